@@ -1,0 +1,1 @@
+"""The atlas: the words, the store, the questions, the face."""

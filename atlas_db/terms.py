@@ -1,0 +1,78 @@
+"""The vocabulary: every closed set of words that the graph, the code and the reports share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+SOFTWARE = "atlas-db"
+"""Name that stands in user agents, file headers and reports."""
+
+UNKNOWN_DATE_FLOOR = "2022-03-02T23:29:05Z"
+"""The Hub stamps repositories older than its date column with 2022-03-02T23:29:04Z (or :05); it means unknown."""
+
+
+class Relation(StrEnum):
+    """How a model was made from its parent. The first four are the Hub's own words."""
+
+    FINETUNE = "finetune"
+    ADAPTER = "adapter"
+    QUANTIZED = "quantized"
+    MERGE = "merge"
+    DUPLICATE = "duplicate"
+
+
+class Source(StrEnum):
+    """Who says so. The three are never mixed."""
+
+    DECLARED = "declared"
+    INFERRED = "inferred"
+    PREDICTED = "predicted"
+
+
+class Status(StrEnum):
+    """What a lineage edge rests on, after every witness was heard."""
+
+    VERIFIED = "verified"
+    DECLARED = "declared"
+    UNDECLARED = "undeclared"
+    PREDICTED = "predicted"
+    CONTRADICTED = "contradicted"
+
+
+class Outcome(StrEnum):
+    """What became of a parent's name when it was looked up."""
+
+    EXACT = "exact"
+    CASE = "case"
+    RENAMED = "renamed"
+    AMBIGUOUS = "ambiguous"
+    ABSENT = "absent"
+    SELF_LOOP = "self_loop"
+    CYCLE = "cycle"
+
+
+class RecordKind(StrEnum):
+    """What one input record describes."""
+
+    MODEL = "model"
+    DATASET = "dataset"
+
+
+class Part(StrEnum):
+    """The part of a record that states a claim; a later snapshot ends only claims of the parts it carries."""
+
+    TAGS = "tags"
+    CARD = "card"
+
+
+class RunKind(StrEnum):
+    """What a run did."""
+
+    LOAD = "load"
+    CHART = "chart"
+    COMPLETION = "completion"
+    AUDIT = "audit"
+
+
+FOLLOWED_CONFIDENCE = 0.5
+"""A name whose best candidate stays below this is recorded, but never followed."""

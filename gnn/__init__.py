@@ -1,0 +1,1 @@
+"""Completion of missing attributes and edges (nothing here yet)."""

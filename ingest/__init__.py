@@ -1,0 +1,1 @@
+"""From files and the live Hub to rows in the graph."""

@@ -1,0 +1,1 @@
+"""Readers of Hub material: snapshots, single records, model cards, the live listing."""

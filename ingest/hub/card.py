@@ -1,0 +1,75 @@
+"""Model cards: YAML front matter of every kind of brokenness, and the text below it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+MAX_FRONT_MATTER = 2**20
+_FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)(?:\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+
+
+class _PlainLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """Reads dates as strings and leaves `no`, `yes`, `on`, `off` as the words they are.
+
+    `language: no` means Norwegian; YAML 1.1 reads it as False.
+    """
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp", ":value", ":merge"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"\A(?:true|True|false|False)\Z"), list("tTfF"))
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card taken apart.
+
+    Attributes:
+        data: Front matter; empty where there is none or it is no mapping.
+        length: Characters of the text below the front matter.
+        sha256: SHA-256 of the whole text.
+        problem: Why the front matter could not be read; empty where it could.
+    """
+
+    data: dict[str, Any]
+    length: int
+    sha256: str
+    problem: str
+
+
+def parse_card(text: str) -> Card:
+    """Take a README.md apart. Never raises: a broken front matter is a problem noted in the result."""
+    digest = hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
+    match = _FRONT_MATTER.match(text.removeprefix("\ufeff"))
+    if match is None:
+        return Card({}, len(text.strip()), digest, "")
+    length = len(text.removeprefix("\ufeff")[match.end() :].strip())
+    data, problem = parse_yaml(match.group(1))
+    return Card(data, length, digest, problem)
+
+
+def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
+    """Read front matter. Returns the mapping and why it could not be read (empty where it could)."""
+    if len(text) > MAX_FRONT_MATTER:
+        return {}, "front matter is longer than 1 MiB"
+    try:
+        # Aliases could blow up a small text (the billion-laughs trap); cards have no use for them.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_PlainLoader)):
+            return {}, "front matter uses YAML aliases"
+        data = yaml.load(text.replace("\t", "  "), Loader=_PlainLoader)  # noqa: S506
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark is not None else ""
+        return {}, f"front matter is not YAML{where}: {getattr(error, 'problem', None) or error}"
+    if data is None:
+        return {}, ""
+    if not isinstance(data, dict):
+        return {}, f"front matter is a {type(data).__name__}, not a mapping"
+    return {str(key).strip(): value for key, value in data.items()}, ""

@@ -1,0 +1,268 @@
+"""Files of Hub records: find them, tell their format by content, stream raw records out of them.
+
+JSON lines (plain, gzip, zstandard), JSON arrays and objects, Parquet, model cards, folders of all these, and
+standard input (spooled to disk first, since a load reads its input twice).
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import zstandard
+
+from atlas_db.errors import InputError, RecordError
+
+SNAPSHOT_FILE = "snapshot.toml"
+"""Written by `fetch` beside its pages; says the date of the snapshot."""
+MAX_LINE = 32 * 2**20
+CHUNK = 2**20
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
+PACKED = (".gz", ".zst")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One input file.
+
+    Attributes:
+        path: Where it lies.
+        name: How reports call it.
+        card_of: Model id, where the file is that model's card.
+        as_of: Date of the snapshot, where a fetched folder says so.
+    """
+
+    path: Path
+    name: str
+    card_of: str = ""
+    as_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One record as it stood in its file.
+
+    Attributes:
+        line: Line or row number, from 1.
+        body: The JSON text.
+        problem: Why the body cannot be used, where it cannot.
+    """
+
+    line: int
+    body: bytes
+    problem: RecordError | None = None
+
+
+def find(paths: list[str], spool: Path) -> list[SourceFile]:
+    """List the input files under the given paths, in a stable order.
+
+    Args:
+        paths: Files, folders, or `-` for standard input.
+        spool: Folder for a copy of standard input.
+
+    Raises:
+        InputError: A path does not exist, or a folder holds nothing readable.
+    """
+    files: list[SourceFile] = []
+    for path in paths:
+        if path == "-":
+            files.append(_spooled(spool))
+        elif (place := Path(path)).is_dir():
+            found = [_as_source(file, place) for file in sorted(place.rglob("*")) if _is_input(file)]
+            found = [replace(file, as_of=_fetched_date(place)) for file in found]
+            if not found:
+                raise InputError(
+                    f"{path} holds no JSON, Parquet or README.md files", hint="Name a file, or another folder"
+                )
+            files += found
+        elif place.is_file():
+            files.append(_as_source(place, place.parent))
+        else:
+            raise InputError(f"{path} does not exist", hint="Check the path; - reads standard input")
+    return files
+
+
+def _fetched_date(folder: Path) -> str:
+    try:
+        return str(tomllib.loads((folder / SNAPSHOT_FILE).read_text(encoding="utf-8")).get("as_of", ""))
+    except (OSError, tomllib.TOMLDecodeError):
+        return ""
+
+
+def _is_input(file: Path) -> bool:
+    name = file.name.lower()
+    for packed in PACKED:
+        name = name.removesuffix(packed)
+    return file.is_file() and (name.endswith(SUFFIXES) or name == "readme.md") and not name.startswith((".", "reject"))
+
+
+def _as_source(file: Path, root: Path) -> SourceFile:
+    if file.suffix.lower() == ".md":
+        owner, name = file.resolve().parent.parent.name, file.resolve().parent.name
+        for part in file.resolve().parts:
+            if part.startswith("models--"):
+                _, owner, name = part.split("--", 2)
+        return SourceFile(file, str(file), card_of=f"{owner}/{name}")
+    return SourceFile(file, str(file.relative_to(root) if file != root else file))
+
+
+def _spooled(spool: Path) -> SourceFile:
+    spool.mkdir(parents=True, exist_ok=True)
+    target = spool / "stdin"
+    with target.open("wb") as handle:
+        shutil.copyfileobj(sys.stdin.buffer, handle)
+    return SourceFile(target, "<stdin>")
+
+
+def read(source: SourceFile) -> Iterator[RawRecord]:
+    """Stream the records of one file.
+
+    Yields:
+        Records; a damaged one carries its problem, and what follows it is still read where the format allows.
+
+    Raises:
+        RecordError: The whole file, or the rest of it, cannot be read.
+    """
+    try:
+        with source.path.open("rb") as handle:
+            head = handle.read(8)
+            handle.seek(0)
+            if not head:
+                raise RecordError("the file is empty", code="empty_file")
+            if head[:4] == b"PAR1":
+                yield from _parquet(source.path)
+            elif source.card_of:
+                text = handle.read().decode("utf-8", errors="replace")
+                yield RawRecord(1, msgspec.json.encode({"id": source.card_of, "card": text}))
+            elif head[:4] == b"\x28\xb5\x2f\xfd":
+                with zstandard.ZstdDecompressor().stream_reader(handle, read_across_frames=True) as plain:
+                    yield from _text(plain)
+            elif head[:2] == b"\x1f\x8b":
+                with gzip.open(handle) as plain:
+                    yield from _text(plain)
+            else:
+                yield from _text(handle)
+    except (EOFError, zstandard.ZstdError, gzip.BadGzipFile) as error:
+        raise RecordError(f"the file is truncated or damaged ({error})", code="truncated_file") from error
+    except OSError as error:
+        raise RecordError(f"the file cannot be read ({error})", code="unreadable_file") from error
+
+
+def _text(handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
+    first = b""
+    while not first.strip():
+        block = handle.read(CHUNK)
+        if not block:
+            raise RecordError("the file is empty", code="empty_file")
+        first += block
+    start = first.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:1] == b"[":
+        yield from _array(first + handle.read())
+    elif start[:1] == b"<":
+        raise RecordError("the file is HTML or XML, not JSON", code="not_json")
+    elif start[:1] == b"{" and _is_one_object(start):
+        yield RawRecord(1, start + handle.read())
+    else:
+        yield from _lines(first, handle)
+
+
+def _is_one_object(start: bytes) -> bool:
+    """True for an object printed over several lines: then its first line is no whole JSON value."""
+    line, newline, _ = start.partition(b"\n")
+    return bool(newline) and line.strip() in (b"{", b"{\r")
+
+
+def _array(body: bytes) -> Iterator[RawRecord]:
+    try:
+        items = msgspec.json.decode(body.lstrip(b"\xef\xbb\xbf"), type=list[msgspec.Raw])
+    except msgspec.DecodeError as error:
+        raise RecordError(f"the JSON array is damaged ({error})", code="not_json") from error
+    for number, item in enumerate(items, 1):
+        yield RawRecord(number, bytes(item))
+
+
+def _lines(first: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
+    pending, number, skipping = first.removeprefix(b"\xef\xbb\xbf"), 0, False
+    failure: RecordError | None = None
+    while True:
+        *lines, pending = pending.split(b"\n")
+        for line in lines:
+            number += 1
+            if skipping:
+                skipping = False
+                yield _too_long(number, line)
+            elif line.strip():
+                yield RawRecord(number, line)
+        if len(pending) > MAX_LINE:
+            skipping, pending = True, b""
+        if failure is not None:
+            raise failure
+        try:
+            block = handle.read(CHUNK)
+        except (EOFError, zstandard.ZstdError, gzip.BadGzipFile, OSError) as error:
+            failure = RecordError(
+                f"the file is truncated or damaged after line {number} ({error})", code="truncated_file"
+            )
+            block = b""
+        if not block:
+            if failure is not None:
+                raise failure
+            break
+        pending += block
+    if skipping:
+        yield _too_long(number + 1, pending)
+    elif pending.strip():
+        yield RawRecord(number + 1, pending)
+
+
+def _too_long(number: int, line: bytes) -> RawRecord:
+    problem = RecordError(f"the line is longer than {MAX_LINE // 2**20} MiB", code="line_too_long")
+    return RawRecord(number, line[:1000], problem)
+
+
+def _parquet(path: Path) -> Iterator[RawRecord]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    encoder = msgspec.json.Encoder(enc_hook=str)
+    try:
+        number = 0
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=2000):
+            for row in batch.to_pylist():
+                number += 1
+                yield RawRecord(number, encoder.encode({key: value for key, value in row.items() if value is not None}))
+    except (pa.ArrowException, OSError) as error:
+        raise RecordError(f"the Parquet file is damaged ({error})", code="truncated_file") from error
+
+
+class _Dates(msgspec.Struct):
+    createdAt: str = ""
+    lastModified: str = ""
+    info: msgspec.Raw = msgspec.Raw(b"")
+
+
+def newest_date(source: SourceFile) -> tuple[str, int]:
+    """Return the newest plausible date in a file (YYYY-MM-DD, empty where there is none) and its number of records."""
+    decoder = msgspec.json.Decoder(_Dates)
+    newest, rows = "", 0
+    try:
+        for raw in read(source):
+            rows += 1
+            try:
+                dates = decoder.decode(raw.body)
+            except msgspec.MsgspecError:
+                continue
+            inner = decoder.decode(dates.info) if bytes(dates.info)[:1] == b"{" else dates
+            for date in (dates.createdAt, dates.lastModified, inner.createdAt, inner.lastModified):
+                if date > newest and len(date) >= 20 and date[4] == "-" and date[10] == "T":
+                    newest = date
+    except RecordError:
+        pass
+    return newest[:10], rows

@@ -1,0 +1,291 @@
+"""The load: files in, graph out.
+
+Two readings of each file: the first finds the snapshot's date, the second streams records into batches. Into an
+empty store they are CREATEd while the next batch is parsed; later they are merged with what is there. Then all
+parents' names are resolved together and both lineage layers are brought in line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from atlas_db.errors import InputError, RecordError, UsageError
+from atlas_db.records import HubRecord, Reject
+from atlas_db.store.batches import Batches
+from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.opening import ensure_schema
+from atlas_db.store.statements import all_nodes, count_nodes
+from atlas_db.terms import RecordKind, RunKind
+from ingest import runs
+from ingest.hub.cards import CardFile
+from ingest.hub.records import decode
+from ingest.hub.snapshot import SourceFile, find, newest_date, read
+from ingest.merge import Props, merge_node, parent_statements
+from ingest.normalise.names import ModelFacts
+from ingest.relink import read_facts, relink
+from ingest.report import MAX_KEPT, LoadReport, RejectFile
+from ingest.resolve import ParentStatement
+from ingest.undo import UndoFile
+from ingest.write import LABELS, Creator, Entry, Upserter
+
+Progress = Callable[[str, int, int], None]
+"""Called with stage, done, total (0 where unknown)."""
+QUEUED_BATCHES = 2
+TICK_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How to load.
+
+    Attributes:
+        home: Home folder: undo files, rejects, cards.
+        as_of: Date of the snapshot; the newest date in each file where empty.
+        kind: What the records are, where their fields do not tell.
+        dry_run: Write nothing; report what would change.
+        batch_rows: Rows a batch, to begin with.
+    """
+
+    home: Path
+    as_of: str = ""
+    kind: RecordKind | None = None
+    dry_run: bool = False
+    batch_rows: int = 5000
+
+
+def load(store: Store, paths: list[str], options: LoadOptions, progress: Progress = lambda *_: None) -> LoadReport:
+    """Load files into the store.
+
+    Args:
+        store: An open store.
+        paths: Files, folders, `-`.
+        options: How.
+        progress: Told how far it is.
+
+    Returns:
+        The report. Bad records are counted there and set aside; they never stop the run.
+
+    Raises:
+        InputError: Nothing readable came in.
+        StoreError: The store failed; run the same load again and it ends in the same graph.
+    """
+    return _Load(store, options, progress).run(find(paths, options.home / "spool"))
+
+
+class _Load:
+    def __init__(self, store: Store, options: LoadOptions, progress: Progress) -> None:
+        self._store = store
+        self._options = options
+        self._progress = progress
+        self._report = LoadReport(dry_run=options.dry_run)
+        self._facts: dict[str, ModelFacts] = {}
+        self._statements: dict[str, list[ParentStatement]] = {}
+        self._total = 0
+
+    def run(self, files: list[SourceFile]) -> LoadReport:
+        report, options = self._report, self._options
+        with self._timed("scan"):
+            files = self._dated(files)
+        report.files = len(files)
+        report.as_of = max(file.as_of for file in files)
+        empty = all(self._store.read(count_nodes(label))[0]["n"] == 0 for label in LABELS.values())
+        resumed = runs.unfinished(self._store)
+        undo: UndoFile | None = None
+        if not options.dry_run:
+            parameters = {"as_of": report.as_of, "files": [file.name for file in files]}
+            report.run_id = runs.begin(self._store, RunKind.LOAD, parameters)
+            undo = UndoFile(options.home, ensure_schema(self._store), report.run_id)
+            undo.begin(empty_store=empty)
+        rejects = RejectFile(options.home / "rejects" / f"{report.run_id or 'dry-run'}.jsonl", report)
+        cards = CardFile(options.home / "cards", report.run_id, enabled=not options.dry_run)
+        try:
+            with self._timed("records"):
+                records = self._records(files, rejects, cards)
+                if empty:
+                    records = self._create(records)
+                self._upsert(records, undo, trusted=not empty and not resumed)
+        finally:
+            rejects.close()
+            cards.close()
+            if undo is not None:
+                undo.close()
+        with self._timed("lineage"):
+            self._link(fresh=empty, forced=resumed or empty)
+        if not report.records:
+            self._nothing_readable()
+        if not options.dry_run:
+            runs.finish(self._store, report.run_id, report.counts())
+        return report
+
+    def _dated(self, files: list[SourceFile]) -> list[SourceFile]:
+        if self._options.as_of:
+            try:
+                date.fromisoformat(self._options.as_of)
+            except ValueError as error:
+                raise UsageError(
+                    f"--as-of {self._options.as_of!r} is no date", hint="Write it as 2024-07-01"
+                ) from error
+        dated = []
+        for file in files:
+            newest, rows = ("", 0) if self._options.as_of else newest_date(file)
+            self._total += rows
+            dated.append(replace(file, as_of=self._options.as_of or file.as_of or newest))
+            self._progress("scan", len(dated), len(files))
+        # A card on its own carries no date; the newest of its neighbours, else its file's, stands in.
+        fallback = max((file.as_of for file in dated), default="")
+        return [file if file.as_of else replace(file, as_of=fallback or _file_date(file.path)) for file in dated]
+
+    def _records(
+        self, files: list[SourceFile], rejects: RejectFile, cards: CardFile
+    ) -> Iterator[tuple[HubRecord, str]]:
+        for file in files:
+            line = 0
+            try:
+                for raw in read(file):
+                    line = raw.line
+                    self._report.rows += 1
+                    if self._report.rows % TICK_ROWS == 0:
+                        self._progress("records", self._report.rows, self._total)
+                    try:
+                        if raw.problem is not None:
+                            raise raw.problem
+                        record = decode(raw.body, self._options.kind)
+                    except RecordError as error:
+                        kept = raw.body[:MAX_KEPT].decode("utf-8", errors="replace")
+                        rejects.add(Reject(file.name, raw.line, error.code, error.message, kept))
+                        continue
+                    for code, text in record.notes:
+                        rejects.note(file.name, raw.line, code, text, record.id)
+                    self._report.records[record.kind] += 1
+                    if record.card is not None:
+                        cards.add(record, file.as_of)
+                    yield record, file.as_of
+            except RecordError as error:
+                rejects.add(Reject(file.name, line, error.code, error.message))
+
+    def _create(self, records: Iterator[tuple[HubRecord, str]]) -> Iterator[tuple[HubRecord, str]]:
+        """CREATE every first record of an id; leave the others for merging."""
+        creator = Creator(self._report.run_id, self._report)
+        written: dict[str, set[str]] = {label: set() for label in LABELS.values()}
+        left: list[tuple[HubRecord, str]] = []
+        with ThreadPoolExecutor(1) as sender:
+            queue: deque[Future[None]] = deque()
+            batch: list[Entry] = []
+
+            def flush() -> None:
+                if not batch:
+                    return
+                arguments = creator.prepare(batch)
+                batch.clear()
+                if not self._options.dry_run:
+                    queue.append(sender.submit(self._store.write, partial(_send, arguments)))
+                while len(queue) > QUEUED_BATCHES or (queue and queue[0].done()):
+                    queue.popleft().result()
+
+            for record, as_of in records:
+                label = LABELS[record.kind]
+                # Datasets may stand as values of models' claims already, so that only models are created blindly.
+                if record.kind is RecordKind.DATASET or record.id in written[label]:
+                    left.append((record, as_of))
+                    continue
+                written[label].add(record.id)
+                node = merge_node(None, record, as_of)
+                self._remember(node)
+                batch.append(Entry(record, as_of, node))
+                if len(batch) >= self._options.batch_rows:
+                    flush()
+            flush()
+            while queue:
+                queue.popleft().result()
+        yield from left
+
+    def _upsert(self, records: Iterator[tuple[HubRecord, str]], undo: UndoFile | None, *, trusted: bool) -> None:
+        upserter = Upserter(self._report.run_id, self._report, undo, dry_run=self._options.dry_run)
+        digests = self._digests() if trusted else {}
+        batches: dict[str, dict[str, tuple[HubRecord, str]]] = {label: {} for label in LABELS.values()}
+
+        batches_out = Batches(self._store, self._options.batch_rows)
+
+        def flush(label: str) -> None:
+            items = list(batches[label].values())
+            batches[label].clear()
+            batches_out.send(items, partial(self._merge, upserter), upserter.count)
+
+        for record, as_of in records:
+            label = LABELS[record.kind]
+            if digests.get((label, record.id)) == (record.digest, as_of):
+                self._report.nodes["unchanged"] += 1
+                continue
+            if record.id in batches[label] or len(batches[label]) >= self._options.batch_rows:
+                flush(label)
+            batches[label][record.id] = (record, as_of)
+        for label in batches:
+            flush(label)
+
+    def _merge(self, upserter: Upserter, tx: Transaction, items: Any) -> None:  # noqa: ANN401
+        nodes = upserter.write(tx, items)
+        if items[0][0].kind is RecordKind.MODEL:
+            for node in nodes:
+                self._remember(node)
+
+    def _digests(self) -> dict[tuple[str, str], tuple[str, str]]:
+        found = {}
+        for label in LABELS.values():
+            for identifier, digest, last_seen in self._store.pages(
+                all_nodes(label, ("id", "record_digest", "last_seen"), having="record_digest")
+            ):
+                found[label, identifier] = (digest, last_seen)
+        return found
+
+    def _remember(self, node: Props) -> None:
+        self._facts[node["id"]] = ModelFacts(node.get("downloads") or 0, node.get("created_at"))
+        if node.get("parents_stated"):
+            self._statements[node["id"]] = parent_statements(node)
+
+    def _link(self, *, fresh: bool, forced: bool) -> None:
+        if not forced and not self._report.changed:
+            return
+        self._progress("lineage", 0, 0)
+        facts, statements = ({}, {}) if fresh else read_facts(self._store)
+        facts |= self._facts
+        statements |= self._statements
+        relink(
+            self._store,
+            facts,
+            [statement for stated in statements.values() for statement in stated],
+            self._report.run_id,
+            self._report,
+            rows=self._options.batch_rows,
+            fresh=fresh,
+            dry_run=self._options.dry_run,
+        )
+
+    def _nothing_readable(self) -> None:
+        reasons = "; ".join(f"{r.file}:{r.line}: {r.reason}" for r in self._report.first_rejects[:3])
+        raise InputError(
+            f"nothing readable came in ({reasons or 'no records'})",
+            hint=f"See {self._report.reject_file}" if self._report.reject_file else "Check the file",
+        )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self._report.seconds[stage] = round(time.monotonic() - began, 2)
+
+
+def _send(arguments: Any, tx: Transaction) -> None:  # noqa: ANN401
+    Creator.send(tx, arguments)
+
+
+def _file_date(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d")

@@ -1,0 +1,1 @@
+"""Pure functions from what people wrote to what they meant."""

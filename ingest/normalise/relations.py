@@ -1,0 +1,69 @@
+"""How a model was made from its parents: the author's own word, else the best guess with a confidence below 1.
+
+The order is the Hub's own (an adapter of a merge is an adapter; a quantised merge is quantised). The confidences of
+the guesses are set by judgement; the declared relation tags of 2025 are the only measure, and too few to fit them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from atlas_db.terms import Relation
+
+TYPED = frozenset({Relation.FINETUNE, Relation.ADAPTER, Relation.QUANTIZED, Relation.MERGE})
+_QUANTISED_TAGS = frozenset(
+    {"gguf", "ggml", "awq", "gptq", "exl2", "exl3", "hqq", "aqlm", "quip", "eetq", "autogptq", "autoawq", "llama-cpp",
+     "gguf-my-repo", "quantized", "pruna-ai", "compressed-tensors", "imatrix", "onnx-quantized", "mlx-my-repo"}
+)  # fmt: skip
+_BIT_TAGS = frozenset({"1-bit", "2-bit", "3-bit", "4-bit", "5-bit", "6-bit", "8-bit", "4bit", "8bit", "int8", "int4"})
+_ADAPTER_TAGS = frozenset({"lora", "adapter", "qlora", "dora", "adapter-transformers", "loras"})
+_ADAPTER_LIBRARIES = frozenset({"peft", "adapter-transformers"})
+_MERGE_TAGS = frozenset({"merge", "mergekit", "lazymergekit", "mergekit-moe", "frankenmerge", "automerger"})
+_QUANTISED_NAME = re.compile(
+    r"(?:^|[-_. ])(?:gguf|ggml|awq|gptq|exl2|exl3|hqq|aqlm|eetq|bnb|i?q[2-8](?:_[0-9k][a-z_]*)?|w[48]a(?:8|16)|fp8|nf4"
+    r"|int[48]|[2-8](?:\.[0-9]+)?[-_ ]?bits?|[2-8](?:\.[0-9]+)?bpw|quantized|quants?)(?:$|[-_. ])",
+    re.IGNORECASE,
+)
+_ADAPTER_NAME = re.compile(r"(?:^|[-_. ])(?:q?lora|dora|adapter|peft)s?(?:$|[-_. ])", re.IGNORECASE)
+_MERGE_NAME = re.compile(r"(?:^|[-_. ])(?:merged?|slerp|ties|dare|frankenmerge|passthrough)(?:$|[-_. ])", re.IGNORECASE)
+
+
+def typed_parent(tag: str) -> tuple[str, Relation | None]:
+    """Split what follows `base_model:` into the parent's name and the relation typed with it."""
+    word, colon, rest = tag.partition(":")
+    if colon and word in TYPED and rest:
+        return rest, Relation(word)
+    return tag, None
+
+
+def guess_relation(name: str, tags: Collection[str], library: str | None, parents: int) -> tuple[Relation, float, str]:
+    """Guess how a model was made from the parents it names.
+
+    Args:
+        name: Repository part of the model's id.
+        tags: Its tags.
+        library: Its library_name.
+        parents: How many parents it names.
+
+    Returns:
+        Relation, confidence below 1, and what it rests on.
+    """
+    lower = {tag.lower() for tag in tags}
+    by_tag, by_name = bool(lower & _QUANTISED_TAGS), _QUANTISED_NAME.search(name) is not None
+    if by_tag or by_name:
+        confidence = 0.97 if by_tag and by_name else 0.9 if by_tag else 0.85
+        return Relation.QUANTIZED, confidence, "tags+name" if by_tag and by_name else "tags" if by_tag else "name"
+    if library in _ADAPTER_LIBRARIES or "peft" in lower:
+        return Relation.ADAPTER, 0.95, "library"
+    if lower & _ADAPTER_TAGS:
+        return Relation.ADAPTER, 0.9, "tags"
+    if _ADAPTER_NAME.search(name):
+        return Relation.ADAPTER, 0.75, "name"
+    if lower & _MERGE_TAGS:
+        return Relation.MERGE, 0.95 if parents > 1 else 0.7, "tags"
+    if parents > 1:
+        return Relation.MERGE, 0.8 if _MERGE_NAME.search(name) else 0.6, "parents"
+    if lower & _BIT_TAGS:
+        return Relation.QUANTIZED, 0.6, "tags"
+    return Relation.FINETUNE, 0.8, "default"

@@ -1,0 +1,117 @@
+"""Languages, datasets, arXiv ids and dates: from what people wrote to what they meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from atlas_db.terms import UNKNOWN_DATE_FLOOR
+
+HUB_LANGUAGES = frozenset({"code", "multilingual"})
+_NAMES = {
+    "english": "en", "chinese": "zh", "french": "fr", "german": "de", "spanish": "es", "russian": "ru",
+    "japanese": "ja", "korean": "ko", "italian": "it", "portuguese": "pt", "arabic": "ar", "hindi": "hi",
+    "vietnamese": "vi", "dutch": "nl", "polish": "pl", "turkish": "tr", "thai": "th", "indonesian": "id",
+    "swedish": "sv", "finnish": "fi", "danish": "da", "norwegian": "no", "ukrainian": "uk", "czech": "cs",
+    "greek": "el", "hebrew": "he", "persian": "fa", "bengali": "bn", "tamil": "ta", "telugu": "te", "urdu": "ur",
+}  # fmt: skip
+_CODE = re.compile(r"[a-z]{2,3}")
+_LONG_CODE = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})+")
+# The Hub writes languages just before the first of these.
+_AFTER_LANGUAGES = (
+    "dataset:", "arxiv:", "base_model:", "license:", "doi:", "region:", "template:", "diffusers:", "model-index",
+    "autotrain_compatible", "endpoints_compatible", "co2_eq_emissions", "has_space",
+    "text-generation-inference", "text-embeddings-inference",
+)  # fmt: skip
+_ARXIV = re.compile(r"(\d{4}\.\d{4,5}|[a-z\-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
+_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:Z|\+00:00)")
+
+
+@lru_cache(maxsize=8192)
+def is_code(tag: str) -> bool:
+    """True for a two or three letter code of the IANA language subtag registry (RFC 5646)."""
+    if _CODE.fullmatch(tag) is None:
+        return False
+    import langcodes
+
+    return langcodes.tag_is_valid(tag)
+
+
+def tag_languages(tags: Sequence[str]) -> list[str]:
+    """Pick the languages out of a repository's tags, where they stand bare among everything else.
+
+    Two-letter codes count anywhere. Three-letter codes (`trl`, `vit`, `ppo` and `art` are codes, too), `code` and
+    `multilingual` count only where the Hub writes languages: in the run just before the first namespaced tag.
+    """
+    end = next((place for place, tag in enumerate(tags) if tag.startswith(_AFTER_LANGUAGES)), len(tags))
+    start = end
+    while start > 0 and (tags[start - 1] in HUB_LANGUAGES or is_code(tags[start - 1])):
+        start -= 1
+    anywhere = [tag for tag in tags[:start] if len(tag) == 2 and is_code(tag)]
+    return list(dict.fromkeys([*anywhere, *tags[start:end]]))
+
+
+def card_languages(value: Any) -> list[str]:  # noqa: ANN401
+    """Read `language` of a card: a code, a name, or a list. False is Norwegian: YAML 1.1 reads `no` so."""
+    found = []
+    for entry in value if isinstance(value, list) else [value]:
+        text = "no" if entry is False else str(entry).strip().lower() if isinstance(entry, str) else ""
+        text = _NAMES.get(text, text)
+        if text in HUB_LANGUAGES or is_code(text):
+            found.append(text)
+        elif _LONG_CODE.fullmatch(text) and is_code(re.split("[-_]", text)[0]):
+            found.append(text.replace("_", "-"))
+    return list(dict.fromkeys(found))
+
+
+def arxiv_id(text: str) -> str:
+    """Return an arXiv identifier without version, lower case; empty where the text is none."""
+    match = _ARXIV.fullmatch(text.strip())
+    return match.group(1).lower() if match else ""
+
+
+def repository_name(text: str) -> str:
+    """Return a repository's name without address, quotes and slashes around it, otherwise as written."""
+    name = text.strip().strip("'\"").strip()
+    for prefix in ("https://", "http://", "www."):
+        name = name.removeprefix(prefix)
+    for host in ("huggingface.co/", "hf.co/"):
+        if name.lower().startswith(host):
+            name = name[len(host) :].removeprefix("datasets/").removeprefix("models/")
+            name = "/".join(name.split("?")[0].split("/")[:2])
+    return name.rstrip("/")
+
+
+def names_of(value: Any) -> list[str]:  # noqa: ANN401
+    """Return the strings of a field that may be a string, a list, a mapping with `name`, or dirt."""
+    found = []
+    for entry in value if isinstance(value, list) else [value]:
+        if isinstance(entry, dict):
+            entry = entry.get("name") or entry.get("id")  # noqa: PLW2901
+        if isinstance(entry, str) and entry.strip():
+            found.append(entry.strip())
+    return list(dict.fromkeys(found))
+
+
+def hub_date(text: str | None) -> str | None:
+    """Return an ISO date in UTC with seconds; None where it is absent or the Hub's stamp for unknown.
+
+    Raises:
+        ValueError: The text is no date between 2000 and 2100.
+    """
+    if not text:
+        return None
+    match = _DATE.fullmatch(text)
+    if match is None:
+        parsed = datetime.fromisoformat(text)
+        parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        text = parsed.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return hub_date(text)
+    year, month, day, hour, minute, second = match.groups()
+    if not ("2000" <= year <= "2100" and "01" <= month <= "12" and "01" <= day <= "31" and hour < "24"):
+        raise ValueError(f"{text!r} is no date")
+    date = f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"
+    return date if date > UNKNOWN_DATE_FLOOR else None

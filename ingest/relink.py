@@ -1,0 +1,229 @@
+"""Brings the lineage layers of the store in line with everything known: resolve, fuse, write the difference."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from atlas_db.records import LineageEdge, Testimony
+from atlas_db.store.batches import Batches
+from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.statements import (
+    all_edges,
+    all_nodes,
+    create_edges,
+    delete_edges,
+    delete_nodes,
+    ensure_nodes,
+    lonely,
+    merge_edges,
+)
+from atlas_db.terms import Outcome, Relation, Source, Status
+from ingest.merge import parent_statements
+from ingest.normalise.names import ModelFacts
+from ingest.report import LoadReport
+from ingest.resolve import ParentStatement, fuse_all, resolve_all
+
+_MODEL = ("Model", "Model")
+_TESTIMONY = (
+    "source", "relation", "confidence", "method", "written_as", "outcome", "evidence", "first_seen", "last_seen",
+    "ended", "run_id",
+)  # fmt: skip
+_EDGE = ("relation", "confidence", "status", "sources")
+Pair = tuple[str, str]
+
+
+def read_facts(store: Store) -> tuple[dict[str, ModelFacts], dict[str, list[ParentStatement]]]:
+    """Read what resolution needs from the store: facts of all models, statements of those that name parents."""
+    facts = {
+        identifier: ModelFacts(downloads or 0, created)
+        for identifier, downloads, created, placeholder in store.pages(
+            all_nodes("Model", ("id", "downloads", "created_at", "placeholder"))
+        )
+        if not placeholder
+    }
+    stating = store.pages(all_nodes("Model", ("id", "parents_stated", "snapshots"), having="parents_stated"))
+    statements = {
+        identifier: parent_statements({"id": identifier, "parents_stated": stated, "snapshots": snapshots})
+        for identifier, stated, snapshots in stating
+    }
+    return facts, statements
+
+
+def relink(
+    store: Store,
+    facts: Mapping[str, ModelFacts],
+    statements: Iterable[ParentStatement],
+    run_id: str,
+    report: LoadReport,
+    *,
+    rows: int,
+    fresh: bool,
+    dry_run: bool,
+) -> None:
+    """Resolve all statements, fuse all testimony, and write what differs from the store.
+
+    Args:
+        store: The store.
+        facts: All models with a record.
+        statements: All statements about parents.
+        run_id: The run that writes.
+        report: Gets the counts.
+        rows: Children a batch, to begin with.
+        fresh: True where the store holds no lineage yet.
+        dry_run: True where nothing may be written.
+    """
+    declared = resolve_all(facts, statements)
+    report.parents = Counter(item.outcome.value for item in declared)
+    old = [] if fresh else _read_testimony(store)
+    others = [item for item in old if item.source is not Source.DECLARED]
+    edges = list(fuse_all([*declared, *others]))
+    report.edges = Counter(edge.relation.value for edge in edges)
+    if fresh and not dry_run:
+        _create(store, facts, declared, edges, run_id, rows)
+        report.lineage["created"] += len(declared) + len(edges)
+        return
+    known = {(item.child, item.parent): item for item in old if item.source is Source.DECLARED}
+    plan = _Plan(declared, known, edges, {} if fresh else _read_edges(store), run_id)
+    report.lineage.update(plan.counts)
+    if not dry_run:
+        plan.write(store, facts, rows)
+        forget_placeholders(store, rows)
+
+
+def forget_placeholders(store: Store, rows: int) -> None:
+    """Delete names that nobody names any more, and values that nobody has."""
+    for label in ("Model", "Dataset"):
+        gone = [row["id"] for row in store.read(lonely(label))]
+        Batches(store, rows).send(gone, partial(_delete, label))
+
+
+def _delete(label: str, tx: Transaction, ids: Sequence[str]) -> None:
+    tx.send(delete_nodes(label), ids)
+
+
+def _read_testimony(store: Store) -> list[Testimony]:
+    found = []
+    for child, parent, *values in store.pages(all_edges("CLAIMS_PARENT", *_MODEL, _TESTIMONY)):
+        row = dict(zip(_TESTIMONY, values, strict=True))
+        row |= {"source": Source(row["source"]), "relation": Relation(row["relation"]), "outcome": Outcome(row["outcome"])}
+        found.append(Testimony(child=child, parent=parent, **row))
+    return found
+
+
+def _read_edges(store: Store) -> dict[Pair, LineageEdge]:
+    return {
+        (child, parent): LineageEdge(
+            child, parent, Relation(relation), confidence, Status(status), tuple(Source(source) for source in sources)
+        )
+        for child, parent, relation, confidence, status, sources in store.pages(
+            all_edges("DERIVED_FROM", *_MODEL, _EDGE)
+        )
+    }
+
+
+def _testimony_props(item: Testimony, run_id: str) -> dict[str, Any]:
+    props = {name: getattr(item, name) for name in _TESTIMONY if name != "run_id"}
+    return {**{name: str(v) if hasattr(v, "value") else v for name, v in props.items() if v is not None}, "run_id": run_id}
+
+
+def _edge_props(edge: LineageEdge) -> dict[str, Any]:
+    return {
+        "relation": edge.relation.value,
+        "confidence": edge.confidence,
+        "status": edge.status.value,
+        "sources": [source.value for source in edge.sources],
+    }
+
+
+def _placeholders(parents: Iterable[str], facts: Mapping[str, ModelFacts]) -> list[dict[str, Any]]:
+    names = sorted({parent for parent in parents if parent not in facts})
+    return [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in names]
+
+
+def _create(
+    store: Store,
+    facts: Mapping[str, ModelFacts],
+    declared: Sequence[Testimony],
+    edges: Sequence[LineageEdge],
+    run_id: str,
+    rows: int,
+) -> None:
+    """Write both layers into a store that holds none: testimony and edges of a child in one transaction."""
+    by_child: dict[str, tuple[list[Testimony], list[LineageEdge]]] = defaultdict(lambda: ([], []))
+    for item in declared:
+        by_child[item.child][0].append(item)
+    for edge in edges:
+        by_child[edge.child][1].append(edge)
+    names = tuple(name for name in _TESTIMONY if name not in ("run_id", "source", "method"))
+
+    def work(tx: Transaction, children: Sequence[str]) -> None:
+        testimony = [item for child in children for item in by_child[child][0]]
+        fused = [edge for child in children for edge in by_child[child][1]]
+        tx.send(ensure_nodes("Model"), _placeholders((item.parent for item in testimony), facts))
+        groups: dict[str, list[list[Any]]] = defaultdict(list)
+        for item in testimony:
+            values = [getattr(item, name) for name in names]
+            groups[item.method].append([item.child, item.parent, *(str(v) if hasattr(v, "value") else v for v in values)])
+        for method, values in groups.items():
+            common = {"source": Source.DECLARED.value, "run_id": run_id, "method": method}
+            tx.send(create_edges("CLAIMS_PARENT", *_MODEL, names, tuple(common)), values, common=common)
+        tx.send(
+            create_edges("DERIVED_FROM", *_MODEL, _EDGE),
+            [[edge.child, edge.parent, *_edge_props(edge).values()] for edge in fused],
+        )
+
+    Batches(store, rows).send(sorted(by_child), work)
+
+
+class _Plan:
+    """The difference between what the store holds and what it should hold, by child."""
+
+    def __init__(
+        self,
+        declared: Sequence[Testimony],
+        known: Mapping[Pair, Testimony],
+        edges: Sequence[LineageEdge],
+        old_edges: Mapping[Pair, LineageEdge],
+        run_id: str,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._work: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+        wanted = {(item.child, item.parent): item for item in declared}
+        for pair, item in wanted.items():
+            before = known.get(pair)
+            if before is None or before._replace(run_id="") != item:
+                self.counts["changed" if before else "created"] += 1
+                self._add("testimony", pair, _testimony_props(item, run_id))
+        for pair in known.keys() - wanted.keys():
+            self.counts["removed"] += 1
+            self._add("no_testimony", pair, {"source": Source.DECLARED.value})
+        fused = {(edge.child, edge.parent): edge for edge in edges}
+        for pair, edge in fused.items():
+            if old_edges.get(pair) != edge:
+                self.counts["changed" if pair in old_edges else "created"] += 1
+                self._add("edge", pair, _edge_props(edge))
+        for pair in old_edges.keys() - fused.keys():
+            self.counts["removed"] += 1
+            self._add("no_edge", pair, {})
+
+    def _add(self, what: str, pair: Pair, props: dict[str, Any]) -> None:
+        self._work[pair[0]][what].append({"a": pair[0], "b": pair[1], "set": props})
+
+    def write(self, store: Store, facts: Mapping[str, ModelFacts], rows: int) -> None:
+        """Write the difference: all of a child in one transaction."""
+
+        def work(tx: Transaction, children: Sequence[str]) -> None:
+            lists: dict[str, list[dict[str, Any]]] = defaultdict(list)
+            for child in children:
+                for what, changes in self._work[child].items():
+                    lists[what] += changes
+            tx.send(ensure_nodes("Model"), _placeholders((row["b"] for row in lists["testimony"]), facts))
+            tx.send(delete_edges("CLAIMS_PARENT", *_MODEL), lists["no_testimony"])
+            tx.send(merge_edges("CLAIMS_PARENT", *_MODEL), lists["testimony"])
+            tx.send(delete_edges("DERIVED_FROM", *_MODEL), lists["no_edge"])
+            tx.send(merge_edges("DERIVED_FROM", *_MODEL), lists["edge"])
+
+        Batches(store, rows).send(sorted(self._work), work)

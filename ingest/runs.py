@@ -1,0 +1,200 @@
+"""Runs: begin, finish, list, roll back."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atlas_db.errors import RollbackError
+from atlas_db.schema import SCHEMA
+from atlas_db.store.batches import Batches
+from atlas_db.store.bolt import Row, Store, Transaction
+from atlas_db.store.opening import ensure_schema
+from atlas_db.store.statements import (
+    Statement,
+    all_nodes,
+    delete_edges,
+    delete_nodes,
+    lonely,
+    merge_edges,
+    merge_nodes,
+    replace_nodes,
+    run_edges,
+)
+from atlas_db.terms import RunKind
+from ingest.relink import read_facts, relink
+from ingest.report import LoadReport
+from ingest.undo import EdgeBefore, NodeBefore, UndoFile
+
+_RUNS = Statement(
+    "MATCH (r:Run) RETURN r.id AS id, r.kind AS kind, r.started AS started, r.finished AS finished, "
+    "r.complete AS complete, r.parameters AS parameters, r.counts AS counts ORDER BY r.started DESC, r.id DESC"
+)
+_KEPT = ("Run", "Atlas")
+
+
+def now() -> str:
+    """Return the clock's time, ISO 8601 in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def begin(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
+    """Record the start of a run and return its id."""
+    run_id = f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    props = {
+        "kind": kind.value,
+        "started": now(),
+        "complete": False,
+        "parameters": msgspec.json.encode(parameters, order="sorted").decode(),
+    }
+    store.write(lambda tx: tx.send(merge_nodes("Run"), [{"id": run_id, "set": props}]))
+    return run_id
+
+
+def finish(store: Store, run_id: str, counts: Mapping[str, Any]) -> None:
+    """Record the end of a run."""
+    props = {"finished": now(), "complete": True, "counts": msgspec.json.encode(counts, order="sorted").decode()}
+    store.write(lambda tx: tx.send(merge_nodes("Run"), [{"id": run_id, "set": props}]))
+
+
+def list_runs(store: Store) -> list[Row]:
+    """Return all runs, newest first; parameters and counts as maps."""
+    rows = store.read(_RUNS)
+    for row in rows:
+        for name in ("parameters", "counts"):
+            row[name] = msgspec.json.decode(row[name]) if row[name] else {}
+    return rows
+
+
+def unfinished(store: Store) -> bool:
+    """True where a load was killed, or is still writing, since the last one that came through."""
+    for run in list_runs(store):
+        if run["kind"] == RunKind.LOAD:
+            return not run["complete"]
+    return False
+
+
+def rollback(store: Store, run_id: str, home: Path, rows: int) -> LoadReport:
+    """Undo a run: its claims, testimony and findings go, and nodes that nothing else touches; then fuse again.
+
+    Args:
+        store: The store.
+        run_id: The run.
+        home: Home folder, with the undo files.
+        rows: Rows a batch, to begin with.
+
+    Raises:
+        RollbackError: There is no such run, a newer load stands on it, or its undo file is gone.
+    """
+    runs = list_runs(store)
+    run = next((run for run in runs if run["id"] == run_id), None)
+    if run is None:
+        raise RollbackError(f"there is no run {run_id}", hint="List them with atlas-db runs")
+    if run["kind"] == RunKind.LOAD:
+        newest = next(each["id"] for each in runs if each["kind"] == RunKind.LOAD)
+        if newest != run_id:
+            raise RollbackError(
+                f"{run_id} is not the newest load", hint=f"Roll back the newer ones first: atlas-db runs rollback {newest}"
+            )
+        _undo_load(store, UndoFile(home, ensure_schema(store), run_id), rows)
+    else:
+        _remove_edges(store, run_id, rows)
+    report = LoadReport(run_id=run_id)
+    facts, statements = read_facts(store)
+    relink(
+        store,
+        facts,
+        [statement for stated in statements.values() for statement in stated],
+        run_id,
+        report,
+        rows=rows,
+        fresh=False,
+        dry_run=False,
+    )
+    _forget_values(store, rows)
+    Batches(store, rows).send([run_id], partial(_delete_nodes, "Run"))
+    return report
+
+
+def _undo_load(store: Store, undo: UndoFile, rows: int) -> None:
+    try:
+        empty, entries = undo.read()
+    except FileNotFoundError as error:
+        raise RollbackError(
+            f"the undo file {undo.path} is gone",
+            hint="Roll back on the machine that loaded, or load the earlier snapshots into a new store",
+        ) from error
+    if empty:
+        for node in SCHEMA.nodes:
+            if node.label not in _KEPT:
+                ids = [entry[0] for entry in store.pages(all_nodes(node.label, ("id",)))]
+                Batches(store, rows).send(ids, partial(_delete_nodes, node.label))
+        return
+    edges: list[EdgeBefore] = []
+    nodes: list[NodeBefore] = []
+    for entry in entries:
+        (edges if isinstance(entry, EdgeBefore) else nodes).append(entry)  # type: ignore[arg-type]
+    Batches(store, rows).send(edges, _restore_edges)
+    Batches(store, rows).send(nodes, _restore_nodes)
+
+
+def _restore_edges(tx: Transaction, entries: Sequence[EdgeBefore]) -> None:
+    for rel in SCHEMA.claims:
+        for source, target in rel.ends:
+            mine = [e for e in entries if (e.rel, e.source, e.target) == (rel.type, source, target)]
+            gone = [{"a": e.a, "b": e.b, "set": {"source": "declared"}} for e in mine if e.props is None]
+            back = [{"a": e.a, "b": e.b, "set": e.props} for e in mine if e.props is not None]
+            if gone:
+                tx.send(delete_edges(rel.type, source, target), gone)
+            if back:
+                tx.send(merge_edges(rel.type, source, target), back)
+
+
+def _restore_nodes(tx: Transaction, entries: Sequence[NodeBefore]) -> None:
+    for label in ("Model", "Dataset"):
+        mine = [entry for entry in entries if entry.label == label]
+        back = [entry.props for entry in mine if entry.props is not None]
+        # A node that others still name stays as the placeholder it would have been without this run.
+        gone = [entry.id for entry in mine if entry.props is None]
+        bare = [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in gone]
+        if back or bare:
+            tx.send(replace_nodes(label), [*back, *bare])
+        if gone:
+            tx.send(delete_edges("PUBLISHED_BY", label, "Author"), _authors(gone))
+
+
+def _authors(ids: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"a": name, "b": name.rpartition("/")[0], "set": {}} for name in ids if "/" in name]
+
+
+def _remove_edges(store: Store, run_id: str, rows: int) -> None:
+    for rel in SCHEMA.relationships:
+        if "run_id" not in rel.names:
+            continue
+        for source, target in rel.ends:
+            found = [
+                {"a": row["a"], "b": row["b"], "set": row["props"]}
+                for row in store.read(run_edges(rel.type, source, target), run=run_id)
+            ]
+            Batches(store, rows).send(found, partial(_delete_edges, rel.type, source, target))
+
+
+def _delete_edges(rel: str, source: str, target: str, tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    tx.send(delete_edges(rel, source, target), rows)
+
+
+def _delete_nodes(label: str, tx: Transaction, ids: Sequence[str]) -> None:
+    tx.send(delete_nodes(label), ids)
+
+
+def _forget_values(store: Store, rows: int) -> None:
+    for node in SCHEMA.nodes:
+        if node.label not in _KEPT:
+            ids = [row["id"] for row in store.read(lonely(node.label))]
+            Batches(store, rows).send(ids, partial(_delete_nodes, node.label))
