@@ -124,7 +124,9 @@ _REPOSITORY = (
     Property("private", "boolean", "True for a private repository"),
     Property("disabled", "boolean", "True for a repository that the Hub disabled"),
     Property("sha", "string", "Git revision that the newest record describes"),
-    Property("license", "string", "Declared licence (the first in tag order), for reading; claims are edges", indexed=True),
+    Property(
+        "license", "string", "Declared licence (the first in tag order), for reading; claims are edges", indexed=True
+    ),
     Property("tags", "string[]", "Plain tags: those that no claim or other property repeats"),
     Property("placeholder", "boolean", "True where somebody names it but no record of it was loaded", indexed=True),
 )
@@ -143,7 +145,9 @@ _MODEL = NodeType(
         Property("parents_stated", "string", "Every parent's name ever stated, with relation and dates (JSON)"),
         Property("license_name", "string", "Name given with license: other"),
         Property("license_link", "string", "Link given with license: other"),
-        Property("license_files", "string[]", "Licence and notice files of the repository; absent where files are unknown"),
+        Property(
+            "license_files", "string[]", "Licence and notice files of the repository; absent where files are unknown"
+        ),
         Property("card_sha256", "string", "SHA-256 of the model card's text"),
         Property("card_length", "integer", "Length of the model card without front matter", "characters"),
         Property("audit_verdict", "string", "Worst verdict of the newest audit"),
@@ -217,6 +221,7 @@ _FUSED = (
     Property("confidence", "float", "Confidence after all witnesses were heard", "0..1"),
     Property("status", "string", "verified, declared, undeclared, predicted or contradicted", indexed=True),
     Property("sources", "string[]", "Sources that state it"),
+    Property("followed", "boolean", "True for all but contradicted edges: traversals take {followed: true}"),
 )
 _FINDING = (
     Property("finding", "string", "Kind of finding"),
@@ -273,7 +278,11 @@ SCHEMA = Schema(
             ("rule",),
         ),
         RelationshipType(
-            "TERMS", (("License", "License"),), "Resolved licence rule, child's licence to ancestor's", _TERMS, ("rule",)
+            "TERMS",
+            (("License", "License"),),
+            "Resolved licence rule, child's licence to ancestor's",
+            _TERMS,
+            ("rule",),
         ),
     ),
 )
@@ -290,10 +299,13 @@ def markdown(schema: Schema = SCHEMA) -> str:
         "```mermaid",
         "graph LR",
     ]
+    lines += [f"  {source} -- {rel.type} --> {target}" for rel in schema.relationships for source, target in rel.ends]
     lines += [
-        f"  {source} -- {rel.type} --> {target}" for rel in schema.relationships for source, target in rel.ends
+        "```",
+        "",
+        "Dates and times are ISO 8601 strings in UTC: `datetime(m.created_at).year` works on both engines.",
+        "",
     ]
-    lines += ["```", "", "Dates and times are ISO 8601 strings in UTC: `datetime(m.created_at).year` works on both engines.", ""]
     for node in schema.nodes:
         lines += [f"## ({node.label})", "", f"{node.description}. Key: `id`.", "", *_table(node.properties), ""]
     for rel in schema.relationships:

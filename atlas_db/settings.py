@@ -45,9 +45,7 @@ def default_home() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "atlas-db"
 
 
-def load_settings(
-    *, environ: Mapping[str, str] | None = None, config: Path | None = None, **flags: object
-) -> Settings:
+def load_settings(*, environ: Mapping[str, str] | None = None, config: Path | None = None, **flags: object) -> Settings:
     """Read settings from all four places.
 
     Args:

@@ -1,1 +1,1 @@
-"""The questions."""
+"""The questions: one Cypher file each, and what reads them."""

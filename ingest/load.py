@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from atlas_db.errors import InputError, RecordError, UsageError
-from atlas_db.records import HubRecord, Reject
+from atlas_db.records import HubRecord
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.opening import ensure_schema
@@ -27,39 +23,17 @@ from atlas_db.store.statements import all_nodes, count_nodes
 from atlas_db.terms import RecordKind, RunKind
 from ingest import runs
 from ingest.hub.cards import CardFile
-from ingest.hub.records import decode
-from ingest.hub.snapshot import SourceFile, find, newest_date, read
+from ingest.hub.snapshot import SourceFile, find
 from ingest.merge import Props, merge_node, parent_statements
 from ingest.normalise.names import ModelFacts
 from ingest.relink import read_facts, relink
-from ingest.report import MAX_KEPT, LoadReport, RejectFile
+from ingest.report import LoadReport, RejectFile
 from ingest.resolve import ParentStatement
+from ingest.stream import LoadOptions, Progress, RecordStream
 from ingest.undo import UndoFile
 from ingest.write import LABELS, Creator, Entry, Upserter
 
-Progress = Callable[[str, int, int], None]
-"""Called with stage, done, total (0 where unknown)."""
 QUEUED_BATCHES = 2
-TICK_ROWS = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class LoadOptions:
-    """How to load.
-
-    Attributes:
-        home: Home folder: undo files, rejects, cards.
-        as_of: Date of the snapshot; the newest date in each file where empty.
-        kind: What the records are, where their fields do not tell.
-        dry_run: Write nothing; report what would change.
-        batch_rows: Rows a batch, to begin with.
-    """
-
-    home: Path
-    as_of: str = ""
-    kind: RecordKind | None = None
-    dry_run: bool = False
-    batch_rows: int = 5000
 
 
 def load(store: Store, paths: list[str], options: LoadOptions, progress: Progress = lambda *_: None) -> LoadReport:
@@ -89,14 +63,12 @@ class _Load:
         self._report = LoadReport(dry_run=options.dry_run)
         self._facts: dict[str, ModelFacts] = {}
         self._statements: dict[str, list[ParentStatement]] = {}
-        self._total = 0
 
     def run(self, files: list[SourceFile]) -> LoadReport:
         report, options = self._report, self._options
+        stream = RecordStream(report, options, self._progress)
         with self._timed("scan"):
-            files = self._dated(files)
-        report.files = len(files)
-        report.as_of = max(file.as_of for file in files)
+            files = stream.dated(files)
         empty = all(self._store.read(count_nodes(label))[0]["n"] == 0 for label in LABELS.values())
         resumed = runs.unfinished(self._store)
         undo: UndoFile | None = None
@@ -109,7 +81,7 @@ class _Load:
         cards = CardFile(options.home / "cards", report.run_id, enabled=not options.dry_run)
         try:
             with self._timed("records"):
-                records = self._records(files, rejects, cards)
+                records = stream.records(files, rejects, cards)
                 if empty:
                     records = self._create(records)
                 self._upsert(records, undo, trusted=not empty and not resumed)
@@ -120,57 +92,10 @@ class _Load:
                 undo.close()
         with self._timed("lineage"):
             self._link(fresh=empty, forced=resumed or empty)
-        if not report.records:
-            self._nothing_readable()
+        stream.require_records()
         if not options.dry_run:
             runs.finish(self._store, report.run_id, report.counts())
         return report
-
-    def _dated(self, files: list[SourceFile]) -> list[SourceFile]:
-        if self._options.as_of:
-            try:
-                date.fromisoformat(self._options.as_of)
-            except ValueError as error:
-                raise UsageError(
-                    f"--as-of {self._options.as_of!r} is no date", hint="Write it as 2024-07-01"
-                ) from error
-        dated = []
-        for file in files:
-            newest, rows = ("", 0) if self._options.as_of else newest_date(file)
-            self._total += rows
-            dated.append(replace(file, as_of=self._options.as_of or file.as_of or newest))
-            self._progress("scan", len(dated), len(files))
-        # A card on its own carries no date; the newest of its neighbours, else its file's, stands in.
-        fallback = max((file.as_of for file in dated), default="")
-        return [file if file.as_of else replace(file, as_of=fallback or _file_date(file.path)) for file in dated]
-
-    def _records(
-        self, files: list[SourceFile], rejects: RejectFile, cards: CardFile
-    ) -> Iterator[tuple[HubRecord, str]]:
-        for file in files:
-            line = 0
-            try:
-                for raw in read(file):
-                    line = raw.line
-                    self._report.rows += 1
-                    if self._report.rows % TICK_ROWS == 0:
-                        self._progress("records", self._report.rows, self._total)
-                    try:
-                        if raw.problem is not None:
-                            raise raw.problem
-                        record = decode(raw.body, self._options.kind)
-                    except RecordError as error:
-                        kept = raw.body[:MAX_KEPT].decode("utf-8", errors="replace")
-                        rejects.add(Reject(file.name, raw.line, error.code, error.message, kept))
-                        continue
-                    for code, text in record.notes:
-                        rejects.note(file.name, raw.line, code, text, record.id)
-                    self._report.records[record.kind] += 1
-                    if record.card is not None:
-                        cards.add(record, file.as_of)
-                    yield record, file.as_of
-            except RecordError as error:
-                rejects.add(Reject(file.name, line, error.code, error.message))
 
     def _create(self, records: Iterator[tuple[HubRecord, str]]) -> Iterator[tuple[HubRecord, str]]:
         """CREATE every first record of an id; leave the others for merging."""
@@ -269,13 +194,6 @@ class _Load:
             dry_run=self._options.dry_run,
         )
 
-    def _nothing_readable(self) -> None:
-        reasons = "; ".join(f"{r.file}:{r.line}: {r.reason}" for r in self._report.first_rejects[:3])
-        raise InputError(
-            f"nothing readable came in ({reasons or 'no records'})",
-            hint=f"See {self._report.reject_file}" if self._report.reject_file else "Check the file",
-        )
-
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         began = time.monotonic()
@@ -285,7 +203,3 @@ class _Load:
 
 def _send(arguments: Any, tx: Transaction) -> None:  # noqa: ANN401
     Creator.send(tx, arguments)
-
-
-def _file_date(path: Path) -> str:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d")

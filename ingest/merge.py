@@ -22,7 +22,18 @@ METHODS = {Part.CARD: "hub-card@1", Part.TAGS: "hub-tags@1"}
 _PARTS = {method: part for part, method in METHODS.items()}
 STATED = ("downloads", "likes", "pipeline_tag", "library_name", "license", "tags")
 _FIXED = frozenset(
-    {"id", "author", "name", "placeholder", "first_seen", "last_seen", "snapshots", "carried", "base_model", "parents_stated"}
+    {
+        "id",
+        "author",
+        "name",
+        "placeholder",
+        "first_seen",
+        "last_seen",
+        "snapshots",
+        "carried",
+        "base_model",
+        "parents_stated",
+    }
 )
 
 
@@ -48,7 +59,11 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     }
     if slash:
         node["author"] = owner
-    node |= {key: value for key, value in known.items() if key not in _FIXED and not (key.startswith("audit_") and value is None)}
+    node |= {
+        key: value
+        for key, value in known.items()
+        if key not in _FIXED and not (key.startswith("audit_") and value is None)
+    }
     _merge_stated(node, known, record, as_of)
     _merge_details(node, known, record, as_of)
     if record.kind is RecordKind.MODEL:
@@ -62,9 +77,7 @@ def _merge_stated(node: Props, known: Mapping[str, Any], record: HubRecord, as_o
         return
     newest = max(snapshots_of(known).get(Part.TAGS, ("",)))
     for name, value in record.stated.items():
-        if as_of > newest:
-            node[name] = value
-        elif as_of == newest and value is not None and (name not in known or value > known[name]):
+        if as_of > newest or (as_of == newest and value is not None and (name not in known or value > known[name])):
             node[name] = value
 
 

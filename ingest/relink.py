@@ -32,6 +32,7 @@ _TESTIMONY = (
     "ended", "run_id",
 )  # fmt: skip
 _EDGE = ("relation", "confidence", "status", "sources")
+_WRITTEN = (*_EDGE, "followed")
 Pair = tuple[str, str]
 
 
@@ -108,7 +109,11 @@ def _read_testimony(store: Store) -> list[Testimony]:
     found = []
     for child, parent, *values in store.pages(all_edges("CLAIMS_PARENT", *_MODEL, _TESTIMONY)):
         row = dict(zip(_TESTIMONY, values, strict=True))
-        row |= {"source": Source(row["source"]), "relation": Relation(row["relation"]), "outcome": Outcome(row["outcome"])}
+        row |= {
+            "source": Source(row["source"]),
+            "relation": Relation(row["relation"]),
+            "outcome": Outcome(row["outcome"]),
+        }
         found.append(Testimony(child=child, parent=parent, **row))
     return found
 
@@ -124,21 +129,28 @@ def _read_edges(store: Store) -> dict[Pair, LineageEdge]:
     }
 
 
-def _testimony_props(item: Testimony, run_id: str) -> dict[str, Any]:
+def testimony_props(item: Testimony, run_id: str) -> dict[str, Any]:
+    """Return the properties of a CLAIMS_PARENT relationship."""
     props = {name: getattr(item, name) for name in _TESTIMONY if name != "run_id"}
-    return {**{name: str(v) if hasattr(v, "value") else v for name, v in props.items() if v is not None}, "run_id": run_id}
+    return {
+        **{name: str(v) if hasattr(v, "value") else v for name, v in props.items() if v is not None},
+        "run_id": run_id,
+    }
 
 
-def _edge_props(edge: LineageEdge) -> dict[str, Any]:
+def edge_props(edge: LineageEdge) -> dict[str, Any]:
+    """Return the properties of a DERIVED_FROM relationship."""
     return {
         "relation": edge.relation.value,
         "confidence": edge.confidence,
         "status": edge.status.value,
         "sources": [source.value for source in edge.sources],
+        "followed": edge.status is not Status.CONTRADICTED,
     }
 
 
-def _placeholders(parents: Iterable[str], facts: Mapping[str, ModelFacts]) -> list[dict[str, Any]]:
+def placeholders(parents: Iterable[str], facts: Mapping[str, ModelFacts]) -> list[dict[str, Any]]:
+    """Return the nodes of parents that no record answers to."""
     names = sorted({parent for parent in parents if parent not in facts})
     return [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in names]
 
@@ -162,17 +174,19 @@ def _create(
     def work(tx: Transaction, children: Sequence[str]) -> None:
         testimony = [item for child in children for item in by_child[child][0]]
         fused = [edge for child in children for edge in by_child[child][1]]
-        tx.send(ensure_nodes("Model"), _placeholders((item.parent for item in testimony), facts))
+        tx.send(ensure_nodes("Model"), placeholders((item.parent for item in testimony), facts))
         groups: dict[str, list[list[Any]]] = defaultdict(list)
         for item in testimony:
             values = [getattr(item, name) for name in names]
-            groups[item.method].append([item.child, item.parent, *(str(v) if hasattr(v, "value") else v for v in values)])
+            groups[item.method].append(
+                [item.child, item.parent, *(str(v) if hasattr(v, "value") else v for v in values)]
+            )
         for method, values in groups.items():
             common = {"source": Source.DECLARED.value, "run_id": run_id, "method": method}
             tx.send(create_edges("CLAIMS_PARENT", *_MODEL, names, tuple(common)), values, common=common)
         tx.send(
-            create_edges("DERIVED_FROM", *_MODEL, _EDGE),
-            [[edge.child, edge.parent, *_edge_props(edge).values()] for edge in fused],
+            create_edges("DERIVED_FROM", *_MODEL, _WRITTEN),
+            [[edge.child, edge.parent, *edge_props(edge).values()] for edge in fused],
         )
 
     Batches(store, rows).send(sorted(by_child), work)
@@ -196,7 +210,7 @@ class _Plan:
             before = known.get(pair)
             if before is None or before._replace(run_id="") != item:
                 self.counts["changed" if before else "created"] += 1
-                self._add("testimony", pair, _testimony_props(item, run_id))
+                self._add("testimony", pair, testimony_props(item, run_id))
         for pair in known.keys() - wanted.keys():
             self.counts["removed"] += 1
             self._add("no_testimony", pair, {"source": Source.DECLARED.value})
@@ -204,7 +218,7 @@ class _Plan:
         for pair, edge in fused.items():
             if old_edges.get(pair) != edge:
                 self.counts["changed" if pair in old_edges else "created"] += 1
-                self._add("edge", pair, _edge_props(edge))
+                self._add("edge", pair, edge_props(edge))
         for pair in old_edges.keys() - fused.keys():
             self.counts["removed"] += 1
             self._add("no_edge", pair, {})
@@ -220,7 +234,7 @@ class _Plan:
             for child in children:
                 for what, changes in self._work[child].items():
                     lists[what] += changes
-            tx.send(ensure_nodes("Model"), _placeholders((row["b"] for row in lists["testimony"]), facts))
+            tx.send(ensure_nodes("Model"), placeholders((row["b"] for row in lists["testimony"]), facts))
             tx.send(delete_edges("CLAIMS_PARENT", *_MODEL), lists["no_testimony"])
             tx.send(merge_edges("CLAIMS_PARENT", *_MODEL), lists["testimony"])
             tx.send(delete_edges("DERIVED_FROM", *_MODEL), lists["no_edge"])

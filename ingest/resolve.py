@@ -104,8 +104,10 @@ def _join(one: Testimony, two: Testimony) -> Testimony:
 
 
 def _without_cycles(testimony: list[Testimony], models: Mapping[str, ModelFacts]) -> list[Testimony]:
-    """Mark the claims that close a cycle: in each knot, claims are taken from the oldest child to the youngest
-    (unknown dates first, then by ids), and one whose parent already descends from its child is marked.
+    """Mark the claims that close a cycle.
+
+    In each knot, claims are taken from the oldest child to the youngest (unknown dates first, then by ids); one whose
+    parent already descends from its child is marked.
     """
     edges: dict[str, list[str]] = defaultdict(list)
     for item in testimony:
@@ -118,7 +120,9 @@ def _without_cycles(testimony: list[Testimony], models: Mapping[str, ModelFacts]
         return (models.get(item.child, unknown).created_at or _NEVER, item.child, item.parent)
 
     inside = [
-        item for item in testimony if is_followed(item) and item.child in knot and knot.get(item.parent) == knot[item.child]
+        item
+        for item in testimony
+        if is_followed(item) and item.child in knot and knot.get(item.parent) == knot[item.child]
     ]
     kept: dict[str, list[str]] = defaultdict(list)
     closing: set[tuple[str, str]] = set()
@@ -174,7 +178,7 @@ def _knots(edges: Mapping[str, list[str]]) -> Iterator[list[str]]:
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[node])
                 if low[node] == order[node]:
-                    component = []
+                    component: list[str] = []
                     while not component or component[-1] != node:
                         component.append(stack.pop())
                         on_stack.discard(component[-1])
@@ -189,5 +193,3 @@ def fuse_all(testimony: Iterable[Testimony]) -> Iterator[LineageEdge]:
         by_child[item.child].append(item)
     for child in sorted(by_child):
         yield from fuse_child(by_child[child])
-
-

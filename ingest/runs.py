@@ -100,7 +100,8 @@ def rollback(store: Store, run_id: str, home: Path, rows: int) -> LoadReport:
         newest = next(each["id"] for each in runs if each["kind"] == RunKind.LOAD)
         if newest != run_id:
             raise RollbackError(
-                f"{run_id} is not the newest load", hint=f"Roll back the newer ones first: atlas-db runs rollback {newest}"
+                f"{run_id} is not the newest load",
+                hint=f"Roll back the newer ones first: atlas-db runs rollback {newest}",
             )
         _undo_load(store, UndoFile(home, ensure_schema(store), run_id), rows)
     else:

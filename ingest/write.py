@@ -10,7 +10,15 @@ from typing import Any
 from atlas_db.records import HubRecord
 from atlas_db.schema import SCHEMA
 from atlas_db.store.bolt import Transaction
-from atlas_db.store.statements import create_edges, create_nodes, ensure_nodes, merge_edges, read_edges, read_nodes, replace_nodes
+from atlas_db.store.statements import (
+    create_edges,
+    create_nodes,
+    ensure_nodes,
+    merge_edges,
+    read_edges,
+    read_nodes,
+    replace_nodes,
+)
 from atlas_db.terms import Part, RecordKind, Source
 from ingest.merge import Props, claim_props, merge_claims, merge_node
 from ingest.normalise import licences

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, LiteralString, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 import neo4j
 from neo4j import exceptions as bolt
@@ -35,12 +35,14 @@ class Transaction:
 
     def run(self, statement: Statement, **parameters: object) -> list[Row]:
         """Run a statement and return all rows as plain values."""
-        result = self._inner.run(cast("LiteralString", statement.text), parameters)
-        return [{key: plain(value) for key, value in record.items()} for record in result]
+        result = self._inner.run(statement.text, parameters)
+        return [
+            {key: plain(value) for key, value in zip(record.keys(), record.values(), strict=True)} for record in result
+        ]
 
     def send(self, statement: Statement, rows: Sequence[object], **parameters: object) -> None:
         """Send `$rows` and wait until the server has taken them."""
-        self._inner.run(cast("LiteralString", statement.text), {"rows": rows, **parameters}).consume()
+        self._inner.run(statement.text, {"rows": rows, **parameters}).consume()
 
 
 class Store:
@@ -51,7 +53,9 @@ class Store:
         engine: What the server calls itself.
     """
 
-    def __init__(self, url: str, *, user: str, password: str, database: str, release: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, url: str, *, user: str, password: str, database: str, release: Callable[[], None] | None = None
+    ) -> None:
         self.address = url
         self.engine = ""
         self._database = database
@@ -94,11 +98,7 @@ class Store:
         """Run a statement that returns `page` columns and return their entries in one list."""
         with _mapped(self.address), self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(
-                lambda tx: [
-                    entry
-                    for record in tx.run(cast("LiteralString", statement.text), parameters)
-                    for entry in record["page"]
-                ]
+                lambda tx: [entry for record in tx.run(statement.text, parameters) for entry in record["page"]]
             )
 
     def write(self, work: Callable[[Transaction], T]) -> T:
@@ -110,9 +110,7 @@ class Store:
         """Run schema statements, one transaction each."""
         with _mapped(self.address), self._session(neo4j.WRITE_ACCESS) as session:
             for statement in statements:
-                session.execute_write(
-                    lambda tx, text=statement.text: tx.run(text).consume()
-                )
+                session.execute_write(_run_text, statement.text)
 
     def ask(self, text: str, parameters: Mapping[str, object], *, write: bool = False) -> tuple[list[str], list[Row]]:
         """Run a user's own Cypher.
@@ -127,9 +125,12 @@ class Store:
         with _mapped(self.address), self._session(access) as session:
 
             def work(tx: neo4j.ManagedTransaction) -> tuple[list[str], list[Row]]:
-                result = tx.run(cast("LiteralString", text), dict(parameters))
+                result = tx.run(text, dict(parameters))
                 keys = list(result.keys())
-                rows = [{key: plain(value) for key, value in record.items()} for record in result]
+                rows = [
+                    {key: plain(value) for key, value in zip(record.keys(), record.values(), strict=True)}
+                    for record in result
+                ]
                 if result.consume().counters.contains_updates and not write:
                     raise WriteRefusedError("the query writes", hint="Add --write if that is meant")
                 return keys, rows
@@ -145,6 +146,10 @@ class Store:
 
     def _session(self, access: str) -> neo4j.Session:
         return self._driver.session(database=self._database, default_access_mode=access, fetch_size=2000)
+
+
+def _run_text(tx: neo4j.ManagedTransaction, text: str) -> None:
+    tx.run(text).consume()
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401
@@ -184,7 +189,7 @@ def _mapped(address: str) -> Iterator[None]:
     except (bolt.ServiceUnavailable, bolt.SessionExpired, OSError) as error:
         raise StoreUnavailableError(
             f"{address} does not answer ({_first_line(error)})",
-            hint="Check that the server runs, or use --store local; what was committed is kept: run the same command again",
+            hint="Check that the server runs, or use --store local; what was committed is kept: run the command again",
         ) from error
     except (bolt.ConfigurationError, ValueError) as error:
         raise StoreUnavailableError(

@@ -90,7 +90,5 @@ def ensure_schema(store: Store) -> str:
     if rows:
         return str(rows[0]["store_id"])
     store.define((*constraints(), *indexes()))
-    store.write(
-        lambda tx: tx.run(_WRITE_ATLAS, version=SCHEMA.version, store_id=secrets.token_hex(6))
-    )
+    store.write(lambda tx: tx.run(_WRITE_ATLAS, version=SCHEMA.version, store_id=secrets.token_hex(6)))
     return str(store.read(_READ_ATLAS)[0]["store_id"])

@@ -74,7 +74,9 @@ def delete_nodes(label: str) -> Statement:
 
 
 @cache
-def create_edges(rel: str, source: str, target: str, names: tuple[str, ...] = (), common: tuple[str, ...] = ()) -> Statement:
+def create_edges(
+    rel: str, source: str, target: str, names: tuple[str, ...] = (), common: tuple[str, ...] = ()
+) -> Statement:
     """`$rows` of `[source id, target id, value of names[0], …]` become new edges.
 
     Args:
@@ -156,7 +158,8 @@ def all_nodes(label: str, names: tuple[str, ...], having: str = "") -> Statement
     values = ", ".join(f"n.{name}" for name in names)
     where = f"WHERE n.{having} IS NOT NULL " if having else ""
     return Statement(
-        f"MATCH (n:{label}) {where}WITH toInteger(rand() * 64) AS slice, [{values}] AS v RETURN slice, collect(v) AS page"
+        f"MATCH (n:{label}) {where}WITH toInteger(rand() * 64) AS slice, [{values}] AS v "
+        "RETURN slice, collect(v) AS page"
     )
 
 

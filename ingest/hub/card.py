@@ -21,7 +21,9 @@ class _PlainLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.Sa
 
 
 _PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp", ":value", ":merge"))]
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp", ":value", ":merge"))
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"\A(?:true|True|false|False)\Z"), list("tTfF"))
@@ -63,7 +65,7 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
         # Aliases could blow up a small text (the billion-laughs trap); cards have no use for them.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_PlainLoader)):
             return {}, "front matter uses YAML aliases"
-        data = yaml.load(text.replace("\t", "  "), Loader=_PlainLoader)  # noqa: S506
+        data = yaml.load(text.replace("\t", "  "), Loader=_PlainLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""

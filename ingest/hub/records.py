@@ -247,8 +247,9 @@ def _read_card(data: dict[str, Any], record: HubRecord) -> None:
         if isinstance(value := data.get(name), str) and 0 < len(value.strip()) <= MAX_VALUE:
             record.details[name] = value.strip()
     if Part.TAGS not in record.parts:
-        for name, first in (("license", licences[0][0] if licences else None), ("pipeline_tag", data.get("pipeline_tag")),
-                            ("library_name", data.get("library_name"))):  # fmt: skip
+        declared = {"license": licences[0][0] if licences else None}
+        declared |= {name: data.get(name) for name in ("pipeline_tag", "library_name")}
+        for name, first in declared.items():
             if isinstance(first, str) and 0 < len(first) <= MAX_VALUE:
                 record.details[name] = first
     relation = data.get("base_model_relation")

@@ -76,7 +76,7 @@ def find(paths: list[str], spool: Path) -> list[SourceFile]:
             files.append(_spooled(spool))
         elif (place := Path(path)).is_dir():
             found = [_as_source(file, place) for file in sorted(place.rglob("*")) if _is_input(file)]
-            found = [replace(file, as_of=_fetched_date(place)) for file in found]
+            found = [replace(file, as_of=fetched_date(place)) for file in found]
             if not found:
                 raise InputError(
                     f"{path} holds no JSON, Parquet or README.md files", hint="Name a file, or another folder"
@@ -89,7 +89,8 @@ def find(paths: list[str], spool: Path) -> list[SourceFile]:
     return files
 
 
-def _fetched_date(folder: Path) -> str:
+def fetched_date(folder: Path) -> str:
+    """Return the date of a finished fetch in a folder, empty where there is none."""
     try:
         return str(tomllib.loads((folder / SNAPSHOT_FILE).read_text(encoding="utf-8")).get("as_of", ""))
     except (OSError, tomllib.TOMLDecodeError):

@@ -27,7 +27,8 @@ SPDX = {
 
 _ALIASES = {
     "apache": "apache-2.0", "apache 2": "apache-2.0", "apache license 2.0": "apache-2.0", "apache2": "apache-2.0",
-    "apache-2": "apache-2.0", "apache license, version 2.0": "apache-2.0", "mit license": "mit", "the mit license": "mit",
+    "apache-2": "apache-2.0", "apache license, version 2.0": "apache-2.0",
+    "mit license": "mit", "the mit license": "mit",
     "bsd 3-clause": "bsd-3-clause", "gplv3": "gpl-3.0", "gnu gpl v3": "gpl-3.0", "gplv2": "gpl-2.0",
     "agplv3": "agpl-3.0", "lgplv3": "lgpl-3.0", "cc0": "cc0-1.0", "cc by 4.0": "cc-by-4.0",
     "cc-by-sa": "cc-by-sa-4.0", "llama-2": "llama2", "llama 2": "llama2", "llama2-license": "llama2",

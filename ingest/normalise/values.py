@@ -90,7 +90,7 @@ def names_of(value: Any) -> list[str]:  # noqa: ANN401
     found = []
     for entry in value if isinstance(value, list) else [value]:
         if isinstance(entry, dict):
-            entry = entry.get("name") or entry.get("id")  # noqa: PLW2901
+            entry = entry.get("name") or entry.get("id")
         if isinstance(entry, str) and entry.strip():
             found.append(entry.strip())
     return list(dict.fromkeys(found))

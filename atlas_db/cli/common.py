@@ -1,0 +1,108 @@
+"""Options that every verb shares, the store they open, and the error table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+
+import typer
+
+from atlas_db.cli.output import Format, errors, progress_bar, write_json
+from atlas_db.errors import AtlasError
+from atlas_db.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from atlas_db.store.bolt import Store
+
+P = ParamSpec("P")
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="local[:DIR], neo4j-local[:DIR], bolt://HOST:PORT or neo4j+s://HOST.",
+        envvar="ATLAS_DB_STORE",
+        show_default="local",
+    ),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="human, json, quiet or csv.")]
+
+
+class Exit:
+    """Exit codes, as the README documents them."""
+
+    FINE = 0
+    FINDINGS = 1
+    USAGE = 2
+    INPUT = 3
+    STORE = 4
+
+
+def settings_for(store: str | None) -> Settings:
+    """Return the settings with the store given on the command line."""
+    return load_settings(store=store)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Store]:
+    """Open the store that the settings name."""
+    from atlas_db.store.opening import open_store
+
+    with errors().status(f"Opening {settings.store}") if errors().is_terminal else _nothing():
+        store = open_store(settings)
+    with store:
+        yield store
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function (stage, done, total) that draws progress bars on standard error."""
+    with progress_bar() as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total or None)
+            bar.update(tasks[stage], completed=done, total=total or None)
+
+        yield show
+
+
+def guarded(verb: Callable[P, None]) -> Callable[P, None]:
+    """Turn our errors into a message that ends with what to do next, and into an exit code."""
+
+    @wraps(verb)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        form = kwargs.get("form", Format.HUMAN)
+        try:
+            verb(*args, **kwargs)
+        except AtlasError as error:
+            if form is Format.JSON:
+                write_json({"error": type(error).__name__, "message": error.message, "hint": error.hint})
+            errors().print(f"Error: {error.message}.", style="red", markup=False, soft_wrap=True)
+            if error.hint:
+                errors().print(f"  {error.hint}", markup=False, soft_wrap=True)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            errors().print("Stopped. What was committed is kept: run the same command again to go on.", markup=False)
+            raise typer.Exit(130) from error
+        except BrokenPipeError as error:
+            sys.stderr.close()
+            raise typer.Exit(Exit.FINE) from error
+
+    return run
+
+
+def home_of(settings: Settings) -> Path:
+    """Return the home folder, made where it is missing."""
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return settings.home

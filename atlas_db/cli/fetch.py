@@ -1,0 +1,72 @@
+"""`atlas-db fetch`: the live Hub's listing to disk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas_db.cli.common import FormatOption, guarded, shown_progress
+from atlas_db.cli.output import Format, say, write_json, write_line
+
+HELP = """Fetch the Hub's listing into a folder, page by page; a fetch that was stopped goes on where it was.
+
+Endpoint and token are huggingface_hub's: HF_ENDPOINT, HF_TOKEN. Nothing is loaded yet: run atlas-db load on the
+folder afterwards.
+
+Examples:
+
+  atlas-db fetch snapshots/2026-11 --preview
+
+  atlas-db fetch snapshots/2026-11
+
+  atlas-db fetch snapshots/2026-12 --since snapshots/2026-11
+"""
+
+
+class Listing(StrEnum):
+    """What to list."""
+
+    MODELS = "models"
+    DATASETS = "datasets"
+
+
+@guarded
+def fetch(
+    folder: Annotated[Path, typer.Argument(help="Where the pages go.", show_default=False)],
+    kind: Annotated[Listing, typer.Option("--kind", help="models or datasets.")] = Listing.MODELS,
+    since: Annotated[
+        str, typer.Option("--since", help="A date, or the folder of an earlier fetch: only what changed since.")
+    ] = "",
+    max_rows: Annotated[int, typer.Option("--max-rows", min=0, help="Stop after so many rows; 0 for all.")] = 0,
+    preview: Annotated[
+        bool, typer.Option("--preview", "--dry-run", help="Only say how many calls it will take.")
+    ] = False,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Fetch the Hub's listing into a folder."""
+    import msgspec
+
+    from ingest.hub import listing
+
+    if preview:
+        found = listing.preview(kind.value, max_rows)
+        if form is Format.JSON:
+            write_json(asdict(found))
+        else:
+            say(
+                f"About {found.rows:,} rows in {found.calls:,} calls: "
+                f"{found.windows:,} five-minute windows of {found.quota:,}."
+            )
+        return
+    with shown_progress() as progress:
+        state = listing.fetch(folder, kind.value, since=listing.since_date(since), max_rows=max_rows, progress=progress)
+    if form is Format.JSON:
+        write_json({**msgspec.to_builtins(state), "folder": str(folder)})
+    elif form is Format.QUIET:
+        write_line(str(folder))
+    else:
+        say(f"Fetched {state.rows:,} rows in {state.pages:,} pages. Load them with: atlas-db load {folder}")

@@ -1,0 +1,122 @@
+"""`atlas-db lineage`: one step each way, counts first, big fans folded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
+from atlas_db.cli.output import Format, console, say, write_json, write_line, write_rows
+
+if TYPE_CHECKING:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from atlas_db.lineage import Lineage, Step
+
+HELP = """Show what a model comes from, and what was made of it.
+
+One step each way unless --depth says more; big fans are folded, the most downloaded children are shown.
+
+Examples:
+
+  atlas-db lineage mistralai/Mistral-7B-v0.1
+
+  atlas-db lineage TheBloke/Mistral-7B-v0.1-GGUF --depth 0 --min-confidence 0.5
+
+  atlas-db lineage openai-community/gpt2 --format json
+"""
+COLUMNS = ("direction", "hops", "child", "parent", "relation", "status", "confidence", "license", "downloads")
+
+
+@guarded
+def lineage(
+    model: Annotated[str, typer.Argument(help="Model id, owner/name.", show_default=False)],
+    store: StoreOption = None,
+    depth: Annotated[int, typer.Option("--depth", min=0, help="Steps each way; 0 follows to the end.")] = 1,
+    min_confidence: Annotated[
+        float, typer.Option("--min-confidence", min=0, max=1, help="Leave out edges below this.")
+    ] = 0.0,
+    contradicted: Annotated[bool, typer.Option("--contradicted", help="Follow contradicted edges, too.")] = False,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Show the lineage of a model."""
+    from atlas_db.lineage import lineage as find
+
+    with opened(settings_for(store)) as graph:
+        found = find(graph, model, depth=depth, min_confidence=min_confidence, contradicted=contradicted)
+    if form is Format.JSON:
+        write_json(asdict(found))
+    elif form is Format.CSV:
+        steps = [("up", step) for step in found.ancestors] + [("down", step) for step in found.descendants]
+        write_rows(COLUMNS, [{"direction": way, **asdict(step)} for way, step in steps], form)
+    elif form is Format.QUIET:
+        for step in found.ancestors:
+            write_line(step.parent)
+    else:
+        _draw(found)
+
+
+def _draw(found: Lineage) -> None:
+    model, counts = found.model, found.counts
+    say(str(model["id"]), "bold")
+    facts = [str(model[name]) for name in ("license", "pipeline_tag", "library_name") if model.get(name)]
+    if model.get("placeholder"):
+        facts.append("named by others, never seen")
+    say("  " + ", ".join([*facts, f"{model.get('downloads') or 0:,} downloads"]), "dim")
+    reach = (
+        "" if counts["depth"] == 1 else f" ({counts['ancestors']:,} ancestors, {counts['descendants']:,} descendants)"
+    )
+    say(f"  {counts['parents']:,} parents, {counts['children']:,} children{reach}")
+    if found.ancestors:
+        console().print(_tree("comes from", found.ancestors, str(model["id"]), up=True))
+    if found.descendants:
+        console().print(_tree("was made into", found.descendants, str(model["id"]), up=False))
+
+
+def _tree(title: str, steps: list[Step], start: str, *, up: bool) -> Tree:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    by_near: dict[str, list[Step]] = defaultdict(list)
+    for step in steps:
+        by_near[step.child if up else step.parent].append(step)
+    tree = Tree(Text(title, style="bold"))
+    shown: set[str] = set()
+    queue = [(start, tree)]
+    while queue:
+        near, branch = queue.pop(0)
+        if near in shown:
+            continue
+        shown.add(near)
+        folded: dict[str, int] = defaultdict(int)
+        seen: dict[str, int] = defaultdict(int)
+        for step in by_near.get(near, ()):
+            seen[step.relation] += 1
+            if not up and seen[step.relation] > _fan():
+                folded[step.relation] += 1
+                continue
+            queue.append((step.parent if up else step.child, branch.add(_label(step, up=up))))
+        for relation, number in folded.items():
+            branch.add(Text(f"+{number:,} {relation}", style="dim"))
+    return tree
+
+
+def _fan() -> int:
+    from atlas_db.lineage import FAN
+
+    return FAN
+
+
+def _label(step: Step, *, up: bool) -> Text:
+    from rich.text import Text
+
+    text = Text(step.parent if up else step.child)
+    text.append(f"  {step.relation}, {step.status} {step.confidence:.2f}", style="cyan")
+    rest = [step.license or "", f"{step.downloads:,} downloads" if step.downloads else ""]
+    if step.placeholder:
+        rest = ["never seen"]
+    return text.append("  " + ", ".join(part for part in rest if part), style="dim")

@@ -1,0 +1,110 @@
+"""`atlas-db load`: files into the graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
+from atlas_db.cli.output import Format, say, write_json, write_line
+from atlas_db.errors import UsageError
+from atlas_db.terms import RecordKind
+
+if TYPE_CHECKING:
+    from ingest.report import LoadReport
+
+HELP = """Load Hub list dumps, single-model answers, dataset lists and model cards.
+
+Reads JSON lines (plain, .gz, .zst), JSON arrays and objects, Parquet, README.md files, folders of these, and standard
+input (-). A bad record is set aside with file, line and reason, and never stops the run. Loading again changes only
+what differs; a load that was killed goes on when it is run again.
+
+Examples:
+
+  atlas-db load models.jsonl.zst datasets.jsonl.zst
+
+  atlas-db load --as-of 2024-07-01 --dry-run models.jsonl
+
+  zstd -dc models.jsonl.zst | head -1000 | atlas-db load -
+
+  atlas-db load models.jsonl.zst --export-csv import/
+"""
+
+
+@guarded
+def load(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, or - for standard input.", show_default=False)],
+    store: StoreOption = None,
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="Date of the snapshot; by default the newest in each file.")
+    ] = "",
+    kind: Annotated[
+        RecordKind | None, typer.Option("--kind", help="What the records are, where fields do not tell.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would change.")] = False,
+    export_csv: Annotated[
+        Path | None, typer.Option("--export-csv", help="Write Neo4j's offline-import files into this folder instead.")
+    ] = None,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Load files into the graph."""
+    from ingest.load import load as load_files
+    from ingest.stream import LoadOptions
+
+    if form is Format.CSV:
+        raise UsageError("load writes no CSV report", hint="Use --format json")
+    settings = settings_for(store)
+    options = LoadOptions(home_of(settings), as_of, kind, dry_run, settings.batch_rows)
+    if export_csv is not None:
+        _export(paths, options, export_csv, form)
+        return
+    with opened(settings) as graph, shown_progress() as progress:
+        report = load_files(graph, paths, options, progress)
+    show(report, form)
+
+
+def _export(paths: list[str], options: Any, folder: Path, form: Format) -> None:  # noqa: ANN401
+    from ingest.export import export
+
+    with shown_progress() as progress:
+        report, command = export(paths, options, folder, progress)
+    if form is Format.JSON:
+        write_json({**report.counts(), "folder": str(folder), "command": command})
+        return
+    show(report, form)
+    say("Import into a stopped, empty Neo4j with:")
+    write_line(command)
+
+
+def show(report: LoadReport, form: Format) -> None:
+    """Write a load's report."""
+    if form is Format.JSON:
+        write_json({**report.counts(), "run_id": report.run_id, "seconds": report.seconds})
+        return
+    if form is Format.QUIET:
+        write_line(report.run_id)
+        return
+    verb = "Would change" if report.dry_run else "Loaded"
+    kinds = ", ".join(f"{number:,} {kind}s" for kind, number in sorted(report.records.items()))
+    say(f"{verb}: {report.rows:,} rows as of {report.as_of} ({kinds})", "bold")
+    for title, counter in (
+        ("nodes", report.nodes),
+        ("claims", report.claims),
+        ("lineage", report.lineage),
+        ("parents by outcome", report.parents),
+        ("edges by relation", report.edges),
+        ("claims of this input", report.claims_by_type),
+    ):
+        if counter:
+            say(f"  {title}: " + ", ".join(f"{number:,} {key}" for key, number in counter.most_common()))
+    if report.rejects:
+        say(f"  {sum(report.rejects.values()):,} items set aside in {report.reject_file}", "yellow")
+        for reject in report.first_rejects[:5]:
+            say(f"    {reject.file}:{reject.line}: {reject.reason}", "yellow")
+    if report.notes:
+        say("  left out of records that were kept: " + ", ".join(f"{n:,} {k}" for k, n in report.notes.items()))
+    say("  " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items()), "dim")
+    if report.run_id:
+        say(f"  run {report.run_id}; take it back with: atlas-db runs rollback {report.run_id}", "dim")

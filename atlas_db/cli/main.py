@@ -1,0 +1,34 @@
+"""`atlas-db`: the verbs. Heavy modules are imported inside the verbs, so that --help stays quick."""
+
+from __future__ import annotations
+
+import typer
+
+from atlas_db.cli import demo, doctor, fetch, lineage, load, query, runs, schema, status, store
+
+EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store. A load that set bad items aside exits 0 and
+reports them; 3 only when nothing was readable."""
+
+app = typer.Typer(
+    name="atlas-db",
+    help="An atlas of the world's machine-learning models as a graph you can query.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo", help=demo.HELP)(demo.demo)
+app.command("load", help=load.HELP)(load.load)
+app.command("fetch", help=fetch.HELP)(fetch.fetch)
+app.command("query", help=query.HELP)(query.query)
+app.command("lineage", help=lineage.HELP)(lineage.lineage)
+app.command("status", help=status.HELP)(status.status)
+app.add_typer(runs.app, name="runs")
+app.add_typer(store.app, name="store")
+app.command("schema", help=schema.HELP)(schema.schema)
+app.command("doctor", help=doctor.HELP)(doctor.doctor)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

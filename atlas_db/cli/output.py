@@ -1,0 +1,124 @@
+"""The one place that prints: human, JSON, quiet or CSV on standard output; everything else on standard error."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+@cache
+def console() -> Console:
+    """Return the console of standard output (rich is slow to import, --help must be quick)."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+@cache
+def errors() -> Console:
+    """Return the console of standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    HUMAN = "human"
+    JSON = "json"
+    QUIET = "quiet"
+    CSV = "csv"
+
+
+def write_json(value: object) -> None:
+    """Write one JSON value and a newline."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write("\n")
+
+
+def write_line(text: str) -> None:
+    """Write one plain line."""
+    sys.stdout.write(text + "\n")
+
+
+def say(text: str = "", style: str = "") -> None:
+    """Write a line for people, without reading markup in it."""
+    from rich.text import Text
+
+    console().print(Text(text, style=style), soft_wrap=True)
+
+
+def write_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], form: Format, title: str = "") -> None:
+    """Write a table: an array of objects, CSV, the first column only, or a drawn table."""
+    if form is Format.JSON:
+        write_json([{column: row.get(column) for column in columns} for row in rows])
+    elif form is Format.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([[_cell(row.get(column)) for column in columns] for row in rows])
+    elif form is Format.QUIET:
+        for row in rows:
+            write_line(_cell(row.get(columns[0])) if columns else "")
+    else:
+        draw(columns, rows, title)
+
+
+def draw(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
+    """Draw a table for people."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title) if title else None, title_justify="left", header_style="bold", expand=False)
+    for column in columns:
+        numbers = bool(rows) and all(isinstance(row.get(column), int | float | None) for row in rows)
+        table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_shown(row.get(column))) for column in columns))
+    console().print(table)
+    say(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", "dim")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:.4g}"
+        case list():
+            return ", ".join(_shown(entry) for entry in value)
+        case _:
+            return _cell(value)
+
+
+def progress_bar() -> Progress:
+    """Return a progress display on standard error; it stays silent where that is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors(),
+        transient=True,
+        disable=not errors().is_terminal,
+    )

@@ -1,0 +1,100 @@
+"""`atlas-db query`: shipped questions by name, or your own Cypher."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
+from atlas_db.cli.output import Format, write_rows
+from atlas_db.errors import QueryParameterError, UsageError
+
+HELP = """Ask the graph: a shipped question by name, or your own Cypher from standard input (-) or a .cypher file.
+
+Without a name it lists the shipped questions. Your own Cypher is refused if it writes, unless you add --write.
+
+Examples:
+
+  atlas-db query
+
+  atlas-db query ancestors --param model=TheBloke/Mistral-7B-v0.1-GGUF
+
+  atlas-db query licenses --format csv
+
+  echo 'MATCH (m:Model) RETURN count(m) AS models' | atlas-db query -
+"""
+
+
+@guarded
+def query(
+    name: Annotated[
+        str, typer.Argument(help="Name of a shipped question, a .cypher file, or -.", show_default=False)
+    ] = "",
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE; repeatable.")] = None,
+    store: StoreOption = None,
+    write: Annotated[bool, typer.Option("--write", help="Allow your own Cypher to write.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the Cypher of a shipped question instead.")] = False,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Ask the graph."""
+    from cypher import library
+
+    given = dict(_pair(text) for text in param or [])
+    if not name:
+        rows = [
+            {
+                "name": each.name,
+                "topic": each.topic,
+                "title": each.title,
+                "parameters": " ".join(p.name if p.default is None else f"[{p.name}]" for p in each.parameters),
+            }
+            for each in library.queries().values()
+        ]
+        write_rows(("name", "topic", "title", "parameters"), rows, form)
+        return
+    if name == "-" or name.endswith(".cypher"):
+        text, columns = _own(name), None
+        bound: Mapping[str, object] = {key: _guess(value) for key, value in given.items()}
+    else:
+        found = library.find(name)
+        if show:
+            typer.echo(found.text)
+            return
+        text, bound, columns = found.text, found.bind(given), found.columns
+    with opened(settings_for(store)) as graph:
+        keys, rows = graph.ask(text, bound, write=write and columns is None)
+    write_rows(columns or keys, rows, form)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise QueryParameterError(f"--param {text!r} is no NAME=VALUE", hint="Write it as --param model=owner/name")
+    return name, value
+
+
+def _own(name: str) -> str:
+    if name == "-":
+        text = sys.stdin.read()
+    else:
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{name} cannot be read ({error.strerror})", hint="Check the path") from error
+    if not text.strip():
+        raise UsageError("the query is empty", hint="Write Cypher to standard input, or name a shipped question")
+    return text
+
+
+def _guess(text: str) -> object:
+    """Read a parameter of the user's own Cypher: a number where it is one, else a string."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)

@@ -1,0 +1,70 @@
+"""`atlas-db runs`: what was done to the graph, and taking it back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
+from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
+
+HELP = """List loads, charts, completions and audits, newest first; roll one back.
+
+Examples:
+
+  atlas-db runs
+
+  atlas-db runs rollback load-20240701T120000-abc123
+"""
+app = typer.Typer(help=HELP, invoke_without_command=True, no_args_is_help=False)
+COLUMNS = ("id", "kind", "started", "finished", "complete")
+
+
+@app.callback()
+def runs(context: typer.Context, store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
+    """List runs, newest first."""
+    if context.invoked_subcommand is None:
+        _list(store=store, form=form)
+
+
+@guarded
+def _list(store: str | None, form: Format) -> None:
+    from ingest.runs import list_runs
+
+    with opened(settings_for(store)) as graph:
+        found = list_runs(graph)
+    if form is Format.JSON:
+        write_json({"runs": found})
+    else:
+        write_rows(COLUMNS, found, form)
+
+
+@app.command(
+    help="""Take a run back: its claims, testimony and findings, and nodes that nothing else touches.
+
+Of loads, only the newest can be taken back.
+
+Examples:
+
+  atlas-db runs rollback load-20240701T120000-abc123
+"""
+)
+@guarded
+def rollback(
+    run_id: Annotated[str, typer.Argument(help="Run id, from atlas-db runs.", show_default=False)],
+    store: StoreOption = None,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Take a run back."""
+    from ingest.runs import rollback as take_back
+
+    settings = settings_for(store)
+    with opened(settings) as graph:
+        report = take_back(graph, run_id, home_of(settings), settings.batch_rows)
+    if form is Format.JSON:
+        write_json({"rolled_back": run_id, "lineage": dict(report.lineage), "parents": dict(report.parents)})
+    elif form is Format.QUIET:
+        write_line(run_id)
+    else:
+        say(f"Rolled back {run_id}. See what is left with: atlas-db status")

@@ -1,0 +1,66 @@
+"""`atlas-db status`: what the graph holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
+from atlas_db.cli.output import Format, say, write_json, write_line
+
+HELP = """Show what the graph holds: nodes, relationships, and the newest load.
+
+Examples:
+
+  atlas-db status
+
+  atlas-db status --format json --store neo4j-local
+"""
+
+
+@guarded
+def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
+    """Show what the graph holds."""
+    from atlas_db.schema import SCHEMA
+    from atlas_db.store.statements import count_edges, count_nodes
+    from ingest.runs import list_runs
+
+    settings = settings_for(store)
+    with opened(settings) as graph:
+        nodes = {
+            node.label: graph.read(count_nodes(node.label))[0]["n"] for node in SCHEMA.nodes if node.label != "Atlas"
+        }
+        edges = {
+            rel.type: sum(graph.read(count_edges(rel.type, source, target))[0]["n"] for source, target in rel.ends)
+            for rel in SCHEMA.relationships
+        }
+        runs = list_runs(graph)
+        found: dict[str, Any] = {
+            "store": settings.store,
+            "address": graph.address,
+            "engine": graph.engine,
+            "schema_version": SCHEMA.version,
+            "nodes": nodes,
+            "relationships": edges,
+            "newest_run": runs[0] if runs else None,
+        }
+    if form is Format.JSON:
+        write_json(found)
+    elif form is Format.QUIET:
+        write_line(str(nodes["Model"]))
+    else:
+        _draw(found)
+
+
+def _draw(found: dict[str, Any]) -> None:
+    say(f"{found['store']} at {found['address']} ({found['engine']}), schema {found['schema_version']}", "bold")
+    for title in ("nodes", "relationships"):
+        say(f"  {title}")
+        for name, number in found[title].items():
+            if number:
+                say(f"    {name:<15}{number:>12,}")
+    if (run := found["newest_run"]) is None:
+        say("  Nothing was loaded yet. Try: atlas-db demo, or atlas-db load models.jsonl.zst")
+    elif not run["complete"]:
+        say(f"  The run {run['id']} did not come through. Run the same command again: it goes on.", "yellow")
+    else:
+        say(f"  newest run {run['id']}, finished {run['finished']}", "dim")

@@ -1,0 +1,9 @@
+// title: Parents that nobody has seen
+// description: Placeholders: names that models give as parent and no record answers to, most children first.
+// param: limit (integer, default 50): Rows at most
+// columns: id, children
+MATCH (p:Model {placeholder: true})<-[t:CLAIMS_PARENT]-(c:Model)
+WHERE t.ended IS NULL
+RETURN p.id AS id, count(DISTINCT c) AS children
+ORDER BY children DESC, id
+LIMIT $limit

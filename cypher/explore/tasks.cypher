@@ -1,0 +1,12 @@
+// title: Share of models by task
+// description: Live claims of a task by any source; the share is of all models with a record.
+// param: limit (integer, default 30): Rows at most
+// columns: id, source, models, share
+MATCH (all:Model {placeholder: false})
+WITH count(all) AS total
+MATCH (m:Model)-[r:HAS_TASK]->(v:Task)
+WHERE r.ended IS NULL
+WITH v.id AS id, r.source AS source, total, count(m) AS models
+RETURN id, source, models, toFloat(models) / total AS share
+ORDER BY models DESC, id, source
+LIMIT $limit
