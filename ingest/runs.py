@@ -166,8 +166,10 @@ def _restore_nodes(tx: Transaction, entries: Sequence[NodeBefore]) -> None:
         bare = [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in gone]
         if back or bare:
             tx.send(replace_nodes(label), [*back, *bare])
-        if gone:
-            tx.send(delete_edges("PUBLISHED_BY", label, "Author"), _authors(gone))
+        # A placeholder has no author edge: what had no record before this run loses it again.
+        unseen = [entry.id for entry in mine if entry.props is None or not entry.props.get("snapshots")]
+        if unseen:
+            tx.send(delete_edges("PUBLISHED_BY", label, "Author"), _authors(unseen))
 
 
 def _authors(ids: Sequence[str]) -> list[dict[str, Any]]:

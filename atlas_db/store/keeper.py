@@ -132,9 +132,12 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def keep(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache: Path) -> int:
-    """Own the directory, run the engine, return when it ended, was told to stop, or nobody used it for long enough."""
+    """Own the directory, run the engine, return when it ended, was told to stop, or nobody used it for long enough.
+
+    The process that was started returns as soon as the lock is held, or somebody else holds it; a fork goes on.
+    """
     owner = try_lock(directory / "owner.lock", fcntl.LOCK_EX)
-    if owner is None:
+    if owner is None or os.fork() > 0:
         return 0
     _end_orphan(directory)
     (directory / "state.json").unlink(missing_ok=True)

@@ -19,6 +19,8 @@ from atlas_db.store.keeper import STOP_SECONDS, read_or_make_secret, try_lock
 
 START_SECONDS = {"local": 90.0, "neo4j-local": 900.0}
 POLL_SECONDS = 0.1
+STARTS = 3
+"""A start that fails (a port taken in between, say) is tried again so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +80,18 @@ def _prepare_directory(engine: Engine, directory: Path) -> None:
 
 def _connect(engine: Engine, directory: Path, client: int, arguments: list[str]) -> Store:
     deadline = time.monotonic() + START_SECONDS[engine.name]
-    keeper: subprocess.Popen[bytes] | None = None
-    failures = 0
+    starts = 0
     while time.monotonic() < deadline:
         if (state := read_state(directory)) is not None:
             store = _try_store(engine, directory, int(str(state["port"])), client)
             if store is not None:
                 return store
-        elif keeper is None and not is_owned(directory):
-            keeper = _spawn_keeper(engine, directory, arguments)
-        elif keeper is not None and keeper.poll() is not None:
-            failures += keeper.returncode != 0
+        elif not is_owned(directory):
             _raise_failure(directory)
-            if failures == 3:
+            if starts == STARTS:
                 break
-            keeper = None
+            starts += 1
+            _start_keeper(engine, directory, arguments)
         time.sleep(POLL_SECONDS)
     raise StoreUnavailableError(
         f"the {engine.name} engine did not come up: {_log_tail(directory)}",
@@ -122,15 +121,15 @@ def _try_store(engine: Engine, directory: Path, port: int, client: int) -> Store
     return store
 
 
-def _spawn_keeper(engine: Engine, directory: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
-    (directory / "failure.json").unlink(missing_ok=True)
+def _start_keeper(engine: Engine, directory: Path, arguments: list[str]) -> None:
     with (directory / "engine.log").open("wb") as log:
-        return subprocess.Popen(
+        subprocess.run(
             [sys.executable, "-m", "atlas_db.store.keeper", str(directory), engine.name, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            check=False,
         )
 
 
@@ -139,6 +138,7 @@ def _raise_failure(directory: Path) -> None:
         failure = json.loads((directory / "failure.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
+    (directory / "failure.json").unlink()
     raise StoreUnavailableError(failure["message"], hint=failure["hint"])
 
 

@@ -4,8 +4,11 @@
 // param: licenses (list, default apache-2.0,mit): Licence ids, separated by commas
 // param: limit (integer, default 20): Rows at most
 // columns: id, downloads, license, pipeline_tag
-MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {followed: true}]-(d)
+CALL {
+  MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {followed: true}]-(x) RETURN DISTINCT x.id AS id
+}
+MATCH (d:Model {id: id})
 WHERE d.license IN $licenses
-RETURN DISTINCT d.id AS id, coalesce(d.downloads, 0) AS downloads, d.license AS license, d.pipeline_tag AS pipeline_tag
+RETURN d.id AS id, coalesce(d.downloads, 0) AS downloads, d.license AS license, d.pipeline_tag AS pipeline_tag
 ORDER BY downloads DESC, id
 LIMIT $limit

@@ -2,11 +2,10 @@
 // description: Live claims of a task by any source; the share is of all models with a record.
 // param: limit (integer, default 30): Rows at most
 // columns: id, source, models, share
-MATCH (all:Model {placeholder: false})
-WITH count(all) AS total
 MATCH (m:Model)-[r:HAS_TASK]->(v:Task)
 WHERE r.ended IS NULL
-WITH v.id AS id, r.source AS source, total, count(m) AS models
-RETURN id, source, models, toFloat(models) / total AS share
+WITH v.id AS id, r.source AS source, count(m) AS models
 ORDER BY models DESC, id, source
 LIMIT $limit
+RETURN id, source, models, toFloat(models) / COUNT { MATCH (:Model {placeholder: false}) } AS share
+ORDER BY models DESC, id, source

@@ -3,7 +3,10 @@
 // param: model (string, required): Model id
 // param: limit (integer, default 100): Rows at most
 // columns: id, license, pipeline_tag, downloads
-MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {followed: true}]-(d)
-RETURN DISTINCT d.id AS id, d.license AS license, d.pipeline_tag AS pipeline_tag, coalesce(d.downloads, 0) AS downloads
+CALL {
+  MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {followed: true}]-(x) RETURN DISTINCT x.id AS id
+}
+MATCH (d:Model {id: id})
+RETURN d.id AS id, d.license AS license, d.pipeline_tag AS pipeline_tag, coalesce(d.downloads, 0) AS downloads
 ORDER BY downloads DESC, id
 LIMIT $limit

@@ -2,7 +2,10 @@
 // description: The ancestors that name no parent themselves.
 // param: model (string, required): Model id
 // columns: id, license, downloads, placeholder
-MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {followed: true}]->(a)
+CALL {
+  MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {followed: true}]->(x) RETURN DISTINCT x.id AS id
+}
+MATCH (a:Model {id: id})
 WHERE NOT (a)-[:DERIVED_FROM {followed: true}]->()
-RETURN DISTINCT a.id AS id, a.license AS license, a.downloads AS downloads, a.placeholder AS placeholder
+RETURN a.id AS id, a.license AS license, a.downloads AS downloads, a.placeholder AS placeholder
 ORDER BY id

@@ -61,11 +61,12 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
     """Read front matter. Returns the mapping and why it could not be read (empty where it could)."""
     if len(text) > MAX_FRONT_MATTER:
         return {}, "front matter is longer than 1 MiB"
+    text = text.replace("\t", "  ")
     try:
         # Aliases could blow up a small text (the billion-laughs trap); cards have no use for them.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_PlainLoader)):
             return {}, "front matter uses YAML aliases"
-        data = yaml.load(text.replace("\t", "  "), Loader=_PlainLoader)
+        data = yaml.load(text, Loader=_PlainLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""

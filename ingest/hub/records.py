@@ -57,7 +57,7 @@ class _Row(msgspec.Struct):
     paperswithcode_id: Any = None
     sdk: Any = None
     key: Any = None
-    info: msgspec.Raw | None = None
+    info: msgspec.Raw = msgspec.Raw(b"")
     card: str | None = None
 
 
@@ -76,7 +76,7 @@ def decode(body: bytes, kind: RecordKind | None = None) -> HubRecord:
     """
     try:
         row = _DECODER.decode(body)
-        if row.info is not None and bytes(row.info)[:1] == b"{":
+        if bytes(row.info)[:1] == b"{":
             inner = _DECODER.decode(row.info)
             inner.id, inner.card = row.id or inner.id, row.card
             row = inner
@@ -199,13 +199,18 @@ def _read_tags(row: _Row, record: HubRecord) -> None:
     record.stated = {
         "downloads": row.downloads,
         "likes": row.likes,
-        "pipeline_tag": row.pipeline_tag,
-        "library_name": row.library_name,
-        "license": licences[0] if licences else None,
+        "pipeline_tag": _short(row.pipeline_tag),
+        "library_name": _short(row.library_name),
+        "license": _short(licences[0] if licences else None),
         "tags": plain or None,
     }
     if parents:
         _read_parents([typed_parent(name) for name in parents], tags, row.library_name, record, Part.TAGS)
+
+
+def _short(value: str | None) -> str | None:
+    """Indexed properties hold no monsters: Neo4j refuses index keys above 8 kB."""
+    return value if value and len(value) <= MAX_VALUE else None
 
 
 def _read_fields(task: object, library: object, record: HubRecord, part: Part) -> None:

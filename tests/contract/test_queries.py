@@ -1,0 +1,183 @@
+"""Every shipped question on both engines, against networkx and against plain counting."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import pytest
+
+from atlas_db.demo import sample_files
+from atlas_db.errors import QueryNotFoundError, QueryParameterError, StoreError, StoreRefusedError, WriteRefusedError
+from atlas_db.lineage import ancestors, descendants, lineage
+from atlas_db.settings import Settings
+from atlas_db.store.bolt import Store
+from atlas_db.store.opening import open_store
+from atlas_db.store.statements import Statement, all_edges, create_edges, create_nodes
+from cypher import library
+from ingest.load import load
+from ingest.stream import LoadOptions
+from tests.contract.test_load import wipe
+
+EXAMPLES = {
+    "model": "mlabonne/NeuralBeagle14-7B",
+    "other": "mlabonne/Marcoro14-7B-slerp",
+    "ancestor": "mlabonne/Marcoro14-7B-slerp",
+    "dataset": "squad",
+    "license": "apache-2.0",
+}
+RESULTS: dict[str, dict[str, list[dict[str, Any]]]] = {}
+
+
+@pytest.fixture(scope="module")
+def sample(engine_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with open_store(engine_settings) as store, sample_files() as paths:
+        wipe(store)
+        load(store, paths, LoadOptions(tmp_path_factory.mktemp("home"), as_of="2024-05-31"))
+        yield store
+
+
+def ask(store: Store, name: str, **given: str) -> list[dict[str, Any]]:
+    query = library.find(name)
+    columns, rows = store.ask(query.text, query.bind(given))
+    assert not rows or tuple(columns) == query.columns  # one engine names no columns where there are no rows
+    return rows
+
+
+def graph_of(store: Store) -> Any:
+    graph = nx.DiGraph()
+    for child, parent, followed in store.pages(all_edges("DERIVED_FROM", "Model", "Model", ("followed",))):
+        if followed:
+            graph.add_edge(child, parent)
+    return graph
+
+
+@pytest.mark.parametrize("name", sorted(library.queries()))
+def test_each_query_gives_its_columns_and_the_same_rows_on_both_engines(sample: Store, name: str) -> None:
+    query = library.find(name)
+    needed = {p.name: EXAMPLES[p.name] for p in query.parameters if p.default is None}
+    rows = ask(sample, name, **needed)
+    rounded = [{k: round(v, 9) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
+    seen = RESULTS.setdefault(name, {})
+    seen[sample.engine] = rounded
+    first = next(iter(seen.values()))
+    assert rounded == first
+
+
+def test_ancestors_and_descendants_agree_with_networkx(sample: Store) -> None:
+    graph = graph_of(sample)
+    for model in list(graph)[:80]:
+        up = nx.single_source_shortest_path_length(graph, model)
+        down = nx.single_source_shortest_path_length(graph.reverse(copy=False), model)
+        assert ancestors(sample, model) == {node: hops for node, hops in up.items() if hops}
+        assert descendants(sample, model) == {node: hops for node, hops in down.items() if hops}
+        assert {row["id"] for row in ask(sample, "ancestors", model=model)} == set(up) - {model}
+        assert ask(sample, "descendant_count", model=model) == [{"descendants": len(down) - 1}]
+        roots = {node for node in up if graph.out_degree(node) == 0} - {model}
+        assert {row["id"] for row in ask(sample, "roots", model=model)} == roots
+
+
+def test_path_is_every_edge_between(sample: Store) -> None:
+    graph = graph_of(sample)
+    model = max(graph, key=lambda node: len(nx.descendants(graph, node)))
+    ancestor = max(nx.descendants(graph, model), key=lambda node: (graph.in_degree(node), node))
+    between = (nx.descendants(graph, model) | {model}) & (nx.ancestors(graph, ancestor) | {ancestor})
+    expected = set(graph.subgraph(between).edges)
+    rows = ask(sample, "path", model=model, ancestor=ancestor)
+    assert {(row["child"], row["parent"]) for row in rows} == expected
+    assert all(row["written_as"] and row["method"] for row in rows)
+    common = {row["id"] for row in ask(sample, "common_ancestor", model=model, other=ancestor)}
+    assert common == nx.descendants(graph, ancestor) | {ancestor}
+
+
+def test_counts_agree_with_counting_by_hand(sample: Store) -> None:
+    graph = graph_of(sample)
+    children = Counter(parent for _, parent in graph.edges)
+    rows = ask(sample, "top_parents", limit="5")
+    assert [row["children"] for row in rows] == sorted(children.values(), reverse=True)[:5]
+    found = lineage(sample, rows[0]["id"])
+    assert found.counts["children"] == children[rows[0]["id"]]
+    assert sum(found.counts["children_by_relation"].values()) == children[rows[0]["id"]]
+
+
+def test_contradicted_edges_are_outside_traversals(store: Store) -> None:
+    store.write(lambda tx: tx.send(create_nodes("Model"), [{"id": name} for name in ("a", "b", "c")]))
+    names = ("relation", "confidence", "status", "sources", "followed")
+    edges = [["a", "b", "finetune", 0.9, "declared", ["declared"], True],
+             ["b", "c", "finetune", 0.05, "contradicted", ["declared"], False]]  # fmt: skip
+    store.write(lambda tx: tx.send(create_edges("DERIVED_FROM", "Model", "Model", names), edges))
+    assert ancestors(store, "a") == {"b": 1}
+    assert [row["id"] for row in ask(store, "ancestors", model="a")] == ["b"]
+    assert [row["child"] for row in ask(store, "contradicted")] == ["b"]
+    assert [step.parent for step in lineage(store, "a", depth=0, contradicted=True).ancestors] == ["b", "c"]
+    assert lineage(store, "a", min_confidence=0.95).ancestors == []
+
+
+LADDER = 30
+
+
+def test_no_query_enumerates_paths(store: Store) -> None:
+    """A ladder of 30 layers of 3, fully linked, holds 3^29 paths: each lineage question answers within a second."""
+    layers = [[f"l/{depth}-{place}" for place in range(3)] for depth in range(LADDER)]
+    nodes = [{"id": name, "downloads": 1, "license": "mit"} for layer in layers for name in layer]
+    edges = [
+        [low, high, "finetune", 0.9, "declared", ["declared"], True]
+        for lower, upper in zip(layers, layers[1:], strict=False)
+        for low in lower
+        for high in upper
+    ]
+    names = ("relation", "confidence", "status", "sources", "followed")
+    store.write(lambda tx: tx.send(create_nodes("Model"), nodes))
+    store.write(lambda tx: tx.send(create_edges("DERIVED_FROM", "Model", "Model", names), edges))
+    given = {"model": "l/0-0", "other": "l/0-1", "ancestor": f"l/{LADDER - 1}-0", "license": "mit", "dataset": "none"}
+    for query in library.queries().values():
+        needed = {p.name: given[p.name] for p in query.parameters if p.default is None}
+        if query.name in ("descendants", "family", "descendant_count", "best_descendants", "children"):
+            needed["model"] = f"l/{LADDER - 1}-0"
+        ask(store, query.name, **needed)  # the first run pays for planning
+        began = time.monotonic()
+        rows = ask(store, query.name, **needed)
+        assert time.monotonic() - began < 1.0, query.name
+        if query.name == "ancestors":
+            assert len(rows) == 3 * (LADDER - 1)
+        if query.name == "path":
+            assert len(rows) == 3 + 9 * (LADDER - 3) + 3
+    assert len(ancestors(store, "l/0-0")) == 3 * (LADDER - 1)
+
+
+def test_own_cypher_may_read_but_not_write(store: Store) -> None:
+    assert store.ask("RETURN $x + 1 AS y", {"x": 1}) == (["y"], [{"y": 2}])
+    for text in ("CREATE (n:Model {id: 'x'}) RETURN n", "MERGE (n:Model {id: 'x'})", "MATCH (a:Atlas) SET a.x = 1"):
+        with pytest.raises((WriteRefusedError, StoreRefusedError), match="--write"):
+            store.ask(text, {})
+    assert store.read(Statement("MATCH (m:Model) RETURN count(m) AS n")) == [{"n": 0}]
+    store.ask("CREATE (n:Model {id: 'x'})", {}, write=True)
+    assert store.read(Statement("MATCH (m:Model) RETURN count(m) AS n")) == [{"n": 1}]
+    with pytest.raises(StoreError):
+        store.ask("MATCH (n RETURN n", {})
+
+
+def test_values_come_back_plain(store: Store) -> None:
+    store.ask("CREATE (:Model {id: 'x', tags: ['a']})-[:DERIVED_FROM {confidence: 0.5}]->(:Model {id: 'y'})", {}, write=True)
+    _, rows = store.ask("MATCH p = (a:Model)-[r]->(b) RETURN a, r, datetime('2024-07-01T00:00:00Z').year AS y, p", {})
+    assert rows[0]["a"] == {"labels": ["Model"], "id": "x", "tags": ["a"]}
+    assert rows[0]["r"] == {"type": "DERIVED_FROM", "confidence": 0.5}
+    assert rows[0]["y"] == 2024
+    assert [node["id"] for node in rows[0]["p"]["nodes"]] == ["x", "y"]
+
+
+def test_errors_of_the_library_say_what_to_do() -> None:
+    with pytest.raises(QueryNotFoundError, match="Did you mean ancestors"):
+        library.find("ancestor_s")
+    query = library.find("lineage/descendants")
+    with pytest.raises(QueryParameterError, match="--param model="):
+        query.bind({})
+    with pytest.raises(QueryParameterError, match="has no parameter 'depth'"):
+        query.bind({"model": "x", "depth": "3"})
+    with pytest.raises(QueryParameterError, match="takes a integer"):
+        query.bind({"model": "x", "limit": "many"})
+    assert query.bind({"model": "x"}) == {"model": "x", "limit": 100}
+    assert library.find("best_descendants").bind({"model": "x", "licenses": "mit, isc"})["licenses"] == ["mit", "isc"]

@@ -1,0 +1,239 @@
+"""Fusion, merging over time, cycles, schema, statements, settings, errors, output: no engine needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_db import errors
+from atlas_db.errors import AtlasError, UsageError
+from atlas_db.fusion import fuse_child, life, merge_spans
+from atlas_db.records import HubRecord, ValueClaim
+from atlas_db.records import Testimony as Word
+from atlas_db.schema import SCHEMA, markdown
+from atlas_db.settings import load_settings
+from atlas_db.store import statements
+from atlas_db.store.offline import OfflineFiles
+from atlas_db.terms import Outcome, Part, RecordKind, Relation, Source, Status
+from ingest.merge import claim_props, merge_claims, merge_node
+from ingest.normalise.names import ModelFacts
+from ingest.resolve import ParentStatement, fuse_all, resolve_all
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def said(parent: str, source: Source, confidence: float, relation: Relation = Relation.FINETUNE, **over: Any) -> Word:
+    base = Word("c", parent, source, relation, confidence, "m@1", parent, Outcome.EXACT, "{}", "2024", "2024", None)
+    return base._replace(**over)
+
+
+def test_agreeing_sources_verify() -> None:
+    (edge,) = fuse_child([said("p", Source.DECLARED, 0.8), said("p", Source.INFERRED, 0.9, Relation.MERGE)])
+    assert (edge.status, edge.relation, edge.sources) == (
+        Status.VERIFIED, Relation.MERGE, (Source.DECLARED, Source.INFERRED)
+    )  # fmt: skip
+    assert edge.confidence == pytest.approx(0.98)
+
+
+def test_unsure_weights_do_not_rename_the_relation() -> None:
+    (edge,) = fuse_child([said("p", Source.DECLARED, 0.8), said("p", Source.INFERRED, 0.85, Relation.MERGE)])
+    assert edge.relation is Relation.FINETUNE
+
+
+def test_weights_that_name_another_parent_contradict() -> None:
+    edges = {e.parent: e for e in fuse_child([said("p", Source.DECLARED, 0.8), said("q", Source.INFERRED, 0.95)])}
+    assert edges["p"].status is Status.CONTRADICTED
+    assert edges["p"].confidence == pytest.approx(0.8 * 0.05)
+    assert edges["q"].status is Status.UNDECLARED
+    unsure = fuse_child([said("p", Source.DECLARED, 0.8), said("q", Source.INFERRED, 0.6)])
+    assert unsure[0].status is Status.DECLARED
+
+
+@pytest.mark.parametrize(
+    "over",
+    [{"ended": "2024"}, {"outcome": Outcome.CYCLE}, {"outcome": Outcome.SELF_LOOP}, {"outcome": Outcome.AMBIGUOUS},
+     {"outcome": Outcome.ABSENT, "confidence": 0.3}],
+)  # fmt: skip
+def test_what_is_never_followed(over: dict[str, Any]) -> None:
+    assert fuse_child([said("p", Source.DECLARED, 0.9)._replace(**over)]) == []
+
+
+def test_predictions_stand_for_themselves() -> None:
+    (edge,) = fuse_child([said("p", Source.PREDICTED, 0.7, Relation.ADAPTER)])
+    assert (edge.status, edge.relation, edge.confidence) == (Status.PREDICTED, Relation.ADAPTER, 0.7)
+
+
+TESTIMONY = st.builds(
+    said, st.sampled_from("pqr"), st.sampled_from(Source), st.floats(0, 1), st.sampled_from(Relation)
+)
+
+
+@given(st.lists(TESTIMONY, max_size=6, unique_by=lambda t: (t.parent, t.source)), st.randoms())
+def test_fusion_does_not_depend_on_order(items: list[Word], random: Any) -> None:
+    shuffled = items[:]
+    random.shuffle(shuffled)
+    edges = fuse_child(items)
+    assert fuse_child(shuffled) == edges
+    assert all(0.0 <= edge.confidence <= 1.0 for edge in edges)
+
+
+def test_life_of_a_claim() -> None:
+    dates = {Part.TAGS: ["2024-01", "2024-03", "2024-05"], Part.CARD: ["2024-02"]}
+    assert life({Part.TAGS: ("2024-01", "2024-01")}, dates) == ("2024-01", "2024-01", "2024-03")
+    assert life({Part.TAGS: ("2024-01", "2024-05")}, dates) == ("2024-01", "2024-05", None)
+    both = {Part.TAGS: ("2024-01", "2024-01"), Part.CARD: ("2024-02", "2024-02")}
+    assert life(both, dates) == ("2024-01", "2024-02", None)
+
+
+SPANS = st.dictionaries(st.sampled_from(Part), st.tuples(*[st.sampled_from("abc")] * 2).map(lambda p: (min(p), max(p))))
+
+
+@given(SPANS, SPANS, SPANS)
+def test_spans_merge_in_any_order(a: Any, b: Any, c: Any) -> None:
+    assert merge_spans(a, b, c) == merge_spans(c, merge_spans(b, a)) == merge_spans(merge_spans(a, b, c), a)
+
+
+RECORD = st.builds(
+    lambda parts, stated, details, licences: HubRecord(
+        RecordKind.MODEL, "a/m", parts, stated if Part.TAGS in parts else {}, details,
+        [ValueClaim("HAS_LICENSE", licence, 1.0, part) for licence in licences for part in parts], [], digest="d",
+    ),
+    st.sampled_from([(Part.TAGS,), (Part.CARD,), (Part.TAGS, Part.CARD)]),
+    st.fixed_dictionaries({"downloads": st.integers(0, 9), "license": st.sampled_from([None, "mit", "isc"])}),
+    st.dictionaries(st.sampled_from(["sha", "license_name"]), st.sampled_from(["x", "y"])),
+    st.sets(st.sampled_from(["mit", "isc"])).map(sorted),
+)  # fmt: skip
+DATED = st.tuples(RECORD, st.sampled_from(["2024-01-01", "2024-02-01", "2024-03-01"]))
+
+
+@given(st.lists(DATED, min_size=1, max_size=4), st.randoms())
+def test_merging_records_does_not_depend_on_order(items: list[tuple[HubRecord, str]], random: Any) -> None:
+    results = []
+    for _ in range(3):
+        node: dict[str, Any] | None = None
+        claims: dict[tuple[str, str], dict[str, Any]] = {}
+        for record, as_of in items:
+            node = merge_node(node, record, as_of)
+            claims = merge_claims(claims, record.claims, node, as_of)
+        for record, as_of in items:  # and once more: nothing changes
+            assert merge_node(node, record, as_of) == node
+        results.append((node, claims))
+        random.shuffle(items)
+    assert results[0] == results[1] == results[2]
+
+
+def test_claims_of_two_parts_remember_both() -> None:
+    spans = {Part.TAGS: ("2024-01", "2024-02"), Part.CARD: ("2024-01", "2024-01")}
+    props = claim_props(spans, {Part.TAGS: ["2024-01", "2024-02"], Part.CARD: ["2024-01"]}, 1.0)
+    assert props["method"] == "hub-card@1+hub-tags@1"
+    assert props["stated"] == "card:2024-01..2024-01;tags:2024-01..2024-02"
+
+
+def statement(child: str, name: str) -> ParentStatement:
+    return ParentStatement(child, name, Relation.FINETUNE, 0.8, "default", "2024", "2024", None)
+
+
+@given(st.lists(st.tuples(*[st.sampled_from("abcdef")] * 2), max_size=14, unique=True), st.randoms())
+def test_edges_never_close_a_cycle(pairs: list[tuple[str, str]], random: Any) -> None:
+    import networkx as nx
+
+    facts = {f"o/{x}": ModelFacts(1, f"2024-01-0{'abcdef'.index(x) // 2 + 1}T00:00:00Z") for x in "abcdef"}
+    said = [statement(f"o/{a}", f"o/{b}") for a, b in pairs]
+    testimony = resolve_all(facts, said)
+    graph = nx.DiGraph((edge.child, edge.parent) for edge in fuse_all(testimony))
+    assert nx.is_directed_acyclic_graph(graph)
+    random.shuffle(said)
+    assert resolve_all(facts, said) == testimony
+    # No claim is dropped without need: each one marked would close a cycle.
+    for item in testimony:
+        if item.outcome is Outcome.CYCLE:
+            assert nx.has_path(graph, item.parent, item.child)
+
+
+def test_schema_page_is_fresh() -> None:
+    assert (ROOT / "SCHEMA.md").read_text(encoding="utf-8") == markdown(), "run: atlas-db schema --markdown > SCHEMA.md"
+
+
+def test_statements_come_from_the_schema_alone() -> None:
+    assert statements.create_edges("HAS_LICENSE", "Model", "License", ("confidence",), ("source",)).text == (
+        "UNWIND $rows AS row MATCH (a:Model {id: row[0]}) MATCH (b:License {id: row[1]}) "
+        "CREATE (a)-[:HAS_LICENSE {confidence: row[2], source: $common.source}]->(b)"
+    )
+    assert statements.merge_edges("HAS_TASK", "Model", "Task").text == (
+        "UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Task {id: row.b}) "
+        "MERGE (a)-[r:HAS_TASK {source: row.set.source}]->(b) SET r = row.set"
+    )
+    assert len(statements.constraints()) == len(SCHEMA.nodes)
+    with pytest.raises(UsageError, match="does not join"):
+        statements.create_edges("HAS_TASK", "Dataset", "Task")
+    with pytest.raises(UsageError, match="unknown properties"):
+        statements.create_edges("HAS_TASK", "Model", "Task", ("confidense",))
+    with pytest.raises((KeyError, StopIteration)):
+        statements.create_nodes("Model) DETACH DELETE (n")
+
+
+def test_offline_files_carry_headers_of_the_schema(tmp_path: Path) -> None:
+    with OfflineFiles(tmp_path) as out:
+        out.node("Model", {"id": 'a"b\nc', "tags": ["x", "y"], "placeholder": False})
+        out.edge("HAS_TASK", "Model", "Task", 'a"b\nc', "t", {"confidence": 0.5})
+        command = out.command()
+    text = (tmp_path / "Model.csv").read_text(encoding="utf-8")
+    assert text.startswith("id:ID(Model),author:string,")
+    assert 'a""b\nc' in text
+    assert "x\x1fy" in text
+    assert (tmp_path / "HAS_TASK.Model.Task.csv").read_text().startswith(":START_ID(Model),source:string,confidence:double")
+    assert f"--nodes=Model={tmp_path / 'Model.csv'}" in command
+
+
+def test_settings_order(tmp_path: Path) -> None:
+    config = tmp_path / "atlas-db.toml"
+    config.write_text('store = "bolt://file"\nheap = "3g"\n')
+    environ = {"ATLAS_DB_STORE": "bolt://env", "ATLAS_DB_HOME": str(tmp_path)}
+    found = load_settings(environ=environ, config=config, store=None)
+    assert (found.store, found.heap, found.home) == ("bolt://env", "3g", tmp_path)
+    assert load_settings(environ=environ, config=config, store="local").store == "local"
+    config.write_text("sotre = 'x'")
+    with pytest.raises(UsageError, match="unknown key 'sotre'"):
+        load_settings(environ={}, config=config)
+    with pytest.raises(UsageError, match="no number"):
+        load_settings(environ={"ATLAS_DB_BATCH_ROWS": "many"}, config=tmp_path / "none")
+
+
+def test_every_error_is_drawn_in_the_tree() -> None:
+    page = errors.__doc__ or ""
+    for name, value in vars(errors).items():
+        if isinstance(value, type) and issubclass(value, AtlasError):
+            assert name in page, name
+            assert value.__doc__
+
+
+def test_modules_and_functions_stay_small() -> None:
+    for folder in ("atlas_db", "ingest", "gnn", "cypher"):
+        for file in (ROOT / folder).rglob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            assert text.count("\n") <= 500, file
+            tree = ast.parse(text)
+            assert ast.get_docstring(tree), file
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef):
+                    assert (node.end_lineno or 0) - node.lineno < 60, f"{file}: {node.name}"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from atlas_db.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "heavy = {'torch', 'neo4j', 'huggingface_hub', 'pyarrow', 'yaml', 'msgspec', 'zstandard', 'arcadedb_embedded'}\n"
+        "sys.exit(', '.join(sorted(heavy & sys.modules.keys())) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
