@@ -19,7 +19,7 @@ from atlas_db.records import HubRecord
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.opening import ensure_schema
-from atlas_db.store.statements import all_nodes, count_nodes
+from atlas_db.store.statements import all_nodes, count_nodes, indexes
 from atlas_db.terms import RecordKind, RunKind
 from ingest import runs
 from ingest.hub.cards import CardFile
@@ -94,6 +94,8 @@ class _Load:
             self._link(fresh=empty, forced=resumed or empty)
         stream.require_records()
         if not options.dry_run:
+            with self._timed("indexes"):
+                self._store.define(indexes())
             runs.finish(self._store, report.run_id, report.counts())
         return report
 

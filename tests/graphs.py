@@ -31,9 +31,7 @@ def whole(store: Store) -> tuple[list[str], list[str]]:
 
 def pairs(store: Store, rel: str, prop: str = "relation") -> set[tuple[str, str, Any]]:
     """Return (start, end, property) of all edges of a type."""
-    return {
-        (row["a"], row["b"], row["props"].get(prop)) for row in store.read(_EDGES) if row["rel"] == rel
-    }
+    return {(row["a"], row["b"], row["props"].get(prop)) for row in store.read(_EDGES) if row["rel"] == rel}
 
 
 def model(identifier: str, **fields: Any) -> dict[str, Any]:

@@ -32,3 +32,7 @@ app.command("doctor", help=doctor.HELP)(doctor.doctor)
 def main() -> None:
     """Entry point."""
     app()
+
+
+if __name__ == "__main__":
+    main()

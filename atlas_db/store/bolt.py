@@ -17,6 +17,7 @@ from neo4j import exceptions as bolt
 
 from atlas_db.errors import AtlasError, StoreError, StoreRefusedError, StoreUnavailableError, WriteRefusedError
 from atlas_db.store.statements import Statement
+from atlas_db.terms import SOFTWARE
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -67,7 +68,7 @@ class Store:
                 max_transaction_retry_time=RETRY_SECONDS,
                 connection_timeout=CONNECT_SECONDS,
                 notifications_min_severity="OFF",
-                user_agent="atlas-db",
+                user_agent=SOFTWARE,
             )
 
     def __enter__(self) -> Self:

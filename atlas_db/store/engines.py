@@ -90,7 +90,7 @@ def _arcade_arguments(launch: Launch) -> list[str]:
     root.mkdir(exist_ok=True, mode=0o700)
     return [
         f"-Xmx{launch.heap}",
-        "-XX:+UseSerialGC",
+        "-XX:+UseParallelGC",
         "-cp",
         ":".join(wanted),
         "--enable-native-access=ALL-UNNAMED",

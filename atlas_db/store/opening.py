@@ -11,7 +11,7 @@ from atlas_db.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.engines import ENGINES, Engine
 from atlas_db.store.local import open_local
-from atlas_db.store.statements import Statement, constraints, indexes
+from atlas_db.store.statements import Statement, constraints
 
 _READ_ATLAS = Statement("MATCH (a:Atlas {id: 'atlas'}) RETURN a.schema_version AS version, a.store_id AS store_id")
 _WRITE_ATLAS = Statement(
@@ -73,7 +73,7 @@ def open_store(settings: Settings) -> Store:
 
 
 def ensure_schema(store: Store) -> str:
-    """Check or write the schema version, the constraints and the indexes.
+    """Check or write the schema version and the constraints. Indexes come at the end of a load: it is faster so.
 
     Returns:
         The store's own random name.
@@ -89,6 +89,6 @@ def ensure_schema(store: Store) -> str:
         )
     if rows:
         return str(rows[0]["store_id"])
-    store.define((*constraints(), *indexes()))
+    store.define(constraints())
     store.write(lambda tx: tx.run(_WRITE_ATLAS, version=SCHEMA.version, store_id=secrets.token_hex(6)))
     return str(store.read(_READ_ATLAS)[0]["store_id"])

@@ -21,8 +21,10 @@ import msgspec
 import zstandard
 
 from atlas_db.errors import HubError, UsageError
+from atlas_db.terms import SOFTWARE
 from ingest.hub.snapshot import SNAPSHOT_FILE, fetched_date
 
+STATE_FILE = "fetch.state"
 PAGE_ROWS = 1000
 TIMEOUT_SECONDS = 60.0
 RETRIES = 8
@@ -170,7 +172,7 @@ def fetch(
         )
         if state.complete:
             _replace(folder / SNAPSHOT_FILE, f'as_of = "{state.newest[:10]}"\nrows = {state.rows}\n'.encode())
-        _replace(folder / "state.json", msgspec.json.encode(state))
+        _replace(folder / STATE_FILE, msgspec.json.encode(state))
         progress("rows", state.rows, max_rows)
         client.pace(response.headers, last=state.complete)
     return state
@@ -197,7 +199,7 @@ def _same_host(url: str) -> str:
 
 def _read_state(folder: Path) -> FetchState | None:
     try:
-        return msgspec.json.decode((folder / "state.json").read_bytes(), type=FetchState)
+        return msgspec.json.decode((folder / STATE_FILE).read_bytes(), type=FetchState)
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as error:
@@ -240,13 +242,12 @@ class _Client:
     def get(self, url: str) -> Any:  # noqa: ANN401
         """Return the answer to one call, after as many tries as it takes."""
         import httpx2
-        from huggingface_hub import get_session
-        from huggingface_hub.utils._headers import build_hf_headers
+        from huggingface_hub import get_session, get_token
 
-        reason = ""
+        reason, token = "", get_token()
+        headers = {"user-agent": SOFTWARE} | ({"authorization": f"Bearer {token}"} if token else {})
         for attempt in range(RETRIES):
             try:
-                headers = build_hf_headers(library_name="atlas-db")
                 response = get_session().get(url, headers=headers, timeout=TIMEOUT_SECONDS)
             except (httpx2.TransportError, httpx2.DecodingError) as error:
                 reason = f"{type(error).__name__}: {error}"

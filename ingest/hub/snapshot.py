@@ -143,8 +143,7 @@ def read(source: SourceFile) -> Iterator[RawRecord]:
                 text = handle.read().decode("utf-8", errors="replace")
                 yield RawRecord(1, msgspec.json.encode({"id": source.card_of, "card": text}))
             elif head[:4] == b"\x28\xb5\x2f\xfd":
-                with zstandard.ZstdDecompressor().stream_reader(handle, read_across_frames=True) as plain:
-                    yield from _text(plain)
+                yield from _text(_Zstandard(handle))
             elif head[:2] == b"\x1f\x8b":
                 with gzip.open(handle) as plain:
                     yield from _text(plain)
@@ -154,6 +153,33 @@ def read(source: SourceFile) -> Iterator[RawRecord]:
         raise RecordError(f"the file is truncated or damaged ({error})", code="truncated_file") from error
     except OSError as error:
         raise RecordError(f"the file cannot be read ({error})", code="unreadable_file") from error
+
+
+class _Zstandard:
+    """Reads zstandard frames and, other than the library's own reader, raises where the last one is cut off."""
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self._handle = handle
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return some plain bytes (all that is left where size is negative), empty at the end."""
+        parts: list[bytes] = []
+        while True:
+            packed = self._rest or self._handle.read(CHUNK // 4)
+            self._rest = b""
+            if not packed:
+                if not self._frame.eof:
+                    raise zstandard.ZstdError("the last frame is cut off")
+                return b"".join(parts)
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            parts.append(self._frame.decompress(packed))
+            if self._frame.eof:
+                self._rest = self._frame.unused_data
+            if size >= 0 and parts[-1]:
+                return b"".join(parts)
 
 
 def _text(handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -161,7 +160,9 @@ def test_own_cypher_may_read_but_not_write(store: Store) -> None:
 
 
 def test_values_come_back_plain(store: Store) -> None:
-    store.ask("CREATE (:Model {id: 'x', tags: ['a']})-[:DERIVED_FROM {confidence: 0.5}]->(:Model {id: 'y'})", {}, write=True)
+    store.ask(
+        "CREATE (:Model {id: 'x', tags: ['a']})-[:DERIVED_FROM {confidence: 0.5}]->(:Model {id: 'y'})", {}, write=True
+    )
     _, rows = store.ask("MATCH p = (a:Model)-[r]->(b) RETURN a, r, datetime('2024-07-01T00:00:00Z').year AS y, p", {})
     assert rows[0]["a"] == {"labels": ["Model"], "id": "x", "tags": ["a"]}
     assert rows[0]["r"] == {"type": "DERIVED_FROM", "confidence": 0.5}

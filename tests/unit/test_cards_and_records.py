@@ -90,7 +90,11 @@ def test_a_single_model_answer() -> None:
         record
     )
     assert record.details["license_files"] == ["LICENSE", "x/NOTICE.txt"]
-    assert (record.details["gated"], record.details["model_type"], record.details["num_params"]) == ("manual", "llama", 8)
+    assert (record.details["gated"], record.details["model_type"], record.details["num_params"]) == (
+        "manual",
+        "llama",
+        8,
+    )
     assert [(p.name, p.relation, p.confidence) for p in record.parents] == [("x/y", Relation.ADAPTER, 1.0)]
 
 

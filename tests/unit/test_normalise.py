@@ -148,7 +148,19 @@ def test_canonical_licences_are_stable(text: str) -> None:
 
 
 def test_languages_among_tags() -> None:
-    tags = ["transformers", "opt", "trl", "vit", "art", "text-generation", "en", "no", "code", "dataset:c4", "license:mit"]
+    tags = [
+        "transformers",
+        "opt",
+        "trl",
+        "vit",
+        "art",
+        "text-generation",
+        "en",
+        "no",
+        "code",
+        "dataset:c4",
+        "license:mit",
+    ]
     assert tag_languages(tags) == ["en", "no", "code"]
     assert tag_languages(["zh", "art", "ppo", "region:us"]) == ["zh", "art", "ppo"]
     assert tag_languages(["ppo", "LunarLander-v2", "region:us"]) == []

@@ -70,9 +70,7 @@ def test_predictions_stand_for_themselves() -> None:
     assert (edge.status, edge.relation, edge.confidence) == (Status.PREDICTED, Relation.ADAPTER, 0.7)
 
 
-TESTIMONY = st.builds(
-    said, st.sampled_from("pqr"), st.sampled_from(Source), st.floats(0, 1), st.sampled_from(Relation)
-)
+TESTIMONY = st.builds(said, st.sampled_from("pqr"), st.sampled_from(Source), st.floats(0, 1), st.sampled_from(Relation))
 
 
 @given(st.lists(TESTIMONY, max_size=6, unique_by=lambda t: (t.parent, t.source)), st.randoms())
@@ -188,7 +186,11 @@ def test_offline_files_carry_headers_of_the_schema(tmp_path: Path) -> None:
     assert text.startswith("id:ID(Model),author:string,")
     assert 'a""b\nc' in text
     assert "x\x1fy" in text
-    assert (tmp_path / "HAS_TASK.Model.Task.csv").read_text().startswith(":START_ID(Model),source:string,confidence:double")
+    assert (
+        (tmp_path / "HAS_TASK.Model.Task.csv")
+        .read_text()
+        .startswith(":START_ID(Model),source:string,confidence:double")
+    )
     assert f"--nodes=Model={tmp_path / 'Model.csv'}" in command
 
 
