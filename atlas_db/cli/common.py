@@ -92,12 +92,17 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
             if error.hint:
                 errors().print(f"  {error.hint}", markup=False, soft_wrap=True)
             raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt as error:
-            errors().print("Stopped. What was committed is kept: run the same command again to go on.", markup=False)
-            raise typer.Exit(130) from error
         except BrokenPipeError as error:
             sys.stderr.close()
             raise typer.Exit(Exit.FINE) from error
+        except OSError as error:
+            # A full disk or a lost mount, met while writing undo files, rejects or pages.
+            errors().print(f"Error: {error}.", style="red", markup=False, soft_wrap=True)
+            errors().print("  Free space or mend the file, then run the same command again: it goes on.", markup=False)
+            raise typer.Exit(Exit.STORE) from error
+        except KeyboardInterrupt as error:
+            errors().print("Stopped. What was committed is kept: run the same command again to go on.", markup=False)
+            raise typer.Exit(130) from error
 
     return run
 

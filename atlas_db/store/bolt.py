@@ -61,7 +61,7 @@ class Store:
         self.engine = ""
         self._database = database
         self._release = release
-        with _mapped(url):
+        try:
             self._driver = neo4j.GraphDatabase.driver(
                 url,
                 auth=(user, password),
@@ -70,6 +70,11 @@ class Store:
                 notifications_min_severity="OFF",
                 user_agent=SOFTWARE,
             )
+        except (bolt.DriverError, ValueError) as error:
+            raise StoreUnavailableError(
+                f"{url} is no usable store address ({_first_line(error)})",
+                hint="Use local[:DIR], neo4j-local[:DIR], bolt://HOST:PORT or neo4j+s://HOST",
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -187,15 +192,10 @@ def _mapped(address: str) -> Iterator[None]:
             code=error.code or "",
             hint="Set ATLAS_DB_USER and ATLAS_DB_PASSWORD",
         ) from error
-    except (bolt.ServiceUnavailable, bolt.SessionExpired, OSError) as error:
+    except (bolt.ServiceUnavailable, bolt.SessionExpired, ConnectionError, TimeoutError) as error:
         raise StoreUnavailableError(
             f"{address} does not answer ({_first_line(error)})",
             hint="Check that the server runs, or use --store local; what was committed is kept: run the command again",
-        ) from error
-    except (bolt.ConfigurationError, ValueError) as error:
-        raise StoreUnavailableError(
-            f"{address} is no usable store address ({_first_line(error)})",
-            hint="Use local[:DIR], neo4j-local[:DIR], bolt://HOST:PORT or neo4j+s://HOST",
         ) from error
     except bolt.Neo4jError as error:
         raise _refused(error) from error

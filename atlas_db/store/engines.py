@@ -125,12 +125,14 @@ def neo4j_jars(cache: Path) -> list[Path]:
         if jars and all(jar.is_file() for jar in jars):
             return jars
     _package("jgo", "[neo4j-local]")
-    import jgo
     import requests
+    from jgo import MAVEN_CENTRAL_URL, EnvironmentBuilder, LinkStrategy, MavenContext
 
     cache.mkdir(parents=True, exist_ok=True)
     try:
-        environment = jgo.build(NEO4J_ENDPOINT, cache_dir=cache / "jgo")
+        context = MavenContext(repo_cache=cache / "maven", remote_repos={"central": MAVEN_CENTRAL_URL})
+        builder = EnvironmentBuilder(context=context, cache_dir=cache / "jgo", link_strategy=LinkStrategy.AUTO)
+        environment = builder.from_endpoint(endpoint=NEO4J_ENDPOINT, update=False)
     except (OSError, RuntimeError, ValueError, requests.RequestException) as error:
         raise StoreUnavailableError(
             f"Neo4j's jars could not be fetched ({error})",

@@ -211,3 +211,27 @@ def test_doctor_and_store(home: Path) -> None:
 def test_schema(home: Path) -> None:
     assert run(home, "schema", "--markdown").stdout == (Path(__file__).parents[2] / "SCHEMA.md").read_text()
     assert ask(home, "schema")["version"] == 1
+
+
+def test_a_full_disk_is_an_error_and_nothing_is_lost(tmp_path: Path) -> None:
+    """A limit on file size stands in for the full disk: the undo file of the second load cannot grow."""
+    import resource
+
+    place = tmp_path / "home"
+    first = write_rows(tmp_path / "a.jsonl", [model(f"disk/{n}") for n in range(2000)])
+    second = write_rows(tmp_path / "b.jsonl", [model(f"disk/{n}", tags=["license:mit"]) for n in range(2000)])
+    try:
+        run(place, "load", first, "--as-of", "2024-01-01")
+        env = {**os.environ, "ATLAS_DB_HOME": str(place), "ATLAS_DB_HEAP": "1g"}
+        done = subprocess.run(
+            [*ATLAS, "load", second, "--as-of", "2024-02-01"],
+            env=env, capture_output=True, text=True, check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+        )  # fmt: skip
+        assert done.returncode == 4, done.stderr[-2000:]
+        assert "run the same command again" in " ".join(done.stderr.split())
+        report = ask(place, "load", second, "--as-of", "2024-02-01")
+        assert report["nodes"] == {"changed": 2000}
+        assert ask(place, "query", "licenses")[0]["models"] == 2000
+    finally:
+        run(place, "store", "stop")

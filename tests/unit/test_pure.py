@@ -27,6 +27,7 @@ from ingest.normalise.names import ModelFacts
 from ingest.resolve import ParentStatement, fuse_all, resolve_all
 
 ROOT = Path(__file__).parent.parent.parent
+GOLDEN = ROOT / "tests" / "golden" / "statements.cypher"
 
 
 def said(parent: str, source: Source, confidence: float, relation: Relation = Relation.FINETUNE, **over: Any) -> Word:
@@ -239,3 +240,30 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def generated() -> str:
+    """Every statement the schema gives, one a line, under its name."""
+    lines = [f"// constraints\n{s.text};" for s in statements.constraints()]
+    lines += [f"// indexes\n{s.text};" for s in statements.indexes()]
+    for node in SCHEMA.nodes:
+        for make in (
+            statements.create_nodes, statements.merge_nodes, statements.ensure_nodes, statements.replace_nodes,
+            statements.delete_nodes, statements.read_nodes, statements.count_nodes, statements.lonely,
+        ):  # fmt: skip
+            lines.append(f"// {make.__name__} {node.label}\n{make(node.label).text};")
+    for rel in SCHEMA.relationships:
+        for source, target in rel.ends:
+            for make in (
+                statements.merge_edges,
+                statements.delete_edges,
+                statements.read_edges,
+                statements.count_edges,
+            ):
+                lines.append(f"// {make.__name__} {rel.type}\n{make(rel.type, source, target).text};")
+    return "\n".join(lines) + "\n"
+
+
+def test_generated_statements_are_the_golden_ones() -> None:
+    """To accept a change: python -c "from tests.unit.test_pure import *; GOLDEN.write_text(generated())"."""
+    assert generated() == GOLDEN.read_text(encoding="utf-8")

@@ -1,0 +1,58 @@
+"""What `load --export-csv` writes, taken in by Neo4j's own import tool, is the graph that a load makes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from atlas_db.demo import AS_OF, sample_files
+from atlas_db.settings import Settings
+from atlas_db.store import engines
+from atlas_db.store.keeper import write_private
+from atlas_db.store.local import stop
+from atlas_db.store.opening import open_store
+from ingest.export import export
+from ingest.load import load
+from ingest.stream import LoadOptions
+from tests.graphs import child, whole, write_rows
+
+
+@pytest.mark.timeout(600)
+def test_offline_import_makes_the_same_graph(tmp_path: Path, engine_cache: Path, neo4j_settings: Settings) -> None:
+    odd = [child('it\'s/a"b\nc', "x;y/z,\\w", tags=["with;semicolon", "with,comma", ""]), child("twice/told", "gpt2"),
+           child("twice/told", "mlabonne/Beagle14-7B", downloads=99)]  # fmt: skip
+    extra = write_rows(tmp_path / "odd.jsonl", odd)
+    options = LoadOptions(tmp_path, as_of=AS_OF)
+    with sample_files() as paths:
+        report, command = export([*paths, extra], options, tmp_path / "csv", lambda *_: None)
+        with open_store(Settings(home=tmp_path, store=f"local:{tmp_path / 'local'}", heap="512m")) as store:
+            assert load(store, [*paths, extra], options).records == report.records
+            expected = whole(store)
+    stop(tmp_path / "local")
+
+    folder = tmp_path / "imported"
+    folder.mkdir()
+    launch = engines.Launch(folder, "unused", "1g", 0, 0, engine_cache)
+    engines.NEO4J.prepare(launch)
+    arguments = shlex.split(command.replace("\\\n", " "))[1:]
+    lines = [
+        f'"{word}"'.replace("\\", "\\\\")
+        for word in engines.neo4j_command(launch, "org.neo4j.cli.AdminTool", *arguments)
+    ]
+    write_private(folder / "import.args", "\n".join(lines))
+    done = subprocess.run(
+        [str(engines.NEO4J.java()), f"@{folder / 'import.args'}"],
+        env={**os.environ, **engines.NEO4J.environment(folder)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+    (tmp_path / "cache").symlink_to(engine_cache)
+    with open_store(Settings(home=tmp_path, store=f"neo4j-local:{folder}", heap="1g")) as store:
+        nodes, edges = whole(store)
+    stop(folder)
+    assert nodes == expected[0]
+    assert edges == expected[1]
