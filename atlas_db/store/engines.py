@@ -126,7 +126,9 @@ def neo4j_jars(cache: Path) -> list[Path]:
             return jars
     _package("jgo", "[neo4j-local]")
     import requests
-    from jgo import MAVEN_CENTRAL_URL, EnvironmentBuilder, LinkStrategy, MavenContext
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.env import EnvironmentBuilder, LinkStrategy
+    from jgo.maven import MavenContext
 
     cache.mkdir(parents=True, exist_ok=True)
     try:
