@@ -63,6 +63,7 @@ class Part(StrEnum):
 
     TAGS = "tags"
     CARD = "card"
+    FACTS = "facts"  # neither of the two: counts and dates alone, which end no claim
 
 
 class RunKind(StrEnum):

@@ -47,7 +47,7 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     """
     known: Mapping[str, Any] = {} if old is None or not old.get("snapshots") else old
     owner, slash, name = record.id.rpartition("/")
-    seen = sorted({*known.get("snapshots", ()), *(f"{part}@{as_of}" for part in record.parts or (Part.TAGS,))})
+    seen = sorted({*known.get("snapshots", ()), *(f"{part}@{as_of}" for part in record.parts or (Part.FACTS,))})
     last_seen = max(as_of, known.get("last_seen", ""))
     node: Props = {
         "id": record.id,
@@ -59,11 +59,7 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     }
     if slash:
         node["author"] = owner
-    node |= {
-        key: value
-        for key, value in known.items()
-        if key not in _FIXED and not (key.startswith("audit_") and value is None)
-    }
+    node |= {key: value for key, value in known.items() if key not in _FIXED}
     _merge_stated(node, known, record, as_of)
     _merge_details(node, known, record, as_of)
     if record.kind is RecordKind.MODEL:

@@ -46,7 +46,11 @@ def tag_languages(tags: Sequence[str]) -> list[str]:
     Two-letter codes count anywhere. Three-letter codes (`trl`, `vit`, `ppo` and `art` are codes, too), `code` and
     `multilingual` count only where the Hub writes languages: in the run just before the first namespaced tag.
     """
-    end = next((place for place, tag in enumerate(tags) if tag.startswith(_AFTER_LANGUAGES)), len(tags))
+    end = 0
+    for tag in tags:
+        if tag.startswith(_AFTER_LANGUAGES):
+            break
+        end += 1
     start = end
     while start > 0 and (tags[start - 1] in HUB_LANGUAGES or is_code(tags[start - 1])):
         start -= 1

@@ -71,6 +71,17 @@ def test_a_list_row() -> None:
     assert [(p.name, p.relation, p.confidence) for p in record.parents] == [("x/y", Relation.FINETUNE, 0.8)]
 
 
+def test_a_row_without_tags_ends_no_claim() -> None:
+    from ingest.merge import merge_claims, merge_node
+
+    tagged, bare = read(tags=["license:mit"]), read(downloads=7)
+    node = merge_node(merge_node(None, tagged, "2024-01-01"), bare, "2024-02-01")
+    claims = merge_claims({}, tagged.claims, merge_node(None, tagged, "2024-01-01"), "2024-01-01")
+    after = merge_claims(claims, bare.claims, node, "2024-02-01")
+    assert "ended" not in after["HAS_LICENSE", "mit"]
+    assert (node["license"], node["last_seen"]) == ("mit", "2024-02-01")
+
+
 def test_typed_tags_win_over_bare_ones() -> None:
     record = read(tags=["base_model:x/y", "base_model:quantized:x/y", "base_model:z/z", "base_model:merge:w/w"])
     assert [(p.name, p.relation, p.confidence == 1.0) for p in record.parents] == [
