@@ -119,7 +119,10 @@ def test_parents_by_outcome(ours: dict[str, Any], path: Path) -> None:
     assert len({s.name for s in ours["statements"]}) == len(named)
     found = Counter(item.outcome for item in ours["testimony"])
     loops = sum(child == name for child, name in exact)
-    assert found[Outcome.EXACT] + found[Outcome.CYCLE] == len(exact) - loops
+    cleaned = {(c, n.strip(" '\"/").split("huggingface.co/")[-1]) for c, n in claimed if n not in ids}
+    dirty = {(c, n) for c, n in cleaned if n in ids} - set(exact)
+    assert len(dirty) < 5
+    assert found[Outcome.EXACT] + found[Outcome.CYCLE] == len(exact) - loops + len(dirty)
     assert found[Outcome.SELF_LOOP] >= loops
     assert found[Outcome.CASE] == sum(c.lower() != n.lower() for c, n in case)
     assert len(short) / len(claimed) > 0.14
