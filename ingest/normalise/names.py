@@ -24,6 +24,7 @@ SAME_OWNER_WEIGHT = 1000.0
 OLD_WEIGHT = 10.0
 HALF_POPULAR = 300.0
 SAME_OWNER_CONFIDENCE = 0.9
+MOVED = 0.9
 ABSENT_OWNED = 0.9
 ABSENT_SHORT = 0.7
 ABSENT_PATH = 0.3
@@ -73,7 +74,11 @@ class NameIndex:
         """
         self._models = models
         self._clean = {name: repository_name(name) for name in names}
-        missing = [clean for name, clean in self._clean.items() if name not in models and clean not in models]
+        missing = [
+            clean
+            for name, clean in self._clean.items()
+            if "/" not in clean or (name not in models and clean not in models)
+        ]
         whole = {clean.lower() for clean in missing}
         parts = {clean.rpartition("/")[2].lower() for clean in missing}
         self._by_id: dict[str, list[str]] = defaultdict(list)
@@ -98,6 +103,11 @@ class NameIndex:
             child_created: Creation date of the child, None where unknown.
         """
         clean = self._clean[name]
+        if "/" not in clean and clean in self._models:
+            # Old snapshots hold ids without owner; all of them have moved under one since.
+            moved = self._short(name, clean.lower(), child, child_created)
+            if moved.outcome is Outcome.RENAMED and moved.confidence >= MOVED:
+                return moved
         if name in self._models:
             return self._aged(Resolution(name, Outcome.EXACT, 1.0, {}), child_created)
         if clean in self._models:
@@ -130,7 +140,7 @@ class NameIndex:
         weights: list[tuple[float, str]] = []
         for model in self._by_part.get(part, ()):
             facts = self._models[model]
-            if model == child or (created and facts.created_at and facts.created_at > created):
+            if model == child or "/" not in model or (created and facts.created_at and facts.created_at > created):
                 continue
             weight = (facts.downloads + 1) * (OLD_WEIGHT if facts.created_at is None else 1.0)
             weights.append((weight * (SAME_OWNER_WEIGHT if model.partition("/")[0] == owner else 1.0), model))

@@ -69,6 +69,13 @@ def test_a_child_older_than_its_parent_lowers_the_confidence() -> None:
     assert old.evidence == {"child_older": True}
 
 
+def test_an_id_without_owner_that_an_old_snapshot_holds_has_moved() -> None:
+    old = {**HUB, "gpt2": ModelFacts(9_000_000, None), "outputs": ModelFacts(5, None)}
+    index = NameIndex(old, ASKED)
+    assert index.resolve("gpt2", "z/z", None).parent == "openai-community/gpt2"
+    assert index.resolve("outputs", "z/z", None).parent == "outputs"
+
+
 @given(st.permutations(list(HUB)), st.sampled_from(ASKED))
 def test_resolution_does_not_depend_on_the_order_of_models(order: list[str], name: str) -> None:
     shuffled = NameIndex({model: HUB[model] for model in order}, ASKED).resolve(name, "z/z", None)
