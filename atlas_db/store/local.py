@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +54,12 @@ def open_local(engine: Engine, directory: Path, *, heap: str, idle_minutes: floa
     """
     _prepare_directory(engine, directory)
     client = os.open(directory / "clients.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    with ExitStack() as unless_open:
+        unless_open.callback(os.close, client)
         fcntl.flock(client, fcntl.LOCK_SH)
-        return _connect(engine, directory, client, [heap, str(idle_minutes), str(cache)])
-    except BaseException:
-        os.close(client)
-        raise
+        store = _connect(engine, directory, client, [heap, str(idle_minutes), str(cache)])
+        unless_open.pop_all()
+    return store
 
 
 def _prepare_directory(engine: Engine, directory: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import ExitStack
 from pathlib import Path
 
 from atlas_db.errors import SchemaVersionError, UsageError
@@ -49,11 +50,10 @@ def connect(settings: Settings) -> Store:
             f"{settings.store!r} names no store", hint="Use local[:DIR], neo4j-local[:DIR], bolt://… or neo4j+s://…"
         )
     store = Store(settings.store, user=settings.user, password=settings.password, database=settings.database)
-    try:
+    with ExitStack() as unless_open:
+        unless_open.callback(store.close)
         store.ping()
-    except BaseException:
-        store.close()
-        raise
+        unless_open.pop_all()
     return store
 
 
@@ -64,11 +64,10 @@ def open_store(settings: Settings) -> Store:
         SchemaVersionError: It was written under another schema version.
     """
     store = connect(settings)
-    try:
+    with ExitStack() as unless_ours:
+        unless_ours.callback(store.close)
         ensure_schema(store)
-    except BaseException:
-        store.close()
-        raise
+        unless_ours.pop_all()
     return store
 
 
