@@ -217,7 +217,6 @@ def _array(body: bytes) -> Iterator[RawRecord]:
 
 def _lines(first: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
     pending, number, skipping = first.removeprefix(b"\xef\xbb\xbf"), 0, False
-    failure: RecordError | None = None
     while True:
         *lines, pending = pending.split(b"\n")
         for line in lines:
@@ -229,18 +228,13 @@ def _lines(first: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noq
                 yield RawRecord(number, line)
         if len(pending) > MAX_LINE:
             skipping, pending = True, b""
-        if failure is not None:
-            raise failure
         try:
             block = handle.read(CHUNK)
         except (EOFError, zstandard.ZstdError, gzip.BadGzipFile, OSError) as error:
-            failure = RecordError(
+            raise RecordError(
                 f"the file is truncated or damaged after line {number} ({error})", code="truncated_file"
-            )
-            block = b""
+            ) from error
         if not block:
-            if failure is not None:
-                raise failure
             break
         pending += block
     if skipping:
