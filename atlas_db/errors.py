@@ -4,6 +4,9 @@ AtlasError
 ├── UsageError                  the call's words do not fit together              exit 2
 │   ├── QueryNotFoundError
 │   ├── QueryParameterError
+│   ├── CatalogueError          a broken row of the licence data
+│   ├── LicenceNotFoundError
+│   ├── SuppressionError        malformed, or expired
 │   └── WriteRefusedError
 ├── InputError                  nothing readable came in                          exit 3
 │   ├── RecordError             one bad record: set aside, the run goes on
@@ -43,6 +46,18 @@ class QueryNotFoundError(UsageError):
 
 class QueryParameterError(UsageError):
     """A parameter is missing, unknown or of the wrong type."""
+
+
+class CatalogueError(UsageError):
+    """A row of the licence catalogue, the rules or the profiles is broken. The message names it."""
+
+
+class SuppressionError(UsageError):
+    """A suppression is malformed, names an unknown rule, or has expired."""
+
+
+class LicenceNotFoundError(UsageError):
+    """The catalogue knows no licence of that id."""
 
 
 class WriteRefusedError(UsageError):

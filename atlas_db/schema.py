@@ -234,7 +234,10 @@ _FINDING = (
     Property("run_id", "string", "The audit that wrote it"),
 )
 _TERMS = (
-    Property("relation", "string", "Relation that the rule is for"),
+    Property("relation", "string", "Relation between child and ancestor; trained_on for a dataset"),
+    Property(
+        "undeclared", "boolean", "True on the ruling for a child that declares nothing: it joins a licence to itself"
+    ),
     Property("profile", "string", "Rule profile"),
     Property("verdict", "string", "Verdict of the pair"),
     Property("finding", "string", "Kind of finding"),
@@ -272,8 +275,8 @@ SCHEMA = Schema(
         ),
         RelationshipType(
             "CONFLICTS_WITH",
-            (("Model", "Model"),),
-            "Finding of an audit, from the child to the ancestor whose own licence sets the term",
+            (("Model", "Model"), ("Model", "Dataset")),
+            "Finding of an audit, from the child to the ancestor or dataset whose own licence sets the term",
             _FINDING,
             ("rule",),
         ),
@@ -282,7 +285,7 @@ SCHEMA = Schema(
             (("License", "License"),),
             "Resolved licence rule, child's licence to ancestor's",
             _TERMS,
-            ("rule",),
+            ("relation", "undeclared"),
         ),
     ),
 )

@@ -65,6 +65,9 @@ class Part(StrEnum):
     CARD = "card"
     FACTS = "facts"  # neither of the two: counts and dates alone, which end no claim
 
+    # Enum's own hash runs in Python; the string's is equal for equal members, and ten times as fast.
+    __hash__ = str.__hash__
+
 
 class RunKind(StrEnum):
     """What a run did."""
@@ -73,6 +76,27 @@ class RunKind(StrEnum):
     CHART = "chart"
     COMPLETION = "completion"
     AUDIT = "audit"
+
+
+class Verdict(StrEnum):
+    """How a model stands to the terms of something upstream, from best to worst."""
+
+    COMPLIANT = "compliant"
+    OBLIGATIONS = "compliant_with_obligations"
+    UNKNOWN = "unknown"
+    REVIEW = "needs_review"
+    VIOLATION = "violation"
+
+
+class FindingKind(StrEnum):
+    """What a finding is about."""
+
+    TERMS_CONFLICT = "terms_conflict"
+    MISSING_OBLIGATION = "missing_obligation"
+    NAMING_RULE = "naming_rule"
+    JURISDICTION = "jurisdiction"
+    NO_LICENCE = "no_licence"
+    RELICENSED_UPSTREAM = "relicensed_upstream"
 
 
 FOLLOWED_CONFIDENCE = 0.5

@@ -1,34 +1,37 @@
-"""How fast a Hub list loads, as ratios: ours, the same rows through the bare driver, and loading again.
+"""How fast a Hub list loads, as ratios: ours, the same rows through the bare driver, again, and the offline import.
 
-    uv run python benchmarks/load.py models.jsonl.zst [--store local] [--rows N]
+    uv run python benchmarks/load.py models.jsonl.zst [--store local]
 
-The bare driver sends what our load sends (nodes with all properties, claims with all properties) in CREATE batches of
-5,000 in managed transactions, with everything parsed beforehand; its time is the floor that an engine sets.
+The bare driver sends the very rows that a load sent, in the same transactions, indexes included, with everything
+parsed and packed away on disk beforehand: only its sessions are timed. Its time is the floor that an engine sets. The
+offline import is Neo4j's own tool on the files of `load --export-csv`; it needs the extra `neo4j-local`.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from atlas_db.settings import Settings
+import msgspec
+import neo4j
+
+from atlas_db.settings import Settings, load_settings
+from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.local import stop
-from atlas_db.store.opening import local_place, open_store
-from ingest.hub.snapshot import find, newest_date, read
+from atlas_db.store.opening import ensure_schema, local_place, open_store
+from atlas_db.store.statements import Statement, indexes
+from benchmarks.offline import import_files
+from ingest.export import export
 from ingest.load import load
-from ingest.merge import merge_node
-from ingest.report import LoadReport
 from ingest.stream import LoadOptions
-from ingest.write import Creator, Entry
 
-BATCH = 5000
+Sent = list[tuple[str, dict[str, Any]]]
 
 
 def clock(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -38,61 +41,109 @@ def clock(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - began, result
 
 
-def bare(settings: Settings, path: str) -> float:
-    """Send the same rows through the driver alone; parsing is not counted."""
-    from functools import partial
+class Recorder:
+    """Keeps every transaction that a store commits, as length-prefixed MessagePack."""
 
-    from ingest.hub.records import decode
+    def __init__(self, store: Store, file: BinaryIO) -> None:
+        self._store = store
+        self._file = file
 
-    source = find([path], settings.home)[0]
-    as_of, _ = newest_date(source)
-    creator = Creator("bare", LoadReport())
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._store, name)
+
+    def write(self, work: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+        """Run the work and keep what it sent."""
+        sent: Sent = []
+
+        def recorded(tx: Transaction) -> Any:  # noqa: ANN401
+            sent.clear()
+            return work(_Listener(tx, sent))
+
+        result = self._store.write(recorded)
+        packed = msgspec.msgpack.encode(sent)
+        self._file.write(len(packed).to_bytes(8, "big") + packed)
+        return result
+
+
+class _Listener:
+    def __init__(self, tx: Transaction, sent: Sent) -> None:
+        self._tx = tx
+        self._sent = sent
+
+    def run(self, statement: Statement, **parameters: object) -> Any:  # noqa: ANN401
+        return self._tx.run(statement, **parameters)
+
+    def send(self, statement: Statement, rows: Any, **parameters: object) -> None:  # noqa: ANN401
+        self._sent.append((statement.text, {"rows": rows, **parameters}))
+        self._tx.send(statement, rows, **parameters)
+
+
+def transactions(file: BinaryIO) -> Iterator[Sent]:
+    """Yield what a recorder kept."""
+    while size := file.read(8):
+        yield msgspec.msgpack.decode(file.read(int.from_bytes(size, "big")))
+
+
+def replay(settings: Settings, path: Path) -> float:
+    """Send the same transactions through the driver alone; return the seconds that its sessions took."""
+
+    def work(tx: neo4j.ManagedTransaction, sent: Sent) -> None:
+        for text, parameters in sent:
+            tx.run(text, parameters).consume()
+
     seconds = 0.0
-    raws = read(source)
-    with open_store(settings) as store:
-        while chunk := list(itertools.islice(raws, BATCH)):
-            entries = []
-            for raw in chunk:
-                record = decode(raw.body)
-                entries.append(Entry(record, as_of, merge_node(None, record, as_of)))
-            arguments = creator.prepare(entries)
-            spent, _ = clock(partial(store.write, partial(_send, arguments)))
-            seconds += spent
-    return seconds
+    with open_store(settings) as store, path.open("rb") as file:
+        ensure_schema(store)
+        with store._session(neo4j.WRITE_ACCESS) as session:
+            for sent in transactions(file):
+                spent, _ = clock(lambda sent=sent: session.execute_write(work, sent))
+                seconds += spent
+        spent, _ = clock(lambda: store.define(indexes()))
+    return seconds + spent
 
 
-def _send(arguments: Any, tx: Any) -> None:  # noqa: ANN401
-    Creator.send(tx, arguments)
+def close(settings: Settings) -> None:
+    """Stop a local engine."""
+    place = local_place(settings)
+    if place is not None:
+        stop(place[1])
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path")
     parser.add_argument("--store", default="local")
-    parser.add_argument("--no-bare", action="store_true")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="atlas-bench-"))
-    ours = Settings(home=folder, store=f"{given.store}:{folder / 'ours'}", heap="2g")
-    with open_store(ours) as store:
-        first, report = clock(lambda: load(store, [given.path], LoadOptions(folder)))
-        again, second = clock(lambda: load(store, [given.path], LoadOptions(folder)))
-    place = local_place(ours)
-    if place is not None:
-        stop(place[1])
-    edges = sum(report.claims.values()) + sum(report.lineage.values())
+    cache = load_settings().home / "cache"
+    (folder / "cache").symlink_to(cache)
+    options = LoadOptions(folder)
     out = sys.stdout.write
+
+    def settings(name: str) -> Settings:
+        return Settings(home=folder, store=f"{given.store}:{folder / name}", heap="2g")
+
+    with open_store(settings("ours")) as store:
+        first, report = clock(lambda: load(store, [given.path], options))
+        again, second = clock(lambda: load(store, [given.path], options))
+    close(settings("ours"))
+    edges = sum(report.claims.values()) + sum(report.lineage.values())
     out(f"{given.store}: {report.rows:,} rows, {edges:,} claims and lineage edges besides PUBLISHED_BY\n")
     out(f"first load        {first:7.1f} s   {report.seconds}\n")
     out(f"the same again    {again:7.1f} s   {again / first:.2f} of the first; {second.changed} changed\n")
     out(f"peak of Python    {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:7.2f} GiB\n")
-    if not given.no_bare:
-        theirs = Settings(home=folder / "b", store=f"{given.store}:{folder / 'bare'}", heap="2g")
-        seconds = bare(theirs, given.path)
-        out(f"bare driver       {seconds:7.1f} s   records stage is {report.seconds['records'] / seconds:.2f} of it\n")
-        bare_place = local_place(theirs)
-        if bare_place is not None:
-            stop(bare_place[1])
+    sys.stdout.flush()
+    with open_store(settings("kept")) as store, (folder / "sent").open("wb") as file:
+        load(Recorder(store, file), [given.path], options)  # type: ignore[arg-type]
+    close(settings("kept"))
+    floor = replay(settings("bare"), folder / "sent")
+    close(settings("bare"))
+    out(f"bare driver       {floor:7.1f} s   the first load is {first / floor:.2f} of it\n")
+    sys.stdout.flush()
+    written, (_, command) = clock(lambda: export([given.path], options, folder / "csv", lambda *_: None))
+    taken, _ = clock(lambda: import_files(command, folder / "imported", cache))
+    out(f"offline import    {written + taken:7.1f} s   {written:.1f} s to write the files, {taken:.1f} s to import\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from atlas_db.schema import SCHEMA
 from atlas_db.store.offline import OfflineFiles
 from atlas_db.terms import RecordKind, RunKind
 from ingest import runs
-from ingest.hub.snapshot import SourceFile, find
+from ingest.hub.snapshot import find, repeated_ids
 from ingest.merge import Props, merge_claims, merge_node, parent_statements
 from ingest.normalise.names import ModelFacts
 from ingest.relink import edge_props, placeholders, testimony_props
@@ -45,17 +45,14 @@ def export(paths: list[str], options: LoadOptions, folder: Path, progress: Progr
     started = runs.now()
     with OfflineFiles(folder) as out:
         writer = _Export(out, report)
-        repeated = _repeated(files, stream, rejects)
-        rejects.close()
-        report.rows, report.records, report.rejects, report.notes = 0, Counter(), Counter(), Counter()
-        report.first_rejects.clear()
+        repeated = repeated_ids(files)
         for record, as_of in stream.records(files, rejects):
             label = LABELS[record.kind]
             key = (label, record.id)
             old_node, old_claims = writer.held.get(key, (None, {}))
             node = merge_node(old_node, record, as_of)
             claims = merge_claims(old_claims, record.claims, node, as_of)
-            if key in repeated:
+            if record.id in repeated:
                 writer.held[key] = (node, claims)
             else:
                 writer.repository(label, node, claims)
@@ -69,16 +66,6 @@ def export(paths: list[str], options: LoadOptions, folder: Path, progress: Progr
         atlas = {"id": "atlas", "schema_version": SCHEMA.version, "store_id": secrets.token_hex(6)}
         out.node("Atlas", atlas)
         return report, out.command()
-
-
-def _repeated(files: list[SourceFile], stream: RecordStream, rejects: RejectFile) -> set[tuple[str, str]]:
-    """Return the repositories that have more than one record: these are merged before they are written."""
-    seen: set[tuple[str, str]] = set()
-    again: set[tuple[str, str]] = set()
-    for record, _ in stream.records(files, rejects):
-        key = (LABELS[record.kind], record.id)
-        (again if key in seen else seen).add(key)
-    return again
 
 
 class _Export:

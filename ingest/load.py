@@ -8,9 +8,10 @@ parents' names are resolved together and both lineage layers are brought in line
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +20,6 @@ from typing import Any
 from atlas_db.records import HubRecord
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
-from atlas_db.store.opening import ensure_schema
 from atlas_db.store.statements import all_nodes, count_nodes, indexes
 from atlas_db.terms import RecordKind, RunKind
 from ingest import runs
@@ -51,6 +51,7 @@ def load(store: Store, paths: list[str], options: LoadOptions, progress: Progres
 
     Raises:
         InputError: Nothing readable came in.
+        StoreLockedError: Another process is writing.
         StoreError: The store failed; run the same load again and it ends in the same graph.
     """
     return _Load(store, options, progress).run(find(paths, options.home / "spool"))
@@ -66,6 +67,12 @@ class _Load:
         self._statements: dict[str, list[ParentStatement]] = {}
 
     def run(self, files: list[SourceFile]) -> LoadReport:
+        if self._options.dry_run:
+            return self._run(files, "")
+        with runs.writing(self._store, self._options.home) as store_id:
+            return self._run(files, store_id)
+
+    def _run(self, files: list[SourceFile], store_id: str) -> LoadReport:
         report, options = self._report, self._options
         stream = RecordStream(report, options, self._progress)
         with self._timed("scan"):
@@ -76,12 +83,12 @@ class _Load:
         if not options.dry_run:
             parameters = {"as_of": report.as_of, "files": [file.name for file in files]}
             report.run_id = runs.begin(self._store, RunKind.LOAD, parameters)
-            undo = UndoFile(options.home, ensure_schema(self._store), report.run_id)
+            undo = UndoFile(options.home, store_id, report.run_id)
             undo.begin(empty_store=empty)
         rejects = RejectFile(options.home / "rejects" / f"{report.run_id or 'dry-run'}.jsonl", report)
         cards = CardFile(options.home / "cards", report.run_id, enabled=not options.dry_run)
         try:
-            with self._timed("records"), _rare_cycle_collection():
+            with self._timed("records"), _bulk_pace():
                 records = stream.records(files, rejects, cards)
                 if empty:
                     records = self._create(records)
@@ -91,12 +98,14 @@ class _Load:
             cards.close()
             if undo is not None:
                 undo.close()
-        with self._timed("lineage"):
-            self._link(fresh=empty, forced=resumed or empty)
+        with self._timed("lineage"), ThreadPoolExecutor(1) as beside:
+            # The engine builds its indexes while names are resolved here.
+            indexed = None if options.dry_run else beside.submit(self._store.define, indexes())
+            self._link(fresh=empty, forced=resumed or empty, ready=indexed.result if indexed else lambda: None)
+            if indexed is not None:
+                indexed.result()
         stream.require_records()
         if not options.dry_run:
-            with self._timed("indexes"):
-                self._store.define(indexes())
             runs.finish(self._store, report.run_id, report.counts())
         return report
 
@@ -115,7 +124,7 @@ class _Load:
                 arguments = creator.prepare(batch)
                 batch.clear()
                 if not self._options.dry_run:
-                    queue.append(sender.submit(self._store.write, partial(_send, arguments)))
+                    queue.append(sender.submit(self._store.write, partial(Creator.send, arguments)))
                 while len(queue) > QUEUED_BATCHES or (queue and queue[0].done()):
                     queue.popleft().result()
 
@@ -179,7 +188,7 @@ class _Load:
         if node.get("parents_stated"):
             self._statements[node["id"]] = parent_statements(node)
 
-    def _link(self, *, fresh: bool, forced: bool) -> None:
+    def _link(self, *, fresh: bool, forced: bool, ready: Callable[[], object]) -> None:
         if not forced and not self._report.changed:
             return
         self._progress("lineage", 0, 0)
@@ -195,6 +204,7 @@ class _Load:
             rows=self._options.batch_rows,
             fresh=fresh,
             dry_run=self._options.dry_run,
+            ready=ready,
         )
 
     @contextmanager
@@ -205,18 +215,18 @@ class _Load:
 
 
 @contextmanager
-def _rare_cycle_collection() -> Iterator[None]:
-    """Facts of millions of models hold no cycles; walking them again and again costs a quarter of the load.
+def _bulk_pace() -> Iterator[None]:
+    """Settings of the interpreter for the long part of a load.
 
-    What dies young (the driver's results do hold cycles) is still collected; what has grown old is left alone.
+    Facts of millions of models hold no cycles, and walking them again and again costs a quarter of the load: what
+    dies young (the driver's results do hold cycles) is still collected, what has grown old is left alone. And the
+    thread that sends wakes at each packet: it shall not wait 5 ms each time until the one that parses lets go.
     """
-    thresholds = gc.get_threshold()
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(50_000, 20, 1_000_000)
+    sys.setswitchinterval(0.0005)
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
-
-
-def _send(arguments: Any, tx: Transaction) -> None:  # noqa: ANN401
-    Creator.send(tx, arguments)
+        sys.setswitchinterval(interval)

@@ -71,6 +71,9 @@ def _merge_stated(node: Props, known: Mapping[str, Any], record: HubRecord, as_o
     """The tags part states all of these at once, so that what it leaves out is no longer there."""
     if Part.TAGS not in record.parts:
         return
+    if not known:
+        node |= {name: value for name, value in record.stated.items() if value is not None}
+        return
     newest = max(snapshots_of(known).get(Part.TAGS, ("",)))
     for name, value in record.stated.items():
         if as_of > newest or (as_of == newest and value is not None and (name not in known or value > known[name])):
@@ -78,6 +81,10 @@ def _merge_stated(node: Props, known: Mapping[str, Any], record: HubRecord, as_o
 
 
 def _merge_details(node: Props, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
+    if not known:
+        node |= record.details
+        node["record_digest"] = record.digest
+        return
     dates = dict(entry.split("=", 1) for entry in known.get("carried", ()))
     details = {**record.details, "record_digest": record.digest}
     for name, value in details.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -63,6 +63,7 @@ def relink(
     rows: int,
     fresh: bool,
     dry_run: bool,
+    ready: Callable[[], object] = lambda: None,
 ) -> None:
     """Resolve all statements, fuse all testimony, and write what differs from the store.
 
@@ -75,6 +76,7 @@ def relink(
         rows: Children a batch, to begin with.
         fresh: True where the store holds no lineage yet.
         dry_run: True where nothing may be written.
+        ready: Called before the first write: whatever it waits for goes on beside the resolution.
     """
     declared = resolve_all(facts, statements)
     report.parents = Counter(item.outcome.value for item in declared)
@@ -82,6 +84,7 @@ def relink(
     others = [item for item in old if item.source is not Source.DECLARED]
     edges = list(fuse_all([*declared, *others]))
     report.edges = Counter(edge.relation.value for edge in edges)
+    ready()
     if fresh and not dry_run:
         _create(store, facts, declared, edges, run_id, rows)
         report.lineage["created"] += len(declared) + len(edges)

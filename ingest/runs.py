@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from atlas_db.errors import RollbackError
+from atlas_db.errors import RollbackError, StoreLockedError
 from atlas_db.schema import SCHEMA
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Row, Store, Transaction
+from atlas_db.store.keeper import try_lock
 from atlas_db.store.opening import ensure_schema
 from atlas_db.store.statements import (
     Statement,
@@ -42,6 +46,34 @@ _KEPT = ("Run", "Atlas")
 def now() -> str:
     """Return the clock's time, ISO 8601 in UTC."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@contextlib.contextmanager
+def writing(store: Store, home: Path) -> Iterator[str]:
+    """Be the only one who writes to a store from this home folder; a killed writer's hold ends with it.
+
+    Args:
+        store: The store; its schema is set up where it has none.
+        home: Home folder.
+
+    Yields:
+        The store's id.
+
+    Raises:
+        StoreLockedError: Another process is writing.
+    """
+    store_id = ensure_schema(store)
+    file = home / "undo" / store_id / "writer.lock"
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    held = try_lock(file, fcntl.LOCK_EX)
+    if held is None:
+        raise StoreLockedError(
+            f"another process is writing to {store.address}", hint="Wait until it is through, then run this again"
+        )
+    try:
+        yield store_id
+    finally:
+        os.close(held)
 
 
 def begin(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
@@ -91,7 +123,13 @@ def rollback(store: Store, run_id: str, home: Path, rows: int) -> LoadReport:
 
     Raises:
         RollbackError: There is no such run, a newer load stands on it, or its undo file is gone.
+        StoreLockedError: Another process is writing.
     """
+    with writing(store, home) as store_id:
+        return _rollback(store, run_id, UndoFile(home, store_id, run_id), rows)
+
+
+def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadReport:
     runs = list_runs(store)
     run = next((run for run in runs if run["id"] == run_id), None)
     if run is None:
@@ -103,7 +141,7 @@ def rollback(store: Store, run_id: str, home: Path, rows: int) -> LoadReport:
                 f"{run_id} is not the newest load",
                 hint=f"Roll back the newer ones first: atlas-db runs rollback {newest}",
             )
-        _undo_load(store, UndoFile(home, ensure_schema(store), run_id), rows)
+        _undo_load(store, undo, rows)
     else:
         _remove_edges(store, run_id, rows)
     report = LoadReport(run_id=run_id)

@@ -112,7 +112,7 @@ class Creator:
             groups[rel, tuple(sorted(stated)), entry.as_of].append([entry.record.id, value, confidence[rel, value]])
 
     @staticmethod
-    def send(tx: Transaction, arguments: Iterable[tuple[str, Any]]) -> None:
+    def send(arguments: Iterable[tuple[str, Any]], tx: Transaction) -> None:
         """Send what `prepare` made, in one transaction."""
         for what, values in arguments:
             if what == "nodes":

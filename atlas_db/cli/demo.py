@@ -7,7 +7,7 @@ from typing import Any
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, draw, say, write_json, write_line
 
-HELP = """Load a small packaged atlas (a few hundred real models) and ask it five questions.
+HELP = """Load a small packaged atlas and ask it five questions.
 
 Examples:
 

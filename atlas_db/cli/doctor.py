@@ -16,9 +16,9 @@ from atlas_db.cli.output import Format, say, write_json, write_line
 from atlas_db.errors import AtlasError
 from atlas_db.settings import Settings
 
-HELP = """Check the installation, the home folder, the engines and the store; say what to do about what is wrong.
+HELP = """Check the installation, the engines and the store.
 
-Exit code 1 where something is wrong.
+Says what to do about what is wrong. Exit code 1 where something is wrong.
 
 Examples:
 

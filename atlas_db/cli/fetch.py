@@ -12,8 +12,9 @@ import typer
 from atlas_db.cli.common import FormatOption, guarded, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_line
 
-HELP = """Fetch the Hub's listing into a folder, page by page; a fetch that was stopped goes on where it was.
+HELP = """Fetch the Hub's listing into a folder, page by page.
 
+A fetch that was stopped goes on where it was.
 Endpoint and token are huggingface_hub's: HF_ENDPOINT, HF_TOKEN. Nothing is loaded yet: run atlas-db load on the
 folder afterwards.
 

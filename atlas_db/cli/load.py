@@ -15,11 +15,12 @@ from atlas_db.terms import RecordKind
 if TYPE_CHECKING:
     from ingest.report import LoadReport
 
-HELP = """Load Hub list dumps, single-model answers, dataset lists and model cards.
+HELP = """Load Hub lists, answers and model cards into the graph.
 
-Reads JSON lines (plain, .gz, .zst), JSON arrays and objects, Parquet, README.md files, folders of these, and standard
-input (-). A bad record is set aside with file, line and reason, and never stops the run. Loading again changes only
-what differs; a load that was killed goes on when it is run again.
+List dumps of models and datasets, single-model answers, cards: JSON lines (plain, .gz, .zst), JSON arrays and objects,
+Parquet, README.md files, folders of these, and standard input (-). A bad record is set aside with file, line and
+reason, and never stops the run. Loading again changes only what differs; a load that was killed goes on when it is run
+again.
 
 Examples:
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from atlas_db.cli import demo, doctor, fetch, lineage, load, query, runs, schema, status, store
+from atlas_db.cli import audit, demo, doctor, fetch, licenses, lineage, load, query, runs, schema, status, store
 
 EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store. A load that set bad items aside exits 0 and
 reports them; 3 only when nothing was readable."""
@@ -14,6 +14,7 @@ app = typer.Typer(
     help="An atlas of the world's machine-learning models as a graph you can query.",
     epilog=EPILOG,
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -22,6 +23,8 @@ app.command("load", help=load.HELP)(load.load)
 app.command("fetch", help=fetch.HELP)(fetch.fetch)
 app.command("query", help=query.HELP)(query.query)
 app.command("lineage", help=lineage.HELP)(lineage.lineage)
+app.command("audit", help=audit.HELP)(audit.audit)
+app.command("licenses", help=licenses.HELP)(licenses.licenses)
 app.command("status", help=status.HELP)(status.status)
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")

@@ -13,8 +13,9 @@ from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, sett
 from atlas_db.cli.output import Format, write_rows
 from atlas_db.errors import QueryParameterError, UsageError
 
-HELP = """Ask the graph: a shipped question by name, or your own Cypher from standard input (-) or a .cypher file.
+HELP = """Ask the graph a shipped question, or your own Cypher.
 
+Your own comes from standard input (-) or a .cypher file.
 Without a name it lists the shipped questions. Your own Cypher is refused if it writes, unless you add --write.
 
 Examples:

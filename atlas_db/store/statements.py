@@ -97,6 +97,21 @@ def create_edges(
 
 
 @cache
+def set_nodes(label: str, names: tuple[str, ...]) -> Statement:
+    """`$rows` of `[id, value of names[0], …]`: nodes that are there get these properties (null removes)."""
+    _names(SCHEMA.node(label).names, names)
+    sets = ", ".join(f"n.{name} = row[{place}]" for place, name in enumerate(names, 1))
+    return Statement(f"UNWIND $rows AS row MATCH (n:{label} {{id: row[0]}}) SET {sets}")
+
+
+@cache
+def clear_edges(rel: str, source: str, target: str) -> Statement:
+    """At most `$limit` edges of a type go; returns how many as `n`."""
+    _check(rel, source, target, ())
+    return Statement(f"MATCH (:{source})-[r:{rel}]->(:{target}) WITH r LIMIT $limit DELETE r RETURN count(*) AS n")
+
+
+@cache
 def merge_edges(rel: str, source: str, target: str) -> Statement:
     """`$rows` of `{a, b, key, set}`: the edge is found by both ends and its key, or made; `set` replaces all else."""
     kind = _check(rel, source, target, ())

@@ -7,6 +7,7 @@ Accepts list rows, single-model answers (`cardData`, `siblings`, `config`, `safe
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -178,23 +179,18 @@ def _read_tags(row: _Row, record: HubRecord) -> None:
     licences: list[str] = []
     spoken = {*languages, row.pipeline_tag, row.library_name}
     for tag in tags:
-        head, colon, rest = tag.partition(":")
-        if not colon:
+        if ":" not in tag:
             if tag not in spoken:
                 plain.append(tag)
-        elif head == "license":
-            licences.append(licence_id(rest))
-        elif head == "dataset":
-            claims.append(ValueClaim("TRAINED_ON", repository_name(rest), 1.0, Part.TAGS))
-        elif head in ("arxiv", "arXiv"):
-            paper = arxiv_id(rest)
-            claims.append(ValueClaim("CITES", paper, 1.0, Part.TAGS)) if paper else plain.append(tag)
-        elif head == "base_model":
-            parents.append(rest)
-        elif head != "region":
+        elif tag.startswith("base_model:"):
+            parents.append(tag[11:])
+        elif (claim := _tag_claim(tag) if len(tag) <= MAX_VALUE else _read_tag(tag)) is not None:
+            claims.append(claim)
+            if claim.rel == "HAS_LICENSE":
+                licences.append(claim.value)
+        elif not tag.startswith("region:"):
             plain.append(tag)
-    claims += [ValueClaim("HAS_LICENSE", licence, 1.0, Part.TAGS) for licence in licences]
-    claims += [ValueClaim("IN_LANGUAGE", language, 1.0, Part.TAGS) for language in languages]
+    claims += [_claim("IN_LANGUAGE", language, Part.TAGS) for language in languages]
     _read_fields(row.pipeline_tag, row.library_name, record, Part.TAGS)
     record.stated = {
         "downloads": row.downloads,
@@ -208,6 +204,26 @@ def _read_tags(row: _Row, record: HubRecord) -> None:
         _read_parents([typed_parent(name) for name in parents], tags, row.library_name, record, Part.TAGS)
 
 
+def _read_tag(tag: str) -> ValueClaim | None:
+    head, _, rest = tag.partition(":")
+    if head == "license":
+        return ValueClaim("HAS_LICENSE", licence_id(rest), 1.0, Part.TAGS)
+    if head == "dataset":
+        return ValueClaim("TRAINED_ON", repository_name(rest), 1.0, Part.TAGS)
+    if head in ("arxiv", "arXiv") and (paper := arxiv_id(rest)):
+        return ValueClaim("CITES", paper, 1.0, Part.TAGS)
+    return None
+
+
+# Millions of models share some thousands of tags and values: each is read once.
+_tag_claim = lru_cache(maxsize=2**16)(_read_tag)
+
+
+@lru_cache(maxsize=2**14)
+def _claim(rel: str, value: str, part: Part) -> ValueClaim:
+    return ValueClaim(rel, value, 1.0, part)
+
+
 def _short(value: str | None) -> str | None:
     """Indexed properties hold no monsters: Neo4j refuses index keys above 8 kB."""
     return value if value and len(value) <= MAX_VALUE else None
@@ -216,7 +232,7 @@ def _short(value: str | None) -> str | None:
 def _read_fields(task: object, library: object, record: HubRecord, part: Part) -> None:
     for rel, value in (("HAS_TASK", task), ("USES_LIBRARY", library)):
         if isinstance(value, str) and value.strip():
-            record.claims.append(ValueClaim(rel, value.strip(), 1.0, part))
+            record.claims.append(_claim(rel, value.strip(), part))
 
 
 def _read_parents(

@@ -6,11 +6,12 @@ standard input (spooled to disk first, since a load reads its input twice).
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -269,11 +270,35 @@ class _Dates(msgspec.Struct):
     info: msgspec.Raw = msgspec.Raw(b"")
 
 
+class _Ids(msgspec.Struct):
+    id: str | None = None
+    modelId: str | None = None
+    info: msgspec.Raw = msgspec.Raw(b"")
+
+
+def repeated_ids(sources: Iterable[SourceFile]) -> set[str]:
+    """Return the ids that more than one record of these files has. Records that do not decode are passed over."""
+    decoder = msgspec.json.Decoder(_Ids)
+    seen: set[str] = set()
+    again: set[str] = set()
+    for source in sources:
+        with contextlib.suppress(RecordError):
+            for raw in read(source):
+                try:
+                    row = decoder.decode(raw.body)
+                    inner = decoder.decode(row.info) if bytes(row.info)[:1] == b"{" else row
+                except (msgspec.MsgspecError, UnicodeDecodeError):
+                    continue
+                identifier = row.id or inner.id or row.modelId or inner.modelId or ""
+                (again if identifier in seen else seen).add(identifier)
+    return again
+
+
 def newest_date(source: SourceFile) -> tuple[str, int]:
     """Return the newest plausible date in a file (YYYY-MM-DD, empty where there is none) and its number of records."""
     decoder = msgspec.json.Decoder(_Dates)
     newest, rows = "", 0
-    try:
+    with contextlib.suppress(RecordError):
         for raw in read(source):
             rows += 1
             try:
@@ -284,6 +309,4 @@ def newest_date(source: SourceFile) -> tuple[str, int]:
             for date in (dates.createdAt, dates.lastModified, inner.createdAt, inner.lastModified):
                 if date > newest and len(date) >= 20 and date[4] == "-" and date[10] == "T":
                     newest = date
-    except RecordError:
-        pass
     return newest[:10], rows

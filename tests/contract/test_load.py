@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_db.errors import InputError, RollbackError, SchemaVersionError
+from atlas_db.errors import InputError, RollbackError, SchemaVersionError, StoreLockedError
 from atlas_db.schema import SCHEMA
 from atlas_db.store.bolt import Store
 from atlas_db.store.opening import ensure_schema
 from atlas_db.store.statements import Statement, merge_nodes
 from ingest.load import load
-from ingest.runs import list_runs, rollback
+from ingest.runs import list_runs, rollback, writing
 from ingest.stream import LoadOptions
 from tests.graphs import child, load_rows, model, pairs, whole, write_rows
 
@@ -260,3 +260,10 @@ def test_an_unfinished_load_makes_the_next_one_look_at_everything(store: Store, 
     store.write(lambda tx: tx.run(Statement("MATCH (r:Run) SET r.complete = false")))
     load_rows(store, tmp_path, FAMILY, as_of="2024-07-01")
     assert whole(store) == expected
+
+
+def test_two_writers_at_once_are_refused(store: Store, tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "a.jsonl", [model("a/b")])
+    with writing(store, tmp_path), pytest.raises(StoreLockedError, match="another process is writing"):
+        load(store, [path], LoadOptions(tmp_path))
+    assert load(store, [path], LoadOptions(tmp_path)).nodes["created"] == 1

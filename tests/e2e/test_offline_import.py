@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from atlas_db.demo import AS_OF, sample_files
 from atlas_db.settings import Settings
-from atlas_db.store import engines
-from atlas_db.store.keeper import write_private
 from atlas_db.store.local import stop
 from atlas_db.store.opening import open_store
+from benchmarks.offline import import_files
 from ingest.export import export
 from ingest.load import load
 from ingest.stream import LoadOptions
@@ -35,21 +31,7 @@ def test_offline_import_makes_the_same_graph(tmp_path: Path, engine_cache: Path,
     stop(tmp_path / "local")
 
     folder = tmp_path / "imported"
-    folder.mkdir()
-    launch = engines.Launch(folder, "unused", "1g", 0, 0, engine_cache)
-    engines.NEO4J.prepare(launch)
-    arguments = shlex.split(command.replace("\\\n", " "))[1:]
-    lines = [
-        f'"{word}"'.replace("\\", "\\\\")
-        for word in engines.neo4j_command(launch, "org.neo4j.cli.AdminTool", *arguments)
-    ]
-    write_private(folder / "import.args", "\n".join(lines))
-    done = subprocess.run(
-        [str(engines.NEO4J.java()), f"@{folder / 'import.args'}"],
-        env={**os.environ, **engines.NEO4J.environment(folder)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-
+    import_files(command, folder, engine_cache)
     (tmp_path / "cache").symlink_to(engine_cache)
     with open_store(Settings(home=tmp_path, store=f"neo4j-local:{folder}", heap="1g")) as store:
         nodes, edges = whole(store)

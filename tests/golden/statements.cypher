@@ -292,10 +292,18 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:CONFLICTS_WITH]->(b:Model {id
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:CONFLICTS_WITH]->(b:Model) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges CONFLICTS_WITH
 MATCH (:Model)-[r:CONFLICTS_WITH]->(:Model) RETURN count(r) AS n;
+// merge_edges CONFLICTS_WITH
+UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Dataset {id: row.b}) MERGE (a)-[r:CONFLICTS_WITH {rule: row.set.rule}]->(b) SET r = row.set;
+// delete_edges CONFLICTS_WITH
+UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:CONFLICTS_WITH]->(b:Dataset {id: row.b}) WHERE r.rule = row.set.rule DELETE r;
+// read_edges CONFLICTS_WITH
+UNWIND $ids AS id MATCH (a:Model {id: id})-[r:CONFLICTS_WITH]->(b:Dataset) RETURN a.id AS a, b.id AS b, properties(r) AS props;
+// count_edges CONFLICTS_WITH
+MATCH (:Model)-[r:CONFLICTS_WITH]->(:Dataset) RETURN count(r) AS n;
 // merge_edges TERMS
-UNWIND $rows AS row MATCH (a:License {id: row.a}) MATCH (b:License {id: row.b}) MERGE (a)-[r:TERMS {rule: row.set.rule}]->(b) SET r = row.set;
+UNWIND $rows AS row MATCH (a:License {id: row.a}) MATCH (b:License {id: row.b}) MERGE (a)-[r:TERMS {relation: row.set.relation, undeclared: row.set.undeclared}]->(b) SET r = row.set;
 // delete_edges TERMS
-UNWIND $rows AS row MATCH (a:License {id: row.a})-[r:TERMS]->(b:License {id: row.b}) WHERE r.rule = row.set.rule DELETE r;
+UNWIND $rows AS row MATCH (a:License {id: row.a})-[r:TERMS]->(b:License {id: row.b}) WHERE r.relation = row.set.relation AND r.undeclared = row.set.undeclared DELETE r;
 // read_edges TERMS
 UNWIND $ids AS id MATCH (a:License {id: id})-[r:TERMS]->(b:License) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges TERMS

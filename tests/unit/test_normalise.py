@@ -127,7 +127,7 @@ def test_typed_parents() -> None:
         (["apache-2.0", "MIT", "mit"], None, [("apache-2.0", 1.0), ("mit", 1.0)]),
         ("other", "llama3", [("other", 1.0), ("llama3", 0.95)]),
         ("other", "Meta-Llama-3-Community-License-Agreement", [("other", 1.0), ("llama3", 0.95)]),
-        ("other", "tongyi-qianwen", [("other", 1.0), ("tongyi-qianwen", 0.9)]),
+        ("other", "tongyi-qianwen", [("other", 1.0), ("tongyi-qianwen", 0.95)]),
         ("other", "other", [("other", 1.0)]),
         ("mit", "llama3", [("mit", 1.0)]),
         (None, "x", []),

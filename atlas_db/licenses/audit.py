@@ -1,0 +1,249 @@
+"""The audit: read what is needed, judge, report; for the whole atlas also write what was found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from atlas_db.licenses.graph import AuditGraph, GraphBuilder, known, read_above, read_all
+from atlas_db.licenses.judge import FLAGGED, Finding, Judge
+from atlas_db.licenses.local import LocalModel
+from atlas_db.licenses.repair import Repairs
+from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, RuleBook, rule_book
+from atlas_db.licenses.suppressions import Suppression, read_suppressions
+from atlas_db.lineage import not_found
+from atlas_db.store.bolt import Store
+from atlas_db.terms import Verdict
+
+DISCLAIMER = "This is no legal advice. It reads what publishers declared, by rules that are named with their sources."
+TICK = 20_000
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOptions:
+    """How to audit.
+
+    Attributes:
+        profile: Name of the profile.
+        min_confidence: Lineage edges below this are not followed.
+        suppressions: Suppression file, None for none.
+    """
+
+    profile: str = "default"
+    min_confidence: float = 0.0
+    suppressions: Path | None = None
+
+
+@dataclass(slots=True)
+class AuditReport:
+    """What an audit found.
+
+    Attributes:
+        profile: Name of the profile.
+        rules_version: Digest of catalogue, rules and profile.
+        models: Models judged (placeholders are not counted).
+        verdicts: Models by verdict.
+        kinds: Findings by kind and verdict, as `kind.verdict`.
+        pairs: Findings by (licence of the ancestor, licence of the child, verdict), for kinds about terms.
+        unknown: Of the unknown models: `own_licence` declares none that could be read, `upstream` something above
+            does not, `no_parent` nothing above is known, `completable` predictions stand for all that is missing.
+        findings: The findings as rows.
+        obligations: What is in order as long as duties are met, as rows; where single models were asked for.
+        suppressed: Findings that were set aside.
+        missing: Ids asked for that the atlas has no record of.
+        run_id: The run, where it was written.
+        seconds: Time a stage.
+    """
+
+    profile: str
+    rules_version: str
+    models: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    pairs: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    obligations: list[dict[str, Any]] = field(default_factory=list)
+    suppressed: int = 0
+    missing: list[str] = field(default_factory=list)
+    run_id: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, Any]:
+        """Return all counts, for reports and the run."""
+        return {
+            "models": self.models,
+            "verdicts": {str(verdict): self.verdicts.get(verdict, 0) for verdict in Verdict},
+            "findings": dict(sorted(self.kinds.items())),
+            "unknown": dict(self.unknown),
+            "suppressed": self.suppressed,
+        }
+
+    def document(self) -> dict[str, Any]:
+        """Return the report as one JSON object."""
+        return {
+            "profile": self.profile,
+            "rules_version": self.rules_version,
+            "run_id": self.run_id or None,
+            "disclaimer": DISCLAIMER,
+            "counts": self.counts(),
+            "missing": self.missing,
+            "findings": self.findings,
+            "obligations": self.obligations,
+        }
+
+    def at_least(self, verdict: Verdict) -> int:
+        """Return how many findings are that bad or worse."""
+        return sum(ORDER[Verdict(row["verdict"])] >= ORDER[verdict] for row in self.findings)
+
+
+class Auditor:
+    """Judges models of one graph and keeps the report."""
+
+    def __init__(self, graph: AuditGraph, options: AuditOptions) -> None:
+        book = rule_book(options.profile)
+        today = datetime.now(UTC).date()
+        rules = frozenset(book.rules)
+        self._suppressions: list[Suppression] = (
+            read_suppressions(options.suppressions, today, rules) if options.suppressions is not None else []
+        )
+        self.graph = graph
+        self.book: RuleBook = book
+        self.judge = Judge(graph, book, options.min_confidence)
+        self.report = AuditReport(options.profile, book.version)
+        self._repairs = Repairs(book)
+
+    def model(self, index: int, *, all_findings: bool) -> tuple[Verdict, list[Finding]]:
+        """Judge one model and add it to the report; returns what is left after suppressions."""
+        graph, report = self.graph, self.report
+        verdict, findings = self.judge.judge(index, all_findings=all_findings)
+        if self._suppressions:
+            verdict, findings = self._suppress(index, verdict, findings, all_findings=all_findings)
+        if index in graph.placeholders:
+            return verdict, findings
+        report.models += 1
+        report.verdicts[verdict] += 1
+        if verdict is Verdict.UNKNOWN:
+            self._count_unknown(index)
+        repair = self._repairs.of([each for each in findings if each.rule.repair is not None])
+        for each in findings:
+            if each.finding is None:
+                if each.verdict is not Verdict.COMPLIANT:
+                    report.obligations.append(self.row(each))
+                continue
+            report.kinds[f"{each.finding}.{each.verdict}"] += 1
+            if each.ancestor != each.model:
+                report.pairs[each.license, each.child_license, each.verdict] += 1
+            report.findings.append(self.row(each, repair))
+        return verdict, findings
+
+    def _suppress(
+        self, index: int, verdict: Verdict, findings: list[Finding], *, all_findings: bool
+    ) -> tuple[Verdict, list[Finding]]:
+        name = self.graph.ids[index]
+        mine = [each for each in self._suppressions if each.model == name]
+        if not mine:
+            return verdict, findings
+        full = findings if all_findings else self.judge.judge(index, all_findings=True)[1]
+        kept = [f for f in full if not any(s.covers(name, self.graph.ids[f.ancestor], f.rule.id) for s in mine)]
+        self.report.suppressed += len(full) - len(kept)
+        verdict = max([Verdict.COMPLIANT, *(each.verdict for each in kept)], key=ORDER.__getitem__)
+        return verdict, [each for each in kept if all_findings or ORDER[each.verdict] >= FLAGGED]
+
+    def _count_unknown(self, index: int) -> None:
+        claims = [each for each in self.graph.claims[index] if not each.predicted]
+        own = all(self.judge.is_unknown(each.id) for each in claims)
+        counts = self.report.unknown
+        counts["own_licence"] += own
+        counts["upstream"] += not own
+        counts["no_parent"] += index not in self.graph.parents
+        counts["completable"] += self.judge.completable(index)
+
+    def row(self, finding: Finding, repair: str = "") -> dict[str, Any]:
+        """Return a finding as a row of the report."""
+        ids = self.graph.ids
+        steps = [
+            {
+                "model": ids[e.parent],
+                "relation": str(RELATIONS[e.place]),
+                "status": e.status,
+                "confidence": e.confidence,
+            }
+            for e in finding.path
+        ]
+        return {
+            "model": ids[finding.model],
+            "ancestor": ids[finding.ancestor] if finding.path else None,
+            "finding": finding.finding and str(finding.finding),
+            "verdict": str(finding.verdict),
+            "rule": finding.rule.id,
+            "clause": self.book.clause(finding.rule, finding.license),
+            "source": finding.rule.source,
+            "license": None if finding.license == NONE else finding.license,
+            "child_license": None if finding.child_license == NONE else finding.child_license,
+            "relation": str(RELATIONS[finding.place]) if finding.path else None,
+            "confidence": round(finding.confidence, 4),
+            "hops": len(finding.path),
+            "path": steps,
+            "repair": repair or None,
+        }
+
+
+def audit_models(
+    store: Store, models: Sequence[str], options: AuditOptions, folders: Sequence[LocalModel] = ()
+) -> AuditReport:
+    """Audit some models: all findings, the harmless ones too. Nothing is written.
+
+    Args:
+        store: The store.
+        models: Model ids. Those that the atlas has no record of are listed in the report.
+        options: How.
+        folders: Models that are not in the atlas, read from their cards.
+
+    Raises:
+        ModelNotFoundError: The atlas has none of them.
+        SuppressionError: The suppression file is malformed or has expired.
+    """
+    wanted = list(dict.fromkeys(models))
+    here = known(store, wanted) if wanted else set()
+    if wanted and not here and not folders:
+        raise not_found(store, wanted[0])
+    build = GraphBuilder()
+    above = set(here)
+    for folder in folders:
+        above |= folder.add_to(build, store)
+    graph = read_above(store, above, build)
+    auditor = Auditor(graph, options)
+    place = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
+    for identifier in [*(folder.id for folder in folders), *(each for each in wanted if each in here)]:
+        auditor.model(place[identifier], all_findings=True)
+    auditor.report.missing = [each for each in wanted if each not in here]
+    return auditor.report
+
+
+def audit_all(
+    store: Store, options: AuditOptions, progress: Progress = lambda *_: None
+) -> tuple[AuditReport, list[tuple[str, str, int]], list[Finding], Auditor]:
+    """Audit the whole atlas in memory.
+
+    Returns:
+        The report; id, verdict and number of findings of every model; the findings; the auditor that made them.
+    """
+    progress("read", 0, 0)
+    graph = read_all(store)
+    auditor = Auditor(graph, options)
+    rows: list[tuple[str, str, int]] = []
+    flagged: list[Finding] = []
+    for index in range(graph.models):
+        verdict, findings = auditor.model(index, all_findings=False)
+        rows.append((graph.ids[index], verdict.value, len(findings)))
+        flagged += findings
+        if index % TICK == 0:
+            progress("audit", index, graph.models)
+    progress("audit", graph.models, graph.models)
+    return auditor.report, rows, flagged, auditor

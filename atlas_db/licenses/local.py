@@ -1,0 +1,91 @@
+"""A model that is not in the atlas, read from its card: README.md, alone or in a folder with its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atlas_db.errors import InputError
+from atlas_db.licenses.graph import GraphBuilder, add_licences, known
+from atlas_db.licenses.rules import TRAINED_ON
+from atlas_db.records import HubRecord, ParentClaim
+from atlas_db.store.bolt import Store
+from atlas_db.terms import RecordKind, Source, Status
+from ingest.hub.records import decode
+from ingest.relink import read_facts
+from ingest.resolve import ParentStatement, fuse_all, resolve_all
+
+CARD = "README.md"
+_NOW = "9999-12-31"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model as its card describes it.
+
+    Attributes:
+        id: Name of its folder.
+        card: Path of its card.
+        record: The card, normalised as a load would.
+    """
+
+    id: str
+    card: Path
+    record: HubRecord
+
+    def add_to(self, build: GraphBuilder, store: Store) -> set[str]:
+        """Add it and its steps up; returns the ids of models that these name."""
+        record = self.record
+        files = record.details.get("license_files")
+        build.model([self.id, False, record.details.get("pipeline_tag"), None, files])
+        data = []
+        for claim in record.claims:
+            if claim.rel == "HAS_LICENSE":
+                build.licence("Model", self.id, claim.value, Source.DECLARED, claim.confidence, None)
+            elif claim.rel == "TRAINED_ON":
+                build.step(self.id, claim.value, TRAINED_ON, claim.confidence, Status.DECLARED)
+                data.append(claim.value)
+        add_licences(store, build, "Dataset", data)
+        return self._parents(build, store)
+
+    def _parents(self, build: GraphBuilder, store: Store) -> set[str]:
+        claims = self.record.parents
+        here = known(store, [claim.name for claim in claims]) if claims else set()
+        unclear = [claim for claim in claims if claim.name not in here]
+        for claim in claims:
+            if claim.name in here:
+                build.step(self.id, claim.name, claim.relation, claim.confidence, Status.DECLARED)
+        return here | (self._resolve(unclear, build, store) if unclear else set())
+
+    def _resolve(self, claims: list[ParentClaim], build: GraphBuilder, store: Store) -> set[str]:
+        """Resolve names that no model bears, in the way a load does: this takes all names of the atlas."""
+        facts, _ = read_facts(store)
+        stated = [ParentStatement(self.id, c.name, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims]
+        edges = [edge for edge in fuse_all(resolve_all(facts, stated)) if edge.child == self.id]
+        for edge in edges:
+            build.step(self.id, edge.parent, edge.relation, edge.confidence, edge.status)
+        return {edge.parent for edge in edges}
+
+
+def read_local(path: Path) -> LocalModel:
+    """Read a README.md, or a folder that has one.
+
+    Raises:
+        InputError: There is no card, or it cannot be read.
+    """
+    card = path / CARD if path.is_dir() else path
+    try:
+        text = card.read_bytes().decode("utf-8", errors="replace")
+        folder = path.resolve() if path.is_dir() else path.resolve().parent
+        row: dict[str, Any] = {"id": folder.name or "model", "card": text}
+        if path.is_dir():
+            row["siblings"] = [{"rfilename": str(file.relative_to(path))} for file in sorted(path.rglob("*"))]
+        record = decode(msgspec.json.encode(row), RecordKind.MODEL)
+    except OSError as error:
+        raise InputError(
+            f"{card} cannot be read ({error.strerror})", hint="Give a model id, a README.md or a folder that has one"
+        ) from error
+    return LocalModel(record.id, card, record)

@@ -1,0 +1,293 @@
+"""Rules and profiles: data files beside this module, read, checked, and resolved to one rule a triple.
+
+A rule is keyed by the ancestor's licence, the child's licence and the relation between the two. Of those that match,
+the most specific wins: first by how exactly it names the ancestor's licence, then the child's, then the relation. Two
+rules that are equally specific for one triple are refused when the book is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from functools import cache, cached_property
+from importlib import resources
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from atlas_db.catalogue import Catalogue, Family, Licence, Text, catalogue, read_rows
+from atlas_db.errors import CatalogueError, UsageError
+from atlas_db.terms import FindingKind, Relation, Verdict
+
+RULES_FILE = "rules.jsonl"
+PROFILES_FILE = "profiles.jsonl"
+NONE = "none"
+"""Stands for a model that declares no licence."""
+TRAINED_ON = "trained_on"
+RELATIONS = (Relation.DUPLICATE, Relation.QUANTIZED, Relation.ADAPTER, Relation.FINETUNE, Relation.MERGE, TRAINED_ON)
+"""From the weakest to the strongest thing that can be done to a model's weights; then training data."""
+ORDER = {verdict: place for place, verdict in enumerate(Verdict)}
+"""Verdicts from best to worst."""
+_RANKS = {"same": 4, "listed": 4, NONE: 4}
+
+
+class Check(StrEnum):
+    """What a rule looks at."""
+
+    TERMS = "terms"
+    NAME = "name"
+    LICENCE_FILE = "licence_file"
+    NOTICE_FILE = "notice_file"
+    UPSTREAM_NOTICE = "upstream_notice"
+    JURISDICTION = "jurisdiction"
+    FOREIGN_MERGE = "foreign_merge"
+
+
+class Repair(StrEnum):
+    """What would mend a finding."""
+
+    DECLARE = "declare"
+    RENAME = "rename"
+    ADD_FILE = "add_file"
+    ADD_NOTICE = "add_notice"
+    REPLACE = "replace"
+    WITHDRAW = "withdraw"
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rule.
+
+    Attributes:
+        id: Its name.
+        parent: Selectors of the ancestor's licence: an id, `family:…`, `none`, or `*` for any that is known.
+        child: Selectors of the child's licence: the same, and `same` (the ancestor's own) and `listed` (one that the
+            ancestor's licence names as compatible).
+        relation: The Hub's relations, duplicate, trained_on, or `*`.
+        verdict: Verdict, before the profile's caps.
+        finding: Kind of finding; absent where there is none.
+        clause: What the rule rests on.
+        source: Address of that.
+        duties: Duties and limits of the ancestor's licence whose clauses go into the evidence.
+        check: What the rule looks at.
+        unless_file: True where a licence file in the child's repository could carry the terms: then for review.
+        prefix: What a name has to begin with (check `name`).
+        tasks: Tasks of the ancestor that the rule is for (check `jurisdiction`).
+        repair: What would mend it.
+        note: What a reader should know.
+    """
+
+    id: Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]+$")]
+    parent: Annotated[list[str], msgspec.Meta(min_length=1)]
+    child: Annotated[list[str], msgspec.Meta(min_length=1)]
+    relation: Annotated[list[str], msgspec.Meta(min_length=1)]
+    verdict: Verdict
+    clause: Text
+    source: Annotated[str, msgspec.Meta(pattern="^https://")]
+    finding: FindingKind | None = None
+    duties: list[str] = []
+    check: Check = Check.TERMS
+    unless_file: bool = False
+    prefix: str = ""
+    tasks: list[str] = []
+    repair: Repair | None = None
+    note: str = ""
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How strictly to read.
+
+    Attributes:
+        name: Its name.
+        description: What it is for.
+        caps: Worst verdict that may come over a relation (adapter, quantized, trained_on …), over an inferred or
+            predicted edge (`inferred`, `predicted`), or from several licences of one ancestor (`ambiguous`).
+        verdicts: Rule id to verdict, where it differs from the rule's own.
+    """
+
+    name: Text
+    description: Text
+    caps: dict[str, Verdict]
+    verdicts: dict[str, Verdict]
+
+
+class Ruling(NamedTuple):
+    """What the book says of one triple, caps applied."""
+
+    rule: Rule
+    verdict: Verdict
+
+
+class RuleBook:
+    """Rules under one profile.
+
+    Attributes:
+        profile: The profile.
+        rules: All rules by id.
+        version: Digest of catalogue, rules and profile: equal versions judge equally.
+    """
+
+    def __init__(self, rules: Iterable[Rule], profile: Profile, licences: Catalogue, name: str = RULES_FILE) -> None:
+        self.profile = profile
+        self.licences = licences
+        self.rules: dict[str, Rule] = {}
+        for rule in rules:
+            if rule.id in self.rules:
+                raise CatalogueError(f"{name} has the rule {rule.id} twice", hint="Rename one of them")
+            _check_rule(rule, licences, name)
+            self.rules[rule.id] = rule
+        for identifier in profile.verdicts:
+            if identifier not in self.rules:
+                raise CatalogueError(
+                    f"profile {profile.name} names the unknown rule {identifier}", hint=f"Mend {PROFILES_FILE}"
+                )
+        self._terms = [rule for rule in self.rules.values() if rule.check is Check.TERMS]
+        self._memory: dict[tuple[str, str, str], Ruling] = {}
+        self._above: dict[str, list[tuple[int, Rule]]] = {}
+        self._checks: dict[tuple[Check, str, str], Rule | None] = {}
+
+    @cached_property
+    def version(self) -> str:
+        """Digest of all that decides."""
+        text = msgspec.json.encode([list(self.licences), list(self.rules.values()), self.profile], order="sorted")
+        return hashlib.blake2b(text, digest_size=6).hexdigest()
+
+    def terms(self, parent: str, child: str, relation: str) -> Ruling:
+        """Return the ruling on a pair of licences.
+
+        Args:
+            parent: Licence id of the ancestor, or `none`.
+            child: Licence id of the child, or `none`.
+            relation: One of `RELATIONS`.
+        """
+        key = (parent, child, relation)
+        found = self._memory.get(key)
+        if found is None:
+            found = self._memory[key] = self._resolve(parent, child, relation)
+        return found
+
+    def _resolve(self, parent: str, child: str, relation: str) -> Ruling:
+        ranked = [
+            ((up, down, how), rule)
+            for up, rule in self._above_rules(parent)
+            if (down := max(self._match(selector, child, parent) for selector in rule.child))
+            and (how := 2 if relation in rule.relation else 1 if "*" in rule.relation else 0)
+        ]
+        if not ranked:
+            raise CatalogueError(f"no rule covers {child} under {parent} ({relation})", hint="Add one for the family")
+        best = max(rank for rank, _ in ranked)
+        winners = [rule for rank, rule in ranked if rank == best]
+        if len(winners) > 1:
+            raise CatalogueError(
+                f"rules {', '.join(rule.id for rule in winners)} are equally specific for {child} under {parent} "
+                f"({relation})", hint="Make one of them more specific",
+            )  # fmt: skip
+        return Ruling(winners[0], self.capped(self.verdict(winners[0]), relation))
+
+    def _above_rules(self, parent: str) -> list[tuple[int, Rule]]:
+        """Return the rules that are for an ancestor's licence, with how exactly each names it."""
+        found = self._above.get(parent)
+        if found is None:
+            ranked = [(max(self._match(each, parent, parent) for each in rule.parent), rule) for rule in self._terms]
+            found = self._above[parent] = [(rank, rule) for rank, rule in ranked if rank]
+        return found
+
+    def _match(self, selector: str, identifier: str, parent: str) -> int:
+        """Return how exactly a selector names a licence; 0 where it does not."""
+        licence = self.licences.get(identifier)
+        family = licence.family if licence is not None else Family.UNKNOWN
+        match selector:
+            case "*":
+                return 1
+            case "same":
+                return _RANKS[selector] if identifier == parent and licence is not None else 0
+            case "listed":
+                above = self.licences.get(parent)
+                return _RANKS[selector] if above is not None and identifier in above.compatible else 0
+            case _ if identifier == NONE or selector == NONE:
+                return _RANKS[NONE] if selector == identifier else 0
+            case _ if selector.startswith("family:"):
+                return 3 if selector == f"family:{family}" else 0
+            case _:
+                return 5 if selector == identifier else 0
+
+    def checks(self, check: Check, parent: str, relation: str) -> Rule | None:
+        """Return the rule of a further check for an ancestor's licence and a relation, None where there is none."""
+        key = (check, parent, relation)
+        if key not in self._checks:
+            fitting = (
+                rule
+                for rule in self.rules.values()
+                if rule.check is check
+                and ("*" in rule.relation or relation in rule.relation)
+                and any(self._match(selector, parent, parent) > 1 for selector in rule.parent)
+            )
+            self._checks[key] = next(fitting, None)
+        return self._checks[key]
+
+    def verdict(self, rule: Rule) -> Verdict:
+        """Return the verdict of a rule under the profile, before caps."""
+        return self.profile.verdicts.get(rule.id, rule.verdict)
+
+    def capped(self, verdict: Verdict, *reasons: str) -> Verdict:
+        """Return the verdict, no worse than the profile allows for these reasons."""
+        caps = [self.profile.caps[reason] for reason in reasons if reason in self.profile.caps]
+        return min([verdict, *caps], key=ORDER.__getitem__)
+
+    def clause(self, rule: Rule, parent: str) -> str:
+        """Return where it is written: the title of the ancestor's licence, its own clauses, and what the rule adds."""
+        licence = self.licences.get(parent)
+        if licence is None:
+            return rule.clause
+        own = licence.clauses(*rule.duties)
+        return f"{licence.name}{', ' + own if own else ''}: {rule.clause}"
+
+    def table(self, licences: Iterable[str]) -> list[tuple[str, str, str, Ruling]]:
+        """Return the rulings on all (child, ancestor, relation) of these ids; the child may be `none`, too."""
+        names = list(licences)
+        return [
+            (child, parent, relation, self.terms(parent, child, relation))
+            for child in (*names, NONE)
+            for parent in names
+            for relation in RELATIONS
+        ]
+
+
+def _check_rule(rule: Rule, licences: Catalogue, name: str) -> None:
+    families = {f"family:{family}" for family in Family}
+    words = {"*", "same", "listed", NONE}
+    for selector in (*rule.parent, *rule.child):
+        if selector not in families | words and selector not in licences:
+            raise CatalogueError(f"{name}: rule {rule.id} names the unknown licence {selector}", hint="Mend it")
+    for relation in rule.relation:
+        if relation not in (*RELATIONS, "*"):
+            raise CatalogueError(f"{name}: rule {rule.id} names the unknown relation {relation}", hint="Mend it")
+
+
+def best_effort_licence(licences: Catalogue, identifier: str) -> Licence | None:
+    """Return the licence that an id, an alias or an SPDX identifier means."""
+    meant = licences.canonical(identifier.strip().lower())
+    return licences.get(meant) if meant is not None else None
+
+
+def _data(name: str) -> bytes:
+    return resources.files(__package__).joinpath("data", name).read_bytes()
+
+
+@cache
+def profiles() -> Mapping[str, Profile]:
+    """Return the profiles that are shipped, by name."""
+    return {profile.name: profile for profile in read_rows(_data(PROFILES_FILE), Profile, PROFILES_FILE)}
+
+
+@cache
+def rule_book(profile: str = "default") -> RuleBook:
+    """Return the shipped rules under a profile.
+
+    Raises:
+        UsageError: There is no such profile.
+    """
+    found = profiles().get(profile)
+    if found is None:
+        raise UsageError(f"there is no profile {profile!r}", hint=f"Profiles: {', '.join(profiles())}")
+    return RuleBook(read_rows(_data(RULES_FILE), Rule, RULES_FILE), found, catalogue())

@@ -1,0 +1,68 @@
+"""Suppressions: findings that a person has looked at and set aside, with a reason and a date on which that ends."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from atlas_db.catalogue import Text
+from atlas_db.errors import SuppressionError
+
+
+class Suppression(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One suppression.
+
+    Attributes:
+        model: Model id of the child.
+        reason: Why.
+        expires: Last day on which it holds.
+        rule: Rule id; any rule where empty.
+        ancestor: Id of the ancestor; any where empty.
+    """
+
+    model: Text
+    reason: Annotated[str, msgspec.Meta(min_length=3)]
+    expires: date
+    rule: str = ""
+    ancestor: str = ""
+
+    def covers(self, model: str, ancestor: str, rule: str) -> bool:
+        """True where it is for this finding."""
+        return self.model == model and self.rule in ("", rule) and self.ancestor in ("", ancestor)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    suppress: list[Suppression]
+
+
+def read_suppressions(path: Path, today: date, rules: frozenset[str]) -> list[Suppression]:
+    """Read a suppression file: TOML, one `[[suppress]]` table each.
+
+    Args:
+        path: The file.
+        today: Day of the audit.
+        rules: Ids of all rules.
+
+    Raises:
+        SuppressionError: It cannot be read, names an unknown rule, or has expired.
+    """
+    try:
+        found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File).suppress
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise SuppressionError(
+            f"{path} is no suppression file: {error}",
+            hint="Each [[suppress]] table takes model, reason, expires (a date), and rule and ancestor if you like",
+        ) from error
+    for each in found:
+        if each.rule and each.rule not in rules:
+            raise SuppressionError(f"{path}: there is no rule {each.rule!r}", hint="See the rule of the finding")
+        if each.expires < today:
+            raise SuppressionError(
+                f"{path}: the suppression of {each.rule or 'all rules'} for {each.model} expired on {each.expires}",
+                hint="Look at the finding again; then set a new date or remove the table",
+            )
+    return found
