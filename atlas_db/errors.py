@@ -12,6 +12,7 @@ AtlasError
 │   ├── RecordError             one bad record: set aside, the run goes on
 │   ├── ModelNotFoundError
 │   └── HubError                the Hub refused, or broke off for good
+├── BomError                    a bill of materials would be invalid              exit 4
 └── StoreError                  the store                                         exit 4
     ├── StoreUnavailableError   we cannot reach or start it
     ├── StoreRefusedError       it answered no
@@ -84,6 +85,12 @@ class ModelNotFoundError(InputError):
 
 class HubError(InputError):
     """The Hub refused a call, or kept breaking off."""
+
+
+class BomError(AtlasError):
+    """A bill of materials would be invalid."""
+
+    exit_code = 4
 
 
 class StoreError(AtlasError):

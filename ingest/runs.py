@@ -30,6 +30,7 @@ from atlas_db.store.statements import (
     merge_nodes,
     replace_nodes,
     run_edges,
+    set_nodes,
 )
 from atlas_db.terms import RunKind
 from ingest.relink import read_facts, relink
@@ -144,6 +145,7 @@ def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadRepor
         _undo_load(store, undo, rows)
     else:
         _remove_edges(store, run_id, rows)
+        _forget_verdicts(store, run_id, rows)
     report = LoadReport(run_id=run_id)
     facts, statements = read_facts(store)
     relink(
@@ -224,6 +226,13 @@ def _remove_edges(store: Store, run_id: str, rows: int) -> None:
                 for row in store.read(run_edges(rel.type, source, target), run=run_id)
             ]
             Batches(store, rows).send(found, partial(_delete_edges, rel.type, source, target))
+
+
+def _forget_verdicts(store: Store, run_id: str, rows: int) -> None:
+    names = tuple(sorted(name for name in SCHEMA.node("Model").names if name.startswith("audit_")))
+    audited = store.pages(all_nodes("Model", ("id", "audit_run_id"), having="audit_run_id"))
+    cleared = [[identifier, *(None for _ in names)] for identifier, run in audited if run == run_id]
+    Batches(store, rows).send(cleared, lambda tx, chunk: tx.send(set_nodes("Model", names), chunk))
 
 
 def _delete_edges(rel: str, source: str, target: str, tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from atlas_db.cli import audit, demo, doctor, fetch, licenses, lineage, load, query, runs, schema, status, store
+from atlas_db.cli import audit, bom, demo, doctor, fetch, licenses, lineage, load, query, runs, schema, status, store
 
 EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store. A load that set bad items aside exits 0 and
 reports them; 3 only when nothing was readable."""
@@ -24,6 +24,7 @@ app.command("fetch", help=fetch.HELP)(fetch.fetch)
 app.command("query", help=query.HELP)(query.query)
 app.command("lineage", help=lineage.HELP)(lineage.lineage)
 app.command("audit", help=audit.HELP)(audit.audit)
+app.command("bom", help=bom.HELP)(bom.bom)
 app.command("licenses", help=licenses.HELP)(licenses.licenses)
 app.command("status", help=status.HELP)(status.status)
 app.add_typer(runs.app, name="runs")

@@ -55,7 +55,7 @@ class AuditReport:
         findings: The findings as rows.
         obligations: What is in order as long as duties are met, as rows; where single models were asked for.
         suppressed: Findings that were set aside.
-        missing: Ids asked for that the atlas has no record of.
+        missing: Ids asked for that the atlas has no record of, and parents' names in cards that it cannot tell.
         run_id: The run, where it was written.
         seconds: Time a stage.
     """
@@ -214,15 +214,17 @@ def audit_models(
     if wanted and not here and not folders:
         raise not_found(store, wanted[0])
     build = GraphBuilder()
-    above = set(here)
+    above, unclear = set(here), []
     for folder in folders:
-        above |= folder.add_to(build, store)
+        named, untold = folder.add_to(build, store)
+        above |= named
+        unclear += untold
     graph = read_above(store, above, build)
     auditor = Auditor(graph, options)
     place = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
     for identifier in [*(folder.id for folder in folders), *(each for each in wanted if each in here)]:
         auditor.model(place[identifier], all_findings=True)
-    auditor.report.missing = [each for each in wanted if each not in here]
+    auditor.report.missing = [*(each for each in wanted if each not in here), *unclear]
     return auditor.report
 
 

@@ -36,8 +36,8 @@ class LocalModel:
     card: Path
     record: HubRecord
 
-    def add_to(self, build: GraphBuilder, store: Store) -> set[str]:
-        """Add it and its steps up; returns the ids of models that these name."""
+    def add_to(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
+        """Add it and its steps up; returns the ids of models that these name, and the names that could not be told."""
         record = self.record
         files = record.details.get("license_files")
         build.model([self.id, False, record.details.get("pipeline_tag"), None, files])
@@ -51,23 +51,26 @@ class LocalModel:
         add_licences(store, build, "Dataset", data)
         return self._parents(build, store)
 
-    def _parents(self, build: GraphBuilder, store: Store) -> set[str]:
+    def _parents(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
         claims = self.record.parents
         here = known(store, [claim.name for claim in claims]) if claims else set()
-        unclear = [claim for claim in claims if claim.name not in here]
         for claim in claims:
             if claim.name in here:
                 build.step(self.id, claim.name, claim.relation, claim.confidence, Status.DECLARED)
-        return here | (self._resolve(unclear, build, store) if unclear else set())
+        others = [claim for claim in claims if claim.name not in here]
+        above, unclear = self._resolve(others, build, store) if others else (set(), [])
+        return here | above, unclear
 
-    def _resolve(self, claims: list[ParentClaim], build: GraphBuilder, store: Store) -> set[str]:
+    def _resolve(self, claims: list[ParentClaim], build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
         """Resolve names that no model bears, in the way a load does: this takes all names of the atlas."""
         facts, _ = read_facts(store)
         stated = [ParentStatement(self.id, c.name, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims]
-        edges = [edge for edge in fuse_all(resolve_all(facts, stated)) if edge.child == self.id]
+        testimony = resolve_all(facts, stated)
+        edges = list(fuse_all(testimony))
         for edge in edges:
             build.step(self.id, edge.parent, edge.relation, edge.confidence, edge.status)
-        return {edge.parent for edge in edges}
+        above = {edge.parent for edge in edges}
+        return above, [item.written_as for item in testimony if item.parent not in above]
 
 
 def read_local(path: Path) -> LocalModel:

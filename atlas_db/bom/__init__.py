@@ -1,0 +1,1 @@
+"""Bills of materials: a model with its whole lineage, as CycloneDX."""

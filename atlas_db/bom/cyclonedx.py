@@ -1,0 +1,245 @@
+"""CycloneDX 1.6 and 1.7 (ECMA-424): the whole lineage as components and pedigree, with who said what.
+
+The library has no model for `modelCard` and `citations`: these two are added to its JSON, and the result is validated
+by its strict validator before it leaves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from importlib.metadata import version
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from cyclonedx.model import Property, XsUri
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType, Pedigree
+from cyclonedx.model.contact import OrganizationalEntity
+from cyclonedx.model.license import DisjunctiveLicense, LicenseAcknowledgement
+from cyclonedx.output import make_outputter
+from cyclonedx.schema import OutputFormat, SchemaVersion
+from cyclonedx.spdx import is_supported_id
+from cyclonedx.validation.json import JsonStrictValidator
+from packageurl import PackageURL
+
+from atlas_db.bom.gather import Material, Part
+from atlas_db.catalogue import catalogue
+from atlas_db.errors import BomError
+from atlas_db.lineage import Step
+from atlas_db.terms import SOFTWARE, Source
+
+SPECS = {"1.7": SchemaVersion.V1_7, "1.6": SchemaVersion.V1_6}
+TOOL = "tool:atlas-db"
+_PREFIX = f"{SOFTWARE}:"
+_STEP = ("relation", "status", "confidence")
+_CLAIM = ("source", "confidence", "method", "first_seen", "last_seen")
+_DECLARED = LicenseAcknowledgement.DECLARED
+_CONCLUDED = LicenseAcknowledgement.CONCLUDED
+
+
+def write_bom(material: Material, spec: str = "1.7") -> dict[str, Any]:
+    """Return the bill of a model as a CycloneDX document.
+
+    Args:
+        material: The model and everything above it.
+        spec: 1.7 or 1.6; citations need 1.7.
+
+    Raises:
+        BomError: The document would be invalid.
+    """
+    above: dict[str, list[Step]] = defaultdict(list)
+    for step in material.steps:
+        above[step.child].append(step)
+    parts = [*material.models.values(), *material.datasets.values()]
+    components = {reference(part): _component(part, above[part.id], material) for part in parts}
+    bom = Bom(serial_number=uuid5(NAMESPACE_URL, json.dumps([_PREFIX, material.root, sorted(components)])))
+    root = components[reference(material.models[material.root])]
+    bom.metadata.component = root
+    tool = Component(name=SOFTWARE, type=ComponentType.APPLICATION, version=version("model-atlas-db"), bom_ref=TOOL)
+    bom.metadata.tools.components.add(tool)
+    for component in components.values():
+        if component is not root:
+            bom.components.add(component)
+    for part in material.models.values():
+        named = [components[_ref(step.parent)] for step in above[part.id]]
+        named += [components[_ref(claim["id"], dataset=True)] for claim in material.trained_on.get(part.id, ())]
+        bom.register_dependency(components[reference(part)], named)
+    text = make_outputter(bom, OutputFormat.JSON, SPECS[spec]).output_as_string()
+    document: dict[str, Any] = json.loads(text)
+    _add_cards(document, material)
+    if spec == "1.7":
+        document["citations"] = _citations(document, material)
+    problem = JsonStrictValidator(SPECS[spec]).validate_str(json.dumps(document))
+    if problem is not None:
+        raise BomError(f"the bill of {material.root} would be invalid: {problem}", hint="Report this as a fault")
+    return document
+
+
+def reference(part: Part) -> str:
+    """Return the bom-ref of a model or dataset."""
+    return _ref(part.id, dataset=part.dataset)
+
+
+def _ref(identifier: str, *, dataset: bool = False) -> str:
+    return f"{'dataset' if dataset else 'model'}:{identifier}"
+
+
+def _properties(values: dict[str, Any]) -> list[Property]:
+    return [Property(name=_PREFIX + name, value=str(value)) for name, value in values.items() if value is not None]
+
+
+def _component(part: Part, steps: list[Step], material: Material) -> Component:
+    owner, _, name = part.id.rpartition("/")
+    props = part.props
+    facts = {"id": part.id, "last_seen": props.get("last_seen"), "audit_verdict": part.verdict}
+    if props.get("placeholder"):
+        facts["placeholder"] = "true"
+    component = Component(
+        name=name or part.id,
+        group=owner or None,
+        version=props.get("sha"),
+        type=ComponentType.DATA if part.dataset else ComponentType.MACHINE_LEARNING_MODEL,
+        bom_ref=reference(part),
+        purl=_purl(part),
+        licenses=_licences(part),
+        properties=_properties(facts),
+    )
+    if owner:
+        component.manufacturer = OrganizationalEntity(name=owner, bom_ref=f"{reference(part)}#publisher")
+    if steps:
+        component.pedigree = Pedigree(ancestors=[_ancestor(step, material) for step in steps])
+    return component
+
+
+def _purl(part: Part) -> PackageURL | None:
+    """Models have a package URL type of their own (huggingface); datasets have none."""
+    owner, _, name = part.id.rpartition("/")
+    if part.dataset or not owner:
+        return None
+    return PackageURL("huggingface", owner, name, part.props.get("sha"))
+
+
+def _ancestor(step: Step, material: Material) -> Component:
+    part = material.models[step.parent]
+    owner, _, name = part.id.rpartition("/")
+    values = {"id": part.id, **{key: getattr(step, key) for key in _STEP}}
+    return Component(
+        name=name or part.id,
+        group=owner or None,
+        type=ComponentType.MACHINE_LEARNING_MODEL,
+        purl=_purl(part),
+        properties=_properties(values),
+    )
+
+
+def _licences(part: Part) -> list[DisjunctiveLicense]:
+    found = []
+    for claim in part.licences:
+        if claim["source"] == Source.PREDICTED:
+            continue  # a guess is no declaration; it stands in the graph
+        said = {"declared_as": claim["id"], **{key: claim.get(key) for key in _CLAIM}}
+        found.append(_licence(claim["id"], _DECLARED, said))
+    found += [_licence(identifier, _CONCLUDED, {"method": f"{SOFTWARE} audit"}) for identifier in part.concluded]
+    return found
+
+
+def _licence(identifier: str, acknowledgement: LicenseAcknowledgement, said: dict[str, Any]) -> DisjunctiveLicense:
+    """An SPDX id where the standard's list has it; otherwise a name, never an invented id."""
+    book = catalogue()
+    meant = book.canonical(identifier)
+    licence = book.get(meant) if meant is not None else None
+    spdx = licence.spdx if licence is not None and licence.spdx and is_supported_id(licence.spdx) else None
+    return DisjunctiveLicense(
+        id=spdx,
+        name=None if spdx else (licence.name if licence is not None else identifier),
+        url=XsUri(licence.source) if licence is not None else None,
+        acknowledgement=acknowledgement,
+        properties=_properties(said),
+    )
+
+
+def _add_cards(document: dict[str, Any], material: Material) -> None:
+    for component in _all(document):
+        part = material.models.get(_id_of(component))
+        if part is None or component["type"] != "machine-learning-model":
+            continue
+        parameters: dict[str, Any] = {}
+        for name, key in (("pipeline_tag", "task"), ("model_type", "architectureFamily")):
+            if part.props.get(name):
+                parameters[key] = part.props[name]
+        if data := material.trained_on.get(part.id):
+            parameters["datasets"] = [{"ref": _ref(claim["id"], dataset=True)} for claim in data]
+        if parameters:
+            component["modelCard"] = {"modelParameters": parameters}
+
+
+def _all(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [document["metadata"]["component"], *document.get("components", [])]
+
+
+def _value(entry: dict[str, Any], name: str) -> str:
+    return next((p["value"] for p in entry.get("properties", ()) if p["name"] == _PREFIX + name), "")
+
+
+def _id_of(component: dict[str, Any]) -> str:
+    return _value(component, "id")
+
+
+def _citations(document: dict[str, Any], material: Material) -> list[dict[str, Any]]:
+    """Who said each licence, each ancestor and each dataset: the publisher, or this tool."""
+    pointers = {component["bom-ref"]: f"/components/{n}" for n, component in enumerate(document.get("components", []))}
+    pointers[document["metadata"]["component"]["bom-ref"]] = "/metadata/component"
+    found = []
+    for component in _all(document):
+        at = pointers[component["bom-ref"]]
+        publisher = component.get("manufacturer", {}).get("bom-ref", TOOL)
+        parts = material.datasets if component["type"] == "data" else material.models
+        when = _moment(parts[_id_of(component)].props.get("last_seen") or document["metadata"]["timestamp"])
+        for place, entry in enumerate(component.get("licenses", ())):
+            licence = entry["license"]
+            declared = licence.get("acknowledgement") == "declared"
+            note = (
+                f"declared as {_value(licence, 'declared_as')}, read by {_value(licence, 'method')}, confidence "
+                f"{_value(licence, 'confidence')}" if declared else "concluded from the licences of all ancestors"
+            )  # fmt: skip
+            found.append(_citation(f"{at}/licenses/{place}", publisher if declared else TOOL, when, note))
+        for place, entry in enumerate(component.get("pedigree", {}).get("ancestors", ())):
+            status = _value(entry, "status")
+            note = f"{_value(entry, 'relation')}, {status}, confidence {_value(entry, 'confidence')}"
+            who = TOOL if status in ("undeclared", "predicted") else publisher
+            found.append(_citation(f"{at}/pedigree/ancestors/{place}", who, when, note))
+        for place, entry in enumerate(component.get("modelCard", {}).get("modelParameters", {}).get("datasets", ())):
+            pointer = f"{at}/modelCard/modelParameters/datasets/{place}"
+            found.append(_citation(pointer, publisher, when, f"declared training data {entry['ref']}"))
+    return found
+
+
+def _citation(pointer: str, who: str, when: str, note: str) -> dict[str, Any]:
+    return {"pointers": [pointer], "attributedTo": who, "timestamp": when, "note": note}
+
+
+def _moment(text: str) -> str:
+    return f"{text}T00:00:00Z" if len(text) == 10 else text
+
+
+def read_bom(document: dict[str, Any]) -> tuple[str, set[tuple[str, str, str, str, float]], dict[str, list[str]]]:
+    """Read back what `write_bom` wrote.
+
+    Returns:
+        Id of the model; lineage edges (child, parent, relation, status, confidence); declared licences of each
+        component, as written, by bom-ref.
+    """
+    edges = set()
+    licences: dict[str, list[str]] = {}
+    for component in _all(document):
+        for entry in component.get("pedigree", {}).get("ancestors", ()):
+            relation, status, confidence = (_value(entry, key) for key in _STEP)
+            edges.add((_id_of(component), _id_of(entry), relation, status, float(confidence)))
+        declared = [
+            _value(entry["license"], "declared_as")
+            for entry in component.get("licenses", ())
+            if entry["license"].get("acknowledgement") == "declared"
+        ]
+        licences[component["bom-ref"]] = sorted(declared)
+    return _id_of(document["metadata"]["component"]), edges, licences
