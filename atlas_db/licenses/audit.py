@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from atlas_db.licenses.graph import AuditGraph, GraphBuilder, known, read_above, read_all
+from atlas_db.licenses.graph import AuditGraph, GraphBuilder, known, read_above
 from atlas_db.licenses.judge import FLAGGED, Finding, Judge
 from atlas_db.licenses.local import LocalModel
 from atlas_db.licenses.repair import Repairs
@@ -229,23 +229,27 @@ def audit_models(
 
 
 def audit_all(
-    store: Store, options: AuditOptions, progress: Progress = lambda *_: None
-) -> tuple[AuditReport, list[tuple[str, str, int]], list[Finding], Auditor]:
-    """Audit the whole atlas in memory.
+    auditor: Auditor, take: Callable[[list[tuple[str, str, int]]], object], progress: Progress = lambda *_: None
+) -> list[Finding]:
+    """Judge every model of a graph.
+
+    Args:
+        auditor: Holds the graph, and keeps the report.
+        take: Called with rows of id, verdict and number of findings, some thousands at a time.
+        progress: Told how far it is.
 
     Returns:
-        The report; id, verdict and number of findings of every model; the findings; the auditor that made them.
+        The findings for review and the violations.
     """
-    progress("read", 0, 0)
-    graph = read_all(store)
-    auditor = Auditor(graph, options)
+    graph = auditor.graph
     rows: list[tuple[str, str, int]] = []
     flagged: list[Finding] = []
     for index in range(graph.models):
         verdict, findings = auditor.model(index, all_findings=False)
         rows.append((graph.ids[index], verdict.value, len(findings)))
         flagged += findings
-        if index % TICK == 0:
-            progress("audit", index, graph.models)
-    progress("audit", graph.models, graph.models)
-    return auditor.report, rows, flagged, auditor
+        if len(rows) == TICK or index + 1 == graph.models:
+            take(rows)
+            rows = []
+            progress("audit", index + 1, graph.models)
+    return flagged

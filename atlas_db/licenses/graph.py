@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from atlas_db.catalogue import catalogue
 from atlas_db.licenses.rules import RELATIONS, TRAINED_ON
 from atlas_db.store.bolt import Store
-from atlas_db.store.statements import Statement, all_edges, all_nodes
+from atlas_db.store.statements import Statement, all_edges, all_nodes, storage_order
 from atlas_db.terms import Source, Status
 
 PLACES = {str(relation): place for place, relation in enumerate(RELATIONS)}
@@ -172,9 +172,9 @@ def _live(claims: Iterable[Claim]) -> tuple[Claim, ...]:
 
 
 def read_all(store: Store) -> AuditGraph:
-    """Read the whole atlas."""
+    """Read the whole atlas; models come in the order in which the engine keeps them."""
     build = GraphBuilder()
-    for row in store.pages(all_nodes("Model", FACTS)):
+    for *row, _ in sorted(store.pages(all_nodes("Model", FACTS, placed=True)), key=lambda row: storage_order(row[-1])):
         build.model(row)
     for label in ("Model", "Dataset"):
         for a, b, source, confidence, ended in store.pages(all_edges("HAS_LICENSE", label, "License", _CLAIM)):

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 from atlas_db.licenses.audit import AuditOptions, Auditor, AuditReport, Progress, audit_all
+from atlas_db.licenses.graph import read_all
 from atlas_db.licenses.judge import Finding
 from atlas_db.licenses.rules import NONE, RuleBook
 from atlas_db.schema import SCHEMA
@@ -48,9 +50,10 @@ def audit_and_write(
     """
     with runs.writing(store, home):
         clock = _Clock()
-        report, verdicts, findings, auditor = audit_all(store, options, progress)
-        clock.lap("audit")
-        table = _rulings(store, auditor.book)
+        progress("read", 0, 0)
+        auditor = Auditor(read_all(store), options)
+        report, book = auditor.report, auditor.book
+        table = _rulings(store, book)
         parameters = {
             "profile": report.profile,
             "rules_version": report.rules_version,
@@ -59,21 +62,34 @@ def audit_and_write(
         }
         standing = _standing_rulings(store)
         report.run_id = runs.begin(store, RunKind.AUDIT, parameters)
+        clock.lap("read")
         batches = Batches(store, rows)
+        findings = _judge_and_write(batches, auditor, progress)
+        clock.lap("judge")
         progress("write", 0, 0)
         if standing != parameters["rulings"]:
             clear(store, "TERMS")
             common = {"profile": report.profile}
             batches.send(table, partial(_create, "TERMS", "License", "License", _RULING, common))
-        clock.lap("rulings")
         clear(store, "CONFLICTS_WITH")
         _write_findings(batches, auditor, findings, {"profile": report.profile, "run_id": report.run_id})
-        clock.lap("findings")
-        batches.send(verdicts, partial(_set_verdicts, report.run_id))
-        clock.lap("verdicts")
+        clock.lap("write")
         report.seconds = clock.seconds
         runs.finish(store, report.run_id, report.counts())
     return report
+
+
+def _judge_and_write(batches: Batches, auditor: Auditor, progress: Progress) -> list[Finding]:
+    """Judge all models; the verdicts of some are written while the next are judged."""
+    set_verdicts = partial(_set_verdicts, auditor.report.run_id)
+    with ThreadPoolExecutor(1) as sender:
+        sent: list[Future[None]] = []
+        findings = audit_all(
+            auditor, lambda rows: sent.append(sender.submit(batches.send, rows, set_verdicts)), progress
+        )
+        for each in sent:
+            each.result()
+    return findings
 
 
 class _Clock:

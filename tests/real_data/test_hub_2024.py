@@ -208,7 +208,7 @@ DIRECT = {
     ): "p = 'llama3' AND c NOT IN ('llama3', 'other', 'unknown', 'cc') AND relation <> 'adapter'",
     ("gemma-lost", "violation"): f"p = 'gemma' AND c IN {PERMISSIVE} AND relation <> 'adapter'",
     ("use-limits-lost", "violation"): f"p = 'creativeml-openrail-m' AND c IN {PERMISSIVE} AND relation <> 'adapter'",
-    ("copyleft-lost", "violation"): f"p = 'gpl-3.0' AND c IN {PERMISSIVE} AND relation <> 'adapter'",
+    ("share-alike-lost", "violation"): f"p = 'cc-by-sa-4.0' AND c IN {PERMISSIVE} AND relation <> 'adapter'",
     ("permissive-undeclared", "needs_review"): f"p IN {PERMISSIVE} AND c IS NULL",
     ("undeclared-child", "needs_review"): "p IN ('llama2', 'llama3', 'gemma', 'gpl-3.0', 'cc-by-nc-4.0') AND c IS NULL",
 }
