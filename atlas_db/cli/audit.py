@@ -132,7 +132,7 @@ def _write(report: AuditReport, form: AuditFormat, files: dict[str, str], *, sum
             for name in dict.fromkeys(row["model"] for row in report.findings if _flagged(row)):
                 write_line(name)
         case _:
-            _summary(report) if summary else _models(report)
+            _summary(report) if summary else _models(report, files)
 
 
 def _flagged(row: dict[str, Any]) -> bool:
@@ -147,7 +147,8 @@ def _summary(report: AuditReport) -> None:
     unknown = report.unknown
     if report.verdicts.get(Verdict.UNKNOWN):
         say(f"  of the unknown: {unknown['own_licence']:,} state no licence that can be read")
-        say(f"                  {unknown['upstream']:,} do, but something above them does not")
+        say(f"                  {unknown['upstream']:,} do, but a model above them does not")
+        say(f"                  {unknown['training_data']:,} do, but of their training data some does not")
         say(f"                  {unknown['completable']:,} would be resolved by the predictions at hand")
     say("Findings")
     for name, number in sorted(report.kinds.items(), key=lambda pair: -pair[1]):
@@ -158,7 +159,7 @@ def _summary(report: AuditReport) -> None:
     _foot(report)
 
 
-def _models(report: AuditReport) -> None:
+def _models(report: AuditReport, files: dict[str, str]) -> None:
     by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in (*report.findings, *report.obligations):
         by_model[row["model"]].append(row)
@@ -173,6 +174,8 @@ def _models(report: AuditReport) -> None:
         _folded([row for row in rows if not _flagged(row)])
         for repair in dict.fromkeys(row["repair"] for row in rows if row["repair"]):
             say(f"  To mend it: {repair}", "cyan")
+        if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in files:
+            say(f"  Others for the same task: atlas-db query alternatives --param model={model}", "cyan")
     for name in report.missing:
         say(f"{name} is not in the atlas", "yellow")
     _foot(report)

@@ -50,8 +50,9 @@ class AuditReport:
         verdicts: Models by verdict.
         kinds: Findings by kind and verdict, as `kind.verdict`.
         pairs: Findings by (licence of the ancestor, licence of the child, verdict), for kinds about terms.
-        unknown: Of the unknown models: `own_licence` declares none that could be read, `upstream` something above
-            does not, `no_parent` nothing above is known, `completable` predictions stand for all that is missing.
+        unknown: Of the unknown models: `own_licence` declares none that could be read; of the others, for
+            `upstream` a model above does not, for `training_data` only a dataset does not. `no_parent` nothing above
+            is known; `completable` predictions stand for all that is missing.
         findings: The findings as rows.
         obligations: What is in order as long as duties are met, as rows; where single models were asked for.
         suppressed: Findings that were set aside.
@@ -160,7 +161,9 @@ class Auditor:
         own = all(self.judge.is_unknown(each.id) for each in claims)
         counts = self.report.unknown
         counts["own_licence"] += own
-        counts["upstream"] += not own
+        upstream = self.judge.unclear_models(index)
+        counts["upstream"] += not own and upstream
+        counts["training_data"] += not own and not upstream
         counts["no_parent"] += index not in self.graph.parents
         counts["completable"] += self.judge.completable(index)
 

@@ -75,6 +75,7 @@ class Judge:
         for index, former in graph.former.items():
             self._own[index] |= self._bits_of(former)
         self.above = licences_above(graph, self._own, min_confidence)
+        self._min_confidence = min_confidence
         self._walker = Walker(graph, self._own, self.above, min_confidence)
         self._memory: dict[tuple[tuple[str, ...], bool, bool], dict[Verdict, int]] = {}
 
@@ -117,6 +118,15 @@ class Judge:
     def _unread(self) -> int:
         """Licences, declared or none, that say nothing."""
         return sum(1 << bit for (name, guess), bit in self._bits.items() if not guess and self.is_unknown(name))
+
+    @cached_property
+    def _above_models(self) -> list[int]:
+        """Licences above each model, training data left out."""
+        return licences_above(self.graph, self._own, self._min_confidence, data=False)
+
+    def unclear_models(self, model: int) -> bool:
+        """True where a model above states no licence that can be read, and not its training data alone."""
+        return bool(self._above_models[model] & self._unread)
 
     def completable(self, model: int) -> bool:
         """True where predicted licences stand for all that is missing in and above a model."""

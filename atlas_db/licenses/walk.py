@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from atlas_db.licenses.graph import AuditGraph, Edge
+from atlas_db.licenses.graph import TRAINED, AuditGraph, Edge
 
 State = tuple[int, int, bool]
 """Node, strongest relation so far (place in `RELATIONS`), whether a guess is on the path."""
@@ -30,7 +30,9 @@ class Above(NamedTuple):
     hops: int
 
 
-def licences_above(graph: AuditGraph, own: Sequence[int], min_confidence: float = 0.0) -> list[int]:
+def licences_above(
+    graph: AuditGraph, own: Sequence[int], min_confidence: float = 0.0, *, data: bool = True
+) -> list[int]:
     """Return for each node the union of its ancestors' licences, as bits.
 
     One pass in topological order, O(nodes + edges); nodes on cycles are settled by repetition.
@@ -39,10 +41,11 @@ def licences_above(graph: AuditGraph, own: Sequence[int], min_confidence: float 
         graph: The graph.
         own: Bits of each node's own licences.
         min_confidence: Edges below this are not followed.
+        data: Training data counts as above.
     """
     above = [0] * len(graph.ids)
     steps = {
-        child: [edge.parent for edge in edges if edge.confidence >= min_confidence]
+        child: [e.parent for e in edges if e.confidence >= min_confidence and (data or e.place != TRAINED)]
         for child, edges in graph.parents.items()
     }
     order, rest = _topological(steps)

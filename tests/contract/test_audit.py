@@ -122,6 +122,22 @@ def test_again_and_back(store: Store, tmp_path: Path) -> None:
     assert edges(store) == EDGES
 
 
+def test_an_audit_that_was_broken_off_is_made_good_by_the_next(store: Store, tmp_path: Path) -> None:
+    load_rows(store, tmp_path, ROWS)
+
+    def broken(stage: str, *_: int) -> None:
+        if stage == "write":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        audit_and_write(store, tmp_path, AuditOptions("strict"), 500, broken)
+    assert edges(store) == set()
+    report = audit_and_write(store, tmp_path, AuditOptions(), 500)
+    assert edges(store) == EDGES
+    assert {row["run"] for row in store.read(_MODELS)} == {report.run_id}
+    assert [run["complete"] for run in list_runs(store) if run["kind"] == "audit"] == [True, False]
+
+
 def test_single_models_say_what_the_atlas_says(store: Store, tmp_path: Path) -> None:
     load_rows(store, tmp_path, ROWS)
     for name, verdict in VERDICTS.items():

@@ -64,7 +64,8 @@ def test_readme_names_every_dependency_and_verb() -> None:
     for dependency in [*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]]:
         name = re.split(r"[<>=\[]", dependency)[0]
         assert f"`{name}`" in readme, name
-    for verb in ("demo", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor"):
+    for verb in ("demo", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor", "audit",
+                 "bom", "licenses"):  # fmt: skip
         assert f"atlas-db {verb}" in readme, verb
 
 

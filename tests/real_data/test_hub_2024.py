@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -296,3 +298,29 @@ def test_rulings_on_software_licences_agree_with_osadl(data: Path) -> None:
                 assert ours != "violation", (above.id, below.id)
     assert checked["Yes", "needs_review"] <= 2
     assert sum(checked.values()) > 700
+
+
+def test_every_licence_id_is_in_the_catalogue(ours: dict[str, Any], data: Path) -> None:
+    book = catalogue()
+    listed = re.findall(r"\| `([^`]+)`", (data / "licences" / "hub-licence-ids.md").read_text())
+    assert set(listed) == {row.id for row in book if row.hub}
+    assert not {identifier for identifier in ours["values"]["HAS_LICENSE"] if book.get(identifier) is None}
+    for name in ("hub-2025/model-info.jsonl.zst", "hub-2024-07/datasets.jsonl.zst"):
+        stated = set()
+        for raw in read(SourceFile(data / name, name)):
+            stated |= {tag[8:] for tag in json.loads(raw.body).get("tags", ()) if tag.startswith("license:")}
+        assert not {each for each in stated if book.get(each.lower().strip()) is None}, name
+
+
+def test_the_catalogue_agrees_with_another_classification(data: Path) -> None:
+    """`hub-licence-classes.csv` (CC BY 4.0): commercial use and derivatives, by others."""
+    book = catalogue()
+    differ = set()
+    with (data / "licences" / "hub-licence-classes.csv").open(newline="") as handle:
+        for row in csv.DictReader(handle):
+            licence = book.get(row["license"])
+            assert licence is not None
+            for word, grant in (("commercial", "commercial"), ("derivatives", "modify")):
+                if row[word] in ("yes", "no") and (row[word] == "yes") != (grant in licence.grants):
+                    differ.add((licence.id, grant))
+    assert differ == set()
