@@ -14,6 +14,7 @@ from atlas_db.licenses.walk import Above, Walker, licences_above
 from atlas_db.terms import FindingKind, Relation, Verdict
 
 _NO_CLAIM = Claim(NONE, 1.0, predicted=False, ended=None)
+_NEVER = "9999-12-31"
 _LICENCE_FILE = re.compile(r"licen[cs]e|copying|terms|use_policy", re.IGNORECASE)
 _NOTICE_FILE = re.compile(r"notice", re.IGNORECASE)
 _LETTERS = re.compile(r"[^a-z0-9.]")
@@ -71,12 +72,15 @@ class Judge:
         self.book = book
         self._bits: dict[tuple[str, bool], int] = {}
         self._own = [self._bits_of(claims or (_NO_CLAIM,)) for claims in graph.claims]
-        # A former licence counts as the ancestor's own, so that the search finds it.
-        for index, former in graph.former.items():
-            self._own[index] |= self._bits_of(former)
-        self.above = licences_above(graph, self._own, min_confidence)
         self._min_confidence = min_confidence
-        self._walker = Walker(graph, self._own, self.above, min_confidence)
+        self.above = licences_above(graph, self._own, min_confidence)
+        # The search looks for former licences, too: a model may be older than a change of terms above it.
+        ever, self._ever_above = list(self._own), self.above
+        for index, former in graph.former.items():
+            ever[index] |= self._bits_of(former)
+        if graph.former:
+            self._ever_above = licences_above(graph, ever, min_confidence)
+        self._walker = Walker(graph, ever, self._ever_above, min_confidence)
         self._memory: dict[tuple[tuple[str, ...], bool, bool], dict[Verdict, int]] = {}
 
     def _bits_of(self, claims: Sequence[Claim]) -> int:
@@ -94,11 +98,10 @@ class Judge:
         """
         claims = tuple(claim for claim in self.graph.claims[model] if not claim.predicted) or (_NO_CLAIM,)
         verdict, findings = self._own_licence(model, claims)
-        above = self.above[model]
-        if above:
-            interesting, quiet = self._interesting(model, claims, above)
+        if ever := self._ever_above[model]:
+            interesting, quiet = self._interesting(model, claims)
             verdict = max(verdict, quiet, key=ORDER.__getitem__)
-            wanted = above if all_findings else interesting
+            wanted = ever if all_findings else interesting
             findings += self._walk(model, claims, wanted) if wanted else []
         verdict = max([verdict, *(each.verdict for each in findings)], key=ORDER.__getitem__)
         if not all_findings:
@@ -138,16 +141,16 @@ class Judge:
         licence = self.book.licences.get(identifier)
         return licence is None or licence.family is Family.UNKNOWN
 
-    def _interesting(self, model: int, claims: tuple[Claim, ...], above: int) -> tuple[int, Verdict]:
-        """Return the licences above that may flag this child, and the worst verdict of the others."""
+    def _interesting(self, model: int, claims: tuple[Claim, ...]) -> tuple[int, Verdict]:
+        """Return the licences above, now or once, that may flag this child, and the worst verdict of the others."""
         merged = any(RELATIONS[edge.place] == Relation.MERGE for edge in self.graph.parents.get(model, ()))
         files = self.graph.fact(model).license_files is not None
         masks = self._masks(tuple(claim.id for claim in claims), merged=merged, files=files)
         quiet = Verdict.COMPLIANT
         for verdict in (Verdict.OBLIGATIONS, Verdict.UNKNOWN):
-            if above & masks[verdict]:
+            if self.above[model] & masks[verdict]:
                 quiet = verdict
-        return above & masks[Verdict.REVIEW], quiet
+        return self._ever_above[model] & masks[Verdict.REVIEW], quiet
 
     def _masks(self, child: tuple[str, ...], *, merged: bool, files: bool) -> dict[Verdict, int]:
         """Return the licences above by the worst that any relation makes of them; all that may flag under review."""
@@ -205,9 +208,9 @@ class Judge:
     def _terms(self, model: int, claims: tuple[Claim, ...], reached: Above) -> _Pair:
         live = self.graph.claims[reached.node] or (_NO_CLAIM,)
         now = self._pair(model, claims, reached, live)
-        created = self.graph.fact(model).created_at
-        former = [claim for claim in self.graph.former.get(reached.node, ()) if created and claim.ended]
-        then = tuple(claim for claim in former if created and claim.ended and created[:10] < claim.ended)
+        created = self.graph.fact(model).created_at or _NEVER
+        former = self.graph.former.get(reached.node, ())
+        then = tuple(claim for claim in former if created[:10] < (claim.ended or ""))
         if not then:
             return now
         before = self._pair(model, claims, reached, then)

@@ -1,85 +1,62 @@
 // title: Verdict on a model, ancestor by ancestor
-// description: The rulings in the graph (TERMS) on the licences of everything above a model, by the strongest relation between the two. Where the newest audit wrote findings, their verdict stands: it knows which steps are guesses, names and files. A model that declares no licence is unknown at least.
+// description: What the newest audit found against each ancestor and dataset, and for the others what the rulings (TERMS) say of the two licences. A model that states no licence is unknown at least.
 // param: model (string, required): Model id
-// columns: ancestor, kind, licenses, child_licenses, relation, verdict, rules
+// columns: ancestor, kind, licenses, child_licenses, verdict, rules
+CALL {
+  MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {followed: true}]->(x) RETURN DISTINCT x.id AS id
+}
 MATCH (m:Model {id: $model})
-CALL {
-  WITH m
-  MATCH (m)-[:DERIVED_FROM*1.. {followed: true}]->(x:Model)
-  RETURN DISTINCT x.id AS near
-  UNION
-  WITH m
-  RETURN m.id AS near
-}
-MATCH (x:Model {id: near})-[r:DERIVED_FROM {followed: true}]->(y:Model)
-WITH m, y.id AS step, max(CASE r.relation WHEN 'merge' THEN 4 WHEN 'finetune' THEN 3 WHEN 'adapter' THEN 2
-     WHEN 'quantized' THEN 1 ELSE 0 END) AS place
-CALL {
-  WITH step
-  MATCH (y:Model {id: step})-[:DERIVED_FROM*1.. {followed: true}]->(z:Model)
-  RETURN DISTINCT z.id AS ancestor
-  UNION
-  WITH step
-  RETURN step AS ancestor
-}
-WITH m, ancestor, max(place) AS place
-WHERE ancestor <> m.id
-MATCH (a:Model {id: ancestor})
-WITH m, a, ['duplicate', 'quantized', 'adapter', 'finetune', 'merge'][place] AS relation
+MATCH (a:Model {id: id})
 OPTIONAL MATCH (a)-[h:HAS_LICENSE {source: 'declared'}]->(l:License)
 WHERE h.ended IS NULL
-WITH m, a, relation, collect(DISTINCT l.id) AS above
+WITH m, a, collect(DISTINCT l.id) AS above
 OPTIONAL MATCH (m)-[c:HAS_LICENSE {source: 'declared'}]->(k:License)
 WHERE c.ended IS NULL
-WITH m, a, relation, above, collect(DISTINCT k.id) AS own
-WITH m, a, relation, CASE WHEN size(above) > 1 THEN [x IN above WHERE x <> 'other'] ELSE above END AS above,
+WITH m, a, above, collect(DISTINCT k.id) AS own
+WITH m, a, CASE WHEN size(above) > 1 THEN [x IN above WHERE x <> 'other'] ELSE above END AS above,
      CASE WHEN size(own) > 1 THEN [x IN own WHERE x <> 'other'] ELSE own END AS own
 UNWIND CASE WHEN size(above) = 0 THEN ['none'] ELSE above END AS license
 UNWIND CASE WHEN size(own) = 0 THEN ['none'] ELSE own END AS child_license
-OPTIONAL MATCH (:License {id: child_license})-[t:TERMS {relation: relation, undeclared: false}]->(:License {id: license})
-OPTIONAL MATCH (:License {id: license})-[u:TERMS {relation: relation, undeclared: true}]->(:License {id: license})
-WITH m, a, relation, above, own, license,
+OPTIONAL MATCH (:License {id: child_license})-[t:TERMS {undeclared: false}]->(:License {id: license})
+OPTIONAL MATCH (:License {id: license})-[u:TERMS {undeclared: true}]->(:License {id: license})
+WITH m, a, above, own, license,
      min(CASE coalesce(t.verdict, CASE WHEN child_license = 'none' THEN u.verdict END, 'unknown') WHEN 'compliant' THEN 0
          WHEN 'compliant_with_obligations' THEN 1 WHEN 'unknown' THEN 2 WHEN 'needs_review' THEN 3 ELSE 4 END) AS best
-WITH m, a, relation, above, own, max(best) AS terms
+WITH m, a, above, own, max(best) AS terms
 OPTIONAL MATCH (m)-[f:CONFLICTS_WITH]->(a)
-WITH a, relation, above, own, terms, collect(DISTINCT f.rule) AS rules,
+WITH a, above, own, terms, collect(DISTINCT f.rule) AS rules,
      max(CASE f.verdict WHEN 'violation' THEN 4 WHEN 'needs_review' THEN 3 END) AS found
-WITH a, relation, above, own, rules, CASE WHEN found IS NULL THEN terms ELSE found END AS place
-RETURN a.id AS ancestor, 'model' AS kind, above AS licenses, own AS child_licenses, relation,
-       ['compliant', 'compliant_with_obligations', 'unknown', 'needs_review', 'violation'][place] AS verdict, rules
+RETURN a.id AS ancestor, 'model' AS kind, above AS licenses, own AS child_licenses,
+       ['compliant', 'compliant_with_obligations', 'unknown', 'needs_review', 'violation'][coalesce(found, terms)] AS verdict, rules
+ORDER BY ancestor
 UNION ALL
-MATCH (m:Model {id: $model})
 CALL {
-  WITH m
-  MATCH (m)-[:DERIVED_FROM*1.. {followed: true}]->(x:Model)
-  RETURN DISTINCT x.id AS near
-  UNION
-  WITH m
-  RETURN m.id AS near
+  MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {followed: true}]->(x) RETURN DISTINCT x.id AS id
 }
-MATCH (x:Model {id: near})-[r:TRAINED_ON {source: 'declared'}]->(a:Dataset)
+MATCH (x:Model {id: id})-[r:TRAINED_ON {source: 'declared'}]->(d:Dataset)
 WHERE r.ended IS NULL
-WITH DISTINCT m, a, 'trained_on' AS relation
+WITH DISTINCT d.id AS dataset
+MATCH (m:Model {id: $model})
+MATCH (a:Dataset {id: dataset})
 OPTIONAL MATCH (a)-[h:HAS_LICENSE {source: 'declared'}]->(l:License)
 WHERE h.ended IS NULL
-WITH m, a, relation, collect(DISTINCT l.id) AS above
+WITH m, a, collect(DISTINCT l.id) AS above
 OPTIONAL MATCH (m)-[c:HAS_LICENSE {source: 'declared'}]->(k:License)
 WHERE c.ended IS NULL
-WITH m, a, relation, above, collect(DISTINCT k.id) AS own
-WITH m, a, relation, CASE WHEN size(above) > 1 THEN [x IN above WHERE x <> 'other'] ELSE above END AS above,
+WITH m, a, above, collect(DISTINCT k.id) AS own
+WITH m, a, CASE WHEN size(above) > 1 THEN [x IN above WHERE x <> 'other'] ELSE above END AS above,
      CASE WHEN size(own) > 1 THEN [x IN own WHERE x <> 'other'] ELSE own END AS own
 UNWIND CASE WHEN size(above) = 0 THEN ['none'] ELSE above END AS license
 UNWIND CASE WHEN size(own) = 0 THEN ['none'] ELSE own END AS child_license
-OPTIONAL MATCH (:License {id: child_license})-[t:TERMS {relation: relation, undeclared: false}]->(:License {id: license})
-OPTIONAL MATCH (:License {id: license})-[u:TERMS {relation: relation, undeclared: true}]->(:License {id: license})
-WITH m, a, relation, above, own, license,
+OPTIONAL MATCH (:License {id: child_license})-[t:TERMS {relation: 'trained_on', undeclared: false}]->(:License {id: license})
+OPTIONAL MATCH (:License {id: license})-[u:TERMS {relation: 'trained_on', undeclared: true}]->(:License {id: license})
+WITH m, a, above, own, license,
      min(CASE coalesce(t.verdict, CASE WHEN child_license = 'none' THEN u.verdict END, 'unknown') WHEN 'compliant' THEN 0
          WHEN 'compliant_with_obligations' THEN 1 WHEN 'unknown' THEN 2 WHEN 'needs_review' THEN 3 ELSE 4 END) AS best
-WITH m, a, relation, above, own, max(best) AS terms
+WITH m, a, above, own, max(best) AS terms
 OPTIONAL MATCH (m)-[f:CONFLICTS_WITH]->(a)
-WITH a, relation, above, own, terms, collect(DISTINCT f.rule) AS rules,
+WITH a, above, own, terms, collect(DISTINCT f.rule) AS rules,
      max(CASE f.verdict WHEN 'violation' THEN 4 WHEN 'needs_review' THEN 3 END) AS found
-WITH a, relation, above, own, rules, CASE WHEN found IS NULL THEN terms ELSE found END AS place
-RETURN a.id AS ancestor, 'dataset' AS kind, above AS licenses, own AS child_licenses, relation,
-       ['compliant', 'compliant_with_obligations', 'unknown', 'needs_review', 'violation'][place] AS verdict, rules
+RETURN a.id AS ancestor, 'dataset' AS kind, above AS licenses, own AS child_licenses,
+       ['compliant', 'compliant_with_obligations', 'unknown', 'needs_review', 'violation'][coalesce(found, terms)] AS verdict, rules
+ORDER BY ancestor

@@ -126,7 +126,7 @@ def test_the_whole_atlas_from_the_command_line(home: Path) -> None:
         META: "violation", "p/nc": "violation", "c/laundered": "compliant_with_obligations", "d/d": "unknown",
     }  # fmt: skip
     assert "Audited 7 models" in run(home, "audit", "--all").stdout
-    runs = ask(home, "runs")
+    runs = ask(home, "runs")["runs"]
     assert [each["kind"] for each in runs] == ["audit", "audit", "load"]
     assert ask(home, "query", "findings_by_rule")
 

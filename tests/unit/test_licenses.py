@@ -281,6 +281,11 @@ def test_a_licence_that_changed_upstream_is_for_review() -> None:
     old, new = (judge.judge(graph.ids.index(name)) for name in ("c/old", "c/new"))
     assert (old[0], [f.finding for f in old[1]]) == (REVIEW, [FindingKind.RELICENSED_UPSTREAM])
     assert new[0] is VIOLATION
+    # What an ancestor once did not say is no concern of a child that came later.
+    later = Family().model("p/p").model("c/c", "mit").step("c/c", "p/p")
+    later.build.licence("Model", "p/p", "other", "declared", 1.0, "2024-01-01")
+    later.build.licence("Model", "p/p", "mit", "declared", 1.0, None)
+    assert later.judge("c/c")[0] is OBLIGATIONS
 
 
 def test_training_data_is_for_review() -> None:
