@@ -1,5 +1,5 @@
 // title: Verdict on a model, ancestor by ancestor
-// description: What the newest audit found against each ancestor and dataset, and for the others what the rulings (TERMS) say of the two licences. A model that states no licence is unknown at least.
+// description: What the newest audit found against each ancestor and dataset, and for the others what the rulings (TERMS) say of the two licences; then whether the model itself states one that can be read. The worst row is the model's verdict.
 // param: model (string, required): Model id
 // columns: ancestor, kind, licenses, child_licenses, verdict, rules
 CALL {
@@ -60,3 +60,12 @@ WITH a, above, own, terms, collect(DISTINCT f.rule) AS rules,
 RETURN a.id AS ancestor, 'dataset' AS kind, above AS licenses, own AS child_licenses,
        ['compliant', 'compliant_with_obligations', 'unknown', 'needs_review', 'violation'][coalesce(found, terms)] AS verdict, rules
 ORDER BY ancestor
+UNION ALL
+MATCH (m:Model {id: $model})
+OPTIONAL MATCH (m)-[c:HAS_LICENSE {source: 'declared'}]->(k:License)
+WHERE c.ended IS NULL
+OPTIONAL MATCH (k)-[t:TERMS {relation: 'duplicate', undeclared: false}]->(k)
+WITH m, collect(DISTINCT k.id) AS own,
+     max(CASE coalesce(t.verdict, 'unknown') WHEN 'unknown' THEN 0 ELSE 1 END) AS readable
+RETURN m.id AS ancestor, 'itself' AS kind, [] AS licenses, own AS child_licenses,
+       ['unknown', 'compliant'][readable] AS verdict, [] AS rules
