@@ -11,6 +11,7 @@ AtlasError
 ├── InputError                  nothing readable came in                          exit 3
 │   ├── RecordError             one bad record: set aside, the run goes on
 │   ├── ModelNotFoundError
+│   ├── WeightsError            one damaged weight file: counted, the batch goes on
 │   └── HubError                the Hub refused, or broke off for good
 ├── BomError                    a bill of materials would be invalid              exit 4
 └── StoreError                  the store                                         exit 4
@@ -81,6 +82,15 @@ class RecordError(InputError):
 
 class ModelNotFoundError(InputError):
     """The graph holds no model of that id."""
+
+
+class WeightsError(InputError):
+    """A weight file is damaged, lies about itself, or is of a kind that is never opened. The batch goes on."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        self.file = file
+        self.reason = reason
+        super().__init__(f"{file} {reason}", hint="Fetch the file again, or leave the model out")
 
 
 class HubError(InputError):

@@ -49,15 +49,26 @@ class Transaction:
 class Store:
     """A connection to one database. Use as a context manager.
 
+    `release` is called once on closing; `trouble` says, after a failure, what is wrong with the machine the engine runs
+    on (empty where nothing is).
+
     Attributes:
         address: The URL, without credentials.
         engine: What the server calls itself.
     """
 
     def __init__(
-        self, url: str, *, user: str, password: str, database: str, release: Callable[[], None] | None = None
+        self,
+        url: str,
+        *,
+        user: str,
+        password: str,
+        database: str,
+        release: Callable[[], None] | None = None,
+        trouble: Callable[[], str] = lambda: "",
     ) -> None:
         self.address = url
+        self._trouble = trouble
         self.engine = ""
         self._database = database
         self._release = release
@@ -91,30 +102,30 @@ class Store:
             StoreUnavailableError: Nobody answers.
             StoreRefusedError: Wrong password, or no such database.
         """
-        with _mapped(self.address):
+        with self._mapped():
             self.engine = self._driver.get_server_info().agent
             self._driver.execute_query("RETURN 1 AS one", database_=self._database)
 
     def read(self, statement: Statement, **parameters: object) -> list[Row]:
         """Run one reading statement in a managed transaction and return all rows."""
-        with _mapped(self.address), self._session(neo4j.READ_ACCESS) as session:
+        with self._mapped(), self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(lambda tx: Transaction(tx).run(statement, **parameters))
 
     def pages(self, statement: Statement, **parameters: object) -> list[list[Any]]:
         """Run a statement that returns `page` columns and return their entries in one list."""
-        with _mapped(self.address), self._session(neo4j.READ_ACCESS) as session:
+        with self._mapped(), self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(
                 lambda tx: [entry for record in tx.run(statement.text, parameters) for entry in record["page"]]
             )
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run work in one managed transaction, again from the start after a transient error."""
-        with _mapped(self.address), self._session(neo4j.WRITE_ACCESS) as session:
+        with self._mapped(), self._session(neo4j.WRITE_ACCESS) as session:
             return session.execute_write(lambda tx: work(Transaction(tx)))
 
     def define(self, statements: Sequence[Statement]) -> None:
         """Run schema statements, one transaction each."""
-        with _mapped(self.address), self._session(neo4j.WRITE_ACCESS) as session:
+        with self._mapped(), self._session(neo4j.WRITE_ACCESS) as session:
             for statement in statements:
                 session.execute_write(_run_text, statement.text)
 
@@ -128,7 +139,7 @@ class Store:
             WriteRefusedError: It would write, and `write` is false.
         """
         access = neo4j.WRITE_ACCESS if write else neo4j.READ_ACCESS
-        with _mapped(self.address), self._session(access) as session:
+        with self._mapped(), self._session(access) as session:
 
             def work(tx: neo4j.ManagedTransaction) -> tuple[list[str], list[Row]]:
                 result = tx.run(text, dict(parameters))
@@ -149,6 +160,21 @@ class Store:
         if self._release is not None:
             self._release()
             self._release = None
+
+    @contextlib.contextmanager
+    def _mapped(self) -> Iterator[None]:
+        """Translate the driver's exceptions; where the reason lies on this machine, say so."""
+        try:
+            with _mapped(self.address):
+                yield
+        except StoreError as error:
+            if not (trouble := self._trouble()):
+                raise
+            raise StoreRefusedError(
+                f"{error.message}; {trouble}",
+                code=getattr(error, "code", ""),
+                hint="Free disk space, then run the same command again: it goes on where it was",
+            ) from error
 
     def _session(self, access: str) -> neo4j.Session:
         return self._driver.session(database=self._database, default_access_mode=access, fetch_size=2000)

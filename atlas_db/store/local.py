@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from atlas_db.store.engines import ENGINES, Engine
 from atlas_db.store.keeper import STOP_SECONDS, read_or_make_secret, try_lock
 
 START_SECONDS = {"local": 90.0, "neo4j-local": 900.0}
+LOW_DISK = 32 * 2**20
 POLL_SECONDS = 0.1
 STARTS = 3
 """A start that fails (a port taken in between, say) is tried again so often."""
@@ -100,6 +102,12 @@ def _connect(engine: Engine, directory: Path, client: int, arguments: list[str])
     )
 
 
+def _disk_trouble(directory: Path) -> str:
+    """Engines say of a full disk only that a request failed."""
+    free = shutil.disk_usage(directory).free
+    return f"only {free // 2**20} MiB are free under {directory}" if free < LOW_DISK else ""
+
+
 def _try_store(engine: Engine, directory: Path, port: int, client: int) -> Store | None:
     store = Store(
         f"bolt://127.0.0.1:{port}",
@@ -107,6 +115,7 @@ def _try_store(engine: Engine, directory: Path, port: int, client: int) -> Store
         password=read_or_make_secret(directory),
         database=engine.database,
         release=lambda: os.close(client),
+        trouble=lambda: _disk_trouble(directory),
     )
     try:
         store.ping()
