@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from atlas_db.catalogue import Catalogue, Family, Licence, Text, catalogue, read_rows
+from atlas_db.catalogue import Catalogue, Family, Text, catalogue, read_rows
 from atlas_db.errors import CatalogueError, UsageError
 from atlas_db.terms import FindingKind, Relation, Verdict
 
@@ -262,12 +262,6 @@ def _check_rule(rule: Rule, licences: Catalogue, name: str) -> None:
     for relation in rule.relation:
         if relation not in (*RELATIONS, "*"):
             raise CatalogueError(f"{name}: rule {rule.id} names the unknown relation {relation}", hint="Mend it")
-
-
-def best_effort_licence(licences: Catalogue, identifier: str) -> Licence | None:
-    """Return the licence that an id, an alias or an SPDX identifier means."""
-    meant = licences.canonical(identifier.strip().lower())
-    return licences.get(meant) if meant is not None else None
 
 
 def _data(name: str) -> bytes:

@@ -83,6 +83,7 @@ def test_the_whole_atlas(store: Store, tmp_path: Path) -> None:
     rows = {row["id"]: row for row in store.read(_MODELS)}
     assert {name: row["verdict"] for name, row in rows.items()} == VERDICTS
     assert edges(store) == EDGES
+    assert len(store.read(_EDGES)) == len(EDGES)
     assert {row["run"] for row in rows.values()} == {report.run_id}
     assert {name: row["n"] for name, row in rows.items()} == {
         name: sum(edge[0] == name for edge in EDGES) for name in VERDICTS
