@@ -31,7 +31,8 @@ def import_files(command: str, folder: Path, cache: Path) -> None:
     write_private(folder / "import.args", "\n".join(lines))
     done = subprocess.run(
         [str(engines.NEO4J.java()), f"@{folder / 'import.args'}"],
-        env={**os.environ, **engines.NEO4J.environment(folder)}, capture_output=True, text=True, check=False,
+        env={**os.environ, **engines.NEO4J.environment(folder)}, cwd=folder,  # where it writes its import.report
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
