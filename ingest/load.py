@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,7 +27,7 @@ from ingest.hub.snapshot import SourceFile, find
 from ingest.merge import Props, merge_node, parent_statements
 from ingest.normalise.names import ModelFacts
 from ingest.relink import read_facts, relink
-from ingest.report import LoadReport, RejectFile
+from ingest.report import LoadReport, RejectFile, timed
 from ingest.resolve import ParentStatement
 from ingest.stream import LoadOptions, Progress, RecordStream
 from ingest.undo import UndoFile
@@ -75,7 +74,7 @@ class _Load:
     def _run(self, files: list[SourceFile], store_id: str) -> LoadReport:
         report, options = self._report, self._options
         stream = RecordStream(report, options, self._progress)
-        with self._timed("scan"):
+        with timed(report.seconds, "scan"):
             files = stream.dated(files)
         empty = all(self._store.read(count_nodes(label))[0]["n"] == 0 for label in LABELS.values())
         resumed = runs.unfinished(self._store)
@@ -88,7 +87,7 @@ class _Load:
         rejects = RejectFile(options.home / "rejects" / f"{report.run_id or 'dry-run'}.jsonl", report)
         cards = CardFile(options.home / "cards", report.run_id, enabled=not options.dry_run)
         try:
-            with self._timed("records"), _bulk_pace():
+            with timed(report.seconds, "records"), _bulk_pace():
                 records = stream.records(files, rejects, cards)
                 if empty:
                     records = self._create(records)
@@ -98,7 +97,7 @@ class _Load:
             cards.close()
             if undo is not None:
                 undo.close()
-        with self._timed("lineage"), ThreadPoolExecutor(1) as beside:
+        with timed(report.seconds, "lineage"), ThreadPoolExecutor(1) as beside:
             # The engine builds its indexes while names are resolved here.
             indexed = None if options.dry_run else beside.submit(self._store.define, indexes())
             self._link(fresh=empty, forced=resumed or empty, ready=indexed.result if indexed else lambda: None)
@@ -206,12 +205,6 @@ class _Load:
             dry_run=self._options.dry_run,
             ready=ready,
         )
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self._report.seconds[stage] = round(time.monotonic() - began, 2)
 
 
 @contextmanager

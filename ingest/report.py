@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +16,14 @@ from atlas_db.records import Reject
 
 MAX_KEPT = 65536
 SHOWN = 20
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Note how long a stage took."""
+    began = time.monotonic()
+    yield
+    seconds[stage] = round(time.monotonic() - began, 2)
 
 
 @dataclass(slots=True)

@@ -163,11 +163,6 @@ class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """SPDX identifier, None where the SPDX list has none."""
         return None if self.ref.startswith("LicenseRef-") else self.ref
 
-    @property
-    def duties(self) -> frozenset[Duty]:
-        """Types of all duties that fall due when a model is passed on."""
-        return frozenset(duty.type for duty in self.obligations)
-
     def clauses(self, *types: str) -> str:
         """Return where the licence says so: the clauses of duties and limits of these types, in their order."""
         said: list[Obligation | Restriction] = [*self.obligations, *self.restrictions]

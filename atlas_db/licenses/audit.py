@@ -18,10 +18,10 @@ from atlas_db.licenses.suppressions import Suppression, read_suppressions
 from atlas_db.lineage import not_found
 from atlas_db.store.bolt import Store
 from atlas_db.terms import Verdict
+from ingest.stream import Progress
 
 DISCLAIMER = "This is no legal advice. It reads what publishers declared, by rules that are named with their sources."
 TICK = 20_000
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from atlas_db.catalogue import catalogue
 from atlas_db.licenses.rules import RELATIONS, TRAINED_ON
 from atlas_db.store.bolt import Store
-from atlas_db.store.statements import Statement, all_edges, all_nodes, storage_order
+from atlas_db.store.statements import Statement, all_edges, all_nodes, read_edges, storage_order
 from atlas_db.terms import Source, Status
+from ingest.normalise.licences import canonical
 
 PLACES = {str(relation): place for place, relation in enumerate(RELATIONS)}
 TRAINED = PLACES[TRAINED_ON]
-_GUESSES = {Status.UNDECLARED: "inferred", Status.PREDICTED: "predicted"}
+_GUESSES = (Status.UNDECLARED, Status.PREDICTED)
 FACTS = ("id", "placeholder", "pipeline_tag", "created_at", "license_files")
 _CLAIM = ("source", "confidence", "ended")
 _UP = Statement(
@@ -29,13 +29,6 @@ _MODELS = Statement(
     "UNWIND $ids AS id MATCH (n:Model {id: id}) RETURN n.id AS id, n.placeholder AS placeholder, "
     "n.pipeline_tag AS pipeline_tag, n.created_at AS created_at, n.license_files AS license_files"
 )
-_LICENSES = {
-    label: Statement(
-        f"UNWIND $ids AS id MATCH (n:{label} {{id: id}})-[r:HAS_LICENSE]->(l:License) "
-        "RETURN n.id AS a, l.id AS b, r.source AS source, r.confidence AS confidence, r.ended AS ended"
-    )
-    for label in ("Model", "Dataset")
-}
 
 
 class Claim(NamedTuple):
@@ -62,14 +55,14 @@ class Edge(NamedTuple):
         place: Place of the relation in `RELATIONS`.
         confidence: 0..1.
         status: Status of the lineage edge; declared for training data.
-        guess: `inferred` or `predicted` where nobody declares it, else empty.
+        guessed: True where nobody declares it.
     """
 
     parent: int
     place: int
     confidence: float
     status: str
-    guess: str
+    guessed: bool
 
 
 class Facts(NamedTuple):
@@ -135,7 +128,7 @@ class GraphBuilder:
         key = (licence, confidence, source != Source.DECLARED, ended)
         claim = self._known.get(key)
         if claim is None:
-            claim = self._known[key] = Claim(catalogue().canonical(licence) or licence, *key[1:])
+            claim = self._known[key] = Claim(canonical(licence), *key[1:])
         self._licences.setdefault((label, identifier), {})[claim] = None
 
     def step(self, child: str, parent: str, relation: str, confidence: float, status: str) -> None:
@@ -157,7 +150,7 @@ class GraphBuilder:
             graph.facts[self._models[identifier]] = facts
         for child, parent, place, confidence, status in self._edges:
             above = self._datasets[parent] + graph.models if place == TRAINED else self._models[parent]
-            edge = Edge(above, place, confidence, status, _GUESSES.get(Status(status), ""))
+            edge = Edge(above, place, confidence, status, status in _GUESSES)
             graph.parents.setdefault(self._models[child], []).append(edge)
         return graph
 
@@ -227,5 +220,6 @@ def known(store: Store, models: Sequence[str]) -> set[str]:
 
 def add_licences(store: Store, build: GraphBuilder, label: str, ids: Sequence[str]) -> None:
     """Add the licence claims of models or datasets. Safe for ids without any."""
-    for row in store.read(_LICENSES[label], ids=list(ids)) if ids else ():
-        build.licence(label, row["a"], row["b"], row["source"], row["confidence"], row["ended"])
+    for row in store.read(read_edges("HAS_LICENSE", label, "License"), ids=list(ids)) if ids else ():
+        claim = row["props"]
+        build.licence(label, row["a"], row["b"], claim["source"], claim["confidence"], claim.get("ended"))

@@ -286,9 +286,8 @@ def _has(files: Sequence[str] | None, pattern: re.Pattern[str]) -> bool:
 
 def _strongest(reached: Sequence[Above]) -> list[Above]:
     """Of the ways to one ancestor: the strongest relation on declared edges alone, and on all edges."""
-    weights = [each for each in reached if each.place < TRAINED] or list(reached)
-    sure = [each for each in weights if not each.guessed]
-    best = [max(group, key=lambda each: (each.place, not each.guessed)) for group in (sure, weights) if group]
+    sure = [each for each in reached if not each.guessed]
+    best = [max(group, key=lambda each: (each.place, not each.guessed)) for group in (sure, reached) if group]
     return list(dict.fromkeys(best))
 
 

@@ -2,7 +2,7 @@
 
 A rule is keyed by the ancestor's licence, the child's licence and the relation between the two. Of those that match,
 the most specific wins: first by how exactly it names the ancestor's licence, then the child's, then the relation. Two
-rules that are equally specific for one triple are refused when the book is read.
+rules that are equally specific for one triple are refused when it is looked up; the tests look up every triple.
 """
 
 from __future__ import annotations
@@ -100,8 +100,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         name: Its name.
         description: What it is for.
-        caps: Worst verdict that may come over a relation (adapter, quantized, trained_on …), over an inferred or
-            predicted edge (`inferred`, `predicted`), or from several licences of one ancestor (`ambiguous`).
+        caps: Worst verdict that may come over a relation (adapter, quantized, trained_on …), over an edge that nobody
+            declares (`inferred`), from a predicted licence (`predicted`), or from several licences of one ancestor
+            (`ambiguous`).
         verdicts: Rule id to verdict, where it differs from the rule's own.
     """
 

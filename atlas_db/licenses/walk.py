@@ -122,7 +122,7 @@ class Walker:
                     continue
                 if not (own[edge.parent] | above[edge.parent]) & wanted:
                     continue
-                after = (edge.parent, max(place, edge.place), guessed or bool(edge.guess))
+                after = (edge.parent, max(place, edge.place), guessed or edge.guessed)
                 key = (max(negative, -edge.confidence), hops + 1)
                 if after not in done and (after not in best or key < best[after]):
                     best[after] = key

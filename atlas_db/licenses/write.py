@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from atlas_db.licenses.audit import AuditOptions, Auditor, AuditReport, Progress, audit_all
+from atlas_db.licenses.audit import AuditOptions, Auditor, AuditReport, audit_all
 from atlas_db.licenses.graph import read_all
 from atlas_db.licenses.judge import Finding
 from atlas_db.licenses.rules import NONE, RuleBook
@@ -23,6 +22,9 @@ from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_nodes, clear_edges, create_edges, set_nodes
 from atlas_db.terms import RunKind
 from ingest import runs
+from ingest.normalise.licences import canonical
+from ingest.report import timed
+from ingest.stream import Progress
 
 _VERDICT = ("audit_verdict", "audit_findings", "audit_run_id")
 _FINDING = ("finding", "verdict", "rule", "clause", "hops", "confidence")
@@ -49,32 +51,32 @@ def audit_and_write(
         SuppressionError: The suppression file is malformed or has expired.
     """
     with runs.writing(store, home):
-        clock = _Clock()
-        progress("read", 0, 0)
-        auditor = Auditor(read_all(store), options)
-        report, book = auditor.report, auditor.book
-        table = _rulings(store, book)
-        parameters = {
-            "profile": report.profile,
-            "rules_version": report.rules_version,
-            "min_confidence": options.min_confidence,
-            "rulings": hashlib.blake2b(msgspec.json.encode(table), digest_size=8).hexdigest(),
-        }
-        standing = _standing_rulings(store)
-        report.run_id = runs.begin(store, RunKind.AUDIT, parameters)
-        clock.lap("read")
+        seconds: dict[str, float] = {}
+        with timed(seconds, "read"):
+            progress("read", 0, 0)
+            auditor = Auditor(read_all(store), options)
+            report, book = auditor.report, auditor.book
+            table = _rulings(store, book)
+            parameters = {
+                "profile": report.profile,
+                "rules_version": report.rules_version,
+                "min_confidence": options.min_confidence,
+                "rulings": hashlib.blake2b(msgspec.json.encode(table), digest_size=8).hexdigest(),
+            }
+            standing = _standing_rulings(store)
+            report.run_id = runs.begin(store, RunKind.AUDIT, parameters)
         batches = Batches(store, rows)
-        findings = _judge_and_write(batches, auditor, progress)
-        clock.lap("judge")
-        progress("write", 0, 0)
-        if standing != parameters["rulings"]:
-            clear(store, "TERMS")
-            common = {"profile": report.profile}
-            batches.send(table, partial(_create, "TERMS", "License", "License", _RULING, common))
-        clear(store, "CONFLICTS_WITH")
-        _write_findings(batches, auditor, findings, {"profile": report.profile, "run_id": report.run_id})
-        clock.lap("write")
-        report.seconds = clock.seconds
+        with timed(seconds, "judge"):
+            findings = _judge_and_write(batches, auditor, progress)
+        with timed(seconds, "write"):
+            progress("write", 0, 0)
+            if standing != parameters["rulings"]:
+                clear(store, "TERMS")
+                common = {"profile": report.profile}
+                batches.send(table, partial(_create, "TERMS", "License", "License", _RULING, common))
+            clear(store, "CONFLICTS_WITH")
+            _write_findings(batches, auditor, findings, {"profile": report.profile, "run_id": report.run_id})
+        report.seconds = seconds
         runs.finish(store, report.run_id, report.counts())
     return report
 
@@ -90,17 +92,6 @@ def _judge_and_write(batches: Batches, auditor: Auditor, progress: Progress) -> 
         for each in sent:
             each.result()
     return findings
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.monotonic()
-
-    def lap(self, stage: str) -> None:
-        now = time.monotonic()
-        self.seconds[stage] = round(now - self._last, 2)
-        self._last = now
 
 
 def _standing_rulings(store: Store) -> str:
@@ -144,7 +135,7 @@ def _rulings(store: Store, book: RuleBook) -> list[list[Any]]:
     declared = sorted(entry[0] for entry in store.pages(all_nodes("License", ("id",))))
     written: dict[str, list[str]] = defaultdict(list)
     for each in declared:
-        written[book.licences.canonical(each) or each].append(each)
+        written[canonical(each)].append(each)
     rows: list[list[Any]] = []
     for child, parent, relation, ruling in book.table(written):
         rule = ruling.rule
