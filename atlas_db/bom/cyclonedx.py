@@ -7,7 +7,6 @@ by its strict validator before it leaves.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from importlib.metadata import version
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -23,11 +22,11 @@ from cyclonedx.spdx import is_supported_id
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
-from atlas_db.bom.gather import Material, Part
+from atlas_db.bom.gather import Material, Parent, Part
 from atlas_db.catalogue import catalogue
 from atlas_db.errors import BomError
-from atlas_db.lineage import Step
 from atlas_db.terms import SOFTWARE, Source
+from ingest.normalise.licences import canonical
 
 SPECS = {"1.7": SchemaVersion.V1_7, "1.6": SchemaVersion.V1_6}
 TOOL = "tool:atlas-db"
@@ -48,11 +47,8 @@ def write_bom(material: Material, spec: str = "1.7") -> dict[str, Any]:
     Raises:
         BomError: The document would be invalid.
     """
-    above: dict[str, list[Step]] = defaultdict(list)
-    for step in material.steps:
-        above[step.child].append(step)
     parts = [*material.models.values(), *material.datasets.values()]
-    components = {reference(part): _component(part, above[part.id], material) for part in parts}
+    components = {reference(part): _component(part, material) for part in parts}
     bom = Bom(serial_number=uuid5(NAMESPACE_URL, json.dumps([_PREFIX, material.root, sorted(components)])))
     root = components[reference(material.models[material.root])]
     bom.metadata.component = root
@@ -62,8 +58,8 @@ def write_bom(material: Material, spec: str = "1.7") -> dict[str, Any]:
         if component is not root:
             bom.components.add(component)
     for part in material.models.values():
-        named = [components[_ref(step.parent)] for step in above[part.id]]
-        named += [components[_ref(claim["id"], dataset=True)] for claim in material.trained_on.get(part.id, ())]
+        named = [components[_ref(step.id)] for step in material.parents.get(part.id, ())]
+        named += [components[_ref(name, dataset=True)] for name in material.trained_on.get(part.id, ())]
         bom.register_dependency(components[reference(part)], named)
     text = make_outputter(bom, OutputFormat.JSON, SPECS[spec]).output_as_string()
     document: dict[str, Any] = json.loads(text)
@@ -89,48 +85,41 @@ def _properties(values: dict[str, Any]) -> list[Property]:
     return [Property(name=_PREFIX + name, value=str(value)) for name, value in values.items() if value is not None]
 
 
-def _component(part: Part, steps: list[Step], material: Material) -> Component:
-    owner, _, name = part.id.rpartition("/")
+def _component(part: Part, material: Material) -> Component:
+    owner = part.id.rpartition("/")[0]
     props = part.props
     facts = {"id": part.id, "last_seen": props.get("last_seen"), "audit_verdict": part.verdict}
     if props.get("placeholder"):
         facts["placeholder"] = "true"
     component = Component(
-        name=name or part.id,
-        group=owner or None,
+        **_identity(part),
         version=props.get("sha"),
-        type=ComponentType.DATA if part.dataset else ComponentType.MACHINE_LEARNING_MODEL,
         bom_ref=reference(part),
-        purl=_purl(part),
         licenses=_licences(part),
         properties=_properties(facts),
     )
     if owner:
         component.manufacturer = OrganizationalEntity(name=owner, bom_ref=f"{reference(part)}#publisher")
-    if steps:
+    if steps := material.parents.get(part.id):
         component.pedigree = Pedigree(ancestors=[_ancestor(step, material) for step in steps])
     return component
 
 
-def _purl(part: Part) -> PackageURL | None:
-    """Models have a package URL type of their own (huggingface); datasets have none."""
+def _identity(part: Part) -> dict[str, Any]:
+    """Type, name and address. Models have a package URL type of their own (huggingface); datasets have none."""
     owner, _, name = part.id.rpartition("/")
-    if part.dataset or not owner:
-        return None
-    return PackageURL("huggingface", owner, name, part.props.get("sha"))
+    addressed = owner and not part.dataset
+    return {
+        "type": ComponentType.DATA if part.dataset else ComponentType.MACHINE_LEARNING_MODEL,
+        "name": name or part.id,
+        "group": owner or None,
+        "purl": PackageURL("huggingface", owner, name, part.props.get("sha")) if addressed else None,
+    }
 
 
-def _ancestor(step: Step, material: Material) -> Component:
-    part = material.models[step.parent]
-    owner, _, name = part.id.rpartition("/")
-    values = {"id": part.id, **{key: getattr(step, key) for key in _STEP}}
-    return Component(
-        name=name or part.id,
-        group=owner or None,
-        type=ComponentType.MACHINE_LEARNING_MODEL,
-        purl=_purl(part),
-        properties=_properties(values),
-    )
+def _ancestor(step: Parent, material: Material) -> Component:
+    values = {"id": step.id, **{key: getattr(step, key) for key in _STEP}}
+    return Component(**_identity(material.models[step.id]), properties=_properties(values))
 
 
 def _licences(part: Part) -> list[DisjunctiveLicense]:
@@ -146,9 +135,7 @@ def _licences(part: Part) -> list[DisjunctiveLicense]:
 
 def _licence(identifier: str, acknowledgement: LicenseAcknowledgement, said: dict[str, Any]) -> DisjunctiveLicense:
     """An SPDX id where the standard's list has it; otherwise a name, never an invented id."""
-    book = catalogue()
-    meant = book.canonical(identifier)
-    licence = book.get(meant) if meant is not None else None
+    licence = catalogue().get(canonical(identifier))
     spdx = licence.spdx if licence is not None and licence.spdx and is_supported_id(licence.spdx) else None
     return DisjunctiveLicense(
         id=spdx,
@@ -169,7 +156,7 @@ def _add_cards(document: dict[str, Any], material: Material) -> None:
             if part.props.get(name):
                 parameters[key] = part.props[name]
         if data := material.trained_on.get(part.id):
-            parameters["datasets"] = [{"ref": _ref(claim["id"], dataset=True)} for claim in data]
+            parameters["datasets"] = [{"ref": _ref(name, dataset=True)} for name in data]
         if parameters:
             component["modelCard"] = {"modelParameters": parameters}
 

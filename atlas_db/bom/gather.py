@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from atlas_db.licenses.audit import AuditOptions, Auditor
-from atlas_db.licenses.graph import read_above
+from atlas_db.licenses.graph import TRAINED, AuditGraph, read_above
 from atlas_db.licenses.judge import FLAGGED
-from atlas_db.licenses.rules import NONE, ORDER, Check
-from atlas_db.lineage import Step, lineage
+from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Check
+from atlas_db.lineage import not_found
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import read_edges, read_nodes
-from atlas_db.terms import Source, Verdict
+from atlas_db.terms import Verdict
 
 
 @dataclass(slots=True)
@@ -37,6 +37,22 @@ class Part:
     concluded: list[str] = field(default_factory=list)
 
 
+class Parent(NamedTuple):
+    """One step up from a model.
+
+    Attributes:
+        id: Id of the parent.
+        relation: Relation of the edge.
+        status: Its status.
+        confidence: 0..1.
+    """
+
+    id: str
+    relation: str
+    status: str
+    confidence: float
+
+
 @dataclass(slots=True)
 class Material:
     """Everything that goes into one bill.
@@ -45,15 +61,15 @@ class Material:
         root: Id of the model.
         models: The model and all its ancestors by id.
         datasets: Their declared training data by id.
-        steps: Lineage edges between them.
-        trained_on: Model id to dataset claims: properties of the edge, with `id` of the dataset.
+        parents: Model id to the steps up from it.
+        trained_on: Model id to ids of datasets, in order.
     """
 
     root: str
     models: dict[str, Part]
     datasets: dict[str, Part]
-    steps: list[Step]
-    trained_on: dict[str, list[dict[str, Any]]]
+    parents: dict[str, list[Parent]]
+    trained_on: dict[str, list[str]]
 
 
 def gather(store: Store, model: str, profile: str = "default") -> Material:
@@ -67,32 +83,39 @@ def gather(store: Store, model: str, profile: str = "default") -> Material:
     Raises:
         ModelNotFoundError: There is no such model.
     """
-    found = lineage(store, model, depth=0)
-    ids = sorted({model, *(step.parent for step in found.ancestors)})
-    models = {row["id"]: Part(row["id"], False, row["props"]) for row in store.read(read_nodes("Model"), ids=ids)}
-    trained_on = _claims(store, "TRAINED_ON", "Model", "Dataset", ids)
-    names = sorted({claim["id"] for claims in trained_on.values() for claim in claims})
-    datasets = {row["id"]: Part(row["id"], True, row["props"]) for row in store.read(read_nodes("Dataset"), ids=names)}
-    for label, parts in (("Model", models), ("Dataset", datasets)):
-        for identifier, claims in _claims(store, "HAS_LICENSE", label, "License", sorted(parts)).items():
-            parts[identifier].licences = claims
-    _conclude(store, model, models, profile)
-    return Material(model, models, datasets, found.ancestors, trained_on)
-
-
-def _claims(store: Store, rel: str, source: str, target: str, ids: list[str]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in store.read(read_edges(rel, source, target), ids=ids):
-        if row["props"].get("ended") is None and (rel != "TRAINED_ON" or row["props"]["source"] == Source.DECLARED):
-            found[row["a"]].append({**row["props"], "id": row["b"]})
-    for claims in found.values():
-        claims.sort(key=lambda claim: (claim["source"], claim["id"]))
+    graph = read_above(store, [model])
+    models = _parts(store, graph.ids[: graph.models], dataset=False)
+    if model not in models:
+        raise not_found(store, model)
+    datasets = _parts(store, graph.ids[graph.models :], dataset=True)
+    found = Material(model, models, datasets, defaultdict(list), defaultdict(list))
+    for child, edges in graph.parents.items():
+        for edge in edges:
+            above = graph.ids[edge.parent]
+            if edge.place == TRAINED:
+                found.trained_on[graph.ids[child]].append(above)
+            else:
+                step = Parent(above, str(RELATIONS[edge.place]), edge.status, edge.confidence)
+                found.parents[graph.ids[child]].append(step)
+    for names in found.trained_on.values():
+        names.sort()
+    _conclude(graph, models, profile)
     return found
 
 
-def _conclude(store: Store, model: str, models: dict[str, Part], profile: str) -> None:
+def _parts(store: Store, ids: list[str], *, dataset: bool) -> dict[str, Part]:
+    label = "Dataset" if dataset else "Model"
+    parts = {row["id"]: Part(row["id"], dataset, row["props"]) for row in store.read(read_nodes(label), ids=ids)}
+    for row in store.read(read_edges("HAS_LICENSE", label, "License"), ids=ids):
+        if row["props"].get("ended") is None:
+            parts[row["a"]].licences.append({**row["props"], "id": row["b"]})
+    for part in parts.values():
+        part.licences.sort(key=lambda claim: (claim["source"], claim["id"]))
+    return parts
+
+
+def _conclude(graph: AuditGraph, models: dict[str, Part], profile: str) -> None:
     """What the audit concludes: the declared licence where nothing is against it, else those whose terms travel."""
-    graph = read_above(store, [model])
     auditor = Auditor(graph, AuditOptions(profile))
     for index in range(graph.models):
         part = models[graph.ids[index]]

@@ -37,13 +37,13 @@ def licenses(
     import msgspec
 
     from atlas_db.catalogue import catalogue
+    from ingest.normalise.licences import canonical, licence_id
 
     book = catalogue()
     if not identifier:
         write_rows(COLUMNS, [msgspec.to_builtins(row) for row in book], form, "Licences")
         return
-    meant = book.canonical(identifier.strip().lower())
-    licence = book.get(meant) if meant is not None else None
+    licence = book.get(canonical(licence_id(identifier)))
     if licence is None:
         raise _not_found(identifier, [row.id for row in book])
     if form is Format.JSON:
