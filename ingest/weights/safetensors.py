@@ -151,6 +151,11 @@ def read_values(source: Source, tensor: Tensor, first: int = 0, last: int | None
     return to_floats(data, tensor.dtype)
 
 
+def item_size(dtype: str) -> int:
+    """Return the bytes that an element of a type takes."""
+    return _SIZES[dtype]
+
+
 def to_floats(data: bytes, dtype: str) -> Floats:
     """Return raw bytes of a type as float32, shape (elements,)."""
     if dtype == "BF16":

@@ -1,0 +1,107 @@
+"""Does one model lie on the way from a second to a third? The question that tells a parent from a sibling.
+
+Training leaves two things in weights: a drift that any run on like data shares, and noise of its own. The drift lies in the
+large singular values of the difference of two models, the noise in the small ones. A descendant carries all of its
+ancestor's noise; a sibling, however near, carries none. So the difference s - p is cut down, tensor by tensor, to its small
+singular values, and the share of it that c - p contains is near 1 where s lies between p and c, and near 0 where s and c
+only drifted alike.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
+
+from ingest.weights.family import Doubles, Vectors
+from ingest.weights.safetensors import Floats
+
+LOW_RANK = -0.7
+"""Logarithm of the standard error above which a trace is of low rank."""
+
+
+class Trace(NamedTuple):
+    """What a model left in the weights since another, without the drift.
+
+    Attributes:
+        near: Row of the model.
+        base: Row of the other.
+        vector: The part of near - base in its small singular values, shape (p · 32,).
+        energy: Its squared length.
+        full: The whole difference.
+        length: Squared length of that.
+    """
+
+    near: int
+    base: int
+    vector: Floats
+    energy: float
+    full: Floats
+    length: float
+
+
+def trace(vectors: Vectors, near: int, base: int) -> Trace:
+    """Return the trace that one model left since another."""
+    difference = vectors.values[near] - vectors.values[base]
+    flat, full = cut_small(vectors, difference).reshape(-1), difference.reshape(-1)
+    return Trace(near, base, flat, float(flat @ flat), full, float(full @ full))
+
+
+def cut_small(vectors: Vectors, values: Floats) -> Floats:
+    """Return values of shape (p, 32) without the upper half of each tensor's singular values."""
+    kept = np.zeros_like(values)
+    by_rows: dict[int, list[int]] = defaultdict(list)
+    for start, stop, _ in vectors.bounds:
+        by_rows[stop - start].append(start)
+    for rows, starts in by_rows.items():
+        at = np.array(starts)[:, None] + np.arange(rows)
+        kept[at] = _small(values[at])
+    return kept
+
+
+def _small(blocks: Floats) -> Floats:
+    """Return blocks of shape (b, rows, 32) without the upper half of their singular values."""
+    wide = blocks.shape[1] < blocks.shape[2]
+    turned = np.swapaxes(blocks, 1, 2) if wide else blocks
+    _, vectors = np.linalg.eigh(np.swapaxes(turned, 1, 2) @ turned)
+    small = vectors[:, :, : max(1, vectors.shape[2] // 2)]
+    cut = (turned @ small) @ np.swapaxes(small, 1, 2)
+    return np.swapaxes(cut, 1, 2) if wide else cut
+
+
+def contained(vectors: Vectors, mark: Trace, children: list[int]) -> Doubles:
+    """Return how much of a trace each child carries.
+
+    Returns:
+        Shape (children, 4): share of the trace; share of the whole difference; logarithm of the child's distance from
+        near over the length of the difference; logarithm of the share's standard error.
+    """
+    flat = vectors.flat
+    moved = flat[children] - flat[mark.base]
+    share = (moved @ mark.vector) / max(mark.energy, 1e-30)
+    plain = (moved @ mark.full) / max(mark.length, 1e-30)
+    rest = np.square(moved).sum(1, dtype=np.float64) - 2 * plain * mark.length + mark.length
+    ratio = 0.5 * np.log(np.maximum(rest, 1e-12 * mark.length) / max(mark.length, 1e-30))
+    error = 0.5 * np.log(np.maximum(rest, 1e-30) / moved.shape[1] / max(mark.energy, 1e-30) + 1e-8)
+    return np.stack((share, plain, ratio, error), 1).astype(np.float64)
+
+
+def features(held: Doubles) -> Doubles:
+    """Return what `contained` measured as inputs of a logistic model, shape (children, 18).
+
+    A trace of low rank has nothing in its small singular values; there the share of the whole stands for it.
+    """
+    share, plain, ratio, error = held.T
+    low = (error > LOW_RANK).astype(float)
+    share = np.where(low > 0, plain, share)
+    share, plain, ratio = np.clip(share, -1.5, 4), np.clip(plain, -1.5, 4), np.clip(ratio, -5, 4)
+    gap = np.abs(share - plain)
+    return np.stack(
+        (
+            share, plain, share**2, plain**2, share * plain, np.abs(share - 1), np.abs(plain - 1), gap, ratio,
+            ratio * share, ratio * np.abs(share - 1), np.minimum(share, 1), np.minimum(plain, 1),
+            ratio * np.minimum(share, 1), gap * ratio, low, low * np.minimum(np.abs(plain - 1), 1), low * (np.abs(plain - 1) < 0.15),
+        ),
+        1,
+    )  # fmt: skip

@@ -1,0 +1,157 @@
+"""Copies: is a model another one rounded, quantized or pruned? The other's own grid answers, value by value.
+
+Each tensor is explained by the best of: unchanged up to the rounding of the stored type; the other's values on one of the
+usual grids; the other's values where they are not zero. What share of the elements is explained tells a copy (all of
+them) from a relative (those near the middle of their cell). Grids: symmetric absolute-maximum grids a row, a block of 128
+or 32; Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 of llama.cpp (ggml-quants, quantize_row_*_ref).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ingest.weights.family import FLOATS, Vectors, rounding
+from ingest.weights.safetensors import Floats
+
+LEAST = 0.9
+"""Share of elements that a copy explains at least. Relatives stay below; what clipping moves stays above."""
+_SCALE_ROUNDING = 2.0**-10
+
+
+class Copy(NamedTuple):
+    """How well one model explains another as its copy.
+
+    Attributes:
+        share: Share of elements explained, 0..1.
+        kind: same, cast, quantized or pruned.
+        grid: The grid that most tensors are on; empty where there is none.
+        zeros: Share of elements that were set to zero.
+    """
+
+    share: float
+    kind: str
+    grid: str
+    zeros: float
+
+
+def grids(values: Floats, row_max: Floats, block_max: Floats) -> dict[str, Floats]:
+    """Return values on every known grid.
+
+    Args:
+        values: Shape (p, 32).
+        row_max: Shape (p,).
+        block_max: Shape (p,).
+
+    Returns:
+        Arrays of shape (p, 32), by name of the grid.
+    """
+    run_max = np.abs(values).max(1)
+    made = {}
+    for name, most in (("row", row_max), ("block128", block_max), ("block32", run_max)):
+        for bits, levels in (("int8", 127), ("int4", 7)):
+            made[f"{bits}/{name}"] = _symmetric(values, most / levels, levels)
+    signed = values[np.arange(len(values)), np.abs(values).argmax(1)]
+    made["Q4_0"] = _signed(values, signed / -8, 8)
+    made["Q5_0"] = _signed(values, signed / -16, 16)
+    low, high = values.min(1), values.max(1)
+    made["Q4_1"] = _offset(values, low, (high - low) / 15)
+    made["Q5_1"] = _offset(values, low, (high - low) / 31)
+    return made
+
+
+def _symmetric(values: Floats, scale: Floats, levels: int) -> Floats:
+    step = np.maximum(scale, 1e-12)[:, None]
+    return np.clip(np.rint(values / step), -levels - 1, levels) * step
+
+
+def _signed(values: Floats, scale: Floats, levels: int) -> Floats:
+    step = np.where(np.abs(scale) < 1e-12, 1e-12, scale)[:, None]
+    return (np.clip(np.floor(values / step + levels + 0.5), 0, 2 * levels - 1) - levels) * step
+
+
+def _offset(values: Floats, low: Floats, scale: Floats) -> Floats:
+    step = np.maximum(scale, 1e-12)[:, None]
+    return np.rint((values - low[:, None]) / step) * step + low[:, None]
+
+
+def explain(vectors: Vectors, child: int, parent: int) -> Copy:
+    """Return how well a model is explained as a copy of another.
+
+    Args:
+        vectors: The family.
+        child: Row of the possible copy.
+        parent: Row of the possible original.
+    """
+    theirs, ours = vectors.values[parent], vectors.values[child]
+    slack = rounding(vectors, theirs, child)
+    unchanged = np.abs(ours - theirs) <= slack
+    kept = unchanged | ((ours == 0) & (theirs != 0))
+    on_grid = {
+        name: np.abs(ours - made) <= rounding(vectors, made, child) + _slack(name, made)
+        for name, made in grids(theirs, vectors.row_max[parent], vectors.block_max[parent]).items()
+    }
+    total, zeros, used = 0.0, 0.0, dict.fromkeys(("unchanged", "pruned", *on_grid), 0)
+    for start, stop, _ in vectors.bounds:
+        explained = {"unchanged": float(unchanged[start:stop].mean())}
+        cut = float((kept[start:stop] & ~unchanged[start:stop]).mean())
+        if cut > 0.02:
+            explained["pruned"] = float(kept[start:stop].mean())
+        if explained["unchanged"] < 1:
+            explained |= {name: float(hits[start:stop].mean()) for name, hits in on_grid.items()}
+        best = max(explained, key=lambda name: explained[name])
+        used[best] += stop - start
+        total += explained[best] * (stop - start)
+        zeros += cut * (stop - start) if best == "pruned" else 0.0
+    positions = len(ours)
+    grid = max(on_grid, key=lambda name: used[name])
+    quantized = used[grid] > 0.2 * positions
+    if quantized:
+        kind = "quantized"
+    elif used["pruned"] > 0.2 * positions:
+        kind, grid = "pruned", ""
+    else:
+        exact = float(np.mean(ours == theirs)) > 0.999
+        kind, grid = ("same" if exact else "cast"), ""
+    return Copy(total / positions, kind, grid, zeros / positions)
+
+
+def _slack(grid: str, made: Floats) -> Floats:
+    """What rounding the scale to 16 bits moves: a part of the value, or of the block's offset where it has one."""
+    size = np.abs(made).max(1, keepdims=True) if grid in ("Q4_1", "Q5_1") else np.abs(made)
+    return np.asarray(size * np.float32(_SCALE_ROUNDING))
+
+
+def own_grid(vectors: Vectors, model: int) -> str:
+    """Return the grid that a model's values lie on already, or nothing."""
+    if vectors.main_dtype[model] not in FLOATS:
+        return vectors.main_dtype[model]
+    values = vectors.values[model]
+    fine = rounding(vectors, values, model) + _slack("", values)
+    for name, made in grids(values, vectors.row_max[model], vectors.block_max[model]).items():
+        on, total = 0, 0
+        for start, stop, _ in vectors.bounds:
+            # Small codes only: the rounding of the stored type hides the grid of large ones.
+            small = (np.abs(made[start:stop]) < 0.25 * np.abs(values[start:stop]).max()) & (made[start:stop] != 0)
+            share = float((np.abs(values[start:stop] - made[start:stop]) <= fine[start:stop])[small].mean()) if small.any() else 0
+            on, total = on + (share > 0.97), total + 1
+        if on > 0.5 * total:
+            return name
+    return ""
+
+
+def step_noise(vectors: Vectors, model: int, grid: str) -> Floats:
+    """Return the variance that storing a model has added to each element, shape (p, 32)."""
+    values = vectors.values[model]
+    noise = rounding(vectors, values, model) ** 2 / 3
+    if not grid:
+        return noise
+    run_max = np.abs(values).max(1)
+    levels = 127 if grid in ("I8", "Q8_0") or grid.startswith("int8") else 7
+    most = vectors.row_max[model] if grid in ("I8",) or grid.endswith("row") else run_max
+    if grid.endswith("128"):
+        most = vectors.block_max[model]
+    if grid in ("Q5_0", "Q5_1", "Q5_K"):
+        levels = 15
+    return np.asarray(noise + ((most / levels) ** 2 / 12)[:, None], np.float32)

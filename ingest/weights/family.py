@@ -1,0 +1,134 @@
+"""Models of one architecture side by side: a row a model, a column an element that all of them have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.weights.fingerprint import Sample
+from ingest.weights.safetensors import Floats
+from ingest.weights.sampling import RUN
+
+Doubles = npt.NDArray[np.float64]
+ROUNDING = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
+"""Largest relative error of storing a value in a type: half a unit in the last place, bfloat16 kept wide for truncation."""
+FLOATS = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
+
+
+@dataclass(slots=True)
+class Vectors:
+    """Samples of n models at the p positions they share.
+
+    Attributes:
+        values: Shape (n, p, 32), float32.
+        row_max: Largest magnitude of each position's row, shape (n, p).
+        block_max: Largest magnitude of the 128 columns around, shape (n, p).
+        tensor: Tensor of each position, shape (p,), ascending.
+        names: Of the tensors.
+        dtypes: Type each tensor is stored in, a list a model.
+        main_dtype: The type that most elements of each model are stored in.
+        members: Index of each row in the caller's sequence.
+    """
+
+    values: Floats
+    row_max: Floats
+    block_max: Floats
+    tensor: npt.NDArray[np.int64]
+    names: list[str]
+    dtypes: list[list[str]]
+    main_dtype: list[str]
+    members: list[int]
+
+    @property
+    def flat(self) -> Floats:
+        """Values of shape (n, p · 32)."""
+        return self.values.reshape(len(self.values), -1)
+
+    @property
+    def bounds(self) -> list[tuple[int, int, str]]:
+        """First position, position after the last, and name of each tensor."""
+        starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
+        stops = [*starts[1:], len(self.tensor)]
+        return [(int(a), int(b), self.names[self.tensor[a]]) for a, b in zip(starts, stops, strict=True)]
+
+
+def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.5) -> Vectors:
+    """Put samples side by side.
+
+    A model that shares fewer than `least` of the positions that most models have is left out; so are positions at
+    which any other model holds no number.
+
+    Args:
+        samples: One a model.
+        dtypes: The type that most elements of each are stored in.
+        least: Share of positions a model must have.
+    """
+    counts = Counter(key for sample in samples for key in sample.keys.tolist())
+    usual = {key for key, count in counts.items() if count * 2 > len(samples)} or set(counts)
+    usable = [
+        place
+        for place, sample in enumerate(samples)
+        if len(usual.intersection(sample.keys.tolist())) >= least * len(usual)
+        and np.isfinite(sample.values).all(1).mean() > least
+    ]
+    shared = usual.intersection(*(samples[place].keys.tolist() for place in usable)) if usable else set()
+    if not shared:
+        nothing = np.empty((0, 0), np.float32)
+        return Vectors(nothing.reshape(0, 0, RUN), nothing, nothing, np.empty(0, np.int64), [], [], [], [])
+    first = samples[usable[0]]
+    kept = np.array([place for place, key in enumerate(first.keys.tolist()) if key in shared])
+    wanted = first.keys[kept]
+    columns = []
+    for place in usable:
+        keys = samples[place].keys
+        order = np.argsort(keys)
+        columns.append(order[np.searchsorted(keys[order], wanted)])
+    values = np.stack([samples[place].values[at] for place, at in zip(usable, columns, strict=True)])
+    finite = np.isfinite(values).all((0, 2))
+    return Vectors(
+        np.ascontiguousarray(values[:, finite]),
+        np.stack([samples[place].row_max[at] for place, at in zip(usable, columns, strict=True)])[:, finite],
+        np.stack([samples[place].block_max[at] for place, at in zip(usable, columns, strict=True)])[:, finite],
+        first.tensor[kept][finite].astype(np.int64),
+        first.names,
+        [_dtypes(samples[place], first.names) for place in usable],
+        [dtypes[place] for place in usable],
+        usable,
+    )
+
+
+def _dtypes(sample: Sample, names: Sequence[str]) -> list[str]:
+    known = dict(zip(sample.names, sample.dtypes, strict=True))
+    return [known.get(name, "F32") for name in names]
+
+
+def distances(vectors: Vectors) -> Doubles:
+    """Return squared distances between all models, shape (n, n): paper 002, equation 1, over all sampled layers."""
+    centred = (vectors.flat - vectors.flat.mean(0)).astype(np.float32)
+    gram = np.asarray(centred @ centred.T, np.float64)
+    norms = np.diag(gram)
+    return np.maximum(norms[:, None] + norms[None] - 2 * gram, 0.0)
+
+
+def cosines(vectors: Vectors, names: Sequence[str] | None = None) -> Doubles:
+    """Return cosines between all models over some tensors, shape (n, n)."""
+    if names is None:
+        part = vectors.flat
+    else:
+        chosen = np.isin(vectors.tensor, [place for place, name in enumerate(vectors.names) if name in names])
+        part = vectors.values[:, chosen].reshape(len(vectors.values), -1)
+    norms = np.linalg.norm(part, axis=1)
+    scaled = part / np.maximum(norms, 1e-30)[:, None]
+    return np.asarray(scaled @ scaled.T, np.float64)
+
+
+def rounding(vectors: Vectors, values: Floats, model: int) -> Floats:
+    """Return the largest error that storing values in a model's own types makes, shape of values (p, 32)."""
+    dtypes = vectors.dtypes[model]
+    relative = np.array([ROUNDING.get(dtypes[tensor], 2.0**-22) for tensor in vectors.tensor], np.float32)
+    floor = np.array([2.0**-25 if dtypes[tensor] == "F16" else 1e-30 for tensor in vectors.tensor], np.float32)
+    return np.maximum(np.abs(values) * relative[:, None], floor[:, None])

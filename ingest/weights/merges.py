@@ -1,0 +1,274 @@
+"""Merges: is a model a combination of others, of which, with what weights, by which method?
+
+Linear merges and task arithmetic are one least-squares fit that leaves no more than the rounding of the stored type; SLERP
+fits the same way tensor by tensor. TIES and DARE leave many elements exactly at the base's value, and the others at a few
+fixed multiples of the parents' task vectors, which each parent betrays as a spike of equal ratios.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.weights.family import Doubles, Vectors, rounding
+from ingest.weights.safetensors import Floats
+
+NOISE = 2.5
+"""Mean squared residual, in units of the storage noise, up to which a fit is exact."""
+TINY = 1e-6
+"""Squared residual over squared distance to the nearest model, up to which a fit is exact whatever the noise."""
+LEAST_WEIGHT = 0.04
+BEAM, PAIRS = 40, 12
+SPIKE = 0.02
+
+
+class Merge(NamedTuple):
+    """What a model is combined of.
+
+    Attributes:
+        parents: Rows, the heaviest first.
+        weights: Of each parent; of a mean over tensors for SLERP; of its task vector for the others.
+        base: Row of the model that task vectors start from, or None.
+        method: linear, slerp, task_arithmetic, ties or dare.
+        residual: Length of what is left over the distance to the nearest model, 0..1.
+        explained: Share of elements explained, for TIES and DARE; otherwise 1.
+    """
+
+    parents: tuple[int, ...]
+    weights: tuple[float, ...]
+    base: int | None
+    method: str
+    residual: float
+    explained: float
+
+
+def find_merge(
+    vectors: Vectors, child: int, candidates: Sequence[int], noise: Floats, squared: Doubles
+) -> Merge | None:
+    """Return the best explanation of a model as a merge, or None.
+
+    Args:
+        vectors: The family.
+        child: Row of the model.
+        candidates: Rows of possible parents, copies of each other left out.
+        noise: Variance that storing the child added to each element, shape (p, 32).
+        squared: Squared distances, shape (n, n).
+    """
+    others = [row for row in candidates if row != child and squared[child, row] > 0]
+    if len(others) < 2:
+        return None
+    nearest = min(others, key=lambda row: squared[child, row])
+    sets = _subsets(vectors, child, others)
+    for rows, left in sets:
+        if left > 0.2 * squared[child, nearest] / vectors.flat.shape[1]:
+            continue
+        solved, rest = _exact(vectors, child, rows, nearest, noise)
+        if solved is not None:
+            named = _named([(row, float(w)) for row, w in zip(rows, solved, strict=True)], rest)
+            if named is not None:
+                return named
+    pairs = [rows for rows, left in sets if len(rows) == 2 and left <= 0.2 * squared[child, nearest] / vectors.flat.shape[1]]
+    return _slerp(vectors, child, pairs[:PAIRS], nearest, noise) or _sparse(vectors, child, others)
+
+
+def _columns(vectors: Vectors, most: int = 256) -> npt.NDArray[np.int64]:
+    """Positions for the search: a subset that any size of sample affords."""
+    positions = len(vectors.tensor)
+    return np.unique(np.linspace(0, positions - 1, min(positions, most)).astype(np.int64))
+
+
+def _subsets(vectors: Vectors, child: int, others: Sequence[int]) -> list[tuple[tuple[int, ...], float]]:
+    """Search sets of two to four models for the affine combinations that come nearest to the child.
+
+    All pairs are tried, larger sets grow from the best smaller ones: other merges in the family make its models
+    linearly dependent, where one fit of all would spread over them.
+
+    Returns:
+        Rows and mean squared residual an element, small sets first, the best of a size first.
+    """
+    some = vectors.values[:, _columns(vectors)].reshape(len(vectors.values), -1)
+    apart = some[list(others)].astype(np.float64) - some[child]
+    gram = apart @ apart.T / apart.shape[1]
+    count = len(others)
+    first, second = np.triu_indices(count, 1)
+    found: list[tuple[tuple[int, ...], float]] = []
+    sets = np.stack((first, second), 1)
+    for size in (2, 3, 4):
+        if size > 2:
+            grown = np.concatenate([np.column_stack((sets, np.full(len(sets), new))) for new in range(count)])
+            grown = np.sort(grown, 1)
+            grown = np.unique(grown[(np.diff(grown, axis=1) > 0).all(1)], axis=0)
+            sets = grown
+        if not len(sets):
+            break
+        inner = gram[sets[:, :, None], sets[:, None, :]]
+        inner[:, np.arange(size), np.arange(size)] *= 1 + 1e-9
+        inner[:, np.arange(size), np.arange(size)] += 1e-30
+        solved = np.linalg.solve(inner, np.ones((len(sets), size, 1)))[:, :, 0]
+        left = 1 / np.maximum(solved.sum(1), 1e-30)
+        order = np.argsort(left)[:BEAM]
+        sets = sets[order]
+        found += [(tuple(others[place] for place in row), float(value)) for row, value in zip(sets, left[order], strict=True)]
+    return found
+
+
+def _named(kept: list[tuple[int, float]], left: float) -> Merge | None:
+    """Tell a merge from a model that is itself the parent of one: its weights are positive, but for the base's."""
+    kept = sorted((item for item in kept if abs(item[1]) >= LEAST_WEIGHT), key=lambda item: -item[1])
+    positive = [item for item in kept if item[1] > 0]
+    negative = [item for item in kept if item[1] < 0]
+    if len(positive) < 2 or len(negative) > 1 or positive[0][1] > 1.01:
+        return None
+    equal = [item for item in positive if abs(item[1] - positive[0][1]) < 0.02]
+    if negative and len(equal) >= 2:
+        rows, shares = zip(*equal, strict=True)
+        return Merge(rows, shares, negative[0][0], "task_arithmetic", left, 1.0)
+    if negative:
+        return None
+    if len(positive) >= 3 and 2 <= len(equal) < len(positive) and len(positive) - len(equal) == 1:
+        base = next(item for item in positive if item not in equal)
+        rows, shares = zip(*equal, strict=True)
+        return Merge(rows, shares, base[0], "task_arithmetic", left, 1.0)
+    rows, shares = zip(*positive, strict=True)
+    return Merge(rows, shares, None, "linear", left, 1.0)
+
+
+def _exact(
+    vectors: Vectors, child: int, chosen: Sequence[int], nearest: int, noise: Floats
+) -> tuple[Doubles | None, float]:
+    """Fit on all elements; return the weights where the residual is noise, and the residual."""
+    flat = vectors.flat
+    origin = flat[chosen[0]].astype(np.float64)
+    design = flat[list(chosen[1:])].astype(np.float64) - origin
+    target = flat[child].astype(np.float64) - origin
+    scale = 1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18)
+    weighted = design * scale
+    solved = np.linalg.lstsq(weighted @ weighted.T, weighted @ (target * scale), rcond=1e-12)[0]
+    rest = target - solved @ design
+    distance = float(np.square(flat[child].astype(np.float64) - flat[nearest]).sum())
+    left = float(np.square(rest).sum()) / max(distance, 1e-30)
+    chi = _typical(rest * scale)
+    apart = _typical((flat[child].astype(np.float64) - flat[nearest]) * scale)
+    fits = (chi < NOISE and apart > 3 * chi) or left < TINY
+    return (np.array([1 - solved.sum(), *solved]) if fits else None), left**0.5
+
+
+def _typical(scaled: Doubles) -> float:
+    """Mean square by way of the median: an element that happens to be near zero claims a noise near zero."""
+    return float(np.median(np.square(scaled))) / 0.455
+
+
+def _slerp(
+    vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], nearest: int, noise: Floats
+) -> Merge | None:
+    """Try the likeliest pairs: two weights a tensor."""
+    best: Merge | None = None
+    distance = float(np.square(vectors.flat[child] - vectors.flat[nearest]).sum())
+    for first, second in pairs:
+        left, shares, scaled = 0.0, [], []
+        for start, stop, _ in vectors.bounds:
+            pair = vectors.values[[first, second], start:stop].reshape(2, -1).astype(np.float64)
+            target = vectors.values[child, start:stop].reshape(-1).astype(np.float64)
+            gram = pair @ pair.T
+            gram[np.diag_indices(2)] *= 1 + 1e-10
+            solved = np.linalg.solve(gram, pair @ target)
+            rest = target - solved @ pair
+            scaled.append(rest / np.sqrt(noise[start:stop].reshape(-1) + 1e-18))
+            left += float(np.square(rest).sum())
+            shares.append(solved)
+        chi = _typical(np.concatenate(scaled))
+        left /= max(distance, 1e-30)
+        mean = np.mean(shares, 0)
+        if (chi < NOISE or left < 1e-4) and min(mean) > LEAST_WEIGHT and (best is None or left**0.5 < best.residual):
+            turned = sorted(zip((first, second), map(float, mean / mean.sum()), strict=True), key=lambda item: -item[1])
+            best = Merge(
+                tuple(row for row, _ in turned), tuple(share for _, share in turned), None, "slerp", left**0.5, 1.0
+            )
+    return best
+
+
+def _sparse(vectors: Vectors, child: int, others: Sequence[int]) -> Merge | None:
+    """TIES and DARE: a base that many elements equal exactly, and ratios that pile up."""
+    base, held = _base(vectors, child, others)
+    if base is None:
+        return None
+    origin = vectors.flat[base].astype(np.float64)
+    moved = vectors.flat[child].astype(np.float64) - origin
+    slack = rounding(vectors, vectors.values[child], child).reshape(-1).astype(np.float64)
+    changed = np.abs(moved) > slack
+    deltas = {row: vectors.flat[row].astype(np.float64) - origin for row in others if row != base}
+    spikes = {row: _spike(moved, delta, slack, changed) for row, delta in deltas.items()}
+    likely = sorted((row for row in deltas if spikes[row][1] > SPIKE), key=lambda row: -spikes[row][1])[:5]
+    scales = sorted({round(spikes[row][0], 3) for row in likely})
+    best: Merge | None = None
+    for size in (2, 3):
+        for rows in combinations(likely, size):
+            for scale in scales:
+                for method in ("ties", "dare"):
+                    share = _explained(moved, [deltas[row] for row in rows], scale, method, slack, changed)
+                    if best is None or share > best.explained + 0.02:
+                        best = Merge(rows, (scale,) * size, base, method, 1 - share, share)
+    return best if best is not None and best.explained > 0.8 else None
+
+
+def _base(vectors: Vectors, child: int, others: Sequence[int]) -> tuple[int | None, float]:
+    """Return the model whose values the child keeps in part of nearly every tensor, and the share kept."""
+    some = _columns(vectors)
+    starts = np.flatnonzero(np.diff(vectors.tensor[some], prepend=-1))
+    sizes = np.diff(np.append(starts, len(some)))
+    ours, slack = vectors.values[child, some], rounding(vectors, vectors.values[child], child)[some]
+    best, most = None, 0.0
+    for row in others:
+        kept = (np.abs(ours - vectors.values[row, some]) <= slack).mean(1)
+        shares = np.add.reduceat(kept, starts) / sizes
+        partly = float(np.mean((shares > 0.05) & (shares < 0.97)))
+        if partly > 0.7 and shares.mean() > most:
+            best, most = row, float(shares.mean())
+    return best, most
+
+
+def _spike(moved: Doubles, delta: Doubles, slack: Doubles, changed: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the ratio that most elements share, and how far their share exceeds that of its surroundings."""
+    usable = changed & (np.abs(delta) > 12 * slack) & (moved * delta > 0)
+    if usable.sum() < 50:
+        return 0.0, 0.0
+    logs = np.log(moved[usable] / delta[usable])
+    logs = logs[np.abs(logs) < 2]
+    error = float(np.median(slack[usable] / np.abs(delta[usable])))
+    width = max(0.004, 2 * error)
+    counts, edges = np.histogram(logs, bins=max(8, int(4 / width)), range=(-2, 2))
+    pairs = counts[:-1] + counts[1:]
+    top = int(np.argmax(pairs))
+    around = pairs[max(0, top - 12) : top + 13]
+    excess = (pairs[top] - np.median(around)) / max(int(changed.sum()), 1)
+    inside = logs[(logs >= edges[top]) & (logs <= edges[top + 2])]
+    return float(np.exp(np.median(inside))) if len(inside) else 0.0, float(excess)
+
+
+def _explained(
+    moved: Doubles, deltas: list[Doubles], scale: float, method: str, slack: Doubles, changed: npt.NDArray[np.bool_]
+) -> float:
+    """Share of the changed elements that equal a sum (DARE) or mean (TIES) of some task vectors, scaled."""
+    hit, mixed = np.zeros_like(changed), np.zeros_like(changed)
+    chance = np.zeros(len(moved))
+    for size in range(1, len(deltas) + 1):
+        for part in combinations(deltas, size):
+            total = np.sum(part, 0) * scale / (size if method == "ties" else 1)
+            width = 1.5 * slack + 0.004 * np.abs(total)
+            here = np.abs(moved - total) <= width
+            mixed |= here & ~hit
+            hit |= here
+            if size == 1:
+                mixed[:] = False
+            chance += width
+    spread = np.abs(moved) + 1e-12
+    luck = np.minimum(chance / spread, 1.0)
+    real = changed & (luck < 0.3)
+    # At scale 1 a parent's own values explain a common ancestor too: some elements must mix several parents.
+    if real.sum() <= 50 or float(mixed[real].mean()) < 0.03:
+        return 0.0
+    return float(hit[real].mean())

@@ -1,0 +1,43 @@
+"""One name for one tensor, whatever wrapper or file format it comes from."""
+
+from __future__ import annotations
+
+import re
+
+_WRAPPERS = re.compile(r"^(?:base_model\.model\.|_orig_mod\.|module\.|model\.|transformer\.|language_model\.)+")
+_LAYER = re.compile(r"\.\d+(?=\.|$)")
+_GGUF = {
+    "token_embd": "embed_tokens", "output_norm": "norm", "output": "lm_head",
+    "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
+    "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+}  # fmt: skip
+"""Names of llama.cpp (gguf-py, tensor_mapping) to those of transformers' Llama."""
+VOCABULARY = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "word_embeddings.weight")
+"""Tensors with a row a token: their number of rows changes when a vocabulary grows."""
+
+
+def canonical(name: str) -> str:
+    """Return a tensor's name without wrappers: `model.layers.0.mlp.up_proj.weight` → `layers.0.mlp.up_proj.weight`."""
+    return _WRAPPERS.sub("", name)
+
+
+def from_gguf(name: str) -> str:
+    """Return the transformers name of a GGUF tensor; unknown ones keep theirs."""
+    stem, _, kind = name.rpartition(".")
+    prefix = ""
+    if stem.startswith("blk."):
+        _, layer, stem = stem.split(".", 2)
+        prefix = f"layers.{layer}."
+    return f"{prefix}{_GGUF.get(stem, stem)}.{kind}"
+
+
+def without_layer(name: str) -> str:
+    """Return a name with its numbers replaced by a star, for signatures that any depth shares."""
+    return _LAYER.sub(".*", name)
+
+
+def is_vocabulary(name: str) -> bool:
+    """Whether a tensor has a row a token."""
+    return name.endswith(VOCABULARY)

@@ -1,0 +1,122 @@
+"""Neuron permutations: the same function in another order, undone by matching neurons and heads.
+
+Rows of the matrices into an MLP and columns of the one out of it carry one neuron each, blocks of rows of query, key and
+value and of columns of the output projection one head each; renumbering them changes no output. A neuron is matched to
+the one whose rows it resembles most (the matching of Ainsworth et al., arXiv 2209.04836, by nearest rows).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.weights.model import Matrix, OpenModel, Rows
+from ingest.weights.safetensors import Floats
+
+GROUPS = (
+    (("mlp.gate_proj", "mlp.up_proj"), "mlp.down_proj", False),
+    (("mlp.fc1",), "mlp.fc2", False),
+    (("intermediate.dense",), "output.dense", False),
+    (("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), "self_attn.o_proj", True),
+)
+"""Matrices into, and out of, a group of units; and whether the units are heads."""
+MAX_BYTES = 2 * 2**30
+"""Models above this are not realigned: it would read every layer."""
+LEAST_MATCH = 0.5
+_COLUMNS, _CHUNK = 256, 1024
+
+
+def realign(model: OpenModel, reference: OpenModel) -> tuple[OpenModel, str] | None:
+    """Return a model with its units in the order of a reference, and a name for the permutation.
+
+    Returns:
+        None where units do not match, or where they are in order already.
+    """
+    if model.size > MAX_BYTES or reference.size > MAX_BYTES:
+        return None
+    changed, digest = dict(model.matrices), blake2b(digest_size=8)
+    moved = False
+    layers = sorted({name.split(".self_attn.")[0].split(".mlp.")[0] for name in model.matrices if ".mlp." in name})
+    for layer in layers:
+        for into, out, heads in GROUPS:
+            names = [f"{layer}.{name}.weight" for name in into]
+            if any(name not in model.matrices or name not in reference.matrices for name in names):
+                continue
+            order = _match(model, reference, names, heads)
+            if order is None:
+                return None
+            digest.update(order.tobytes())
+            moved = moved or bool((order != np.arange(len(order))).any())
+            for name in names:
+                changed[name] = _rows(model.matrices[name], order)
+            last = f"{layer}.{out}.weight"
+            if last in changed and changed[last].columns == len(order):
+                changed[last] = _columns(model.matrices[last], order)
+    return (replace(model, matrices=changed), digest.hexdigest()) if moved else None
+
+
+def _match(model: OpenModel, reference: OpenModel, names: list[str], heads: bool) -> npt.NDArray[np.int64] | None:
+    ours, theirs = _units(model, names), _units(reference, names)
+    if ours.shape != theirs.shape:
+        return None
+    if heads:
+        count = model.heads
+        if not count or len(ours) % count:
+            return np.arange(len(ours))
+        ours, theirs = ours.reshape(count, -1), theirs.reshape(count, -1)
+    best = _nearest(theirs, ours)
+    if best is None:
+        return None
+    if heads:
+        width = model.matrices[names[0]].rows // model.heads
+        best = (best[:, None] * width + np.arange(width)).reshape(-1)
+    return best
+
+
+def _units(model: OpenModel, names: list[str]) -> Floats:
+    """Rows of several matrices side by side, scaled to length one, NaN as zero."""
+    parts = []
+    for name in names:
+        matrix = model.matrices[name]
+        parts.append(np.nan_to_num(matrix.read(np.arange(matrix.rows))[:, :_COLUMNS]))
+    if len({len(part) for part in parts}) > 1:
+        return parts[0]
+    return np.concatenate(parts, 1)
+
+
+def _nearest(wanted: Floats, given: Floats) -> npt.NDArray[np.int64] | None:
+    """Return for each wanted unit the given one that is most alike, each once; None where they are not alike."""
+    wanted = wanted / np.maximum(np.linalg.norm(wanted, axis=1, keepdims=True), 1e-12)
+    given = given / np.maximum(np.linalg.norm(given, axis=1, keepdims=True), 1e-12)
+    best, alike = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.float32)
+    for start in range(0, len(wanted), _CHUNK):
+        cosines = wanted[start : start + _CHUNK] @ given.T
+        best[start : start + _CHUNK] = cosines.argmax(1)
+        alike[start : start + _CHUNK] = cosines.max(1)
+    if float(np.median(alike)) < LEAST_MATCH:
+        return None
+    order = np.full(len(wanted), -1)
+    taken = np.zeros(len(given), bool)
+    for unit in np.argsort(-alike):
+        if not taken[best[unit]]:
+            order[unit], taken[best[unit]] = best[unit], True
+    order[order < 0] = np.flatnonzero(~taken)
+    return order
+
+
+def _rows(matrix: Matrix, order: npt.NDArray[np.int64]) -> Matrix:
+    def read(wanted: Rows) -> Floats:
+        rows = order[wanted]
+        sort = np.argsort(rows)
+        out = np.empty((len(rows), matrix.columns), np.float32)
+        out[sort] = matrix.read(rows[sort])
+        return out
+
+    return matrix._replace(read=read)
+
+
+def _columns(matrix: Matrix, order: npt.NDArray[np.int64]) -> Matrix:
+    return matrix._replace(read=lambda wanted: matrix.read(wanted)[:, order])
