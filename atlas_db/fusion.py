@@ -10,6 +10,8 @@ from atlas_db.records import LineageEdge, Testimony
 from atlas_db.terms import FOLLOWED_CONFIDENCE, Outcome, Part, Relation, Source, Status
 
 TRUSTED_INFERENCE = 0.9
+OTHER_FAMILY = 0.99
+"""How sure two charted families are two: none of the pairs of independent models of generated families was linked."""
 NEVER_FOLLOWED = frozenset({Outcome.AMBIGUOUS, Outcome.SELF_LOOP, Outcome.CYCLE})
 
 Span = tuple[str, str]
@@ -25,14 +27,15 @@ def is_followed(testimony: Testimony) -> bool:
     )
 
 
-def fuse_child(testimony: Iterable[Testimony]) -> list[LineageEdge]:
+def fuse_child(testimony: Iterable[Testimony], families: Mapping[str, str] | None = None) -> list[LineageEdge]:
     """Fuse all testimony on one child into one edge a parent.
 
     Agreeing sources give 1 - prod(1 - c). A declared parent is contradicted where weights name other parents at
-    .9 or more and not this one: c_declared * (1 - c_against).
+    .9 or more and not this one, or put the two into different families: c_declared * (1 - c_against).
 
     Args:
         testimony: What every source says of this child's parents.
+        families: Family of each model whose weights were charted.
 
     Returns:
         Edges in the order of parents' ids.
@@ -47,10 +50,13 @@ def fuse_child(testimony: Iterable[Testimony]) -> list[LineageEdge]:
         if any(item.source is Source.INFERRED for item in items)
     }
     trusted = max((c for c in inferred.values() if c >= TRUSTED_INFERENCE), default=0.0)
-    return [
-        _fuse_pair(parent, items, against=0.0 if parent in inferred else trusted)
-        for parent, items in sorted(by_parent.items())
-    ]
+    known = families or {}
+    edges = []
+    for parent, items in sorted(by_parent.items()):
+        ours, theirs = known.get(items[0].child), known.get(parent)
+        strangers = OTHER_FAMILY if ours is not None and theirs is not None and ours != theirs else 0.0
+        edges.append(_fuse_pair(parent, items, against=0.0 if parent in inferred else max(trusted, strangers)))
+    return edges
 
 
 def _fuse_pair(parent: str, items: Sequence[Testimony], *, against: float) -> LineageEdge:

@@ -150,6 +150,8 @@ _MODEL = NodeType(
         ),
         Property("card_sha256", "string", "SHA-256 of the model card's text"),
         Property("card_length", "integer", "Length of the model card without front matter", "characters"),
+        Property("weights_family", "string", "Id of the root of the family that the newest chart put its weights in"),
+        Property("weights_content", "string", "Hash of tensor names, sides and sampled values; equal for copies"),
         Property("audit_verdict", "string", "Worst verdict of the newest audit"),
         Property("audit_findings", "integer", "Findings of the newest audit", "findings"),
         Property("audit_run_id", "string", "The audit that wrote the two above"),

@@ -80,9 +80,9 @@ def relink(
     """
     declared = resolve_all(facts, statements)
     report.parents = Counter(item.outcome.value for item in declared)
-    old = [] if fresh else _read_testimony(store)
+    old = [] if fresh else read_testimony(store)
     others = [item for item in old if item.source is not Source.DECLARED]
-    edges = list(fuse_all([*declared, *others]))
+    edges = list(fuse_all([*declared, *others], {} if fresh else read_families(store)))
     report.edges = Counter(edge.relation.value for edge in edges)
     ready()
     if fresh and not dry_run:
@@ -90,7 +90,7 @@ def relink(
         report.lineage["created"] += len(declared) + len(edges)
         return
     known = {(item.child, item.parent): item for item in old if item.source is Source.DECLARED}
-    plan = _Plan(declared, known, edges, {} if fresh else _read_edges(store), run_id)
+    plan = Plan(Source.DECLARED, declared, known, edges, {} if fresh else read_edges(store), run_id)
     report.lineage.update(plan.counts)
     if not dry_run:
         plan.write(store, facts, rows)
@@ -108,7 +108,13 @@ def _delete(label: str, tx: Transaction, ids: Sequence[str]) -> None:
     tx.send(delete_nodes(label), ids)
 
 
-def _read_testimony(store: Store) -> list[Testimony]:
+def read_families(store: Store) -> dict[str, str]:
+    """Read which family of weights each charted model is in."""
+    return dict(store.pages(all_nodes("Model", ("id", "weights_family"), having="weights_family")))
+
+
+def read_testimony(store: Store) -> list[Testimony]:
+    """Read all testimony, of any source."""
     found = []
     for child, parent, *values in store.pages(all_edges("CLAIMS_PARENT", *_MODEL, _TESTIMONY)):
         row = dict(zip(_TESTIMONY, values, strict=True))
@@ -121,7 +127,8 @@ def _read_testimony(store: Store) -> list[Testimony]:
     return found
 
 
-def _read_edges(store: Store) -> dict[Pair, LineageEdge]:
+def read_edges(store: Store) -> dict[Pair, LineageEdge]:
+    """Read all fused edges."""
     return {
         (child, parent): LineageEdge(
             child, parent, Relation(relation), confidence, Status(status), tuple(Source(source) for source in sources)
@@ -195,12 +202,17 @@ def _create(
     Batches(store, rows).send(sorted(by_child), work)
 
 
-class _Plan:
-    """The difference between what the store holds and what it should hold, by child."""
+class Plan:
+    """The difference between what the store holds and what it should hold, by child.
+
+    Attributes:
+        counts: Testimony and edges created, changed, removed.
+    """
 
     def __init__(
         self,
-        declared: Sequence[Testimony],
+        source: Source,
+        stated: Sequence[Testimony],
         known: Mapping[Pair, Testimony],
         edges: Sequence[LineageEdge],
         old_edges: Mapping[Pair, LineageEdge],
@@ -208,7 +220,7 @@ class _Plan:
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._work: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-        wanted = {(item.child, item.parent): item for item in declared}
+        wanted = {(item.child, item.parent): item for item in stated}
         for pair, item in wanted.items():
             before = known.get(pair)
             if before is None or before._replace(run_id="") != item:
@@ -216,7 +228,7 @@ class _Plan:
                 self._add("testimony", pair, testimony_props(item, run_id))
         for pair in known.keys() - wanted.keys():
             self.counts["removed"] += 1
-            self._add("no_testimony", pair, {"source": Source.DECLARED.value})
+            self._add("no_testimony", pair, {"source": source.value})
         fused = {(edge.child, edge.parent): edge for edge in edges}
         for pair, edge in fused.items():
             if old_edges.get(pair) != edge:

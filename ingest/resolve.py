@@ -186,10 +186,15 @@ def _knots(edges: Mapping[str, list[str]]) -> Iterator[list[str]]:
                         yield component
 
 
-def fuse_all(testimony: Iterable[Testimony]) -> Iterator[LineageEdge]:
-    """Fuse the testimony of every child."""
+def fuse_all(testimony: Iterable[Testimony], families: Mapping[str, str] | None = None) -> Iterator[LineageEdge]:
+    """Fuse the testimony of every child.
+
+    Args:
+        testimony: Of any children.
+        families: Family of each model whose weights were charted.
+    """
     by_child: dict[str, list[Testimony]] = defaultdict(list)
     for item in testimony:
         by_child[item.child].append(item)
     for child in sorted(by_child):
-        yield from fuse_child(by_child[child])
+        yield from fuse_child(by_child[child], families)

@@ -97,7 +97,12 @@ def gguf_name(key: str) -> str:
 
 
 def write_adapter(
-    folder: Path, factors: dict[str, tuple[Tensor, Tensor]], rank: int, alpha: float, targets: tuple[str, ...], base: str
+    folder: Path,
+    factors: dict[str, tuple[Tensor, Tensor]],
+    rank: int,
+    alpha: float,
+    targets: tuple[str, ...],
+    base: str,
 ) -> None:
     """Write a PEFT adapter."""
     folder.mkdir(parents=True)

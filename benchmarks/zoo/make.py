@@ -95,7 +95,9 @@ def _weights(
     return _transform(node, parents[0], own, draw, rng, generator)
 
 
-def _low_rank(node: Node, parent: Weights, shape: Shape, draw: Any, rng: random.Random, detail: dict[str, Any]) -> Weights:  # noqa: ANN401
+def _low_rank(
+    node: Node, parent: Weights, shape: Shape, draw: Any, rng: random.Random, detail: dict[str, Any]
+) -> Weights:  # noqa: ANN401
     rank = rng.choice((2, 4, 8, 8, 16))
     targets = rng.choice((("q_proj", "v_proj"), ALL_TARGETS, ("q_proj", "k_proj", "v_proj", "o_proj")))
     alpha = rank * rng.choice((1, 2))

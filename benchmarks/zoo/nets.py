@@ -82,7 +82,9 @@ def loss(weights: Weights, tokens: Tensor, shape: Shape) -> Tensor:
         state = state + mixed.transpose(1, 2).flatten(2) @ weights[at + "self_attn.o_proj.weight"].T
         normed = _norm(state, weights[at + "post_attention_layernorm.weight"])
         gate = functional.silu(normed @ weights[at + "mlp.gate_proj.weight"].T)
-        state = state + (gate * (normed @ weights[at + "mlp.up_proj.weight"].T)) @ weights[at + "mlp.down_proj.weight"].T
+        state = (
+            state + (gate * (normed @ weights[at + "mlp.up_proj.weight"].T)) @ weights[at + "mlp.down_proj.weight"].T
+        )
     out = _norm(state, weights["model.norm.weight"]) @ weights["lm_head.weight"].T
     return functional.cross_entropy(out.flatten(0, 1), targets.flatten())
 

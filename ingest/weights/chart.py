@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from atlas_db.terms import Relation
+from ingest.weights.attach import attach
 from ingest.weights.cluster import LINKED, SAME_WORDS, components, groups, linked
 from ingest.weights.copies import LEAST, Copy, explain, own_grid, step_noise
 from ingest.weights.direction import directions
+from ingest.weights.edges import Edge, known_date
 from ingest.weights.family import Doubles, Vectors, align, cosines, distances
 from ingest.weights.fingerprint import Fingerprint, Sample
 from ingest.weights.merges import Merge, find_merge
@@ -21,7 +22,7 @@ from ingest.weights.odds import Odds, load_odds
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Choice, Tree
 
-UNKNOWN_DATES = "2022-03-02T23:29:0"
+Progress = Callable[[str, int, int], None]
 SWEEPS = 3
 NEAREST = 8
 """Models that a possible copy is compared with."""
@@ -30,25 +31,6 @@ RESIZED_PENALTY = 4.0
 """Log-odds against a parent with another number of elements: only a resized vocabulary explains it."""
 LATER_PENALTY = 3.5
 """Log-odds against a parent that is dated after its child: 3 % of dates are wrong (generated families; 0.3 % on the Hub)."""
-
-
-@dataclass(slots=True)
-class Edge:
-    """One inferred edge.
-
-    Attributes:
-        child: Id.
-        parent: Id.
-        relation: One of the five.
-        confidence: 0..1.
-        evidence: What it rests on; keys by kind.
-    """
-
-    child: str
-    parent: str
-    relation: Relation
-    confidence: float
-    evidence: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -84,24 +66,35 @@ class Family:
     frames: list[str] = field(default_factory=list)
 
 
-def chart(prints: Sequence[Fingerprint], read: Rereader | None = None, *, time: bool = True) -> list[Edge]:
+def chart(
+    prints: Sequence[Fingerprint], read: Rereader | None = None, *, time: bool = True, declared: bool = False,
+    progress: Progress = lambda stage, done, total: None,
+) -> list[Edge]:  # fmt: skip
     """Chart models.
 
     Args:
         prints: Fingerprints; the chart does not depend on their order.
         read: Looks at the weights again; without it the fingerprints alone speak.
         time: Whether dates count as evidence.
+        declared: Whether the base that an adapter names is believed.
+        progress: Told of stage, models done and total.
 
     Returns:
         Edges by child and parent.
     """
     prints = sorted(prints, key=lambda item: item.id)
     edges: list[Edge] = []
+    done = 0
     for group in groups(prints):
         alike = linked([prints[place] for place in group])
         for part in components(alike):
             if len(part) > 1:
                 edges += chart_family([prints[group[place]] for place in part], read, time=time)
+            done += len(part)
+            progress("Charting", done, len(prints))
+    if read is not None:
+        edges += attach(prints, edges, time=time, declared=declared)
+    progress("Charting", len(prints), len(prints))
     return sorted(edges, key=lambda edge: (edge.child, edge.parent))
 
 
@@ -111,11 +104,6 @@ def chart_family(prints: Sequence[Fingerprint], read: Rereader | None = None, *,
     _copies(family)
     _merges(family)
     return _edges(family, _grow(family))
-
-
-def known_date(date: str) -> str:
-    """Return a date, or nothing for the Hub's stand-in for unknown ones."""
-    return "" if date.startswith(UNKNOWN_DATES) else date
 
 
 def _assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool) -> Family:
@@ -321,7 +309,12 @@ def _edges(family: Family, tree: Tree) -> list[Edge]:
         if source in family.copies:
             parent, copy = family.copies[source]
             relation = {"pruned": Relation.FINETUNE, "same": Relation.DUPLICATE}.get(copy.kind, Relation.QUANTIZED)
-            evidence = {"test": copy.kind, "explained": round(copy.share, 4), "grid": copy.grid, "zeros": round(copy.zeros, 3)}
+            evidence = {
+                "test": copy.kind,
+                "explained": round(copy.share, 4),
+                "grid": copy.grid,
+                "zeros": round(copy.zeros, 3),
+            }
             edges.append(Edge(ids[row], ids[parent], relation, 0.98, evidence))
         elif source in family.merges:
             edges += _merge_edges(family, row, source)
@@ -345,7 +338,12 @@ def _merge_edges(family: Family, row: int, source: int) -> list[Edge]:
     merge = family.merges[source]
     out = []
     for parent, weight in zip(merge.parents, merge.weights, strict=True):
-        evidence = {"test": "merge", "method": merge.method, "weight": round(weight, 4), "residual": round(merge.residual, 4)}
+        evidence = {
+            "test": "merge",
+            "method": merge.method,
+            "weight": round(weight, 4),
+            "residual": round(merge.residual, 4),
+        }
         if merge.base is not None:
             evidence["base"] = family.prints[merge.base].id
         out.append(Edge(family.prints[row].id, family.prints[parent].id, Relation.MERGE, 0.97, evidence))

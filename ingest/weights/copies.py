@@ -134,7 +134,11 @@ def own_grid(vectors: Vectors, model: int) -> str:
         for start, stop, _ in vectors.bounds:
             # Small codes only: the rounding of the stored type hides the grid of large ones.
             small = (np.abs(made[start:stop]) < 0.25 * np.abs(values[start:stop]).max()) & (made[start:stop] != 0)
-            share = float((np.abs(values[start:stop] - made[start:stop]) <= fine[start:stop])[small].mean()) if small.any() else 0
+            share = (
+                float((np.abs(values[start:stop] - made[start:stop]) <= fine[start:stop])[small].mean())
+                if small.any()
+                else 0
+            )
             on, total = on + (share > 0.97), total + 1
         if on > 0.5 * total:
             return name

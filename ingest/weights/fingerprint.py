@@ -53,7 +53,6 @@ class Fingerprint:
         id: Hub id.
         created_at: Date as stated, or empty.
         location: Where the weights lie, or empty.
-        version: Of this definition.
         adapter: True for an adapter stored alone.
         dtype: The type that most elements are stored in.
         elements: Number of elements.
@@ -66,6 +65,8 @@ class Fingerprint:
         declared: Base model as an adapter's configuration names it, or empty.
         rank: Rank of an adapter, or 0.
         problems: What was left out, in words.
+        revision: Digest of the files it was computed from, or empty.
+        version: Of this definition.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Fingerprint:
     declared: str = ""
     rank: int = 0
     problems: list[str] = field(default_factory=list)
+    revision: str = ""
     version: str = VERSION
 
 
@@ -144,12 +146,12 @@ def _positions(matrix: Matrix, wanted: int) -> tuple[Keys, Floats, Floats, Float
     at = places(matrix, wanted)
     rows, inverse = np.unique(at.rows, return_inverse=True)
     read = matrix.read(rows)
+    sizes = np.where(np.isfinite(read), np.abs(read), 0)
     values = read[inverse[:, None], at.columns[:, None] + np.arange(RUN)]
-    with np.errstate(invalid="ignore"):
-        row_max = np.nanmax(np.abs(read), axis=1, initial=0)[inverse]
-        block = at.columns // 128 * 128
-        near = np.minimum(block[:, None] + np.arange(128), matrix.columns - 1)
-        block_max = np.nanmax(np.abs(read[inverse[:, None], near]), axis=1, initial=0)
+    row_max = sizes.max(1)[inverse]
+    block = at.columns // 128 * 128
+    near = np.minimum(block[:, None] + np.arange(128), matrix.columns - 1)
+    block_max = sizes[inverse[:, None], near].max(1)
     return at.keys, values, row_max.astype(np.float32), block_max.astype(np.float32)
 
 

@@ -71,7 +71,9 @@ def find_merge(
             named = _named([(row, float(w)) for row, w in zip(rows, solved, strict=True)], rest)
             if named is not None:
                 return named
-    pairs = [rows for rows, left in sets if len(rows) == 2 and left <= 0.2 * squared[child, nearest] / vectors.flat.shape[1]]
+    pairs = [
+        rows for rows, left in sets if len(rows) == 2 and left <= 0.2 * squared[child, nearest] / vectors.flat.shape[1]
+    ]
     return _slerp(vectors, child, pairs[:PAIRS], nearest, noise) or _sparse(vectors, child, others)
 
 
@@ -112,7 +114,9 @@ def _subsets(vectors: Vectors, child: int, others: Sequence[int]) -> list[tuple[
         left = 1 / np.maximum(solved.sum(1), 1e-30)
         order = np.argsort(left)[:BEAM]
         sets = sets[order]
-        found += [(tuple(others[place] for place in row), float(value)) for row, value in zip(sets, left[order], strict=True)]
+        found += [
+            (tuple(others[place] for place in row), float(value)) for row, value in zip(sets, left[order], strict=True)
+        ]
     return found
 
 
@@ -162,9 +166,7 @@ def _typical(scaled: Doubles) -> float:
     return float(np.median(np.square(scaled))) / 0.455
 
 
-def _slerp(
-    vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], nearest: int, noise: Floats
-) -> Merge | None:
+def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], nearest: int, noise: Floats) -> Merge | None:
     """Try the likeliest pairs: two weights a tensor."""
     best: Merge | None = None
     distance = float(np.square(vectors.flat[child] - vectors.flat[nearest]).sum())

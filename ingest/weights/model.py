@@ -224,7 +224,9 @@ def _read_rows(source: Source, tensor: Tensor, columns: int, wanted: Rows) -> Fl
 
 def _raw_rows(source: Source, tensor: Tensor, wanted: Rows, unpack: Callable[[bytes], Floats]) -> Floats:
     width = tensor.shape[-1] * item_size(tensor.dtype)
-    return np.stack([unpack(source.read(tensor.start + row * width, tensor.start + (row + 1) * width)) for row in map(int, wanted)])
+    return np.stack(
+        [unpack(source.read(tensor.start + row * width, tensor.start + (row + 1) * width)) for row in map(int, wanted)]
+    )
 
 
 def _nibbles(data: bytes) -> Floats:

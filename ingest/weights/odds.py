@@ -23,11 +23,13 @@ class Odds:
         trace: Intercept and 18 weights of `between.features`.
         choice: Weights of a parent: its trace carried, a root's constant, a child's trace carried, log distance, order.
         direction: Weights of the measurements of `direction.asymmetry`.
+        member: Weights of `adapters.member_features`.
     """
 
     trace: tuple[float, ...]
     choice: tuple[float, float, float, float, float]
     direction: tuple[float, float, float, float, float]
+    member: tuple[float, float, float, float, float, float, float]
 
     def between(self, features: Doubles) -> Doubles:
         """Return log-odds that a model carries a trace, shape (n,)."""
@@ -36,7 +38,9 @@ class Odds:
     def parent(self, own: Doubles, is_root: Doubles, below: Doubles, nearness: Doubles, older: Doubles) -> Doubles:
         """Return scores of parents, shape (n,)."""
         carried, root, child, near, order = self.choice
-        return np.where(is_root, root, carried * own) - child * below - near * nearness - order * np.logaddexp(0, -older)
+        return (
+            np.where(is_root, root, carried * own) - child * below - near * nearness - order * np.logaddexp(0, -older)
+        )
 
 
 @cache

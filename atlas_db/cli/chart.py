@@ -1,0 +1,112 @@
+"""`atlas-db chart`: what comes from what, by the weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for, shown_progress
+from atlas_db.cli.output import Format, say, write_json, write_rows
+from atlas_db.errors import UsageError
+
+if TYPE_CHECKING:
+    from ingest.weights.edges import Edge
+
+HELP = """Say what derives from what, how, and how sure, from fingerprints of weights.
+
+The weights are an independent witness: nothing that an author declared is used, but where an adapter names its base and
+--declared is given. Where the weights themselves are still in reach, finalists are read again; otherwise the fingerprints
+speak alone, with less confidence. Edges below --min-confidence are left out. With --store, the edges go into the graph as
+inferred testimony and are fused with what is declared there.
+
+Examples:
+
+  atlas-db chart fp.parquet --out edges.jsonl
+
+  atlas-db chart fp.parquet --no-time --format json
+
+  atlas-db chart fp.parquet --store local
+"""
+
+
+@guarded
+def chart(
+    prints: Annotated[list[Path], typer.Argument(help="Files of fingerprints.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", help="Write edges as JSON lines.")] = None,
+    time: Annotated[bool, typer.Option("--time/--no-time", help="Use dates as evidence.")] = True,
+    weights: Annotated[
+        bool, typer.Option("--weights/--no-weights", help="Look at the weights again where they are in reach.")
+    ] = True,
+    declared: Annotated[bool, typer.Option("--declared", help="Believe the base that an adapter names.")] = False,
+    min_confidence: Annotated[float, typer.Option("--min-confidence", min=0, max=1, help="Least confidence.")] = 0.0,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Write into this store as inferred testimony.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change no store; say what would change.")] = False,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Chart lineage."""
+    from ingest.weights.chart import chart as chart_prints
+    from ingest.weights.reread import Rereader
+    from ingest.weights.table import read_prints
+
+    if dry_run and store is None:
+        raise UsageError(
+            "--dry-run is about a store", hint="Add --store, or leave it out: without one nothing is changed"
+        )
+    known = {item.id: item for item in read_prints(prints)}
+    with shown_progress() as progress:
+        edges = chart_prints(
+            list(known.values()), Rereader() if weights else None, time=time, declared=declared, progress=progress
+        )
+    edges = [edge for edge in edges if edge.confidence >= min_confidence]
+    if out is not None:
+        _write(edges, out)
+    counts: dict[str, Any] = {}
+    if store is not None:
+        from ingest.weights.testify import testify
+
+        settings = settings_for(store)
+        with opened(settings) as graph:
+            counts = testify(graph, home_of(settings), list(known.values()), edges, dry_run=dry_run)
+    _show(edges, len(known), counts, form)
+
+
+def _write(edges: list[Edge], out: Path) -> None:
+    import msgspec
+
+    partial = out.with_name(out.name + ".part")
+    partial.write_bytes(b"".join(msgspec.json.encode(edge) + b"\n" for edge in edges))
+    partial.replace(out)
+
+
+def _show(edges: list[Edge], models: int, counts: dict[str, Any], form: Format) -> None:
+    columns = ("child", "parent", "relation", "confidence", "evidence")
+    rows = [{name: getattr(edge, name) for name in columns} for edge in edges]
+    if form is not Format.HUMAN:
+        if form is Format.JSON and counts:
+            write_json({"edges": rows, "store": counts})
+            return
+        write_rows(columns, [{**row, "relation": str(row["relation"])} for row in rows], form)
+        return
+    children = {edge.child for edge in edges}
+    say(f"{models:,} models, {len(edges):,} edges; {models - len(children):,} models with no parent here")
+    kinds = Counter((edge.relation.value, edge.evidence.get("method") or edge.evidence["test"]) for edge in edges)
+    write_rows(
+        ("relation", "found by", "edges", "mean confidence"),
+        [
+            {
+                "relation": relation, "found by": test, "edges": count,
+                "mean confidence": round(
+                    sum(e.confidence for e in edges if (e.relation.value, e.evidence.get("method") or e.evidence["test"])
+                        == (relation, test)) / count, 3),
+            }
+            for (relation, test), count in kinds.most_common()
+        ],
+        form,
+    )  # fmt: skip
+    for name, value in counts.items():
+        say(f"{name}: {value}")

@@ -1,0 +1,117 @@
+"""A chart into the graph: inferred testimony beside what is declared, and both fused anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atlas_db.records import Testimony
+from atlas_db.store.batches import Batches
+from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.statements import ensure_nodes, merge_nodes
+from atlas_db.terms import Outcome, RunKind, Source
+from ingest.relink import Plan, read_edges, read_facts, read_families, read_testimony
+from ingest.resolve import fuse_all
+from ingest.runs import begin, finish, writing
+from ingest.weights.edges import Edge, known_date
+from ingest.weights.fingerprint import VERSION, Fingerprint
+
+METHOD = "weights@1"
+ROWS = 2000
+
+
+def testify(
+    store: Store, home: Path, prints: Sequence[Fingerprint], edges: Sequence[Edge], *, dry_run: bool = False
+) -> dict[str, Any]:
+    """Write a chart as inferred testimony; an earlier chart of the same models is replaced.
+
+    Args:
+        store: The store.
+        home: Home folder, for the writer's lock.
+        prints: The models that were charted.
+        edges: Their chart.
+        dry_run: True where nothing may be written.
+
+    Returns:
+        Counts: testimony and edges created, changed, removed; edges by status; the run's id.
+    """
+    charted = {item.id for item in prints}
+    as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
+    families = family_of(prints, edges)
+    if dry_run:
+        plan, counts = _plan(store, charted, families, edges, as_of, "")
+        return counts
+    with writing(store, home):
+        run_id = begin(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
+        plan, counts = _plan(store, charted, families, edges, as_of, run_id)
+        rows = [
+            {"id": item.id, "set": {"weights_family": families[item.id] or None, "weights_content": item.content}}
+            for item in prints
+        ]
+        names = [{"id": item.id, "name": item.id.rpartition("/")[2], "placeholder": True} for item in prints]
+        batches = Batches(store, ROWS)
+        batches.send(names, partial(_send, "ensure"))
+        batches.send(rows, partial(_send, "set"))
+        plan.write(store, {name: facts for name, facts in read_facts(store)[0].items()}, ROWS)
+        finish(store, run_id, counts)
+    return {**counts, "run_id": run_id}
+
+
+def _send(what: str, tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    tx.send(ensure_nodes("Model") if what == "ensure" else merge_nodes("Model"), rows)
+
+
+def family_of(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str, str]:
+    """Return the family of each model: the top of the chain of its surest parents; adapters without one have none."""
+    parent: dict[str, tuple[float, str]] = {}
+    for edge in edges:
+        if edge.child not in parent or edge.confidence > parent[edge.child][0]:
+            parent[edge.child] = (edge.confidence, edge.parent)
+
+    def top(model: str) -> str:
+        seen = {model}
+        while model in parent and parent[model][1] not in seen:
+            model = parent[model][1]
+            seen.add(model)
+        return model
+
+    return {item.id: top(item.id) for item in prints if not item.adapter or item.id in parent} | {
+        item.id: "" for item in prints if item.adapter and item.id not in parent
+    }
+
+
+def _plan(
+    store: Store, charted: set[str], families: dict[str, str], edges: Sequence[Edge], as_of: str, run_id: str
+) -> tuple[Plan, dict[str, Any]]:
+    old = read_testimony(store)
+    ours = {(item.child, item.parent): item for item in old if item.source is Source.INFERRED and item.child in charted}
+    stated = [_testimony(edge, ours.get((edge.child, edge.parent)), as_of) for edge in edges]
+    rest = [item for item in old if not (item.source is Source.INFERRED and item.child in charted)]
+    known = {model: family for model, family in {**read_families(store), **families}.items() if family}
+    fused = list(fuse_all([*rest, *stated], known))
+    plan = Plan(Source.INFERRED, stated, ours, fused, read_edges(store), run_id)
+    counts: dict[str, Any] = dict(plan.counts)
+    for edge in fused:
+        if edge.child in charted:
+            counts[edge.status.value] = counts.get(edge.status.value, 0) + 1
+    return plan, counts
+
+
+def _testimony(edge: Edge, before: Testimony | None, as_of: str) -> Testimony:
+    """An unchanged statement keeps its dates, so that charting again changes nothing."""
+    evidence = msgspec.json.encode(edge.evidence, order="sorted").decode()
+    confidence = round(edge.confidence, 6)
+    same = before is not None and (before.relation, before.confidence, before.evidence) == (
+        edge.relation, confidence, evidence,
+    )  # fmt: skip
+    first = before.first_seen if before is not None else as_of
+    last = before.last_seen if before is not None and same else as_of
+    return Testimony(
+        edge.child, edge.parent, Source.INFERRED, edge.relation, confidence, METHOD, edge.parent, Outcome.EXACT,
+        evidence, first, last, None,
+    )  # fmt: skip
