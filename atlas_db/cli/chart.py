@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 HELP = """Say what derives from what, how, and how sure, from fingerprints of weights.
 
 The weights are an independent witness: nothing that an author declared is used, but where an adapter names its base and
---declared is given. Where the weights themselves are still in reach, finalists are read again; otherwise the fingerprints
-speak alone, with less confidence. Edges below --min-confidence are left out. With --store, the edges go into the graph as
-inferred testimony and are fused with what is declared there.
+--declared is given. Where the weights themselves are still in reach, finalists are read again; otherwise the
+fingerprints speak alone, with less confidence. Edges below --min-confidence are left out. With --store, the edges go
+into the graph as inferred testimony and are fused with what is declared there.
 
 Examples:
 
@@ -101,7 +101,8 @@ def _show(edges: list[Edge], models: int, counts: dict[str, Any], form: Format) 
             {
                 "relation": relation, "found by": test, "edges": count,
                 "mean confidence": round(
-                    sum(e.confidence for e in edges if (e.relation.value, e.evidence.get("method") or e.evidence["test"])
+                    sum(e.confidence for e in edges if (e.relation.value, e.evidence.get("method") or
+                    e.evidence["test"])
                         == (relation, test)) / count, 3),
             }
             for (relation, test), count in kinds.most_common()

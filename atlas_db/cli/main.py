@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from atlas_db.cli import audit, bom, demo, doctor, fetch, licenses, lineage, load, query, runs, schema, status, store
+from atlas_db.cli import (
+    audit,
+    bom,
+    chart,
+    demo,
+    doctor,
+    fetch,
+    fingerprint,
+    licenses,
+    lineage,
+    load,
+    query,
+    runs,
+    schema,
+    status,
+    store,
+)
 
 EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store. A load that set bad items aside exits 0 and
 reports them; 3 only when nothing was readable."""
@@ -21,6 +37,8 @@ app = typer.Typer(
 app.command("demo", help=demo.HELP)(demo.demo)
 app.command("load", help=load.HELP)(load.load)
 app.command("fetch", help=fetch.HELP)(fetch.fetch)
+app.command("fingerprint", help=fingerprint.HELP)(fingerprint.fingerprint)
+app.command("chart", help=chart.HELP)(chart.chart)
 app.command("query", help=query.HELP)(query.query)
 app.command("lineage", help=lineage.HELP)(lineage.lineage)
 app.command("audit", help=audit.HELP)(audit.audit)

@@ -97,7 +97,7 @@ def _weights(
 
 def _low_rank(
     node: Node, parent: Weights, shape: Shape, draw: Any, rng: random.Random, detail: dict[str, Any]
-) -> Weights:  # noqa: ANN401
+) -> Weights:
     rank = rng.choice((2, 4, 8, 8, 16))
     targets = rng.choice((("q_proj", "v_proj"), ALL_TARGETS, ("q_proj", "k_proj", "v_proj", "o_proj")))
     alpha = rank * rng.choice((1, 2))

@@ -24,7 +24,7 @@ LEAVES = frozenset({
     "adapter", "quant_int8_deq", "quant_int4_deq", "quant_int8", "quant_int4", "quant_gguf",
     "duplicate", "nan", "pickle", "truncated", "header_lie",
 })  # fmt: skip
-"""Kinds nothing is made of: 99.4 % of the Hub's quantized models (paper 000), and copies, as nobody could tell which."""
+"""Kinds nothing is made of: as 99.4 % of the Hub's quantized models (paper 000), and copies, which none can tell."""
 DAMAGED = frozenset({"pickle", "truncated", "header_lie"})
 ACCEPT = {
     "adapter": ["adapter"],
@@ -136,7 +136,7 @@ def _family(plan: Plan, rng: random.Random, family: str, size: int) -> None:
     while len(members) < size:
         kind = rng.choices(list(mix), list(mix.values()))[0]
         open_ones = [index for index in members if plan.nodes[index].kind not in LEAVES]
-        how = rng.choices("root popular newest any".split(), style)[0]
+        how = rng.choices(["root", "popular", "newest", "any"], style)[0]
         parent = {
             "root": root,
             "popular": rng.choices(open_ones, [popularity[index] for index in open_ones])[0],

@@ -1,9 +1,9 @@
 """Adapters stored alone: which family they were trained in, and which member is the likeliest base.
 
-A low-rank update is made of gradients, and gradients lie in the directions that the base's own matrices stretch most: the
-columns of B and the rows of A hold more of a base's energy than of a stranger's (one for a random direction). That names
-the family. Members differ by little, so the member is a guess by the same measures, by dates and by how many models are
-made of it, with a confidence to match.
+A low-rank update is made of gradients, and gradients lie in the directions that the base's own matrices stretch most:
+the columns of B and the rows of A hold more of a base's energy than of a stranger's (one for a random direction).
+That names the family. Members differ by little, so the member is a guess by the same measures, by dates and by how
+many models are made of it, with a confidence to match.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def likeness(parts: Mapping[str, Factors], base: OpenModel) -> Doubles | None:
     """Measure a model as the base of an adapter.
 
     Returns:
-        Shape (3,): energy of the model's matrices in the columns of B and in the rows of A, one for chance, and the size of
-        the cosine between the update and the matrices; means over modules. None where no module fits.
+        Shape (3,): energy of the model's matrices in the columns of B and in the rows of A, one for chance, and the
+        size of the cosine between the update and the matrices; means over modules. None where no module fits.
     """
     measured = []
     for name, part in parts.items():

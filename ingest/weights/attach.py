@@ -34,7 +34,7 @@ def attach(prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, 
         time: Whether dates count as evidence.
         declared: Whether the base that an adapter names is believed, where its sides fit.
     """
-    parent = {}
+    parent: dict[str, str] = {}
     for edge in edges:
         parent.setdefault(edge.child, edge.parent)
     leaves = {edge.child for edge in edges if edge.relation in _LEAVES}
@@ -49,9 +49,9 @@ def attach(prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, 
         if named is not None:
             found.append(Edge(adapter.id, named.id, Relation.ADAPTER, DECLARED, {"test": "adapter", "declared": True}))
             continue
-        edge = _attach(adapter, families, children, parent, time=time)
-        if edge is not None:
-            found.append(edge)
+        made = _attach(adapter, families, children, parent, time=time)
+        if made is not None:
+            found.append(made)
     return found
 
 

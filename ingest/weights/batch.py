@@ -1,7 +1,7 @@
 """Fingerprints of many models: found on disk, computed side by side, kept as they come, and never computed twice.
 
-Each worker handles a model of its own, through the executor interface of the standard library; a damaged model is named and
-the rest goes on.
+Each worker handles a model of its own, through the executor interface of the standard library; a damaged model is
+named and the rest goes on.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Does one model lie on the way from a second to a third? The question that tells a parent from a sibling.
 
-Training leaves two things in weights: a drift that any run on like data shares, and noise of its own. The drift lies in the
-large singular values of the difference of two models, the noise in the small ones. A descendant carries all of its
-ancestor's noise; a sibling, however near, carries none. So the difference s - p is cut down, tensor by tensor, to its small
-singular values, and the share of it that c - p contains is near 1 where s lies between p and c, and near 0 where s and c
-only drifted alike.
+Training leaves two things in weights: a drift that any run on like data shares, and noise of its own. The drift lies
+in the large singular values of the difference of two models, the noise in the small ones. A descendant carries all of
+its ancestor's noise; a sibling, however near, carries none. So the difference s - p is cut down, tensor by tensor, to
+its small singular values, and the share of it that c - p contains is near 1 where s lies between p and c, and near 0
+where s and c only drifted alike.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def features(held: Doubles) -> Doubles:
         (
             share, plain, share**2, plain**2, share * plain, np.abs(share - 1), np.abs(plain - 1), gap, ratio,
             ratio * share, ratio * np.abs(share - 1), np.minimum(share, 1), np.minimum(plain, 1),
-            ratio * np.minimum(share, 1), gap * ratio, low, low * np.minimum(np.abs(plain - 1), 1), low * (np.abs(plain - 1) < 0.15),
+            ratio * np.minimum(share, 1), gap * ratio, low, low * np.minimum(np.abs(plain - 1), 1),
+            low * (np.abs(plain - 1) < 0.15),
         ),
         1,
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Which models can be related at all: exact copies by hash, then groups of one architecture, linked where weights correlate.
+"""Which models can be related at all: groups of one architecture, linked where their weights correlate.
 
-Independent models of one architecture and one corpus have uncorrelated weights (the cosine of n elements spreads by 1/√n
-around zero), relatives do not; so the number of families need not be known.
+Independent models of one architecture and one corpus have uncorrelated weights (the cosine of n elements spreads by
+1/√n around zero), relatives do not; so the number of families need not be known.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def groups(prints: Sequence[Fingerprint]) -> list[list[int]]:
 
 
 def linked(prints: Sequence[Fingerprint]) -> Doubles:
-    """Return how alike models of one architecture are: cosines over all tensors, or the vocabulary's where those are high.
+    """Return how alike models of one architecture are: cosines over all tensors, or a high one over the vocabulary's.
 
     Permuted copies agree in the vocabulary alone, which has too few elements to trust a faint likeness.
 

@@ -1,9 +1,9 @@
 """Copies: is a model another one rounded, quantized or pruned? The other's own grid answers, value by value.
 
-Each tensor is explained by the best of: unchanged up to the rounding of the stored type; the other's values on one of the
-usual grids; the other's values where they are not zero. What share of the elements is explained tells a copy (all of
-them) from a relative (those near the middle of their cell). Grids: symmetric absolute-maximum grids a row, a block of 128
-or 32; Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 of llama.cpp (ggml-quants, quantize_row_*_ref).
+Each tensor is explained by the best of: unchanged up to the rounding of the stored type; the other's values on one of
+the usual grids; the other's values where they are not zero. What share of the elements is explained tells a copy (all
+of them) from a relative (those near the middle of their cell). Grids: symmetric absolute-maximum grids a row, a block
+of 128 or 32; Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 of llama.cpp (ggml-quants, quantize_row_*_ref).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def grids(values: Floats, row_max: Floats, block_max: Floats) -> dict[str, Float
     made = {}
     for name, most in (("row", row_max), ("block128", block_max), ("block32", run_max)):
         for bits, levels in (("int8", 127), ("int4", 7)):
-            made[f"{bits}/{name}"] = _symmetric(values, most / levels, levels)
+            made[f"{bits}/{name}"] = _symmetric(values, most / np.float32(levels), levels)
     signed = values[np.arange(len(values)), np.abs(values).argmax(1)]
     made["Q4_0"] = _signed(values, signed / -8, 8)
     made["Q5_0"] = _signed(values, signed / -16, 16)
@@ -134,12 +134,9 @@ def own_grid(vectors: Vectors, model: int) -> str:
         for start, stop, _ in vectors.bounds:
             # Small codes only: the rounding of the stored type hides the grid of large ones.
             small = (np.abs(made[start:stop]) < 0.25 * np.abs(values[start:stop]).max()) & (made[start:stop] != 0)
-            share = (
-                float((np.abs(values[start:stop] - made[start:stop]) <= fine[start:stop])[small].mean())
-                if small.any()
-                else 0
-            )
-            on, total = on + (share > 0.97), total + 1
+            near = np.abs(values[start:stop] - made[start:stop]) <= fine[start:stop]
+            share = float(near[small].mean()) if small.any() else 0.0
+            on, total = on + (share > 0.9), total + 1
         if on > 0.5 * total:
             return name
     return ""
@@ -148,7 +145,7 @@ def own_grid(vectors: Vectors, model: int) -> str:
 def step_noise(vectors: Vectors, model: int, grid: str) -> Floats:
     """Return the variance that storing a model has added to each element, shape (p, 32)."""
     values = vectors.values[model]
-    noise = rounding(vectors, values, model) ** 2 / 3
+    noise = np.asarray(np.square(rounding(vectors, values, model)) / 3, np.float32)
     if not grid:
         return noise
     run_max = np.abs(values).max(1)

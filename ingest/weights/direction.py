@@ -1,10 +1,11 @@
 """Which of two related models came first, by their weights alone and without knowing the stage of training.
 
-Training adds noise that is orthogonal to the weights it starts from, not to those it ends at. In the small singular values
-of a model's own matrices, where neither drift nor growth of the large ones disturbs, a parent is therefore contained in its
-child with a factor near one, while the child is contained in its parent with less. Weight decay shrinks all by one factor
-and is told apart by the sign. On generated families this is right for 95–99 % of the edges of Adam, AdamW, Lion and SGD,
-and for 71 % under thirty times the usual decay (`benchmarks/zoo`), where kurtosis falls along 70 %.
+Training adds noise that is orthogonal to the weights it starts from, not to those it ends at. In the small singular
+values of a model's own matrices, where neither drift nor growth of the large ones disturbs, a parent is therefore
+contained in its child with a factor near one, while the child is contained in its parent with less. Weight decay
+shrinks all by one factor and is told apart by the sign. On generated families this is right for 95–99 % of the edges
+of Adam, AdamW, Lion and SGD, and for 71 % under thirty times the usual decay (`benchmarks/zoo`), where kurtosis falls
+along 70 %.
 """
 
 from __future__ import annotations

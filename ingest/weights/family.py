@@ -15,7 +15,7 @@ from ingest.weights.sampling import RUN
 
 Doubles = npt.NDArray[np.float64]
 ROUNDING = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
-"""Largest relative error of storing a value in a type: half a unit in the last place, bfloat16 kept wide for truncation."""
+"""Largest relative error of storing a value in a type: half a unit in the last place, a whole one for bfloat16."""
 FLOATS = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
 
 

@@ -1,9 +1,9 @@
 """Paper 000's charting (Horwitz et al., arXiv 2503.10633) as a method of its own: greedy, in the order of uploads.
 
 Its priors: equal models collapse; quantized models are leaves; parents are uploaded before children; among near-equal
-neighbours a sequence of checkpoints (snake: distance grows with time) is told from a sweep of settings (fan: it does not);
-a model that a mix of two others meets much more nearly than one is a merge. The paper gives the priors and no code; what it
-leaves open is chosen here and named.
+neighbours a sequence of checkpoints (snake: distance grows with time) is told from a sweep of settings (fan: it does
+not); a model that a mix of two others meets much more nearly than one is a merge. The paper gives the priors and no
+code; what it leaves open is chosen here and named.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def _fan_or_snake(
 
 def _mix(values: Doubles, row: int, earlier: Sequence[int], squared: Doubles) -> tuple[int, ...]:
     near = sorted(earlier, key=lambda other: squared[row, other])[:6]
-    best, found = MERGED, ()
+    best = MERGED
+    found: tuple[int, ...] = ()
     for place, first in enumerate(near):
         for second in near[place + 1 :]:
             axis = values[second] - values[first]

@@ -1,8 +1,8 @@
 """Merges: is a model a combination of others, of which, with what weights, by which method?
 
-Linear merges and task arithmetic are one least-squares fit that leaves no more than the rounding of the stored type; SLERP
-fits the same way tensor by tensor. TIES and DARE leave many elements exactly at the base's value, and the others at a few
-fixed multiples of the parents' task vectors, which each parent betrays as a spike of equal ratios.
+Linear merges and task arithmetic are one least-squares fit that leaves no more than the rounding of the stored type;
+SLERP fits the same way tensor by tensor. TIES and DARE leave many elements exactly at the base's value, and the
+others at a few fixed multiples of the parents' task vectors, which each parent betrays as a spike of equal ratios.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ NOISE = 2.5
 TINY = 1e-6
 """Squared residual over squared distance to the nearest model, up to which a fit is exact whatever the noise."""
 LEAST_WEIGHT = 0.04
-BEAM, PAIRS = 40, 12
+BEAM, PAIRS, BASES = 40, 12, 4
+SPARSE = 0.8
+"""Share of changed elements that TIES or DARE has to explain."""
 SPIKE = 0.02
 
 
@@ -195,42 +197,49 @@ def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], neare
 
 def _sparse(vectors: Vectors, child: int, others: Sequence[int]) -> Merge | None:
     """TIES and DARE: a base that many elements equal exactly, and ratios that pile up."""
-    base, held = _base(vectors, child, others)
-    if base is None:
-        return None
+    best: Merge | None = None
+    slack = rounding(vectors, vectors.values[child], child).reshape(-1).astype(np.float64)
+    for base in _bases(vectors, child, others):
+        found = _sparse_from(vectors, child, others, base, slack)
+        if found is not None and (best is None or found.explained > best.explained):
+            best = found
+    return best if best is not None and best.explained > SPARSE else None
+
+
+def _sparse_from(vectors: Vectors, child: int, others: Sequence[int], base: int, slack: Doubles) -> Merge | None:
     origin = vectors.flat[base].astype(np.float64)
     moved = vectors.flat[child].astype(np.float64) - origin
-    slack = rounding(vectors, vectors.values[child], child).reshape(-1).astype(np.float64)
     changed = np.abs(moved) > slack
     deltas = {row: vectors.flat[row].astype(np.float64) - origin for row in others if row != base}
     spikes = {row: _spike(moved, delta, slack, changed) for row, delta in deltas.items()}
     likely = sorted((row for row in deltas if spikes[row][1] > SPIKE), key=lambda row: -spikes[row][1])[:5]
-    scales = sorted({round(spikes[row][0], 3) for row in likely})
     best: Merge | None = None
     for size in (2, 3):
         for rows in combinations(likely, size):
-            for scale in scales:
+            for scale in sorted({round(spikes[row][0], 3) for row in rows}):
                 for method in ("ties", "dare"):
                     share = _explained(moved, [deltas[row] for row in rows], scale, method, slack, changed)
                     if best is None or share > best.explained + 0.02:
                         best = Merge(rows, (scale,) * size, base, method, 1 - share, share)
-    return best if best is not None and best.explained > 0.8 else None
+    return best
 
 
-def _base(vectors: Vectors, child: int, others: Sequence[int]) -> tuple[int | None, float]:
-    """Return the model whose values the child keeps in part of nearly every tensor, and the share kept."""
+def _bases(vectors: Vectors, child: int, others: Sequence[int]) -> list[int]:
+    """Return models whose values the child keeps in part of nearly every tensor, the most kept first.
+
+    At scale one it keeps parents' values as well as the base's.
+    """
     some = _columns(vectors)
     starts = np.flatnonzero(np.diff(vectors.tensor[some], prepend=-1))
     sizes = np.diff(np.append(starts, len(some)))
     ours, slack = vectors.values[child, some], rounding(vectors, vectors.values[child], child)[some]
-    best, most = None, 0.0
+    found = []
     for row in others:
         kept = (np.abs(ours - vectors.values[row, some]) <= slack).mean(1)
         shares = np.add.reduceat(kept, starts) / sizes
-        partly = float(np.mean((shares > 0.05) & (shares < 0.97)))
-        if partly > 0.7 and shares.mean() > most:
-            best, most = row, float(shares.mean())
-    return best, most
+        if float(np.mean((shares > 0.05) & (shares < 0.97))) > 0.7:
+            found.append((float(shares.mean()), row))
+    return [row for _, row in sorted(found, reverse=True)[:BASES]]
 
 
 def _spike(moved: Doubles, delta: Doubles, slack: Doubles, changed: npt.NDArray[np.bool_]) -> tuple[float, float]:

@@ -125,7 +125,7 @@ def open_model(path: Path) -> OpenModel:
 
 def _fill(model: OpenModel, folder: ModelFolder) -> None:
     if folder.files:
-        sources = [model._stack.enter_context(LocalFile(file)) for file in folder.files]
+        sources: list[Source] = [model._stack.enter_context(LocalFile(file)) for file in folder.files]
         add_safetensors(model, sources)
     elif folder.gguf:
         # Several files in one repository are the same model at several sizes: the largest says most.

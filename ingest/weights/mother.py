@@ -70,8 +70,8 @@ def cost_matrix(
 ) -> Doubles:
     """Return distances plus λ where the direction is against the stage, λ = c · mean(D), shape (n, n) (equation 6).
 
-    Entry (i, j) is the cost of i being the parent of j: without penalty where i has the higher score and j specialized, or
-    the lower and j generalized.
+    Entry (i, j) is the cost of i being the parent of j: without penalty where i has the higher score and j
+    specialized, or the lower and j generalized.
     """
     agrees = np.logical_xor(direction, stage)
     return np.asarray(distance + penalty * float(distance.mean()) * ~agrees)
@@ -169,10 +169,8 @@ def recover(
     for label in range(int(labels.max()) + 1):
         rows = np.flatnonzero(labels == label)
         part = np.ix_(rows, rows)
-        cost = cost_matrix(
-            distance[part], direction_matrix([scores[row] for row in rows]), stage_matrix([stages[row] for row in rows]),
-            penalty,
-        )  # fmt: skip
+        direction = direction_matrix([scores[int(row)] for row in rows])
+        cost = cost_matrix(distance[part], direction, stage_matrix([stages[int(row)] for row in rows]), penalty)
         for row, parent in zip(rows, minimum_arborescence(cost), strict=True):
             parents[row] = -1 if parent < 0 else int(rows[parent])
     return parents

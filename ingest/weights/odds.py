@@ -35,12 +35,12 @@ class Odds:
         """Return log-odds that a model carries a trace, shape (n,)."""
         return np.asarray(self.trace[0] + features @ np.array(self.trace[1:]))
 
-    def parent(self, own: Doubles, is_root: Doubles, below: Doubles, nearness: Doubles, older: Doubles) -> Doubles:
-        """Return scores of parents, shape (n,)."""
+    def parent(self, measured: Doubles) -> Doubles:
+        """Return scores of parents from `Tree.measure`, shape (n,)."""
         carried, root, child, near, order = self.choice
-        return (
-            np.where(is_root, root, carried * own) - child * below - near * nearness - order * np.logaddexp(0, -older)
-        )
+        own = np.where(measured[:, 5] > 0, carried * measured[:, 4], root)
+        below = np.where(measured[:, 11] > 0, np.logaddexp(0, measured[:, 10]), 0)
+        return np.asarray(own - child * below - near * measured[:, 12] - order * np.logaddexp(0, -measured[:, 15]))
 
 
 @cache

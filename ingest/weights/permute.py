@@ -1,8 +1,8 @@
 """Neuron permutations: the same function in another order, undone by matching neurons and heads.
 
-Rows of the matrices into an MLP and columns of the one out of it carry one neuron each, blocks of rows of query, key and
-value and of columns of the output projection one head each; renumbering them changes no output. A neuron is matched to
-the one whose rows it resembles most (the matching of Ainsworth et al., arXiv 2209.04836, by nearest rows).
+Rows of the matrices into an MLP and columns of the one out of it carry one neuron each, blocks of rows of query, key
+and value and of columns of the output projection one head each; renumbering them changes no output. A neuron is
+matched to the one whose rows it resembles most (the matching of Ainsworth et al., arXiv 2209.04836, by nearest rows).
 """
 
 from __future__ import annotations

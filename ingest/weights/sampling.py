@@ -1,8 +1,8 @@
 """Which elements of a model are looked at: the same for every model that has a tensor of that name and width.
 
-A position is a row and a run of 32 columns. Rows are taken in the order of a hash of tensor name and row number, so that a
-vocabulary that grew by a few rows, or a larger sample, keeps nearly all positions (bottom-k sampling, Cohen and Kaplan
-2007). A run of 32 columns is a block of the usual quantized formats.
+A position is a row and a run of 32 columns. Rows are taken in the order of a hash of tensor name and row number, so
+that a vocabulary that grew by a few rows, or a larger sample, keeps nearly all positions (bottom-k sampling, Cohen
+and Kaplan 2007). A run of 32 columns is a block of the usual quantized formats.
 """
 
 from __future__ import annotations

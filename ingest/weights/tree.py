@@ -1,12 +1,13 @@
 """One family's tree: models are added one after the other, each below the model whose trace it carries.
 
-For every edge s → p of the tree so far, `between` says how much of what s changed since p a newcomer carries. The parent is
-the model whose own trace it carries and none of whose children's it does; the odds of these two, with the distance, make a
-distribution over all parents, "none of them" included.
+For every edge s → p of the tree so far, `between` says how much of what s changed since p a newcomer carries. The
+parent is the model whose own trace it carries and none of whose children's it does; the odds of these two, with the
+distance, make a distribution over all parents, "none of them" included.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ import numpy as np
 from ingest.weights.between import contained, features, trace
 from ingest.weights.family import Doubles, Vectors
 from ingest.weights.odds import Odds
+
+FEATURES = 17
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class Tree:
         rows: Models in it, in the order they came.
         base: Model that the trace of each is taken from; absent for roots.
         carried: Log-odds of every model carrying each model's trace, shape (n,) a model.
+        held: What of each model's trace every model carries, shape (n, 4) a model.
         choices: What was chosen for each model that was placed.
     """
 
@@ -58,6 +62,7 @@ class Tree:
     rows: list[int] = field(default_factory=list)
     base: dict[int, int] = field(default_factory=dict)
     carried: dict[int, Doubles] = field(default_factory=dict)
+    held: dict[int, Doubles] = field(default_factory=dict)
     choices: dict[int, Choice] = field(default_factory=dict)
 
     def add(self, row: int, base: int | None) -> None:
@@ -69,13 +74,15 @@ class Tree:
         mark = trace(self.vectors, row, base)
         everyone = list(range(len(self.vectors.values)))
         if mark.length == 0:
-            self.carried[row] = np.zeros(len(everyone))
+            self.held[row], self.carried[row] = np.zeros((len(everyone), 4)), np.zeros(len(everyone))
             return
-        self.carried[row] = self.odds.between(features(contained(self.vectors, mark, everyone)))
+        self.held[row] = contained(self.vectors, mark, everyone)
+        self.carried[row] = self.odds.between(features(self.held[row]))
 
     def below(self, row: int) -> set[int]:
         """Return the descendants of a model."""
-        found, queue = set(), [row]
+        found: set[int] = set()
+        queue = [row]
         while queue:
             top = queue.pop()
             new = {child for child, parent in self.base.items() if parent == top} - found
@@ -88,7 +95,41 @@ class Tree:
         self.rows.remove(row)
         self.base.pop(row, None)
         self.carried.pop(row, None)
+        self.held.pop(row, None)
         self.add(row, base)
+
+    def measure(self, row: int, able: Sequence[int]) -> Doubles:
+        """Measure models as parents of another.
+
+        Returns:
+            Shape (able, 17). Of the model's own trace: the four measurements of `between.contained`, their log-odds,
+            and whether it has one (roots have none). Of the child of it whose trace is carried most: the same. Then
+            log distance over the nearest's, over the model's distance to its own parent, and to the second nearest;
+            log-odds of coming before; how many models are nearer.
+        """
+        away = np.log(np.maximum(self.squared[row, list(able)], 1e-30)) / 2
+        ranked = np.sort(away)
+        children: dict[int, list[int]] = defaultdict(list)
+        for child, parent in self.base.items():
+            if child != row:
+                children[parent].append(child)
+        out = np.zeros((len(able), FEATURES))
+        for place, other in enumerate(able):
+            if other in self.base:
+                out[place, :4] = self.held[other][row]
+                out[place, 4], out[place, 5] = self.carried[other][row], 1.0
+            below = max(children[other], key=lambda child: self.carried[child][row], default=None)
+            if below is not None:
+                out[place, 6:10] = self.held[below][row]
+                out[place, 10], out[place, 11] = self.carried[below][row], 1.0
+            if other in self.base:
+                step = np.log(max(self.squared[other, self.base[other]], 1e-30)) / 2
+                out[place, 13] = away[place] - step
+        out[:, 12] = away - ranked[0]
+        out[:, 14] = away - ranked[min(1, len(ranked) - 1)]
+        out[:, 15] = self.older[list(able), row]
+        out[:, 16] = np.searchsorted(ranked, away)
+        return np.clip(out, -20, 20)
 
     def place(self, row: int, able: Sequence[int], against: Doubles) -> Choice | None:
         """Return the likeliest parent of a model.
@@ -100,22 +141,17 @@ class Tree:
         """
         if not able:
             return None
-        away = np.log(np.maximum(self.squared[row, able], 1e-30)) / 2
-        nearness = away - away.min()
-        own = np.array([self.carried[other][row] if other in self.carried else 0.0 for other in able])
-        is_root = np.array([other not in self.carried for other in able])
-        below = np.zeros(len(able))
-        index = {other: place for place, other in enumerate(able)}
-        for child, parent in self.base.items():
-            if parent in index and child != row:
-                below[index[parent]] = max(below[index[parent]], np.logaddexp(0, self.carried[child][row]))
-        scores = self.odds.parent(own, is_root, below, nearness, self.older[able, row]) - against
+        measured = self.measure(row, able)
+        scores = self.odds.parent(measured) - against
         chances = np.exp(scores - scores.max())
         chances /= chances.sum()
         order = np.argsort(-chances)
         best = able[int(order[0])]
         length = float(np.square(self.vectors.flat[best]).sum())
         return Choice(
-            best, float(chances[order[0]]), able[int(order[1])] if len(able) > 1 else None,
-            float(own[order[0]]), float(np.sqrt(self.squared[row, best] / max(length, 1e-30))),
-        )  # fmt: skip
+            best,
+            float(chances[order[0]]),
+            able[int(order[1])] if len(able) > 1 else None,
+            float(measured[order[0], 4]),
+            float(np.sqrt(self.squared[row, best] / max(length, 1e-30))),
+        )

@@ -1,0 +1,345 @@
+"""Copies, merges, permutations, traces and directions: each on weights whose making is known to the last bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atlas_db.terms import Relation
+from ingest.weights import greedy, mother
+from ingest.weights.between import contained, trace
+from ingest.weights.chart import chart
+from ingest.weights.copies import explain, grids, own_grid, step_noise
+from ingest.weights.direction import asymmetry
+from ingest.weights.edges import Edge
+from ingest.weights.family import Vectors, align, distances
+from ingest.weights.merges import Merge, find_merge
+from ingest.weights.model import open_model
+from ingest.weights.permute import realign
+from ingest.weights.reread import Rereader
+from tests.unit.families import HEADS, HIDDEN, INNER, LAYERS, Weights, print_of, root, stored, trained, write
+
+
+def vectors(tmp_path: Path, *models: tuple[Weights, str]) -> Vectors:
+    prints = [print_of(write(tmp_path / str(place), *model)) for place, model in enumerate(models)]
+    return align([item.sample for item in prints], [item.dtype for item in prints])
+
+
+def matrices(weights: Weights, change: object) -> Weights:
+    return {name: change(value) if "_proj" in name else value for name, value in weights.items()}  # type: ignore[operator]
+
+
+def quantized(value: np.ndarray, bits: int, group: int) -> np.ndarray:
+    blocks = value.reshape(len(value), -1, group or value.shape[1])
+    scale = np.abs(blocks).max(-1, keepdims=True) / (2 ** (bits - 1) - 1)
+    return (np.rint(blocks / scale) * scale).reshape(value.shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"])
+def test_grids_of_llama_cpp(kind: str) -> None:
+    """Our formulas against its package; it rounds the scale to 16 bits, which moves a value by 2^-11 of its block."""
+    value = np.random.default_rng(1).normal(size=(200, 32)).astype(np.float32)
+    wanted = gguf.GGMLQuantizationType[kind]
+    theirs = gguf.quants.dequantize(gguf.quants.quantize(value, wanted), wanted)
+    name = {"Q8_0": "int8/block32"}.get(kind, kind)
+    ours = grids(value, np.abs(value).max(1), np.abs(value).max(1))[name]
+    near = np.abs(ours - theirs) <= np.abs(value).max(1, keepdims=True) * 2**-10
+    assert near.mean() > 0.995
+
+
+@pytest.mark.parametrize(
+    ("change", "dtype", "kind"),
+    [
+        (lambda v: quantized(v, 8, 0), "F32", "quantized"),
+        (lambda v: quantized(v, 8, 0), "BF16", "quantized"),
+        (lambda v: quantized(v, 4, 32), "BF16", "quantized"),
+        (lambda v: np.where(np.abs(v) > 0.02, v, 0), "F32", "pruned"),
+        (lambda v: v, "BF16", "cast"),
+        (lambda v: v, "F16", "cast"),
+        (lambda v: v, "F32", "same"),
+    ],
+)
+def test_a_copy_is_explained_by_its_original_alone(tmp_path: Path, change: object, dtype: str, kind: str) -> None:
+    base = root(1)
+    sibling = trained(base, 2, 0.01)
+    family = vectors(tmp_path, (base, "F32"), (sibling, "F32"), (matrices(base, change), dtype))
+    right, wrong = explain(family, 2, 0), explain(family, 2, 1)
+    assert right.share > 0.98
+    assert right.kind == kind
+    assert wrong.share < 0.9
+    assert bool(own_grid(family, 2)) == (kind == "quantized")
+    assert not own_grid(family, 0)
+
+
+def test_a_fine_tune_is_no_copy(tmp_path: Path) -> None:
+    family = vectors(tmp_path, (root(1), "F32"), (trained(root(1), 2, 0.003), "F32"))
+    assert explain(family, 1, 0).share < 0.5
+
+
+def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
+    """Rows: 0 base, 1-4 fine-tunes, 5 a stranger of theirs below 1, 6 the merge."""
+    base = root(1)
+    tuned = [trained(base, seed, 0.1) for seed in (2, 3, 4, 5)]
+    tuned.append(trained(tuned[0], 9, 0.05))
+    made = {name: make(name, value, [model[name] for model in tuned]) for name, value in base.items()}  # type: ignore[operator]
+    family = vectors(tmp_path, *((model, "F32") for model in (base, *tuned)), (made, dtype))
+    return find_merge(family, 6, range(6), step_noise(family, 6, own_grid(family, 6)), distances(family))
+
+
+def slerp(first: np.ndarray, second: np.ndarray, part: float) -> np.ndarray:
+    angle = np.arccos(np.clip((first * second).sum() / np.linalg.norm(first) / np.linalg.norm(second), -1, 1))
+    if angle < 1e-6:
+        return first
+    return (np.sin((1 - part) * angle) * first + np.sin(part * angle) * second) / np.sin(angle)
+
+
+def ties(base: np.ndarray, models: list[np.ndarray], density: float) -> np.ndarray:
+    deltas = np.stack([model - base for model in models])
+    cut = np.quantile(np.abs(deltas).reshape(len(models), -1), 1 - density, axis=1)
+    deltas = np.where(np.abs(deltas) >= cut.reshape(-1, *[1] * base.ndim), deltas, 0)
+    sign = np.sign(deltas.sum(0))
+    agree = (np.sign(deltas) == sign) & (deltas != 0)
+    return (base + (deltas * agree).sum(0) / np.maximum(agree.sum(0), 1)).astype(np.float32)
+
+
+def dare(base: np.ndarray, models: list[np.ndarray], density: float, name: str) -> np.ndarray:
+    rng = np.random.default_rng(len(name))
+    kept = [(model - base) * (rng.random(base.shape) < density) / density for model in models]
+    return (base + sum(kept) / len(models)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize(
+    ("make", "method", "parents", "weights"),
+    [
+        (lambda n, b, m: 0.3 * m[0] + 0.7 * m[2], "linear", {1, 3}, (0.7, 0.3)),
+        (lambda n, b, m: 0.2 * m[0] + 0.5 * m[1] + 0.3 * m[3], "linear", {1, 2, 4}, (0.5, 0.3, 0.2)),
+        (lambda n, b, m: slerp(m[0], m[1], 0.4), "slerp", {1, 2}, (0.6, 0.4)),
+        (lambda n, b, m: b + 0.8 * (m[1] - b) + 0.8 * (m[2] - b), "task_arithmetic", {2, 3}, (0.8, 0.8)),
+    ],
+)
+def test_merges_and_their_weights(
+    tmp_path: Path, make: object, method: str, parents: set[int], weights: tuple[float, ...], dtype: str
+) -> None:
+    found = merged(tmp_path, make, dtype)
+    assert found is not None
+    assert set(found.parents) == parents
+    assert found.weights == pytest.approx(weights, abs=0.03)
+    if dtype == "F32":
+        assert found.method == method
+    assert (found.base == 0) == (method == "task_arithmetic")
+
+
+@pytest.mark.parametrize("method", ["ties", "dare"])
+def test_sparse_merges_name_base_and_parents(tmp_path: Path, method: str) -> None:
+    made = ties if method == "ties" else lambda base, models, density: dare(base, models, density, "x")
+    found = merged(tmp_path, lambda n, b, m: made(b, [m[1], m[3]], 0.5))
+    assert found is not None
+    assert (found.method, set(found.parents), found.base) == (method, {2, 4}, 0)
+    assert found.explained > 0.95
+
+
+def test_a_quantized_merge_still_names_its_parents(tmp_path: Path) -> None:
+    found = merged(
+        tmp_path, lambda n, b, m: quantized(0.4 * m[0] + 0.6 * m[2], 8, 0) if "_proj" in n else 0.4 * m[0] + 0.6 * m[2]
+    )
+    assert found is not None
+    assert set(found.parents) == {1, 3}
+
+
+@pytest.mark.parametrize(
+    "make", [lambda n, b, m: trained({n: m[0]}, 77, 0.05)[n], lambda n, b, m: b, lambda n, b, m: m[0] + 0.001 * m[0]]
+)
+def test_what_is_no_merge_is_not_called_one(tmp_path: Path, make: object) -> None:
+    assert merged(tmp_path, make) is None
+
+
+def test_the_parent_of_a_merge_is_not_taken_for_a_merge(tmp_path: Path) -> None:
+    """A = 2 M - B holds as exactly as M = (A + B) / 2 does."""
+    base = root(1)
+    first, second = trained(base, 2), trained(base, 3)
+    middle = {name: (value + second[name]) / 2 for name, value in first.items()}
+    family = vectors(tmp_path, (base, "F32"), (middle, "F32"), (second, "F32"), (first, "F32"))
+    assert find_merge(family, 3, [0, 1, 2], step_noise(family, 3, ""), distances(family)) is None
+    assert find_merge(family, 1, [0, 2, 3], step_noise(family, 1, ""), distances(family)) is not None
+
+
+def permuted(weights: Weights, seed: int) -> Weights:
+    rng = np.random.default_rng(seed)
+    made = dict(weights)
+    width = HIDDEN // HEADS
+    for layer in range(LAYERS):
+        at = f"model.layers.{layer}."
+        order = rng.permutation(INNER)
+        heads = (rng.permutation(HEADS)[:, None] * width + np.arange(width)).reshape(-1)
+        for name in ("gate", "up"):
+            made[f"{at}mlp.{name}_proj.weight"] = weights[f"{at}mlp.{name}_proj.weight"][order]
+        made[f"{at}mlp.down_proj.weight"] = weights[f"{at}mlp.down_proj.weight"][:, order]
+        for name in "qkv":
+            made[f"{at}self_attn.{name}_proj.weight"] = weights[f"{at}self_attn.{name}_proj.weight"][heads]
+        made[f"{at}self_attn.o_proj.weight"] = weights[f"{at}self_attn.o_proj.weight"][:, heads]
+    return made
+
+
+def test_a_permutation_is_undone_to_the_last_bit(tmp_path: Path) -> None:
+    base = root(1)
+    write(tmp_path / "a", base)
+    write(tmp_path / "b", permuted(base, 4))
+    with open_model(tmp_path / "a") as original, open_model(tmp_path / "b") as moved:
+        found = realign(moved, original)
+        assert found is not None
+        for name, matrix in original.matrices.items():
+            rows = np.arange(matrix.rows)
+            np.testing.assert_array_equal(found[0].matrices[name].read(rows[::-1]), matrix.read(rows[::-1]))
+        assert realign(original, original) is None
+
+
+def test_models_whose_units_do_not_match_are_not_realigned(tmp_path: Path) -> None:
+    write(tmp_path / "a", root(1))
+    write(tmp_path / "b", root(2))
+    with open_model(tmp_path / "a") as one, open_model(tmp_path / "b") as other:
+        assert realign(one, other) is None
+
+
+def test_a_descendant_carries_the_trace_and_a_sibling_does_not(tmp_path: Path) -> None:
+    base = root(1)
+    near = trained(base, 2)
+    child, sibling = trained(near, 3), trained(base, 4, 0.05)
+    family = vectors(tmp_path, *((model, "F32") for model in (base, near, child, sibling)))
+    share = contained(family, trace(family, 1, 0), [2, 3])[:, 0]
+    assert share[0] == pytest.approx(1, abs=0.15)
+    assert share[1] == pytest.approx(0, abs=0.15)
+
+
+def test_drift_that_siblings_share_is_no_trace(tmp_path: Path) -> None:
+    """Both move by the same rank-two drift, ten times their own noise: the plain share is near one, the trace is not."""
+    base, rng = root(1), np.random.default_rng(5)
+    drift = {
+        name: (rng.normal(size=(len(value), 2)) @ rng.normal(size=(2, value.shape[1])) * 0.02).astype(np.float32)
+        for name, value in base.items()
+        if value.ndim > 1
+    }
+    drifted = {name: value + drift.get(name, 0) for name, value in base.items()}
+    first, second = trained(drifted, 6, 0.03), trained(drifted, 7, 0.03)
+    family = vectors(tmp_path, *((model, "F32") for model in (base, first, second)))
+    share, plain = contained(family, trace(family, 1, 0), [2])[0, :2]
+    assert plain > 0.9
+    assert abs(share) < 0.35
+
+
+def test_a_child_holds_its_parents_tail_and_not_the_other_way_round(tmp_path: Path) -> None:
+    base = root(1)
+    family = vectors(tmp_path, (base, "F32"), (trained(base, 2, 0.3), "F32"))
+    measured = asymmetry(family, distances(family))
+    assert measured[0, 1, 0] < 0.1 < measured[1, 0, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 9), st.integers(0, 10_000))
+def test_arborescences_are_as_cheap_as_networkx_finds(count: int, seed: int) -> None:
+    cost = np.random.default_rng(seed).integers(1, 60, (count, count)).astype(float)
+    parents = mother.minimum_arborescence(cost)
+    assert parents.count(-1) == 1
+    graph = nx.DiGraph()
+    graph.add_weighted_edges_from((i, j, cost[i, j]) for i in range(count) for j in range(count) if i != j)
+    best = nx.minimum_spanning_arborescence(graph).size("weight")
+    assert sum(cost[parent, child] for child, parent in enumerate(parents) if parent >= 0) == best
+    tree = nx.DiGraph((parent, child) for child, parent in enumerate(parents) if parent >= 0)
+    assert nx.is_arborescence(tree)
+
+
+def test_paper_002s_parts() -> None:
+    rng = np.random.default_rng(3)
+    layers = {"a": rng.normal(size=(40, 40)).astype(np.float32), "b": rng.normal(size=(40, 40)).astype(np.float32)}
+    moved = {name: value + 3 for name, value in layers.items()}
+    assert mother.weight_distance(layers, moved) == pytest.approx(3 * 40, rel=1e-5)
+    low = {n: v + np.outer(rng.normal(size=40), rng.normal(size=40)).astype(np.float32) for n, v in layers.items()}
+    assert mother.lora_distance(layers, low) == 1
+    assert mother.kurtosis(rng.normal(size=200_000)) == pytest.approx(3, abs=0.1)
+    assert mother.kurtosis(rng.uniform(size=200_000)) == pytest.approx(1.8, abs=0.05)
+    higher = mother.direction_matrix([5.0, 1.0])
+    assert higher.tolist() == [[False, True], [False, False]]
+    cost = mother.cost_matrix(np.array([[0.0, 1.0], [1.0, 0.0]]), higher, mother.stage_matrix(["specialise"] * 2))
+    assert cost[0, 1] < cost[1, 0]
+    turned = mother.cost_matrix(np.array([[0.0, 1.0], [1.0, 0.0]]), higher, mother.stage_matrix(["generalise"] * 2))
+    assert turned[0, 1] > turned[1, 0]
+
+
+def test_paper_002_recovers_two_trees_it_is_told_the_stage_of() -> None:
+    """Specialization makes weights less tailed: uniform noise lowers the kurtosis of heavy-tailed roots."""
+    rng = np.random.default_rng(8)
+    models: list[dict[str, np.ndarray]] = []
+    truth: list[int] = []
+    for _ in range(2):
+        top = len(models)
+        models.append({"w": rng.standard_t(5, (60, 60)).astype(np.float32)})
+        truth.append(-1)
+        for parent in (top, top, top + 1):
+            models.append({"w": models[parent]["w"] + rng.uniform(-0.4, 0.4, (60, 60)).astype(np.float32)})
+            truth.append(parent)
+    assert mother.recover(models, ["specialise"] * len(models), 2) == truth
+
+
+def test_paper_000_puts_quantized_models_at_leaves_and_sees_merges() -> None:
+    rng = np.random.default_rng(2)
+    base = rng.normal(size=4000)
+    first, second = base + 0.1 * rng.normal(size=4000), base + 0.1 * rng.normal(size=4000)
+    values = np.stack(
+        (base, first, second, np.round(first * 20) / 20, (first + second) / 2, first + 0.05 * rng.normal(size=4000))
+    )
+    found = greedy.recover(values, ["1", "2", "3", "4", "5", "6"], [False, False, False, True, False, False])
+    assert found[:4] == [(), (0,), (0,), (1,)]
+    assert set(found[4]) == {1, 2}
+    assert found[5] == (1,)
+
+
+def edge_set(edges: list[Edge]) -> set[tuple[str, str, str]]:
+    return {(edge.child, edge.parent, edge.relation.value) for edge in edges}
+
+
+def small_family(tmp_path: Path) -> list[tuple[str, str, str]]:
+    base = root(1)
+    tuned, other = trained(base, 2), trained(base, 3)
+    grand = trained(tuned, 4, 0.06)
+    models = {
+        "base": (base, "F32"), "tuned": (tuned, "F32"), "other": (other, "F32"), "grand": (grand, "F32"),
+        "copy": (tuned, "F32"), "cast": (other, "BF16"), "int8": (matrices(tuned, lambda v: quantized(v, 8, 0)), "BF16"),
+        "merge": ({n: 0.5 * v + 0.5 * other[n] for n, v in tuned.items()}, "F32"),
+        "permuted": (permuted(grand, 5), "F32"), "stranger": (root(50), "F32"),
+    }  # fmt: skip
+    for place, (name, (weights, dtype)) in enumerate(models.items()):
+        write(tmp_path / name, stored(weights, dtype), dtype, shards=1 + place % 2)
+    return [
+        ("tuned", "base", "finetune"), ("other", "base", "finetune"), ("grand", "tuned", "finetune"),
+        ("copy", "tuned", "duplicate"), ("cast", "other", "quantized"), ("int8", "tuned", "quantized"),
+        ("merge", "tuned", "merge"), ("merge", "other", "merge"), ("permuted", "grand", "duplicate"),
+    ]  # fmt: skip
+
+
+def test_a_whole_family_is_charted_in_any_order(tmp_path: Path) -> None:
+    truth = set(small_family(tmp_path))
+    names = sorted(path.name for path in tmp_path.iterdir())
+    days = {name: f"2024-01-{day:02d}" for day, name in enumerate(
+        ["base", "tuned", "other", "grand", "copy", "cast", "int8", "merge", "permuted", "stranger"], 1)}  # fmt: skip
+    prints = [print_of(tmp_path / name, name, days[name]) for name in names]
+    edges = chart(prints, Rereader())
+    assert edge_set(edges) == truth
+    assert edge_set(chart(prints[::-1], Rereader())) == truth
+    assert min(edge.confidence for edge in edges) > 0.5
+    weights = {edge.parent: edge.evidence["weight"] for edge in edges if edge.relation is Relation.MERGE}
+    assert weights == pytest.approx({"tuned": 0.5, "other": 0.5}, abs=0.03)
+
+
+def test_without_the_weights_at_hand_the_fingerprints_speak(tmp_path: Path) -> None:
+    left_out = ("permuted", "copy")
+    truth = {edge for edge in small_family(tmp_path) if edge[0] not in left_out}
+    names = [path.name for path in tmp_path.iterdir() if path.name not in left_out]
+    edges = edge_set(chart([print_of(tmp_path / name, name) for name in names], None, time=False))
+    assert len(edges & truth) >= len(truth) - 2
+    assert not any("stranger" in edge for edge in edges)
