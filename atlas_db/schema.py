@@ -152,6 +152,7 @@ _MODEL = NodeType(
         Property("card_length", "integer", "Length of the model card without front matter", "characters"),
         Property("weights_family", "string", "Id of the root of the family that the newest chart put its weights in"),
         Property("weights_content", "string", "Hash of tensor names, sides and sampled values; equal for copies"),
+        Property("weights_run_id", "string", "The chart that wrote the two above"),
         Property("audit_verdict", "string", "Worst verdict of the newest audit"),
         Property("audit_findings", "integer", "Findings of the newest audit", "findings"),
         Property("audit_run_id", "string", "The audit that wrote the two above"),

@@ -145,7 +145,8 @@ def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadRepor
         _undo_load(store, undo, rows)
     else:
         _remove_edges(store, run_id, rows)
-        _forget_verdicts(store, run_id, rows)
+        for prefix in ("audit_", "weights_"):
+            _forget_written(store, prefix, run_id, rows)
     report = LoadReport(run_id=run_id)
     facts, statements = read_facts(store)
     relink(
@@ -228,10 +229,11 @@ def _remove_edges(store: Store, run_id: str, rows: int) -> None:
             Batches(store, rows).send(found, partial(_delete_edges, rel.type, source, target))
 
 
-def _forget_verdicts(store: Store, run_id: str, rows: int) -> None:
-    names = tuple(sorted(name for name in SCHEMA.node("Model").names if name.startswith("audit_")))
-    audited = store.pages(all_nodes("Model", ("id", "audit_run_id"), having="audit_run_id"))
-    cleared = [[identifier, *(None for _ in names)] for identifier, run in audited if run == run_id]
+def _forget_written(store: Store, prefix: str, run_id: str, rows: int) -> None:
+    """Clear the properties that an audit or a chart wrote to models."""
+    names = tuple(sorted(name for name in SCHEMA.node("Model").names if name.startswith(prefix)))
+    written = store.pages(all_nodes("Model", ("id", f"{prefix}run_id"), having=f"{prefix}run_id"))
+    cleared = [[identifier, *(None for _ in names)] for identifier, run in written if run == run_id]
     Batches(store, rows).send(cleared, lambda tx, chunk: tx.send(set_nodes("Model", names), chunk))
 
 

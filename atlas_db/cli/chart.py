@@ -67,11 +67,11 @@ def chart(
         _write(edges, out)
     counts: dict[str, Any] = {}
     if store is not None:
-        from ingest.weights.testify import testify
+        from ingest.weights.witness import write_chart
 
         settings = settings_for(store)
         with opened(settings) as graph:
-            counts = testify(graph, home_of(settings), list(known.values()), edges, dry_run=dry_run)
+            counts = write_chart(graph, home_of(settings), list(known.values()), edges, dry_run=dry_run)
     _show(edges, len(known), counts, form)
 
 

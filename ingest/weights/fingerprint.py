@@ -99,11 +99,12 @@ def fingerprint(model: OpenModel, model_id: str, created_at: str = "") -> Finger
     Raises:
         WeightsError: A file ends before what its header promised.
     """
-    names, moments = take_moments(model)
+    names, moments, damaged = take_moments(model)
     sample = take_sample(model, SKETCH)
     problems = list(model.problems)
-    if not np.isfinite(sample.values).all() or not np.isfinite(moments).all():
-        problems.append("holds values that are no numbers (NaN or infinity)")
+    if damaged or not np.isfinite(sample.values).all():
+        where = f" in {', '.join(damaged[:3])}" if damaged else ""
+        problems.append(f"holds values that are no numbers (NaN or infinity){where}")
     return Fingerprint(
         id=model_id,
         created_at=created_at,
@@ -155,8 +156,13 @@ def _positions(matrix: Matrix, wanted: int) -> tuple[Keys, Floats, Floats, Float
     return at.keys, values, row_max.astype(np.float32), block_max.astype(np.float32)
 
 
-def take_moments(model: OpenModel) -> tuple[list[str], Floats]:
-    """Return names and moments of at most 240 tensors, each from rows enough for 16,384 elements."""
+def take_moments(model: OpenModel) -> tuple[list[str], Floats, list[str]]:
+    """Return names and moments of at most 240 tensors, each from rows enough for 16,384 elements.
+
+    Returns:
+        Names; moments of the numbers among the elements, shape (tensors, 5); names of tensors with others.
+    """
+    damaged = []
     chosen = sorted(model.matrices.values(), key=lambda matrix: (matrix.vector, name_hash(matrix.name)))[:MAX_MOMENTS]
     chosen.sort(key=lambda matrix: matrix.name)
     out = np.empty((len(chosen), len(MOMENTS)), np.float32)
@@ -165,8 +171,11 @@ def take_moments(model: OpenModel) -> tuple[list[str], Floats]:
         if model.size > LARGE:
             rows = min(rows, max(2, matrix.rows // 200))
         values = matrix.read(np.sort(row_order(matrix.name, matrix.rows, rows))).astype(np.float64).reshape(-1)
-        out[place] = _moments(values[np.isfinite(values)])
-    return [matrix.name for matrix in chosen], out
+        numbers = values[np.isfinite(values)]
+        if len(numbers) < len(values):
+            damaged.append(matrix.name)
+        out[place] = _moments(numbers)
+    return [matrix.name for matrix in chosen], out, damaged
 
 
 def _moments(values: npt.NDArray[np.float64]) -> tuple[float, ...]:

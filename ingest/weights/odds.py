@@ -15,19 +15,31 @@ import numpy as np
 from ingest.weights.family import Doubles
 
 
+class Trees(msgspec.Struct, frozen=True):
+    """Boosted decision trees.
+
+    Attributes:
+        base: Log-odds before any tree.
+        nodes: Of each tree, by node: feature, threshold, left and right child (0 for a leaf), value.
+    """
+
+    base: float
+    nodes: list[tuple[list[int], list[float], list[int], list[int], list[float]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Odds:
     """Weights of the logistic models.
 
     Attributes:
         trace: Intercept and 18 weights of `between.features`.
-        choice: Weights of a parent: its trace carried, a root's constant, a child's trace carried, log distance, order.
+        trees: Boosted trees over `Tree.measure`.
         direction: Weights of the measurements of `direction.asymmetry`.
         member: Weights of `adapters.member_features`.
     """
 
     trace: tuple[float, ...]
-    choice: tuple[float, float, float, float, float]
+    trees: Trees
     direction: tuple[float, float, float, float, float]
     member: tuple[float, float, float, float, float, float, float]
 
@@ -36,11 +48,17 @@ class Odds:
         return np.asarray(self.trace[0] + features @ np.array(self.trace[1:]))
 
     def parent(self, measured: Doubles) -> Doubles:
-        """Return scores of parents from `Tree.measure`, shape (n,)."""
-        carried, root, child, near, order = self.choice
-        own = np.where(measured[:, 5] > 0, carried * measured[:, 4], root)
-        below = np.where(measured[:, 11] > 0, np.logaddexp(0, measured[:, 10]), 0)
-        return np.asarray(own - child * below - near * measured[:, 12] - order * np.logaddexp(0, -measured[:, 15]))
+        """Return log-odds of parents from `Tree.measure`, shape (n,): the sum of what each tree's leaf says."""
+        total = np.full(len(measured), self.trees.base)
+        for features, thresholds, lefts, rights, values in self.trees.nodes:
+            at = np.zeros(len(measured), np.int64)
+            feature, left, right = np.array(features), np.array(lefts), np.array(rights)
+            threshold, value = np.array(thresholds), np.array(values)
+            while (inner := left[at] > 0).any():
+                goes_left = measured[np.arange(len(at)), feature[at]] <= threshold[at]
+                at = np.where(inner, np.where(goes_left, left[at], right[at]), at)
+            total += value[at]
+        return total
 
 
 @cache

@@ -25,7 +25,7 @@ METHOD = "weights@1"
 ROWS = 2000
 
 
-def testify(
+def write_chart(
     store: Store, home: Path, prints: Sequence[Fingerprint], edges: Sequence[Edge], *, dry_run: bool = False
 ) -> dict[str, Any]:
     """Write a chart as inferred testimony; an earlier chart of the same models is replaced.
@@ -50,14 +50,21 @@ def testify(
         run_id = begin(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
         plan, counts = _plan(store, charted, families, edges, as_of, run_id)
         rows = [
-            {"id": item.id, "set": {"weights_family": families[item.id] or None, "weights_content": item.content}}
+            {
+                "id": item.id,
+                "set": {
+                    "weights_family": families[item.id] or None,
+                    "weights_content": item.content,
+                    "weights_run_id": run_id,
+                },
+            }
             for item in prints
         ]
         names = [{"id": item.id, "name": item.id.rpartition("/")[2], "placeholder": True} for item in prints]
         batches = Batches(store, ROWS)
         batches.send(names, partial(_send, "ensure"))
         batches.send(rows, partial(_send, "set"))
-        plan.write(store, {name: facts for name, facts in read_facts(store)[0].items()}, ROWS)
+        plan.write(store, read_facts(store)[0], ROWS)
         finish(store, run_id, counts)
     return {**counts, "run_id": run_id}
 

@@ -1,0 +1,131 @@
+"""Scores a chart against the truth of a zoo: typed edges, kinds, families, direction, calibration."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ingest.weights.edges import Edge
+from ingest.weights.witness import family_of
+
+
+@dataclass(slots=True)
+class Score:
+    """What a chart got right.
+
+    Attributes:
+        right: Edges with child, parent and relation right.
+        wrong: Edges that are not.
+        wanted: Edges that are true and not optional.
+        found: Of these, how many were named.
+        kinds: (found, wanted) by how the child was made.
+        confidence: Pairs (confidence, right) of all scored edges.
+        directed: Pairs of models rightly joined: (as the truth has it, the other way round).
+        families: Adjusted Rand index of the families.
+        strangers: Edges between models of different families, merges across families left out.
+        roots: (kept, all) roots.
+    """
+
+    right: int = 0
+    wrong: int = 0
+    wanted: int = 0
+    found: int = 0
+    kinds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    confidence: list[tuple[float, bool]] = field(default_factory=list)
+    directed: list[int] = field(default_factory=lambda: [0, 0])
+    families: float = 0.0
+    strangers: int = 0
+    roots: list[int] = field(default_factory=lambda: [0, 0])
+
+    @property
+    def precision(self) -> float:
+        """Share of edges that are right."""
+        return self.right / max(self.right + self.wrong, 1)
+
+    @property
+    def recall(self) -> float:
+        """Share of true edges that were found."""
+        return self.found / max(self.wanted, 1)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of both."""
+        return 2 * self.precision * self.recall / max(self.precision + self.recall, 1e-12)
+
+
+def read_truth(path: Path) -> dict[str, Any]:
+    """Read a zoo's `truth.json`."""
+    truth: dict[str, Any] = json.loads(path.read_text())
+    return truth
+
+
+def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, str], models: Sequence[Any]) -> Score:
+    """Score a chart.
+
+    Args:
+        edges: The chart.
+        truth: What `make` wrote.
+        same: Content hash of each model: a parent's exact copy counts as the parent, as none can tell them apart.
+        models: Fingerprints of all models that were readable.
+    """
+    out = Score()
+    nodes = {node["id"]: node for node in truth["nodes"]}
+    wanted: dict[tuple[str, str], Any] = {(edge["child"], edge["parent"]): edge for edge in truth["edges"]}
+    by_child: dict[str, list[Any]] = defaultdict(list)
+    for edge in truth["edges"]:
+        by_child[edge["child"]].append(edge)
+    named: set[tuple[str, str]] = set()
+    for edge in edges:
+        twin = (e for e in by_child[edge.child] if same.get(e["parent"], e["parent"]) == same.get(edge.parent))
+        match = wanted.get((edge.child, edge.parent)) or next(twin, None)
+        if match is not None and match["optional"] and match["kind"].startswith("merge"):
+            continue
+        right = match is not None and edge.relation in match["relation_accept"]
+        out.right += right
+        out.wrong += not right
+        out.confidence.append((edge.confidence, right))
+        if right and match is not None:
+            named.add((match["child"], match["parent"]))
+        out.directed[0] += (edge.child, edge.parent) in wanted
+        out.directed[1] += (edge.parent, edge.child) in wanted
+        kind = nodes[edge.child]["kind"]
+        out.strangers += nodes[edge.child]["family"] != nodes[edge.parent]["family"] and not kind.startswith("merge")
+    for pair, edge in wanted.items():
+        if not edge["optional"]:
+            out.wanted += 1
+            out.found += pair in named
+            out.kinds[edge["kind"]][0] += pair in named
+            out.kinds[edge["kind"]][1] += 1
+    family = family_of(models, edges)
+    full = [item.id for item in models if not item.adapter]
+    out.families = rand_index([nodes[model]["family"] for model in full], [family[model] for model in full])
+    children = {edge.child for edge in edges}
+    out.roots = [sum(root not in children for root in truth["roots"]), len(truth["roots"])]
+    return out
+
+
+def rand_index(first: Sequence[str], second: Sequence[str]) -> float:
+    """Return the adjusted Rand index of two partitions (Hubert and Arabie 1985)."""
+    pairs = sum(n * (n - 1) / 2 for n in Counter(zip(first, second, strict=True)).values())
+    ones = sum(n * (n - 1) / 2 for n in Counter(first).values())
+    others = sum(n * (n - 1) / 2 for n in Counter(second).values())
+    whole = len(first) * (len(first) - 1) / 2
+    expected = ones * others / max(whole, 1)
+    most = (ones + others) / 2
+    return 1.0 if most == expected else (pairs - expected) / (most - expected)
+
+
+def calibration_error(confidence: Sequence[tuple[float, bool]], bins: int = 10) -> float:
+    """Return the expected calibration error over equal-width bins (Naeini et al. 2015)."""
+    table = np.array(confidence, float)
+    place = np.minimum((table[:, 0] * bins).astype(int), bins - 1)
+    return float(sum(
+        abs(table[place == b, 0].mean() - table[place == b, 1].mean()) * (place == b).mean()
+        for b in range(bins) if (place == b).any()
+    ))  # fmt: skip

@@ -1,0 +1,108 @@
+"""A chart in the graph, on both engines: verified, undeclared, contradicted; again, one model more, and taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atlas_db.store.bolt import Store
+from cypher.library import find
+from ingest.runs import list_runs, rollback
+from ingest.weights.chart import chart
+from ingest.weights.fingerprint import Fingerprint
+from ingest.weights.reread import Rereader
+from ingest.weights.witness import write_chart
+from tests.graphs import child, load_rows, model, pairs, whole
+from tests.unit.families import print_of, root, trained, write
+
+BASE, STRANGE = "org/base", "other/stranger"
+
+
+@pytest.fixture(scope="module")
+def prints(tmp_path_factory: pytest.TempPathFactory) -> list[Fingerprint]:
+    folder = tmp_path_factory.mktemp("weights")
+    base = root(1)
+    tuned = trained(base, 2)
+    models = {
+        BASE: base, "org/tuned": tuned, "me/grand": trained(tuned, 3), "me/quiet": trained(base, 4),
+        "me/liar": trained(base, 5), STRANGE: root(9),
+        "me/merge": {name: (value + base[name]) / 2 for name, value in tuned.items()},
+    }  # fmt: skip
+    made = []
+    for day, (name, weights) in enumerate(models.items(), 1):
+        write(folder / name, weights)
+        made.append(print_of(folder / name, name, f"2024-02-{day:02d}"))
+    return made
+
+
+ROWS: list[dict[str, Any]] = [
+    model(BASE), model(STRANGE), child("org/tuned", f"finetune:{BASE}"), child("me/grand", "finetune:org/tuned"),
+    model("me/quiet"), child("me/liar", f"finetune:{STRANGE}"), child("me/elsewhere", f"finetune:{BASE}"),
+]  # fmt: skip
+
+
+def charted(store: Store, prints: list[Fingerprint], home: Path) -> dict[str, Any]:
+    return write_chart(store, home, prints, chart(prints, Rereader()))
+
+
+def test_statuses(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> None:
+    load_rows(store, tmp_path, ROWS)
+    counts = charted(store, prints, tmp_path)
+    assert pairs(store, "DERIVED_FROM", "status") == {
+        ("org/tuned", BASE, "verified"), ("me/grand", "org/tuned", "verified"), ("me/quiet", BASE, "undeclared"),
+        ("me/liar", BASE, "undeclared"), ("me/liar", STRANGE, "contradicted"), ("me/elsewhere", BASE, "declared"),
+        ("me/merge", BASE, "undeclared"), ("me/merge", "org/tuned", "undeclared"),
+    }  # fmt: skip
+    assert pairs(store, "DERIVED_FROM") >= {("me/merge", BASE, "merge"), ("me/liar", BASE, "finetune")}
+    assert (counts["contradicted"], counts["verified"]) == (1, 2)
+    (row,) = store.ask(find("contradicted").text, {"limit": 10})[1]
+    assert (row["child"], row["parent"]) == ("me/liar", STRANGE)
+    assert {row["child"] for row in store.ask(find("undeclared").text, {"limit": 10})[1]} == {
+        "me/quiet",
+        "me/liar",
+        "me/merge",
+    }
+
+
+def test_charting_again_and_loading_again_change_nothing(
+    store: Store, tmp_path: Path, prints: list[Fingerprint]
+) -> None:
+    load_rows(store, tmp_path, ROWS)
+    charted(store, prints, tmp_path)
+    before = whole(store)
+    again = charted(store, prints, tmp_path)
+    assert not {"created", "changed", "removed"} & again.keys()
+    nodes, edges = whole(store)
+    assert edges == before[1]
+    load_rows(store, tmp_path, ROWS)
+    assert whole(store)[1] == before[1]
+
+
+def test_one_model_more_leaves_the_others_as_they_are(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> None:
+    load_rows(store, tmp_path, ROWS)
+    charted(store, [item for item in prints if item.id != "me/grand"], tmp_path)
+    without = pairs(store, "DERIVED_FROM", "status")
+    assert ("me/grand", "org/tuned", "declared") in without
+    charted(store, prints, tmp_path)
+    assert pairs(store, "DERIVED_FROM", "status") - without == {("me/grand", "org/tuned", "verified")}
+
+
+def test_a_chart_can_be_taken_back(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> None:
+    load_rows(store, tmp_path, ROWS)
+    before = whole(store)
+    run = charted(store, prints, tmp_path)["run_id"]
+    assert {row["kind"] for row in list_runs(store)} == {"load", "chart"}
+    assert whole(store) != before
+    rollback(store, run, tmp_path, 500)
+    assert whole(store) == before
+
+
+def test_a_dry_run_writes_nothing(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> None:
+    load_rows(store, tmp_path, ROWS)
+    before = whole(store)
+    counts = write_chart(store, tmp_path, prints, chart(prints, Rereader()), dry_run=True)
+    assert counts["contradicted"] == 1
+    assert whole(store) == before
+    assert len(list_runs(store)) == 1
