@@ -96,7 +96,12 @@ def _weights(
 
 
 def _low_rank(
-    node: Node, parent: Weights, shape: Shape, draw: Any, rng: random.Random, detail: dict[str, Any]
+    node: Node,
+    parent: Weights,
+    shape: Shape,
+    draw: Callable[[], torch.Tensor],
+    rng: random.Random,
+    detail: dict[str, Any],
 ) -> Weights:
     rank = rng.choice((2, 4, 8, 8, 16))
     targets = rng.choice((("q_proj", "v_proj"), ALL_TARGETS, ("q_proj", "k_proj", "v_proj", "o_proj")))
@@ -132,7 +137,8 @@ def _merge(
 
 
 def _transform(
-    node: Node, parent: Weights, shape: Shape, draw: Any, rng: random.Random, generator: torch.Generator  # noqa: ANN401
+    node: Node, parent: Weights, shape: Shape, draw: Callable[[], torch.Tensor], rng: random.Random,
+    generator: torch.Generator,
 ) -> Weights:  # fmt: skip
     if node.kind.endswith("_deq"):
         bits = 8 if "int8" in node.kind else 4

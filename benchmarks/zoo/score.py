@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ingest.weights.edges import Edge
-from ingest.weights.witness import family_of
+from ingest.weights.edges import Edge, family_of
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -32,27 +32,43 @@ def attach(prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, 
         prints: All fingerprints.
         edges: The chart of the others.
         time: Whether dates count as evidence.
-        declared: Whether the base that an adapter names is believed, where its sides fit.
+        declared: Whether the base that an adapter names is believed.
     """
+    known = {item.id for item in prints if not item.adapter}
+    named = [item for item in prints if declared and item.adapter and item.declared in known]
+    found = [
+        Edge(item.id, item.declared, Relation.ADAPTER, DECLARED, {"test": "adapter", "declared": True})
+        for item in named
+    ]
+    done = {item.id for item in named}
+    weights = np.array(load_odds(True).member)
+    for adapter, measured, table in member_tables([item for item in prints if item.id not in done], edges, time=time):
+        scores = table @ weights
+        chances = np.exp(scores - scores.max())
+        chances /= chances.sum()
+        best = int(np.argmax(chances))
+        evidence = {"test": "adapter", "energy": round(float(measured[best][1][0]), 3), "rank": adapter.rank}
+        found.append(Edge(adapter.id, measured[best][0].id, Relation.ADAPTER, float(chances[best]), evidence))
+    return found
+
+
+def member_tables(
+    prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool
+) -> Iterator[tuple[Fingerprint, list[tuple[Fingerprint, Doubles]], Doubles]]:
+    """Yield each adapter that fits a family, its members as measured, and their features."""
     parent: dict[str, str] = {}
     for edge in edges:
         parent.setdefault(edge.child, edge.parent)
     leaves = {edge.child for edge in edges if edge.relation in _LEAVES}
     children = Counter(edge.parent for edge in edges)
-    bases = [item for item in prints if not item.adapter and item.id not in leaves and item.location]
     families: dict[str, list[Fingerprint]] = {}
-    for item in bases:
-        families.setdefault(_top(item.id, parent), []).append(item)
-    found: list[Edge] = []
+    for item in prints:
+        if not item.adapter and item.id not in leaves and item.location:
+            families.setdefault(_top(item.id, parent), []).append(item)
     for adapter in (item for item in prints if item.adapter):
-        named = next((item for item in bases if declared and item.id == adapter.declared), None)
-        if named is not None:
-            found.append(Edge(adapter.id, named.id, Relation.ADAPTER, DECLARED, {"test": "adapter", "declared": True}))
-            continue
-        made = _attach(adapter, families, children, parent, time=time)
-        if made is not None:
-            found.append(made)
-    return found
+        members = _family(adapter, families, children, parent)
+        if members:
+            yield adapter, members, _table(adapter, members, children, parent, time=time)
 
 
 def _top(model: str, parent: dict[str, str]) -> str:
@@ -63,38 +79,27 @@ def _top(model: str, parent: dict[str, str]) -> str:
     return model
 
 
-def _attach(
-    adapter: Fingerprint, families: dict[str, list[Fingerprint]], children: Counter[str], parent: dict[str, str],
-    *, time: bool,
-) -> Edge | None:  # fmt: skip
+def _family(
+    adapter: Fingerprint, families: Mapping[str, list[Fingerprint]], children: Counter[str], parent: Mapping[str, str]
+) -> list[tuple[Fingerprint, Doubles]]:
+    """Measure the members of the family that an adapter fits best; none where it fits no better than chance."""
     try:
         with open_model(Path(adapter.location)) as model:
             parts = factors(model)
     except (WeightsError, OSError):
-        return None
-    first = {top: _measure(parts, _chosen(members, children, parent)[0]) for top, members in families.items()}
-    fitting = {top: measured for top, measured in first.items() if measured is not None}
-    if not fitting:
-        return None
-    top = max(fitting, key=lambda key: float(fitting[key][0]))
-    if fitting[top][0] < FAMILY:
-        return None
-    members = _chosen(families[top], children, parent)
-    measured = [(item, values) for item in members if (values := _measure(parts, item)) is not None]
-    table = _table(adapter, measured, children, parent, time=time)
-    scores = table @ np.array(load_odds(True).member)
-    chances = np.exp(scores - scores.max())
-    chances /= chances.sum()
-    best = int(np.argmax(chances))
-    evidence = {
-        "test": "adapter", "family": top, "energy": round(float(fitting[top][0]), 3),
-        "strangers": round(max((float(v[0]) for k, v in fitting.items() if k != top), default=0.0), 3),
-        "rank": adapter.rank,
-    }  # fmt: skip
-    return Edge(adapter.id, measured[best][0].id, Relation.ADAPTER, float(chances[best]), evidence)
+        return []
+    best, most = None, FAMILY
+    for top, members in families.items():
+        measured = _measure(parts, _chosen(members, children, parent)[0])
+        if measured is not None and measured[0] >= most:
+            best, most = top, float(measured[0])
+    if best is None:
+        return []
+    members = _chosen(families[best], children, parent)
+    return [(item, values) for item in members if (values := _measure(parts, item)) is not None]
 
 
-def _chosen(members: Sequence[Fingerprint], children: Counter[str], parent: dict[str, str]) -> list[Fingerprint]:
+def _chosen(members: Sequence[Fingerprint], children: Counter[str], parent: Mapping[str, str]) -> list[Fingerprint]:
     return sorted(members, key=lambda item: (item.id in parent, -children[item.id], item.id))[:MEMBERS]
 
 
@@ -108,7 +113,7 @@ def _measure(parts: dict[str, Factors], base: Fingerprint) -> Doubles | None:
 
 def _table(
     adapter: Fingerprint, measured: Sequence[tuple[Fingerprint, Doubles]], children: Counter[str],
-    parent: dict[str, str], *, time: bool,
+    parent: Mapping[str, str], *, time: bool,
 ) -> Doubles:  # fmt: skip
     own = _day(adapter.created_at) if time else None
     days, later = np.zeros(len(measured)), np.zeros(len(measured))

@@ -131,7 +131,9 @@ def _fill(model: OpenModel, folder: ModelFolder) -> None:
         # Several files in one repository are the same model at several sizes: the largest says most.
         file = max(folder.gguf, key=lambda each: (each.stat().st_size, each.name))
         model.size = file.stat().st_size
-        for tensor in read_gguf(file):
+        tensors = read_gguf(file)
+        model.heads = model.heads or max((tensor.heads for tensor in tensors), default=0)
+        for tensor in tensors:
             name = from_gguf(tensor.name)
             model.matrices[name] = Matrix(
                 name, tensor.rows, tensor.columns, tensor.dtype, tensor.rows == 1, tensor.read, tensor.row_bytes

@@ -18,7 +18,7 @@ from atlas_db.terms import Outcome, RunKind, Source
 from ingest.relink import Plan, read_edges, read_facts, read_families, read_testimony
 from ingest.resolve import fuse_all
 from ingest.runs import begin, finish, writing
-from ingest.weights.edges import Edge, known_date
+from ingest.weights.edges import Edge, family_of, known_date
 from ingest.weights.fingerprint import VERSION, Fingerprint
 
 METHOD = "weights@1"
@@ -71,25 +71,6 @@ def write_chart(
 
 def _send(what: str, tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     tx.send(ensure_nodes("Model") if what == "ensure" else merge_nodes("Model"), rows)
-
-
-def family_of(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str, str]:
-    """Return the family of each model: the top of the chain of its surest parents; adapters without one have none."""
-    parent: dict[str, tuple[float, str]] = {}
-    for edge in edges:
-        if edge.child not in parent or edge.confidence > parent[edge.child][0]:
-            parent[edge.child] = (edge.confidence, edge.parent)
-
-    def top(model: str) -> str:
-        seen = {model}
-        while model in parent and parent[model][1] not in seen:
-            model = parent[model][1]
-            seen.add(model)
-        return model
-
-    return {item.id: top(item.id) for item in prints if not item.adapter or item.id in parent} | {
-        item.id: "" for item in prints if item.adapter and item.id not in parent
-    }
 
 
 def _plan(

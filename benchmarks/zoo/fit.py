@@ -1,0 +1,266 @@
+"""Fits what the chart has learned: `python -m benchmarks.zoo.fit ZOO... --out ingest/weights/data/odds.json`.
+
+Needs scikit-learn, and zoos made by `python -m benchmarks.zoo`. In order, as each stands on the one before: whether a
+trace is carried (logistic), which of two came first (logistic, antisymmetric), the parent among all (boosted trees over
+what `Tree.measure` measures, collected while trees grow), the member among an adapter's family (conditional logistic).
+Prints accuracies on zoos left out of the fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks.zoo.score import read_truth
+from ingest.weights import attach, odds
+from ingest.weights.batch import find_models, fingerprint_all
+from ingest.weights.between import contained, features, trace
+from ingest.weights.chart import chart_family, grow
+from ingest.weights.cluster import components, groups, linked
+from ingest.weights.direction import asymmetry
+from ingest.weights.family import Doubles
+from ingest.weights.fingerprint import Fingerprint
+from ingest.weights.kin import Family, assemble, find_copies, find_merges
+from ingest.weights.reread import Rereader
+from ingest.weights.table import read_prints
+from ingest.weights.tree import Choice, Tree
+
+TRAINED = frozenset({"finetune", "continued", "lora_merged", "vocab_resize"})
+FOLDS = 5
+
+
+@dataclass(slots=True)
+class Zoo:
+    """A zoo with its truth.
+
+    Attributes:
+        path: Folder.
+        prints: Fingerprints of what can be read.
+        parents: Parents of each model.
+        kind: How each was made.
+        content: Content hash of each.
+    """
+
+    path: Path
+    prints: list[Fingerprint]
+    parents: dict[str, list[str]]
+    kind: dict[str, str]
+    content: dict[str, str]
+
+    def is_parent(self, child: str, other: str) -> bool:
+        """Whether a model, or an exact copy of it, is a parent."""
+        return any(self.content.get(parent) == self.content[other] for parent in self.parents.get(child, ()))
+
+    def ancestors(self, model: str) -> set[str]:
+        """Return all ancestors."""
+        found: set[str] = set()
+        queue = [model]
+        while queue:
+            new = set(self.parents.get(queue.pop(), ())) - found
+            found |= new
+            queue += new
+        return found
+
+
+def read_zoo(path: Path, truth: Path) -> Zoo:
+    """Read a zoo, fingerprinting it where that was not done yet."""
+    out = path / "fp.parquet"
+    fingerprint_all(find_models([path]), out, lambda *_: None, executor=ThreadPoolExecutor(1))
+    prints = list(read_prints([out]))
+    told = read_truth(truth)
+    parents: dict[str, list[str]] = defaultdict(list)
+    for edge in told["edges"]:
+        parents[edge["child"]].append(edge["parent"])
+    return Zoo(
+        path, prints, dict(parents), {n["id"]: n["kind"] for n in told["nodes"]}, {p.id: p.content for p in prints}
+    )
+
+
+def families(zoo: Zoo, read: Rereader | None, *, time: bool) -> list[Family]:
+    """Return the components of a zoo, copies and merges found."""
+    found = []
+    for group in groups(zoo.prints):
+        prints = [zoo.prints[place] for place in group]
+        for part in components(linked(prints)):
+            if len(part) > 2:
+                found.append(assemble([prints[place] for place in part], read, time=time))
+                find_copies(found[-1])
+                find_merges(found[-1])
+    return found
+
+
+def traces(zoo: Zoo, known: Sequence[Family]) -> tuple[Doubles, Doubles]:
+    """Return features of (trace, model) and whether the model is a child of who left it; later descendants left out."""
+    rows, labels = [], []
+    for family in known:
+        ids = [item.id for item in family.prints]
+        place = {model: row for row, model in enumerate(ids)}
+        for row, model in enumerate(ids):
+            for parent in zoo.parents.get(model, ()):
+                if parent not in place or family.squared[row, place[parent]] == 0 or family.grid[row]:
+                    continue
+                others = [
+                    o for o, other in enumerate(ids)
+                    if o not in (row, place[parent]) and zoo.kind[other] in TRAINED
+                    and (model not in zoo.ancestors(other) or model in zoo.parents.get(other, ()))
+                    and other not in zoo.ancestors(model)
+                ]  # fmt: skip
+                if others:
+                    mark = trace(family.vectors, row, place[parent])
+                    rows.append(features(contained(family.vectors, mark, others)))
+                    labels.append([model in zoo.parents.get(ids[o], ()) for o in others])
+    return np.concatenate(rows), np.concatenate(labels).astype(float)
+
+
+def directed(zoo: Zoo, known: Sequence[Family]) -> Doubles:
+    """Return what tells a parent from its child, one row an edge of training, the parent first."""
+    rows = []
+    for family in known:
+        measured = asymmetry(family.vectors, family.squared)
+        place = {item.id: row for row, item in enumerate(family.prints)}
+        for child, row in place.items():
+            for parent in zoo.parents.get(child, ()) if zoo.kind[child] in TRAINED else ():
+                other = place.get(parent, row)
+                if family.squared[row, other] > 0:
+                    rows.append(measured[other, row] - measured[row, other])
+    return np.array(rows).reshape(-1, 5)
+
+
+@dataclass(slots=True)
+class Recorder(Tree):
+    """A tree that remembers what it measured when it last placed each model."""
+
+    seen: dict[tuple[int, bool], tuple[list[int], Doubles]] = field(default_factory=dict)
+
+    def place(self, row: int, able: Sequence[int], against: Doubles) -> Choice | None:
+        """Place as ever, and remember."""
+        if able:
+            measured = (list(able), self.measure(row, able))
+            self.seen.setdefault((row, True), measured)
+            self.seen[row, False] = measured
+        return Tree.place(self, row, able, against)
+
+
+def placements(zoo: Zoo, known: Sequence[Family]) -> list[tuple[Doubles, Doubles]]:
+    """Return measurements of all possible parents of each model, and which of them is one."""
+    found = []
+    for family in known:
+        tree = Recorder(family.vectors, family.squared, family.older, family.odds)
+        grow(family, tree)
+        ids = [item.id for item in family.prints]
+        for (row, _), (able, measured) in tree.seen.items():
+            right = np.array([zoo.is_parent(ids[row], ids[other]) for other in able])
+            if right.any() and len(able) > 1:
+                found.append((measured, right.astype(float)))
+    return found
+
+
+def adapters(zoo: Zoo) -> list[tuple[Doubles, int]]:
+    """Return features of the members of each adapter's family, and which is its base."""
+    edges = [edge for group in groups(zoo.prints)
+             for edge in chart_family([zoo.prints[place] for place in group], None)]  # fmt: skip
+    found = []
+    for adapter, measured, table in attach.member_tables(zoo.prints, edges, time=True):
+        right = [place for place, (item, _) in enumerate(measured) if zoo.is_parent(adapter.id, item.id)]
+        if right:
+            found.append((table, right[0]))
+    return found
+
+
+def fit_parents(data: Sequence[Sequence[tuple[Doubles, Doubles]]]) -> dict[str, Any]:
+    """Fit boosted trees and print the accuracy on zoos left out."""
+
+    def fitted(parts: Sequence[Sequence[tuple[Doubles, Doubles]]]) -> HistGradientBoostingClassifier:
+        rows = np.concatenate([m for part in parts for m, _ in part])
+        right = np.concatenate([r for part in parts for _, r in part])
+        model = HistGradientBoostingClassifier(
+            max_iter=150,
+            learning_rate=0.06,
+            max_leaf_nodes=8,
+            min_samples_leaf=30,
+            l2_regularization=1.0,
+            random_state=0,
+        )
+        return model.fit(rows, right)
+
+    hits = []
+    for fold in range(min(FOLDS, len(data))):
+        rest = [part for place, part in enumerate(data) if place % FOLDS != fold]
+        model = fitted(rest)
+        for part in data[fold::FOLDS]:
+            hits += [right[np.argmax(model.decision_function(measured))] for measured, right in part]
+    print(f"parent: {np.mean(hits):.3f} of {len(hits)} placements right on zoos left out")
+    model = fitted(data)
+    nodes = []
+    for (tree,) in model._predictors:
+        n = tree.nodes
+        inner = n["is_leaf"] == 0
+        nodes.append([
+            n["feature_idx"].tolist(), np.clip(n["num_threshold"], -1e9, 1e9).round(5).tolist(),
+            np.where(inner, n["left"], 0).tolist(), np.where(inner, n["right"], 0).tolist(),
+            np.where(inner, 0, n["value"]).round(5).tolist(),
+        ])  # fmt: skip
+    return {"base": round(float(model._baseline_prediction[0, 0]), 5), "nodes": nodes}
+
+
+def fit_member(data: Sequence[tuple[Doubles, int]]) -> list[float]:
+    """Fit the choice among an adapter's family."""
+
+    def loss(weights: Doubles) -> float:
+        scores = [table @ weights for table, _ in data]
+        lost = sum(np.logaddexp.reduce(s) - s[y] for s, (_, y) in zip(scores, data, strict=True))
+        return float(lost / len(data) + 0.003 * weights @ weights)
+
+    best = minimize(loss, np.zeros(7), method="BFGS").x
+    print(f"adapter's base: {np.mean([np.argmax(t @ best) == y for t, y in data]):.3f} of {len(data)} right, in sample")
+    return [round(float(weight), 4) for weight in best]
+
+
+def fit(zoos: Sequence[Zoo], read: Rereader | None) -> dict[str, Any]:
+    """Fit all four for one size of sample."""
+    known = [families(zoo, read, time=True) for zoo in zoos]
+    pairs = [traces(zoo, found) for zoo, found in zip(zoos, known, strict=True)]
+    rows, labels = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    middle, spread = rows.mean(0), np.maximum(rows.std(0), 1e-9)
+    line = LogisticRegression(C=0.3, max_iter=3000).fit((rows - middle) / spread, labels)
+    slopes = line.coef_[0] / spread
+    trace_weights = [float(line.intercept_[0] - slopes @ middle), *map(float, slopes)]
+    edges = np.concatenate([directed(zoo, found) for zoo, found in zip(zoos, known, strict=True)])
+    sides = np.where(np.arange(len(edges)) % 2, -1, 1)
+    order = LogisticRegression(fit_intercept=False).fit(edges * sides[:, None], sides > 0)
+    print(f"direction: {np.mean(edges @ order.coef_[0] > 0):.3f} of {len(edges)} right, in sample")
+    undated = [families(zoo, read, time=False) for zoo in zoos]
+    placed = [placements(zoo, a) + placements(zoo, b) for zoo, a, b in zip(zoos, known, undated, strict=True)]
+    return {
+        "trace": [round(weight, 5) for weight in trace_weights],
+        "direction": [round(float(weight), 4) for weight in order.coef_[0]],
+        "trees": fit_parents(placed),
+        "member": fit_member([item for zoo in zoos for item in adapters(zoo)]),
+    }
+
+
+def main() -> None:
+    """Fit and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.zoo.fit", description=__doc__)
+    parser.add_argument("zoos", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    zoos = [read_zoo(path, path / "truth.json") for path in options.zoos]
+    table: dict[str, Any] = {name: fit(zoos, read) for name, read in (("weights", Rereader()), ("fingerprint", None))}
+    options.out.write_text(json.dumps(table, separators=(",", ":")) + "\n")
+    odds.load_odds.cache_clear()
+
+
+if __name__ == "__main__":
+    main()
