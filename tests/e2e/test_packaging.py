@@ -65,7 +65,7 @@ def test_readme_names_every_dependency_and_verb() -> None:
         name = re.split(r"[<>=\[]", dependency)[0]
         assert f"`{name}`" in readme, name
     for verb in ("demo", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor", "audit",
-                 "bom", "licenses"):  # fmt: skip
+                 "bom", "licenses", "fingerprint", "chart"):  # fmt: skip
         assert f"atlas-db {verb}" in readme, verb
 
 

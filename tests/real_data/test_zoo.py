@@ -12,9 +12,14 @@ import zstandard
 from safetensors.numpy import load_file
 
 from atlas_db.errors import WeightsError
+from benchmarks.zoo.score import read_truth, score
+from ingest.weights.batch import find_models, fingerprint_all
+from ingest.weights.chart import chart
 from ingest.weights.folder import read_folder
+from ingest.weights.reread import Rereader
 from ingest.weights.safetensors import read_header, read_values
 from ingest.weights.source import LocalFile
+from ingest.weights.table import read_prints
 
 pytestmark = pytest.mark.real_data
 
@@ -56,3 +61,26 @@ def test_every_model_is_read_or_named(zoo: Path) -> None:
     assert any("more than the format allows" in reason for reason in problems.values())
     assert tensors > 1500
     assert compared > 1000
+
+
+def test_its_lineage_is_charted(zoo: Path, data: Path, tmp_path: Path) -> None:
+    """Lower than what README's numbers say, so that a change for the worse fails and noise does not."""
+    prints_file = tmp_path / "fp.parquet"
+    report = fingerprint_all(find_models([zoo]), prints_file, lambda *_: None)
+    assert (report.made, len(report.failed), report.pickles) == (69, 3, 1)
+    prints = list(read_prints([prints_file]))
+    truth = read_truth(data / "zoo" / "truth.json")
+    same = {item.id: item.content for item in prints}
+    for read, time, least in ((Rereader(), True, 0.9), (Rereader(), False, 0.8), (None, True, 0.8)):
+        edges = chart(prints, read, time=time)
+        result = score(edges, truth, same, prints)
+        assert result.f1 > least
+        assert result.families > 0.99
+        assert result.strangers == 0
+        if read is not None and time:
+            exact = ("quant_int4", "quant_int8", "quant_int4_deq", "quant_int8_deq", "cast_bf16", "cast_fp16",
+                     "duplicate", "prune", "permuted", "merge_linear", "merge_slerp", "merge_task", "merge_ties")  # fmt: skip
+            assert {kind: result.kinds[kind] for kind in exact if result.kinds[kind][0] < result.kinds[kind][1]} == {}
+            assert result.roots == [5, 5]
+            sure = [right for confidence, right in result.confidence if confidence >= 0.9]
+            assert sum(sure) / len(sure) >= 0.97

@@ -1,0 +1,160 @@
+"""Charts zoos and scores them beside other methods: `python -m benchmarks.lineage ZOO... [--truth FILE]`.
+
+In one run, on the same models: our chart with dates, without, and from fingerprints alone; paper 002's method, told
+stages and numbers of trees; paper 000's greedy recovery; the nearest earlier model; the most frequent parent.
+Others name no relation, so child and parent alone are compared ("pairs"); ours have typed edges too.
+Intervals are 95 % bootstrap intervals over models.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.zoo.score import calibration_error, read_truth, score
+from ingest.weights import greedy, mother
+from ingest.weights.batch import find_models, fingerprint_all
+from ingest.weights.chart import chart
+from ingest.weights.cluster import groups
+from ingest.weights.family import Vectors, align, distances
+from ingest.weights.fingerprint import Fingerprint
+from ingest.weights.model import open_model
+from ingest.weights.reread import Rereader
+from ingest.weights.table import read_prints
+
+Pairs = set[tuple[str, str]]
+
+
+def main() -> None:
+    """Score every zoo and their sum."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.lineage", description=__doc__)
+    parser.add_argument("zoos", type=Path, nargs="+")
+    parser.add_argument("--truth", type=Path, help="truth of the only zoo, where it does not lie in it")
+    options = parser.parse_args()
+    totals: dict[str, list[tuple[int, int, int]]] = {}
+    confidence: list[tuple[float, bool]] = []
+    for path in options.zoos:
+        truth = read_truth(options.truth or path / "truth.json")
+        out = path / "fp.parquet"
+        fingerprint_all(find_models([path]), out, lambda *_: None, executor=ThreadPoolExecutor(1))
+        prints = list(read_prints([out]))
+        print(f"{path.name}: {len(prints)} models read, {sum(not e['optional'] for e in truth['edges'])} edges")
+        _ours(prints, truth, totals, confidence)
+        for name, method in (("paper 002", _mother), ("paper 000", _greedy), ("nearest earlier", _nearest)):
+            _count(name, _others(prints, truth, method), truth, totals)
+        frequent = Counter(edge["parent"] for edge in truth["edges"]).most_common(1)[0][0]
+        _count("most frequent parent", {(p.id, frequent) for p in prints if p.id != frequent}, truth, totals)
+    print("\npairs: precision, recall, F1 with 95 % interval")
+    for name, counts in totals.items():
+        p, r, f = _f1(counts)
+        low, high = _interval(counts)
+        print(f"{name:32s} {p:.3f} {r:.3f} {f:.3f}  [{low:.3f}, {high:.3f}]")
+    print(f"\nECE of the chart with dates {calibration_error(confidence):.3f} over {len(confidence)} edges")
+    for low in (0, 0.5, 0.7, 0.9, 0.97):
+        part = [right for sure, right in confidence if sure >= low]
+        print(f"confidence >= {low:.2f}: {np.mean(part):.3f} of {len(part)} right")
+
+
+def _ours(
+    prints: Sequence[Fingerprint], truth: Mapping[str, Any], totals: dict[str, list[tuple[int, int, int]]],
+    confidence: list[tuple[float, bool]],
+) -> None:  # fmt: skip
+    same = {item.id: item.content for item in prints}
+    for name, read, time in (
+        ("chart", Rereader(), True), ("chart, no dates", Rereader(), False), ("chart, fingerprints alone", None, True)
+    ):  # fmt: skip
+        edges = chart(list(prints), read, time=time)
+        result = score(edges, truth, same, prints)
+        right, other = result.directed
+        print(
+            f"  {name:26s} typed F1 {result.f1:.3f} (p {result.precision:.3f}, r {result.recall:.3f}), families ARI "
+            f"{result.families:.3f}, between families {result.strangers}, roots {result.roots[0]}/{result.roots[1]}, "
+            f"direction {right}/{right + other}"
+        )
+        _count(name, {(edge.child, edge.parent) for edge in edges}, truth, totals)
+        if name == "chart":
+            confidence += result.confidence
+            print("   ", ", ".join(f"{kind} {a}/{b}" for kind, (a, b) in sorted(result.kinds.items())))
+
+
+def _count(name: str, found: Pairs, truth: Mapping[str, Any], totals: dict[str, list[tuple[int, int, int]]]) -> None:
+    """Add (right, named, wanted) of every child."""
+    wanted = {(e["child"], e["parent"]) for e in truth["edges"] if not e["optional"]}
+    optional = {(e["child"], e["parent"]) for e in truth["edges"] if e["optional"]}
+    counts = totals.setdefault(name, [])
+    for node in truth["nodes"]:
+        mine = {pair for pair in found - optional if pair[0] == node["id"]}
+        true = {pair for pair in wanted if pair[0] == node["id"]}
+        counts.append((len(mine & true), len(mine), len(true)))
+
+
+def _f1(counts: Sequence[tuple[int, int, int]]) -> tuple[float, float, float]:
+    right, named, wanted = np.array(counts).sum(0)
+    precision, recall = right / max(named, 1), right / max(wanted, 1)
+    return float(precision), float(recall), float(2 * precision * recall / max(precision + recall, 1e-12))
+
+
+def _interval(counts: Sequence[tuple[int, int, int]]) -> tuple[float, float]:
+    rng = np.random.default_rng(0)
+    table = np.array(counts)
+    drawn = [_f1(table[rng.integers(0, len(table), len(table))])[2] for _ in range(1000)]
+    return float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
+
+
+Method = Callable[[list[Fingerprint], Vectors, Mapping[str, Any]], list[tuple[int, ...]]]
+
+
+def _others(prints: Sequence[Fingerprint], truth: Mapping[str, Any], method: Method) -> Pairs:
+    """Run a method on the models of each architecture."""
+    nodes = {node["id"]: node for node in truth["nodes"]}
+    found: Pairs = set()
+    for group in groups(prints):
+        part = [prints[place] for place in group]
+        read = Rereader()
+        samples = [read.sample(item) or item.sample for item in part]
+        vectors = align(samples, [item.dtype for item in part])
+        kept = [part[place] for place in vectors.members]
+        if len(kept) > 1:
+            for item, parents in zip(kept, method(kept, vectors, nodes), strict=True):
+                found |= {(item.id, kept[parent].id) for parent in parents}
+    return found
+
+
+def _mother(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    models = []
+    for item in prints:
+        with open_model(Path(item.location)) as model:
+            models.append({
+                name: np.nan_to_num(matrix.read(np.arange(matrix.rows)))
+                for name, matrix in model.matrices.items()
+                if not matrix.vector and "_proj" in name
+            })  # fmt: skip
+    common = set.intersection(*(set(model) for model in models))
+    layers = [{name: model[name] for name in sorted(common)} for model in models]
+    stages = [nodes[item.id]["stage"] for item in prints]
+    trees = len({nodes[item.id]["family"] for item in prints})
+    return [(parent,) if parent >= 0 else () for parent in mother.recover(layers, stages, trees)]
+
+
+def _greedy(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    quantized = [nodes[item.id]["kind"].startswith("quant") for item in prints]
+    return greedy.recover(vectors.flat.astype(np.float64), [item.created_at for item in prints], quantized)
+
+
+def _nearest(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    squared = distances(vectors)
+    found: list[tuple[int, ...]] = []
+    for row, item in enumerate(prints):
+        earlier = [o for o, other in enumerate(prints) if other.created_at < item.created_at]
+        found.append((min(earlier, key=lambda o: squared[row, o]),) if earlier else ())
+    return found
+
+
+if __name__ == "__main__":
+    main()
