@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 
 HELP = """Read model weights into fingerprints: a few KB a model, whatever its size.
 
-A path is one model's folder, a folder of such, or a folder with a hub.jsonl (lines of id, created_at, folder). Reads
-safetensors (single and sharded), PEFT adapters, packed integers and GGUF; pickles are named and never opened. A damaged
-model is set aside with its reason. Models whose files have not changed since are not read again.
+A path is one model's folder, a folder of such, or a folder with a hub.jsonl (lines of id, created_at, folder). What is
+no folder but owner/name is a repository of the Hub, of which only headers and samples are fetched. Reads safetensors
+(single and sharded), PEFT adapters, packed integers and GGUF; pickles are named and never opened. A damaged model is set
+aside with its reason. Models whose files have not changed since are not read again.
 
 Examples:
 
   atlas-db fingerprint models/ --out fp.parquet
 
-  atlas-db fingerprint models/llama-2-7b other/ --out fp.parquet --format json
+  atlas-db fingerprint mistralai/Mistral-7B-v0.1 models/other --out fp.parquet --format json
 """
 
 
 @guarded
 def fingerprint(
-    paths: Annotated[list[Path], typer.Argument(help="Folders of weights.", show_default=False)],
+    paths: Annotated[list[Path], typer.Argument(help="Folders of weights, or owner/name.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Parquet file to write, or to bring up to date.")],
     form: FormatOption = Format.HUMAN,
 ) -> None:

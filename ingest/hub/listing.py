@@ -98,7 +98,7 @@ def preview(kind: str, max_rows: int = 0) -> Preview:
     Raises:
         HubError: The Hub does not answer.
     """
-    response = _Client(lambda _: None).get(f"{endpoint()}/api/{kind}?limit=1")
+    response = Client(lambda _: None).get(f"{endpoint()}/api/{kind}?limit=1")
     match = _QUOTA.search(response.headers.get("ratelimit-policy", ""))
     quota = int(match.group(1)) if match else FREE_QUOTA
     rows = max_rows or KNOWN_ROWS[kind]
@@ -154,7 +154,7 @@ def fetch(
             f"{folder} holds a fetch of {state.kind}{f' since {state.since}' if state.since else ''}",
             hint="Fetch into another folder",
         )
-    client = _Client(sleep)
+    client = Client(sleep)
     while not state.complete:
         response, rows = client.page(state.next_url)
         kept = [row for row in rows if not since or _changed(row) >= since]
@@ -221,7 +221,7 @@ def _replace(file: Path, body: bytes) -> None:
     partial.replace(file)
 
 
-class _Client:
+class Client:
     """Calls the Hub; waits where it says so, and calls again after a failure that may pass."""
 
     def __init__(self, sleep: Sleep) -> None:
@@ -239,21 +239,30 @@ class _Client:
             "the Hub's pages are not JSON", hint="Check HF_ENDPOINT, then run the same command again: it goes on"
         )
 
-    def get(self, url: str) -> Any:  # noqa: ANN401
-        """Return the answer to one call, after as many tries as it takes."""
+    def get(self, url: str, part: str = "") -> Any:  # noqa: ANN401
+        """Return the answer to one call, after as many tries as it takes.
+
+        Args:
+            url: Address. The token goes to this host only, not to where it redirects.
+            part: Range of bytes to ask for, as HTTP writes it; all where empty.
+
+        Raises:
+            HubError: The Hub refuses, or keeps failing.
+        """
         import httpx2
         from huggingface_hub import get_session, get_token
 
         reason, token = "", get_token()
         headers = {"user-agent": SOFTWARE} | ({"authorization": f"Bearer {token}"} if token else {})
+        headers |= {"range": f"bytes={part}"} if part else {}
         for attempt in range(RETRIES):
             try:
-                response = get_session().get(url, headers=headers, timeout=TIMEOUT_SECONDS)
+                response = get_session().get(url, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=True)
             except (httpx2.TransportError, httpx2.DecodingError) as error:
                 reason = f"{type(error).__name__}: {error}"
                 self._back_off(attempt)
                 continue
-            if response.status_code == 200:
+            if response.status_code == (206 if part else 200):
                 return response
             reason = f"HTTP {response.status_code}"
             if response.status_code == 429:

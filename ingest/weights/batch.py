@@ -21,7 +21,8 @@ import msgspec
 from atlas_db.errors import AtlasError, InputError, WeightsError
 from ingest.weights.fingerprint import VERSION, Fingerprint, fingerprint
 from ingest.weights.folder import PICKLES
-from ingest.weights.model import open_model
+from ingest.weights.model import OpenModel, open_model
+from ingest.weights.remote import REPOSITORY, SCHEME, describe, open_remote
 from ingest.weights.table import read_prints, write_prints
 
 LISTING = "hub.jsonl"
@@ -37,7 +38,7 @@ class Found(msgspec.Struct, frozen=True):
 
     Attributes:
         id: Its id.
-        folder: Where its files are.
+        folder: Where its files are: a folder, or `hub:owner/name@revision`.
         created_at: Its date, or empty.
         revision: Digest of its weight files' names, sizes and times.
     """
@@ -94,15 +95,20 @@ class _Made:
 
 
 def find_models(paths: Sequence[Path]) -> list[Found]:
-    """Find the models under paths: one model's folder, a folder with a listing, or a tree of folders.
+    """Find the models under paths: one model's folder, a folder with a listing, a tree of folders, a repository.
 
     Raises:
         InputError: A path is not there, a listing is broken or names what is outside, or nothing holds weights.
+        HubError: The Hub refuses a repository.
     """
     found: dict[str, Found] = {}
     for path in paths:
         if not path.is_dir():
-            raise InputError(f"{path} is no folder", hint="Name a model's folder, or a folder of such")
+            if not REPOSITORY.fullmatch(str(path)):
+                raise InputError(f"{path} is no folder", hint="Name a model's folder, a folder of such, or owner/name")
+            revision_, created = describe(str(path))
+            found[str(path)] = Found(str(path), f"{SCHEME}{path}@{revision_}", created, revision_)
+            continue
         for item in _listed(path) if (path / LISTING).is_file() else _walked(path):
             found.setdefault(item.id, item)
     if not found:
@@ -225,10 +231,16 @@ def _checkpoint(waiting: list[Fingerprint], parts: Path, numbers: Counter[str]) 
     return waiting
 
 
+def _open(place: str) -> OpenModel:
+    if place.startswith(SCHEME):
+        return open_remote(*place.removeprefix(SCHEME).split("@", 1))
+    return open_model(Path(place))
+
+
 def _one(item: Found) -> _Made:
     """Fingerprint one model; what goes wrong is a value, so that it crosses processes."""
     try:
-        with open_model(Path(item.folder)) as model:
+        with _open(item.folder) as model:
             made = fingerprint(model, item.id, item.created_at)
             made.revision = item.revision
             return _Made(made, "", len(model.pickles), model.read_bytes, model.size)

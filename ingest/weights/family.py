@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,20 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.
 def _dtypes(sample: Sample, names: Sequence[str]) -> list[str]:
     known = dict(zip(sample.names, sample.dtypes, strict=True))
     return [known.get(name, "F32") for name in names]
+
+
+def thinned(vectors: Vectors, positions: int) -> Vectors:
+    """Return the same models at fewer positions, spread evenly over the tensors."""
+    if len(vectors.tensor) <= positions:
+        return vectors
+    kept = np.unique(np.linspace(0, len(vectors.tensor) - 1, positions).astype(np.int64))
+    return replace(
+        vectors,
+        values=np.ascontiguousarray(vectors.values[:, kept]),
+        row_max=vectors.row_max[:, kept],
+        block_max=vectors.block_max[:, kept],
+        tensor=vectors.tensor[kept],
+    )
 
 
 def distances(vectors: Vectors) -> Doubles:

@@ -12,13 +12,15 @@ from ingest.weights.cluster import SAME_WORDS
 from ingest.weights.copies import LEAST, Copy, explain, own_grid, step_noise
 from ingest.weights.direction import directions
 from ingest.weights.edges import known_date
-from ingest.weights.family import Doubles, Vectors, align, cosines, distances
+from ingest.weights.family import Doubles, Vectors, align, cosines, distances, thinned
 from ingest.weights.fingerprint import Fingerprint, Sample
 from ingest.weights.merges import Merge, find_merge
 from ingest.weights.names import is_vocabulary
 from ingest.weights.odds import Odds, load_odds
 from ingest.weights.reread import Rereader
 
+SCREEN, GRID, LIKELY = 24, 144, 0.6
+"""Positions that a copy is screened and a grid is looked for at, and the share explained there that is looked into."""
 NEAREST = 8
 """Models that a possible copy is compared with."""
 WIDTH = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M2": 8}
@@ -95,11 +97,12 @@ def _realign(prints: Sequence[Fingerprint], samples: list[Sample], frames: list[
 def find_copies(family: Family) -> None:
     """Find exact copies, then what is a rounded, quantized or pruned copy of what."""
     vectors, count = family.vectors, len(family.prints)
+    few, some = thinned(vectors, SCREEN), thinned(vectors, GRID)
     classes: dict[bytes, list[int]] = defaultdict(list)
     for row in range(count):
         classes[vectors.values[row].tobytes()].append(row)
     family.original = list(range(count))
-    family.grid = [own_grid(vectors, row) for row in range(count)]
+    family.grid = [own_grid(some, row) for row in range(count)]
     for rows in classes.values():
         first = min(rows, key=lambda row: age(family, row))
         for row in rows:
@@ -108,6 +111,7 @@ def find_copies(family: Family) -> None:
     for row in able:
         others = [other for other in able if other != row and not family.grid[other]]
         near = sorted(others, key=lambda other: family.squared[row, other])[:NEAREST]
+        near = [other for other in near if explain(few, row, other).share >= LIKELY]
         found = [(other, explain(vectors, row, other)) for other in near]
         found = [item for item in found if item[1].share >= LEAST and _possible(family, row, *item)]
         if found:

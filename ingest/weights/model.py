@@ -64,7 +64,7 @@ class OpenModel:
         read_bytes: Bytes read so far.
     """
 
-    path: Path
+    path: Path | str
     matrices: dict[str, Matrix] = field(default_factory=dict)
     adapter: AdapterConfig | None = None
     pickles: list[str] = field(default_factory=list)
