@@ -18,8 +18,8 @@ HELP = """Read model weights into fingerprints: a few KB a model, whatever its s
 
 A path is one model's folder, a folder of such, or a folder with a hub.jsonl (lines of id, created_at, folder). What is
 no folder but owner/name is a repository of the Hub, of which only headers and samples are fetched. Reads safetensors
-(single and sharded), PEFT adapters, packed integers and GGUF; pickles are named and never opened. A damaged model is set
-aside with its reason. Models whose files have not changed since are not read again.
+(single and sharded), PEFT adapters, packed integers and GGUF; pickles are named and never opened. A damaged model is
+set aside with its reason. Models whose files have not changed since are not read again.
 
 Examples:
 

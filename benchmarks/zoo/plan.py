@@ -119,8 +119,8 @@ def draw(seed: int, *, families: int = 0, size: int = 0) -> Plan:
     for number in range(rng.randint(1, 4)):
         _add(plan, rng, "root", f"twin{number}", [])
     if len({node.family for node in plan.nodes}) > 2 and rng.random() < 0.5:
-        roots = [index for index, node in enumerate(plan.nodes) if node.kind == "finetune"]
-        pair = rng.sample(roots, 2) if len(roots) > 1 else []
+        tuned = [i for i, node in enumerate(plan.nodes) if node.kind == "finetune" and not _resized(plan, [i])]
+        pair = rng.sample(tuned, 2) if len(tuned) > 1 else []
         if len({plan.nodes[index].family for index in pair}) == 2:
             _add(plan, rng, "merge_linear", plan.nodes[pair[0]].family, pair)
     _dates(plan, rng)

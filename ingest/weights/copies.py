@@ -17,6 +17,8 @@ from ingest.weights.safetensors import Floats
 
 LEAST = 0.9
 """Share of elements that a copy explains at least. Relatives stay below; what clipping moves stays above."""
+LEAST_CUT, PART = 0.02, 0.2
+"""Share of a tensor's elements set to zero that counts as pruning, and of elements on a grid as quantizing."""
 _SCALE_ROUNDING = 2.0**-10
 
 
@@ -87,34 +89,31 @@ def explain(vectors: Vectors, child: int, parent: int) -> Copy:
     theirs, ours = vectors.values[parent], vectors.values[child]
     slack = rounding(vectors, theirs, child)
     unchanged = np.abs(ours - theirs) <= slack
-    kept = unchanged | ((ours == 0) & (theirs != 0))
-    on_grid = {
-        name: np.abs(ours - made) <= rounding(vectors, made, child) + _slack(name, made)
-        for name, made in grids(theirs, vectors.row_max[parent], vectors.block_max[parent]).items()
-    }
-    total, zeros, used = 0.0, 0.0, dict.fromkeys(("unchanged", "pruned", *on_grid), 0)
-    for start, stop, _ in vectors.bounds:
-        explained = {"unchanged": float(unchanged[start:stop].mean())}
-        cut = float((kept[start:stop] & ~unchanged[start:stop]).mean())
-        if cut > 0.02:
-            explained["pruned"] = float(kept[start:stop].mean())
-        if explained["unchanged"] < 1:
-            explained |= {name: float(hits[start:stop].mean()) for name, hits in on_grid.items()}
-        best = max(explained, key=lambda name: explained[name])
-        used[best] += stop - start
-        total += explained[best] * (stop - start)
-        zeros += cut * (stop - start) if best == "pruned" else 0.0
-    positions = len(ours)
-    grid = max(on_grid, key=lambda name: used[name])
-    quantized = used[grid] > 0.2 * positions
-    if quantized:
-        kind = "quantized"
-    elif used["pruned"] > 0.2 * positions:
-        kind, grid = "pruned", ""
-    else:
-        exact = float(np.mean(ours == theirs)) > 0.999
-        kind, grid = ("same" if exact else "cast"), ""
-    return Copy(total / positions, kind, grid, zeros / positions)
+    cut = (ours == 0) & (theirs != 0) & ~unchanged
+    made = grids(theirs, vectors.row_max[parent], vectors.block_max[parent])
+    names = ("unchanged", "pruned", *made)
+    hits = [unchanged.mean(1), (unchanged | cut).mean(1), cut.mean(1)]
+    for name, values in made.items():
+        near = np.abs(ours - values) <= rounding(vectors, values, child) + _slack(name, values)
+        hits.append(near.mean(1))
+    starts = np.array([start for start, _, _ in vectors.bounds])
+    sizes = np.diff(np.append(starts, len(ours)))
+    table = np.add.reduceat(np.array(hits), starts, axis=1) / sizes
+    zeros, shares = table[2], np.delete(table, 2, 0)
+    shares[1, zeros <= LEAST_CUT] = 0.0
+    shares[2:, shares[0] == 1] = 0.0
+    best = shares.argmax(0)
+    used = np.bincount(best, sizes, len(names)) / len(ours)
+    grid = 2 + int(used[2:].argmax())
+    kind, on = "cast", ""
+    if used[grid] > PART:
+        kind, on = "quantized", names[grid]
+    elif used[1] > PART:
+        kind = "pruned"
+    elif float(np.mean(ours == theirs)) > 0.999:
+        kind = "same"
+    explained = float((shares[best, np.arange(len(sizes))] * sizes).sum()) / len(ours)
+    return Copy(explained, kind, on, float((zeros * sizes)[best == 1].sum()) / len(ours))
 
 
 def _slack(grid: str, made: Floats) -> Floats:

@@ -22,6 +22,9 @@ NOISE = 2.5
 TINY = 1e-6
 """Squared residual over squared distance to the nearest model, up to which a fit is exact whatever the noise."""
 LEAST_WEIGHT = 0.04
+HOPELESS = 0.92
+"""Residual of the best pair, over the squared distance to the nearest, above which larger sets are not tried: merges of
+three leave a quarter, task vectors of three two thirds, a fine-tune nearly all."""
 BEAM, PAIRS, BASES = 40, 12, 4
 SPARSE = 0.8
 """Share of changed elements that TIES or DARE has to explain."""
@@ -116,6 +119,8 @@ def _subsets(vectors: Vectors, child: int, others: Sequence[int]) -> list[tuple[
         left = 1 / np.maximum(solved.sum(1), 1e-30)
         order = np.argsort(left)[:BEAM]
         sets = sets[order]
+        if size == 2 and left[order[0]] > HOPELESS * float(np.diag(gram).min()):
+            return []
         found += [
             (tuple(others[place] for place in row), float(value)) for row, value in zip(sets, left[order], strict=True)
         ]

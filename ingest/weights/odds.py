@@ -8,23 +8,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from ingest.weights.family import Doubles
 
+Integers = npt.NDArray[np.int64]
 
-class Trees(msgspec.Struct, frozen=True):
-    """Boosted decision trees.
+
+class Trees(NamedTuple):
+    """Boosted decision trees as arrays of shape (trees, nodes).
 
     Attributes:
         base: Log-odds before any tree.
-        nodes: Of each tree, by node: feature, threshold, left and right child (0 for a leaf), value.
+        feature: Feature that an inner node looks at.
+        threshold: Values up to it go left.
+        left: Left child; 0 for a leaf.
+        right: Right child.
+        value: Of each leaf.
     """
 
     base: float
-    nodes: list[tuple[list[int], list[float], list[int], list[int], list[float]]]
+    feature: Integers
+    threshold: Doubles
+    left: Integers
+    right: Integers
+    value: Doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +61,34 @@ class Odds:
 
     def parent(self, measured: Doubles) -> Doubles:
         """Return log-odds of parents from `Tree.measure`, shape (n,): the sum of what each tree's leaf says."""
-        total = np.full(len(measured), self.trees.base)
-        for features, thresholds, lefts, rights, values in self.trees.nodes:
-            at = np.zeros(len(measured), np.int64)
-            feature, left, right = np.array(features), np.array(lefts), np.array(rights)
-            threshold, value = np.array(thresholds), np.array(values)
-            while (inner := left[at] > 0).any():
-                goes_left = measured[np.arange(len(at)), feature[at]] <= threshold[at]
-                at = np.where(inner, np.where(goes_left, left[at], right[at]), at)
-            total += value[at]
-        return total
+        base, feature, threshold, left, right, value = self.trees
+        trees, rows = np.arange(len(left))[None], np.arange(len(measured))[:, None]
+        at = np.zeros((len(measured), len(left)), np.int64)
+        while (inner := left[trees, at] > 0).any():
+            goes_left = measured[rows, feature[trees, at]] <= threshold[trees, at]
+            at = np.where(inner, np.where(goes_left, left[trees, at], right[trees, at]), at)
+        return np.asarray(base + value[trees, at].sum(1))
+
+
+class _Boosted(msgspec.Struct):
+    base: float
+    nodes: list[tuple[list[int], list[float], list[int], list[int], list[float]]]
+
+
+class _Fitted(msgspec.Struct):
+    trace: tuple[float, ...]
+    trees: _Boosted
+    direction: tuple[float, float, float, float, float]
+    member: tuple[float, float, float, float, float, float, float]
 
 
 @cache
 def load_odds(weights: bool) -> Odds:
     """Return the fitted weights for large samples (read from weights) or small ones (fingerprints alone)."""
-    table = msgspec.json.decode((files("ingest.weights") / "data" / "odds.json").read_bytes(), type=dict[str, Odds])
-    return table["weights" if weights else "fingerprint"]
+    table = msgspec.json.decode((files("ingest.weights") / "data" / "odds.json").read_bytes(), type=dict[str, _Fitted])
+    found = table["weights" if weights else "fingerprint"]
+    most = max(len(tree[0]) for tree in found.trees.nodes)
+    columns = [
+        np.array([[*tree[place], *[0] * (most - len(tree[place]))] for tree in found.trees.nodes]) for place in range(5)
+    ]
+    return Odds(found.trace, Trees(found.trees.base, *columns), found.direction, found.member)
