@@ -21,6 +21,8 @@ NOISE = 2.5
 """Mean squared residual, in units of the storage noise, up to which a fit is exact."""
 TINY = 1e-6
 """Squared residual over squared distance to the nearest model, up to which a fit is exact whatever the noise."""
+LEFT_OVER = 0.1
+"""Squared residual over squared distance to the nearest, above which nothing is a merge, however coarse its type."""
 LEAST_WEIGHT = 0.04
 HOPELESS = 0.92
 """Residual of the best pair, over the squared distance to the nearest, above which larger sets are not tried: merges of
@@ -164,7 +166,7 @@ def _exact(
     left = float(np.square(rest).sum()) / max(distance, 1e-30)
     chi = _typical(rest * scale)
     apart = _typical((flat[child].astype(np.float64) - flat[nearest]) * scale)
-    fits = (chi < NOISE and apart > 3 * chi) or left < TINY
+    fits = (chi < NOISE and apart > 3 * chi and left < LEFT_OVER) or left < TINY
     return (np.array([1 - solved.sum(), *solved]) if fits else None), left**0.5
 
 
@@ -192,7 +194,12 @@ def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], neare
         chi = _typical(np.concatenate(scaled))
         left /= max(distance, 1e-30)
         mean = np.mean(shares, 0)
-        if (chi < NOISE or left < 1e-4) and min(mean) > LEAST_WEIGHT and (best is None or left**0.5 < best.residual):
+        if (
+            (chi < NOISE or left < 1e-4)
+            and left < LEFT_OVER
+            and min(mean) > LEAST_WEIGHT
+            and (best is None or left**0.5 < best.residual)
+        ):
             turned = sorted(zip((first, second), map(float, mean / mean.sum()), strict=True), key=lambda item: -item[1])
             best = Merge(
                 tuple(row for row, _ in turned), tuple(share for _, share in turned), None, "slerp", left**0.5, 1.0
