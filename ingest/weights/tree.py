@@ -19,7 +19,7 @@ from ingest.weights.odds import Odds
 
 FEATURES = 17
 CAUTION = 1.5
-"""Temperature of the distribution over parents, fitted on families that the trees were not (seeds 301, 303, 401, 402)."""
+"""Temperature of the distribution over parents, fitted on other families than the trees (seeds 301, 303, 401, 402)."""
 
 
 @dataclass(slots=True)
