@@ -44,6 +44,7 @@ class Family:
         grid: Grid that a row's values lie on, or empty.
         copies: What a row is a copy of, and how.
         merges: What a row is merged of.
+        as_stored: Samples with all units where they are in the files, where any were moved: merges are made of these.
         frames: Name of the permutation that was undone in each row; empty where there was none.
     """
 
@@ -59,6 +60,7 @@ class Family:
     copies: dict[int, tuple[int, Copy]] = field(default_factory=dict)
     merges: dict[int, Merge] = field(default_factory=dict)
     frames: list[str] = field(default_factory=list)
+    as_stored: Vectors | None = None
 
 
 def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool) -> Family:
@@ -67,6 +69,7 @@ def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool
     close = all(sample is not None for sample in samples)
     used = [sample if close and sample else item.sample for sample, item in zip(samples, prints, strict=True)]
     frames = [""] * len(prints)
+    as_stored = list(used)
     if read is not None and close:
         _realign(prints, used, frames, read)
     vectors = align(used, [item.dtype for item in prints])
@@ -74,6 +77,9 @@ def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool
     dates = [known_date(item.created_at) if time else "" for item in kept]
     family = Family(kept, vectors, distances(vectors), cosines(vectors), dates, load_odds(close))
     family.frames = [frames[place] for place in vectors.members]
+    if any(family.frames):
+        stored = align([as_stored[place] for place in vectors.members], [item.dtype for item in kept])
+        family.as_stored = stored if len(stored.members) == len(kept) else None
     family.older = _older(family)
     return family
 
@@ -161,6 +167,8 @@ def find_merges(family: Family) -> None:
     able_parents = nodes(family)
     sources = [row for row in able_parents if not (row in family.copies and family.copies[row][1].kind == "cast")]
     lengths = np.square(family.vectors.flat).sum(1)
+    stored = family.as_stored
+    apart = distances(stored) if stored is not None else family.squared
     quantized = [row for row in range(len(family.prints)) if family.original[row] == row and is_leaf(family, row)]
     order = sorted([*able_parents, *quantized], key=lambda row: (-float(lengths[row]), row))
     for row in order:
@@ -176,6 +184,9 @@ def find_merges(family: Family) -> None:
             found = find_merge(family.vectors, row, able, noise, family.squared)
             if found is not None and found.method == "task_arithmetic":
                 found = None
+        if found is None and stored is not None:
+            noise = step_noise(stored, row, family.grid[row])
+            found = find_merge(stored, row, earlier, noise, apart)
         if found is not None:
             family.merges[row] = found
 
