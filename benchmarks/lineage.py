@@ -11,22 +11,19 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.zoo.score import calibration_error, read_truth, score
+from benchmarks.zoo.score import calibration_error, prints_of, read_truth, score
 from ingest.weights import greedy, mother
-from ingest.weights.batch import find_models, fingerprint_all
 from ingest.weights.chart import chart
 from ingest.weights.cluster import groups
 from ingest.weights.family import Vectors, align, distances
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.model import open_model
 from ingest.weights.reread import Rereader
-from ingest.weights.table import read_prints
 
 Pairs = set[tuple[str, str]]
 
@@ -41,9 +38,7 @@ def main() -> None:
     confidence: list[tuple[float, bool]] = []
     for path in options.zoos:
         truth = read_truth(options.truth or path / "truth.json")
-        out = path / "fp.parquet"
-        fingerprint_all(find_models([path]), out, lambda *_: None, executor=ThreadPoolExecutor(1))
-        prints = list(read_prints([out]))
+        prints = prints_of(path)
         print(f"{path.name}: {len(prints)} models read, {sum(not e['optional'] for e in truth['edges'])} edges")
         _ours(prints, truth, totals, confidence)
         for name, method in (("paper 002", _mother), ("paper 000", _greedy), ("nearest earlier", _nearest)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -159,9 +159,9 @@ def edge_props(edge: LineageEdge) -> dict[str, Any]:
     }
 
 
-def placeholders(parents: Iterable[str], facts: Mapping[str, ModelFacts]) -> list[dict[str, Any]]:
+def placeholders(parents: Iterable[str], known: Container[str]) -> list[dict[str, Any]]:
     """Return the nodes of parents that no record answers to."""
-    names = sorted({parent for parent in parents if parent not in facts})
+    names = sorted({parent for parent in parents if parent not in known})
     return [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in names]
 
 
@@ -241,15 +241,21 @@ class Plan:
     def _add(self, what: str, pair: Pair, props: dict[str, Any]) -> None:
         self._work[pair[0]][what].append({"a": pair[0], "b": pair[1], "set": props})
 
-    def write(self, store: Store, facts: Mapping[str, ModelFacts], rows: int) -> None:
-        """Write the difference: all of a child in one transaction."""
+    def write(self, store: Store, known: Container[str], rows: int) -> None:
+        """Write the difference: all of a child in one transaction.
+
+        Args:
+            store: The store.
+            known: Models that have a node.
+            rows: Children a transaction.
+        """
 
         def work(tx: Transaction, children: Sequence[str]) -> None:
             lists: dict[str, list[dict[str, Any]]] = defaultdict(list)
             for child in children:
                 for what, changes in self._work[child].items():
                     lists[what] += changes
-            tx.send(ensure_nodes("Model"), placeholders((row["b"] for row in lists["testimony"]), facts))
+            tx.send(ensure_nodes("Model"), placeholders((row["b"] for row in lists["testimony"]), known))
             tx.send(delete_edges("CLAIMS_PARENT", *_MODEL), lists["no_testimony"])
             tx.send(merge_edges("CLAIMS_PARENT", *_MODEL), lists["testimony"])
             tx.send(delete_edges("DERIVED_FROM", *_MODEL), lists["no_edge"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -90,24 +91,20 @@ def _show(edges: list[Edge], models: int, counts: dict[str, Any], form: Format) 
         if form is Format.JSON and counts:
             write_json({"edges": rows, "store": counts})
             return
-        write_rows(columns, [{**row, "relation": str(row["relation"])} for row in rows], form)
+        write_rows(columns, rows, form)
         return
     children = {edge.child for edge in edges}
     say(f"{models:,} models, {len(edges):,} edges; {models - len(children):,} models with no parent here")
-    kinds = Counter((edge.relation.value, edge.evidence.get("method") or edge.evidence["test"]) for edge in edges)
+    kinds: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for edge in edges:
+        kinds[edge.relation.value, edge.evidence.get("method") or edge.evidence["test"]].append(edge.confidence)
     write_rows(
         ("relation", "found by", "edges", "mean confidence"),
         [
-            {
-                "relation": relation, "found by": test, "edges": count,
-                "mean confidence": round(
-                    sum(e.confidence for e in edges if (e.relation.value, e.evidence.get("method") or
-                    e.evidence["test"])
-                        == (relation, test)) / count, 3),
-            }
-            for (relation, test), count in kinds.most_common()
+            {"relation": relation, "found by": test, "edges": len(sure), "mean confidence": round(fmean(sure), 3)}
+            for (relation, test), sure in sorted(kinds.items(), key=lambda item: -len(item[1]))
         ],
         form,
-    )  # fmt: skip
+    )
     for name, value in counts.items():
         say(f"{name}: {value}")

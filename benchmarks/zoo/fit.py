@@ -12,7 +12,6 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,8 @@ from scipy.optimize import minimize
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.zoo.score import read_truth
-from ingest.weights import attach, odds
-from ingest.weights.batch import find_models, fingerprint_all
+from benchmarks.zoo.score import prints_of, read_truth
+from ingest.weights import attach
 from ingest.weights.between import contained, features, trace
 from ingest.weights.chart import chart_family, grow
 from ingest.weights.cluster import components, groups, linked
@@ -33,7 +31,6 @@ from ingest.weights.family import Doubles
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.kin import Family, assemble, find_copies, find_merges
 from ingest.weights.reread import Rereader
-from ingest.weights.table import read_prints
 from ingest.weights.tree import Choice, Tree
 
 TRAINED = frozenset({"finetune", "continued", "lora_merged", "vocab_resize"})
@@ -75,9 +72,7 @@ class Zoo:
 
 def read_zoo(path: Path, truth: Path) -> Zoo:
     """Read a zoo, fingerprinting it where that was not done yet."""
-    out = path / "fp.parquet"
-    fingerprint_all(find_models([path]), out, lambda *_: None, executor=ThreadPoolExecutor(1))
-    prints = list(read_prints([out]))
+    prints = prints_of(path)
     told = read_truth(truth)
     parents: dict[str, list[str]] = defaultdict(list)
     for edge in told["edges"]:
@@ -259,7 +254,6 @@ def main() -> None:
     zoos = [read_zoo(path, path / "truth.json") for path in options.zoos]
     table: dict[str, Any] = {name: fit(zoos, read) for name, read in (("weights", Rereader()), ("fingerprint", None))}
     options.out.write_text(json.dumps(table, separators=(",", ":")) + "\n")
-    odds.load_odds.cache_clear()
 
 
 if __name__ == "__main__":

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ingest.weights.batch import find_models, fingerprint_all
 from ingest.weights.edges import Edge, family_of
+from ingest.weights.fingerprint import Fingerprint
+from ingest.weights.table import read_prints
 
 
 @dataclass(slots=True)
@@ -62,6 +66,13 @@ def read_truth(path: Path) -> dict[str, Any]:
     """Read a zoo's `truth.json`."""
     truth: dict[str, Any] = json.loads(path.read_text())
     return truth
+
+
+def prints_of(zoo: Path) -> list[Fingerprint]:
+    """Return the fingerprints of a zoo's models, computing those that are not there yet."""
+    out = zoo / "fp.parquet"
+    fingerprint_all(find_models([zoo]), out, lambda *_: None, executor=ThreadPoolExecutor(1))
+    return list(read_prints([out]))
 
 
 def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, str], models: Sequence[Any]) -> Score:

@@ -12,11 +12,11 @@ import numpy as np
 from atlas_db.errors import WeightsError
 from atlas_db.terms import Relation
 from ingest.weights.adapters import FAMILY, Factors, factors, likeness, member_features
-from ingest.weights.edges import Edge, known_date
+from ingest.weights.edges import Edge, known_date, top
 from ingest.weights.family import Doubles
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.model import open_model
-from ingest.weights.odds import load_odds
+from ingest.weights.odds import load_odds, softmax
 
 MEMBERS = 24
 """Members of a family that are looked at: the roots, those most models are made of, then by id."""
@@ -43,9 +43,7 @@ def attach(prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, 
     done = {item.id for item in named}
     weights = np.array(load_odds(True).member)
     for adapter, measured, table in member_tables([item for item in prints if item.id not in done], edges, time=time):
-        scores = table @ weights
-        chances = np.exp(scores - scores.max())
-        chances /= chances.sum()
+        chances = softmax(table @ weights)
         best = int(np.argmax(chances))
         evidence = {"test": "adapter", "energy": round(float(measured[best][1][0]), 3), "rank": adapter.rank}
         found.append(Edge(adapter.id, measured[best][0].id, Relation.ADAPTER, float(chances[best]), evidence))
@@ -64,19 +62,11 @@ def member_tables(
     families: dict[str, list[Fingerprint]] = {}
     for item in prints:
         if not item.adapter and item.id not in leaves and item.location:
-            families.setdefault(_top(item.id, parent), []).append(item)
+            families.setdefault(top(item.id, parent), []).append(item)
     for adapter in (item for item in prints if item.adapter):
         members = _family(adapter, families, children, parent)
         if members:
             yield adapter, members, _table(adapter, members, children, parent, time=time)
-
-
-def _top(model: str, parent: dict[str, str]) -> str:
-    seen = {model}
-    while model in parent and parent[model] not in seen:
-        model = parent[model]
-        seen.add(model)
-    return model
 
 
 def _family(
@@ -89,10 +79,10 @@ def _family(
     except (WeightsError, OSError):
         return []
     best, most = None, FAMILY
-    for top, members in families.items():
+    for root, members in families.items():
         measured = _measure(parts, _chosen(members, children, parent)[0])
         if measured is not None and measured[0] >= most:
-            best, most = top, float(measured[0])
+            best, most = root, float(measured[0])
     if best is None:
         return []
     members = _chosen(families[best], children, parent)
@@ -132,7 +122,4 @@ def _table(
 
 def _day(date: str) -> float | None:
     known = known_date(date)
-    try:
-        return datetime.fromisoformat(known).timestamp() / 86400 if known else None
-    except ValueError:
-        return None
+    return datetime.fromisoformat(known).timestamp() / 86400 if known else None

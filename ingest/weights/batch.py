@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
 
 from atlas_db.errors import AtlasError, InputError, WeightsError
-from ingest.weights.fingerprint import VERSION, Fingerprint, fingerprint
+from ingest.weights.fingerprint import Fingerprint, fingerprint
 from ingest.weights.folder import PICKLES
 from ingest.weights.model import OpenModel, open_model
 from ingest.weights.remote import REPOSITORY, SCHEME, describe, open_remote
@@ -193,7 +193,7 @@ def _pool(models: int) -> Executor:
 
 def _known(out: Path, parts: Path) -> dict[str, Fingerprint]:
     files = [out, *sorted(parts.glob("*.parquet"))] if out.exists() else sorted(parts.glob("*.parquet"))
-    return {item.id: item for item in read_prints(files) if item.version == VERSION}
+    return {item.id: item for item in read_prints(files)}
 
 
 def _compute(
@@ -201,7 +201,7 @@ def _compute(
 ) -> list[Fingerprint]:
     made: list[Fingerprint] = []
     waiting: list[Fingerprint] = []
-    numbers = Counter(file.stem for file in parts.glob("*.parquet"))
+    number = count(len(list(parts.glob("*.parquet"))))
     futures = {pool.submit(_one, item): item for item in missing}
     for done, future in enumerate(as_completed(futures), 1):
         item, result = futures[future], future.result()
@@ -216,19 +216,13 @@ def _compute(
             if result.print.problems:
                 report.notes[item.id] = result.print.problems
         if len(waiting) == CHECKPOINT:
-            made += _checkpoint(waiting, parts, numbers)
+            write_prints(waiting, parts / f"{next(number):06d}.parquet")
+            made += waiting
             waiting = []
         progress("Fingerprints", done, len(missing))
     report.failed = dict(sorted(report.failed.items()))
     report.notes = dict(sorted(report.notes.items()))
     return made + waiting
-
-
-def _checkpoint(waiting: list[Fingerprint], parts: Path, numbers: Counter[str]) -> list[Fingerprint]:
-    name = f"{len(numbers):06d}"
-    numbers[name] += 1
-    write_prints(waiting, parts / f"{name}.parquet")
-    return waiting
 
 
 def _open(place: str) -> OpenModel:

@@ -96,9 +96,7 @@ def explain(vectors: Vectors, child: int, parent: int) -> Copy:
     for name, values in made.items():
         near = np.abs(ours - values) <= rounding(vectors, values, child) + _slack(name, values)
         hits.append(near.mean(1))
-    starts = np.array([start for start, _, _ in vectors.bounds])
-    sizes = np.diff(np.append(starts, len(ours)))
-    table = np.add.reduceat(np.array(hits), starts, axis=1) / sizes
+    table, sizes = vectors.by_tensor(np.array(hits))
     zeros, shares = table[2], np.delete(table, 2, 0)
     shares[1, zeros <= LEAST_CUT] = 0.0
     shares[2:, shares[0] == 1] = 0.0

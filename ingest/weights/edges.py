@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from atlas_db.terms import Relation
+from ingest.normalise.values import hub_date
 from ingest.weights.fingerprint import Fingerprint
-
-UNKNOWN_DATES = "2022-03-02T23:29:0"
 
 
 @dataclass(slots=True)
@@ -32,24 +31,27 @@ class Edge:
 
 
 def known_date(date: str) -> str:
-    """Return a date, or nothing for the Hub's stand-in for unknown ones."""
-    return "" if date.startswith(UNKNOWN_DATES) else date
+    """Return a date, or nothing for the Hub's stand-in for unknown ones and for what is no date."""
+    try:
+        return hub_date(date) or ""
+    except ValueError:
+        return ""
+
+
+def top(model: str, parent: Mapping[str, str]) -> str:
+    """Return the end of a model's chain of parents; the last before it closes, where it is a ring."""
+    seen = {model}
+    while model in parent and parent[model] not in seen:
+        model = parent[model]
+        seen.add(model)
+    return model
 
 
 def family_of(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str, str]:
     """Return the family of each model: the top of the chain of its surest parents; adapters without one have none."""
-    parent: dict[str, tuple[float, str]] = {}
-    for edge in edges:
-        if edge.child not in parent or edge.confidence > parent[edge.child][0]:
-            parent[edge.child] = (edge.confidence, edge.parent)
-
-    def top(model: str) -> str:
-        seen = {model}
-        while model in parent and parent[model][1] not in seen:
-            model = parent[model][1]
-            seen.add(model)
-        return model
-
-    return {item.id: top(item.id) for item in prints if not item.adapter or item.id in parent} | {
+    parent: dict[str, str] = {}
+    for edge in sorted(edges, key=lambda edge: -edge.confidence):
+        parent.setdefault(edge.child, edge.parent)
+    return {item.id: top(item.id, parent) for item in prints if not item.adapter or item.id in parent} | {
         item.id: "" for item in prints if item.adapter and item.id not in parent
     }

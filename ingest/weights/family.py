@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest.weights.fingerprint import Sample
+from ingest.weights.model import RUN
 from ingest.weights.safetensors import Floats
-from ingest.weights.sampling import RUN
 
 Doubles = npt.NDArray[np.float64]
 ROUNDING = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
@@ -54,6 +55,12 @@ class Vectors:
         starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
         stops = [*starts[1:], len(self.tensor)]
         return [(int(a), int(b), self.names[self.tensor[a]]) for a, b in zip(starts, stops, strict=True)]
+
+    def by_tensor(self, measured: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
+        """Return means over each tensor's positions of measurements of shape (…, p), and numbers of positions."""
+        starts = np.array([start for start, _, _ in self.bounds])
+        sizes = np.diff(np.append(starts, len(self.tensor))).astype(np.float64)
+        return np.asarray(np.add.reduceat(measured, starts, axis=-1) / sizes), sizes
 
 
 def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.5) -> Vectors:

@@ -8,10 +8,10 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.model import Matrix, OpenModel
+from ingest.weights.model import RUN, Matrix, OpenModel
 from ingest.weights.names import is_vocabulary, without_layer
 from ingest.weights.safetensors import Floats
-from ingest.weights.sampling import RUN, SKETCH, Keys, name_hash, places, row_order, sampled, shares
+from ingest.weights.sampling import SKETCH, Keys, name_hash, places, row_order, sampled, shares
 
 VERSION = "fp@1"
 MOMENTS = ("mean", "std", "kurtosis", "absmax", "zeros")
@@ -181,16 +181,21 @@ def take_moments(model: OpenModel) -> tuple[list[str], Floats, list[str]]:
 def _moments(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
     if not len(values):
         return (np.nan,) * len(MOMENTS)
+    most, zeros = float(np.abs(values).max()), float(np.mean(values == 0))
+    return float(values.mean()), float(values.std()), kurtosis(values), most, zeros
+
+
+def kurtosis(values: npt.NDArray[np.float64]) -> float:
+    """Return the fourth standardized moment of all elements; 0 where they are all equal."""
     centred = values - values.mean()
     variance = float(np.mean(centred**2))
-    kurtosis = float(np.mean(centred**4)) / variance**2 if variance > 0 else 0.0
-    return float(values.mean()), variance**0.5, kurtosis, float(np.abs(values).max()), float(np.mean(values == 0))
+    return float(np.mean(centred**4)) / variance**2 if variance > 0 else 0.0
 
 
 def family_key(model: OpenModel) -> str:
     """Return a signature that models of any depth and vocabulary share when their blocks are alike."""
     parts = {
-        f"{without_layer(matrix.name)}:{0 if is_vocabulary(matrix.name) else matrix.rows}x{matrix.columns}"
+        f"{without_layer(matrix.name)}:{matrix.rows}x{matrix.columns}"
         for matrix in sampled(model.matrices)
         if not is_vocabulary(matrix.name)
     }

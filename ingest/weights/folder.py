@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -17,7 +18,9 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 """Reading these can run code of whoever wrote them: they are named, counted, and never opened."""
 
 
-class _Index(msgspec.Struct):
+class Index(msgspec.Struct):
+    """Which shard each tensor is in."""
+
     weight_map: dict[str, str]
 
 
@@ -97,19 +100,46 @@ def read_folder(path: Path) -> ModelFolder:
 
 
 def _shards(path: Path) -> list[Path]:
-    index = _json(path / INDEX, _Index)
+    names = shards(_json(path / INDEX, Index), str(path / INDEX), lambda name: (path / name).is_file())
+    return [path / name for name in names]
+
+
+def shards(index: Index, place: str, there: Callable[[str], bool]) -> list[str]:
+    """Return the shards that an index names, in order.
+
+    Args:
+        index: The index.
+        place: Where it lies, for messages.
+        there: Whether a file of the folder exists.
+
+    Raises:
+        WeightsError: It names what is outside of its folder, or not there.
+    """
     names = sorted(set(index.weight_map.values()))
     for name in names:
         inside = PurePosixPath(name)
         if inside.is_absolute() or ".." in inside.parts or "\\" in name or not name.endswith(".safetensors"):
-            raise WeightsError(str(path / INDEX), f"names the shard {name!r}, which is no file of this folder")
-        if not (path / name).is_file():
-            raise WeightsError(str(path / INDEX), f"names the shard {name!r}, which is not there")
-    return [path / name for name in names]
+            raise WeightsError(place, f"names the shard {name!r}, which is no file of this folder")
+        if not there(name):
+            raise WeightsError(place, f"names the shard {name!r}, which is not there")
+    return names
 
 
 def _json(path: Path, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise WeightsError(str(path), f"cannot be read ({error})") from error
+    return decode(data, kind, str(path))
+
+
+def decode(data: bytes, kind: type[T], place: str) -> T:
+    """Decode a configuration file.
+
+    Raises:
+        WeightsError: It is no JSON, or not of that kind.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise WeightsError(place, f"cannot be read ({error})") from error

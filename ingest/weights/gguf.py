@@ -28,7 +28,6 @@ class GgufTensor(NamedTuple):
         dtype: Q4_0, Q6_K, F16 …
         rows: Rows.
         columns: Elements a row.
-        row_bytes: Bytes a row takes.
         data: Raw rows, shape (rows, bytes or elements), mapped.
         heads: Heads to reorder rows by; 0 where they are in order.
     """
@@ -37,7 +36,6 @@ class GgufTensor(NamedTuple):
     dtype: str
     rows: int
     columns: int
-    row_bytes: int
     data: npt.NDArray[Any]
     heads: int
 
@@ -82,7 +80,7 @@ def _tensor(item: Any, heads: int, kv_heads: int, architecture: str) -> GgufTens
     reorder = 0
     if architecture in _REORDERED:
         reorder = {"attn_q": heads, "attn_k": kv_heads}.get(item.name.split(".")[-2], 0)
-    return GgufTensor(item.name, item.tensor_type.name, rows, columns, item.n_bytes // max(rows, 1), data, reorder)
+    return GgufTensor(item.name, item.tensor_type.name, rows, columns, data, reorder)
 
 
 def _text(reader: Any, key: str) -> str:  # noqa: ANN401

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.family import Doubles, Vectors, rounding
+from ingest.weights.family import Doubles, Vectors, rounding, thinned
 from ingest.weights.safetensors import Floats
 
 NOISE = 2.5
@@ -28,6 +28,8 @@ HOPELESS = 0.92
 """Residual of the best pair, over the squared distance to the nearest, above which larger sets are not tried: merges of
 three leave a quarter, task vectors of three two thirds, a fine-tune nearly all."""
 BEAM, PAIRS, BASES = 40, 12, 4
+SEARCH = 256
+"""Positions that the search looks at."""
 SPARSE = 0.8
 """Share of changed elements that TIES or DARE has to explain."""
 SPIKE = 0.02
@@ -84,12 +86,6 @@ def find_merge(
     return _slerp(vectors, child, pairs[:PAIRS], nearest, noise) or _sparse(vectors, child, others)
 
 
-def _columns(vectors: Vectors, most: int = 256) -> npt.NDArray[np.int64]:
-    """Positions for the search: a subset that any size of sample affords."""
-    positions = len(vectors.tensor)
-    return np.unique(np.linspace(0, positions - 1, min(positions, most)).astype(np.int64))
-
-
 def _subsets(vectors: Vectors, child: int, others: Sequence[int]) -> list[tuple[tuple[int, ...], float]]:
     """Search sets of two to four models for the affine combinations that come nearest to the child.
 
@@ -99,7 +95,7 @@ def _subsets(vectors: Vectors, child: int, others: Sequence[int]) -> list[tuple[
     Returns:
         Rows and mean squared residual an element, small sets first, the best of a size first.
     """
-    some = vectors.values[:, _columns(vectors)].reshape(len(vectors.values), -1)
+    some = thinned(vectors, SEARCH).flat
     apart = some[list(others)].astype(np.float64) - some[child]
     gram = apart @ apart.T / apart.shape[1]
     count = len(others)
@@ -241,14 +237,12 @@ def _bases(vectors: Vectors, child: int, others: Sequence[int]) -> list[int]:
 
     At scale one it keeps parents' values as well as the base's.
     """
-    some = _columns(vectors)
-    starts = np.flatnonzero(np.diff(vectors.tensor[some], prepend=-1))
-    sizes = np.diff(np.append(starts, len(some)))
-    ours, slack = vectors.values[child, some], rounding(vectors, vectors.values[child], child)[some]
+    some = thinned(vectors, SEARCH)
+    ours, slack = some.values[child], rounding(some, some.values[child], child)
     found = []
     for row in others:
-        kept = (np.abs(ours - vectors.values[row, some]) <= slack).mean(1)
-        shares = np.add.reduceat(kept, starts) / sizes
+        kept = (np.abs(ours - some.values[row]) <= slack).mean(1)
+        shares, _ = some.by_tensor(kept)
         if float(np.mean((shares > 0.05) & (shares < 0.97))) > 0.7:
             found.append((float(shares.mean()), row))
     return [row for _, row in sorted(found, reverse=True)[:BASES]]

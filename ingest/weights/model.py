@@ -21,7 +21,8 @@ from ingest.weights.safetensors import Floats, Tensor, item_size, read_header, r
 from ingest.weights.source import LocalFile, Source
 
 Rows = npt.NDArray[np.int64]
-MIN_COLUMNS = 32
+RUN = 32
+"""Columns of one sampled position; shorter sides are joined with those before them."""
 _SCALES = ("_scale", "_scale_inv")
 
 
@@ -35,7 +36,6 @@ class Matrix(NamedTuple):
         dtype: As stored: F32, BF16, I8, U4, Q4_K …
         vector: True for a tensor with one side.
         read: Rows by index → float32 of shape (len(rows), columns).
-        row_bytes: Bytes that a row takes in the file.
     """
 
     name: str
@@ -44,7 +44,6 @@ class Matrix(NamedTuple):
     dtype: str
     vector: bool
     read: Callable[[Rows], Floats]
-    row_bytes: int
 
 
 @dataclass(slots=True)
@@ -55,7 +54,6 @@ class OpenModel:
         path: Its folder, or address.
         matrices: By canonical name.
         dtype: The type that most elements are stored in.
-        bits: Bits an element of that type takes.
         adapter: Configuration, where it is an adapter.
         pickles: Names of files that were not opened.
         problems: What was left out, in words.
@@ -71,7 +69,6 @@ class OpenModel:
     problems: list[str] = field(default_factory=list)
     size: int = 0
     heads: int = 0
-    gguf_bytes: int = 0
     sources: list[Source] = field(default_factory=list)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -99,7 +96,7 @@ class OpenModel:
     @property
     def read_bytes(self) -> int:
         """Bytes read so far."""
-        return self.gguf_bytes + sum(source.bytes_read for source in self.sources)
+        return sum(source.bytes_read for source in self.sources)
 
 
 def open_model(path: Path) -> OpenModel:
@@ -115,17 +112,15 @@ def open_model(path: Path) -> OpenModel:
     model = OpenModel(path, adapter=folder.adapter, pickles=folder.pickles)
     heads = folder.config.get("num_attention_heads")
     model.heads = heads if isinstance(heads, int) else 0
-    try:
-        _fill(model, folder)
-    except BaseException:
-        model._stack.close()
-        raise
+    with ExitStack() as opened:
+        _fill(model, folder, opened)
+        model._stack = opened.pop_all()
     return model
 
 
-def _fill(model: OpenModel, folder: ModelFolder) -> None:
+def _fill(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> None:
     if folder.files:
-        sources: list[Source] = [model._stack.enter_context(LocalFile(file)) for file in folder.files]
+        sources: list[Source] = [opened.enter_context(LocalFile(file)) for file in folder.files]
         add_safetensors(model, sources)
     elif folder.gguf:
         # Several files in one repository are the same model at several sizes: the largest says most.
@@ -136,7 +131,7 @@ def _fill(model: OpenModel, folder: ModelFolder) -> None:
         for tensor in tensors:
             name = from_gguf(tensor.name)
             model.matrices[name] = Matrix(
-                name, tensor.rows, tensor.columns, tensor.dtype, tensor.rows == 1, tensor.read, tensor.row_bytes
+                name, tensor.rows, tensor.columns, tensor.dtype, tensor.rows == 1, tensor.read
             )
     elif folder.pickles:
         names = ", ".join(folder.pickles[:3])
@@ -173,7 +168,7 @@ def sides(shape: tuple[int, ...]) -> tuple[int, int]:
     if len(shape) < 2:
         return 1, max(1, *shape, 1)
     columns, left = shape[-1], len(shape) - 1
-    while columns < MIN_COLUMNS and left > 1:
+    while columns < RUN and left > 1:
         left -= 1
         columns *= shape[left]
     rows = 1
@@ -186,7 +181,6 @@ def _matrix(source: Source, tensor: Tensor, tensors: Mapping[str, tuple[Source, 
     rows, columns = sides(tensor.shape)
     base = tensor.name.removesuffix("_packed")
     scale = next((tensors[base + end] for end in _SCALES if base + end in tensors), None)
-    row_bytes = columns * item_size(tensor.dtype)
 
     def plain(wanted: Rows) -> Floats:
         return _read_rows(source, tensor, columns, wanted)
@@ -194,7 +188,7 @@ def _matrix(source: Source, tensor: Tensor, tensors: Mapping[str, tuple[Source, 
     if scale is None:
         if tensor.dtype in ("U8", "I8", "I32", "U32", "I64") and len(tensor.shape) > 1:
             return None
-        return Matrix(canonical(base), rows, columns, tensor.dtype, len(tensor.shape) < 2, plain, row_bytes)
+        return Matrix(canonical(base), rows, columns, tensor.dtype, len(tensor.shape) < 2, plain)
     if tensor.dtype == "U8" and base != tensor.name:
         columns, dtype, unpack = columns * 2, "U4", _nibbles
     elif tensor.dtype == "I32" and base != tensor.name:
@@ -211,7 +205,7 @@ def _matrix(source: Source, tensor: Tensor, tensors: Mapping[str, tuple[Source, 
     scale_columns = sides(scale[1].shape)[1] if len(scale[1].shape) > 1 else 1
     if columns % scale_columns:
         return None
-    return Matrix(canonical(base), rows, columns, dtype, False, scaled, row_bytes)
+    return Matrix(canonical(base), rows, columns, dtype, False, scaled)
 
 
 def _read_rows(source: Source, tensor: Tensor, columns: int, wanted: Rows) -> Floats:

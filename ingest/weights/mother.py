@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.weights.family import Doubles
+from ingest.weights.fingerprint import kurtosis
 from ingest.weights.safetensors import Floats
 
 Layers = Mapping[str, Floats]
@@ -43,14 +44,7 @@ def lora_distance(first: Layers, second: Layers, threshold: float = 1e-3) -> flo
 
 def directional_score(layers: Layers) -> float:
     """Sum over layers of the kurtosis of the weights (equation 3)."""
-    return sum(kurtosis(values) for values in layers.values())
-
-
-def kurtosis(values: Floats) -> float:
-    """Return the fourth standardized moment of all elements."""
-    centred = values.astype(np.float64) - values.mean()
-    variance = float(np.mean(centred**2))
-    return float(np.mean(centred**4)) / variance**2 if variance > 0 else 0.0
+    return sum(kurtosis(values.astype(np.float64)) for values in layers.values())
 
 
 def direction_matrix(scores: Sequence[float]) -> npt.NDArray[np.bool_]:

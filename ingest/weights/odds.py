@@ -82,6 +82,12 @@ class _Fitted(msgspec.Struct):
     member: tuple[float, float, float, float, float, float, float]
 
 
+def softmax(scores: Doubles, temperature: float = 1.0) -> Doubles:
+    """Return the distribution that log-odds of shape (n,) make, shape (n,)."""
+    chances = np.exp((scores - scores.max()) / temperature)
+    return np.asarray(chances / chances.sum())
+
+
 @cache
 def load_odds(weights: bool) -> Odds:
     """Return the fitted weights for large samples (read from weights) or small ones (fingerprints alone)."""

@@ -11,7 +11,7 @@ import msgspec
 
 from atlas_db.errors import HubError, WeightsError
 from ingest.hub.listing import Client, endpoint
-from ingest.weights.folder import INDEX, PICKLES, AdapterConfig
+from ingest.weights.folder import INDEX, PICKLES, AdapterConfig, Index, decode, shards
 from ingest.weights.model import OpenModel, add_safetensors
 from ingest.weights.source import Source
 
@@ -30,10 +30,6 @@ class _Info(msgspec.Struct):
     sha: str = "main"
     createdAt: str = ""
     siblings: list[_File] = []
-
-
-class _Index(msgspec.Struct):
-    weight_map: dict[str, str]
 
 
 class RemoteFile:
@@ -110,10 +106,8 @@ def open_remote(repository: str, revision: str) -> OpenModel:
 
 def _chosen(client: Client, repository: str, revision: str, files: dict[str, int]) -> list[str]:
     if INDEX in files:
-        shards = set(_json(client, repository, revision, INDEX, _Index).weight_map.values())
-        if missing := shards - files.keys():
-            raise WeightsError(f"{SCHEME}{repository}", f"names the shard {min(missing)!r}, which is not there")
-        return sorted(shards)
+        index = _json(client, repository, revision, INDEX, Index)
+        return shards(index, f"{SCHEME}{repository}/{INDEX}", files.__contains__)
     return [name for name in _WHOLE if name in files] or sorted(
         name for name in files if name.endswith(".safetensors") and "/" not in name
     )
@@ -131,7 +125,4 @@ def _info(client: Client, repository: str) -> _Info:
 
 def _json(client: Client, repository: str, revision: str, file: str, kind: type[T]) -> T:
     response = client.get(f"{endpoint()}/{repository}/resolve/{revision}/{file}")
-    try:
-        return msgspec.json.decode(response.content, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise WeightsError(f"{SCHEME}{repository}/{file}", f"cannot be read ({error})") from error
+    return decode(response.content, kind, f"{SCHEME}{repository}/{file}")

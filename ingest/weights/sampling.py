@@ -14,10 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.model import MIN_COLUMNS, Matrix
+from ingest.weights.model import RUN, Matrix
 
-RUN = 32
-"""Columns of one position."""
 SKETCH = 144
 """Positions of a fingerprint: 4,608 elements."""
 DETAIL = 4096
@@ -91,4 +89,4 @@ def places(matrix: Matrix, wanted: int) -> Places:
 
 def sampled(matrices: Mapping[str, Matrix]) -> list[Matrix]:
     """Return the matrices that positions are taken from: those with a run of columns, in the order of names."""
-    return [matrix for _, matrix in sorted(matrices.items()) if not matrix.vector and matrix.columns >= MIN_COLUMNS]
+    return [matrix for _, matrix in sorted(matrices.items()) if not matrix.vector and matrix.columns >= RUN]

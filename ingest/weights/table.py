@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from atlas_db.errors import InputError
 from ingest.weights.fingerprint import MOMENTS, VERSION, Fingerprint, Sample
-from ingest.weights.sampling import RUN
+from ingest.weights.model import RUN
 
 _FLOATS = pa.list_(pa.float32())
 SCHEMA = pa.schema(
@@ -92,21 +93,9 @@ def read_prints(paths: Sequence[Path]) -> Iterator[Fingerprint]:
 
 def _row(item: Fingerprint) -> dict[str, Any]:
     sample = item.sample
-    plain = (
-        "id",
-        "created_at",
-        "location",
-        "revision",
-        "version",
-        "adapter",
-        "dtype",
-        "elements",
-        "size",
-        "family_key",
-        "content",
-    )
+    plain = (part.name for part in fields(Fingerprint) if part.name not in ("sample", "moments"))
     return {
-        **{name: getattr(item, name) for name in (*plain, "declared", "rank", "problems", "moment_names")},
+        **{name: getattr(item, name) for name in plain},
         "keys": sample.keys,
         "tensor": sample.tensor,
         "values": sample.values.reshape(-1),

@@ -15,7 +15,7 @@ import numpy as np
 
 from ingest.weights.between import contained, features, trace
 from ingest.weights.family import Doubles, Vectors
-from ingest.weights.odds import Odds
+from ingest.weights.odds import Odds, softmax
 
 FEATURES = 17
 CAUTION = 1.5
@@ -29,14 +29,12 @@ class Choice:
     Attributes:
         parent: Row of the likeliest parent.
         probability: Of that parent among all models, 0..1.
-        second: Row of the runner-up, or None.
         carried: Log-odds that the model carries the parent's own trace; 0 below a root.
         distance: Distance to the parent over the parent's length.
     """
 
     parent: int
     probability: float
-    second: int | None
     carried: float
     distance: float
 
@@ -83,14 +81,20 @@ class Tree:
 
     def below(self, row: int) -> set[int]:
         """Return the descendants of a model."""
+        children = self._children()
         found: set[int] = set()
         queue = [row]
         while queue:
-            top = queue.pop()
-            new = {child for child, parent in self.base.items() if parent == top} - found
+            new = set(children[queue.pop()]) - found
             found |= new
             queue += new
         return found
+
+    def _children(self) -> dict[int, list[int]]:
+        children: dict[int, list[int]] = defaultdict(list)
+        for child, parent in self.base.items():
+            children[parent].append(child)
+        return children
 
     def move(self, row: int, base: int) -> None:
         """Put a model that is in the tree below another."""
@@ -111,16 +115,14 @@ class Tree:
         """
         away = np.log(np.maximum(self.squared[row, list(able)], 1e-30)) / 2
         ranked = np.sort(away)
-        children: dict[int, list[int]] = defaultdict(list)
-        for child, parent in self.base.items():
-            if child != row:
-                children[parent].append(child)
+        children = self._children()
         out = np.zeros((len(able), FEATURES))
         for place, other in enumerate(able):
             if other in self.base:
                 out[place, :4] = self.held[other][row]
                 out[place, 4], out[place, 5] = self.carried[other][row], 1.0
-            below = max(children[other], key=lambda child: self.carried[child][row], default=None)
+            rivals = (child for child in children[other] if child != row)
+            below = max(rivals, key=lambda child: self.carried[child][row], default=None)
             if below is not None:
                 out[place, 6:10] = self.held[below][row]
                 out[place, 10], out[place, 11] = self.carried[below][row], 1.0
@@ -144,16 +146,13 @@ class Tree:
         if not able:
             return None
         measured = self.measure(row, able)
-        scores = self.odds.parent(measured) - against
-        chances = np.exp((scores - scores.max()) / CAUTION)
-        chances /= chances.sum()
-        order = np.argsort(-chances)
-        best = able[int(order[0])]
+        chances = softmax(self.odds.parent(measured) - against, CAUTION)
+        likeliest = int(np.argmax(chances))
+        best = able[likeliest]
         length = float(np.square(self.vectors.flat[best]).sum())
         return Choice(
             best,
-            float(chances[order[0]]),
-            able[int(order[1])] if len(able) > 1 else None,
-            float(measured[order[0], 4]),
+            float(chances[likeliest]),
+            float(measured[likeliest, 4]),
             float(np.sqrt(self.squared[row, best] / max(length, 1e-30))),
         )

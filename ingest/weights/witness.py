@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import ensure_nodes, merge_nodes
 from atlas_db.terms import Outcome, RunKind, Source
-from ingest.relink import Plan, read_edges, read_facts, read_families, read_testimony
+from ingest.relink import Plan, read_edges, read_families, read_testimony
 from ingest.resolve import fuse_all
 from ingest.runs import begin, finish, writing
 from ingest.weights.edges import Edge, family_of, known_date
@@ -44,8 +43,7 @@ def write_chart(
     as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
     families = family_of(prints, edges)
     if dry_run:
-        plan, counts = _plan(store, charted, families, edges, as_of, "")
-        return counts
+        return _plan(store, charted, families, edges, as_of, "")[1]
     with writing(store, home):
         run_id = begin(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
         plan, counts = _plan(store, charted, families, edges, as_of, run_id)
@@ -60,17 +58,16 @@ def write_chart(
             }
             for item in prints
         ]
-        names = [{"id": item.id, "name": item.id.rpartition("/")[2], "placeholder": True} for item in prints]
-        batches = Batches(store, ROWS)
-        batches.send(names, partial(_send, "ensure"))
-        batches.send(rows, partial(_send, "set"))
-        plan.write(store, read_facts(store)[0], ROWS)
+        Batches(store, ROWS).send(rows, _send)
+        plan.write(store, charted, ROWS)
         finish(store, run_id, counts)
     return {**counts, "run_id": run_id}
 
 
-def _send(what: str, tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    tx.send(ensure_nodes("Model") if what == "ensure" else merge_nodes("Model"), rows)
+def _send(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    names = [{"id": row["id"], "name": row["id"].rpartition("/")[2], "placeholder": True} for row in rows]
+    tx.send(ensure_nodes("Model"), names)
+    tx.send(merge_nodes("Model"), rows)
 
 
 def _plan(

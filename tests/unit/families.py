@@ -9,7 +9,6 @@ import ml_dtypes
 import numpy as np
 from safetensors.numpy import save_file
 
-from ingest.weights.batch import Found
 from ingest.weights.fingerprint import Fingerprint, fingerprint
 from ingest.weights.model import open_model
 
@@ -65,10 +64,6 @@ def write(folder: Path, weights: Weights, dtype: str = "F32", shards: int = 1) -
 def print_of(folder: Path, model_id: str = "", date: str = "") -> Fingerprint:
     with open_model(folder) as model:
         return fingerprint(model, model_id or folder.name, date)
-
-
-def found(folder: Path) -> Found:
-    return Found(folder.name, str(folder))
 
 
 def stored(weights: Weights, dtype: str) -> Weights:

@@ -19,6 +19,7 @@ from ingest.weights.copies import explain, grids, own_grid, step_noise
 from ingest.weights.direction import asymmetry
 from ingest.weights.edges import Edge
 from ingest.weights.family import Vectors, align, distances
+from ingest.weights.fingerprint import kurtosis
 from ingest.weights.merges import Merge, find_merge
 from ingest.weights.model import open_model
 from ingest.weights.permute import realign
@@ -261,8 +262,8 @@ def test_paper_002s_parts() -> None:
     assert mother.weight_distance(layers, moved) == pytest.approx(3 * 40, rel=1e-5)
     low = {n: v + np.outer(rng.normal(size=40), rng.normal(size=40)).astype(np.float32) for n, v in layers.items()}
     assert mother.lora_distance(layers, low) == 1
-    assert mother.kurtosis(rng.normal(size=200_000)) == pytest.approx(3, abs=0.1)
-    assert mother.kurtosis(rng.uniform(size=200_000)) == pytest.approx(1.8, abs=0.05)
+    assert kurtosis(rng.normal(size=200_000)) == pytest.approx(3, abs=0.1)
+    assert kurtosis(rng.uniform(size=200_000)) == pytest.approx(1.8, abs=0.05)
     higher = mother.direction_matrix([5.0, 1.0])
     assert higher.tolist() == [[False, True], [False, False]]
     cost = mother.cost_matrix(np.array([[0.0, 1.0], [1.0, 0.0]]), higher, mother.stage_matrix(["specialise"] * 2))
