@@ -11,6 +11,7 @@ AtlasError
 ├── InputError                  nothing readable came in                          exit 3
 │   ├── RecordError             one bad record: set aside, the run goes on
 │   ├── ModelNotFoundError
+│   ├── CompletionError         there is too little, or nothing sound, to learn from
 │   ├── WeightsError            one damaged weight file: counted, the batch goes on
 │   └── HubError                the Hub refused, or broke off for good
 ├── BomError                    a bill of materials would be invalid              exit 4
@@ -91,6 +92,10 @@ class WeightsError(InputError):
         self.file = file
         self.reason = reason
         super().__init__(f"{file} {reason}", hint="Fetch the file again, or leave the model out")
+
+
+class CompletionError(InputError):
+    """There is too little, or nothing sound, to learn from. Nothing was written."""
 
 
 class HubError(InputError):

@@ -62,7 +62,9 @@ def fuse_child(testimony: Iterable[Testimony], families: Mapping[str, str] | Non
 def _fuse_pair(parent: str, items: Sequence[Testimony], *, against: float) -> LineageEdge:
     by_source = {item.source: item for item in sorted(items, key=lambda item: item.confidence)}
     declared, inferred = by_source.get(Source.DECLARED), by_source.get(Source.INFERRED)
-    confidence = 1.0 - prod(1.0 - item.confidence for item in by_source.values())
+    # A prediction has been learnt from declarations: it is no witness of its own beside one.
+    heard = [item for source, item in by_source.items() if source is not Source.PREDICTED] or list(by_source.values())
+    confidence = 1.0 - prod(1.0 - item.confidence for item in heard)
     if declared and inferred:
         status = Status.VERIFIED
     elif declared and against:

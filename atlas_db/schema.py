@@ -112,6 +112,7 @@ _CLAIM = (
     *_SEEN,
     Property("ended", "string", "Date of the first later snapshot that no longer states it; absent while live", "date"),
     Property("stated", "string", "Where several parts of records state it: part:first..last, joined by ;"),
+    Property("evidence", "string", "Of a prediction: the groups that declare the value, how many of how many (JSON)"),
 )
 _REPOSITORY = (
     Property("author", "string", "Owner part of the id", indexed=True),

@@ -1,1 +1,1 @@
-"""Completion of missing attributes and edges (nothing here yet)."""
+"""Completion: what is missing in the graph, learnt from what is declared, with calibrated confidence."""

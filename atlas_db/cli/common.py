@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
 from atlas_db.cli.output import Format, errors, progress_bar, write_json
-from atlas_db.errors import AtlasError
+from atlas_db.errors import AtlasError, UsageError
 from atlas_db.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -56,6 +57,16 @@ def opened(settings: Settings) -> Iterator[Store]:
         store = open_store(settings)
     with store:
         yield store
+
+
+def needs(extra: str, *modules: str) -> None:
+    """See that an extra's packages are installed.
+
+    Raises:
+        UsageError: One is not.
+    """
+    if missing := [name for name in modules if find_spec(name) is None]:
+        raise UsageError(f"{missing[0]} is not installed", hint=f"pip install 'model-atlas-db[{extra}]'")
 
 
 @contextmanager

@@ -8,8 +8,11 @@ from atlas_db.cli import (
     audit,
     bom,
     chart,
+    complete,
     demo,
     doctor,
+    evaluate,
+    explain,
     fetch,
     fingerprint,
     licenses,
@@ -39,6 +42,9 @@ app.command("load", help=load.HELP)(load.load)
 app.command("fetch", help=fetch.HELP)(fetch.fetch)
 app.command("fingerprint", help=fingerprint.HELP)(fingerprint.fingerprint)
 app.command("chart", help=chart.HELP)(chart.chart)
+app.command("complete", help=complete.HELP)(complete.complete)
+app.command("explain", help=explain.HELP)(explain.explain)
+app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
 app.command("query", help=query.HELP)(query.query)
 app.command("lineage", help=lineage.HELP)(lineage.lineage)
 app.command("audit", help=audit.HELP)(audit.audit)

@@ -65,13 +65,13 @@ def test_readme_names_every_dependency_and_verb() -> None:
         name = re.split(r"[<>=\[]", dependency)[0]
         assert f"`{name}`" in readme, name
     for verb in ("demo", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor", "audit",
-                 "bom", "licenses", "fingerprint", "chart"):  # fmt: skip
+                 "bom", "licenses", "fingerprint", "chart", "complete", "explain", "evaluate"):  # fmt: skip
         assert f"atlas-db {verb}" in readme, verb
 
 
 def test_readme_lists_every_module() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for folder in ("atlas_db", "ingest"):
+    for folder in ("atlas_db", "ingest", "gnn"):
         for file in (ROOT / folder).rglob("*.py"):
             if file.name != "__init__.py":
                 assert file.name in readme, file

@@ -1,0 +1,116 @@
+"""`atlas-db complete`: what is missing, how sure, and never as a fact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, needs, opened, settings_for, shown_progress
+from atlas_db.cli.output import Format, errors, say, write_json, write_rows
+from atlas_db.errors import UsageError
+
+if TYPE_CHECKING:
+    from gnn.complete import Completion
+
+HELP = """Complete missing licences, tasks, libraries, languages, datasets and parents.
+
+Attributes: license, pipeline_tag, library_name, language, datasets, base_model.
+Learns from what the graph declares (extra gnn), or goes on with what an earlier run learnt from this store, and writes
+claims with source: predicted, their probability, method, run and reasons. Nothing declared is ever changed. Below the
+confidence at which --precision was reached on the latest months, it abstains; --min-confidence 0 says everything. A new
+run replaces what an earlier one predicted for the same models; runs rollback takes a run back. A predicted licence is
+what the author would declare, not what is permitted: atlas-db audit says what is inherited.
+
+Examples:
+
+  atlas-db complete --attributes license,pipeline_tag --out predictions.jsonl
+
+  atlas-db complete --models ids.txt --min-confidence 0 --dry-run --out predictions.jsonl
+
+  atlas-db complete --score
+"""
+
+
+@guarded
+def complete(
+    attributes: Annotated[
+        str | None,
+        typer.Option("--attributes", help="Which, with commas between; all by default."),
+    ] = None,
+    models: Annotated[Path | None, typer.Option("--models", help="Only these: a list of ids, one a line.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write predictions as JSON lines.")] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option("--min-confidence", min=0, max=1, help="Say what is that sure.", show_default="from --precision"),
+    ] = None,
+    precision: Annotated[float, typer.Option("--precision", min=0, max=1, help="Precision to reach.")] = 0.95,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Leave the store as it is; --out is written.")] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Learn anew.")] = False,
+    score: Annotated[
+        bool, typer.Option("--score", help="Say how earlier predictions fared with what was declared since.")
+    ] = False,
+    store: StoreOption = None,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Complete what is missing."""
+    needs("gnn", "torch", "lightgbm")
+    from gnn.tasks import tasks_of
+
+    asked = [name.strip() for name in (attributes or "").split(",") if name.strip() not in ("", "all")]
+    tasks_of(asked)
+    ids = None if models is None else _ids(models)
+    from gnn.write import CompleteOptions, complete_and_write, track_record
+
+    settings = settings_for(store)
+    if score:
+        with opened(settings) as graph:
+            rows = track_record(graph)
+        write_rows(tuple(rows[0]), rows, form)
+        return
+    options = CompleteOptions(
+        attributes=asked,
+        models=ids,
+        out=out,
+        least=min_confidence,
+        precision=precision,
+        dry_run=dry_run,
+        retrain=retrain,
+    )
+    with opened(settings) as graph, shown_progress() as progress:
+        report = complete_and_write(graph, home_of(settings), options, progress)
+    _show(report, out, form)
+
+
+def _ids(file: Path) -> list[str]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is no list of ids", hint="Give a text file with one id a line") from error
+    return sorted({line.strip() for line in lines if line.strip() and not line.startswith("#")})
+
+
+def _show(report: Completion, out: Path | None, form: Format) -> None:
+    if form is Format.JSON:
+        write_json(report.counts())
+        return
+    rows = [
+        {
+            "attribute": name,
+            "missing": asked,
+            "predicted": report.predicted[name],
+            "share": round(report.predicted[name] / asked, 3) if asked else None,
+            "from confidence": None if name not in report.thresholds else round(report.thresholds[name], 3),
+        }
+        for name, asked in report.asked.items()
+    ]
+    write_rows(("attribute", "missing", "predicted", "share", "from confidence"), rows, form)
+    if form is not Format.HUMAN:
+        return
+    for name, reason in report.skipped.items():
+        errors().print(f"skipped {name}: {reason}", style="yellow", markup=False, soft_wrap=True)
+    if out is not None:
+        say(f"predictions in {out}")
+    if report.run_id:
+        say(f"{report.written:,} claims written; take them back with: atlas-db runs rollback {report.run_id}", "dim")

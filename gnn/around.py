@@ -1,0 +1,213 @@
+"""Everything that speaks for a value: labelled neighbours for the network, counts by group for the trees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gnn.graph import Column, Doubles, Floats, Graph, Integers, Ragged
+from gnn.groups import Group, groups
+from gnn.history import COUNTS, WINDOW, History, labels
+from gnn.net import Examples
+from gnn.parents import PAIR, NameIndex
+from gnn.tasks import Task, hidden, stated, values_of
+from gnn.tokens import told_words
+
+Flags = npt.NDArray[np.bool_]
+NEAR = {
+    "author": 6, "siblings": 6, "parent says": 2, "second parent says": 1, "root says": 1, "author and parent": 3,
+    "same name": 4, "author and name pattern": 3, "first words": 4, "author and first word": 3, "family": 3,
+    "children": 2, "author of the parent": 2,
+}  # fmt: skip
+"""Labelled neighbours that the network sees, by what they have in common with the target."""
+PROPOSE = (
+    "author", "parent says", "second parent says", "siblings", "author and parent", "same name",
+    "author and name pattern", "author and first word", "author and tags", "tags", "family", "children",
+    "author and last word", "name pattern", "first words", "parent and last word",
+)  # fmt: skip
+EVERYWHERE = 6
+"""Values proposed for being frequent lately."""
+FROM_NET = 5
+"""Values proposed by the network."""
+NET = ("log-probability", "best log-probability", "behind the best")
+CONTEXT = ("told", "lag", "parents")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Models to be completed.
+
+    Attributes:
+        rows: Models, shape (q,).
+        moments: Declarations from then on are not seen, days since 1970, shape (q,).
+        told: Whether what they state may be looked at, shape (q,).
+    """
+
+    rows: Integers
+    moments: Doubles
+    told: Flags
+
+    def part(self, chosen: Integers | slice | Flags) -> Query:
+        """Return some of them."""
+        return Query(self.rows[chosen], self.moments[chosen], self.told[chosen])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Table(NamedTuple):
+    """Candidates of each model in a query.
+
+    Attributes:
+        places: Place of the model in the query, ascending, shape (c,).
+        values: Value proposed, shape (c,).
+        features: Shape (c, features), named by `Around.features`.
+    """
+
+    places: Integers
+    values: Integers
+    features: Floats
+
+
+class Around:
+    """What is around models, as far as it is visible.
+
+    Args:
+        graph: The graph.
+        task: What is to be completed.
+        known: Words of every model.
+        visible: Models whose declarations may be seen, shape (n,).
+    """
+
+    def __init__(self, graph: Graph, task: Task, known: Ragged, visible: Flags) -> None:
+        self.graph = graph
+        self.task = task
+        self.known = known
+        self.column: Column = values_of(graph, task.attribute)
+        self.labels = labels(self.column.held, graph.created, visible & ~graph.placeholder, len(self.column.names))
+        says = stated(graph, task.attribute)
+        unseen = hidden(task.attribute)
+        self.groups: dict[str, Group] = {group.name: group for group in groups(graph, unseen, says)}
+        self.told = told_words(graph, unseen, says)
+        self._histories: dict[str, History] = {}
+
+    @cached_property
+    def _names(self) -> NameIndex | None:
+        """Names of possible parents; other values are no models."""
+        if self.task.attribute != "base_model":
+            return None
+        return NameIndex(self.graph, np.bincount(self.labels.values, minlength=self.labels.size))
+
+    @cached_property
+    def _everyone(self) -> History:
+        return History(self.labels, np.zeros(len(self.graph), np.int64))
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the features, in order; the network's come last."""
+        kinds = ["everyone", *self.groups]
+        pair = PAIR if self.task.attribute == "base_model" else ()
+        counted = (f"{kind}: {count}" for kind in kinds for count in COUNTS)
+        return [*counted, *pair, *CONTEXT, *(f"network: {name}" for name in NET)]
+
+    def history(self, name: str) -> History:
+        """Return the declarations by one kind of group."""
+        if name not in self._histories:
+            self._histories[name] = History(self.labels, self.groups[name].members)
+        return self._histories[name]
+
+    def asked(self, name: str, query: Query) -> Integers:
+        """Return the group that each model of a query asks."""
+        group = self.groups[name]
+        asked = group.askers[query.rows]
+        return asked if group.bare else np.where(query.told, asked, -1)
+
+    def examples(self, query: Query, classes: Integers) -> Examples:
+        """Return labelled neighbours of models.
+
+        Args:
+            query: The models.
+            classes: The network's number of each value, -1 for values it does not know.
+        """
+        near = [
+            self.history(name).latest(self.asked(name, query), query.moments, most)
+            for name, most in NEAR.items() if name in self.groups
+        ]  # fmt: skip
+        kinds = np.repeat(np.arange(len(near)), [part.shape[1] for part in near])
+        ranks = np.concatenate(near, 1)
+        ranks = np.where((ranks >= 0) & (classes[self.labels.values[ranks]] >= 0), ranks, -1)
+        ages = np.clip((self.graph.created[query.rows][:, None] - self.labels.times[ranks]) / 365.25, 0, 3)
+        return Examples(
+            query.rows,
+            query.told,
+            np.where(ranks >= 0, self.labels.rows[ranks], -1),
+            np.where(ranks >= 0, classes[self.labels.values[ranks]], 0),
+            np.where(ranks >= 0, ages, 0).astype(np.float32),
+            kinds,
+        )
+
+    def table(self, query: Query, scores: Floats, classes: Integers) -> Table:
+        """Return candidates with what speaks for them.
+
+        Args:
+            query: The models.
+            scores: The network's log-probabilities, shape (q, its values).
+            classes: The network's number of each value, -1 for values it does not know.
+        """
+        moments, dates = query.moments, self.graph.created[query.rows]
+        places, values = self._candidates(query, scores, classes)
+        nothing = np.zeros(len(places), np.int64)
+        parts = [self._everyone.counts(nothing, values, moments[places], dates[places])]
+        for name in self.groups:
+            asked = self.asked(name, query)[places]
+            parts.append(self.history(name).counts(asked, values, moments[places], dates[places]))
+        if self._names is not None:
+            parts.append(self._names.pairs(query.rows[places], values))
+        told = query.told & (self.told.counts[query.rows] > 0)
+        context = np.column_stack((told, dates - moments, self.graph.parents.counts[query.rows]))[places]
+        return Table(
+            places,
+            values,
+            np.concatenate([*parts, context.astype(np.float32), _net(scores, classes, places, values)], 1),
+        )
+
+    def _candidates(self, query: Query, scores: Floats, classes: Integers) -> tuple[Integers, Integers]:
+        found = [
+            self.history(name).proposals(self.asked(name, query), query.moments)
+            for name in PROPOSE
+            if name in self.groups
+        ]
+        size = self.labels.size
+        lately = self.labels.values[self.labels.times >= self.labels.times[-1] - 2 * WINDOW]
+        counts = np.bincount(lately, minlength=size)
+        frequent = np.argsort(-counts, kind="stable")[: min(EVERYWHERE, int((counts > 0).sum()))]
+        known = np.flatnonzero(classes >= 0)
+        back = np.empty(len(known), np.int64)
+        back[classes[known]] = known
+        most = min(FROM_NET, scores.shape[1])
+        best = back[np.argpartition(-scores, most - 1, 1)[:, :most]]
+        found += [
+            (np.repeat(np.arange(len(query)), proposed.shape[1]), proposed.reshape(-1))
+            for proposed in (np.tile(frequent, (len(query), 1)), best)
+        ]
+        if self._names is not None:
+            found.append(self._names.proposals(query.rows))
+        keys = np.unique(np.concatenate([p * size + v for p, v in found]))
+        places, values = keys // size, keys % size
+        if self._names is not None:
+            own = query.rows[places]
+            older = (values != own) & (self.graph.created[values] <= self.graph.created[own])
+            places, values = places[older], values[older]
+        return places, values
+
+
+def _net(scores: Floats, classes: Integers, places: Integers, values: Integers) -> Floats:
+    """The network's log-probability of each candidate, the best one's, and the distance between."""
+    known = classes[values]
+    own = np.where(known >= 0, scores[places, known], np.nan)
+    best = scores.max(1)[places]
+    return np.column_stack((own, best, own - best)).astype(np.float32)

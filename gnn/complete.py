@@ -1,0 +1,240 @@
+"""Complete what models lack: learn or reuse, rank, abstain below the threshold."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas_db.schema import SCHEMA
+from gnn.around import Around, Query, Table
+from gnn.graph import Graph, Integers, Ragged
+from gnn.learn import VERSION, Completer, Progress, Ranked, learn
+from gnn.tasks import HAS_PARENT, Task, lacking
+from gnn.tokens import known_words
+
+MOST = {"datasets": 20, "base_model": 10}
+"""Values written a model, the best first; of all other attributes one."""
+REASONS = 3
+CHECKPOINTS = "completion"
+"""Folder of checkpoints in the home folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One value predicted for one model.
+
+    Attributes:
+        model: Row of the model.
+        attribute: Its attribute.
+        value: As the Hub declares it; an id of the graph for `base_model`.
+        confidence: Calibrated, 0..1; of a parent given that there is one.
+        root_probability: That there is no parent at all; only of `base_model`.
+        sure: True where the stated precision is reached.
+        reasons: Groups that declare the value and how many of how many do, the most telling first.
+    """
+
+    model: int
+    attribute: str
+    value: str
+    confidence: float
+    root_probability: float | None
+    sure: bool
+    reasons: dict[str, tuple[int, int]]
+
+    def line(self, graph: Graph) -> dict[str, Any]:
+        """Return the prediction as a line of JSON holds it."""
+        plain: dict[str, Any] = {
+            "model_id": graph.ids[self.model],
+            "attribute": self.attribute,
+            "value": self.value,
+            "confidence": round(self.confidence, 6),
+        }
+        if self.root_probability is not None:
+            plain["root_probability"] = round(self.root_probability, 6)
+        return plain
+
+
+@dataclass(slots=True)
+class Completion:
+    """What a run did, an attribute each.
+
+    Attributes:
+        run_id: The run that wrote it; empty for a dry run.
+        asked: Models that lack the attribute.
+        predicted: Of these, those predicted at or above the threshold.
+        thresholds: Confidence from which a value is written.
+        trained: Attributes that were learnt in this run; the others came from checkpoints.
+        skipped: Attributes with too little to learn from, and why.
+        written: Claims written.
+    """
+
+    run_id: str = ""
+    asked: dict[str, int] = field(default_factory=dict)
+    predicted: dict[str, int] = field(default_factory=dict)
+    thresholds: dict[str, float] = field(default_factory=dict)
+    trained: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    written: int = 0
+
+    def counts(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return asdict(self)
+
+
+class Atelier:
+    """Learners and what they look at, over one graph.
+
+    Args:
+        graph: The graph.
+        folder: Where checkpoints lie; one an attribute.
+        precision: Precision that a threshold shall reach.
+        retrain: Whether checkpoints are passed over.
+        progress: Told of stage, done and total.
+    """
+
+    def __init__(
+        self, graph: Graph, folder: Path, *, precision: float = 0.95, retrain: bool = False,
+        progress: Progress = lambda *_: None,
+    ) -> None:  # fmt: skip
+        self.graph = graph
+        self.trained: list[str] = []
+        self.thresholds: dict[str, float] = {}
+        self._folder = folder
+        self._precision = precision
+        self._retrain = retrain
+        self._progress = progress
+
+    @cached_property
+    def _words(self) -> Ragged:
+        return known_words(self.graph)
+
+    @cached_property
+    def _names(self) -> Ragged:
+        return known_words(self.graph, lineage=False)
+
+    def around(self, task: Task) -> Around:
+        """Return what is around models for one attribute; all declarations are visible."""
+        lineage = task.attribute in ("base_model", HAS_PARENT.attribute)
+        return Around(self.graph, task, self._names if lineage else self._words, ~self.graph.placeholder)
+
+    def completer(self, around: Around) -> Completer:
+        """Return what was learnt of an attribute: from its checkpoint where that fits, else learnt now.
+
+        Raises:
+            CompletionError: There is too little to learn from, or the checkpoint is damaged.
+        """
+        attribute = around.task.attribute
+        folder = self._folder / attribute / fitting(around, self._precision)
+        found = None if self._retrain or attribute in self.trained else Completer.load(folder)
+        if found is None:
+            found = learn(around, precision=self._precision, progress=self._progress)
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            found.save(folder)
+            self.trained.append(attribute)
+        return found
+
+
+def fitting(around: Around, precision: float) -> str:
+    """Return a digest of what a checkpoint depends on: schema, features, version."""
+    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *around.features])
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def complete(
+    atelier: Atelier, task: Task, models: Integers | None, least: float | None, progress: Progress = lambda *_: None
+) -> Iterator[Prediction]:
+    """Predict one attribute of the models that lack it.
+
+    Args:
+        atelier: Learners.
+        task: The attribute.
+        models: Rows to look at; all by default. Those that declare the attribute are passed over.
+        least: Confidence below which nothing is said; by default the threshold of the stated precision.
+        progress: Told of stage, done and total.
+
+    Yields:
+        Predictions, models in order, the best value first.
+
+    Raises:
+        CompletionError: There is too little to learn from.
+    """
+    graph = atelier.graph
+    around = atelier.around(task)
+    completer = atelier.completer(around)
+    rows = lacking(graph, task.attribute)
+    if models is not None:
+        rows = np.intersect1d(rows, models)
+    query = now(graph, rows)
+    limit = completer.calibration.threshold if least is None else least
+    atelier.thresholds[task.attribute] = limit
+    roots = None
+    if task.attribute == "base_model":
+        roots = _roots(atelier, query, progress)
+        # Below this no candidate could reach the limit, however sure.
+        hopeful = 1 - roots >= limit
+        query, roots = query.part(hopeful), roots[hopeful]
+    for start in range(0, len(query), CHUNK):
+        progress(f"Complete {task.attribute}", start, len(query))
+        part = query.part(slice(start, start + CHUNK))
+        table = completer.tables(around, part)
+        ranked = completer.judge(around, part, table, completer.ranker.score(table.features))
+        own = None if roots is None else roots[start : start + CHUNK]
+        yield from _said(around, part, table, ranked, own, limit, completer.calibration.threshold)
+    progress(f"Complete {task.attribute}", len(query), len(query))
+
+
+CHUNK = 20_000
+
+
+def now(graph: Graph, rows: Integers) -> Query:
+    """Return models as they are today: all that is declared is seen."""
+    now = float(graph.created.max()) + 1.0
+    return Query(rows, np.full(len(rows), now), np.ones(len(rows), bool))
+
+
+def _roots(atelier: Atelier, query: Query, progress: Progress) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the probability that each model has no parent."""
+    around = atelier.around(HAS_PARENT)
+    completer = atelier.completer(around)
+    no = around.column.names.index("no")
+    # That it declares none is itself a declaration here: a model is judged by those before it, never by itself.
+    query = Query(query.rows, atelier.graph.created[query.rows], query.told)
+    ranked = completer.complete(around, query, progress)
+    out = np.zeros(len(query))
+    chosen = ranked.values == no
+    out[ranked.places[chosen]] = ranked.probability[chosen]
+    return out
+
+
+def _said(
+    around: Around, query: Query, table: Table, ranked: Ranked, roots: Any, limit: float, threshold: float  # noqa: ANN401
+) -> Iterator[Prediction]:  # fmt: skip
+    attribute, names = around.task.attribute, around.column.names
+    order = np.lexsort((ranked.values, -ranked.score, ranked.places))
+    places = ranked.places[order]
+    first = np.searchsorted(places, places)
+    kept = order[np.arange(len(order)) - first < MOST.get(attribute, 1)]
+    chance = ranked.probability if roots is None else ranked.probability * (1 - roots[ranked.places])
+    for at in kept[chance[kept] >= limit]:
+        yield Prediction(
+            int(query.rows[ranked.places[at]]), attribute, names[ranked.values[at]], float(ranked.probability[at]),
+            None if roots is None else float(roots[ranked.places[at]]), bool(chance[at] >= threshold),
+            reasons(around, table.features[at]),
+        )  # fmt: skip
+
+
+def reasons(around: Around, features: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, tuple[int, int]]:
+    """Return the groups that declare a candidate: of how many, how many; the most telling first."""
+    found = []
+    for place, name in enumerate(around.groups, 1):
+        share, count, size = features[6 * place : 6 * place + 3]
+        if count > 0:
+            found.append((float(share), name, (round(float(np.expm1(count))), round(float(np.expm1(size))))))
+    return {name: counts for _, name, counts in sorted(found, key=lambda item: (-item[0], item[1]))[:REASONS]}

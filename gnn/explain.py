@@ -1,0 +1,89 @@
+"""Why a value is predicted: candidates, what speaks for and against the first, and the labelled models around."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gnn.around import NEAR, Around
+from gnn.complete import Atelier, now
+from gnn.history import COUNTS
+from gnn.tasks import Task, values_of
+
+SHOWN = 8
+
+
+def explain(atelier: Atelier, task: Task, row: int) -> dict[str, Any]:
+    """Explain what is predicted of one model.
+
+    Args:
+        atelier: Learners.
+        task: The attribute.
+        row: The model.
+
+    Returns:
+        `declared` values; `candidates` with confidence, the best first; `reasons`, which are groups with the log-odds
+        that they add to the first candidate (SHAP values summed over the group's features) and what they count; the
+        labelled `neighbours` that the network attends to; the `threshold` from which a value is written.
+
+    Raises:
+        CompletionError: There is too little to learn from.
+    """
+    graph = atelier.graph
+    around = atelier.around(task)
+    completer = atelier.completer(around)
+    query = now(graph, np.array([row]))
+    table = completer.tables(around, query)
+    ranked = completer.judge(around, query, table, completer.ranker.score(table.features))
+    order = np.lexsort((ranked.values, -ranked.score))
+    names = around.column.names
+    held = values_of(graph, task.attribute).held.of(row)
+    best = table.features[order[:1]]
+    return {
+        "model_id": graph.ids[row],
+        "attribute": task.attribute,
+        "declared": [names[value] for value in held],
+        "candidates": [
+            {"value": names[ranked.values[at]], "confidence": round(float(ranked.probability[at]), 4)}
+            for at in order[:SHOWN]
+        ],
+        "threshold": completer.calibration.threshold,
+        "reasons": _reasons(around, completer.ranker.reasons(best)[0], best[0]),
+        "neighbours": _neighbours(around, row, completer.classes(around), completer.values, query),
+    }
+
+
+def _reasons(around: Around, added: Any, features: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Sum what each group's features add, and say what the group counts."""
+    kinds = ["everyone", *around.groups]
+    width = len(COUNTS)
+    found = []
+    for place, kind in enumerate(kinds):
+        total = float(added[place * width : (place + 1) * width].sum())
+        _, count, size = features[place * width : place * width + 3]
+        entry: dict[str, Any] = {"what": kind, "log_odds": round(total, 3)}
+        if np.isfinite(size):
+            entry |= {"declare": round(float(np.expm1(count))), "of": round(float(np.expm1(size)))}
+        found.append(entry)
+    rest = len(kinds) * width
+    found += [
+        {"what": name, "log_odds": round(float(value), 3)}
+        for name, value in zip(around.features[rest:], added[rest:], strict=True)
+    ]
+    return sorted(found, key=lambda entry: -abs(entry["log_odds"]))[:SHOWN]
+
+
+def _neighbours(around: Around, row: int, classes: Any, values: list[str], query: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    examples = around.examples(query, classes)
+    kinds = [name for name in NEAR if name in around.groups]
+    found: dict[int, dict[str, Any]] = {}
+    for place, other in enumerate(examples.near[0].tolist()):
+        if other < 0 or other == row:
+            continue
+        entry = found.setdefault(
+            other,
+            {"model_id": around.graph.ids[other], "declares": values[examples.labels[0, place]], "shares": []},
+        )
+        entry["shares"].append(kinds[examples.kinds[place]])
+    return sorted(found.values(), key=lambda entry: (-len(entry["shares"]), entry["model_id"]))[: 2 * SHOWN]

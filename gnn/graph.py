@@ -1,0 +1,211 @@
+"""The graph that completion learns from: models as columns, in the order of their ids, equal on every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from atlas_db.errors import CompletionError
+from atlas_db.store.bolt import Store
+from atlas_db.store.statements import all_edges, all_nodes
+from atlas_db.terms import Relation, Source, Status
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+OLDEST = "2022-03-02T23:29:04Z"
+"""Stands for dates before the Hub kept any: all that is known of them is that they are older than the others."""
+_SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
+_MANY = {"language": ("IN_LANGUAGE", "Language"), "datasets": ("TRAINED_ON", "Dataset"), "paper": ("CITES", "Paper")}
+_PLAIN = ("id", "placeholder", "created_at", "downloads", "likes", "tags", *_SINGLE)
+RELATIONS = tuple(Relation)
+
+
+class Ragged(NamedTuple):
+    """A list of numbers a model.
+
+    Attributes:
+        values: All lists end to end, shape (entries,).
+        starts: Where each begins, and the end, shape (models + 1,).
+    """
+
+    values: Integers
+    starts: Integers
+
+    def of(self, row: int) -> Integers:
+        """Return the list of one model."""
+        return self.values[self.starts[row] : self.starts[row + 1]]
+
+    @property
+    def counts(self) -> Integers:
+        """Length of each list, shape (models,)."""
+        return np.diff(self.starts)
+
+    @property
+    def first(self) -> Integers:
+        """First number of each list, -1 where it is empty, shape (models,)."""
+        filled = self.counts > 0
+        out = np.full(len(self.starts) - 1, -1, np.int64)
+        out[filled] = self.values[self.starts[:-1][filled]]
+        return out
+
+    @property
+    def rows(self) -> Integers:
+        """The model of each entry, shape (entries,)."""
+        return np.repeat(np.arange(len(self.starts) - 1), self.counts)
+
+
+class Column(NamedTuple):
+    """Declared values of one attribute.
+
+    Attributes:
+        names: Values, as the Hub spells them, in order.
+        held: Indices into `names`, a list a model.
+    """
+
+    names: list[str]
+    held: Ragged
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Models and what is known of them.
+
+    Attributes:
+        ids: Ids in ascending order.
+        placeholder: True where nobody loaded a record of it, shape (n,).
+        created: Days since 1970, shape (n,).
+        popularity: Logarithms of one plus downloads and likes, shape (n, 2).
+        authors: Names of owners, in order.
+        author: Index into `authors`, -1 for ids without owner, shape (n,).
+        columns: Declared values by attribute; `tags` are the plain tags.
+        parents: Parents of each, the surest first.
+        relations: Relation to each parent, index into `RELATIONS`, parallel to `parents.values`.
+        sure: Confidence of each of these edges, 0..1.
+        declared: True where an author declares the edge; the others rest on weights alone.
+    """
+
+    ids: list[str]
+    placeholder: npt.NDArray[np.bool_]
+    created: Doubles
+    popularity: Floats
+    authors: list[str]
+    author: Integers
+    columns: dict[str, Column]
+    parents: Ragged
+    relations: Integers
+    sure: Floats
+    declared: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def read_graph(store: Store) -> Graph:
+    """Read all models of a store with their declared values and followed lineage.
+
+    Raises:
+        CompletionError: The store holds no models, or an edge leads outside of them.
+    """
+    rows = sorted(store.pages(all_nodes("Model", _PLAIN)), key=lambda row: row[0])
+    if not rows:
+        raise CompletionError("the store holds no models", hint="Load some first: atlas-db load models.jsonl.zst")
+    place = {row[0]: index for index, row in enumerate(rows)}
+    columns = {
+        name: column(len(rows), [(index, row[at]) for index, row in enumerate(rows) if row[at]])
+        for at, name in enumerate(_PLAIN)
+        if name in _SINGLE
+    }
+    columns["tags"] = column(len(rows), [(index, tag) for index, row in enumerate(rows) for tag in row[5] or ()])
+    for name, (rel, label) in _MANY.items():
+        stated = [
+            (place[model], value)
+            for model, value, source, ended in store.pages(all_edges(rel, "Model", label, ("source", "ended")))
+            if source == Source.DECLARED and ended is None
+        ]
+        columns[name] = column(len(rows), stated)
+    owners = [row[0].partition("/")[0] if "/" in row[0] else "" for row in rows]
+    authors = sorted(set(owners) - {""})
+    number = {name: index for index, name in enumerate(authors)}
+    lineage = store.pages(
+        all_edges("DERIVED_FROM", "Model", "Model", ("relation", "confidence", "status", "followed", "sources"))
+    )
+    parents, relations, sure, declared = _parents(len(rows), place, lineage)
+    return Graph(
+        [row[0] for row in rows],
+        np.array([bool(row[1]) for row in rows]),
+        np.array([days(row[2] or OLDEST) for row in rows]),
+        np.log1p(np.array([[row[3] or 0, row[4] or 0] for row in rows], np.float32)),
+        authors,
+        np.array([number.get(owner, -1) for owner in owners]),
+        columns,
+        parents,
+        relations,
+        sure,
+        declared,
+    )
+
+
+def column(models: int, stated: Iterable[tuple[int, str]]) -> Column:
+    """Return values as indices, each model's in ascending order of their names."""
+    pairs = list(stated)
+    names = sorted({value for _, value in pairs})
+    number = {name: index for index, name in enumerate(names)}
+    coded = np.array([(row, number[value]) for row, value in pairs], np.int64).reshape(-1, 2)
+    coded = np.unique(coded, axis=0)
+    return Column(names, ragged(models, coded[:, 0], coded[:, 1]))
+
+
+def ragged(models: int, rows: Integers, values: Integers) -> Ragged:
+    """Return lists of values whose rows ascend.
+
+    Raises:
+        CompletionError: A row is no model.
+    """
+    if len(rows) and not (rows.min() >= 0 and rows.max() < models):
+        raise CompletionError("a row lies outside of the models", hint="This is a bug: please report it")
+    return Ragged(values, np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=models)))))
+
+
+def _parents(
+    models: int, place: dict[str, int], lineage: Sequence[Sequence[Any]]
+) -> tuple[Ragged, Integers, Floats, npt.NDArray[np.bool_]]:
+    kinds = {relation.value: index for index, relation in enumerate(RELATIONS)}
+    edges = sorted(
+        (place[child], -confidence, place[parent], kinds[relation], Source.DECLARED.value in (sources or ()))
+        for child, parent, relation, confidence, status, followed, sources in lineage
+        if followed and status != Status.PREDICTED
+    )
+    table = np.array(edges, np.float64).reshape(-1, 5)
+    whole = table.astype(np.int64)
+    return (
+        ragged(models, whole[:, 0], whole[:, 2]),
+        whole[:, 3],
+        -table[:, 1].astype(np.float32),
+        whole[:, 4].astype(bool),
+    )
+
+
+def days(date: str) -> float:
+    """Return a date as days since 1970."""
+    return datetime.fromisoformat(date).timestamp() / 86400
+
+
+def rows_of(graph: Graph, ids: Sequence[str]) -> Integers:
+    """Return the rows of models.
+
+    Raises:
+        CompletionError: The store holds no such model.
+    """
+    place = {identifier: row for row, identifier in enumerate(graph.ids)}
+    if missing := [identifier for identifier in ids if identifier not in place]:
+        raise CompletionError(
+            f"{len(missing)} of the models asked for are not in the store, {missing[0]} first",
+            hint="Load them first, or take them out of the list",
+        )
+    return np.array(sorted(place[identifier] for identifier in ids), np.int64)

@@ -1,0 +1,152 @@
+"""What models have in common: the groups whose declarations speak for a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from gnn.graph import Graph, Integers
+from gnn.names import pattern, stem, words
+
+
+class Group(NamedTuple):
+    """A kind of group.
+
+    Attributes:
+        name: What its members have in common.
+        members: Group that each model belongs to, -1 for none.
+        askers: Group that each model asks, -1 for none; mostly the same.
+        bare: True where id, dates and lineage are enough to know it.
+    """
+
+    name: str
+    members: Integers
+    askers: Integers
+    bare: bool
+
+
+def number(keys: Iterable[Hashable | None]) -> Integers:
+    """Return equal numbers for equal keys, -1 for None."""
+    known: dict[Hashable, int] = {}
+    return np.array([-1 if key is None else known.setdefault(key, len(known)) for key in keys], np.int64)
+
+
+def both(first: Integers, second: Integers) -> Integers:
+    """Return equal numbers where both are equal, -1 where either is."""
+    joined = np.where((first >= 0) & (second >= 0), first * (int(second.max(initial=0)) + 1) + second, -1)
+    return np.unique(joined, return_inverse=True)[1].astype(np.int64) - int((joined < 0).any())
+
+
+def nth_parent(graph: Graph, place: int) -> Integers:
+    """Return the parent at a place of each model's list, -1 where there are fewer."""
+    starts, counts = graph.parents.starts[:-1], graph.parents.counts
+    out = np.full(len(graph), -1, np.int64)
+    has = counts > place
+    out[has] = graph.parents.values[starts[has] + place]
+    return out
+
+
+def above(parent: Integers, of: Integers) -> Integers:
+    """Return the parent of each model in `of`, -1 where there is none."""
+    return np.where(of >= 0, parent[of], -1)
+
+
+def roots(parent: Integers) -> Integers:
+    """Return the end of each model's chain of first parents, -1 for models without any."""
+    top = np.where(parent >= 0, parent, np.arange(len(parent)))
+    for _ in range(64):
+        higher = top[top]
+        if np.array_equal(higher, top):
+            break
+        top = higher
+    return np.where(parent >= 0, top, -1)
+
+
+def groups(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -> list[Group]:
+    """Return all kinds of groups.
+
+    Args:
+        graph: The graph.
+        hidden: Attributes that may not be looked at: the target.
+        stated: Whether a tag states the target, and must not be looked at.
+    """
+    names = [identifier.rpartition("/")[2] for identifier in graph.ids]
+    spelled = [words(name) for name in names]
+    author = graph.author
+    head = number(parts[:2] or None for parts in spelled)
+    first = number(parts[0] if parts else None for parts in spelled)
+    last = number(parts[-1] if parts else None for parts in spelled)
+    alike = number(pattern(name) for name in names)
+    stems = number(stem(name) for name in names)
+    found = [
+        Group("author", author, author, True),
+        Group("same name", stems, stems, True),
+        Group("name pattern", alike, alike, True),
+        Group("author and name pattern", both(author, alike), both(author, alike), True),
+        Group("first words", head, head, True),
+        Group("first word", first, first, True),
+        Group("author and first word", both(author, first), both(author, first), True),
+        Group("author and first words", both(author, head), both(author, head), True),
+        Group("last word", last, last, True),
+        Group("author and last word", both(author, last), both(author, last), True),
+    ]
+    if "base_model" not in hidden:
+        found += _lineage(graph, last)
+    return [*found, *_told(graph, hidden, stated)]
+
+
+def _lineage(graph: Graph, last: Integers) -> list[Group]:
+    """Groups by what models derive from."""
+    own, author = np.arange(len(graph)), graph.author
+    parent, second = nth_parent(graph, 0), nth_parent(graph, 1)
+    root = roots(parent)
+    children = np.where(np.bincount(parent[parent >= 0], minlength=len(graph)) > 0, own, -1)
+    parent_author = np.where(parent >= 0, author[parent], -1)
+    return [
+        Group("parent says", own, parent, True),
+        Group("second parent says", own, second, True),
+        Group("root says", own, np.where(root != parent, root, -1), True),
+        Group("grandparent says", own, above(parent, parent), True),
+        Group("siblings", parent, parent, True),
+        Group("siblings of the second parent", parent, second, True),
+        Group("family", root, root, True),
+        Group("children", parent, children, True),
+        Group("author and parent", both(author, parent), both(author, parent), True),
+        Group("author and family", both(author, root), both(author, root), True),
+        Group("author of the parent", author, parent_author, True),
+        Group("parent and last word", both(parent, last), both(parent, last), True),
+    ]
+
+
+def _told(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -> list[Group]:
+    """Groups by what a repository states: tags, task, library, language, dataset, paper, licence."""
+    tags = graph.columns["tags"]
+    shown = np.array([not stated(tag) for tag in tags.names], bool)
+    starts, values = tags.held.starts, tags.held.values
+    sets = number(
+        (part[shown[part]].tobytes() or None) if len(part := values[starts[row] : starts[row + 1]]) else None
+        for row in range(len(graph))
+    )
+    columns = {
+        name: graph.columns[name].held.first
+        for name in ("license", "pipeline_tag", "library_name", "language", "datasets", "paper", "model_type")
+        if name not in hidden
+    }
+    author = graph.author
+    found = {"tags": sets, **columns}
+    kinds = [Group(name, member, member, False) for name, member in found.items()]
+    for name in ("tags", "pipeline_tag", "library_name", "language", "license"):
+        if name in found:
+            joined = both(author, found[name])
+            kinds.append(Group(f"author and {name}", joined, joined, False))
+    if "pipeline_tag" in found and "library_name" in found:
+        joined = both(found["pipeline_tag"], found["library_name"])
+        kinds.append(Group("pipeline_tag and library_name", joined, joined, False))
+    parent = nth_parent(graph, 0)
+    for name in ("tags", "pipeline_tag") if "base_model" not in hidden else ():
+        if name in found:
+            joined = both(parent, found[name])
+            kinds.append(Group(f"parent and {name}", joined, joined, False))
+    return kinds

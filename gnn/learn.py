@@ -1,0 +1,301 @@
+"""Learn to complete one attribute, on the past, measured on the months that follow it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from atlas_db.errors import CompletionError
+from gnn.around import NEAR, Around, Flags, Query, Table
+from gnn.calibrate import Calibration, calibration_error, conformal, isotonic, normalised, threshold
+from gnn.graph import Doubles, Integers
+from gnn.net import Feeder, Net, fit, predict
+from gnn.ranker import Ranker
+
+VERSION = "complete@1"
+LAG = 61.0
+"""Days: an example sees what was declared up to some moment in so many days before it, as a new model will be."""
+BLOCK = 120.0
+"""Days at the end that the trees learn from; the network that they hear has not seen them."""
+LATER = 30.0
+"""Days at the very end that confidence is calibrated on."""
+POOL, RANKED = 250_000, 900_000
+"""Newest declarations that the network, and candidates that the trees learn from at most."""
+PROBE = 2000
+"""Models that tell how many candidates one has."""
+CLASSES, LEAST_USES = 4000, 3
+"""Values that the network tells apart at most, and how often one is declared at least."""
+FEWEST = 40
+"""Declarations below which nothing is learnt."""
+CHUNK = 20_000
+Progress = Callable[[str, int, int], None]
+
+
+class Ranked(NamedTuple):
+    """Candidates of each model with their probabilities.
+
+    Attributes:
+        places: Place of the model in the query, ascending, shape (c,).
+        values: Index of the value, shape (c,).
+        probability: Calibrated, shape (c,).
+        score: As ranked, normalised over a model's candidates, shape (c,).
+    """
+
+    places: Integers
+    values: Integers
+    probability: Doubles
+    score: Doubles
+
+    def best(self, models: int) -> tuple[Integers, Doubles]:
+        """Return each model's likeliest value, -1 for none, and its probability."""
+        order = np.lexsort((self.values, -self.score, self.places))
+        first = order[np.diff(self.places[order], prepend=-1) != 0]
+        values, sure = np.full(models, -1, np.int64), np.zeros(models)
+        values[self.places[first]] = self.values[first]
+        sure[self.places[first]] = self.probability[first]
+        return values, sure
+
+
+@dataclass(slots=True)
+class Completer:
+    """What was learnt of one attribute.
+
+    Attributes:
+        attribute: Its name.
+        values: Values that the network tells apart, by their names.
+        net: The network.
+        ranker: The trees.
+        calibration: How sure they may be.
+    """
+
+    attribute: str
+    values: list[str]
+    net: Net
+    ranker: Ranker
+    calibration: Calibration
+
+    def classes(self, around: Around) -> Integers:
+        """Return the network's number of each value of the graph, -1 for those that it does not know."""
+        known = {name: number for number, name in enumerate(self.values)}
+        return np.array([known.get(name, -1) for name in around.column.names], np.int64)
+
+    def tables(self, around: Around, query: Query) -> Table:
+        """Return the candidates of models with what speaks for them."""
+        return candidates(around, self.net, self.classes(around), query)
+
+    def complete(self, around: Around, query: Query, progress: Progress = lambda *_: None) -> Ranked:
+        """Return candidates with their probabilities."""
+        parts = []
+        for start in range(0, len(query), CHUNK):
+            progress(f"Complete {self.attribute}", start, len(query))
+            part = query.part(slice(start, start + CHUNK))
+            table = self.tables(around, part)
+            ranked = self.judge(around, part, table, self.ranker.score(table.features))
+            parts.append(ranked._replace(places=ranked.places + start))
+        progress(f"Complete {self.attribute}", len(query), len(query))
+        return Ranked(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def judge(self, around: Around, query: Query, table: Table, scores: Doubles) -> Ranked:
+        """Return scores as calibrated probabilities."""
+        share = normalised(scores, table.places, len(query)) if not around.task.many else scores
+        told = says_something(around, query)[table.places]
+        sure = np.where(told, self.calibration.told(share), self.calibration.bare(share))
+        if not around.task.many:
+            sure /= np.maximum(np.bincount(table.places, sure, len(query)), 1.0)[table.places]
+        return Ranked(table.places, table.values, sure, share)
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint: tensors, trees as text, the rest as JSON; no pickle."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "meta.json").unlink(missing_ok=True)
+        save_file(self.net.state_dict(), folder / "net.safetensors")
+        self.ranker.save(folder)
+        told = {"version": VERSION, "attribute": self.attribute, "values": self.values, "calibration": self.calibration}
+        # Written last and at once: a checkpoint without it is none.
+        part = folder / "meta.json.part"
+        part.write_bytes(msgspec.json.encode(told))
+        part.replace(folder / "meta.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> Completer | None:
+        """Read a checkpoint; None where there is none, or one of another version."""
+        try:
+            told = msgspec.json.decode((folder / "meta.json").read_bytes(), type=_Meta)
+        except (FileNotFoundError, msgspec.DecodeError, msgspec.ValidationError):
+            return None
+        if told.version != VERSION:
+            return None
+        net = Net(len(told.values), len(NEAR))
+        net.load_state_dict(load_file(folder / "net.safetensors"))
+        return cls(told.attribute, told.values, net, Ranker.load(folder), told.calibration)
+
+
+class _Meta(msgspec.Struct):
+    version: str
+    attribute: str
+    values: list[str]
+    calibration: Calibration
+
+
+def threads() -> int:
+    """Return the number of cores that may be used."""
+    return len(os.sched_getaffinity(0))
+
+
+def says_something(around: Around, query: Query) -> Flags:
+    """Return which models of a query show more than id, date and lineage."""
+    return np.asarray(query.told & (around.told.counts[query.rows] > 0))
+
+
+def candidates(around: Around, net: Net, classes: Integers, query: Query) -> Table:
+    """Return the candidates of models, the network's log-probabilities among their features."""
+    scores = predict(net, Feeder(around.known, around.told), around.examples(query, classes))
+    return around.table(query, scores, classes)
+
+
+def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: Progress = lambda *_: None) -> Completer:
+    """Learn from all declarations that are visible.
+
+    Args:
+        around: What is visible.
+        precision: Precision that the threshold shall reach.
+        seed: Of samples and weights.
+        progress: Told of stage, done and total.
+
+    Raises:
+        CompletionError: There is too little to learn from, or only one value.
+    """
+    torch.set_num_threads(threads())
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    attribute = around.task.attribute
+    stages = iter(range(6))
+
+    def step(what: str) -> None:
+        progress(f"Learn {attribute}: {what}", next(stages), 5)
+
+    names, classes = _classes(around)
+    start, later = _blocks(around)
+    times = around.labels.times
+    step("network")
+    net = Net(len(names), len(NEAR))
+    _train(net, around, classes, times < start, epochs=2, rate=3e-3, rng=rng, seed=seed)
+    step("candidates")
+    rows = np.unique(around.labels.rows[times >= start])
+    query, table = _table(around, net, classes, rng.permutation(rows), rng)
+    truth = is_true(around, query, table)
+    step("trees")
+    early = (around.graph.created[query.rows] < later)[table.places]
+    draft = Ranker.fit(table.features[early], truth[early], threads())
+    step("calibration")
+    late = ~early
+    scores = draft.score(table.features[late])
+    calibration = _calibrate(around, query, table, truth, scores, late, precision)
+    step("trees on all")
+    ranker = Ranker.fit(table.features, truth, threads())
+    step("network on the latest")
+    _train(net, around, classes, times >= start, epochs=1, rate=1e-3, rng=rng, seed=seed + 1)
+    return Completer(attribute, names, net, ranker, calibration)
+
+
+def _table(
+    around: Around, net: Net, classes: Integers, rows: Integers, rng: np.random.Generator
+) -> tuple[Query, Table]:
+    """Return examples with their candidates: as many models as the budget of candidates affords."""
+    probe = views(around, rows[:PROBE], rng)
+    table = candidates(around, net, classes, probe)
+    afforded = int(RANKED * len(probe) / max(len(table.places), 1)) // 2
+    if len(rows) <= PROBE or afforded <= PROBE:
+        return probe, table
+    query = views(around, rows[:afforded], rng)
+    return query, candidates(around, net, classes, query)
+
+
+def views(around: Around, rows: Integers, rng: np.random.Generator) -> Query:
+    """Return models as they look when they are new: once with all that they state, once bare."""
+    rows = np.sort(rows)
+    rows, told = np.concatenate((rows, rows)), np.repeat([True, False], len(rows))
+    return Query(rows, around.graph.created[rows] - rng.uniform(0, LAG, len(rows)), told)
+
+
+def is_true(around: Around, query: Query, table: Table) -> Flags:
+    """Return which candidates are declared."""
+    size = len(around.column.names)
+    held = around.column.held
+    pairs = held.rows * size + held.values
+    return np.isin(query.rows[table.places] * size + table.values, pairs)
+
+
+def _classes(around: Around) -> tuple[list[str], Integers]:
+    """Choose the values that the network tells apart: the most frequent."""
+    counts = np.bincount(around.labels.values, minlength=around.labels.size)
+    chosen = np.argsort(-counts, kind="stable")[:CLASSES]
+    chosen = np.sort(chosen[counts[chosen] >= LEAST_USES])
+    if len(around.labels.rows) < FEWEST or len(chosen) < 2:
+        raise CompletionError(
+            f"{around.task.attribute} cannot be learnt: {len(around.labels.rows)} declarations, "
+            f"{len(chosen)} values that {LEAST_USES} models share",
+            hint="Load more models, or leave it out with --attributes",
+        )
+    classes = np.full(around.labels.size, -1, np.int64)
+    classes[chosen] = np.arange(len(chosen))
+    return [around.column.names[value] for value in chosen], classes
+
+
+def _blocks(around: Around) -> tuple[float, float]:
+    """Return from when on the trees learn, and from when on confidence is calibrated.
+
+    The last months where enough was declared in them; of small or old stores the last two fifths, and tenth.
+    """
+    times = around.labels.times
+    start = min(times[-1] - BLOCK, times[int(0.6 * len(times))])
+    later = min(times[-1] - LATER, times[int(0.9 * len(times))])
+    return float(start), float(max(later, start + 1e-6))
+
+
+def _train(
+    net: Net, around: Around, classes: Integers, chosen: Flags, *, epochs: int, rate: float, rng: np.random.Generator,
+    seed: int,
+) -> None:  # fmt: skip
+    """Train the network on declarations, one example each, with half of what models state hidden."""
+    values = classes[around.labels.values]
+    pool = np.flatnonzero(chosen & (values >= 0))[-POOL:]
+    rows = around.labels.rows[pool]
+    moments = around.graph.created[rows] - rng.uniform(0, LAG, len(rows))
+    examples = around.examples(Query(rows, moments, rng.random(len(rows)) < 0.5), classes)
+    if len(pool):
+        fit(net, Feeder(around.known, around.told), examples, values[pool], epochs=epochs, rate=rate, seed=seed)
+
+
+def _calibrate(
+    around: Around, query: Query, table: Table, truth: Flags, scores: Doubles, late: Flags, precision: float
+) -> Calibration:
+    """Fit confidence on the latest examples; its error is measured on the half of authors that is left out."""
+    places = table.places[late]
+    share = scores if around.task.many else normalised(scores, places, len(query))
+    right = truth[late].astype(np.float64)
+    told = says_something(around, query)[places]
+    half = around.graph.author[query.rows[places]] % 2 == 0
+    order = np.lexsort((-share, places))
+    first = order[np.diff(places[order], prepend=-1) != 0]
+    error = 0.0
+    if half.sum() > 1 and (~half).sum() > 1:
+        checked = isotonic(share[half], right[half])
+        other = first[~half[first]]
+        error = calibration_error(checked(share[other]), right[other])
+    curves = [isotonic(share[part], right[part]) for part in (told, ~told)]
+    sure = np.where(told, curves[0](share), curves[1](share))
+    given = np.zeros(len(query))
+    np.maximum.at(given, places, sure * right)
+    return Calibration(
+        curves[0], curves[1], threshold(sure[first], right[first], precision), precision,
+        conformal(given[np.unique(places)]), error, len(first),
+    )  # fmt: skip

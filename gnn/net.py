@@ -1,0 +1,178 @@
+"""The graph network: a model attends to labelled models around it, each by its relation, age, words and label.
+
+Every example is one target with at most some forty neighbours, drawn from before its moment: authors' latest,
+siblings', namesakes' … One attention layer over these typed edges (PyTorch Geometric's TransformerConv), because a
+second hop over declared lineage is already a relation of its own (siblings, family).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import TransformerConv
+
+from gnn.graph import Floats, Integers, Ragged
+from gnn.tokens import BUCKETS
+
+WIDTH = 64
+HEADS = 4
+BATCH = 2048
+WIDE = 256
+"""Values up to which words also speak for values directly, as in a linear model."""
+REACH = 30.0
+"""Scale of that linear part: its words are averaged, their weights start at zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Targets with their neighbours.
+
+    Attributes:
+        rows: Model of each target, shape (q,).
+        told: Whether what it states may be looked at, shape (q,).
+        near: Model of each neighbour, -1 for none, shape (q, k).
+        labels: What each neighbour declares, shape (q, k).
+        ages: Years from neighbour to target, shape (q, k).
+        kinds: Kind of relation of each column, shape (k,).
+    """
+
+    rows: Integers
+    told: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    near: Integers
+    labels: Integers
+    ages: Floats
+    kinds: Integers
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Net(nn.Module):
+    """Words and labelled neighbours of a model to log-odds over values.
+
+    Args:
+        values: Number of values.
+        kinds: Number of kinds of neighbours.
+
+    Shapes:
+        words (w,) with offsets (q,); neighbours' words (v,) with offsets (e,); labels, kinds, ages (e,); targets (e,):
+        log-odds (q, values).
+    """
+
+    def __init__(self, values: int, kinds: int) -> None:
+        super().__init__()
+        self.words = nn.EmbeddingBag(BUCKETS, WIDTH, mode="mean", padding_idx=0)
+        self.wide = nn.EmbeddingBag(BUCKETS, values, mode="mean", padding_idx=0) if values <= WIDE else None
+        self.label = nn.Embedding(values, WIDTH)
+        self.kind = nn.Embedding(kinds, WIDTH)
+        self.age = nn.Linear(2, WIDTH)
+        self.attend = TransformerConv(
+            WIDTH, WIDTH // HEADS, heads=HEADS, edge_dim=WIDTH, root_weight=False, dropout=0.1
+        )
+        self.norm = nn.LayerNorm(2 * WIDTH)
+        self.out = nn.Sequential(
+            nn.Linear(2 * WIDTH, 2 * WIDTH), nn.GELU(), nn.Dropout(0.2), nn.Linear(2 * WIDTH, values)
+        )
+        if self.wide is not None:
+            nn.init.zeros_(self.wide.weight)
+        nn.init.normal_(self.words.weight, std=0.1)
+
+    def forward(
+        self, words: Tensor, offsets: Tensor, near: Tensor, near_offsets: Tensor, labels: Tensor, kinds: Tensor,
+        ages: Tensor, targets: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """Return log-odds."""
+        own = self.words(words, offsets)
+        theirs = self.words(near, near_offsets) + self.label(labels)
+        edge = self.kind(kinds) + self.age(torch.stack((ages, torch.exp(-4 * ages)), 1))
+        index = torch.stack((torch.arange(len(labels)), targets))
+        heard = self.attend((theirs + edge, own), index, edge_attr=edge + self.label(labels))
+        deep: Tensor = self.out(self.norm(torch.cat((own, heard), 1)))
+        return deep if self.wide is None else deep + REACH * self.wide(words, offsets)
+
+
+class Feeder:
+    """Turns examples into the network's inputs.
+
+    Args:
+        known: Words of every model.
+        told: Words of what models state.
+    """
+
+    def __init__(self, known: Ragged, told: Ragged) -> None:
+        self._known = known
+        self._told = told
+
+    def inputs(self, examples: Examples, chosen: Integers) -> tuple[Tensor, ...]:
+        """Return the inputs of `Net.forward` for some examples."""
+        rows = examples.rows[chosen]
+        shown = examples.told[chosen]
+        first, first_counts = spans(self._known, rows)
+        second, second_counts = spans(self._told, np.where(shown, rows, -1))
+        owner = np.concatenate(
+            (np.repeat(np.arange(len(rows)), first_counts), np.repeat(np.arange(len(rows)), second_counts))
+        )
+        order = np.argsort(owner, kind="stable")
+        words = np.concatenate((first, second))[order]
+        offsets = np.cumsum(first_counts + second_counts) - first_counts - second_counts
+        near = examples.near[chosen]
+        targets, column = np.nonzero(near >= 0)
+        others = near[targets, column]
+        theirs, counts = spans(self._known, others)
+        return tuple(
+            torch.from_numpy(part)
+            for part in (
+                words, offsets, theirs, np.cumsum(counts) - counts, examples.labels[chosen][targets, column],
+                examples.kinds[column], examples.ages[chosen][targets, column].astype(np.float32), targets,
+            )
+        )  # fmt: skip
+
+
+def spans(lists: Ragged, rows: Integers) -> tuple[Integers, Integers]:
+    """Return the lists of some models end to end, and their lengths; -1 has an empty list."""
+    counts = np.where(rows >= 0, lists.counts[rows], 0)
+    at = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    return lists.values[at + np.repeat(lists.starts[:-1][rows], counts)], counts
+
+
+def fit(net: Net, feeder: Feeder, examples: Examples, values: Integers, *, epochs: int, rate: float, seed: int) -> None:
+    """Train a network in place.
+
+    Args:
+        net: The network.
+        feeder: Makes its inputs.
+        examples: Targets.
+        values: What each declares, shape (q,).
+        epochs: Passes.
+        rate: Highest learning rate; it rises for a tenth of the steps, then falls to zero.
+        seed: Of the order.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    steps = epochs * -(-len(examples) // BATCH)
+    optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
+    net.train()
+    for _ in range(epochs):
+        order = rng.permutation(len(examples))
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            loss = nn.functional.cross_entropy(net(*feeder.inputs(examples, chosen)), torch.from_numpy(values[chosen]))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+
+
+@torch.no_grad()
+def predict(net: Net, feeder: Feeder, examples: Examples) -> Floats:
+    """Return log-probabilities, shape (q, values)."""
+    net.eval()
+    parts = [
+        net(*feeder.inputs(examples, np.arange(start, min(start + BATCH, len(examples))))).log_softmax(1).numpy()
+        for start in range(0, len(examples), BATCH)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, net.label.num_embeddings), np.float32)

@@ -1,0 +1,111 @@
+"""What can be completed, and what must be hidden while it is learnt: whatever states the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from atlas_db.errors import UsageError
+from gnn.graph import Column, Graph, ragged
+
+COMPUTED = ("autotrain_compatible", "endpoints_compatible", "text-generation-inference", "conversational")
+"""Tags that the Hub computes from task and library."""
+NAMESAKES = ("gemma", "llama2", "llama3")
+"""Tags that are licence ids and names of architectures at once: they state no licence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An attribute to complete.
+
+    Attributes:
+        attribute: Its name, as the Hub spells it.
+        many: True where a model may have several.
+        relation: The claim that carries it in the graph; empty for lineage.
+        label: Label of its values' nodes.
+    """
+
+    attribute: str
+    many: bool
+    relation: str
+    label: str
+
+
+TASKS = {
+    task.attribute: task
+    for task in (
+        Task("license", False, "HAS_LICENSE", "License"),
+        Task("pipeline_tag", False, "HAS_TASK", "Task"),
+        Task("library_name", False, "USES_LIBRARY", "Library"),
+        Task("language", True, "IN_LANGUAGE", "Language"),
+        Task("datasets", True, "TRAINED_ON", "Dataset"),
+        Task("base_model", True, "CLAIMS_PARENT", "Model"),
+    )
+}
+HAS_PARENT = Task("has_base_model", False, "", "")
+"""Whether an author would declare a parent at all: asked before one is proposed."""
+_LINEAGE = ("base_model", HAS_PARENT.attribute)
+
+
+def hidden(attribute: str) -> frozenset[str]:
+    """Return the attributes that may not be looked at while one is learnt."""
+    return frozenset(_LINEAGE) if attribute in _LINEAGE else frozenset({attribute})
+
+
+def stated(graph: Graph, attribute: str) -> Callable[[str], bool]:
+    """Return whether a plain tag states an attribute, by the values that are in use.
+
+    | attribute | tags that state it |
+    |---|---|
+    | license | licence ids, but those that name architectures too |
+    | pipeline_tag | task names, and what the Hub computes from the task |
+    | library_name | libraries, and what the Hub computes from them |
+    | language | language codes |
+    | datasets | ids of datasets, and their names without owner |
+    | base_model | ids of models, and whatever starts with base_model |
+    """
+    if attribute in _LINEAGE:
+        return lambda tag: "/" in tag or tag.startswith("base_model")
+    names = set(graph.columns[attribute].names)
+    if attribute == "license":
+        names -= set(NAMESAKES)
+    if attribute == "datasets":
+        names |= {name.rpartition("/")[2] for name in names}
+    if attribute in ("pipeline_tag", "library_name"):
+        names |= set(COMPUTED)
+        return lambda tag: tag in names or tag.startswith("diffusers:")
+    return lambda tag: tag in names
+
+
+def values_of(graph: Graph, attribute: str) -> Column:
+    """Return the declared values of an attribute; of `base_model`, indices of models that the edges lead to.
+
+    Edges that the weights alone speak for are no declarations: they are looked at, not learnt.
+    """
+    if attribute == HAS_PARENT.attribute:
+        has = np.bincount(graph.parents.rows[graph.declared], minlength=len(graph)) > 0
+        seen = np.flatnonzero(~graph.placeholder)
+        return Column(["no", "yes"], ragged(len(graph), seen, has[seen].astype(np.int64)))
+    if attribute == "base_model":
+        kept = graph.declared
+        return Column(graph.ids, ragged(len(graph), graph.parents.rows[kept], graph.parents.values[kept]))
+    return graph.columns[attribute]
+
+
+def lacking(graph: Graph, attribute: str) -> npt.NDArray[np.int64]:
+    """Return the models with a record that do not declare an attribute."""
+    return np.flatnonzero((values_of(graph, attribute).held.counts == 0) & ~graph.placeholder)
+
+
+def tasks_of(attributes: Sequence[str]) -> list[Task]:
+    """Return the tasks of attributes; all where none is named.
+
+    Raises:
+        UsageError: There is no such attribute.
+    """
+    if unknown := sorted(set(attributes) - set(TASKS)):
+        raise UsageError(f"cannot complete {', '.join(unknown)}", hint=f"Attributes: {', '.join(TASKS)}")
+    return [TASKS[name] for name in attributes] or list(TASKS.values())

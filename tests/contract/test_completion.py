@@ -1,0 +1,216 @@
+"""Completion of a made-up hub, on both engines: same tensors, claims of their own, nothing declared touched."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from atlas_db.errors import CompletionError, UsageError
+from atlas_db.store.bolt import Store
+from gnn.around import Around, Query
+from gnn.complete import Prediction
+from gnn.evaluate import evaluate
+from gnn.graph import Graph, read_graph
+from gnn.learn import Completer, learn
+from gnn.tasks import TASKS, lacking, stated
+from gnn.tokens import known_words
+from gnn.write import CompleteOptions, complete_and_write, track_record, without_rings
+from ingest.runs import list_runs, rollback
+from tests.graphs import load_rows, model, pairs, whole
+from tests.hubs import LICENCES, made_up
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def graph(local_store: Store, tmp_path: Path) -> Graph:
+    load_rows(local_store, tmp_path, made_up())
+    return read_graph(local_store)
+
+
+def flat(graph: Graph) -> list[Any]:
+    columns = [
+        (name, column.names, *(part.tolist() for part in column.held)) for name, column in sorted(graph.columns.items())
+    ]
+    arrays = (
+        graph.placeholder,
+        graph.created,
+        graph.popularity,
+        graph.author,
+        *graph.parents,
+        graph.relations,
+        graph.sure,
+    )
+    return [graph.ids, graph.authors, columns, *(array.tolist() for array in arrays)]
+
+
+SEEN: dict[str, list[Any]] = {}
+
+
+def test_engines_give_the_same_tensors(store: Store, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    load_rows(store, tmp_path, made_up(120))
+    graph = read_graph(store)
+    SEEN[request.node.name] = flat(graph)
+    assert graph.ids == sorted(graph.ids) and len(graph) == 128
+    assert len({json.dumps(value) for value in SEEN.values()}) == 1
+    held = graph.columns["license"]
+    assert {held.names[value] for value in held.held.values} == set(LICENCES)
+    assert graph.declared.all() and (np.diff(graph.parents.starts) <= 1).all()
+
+
+def test_completion_writes_replaces_and_is_taken_back(store: Store, tmp_path: Path) -> None:
+    rows = made_up()
+    load_rows(store, tmp_path, rows)
+    before = whole(store)
+    options = CompleteOptions(("license", "pipeline_tag"), out=tmp_path / "p.jsonl", precision=0.9)
+    dry = complete_and_write(store, tmp_path, replace(options, dry_run=True))
+    assert whole(store) == before and not dry.run_id
+    report = complete_and_write(store, tmp_path, options)
+    assert dry.trained == ["license", "pipeline_tag"] and report.trained == []
+    assert report.predicted == dry.predicted and report.predicted["license"] > 0.6 * report.asked["license"]
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    assert len(lines) == report.written == sum(report.predicted.values())
+    assert all(set(line) == {"model_id", "attribute", "value", "confidence"} for line in lines)
+    claims = pairs(store, "HAS_LICENSE", "source")
+    declared = {(a, b) for a, b, source in claims if source == "declared"}
+    predicted = {(a, b) for a, b, source in claims if source == "predicted"}
+    assert predicted == {(line["model_id"], line["value"]) for line in lines if line["attribute"] == "license"}
+    assert not {a for a, _ in predicted} & {a for a, _ in declared}
+    kind = {row["id"]: int(row["id"].split("base")[1][0]) for row in rows}
+    right = [LICENCES[kind[a] % 4] == b for a, b in predicted]
+    assert sum(right) / len(right) > 0.9
+    again = complete_and_write(store, tmp_path, options)
+    assert pairs(store, "HAS_LICENSE", "source") == claims and again.run_id != report.run_id
+    rollback(store, again.run_id, tmp_path, 500)
+    assert whole(store) == before
+    assert [run["kind"] for run in list_runs(store)] == ["completion", "load"]
+
+
+def test_a_later_declaration_confirms_or_refutes(store: Store, tmp_path: Path) -> None:
+    rows = made_up()
+    load_rows(store, tmp_path, rows)
+    report = complete_and_write(store, tmp_path, CompleteOptions(("license",), precision=0.8))
+    predicted = {a: b for a, b, source in pairs(store, "HAS_LICENSE", "source") if source == "predicted"}
+    names = sorted(predicted)[:10]
+    told = [
+        model(name, tags=[f"license:{predicted[name] if place else 'gpl-3.0'}"]) for place, name in enumerate(names)
+    ]  # fmt: skip
+    load_rows(store, tmp_path, told, as_of="2024-08-01")
+    (row,) = [row for row in track_record(store) if row["attribute"] == "license"]
+    assert (row["predicted"], row["declared"], row["confirmed"], row["refuted"]) == (report.written, 10, 9, 1)
+    assert row["precision"] == 0.9 and 0.5 < row["confidence"] <= 1
+    assert {(names[0], "gpl-3.0", "declared"), (names[0], predicted[names[0]], "predicted")} <= pairs(
+        store, "HAS_LICENSE", "source"
+    )
+
+
+def test_parents_are_proposed_and_fused(store: Store, tmp_path: Path) -> None:
+    load_rows(store, tmp_path, made_up())
+    options = CompleteOptions(("base_model",), out=tmp_path / "p.jsonl", least=0.2)
+    report = complete_and_write(store, tmp_path, options)
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    assert lines and all(0 <= line["root_probability"] <= 1 for line in lines)
+    best: dict[str, str] = {}
+    for line in lines:
+        best.setdefault(line["model_id"], line["value"])
+    right = [f"/{name.split('/')[1].split('-')[0]}-" in value for name, value in best.items()]
+    assert sum(right) / len(right) > 0.9
+    edges = {(a, b) for a, b, status in pairs(store, "DERIVED_FROM", "status") if status == "predicted"}
+    assert len(edges) == report.written > 0
+    assert edges == {(a, b) for a, b, source in pairs(store, "CLAIMS_PARENT", "source") if source == "predicted"}
+    rollback(store, report.run_id, tmp_path, 500)
+    assert "predicted" not in {status for _, _, status in pairs(store, "DERIVED_FROM", "status")}
+
+
+def test_no_prediction_closes_a_ring(graph: Graph) -> None:
+    child = next(row for row in range(len(graph)) if graph.parents.counts[row])
+    parent = int(graph.parents.of(child)[0])
+    free = lacking(graph, "base_model")
+    back = Prediction(parent, "base_model", graph.ids[child], 0.9, 0.0, True, {})
+    fine = Prediction(int(free[-1]), "base_model", graph.ids[parent], 0.9, 0.0, True, {})
+    assert without_rings(graph, [back, fine]) == [fine]
+    first, second = (int(row) for row in free[-2:])
+    pair = [
+        Prediction(a, "base_model", graph.ids[b], 0.9, 0.0, True, {}) for a, b in ((first, second), (second, first))
+    ]
+    assert without_rings(graph, pair) == []
+
+
+def test_the_target_cannot_be_read(graph: Graph) -> None:
+    """What the tested models declare is put in another order: no feature and no prediction changes."""
+    rng = np.random.default_rng(1)
+    cutoff = float(np.quantile(graph.created, 0.8))
+    held = graph.columns["license"].held
+    hidden = graph.created[held.rows] >= cutoff
+    mixed = held.values.copy()
+    mixed[hidden] = rng.permutation(mixed[hidden])
+    assert (mixed != held.values).sum() > 30
+    other = replace(
+        graph, columns={**graph.columns, "license": graph.columns["license"]._replace(held=held._replace(values=mixed))}
+    )
+    seen = []
+    for each in (graph, other):
+        around = Around(each, TASKS["license"], known_words(each), each.created < cutoff)
+        completer = learn(around)
+        rows = np.flatnonzero(each.created >= cutoff)
+        query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
+        seen.append((completer.tables(around, query), completer.complete(around, query)))
+    assert np.array_equal(seen[0][0].features[:, :-3], seen[1][0].features[:, :-3], equal_nan=True)
+    assert np.allclose(seen[0][1].probability, seen[1][1].probability, atol=1e-3)
+
+
+def test_a_checkpoint_predicts_the_same(graph: Graph, tmp_path: Path) -> None:
+    around = Around(graph, TASKS["license"], known_words(graph), ~graph.placeholder)
+    made = learn(around)
+    made.save(tmp_path / "c")
+    again = Completer.load(tmp_path / "c")
+    assert again is not None and again.calibration == made.calibration
+    rows = lacking(graph, "license")
+    query = Query(rows, np.full(len(rows), graph.created.max() + 1), np.ones(len(rows), bool))
+    first, second = made.complete(around, query), again.complete(around, query)
+    assert np.array_equal(first.values, second.values) and np.allclose(first.probability, second.probability, atol=1e-5)
+    (tmp_path / "c" / "meta.json").write_text('{"version": "complete@0"}')
+    assert Completer.load(tmp_path / "c") is None
+
+
+def test_evaluation_knows_its_baselines(graph: Graph) -> None:
+    field, bare = evaluate(graph, TASKS["license"], cutoff="2024-01-15T00:00:00Z", until="2024-06-01T00:00:00Z")
+    table = {row["method"]: row for row in field.rows}
+    assert table["majority"]["accuracy"] < 0.5 < table["parent copy"]["accuracy"] < table["ships"]["accuracy"]
+    assert table["parent copy"]["with parent"] > 0.85 and table["ships"]["accuracy"] > 0.85
+    assert all(0 <= row["ECE"] <= 1 and row["macro-F1"] <= 1 for row in table.values())
+    assert field.gain["accuracy"][1] <= field.gain["accuracy"][0] <= field.gain["accuracy"][2]
+    assert bare.models == field.models == sum(count for _, _, count in bare.reliability)
+    for kind in ("random", "authors", "families", "lacking"):
+        scores = evaluate(graph, TASKS["pipeline_tag"], kind, baselines=False)
+        assert scores[0].rows[-1]["method"] == "ships" and scores[0].rows[-1]["accuracy"] > 0.7, kind
+
+
+def test_masks_hide_what_states_the_target(graph: Graph) -> None:
+    says = stated(graph, "license")
+    assert says("mit") and not says("transformers") and not says("llama2")
+    assert stated(graph, "pipeline_tag")("text-generation") and stated(graph, "pipeline_tag")("endpoints_compatible")
+    assert stated(graph, "library_name")("diffusers:StableDiffusionPipeline") and stated(graph, "datasets")("imdb")
+    assert stated(graph, "base_model")("base_model:x") and not stated(graph, "base_model")("imdb")
+
+
+def test_too_little_to_learn_from(local_store: Store, tmp_path: Path) -> None:
+    with pytest.raises(CompletionError, match="no models"):
+        complete_and_write(local_store, tmp_path, CompleteOptions())
+    one = [model(f"a/m{place}", tags=["license:mit"] if place % 2 else []) for place in range(120)]
+    load_rows(local_store, tmp_path, one)
+    before = whole(local_store)
+    with pytest.raises(CompletionError, match="license cannot be learnt: 60 declarations, 1 values"):
+        complete_and_write(local_store, tmp_path, CompleteOptions(("license",)))
+    with pytest.raises(CompletionError, match="no attribute can be completed"):
+        complete_and_write(local_store, tmp_path, CompleteOptions())
+    with pytest.raises(UsageError, match="cannot complete licence"):
+        complete_and_write(local_store, tmp_path, CompleteOptions(("licence",)))
+    with pytest.raises(CompletionError, match="not in the store"):
+        complete_and_write(local_store, tmp_path, CompleteOptions(("license",), models=("no/one",)))
+    assert whole(local_store) == before
