@@ -76,7 +76,9 @@ def _spread(around: Around) -> csr_array:
             parts.append((rows, members[rows] + width))
             width += int(members.max(initial=-1)) + 1
     parents = around.graph.parents
-    parts += [(parents.rows, parents.values + width), (np.arange(n), np.arange(n) + width)]
+    # A parent stands among its children; alone, everybody would mostly be near to itself.
+    above = np.unique(parents.values)
+    parts += [(parents.rows, parents.values + width), (above, above + width)]
     rows, columns = (np.concatenate(side) for side in zip(*parts, strict=True))
     return csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(n, width + n))
 
@@ -147,18 +149,27 @@ def smoothed(around: Around, query: Query) -> Answer:
 
 @cache
 def _fast(around: Around) -> npt.NDArray[np.float32]:
-    """FastRP (Chen et al. 2019): sparse random projections of one to three steps of the walk, shape (n, 128)."""
+    """FastRP (Chen et al. 2019): sparse random projections of one to three steps of the walk, shape (n, 128).
+
+    What two models share is brought to length one, as large groups would vanish beside small ones; groups of one model
+    share nothing.
+    """
     rng = np.random.default_rng(1)
     incidence = _spread(around)
+    incidence = incidence[:, np.flatnonzero(incidence.sum(0) > 1)]
     out = incidence / np.maximum(incidence.sum(1), 1)[:, None]
-    back = (incidence / np.maximum(incidence.sum(0), 1)[None]).T.tocsr()
+    back = incidence.T.tocsr()
     signs = np.array([-1, 0, 0, 0, 0, 1], np.float32)
     step = signs[rng.integers(0, len(signs), (len(around.graph), DIMENSIONS))]
     total = np.zeros_like(step)
     for _ in range(3):
-        step = np.asarray(out @ (back @ step), np.float32)
-        total += step / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-9)
-    return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9), np.float32)
+        step = _unit(out @ _unit(back @ step))
+        total += step
+    return _unit(total)
+
+
+def _unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
 
 
 def fast_linear(around: Around, query: Query) -> Answer:

@@ -36,7 +36,6 @@ class Prediction:
         value: As the Hub declares it; an id of the graph for `base_model`.
         confidence: Calibrated, 0..1; of a parent given that there is one.
         root_probability: That there is no parent at all; only of `base_model`.
-        sure: True where the stated precision is reached.
         reasons: Groups that declare the value and how many of how many do, the most telling first.
     """
 
@@ -45,7 +44,6 @@ class Prediction:
     value: str
     confidence: float
     root_probability: float | None
-    sure: bool
     reasons: dict[str, tuple[int, int]]
 
     def line(self, graph: Graph) -> dict[str, Any]:
@@ -186,7 +184,7 @@ def complete(
         table = completer.tables(around, part)
         ranked = completer.judge(around, part, table, completer.ranker.score(table.features))
         own = None if roots is None else roots[start : start + CHUNK]
-        yield from _said(around, part, table, ranked, own, limit, completer.calibration.threshold)
+        yield from _said(around, part, table, ranked, own, limit)
     progress(f"Complete {task.attribute}", len(query), len(query))
 
 
@@ -214,7 +212,7 @@ def _roots(atelier: Atelier, query: Query, progress: Progress) -> np.ndarray[Any
 
 
 def _said(
-    around: Around, query: Query, table: Table, ranked: Ranked, roots: Any, limit: float, threshold: float  # noqa: ANN401
+    around: Around, query: Query, table: Table, ranked: Ranked, roots: Any, limit: float  # noqa: ANN401
 ) -> Iterator[Prediction]:  # fmt: skip
     attribute, names = around.task.attribute, around.column.names
     order = np.lexsort((ranked.values, -ranked.score, ranked.places))
@@ -225,7 +223,7 @@ def _said(
     for at in kept[chance[kept] >= limit]:
         yield Prediction(
             int(query.rows[ranked.places[at]]), attribute, names[ranked.values[at]], float(ranked.probability[at]),
-            None if roots is None else float(roots[ranked.places[at]]), bool(chance[at] >= threshold),
+            None if roots is None else float(roots[ranked.places[at]]),
             reasons(around, table.features[at]),
         )  # fmt: skip
 

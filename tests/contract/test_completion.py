@@ -131,13 +131,11 @@ def test_no_prediction_closes_a_ring(graph: Graph) -> None:
     child = next(row for row in range(len(graph)) if graph.parents.counts[row])
     parent = int(graph.parents.of(child)[0])
     free = lacking(graph, "base_model")
-    back = Prediction(parent, "base_model", graph.ids[child], 0.9, 0.0, True, {})
-    fine = Prediction(int(free[-1]), "base_model", graph.ids[parent], 0.9, 0.0, True, {})
+    back = Prediction(parent, "base_model", graph.ids[child], 0.9, 0.0, {})
+    fine = Prediction(int(free[-1]), "base_model", graph.ids[parent], 0.9, 0.0, {})
     assert without_rings(graph, [back, fine]) == [fine]
     first, second = (int(row) for row in free[-2:])
-    pair = [
-        Prediction(a, "base_model", graph.ids[b], 0.9, 0.0, True, {}) for a, b in ((first, second), (second, first))
-    ]
+    pair = [Prediction(a, "base_model", graph.ids[b], 0.9, 0.0, {}) for a, b in ((first, second), (second, first))]
     assert without_rings(graph, pair) == []
 
 
@@ -197,6 +195,13 @@ def test_masks_hide_what_states_the_target(graph: Graph) -> None:
     assert stated(graph, "pipeline_tag")("text-generation") and stated(graph, "pipeline_tag")("endpoints_compatible")
     assert stated(graph, "library_name")("diffusers:StableDiffusionPipeline") and stated(graph, "datasets")("imdb")
     assert stated(graph, "base_model")("base_model:x") and not stated(graph, "base_model")("imdb")
+
+
+def test_dates_that_nobody_kept(local_store: Store, tmp_path: Path) -> None:
+    rows = [{**row, "createdAt": "2022-03-02T23:29:04.000Z"} for row in made_up(400)]
+    load_rows(local_store, tmp_path, rows)
+    report = complete_and_write(local_store, tmp_path, CompleteOptions(("license",), precision=0.8, dry_run=True))
+    assert report.asked["license"] > 50
 
 
 def test_too_little_to_learn_from(local_store: Store, tmp_path: Path) -> None:
