@@ -11,6 +11,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 import torch
+from lightgbm.basic import LightGBMError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from atlas_db.errors import CompletionError
@@ -126,7 +128,11 @@ class Completer:
 
     @classmethod
     def load(cls, folder: Path) -> Completer | None:
-        """Read a checkpoint; None where there is none, or one of another version."""
+        """Read a checkpoint; None where there is none, or one of another version.
+
+        Raises:
+            CompletionError: It is damaged.
+        """
         try:
             told = msgspec.json.decode((folder / "meta.json").read_bytes(), type=_Meta)
         except (FileNotFoundError, msgspec.DecodeError, msgspec.ValidationError):
@@ -134,8 +140,14 @@ class Completer:
         if told.version != VERSION:
             return None
         net = Net(len(told.values), len(NEAR))
-        net.load_state_dict(load_file(folder / "net.safetensors"))
-        return cls(told.attribute, told.values, net, Ranker.load(folder), told.calibration)
+        try:
+            net.load_state_dict(load_file(folder / "net.safetensors"))
+            ranker = Ranker.load(folder)
+        except (OSError, RuntimeError, SafetensorError, LightGBMError) as error:
+            raise CompletionError(
+                f"the checkpoint in {folder} cannot be read ({error})", hint="Learn anew with --retrain"
+            ) from error
+        return cls(told.attribute, told.values, net, ranker, told.calibration)
 
 
 class _Meta(msgspec.Struct):

@@ -172,6 +172,13 @@ def test_a_checkpoint_predicts_the_same(graph: Graph, tmp_path: Path) -> None:
     query = Query(rows, np.full(len(rows), graph.created.max() + 1), np.ones(len(rows), bool))
     first, second = made.complete(around, query), again.complete(around, query)
     assert np.array_equal(first.values, second.values) and np.allclose(first.probability, second.probability, atol=1e-5)
+    whole_net = (tmp_path / "c" / "net.safetensors").read_bytes()
+    for name, content in (("net.safetensors", whole_net[:1000]), ("hearing.txt", b"tree")):
+        kept = (tmp_path / "c" / name).read_bytes()
+        (tmp_path / "c" / name).write_bytes(content)
+        with pytest.raises(CompletionError, match="cannot be read"):
+            Completer.load(tmp_path / "c")
+        (tmp_path / "c" / name).write_bytes(kept)
     (tmp_path / "c" / "meta.json").write_text('{"version": "complete@0"}')
     assert Completer.load(tmp_path / "c") is None
 
