@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -114,6 +115,17 @@ class Around:
         counted = (f"{kind}: {count}" for kind in kinds for count in COUNTS)
         return [*counted, *pair, *CONTEXT, *(f"network: {name}" for name in NET)]
 
+    def says_something(self, query: Query) -> Flags:
+        """Return which models of a query show more than id, date and lineage."""
+        return np.asarray(query.told & (self.told.counts[query.rows] > 0))
+
+    def counted(self, features: Floats) -> Iterator[tuple[str, float, int, int]]:
+        """Yield what one candidate's features count: kind of group, smoothed share, how many of how many."""
+        for place, kind in enumerate(["everyone", *self.groups]):
+            share, count, size = features[place * len(COUNTS) : place * len(COUNTS) + 3]
+            if np.isfinite(size):
+                yield kind, float(share), round(float(np.expm1(count))), round(float(np.expm1(size)))
+
     def history(self, name: str) -> History:
         """Return the declarations by one kind of group."""
         if name not in self._histories:
@@ -167,8 +179,9 @@ class Around:
             parts.append(self.history(name).counts(asked, values, moments[places], dates[places]))
         if self._names is not None:
             parts.append(self._names.pairs(query.rows[places], values))
-        told = query.told & (self.told.counts[query.rows] > 0)
-        context = np.column_stack((told, dates - moments, self.graph.parents.counts[query.rows]))[places]
+        context = np.column_stack((self.says_something(query), dates - moments, self.graph.parents.counts[query.rows]))[
+            places
+        ]
         return Table(
             places,
             values,

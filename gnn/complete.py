@@ -16,7 +16,7 @@ from atlas_db.schema import SCHEMA
 from gnn.around import Around, Query, Table
 from gnn.graph import Graph, Integers, Ragged
 from gnn.learn import VERSION, Completer, Progress, Ranked, learn
-from gnn.tasks import HAS_PARENT, Task, lacking
+from gnn.tasks import HAS_PARENT, Task, lacking, lineage_shown
 from gnn.tokens import known_words
 
 MOST = {"datasets": 20, "base_model": 10}
@@ -119,8 +119,8 @@ class Atelier:
 
     def around(self, task: Task) -> Around:
         """Return what is around models for one attribute; all declarations are visible."""
-        lineage = task.attribute in ("base_model", HAS_PARENT.attribute)
-        return Around(self.graph, task, self._names if lineage else self._words, ~self.graph.placeholder)
+        known = self._words if lineage_shown(task.attribute) else self._names
+        return Around(self.graph, task, known, ~self.graph.placeholder)
 
     def completer(self, around: Around) -> Completer:
         """Return what was learnt of an attribute: from its checkpoint where that fits, else learnt now.
@@ -130,7 +130,7 @@ class Atelier:
         """
         attribute = around.task.attribute
         folder = self._folder / attribute / fitting(around, self._precision)
-        found = None if self._retrain or attribute in self.trained else Completer.load(folder)
+        found = None if self._retrain else Completer.load(folder)
         if found is None:
             found = learn(around, precision=self._precision, progress=self._progress)
             shutil.rmtree(folder.parent, ignore_errors=True)
@@ -178,17 +178,9 @@ def complete(
         # Below this no candidate could reach the limit, however sure.
         hopeful = 1 - roots >= limit
         query, roots = query.part(hopeful), roots[hopeful]
-    for start in range(0, len(query), CHUNK):
-        progress(f"Complete {task.attribute}", start, len(query))
-        part = query.part(slice(start, start + CHUNK))
-        table = completer.tables(around, part)
-        ranked = completer.judge(around, part, table, completer.ranker.score(table.features))
-        own = None if roots is None else roots[start : start + CHUNK]
+    for start, part, table, ranked in completer.chunks(around, query, progress):
+        own = None if roots is None else roots[start : start + len(part)]
         yield from _said(around, part, table, ranked, own, limit)
-    progress(f"Complete {task.attribute}", len(query), len(query))
-
-
-CHUNK = 20_000
 
 
 def now(graph: Graph, rows: Integers) -> Query:
@@ -215,10 +207,8 @@ def _said(
     around: Around, query: Query, table: Table, ranked: Ranked, roots: Any, limit: float  # noqa: ANN401
 ) -> Iterator[Prediction]:  # fmt: skip
     attribute, names = around.task.attribute, around.column.names
-    order = np.lexsort((ranked.values, -ranked.score, ranked.places))
-    places = ranked.places[order]
-    first = np.searchsorted(places, places)
-    kept = order[np.arange(len(order)) - first < MOST.get(attribute, 1)]
+    order, rank = ranked.ranks()
+    kept = order[rank < MOST.get(attribute, 1)]
     chance = ranked.probability if roots is None else ranked.probability * (1 - roots[ranked.places])
     for at in kept[chance[kept] >= limit]:
         yield Prediction(
@@ -230,9 +220,9 @@ def _said(
 
 def reasons(around: Around, features: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, tuple[int, int]]:
     """Return the groups that declare a candidate: of how many, how many; the most telling first."""
-    found = []
-    for place, name in enumerate(around.groups, 1):
-        share, count, size = features[6 * place : 6 * place + 3]
-        if count > 0:
-            found.append((float(share), name, (round(float(np.expm1(count))), round(float(np.expm1(size))))))
-    return {name: counts for _, name, counts in sorted(found, key=lambda item: (-item[0], item[1]))[:REASONS]}
+    found = [
+        (-share, kind, (declare, of))
+        for kind, share, declare, of in around.counted(features)
+        if kind != "everyone" and declare > 0
+    ]
+    return {kind: counts for _, kind, counts in sorted(found)[:REASONS]}

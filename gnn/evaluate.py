@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from atlas_db.errors import CompletionError
-from gnn.around import NET, Around, Flags, Query, Table
+from gnn.around import NET, Around, Flags, Query
 from gnn.baselines import BASELINES, Answer
 from gnn.calibrate import calibration_error
 from gnn.graph import Doubles, Graph, Integers, days
 from gnn.groups import nth_parent, roots
 from gnn.learn import Completer, Progress, Ranked, is_true, learn
-from gnn.tasks import Task, values_of
+from gnn.tasks import Task, lineage_shown, values_of
 from gnn.tokens import known_words
 
 CUTOFF, UNTIL = "2024-04-01T00:00:00Z", "2024-06-01T00:00:00Z"
@@ -112,8 +112,7 @@ def evaluate(
         CompletionError: There is too little to learn from.
     """
     visible, rows = split(graph, task, kind, days(cutoff), days(until))
-    lineage = task.attribute != "base_model"
-    around = Around(graph, task, known_words(graph, lineage=lineage), visible)
+    around = Around(graph, task, known_words(graph, lineage=lineage_shown(task.attribute)), visible)
     completer = learn(around, progress=progress)
     moment = days(cutoff) if kind == "temporal" else float(graph.created.max()) + 1
     found = []
@@ -130,18 +129,18 @@ def _judge(around: Around, completer: Completer, query: Query, scores: Scores, b
     table = completer.tables(around, query)
     shipped = completer.judge(around, query, table, completer.ranker.score(table.features))
     trees = completer.judge(around, query, table, completer.ranker.without_net(table.features))
+    chance = np.nan_to_num(np.exp(table.features[:, -len(NET)].astype(np.float64)))
+    alone = Ranked(table.places, table.values, chance, chance)
     if around.task.many:
-        net = np.nan_to_num(np.exp(table.features[:, -len(NET)].astype(np.float64)))
-        alone = Ranked(table.places, table.values, net, net)
         for name, ranked in (("network alone", alone), ("trees", trees), ("ships", shipped)):
-            scores.rows.append({"method": name, **ranking(around, query, table, ranked)})
-        first, second = hits(around, query, table, shipped), hits(around, query, table, trees)
+            scores.rows.append({"method": name, **ranking(around, query, ranked)})
+        first, second = (correct(around, query, each.best(len(query))[0]) for each in (shipped, trees))
         scores.gain = {"hits@1": interval(around, query, first - second)}
         return
     answers: dict[str, Answer] = {}
     if baselines:
         answers = {name: method(around, query) for name, method in BASELINES.items()}
-    answers["network alone"] = _network(table, len(query))
+    answers["network alone"] = alone.best(len(query))
     answers["trees"], answers["ships"] = trees.best(len(query)), shipped.best(len(query))
     for name, answer in answers.items():
         scores.rows.append({"method": name, **figures(around, query, answer)})
@@ -159,22 +158,15 @@ def _judge(around: Around, completer: Completer, query: Query, scores: Scores, b
     scores.reliability = reliability(sure, correct(around, query, values))
 
 
-def _network(table: Table, models: int) -> Answer:
-    chance = np.nan_to_num(np.exp(table.features[:, -len(NET)].astype(np.float64)))
-    return Ranked(table.places, table.values, chance, chance).best(models)
-
-
 def _covered(around: Around, query: Query, ranked: Ranked, completer: Completer) -> float:
-    inside = (ranked.probability >= completer.calibration.conformal) & is_true(
-        around, query, Table(ranked.places, ranked.values, np.empty((0, 0), np.float32))
-    )
+    true = is_true(around, query.rows[ranked.places], ranked.values)
+    inside = true & (ranked.probability >= completer.calibration.conformal)
     return len(np.unique(ranked.places[inside])) / len(query)
 
 
 def correct(around: Around, query: Query, values: Integers) -> Doubles:
     """Return one where a model declares the value, else zero, shape (q,)."""
-    table = Table(np.arange(len(query)), np.maximum(values, 0), np.empty((0, 0), np.float32))
-    return np.asarray(is_true(around, query, table) & (values >= 0), np.float64)
+    return np.asarray(is_true(around, query.rows, np.maximum(values, 0)) & (values >= 0), np.float64)
 
 
 def figures(around: Around, query: Query, answer: Answer) -> dict[str, float]:
@@ -208,23 +200,11 @@ def macro_f1(truth: Integers, values: Integers) -> float:
     return float((2 * hit[present] / np.maximum(have[present] + said[present], 1)).mean())
 
 
-def hits(around: Around, query: Query, table: Table, ranked: Ranked, most: int = 1) -> Doubles:
-    """Return one where a declared value is among the first ranked, shape (q,)."""
-    order = np.lexsort((ranked.values, -ranked.score, ranked.places))
-    places = ranked.places[order]
-    within = np.arange(len(order)) - np.searchsorted(places, places) < most
-    true = is_true(around, query, table)[order]
-    out = np.zeros(len(query))
-    out[places[within & true]] = 1
-    return out
-
-
-def ranking(around: Around, query: Query, table: Table, ranked: Ranked) -> dict[str, float]:
+def ranking(around: Around, query: Query, ranked: Ranked) -> dict[str, float]:
     """Return hits at 1 and 10, mean reciprocal rank, recall at 5, recall of the candidates, calibration error."""
-    order = np.lexsort((ranked.values, -ranked.score, ranked.places))
+    order, rank = ranked.ranks()
     places = ranked.places[order]
-    rank = np.arange(len(order)) - np.searchsorted(places, places)
-    true = is_true(around, query, table)[order]
+    true = is_true(around, query.rows[places], ranked.values[order])
     best = np.full(len(query), np.inf)
     np.minimum.at(best, places[true], rank[true] + 1.0)
     found = np.bincount(places[true & (rank < 5)], minlength=len(query))

@@ -34,9 +34,8 @@ def explain(atelier: Atelier, task: Task, row: int) -> dict[str, Any]:
     around = atelier.around(task)
     completer = atelier.completer(around)
     query = now(graph, np.array([row]))
-    table = completer.tables(around, query)
-    ranked = completer.judge(around, query, table, completer.ranker.score(table.features))
-    order = np.lexsort((ranked.values, -ranked.score))
+    table, ranked = completer.rank(around, query)
+    order, _ = ranked.ranks()
     names = around.column.names
     held = values_of(graph, task.attribute).held.of(row)
     best = table.features[order[:1]]
@@ -58,14 +57,11 @@ def _reasons(around: Around, added: Any, features: Any) -> list[dict[str, Any]]:
     """Sum what each group's features add, and say what the group counts."""
     kinds = ["everyone", *around.groups]
     width = len(COUNTS)
-    found = []
+    found: list[dict[str, Any]] = []
+    counted = {kind: {"declare": declare, "of": of} for kind, _, declare, of in around.counted(features)}
     for place, kind in enumerate(kinds):
         total = float(added[place * width : (place + 1) * width].sum())
-        _, count, size = features[place * width : place * width + 3]
-        entry: dict[str, Any] = {"what": kind, "log_odds": round(total, 3)}
-        if np.isfinite(size):
-            entry |= {"declare": round(float(np.expm1(count))), "of": round(float(np.expm1(size)))}
-        found.append(entry)
+        found.append({"what": kind, "log_odds": round(total, 3), **counted.get(kind, {})})
     rest = len(kinds) * width
     found += [
         {"what": name, "log_odds": round(float(value), 3)}

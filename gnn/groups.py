@@ -27,6 +27,11 @@ class Group(NamedTuple):
     bare: bool
 
 
+def shared(name: str, members: Integers, *, bare: bool) -> Group:
+    """Return a kind of group that models ask which are in it."""
+    return Group(name, members, members, bare)
+
+
 def number(keys: Iterable[Hashable | None]) -> Integers:
     """Return equal numbers for equal keys, -1 for None."""
     known: dict[Hashable, int] = {}
@@ -81,16 +86,16 @@ def groups(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) 
     alike = number(pattern(name) for name in names)
     stems = number(stem(name) for name in names)
     found = [
-        Group("author", author, author, True),
-        Group("same name", stems, stems, True),
-        Group("name pattern", alike, alike, True),
-        Group("author and name pattern", both(author, alike), both(author, alike), True),
-        Group("first words", head, head, True),
-        Group("first word", first, first, True),
-        Group("author and first word", both(author, first), both(author, first), True),
-        Group("author and first words", both(author, head), both(author, head), True),
-        Group("last word", last, last, True),
-        Group("author and last word", both(author, last), both(author, last), True),
+        shared("author", author, bare=True),
+        shared("same name", stems, bare=True),
+        shared("name pattern", alike, bare=True),
+        shared("author and name pattern", both(author, alike), bare=True),
+        shared("first words", head, bare=True),
+        shared("first word", first, bare=True),
+        shared("author and first word", both(author, first), bare=True),
+        shared("author and first words", both(author, head), bare=True),
+        shared("last word", last, bare=True),
+        shared("author and last word", both(author, last), bare=True),
     ]
     if "base_model" not in hidden:
         found += _lineage(graph, last)
@@ -109,14 +114,14 @@ def _lineage(graph: Graph, last: Integers) -> list[Group]:
         Group("second parent says", own, second, True),
         Group("root says", own, np.where(root != parent, root, -1), True),
         Group("grandparent says", own, above(parent, parent), True),
-        Group("siblings", parent, parent, True),
+        shared("siblings", parent, bare=True),
         Group("siblings of the second parent", parent, second, True),
-        Group("family", root, root, True),
+        shared("family", root, bare=True),
         Group("children", parent, children, True),
-        Group("author and parent", both(author, parent), both(author, parent), True),
-        Group("author and family", both(author, root), both(author, root), True),
+        shared("author and parent", both(author, parent), bare=True),
+        shared("author and family", both(author, root), bare=True),
         Group("author of the parent", author, parent_author, True),
-        Group("parent and last word", both(parent, last), both(parent, last), True),
+        shared("parent and last word", both(parent, last), bare=True),
     ]
 
 
@@ -136,17 +141,20 @@ def _told(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -
     }
     author = graph.author
     found = {"tags": sets, **columns}
-    kinds = [Group(name, member, member, False) for name, member in found.items()]
-    for name in ("tags", "pipeline_tag", "library_name", "language", "license"):
-        if name in found:
-            joined = both(author, found[name])
-            kinds.append(Group(f"author and {name}", joined, joined, False))
+    kinds = [shared(name, member, bare=False) for name, member in found.items()]
+    kinds += [
+        shared(f"author and {name}", both(author, found[name]), bare=False)
+        for name in ("tags", "pipeline_tag", "library_name", "language", "license")
+        if name in found
+    ]
     if "pipeline_tag" in found and "library_name" in found:
-        joined = both(found["pipeline_tag"], found["library_name"])
-        kinds.append(Group("pipeline_tag and library_name", joined, joined, False))
-    parent = nth_parent(graph, 0)
-    for name in ("tags", "pipeline_tag") if "base_model" not in hidden else ():
-        if name in found:
-            joined = both(parent, found[name])
-            kinds.append(Group(f"parent and {name}", joined, joined, False))
+        task_and_library = both(found["pipeline_tag"], found["library_name"])
+        kinds.append(shared("pipeline_tag and library_name", task_and_library, bare=False))
+    if "base_model" not in hidden:
+        parent = nth_parent(graph, 0)
+        kinds += [
+            shared(f"parent and {name}", both(parent, found[name]), bare=False)
+            for name in ("tags", "pipeline_tag")
+            if name in found
+        ]
     return kinds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -56,10 +56,16 @@ class Ranked(NamedTuple):
     probability: Doubles
     score: Doubles
 
+    def ranks(self) -> tuple[Integers, Integers]:
+        """Return candidates in order, models as asked and the best first, and the rank of each within its model."""
+        order = np.lexsort((self.values, -self.score, self.places))
+        places = self.places[order]
+        return order, np.arange(len(order)) - np.searchsorted(places, places)
+
     def best(self, models: int) -> tuple[Integers, Doubles]:
         """Return each model's likeliest value, -1 for none, and its probability."""
-        order = np.lexsort((self.values, -self.score, self.places))
-        first = order[np.diff(self.places[order], prepend=-1) != 0]
+        order, rank = self.ranks()
+        first = order[rank == 0]
         values, sure = np.full(models, -1, np.int64), np.zeros(models)
         values[self.places[first]] = self.values[first]
         sure[self.places[first]] = self.probability[first]
@@ -93,22 +99,31 @@ class Completer:
         """Return the candidates of models with what speaks for them."""
         return candidates(around, self.net, self.classes(around), query)
 
-    def complete(self, around: Around, query: Query, progress: Progress = lambda *_: None) -> Ranked:
-        """Return candidates with their probabilities."""
-        parts = []
+    def rank(self, around: Around, query: Query) -> tuple[Table, Ranked]:
+        """Return candidates with what speaks for them, and with their probabilities."""
+        table = self.tables(around, query)
+        return table, self.judge(around, query, table, self.ranker.score(table.features))
+
+    def chunks(self, around: Around, query: Query, progress: Progress) -> Iterator[tuple[int, Query, Table, Ranked]]:
+        """Yield models some thousand at a time: where they start, they, and what `rank` returns of them."""
         for start in range(0, len(query), CHUNK):
             progress(f"Complete {self.attribute}", start, len(query))
             part = query.part(slice(start, start + CHUNK))
-            table = self.tables(around, part)
-            ranked = self.judge(around, part, table, self.ranker.score(table.features))
-            parts.append(ranked._replace(places=ranked.places + start))
+            yield (start, part, *self.rank(around, part))
         progress(f"Complete {self.attribute}", len(query), len(query))
+
+    def complete(self, around: Around, query: Query, progress: Progress = lambda *_: None) -> Ranked:
+        """Return candidates with their probabilities."""
+        parts = [
+            ranked._replace(places=ranked.places + start)
+            for start, _, _, ranked in self.chunks(around, query, progress)
+        ]
         return Ranked(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def judge(self, around: Around, query: Query, table: Table, scores: Doubles) -> Ranked:
         """Return scores as calibrated probabilities."""
         share = normalised(scores, table.places, len(query)) if not around.task.many else scores
-        told = says_something(around, query)[table.places]
+        told = around.says_something(query)[table.places]
         sure = np.where(told, self.calibration.told(share), self.calibration.bare(share))
         if not around.task.many:
             sure /= np.maximum(np.bincount(table.places, sure, len(query)), 1.0)[table.places]
@@ -162,11 +177,6 @@ def threads() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def says_something(around: Around, query: Query) -> Flags:
-    """Return which models of a query show more than id, date and lineage."""
-    return np.asarray(query.told & (around.told.counts[query.rows] > 0))
-
-
 def candidates(around: Around, net: Net, classes: Integers, query: Query) -> Table:
     """Return the candidates of models, the network's log-probabilities among their features."""
     scores = predict(net, Feeder(around.known, around.told), around.examples(query, classes))
@@ -203,7 +213,7 @@ def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: P
     step("candidates")
     rows = np.unique(around.labels.rows[times >= start])
     query, table = _table(around, net, classes, rng.permutation(rows), rng)
-    truth = is_true(around, query, table)
+    truth = is_true(around, query.rows[table.places], table.values)
     step("trees")
     early = (around.graph.created[query.rows] < later)[table.places]
     if early.all() or not early.any():
@@ -241,12 +251,12 @@ def views(around: Around, rows: Integers, rng: np.random.Generator) -> Query:
     return Query(rows, around.graph.created[rows] - rng.uniform(0, LAG, len(rows)), told)
 
 
-def is_true(around: Around, query: Query, table: Table) -> Flags:
-    """Return which candidates are declared."""
+def is_true(around: Around, rows: Integers, values: Integers) -> Flags:
+    """Return which models declare which values, pair by pair."""
     size = len(around.column.names)
     held = around.column.held
     pairs = held.rows * size + held.values
-    return np.isin(query.rows[table.places] * size + table.values, pairs)
+    return np.isin(rows * size + values, pairs)
 
 
 def _classes(around: Around) -> tuple[list[str], Integers]:
@@ -297,7 +307,7 @@ def _calibrate(
     places = table.places[late]
     share = scores if around.task.many else normalised(scores, places, len(query))
     right = truth[late].astype(np.float64)
-    told = says_something(around, query)[places]
+    told = around.says_something(query)[places]
     half = around.graph.author[query.rows[places]] % 2 == 0
     order = np.lexsort((-share, places))
     first = order[np.diff(places[order], prepend=-1) != 0]

@@ -55,6 +55,11 @@ def hidden(attribute: str) -> frozenset[str]:
     return frozenset(_LINEAGE) if attribute in _LINEAGE else frozenset({attribute})
 
 
+def lineage_shown(attribute: str) -> bool:
+    """Return whether lineage may be looked at while an attribute is learnt."""
+    return attribute not in _LINEAGE
+
+
 def stated(graph: Graph, attribute: str) -> Callable[[str], bool]:
     """Return whether a plain tag states an attribute, by the values that are in use.
 

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
-from gnn.graph import Graph, Integers, Ragged
+from gnn.graph import Graph, Integers, Ragged, ragged
 from gnn.groups import above, nth_parent, roots
 from gnn.names import pattern, words
 
@@ -81,4 +81,4 @@ def told_words(graph: Graph, hidden: frozenset[str], stated: Callable[[str], boo
     rows = np.concatenate([entry[0] for entry in entries])
     values = np.concatenate([entry[1] for entry in entries])
     order = np.argsort(rows, kind="stable")
-    return Ragged(values[order], np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=len(graph))))))
+    return ragged(len(graph), rows[order], values[order])
