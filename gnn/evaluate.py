@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +13,7 @@ from gnn.calibrate import calibration_error
 from gnn.graph import Doubles, Graph, Integers, days
 from gnn.groups import nth_parent, roots
 from gnn.learn import Completer, Progress, Ranked, is_true, learn
+from gnn.scores import Scores
 from gnn.tasks import Task, lineage_shown, values_of
 from gnn.tokens import known_words
 
@@ -23,29 +22,6 @@ CUTOFF, UNTIL = "2024-04-01T00:00:00Z", "2024-06-01T00:00:00Z"
 TESTED = 30_000
 RESAMPLES = 300
 COVERAGES = (0.5, 0.8, 0.9)
-
-
-@dataclass(slots=True)
-class Scores:
-    """One attribute in one view of one split.
-
-    Attributes:
-        attribute: Its name.
-        split: temporal, random, authors or families.
-        view: field (all that a model states but the target) or bare (id, date and lineage).
-        models: Tested models.
-        rows: One a method: its name and its figures.
-        gain: What ships less the trees without the network, by figure: mean and 95 % interval over resampled authors.
-        reliability: Confidence and accuracy of what ships, in ten bins: mean, share right, models.
-    """
-
-    attribute: str
-    split: str
-    view: str
-    models: int
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    gain: dict[str, tuple[float, float, float]] = field(default_factory=dict)
-    reliability: list[tuple[float, float, int]] = field(default_factory=list)
 
 
 def split(graph: Graph, task: Task, kind: str, cutoff: float, until: float, seed: int = 1) -> tuple[Flags, Integers]:

@@ -80,7 +80,8 @@ class Graph:
         ids: Ids in ascending order.
         placeholder: True where nobody loaded a record of it, shape (n,).
         created: Days since 1970, shape (n,).
-        popularity: Logarithms of one plus downloads and likes, shape (n, 2).
+        downloads: Downloads of the last 30 days, shape (n,).
+        likes: Likes, shape (n,).
         authors: Names of owners, in order.
         author: Index into `authors`, -1 for ids without owner, shape (n,).
         columns: Declared values by attribute; `tags` are the plain tags.
@@ -88,12 +89,14 @@ class Graph:
         relations: Relation to each parent, index into `RELATIONS`, parallel to `parents.values`.
         sure: Confidence of each of these edges, 0..1.
         declared: True where an author declares the edge; the others rest on weights alone.
+        more: Further properties that were asked for, by name, a value or None a model.
     """
 
     ids: list[str]
     placeholder: npt.NDArray[np.bool_]
     created: Doubles
-    popularity: Floats
+    downloads: Integers
+    likes: Integers
     authors: list[str]
     author: Integers
     columns: dict[str, Column]
@@ -101,18 +104,23 @@ class Graph:
     relations: Integers
     sure: Floats
     declared: npt.NDArray[np.bool_]
+    more: dict[str, list[Any]]
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def read_graph(store: Store) -> Graph:
+def read_graph(store: Store, more: Sequence[str] = ()) -> Graph:
     """Read all models of a store with their declared values and followed lineage.
+
+    Args:
+        store: The store.
+        more: Further properties of models to read.
 
     Raises:
         CompletionError: The store holds no models, or an edge leads outside of them.
     """
-    rows = sorted(store.pages(all_nodes("Model", _PLAIN)), key=lambda row: row[0])
+    rows = sorted(store.pages(all_nodes("Model", (*_PLAIN, *more))), key=lambda row: row[0])
     if not rows:
         raise CompletionError("the store holds no models", hint="Load some first: atlas-db load models.jsonl.zst")
     place = {row[0]: index for index, row in enumerate(rows)}
@@ -140,7 +148,8 @@ def read_graph(store: Store) -> Graph:
         [row[0] for row in rows],
         np.array([bool(row[1]) for row in rows]),
         np.array([days(row[2] or OLDEST) for row in rows]),
-        np.log1p(np.array([[row[3] or 0, row[4] or 0] for row in rows], np.float32)),
+        np.array([row[3] or 0 for row in rows], np.int64),
+        np.array([row[4] or 0 for row in rows], np.int64),
         authors,
         np.array([number.get(owner, -1) for owner in owners]),
         columns,
@@ -148,6 +157,7 @@ def read_graph(store: Store) -> Graph:
         relations,
         sure,
         declared,
+        {name: [row[len(_PLAIN) + at] for row in rows] for at, name in enumerate(more)},
     )
 
 

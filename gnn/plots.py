@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gnn.evaluate import Scores
+from gnn.scores import Scores
 
 
 def draw_reliability(found: Sequence[Scores], folder: Path) -> list[Path]:

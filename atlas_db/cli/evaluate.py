@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, needs, opened, settings_for, shown_progress
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, needs, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, draw, say, write_json, write_rows
 from atlas_db.errors import UsageError
 
 if TYPE_CHECKING:
-    from gnn.evaluate import Scores
+    from gnn.scores import Scores
 
 HELP = """Measure completion against every baseline, on models that it has not seen.
 
@@ -21,7 +21,8 @@ The default split is by time: learnt on what was declared before --cutoff, teste
 --until. field hides the target and every tag that states it; bare shows id, date and lineage alone, which is how most
 models look that truly lack an attribute. Figures: accuracy over models and over authors, macro-F1, expected
 calibration error (ECE), accuracy on the surest 50, 80 and 90 %, by subgroup; and how much the shipped mean gains over
-the trees that do not hear the network, with 95 % intervals over resampled authors. --splits all takes hours.
+the trees that do not hear the network, with 95 % intervals over resampled authors. --splits all takes hours. The newest
+scores of each attribute and split are kept for the dashboard.
 
 Examples:
 
@@ -51,17 +52,22 @@ def evaluate(
     if unknown := set(chosen) - set(SPLITS):
         raise UsageError(f"there is no split {min(unknown)}", hint=f"Splits: {', '.join(SPLITS)}")
     tasks = tasks_of([name.strip() for name in attributes.split(",") if name.strip() != "all"])
+    from atlas_db.store.opening import ensure_schema
     from gnn.evaluate import evaluate as measure
     from gnn.graph import read_graph
+    from gnn.scores import EVALUATIONS, keep_scores
 
     found: list[Scores] = []
     with shown_progress() as progress:
-        with opened(settings_for(store)) as graph:
+        settings = settings_for(store)
+        with opened(settings) as graph:
             whole = read_graph(graph)
+            kept = home_of(settings) / EVALUATIONS / ensure_schema(graph)
         for task in tasks:
             for kind in chosen:
                 dates = f"{cutoff}T00:00:00Z", f"{until}T00:00:00Z"
                 new = measure(whole, task, kind, *dates, baselines=baselines, progress=progress)
+                keep_scores(new, kept)
                 found += new
                 if form is Format.HUMAN:
                     _show(new)

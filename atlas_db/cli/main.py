@@ -5,11 +5,14 @@ from __future__ import annotations
 import typer
 
 from atlas_db.cli import (
+    analyse,
     audit,
     bom,
     chart,
+    compare,
     complete,
     demo,
+    diff,
     doctor,
     evaluate,
     explain,
@@ -49,6 +52,9 @@ app.command("query", help=query.HELP)(query.query)
 app.command("lineage", help=lineage.HELP)(lineage.lineage)
 app.command("audit", help=audit.HELP)(audit.audit)
 app.command("bom", help=bom.HELP)(bom.bom)
+app.command("analyse", help=analyse.HELP)(analyse.analyse)
+app.command("compare", help=compare.HELP)(compare.compare)
+app.command("diff", help=diff.HELP)(diff.diff)
 app.command("licenses", help=licenses.HELP)(licenses.licenses)
 app.command("status", help=status.HELP)(status.status)
 app.add_typer(runs.app, name="runs")

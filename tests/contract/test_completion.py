@@ -40,7 +40,8 @@ def flat(graph: Graph) -> list[Any]:
     arrays = (
         graph.placeholder,
         graph.created,
-        graph.popularity,
+        graph.downloads,
+        graph.likes,
         graph.author,
         *graph.parents,
         graph.relations,

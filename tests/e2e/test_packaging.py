@@ -65,7 +65,8 @@ def test_readme_names_every_dependency_and_verb() -> None:
         name = re.split(r"[<>=\[]", dependency)[0]
         assert f"`{name}`" in readme, name
     for verb in ("demo", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor", "audit",
-                 "bom", "licenses", "fingerprint", "chart", "complete", "explain", "evaluate"):  # fmt: skip
+                 "bom", "licenses", "fingerprint", "chart", "complete", "explain", "evaluate",
+                 "analyse", "compare", "diff"):  # fmt: skip
         assert f"atlas-db {verb}" in readme, verb
 
 

@@ -1,0 +1,157 @@
+"""Two models trait by trait, and two texts character by character (paper 001, figure 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from rapidfuzz.distance import Levenshtein
+
+from atlas_db.analysis.words import drift
+from atlas_db.lineage import not_found
+from atlas_db.store.bolt import Store
+from atlas_db.store.statements import Statement
+
+SINGLE = ("license", "pipeline_tag", "library_name", "model_type", "num_params", "card_length", "gated")
+_MANY = {"language": "IN_LANGUAGE", "datasets": "TRAINED_ON", "paper": "CITES"}
+SETS = (*_MANY, "tags", "parents")
+LONGEST = 20_000
+"""Characters of a card that are compared."""
+_MODEL = Statement("MATCH (m:Model {id: $id}) RETURN properties(m) AS props")
+_VALUES = Statement(
+    "MATCH (m:Model {id: $id})-[r:IN_LANGUAGE|TRAINED_ON|CITES {source: 'declared'}]->(v) WHERE r.ended IS NULL "
+    "RETURN type(r) AS rel, v.id AS value ORDER BY rel, value"
+)
+_PARENTS = Statement(
+    "MATCH (m:Model {id: $id})-[r:DERIVED_FROM {followed: true}]->(p:Model) RETURN p.id AS id ORDER BY id"
+)
+
+
+class Trait(NamedTuple):
+    """One trait of two models.
+
+    Attributes:
+        name: The trait, in the Hub's spelling.
+        left: Value or values of the first; None or empty where it declares none.
+        right: The same of the second.
+        verdict: same, differs, gained, dropped; of licences also tighter, looser, lateral or unclear.
+    """
+
+    name: str
+    left: Any
+    right: Any
+    verdict: str
+
+
+class Span(NamedTuple):
+    """A piece of an edit script.
+
+    Attributes:
+        tag: equal, replace, delete or insert.
+        left: Piece of the first text.
+        right: Piece of the second.
+    """
+
+    tag: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models side by side.
+
+    Attributes:
+        left: Id of the first.
+        right: Id of the second.
+        traits: Trait by trait.
+        metadata: Edit script of their metadata as text.
+        card: Edit script of their cards; empty where one has none at hand.
+        similarity: 1 - Levenshtein distance / length of the longer, of `metadata` and, where at hand, `card`.
+    """
+
+    left: str
+    right: str
+    traits: list[Trait]
+    metadata: list[Span]
+    card: list[Span]
+    similarity: dict[str, float]
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "left": self.left,
+            "right": self.right,
+            "similarity": self.similarity,
+            "traits": [trait._asdict() for trait in self.traits],
+            "metadata": [span._asdict() for span in self.metadata],
+            "card": [span._asdict() for span in self.card],
+        }
+
+
+def traits_of(store: Store, model: str) -> dict[str, Any]:
+    """Return the traits of a model, those of several values as sorted lists.
+
+    Raises:
+        ModelNotFoundError: There is no such model.
+    """
+    rows = store.read(_MODEL, id=model)
+    if not rows:
+        raise not_found(store, model)
+    props = rows[0]["props"]
+    found: dict[str, Any] = {name: props.get(name) for name in SINGLE}
+    values = store.read(_VALUES, id=model)
+    for name, rel in _MANY.items():
+        found[name] = [row["value"] for row in values if row["rel"] == rel]
+    found["tags"] = sorted(props.get("tags") or [])
+    found["parents"] = [row["id"] for row in store.read(_PARENTS, id=model)]
+    return found
+
+
+def compare(store: Store, left: str, right: str, cards: Mapping[str, str]) -> Comparison:
+    """Compare two models.
+
+    Args:
+        store: The store.
+        left: First model id.
+        right: Second model id.
+        cards: Text of the cards at hand, by model id.
+
+    Raises:
+        ModelNotFoundError: One of them does not exist.
+    """
+    a, b = traits_of(store, left), traits_of(store, right)
+    traits = [Trait(name, a[name], b[name], _verdict(name, a[name], b[name])) for name in (*SINGLE, *SETS)]
+    texts = [_text(each) for each in (a, b)]
+    bodies = [cards.get(name, "")[:LONGEST] for name in (left, right)]
+    similarity = {"metadata": Levenshtein.normalized_similarity(*texts)}
+    if all(bodies):
+        similarity["card"] = Levenshtein.normalized_similarity(*bodies)
+    return Comparison(
+        left, right, traits, spans(*texts), spans(bodies[0], bodies[1]) if all(bodies) else [], similarity
+    )
+
+
+def _verdict(name: str, left: object, right: object) -> str:
+    if left == right:
+        return "same"
+    if name == "license":
+        return drift(*(value if isinstance(value, str) else None for value in (left, right)))
+    if not left or not right:
+        return "dropped" if left else "gained"
+    return "differs"
+
+
+def _text(traits: Mapping[str, Any]) -> str:
+    lines = []
+    for name, value in traits.items():
+        if value not in (None, []):
+            lines.append(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+    return "\n".join(lines)
+
+
+def spans(left: str, right: str) -> list[Span]:
+    """Return the shortest edit script from one text to another, character by character."""
+    found = Levenshtein.opcodes(left, right)
+    return [Span(op.tag, left[op.src_start : op.src_end], right[op.dest_start : op.dest_end]) for op in found]

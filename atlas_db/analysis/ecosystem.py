@@ -1,0 +1,118 @@
+"""The ecosystem in numbers: top values (paper 001, figure 2), growth (paper 000, figure 2), and what is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from atlas_db.analysis.read import CLAIMS, UNKNOWN_DATE, Atlas
+from atlas_db.analysis.tables import Table
+from atlas_db.terms import Status
+
+TOP = 10
+_PLURAL = {
+    "license": "licenses",
+    "pipeline_tag": "tasks",
+    "library_name": "libraries",
+    "language": "languages",
+    "datasets": "datasets",
+    "paper": "papers",
+}
+
+
+def tables(atlas: Atlas, *, top: int = TOP) -> list[Table]:
+    """Return the most frequent values of each attribute, and the most used and most downloaded models."""
+    recorded = int(atlas.recorded.sum())
+    found = []
+    for attribute, plural in _PLURAL.items():
+        names, held = atlas.graph.columns[attribute]
+        numbers = np.bincount(held.values[atlas.recorded[held.rows]], minlength=len(names))
+        best = np.lexsort((np.arange(len(names)), -numbers))[:top]
+        frame = pd.DataFrame({attribute: [names[at] for at in best], "models": numbers[best]})
+        frame["share"] = frame["models"] / recorded
+        found.append(Table(f"top_{plural}", f"Top {plural}", "Paper 001, figure 2: declared, share of all", frame))
+    edges = atlas.edges[atlas.edges["followed"]]
+    children = np.bincount(edges["parent"], minlength=len(atlas.graph))
+    found.append(_best(atlas, "top_parents", "Models with most children", "children", children, top))
+    found.append(_best(atlas, "top_models", "Most downloaded models", "downloads", atlas.graph.downloads, top))
+    return found
+
+
+def _best(
+    atlas: Atlas, name: str, title: str, column: str, numbers: np.ndarray[tuple[int], np.dtype[np.int64]], top: int
+) -> Table:
+    best = np.argsort(-numbers, kind="stable")[:top]
+    frame = pd.DataFrame({"model": [atlas.graph.ids[row] for row in best], column: numbers[best]})
+    return Table(name, title, "Paper 001, figure 2", frame)
+
+
+def growth(atlas: Atlas) -> list[Table]:
+    """Return new models a month, and how many of them name a parent, a licence, a task."""
+    created = atlas.graph.created
+    month = pd.to_datetime(created, unit="D").strftime("%Y-%m").to_numpy(object)
+    month[created <= UNKNOWN_DATE + 1] = "earlier"
+    parents = atlas.graph.parents.counts > 0
+    frame = pd.DataFrame(
+        {
+            "month": month,
+            "models": 1,
+            "with_parent": parents,
+            "with_license": atlas.graph.columns["license"].held.counts > 0,
+            "with_task": atlas.graph.columns["pipeline_tag"].held.counts > 0,
+            "downloads": atlas.graph.downloads,
+        }
+    )[atlas.recorded]
+    by_month = frame.groupby("month").sum().astype(np.int64)
+    by_month = by_month.loc[sorted(by_month.index, key=lambda name: (name != "earlier", name))]
+    by_month.insert(1, "total", by_month["models"].cumsum())
+    return [
+        Table(
+            "growth",
+            "New models a month",
+            "Paper 000, figure 2: by date of creation; `earlier` holds what the Hub has no date of (before March 2022)",
+            by_month.reset_index(),
+        )
+    ]
+
+
+def coverage(atlas: Atlas) -> list[Table]:
+    """Return what is declared, inferred, predicted and unknown, an attribute a row."""
+    models = int(atlas.recorded.sum())
+    rows = []
+    for attribute in CLAIMS:
+        held = (atlas.graph.columns[attribute].held.counts > 0) & atlas.recorded
+        guessed = np.unique(atlas.predicted[attribute]["model"].to_numpy(np.int64))
+        predicted = int((~held[guessed]).sum())
+        rows.append((attribute, int(held.sum()), 0, predicted, models - int(held.sum()) - predicted))
+    best = np.full(len(atlas.graph), len(_RANKS), np.int64)
+    np.minimum.at(best, atlas.edges["child"], atlas.edges["status"].map(_RANKS).to_numpy(np.int64))
+    number = np.bincount(best[atlas.recorded], minlength=len(_RANKS) + 1)
+    declared = int(number[0] + number[1])
+    rows.append(("parent", declared, int(number[2]), int(number[3]), models - declared - int(number[2] + number[3])))
+    frame = pd.DataFrame(rows, columns=["attribute", "declared", "inferred", "predicted", "unknown"])
+    frame["declared_share"] = frame["declared"] / max(models, 1)
+    return [
+        Table(
+            "coverage",
+            "What is known of how many models",
+            "Models with a record, each under the surest kind of source; an edge that weights contradict is unknown",
+            frame,
+        ),
+        Table(
+            "edges",
+            "Edges of lineage",
+            "By relation and by what they rest on",
+            atlas.edges.groupby(["relation", "status"], as_index=False)
+            .agg(edges=("child", "size"), mean_confidence=("confidence", "mean"))
+            .sort_values("edges", ascending=False, ignore_index=True),
+        ),
+    ]
+
+
+_RANKS = {
+    Status.VERIFIED.value: 0,
+    Status.DECLARED.value: 1,
+    Status.UNDECLARED.value: 2,
+    Status.PREDICTED.value: 3,
+    Status.CONTRADICTED.value: 4,
+}

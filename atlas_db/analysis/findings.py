@@ -1,0 +1,172 @@
+"""What paper 001 found, and whether this atlas agrees: each finding with its number, interval and sample size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from atlas_db.analysis.mutation import BROAD, NARROW, breadth, card_lengths, license_steps, machine_written
+from atlas_db.analysis.read import Atlas
+from atlas_db.analysis.tables import Table, ratio_interval
+from atlas_db.analysis.words import TIGHTNESS, Terms
+
+
+class Finding(NamedTuple):
+    """One finding.
+
+    Attributes:
+        paper_says: The finding, in our words.
+        measure: What is compared with what.
+        value: The number here.
+        low: Lower 95 % bound.
+        high: Upper 95 % bound.
+        threshold: The paper's finding holds above it.
+        sample: Pairs or models it rests on.
+    """
+
+    paper_says: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    threshold: float
+    sample: int
+
+    @property
+    def verdict(self) -> str:
+        """Agrees or disagrees where the whole interval does, else undecided; unknown without data."""
+        if not self.sample or np.isnan(self.value):
+            return "unknown"
+        if self.low > self.threshold:
+            return "agrees"
+        return "disagrees" if self.high < self.threshold else "undecided"
+
+
+def findings(atlas: Atlas, similarity: Mapping[str, pd.DataFrame], *, seed: int = 0) -> list[Table]:
+    """Return the paper's findings beside ours.
+
+    Args:
+        atlas: The atlas.
+        similarity: The tables of section similarity, by name.
+        seed: Seed of the intervals.
+    """
+    found = [
+        *_likeness(similarity.get("similarity"), "metadata"),
+        *_likeness(similarity.get("card_similarity"), "cards"),
+        *_licences(atlas, seed),
+        _languages(atlas, seed),
+        _cards(atlas, seed),
+        _templates(atlas, seed),
+    ]
+    frame = pd.DataFrame(found, columns=list(Finding._fields))
+    frame.insert(1, "here", [each.verdict for each in found])
+    return [Table("findings", "Findings of paper 001, and this atlas", "Paper 001, abstract and sections 6, 7", frame)]
+
+
+def _likeness(frame: pd.DataFrame | None, over: str) -> list[Finding]:
+    if frame is None:
+        return []
+    by = frame[frame["measure"] == "tfidf"].set_index(["kind", "drawn"])
+    found = []
+    for says, near, far, drawn in (
+        ("Siblings are more alike than parent and child", "siblings", "parent and child", "pairs"),
+        ("Siblings are more alike than parent and child", "siblings", "parent and child", "parents"),
+        ("Kin are more alike than strangers", "parent and child", "strangers with kin", "pairs"),
+    ):
+        other = (far, drawn if (far, drawn) in by.index else "pairs")
+        if (near, drawn) not in by.index or other not in by.index:
+            continue
+        a, b = by.loc[(near, drawn)], by.loc[other]
+        gap = _minus(*((each["mean"], each["low"], each["high"]) for each in (a, b)))
+        measure = f"TF-IDF cosine of {over}, {near} minus {far}, drawn over {drawn}"
+        found.append(Finding(says, measure, *gap, 0.0, int(a["pairs"])))
+    return found
+
+
+def _minus(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return a difference of two independent estimates: their variances add."""
+    margin = float(np.hypot((a[2] - a[1]) / 2, (b[2] - b[1]) / 2))
+    gap = float(a[0] - b[0])
+    return gap, gap - margin, gap + margin
+
+
+def _share(hits: npt.NDArray[np.bool_], clusters: npt.NDArray[np.int64], seed: int) -> tuple[float, float, float]:
+    return ratio_interval(hits.astype(np.int64), np.ones(len(hits), np.int64), clusters, seed)
+
+
+def _licences(atlas: Atlas, seed: int) -> list[Finding]:
+    steps = license_steps(atlas)
+    moved = steps[steps["drift"].isin(["tighter", "looser"])]
+    towards = np.isin(moved["to"], [Terms.PERMISSIVE, Terms.COPYLEFT]) & (moved["drift"] == "looser").to_numpy()
+    free, bound = [Terms.PERMISSIVE, Terms.COPYLEFT], [Terms.VENDOR, Terms.USE_RESTRICTED]
+    below_bound = steps[steps["from"].isin(bound) & steps["to"].isin(list(TIGHTNESS))]
+    below_free = steps[steps["from"].isin(free) & steps["to"].isin(list(TIGHTNESS))]
+    says = "Licences drift from restrictive to permissive or copyleft"
+    return [
+        Finding(
+            says,
+            "share of tightness changes that loosen into permissive or copyleft (above one half)",
+            *_share(towards, moved["parent"].to_numpy(), seed),
+            0.5,
+            len(moved),
+        ),
+        Finding(
+            says,
+            "share of children of vendor or use-restricted parents that are permissive or copyleft, minus the share "
+            "of children of permissive or copyleft parents that are vendor or use-restricted",
+            *_minus(
+                _share(np.isin(below_bound["to"], free), below_bound["parent"].to_numpy(), seed),
+                _share(np.isin(below_free["to"], bound), below_free["parent"].to_numpy(), seed),
+            ),
+            0.0,
+            len(below_bound) + len(below_free),
+        ),
+    ]
+
+
+def _languages(atlas: Atlas, seed: int) -> Finding:
+    edges = atlas.declared
+    broad = breadth(atlas)
+    above, below = broad[edges["parent"]], broad[edges["child"]]
+    narrowed, broadened = (above == BROAD) & (below == NARROW), (above == NARROW) & (below == BROAD)
+    moved = narrowed | broadened
+    return Finding(
+        "Models drift from several languages to English alone",
+        "of changes between several languages and English alone, share that go to English alone (above one half)",
+        *_share(narrowed[moved], edges["parent"].to_numpy()[moved], seed),
+        0.5,
+        int(moved.sum()),
+    )
+
+
+def _cards(atlas: Atlas, seed: int) -> Finding:
+    edges = atlas.declared
+    lengths = card_lengths(atlas)
+    above, below = lengths[edges["parent"]], lengths[edges["child"]]
+    moved = ~np.isnan(above) & ~np.isnan(below) & (above != below)
+    return Finding(
+        "Cards become shorter",
+        "of pairs with cards of different length, share where the child's is shorter (above one half)",
+        *_share((below < above)[moved], edges["parent"].to_numpy()[moved], seed),
+        0.5,
+        int(moved.sum()),
+    )
+
+
+def _templates(atlas: Atlas, seed: int) -> Finding:
+    edges = atlas.declared
+    edges = edges[atlas.recorded[edges["child"]] & atlas.recorded[edges["parent"]]]
+    written = machine_written(atlas)
+    above, below = written[edges["parent"]], written[edges["child"]]
+    moved = above != below
+    return Finding(
+        "Cards turn to templates and text made by tools",
+        "of pairs of which one has a card written by a training tool, share where it is the child (above one half)",
+        *_share(below[moved], edges["parent"].to_numpy()[moved], seed),
+        0.5,
+        int(moved.sum()),
+    )

@@ -1,0 +1,93 @@
+"""The forest of primary parents: generations, families, sub-trees and depth-first order, level by level in numpy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+
+
+class Forest(NamedTuple):
+    """Each model under its surest parent.
+
+    Attributes:
+        parent: Row of the surest parent, -1 for roots, shape (n,).
+        depth: Generation: steps to the root, shape (n,).
+        root: Row of the family's root, shape (n,).
+        size: Models in the sub-tree, the model itself included, shape (n,).
+        order: Rows in depth-first pre-order: families of two and more first, then the models alone, shape (n,).
+    """
+
+    parent: Integers
+    depth: Integers
+    root: Integers
+    size: Integers
+    order: Integers
+
+    def levels(self) -> list[Integers]:
+        """Return the rows of each generation, roots first."""
+        by_depth = np.argsort(self.depth, kind="stable")
+        ends = np.cumsum(np.bincount(self.depth))
+        return np.split(by_depth, ends[:-1])
+
+    @property
+    def place(self) -> Integers:
+        """Position of each row in `order`, shape (n,)."""
+        out = np.empty_like(self.order)
+        out[self.order] = np.arange(len(self.order))
+        return out
+
+
+def plant(parent: Integers, rank: Integers) -> Forest:
+    """Return the forest of primary parents.
+
+    Args:
+        parent: Row of the primary parent, -1 for roots; no cycles, shape (n,).
+        rank: Order among siblings and among families, a permutation, shape (n,).
+
+    Raises:
+        ValueError: Some models lie on a cycle.
+    """
+    models = len(parent)
+    kin = np.lexsort((rank, parent))
+    kin = kin[np.searchsorted(parent[kin], 0) :]
+    starts = np.searchsorted(parent[kin], np.arange(models + 1))
+    depth = np.full(models, -1, np.int64)
+    root = np.arange(models)
+    frontier = np.flatnonzero(parent < 0)
+    levels: list[Integers] = []
+    while len(frontier):
+        depth[frontier] = len(levels)
+        levels.append(frontier)
+        counts = starts[frontier + 1] - starts[frontier]
+        heads = np.repeat(starts[frontier] - np.concatenate(([0], np.cumsum(counts)[:-1])), counts)
+        below = kin[heads + np.arange(counts.sum())]
+        root[below] = root[parent[below]]
+        frontier = below
+    if (depth < 0).any():
+        raise ValueError("the parents form a cycle")
+    size = np.ones(models, np.int64)
+    for level in reversed(levels[1:]):
+        np.add.at(size, parent[level], size[level])
+    return Forest(parent, depth, root, size, _preorder(parent, rank, size, kin, levels))
+
+
+def _preorder(parent: Integers, rank: Integers, size: Integers, kin: Integers, levels: list[Integers]) -> Integers:
+    """A child stands after its parent and all that its elder siblings hold."""
+    place = np.zeros(len(parent), np.int64)
+    roots = levels[0] if levels else np.zeros(0, np.int64)
+    roots = roots[np.lexsort((rank[roots], size[roots] == 1))]
+    place[roots] = np.cumsum(size[roots]) - size[roots]
+    before = np.cumsum(size[kin]) - size[kin]
+    heads = np.flatnonzero(np.concatenate(([True], np.diff(parent[kin]) != 0))) if len(kin) else np.zeros(0, np.int64)
+    first = np.repeat(before[heads], np.diff(np.concatenate((heads, [len(kin)]))))
+    elder = np.zeros(len(parent), np.int64)
+    elder[kin] = before - first
+    for level in levels[1:]:
+        place[level] = place[parent[level]] + 1 + elder[level]
+    order = np.empty(len(parent), np.int64)
+    order[place] = np.arange(len(parent))
+    return order

@@ -1,0 +1,210 @@
+"""Mutation and drift (paper 001, section 7): how often and which way traits change from parent to child."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from atlas_db.analysis.forest import Integers
+from atlas_db.analysis.read import Atlas
+from atlas_db.analysis.tables import Table, counts, ratio_interval
+from atlas_db.analysis.words import ENGLISH, MACHINE_WRITTEN, MULTILINGUAL, Terms, drift, terms_of
+
+SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
+MANY = ("language", "datasets")
+ALL = "all"
+NARROW, BROAD = 1, 2
+"""How many languages a model declares: English alone, or several."""
+
+
+def mutation(atlas: Atlas, *, seed: int = 0) -> list[Table]:
+    """Return mutation rates, transitions of licences, and how traits drift down the generations."""
+    licences = license_steps(atlas)
+    return [
+        Table(
+            "mutation_rates",
+            "How often a trait changes from parent to child",
+            "Paper 001, definition 7.1: share of parent-child pairs, both declaring the trait, whose values differ; "
+            f"95 % interval over parents, seed {seed}",
+            mutation_rates(atlas, seed),
+        ),
+        Table(
+            "license_transitions",
+            "Licences, parent to child",
+            "Paper 001, section 7: groups of licences from loose to tight; none: declares none",
+            _transitions(licences),
+        ),
+        Table(
+            "license_drift",
+            "Which way licences go",
+            "Paper 001, section 7: tighter and looser by group (permissive, copyleft, use_restricted, vendor, "
+            "non_commercial)",
+            counts(licences, ["drift"], "edges").assign(share=lambda rows: rows["edges"] / len(licences)),
+        ),
+        Table(
+            "language_drift",
+            "Which way languages go",
+            "Paper 001, section 7: languages declared by parent and child",
+            _language_transitions(atlas),
+        ),
+        Table(
+            "traits_by_generation",
+            "Traits down the generations",
+            "Paper 001, section 7: linked models by steps to their root; shares are of the models that declare the "
+            "trait, card length in characters (empty where no cards were loaded)",
+            traits_by_generation(atlas),
+        ),
+    ]
+
+
+def changed(atlas: Atlas, trait: str, child: Integers, parent: Integers) -> tuple[npt.NDArray[np.bool_], ...]:
+    """Tell for parent-child pairs whether a trait differs, and which of the two declare it.
+
+    Args:
+        atlas: The atlas.
+        trait: An attribute; one with several values changes when the sets differ.
+        child: Rows of children, shape (n,).
+        parent: Rows of parents, shape (n,).
+
+    Returns:
+        Differs, child declares, parent declares, each of shape (n,).
+    """
+    if trait in MANY:
+        matrix = atlas.matrix(trait)
+        apart = abs(matrix[child] - matrix[parent])
+        held = atlas.graph.columns[trait].held.counts > 0
+        return np.asarray(apart.sum(axis=1)).ravel() > 0, held[child], held[parent]
+    if trait == "card_length":
+        lengths = card_lengths(atlas)
+        return lengths[child] != lengths[parent], ~np.isnan(lengths[child]), ~np.isnan(lengths[parent])
+    first = atlas.graph.columns[trait].held.first
+    return first[child] != first[parent], first[child] >= 0, first[parent] >= 0
+
+
+def card_lengths(atlas: Atlas) -> npt.NDArray[np.float64]:
+    """Return the length of each card in characters, NaN where none was loaded, shape (n,)."""
+    return np.array([np.nan if value is None else value for value in atlas.graph.more["card_length"]], np.float64)
+
+
+def _pairs(atlas: Atlas) -> pd.DataFrame:
+    edges = atlas.declared
+    recorded = atlas.recorded
+    return edges[recorded[edges["child"]] & recorded[edges["parent"]]]
+
+
+def mutation_rates(atlas: Atlas, seed: int) -> pd.DataFrame:
+    """Return the mutation rate of each trait, over all relations and by relation."""
+    edges = _pairs(atlas)
+    rows = []
+    for trait in (*SINGLE, *MANY, "card_length"):
+        child, parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
+        apart, below, above = changed(atlas, trait, child, parent)
+        kinds = edges["relation"].to_numpy()
+        for relation in (ALL, *sorted(set(kinds))):
+            at = np.ones(len(edges), bool) if relation == ALL else kinds == relation
+            both = at & below & above
+            rate, low, high = ratio_interval(
+                (apart & both)[both].astype(np.int64), both[both].astype(np.int64), parent[both], seed
+            )
+            rows.append(
+                {
+                    "trait": trait,
+                    "relation": relation,
+                    "pairs": int(at.sum()),
+                    "both_declare": int(both.sum()),
+                    "rate": rate,
+                    "low": low,
+                    "high": high,
+                    "gained": int((at & below & ~above).sum()),
+                    "dropped": int((at & ~below & above).sum()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def license_steps(atlas: Atlas) -> pd.DataFrame:
+    """Return each declared parent-child pair with both groups of licences and the direction: `from`, `to`, `drift`."""
+    edges = _pairs(atlas)
+    licences = atlas.first("license")
+    above, below = licences[edges["parent"]], licences[edges["child"]]
+    return pd.DataFrame(
+        {
+            "parent": edges["parent"].to_numpy(),
+            "child": edges["child"].to_numpy(),
+            "from": [str(terms_of(value) or "none") for value in above],
+            "to": [str(terms_of(value) or "none") for value in below],
+            "drift": [drift(old, new) for old, new in zip(above, below, strict=True)],
+        }
+    )
+
+
+def _transitions(steps: pd.DataFrame) -> pd.DataFrame:
+    found = counts(steps, ["from", "to"], "edges")
+    found["share_of_from"] = found["edges"] / found.groupby("from")["edges"].transform("sum")
+    return found
+
+
+def breadth(atlas: Atlas) -> Integers:
+    """Return how broad the languages of each model are: 0 none declared, 1 English alone, 2 several, 3 one other."""
+    names, held = atlas.graph.columns["language"]
+    english, many = (names.index(code) if code in names else -2 for code in (ENGLISH, MULTILINGUAL))
+    out = np.where(held.counts > 1, BROAD, np.where(held.counts == 1, 3, 0))
+    out[held.first == english] = np.where(held.counts[held.first == english] > 1, BROAD, NARROW)
+    out[(held.counts == 1) & (held.first == many)] = BROAD
+    return out
+
+
+_BREADTH = ("none", "English alone", "several", "one other")
+
+
+def _language_transitions(atlas: Atlas) -> pd.DataFrame:
+    edges = _pairs(atlas)
+    broad = breadth(atlas)
+    frame = pd.DataFrame(
+        {
+            "from": [_BREADTH[value] for value in broad[edges["parent"]]],
+            "to": [_BREADTH[value] for value in broad[edges["child"]]],
+        }
+    )
+    return _transitions(frame)
+
+
+def machine_written(atlas: Atlas) -> npt.NDArray[np.bool_]:
+    """Tell which models carry the tag of a tool that writes the card, shape (n,)."""
+    names, held = atlas.graph.columns["tags"]
+    marked = np.array([name in MACHINE_WRITTEN for name in names], bool)
+    return np.bincount(held.rows, marked[held.values], minlength=len(atlas.graph)) > 0
+
+
+def traits_by_generation(atlas: Atlas, deepest: int = 8) -> pd.DataFrame:
+    """Return how traits change down the generations; the last row holds all deeper ones."""
+    forest = atlas.forest
+    linked = (forest.size[forest.root] > 1) & atlas.recorded
+    depth = np.minimum(forest.depth, deepest)
+    terms = np.array([terms_of(value) for value in atlas.first("license")], object)
+    licensed = np.array([value is not None for value in terms])
+    broad, written, lengths = breadth(atlas), machine_written(atlas), card_lengths(atlas)
+    rows = []
+    for generation in range(int(depth[linked].max(initial=0)) + 1):
+        at = linked & (depth == generation)
+        spoken = at & (broad > 0)
+        known = lengths[at & ~np.isnan(lengths)]
+        rows.append(
+            {
+                "generation": generation,
+                "models": int(at.sum()),
+                "declare_license": _share(licensed, at),
+                "permissive": _share(terms == Terms.PERMISSIVE, at & licensed),
+                "copyleft": _share(terms == Terms.COPYLEFT, at & licensed),
+                "english_alone": _share(broad == NARROW, spoken),
+                "several_languages": _share(broad == BROAD, spoken),
+                "machine_written_card": _share(written, at),
+                "median_card_length": float(np.median(known)) if len(known) else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _share(hits: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_]) -> float:
+    return float(hits[among].mean()) if among.any() else np.nan

@@ -1,0 +1,124 @@
+"""What the analysis looks at: models, edges and predictions of a store as columns and frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from atlas_db.analysis.cards import newest_cards
+from atlas_db.analysis.forest import Forest, Integers, plant
+from atlas_db.store.bolt import Store
+from atlas_db.store.statements import all_edges
+from atlas_db.terms import Source, Status
+from gnn.graph import OLDEST, Graph, days, read_graph
+
+Progress = Callable[[str, int, int], None]
+CLAIMS = {
+    "license": ("HAS_LICENSE", "License"),
+    "pipeline_tag": ("HAS_TASK", "Task"),
+    "library_name": ("USES_LIBRARY", "Library"),
+    "language": ("IN_LANGUAGE", "Language"),
+    "datasets": ("TRAINED_ON", "Dataset"),
+    "paper": ("CITES", "Paper"),
+}
+"""Attribute, as the Hub spells it, to relationship type and label of its claims."""
+UNKNOWN_DATE = days(OLDEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """One reading of a store.
+
+    Attributes:
+        graph: Models in the order of their ids, declared values, followed lineage.
+        edges: One row an edge of lineage, the contradicted and predicted ones, too: `child`, `parent` (rows of
+            models), `relation`, `confidence`, `status`, `followed`.
+        forest: Each model under its surest followed parent, brothers in order of date, then id.
+        predicted: Predicted claims by attribute: frames `model` (row), `value`, `confidence`.
+        cards: Folder of card files.
+    """
+
+    graph: Graph
+    edges: pd.DataFrame
+    forest: Forest
+    predicted: dict[str, pd.DataFrame]
+    cards: Path | None = None
+
+    @property
+    def recorded(self) -> npt.NDArray[np.bool_]:
+        """True for models that a record was loaded of; the others are names alone, shape (n,)."""
+        return ~self.graph.placeholder
+
+    @property
+    def declared(self) -> pd.DataFrame:
+        """Edges that an author declares and nothing contradicts."""
+        return self.edges[self.edges["followed"] & self.edges["status"].isin([Status.DECLARED, Status.VERIFIED])]
+
+    def first(self, attribute: str) -> npt.NDArray[np.object_]:
+        """Return the declared value of each model, the first where it has several, None where it has none."""
+        names, held = self.graph.columns[attribute]
+        return np.array([*names, None], object)[held.first]
+
+    def matrix(self, attribute: str) -> sparse.csr_array:
+        """Return which model declares which value, ones at (model, value)."""
+        names, held = self.graph.columns[attribute]
+        ones = np.ones(len(held.values), np.float32)
+        return sparse.csr_array((ones, held.values, held.starts), shape=(len(self.graph), len(names)))
+
+    def card_texts(self, rows: Integers) -> dict[int, str]:
+        """Return the newest card at hand of some models, without front matter, by row."""
+        if self.cards is None:
+            return {}
+        found = newest_cards(self.cards, (self.graph.ids[row] for row in rows))
+        return {int(row): found[self.graph.ids[row]] for row in rows if self.graph.ids[row] in found}
+
+
+def read_atlas(store: Store, home: Path | None = None, progress: Progress = lambda *_: None) -> Atlas:
+    """Read all that the analysis needs: models, lineage, predictions.
+
+    Args:
+        store: The store.
+        home: Home folder, where cards lie.
+        progress: Told which part is read.
+
+    Raises:
+        CompletionError: The store holds no models.
+    """
+    progress("reading models", 0, 3)
+    graph = read_graph(store, ("card_length", "audit_verdict"))
+    place = {identifier: row for row, identifier in enumerate(graph.ids)}
+    progress("reading lineage", 1, 3)
+    names = ("relation", "confidence", "status", "followed")
+    lineage = [
+        (place[child], place[parent], *rest)
+        for child, parent, *rest in store.pages(all_edges("DERIVED_FROM", "Model", "Model", names))
+    ]
+    edges = pd.DataFrame(sorted(lineage), columns=["child", "parent", *names]).astype(
+        {"child": np.int64, "parent": np.int64, "confidence": np.float64, "followed": bool}
+    )
+    progress("reading predictions", 2, 3)
+    predicted = {}
+    for attribute, (rel, label) in CLAIMS.items():
+        rows = [
+            (place[model], value, confidence)
+            for model, value, confidence, source, ended in store.pages(
+                all_edges(rel, "Model", label, ("confidence", "source", "ended"))
+            )
+            if source == Source.PREDICTED and ended is None
+        ]
+        predicted[attribute] = pd.DataFrame(sorted(rows), columns=["model", "value", "confidence"])
+    progress("reading predictions", 3, 3)
+    return Atlas(graph, edges, _forest(graph), predicted, None if home is None else home / "cards")
+
+
+def _forest(graph: Graph) -> Forest:
+    order = np.lexsort((np.arange(len(graph)), graph.created))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return plant(graph.parents.first, rank)

@@ -1,0 +1,164 @@
+"""Regions of the atlas (paper 000): tasks and bases, hubs, fans and snakes, depth, what people do to models."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from atlas_db.analysis.read import Atlas
+from atlas_db.analysis.tables import Table
+from atlas_db.analysis.words import MODALITY
+from atlas_db.terms import Relation
+
+HUB = 100
+"""Children that make a hub."""
+FAN = 10
+"""Children that make a fan, if nine in ten of them are leaves."""
+SNAKE = 3
+"""Steps that make a snake: each model with one parent and one child."""
+POPULAR = 0.01
+
+
+def regions(atlas: Atlas, *, top: int = 20) -> list[Table]:
+    """Return the meta-analysis of the atlas."""
+    return [
+        Table(
+            "task_regions",
+            "Regions by task",
+            "Paper 000, section 3: models, downloads and lineage, a task",
+            _by(atlas, atlas.first("pipeline_tag"), "task", top),
+        ),
+        Table(
+            "modalities",
+            "Depth a modality",
+            "Paper 000, figure 3: generations of linked models, by modality of the task declared",
+            _modalities(atlas),
+        ),
+        Table(
+            "base_regions",
+            "Regions by base",
+            "Paper 000, section 3: families by share of linked models",
+            _bases(atlas, top),
+        ),
+        Table("hubs", "Hubs", "Paper 000: models with most children, and what was made of them", _hubs(atlas, top)),
+        Table(
+            "shapes",
+            "Hubs, fans and snakes",
+            f"Paper 000: a hub has {HUB} children or more; a fan {FAN} or more, nine in ten of them leaves; a snake is "
+            f"a line of {SNAKE} steps or more, one child each",
+            _shapes(atlas),
+        ),
+        Table(
+            "popular",
+            "What people do to popular models",
+            "Children by relation, of the 1 % most downloaded models and of the others",
+            _popular(atlas),
+        ),
+    ]
+
+
+def _by(atlas: Atlas, values: npt.NDArray[np.object_], name: str, top: int) -> pd.DataFrame:
+    forest = atlas.forest
+    frame = pd.DataFrame(
+        {
+            name: values,
+            "models": 1,
+            "downloads": atlas.graph.downloads,
+            "linked": forest.size[forest.root] > 1,
+        }
+    )[atlas.recorded]
+    frame[name] = frame[name].fillna("none declared")
+    total = frame["downloads"].sum()
+    found = frame.groupby(name, as_index=False).sum().sort_values("models", ascending=False, ignore_index=True)
+    found["share"] = found["models"] / len(frame)
+    found["share_of_downloads"] = found["downloads"] / max(total, 1)
+    found["linked_share"] = found["linked"] / found["models"]
+    return found.drop(columns="linked").head(top)
+
+
+def _modalities(atlas: Atlas) -> pd.DataFrame:
+    forest = atlas.forest
+    linked = (forest.size[forest.root] > 1) & atlas.recorded
+    tasks = atlas.first("pipeline_tag")
+    names = np.array([MODALITY.get(task, "none declared" if task is None else "other") for task in tasks], object)
+    frame = pd.DataFrame({"modality": names[linked], "depth": forest.depth[linked]})
+    found = frame.groupby("modality")["depth"].agg(
+        models="size", mean_depth="mean", p95_depth=lambda depths: depths.quantile(0.95), deepest="max"
+    )
+    return found.sort_values("models", ascending=False).reset_index()
+
+
+def _bases(atlas: Atlas, top: int) -> pd.DataFrame:
+    forest = atlas.forest
+    heads = np.flatnonzero((forest.parent < 0) & (forest.size > 1))
+    downloads = np.bincount(forest.root, atlas.graph.downloads, minlength=len(atlas.graph))
+    linked = max(int(forest.size[heads].sum()), 1)
+    heads = heads[np.argsort(-forest.size[heads], kind="stable")][:top]
+    return pd.DataFrame(
+        {
+            "base": [atlas.graph.ids[row] for row in heads],
+            "models": forest.size[heads],
+            "share_of_linked": forest.size[heads] / linked,
+            "share_of_downloads": downloads[heads] / max(int(atlas.graph.downloads.sum()), 1),
+        }
+    )
+
+
+def _hubs(atlas: Atlas, top: int) -> pd.DataFrame:
+    edges = atlas.edges[atlas.edges["followed"]]
+    children = np.bincount(edges["parent"], minlength=len(atlas.graph))
+    heads = np.argsort(-children, kind="stable")[:top]
+    heads = heads[children[heads] > 0]
+    kinds = pd.crosstab(edges["parent"], edges["relation"]).reindex(heads, fill_value=0)
+    frame = pd.DataFrame({"model": [atlas.graph.ids[row] for row in heads], "children": children[heads]})
+    for relation in Relation:
+        frame[relation.value] = kinds[relation.value].to_numpy() if relation.value in kinds else 0
+    return frame
+
+
+def _shapes(atlas: Atlas) -> pd.DataFrame:
+    edges = atlas.edges[atlas.edges["followed"]]
+    models = len(atlas.graph)
+    child, parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
+    children, parents = np.bincount(parent, minlength=models), np.bincount(child, minlength=models)
+    leaves = np.bincount(parent, children[child] == 0, minlength=models)
+    fans = (children >= FAN) & (leaves >= 0.9 * children)
+    hubs = children >= HUB
+    snakes = snake_lengths(child, parent, models)
+    rows = [
+        ("hub", int(hubs.sum()), int(children[hubs].sum())),
+        ("fan", int(fans.sum()), int(children[fans].sum())),
+        ("snake", int((snakes >= SNAKE).sum()), int(snakes[snakes >= SNAKE].sum())),
+        ("merge", int((parents > 1).sum()), int(parents[parents > 1].sum())),
+    ]
+    return pd.DataFrame(rows, columns=["shape", "number", "edges"])
+
+
+def snake_lengths(child: npt.NDArray[np.int64], parent: npt.NDArray[np.int64], models: int) -> npt.NDArray[np.int64]:
+    """Return the steps of each longest line in which every model has one child, and every child one parent."""
+    children, parents = np.bincount(parent, minlength=models), np.bincount(child, minlength=models)
+    kept = (children[parent] == 1) & (parents[child] == 1)
+    below = dict(zip(parent[kept].tolist(), child[kept].tolist(), strict=True))
+    inner = set(below.values())
+    lengths = []
+    for head in below:
+        if head in inner:
+            continue
+        steps, at = 0, head
+        while at in below:
+            steps, at = steps + 1, below[at]
+        lengths.append(steps)
+    return np.array(lengths, np.int64)
+
+
+def _popular(atlas: Atlas) -> pd.DataFrame:
+    downloads = atlas.graph.downloads
+    threshold = np.quantile(downloads[atlas.recorded], 1 - POPULAR) if atlas.recorded.any() else 0
+    edges = atlas.edges[atlas.edges["followed"]].copy()
+    edges["parent_is"] = np.where(downloads[edges["parent"]] >= max(threshold, 1), "popular", "other")
+    found = edges.groupby(["parent_is", "relation"], as_index=False).agg(
+        children=("child", "size"), parents=("parent", "nunique")
+    )
+    found["share"] = found["children"] / found.groupby("parent_is")["children"].transform("sum")
+    return found.sort_values(["parent_is", "children"], ascending=[False, False], ignore_index=True)

@@ -1,0 +1,84 @@
+"""`atlas-db analyse`: the anatomy of the ecosystem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, needs, opened, settings_for, shown_progress
+from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
+from atlas_db.errors import UsageError
+
+if TYPE_CHECKING:
+    from atlas_db.analysis.tables import Table
+
+HELP = """Measure the ecosystem: families, likeness of kin, mutation and drift, regions, growth, top tables.
+
+SECTION is one or more of tables, growth, coverage, families, mutation, similarity, regions, findings; all of them where
+none is named. `findings` sets what a published study of the Hub found beside this atlas, each with its number, a 95 %
+interval and its sample size. Needs the extra `analysis`.
+
+Examples:
+
+  atlas-db analyse findings
+
+  atlas-db analyse mutation similarity --seed 7 --sample 50000 --format json
+
+  atlas-db analyse --out tables/
+"""
+
+
+@guarded
+def analyse(
+    sections: Annotated[list[str] | None, typer.Argument(help="Sections; all where none is named.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of every draw.")] = 0,
+    sample: Annotated[int, typer.Option("--sample", min=100, help="Pairs drawn of each kind, for likeness.")] = 20_000,
+    top: Annotated[int, typer.Option("--top", min=1, help="Rows of top tables.")] = 10,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder: one CSV file a table.")] = None,
+    store: StoreOption = None,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Analyse the atlas."""
+    needs("analysis", "pandas", "rapidfuzz", "sklearn")
+    from atlas_db.analysis.read import read_atlas
+    from atlas_db.analysis.report import SECTIONS, Options, check_sections
+    from atlas_db.analysis.report import analyse as analyse_atlas
+
+    wanted = sections or list(SECTIONS)
+    check_sections(wanted)
+    settings = settings_for(store)
+    with opened(settings) as graph, shown_progress() as progress:
+        atlas = read_atlas(graph, home_of(settings), progress)
+        made = analyse_atlas(atlas, wanted, Options(seed, sample, top), progress)
+    if out is not None:
+        _export(out, made)
+    _show(made, form)
+
+
+def _export(out: Path, made: dict[str, list[Table]]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for tables in made.values():
+        for table in tables:
+            table.frame.to_csv(out / f"{table.name}.csv", index=False)
+
+
+def _show(made: dict[str, list[Table]], form: Format) -> None:
+    tables = [table for each in made.values() for table in each]
+    match form:
+        case Format.JSON:
+            write_json({name: [table.document() for table in each] for name, each in made.items()})
+        case Format.QUIET:
+            for table in tables:
+                write_line(table.name)
+        case Format.CSV:
+            if len(tables) != 1:
+                names = ", ".join(made)
+                raise UsageError(f"{names} has {len(tables)} tables", hint="Write them to a folder with --out DIR")
+            write_rows(list(tables[0].frame.columns), tables[0].document()["rows"], form)
+        case _:
+            for table in tables:
+                write_rows(list(table.frame.columns), table.document()["rows"], form, table.title)
+                say(f"{table.definition}.", "dim")
+                say()

@@ -1,0 +1,73 @@
+"""`atlas-db compare`: two models trait by trait, and character by character."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, needs, opened, settings_for
+from atlas_db.cli.output import Format, console, say, write_json, write_rows
+
+if TYPE_CHECKING:
+    from atlas_db.analysis.compare import Comparison, Span
+
+HELP = """Compare two models, trait by trait and character by character.
+
+What the second adds is green, what it drops is red, what it changes is yellow. Cards are compared where a load brought
+them. Needs the extra `analysis`.
+
+Examples:
+
+  atlas-db compare mistralai/Mistral-7B-v0.1 mlabonne/NeuralBeagle14-7B
+
+  atlas-db compare openai/whisper-small me/whisper-small-de --format json
+"""
+_STYLES = {"equal": "", "insert": "green", "delete": "red strike", "replace": "yellow"}
+
+
+@guarded
+def compare(
+    left: Annotated[str, typer.Argument(help="First model id.", show_default=False)],
+    right: Annotated[str, typer.Argument(help="Second model id.", show_default=False)],
+    store: StoreOption = None,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Compare two models."""
+    needs("analysis", "pandas", "rapidfuzz", "sklearn")
+    from atlas_db.analysis.cards import newest_cards
+    from atlas_db.analysis.compare import compare as compare_models
+
+    settings = settings_for(store)
+    with opened(settings) as graph:
+        found = compare_models(graph, left, right, newest_cards(home_of(settings) / "cards", [left, right]))
+    if form is Format.JSON:
+        write_json(found.document())
+    elif form is Format.HUMAN:
+        _show(found)
+    else:
+        write_rows(("name", "verdict", "left", "right"), [trait._asdict() for trait in found.traits], form)
+
+
+def _show(found: Comparison) -> None:
+    rows = [
+        {"trait": trait.name, found.left: trait.left, found.right: trait.right, "": trait.verdict}
+        for trait in found.traits
+        if trait.left or trait.right
+    ]
+    write_rows(("trait", found.left, found.right, ""), rows, Format.HUMAN)
+    for name, spans in (("metadata", found.metadata), ("card", found.card)):
+        if spans:
+            say(f"{name}: likeness {found.similarity[name]:.3f} (1 - Levenshtein distance / longer length)", "bold")
+            _draw(spans)
+
+
+def _draw(spans: list[Span]) -> None:
+    from rich.text import Text
+
+    text = Text()
+    for span in spans:
+        if span.tag == "replace":
+            text.append(span.left, "red strike")
+        text.append(span.left if span.tag in ("equal", "delete") else span.right, _STYLES[span.tag])
+    console().print(text, soft_wrap=True)

@@ -1,0 +1,167 @@
+"""The analysis of one made-up hub, on both engines, against counts made of the rows themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from atlas_db.analysis.compare import compare
+from atlas_db.analysis.differ import facts_of_store
+from atlas_db.analysis.read import Atlas, read_atlas
+from atlas_db.analysis.report import SECTIONS, Options, analyse
+from atlas_db.analysis.tables import Table
+from atlas_db.errors import CompletionError, ModelNotFoundError, UsageError
+from atlas_db.store.bolt import Store
+from cypher.library import find
+from ingest.load import load
+from ingest.stream import LoadOptions
+from tests.graphs import child, model, write_rows
+from tests.hubs import made_up
+
+OPTIONS = Options(seed=3, sample=400, top=10)
+
+
+def _filled(store: Store, folder: Path) -> list[dict[str, Any]]:
+    rows = made_up(300)
+    rows += [
+        child("m/merge", "merge:org0/base0-7b", "merge:org1/base1-7b", tags=["en", "fr", "license:mit"]),
+        child("q/quant", "quantized:m/merge", tags=["en", "license:apache-2.0"], downloads=5000),
+        child("l/lost", "finetune:nobody/has-it", tags=["generated_from_trainer"]),
+    ]
+    card = "---\ntags: []\n---\n# {}\n\nA model card of some words, about {}.\n"
+    cards = [
+        {
+            "id": row["id"],
+            "info": {**row, "sha": "a" * 40},
+            "card": card.format(row["id"], row["id"][:5] * (at % 5 + 1)),
+        }
+        for at, row in enumerate(rows[:60])
+    ]
+    write_rows(folder / "rows.jsonl", rows)
+    write_rows(folder / "cards.jsonl", cards)
+    load(store, [str(folder / "rows.jsonl")], LoadOptions(folder))
+    load(store, [str(folder / "cards.jsonl")], LoadOptions(folder))
+    return rows
+
+
+def _frames(made: dict[str, list[Table]]) -> dict[str, pd.DataFrame]:
+    return {table.name: table.frame for tables in made.values() for table in tables}
+
+
+@pytest.fixture
+def atlas(store: Store, tmp_path: Path) -> tuple[Atlas, list[dict[str, Any]]]:
+    rows = _filled(store, tmp_path)
+    return read_atlas(store, tmp_path), rows
+
+
+_SEEN: dict[str, dict[str, Any]] = {}
+
+
+def test_tables_agree_with_the_rows_and_with_the_other_engine(
+    atlas: tuple[Atlas, list[dict[str, Any]]], store: Store
+) -> None:
+    found, rows = atlas
+    made = analyse(found, SECTIONS, OPTIONS)
+    frames = _frames(made)
+    licences = Counter(tag[8:] for row in rows for tag in row["tags"] if tag.startswith("license:"))
+    top = frames["top_licenses"]
+    assert dict(zip(top["license"], top["models"], strict=True)) == dict(licences.most_common(10))
+    assert int(frames["growth"]["models"].sum()) == len(rows)
+    assert frames["growth"]["total"].iloc[-1] == len(rows)
+    known = frames["coverage"].set_index("attribute")
+    assert known.loc["license", "declared"] == sum(any(t.startswith("license:") for t in r["tags"]) for r in rows)
+    parents = {row["id"]: _parents(row) for row in rows}
+    assert known.loc["parent", "declared"] == sum(map(bool, parents.values()))
+    assert (known[["declared", "inferred", "predicted", "unknown"]].sum(axis=1) == len(rows)).all()
+    in_cypher = {
+        row["attribute"]: row["models"]
+        for row in store.ask(find("coverage").text, {})[1]
+        if row["source"] == "declared"
+    }
+    assert in_cypher["HAS_LICENSE"] == known.loc["license", "declared"]
+    assert in_cypher["TRAINED_ON"] == known.loc["datasets", "declared"]
+    assert frames["edges"]["edges"].sum() == sum(map(len, parents.values()))
+    assert frames["mutation_rates"]["pairs"].max() == sum(map(len, parents.values())) - 1, "one parent has no record"
+    _check_mutation(frames["mutation_rates"], rows, parents)
+    documents = {name: [table.document() for table in tables] for name, tables in made.items()}
+    if _SEEN:
+        assert documents == _SEEN["tables"]
+    _SEEN["tables"] = documents
+
+
+def _parents(row: dict[str, Any]) -> list[str]:
+    return [tag.rpartition(":")[2] for tag in row["tags"] if tag.startswith("base_model:")]
+
+
+def _check_mutation(frame: pd.DataFrame, rows: list[dict[str, Any]], parents: dict[str, list[str]]) -> None:
+    said = {row["id"]: {tag[8:] for tag in row["tags"] if tag.startswith("license:")} for row in rows}
+    both = [
+        said[name] != said[above]
+        for name, all_above in parents.items()
+        for above in all_above
+        if said[name] and said.get(above)
+    ]
+    row = frame[(frame["trait"] == "license") & (frame["relation"] == "all")].iloc[0]
+    assert (row["both_declare"], row["rate"]) == (len(both), pytest.approx(sum(both) / len(both)))
+    assert row["low"] <= row["rate"] <= row["high"]
+
+
+def test_kin_are_more_alike_than_strangers_where_they_are_made_so(atlas: tuple[Atlas, list[dict[str, Any]]]) -> None:
+    found, _ = atlas
+    frames = _frames(analyse(found, ["similarity", "findings"], OPTIONS))
+    mean = frames["similarity"].set_index(["kind", "drawn", "measure"])["mean"]
+    for measure in ("bag", "tfidf", "levenshtein"):
+        assert mean["siblings", "pairs", measure] > mean["strangers with kin", "pairs", measure]
+    assert frames["card_similarity"]["pairs"].max() > 0
+    says = frames["findings"].set_index("measure")
+    kin = next(measure for measure in says.index if "metadata, parent and child minus strangers" in measure)
+    assert says.loc[kin, "here"] == "agrees"
+    assert analyse(found, ["findings"], OPTIONS)["findings"][0].frame.equals(frames["findings"]), "seeded"
+
+
+def test_families_and_regions(atlas: tuple[Atlas, list[dict[str, Any]]]) -> None:
+    found, rows = atlas
+    frames = _frames(analyse(found, ["families", "regions"], OPTIONS))
+    sizes = frames["family_sizes"]
+    assert int(sizes["models"].sum()) == len(rows) + 1, "and one name without a record"
+    assert frames["families"]["models"].is_monotonic_decreasing
+    merges = frames["merges"]
+    assert merges[merges["what"] == "parents of a merge"][["number", "models"]].to_numpy().tolist() == [[2, 1]]
+    shapes = frames["shapes"].set_index("shape")
+    assert shapes.loc["merge", "number"] == 1
+    hubs = frames["hubs"]
+    kinds = hubs[["finetune", "adapter", "quantized", "merge", "duplicate"]].sum(axis=1)
+    assert (kinds == hubs["children"]).all()
+
+
+def test_two_models_side_by_side(store: Store, tmp_path: Path) -> None:
+    _filled(store, tmp_path)
+    found = compare(store, "m/merge", "q/quant", {})
+    traits = {trait.name: trait for trait in found.traits}
+    assert traits["license"].verdict == "lateral"
+    assert traits["language"][1:] == (["en", "fr"], ["en"], "differs")
+    assert traits["parents"].right == ["m/merge"]
+    assert 0 < found.similarity["metadata"] < 1
+    assert found.card == []
+    cards = compare(store, "m/merge", "q/quant", {"m/merge": "one two", "q/quant": "one too"})
+    assert cards.similarity["card"] == pytest.approx(6 / 7)
+    with pytest.raises(ModelNotFoundError):
+        compare(store, "m/merge", "nobody/nothing", {})
+    assert facts_of_store(store)["m/merge"].parents == ("org0/base0-7b", "org1/base1-7b")
+
+
+def test_bad_input(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(CompletionError):
+        read_atlas(store)
+    write_rows(tmp_path / "one.jsonl", [model("a/b")])
+    load(store, [str(tmp_path / "one.jsonl")], LoadOptions(tmp_path))
+    alone = read_atlas(store)
+    with pytest.raises(UsageError, match="nonsense"):
+        analyse(alone, ["nonsense"])
+    for tables in analyse(alone, SECTIONS, OPTIONS).values():
+        for table in tables:
+            assert table.document()["title"]

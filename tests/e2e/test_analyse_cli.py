@@ -1,0 +1,79 @@
+"""`analyse`, `compare` and `diff` as people use them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.test_cli import run
+from tests.graphs import child, model, write_rows
+from tests.hubs import made_up
+
+ROWS = [
+    *made_up(120),
+    child("c/changed", "finetune:org0/base0-7b", tags=["license:cc-by-nc-4.0"]),
+    model("v/vanishes", tags=["license:mit"]),
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("analyse-home")
+    run(folder, "load", write_rows(folder / "rows.jsonl", ROWS))
+    yield folder
+    run(folder, "store", "stop")
+
+
+def test_analyse_in_every_format(home: Path, tmp_path: Path) -> None:
+    text = run(home, "analyse", "mutation", "findings").stdout
+    assert "definition 7.1" in text
+    assert "Siblings are more alike than parent and child" in text
+    found = json.loads(run(home, "analyse", "coverage", "growth", "--format", "json").stdout)
+    assert list(found) == ["coverage", "growth"]
+    assert sum(row["models"] for row in found["growth"][0]["rows"]) == len(ROWS)
+    rows = list(csv.DictReader(io.StringIO(run(home, "analyse", "growth", "--format", "csv").stdout)))
+    assert sum(int(row["models"]) for row in rows) == len(ROWS)
+    run(home, "analyse", "coverage", "--format", "csv", code=2)
+    run(home, "analyse", "--out", str(tmp_path / "tables"), "--format", "quiet")
+    assert {"growth.csv", "findings.csv", "similarity.csv"} <= {file.name for file in (tmp_path / "tables").iterdir()}
+    assert "Sections:" in run(home, "analyse", "nonsense", code=2).stderr
+
+
+def test_compare(home: Path) -> None:
+    text = run(home, "compare", "org0/base0-7b", "c/changed").stdout
+    assert "tighter" in text
+    assert "likeness" in text
+    found = json.loads(run(home, "compare", "org0/base0-7b", "c/changed", "--format", "json").stdout)
+    assert {trait["name"]: trait["verdict"] for trait in found["traits"]}["license"] == "tighter"
+    assert "".join(span["right"] for span in found["metadata"]).startswith("license: cc-by-nc-4.0")
+    assert "Did you mean" in run(home, "compare", "c/chnged", "c/changed", code=3).stderr
+
+
+def test_diff_of_files_and_stores(home: Path, tmp_path: Path) -> None:
+    later = [row for row in ROWS if row["id"] != "v/vanishes"]
+    later[-1] = child("c/changed", "finetune:org1/base1-7b", tags=["license:apache-2.0"])
+    later.append(model("n/new"))
+    file = write_rows(tmp_path / "later.jsonl", later)
+    with (tmp_path / "later.jsonl").open("a") as handle:
+        handle.write("{broken\n")
+    done = run(home, "diff", str(home / "rows.jsonl"), file, "--format", "json")
+    found = json.loads(done.stdout)
+    assert found["counts"] == {
+        "models": [len(ROWS), len(ROWS)], "new": 1, "vanished": 1, "licenses": {"looser": 1}, "moved": 1,
+    }  # fmt: skip
+    assert "set aside" in done.stderr
+    by_store = json.loads(run(home, "diff", "local", file, "--format", "json").stdout)
+    assert by_store == found, "a store holds what its file says"
+    assert "n/new" in run(home, "diff", str(home / "rows.jsonl"), file).stdout
+    rows = list(
+        csv.DictReader(io.StringIO(run(home, "diff", str(home / "rows.jsonl"), file, "--format", "csv").stdout))
+    )
+    assert {row["what"] for row in rows} == {"new", "vanished", "license looser", "parents"}
+    run(home, "diff", "no/such/file", file, code=2)
+    (tmp_path / "empty.jsonl").write_text("{}\n")
+    run(home, "diff", str(tmp_path / "empty.jsonl"), file, code=3)
