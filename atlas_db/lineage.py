@@ -32,6 +32,19 @@ _DOWN = Statement(
     "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
     "c.license AS license, c.downloads AS downloads, c.placeholder AS placeholder ORDER BY parent, child"
 )
+_FANS = Statement(
+    "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM]-(c:Model) WHERE r.followed OR $contradicted "
+    "RETURN r.relation AS relation, count(r) AS number ORDER BY number DESC, relation"
+)
+_FAN = Statement(
+    "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM {relation: $relation}]-(c:Model) WHERE r.followed OR $contradicted "
+    "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
+    "c.license AS license, coalesce(c.downloads, 0) AS downloads, c.placeholder AS placeholder "
+    "ORDER BY downloads DESC, child LIMIT $limit"
+)
+_HAVE_CHILDREN = Statement(
+    "UNWIND $ids AS id MATCH (m:Model {id: id})<-[:DERIVED_FROM]-(:Model) RETURN DISTINCT m.id AS id"
+)
 _NEAR = Statement("MATCH (m:Model) WHERE toLower(m.name) CONTAINS $part RETURN m.id AS id, m.downloads AS downloads")
 _SAME_NAME = Statement("MATCH (m:Model) WHERE toLower(m.name) = $name RETURN m.id AS id, m.downloads AS downloads")
 _STARTS = Statement(
@@ -83,6 +96,21 @@ class Lineage:
     counts: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """The children of a model by one relation.
+
+    Attributes:
+        relation: The relation.
+        number: How many there are.
+        steps: The most downloaded of them.
+    """
+
+    relation: str
+    number: int
+    steps: list[Step]
+
+
 def lineage(
     store: Store, model: str, *, depth: int = 1, min_confidence: float = 0.0, contradicted: bool = False
 ) -> Lineage:
@@ -116,6 +144,32 @@ def lineage(
         "depth": depth,
     }
     return found
+
+
+def steps_up(store: Store, model: str, *, contradicted: bool = False) -> list[Step]:
+    """Return all edges above a model, nearest first."""
+    return _walk(store, _UP, model, "parent", 0, {"min_confidence": 0.0, "contradicted": contradicted})
+
+
+def fans(store: Store, model: str, limit: int, *, contradicted: bool = False) -> list[Fan]:
+    """Return the children of a model, relation by relation, without reading more of a large fan than is asked for.
+
+    Args:
+        store: An open store.
+        model: Model id.
+        limit: Children a relation at most, the most downloaded first.
+        contradicted: Take contradicted edges, too.
+    """
+    found = []
+    for row in store.read(_FANS, id=model, contradicted=contradicted):
+        some = store.read(_FAN, id=model, contradicted=contradicted, relation=row["relation"], limit=limit)
+        found.append(Fan(row["relation"], row["number"], [Step(hops=1, **each) for each in some]))
+    return found
+
+
+def with_children(store: Store, models: Sequence[str]) -> set[str]:
+    """Return which of some models have children."""
+    return {row["id"] for row in store.read(_HAVE_CHILDREN, ids=list(models))}
 
 
 def ancestors(store: Store, model: str, *, min_confidence: float = 0.0) -> dict[str, int]:

@@ -50,7 +50,7 @@ def growth(atlas: Atlas) -> list[Table]:
     """Return new models a month, and how many of them name a parent, a licence, a task."""
     created = atlas.graph.created
     month = pd.to_datetime(created, unit="D").strftime("%Y-%m").to_numpy(object)
-    month[created <= UNKNOWN_DATE + 1] = "earlier"
+    month[created <= UNKNOWN_DATE] = "earlier"
     parents = atlas.graph.parents.counts > 0
     frame = pd.DataFrame(
         {

@@ -11,6 +11,7 @@ from atlas_db.cli import (
     chart,
     compare,
     complete,
+    dashboard,
     demo,
     diff,
     doctor,
@@ -55,6 +56,7 @@ app.command("bom", help=bom.HELP)(bom.bom)
 app.command("analyse", help=analyse.HELP)(analyse.analyse)
 app.command("compare", help=compare.HELP)(compare.compare)
 app.command("diff", help=diff.HELP)(diff.diff)
+app.command("dashboard", help=dashboard.HELP)(dashboard.dashboard)
 app.command("licenses", help=licenses.HELP)(licenses.licenses)
 app.command("status", help=status.HELP)(status.status)
 app.add_typer(runs.app, name="runs")

@@ -22,6 +22,9 @@ def test_the_wheel_holds_four_packages_and_the_questions(tmp_path: Path) -> None
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"atlas_db", "ingest", "gnn", "cypher"}
+    for folder in ("templates", "static"):
+        pages = {str(file.relative_to(ROOT)) for file in (ROOT / "atlas_db" / "dashboard" / folder).iterdir()}
+        assert pages <= set(names)
     shipped = {name for name in names if name.endswith(".cypher")}
     assert shipped == {str(file.relative_to(ROOT)) for file in (ROOT / "cypher").rglob("*.cypher")}
     assert {"atlas_db/sample/models.jsonl", "atlas_db/sample/datasets.jsonl", "atlas_db/py.typed"} <= set(names)
@@ -66,7 +69,7 @@ def test_readme_names_every_dependency_and_verb() -> None:
         assert f"`{name}`" in readme, name
     for verb in ("demo", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor", "audit",
                  "bom", "licenses", "fingerprint", "chart", "complete", "explain", "evaluate",
-                 "analyse", "compare", "diff"):  # fmt: skip
+                 "analyse", "compare", "diff", "dashboard"):  # fmt: skip
         assert f"atlas-db {verb}" in readme, verb
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from gnn.graph import Column, column, ragged
 from gnn.groups import both, number, roots
 from gnn.history import COUNTS, RECENT, WINDOW, History, labels
 from gnn.names import is_copy, pattern, stem, words
+from gnn.scores import Scores, keep_scores, kept_scores
 
 
 @pytest.mark.parametrize(
@@ -118,3 +121,16 @@ def test_macro_f1_agrees_with_scikit_learn() -> None:
     truth, said = rng.integers(0, 5, 300), rng.integers(0, 7, 300)
     expected = f1_score(truth, said, average="macro", labels=np.unique(truth))
     assert macro_f1(truth, said) == pytest.approx(expected)
+
+
+def test_scores_are_kept_for_the_dashboard(tmp_path: Path) -> None:
+    first = [
+        Scores("license", "temporal", view, 10, [{"method": "ships", "accuracy": 0.5}]) for view in ("field", "bare")
+    ]
+    other = Scores("language", "random", "field", 3, gain={"accuracy": (0.1, 0.0, 0.2)}, reliability=[(0.5, 0.4, 3)])
+    keep_scores([*first, other], tmp_path / "one")
+    assert kept_scores(tmp_path / "one") == [other, *first]
+    newer = [Scores("license", "temporal", "field", 20)]
+    keep_scores(newer, tmp_path / "one")
+    assert kept_scores(tmp_path / "one") == [other, *newer]
+    assert kept_scores(tmp_path / "none") == []

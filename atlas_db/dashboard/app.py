@@ -1,0 +1,256 @@
+"""The app: pages, their JSON twins, files and downloads; read-only, on loopback, everything from itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException as StarletteError
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from atlas_db.bom.cyclonedx import write_bom
+from atlas_db.bom.gather import gather
+from atlas_db.dashboard import pages
+from atlas_db.dashboard.desk import Desk
+from atlas_db.dashboard.region import SHARE
+from atlas_db.dashboard.render import Served, plotly_file, render
+from atlas_db.errors import AtlasError, InputError, NotReadyError, StoreError, UsageError
+from atlas_db.licenses.audit import AuditReport
+from atlas_db.licenses.sarif import sarif
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+STATIC = Path(str(files("atlas_db.dashboard") / "static"))
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+OPENED = 20
+"""Models that one picture opens at most."""
+Form = Annotated[Literal["html", "json"], Query(description="html, or json for the page's twin", alias="format")]
+Text = Annotated[str, Query(max_length=500)]
+
+
+def build(desk: Desk) -> FastAPI:
+    """Return the app over a desk."""
+    app = FastAPI(
+        title="atlas-db",
+        version=version("model-atlas-db"),
+        description="Pages over the atlas; `?format=json` gives each page's content as JSON. Read-only.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "testserver"])
+
+    @app.middleware("http")
+    async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await go_on(request)
+        response.headers.update(HEADERS)
+        return response
+
+    app.add_exception_handler(AtlasError, _on_error)
+    app.add_exception_handler(StarletteError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_error)
+    for router in (_bundle_pages(desk), _store_pages(desk), _downloads(desk), _files(desk)):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+def _answer(request: Request, form: str, template: str, page: pages.Page, title: str, current: str = "") -> Response:
+    if form == "json":
+        return JSONResponse(page)
+    twin = str(request.url.include_query_params(format="json").replace(scheme="", netloc=""))
+    return HTMLResponse(render(template, page, Served(), current=current, title=title, twin=twin))
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    """Say plainly what is wrong and what to do; nothing of the request is repeated unescaped."""
+    status, title, message, hint = _told(error)
+    page = {"message": message.rstrip("."), "hint": hint, "again": isinstance(error, NotReadyError)}
+    headers = {"Retry-After": "3"} if status == 503 else {}
+    if request.query_params.get("format") == "json":
+        return JSONResponse({"error": title, "message": message, "hint": hint}, status, headers)
+    return HTMLResponse(render("message", page, Served(), current="", title=title), status, headers)
+
+
+def _told(error: Exception) -> tuple[int, str, str, str]:
+    match error:
+        case NotReadyError():
+            return 503, "One moment", error.message, error.hint
+        case StoreError():
+            return 503, "The store does not answer", error.message, error.hint
+        case UsageError():
+            return 400, "That does not fit together", error.message, error.hint
+        case InputError():
+            return 404, "Not found", error.message, error.hint
+        case AtlasError():
+            return 500, "Something went wrong", error.message, error.hint
+        case RequestValidationError():
+            said = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+            return 400, "That does not fit together", said, "Mend the address"
+        case StarletteError():
+            return error.status_code, "Not found", f"There is no such page ({error.detail})", "Look at the navigation"
+        case _:
+            raise error
+
+
+def _bundle_pages(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["pages"])
+
+    @router.get("/", summary="Map: all models as territories")
+    def atlas_map(request: Request, form: Form = "html") -> Response:
+        return _answer(request, form, "map", pages.atlas_map(desk.bundle()), "Map", "map")
+
+    @router.get("/search", summary="Models whose id holds a text")
+    def search(request: Request, q: Text = "", form: Form = "html") -> Response:
+        return _answer(request, form, "search", pages.search(desk.bundle(), q), "Search")
+
+    @router.get("/ecosystem", summary="The analysis as tables and figures")
+    def ecosystem(request: Request, form: Form = "html") -> Response:
+        return _answer(request, form, "ecosystem", pages.ecosystem(desk.bundle()), "Ecosystem", "ecosystem")
+
+    @router.get("/audit", summary="Verdicts and findings of the newest audit")
+    def audit(
+        request: Request,
+        verdict: Text = "",
+        finding: Text = "",
+        license: Text = "",
+        child_license: Text = "",
+        model: Text = "",
+        page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+        form: Form = "html",
+    ) -> Response:
+        wanted = _wanted(verdict, finding, license, child_license, model)
+        return _answer(request, form, "audit", pages.audit(desk.bundle(), wanted, page), "Audit", "audit")
+
+    @router.get("/quality", summary="How good completion is, and disputed edges")
+    def quality(request: Request, form: Form = "html") -> Response:
+        return _answer(request, form, "quality", pages.quality(desk.bundle()), "Quality", "quality")
+
+    return router
+
+
+def _wanted(*values: str) -> dict[str, str]:
+    return {name: value for name, value in zip(pages.FILTERS, values, strict=True) if value}
+
+
+def _store_pages(desk: Desk) -> APIRouter:
+    router = APIRouter(tags=["pages"])
+
+    @router.get("/models/{model:path}", summary="All that is known of a model")
+    def model(
+        request: Request,
+        model: str,
+        open: Text = "",
+        wide: Text = "",
+        form: Form = "html",
+    ) -> Response:
+        opened = [name for name in open.split(",") if name][:OPENED]
+        with desk.store() as store:
+            return _answer(request, form, "model", pages.model(store, model, opened, wide), model)
+
+    @router.get("/region", summary="One or two families as node-link pictures")
+    def region(
+        request: Request,
+        a: Text = "",
+        b: Text = "",
+        share: Annotated[float, Query(gt=0, le=1)] = SHARE,
+        form: Form = "html",
+    ) -> Response:
+        bundle = desk.bundle()
+        with desk.store() as store:
+            return _answer(request, form, "region", pages.region(store, bundle, [a, b], share), "Regions", "region")
+
+    @router.get("/compare", summary="Two models, trait by trait and character by character")
+    def compare(request: Request, left: Text = "", right: Text = "", form: Form = "html") -> Response:
+        if not (left and right):
+            page: pages.Page = {"left": left, "right": right, "traits": []}
+            return _answer(request, form, "compare", page, "Compare")
+        with desk.store() as store:
+            page = pages.side_by_side(store, desk.settings, left, right)
+        return _answer(request, form, "compare", page, "Compare")
+
+    @router.get("/runs", summary="What was loaded, charted, completed and audited")
+    def runs(request: Request, form: Form = "html") -> Response:
+        with desk.store() as store:
+            return _answer(request, form, "runs", pages.runs(store), "Runs", "runs")
+
+    return router
+
+
+def _downloads(desk: Desk) -> APIRouter:
+    router = APIRouter(prefix="/download", tags=["downloads"])
+
+    @router.get("/models/{model:path}/bom.json", summary="Bill of materials, CycloneDX 1.7")
+    def bom(model: str) -> Response:
+        with desk.store() as store:
+            document = write_bom(gather(store, model), "1.7")
+        name = re.sub("[^A-Za-z0-9._-]+", "-", model)
+        return _attached(json.dumps(document, ensure_ascii=False, indent=2), f"{name}.cdx.json", "application/json")
+
+    @router.get("/audit.csv", summary="Findings of the newest audit")
+    def audit_csv(
+        verdict: Text = "", finding: Text = "", license: Text = "", child_license: Text = "", model: Text = ""
+    ) -> Response:
+        rows = pages.filtered(desk.bundle(), _wanted(verdict, finding, license, child_license, model))
+        out = io.StringIO()
+        writer = csv.DictWriter(out, FINDING, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return _attached(out.getvalue(), "audit.csv", "text/csv; charset=utf-8")
+
+    @router.get("/audit.sarif", summary="Findings of the newest audit, SARIF 2.1.0")
+    def audit_sarif(
+        verdict: Text = "", finding: Text = "", license: Text = "", child_license: Text = "", model: Text = ""
+    ) -> Response:
+        bundle = desk.bundle()
+        run = bundle.report["audit"]["run"]
+        if run is None:
+            raise HTTPException(404, "the atlas was not audited yet")
+        report = AuditReport(run["parameters"]["profile"], run["parameters"]["rules_version"], run["counts"]["models"])
+        rows = pages.filtered(bundle, _wanted(verdict, finding, license, child_license, model))
+        report.findings = [{**row, "path": [], "repair": None} for row in rows]
+        return _attached(json.dumps(sarif(report), ensure_ascii=False), "audit.sarif", "application/sarif+json")
+
+    return router
+
+
+FINDING = (
+    "model", "child_license", "ancestor", "license", "finding", "verdict", "rule", "clause", "profile", "hops",
+    "confidence",
+)  # fmt: skip
+
+
+def _attached(text: str, name: str, kind: str) -> Response:
+    return Response(text, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _files(desk: Desk) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/static/plotly.min.js")
+    def plotly() -> Response:
+        return FileResponse(plotly_file(), headers={"Cache-Control": "max-age=86400"})
+
+    @router.get("/data/{name:path}")
+    def data(name: str) -> Response:
+        file = desk.bundle().folder / name
+        if not re.fullmatch(r"map\.js|map-[a-z]+\.png|names/\d+\.js", name) or not file.is_file():
+            raise HTTPException(404, "no such data file")
+        return FileResponse(file, headers={"Cache-Control": "no-cache"})
+
+    return router

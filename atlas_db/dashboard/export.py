@@ -1,0 +1,81 @@
+"""The same pages as a folder that opens from a disk, without a server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from atlas_db.analysis.read import Progress
+from atlas_db.dashboard import pages
+from atlas_db.dashboard.app import STATIC
+from atlas_db.dashboard.bundle import Bundle
+from atlas_db.dashboard.render import Exported, file_of, plotly_file, render
+from atlas_db.errors import UsageError
+from atlas_db.store.bolt import Store
+
+MARK = "atlas-db-export"
+"""File that tells an export from a folder that holds something else."""
+
+
+def export(
+    store: Store, bundle: Bundle, out: Path, models: int, progress: Progress = lambda *_: None
+) -> dict[str, int]:
+    """Write all pages, and the pages of the most downloaded models.
+
+    Args:
+        store: The store.
+        bundle: What was counted of it.
+        out: Folder to write; one that is there is replaced if an earlier export wrote it.
+        models: Models that get a page of their own; every model is on the map all the same.
+        progress: Told how far it is.
+
+    Returns:
+        Numbers of pages and of files.
+
+    Raises:
+        UsageError: The folder holds something else.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
+        raise UsageError(f"{out} holds something else", hint="Give an empty or a new folder")
+    fresh = out.with_name(out.name + ".part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    (fresh / "models").mkdir(parents=True)
+    (fresh / MARK).write_text(bundle.report["made"], encoding="utf-8")
+    shutil.copytree(STATIC, fresh / "static")
+    shutil.copy(plotly_file(), fresh / "static" / "plotly.min.js")
+    shutil.copytree(bundle.folder / "names", fresh / "data" / "names")
+    for file in (bundle.folder / "map.js", *bundle.folder.glob("map-*.png")):
+        shutil.copy(file, fresh / "data" / file.name)
+    chosen = bundle.loved(models)
+    named = {name: file_of(name) for name in chosen}
+    (fresh / "data" / "pages.js").write_text(f"ATLAS.pages({json.dumps(named)});\n", encoding="utf-8")
+    _pages(store, bundle, fresh, Exported(named))
+    _models(store, chosen, fresh, Exported(named, above="../"), progress)
+    if out.exists():
+        shutil.rmtree(out)
+    fresh.rename(out)
+    return {"pages": 6 + len(chosen), "files": sum(1 for file in out.rglob("*") if file.is_file())}
+
+
+def _pages(store: Store, bundle: Bundle, out: Path, links: Exported) -> None:
+    held = {
+        "map": ("Map", pages.atlas_map(bundle)),
+        "region": ("Regions", pages.region(store, bundle, [])),
+        "ecosystem": ("Ecosystem", pages.ecosystem(bundle)),
+        "audit": ("Audit", pages.audit(bundle, {})),
+        "quality": ("Quality", pages.quality(bundle)),
+        "runs": ("Runs", pages.runs(store)),
+    }
+    for name, (title, page) in held.items():
+        text = render(name, page, links, current=name, title=title)
+        (out / links.page(name)).write_text(text, encoding="utf-8")
+
+
+def _models(store: Store, chosen: Sequence[str], out: Path, links: Exported, progress: Progress) -> None:
+    for at, name in enumerate(chosen):
+        progress("model pages", at, len(chosen))
+        text = render("model", pages.model(store, name), links, current="", title=name)
+        (out / "models" / links.models[name]).write_text(text, encoding="utf-8")
+    progress("model pages", len(chosen), len(chosen))

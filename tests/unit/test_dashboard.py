@@ -1,0 +1,144 @@
+"""The dashboard's pure parts: the curve, the layouts, what goes into a page."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from itertools import combinations
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atlas_db.dashboard import figures
+from atlas_db.dashboard.genealogy import FAN, MOST, draw
+from atlas_db.dashboard.region import SIZE, draw_region
+from atlas_db.dashboard.render import Exported, Served, data_block, file_of, shown
+from atlas_db.dashboard.territory import size_for, walk
+from atlas_db.lineage import Fan, Lineage, Step
+
+HOSTILE = "<script>alert(1)</script>\"'&/../..%2e"
+
+
+@given(st.integers(1, 5000))
+@settings(max_examples=60)
+def test_the_curve_visits_every_cell_once_and_never_jumps(models: int) -> None:
+    width, height = size_for(models)
+    cells = walk(width, height)
+    assert width * height >= models
+    assert width * height <= models + 4 * (width + height)
+    assert len({tuple(cell) for cell in cells.tolist()}) == width * height == len(cells)
+    assert cells.min() == 0
+    assert cells.max(axis=0).tolist() == [width - 1, height - 1]
+    assert set(np.abs(np.diff(cells, axis=0)).sum(axis=1).tolist()) <= {1}
+
+
+def _step(child: str, parent: str, hops: int = 1, downloads: int = 0, relation: str = "finetune") -> Step:
+    return Step(child, parent, relation, "declared", 0.9, hops, "mit", downloads, False)
+
+
+def test_discs_of_a_region_do_not_overlap_and_stay_inside() -> None:
+    rng = random.Random(5)
+    steps, known = [], [("root", 0)]
+    for number in range(400):
+        parent, hops = known[min(int(rng.expovariate(0.3)), len(known) - 1)]
+        known.append((f"m{number}", hops + 1))
+        steps.append(_step(f"m{number}", parent, hops + 1, int(10 ** rng.uniform(0, 6))))
+    found = draw_region(Lineage({"id": "root", "downloads": 10}, descendants=steps), share=1.0)
+    assert found.models == found.shown == 401
+    for disc in found.discs:
+        assert disc.x - disc.radius >= -1
+        assert disc.x + disc.radius <= SIZE + 1
+    for a, b in combinations(found.discs, 2):
+        assert math.dist((a.x, a.y), (b.x, b.y)) >= a.radius + b.radius - 0.3, (a, b)
+    sizes = sorted(found.discs[1:], key=lambda disc: disc.downloads)
+    assert [disc.radius for disc in sizes] == sorted(disc.radius for disc in sizes)
+
+
+def test_a_region_keeps_what_lies_between() -> None:
+    steps = [_step("a", "root", 1, 1), _step("b", "a", 2, 1000), *(_step(f"x{n}", "root", 1, 5) for n in range(8))]
+    found = draw_region(Lineage({"id": "root"}, descendants=steps), share=0.1)
+    assert {disc.id for disc in found.discs} == {"root", "a", "b"}
+
+
+class _Kin:
+    def __init__(self, above: list[Step], below: dict[str, list[Fan]]) -> None:
+        self.above, self.below = above, below
+
+    def parents(self, model: str) -> list[Step]:
+        return [step for step in self.above if step.child == model]
+
+    def children(self, model: str) -> list[Fan]:
+        return self.below.get(model, [])
+
+    def has_children(self, models: Any) -> set[str]:
+        return {model for model in models if model in self.below}
+
+
+def test_fans_fold_and_open() -> None:
+    below = {
+        "me": [
+            Fan("quantized", 1437, [_step(f"q{n}", "me", downloads=100 - n, relation="quantized") for n in range(MOST)])
+        ],
+        "q1": [Fan("merge", 1, [_step("deep", "q1", relation="merge")])],
+    }
+    kin = _Kin([_step("me", "up"), _step("up", "top")], below)
+    closed = draw({"id": "me"}, kin, [])
+    boxes = {box.id: box for box in closed.boxes}
+    assert len([box for box in closed.boxes if box.column == 1]) == FAN + 1
+    assert boxes["me +quantized"].label == f"+{1437 - FAN:,} quantized"
+    assert boxes["q1"].more
+    assert not boxes["q2"].more
+    assert boxes["up"].more
+    assert "top" not in boxes
+    opened = draw({"id": "me"}, kin, ["q1", "up", "nobody"])
+    ids = {box.id: box.column for box in opened.boxes}
+    assert ids["deep"] == 2
+    assert ids["top"] == -2
+    assert len([box for box in draw({"id": "me"}, kin, [], "quantized").boxes if box.column == 1]) == MOST + 1
+    spots = [(box.x, box.y) for box in opened.boxes]
+    assert len(set(spots)) == len(spots)
+
+
+def test_a_ring_of_relatives_ends() -> None:
+    kin = _Kin([_step("me", "a"), _step("a", "me")], {"me": [Fan("merge", 1, [_step("a", "me")])], "a": []})
+    assert {box.id for box in draw({"id": "me"}, kin, ["a", "me"]).boxes} == {"me", "a"}
+
+
+def test_nothing_of_an_id_can_leave_its_place() -> None:
+    assert "<" not in data_block({"id": HOSTILE})
+    assert json.loads(str(data_block({"id": HOSTILE}))) == {"id": HOSTILE}
+    name = file_of(HOSTILE)
+    assert "/" not in name
+    assert ".." not in name
+    assert file_of("a/b") != file_of("a-b")
+    assert len(file_of("x" * 5000)) < 120
+    assert Served().model("a/b c?#", open="x,y") == "/models/a/b%20c%3F%23?open=x%2Cy"
+    assert Exported({"a/b": "f.html"}, above="../").model("a/b") == "../models/f.html"
+    assert Exported().model("a/b") is None
+
+
+def test_values_as_people_read_them() -> None:
+    said = [
+        shown(None),
+        shown(True),
+        shown(1234567),
+        shown(0.25, "share"),
+        shown(0.25, "confidence"),
+        shown(["a", 2000]),
+    ]
+    assert said == ["–", "yes", "1,234,567", "25.0%", "0.25", "a, 2,000"]
+
+
+def test_figures_leave_out_what_has_no_number() -> None:
+    rows = [{"t": "a", "rate": None, "low": None, "high": None}, {"t": "b", "rate": 0.5, "low": 0.4, "high": 0.7}]
+    (trace,) = figures.intervals(rows, "t", "rate", title="x")["data"]
+    assert trace["y"] == ["b"]
+    assert trace["error_x"]["array"] == [pytest.approx(0.2)]
+    cells = [{"from": "a", "to": "b", "share": 0.5}]
+    assert figures.heat(cells, "to", "from", "share", ["b", "a"], title="x")["data"][0]["z"] == [[0, 0], [0.5, 0]]
+    assert SimpleNamespace(**figures.columns([], "a", "b", title="x", across="y")).data[0]["x"] == []
