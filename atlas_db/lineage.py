@@ -126,10 +126,7 @@ def lineage(
     Raises:
         ModelNotFoundError: There is no such model; near ids are suggested.
     """
-    rows = store.read(_MODEL, id=model)
-    if not rows:
-        raise not_found(store, model)
-    found = Lineage(rows[0]["props"])
+    found = Lineage(properties_of(store, model))
     limits = {"min_confidence": min_confidence, "contradicted": contradicted}
     found.ancestors = _walk(store, _UP, model, "parent", depth, limits)
     found.descendants = _walk(store, _DOWN, model, "child", depth, limits)
@@ -144,6 +141,19 @@ def lineage(
         "depth": depth,
     }
     return found
+
+
+def properties_of(store: Store, model: str) -> dict[str, Any]:
+    """Return the properties of a model.
+
+    Raises:
+        ModelNotFoundError: There is no such model; near ids are suggested.
+    """
+    rows = store.read(_MODEL, id=model)
+    if not rows:
+        raise not_found(store, model)
+    props: dict[str, Any] = rows[0]["props"]
+    return props
 
 
 def steps_up(store: Store, model: str, *, contradicted: bool = False) -> list[Step]:

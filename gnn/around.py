@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -35,6 +35,8 @@ EVERYWHERE = 6
 FROM_NET = 5
 """Values proposed by the network."""
 NET = ("log-probability", "best log-probability", "behind the best")
+ECHO = ("author", "siblings", "same name", "author and name pattern", "author and parent", "first words")
+"""Groups of whose models words are asked, whether these declare a value or not."""
 CONTEXT = ("told", "lag", "parents")
 
 
@@ -72,6 +74,27 @@ class Table(NamedTuple):
     places: Integers
     values: Integers
     features: Floats
+
+
+class Voice(NamedTuple):
+    """What one model says of values.
+
+    Attributes:
+        scores: Log-probabilities, shape (q, its values).
+        classes: Its number of each value, -1 for values it does not know.
+    """
+
+    scores: Floats
+    classes: Integers
+
+    def about(self, places: Integers, values: Integers) -> Floats:
+        """Return the log-probability of each candidate, the best one's, and the distance between, shape (c, 3)."""
+        if not self.scores.shape[1]:
+            return np.full((len(places), len(NET)), np.nan, np.float32)
+        known = self.classes[values]
+        own = np.where(known >= 0, self.scores[places, known], np.nan)
+        best = self.scores.max(1)[places]
+        return np.column_stack((own, best, own - best)).astype(np.float32)
 
 
 class Around:
@@ -113,7 +136,9 @@ class Around:
         kinds = ["everyone", *self.groups]
         pair = PAIR if self.task.attribute == "base_model" else ()
         counted = (f"{kind}: {count}" for kind in kinds for count in COUNTS)
-        return [*counted, *pair, *CONTEXT, *(f"network: {name}" for name in NET)]
+        heard = (f"{voice}: {name}" for voice in ("words", "network") for name in NET)
+        echo = [f"words of: {name}" for name in ECHO]
+        return [*counted, *pair, *CONTEXT, *echo, *heard]
 
     def says_something(self, query: Query) -> Flags:
         """Return which models of a query show more than id, date and lineage."""
@@ -162,16 +187,17 @@ class Around:
             kinds,
         )
 
-    def table(self, query: Query, scores: Floats, classes: Integers) -> Table:
+    def table(self, query: Query, network: Voice, words: Voice, echo: Callable[[Integers, Integers], Floats]) -> Table:
         """Return candidates with what speaks for them.
 
         Args:
             query: The models.
-            scores: The network's log-probabilities, shape (q, its values).
-            classes: The network's number of each value, -1 for values it does not know.
+            network: What the network says.
+            words: What words alone say.
+            echo: Says of candidates, given as places and values, what words say of the models' kin.
         """
         moments, dates = query.moments, self.graph.created[query.rows]
-        places, values = self._candidates(query, scores, classes)
+        places, values = self._candidates(query, network)
         nothing = np.zeros(len(places), np.int64)
         parts = [self._everyone.counts(nothing, values, moments[places], dates[places])]
         for name in self.groups:
@@ -185,10 +211,20 @@ class Around:
         return Table(
             places,
             values,
-            np.concatenate([*parts, context.astype(np.float32), _net(scores, classes, places, values)], 1),
+            np.concatenate(
+                [
+                    *parts,
+                    context.astype(np.float32),
+                    echo(places, values),
+                    words.about(places, values),
+                    network.about(places, values),
+                ],
+                1,
+            ),
         )
 
-    def _candidates(self, query: Query, scores: Floats, classes: Integers) -> tuple[Integers, Integers]:
+    def _candidates(self, query: Query, network: Voice) -> tuple[Integers, Integers]:
+        scores, classes = network
         found = [
             self.history(name).proposals(self.asked(name, query), query.moments)
             for name in PROPOSE
@@ -216,11 +252,3 @@ class Around:
             older = (values != own) & (self.graph.created[values] <= self.graph.created[own])
             places, values = places[older], values[older]
         return places, values
-
-
-def _net(scores: Floats, classes: Integers, places: Integers, values: Integers) -> Floats:
-    """The network's log-probability of each candidate, the best one's, and the distance between."""
-    known = classes[values]
-    own = np.where(known >= 0, scores[places, known], np.nan)
-    best = scores.max(1)[places]
-    return np.column_stack((own, best, own - best)).astype(np.float32)

@@ -10,13 +10,12 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array
 
 from gnn.around import Around, Query
 from gnn.graph import Doubles, Integers
 from gnn.learn import threads
-from gnn.net import spans
-from gnn.tokens import BUCKETS
+from gnn.linear import SEEN, logistic, words
 
 Answer = tuple[Integers, Doubles]
 CHAIN = (
@@ -26,8 +25,6 @@ CHAIN = (
 PULL = 0.9
 """Weight of neighbours against the own value in propagation (Zhou et al. 2004, alpha)."""
 STEPS = 10
-SEEN = 60_000
-"""Newest declarations that the linear model and the nearest neighbours learn from."""
 DIMENSIONS = 128
 
 
@@ -111,25 +108,9 @@ def propagation(around: Around, query: Query) -> Answer:
     return np.where(sure > 0, values, usual), np.where(sure > 0, sure, rare)
 
 
-def _words(around: Around, query: Query) -> csr_array:
-    first, counts = spans(around.known, query.rows)
-    second, more = spans(around.told, np.where(query.told, query.rows, -1))
-    rows = np.concatenate((np.repeat(np.arange(len(query)), counts), np.repeat(np.arange(len(query)), more)))
-    words = np.concatenate((first, second))
-    # 32-bit indices are all that scikit-learn takes.
-    where = (rows.astype(np.int32), words.astype(np.int32))
-    table = csr_array((np.ones(len(rows), np.float32), where), shape=(len(query), BUCKETS))
-    return diags_array((1 / np.sqrt(np.maximum(counts + more, 1))).astype(np.float32)) @ table
-
-
 def _linear(around: Around, query: Query, told: bool) -> tuple[npt.NDArray[np.float32], Integers]:
-    from sklearn.linear_model import SGDClassifier
-
-    rows, values = around.labels.rows[-SEEN:], around.labels.values[-SEEN:]
-    learnt = Query(rows, around.graph.created[rows], np.full(len(rows), told))
-    model = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=5, tol=None, random_state=1, n_jobs=threads())
-    model.fit(_words(around, learnt), values)
-    return np.asarray(model.predict_proba(_words(around, query)), np.float32), np.asarray(model.classes_)
+    model = logistic(around, around.labels.rows[-SEEN:], around.labels.values[-SEEN:], told, threads())
+    return np.asarray(model.predict_proba(words(around, query)), np.float32), np.asarray(model.classes_)
 
 
 def linear(around: Around, query: Query) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,13 +17,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from atlas_db.errors import CompletionError
-from gnn.around import NEAR, Around, Flags, Query, Table
+from atlas_db.files import write_whole
+from gnn.around import NEAR, Around, Flags, Query, Table, Voice
 from gnn.calibrate import Calibration, calibration_error, conformal, isotonic, normalised, threshold
+from gnn.echo import Echo
 from gnn.graph import Doubles, Integers
+from gnn.linear import Linear
 from gnn.net import Feeder, Net, fit, predict
 from gnn.ranker import Ranker
 
-VERSION = "complete@1"
+VERSION = "complete@2"
 LAG = 61.0
 """Days: an example sees what was declared up to some moment in so many days before it, as a new model will be."""
 BLOCK = 120.0
@@ -80,6 +84,7 @@ class Completer:
         attribute: Its name.
         values: Values that the network tells apart, by their names.
         net: The network.
+        linear: Words alone.
         ranker: The trees.
         calibration: How sure they may be.
     """
@@ -87,8 +92,10 @@ class Completer:
     attribute: str
     values: list[str]
     net: Net
+    linear: Linear
     ranker: Ranker
     calibration: Calibration
+    _echo: Echo | None = None
 
     def classes(self, around: Around) -> Integers:
         """Return the network's number of each value of the graph, -1 for those that it does not know."""
@@ -97,7 +104,9 @@ class Completer:
 
     def tables(self, around: Around, query: Query) -> Table:
         """Return the candidates of models with what speaks for them."""
-        return candidates(around, self.net, self.classes(around), query)
+        if self._echo is None or self._echo.around is not around:
+            self._echo = Echo(around, self.linear)
+        return candidates(self._echo, self.net, self.classes(around), query)
 
     def rank(self, around: Around, query: Query) -> tuple[Table, Ranked]:
         """Return candidates with what speaks for them, and with their probabilities."""
@@ -118,6 +127,9 @@ class Completer:
             ranked._replace(places=ranked.places + start)
             for start, _, _, ranked in self.chunks(around, query, progress)
         ]
+        if not parts:
+            nobody, nothing = np.zeros(0, np.int64), np.zeros(0)
+            return Ranked(nobody, nobody, nothing, nothing)
         return Ranked(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def judge(self, around: Around, query: Query, table: Table, scores: Doubles) -> Ranked:
@@ -134,12 +146,17 @@ class Completer:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "meta.json").unlink(missing_ok=True)
         save_file(self.net.state_dict(), folder / "net.safetensors")
+        self.linear.save(folder / "linear.safetensors")
         self.ranker.save(folder)
-        told = {"version": VERSION, "attribute": self.attribute, "values": self.values, "calibration": self.calibration}
+        told = {
+            "version": VERSION,
+            "attribute": self.attribute,
+            "values": self.values,
+            "spoken": self.linear.values,
+            "calibration": self.calibration,
+        }
         # Written last and at once: a checkpoint without it is none.
-        part = folder / "meta.json.part"
-        part.write_bytes(msgspec.json.encode(told))
-        part.replace(folder / "meta.json")
+        write_whole(folder / "meta.json", msgspec.json.encode(told))
 
     @classmethod
     def load(cls, folder: Path) -> Completer | None:
@@ -157,18 +174,20 @@ class Completer:
         net = Net(len(told.values), len(NEAR))
         try:
             net.load_state_dict(load_file(folder / "net.safetensors"))
+            linear = Linear.load(folder / "linear.safetensors", told.spoken)
             ranker = Ranker.load(folder)
         except (OSError, RuntimeError, SafetensorError, LightGBMError) as error:
             raise CompletionError(
                 f"the checkpoint in {folder} cannot be read ({error})", hint="Learn anew with --retrain"
             ) from error
-        return cls(told.attribute, told.values, net, ranker, told.calibration)
+        return cls(told.attribute, told.values, net, linear, ranker, told.calibration)
 
 
 class _Meta(msgspec.Struct):
     version: str
     attribute: str
     values: list[str]
+    spoken: list[str]
     calibration: Calibration
 
 
@@ -177,10 +196,11 @@ def threads() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def candidates(around: Around, net: Net, classes: Integers, query: Query) -> Table:
-    """Return the candidates of models, the network's log-probabilities among their features."""
+def candidates(echo: Echo, net: Net, classes: Integers, query: Query) -> Table:
+    """Return the candidates of models, what the network and words say among their features."""
+    around = echo.around
     scores = predict(net, Feeder(around.known, around.told), around.examples(query, classes))
-    return around.table(query, scores, classes)
+    return around.table(query, Voice(scores, classes), echo.voice(query), partial(echo.about, query))
 
 
 def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: Progress = lambda *_: None) -> Completer:
@@ -199,10 +219,10 @@ def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: P
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     attribute = around.task.attribute
-    stages = iter(range(6))
+    stages = iter(range(7))
 
     def step(what: str) -> None:
-        progress(f"Learn {attribute}: {what}", next(stages), 5)
+        progress(f"Learn {attribute}: {what}", next(stages), 6)
 
     names, classes = _classes(around)
     start, later = _blocks(around)
@@ -210,9 +230,11 @@ def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: P
     step("network")
     net = Net(len(names), len(NEAR))
     _train(net, around, classes, times < start, epochs=2, rate=3e-3, rng=rng, seed=seed)
+    step("words")
+    echo = Echo(around, Linear.fit(around, times < start, threads()))
     step("candidates")
     rows = np.unique(around.labels.rows[times >= start])
-    query, table = _table(around, net, classes, rng.permutation(rows), rng)
+    query, table = _table(around, lambda asked: candidates(echo, net, classes, asked), rng.permutation(rows), rng)
     truth = is_true(around, query.rows[table.places], table.values)
     step("trees")
     early = (around.graph.created[query.rows] < later)[table.places]
@@ -226,22 +248,23 @@ def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: P
     calibration = _calibrate(around, query, table, truth, scores, late, precision)
     step("trees on all")
     ranker = Ranker.fit(table.features, truth, threads())
-    step("network on the latest")
+    step("network and words on the latest")
     _train(net, around, classes, times >= start, epochs=1, rate=1e-3, rng=rng, seed=seed + 1)
-    return Completer(attribute, names, net, ranker, calibration)
+    linear = Linear.fit(around, np.ones(len(times), bool), threads())
+    return Completer(attribute, names, net, linear, ranker, calibration)
 
 
 def _table(
-    around: Around, net: Net, classes: Integers, rows: Integers, rng: np.random.Generator
+    around: Around, candidates: Callable[[Query], Table], rows: Integers, rng: np.random.Generator
 ) -> tuple[Query, Table]:
     """Return examples with their candidates: as many models as the budget of candidates affords."""
     probe = views(around, rows[:PROBE], rng)
-    table = candidates(around, net, classes, probe)
+    table = candidates(probe)
     afforded = int(RANKED * len(probe) / max(len(table.places), 1)) // 2
     if len(rows) <= PROBE or afforded <= PROBE:
         return probe, table
     query = views(around, rows[:afforded], rng)
-    return query, candidates(around, net, classes, query)
+    return query, candidates(query)
 
 
 def views(around: Around, rows: Integers, rng: np.random.Generator) -> Query:

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from atlas_db.files import write_whole
+
 EVALUATIONS = "evaluations"
 """Folder under the home folder; in it one folder a store, in that one file an attribute and split."""
 
@@ -47,9 +49,7 @@ def keep_scores(found: Sequence[Scores], folder: Path) -> None:
     for attribute, split in dict.fromkeys((scores.attribute, scores.split) for scores in found):
         rows = [asdict(scores) for scores in found if (scores.attribute, scores.split) == (attribute, split)]
         file = folder / f"{attribute}-{split}.json"
-        partial = file.with_suffix(".part")
-        partial.write_bytes(msgspec.json.encode(rows))
-        partial.replace(file)
+        write_whole(file, msgspec.json.encode(rows))
 
 
 def kept_scores(folder: Path) -> list[Scores]:

@@ -17,6 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from atlas_db.errors import CompletionError
+from atlas_db.files import replacing
 from atlas_db.records import Testimony
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
@@ -134,10 +135,8 @@ def _lines(out: Path | None) -> Iterator[IO[bytes] | None]:
     if out is None:
         yield None
         return
-    part = out.with_name(out.name + ".part")
-    with part.open("wb") as handle:
+    with replacing(out) as partial, partial.open("wb") as handle:
         yield handle
-    part.replace(out)
 
 
 def _write(store: Store, graph: Graph, found: Sequence[_Written], report: Completion, progress: Progress) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from atlas_db.analysis.words import drift
-from atlas_db.lineage import not_found
+from atlas_db.lineage import properties_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 
@@ -18,7 +18,6 @@ _MANY = {"language": "IN_LANGUAGE", "datasets": "TRAINED_ON", "paper": "CITES"}
 SETS = (*_MANY, "tags", "parents")
 LONGEST = 20_000
 """Characters of a card that are compared."""
-_MODEL = Statement("MATCH (m:Model {id: $id}) RETURN properties(m) AS props")
 _VALUES = Statement(
     "MATCH (m:Model {id: $id})-[r:IN_LANGUAGE|TRAINED_ON|CITES {source: 'declared'}]->(v) WHERE r.ended IS NULL "
     "RETURN type(r) AS rel, v.id AS value ORDER BY rel, value"
@@ -96,10 +95,7 @@ def traits_of(store: Store, model: str) -> dict[str, Any]:
     Raises:
         ModelNotFoundError: There is no such model.
     """
-    rows = store.read(_MODEL, id=model)
-    if not rows:
-        raise not_found(store, model)
-    props = rows[0]["props"]
+    props = properties_of(store, model)
     found: dict[str, Any] = {name: props.get(name) for name in SINGLE}
     values = store.read(_VALUES, id=model)
     for name, rel in _MANY.items():

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from atlas_db.analysis.forest import Integers
 from atlas_db.analysis.read import Atlas
+from atlas_db.analysis.tables import Floats
 
-Floats = npt.NDArray[np.float64]
 TRAITS = ("license", "pipeline_tag", "library_name", "model_type", "language", "datasets", "paper", "tags")
 """What counts as a model's metadata. The names of its parents do not: siblings share them by construction."""
 

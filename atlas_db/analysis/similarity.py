@@ -10,9 +10,9 @@ import pandas as pd
 from scipy import sparse
 
 from atlas_db.analysis.forest import Integers
-from atlas_db.analysis.likeness import Floats, card_terms, cosine, levenshtein, metadata_text, terms, weighted
+from atlas_db.analysis.likeness import card_terms, cosine, levenshtein, metadata_text, terms, weighted
 from atlas_db.analysis.read import Atlas
-from atlas_db.analysis.tables import REPLICATES, Table
+from atlas_db.analysis.tables import Floats, Table, ratio_interval
 
 SAMPLE = 20_000
 CARDS = 2_000
@@ -106,23 +106,9 @@ def measured(atlas: Atlas, among: npt.NDArray[np.bool_], measure: Measure, seed:
             continue
         for name, values in measure(left, right).items():
             kept = ~np.isnan(values)
-            mean, low, high = _mean_interval(values[kept], hanger[kept], seed)
+            mean, low, high = ratio_interval(values[kept], np.ones(kept.sum(), np.int64), hanger[kept], seed)
             rows.append((kind, drawn, name, mean, low, high, int(kept.sum())))
     return pd.DataFrame(rows, columns=["kind", "drawn", "measure", "mean", "low", "high", "pairs"])
-
-
-def _mean_interval(values: Floats, clusters: Integers, seed: int) -> tuple[float, float, float]:
-    if not len(values):
-        return (np.nan, np.nan, np.nan)
-    _, inverse = np.unique(clusters, return_inverse=True)
-    sums, numbers = np.bincount(inverse, values), np.bincount(inverse)
-    rng = np.random.default_rng(seed)
-    means = []
-    for _ in range(REPLICATES):
-        drawn = rng.integers(0, len(sums), len(sums))
-        means.append(sums[drawn].sum() / numbers[drawn].sum())
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(values.mean()), float(low), float(high)
 
 
 def _draws(

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from atlas_db.analysis.forest import Integers
 
+Floats = npt.NDArray[np.float64]
 REPLICATES = 200
 
 
@@ -42,9 +44,9 @@ def _plain(value: object) -> object:
 
 
 def ratio_interval(
-    hits: Integers, trials: Integers, clusters: Integers, seed: int, replicates: int = REPLICATES
+    hits: Integers | Floats, trials: Integers, clusters: Integers, seed: int, replicates: int = REPLICATES
 ) -> tuple[float, float, float]:
-    """Return a share with its 95 % bootstrap interval over clusters (Davison & Hinkley 1997, section 3.8).
+    """Return a share, or a mean, with its 95 % bootstrap interval over clusters (Davison & Hinkley 1997, section 3.8).
 
     Children of one parent are no independent witnesses, so whole parents are drawn.
 

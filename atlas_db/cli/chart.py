@@ -79,9 +79,9 @@ def chart(
 def _write(edges: list[Edge], out: Path) -> None:
     import msgspec
 
-    partial = out.with_name(out.name + ".part")
-    partial.write_bytes(b"".join(msgspec.json.encode(edge) + b"\n" for edge in edges))
-    partial.replace(out)
+    from atlas_db.files import write_whole
+
+    write_whole(out, b"".join(msgspec.json.encode(edge) + b"\n" for edge in edges))
 
 
 def _show(edges: list[Edge], models: int, counts: dict[str, Any], form: Format) -> None:

@@ -53,7 +53,7 @@ def build(desk: Desk) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "testserver"])
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)
 
     @app.middleware("http")
     async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -16,7 +16,7 @@ from atlas_db.dashboard.genealogy import MOST, draw
 from atlas_db.dashboard.region import SHARE, draw_region
 from atlas_db.errors import UsageError
 from atlas_db.licenses.audit import DISCLAIMER, AuditOptions, audit_models
-from atlas_db.lineage import Fan, Step, fans, lineage, not_found, steps_up, with_children
+from atlas_db.lineage import Fan, Step, fans, lineage, properties_of, steps_up, with_children
 from atlas_db.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
@@ -28,7 +28,6 @@ Page = dict[str, Any]
 LISTED = 500
 """Rows that a list on a page shows."""
 FOUND = 20
-_MODEL = Statement("MATCH (m:Model {id: $id}) RETURN properties(m) AS props")
 _DESCENDANTS = Statement(find("descendant_count").text)
 _CLAIMS = Statement(
     f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in CLAIMS.values())}]->(v) WHERE r.ended IS NULL "
@@ -91,10 +90,7 @@ def model(store: Store, identifier: str, opened: Sequence[str] = (), wide: str =
     Raises:
         ModelNotFoundError: There is no such model.
     """
-    rows = store.read(_MODEL, id=identifier)
-    if not rows:
-        raise not_found(store, identifier)
-    props = rows[0]["props"]
+    props = properties_of(store, identifier)
     report = audit_models(store, [identifier], AuditOptions()) if not props.get("placeholder") else None
     claims = store.read(_CLAIMS, id=identifier)
     for row in claims:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_db.errors import StoreUnavailableError
+from atlas_db.files import write_whole
 
 NEO4J_VERSION = "5.26.30"
 NEO4J_ENDPOINT = f"org.neo4j:neo4j:{NEO4J_VERSION}+org.neo4j:neo4j-import-tool:{NEO4J_VERSION}"
@@ -141,9 +142,7 @@ def neo4j_jars(cache: Path) -> list[Path]:
             hint="Check the network and run the command again, or give a server with --store bolt://HOST:PORT",
         ) from error
     jars = sorted({Path(jar) for jar in environment.all_jars})
-    partial = listing.with_suffix(".part")
-    partial.write_text("\n".join(str(jar) for jar in jars), encoding="utf-8")
-    partial.replace(listing)
+    write_whole(listing, "\n".join(str(jar) for jar in jars).encode())
     return jars
 
 

@@ -7,7 +7,6 @@ token are huggingface_hub's (HF_ENDPOINT, HF_TOKEN, `hf auth login`); the token 
 from __future__ import annotations
 
 import math
-import os
 import random
 import re
 import time
@@ -21,6 +20,7 @@ import msgspec
 import zstandard
 
 from atlas_db.errors import HubError, UsageError
+from atlas_db.files import write_whole
 from atlas_db.terms import SOFTWARE
 from ingest.hub.snapshot import SNAPSHOT_FILE, fetched_date
 
@@ -171,8 +171,8 @@ def fetch(
             complete=bool(ended),
         )
         if state.complete:
-            _replace(folder / SNAPSHOT_FILE, f'as_of = "{state.newest[:10]}"\nrows = {state.rows}\n'.encode())
-        _replace(folder / STATE_FILE, msgspec.json.encode(state))
+            write_whole(folder / SNAPSHOT_FILE, f'as_of = "{state.newest[:10]}"\nrows = {state.rows}\n'.encode())
+        write_whole(folder / STATE_FILE, msgspec.json.encode(state))
         progress("rows", state.rows, max_rows)
         client.pace(response.headers, last=state.complete)
     return state
@@ -208,17 +208,7 @@ def _read_state(folder: Path) -> FetchState | None:
 
 def _write_page(file: Path, rows: list[dict[str, Any]]) -> None:
     body = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
-    _replace(file, zstandard.ZstdCompressor().compress(body))
-
-
-def _replace(file: Path, body: bytes) -> None:
-    """Put a file in place whole: written, flushed to the disk, renamed."""
-    partial = file.with_name(file.name + ".part")
-    with partial.open("wb") as handle:
-        handle.write(body)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(file)
+    write_whole(file, zstandard.ZstdCompressor().compress(body))
 
 
 class Client:

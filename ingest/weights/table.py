@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from atlas_db.errors import InputError
+from atlas_db.files import replacing
 from ingest.weights.fingerprint import MOMENTS, VERSION, Fingerprint, Sample
 from ingest.weights.model import RUN
 
@@ -54,11 +55,13 @@ def write_prints(prints: Iterable[Fingerprint], path: Path) -> int:
     Returns:
         Number of rows.
     """
-    partial = path.with_name(path.name + ".part")
     count, waiting = 0, []
-    with pq.ParquetWriter(
-        partial, SCHEMA, compression="zstd", write_statistics=False, use_dictionary=_REPEATED
-    ) as writer:
+    with (
+        replacing(path) as partial,
+        pq.ParquetWriter(
+            partial, SCHEMA, compression="zstd", write_statistics=False, use_dictionary=_REPEATED
+        ) as writer,
+    ):
         for item in prints:
             waiting.append(_row(item))
             count += 1
@@ -66,7 +69,6 @@ def write_prints(prints: Iterable[Fingerprint], path: Path) -> int:
                 writer.write_table(pa.Table.from_pylist(waiting, SCHEMA))
                 waiting = []
         writer.write_table(pa.Table.from_pylist(waiting, SCHEMA))
-    partial.replace(path)
     return count
 
 

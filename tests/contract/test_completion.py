@@ -12,11 +12,14 @@ import pytest
 
 from atlas_db.errors import CompletionError, UsageError
 from atlas_db.store.bolt import Store
-from gnn.around import Around, Query
+from gnn.around import ECHO, Around, Query
 from gnn.complete import Prediction
+from gnn.echo import Echo
 from gnn.evaluate import evaluate
 from gnn.graph import Graph, read_graph
+from gnn.history import RECENT
 from gnn.learn import Completer, learn
+from gnn.linear import Linear
 from gnn.tasks import TASKS, lacking, stated
 from gnn.tokens import known_words
 from gnn.write import CompleteOptions, complete_and_write, track_record, without_rings
@@ -227,3 +230,40 @@ def test_too_little_to_learn_from(local_store: Store, tmp_path: Path) -> None:
     with pytest.raises(CompletionError, match="not in the store"):
         complete_and_write(local_store, tmp_path, CompleteOptions(("license",), models=("no/one",)))
     assert whole(local_store) == before
+
+
+def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
+    """The kin's mean is that of a plain loop, and looks at nobody younger."""
+    around = Around(graph, TASKS["license"], known_words(graph), np.ones(len(graph), bool))
+    linear = Linear.fit(around, np.ones(len(around.labels.rows), bool), 1)
+    assert linear.values == sorted(LICENCES)
+    query = Query(np.arange(len(graph)), graph.created, np.arange(len(graph)) % 2 == 0)
+    scores = linear.scores(around, query)
+    assert np.exp(scores).sum(1) == pytest.approx(np.ones(len(graph)), abs=1e-4)
+    held = around.column.held.first
+    assert (np.exp(scores).argmax(1) == held)[held >= 0].mean() > 0.8
+    linear.save(tmp_path / "linear.safetensors")
+    again = Linear.load(tmp_path / "linear.safetensors", linear.values)
+    assert again.scores(around, query) == pytest.approx(scores)
+    echo = Echo(around, linear)
+    places = np.arange(0, len(graph), 7)
+    values = np.arange(len(places)) % len(around.column.names)
+    found = echo.about(query, places, values)
+    everyone = np.exp(linear.scores(around, Query(query.rows, query.moments, np.ones(len(graph), bool))))
+    for column, name in enumerate(ECHO):
+        members, asked = around.groups[name].members, around.asked(name, query)
+        for at, (row, value) in enumerate(zip(places, values, strict=True)):
+            kin = np.flatnonzero((members == asked[row]) & (graph.created < graph.created[row]))
+            kin = kin[np.argsort(graph.created[kin], kind="stable")][-RECENT:]
+            if asked[row] < 0 or not len(kin):
+                assert np.isnan(found[at, column])
+            else:
+                assert found[at, column] == pytest.approx(everyone[kin, value].mean(), abs=2e-3)
+
+
+def test_nobody_to_complete(graph: Graph) -> None:
+    around = Around(graph, TASKS["license"], known_words(graph), np.ones(len(graph), bool))
+    nobody = np.zeros(0, np.int64)
+    found = learn(around).complete(around, Query(nobody, np.zeros(0), np.zeros(0, bool)))
+    assert [len(column) for column in found] == [0, 0, 0, 0]
+    assert found.best(0)[0].tolist() == []

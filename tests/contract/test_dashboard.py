@@ -131,7 +131,7 @@ def _wait(client: TestClient, models: int) -> None:
 
 
 def test_pages_follow_the_store_and_outlive_it(desk: Desk, local_store: Store, tmp_path: Path) -> None:
-    with TestClient(build(desk)) as client:
+    with TestClient(build(desk), base_url="http://127.0.0.1") as client:
         first = client.get("/")
         assert first.status_code in (200, 503)
         _wait(client, 2)

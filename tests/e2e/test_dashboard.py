@@ -83,7 +83,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     run(folder, "load", write_rows(folder / "rows.jsonl", ROWS))
     with connect(Settings(home=folder, heap="1g")) as store:
         props = {
-            "source": "predicted", "confidence": 0.97, "method": "test@1", "run_id": "completion-test", "evidence": "{}",
+            "source": "predicted", "confidence": 0.97, "method": "test@1", "run_id": "completion-test", "evidence": '{"author": {"declare": 3, "of": 4}}',
             "first_seen": "2024-06-01", "last_seen": "2024-06-01",
         }  # fmt: skip
         row = {"a": "g/guessed", "b": "llama3.1", "set": props}
@@ -215,6 +215,7 @@ def test_lineage_shows_kinds_of_witnesses_and_hides_the_unsure(site: Site, page:
     page.goto(f"{site.url}/models/g/guessed")
     expect(page.get_by_text("Predicted: what its author would declare, not what is permitted")).to_be_visible()
     expect(page.locator("main")).to_contain_text("0.97")
+    expect(page.locator("main")).to_contain_text("3 of 4 declare it")
     with page.expect_download() as download:
         page.get_by_role("link", name="Bill of materials").click()
     document = json.loads(Path(download.value.path()).read_text())
