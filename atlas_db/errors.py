@@ -14,7 +14,6 @@ AtlasError
 │   ├── CompletionError         there is too little, or nothing sound, to learn from
 │   ├── WeightsError            one damaged weight file: counted, the batch goes on
 │   └── HubError                the Hub refused, or broke off for good
-├── NotReadyError               the statistics are being counted: ask again      exit 1
 ├── BomError                    a bill of materials would be invalid              exit 4
 └── StoreError                  the store                                         exit 4
     ├── StoreUnavailableError   we cannot reach or start it
@@ -36,10 +35,6 @@ class AtlasError(Exception):
         self.message = message
         self.hint = hint
         super().__init__(f"{message}. {hint}" if hint else message)
-
-
-class NotReadyError(AtlasError):
-    """The statistics of this store are being counted for the first time."""
 
 
 class UsageError(AtlasError, ValueError):

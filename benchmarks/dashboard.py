@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from statistics import median
 
@@ -25,19 +24,6 @@ def first_byte(address: str) -> float:
     with urllib.request.urlopen(address) as answer:
         answer.read(1)
         return time.perf_counter() - start
-
-
-def wait(address: str) -> float:
-    """Return the seconds until the statistics were counted."""
-    start = time.perf_counter()
-    while True:
-        try:
-            first_byte(address)
-            return time.perf_counter() - start
-        except urllib.error.HTTPError as error:
-            if error.code != 503:
-                raise
-            time.sleep(0.2)
 
 
 def draw(address: str) -> float | None:
@@ -65,13 +51,14 @@ def main() -> None:
     parser.add_argument("--model", action="append", default=[], help="Model pages to ask, too.")
     options = parser.parse_args()
     command = [sys.executable, "-m", "atlas_db.cli.main", "dashboard", "--port", "0", "--store", options.store]
+    start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             match = re.match(r"(http://\S+?)/ ", process.stdout.readline() if process.stdout else "")
             if match is None:
                 raise SystemExit("the dashboard did not start")
             base = match[1]
-            print(f"counted after {wait(base + '/'):.1f} s")
+            print(f"ready after {time.perf_counter() - start:.1f} s")
             for path in (*PATHS, *(f"/models/{name}" for name in options.model)):
                 cold, *warm = [first_byte(base + path) for _ in range(options.rounds + 1)]
                 said = f"cold {1000 * cold:7.1f} ms, p50 {1000 * median(warm):7.1f}, max {1000 * max(warm):7.1f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +17,10 @@ from atlas_db.settings import Settings
 
 HELP = """Show the atlas in the browser: map, regions, models, ecosystem, audit, quality, runs.
 
-Served on loopback, read-only, without anything from elsewhere. Statistics are counted once after each run, beside the
-pages, and kept. Every page has its JSON twin at the same address (?format=json); /openapi.json describes them. With
---export the same pages go to a folder that opens from a disk. Needs the extra `dashboard`.
+Served on loopback, read-only, without anything from elsewhere. Statistics are counted before the first start (a minute
+for 680,000 models) and kept; after later runs they are counted beside the pages. Every page has its JSON twin at the
+same address (?format=json); /openapi.json describes them. With --export the same pages go to a folder that opens from a
+disk. Needs the extra `dashboard`.
 
 Examples:
 
@@ -82,7 +84,9 @@ def _serve(settings: Settings, host: str, port: int) -> None:
         except OSError as error:
             raise UsageError(f"port {port} is taken ({error.strerror})", hint="Give another with --port") from error
         shown = f"[{host}]" if ":" in host and "[" not in host else host
-        with Desk(settings) as desk:
+        with ExitStack() as until:
+            with shown_progress() as progress:
+                desk = until.enter_context(Desk(settings, progress))
             say(f"http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)", "bold")
             sys.stdout.flush()
             config = uvicorn.Config(build(desk), log_level="warning", access_log=False, server_header=False)

@@ -25,7 +25,7 @@ from atlas_db.dashboard import pages
 from atlas_db.dashboard.desk import Desk
 from atlas_db.dashboard.region import SHARE
 from atlas_db.dashboard.render import Served, plotly_file, render
-from atlas_db.errors import AtlasError, InputError, NotReadyError, StoreError, UsageError
+from atlas_db.errors import AtlasError, InputError, StoreError, UsageError
 from atlas_db.licenses.audit import AuditReport
 from atlas_db.licenses.sarif import sarif
 
@@ -80,17 +80,14 @@ def _answer(request: Request, form: str, template: str, page: pages.Page, title:
 async def _on_error(request: Request, error: Exception) -> Response:
     """Say plainly what is wrong and what to do; nothing of the request is repeated unescaped."""
     status, title, message, hint = _told(error)
-    page = {"message": message.rstrip("."), "hint": hint, "again": isinstance(error, NotReadyError)}
-    headers = {"Retry-After": "3"} if status == 503 else {}
+    page = {"message": message.rstrip("."), "hint": hint}
     if request.query_params.get("format") == "json":
-        return JSONResponse({"error": title, "message": message, "hint": hint}, status, headers)
-    return HTMLResponse(render("message", page, Served(), current="", title=title), status, headers)
+        return JSONResponse({"error": title, "message": message, "hint": hint}, status)
+    return HTMLResponse(render("message", page, Served(), current="", title=title), status)
 
 
 def _told(error: Exception) -> tuple[int, str, str, str]:
     match error:
-        case NotReadyError():
-            return 503, "One moment", error.message, error.hint
         case StoreError():
             return 503, "The store does not answer", error.message, error.hint
         case UsageError():
@@ -113,15 +110,15 @@ def _bundle_pages(desk: Desk) -> APIRouter:
 
     @router.get("/", summary="Map: all models as territories")
     def atlas_map(request: Request, form: Form = "html") -> Response:
-        return _answer(request, form, "map", pages.atlas_map(desk.bundle()), "Map", "map")
+        return _answer(request, form, "map", pages.atlas_map(desk.bundle), "Map", "map")
 
     @router.get("/search", summary="Models whose id holds a text")
     def search(request: Request, q: Text = "", form: Form = "html") -> Response:
-        return _answer(request, form, "search", pages.search(desk.bundle(), q), "Search")
+        return _answer(request, form, "search", pages.search(desk.bundle, q), "Search")
 
     @router.get("/ecosystem", summary="The analysis as tables and figures")
     def ecosystem(request: Request, form: Form = "html") -> Response:
-        return _answer(request, form, "ecosystem", pages.ecosystem(desk.bundle()), "Ecosystem", "ecosystem")
+        return _answer(request, form, "ecosystem", pages.ecosystem(desk.bundle), "Ecosystem", "ecosystem")
 
     @router.get("/audit", summary="Verdicts and findings of the newest audit")
     def audit(
@@ -135,11 +132,11 @@ def _bundle_pages(desk: Desk) -> APIRouter:
         form: Form = "html",
     ) -> Response:
         wanted = _wanted(verdict, finding, license, child_license, model)
-        return _answer(request, form, "audit", pages.audit(desk.bundle(), wanted, page), "Audit", "audit")
+        return _answer(request, form, "audit", pages.audit(desk.bundle, wanted, page), "Audit", "audit")
 
     @router.get("/quality", summary="How good completion is, and disputed edges")
     def quality(request: Request, form: Form = "html") -> Response:
-        return _answer(request, form, "quality", pages.quality(desk.bundle()), "Quality", "quality")
+        return _answer(request, form, "quality", pages.quality(desk.bundle), "Quality", "quality")
 
     return router
 
@@ -171,7 +168,7 @@ def _store_pages(desk: Desk) -> APIRouter:
         share: Annotated[float, Query(gt=0, le=1)] = SHARE,
         form: Form = "html",
     ) -> Response:
-        bundle = desk.bundle()
+        bundle = desk.bundle
         with desk.store() as store:
             return _answer(request, form, "region", pages.region(store, bundle, [a, b], share), "Regions", "region")
 
@@ -206,7 +203,7 @@ def _downloads(desk: Desk) -> APIRouter:
     def audit_csv(
         verdict: Text = "", finding: Text = "", license: Text = "", child_license: Text = "", model: Text = ""
     ) -> Response:
-        rows = pages.filtered(desk.bundle(), _wanted(verdict, finding, license, child_license, model))
+        rows = pages.filtered(desk.bundle, _wanted(verdict, finding, license, child_license, model))
         out = io.StringIO()
         writer = csv.DictWriter(out, FINDING, lineterminator="\n")
         writer.writeheader()
@@ -217,7 +214,7 @@ def _downloads(desk: Desk) -> APIRouter:
     def audit_sarif(
         verdict: Text = "", finding: Text = "", license: Text = "", child_license: Text = "", model: Text = ""
     ) -> Response:
-        bundle = desk.bundle()
+        bundle = desk.bundle
         run = bundle.report["audit"]["run"]
         if run is None:
             raise HTTPException(404, "the atlas was not audited yet")
@@ -248,7 +245,7 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.get("/data/{name:path}")
     def data(name: str) -> Response:
-        file = desk.bundle().folder / name
+        file = desk.bundle.folder / name
         if not re.fullmatch(r"map\.js|map-[a-z]+\.png|names/\d+\.js", name) or not file.is_file():
             raise HTTPException(404, "no such data file")
         return FileResponse(file, headers={"Cache-Control": "no-cache"})

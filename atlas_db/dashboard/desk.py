@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from multiprocessing.connection import Connection
 
+from atlas_db import errors
+from atlas_db.analysis.read import Progress
 from atlas_db.dashboard.bundle import Bundle, kept, key_of, make
-from atlas_db.errors import AtlasError, NotReadyError, StoreUnavailableError
+from atlas_db.errors import AtlasError, StoreUnavailableError
 from atlas_db.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.opening import open_store
@@ -21,29 +24,46 @@ LOOK_SECONDS = 20.0
 class Desk:
     """One store and what was counted of it. Use as a context manager.
 
-    Counting runs in a process of its own, so that no page waits for it; until it is through, pages show the last one.
+    A store that was never counted is counted on entering; after that, counting runs beside the pages, in a process of
+    its own, and they show the last one until it is through.
+
+    Args:
+        settings: Names the store and the home folder.
+        progress: Told how far the first counting is.
+        look_seconds: How often it is looked whether runs came since.
     """
 
-    def __init__(self, settings: Settings, look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(
+        self, settings: Settings, progress: Progress = lambda *_: None, look_seconds: float = LOOK_SECONDS
+    ) -> None:
         self.settings = settings
+        self._progress = progress
         self._look_seconds = look_seconds
         self._lock = threading.Lock()
         self._store: Store | None = None
-        self._bundle: Bundle | None = None
-        self._stage = "starting"
-        self._trouble: AtlasError | None = None
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Desk:
-        self._bundle = self._read()
+        """Open the store, and count it where nobody did.
+
+        Raises:
+            StoreError: It cannot be reached or started.
+            CompletionError: It holds no models.
+        """
+        self._bundle = self._read() or self._count(self._progress)
         self._watcher.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self._watcher.join(timeout=5)
-        self._drop()
+        self.drop()
+
+    @property
+    def bundle(self) -> Bundle:
+        """What was counted last."""
+        return self._bundle
 
     @contextmanager
     def store(self) -> Iterator[Store]:
@@ -59,23 +79,11 @@ class Desk:
                 store = self._store
             yield store
         except StoreUnavailableError:
-            self._drop()
+            self.drop()
             raise
 
-    def bundle(self) -> Bundle:
-        """Return what was counted last.
-
-        Raises:
-            NotReadyError: Nothing was, yet.
-            AtlasError: Counting failed.
-        """
-        if self._bundle is not None:
-            return self._bundle
-        if self._trouble is not None:
-            raise self._trouble
-        raise NotReadyError(f"The atlas is being counted ({self._stage})", hint="This page comes back by itself.")
-
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Let go of the store; the next caller opens it again."""
         with self._lock:
             if self._store is not None:
                 self._store.close()
@@ -86,51 +94,53 @@ class Desk:
             return kept(store, self.settings.home)
 
     def _watch(self) -> None:
-        while not self._closed.is_set():
+        while not self._closed.wait(self._look_seconds):
             try:
                 with self.store() as store:
-                    stale = self._bundle is None or self._bundle.report["key"] != key_of(store)
+                    stale = self._bundle.report["key"] != key_of(store)
                 if stale:
-                    self._count()
-            except AtlasError as error:
-                self._trouble = error
-            self._closed.wait(self._look_seconds)
+                    self._bundle = self._count(lambda *_: None)
+            except AtlasError:
+                # The pages go on with what there is; whoever asks the store itself is told.
+                continue
 
-    def _count(self) -> None:
+    def _count(self, progress: Progress) -> Bundle:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
         worker = context.Process(target=_work, args=(self.settings, theirs), daemon=True)
         worker.start()
         theirs.close()
-        said: Any = None
+        failed = AtlasError("the statistics could not be counted", hint="See atlas-db doctor, then try again")
         while not self._closed.is_set():
             try:
-                if ours.poll(0.5):
-                    said = ours.recv_bytes().decode()
-                    self._stage = said
+                if ours.poll(0.2):
+                    said = json.loads(ours.recv_bytes())
+                    if "error" in said:
+                        failed = getattr(errors, said["error"])(said["message"], hint=said["hint"])
+                    else:
+                        progress(*said["progress"])
             except EOFError:
                 break
-        if self._closed.is_set():
+        else:
             worker.terminate()
         worker.join()
-        if worker.exitcode == 0:
-            self._bundle, self._trouble = self._read(), None
-        elif not self._closed.is_set():
-            self._trouble = AtlasError(
-                f"The statistics could not be counted: {said}",
-                hint="See atlas-db doctor, then start the dashboard again",
-            )
+        found = self._read() if worker.exitcode == 0 else None
+        if found is None:
+            raise failed
+        return found
 
 
-def _work(settings: Settings, pipe: Any) -> None:  # noqa: ANN401
-    """Count in a process of its own, telling how far it is."""
+def _work(settings: Settings, pipe: Connection) -> None:
+    """Count in a process of its own, telling how far it is, or why not."""
 
     def tell(stage: str, done: int, total: int) -> None:
-        pipe.send_bytes(f"{stage}, {done} of {total}".encode() if total else stage.encode())
+        pipe.send_bytes(json.dumps({"progress": [stage, done, total]}).encode())
 
     try:
         with open_store(settings) as store:
             make(store, settings.home, tell)
     except AtlasError as error:
-        pipe.send_bytes(str(error).encode())
+        # Errors of single files carry more than a message; none of them is met here.
+        said = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+        pipe.send_bytes(json.dumps(said).encode())
         raise SystemExit(1) from error
