@@ -31,7 +31,7 @@ from atlas_db.terms import Status
 from gnn.scores import EVALUATIONS, kept_scores
 from ingest.runs import list_runs, now
 
-VERSION = 1
+VERSION = 2
 FOLDER = "dashboard"
 TOP = 25
 LISTED = 200

@@ -10,6 +10,7 @@ from typing import Any
 from atlas_db.analysis.cards import newest_cards
 from atlas_db.analysis.compare import compare
 from atlas_db.analysis.read import CLAIMS
+from atlas_db.catalogue import catalogue
 from atlas_db.dashboard import figures
 from atlas_db.dashboard.bundle import Bundle
 from atlas_db.dashboard.genealogy import MOST, draw
@@ -22,6 +23,7 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 from atlas_db.terms import Relation, Source
 from cypher.library import find
+from ingest.normalise.licences import canonical
 from ingest.runs import list_runs
 
 Page = dict[str, Any]
@@ -119,8 +121,8 @@ def model(store: Store, identifier: str, opened: Sequence[str] = (), wide: str =
         "predicted": [row for row in claims if row["source"] == Source.PREDICTED],
         "testimony": testimony,
         "verdict": next(iter(report.verdicts), None) if report else None,
-        "findings": report.findings if report else [],
-        "obligations": report.obligations if report else [],
+        "findings": [_sourced(row) for row in report.findings] if report else [],
+        "obligations": [_sourced(row) for row in report.obligations] if report else [],
         "disclaimer": DISCLAIMER,
     }
 
@@ -130,6 +132,12 @@ _HIDDEN = frozenset({"id", "labels", "record_digest", "parents_stated", "snapsho
 
 def _step(step: Step) -> dict[str, Any]:
     return {name: getattr(step, name) for name in step.__slots__}
+
+
+def _sourced(finding: dict[str, Any]) -> dict[str, Any]:
+    """Add where the licence itself can be read; `source` is the rule's."""
+    licence = catalogue().get(canonical(finding["license"] or ""))
+    return {**finding, "license_text": None if licence is None else licence.source}
 
 
 def region(store: Store, bundle: Bundle, families: Sequence[str], share: float = SHARE) -> Page:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,32 @@ NONE = "none declared"
 INK = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#7a5195", "#8c6d31", "#63b7af")
 MISSING, REST = "#3a4250", "#8a93a3"
 RED, AMBER, GREEN, BLUE = "#d55e00", "#e69f00", "#009e73", "#56b4e9"
+
+
+class Slot(NamedTuple):
+    """Where a layer's code lies within the bytes of a model.
+
+    Attributes:
+        byte: Offset.
+        shift: Bits below it.
+        mask: Greatest code.
+    """
+
+    byte: int
+    shift: int
+    mask: int
+
+
+STRIDE = 10
+"""Bytes a model."""
+SLOTS = {
+    "license": Slot(6, 0, 255),
+    "verdict": Slot(7, 0, 255),
+    "task": Slot(8, 0, 255),
+    "relation": Slot(9, 0, 7),
+    "status": Slot(9, 3, 7),
+    "known": Slot(9, 6, 3),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +104,13 @@ class Territory:
     labels: list[dict[str, Any]]
 
     def payload(self) -> str:
-        """Return twelve bytes a model in base64, sixteen characters: x, y as uint16, then depth, downloads, layers."""
-        table = np.zeros(len(self.names), np.dtype([("x", "<u2"), ("y", "<u2"), ("codes", "u1", 8)]))
+        """Return ten bytes a model in base64: x and y as uint16, depth, downloads, then the layers as `SLOTS` says."""
+        table = np.zeros(len(self.names), np.dtype([("x", "<u2"), ("y", "<u2"), ("codes", "u1", STRIDE - 4)]))
         table["x"], table["y"] = self.x, self.y
-        for at, codes in enumerate((self.depth, self.downloads, *(layer.codes for layer in self.layers))):
-            table["codes"][:, at] = codes
+        table["codes"][:, 0], table["codes"][:, 1] = self.depth, self.downloads
+        for layer in self.layers:
+            slot = SLOTS[layer.name]
+            table["codes"][:, slot.byte - 4] |= layer.codes << slot.shift
         return base64.b64encode(table.tobytes()).decode()
 
     def describe(self) -> dict[str, Any]:
@@ -92,10 +120,12 @@ class Territory:
             "height": self.height,
             "models": len(self.names),
             "shard": SHARD,
+            "stride": STRIDE,
             "layers": [
                 {
                     "name": layer.name,
                     "title": layer.title,
+                    **SLOTS[layer.name]._asdict(),
                     "legend": [
                         {"word": word, "colour": colour, "models": int(number)}
                         for (word, colour), number in zip(

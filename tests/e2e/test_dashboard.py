@@ -187,6 +187,7 @@ def test_from_a_search_to_an_ancestor_to_a_finding(site: Site, page: Page) -> No
     expect(finding).to_contain_text(META)
     expect(finding).to_contain_text("section 1.b.i")
     expect(finding).to_contain_text("Path: c/leaf")
+    expect(finding).to_contain_text("Licence: https://")
     page.get_by_role("link", name="Show what is beyond c/laundered").click()
     box = page.locator(f"g.box[data-id='{META}']")
     expect(box).to_be_visible()
@@ -225,14 +226,19 @@ def test_the_map_is_the_atlas(site: Site, page: Page) -> None:
     assert about["models"] == len(ROWS) + 1, "and one name without a record"
     text = site.get("/data/map.js")[2]
     payload = text[text.rindex(',"') + 2 : text.rindex('"')]
-    assert len(payload) <= 16 * about["models"] + 3
+    assert len(payload) <= 13.4 * about["models"] + 3, "at most sixteen bytes a model on the wire"
     raw = base64.b64decode(payload)
-    cells = [struct.unpack_from("<HH", raw, at * 12) for at in range(about["models"])]
+    cells = [struct.unpack_from("<HH", raw, at * about["stride"]) for at in range(about["models"])]
     assert len(set(cells)) == len(cells)
     legend = {entry["word"]: entry["models"] for entry in about["layers"][0]["legend"]}
     assert legend["vendor"] == sum("license:llama" in str(row["tags"]) for row in ROWS)
     known = {entry["word"]: entry["models"] for entry in about["layers"][5]["legend"]}
     assert known["predicted"] == 1
+    for layer in about["layers"]:
+        codes = [
+            raw[at * about["stride"] + layer["byte"]] >> layer["shift"] & layer["mask"] for at in range(len(cells))
+        ]
+        assert [codes.count(code) for code in range(len(layer["legend"]))] == [row["models"] for row in layer["legend"]]
     before = _pixels(page)
     page.select_option("#layer", label="Verdict of the audit")
     assert _pixels(page) != before

@@ -13,11 +13,14 @@ const ATLAS = (function () {
   const waiting = new Map();
   let about = null, bytes = null, view = null, cells = null, family = null, pages = {};
   let layer = 0, zoom = 1, left = 0, top = 0;
-  const STRIDE = 12;
 
   const rgb = function (colour) {
     return [1, 3, 5].map(function (at) { return parseInt(colour.slice(at, at + 2), 16); });
   };
+
+  function code(at, shown) {
+    return (bytes[at * about.stride + shown.byte] >> shown.shift) & shown.mask;
+  }
 
   function unpack(text) {
     const raw = atob(text);
@@ -28,9 +31,9 @@ const ATLAS = (function () {
     family = new Uint8Array(about.models);
     let odd = 0;
     for (let at = 0; at < about.models; at++) {
-      const base = at * STRIDE;
+      const base = at * about.stride;
       // Neighbouring families differ in shade; models alone do not.
-      if (bytes[base + 4] === 0) odd = bytes[base + STRIDE + 4] ? odd ^ 1 : odd & 0;
+      if (bytes[base + 4] === 0) odd = bytes[base + about.stride + 4] ? odd ^ 1 : odd & 0;
       family[at] = odd;
       cells[view.getUint16(base + 2, true) * about.width + view.getUint16(base, true)] = at;
     }
@@ -40,12 +43,13 @@ const ATLAS = (function () {
     sheet.width = about.width;
     sheet.height = about.height;
     const ink = about.layers[layer].legend.map(function (entry) { return rgb(entry.colour); });
+    const shown = about.layers[layer];
     const picture = new ImageData(about.width, about.height);
     const out = picture.data;
     for (let cell = 0; cell < cells.length; cell++) {
       const at = cells[cell];
       if (at < 0) continue;
-      const colour = ink[bytes[at * STRIDE + 6 + layer]];
+      const colour = ink[code(at, shown)];
       const shade = family[at] ? 0.84 : 1;
       out[cell * 4] = colour[0] * shade;
       out[cell * 4 + 1] = colour[1] * shade;
@@ -129,8 +133,8 @@ const ATLAS = (function () {
   }
 
   function parent(at) {
-    const depth = bytes[at * STRIDE + 4];
-    for (let above = at - 1; depth && above >= 0; above--) if (bytes[above * STRIDE + 4] < depth) return above;
+    const depth = bytes[at * about.stride + 4];
+    for (let above = at - 1; depth && above >= 0; above--) if (bytes[above * about.stride + 4] < depth) return above;
     return -1;
   }
 
@@ -140,10 +144,8 @@ const ATLAS = (function () {
     const above = parent(at);
     const lines = [id];
     if (above >= 0) lines.push("from " + await name(above));
-    for (let each = 0; each < about.layers.length; each++) {
-      lines.push(about.layers[each].title + ": " + about.layers[each].legend[bytes[at * STRIDE + 6 + each]].word);
-    }
-    const loved = bytes[at * STRIDE + 5];
+    for (const each of about.layers) lines.push(each.title + ": " + each.legend[code(at, each)].word);
+    const loved = bytes[at * about.stride + 5];
     lines.push(loved ? "about " + Math.round(2 ** loved).toLocaleString("en") + " downloads" : "no downloads known");
     tip.replaceChildren(...lines.map(function (line, place) {
       const part = document.createElement(place ? "div" : "strong");
@@ -176,8 +178,8 @@ const ATLAS = (function () {
 
   function centre(at) {
     zoom = Math.max(zoom, 16);
-    left = canvas.width / 2 - (view.getUint16(at * STRIDE, true) + 0.5) * zoom;
-    top = canvas.height / 2 - (view.getUint16(at * STRIDE + 2, true) + 0.5) * zoom;
+    left = canvas.width / 2 - (view.getUint16(at * about.stride, true) + 0.5) * zoom;
+    top = canvas.height / 2 - (view.getUint16(at * about.stride + 2, true) + 0.5) * zoom;
     draw();
     const box = canvas.getBoundingClientRect();
     tell(at, box.width / 2, box.height / 2);
