@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -139,6 +139,11 @@ class Around:
         heard = (f"{voice}: {name}" for voice in ("words", "network") for name in NET)
         echo = [f"words of: {name}" for name in ECHO]
         return [*counted, *pair, *CONTEXT, *echo, *heard]
+
+    def numbers(self, values: Sequence[str]) -> Integers:
+        """Return the place of each value of the graph in a list of values, -1 for those that are not in it."""
+        known = {name: number for number, name in enumerate(values)}
+        return np.array([known.get(name, -1) for name in self.column.names], np.int64)
 
     def says_something(self, query: Query) -> Flags:
         """Return which models of a query show more than id, date and lineage."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,8 +109,13 @@ def propagation(around: Around, query: Query) -> Answer:
     return np.where(sure > 0, values, usual), np.where(sure > 0, sure, rare)
 
 
+@cache
+def _fitted(around: Around, told: bool) -> Any:  # noqa: ANN401
+    return logistic(around, around.labels.rows[-SEEN:], around.labels.values[-SEEN:], told, threads())
+
+
 def _linear(around: Around, query: Query, told: bool) -> tuple[npt.NDArray[np.float32], Integers]:
-    model = logistic(around, around.labels.rows[-SEEN:], around.labels.values[-SEEN:], told, threads())
+    model = _fitted(around, told)
     return np.asarray(model.predict_proba(words(around, query)), np.float32), np.asarray(model.classes_)
 
 

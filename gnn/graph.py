@@ -21,7 +21,7 @@ Doubles = npt.NDArray[np.float64]
 OLDEST = "2022-03-02T23:29:04Z"
 """Stands for dates before the Hub kept any: all that is known of them is that they are older than the others."""
 _SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
-_MANY = {"language": ("IN_LANGUAGE", "Language"), "datasets": ("TRAINED_ON", "Dataset"), "paper": ("CITES", "Paper")}
+MANY = {"language": ("IN_LANGUAGE", "Language"), "datasets": ("TRAINED_ON", "Dataset"), "paper": ("CITES", "Paper")}
 _PLAIN = ("id", "placeholder", "created_at", "downloads", "likes", "tags", *_SINGLE)
 RELATIONS = tuple(Relation)
 
@@ -130,7 +130,7 @@ def read_graph(store: Store, more: Sequence[str] = ()) -> Graph:
         if name in _SINGLE
     }
     columns["tags"] = column(len(rows), [(index, tag) for index, row in enumerate(rows) for tag in row[5] or ()])
-    for name, (rel, label) in _MANY.items():
+    for name, (rel, label) in MANY.items():
         stated = [
             (place[model], value)
             for model, value, source, ended in store.pages(all_edges(rel, "Model", label, ("source", "ended")))

@@ -99,8 +99,7 @@ class Completer:
 
     def classes(self, around: Around) -> Integers:
         """Return the network's number of each value of the graph, -1 for those that it does not know."""
-        known = {name: number for number, name in enumerate(self.values)}
-        return np.array([known.get(name, -1) for name in around.column.names], np.int64)
+        return around.numbers(self.values)
 
     def tables(self, around: Around, query: Query) -> Table:
         """Return the candidates of models with what speaks for them."""

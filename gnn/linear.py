@@ -96,8 +96,7 @@ class Linear:
 
     def classes(self, around: Around) -> Integers:
         """Return our number of each value of the graph, -1 for those that words do not speak for."""
-        known = {name: number for number, name in enumerate(self.values)}
-        return np.array([known.get(name, -1) for name in around.column.names], np.int64)
+        return around.numbers(self.values)
 
     def scores(self, around: Around, query: Query) -> Floats:
         """Return log-probabilities, shape (q, values)."""

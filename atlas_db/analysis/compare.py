@@ -12,14 +12,15 @@ from atlas_db.analysis.words import drift
 from atlas_db.lineage import properties_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
+from gnn.graph import MANY
 
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type", "num_params", "card_length", "gated")
-_MANY = {"language": "IN_LANGUAGE", "datasets": "TRAINED_ON", "paper": "CITES"}
-SETS = (*_MANY, "tags", "parents")
+SETS = (*MANY, "tags", "parents")
 LONGEST = 20_000
 """Characters of a card that are compared."""
 _VALUES = Statement(
-    "MATCH (m:Model {id: $id})-[r:IN_LANGUAGE|TRAINED_ON|CITES {source: 'declared'}]->(v) WHERE r.ended IS NULL "
+    f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in MANY.values())} {{source: 'declared'}}]->(v) "
+    "WHERE r.ended IS NULL "
     "RETURN type(r) AS rel, v.id AS value ORDER BY rel, value"
 )
 _PARENTS = Statement(
@@ -98,7 +99,7 @@ def traits_of(store: Store, model: str) -> dict[str, Any]:
     props = properties_of(store, model)
     found: dict[str, Any] = {name: props.get(name) for name in SINGLE}
     values = store.read(_VALUES, id=model)
-    for name, rel in _MANY.items():
+    for name, (rel, _) in MANY.items():
         found[name] = [row["value"] for row in values if row["rel"] == rel]
     found["tags"] = sorted(props.get("tags") or [])
     found["parents"] = [row["id"] for row in store.read(_PARENTS, id=model)]

@@ -54,8 +54,7 @@ def families(atlas: Atlas, *, top: int = 50) -> list[Table]:
 def largest_families(atlas: Atlas, top: int) -> pd.DataFrame:
     """Return the largest families with their shape."""
     forest, graph = atlas.forest, atlas.graph
-    heads = np.flatnonzero((forest.parent < 0) & (forest.size > 1))
-    heads = heads[np.argsort(-forest.size[heads], kind="stable")][:top]
+    heads = forest.largest(top)
     deepest = np.zeros(len(graph), np.int64)
     np.maximum.at(deepest, forest.root, forest.depth)
     broadest = _widths(atlas)
@@ -103,7 +102,7 @@ def _sizes(atlas: Atlas) -> pd.DataFrame:
 
 def _generations(atlas: Atlas) -> pd.DataFrame:
     forest = atlas.forest
-    linked = forest.size[forest.root] > 1
+    linked = forest.linked
     return pd.DataFrame(
         {
             "generation": np.arange(forest.depth.max() + 1),

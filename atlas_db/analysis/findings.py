@@ -128,45 +128,49 @@ def _licences(atlas: Atlas, seed: int) -> list[Finding]:
     ]
 
 
+def _drift(
+    atlas: Atlas, says: str, measure: str, towards: npt.NDArray[np.bool_], away: npt.NDArray[np.bool_], seed: int
+) -> Finding:
+    """Return of the pairs that moved the share that moved as the paper says; half of them would be no drift."""
+    moved = towards | away
+    parents = atlas.pairs["parent"].to_numpy()[moved]
+    return Finding(says, measure, *_share(towards[moved], parents, seed), 0.5, len(parents))
+
+
 def _languages(atlas: Atlas, seed: int) -> Finding:
-    edges = atlas.declared
     broad = breadth(atlas)
-    above, below = broad[edges["parent"]], broad[edges["child"]]
-    narrowed, broadened = (above == BROAD) & (below == NARROW), (above == NARROW) & (below == BROAD)
-    moved = narrowed | broadened
-    return Finding(
+    above, below = broad[atlas.pairs["parent"]], broad[atlas.pairs["child"]]
+    return _drift(
+        atlas,
         "Models drift from several languages to English alone",
         "of changes between several languages and English alone, share that go to English alone (above one half)",
-        *_share(narrowed[moved], edges["parent"].to_numpy()[moved], seed),
-        0.5,
-        int(moved.sum()),
+        (above == BROAD) & (below == NARROW),
+        (above == NARROW) & (below == BROAD),
+        seed,
     )
 
 
 def _cards(atlas: Atlas, seed: int) -> Finding:
-    edges = atlas.declared
     lengths = card_lengths(atlas)
-    above, below = lengths[edges["parent"]], lengths[edges["child"]]
-    moved = ~np.isnan(above) & ~np.isnan(below) & (above != below)
-    return Finding(
+    above, below = lengths[atlas.pairs["parent"]], lengths[atlas.pairs["child"]]
+    return _drift(
+        atlas,
         "Cards become shorter",
         "of pairs with cards of different length, share where the child's is shorter (above one half)",
-        *_share((below < above)[moved], edges["parent"].to_numpy()[moved], seed),
-        0.5,
-        int(moved.sum()),
+        below < above,
+        below > above,
+        seed,
     )
 
 
 def _templates(atlas: Atlas, seed: int) -> Finding:
-    edges = atlas.declared
-    edges = edges[atlas.recorded[edges["child"]] & atlas.recorded[edges["parent"]]]
     written = machine_written(atlas)
-    above, below = written[edges["parent"]], written[edges["child"]]
-    moved = above != below
-    return Finding(
+    above, below = written[atlas.pairs["parent"]], written[atlas.pairs["child"]]
+    return _drift(
+        atlas,
         "Cards turn to templates and text made by tools",
         "of pairs of which one has a card written by a training tool, share where it is the child (above one half)",
-        *_share(below[moved], edges["parent"].to_numpy()[moved], seed),
-        0.5,
-        int(moved.sum()),
+        below & ~above,
+        above & ~below,
+        seed,
     )

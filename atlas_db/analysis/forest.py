@@ -34,6 +34,16 @@ class Forest(NamedTuple):
         return np.split(by_depth, ends[:-1])
 
     @property
+    def linked(self) -> npt.NDArray[np.bool_]:
+        """True for models that have relatives, shape (n,)."""
+        return np.asarray(self.size[self.root] > 1)
+
+    def largest(self, top: int) -> Integers:
+        """Return the roots of the largest families of two and more models, the largest first."""
+        heads = np.flatnonzero((self.parent < 0) & (self.size > 1))
+        return heads[np.argsort(-self.size[heads], kind="stable")][:top]
+
+    @property
     def place(self) -> Integers:
         """Position of each row in `order`, shape (n,)."""
         out = np.empty_like(self.order)

@@ -87,15 +87,9 @@ def card_lengths(atlas: Atlas) -> npt.NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in atlas.graph.more["card_length"]], np.float64)
 
 
-def _pairs(atlas: Atlas) -> pd.DataFrame:
-    edges = atlas.declared
-    recorded = atlas.recorded
-    return edges[recorded[edges["child"]] & recorded[edges["parent"]]]
-
-
 def mutation_rates(atlas: Atlas, seed: int) -> pd.DataFrame:
     """Return the mutation rate of each trait, over all relations and by relation."""
-    edges = _pairs(atlas)
+    edges = atlas.pairs
     rows = []
     for trait in (*SINGLE, *MANY, "card_length"):
         child, parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
@@ -125,7 +119,7 @@ def mutation_rates(atlas: Atlas, seed: int) -> pd.DataFrame:
 
 def license_steps(atlas: Atlas) -> pd.DataFrame:
     """Return each declared parent-child pair with both groups of licences and the direction: `from`, `to`, `drift`."""
-    edges = _pairs(atlas)
+    edges = atlas.pairs
     licences = atlas.first("license")
     above, below = licences[edges["parent"]], licences[edges["child"]]
     return pd.DataFrame(
@@ -159,7 +153,7 @@ _BREADTH = ("none", "English alone", "several", "one other")
 
 
 def _language_transitions(atlas: Atlas) -> pd.DataFrame:
-    edges = _pairs(atlas)
+    edges = atlas.pairs
     broad = breadth(atlas)
     frame = pd.DataFrame(
         {
@@ -180,7 +174,7 @@ def machine_written(atlas: Atlas) -> npt.NDArray[np.bool_]:
 def traits_by_generation(atlas: Atlas, deepest: int = 8) -> pd.DataFrame:
     """Return how traits change down the generations; the last row holds all deeper ones."""
     forest = atlas.forest
-    linked = (forest.size[forest.root] > 1) & atlas.recorded
+    linked = forest.linked & atlas.recorded
     depth = np.minimum(forest.depth, deepest)
     terms = np.array([terms_of(value) for value in atlas.first("license")], object)
     licensed = np.array([value is not None for value in terms])

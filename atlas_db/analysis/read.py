@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +15,14 @@ from atlas_db.analysis.forest import Forest, Integers, plant
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import all_edges
 from atlas_db.terms import Source, Status
-from gnn.graph import OLDEST, Graph, days, read_graph
+from gnn.graph import MANY, OLDEST, Graph, days, read_graph
+from ingest.stream import Progress
 
-Progress = Callable[[str, int, int], None]
 CLAIMS = {
     "license": ("HAS_LICENSE", "License"),
     "pipeline_tag": ("HAS_TASK", "Task"),
     "library_name": ("USES_LIBRARY", "Library"),
-    "language": ("IN_LANGUAGE", "Language"),
-    "datasets": ("TRAINED_ON", "Dataset"),
-    "paper": ("CITES", "Paper"),
+    **MANY,
 }
 """Attribute, as the Hub spells it, to relationship type and label of its claims."""
 UNKNOWN_DATE = days(OLDEST)
@@ -59,6 +56,12 @@ class Atlas:
     def declared(self) -> pd.DataFrame:
         """Edges that an author declares and nothing contradicts."""
         return self.edges[self.edges["followed"] & self.edges["status"].isin([Status.DECLARED, Status.VERIFIED])]
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Those of them between two models that a record was loaded of."""
+        edges, recorded = self.declared, self.recorded
+        return edges[recorded[edges["child"]] & recorded[edges["parent"]]]
 
     def first(self, attribute: str) -> npt.NDArray[np.object_]:
         """Return the declared value of each model, the first where it has several, None where it has none."""
@@ -107,10 +110,10 @@ def read_atlas(store: Store, home: Path | None = None, progress: Progress = lamb
     for attribute, (rel, label) in CLAIMS.items():
         rows = [
             (place[model], value, confidence)
-            for model, value, confidence, source, ended in store.pages(
-                all_edges(rel, "Model", label, ("confidence", "source", "ended"))
+            for model, value, confidence, ended in store.pages(
+                all_edges(rel, "Model", label, ("confidence", "ended"), ("source",)), source=Source.PREDICTED.value
             )
-            if source == Source.PREDICTED and ended is None
+            if ended is None
         ]
         predicted[attribute] = pd.DataFrame(sorted(rows), columns=["model", "value", "confidence"])
     progress("reading predictions", 3, 3)

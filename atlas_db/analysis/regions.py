@@ -65,7 +65,7 @@ def _by(atlas: Atlas, values: npt.NDArray[np.object_], name: str, top: int) -> p
             name: values,
             "models": 1,
             "downloads": atlas.graph.downloads,
-            "linked": forest.size[forest.root] > 1,
+            "linked": forest.linked,
         }
     )[atlas.recorded]
     frame[name] = frame[name].fillna("none declared")
@@ -79,7 +79,7 @@ def _by(atlas: Atlas, values: npt.NDArray[np.object_], name: str, top: int) -> p
 
 def _modalities(atlas: Atlas) -> pd.DataFrame:
     forest = atlas.forest
-    linked = (forest.size[forest.root] > 1) & atlas.recorded
+    linked = forest.linked & atlas.recorded
     tasks = atlas.first("pipeline_tag")
     names = np.array([MODALITY.get(task, "none declared" if task is None else "other") for task in tasks], object)
     frame = pd.DataFrame({"modality": names[linked], "depth": forest.depth[linked]})
@@ -91,10 +91,9 @@ def _modalities(atlas: Atlas) -> pd.DataFrame:
 
 def _bases(atlas: Atlas, top: int) -> pd.DataFrame:
     forest = atlas.forest
-    heads = np.flatnonzero((forest.parent < 0) & (forest.size > 1))
     downloads = np.bincount(forest.root, atlas.graph.downloads, minlength=len(atlas.graph))
-    linked = max(int(forest.size[heads].sum()), 1)
-    heads = heads[np.argsort(-forest.size[heads], kind="stable")][:top]
+    linked = max(int(forest.linked.sum()), 1)
+    heads = forest.largest(top)
     return pd.DataFrame(
         {
             "base": [atlas.graph.ids[row] for row in heads],

@@ -9,11 +9,12 @@ from atlas_db.analysis.ecosystem import coverage, growth, tables
 from atlas_db.analysis.families import families
 from atlas_db.analysis.findings import findings
 from atlas_db.analysis.mutation import mutation
-from atlas_db.analysis.read import Atlas, Progress
+from atlas_db.analysis.read import Atlas
 from atlas_db.analysis.regions import regions
 from atlas_db.analysis.similarity import SAMPLE, similarity
 from atlas_db.analysis.tables import Table
 from atlas_db.errors import UsageError
+from ingest.stream import Progress
 
 SECTIONS = ("tables", "growth", "coverage", "families", "mutation", "similarity", "regions", "findings")
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -42,6 +42,21 @@ OPENED = 20
 """Models that one picture opens at most."""
 Form = Annotated[Literal["html", "json"], Query(description="html, or json for the page's twin", alias="format")]
 Text = Annotated[str, Query(max_length=500)]
+
+
+def _wanted(
+    verdict: Text = "",
+    finding: Text = "",
+    license: Text = "",
+    child_license: Text = "",
+    model: Text = "",
+) -> dict[str, str]:
+    values = (verdict, finding, license, child_license, model)
+    return {name: value for name, value in zip(pages.FILTERS, values, strict=True) if value}
+
+
+Wanted = Annotated[dict[str, str], Depends(_wanted)]
+"""Filters of findings, by name."""
 
 
 def build(desk: Desk) -> FastAPI:
@@ -123,15 +138,10 @@ def _bundle_pages(desk: Desk) -> APIRouter:
     @router.get("/audit", summary="Verdicts and findings of the newest audit")
     def audit(
         request: Request,
-        verdict: Text = "",
-        finding: Text = "",
-        license: Text = "",
-        child_license: Text = "",
-        model: Text = "",
+        wanted: Wanted,
         page: Annotated[int, Query(ge=1, le=100_000)] = 1,
         form: Form = "html",
     ) -> Response:
-        wanted = _wanted(verdict, finding, license, child_license, model)
         return _answer(request, form, "audit", pages.audit(desk.bundle, wanted, page), "Audit", "audit")
 
     @router.get("/quality", summary="How good completion is, and disputed edges")
@@ -139,10 +149,6 @@ def _bundle_pages(desk: Desk) -> APIRouter:
         return _answer(request, form, "quality", pages.quality(desk.bundle), "Quality", "quality")
 
     return router
-
-
-def _wanted(*values: str) -> dict[str, str]:
-    return {name: value for name, value in zip(pages.FILTERS, values, strict=True) if value}
 
 
 def _store_pages(desk: Desk) -> APIRouter:
@@ -200,10 +206,8 @@ def _downloads(desk: Desk) -> APIRouter:
         return _attached(json.dumps(document, ensure_ascii=False, indent=2), f"{name}.cdx.json", "application/json")
 
     @router.get("/audit.csv", summary="Findings of the newest audit")
-    def audit_csv(
-        verdict: Text = "", finding: Text = "", license: Text = "", child_license: Text = "", model: Text = ""
-    ) -> Response:
-        rows = pages.filtered(desk.bundle, _wanted(verdict, finding, license, child_license, model))
+    def audit_csv(wanted: Wanted) -> Response:
+        rows = pages.filtered(desk.bundle, wanted)
         out = io.StringIO()
         writer = csv.DictWriter(out, FINDING, lineterminator="\n")
         writer.writeheader()
@@ -211,15 +215,13 @@ def _downloads(desk: Desk) -> APIRouter:
         return _attached(out.getvalue(), "audit.csv", "text/csv; charset=utf-8")
 
     @router.get("/audit.sarif", summary="Findings of the newest audit, SARIF 2.1.0")
-    def audit_sarif(
-        verdict: Text = "", finding: Text = "", license: Text = "", child_license: Text = "", model: Text = ""
-    ) -> Response:
+    def audit_sarif(wanted: Wanted) -> Response:
         bundle = desk.bundle
         run = bundle.report["audit"]["run"]
         if run is None:
             raise HTTPException(404, "the atlas was not audited yet")
         report = AuditReport(run["parameters"]["profile"], run["parameters"]["rules_version"], run["counts"]["models"])
-        rows = pages.filtered(bundle, _wanted(verdict, finding, license, child_license, model))
+        rows = pages.filtered(bundle, wanted)
         report.findings = [{**row, "path": [], "repair": None} for row in rows]
         return _attached(json.dumps(sarif(report), ensure_ascii=False), "audit.sarif", "application/sarif+json")
 

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from atlas_db.analysis.forest import Integers
-from atlas_db.analysis.read import Atlas, Progress, read_atlas
+from atlas_db.analysis.read import Atlas, read_atlas
 from atlas_db.analysis.report import SECTIONS, Options, analyse
 from atlas_db.dashboard.region import draw_region
 from atlas_db.dashboard.territory import SHARD, Territory, chart_territory
@@ -30,6 +30,7 @@ from atlas_db.store.statements import Statement, all_edges
 from atlas_db.terms import Status
 from gnn.scores import EVALUATIONS, kept_scores
 from ingest.runs import list_runs, now
+from ingest.stream import Progress
 
 VERSION = 2
 FOLDER = "dashboard"
@@ -42,10 +43,8 @@ MATCHES = 50_000
 """Matches of a search that are ranked."""
 _EDGE = ["child", "parent", "relation", "confidence"]
 _FINDING = ("finding", "verdict", "rule", "clause", "profile", "hops", "confidence")
-_LICENCES = {
-    label: Statement(f"UNWIND $ids AS id MATCH (n:{label} {{id: id}}) RETURN n.id AS id, n.license AS license")
-    for label in ("Model", "Dataset")
-}
+_LICENCES = Statement("UNWIND $ids AS id MATCH (d:Dataset {id: id}) RETURN d.id AS id, d.license AS license")
+PAGE = 5000
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def make(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bund
     progress("drawing the map", 0, 0)
     territory = chart_territory(atlas)
     progress("listing findings", 0, 0)
-    findings = _findings(store)
+    findings = _findings(store, atlas)
     runs = list_runs(store)
     largest = [label["id"] for label in territory.labels[:REGIONS]]
     report = {
@@ -156,25 +155,28 @@ def make(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bund
         "runs": runs,
     }
     folder = home / FOLDER / ensure_schema(store)
-    _write(folder, report, findings, territory)
-    return Bundle(folder, msgspec.json.decode(msgspec.json.encode(report)))
+    body = msgspec.json.encode(report)
+    _write(folder, body, report["map"], findings, territory)
+    return Bundle(folder, msgspec.json.decode(body))
 
 
-def _write(folder: Path, report: dict[str, Any], findings: list[dict[str, Any]], territory: Territory) -> None:
+def _write(
+    folder: Path, report: bytes, about: dict[str, Any], findings: list[dict[str, Any]], territory: Territory
+) -> None:
     fresh = folder.with_name(folder.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / "names").mkdir(parents=True)
     (fresh / "findings.json").write_bytes(msgspec.json.encode(findings))
     (fresh / "names.txt").write_text("\n".join(territory.names), encoding="utf-8")
     (fresh / "downloads.bin").write_bytes(territory.downloads.tobytes())
-    about = json.dumps(territory.describe(), ensure_ascii=False)
-    (fresh / "map.js").write_text(f'ATLAS.chart({about},"{territory.payload()}");\n', encoding="utf-8")
+    described = json.dumps(about, ensure_ascii=False)
+    (fresh / "map.js").write_text(f'ATLAS.chart({described},"{territory.payload()}");\n', encoding="utf-8")
     for number, start in enumerate(range(0, len(territory.names), SHARD)):
         names = json.dumps(territory.names[start : start + SHARD], ensure_ascii=False)
         (fresh / "names" / f"{number}.js").write_text(f"ATLAS.names({number},{names});\n", encoding="utf-8")
     for layer in territory.layers:
         territory.picture(layer, fresh / f"map-{layer.name}.png")
-    (fresh / "report.json").write_bytes(msgspec.json.encode(report))
+    (fresh / "report.json").write_bytes(report)
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -183,26 +185,23 @@ def _write(folder: Path, report: dict[str, Any], findings: list[dict[str, Any]],
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _findings(store: Store) -> list[dict[str, Any]]:
+def _findings(store: Store, atlas: Atlas) -> list[dict[str, Any]]:
+    models: dict[str, str | None] = dict(zip(atlas.graph.ids, atlas.first("license"), strict=True))
     rows: list[dict[str, Any]] = []
-    for target in _LICENCES:
+    for target in ("Model", "Dataset"):
         found = [
             {"model": model, "ancestor": ancestor, **dict(zip(_FINDING, values, strict=True))}
             for model, ancestor, *values in store.pages(all_edges("CONFLICTS_WITH", "Model", target, _FINDING))
         ]
-        below = _licences(store, "Model", {row["model"] for row in found})
-        above = _licences(store, target, {row["ancestor"] for row in found})
-        rows += [{**row, "license": above[row["ancestor"]], "child_license": below[row["model"]]} for row in found]
+        above = models if target == "Model" else _licences(store, sorted({row["ancestor"] for row in found}))
+        rows += [{**row, "license": above[row["ancestor"]], "child_license": models[row["model"]]} for row in found]
     rows.sort(key=lambda row: (row["verdict"] != "violation", -row["confidence"], row["model"], row["ancestor"]))
     return rows
 
 
-def _licences(store: Store, label: str, wanted: set[str]) -> dict[str, str | None]:
-    ids, said = sorted(wanted), {}
-    for start in range(0, len(ids), 5000):
-        page = store.read(_LICENCES[label], ids=ids[start : start + 5000])
-        said.update({row["id"]: row["license"] for row in page})
-    return said
+def _licences(store: Store, datasets: list[str]) -> dict[str, str | None]:
+    pages = (store.read(_LICENCES, ids=datasets[at : at + PAGE]) for at in range(0, len(datasets), PAGE))
+    return {row["id"]: row["license"] for page in pages for row in page}
 
 
 def _audit(atlas: Atlas, findings: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

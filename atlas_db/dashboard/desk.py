@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from atlas_db import errors
-from atlas_db.analysis.read import Progress
 from atlas_db.dashboard.bundle import Bundle, kept, key_of, make
 from atlas_db.errors import AtlasError, StoreUnavailableError
 from atlas_db.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.opening import open_store
+from ingest.stream import Progress
 
 LOOK_SECONDS = 20.0
 """How often it is looked whether runs came since."""

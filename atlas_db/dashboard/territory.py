@@ -305,10 +305,8 @@ def _known(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
 def _labels(atlas: Atlas, x: Integers, y: Integers) -> list[dict[str, Any]]:
     forest = atlas.forest
     place = forest.place
-    heads = np.flatnonzero((forest.parent < 0) & (forest.size > 1))
-    heads = heads[np.argsort(-forest.size[heads], kind="stable")][:LABELS]
     found = []
-    for head in heads:
+    for head in forest.largest(LABELS):
         cells = slice(int(place[head]), int(place[head] + forest.size[head]))
         found.append(
             {

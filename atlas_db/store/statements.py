@@ -189,12 +189,21 @@ def storage_order(place: str) -> tuple[str, int]:
 
 
 @cache
-def all_edges(rel: str, source: str, target: str, names: tuple[str, ...]) -> Statement:
-    """Both ends and chosen properties of all edges of a type, as rows of `page`."""
-    _check(rel, source, target, names)
+def all_edges(rel: str, source: str, target: str, names: tuple[str, ...], matching: tuple[str, ...] = ()) -> Statement:
+    """Both ends and chosen properties of all edges of a type, as rows of `page`.
+
+    Args:
+        rel: Relationship type.
+        source: Label of the start.
+        target: Label of the end.
+        names: Properties to return.
+        matching: Properties that must equal the parameters of their names.
+    """
+    _check(rel, source, target, (*names, *matching))
+    only = f" {{{', '.join(f'{name}: ${name}' for name in matching)}}}" if matching else ""
     values = ", ".join(["a.id", "b.id", *(f"r.{name}" for name in names)])
     return Statement(
-        f"MATCH (a:{source})-[r:{rel}]->(b:{target}) "
+        f"MATCH (a:{source})-[r:{rel}{only}]->(b:{target}) "
         f"WITH toInteger(rand() * 64) AS slice, [{values}] AS v RETURN slice, collect(v) AS page"
     )
 
