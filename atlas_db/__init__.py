@@ -1,1 +1,22 @@
-"""The atlas: the words, the store, the questions, the face."""
+"""atlas-db: an atlas of the world's machine-learning models as a graph you can query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atlas_db.api import Atlas, LineageView, chart, demo, fingerprint, open, run
+
+__all__ = ["Atlas", "LineageView", "chart", "demo", "fingerprint", "open", "run"]
+
+
+def __getattr__(name: str) -> object:
+    """Return a name of the Python interface; what it needs is imported with the first one."""
+    if name not in __all__:
+        raise AttributeError(f"module 'atlas_db' has no attribute {name!r}")
+    from atlas_db.extras import needs
+
+    needs("analysis")
+    from atlas_db import api
+
+    return getattr(api, name)

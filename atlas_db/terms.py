@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 SOFTWARE = "atlas-db"
 """Name that stands in user agents, file headers and reports."""
+
+Progress = Callable[[str, int, int], None]
+"""Told of a stage of long work, how much of it is done, and of how much (0 where unknown)."""
 
 UNKNOWN_DATE_FLOOR = "2022-03-02T23:29:05Z"
 """The Hub stamps repositories older than its date column with 2022-03-02T23:29:04Z (or :05); it means unknown."""

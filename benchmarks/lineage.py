@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.zoo.score import calibration_error, prints_of, read_truth, score
+from benchmarks.zoo.score import prints_of, read_truth, score
+from gnn.calibrate import calibration_error, reliability
+from gnn.plots import draw_curves
 from ingest.weights import greedy, mother
 from ingest.weights.chart import chart
 from ingest.weights.cluster import groups
@@ -33,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lineage", description=__doc__)
     parser.add_argument("zoos", type=Path, nargs="+")
     parser.add_argument("--truth", type=Path, help="truth of the only zoo, where it does not lie in it")
+    parser.add_argument("--plot", type=Path, help="PNG for the reliability curve of the chart with dates")
     options = parser.parse_args()
     totals: dict[str, list[tuple[int, int, int]]] = {}
     confidence: list[tuple[float, bool]] = []
@@ -50,10 +53,14 @@ def main() -> None:
         p, r, f = _f1(counts)
         low, high = _interval(counts)
         print(f"{name:32s} {p:.3f} {r:.3f} {f:.3f}  [{low:.3f}, {high:.3f}]")
-    print(f"\nECE of the chart with dates {calibration_error(confidence):.3f} over {len(confidence)} edges")
+    sure, right = np.array(confidence, float).T
+    print(f"\nECE of the chart with dates {calibration_error(sure, right, 10):.3f} over {len(confidence)} edges")
     for low in (0, 0.5, 0.7, 0.9, 0.97):
-        part = [right for sure, right in confidence if sure >= low]
-        print(f"confidence >= {low:.2f}: {np.mean(part):.3f} of {len(part)} right")
+        part = right[sure >= low]
+        print(f"confidence >= {low:.2f}: {part.mean():.3f} of {len(part)} right")
+    if options.plot:
+        curve = reliability(sure, right)
+        draw_curves({f"{len(sure):,} edges": curve}, "lineage from weights, with dates", options.plot)
 
 
 def _ours(

@@ -105,3 +105,10 @@ def conformal(truth: Doubles, coverage: float = 0.9) -> float:
 def normalised(scores: Doubles, places: Integers, models: int) -> Doubles:
     """Return scores over the sum of each model's scores."""
     return np.asarray(scores / np.maximum(np.bincount(places, scores, models)[places], 1e-12))
+
+
+def reliability(sure: Doubles, right: Doubles, bins: int = 10) -> list[tuple[float, float, int]]:
+    """Return mean confidence, share right and number of models in bins of equal width."""
+    at = np.minimum((sure * bins).astype(np.int64), bins - 1)
+    table: list[int] = np.unique(at).tolist()
+    return [(float(sure[at == b].mean()), float(right[at == b].mean()), int((at == b).sum())) for b in table]

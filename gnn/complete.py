@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -13,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from atlas_db.schema import SCHEMA
+from atlas_db.terms import Progress
 from gnn.around import Around, Query, Table
+from gnn.claims import Prediction
 from gnn.graph import Graph, Integers, Ragged
-from gnn.learn import VERSION, Completer, Progress, Ranked, learn
-from gnn.tasks import HAS_PARENT, Task, lacking, lineage_shown
+from gnn.learn import Completer, Ranked, learn
+from gnn.tasks import HAS_PARENT, VERSION, Task, lacking, lineage_shown
 from gnn.tokens import known_words
 
 MOST = {"datasets": 20, "base_model": 10}
@@ -24,66 +25,6 @@ MOST = {"datasets": 20, "base_model": 10}
 REASONS = 3
 CHECKPOINTS = "completion"
 """Folder of checkpoints in the home folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One value predicted for one model.
-
-    Attributes:
-        model: Row of the model.
-        attribute: Its attribute.
-        value: As the Hub declares it; an id of the graph for `base_model`.
-        confidence: Calibrated, 0..1; of a parent given that there is one.
-        root_probability: That there is no parent at all; only of `base_model`.
-        reasons: Groups that declare the value and how many of how many do, the most telling first.
-    """
-
-    model: int
-    attribute: str
-    value: str
-    confidence: float
-    root_probability: float | None
-    reasons: dict[str, tuple[int, int]]
-
-    def line(self, graph: Graph) -> dict[str, Any]:
-        """Return the prediction as a line of JSON holds it."""
-        plain: dict[str, Any] = {
-            "model_id": graph.ids[self.model],
-            "attribute": self.attribute,
-            "value": self.value,
-            "confidence": round(self.confidence, 6),
-        }
-        if self.root_probability is not None:
-            plain["root_probability"] = round(self.root_probability, 6)
-        return plain
-
-
-@dataclass(slots=True)
-class Completion:
-    """What a run did, an attribute each.
-
-    Attributes:
-        run_id: The run that wrote it; empty for a dry run.
-        asked: Models that lack the attribute.
-        predicted: Of these, those predicted at or above the threshold.
-        thresholds: Confidence from which a value is written.
-        trained: Attributes that were learnt in this run; the others came from checkpoints.
-        skipped: Attributes with too little to learn from, and why.
-        written: Claims written.
-    """
-
-    run_id: str = ""
-    asked: dict[str, int] = field(default_factory=dict)
-    predicted: dict[str, int] = field(default_factory=dict)
-    thresholds: dict[str, float] = field(default_factory=dict)
-    trained: list[str] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-    written: int = 0
-
-    def counts(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        return asdict(self)
 
 
 class Atelier:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from atlas_db.errors import CompletionError
+from atlas_db.terms import Progress
 from gnn.around import NET, Around, Flags, Query
 from gnn.baselines import BASELINES, Answer
-from gnn.calibrate import calibration_error
+from gnn.calibrate import calibration_error, reliability
 from gnn.graph import Doubles, Graph, Integers, days
 from gnn.groups import nth_parent, roots
-from gnn.learn import Completer, Progress, Ranked, is_true, learn
+from gnn.learn import Completer, Ranked, is_true, learn
 from gnn.scores import Scores
 from gnn.tasks import Task, lineage_shown, values_of
 from gnn.tokens import known_words
@@ -222,10 +221,3 @@ def interval(around: Around, query: Query, difference: Doubles, seed: int = 1) -
         means[place] = np.dot(drawn, sums) / np.maximum(np.dot(drawn, counts), 1)
     low, high = (float(np.quantile(means, part)) for part in (0.025, 0.975))
     return round(float(difference.mean()), 4), round(low, 4), round(high, 4)
-
-
-def reliability(sure: Doubles, right: Doubles, bins: int = 10) -> list[tuple[float, float, int]]:
-    """Return mean confidence, share right and number of models in bins of equal width."""
-    at = np.minimum((sure * bins).astype(np.int64), bins - 1)
-    table: Sequence[int] = np.unique(at).tolist()
-    return [(float(sure[at == b].mean()), float(right[at == b].mean()), int((at == b).sum())) for b in table]

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from atlas_db.errors import CompletionError
 from atlas_db.files import write_whole
+from atlas_db.terms import Progress
 from gnn.around import NEAR, Around, Flags, Query, Table, Voice
 from gnn.calibrate import Calibration, calibration_error, conformal, isotonic, normalised, threshold
 from gnn.echo import Echo
@@ -25,8 +26,8 @@ from gnn.graph import Doubles, Integers
 from gnn.linear import Linear
 from gnn.net import Feeder, Net, fit, predict
 from gnn.ranker import Ranker
+from gnn.tasks import VERSION
 
-VERSION = "complete@2"
 LAG = 61.0
 """Days: an example sees what was declared up to some moment in so many days before it, as a new model will be."""
 BLOCK = 120.0
@@ -42,7 +43,6 @@ CLASSES, LEAST_USES = 4000, 3
 FEWEST = 40
 """Declarations below which nothing is learnt."""
 CHUNK = 20_000
-Progress = Callable[[str, int, int], None]
 
 
 class Ranked(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 
 from atlas_db.schema import SCHEMA
 from atlas_db.store.offline import OfflineFiles
-from atlas_db.terms import RecordKind, RunKind
+from atlas_db.terms import Progress, RecordKind, RunKind
 from ingest import runs
 from ingest.hub.snapshot import find, repeated_ids
 from ingest.merge import Props, merge_claims, merge_node, parent_statements
@@ -17,7 +17,7 @@ from ingest.normalise.names import ModelFacts
 from ingest.relink import edge_props, placeholders, testimony_props
 from ingest.report import LoadReport, RejectFile
 from ingest.resolve import ParentStatement, fuse_all, resolve_all
-from ingest.stream import LoadOptions, Progress, RecordStream
+from ingest.stream import LoadOptions, RecordStream
 from ingest.write import LABELS, TARGETS, value_node
 
 Claims = dict[tuple[str, str], Props]

@@ -20,7 +20,7 @@ from atlas_db.records import HubRecord
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_nodes, count_nodes, indexes
-from atlas_db.terms import RecordKind, RunKind
+from atlas_db.terms import Progress, RecordKind, RunKind
 from ingest import runs
 from ingest.hub.cards import CardFile
 from ingest.hub.snapshot import SourceFile, find
@@ -29,7 +29,7 @@ from ingest.normalise.names import ModelFacts
 from ingest.relink import read_facts, relink
 from ingest.report import LoadReport, RejectFile, timed
 from ingest.resolve import ParentStatement
-from ingest.stream import LoadOptions, Progress, RecordStream
+from ingest.stream import LoadOptions, RecordStream
 from ingest.undo import UndoFile
 from ingest.write import LABELS, Creator, Entry, Upserter
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from atlas_db.errors import InputError, RecordError, UsageError
 from atlas_db.records import HubRecord, Reject
-from atlas_db.terms import RecordKind
+from atlas_db.terms import Progress, RecordKind
 from ingest.hub.cards import CardFile
 from ingest.hub.records import decode
 from ingest.hub.snapshot import SourceFile, newest_date, read
 from ingest.report import MAX_KEPT, LoadReport, RejectFile
 
-Progress = Callable[[str, int, int], None]
-"""Called with stage, done, total (0 where unknown)."""
 TICK_ROWS = 2000
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from atlas_db.analysis.words import drift
+from atlas_db.analysis.words import as_text, drift
 from atlas_db.lineage import properties_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
@@ -120,7 +120,7 @@ def compare(store: Store, left: str, right: str, cards: Mapping[str, str]) -> Co
     """
     a, b = traits_of(store, left), traits_of(store, right)
     traits = [Trait(name, a[name], b[name], _verdict(name, a[name], b[name])) for name in (*SINGLE, *SETS)]
-    texts = [_text(each) for each in (a, b)]
+    texts = [as_text(each) for each in (a, b)]
     bodies = [cards.get(name, "")[:LONGEST] for name in (left, right)]
     similarity = {"metadata": Levenshtein.normalized_similarity(*texts)}
     if all(bodies):
@@ -138,14 +138,6 @@ def _verdict(name: str, left: object, right: object) -> str:
     if not left or not right:
         return "dropped" if left else "gained"
     return "differs"
-
-
-def _text(traits: Mapping[str, Any]) -> str:
-    lines = []
-    for name, value in traits.items():
-        if value not in (None, []):
-            lines.append(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
-    return "\n".join(lines)
 
 
 def spans(left: str, right: str) -> list[Span]:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from atlas_db.analysis.forest import Integers
 from atlas_db.analysis.read import Atlas
 from atlas_db.analysis.tables import Table
 from atlas_db.terms import Relation
+from gnn.graph import Integers
 
 BUCKETS = (1, 2, 3, 4, 5, 10, 100, 1000, 10_000)
 BRANCHES = 50

@@ -9,9 +9,10 @@ from rapidfuzz.distance import Levenshtein
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-from atlas_db.analysis.forest import Integers
 from atlas_db.analysis.read import Atlas
 from atlas_db.analysis.tables import Floats
+from atlas_db.analysis.words import as_text
+from gnn.graph import Integers
 
 TRAITS = ("license", "pipeline_tag", "library_name", "model_type", "language", "datasets", "paper", "tags")
 """What counts as a model's metadata. The names of its parents do not: siblings share them by construction."""
@@ -48,12 +49,8 @@ def levenshtein(left: Sequence[str], right: Sequence[str]) -> Floats:
 
 def metadata_text(atlas: Atlas, row: int) -> str:
     """Return a model's metadata as one text, a trait a line (paper 001, figure 4)."""
-    lines = []
-    for trait in TRAITS:
-        names, held = atlas.graph.columns[trait]
-        if values := [names[value] for value in held.of(row)]:
-            lines.append(f"{trait}: {', '.join(values)}")
-    return "\n".join(lines)
+    columns = {trait: atlas.graph.columns[trait] for trait in TRAITS}
+    return as_text({trait: [names[value] for value in held.of(row)] for trait, (names, held) in columns.items()})
 
 
 def card_terms(texts: Sequence[str]) -> sparse.csr_array:

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from atlas_db.analysis.forest import Integers
 from atlas_db.analysis.read import Atlas
 from atlas_db.analysis.tables import Table, counts, ratio_interval
 from atlas_db.analysis.words import ENGLISH, MACHINE_WRITTEN, MULTILINGUAL, Terms, drift, terms_of
+from gnn.graph import Integers
 
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
 MANY = ("language", "datasets")

@@ -11,12 +11,11 @@ import pandas as pd
 from scipy import sparse
 
 from atlas_db.analysis.cards import newest_cards
-from atlas_db.analysis.forest import Forest, Integers, plant
+from atlas_db.analysis.forest import Forest, plant
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import all_edges
-from atlas_db.terms import Source, Status
-from gnn.graph import MANY, OLDEST, Graph, days, read_graph
-from ingest.stream import Progress
+from atlas_db.terms import Progress, Source, Status
+from gnn.graph import MANY, OLDEST, Graph, Integers, days, read_graph
 
 CLAIMS = {
     "license": ("HAS_LICENSE", "License"),

@@ -14,7 +14,7 @@ from atlas_db.analysis.regions import regions
 from atlas_db.analysis.similarity import SAMPLE, similarity
 from atlas_db.analysis.tables import Table
 from atlas_db.errors import UsageError
-from ingest.stream import Progress
+from atlas_db.terms import Progress
 
 SECTIONS = ("tables", "growth", "coverage", "families", "mutation", "similarity", "regions", "findings")
 

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from atlas_db.analysis.forest import Integers
 from atlas_db.analysis.likeness import card_terms, cosine, levenshtein, metadata_text, terms, weighted
 from atlas_db.analysis.read import Atlas
 from atlas_db.analysis.tables import Floats, Table, ratio_interval
+from gnn.graph import Integers
 
 SAMPLE = 20_000
 CARDS = 2_000

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from atlas_db.analysis.forest import Integers
+from gnn.graph import Integers
 
 Floats = npt.NDArray[np.float64]
 REPLICATES = 200

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
 from atlas_db.catalogue import Family, catalogue
 
@@ -84,3 +86,12 @@ MACHINE_WRITTEN = frozenset({"generated_from_trainer", "generated_from_keras_cal
 """Tags that the tools which write a card set with it."""
 ENGLISH = "en"
 MULTILINGUAL = "multilingual"
+
+
+def as_text(traits: Mapping[str, Any]) -> str:
+    """Return traits as one text, a trait a line; those without a value are left out (paper 001, figure 4)."""
+    lines = []
+    for name, value in traits.items():
+        if value not in (None, []):
+            lines.append(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+    return "\n".join(lines)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, needs, opened, settings_for, shown_progress
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
 from atlas_db.errors import UsageError
+from atlas_db.extras import needs
 
 if TYPE_CHECKING:
     from atlas_db.analysis.tables import Table
@@ -41,7 +42,7 @@ def analyse(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Analyse the atlas."""
-    needs("analysis", "pandas", "rapidfuzz", "sklearn")
+    needs("analysis")
     from atlas_db.analysis.read import read_atlas
     from atlas_db.analysis.report import SECTIONS, Options, check_sections
     from atlas_db.analysis.report import analyse as analyse_atlas

@@ -35,10 +35,6 @@ Examples:
 
   atlas-db audit --all
 """
-COLUMNS = (
-    "model", "ancestor", "finding", "verdict", "rule", "license", "child_license", "relation", "confidence", "hops",
-    "clause", "source", "repair",
-)  # fmt: skip
 _STYLES = {Verdict.VIOLATION: "bold red", Verdict.REVIEW: "yellow", Verdict.UNKNOWN: "dim"}
 
 
@@ -127,6 +123,8 @@ def _write(report: AuditReport, form: AuditFormat, files: dict[str, str], *, sum
         case AuditFormat.SARIF:
             write_json(sarif(report, files))
         case AuditFormat.CSV:
+            from atlas_db.licenses.audit import COLUMNS
+
             write_rows(COLUMNS, report.findings, Format.CSV)
         case AuditFormat.QUIET:
             for name in dict.fromkeys(row["model"] for row in report.findings if _flagged(row)):

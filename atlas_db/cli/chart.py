@@ -51,6 +51,7 @@ def chart(
 ) -> None:
     """Chart lineage."""
     from ingest.weights.chart import chart as chart_prints
+    from ingest.weights.edges import write_edges
     from ingest.weights.reread import Rereader
     from ingest.weights.table import read_prints
 
@@ -65,7 +66,7 @@ def chart(
         )
     edges = [edge for edge in edges if edge.confidence >= min_confidence]
     if out is not None:
-        _write(edges, out)
+        write_edges(edges, out)
     counts: dict[str, Any] = {}
     if store is not None:
         from ingest.weights.witness import write_chart
@@ -74,14 +75,6 @@ def chart(
         with opened(settings) as graph:
             counts = write_chart(graph, home_of(settings), list(known.values()), edges, dry_run=dry_run)
     _show(edges, len(known), counts, form)
-
-
-def _write(edges: list[Edge], out: Path) -> None:
-    import msgspec
-
-    from atlas_db.files import write_whole
-
-    write_whole(out, b"".join(msgspec.json.encode(edge) + b"\n" for edge in edges))
 
 
 def _show(edges: list[Edge], models: int, counts: dict[str, Any], form: Format) -> None:

@@ -6,14 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
 from atlas_db.cli.output import Format, errors, progress_bar, write_json
-from atlas_db.errors import AtlasError, UsageError
+from atlas_db.errors import AtlasError
 from atlas_db.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -59,16 +58,6 @@ def opened(settings: Settings) -> Iterator[Store]:
         yield store
 
 
-def needs(extra: str, *modules: str) -> None:
-    """See that an extra's packages are installed.
-
-    Raises:
-        UsageError: One is not.
-    """
-    if missing := [name for name in modules if find_spec(name) is None]:
-        raise UsageError(f"{missing[0]} is not installed", hint=f"pip install 'model-atlas-db[{extra}]'")
-
-
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
@@ -82,6 +71,9 @@ def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
 
         def show(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
+                # Bars of stages that are over make room.
+                for name in [name for name, task in tasks.items() if bar.tasks[bar.task_ids.index(task)].finished]:
+                    bar.remove_task(tasks.pop(name))
                 tasks[stage] = bar.add_task(stage, total=total or None)
             bar.update(tasks[stage], completed=done, total=total or None)
 

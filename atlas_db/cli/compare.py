@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, needs, opened, settings_for
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
 from atlas_db.cli.output import Format, console, say, write_json, write_rows
+from atlas_db.extras import needs
 
 if TYPE_CHECKING:
     from atlas_db.analysis.compare import Comparison, Span
@@ -34,7 +35,7 @@ def compare(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Compare two models."""
-    needs("analysis", "pandas", "rapidfuzz", "sklearn")
+    needs("analysis")
     from atlas_db.analysis.cards import newest_cards
     from atlas_db.analysis.compare import compare as compare_models
 

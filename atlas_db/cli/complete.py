@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, needs, opened, settings_for, shown_progress
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, errors, say, write_json, write_rows
 from atlas_db.errors import UsageError
+from atlas_db.extras import needs
 
 if TYPE_CHECKING:
-    from gnn.complete import Completion
+    from gnn.claims import Completion
 
 HELP = """Complete missing licences, tasks, libraries, languages, datasets and parents.
 
@@ -55,7 +56,7 @@ def complete(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Complete what is missing."""
-    needs("gnn", "torch", "lightgbm")
+    needs("gnn")
     from gnn.tasks import tasks_of
 
     asked = [name.strip() for name in (attributes or "").split(",") if name.strip() not in ("", "all")]
@@ -77,6 +78,7 @@ def complete(
         precision=precision,
         dry_run=dry_run,
         retrain=retrain,
+        strict=bool(asked),
     )
     with opened(settings) as graph, shown_progress() as progress:
         report = complete_and_write(graph, home_of(settings), options, progress)

@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 
-from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, needs, opened, settings_for, shown_progress
+from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import say
 from atlas_db.errors import UsageError
+from atlas_db.extras import needs
 from atlas_db.settings import Settings
 
 HELP = """Show the atlas in the browser: map, regions, models, ecosystem, audit, quality, runs.
@@ -43,7 +44,7 @@ def dashboard(
     store: StoreOption = None,
 ) -> None:
     """Serve or export the dashboard."""
-    needs("dashboard", "fastapi", "jinja2", "pandas", "PIL", "plotly", "rapidfuzz", "sklearn", "uvicorn")
+    needs("dashboard")
     settings = settings_for(store)
     home_of(settings)
     if export is not None:
@@ -53,14 +54,11 @@ def dashboard(
 
 
 def _export(settings: Settings, out: Path, models: int) -> None:
-    from atlas_db.dashboard.bundle import kept, key_of, make
+    from atlas_db.dashboard.bundle import current
     from atlas_db.dashboard.export import export
 
     with opened(settings) as graph, shown_progress() as progress:
-        bundle = kept(graph, settings.home)
-        if bundle is None or bundle.report["key"] != key_of(graph):
-            bundle = make(graph, settings.home, progress)
-        counts = export(graph, bundle, out, models, progress)
+        counts = export(graph, current(graph, settings.home, progress), out, models, progress)
     say(f"{out / 'index.html'}: {counts['pages']:,} pages in {counts['files']:,} files")
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_db.cli.common import FormatOption, guarded, needs, opened, settings_for
+from atlas_db.cli.common import FormatOption, guarded, opened, settings_for
 from atlas_db.cli.output import Format, errors, say, write_json, write_line, write_rows
 from atlas_db.errors import InputError, RecordError, UsageError
+from atlas_db.extras import needs
 
 if TYPE_CHECKING:
     from atlas_db.analysis.differ import Difference, Facts
@@ -41,7 +42,7 @@ def diff(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Compare two snapshots."""
-    needs("analysis", "pandas", "rapidfuzz", "sklearn")
+    needs("analysis")
     from atlas_db.analysis.differ import difference
 
     _show(difference(_facts(before), _facts(after)), form)

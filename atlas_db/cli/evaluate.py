@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, needs, opened, settings_for, shown_progress
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, draw, say, write_json, write_rows
 from atlas_db.errors import UsageError
+from atlas_db.extras import needs
 
 if TYPE_CHECKING:
     from gnn.scores import Scores
@@ -45,7 +46,7 @@ def evaluate(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Evaluate completion."""
-    needs("gnn", "torch", "lightgbm")
+    needs("gnn")
     from gnn.tasks import tasks_of
 
     chosen = SPLITS if splits == "all" else tuple(part.strip() for part in splits.split(","))

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, needs, opened, settings_for, shown_progress
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_rows
+from atlas_db.extras import needs
 
 HELP = """Explain what is predicted of a model: candidates, what speaks for the first, and who is around.
 
@@ -31,40 +32,18 @@ def explain(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Explain a prediction."""
-    needs("gnn", "torch", "lightgbm")
-    from atlas_db.store.opening import ensure_schema
-    from gnn.graph import read_graph, rows_of
-    from gnn.tasks import tasks_of
+    needs("gnn")
+    from atlas_db.explain import explain_model
 
     settings = settings_for(store)
-    (task,) = tasks_of([attribute])
     with opened(settings) as graph, shown_progress() as progress:
-        whole = read_graph(graph)
-        (row,) = rows_of(whole, [model])
-        from gnn.complete import CHECKPOINTS, Atelier
-        from gnn.explain import explain as explain_row
-
-        folder = home_of(settings) / CHECKPOINTS / ensure_schema(graph)
-        found = explain_row(Atelier(whole, folder, progress=progress), task, int(row))
-        if attribute == "license":
-            found["inherited"] = _inherited(graph, model)
+        found = explain_model(graph, home_of(settings), model, attribute, progress)
     if form is Format.HUMAN:
         _show(found)
     elif form is Format.JSON:
         write_json(found)
     else:
         write_rows(("value", "confidence"), found["candidates"], form)
-
-
-def _inherited(graph: Any, model: str) -> list[dict[str, Any]]:  # noqa: ANN401
-    """What the audit finds upstream, whatever the author declares."""
-    from atlas_db.licenses.audit import AuditOptions, audit_models
-
-    report = audit_models(graph, [model], AuditOptions("default", 0.0, None), [])
-    return [
-        {"ancestor": row["ancestor"], "license": row["license"], "verdict": row["verdict"], "clause": row["clause"]}
-        for row in (*report.findings, *report.obligations)
-    ]
 
 
 def _show(found: dict[str, Any]) -> None:

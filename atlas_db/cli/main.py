@@ -23,6 +23,7 @@ from atlas_db.cli import (
     lineage,
     load,
     query,
+    run,
     runs,
     schema,
     status,
@@ -42,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo", help=demo.HELP)(demo.demo)
+app.command("run", help=run.HELP)(run.run)
 app.command("load", help=load.HELP)(load.load)
 app.command("fetch", help=fetch.HELP)(fetch.fetch)
 app.command("fingerprint", help=fingerprint.HELP)(fingerprint.fingerprint)

@@ -17,7 +17,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from atlas_db.analysis.forest import Integers
 from atlas_db.analysis.read import Atlas, read_atlas
 from atlas_db.analysis.report import SECTIONS, Options, analyse
 from atlas_db.dashboard.region import draw_region
@@ -27,10 +26,10 @@ from atlas_db.schema import SCHEMA
 from atlas_db.store.bolt import Store
 from atlas_db.store.opening import ensure_schema
 from atlas_db.store.statements import Statement, all_edges
-from atlas_db.terms import Status
+from atlas_db.terms import Progress, Status
+from gnn.graph import Integers
 from gnn.scores import EVALUATIONS, kept_scores
 from ingest.runs import list_runs, now
-from ingest.stream import Progress
 
 VERSION = 2
 FOLDER = "dashboard"
@@ -116,6 +115,16 @@ def kept(store: Store, home: Path) -> Bundle | None:
     except FileNotFoundError:
         return None
     return Bundle(folder, report) if report.get("version") == VERSION else None
+
+
+def current(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bundle:
+    """Return a bundle that all runs went into, counted now where there is none.
+
+    Raises:
+        CompletionError: The store holds no models.
+    """
+    found = kept(store, home)
+    return found if found is not None and found.report["key"] == key_of(store) else make(store, home, progress)
 
 
 def make(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bundle:

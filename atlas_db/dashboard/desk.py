@@ -15,7 +15,7 @@ from atlas_db.errors import AtlasError, StoreUnavailableError
 from atlas_db.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.opening import open_store
-from ingest.stream import Progress
+from atlas_db.terms import Progress
 
 LOOK_SECONDS = 20.0
 """How often it is looked whether runs came since."""

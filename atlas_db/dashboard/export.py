@@ -13,7 +13,7 @@ from atlas_db.dashboard.bundle import Bundle
 from atlas_db.dashboard.render import Exported, file_of, plotly_file, render
 from atlas_db.errors import UsageError
 from atlas_db.store.bolt import Store
-from ingest.stream import Progress
+from atlas_db.terms import Progress
 
 MARK = "atlas-db-export"
 """File that tells an export from a folder that holds something else."""

@@ -7,7 +7,7 @@ from typing import Any
 
 # Okabe & Ito's colours as far as they stand out on white and on black.
 INK = ("#0072b2", "#d55e00", "#009e73", "#b0568f", "#7f7f7f")
-SOURCES = ("#009e73", "#d55e00", "#b0568f", "#9aa3b2")
+SOURCES = ("#009e73", "#d55e00", "#b0568f", "#7a8494")
 Rows = Sequence[Mapping[str, Any]]
 Figure = dict[str, Any]
 
@@ -127,7 +127,7 @@ def reliability(scores: Rows) -> Figure:
     """Return confidence against the share that was right, one curve a view."""
     diagonal = {
         "type": "scatter", "mode": "lines", "x": [0, 1], "y": [0, 1], "name": "perfect",
-        "line": {"dash": "dot", "color": "#9aa3b2"},
+        "line": {"dash": "dot", "color": "#7a8494"},
     }  # fmt: skip
     curves = [
         {
@@ -144,3 +144,29 @@ def reliability(scores: Rows) -> Figure:
     ]
     axes = [{"title": {"text": text}, "range": [0, 1], "tickformat": ".0%"} for text in ("confidence", "share right")]
     return _figure([diagonal, *curves], xaxis=axes[0], yaxis=axes[1], height=380)
+
+
+COMPARED = ("ships", "trees", "network alone", "back-off chain", "label propagation")
+"""Methods whose coverage is drawn: ours, its parts, and what a vote can do."""
+
+
+def coverage_curves(view: Mapping[str, Any]) -> Figure:
+    """Return how often methods are right on their surest models, from half of them to all; of one view."""
+    curves = []
+    methods = [row for name in COMPARED for row in view["rows"] if row["method"] == name and "accuracy" in row]
+    for at, row in enumerate(methods):
+        shares = {int(key.split()[1]) / 100: row[key] for key in row if key.startswith("at ")}
+        points = sorted({**shares, 1.0: row["accuracy"]}.items())
+        curves.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": row["method"],
+                "x": [share for share, _ in points],
+                "y": [right for _, right in points],
+                "line": {"color": INK[at], "dash": "solid" if at == 0 else "dash"},
+                "marker": {"symbol": at},
+            }
+        )
+    across = {"title": {"text": "share of models answered, the surest first"}, "tickformat": ".0%"}
+    return _figure(curves, xaxis=across, yaxis={"title": {"text": "share right"}, "tickformat": ".0%"}, height=380)

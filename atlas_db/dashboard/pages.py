@@ -291,6 +291,9 @@ def quality(bundle: Bundle) -> Page:
     for name, group in groups.items():
         if any(each["reliability"] for each in group):
             drawn[name] = figures.reliability(group)
+        for each in group:
+            if any("accuracy" in row for row in each["rows"]):
+                drawn[f"{name}, {each['view']}"] = figures.coverage_curves(each)
     return {
         "coverage": coverage,
         "evaluations": groups,

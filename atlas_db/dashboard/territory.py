@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from atlas_db.analysis.forest import Integers
 from atlas_db.analysis.read import Atlas
 from atlas_db.analysis.words import Terms, terms_of
 from atlas_db.terms import Relation, Status, Verdict
+from gnn.graph import Integers
 
 Bytes = npt.NDArray[np.uint8]
 LABELS = 60
@@ -30,7 +30,7 @@ PICTURE = 1600
 NONE = "none declared"
 # Okabe & Ito's eight colours, which hold for colour-blind readers, and greys for what is missing.
 INK = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#7a5195", "#8c6d31", "#63b7af")
-MISSING, REST = "#3a4250", "#8a93a3"
+GROUND, MISSING, REST = "#0e1116", "#3a4250", "#8a93a3"
 RED, AMBER, GREEN, BLUE = "#d55e00", "#e69f00", "#009e73", "#56b4e9"
 
 
@@ -141,7 +141,7 @@ class Territory:
     def picture(self, layer: Layer, file: Path) -> None:
         """Draw one layer as a PNG."""
         ink = np.array([_rgb(colour) for _, colour in layer.legend], np.uint8)
-        canvas = np.full((self.height, self.width, 3), _rgb("#0e1116"), np.uint8)
+        canvas = np.full((self.height, self.width, 3), _rgb(GROUND), np.uint8)
         linked = np.append(self.depth[1:] > 0, False) | (self.depth > 0)
         family = np.cumsum((self.depth == 0) & linked) % 2
         # Neighbouring families differ in shade; models alone do not.

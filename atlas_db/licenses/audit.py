@@ -17,10 +17,14 @@ from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, RuleBook, rule_book
 from atlas_db.licenses.suppressions import Suppression, read_suppressions
 from atlas_db.lineage import not_found
 from atlas_db.store.bolt import Store
-from atlas_db.terms import Verdict
-from ingest.stream import Progress
+from atlas_db.terms import Progress, Verdict
 
 DISCLAIMER = "This is no legal advice. It reads what publishers declared, by rules that are named with their sources."
+COLUMNS = (
+    "model", "ancestor", "finding", "verdict", "rule", "license", "child_license", "relation", "confidence", "hops",
+    "clause", "source", "repair",
+)  # fmt: skip
+"""Columns of findings, where they are a table."""
 TICK = 20_000
 
 

@@ -20,11 +20,10 @@ from atlas_db.schema import SCHEMA
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_nodes, clear_edges, create_edges, set_nodes
-from atlas_db.terms import RunKind
+from atlas_db.terms import Progress, RunKind
 from ingest import runs
 from ingest.normalise.licences import canonical
 from ingest.report import timed
-from ingest.stream import Progress
 
 _VERDICT = ("audit_verdict", "audit_findings", "audit_run_id")
 _FINDING = ("finding", "verdict", "rule", "clause", "hops", "confidence")

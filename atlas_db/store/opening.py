@@ -11,9 +11,12 @@ from atlas_db.schema import SCHEMA
 from atlas_db.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.engines import ENGINES, Engine
+from atlas_db.store.keeper import read_or_make_secret
 from atlas_db.store.local import open_local
 from atlas_db.store.statements import Statement, constraints
 
+DEMO = "demo"
+"""Address of the demo's own store, on the local engine."""
 _READ_ATLAS = Statement("MATCH (a:Atlas {id: 'atlas'}) RETURN a.schema_version AS version, a.store_id AS store_id")
 _WRITE_ATLAS = Statement(
     "MERGE (a:Atlas {id: 'atlas'}) SET a.schema_version = $version, a.store_id = coalesce(a.store_id, $store_id)"
@@ -22,10 +25,20 @@ _WRITE_ATLAS = Statement(
 
 def local_place(settings: Settings) -> tuple[Engine, Path] | None:
     """Return engine and data directory where the address names a local engine, else None."""
+    if settings.store == DEMO:
+        return ENGINES["local"], settings.home / "stores" / DEMO
     name, _, folder = settings.store.partition(":")
     if name not in ENGINES:
         return None
     return ENGINES[name], (Path(folder).expanduser().resolve() if folder else settings.home / "stores" / name)
+
+
+def credentials(settings: Settings) -> tuple[str, str]:
+    """Return name and password of the store that the settings name; of a local engine, those that it made itself."""
+    place = local_place(settings)
+    if place is None:
+        return settings.user, settings.password
+    return place[0].user, read_or_make_secret(place[1])
 
 
 def connect(settings: Settings) -> Store:
@@ -47,7 +60,8 @@ def connect(settings: Settings) -> Store:
         )
     if "://" not in settings.store:
         raise UsageError(
-            f"{settings.store!r} names no store", hint="Use local[:DIR], neo4j-local[:DIR], bolt://… or neo4j+s://…"
+            f"{settings.store!r} names no store",
+            hint="Use local[:DIR], neo4j-local[:DIR], demo, bolt://… or neo4j+s://…",
         )
     store = Store(settings.store, user=settings.user, password=settings.password, database=settings.database)
     with ExitStack() as unless_open:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ingest.weights.batch import find_models, fingerprint_all
 from ingest.weights.edges import Edge, family_of
 from ingest.weights.fingerprint import Fingerprint
@@ -129,13 +127,3 @@ def rand_index(first: Sequence[str], second: Sequence[str]) -> float:
     expected = ones * others / max(whole, 1)
     most = (ones + others) / 2
     return 1.0 if most == expected else (pairs - expected) / (most - expected)
-
-
-def calibration_error(confidence: Sequence[tuple[float, bool]], bins: int = 10) -> float:
-    """Return the expected calibration error over equal-width bins (Naeini et al. 2015)."""
-    table = np.array(confidence, float)
-    place = np.minimum((table[:, 0] * bins).astype(int), bins - 1)
-    return float(sum(
-        abs(table[place == b, 0].mean() - table[place == b, 1].mean()) * (place == b).mean()
-        for b in range(bins) if (place == b).any()
-    ))  # fmt: skip

@@ -21,7 +21,7 @@ import zstandard
 
 from atlas_db.errors import HubError, UsageError
 from atlas_db.files import write_whole
-from atlas_db.terms import SOFTWARE
+from atlas_db.terms import SOFTWARE, Progress
 from ingest.hub.snapshot import SNAPSHOT_FILE, fetched_date
 
 STATE_FILE = "fetch.state"
@@ -43,7 +43,6 @@ _LEFT = re.compile(r"r=(\d+)\s*;\s*t=(\d+)")
 _QUOTA = re.compile(r"q=(\d+)")
 
 Sleep = Callable[[float], None]
-Progress = Callable[[str, int, int], None]
 
 
 class FetchState(msgspec.Struct):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from atlas_db.errors import AtlasError, InputError, WeightsError
+from atlas_db.terms import Progress
 from ingest.weights.fingerprint import Fingerprint, fingerprint
 from ingest.weights.folder import PICKLES
 from ingest.weights.model import OpenModel, open_model
@@ -30,7 +31,6 @@ FEW = 16
 CHECKPOINT = 64
 """Models after which what is done so far is on disk."""
 _WEIGHTS = (".safetensors", ".gguf", *PICKLES)
-Progress = Callable[[str, int, int], None]
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from atlas_db.terms import Relation
+from atlas_db.terms import Progress, Relation
 from ingest.weights.attach import attach
 from ingest.weights.cluster import LINKED, components, groups, linked
 from ingest.weights.copies import Copy
@@ -18,7 +18,6 @@ from ingest.weights.merges import Merge
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Choice, Tree
 
-Progress = Callable[[str, int, int], None]
 SWEEPS = 3
 SURE, EITHER = 0.99, 0.5
 """Confidence of a duplicate whose dates say which came first, and of one where nothing does."""

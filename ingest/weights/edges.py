@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from atlas_db.files import write_whole
 from atlas_db.terms import Relation
 from ingest.normalise.values import hub_date
 from ingest.weights.fingerprint import Fingerprint
@@ -55,3 +59,8 @@ def family_of(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str,
     return {item.id: top(item.id, parent) for item in prints if not item.adapter or item.id in parent} | {
         item.id: "" for item in prints if item.adapter and item.id not in parent
     }
+
+
+def write_edges(edges: Sequence[Edge], out: Path) -> None:
+    """Write edges as JSON lines: `child`, `parent`, `relation`, `confidence`, `evidence`."""
+    write_whole(out, b"".join(msgspec.json.encode(edge) + b"\n" for edge in edges))

@@ -13,7 +13,7 @@ import pytest
 from atlas_db.errors import CompletionError, UsageError
 from atlas_db.store.bolt import Store
 from gnn.around import ECHO, Around, Query
-from gnn.complete import Prediction
+from gnn.claims import Prediction, without_rings
 from gnn.echo import Echo
 from gnn.evaluate import evaluate
 from gnn.graph import Graph, read_graph
@@ -22,7 +22,7 @@ from gnn.learn import Completer, learn
 from gnn.linear import Linear
 from gnn.tasks import TASKS, lacking, stated
 from gnn.tokens import known_words
-from gnn.write import CompleteOptions, complete_and_write, track_record, without_rings
+from gnn.write import CompleteOptions, complete_and_write, track_record
 from ingest.runs import list_runs, rollback
 from tests.graphs import load_rows, model, pairs, whole
 from tests.hubs import LICENCES, made_up

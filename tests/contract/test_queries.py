@@ -9,9 +9,9 @@ from typing import Any
 import networkx as nx
 import pytest
 
-from atlas_db.demo import sample_files
 from atlas_db.errors import QueryNotFoundError, QueryParameterError, StoreError, StoreRefusedError, WriteRefusedError
 from atlas_db.lineage import ancestors, descendants, lineage
+from atlas_db.packaged import sample_files
 from atlas_db.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.opening import open_store
@@ -33,9 +33,9 @@ RESULTS: dict[str, dict[str, list[dict[str, Any]]]] = {}
 
 @pytest.fixture(scope="module")
 def sample(engine_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with open_store(engine_settings) as store, sample_files() as paths:
+    with open_store(engine_settings) as store:
         wipe(store)
-        load(store, paths, LoadOptions(tmp_path_factory.mktemp("home"), as_of="2024-05-31"))
+        load(store, sample_files(), LoadOptions(tmp_path_factory.mktemp("home"), as_of="2024-05-31"))
         yield store
 
 

@@ -26,7 +26,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def run(home: Path, *args: str, code: int = 0, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "ATLAS_DB_HOME": str(home), "ATLAS_DB_HEAP": "1g", "COLUMNS": "160", **environ}
+    env = {**os.environ, "ATLAS_DB_HOME": str(home), "ATLAS_DB_HEAP": "1g", "COLUMNS": "160"}
+    if (home / "stores" / "demo").exists():
+        env["ATLAS_DB_STORE"] = "demo"
+    env |= environ
     done = subprocess.run(
         [*ATLAS, *args], input=stdin, capture_output=True, text=True, env=env, check=False, timeout=300
     )
@@ -41,26 +44,29 @@ def ask(home: Path, *args: str, **options: Any) -> Any:
 @pytest.fixture(scope="module")
 def demo(home: Path) -> Path:
     answer = ask(home, "demo")
-    assert len(answer["answers"]) == 5
+    assert len(answer["answers"]) == 6
     assert all(entry["rows"] for entry in answer["answers"])
+    assert {stage["state"] for stage in answer["stages"].values()} == {"done"}
     return home
 
 
 def test_demo_holds_everything_it_promises(demo: Path) -> None:
     relations = {row["relation"] for row in ask(demo, "query", "edge_counts")}
-    assert relations == {"finetune", "adapter", "quantized", "merge"}
+    assert relations == {"finetune", "adapter", "quantized", "merge", "duplicate"}
     outcomes = {row["outcome"] for row in ask(demo, "query", "outcomes")}
     assert {"exact", "renamed", "absent", "self_loop", "cycle"} <= outcomes
     assert ask(demo, "query", "license_changes")
     assert ask(demo, "status")["nodes"]["Model"] > 300
     text = run(demo, "demo").stdout
     assert "Try next:" in text
-    assert "0 created" not in text
+    assert text.count(" kept ") == 6
+    statuses = {row["status"] for row in ask(demo, "query", "edge_counts")}
+    assert statuses == {"declared", "verified", "undeclared", "contradicted"}
 
 
 def test_every_verb_says_examples_in_its_help(home: Path) -> None:
     listing = run(home, "--help").stdout
-    for verb in ("demo", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor"):
+    for verb in ("demo", "run", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor"):
         assert verb in listing
         text = run(home, verb, "--help").stdout
         assert "Examples:" in text, verb

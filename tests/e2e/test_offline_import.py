@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas_db.demo import AS_OF, sample_files
+from atlas_db.packaged import AS_OF, sample_files
 from atlas_db.settings import Settings
 from atlas_db.store.local import stop
 from atlas_db.store.opening import open_store
@@ -23,11 +23,11 @@ def test_offline_import_makes_the_same_graph(tmp_path: Path, engine_cache: Path,
            child("twice/told", "mlabonne/Beagle14-7B", downloads=99)]  # fmt: skip
     extra = write_rows(tmp_path / "odd.jsonl", odd)
     options = LoadOptions(tmp_path, as_of=AS_OF)
-    with sample_files() as paths:
-        report, command = export([*paths, extra], options, tmp_path / "csv", lambda *_: None)
-        with open_store(Settings(home=tmp_path, store=f"local:{tmp_path / 'local'}", heap="512m")) as store:
-            assert load(store, [*paths, extra], options).records == report.records
-            expected = whole(store)
+    paths = [*sample_files(), extra]
+    report, command = export(paths, options, tmp_path / "csv", lambda *_: None)
+    with open_store(Settings(home=tmp_path, store=f"local:{tmp_path / 'local'}", heap="512m")) as store:
+        assert load(store, paths, options).records == report.records
+        expected = whole(store)
     stop(tmp_path / "local")
 
     folder = tmp_path / "imported"

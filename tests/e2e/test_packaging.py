@@ -27,7 +27,8 @@ def test_the_wheel_holds_four_packages_and_the_questions(tmp_path: Path) -> None
         assert pages <= set(names)
     shipped = {name for name in names if name.endswith(".cypher")}
     assert shipped == {str(file.relative_to(ROOT)) for file in (ROOT / "cypher").rglob("*.cypher")}
-    assert {"atlas_db/sample/models.jsonl", "atlas_db/sample/datasets.jsonl", "atlas_db/py.typed"} <= set(names)
+    sample = {str(file.relative_to(ROOT)) for file in (ROOT / "atlas_db" / "sample").rglob("*") if file.is_file()}
+    assert sample | {"atlas_db/py.typed"} <= set(names)
 
 
 def test_import_contracts_hold() -> None:
@@ -58,7 +59,7 @@ def test_the_dockerfile_is_pinned_and_runs_as_nobody_special() -> None:
     assert "USER atlas" in lines
 
 
-def test_readme_names_every_dependency_and_verb() -> None:
+def test_readme_names_every_dependency() -> None:
     import tomllib
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,15 +68,3 @@ def test_readme_names_every_dependency_and_verb() -> None:
     for dependency in [*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]]:
         name = re.split(r"[<>=\[]", dependency)[0]
         assert f"`{name}`" in readme, name
-    for verb in ("demo", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor", "audit",
-                 "bom", "licenses", "fingerprint", "chart", "complete", "explain", "evaluate",
-                 "analyse", "compare", "diff", "dashboard"):  # fmt: skip
-        assert f"atlas-db {verb}" in readme, verb
-
-
-def test_readme_lists_every_module() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for folder in ("atlas_db", "ingest", "gnn"):
-        for file in (ROOT / folder).rglob("*.py"):
-            if file.name != "__init__.py":
-                assert file.name in readme, file

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from itertools import combinations
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_db.dashboard import figures
+from atlas_db.dashboard import figures, territory
 from atlas_db.dashboard.genealogy import FAN, MOST, draw
 from atlas_db.dashboard.region import SIZE, draw_region
 from atlas_db.dashboard.render import Exported, Served, data_block, file_of, shown
 from atlas_db.dashboard.territory import size_for, walk
 from atlas_db.lineage import Fan, Lineage, Step
+from atlas_db.terms import Status
 
 HOSTILE = "<script>alert(1)</script>\"'&/../..%2e"
 
@@ -142,3 +145,48 @@ def test_figures_leave_out_what_has_no_number() -> None:
     cells = [{"from": "a", "to": "b", "share": 0.5}]
     assert figures.heat(cells, "to", "from", "share", ["b", "a"], title="x")["data"][0]["z"] == [[0, 0], [0.5, 0]]
     assert SimpleNamespace(**figures.columns([], "a", "b", title="x", across="y")).data[0]["x"] == []
+
+
+def _contrast(one: str, other: str) -> float:
+    """WCAG 2.1's contrast ratio of two colours."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _themes() -> list[dict[str, str]]:
+    """Custom properties of the style sheet, light and dark."""
+    sheet = (Path(figures.__file__).parent / "static" / "atlas.css").read_text(encoding="utf-8")
+    light, dark = (dict(re.findall(r"--(\w+): (#\w{6})", part)) for part in sheet.split("prefers-color-scheme: dark")[:2])
+    return [light, {**light, **dark}]
+
+
+@pytest.mark.parametrize("theme", _themes(), ids=("light", "dark"))
+def test_lines_and_figures_stand_out_from_the_page(theme: dict[str, str]) -> None:
+    """WCAG 2.1, 1.4.3 for text and 1.4.11 for lines of a lineage, figures and fields."""
+    for word in ("ink", "soft", "link", "mark", "good", "warn", "bad", "unknown"):
+        assert _contrast(theme[word], theme["card"]) >= 4.5, word
+    for status in Status:
+        assert _contrast(theme[status.value], theme["card"]) >= 3, status
+    for colour in (*figures.INK, *figures.SOURCES):
+        assert _contrast(colour, theme["card"]) >= 3, colour
+
+
+def test_cells_stand_out_from_the_ground_of_the_map() -> None:
+    for colour in (*territory.INK, territory.REST, territory.RED, territory.AMBER, territory.GREEN, territory.BLUE):
+        assert _contrast(colour, territory.GROUND) >= 3, colour
+
+
+def test_coverage_curves_end_with_all_models() -> None:
+    rows = [
+        {"method": "majority", "accuracy": 0.1, "at 50 %": 0.2},
+        {"method": "ships", "accuracy": 0.7, "at 90 %": 0.75, "at 50 %": 0.9},
+        {"method": "trees", "hits@1": 0.5},
+    ]
+    (curve,) = figures.coverage_curves({"rows": rows})["data"]
+    assert (curve["name"], curve["x"], curve["y"]) == ("ships", [0.5, 0.9, 1.0], [0.9, 0.75, 0.7])

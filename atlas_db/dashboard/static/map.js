@@ -96,8 +96,9 @@ const ATLAS = (function () {
       pen.font = "600 " + size + "px system-ui, sans-serif";
       const width = pen.measureText(name).width;
       if (rank >= 12 && width > side * 2.2 && zoom < 12) continue;
-      const x = left + (label.x + 0.5) * zoom, y = top + (label.y + 0.5) * zoom;
-      if (x < 0 || y < 0 || x > canvas.width || y > canvas.height) continue;
+      const there = left + (label.x + 0.5) * zoom, y = top + (label.y + 0.5) * zoom;
+      if (there < 0 || y < 0 || there > canvas.width || y > canvas.height) continue;
+      const x = Math.max(width / 2 + 4 * dense, Math.min(canvas.width - width / 2 - 4 * dense, there));
       if (taken.some(function (other) { return Math.abs(other.x - x) < (other.width + width) / 2 && Math.abs(other.y - y) < size * 1.2; })) continue;
       taken.push({ x: x, y: y, width: width });
       pen.lineWidth = 3.5 * dense;

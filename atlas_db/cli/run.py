@@ -1,0 +1,167 @@
+"""`atlas-db run`: the whole flow, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, settings_for, shown_progress
+from atlas_db.cli.output import Format, draw, errors, say, write_json, write_line
+from atlas_db.errors import UsageError
+
+if TYPE_CHECKING:
+    from atlas_db.flow.ledger import Done
+    from atlas_db.flow.run import FlowReport
+    from atlas_db.terms import Progress
+
+HELP = """Load, fingerprint, chart, complete, audit and export in one go.
+
+What stages leave lies in --out: fingerprints.parquet, edges.jsonl, predictions.jsonl, findings.csv, the dashboard as
+site/, and report.json; the graph is in the store. Killed at any moment and run again, it goes on: a stage is kept where
+nothing that it rests on has changed. A stage with too little to work on, or whose extra is not installed, is skipped
+and says why. PLAN is a TOML file with the same words (hub, weights, out, store, as_of, attributes, precision, profile,
+models); what is given on the command line goes before it.
+
+Examples:
+
+  atlas-db run --hub models.jsonl.zst --hub datasets.jsonl.zst --weights models/ --out atlas/
+
+  atlas-db run --hub models.jsonl.zst --out atlas/ --attributes license,pipeline_tag --format json
+
+  atlas-db run plan.toml --dry-run
+"""
+
+
+@guarded
+def run(
+    plan: Annotated[Path | None, typer.Argument(help="TOML file with a plan.", show_default=False)] = None,
+    hub: Annotated[list[str] | None, typer.Option("--hub", help="A Hub list: file or folder; may be repeated.")] = None,
+    weights: Annotated[
+        list[Path] | None, typer.Option("--weights", help="A folder of weights, or owner/name; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for results.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Date of the snapshot; by default the newest in each file.")
+    ] = None,
+    attributes: Annotated[
+        str | None, typer.Option("--attributes", help="What to complete, with commas between; all by default.")
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option("--precision", min=0, max=1, help="Precision of completion.", show_default="0.95"),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Of the audit: strict, default, lenient.", show_default="default")
+    ] = None,
+    models: Annotated[
+        int | None,
+        typer.Option("--models", min=0, help="Models with a page of their own in site/.", show_default="500"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which stages would be done; do nothing.")] = False,
+    store: StoreOption = None,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Run the whole flow."""
+    from atlas_db.flow.plan import options_of, read_plan
+    from atlas_db.flow.run import outlook
+    from atlas_db.flow.run import run as run_flow
+
+    if form is Format.CSV:
+        raise UsageError("run writes no CSV report", hint="Use --format json")
+    values = {} if plan is None else read_plan(plan)
+    named = [name.strip() for name in (attributes or "").split(",") if name.strip() not in ("", "all")]
+    given = {
+        "hub": hub, "weights": weights, "out": out, "as_of": as_of, "attributes": named or None, "precision": precision,
+        "profile": profile, "models": models, "store": store,
+    }  # fmt: skip
+    values |= {name: value for name, value in given.items() if value is not None}
+    settings = settings_for(values.pop("store", None))
+    home_of(settings)
+    options = options_of(values)
+    if dry_run:
+        _foresee(outlook(settings, options), form)
+        return
+    with watched() as (progress, told):
+        report = run_flow(settings, options, progress, told)
+    show(report, settings.store, form)
+
+
+def _foresee(stages: dict[str, str], form: Format) -> None:
+    if form is Format.JSON:
+        write_json(stages)
+    else:
+        for name, state in stages.items():
+            say(f"{name:<12} {state}")
+
+
+@contextmanager
+def watched() -> Iterator[tuple[Progress, Callable[[str, Done | None], None]]]:
+    """Yield what is told of progress, and of stages: a line on standard error each."""
+    with shown_progress() as progress:
+
+        def told(name: str, stage: Done | None) -> None:
+            if stage is not None:
+                errors().print(_line(name, stage), markup=False, soft_wrap=True)
+            elif not errors().is_terminal:
+                errors().print(f"{name:<12} begins", markup=False)
+
+        yield progress, told
+
+
+def _line(name: str, stage: Done) -> str:
+    if stage.state == "skipped":
+        return f"{name:<12} skipped: {stage.reason}"
+    return f"{name:<12} {stage.state:<8} {stage.seconds:>8.1f} s  {_memory(stage)}"
+
+
+def _memory(stage: Done) -> str:
+    engine = "" if stage.engine is None else f" + {stage.engine / 2**30:.2f} GiB engine"
+    return f"{stage.memory / 2**30:.2f} GiB{engine}"
+
+
+def show(report: FlowReport, store: str, form: Format) -> None:
+    """Write the closing report."""
+    if form is Format.JSON:
+        write_json(report.document())
+        return
+    if form is Format.QUIET:
+        write_line(report.out)
+        return
+    _draw_stages(report.stages)
+    atlas = report.atlas
+    say(f"{atlas['models']:,} models: who says what", "bold")
+    rows = [{"attribute": name, **counts} for name, counts in atlas["claims"].items()]
+    draw(("attribute", "declared", "inferred", "predicted", "nobody"), rows)
+    say("Lineage", "bold")
+    say("  " + ", ".join(f"{number:,} {status}" for status, number in atlas["lineage"].items()))
+    say("Licences", "bold")
+    say("  " + ", ".join(f"{number:,} {verdict}" for verdict, number in atlas["verdicts"].items()))
+    draw(("rule", "finding", "verdict", "findings", "models"), atlas["findings"][:8])
+    _places(Path(report.out), store)
+
+
+def _draw_stages(stages: dict[str, Done]) -> None:
+    rows: list[dict[str, Any]] = []
+    for name, stage in stages.items():
+        rows.append(
+            {
+                "stage": name,
+                "": stage.state,
+                "seconds": stage.seconds if stage.state != "skipped" else None,
+                "memory": stage.reason if stage.state == "skipped" else _memory(stage),
+            }
+        )
+    draw(("stage", "", "seconds", "memory"), rows)
+
+
+def _places(out: Path, store: str) -> None:
+    say("Where it is", "bold")
+    for file in sorted(each for each in out.iterdir() if each.suffix in (".parquet", ".jsonl", ".csv", ".json")):
+        say(f"  {file}")
+    if (out / "site" / "index.html").is_file():
+        say(f"  {out / 'site' / 'index.html'}   (opens in a browser)")
+    say(f"  the graph: atlas-db dashboard{'' if store == 'local' else f' --store {store}'}")

@@ -1,0 +1,49 @@
+"""Why a value is predicted of a model; of a licence also what is inherited, whatever its author would declare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from atlas_db.licenses.audit import AuditOptions, audit_models
+from atlas_db.store.bolt import Store
+from atlas_db.store.opening import ensure_schema
+from atlas_db.terms import Progress
+from gnn.complete import CHECKPOINTS, Atelier
+from gnn.explain import explain
+from gnn.graph import read_graph, rows_of
+from gnn.tasks import tasks_of
+
+
+def explain_model(
+    store: Store, home: Path, model: str, attribute: str, progress: Progress = lambda *_: None
+) -> dict[str, Any]:
+    """Explain one prediction.
+
+    Args:
+        store: The store.
+        home: Home folder, with the checkpoints; what is missing there is learnt.
+        model: Model id.
+        attribute: The attribute.
+        progress: Told of stage, done and total.
+
+    Returns:
+        What `gnn.explain.explain` says; of a licence, `inherited` has the terms of everything above the model, each
+        with `ancestor`, `license`, `verdict`, `clause`.
+
+    Raises:
+        UsageError: There is no such attribute.
+        CompletionError: There is no such model, or too little to learn from.
+    """
+    (task,) = tasks_of([attribute])
+    graph = read_graph(store)
+    (row,) = rows_of(graph, [model])
+    atelier = Atelier(graph, home / CHECKPOINTS / ensure_schema(store), progress=progress)
+    found = explain(atelier, task, int(row))
+    if attribute == "license":
+        report = audit_models(store, [model], AuditOptions())
+        found["inherited"] = [
+            {name: each[name] for name in ("ancestor", "license", "verdict", "clause")}
+            for each in (*report.findings, *report.obligations)
+        ]
+    return found
