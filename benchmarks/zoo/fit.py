@@ -25,7 +25,7 @@ from benchmarks.zoo.score import prints_of, read_truth
 from ingest.weights import attach
 from ingest.weights.between import contained, features, trace
 from ingest.weights.chart import chart_family, grow
-from ingest.weights.cluster import components, groups, linked
+from ingest.weights.cluster import groups, relatives
 from ingest.weights.direction import asymmetry
 from ingest.weights.family import Doubles
 from ingest.weights.fingerprint import Fingerprint
@@ -87,7 +87,7 @@ def families(zoo: Zoo, read: Rereader | None, *, time: bool) -> list[Family]:
     found = []
     for group in groups(zoo.prints):
         prints = [zoo.prints[place] for place in group]
-        for part in components(linked(prints)):
+        for part in relatives(prints):
             if len(part) > 2:
                 found.append(assemble([prints[place] for place in part], read, time=time))
                 find_copies(found[-1])

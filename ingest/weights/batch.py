@@ -6,14 +6,12 @@ named and the rest goes on.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
@@ -25,9 +23,11 @@ from ingest.weights.folder import PICKLES
 from ingest.weights.model import OpenModel, open_model
 from ingest.weights.remote import REPOSITORY, SCHEME, describe, open_remote
 from ingest.weights.table import read_prints, write_prints
+from ingest.weights.workers import workers
 
 LISTING = "hub.jsonl"
 FEW = 16
+"""Models below which processes are not worth their start."""
 CHECKPOINT = 64
 """Models after which what is done so far is on disk."""
 _WEIGHTS = (".safetensors", ".gguf", *PICKLES)
@@ -175,20 +175,12 @@ def fingerprint_all(
     report.kept = len(keep)
     missing = [item for item in models if item.id not in keep]
     parts.mkdir(parents=True, exist_ok=True)
-    with executor or _pool(len(missing)) as pool:
+    with executor or workers(many=len(missing) >= FEW) as pool:
         made = _compute(missing, pool, parts, report, progress)
     whole = {**known, **{item.id: item for item in made}}
     write_prints((whole[key] for key in sorted(whole) if key not in report.failed), out)
     shutil.rmtree(parts)
     return report
-
-
-def _pool(models: int) -> Executor:
-    """Processes a core; threads for a handful, which would be done before a process has started."""
-    cores = len(os.sched_getaffinity(0))
-    if models < FEW:
-        return ThreadPoolExecutor(cores)
-    return ProcessPoolExecutor(cores, mp_context=get_context("spawn"))
 
 
 def _known(out: Path, parts: Path) -> dict[str, Fingerprint]:

@@ -79,9 +79,9 @@ def contained(vectors: Vectors, mark: Trace, children: list[int]) -> Doubles:
     """
     flat = vectors.flat
     moved = flat[children] - flat[mark.base]
-    share = (moved @ mark.vector) / max(mark.energy, 1e-30)
-    plain = (moved @ mark.full) / max(mark.length, 1e-30)
-    rest = np.square(moved).sum(1, dtype=np.float64) - 2 * plain * mark.length + mark.length
+    share, plain = (moved @ np.stack((mark.vector, mark.full), 1)).astype(np.float64).T
+    share, plain = share / max(mark.energy, 1e-30), plain / max(mark.length, 1e-30)
+    rest = np.einsum("ij,ij->i", moved, moved).astype(np.float64) - 2 * plain * mark.length + mark.length
     ratio = 0.5 * np.log(np.maximum(rest, 1e-12 * mark.length) / max(mark.length, 1e-30))
     error = 0.5 * np.log(np.maximum(rest, 1e-30) / moved.shape[1] / max(mark.energy, 1e-30) + 1e-8)
     return np.stack((share, plain, ratio, error), 1).astype(np.float64)

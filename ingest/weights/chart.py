@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import as_completed
 from typing import Any
 
 import numpy as np
 
 from atlas_db.terms import Progress, Relation
 from ingest.weights.attach import attach
-from ingest.weights.cluster import LINKED, components, groups, linked
+from ingest.weights.cluster import LINKED, groups, relatives
 from ingest.weights.copies import Copy
 from ingest.weights.edges import Edge
 from ingest.weights.fingerprint import Fingerprint
@@ -17,8 +18,11 @@ from ingest.weights.kin import Family, age, assemble, find_copies, find_merges, 
 from ingest.weights.merges import Merge
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Choice, Tree
+from ingest.weights.workers import workers
 
 SWEEPS = 3
+MANY = 500
+"""Models from which families are charted side by side, in processes."""
 SURE, EITHER = 0.99, 0.5
 """Confidence of a duplicate whose dates say which came first, and of one where nothing does."""
 COPIED, MERGED = 0.98, 0.97
@@ -45,13 +49,19 @@ def chart(
     """
     prints = sorted(prints, key=lambda item: item.id)
     edges: list[Edge] = []
-    done = 0
-    for group in groups(prints):
-        alike = linked([prints[place] for place in group])
-        for part in components(alike):
-            if len(part) > 1:
-                edges += chart_family([prints[group[place]] for place in part], read, time=time)
-            done += len(part)
+    parts = [
+        [group[place] for place in part] for group in groups(prints) for part in relatives([prints[at] for at in group])
+    ]
+    families = sorted((part for part in parts if len(part) > 1), key=len, reverse=True)
+    done = len(prints) - sum(map(len, families))
+    with workers(many=len(prints) >= MANY and len(families) > 1) as pool:
+        work = {
+            pool.submit(chart_family, [prints[place] for place in part], read, time=time): len(part)
+            for part in families
+        }
+        for future in as_completed(work):
+            edges += future.result()
+            done += work[future]
             progress("Charting", done, len(prints))
     if read is not None:
         edges += attach(prints, edges, time=time, declared=declared)

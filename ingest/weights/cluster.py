@@ -10,13 +10,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from ingest.weights.family import Doubles, align, cosines
+from ingest.weights.family import align, unit
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.names import is_vocabulary
+from ingest.weights.safetensors import Floats
+
+Integers = npt.NDArray[np.int64]
 
 LINKED = 0.15
 """Cosine above which two models are relatives: ten standard errors of 4,608 elements."""
+NEAR = 0.5
+"""Cosine above which one model stands for another while relatives are looked for."""
+BLOCK = 256
 
 SAME_WORDS = 0.6
 """Cosine of the vocabulary's tensors alone above which two models are relatives."""
@@ -31,37 +38,63 @@ def groups(prints: Sequence[Fingerprint]) -> list[list[int]]:
     return list(found.values())
 
 
-def linked(prints: Sequence[Fingerprint]) -> Doubles:
-    """Return how alike models of one architecture are: cosines over all tensors, or a high one over the vocabulary's.
+def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
+    """Return connected components of models of one architecture, linked where their weights correlate.
 
-    Permuted copies agree in the vocabulary alone, which has too few elements to trust a faint likeness.
+    Not all pairs are compared: a model that no earlier one is NEAR stands for all that are (leader clustering, Hartigan
+    1975, chapter 3), every model is compared with those that stand for others, and is of one component with each that
+    it is linked to. Two models are linked by their cosine over all tensors, or by a high one over the vocabulary's:
+    permuted copies agree in the vocabulary alone, which has too few elements to trust a faint likeness.
 
     Returns:
-        Shape (n, n); zero where samples cannot be compared.
+        Indices of fingerprints, ascending, the largest component first.
     """
     vectors = align([item.sample for item in prints], [item.dtype for item in prints])
-    out = np.zeros((len(prints), len(prints)))
-    if not vectors.members:
-        return out
-    alike = cosines(vectors)
-    vocabulary = [name for name in vectors.names if is_vocabulary(name)]
-    if vocabulary:
-        words = cosines(vectors, vocabulary)
-        alike = np.maximum(alike, np.where(words > SAME_WORDS, words, 0))
-    out[np.ix_(vectors.members, vectors.members)] = alike
-    return out
+    words = [name for name in vectors.names if is_vocabulary(name)]
+    views = [(unit(vectors), 0.0)] + ([(unit(vectors, words), SAME_WORDS)] if words else [])
+    count = len(vectors.members)
+    roots = np.arange(count)
+    leaders: list[int] = []
+    for start in range(0, count, BLOCK):
+        block = np.arange(start, min(start + BLOCK, count))
+        alike = _alike(views, block, leaders)
+        within = _alike(views, block, block)
+        fresh: list[int] = []
+        for at, row in enumerate(block):
+            new = within[at, fresh]
+            linked = [leaders[other] for other in np.flatnonzero(alike[at] > LINKED)]
+            linked += [int(block[fresh[other]]) for other in np.flatnonzero(new > LINKED)]
+            _join(roots, int(row), linked)
+            if max(alike[at].max(initial=0.0), new.max(initial=0.0)) < NEAR:
+                fresh.append(at)
+        leaders += block[fresh].tolist()
+    return _components(prints, vectors.members, [_root(roots, row) for row in range(count)])
 
 
-def components(alike: Doubles, least: float = LINKED) -> list[list[int]]:
-    """Return connected components of the graph of links, largest first."""
-    left, found = set(range(len(alike))), []
-    while left:
-        start = min(left)
-        part, queue = {start}, [start]
-        while queue:
-            near = {int(other) for other in np.flatnonzero(alike[queue.pop()] > least)} - part
-            part |= near
-            queue += near
-        found.append(sorted(part))
-        left -= part
-    return sorted(found, key=lambda part: (-len(part), part))
+def _alike(views: Sequence[tuple[Floats, float]], rows: Integers, others: Integers | list[int]) -> Floats:
+    """Return how alike rows are to others; a view below its own bound says nothing."""
+    cosines = [np.where((seen := view[rows] @ view[others].T) > least, seen, 0.0) for view, least in views]
+    return np.asarray(np.maximum.reduce(cosines), np.float32)
+
+
+def _join(roots: Integers, row: int, others: Sequence[int]) -> None:
+    """Put rows into one component."""
+    for other in others:
+        first, second = _root(roots, row), _root(roots, other)
+        roots[max(first, second)] = min(first, second)
+
+
+def _root(roots: Integers, row: int) -> int:
+    while roots[row] != row:
+        roots[row] = roots[roots[row]]
+        row = int(roots[row])
+    return row
+
+
+def _components(prints: Sequence[Fingerprint], members: Sequence[int], roots: Sequence[int]) -> list[list[int]]:
+    """Return components of fingerprints; those whose samples cannot be compared are alone."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for member, root in zip(members, roots, strict=True):
+        found[root].append(member)
+    alone = [[place] for place in sorted(set(range(len(prints))) - set(members))]
+    return sorted([*(sorted(part) for part in found.values()), *alone], key=lambda part: (-len(part), part))

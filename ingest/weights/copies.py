@@ -78,25 +78,45 @@ def _offset(values: Floats, low: Floats, scale: Floats) -> Floats:
     return np.rint((values - low[:, None]) / step) * step + low[:, None]
 
 
-def explain(vectors: Vectors, child: int, parent: int) -> Copy:
+class Grids(NamedTuple):
+    """A model's values on every known grid.
+
+    Attributes:
+        names: Of the grids.
+        values: Shape (g, p, 32).
+        slack: What rounding the scale to 16 bits moves, shape (g, p, 32).
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    slack: Floats
+
+
+def on_grids(vectors: Vectors, model: int) -> Grids:
+    """Return a model's values on every known grid."""
+    made = grids(vectors.values[model], vectors.row_max[model], vectors.block_max[model])
+    slack = np.stack([np.broadcast_to(_slack(name, values), values.shape) for name, values in made.items()])
+    return Grids(tuple(made), np.stack(list(made.values())), slack)
+
+
+def explain(vectors: Vectors, child: int, parent: int, made: Grids | None = None) -> Copy:
     """Return how well a model is explained as a copy of another.
 
     Args:
         vectors: The family.
         child: Row of the possible copy.
         parent: Row of the possible original.
+        made: The original's values on every grid, where they are at hand.
     """
+    made = made or on_grids(vectors, parent)
     theirs, ours = vectors.values[parent], vectors.values[child]
     slack = rounding(vectors, theirs, child)
     unchanged = np.abs(ours - theirs) <= slack
     cut = (ours == 0) & (theirs != 0) & ~unchanged
-    made = grids(theirs, vectors.row_max[parent], vectors.block_max[parent])
-    names = ("unchanged", "pruned", *made)
-    hits = [unchanged.mean(1), (unchanged | cut).mean(1), cut.mean(1)]
-    for name, values in made.items():
-        near = np.abs(ours - values) <= rounding(vectors, values, child) + _slack(name, values)
-        hits.append(near.mean(1))
-    table, sizes = vectors.by_tensor(np.array(hits))
+    names = ("unchanged", "pruned", *made.names)
+    near = np.abs(ours - made.values) <= rounding(vectors, made.values, child) + made.slack
+    hits = np.concatenate((np.stack((unchanged, unchanged | cut, cut)).mean(2), near.mean(2)))
+    table, sizes = vectors.by_tensor(hits)
     zeros, shares = table[2], np.delete(table, 2, 0)
     shares[1, zeros <= LEAST_CUT] = 0.0
     shares[2:, shares[0] == 1] = 0.0
@@ -126,15 +146,14 @@ def own_grid(vectors: Vectors, model: int) -> str:
         return vectors.main_dtype[model]
     values = vectors.values[model]
     fine = rounding(vectors, values, model) + _slack("", values)
+    largest = np.maximum.reduceat(np.abs(values).max(1), vectors.starts)
+    bound = 0.25 * np.repeat(largest, vectors.sizes.astype(np.int64))
     for name, made in grids(values, vectors.row_max[model], vectors.block_max[model]).items():
-        on, total = 0, 0
-        for start, stop, _ in vectors.bounds:
-            # Small codes only: the rounding of the stored type hides the grid of large ones.
-            small = (np.abs(made[start:stop]) < 0.25 * np.abs(values[start:stop]).max()) & (made[start:stop] != 0)
-            near = np.abs(values[start:stop] - made[start:stop]) <= fine[start:stop]
-            share = float(near[small].mean()) if small.any() else 0.0
-            on, total = on + (share > 0.9), total + 1
-        if on > 0.5 * total:
+        # Small codes only: the rounding of the stored type hides the grid of large ones.
+        small = (np.abs(made) < bound[:, None]) & (made != 0)
+        near = small & (np.abs(values - made) <= fine)
+        table = np.add.reduceat(np.stack((near.sum(1), small.sum(1))), vectors.starts, axis=1)
+        if float((table[0] > 0.9 * table[1]).mean()) > 0.5:
             return name
     return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from ingest.weights.safetensors import Floats
 Doubles = npt.NDArray[np.float64]
 ROUNDING = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
 """Largest relative error of storing a value in a type: half a unit in the last place, a whole one for bfloat16."""
+LEAST = {"F16": 2.0**-25}
+"""Largest error of storing a value next to zero, in a type that underflows early."""
 FLOATS = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
 
 
@@ -33,6 +35,11 @@ class Vectors:
         dtypes: Type each tensor is stored in, a list a model.
         main_dtype: The type that most elements of each model are stored in.
         members: Index of each row in the caller's sequence.
+        bounds: First position, position after the last, and name of each tensor.
+        starts: First position of each tensor, shape (t,).
+        sizes: Positions of each tensor, shape (t,).
+        relative: Largest relative error of storing a value in each model's own types, shape (n, p).
+        least: Largest error of storing a value next to zero, shape (n, p).
     """
 
     values: Floats
@@ -43,24 +50,29 @@ class Vectors:
     dtypes: list[list[str]]
     main_dtype: list[str]
     members: list[int]
+    bounds: list[tuple[int, int, str]] = field(init=False)
+    starts: npt.NDArray[np.int64] = field(init=False)
+    sizes: Doubles = field(init=False)
+    relative: Floats = field(init=False)
+    least: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        kinds = [[(ROUNDING.get(name, 2.0**-22), LEAST.get(name, 1e-30)) for name in told] for told in self.dtypes]
+        table = np.array(kinds, np.float32).reshape(len(self.dtypes), -1, 2)
+        self.relative, self.least = table[:, self.tensor, 0], table[:, self.tensor, 1]
+        self.starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
+        self.sizes = np.diff(np.append(self.starts, len(self.tensor))).astype(np.float64)
+        stops = [*self.starts[1:], len(self.tensor)]
+        self.bounds = [(int(a), int(b), self.names[self.tensor[a]]) for a, b in zip(self.starts, stops, strict=True)]
 
     @property
     def flat(self) -> Floats:
         """Values of shape (n, p · 32)."""
         return self.values.reshape(len(self.values), -1)
 
-    @property
-    def bounds(self) -> list[tuple[int, int, str]]:
-        """First position, position after the last, and name of each tensor."""
-        starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
-        stops = [*starts[1:], len(self.tensor)]
-        return [(int(a), int(b), self.names[self.tensor[a]]) for a, b in zip(starts, stops, strict=True)]
-
     def by_tensor(self, measured: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
         """Return means over each tensor's positions of measurements of shape (…, p), and numbers of positions."""
-        starts = np.array([start for start, _, _ in self.bounds])
-        sizes = np.diff(np.append(starts, len(self.tensor))).astype(np.float64)
-        return np.asarray(np.add.reduceat(measured, starts, axis=-1) / sizes), sizes
+        return np.asarray(np.add.reduceat(measured, self.starts, axis=-1) / self.sizes), self.sizes
 
 
 def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.5) -> Vectors:
@@ -135,21 +147,24 @@ def distances(vectors: Vectors) -> Doubles:
     return np.maximum(norms[:, None] + norms[None] - 2 * gram, 0.0)
 
 
-def cosines(vectors: Vectors, names: Sequence[str] | None = None) -> Doubles:
-    """Return cosines between all models over some tensors, shape (n, n)."""
+def unit(vectors: Vectors, names: Sequence[str] | None = None) -> Floats:
+    """Return samples of some tensors, of all by default, as vectors of length one, shape (n, elements)."""
     if names is None:
         part = vectors.flat
     else:
         chosen = np.isin(vectors.tensor, [place for place, name in enumerate(vectors.names) if name in names])
         part = vectors.values[:, chosen].reshape(len(vectors.values), -1)
     norms = np.linalg.norm(part, axis=1)
-    scaled = part / np.maximum(norms, 1e-30)[:, None]
+    return np.asarray(part / np.maximum(norms, 1e-30)[:, None], np.float32)
+
+
+def cosines(vectors: Vectors, names: Sequence[str] | None = None) -> Doubles:
+    """Return cosines between all models over some tensors, shape (n, n)."""
+    scaled = unit(vectors, names)
     return np.asarray(scaled @ scaled.T, np.float64)
 
 
 def rounding(vectors: Vectors, values: Floats, model: int) -> Floats:
-    """Return the largest error that storing values in a model's own types makes, shape of values (p, 32)."""
-    dtypes = vectors.dtypes[model]
-    relative = np.array([ROUNDING.get(dtypes[tensor], 2.0**-22) for tensor in vectors.tensor], np.float32)
-    floor = np.array([2.0**-25 if dtypes[tensor] == "F16" else 1e-30 for tensor in vectors.tensor], np.float32)
-    return np.maximum(np.abs(values) * relative[:, None], floor[:, None])
+    """Return the largest error that storing values in a model's own types makes, shape of values (…, p, 32)."""
+    most = np.abs(values) * vectors.relative[model][:, None]
+    return np.asarray(np.maximum(most, vectors.least[model][:, None]), np.float32)

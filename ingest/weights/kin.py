@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ingest.weights.cluster import SAME_WORDS
-from ingest.weights.copies import LEAST, Copy, explain, own_grid, step_noise
+from ingest.weights.copies import LEAST, Copy, explain, on_grids, own_grid, step_noise
 from ingest.weights.direction import directions
 from ingest.weights.edges import known_date
 from ingest.weights.family import Doubles, Vectors, align, cosines, distances, thinned
 from ingest.weights.fingerprint import Fingerprint, Sample
-from ingest.weights.merges import Merge, find_merge
+from ingest.weights.merges import Integers, Merge, find_merge, products
 from ingest.weights.names import is_vocabulary
 from ingest.weights.odds import Odds, load_odds
 from ingest.weights.reread import Rereader
@@ -114,10 +114,11 @@ def find_copies(family: Family) -> None:
         for row in rows:
             family.original[row] = first
     able = [row for row in range(count) if family.original[row] == row]
+    originals = np.array([row for row in able if not family.grid[row]], np.int64)
+    made = {row: on_grids(few, row) for row in originals.tolist()}
     for row in able:
-        others = [other for other in able if other != row and not family.grid[other]]
-        near = sorted(others, key=lambda other: family.squared[row, other])[:NEAREST]
-        near = [other for other in near if explain(few, row, other).share >= LIKELY]
+        near = _nearest(family, row, originals)
+        near = [other for other in near if explain(few, row, other, made[other]).share >= LIKELY]
         found = [(other, explain(vectors, row, other)) for other in near]
         found = [item for item in found if item[1].share >= LEAST and _possible(family, row, *item)]
         if found:
@@ -126,6 +127,14 @@ def find_copies(family: Family) -> None:
                 (item for item in found if item[1].share > best - 0.01),
                 key=lambda item: (_zeros(family, item[0]), -round(item[1].share, 3), family.squared[row, item[0]]),
             )
+
+
+def _nearest(family: Family, row: int, able: Integers) -> list[int]:
+    """Return the models that are nearest to another, itself left out."""
+    away = family.squared[row, able]
+    count = min(NEAREST + 1, len(able))
+    near = able[np.argsort(away, kind="stable")[:count]]
+    return [int(other) for other in near if other != row][:NEAREST]
 
 
 def _zeros(family: Family, row: int) -> float:
@@ -165,10 +174,12 @@ def frames_of(family: Family, row: int) -> set[str]:
 def find_merges(family: Family) -> None:
     """Find what is merged of what, the longest weights first: merges add."""
     able_parents = nodes(family)
+    inner = products(family.vectors)
     sources = [row for row in able_parents if not (row in family.copies and family.copies[row][1].kind == "cast")]
     lengths = np.square(family.vectors.flat).sum(1)
     stored = family.as_stored
     apart = distances(stored) if stored is not None else family.squared
+    stored_inner = products(stored) if stored is not None else inner
     quantized = [row for row in range(len(family.prints)) if family.original[row] == row and is_leaf(family, row)]
     order = sorted([*able_parents, *quantized], key=lambda row: (-float(lengths[row]), row))
     for row in order:
@@ -177,16 +188,16 @@ def find_merges(family: Family) -> None:
         able = [other for other in sources if not _reaches(family, other, row)]
         earlier = [other for other in able if not _later(family, other, row)]
         noise = step_noise(family.vectors, row, family.grid[row])
-        found = find_merge(family.vectors, row, earlier, noise, family.squared)
+        found = find_merge(family.vectors, row, earlier, noise, family.squared, inner)
         if found is None and len(earlier) < len(able):
             # A date may be wrong; a combination that leaves nothing over is no accident, but one that subtracts may be
             # the equation of another merge turned round.
-            found = find_merge(family.vectors, row, able, noise, family.squared)
+            found = find_merge(family.vectors, row, able, noise, family.squared, inner)
             if found is not None and found.method == "task_arithmetic":
                 found = None
         if found is None and stored is not None:
             noise = step_noise(stored, row, family.grid[row])
-            found = find_merge(stored, row, earlier, noise, apart)
+            found = find_merge(stored, row, earlier, noise, apart, stored_inner)
         if found is not None:
             family.merges[row] = found
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ingest.weights.family import Doubles, Vectors, rounding, thinned
 from ingest.weights.safetensors import Floats
 
+Integers = npt.NDArray[np.int64]
 NOISE = 2.5
 """Mean squared residual, in units of the storage noise, up to which a fit is exact."""
 TINY = 1e-6
@@ -28,6 +29,8 @@ HOPELESS = 0.92
 """Residual of the best pair, over the squared distance to the nearest, above which larger sets are not tried: merges of
 three leave a quarter, task vectors of three two thirds, a fine-tune nearly all."""
 BEAM, PAIRS, BASES = 40, 12, 4
+NEAREST = 128
+"""Models that a merge is looked for among."""
 SEARCH = 256
 """Positions that the search looks at."""
 SPARSE = 0.8
@@ -55,23 +58,37 @@ class Merge(NamedTuple):
     explained: float
 
 
+def products(vectors: Vectors) -> Doubles:
+    """Return inner products of all models about their mean, over the positions that the search looks at, shape (n, n).
+
+    All fits of the search follow from them; in double precision, as fits that leave nothing are told from near ones.
+    """
+    some = thinned(vectors, SEARCH).flat
+    centred = some - some.mean(0, dtype=np.float64)
+    return np.asarray(centred @ centred.T / centred.shape[1])
+
+
 def find_merge(
-    vectors: Vectors, child: int, candidates: Sequence[int], noise: Floats, squared: Doubles
+    vectors: Vectors, child: int, candidates: Sequence[int], noise: Floats, squared: Doubles, inner: Doubles
 ) -> Merge | None:
     """Return the best explanation of a model as a merge, or None.
 
     Args:
         vectors: The family.
         child: Row of the model.
-        candidates: Rows of possible parents, copies of each other left out.
+        candidates: Rows of possible parents, copies of each other left out; the nearest of them are looked at.
         noise: Variance that storing the child added to each element, shape (p, 32).
         squared: Squared distances, shape (n, n).
+        inner: What `products` says of the family.
     """
     others = [row for row in candidates if row != child and squared[child, row] > 0]
     if len(others) < 2:
         return None
-    nearest = min(others, key=lambda row: squared[child, row])
-    sets = _subsets(vectors, child, others)
+    if len(others) > NEAREST:
+        # Whoever is no part of a mean lies farther from it than its parts.
+        others = sorted(sorted(others, key=lambda row: float(squared[child, row]))[:NEAREST])
+    nearest = min(others, key=lambda row: float(squared[child, row]))
+    sets = _subsets(inner, child, others)
     for rows, left in sets:
         if left > 0.2 * squared[child, nearest] / vectors.flat.shape[1]:
             continue
@@ -86,7 +103,7 @@ def find_merge(
     return _slerp(vectors, child, pairs[:PAIRS], nearest, noise) or _sparse(vectors, child, others)
 
 
-def _subsets(vectors: Vectors, child: int, others: Sequence[int]) -> list[tuple[tuple[int, ...], float]]:
+def _subsets(inner: Doubles, child: int, others: Sequence[int]) -> list[tuple[tuple[int, ...], float]]:
     """Search sets of two to four models for the affine combinations that come nearest to the child.
 
     All pairs are tried, larger sets grow from the best smaller ones: other merges in the family make its models
@@ -95,34 +112,63 @@ def _subsets(vectors: Vectors, child: int, others: Sequence[int]) -> list[tuple[
     Returns:
         Rows and mean squared residual an element, small sets first, the best of a size first.
     """
-    some = thinned(vectors, SEARCH).flat
-    apart = some[list(others)].astype(np.float64) - some[child]
-    gram = apart @ apart.T / apart.shape[1]
-    count = len(others)
-    first, second = np.triu_indices(count, 1)
+    at = np.array(others)
+    gram = inner[np.ix_(at, at)] - inner[at, child][:, None] - inner[child, at] + inner[child, child]
+    lengths = np.diag(gram)
+    sets, left = _pairs(gram)
+    if left[0] > HOPELESS * float(lengths.min()):
+        return []
     found: list[tuple[tuple[int, ...], float]] = []
-    sets = np.stack((first, second), 1)
     for size in (2, 3, 4):
         if size > 2:
-            grown = np.concatenate([np.column_stack((sets, np.full(len(sets), new))) for new in range(count)])
-            grown = np.sort(grown, 1)
-            grown = np.unique(grown[(np.diff(grown, axis=1) > 0).all(1)], axis=0)
-            sets = grown
+            sets, left = _grown(gram, sets)
+        found += [(tuple(others[place] for place in row), float(rest)) for row, rest in zip(sets, left, strict=True)]
         if not len(sets):
             break
-        inner = gram[sets[:, :, None], sets[:, None, :]]
-        inner[:, np.arange(size), np.arange(size)] *= 1 + 1e-9
-        inner[:, np.arange(size), np.arange(size)] += 1e-30
-        solved = np.linalg.solve(inner, np.ones((len(sets), size, 1)))[:, :, 0]
-        left = 1 / np.maximum(solved.sum(1), 1e-30)
-        order = np.argsort(left)[:BEAM]
-        sets = sets[order]
-        if size == 2 and left[order[0]] > HOPELESS * float(np.diag(gram).min()):
-            return []
-        found += [
-            (tuple(others[place] for place in row), float(value)) for row, value in zip(sets, left[order], strict=True)
-        ]
     return found
+
+
+def _pairs(gram: Doubles) -> tuple[Integers, Doubles]:
+    """Return the pairs whose affine combinations come nearest to the origin, and what they leave: two by two solved."""
+    lengths = np.diag(gram) * (1 + 1e-9) + 1e-30
+    total = lengths[:, None] + lengths - 2 * gram
+    determinant = np.maximum(lengths[:, None] * lengths - gram * gram, 0)
+    left = determinant / np.maximum(total, 1e-30)
+    left[np.tril_indices(len(gram))] = np.inf
+    flat = left.reshape(-1)
+    count = min(BEAM, len(gram) * (len(gram) - 1) // 2)
+    best = np.argpartition(flat, count - 1)[:count]
+    best = best[np.argsort(flat[best], kind="stable")]
+    return np.stack(np.divmod(best, len(gram)), 1), flat[best]
+
+
+def _grown(gram: Doubles, sets: Integers) -> tuple[Integers, Doubles]:
+    """Return the best sets that are one model larger, and what they leave.
+
+    The point of an affine span nearest to the origin is 1 / (1' G^-1 1) away from it, squared; what one more model adds
+    to that sum follows from its Schur complement, without solving anew.
+    """
+    if not len(sets):
+        return sets, np.empty(0)
+    size = sets.shape[1]
+    inner = gram[sets[:, :, None], sets[:, None, :]]
+    inner[:, np.arange(size), np.arange(size)] *= 1 + 1e-9
+    inner[:, np.arange(size), np.arange(size)] += 1e-30
+    inverse = np.linalg.inv(inner)
+    across = gram[sets]
+    solved = inverse @ across
+    lengths = np.diag(gram) * (1 + 1e-9) + 1e-30
+    apart = np.maximum(lengths - (across * solved).sum(1), 1e-12 * lengths)
+    total = inverse.sum((1, 2))[:, None] + (1 - solved.sum(1)) ** 2 / apart
+    left = 1 / np.maximum(total, 1e-30)
+    np.put_along_axis(left, sets, np.inf, 1)
+    # A set is met once for each of its models.
+    some = np.argsort(left, axis=None, kind="stable")[: BEAM * (size + 1)]
+    some = some[np.isfinite(left.reshape(-1)[some])]
+    place, new = np.divmod(some, len(gram))
+    grown = np.sort(np.column_stack((sets[place], new)), 1)
+    first = np.sort(np.unique(grown @ (len(gram) ** np.arange(size + 1)), return_index=True)[1])[:BEAM]
+    return grown[first], left.reshape(-1)[some[first]]
 
 
 def _named(kept: list[tuple[int, float]], left: float) -> Merge | None:
@@ -239,12 +285,10 @@ def _bases(vectors: Vectors, child: int, others: Sequence[int]) -> list[int]:
     """
     some = thinned(vectors, SEARCH)
     ours, slack = some.values[child], rounding(some, some.values[child], child)
-    found = []
-    for row in others:
-        kept = (np.abs(ours - some.values[row]) <= slack).mean(1)
-        shares, _ = some.by_tensor(kept)
-        if float(np.mean((shares > 0.05) & (shares < 0.97))) > 0.7:
-            found.append((float(shares.mean()), row))
+    kept = (np.abs(ours - some.values[list(others)]) <= slack).mean(2)
+    shares, _ = some.by_tensor(kept)
+    in_part = ((shares > 0.05) & (shares < 0.97)).mean(1) > 0.7
+    found = [(float(shares[at].mean()), others[int(at)]) for at in np.flatnonzero(in_part)]
     return [row for _, row in sorted(found, reverse=True)[:BASES]]
 
 

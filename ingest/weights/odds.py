@@ -62,12 +62,16 @@ class Odds:
     def parent(self, measured: Doubles) -> Doubles:
         """Return log-odds of parents from `Tree.measure`, shape (n,): the sum of what each tree's leaf says."""
         base, feature, threshold, left, right, value = self.trees
-        trees, rows = np.arange(len(left))[None], np.arange(len(measured))[:, None]
-        at = np.zeros((len(measured), len(left)), np.int64)
-        while (inner := left[trees, at] > 0).any():
-            goes_left = measured[rows, feature[trees, at]] <= threshold[trees, at]
-            at = np.where(inner, np.where(goes_left, left[trees, at], right[trees, at]), at)
-        return np.asarray(base + value[trees, at].sum(1))
+        first = np.arange(len(left)) * left.shape[1]
+        inputs = measured.reshape(-1)
+        rows = np.arange(len(measured))[:, None] * measured.shape[1]
+        at = np.broadcast_to(first, (len(measured), len(left)))
+        feature, left, right = feature.reshape(-1), left.reshape(-1), right.reshape(-1)
+        threshold, value = threshold.reshape(-1), value.reshape(-1)
+        while (inner := (below := left.take(at)) > 0).any():
+            goes_left = inputs.take(rows + feature.take(at)) <= threshold.take(at)
+            at = np.where(inner, first + np.where(goes_left, below, right.take(at)), at)
+        return np.asarray(base + value.take(at).sum(1))
 
 
 class _Boosted(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_db.errors import WeightsError
@@ -12,25 +12,22 @@ from ingest.weights.permute import realign
 from ingest.weights.sampling import DETAIL
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Rereader:
     """Reads weights by the location that a fingerprint carries.
 
     Attributes:
         positions: Positions a sample.
-        missing: Ids whose weights were not there any more, with the reason.
     """
 
     positions: int = DETAIL
-    missing: dict[str, str] = field(default_factory=dict)
 
     def sample(self, item: Fingerprint) -> Sample | None:
         """Return a larger sample of a model, or None where its weights are out of reach."""
         try:
             with open_model(Path(item.location)) as model:
                 return take_sample(model, self.positions)
-        except (WeightsError, OSError) as error:
-            self.missing[item.id] = str(error)
+        except (WeightsError, OSError):
             return None
 
     def realigned(self, item: Fingerprint, reference: Fingerprint) -> tuple[Sample, str] | None:
@@ -45,6 +42,5 @@ class Rereader:
                 if found is None:
                     return None
                 return take_sample(found[0], self.positions), found[1]
-        except (WeightsError, OSError) as error:
-            self.missing[item.id] = str(error)
+        except (WeightsError, OSError):
             return None

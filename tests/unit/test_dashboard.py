@@ -162,7 +162,9 @@ def _contrast(one: str, other: str) -> float:
 def _themes() -> list[dict[str, str]]:
     """Custom properties of the style sheet, light and dark."""
     sheet = (Path(figures.__file__).parent / "static" / "atlas.css").read_text(encoding="utf-8")
-    light, dark = (dict(re.findall(r"--(\w+): (#\w{6})", part)) for part in sheet.split("prefers-color-scheme: dark")[:2])
+    light, dark = (
+        dict(re.findall(r"--(\w+): (#\w{6})", part)) for part in sheet.split("prefers-color-scheme: dark")[:2]
+    )
     return [light, {**light, **dark}]
 
 

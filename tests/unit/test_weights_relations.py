@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+from itertools import combinations
 from pathlib import Path
 
 import gguf
@@ -11,19 +14,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atlas_db.errors import UsageError
 from atlas_db.terms import Relation
+from benchmarks.weights import synthetic
 from ingest.weights import greedy, mother
 from ingest.weights.between import contained, trace
 from ingest.weights.chart import chart
+from ingest.weights.cluster import LINKED, relatives
 from ingest.weights.copies import explain, grids, own_grid, step_noise
 from ingest.weights.direction import asymmetry
 from ingest.weights.edges import Edge
-from ingest.weights.family import Vectors, align, distances
+from ingest.weights.family import Vectors, align, cosines, distances
 from ingest.weights.fingerprint import kurtosis
-from ingest.weights.merges import Merge, find_merge
+from ingest.weights.merges import Merge, _grown, _pairs, find_merge, products
 from ingest.weights.model import open_model
 from ingest.weights.permute import realign
 from ingest.weights.reread import Rereader
+from ingest.weights.workers import workers
 from tests.unit.families import HEADS, HIDDEN, INNER, LAYERS, Weights, print_of, root, stored, trained, write
 
 
@@ -90,7 +97,9 @@ def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
     tuned.append(trained(tuned[0], 9, 0.05))
     made = {name: make(name, value, [model[name] for model in tuned]) for name, value in base.items()}  # type: ignore[operator]
     family = vectors(tmp_path, *((model, "F32") for model in (base, *tuned)), (made, dtype))
-    return find_merge(family, 6, range(6), step_noise(family, 6, own_grid(family, 6)), distances(family))
+    return find_merge(
+        family, 6, range(6), step_noise(family, 6, own_grid(family, 6)), distances(family), products(family)
+    )
 
 
 def slerp(first: np.ndarray, second: np.ndarray, part: float) -> np.ndarray:
@@ -167,8 +176,8 @@ def test_the_parent_of_a_merge_is_not_taken_for_a_merge(tmp_path: Path) -> None:
     first, second = trained(base, 2), trained(base, 3)
     middle = {name: (value + second[name]) / 2 for name, value in first.items()}
     family = vectors(tmp_path, (base, "F32"), (middle, "F32"), (second, "F32"), (first, "F32"))
-    assert find_merge(family, 3, [0, 1, 2], step_noise(family, 3, ""), distances(family)) is None
-    assert find_merge(family, 1, [0, 2, 3], step_noise(family, 1, ""), distances(family)) is not None
+    assert find_merge(family, 3, [0, 1, 2], step_noise(family, 3, ""), distances(family), products(family)) is None
+    assert find_merge(family, 1, [0, 2, 3], step_noise(family, 1, ""), distances(family), products(family)) is not None
 
 
 def permuted(weights: Weights, seed: int) -> Weights:
@@ -344,3 +353,47 @@ def test_without_the_weights_at_hand_the_fingerprints_speak(tmp_path: Path) -> N
     edges = edge_set(chart([print_of(tmp_path / name, name) for name in names], None, time=False))
     assert len(edges & truth) >= len(truth) - 2
     assert not any("stranger" in edge for edge in edges)
+
+
+def test_relatives_are_the_components_of_all_pairs() -> None:
+    prints = synthetic(330, seed=3)
+    random.Random(1).shuffle(prints)
+    vectors = align([item.sample for item in prints], [item.dtype for item in prints])
+    whole = nx.Graph()
+    whole.add_nodes_from(range(len(prints)))
+    whole.add_edges_from(np.argwhere(cosines(vectors) > LINKED).tolist())
+    expected = sorted(sorted(part) for part in nx.connected_components(whole))
+    assert sorted(relatives(prints)) == expected
+    assert sorted(map(len, expected)) == [30, 100, 100, 100]
+
+
+def test_charts_in_processes_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    prints = synthetic(160, seed=4)
+    alone = chart(prints, None)
+    monkeypatch.setattr("ingest.weights.chart.MANY", 100)
+    assert chart(prints[::-1], None) == alone
+    assert len(alone) > 120
+
+
+def test_a_process_that_dies_is_an_error_of_ours() -> None:
+    with pytest.raises(UsageError, match="__main__"), workers(many=True) as pool:
+        pool.submit(os._exit, 3).result()
+
+
+def test_sets_of_models_are_those_that_solving_each_gives() -> None:
+    """The search of merges grows sets by Schur complements: the same as solving every set, one by one."""
+    rng = np.random.default_rng(5)
+    points = rng.normal(size=(9, 40)) + 0.5
+    gram = points @ points.T / 40
+    sets, left = _pairs(gram)
+    for size in (2, 3, 4):
+        if size > 2:
+            sets, left = _grown(gram, sets)
+        everything = {}
+        for rows in combinations(range(9), size):
+            total = np.linalg.solve(gram[np.ix_(rows, rows)], np.ones(size)).sum()
+            everything[rows] = 1 / total
+        found = dict(zip(map(tuple, sets.tolist()), left.tolist(), strict=True))
+        assert all(value == pytest.approx(everything[rows], rel=1e-6) for rows, value in found.items())
+        best = sorted(everything, key=everything.__getitem__)[:5]
+        assert set(best) <= set(found)
