@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
+import msgspec
+
 from atlas_db.records import LineageEdge, Testimony
 from atlas_db.terms import FOLLOWED_CONFIDENCE, Outcome, Part, Relation, Source, Status
 
@@ -31,7 +33,8 @@ def fuse_child(testimony: Iterable[Testimony], families: Mapping[str, str] | Non
     """Fuse all testimony on one child into one edge a parent.
 
     Agreeing sources give 1 - prod(1 - c). A declared parent is contradicted where weights name other parents at
-    .9 or more and not this one, or put the two into different families: c_declared * (1 - c_against).
+    .9 or more and not this one, or put the two into different families: c_declared * (1 - c_against). The model that a
+    merge started from is declared beside its parents, as merging tools do; where the weights name it, they agree.
 
     Args:
         testimony: What every source says of this child's parents.
@@ -50,22 +53,29 @@ def fuse_child(testimony: Iterable[Testimony], families: Mapping[str, str] | Non
         if any(item.source is Source.INFERRED for item in items)
     }
     trusted = max((c for c in inferred.values() if c >= TRUSTED_INFERENCE), default=0.0)
+    bases = {
+        msgspec.json.decode(item.evidence).get("base")
+        for items in by_parent.values()
+        for item in items
+        if item.source is Source.INFERRED and item.evidence
+    }
     known = families or {}
     edges = []
     for parent, items in sorted(by_parent.items()):
         ours, theirs = known.get(items[0].child), known.get(parent)
         strangers = OTHER_FAMILY if ours is not None and theirs is not None and ours != theirs else 0.0
-        edges.append(_fuse_pair(parent, items, against=0.0 if parent in inferred else max(trusted, strangers)))
+        named = parent in inferred or parent in bases
+        edges.append(_fuse_pair(parent, items, named=named, against=0.0 if named else max(trusted, strangers)))
     return edges
 
 
-def _fuse_pair(parent: str, items: Sequence[Testimony], *, against: float) -> LineageEdge:
+def _fuse_pair(parent: str, items: Sequence[Testimony], *, named: bool, against: float) -> LineageEdge:
     by_source = {item.source: item for item in sorted(items, key=lambda item: item.confidence)}
     declared, inferred = by_source.get(Source.DECLARED), by_source.get(Source.INFERRED)
     # A prediction has been learnt from declarations: it is no witness of its own beside one.
     heard = [item for source, item in by_source.items() if source is not Source.PREDICTED] or list(by_source.values())
     confidence = 1.0 - prod(1.0 - item.confidence for item in heard)
-    if declared and inferred:
+    if declared and named:
         status = Status.VERIFIED
     elif declared and against:
         status, confidence = Status.CONTRADICTED, declared.confidence * (1.0 - against)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import atlas_db
-from atlas_db import api
+from atlas_db import api, opened
 from atlas_db.errors import ModelNotFoundError, QueryNotFoundError, QueryParameterError, WriteRefusedError
 from atlas_db.packaged import sample
 from atlas_db.settings import Settings
@@ -19,7 +19,8 @@ from tests.e2e.test_cli import ask, run
 from tests.graphs import child, load_rows, model
 
 pytestmark = pytest.mark.timeout(900)
-EXAMPLES = [test for test in doctest.DocTestFinder().find(api, "api") if test.examples]
+FINDER = doctest.DocTestFinder()
+EXAMPLES = [test for room in (api, opened) for test in FINDER.find(room, "api") if test.examples]
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,12 @@ def test_weights_that_name_another_parent_contradict() -> None:
     assert unsure[0].status is Status.DECLARED
 
 
+def test_the_model_that_a_merge_started_from_is_no_wrong_parent() -> None:
+    merged = said("q", Source.INFERRED, 0.97, Relation.MERGE)._replace(evidence='{"base": "p", "method": "ties"}')
+    edges = {e.parent: e for e in fuse_child([said("p", Source.DECLARED, 0.8), merged], {"c": "q", "p": "r"})}
+    assert (edges["p"].status, edges["p"].confidence) == (Status.VERIFIED, 0.8)
+
+
 @pytest.mark.parametrize(
     "over",
     [{"ended": "2024"}, {"outcome": Outcome.CYCLE}, {"outcome": Outcome.SELF_LOOP}, {"outcome": Outcome.AMBIGUOUS},
