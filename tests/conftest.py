@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +30,25 @@ ENGINES = ("local", "neo4j")
 @pytest.fixture(scope="session")
 def session_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("atlas-home")
+
+
+@pytest.fixture(scope="session")
+def demo_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder in which `atlas-db demo` ran, its engine stopped: made once, to be copied by whoever needs one."""
+    home = tmp_path_factory.mktemp("demo-made")
+    env = {**os.environ, "ATLAS_DB_HOME": str(home), "ATLAS_DB_HEAP": "1g"}
+    for words in (["demo"], ["store", "stop", "--store", "demo"]):
+        subprocess.run([sys.executable, "-m", "atlas_db.cli.main", *words], env=env, check=True, capture_output=True)
+    return home
+
+
+@pytest.fixture(scope="module")
+def demo_home(demo_made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home folder of one's own in which the demo ran."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    shutil.copytree(demo_made, home)
+    yield home
+    stop(home / "stores" / "demo")
 
 
 @pytest.fixture(scope="session")

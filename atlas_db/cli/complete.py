@@ -93,6 +93,13 @@ def _ids(file: Path) -> list[str]:
     return sorted({line.strip() for line in lines if line.strip() and not line.startswith("#")})
 
 
+def _from(threshold: float | None) -> float | str | None:
+    """Return the confidence from which values were written; a threshold above one means that none is enough."""
+    if threshold is None:
+        return None
+    return round(threshold, 3) if threshold <= 1 else "precision not reached"
+
+
 def _show(report: Completion, out: Path | None, form: Format) -> None:
     if form is Format.JSON:
         write_json(report.counts())
@@ -103,7 +110,7 @@ def _show(report: Completion, out: Path | None, form: Format) -> None:
             "missing": asked,
             "predicted": report.predicted[name],
             "share": round(report.predicted[name] / asked, 3) if asked else None,
-            "from confidence": None if name not in report.thresholds else round(report.thresholds[name], 3),
+            "from confidence": _from(report.thresholds.get(name)),
         }
         for name, asked in report.asked.items()
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, settings_for, shown_progress
+from atlas_db.cli.common import FormatOption, guarded, home_of, settings_for, shown_progress
 from atlas_db.cli.output import Format, draw, errors, say, write_json, write_line
 from atlas_db.errors import UsageError
 
@@ -62,7 +62,9 @@ def run(
         typer.Option("--models", min=0, help="Models with a page of their own in site/.", show_default="500"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which stages would be done; do nothing.")] = False,
-    store: StoreOption = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="As for every verb; goes before the plan's.", show_default="local")
+    ] = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Run the whole flow."""

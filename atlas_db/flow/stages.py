@@ -184,7 +184,7 @@ def _audit(work: Work) -> Outcome:
     with partial.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(report.findings)
+        writer.writerows(sorted(report.findings, key=lambda row: (row["model"], row["ancestor"] or "", row["rule"])))
     partial.replace(work.file(FINDINGS))
     return Outcome(report.counts(), report.run_id)
 

@@ -15,7 +15,7 @@ from atlas_db import api, opened
 from atlas_db.errors import ModelNotFoundError, QueryNotFoundError, QueryParameterError, WriteRefusedError
 from atlas_db.packaged import sample
 from atlas_db.settings import Settings
-from tests.e2e.test_cli import ask, run
+from tests.e2e.test_cli import run
 from tests.graphs import child, load_rows, model
 
 pytestmark = pytest.mark.timeout(900)
@@ -24,23 +24,15 @@ EXAMPLES = [test for room in (api, opened) for test in FINDER.find(room, "api") 
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("api-home")
-    ask(folder, "demo")
-    yield folder
-    run(folder, "store", "stop", "--store", "demo")
-
-
-@pytest.fixture(scope="module")
-def names(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def names(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("api")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ATLAS_DB_HOME", str(home))
+        patch.setenv("ATLAS_DB_HOME", str(demo_home))
         patch.setenv("ATLAS_DB_HEAP", "1g")
         atlas_db.fingerprint(sample() / "weights", folder / "fp.parquet")
         with atlas_db.open("demo") as atlas:
             yield {"atlas_db": atlas_db, "atlas": atlas, "lists": sample(), "folder": folder}
-        run(home, "store", "stop", "--store", f"local:{folder / 'store'}")
+        run(demo_home, "store", "stop", "--store", f"local:{folder / 'store'}")
 
 
 def test_every_public_name_has_an_example() -> None:

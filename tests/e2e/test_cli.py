@@ -19,10 +19,8 @@ ATLAS = [sys.executable, "-m", "atlas_db.cli.main"]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("cli-home")
-    yield folder
-    run(folder, "store", "stop")
+def home(demo_home: Path) -> Path:
+    return demo_home
 
 
 def run(home: Path, *args: str, code: int = 0, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +44,7 @@ def demo(home: Path) -> Path:
     answer = ask(home, "demo")
     assert len(answer["answers"]) == 6
     assert all(entry["rows"] for entry in answer["answers"])
-    assert {stage["state"] for stage in answer["stages"].values()} == {"done"}
+    assert {stage["state"] for stage in answer["stages"].values()} == {"kept"}
     return home
 
 

@@ -18,7 +18,7 @@ import zstandard
 
 from atlas_db.packaged import sample
 from benchmarks.readme import fresh
-from tests.e2e.test_cli import ask, run
+from tests.e2e.test_cli import run
 from tests.graphs import child, model, write_rows
 
 pytestmark = pytest.mark.timeout(900)
@@ -28,9 +28,9 @@ SERVES = "atlas-db dashboard"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def place(demo_home: Path) -> Any:
     """A folder with the files that the README's examples name."""
-    folder = tmp_path_factory.mktemp("tour")
+    folder = demo_home.parent
     for name in ("models", "datasets"):
         packed = zstandard.compress((sample() / f"{name}.jsonl").read_bytes())
         (folder / f"{name}.jsonl.zst").write_bytes(packed)
@@ -41,10 +41,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
     (folder / "plan.toml").write_text(re.search(r"\$ cat plan\.toml\n(.*?)\$ ", README, re.S).group(1))  # type: ignore[union-attr]
     write_rows(folder / "june.jsonl", [model("a/b", tags=["license:mit"]), model("c/d")])
     write_rows(folder / "july.jsonl", [model("a/b", tags=["license:gpl-3.0"]), child("e/f", "a/b")])
-    ask(folder / "home", "demo")
     yield folder
-    for store in ("demo", "local"):
-        run(folder / "home", "store", "stop", "--store", store)
+    run(folder / "home", "store", "stop", "--store", "local")
 
 
 def examples() -> list[tuple[str, str]]:
@@ -110,14 +108,21 @@ def test_generated_parts_are_fresh() -> None:
     assert fresh(README) == README, "run: python -m benchmarks.readme"
 
 
-def test_pictures_and_files_that_are_named_are_there() -> None:
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+@pytest.mark.parametrize("page", ["README.md", "docker/README.md", "SECURITY.md"])
+def test_files_verbs_and_modules_that_are_named_are_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (ROOT / link).is_file(), link
-    for name in re.findall(r"`((?:atlas_db|benchmarks|cypher|docker|gnn|ingest|tests)/[\w./]+\.\w+)`", README):
+    for name in re.findall(
+        r"\b((?:atlas_db|benchmarks|cypher|docker|gnn|ingest|tests)/[\w./]+\.(?:py|cypher|yaml|json|jsonl|md))\b", text
+    ):
         assert (ROOT / name).is_file(), name
-    for module in re.findall(r"python -m (benchmarks[\w.]*)", README):
+    for module in re.findall(r"python -m (benchmarks[\w.]*)", text):
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
+    verbs = {line.split("`")[1].split()[1] for line in README.splitlines() if line.startswith("| `atlas-db ")}
+    for verb in re.findall(r"(?:`|\$ )atlas-db ([a-z]+)", text):
+        assert verb in verbs, verb
 
 
 def test_the_first_command_runs_the_whole_flow_on_a_bare_copy(tmp_path: Path) -> None:
