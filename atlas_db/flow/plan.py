@@ -13,6 +13,7 @@ from atlas_db.errors import UsageError
 from atlas_db.flow.stages import FlowOptions
 
 _PATHS = ("hub", "weights", "out", "predictions")
+_SEVERAL = ("hub", "weights", "attributes")
 
 
 def read_plan(file: Path) -> dict[str, Any]:
@@ -25,16 +26,13 @@ def read_plan(file: Path) -> dict[str, Any]:
         The values that it sets.
 
     Raises:
-        UsageError: It cannot be read, or sets what there is not.
+        UsageError: It cannot be read.
     """
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}", hint="Give a TOML file, or --hub and --out") from error
-    known = [field.name for field in fields(FlowOptions)] + ["store"]
     for name, value in values.items():
-        if name not in known:
-            raise UsageError(f"{file} sets the unknown key {name!r}", hint=f"Known keys: {', '.join(known)}")
         if name in _PATHS:
             values[name] = [_seen(file, each) for each in value] if isinstance(value, list) else _seen(file, value)
     return values
@@ -49,13 +47,22 @@ def _seen(file: Path, path: Any) -> Any:  # noqa: ANN401
 def options_of(values: dict[str, Any]) -> FlowOptions:
     """Return the options that values make.
 
+    Args:
+        values: By the names of `FlowOptions`' fields; where several may stand, one may stand alone.
+
     Raises:
-        UsageError: One is missing, or of another kind.
+        UsageError: One is missing, unknown, or of another kind.
     """
+    known = [field.name for field in fields(FlowOptions)]
+    if unknown := sorted(set(values) - set(known)):
+        raise UsageError(f"a run knows no {unknown[0]!r}", hint=f"Known: {', '.join([*known, 'store'])}")
     for name, flag in (("hub", "--hub FILE"), ("out", "--out DIR")):
         if not values.get(name):
             raise UsageError(f"a run needs {name}", hint=f"Add {flag}, or `{name}` to the plan")
+    several = {name: [values[name]] for name in _SEVERAL if isinstance(values.get(name), str | Path)}
     try:
-        return msgspec.convert(values, FlowOptions, strict=False, dec_hook=lambda kind, value: kind(value))
+        return msgspec.convert(
+            {**values, **several}, FlowOptions, strict=False, dec_hook=lambda kind, value: kind(value)
+        )
     except msgspec.ValidationError as error:
         raise UsageError(f"the plan does not fit: {error}", hint="See atlas-db run --help") from error
