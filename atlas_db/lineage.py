@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +94,12 @@ class Lineage:
     ancestors: list[Step] = field(default_factory=list)
     descendants: list[Step] = field(default_factory=list)
     counts: dict[str, Any] = field(default_factory=dict)
+
+
+def near_kin(counts: Mapping[str, Any]) -> str:
+    """Say in words how many parents and children a lineage counts."""
+    parents, children = counts["parents"], counts["children"]
+    return f"{parents:,} parent{'' if parents == 1 else 's'}, {children:,} child{'' if children == 1 else 'ren'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from atlas_db.errors import UsageError
 from atlas_db.extras import needs
 from atlas_db.licenses.audit import COLUMNS, AuditOptions, audit_models
 from atlas_db.licenses.write import audit_and_write
-from atlas_db.lineage import Lineage, lineage, properties_of
+from atlas_db.lineage import Lineage, lineage, near_kin, properties_of
 from atlas_db.settings import load_settings
 from atlas_db.store.opening import credentials, local_place, open_store
 from atlas_db.store.statements import count_nodes
@@ -55,8 +55,7 @@ class LineageView:
         self.frame = pd.DataFrame([{"direction": way, **asdict(step)} for way, step in ways], columns=list(STEP))
 
     def __repr__(self) -> str:
-        counts = self.counts
-        return f"<Lineage of {self.model['id']}: {counts['parents']} parents, {counts['children']} children>"
+        return f"<Lineage of {self.model['id']}: {near_kin(self.counts)}>"
 
     def _repr_html_(self) -> str:
         facts = ", ".join(str(self.model[name]) for name in ("license", "pipeline_tag") if self.model.get(name))

@@ -24,7 +24,7 @@ from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_edges, delete_edges, merge_edges
 from atlas_db.terms import Outcome, Progress, RunKind, Source
 from gnn.graph import Graph, Integers, read_graph, rows_of
-from gnn.tasks import VERSION, Task, lacking, tasks_of
+from gnn.tasks import VERSION, Task, lacking, tasks_of, values_of
 from ingest.normalise.relations import guess_relation
 from ingest.relink import Plan, read_edges, read_families, read_testimony
 from ingest.resolve import fuse_all
@@ -63,14 +63,7 @@ class Prediction:
         }
         if self.root_probability is not None:
             plain["root_probability"] = round(self.root_probability, 6)
-        if self.reasons:
-            plain["reasons"] = counted(self.reasons)
         return plain
-
-
-def counted(reasons: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
-    """Return reasons as plain values: of how many in a group, how many declare the value."""
-    return {name: {"declare": count, "of": size} for name, (count, size) in reasons.items()}
 
 
 @dataclass(slots=True)
@@ -115,16 +108,17 @@ class _Line(msgspec.Struct):
     value: str
     confidence: float
     root_probability: float | None = None
-    reasons: dict[str, dict[str, int]] = {}
 
     def prediction(self, row: int) -> Prediction:
         """Return the prediction, of a model by its row."""
-        reasons = {name: (counts["declare"], counts["of"]) for name, counts in self.reasons.items()}
-        return Prediction(row, self.attribute, self.value, self.confidence, self.root_probability, reasons)
+        return Prediction(row, self.attribute, self.value, self.confidence, self.root_probability, {})
 
 
 def write_kept(store: Store, home: Path, file: Path, progress: Progress = lambda *_: None) -> Completion:
-    """Write the predictions of a file that `complete` made of the same models. Models that declare by now are left out.
+    """Write the predictions of a file that `complete` made of the same models.
+
+    Models that declare by now are left out, and so are values that the store does not hold. The file does not say what
+    each prediction rests on: these claims have no reasons.
 
     Args:
         store: The store.
@@ -147,7 +141,12 @@ def write_kept(store: Store, home: Path, file: Path, progress: Progress = lambda
         for task in tasks:
             kept = Predicted(task, lacking(graph, task.attribute))
             lack = frozenset(kept.asked.tolist())
-            mine = [line for line in lines if line.attribute == task.attribute and place[line.model_id] in lack]
+            held = frozenset(values_of(graph, task.attribute).names)
+            mine = [
+                line
+                for line in lines
+                if line.attribute == task.attribute and place[line.model_id] in lack and line.value in held
+            ]
             kept.rows += [line.prediction(place[line.model_id]) for line in mine]
             report.asked[task.attribute] = len(lack)
             report.predicted[task.attribute] = len({each.model for each in kept.rows})
@@ -223,7 +222,8 @@ def _send(statement: Any, tx: Transaction, rows: Sequence[dict[str, Any]]) -> No
 
 
 def _evidence(prediction: Prediction) -> str:
-    plain: dict[str, Any] = counted(prediction.reasons)
+    """Reasons as JSON: of how many in a group, how many declare the value."""
+    plain: dict[str, Any] = {name: {"declare": count, "of": size} for name, (count, size) in prediction.reasons.items()}
     if prediction.root_probability is not None:
         plain["root_probability"] = round(prediction.root_probability, 6)
     return msgspec.json.encode(plain).decode()

@@ -61,6 +61,8 @@ def lineage(
 
 
 def _draw(found: Lineage) -> None:
+    from atlas_db.lineage import near_kin
+
     model, counts = found.model, found.counts
     say(str(model["id"]), "bold")
     facts = [str(model[name]) for name in ("license", "pipeline_tag", "library_name") if model.get(name)]
@@ -70,7 +72,7 @@ def _draw(found: Lineage) -> None:
     reach = (
         "" if counts["depth"] == 1 else f" ({counts['ancestors']:,} ancestors, {counts['descendants']:,} descendants)"
     )
-    say(f"  {counts['parents']:,} parents, {counts['children']:,} children{reach}")
+    say(f"  {near_kin(counts)}{reach}")
     if found.ancestors:
         console().print(_tree("comes from", found.ancestors, str(model["id"]), up=True))
     if found.descendants:

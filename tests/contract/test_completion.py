@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atlas_db.errors import CompletionError, UsageError
+from atlas_db.errors import CompletionError, InputError, UsageError
 from atlas_db.store.bolt import Store
 from gnn.around import ECHO, Around, Query
-from gnn.claims import Prediction, without_rings
+from gnn.claims import Prediction, without_rings, write_kept
 from gnn.echo import Echo
 from gnn.evaluate import evaluate
 from gnn.graph import Graph, read_graph
@@ -222,7 +222,7 @@ def test_too_little_to_learn_from(local_store: Store, tmp_path: Path) -> None:
     load_rows(local_store, tmp_path, one)
     before = whole(local_store)
     with pytest.raises(CompletionError, match="license cannot be learnt: 60 declarations, 1 values"):
-        complete_and_write(local_store, tmp_path, CompleteOptions(("license",)))
+        complete_and_write(local_store, tmp_path, CompleteOptions(("license",), strict=True))
     with pytest.raises(CompletionError, match="no attribute can be completed"):
         complete_and_write(local_store, tmp_path, CompleteOptions())
     with pytest.raises(UsageError, match="cannot complete licence"):
@@ -230,6 +230,38 @@ def test_too_little_to_learn_from(local_store: Store, tmp_path: Path) -> None:
     with pytest.raises(CompletionError, match="not in the store"):
         complete_and_write(local_store, tmp_path, CompleteOptions(("license",), models=("no/one",)))
     assert whole(local_store) == before
+
+
+def test_predictions_of_a_file_are_written_where_nothing_can_be_learnt(local_store: Store, tmp_path: Path) -> None:
+    known = [model("a/known", tags=["license:mit"]), model("b/known", tags=["license:apache-2.0"])]
+    load_rows(local_store, tmp_path, [*known, model("a/one"), model("a/two"), model("a/three")])
+    file = tmp_path / "kept.jsonl"
+    rows = [{"model_id": name, "attribute": "license", "value": value, "confidence": 0.9}
+            for name, value in (("a/two", "mit"), ("a/known", "apache-2.0"), ("a/one", "apache-2.0"),
+                                ("a/three", "gpl-3.0"))]  # fmt: skip
+    parent = {
+        "model_id": "a/two",
+        "attribute": "base_model",
+        "value": "a/one",
+        "confidence": 0.8,
+        "root_probability": 0.1,
+    }
+    file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, parent]))
+    report = write_kept(local_store, tmp_path, file)
+    assert (report.asked["license"], report.predicted["license"], report.written) == (3, 2, 3)
+    assert pairs(local_store, "HAS_LICENSE", "source") == {
+        ("a/known", "mit", "declared"), ("b/known", "apache-2.0", "declared"), ("a/one", "apache-2.0", "predicted"), ("a/two", "mit", "predicted"),
+    }  # fmt: skip
+    assert pairs(local_store, "DERIVED_FROM", "status") == {("a/two", "a/one", "predicted")}
+    before = whole(local_store)
+    assert write_kept(local_store, tmp_path, file).written == 3
+    assert whole(local_store) == before
+    file.write_text('{"model_id": "a/one", "attribute": "colour", "value": "red", "confidence": 1.0}\n')
+    with pytest.raises(InputError, match="cannot complete colour"):
+        write_kept(local_store, tmp_path, file)
+    file.write_text(json.dumps({**rows[0], "model_id": "no/body"}))
+    with pytest.raises(CompletionError, match="not in the store"):
+        write_kept(local_store, tmp_path, file)
 
 
 def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_notebooks_show_tables_and_nothing_that_was_not_escaped(names: dict[str,
     assert "atlas-demo/tern-chat" in found._repr_html_()
     found.model["id"] = "<script>"
     assert "<script>" not in found._repr_html_()
-    assert repr(atlas.lineage("atlas-demo/tern-chat")) == "<Lineage of atlas-demo/tern-chat: 1 parents, 2 children>"
+    assert repr(atlas.lineage("atlas-demo/tern-chat")) == "<Lineage of atlas-demo/tern-chat: 1 parent, 2 children>"
 
 
 def test_errors_are_ours(names: dict[str, Any]) -> None:
