@@ -18,6 +18,7 @@ import numpy as np
 
 from ingest.weights import mother
 from ingest.weights.chart import chart
+from ingest.weights.cluster import around
 from ingest.weights.fingerprint import Fingerprint, Sample, fingerprint
 from ingest.weights.model import open_model
 from ingest.weights.sampling import RUN, SKETCH
@@ -114,6 +115,18 @@ def charting(counts: list[int]) -> None:
         before = took
 
 
+def inserting(count: int) -> None:
+    """Time one model that comes to others: its family is found, and charted anew."""
+    prints = synthetic(count + 1)
+    new = {prints[count // 2].id}
+    began = time.perf_counter()
+    family = around(prints, new)
+    found = time.perf_counter() - began
+    edges = chart(family, None)
+    took = time.perf_counter() - began
+    print(f"one into {count:,}: {took:.2f} s, {found:.2f} s to find its family of {len(family)}, {len(edges)} edges")
+
+
 def pairs() -> None:
     """Compare a pair of stored fingerprints with a pair of full weights in paper 002's way."""
     rng = np.random.default_rng(0)
@@ -140,7 +153,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         reading(write_large(Path(folder) / "large", options.gigabytes))
     pairs()
-    charting([int(count) for count in options.models.split(",")])
+    counts = [int(count) for count in options.models.split(",")]
+    inserting(max(counts))
+    charting(counts)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ HELP = """Say what derives from what, how, and how sure, from fingerprints of we
 The weights are an independent witness: nothing that an author declared is used, but where an adapter names its base and
 --declared is given. Where the weights themselves are still in reach, finalists are read again; otherwise the
 fingerprints speak alone, with less confidence. Edges below --min-confidence are left out. With --store, the edges go
-into the graph as inferred testimony and are fused with what is declared there.
+into the graph as inferred testimony and are fused with what is declared there. With --against, new models join an atlas
+of weights: the families that they come into are charted anew, all others stay as they are.
 
 Examples:
 
@@ -30,6 +31,8 @@ Examples:
   atlas-db chart fp.parquet --no-time --format json
 
   atlas-db chart fp.parquet --store local
+
+  atlas-db chart new.parquet --against fp.parquet --store local
 """
 
 
@@ -41,6 +44,10 @@ def chart(
     weights: Annotated[
         bool, typer.Option("--weights/--no-weights", help="Look at the weights again where they are in reach.")
     ] = True,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option("--against", help="Fingerprints charted before: only families that the new models come into are."),
+    ] = None,
     declared: Annotated[bool, typer.Option("--declared", help="Believe the base that an adapter names.")] = False,
     min_confidence: Annotated[float, typer.Option("--min-confidence", min=0, max=1, help="Least confidence.")] = 0.0,
     store: Annotated[
@@ -51,6 +58,7 @@ def chart(
 ) -> None:
     """Chart lineage."""
     from ingest.weights.chart import chart as chart_prints
+    from ingest.weights.cluster import around
     from ingest.weights.edges import write_edges
     from ingest.weights.reread import Rereader
     from ingest.weights.table import read_prints
@@ -59,7 +67,10 @@ def chart(
         raise UsageError(
             "--dry-run is about a store", hint="Add --store, or leave it out: without one nothing is changed"
         )
-    known = {item.id: item for item in read_prints(prints)}
+    new = {item.id: item for item in read_prints(prints)}
+    known = {item.id: item for item in read_prints(against or [])} | new
+    if against:
+        known = {item.id: item for item in around(list(known.values()), new.keys())}
     with shown_progress() as progress:
         edges = chart_prints(
             list(known.values()), Rereader() if weights else None, time=time, declared=declared, progress=progress

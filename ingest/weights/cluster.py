@@ -7,12 +7,12 @@ Independent models of one architecture and one corpus have uncorrelated weights 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.family import align, unit
+from ingest.weights.family import Vectors, align, unit
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.names import is_vocabulary
 from ingest.weights.safetensors import Floats
@@ -50,8 +50,7 @@ def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
         Indices of fingerprints, ascending, the largest component first.
     """
     vectors = align([item.sample for item in prints], [item.dtype for item in prints])
-    words = [name for name in vectors.names if is_vocabulary(name)]
-    views = [(unit(vectors), 0.0)] + ([(unit(vectors, words), SAME_WORDS)] if words else [])
+    views = _views(vectors)
     count = len(vectors.members)
     roots = np.arange(count)
     leaders: list[int] = []
@@ -69,6 +68,49 @@ def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
                 fresh.append(at)
         leaders += block[fresh].tolist()
     return _components(prints, vectors.members, [_root(roots, row) for row in range(count)])
+
+
+def around(prints: Sequence[Fingerprint], new: Collection[str]) -> list[Fingerprint]:
+    """Return models that come to others, and all of the families that they come into: what has to be charted then.
+
+    A family is followed from link to link, so that nothing else is compared. An adapter may belong anywhere: where one
+    is among the new, everything is returned.
+
+    Args:
+        prints: All models, the new among them.
+        new: Ids of the new.
+    """
+    if any(item.adapter for item in prints if item.id in new):
+        return list(prints)
+    found: list[Fingerprint] = []
+    for group in groups(prints):
+        items = [prints[place] for place in group]
+        rows = [row for row, item in enumerate(items) if item.id in new]
+        if rows:
+            found += [items[row] for row in _followed(items, rows)]
+    return found
+
+
+def _followed(prints: Sequence[Fingerprint], start: Sequence[int]) -> list[int]:
+    """Return the rows that links lead to from some, themselves included."""
+    vectors = align([item.sample for item in prints], [item.dtype for item in prints])
+    views = _views(vectors)
+    place = {member: row for row, member in enumerate(vectors.members)}
+    reached = np.zeros(len(vectors.members), bool)
+    frontier = np.array([place[row] for row in start if row in place], np.int64)
+    while len(frontier):
+        reached[frontier] = True
+        near = np.zeros(len(reached), bool)
+        for at in range(0, len(frontier), BLOCK):
+            near |= (_alike(views, frontier[at : at + BLOCK], np.arange(len(reached))) > LINKED).any(0)
+        frontier = np.flatnonzero(near & ~reached)
+    return sorted({*start, *(vectors.members[row] for row in np.flatnonzero(reached))})
+
+
+def _views(vectors: Vectors) -> list[tuple[Floats, float]]:
+    """Return what is compared: all tensors, and the vocabulary's alone with its own bound."""
+    words = [name for name in vectors.names if is_vocabulary(name)]
+    return [(unit(vectors), 0.0)] + ([(unit(vectors, words), SAME_WORDS)] if words else [])
 
 
 def _alike(views: Sequence[tuple[Floats, float]], rows: Integers, others: Integers | list[int]) -> Floats:

@@ -86,26 +86,31 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.
         dtypes: The type that most elements of each are stored in.
         least: Share of positions a model must have.
     """
-    counts = Counter(key for sample in samples for key in sample.keys.tolist())
+    # Models of one architecture have the same positions: each list of them is looked at once.
+    kinds = [sample.keys.tobytes() for sample in samples]
+    listed = {kind: sample.keys for kind, sample in zip(kinds, samples, strict=True)}
+    sets = {kind: frozenset(keys.tolist()) for kind, keys in listed.items()}
+    counts: Counter[int] = Counter()
+    for kind, number in Counter(kinds).items():
+        counts.update(dict.fromkeys(sets[kind], number))
     usual = {key for key, count in counts.items() if count * 2 > len(samples)} or set(counts)
+    alike = {kind for kind, keys in sets.items() if len(usual & keys) >= least * len(usual)}
     usable = [
         place
         for place, sample in enumerate(samples)
-        if len(usual.intersection(sample.keys.tolist())) >= least * len(usual)
-        and np.isfinite(sample.values).all(1).mean() > least
+        if kinds[place] in alike and np.isfinite(sample.values).all(1).mean() > least
     ]
-    shared = usual.intersection(*(samples[place].keys.tolist() for place in usable)) if usable else set()
+    used = {kinds[place] for place in usable}
+    shared = usual.intersection(*(sets[kind] for kind in used)) if used else set()
     if not shared:
         nothing = np.empty((0, 0), np.float32)
         return Vectors(nothing.reshape(0, 0, RUN), nothing, nothing, np.empty(0, np.int64), [], [], [], [])
     first = samples[usable[0]]
     kept = np.array([place for place, key in enumerate(first.keys.tolist()) if key in shared])
     wanted = first.keys[kept]
-    columns = []
-    for place in usable:
-        keys = samples[place].keys
-        order = np.argsort(keys)
-        columns.append(order[np.searchsorted(keys[order], wanted)])
+    orders = {kind: np.argsort(listed[kind]) for kind in used}
+    places = {kind: order[np.searchsorted(listed[kind][order], wanted)] for kind, order in orders.items()}
+    columns = [places[kinds[place]] for place in usable]
     values = np.stack([samples[place].values[at] for place, at in zip(usable, columns, strict=True)])
     finite = np.isfinite(values).all((0, 2))
     return Vectors(

@@ -37,9 +37,9 @@ def place(tmp_path: Path) -> Any:
         stop(folder)
 
 
-def flow(place: Path, name: str) -> list[str]:
-    return ["run", *HUBS, *WEIGHTS, "--as-of", AS_OF, "--models", "5", "--out", str(place / f"out-{name}"),
-            "--store", f"local:{place / f'store-{name}'}"]  # fmt: skip
+def flow(place: Path, name: str, attributes: str = "pipeline_tag") -> list[str]:
+    return ["run", *HUBS, *WEIGHTS, "--as-of", AS_OF, "--models", "5", "--attributes", attributes,
+            "--out", str(place / f"out-{name}"), "--store", f"local:{place / f'store-{name}'}"]  # fmt: skip
 
 
 def graph(place: Path, name: str) -> Any:
@@ -169,7 +169,7 @@ def test_wrong_words_are_found_before_anything_is_done(place: Path, words: list[
 
 def test_the_packaged_predictions_are_what_completion_says(place: Path) -> None:
     out = place / "out-clean"
-    ask(place / "home", *flow(place, "clean"), "--models", "0")
+    ask(place / "home", *flow(place, "clean", "all"), "--models", "0")
     made, packaged = predictions(out / "predictions.jsonl"), predictions(sample() / "predictions.jsonl")
     # Floating point differs between machines: almost all values, and their confidence closely.
     assert len(made.keys() & packaged.keys()) >= 0.95 * len(made.keys() | packaged.keys())

@@ -20,7 +20,7 @@ from benchmarks.weights import synthetic
 from ingest.weights import greedy, mother
 from ingest.weights.between import contained, trace
 from ingest.weights.chart import chart
-from ingest.weights.cluster import LINKED, relatives
+from ingest.weights.cluster import LINKED, around, relatives
 from ingest.weights.copies import explain, grids, own_grid, step_noise
 from ingest.weights.direction import asymmetry
 from ingest.weights.edges import Edge
@@ -397,3 +397,26 @@ def test_sets_of_models_are_those_that_solving_each_gives() -> None:
         assert all(value == pytest.approx(everything[rows], rel=1e-6) for rows, value in found.items())
         best = sorted(everything, key=everything.__getitem__)[:5]
         assert set(best) <= set(found)
+
+
+def test_models_that_come_one_by_one_end_in_the_chart_of_all_at_once() -> None:
+    prints = synthetic(130, seed=6)
+    for seed in range(2):
+        order = random.Random(seed).sample(prints, len(prints))
+        here, edges = order[:100], {}
+        for edge in chart(here, None):
+            edges[edge.child, edge.parent] = edge
+        for item in order[100:]:
+            here.append(item)
+            touched = around(here, {item.id})
+            ids = {each.id for each in touched}
+            assert item.id in ids and len(touched) < len(here)
+            kept = {pair: edge for pair, edge in edges.items() if pair[0] not in ids}
+            edges = kept | {(edge.child, edge.parent): edge for edge in chart(touched, None)}
+        assert list(edges[pair] for pair in sorted(edges)) == chart(prints, None)
+
+
+def test_an_adapter_may_belong_anywhere(tmp_path: Path) -> None:
+    prints = synthetic(20, seed=7)
+    prints[3].adapter = True
+    assert around(prints, {prints[3].id}) == prints
