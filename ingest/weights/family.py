@@ -57,9 +57,12 @@ class Vectors:
     least: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        kinds = [[(ROUNDING.get(name, 2.0**-22), LEAST.get(name, 1e-30)) for name in told] for told in self.dtypes]
-        table = np.array(kinds, np.float32).reshape(len(self.dtypes), -1, 2)
-        self.relative, self.least = table[:, self.tensor, 0], table[:, self.tensor, 1]
+        told = [tuple(each) for each in self.dtypes]
+        kinds = {each: place for place, each in enumerate(dict.fromkeys(told))}
+        errors = [[(ROUNDING.get(name, 2.0**-22), LEAST.get(name, 1e-30)) for name in each] for each in kinds]
+        table = np.array(errors, np.float32).reshape(len(kinds), -1, 2)[:, self.tensor]
+        rows = np.array([kinds[each] for each in told], np.int64)
+        self.relative, self.least = table[rows, :, 0], table[rows, :, 1]
         self.starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
         self.sizes = np.diff(np.append(self.starts, len(self.tensor))).astype(np.float64)
         stops = [*self.starts[1:], len(self.tensor)]
@@ -114,7 +117,7 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.
     values = np.stack([samples[place].values[at] for place, at in zip(usable, columns, strict=True)])
     finite = np.isfinite(values).all((0, 2))
     return Vectors(
-        np.ascontiguousarray(values[:, finite]),
+        values if finite.all() else np.ascontiguousarray(values[:, finite]),
         np.stack([samples[place].row_max[at] for place, at in zip(usable, columns, strict=True)])[:, finite],
         np.stack([samples[place].block_max[at] for place, at in zip(usable, columns, strict=True)])[:, finite],
         first.tensor[kept][finite].astype(np.int64),
@@ -126,6 +129,8 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.
 
 
 def _dtypes(sample: Sample, names: Sequence[str]) -> list[str]:
+    if sample.names == names:
+        return list(sample.dtypes)
     known = dict(zip(sample.names, sample.dtypes, strict=True))
     return [known.get(name, "F32") for name in names]
 
