@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
@@ -16,6 +16,8 @@ from atlas_db.errors import AtlasError
 from atlas_db.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from atlas_db.store.bolt import Store
 
 P = ParamSpec("P")
@@ -63,21 +65,37 @@ def _nothing() -> Iterator[None]:
     yield
 
 
+class Bars:
+    """Progress bars on standard error, told of stage, done and total; those of stages that are over make room."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show how far a stage is; its parts, named after a colon, share one bar."""
+        name = stage.partition(":")[0]
+        if name not in self._tasks:
+            over = {task.id for task in self._bar.tasks if task.finished or task.total is None}
+            self._drop([each for each, task in self._tasks.items() if task in over])
+            self._tasks[name] = self._bar.add_task(stage, total=total or None)
+        self._bar.update(self._tasks[name], description=stage, completed=done, total=total or None)
+
+    def begin(self, stage: str) -> None:
+        """Show a stage alone, whatever was shown before."""
+        self._drop(list(self._tasks))
+        self(stage, 0, 0)
+
+    def _drop(self, stages: list[str]) -> None:
+        for stage in stages:
+            self._bar.remove_task(self._tasks.pop(stage))
+
+
 @contextmanager
-def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function (stage, done, total) that draws progress bars on standard error."""
+def shown_progress() -> Iterator[Bars]:
+    """Yield what draws progress bars on standard error."""
     with progress_bar() as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                # Bars of stages that are over make room.
-                for name in [name for name, task in tasks.items() if bar.tasks[bar.task_ids.index(task)].finished]:
-                    bar.remove_task(tasks.pop(name))
-                tasks[stage] = bar.add_task(stage, total=total or None)
-            bar.update(tasks[stage], completed=done, total=total or None)
-
-        yield show
+        yield Bars(bar)
 
 
 def guarded(verb: Callable[P, None]) -> Callable[P, None]:

@@ -103,15 +103,17 @@ def _foresee(stages: dict[str, str], form: Format) -> None:
 @contextmanager
 def watched() -> Iterator[tuple[Progress, Callable[[str, Done | None], None]]]:
     """Yield what is told of progress, and of stages: a line on standard error each."""
-    with shown_progress() as progress:
+    with shown_progress() as bars:
 
         def told(name: str, stage: Done | None) -> None:
             if stage is not None:
                 errors().print(_line(name, stage), markup=False, soft_wrap=True)
-            elif not errors().is_terminal:
-                errors().print(f"{name:<12} begins", markup=False)
+            else:
+                bars.begin(name)
+                if not errors().is_terminal:
+                    errors().print(f"{name:<12} begins", markup=False)
 
-        yield progress, told
+        yield bars, told
 
 
 def _line(name: str, stage: Done) -> str:
