@@ -9,13 +9,15 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from atlas_db.errors import ModelNotFoundError
 from atlas_db.store.bolt import Row, Store
 from atlas_db.store.statements import Statement
 
+STEPS = ("direction", "hops", "child", "parent", "relation", "status", "confidence", "license", "downloads")
+"""Columns of a lineage, where it is a table."""
 FAN = 5
 """Children shown a relation before a fan is folded."""
 MAX_DEPTH = 1000
@@ -94,6 +96,11 @@ class Lineage:
     ancestors: list[Step] = field(default_factory=list)
     descendants: list[Step] = field(default_factory=list)
     counts: dict[str, Any] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all edges as rows of `STEPS`, ancestors first."""
+        ways = [("up", step) for step in self.ancestors] + [("down", step) for step in self.descendants]
+        return [{"direction": way, **asdict(step)} for way, step in ways]
 
 
 def near_kin(counts: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +20,7 @@ from atlas_db.errors import UsageError
 from atlas_db.extras import needs
 from atlas_db.licenses.audit import COLUMNS, AuditOptions, audit_models
 from atlas_db.licenses.write import audit_and_write
-from atlas_db.lineage import Lineage, lineage, near_kin, properties_of
+from atlas_db.lineage import STEPS, Lineage, lineage, near_kin, properties_of
 from atlas_db.settings import load_settings
 from atlas_db.store.opening import credentials, local_place, open_store
 from atlas_db.store.statements import count_nodes
@@ -34,8 +33,6 @@ from ingest.weights.chart import chart as chart_prints
 from ingest.weights.reread import Rereader
 from ingest.weights.table import read_prints
 from ingest.weights.witness import write_chart
-
-STEP = ("direction", "hops", "child", "parent", "relation", "status", "confidence", "license", "downloads")
 
 
 class LineageView:
@@ -51,8 +48,7 @@ class LineageView:
     def __init__(self, found: Lineage) -> None:
         self.model = found.model
         self.counts = found.counts
-        ways = [("up", step) for step in found.ancestors] + [("down", step) for step in found.descendants]
-        self.frame = pd.DataFrame([{"direction": way, **asdict(step)} for way, step in ways], columns=list(STEP))
+        self.frame = pd.DataFrame(found.rows(), columns=list(STEPS))
 
     def __repr__(self) -> str:
         return f"<Lineage of {self.model['id']}: {near_kin(self.counts)}>"
@@ -155,9 +151,8 @@ class Atlas:
         if any(character.isspace() for character in question):
             columns, rows = self._store.ask(question, parameters)
         else:
-            found = library.find(question)
+            found, rows = library.ask(self._store, question, {name: _text(v) for name, v in parameters.items()})
             columns = list(found.columns)
-            _, rows = self._store.ask(found.text, found.bind({name: _text(v) for name, v in parameters.items()}))
         return pd.DataFrame(rows, columns=columns)
 
     def search(self, text: str = "", *, task: str = "", license: str = "", limit: int = 20) -> pd.DataFrame:

@@ -16,8 +16,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
 
 from atlas_db.errors import QueryNotFoundError, QueryParameterError
+
+if TYPE_CHECKING:
+    from atlas_db.store.bolt import Row, Store
 
 TOPICS = ("lineage", "explore", "audit")
 Value = str | int | float | bool | list[str]
@@ -141,6 +145,22 @@ def find(name: str) -> Query:
     near = difflib.get_close_matches(bare, queries(), n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise QueryNotFoundError(f"there is no query {name!r}", hint=f"{hint}List them with atlas-db query")
+
+
+def ask(store: Store, name: str, given: Mapping[str, str] | None = None) -> tuple[Query, list[Row]]:
+    """Ask a shipped question.
+
+    Args:
+        store: The store.
+        name: Its name.
+        given: Its parameters, as typed on a command line.
+
+    Raises:
+        QueryNotFoundError: There is none of that name.
+        QueryParameterError: A parameter is missing, unknown, or does not convert.
+    """
+    query = find(name)
+    return query, store.ask(query.text, query.bind(given or {}))[1]
 
 
 def _read(topic: str, file: Traversable) -> Query:

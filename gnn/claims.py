@@ -134,8 +134,8 @@ def write_kept(store: Store, home: Path, file: Path, progress: Progress = lambda
     lines, tasks = _read_lines(file)
     with writing(store, home):
         graph = read_graph(store)
-        rows_of(graph, [line.model_id for line in lines])
-        place = {identifier: row for row, identifier in enumerate(graph.ids)}
+        spoken = sorted({line.model_id for line in lines})
+        place = dict(zip(spoken, rows_of(graph, spoken).tolist(), strict=True))
         report = Completion()
         found = []
         for task in tasks:

@@ -69,8 +69,7 @@ def _answers(graph: Store) -> list[dict[str, Any]]:
 
     answers = []
     for question in QUESTIONS:
-        query = library.find(question.query)
-        _, rows = graph.ask(query.text, query.bind(question.parameters))
+        query, rows = library.ask(graph, question.query, question.parameters)
         answers.append(
             {
                 "question": question.words, "query": query.name, "parameters": question.parameters,

@@ -29,7 +29,6 @@ Examples:
 
   atlas-db lineage openai-community/gpt2 --format json
 """
-COLUMNS = ("direction", "hops", "child", "parent", "relation", "status", "confidence", "license", "downloads")
 
 
 @guarded
@@ -44,6 +43,7 @@ def lineage(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Show the lineage of a model."""
+    from atlas_db.lineage import STEPS
     from atlas_db.lineage import lineage as find
 
     with opened(settings_for(store)) as graph:
@@ -51,8 +51,7 @@ def lineage(
     if form is Format.JSON:
         write_json(asdict(found))
     elif form is Format.CSV:
-        steps = [("up", step) for step in found.ancestors] + [("down", step) for step in found.descendants]
-        write_rows(COLUMNS, [{"direction": way, **asdict(step)} for way, step in steps], form)
+        write_rows(STEPS, found.rows(), form)
     elif form is Format.QUIET:
         for step in found.ancestors:
             write_line(step.parent)

@@ -7,7 +7,7 @@ from typing import Any
 
 from atlas_db.store.bolt import Store
 from atlas_db.terms import Source, Status
-from cypher.library import find
+from cypher.library import ask
 from gnn.tasks import TASKS
 
 
@@ -21,12 +21,12 @@ def closing(store: Store) -> dict[str, Any]:
     """
     names = {**{task.relation: task.attribute for task in TASKS.values()}, "CITES": "paper"}
     claims: dict[str, dict[str, int | None]] = defaultdict(lambda: dict.fromkeys(map(str, Source), 0))
-    for row in _ask(store, "coverage"):
+    for row in ask(store, "coverage")[1]:
         claims[names[row["attribute"]]][row["source"]] = row["models"]
     lineage = dict.fromkeys(map(str, Status), 0)
-    for row in _ask(store, "edge_counts"):
+    for row in ask(store, "edge_counts")[1]:
         lineage[row["status"]] += row["edges"]
-    verdicts = {row["verdict"]: row["models"] for row in _ask(store, "verdicts")}
+    verdicts = {row["verdict"]: row["models"] for row in ask(store, "verdicts")[1]}
     models = sum(verdicts.values())
     for name, counts in claims.items():
         # That nobody names a parent may mean that there is none.
@@ -37,10 +37,5 @@ def closing(store: Store) -> dict[str, Any]:
         "claims": dict(claims),
         "lineage": lineage,
         "verdicts": verdicts,
-        "findings": _ask(store, "findings_by_rule"),
+        "findings": ask(store, "findings_by_rule")[1],
     }
-
-
-def _ask(store: Store, name: str) -> list[dict[str, Any]]:
-    query = find(name)
-    return store.ask(query.text, query.bind({}))[1]

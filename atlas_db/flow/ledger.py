@@ -69,9 +69,6 @@ class Ledger:
     def put(self, name: str, stage: Done) -> None:
         """Note a stage; the file is whole at any moment."""
         self.stages[name] = stage
-        self._write()
-
-    def _write(self) -> None:
         plain = {"store_id": self._store_id, "stages": msgspec.to_builtins(self.stages)}
         write_whole(self._file, json.dumps(plain, indent=1).encode())
 

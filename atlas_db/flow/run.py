@@ -19,9 +19,9 @@ from atlas_db.settings import Settings
 from atlas_db.store.opening import ensure_schema, open_store
 from atlas_db.terms import Progress, RunKind
 from gnn.tasks import tasks_of
-from ingest.hub.snapshot import find
+from ingest.hub.snapshot import SourceFile, find
 from ingest.runs import list_runs
-from ingest.weights.batch import find_models
+from ingest.weights.batch import Found, find_models
 
 REPORT = "report.json"
 Told = Callable[[str, Done | None], None]
@@ -67,9 +67,9 @@ def run(
         StoreLockedError: Another run is at the folder, or another process writes to the store.
         StoreError: The store failed; run the same again.
     """
-    _check(settings, options)
+    sources, models = _check(settings, options)
     with alone(options.out), open_store(settings) as store:
-        work = Work(store, settings, options, progress)
+        work = Work(store, settings, options, sources, models, progress)
         ledger = Ledger(options.out, ensure_schema(store))
         for stage in STAGES:
             told(stage.name, None)
@@ -80,15 +80,15 @@ def run(
     return report
 
 
-def _check(settings: Settings, options: FlowOptions) -> None:
-    """Find what is wrong with the words before hours have passed."""
+def _check(settings: Settings, options: FlowOptions) -> tuple[list[SourceFile], list[Found]]:
+    """Find what is wrong with the words before hours have passed; return the lists and the models that they name."""
     if "-" in options.hub:
         raise UsageError("a run that can go on reads no standard input", hint="Save the list, and name its file")
-    find(list(options.hub), settings.home / "spool")
-    if options.weights:
-        find_models(options.weights)
+    sources = find(list(options.hub), settings.home / "spool")
+    models = find_models(options.weights) if options.weights else []
     rule_book(options.profile)
     tasks_of(options.attributes)
+    return sources, models
 
 
 def outlook(settings: Settings, options: FlowOptions) -> dict[str, str]:
@@ -97,28 +97,23 @@ def outlook(settings: Settings, options: FlowOptions) -> dict[str, str]:
     Raises:
         InputError, UsageError, StoreError: As `run` does.
     """
-    _check(settings, options)
+    sources, models = _check(settings, options)
     seen: dict[str, str] = {}
     with open_store(settings) as store:
-        work = Work(store, settings, options, lambda *_: None)
+        work = Work(store, settings, options, sources, models)
         ledger = Ledger(options.out, ensure_schema(store))
         for stage in STAGES:
-            before = ledger.stages.get(stage.name)
             # What rests on the graph is done again after a stage that changes it.
             moved = "done" in seen.values() and stage.name in ("complete", "audit", "export")
-            if moved or before is None or before.key != stage.key(work) or not _stands(work, stage, before):
-                seen[stage.name] = "done"
-            else:
-                seen[stage.name] = "skipped" if before.state == "skipped" else "kept"
+            kept = None if moved else _kept(work, ledger, stage, stage.key(work))
+            seen[stage.name] = "done" if kept is None else kept.state
     return seen
 
 
 def _go(work: Work, ledger: Ledger, stage: Stage) -> None:
     key = stage.key(work)
-    before = ledger.stages.get(stage.name)
-    if before is not None and before.key == key and _stands(work, stage, before):
-        state = "skipped" if before.state == "skipped" else "kept"
-        ledger.put(stage.name, msgspec.structs.replace(before, state=state))
+    if (kept := _kept(work, ledger, stage, key)) is not None:
+        ledger.put(stage.name, kept)
         return
     with Gauge(work.settings) as gauge:
         outcome = stage.act(work)
@@ -127,6 +122,14 @@ def _go(work: Work, ledger: Ledger, stage: Stage) -> None:
         seconds=gauge.seconds, memory=gauge.memory, engine=gauge.engine, counts=outcome.counts,
     )  # fmt: skip
     ledger.put(stage.name, done)
+
+
+def _kept(work: Work, ledger: Ledger, stage: Stage, key: str) -> Done | None:
+    """Return a stage as an earlier run left it, or None where it has to be done."""
+    before = ledger.stages.get(stage.name)
+    if before is None or before.key != key or not _stands(work, stage, before):
+        return None
+    return before if before.state == "skipped" else msgspec.structs.replace(before, state="kept")
 
 
 def _stands(work: Work, stage: Stage, before: Done) -> bool:

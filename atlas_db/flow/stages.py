@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from atlas_db.errors import CompletionError
 from atlas_db.extras import missing
+from atlas_db.files import replacing
 from atlas_db.flow.ledger import digest
 from atlas_db.licenses.audit import COLUMNS, AuditOptions
 from atlas_db.licenses.rules import rule_book
@@ -18,11 +19,11 @@ from atlas_db.schema import SCHEMA
 from atlas_db.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.terms import Progress, RunKind
-from ingest.hub.snapshot import find
+from ingest.hub.snapshot import SourceFile
 from ingest.load import load
 from ingest.runs import list_runs
 from ingest.stream import LoadOptions
-from ingest.weights.batch import find_models, fingerprint_all
+from ingest.weights.batch import Found, fingerprint_all
 from ingest.weights.chart import chart
 from ingest.weights.edges import write_edges
 from ingest.weights.fingerprint import VERSION as FINGERPRINT_VERSION
@@ -64,12 +65,14 @@ class FlowOptions:
 
 @dataclass(slots=True)
 class Work:
-    """What stages work with."""
+    """What stages work with: `sources` are the lists, `models` the folders of weights that were found."""
 
     store: Store
     settings: Settings
     options: FlowOptions
-    progress: Progress
+    sources: Sequence[SourceFile]
+    models: Sequence[Found]
+    progress: Progress = lambda *_: None
 
     @property
     def home(self) -> Path:
@@ -104,8 +107,7 @@ class Stage(NamedTuple):
 
 
 def _load_key(work: Work) -> str:
-    sources = find(list(work.options.hub), work.home / "spool")
-    files = [(str(file.path.resolve()), (s := file.path.stat()).st_size, s.st_mtime_ns) for file in sources]
+    files = [(str(file.path.resolve()), (s := file.path.stat()).st_size, s.st_mtime_ns) for file in work.sources]
     return digest("load", SCHEMA.version, files, work.options.as_of)
 
 
@@ -118,14 +120,13 @@ def _load(work: Work) -> Outcome:
 
 
 def _fingerprint_key(work: Work) -> str:
-    models = find_models(work.options.weights) if work.options.weights else []
-    return digest("fingerprint", FINGERPRINT_VERSION, [(m.id, m.created_at, m.revision) for m in models])
+    return digest("fingerprint", FINGERPRINT_VERSION, [(m.id, m.created_at, m.revision) for m in work.models])
 
 
 def _fingerprint(work: Work) -> Outcome:
-    if not work.options.weights:
+    if not work.models:
         return Outcome(skipped="no weights were given")
-    report = fingerprint_all(find_models(work.options.weights), work.file(PRINTS), work.progress)
+    report = fingerprint_all(work.models, work.file(PRINTS), work.progress)
     return Outcome(report.counts())
 
 
@@ -137,7 +138,7 @@ def _chart_key(work: Work) -> str:
 
 def _chart(work: Work) -> Outcome:
     file = work.file(PRINTS)
-    prints = list(read_prints([file])) if work.options.weights and file.is_file() else []
+    prints = list(read_prints([file])) if work.models and file.is_file() else []
     if not prints:
         return Outcome(skipped="there are no fingerprints")
     edges = chart(prints, Rereader(), progress=work.progress)
@@ -180,12 +181,10 @@ def _audit_key(work: Work) -> str:
 def _audit(work: Work) -> Outcome:
     options = AuditOptions(work.options.profile)
     report = audit_and_write(work.store, work.home, options, work.settings.batch_rows, work.progress)
-    partial = work.file(FINDINGS + ".part")
-    with partial.open("w", encoding="utf-8", newline="") as handle:
+    with replacing(work.file(FINDINGS)) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(sorted(report.findings, key=lambda row: (row["model"], row["ancestor"] or "", row["rule"])))
-    partial.replace(work.file(FINDINGS))
     return Outcome(report.counts(), report.run_id)
 
 
