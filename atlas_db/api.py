@@ -27,6 +27,7 @@ from ingest.weights.batch import FingerprintReport, find_models, fingerprint_all
 from ingest.weights.chart import chart as chart_prints
 from ingest.weights.reread import Rereader
 from ingest.weights.table import read_prints
+from ingest.weights.workers import cluster
 
 __all__ = ["Atlas", "LineageView", "chart", "demo", "fingerprint", "open", "run"]
 
@@ -88,25 +89,29 @@ def run(**plan: Any) -> FlowReport:  # noqa: ANN401
     return run_flow(settings, options_of({name: _plain(value) for name, value in plan.items()}))
 
 
-def fingerprint(paths: str | Path | Sequence[str | Path], out: str | Path) -> FingerprintReport:
+def fingerprint(paths: str | Path | Sequence[str | Path], out: str | Path, *, scheduler: str = "") -> FingerprintReport:
     """Fingerprint weights: a few KB a model, whatever its size. No pickle is ever opened.
 
     Args:
         paths: Folders of weights, or repositories of the Hub as owner/name.
         out: Parquet file to write, or to bring up to date.
+        scheduler: Address of a Dask cluster whose workers see the same paths; the cores of this machine where empty.
 
     Returns:
         What was made, kept, and set aside with its reason.
 
     Raises:
         InputError: A path is not there, or nothing holds weights.
+        UsageError: The cluster is not there, or no match.
 
     Example:
         >>> atlas_db.fingerprint(lists / "weights", folder / "fp.parquet").models
         8
     """
     listed = [paths] if isinstance(paths, str | Path) else paths
-    return fingerprint_all(find_models([Path(each) for each in listed]), Path(out), lambda *_: None)
+    models = find_models([Path(each) for each in listed])
+    with cluster(scheduler) as executor:
+        return fingerprint_all(models, Path(out), lambda *_: None, executor=executor)
 
 
 def chart(prints: str | Path, *, time: bool = True, weights: bool = True) -> pd.DataFrame:

@@ -12,6 +12,7 @@ AtlasError
 │   ├── RecordError             one bad record: set aside, the run goes on
 │   ├── ModelNotFoundError
 │   ├── CompletionError         there is too little, or nothing sound, to learn from
+│   │   └── EmptyStoreError     the store holds no models
 │   ├── WeightsError            one damaged weight file: counted, the batch goes on
 │   └── HubError                the Hub refused, or broke off for good
 ├── BomError                    a bill of materials would be invalid              exit 4
@@ -96,6 +97,10 @@ class WeightsError(InputError):
 
 class CompletionError(InputError):
     """There is too little, or nothing sound, to learn from. Nothing was written."""
+
+
+class EmptyStoreError(CompletionError):
+    """The store holds no models."""
 
 
 class HubError(InputError):

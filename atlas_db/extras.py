@@ -8,8 +8,10 @@ from atlas_db.errors import UsageError
 
 EXTRAS = {
     "analysis": ("pandas", "rapidfuzz", "sklearn"),
+    "cluster": ("distributed",),
     "dashboard": ("fastapi", "jinja2", "pandas", "PIL", "plotly", "rapidfuzz", "sklearn", "uvicorn"),
     "gnn": ("lightgbm", "matplotlib", "safetensors", "sklearn", "torch", "torch_geometric"),
+    "probe": ("safetensors", "torch", "transformers"),
     "py2neo": ("py2neo",),
 }
 """Modules that each extra brings."""

@@ -151,6 +151,7 @@ _MODEL = NodeType(
         ),
         Property("card_sha256", "string", "SHA-256 of the model card's text"),
         Property("card_length", "integer", "Length of the model card without front matter", "characters"),
+        Property("card_template", "string", "Tool whose template the card's text shows; empty where none is known"),
         Property("weights_family", "string", "Id of the root of the family that the newest chart put its weights in"),
         Property("weights_content", "string", "Hash of tensor names, sides and sampled values; equal for copies"),
         Property("weights_run_id", "string", "The chart that wrote the two above"),

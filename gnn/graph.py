@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from atlas_db.errors import CompletionError
+from atlas_db.errors import CompletionError, EmptyStoreError
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import all_edges, all_nodes
 from atlas_db.terms import Relation, Source, Status
@@ -118,11 +118,12 @@ def read_graph(store: Store, more: Sequence[str] = ()) -> Graph:
         more: Further properties of models to read.
 
     Raises:
-        CompletionError: The store holds no models, or an edge leads outside of them.
+        EmptyStoreError: The store holds no models.
+        CompletionError: An edge leads outside of them.
     """
     rows = sorted(store.pages(all_nodes("Model", (*_PLAIN, *more))), key=lambda row: row[0])
     if not rows:
-        raise CompletionError("the store holds no models", hint="Load some first: atlas-db load models.jsonl.zst")
+        raise EmptyStoreError("the store holds no models", hint="Load some first: atlas-db load models.jsonl.zst")
     place = {row[0]: index for index, row in enumerate(rows)}
     columns = {
         name: column(len(rows), [(index, row[at]) for index, row in enumerate(rows) if row[at]])

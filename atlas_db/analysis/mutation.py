@@ -165,10 +165,12 @@ def _language_transitions(atlas: Atlas) -> pd.DataFrame:
 
 
 def machine_written(atlas: Atlas) -> npt.NDArray[np.bool_]:
-    """Tell which models carry the tag of a tool that writes the card, shape (n,)."""
+    """Tell whose card a tool wrote, by the tool's tag or a sentence of its template in the card's text, shape (n,)."""
     names, held = atlas.graph.columns["tags"]
     marked = np.array([name in MACHINE_WRITTEN for name in names], bool)
-    return np.bincount(held.rows, marked[held.values], minlength=len(atlas.graph)) > 0
+    tagged: npt.NDArray[np.bool_] = np.bincount(held.rows, marked[held.values], minlength=len(atlas.graph)) > 0
+    shown = np.array([bool(value) for value in atlas.graph.more["card_template"]])
+    return np.asarray(tagged | shown)
 
 
 def traits_by_generation(atlas: Atlas, deepest: int = 8) -> pd.DataFrame:

@@ -90,10 +90,10 @@ def read_atlas(store: Store, home: Path | None = None, progress: Progress = lamb
         progress: Told which part is read.
 
     Raises:
-        CompletionError: The store holds no models.
+        EmptyStoreError: The store holds no models.
     """
     progress("reading models", 0, 3)
-    graph = read_graph(store, ("card_length", "audit_verdict"))
+    graph = read_graph(store, ("card_length", "card_template", "audit_verdict"))
     place = {identifier: row for row, identifier in enumerate(graph.ids)}
     progress("reading lineage", 1, 3)
     names = ("relation", "confidence", "status", "followed")

@@ -20,7 +20,8 @@ HELP = """Say what derives from what, how, and how sure, from fingerprints of we
 
 The weights are an independent witness: nothing that an author declared is used, but where an adapter names its base and
 --declared is given. Where the weights themselves are still in reach, finalists are read again; otherwise the
-fingerprints speak alone, with less confidence. Edges below --min-confidence are left out. With --store, the edges go
+fingerprints speak alone, with less confidence. What models answered (fingerprint --probe) is read from beside the
+fingerprints. Edges below --min-confidence are left out. With --store, the edges go
 into the graph as inferred testimony and are fused with what is declared there. With --against, new models join an atlas
 of weights: the families that they come into are charted anew, all others stay as they are.
 
@@ -60,6 +61,7 @@ def chart(
     from ingest.weights.chart import chart as chart_prints
     from ingest.weights.cluster import around
     from ingest.weights.edges import write_edges
+    from ingest.weights.probes import beside, keep_probes, read_probes
     from ingest.weights.reread import Rereader
     from ingest.weights.table import read_prints
 
@@ -71,20 +73,23 @@ def chart(
     known = {item.id: item for item in read_prints(against or [])} | new
     if against:
         known = {item.id: item for item in around(list(known.values()), new.keys())}
+    probes = list(read_probes(file for path in (*(against or ()), *prints) if (file := beside(path)).is_file()))
+    read = Rereader() if weights else None
     with shown_progress() as progress:
-        edges = chart_prints(
-            list(known.values()), Rereader() if weights else None, time=time, declared=declared, progress=progress
-        )
+        edges = chart_prints(list(known.values()), read, time=time, declared=declared, probes=probes, progress=progress)
     edges = [edge for edge in edges if edge.confidence >= min_confidence]
     if out is not None:
         write_edges(edges, out)
     counts: dict[str, Any] = {}
     if store is not None:
+        from atlas_db.store.opening import ensure_schema
         from ingest.weights.witness import write_chart
 
         settings = settings_for(store)
         with opened(settings) as graph:
             counts = write_chart(graph, home_of(settings), list(known.values()), edges, dry_run=dry_run)
+            if probes and not dry_run:
+                keep_probes(probes, home_of(settings), ensure_schema(graph))
     _show(edges, len(known), counts, form)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,22 +11,30 @@ import typer
 from atlas_db.cli.common import FormatOption, guarded, shown_progress
 from atlas_db.cli.output import Format, errors, say, write_json, write_line
 from atlas_db.errors import UsageError, WeightsError
+from atlas_db.extras import needs
 
 if TYPE_CHECKING:
-    from ingest.weights.batch import FingerprintReport
+    from ingest.weights.batch import FingerprintReport, Found
+    from ingest.weights.probes import ProbeReport
 
 HELP = """Read model weights into fingerprints: a few KB a model, whatever its size.
 
 A path is one model's folder, a folder of such, or a folder with a hub.jsonl (lines of id, created_at, folder). What is
 no folder but owner/name is a repository of the Hub, of which only headers and samples are fetched. Reads safetensors
 (single and sharded), PEFT adapters, packed integers and GGUF; pickles are named and never opened. A damaged model is
-set aside with its reason. Models whose files have not changed since are not read again.
+set aside with its reason. Models whose files have not changed since are not read again. The cores of this machine share
+the work, or with --scheduler the workers of a Dask cluster that see the same paths (extra `cluster`).
+With --probe, models of architectures that transformers knows are run over fixed inputs, too, and what they answer is
+kept beside the fingerprints: evidence of copies whose weights were rewritten, and what `atlas-db similar` compares
+(extra `probe`). No code that comes with a model is run; what cannot be run is named and skipped.
 
 Examples:
 
   atlas-db fingerprint models/ --out fp.parquet
 
   atlas-db fingerprint mistralai/Mistral-7B-v0.1 models/other --out fp.parquet --format json
+
+  atlas-db fingerprint /shared/models --out fp.parquet --scheduler tcp://10.0.0.5:8786
 """
 
 
@@ -33,29 +42,51 @@ Examples:
 def fingerprint(
     paths: Annotated[list[Path], typer.Argument(help="Folders of weights, or owner/name.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Parquet file to write, or to bring up to date.")],
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Run the models, too, and keep what they answer beside the fingerprints.")
+    ] = False,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", help="Compute on this Dask cluster, as tcp://host:port.", show_default=False)
+    ] = "",
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Fingerprint weights."""
     from ingest.weights.batch import find_models, fingerprint_all
+    from ingest.weights.workers import cluster
 
     if form is Format.CSV:
         raise UsageError("fingerprint writes no CSV report", hint="Use --format json")
+    if probe:
+        needs("probe")
     models = find_models(paths)
-    with shown_progress() as progress:
-        report = fingerprint_all(models, out, progress)
-    _show(report, out, form)
+    with shown_progress() as progress, cluster(scheduler) as executor:
+        report = fingerprint_all(models, out, progress, executor=executor)
+    probed = _probe(models, out, scheduler) if probe else None
+    _show(report, probed, out, form)
     if report.failed and not report.made and not report.kept:
         raise WeightsError(str(paths[0]), "holds no model that can be read")
 
 
-def _show(report: FingerprintReport, out: Path, form: Format) -> None:
+def _probe(models: Sequence[Found], out: Path, scheduler: str) -> ProbeReport:
+    from ingest.weights.probes import beside, probe_all
+    from ingest.weights.workers import cluster
+
+    with shown_progress() as progress, cluster(scheduler) as executor:
+        return probe_all(models, beside(out), progress, executor=executor)
+
+
+def _show(report: FingerprintReport, probed: ProbeReport | None, out: Path, form: Format) -> None:
     if form is Format.JSON:
-        write_json({**report.counts(), "out": str(out)})
+        write_json({**report.counts(), "out": str(out), **({"probes": probed.counts()} if probed else {})})
         return
     if form is Format.QUIET:
         write_line(str(out))
         return
     say(f"{report.made:,} fingerprints made, {report.kept:,} kept, in {out}")
+    if probed is not None:
+        say(f"{probed.made:,} models probed, {probed.kept:,} kept, {len(probed.skipped):,} not run")
+        for model, reason in probed.skipped.items():
+            errors().print(f"not run {model}: {reason}", style="yellow", markup=False, soft_wrap=True)
     if report.size:
         say(f"read {report.read_bytes / 2**20:,.1f} MiB of {report.size / 2**20:,.1f} MiB")
     if report.pickles:

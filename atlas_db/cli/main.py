@@ -26,6 +26,7 @@ from atlas_db.cli import (
     run,
     runs,
     schema,
+    similar,
     status,
     store,
 )
@@ -48,6 +49,7 @@ app.command("load", help=load.HELP)(load.load)
 app.command("fetch", help=fetch.HELP)(fetch.fetch)
 app.command("fingerprint", help=fingerprint.HELP)(fingerprint.fingerprint)
 app.command("chart", help=chart.HELP)(chart.chart)
+app.command("similar", help=similar.HELP)(similar.similar)
 app.command("complete", help=complete.HELP)(complete.complete)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)

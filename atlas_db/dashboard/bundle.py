@@ -121,7 +121,7 @@ def current(store: Store, home: Path, progress: Progress = lambda *_: None) -> B
     """Return a bundle that all runs went into, counted now where there is none.
 
     Raises:
-        CompletionError: The store holds no models.
+        EmptyStoreError: The store holds no models.
     """
     found = kept(store, home)
     return found if found is not None and found.report["key"] == key_of(store) else make(store, home, progress)
@@ -136,7 +136,7 @@ def make(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bund
         progress: Told which part is counted.
 
     Raises:
-        CompletionError: The store holds no models.
+        EmptyStoreError: The store holds no models.
     """
     key = key_of(store)
     atlas = read_atlas(store, home, progress)

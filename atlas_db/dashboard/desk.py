@@ -49,7 +49,7 @@ class Desk:
 
         Raises:
             StoreError: It cannot be reached or started.
-            CompletionError: It holds no models.
+            EmptyStoreError: It holds no models.
         """
         self._bundle = self._read() or self._count(self._progress)
         self._watcher.start()

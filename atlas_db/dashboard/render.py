@@ -16,6 +16,8 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from atlas_db.dashboard.behind import QUERIES
+
 PAGES = {
     "map": "Map",
     "region": "Regions",
@@ -131,7 +133,7 @@ def environment() -> Environment:
     )
     env.filters["shown"] = shown
     env.filters["data"] = data_block
-    env.globals.update(pages=PAGES, models=MODELS, plotly_styles=plotly_styles())
+    env.globals.update(pages=PAGES, behind=QUERIES, models=MODELS, plotly_styles=plotly_styles())
     return env
 
 

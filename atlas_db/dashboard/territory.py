@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from PIL import Image
 
 from atlas_db.analysis.read import Atlas
 from atlas_db.analysis.words import Terms, terms_of
+from atlas_db.dashboard.parcels import Sheet, keys, room, settle_families, settle_loners, sheet_for, walk
 from atlas_db.terms import Relation, Status, Verdict
 from gnn.graph import Integers
 
@@ -154,16 +154,15 @@ class Territory:
 
 
 def chart_territory(atlas: Atlas) -> Territory:
-    """Lay out the map.
+    """Lay out the map: families on a square, beside them the models alone, author by author.
 
-    Families come first, by the date of their root, then models alone; brothers by date. So a later load moves what
-    was there by no more than what came before it on the curve.
+    The models of a family stand in depth-first order along the curve, brothers by date. See `parcels` for why families
+    stay where they are.
     """
     graph, forest = atlas.graph, atlas.forest
     order = forest.order
-    width, height = size_for(len(order))
-    curve = walk(width, height)[: len(order)]
-    x, y = curve[:, 0], curve[:, 1]
+    sheet, places = _places(atlas)
+    x, y = places[order, 0], places[order, 1]
     layers = [
         _layer("license", "Licence declared", *_licences(atlas)),
         _layer("verdict", "Verdict of the audit", *_verdicts(atlas)),
@@ -173,8 +172,8 @@ def chart_territory(atlas: Atlas) -> Territory:
         _layer("known", "Licence declared, predicted or unknown", *_known(atlas)),
     ]
     return Territory(
-        width,
-        height,
+        sheet.width,
+        sheet.height,
         x,
         y,
         [graph.ids[row] for row in order],
@@ -185,54 +184,22 @@ def chart_territory(atlas: Atlas) -> Territory:
     )
 
 
-def size_for(models: int) -> tuple[int, int]:
-    """Return width and height of the map, about two to one, both even."""
-    width = max(2, 2 * math.ceil(math.sqrt(2 * models) / 2))
-    return width, max(2, 2 * math.ceil(models / width / 2))
-
-
-@cache
-def walk(width: int, height: int) -> Integers:
-    """Return the cells of a rectangle along a generalised Hilbert curve (after Cerveny's gilbert), shape (cells, 2)."""
-    cells: list[tuple[int, int]] = []
-    todo = [(0, 0, width, 0, 0, height)] if width >= height else [(0, 0, 0, height, width, 0)]
-    while todo:
-        x, y, ax, ay, bx, by = todo.pop()
-        long, wide = abs(ax + ay), abs(bx + by)
-        along, across = (_sign(ax), _sign(ay)), (_sign(bx), _sign(by))
-        if wide == 1 or long == 1:
-            step = along if wide == 1 else across
-            cells += [(x + at * step[0], y + at * step[1]) for at in range(long if wide == 1 else wide)]
-            continue
-        half = _halved(ax, ay, long, along)
-        rest = _halved(bx, by, wide, across)
-        if 2 * long > 3 * wide:
-            half = _even(half, long, along)
-            parts = [(x, y, *half, bx, by), (x + half[0], y + half[1], ax - half[0], ay - half[1], bx, by)]
-        else:
-            rest = _even(rest, wide, across)
-            end = (x + ax - along[0] + rest[0] - across[0], y + ay - along[1] + rest[1] - across[1])
-            parts = [
-                (x, y, *rest, *half),
-                (x + rest[0], y + rest[1], ax, ay, bx - rest[0], by - rest[1]),
-                (*end, -rest[0], -rest[1], -(ax - half[0]), -(ay - half[1])),
-            ]
-        todo += reversed(parts)
-    return np.array(cells, np.int64)
-
-
-def _sign(number: int) -> int:
-    return (number > 0) - (number < 0)
-
-
-def _halved(x: int, y: int, length: int, step: tuple[int, int]) -> tuple[int, int]:
-    return (length // 2) * step[0], (length // 2) * step[1]
-
-
-def _even(half: tuple[int, int], length: int, step: tuple[int, int]) -> tuple[int, int]:
-    """Prefer halves of even length: the curve then has no diagonal steps."""
-    odd = abs(half[0] + half[1]) % 2 and length > 2
-    return (half[0] + step[0], half[1] + step[1]) if odd else half
+def _places(atlas: Atlas) -> tuple[Sheet, Integers]:
+    """Return the size of the map, and column and row of each model, shape (n, 2)."""
+    forest, ids = atlas.forest, atlas.graph.ids
+    heads, alone = np.flatnonzero((forest.parent < 0) & (forest.size > 1)), np.flatnonzero(~forest.linked)
+    sheet = sheet_for(int(room(forest.size[heads]).sum()), len(alone))
+    out = np.zeros((len(ids), 2), np.int64)
+    start = np.zeros(len(ids), np.int64)
+    start[heads] = settle_families(keys([ids[row] for row in heads]), forest.size[heads], sheet.height**2)
+    kin, place = np.flatnonzero(forest.linked), forest.place
+    head = forest.root[kin]
+    out[kin] = walk(sheet.height, sheet.height)[start[head] + place[kin] - place[head]]
+    if len(alone):
+        authors = keys([ids[row].split("/")[0] for row in alone])
+        cells = settle_loners(authors, place[alone], sheet.loners * sheet.height)
+        out[alone] = walk(sheet.loners, sheet.height)[cells] + [sheet.height, 0]
+    return sheet, out
 
 
 def _rgb(colour: str) -> tuple[int, ...]:

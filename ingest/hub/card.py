@@ -10,6 +10,39 @@ from typing import Any
 import yaml
 
 MAX_FRONT_MATTER = 2**20
+TEMPLATES = {
+    "trainer": ("generated automatically according to the information the trainer had access to",),
+    "keras": (
+        "generated automatically according to the information keras had access to",
+        "this model has been uploaded using the keras library",
+    ),
+    "autotrain": ("model trained using autotrain", "this model was trained using autotrain"),
+    "trl": ("it has been trained using [trl]",),
+    "unsloth": ("2x faster with [unsloth]",),
+    "mergekit": ("merge of pre-trained language models created using [mergekit]", "created using [lazymergekit]"),
+    "diffusers": ("these are lora adaption weights for", "lora text2image fine-tuning - ", "lora dreambooth - "),
+    "sentence-transformers": ("this is a [sentence-transformers]", "this is a [setfit model]", "this is a [setfit]"),
+    "reinforcement-learning": (
+        "this is a trained model of a **",
+        "agent playing **",
+        "this is a trained model of an **",
+    ),
+    "quantization": (
+        "format model files for [",
+        "llamacpp imatrix quantizations of ",
+        "weighted/imatrix quants of https://",
+        "static quants of https://",
+        "was converted to gguf format from [",
+        "was converted to mlx format from [",
+    ),
+    "pytorch-mixin": ("has been pushed to the hub using the [pytorchmodelhubmixin]",),
+    "hub": ("<!-- provide a quick summary of what the model is/does. -->", "[more information needed]"),
+}
+"""Sentences, in lower case, of the templates that the Hub and the common tools fill in; the first found names the card.
+
+They were taken from the templates in the tools' own sources, not learnt; a card that none knows counts as written by
+hand, so shares of templates are lower bounds.
+"""
 _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)(?:\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
 
@@ -37,12 +70,14 @@ class Card:
         data: Front matter; empty where there is none or it is no mapping.
         length: Characters of the text below the front matter.
         sha256: SHA-256 of the whole text.
+        template: Which of `TEMPLATES` the text was made from; empty where none is known.
         problem: Why the front matter could not be read; empty where it could.
     """
 
     data: dict[str, Any]
     length: int
     sha256: str
+    template: str
     problem: str
 
 
@@ -50,11 +85,17 @@ def parse_card(text: str) -> Card:
     """Take a README.md apart. Never raises: a broken front matter is a problem noted in the result."""
     digest = hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
     match = _FRONT_MATTER.match(text.removeprefix("\ufeff"))
+    template = _template(text)
     if match is None:
-        return Card({}, len(text.strip()), digest, "")
+        return Card({}, len(text.strip()), digest, template, "")
     length = len(text.removeprefix("\ufeff")[match.end() :].strip())
     data, problem = parse_yaml(match.group(1))
-    return Card(data, length, digest, problem)
+    return Card(data, length, digest, template, problem)
+
+
+def _template(text: str) -> str:
+    lowered = " ".join(text.lower().split())
+    return next((name for name, marks in TEMPLATES.items() if any(mark in lowered for mark in marks)), "")
 
 
 def parse_yaml(text: str) -> tuple[dict[str, Any], str]:

@@ -156,7 +156,11 @@ def _card(row: _Row, record: HubRecord) -> dict[str, Any] | None:
             return {}
         card: Card = parse_card(row.card)
         record.card = row.card
-        record.details |= {"card_sha256": card.sha256, "card_length": card.length}
+        record.details |= {
+            "card_sha256": card.sha256,
+            "card_length": card.length,
+            "card_template": card.template,
+        }
         if card.problem:
             record.notes.append(("bad_front_matter", card.problem))
         data = card.data

@@ -1,7 +1,7 @@
 """Fingerprints of many models: found on disk, computed side by side, kept as they come, and never computed twice.
 
-Each worker handles a model of its own, through the executor interface of the standard library; a damaged model is
-named and the rest goes on.
+Each worker handles a model of its own, through the executor interface of the standard library (threads, processes, a
+Dask cluster); a damaged model is named and the rest goes on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ingest.weights.fingerprint import Fingerprint, fingerprint
 from ingest.weights.folder import PICKLES
 from ingest.weights.model import OpenModel, open_model
 from ingest.weights.remote import REPOSITORY, SCHEME, describe, open_remote
-from ingest.weights.table import read_prints, write_prints
+from ingest.weights.table import is_older, read_prints, write_prints
 from ingest.weights.workers import workers
 
 LISTING = "hub.jsonl"
@@ -161,7 +161,7 @@ def fingerprint_all(
 
     Args:
         models: What to look at.
-        out: The file; fingerprints of unchanged files that it holds already are kept.
+        out: The file; fingerprints of unchanged files that it holds already are kept, unless of an older version.
         progress: Told of stage, done and total.
         executor: Where to compute; by default a process a core.
 
@@ -185,7 +185,7 @@ def fingerprint_all(
 
 def _known(out: Path, parts: Path) -> dict[str, Fingerprint]:
     files = [out, *sorted(parts.glob("*.parquet"))] if out.exists() else sorted(parts.glob("*.parquet"))
-    return {item.id: item for item in read_prints(files)}
+    return {item.id: item for item in read_prints(file for file in files if not is_older(file))}
 
 
 def _compute(

@@ -10,12 +10,14 @@ import numpy as np
 
 from atlas_db.terms import Progress, Relation
 from ingest.weights.attach import attach
+from ingest.weights.behaviour import behaving
 from ingest.weights.cluster import LINKED, groups, relatives
 from ingest.weights.copies import Copy
 from ingest.weights.edges import Edge
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.kin import Family, age, assemble, find_copies, find_merges, fixed_parents, frames_of, is_leaf, nodes
 from ingest.weights.merges import Merge
+from ingest.weights.probes import Probe
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Choice, Tree
 from ingest.weights.workers import workers
@@ -33,7 +35,7 @@ RESIZED_PENALTY = 4.0
 
 def chart(
     prints: Sequence[Fingerprint], read: Rereader | None = None, *, time: bool = True, declared: bool = False,
-    progress: Progress = lambda stage, done, total: None,
+    probes: Sequence[Probe] = (), progress: Progress = lambda stage, done, total: None,
 ) -> list[Edge]:  # fmt: skip
     """Chart models.
 
@@ -42,6 +44,7 @@ def chart(
         read: Looks at the weights again; without it the fingerprints alone speak.
         time: Whether dates count as evidence.
         declared: Whether the base that an adapter names is believed.
+        probes: What some of the models answered, as further evidence.
         progress: Told of stage, models done and total.
 
     Returns:
@@ -65,6 +68,8 @@ def chart(
             progress("Charting", done, len(prints))
     if read is not None:
         edges += attach(prints, edges, time=time, declared=declared)
+    if probes:
+        edges += behaving(prints, edges, probes, time=time)
     progress("Charting", len(prints), len(prints))
     return sorted(edges, key=lambda edge: (edge.child, edge.parent))
 

@@ -13,7 +13,7 @@ from ingest.weights.names import is_vocabulary, without_layer
 from ingest.weights.safetensors import Floats
 from ingest.weights.sampling import SKETCH, Keys, name_hash, places, row_order, sampled, shares
 
-VERSION = "fp@1"
+VERSION = "fp@2"
 MOMENTS = ("mean", "std", "kurtosis", "absmax", "zeros")
 MAX_MOMENTS = 240
 """Tensors whose moments are kept; of models with more, those whose names hash lowest."""

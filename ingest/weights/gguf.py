@@ -1,4 +1,4 @@
-"""GGUF files, through llama.cpp's own package: rows of any of its types as float32.
+"""GGUF files, on disk or behind HTTP, through llama.cpp's own package: rows of any of its types as float32.
 
 Rows of query and key are stored in another order there (pairs of a rotation side by side); they come back in the order
 of transformers.
@@ -7,6 +7,7 @@ of transformers.
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,16 @@ import numpy.typing as npt
 
 from atlas_db.errors import WeightsError
 from ingest.weights.safetensors import Floats
+from ingest.weights.source import Source
 
 MAGIC = b"GGUF"
 _REORDERED = ("llama",)
 """Architectures whose query and key rows the converter reorders (convert_hf_to_gguf, LlamaModel.permute)."""
+
+
+_PLAIN = {"F64": "<f8", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
+FIRST, MOST = 2**20, 2**28
+"""Bytes of a header that are fetched at first, and at most: vocabularies lie in it."""
 
 
 class GgufTensor(NamedTuple):
@@ -28,7 +35,9 @@ class GgufTensor(NamedTuple):
         dtype: Q4_0, Q6_K, F16 …
         rows: Rows.
         columns: Elements a row.
-        data: Raw rows, shape (rows, bytes or elements), mapped.
+        source: The file.
+        start: Its first byte there.
+        row_bytes: Bytes a row.
         heads: Heads to reorder rows by; 0 where they are in order.
     """
 
@@ -36,51 +45,89 @@ class GgufTensor(NamedTuple):
     dtype: str
     rows: int
     columns: int
-    data: npt.NDArray[Any]
+    source: Source
+    start: int
+    row_bytes: int
     heads: int
 
     def read(self, rows: npt.NDArray[np.int64]) -> Floats:
-        """Return rows as float32, shape (len(rows), columns)."""
+        """Return rows as float32, shape (len(rows), columns).
+
+        Raises:
+            WeightsError: They are not there.
+        """
         from gguf import GGMLQuantizationType, quants
 
         if self.heads:
             half = self.rows // self.heads // 2
             head, within = np.divmod(rows, 2 * half)
             rows = head * 2 * half + (within % half) * 2 + within // half
-        return np.asarray(quants.dequantize(self.data[rows], GGMLQuantizationType[self.dtype]), np.float32)
+        raw = self._raw(rows)
+        if self.dtype in _PLAIN:
+            return raw.view(_PLAIN[self.dtype]).astype(np.float32)
+        return np.asarray(quants.dequantize(raw, GGMLQuantizationType[self.dtype]), np.float32)
+
+    def _raw(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Read rows as they lie; those that follow each other in one go."""
+        out = np.empty((len(rows), self.row_bytes), np.uint8)
+        starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+            first, last = (self.start + int(row) * self.row_bytes for row in (rows[start], rows[stop - 1] + 1))
+            out[start:stop] = np.frombuffer(self.source.read(first, last), np.uint8).reshape(-1, self.row_bytes)
+        return out
 
 
-def read_gguf(path: Path) -> list[GgufTensor]:
-    """Return the tensors of a GGUF file; their data is mapped, not read.
+def read_gguf(source: Source) -> list[GgufTensor]:
+    """Return the tensors of a GGUF file; of their data nothing is read yet.
+
+    llama.cpp's package wants a file: it gets one of the same length of which only the header was filled in, as much of
+    it as its parser turns out to need.
 
     Raises:
         WeightsError: It is no GGUF file, is cut short, or its header lies.
     """
+    if source.size < len(MAGIC) or source.read(0, len(MAGIC)) != MAGIC:
+        raise WeightsError(source.name, "is no GGUF file")
+    with NamedTemporaryFile(suffix=".gguf") as file:
+        file.truncate(source.size)
+        have, wanted = 0, FIRST
+        while True:
+            wanted = min(wanted, source.size)
+            file.write(source.read(have, wanted))
+            file.flush()
+            have = wanted
+            try:
+                return _parsed(source, Path(file.name), have)
+            except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
+                # What was not fetched yet reads as zeros, and may look like anything.
+                if have in (source.size, MOST):
+                    raise WeightsError(source.name, f"has a header that is no GGUF header ({error})") from error
+                wanted = min(have * 8, MOST)
+
+
+def _parsed(source: Source, file: Path, have: int) -> list[GgufTensor]:
     from gguf import GGUFReader
 
-    try:
-        with path.open("rb") as handle:
-            if handle.read(4) != MAGIC:
-                raise WeightsError(str(path), "is no GGUF file")
-        reader = GGUFReader(path)
-        architecture = _text(reader, "general.architecture")
-        heads = int(_number(reader, f"{architecture}.attention.head_count"))
-        kv_heads = int(_number(reader, f"{architecture}.attention.head_count_kv")) or heads
-        return [_tensor(item, heads, kv_heads, architecture) for item in reader.tensors]
-    except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
-        if isinstance(error, WeightsError):
-            raise
-        raise WeightsError(str(path), f"has a header that is no GGUF header ({error})") from error
+    reader = GGUFReader(file)
+    if reader.data_offset > have:
+        raise ValueError(f"it goes on beyond byte {have:,}")
+    architecture = _text(reader, "general.architecture")
+    heads = int(_number(reader, f"{architecture}.attention.head_count"))
+    kv_heads = int(_number(reader, f"{architecture}.attention.head_count_kv")) or heads
+    return [_tensor(source, item, heads, kv_heads, architecture) for item in reader.tensors]
 
 
-def _tensor(item: Any, heads: int, kv_heads: int, architecture: str) -> GgufTensor:  # noqa: ANN401
+def _tensor(source: Source, item: Any, heads: int, kv_heads: int, architecture: str) -> GgufTensor:  # noqa: ANN401
     columns = int(item.shape[0])
     rows = int(np.prod(item.shape[1:], dtype=np.int64)) if len(item.shape) > 1 else 1
-    data = item.data.reshape(rows, -1)
+    size = int(item.n_bytes)
+    if rows and size % rows:
+        raise ValueError(f"rows of {item.name} end within a block")
     reorder = 0
     if architecture in _REORDERED:
         reorder = {"attn_q": heads, "attn_k": kv_heads}.get(item.name.split(".")[-2], 0)
-    return GgufTensor(item.name, item.tensor_type.name, rows, columns, data, reorder)
+    start, kind = int(item.data_offset), item.tensor_type.name
+    return GgufTensor(item.name, kind, rows, columns, source, start, size // max(rows, 1), reorder)
 
 
 def _text(reader: Any, key: str) -> str:  # noqa: ANN401

@@ -125,14 +125,7 @@ def _fill(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> None:
     elif folder.gguf:
         # Several files in one repository are the same model at several sizes: the largest says most.
         file = max(folder.gguf, key=lambda each: (each.stat().st_size, each.name))
-        model.size = file.stat().st_size
-        tensors = read_gguf(file)
-        model.heads = model.heads or max((tensor.heads for tensor in tensors), default=0)
-        for tensor in tensors:
-            name = from_gguf(tensor.name)
-            model.matrices[name] = Matrix(
-                name, tensor.rows, tensor.columns, tensor.dtype, tensor.rows == 1, tensor.read
-            )
+        add_gguf(model, opened.enter_context(LocalFile(file)))
     elif folder.pickles:
         names = ", ".join(folder.pickles[:3])
         raise WeightsError(str(folder.path), f"holds only pickles ({names}), which are never opened")
@@ -140,6 +133,21 @@ def _fill(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> None:
         raise WeightsError(str(folder.path), "holds no weights")
     if not model.matrices:
         raise WeightsError(str(folder.path), "holds no tensor that can be read")
+
+
+def add_gguf(model: OpenModel, source: Source) -> None:
+    """Add the tensors of a GGUF file to an open model, under the names of transformers.
+
+    Raises:
+        WeightsError: It is no GGUF file, is cut short, or its header lies.
+    """
+    model.size = source.size
+    model.sources.append(source)
+    tensors = read_gguf(source)
+    model.heads = model.heads or max((tensor.heads for tensor in tensors), default=0)
+    for tensor in tensors:
+        name = from_gguf(tensor.name)
+        model.matrices[name] = Matrix(name, tensor.rows, tensor.columns, tensor.dtype, tensor.rows == 1, tensor.read)
 
 
 def add_safetensors(model: OpenModel, sources: list[Source]) -> None:

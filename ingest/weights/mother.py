@@ -27,6 +27,13 @@ def weight_distance(first: Layers, second: Layers) -> float:
     return float(np.mean([np.linalg.norm(first[name] - second[name]) for name in first]))
 
 
+def normalised(models: Sequence[Layers]) -> list[dict[str, Floats]]:
+    """Return weights scaled, layer by layer, to the least and greatest over all models (section 6, full training)."""
+    least = {name: min(float(model[name].min()) for model in models) for name in models[0]}
+    span = {name: max(float(model[name].max()) for model in models) - least[name] for name in models[0]}
+    return [{name: (model[name] - least[name]) / max(span[name], 1e-30) for name in model} for model in models]
+
+
 def lora_distance(first: Layers, second: Layers, threshold: float = 1e-3) -> float:
     """Mean over layers of the rank of the difference of two models' weights (equation 2).
 
@@ -141,8 +148,9 @@ def _cycle(parents: Sequence[int], root: int) -> list[int]:
 
 
 def recover(
-    models: Sequence[Layers], stages: Sequence[Stage], trees: int, *, lora: bool = False, penalty: float = PENALTY
-) -> list[int]:
+    models: Sequence[Layers], stages: Sequence[Stage], trees: int, *, lora: bool = False, penalty: float = PENALTY,
+    measured: Sequence[Layers] | None = None,
+) -> list[int]:  # fmt: skip
     """Recover the parents of models, -1 for roots: the paper's whole method.
 
     Args:
@@ -151,13 +159,15 @@ def recover(
         trees: Number of trees, likewise.
         lora: Whether ranks measure distance (equation 2) instead of lengths (equation 1).
         penalty: c of λ = c · mean(D).
+        measured: What distances are taken of, where that is not the weights as they are (`normalised`).
     """
+    seen = models if measured is None else measured
     measure = lora_distance if lora else weight_distance
     count = len(models)
     distance = np.zeros((count, count))
     for first in range(count):
         for second in range(first + 1, count):
-            distance[first, second] = distance[second, first] = measure(models[first], models[second])
+            distance[first, second] = distance[second, first] = measure(seen[first], seen[second])
     scores = [directional_score(model) for model in models]
     labels, parents = clusters(distance, trees), [-1] * count
     for label in range(int(labels.max()) + 1):

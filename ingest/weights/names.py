@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-_WRAPPERS = re.compile(r"^(?:base_model\.model\.|_orig_mod\.|module\.|model\.|transformer\.|language_model\.)+")
+_BODIES = (
+    "albert", "audio_spectrogram_transformer", "backbone", "beit", "bert", "camembert", "convbert", "convnext",
+    "deberta", "deit", "dinov2", "distilbert", "electra", "flaubert", "funnel", "gpt_neox", "hubert",
+    "language_model", "layoutlm", "longformer", "mobilebert", "mobilevit", "model", "mpnet", "regnet", "rembert",
+    "resnet", "roberta", "segformer", "squeezebert", "swin", "timesformer", "transformer", "videomae", "vit",
+    "wav2vec2", "wavlm", "xlm",
+)  # fmt: skip
+"""What transformers calls a body that carries a head (`base_model_prefix`); saved alone, it goes without the name."""
+_WRAPPERS = re.compile(rf"^(?:base_model\.model\.|_orig_mod\.|module\.|(?:{'|'.join(_BODIES)})\.)+")
 _LAYER = re.compile(r"\.\d+(?=\.|$)")
 _GGUF = {
     "token_embd": "embed_tokens", "output_norm": "norm", "output": "lm_head",
@@ -14,7 +22,7 @@ _GGUF = {
     "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
 }  # fmt: skip
 """Names of llama.cpp (gguf-py, tensor_mapping) to those of transformers' Llama."""
-VOCABULARY = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "word_embeddings.weight")
+VOCABULARY = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "word_embeddings.weight", "shared.weight")
 """Tensors with a row a token: their number of rows changes when a vocabulary grows."""
 
 
@@ -36,6 +44,11 @@ def from_gguf(name: str) -> str:
 def without_layer(name: str) -> str:
     """Return a name with its numbers replaced by a star, for signatures that any depth shares."""
     return _LAYER.sub(".*", name)
+
+
+def in_block(name: str) -> bool:
+    """Whether a tensor belongs to a numbered block; heads, poolers and patches do not."""
+    return _LAYER.search(name) is not None
 
 
 def is_vocabulary(name: str) -> bool:

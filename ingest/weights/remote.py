@@ -12,7 +12,7 @@ import msgspec
 from atlas_db.errors import HubError, WeightsError
 from ingest.hub.listing import Client, endpoint
 from ingest.weights.folder import INDEX, PICKLES, AdapterConfig, Index, decode, shards
-from ingest.weights.model import OpenModel, add_safetensors
+from ingest.weights.model import OpenModel, add_gguf, add_safetensors
 from ingest.weights.source import Source
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ def open_remote(repository: str, revision: str) -> OpenModel:
         revision: Commit.
 
     Raises:
-        WeightsError: It holds no safetensors, or a file is damaged.
+        WeightsError: It holds neither safetensors nor GGUF, or a file is damaged.
         HubError: The Hub refuses.
     """
     client = Client(time.sleep)
@@ -93,10 +93,13 @@ def open_remote(repository: str, revision: str) -> OpenModel:
     model.pickles = sorted(name for name in files if name.lower().endswith(PICKLES))
     chosen = _chosen(client, repository, revision, files)
     if not chosen:
-        held = (
-            "only GGUF, which is read from disk" if any(name.endswith(".gguf") for name in files) else "no safetensors"
-        )
-        raise WeightsError(f"{SCHEME}{repository}", f"holds {held}")
+        able = [name for name in files if name.lower().endswith(".gguf")]
+        if not able:
+            raise WeightsError(f"{SCHEME}{repository}", "holds neither safetensors nor GGUF")
+        # As on disk, the largest says most.
+        packed = max(able, key=lambda name: (files[name], name))
+        add_gguf(model, RemoteFile(client, repository, revision, packed, files[packed]))
+        return model
     sources: list[Source] = [RemoteFile(client, repository, revision, name, files[name]) for name in chosen]
     if "adapter_config.json" in files:
         model.adapter = _json(client, repository, revision, "adapter_config.json", AdapterConfig)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.weights.model import RUN, Matrix
+from ingest.weights.names import in_block, is_vocabulary
 
 SKETCH = 144
 """Positions of a fingerprint: 4,608 elements."""
@@ -88,5 +89,12 @@ def places(matrix: Matrix, wanted: int) -> Places:
 
 
 def sampled(matrices: Mapping[str, Matrix]) -> list[Matrix]:
-    """Return the matrices that positions are taken from: those with a run of columns, in the order of names."""
-    return [matrix for _, matrix in sorted(matrices.items()) if not matrix.vector and matrix.columns >= RUN]
+    """Return the matrices that positions are taken from: those with a run of columns, in the order of names.
+
+    Only blocks and the vocabulary count, where there are blocks: a head is made anew for each task, with as many rows
+    as that has labels, and says nothing of where a model comes from.
+    """
+    able = [matrix for _, matrix in sorted(matrices.items()) if not matrix.vector and matrix.columns >= RUN]
+    if not any(in_block(matrix.name) for matrix in able):
+        return able
+    return [matrix for matrix in able if in_block(matrix.name) or is_vocabulary(matrix.name)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,16 @@ def write_prints(prints: Iterable[Fingerprint], path: Path) -> int:
     return count
 
 
-def read_prints(paths: Sequence[Path]) -> Iterator[Fingerprint]:
+def is_older(path: Path) -> bool:
+    """Whether a file holds fingerprints of another version than this program makes."""
+    try:
+        told = (pq.read_schema(path).metadata or {}).get(b"atlas_db.fingerprint")
+    except (OSError, pa.ArrowException):
+        return False
+    return told is not None and told != VERSION.encode()
+
+
+def read_prints(paths: Iterable[Path]) -> Iterator[Fingerprint]:
     """Yield the fingerprints in Parquet files.
 
     Raises:

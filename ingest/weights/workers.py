@@ -1,4 +1,4 @@
-"""Processes that share a batch of weights: one a core, each of one thread; threads for a handful."""
+"""Who shares a batch of weights: a process a core, each of one thread; threads for a handful; or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from importlib.metadata import version
 from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 from atlas_db.errors import UsageError
+from atlas_db.extras import needs
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+CONNECT_SECONDS = 10
 
 
 @contextmanager
@@ -46,3 +53,63 @@ def workers(*, many: bool) -> Iterator[Executor]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def cluster(scheduler: str) -> Iterator[Executor | None]:
+    """Yield a Dask cluster to compute on. What goes there and comes back is pickled: it must be a cluster one trusts.
+
+    Args:
+        scheduler: Its address: tcp://host:port, or tls://host:port. Where it is empty, so is what is yielded.
+
+    Raises:
+        UsageError: The extra `cluster` is not installed, the cluster cannot be reached, has no workers, its workers are
+            no match for this program, or one that computed went away for good.
+    """
+    if not scheduler:
+        yield None
+        return
+    needs("cluster")
+    from distributed import Client
+    from distributed.comm.core import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"no Dask scheduler answers at {scheduler}",
+            hint="Start one with `dask scheduler`, then `dask worker`s",
+        ) from error
+    try:
+        with client:
+            _check(client, scheduler)
+            # Files may change under the same name: no result is taken from an earlier call.
+            with client.get_executor(pure=False) as pool:
+                yield pool
+    except (KilledWorker, CommClosedError) as error:
+        raise UsageError(
+            f"a worker of {scheduler} was ended while it computed ({error})",
+            hint="See that its memory suffices, and run the same again: what is done is kept",
+        ) from error
+
+
+def _check(client: Client, scheduler: str) -> None:
+    """See that there are workers, and that each of them computes what we would."""
+    try:
+        found = set(client.run(_version).values())
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"a worker of {scheduler} does not know this program ({error})", hint="Install model-atlas-db there"
+        ) from error
+    if not found:
+        raise UsageError(f"{scheduler} has no workers", hint=f"Start some: dask worker {scheduler}")
+    if found != {_version()}:
+        raise UsageError(
+            f"workers of {scheduler} run {', '.join(sorted(found))}, this is {_version()}",
+            hint="Install the same version of model-atlas-db on all of them",
+        )
+
+
+def _version() -> str:
+    return f"model-atlas-db {version('model-atlas-db')}, numpy {version('numpy')}"

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 
@@ -124,7 +125,38 @@ def test_what_the_hub_does_not_send_is_named(hub: Server, tmp_path: Path) -> Non
         open_remote("own/m", "c0ffee")
     with pytest.raises(HubError, match="404"):
         find_models([Path("own/nothing")])
-    (hub.folder / "own" / "gguf").mkdir()
-    (hub.folder / "own" / "gguf" / "m.gguf").write_bytes(b"GGUF")
-    with pytest.raises(WeightsError, match="only GGUF"):
+    (hub.folder / "own" / "none").mkdir()
+    with pytest.raises(WeightsError, match="neither safetensors nor GGUF"):
+        open_remote("own/none", "c0ffee")
+
+
+@pytest.mark.parametrize("words", [0, 100_000])
+def test_a_remote_gguf_file_is_read_by_ranges(hub: Server, words: int) -> None:
+    """A long vocabulary makes a header of more than the first piece that is fetched."""
+    assert hub.other is not None
+    folder = hub.folder / "own" / "gguf"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    writer = gguf.GGUFWriter(folder / "m.gguf", "llama")
+    writer.add_head_count(4)
+    if words:
+        writer.add_token_list([f"word{number}" for number in range(words)])
+    kind = gguf.GGMLQuantizationType.Q8_0
+    for layer in range(4):
+        value = rng.normal(size=(1024, 1024)).astype(np.float32)
+        writer.add_tensor(f"blk.{layer}.attn_q.weight", gguf.quants.quantize(value, kind), raw_dtype=kind)
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    (folder / "small.gguf").write_bytes(b"GGUF")
+    with open_remote("own/gguf", "c0ffee") as model:
+        there = fingerprint(model, "own/gguf")
+        assert model.read_bytes == hub.other.sent
+        assert words or model.read_bytes < model.size / 2
+    (folder / "small.gguf").unlink()
+    here = print_of(folder)
+    assert there.content == here.content
+    assert there.sample.names == ["layers.0.self_attn.q_proj.weight", *there.sample.names[1:]]
+    np.testing.assert_array_equal(there.sample.values, here.sample.values)
+    (folder / "m.gguf").write_bytes((folder / "m.gguf").read_bytes()[:2000])
+    with pytest.raises(WeightsError, match="GGUF header"):
         open_remote("own/gguf", "c0ffee")

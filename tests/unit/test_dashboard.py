@@ -18,26 +18,68 @@ from hypothesis import strategies as st
 
 from atlas_db.dashboard import figures, territory
 from atlas_db.dashboard.genealogy import FAN, MOST, draw
+from atlas_db.dashboard.parcels import keys, room, settle_families, settle_loners, sheet_for, walk
 from atlas_db.dashboard.region import SIZE, draw_region
 from atlas_db.dashboard.render import Exported, Served, data_block, file_of, shown
-from atlas_db.dashboard.territory import size_for, walk
 from atlas_db.lineage import Fan, Lineage, Step
 from atlas_db.terms import Status
 
 HOSTILE = "<script>alert(1)</script>\"'&/../..%2e"
 
 
-@given(st.integers(1, 5000))
+@given(st.integers(1, 60), st.integers(1, 60))
 @settings(max_examples=60)
-def test_the_curve_visits_every_cell_once_and_never_jumps(models: int) -> None:
-    width, height = size_for(models)
+def test_the_curve_visits_every_cell_once_and_hardly_jumps(width: int, height: int) -> None:
     cells = walk(width, height)
-    assert width * height >= models
-    assert width * height <= models + 4 * (width + height)
     assert len({tuple(cell) for cell in cells.tolist()}) == width * height == len(cells)
     assert cells.min() == 0
     assert cells.max(axis=0).tolist() == [width - 1, height - 1]
-    assert set(np.abs(np.diff(cells, axis=0)).sum(axis=1).tolist()) <= {1}
+    steps = np.abs(np.diff(cells, axis=0))
+    assert steps.max(initial=0) <= 1
+    if width % 2 == height % 2 == 0:
+        assert set(steps.sum(axis=1).tolist()) <= {1}
+
+
+@given(st.lists(st.integers(2, 3000), max_size=200), st.integers(0, 3000), st.integers(0, 2**32))
+@settings(max_examples=60)
+def test_every_model_has_a_cell_of_its_own_and_every_family_its_room(sizes: list[int], alone: int, seed: int) -> None:
+    families = np.array(sizes, np.int64)
+    sheet = sheet_for(int(room(families).sum()), alone)
+    rng = np.random.default_rng(seed)
+    heads = keys([f"org/{rng.integers(1 << 40)}" for _ in sizes])
+    start = settle_families(heads, families, sheet.height**2)
+    taken = np.zeros(sheet.height**2, np.int64)
+    for first, size in zip(start, room(families), strict=True):
+        assert first % size == 0
+        taken[first : first + size] += 1
+    assert taken.max() <= 1
+    assert taken.sum() == room(families).sum()
+    authors = keys([f"a{rng.integers(50)}" for _ in range(alone)])
+    cells = settle_loners(authors, rng.permutation(alone), sheet.loners * sheet.height)
+    assert len(np.unique(cells)) == alone
+    assert alone == 0 or (cells.min() >= 0 and cells.max() < sheet.loners * sheet.height)
+    for author in np.unique(authors):
+        own = np.sort(cells[authors == author])
+        assert own[-1] - own[0] <= alone
+
+
+def test_a_grown_atlas_leaves_nearly_all_families_where_they_are() -> None:
+    rng = np.random.default_rng(7)
+    names = [f"org{number % 700}/model-{number}" for number in range(6000)]
+    before = np.minimum(2 + rng.pareto(1.1, 5500) * 2, 4000).astype(np.int64)
+    after = np.concatenate((before + rng.binomial(before, 0.024), np.full(130, 2)))
+    cells = sheet_for(int(room(after).sum()), 0).height ** 2
+    old = settle_families(keys(names[:5500]), before, cells)
+    new = settle_families(keys(names[: len(after)]), after, cells)[:5500]
+    side = math.isqrt(cells)
+    moved = np.hypot(*(walk(side, side)[old] - walk(side, side)[new]).T) / side
+    assert (room(before) != room(after[:5500])).mean() > 0.02, "some outgrow their room"
+    assert (moved == 0).mean() > 0.8
+    assert np.quantile(np.repeat(moved, before), 0.95) < 0.05
+    authors = keys([name.split("/")[0] for name in names])
+    rank = np.arange(6000)
+    lone_old, lone_new = settle_loners(authors[:5800], rank[:5800], 8192), settle_loners(authors, rank, 8192)[:5800]
+    assert np.quantile(np.abs(lone_old - lone_new), 0.9) < 0.02 * 8192
 
 
 def _step(child: str, parent: str, hops: int = 1, downloads: int = 0, relation: str = "finetune") -> Step:

@@ -13,9 +13,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from atlas_db.errors import WeightsError
-from ingest.weights.gguf import read_gguf
+from ingest.weights.gguf import GgufTensor, read_gguf
 from ingest.weights.model import Matrix, open_model, sides
 from ingest.weights.names import canonical, from_gguf, without_layer
+from ingest.weights.source import LocalFile
 from tests.unit.families import HEADS, HIDDEN, root, write
 
 RNG = np.random.default_rng(5)
@@ -42,10 +43,14 @@ def write_gguf(path: Path, tensors: dict[str, np.ndarray], kind: str, architectu
     return path
 
 
+def _tensors(path: Path) -> list[GgufTensor]:
+    return read_gguf(LocalFile(path))
+
+
 @pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"])
 def test_gguf_values_are_those_of_its_own_package(tmp_path: Path, kind: str) -> None:
     value = RNG.normal(size=(8, 64)).astype(np.float32)
-    (tensor,) = read_gguf(write_gguf(tmp_path / "m.gguf", {"blk.0.ffn_up.weight": value}, kind))
+    (tensor,) = _tensors(write_gguf(tmp_path / "m.gguf", {"blk.0.ffn_up.weight": value}, kind))
     wanted = gguf.GGMLQuantizationType[kind]
     expected = value if kind == "F32" else gguf.quants.dequantize(gguf.quants.quantize(value, wanted), wanted)
     np.testing.assert_array_equal(tensor.read(np.array([5, 0, 7])), expected[[5, 0, 7]])
@@ -63,7 +68,7 @@ def test_gguf_types_that_only_llama_cpp_writes(tmp_path: Path, kind: str) -> Non
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    (tensor,) = read_gguf(tmp_path / "m.gguf")
+    (tensor,) = _tensors(tmp_path / "m.gguf")
     assert (tensor.rows, tensor.columns) == (4, 256)
     np.testing.assert_array_equal(tensor.read(np.array([3])), gguf.quants.dequantize(raw[3:], wanted))
 
@@ -73,10 +78,10 @@ def test_query_and_key_rows_come_back_in_the_order_of_transformers(tmp_path: Pat
     value = RNG.normal(size=(HIDDEN, HIDDEN)).astype(np.float32)
     turned = value.reshape(HEADS, 2, -1, HIDDEN).swapaxes(1, 2).reshape(value.shape)
     tensors = {"blk.0.attn_q.weight": turned, "blk.0.attn_v.weight": value}
-    query, other = read_gguf(write_gguf(tmp_path / "m.gguf", tensors, "F32"))
+    query, other = _tensors(write_gguf(tmp_path / "m.gguf", tensors, "F32"))
     np.testing.assert_array_equal(query.read(np.arange(HIDDEN)), value)
     np.testing.assert_array_equal(other.read(np.arange(HIDDEN)), value)
-    plain, _ = read_gguf(write_gguf(tmp_path / "b.gguf", tensors, "F32", "bert"))
+    plain, _ = _tensors(write_gguf(tmp_path / "b.gguf", tensors, "F32", "bert"))
     np.testing.assert_array_equal(plain.read(np.arange(HIDDEN)), turned)
 
 
@@ -85,7 +90,7 @@ def test_a_damaged_gguf_file_is_named(tmp_path: Path, cut: int) -> None:
     path = write_gguf(tmp_path / "m.gguf", {"blk.0.ffn_up.weight": RNG.normal(size=(64, 64)).astype(np.float32)}, "F32")
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(WeightsError, match="GGUF"):
-        read_gguf(path)
+        _tensors(path)
 
 
 def test_gguf_and_safetensors_of_one_model_have_the_same_names(tmp_path: Path) -> None:

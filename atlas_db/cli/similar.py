@@ -1,0 +1,64 @@
+"""`atlas-db similar`: models that behave like one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
+from atlas_db.cli.output import Format, write_rows
+from atlas_db.errors import ModelNotFoundError
+from atlas_db.extras import needs
+
+HELP = """Find models that behave like one, by what they answer to fixed inputs.
+
+MODEL is the id of a model that was probed, or a folder of weights, which is run now (extra `probe`). Models are
+compared by how alike the inputs look to their last layers (centred kernel alignment, 0 to 1): this needs no order of
+neurons, no width and no head in common. `difference` is how far their answers themselves are apart, where outputs have
+the same sides: below 0.01 it is the same function. Probes come from --probes, or are those that `chart --store` kept.
+
+Examples:
+
+  atlas-db similar atlas-demo/tern-chat
+
+  atlas-db similar path/to/unknown-model --probes fp.probes.parquet --limit 5
+"""
+
+
+@guarded
+def similar(
+    model: Annotated[str, typer.Argument(help="A model's id, or a folder of weights.", show_default=False)],
+    probes: Annotated[
+        list[Path] | None, typer.Option("--probes", help="Files that fingerprint --probe made.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Models at most.")] = 10,
+    store: StoreOption = None,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Find models that behave alike."""
+    from ingest.weights.probes import Probe, read_probes
+    from ingest.weights.probes import similar as alike
+
+    if probes:
+        known = list(read_probes(probes))
+    else:
+        from atlas_db.store.opening import ensure_schema
+        from ingest.weights.probes import kept_probes
+
+        settings = settings_for(store)
+        with opened(settings) as graph:
+            known = kept_probes(home_of(settings), ensure_schema(graph))
+    of = [item for item in known if item.id == model]
+    if not of and Path(model).is_dir():
+        needs("probe")
+        from ingest.weights.probing import probe
+
+        of = [Probe("", model, "", *answer) for answer in probe(Path(model))]
+    if not of:
+        raise ModelNotFoundError(
+            f"{model} was not probed", hint="Probe it: atlas-db fingerprint FOLDER --probe --out fp.parquet"
+        )
+    columns = ("model", "kind", "likeness", "difference")
+    write_rows(columns, [each._asdict() for each in alike(of, known, limit)], form)

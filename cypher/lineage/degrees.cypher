@@ -1,0 +1,9 @@
+// title: How many models have how many children
+// description: Behind the laws of degree: models by the number of models made from them in one step.
+// param: relation (string, default): Relation; all where empty
+// columns: children, models
+MATCH (p:Model)<-[r:DERIVED_FROM {followed: true}]-(c:Model)
+WHERE $relation = '' OR r.relation = $relation
+WITH p.id AS parent, count(DISTINCT c) AS children
+RETURN children, count(parent) AS models
+ORDER BY children
