@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from atlas_db.api import Atlas, LineageView, chart, demo, fingerprint, open, run
+    from atlas_db.api import Atlas, LineageView, chart, demo, fingerprint, open, run, similar
 
-__all__ = ["Atlas", "LineageView", "chart", "demo", "fingerprint", "open", "run"]
+__all__ = ["Atlas", "LineageView", "chart", "demo", "fingerprint", "open", "run", "similar"]
 
 
 def __getattr__(name: str) -> object:

@@ -16,6 +16,8 @@ from typing import Any
 
 import pandas as pd
 
+from atlas_db.errors import ModelNotFoundError
+from atlas_db.extras import needs
 from atlas_db.flow.plan import options_of
 from atlas_db.flow.run import FlowReport
 from atlas_db.flow.run import run as run_flow
@@ -25,11 +27,13 @@ from atlas_db.settings import load_settings
 from atlas_db.store.opening import DEMO
 from ingest.weights.batch import FingerprintReport, find_models, fingerprint_all
 from ingest.weights.chart import chart as chart_prints
+from ingest.weights.probes import Likeness, beside, probe_all, read_probes
+from ingest.weights.probes import similar as alike
 from ingest.weights.reread import Rereader
 from ingest.weights.table import read_prints
 from ingest.weights.workers import cluster
 
-__all__ = ["Atlas", "LineageView", "chart", "demo", "fingerprint", "open", "run"]
+__all__ = ["Atlas", "LineageView", "chart", "demo", "fingerprint", "open", "run", "similar"]
 
 
 def open(store: str | None = None, *, home: str | Path | None = None) -> Atlas:
@@ -89,12 +93,15 @@ def run(**plan: Any) -> FlowReport:  # noqa: ANN401
     return run_flow(settings, options_of({name: _plain(value) for name, value in plan.items()}))
 
 
-def fingerprint(paths: str | Path | Sequence[str | Path], out: str | Path, *, scheduler: str = "") -> FingerprintReport:
+def fingerprint(
+    paths: str | Path | Sequence[str | Path], out: str | Path, *, probe: bool = False, scheduler: str = ""
+) -> FingerprintReport:
     """Fingerprint weights: a few KB a model, whatever its size. No pickle is ever opened.
 
     Args:
         paths: Folders of weights, or repositories of the Hub as owner/name.
         out: Parquet file to write, or to bring up to date.
+        probe: Whether the models are run, too (extra `probe`); what they answer goes beside, to `OUT.probes.parquet`.
         scheduler: Address of a Dask cluster whose workers see the same paths; the cores of this machine where empty.
 
     Returns:
@@ -102,7 +109,7 @@ def fingerprint(paths: str | Path | Sequence[str | Path], out: str | Path, *, sc
 
     Raises:
         InputError: A path is not there, or nothing holds weights.
-        UsageError: The cluster is not there, or no match.
+        UsageError: The cluster is not there, or no match; or the extra is not installed.
 
     Example:
         >>> atlas_db.fingerprint(lists / "weights", folder / "fp.parquet").models
@@ -111,7 +118,12 @@ def fingerprint(paths: str | Path | Sequence[str | Path], out: str | Path, *, sc
     listed = [paths] if isinstance(paths, str | Path) else paths
     models = find_models([Path(each) for each in listed])
     with cluster(scheduler) as executor:
-        return fingerprint_all(models, Path(out), lambda *_: None, executor=executor)
+        report = fingerprint_all(models, Path(out), lambda *_: None, executor=executor)
+    if probe:
+        needs("probe")
+        with cluster(scheduler) as executor:
+            probe_all(models, beside(Path(out)), lambda *_: None, executor=executor)
+    return report
 
 
 def chart(prints: str | Path, *, time: bool = True, weights: bool = True) -> pd.DataFrame:
@@ -136,6 +148,34 @@ def chart(prints: str | Path, *, time: bool = True, weights: bool = True) -> pd.
     edges = chart_prints(list(read_prints([Path(prints)])), Rereader() if weights else None, time=time)
     rows = [{**asdict(edge), "relation": edge.relation.value} for edge in edges]
     return pd.DataFrame(rows, columns=["child", "parent", "relation", "confidence", "evidence"])
+
+
+def similar(model: str, probes: str | Path, *, limit: int = 10) -> pd.DataFrame:
+    """Return the models that behave most like one, by what they answered to fixed inputs.
+
+    Args:
+        model: Its id.
+        probes: File that `fingerprint(..., probe=True)` made.
+        limit: Models at most.
+
+    Returns:
+        The most alike first: `model`, `kind` of inputs, `likeness` 0..1 (linear centred kernel alignment), `difference`
+        of answers, where outputs have the same sides; below 0.01 it is the same function.
+
+    Raises:
+        InputError: The file cannot be read, or holds no such model (ModelNotFoundError).
+
+    Example:
+        >>> _ = atlas_db.fingerprint(lists / "weights", folder / "fp.parquet", probe=True)
+        >>> alike = atlas_db.similar("atlas-demo/tern", folder / "fp.probes.parquet")
+        >>> alike.model[0], bool(alike.difference[0] < 0.01)
+        ('atlas-demo/heron', True)
+    """
+    known = list(read_probes([Path(probes)]))
+    of = [item for item in known if item.id == model]
+    if not of:
+        raise ModelNotFoundError(f"{model} was not probed", hint="Give fingerprint its folder, and probe=True")
+    return pd.DataFrame(alike(of, known, limit), columns=list(Likeness._fields))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

@@ -22,7 +22,8 @@ OLDEST = "2022-03-02T23:29:04Z"
 """Stands for dates before the Hub kept any: all that is known of them is that they are older than the others."""
 _SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
 MANY = {"language": ("IN_LANGUAGE", "Language"), "datasets": ("TRAINED_ON", "Dataset"), "paper": ("CITES", "Paper")}
-_PLAIN = ("id", "placeholder", "created_at", "downloads", "likes", "tags", *_SINGLE)
+BEHAVIOUR = "weights_behaviour"
+_PLAIN = ("id", "placeholder", "created_at", "downloads", "likes", "tags", BEHAVIOUR, *_SINGLE)
 RELATIONS = tuple(Relation)
 
 
@@ -84,6 +85,7 @@ class Graph:
         likes: Likes, shape (n,).
         authors: Names of owners, in order.
         author: Index into `authors`, -1 for ids without owner, shape (n,).
+        behaviour: Equal for models that answer fixed inputs alike, -1 for those that were not run, shape (n,).
         columns: Declared values by attribute; `tags` are the plain tags.
         parents: Parents of each, the surest first.
         relations: Relation to each parent, index into `RELATIONS`, parallel to `parents.values`.
@@ -99,6 +101,7 @@ class Graph:
     likes: Integers
     authors: list[str]
     author: Integers
+    behaviour: Integers
     columns: dict[str, Column]
     parents: Ragged
     relations: Integers
@@ -153,6 +156,7 @@ def read_graph(store: Store, more: Sequence[str] = ()) -> Graph:
         np.array([row[4] or 0 for row in rows], np.int64),
         authors,
         np.array([number.get(owner, -1) for owner in owners]),
+        column(len(rows), [(at, row[6]) for at, row in enumerate(rows) if row[6]]).held.first,
         columns,
         parents,
         relations,

@@ -96,6 +96,7 @@ def groups(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) 
         shared("author and first words", both(author, head), bare=True),
         shared("last word", last, bare=True),
         shared("author and last word", both(author, last), bare=True),
+        shared("behaves alike", graph.behaviour, bare=True),
     ]
     if "base_model" not in hidden:
         found += _lineage(graph, last)

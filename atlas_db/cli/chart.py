@@ -61,7 +61,7 @@ def chart(
     from ingest.weights.chart import chart as chart_prints
     from ingest.weights.cluster import around
     from ingest.weights.edges import write_edges
-    from ingest.weights.probes import beside, keep_probes, read_probes
+    from ingest.weights.probes import beside, read_probes
     from ingest.weights.reread import Rereader
     from ingest.weights.table import read_prints
 
@@ -82,14 +82,12 @@ def chart(
         write_edges(edges, out)
     counts: dict[str, Any] = {}
     if store is not None:
-        from atlas_db.store.opening import ensure_schema
         from ingest.weights.witness import write_chart
 
         settings = settings_for(store)
         with opened(settings) as graph:
-            counts = write_chart(graph, home_of(settings), list(known.values()), edges, dry_run=dry_run)
-            if probes and not dry_run:
-                keep_probes(probes, home_of(settings), ensure_schema(graph))
+            home = home_of(settings)
+            counts = write_chart(graph, home, list(known.values()), edges, probes=probes, dry_run=dry_run)
     _show(edges, len(known), counts, form)
 
 

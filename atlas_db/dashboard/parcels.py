@@ -20,6 +20,8 @@ from ingest.weights.sampling import mix
 Keys = npt.NDArray[np.uint64]
 FILLED_BY_FAMILIES, FILLED_BY_LONERS = 0.7, 0.85
 """Greatest share of a side of the map that is taken before the next size of map is used."""
+WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16)
+"""Widths of a field, in eighths of the map's height."""
 TRIES = 64
 """Parcels that a family asks for before it takes the next free one."""
 REACH = 1.15
@@ -28,30 +30,40 @@ _STEP = 0x9E3779B97F4A7C15
 
 
 class Sheet(NamedTuple):
-    """Sizes of the map in cells: a square of families, and beside it, as high, the lone models."""
+    """Sizes of the map in cells: a field of families, and beside it, as high, one of the lone models.
+
+    Attributes:
+        height: Rows.
+        families: Cells a row of the first field.
+        loners: Cells a row of the second, 0 where there are none.
+    """
 
     height: int
+    families: int
     loners: int
 
     @property
     def width(self) -> int:
         """Cells a row."""
-        return self.height + self.loners
+        return self.families + self.loners
 
 
 def sheet_for(families: int, loners: int) -> Sheet:
-    """Return the least map of the ladder of sizes that holds some cells of families and some lone models."""
+    """Return the least map of the ladder of sizes that holds some cells of families and some lone models.
+
+    Sizes are far apart, so that an atlas that grows keeps its sheet for long; it is at most twice as wide as high.
+    """
     for height in _ladder():
-        if families > FILLED_BY_FAMILIES * height**2:
-            continue
-        for width in (0, height // 4, height // 2, height, 2 * height):
-            if loners <= FILLED_BY_LONERS * width * height:
-                return Sheet(height, width)
+        widths = [height * part // 8 for part in WIDTHS]
+        first = next((w for w in widths if families <= FILLED_BY_FAMILIES * w * height), None)
+        second = next((w for w in (0, *widths) if loners <= FILLED_BY_LONERS * w * height), None)
+        if first is not None and second is not None and first + second <= 2 * height:
+            return Sheet(height, first, second)
     raise AssertionError("the ladder has no end")
 
 
 def _ladder() -> Iterator[int]:
-    side = 4
+    side = 8
     while True:
         yield from (side, side + side // 2)
         side *= 2

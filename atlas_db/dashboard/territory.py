@@ -191,14 +191,14 @@ def _places(atlas: Atlas) -> tuple[Sheet, Integers]:
     sheet = sheet_for(int(room(forest.size[heads]).sum()), len(alone))
     out = np.zeros((len(ids), 2), np.int64)
     start = np.zeros(len(ids), np.int64)
-    start[heads] = settle_families(keys([ids[row] for row in heads]), forest.size[heads], sheet.height**2)
+    start[heads] = settle_families(keys([ids[row] for row in heads]), forest.size[heads], sheet.families * sheet.height)
     kin, place = np.flatnonzero(forest.linked), forest.place
     head = forest.root[kin]
-    out[kin] = walk(sheet.height, sheet.height)[start[head] + place[kin] - place[head]]
+    out[kin] = walk(sheet.families, sheet.height)[start[head] + place[kin] - place[head]]
     if len(alone):
         authors = keys([ids[row].split("/")[0] for row in alone])
         cells = settle_loners(authors, place[alone], sheet.loners * sheet.height)
-        out[alone] = walk(sheet.loners, sheet.height)[cells] + [sheet.height, 0]
+        out[alone] = walk(sheet.loners, sheet.height)[cells] + [sheet.families, 0]
     return sheet, out
 
 

@@ -14,6 +14,7 @@ from ingest.weights.behaviour import behaving
 from ingest.weights.cluster import LINKED, groups, relatives
 from ingest.weights.copies import Copy
 from ingest.weights.edges import Edge
+from ingest.weights.family import Doubles
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.kin import Family, age, assemble, find_copies, find_merges, fixed_parents, frames_of, is_leaf, nodes
 from ingest.weights.merges import Merge
@@ -31,6 +32,8 @@ COPIED, MERGED = 0.98, 0.97
 """Confidence of a copy and of a merge that were found (reliability: README, "Numbers")."""
 RESIZED_PENALTY = 4.0
 """Log-odds against a parent with another number of elements: only a resized vocabulary explains it."""
+RANK_PENALTY, MOST_RANKS = 1.0, 6
+"""Log-odds against a parent for each rank that another one is nearer, and ranks that count (seeds 301 to 404)."""
 
 
 def chart(
@@ -121,8 +124,25 @@ def _place(family: Family, tree: Tree, row: int) -> Choice | None:
     if family.frames[row]:
         same = [other for other in able if family.frames[row] in frames_of(family, other)]
         able = same or able
-    against = np.array([family.prints[other].elements != family.prints[row].elements for other in able], float)
-    return tree.place(row, able, against * RESIZED_PENALTY)
+    resized = np.array([family.prints[other].elements != family.prints[row].elements for other in able], float)
+    return tree.place(row, able, resized * RESIZED_PENALTY + _against_by_rank(family, row, able))
+
+
+def _against_by_rank(family: Family, row: int, able: Sequence[int]) -> Doubles:
+    """Log-odds against models further than the least rank, as far as the one of the least rank came before, shape (n,).
+
+    Two models that differ by a low rank are parent and child, whoever is which.
+    """
+    ranks = np.array([family.rank(row, other) for other in able])
+    out = np.zeros(len(able))
+    low = ~np.isnan(ranks)
+    if low.any():
+        nearest = np.flatnonzero(low)[np.argmin(ranks[low])]
+        earlier = 1 / (1 + np.exp(-np.clip(family.older[able[nearest], row], -20, 20)))
+        out[low] = np.minimum(ranks[low] - ranks[nearest], MOST_RANKS) * RANK_PENALTY
+        out[~low] = MOST_RANKS * RANK_PENALTY
+        out *= earlier
+    return out
 
 
 def _edges(family: Family, tree: Tree) -> list[Edge]:

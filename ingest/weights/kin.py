@@ -17,10 +17,13 @@ from ingest.weights.fingerprint import Fingerprint, Sample
 from ingest.weights.merges import Integers, Merge, find_merge, products
 from ingest.weights.names import is_vocabulary
 from ingest.weights.odds import Odds, load_odds
+from ingest.weights.ranks import difference_rank
 from ingest.weights.reread import Rereader
 
 SCREEN, GRID, LIKELY = 24, 144, 0.6
 """Positions that a copy is screened and a grid is looked for at, and the share explained there that is looked into."""
+RANKED = 16
+"""Models nearer than another at which the rank of a difference is still looked at."""
 NEAREST = 8
 """Models that a possible copy is compared with."""
 WIDTH = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M2": 8}
@@ -46,6 +49,7 @@ class Family:
         merges: What a row is merged of.
         as_stored: Samples with all units where they are in the files, where any were moved: merges are made of these.
         frames: Name of the permutation that was undone in each row; empty where there was none.
+        ranks: Ranks of differences that were looked at.
     """
 
     prints: list[Fingerprint]
@@ -61,6 +65,15 @@ class Family:
     merges: dict[int, Merge] = field(default_factory=dict)
     frames: list[str] = field(default_factory=list)
     as_stored: Vectors | None = None
+    ranks: dict[tuple[int, int], float] = field(default_factory=dict)
+
+    def rank(self, row: int, other: int) -> float:
+        """Return the rank of the difference of two rows, NaN where it is not low; only near ones are looked at."""
+        pair = (min(row, other), max(row, other))
+        if pair not in self.ranks:
+            nearer = int(min((self.squared[each] < self.squared[pair]).sum() for each in pair))
+            self.ranks[pair] = difference_rank(self.vectors, *pair) if nearer <= RANKED else np.nan
+        return self.ranks[pair]
 
 
 def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool) -> Family:

@@ -18,7 +18,7 @@ from atlas_db.errors import InputError, WeightsError
 from atlas_db.files import replacing
 from atlas_db.terms import Progress
 from ingest.weights.batch import Found
-from ingest.weights.probing import probe
+from ingest.weights.probing import GRAM, probe
 from ingest.weights.remote import SCHEME
 from ingest.weights.safetensors import Floats
 
@@ -27,6 +27,8 @@ FOLDER = "probes"
 """Of the home folder: a file a store."""
 SAME = 0.01
 """Relative difference of answers below which two models compute the same function, up to the rounding of 16 bits."""
+ALIKE = 0.9
+"""Likeness from which models count as behaving alike; independent ones of one architecture stay far below."""
 CHECKPOINT = 16
 """Models after which what is done so far is on disk."""
 _SCHEMA = pa.schema(
@@ -153,7 +155,7 @@ def _one(item: Found) -> tuple[list[Probe], str]:
             raise WeightsError(item.folder, "is not on this disk: only local files are run")
         return [Probe(item.id, item.folder, item.revision, *answer) for answer in probe(Path(item.folder))], ""
     except WeightsError as error:
-        return [], str(error)
+        return [], f"{error.file} {error.reason}"
 
 
 def _write(known: Mapping[str, list[Probe]], out: Path) -> None:
@@ -263,6 +265,31 @@ def same_function(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
                     pair = (min(item.id, other.id), max(item.id, other.id))
                     pairs[pair] = max(apart, pairs.get(pair, 0.0))
     return [(*pair, apart) for pair, apart in sorted(pairs.items())]
+
+
+def alike_groups(probes: Sequence[Probe]) -> dict[str, str]:
+    """Return for each model the first of those that behave as it does, by leader clustering at `ALIKE`.
+
+    Args:
+        probes: In any order; one kind of inputs a model is used, sentences before token ids.
+    """
+    chosen: dict[str, Probe] = {}
+    for item in sorted(probes, key=lambda each: (each.id, each.kind != "text")):
+        chosen.setdefault(item.id, item)
+    found: dict[str, str] = {}
+    for kind in sorted({item.kind for item in chosen.values()}):
+        members = [item for item in chosen.values() if item.kind == kind]
+        ahead = np.empty((len(members), GRAM), np.float32)
+        names: list[str] = []
+        for item in members:
+            likeness = ahead[: len(names)] @ item.gram
+            if len(names) and likeness.max() >= ALIKE:
+                found[item.id] = names[int(likeness.argmax())]
+            else:
+                ahead[len(names)] = item.gram
+                names.append(item.id)
+                found[item.id] = item.id
+    return found
 
 
 def by_model(probes: Iterable[Probe]) -> dict[str, list[Probe]]:

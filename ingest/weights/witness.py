@@ -12,6 +12,7 @@ import msgspec
 from atlas_db.records import Testimony
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.opening import ensure_schema
 from atlas_db.store.statements import ensure_nodes, merge_nodes
 from atlas_db.terms import Outcome, RunKind, Source
 from ingest.relink import Plan, read_edges, read_families, read_testimony
@@ -19,14 +20,16 @@ from ingest.resolve import fuse_all
 from ingest.runs import begin, finish, writing
 from ingest.weights.edges import Edge, family_of, known_date
 from ingest.weights.fingerprint import VERSION, Fingerprint
+from ingest.weights.probes import Probe, alike_groups, keep_probes
 
 METHOD = "weights@1"
 ROWS = 2000
 
 
 def write_chart(
-    store: Store, home: Path, prints: Sequence[Fingerprint], edges: Sequence[Edge], *, dry_run: bool = False
-) -> dict[str, Any]:
+    store: Store, home: Path, prints: Sequence[Fingerprint], edges: Sequence[Edge], *,
+    probes: Sequence[Probe] = (), dry_run: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """Write a chart as inferred testimony; an earlier chart of the same models is replaced.
 
     Args:
@@ -34,6 +37,7 @@ def write_chart(
         home: Home folder, for the writer's lock.
         prints: The models that were charted.
         edges: Their chart.
+        probes: What some of them answered: kept in the home folder, and who answers alike in the graph.
         dry_run: True where nothing may be written.
 
     Returns:
@@ -47,12 +51,14 @@ def write_chart(
     with writing(store, home):
         run_id = begin(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
         plan, counts = _plan(store, charted, families, edges, as_of, run_id)
+        alike = alike_groups(probes)
         rows = [
             {
                 "id": item.id,
                 "set": {
                     "weights_family": families[item.id] or None,
                     "weights_content": item.content,
+                    "weights_behaviour": alike.get(item.id),
                     "weights_run_id": run_id,
                 },
             }
@@ -60,6 +66,8 @@ def write_chart(
         ]
         Batches(store, ROWS).send(rows, _send)
         plan.write(store, charted, ROWS)
+        if probes:
+            keep_probes(probes, home, ensure_schema(store))
         finish(store, run_id, counts)
     return {**counts, "run_id": run_id}
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from atlas_db.store.bolt import Store
+from atlas_db.store.opening import ensure_schema
 from cypher.library import find
+from gnn.graph import read_graph
+from gnn.groups import groups
 from ingest.runs import list_runs, rollback
 from ingest.weights.chart import chart
 from ingest.weights.fingerprint import Fingerprint
+from ingest.weights.probes import Probe, kept_probes
+from ingest.weights.probing import GRAM
 from ingest.weights.reread import Rereader
 from ingest.weights.witness import write_chart
 from tests.graphs import child, load_rows, model, pairs, whole
@@ -105,3 +111,34 @@ def test_a_dry_run_writes_nothing(store: Store, tmp_path: Path, prints: list[Fin
     assert counts["contradicted"] == 1
     assert whole(store) == before
     assert len(list_runs(store)) == 1
+
+
+def test_what_models_answer_reaches_the_graph_and_completion(
+    store: Store, tmp_path: Path, prints: list[Fingerprint]
+) -> None:
+    """Made-up answers: two that are alike, one apart."""
+    load_rows(store, tmp_path, ROWS)
+    before = whole(store)
+    rng = np.random.default_rng(0)
+    one, other = (gram / np.linalg.norm(gram) for gram in rng.normal(size=(2, GRAM)).astype(np.float32))
+    grams = {BASE: one, "me/quiet": one, STRANGE: other}
+    probes = [Probe(name, "", "", "tokens", "logits:9", one, gram) for name, gram in grams.items()]
+    edges = chart(prints, Rereader())
+    run = write_chart(store, tmp_path, prints, edges, probes=probes)["run_id"]
+    rows = store.ask(
+        "MATCH (m:Model) WHERE m.weights_behaviour IS NOT NULL RETURN m.id AS id, m.weights_behaviour AS b", {}
+    )[1]
+    assert {row["id"]: row["b"] for row in rows} == {BASE: "me/quiet", "me/quiet": "me/quiet", STRANGE: STRANGE}
+    graph = read_graph(store)
+    behaves = {name: int(graph.behaviour[graph.ids.index(name)]) for name in (*grams, "me/grand")}
+    assert behaves[BASE] == behaves["me/quiet"] >= 0
+    assert behaves[STRANGE] not in (-1, behaves[BASE])
+    assert behaves["me/grand"] == -1
+    (kind,) = (each for each in groups(graph, frozenset({"license"}), lambda _: False) if each.name == "behaves alike")
+    assert kind.bare
+    assert {item.id for item in kept_probes(tmp_path, ensure_schema(store))} == set(grams)
+    assert not {"created", "changed"} & write_chart(store, tmp_path, prints, edges, probes=probes).keys()
+    for known in [row["id"] for row in list_runs(store) if row["kind"] == "chart"]:
+        rollback(store, known, tmp_path, 500)
+    assert run
+    assert whole(store) == before

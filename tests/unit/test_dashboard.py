@@ -47,8 +47,8 @@ def test_every_model_has_a_cell_of_its_own_and_every_family_its_room(sizes: list
     sheet = sheet_for(int(room(families).sum()), alone)
     rng = np.random.default_rng(seed)
     heads = keys([f"org/{rng.integers(1 << 40)}" for _ in sizes])
-    start = settle_families(heads, families, sheet.height**2)
-    taken = np.zeros(sheet.height**2, np.int64)
+    start = settle_families(heads, families, sheet.families * sheet.height)
+    taken = np.zeros(sheet.families * sheet.height, np.int64)
     for first, size in zip(start, room(families), strict=True):
         assert first % size == 0
         taken[first : first + size] += 1
@@ -68,11 +68,11 @@ def test_a_grown_atlas_leaves_nearly_all_families_where_they_are() -> None:
     names = [f"org{number % 700}/model-{number}" for number in range(6000)]
     before = np.minimum(2 + rng.pareto(1.1, 5500) * 2, 4000).astype(np.int64)
     after = np.concatenate((before + rng.binomial(before, 0.024), np.full(130, 2)))
-    cells = sheet_for(int(room(after).sum()), 0).height ** 2
+    sheet = sheet_for(int(room(after).sum()), 0)
+    cells, curve = sheet.families * sheet.height, walk(sheet.families, sheet.height)
     old = settle_families(keys(names[:5500]), before, cells)
     new = settle_families(keys(names[: len(after)]), after, cells)[:5500]
-    side = math.isqrt(cells)
-    moved = np.hypot(*(walk(side, side)[old] - walk(side, side)[new]).T) / side
+    moved = np.hypot(*(curve[old] - curve[new]).T) / sheet.height
     assert (room(before) != room(after[:5500])).mean() > 0.02, "some outgrow their room"
     assert (moved == 0).mean() > 0.8
     assert np.quantile(np.repeat(moved, before), 0.95) < 0.05

@@ -17,7 +17,17 @@ from atlas_db.errors import InputError, WeightsError
 from atlas_db.terms import Relation
 from ingest.weights.batch import find_models, fingerprint_all
 from ingest.weights.chart import chart
-from ingest.weights.probes import SAME, beside, keep_probes, kept_probes, probe_all, read_probes, same_function, similar
+from ingest.weights.probes import (
+    SAME,
+    alike_groups,
+    beside,
+    keep_probes,
+    kept_probes,
+    probe_all,
+    read_probes,
+    same_function,
+    similar,
+)
 from ingest.weights.probing import GRAM, probe
 from ingest.weights.reread import Rereader
 from ingest.weights.table import read_prints
@@ -122,6 +132,7 @@ def test_likeness_ranks_copies_before_children_before_strangers(models: Path, tm
     assert ranked[0].likeness > 0.9999
     assert ranked[0].likeness > ranked[1].likeness > 0.8 > ranked[2].likeness
     assert all(each.difference is not None for each in ranked)
+    assert alike_groups(probes) == {"a/base": "a/base", "a/copy": "a/base", "a/tuned": "a/base", "a/other": "a/other"}
     keep_probes(probes[:2], tmp_path, "one")
     keep_probes(probes[1:], tmp_path, "one")
     assert {p.id for p in kept_probes(tmp_path, "one")} == {p.id for p in probes}

@@ -1,0 +1,69 @@
+"""What probing tells, on zoos of known lineage: `python -m benchmarks.probes ZOO...` (see benchmarks/zoo).
+
+For every pair of probed models of one zoo: how alike they behave, by what joins them in truth; how many pairs of the
+same function are found, and how many others pass for such; and what probes change in the chart.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.zoo.score import prints_of, read_truth, score
+from ingest.weights.batch import find_models
+from ingest.weights.chart import chart
+from ingest.weights.probes import SAME, Probe, beside, difference, probe_all, read_probes
+from ingest.weights.reread import Rereader
+
+SAME_FUNCTION = frozenset({"duplicate", "permuted", "cast"})
+"""Kinds whose answers are their parent's, but for rounding."""
+
+
+def main() -> None:
+    """Print likeness by kind of pair, then the chart with probes and without."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.probes", description=__doc__)
+    parser.add_argument("zoos", type=Path, nargs="+")
+    options = parser.parse_args()
+    alike: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for zoo in options.zoos:
+        truth, prints = read_truth(zoo / "truth.json"), prints_of(zoo)
+        report = probe_all(find_models([zoo]), beside(zoo / "fp.parquet"), lambda *_: None)
+        probes = list(read_probes([beside(zoo / "fp.parquet")]))
+        print(f"{zoo.name}: {report.made + report.kept} models probed, {len(report.skipped)} not run")
+        for left, right in combinations(sorted(probes, key=lambda item: item.id), 2):
+            apart = difference(left, right)
+            if apart is not None:
+                alike[_bond(truth, left, right)].append((float(left.gram @ right.gram), apart))
+        same = {item.id: item.content for item in prints}
+        for title, given in (("without", []), ("with", probes)):
+            found = chart(list(prints), Rereader(), probes=given)
+            result = score(found, truth, same, prints)
+            joined = sum(edge.evidence["test"] == "same answers" for edge in found)
+            print(f"  chart {title:8s} probes: typed F1 {result.f1:.3f}, {joined} edges by the same answers alone")
+    print(f"\n{'pairs':32s} {'number':>7s} {'likeness, median [5 %, 95 %]':>30s}   same answers (below {SAME})")
+    for bond, values in sorted(alike.items(), key=lambda item: -float(np.median([v for v, _ in item[1]]))):
+        near, apart = np.array(values).T
+        low, middle, high = np.quantile(near, (0.05, 0.5, 0.95))
+        span = f"{middle:.3f} [{low:.3f}, {high:.3f}]"
+        print(f"{bond:32s} {len(values):7d} {span:>30s}   {int((apart < SAME).sum())}")
+
+
+def _bond(truth: dict[str, Any], left: Probe, right: Probe) -> str:
+    nodes = {node["id"]: node for node in truth["nodes"]}
+    kinds = {(edge["child"], edge["parent"]): edge["kind"] for edge in truth["edges"]}
+    for pair in ((left.id, right.id), (right.id, left.id)):
+        if pair in kinds:
+            kind = kinds[pair]
+            return "copy: same function" if kind in SAME_FUNCTION else f"child by {kind.split('_')[0]}"
+    if nodes[left.id]["family"] == nodes[right.id]["family"]:
+        return "further relatives"
+    return "strangers"
+
+
+if __name__ == "__main__":
+    main()
