@@ -17,6 +17,7 @@ from atlas_db.errors import WeightsError
 from ingest.weights.folder import AdapterConfig, ModelFolder, read_folder
 from ingest.weights.gguf import read_gguf
 from ingest.weights.names import canonical, from_gguf
+from ingest.weights.packed import unpack
 from ingest.weights.safetensors import Floats, Tensor, item_size, read_header, read_values
 from ingest.weights.source import LocalFile, Source
 
@@ -162,13 +163,24 @@ def add_safetensors(model: OpenModel, sources: list[Source]) -> None:
             else:
                 tensors[tensor.name] = (source, tensor)
     for name, (source, tensor) in tensors.items():
-        if name.endswith((*_SCALES, ".weight_shape", ".g_idx", ".weight_zero_point")):
+        if name.endswith((*_SCALES, ".weight_shape", ".g_idx", ".weight_zero_point", ".qzeros")):
             continue
-        matrix = _matrix(source, tensor, tensors)
+        if (base := name.removesuffix(".scales")) != name and f"{base}.qweight" in tensors:
+            continue
+        matrix = _packed(source, name, tensors) if name.endswith(".qweight") else _matrix(source, tensor, tensors)
         if matrix is None:
             model.problems.append(f"{source.name} packs {name!r} as {tensor.dtype} in a way that is not known")
         else:
             model.matrices[matrix.name] = matrix
+
+
+def _packed(source: Source, name: str, tensors: Mapping[str, tuple[Source, Tensor]]) -> Matrix | None:
+    base = name.removesuffix(".qweight")
+    found = unpack(base, tensors)
+    # Behind HTTP, a row would take a request for each of its words.
+    if found is None or not isinstance(source, LocalFile):
+        return None
+    return Matrix(canonical(f"{base}.weight"), found.rows, found.columns, found.dtype, False, found.read)
 
 
 def sides(shape: tuple[int, ...]) -> tuple[int, int]:

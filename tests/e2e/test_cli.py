@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.graphs import model, write_rows
+from tests.graphs import child, model, write_rows
 
 ATLAS = [sys.executable, "-m", "atlas_db.cli.main"]
 
@@ -239,3 +239,20 @@ def test_a_full_disk_is_an_error_and_nothing_is_lost(tmp_path: Path) -> None:
         assert ask(place, "query", "licenses")[0]["models"] == 2000
     finally:
         run(place, "store", "stop")
+
+
+def test_load_counts_what_the_dashboard_shows(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", [model("a/b"), child("c/d", "finetune:a/b")])
+    store = ("--store", f"local:{tmp_path / 'store'}")
+    rows = str(tmp_path / "rows.jsonl")
+    own = tmp_path / "home"
+    run(own, "load", rows, *store, "--no-statistics")
+    assert not (own / "dashboard").exists()
+    run(own, "load", rows, *store)
+    (report,) = (own / "dashboard").glob("*/report.json")
+    assert json.loads(report.read_bytes())["models"] == 2
+    empty = tmp_path / "datasets.jsonl"
+    write_rows(empty, [{"_id": "0", "id": "d/set", "author": "d", "cardData": {}, "gated": False}])
+    run(own, "load", str(empty), "--kind", "dataset", "--store", f"local:{tmp_path / 'none'}")
+    for name in ("store", "none"):
+        run(own, "store", "stop", "--store", f"local:{tmp_path / name}")

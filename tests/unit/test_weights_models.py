@@ -13,11 +13,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from atlas_db.errors import WeightsError
+from ingest.weights.chart import chart
 from ingest.weights.gguf import GgufTensor, read_gguf
 from ingest.weights.model import Matrix, open_model, sides
 from ingest.weights.names import canonical, from_gguf, without_layer
+from ingest.weights.reread import Rereader
 from ingest.weights.source import LocalFile
-from tests.unit.families import HEADS, HIDDEN, root, write
+from tests.unit.families import HEADS, HIDDEN, print_of, root, trained, write
 
 RNG = np.random.default_rng(5)
 
@@ -142,6 +144,81 @@ def test_int4_eight_a_word(tmp_path: Path) -> None:
         np.testing.assert_array_equal(values(model.matrices["m.weight"]), codes * 0.5)
 
 
+def packed(value: np.ndarray, kind: str, group: int, order: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Round a matrix [out, in] to 4 bits and pack it, field by field, as AutoGPTQ and AutoAWQ do."""
+    inputs = value.shape[1]
+    g_idx = np.arange(inputs) // group if order is None else (np.argsort(order) // group)
+    groups = inputs // group
+    turned = value.T
+    low = np.stack([turned[g_idx == g].min(0) for g in range(groups)])
+    high = np.stack([turned[g_idx == g].max(0) for g in range(groups)])
+    scale = ((high - low) / 15).astype(np.float16)
+    zero = np.clip(np.rint(-low / scale.astype(np.float32)), 1, 15).astype(np.int64)
+    codes = np.clip(np.rint(turned / scale[g_idx].astype(np.float32)) + zero[g_idx], 0, 15).astype(np.int64)
+    columns = (0, 2, 4, 6, 1, 3, 5, 7) if kind == "awq" else range(8)
+    stored_zero = zero - (kind == "gptq")
+    parts = {
+        "m.qzeros": sum((stored_zero[:, out::8] & 15) << (4 * at) for at, out in enumerate(columns)),
+        "m.qweight": sum(codes[:, out::8] << (4 * at) for at, out in enumerate(columns))
+        if kind == "awq"
+        else sum(codes[at::8] << (4 * at) for at in range(8)),
+        "m.scales": scale,
+    }
+    if kind != "awq":
+        parts["m.g_idx"] = g_idx
+    typed = {
+        name: part
+        if name == "m.scales"
+        else part.astype(np.uint32).view(np.int32)
+        if name != "m.g_idx"
+        else part.astype(np.int32)
+        for name, part in parts.items()
+    }
+    typed["expected"] = ((codes - zero[g_idx]) * scale[g_idx].astype(np.float32)).T.astype(np.float32)
+    return typed
+
+
+@pytest.mark.parametrize("whole", [2**22, 0], ids=["read whole", "word by word"])
+@pytest.mark.parametrize("kind", ["gptq", "gptq_v2", "awq"])
+def test_integers_packed_across_rows(tmp_path: Path, kind: str, whole: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.weights.packed.WHOLE", whole)
+    value = RNG.normal(size=(48, 128)).astype(np.float32)
+    order = RNG.permutation(128) if kind == "gptq_v2" else None
+    parts = packed(value, kind, 32, order)
+    expected = parts.pop("expected")
+    (tmp_path / "m").mkdir()
+    save_file({name: np.ascontiguousarray(part) for name, part in parts.items()}, tmp_path / "m" / "model.safetensors")
+    with open_model(tmp_path / "m") as model:
+        assert list(model.matrices) == ["m.weight"]
+        matrix = model.matrices["m.weight"]
+        assert (matrix.rows, matrix.columns, matrix.dtype) == (48, 128, "AWQ4" if kind == "awq" else "GPTQ4")
+        np.testing.assert_allclose(values(matrix), expected, atol=1e-6)
+        np.testing.assert_allclose(matrix.read(np.array([40, 3, 9])), expected[[40, 3, 9]], atol=1e-6)
+        assert not model.problems
+
+
+def test_packed_parts_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    parts = packed(RNG.normal(size=(48, 128)).astype(np.float32), "gptq", 32)
+    parts.pop("expected")
+    for number, change in enumerate(({"m.qzeros": parts["m.qzeros"][:, :-1]}, {"m.scales": parts["m.scales"][:1]})):
+        (tmp_path / str(number)).mkdir()
+        broken = {**parts, **change, "n.weight": np.ones((4, 64), np.float32)}
+        save_file(
+            {name: np.ascontiguousarray(part) for name, part in broken.items()},
+            tmp_path / str(number) / "model.safetensors",
+        )
+        with open_model(tmp_path / str(number)) as model:
+            assert list(model.matrices) == ["n.weight"]
+            assert any("m.qweight" in problem for problem in model.problems)
+    (tmp_path / "g").mkdir()
+    save_file(
+        {**{n: np.ascontiguousarray(p) for n, p in parts.items()}, "m.g_idx": np.full(128, 9, np.int32)},
+        tmp_path / "g" / "model.safetensors",
+    )
+    with open_model(tmp_path / "g") as model, pytest.raises(WeightsError, match="have no scale"):
+        values(model.matrices["m.weight"])
+
+
 def test_float8_with_a_scale_a_block(tmp_path: Path) -> None:
     value = RNG.normal(size=(4, 64)).astype(ml_dtypes.float8_e4m3fn)
     header: dict[str, Any] = {
@@ -193,3 +270,27 @@ def test_a_folder_without_readable_weights_is_named(tmp_path: Path) -> None:
 )
 def test_sides(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
     assert sides(shape) == expected
+
+
+@pytest.mark.parametrize("kind", ["gptq", "awq"])
+def test_a_model_packed_across_rows_finds_its_original(tmp_path: Path, kind: str) -> None:
+    base = root(1)
+    tuned = trained(base, 2)
+    for name, weights in (("base", base), ("tuned", tuned), ("other", trained(base, 3)), ("stranger", root(7))):
+        write(tmp_path / name, weights)
+    parts: dict[str, np.ndarray] = {}
+    for name, value in tuned.items():
+        if "_proj" not in name:
+            parts[name] = value.astype(np.float16)
+            continue
+        for part, stored in packed(value, kind, 32).items():
+            if part != "expected":
+                parts[name.removesuffix("weight") + part.removeprefix("m.")] = np.ascontiguousarray(stored)
+    (tmp_path / "packed").mkdir()
+    save_file(parts, tmp_path / "packed" / "model.safetensors")
+    prints = [print_of(path) for path in sorted(tmp_path.iterdir())]
+    edges = {(edge.child, edge.parent): edge.relation.value for edge in chart(prints, Rereader(), time=False)}
+    assert edges["packed", "tuned"] == "quantized"
+    assert {frozenset(pair) for pair in edges} == {
+        frozenset(pair) for pair in (("packed", "tuned"), ("tuned", "base"), ("other", "base"))
+    }
