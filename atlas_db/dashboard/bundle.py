@@ -31,7 +31,7 @@ from gnn.graph import Integers
 from gnn.scores import EVALUATIONS, kept_scores
 from ingest.runs import list_runs, now
 
-VERSION = 2
+VERSION = 3
 FOLDER = "dashboard"
 TOP = 25
 LISTED = 200

@@ -108,7 +108,7 @@ const ATLAS = (function () {
       pen.fillText(name, x, y);
     }
     const across = 120 * dense / zoom;
-    document.getElementById("scale").textContent = "Scale: a square of this width, 120 pixels, holds " + Math.round(across * across).toLocaleString("en") + " models.";
+    document.getElementById("scale").textContent = "Scale: a square of this width, 120 pixels, has room for " + Math.round(across * across).toLocaleString("en") + " models.";
   }
 
   function script(address) {
