@@ -58,6 +58,7 @@ def chart(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Chart lineage."""
+    from ingest.weights.behaviour import partners
     from ingest.weights.chart import chart as chart_prints
     from ingest.weights.cluster import around
     from ingest.weights.edges import write_edges
@@ -71,9 +72,10 @@ def chart(
         )
     new = {item.id: item for item in read_prints(prints)}
     known = {item.id: item for item in read_prints(against or [])} | new
-    if against:
-        known = {item.id: item for item in around(list(known.values()), new.keys())}
     probes = list(read_probes(file for path in (*(against or ()), *prints) if (file := beside(path)).is_file()))
+    if against:
+        joined = new.keys() | partners(probes, new.keys())
+        known = {item.id: item for item in around(list(known.values()), joined)}
     read = Rereader() if weights else None
     with shown_progress() as progress:
         edges = chart_prints(list(known.values()), read, time=time, declared=declared, probes=probes, progress=progress)

@@ -31,13 +31,13 @@ from gnn.graph import Integers
 from gnn.scores import EVALUATIONS, kept_scores
 from ingest.runs import list_runs, now
 
-VERSION = 3
+VERSION = 4
 FOLDER = "dashboard"
 TOP = 25
 LISTED = 200
 """Edges that a list of edges shows."""
-REGIONS = 10
-"""Largest families whose pictures are drawn beforehand."""
+REGIONS = TOP
+"""Largest families whose pictures are drawn beforehand: those that the page offers."""
 MATCHES = 50_000
 """Matches of a search that are ranked."""
 _EDGE = ["child", "parent", "relation", "confidence"]

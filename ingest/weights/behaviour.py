@@ -6,7 +6,7 @@ the pair tests of weights could see, and the same function.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from atlas_db.terms import Relation
 from ingest.weights.edges import Edge, known_date, top
@@ -51,6 +51,12 @@ def behaving(
         evidence = {"test": "same answers", "answers_differ_by": round(distance, 6)}
         out.append(Edge(child, other, Relation.DUPLICATE, SURE if told else EITHER, evidence))
     return out
+
+
+def partners(probes: Sequence[Probe], new: Collection[str]) -> set[str]:
+    """Return the models that answer as some new ones do: their families have to be charted with these."""
+    pairs = same_function(probes)
+    return {name for left, right, _ in pairs for name in (left, right) if left in new or right in new} - set(new)
 
 
 def _by_age(pairs: Sequence[tuple[str, str, float]], dates: Mapping[str, str]) -> list[tuple[str, str, float]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.family import Vectors, align, unit
+from ingest.weights.family import Vectors, align
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.names import is_vocabulary
 from ingest.weights.safetensors import Floats
@@ -102,20 +103,43 @@ def _followed(prints: Sequence[Fingerprint], start: Sequence[int]) -> list[int]:
         reached[frontier] = True
         near = np.zeros(len(reached), bool)
         for at in range(0, len(frontier), BLOCK):
-            near |= (_alike(views, frontier[at : at + BLOCK], np.arange(len(reached))) > LINKED).any(0)
+            near |= (_alike(views, frontier[at : at + BLOCK], slice(None)) > LINKED).any(0)
         frontier = np.flatnonzero(near & ~reached)
     return sorted({*start, *(vectors.members[row] for row in np.flatnonzero(reached))})
 
 
-def _views(vectors: Vectors) -> list[tuple[Floats, float]]:
+class _View(NamedTuple):
+    """What is compared of models, as it lies there: a copy of all samples, scaled, would cost more than the comparison.
+
+    Attributes:
+        values: Shape (n, elements).
+        scale: One over the length of each, shape (n,).
+        least: Cosine below which the view says nothing.
+    """
+
+    values: Floats
+    scale: Floats
+    least: float
+
+
+def _views(vectors: Vectors) -> list[_View]:
     """Return what is compared: all tensors, and the vocabulary's alone with its own bound."""
-    words = [name for name in vectors.names if is_vocabulary(name)]
-    return [(unit(vectors), 0.0)] + ([(unit(vectors, words), SAME_WORDS)] if words else [])
+    words = np.isin(vectors.tensor, [at for at, name in enumerate(vectors.names) if is_vocabulary(name)])
+    parts = [(vectors.flat, 0.0)]
+    if words.any():
+        parts.append((vectors.values[:, words].reshape(len(vectors.values), -1), SAME_WORDS))
+    return [
+        _View(part, np.float32(1) / np.maximum(np.sqrt(np.einsum("ij,ij->i", part, part)), np.float32(1e-30)), least)
+        for part, least in parts
+    ]
 
 
-def _alike(views: Sequence[tuple[Floats, float]], rows: Integers, others: Integers | list[int]) -> Floats:
+def _alike(views: Sequence[_View], rows: Integers, others: Integers | list[int] | slice) -> Floats:
     """Return how alike rows are to others; a view below its own bound says nothing."""
-    cosines = [np.where((seen := view[rows] @ view[others].T) > least, seen, 0.0) for view, least in views]
+    cosines = []
+    for values, scale, least in views:
+        seen = (values[rows] * scale[rows, None]) @ values[others].T * scale[others]
+        cosines.append(np.where(seen > least, seen, 0.0))
     return np.asarray(np.maximum.reduce(cosines), np.float32)
 
 

@@ -99,9 +99,7 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.
     usual = {key for key, count in counts.items() if count * 2 > len(samples)} or set(counts)
     alike = {kind for kind, keys in sets.items() if len(usual & keys) >= least * len(usual)}
     usable = [
-        place
-        for place, sample in enumerate(samples)
-        if kinds[place] in alike and np.isfinite(sample.values).all(1).mean() > least
+        place for place, sample in enumerate(samples) if kinds[place] in alike and _numbers(sample.values) > least
     ]
     used = {kinds[place] for place in usable}
     shared = usual.intersection(*(sets[kind] for kind in used)) if used else set()
@@ -112,7 +110,8 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.
     kept = np.array([place for place, key in enumerate(first.keys.tolist()) if key in shared])
     wanted = first.keys[kept]
     orders = {kind: np.argsort(listed[kind]) for kind in used}
-    places = {kind: order[np.searchsorted(listed[kind][order], wanted)] for kind, order in orders.items()}
+    found = {kind: order[np.searchsorted(listed[kind][order], wanted)] for kind, order in orders.items()}
+    places = {kind: _whole(at, len(listed[kind])) for kind, at in found.items()}
     columns = [places[kinds[place]] for place in usable]
     values = np.stack([samples[place].values[at] for place, at in zip(usable, columns, strict=True)])
     finite = np.isfinite(values).all((0, 2))
@@ -126,6 +125,16 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.
         [dtypes[place] for place in usable],
         usable,
     )
+
+
+def _numbers(values: Floats) -> float:
+    """Share of positions that hold numbers alone."""
+    return 1.0 if np.isfinite(values.sum(dtype=np.float64)) else float(np.isfinite(values).all(1).mean())
+
+
+def _whole(at: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64] | slice:
+    """Return places, or a slice where they are all of them in order: what is taken whole is not copied."""
+    return slice(None) if len(at) == count and bool((at == np.arange(count)).all()) else at
 
 
 def _dtypes(sample: Sample, names: Sequence[str]) -> list[str]:

@@ -25,6 +25,8 @@ _EDGE = 1.2
 
 def difference_rank(vectors: Vectors, row: int, other: int) -> float:
     """Return the rank of the difference of two models, NaN where it is not low or not the same all over."""
+    if vectors.sizes.max(initial=0) < ROWS:
+        return np.nan
     difference = vectors.values[row] - vectors.values[other]
     noise = np.square(_rounding(vectors, row)) + np.square(_rounding(vectors, other))
     moved = np.logical_or.reduceat((np.square(difference) > 4 * noise).any(1), vectors.starts)

@@ -16,7 +16,9 @@ from torch import nn
 from atlas_db.errors import InputError, WeightsError
 from atlas_db.terms import Relation
 from ingest.weights.batch import find_models, fingerprint_all
+from ingest.weights.behaviour import partners
 from ingest.weights.chart import chart
+from ingest.weights.cluster import around
 from ingest.weights.probes import (
     SAME,
     alike_groups,
@@ -122,6 +124,10 @@ def test_a_rewritten_copy_answers_the_same_and_is_charted(models: Path, tmp_path
     assert min(e.confidence for pair, e in undated.items() if "a/copy" in pair) <= 0.5, "nothing says which came first"
     again = probe_all(found, beside(out), lambda *_: None)
     assert (again.made, again.kept) == (0, 4)
+    assert partners(probes, {"a/copy"}) == {"a/base"}
+    come = [item for item in prints if item.id == "a/copy"]
+    joined = around(prints, {item.id for item in come} | partners(probes, {"a/copy"}))
+    assert {(e.child, e.parent) for e in chart(joined, Rereader(), probes=probes)} == edges.keys()
 
 
 def test_likeness_ranks_copies_before_children_before_strangers(models: Path, tmp_path: Path) -> None:
