@@ -36,7 +36,7 @@ ROWS = [
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("audit-home")
-    run(folder, "load", write_rows(folder / "rows.jsonl", ROWS))
+    run(folder, "load", "--no-statistics", write_rows(folder / "rows.jsonl", ROWS))
     yield folder
     run(folder, "store", "stop")
 

@@ -21,7 +21,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(home: Path) -> Path:
-    run(home, "load", write_rows(home / "hub.jsonl", made_up()))
+    run(home, "load", "--no-statistics", write_rows(home / "hub.jsonl", made_up()))
     return home
 
 
