@@ -6,7 +6,6 @@ family first, and gets room to grow to the next power of two; each lone model st
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gnn.graph import Integers
-from ingest.weights.sampling import mix
+from ingest.weights.sampling import mix, name_hash
 
 Keys = npt.NDArray[np.uint64]
 FILLED_BY_FAMILIES, FILLED_BY_LONERS = 0.7, 0.85
@@ -71,8 +70,7 @@ def _ladder() -> Iterator[int]:
 
 def keys(names: Sequence[str]) -> Keys:
     """Return a number of each name that no machine and no version changes, shape (n,)."""
-    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
-    return np.frombuffer(digests, "<u8").astype(np.uint64)
+    return np.array([name_hash(name) for name in names], np.uint64)
 
 
 def room(sizes: Integers) -> Integers:

@@ -154,7 +154,7 @@ class Territory:
 
 
 def chart_territory(atlas: Atlas) -> Territory:
-    """Lay out the map: families on a square, beside them the models alone, author by author.
+    """Lay out the map: families on one field, beside them the models alone, author by author.
 
     The models of a family stand in depth-first order along the curve, brothers by date. See `parcels` for why families
     stay where they are.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from atlas_db.errors import WeightsError
 from ingest.weights.safetensors import Floats
-from ingest.weights.source import Source
+from ingest.weights.source import Source, together
 
 MAGIC = b"GGUF"
 _REORDERED = ("llama",)
@@ -70,8 +70,7 @@ class GgufTensor(NamedTuple):
     def _raw(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Read rows as they lie; those that follow each other in one go."""
         out = np.empty((len(rows), self.row_bytes), np.uint8)
-        starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
-        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+        for start, stop in together(rows):
             first, last = (self.start + int(row) * self.row_bytes for row in (rows[start], rows[stop - 1] + 1))
             out[start:stop] = np.frombuffer(self.source.read(first, last), np.uint8).reshape(-1, self.row_bytes)
         return out

@@ -19,7 +19,7 @@ from ingest.weights.gguf import read_gguf
 from ingest.weights.names import canonical, from_gguf
 from ingest.weights.packed import unpack
 from ingest.weights.safetensors import Floats, Tensor, item_size, read_header, read_values
-from ingest.weights.source import LocalFile, Source
+from ingest.weights.source import LocalFile, Source, together
 
 Rows = npt.NDArray[np.int64]
 RUN = 32
@@ -231,8 +231,7 @@ def _matrix(source: Source, tensor: Tensor, tensors: Mapping[str, tuple[Source, 
 def _read_rows(source: Source, tensor: Tensor, columns: int, wanted: Rows) -> Floats:
     """Read rows; those that follow each other in one go."""
     out = np.empty((len(wanted), columns), np.float32)
-    starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1)
-    for start, stop in zip(starts, [*starts[1:], len(wanted)], strict=True):
+    for start, stop in together(wanted):
         first, last = int(wanted[start]), int(wanted[stop - 1]) + 1
         out[start:stop] = read_values(source, tensor, first * columns, last * columns).reshape(-1, columns)
     return out

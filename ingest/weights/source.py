@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from atlas_db.errors import WeightsError
+
+
+def together(rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield where rows that follow each other in a file begin and end in a list of them: what is read in one go."""
+    starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
+    yield from zip(starts, [*starts[1:], len(rows)], strict=True)
 
 
 class Source(Protocol):
