@@ -14,13 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from atlas_db.errors import InputError, WeightsError
+from atlas_db.errors import WeightsError
 from atlas_db.files import replacing
 from atlas_db.terms import Progress
 from ingest.weights.batch import Found
 from ingest.weights.probing import GRAM, probe
 from ingest.weights.remote import SCHEME
 from ingest.weights.safetensors import Floats
+from ingest.weights.table import rows_of
 
 VERSION = "probe@1"
 FOLDER = "probes"
@@ -174,15 +175,8 @@ def read_probes(paths: Iterable[Path]) -> Iterator[Probe]:
     Raises:
         InputError: A file is not there, is no such file, or of another version.
     """
-    for path in paths:
-        try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{path} cannot be read ({error})", hint=_HINT) from error
-        if (table.schema.metadata or {}).get(b"atlas_db.probe") != VERSION.encode():
-            raise InputError(f"{path} holds no probes of version {VERSION}", hint=_HINT)
-        for row in table.to_pylist():
-            yield Probe(**{**row, **{name: np.array(row[name], np.float32) for name in ("answers", "gram")}})
+    for row in rows_of(paths, "probe", VERSION, _HINT, _HINT):
+        yield Probe(**{**row, **{name: np.array(row[name], np.float32) for name in ("answers", "gram")}})
 
 
 _HINT = "Make it with atlas-db fingerprint --probe"

@@ -87,19 +87,33 @@ def read_prints(paths: Iterable[Path]) -> Iterator[Fingerprint]:
     Raises:
         InputError: A file is not there, is no such file, or of another version.
     """
+    anew, make = "Make them anew with atlas-db fingerprint", "Make it with atlas-db fingerprint"
+    for row in rows_of(paths, "fingerprint", VERSION, anew, make):
+        yield _fingerprint(row)
+
+
+def rows_of(paths: Iterable[Path], what: str, version: str, anew: str, make: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of Parquet files that this program made, as plain values.
+
+    Args:
+        paths: The files.
+        what: What a row holds; files name their version of it in the metadata, under `atlas_db.WHAT`.
+        version: The version that is understood.
+        anew: What to do about another version.
+        make: What to do about a file that cannot be read.
+
+    Raises:
+        InputError: A file is not there, is no such file, or of another version.
+    """
     for path in paths:
         try:
             file = pq.ParquetFile(path)
-            if (file.schema_arrow.metadata or {}).get(b"atlas_db.fingerprint") != VERSION.encode():
-                raise InputError(
-                    f"{path} holds no fingerprints of version {VERSION}",
-                    hint="Make them anew with atlas-db fingerprint",
-                )
+            if (file.schema_arrow.metadata or {}).get(f"atlas_db.{what}".encode()) != version.encode():
+                raise InputError(f"{path} holds no {what}s of version {version}", hint=anew)
             for batch in file.iter_batches(BATCH):
-                for row in batch.to_pylist():
-                    yield _fingerprint(row)
+                yield from batch.to_pylist()
         except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{path} cannot be read ({error})", hint="Make it with atlas-db fingerprint") from error
+            raise InputError(f"{path} cannot be read ({error})", hint=make) from error
 
 
 def _row(item: Fingerprint) -> dict[str, Any]:
