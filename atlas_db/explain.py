@@ -9,9 +9,10 @@ from atlas_db.licenses.audit import AuditOptions, audit_models
 from atlas_db.store.bolt import Store
 from atlas_db.store.opening import ensure_schema
 from atlas_db.terms import Progress
+from gnn.cards import read_all
 from gnn.complete import CHECKPOINTS, Atelier
 from gnn.explain import explain
-from gnn.graph import read_graph, rows_of
+from gnn.graph import rows_of
 from gnn.tasks import tasks_of
 
 
@@ -36,7 +37,7 @@ def explain_model(
         CompletionError: There is no such model, or too little to learn from.
     """
     (task,) = tasks_of([attribute])
-    graph = read_graph(store)
+    graph = read_all(store, home, [task])
     (row,) = rows_of(graph, [model])
     atelier = Atelier(graph, home / CHECKPOINTS / ensure_schema(store), progress=progress)
     found = explain(atelier, task, int(row))

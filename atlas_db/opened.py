@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import pandas as pd
 
-from atlas_db.analysis.cards import newest_cards
 from atlas_db.analysis.compare import compare
 from atlas_db.analysis.read import read_atlas
 from atlas_db.analysis.report import SECTIONS, Options, analyse
@@ -25,6 +24,7 @@ from atlas_db.settings import load_settings
 from atlas_db.store.opening import credentials, local_place, open_store
 from atlas_db.store.statements import count_nodes
 from cypher import library
+from ingest.hub.cards import FOLDER, newest_cards
 from ingest.load import load
 from ingest.report import LoadReport
 from ingest.runs import list_runs, rollback
@@ -268,7 +268,7 @@ class Atlas:
             >>> traits.verdict["license"], traits.verdict["library_name"]
             ('looser', 'same')
         """
-        cards = newest_cards(self._settings.home / "cards", [left, right])
+        cards = dict(newest_cards(self._settings.home / FOLDER, [left, right]))
         return pd.DataFrame([trait._asdict() for trait in compare(self._store, left, right, cards).traits])
 
     def analyse(self, *sections: str, seed: int = 0) -> dict[str, pd.DataFrame]:

@@ -10,13 +10,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gnn.graph import Column, Doubles, Floats, Graph, Integers, Ragged
+from gnn import alike
+from gnn.alike import Alike, Votes
+from gnn.datasets import DatasetIndex
+from gnn.graph import Column, Doubles, Floats, Graph, Integers, Ragged, ragged, stretches
 from gnn.groups import Group, groups
 from gnn.history import COUNTS, WINDOW, History, labels
 from gnn.net import Examples
-from gnn.parents import PAIR, NameIndex
-from gnn.tasks import Task, hidden, stated, values_of
-from gnn.tokens import told_words
+from gnn.parents import NameIndex
+from gnn.shelf import OVERLAP, Shelf, Vocabulary
+from gnn.tasks import Task, hidden, lineage_shown, spelled_out, stated, values_of
+from gnn.tokens import BUCKETS, told_words
 
 Flags = npt.NDArray[np.bool_]
 NEAR = {
@@ -30,14 +34,16 @@ PROPOSE = (
     "author and name pattern", "author and first word", "author and tags", "tags", "family", "children",
     "author and last word", "name pattern", "first words", "parent and last word",
 )  # fmt: skip
-EVERYWHERE = 6
-"""Values proposed for being frequent lately."""
+EVERYWHERE = {False: 6, True: 20}
+"""Values proposed for being frequent lately, of attributes that have one value and that may have several."""
 FROM_NET = 5
 """Values proposed by the network."""
 NET = ("log-probability", "best log-probability", "behind the best")
 ECHO = ("author", "siblings", "same name", "author and name pattern", "author and parent", "first words")
 """Groups of whose models words are asked, whether these declare a value or not."""
 CONTEXT = ("told", "lag", "parents")
+INDEX: dict[str, type[NameIndex] | type[DatasetIndex]] = {"base_model": NameIndex, "datasets": DatasetIndex}
+"""Attributes whose values are repositories, which names speak of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,10 @@ class Table(NamedTuple):
     places: Integers
     values: Integers
     features: Floats
+
+    def only(self, kept: Flags) -> Table:
+        """Return some of the candidates."""
+        return Table(self.places[kept], self.values[kept], self.features[kept])
 
 
 class Voice(NamedTuple):
@@ -116,15 +126,47 @@ class Around:
         says = stated(graph, task.attribute)
         unseen = hidden(task.attribute)
         self.groups: dict[str, Group] = {group.name: group for group in groups(graph, unseen, says)}
-        self.told = told_words(graph, unseen, says)
+        self.told = told_words(graph, unseen, says, spelled_out(graph, task.attribute))
         self._histories: dict[str, History] = {}
 
     @cached_property
-    def _names(self) -> NameIndex | None:
-        """Names of possible parents; other values are no models."""
+    def _spelled(self) -> tuple[Vocabulary, Ragged]:
+        """Words of models' names."""
+        vocabulary = Vocabulary()
+        return vocabulary, vocabulary.spell([identifier.rpartition("/")[2] for identifier in self.graph.ids])
+
+    @cached_property
+    def _names(self) -> NameIndex | DatasetIndex | None:
+        """Names of possible parents or datasets; other values are no repositories."""
+        index = INDEX.get(self.task.attribute)
+        return None if index is None else index(self.graph, self.column.names, self.labels, *self._spelled)
+
+    @cached_property
+    def _alike(self) -> Alike | None:
+        """Names of models that declare repositories."""
+        return Alike(self.labels, *self._spelled) if self.task.attribute in INDEX else None
+
+    @cached_property
+    def _tags(self) -> Shelf | None:
+        """What models state, of possible parents."""
         if self.task.attribute != "base_model":
             return None
-        return NameIndex(self.graph, np.bincount(self.labels.values, minlength=self.labels.size))
+        return Shelf(self.told, BUCKETS, np.arange(len(self.graph)))
+
+    @cached_property
+    def _witnessed(self) -> tuple[Ragged, Floats]:
+        """Parents that the weights speak for, and how surely."""
+        parents, kept = self.graph.parents, self.graph.witnessed
+        return ragged(len(self.graph), parents.rows[kept], parents.values[kept]), self.graph.sure[kept]
+
+    def _weights(self, children: Integers, parents: Integers) -> Floats:
+        """Return how sure the weights are of edges, NaN where they say nothing, shape (edges, 1)."""
+        seen, sure = self._witnessed
+        own = seen.some(children)
+        hit = own.values == parents[own.rows]
+        out = np.full((len(children), 1), np.nan, np.float32)
+        out[own.rows[hit], 0] = sure[stretches(seen.starts[:-1][children], own.counts)[hit]]
+        return out
 
     @cached_property
     def _everyone(self) -> History:
@@ -134,7 +176,10 @@ class Around:
     def features(self) -> list[str]:
         """Names of the features, in order; the network's come last."""
         kinds = ["everyone", *self.groups]
-        pair = PAIR if self.task.attribute == "base_model" else ()
+        index = INDEX.get(self.task.attribute)
+        pair = () if index is None else (*index.features, *alike.FEATURES)
+        if self.task.attribute == "base_model":
+            pair = (*pair, *(f"stated by both: {name}" for name in OVERLAP), "weights")
         counted = (f"{kind}: {count}" for kind in kinds for count in COUNTS)
         heard = (f"{voice}: {name}" for voice in ("words", "network") for name in NET)
         echo = [f"words of: {name}" for name in ECHO]
@@ -202,17 +247,18 @@ class Around:
             echo: Says of candidates, given as places and values, what words say of the models' kin.
         """
         moments, dates = query.moments, self.graph.created[query.rows]
-        places, values = self._candidates(query, network)
+        votes = None if self._alike is None else self._alike.votes(query.rows, moments)
+        places, values = self._candidates(query, network, votes)
         nothing = np.zeros(len(places), np.int64)
         parts = [self._everyone.counts(nothing, values, moments[places], dates[places])]
         for name in self.groups:
             asked = self.asked(name, query)[places]
             parts.append(self.history(name).counts(asked, values, moments[places], dates[places]))
-        if self._names is not None:
-            parts.append(self._names.pairs(query.rows[places], values))
-        context = np.column_stack((self.says_something(query), dates - moments, self.graph.parents.counts[query.rows]))[
-            places
-        ]
+        if votes is not None:
+            parts += self._repositories(query, places, values, votes)
+        shown = lineage_shown(self.task.attribute)
+        parents = self.graph.parents.counts[query.rows] if shown else np.zeros(len(query))
+        context = np.column_stack((self.says_something(query), dates - moments, parents))[places]
         return Table(
             places,
             values,
@@ -228,7 +274,17 @@ class Around:
             ),
         )
 
-    def _candidates(self, query: Query, network: Voice) -> tuple[Integers, Integers]:
+    def _repositories(self, query: Query, places: Integers, values: Integers, votes: Votes) -> list[Floats]:
+        """Return what speaks for candidates that are repositories: names, what both state, weights."""
+        parts = [votes.about(places, values, self.labels.size)]
+        if self._names is not None:
+            parts.insert(0, self._names.pairs(query.rows[places], values, query.moments[places]))
+        if self._tags is not None:
+            stated_by = self.told.some(np.where(query.told, query.rows, -1))
+            parts += [self._tags.overlap(stated_by, places, values), self._weights(query.rows[places], values)]
+        return parts
+
+    def _candidates(self, query: Query, network: Voice, votes: Votes | None) -> tuple[Integers, Integers]:
         scores, classes = network
         found = [
             self.history(name).proposals(self.asked(name, query), query.moments)
@@ -238,7 +294,7 @@ class Around:
         size = self.labels.size
         lately = self.labels.values[self.labels.times >= self.labels.times[-1] - 2 * WINDOW]
         counts = np.bincount(lately, minlength=size)
-        frequent = np.argsort(-counts, kind="stable")[: min(EVERYWHERE, int((counts > 0).sum()))]
+        frequent = np.argsort(-counts, kind="stable")[: min(EVERYWHERE[self.task.many], int((counts > 0).sum()))]
         known = np.flatnonzero(classes >= 0)
         back = np.empty(len(known), np.int64)
         back[classes[known]] = known
@@ -248,11 +304,14 @@ class Around:
             (np.repeat(np.arange(len(query)), proposed.shape[1]), proposed.reshape(-1))
             for proposed in (np.tile(frequent, (len(query), 1)), best)
         ]
-        if self._names is not None:
-            found.append(self._names.proposals(query.rows))
+        if self._names is not None and votes is not None:
+            found += [self._names.proposals(query.rows, query.moments), votes[:2]]
+        if self.task.attribute == "base_model":
+            own = self._witnessed[0].some(query.rows)
+            found.append((own.rows, own.values))
         keys = np.unique(np.concatenate([p * size + v for p, v in found]))
         places, values = keys // size, keys % size
-        if self._names is not None:
+        if isinstance(self._names, NameIndex):
             own = query.rows[places]
             older = (values != own) & (self.graph.created[values] <= self.graph.created[own])
             places, values = places[older], values[older]

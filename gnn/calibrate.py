@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from gnn.graph import Doubles, Integers
 
 BINS = 60
-"""Bins of calibration rows, of equal size."""
+"""Bins of calibration rows, of equal sums of scores: most candidates of a model are out of the question."""
+POWERS = tuple(2 ** (step / 2) for step in range(13))
+"""Powers of scores that are tried."""
 FEWEST = 60
 """Calibration rows below which nothing is claimed at a stated precision."""
 
@@ -40,6 +43,7 @@ class Calibration(msgspec.Struct, frozen=True):
         conformal: Least probability of a value in a set that holds the truth nine times in ten.
         error: Expected calibration error on a half that the maps were not fitted on.
         size: Models in the slice.
+        power: Power of the scores before they are shared among a model's candidates.
     """
 
     told: Curve
@@ -49,20 +53,24 @@ class Calibration(msgspec.Struct, frozen=True):
     conformal: float
     error: float
     size: int
+    power: float = 1.0
 
 
 def isotonic(scores: Doubles, truth: Doubles) -> Curve:
     """Fit a map from scores to the share of truth at and around them.
 
-    Over means of bins of equal size, with straight lines between: a plain isotonic fit has flat steps, on which a
-    thousand models would share one confidence and no threshold could part them.
+    Over means of bins of equal sums of scores, with straight lines between: a plain isotonic fit has flat steps, on
+    which a thousand models would share one confidence and no threshold could part them.
     """
     from sklearn.isotonic import isotonic_regression
 
     if len(scores) < 2:
         return Curve()
     order = np.argsort(scores, kind="stable")
-    bins = [part for part in np.array_split(order, min(BINS, max(1, len(scores) // 20))) if len(part)]
+    mass = np.cumsum(scores[order])
+    number = min(BINS, max(1, len(scores) // 20))
+    edges = np.searchsorted(mass, mass[-1] * np.arange(1, number) / number)
+    bins = [part for part in np.split(order, edges) if len(part)]
     x = np.array([scores[part].mean() for part in bins])
     y = np.array([truth[part].mean() for part in bins])
     sizes = np.array([float(len(part)) for part in bins])
@@ -102,9 +110,24 @@ def conformal(truth: Doubles, coverage: float = 0.9) -> float:
     return float(np.sort(truth)[max(place, 0)])
 
 
-def normalised(scores: Doubles, places: Integers, models: int) -> Doubles:
-    """Return scores over the sum of each model's scores."""
+def normalised(scores: Doubles, places: Integers, models: int, power: float = 1.0) -> Doubles:
+    """Return powers of scores over the sum of each model's (a softmax of logarithms with temperature 1 / power)."""
+    if power != 1.0:
+        best = np.zeros(models)
+        np.maximum.at(best, places, scores)
+        scores = (scores / np.maximum(best[places], 1e-12)) ** power
     return np.asarray(scores / np.maximum(np.bincount(places, scores, models)[places], 1e-12))
+
+
+def sharpness(scores: Doubles, places: Integers, models: int, right: npt.NDArray[np.bool_]) -> float:
+    """Return the power of scores at which the truth is likeliest (temperature scaling: Guo et al. 2017)."""
+    if not right.any():
+        return 1.0
+
+    def likelihood(power: float) -> float:
+        return float(np.log(np.maximum(normalised(scores, places, models, power)[right], 1e-9)).mean())
+
+    return max(POWERS, key=likelihood)
 
 
 def reliability(sure: Doubles, right: Doubles, bins: int = 10) -> list[tuple[float, float, int]]:

@@ -24,7 +24,7 @@ from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_edges, delete_edges, merge_edges
 from atlas_db.terms import Outcome, Progress, RunKind, Source
 from gnn.graph import Graph, Integers, read_graph, rows_of
-from gnn.tasks import VERSION, Task, lacking, tasks_of, values_of
+from gnn.tasks import TASKS, VERSION, Task, lacking, tasks_of, values_of
 from ingest.normalise.relations import guess_relation
 from ingest.relink import Plan, read_edges, read_families, read_testimony
 from ingest.resolve import fuse_all
@@ -133,7 +133,7 @@ def write_kept(store: Store, home: Path, file: Path, progress: Progress = lambda
     """
     lines, tasks = _read_lines(file)
     with writing(store, home):
-        graph = read_graph(store)
+        graph = read_graph(store, datasets=TASKS["datasets"] in tasks)
         spoken = sorted({line.model_id for line in lines})
         place = dict(zip(spoken, rows_of(graph, spoken).tolist(), strict=True))
         report = Completion()

@@ -9,6 +9,7 @@ from atlas_db.terms import Progress
 from gnn.around import NET, Around, Flags, Query
 from gnn.baselines import BASELINES, Answer
 from gnn.calibrate import calibration_error, reliability
+from gnn.copies import originals
 from gnn.graph import Doubles, Graph, Integers, days
 from gnn.groups import nth_parent, roots
 from gnn.learn import Completer, Ranked, is_true, learn
@@ -24,7 +25,7 @@ COVERAGES = (0.5, 0.8, 0.9)
 
 
 def split(graph: Graph, task: Task, kind: str, cutoff: float, until: float, seed: int = 1) -> tuple[Flags, Integers]:
-    """Return whose declarations are visible, and which models are tested.
+    """Return whose declarations are visible, and which models are tested; of copied cards the oldest alone.
 
     Args:
         graph: The graph.
@@ -41,13 +42,15 @@ def split(graph: Graph, task: Task, kind: str, cutoff: float, until: float, seed
     """
     rng = np.random.default_rng(seed)
     labelled = (values_of(graph, task.attribute).held.counts > 0) & ~graph.placeholder
+    original = originals(graph)
     if kind == "temporal":
         visible = graph.created < cutoff
         tested = labelled & ~visible & (graph.created < until)
     else:
-        tested = labelled & _drawn(graph, kind, labelled, rng)
-        visible = ~tested
-    rows = np.flatnonzero(tested)
+        # Copies of what is tested are hidden with it.
+        drawn = _drawn(graph, kind, labelled, rng)[original]
+        tested, visible = labelled & drawn, ~drawn
+    rows = np.flatnonzero(tested & (original == np.arange(len(graph))))
     if not len(rows) or not (visible & labelled).any():
         raise CompletionError(
             f"the {kind} split leaves nothing to learn from or to test {task.attribute} on",
@@ -103,13 +106,14 @@ def evaluate(
 def _judge(around: Around, completer: Completer, query: Query, scores: Scores, baselines: bool) -> None:
     table = completer.tables(around, query)
     shipped = completer.judge(around, query, table, completer.ranker.score(table.features))
-    trees = completer.judge(around, query, table, completer.ranker.without_net(table.features))
+    other = completer.ranker.with_net if around.task.many else completer.ranker.without_net
+    trees = completer.judge(around, query, table, other(table.features))
     chance = np.nan_to_num(np.exp(table.features[:, -len(NET)].astype(np.float64)))
     alone = Ranked(table.places, table.values, chance, chance)
     if around.task.many:
-        for name, ranked in (("network alone", alone), ("trees", trees), ("ships", shipped)):
+        for name, ranked in (("network alone", alone), ("trees and network", trees), ("ships", shipped)):
             scores.rows.append({"method": name, **ranking(around, query, ranked)})
-        first, second = (correct(around, query, each.best(len(query))[0]) for each in (shipped, trees))
+        first, second = (correct(around, query, each.best(len(query))[0]) for each in (trees, shipped))
         scores.gain = {"hits@1": interval(around, query, first - second)}
         return
     answers: dict[str, Answer] = {}

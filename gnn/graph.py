@@ -42,6 +42,12 @@ class Ragged(NamedTuple):
         """Return the list of one model."""
         return self.values[self.starts[row] : self.starts[row + 1]]
 
+    def some(self, rows: Integers) -> Ragged:
+        """Return the lists of some models in that order; -1 has an empty one."""
+        counts = np.where(rows >= 0, self.counts[rows], 0)
+        values = self.values[stretches(self.starts[:-1][rows], counts)]
+        return Ragged(values, np.concatenate(([0], np.cumsum(counts))))
+
     @property
     def counts(self) -> Integers:
         """Length of each list, shape (models,)."""
@@ -61,6 +67,11 @@ class Ragged(NamedTuple):
         return np.repeat(np.arange(len(self.starts) - 1), self.counts)
 
 
+def stretches(starts: Integers, counts: Integers) -> Integers:
+    """Return the numbers from each start on, so many of each, end to end."""
+    return np.arange(int(counts.sum())) + np.repeat(starts - np.cumsum(counts) + counts, counts)
+
+
 class Column(NamedTuple):
     """Declared values of one attribute.
 
@@ -71,6 +82,18 @@ class Column(NamedTuple):
 
     names: list[str]
     held: Ragged
+
+
+class Listed(NamedTuple):
+    """Datasets that a list of the Hub names, whether any model declares them or not.
+
+    Attributes:
+        names: Ids, in order.
+        created: Days since 1970, shape (datasets,).
+    """
+
+    names: list[str]
+    created: Doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +110,12 @@ class Graph:
         author: Index into `authors`, -1 for ids without owner, shape (n,).
         behaviour: Equal for models that answer fixed inputs alike, -1 for those that were not run, shape (n,).
         columns: Declared values by attribute; `tags` are the plain tags.
+        listed: Datasets that there are; none where they were not asked for.
         parents: Parents of each, the surest first.
         relations: Relation to each parent, index into `RELATIONS`, parallel to `parents.values`.
         sure: Confidence of each of these edges, 0..1.
         declared: True where an author declares the edge; the others rest on weights alone.
+        witnessed: True where the weights speak for the edge, declared or not.
         more: Further properties that were asked for, by name, a value or None a model.
     """
 
@@ -103,22 +128,25 @@ class Graph:
     author: Integers
     behaviour: Integers
     columns: dict[str, Column]
+    listed: Listed
     parents: Ragged
     relations: Integers
     sure: Floats
     declared: npt.NDArray[np.bool_]
+    witnessed: npt.NDArray[np.bool_]
     more: dict[str, list[Any]]
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def read_graph(store: Store, more: Sequence[str] = ()) -> Graph:
+def read_graph(store: Store, more: Sequence[str] = (), *, datasets: bool = False) -> Graph:
     """Read all models of a store with their declared values and followed lineage.
 
     Args:
         store: The store.
         more: Further properties of models to read.
+        datasets: Whether to read which datasets there are.
 
     Raises:
         EmptyStoreError: The store holds no models.
@@ -147,7 +175,7 @@ def read_graph(store: Store, more: Sequence[str] = ()) -> Graph:
     lineage = store.pages(
         all_edges("DERIVED_FROM", "Model", "Model", ("relation", "confidence", "status", "followed", "sources"))
     )
-    parents, relations, sure, declared = _parents(len(rows), place, lineage)
+    parents, relations, sure, declared, witnessed = _parents(len(rows), place, lineage)
     return Graph(
         [row[0] for row in rows],
         np.array([bool(row[1]) for row in rows]),
@@ -158,12 +186,20 @@ def read_graph(store: Store, more: Sequence[str] = ()) -> Graph:
         np.array([number.get(owner, -1) for owner in owners]),
         column(len(rows), [(at, row[6]) for at, row in enumerate(rows) if row[6]]).held.first,
         columns,
+        _listed(store) if datasets else Listed([], np.zeros(0)),
         parents,
         relations,
         sure,
         declared,
+        witnessed,
         {name: [row[len(_PLAIN) + at] for row in rows] for at, name in enumerate(more)},
     )
+
+
+def _listed(store: Store) -> Listed:
+    rows = sorted(store.pages(all_nodes("Dataset", ("id", "created_at", "placeholder"))))
+    rows = [row for row in rows if not row[2]]
+    return Listed([row[0] for row in rows], np.array([days(row[1] or OLDEST) for row in rows], np.float64))
 
 
 def column(models: int, stated: Iterable[tuple[int, str]]) -> Column:
@@ -189,20 +225,27 @@ def ragged(models: int, rows: Integers, values: Integers) -> Ragged:
 
 def _parents(
     models: int, place: dict[str, int], lineage: Sequence[Sequence[Any]]
-) -> tuple[Ragged, Integers, Floats, npt.NDArray[np.bool_]]:
+) -> tuple[Ragged, Integers, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     kinds = {relation.value: index for index, relation in enumerate(RELATIONS)}
     edges = sorted(
-        (place[child], -confidence, place[parent], kinds[relation], Source.DECLARED.value in (sources or ()))
+        (
+            place[child],
+            -confidence,
+            place[parent],
+            kinds[relation],
+            *(source.value in (sources or ()) for source in (Source.DECLARED, Source.INFERRED)),
+        )
         for child, parent, relation, confidence, status, followed, sources in lineage
         if followed and status != Status.PREDICTED
     )
-    table = np.array(edges, np.float64).reshape(-1, 5)
+    table = np.array(edges, np.float64).reshape(-1, 6)
     whole = table.astype(np.int64)
     return (
         ragged(models, whole[:, 0], whole[:, 2]),
         whole[:, 3],
         -table[:, 1].astype(np.float32),
         whole[:, 4].astype(bool),
+        whole[:, 5].astype(bool),
     )
 
 

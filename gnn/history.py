@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gnn.graph import Doubles, Floats, Integers, Ragged
+from gnn.graph import Doubles, Floats, Integers, Ragged, stretches
 
 RECENT = 8
 """Number of the latest declarations in a group that count as recent."""
@@ -47,6 +47,27 @@ def labels(held: Ragged, created: Doubles, visible: np.ndarray[tuple[int], np.dt
     return Labels(rows[order], values[order], created[rows[order]], size)
 
 
+class Tally:
+    """Counts declarations of a kind before a moment.
+
+    Args:
+        labels: Visible declarations.
+        kinds: Kind of each declaration, -1 for none, shape (declarations,).
+    """
+
+    def __init__(self, labels: Labels, kinds: Integers) -> None:
+        self._times = labels.times
+        self._span = len(kinds) + 1
+        self._keys = np.sort(kinds * self._span + np.arange(len(kinds)))
+
+    def before(self, kinds: Integers, moments: Doubles) -> Integers:
+        """Return how many of each kind came before each moment, 0 of kind -1, shape (q,)."""
+        base = kinds * self._span
+        ranks = np.searchsorted(self._times, moments, side="left")
+        found = np.searchsorted(self._keys, base + ranks) - np.searchsorted(self._keys, base)
+        return np.where(kinds >= 0, found, 0)
+
+
 class History:
     """Declarations by group.
 
@@ -78,7 +99,7 @@ class History:
         last = np.minimum(np.searchsorted(self._owners, groups, side="right"), first + MOST)
         counts = np.where(groups >= 0, last - first, 0)
         places = np.repeat(np.arange(len(groups)), counts)
-        at = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+        at = stretches(first, counts)
         if not len(at):
             return at, at
         seen = self._earliest[at] < self.ranks(moments)[places]

@@ -20,13 +20,13 @@ from atlas_db.errors import CompletionError
 from atlas_db.files import write_whole
 from atlas_db.terms import Progress
 from gnn.around import NEAR, Around, Flags, Query, Table, Voice
-from gnn.calibrate import Calibration, calibration_error, conformal, isotonic, normalised, threshold
+from gnn.calibrate import Calibration, calibration_error, conformal, isotonic, normalised, sharpness, threshold
 from gnn.echo import Echo
 from gnn.graph import Doubles, Integers
 from gnn.linear import Linear
 from gnn.net import Feeder, Net, fit, predict
 from gnn.ranker import Ranker
-from gnn.tasks import VERSION
+from gnn.tasks import TASKS, VERSION
 
 LAG = 61.0
 """Days: an example sees what was declared up to some moment in so many days before it, as a new model will be."""
@@ -36,8 +36,10 @@ LATER = 30.0
 """Days at the very end that confidence is calibrated on."""
 POOL, RANKED = 250_000, 900_000
 """Newest declarations that the network, and candidates that the trees learn from at most."""
-PROBE = 2000
-"""Models that tell how many candidates one has."""
+FALSE = {False: 1.0, True: 0.3}
+"""Share of the wrong candidates that the trees learn from, where models have one value and where they have several."""
+PART = 2000
+"""Models whose candidates are made at once while learning."""
 CLASSES, LEAST_USES = 4000, 3
 """Values that the network tells apart at most, and how often one is declared at least."""
 FEWEST = 40
@@ -133,7 +135,7 @@ class Completer:
 
     def judge(self, around: Around, query: Query, table: Table, scores: Doubles) -> Ranked:
         """Return scores as calibrated probabilities."""
-        share = normalised(scores, table.places, len(query)) if not around.task.many else scores
+        share = normalised(scores, table.places, len(query), self.calibration.power)
         told = around.says_something(query)[table.places]
         sure = np.where(told, self.calibration.told(share), self.calibration.bare(share))
         if not around.task.many:
@@ -174,7 +176,7 @@ class Completer:
         try:
             net.load_state_dict(load_file(folder / "net.safetensors"))
             linear = Linear.load(folder / "linear.safetensors", told.spoken)
-            ranker = Ranker.load(folder)
+            ranker = Ranker.load(folder, among=TASKS[told.attribute].many if told.attribute in TASKS else False)
         except (OSError, RuntimeError, SafetensorError, LightGBMError) as error:
             raise CompletionError(
                 f"the checkpoint in {folder} cannot be read ({error})", hint="Learn anew with --retrain"
@@ -232,38 +234,74 @@ def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: P
     step("words")
     echo = Echo(around, Linear.fit(around, times < start, threads()))
     step("candidates")
-    rows = np.unique(around.labels.rows[times >= start])
-    query, table = _table(around, lambda asked: candidates(echo, net, classes, asked), rng.permutation(rows), rng)
-    truth = is_true(around, query.rows[table.places], table.values)
-    step("trees")
-    early = (around.graph.created[query.rows] < later)[table.places]
+    rows = rng.permutation(np.unique(around.labels.rows[times >= start]))
+    early = around.graph.created[rows] < later
     if early.all() or not early.any():
         # All of one day: halves of models stand in for earlier and later.
-        early = query.rows[table.places] % 2 == 0
-    draft = Ranker.fit(table.features[early], truth[early], threads())
+        early = rows % 2 == 0
+    share = FALSE[around.task.many]
+    ask = partial(candidates, echo, net, classes)
+    first = _examples(around, ask, rows[early], rng, RANKED * early.mean(), share)
+    last = _examples(around, ask, rows[~early], rng, RANKED * (1 - early.mean()))
+    step("trees")
+    draft = _ranker(around, [first])
     step("calibration")
-    late = ~early
-    scores = draft.score(table.features[late])
-    calibration = _calibrate(around, query, table, truth, scores, late, precision)
+    calibration = _calibrate(around, last, draft.score(last.table.features), precision)
     step("trees on all")
-    ranker = Ranker.fit(table.features, truth, threads())
+    ranker = _ranker(around, [first, last.thinned(share, rng)])
     step("network and words on the latest")
     _train(net, around, classes, times >= start, epochs=1, rate=1e-3, rng=rng, seed=seed + 1)
     linear = Linear.fit(around, np.ones(len(times), bool), threads())
     return Completer(attribute, names, net, linear, ranker, calibration)
 
 
-def _table(
-    around: Around, candidates: Callable[[Query], Table], rows: Integers, rng: np.random.Generator
-) -> tuple[Query, Table]:
-    """Return examples with their candidates: as many models as the budget of candidates affords."""
-    probe = views(around, rows[:PROBE], rng)
-    table = candidates(probe)
-    afforded = int(RANKED * len(probe) / max(len(table.places), 1)) // 2
-    if len(rows) <= PROBE or afforded <= PROBE:
-        return probe, table
-    query = views(around, rows[:afforded], rng)
-    return query, candidates(query)
+class _Examples(NamedTuple):
+    """Models with their candidates, and which of these they declare."""
+
+    query: Query
+    table: Table
+    truth: Flags
+
+    def thinned(self, share: float, rng: np.random.Generator) -> _Examples:
+        """Return all true candidates, and a share of the false ones."""
+        kept = self.truth | (rng.random(len(self.truth)) < share)
+        return _Examples(self.query, self.table.only(kept), self.truth[kept])
+
+
+def _ranker(around: Around, parts: list[_Examples]) -> Ranker:
+    """Learn from candidates of examples."""
+    whole = _together(parts)
+    return Ranker.fit(whole.table.features, whole.truth, whole.table.places, threads(), among=around.task.many)
+
+
+def _examples(
+    around: Around, ask: Callable[[Query], Table], rows: Integers, rng: np.random.Generator, budget: float,
+    share: float = 1.0,
+) -> _Examples:  # fmt: skip
+    """Return examples of models, until there are as many candidates as the budget affords."""
+    parts: list[_Examples] = []
+    for start in range(0, len(rows), PART):
+        query = views(around, rows[start : start + PART], rng)
+        table = ask(query)
+        found = _Examples(query, table, is_true(around, query.rows[table.places], table.values))
+        parts.append(found.thinned(share, rng) if share < 1 else found)
+        budget -= len(parts[-1].truth)
+        if budget <= 0:
+            break
+    return _together(parts)
+
+
+def _together(parts: list[_Examples]) -> _Examples:
+    before = np.cumsum([0, *(len(part.query) for part in parts)])
+    return _Examples(
+        Query(*(np.concatenate([getattr(part.query, name) for part in parts]) for name in ("rows", "moments", "told"))),
+        Table(
+            np.concatenate([part.table.places + shift for part, shift in zip(parts, before, strict=False)]),
+            np.concatenate([part.table.values for part in parts]),
+            np.concatenate([part.table.features for part in parts]),
+        ),
+        np.concatenate([part.truth for part in parts]),
+    )
 
 
 def views(around: Around, rows: Integers, rng: np.random.Generator) -> Query:
@@ -322,13 +360,13 @@ def _train(
         fit(net, Feeder(around.known, around.told), examples, values[pool], epochs=epochs, rate=rate, seed=seed)
 
 
-def _calibrate(
-    around: Around, query: Query, table: Table, truth: Flags, scores: Doubles, late: Flags, precision: float
-) -> Calibration:
+def _calibrate(around: Around, late: _Examples, scores: Doubles, precision: float) -> Calibration:
     """Fit confidence on the latest examples; its error is measured on the half of authors that is left out."""
-    places = table.places[late]
-    share = scores if around.task.many else normalised(scores, places, len(query))
-    right = truth[late].astype(np.float64)
+    query, places = late.query, late.table.places
+    # Scores of candidates among each other have no scale of their own.
+    power = sharpness(scores, places, len(query), late.truth) if around.task.many else 1.0
+    share = normalised(scores, places, len(query), power)
+    right = late.truth.astype(np.float64)
     told = around.says_something(query)[places]
     half = around.graph.author[query.rows[places]] % 2 == 0
     order = np.lexsort((-share, places))
@@ -344,5 +382,5 @@ def _calibrate(
     np.maximum.at(given, places, sure * right)
     return Calibration(
         curves[0], curves[1], threshold(sure[first], right[first], precision), precision,
-        conformal(given[np.unique(places)]), error, len(first),
+        conformal(given[np.unique(places)]), error, len(first), power,
     )  # fmt: skip

@@ -13,7 +13,6 @@ from sklearn.linear_model import SGDClassifier
 
 from gnn.around import Around, Flags, Query
 from gnn.graph import Floats, Integers
-from gnn.net import spans
 from gnn.tokens import BUCKETS
 
 SEEN = 60_000
@@ -26,13 +25,12 @@ FLOOR = 1e-6
 
 def words(around: Around, query: Query) -> csr_array:
     """Return the words of models, rows of length one, shape (q, BUCKETS)."""
-    first, counts = spans(around.known, query.rows)
-    second, more = spans(around.told, np.where(query.told, query.rows, -1))
-    rows = np.concatenate((np.repeat(np.arange(len(query)), counts), np.repeat(np.arange(len(query)), more)))
+    first, second = around.known.some(query.rows), around.told.some(np.where(query.told, query.rows, -1))
+    rows = np.concatenate((first.rows, second.rows))
     # 32-bit indices are all that scikit-learn takes.
-    where = (rows.astype(np.int32), np.concatenate((first, second)).astype(np.int32))
+    where = (rows.astype(np.int32), np.concatenate((first.values, second.values)).astype(np.int32))
     table = csr_array((np.ones(len(rows), np.float32), where), shape=(len(query), BUCKETS))
-    return diags_array((1 / np.sqrt(np.maximum(counts + more, 1))).astype(np.float32)) @ table
+    return diags_array((1 / np.sqrt(np.maximum(first.counts + second.counts, 1))).astype(np.float32)) @ table
 
 
 def logistic(around: Around, rows: Integers, values: Integers, told: bool, threads: int) -> Any:  # noqa: ANN401

@@ -114,34 +114,24 @@ class Feeder:
         """Return the inputs of `Net.forward` for some examples; with a generator, half of the words are hidden."""
         rows = examples.rows[chosen]
         shown = examples.told[chosen]
-        first, first_counts = spans(self._known, rows)
-        second, second_counts = spans(self._told, np.where(shown, rows, -1))
-        owner = np.concatenate(
-            (np.repeat(np.arange(len(rows)), first_counts), np.repeat(np.arange(len(rows)), second_counts))
-        )
-        order = np.argsort(owner, kind="stable")
-        words = np.concatenate((first, second))[order]
-        offsets = np.cumsum(first_counts + second_counts) - first_counts - second_counts
+        first, second = self._known.some(rows), self._told.some(np.where(shown, rows, -1))
+        order = np.argsort(np.concatenate((first.rows, second.rows)), kind="stable")
+        words = np.concatenate((first.values, second.values))[order]
+        offsets = first.starts[:-1] + second.starts[:-1]
         near = examples.near[chosen]
         targets, column = np.nonzero(near >= 0)
         others = near[targets, column]
-        theirs, counts = spans(self._known, others)
+        near_words = self._known.some(others)
+        theirs = near_words.values
         if rng is not None:
             words, theirs = (np.where(rng.random(len(part)) < HIDDEN, 0, part) for part in (words, theirs))
         return tuple(
             torch.from_numpy(part)
             for part in (
-                words, offsets, theirs, np.cumsum(counts) - counts, examples.labels[chosen][targets, column],
+                words, offsets, theirs, near_words.starts[:-1], examples.labels[chosen][targets, column],
                 examples.kinds[column], examples.ages[chosen][targets, column].astype(np.float32), targets,
             )
         )  # fmt: skip
-
-
-def spans(lists: Ragged, rows: Integers) -> tuple[Integers, Integers]:
-    """Return the lists of some models end to end, and their lengths; -1 has an empty list."""
-    counts = np.where(rows >= 0, lists.counts[rows], 0)
-    at = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    return lists.values[at + np.repeat(lists.starts[:-1][rows], counts)], counts
 
 
 def fit(net: Net, feeder: Feeder, examples: Examples, values: Integers, *, epochs: int, rate: float, seed: int) -> None:

@@ -2,125 +2,118 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from itertools import pairwise
+from collections.abc import Sequence
 
 import numpy as np
 
-from gnn.graph import Floats, Graph, Integers
-from gnn.names import is_copy, stem, words
+from gnn.graph import Doubles, Floats, Graph, Integers, Ragged
+from gnn.groups import number
+from gnn.history import Labels, Tally
+from gnn.names import stem
+from gnn.shelf import OVERLAP, Shelf, Vocabulary, best
 
-SAME_NAME = 3
-"""Models of one name that are proposed, those with most children first."""
+NAMED = 40
+"""Models proposed for their names."""
 OWN = 8
 """Latest models of the same author that are proposed."""
-POSTING = 24
-"""Models kept of those that share two words in a row."""
-LONGEST = 12
-"""Words of a name that are looked up together."""
-PAIR = (
-    "words shared, of the child's", "words shared, of the parent's", "parent's name is part of the child's",
-    "length of the parent's name", "same author", "years between", "parent is a copy", "child is a copy",
-    "same name but for the copy", "parent was never seen", "namesakes of the parent", "parent has parents",
-    "children of the parent's author",
+FEATURES = (
+    *OVERLAP,
+    "parent's name is part of the child's", "length of the parent's name", "same author", "years between",
+    "parent is a copy", "child is a copy", "same name but for the copy", "parent was never seen",
+    "namesakes of the parent", "parent has parents", "children of the parent's author", "likes of the parent",
+    "downloads of the parent",
 )  # fmt: skip
 
 
 class NameIndex:
     """Models by the words of their names.
 
+    Likes and downloads are those of the newest snapshot, as they are when a model's parent is looked for: a parent is
+    known by what it has become since, the child's own are not looked at.
+
     Args:
         graph: The graph.
-        children: Number of visible children of each model, shape (n,).
+        ids: Ids of its models.
+        labels: Visible declarations of parents.
+        vocabulary: Words of models' names.
+        spelled: Words of each model's name.
     """
 
-    def __init__(self, graph: Graph, children: Integers) -> None:
+    features = FEATURES
+
+    def __init__(
+        self, graph: Graph, ids: Sequence[str], labels: Labels, vocabulary: Vocabulary, spelled: Ragged
+    ) -> None:
         self._graph = graph
-        self._names = [identifier.rpartition("/")[2] for identifier in graph.ids]
-        self._words = [words(name)[:LONGEST] for name in self._names]
-        self._stems = [stem(name) for name in self._names]
-        self._copies = np.array([is_copy(name) for name in self._names])
-        self._rooted = graph.parents.counts > 0
-        known = graph.author >= 0
-        by_author = np.bincount(graph.author[known], children[known], minlength=len(graph.authors))
-        self._renown = np.where(known, by_author[graph.author], 0.0)
-        # Whoever made many parents makes the next: no popularity of today is looked at.
-        order = np.lexsort((graph.created, -self._renown, -children))
-        self._by_words: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        self._by_pair: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        self._by_stem: dict[str, list[int]] = defaultdict(list)
-        for row in order.tolist():
-            spelled = self._words[row]
-            if spelled:
-                self._by_words[spelled].append(row)
-            self._by_stem[self._stems[row]].append(row)
-            for pair in pairwise(spelled):
-                if len(posting := self._by_pair[pair]) < POSTING:
-                    posting.append(row)
-        order = np.lexsort((np.arange(len(graph)), graph.created, graph.author))
-        self._own = order[graph.author[order] >= 0]
-        self._owners = graph.author[self._own]
+        names = [identifier.rpartition("/")[2].lower() for identifier in ids]
+        self._names = names
+        stems = [stem(name) for name in names]
+        self._stems = number(stems)
+        self._copies = np.array([short != name for short, name in zip(stems, names, strict=True)], bool)
+        same = number(names)
+        self._namesakes = np.log1p(np.bincount(same)[same])
+        self._children = Tally(labels, labels.values)
+        self._by_author = Tally(labels, graph.author[labels.values])
+        self._parents = Tally(labels, labels.rows)
+        self._likes, self._downloads = np.log1p(graph.likes), np.log1p(graph.downloads)
+        fame = self._fame(np.arange(len(names)), np.full(len(names), np.inf))
+        order = np.empty(len(names), np.int64)
+        order[np.argsort(-fame, kind="stable")] = np.arange(len(names))
+        self._spelled = spelled
+        self._shelf = Shelf(spelled, len(vocabulary), order)
+        self._age = np.empty(len(names), np.int64)
+        self._age[np.argsort(graph.created, kind="stable")] = np.arange(len(names))
+        self._own = np.sort(graph.author * len(names) + self._age)
+        self._by_age = np.argsort(self._age)
 
-    def proposals(self, rows: Integers) -> tuple[Integers, Integers]:
+    def _fame(self, models: Integers, moments: Doubles) -> Doubles:
+        """Return how well models were known as parents before the moments; whoever made many parents makes the next."""
+        children = np.log1p(self._children.before(models, moments))
+        renown = np.log1p(self._by_author.before(self._graph.author[models], moments))
+        return np.asarray(children + 0.3 * renown + 0.5 * self._likes[models] + 0.15 * self._downloads[models])
+
+    def proposals(self, rows: Integers, moments: Doubles) -> tuple[Integers, Integers]:
         """Return older models that names speak of: places in `rows`, and models."""
-        places: list[int] = []
-        found: list[int] = []
-        for place, row in enumerate(rows.tolist()):
-            seen = self._named(row)
-            found.extend(seen)
-            places.extend([place] * len(seen))
-        return np.array(places, np.int64), np.array(found, np.int64)
-
-    def _named(self, row: int) -> list[int]:
         created = self._graph.created
-        seen: dict[int, None] = {}
+        places, found, shared = self._shelf.find(self._spelled.some(rows))
+        older = (found != rows[places]) & (created[found] <= created[rows[places]])
+        places, found, shared = places[older], found[older], shared[older]
+        # On the months before the tested ones: names count most, fame tells between them.
+        score = 3 * np.log1p(shared / np.sqrt(self._shelf.length[found])) + 0.3 * self._fame(found, moments[places])
+        kept = best(places, score.astype(np.float32), NAMED)
+        owners, own = self._latest(rows)
+        return np.concatenate((places[kept], owners)), np.concatenate((found[kept], own))
 
-        def add(models: list[int]) -> None:
-            older = (model for model in models[: 8 * SAME_NAME] if model != row and created[model] <= created[row])
-            for model, _ in zip(older, range(SAME_NAME), strict=False):
-                seen[model] = None
+    def _latest(self, rows: Integers) -> tuple[Integers, Integers]:
+        """Return the latest older models of the same authors."""
+        number = len(self._names)
+        author = self._graph.author[rows]
+        at = np.searchsorted(self._own, author * number + self._age[rows])[:, None] - 1 - np.arange(OWN)
+        keys = self._own[np.maximum(at, 0)]
+        there = (at >= 0) & (author >= 0)[:, None] & (keys // number == author[:, None])
+        return np.nonzero(there)[0], self._by_age[keys[there] % number]
 
-        add(self._by_stem[self._stems[row]])
-        parts = self._words[row]
-        for start in range(len(parts)):
-            for stop in range(start + 1, len(parts) + 1):
-                if stop - start > 1 or len(parts[start]) > 2:
-                    add(self._by_words.get(parts[start:stop], []))
-        for pair in pairwise(parts):
-            add(self._by_pair.get(pair, []))
-        author = self._graph.author[row]
-        if author >= 0:
-            first, last = np.searchsorted(self._owners, (author, author + 1))
-            mine = self._own[first:last]
-            before = int(np.searchsorted(created[mine], created[row], side="right"))
-            add([int(model) for model in mine[max(0, before - OWN - 1) : before]])
-        return list(seen)
+    def pairs(self, children: Integers, parents: Integers, moments: Doubles) -> Floats:
+        """Return what names have in common, and what was known of the parents before the moments.
 
-    def pairs(self, children: Integers, parents: Integers) -> Floats:
-        """Return what two names have in common, shape (pairs, 13), named by `PAIR`."""
+        Returns:
+            Shape (pairs, 17), named by `FEATURES`.
+        """
         graph = self._graph
-        shared = np.empty((len(children), 4), np.float32)
-        for place, (child, parent) in enumerate(zip(children.tolist(), parents.tolist(), strict=True)):
-            ours, theirs = self._words[child], self._words[parent]
-            common = len(set(ours) & set(theirs))
-            inside = self._names[parent].lower() in self._names[child].lower()
-            shared[place] = (common / (len(ours) or 1), common / (len(theirs) or 1), inside, len(self._names[parent]))
-        stems = np.fromiter(
-            (self._stems[a] == self._stems[b] for a, b in zip(children.tolist(), parents.tolist(), strict=True)),
+        asked, at = np.unique(children, return_inverse=True)
+        overlap = self._shelf.overlap(self._spelled.some(asked), at, parents)
+        inside = np.fromiter(
+            (self._names[b] in self._names[a] for a, b in zip(children.tolist(), parents.tolist(), strict=True)),
             np.float32, len(children),
         )  # fmt: skip
-        namesakes = np.fromiter(
-            (len(self._by_words[self._words[b]]) for b in parents.tolist()), np.float32, len(parents)
-        )
-        rest = (
+        sizes = np.fromiter((len(self._names[b]) for b in parents.tolist()), np.float32, len(parents))
+        columns = (
+            overlap, inside, sizes,
             (graph.author[children] == graph.author[parents]) & (graph.author[parents] >= 0),
             (graph.created[children] - graph.created[parents]) / 365.25,
-            self._copies[parents],
-            self._copies[children],
-            stems,
-            graph.placeholder[parents],
-            np.log1p(namesakes),
-            self._rooted[parents],
-            np.log1p(self._renown[parents]),
-        )
-        return np.column_stack((shared, *rest)).astype(np.float32)
+            self._copies[parents], self._copies[children], self._stems[children] == self._stems[parents],
+            graph.placeholder[parents], self._namesakes[parents], self._parents.before(parents, moments) > 0,
+            np.log1p(self._by_author.before(graph.author[parents], moments)), self._likes[parents],
+            self._downloads[parents],
+        )  # fmt: skip
+        return np.column_stack(columns).astype(np.float32)

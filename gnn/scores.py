@@ -25,7 +25,7 @@ class Scores:
         view: field (all that a model states but the target) or bare (id, date and lineage).
         models: Tested models.
         rows: One a method: its name and its figures.
-        gain: What ships less the trees without the network, by figure: mean and 95 % interval over resampled authors.
+        gain: What the network adds to the trees, by figure: mean and 95 % interval over resampled authors.
         reliability: Confidence and accuracy of what ships, in ten bins: mean, share right, models.
     """
 

@@ -11,12 +11,22 @@ import numpy.typing as npt
 from atlas_db.errors import UsageError
 from gnn.graph import Column, Graph, ragged
 
-VERSION = "complete@2"
+VERSION = "complete@3"
 """What learnt and what predicted; a checkpoint of another version is learnt anew."""
 COMPUTED = ("autotrain_compatible", "endpoints_compatible", "text-generation-inference", "conversational")
 """Tags that the Hub computes from task and library."""
 NAMESAKES = ("gemma", "llama2", "llama3")
 """Tags that are licence ids and names of architectures at once: they state no licence."""
+
+
+LANGUAGES = (
+    "arabic", "bengali", "bulgarian", "catalan", "chinese", "croatian", "czech", "danish", "dutch", "english",
+    "estonian", "finnish", "french", "german", "greek", "hebrew", "hindi", "hungarian", "indonesian", "italian",
+    "japanese", "korean", "latvian", "lithuanian", "malay", "multilingual", "norwegian", "persian", "polish",
+    "portuguese", "romanian", "russian", "serbian", "slovak", "slovenian", "spanish", "swahili", "swedish", "tamil",
+    "telugu", "thai", "turkish", "ukrainian", "urdu", "vietnamese", "yoruba",
+)  # fmt: skip
+"""Names of languages that cards use for their codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +97,41 @@ def stated(graph: Graph, attribute: str) -> Callable[[str], bool]:
     return lambda tag: tag in names
 
 
+def spelled_out(graph: Graph, attribute: str) -> Callable[[str], bool]:
+    """Return whether words of a card state an attribute: one word, or two with a space between.
+
+    | attribute | words that state it |
+    |---|---|
+    | license | what its tags say; licence ids and their parts (`apache`, `mit`); whatever has `licen` in it |
+    | pipeline_tag, library_name | what its tags say, also with a space for the hyphen |
+    | language | codes, and names of languages |
+    | datasets, base_model | ids, names without owner, links to them |
+    """
+    if attribute in _LINEAGE:
+        names = {identifier.rpartition("/")[2].lower() for identifier in graph.ids}
+    else:
+        names = {part.lower() for name in graph.columns[attribute].names for part in (name, name.rpartition("/")[2])}
+    if attribute == "license":
+        names |= {part for name in names for part in name.split("-") if len(part) > 1 and part.isalpha()}
+    if attribute == "language":
+        names |= set(LANGUAGES)
+    tag = stated(graph, attribute)
+
+    def states(said: str) -> bool:
+        parts = said.removeprefix("result ").split(" ")
+        if attribute == "license" and "licen" in said:
+            return True
+        return "-".join(parts) in names or any(
+            part in names or tag(part) or part.rpartition("/")[2] in names for part in parts
+        )
+
+    return states
+
+
 def values_of(graph: Graph, attribute: str) -> Column:
     """Return the declared values of an attribute; of `base_model`, indices of models that the edges lead to.
+
+    Of `datasets`, those of the Hub's list that nobody declares come after the declared ones.
 
     Edges that the weights alone speak for are no declarations: they are looked at, not learnt.
     """
@@ -99,7 +142,11 @@ def values_of(graph: Graph, attribute: str) -> Column:
     if attribute == "base_model":
         kept = graph.declared
         return Column(graph.ids, ragged(len(graph), graph.parents.rows[kept], graph.parents.values[kept]))
-    return graph.columns[attribute]
+    own = graph.columns[attribute]
+    if attribute == "datasets":
+        known = set(own.names)
+        return Column([*own.names, *(name for name in graph.listed.names if name not in known)], own.held)
+    return own
 
 
 def lacking(graph: Graph, attribute: str) -> npt.NDArray[np.int64]:

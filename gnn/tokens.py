@@ -66,17 +66,20 @@ def _spelled(identifier: str) -> list[int]:
     return [bucket(word) for word in (*parts, *pairs, *(f"^{gram}" for gram in sorted(grams)), f"~{pattern(name)}")]
 
 
-def told_words(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -> Ragged:
-    """Return the words of tags and other attributes, without those that state the target."""
+def told_words(
+    graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool], spelled_out: Callable[[str], bool]
+) -> Ragged:
+    """Return the words of tags, cards and other attributes, without those that state the target."""
+    masks = {"tags": stated, "card": spelled_out}
     entries: list[tuple[Integers, Integers]] = []
     for name, column in graph.columns.items():
         if name in hidden:
             continue
         numbers = np.array([bucket(f"{name}:{value}") for value in column.names], np.int64)
-        keep = np.array([not stated(value) for value in column.names], bool) if name == "tags" else None
         rows, values = column.held.rows, column.held.values
-        if keep is not None:
-            rows, values = rows[keep[values]], values[keep[values]]
+        if name in masks:
+            keep = np.array([not masks[name](value) for value in column.names], bool)[values]
+            rows, values = rows[keep], values[keep]
         entries.append((rows, numbers[values] if len(values) else values))
     rows = np.concatenate([entry[0] for entry in entries])
     values = np.concatenate([entry[1] for entry in entries])

@@ -18,9 +18,10 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.opening import ensure_schema
 from atlas_db.store.statements import all_edges
 from atlas_db.terms import Progress, Source
+from gnn.cards import read_all
 from gnn.claims import Completion, Predicted, write_predictions
 from gnn.complete import CHECKPOINTS, Atelier, complete
-from gnn.graph import Integers, read_graph, rows_of
+from gnn.graph import Integers, rows_of
 from gnn.tasks import Task, lacking, tasks_of
 from ingest.runs import writing
 
@@ -69,7 +70,7 @@ def complete_and_write(
     tasks = tasks_of(options.attributes)
     with nullcontext() if options.dry_run else writing(store, home):
         progress("Read the graph", 0, 0)
-        graph = read_graph(store)
+        graph = read_all(store, home, tasks)
         models = None if options.models is None else rows_of(graph, options.models)
         atelier = Atelier(
             graph, home / CHECKPOINTS / ensure_schema(store), precision=options.precision, retrain=options.retrain,

@@ -22,7 +22,7 @@ from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_nodes, count_nodes, indexes
 from atlas_db.terms import Progress, RecordKind, RunKind
 from ingest import runs
-from ingest.hub.cards import CardFile
+from ingest.hub.cards import FOLDER, CardFile
 from ingest.hub.snapshot import SourceFile, find
 from ingest.merge import Props, merge_node, parent_statements
 from ingest.normalise.names import ModelFacts
@@ -85,7 +85,7 @@ class _Load:
             undo = UndoFile(options.home, store_id, report.run_id)
             undo.begin(empty_store=empty)
         rejects = RejectFile(options.home / "rejects" / f"{report.run_id or 'dry-run'}.jsonl", report)
-        cards = CardFile(options.home / "cards", report.run_id, enabled=not options.dry_run)
+        cards = CardFile(options.home / FOLDER, report.run_id, enabled=not options.dry_run)
         try:
             with timed(report.seconds, "records"), _bulk_pace():
                 records = stream.records(files, rejects, cards)

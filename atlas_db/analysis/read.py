@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from atlas_db.analysis.cards import newest_cards
 from atlas_db.analysis.forest import Forest, plant
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import all_edges
 from atlas_db.terms import Progress, Source, Status
 from gnn.graph import MANY, OLDEST, Graph, Integers, days, read_graph
+from ingest.hub.cards import FOLDER, newest_cards
 
 CLAIMS = {
     "license": ("HAS_LICENSE", "License"),
@@ -77,7 +77,7 @@ class Atlas:
         """Return the newest card at hand of some models, without front matter, by row."""
         if self.cards is None:
             return {}
-        found = newest_cards(self.cards, (self.graph.ids[row] for row in rows))
+        found = dict(newest_cards(self.cards, (self.graph.ids[row] for row in rows)))
         return {int(row): found[self.graph.ids[row]] for row in rows if self.graph.ids[row] in found}
 
 
@@ -116,7 +116,7 @@ def read_atlas(store: Store, home: Path | None = None, progress: Progress = lamb
         ]
         predicted[attribute] = pd.DataFrame(sorted(rows), columns=["model", "value", "confidence"])
     progress("reading predictions", 3, 3)
-    return Atlas(graph, edges, _forest(graph), predicted, None if home is None else home / "cards")
+    return Atlas(graph, edges, _forest(graph), predicted, None if home is None else home / FOLDER)
 
 
 def _forest(graph: Graph) -> Forest:

@@ -36,12 +36,12 @@ def compare(
 ) -> None:
     """Compare two models."""
     needs("analysis")
-    from atlas_db.analysis.cards import newest_cards
     from atlas_db.analysis.compare import compare as compare_models
+    from ingest.hub.cards import FOLDER, newest_cards
 
     settings = settings_for(store)
     with opened(settings) as graph:
-        found = compare_models(graph, left, right, newest_cards(home_of(settings) / "cards", [left, right]))
+        found = compare_models(graph, left, right, dict(newest_cards(home_of(settings) / FOLDER, [left, right])))
     if form is Format.JSON:
         write_json(found.document())
     elif form is Format.HUMAN:

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from atlas_db.analysis.cards import newest_cards
 from atlas_db.analysis.compare import compare
 from atlas_db.analysis.read import CLAIMS
 from atlas_db.catalogue import catalogue
@@ -23,6 +22,7 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 from atlas_db.terms import Relation, Source
 from cypher.library import find
+from ingest.hub.cards import FOLDER, newest_cards
 from ingest.normalise.licences import canonical
 from ingest.runs import list_runs
 
@@ -167,7 +167,7 @@ def side_by_side(store: Store, settings: Settings, left: str, right: str) -> Pag
     Raises:
         ModelNotFoundError: One of them does not exist.
     """
-    return compare(store, left, right, newest_cards(settings.home / "cards", [left, right])).document()
+    return compare(store, left, right, dict(newest_cards(settings.home / FOLDER, [left, right]))).document()
 
 
 _ORDER = ("permissive", "copyleft", "use_restricted", "vendor", "non_commercial", "unclear", "none")

@@ -84,13 +84,16 @@ class Card:
 def parse_card(text: str) -> Card:
     """Take a README.md apart. Never raises: a broken front matter is a problem noted in the result."""
     digest = hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
-    match = _FRONT_MATTER.match(text.removeprefix("\ufeff"))
-    template = _template(text)
-    if match is None:
-        return Card({}, len(text.strip()), digest, template, "")
-    length = len(text.removeprefix("\ufeff")[match.end() :].strip())
-    data, problem = parse_yaml(match.group(1))
-    return Card(data, length, digest, template, problem)
+    front, below = split_card(text)
+    data, problem = parse_yaml(front)
+    return Card(data, len(below.strip()), digest, _template(text), problem)
+
+
+def split_card(text: str) -> tuple[str, str]:
+    """Return the front matter of a README.md, empty where there is none, and the text below it."""
+    text = text.removeprefix("\ufeff")
+    match = _FRONT_MATTER.match(text)
+    return ("", text) if match is None else (match.group(1), text[match.end() :])
 
 
 def _template(text: str) -> str:

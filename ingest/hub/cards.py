@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,42 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 ROWS = 2000
+FOLDER = "cards"
+"""Folder of cards under the home folder."""
 COLUMNS = ("id", "sha", "as_of", "card")
+
+
+def newest_cards(folder: Path, models: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the id and the text of the newest card of each model that has one; of two of one date the greater text.
+
+    Args:
+        folder: Folder of card files; one that is missing holds none.
+        models: Model ids.
+    """
+    files = sorted(str(file) for file in folder.glob("*.parquet"))
+    if not files:
+        return
+    import pyarrow.compute as pc
+    import pyarrow.dataset as parquet
+
+    whole = parquet.dataset(files)
+    wanted = pc.field("id").isin(sorted(set(models)))
+    dates = whole.to_table(columns=["id", "as_of"], filter=wanted)
+    pairs = Counter(zip(dates["id"].to_pylist(), dates["as_of"].to_pylist(), strict=True))
+    newest: dict[str, str] = {}
+    for name, as_of in pairs:
+        newest[name] = max(newest.get(name, ""), as_of)
+    waiting: dict[str, str] = {}
+    for batch in whole.to_batches(columns=["id", "as_of", "card"], filter=wanted, batch_size=ROWS):
+        for name, as_of, card in zip(*(batch[column].to_pylist() for column in ("id", "as_of", "card")), strict=True):
+            if as_of != newest[name]:
+                continue
+            card = max(card, waiting.pop(name, ""))
+            pairs[name, as_of] -= 1
+            if pairs[name, as_of]:
+                waiting[name] = card
+            else:
+                yield name, card
 
 
 class CardFile:

@@ -13,15 +13,19 @@ import pytest
 from atlas_db.errors import CompletionError, InputError, UsageError
 from atlas_db.store.bolt import Store
 from gnn.around import ECHO, Around, Query
+from gnn.cards import read_all
 from gnn.claims import Prediction, without_rings, write_kept
+from gnn.copies import originals
+from gnn.datasets import DatasetIndex
 from gnn.echo import Echo
-from gnn.evaluate import evaluate
-from gnn.graph import Graph, read_graph
+from gnn.evaluate import evaluate, split
+from gnn.graph import Graph, days, ragged, read_graph
 from gnn.history import RECENT
 from gnn.learn import Completer, learn
 from gnn.linear import Linear
-from gnn.tasks import TASKS, lacking, stated
-from gnn.tokens import known_words
+from gnn.shelf import Vocabulary
+from gnn.tasks import HAS_PARENT, TASKS, Task, lacking, spelled_out, stated
+from gnn.tokens import bucket, known_words
 from gnn.write import CompleteOptions, complete_and_write, track_record
 from ingest.runs import list_runs, rollback
 from tests.graphs import load_rows, model, pairs, whole
@@ -166,6 +170,27 @@ def test_the_target_cannot_be_read(graph: Graph) -> None:
     assert np.allclose(seen[0][1].probability, seen[1][1].probability, atol=1e-3)
 
 
+@pytest.mark.parametrize("task", [TASKS["base_model"], HAS_PARENT])
+def test_lineage_cannot_be_read_where_it_is_the_target(graph: Graph, task: Task) -> None:
+    """Tested models declare no parents in one of two graphs: no feature changes."""
+    cutoff = float(np.quantile(graph.created, 0.8))
+    kept = graph.created[graph.parents.rows] < cutoff
+    assert (~kept).sum() > 30
+    parents = ragged(len(graph), graph.parents.rows[kept], graph.parents.values[kept])
+    edges = {name: getattr(graph, name)[kept] for name in ("relations", "sure", "declared", "witnessed")}
+    other = replace(graph, parents=parents, **edges)
+    rows = np.flatnonzero(graph.created >= cutoff)
+    query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
+    completer = None
+    seen = []
+    for each in (graph, other):
+        around = Around(each, task, known_words(each, lineage=False), each.created < cutoff)
+        completer = completer or learn(around)
+        seen.append(completer.tables(around, query))
+    assert np.array_equal(seen[0].values, seen[1].values)
+    assert np.array_equal(seen[0].features, seen[1].features, equal_nan=True)
+
+
 def test_a_checkpoint_predicts_the_same(graph: Graph, tmp_path: Path) -> None:
     around = Around(graph, TASKS["license"], known_words(graph), ~graph.placeholder)
     made = learn(around)
@@ -198,6 +223,110 @@ def test_evaluation_knows_its_baselines(graph: Graph) -> None:
     for kind in ("random", "authors", "families", "lacking"):
         scores = evaluate(graph, TASKS["pipeline_tag"], kind, baselines=False)
         assert scores[0].rows[-1]["method"] == "ships" and scores[0].rows[-1]["accuracy"] > 0.7, kind
+
+
+def test_datasets_of_the_list_that_nobody_declares_are_proposed(local_store: Store, tmp_path: Path) -> None:
+    listed = [
+        dataset("someone/tweet_eval", "2023-01-01"), dataset("user1/notes", "2023-02-01"),
+        dataset("user1/later", "2025-01-01"), dataset("another/Tweet_eval", "2025-01-01"),
+    ]  # fmt: skip
+    asked = model("user1/bert-tweet-eval-v2", createdAt="2024-05-01T00:00:00.000Z")
+    load_rows(local_store, tmp_path, [*made_up(120), asked, *listed])
+    graph = read_graph(local_store, datasets=True)
+    assert graph.listed.names == sorted(row["id"] for row in listed)
+    assert not read_graph(local_store).listed.names
+    around = Around(graph, TASKS["datasets"], known_words(graph), ~graph.placeholder)
+    names = np.array(around.column.names)
+    assert set(names) == {*graph.columns["datasets"].names, *graph.listed.names}
+    vocabulary = Vocabulary()
+    spelled = vocabulary.spell([identifier.rpartition("/")[2] for identifier in graph.ids])
+    index = DatasetIndex(graph, around.column.names, around.labels, vocabulary, spelled)
+    row = graph.ids.index("user1/bert-tweet-eval-v2")
+    places, found = index.proposals(np.array([0, row]), graph.created[[0, row]])
+    assert {"someone/tweet_eval", "user1/notes"} == set(names[found[places == 1]])
+    (first, second) = index.pairs(
+        np.full(2, row),
+        np.array([around.column.names.index(n) for n in graph.listed.names[1:3]]),
+        np.full(2, graph.created[row]),
+    )
+    told = [dict(zip(index.features, pair.tolist(), strict=True)) for pair in (first, second)]
+    assert graph.listed.names[1:3] == ["someone/tweet_eval", "user1/later"]
+    assert (told[0]["same author"], told[1]["same author"]) == (0, 1)
+    assert told[0]["of the candidate's"] == pytest.approx(1) and told[0]["declared by nobody yet"] == 1
+    assert told[0]["words shared"] == 3 and 0 < told[0]["of the model's"] < 1
+    assert told[0]["years since the dataset"] == pytest.approx(486 / 365.25, abs=1e-4)
+    assert told[0]["datasets of that name"] == pytest.approx(np.log1p(2))
+
+
+def test_copied_cards_are_tested_once(local_store: Store, tmp_path: Path) -> None:
+    def of(name: str, month: int, licence: str = "mit", **fields: Any) -> dict[str, Any]:
+        return model(name, tags=[f"license:{licence}"], createdAt=f"2024-0{month}-01T00:00:00.000Z", **fields)
+
+    rows = [
+        of("a/tern-7b", 1), of("b/tern-7b-GGUF", 2), of("c/tern-7b-4bit", 3), of("d/tern-7b-AWQ", 3, "llama2"),
+        of("e/tern-7b", 4), of("f/heron-GPTQ", 4), of("g/heron-GGUF", 5),
+    ]  # fmt: skip
+    load_rows(local_store, tmp_path, rows)
+    graph = read_graph(local_store)
+    first = [graph.ids[row] for row in originals(graph)]
+    assert dict(zip(graph.ids, first, strict=True)) == {
+        **{name: name for name in ("a/tern-7b", "d/tern-7b-AWQ", "e/tern-7b", "f/heron-GPTQ")},
+        "b/tern-7b-GGUF": "a/tern-7b", "c/tern-7b-4bit": "a/tern-7b", "g/heron-GGUF": "f/heron-GPTQ",
+    }  # fmt: skip
+    _, tested = split(graph, TASKS["license"], "temporal", days("2024-02-15T00:00:00Z"), days("2024-06-01T00:00:00Z"))
+    assert {graph.ids[row] for row in tested} == {"d/tern-7b-AWQ", "e/tern-7b", "f/heron-GPTQ"}
+    seen = set()
+    for seed in range(40):
+        try:
+            visible, tested = split(graph, TASKS["license"], "random", 0, 0, seed=seed)
+        except CompletionError:
+            continue
+        hidden = {graph.ids[row] for row in np.flatnonzero(~visible)}
+        seen |= (chosen := {graph.ids[row] for row in tested})
+        assert ("a/tern-7b" in chosen) == ("b/tern-7b-GGUF" in hidden) == ("c/tern-7b-4bit" in hidden)
+        assert ("f/heron-GPTQ" in chosen) == ("g/heron-GGUF" in hidden)
+    assert seen == {"a/tern-7b", "d/tern-7b-AWQ", "e/tern-7b", "f/heron-GPTQ"}
+
+
+def test_words_of_cards_are_heard_but_for_the_target(local_store: Store, tmp_path: Path) -> None:
+    def with_card(place: int, text: str) -> dict[str, Any]:
+        row = model(f"writer/card{place}", tags=["license:mit", "en"], pipeline_tag="fill-mask")
+        return {"id": row["id"], "info": row, "card": f"---\nlicense: mit\n---\n{text}"}
+
+    text = "Birds of apache-2.0 by the MIT license for fill mask, English, on squad, from org1/base1-7b or base2-7b"
+    load_rows(
+        local_store, tmp_path, [*made_up(60), *(with_card(place, text) for place in range(6))], as_of="2024-01-01"
+    )
+    load_rows(local_store, tmp_path, [with_card(0, "Nothing that others say")], as_of="2024-02-01")
+    tasks = [TASKS["license"]]
+    graph = read_all(local_store, tmp_path, tasks)
+    held = graph.columns["card"]
+    said = {graph.ids[row]: {held.names[word] for word in held.held.of(row)} for row in range(len(graph))}
+    assert {"birds", "birds of", "apache-2.0", "fill mask", "english", "org1/base1-7b"} <= said["writer/card3"]
+    assert not said["writer/card0"] and not said["org1/base1-7b"]
+    assert "card" not in read_graph(local_store).columns
+    expected = {
+        "license": {"apache-2.0", "mit", "the mit", "mit license", "license", "of apache-2.0"},
+        "pipeline_tag": {"fill mask"},
+        "language": {"english"},
+        "datasets": {"squad", "on squad"},
+        "base_model": {"org1/base1-7b", "base2-7b", "or base2-7b"},
+    }
+    for attribute, masked in expected.items():
+        states = spelled_out(graph, attribute)
+        found = {word for word in held.names if states(word)}
+        assert masked <= found, attribute
+        assert not {"birds", "birds of"} & found, attribute
+        others = {word for name, words in expected.items() if name != attribute for word in words if " " not in word}
+        assert not others & found, attribute
+        around = Around(graph, TASKS[attribute], known_words(graph), ~graph.placeholder)
+        told = set(around.told.of(graph.ids.index("writer/card3")).tolist())
+        assert told >= {bucket(f"card:{word}") for word in said["writer/card3"] - found}
+        assert len(told) < len(said["writer/card3"]) + 4
+
+
+def dataset(name: str, date: str) -> dict[str, Any]:
+    return {"id": name, "key": "", "citation": "", "tags": [], "createdAt": f"{date}T00:00:00.000Z"}
 
 
 def test_masks_hide_what_states_the_target(graph: Graph) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gnn.calibrate import calibration_error, conformal, isotonic, normalised, threshold
+from gnn.alike import NEAREST, Alike
+from gnn.calibrate import calibration_error, conformal, isotonic, normalised, sharpness, threshold
+from gnn.cards import MOST, spoken
 from gnn.evaluate import macro_f1
 from gnn.graph import Column, column, ragged
 from gnn.groups import both, number, roots
-from gnn.history import COUNTS, RECENT, WINDOW, History, labels
+from gnn.history import COUNTS, RECENT, WINDOW, History, Tally, labels
 from gnn.names import is_copy, pattern, stem, words
 from gnn.scores import Scores, keep_scores, kept_scores
+from gnn.shelf import HEAD, Shelf, Vocabulary, best
 
 
 @pytest.mark.parametrize(
@@ -74,6 +78,9 @@ def test_counts_are_those_of_a_plain_loop(given_: tuple[Column, np.ndarray, np.n
             np.log1p(lately), (date - hits[-1]) / 365.25 if hits else np.nan,
         ]  # fmt: skip
         assert found == pytest.approx(expected, nan_ok=True, rel=1e-5), COUNTS
+    mine = group[known.rows]
+    before = Tally(known, mine).before(np.array([asked]), np.array([float(moment)]))
+    assert before.tolist() == [len(seen)]
     _, values = history.proposals(np.array([asked]), np.array([float(moment)]))
     assert set(values.tolist()) == {v for _, v, _ in seen}
     latest = history.latest(np.array([asked]), np.array([float(moment)]), 3)[0]
@@ -112,6 +119,19 @@ def test_calibration() -> None:
     truth = rng.random(5000)
     assert (truth >= conformal(truth)).mean() == pytest.approx(0.9, abs=0.001)
     assert normalised(np.array([1.0, 3.0, 2.0]), np.array([0, 0, 1]), 2).tolist() == [0.25, 0.75, 1.0]
+    assert normalised(np.array([1.0, 3.0, 2.0]), np.array([0, 0, 1]), 2, 2.0) == pytest.approx([0.1, 0.9, 1.0])
+
+
+def test_sharpness_undoes_a_temperature() -> None:
+    rng = np.random.default_rng(1)
+    chance = rng.dirichlet(np.full(4, 0.3), 4000) + 1e-6
+    chance /= chance.sum(1, keepdims=True)
+    drawn = (rng.random(4000)[:, None] > chance.cumsum(1)).sum(1).clip(0, 3)
+    right = np.arange(4) == drawn[:, None]
+    places = np.repeat(np.arange(4000), 4)
+    for power in (1.0, 4.0):
+        assert sharpness(chance.ravel() ** (1 / power), places, 4000, right.ravel()) == power
+    assert sharpness(chance.ravel(), places, 4000, np.zeros(16000, bool)) == 1.0
 
 
 def test_macro_f1_agrees_with_scikit_learn() -> None:
@@ -134,3 +154,137 @@ def test_scores_are_kept_for_the_dashboard(tmp_path: Path) -> None:
     keep_scores(newer, tmp_path / "one")
     assert kept_scores(tmp_path / "one") == [other, *newer]
     assert kept_scores(tmp_path / "none") == []
+
+
+CARD = """---
+license: mit
+model-index:
+- name: tern
+  results:
+  - task:
+      type: text-classification
+    dataset:
+      name: IMDb
+    metrics:
+    - type: accuracy
+      value: 0.9312
+tags: [a]
+---
+# Tern reads reviews
+Reads <b>reviews</b>, see https://example.com/reviews.
+"""
+
+
+def test_words_of_a_card() -> None:
+    said = list(spoken(CARD))
+    assert said[:6] == [f"result {what}" for what in ("tern", "text-classification", "imdb", "accuracy", "0.9")] + [
+        "tern"
+    ]
+    assert {"reads reviews", "see", "reviews see"} <= set(said)
+    assert not {"license", "mit", "a", "b", "https"} & set(said)
+    assert len(said) == len(set(said))
+    assert not list(spoken("---\nlicense: mit\n---\n"))
+    assert len(list(spoken(" ".join(f"w{number}" for number in range(900))))) == MOST
+
+
+NAMES = st.lists(
+    st.lists(st.sampled_from(("tern", "heron", "7b", "chat", "v", "2", "q4")), max_size=4).map("-".join),
+    min_size=1, max_size=12,
+)  # fmt: skip
+
+
+def said(name: str) -> set[str]:
+    parts = words(name)
+    return {*parts, *(f"{a} {b}" for a, b in pairwise(parts))}
+
+
+@given(NAMES, NAMES, st.data())
+def test_names_that_share_words_are_found_without_comparing_all(
+    names: list[str], asked: list[str], data: st.DataObject
+) -> None:
+    vocabulary = Vocabulary()
+    spelled, questions = vocabulary.spell(names), vocabulary.spell(asked)
+    order = np.array(data.draw(st.permutations(range(len(names)))), np.int64)
+    since = np.array(data.draw(st.lists(st.integers(0, len(names)), min_size=len(asked), max_size=len(asked))))
+    shelf = Shelf(spelled, len(vocabulary), order)
+
+    def weight(shared: set[str]) -> float:
+        uses = [sum(word in said(name) for name in names) for word in shared]
+        return sum(np.log((len(names) + 1) / (count + 1)) ** 2 for count in uses)
+
+    expected = {
+        (place, row): weight(said(mine) & said(theirs))
+        for place, mine in enumerate(asked) for row, theirs in enumerate(names)
+        if said(mine) & said(theirs) and order[row] >= since[place]
+    }  # fmt: skip
+    places, rows, shared = shelf.find(questions, since)
+    found = dict(zip(zip(places.tolist(), rows.tolist(), strict=True), shared.tolist(), strict=True))
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert shelf.weight(questions) == pytest.approx([weight(said(name)) for name in asked], abs=1e-4)
+    assert shelf.length == pytest.approx([weight(said(name)) for name in names], abs=1e-4)
+    every = np.repeat(np.arange(len(asked)), len(names)), np.tile(np.arange(len(names)), len(asked))
+    again, counts = shelf.shared(questions, *every)
+    pairs = [said(mine) & said(theirs) for mine in asked for theirs in names]
+    assert again == pytest.approx([weight(shared) for shared in pairs], abs=1e-4)
+    assert counts.tolist() == [len(shared) for shared in pairs]
+
+
+def test_long_lists_are_read_at_their_head_alone() -> None:
+    vocabulary = Vocabulary()
+    spelled = vocabulary.spell(["tern"] * (3 * HEAD))
+    shelf = Shelf(spelled, len(vocabulary), np.arange(3 * HEAD)[::-1].copy())
+    _, rows, _ = shelf.find(vocabulary.spell(["tern"]))
+    assert sorted(rows) == list(range(2 * HEAD, 3 * HEAD))
+    _, rows, _ = shelf.find(vocabulary.spell(["tern"]), np.array([3 * HEAD - 5]))
+    assert sorted(rows) == list(range(5))
+
+
+def test_the_best_of_each_place() -> None:
+    kept = best(np.array([0, 0, 0, 2, 2]), np.array([1.0, 3.0, 2.0, 5.0, 4.0], np.float32), 2)
+    assert kept.tolist() == [1, 2, 3, 4]
+
+
+@given(declared(), st.data())
+def test_votes_of_like_names_are_those_of_a_plain_loop(
+    given_: tuple[Column, np.ndarray, np.ndarray], data: st.DataObject
+) -> None:
+    held, created, _ = given_
+    n = len(created)
+    ids = [f"a/{name}" for name in data.draw(NAMES.filter(lambda names: len(names) > 1))]
+    ids = [ids[row % len(ids)] for row in range(n)]
+    known = labels(held.held, created, np.ones(n, bool), max(len(held.names), 1))
+    moment = float(data.draw(st.integers(0, 220)))
+    vocabulary = Vocabulary()
+    votes = Alike(known, vocabulary, vocabulary.spell([name[2:] for name in ids])).votes(
+        np.arange(n), np.full(n, moment)
+    )
+    docs = [(known.rows[at], known.values[at]) for at in range(len(known.rows))]
+
+    def weight(shared: set[str]) -> float:
+        uses = [sum(word in said(ids[row][2:]) for row, _ in docs) for word in shared]
+        return sum(np.log((len(docs) + 1) / (count + 1)) ** 2 for count in uses)
+
+    for row in range(n):
+        likeness = [
+            (weight(said(ids[row][2:]) & said(ids[other][2:]))
+             / np.sqrt(max(weight(said(ids[row][2:])) * weight(said(ids[other][2:])), 1e-6)), value)
+            for at, (other, value) in enumerate(docs)
+            if other != row and known.times[at] < moment and said(ids[row][2:]) & said(ids[other][2:])
+        ]  # fmt: skip
+        mine = votes.places == row
+        if len(likeness) <= NEAREST:
+            total = sum(like for like, _ in likeness)
+            expected = {
+                value: (
+                    max(like for like, other in likeness if other == value),
+                    sum(like for like, other in likeness if other == value) / max(total, 1e-9),
+                )
+                for value in {value for _, value in likeness}
+            }
+            found = dict(zip(votes.values[mine].tolist(), map(tuple, votes.told[mine].tolist()), strict=True))
+            assert found.keys() == expected.keys()
+            for value, told in expected.items():
+                assert found[value] == pytest.approx(told, abs=1e-3)
+        asked = np.arange(known.size)
+        about = votes.about(np.full(known.size, row), asked, known.size)
+        assert {int(value) for value in asked[about[:, 0] > 0]} <= set(votes.values[mine].tolist())

@@ -1,0 +1,29 @@
+"""Copied cards: one model put up again in another format, with the card of the first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gnn.graph import Graph, Integers
+from gnn.groups import number
+from gnn.names import is_copy, stem
+
+COPIED = ("license", "language", "datasets", "paper")
+"""What a card says and a copy of it repeats; tags, task and library differ with the format."""
+
+
+def originals(graph: Graph) -> Integers:
+    """Return of each model the oldest with the same card, shape (n,); mostly itself.
+
+    A copy says so in its name (`-GGUF`, `-4bit` …); without that the name is the other's, and both cards declare the
+    same licence, languages, datasets and papers.
+    """
+    rows = np.arange(len(graph))
+    names = [identifier.rpartition("/")[2] for identifier in graph.ids]
+    cards = number(
+        (stem(name), *(graph.columns[said].held.of(row).tobytes() for said in COPIED)) for row, name in enumerate(names)
+    )
+    order = np.lexsort((rows, graph.created))
+    _, first = np.unique(cards[order], return_index=True)
+    copied = np.array([is_copy(name) for name in names], bool)
+    return np.where(copied, order[first][cards], rows)
