@@ -13,7 +13,7 @@ import numpy.typing as npt
 from gnn import alike
 from gnn.alike import Alike, Votes
 from gnn.datasets import DatasetIndex
-from gnn.graph import Column, Doubles, Floats, Graph, Integers, Ragged, ragged, stretches
+from gnn.graph import Column, Doubles, Floats, Graph, Integers, Ragged, ragged
 from gnn.groups import Group, groups
 from gnn.history import COUNTS, WINDOW, History, labels
 from gnn.net import Examples
@@ -154,18 +154,19 @@ class Around:
         return Shelf(self.told, BUCKETS, np.arange(len(self.graph)))
 
     @cached_property
-    def _witnessed(self) -> tuple[Ragged, Floats]:
-        """Parents that the weights speak for, and how surely."""
+    def _witnessed(self) -> Ragged:
+        """Parents that the weights speak for."""
         parents, kept = self.graph.parents, self.graph.witnessed
-        return ragged(len(self.graph), parents.rows[kept], parents.values[kept]), self.graph.sure[kept]
+        return ragged(len(self.graph), parents.rows[kept], parents.values[kept])
 
     def _weights(self, children: Integers, parents: Integers) -> Floats:
-        """Return how sure the weights are of edges, NaN where they say nothing, shape (edges, 1)."""
-        seen, sure = self._witnessed
-        own = seen.some(children)
-        hit = own.values == parents[own.rows]
-        out = np.full((len(children), 1), np.nan, np.float32)
-        out[own.rows[hit], 0] = sure[stretches(seen.starts[:-1][children], own.counts)[hit]]
+        """Return 1 where the weights speak for an edge, else 0, shape (edges, 1).
+
+        How sure the edge is may not be looked at: where an author declares it too, it is surer.
+        """
+        own = self._witnessed.some(children)
+        out = np.zeros((len(children), 1), np.float32)
+        out[own.rows[own.values == parents[own.rows]]] = 1
         return out
 
     @cached_property
@@ -307,7 +308,7 @@ class Around:
         if self._names is not None and votes is not None:
             found += [self._names.proposals(query.rows, query.moments), votes[:2]]
         if self.task.attribute == "base_model":
-            own = self._witnessed[0].some(query.rows)
+            own = self._witnessed.some(query.rows)
             found.append((own.rows, own.values))
         keys = np.unique(np.concatenate([p * size + v for p, v in found]))
         places, values = keys // size, keys % size

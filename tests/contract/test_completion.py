@@ -258,6 +258,28 @@ def test_datasets_of_the_list_that_nobody_declares_are_proposed(local_store: Sto
     assert told[0]["datasets of that name"] == pytest.approx(np.log1p(2))
 
 
+def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:
+    cutoff = float(np.quantile(graph.created, 0.8))
+    names = [identifier.partition("/")[0] for identifier in graph.ids]
+    children = np.flatnonzero((graph.created >= cutoff) & (graph.parents.counts > 0))
+    rows = graph.parents.rows
+    # As if the weights had named someone whom neither name nor history would.
+    stranger = next(row for row in range(len(graph)) if names[row] == "user1" and graph.created[row] < cutoff)
+    parents = graph.parents.values.copy()
+    parents[rows == children[0]] = stranger
+    other = replace(graph, parents=graph.parents._replace(values=parents), witnessed=rows == children[0])
+    query = Query(children[:2], np.full(2, cutoff), np.zeros(2, bool))
+    found = []
+    for each in (graph, other):
+        around = Around(each, TASKS["base_model"], known_words(each, lineage=False), each.created < cutoff)
+        table = learn(around).tables(around, query)
+        column = around.features.index("weights")
+        found.append({(int(place), int(value)): float(said) for place, value, said in
+                      zip(table.places, table.values, table.features[:, column], strict=True)})  # fmt: skip
+    assert not any(found[0].values())
+    assert {pair for pair, said in found[1].items() if said} == {(0, stranger)}
+
+
 def test_copied_cards_are_tested_once(local_store: Store, tmp_path: Path) -> None:
     def of(name: str, month: int, licence: str = "mit", **fields: Any) -> dict[str, Any]:
         return model(name, tags=[f"license:{licence}"], createdAt=f"2024-0{month}-01T00:00:00.000Z", **fields)
