@@ -140,7 +140,7 @@ _MODEL = NodeType(
         *_REPOSITORY,
         Property("pipeline_tag", "string", "Declared task, for reading; claims are edges", indexed=True),
         Property("library_name", "string", "Declared library, for reading; claims are edges"),
-        Property("model_type", "string", "Architecture family of config.json"),
+        Property("model_type", "string", "Architecture family of config.json, for reading; claims are edges"),
         Property("num_params", "integer", "Parameters, from the safetensors header", "parameters"),
         Property("base_model", "string[]", "Parents' names as written and still stated"),
         Property("parents_stated", "string", "Every parent's name ever stated, with relation and dates (JSON)"),
@@ -190,6 +190,7 @@ _NODES = (
     _LICENSE,
     _value("Task", "A task (pipeline_tag)", "Hub id of the task"),
     _value("Library", "A library (library_name)", "Hub id of the library"),
+    _value("Architecture", "An architecture family (model_type of config.json)", "Name as config.json spells it"),
     _value("Language", "A language", "Language code as declared (ISO 639, or the Hub's code and multilingual)"),
     _value("Paper", "A paper on arXiv", "arXiv identifier without version"),
     NodeType(
@@ -257,7 +258,7 @@ def _claim(name: str, ends: tuple[tuple[str, str], ...], description: str) -> Re
 
 
 SCHEMA = Schema(
-    version=1,
+    version=2,
     nodes=_NODES,
     relationships=(
         RelationshipType(
@@ -266,6 +267,7 @@ SCHEMA = Schema(
         _claim("HAS_LICENSE", (("Model", "License"), ("Dataset", "License")), "Licence claim"),
         _claim("HAS_TASK", (("Model", "Task"),), "Task claim"),
         _claim("USES_LIBRARY", (("Model", "Library"),), "Library claim"),
+        _claim("HAS_ARCHITECTURE", (("Model", "Architecture"),), "Architecture claim"),
         _claim("IN_LANGUAGE", (("Model", "Language"),), "Language claim"),
         _claim("TRAINED_ON", (("Model", "Dataset"),), "Training data claim"),
         _claim("CITES", (("Model", "Paper"),), "Citation claim"),

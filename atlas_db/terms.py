@@ -67,7 +67,8 @@ class Part(StrEnum):
 
     TAGS = "tags"
     CARD = "card"
-    FACTS = "facts"  # neither of the two: counts and dates alone, which end no claim
+    CONFIG = "config"
+    FACTS = "facts"  # none of these: counts and dates alone, which end no claim
 
     # Enum's own hash runs in Python; the string's is equal for equal members, and ten times as fast.
     __hash__ = str.__hash__

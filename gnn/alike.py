@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gnn.graph import Doubles, Floats, Integers, Ragged
+from gnn.graph import Doubles, Floats, Integers
 from gnn.history import Labels
-from gnn.shelf import Shelf, Vocabulary, best
+from gnn.shelf import Shelf, Spelled, best
 
 NEAREST = 10
 FEATURES = ("likest name", "share of the likest names")
@@ -44,15 +44,14 @@ class Alike:
 
     Args:
         labels: Visible declarations.
-        vocabulary: Words of models' names.
-        spelled: Words of each model's name.
+        models: Names of all models.
     """
 
-    def __init__(self, labels: Labels, vocabulary: Vocabulary, spelled: Ragged) -> None:
+    def __init__(self, labels: Labels, models: Spelled) -> None:
         self._labels = labels
-        self._spelled = spelled
+        self._words = models.words
         newest_first = np.arange(len(labels.rows))[::-1].copy()
-        self._shelf = Shelf(self._spelled.some(labels.rows), len(vocabulary), newest_first)
+        self._shelf = Shelf(self._words.some(labels.rows), len(models.vocabulary), newest_first)
 
     def votes(self, rows: Integers, moments: Doubles) -> Votes:
         """Return what the models of the likest names declared before the moments.
@@ -61,7 +60,7 @@ class Alike:
             rows: Models, shape (q,).
             moments: Days since 1970, shape (q,).
         """
-        asked = self._spelled.some(rows)
+        asked = self._words.some(rows)
         later = len(self._labels.times) - np.searchsorted(self._labels.times, moments)
         places, found, shared = self._shelf.find(asked, later)
         other = self._labels.rows[found] != rows[places]

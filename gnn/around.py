@@ -18,9 +18,9 @@ from gnn.groups import Group, groups
 from gnn.history import COUNTS, WINDOW, History, labels
 from gnn.net import Examples
 from gnn.parents import NameIndex
-from gnn.shelf import OVERLAP, Shelf, Vocabulary
+from gnn.shelf import OVERLAP, Shelf, Vocabulary, spelled
 from gnn.tasks import Task, hidden, lineage_shown, spelled_out, stated, values_of
-from gnn.tokens import BUCKETS, told_words
+from gnn.tokens import BUCKETS, Known, told_words
 
 Flags = npt.NDArray[np.bool_]
 NEAR = {
@@ -117,7 +117,7 @@ class Around:
         visible: Models whose declarations may be seen, shape (n,).
     """
 
-    def __init__(self, graph: Graph, task: Task, known: Ragged, visible: Flags) -> None:
+    def __init__(self, graph: Graph, task: Task, known: Known, visible: Flags) -> None:
         self.graph = graph
         self.task = task
         self.known = known
@@ -126,25 +126,20 @@ class Around:
         says = stated(graph, task.attribute)
         unseen = hidden(task.attribute)
         self.groups: dict[str, Group] = {group.name: group for group in groups(graph, unseen, says)}
-        self.told = told_words(graph, unseen, says, spelled_out(graph, task.attribute))
+        masks = {"tags": says}
+        if "card" in graph.columns:
+            masks["card"] = spelled_out(graph, task.attribute)
+        self.told = told_words(graph, unseen, masks)
         self._histories: dict[str, History] = {}
 
     @cached_property
-    def _spelled(self) -> tuple[Vocabulary, Ragged]:
-        """Words of models' names."""
-        vocabulary = Vocabulary()
-        return vocabulary, vocabulary.spell([identifier.rpartition("/")[2] for identifier in self.graph.ids])
-
-    @cached_property
-    def _names(self) -> NameIndex | DatasetIndex | None:
-        """Names of possible parents or datasets; other values are no repositories."""
+    def _named(self) -> tuple[NameIndex | DatasetIndex, Alike] | None:
+        """Names of possible parents or datasets, and of models that declare them; other values are no repositories."""
         index = INDEX.get(self.task.attribute)
-        return None if index is None else index(self.graph, self.column.names, self.labels, *self._spelled)
-
-    @cached_property
-    def _alike(self) -> Alike | None:
-        """Names of models that declare repositories."""
-        return Alike(self.labels, *self._spelled) if self.task.attribute in INDEX else None
+        if index is None:
+            return None
+        models = spelled(self.graph.ids, Vocabulary())
+        return index(self.graph, self.column.names, self.labels, models), Alike(self.labels, models)
 
     @cached_property
     def _tags(self) -> Shelf | None:
@@ -248,15 +243,14 @@ class Around:
             echo: Says of candidates, given as places and values, what words say of the models' kin.
         """
         moments, dates = query.moments, self.graph.created[query.rows]
-        votes = None if self._alike is None else self._alike.votes(query.rows, moments)
+        votes = None if self._named is None else self._named[1].votes(query.rows, moments)
         places, values = self._candidates(query, network, votes)
         nothing = np.zeros(len(places), np.int64)
         parts = [self._everyone.counts(nothing, values, moments[places], dates[places])]
         for name in self.groups:
             asked = self.asked(name, query)[places]
             parts.append(self.history(name).counts(asked, values, moments[places], dates[places]))
-        if votes is not None:
-            parts += self._repositories(query, places, values, votes)
+        parts += self._repositories(query, places, values, votes)
         shown = lineage_shown(self.task.attribute)
         parents = self.graph.parents.counts[query.rows] if shown else np.zeros(len(query))
         context = np.column_stack((self.says_something(query), dates - moments, parents))[places]
@@ -275,11 +269,12 @@ class Around:
             ),
         )
 
-    def _repositories(self, query: Query, places: Integers, values: Integers, votes: Votes) -> list[Floats]:
+    def _repositories(self, query: Query, places: Integers, values: Integers, votes: Votes | None) -> list[Floats]:
         """Return what speaks for candidates that are repositories: names, what both state, weights."""
-        parts = [votes.about(places, values, self.labels.size)]
-        if self._names is not None:
-            parts.insert(0, self._names.pairs(query.rows[places], values, query.moments[places]))
+        if self._named is None or votes is None:
+            return []
+        pairs = self._named[0].pairs(query.rows[places], values, query.moments[places])
+        parts = [pairs, votes.about(places, values, self.labels.size)]
         if self._tags is not None:
             stated_by = self.told.some(np.where(query.told, query.rows, -1))
             parts += [self._tags.overlap(stated_by, places, values), self._weights(query.rows[places], values)]
@@ -305,14 +300,14 @@ class Around:
             (np.repeat(np.arange(len(query)), proposed.shape[1]), proposed.reshape(-1))
             for proposed in (np.tile(frequent, (len(query), 1)), best)
         ]
-        if self._names is not None and votes is not None:
-            found += [self._names.proposals(query.rows, query.moments), votes[:2]]
+        if self._named is not None and votes is not None:
+            found += [self._named[0].proposals(query.rows, query.moments), votes[:2]]
         if self.task.attribute == "base_model":
             own = self._witnessed.some(query.rows)
             found.append((own.rows, own.values))
         keys = np.unique(np.concatenate([p * size + v for p, v in found]))
         places, values = keys // size, keys % size
-        if isinstance(self._names, NameIndex):
+        if self.task.attribute == "base_model":
             own = query.rows[places]
             older = (values != own) & (self.graph.created[values] <= self.graph.created[own])
             places, values = places[older], values[older]

@@ -9,8 +9,11 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from atlas_db.store.bolt import Store
-from gnn.graph import Graph, column, read_graph
+from gnn.graph import Graph
+from gnn.reading import column, read_graph
 from gnn.tasks import TASKS, Task
 from ingest.hub.card import split_card
 from ingest.hub.cards import FOLDER, newest_cards
@@ -39,11 +42,14 @@ def read_all(store: Store, home: Path, tasks: list[Task]) -> Graph:
         EmptyStoreError: The store holds no models.
     """
     graph = read_graph(store, datasets=TASKS["datasets"] in tasks)
-    place = {identifier: row for row, identifier in enumerate(graph.ids)}
-    said = {place[name]: tuple(spoken(card)) for name, card in newest_cards(home / FOLDER, graph.ids)}
+    cards = {name: tuple(spoken(card)) for name, card in newest_cards(home / FOLDER, graph.ids)}
+    if not cards:
+        return graph
+    said = {row: cards[name] for row, name in enumerate(graph.ids) if name in cards}
     uses = Counter(word for each in said.values() for word in each)
-    kept = [(row, word) for row, each in sorted(said.items()) for word in each if uses[word] >= SHARED]
-    return replace(graph, columns={**graph.columns, "card": column(len(graph), kept)})
+    kept = [(row, word) for row, each in said.items() for word in each if uses[word] >= SHARED]
+    rows, words = np.array([row for row, _ in kept], np.int64), [word for _, word in kept]
+    return replace(graph, columns={**graph.columns, "card": column(len(graph), rows, words)})
 
 
 def spoken(card: str) -> Iterator[str]:

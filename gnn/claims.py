@@ -23,7 +23,8 @@ from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_edges, delete_edges, merge_edges
 from atlas_db.terms import Outcome, Progress, RunKind, Source
-from gnn.graph import Graph, Integers, read_graph, rows_of
+from gnn.graph import Graph, Integers, rows_of
+from gnn.reading import read_graph
 from gnn.tasks import TASKS, VERSION, Task, lacking, tasks_of, values_of
 from ingest.normalise.relations import guess_relation
 from ingest.relink import Plan, read_edges, read_families, read_testimony

@@ -15,10 +15,10 @@ from atlas_db.schema import SCHEMA
 from atlas_db.terms import Progress
 from gnn.around import Around, Query, Table
 from gnn.claims import Prediction
-from gnn.graph import Graph, Integers, Ragged
+from gnn.graph import Graph, Integers
 from gnn.learn import Completer, Ranked, learn
 from gnn.tasks import HAS_PARENT, VERSION, Task, lacking, lineage_shown
-from gnn.tokens import known_words
+from gnn.tokens import Known
 
 MOST = {"datasets": 20, "base_model": 10}
 """Values written a model, the best first; of all other attributes one."""
@@ -51,12 +51,12 @@ class Atelier:
         self._progress = progress
 
     @cached_property
-    def _words(self) -> Ragged:
-        return known_words(self.graph)
+    def _words(self) -> Known:
+        return Known(self.graph)
 
     @cached_property
-    def _names(self) -> Ragged:
-        return known_words(self.graph, lineage=False)
+    def _names(self) -> Known:
+        return Known(self.graph, lineage=False)
 
     def around(self, task: Task) -> Around:
         """Return what is around models for one attribute; all declarations are visible."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gnn.graph import Graph, Integers
-from gnn.groups import number
+from gnn.groups import both, number, sets
 from gnn.names import is_copy, stem
 
 COPIED = ("license", "language", "datasets", "paper")
@@ -20,9 +20,9 @@ def originals(graph: Graph) -> Integers:
     """
     rows = np.arange(len(graph))
     names = [identifier.rpartition("/")[2] for identifier in graph.ids]
-    cards = number(
-        (stem(name), *(graph.columns[said].held.of(row).tobytes() for said in COPIED)) for row, name in enumerate(names)
-    )
+    cards = number([stem(name) for name in names])
+    for said in COPIED:
+        cards = both(cards, sets(graph.columns[said].held) + 1)
     order = np.lexsort((rows, graph.created))
     _, first = np.unique(cards[order], return_index=True)
     copied = np.array([is_copy(name) for name in names], bool)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gnn.graph import Doubles, Floats, Graph, Integers, Ragged
-from gnn.groups import number
+from gnn.graph import Doubles, Floats, Graph, Integers
 from gnn.history import Labels, Tally
-from gnn.shelf import OVERLAP, Shelf, Vocabulary, best
+from gnn.shelf import OVERLAP, Called, Spelled, best, spelled
 
 NAMED = 20
 """Datasets proposed for their names."""
@@ -29,41 +28,28 @@ class DatasetIndex:
         graph: The graph; its list of datasets says when each was made.
         ids: Ids of datasets.
         labels: Visible declarations of datasets.
-        vocabulary: Words of models' names; gets those of datasets.
-        spelled: Words of each model's name.
+        models: Names of models.
     """
 
     features = FEATURES
 
-    def __init__(
-        self, graph: Graph, ids: Sequence[str], labels: Labels, vocabulary: Vocabulary, spelled: Ragged
-    ) -> None:
+    def __init__(self, graph: Graph, ids: Sequence[str], labels: Labels, models: Spelled) -> None:
         self._graph = graph
         self._declared = Tally(labels, labels.values)
         listed = dict(zip(graph.listed.names, graph.listed.created.tolist(), strict=True))
         # Nobody knows the age of those that are not listed: they may be proposed at any time.
         self._created = np.array([listed.get(name, -np.inf) for name in ids], np.float64)
-        self._names = [name.rpartition("/")[2].lower() for name in ids]
-        same = number(self._names)
-        self._namesakes = np.log1p(np.bincount(same)[same])
         author = {name: place for place, name in enumerate(graph.authors)}
         self._author = np.array([author.get(name.rpartition("/")[0], -1) for name in ids], np.int64)
-        order = np.empty(len(ids), np.int64)
         uses = np.bincount(labels.values, minlength=len(ids))
-        order[np.argsort(-uses, kind="stable")] = np.arange(len(ids))
-        self._models = [identifier.rpartition("/")[2].lower() for identifier in graph.ids]
-        self._asked = spelled
-        theirs = vocabulary.spell(self._names)
-        self._shelf = Shelf(theirs, len(vocabulary), order)
+        self._called = Called(models, spelled(ids, models.vocabulary), uses)
         self._by_age = np.lexsort((self._created, self._author))
         self._owners = self._author[self._by_age]
 
     def proposals(self, rows: Integers, moments: Doubles) -> tuple[Integers, Integers]:
         """Return datasets that models' names speak of, and their authors' own: places in `rows`, and datasets."""
-        places, found, shared = self._shelf.find(self._asked.some(rows))
-        score = np.log1p(shared / np.sqrt(self._shelf.length[found])) + 0.1 * np.log1p(
-            self._declared.before(found, moments[places])
-        )
+        places, found, alike = self._called.find(rows)
+        score = alike + 0.1 * np.log1p(self._declared.before(found, moments[places]))
         kept = best(places, score.astype(np.float32), NAMED)
         owners, own = self._latest(rows)
         places, found = np.concatenate((places[kept], owners)), np.concatenate((found[kept], own))
@@ -79,18 +65,11 @@ class DatasetIndex:
 
     def pairs(self, models: Integers, datasets: Integers, moments: Doubles) -> Floats:
         """Return what a model's and a dataset's name have in common, shape (pairs, 10), named by `FEATURES`."""
-        asked, at = np.unique(models, return_inverse=True)
-        overlap = self._shelf.overlap(self._asked.some(asked), at, datasets)
-        inside = np.fromiter(
-            (self._names[b] in self._models[a] for a, b in zip(models.tolist(), datasets.tolist(), strict=True)),
-            np.float32, len(models),
-        )  # fmt: skip
-        sizes = np.fromiter((len(self._names[b]) for b in datasets.tolist()), np.float32, len(datasets))
         author = self._graph.author[models]
         years = (self._graph.created[models] - self._created[datasets]) / 365.25
         columns = (
-            overlap, inside, sizes,
+            self._called.pairs(models, datasets),
             (author == self._author[datasets]) & (author >= 0), np.where(np.isfinite(years), years, np.nan),
-            self._namesakes[datasets], self._declared.before(datasets, moments) == 0,
+            self._called.namesakes[datasets], self._declared.before(datasets, moments) == 0,
         )  # fmt: skip
         return np.column_stack(columns).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,20 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from atlas_db.errors import CompletionError, EmptyStoreError
-from atlas_db.store.bolt import Store
-from atlas_db.store.statements import all_edges, all_nodes
-from atlas_db.terms import Relation, Source, Status
+from atlas_db.errors import CompletionError
+from atlas_db.terms import Relation
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 OLDEST = "2022-03-02T23:29:04Z"
 """Stands for dates before the Hub kept any: all that is known of them is that they are older than the others."""
-_SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
+SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
 MANY = {"language": ("IN_LANGUAGE", "Language"), "datasets": ("TRAINED_ON", "Dataset"), "paper": ("CITES", "Paper")}
-BEHAVIOUR = "weights_behaviour"
-_PLAIN = ("id", "placeholder", "created_at", "downloads", "likes", "tags", BEHAVIOUR, *_SINGLE)
 RELATIONS = tuple(Relation)
 
 
@@ -140,78 +136,6 @@ class Graph:
         return len(self.ids)
 
 
-def read_graph(store: Store, more: Sequence[str] = (), *, datasets: bool = False) -> Graph:
-    """Read all models of a store with their declared values and followed lineage.
-
-    Args:
-        store: The store.
-        more: Further properties of models to read.
-        datasets: Whether to read which datasets there are.
-
-    Raises:
-        EmptyStoreError: The store holds no models.
-        CompletionError: An edge leads outside of them.
-    """
-    rows = sorted(store.pages(all_nodes("Model", (*_PLAIN, *more))), key=lambda row: row[0])
-    if not rows:
-        raise EmptyStoreError("the store holds no models", hint="Load some first: atlas-db load models.jsonl.zst")
-    place = {row[0]: index for index, row in enumerate(rows)}
-    columns = {
-        name: column(len(rows), [(index, row[at]) for index, row in enumerate(rows) if row[at]])
-        for at, name in enumerate(_PLAIN)
-        if name in _SINGLE
-    }
-    columns["tags"] = column(len(rows), [(index, tag) for index, row in enumerate(rows) for tag in row[5] or ()])
-    for name, (rel, label) in MANY.items():
-        stated = [
-            (place[model], value)
-            for model, value, source, ended in store.pages(all_edges(rel, "Model", label, ("source", "ended")))
-            if source == Source.DECLARED and ended is None
-        ]
-        columns[name] = column(len(rows), stated)
-    owners = [row[0].partition("/")[0] if "/" in row[0] else "" for row in rows]
-    authors = sorted(set(owners) - {""})
-    number = {name: index for index, name in enumerate(authors)}
-    lineage = store.pages(
-        all_edges("DERIVED_FROM", "Model", "Model", ("relation", "confidence", "status", "followed", "sources"))
-    )
-    parents, relations, sure, declared, witnessed = _parents(len(rows), place, lineage)
-    return Graph(
-        [row[0] for row in rows],
-        np.array([bool(row[1]) for row in rows]),
-        np.array([days(row[2] or OLDEST) for row in rows]),
-        np.array([row[3] or 0 for row in rows], np.int64),
-        np.array([row[4] or 0 for row in rows], np.int64),
-        authors,
-        np.array([number.get(owner, -1) for owner in owners]),
-        column(len(rows), [(at, row[6]) for at, row in enumerate(rows) if row[6]]).held.first,
-        columns,
-        _listed(store) if datasets else Listed([], np.zeros(0)),
-        parents,
-        relations,
-        sure,
-        declared,
-        witnessed,
-        {name: [row[len(_PLAIN) + at] for row in rows] for at, name in enumerate(more)},
-    )
-
-
-def _listed(store: Store) -> Listed:
-    rows = sorted(store.pages(all_nodes("Dataset", ("id", "created_at", "placeholder"))))
-    rows = [row for row in rows if not row[2]]
-    return Listed([row[0] for row in rows], np.array([days(row[1] or OLDEST) for row in rows], np.float64))
-
-
-def column(models: int, stated: Iterable[tuple[int, str]]) -> Column:
-    """Return values as indices, each model's in ascending order of their names."""
-    pairs = list(stated)
-    names = sorted({value for _, value in pairs})
-    number = {name: index for index, name in enumerate(names)}
-    coded = np.array([(row, number[value]) for row, value in pairs], np.int64).reshape(-1, 2)
-    coded = np.unique(coded, axis=0)
-    return Column(names, ragged(models, coded[:, 0], coded[:, 1]))
-
-
 def ragged(models: int, rows: Integers, values: Integers) -> Ragged:
     """Return lists of values whose rows ascend.
 
@@ -221,32 +145,6 @@ def ragged(models: int, rows: Integers, values: Integers) -> Ragged:
     if len(rows) and not (rows.min() >= 0 and rows.max() < models):
         raise CompletionError("a row lies outside of the models", hint="This is a bug: please report it")
     return Ragged(values, np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=models)))))
-
-
-def _parents(
-    models: int, place: dict[str, int], lineage: Sequence[Sequence[Any]]
-) -> tuple[Ragged, Integers, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    kinds = {relation.value: index for index, relation in enumerate(RELATIONS)}
-    edges = sorted(
-        (
-            place[child],
-            -confidence,
-            place[parent],
-            kinds[relation],
-            *(source.value in (sources or ()) for source in (Source.DECLARED, Source.INFERRED)),
-        )
-        for child, parent, relation, confidence, status, followed, sources in lineage
-        if followed and status != Status.PREDICTED
-    )
-    table = np.array(edges, np.float64).reshape(-1, 6)
-    whole = table.astype(np.int64)
-    return (
-        ragged(models, whole[:, 0], whole[:, 2]),
-        whole[:, 3],
-        -table[:, 1].astype(np.float32),
-        whole[:, 4].astype(bool),
-        whole[:, 5].astype(bool),
-    )
 
 
 def days(date: str) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from gnn.graph import Graph, Integers
+from gnn.graph import Graph, Integers, Ragged, ragged
 from gnn.names import pattern, stem, words
 
 
@@ -32,10 +33,24 @@ def shared(name: str, members: Integers, *, bare: bool) -> Group:
     return Group(name, members, members, bare)
 
 
-def number(keys: Iterable[Hashable | None]) -> Integers:
+def number(keys: Sequence[str | None]) -> Integers:
     """Return equal numbers for equal keys, -1 for None."""
-    known: dict[Hashable, int] = {}
-    return np.array([-1 if key is None else known.setdefault(key, len(known)) for key in keys], np.int64)
+    found = pa.array(keys, pa.string()).dictionary_encode().indices
+    return np.asarray(found.fill_null(-1).to_numpy(), np.int64)
+
+
+def sets(held: Ragged) -> Integers:
+    """Return equal numbers for models with equal sets, -1 for empty ones.
+
+    Sets are told apart by the sum of a random number of 64 bits an element.
+    """
+    numbers = np.random.default_rng(1).integers(0, 1 << 63, int(held.values.max(initial=0)) + 1, np.uint64)
+    out = np.full(len(held.starts) - 1, -1, np.int64)
+    filled = held.counts > 0
+    if filled.any():
+        sums = np.add.reduceat(numbers[held.values], held.starts[:-1][filled])
+        out[filled] = np.unique(sums, return_inverse=True)[1]
+    return out
 
 
 def both(first: Integers, second: Integers) -> Integers:
@@ -80,11 +95,11 @@ def groups(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) 
     names = [identifier.rpartition("/")[2] for identifier in graph.ids]
     spelled = [words(name) for name in names]
     author = graph.author
-    head = number(parts[:2] or None for parts in spelled)
-    first = number(parts[0] if parts else None for parts in spelled)
-    last = number(parts[-1] if parts else None for parts in spelled)
-    alike = number(pattern(name) for name in names)
-    stems = number(stem(name) for name in names)
+    head = number([" ".join(parts[:2]) or None for parts in spelled])
+    first = number([parts[0] if parts else None for parts in spelled])
+    last = number([parts[-1] if parts else None for parts in spelled])
+    alike = number([pattern(name) for name in names])
+    stems = number([stem(name) for name in names])
     found = [
         shared("author", author, bare=True),
         shared("same name", stems, bare=True),
@@ -130,18 +145,15 @@ def _told(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -
     """Groups by what a repository states: tags, task, library, language, dataset, paper, licence."""
     tags = graph.columns["tags"]
     shown = np.array([not stated(tag) for tag in tags.names], bool)
-    starts, values = tags.held.starts, tags.held.values
-    sets = number(
-        (part[shown[part]].tobytes() or None) if len(part := values[starts[row] : starts[row + 1]]) else None
-        for row in range(len(graph))
-    )
+    kept = shown[tags.held.values]
+    told = sets(ragged(len(graph), tags.held.rows[kept], tags.held.values[kept]))
     columns = {
         name: graph.columns[name].held.first
         for name in ("license", "pipeline_tag", "library_name", "language", "datasets", "paper", "model_type")
         if name not in hidden
     }
     author = graph.author
-    found = {"tags": sets, **columns}
+    found = {"tags": told, **columns}
     kinds = [shared(name, member, bare=False) for name, member in found.items()]
     kinds += [
         shared(f"author and {name}", both(author, found[name]), bare=False)

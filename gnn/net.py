@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import TransformerConv
 
 from gnn.graph import Floats, Integers, Ragged
-from gnn.tokens import BUCKETS
+from gnn.tokens import BUCKETS, Known
 
 WIDTH = 64
 HEADS = 4
@@ -104,7 +104,7 @@ class Feeder:
         told: Words of what models state.
     """
 
-    def __init__(self, known: Ragged, told: Ragged) -> None:
+    def __init__(self, known: Known, told: Ragged) -> None:
         self._known = known
         self._told = told
 

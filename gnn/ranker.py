@@ -19,8 +19,6 @@ _SETTINGS: dict[str, Any] = {
     "learning_rate": 0.08, "feature_fraction": 0.4, "bagging_fraction": 0.7,
     "bagging_freq": 1, "lambda_l2": 5.0, "verbose": -1, "deterministic": True, "force_row_wise": True, "seed": 1,
 }  # fmt: skip
-
-
 _ALONE: dict[str, Any] = {"objective": "binary", "num_leaves": 63}
 """Each candidate by itself: there are few, and most models declare one of them."""
 _AMONG: dict[str, Any] = {"objective": "rank_xendcg", "num_leaves": 127}

@@ -8,11 +8,14 @@ Information Retrieval*, 7.1.3). All questions of a batch are answered by sorting
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
-from gnn.graph import Floats, Integers, Ragged, ragged, stretches
+from gnn.graph import Doubles, Floats, Integers, Ragged, ragged, stretches
+from gnn.groups import number
 from gnn.names import words
 
 LONGEST = 16
@@ -44,27 +47,57 @@ class Vocabulary:
         return ragged(len(names), np.repeat(np.arange(len(names)), counts), np.array(held, np.int64))
 
 
+class Spelled(NamedTuple):
+    """Names of repositories, and their words.
+
+    Attributes:
+        names: Names without owner, in lower case.
+        words: Numbers of each name's words.
+        vocabulary: Gives the numbers.
+    """
+
+    names: list[str]
+    words: Ragged
+    vocabulary: Vocabulary
+
+
+def spelled(ids: Sequence[str], vocabulary: Vocabulary) -> Spelled:
+    """Return the names of repositories, spelled in the words of a vocabulary, which grows."""
+    names = [identifier.rpartition("/")[2].lower() for identifier in ids]
+    return Spelled(names, vocabulary.spell(names), vocabulary)
+
+
 class Shelf:
     """Names that are looked up by words.
 
+    Attributes:
+        length: Summed weight of each name's words, shape (names,).
+
     Args:
-        spelled: Words of each name, numbers below `size`.
+        words: Words of each name, numbers below `size`.
         size: Number of different words.
         order: Place of each name among those that share a word with it: the first are looked at, shape (names,).
     """
 
-    def __init__(self, spelled: Ragged, size: int, order: Integers) -> None:
-        number = len(order)
-        uses = np.bincount(spelled.values, minlength=size)
-        self._weights = (np.log((number + 1) / (uses + 1)) ** 2).astype(np.float32)
-        rows = spelled.rows
-        self.length: Floats = np.bincount(rows, self._weights[spelled.values], minlength=number).astype(np.float32)
-        self._span = number + 1
-        self._keys = np.sort(spelled.values * self._span + order[rows])
-        self._by_order = np.argsort(order, kind="stable")
-        # With an end that no pair reaches.
-        self._pairs = np.append(np.sort(rows * (size + 1) + spelled.values), np.iinfo(np.int64).max)
+    def __init__(self, words: Ragged, size: int, order: Integers) -> None:
+        self._words = words
+        self._order = order
         self._size = size + 1
+        self._span = len(order) + 1
+        uses = np.bincount(words.values, minlength=size)
+        self._weights = (np.log(self._span / (uses + 1)) ** 2).astype(np.float32)
+        self.length = self.weight(words)
+
+    @cached_property
+    def _heads(self) -> tuple[Integers, Integers]:
+        """The names of each word in order, as keys; and the names in order."""
+        keys = np.sort(self._words.values * self._span + self._order[self._words.rows])
+        return keys, np.argsort(self._order, kind="stable")
+
+    @cached_property
+    def _pairs(self) -> Integers:
+        """Which name has which word, as keys, with an end that none reaches."""
+        return np.append(np.sort(self._words.rows * self._size + self._words.values), np.iinfo(np.int64).max)
 
     def weight(self, asked: Ragged) -> Floats:
         """Return the summed weight of the words of each name asked about."""
@@ -80,11 +113,12 @@ class Shelf:
         Returns:
             Places in `asked` ascending, names, and the summed weight of the words that were seen to be shared.
         """
+        heads, by_order = self._heads
         places = asked.rows
         base = asked.values * self._span
-        start = np.searchsorted(self._keys, base if since is None else base + since[places])
-        counts = np.minimum(np.searchsorted(self._keys, base + self._span), start + HEAD) - start
-        found = self._by_order[self._keys[stretches(start, counts)] - np.repeat(base, counts)]
+        start = np.searchsorted(heads, base if since is None else base + since[places])
+        counts = np.minimum(np.searchsorted(heads, base + self._span), start + HEAD) - start
+        found = by_order[heads[stretches(start, counts)] - np.repeat(base, counts)]
         keys = np.repeat(places, counts) * self._span + found
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
@@ -124,6 +158,47 @@ class Shelf:
         )
         out[asked.counts[places] == 0] = np.nan
         return out.astype(np.float32)
+
+
+class Called:
+    """Repositories by their names, looked up by those of models.
+
+    Args:
+        models: Names of models.
+        theirs: Names of the repositories, of the same vocabulary.
+        fame: Of those that share a word the most famous are looked at, shape (repositories,).
+    """
+
+    def __init__(self, models: Spelled, theirs: Spelled, fame: Doubles | Integers) -> None:
+        self._models = models
+        self._theirs = theirs
+        self._shelf = Shelf(theirs.words, len(models.vocabulary), placed(-fame))
+        same = number(theirs.names)
+        self.namesakes: Doubles = np.log1p(np.bincount(same)[same])
+
+    def find(self, rows: Integers) -> tuple[Integers, Integers, Floats]:
+        """Return what shares words with models: places in `rows` ascending, repositories, how alike the names are."""
+        places, found, shared = self._shelf.find(self._models.words.some(rows))
+        return places, found, np.log1p(shared / np.sqrt(self._shelf.length[found]))
+
+    def pairs(self, models: Integers, theirs: Integers) -> Floats:
+        """Return what names have in common, shape (p, 6).
+
+        The overlap of words, whether theirs is part of the model's, its length in characters.
+        """
+        asked, at = np.unique(models, return_inverse=True)
+        overlap = self._shelf.overlap(self._models.words.some(asked), at, theirs)
+        ours, names = self._models.names, self._theirs.names
+        inside = [names[b] in ours[a] for a, b in zip(models.tolist(), theirs.tolist(), strict=True)]
+        sizes = [len(names[b]) for b in theirs.tolist()]
+        return np.column_stack((overlap, np.array(inside, np.float32), np.array(sizes, np.float32)))
+
+
+def placed(keys: Doubles | Integers) -> Integers:
+    """Return the place of each key in ascending order; equal ones keep theirs."""
+    out = np.empty(len(keys), np.int64)
+    out[np.argsort(keys, kind="stable")] = np.arange(len(keys))
+    return out
 
 
 def best(places: Integers, scores: Floats, most: int) -> Integers:

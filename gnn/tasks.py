@@ -52,6 +52,7 @@ TASKS = {
         Task("license", False, "HAS_LICENSE", "License"),
         Task("pipeline_tag", False, "HAS_TASK", "Task"),
         Task("library_name", False, "USES_LIBRARY", "Library"),
+        Task("model_type", False, "HAS_ARCHITECTURE", "Architecture"),
         Task("language", True, "IN_LANGUAGE", "Language"),
         Task("datasets", True, "TRAINED_ON", "Dataset"),
         Task("base_model", True, "CLAIMS_PARENT", "Model"),
@@ -80,6 +81,7 @@ def stated(graph: Graph, attribute: str) -> Callable[[str], bool]:
     | license | licence ids, but those that name architectures too |
     | pipeline_tag | task names, and what the Hub computes from the task |
     | library_name | libraries, and what the Hub computes from them |
+    | model_type | names of architectures, which the Hub copies from config.json |
     | language | language codes |
     | datasets | ids of datasets, and their names without owner |
     | base_model | ids of models, and whatever starts with base_model |
@@ -103,7 +105,7 @@ def spelled_out(graph: Graph, attribute: str) -> Callable[[str], bool]:
     | attribute | words that state it |
     |---|---|
     | license | what its tags say; licence ids and their parts (`apache`, `mit`); whatever has `licen` in it |
-    | pipeline_tag, library_name | what its tags say, also with a space for the hyphen |
+    | pipeline_tag, library_name, model_type | what its tags say, also with a space for the hyphen |
     | language | codes, and names of languages |
     | datasets, base_model | ids, names without owner, links to them |
     """

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 
-from gnn.graph import Graph, Integers, Ragged, ragged
+from gnn.graph import Graph, Integers, Ragged, ragged, stretches
 from gnn.groups import above, nth_parent, roots
 from gnn.names import pattern, words
 
@@ -16,45 +18,86 @@ BUCKETS = 1 << 17
 """Numbers that words are hashed to; zero stands for none."""
 
 
+@lru_cache(maxsize=1 << 18)
 def bucket(word: str) -> int:
     """Return the number of a word, the same on every machine."""
     return 1 + crc32(word.encode()) % (BUCKETS - 1)
 
 
-def pack(lists: Iterable[list[int]]) -> Ragged:
-    """Return lists as one array."""
-    kept = list(lists)
-    starts = np.concatenate(([0], np.cumsum([len(each) for each in kept]))).astype(np.int64)
-    return Ragged(np.array([value for each in kept for value in each], np.int64), starts)
+class Known:
+    """Words of names, owners and, where wanted, lineage: what is known of every model. Spelled when first asked for.
+
+    Args:
+        graph: The graph.
+        lineage: Whether what a model derives from is among them.
+    """
+
+    def __init__(self, graph: Graph, *, lineage: bool = True) -> None:
+        self._graph = graph
+        self._owners = [bucket(f"by {name}") for name in graph.authors]
+        # A parent's words are asked for once a child.
+        self._own = lru_cache(maxsize=1 << 14)(self._spell)
+        self._above = _Above.of(graph) if lineage else None
+        self._starts = np.full(len(graph), -1, np.int64)
+        self._counts = np.zeros(len(graph), np.int64)
+        self._values = np.zeros(0, np.int32)
+        self._used = 0
+
+    def some(self, rows: Integers) -> Ragged:
+        """Return the words of some models in that order; -1 has none."""
+        asked = np.unique(rows[rows >= 0])
+        self._add(asked[self._starts[asked] < 0])
+        counts = np.where(rows >= 0, self._counts[rows], 0)
+        values = self._values[stretches(self._starts[rows], counts)].astype(np.int64)
+        return Ragged(values, np.concatenate(([0], np.cumsum(counts))))
+
+    def _add(self, rows: Integers) -> None:
+        said = [self._say(row) for row in rows.tolist()]
+        counts = np.array([len(each) for each in said], np.int64)
+        end = self._used + int(counts.sum())
+        if end > len(self._values):
+            self._values = np.resize(self._values, max(end, 2 * self._used))
+        self._values[self._used : end] = [word for each in said for word in each]
+        self._starts[rows], self._counts[rows] = self._used + np.cumsum(counts) - counts, counts
+        self._used = end
+
+    def _spell(self, row: int) -> list[int]:
+        owner = self._graph.author[row]
+        return _spelled(self._graph.ids[row]) + ([self._owners[owner]] if owner >= 0 else [])
+
+    def _say(self, row: int) -> list[int]:
+        own = self._own(row)
+        if self._above is None:
+            return own
+        parent, relation = int(self._above.parents[0][row]), self._above.relation[row]
+        if parent < 0:
+            return [*own, bucket("no parent")]
+        higher = [line[row] for line in self._above.parents]
+        named = [bucket(f"above {self._graph.ids[other]}") for other in higher if other >= 0]
+        theirs = [1 + hashed % (BUCKETS - 1) for hashed in self._own(parent)]
+        return [*own, *named, bucket(f"as {relation}"), *theirs]
 
 
-def known_words(graph: Graph, *, lineage: bool = True) -> Ragged:
-    """Return the words of names, owners and, where wanted, lineage: what is known of every model."""
-    owners = [f"by {name}" for name in graph.authors]
-    said = [_spelled(identifier) for identifier in graph.ids]
-    for row, owner in enumerate(graph.author):
-        if owner >= 0:
-            said[row].append(bucket(owners[owner]))
-    return pack(_with_lineage(graph, said) if lineage else said)
+class _Above(NamedTuple):
+    """What models derive from.
 
+    Attributes:
+        parents: Parent, second parent, grandparent and, where it is another than the parent, root, -1 for none.
+        relation: Relation to the parent, index into `RELATIONS`, -1 for none.
+    """
 
-def _with_lineage(graph: Graph, said: Sequence[list[int]]) -> Iterator[list[int]]:
-    parent = nth_parent(graph, 0)
-    second, root, grand = nth_parent(graph, 1), roots(parent), above(parent, parent)
-    above_words = [bucket(f"above {identifier}") for identifier in graph.ids]
-    relation = np.full(len(graph), -1, np.int64)
-    has = graph.parents.counts > 0
-    relation[has] = graph.relations[graph.parents.starts[:-1][has]]
-    kinds = [bucket(f"as {kind}") for kind in range(8)]
+    parents: tuple[Integers, ...]
+    relation: Integers
 
-    none = bucket("no parent")
-    for row, own in enumerate(said):
-        if parent[row] < 0:
-            yield [*own, none]
-            continue
-        higher = [parent[row], second[row], grand[row], root[row] if root[row] != parent[row] else -1]
-        theirs = [1 + hashed % (BUCKETS - 1) for hashed in said[parent[row]]]
-        yield [*own, *(above_words[other] for other in higher if other >= 0), kinds[relation[row]], *theirs]
+    @classmethod
+    def of(cls, graph: Graph) -> _Above:
+        parent = nth_parent(graph, 0)
+        root = roots(parent)
+        relation = np.full(len(graph), -1, np.int64)
+        has = graph.parents.counts > 0
+        relation[has] = graph.relations[graph.parents.starts[:-1][has]]
+        lines = parent, nth_parent(graph, 1), above(parent, parent), np.where(root != parent, root, -1)
+        return cls(lines, relation)
 
 
 def _spelled(identifier: str) -> list[int]:
@@ -66,11 +109,14 @@ def _spelled(identifier: str) -> list[int]:
     return [bucket(word) for word in (*parts, *pairs, *(f"^{gram}" for gram in sorted(grams)), f"~{pattern(name)}")]
 
 
-def told_words(
-    graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool], spelled_out: Callable[[str], bool]
-) -> Ragged:
-    """Return the words of tags, cards and other attributes, without those that state the target."""
-    masks = {"tags": stated, "card": spelled_out}
+def told_words(graph: Graph, hidden: frozenset[str], masks: Mapping[str, Callable[[str], bool]]) -> Ragged:
+    """Return the words of tags, cards and other attributes, without those that state the target.
+
+    Args:
+        graph: The graph.
+        hidden: Attributes that are left out.
+        masks: Which words of a column state the target, by its name.
+    """
     entries: list[tuple[Integers, Integers]] = []
     for name, column in graph.columns.items():
         if name in hidden:

@@ -18,7 +18,7 @@ from atlas_db.terms import Part, RecordKind, Relation, Source
 from ingest.resolve import ParentStatement
 
 Props = dict[str, Any]
-METHODS = {Part.CARD: "hub-card@1", Part.TAGS: "hub-tags@1"}
+METHODS = {Part.CARD: "hub-card@1", Part.CONFIG: "hub-config@1", Part.TAGS: "hub-tags@1"}
 _PARTS = {method: part for part, method in METHODS.items()}
 STATED = ("downloads", "likes", "pipeline_tag", "library_name", "license", "tags")
 _FIXED = frozenset(

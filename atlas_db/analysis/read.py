@@ -14,13 +14,15 @@ from atlas_db.analysis.forest import Forest, plant
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import all_edges
 from atlas_db.terms import Progress, Source, Status
-from gnn.graph import MANY, OLDEST, Graph, Integers, days, read_graph
+from gnn.graph import MANY, OLDEST, Graph, Integers, days
+from gnn.reading import read_graph
 from ingest.hub.cards import FOLDER, newest_cards
 
 CLAIMS = {
     "license": ("HAS_LICENSE", "License"),
     "pipeline_tag": ("HAS_TASK", "Task"),
     "library_name": ("USES_LIBRARY", "Library"),
+    "model_type": ("HAS_ARCHITECTURE", "Architecture"),
     **MANY,
 }
 """Attribute, as the Hub spells it, to relationship type and label of its claims."""

@@ -7,7 +7,9 @@ other). No exception of the driver leaves this module.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -112,8 +114,8 @@ class Store:
             return session.execute_read(lambda tx: Transaction(tx).run(statement, **parameters))
 
     def pages(self, statement: Statement, **parameters: object) -> list[list[Any]]:
-        """Run a statement that returns `page` columns and return their entries in one list."""
-        with self._mapped(), self._session(neo4j.READ_ACCESS) as session:
+        """Run a statement that returns `page` columns and return their entries in one list; from any thread."""
+        with self._mapped(), uncollected(), self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(
                 lambda tx: [entry for record in tx.run(statement.text, parameters) for entry in record["page"]]
             )
@@ -178,6 +180,31 @@ class Store:
 
     def _session(self, access: str) -> neo4j.Session:
         return self._driver.session(database=self._database, default_access_mode=access, fetch_size=2000)
+
+
+class _Pause:
+    """How many readers let the garbage collector rest, and whether it was at work before the first."""
+
+    lock = threading.Lock()
+    readers = 0
+    resumes = False
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Let the garbage collector rest: it would look again and again through a million lists, none of them garbage."""
+    with _Pause.lock:
+        if not _Pause.readers:
+            _Pause.resumes = gc.isenabled()
+            gc.disable()
+        _Pause.readers += 1
+    try:
+        yield
+    finally:
+        with _Pause.lock:
+            _Pause.readers -= 1
+            if not _Pause.readers and _Pause.resumes:
+                gc.enable()
 
 
 def _run_text(tx: neo4j.ManagedTransaction, text: str) -> None:

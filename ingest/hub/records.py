@@ -27,7 +27,7 @@ from ingest.normalise.values import (
     tag_languages,
 )
 
-NORMALISER = b"2"
+NORMALISER = b"3"
 """Part of every digest: a change of the rules makes every record count as changed."""
 MAX_VALUE = 512
 _LICENCE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
@@ -294,8 +294,11 @@ def _read_files(row: _Row, record: HubRecord) -> None:
             for name in names
             if isinstance(name, str) and name.rpartition("/")[2].lower().startswith(_LICENCE_FILES)
         )
-    if isinstance(row.config, dict) and isinstance(row.config.get("model_type"), str):
-        record.details["model_type"] = row.config["model_type"]
+    if isinstance(row.config, dict):
+        record.parts = (*record.parts, Part.CONFIG)
+        if isinstance(kind := row.config.get("model_type"), str) and kind.strip():
+            record.details["model_type"] = kind.strip()
+            record.claims.append(_claim("HAS_ARCHITECTURE", kind.strip(), Part.CONFIG))
     if isinstance(row.safetensors, dict) and isinstance(total := row.safetensors.get("total"), int):
         record.details["num_params"] = total
 

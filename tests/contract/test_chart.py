@@ -11,8 +11,8 @@ import pytest
 from atlas_db.store.bolt import Store
 from atlas_db.store.opening import ensure_schema
 from cypher.library import find
-from gnn.graph import read_graph
 from gnn.groups import groups
+from gnn.reading import read_graph
 from ingest.runs import list_runs, rollback
 from ingest.weights.chart import chart
 from ingest.weights.fingerprint import Fingerprint

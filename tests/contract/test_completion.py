@@ -19,13 +19,14 @@ from gnn.copies import originals
 from gnn.datasets import DatasetIndex
 from gnn.echo import Echo
 from gnn.evaluate import evaluate, split
-from gnn.graph import Graph, days, ragged, read_graph
+from gnn.graph import Graph, days, ragged
 from gnn.history import RECENT
 from gnn.learn import Completer, learn
 from gnn.linear import Linear
-from gnn.shelf import Vocabulary
+from gnn.reading import read_graph
+from gnn.shelf import Vocabulary, spelled
 from gnn.tasks import HAS_PARENT, TASKS, Task, lacking, spelled_out, stated
-from gnn.tokens import bucket, known_words
+from gnn.tokens import Known, bucket
 from gnn.write import CompleteOptions, complete_and_write, track_record
 from ingest.runs import list_runs, rollback
 from tests.graphs import load_rows, model, pairs, whole
@@ -161,7 +162,7 @@ def test_the_target_cannot_be_read(graph: Graph) -> None:
     )
     seen = []
     for each in (graph, other):
-        around = Around(each, TASKS["license"], known_words(each), each.created < cutoff)
+        around = Around(each, TASKS["license"], Known(each), each.created < cutoff)
         completer = learn(around)
         rows = np.flatnonzero(each.created >= cutoff)
         query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
@@ -184,7 +185,7 @@ def test_lineage_cannot_be_read_where_it_is_the_target(graph: Graph, task: Task)
     completer = None
     seen = []
     for each in (graph, other):
-        around = Around(each, task, known_words(each, lineage=False), each.created < cutoff)
+        around = Around(each, task, Known(each, lineage=False), each.created < cutoff)
         completer = completer or learn(around)
         seen.append(completer.tables(around, query))
     assert np.array_equal(seen[0].values, seen[1].values)
@@ -192,7 +193,7 @@ def test_lineage_cannot_be_read_where_it_is_the_target(graph: Graph, task: Task)
 
 
 def test_a_checkpoint_predicts_the_same(graph: Graph, tmp_path: Path) -> None:
-    around = Around(graph, TASKS["license"], known_words(graph), ~graph.placeholder)
+    around = Around(graph, TASKS["license"], Known(graph), ~graph.placeholder)
     made = learn(around)
     made.save(tmp_path / "c")
     again = Completer.load(tmp_path / "c")
@@ -235,12 +236,10 @@ def test_datasets_of_the_list_that_nobody_declares_are_proposed(local_store: Sto
     graph = read_graph(local_store, datasets=True)
     assert graph.listed.names == sorted(row["id"] for row in listed)
     assert not read_graph(local_store).listed.names
-    around = Around(graph, TASKS["datasets"], known_words(graph), ~graph.placeholder)
+    around = Around(graph, TASKS["datasets"], Known(graph), ~graph.placeholder)
     names = np.array(around.column.names)
     assert set(names) == {*graph.columns["datasets"].names, *graph.listed.names}
-    vocabulary = Vocabulary()
-    spelled = vocabulary.spell([identifier.rpartition("/")[2] for identifier in graph.ids])
-    index = DatasetIndex(graph, around.column.names, around.labels, vocabulary, spelled)
+    index = DatasetIndex(graph, around.column.names, around.labels, spelled(graph.ids, Vocabulary()))
     row = graph.ids.index("user1/bert-tweet-eval-v2")
     places, found = index.proposals(np.array([0, row]), graph.created[[0, row]])
     assert {"someone/tweet_eval", "user1/notes"} == set(names[found[places == 1]])
@@ -271,7 +270,7 @@ def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:
     query = Query(children[:2], np.full(2, cutoff), np.zeros(2, bool))
     found = []
     for each in (graph, other):
-        around = Around(each, TASKS["base_model"], known_words(each, lineage=False), each.created < cutoff)
+        around = Around(each, TASKS["base_model"], Known(each, lineage=False), each.created < cutoff)
         table = learn(around).tables(around, query)
         column = around.features.index("weights")
         found.append({(int(place), int(value)): float(said) for place, value, said in
@@ -341,7 +340,7 @@ def test_words_of_cards_are_heard_but_for_the_target(local_store: Store, tmp_pat
         assert not {"birds", "birds of"} & found, attribute
         others = {word for name, words in expected.items() if name != attribute for word in words if " " not in word}
         assert not others & found, attribute
-        around = Around(graph, TASKS[attribute], known_words(graph), ~graph.placeholder)
+        around = Around(graph, TASKS[attribute], Known(graph), ~graph.placeholder)
         told = set(around.told.of(graph.ids.index("writer/card3")).tolist())
         assert told >= {bucket(f"card:{word}") for word in said["writer/card3"] - found}
         assert len(told) < len(said["writer/card3"]) + 4
@@ -417,7 +416,7 @@ def test_predictions_of_a_file_are_written_where_nothing_can_be_learnt(local_sto
 
 def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
     """The kin's mean is that of a plain loop, and looks at nobody younger."""
-    around = Around(graph, TASKS["license"], known_words(graph), np.ones(len(graph), bool))
+    around = Around(graph, TASKS["license"], Known(graph), np.ones(len(graph), bool))
     linear = Linear.fit(around, np.ones(len(around.labels.rows), bool), 1)
     assert linear.values == sorted(LICENCES)
     query = Query(np.arange(len(graph)), graph.created, np.arange(len(graph)) % 2 == 0)
@@ -445,7 +444,7 @@ def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
 
 
 def test_nobody_to_complete(graph: Graph) -> None:
-    around = Around(graph, TASKS["license"], known_words(graph), np.ones(len(graph), bool))
+    around = Around(graph, TASKS["license"], Known(graph), np.ones(len(graph), bool))
     nobody = np.zeros(0, np.int64)
     found = learn(around).complete(around, Query(nobody, np.zeros(0), np.zeros(0, bool)))
     assert [len(column) for column in found] == [0, 0, 0, 0]

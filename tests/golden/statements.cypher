@@ -11,6 +11,8 @@ CREATE CONSTRAINT IF NOT EXISTS FOR (n:Task) REQUIRE n.id IS UNIQUE;
 // constraints
 CREATE CONSTRAINT IF NOT EXISTS FOR (n:Library) REQUIRE n.id IS UNIQUE;
 // constraints
+CREATE CONSTRAINT IF NOT EXISTS FOR (n:Architecture) REQUIRE n.id IS UNIQUE;
+// constraints
 CREATE CONSTRAINT IF NOT EXISTS FOR (n:Language) REQUIRE n.id IS UNIQUE;
 // constraints
 CREATE CONSTRAINT IF NOT EXISTS FOR (n:Paper) REQUIRE n.id IS UNIQUE;
@@ -132,6 +134,22 @@ UNWIND $ids AS id MATCH (n:Library {id: id}) RETURN n.id AS id, properties(n) AS
 MATCH (n:Library) RETURN count(n) AS n;
 // lonely Library
 MATCH (n:Library) WHERE NOT (n)--() RETURN n.id AS id;
+// create_nodes Architecture
+UNWIND $rows AS row CREATE (n:Architecture) SET n = row;
+// merge_nodes Architecture
+UNWIND $rows AS row MERGE (n:Architecture {id: row.id}) SET n += row.set;
+// ensure_nodes Architecture
+UNWIND $rows AS row MERGE (n:Architecture {id: row.id}) ON CREATE SET n = row;
+// replace_nodes Architecture
+UNWIND $rows AS row MERGE (n:Architecture {id: row.id}) SET n = row;
+// delete_nodes Architecture
+UNWIND $rows AS id MATCH (n:Architecture {id: id}) DETACH DELETE n;
+// read_nodes Architecture
+UNWIND $ids AS id MATCH (n:Architecture {id: id}) RETURN n.id AS id, properties(n) AS props;
+// count_nodes Architecture
+MATCH (n:Architecture) RETURN count(n) AS n;
+// lonely Architecture
+MATCH (n:Architecture) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes Language
 UNWIND $rows AS row CREATE (n:Language) SET n = row;
 // merge_nodes Language
@@ -244,6 +262,14 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:USES_LIBRARY]->(b:Library {id
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:USES_LIBRARY]->(b:Library) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges USES_LIBRARY
 MATCH (:Model)-[r:USES_LIBRARY]->(:Library) RETURN count(r) AS n;
+// merge_edges HAS_ARCHITECTURE
+UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Architecture {id: row.b}) MERGE (a)-[r:HAS_ARCHITECTURE {source: row.set.source}]->(b) SET r = row.set;
+// delete_edges HAS_ARCHITECTURE
+UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:HAS_ARCHITECTURE]->(b:Architecture {id: row.b}) WHERE r.source = row.set.source DELETE r;
+// read_edges HAS_ARCHITECTURE
+UNWIND $ids AS id MATCH (a:Model {id: id})-[r:HAS_ARCHITECTURE]->(b:Architecture) RETURN a.id AS a, b.id AS b, properties(r) AS props;
+// count_edges HAS_ARCHITECTURE
+MATCH (:Model)-[r:HAS_ARCHITECTURE]->(:Architecture) RETURN count(r) AS n;
 // merge_edges IN_LANGUAGE
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Language {id: row.b}) MERGE (a)-[r:IN_LANGUAGE {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges IN_LANGUAGE

@@ -12,7 +12,8 @@ import zstandard
 
 from atlas_db.store.bolt import Store
 from gnn.evaluate import evaluate, split
-from gnn.graph import Graph, days, read_graph
+from gnn.graph import Graph, days
+from gnn.reading import read_graph
 from gnn.tasks import TASKS, stated, values_of
 from ingest.load import load
 from ingest.stream import LoadOptions

@@ -97,10 +97,12 @@ def test_a_single_model_answer() -> None:
         cardData={"license": "other", "license_name": "llama3", "license_link": "LICENSE", "language": False,
                   "base_model": ["x/y"], "base_model_relation": "adapter", "datasets": "c4"},
     )  # fmt: skip
-    assert record.parts == (Part.TAGS, Part.CARD)
-    assert {("HAS_LICENSE", "llama3"), ("HAS_LICENSE", "other"), ("IN_LANGUAGE", "no"), ("TRAINED_ON", "c4")} == claims(
-        record
-    )
+    assert record.parts == (Part.TAGS, Part.CARD, Part.CONFIG)
+    assert ("HAS_ARCHITECTURE", "llama", 1.0, Part.CONFIG) in record.claims
+    assert {
+        ("HAS_LICENSE", "llama3"), ("HAS_LICENSE", "other"), ("IN_LANGUAGE", "no"), ("TRAINED_ON", "c4"),
+        ("HAS_ARCHITECTURE", "llama"),
+    } == claims(record)  # fmt: skip
     assert record.details["license_files"] == ["LICENSE", "x/NOTICE.txt"]
     assert (record.details["gated"], record.details["model_type"], record.details["num_params"]) == (
         "manual",

@@ -14,12 +14,13 @@ from gnn.alike import NEAREST, Alike
 from gnn.calibrate import calibration_error, conformal, isotonic, normalised, sharpness, threshold
 from gnn.cards import MOST, spoken
 from gnn.evaluate import macro_f1
-from gnn.graph import Column, column, ragged
+from gnn.graph import Column, ragged
 from gnn.groups import both, number, roots
 from gnn.history import COUNTS, RECENT, WINDOW, History, Tally, labels
 from gnn.names import is_copy, pattern, stem, words
+from gnn.reading import column
 from gnn.scores import Scores, keep_scores, kept_scores
-from gnn.shelf import HEAD, Shelf, Vocabulary, best
+from gnn.shelf import HEAD, Shelf, Vocabulary, best, spelled
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def declared(draw: st.DrawFn) -> tuple[Column, np.ndarray, np.ndarray]:
     held = [(row, draw(st.sampled_from("abc"))) for row in range(n) for _ in range(draw(st.integers(0, 2)))]
     created = np.array(draw(st.lists(st.integers(0, 200), min_size=n, max_size=n)), float)
     group = np.array(draw(st.lists(st.integers(-1, 3), min_size=n, max_size=n)))
-    return column(n, held), created, group
+    return column(n, np.array([row for row, _ in held], int), [value for _, value in held]), created, group
 
 
 @given(declared(), st.data())
@@ -254,10 +255,7 @@ def test_votes_of_like_names_are_those_of_a_plain_loop(
     ids = [ids[row % len(ids)] for row in range(n)]
     known = labels(held.held, created, np.ones(n, bool), max(len(held.names), 1))
     moment = float(data.draw(st.integers(0, 220)))
-    vocabulary = Vocabulary()
-    votes = Alike(known, vocabulary, vocabulary.spell([name[2:] for name in ids])).votes(
-        np.arange(n), np.full(n, moment)
-    )
+    votes = Alike(known, spelled(ids, Vocabulary())).votes(np.arange(n), np.full(n, moment))
     docs = [(known.rows[at], known.values[at]) for at in range(len(known.rows))]
 
     def weight(shared: set[str]) -> float:
