@@ -309,7 +309,8 @@ class Atlas:
         """Learn what models lack, and write it as predicted claims (extra `gnn`).
 
         Args:
-            *attributes: license, pipeline_tag, library_name, model_type, language, datasets, base_model; or all.
+            *attributes: license, pipeline_tag, library_name, model_type, language, datasets,
+                base_model, base_model_relation; by default all.
             precision: Precision to reach; below it, nothing is said.
             dry_run: True where nothing may be written.
 

@@ -191,6 +191,7 @@ _NODES = (
     _value("Task", "A task (pipeline_tag)", "Hub id of the task"),
     _value("Library", "A library (library_name)", "Hub id of the library"),
     _value("Architecture", "An architecture family (model_type of config.json)", "Name as config.json spells it"),
+    _value("Relation", "How a model is made from its parents (base_model_relation)", "The Hub's word for it"),
     _value("Language", "A language", "Language code as declared (ISO 639, or the Hub's code and multilingual)"),
     _value("Paper", "A paper on arXiv", "arXiv identifier without version"),
     NodeType(
@@ -268,6 +269,7 @@ SCHEMA = Schema(
         _claim("HAS_TASK", (("Model", "Task"),), "Task claim"),
         _claim("USES_LIBRARY", (("Model", "Library"),), "Library claim"),
         _claim("HAS_ARCHITECTURE", (("Model", "Architecture"),), "Architecture claim"),
+        _claim("HAS_RELATION", (("Model", "Relation"),), "Claim of the relation to its parents, typed by the author"),
         _claim("IN_LANGUAGE", (("Model", "Language"),), "Language claim"),
         _claim("TRAINED_ON", (("Model", "Dataset"),), "Training data claim"),
         _claim("CITES", (("Model", "Paper"),), "Citation claim"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from gnn.around import Around, Query, Table
 from gnn.claims import Prediction
 from gnn.graph import Graph, Integers
 from gnn.learn import Completer, Ranked, learn
-from gnn.tasks import HAS_PARENT, VERSION, Task, lacking, lineage_shown
+from gnn.tasks import HAS_PARENT, RELATION, VERSION, Task, lacking, lineage_shown
 from gnn.tokens import Known
 
 MOST = {"datasets": 20, "base_model": 10}
@@ -49,19 +48,14 @@ class Atelier:
         self._precision = precision
         self._retrain = retrain
         self._progress = progress
-
-    @cached_property
-    def _words(self) -> Known:
-        return Known(self.graph)
-
-    @cached_property
-    def _names(self) -> Known:
-        return Known(self.graph, lineage=False)
+        self._known: dict[tuple[bool, bool], Known] = {}
 
     def around(self, task: Task) -> Around:
         """Return what is around models for one attribute; all declarations are visible."""
-        known = self._words if lineage_shown(task.attribute) else self._names
-        return Around(self.graph, task, known, ~self.graph.placeholder)
+        shown = lineage_shown(task.attribute), task.attribute != RELATION
+        if shown not in self._known:
+            self._known[shown] = Known(self.graph, lineage=shown[0], relation=shown[1])
+        return Around(self.graph, task, self._known[shown], ~self.graph.placeholder)
 
     def completer(self, around: Around) -> Completer:
         """Return what was learnt of an attribute: from its checkpoint where that fits, else learnt now.

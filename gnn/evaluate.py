@@ -15,7 +15,7 @@ from gnn.groups import nth_parent, roots
 from gnn.learn import Completer, Ranked, is_true, learn
 from gnn.list_baselines import list_baselines
 from gnn.scores import Scores
-from gnn.tasks import Task, lineage_shown, values_of
+from gnn.tasks import RELATION, Task, lineage_shown, values_of
 from gnn.tokens import Known
 
 CUTOFF, UNTIL = "2024-04-01T00:00:00Z", "2024-06-01T00:00:00Z"
@@ -91,7 +91,8 @@ def evaluate(
         CompletionError: There is too little to learn from.
     """
     visible, rows = split(graph, task, kind, days(cutoff), days(until))
-    around = Around(graph, task, Known(graph, lineage=lineage_shown(task.attribute)), visible)
+    known = Known(graph, lineage=lineage_shown(task.attribute), relation=task.attribute != RELATION)
+    around = Around(graph, task, known, visible)
     completer = learn(around, progress=progress)
     moment = days(cutoff) if kind == "temporal" else float(graph.created.max()) + 1
     found = []

@@ -19,7 +19,13 @@ Doubles = npt.NDArray[np.float64]
 OLDEST = "2022-03-02T23:29:04Z"
 """Stands for dates before the Hub kept any: all that is known of them is that they are older than the others."""
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
-MANY = {"language": ("IN_LANGUAGE", "Language"), "datasets": ("TRAINED_ON", "Dataset"), "paper": ("CITES", "Paper")}
+MANY = {
+    "base_model_relation": ("HAS_RELATION", "Relation"),
+    "language": ("IN_LANGUAGE", "Language"),
+    "datasets": ("TRAINED_ON", "Dataset"),
+    "paper": ("CITES", "Paper"),
+}
+"""Attributes that are read from their claims, relationship type and label: a model may have several values."""
 RELATIONS = tuple(Relation)
 
 

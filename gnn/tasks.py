@@ -46,6 +46,8 @@ class Task:
     label: str
 
 
+RELATION = "base_model_relation"
+"""How a model is made from its parents, as an author may type it; asked only of models that declare a parent."""
 TASKS = {
     task.attribute: task
     for task in (
@@ -56,6 +58,7 @@ TASKS = {
         Task("language", True, "IN_LANGUAGE", "Language"),
         Task("datasets", True, "TRAINED_ON", "Dataset"),
         Task("base_model", True, "CLAIMS_PARENT", "Model"),
+        Task(RELATION, False, "HAS_RELATION", "Relation"),
     )
 }
 HAS_PARENT = Task("has_base_model", False, "", "")
@@ -65,7 +68,7 @@ _LINEAGE = ("base_model", HAS_PARENT.attribute)
 
 def hidden(attribute: str) -> frozenset[str]:
     """Return the attributes that may not be looked at while one is learnt."""
-    return frozenset(_LINEAGE) if attribute in _LINEAGE else frozenset({attribute})
+    return frozenset({*_LINEAGE, RELATION}) if attribute in _LINEAGE else frozenset({attribute})
 
 
 def lineage_shown(attribute: str) -> bool:
@@ -81,6 +84,7 @@ def stated(graph: Graph, attribute: str) -> Callable[[str], bool]:
     | license | licence ids, but those that name architectures too |
     | pipeline_tag | task names, and what the Hub computes from the task |
     | library_name | libraries, and what the Hub computes from them |
+    | base_model_relation | the Hub's words for relations |
     | model_type | names of architectures, which the Hub copies from config.json |
     | language | language codes |
     | datasets | ids of datasets, and their names without owner |
@@ -152,8 +156,11 @@ def values_of(graph: Graph, attribute: str) -> Column:
 
 
 def lacking(graph: Graph, attribute: str) -> npt.NDArray[np.int64]:
-    """Return the models with a record that do not declare an attribute."""
-    return np.flatnonzero((values_of(graph, attribute).held.counts == 0) & ~graph.placeholder)
+    """Return the models with a record that do not declare an attribute; a relation, only where there is a parent."""
+    lacks = (values_of(graph, attribute).held.counts == 0) & ~graph.placeholder
+    if attribute == RELATION:
+        lacks &= np.bincount(graph.parents.rows[graph.declared], minlength=len(graph)) > 0
+    return np.flatnonzero(lacks)
 
 
 def tasks_of(attributes: Sequence[str]) -> list[Task]:

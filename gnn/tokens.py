@@ -30,14 +30,16 @@ class Known:
     Args:
         graph: The graph.
         lineage: Whether what a model derives from is among them.
+        relation: Whether it is said how.
     """
 
-    def __init__(self, graph: Graph, *, lineage: bool = True) -> None:
+    def __init__(self, graph: Graph, *, lineage: bool = True, relation: bool = True) -> None:
         self._graph = graph
         self._owners = [bucket(f"by {name}") for name in graph.authors]
         # A parent's words are asked for once a child.
         self._own = lru_cache(maxsize=1 << 14)(self._spell)
         self._above = _Above.of(graph) if lineage else None
+        self._relation = relation
         self._starts = np.full(len(graph), -1, np.int64)
         self._counts = np.zeros(len(graph), np.int64)
         self._values = np.zeros(0, np.int32)
@@ -69,13 +71,14 @@ class Known:
         own = self._own(row)
         if self._above is None:
             return own
-        parent, relation = int(self._above.parents[0][row]), self._above.relation[row]
+        parent = int(self._above.parents[0][row])
         if parent < 0:
             return [*own, bucket("no parent")]
         higher = [line[row] for line in self._above.parents]
         named = [bucket(f"above {self._graph.ids[other]}") for other in higher if other >= 0]
         theirs = [1 + hashed % (BUCKETS - 1) for hashed in self._own(parent)]
-        return [*own, *named, bucket(f"as {relation}"), *theirs]
+        how = [bucket(f"as {self._above.relation[row]}")] if self._relation else []
+        return [*own, *named, *how, *theirs]
 
 
 class _Above(NamedTuple):

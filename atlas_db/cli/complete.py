@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 HELP = """Complete missing licences, tasks, libraries, languages, datasets and parents.
 
-Attributes: license, pipeline_tag, library_name, model_type, language, datasets, base_model.
+Attributes: license, pipeline_tag, library_name, model_type, language, datasets, base_model,
+base_model_relation.
 Learns from what the graph declares (extra gnn), or goes on with what an earlier run learnt from this store, and writes
 claims with source: predicted, their probability, method, run and reasons. Nothing declared is ever changed. Below the
 confidence at which --precision was reached on the latest months, it abstains; --min-confidence 0 says everything. A new

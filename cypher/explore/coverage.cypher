@@ -17,6 +17,10 @@ MATCH (m:Model)-[r:HAS_ARCHITECTURE]->()
 WHERE r.ended IS NULL
 RETURN 'HAS_ARCHITECTURE' AS attribute, r.source AS source, count(DISTINCT m) AS models
 UNION ALL
+MATCH (m:Model)-[r:HAS_RELATION]->()
+WHERE r.ended IS NULL
+RETURN 'HAS_RELATION' AS attribute, r.source AS source, count(DISTINCT m) AS models
+UNION ALL
 MATCH (m:Model)-[r:IN_LANGUAGE]->()
 WHERE r.ended IS NULL
 RETURN 'IN_LANGUAGE' AS attribute, r.source AS source, count(DISTINCT m) AS models

@@ -250,6 +250,7 @@ def _read_parents(
             record.notes.append(("oversized_value", f"base_model of {len(name)} characters"))
         elif name in typed:
             record.parents.append(ParentClaim(name, typed[name], 1.0, "typed", part))
+            record.claims.append(_claim("HAS_RELATION", typed[name].value, part))
         else:
             if guess is None:
                 guess = guess_relation(

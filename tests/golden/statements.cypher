@@ -13,6 +13,8 @@ CREATE CONSTRAINT IF NOT EXISTS FOR (n:Library) REQUIRE n.id IS UNIQUE;
 // constraints
 CREATE CONSTRAINT IF NOT EXISTS FOR (n:Architecture) REQUIRE n.id IS UNIQUE;
 // constraints
+CREATE CONSTRAINT IF NOT EXISTS FOR (n:Relation) REQUIRE n.id IS UNIQUE;
+// constraints
 CREATE CONSTRAINT IF NOT EXISTS FOR (n:Language) REQUIRE n.id IS UNIQUE;
 // constraints
 CREATE CONSTRAINT IF NOT EXISTS FOR (n:Paper) REQUIRE n.id IS UNIQUE;
@@ -150,6 +152,22 @@ UNWIND $ids AS id MATCH (n:Architecture {id: id}) RETURN n.id AS id, properties(
 MATCH (n:Architecture) RETURN count(n) AS n;
 // lonely Architecture
 MATCH (n:Architecture) WHERE NOT (n)--() RETURN n.id AS id;
+// create_nodes Relation
+UNWIND $rows AS row CREATE (n:Relation) SET n = row;
+// merge_nodes Relation
+UNWIND $rows AS row MERGE (n:Relation {id: row.id}) SET n += row.set;
+// ensure_nodes Relation
+UNWIND $rows AS row MERGE (n:Relation {id: row.id}) ON CREATE SET n = row;
+// replace_nodes Relation
+UNWIND $rows AS row MERGE (n:Relation {id: row.id}) SET n = row;
+// delete_nodes Relation
+UNWIND $rows AS id MATCH (n:Relation {id: id}) DETACH DELETE n;
+// read_nodes Relation
+UNWIND $ids AS id MATCH (n:Relation {id: id}) RETURN n.id AS id, properties(n) AS props;
+// count_nodes Relation
+MATCH (n:Relation) RETURN count(n) AS n;
+// lonely Relation
+MATCH (n:Relation) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes Language
 UNWIND $rows AS row CREATE (n:Language) SET n = row;
 // merge_nodes Language
@@ -270,6 +288,14 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:HAS_ARCHITECTURE]->(b:Archite
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:HAS_ARCHITECTURE]->(b:Architecture) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges HAS_ARCHITECTURE
 MATCH (:Model)-[r:HAS_ARCHITECTURE]->(:Architecture) RETURN count(r) AS n;
+// merge_edges HAS_RELATION
+UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Relation {id: row.b}) MERGE (a)-[r:HAS_RELATION {source: row.set.source}]->(b) SET r = row.set;
+// delete_edges HAS_RELATION
+UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:HAS_RELATION]->(b:Relation {id: row.b}) WHERE r.source = row.set.source DELETE r;
+// read_edges HAS_RELATION
+UNWIND $ids AS id MATCH (a:Model {id: id})-[r:HAS_RELATION]->(b:Relation) RETURN a.id AS a, b.id AS b, properties(r) AS props;
+// count_edges HAS_RELATION
+MATCH (:Model)-[r:HAS_RELATION]->(:Relation) RETURN count(r) AS n;
 // merge_edges IN_LANGUAGE
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Language {id: row.b}) MERGE (a)-[r:IN_LANGUAGE {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges IN_LANGUAGE

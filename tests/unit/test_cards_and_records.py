@@ -101,7 +101,7 @@ def test_a_single_model_answer() -> None:
     assert ("HAS_ARCHITECTURE", "llama", 1.0, Part.CONFIG) in record.claims
     assert {
         ("HAS_LICENSE", "llama3"), ("HAS_LICENSE", "other"), ("IN_LANGUAGE", "no"), ("TRAINED_ON", "c4"),
-        ("HAS_ARCHITECTURE", "llama"),
+        ("HAS_ARCHITECTURE", "llama"), ("HAS_RELATION", "adapter"),
     } == claims(record)  # fmt: skip
     assert record.details["license_files"] == ["LICENSE", "x/NOTICE.txt"]
     assert (record.details["gated"], record.details["model_type"], record.details["num_params"]) == (

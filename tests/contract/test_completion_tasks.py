@@ -1,0 +1,161 @@
+"""Completion beyond licences: architectures, relations to parents, and what lists are compared with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from atlas_db.store.bolt import Store
+from gnn.around import Around, Query
+from gnn.evaluate import evaluate
+from gnn.graph import Graph
+from gnn.learn import learn
+from gnn.list_baselines import inside, latest, list_baselines, spoken, without_ending
+from gnn.names import stem
+from gnn.reading import read_graph
+from gnn.tasks import RELATION, TASKS, lacking
+from gnn.tokens import Known
+from gnn.write import CompleteOptions, complete_and_write, track_record
+from ingest.runs import rollback
+from tests.graphs import load_rows, pairs, whole
+from tests.hubs import made_up
+
+pytestmark = pytest.mark.timeout(600)
+ARCHITECTURES = ("llama", "bert", "t5", "gpt_neox")
+
+
+def typed() -> list[dict[str, Any]]:
+    """The made-up hub; some say what their parent is to them, and show their config.json."""
+    rows = made_up()
+    for place, row in enumerate(rows):
+        kind = int(row["id"].split("base")[1][0])
+        if place % 5 < 3:
+            row["config"] = {"model_type": ARCHITECTURES[kind % 4]}
+        for at, tag in enumerate(row["tags"]):
+            if tag.startswith("base_model:") and place % 3:
+                relation = "adapter" if kind % 2 else "finetune"
+                row["tags"][at] = tag.replace("base_model:", f"base_model:{relation}:")
+    return rows
+
+
+@pytest.fixture
+def graph(local_store: Store, tmp_path: Path) -> Graph:
+    load_rows(local_store, tmp_path, typed())
+    return read_graph(local_store)
+
+
+def test_architectures_and_relations_are_completed(store: Store, tmp_path: Path) -> None:
+    rows = typed()
+    load_rows(store, tmp_path, rows)
+    before, edges = whole(store), pairs(store, "DERIVED_FROM", "relation")
+    options = CompleteOptions(("model_type", RELATION), out=tmp_path / "p.jsonl", least=0.6)
+    report = complete_and_write(store, tmp_path, options)
+    kind = {row["id"]: int(row["id"].split("base")[1][0]) for row in rows}
+    stated = {row["id"]: any(tag.startswith("base_model:") for tag in row["tags"]) for row in rows}
+    plain = {row["id"] for row in rows if any(tag.startswith("base_model:org") for tag in row["tags"])}
+    assert report.asked == {"model_type": sum("config" not in row for row in rows), RELATION: len(plain)}
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    for rel, attribute, truth in (
+        ("HAS_ARCHITECTURE", "model_type", lambda a: ARCHITECTURES[kind[a] % 4]),
+        ("HAS_RELATION", RELATION, lambda a: "adapter" if kind[a] % 2 else "finetune"),
+    ):
+        claims = pairs(store, rel, "source")
+        declared = {a for a, _, source in claims if source == "declared"}
+        predicted = {(a, b) for a, b, source in claims if source == "predicted"}
+        assert predicted == {(line["model_id"], line["value"]) for line in lines if line["attribute"] == attribute}
+        assert len(predicted) > 0.6 * report.asked[attribute] and not declared & {a for a, _ in predicted}
+        assert np.mean([truth(a) == b for a, b in predicted]) > 0.9
+    assert {a for a, _, source in pairs(store, "HAS_RELATION", "source") if source == "declared"} == {
+        name for name, parent in stated.items() if parent and name not in plain
+    }
+    # What is predicted of an edge is no witness of it.
+    assert pairs(store, "DERIVED_FROM", "relation") == edges
+    (score,) = [row for row in track_record(store) if row["attribute"] == RELATION]
+    assert score["predicted"] == report.predicted[RELATION] and not score["declared"]
+    rollback(store, report.run_id, tmp_path, 500)
+    assert whole(store) == before
+
+
+def test_a_relation_cannot_be_read_where_it_is_the_target(graph: Graph) -> None:
+    """Tested models state other relations in one of two graphs, and their edges follow: no feature changes."""
+    cutoff = float(np.quantile(graph.created, 0.8))
+    held = graph.columns[RELATION].held
+    later = graph.created[held.rows] >= cutoff
+    assert later.sum() > 50
+    other = replace(
+        graph,
+        columns={**graph.columns, RELATION: graph.columns[RELATION]._replace(
+            held=held._replace(values=np.where(later, 1 - held.values, held.values)))},
+        relations=np.where(graph.created[graph.parents.rows] >= cutoff, 4, graph.relations),
+        sure=np.where(graph.created[graph.parents.rows] >= cutoff, 0.5, graph.sure).astype(np.float32),
+    )  # fmt: skip
+    rows = np.flatnonzero((graph.created >= cutoff) & (graph.parents.counts > 0))
+    query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
+    completer, seen = None, []
+    for each in (graph, other):
+        around = Around(each, TASKS[RELATION], Known(each, relation=False), each.created < cutoff)
+        completer = completer or learn(around)
+        seen.append(completer.tables(around, query))
+    assert np.array_equal(seen[0].features, seen[1].features, equal_nan=True)
+
+
+def test_only_models_with_a_declared_parent_lack_a_relation(graph: Graph) -> None:
+    lack = set(lacking(graph, RELATION).tolist())
+    declared = set(graph.parents.rows[graph.declared].tolist())
+    assert lack == declared - set(graph.columns[RELATION].held.rows.tolist()) and lack
+
+
+def test_what_lists_are_compared_with(graph: Graph) -> None:
+    cutoff = float(np.quantile(graph.created, 0.8))
+    around = Around(graph, TASKS["base_model"], Known(graph, lineage=False), graph.created < cutoff)
+    rows = np.flatnonzero((graph.created >= cutoff) & (graph.parents.counts > 0))
+    query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
+    seen = {row: value for row, value in zip(around.labels.rows.tolist(), around.labels.values.tolist(), strict=True)}
+    said = latest(around, query)
+    for place in range(0, len(rows), 25):
+        author = graph.author[rows[place]]
+        theirs = [row for row in seen if graph.author[row] == author]
+        newest = sorted(theirs, key=lambda row: -graph.created[row])[:10]
+        assert said.values[said.places == place].tolist() == [seen[row] for row in newest]
+    ranked = list_baselines(around, query)
+    assert {"most declared lately", "longest name inside", "words"} < set(ranked)
+    assert "siblings" not in ranked  # lineage may not be looked at
+    for each in ranked.values():
+        assert (np.diff(each.places * around.labels.size + each.values) > 0).all()
+        assert (graph.created[each.values] <= graph.created[rows[each.places]]).all()
+    words = spoken(around, query)
+    assert np.bincount(words.places).max() <= 10 and (words.scores <= 1).all()
+
+
+def test_names_within_names(local_store: Store, tmp_path: Path) -> None:
+    rows = [
+        {"id": name, "modelId": name, "tags": [], "createdAt": f"2024-01-0{at + 1}T00:00:00.000Z"}
+        for at, name in enumerate(("a/tern", "b/tern-7b", "c/tern-7b-chat", "d/my-tern-7b-chat-GGUF", "e/rn-7b"))
+    ]
+    rows[1]["tags"] = ["base_model:a/tern"]
+    load_rows(local_store, tmp_path, rows)
+    graph = read_graph(local_store)
+    around = Around(graph, TASKS["base_model"], Known(graph, lineage=False), ~graph.placeholder)
+    query = Query(np.array([2, 3]), np.full(2, 1e6), np.ones(2, bool))
+    found = inside(around, query)
+    assert [(place, graph.ids[value]) for place, value in zip(found.places, found.values, strict=True)] == [
+        (0, "b/tern-7b"), (0, "a/tern"), (1, "c/tern-7b-chat"), (1, "b/tern-7b"), (1, "a/tern"),
+    ]  # fmt: skip
+    assert stem("my-tern-7b-chat-gguf") == "my-tern-7b-chat" and not len(without_ending(around, query).places)
+
+
+def test_an_evaluation_of_lists_knows_its_baselines(graph: Graph) -> None:
+    field, bare = evaluate(graph, TASKS["datasets"], cutoff="2024-01-15T00:00:00Z", until="2024-06-01T00:00:00Z")
+    table = {row["method"]: row for row in field.rows}
+    assert (
+        table["most declared lately"]["hits@1"] < table["siblings"]["hits@1"] <= table["ships"]["hits@1"]
+        and table["ships"]["recall@5"] == 1
+    )
+    assert all(0 <= row[name] <= 1 for row in table.values() for name in ("micro-F1", "MRR", "ECE", "candidates"))
+    assert field.gain["hits@1"][1] <= field.gain["hits@1"][0] <= field.gain["hits@1"][2]
+    assert sum(count for _, _, count in bare.reliability) == bare.models
