@@ -24,7 +24,7 @@ from gnn.calibrate import Calibration, calibration_error, conformal, isotonic, n
 from gnn.echo import Echo
 from gnn.graph import Doubles, Integers
 from gnn.linear import Linear
-from gnn.net import Feeder, Net, fit, predict
+from gnn.net import Feeder, Net, accelerator, fit, predict
 from gnn.ranker import Ranker
 from gnn.tasks import TASKS, VERSION
 
@@ -181,7 +181,7 @@ class Completer:
             raise CompletionError(
                 f"the checkpoint in {folder} cannot be read ({error})", hint="Learn anew with --retrain"
             ) from error
-        return cls(told.attribute, told.values, net, linear, ranker, told.calibration)
+        return cls(told.attribute, told.values, net.to(accelerator()), linear, ranker, told.calibration)
 
 
 class _Meta(msgspec.Struct):
@@ -229,7 +229,7 @@ def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: P
     start, later = _blocks(around)
     times = around.labels.times
     step("network")
-    net = Net(len(names), len(NEAR))
+    net = Net(len(names), len(NEAR)).to(accelerator())
     _train(net, around, classes, times < start, epochs=2, rate=3e-3, rng=rng, seed=seed)
     step("words")
     echo = Echo(around, Linear.fit(around, times < start, threads()))

@@ -82,6 +82,11 @@ class Net(nn.Module):
             nn.init.zeros_(self.wide.weight)
         nn.init.normal_(self.words.weight, std=0.1)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie, and its inputs must."""
+        return self.label.weight.device
+
     def forward(
         self, words: Tensor, offsets: Tensor, near: Tensor, near_offsets: Tensor, labels: Tensor, kinds: Tensor,
         ages: Tensor, targets: Tensor,
@@ -90,10 +95,15 @@ class Net(nn.Module):
         own = self.words(words, offsets)
         theirs = self.words(near, near_offsets) + self.label(labels)
         edge = self.kind(kinds) + self.age(torch.stack((ages, torch.exp(-4 * ages)), 1))
-        index = torch.stack((torch.arange(len(labels)), targets))
+        index = torch.stack((torch.arange(len(labels), device=labels.device), targets))
         heard = self.attend((theirs + edge, own), index, edge_attr=edge + self.label(labels))
         deep: Tensor = self.out(self.norm(torch.cat((own, heard), 1)))
         return deep if self.wide is None else deep + REACH * self.wide(words, offsets)
+
+
+def accelerator() -> torch.device:
+    """Return the graphics processor where there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Feeder:
@@ -156,8 +166,8 @@ def fit(net: Net, feeder: Feeder, examples: Examples, values: Integers, *, epoch
         order = rng.permutation(len(examples))
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
-            inputs = feeder.inputs(examples, chosen, rng)
-            loss = nn.functional.cross_entropy(net(*inputs), torch.from_numpy(values[chosen]))
+            inputs = (part.to(net.device) for part in feeder.inputs(examples, chosen, rng))
+            loss = nn.functional.cross_entropy(net(*inputs), torch.from_numpy(values[chosen]).to(net.device))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -168,8 +178,8 @@ def fit(net: Net, feeder: Feeder, examples: Examples, values: Integers, *, epoch
 def predict(net: Net, feeder: Feeder, examples: Examples) -> Floats:
     """Return log-probabilities, shape (q, values)."""
     net.eval()
-    parts = [
-        net(*feeder.inputs(examples, np.arange(start, min(start + BATCH, len(examples))))).log_softmax(1).numpy()
-        for start in range(0, len(examples), BATCH)
-    ]
+    parts = []
+    for start in range(0, len(examples), BATCH):
+        inputs = feeder.inputs(examples, np.arange(start, min(start + BATCH, len(examples))))
+        parts.append(net(*(part.to(net.device) for part in inputs)).log_softmax(1).cpu().numpy())
     return np.concatenate(parts) if parts else np.empty((0, net.label.num_embeddings), np.float32)

@@ -18,6 +18,7 @@ from gnn.graph import Column, ragged
 from gnn.groups import both, number, roots
 from gnn.history import COUNTS, RECENT, WINDOW, History, Tally, labels
 from gnn.names import is_copy, pattern, stem, words
+from gnn.net import Examples, Feeder, Net, accelerator, fit
 from gnn.reading import column
 from gnn.scores import Scores, keep_scores, kept_scores
 from gnn.shelf import HEAD, Shelf, Vocabulary, best, spelled
@@ -286,3 +287,14 @@ def test_votes_of_like_names_are_those_of_a_plain_loop(
         asked = np.arange(known.size)
         about = votes.about(np.full(known.size, row), asked, known.size)
         assert {int(value) for value in asked[about[:, 0] > 0]} <= set(votes.values[mine].tolist())
+
+
+def test_the_network_learns_where_its_weights_lie() -> None:
+    """On a device without memory, any step that mixes two devices fails; numbers are not computed."""
+    rng = np.random.default_rng(1)
+    said = ragged(40, np.repeat(np.arange(40), 3), rng.integers(1, 50, 120))
+    near, labels, ages = rng.integers(-1, 40, (40, 4)), rng.integers(0, 5, (40, 4)), rng.random((40, 4), np.float32)
+    examples = Examples(np.arange(40), np.ones(40, bool), near, labels, ages, np.array([0, 0, 1, 2]))
+    net = Net(5, 3).to("meta")
+    fit(net, Feeder(said, said), examples, rng.integers(0, 5, 40), epochs=1, rate=1e-3, seed=1)
+    assert net.device.type == "meta" and accelerator().type in ("cpu", "cuda")
