@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from gnn import alike
 from gnn.alike import Alike, Votes
 from gnn.datasets import DatasetIndex
-from gnn.graph import Column, Doubles, Floats, Graph, Integers, Ragged, ragged
+from gnn.graph import Column, Doubles, Floats, Graph, Integers, Ragged, ragged, threads
 from gnn.groups import Group, groups
 from gnn.history import COUNTS, WINDOW, History, labels
 from gnn.net import Examples
@@ -247,9 +248,14 @@ class Around:
         places, values = self._candidates(query, network, votes)
         nothing = np.zeros(len(places), np.int64)
         parts = [self._everyone.counts(nothing, values, moments[places], dates[places])]
-        for name in self.groups:
+
+        def counted(name: str) -> Floats:
             asked = self.asked(name, query)[places]
-            parts.append(self.history(name).counts(asked, values, moments[places], dates[places]))
+            return self.history(name).counts(asked, values, moments[places], dates[places])
+
+        # Sorting and searching let go of the interpreter: each core takes a kind of group.
+        with ThreadPoolExecutor(threads()) as cores:
+            parts += cores.map(counted, self.groups)
         parts += self._repositories(query, places, values, votes)
         shown = lineage_shown(self.task.attribute)
         parents = self.graph.parents.counts[query.rows] if shown else np.zeros(len(query))
@@ -305,7 +311,8 @@ class Around:
         if self.task.attribute == "base_model":
             own = self._witnessed.some(query.rows)
             found.append((own.rows, own.values))
-        keys = np.unique(np.concatenate([p * size + v for p, v in found]))
+        keys = np.sort(np.concatenate([p * size + v for p, v in found]))
+        keys = keys[np.diff(keys, prepend=-1) > 0]
         places, values = keys // size, keys % size
         if self.task.attribute == "base_model":
             own = query.rows[places]

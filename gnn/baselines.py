@@ -14,9 +14,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from gnn.around import Around, Query
-from gnn.graph import Doubles, Integers
-from gnn.learn import threads
+from gnn.graph import Doubles, Integers, threads
 from gnn.linear import SEEN, logistic, words
+from gnn.tasks import lineage_shown
 
 Answer = tuple[Integers, Doubles]
 CHAIN = (
@@ -74,9 +74,10 @@ def _spread(around: Around) -> csr_array:
             parts.append((rows, members[rows] + width))
             width += int(members.max(initial=-1)) + 1
     parents = around.graph.parents
-    # A parent stands among its children; alone, everybody would mostly be near to itself.
-    above = np.unique(parents.values)
-    parts += [(parents.rows, parents.values + width), (above, above + width)]
+    if lineage_shown(around.task.attribute):
+        # A parent stands among its children; alone, everybody would mostly be near to itself.
+        above = np.unique(parents.values)
+        parts += [(parents.rows, parents.values + width), (above, above + width)]
     rows, columns = (np.concatenate(side) for side in zip(*parts, strict=True))
     return csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(n, width + n))
 

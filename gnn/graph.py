@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,6 +68,11 @@ class Ragged(NamedTuple):
     def rows(self) -> Integers:
         """The model of each entry, shape (entries,)."""
         return np.repeat(np.arange(len(self.starts) - 1), self.counts)
+
+
+def threads() -> int:
+    """Return the number of cores that may be used."""
+    return len(os.sched_getaffinity(0))
 
 
 def stretches(starts: Integers, counts: Integers) -> Integers:

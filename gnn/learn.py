@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from atlas_db.terms import Progress
 from gnn.around import NEAR, Around, Flags, Query, Table, Voice
 from gnn.calibrate import Calibration, calibration_error, conformal, isotonic, normalised, sharpness, threshold
 from gnn.echo import Echo
-from gnn.graph import Doubles, Integers
+from gnn.graph import Doubles, Integers, threads
 from gnn.linear import Linear
 from gnn.net import Feeder, Net, accelerator, fit, predict
 from gnn.ranker import Ranker
@@ -112,7 +111,7 @@ class Completer:
     def rank(self, around: Around, query: Query) -> tuple[Table, Ranked]:
         """Return candidates with what speaks for them, and with their probabilities."""
         table = self.tables(around, query)
-        return table, self.judge(around, query, table, self.ranker.score(table.features))
+        return table, self.judge(around, query, table, self.ranker.score(table.features, table.places))
 
     def chunks(self, around: Around, query: Query, progress: Progress) -> Iterator[tuple[int, Query, Table, Ranked]]:
         """Yield models some thousand at a time: where they start, they, and what `rank` returns of them."""
@@ -192,11 +191,6 @@ class _Meta(msgspec.Struct):
     calibration: Calibration
 
 
-def threads() -> int:
-    """Return the number of cores that may be used."""
-    return len(os.sched_getaffinity(0))
-
-
 def candidates(echo: Echo, net: Net, classes: Integers, query: Query) -> Table:
     """Return the candidates of models, what the network and words say among their features."""
     around = echo.around
@@ -246,7 +240,7 @@ def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: P
     step("trees")
     draft = _ranker(around, [first])
     step("calibration")
-    calibration = _calibrate(around, last, draft.score(last.table.features), precision)
+    calibration = _calibrate(around, last, draft.score(last.table.features, last.table.places), precision)
     step("trees on all")
     ranker = _ranker(around, [first, last.thinned(share, rng)])
     step("network and words on the latest")

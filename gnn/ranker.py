@@ -11,8 +11,11 @@ import numpy.typing as npt
 
 from gnn.around import NET
 from gnn.graph import Doubles, Floats, Integers
+from gnn.shelf import best
 
 ROUNDS = 200
+FIRST, SHORTLIST = 25, 24
+"""Trees that choose among the candidates of a list, and how many of each model's they leave to all trees."""
 PARALLEL = 30_000
 """Candidates from which on more than one core learns."""
 _SETTINGS: dict[str, Any] = {
@@ -69,9 +72,23 @@ class Ranker:
         ]
         return cls(*boosters, among=among)
 
-    def score(self, features: Floats) -> Doubles:
-        """Return scores above 0, shape (c,): those of one model are comparable."""
-        return self.without_net(features) if self._among else self.with_net(features)
+    def score(self, features: Floats, places: Integers) -> Doubles:
+        """Return scores above 0, shape (c,): those of one model are comparable.
+
+        In lists, the first trees choose whom all of them judge; the others of a model get next to nothing.
+
+        Args:
+            features: Shape (c, features), the network's last.
+            places: Model of each candidate, ascending, shape (c,).
+        """
+        if not self._among:
+            return self.with_net(features)
+        # The network's columns come last, so that they need not be cut off for trees that know nothing of them.
+        early = self._deaf.predict(features, num_iteration=FIRST, predict_disable_shape_check=True)
+        kept = best(places, np.asarray(early, np.float32), SHORTLIST)
+        out = np.full(len(places), -np.inf)
+        out[kept] = self._deaf.predict(features[kept], predict_disable_shape_check=True)
+        return self._positive(out)
 
     def with_net(self, features: Floats) -> Doubles:
         """Return the mean of both ensembles."""

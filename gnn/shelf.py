@@ -41,7 +41,8 @@ class Vocabulary:
         counts = np.empty(len(names), np.int64)
         for place, name in enumerate(names):
             parts = words(name)[:LONGEST]
-            said = {*parts, *(f"{a} {b}" for a, b in pairwise(parts))}
+            # In order, so that numbers, and with them sums, are the same in every process.
+            said = dict.fromkeys((*parts, *(f"{a} {b}" for a, b in pairwise(parts))))
             counts[place] = len(said)
             held.extend(sorted(numbers.setdefault(word, len(numbers)) for word in said))
         return ragged(len(names), np.repeat(np.arange(len(names)), counts), np.array(held, np.int64))

@@ -12,13 +12,14 @@ import pytest
 
 from atlas_db.store.bolt import Store
 from gnn.around import Around, Query
+from gnn.baselines import BASELINES
 from gnn.evaluate import evaluate
-from gnn.graph import Graph
+from gnn.graph import Graph, ragged
 from gnn.learn import learn
 from gnn.list_baselines import inside, latest, list_baselines, spoken, without_ending
 from gnn.names import stem
 from gnn.reading import read_graph
-from gnn.tasks import RELATION, TASKS, lacking
+from gnn.tasks import HAS_PARENT, RELATION, TASKS, lacking
 from gnn.tokens import Known
 from gnn.write import CompleteOptions, complete_and_write, track_record
 from ingest.runs import rollback
@@ -159,3 +160,23 @@ def test_an_evaluation_of_lists_knows_its_baselines(graph: Graph) -> None:
     assert all(0 <= row[name] <= 1 for row in table.values() for name in ("micro-F1", "MRR", "ECE", "candidates"))
     assert field.gain["hits@1"][1] <= field.gain["hits@1"][0] <= field.gain["hits@1"][2]
     assert sum(count for _, _, count in bare.reliability) == bare.models
+
+
+def test_no_baseline_reads_lineage_where_it_is_the_target(graph: Graph) -> None:
+    """Tested models declare no parents in one of two graphs: every baseline answers the same."""
+    cutoff = float(np.quantile(graph.created, 0.8))
+    kept = graph.created[graph.parents.rows] < cutoff
+    parents = ragged(len(graph), graph.parents.rows[kept], graph.parents.values[kept])
+    edges = {name: getattr(graph, name)[kept] for name in ("relations", "sure", "declared", "witnessed")}
+    other = replace(graph, parents=parents, **edges)
+    rows = np.flatnonzero(graph.created >= cutoff)
+    query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
+    seen = [
+        {name: method(around, query) for name, method in BASELINES.items()}
+        for around in (
+            Around(each, HAS_PARENT, Known(each, lineage=False), each.created < cutoff) for each in (graph, other)
+        )
+    ]
+    for name in BASELINES:
+        assert np.array_equal(seen[0][name][0], seen[1][name][0]), name
+        assert np.allclose(seen[0][name][1], seen[1][name][1]), name
