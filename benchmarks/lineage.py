@@ -82,6 +82,9 @@ def _ours(
         _count(name, {(edge.child, edge.parent) for edge in edges}, truth, totals)
         if name == "chart":
             confidence += result.confidence
+            print(
+                "    wrong edges name:", ", ".join(f"{what} {n}" for what, n in result.instead.most_common()) or "none"
+            )
             print("   ", ", ".join(f"{kind} {a}/{b}" for kind, (a, b) in sorted(result.kinds.items())))
 
 

@@ -123,7 +123,7 @@ class Around:
         self.task = task
         self.known = known
         self.column: Column = values_of(graph, task.attribute)
-        self.labels = labels(self.column.held, graph.created, visible & ~graph.placeholder, len(self.column.names))
+        self.labels = labels(self.column.held, graph.since, visible & ~graph.placeholder, len(self.column.names))
         says = stated(graph, task.attribute)
         unseen = hidden(task.attribute)
         self.groups: dict[str, Group] = {group.name: group for group in groups(graph, unseen, says)}
@@ -224,7 +224,7 @@ class Around:
         kinds = np.repeat(np.arange(len(near)), [part.shape[1] for part in near])
         ranks = np.concatenate(near, 1)
         ranks = np.where((ranks >= 0) & (classes[self.labels.values[ranks]] >= 0), ranks, -1)
-        ages = np.clip((self.graph.created[query.rows][:, None] - self.labels.times[ranks]) / 365.25, 0, 3)
+        ages = np.clip((self.graph.since[query.rows][:, None] - self.labels.times[ranks]) / 365.25, 0, 3)
         return Examples(
             query.rows,
             query.told,
@@ -243,7 +243,7 @@ class Around:
             words: What words alone say.
             echo: Says of candidates, given as places and values, what words say of the models' kin.
         """
-        moments, dates = query.moments, self.graph.created[query.rows]
+        moments, dates = query.moments, self.graph.since[query.rows]
         votes = None if self._named is None else self._named[1].votes(query.rows, moments)
         places, values = self._candidates(query, network, votes)
         nothing = np.zeros(len(places), np.int64)

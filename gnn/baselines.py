@@ -46,7 +46,7 @@ def vote(around: Around, query: Query, group: str) -> Answer:
     places, proposed = history.proposals(asked, query.moments)
     first = np.flatnonzero(np.diff(places, prepend=-1) != 0)
     places, proposed = places[first], proposed[first]
-    counted = history.counts(asked[places], proposed, query.moments[places], around.graph.created[query.rows[places]])
+    counted = history.counts(asked[places], proposed, query.moments[places], around.graph.since[query.rows[places]])
     values, sure = values.copy(), sure.copy()
     values[places], sure[places] = proposed, counted[:, 0]
     return values, sure

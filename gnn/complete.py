@@ -130,7 +130,7 @@ def _roots(atelier: Atelier, query: Query, progress: Progress) -> np.ndarray[Any
     completer = atelier.completer(around)
     no = around.column.names.index("no")
     # That it declares none is itself a declaration here: a model is judged by those before it, never by itself.
-    query = Query(query.rows, atelier.graph.created[query.rows], query.told)
+    query = Query(query.rows, atelier.graph.since[query.rows], query.told)
     ranked = completer.complete(around, query, progress)
     out = np.zeros(len(query))
     chosen = ranked.values == no

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gnn.graph import Graph, Integers
-from gnn.groups import both, number, sets
-from gnn.names import is_copy, stem
+from gnn.groups import both, sets
 
 COPIED = ("license", "language", "datasets", "paper")
 """What a card says and a copy of it repeats; tags, task and library differ with the format."""
@@ -19,11 +18,9 @@ def originals(graph: Graph) -> Integers:
     same licence, languages, datasets and papers.
     """
     rows = np.arange(len(graph))
-    names = [identifier.rpartition("/")[2] for identifier in graph.ids]
-    cards = number([stem(name) for name in names])
+    cards = graph.names.stem
     for said in COPIED:
         cards = both(cards, sets(graph.columns[said].held) + 1)
     order = np.lexsort((rows, graph.created))
     _, first = np.unique(cards[order], return_index=True)
-    copied = np.array([is_copy(name) for name in names], bool)
-    return np.where(copied, order[first][cards], rows)
+    return np.where(graph.names.copy, order[first][cards], rows)

@@ -27,8 +27,8 @@ class Echo:
         models = len(around.graph)
         self._scores = np.zeros((models, len(linear.values)), np.float16)
         self._asked = np.zeros(models, bool)
-        rows = np.argsort(around.graph.created, kind="stable")
-        self._everyone = Labels(rows, np.zeros(models, np.int64), around.graph.created[rows], 1)
+        rows = np.argsort(around.graph.since, kind="stable")
+        self._everyone = Labels(rows, np.zeros(models, np.int64), around.graph.since[rows], 1)
         self._histories: dict[str, History] = {}
 
     def voice(self, query: Query) -> Voice:
@@ -69,7 +69,7 @@ class Echo:
         if name not in self._histories:
             self._histories[name] = History(self._everyone, self.around.groups[name].members)
         asked = self.around.asked(name, query)
-        ranks = self._histories[name].latest(asked, self.around.graph.created[query.rows], RECENT)
+        ranks = self._histories[name].latest(asked, self.around.graph.since[query.rows], RECENT)
         return np.where(ranks >= 0, self._everyone.rows[ranks], -1)
 
     def _ask(self, kin: Integers) -> None:
@@ -77,6 +77,6 @@ class Echo:
         rows = rows[~self._asked[rows]]
         for start in range(0, len(rows), PART):
             part = rows[start : start + PART]
-            query = Query(part, self.around.graph.created[part], np.ones(len(part), bool))
+            query = Query(part, self.around.graph.since[part], np.ones(len(part), bool))
             self._scores[part] = np.exp(self._linear.scores(self.around, query))
         self._asked[rows] = True

@@ -6,19 +6,24 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from atlas_db.errors import CompletionError
 from atlas_db.terms import Relation
+from gnn.names import Names
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 OLDEST = "2022-03-02T23:29:04Z"
 """Stands for dates before the Hub kept any: all that is known of them is that they are older than the others."""
+UNDATED = 730.0
+"""Days before that date which the models without one are spread over."""
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
 MANY = {
     "base_model_relation": ("HAS_RELATION", "Relation"),
@@ -104,7 +109,7 @@ class Listed(NamedTuple):
     created: Doubles
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """Models and what is known of them.
 
@@ -146,6 +151,23 @@ class Graph:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def since(self) -> Doubles:
+        """When each model is taken to have come, days since 1970, shape (n,).
+
+        Its date; those older than the Hub's dates in the two years before them, in an order that their ids draw. So
+        each sees what some of the others declare, as a new one will see of them all.
+        """
+        out = self.created.copy()
+        undated = np.flatnonzero(out == days(OLDEST))
+        out[undated] -= [UNDATED * crc32(self.ids[row].encode()) / 2**32 for row in undated.tolist()]
+        return out
+
+    @cached_property
+    def names(self) -> Names:
+        """What the names of models say: the same for every attribute."""
+        return Names.of(self.ids)
 
 
 def ragged(models: int, rows: Integers, values: Integers) -> Ragged:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from gnn.graph import Graph, Integers, Ragged, ragged
-from gnn.names import pattern, stem, words
 
 
 class Group(NamedTuple):
@@ -31,12 +29,6 @@ class Group(NamedTuple):
 def shared(name: str, members: Integers, *, bare: bool) -> Group:
     """Return a kind of group that models ask which are in it."""
     return Group(name, members, members, bare)
-
-
-def number(keys: Sequence[str | None]) -> Integers:
-    """Return equal numbers for equal keys, -1 for None."""
-    found = pa.array(keys, pa.string()).dictionary_encode().indices
-    return np.asarray(found.fill_null(-1).to_numpy(), np.int64)
 
 
 def sets(held: Ragged) -> Integers:
@@ -92,29 +84,22 @@ def groups(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) 
         hidden: Attributes that may not be looked at: the target.
         stated: Whether a tag states the target, and must not be looked at.
     """
-    names = [identifier.rpartition("/")[2] for identifier in graph.ids]
-    spelled = [words(name) for name in names]
-    author = graph.author
-    head = number([" ".join(parts[:2]) or None for parts in spelled])
-    first = number([parts[0] if parts else None for parts in spelled])
-    last = number([parts[-1] if parts else None for parts in spelled])
-    alike = number([pattern(name) for name in names])
-    stems = number([stem(name) for name in names])
+    author, names = graph.author, graph.names
     found = [
         shared("author", author, bare=True),
-        shared("same name", stems, bare=True),
-        shared("name pattern", alike, bare=True),
-        shared("author and name pattern", both(author, alike), bare=True),
-        shared("first words", head, bare=True),
-        shared("first word", first, bare=True),
-        shared("author and first word", both(author, first), bare=True),
-        shared("author and first words", both(author, head), bare=True),
-        shared("last word", last, bare=True),
-        shared("author and last word", both(author, last), bare=True),
+        shared("same name", names.stem, bare=True),
+        shared("name pattern", names.pattern, bare=True),
+        shared("author and name pattern", both(author, names.pattern), bare=True),
+        shared("first words", names.head, bare=True),
+        shared("first word", names.first, bare=True),
+        shared("author and first word", both(author, names.first), bare=True),
+        shared("author and first words", both(author, names.head), bare=True),
+        shared("last word", names.last, bare=True),
+        shared("author and last word", both(author, names.last), bare=True),
         shared("behaves alike", graph.behaviour, bare=True),
     ]
     if "base_model" not in hidden:
-        found += _lineage(graph, last)
+        found += _lineage(graph, names.last)
     return [*found, *_told(graph, hidden, stated)]
 
 

@@ -229,7 +229,7 @@ def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: P
     echo = Echo(around, Linear.fit(around, times < start, threads()))
     step("candidates")
     rows = rng.permutation(np.unique(around.labels.rows[times >= start]))
-    early = around.graph.created[rows] < later
+    early = around.graph.since[rows] < later
     if early.all() or not early.any():
         # All of one day: halves of models stand in for earlier and later.
         early = rows % 2 == 0
@@ -302,7 +302,13 @@ def views(around: Around, rows: Integers, rng: np.random.Generator) -> Query:
     """Return models as they look when they are new: once with all that they state, once bare."""
     rows = np.sort(rows)
     rows, told = np.concatenate((rows, rows)), np.repeat([True, False], len(rows))
-    return Query(rows, around.graph.created[rows] - rng.uniform(0, LAG, len(rows)), told)
+    return Query(rows, around.graph.since[rows] - rng.uniform(0, _lag(around), len(rows)), told)
+
+
+def _lag(around: Around) -> float:
+    """Return how many days before it an example looks from at most; where less, a tenth of what the store spans."""
+    times = around.labels.times
+    return min(LAG, float(times[-1] - times[len(times) // 10]) / 10)
 
 
 def is_true(around: Around, rows: Integers, values: Integers) -> Flags:
@@ -332,11 +338,12 @@ def _classes(around: Around) -> tuple[list[str], Integers]:
 def _blocks(around: Around) -> tuple[float, float]:
     """Return from when on the trees learn, and from when on confidence is calibrated.
 
-    The last months where enough was declared in them; of small or old stores the last two fifths, and tenth.
+    The last months where enough was declared in them; of small or old stores the last two fifths, and tenth; of those
+    that span weeks at most seven tenths, and a quarter.
     """
     times = around.labels.times
-    start = min(times[-1] - BLOCK, times[int(0.6 * len(times))])
-    later = min(times[-1] - LATER, times[int(0.9 * len(times))])
+    start = max(min(times[-1] - BLOCK, times[int(0.6 * len(times))]), times[int(0.3 * len(times))])
+    later = max(min(times[-1] - LATER, times[int(0.9 * len(times))]), times[int(0.75 * len(times))])
     return float(start), float(max(later, start + 1e-6))
 
 
@@ -348,7 +355,7 @@ def _train(
     values = classes[around.labels.values]
     pool = np.flatnonzero(chosen & (values >= 0))[-POOL:]
     rows = around.labels.rows[pool]
-    moments = around.graph.created[rows] - rng.uniform(0, LAG, len(rows))
+    moments = around.graph.since[rows] - rng.uniform(0, _lag(around), len(rows))
     examples = around.examples(Query(rows, moments, rng.random(len(rows)) < 0.5), classes)
     if len(pool):
         fit(net, Feeder(around.known, around.told), examples, values[pool], epochs=epochs, rate=rate, seed=seed)

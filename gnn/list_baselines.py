@@ -61,7 +61,7 @@ def vote(around: Around, query: Query, group: str) -> Named:
         return _none()
     asked, history = around.asked(group, query), around.history(group)
     places, values = history.proposals(asked, query.moments)
-    counted = history.counts(asked[places], values, query.moments[places], around.graph.created[query.rows[places]])
+    counted = history.counts(asked[places], values, query.moments[places], around.graph.since[query.rows[places]])
     return Named(places, values, counted[:, 0].astype(np.float64))
 
 

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
-_WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?[bmk]?(?![a-z0-9])|\d+")
-_COPY = re.compile(
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_WORD = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?[bmk]?(?![a-z0-9])|[0-9]+")
+_ENDING = (
     r"[-_.](?:gguf|ggml|gptq|awq|exl2|exl|mlx|onnx|openvino|bnb|hqq|aqlm|eetq|marlin|autoawq|autogptq|imat|imatrix|iq\d\w*|"
     r"q\d(?:_[0-9a-z]+)*|w\d+a\d+|g?\d{1,3}g|fp(?:8|16|32)|bf16|f16|f32|int[248]|[2-8](?:[._]\d+)?-?bits?|[2-8]\.\d+bpw(?:-h\d)?|"
-    r"h[68]|[2-8]bpw|quantized|quant|static|calibrated|4bit|8bit|smashed|sharded)(?=[-_.]|$)"
+    r"h[68]|[2-8]bpw|quantized|quant|static|calibrated|4bit|8bit|smashed|sharded)"
 )
-_NUMBER = re.compile(r"\d+")
+_COPY = re.compile(f"{_ENDING}(?=[-_.]|$)")
+_NUMBER = re.compile(r"[0-9]+")
+# The same words for Arrow, whose expressions look at nothing that they do not take.
+_TAKEN = r"[^a-z0-9]*(?:(?P<%s1>[a-z]+)|(?P<%s2>[0-9]+(?:\.[0-9]+)?[bmk]?)(?:[^a-z0-9]|$)|(?P<%s3>[0-9]+))"
+_TWO = "^" + _TAKEN.replace("%s", "a") + "(?:" + _TAKEN.replace("%s", "b") + ")?"
+# Numbers behind a full stop are left to the expression above.
+_LAST = (
+    r"(?:(?:^|[^a-z])(?P<z1>[a-z]{2,}|[ac-jln-z])|(?:^|[^a-z0-9])(?P<z2>[bmk])|(?:^|[^0-9.])(?P<z3>[0-9]+[bmk]?))"
+    r"[^a-z0-9]*$"
+)
+
+Integers = npt.NDArray[np.int64]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -27,11 +45,74 @@ def stem(name: str) -> str:
     return shorter.strip("-_.") or name
 
 
-def is_copy(name: str) -> bool:
-    """Return whether a name says that this is a copy in another format."""
-    return stem(name) != name.lower()
-
-
 def pattern(name: str) -> str:
     """Return a name with its numbers taken out: runs of one training script share it."""
     return _NUMBER.sub("#", name.lower())
+
+
+def number(keys: pa.Array | Sequence[str | None]) -> Integers:
+    """Return equal numbers for equal keys, -1 for null."""
+    found = pa.array(keys, pa.string()).dictionary_encode().indices
+    return np.asarray(found.fill_null(-1).to_numpy(), np.int64)
+
+
+class Names(NamedTuple):
+    """What many names say, in columns: `words`, `stem` and `pattern` of each, as numbers that are equal for equal ones.
+
+    Attributes:
+        names: In lower case, without owners.
+        copy: Whether a name says that this is a copy in another format, shape (n,).
+        stem: Name but for that, shape (n,).
+        pattern: Name without its numbers, shape (n,).
+        first: First word, -1 where there is none, shape (n,).
+        head: First two words, -1 where there is none, shape (n,).
+        last: Last word, -1 where there is none, shape (n,).
+    """
+
+    names: list[str]
+    copy: npt.NDArray[np.bool_]
+    stem: Integers
+    pattern: Integers
+    first: Integers
+    head: Integers
+    last: Integers
+
+    @classmethod
+    def of(cls, ids: Sequence[str]) -> Names:
+        """Return what the names in ids of repositories say."""
+        lower = pc.utf8_lower(pc.replace_substring_regex(pa.array(ids, pa.string()), "^.*/", ""))
+        stems = _stems(lower)
+        two = pc.extract_regex(lower, _TWO)
+        first, second = _word(two, "a"), pc.coalesce(_word(two, "b"), "")
+        return cls(
+            lower.to_pylist(),
+            pc.not_equal(stems, lower).to_numpy(zero_copy_only=False),
+            number(stems),
+            number(pc.replace_substring_regex(lower, "[0-9]+", "#")),
+            number(first),
+            number(pc.binary_join_element_wise(first, second, " ")),
+            number(_lasts(lower)),
+        )
+
+
+def _stems(lower: pa.Array) -> pa.Array:
+    trimmed = pc.utf8_trim(lower, "-_.")
+    marked = pc.or_(pc.match_substring_regex(lower, _ENDING), pc.equal(trimmed, ""))
+    return _where(marked, trimmed, [stem(name) for name in lower.filter(marked).to_pylist()])
+
+
+def _lasts(lower: pa.Array) -> pa.Array:
+    found = _word(pc.extract_regex(lower, _LAST), "z")
+    rest = pc.is_null(found)
+    last = [(words(name) or (None,))[-1] for name in lower.filter(rest).to_pylist()]
+    return _where(rest, found, last)
+
+
+def _word(found: pa.Array, group: str) -> pa.Array:
+    """Return the word that was taken in one of three ways, null where there is none."""
+    ways = (pc.struct_field(found, f"{group}{way}") for way in (1, 2, 3))
+    return pc.coalesce(*(pc.if_else(pc.equal(way, ""), None, way) for way in ways))
+
+
+def _where(chosen: pa.Array, values: pa.Array, others: Sequence[str | None]) -> pa.Array:
+    return pc.replace_with_mask(values, chosen, pa.array(others, pa.string()))

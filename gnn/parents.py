@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gnn.graph import Doubles, Floats, Graph, Integers
-from gnn.groups import number
 from gnn.history import Labels, Tally
-from gnn.names import stem
 from gnn.shelf import OVERLAP, Called, Spelled, best, placed
 
 NAMED = 40
@@ -42,9 +40,7 @@ class NameIndex:
 
     def __init__(self, graph: Graph, ids: Sequence[str], labels: Labels, models: Spelled) -> None:
         self._graph = graph
-        stems = [stem(name) for name in models.names]
-        self._stems = number(stems)
-        self._copies = np.array([short != name for short, name in zip(stems, models.names, strict=True)], bool)
+        self._stems, self._copies = graph.names.stem, graph.names.copy
         self._children = Tally(labels, labels.values)
         self._by_author = Tally(labels, graph.author[labels.values])
         self._parents = Tally(labels, labels.rows)

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gnn.graph import Doubles, Floats, Integers, Ragged, ragged, stretches
-from gnn.groups import number
-from gnn.names import words
+from gnn.names import number, words
 
 LONGEST = 16
 """Words of a name that are looked at."""

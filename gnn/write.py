@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -20,10 +21,12 @@ from atlas_db.store.statements import all_edges
 from atlas_db.terms import Progress, Source
 from gnn.cards import read_all
 from gnn.claims import Completion, Predicted, write_predictions
-from gnn.complete import CHECKPOINTS, Atelier, complete
-from gnn.graph import Integers, rows_of
+from gnn.graph import Graph, Integers, rows_of
 from gnn.tasks import Task, lacking, tasks_of
 from ingest.runs import writing
+
+if TYPE_CHECKING:
+    from gnn.complete import Atelier
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,9 @@ def complete_and_write(
     tasks = tasks_of(options.attributes)
     with nullcontext() if options.dry_run else writing(store, home):
         progress("Read the graph", 0, 0)
-        graph = read_all(store, home, tasks)
+        atelier = _atelier(store, home, tasks, options, progress)
+        graph = atelier.graph
         models = None if options.models is None else rows_of(graph, options.models)
-        atelier = Atelier(
-            graph, home / CHECKPOINTS / ensure_schema(store), precision=options.precision, retrain=options.retrain,
-            progress=progress,
-        )  # fmt: skip
         report = Completion()
         found = []
         with _lines(options.out) as lines:
@@ -94,6 +94,18 @@ def complete_and_write(
     return report
 
 
+def _atelier(store: Store, home: Path, tasks: list[Task], options: CompleteOptions, progress: Progress) -> Atelier:
+    with ThreadPoolExecutor(1) as beside:
+        reading: Future[Graph] = beside.submit(read_all, store, home, tasks)
+        # The engine is busy for some seconds, and so is Python with what learners import: both at once.
+        from gnn.complete import CHECKPOINTS, Atelier
+
+        folder = home / CHECKPOINTS / ensure_schema(store)
+        return Atelier(
+            reading.result(), folder, precision=options.precision, retrain=options.retrain, progress=progress
+        )
+
+
 def _predict(
     atelier: Atelier, task: Task, models: Integers | None, options: CompleteOptions, report: Completion,
     lines: IO[bytes] | None, progress: Progress,
@@ -102,6 +114,8 @@ def _predict(
     asked = asked if models is None else np.intersect1d(asked, models)
     kept = Predicted(task, asked)
     covered = set()
+    from gnn.complete import complete
+
     for prediction in complete(atelier, task, models, options.least, progress):
         kept.rows.append(prediction)
         covered.add(prediction.model)

@@ -12,7 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -113,7 +113,9 @@ class _Load:
         creator = Creator(self._report.run_id, self._report)
         written: dict[str, set[str]] = {label: set() for label in LABELS.values()}
         left: list[tuple[HubRecord, str]] = []
-        with ThreadPoolExecutor(1) as sender:
+        with ThreadPoolExecutor(1) as sender, ExitStack() as over:
+            # Where one batch cannot be sent, those behind it would each wait for the store in vain.
+            over.callback(sender.shutdown, cancel_futures=True)
             queue: deque[Future[None]] = deque()
             batch: list[Entry] = []
 

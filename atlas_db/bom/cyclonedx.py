@@ -19,7 +19,6 @@ from cyclonedx.model.license import DisjunctiveLicense, LicenseAcknowledgement
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.spdx import is_supported_id
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 from atlas_db.bom.gather import Material, Parent, Part
@@ -66,6 +65,9 @@ def write_bom(material: Material, spec: str = "1.7") -> dict[str, Any]:
     _add_cards(document, material)
     if spec == "1.7":
         document["citations"] = _citations(document, material)
+    # What it brings takes two seconds to import, and few who can ask for a bill do.
+    from cyclonedx.validation.json import JsonStrictValidator
+
     problem = JsonStrictValidator(SPECS[spec]).validate_str(json.dumps(document))
     if problem is not None:
         raise BomError(f"the bill of {material.root} would be invalid: {problem}", hint="Report this as a fault")

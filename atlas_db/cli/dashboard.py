@@ -55,8 +55,9 @@ def dashboard(
 
 def _export(settings: Settings, out: Path, models: int) -> None:
     from atlas_db.dashboard.bundle import current
-    from atlas_db.dashboard.export import export
+    from atlas_db.dashboard.export import export, require_ours
 
+    require_ours(out)
     with opened(settings) as graph, shown_progress() as progress:
         counts = export(graph, current(graph, settings.home, progress), out, models, progress)
     say(f"{out / 'index.html'}: {counts['pages']:,} pages in {counts['files']:,} files")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from atlas_db.cli import (
@@ -30,6 +33,7 @@ from atlas_db.cli import (
     status,
     store,
 )
+from atlas_db.cli.output import say
 
 EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store. A load that set bad items aside exits 0 and
 reports them; 3 only when nothing was readable."""
@@ -43,6 +47,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        say(version("model-atlas-db"))
+        raise typer.Exit
+
+
+@app.callback()
+def _atlas_db(
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Say which release this is.")
+    ] = False,
+) -> None:
+    """Take what stands before the verb."""
+
+
 app.command("demo", help=demo.HELP)(demo.demo)
 app.command("run", help=run.HELP)(run.run)
 app.command("load", help=load.HELP)(load.load)

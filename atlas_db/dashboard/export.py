@@ -19,6 +19,16 @@ MARK = "atlas-db-export"
 """File that tells an export from a folder that holds something else."""
 
 
+def require_ours(out: Path) -> None:
+    """Return where an export may be written to a folder.
+
+    Raises:
+        UsageError: The folder holds something else.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
+        raise UsageError(f"{out} holds something else", hint="Give an empty or a new folder")
+
+
 def export(
     store: Store, bundle: Bundle, out: Path, models: int, progress: Progress = lambda *_: None
 ) -> dict[str, int]:
@@ -37,8 +47,7 @@ def export(
     Raises:
         UsageError: The folder holds something else.
     """
-    if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
-        raise UsageError(f"{out} holds something else", hint="Give an empty or a new folder")
+    require_ours(out)
     fresh = out.with_name(out.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / "models").mkdir(parents=True)

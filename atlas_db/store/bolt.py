@@ -52,7 +52,7 @@ class Store:
     """A connection to one database. Use as a context manager.
 
     `release` is called once on closing; `trouble` says, after a failure, what is wrong with the machine the engine runs
-    on (empty where nothing is).
+    on (empty where nothing is). Work that fails for a while only is begun again for `retry_seconds`.
 
     Attributes:
         address: The URL, without credentials.
@@ -68,6 +68,7 @@ class Store:
         database: str,
         release: Callable[[], None] | None = None,
         trouble: Callable[[], str] = lambda: "",
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.address = url
         self._trouble = trouble
@@ -78,7 +79,7 @@ class Store:
             self._driver = neo4j.GraphDatabase.driver(
                 url,
                 auth=(user, password),
-                max_transaction_retry_time=RETRY_SECONDS,
+                max_transaction_retry_time=retry_seconds,
                 connection_timeout=CONNECT_SECONDS,
                 notifications_min_severity="OFF",
                 user_agent=SOFTWARE,

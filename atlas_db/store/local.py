@@ -20,6 +20,8 @@ from atlas_db.store.engines import ENGINES, Engine
 from atlas_db.store.keeper import STOP_SECONDS, read_or_make_secret, try_lock
 
 START_SECONDS = {"local": 90.0, "neo4j-local": 900.0}
+RETRY_SECONDS = 5.0
+"""An engine of ours that is gone does not come back where it was: whoever asks opens it anew."""
 LOW_DISK = 32 * 2**20
 POLL_SECONDS = 0.1
 STARTS = 3
@@ -116,6 +118,7 @@ def _try_store(engine: Engine, directory: Path, port: int, client: int) -> Store
         database=engine.database,
         release=lambda: os.close(client),
         trouble=lambda: _disk_trouble(directory),
+        retry_seconds=RETRY_SECONDS,
     )
     try:
         store.ping()

@@ -31,6 +31,7 @@ class Score:
         families: Adjusted Rand index of the families.
         strangers: Edges between models of different families, merges across families left out.
         roots: (kept, all) roots.
+        instead: What the parents of wrong edges truly are to the child, and how often.
     """
 
     right: int = 0
@@ -43,6 +44,7 @@ class Score:
     families: float = 0.0
     strangers: int = 0
     roots: list[int] = field(default_factory=lambda: [0, 0])
+    instead: Counter[str] = field(default_factory=Counter)
 
     @property
     def precision(self) -> float:
@@ -97,6 +99,8 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
         right = match is not None and edge.relation in match["relation_accept"]
         out.right += right
         out.wrong += not right
+        if not right:
+            out.instead[_kinship(edge.child, edge.parent, by_child)] += 1
         out.confidence.append((edge.confidence, right))
         if right and match is not None:
             named.add((match["child"], match["parent"]))
@@ -116,6 +120,31 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
     children = {edge.child for edge in edges}
     out.roots = [sum(root not in children for root in truth["roots"]), len(truth["roots"])]
     return out
+
+
+def _kinship(child: str, other: str, by_child: Mapping[str, Sequence[Any]]) -> str:
+    """Say what one model truly is to another."""
+    above, below = (_above(name, by_child) for name in (child, other))
+    mine, theirs = ({edge["parent"] for edge in by_child.get(name, ())} for name in (child, other))
+    if other in mine:
+        return "parent, by another relation"
+    if child in below:
+        return "descendant"
+    if other in above:
+        return "ancestor above the parent"
+    if mine & theirs:
+        return "sibling"
+    return "further kin" if above & below else "stranger"
+
+
+def _above(model: str, by_child: Mapping[str, Sequence[Any]]) -> set[str]:
+    found: set[str] = set()
+    rest = [model]
+    while rest:
+        parents = {edge["parent"] for edge in by_child.get(rest.pop(), ())} - found
+        found |= parents
+        rest += parents
+    return found
 
 
 def rand_index(first: Sequence[str], second: Sequence[str]) -> float:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,10 @@ def test_demo_holds_everything_it_promises(demo: Path) -> None:
     assert text.count(" kept ") == 6
     statuses = {row["status"] for row in ask(demo, "query", "edge_counts")}
     assert statuses == {"declared", "verified", "undeclared", "contradicted"}
+
+
+def test_the_release_is_told(home: Path) -> None:
+    assert run(home, "--version").stdout.strip() == version("model-atlas-db")
 
 
 def test_every_verb_says_examples_in_its_help(home: Path) -> None:

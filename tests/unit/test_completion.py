@@ -15,9 +15,9 @@ from gnn.calibrate import calibration_error, conformal, isotonic, normalised, sh
 from gnn.cards import MOST, spoken
 from gnn.evaluate import macro_f1
 from gnn.graph import Column, ragged
-from gnn.groups import both, number, roots
+from gnn.groups import both, roots
 from gnn.history import COUNTS, RECENT, WINDOW, History, Tally, labels
-from gnn.names import is_copy, pattern, stem, words
+from gnn.names import Names, number, pattern, stem, words
 from gnn.net import Examples, Feeder, Net, accelerator, fit
 from gnn.reading import column
 from gnn.scores import Scores, keep_scores, kept_scores
@@ -37,12 +37,36 @@ from gnn.shelf import HEAD, Shelf, Vocabulary, best, spelled
 )
 def test_stems(name: str, expected: str) -> None:
     assert stem(name) == expected
-    assert is_copy(name) == (expected != name.lower())
+    assert Names.of([f"me/{name}", name]).copy.tolist() == 2 * [expected != name.lower()]
 
 
 def test_words_and_patterns() -> None:
     assert words("Qwen1.5-7B-ChatLoRA_v2") == ("qwen", "1.5", "7b", "chatlora", "v", "2")
     assert pattern("run-12-epoch3") == pattern("run-7-epoch10") == "run-#-epoch#"
+
+
+@given(
+    st.lists(
+        st.text("abkmT1207.-_/é", max_size=14) | st.sampled_from(["x/Llama-2-7B-GGUF", "7bit", "1.5x", "v1.5b-q4_k"])
+    )
+)
+def test_names_in_columns_say_what_each_says_alone(ids: list[str]) -> None:
+    names = [identifier.rpartition("/")[2].lower() for identifier in ids]
+    found = Names.of(ids)
+    parts = [words(name) for name in names]
+    expected = {
+        "stem": [stem(name) for name in names],
+        "pattern": [pattern(name) for name in names],
+        "first": [each[0] if each else None for each in parts],
+        "head": [each[:2] or None for each in parts],
+        "last": [each[-1] if each else None for each in parts],
+    }
+    assert found.names == names
+    assert found.copy.tolist() == [stem(name) != name for name in names]
+    for field, keys in expected.items():
+        same = [[a is not None and a == b for a in keys] for b in keys]
+        column = getattr(found, field)
+        assert (((column[:, None] == column) & (column >= 0)) == np.array(same, bool).reshape(len(ids), len(ids))).all()
 
 
 @st.composite
