@@ -33,7 +33,8 @@ def read_or_make_secret(directory: Path) -> str:
     except FileExistsError:
         return file.read_text(encoding="ascii").strip()
     with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-        handle.write(secrets.token_urlsafe(24))
+        # Letters and digits alone: one that begins with a hyphen is an option to the engine's own tools.
+        handle.write(secrets.token_hex(24))
     return file.read_text(encoding="ascii").strip()
 
 

@@ -20,6 +20,7 @@ from atlas_db.records import Testimony as Word
 from atlas_db.schema import SCHEMA, markdown
 from atlas_db.settings import load_settings
 from atlas_db.store import statements
+from atlas_db.store.keeper import read_or_make_secret
 from atlas_db.store.offline import OfflineFiles
 from atlas_db.terms import Outcome, Part, RecordKind, Relation, Source, Status
 from ingest.merge import claim_props, merge_claims, merge_node
@@ -246,6 +247,12 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_password_is_no_option_to_any_tool(tmp_path: Path) -> None:
+    made = read_or_make_secret(tmp_path)
+    assert made.isalnum() and len(made) == 48
+    assert read_or_make_secret(tmp_path) == made
 
 
 def generated() -> str:
