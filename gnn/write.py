@@ -110,12 +110,12 @@ def _predict(
     atelier: Atelier, task: Task, models: Integers | None, options: CompleteOptions, report: Completion,
     lines: IO[bytes] | None, progress: Progress,
 ) -> Predicted:  # fmt: skip
+    from gnn.complete import complete
+
     asked = lacking(atelier.graph, task.attribute)
     asked = asked if models is None else np.intersect1d(asked, models)
     kept = Predicted(task, asked)
     covered = set()
-    from gnn.complete import complete
-
     for prediction in complete(atelier, task, models, options.least, progress):
         kept.rows.append(prediction)
         covered.add(prediction.model)
