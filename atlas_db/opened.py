@@ -300,7 +300,7 @@ class Atlas:
 
         Example:
             >>> guessed = atlas.predictions("pipeline_tag")
-            >>> bool(len(guessed)), guessed.confidence.between(0, 1).all().item()
+            >>> bool(len(guessed)), guessed.confidence.between(0.5, 1).all().item()
             (True, True)
         """
         return self.query("predictions", attribute=attribute, limit=1_000_000_000)

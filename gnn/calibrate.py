@@ -88,13 +88,17 @@ def calibration_error(confidence: Doubles, right: Doubles, bins: int = 15) -> fl
 
 
 def threshold(confidence: Doubles, right: Doubles, precision: float) -> float:
-    """Return the least confidence such that what lies at or above it is right often enough; 2 where there is none."""
+    """Return the least confidence such that what lies at or above it is right often enough; 2 where there is none.
+
+    It is never below one half (or below the precision, where less is asked): with few models to measure on, much that
+    is sure would carry along what is less likely than not.
+    """
     order = np.argsort(-confidence, kind="stable")
     reached = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     # A threshold can't part models of equal confidence.
     last = np.append(np.diff(confidence[order]) < 0, True)[: len(order)]
     enough = np.flatnonzero((reached >= precision) & last & (np.arange(1, len(order) + 1) >= FEWEST))
-    return float(confidence[order[enough[-1]]]) if len(enough) else 2.0
+    return max(float(confidence[order[enough[-1]]]), min(0.5, precision)) if len(enough) else 2.0
 
 
 def conformal(truth: Doubles, coverage: float = 0.9) -> float:

@@ -142,6 +142,9 @@ def test_calibration() -> None:
     said = curve(score) >= limit
     assert right[said].mean() >= 0.9 and 0 < said.mean() < 0.3
     assert threshold(score[:1000] * 0.1, np.zeros(1000), 0.9) > 1
+    few = np.array([0.99] * 58 + [0.4, 0.2])
+    for precision, least in ((0.95, 0.5), (0.3, 0.3)):
+        assert threshold(few, (few > 0.5).astype(float), precision) == least
     truth = rng.random(5000)
     assert (truth >= conformal(truth)).mean() == pytest.approx(0.9, abs=0.001)
     assert normalised(np.array([1.0, 3.0, 2.0]), np.array([0, 0, 1]), 2).tolist() == [0.25, 0.75, 1.0]
