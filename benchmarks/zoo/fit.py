@@ -13,8 +13,9 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
@@ -32,6 +33,7 @@ from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.kin import Family, assemble, find_copies, find_merges
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Choice, Tree
+from ingest.weights.workers import workers
 
 TRAINED = frozenset({"finetune", "continued", "lora_merged", "vocab_resize"})
 FOLDS = 5
@@ -138,12 +140,11 @@ class Recorder(Tree):
 
     seen: dict[tuple[int, bool], tuple[list[int], Doubles]] = field(default_factory=dict)
 
-    def place(self, row: int, able: Sequence[int], against: Doubles) -> Choice | None:
+    def place(self, row: int, able: Sequence[int], against: Doubles) -> Choice:
         """Place as ever, and remember."""
-        if able:
-            measured = (list(able), self.measure(row, able))
-            self.seen.setdefault((row, True), measured)
-            self.seen[row, False] = measured
+        measured = (list(able), self.measure(row, able))
+        self.seen.setdefault((row, True), measured)
+        self.seen[row, False] = measured
         return Tree.place(self, row, able, against)
 
 
@@ -151,7 +152,7 @@ def placements(zoo: Zoo, known: Sequence[Family]) -> list[tuple[Doubles, Doubles
     """Return measurements of all possible parents of each model, and which of them is one."""
     found = []
     for family in known:
-        tree = Recorder(family.vectors, family.squared, family.older, family.odds)
+        tree = Recorder(family.vectors, family.squared, family.older, family.odds, family.merges)
         grow(family, tree)
         ids = [item.id for item in family.prints]
         for (row, _), (able, measured) in tree.seen.items():
@@ -222,26 +223,46 @@ def fit_member(data: Sequence[tuple[Doubles, int]]) -> list[float]:
     return [round(float(weight), 4) for weight in best]
 
 
-def fit(zoos: Sequence[Zoo], read: Rereader | None) -> dict[str, Any]:
+class Measured(NamedTuple):
+    """What one zoo has to say.
+
+    Attributes:
+        traces: Features and labels of `traces`.
+        directed: Of `directed`.
+        placements: Of `placements`, with dates and without.
+        adapters: Of `adapters`.
+    """
+
+    traces: tuple[Doubles, Doubles]
+    directed: Doubles
+    placements: list[tuple[Doubles, Doubles]]
+    adapters: list[tuple[Doubles, int]]
+
+
+def measured(path: Path, large: bool) -> Measured:
+    """Measure a zoo, with samples read from its weights or with those of its fingerprints."""
+    zoo, read = read_zoo(path, path / "truth.json"), Rereader() if large else None
+    dated = families(zoo, read, time=True)
+    placed = placements(zoo, dated) + placements(zoo, families(zoo, read, time=False))
+    return Measured(traces(zoo, dated), directed(zoo, dated), placed, adapters(zoo))
+
+
+def fit(zoos: Sequence[Measured]) -> dict[str, Any]:
     """Fit all four for one size of sample."""
-    known = [families(zoo, read, time=True) for zoo in zoos]
-    pairs = [traces(zoo, found) for zoo, found in zip(zoos, known, strict=True)]
-    rows, labels = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    rows, labels = (np.concatenate(side) for side in zip(*(zoo.traces for zoo in zoos), strict=True))
     middle, spread = rows.mean(0), np.maximum(rows.std(0), 1e-9)
     line = LogisticRegression(C=0.3, max_iter=3000).fit((rows - middle) / spread, labels)
     slopes = line.coef_[0] / spread
     trace_weights = [float(line.intercept_[0] - slopes @ middle), *map(float, slopes)]
-    edges = np.concatenate([directed(zoo, found) for zoo, found in zip(zoos, known, strict=True)])
+    edges = np.concatenate([zoo.directed for zoo in zoos])
     sides = np.where(np.arange(len(edges)) % 2, -1, 1)
     order = LogisticRegression(fit_intercept=False).fit(edges * sides[:, None], sides > 0)
     print(f"direction: {np.mean(edges @ order.coef_[0] > 0):.3f} of {len(edges)} right, in sample")
-    undated = [families(zoo, read, time=False) for zoo in zoos]
-    placed = [placements(zoo, a) + placements(zoo, b) for zoo, a, b in zip(zoos, known, undated, strict=True)]
     return {
         "trace": [round(weight, 5) for weight in trace_weights],
         "direction": [round(float(weight), 4) for weight in order.coef_[0]],
-        "trees": fit_parents(placed),
-        "member": fit_member([item for zoo in zoos for item in adapters(zoo)]),
+        "trees": fit_parents([zoo.placements for zoo in zoos]),
+        "member": fit_member([item for zoo in zoos for item in zoo.adapters]),
     }
 
 
@@ -251,8 +272,11 @@ def main() -> None:
     parser.add_argument("zoos", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    zoos = [read_zoo(path, path / "truth.json") for path in options.zoos]
-    table: dict[str, Any] = {name: fit(zoos, read) for name, read in (("weights", Rereader()), ("fingerprint", None))}
+    with workers(many=True) as pool:
+        table = {
+            name: fit(list(pool.map(measured, options.zoos, repeat(large))))
+            for name, large in (("weights", True), ("fingerprint", False))
+        }
     options.out.write_text(json.dumps(table, separators=(",", ":")) + "\n")
 
 

@@ -34,6 +34,8 @@ RESIZED_PENALTY = 4.0
 """Log-odds against a parent with another number of elements: only a resized vocabulary explains it."""
 RANK_PENALTY, MOST_RANKS = 1.0, 6
 """Log-odds against a parent for each rank that another one is nearer, and ranks that count (seeds 301 to 404)."""
+KEPT_PENALTY = 6.0
+"""Log-odds against a parent that lacks tensors which another model and the child have alike (seeds 407 to 409)."""
 
 
 def chart(
@@ -82,7 +84,7 @@ def chart_family(prints: Sequence[Fingerprint], read: Rereader | None = None, *,
     family = assemble(prints, read, time=time)
     find_copies(family)
     find_merges(family)
-    tree = Tree(family.vectors, family.squared, family.older, family.odds)
+    tree = Tree(family.vectors, family.squared, family.older, family.odds, family.merges)
     grow(family, tree)
     return _edges(family, tree)
 
@@ -124,8 +126,11 @@ def _place(family: Family, tree: Tree, row: int) -> Choice | None:
     if family.frames[row]:
         same = [other for other in able if family.frames[row] in frames_of(family, other)]
         able = same or able
+    if not able:
+        return None
     resized = np.array([family.prints[other].elements != family.prints[row].elements for other in able], float)
-    return tree.place(row, able, resized * RESIZED_PENALTY + _against_by_rank(family, row, able))
+    against = resized * RESIZED_PENALTY + _against_by_rank(family, row, able) + _against_by_kept(family, row, able)
+    return tree.place(row, able, against)
 
 
 def _against_by_rank(family: Family, row: int, able: Sequence[int]) -> Doubles:
@@ -143,6 +148,14 @@ def _against_by_rank(family: Family, row: int, able: Sequence[int]) -> Doubles:
         out[~low] = MOST_RANKS * RANK_PENALTY
         out *= earlier
     return out
+
+
+def _against_by_kept(family: Family, row: int, able: Sequence[int]) -> Doubles:
+    """Log-odds against models that lack tensors which another has like the child, as far as that one came before it."""
+    kept = family.kept[row, able]
+    most = able[int(np.argmax(kept))]
+    earlier = 1 / (1 + np.exp(-np.clip(family.older[most, row], -20, 20)))
+    return np.asarray((kept < kept.max()) * KEPT_PENALTY * earlier)
 
 
 def _edges(family: Family, tree: Tree) -> list[Edge]:

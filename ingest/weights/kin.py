@@ -19,11 +19,12 @@ from ingest.weights.names import is_vocabulary
 from ingest.weights.odds import Odds, load_odds
 from ingest.weights.ranks import difference_rank
 from ingest.weights.reread import Rereader
+from ingest.weights.untouched import untouched
 
 SCREEN, GRID, LIKELY = 24, 144, 0.6
 """Positions that a copy is screened and a grid is looked for at, and the share explained there that is looked into."""
-RANKED = 16
-"""Models nearer than another at which the rank of a difference is still looked at."""
+RANKED, FINALISTS = 16, 4
+"""Models nearer than another at which the rank of a difference is still looked at; and at which it speaks of merges."""
 NEAREST = 8
 """Models that a possible copy is compared with."""
 WIDTH = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M2": 8}
@@ -50,6 +51,7 @@ class Family:
         as_stored: Samples with all units where they are in the files, where any were moved: merges are made of these.
         frames: Name of the permutation that was undone in each row; empty where there was none.
         ranks: Ranks of differences that were looked at.
+        kept: Share of each row's tensors that every other row has just as they are, children first.
     """
 
     prints: list[Fingerprint]
@@ -66,6 +68,7 @@ class Family:
     frames: list[str] = field(default_factory=list)
     as_stored: Vectors | None = None
     ranks: dict[tuple[int, int], float] = field(default_factory=dict)
+    kept: Doubles = field(default_factory=lambda: np.empty((0, 0)))
 
     def rank(self, row: int, other: int) -> float:
         """Return the rank of the difference of two rows, NaN where it is not low; only near ones are looked at."""
@@ -93,7 +96,7 @@ def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool
     if any(family.frames):
         stored = align([as_stored[place] for place in vectors.members], [item.dtype for item in kept])
         family.as_stored = stored if len(stored.members) == len(kept) else None
-    family.older = _older(family)
+    family.older, family.kept = _older(family), untouched(vectors)
     return family
 
 
@@ -138,7 +141,7 @@ def find_copies(family: Family) -> None:
             best = max(copy.share for _, copy in found)
             family.copies[row] = min(
                 (item for item in found if item[1].share > best - 0.01),
-                key=lambda item: (_zeros(family, item[0]), -round(item[1].share, 3), family.squared[row, item[0]]),
+                key=lambda item: _preference(family, row, *item),
             )
 
 
@@ -148,6 +151,12 @@ def _nearest(family: Family, row: int, able: Integers) -> list[int]:
     count = min(NEAREST + 1, len(able))
     near = able[np.argsort(away, kind="stable")[:count]]
     return [int(other) for other in near if other != row][:NEAREST]
+
+
+def _preference(family: Family, row: int, other: int, copy: Copy) -> tuple[bool, bool, float, float, float]:
+    """Sorts models that explain a copy alike: made before it, all kept, dense, near."""
+    away = float(family.squared[row, other])
+    return _later(family, other, row), copy.kind == "pruned", _zeros(family, other), -round(copy.share, 3), away
 
 
 def _zeros(family: Family, row: int) -> float:
@@ -211,8 +220,14 @@ def find_merges(family: Family) -> None:
         if found is None and stored is not None:
             noise = step_noise(stored, row, family.grid[row])
             found = find_merge(stored, row, earlier, noise, apart, stored_inner)
-        if found is not None:
+        if found is not None and not (found.method in ("ties", "dare") and _near_by_rank(family, row, earlier)):
             family.merges[row] = found
+
+
+def _near_by_rank(family: Family, row: int, others: Sequence[int]) -> bool:
+    """Whether a model differs from one of the nearest by a low rank, as nothing does that is made by element."""
+    nearest = sorted(others, key=lambda other: float(family.squared[row, other]))[:FINALISTS]
+    return any(family.squared[row, other] > 0 and not np.isnan(family.rank(row, other)) for other in nearest)
 
 
 def _later(family: Family, row: int, than: int) -> bool:

@@ -1,6 +1,6 @@
 """Fitted weights: how measurements of weights turn into odds and confidence.
 
-Fitted by `benchmarks/zoo/fit.py` on generated families; `data/odds.json` names their seeds.
+Fitted by `benchmarks/zoo/fit.py` on generated families (README, "Numbers", names their seeds).
 """
 
 from __future__ import annotations

@@ -8,18 +8,21 @@ distance, make a distribution over all parents, "none of them" included.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest.weights.between import contained, features, trace
 from ingest.weights.family import Doubles, Vectors
+from ingest.weights.merges import Integers, Merge
 from ingest.weights.odds import Odds, softmax
+from ingest.weights.steps import carried_at_once
 
-FEATURES = 17
-CAUTION = 1.5
-"""Temperature of the distribution over parents, fitted on other families than the trees (seeds 301, 303, 401, 402)."""
+FEATURES = 19
+CAUTION = 1.15
+"""Temperature of the distribution over parents, fitted on other families than the trees (407 to 409, 614, 615)."""
 
 
 @dataclass(slots=True)
@@ -48,10 +51,13 @@ class Tree:
         squared: Squared distances, shape (n, n).
         older: Log-odds that each model came before each other, by weights and dates, shape (n, n).
         odds: Fitted weights.
+        merges: What is merged of what.
         rows: Models in it, in the order they came.
         base: Model that the trace of each is taken from; absent for roots.
-        carried: Log-odds of every model carrying each model's trace, shape (n,) a model.
-        held: What of each model's trace every model carries, shape (n, 4) a model.
+        bases: The same by row, -1 where there is none, shape (n,).
+        carried: Log-odds of every model carrying each model's trace, traces first, shape (n, n).
+        held: What of each model's trace every model carries, traces first, shape (n, n, 4).
+        traced: Whether a model has a step of its own, as merges and exact copies have not, shape (n,).
         choices: What was chosen for each model that was placed.
     """
 
@@ -59,25 +65,31 @@ class Tree:
     squared: Doubles
     older: Doubles
     odds: Odds
+    merges: Mapping[int, Merge]
     rows: list[int] = field(default_factory=list)
     base: dict[int, int] = field(default_factory=dict)
-    carried: dict[int, Doubles] = field(default_factory=dict)
-    held: dict[int, Doubles] = field(default_factory=dict)
+    bases: Integers = field(init=False)
+    carried: Doubles = field(init=False)
+    held: Doubles = field(init=False)
+    traced: npt.NDArray[np.bool_] = field(init=False)
     choices: dict[int, Choice] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.vectors.values)
+        self.bases, self.traced = np.full(count, -1), np.zeros(count, bool)
+        self.carried, self.held = np.zeros((count, count)), np.zeros((count, count, 4))
 
     def add(self, row: int, base: int | None) -> None:
         """Add a model below another, or as a root."""
         self.rows.append(row)
         if base is None:
             return
-        self.base[row] = base
+        self.base[row] = self.bases[row] = base
         mark = trace(self.vectors, row, base)
-        everyone = list(range(len(self.vectors.values)))
-        if mark.length == 0:
-            self.held[row], self.carried[row] = np.zeros((len(everyone), 4)), np.zeros(len(everyone))
-            return
-        self.held[row] = contained(self.vectors, mark, everyone)
-        self.carried[row] = self.odds.between(features(self.held[row]))
+        self.traced[row] = mark.length > 0 and row not in self.merges
+        if mark.length > 0:
+            self.held[row] = contained(self.vectors, mark, list(range(len(self.held))))
+            self.carried[row] = self.odds.between(features(self.held[row]))
 
     def below(self, row: int) -> set[int]:
         """Return the descendants of a model."""
@@ -99,52 +111,69 @@ class Tree:
     def move(self, row: int, base: int) -> None:
         """Put a model that is in the tree below another."""
         self.rows.remove(row)
-        self.base.pop(row, None)
-        self.carried.pop(row, None)
-        self.held.pop(row, None)
+        self.held[row] = self.carried[row] = 0.0
         self.add(row, base)
 
     def measure(self, row: int, able: Sequence[int]) -> Doubles:
         """Measure models as parents of another.
 
         Returns:
-            Shape (able, 17). Of the model's own trace: the four measurements of `between.contained`, their log-odds,
+            Shape (able, 19). Of the model's own trace: the four measurements of `between.contained`, their log-odds,
             and whether it has one (roots have none). Of the child of it whose trace is carried most: the same. Then
             log distance over the nearest's, over the model's distance to its own parent, and to the second nearest;
-            log-odds of coming before; how many models are nearer.
+            log-odds of coming before; how many models are nearer. Then, with all steps heard, how much of the model's
+            own is carried (1 for roots and merges), and the most of a child's.
         """
-        away = np.log(np.maximum(self.squared[row, list(able)], 1e-30)) / 2
+        at = np.array(able)
+        away = np.log(np.maximum(self.squared[row, at], 1e-30)) / 2
         ranked = np.sort(away)
-        children = self._children()
         out = np.zeros((len(able), FEATURES))
-        for place, other in enumerate(able):
-            if other in self.base:
-                out[place, :4] = self.held[other][row]
-                out[place, 4], out[place, 5] = self.carried[other][row], 1.0
-            rivals = (child for child in children[other] if child != row)
-            below = max(rivals, key=lambda child: self.carried[child][row], default=None)
-            if below is not None:
-                out[place, 6:10] = self.held[below][row]
-                out[place, 10], out[place, 11] = self.carried[below][row], 1.0
-            if other in self.base:
-                step = np.log(max(self.squared[other, self.base[other]], 1e-30)) / 2
-                out[place, 13] = away[place] - step
+        has = self.bases[at] >= 0
+        own = at[has]
+        out[has, :4], out[has, 4], out[has, 5] = self.held[own, row], self.carried[own, row], 1.0
+        step = np.log(np.maximum(self.squared[own, self.bases[own]], 1e-30)) / 2
+        out[has, 13] = away[has] - step
+        below = self._most_carried(row)[at]
+        has = below >= 0
+        out[has, 6:10], out[has, 10], out[has, 11] = self.held[below[has], row], self.carried[below[has], row], 1.0
         out[:, 12] = away - ranked[0]
         out[:, 14] = away - ranked[min(1, len(ranked) - 1)]
-        out[:, 15] = self.older[list(able), row]
+        out[:, 15] = self.older[at, row]
         out[:, 16] = np.searchsorted(ranked, away)
+        amounts, sure = self._at_once(row)
+        out[:, 17] = np.where(sure[at] > 0, amounts[at], 1.0)
+        children = np.flatnonzero(sure > 0)
+        most = np.zeros(len(self.bases))
+        np.maximum.at(most, self.bases[children], (amounts * sure)[children])
+        out[:, 18] = most[at]
         return np.clip(out, -20, 20)
 
-    def place(self, row: int, able: Sequence[int], against: Doubles) -> Choice | None:
+    def _most_carried(self, row: int) -> Integers:
+        """Return for each model its child whose trace another carries most, -1 where it has none, shape (n,)."""
+        children = np.flatnonzero(self.bases >= 0)
+        children = children[children != row]
+        children = children[np.argsort(self.carried[children, row], kind="stable")]
+        most = np.full(len(self.bases), -1)
+        most[self.bases[children]] = children
+        return most
+
+    def _at_once(self, row: int) -> tuple[Doubles, Doubles]:
+        """Return how much a model carries of the step of each that does not come from it, and how sure, shape (n,)."""
+        barred = np.zeros(len(self.bases), bool)
+        barred[[row, *self.below(row)]] = True
+        steps = np.flatnonzero(self.traced & ~barred & ~barred[self.bases])
+        roots = [other for other in self.rows if other not in self.base and other != row]
+        root = min(roots, key=lambda other: float(self.squared[row, other]), default=row)
+        return carried_at_once(self.held, self.bases, steps, row, root)
+
+    def place(self, row: int, able: Sequence[int], against: Doubles) -> Choice:
         """Return the likeliest parent of a model.
 
         Args:
             row: The model.
-            able: Models that may be it.
+            able: Models that may be it, one at least.
             against: Log-odds against each, for reasons that lie outside of the weights.
         """
-        if not able:
-            return None
         measured = self.measure(row, able)
         chances = softmax(self.odds.parent(measured) - against, CAUTION)
         likeliest = int(np.argmax(chances))

@@ -1,0 +1,87 @@
+"""What tells a parent from its own parent and from its children: tensors left alone, and steps carried at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.weights.chart import chart
+from ingest.weights.family import distances
+from ingest.weights.kin import _near_by_rank, assemble
+from ingest.weights.odds import load_odds
+from ingest.weights.reread import Rereader
+from ingest.weights.tree import Tree
+from ingest.weights.untouched import untouched
+from tests.unit.families import TYPES, Weights, print_of, root, stored, trained, write
+from tests.unit.test_weights_relations import low_rank, matrices, vectors
+
+
+def frozen(weights: Weights, seed: int, size: float) -> Weights:
+    """Train all but the vocabulary."""
+    moved = trained(weights, seed, size)
+    return {name: weights[name] if "layers" not in name else value for name, value in moved.items()}
+
+
+@pytest.mark.parametrize("dtype", ["F32", "BF16", "F16"])
+def test_tensors_left_alone_are_counted_as_their_child_is_stored(tmp_path: Path, dtype: str) -> None:
+    base = root(1)
+    child = stored(frozen(base, 2, 0.1), dtype)
+    family = vectors(tmp_path, (base, "F32"), (child, dtype), (trained(base, 3), "F32"))
+    same = [np.array_equal(base[name].astype(TYPES[dtype]).astype(np.float32), child[name])
+            for name in base if base[name].ndim > 1]  # fmt: skip
+    shares = untouched(family)
+    assert shares[1].tolist() == pytest.approx([sum(same) / len(same), 0, 0]) and sum(same) == 2
+    assert shares[0, 1] == (shares[1, 0] if dtype == "F32" else 0), "rounded once more is not as it is"
+
+
+def test_frozen_tensors_name_the_parent_where_its_trace_is_drowned(tmp_path: Path) -> None:
+    base = root(1)
+    near = trained(base, 2, 0.004)
+    made = {"base": base, "near": near, "child": frozen(near, 3, 0.6), "other": trained(base, 4, 0.3)}
+    prints = [print_of(write(tmp_path / name, weights), name, f"2024-01-{day:02d}")
+              for day, (name, weights) in enumerate(made.items(), 1)]  # fmt: skip
+    edges = {(edge.child, edge.parent) for edge in chart(prints, Rereader())}
+    assert edges == {("near", "base"), ("child", "near"), ("other", "base")}
+
+
+def test_a_sibling_with_like_drift_is_told_from_a_child(tmp_path: Path) -> None:
+    """A drift of full rank leaks into every trace: alone, a step seems carried by siblings; at once, by its child."""
+    base = root(1)
+    drift = {name: value - base[name] for name, value in trained(base, 5, 0.2).items()}
+
+    def moved(start: Weights, seed: int, part: float) -> Weights:
+        return trained({name: value + part * drift[name] for name, value in start.items()}, seed, 0.06)
+
+    first, second = moved(base, 6, 1.0), moved(base, 7, 1.0)
+    models = (base, first, second, moved(base, 8, 1.0), moved(first, 9, 0.5))
+    family = vectors(tmp_path, *((model, "F32") for model in models))
+    tree = Tree(family, distances(family), np.zeros((5, 5)), load_odds(True), {})
+    for row, parent in ((0, None), (1, 0), (2, 0)):
+        tree.add(row, parent)
+    alone = tree.held[1, [3, 4], 0]
+    amounts = np.stack([tree.measure(row, [0, 1, 2])[:, 17] for row in (3, 4)])
+    assert alone[0] > 0.8, "the sibling seems to carry the step"
+    assert amounts[0, 1] == pytest.approx(0.5, abs=0.15) and amounts[0, 2] == pytest.approx(0.5, abs=0.15)
+    assert amounts[1, 1] > 1.1 and amounts[1, 2] < 0.4
+    assert (amounts[:, 0] == 1).all(), "a root has no step"
+
+
+def test_a_cast_of_a_pruned_model_is_no_second_pruning(tmp_path: Path) -> None:
+    base = root(1)
+    pruned = matrices(base, lambda v: np.where(np.abs(v) > np.quantile(np.abs(v), 0.4), v, 0).astype(np.float32))
+    made = {"base": (base, "F32"), "pruned": (pruned, "F32"), "cast": (pruned, "F16"), "kin": (trained(base, 2), "F32")}
+    prints = [print_of(write(tmp_path / name, stored(weights, dtype), dtype), name, f"2024-01-{day:02d}")
+              for day, (name, (weights, dtype)) in enumerate(made.items(), 1)]  # fmt: skip
+    edges = {(edge.child, edge.parent): edge.evidence["test"] for edge in chart(prints, Rereader())}
+    assert edges.pop(("kin", "base")) == "trace"
+    assert edges == {("pruned", "base"): "pruned", ("cast", "pruned"): "cast"}
+
+
+def test_what_differs_by_a_low_rank_is_put_together_of_nothing(tmp_path: Path) -> None:
+    base = root(1)
+    models = (base, low_rank(base, 2, 2), trained(base, 3))
+    prints = [print_of(write(tmp_path / str(place), weights), str(place)) for place, weights in enumerate(models)]
+    family = assemble(prints, Rereader(), time=False)
+    assert _near_by_rank(family, 1, [0, 2]) and not _near_by_rank(family, 2, [0, 1])
