@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,8 +23,8 @@ from ingest.weights.untouched import untouched
 
 SCREEN, GRID, LIKELY = 24, 144, 0.6
 """Positions that a copy is screened and a grid is looked for at, and the share explained there that is looked into."""
-RANKED, FINALISTS = 16, 4
-"""Models nearer than another at which the rank of a difference is still looked at; and at which it speaks of merges."""
+RANKED = 16
+"""Models nearer than another at which the rank of a difference is still looked at."""
 NEAREST = 8
 """Models that a possible copy is compared with."""
 WIDTH = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M2": 8}
@@ -220,13 +220,15 @@ def find_merges(family: Family) -> None:
         if found is None and stored is not None:
             noise = step_noise(stored, row, family.grid[row])
             found = find_merge(stored, row, earlier, noise, apart, stored_inner)
-        if found is not None and not (found.method in ("ties", "dare") and _near_by_rank(family, row, earlier)):
+        if found is not None and not (
+            found.method in ("ties", "dare") and _near_by_rank(family, row, {*earlier, *found.parents})
+        ):
             family.merges[row] = found
 
 
-def _near_by_rank(family: Family, row: int, others: Sequence[int]) -> bool:
+def _near_by_rank(family: Family, row: int, others: Collection[int]) -> bool:
     """Whether a model differs from one of the nearest by a low rank, as nothing does that is made by element."""
-    nearest = sorted(others, key=lambda other: float(family.squared[row, other]))[:FINALISTS]
+    nearest = sorted(others, key=lambda other: float(family.squared[row, other]))[:RANKED]
     return any(family.squared[row, other] > 0 and not np.isnan(family.rank(row, other)) for other in nearest)
 
 
