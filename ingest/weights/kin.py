@@ -220,16 +220,15 @@ def find_merges(family: Family) -> None:
         if found is None and stored is not None:
             noise = step_noise(stored, row, family.grid[row])
             found = find_merge(stored, row, earlier, noise, apart, stored_inner)
-        if found is not None and not (
-            found.method in ("ties", "dare") and _near_by_rank(family, row, {*earlier, *found.parents})
-        ):
+        if found is not None and not _by_chance(family, row, found, earlier):
             family.merges[row] = found
 
 
-def _near_by_rank(family: Family, row: int, others: Collection[int]) -> bool:
-    """Whether a model differs from one of the nearest by a low rank, as nothing does that is made by element."""
-    nearest = sorted(others, key=lambda other: float(family.squared[row, other]))[:RANKED]
-    return any(family.squared[row, other] > 0 and not np.isnan(family.rank(row, other)) for other in nearest)
+def _by_chance(family: Family, row: int, found: Merge, earlier: Collection[int]) -> bool:
+    """Whether a model differs from a near one, or a parent, by a low rank: TIES and DARE go element by element."""
+    near = sorted({*earlier, *found.parents}, key=lambda other: float(family.squared[row, other]))[:RANKED]
+    low = (family.squared[row, other] > 0 and not np.isnan(family.rank(row, other)) for other in near)
+    return found.method in ("ties", "dare") and any(low)
 
 
 def _later(family: Family, row: int, than: int) -> bool:

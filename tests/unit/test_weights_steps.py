@@ -9,7 +9,8 @@ import pytest
 
 from ingest.weights.chart import chart
 from ingest.weights.family import distances
-from ingest.weights.kin import _near_by_rank, assemble
+from ingest.weights.kin import _by_chance, assemble
+from ingest.weights.merges import Merge
 from ingest.weights.odds import load_odds
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Tree
@@ -84,4 +85,6 @@ def test_what_differs_by_a_low_rank_is_put_together_of_nothing(tmp_path: Path) -
     models = (base, low_rank(base, 2, 2), trained(base, 3))
     prints = [print_of(write(tmp_path / str(place), weights), str(place)) for place, weights in enumerate(models)]
     family = assemble(prints, Rereader(), time=False)
-    assert _near_by_rank(family, 1, [0, 2]) and not _near_by_rank(family, 2, [0, 1])
+    ties, mean = (Merge((0, 2), (0.5, 0.5), None, method, 0.1, 0.9) for method in ("ties", "linear"))
+    assert _by_chance(family, 1, ties, [0, 2]) and not _by_chance(family, 1, mean, [0, 2])
+    assert not _by_chance(family, 2, ties._replace(parents=(0, 1)), [0, 1])
