@@ -153,5 +153,5 @@ def test_the_first_command_runs_the_whole_flow_on_a_bare_copy(tmp_path: Path) ->
         assert said == [(stage, state) for stage in ("load", "fingerprint", "chart", "complete", "audit", "export")]
     report = json.loads((tmp_path / "home" / "demo" / "report.json").read_text())
     assert report["stages"]["complete"]["counts"]["from"] == "predictions.jsonl"
-    assert report["atlas"]["claims"]["pipeline_tag"]["predicted"] == 42
+    assert report["atlas"]["claims"]["pipeline_tag"]["predicted"] == 39
     subprocess.run([".venv/bin/atlas-db", "store", "stop"], cwd=copy, env=env, check=True, capture_output=True)
