@@ -112,7 +112,7 @@ def _again(family: Family, tree: Tree, row: int) -> bool:
     choice = _place(family, tree, row)
     if choice is None:
         return False
-    moved = choice.parent != tree.base.get(row)
+    moved = choice.parent != int(tree.bases[row])
     tree.choices[row] = choice
     if moved:
         tree.move(row, choice.parent)
@@ -143,10 +143,9 @@ def _against_by_rank(family: Family, row: int, able: Sequence[int]) -> Doubles:
     low = ~np.isnan(ranks)
     if low.any():
         nearest = np.flatnonzero(low)[np.argmin(ranks[low])]
-        earlier = 1 / (1 + np.exp(-np.clip(family.older[able[nearest], row], -20, 20)))
         out[low] = np.minimum(ranks[low] - ranks[nearest], MOST_RANKS) * RANK_PENALTY
         out[~low] = MOST_RANKS * RANK_PENALTY
-        out *= earlier
+        out *= _came_before(family, able[nearest], row)
     return out
 
 
@@ -154,8 +153,12 @@ def _against_by_kept(family: Family, row: int, able: Sequence[int]) -> Doubles:
     """Log-odds against models that lack tensors which another has like the child, as far as that one came before it."""
     kept = family.kept[row, able]
     most = able[int(np.argmax(kept))]
-    earlier = 1 / (1 + np.exp(-np.clip(family.older[most, row], -20, 20)))
-    return np.asarray((kept < kept.max()) * KEPT_PENALTY * earlier)
+    return np.asarray((kept < kept.max()) * KEPT_PENALTY * _came_before(family, most, row))
+
+
+def _came_before(family: Family, first: int, then: int) -> float:
+    """Probability that one model came before another."""
+    return float(1 / (1 + np.exp(-np.clip(family.older[first, then], -20, 20))))
 
 
 def _edges(family: Family, tree: Tree) -> list[Edge]:

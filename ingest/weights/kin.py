@@ -226,9 +226,10 @@ def find_merges(family: Family) -> None:
 
 def _by_chance(family: Family, row: int, found: Merge, earlier: Collection[int]) -> bool:
     """Whether a model differs from a near one, or a parent, by a low rank: TIES and DARE go element by element."""
+    if found.method not in ("ties", "dare"):
+        return False
     near = sorted({*earlier, *found.parents}, key=lambda other: float(family.squared[row, other]))[:RANKED]
-    low = (family.squared[row, other] > 0 and not np.isnan(family.rank(row, other)) for other in near)
-    return found.method in ("ties", "dare") and any(low)
+    return any(family.squared[row, other] > 0 and not np.isnan(family.rank(row, other)) for other in near)
 
 
 def _later(family: Family, row: int, than: int) -> bool:

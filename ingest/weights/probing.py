@@ -173,9 +173,9 @@ def _encoded(folder: Path, vocabulary: int) -> list[list[int]]:
     from tokenizers import Tokenizer
 
     try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    # The library raises nothing narrower for what it cannot read.
-    except Exception as error:
+        # From bytes, as only then does the library say by its error that what it read is at fault.
+        tokenizer = Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes())
+    except (OSError, ValueError) as error:
         raise WeightsError(str(folder), f"has a tokenizer.json that cannot be read ({_short(error)})") from error
     rows = [tokenizer.encode(text).ids for text in _SENTENCES]
     if not all(rows) or max(map(max, rows)) >= vocabulary:

@@ -10,11 +10,9 @@ the whole, of any child's of its parent a part at most.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from ingest.weights.family import Doubles
-
-Integers = npt.NDArray[np.int64]
+from ingest.weights.merges import Integers
 
 MOST = 48
 """Steps in one system: those carried most, each by itself."""

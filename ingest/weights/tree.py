@@ -7,7 +7,6 @@ distance, make a distribution over all parents, "none of them" included.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -53,8 +52,7 @@ class Tree:
         odds: Fitted weights.
         merges: What is merged of what.
         rows: Models in it, in the order they came.
-        base: Model that the trace of each is taken from; absent for roots.
-        bases: The same by row, -1 where there is none, shape (n,).
+        bases: Model that the trace of each is taken from, -1 where there is none, shape (n,).
         carried: Log-odds of every model carrying each model's trace, traces first, shape (n, n).
         held: What of each model's trace every model carries, traces first, shape (n, n, 4).
         traced: Whether a model has a step of its own, as merges and exact copies have not, shape (n,).
@@ -67,7 +65,6 @@ class Tree:
     odds: Odds
     merges: Mapping[int, Merge]
     rows: list[int] = field(default_factory=list)
-    base: dict[int, int] = field(default_factory=dict)
     bases: Integers = field(init=False)
     carried: Doubles = field(init=False)
     held: Doubles = field(init=False)
@@ -84,7 +81,7 @@ class Tree:
         self.rows.append(row)
         if base is None:
             return
-        self.base[row] = self.bases[row] = base
+        self.bases[row] = base
         mark = trace(self.vectors, row, base)
         self.traced[row] = mark.length > 0 and row not in self.merges
         if mark.length > 0:
@@ -93,20 +90,13 @@ class Tree:
 
     def below(self, row: int) -> set[int]:
         """Return the descendants of a model."""
-        children = self._children()
         found: set[int] = set()
         queue = [row]
         while queue:
-            new = set(children[queue.pop()]) - found
+            new = set(np.flatnonzero(self.bases == queue.pop()).tolist()) - found
             found |= new
             queue += new
         return found
-
-    def _children(self) -> dict[int, list[int]]:
-        children: dict[int, list[int]] = defaultdict(list)
-        for child, parent in self.base.items():
-            children[parent].append(child)
-        return children
 
     def move(self, row: int, base: int) -> None:
         """Put a model that is in the tree below another."""
@@ -162,7 +152,7 @@ class Tree:
         barred = np.zeros(len(self.bases), bool)
         barred[[row, *self.below(row)]] = True
         steps = np.flatnonzero(self.traced & ~barred & ~barred[self.bases])
-        roots = [other for other in self.rows if other not in self.base and other != row]
+        roots = [other for other in self.rows if self.bases[other] < 0 and other != row]
         root = min(roots, key=lambda other: float(self.squared[row, other]), default=row)
         return carried_at_once(self.held, self.bases, steps, row, root)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ingest.weights.family import Doubles, Vectors
+from ingest.weights.merges import Integers
 from ingest.weights.safetensors import Floats
 
 
@@ -20,15 +21,16 @@ def untouched(vectors: Vectors) -> Doubles:
     """
     count = len(vectors.values)
     shares = np.zeros((count, count))
-    for kind in sorted(set(vectors.main_dtype)):
+    kinds = np.array([kind if kind in ("F16", "BF16") else "" for kind in vectors.main_dtype])
+    for kind in np.unique(kinds).tolist():
         codes = _codes(vectors, kind)
-        for row in (row for row in range(count) if vectors.main_dtype[row] == kind):
+        for row in np.flatnonzero(kinds == kind):
             shares[row] = (codes == codes[row]).mean(1)
     np.fill_diagonal(shares, 0.0)
     return shares
 
 
-def _codes(vectors: Vectors, kind: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _codes(vectors: Vectors, kind: str) -> Integers:
     """Return a hash of each tensor of each model, rounded to a type, shape (n, t)."""
     return np.array([
         [hash(part[start:stop].tobytes()) for start, stop, _ in vectors.bounds]
