@@ -31,6 +31,7 @@ from ingest.weights.direction import asymmetry
 from ingest.weights.family import Doubles
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.kin import Family, assemble, find_copies, find_merges
+from ingest.weights.odds import LEAVES
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Choice, Tree
 from ingest.weights.workers import workers
@@ -183,7 +184,7 @@ def fit_parents(data: Sequence[Sequence[tuple[Doubles, Doubles]]]) -> dict[str, 
         model = HistGradientBoostingClassifier(
             max_iter=150,
             learning_rate=0.06,
-            max_leaf_nodes=8,
+            max_leaf_nodes=LEAVES,
             min_samples_leaf=30,
             l2_regularization=1.0,
             random_state=0,

@@ -70,7 +70,7 @@ def _small(blocks: Floats) -> Floats:
     return np.swapaxes(cut, 1, 2) if wide else cut
 
 
-def contained(vectors: Vectors, mark: Trace, children: list[int]) -> Doubles:
+def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Doubles:
     """Return how much of a trace each child carries.
 
     Returns:

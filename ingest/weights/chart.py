@@ -7,6 +7,7 @@ from concurrent.futures import as_completed
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from atlas_db.terms import Progress, Relation
 from ingest.weights.attach import attach
@@ -62,7 +63,8 @@ def chart(
     ]
     families = sorted((part for part in parts if len(part) > 1), key=len, reverse=True)
     done = len(prints) - sum(map(len, families))
-    with workers(many=len(prints) >= MANY and len(families) > 1) as pool:
+    # Families are many small computations: threads of numerical libraries cost more there than they bring.
+    with threadpool_limits(1), workers(many=len(prints) >= MANY and len(families) > 1) as pool:
         work = {
             pool.submit(chart_family, [prints[place] for place in part], read, time=time): len(part)
             for part in families
@@ -138,8 +140,9 @@ def _against_by_rank(family: Family, row: int, able: Sequence[int]) -> Doubles:
 
     Two models that differ by a low rank are parent and child, whoever is which.
     """
-    ranks = np.array([family.rank(row, other) for other in able])
-    out = np.zeros(len(able))
+    ranks, out = np.full(len(able), np.nan), np.zeros(len(able))
+    for place in np.flatnonzero(family.close[row, able]).tolist():
+        ranks[place] = family.rank(row, able[place])
     low = ~np.isnan(ranks)
     if low.any():
         nearest = np.flatnonzero(low)[np.argmin(ranks[low])]

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.family import Vectors, align
+from ingest.weights.family import Shared, shared
 from ingest.weights.fingerprint import Fingerprint
+from ingest.weights.model import RUN
 from ingest.weights.names import is_vocabulary
 from ingest.weights.safetensors import Floats
 
@@ -50,15 +51,15 @@ def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
     Returns:
         Indices of fingerprints, ascending, the largest component first.
     """
-    vectors = align([item.sample for item in prints], [item.dtype for item in prints])
-    views = _views(vectors)
-    count = len(vectors.members)
+    common = shared([item.sample for item in prints])
+    count = len(common.members)
     roots = np.arange(count)
     leaders: list[int] = []
+    theirs = _views(common, common.values(0, 0))
     for start in range(0, count, BLOCK):
         block = np.arange(start, min(start + BLOCK, count))
-        alike = _alike(views, block, leaders)
-        within = _alike(views, block, block)
+        ours = _views(common, common.values(start, start + BLOCK))
+        alike, within = _alike(ours, theirs), _alike(ours, ours)
         fresh: list[int] = []
         for at, row in enumerate(block):
             new = within[at, fresh]
@@ -68,7 +69,8 @@ def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
             if max(alike[at].max(initial=0.0), new.max(initial=0.0)) < NEAR:
                 fresh.append(at)
         leaders += block[fresh].tolist()
-    return _components(prints, vectors.members, [_root(roots, row) for row in range(count)])
+        theirs = [old.joined(new, fresh) for old, new in zip(theirs, ours, strict=True)]
+    return _components(prints, common.members, [_root(roots, row) for row in range(count)])
 
 
 def around(prints: Sequence[Fingerprint], new: Collection[str]) -> list[Fingerprint]:
@@ -94,22 +96,24 @@ def around(prints: Sequence[Fingerprint], new: Collection[str]) -> list[Fingerpr
 
 def _followed(prints: Sequence[Fingerprint], start: Sequence[int]) -> list[int]:
     """Return the rows that links lead to from some, themselves included."""
-    vectors = align([item.sample for item in prints], [item.dtype for item in prints])
-    views = _views(vectors)
-    place = {member: row for row, member in enumerate(vectors.members)}
-    reached = np.zeros(len(vectors.members), bool)
-    frontier = np.array([place[row] for row in start if row in place], np.int64)
-    while len(frontier):
+    common = shared([item.sample for item in prints])
+    place = {member: row for row, member in enumerate(common.members)}
+    reached = np.zeros(len(common.members), bool)
+    frontier = [place[row] for row in start if row in place]
+    while frontier:
         reached[frontier] = True
+        ours = _views(common, np.concatenate([common.values(row, row + 1) for row in frontier]))
         near = np.zeros(len(reached), bool)
-        for at in range(0, len(frontier), BLOCK):
-            near |= (_alike(views, frontier[at : at + BLOCK], slice(None)) > LINKED).any(0)
-        frontier = np.flatnonzero(near & ~reached)
-    return sorted({*start, *(vectors.members[row] for row in np.flatnonzero(reached))})
+        # A block after the other: a copy of all samples at once would cost more than the comparison.
+        for at in range(0, len(near), BLOCK):
+            theirs = _views(common, common.values(at, at + BLOCK))
+            near[at : at + BLOCK] = (_alike(ours, theirs) > LINKED).any(0)
+        frontier = np.flatnonzero(near & ~reached).tolist()
+    return sorted({*start, *(common.members[row] for row in np.flatnonzero(reached))})
 
 
 class _View(NamedTuple):
-    """What is compared of models, as it lies there: a copy of all samples, scaled, would cost more than the comparison.
+    """What is compared of models, as it lies there: a scaled copy would cost more than the comparison.
 
     Attributes:
         values: Shape (n, elements).
@@ -121,25 +125,36 @@ class _View(NamedTuple):
     scale: Floats
     least: float
 
+    def joined(self, other: _View, rows: list[int]) -> _View:
+        """Return the view with some models of another added."""
+        if not rows:
+            return self
+        values = np.concatenate((self.values, other.values[rows]))
+        return _View(values, np.concatenate((self.scale, other.scale[rows])), self.least)
 
-def _views(vectors: Vectors) -> list[_View]:
-    """Return what is compared: all tensors, and the vocabulary's alone with its own bound."""
-    words = np.isin(vectors.tensor, [at for at, name in enumerate(vectors.names) if is_vocabulary(name)])
-    parts = [(vectors.flat, 0.0)]
+
+def _views(common: Shared, values: Floats) -> list[_View]:
+    """Return what is compared of values of shape (n, p, 32): all tensors, and the vocabulary's with its own bound."""
+    words = np.isin(common.tensor, [at for at, name in enumerate(common.names) if is_vocabulary(name)])
+    parts = [(_flat(values), 0.0)]
     if words.any():
-        parts.append((vectors.values[:, words].reshape(len(vectors.values), -1), SAME_WORDS))
+        parts.append((_flat(values[:, words]), SAME_WORDS))
     return [
         _View(part, np.float32(1) / np.maximum(np.sqrt(np.einsum("ij,ij->i", part, part)), np.float32(1e-30)), least)
         for part, least in parts
     ]
 
 
-def _alike(views: Sequence[_View], rows: Integers, others: Integers | list[int] | slice) -> Floats:
-    """Return how alike rows are to others; a view below its own bound says nothing."""
+def _flat(values: Floats) -> Floats:
+    return values.reshape(len(values), values.shape[1] * RUN)
+
+
+def _alike(ours: Sequence[_View], theirs: Sequence[_View]) -> Floats:
+    """Return how alike models are to others, shape (ours, theirs); a view below its own bound says nothing."""
     cosines = []
-    for values, scale, least in views:
-        seen = (values[rows] * scale[rows, None]) @ values[others].T * scale[others]
-        cosines.append(np.where(seen > least, seen, 0.0))
+    for our, their in zip(ours, theirs, strict=True):
+        seen = (our.values * our.scale[:, None]) @ their.values.T * their.scale
+        cosines.append(np.where(seen > our.least, seen, 0.0))
     return np.asarray(np.maximum.reduce(cosines), np.float32)
 
 

@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.weights.family import FLOATS, Vectors, rounding
+from ingest.weights.family import FLOATS, Doubles, Vectors, rounding
+from ingest.weights.merges import Integers
+from ingest.weights.model import RUN
 from ingest.weights.safetensors import Floats
 
 LEAST = 0.9
@@ -79,64 +81,82 @@ def _offset(values: Floats, low: Floats, scale: Floats) -> Floats:
 
 
 class Grids(NamedTuple):
-    """A model's values on every known grid.
+    """Values of k models on every known grid.
 
     Attributes:
         names: Of the grids.
-        values: Shape (g, p, 32).
-        slack: What rounding the scale to 16 bits moves, shape (g, p, 32).
+        values: Shape (k, g, p, 32).
+        slack: What rounding the scale to 16 bits moves, shape (k, g, p, 32).
     """
 
     names: tuple[str, ...]
     values: Floats
     slack: Floats
 
-
-def on_grids(vectors: Vectors, model: int) -> Grids:
-    """Return a model's values on every known grid."""
-    made = grids(vectors.values[model], vectors.row_max[model], vectors.block_max[model])
-    slack = np.stack([np.broadcast_to(_slack(name, values), values.shape) for name, values in made.items()])
-    return Grids(tuple(made), np.stack(list(made.values())), slack)
+    def of(self, chosen: Integers) -> Grids:
+        """Return some of the models."""
+        return Grids(self.names, self.values[chosen], self.slack[chosen])
 
 
-def explain(vectors: Vectors, child: int, parent: int, made: Grids | None = None) -> Copy:
-    """Return how well a model is explained as a copy of another.
+def on_grids(vectors: Vectors, models: Integers) -> Grids:
+    """Return models' values on every known grid."""
+    values = vectors.values[models]
+    sides = vectors.row_max[models].reshape(-1), vectors.block_max[models].reshape(-1)
+    made = {name: each.reshape(values.shape) for name, each in grids(values.reshape(-1, RUN), *sides).items()}
+    slack = np.stack([np.broadcast_to(_slack(name, each), each.shape) for name, each in made.items()], 1)
+    return Grids(tuple(made), np.stack(list(made.values()), 1), slack)
+
+
+def explain(vectors: Vectors, child: int, parents: Integers, made: Grids | None = None) -> list[Copy]:
+    """Return how well a model is explained as a copy of each of some others.
 
     Args:
         vectors: The family.
         child: Row of the possible copy.
-        parent: Row of the possible original.
-        made: The original's values on every grid, where they are at hand.
+        parents: Rows of possible originals, shape (k,).
+        made: Their values on every grid, where they are at hand.
     """
-    made = made or on_grids(vectors, parent)
-    theirs, ours = vectors.values[parent], vectors.values[child]
-    slack = rounding(vectors, theirs, child)
-    unchanged = np.abs(ours - theirs) <= slack
+    made = made or on_grids(vectors, parents)
+    theirs, ours = vectors.values[parents], vectors.values[child]
+    unchanged = np.abs(ours - theirs) <= rounding(vectors, theirs, child)
     cut = (ours == 0) & (theirs != 0) & ~unchanged
-    names = ("unchanged", "pruned", *made.names)
     near = np.abs(ours - made.values) <= rounding(vectors, made.values, child) + made.slack
-    hits = np.concatenate((np.stack((unchanged, unchanged | cut, cut)).mean(2), near.mean(2)))
+    hits = np.concatenate((np.stack((unchanged, unchanged | cut, cut), 1).mean(3), near.mean(3)), 1)
     table, sizes = vectors.by_tensor(hits)
-    zeros, shares = table[2], np.delete(table, 2, 0)
-    shares[1, zeros <= LEAST_CUT] = 0.0
-    shares[2:, shares[0] == 1] = 0.0
-    best = shares.argmax(0)
-    used = np.bincount(best, sizes, len(names)) / len(ours)
-    grid = 2 + int(used[2:].argmax())
+    zeros, shares = table[:, 2], np.delete(table, 2, 1)
+    shares[:, 1][zeros <= LEAST_CUT] = 0.0
+    shares[:, 2:][np.broadcast_to(shares[:, :1] == 1, shares[:, 2:].shape)] = 0.0
+    same = (ours == theirs).mean((1, 2)) > 0.999
+    return [_judged(*each, sizes, made.names) for each in zip(shares, zeros, same.tolist(), strict=True)]
+
+
+def _judged(shares: Doubles, zeros: Doubles, same: bool, sizes: Doubles, names: tuple[str, ...]) -> Copy:
+    """Say what a copy is by what explains most of each tensor: nothing, zeros, or one of the grids.
+
+    Args:
+        shares: Share of each tensor's elements that each of these explains, shape (2 + g, t).
+        zeros: Share of each tensor's elements that were set to zero, shape (t,).
+        same: Whether the values are equal.
+        sizes: Positions of each tensor, shape (t,).
+        names: Of the grids.
+    """
+    best, total = shares.argmax(0), sizes.sum()
+    used = np.bincount(best, sizes, len(shares)) / total
+    grid = int(used[2:].argmax())
     kind, on = "cast", ""
-    if used[grid] > PART:
+    if used[2 + grid] > PART:
         kind, on = "quantized", names[grid]
     elif used[1] > PART:
         kind = "pruned"
-    elif float(np.mean(ours == theirs)) > 0.999:
+    elif same:
         kind = "same"
-    explained = float((shares[best, np.arange(len(sizes))] * sizes).sum()) / len(ours)
-    return Copy(explained, kind, on, float((zeros * sizes)[best == 1].sum()) / len(ours))
+    explained = float((shares[best, np.arange(len(sizes))] * sizes).sum() / total)
+    return Copy(explained, kind, on, float((zeros * sizes)[best == 1].sum() / total))
 
 
 def _slack(grid: str, made: Floats) -> Floats:
     """What rounding the scale to 16 bits moves: a part of the value, or of the block's offset where it has one."""
-    size = np.abs(made).max(1, keepdims=True) if grid in ("Q4_1", "Q5_1") else np.abs(made)
+    size = np.abs(made).max(-1, keepdims=True) if grid in ("Q4_1", "Q5_1") else np.abs(made)
     return np.asarray(size * np.float32(_SCALE_ROUNDING))
 
 

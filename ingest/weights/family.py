@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ ROUNDING = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0
 """Largest relative error of storing a value in a type: half a unit in the last place, a whole one for bfloat16."""
 LEAST = {"F16": 2.0**-25}
 """Largest error of storing a value next to zero, in a type that underflows early."""
+HALF = 0.5
+"""Share of the usual positions that a model must have to stand beside others, and of its own that must hold numbers."""
 FLOATS = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
 
 
@@ -78,16 +80,57 @@ class Vectors:
         return np.asarray(np.add.reduceat(measured, self.starts, axis=-1) / self.sizes), self.sizes
 
 
-def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.5) -> Vectors:
-    """Put samples side by side.
+class Shared(NamedTuple):
+    """The p positions that n models share.
 
-    A model that shares fewer than `least` of the positions that most models have is left out; so are positions at
-    which any other model holds no number.
+    Attributes:
+        samples: Of the models.
+        places: Where the positions are in each of them.
+        tensor: Tensor of each position, shape (p,), ascending.
+        names: Of the tensors.
+        members: Index of each model in the caller's sequence.
+    """
+
+    samples: list[Sample]
+    places: list[npt.NDArray[np.int64] | slice]
+    tensor: npt.NDArray[np.int64]
+    names: list[str]
+    members: list[int]
+
+    def values(self, start: int = 0, stop: int | None = None) -> Floats:
+        """Return the values of some models one after the other, shape (n, p, 32)."""
+        some = zip(self.samples[start:stop], self.places[start:stop], strict=True)
+        found = [sample.values[at] for sample, at in some]
+        return np.stack(found) if found else np.empty((0, len(self.tensor), RUN), np.float32)
+
+
+def align(samples: Sequence[Sample], dtypes: Sequence[str]) -> Vectors:
+    """Put samples side by side at the positions that they share.
 
     Args:
         samples: One a model.
         dtypes: The type that most elements of each are stored in.
-        least: Share of positions a model must have.
+    """
+    found = shared(samples)
+    sides = [(sample.row_max[at], sample.block_max[at]) for sample, at in zip(found.samples, found.places, strict=True)]
+    row_max, block_max = np.array(sides, np.float32).reshape(len(sides), 2, -1).swapaxes(0, 1)
+    return Vectors(
+        found.values(),
+        row_max,
+        block_max,
+        found.tensor,
+        found.names,
+        [_dtypes(sample, found.names) for sample in found.samples],
+        [dtypes[place] for place in found.members],
+        found.members,
+    )
+
+
+def shared(samples: Sequence[Sample]) -> Shared:
+    """Find the positions that models share.
+
+    A model that shares fewer than HALF of the positions that most models have is left out; so are positions at which
+    any other model holds no number.
     """
     # Models of one architecture have the same positions: each list of them is looked at once.
     kinds = [sample.keys.tobytes() for sample in samples]
@@ -97,39 +140,40 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str], *, least: float = 0.
     for kind, number in Counter(kinds).items():
         counts.update(dict.fromkeys(sets[kind], number))
     usual = {key for key, count in counts.items() if count * 2 > len(samples)} or set(counts)
-    alike = {kind for kind, keys in sets.items() if len(usual & keys) >= least * len(usual)}
-    usable = [
-        place for place, sample in enumerate(samples) if kinds[place] in alike and _numbers(sample.values) > least
-    ]
+    alike = {kind for kind, keys in sets.items() if len(usual & keys) >= HALF * len(usual)}
+    numbers = [_numbers(sample.values) for sample in samples]
+    usable = [place for place, kind in enumerate(kinds) if kind in alike and numbers[place] > HALF]
     used = {kinds[place] for place in usable}
-    shared = usual.intersection(*(sets[kind] for kind in used)) if used else set()
-    if not shared:
-        nothing = np.empty((0, 0), np.float32)
-        return Vectors(nothing.reshape(0, 0, RUN), nothing, nothing, np.empty(0, np.int64), [], [], [], [])
+    common = usual.intersection(*(sets[kind] for kind in used)) if used else set()
+    if not common:
+        return Shared([], [], np.empty(0, np.int64), [], [])
     first = samples[usable[0]]
-    kept = np.array([place for place, key in enumerate(first.keys.tolist()) if key in shared])
+    kept = np.array([place for place, key in enumerate(first.keys.tolist()) if key in common])
     wanted = first.keys[kept]
     orders = {kind: np.argsort(listed[kind]) for kind in used}
     found = {kind: order[np.searchsorted(listed[kind][order], wanted)] for kind, order in orders.items()}
     places = {kind: _whole(at, len(listed[kind])) for kind, at in found.items()}
-    columns = [places[kinds[place]] for place in usable]
-    values = np.stack([samples[place].values[at] for place, at in zip(usable, columns, strict=True)])
-    finite = np.isfinite(values).all((0, 2))
-    return Vectors(
-        values if finite.all() else np.ascontiguousarray(values[:, finite]),
-        np.stack([samples[place].row_max[at] for place, at in zip(usable, columns, strict=True)])[:, finite],
-        np.stack([samples[place].block_max[at] for place, at in zip(usable, columns, strict=True)])[:, finite],
-        first.tensor[kept][finite].astype(np.int64),
+    finite = np.ones(len(kept), bool)
+    for place in usable:
+        if numbers[place] < 1:
+            finite &= np.isfinite(samples[place].values[places[kinds[place]]]).all(1)
+    if not finite.all():
+        kept = kept[finite]
+        places = {kind: np.arange(len(listed[kind]))[at][finite] for kind, at in places.items()}
+    return Shared(
+        [samples[place] for place in usable],
+        [places[kinds[place]] for place in usable],
+        first.tensor[kept].astype(np.int64),
         first.names,
-        [_dtypes(samples[place], first.names) for place in usable],
-        [dtypes[place] for place in usable],
         usable,
     )
 
 
 def _numbers(values: Floats) -> float:
     """Share of positions that hold numbers alone."""
-    return 1.0 if np.isfinite(values.sum(dtype=np.float64)) else float(np.isfinite(values).all(1).mean())
+    with np.errstate(over="ignore", invalid="ignore"):
+        sure = np.isfinite(np.vdot(values, values))
+    return 1.0 if sure else float(np.isfinite(values).all(1).mean())
 
 
 def _whole(at: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64] | slice:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest.weights.cluster import SAME_WORDS
 from ingest.weights.copies import LEAST, Copy, explain, on_grids, own_grid, step_noise
@@ -50,6 +51,7 @@ class Family:
         merges: What a row is merged of.
         as_stored: Samples with all units where they are in the files, where any were moved: merges are made of these.
         frames: Name of the permutation that was undone in each row; empty where there was none.
+        close: Whether few models are nearer to one of two than the other is: the rank of their difference is looked at.
         ranks: Ranks of differences that were looked at.
         kept: Share of each row's tensors that every other row has just as they are, children first.
     """
@@ -67,15 +69,21 @@ class Family:
     merges: dict[int, Merge] = field(default_factory=dict)
     frames: list[str] = field(default_factory=list)
     as_stored: Vectors | None = None
+    close: npt.NDArray[np.bool_] = field(init=False)
     ranks: dict[tuple[int, int], float] = field(default_factory=dict)
     kept: Doubles = field(default_factory=lambda: np.empty((0, 0)))
 
+    def __post_init__(self) -> None:
+        nearer = np.array([np.searchsorted(np.sort(away), away) for away in self.squared])
+        self.close = (nearer <= RANKED) | (nearer <= RANKED).T
+
     def rank(self, row: int, other: int) -> float:
-        """Return the rank of the difference of two rows, NaN where it is not low; only near ones are looked at."""
+        """Return the rank of the difference of two rows, NaN where it is not low, or the two are not close."""
+        if not self.close[row, other]:
+            return np.nan
         pair = (min(row, other), max(row, other))
         if pair not in self.ranks:
-            nearer = int(min((self.squared[each] < self.squared[pair]).sum() for each in pair))
-            self.ranks[pair] = difference_rank(self.vectors, *pair) if nearer <= RANKED else np.nan
+            self.ranks[pair] = difference_rank(self.vectors, *pair)
         return self.ranks[pair]
 
 
@@ -131,11 +139,13 @@ def find_copies(family: Family) -> None:
             family.original[row] = first
     able = [row for row in range(count) if family.original[row] == row]
     originals = np.array([row for row in able if not family.grid[row]], np.int64)
-    made = {row: on_grids(few, row) for row in originals.tolist()}
+    made, place = on_grids(few, originals), np.zeros(count, np.int64)
+    place[originals] = np.arange(len(originals))
     for row in able:
         near = _nearest(family, row, originals)
-        near = [other for other in near if explain(few, row, other, made[other]).share >= LIKELY]
-        found = [(other, explain(vectors, row, other)) for other in near]
+        screened = explain(few, row, near, made.of(place[near]))
+        near = near[[copy.share >= LIKELY for copy in screened]]
+        found = [(other, explain(vectors, row, np.array([other]))[0]) for other in near.tolist()]
         found = [item for item in found if item[1].share >= LEAST and _possible(family, row, *item)]
         if found:
             best = max(copy.share for _, copy in found)
@@ -145,12 +155,12 @@ def find_copies(family: Family) -> None:
             )
 
 
-def _nearest(family: Family, row: int, able: Integers) -> list[int]:
+def _nearest(family: Family, row: int, able: Integers) -> Integers:
     """Return the models that are nearest to another, itself left out."""
     away = family.squared[row, able]
     count = min(NEAREST + 1, len(able))
     near = able[np.argsort(away, kind="stable")[:count]]
-    return [int(other) for other in near if other != row][:NEAREST]
+    return np.asarray(near[near != row][:NEAREST])
 
 
 def _preference(family: Family, row: int, other: int, copy: Copy) -> tuple[bool, bool, float, float, float]:

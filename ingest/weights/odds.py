@@ -5,6 +5,7 @@ Fitted by `benchmarks/zoo/fit.py` on generated families (README, "Numbers", name
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,23 +20,30 @@ from ingest.weights.family import Doubles
 Integers = npt.NDArray[np.int64]
 
 
+LEAVES = 8
+"""Leaves that a tree has at most: a bit each."""
+_ALL = 2**LEAVES - 1
+_FIRST = np.array([(bits & -bits).bit_length() - 1 for bits in range(_ALL + 1)])
+"""Lowest bit that is set, of every set of leaves."""
+
+
 class Trees(NamedTuple):
-    """Boosted decision trees as arrays of shape (trees, nodes).
+    """Boosted decision trees that are read without walking down them (QuickScorer, Lucchese et al. 2015).
+
+    All inner nodes are asked at once, and each rules leaves out; the first leaf left is where a walk would end.
 
     Attributes:
         base: Log-odds before any tree.
-        feature: Feature that an inner node looks at.
-        threshold: Values up to it go left.
-        left: Left child; 0 for a leaf.
-        right: Right child.
-        value: Of each leaf.
+        feature: Feature that an inner node looks at, shape (inner nodes, trees).
+        threshold: Values up to it go left; same shape.
+        kept: Leaves that going right leaves, a bit each; same shape.
+        value: Of each leaf, from the left, shape (trees, leaves).
     """
 
     base: float
     feature: Integers
     threshold: Doubles
-    left: Integers
-    right: Integers
+    kept: npt.NDArray[np.uint8]
     value: Doubles
 
 
@@ -61,17 +69,10 @@ class Odds:
 
     def parent(self, measured: Doubles) -> Doubles:
         """Return log-odds of parents from `Tree.measure`, shape (n,): the sum of what each tree's leaf says."""
-        base, feature, threshold, left, right, value = self.trees
-        first = np.arange(len(left)) * left.shape[1]
-        inputs = measured.reshape(-1)
-        rows = np.arange(len(measured))[:, None] * measured.shape[1]
-        at = np.broadcast_to(first, (len(measured), len(left)))
-        feature, left, right = feature.reshape(-1), left.reshape(-1), right.reshape(-1)
-        threshold, value = threshold.reshape(-1), value.reshape(-1)
-        while (inner := (below := left.take(at)) > 0).any():
-            goes_left = inputs.take(rows + feature.take(at)) <= threshold.take(at)
-            at = np.where(inner, first + np.where(goes_left, below, right.take(at)), at)
-        return np.asarray(base + value.take(at).sum(1))
+        base, feature, threshold, kept, value = self.trees
+        goes_left = measured.take(feature, 1) <= threshold
+        leaf = _FIRST.take(np.bitwise_and.reduce(np.where(goes_left, np.uint8(_ALL), kept), 1))
+        return np.asarray(base + value.take(np.arange(len(value)) * LEAVES + leaf).sum(1))
 
 
 class _Boosted(msgspec.Struct):
@@ -97,8 +98,22 @@ def load_odds(weights: bool) -> Odds:
     """Return the fitted weights for large samples (read from weights) or small ones (fingerprints alone)."""
     table = msgspec.json.decode((files("ingest.weights") / "data" / "odds.json").read_bytes(), type=dict[str, _Fitted])
     found = table["weights" if weights else "fingerprint"]
-    most = max(len(tree[0]) for tree in found.trees.nodes)
-    columns = [
-        np.array([[*tree[place], *[0] * (most - len(tree[place]))] for tree in found.trees.nodes]) for place in range(5)
-    ]
-    return Odds(found.trace, Trees(found.trees.base, *columns), found.direction, found.member)
+    return Odds(found.trace, _trees(found.trees), found.direction, found.member)
+
+
+def _trees(boosted: _Boosted) -> Trees:
+    shape = LEAVES - 1, len(boosted.nodes)
+    feature, threshold, kept = np.zeros(shape, np.int64), np.full(shape, np.inf), np.full(shape, _ALL, np.uint8)
+    value = np.zeros((len(boosted.nodes), LEAVES))
+    for tree, (features, thresholds, left, right, values) in enumerate(boosted.nodes):
+        leaves = _leaves(left, right, 0)
+        value[tree, : len(leaves)] = [values[leaf] for leaf in leaves]
+        for place, node in enumerate(node for node, below in enumerate(left) if below):
+            feature[place, tree], threshold[place, tree] = features[node], thresholds[node]
+            kept[place, tree] = _ALL - sum(1 << leaves.index(leaf) for leaf in _leaves(left, right, left[node]))
+    return Trees(boosted.base, feature, threshold, kept, value)
+
+
+def _leaves(left: Sequence[int], right: Sequence[int], node: int) -> list[int]:
+    """Return the leaves below a node, from the left."""
+    return [*_leaves(left, right, left[node]), *_leaves(left, right, right[node])] if left[node] else [node]

@@ -36,12 +36,13 @@ def carried_at_once(held: Doubles, bases: Integers, steps: Integers, row: int, r
         0..1, 0 where the step does not count. Both of shape (n,).
     """
     amounts, sure = np.zeros((2, len(held)))
-    alone = held[steps, row, 0] - held[steps, root, 0]
+    share = held[..., 0]
+    alone = share[steps, row] - share[steps, root]
     if len(steps) > MOST:
         kept = np.argpartition(-np.abs(np.clip(alone, -2, 2)), MOST)[:MOST]
         steps, alone = steps[kept], alone[kept]
     errors = np.exp(held[steps, row, 3])
-    across = held[np.ix_(steps, steps)][..., 0] - held[np.ix_(steps, bases[steps])][..., 0]
+    across = share[np.ix_(steps, steps)] - share[np.ix_(steps, bases[steps])]
     across[np.diag_indices(len(steps))] += RIDGE + np.square(np.minimum(errors, 3))
     amounts[steps] = np.clip(np.linalg.solve(across, alone), -2, 3)
     sure[steps] = 1 / (1 + np.square(errors / UNSURE))

@@ -85,7 +85,7 @@ class Tree:
         mark = trace(self.vectors, row, base)
         self.traced[row] = mark.length > 0 and row not in self.merges
         if mark.length > 0:
-            self.held[row] = contained(self.vectors, mark, list(range(len(self.held))))
+            self.held[row] = contained(self.vectors, mark, slice(None))
             self.carried[row] = self.odds.between(features(self.held[row]))
 
     def below(self, row: int) -> set[int]:

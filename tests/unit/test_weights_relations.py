@@ -78,7 +78,7 @@ def test_a_copy_is_explained_by_its_original_alone(tmp_path: Path, change: objec
     base = root(1)
     sibling = trained(base, 2, 0.01)
     family = vectors(tmp_path, (base, "F32"), (sibling, "F32"), (matrices(base, change), dtype))
-    right, wrong = explain(family, 2, 0), explain(family, 2, 1)
+    right, wrong = explain(family, 2, np.array([0, 1]))
     assert right.share > 0.98
     assert right.kind == kind
     assert wrong.share < 0.9
@@ -88,7 +88,7 @@ def test_a_copy_is_explained_by_its_original_alone(tmp_path: Path, change: objec
 
 def test_a_fine_tune_is_no_copy(tmp_path: Path) -> None:
     family = vectors(tmp_path, (root(1), "F32"), (trained(root(1), 2, 0.003), "F32"))
-    assert explain(family, 1, 0).share < 0.5
+    assert explain(family, 1, np.array([0]))[0].share < 0.5
 
 
 def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
