@@ -8,7 +8,7 @@ from math import prod
 
 import msgspec
 
-from atlas_db.records import LineageEdge, Testimony
+from atlas_db.records import Charted, LineageEdge, Testimony
 from atlas_db.terms import FOLLOWED_CONFIDENCE, Outcome, Part, Relation, Source, Status
 
 TRUSTED_INFERENCE = 0.9
@@ -29,16 +29,17 @@ def is_followed(testimony: Testimony) -> bool:
     )
 
 
-def fuse_child(testimony: Iterable[Testimony], families: Mapping[str, str] | None = None) -> list[LineageEdge]:
+def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | None = None) -> list[LineageEdge]:
     """Fuse all testimony on one child into one edge a parent.
 
     Agreeing sources give 1 - prod(1 - c). A declared parent is contradicted where weights name other parents at
-    .9 or more and not this one, or put the two into different families: c_declared * (1 - c_against). The model that a
-    merge started from is declared beside its parents, as merging tools do; where the weights name it, they agree.
+    .9 or more, and neither think this one possible nor an exact copy of one of those, or put the two into different
+    families: c_declared * (1 - c_against). The model that a merge started from is declared beside its parents, as
+    merging tools do; where the weights name it, they agree.
 
     Args:
         testimony: What every source says of this child's parents.
-        families: Family of each model whose weights were charted.
+        charted: Family and content of each model whose weights were charted.
 
     Returns:
         Edges in the order of parents' ids.
@@ -53,19 +54,24 @@ def fuse_child(testimony: Iterable[Testimony], families: Mapping[str, str] | Non
         if any(item.source is Source.INFERRED for item in items)
     }
     trusted = max((c for c in inferred.values() if c >= TRUSTED_INFERENCE), default=0.0)
-    bases = {
-        msgspec.json.decode(item.evidence).get("base")
+    evidence = [
+        msgspec.json.decode(item.evidence)
         for items in by_parent.values()
         for item in items
         if item.source is Source.INFERRED and item.evidence
-    }
-    known = families or {}
+    ]
+    bases = {each.get("base") for each in evidence}
+    possible = {other for each in evidence for other in each.get("others", ())}
+    known = charted or {}
+    contents = {known[parent].content for parent in inferred if parent in known} - {""}
     edges = []
     for parent, items in sorted(by_parent.items()):
         ours, theirs = known.get(items[0].child), known.get(parent)
-        strangers = OTHER_FAMILY if ours is not None and theirs is not None and ours != theirs else 0.0
+        strangers = OTHER_FAMILY if ours is not None and theirs is not None and ours.family != theirs.family else 0.0
+        alike = parent in possible or (theirs is not None and theirs.content in contents)
         named = parent in inferred or parent in bases
-        edges.append(_fuse_pair(parent, items, named=named, against=0.0 if named else max(trusted, strangers)))
+        against = max(0.0 if alike else trusted, strangers)
+        edges.append(_fuse_pair(parent, items, named=named, against=0.0 if named else against))
     return edges
 
 

@@ -133,3 +133,15 @@ class LineageEdge(NamedTuple):
     confidence: float
     status: Status
     sources: tuple[Source, ...]
+
+
+class Charted(NamedTuple):
+    """What is known of a model whose weights were charted.
+
+    Attributes:
+        family: Id at the top of its lineage by weights.
+        content: Hash of its weights; equal for exact copies.
+    """
+
+    family: str
+    content: str

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from atlas_db.records import Testimony
+from atlas_db.records import Charted, Testimony
 from atlas_db.terms import Outcome, Source, Status
 from benchmarks.zoo.score import prints_of, read_truth
 from ingest.resolve import fuse_all
@@ -83,8 +83,9 @@ def _fused(prints: Sequence[Fingerprint], edges: Sequence[Edge], declared: set[P
     inferred = {(edge.child, edge.parent): edge for edge in edges}
     stated = [_said(pair, Source.DECLARED, 1.0, edges[0]) for pair in sorted(declared)]
     stated += [_said(pair, Source.INFERRED, edge.confidence, edge) for pair, edge in inferred.items()]
-    families = {model: each for model, each in family_of(prints, edges).items() if each}
-    return {(edge.child, edge.parent): edge.status for edge in fuse_all(stated, families)}
+    families = family_of(prints, edges)
+    charted = {item.id: Charted(families[item.id], item.content) for item in prints if families[item.id]}
+    return {(edge.child, edge.parent): edge.status for edge in fuse_all(stated, charted)}
 
 
 def _said(pair: Pair, source: Source, confidence: float, edge: Edge) -> Testimony:

@@ -27,7 +27,7 @@ from gnn.graph import Graph, Integers, rows_of
 from gnn.reading import read_graph
 from gnn.tasks import TASKS, VERSION, Task, lacking, tasks_of, values_of
 from ingest.normalise.relations import guess_relation
-from ingest.relink import Plan, read_edges, read_families, read_testimony
+from ingest.relink import Plan, read_charted, read_edges, read_testimony
 from ingest.resolve import fuse_all
 from ingest.runs import begin, finish, writing
 
@@ -237,8 +237,8 @@ def _write_parents(store: Store, graph: Graph, found: Predicted, run_id: str, to
     ours = {(item.child, item.parent): item for item in old if item.source is Source.PREDICTED and item.child in asked}
     stated = [_testimony(graph, row, today) for row in without_rings(graph, found.rows)]
     rest = [item for item in old if (item.child, item.parent) not in ours or item.source is not Source.PREDICTED]
-    families = {model: family for model, family in read_families(store).items() if family}
-    plan = Plan(Source.PREDICTED, stated, ours, list(fuse_all([*rest, *stated], families)), read_edges(store), run_id)
+    fused = list(fuse_all([*rest, *stated], read_charted(store)))
+    plan = Plan(Source.PREDICTED, stated, ours, fused, read_edges(store), run_id)
     plan.write(store, set(graph.ids), ROWS)
     return len(stated)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from atlas_db.records import LineageEdge, Testimony
+from atlas_db.records import Charted, LineageEdge, Testimony
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import (
@@ -82,7 +82,7 @@ def relink(
     report.parents = Counter(item.outcome.value for item in declared)
     old = [] if fresh else read_testimony(store)
     others = [item for item in old if item.source is not Source.DECLARED]
-    edges = list(fuse_all([*declared, *others], {} if fresh else read_families(store)))
+    edges = list(fuse_all([*declared, *others], {} if fresh else read_charted(store)))
     report.edges = Counter(edge.relation.value for edge in edges)
     ready()
     if fresh and not dry_run:
@@ -108,9 +108,10 @@ def _delete(label: str, tx: Transaction, ids: Sequence[str]) -> None:
     tx.send(delete_nodes(label), ids)
 
 
-def read_families(store: Store) -> dict[str, str]:
-    """Read which family of weights each charted model is in."""
-    return dict(store.pages(all_nodes("Model", ("id", "weights_family"), having="weights_family")))
+def read_charted(store: Store) -> dict[str, Charted]:
+    """Read which family of weights each charted model is in, and the hash of its weights."""
+    rows = store.pages(all_nodes("Model", ("id", "weights_family", "weights_content"), having="weights_family"))
+    return {model: Charted(family, content or "") for model, family, content in rows}
 
 
 def read_testimony(store: Store) -> list[Testimony]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from atlas_db.fusion import fuse_child, is_followed
-from atlas_db.records import LineageEdge, Testimony
+from atlas_db.records import Charted, LineageEdge, Testimony
 from atlas_db.terms import Outcome, Relation, Source
 from ingest.normalise.names import ModelFacts, NameIndex, Resolution
 
@@ -186,15 +186,15 @@ def _knots(edges: Mapping[str, list[str]]) -> Iterator[list[str]]:
                         yield component
 
 
-def fuse_all(testimony: Iterable[Testimony], families: Mapping[str, str] | None = None) -> Iterator[LineageEdge]:
+def fuse_all(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | None = None) -> Iterator[LineageEdge]:
     """Fuse the testimony of every child.
 
     Args:
         testimony: Of any children.
-        families: Family of each model whose weights were charted.
+        charted: Family and content of each model whose weights were charted.
     """
     by_child: dict[str, list[Testimony]] = defaultdict(list)
     for item in testimony:
         by_child[item.child].append(item)
     for child in sorted(by_child):
-        yield from fuse_child(by_child[child], families)
+        yield from fuse_child(by_child[child], charted)

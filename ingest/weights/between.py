@@ -15,10 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ingest.weights.family import Doubles, Vectors
+from ingest.weights.model import RUN
 from ingest.weights.safetensors import Floats
 
 LOW_RANK = -0.7
 """Logarithm of the standard error above which a trace is of low rank."""
+LEAST = 1e-6
+"""Squared distance at a position, over those of both ends of a trace, below which rounding hides it."""
 
 
 class Trace(NamedTuple):
@@ -73,26 +76,37 @@ def _small(blocks: Floats) -> Floats:
 def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Doubles:
     """Return how much of a trace each child carries.
 
+    A child's own training hides the trace, more in some places than in others: by generalised least squares (Aitken
+    1936) each position counts as much as the child is near there, to both ends of the trace.
+
     Returns:
-        Shape (children, 4): share of the trace; share of the whole difference; logarithm of the child's distance from
-        near over the length of the difference; logarithm of the share's standard error.
+        Shape (children, 6): share of the trace; share of the whole difference; logarithm of the child's distance from
+        near over the length of the difference; logarithm of the share's standard error; the share with all positions
+        counted alike; logarithm of its standard error.
     """
-    flat = vectors.flat
-    moved = flat[children] - flat[mark.base]
-    share, plain = (moved @ np.stack((mark.vector, mark.full), 1)).astype(np.float64).T
-    share, plain = share / max(mark.energy, 1e-30), plain / max(mark.length, 1e-30)
-    rest = np.einsum("ij,ij->i", moved, moved).astype(np.float64) - 2 * plain * mark.length + mark.length
+    moved = vectors.values[children] - vectors.values[mark.base]
+    marks = np.stack((mark.vector, mark.full)).reshape(2, -1, RUN)
+    along = (moved.transpose(1, 0, 2) @ marks.transpose(1, 2, 0)).transpose(2, 1, 0)
+    energy, length = np.square(marks).sum(2)
+    from_base = np.einsum("npe,npe->np", moved, moved)
+    from_near = np.maximum(from_base - 2 * along[1] + length, LEAST * (from_base + length))
+    from_base = np.maximum(from_base, LEAST * length)
+    near = 1 / (np.sqrt(np.maximum(from_near, 1e-30)) * np.sqrt(np.maximum(from_base, 1e-30)))
+    share, plain = ((along * near).sum(2) / np.maximum((near * [[energy], [length]]).sum(2), 1e-30)).astype(np.float64)
+    rest = from_near.sum(1, dtype=np.float64)
     ratio = 0.5 * np.log(np.maximum(rest, 1e-12 * mark.length) / max(mark.length, 1e-30))
-    error = 0.5 * np.log(np.maximum(rest, 1e-30) / moved.shape[1] / max(mark.energy, 1e-30) + 1e-8)
-    return np.stack((share, plain, ratio, error), 1).astype(np.float64)
+    error = 0.5 * np.log(1 / np.maximum(RUN * (near * energy).sum(1, dtype=np.float64), 1e-30) + 1e-8)
+    alike = along[0].sum(1, dtype=np.float64) / max(mark.energy, 1e-30)
+    rough = 0.5 * np.log(np.maximum(rest, 1e-30) / moved[0].size / max(mark.energy, 1e-30) + 1e-8)
+    return np.stack((share, plain, ratio, error, alike, rough), 1)
 
 
 def features(held: Doubles) -> Doubles:
-    """Return what `contained` measured as inputs of a logistic model, shape (children, 18).
+    """Return the first four that `contained` measured as inputs of a logistic model, shape (children, 18).
 
     A trace of low rank has nothing in its small singular values; there the share of the whole stands for it.
     """
-    share, plain, ratio, error = held.T
+    share, plain, ratio, error = held[:, :4].T
     low = (error > LOW_RANK).astype(float)
     share = np.where(low > 0, plain, share)
     share, plain, ratio = np.clip(share, -1.5, 4), np.clip(plain, -1.5, 4), np.clip(ratio, -5, 4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import as_completed
 from typing import Any
 
@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from atlas_db.terms import Progress, Relation
 from ingest.weights.attach import attach
 from ingest.weights.behaviour import behaving
+from ingest.weights.casts import from_cast
 from ingest.weights.cluster import LINKED, groups, relatives
 from ingest.weights.copies import Copy
 from ingest.weights.edges import Edge
@@ -19,6 +20,7 @@ from ingest.weights.family import Doubles
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.kin import Family, age, assemble, find_copies, find_merges, fixed_parents, frames_of, is_leaf, nodes
 from ingest.weights.merges import Merge
+from ingest.weights.originals import Originals, originals
 from ingest.weights.probes import Probe
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Choice, Tree
@@ -35,6 +37,10 @@ RESIZED_PENALTY = 4.0
 """Log-odds against a parent with another number of elements: only a resized vocabulary explains it."""
 RANK_PENALTY, MOST_RANKS = 1.0, 6
 """Log-odds against a parent for each rank that another one is nearer, and ranks that count (seeds 301 to 404)."""
+YOUNGER = 2.0
+"""Log-odds of being younger than its own child from which on a parent is tried below it (seeds 407 to 417)."""
+CAST_PENALTY = 6.0
+"""Most log-odds for a model or its cast, whichever the step between the two speaks against."""
 KEPT_PENALTY = 6.0
 """Log-odds against a parent that lacks tensors which another model and the child have alike (seeds 407 to 409)."""
 
@@ -105,7 +111,9 @@ def grow(family: Family, tree: Tree) -> None:
             tree.choices[ready] = choice
         tree.add(ready, fixed[0] if fixed else choice.parent if choice else None)
     for _ in range(SWEEPS):
-        if not sum(_again(family, tree, row) for row in list(tree.choices)):
+        moved = [_again(family, tree, row) for row in list(tree.choices)]
+        turned = [_turn(family, tree, row) for row in list(tree.choices) if row in tree.choices]
+        if not any(moved) and not any(turned):
             break
 
 
@@ -115,10 +123,38 @@ def _again(family: Family, tree: Tree, row: int) -> bool:
     if choice is None:
         return False
     moved = choice.parent != int(tree.bases[row])
-    tree.choices[row] = choice
-    if moved:
-        tree.move(row, choice.parent)
+    tree.settle(row, choice.parent, choice)
     return moved
+
+
+def _turn(family: Family, tree: Tree, row: int) -> bool:
+    """Try a model above its parent, where that one seems to be the younger; return whether they are likelier so.
+
+    One at a time neither could move: a model is never put below what comes from it.
+    """
+    parent = tree.choices[row].parent
+    if family.older[parent, row] >= -YOUNGER or fixed_parents(family, parent):
+        return False
+    above = int(tree.bases[parent])
+    before = {each: tree.choices[each] for each in (row, parent) if each in tree.choices}
+    tree.settle(row, above, None)
+    for each in (parent, row) if above >= 0 else (parent,):
+        choice = _place(family, tree, each)
+        if choice is not None:
+            tree.settle(each, choice.parent, choice)
+    after = [tree.choices[each] for each in (row, parent) if each in tree.choices]
+    # Below a root nothing else was to be had for the model: how likely it seemed there says little.
+    asked = _likelihood(before.values()) * (1.0 if above >= 0 else np.exp(-YOUNGER))
+    if len(after) == len(before) and _likelihood(after) > asked:
+        return True
+    tree.settle(row, -1, None)
+    tree.settle(parent, above, before.get(parent))
+    tree.settle(row, parent, before[row])
+    return False
+
+
+def _likelihood(choices: Iterable[Choice]) -> float:
+    return float(np.prod([choice.probability for choice in choices]))
 
 
 def _place(family: Family, tree: Tree, row: int) -> Choice | None:
@@ -132,7 +168,7 @@ def _place(family: Family, tree: Tree, row: int) -> Choice | None:
         return None
     resized = np.array([family.prints[other].elements != family.prints[row].elements for other in able], float)
     against = resized * RESIZED_PENALTY + _against_by_rank(family, row, able) + _against_by_kept(family, row, able)
-    return tree.place(row, able, against)
+    return tree.place(row, able, against + _against_by_cast(family, row, able))
 
 
 def _against_by_rank(family: Family, row: int, able: Sequence[int]) -> Doubles:
@@ -159,6 +195,18 @@ def _against_by_kept(family: Family, row: int, able: Sequence[int]) -> Doubles:
     return np.asarray((kept < kept.max()) * KEPT_PENALTY * _came_before(family, most, row))
 
 
+def _against_by_cast(family: Family, row: int, able: Sequence[int]) -> Doubles:
+    """Log-odds against casts whose step the model has not made, and against models whose cast's step it has."""
+    out, place = np.zeros(len(able)), {other: at for at, other in enumerate(able)}
+    for other, at in place.items():
+        original, copy = family.copies.get(other, (-1, None))
+        if copy is not None and copy.kind == "cast" and original in place:
+            odds = min(max(from_cast(family.vectors, row, original, other), -CAST_PENALTY), CAST_PENALTY)
+            out[at] = max(out[at], -odds)
+            out[place[original]] = max(out[place[original]], odds)
+    return out
+
+
 def _came_before(family: Family, first: int, then: int) -> float:
     """Probability that one model came before another."""
     return float(1 / (1 + np.exp(-np.clip(family.older[first, then], -20, 20))))
@@ -166,26 +214,32 @@ def _came_before(family: Family, first: int, then: int) -> float:
 
 def _edges(family: Family, tree: Tree) -> list[Edge]:
     edges: list[Edge] = []
+    known = originals(family, tree)
     for row, first in enumerate(family.original):
-        if first != row and not is_leaf(family, first):
-            edges.append(_duplicate(family, row, first))
+        if row != known.of[first] and not is_leaf(family, first):
+            edges.append(_duplicate(family, row, known))
         elif first in family.copies:
-            edges.append(_copied(family, row, *family.copies[first]))
+            parent, copy = family.copies[first]
+            edges.append(_copied(family, row, known.of[parent], copy))
         elif first in family.merges:
-            edges += _merge_edges(family, row, family.merges[first])
+            edges += _merge_edges(family, row, family.merges[first], known)
         else:
             choice = tree.choices.get(first) or (_place(family, tree, first) if first not in tree.rows else None)
             if choice is not None:
-                edges.append(_trained(family, row, first, choice))
+                edges.append(_trained(family, row, choice, known))
     return edges
 
 
-def _duplicate(family: Family, row: int, first: int) -> Edge:
-    older = [o for o, top in enumerate(family.original) if top == first and age(family, o) < age(family, row)]
-    parent = min(older, key=lambda o: (family.frames[o] != family.frames[row], age(family, o)))
+def _duplicate(family: Family, row: int, known: Originals) -> Edge:
+    original = known.of[family.original[row]]
+    same = [other for other, first in enumerate(family.original) if first == family.original[row]]
+    older = [other for other in same if other == original or age(family, other) < age(family, row)]
+    parent = min(older, key=lambda o: (family.frames[o] != family.frames[row], o != original, age(family, o)))
     test = "permuted" if family.frames[parent] != family.frames[row] else "duplicate"
     dates = {family.dates[row], family.dates[parent]}
     sure = SURE if len(dates) == 2 and "" not in dates else EITHER
+    if parent == original:
+        sure = min(SURE, float(1 / (1 + np.exp(known.against[original] - known.against[row]))))
     return Edge(family.prints[row].id, family.prints[parent].id, Relation.DUPLICATE, sure, {"test": test})
 
 
@@ -199,25 +253,33 @@ def _copied(family: Family, row: int, parent: int, copy: Copy) -> Edge:
     return Edge(family.prints[row].id, family.prints[parent].id, relation, COPIED, evidence)
 
 
-def _trained(family: Family, row: int, first: int, choice: Choice) -> Edge:
-    relation = Relation.QUANTIZED if is_leaf(family, first) else Relation.FINETUNE
-    parent = _in_frame(family, choice.parent, family.frames[row])
-    evidence = {"test": "trace", "carried": round(choice.carried, 2), "distance": round(choice.distance, 4)}
+def _trained(family: Family, row: int, choice: Choice, known: Originals) -> Edge:
+    relation = Relation.QUANTIZED if is_leaf(family, family.original[row]) else Relation.FINETUNE
+
+    def told(other: int) -> int:
+        return _in_frame(family, known.of[other], family.frames[row])
+
+    parent = told(choice.parent)
+    evidence: dict[str, Any] = {"test": "trace", "carried": round(choice.carried, 2)}
+    evidence["distance"] = round(choice.distance, 4)
+    if choice.others:
+        evidence["others"] = {family.prints[told(other)].id: round(chance, 3) for other, chance in choice.others}
     return Edge(family.prints[row].id, family.prints[parent].id, relation, choice.probability, evidence)
 
 
 def _in_frame(family: Family, row: int, frame: str) -> int:
     """Return the exact copy of a model whose units are in a given order, or the model."""
-    same = [o for o, first in enumerate(family.original) if first == row and family.frames[o] == frame]
+    copies = [other for other, first in enumerate(family.original) if first == family.original[row]]
+    same = [other for other in copies if family.frames[other] == frame]
     return row if row in same or not same else min(same, key=lambda o: age(family, o))
 
 
-def _merge_edges(family: Family, row: int, merge: Merge) -> list[Edge]:
+def _merge_edges(family: Family, row: int, merge: Merge, known: Originals) -> list[Edge]:
     out = []
     for parent, weight in zip(merge.parents, merge.weights, strict=True):
         evidence: dict[str, Any] = {"test": "merge", "method": merge.method, "weight": round(weight, 4)}
         evidence["residual"] = round(merge.residual, 4)
         if merge.base is not None:
-            evidence["base"] = family.prints[merge.base].id
-        out.append(Edge(family.prints[row].id, family.prints[parent].id, Relation.MERGE, MERGED, evidence))
+            evidence["base"] = family.prints[known.of[merge.base]].id
+        out.append(Edge(family.prints[row].id, family.prints[known.of[parent]].id, Relation.MERGE, MERGED, evidence))
     return out

@@ -224,7 +224,7 @@ def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], neare
     best: Merge | None = None
     distance = float(np.square(vectors.flat[child] - vectors.flat[nearest]).sum())
     for first, second in pairs:
-        left, shares, scaled = 0.0, [], []
+        left, shares, scaled = 0.0, [], [np.empty(0)]
         for start, stop, _ in vectors.bounds:
             pair = vectors.values[[first, second], start:stop].reshape(2, -1).astype(np.float64)
             target = vectors.values[child, start:stop].reshape(-1).astype(np.float64)
@@ -232,10 +232,13 @@ def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], neare
             gram[np.diag_indices(2)] *= 1 + 1e-10
             solved = np.linalg.solve(gram, pair @ target)
             rest = target - solved @ pair
-            scaled.append(rest / np.sqrt(noise[start:stop].reshape(-1) + 1e-18))
+            # What training left alone fits any combination with the one that has it.
+            if not np.array_equal(target, pair[0]) and not np.array_equal(target, pair[1]):
+                scaled.append(rest / np.sqrt(noise[start:stop].reshape(-1) + 1e-18))
             left += float(np.square(rest).sum())
             shares.append(solved)
-        chi = _typical(np.concatenate(scaled))
+        told = np.concatenate(scaled)
+        chi = _typical(told) if len(told) else np.inf
         left /= max(distance, 1e-30)
         mean = np.mean(shares, 0)
         if (

@@ -20,6 +20,8 @@ from ingest.weights.odds import Odds, softmax
 from ingest.weights.steps import carried_at_once
 
 FEATURES = 19
+POSSIBLE, OTHERS = 0.02, 3
+"""Probability from which a model that was not chosen is remembered, and how many are."""
 CAUTION = 1.15
 """Temperature of the distribution over parents, fitted on other families than the trees (407 to 409, 614, 615)."""
 
@@ -33,12 +35,14 @@ class Choice:
         probability: Of that parent among all models, 0..1.
         carried: Log-odds that the model carries the parent's own trace; 0 below a root.
         distance: Distance to the parent over the parent's length.
+        others: Other models that may be the parent, the likeliest first, each with its probability.
     """
 
     parent: int
     probability: float
     carried: float
     distance: float
+    others: tuple[tuple[int, float], ...]
 
 
 @dataclass(slots=True)
@@ -54,7 +58,7 @@ class Tree:
         rows: Models in it, in the order they came.
         bases: Model that the trace of each is taken from, -1 where there is none, shape (n,).
         carried: Log-odds of every model carrying each model's trace, traces first, shape (n, n).
-        held: What of each model's trace every model carries, traces first, shape (n, n, 4).
+        held: What of each model's trace every model carries, traces first, shape (n, n, 6).
         traced: Whether a model has a step of its own, as merges and exact copies have not, shape (n,).
         choices: What was chosen for each model that was placed.
     """
@@ -74,7 +78,7 @@ class Tree:
     def __post_init__(self) -> None:
         count = len(self.vectors.values)
         self.bases, self.traced = np.full(count, -1), np.zeros(count, bool)
-        self.carried, self.held = np.zeros((count, count)), np.zeros((count, count, 4))
+        self.carried, self.held = np.zeros((count, count)), np.zeros((count, count, 6))
 
     def add(self, row: int, base: int | None) -> None:
         """Add a model below another, or as a root."""
@@ -98,21 +102,32 @@ class Tree:
             queue += new
         return found
 
-    def move(self, row: int, base: int) -> None:
-        """Put a model that is in the tree below another."""
-        self.rows.remove(row)
-        self.held[row] = self.carried[row] = 0.0
-        self.add(row, base)
+    def settle(self, row: int, base: int, choice: Choice | None) -> None:
+        """Put a model that is in the tree below another, or make it a root where base is -1.
+
+        Args:
+            row: The model.
+            base: The other.
+            choice: Why; None where it was not chosen.
+        """
+        self.choices.pop(row, None)
+        if choice is not None:
+            self.choices[row] = choice
+        if base != self.bases[row]:
+            self.rows.remove(row)
+            self.held[row] = self.carried[row] = 0.0
+            self.bases[row], self.traced[row] = -1, False
+            self.add(row, base if base >= 0 else None)
 
     def measure(self, row: int, able: Sequence[int]) -> Doubles:
         """Measure models as parents of another.
 
         Returns:
-            Shape (able, 19). Of the model's own trace: the four measurements of `between.contained`, their log-odds,
-            and whether it has one (roots have none). Of the child of it whose trace is carried most: the same. Then
-            log distance over the nearest's, over the model's distance to its own parent, and to the second nearest;
-            log-odds of coming before; how many models are nearer. Then, with all steps heard, how much of the model's
-            own is carried (1 for roots and merges), and the most of a child's.
+            Shape (able, 19). Of the model's own trace: the first four measurements of `between.contained`, their
+            log-odds, and whether it has one (roots have none). Of the child of it whose trace is carried most: the
+            same. Then log distance over the nearest's, over the model's distance to its own parent, and to the second
+            nearest; log-odds of coming before; how many models are nearer. Then, with all steps heard, how much of the
+            model's own is carried (1 for roots and merges), and the most of a child's.
         """
         at = np.array(able)
         away = np.log(np.maximum(self.squared[row, at], 1e-30)) / 2
@@ -120,12 +135,12 @@ class Tree:
         out = np.zeros((len(able), FEATURES))
         has = self.bases[at] >= 0
         own = at[has]
-        out[has, :4], out[has, 4], out[has, 5] = self.held[own, row], self.carried[own, row], 1.0
+        out[has, :4], out[has, 4], out[has, 5] = self.held[own, row, :4], self.carried[own, row], 1.0
         step = np.log(np.maximum(self.squared[own, self.bases[own]], 1e-30)) / 2
         out[has, 13] = away[has] - step
         below = self._most_carried(row)[at]
         has = below >= 0
-        out[has, 6:10], out[has, 10], out[has, 11] = self.held[below[has], row], self.carried[below[has], row], 1.0
+        out[has, 6:10], out[has, 10], out[has, 11] = self.held[below[has], row, :4], self.carried[below[has], row], 1.0
         out[:, 12] = away - ranked[0]
         out[:, 14] = away - ranked[min(1, len(ranked) - 1)]
         out[:, 15] = self.older[at, row]
@@ -168,10 +183,12 @@ class Tree:
         chances = softmax(self.odds.parent(measured) - against, CAUTION)
         likeliest = int(np.argmax(chances))
         best = able[likeliest]
+        rest = [at for at in np.argsort(-chances, kind="stable")[: OTHERS + 1].tolist() if at != likeliest]
         length = float(np.square(self.vectors.flat[best]).sum())
         return Choice(
             best,
             float(chances[likeliest]),
             float(measured[likeliest, 4]),
             float(np.sqrt(self.squared[row, best] / max(length, 1e-30))),
+            tuple((able[at], float(chances[at])) for at in rest[:OTHERS] if chances[at] >= POSSIBLE),
         )

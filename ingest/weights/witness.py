@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from atlas_db.records import Testimony
+from atlas_db.records import Charted, Testimony
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.opening import ensure_schema
 from atlas_db.store.statements import ensure_nodes, merge_nodes
 from atlas_db.terms import Outcome, RunKind, Source
-from ingest.relink import Plan, read_edges, read_families, read_testimony
+from ingest.relink import Plan, read_charted, read_edges, read_testimony
 from ingest.resolve import fuse_all
 from ingest.runs import begin, finish, writing
 from ingest.weights.edges import Edge, family_of, known_date
@@ -43,14 +43,14 @@ def write_chart(
     Returns:
         Counts: testimony and edges created, changed, removed; edges by status; the run's id.
     """
-    charted = {item.id for item in prints}
-    as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
     families = family_of(prints, edges)
+    charted = {item.id: Charted(families[item.id], item.content) for item in prints}
+    as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
     if dry_run:
-        return _plan(store, charted, families, edges, as_of, "")[1]
+        return _plan(store, charted, edges, as_of, "")[1]
     with writing(store, home):
         run_id = begin(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
-        plan, counts = _plan(store, charted, families, edges, as_of, run_id)
+        plan, counts = _plan(store, charted, edges, as_of, run_id)
         alike = alike_groups(probes)
         rows = [
             {
@@ -65,7 +65,7 @@ def write_chart(
             for item in prints
         ]
         Batches(store, ROWS).send(rows, _send)
-        plan.write(store, charted, ROWS)
+        plan.write(store, set(charted), ROWS)
         if probes:
             keep_probes(probes, home, ensure_schema(store))
         finish(store, run_id, counts)
@@ -79,13 +79,13 @@ def _send(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _plan(
-    store: Store, charted: set[str], families: dict[str, str], edges: Sequence[Edge], as_of: str, run_id: str
+    store: Store, charted: Mapping[str, Charted], edges: Sequence[Edge], as_of: str, run_id: str
 ) -> tuple[Plan, dict[str, Any]]:
     old = read_testimony(store)
     ours = {(item.child, item.parent): item for item in old if item.source is Source.INFERRED and item.child in charted}
     stated = [_testimony(edge, ours.get((edge.child, edge.parent)), as_of) for edge in edges]
     rest = [item for item in old if not (item.source is Source.INFERRED and item.child in charted)]
-    known = {model: family for model, family in {**read_families(store), **families}.items() if family}
+    known = {model: each for model, each in {**read_charted(store), **charted}.items() if each.family}
     fused = list(fuse_all([*rest, *stated], known))
     plan = Plan(Source.INFERRED, stated, ours, fused, read_edges(store), run_id)
     counts: dict[str, Any] = dict(plan.counts)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from atlas_db import errors
 from atlas_db.errors import AtlasError, UsageError
 from atlas_db.fusion import fuse_child, life, merge_spans
-from atlas_db.records import HubRecord, ValueClaim
+from atlas_db.records import Charted, HubRecord, ValueClaim
 from atlas_db.records import Testimony as Word
 from atlas_db.schema import SCHEMA, markdown
 from atlas_db.settings import load_settings
@@ -60,8 +60,22 @@ def test_weights_that_name_another_parent_contradict() -> None:
 
 def test_the_model_that_a_merge_started_from_is_no_wrong_parent() -> None:
     merged = said("q", Source.INFERRED, 0.97, Relation.MERGE)._replace(evidence='{"base": "p", "method": "ties"}')
-    edges = {e.parent: e for e in fuse_child([said("p", Source.DECLARED, 0.8), merged], {"c": "q", "p": "r"})}
+    edges = {
+        e.parent: e
+        for e in fuse_child([said("p", Source.DECLARED, 0.8), merged], {"c": Charted("q", "1"), "p": Charted("r", "2")})
+    }
     assert (edges["p"].status, edges["p"].confidence) == (Status.VERIFIED, 0.8)
+
+
+def test_what_weights_think_possible_is_no_wrong_parent() -> None:
+    sure = said("q", Source.INFERRED, 0.95)
+    told = [said("p", Source.DECLARED, 0.8), sure._replace(evidence='{"others": {"p": 0.03}, "test": "trace"}')]
+    assert fuse_child(told)[0].status is Status.DECLARED
+    known = {"c": Charted("q", "1"), "q": Charted("q", "2"), "p": Charted("q", "3")}
+    assert fuse_child([told[0], sure], known)[0].status is Status.CONTRADICTED
+    copy = known | {"p": Charted("q", "2")}
+    assert fuse_child([told[0], sure], copy)[0].status is Status.DECLARED, "an exact copy of the one that is named"
+    assert fuse_child(told, known | {"p": Charted("r", "3")})[0].status is Status.CONTRADICTED, "another family"
 
 
 @pytest.mark.parametrize(

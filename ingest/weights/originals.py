@@ -1,0 +1,79 @@
+"""Which of a model's exact copies is the original? Once the tree has grown, its parents and children tell.
+
+All came after their original: its other copies, and what was made of it. So a copy dated later than one of them has a
+wrong date, or is not the original; nor is one whose units are in another order than its parents'. A copy without a date
+fits anything. Yet that a mere copy is older than all k of them happens once in k + 1 times: the more it is older than,
+the likelier one with a date is the original.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ingest.weights.kin import LATER_PENALTY, Family, age, fixed_parents, frames_of
+from ingest.weights.tree import Tree
+
+FRAME_PENALTY = 6.0
+"""Log-odds against a copy whose units are in an order that its parents do not come in."""
+
+
+class Originals(NamedTuple):
+    """The originals of exact copies.
+
+    Attributes:
+        of: Original of each set of exact copies, by the row that stands for the set in the tree.
+        against: Log-odds against each row's being one, up to a constant of its set.
+    """
+
+    of: dict[int, int]
+    against: dict[int, float]
+
+
+def originals(family: Family, tree: Tree) -> Originals:
+    """Find the original of every set of exact copies."""
+    sets: dict[int, list[int]] = defaultdict(list)
+    for row, first in enumerate(family.original):
+        sets[first].append(row)
+    parents = {row: _parents(family, tree, row) for row in sets}
+    children: dict[int, list[int]] = defaultdict(list)
+    for row, above in parents.items():
+        for parent in above:
+            children[parent].append(row)
+    found = Originals({}, {})
+    for first, rows in sets.items():
+        found.against.update(_against(family, rows, parents[first], children[first]))
+        found.of[first] = min(rows, key=lambda row: (found.against[row], age(family, row)))
+    return found
+
+
+def _parents(family: Family, tree: Tree, row: int) -> list[int]:
+    choice = tree.choices.get(row)
+    return fixed_parents(family, row) or ([choice.parent] if choice is not None else [])
+
+
+def _against(family: Family, rows: Sequence[int], parents: Sequence[int], children: Sequence[int]) -> dict[int, float]:
+    dates = family.dates
+    orders = set.intersection(*(frames_of(family, parent) for parent in parents)) if parents else set()
+    dated = [row for row in rows if dates[row]]
+    below = [other for other in (*rows, *children) if dates[other]]
+    wrong = {
+        row: {other for other in below if dates[other] < dates[row]}
+        | {parent for parent in parents if dates[parent] > dates[row]}
+        for row in dated
+    }
+    # What stands against all that have a date has a wrong one itself, or they do.
+    shared = set.intersection(*wrong.values()) if wrong else set()
+    against = {row: FRAME_PENALTY * (bool(orders) and family.frames[row] not in orders) for row in rows}
+    older, believed = 1, set()
+    for row in dated:
+        if wrong[row] <= {*shared, *rows}:
+            believed.add(row)
+            if not against[row]:
+                older = max(older, len(below) - 1 - len(wrong[row]))
+        against[row] += LATER_PENALTY * (bool(shared) + bool(wrong[row] - shared))
+    undated = float(np.log((older + 1) / 2))
+    return {row: cost if row in believed else cost + undated for row, cost in against.items()}

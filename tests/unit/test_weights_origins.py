@@ -1,0 +1,152 @@
+"""Which of several that look alike a model comes from: a model or its cast, an original or its copy, child or parent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.weights.between import contained, trace
+from ingest.weights.casts import from_cast
+from ingest.weights.chart import _again, _place, _turn, chart
+from ingest.weights.edges import Edge
+from ingest.weights.kin import assemble, find_copies, find_merges
+from ingest.weights.reread import Rereader
+from ingest.weights.tree import Tree
+from tests.unit.families import Weights, print_of, root, stored, trained, write
+from tests.unit.test_weights_relations import low_rank, permuted, vectors
+
+
+def charted(folder: Path, models: dict[str, tuple[Weights, str, str]], *, time: bool = True) -> list[Edge]:
+    """Chart models given as weights, type and date."""
+    prints = [
+        print_of(write(folder / name, weights, dtype), name, date) for name, (weights, dtype, date) in models.items()
+    ]
+    return chart(prints, Rereader(), time=time)
+
+
+def pairs(edges: list[Edge]) -> set[tuple[str, str]]:
+    return {(edge.child, edge.parent) for edge in edges}
+
+
+@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize("size", [0.02, 0.1])
+def test_a_child_of_a_cast_has_made_its_step(tmp_path: Path, dtype: str, size: float) -> None:
+    base = root(1)
+    cast = stored(base, "BF16")
+    made = {
+        "base": (base, "F32", "2024-01-01"),
+        "cast": (cast, "BF16", "2024-01-02"),
+        "of-cast": (trained(cast, 2, size), dtype, "2024-01-03"),
+        "of-base": (trained(base, 3, size), dtype, "2024-01-04"),
+    }
+    assert pairs(charted(tmp_path, made)) == {("cast", "base"), ("of-cast", "cast"), ("of-base", "base")}
+
+
+def test_rounding_to_the_casts_own_values_says_nothing(tmp_path: Path) -> None:
+    """Stored as the cast is, a model that hardly moved lies on the cast, whichever it comes from."""
+    base = root(1)
+    cast = stored(base, "BF16")
+    made = [(stored(trained(start, seed, 0.0005), "BF16"), "BF16") for start, seed in ((base, 2), (cast, 3))]
+    family = vectors(tmp_path, (base, "F32"), (cast, "BF16"), *made)
+    assert np.mean(family.values[2] == family.values[1]) > 0.5
+    assert [abs(from_cast(family, child, 0, 1)) < 1 for child in (2, 3)] == [True, True]
+
+
+def test_positions_that_training_drowned_count_less(tmp_path: Path) -> None:
+    base = root(1)
+    near = trained(base, 2, 0.02)
+
+    def drowned(start: Weights, seed: int) -> Weights:
+        """Train the upper half of each matrix hard, the lower hardly."""
+        loud, quiet = trained(start, seed, 1.0), trained(start, seed + 50, 0.01)
+        return {
+            name: np.concatenate((loud[name][: len(value) // 2], quiet[name][len(value) // 2 :]))
+            for name, value in start.items()
+        }
+
+    family = vectors(tmp_path, *((model, "F32") for model in (base, near, drowned(near, 3), drowned(base, 4))))
+    held = contained(family, trace(family, 1, 0), [2, 3])
+    assert held[:, 0] == pytest.approx([1, 0], abs=0.1)
+    assert np.abs(held[:, 4] - [1, 0]).max() > 3 * np.abs(held[:, 0] - [1, 0]).max()
+    assert (held[:, 3] < held[:, 5]).all(), "surer, too"
+
+
+def test_a_copy_without_a_date_is_no_original_of_what_precedes_a_whole_family(tmp_path: Path) -> None:
+    base = root(1)
+    made = {"copy": (base, "F32", ""), "base": (base, "F32", "2024-01-01")}
+    made |= {f"child{day}": (trained(base, day), "F32", f"2024-02-0{day}") for day in range(2, 7)}
+    edges = charted(tmp_path, made)
+    assert pairs(edges) == {("copy", "base")} | {(f"child{day}", "base") for day in range(2, 7)}
+    sure = next(edge.confidence for edge in edges if edge.child == "copy")
+    assert sure == pytest.approx(3 / 4), "older than five: 6 to 1; the stand-in for old dates: 1 to 2"
+
+
+def test_a_copy_without_a_date_is_the_original_where_children_are_older_than_the_other(tmp_path: Path) -> None:
+    base = root(1)
+    made = {"copy": (base, "F32", "2024-06-01"), "base": (base, "F32", "")}
+    made |= {f"child{day}": (trained(base, day), "F32", f"2024-02-0{day}") for day in range(2, 5)}
+    assert ("copy", "base") in pairs(charted(tmp_path, made))
+
+
+def test_a_copy_dated_before_its_originals_parent_has_a_wrong_date(tmp_path: Path) -> None:
+    base = root(1)
+    near = trained(base, 2)
+    made = {
+        "base": (base, "F32", "2024-02-01"),
+        "near": (near, "F32", "2024-03-01"),
+        "copy": (near, "F32", "2024-01-01"),
+    }
+    made |= {f"child{day}": (trained(near, day), "F32", f"2024-04-0{day}") for day in range(3, 6)}
+    children = {(f"child{day}", "near") for day in range(3, 6)}
+    assert pairs(charted(tmp_path, made)) == {("near", "base"), ("copy", "near")} | children
+
+
+@pytest.mark.parametrize("time", [True, False])
+def test_the_original_has_its_units_in_the_order_of_its_parents(tmp_path: Path, time: bool) -> None:
+    base = root(1)
+    near = trained(base, 2)
+    made = {
+        "base": (base, "F32", "2024-02-01"),
+        "other": (trained(base, 4), "F32", "2024-02-02"),
+        "moved": (permuted(near, 5), "F32", "2024-02-03"),
+        "near": (near, "F32", "2024-02-04"),
+    }
+    assert pairs(charted(tmp_path, made, time=time)) >= {("near", "base"), ("moved", "near")}
+
+
+def test_a_model_is_turned_with_a_parent_that_is_younger(tmp_path: Path) -> None:
+    """Neither could move alone: the parent is barred below the child, and all others hang on the child."""
+    base = root(1)
+    prints = [print_of(write(tmp_path / "base", base), "base")]
+    prints += [print_of(write(tmp_path / f"child{n}", trained(base, n, 0.3)), f"child{n}") for n in range(1, 5)]
+    family = assemble(prints, Rereader(), time=False)
+    find_copies(family)
+    find_merges(family)
+    tree = Tree(family.vectors, family.squared, family.older, family.odds, family.merges)
+    for row, below in ((1, None), (0, 1), (2, 0), (3, 0), (4, 0)):
+        tree.add(row, below)
+        if below is not None:
+            tree.choices[row] = _place(family, tree, row) or pytest.fail("no place")
+    assert tree.choices[0].parent == 1 and not _again(family, tree, 0)
+    assert _turn(family, tree, 0)
+    assert tree.bases.tolist() == [-1, 0, 0, 0, 0] and sorted(tree.choices) == [1, 2, 3, 4]
+    assert not _turn(family, tree, 1), "and not back"
+
+
+def test_a_parent_is_no_merge_of_its_own_merge(tmp_path: Path) -> None:
+    """Tensors left alone fit any combination with the model that has them, too."""
+    base = root(1)
+    near = base | {name: value for name, value in low_rank(base, 2, 2).items() if "q_proj" in name}
+    other = trained(base, 3, 0.01)
+    mean = {name: 0.7 * value + 0.3 * other[name] for name, value in near.items()}
+    made = {
+        "base": (base, "F32", "2024-01-01"),
+        "near": (near, "F32", "2024-01-02"),
+        "other": (other, "F32", "2024-01-03"),
+        "merge": (mean, "BF16", "2024-01-04"),
+    }
+    assert pairs(charted(tmp_path, made)) == {
+        ("near", "base"), ("other", "base"), ("merge", "near"), ("merge", "other"),
+    }  # fmt: skip
