@@ -166,6 +166,8 @@ def shown(value: object, name: str = "") -> str:
             return f"{value:.1%}" if share else f"{value:.4g}"
         case list() | tuple():
             return ", ".join(shown(each) for each in value)
+        case dict():
+            return ", ".join(f"{key} {shown(each)}" for key, each in value.items())
         case _:
             return str(value)
 

@@ -173,10 +173,11 @@ def test_values_as_people_read_them() -> None:
         shown(True),
         shown(1234567),
         shown(0.25, "share"),
+        shown({"a/b": 0.031, "c/d": 0.02}),
         shown(0.25, "confidence"),
         shown(["a", 2000]),
     ]
-    assert said == ["–", "yes", "1,234,567", "25.0%", "0.25", "a, 2,000"]
+    assert said == ["–", "yes", "1,234,567", "25.0%", "a/b 0.031, c/d 0.02", "0.25", "a, 2,000"]
 
 
 def test_figures_leave_out_what_has_no_number() -> None:
