@@ -18,7 +18,18 @@ from ingest.weights.copies import Copy
 from ingest.weights.edges import Edge
 from ingest.weights.family import Doubles
 from ingest.weights.fingerprint import Fingerprint
-from ingest.weights.kin import Family, age, assemble, find_copies, find_merges, fixed_parents, frames_of, is_leaf, nodes
+from ingest.weights.kin import (
+    Family,
+    age,
+    assemble,
+    exact_copies,
+    find_copies,
+    find_merges,
+    fixed_parents,
+    frames_of,
+    is_leaf,
+    nodes,
+)
 from ingest.weights.merges import Merge
 from ingest.weights.originals import Originals, originals
 from ingest.weights.probes import Probe
@@ -209,7 +220,12 @@ def _against_by_cast(family: Family, row: int, able: Sequence[int]) -> Doubles:
 
 def _came_before(family: Family, first: int, then: int) -> float:
     """Probability that one model came before another."""
-    return float(1 / (1 + np.exp(-np.clip(family.older[first, then], -20, 20))))
+    return _chance(float(family.older[first, then]))
+
+
+def _chance(odds: float) -> float:
+    """Probability of what has some log-odds."""
+    return float(1 / (1 + np.exp(-np.clip(odds, -20, 20))))
 
 
 def _edges(family: Family, tree: Tree) -> list[Edge]:
@@ -232,14 +248,13 @@ def _edges(family: Family, tree: Tree) -> list[Edge]:
 
 def _duplicate(family: Family, row: int, known: Originals) -> Edge:
     original = known.of[family.original[row]]
-    same = [other for other, first in enumerate(family.original) if first == family.original[row]]
-    older = [other for other in same if other == original or age(family, other) < age(family, row)]
+    older = [other for other in exact_copies(family, row) if other == original or age(family, other) < age(family, row)]
     parent = min(older, key=lambda o: (family.frames[o] != family.frames[row], o != original, age(family, o)))
     test = "permuted" if family.frames[parent] != family.frames[row] else "duplicate"
     dates = {family.dates[row], family.dates[parent]}
     sure = SURE if len(dates) == 2 and "" not in dates else EITHER
     if parent == original:
-        sure = min(SURE, float(1 / (1 + np.exp(known.against[original] - known.against[row]))))
+        sure = min(SURE, _chance(known.against[row] - known.against[original]))
     return Edge(family.prints[row].id, family.prints[parent].id, Relation.DUPLICATE, sure, {"test": test})
 
 
@@ -269,8 +284,7 @@ def _trained(family: Family, row: int, choice: Choice, known: Originals) -> Edge
 
 def _in_frame(family: Family, row: int, frame: str) -> int:
     """Return the exact copy of a model whose units are in a given order, or the model."""
-    copies = [other for other, first in enumerate(family.original) if first == family.original[row]]
-    same = [other for other in copies if family.frames[other] == frame]
+    same = [other for other in exact_copies(family, row) if family.frames[other] == frame]
     return row if row in same or not same else min(same, key=lambda o: age(family, o))
 
 

@@ -200,7 +200,12 @@ def is_leaf(family: Family, row: int) -> bool:
 
 def frames_of(family: Family, row: int) -> set[str]:
     """Orders of units that a model and its exact copies come in."""
-    return {family.frames[other] for other, first in enumerate(family.original) if first == row}
+    return {family.frames[other] for other in exact_copies(family, row)}
+
+
+def exact_copies(family: Family, row: int) -> list[int]:
+    """Rows that hold the very same weights, the row itself among them."""
+    return [other for other, first in enumerate(family.original) if first == family.original[row]]
 
 
 def find_merges(family: Family) -> None:
