@@ -25,11 +25,12 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.zoo.score import prints_of, read_truth
 from ingest.weights import attach
 from ingest.weights.between import contained, features, trace
-from ingest.weights.chart import chart_family, grow
+from ingest.weights.chart import chart_family
 from ingest.weights.cluster import groups, relatives
 from ingest.weights.direction import asymmetry
 from ingest.weights.family import Doubles
 from ingest.weights.fingerprint import Fingerprint
+from ingest.weights.growing import grow
 from ingest.weights.kin import Family, assemble, find_copies, find_merges
 from ingest.weights.odds import LEAVES
 from ingest.weights.reread import Rereader

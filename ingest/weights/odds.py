@@ -87,6 +87,11 @@ class _Fitted(msgspec.Struct):
     member: tuple[float, float, float, float, float, float, float]
 
 
+def chance(odds: float) -> float:
+    """Return the probability of what has some log-odds."""
+    return float(1 / (1 + np.exp(-np.clip(odds, -20, 20))))
+
+
 def softmax(scores: Doubles, temperature: float = 1.0) -> Doubles:
     """Return the distribution that log-odds of shape (n,) make, shape (n,)."""
     chances = np.exp((scores - scores.max()) / temperature)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,17 @@ class Choice:
     carried: float
     distance: float
     others: tuple[tuple[int, float], ...]
+
+
+class State(NamedTuple):
+    """What a tree was at some time: its attributes of these names."""
+
+    rows: list[int]
+    bases: Integers
+    carried: Doubles
+    held: Doubles
+    traced: npt.NDArray[np.bool_]
+    choices: dict[int, Choice]
 
 
 @dataclass(slots=True)
@@ -118,6 +130,15 @@ class Tree:
             self.held[row] = self.carried[row] = 0.0
             self.bases[row], self.traced[row] = -1, False
             self.add(row, base if base >= 0 else None)
+
+    def remember(self) -> State:
+        """Return what the tree is now."""
+        arrays = self.bases.copy(), self.carried.copy(), self.held.copy(), self.traced.copy()
+        return State(list(self.rows), *arrays, dict(self.choices))
+
+    def recall(self, state: State) -> None:
+        """Make the tree what it was, once."""
+        self.rows, self.bases, self.carried, self.held, self.traced, self.choices = state
 
     def measure(self, row: int, able: Sequence[int]) -> Doubles:
         """Measure models as parents of another.

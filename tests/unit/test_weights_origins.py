@@ -9,8 +9,9 @@ import pytest
 
 from ingest.weights.between import contained, trace
 from ingest.weights.casts import from_cast
-from ingest.weights.chart import _again, _place, _turn, chart
+from ingest.weights.chart import chart
 from ingest.weights.edges import Edge
+from ingest.weights.growing import again, place, turn
 from ingest.weights.kin import assemble, find_copies, find_merges
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Tree
@@ -128,11 +129,22 @@ def test_a_model_is_turned_with_a_parent_that_is_younger(tmp_path: Path) -> None
     for row, below in ((1, None), (0, 1), (2, 0), (3, 0), (4, 0)):
         tree.add(row, below)
         if below is not None:
-            tree.choices[row] = _place(family, tree, row) or pytest.fail("no place")
-    assert tree.choices[0].parent == 1 and not _again(family, tree, 0)
-    assert _turn(family, tree, 0)
+            tree.choices[row] = place(family, tree, row) or pytest.fail("no place")
+    assert tree.choices[0].parent == 1 and not again(family, tree, 0)
+    assert turn(family, tree, 0)
     assert tree.bases.tolist() == [-1, 0, 0, 0, 0] and sorted(tree.choices) == [1, 2, 3, 4]
-    assert not _turn(family, tree, 1), "and not back"
+    assert not turn(family, tree, 1), "and not back"
+
+
+@pytest.mark.parametrize("size", [0.1, 0.3])
+def test_one_wrong_date_does_not_make_a_child_the_root(tmp_path: Path, size: float) -> None:
+    base = root(1)
+    children = {f"child{n}": trained(base, n, size) for n in range(1, 6)}
+    made = {"base": (base, "F32", "2024-12-01")}
+    made |= {name: (weights, "F32", f"2024-01-0{name[-1]}") for name, weights in children.items()}
+    made |= {f"grand{n}": (trained(children[f"child{n}"], n + 10, size), "F32", f"2024-02-0{n}") for n in (1, 2)}
+    grand = {("grand1", "child1"), ("grand2", "child2")}
+    assert pairs(charted(tmp_path, made)) == {(name, "base") for name in children} | grand
 
 
 def test_a_parent_is_no_merge_of_its_own_merge(tmp_path: Path) -> None:

@@ -1,0 +1,135 @@
+"""How a family's tree grows: the oldest first, each in its likeliest place; then doubtful edges are tried otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ingest.weights.against import against
+from ingest.weights.cluster import LINKED
+from ingest.weights.kin import Family, fixed_parents, frames_of, nodes
+from ingest.weights.tree import Choice, Tree
+
+SWEEPS = 3
+MENDS, MOST = 3, 12
+"""Rounds of trying edges the other way round, and edges tried in one."""
+DOUBTFUL = 4.0
+"""Log-odds of a parent having come before its child up to which their edge is tried the other way round."""
+GAIN, WEIGHT = 0.5, 0.5
+"""What all log-likelihoods together must gain by that, and how much the log-odds add to it (seeds 407 to 429)."""
+YOUNGER = 2.0
+"""Log-odds of being younger than its own child from which on a parent is tried below it (seeds 407 to 417)."""
+
+
+def grow(family: Family, tree: Tree) -> None:
+    """Grow the trees of all that can be parents, the oldest first; then look again at each place."""
+    able = nodes(family) or [row for row in range(len(family.prints)) if family.original[row] == row]
+    rank = np.tanh(family.older[np.ix_(able, able)] / 2).sum(1)
+    waiting = [able[at] for at in np.argsort(-rank, kind="stable")]
+    while waiting:
+        ready = next((row for row in waiting if all(p in tree.rows for p in fixed_parents(family, row))), waiting[0])
+        waiting.remove(ready)
+        fixed = [parent for parent in fixed_parents(family, ready) if parent in tree.rows]
+        choice = None if fixed else place(family, tree, ready)
+        if choice is not None:
+            tree.choices[ready] = choice
+        tree.add(ready, fixed[0] if fixed else choice.parent if choice else None)
+    for _ in range(SWEEPS):
+        moved = [again(family, tree, row) for row in list(tree.choices)]
+        turned = [turn(family, tree, row) for row in list(tree.choices) if row in tree.choices]
+        if not any(moved) and not any(turned):
+            break
+    mend(family, tree)
+
+
+def again(family: Family, tree: Tree, row: int) -> bool:
+    """Place a model anew among all that do not come from it; return whether it moved."""
+    choice = place(family, tree, row)
+    if choice is None:
+        return False
+    moved = choice.parent != int(tree.bases[row])
+    tree.settle(row, choice.parent, choice)
+    return moved
+
+
+def turn(family: Family, tree: Tree, row: int) -> bool:
+    """Try a model above its parent, where that one seems to be the younger; return whether they are likelier so.
+
+    One at a time neither could move: a model is never put below what comes from it.
+    """
+    parent = tree.choices[row].parent
+    if family.older[parent, row] >= -YOUNGER or fixed_parents(family, parent):
+        return False
+    above = int(tree.bases[parent])
+    before = {each: tree.choices[each] for each in (row, parent) if each in tree.choices}
+    tree.settle(row, above, None)
+    for each in (parent, row) if above >= 0 else (parent,):
+        choice = place(family, tree, each)
+        if choice is not None:
+            tree.settle(each, choice.parent, choice)
+    after = [tree.choices[each] for each in (row, parent) if each in tree.choices]
+    # Below a root nothing else was to be had for the model: how likely it seemed there says little.
+    asked = _likelihood(before.values()) * (1.0 if above >= 0 else np.exp(-YOUNGER))
+    if len(after) == len(before) and _likelihood(after) > asked:
+        return True
+    tree.settle(row, -1, None)
+    tree.settle(parent, above, before.get(parent))
+    tree.settle(row, parent, before[row])
+    return False
+
+
+def mend(family: Family, tree: Tree) -> None:
+    """Try doubtful edges the other way round, all placed anew each time, and keep what makes all together likelier.
+
+    A wrong root, as a wrong date makes it, draws its family's edges with it: no single move mends that.
+    """
+    for _ in range(MENDS):
+        rows = [row for row in tree.choices if _doubtful(family, int(tree.bases[row]), row)]
+        rows.sort(key=lambda row: float(family.older[tree.bases[row], row]))
+        if not any([_reversed(family, tree, row) for row in rows[:MOST] if row in tree.choices]):
+            break
+
+
+def _doubtful(family: Family, parent: int, row: int) -> bool:
+    """Whether dates may have misled: where there are none, trying costs more right edges than it mends."""
+    dated = family.dates[parent] or family.dates[row]
+    return bool(dated and family.older[parent, row] < DOUBTFUL and not fixed_parents(family, parent))
+
+
+def _reversed(family: Family, tree: Tree, row: int) -> bool:
+    """Put a model above its parent, if the tree is likelier so; return whether it is."""
+    parent, before = int(tree.bases[row]), tree.remember()
+    above, least = int(tree.bases[parent]), _log_likelihood(tree) + GAIN + WEIGHT * float(family.older[parent, row])
+    tree.settle(row, above, None)
+    for each in (parent, row) if above >= 0 else (parent,):
+        choice = place(family, tree, each)
+        if choice is not None:
+            tree.settle(each, choice.parent, choice)
+    for _ in range(SWEEPS - 1):
+        if not any([again(family, tree, each) for each in list(tree.choices)]):
+            break
+    if len(tree.choices) == len(before.choices) and _log_likelihood(tree) > least:
+        return True
+    tree.recall(before)
+    return False
+
+
+def _log_likelihood(tree: Tree) -> float:
+    return float(np.log([max(choice.probability, 1e-6) for choice in tree.choices.values()]).sum())
+
+
+def _likelihood(choices: Iterable[Choice]) -> float:
+    return float(np.prod([choice.probability for choice in choices]))
+
+
+def place(family: Family, tree: Tree, row: int) -> Choice | None:
+    """Choose a parent among relatives; of those whose units are in the same order, where there are any."""
+    barred = tree.below(row)
+    able = [o for o in tree.rows if o != row and o not in barred and family.alike[row, o] > LINKED]
+    if family.frames[row]:
+        same = [other for other in able if family.frames[row] in frames_of(family, other)]
+        able = same or able
+    if not able:
+        return None
+    return tree.place(row, able, against(family, row, able))
