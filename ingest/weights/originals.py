@@ -3,7 +3,8 @@
 All came after their original: its other copies, and what was made of it. So a copy dated later than one of them has a
 wrong date, or is not the original; nor is one whose units are in another order than its parents'. A copy without a date
 fits anything. Yet that a mere copy is older than all k of them happens once in k + 1 times: the more it is older than,
-the likelier one with a date is the original.
+the likelier one with a date is the original. A model is made of a copy whose units are in its own order: most are made
+of the original, and one that is older than all copies in its order says that their dates are wrong.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from ingest.weights.tree import Tree
 
 FRAME_PENALTY = 6.0
 """Log-odds against a copy whose units are in an order that its parents do not come in."""
+CHILD_PENALTY, MOST_CHILDREN = 1.0, 4
+"""Log-odds against a copy for each child that another one has more in its order, and children that count."""
 
 
 class Originals(NamedTuple):
@@ -56,7 +59,8 @@ def _parents(family: Family, tree: Tree, row: int) -> list[int]:
 
 
 def _against(family: Family, rows: Sequence[int], parents: Sequence[int], children: Sequence[int]) -> dict[int, float]:
-    dates = family.dates
+    dates = {row: "" if _misdated(family, row, rows, children) else family.dates[row] for row in (*rows, *children)}
+    dates |= {parent: family.dates[parent] for parent in parents}
     orders = set.intersection(*(frames_of(family, parent) for parent in parents)) if parents else set()
     dated = [row for row in rows if dates[row]]
     below = [other for other in (*rows, *children) if dates[other]]
@@ -67,7 +71,13 @@ def _against(family: Family, rows: Sequence[int], parents: Sequence[int], childr
     }
     # What stands against all that have a date has a wrong one itself, or they do.
     shared = set.intersection(*wrong.values()) if wrong else set()
-    against = {row: FRAME_PENALTY * (bool(orders) and family.frames[row] not in orders) for row in rows}
+    inside = {row: sum(family.frames[child] == family.frames[row] for child in children) for row in rows}
+    most = max(inside.values())
+    against = {
+        row: FRAME_PENALTY * (bool(orders) and family.frames[row] not in orders)
+        + CHILD_PENALTY * min(most - inside[row], MOST_CHILDREN)
+        for row in rows
+    }
     older, believed = 1, set()
     for row in dated:
         if wrong[row] <= {*shared, *rows}:
@@ -77,3 +87,13 @@ def _against(family: Family, rows: Sequence[int], parents: Sequence[int], childr
         against[row] += LATER_PENALTY * (bool(shared) + bool(wrong[row] - shared))
     undated = float(np.log((older + 1) / 2))
     return {row: cost if row in believed else cost + undated for row, cost in against.items()}
+
+
+def _misdated(family: Family, row: int, rows: Sequence[int], children: Sequence[int]) -> bool:
+    """Whether a copy's date is wrong: a child has its units in an order that no copy had yet."""
+    order, dates = family.frames[row], family.dates
+    alike = [other for other in rows if family.frames[other] == order]
+    if row not in alike or len(alike) == len(rows) or any(not dates[other] for other in alike):
+        return False
+    first = min(dates[other] for other in alike)
+    return any(dates[child] and dates[child] < first for child in children if family.frames[child] == order)

@@ -136,6 +136,14 @@ def test_a_model_is_turned_with_a_parent_that_is_younger(tmp_path: Path) -> None
     assert not turn(family, tree, 1), "and not back"
 
 
+def test_the_original_has_its_children_in_its_order_whatever_its_date_is(tmp_path: Path) -> None:
+    """The copy is older than all others; but children in the original's order are older than the original's date."""
+    base = root(1)
+    made = {"base": (base, "F32", "2024-12-01"), "moved": (permuted(base, 5), "F32", "2024-01-01")}
+    made |= {f"child{n}": (trained(base, n), "F32", f"2024-02-0{n}") for n in range(2, 8)}
+    assert pairs(charted(tmp_path, made)) == {("moved", "base")} | {(f"child{n}", "base") for n in range(2, 8)}
+
+
 @pytest.mark.parametrize("size", [0.1, 0.3])
 def test_one_wrong_date_does_not_make_a_child_the_root(tmp_path: Path, size: float) -> None:
     base = root(1)
