@@ -16,15 +16,7 @@ from ingest.weights.copies import Copy
 from ingest.weights.edges import Edge
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.growing import grow, place
-from ingest.weights.kin import (
-    Family,
-    age,
-    assemble,
-    exact_copies,
-    find_copies,
-    find_merges,
-    is_leaf,
-)
+from ingest.weights.kin import Family, age, assemble, exact_copies, find_copies, find_merges, is_leaf
 from ingest.weights.merges import Merge
 from ingest.weights.odds import chance
 from ingest.weights.originals import Originals, originals

@@ -63,15 +63,11 @@ def turn(family: Family, tree: Tree, row: int) -> bool:
         return False
     above = int(tree.bases[parent])
     before = {each: tree.choices[each] for each in (row, parent) if each in tree.choices}
-    tree.settle(row, above, None)
-    for each in (parent, row) if above >= 0 else (parent,):
-        choice = place(family, tree, each)
-        if choice is not None:
-            tree.settle(each, choice.parent, choice)
+    _lift(family, tree, row)
     after = [tree.choices[each] for each in (row, parent) if each in tree.choices]
     # Below a root nothing else was to be had for the model: how likely it seemed there says little.
-    asked = _likelihood(before.values()) * (1.0 if above >= 0 else np.exp(-YOUNGER))
-    if len(after) == len(before) and _likelihood(after) > asked:
+    asked = _log_likelihood(before.values()) - (0.0 if above >= 0 else YOUNGER)
+    if len(after) == len(before) and _log_likelihood(after) > asked:
         return True
     tree.settle(row, -1, None)
     tree.settle(parent, above, before.get(parent))
@@ -100,27 +96,30 @@ def _doubtful(family: Family, parent: int, row: int) -> bool:
 def _reversed(family: Family, tree: Tree, row: int) -> bool:
     """Put a model above its parent, if the tree is likelier so; return whether it is."""
     parent, before = int(tree.bases[row]), tree.remember()
-    above, least = int(tree.bases[parent]), _log_likelihood(tree) + GAIN + WEIGHT * float(family.older[parent, row])
-    tree.settle(row, above, None)
-    for each in (parent, row) if above >= 0 else (parent,):
-        choice = place(family, tree, each)
-        if choice is not None:
-            tree.settle(each, choice.parent, choice)
+    least = _log_likelihood(before.choices.values()) + GAIN + WEIGHT * float(family.older[parent, row])
+    _lift(family, tree, row)
     for _ in range(SWEEPS - 1):
         if not any([again(family, tree, each) for each in list(tree.choices)]):
             break
-    if len(tree.choices) == len(before.choices) and _log_likelihood(tree) > least:
+    if len(tree.choices) == len(before.choices) and _log_likelihood(tree.choices.values()) > least:
         return True
     tree.recall(before)
     return False
 
 
-def _log_likelihood(tree: Tree) -> float:
-    return float(np.log([max(choice.probability, 1e-6) for choice in tree.choices.values()]).sum())
+def _lift(family: Family, tree: Tree, row: int) -> None:
+    """Put a model beside its parent, or make it the root in its place; then place both anew, the parent first."""
+    parent = int(tree.bases[row])
+    above = int(tree.bases[parent])
+    tree.settle(row, above, None)
+    for each in (parent, row) if above >= 0 else (parent,):
+        choice = place(family, tree, each)
+        if choice is not None:
+            tree.settle(each, choice.parent, choice)
 
 
-def _likelihood(choices: Iterable[Choice]) -> float:
-    return float(np.prod([choice.probability for choice in choices]))
+def _log_likelihood(choices: Iterable[Choice]) -> float:
+    return float(np.log([choice.probability for choice in choices]).sum())
 
 
 def place(family: Family, tree: Tree, row: int) -> Choice | None:

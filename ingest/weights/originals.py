@@ -59,8 +59,8 @@ def _parents(family: Family, tree: Tree, row: int) -> list[int]:
 
 
 def _against(family: Family, rows: Sequence[int], parents: Sequence[int], children: Sequence[int]) -> dict[int, float]:
-    dates = {row: "" if _misdated(family, row, rows, children) else family.dates[row] for row in (*rows, *children)}
-    dates |= {parent: family.dates[parent] for parent in parents}
+    dates = {row: family.dates[row] for row in (*rows, *children, *parents)}
+    dates |= {row: "" for row in rows if _misdated(family, row, rows, children)}
     orders = set.intersection(*(frames_of(family, parent) for parent in parents)) if parents else set()
     dated = [row for row in rows if dates[row]]
     below = [other for other in (*rows, *children) if dates[other]]
@@ -93,7 +93,7 @@ def _misdated(family: Family, row: int, rows: Sequence[int], children: Sequence[
     """Whether a copy's date is wrong: a child has its units in an order that no copy had yet."""
     order, dates = family.frames[row], family.dates
     alike = [other for other in rows if family.frames[other] == order]
-    if row not in alike or len(alike) == len(rows) or any(not dates[other] for other in alike):
+    if len(alike) == len(rows) or any(not dates[other] for other in alike):
         return False
     first = min(dates[other] for other in alike)
     return any(dates[child] and dates[child] < first for child in children if family.frames[child] == order)
