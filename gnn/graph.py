@@ -167,7 +167,7 @@ class Graph:
     @cached_property
     def names(self) -> Names:
         """What the names of models say: the same for every attribute."""
-        return Names.of(self.ids)
+        return Names.of(self.ids, threads())
 
 
 def ragged(models: int, rows: Integers, values: Integers) -> Ragged:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from atlas_db.errors import CompletionError, EmptyStoreError
-from atlas_db.store.bolt import Store, uncollected
-from atlas_db.store.statements import all_edges, all_nodes
+from atlas_db.store.bolt import Store
+from atlas_db.store.columns import edge_columns, node_columns
 from atlas_db.terms import Source, Status
 from gnn.graph import (
     MANY,
@@ -35,7 +34,6 @@ _DATASET = ("id", "created_at", "placeholder")
 _LINEAGE = ("relation", "confidence", "status", "followed", "sources")
 
 
-@uncollected()
 def read_graph(store: Store, more: Sequence[str] = (), *, datasets: bool = False) -> Graph:
     """Read all models of a store with their declared values and followed lineage.
 
@@ -51,47 +49,46 @@ def read_graph(store: Store, more: Sequence[str] = (), *, datasets: bool = False
     names = (*_PLAIN, *more)
     with ThreadPoolExecutor(2) as readers:
         # The engine looks for one answer while another is decoded here.
-        models = readers.submit(store.pages, all_nodes("Model", names))
+        reading = readers.submit(node_columns, store, "Model", names)
         claims = {
-            name: readers.submit(store.pages, all_edges(rel, "Model", label, ("source", "ended")))
+            name: readers.submit(edge_columns, store, rel, "Model", label, ("source", "ended"))
             for name, (rel, label) in MANY.items()
         }
-        lineage = readers.submit(store.pages, all_edges("DERIVED_FROM", "Model", "Model", _LINEAGE))
-        listed = readers.submit(store.pages, all_nodes("Dataset", _DATASET)) if datasets else None
-    if not models.result():
+        lineage = readers.submit(edge_columns, store, "DERIVED_FROM", "Model", "Model", _LINEAGE)
+        listed = readers.submit(node_columns, store, "Dataset", _DATASET) if datasets else None
+    models = reading.result().sort_by("id").combine_chunks()
+    if not len(models):
         raise EmptyStoreError("the store holds no models", hint="Load some first: atlas-db load models.jsonl.zst")
-    held = dict(zip(names, zip(*models.result(), strict=True), strict=True))
-    ids = pa.array(held["id"], pa.string())
-    order = pc.sort_indices(ids)
-    ids = ids.take(order)
-    arranged = order.to_numpy()
-
-    def own(name: str, kind: pa.DataType) -> pa.Array:
-        return pa.array(held[name], kind).take(order)
-
-    columns = {name: _single(own(name, pa.string())) for name in SINGLE}
-    tags = own("tags", pa.list_(pa.string()))
+    held = {name: models[name].combine_chunks() for name in names}
+    ids = held["id"]
+    columns = {name: _single(held[name]) for name in SINGLE}
+    tags = held["tags"]
     columns["tags"] = column(len(ids), pc.list_parent_indices(tags).to_numpy(), pc.list_flatten(tags))
-    columns |= {name: _claimed(ids, edges.result()) for name, edges in claims.items()}
-    authors, author = _coded(pa.array([_owner(identifier) for identifier in ids.to_pylist()], pa.string()))
-    parents, relations, sure, declared, witnessed = _parents(ids, lineage.result())
+    live = {name: _live(edges.result()) for name, edges in claims.items()}
+    followed = _followed(lineage.result())
+    ends = [followed["start"], followed["end"]]
+    *stating, child, parent = places(ids, [*(edges["start"] for edges in live.values()), *ends])
+    for (name, edges), rows in zip(live.items(), stating, strict=True):
+        columns[name] = column(len(ids), rows, edges["end"].combine_chunks())
+    authors, author = _coded(_owners(ids))
+    parents, relations, sure, declared, witnessed = _parents(len(ids), followed, child, parent)
     return Graph(
         ids.to_pylist(),
-        own("placeholder", pa.bool_()).fill_null(False).to_numpy(zero_copy_only=False),
-        _days(own("created_at", pa.string())),
-        own("downloads", pa.int64()).fill_null(0).to_numpy(),
-        own("likes", pa.int64()).fill_null(0).to_numpy(),
+        held["placeholder"].fill_null(False).to_numpy(zero_copy_only=False),
+        _days(held["created_at"]),
+        held["downloads"].fill_null(0).to_numpy(),
+        held["likes"].fill_null(0).to_numpy(),
         authors,
         author,
-        _single(own("weights_behaviour", pa.string())).held.first,
+        _single(held["weights_behaviour"]).held.first,
         columns,
-        _listed([] if listed is None else listed.result()),
+        Listed([], np.empty(0)) if listed is None else _listed(listed.result()),
         parents,
         relations,
         sure,
         declared,
         witnessed,
-        {name: [held[name][at] for at in arranged] for name in more},
+        {name: held[name].to_pylist() for name in more},
     )
 
 
@@ -125,27 +122,34 @@ def _single(values: pa.Array) -> Column:
     return column(len(values), rows, values.take(pa.array(rows)))
 
 
-def _claimed(ids: pa.Array, edges: Sequence[Sequence[Any]]) -> Column:
-    """Return what authors declare today by claims of a type."""
-    stated = [(model, value) for model, value, source, ended in edges if source == Source.DECLARED and ended is None]
-    models, values = zip(*stated, strict=True) if stated else ((), ())
-    return column(len(ids), _places(ids, models), values)
+def _live(claims: pa.Table) -> pa.Table:
+    """Return what authors declare today."""
+    return claims.filter(pc.and_(pc.equal(claims["source"], Source.DECLARED), pc.is_null(claims["ended"])))
 
 
-def _places(ids: pa.Array, names: Sequence[str]) -> Integers:
-    """Return where names stand among ids.
+def _followed(lineage: pa.Table) -> pa.Table:
+    """Return the edges that are followed, without those that earlier runs predicted."""
+    predicted = pc.equal(lineage["status"], Status.PREDICTED)
+    return lineage.filter(pc.and_not(lineage["followed"].fill_null(False), predicted))
+
+
+def places(ids: pa.Array, columns: Sequence[pa.ChunkedArray]) -> list[Integers]:
+    """Return where the names in some columns stand among ids, which are looked at once for all of them.
 
     Raises:
         CompletionError: One is not among them.
     """
-    found = pc.index_in(pa.array(names, pa.string()), value_set=ids)
+    found = pc.index_in(
+        pa.chunked_array([part for each in columns for part in each.chunks], pa.string()), value_set=ids
+    )
     if found.null_count:
         raise CompletionError("an edge leads outside of the models", hint="This is a bug: please report it")
-    return np.asarray(found.to_numpy(), np.int64)
+    return np.split(np.asarray(found.to_numpy(), np.int64), np.cumsum([len(each) for each in columns])[:-1])
 
 
-def _owner(identifier: str) -> str | None:
-    return identifier.partition("/")[0] or None if "/" in identifier else None
+def _owners(ids: pa.Array) -> pa.Array:
+    """Return what stands before the first slash of each id, null where nothing does."""
+    return pc.if_else(pc.match_substring_regex(ids, "^[^/]+/"), pc.replace_substring_regex(ids, "/.*", ""), None)
 
 
 def _days(dates: pa.Array) -> Doubles:
@@ -154,23 +158,27 @@ def _days(dates: pa.Array) -> Doubles:
     return np.asarray(stamps.to_numpy() / 1e6 / 86400, np.float64)
 
 
-def _listed(datasets: Sequence[Sequence[Any]]) -> Listed:
-    rows = sorted((row for row in datasets if not row[2]), key=lambda row: str(row[0]))
-    return Listed([row[0] for row in rows], _days(pa.array([row[1] for row in rows], pa.string())))
+def _listed(datasets: pa.Table) -> Listed:
+    recorded = datasets.filter(pc.invert(datasets["placeholder"].fill_null(False))).sort_by("id").combine_chunks()
+    return Listed(recorded["id"].to_pylist(), _days(recorded["created_at"]))
 
 
 def _parents(
-    ids: pa.Array, lineage: Sequence[Sequence[Any]]
+    models: int, lineage: pa.Table, child: Integers, parent: Integers
 ) -> tuple[Ragged, Integers, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    kinds = {relation.value: index for index, relation in enumerate(RELATIONS)}
-    kept = [row for row in lineage if row[5] and row[4] != Status.PREDICTED]
-    child, parent = (_places(ids, [row[end] for row in kept]) for end in (0, 1))
-    relation = np.array([kinds[row[2]] for row in kept], np.int64)
-    sure = np.array([row[3] for row in kept], np.float64)
+    """Return the parents of each model, and of each edge its relation, confidence, and who speaks for it."""
+    kinds = pa.array([relation.value for relation in RELATIONS])
+    relation = np.asarray(pc.index_in(lineage["relation"], value_set=kinds).to_numpy(), np.int64)
+    sure = lineage["confidence"].to_numpy()
     order = np.lexsort((relation, parent, -sure, child))
-    declared, witnessed = (
-        np.array([source.value in (row[6] or ()) for row in kept], bool)[order]
-        for source in (Source.DECLARED, Source.INFERRED)
-    )
-    edges = ragged(len(ids), child[order], parent[order])
+    sources = lineage["sources"].combine_chunks()
+    declared, witnessed = (_holding(sources, source)[order] for source in (Source.DECLARED, Source.INFERRED))
+    edges = ragged(models, child[order], parent[order])
     return edges, relation[order], sure[order].astype(np.float32), declared, witnessed
+
+
+def _holding(lists: pa.Array, value: str) -> npt.NDArray[np.bool_]:
+    """Return which lists hold a value."""
+    out = np.zeros(len(lists), bool)
+    out[pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), value)).to_numpy()] = True
+    return out

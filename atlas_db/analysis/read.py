@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import sparse
 
 from atlas_db.analysis.forest import Forest, plant
 from atlas_db.store.bolt import Store
-from atlas_db.store.statements import all_edges
+from atlas_db.store.columns import edge_columns
 from atlas_db.terms import Progress, Source, Status
 from gnn.graph import MANY, OLDEST, Graph, Integers, days
-from gnn.reading import read_graph
+from gnn.reading import places, read_graph
 from ingest.hub.cards import FOLDER, newest_cards
 
 CLAIMS = {
@@ -96,29 +98,25 @@ def read_atlas(store: Store, home: Path | None = None, progress: Progress = lamb
     """
     progress("reading models", 0, 3)
     graph = read_graph(store, ("card_length", "card_template", "audit_verdict"))
-    place = {identifier: row for row, identifier in enumerate(graph.ids)}
+    ids = pa.array(graph.ids, pa.string())
     progress("reading lineage", 1, 3)
-    names = ("relation", "confidence", "status", "followed")
-    lineage = [
-        (place[child], place[parent], *rest)
-        for child, parent, *rest in store.pages(all_edges("DERIVED_FROM", "Model", "Model", names))
-    ]
-    edges = pd.DataFrame(sorted(lineage), columns=["child", "parent", *names]).astype(
-        {"child": np.int64, "parent": np.int64, "confidence": np.float64, "followed": bool}
-    )
+    lineage = edge_columns(store, "DERIVED_FROM", "Model", "Model", ("relation", "confidence", "status", "followed"))
+    child, parent = places(ids, [lineage["start"], lineage["end"]])
+    edges = lineage.drop_columns(["start", "end"]).to_pandas()
+    edges = edges.assign(child=child, parent=parent)[["child", "parent", *edges.columns]]
+    edges = edges.sort_values([*edges.columns], ignore_index=True)
     progress("reading predictions", 2, 3)
-    predicted = {}
-    for attribute, (rel, label) in CLAIMS.items():
-        rows = [
-            (place[model], value, confidence)
-            for model, value, confidence, ended in store.pages(
-                all_edges(rel, "Model", label, ("confidence", "ended"), ("source",)), source=Source.PREDICTED.value
-            )
-            if ended is None
-        ]
-        predicted[attribute] = pd.DataFrame(sorted(rows), columns=["model", "value", "confidence"])
+    predicted = {attribute: _predicted(store, ids, rel, label) for attribute, (rel, label) in CLAIMS.items()}
     progress("reading predictions", 3, 3)
     return Atlas(graph, edges, _forest(graph), predicted, None if home is None else home / FOLDER)
+
+
+def _predicted(store: Store, ids: pa.Array, rel: str, label: str) -> pd.DataFrame:
+    claims = edge_columns(store, rel, "Model", label, ("confidence", "ended"), source=Source.PREDICTED.value)
+    live = claims.filter(pc.is_null(claims["ended"]))
+    (model,) = places(ids, [live["start"]])
+    frame = pd.DataFrame({"model": model, "value": live["end"].to_pandas(), "confidence": live["confidence"]})
+    return frame.sort_values([*frame.columns], ignore_index=True)
 
 
 def _forest(graph: Graph) -> Forest:

@@ -116,9 +116,13 @@ class Store:
 
     def pages(self, statement: Statement, **parameters: object) -> list[list[Any]]:
         """Run a statement that returns `page` columns and return their entries in one list; from any thread."""
+        return [entry for page in self.turned(statement, _same, **parameters) for entry in page]
+
+    def turned(self, statement: Statement, turn: Callable[[list[list[Any]]], T], **parameters: object) -> list[T]:
+        """Run a statement that returns `page` columns and return what each becomes; `turn` may be called again."""
         with self._mapped(), uncollected(), self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(
-                lambda tx: [entry for record in tx.run(statement.text, parameters) for entry in record["page"]]
+                lambda tx: [turn(record["page"]) for record in tx.run(statement.text, parameters)]
             )
 
     def write(self, work: Callable[[Transaction], T]) -> T:
@@ -206,6 +210,10 @@ def uncollected() -> Iterator[None]:
             _Pause.readers -= 1
             if not _Pause.readers and _Pause.resumes:
                 gc.enable()
+
+
+def _same(page: list[list[Any]]) -> list[list[Any]]:
+    return page
 
 
 def _run_text(tx: neo4j.ManagedTransaction, text: str) -> None:

@@ -48,11 +48,12 @@ def test_words_and_patterns() -> None:
 @given(
     st.lists(
         st.text("abkmT1207.-_/é", max_size=14) | st.sampled_from(["x/Llama-2-7B-GGUF", "7bit", "1.5x", "v1.5b-q4_k"])
-    )
+    ),
+    st.integers(1, 3),
 )
-def test_names_in_columns_say_what_each_says_alone(ids: list[str]) -> None:
+def test_names_in_columns_say_what_each_says_alone(ids: list[str], cores: int) -> None:
     names = [identifier.rpartition("/")[2].lower() for identifier in ids]
-    found = Names.of(ids)
+    found = Names.of(ids, cores)
     parts = [words(name) for name in names]
     expected = {
         "stem": [stem(name) for name in names],
