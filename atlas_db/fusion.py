@@ -34,8 +34,9 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
 
     Agreeing sources give 1 - prod(1 - c). A declared parent is contradicted where weights name other parents at
     .9 or more, and neither think this one possible nor an exact copy of one of those, or put the two into different
-    families: c_declared * (1 - c_against). The model that a merge started from is declared beside its parents, as
-    merging tools do; where the weights name it, they agree.
+    families: c_declared * (1 - c_against). That a model was trained from one of several declared parents does not
+    speak against the others: of a merge that weights do not recognise, they see one parent. The model that a merge
+    started from is declared beside its parents, as merging tools do; where the weights name it, they agree.
 
     Args:
         testimony: What every source says of this child's parents.
@@ -64,15 +65,24 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
     possible = {other for each in evidence for other in each.get("others", ())}
     known = charted or {}
     contents = {known[parent].content for parent in inferred if parent in known} - {""}
+    partly = _partly_seen(by_parent)
     edges = []
     for parent, items in sorted(by_parent.items()):
         ours, theirs = known.get(items[0].child), known.get(parent)
         strangers = OTHER_FAMILY if ours is not None and theirs is not None and ours.family != theirs.family else 0.0
-        alike = parent in possible or (theirs is not None and theirs.content in contents)
+        alike = partly or parent in possible or (theirs is not None and theirs.content in contents)
         named = parent in inferred or parent in bases
         against = max(0.0 if alike else trusted, strangers)
         edges.append(_fuse_pair(parent, items, named=named, against=0.0 if named else against))
     return edges
+
+
+def _partly_seen(by_parent: Mapping[str, Sequence[Testimony]]) -> bool:
+    """Whether all that weights see of a model is that it was trained from one of several declared parents."""
+    declared = {parent for parent, items in by_parent.items() if any(i.source is Source.DECLARED for i in items)}
+    seen = {item.relation for items in by_parent.values() for item in items if item.source is Source.INFERRED}
+    by_weights = {parent for parent, items in by_parent.items() if any(i.source is Source.INFERRED for i in items)}
+    return len(declared) > 1 and seen == {Relation.FINETUNE} and by_weights <= declared
 
 
 def _fuse_pair(parent: str, items: Sequence[Testimony], *, named: bool, against: float) -> LineageEdge:

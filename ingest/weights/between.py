@@ -86,7 +86,7 @@ def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Dou
     """
     moved = vectors.values[children] - vectors.values[mark.base]
     marks = np.stack((mark.vector, mark.full)).reshape(2, -1, RUN)
-    along = (moved.transpose(1, 0, 2) @ marks.transpose(1, 2, 0)).transpose(2, 1, 0)
+    along = np.ascontiguousarray((moved.transpose(1, 0, 2) @ marks.transpose(1, 2, 0)).transpose(2, 1, 0))
     energy, length = np.square(marks).sum(2)
     from_base = np.einsum("npe,npe->np", moved, moved)
     from_near = np.maximum(from_base - 2 * along[1] + length, LEAST * (from_base + length))

@@ -93,7 +93,7 @@ def _edges(family: Family, tree: Tree) -> list[Edge]:
             edges.append(_duplicate(family, row, known))
         elif first in family.copies:
             parent, copy = family.copies[first]
-            edges.append(_copied(family, row, known.of[parent], copy))
+            edges.append(_copied(family, row, _in_frame(family, known.of[parent], family.frames[row]), copy))
         elif first in family.merges:
             edges += _merge_edges(family, row, family.merges[first], known)
         else:
@@ -112,7 +112,12 @@ def _duplicate(family: Family, row: int, known: Originals) -> Edge:
     sure = SURE if len(dates) == 2 and "" not in dates else EITHER
     if parent == original:
         sure = min(SURE, chance(known.against[row] - known.against[original]))
-    return Edge(family.prints[row].id, family.prints[parent].id, Relation.DUPLICATE, sure, {"test": test})
+    evidence: dict[str, Any] = {"test": test}
+    if family.original[row] in family.copies:
+        # Whoever rounds the same weights the same way gets the same copy.
+        above = known.of[family.copies[family.original[row]][0]]
+        evidence["others"] = {family.prints[above].id: round(1 - sure, 3)}
+    return Edge(family.prints[row].id, family.prints[parent].id, Relation.DUPLICATE, sure, evidence)
 
 
 def _copied(family: Family, row: int, parent: int, copy: Copy) -> Edge:

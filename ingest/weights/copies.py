@@ -8,6 +8,7 @@ of 128 or 32; Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 of llama.cpp (ggml-quants, quantize_r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ LEAST = 0.9
 LEAST_CUT, PART = 0.02, 0.2
 """Share of a tensor's elements set to zero that counts as pruning, and of elements on a grid as quantizing."""
 _SCALE_ROUNDING = 2.0**-10
+TOGETHER = 16
+"""Models whose own grids are looked for at once."""
 
 
 class Copy(NamedTuple):
@@ -160,22 +163,34 @@ def _slack(grid: str, made: Floats) -> Floats:
     return np.asarray(size * np.float32(_SCALE_ROUNDING))
 
 
-def own_grid(vectors: Vectors, model: int) -> str:
-    """Return the grid that a model's values lie on already, or nothing."""
-    if vectors.main_dtype[model] not in FLOATS:
-        return vectors.main_dtype[model]
-    values = vectors.values[model]
-    fine = rounding(vectors, values, model) + _slack("", values)
-    largest = np.maximum.reduceat(np.abs(values).max(1), vectors.starts)
-    bound = 0.25 * np.repeat(largest, vectors.sizes.astype(np.int64))
-    for name, made in grids(values, vectors.row_max[model], vectors.block_max[model]).items():
+def own_grids(vectors: Vectors) -> list[str]:
+    """Return the grid that each model's values lie on already, or nothing."""
+    out = ["" if dtype in FLOATS else dtype for dtype in vectors.main_dtype]
+    asked = [model for model, grid in enumerate(out) if not grid]
+    # So many at once that numbers stay in the processor's cache, and that numpy's own time does not count.
+    for start in range(0, len(asked), TOGETHER):
+        models = asked[start : start + TOGETHER]
+        for model, grid in zip(models, _lain_on(vectors, models), strict=True):
+            out[model] = grid
+    return out
+
+
+def _lain_on(vectors: Vectors, models: Sequence[int]) -> list[str]:
+    """Return the first grid that each of some models' values lie on, or nothing."""
+    values, sides = vectors.values[models], (vectors.row_max[models].reshape(-1), vectors.block_max[models].reshape(-1))
+    fine = rounding(vectors, values, models) + _slack("", values)
+    largest = np.maximum.reduceat(np.abs(values).max(2), vectors.starts, axis=1)
+    bound = 0.25 * np.repeat(largest, vectors.sizes.astype(np.int64), axis=1)
+    out = [""] * len(models)
+    for name, flat in grids(values.reshape(-1, RUN), *sides).items():
+        made = flat.reshape(values.shape)
         # Small codes only: the rounding of the stored type hides the grid of large ones.
-        small = (np.abs(made) < bound[:, None]) & (made != 0)
+        small = (np.abs(made) < bound[..., None]) & (made != 0)
         near = small & (np.abs(values - made) <= fine)
-        table = np.add.reduceat(np.stack((near.sum(1), small.sum(1))), vectors.starts, axis=1)
-        if float((table[0] > 0.9 * table[1]).mean()) > 0.5:
-            return name
-    return ""
+        hit, of = (np.add.reduceat(each.sum(2), vectors.starts, axis=1) for each in (near, small))
+        for place in np.flatnonzero((hit > 0.9 * of).mean(1) > 0.5):
+            out[place] = out[place] or name
+    return out
 
 
 def step_noise(vectors: Vectors, model: int, grid: str) -> Floats:

@@ -227,7 +227,10 @@ def cosines(vectors: Vectors, names: Sequence[str] | None = None) -> Doubles:
     return np.asarray(scaled @ scaled.T, np.float64)
 
 
-def rounding(vectors: Vectors, values: Floats, model: int) -> Floats:
-    """Return the largest error that storing values in a model's own types makes, shape of values (…, p, 32)."""
-    most = np.abs(values) * vectors.relative[model][:, None]
-    return np.asarray(np.maximum(most, vectors.least[model][:, None]), np.float32)
+def rounding(vectors: Vectors, values: Floats, model: int | Sequence[int]) -> Floats:
+    """Return the largest error that storing values in a model's own types makes, shape of values (…, p, 32).
+
+    Of several models, values have shape (models, p, 32).
+    """
+    most = np.abs(values) * vectors.relative[model][..., None]
+    return np.asarray(np.maximum(most, vectors.least[model][..., None]), np.float32)

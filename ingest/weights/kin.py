@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.weights.cluster import SAME_WORDS
-from ingest.weights.copies import LEAST, Copy, explain, on_grids, own_grid, step_noise
+from ingest.weights.copies import LEAST, Copy, explain, on_grids, own_grids, step_noise
 from ingest.weights.direction import directions
 from ingest.weights.edges import known_date
 from ingest.weights.family import Doubles, Vectors, align, cosines, distances, thinned
@@ -132,7 +132,7 @@ def find_copies(family: Family) -> None:
     for row in range(count):
         classes[vectors.values[row].tobytes()].append(row)
     family.original = list(range(count))
-    family.grid = [own_grid(some, row) for row in range(count)]
+    family.grid = own_grids(some)
     for rows in classes.values():
         first = min(rows, key=lambda row: age(family, row))
         for row in rows:

@@ -114,8 +114,8 @@ def _subsets(inner: Doubles, child: int, others: Sequence[int]) -> list[tuple[tu
     Returns:
         Rows and mean squared residual an element, small sets first, the best of a size first.
     """
-    at = np.array(others)
-    gram = inner[np.ix_(at, at)] - inner[at, child][:, None] - inner[child, at] + inner[child, child]
+    rows = np.array(others)
+    gram = inner[np.ix_(rows, rows)] - inner[rows, child][:, None] - inner[child, rows] + inner[child, child]
     lengths = np.diag(gram)
     sets, left = _pairs(gram)
     if left[0] > HOPELESS * float(lengths.min()):
@@ -124,7 +124,7 @@ def _subsets(inner: Doubles, child: int, others: Sequence[int]) -> list[tuple[tu
     for size in (2, 3, 4):
         if size > 2:
             sets, left = _grown(gram, sets)
-        found += [(tuple(others[place] for place in row), float(rest)) for row, rest in zip(sets, left, strict=True)]
+        found += zip(map(tuple, rows[sets].tolist()), left.tolist(), strict=True)
         if not len(sets):
             break
     return found
@@ -165,12 +165,19 @@ def _grown(gram: Doubles, sets: Integers) -> tuple[Integers, Doubles]:
     left = 1 / np.maximum(total, 1e-30)
     np.put_along_axis(left, sets, np.inf, 1)
     # A set is met once for each of its models.
-    some = np.argsort(left, axis=None, kind="stable")[: BEAM * (size + 1)]
-    some = some[np.isfinite(left.reshape(-1)[some])]
+    some = _least(left.reshape(-1), BEAM * (size + 1))
     place, new = np.divmod(some, len(gram))
     grown = np.sort(np.column_stack((sets[place], new)), 1)
     first = np.sort(np.unique(grown @ (len(gram) ** np.arange(size + 1)), return_index=True)[1])[:BEAM]
     return grown[first], left.reshape(-1)[some[first]]
+
+
+def _least(values: Doubles, count: int) -> Integers:
+    """Return the places of the least of some values, the least first; none that is infinite."""
+    able = np.flatnonzero(np.isfinite(values))
+    if count < len(able):
+        able = able[values[able] <= np.partition(values[able], count)[count]]
+    return able[np.argsort(values[able], kind="stable")[:count]]
 
 
 def _named(kept: list[tuple[int, float]], left: float) -> Merge | None:

@@ -71,7 +71,8 @@ class Odds:
         """Return log-odds of parents from `Tree.measure`, shape (n,): the sum of what each tree's leaf says."""
         base, feature, threshold, kept, value = self.trees
         goes_left = measured.take(feature, 1) <= threshold
-        leaf = _FIRST.take(np.bitwise_and.reduce(np.where(goes_left, np.uint8(_ALL), kept), 1))
+        # True, negated, has all bits set: going left rules no leaf out.
+        leaf = _FIRST.take(np.bitwise_and.reduce(kept | -goes_left.view(np.uint8), 1))
         return np.asarray(base + value.take(np.arange(len(value)) * LEAVES + leaf).sum(1))
 
 

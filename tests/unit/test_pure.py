@@ -78,6 +78,23 @@ def test_what_weights_think_possible_is_no_wrong_parent() -> None:
     assert fuse_child(told, known | {"p": Charted("r", "3")})[0].status is Status.CONTRADICTED, "another family"
 
 
+def test_one_parent_of_several_that_is_seen_does_not_contradict_the_others() -> None:
+    """A trace names one parent; of a merge that weights do not recognise, it says nothing of the others."""
+    declared = [said(parent, Source.DECLARED, 0.8) for parent in "pq"]
+
+    def status(*weights: Word, known: dict[str, Charted] | None = None) -> list[Status]:
+        return [edge.status for edge in fuse_child([*declared, *weights], known) if edge.parent in "pq"]
+
+    trained = said("p", Source.INFERRED, 0.95)
+    assert status(trained) == [Status.VERIFIED, Status.DECLARED]
+    assert status(trained._replace(relation=Relation.QUANTIZED)) == [Status.VERIFIED, Status.CONTRADICTED]
+    merged = [said(parent, Source.INFERRED, 0.97, Relation.MERGE) for parent in "pr"]
+    assert status(*merged) == [Status.VERIFIED, Status.CONTRADICTED]
+    assert status(trained._replace(parent="r")) == 2 * [Status.CONTRADICTED]
+    strangers = {"c": Charted("p", "1"), "q": Charted("q", "2")}
+    assert status(trained, known=strangers) == [Status.VERIFIED, Status.CONTRADICTED], "another family"
+
+
 @pytest.mark.parametrize(
     "over",
     [{"ended": "2024"}, {"outcome": Outcome.CYCLE}, {"outcome": Outcome.SELF_LOOP}, {"outcome": Outcome.AMBIGUOUS},

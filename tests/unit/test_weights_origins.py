@@ -16,7 +16,7 @@ from ingest.weights.kin import assemble, find_copies, find_merges
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Tree
 from tests.unit.families import Weights, print_of, root, stored, trained, write
-from tests.unit.test_weights_relations import low_rank, permuted, vectors
+from tests.unit.test_weights_relations import low_rank, matrices, permuted, quantized, vectors
 
 
 def charted(folder: Path, models: dict[str, tuple[Weights, str, str]], *, time: bool = True) -> list[Edge]:
@@ -142,6 +142,34 @@ def test_the_original_has_its_children_in_its_order_whatever_its_date_is(tmp_pat
     made = {"base": (base, "F32", "2024-12-01"), "moved": (permuted(base, 5), "F32", "2024-01-01")}
     made |= {f"child{n}": (trained(base, n), "F32", f"2024-02-0{n}") for n in range(2, 8)}
     assert pairs(charted(tmp_path, made)) == {("moved", "base")} | {(f"child{n}", "base") for n in range(2, 8)}
+
+
+def test_a_quantized_copy_has_its_units_in_the_order_of_what_it_was_made_of(tmp_path: Path) -> None:
+    base = root(1)
+    moved = permuted(base, 5)
+    made = {
+        "base": (base, "F32", "2024-01-01"),
+        "moved": (moved, "F32", "2024-02-01"),
+        "child": (trained(base, 2), "F32", "2024-02-02"),
+        "small": (matrices(base, lambda v: quantized(v, 8, 0)), "F32", "2024-03-01"),
+        "turned": (matrices(moved, lambda v: quantized(v, 8, 0)), "F32", "2024-03-02"),
+    }
+    found = pairs(charted(tmp_path, made))
+    assert found == {("moved", "base"), ("child", "base"), ("small", "base"), ("turned", "moved")}
+
+
+def test_whoever_casts_again_gets_the_same_cast(tmp_path: Path) -> None:
+    base = root(1)
+    made = {
+        "base": (base, "F32", "2024-01-01"),
+        "child": (trained(base, 2), "F32", "2024-01-02"),
+        "cast": (base, "BF16", "2024-02-01"),
+        "again": (base, "BF16", "2024-03-01"),
+    }
+    edges = charted(tmp_path, made)
+    assert pairs(edges) == {("child", "base"), ("cast", "base"), ("again", "cast")}
+    (copy,) = (edge for edge in edges if edge.child == "again")
+    assert set(copy.evidence["others"]) == {"base"}, "which is no wrong declaration, then"
 
 
 @pytest.mark.parametrize("size", [0.1, 0.3])

@@ -21,7 +21,7 @@ from ingest.weights import greedy, mother
 from ingest.weights.between import contained, trace
 from ingest.weights.chart import chart
 from ingest.weights.cluster import LINKED, around, relatives
-from ingest.weights.copies import explain, grids, own_grid, step_noise
+from ingest.weights.copies import explain, grids, own_grids, step_noise
 from ingest.weights.direction import asymmetry
 from ingest.weights.edges import Edge
 from ingest.weights.family import Vectors, align, cosines, distances
@@ -82,8 +82,8 @@ def test_a_copy_is_explained_by_its_original_alone(tmp_path: Path, change: objec
     assert right.share > 0.98
     assert right.kind == kind
     assert wrong.share < 0.9
-    assert bool(own_grid(family, 2)) == (kind == "quantized")
-    assert not own_grid(family, 0)
+    assert bool(own_grids(family)[2]) == (kind == "quantized")
+    assert not own_grids(family)[0]
 
 
 def test_a_fine_tune_is_no_copy(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
     made = {name: make(name, value, [model[name] for model in tuned]) for name, value in base.items()}  # type: ignore[operator]
     family = vectors(tmp_path, *((model, "F32") for model in (base, *tuned)), (made, dtype))
     return find_merge(
-        family, 6, range(6), step_noise(family, 6, own_grid(family, 6)), distances(family), products(family)
+        family, 6, range(6), step_noise(family, 6, own_grids(family)[6]), distances(family), products(family)
     )
 
 
