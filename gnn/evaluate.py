@@ -93,7 +93,7 @@ def evaluate(
     visible, rows = split(graph, task, kind, days(cutoff), days(until))
     known = Known(graph, lineage=lineage_shown(task.attribute), relation=task.attribute != RELATION)
     around = Around(graph, task, known, visible)
-    completer = learn(around, progress=progress)
+    completer = learn(around, compare=task.many, progress=progress)
     moment = days(cutoff) if kind == "temporal" else float(graph.created.max()) + 1
     found = []
     for view in ("field", "bare"):

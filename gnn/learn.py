@@ -198,13 +198,17 @@ def candidates(echo: Echo, net: Net, classes: Integers, query: Query) -> Table:
     return around.table(query, Voice(scores, classes), echo.voice(query), partial(echo.about, query))
 
 
-def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: Progress = lambda *_: None) -> Completer:
+def learn(
+    around: Around, *, precision: float = 0.95, seed: int = 1, compare: bool = False,
+    progress: Progress = lambda *_: None,
+) -> Completer:  # fmt: skip
     """Learn from all declarations that are visible.
 
     Args:
         around: What is visible.
         precision: Precision that the threshold shall reach.
         seed: Of samples and weights.
+        compare: Whether trees that hear the network are learnt of lists, too, which are scored without it.
         progress: Told of stage, done and total.
 
     Raises:
@@ -238,11 +242,12 @@ def learn(around: Around, *, precision: float = 0.95, seed: int = 1, progress: P
     first = _examples(around, ask, rows[early], rng, RANKED * early.mean(), share)
     last = _examples(around, ask, rows[~early], rng, RANKED * (1 - early.mean()))
     step("trees")
-    draft = _ranker(around, [first])
+    alone = not around.task.many
+    draft = _ranker(around, [first], hearing=alone)
     step("calibration")
     calibration = _calibrate(around, last, draft.score(last.table.features, last.table.places), precision)
     step("trees on all")
-    ranker = _ranker(around, [first, last.thinned(share, rng)])
+    ranker = _ranker(around, [first, last.thinned(share, rng)], hearing=alone or compare)
     step("network and words on the latest")
     _train(net, around, classes, times >= start, epochs=1, rate=1e-3, rng=rng, seed=seed + 1)
     linear = Linear.fit(around, np.ones(len(times), bool), threads())
@@ -262,10 +267,11 @@ class _Examples(NamedTuple):
         return _Examples(self.query, self.table.only(kept), self.truth[kept])
 
 
-def _ranker(around: Around, parts: list[_Examples]) -> Ranker:
+def _ranker(around: Around, parts: list[_Examples], *, hearing: bool) -> Ranker:
     """Learn from candidates of examples."""
-    whole = _together(parts)
-    return Ranker.fit(whole.table.features, whole.truth, whole.table.places, threads(), among=around.task.many)
+    _, table, truth = _together(parts)
+    many = around.task.many
+    return Ranker.fit(table.features, truth, table.places, threads(), among=many, hearing=hearing)
 
 
 def _examples(

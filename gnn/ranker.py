@@ -36,18 +36,19 @@ class Ranker:
 
     Their mean is the score of candidates by themselves: on the months before the test split it beat either by .001 to
     .009 at equal coverage. Lists of candidates are scored without the network, which there added nothing (hits@1 +.001
-    [-.013, +.012]).
+    [-.013, +.012]): trees that hear it are learnt only to be compared.
     """
 
-    def __init__(self, hearing: lightgbm.Booster, deaf: lightgbm.Booster, *, among: bool) -> None:
-        self._hearing = hearing
+    def __init__(self, deaf: lightgbm.Booster, hearing: lightgbm.Booster | None, *, among: bool) -> None:
         self._deaf = deaf
+        self._hearing = hearing
         self._among = among
 
     @classmethod
     def fit(
-        cls, features: Floats, truth: npt.NDArray[np.bool_], places: Integers, threads: int, *, among: bool
-    ) -> Ranker:
+        cls, features: Floats, truth: npt.NDArray[np.bool_], places: Integers, threads: int, *, among: bool,
+        hearing: bool = True,
+    ) -> Ranker:  # fmt: skip
         """Learn from candidates.
 
         Args:
@@ -56,6 +57,7 @@ class Ranker:
             places: Model of each candidate, ascending, shape (c,).
             threads: Cores to use.
             among: Whether a candidate is judged among the others of its model, or by itself.
+            hearing: Whether trees that hear the network are learnt, too.
         """
         # Threads that wait for each other cost more than a small table takes.
         threads = threads if len(truth) >= PARALLEL else 1
@@ -66,11 +68,11 @@ class Ranker:
             "min_data_in_leaf": int(np.clip(len(truth) // 2000, 3, 60)),
         }
         groups = np.unique(places, return_counts=True)[1] if among else None
-        boosters = [
-            lightgbm.train(settings, lightgbm.Dataset(part, truth.astype(np.float32), group=groups), ROUNDS)
-            for part in (features, features[:, : -len(NET)])
-        ]
-        return cls(*boosters, among=among)
+
+        def learnt(part: Floats) -> lightgbm.Booster:
+            return lightgbm.train(settings, lightgbm.Dataset(part, truth.astype(np.float32), group=groups), ROUNDS)
+
+        return cls(learnt(features[:, : -len(NET)]), learnt(features) if hearing else None, among=among)
 
     def score(self, features: Floats, places: Integers) -> Doubles:
         """Return scores above 0, shape (c,): those of one model are comparable.
@@ -92,8 +94,14 @@ class Ranker:
 
     def with_net(self, features: Floats) -> Doubles:
         """Return the mean of both ensembles."""
-        both = (self._hearing.predict(features), self._deaf.predict(features[:, : -len(NET)]))
+        both = (self._heard.predict(features), self._deaf.predict(features[:, : -len(NET)]))
         return self._positive(np.mean(np.asarray(both, np.float64), 0))
+
+    @property
+    def _heard(self) -> lightgbm.Booster:
+        if self._hearing is None:
+            raise ValueError("no trees that hear the network were learnt")
+        return self._hearing
 
     def without_net(self, features: Floats) -> Doubles:
         """Return the scores of the trees that do not hear the network."""
@@ -105,16 +113,19 @@ class Ranker:
     def reasons(self, features: Floats) -> Floats:
         """Return what each feature adds to a candidate's log-odds (SHAP values of trees), shape (c, features)."""
         if not self._among:
-            return np.asarray(self._hearing.predict(features, pred_contrib=True))[:, :-1]
+            return np.asarray(self._heard.predict(features, pred_contrib=True))[:, :-1]
         heard = np.asarray(self._deaf.predict(features[:, : -len(NET)], pred_contrib=True))[:, :-1]
         return np.pad(heard, ((0, 0), (0, len(NET))))
 
     def save(self, folder: Path) -> None:
-        """Write both ensembles as text."""
-        self._hearing.save_model(folder / "hearing.txt")
+        """Write what is asked for scores, as text."""
         self._deaf.save_model(folder / "deaf.txt")
+        if not self._among:
+            self._heard.save_model(folder / "hearing.txt")
 
     @classmethod
     def load(cls, folder: Path, *, among: bool) -> Ranker:
-        """Read both ensembles."""
-        return cls(*(lightgbm.Booster(model_file=folder / f"{name}.txt") for name in ("hearing", "deaf")), among=among)
+        """Read what was written."""
+        deaf, hearing = (folder / f"{name}.txt" for name in ("deaf", "hearing"))
+        heard = None if among else lightgbm.Booster(model_file=hearing)
+        return cls(lightgbm.Booster(model_file=deaf), heard, among=among)
