@@ -33,10 +33,10 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
     """Fuse all testimony on one child into one edge a parent.
 
     Agreeing sources give 1 - prod(1 - c). A declared parent is contradicted where weights name other parents at
-    .9 or more, and neither think this one possible nor an exact copy of one of those, or put the two into different
-    families: c_declared * (1 - c_against). That a model was trained from one of several declared parents does not
-    speak against the others: of a merge that weights do not recognise, they see one parent. The model that a merge
-    started from is declared beside its parents, as merging tools do; where the weights name it, they agree.
+    .9 or more, and neither think this one possible nor an exact copy of one of those or of the child, or put the two
+    into different families: c_declared * (1 - c_against). That a model was trained from one of several declared parents
+    does not speak against the others: of a merge that weights do not recognise, they see one parent. The model that a
+    merge started from is declared beside its parents, as merging tools do; where the weights name it, they agree.
 
     Args:
         testimony: What every source says of this child's parents.
@@ -64,7 +64,8 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
     bases = {each.get("base") for each in evidence}
     possible = {other for each in evidence for other in each.get("others", ())}
     known = charted or {}
-    contents = {known[parent].content for parent in inferred if parent in known} - {""}
+    children = {item.child for items in by_parent.values() for item in items}
+    contents = {known[model].content for model in (*children, *inferred) if model in known} - {""}
     partly = _partly_seen(by_parent)
     edges = []
     for parent, items in sorted(by_parent.items()):

@@ -93,7 +93,7 @@ def _edges(family: Family, tree: Tree) -> list[Edge]:
             edges.append(_duplicate(family, row, known))
         elif first in family.copies:
             parent, copy = family.copies[first]
-            edges.append(_copied(family, row, _in_frame(family, known.of[parent], family.frames[row]), copy))
+            edges.append(_copied(family, row, _in_frame(family, known.of[parent], family.frames[row]), copy, known))
         elif first in family.merges:
             edges += _merge_edges(family, row, family.merges[first], known)
         else:
@@ -120,14 +120,22 @@ def _duplicate(family: Family, row: int, known: Originals) -> Edge:
     return Edge(family.prints[row].id, family.prints[parent].id, Relation.DUPLICATE, sure, evidence)
 
 
-def _copied(family: Family, row: int, parent: int, copy: Copy) -> Edge:
+def _copied(family: Family, row: int, parent: int, copy: Copy, known: Originals) -> Edge:
     relation = {"pruned": Relation.FINETUNE, "same": Relation.DUPLICATE}.get(copy.kind, Relation.QUANTIZED)
     evidence: dict[str, Any] = {"test": copy.kind, "explained": round(copy.share, 4)}
     if copy.grid:
         evidence["grid"] = copy.grid
     if copy.kind == "pruned":
         evidence["zeros"] = round(copy.zeros, 3)
+    evidence |= _likewise(family, row, known, 1 - COPIED)
     return Edge(family.prints[row].id, family.prints[parent].id, relation, COPIED, evidence)
+
+
+def _likewise(family: Family, row: int, known: Originals, chance: float) -> dict[str, Any]:
+    """Return the models that explain a copy or a merge as well, as evidence: each with its share of a probability."""
+    rows = family.likewise.get(family.original[row], [])
+    told = {family.prints[_in_frame(family, known.of[family.original[other]], family.frames[row])].id for other in rows}
+    return {"others": {name: round(chance / len(told), 3) for name in sorted(told)}} if told else {}
 
 
 def _trained(family: Family, row: int, choice: Choice, known: Originals) -> Edge:
@@ -157,5 +165,6 @@ def _merge_edges(family: Family, row: int, merge: Merge, known: Originals) -> li
         evidence["residual"] = round(merge.residual, 4)
         if merge.base is not None:
             evidence["base"] = family.prints[known.of[merge.base]].id
+        evidence |= _likewise(family, row, known, 1 - MERGED)
         out.append(Edge(family.prints[row].id, family.prints[known.of[parent]].id, Relation.MERGE, MERGED, evidence))
     return out

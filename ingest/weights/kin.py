@@ -15,7 +15,7 @@ from ingest.weights.direction import directions
 from ingest.weights.edges import known_date
 from ingest.weights.family import Doubles, Vectors, align, cosines, distances, thinned
 from ingest.weights.fingerprint import Fingerprint, Sample
-from ingest.weights.merges import Integers, Merge, find_merge, products
+from ingest.weights.merges import Integers, Merge, find_merge, in_span, products
 from ingest.weights.names import is_vocabulary
 from ingest.weights.odds import Odds, load_odds
 from ingest.weights.ranks import difference_rank
@@ -49,6 +49,7 @@ class Family:
         grid: Grid that a row's values lie on, or empty.
         copies: What a row is a copy of, and how.
         merges: What a row is merged of.
+        likewise: Other models that a row may as well be a copy of, or merged of.
         as_stored: Samples with all units where they are in the files, where any were moved: merges are made of these.
         frames: Name of the permutation that was undone in each row; empty where there was none.
         close: Whether few models are nearer to one of two than the other is: the rank of their difference is looked at.
@@ -67,6 +68,7 @@ class Family:
     grid: list[str] = field(default_factory=list)
     copies: dict[int, tuple[int, Copy]] = field(default_factory=dict)
     merges: dict[int, Merge] = field(default_factory=dict)
+    likewise: dict[int, list[int]] = field(default_factory=dict)
     frames: list[str] = field(default_factory=list)
     as_stored: Vectors | None = None
     close: npt.NDArray[np.bool_] = field(init=False)
@@ -149,10 +151,9 @@ def find_copies(family: Family) -> None:
         found = [item for item in found if item[1].share >= LEAST and _possible(family, row, *item)]
         if found:
             best = max(copy.share for _, copy in found)
-            family.copies[row] = min(
-                (item for item in found if item[1].share > best - 0.01),
-                key=lambda item: _preference(family, row, *item),
-            )
+            alike = [item for item in found if item[1].share > best - 0.01]
+            family.copies[row] = min(alike, key=lambda item: _preference(family, row, *item))
+            family.likewise[row] = [other for other, _ in alike if other != family.copies[row][0]]
 
 
 def _nearest(family: Family, row: int, able: Integers) -> Integers:
@@ -237,6 +238,17 @@ def find_merges(family: Family) -> None:
             found = find_merge(stored, row, earlier, noise, apart, stored_inner)
         if found is not None and not _by_chance(family, row, found, earlier):
             family.merges[row] = found
+            family.likewise[row] = _interchangeable(family, row, found, able, inner)
+
+
+def _interchangeable(family: Family, row: int, merge: Merge, able: Sequence[int], inner: Doubles) -> list[int]:
+    """Return the models that may have their part in a linear merge, as they are combinations of its parents."""
+    parents = [*merge.parents, *([merge.base] if merge.base is not None else [])]
+    others = [other for other in able if other not in (row, *parents)]
+    if merge.method not in ("linear", "task_arithmetic") or not others:
+        return []
+    noise = [float(step_noise(family.vectors, other, family.grid[other]).mean()) for other in others]
+    return in_span(inner, parents, others, np.array(noise))
 
 
 def _by_chance(family: Family, row: int, found: Merge, earlier: Collection[int]) -> bool:

@@ -180,6 +180,24 @@ def _least(values: Doubles, count: int) -> Integers:
     return able[np.argsort(values[able], kind="stable")[:count]]
 
 
+def in_span(inner: Doubles, rows: Sequence[int], others: Sequence[int], noise: Doubles) -> list[int]:
+    """Return which models are combinations of some: what these are combined to, they may have their part in.
+
+    Args:
+        inner: What `products` says of the family.
+        rows: Models that span, two at least.
+        others: Models asked about.
+        noise: Mean variance that storing each of the others added to an element, shape (others,).
+    """
+    at, asked = np.array(rows), np.array(others, np.int64)
+    across = inner[np.ix_(asked, at)]
+    gram = inner[np.ix_(at, at)] - across[:, :, None] - across[:, None] + inner[asked, asked][:, None, None]
+    lengths = gram.diagonal(axis1=1, axis2=2)
+    gram = gram + np.eye(len(at)) * (1e-9 * lengths.max(1, keepdims=True) + 1e-30)[..., None]
+    left = 1 / np.maximum(np.linalg.inv(gram).sum((1, 2)), 1e-30)
+    return [int(other) for other in asked[left <= NOISE * noise + TINY * lengths.min(1)]]
+
+
 def _named(kept: list[tuple[int, float]], left: float) -> Merge | None:
     """Tell a merge from a model that is itself the parent of one: its weights are positive, but for the base's."""
     kept = sorted((item for item in kept if abs(item[1]) >= LEAST_WEIGHT), key=lambda item: -item[1])

@@ -76,6 +76,8 @@ def test_what_weights_think_possible_is_no_wrong_parent() -> None:
     copy = known | {"p": Charted("q", "2")}
     assert fuse_child([told[0], sure], copy)[0].status is Status.DECLARED, "an exact copy of the one that is named"
     assert fuse_child(told, known | {"p": Charted("r", "3")})[0].status is Status.CONTRADICTED, "another family"
+    itself = known | {"p": Charted("q", "1")}
+    assert fuse_child([told[0], sure], itself)[0].status is Status.DECLARED, "an exact copy of the child"
 
 
 def test_one_parent_of_several_that_is_seen_does_not_contradict_the_others() -> None:

@@ -172,6 +172,35 @@ def test_whoever_casts_again_gets_the_same_cast(tmp_path: Path) -> None:
     assert set(copy.evidence["others"]) == {"base"}, "which is no wrong declaration, then"
 
 
+def test_what_explains_a_copy_or_a_merge_as_well_is_named(tmp_path: Path) -> None:
+    """Pruned twice or once; of two parents, or of one and a merge of both: weights cannot tell."""
+    base = root(1)
+    first, second = trained(base, 2), trained(base, 3)
+
+    def mean(a: Weights, b: Weights, share: float) -> Weights:
+        return {name: ((1 - share) * a[name] + share * b[name]).astype(np.float32) for name in a}
+
+    def cut(weights: Weights, least: float) -> Weights:
+        return matrices(weights, lambda v: np.where(np.abs(v) > least, v, 0))
+
+    made = {
+        "base": (base, "F32", "2024-01-01"),
+        "first": (first, "F32", "2024-01-02"),
+        "second": (second, "F32", "2024-01-03"),
+        "half": (mean(first, second, 0.5), "F32", "2024-02-01"),
+        "most": (mean(first, second, 0.75), "F32", "2024-03-01"),
+        "thin": (cut(first, 0.01), "F32", "2024-03-02"),
+        "thinner": (cut(first, 0.02), "F32", "2024-03-03"),
+    }
+    possible: dict[str, set[str]] = {}
+    for edge in charted(tmp_path, made):
+        possible.setdefault(edge.child, set()).update([edge.parent, *edge.evidence.get("others", ())])
+    assert possible["half"] == {"first", "second"}
+    assert possible["most"] == {"second", "first", "half"}
+    assert possible["thinner"] == {"first", "thin"}
+    assert possible["thin"] == {"first"}
+
+
 @pytest.mark.parametrize("size", [0.1, 0.3])
 def test_one_wrong_date_does_not_make_a_child_the_root(tmp_path: Path, size: float) -> None:
     base = root(1)
