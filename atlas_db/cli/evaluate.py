@@ -32,6 +32,8 @@ Examples:
 
   atlas-db evaluate --attributes pipeline_tag --splits temporal,authors --format json
 """
+ABREAST = 5
+"""Figures beside each other in a table."""
 SPLITS = ("temporal", "random", "authors", "families", "lacking")
 
 
@@ -89,12 +91,14 @@ def evaluate(
 
 
 def _show(found: list[Scores]) -> None:
+    """Draw each result in tables that a terminal of usual width holds."""
     for scores in found:
-        columns = tuple(dict.fromkeys(name for row in scores.rows for name in row))
-        draw(
-            columns,
-            scores.rows,
-            f"{scores.attribute}, {scores.split} split, {scores.view} view: {scores.models:,} models",
-        )
+        method, *figures = dict.fromkeys(name for row in scores.rows for name in row)
+        title = f"{scores.attribute}, {scores.split} split, {scores.view} view: {scores.models:,} models"
+        for start in range(0, len(figures), ABREAST):
+            shown = figures[start : start + ABREAST]
+            draw(
+                (method, *shown), [row for row in scores.rows if not row.keys().isdisjoint(shown)], title * (not start)
+            )
         for name, (mean, low, high) in scores.gain.items():
             say(f"  the network adds {mean:+.4f} to {name} [{low:+.4f}, {high:+.4f}]")
