@@ -35,6 +35,8 @@ LATER = 30.0
 """Days at the very end that confidence is calibrated on."""
 POOL, RANKED = 250_000, 900_000
 """Newest declarations that the network, and candidates that the trees learn from at most."""
+EXAMPLES = 75_000
+"""Models whose candidates the trees learn from at most, where each has so few that the other bound is far away."""
 FALSE = {False: 1.0, True: 0.3}
 """Share of the wrong candidates that the trees learn from, where models have one value and where they have several."""
 PART = 2000
@@ -280,6 +282,7 @@ def _examples(
 ) -> _Examples:  # fmt: skip
     """Return examples of models, until there are as many candidates as the budget affords."""
     parts: list[_Examples] = []
+    rows = rows[: int(EXAMPLES * budget / RANKED)]
     for start in range(0, len(rows), PART):
         query = views(around, rows[start : start + PART], rng)
         table = ask(query)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from atlas_db.cli.evaluate import _show
+from gnn.scores import Scores
 from tests.e2e.test_cli import ask, run
 from tests.graphs import write_rows
 from tests.hubs import made_up
@@ -58,6 +60,16 @@ def test_evaluate(loaded: Path, tmp_path: Path) -> None:
     assert methods[0] == "majority" and methods[-3:] == ["network alone", "trees", "ships"] and len(methods) == 13
     picture = (tmp_path / "reliability-license-temporal.png").read_bytes()
     assert picture.startswith(b"\x89PNG") and len(picture) > 5000
+
+
+def test_tables_of_scores_fit_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    figures = {name: 0.5 for name in ("accuracy", "over authors", "macro-F1", "ECE", "at 80 %", "with parent")}
+    rows = [{"method": "FastRP + logistic regression", **figures}, {"method": "ships", **figures, "precision": 0.9}]
+    _show([Scores("license", "temporal", "field", 10, rows, {"accuracy": (0.1, 0.05, 0.15)})])
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in [*figures, "precision"]) and max(map(len, shown.splitlines())) <= 80
+    assert shown.count("license, temporal split") == 1 and "+0.1000 to accuracy [+0.0500, +0.1500]" in shown
 
 
 def test_errors_say_what_to_do_next(loaded: Path, tmp_path: Path) -> None:
