@@ -93,7 +93,7 @@ def _edges(family: Family, tree: Tree) -> list[Edge]:
             edges.append(_duplicate(family, row, known))
         elif first in family.copies:
             parent, copy = family.copies[first]
-            edges.append(_copied(family, row, _in_frame(family, known.of[parent], family.frames[row]), copy, known))
+            edges.append(_copied(family, row, parent, copy, known))
         elif first in family.merges:
             edges += _merge_edges(family, row, family.merges[first], known)
         else:
@@ -128,34 +128,29 @@ def _copied(family: Family, row: int, parent: int, copy: Copy, known: Originals)
     if copy.kind == "pruned":
         evidence["zeros"] = round(copy.zeros, 3)
     evidence |= _likewise(family, row, known, 1 - COPIED)
-    return Edge(family.prints[row].id, family.prints[parent].id, relation, COPIED, evidence)
+    return Edge(family.prints[row].id, _told(family, row, parent, known), relation, COPIED, evidence)
 
 
 def _likewise(family: Family, row: int, known: Originals, chance: float) -> dict[str, Any]:
     """Return the models that explain a copy or a merge as well, as evidence: each with its share of a probability."""
-    rows = family.likewise.get(family.original[row], [])
-    told = {family.prints[_in_frame(family, known.of[family.original[other]], family.frames[row])].id for other in rows}
+    told = {_told(family, row, other, known) for other in family.likewise.get(family.original[row], [])}
     return {"others": {name: round(chance / len(told), 3) for name in sorted(told)}} if told else {}
 
 
 def _trained(family: Family, row: int, choice: Choice, known: Originals) -> Edge:
     relation = Relation.QUANTIZED if is_leaf(family, family.original[row]) else Relation.FINETUNE
-
-    def told(other: int) -> int:
-        return _in_frame(family, known.of[other], family.frames[row])
-
-    parent = told(choice.parent)
     evidence: dict[str, Any] = {"test": "trace", "carried": round(choice.carried, 2)}
     evidence["distance"] = round(choice.distance, 4)
     if choice.others:
-        evidence["others"] = {family.prints[told(other)].id: round(chance, 3) for other, chance in choice.others}
-    return Edge(family.prints[row].id, family.prints[parent].id, relation, choice.probability, evidence)
+        evidence["others"] = {_told(family, row, other, known): round(chance, 3) for other, chance in choice.others}
+    return Edge(family.prints[row].id, _told(family, row, choice.parent, known), relation, choice.probability, evidence)
 
 
-def _in_frame(family: Family, row: int, frame: str) -> int:
-    """Return the exact copy of a model whose units are in a given order, or the model."""
-    same = [other for other in exact_copies(family, row) if family.frames[other] == frame]
-    return row if row in same or not same else min(same, key=lambda o: age(family, o))
+def _told(family: Family, row: int, parent: int, known: Originals) -> str:
+    """Return the id of the exact copy of a parent whose units are in the order of its child's; else of the original."""
+    original = known.of[family.original[parent]]
+    same = [other for other in exact_copies(family, parent) if family.frames[other] == family.frames[row]]
+    return family.prints[original if original in same or not same else min(same, key=lambda o: age(family, o))].id
 
 
 def _merge_edges(family: Family, row: int, merge: Merge, known: Originals) -> list[Edge]:
