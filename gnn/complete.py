@@ -50,12 +50,19 @@ class Atelier:
         self._progress = progress
         self._known: dict[tuple[bool, bool], Known] = {}
 
-    def around(self, task: Task) -> Around:
-        """Return what is around models for one attribute; all declarations are visible."""
+    def around(self, task: Task, asked: Integers | None = None) -> Around:
+        """Return what is around models for one attribute; all declarations are visible.
+
+        That nothing is declared counts as a declaration where it is asked whether there is a parent. Models that are
+        asked about are then no witnesses, neither of themselves nor of each other, unless they are most that lack one.
+        """
         shown = lineage_shown(task.attribute), task.attribute != RELATION
         if shown not in self._known:
             self._known[shown] = Known(self.graph, lineage=shown[0], relation=shown[1])
-        return Around(self.graph, task, self._known[shown], ~self.graph.placeholder)
+        visible = ~self.graph.placeholder
+        if asked is not None and 2 * len(asked) < len(lacking(self.graph, "base_model")):
+            visible[asked] = False
+        return Around(self.graph, task, self._known[shown], visible)
 
     def completer(self, around: Around) -> Completer:
         """Return what was learnt of an attribute: from its checkpoint where that fits, else learnt now.
@@ -126,10 +133,10 @@ def now(graph: Graph, rows: Integers) -> Query:
 
 def _roots(atelier: Atelier, query: Query, progress: Progress) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return the probability that each model has no parent."""
-    around = atelier.around(HAS_PARENT)
+    around = atelier.around(HAS_PARENT, query.rows)
     completer = atelier.completer(around)
     no = around.column.names.index("no")
-    # That it declares none is itself a declaration here: a model is judged by those before it, never by itself.
+    # A model is judged by those before it, as it is where the question is learnt.
     query = Query(query.rows, atelier.graph.since[query.rows], query.told)
     ranked = completer.complete(around, query, progress)
     out = np.zeros(len(query))

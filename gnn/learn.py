@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,7 +46,7 @@ CLASSES, LEAST_USES = 4000, 3
 """Values that the network tells apart at most, and how often one is declared at least."""
 FEWEST = 40
 """Declarations below which nothing is learnt."""
-CHUNK = 20_000
+CHUNK = 10_000
 
 
 class Ranked(NamedTuple):
@@ -113,14 +114,23 @@ class Completer:
     def rank(self, around: Around, query: Query) -> tuple[Table, Ranked]:
         """Return candidates with what speaks for them, and with their probabilities."""
         table = self.tables(around, query)
-        return table, self.judge(around, query, table, self.ranker.score(table.features, table.places))
+        return table, self._judged(around, query, table)
+
+    def _judged(self, around: Around, query: Query, table: Table) -> Ranked:
+        return self.judge(around, query, table, self.ranker.score(table.features, table.places))
 
     def chunks(self, around: Around, query: Query, progress: Progress) -> Iterator[tuple[int, Query, Table, Ranked]]:
         """Yield models some thousand at a time: where they start, they, and what `rank` returns of them."""
-        for start in range(0, len(query), CHUNK):
-            progress(f"Complete {self.attribute}", start, len(query))
-            part = query.part(slice(start, start + CHUNK))
-            yield (start, part, *self.rank(around, part))
+        starts = range(0, len(query), CHUNK)
+        parts = [query.part(slice(start, start + CHUNK)) for start in starts]
+        with ThreadPoolExecutor(1) as ahead:
+            # While trees judge the candidates of some, those of the next are found on another core.
+            waiting = [ahead.submit(self.tables, around, part) for part in parts[:1]]
+            for at, start in enumerate(starts):
+                progress(f"Complete {self.attribute}", start, len(query))
+                table = waiting.pop().result()
+                waiting = [ahead.submit(self.tables, around, part) for part in parts[at + 1 : at + 2]]
+                yield start, parts[at], table, self._judged(around, parts[at], table)
         progress(f"Complete {self.attribute}", len(query), len(query))
 
     def complete(self, around: Around, query: Query, progress: Progress = lambda *_: None) -> Ranked:

@@ -13,6 +13,7 @@ import pytest
 from atlas_db.store.bolt import Store
 from gnn.around import Around, Query
 from gnn.baselines import BASELINES
+from gnn.complete import Atelier
 from gnn.evaluate import evaluate
 from gnn.graph import Graph, ragged
 from gnn.learn import learn
@@ -180,3 +181,14 @@ def test_no_baseline_reads_lineage_where_it_is_the_target(graph: Graph) -> None:
     for name in BASELINES:
         assert np.array_equal(seen[0][name][0], seen[1][name][0]), name
         assert np.allclose(seen[0][name][1], seen[1][name][1]), name
+
+
+def test_who_is_asked_about_a_parent_is_no_witness_that_there_is_none(graph: Graph, tmp_path: Path) -> None:
+    """A few models that are asked about are not counted among those without a parent; where it is all, they are."""
+    atelier = Atelier(graph, tmp_path)
+    lacks = lacking(graph, "base_model")
+    few = lacks[::5]
+    seen = atelier.around(HAS_PARENT, few).labels.rows
+    assert not np.isin(few, seen).any()
+    assert np.isin(np.setdiff1d(lacks, few), seen).all()
+    assert np.isin(lacks, atelier.around(HAS_PARENT, lacks).labels.rows).all()
