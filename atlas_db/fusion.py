@@ -12,6 +12,9 @@ from atlas_db.records import Charted, LineageEdge, Testimony
 from atlas_db.terms import FOLLOWED_CONFIDENCE, Outcome, Part, Relation, Source, Status
 
 TRUSTED_INFERENCE = 0.9
+"""How sure weights must be of a parent, so that its relation is what they say."""
+CONTRADICTING = 0.97
+"""How sure they must be of it to contradict another that is declared: most declarations are right, too."""
 OTHER_FAMILY = 0.99
 """How sure two charted families are two: none of the pairs of independent models of generated families was linked."""
 NEVER_FOLLOWED = frozenset({Outcome.AMBIGUOUS, Outcome.SELF_LOOP, Outcome.CYCLE})
@@ -33,10 +36,11 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
     """Fuse all testimony on one child into one edge a parent.
 
     Agreeing sources give 1 - prod(1 - c). A declared parent is contradicted where weights name other parents at
-    .9 or more, and neither think this one possible nor an exact copy of one of those or of the child, or put the two
-    into different families: c_declared * (1 - c_against). That a model was trained from one of several declared parents
-    does not speak against the others: of a merge that weights do not recognise, they see one parent. The model that a
-    merge started from is declared beside its parents, as merging tools do; where the weights name it, they agree.
+    .97 or more, and neither think this one possible nor an exact copy of one of those or of the child, or put the two
+    into different families: c_declared * (1 - c_against). That a model was trained from one of several declared
+    parents, or merged of some, does not speak against the others: of a merge that weights do not recognise they see
+    one parent, and none whose share is next to nothing. The model that a merge started from is declared beside its
+    parents, as merging tools do; where the weights name it, they agree.
 
     Args:
         testimony: What every source says of this child's parents.
@@ -54,7 +58,7 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
         for parent, items in by_parent.items()
         if any(item.source is Source.INFERRED for item in items)
     }
-    trusted = max((c for c in inferred.values() if c >= TRUSTED_INFERENCE), default=0.0)
+    trusted = max((c for c in inferred.values() if c >= CONTRADICTING), default=0.0)
     evidence = [
         msgspec.json.decode(item.evidence)
         for items in by_parent.values()
@@ -79,11 +83,11 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
 
 
 def _partly_seen(by_parent: Mapping[str, Sequence[Testimony]]) -> bool:
-    """Whether all that weights see of a model is that it was trained from one of several declared parents."""
+    """Whether all that weights see of a model is that it was made of some of several declared parents."""
     declared = {parent for parent, items in by_parent.items() if any(i.source is Source.DECLARED for i in items)}
     seen = {item.relation for items in by_parent.values() for item in items if item.source is Source.INFERRED}
     by_weights = {parent for parent, items in by_parent.items() if any(i.source is Source.INFERRED for i in items)}
-    return len(declared) > 1 and seen == {Relation.FINETUNE} and by_weights <= declared
+    return len(declared) > 1 and seen <= {Relation.FINETUNE, Relation.MERGE} and by_weights < declared
 
 
 def _fuse_pair(parent: str, items: Sequence[Testimony], *, named: bool, against: float) -> LineageEdge:

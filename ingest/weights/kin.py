@@ -139,6 +139,7 @@ def find_copies(family: Family) -> None:
         first = min(rows, key=lambda row: age(family, row))
         for row in rows:
             family.original[row] = first
+        _date_by_copies(family, first, rows)
     able = [row for row in range(count) if family.original[row] == row]
     originals = np.array([row for row in able if not family.grid[row]], np.int64)
     made, place = on_grids(few, originals), np.zeros(count, np.int64)
@@ -154,6 +155,16 @@ def find_copies(family: Family) -> None:
             alike = [item for item in found if item[1].share > best - 0.01]
             family.copies[row] = min(alike, key=lambda item: _preference(family, row, *item))
             family.likewise[row] = [other for other, _ in alike if other != family.copies[row][0]]
+
+
+def _date_by_copies(family: Family, first: int, rows: Sequence[int]) -> None:
+    """Where the first of exact copies has no date, hear those of the others: these weights were there by then."""
+    dates = [family.dates[row] for row in rows if family.dates[row]]
+    if family.dates[first] or not dates:
+        return
+    later = np.array([bool(date) and date > min(dates) for date in family.dates])
+    family.older[first, later] += LATER_PENALTY
+    family.older[later, first] -= LATER_PENALTY
 
 
 def _nearest(family: Family, row: int, able: Integers) -> Integers:

@@ -50,11 +50,11 @@ def test_unsure_weights_do_not_rename_the_relation() -> None:
 
 
 def test_weights_that_name_another_parent_contradict() -> None:
-    edges = {e.parent: e for e in fuse_child([said("p", Source.DECLARED, 0.8), said("q", Source.INFERRED, 0.95)])}
+    edges = {e.parent: e for e in fuse_child([said("p", Source.DECLARED, 0.8), said("q", Source.INFERRED, 0.98)])}
     assert edges["p"].status is Status.CONTRADICTED
-    assert edges["p"].confidence == pytest.approx(0.8 * 0.05)
+    assert edges["p"].confidence == pytest.approx(0.8 * 0.02)
     assert edges["q"].status is Status.UNDECLARED
-    unsure = fuse_child([said("p", Source.DECLARED, 0.8), said("q", Source.INFERRED, 0.6)])
+    unsure = fuse_child([said("p", Source.DECLARED, 0.8), said("q", Source.INFERRED, 0.96)])
     assert unsure[0].status is Status.DECLARED
 
 
@@ -68,7 +68,7 @@ def test_the_model_that_a_merge_started_from_is_no_wrong_parent() -> None:
 
 
 def test_what_weights_think_possible_is_no_wrong_parent() -> None:
-    sure = said("q", Source.INFERRED, 0.95)
+    sure = said("q", Source.INFERRED, 0.98)
     told = [said("p", Source.DECLARED, 0.8), sure._replace(evidence='{"others": {"p": 0.03}, "test": "trace"}')]
     assert fuse_child(told)[0].status is Status.DECLARED
     known = {"c": Charted("q", "1"), "q": Charted("q", "2"), "p": Charted("q", "3")}
@@ -81,17 +81,18 @@ def test_what_weights_think_possible_is_no_wrong_parent() -> None:
 
 
 def test_one_parent_of_several_that_is_seen_does_not_contradict_the_others() -> None:
-    """A trace names one parent; of a merge that weights do not recognise, it says nothing of the others."""
+    """A trace names one parent, of a merge that weights do not recognise, too; and a share near zero leaves none."""
     declared = [said(parent, Source.DECLARED, 0.8) for parent in "pq"]
 
     def status(*weights: Word, known: dict[str, Charted] | None = None) -> list[Status]:
         return [edge.status for edge in fuse_child([*declared, *weights], known) if edge.parent in "pq"]
 
-    trained = said("p", Source.INFERRED, 0.95)
+    trained = said("p", Source.INFERRED, 0.98)
     assert status(trained) == [Status.VERIFIED, Status.DECLARED]
     assert status(trained._replace(relation=Relation.QUANTIZED)) == [Status.VERIFIED, Status.CONTRADICTED]
     merged = [said(parent, Source.INFERRED, 0.97, Relation.MERGE) for parent in "pr"]
     assert status(*merged) == [Status.VERIFIED, Status.CONTRADICTED]
+    assert status(merged[0]) == [Status.VERIFIED, Status.DECLARED]
     assert status(trained._replace(parent="r")) == 2 * [Status.CONTRADICTED]
     strangers = {"c": Charted("p", "1"), "q": Charted("q", "2")}
     assert status(trained, known=strangers) == [Status.VERIFIED, Status.CONTRADICTED], "another family"

@@ -12,7 +12,7 @@ from ingest.weights.casts import from_cast
 from ingest.weights.chart import chart
 from ingest.weights.edges import Edge
 from ingest.weights.growing import again, place, turn
-from ingest.weights.kin import assemble, find_copies, find_merges
+from ingest.weights.kin import LATER_PENALTY, assemble, find_copies, find_merges
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Tree
 from tests.unit.families import Weights, print_of, root, stored, trained, write
@@ -227,3 +227,23 @@ def test_a_parent_is_no_merge_of_its_own_merge(tmp_path: Path) -> None:
     assert pairs(charted(tmp_path, made)) == {
         ("near", "base"), ("other", "base"), ("merge", "near"), ("merge", "other"),
     }  # fmt: skip
+
+
+def test_where_the_first_of_copies_has_no_date_those_of_the_others_are_heard(tmp_path: Path) -> None:
+    """The weights were there by the others' dates; that they were not there before, nothing says."""
+    base = root(1)
+    child = print_of(write(tmp_path / "child", trained(base, 2), "F32"), "child", "2024-02-01")
+    folder = write(tmp_path / "base", base, "F32")
+
+    def before(*dates: str) -> float:
+        copies = [print_of(folder, f"copy{place}", date) for place, date in enumerate(dates)]
+        family = assemble([*copies, child], Rereader(), time=True)
+        find_copies(family)
+        first, last = family.original[0], len(dates)
+        assert family.older[first, last] == -family.older[last, first]
+        return float(family.older[first, last])
+
+    undated = before("", "")
+    assert before("", "2024-01-01") == pytest.approx(undated + LATER_PENALTY) == before("2024-01-01", "2024-01-02")
+    assert before("", "2024-03-01") == undated
+    assert before("2024-03-01", "2024-04-01") == pytest.approx(undated - LATER_PENALTY)
