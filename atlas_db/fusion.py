@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 
 import msgspec
@@ -70,7 +70,7 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
     known = charted or {}
     children = {item.child for items in by_parent.values() for item in items}
     contents = {known[model].content for model in (*children, *inferred) if model in known} - {""}
-    partly = _partly_seen(by_parent)
+    partly = _partly_seen(by_parent, set(inferred))
     edges = []
     for parent, items in sorted(by_parent.items()):
         ours, theirs = known.get(items[0].child), known.get(parent)
@@ -82,12 +82,11 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
     return edges
 
 
-def _partly_seen(by_parent: Mapping[str, Sequence[Testimony]]) -> bool:
-    """Whether all that weights see of a model is that it was made of some of several declared parents."""
+def _partly_seen(by_parent: Mapping[str, Sequence[Testimony]], inferred: Collection[str]) -> bool:
+    """Whether all that weights see of a model is that it was made of some of the declared parents, but not all."""
     declared = {parent for parent, items in by_parent.items() if any(i.source is Source.DECLARED for i in items)}
-    seen = {item.relation for items in by_parent.values() for item in items if item.source is Source.INFERRED}
-    by_weights = {parent for parent, items in by_parent.items() if any(i.source is Source.INFERRED for i in items)}
-    return len(declared) > 1 and seen <= {Relation.FINETUNE, Relation.MERGE} and by_weights < declared
+    seen = {item.relation for parent in inferred for item in by_parent[parent] if item.source is Source.INFERRED}
+    return bool(seen) and seen <= {Relation.FINETUNE, Relation.MERGE} and set(inferred) < declared
 
 
 def _fuse_pair(parent: str, items: Sequence[Testimony], *, named: bool, against: float) -> LineageEdge:

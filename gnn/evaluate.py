@@ -144,8 +144,7 @@ def _judge_lists(around: Around, completer: Completer, query: Query, scores: Sco
 
 def _heard(around: Around, completer: Completer, query: Query) -> tuple[Table, Ranked, Ranked]:
     """Return the candidates, what ships, and the network alone."""
-    table = completer.tables(around, query)
-    shipped = completer.judge(around, query, table, completer.ranker.score(table.features, table.places))
+    table, shipped = completer.rank(around, query)
     chance = np.nan_to_num(np.exp(table.features[:, -len(NET)].astype(np.float64)))
     return table, shipped, Ranked(table.places, table.values, chance, chance)
 

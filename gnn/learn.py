@@ -113,11 +113,10 @@ class Completer:
 
     def rank(self, around: Around, query: Query) -> tuple[Table, Ranked]:
         """Return candidates with what speaks for them, and with their probabilities."""
-        table = self.tables(around, query)
-        return table, self._judged(around, query, table)
+        return self._judged(around, query, self.tables(around, query))
 
-    def _judged(self, around: Around, query: Query, table: Table) -> Ranked:
-        return self.judge(around, query, table, self.ranker.score(table.features, table.places))
+    def _judged(self, around: Around, query: Query, table: Table) -> tuple[Table, Ranked]:
+        return table, self.judge(around, query, table, self.ranker.score(table.features, table.places))
 
     def chunks(self, around: Around, query: Query, progress: Progress) -> Iterator[tuple[int, Query, Table, Ranked]]:
         """Yield models some thousand at a time: where they start, they, and what `rank` returns of them."""
@@ -130,7 +129,7 @@ class Completer:
                 progress(f"Complete {self.attribute}", start, len(query))
                 table = waiting.pop().result()
                 waiting = [ahead.submit(self.tables, around, part) for part in parts[at + 1 : at + 2]]
-                yield start, parts[at], table, self._judged(around, parts[at], table)
+                yield start, parts[at], *self._judged(around, parts[at], table)
         progress(f"Complete {self.attribute}", len(query), len(query))
 
     def complete(self, around: Around, query: Query, progress: Progress = lambda *_: None) -> Ranked:

@@ -159,10 +159,10 @@ def find_copies(family: Family) -> None:
 
 def _date_by_copies(family: Family, first: int, rows: Sequence[int]) -> None:
     """Where the first of exact copies has no date, hear those of the others: these weights were there by then."""
-    dates = [family.dates[row] for row in rows if family.dates[row]]
-    if family.dates[first] or not dates:
+    there = min((family.dates[row] for row in rows if family.dates[row]), default="")
+    if family.dates[first] or not there:
         return
-    later = np.array([bool(date) and date > min(dates) for date in family.dates])
+    later = np.array([date > there for date in family.dates])
     family.older[first, later] += LATER_PENALTY
     family.older[later, first] -= LATER_PENALTY
 
