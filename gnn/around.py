@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from torch import from_numpy, topk
 
 from gnn import alike
 from gnn.alike import Alike, Votes
@@ -42,6 +43,8 @@ FROM_NET = 5
 NET = ("log-probability", "best log-probability", "behind the best")
 ECHO = ("author", "siblings", "same name", "author and name pattern", "author and parent", "first words")
 """Groups of whose models words are asked, whether these declare a value or not."""
+SOME = 2048
+"""Rows that are put side by side at once."""
 CONTEXT = ("told", "lag", "parents")
 INDEX: dict[str, type[NameIndex] | type[DatasetIndex]] = {"base_model": NameIndex, "datasets": DatasetIndex}
 """Attributes whose values are repositories, which names speak of."""
@@ -97,6 +100,11 @@ class Voice(NamedTuple):
 
     scores: Floats
     classes: Integers
+
+    def best(self, most: int) -> Integers:
+        """Return its numbers of the likeliest values, in no order, shape (q, at most so many)."""
+        most = min(most, self.scores.shape[1])
+        return topk(from_numpy(self.scores), most, sorted=False).indices.numpy()
 
     def about(self, places: Integers, values: Integers) -> Floats:
         """Return the log-probability of each candidate, the best one's, and the distance between, shape (c, 3)."""
@@ -260,20 +268,8 @@ class Around:
         shown = lineage_shown(self.task.attribute)
         parents = self.graph.parents.counts[query.rows] if shown else np.zeros(len(query))
         context = np.column_stack((self.says_something(query), dates - moments, parents))[places]
-        return Table(
-            places,
-            values,
-            np.concatenate(
-                [
-                    *parts,
-                    context.astype(np.float32),
-                    echo(places, values),
-                    words.about(places, values),
-                    network.about(places, values),
-                ],
-                1,
-            ),
-        )
+        parts += [context.astype(np.float32), echo(places, values), words.about(places, values)]
+        return Table(places, values, beside([*parts, network.about(places, values)]))
 
     def _repositories(self, query: Query, places: Integers, values: Integers, votes: Votes | None) -> list[Floats]:
         """Return what speaks for candidates that are repositories: names, what both state, weights."""
@@ -287,7 +283,6 @@ class Around:
         return parts
 
     def _candidates(self, query: Query, network: Voice, votes: Votes | None) -> tuple[Integers, Integers]:
-        scores, classes = network
         found = [
             self.history(name).proposals(self.asked(name, query), query.moments)
             for name in PROPOSE
@@ -297,11 +292,10 @@ class Around:
         lately = self.labels.values[self.labels.times >= self.labels.times[-1] - 2 * WINDOW]
         counts = np.bincount(lately, minlength=size)
         frequent = np.argsort(-counts, kind="stable")[: min(EVERYWHERE[self.task.many], int((counts > 0).sum()))]
-        known = np.flatnonzero(classes >= 0)
+        known = np.flatnonzero(network.classes >= 0)
         back = np.empty(len(known), np.int64)
-        back[classes[known]] = known
-        most = min(FROM_NET, scores.shape[1])
-        best = back[np.argpartition(-scores, most - 1, 1)[:, :most]]
+        back[network.classes[known]] = known
+        best = back[network.best(FROM_NET)]
         found += [
             (np.repeat(np.arange(len(query)), proposed.shape[1]), proposed.reshape(-1))
             for proposed in (np.tile(frequent, (len(query), 1)), best)
@@ -319,3 +313,12 @@ class Around:
             older = (values != own) & (self.graph.created[values] <= self.graph.created[own])
             places, values = places[older], values[older]
         return places, values
+
+
+def beside(parts: Sequence[Floats]) -> Floats:
+    """Return columns side by side, some thousand rows at a time: rows of them all are then in the core's own memory."""
+    out = np.empty((len(parts[0]), sum(part.shape[1] for part in parts)), np.float32)
+    for start in range(0, len(out), SOME):
+        some = slice(start, start + SOME)
+        np.concatenate([part[some] for part in parts], 1, out=out[some])
+    return out

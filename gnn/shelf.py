@@ -17,7 +17,7 @@ import numpy as np
 from gnn.graph import Doubles, Floats, Integers, Ragged, ragged, stretches
 from gnn.names import number, words
 
-LONGEST = 16
+LONGEST = 32
 """Words of a name that are looked at."""
 OVERLAP = ("weight of the words shared", "of the model's", "of the candidate's", "words shared")
 HEAD = 64
@@ -51,7 +51,7 @@ class Spelled(NamedTuple):
     """Names of repositories, and their words.
 
     Attributes:
-        names: Names without owner, in lower case.
+        names: Names in lower case.
         words: Numbers of each name's words.
         vocabulary: Gives the numbers.
     """
@@ -61,9 +61,9 @@ class Spelled(NamedTuple):
     vocabulary: Vocabulary
 
 
-def spelled(ids: Sequence[str], vocabulary: Vocabulary) -> Spelled:
-    """Return the names of repositories, spelled in the words of a vocabulary, which grows."""
-    names = [identifier.rpartition("/")[2].lower() for identifier in ids]
+def spelled(ids: Sequence[str], vocabulary: Vocabulary, *, owners: bool = False) -> Spelled:
+    """Return the names of repositories, or owners and names, spelled in the words of a vocabulary, which grows."""
+    names = [(identifier if owners else identifier.rpartition("/")[2]).lower() for identifier in ids]
     return Spelled(names, vocabulary.spell(names), vocabulary)
 
 
@@ -173,25 +173,33 @@ class Called:
         self._models = models
         self._theirs = theirs
         self._shelf = Shelf(theirs.words, len(models.vocabulary), placed(-fame))
-        same = number(theirs.names)
-        self.namesakes: Doubles = np.log1p(np.bincount(same)[same])
+
+    @cached_property
+    def namesakes(self) -> Doubles:
+        """How many bear each name, as a logarithm."""
+        same = number(self._theirs.names)
+        return np.asarray(np.log1p(np.bincount(same)[same]))
 
     def find(self, rows: Integers) -> tuple[Integers, Integers, Floats]:
         """Return what shares words with models: places in `rows` ascending, repositories, how alike the names are."""
         places, found, shared = self._shelf.find(self._models.words.some(rows))
         return places, found, np.log1p(shared / np.sqrt(self._shelf.length[found]))
 
+    def overlap(self, models: Integers, theirs: Integers) -> Floats:
+        """Return which words names share, shape (p, 4), named by `OVERLAP`."""
+        asked, at = np.unique(models, return_inverse=True)
+        return self._shelf.overlap(self._models.words.some(asked), at, theirs)
+
     def pairs(self, models: Integers, theirs: Integers) -> Floats:
         """Return what names have in common, shape (p, 6).
 
         The overlap of words, whether theirs is part of the model's, its length in characters.
         """
-        asked, at = np.unique(models, return_inverse=True)
-        overlap = self._shelf.overlap(self._models.words.some(asked), at, theirs)
         ours, names = self._models.names, self._theirs.names
         inside = [names[b] in ours[a] for a, b in zip(models.tolist(), theirs.tolist(), strict=True)]
         sizes = [len(names[b]) for b in theirs.tolist()]
-        return np.column_stack((overlap, np.array(inside, np.float32), np.array(sizes, np.float32)))
+        own = np.array(inside, np.float32), np.array(sizes, np.float32)
+        return np.column_stack((self.overlap(models, theirs), *own))
 
 
 def placed(keys: Doubles | Integers) -> Integers:

@@ -23,6 +23,7 @@ from gnn.graph import Graph, days, ragged
 from gnn.history import RECENT
 from gnn.learn import Completer, learn
 from gnn.linear import Linear
+from gnn.parents import NameIndex
 from gnn.reading import read_graph
 from gnn.shelf import Vocabulary, spelled
 from gnn.tasks import HAS_PARENT, TASKS, Task, lacking, spelled_out, stated
@@ -255,6 +256,33 @@ def test_datasets_of_the_list_that_nobody_declares_are_proposed(local_store: Sto
     assert told[0]["words shared"] == 3 and 0 < told[0]["of the model's"] < 1
     assert told[0]["years since the dataset"] == pytest.approx(486 / 365.25, abs=1e-4)
     assert told[0]["datasets of that name"] == pytest.approx(np.log1p(2))
+
+
+def test_parents_are_proposed_for_their_owner_and_for_likes_while_nobody_names_them(
+    local_store: Store, tmp_path: Path
+) -> None:
+    famous = [
+        model(f"org{n}/bert-base-finetuned", likes=50 + n, createdAt="2023-01-01T00:00:00.000Z") for n in range(99)
+    ]
+    plain = model("usami/bert-base-finetuned", likes=0, createdAt="2023-01-02T00:00:00.000Z")
+    liked = model("lab/Rhea", likes=900, createdAt="2024-03-01T00:00:00.000Z")
+    faded = model("lab/Hera", likes=950, createdAt="2023-06-01T00:00:00.000Z")
+    asked = model("zoo/usami_bert-base-finetuned-lora", createdAt="2024-04-20T00:00:00.000Z")
+    later = model("lab/Later", likes=999, createdAt="2024-04-20T00:00:00.000Z")
+    load_rows(local_store, tmp_path, [*made_up(120), *famous, plain, liked, faded, asked, later])
+    graph = read_graph(local_store)
+    around = Around(graph, TASKS["base_model"], Known(graph, lineage=False), ~graph.placeholder)
+    index = NameIndex(graph, graph.ids, around.labels, spelled(graph.ids, Vocabulary()))
+    row = graph.ids.index(asked["id"])
+    _, found = index.proposals(np.array([row]), graph.created[[row]])
+    proposed = {graph.ids[parent] for parent in found}
+    assert {plain["id"], liked["id"]} <= proposed and not {faded["id"], later["id"], asked["id"]} & proposed
+    parents = np.array([graph.ids.index(name) for name in (plain["id"], "org98/bert-base-finetuned")])
+    pairs = index.pairs(np.full(2, row), parents, graph.created[[row, row]])
+    told = [dict(zip(index.features, pair.tolist(), strict=True)) for pair in pairs]
+    assert told[0]["of the candidate's"] == told[1]["of the candidate's"] == pytest.approx(1)
+    assert told[0]["owner and name: of the candidate's"] == pytest.approx(1)
+    assert told[1]["owner and name: of the candidate's"] < 0.9
 
 
 def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:

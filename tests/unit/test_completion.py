@@ -19,6 +19,7 @@ from gnn.groups import both, roots
 from gnn.history import COUNTS, RECENT, WINDOW, History, Tally, labels
 from gnn.names import Names, number, pattern, stem, words
 from gnn.net import Examples, Feeder, Net, accelerator, fit
+from gnn.ranker import STEPS, Ranker
 from gnn.reading import column
 from gnn.scores import Scores, keep_scores, kept_scores
 from gnn.shelf import HEAD, Shelf, Vocabulary, best, spelled
@@ -315,6 +316,23 @@ def test_votes_of_like_names_are_those_of_a_plain_loop(
         asked = np.arange(known.size)
         about = votes.about(np.full(known.size, row), asked, known.size)
         assert {int(value) for value in asked[about[:, 0] > 0]} <= set(votes.values[mine].tolist())
+
+
+def test_lists_are_judged_in_steps_as_by_all_trees_at_once() -> None:
+    rng = np.random.default_rng(0)
+    models, each = 200, 40
+    places = np.repeat(np.arange(models), each)
+    features = rng.normal(size=(len(places), 8)).astype(np.float32)
+    truth = np.zeros(len(places), bool)
+    truth[np.arange(models) * each + rng.integers(0, each, models)] = True
+    features[truth, 0] += 1.5
+    ranker = Ranker.fit(features, truth, places, 1, among=True, hearing=False)
+    found = np.log(ranker.score(features, places)).reshape(models, each)
+    whole = np.log(ranker.without_net(features)).reshape(models, each)
+    judged = np.isclose(found, whole)
+    assert (judged.sum(1) == STEPS[-1][1]).all() and len(ranker.score(features[:0], places[:0])) == 0
+    assert (found.argmax(1) == whole.argmax(1)).mean() > 0.98
+    assert (np.where(judged, found, np.inf).min(1) > np.where(judged, -np.inf, found).max(1)).all()
 
 
 def test_the_network_learns_where_its_weights_lie() -> None:
