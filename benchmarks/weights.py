@@ -12,6 +12,7 @@ import os
 import resource
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,9 @@ from ingest.weights.cluster import around
 from ingest.weights.fingerprint import Fingerprint, Sample, fingerprint
 from ingest.weights.model import open_model
 from ingest.weights.sampling import RUN, SKETCH
+
+BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
+"""Date of the first of synthetic models; each of the others comes a minute after the one before."""
 
 HIDDEN, INNER = 4096, 11008
 
@@ -94,8 +98,9 @@ def synthetic(count: int, seed: int = 0) -> list[Fingerprint]:
             keys, tensor, values[-1], np.abs(values[-1]).max(1) * 2, np.abs(values[-1]).max(1) * 1.5, names,
             ["F32"] * tensors,
         )  # fmt: skip
+        date = (BEGAN + timedelta(minutes=place)).isoformat()
         made.append(Fingerprint(
-            f"m{place:06d}", f"2024-01-01T00:00:{place:09d}", "", False, "F32", 10**9, 4 * 10**9, "k", f"{place}",
+            f"m{place:06d}", date, "", False, "F32", 10**9, 4 * 10**9, "k", f"{place}",
             sample,
             names, np.zeros((tensors, 5), np.float32),
         ))  # fmt: skip

@@ -18,6 +18,7 @@ from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.growing import grow, place
 from ingest.weights.kin import Family, age, assemble, exact_copies, find_copies, find_merges, is_leaf
 from ingest.weights.merges import Merge
+from ingest.weights.misdated import doubted, explains_more, undated
 from ingest.weights.odds import chance
 from ingest.weights.originals import Originals, originals
 from ingest.weights.probes import Probe
@@ -78,11 +79,22 @@ def chart(
 def chart_family(prints: Sequence[Fingerprint], read: Rereader | None = None, *, time: bool = True) -> list[Edge]:
     """Chart the models of one component."""
     family = assemble(prints, read, time=time)
+    tree = _grown(family)
+    for row in doubted(family):
+        other = undated(family, row)
+        grown = _grown(other)
+        if explains_more(grown, tree):
+            family, tree = other, grown
+    return _edges(family, tree)
+
+
+def _grown(family: Family) -> Tree:
+    """Find what is certain of a family, and grow the tree of the rest."""
     find_copies(family)
     find_merges(family)
     tree = Tree(family.vectors, family.squared, family.older, family.odds, family.merges)
     grow(family, tree)
-    return _edges(family, tree)
+    return tree
 
 
 def _edges(family: Family, tree: Tree) -> list[Edge]:

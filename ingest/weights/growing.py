@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from ingest.weights.against import against
 from ingest.weights.cluster import LINKED
 from ingest.weights.kin import Family, fixed_parents, frames_of, nodes
-from ingest.weights.tree import Choice, Tree
+from ingest.weights.tree import Choice, Tree, log_likelihood
 
 SWEEPS = 3
 MENDS, MOST = 3, 12
@@ -25,8 +23,7 @@ YOUNGER = 2.0
 def grow(family: Family, tree: Tree) -> None:
     """Grow the trees of all that can be parents, the oldest first; then look again at each place."""
     able = nodes(family) or [row for row in range(len(family.prints)) if family.original[row] == row]
-    rank = np.tanh(family.older[np.ix_(able, able)] / 2).sum(1)
-    waiting = [able[at] for at in np.argsort(-rank, kind="stable")]
+    waiting = _oldest_first(family, able)
     while waiting:
         ready = next((row for row in waiting if all(p in tree.rows for p in fixed_parents(family, row))), waiting[0])
         waiting.remove(ready)
@@ -41,6 +38,20 @@ def grow(family: Family, tree: Tree) -> None:
         if not any(moved) and not any(turned):
             break
     mend(family, tree)
+
+
+def _oldest_first(family: Family, able: list[int]) -> list[int]:
+    """Return models in the order they are placed in; the first, which nothing is above, is no child of its nearest kin.
+
+    What comes from a merge seems to be older than the merge's parents, but not than the merge.
+    """
+    older = family.older[np.ix_(able, able)]
+    away = family.squared[np.ix_(able, able)] + np.diag(np.full(len(able), np.inf))
+    order = np.argsort(-np.tanh(older / 2).sum(1), kind="stable").tolist()
+    nearest = np.argmin(away, 1)
+    free = (at for at in order if older[nearest[at], at] <= 0 and not fixed_parents(family, able[at]))
+    first = next(free, order[0])
+    return [able[at] for at in (first, *(at for at in order if at != first))]
 
 
 def again(family: Family, tree: Tree, row: int) -> bool:
@@ -66,8 +77,8 @@ def turn(family: Family, tree: Tree, row: int) -> bool:
     _lift(family, tree, row)
     after = [tree.choices[each] for each in (row, parent) if each in tree.choices]
     # Below a root nothing else was to be had for the model: how likely it seemed there says little.
-    asked = _log_likelihood(before.values()) - (0.0 if above >= 0 else YOUNGER)
-    if len(after) == len(before) and _log_likelihood(after) > asked:
+    asked = log_likelihood(before.values()) - (0.0 if above >= 0 else YOUNGER)
+    if len(after) == len(before) and log_likelihood(after) > asked:
         return True
     tree.settle(row, -1, None)
     tree.settle(parent, above, before.get(parent))
@@ -96,12 +107,12 @@ def _doubtful(family: Family, parent: int, row: int) -> bool:
 def _reversed(family: Family, tree: Tree, row: int) -> bool:
     """Put a model above its parent, if the tree is likelier so; return whether it is."""
     parent, before = int(tree.bases[row]), tree.remember()
-    least = _log_likelihood(before.choices.values()) + GAIN + WEIGHT * float(family.older[parent, row])
+    least = log_likelihood(before.choices.values()) + GAIN + WEIGHT * float(family.older[parent, row])
     _lift(family, tree, row)
     for _ in range(SWEEPS - 1):
         if not any([again(family, tree, each) for each in list(tree.choices)]):
             break
-    if len(tree.choices) == len(before.choices) and _log_likelihood(tree.choices.values()) > least:
+    if len(tree.choices) == len(before.choices) and log_likelihood(tree.choices.values()) > least:
         return True
     tree.recall(before)
     return False
@@ -116,10 +127,6 @@ def _lift(family: Family, tree: Tree, row: int) -> None:
         choice = place(family, tree, each)
         if choice is not None:
             tree.settle(each, choice.parent, choice)
-
-
-def _log_likelihood(choices: Iterable[Choice]) -> float:
-    return float(np.log([choice.probability for choice in choices]).sum())
 
 
 def place(family: Family, tree: Tree, row: int) -> Choice | None:

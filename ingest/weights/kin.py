@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,8 @@ class Family:
         vectors: Samples side by side.
         squared: Squared distances.
         alike: Cosines.
-        older: Log-odds that each row came before each other, by weights and dates.
+        by_weights: Log-odds that each row came before each other, by weights alone.
+        older: The same, by weights and dates.
         dates: Date of each row, or empty.
         odds: Fitted weights.
         original: Row that each row is an exact copy of; itself where it is none.
@@ -63,6 +64,7 @@ class Family:
     alike: Doubles
     dates: list[str]
     odds: Odds
+    by_weights: Doubles = field(default_factory=lambda: np.empty((0, 0)))
     older: Doubles = field(default_factory=lambda: np.empty((0, 0)))
     original: list[int] = field(default_factory=list)
     grid: list[str] = field(default_factory=list)
@@ -106,8 +108,9 @@ def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool
     if any(family.frames):
         stored = align([as_stored[place] for place in vectors.members], [item.dtype for item in kept])
         family.as_stored = stored if len(stored.members) == len(kept) else None
-    family.older, family.kept = _older(family), untouched(vectors)
-    return family
+    family.kept = untouched(vectors)
+    family.by_weights = directions(vectors, family.squared, family.odds.direction)
+    return dated(family, dates)
 
 
 def _realign(prints: Sequence[Fingerprint], samples: list[Sample], frames: list[str], read: Rereader) -> None:
@@ -292,10 +295,10 @@ def fixed_parents(family: Family, row: int) -> list[int]:
     return []
 
 
-def _older(family: Family) -> Doubles:
-    """Log-odds that each model came before each other: what the weights say, and what dates say."""
-    by_weights = directions(family.vectors, family.squared, family.odds.direction)
-    known = np.array([bool(date) for date in family.dates])
-    order = np.unique(np.array(family.dates), return_inverse=True)[1]
+def dated(family: Family, dates: list[str]) -> Family:
+    """Return a family with other dates: which of two models came first is what the weights say, and what these say."""
+    known = np.array([bool(date) for date in dates])
+    order = np.unique(np.array(dates), return_inverse=True)[1]
     by_date = np.sign(order[None] - order[:, None]) * LATER_PENALTY
-    return np.asarray(by_weights + np.where(known[:, None] & known[None], by_date, 0.0))
+    older = np.asarray(family.by_weights + np.where(known[:, None] & known[None], by_date, 0.0))
+    return replace(family, dates=dates, older=older)

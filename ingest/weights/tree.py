@@ -7,7 +7,7 @@ distance, make a distribution over all parents, "none of them" included.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,6 +44,11 @@ class Choice:
     carried: float
     distance: float
     others: tuple[tuple[int, float], ...]
+
+
+def log_likelihood(choices: Iterable[Choice]) -> float:
+    """Return the log-likelihood of places that were chosen."""
+    return float(np.log([choice.probability for choice in choices]).sum())
 
 
 class State(NamedTuple):

@@ -247,3 +247,37 @@ def test_where_the_first_of_copies_has_no_date_those_of_the_others_are_heard(tmp
     assert before("", "2024-01-01") == pytest.approx(undated + LATER_PENALTY) == before("2024-01-01", "2024-01-02")
     assert before("", "2024-03-01") == undated
     assert before("2024-03-01", "2024-04-01") == pytest.approx(undated - LATER_PENALTY)
+
+
+@pytest.mark.parametrize("date", ["2024-01-01", "2024-12-01"])
+def test_a_root_dated_after_all_that_came_of_it_keeps_its_place(tmp_path: Path, date: str) -> None:
+    """Dated so, it is no base of a merge that adds what others learnt; without its date it is."""
+    base = root(1)
+    first, second = trained(base, 2, 0.2), trained(base, 3, 0.2)
+    added = {name: value + 0.7 * (first[name] - value) + 0.7 * (second[name] - value) for name, value in base.items()}
+    made = {"base": (base, "F32", date), "first": (first, "F32", "2024-02-01"), "second": (second, "F32", "2024-02-02")}
+    made |= {f"child{day}": (trained(base, day, 0.2), "F32", f"2024-02-0{day}") for day in range(4, 8)}
+    made["added"] = added, "F32", "2024-03-01"
+    found = pairs(charted(tmp_path, made))
+    assert found == {("added", "first"), ("added", "second"), ("first", "base"), ("second", "base")} | {
+        (f"child{day}", "base") for day in range(4, 8)
+    }
+
+
+@pytest.mark.parametrize("time", [True, False])
+def test_what_comes_of_a_mixture_of_two_orders_is_no_root(tmp_path: Path, time: bool) -> None:
+    """Half of it is noise to either parent, and so it seems to be older than both; not than the mixture."""
+    base = root(1)
+    moved = permuted(base, 5)
+    first, second = trained(base, 2, 0.1), trained(moved, 3, 0.1)
+    mixed = {name: 0.6 * value + 0.4 * second[name] for name, value in first.items()}
+    made = {
+        "base": (base, "F32", "2024-01-01"),
+        "first": (first, "F32", "2024-02-01"),
+        "moved": (moved, "F32", "2024-02-02"),
+        "second": (second, "F32", "2024-02-03"),
+        "mixed": (mixed, "F32", "2024-02-04"),
+        "child": (trained(mixed, 4, 0.1), "F32", "2024-02-05"),
+    }
+    found = pairs(charted(tmp_path, made, time=time))
+    assert {("mixed", "first"), ("mixed", "second"), ("child", "mixed")} <= found
