@@ -249,7 +249,7 @@ def find_merges(family: Family) -> None:
                 found = None
         if found is None and stored is not None:
             noise = step_noise(stored, row, family.grid[row])
-            found = find_merge(stored, row, earlier, noise, apart, stored_inner)
+            found = find_merge(stored, row, earlier, noise, apart, stored_inner, mixed=True)
         if found is not None and not _by_chance(family, row, found, earlier):
             family.merges[row] = found
             family.likewise[row] = _interchangeable(family, row, found, able, inner)

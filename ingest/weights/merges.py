@@ -36,6 +36,8 @@ SEARCH = 256
 SPARSE = 0.8
 """Share of changed elements that TIES or DARE has to explain."""
 SPIKE = 0.02
+STRAIGHT = 1e-3
+"""Angle below which an arc is a line."""
 GLANCE = 6
 """One position of so many tells that a model keeps next to nothing of another, which is then no base of it."""
 
@@ -71,8 +73,9 @@ def products(vectors: Vectors) -> Doubles:
 
 
 def find_merge(
-    vectors: Vectors, child: int, candidates: Sequence[int], noise: Floats, squared: Doubles, inner: Doubles
-) -> Merge | None:
+    vectors: Vectors, child: int, candidates: Sequence[int], noise: Floats, squared: Doubles, inner: Doubles, *,
+    mixed: bool = False,
+) -> Merge | None:  # fmt: skip
     """Return the best explanation of a model as a merge, or None.
 
     Args:
@@ -82,6 +85,8 @@ def find_merge(
         noise: Variance that storing the child added to each element, shape (p, 32).
         squared: Squared distances, shape (n, n).
         inner: What `products` says of the family.
+        mixed: Whether units may be in different orders: SLERP then turns by right angles, and its weights add up to
+            more than one.
     """
     others = [row for row in candidates if row != child and squared[child, row] > 0]
     if len(others) < 2:
@@ -99,9 +104,11 @@ def find_merge(
             named = _named([(row, float(w)) for row, w in zip(rows, solved, strict=True)], rest)
             if named is not None:
                 return named
-    pairs = [
+    pairs: list[tuple[int, ...]] = [
         rows for rows, left in sets if len(rows) == 2 and left <= 0.2 * squared[child, nearest] / vectors.flat.shape[1]
     ]
+    if mixed:
+        pairs = _turned(vectors, child, others)
     return _slerp(vectors, child, pairs[:PAIRS], nearest, noise) or _sparse(vectors, child, others)
 
 
@@ -244,12 +251,28 @@ def _typical(scaled: Doubles) -> float:
     return float(np.median(np.square(scaled))) / 0.455
 
 
+def _turned(vectors: Vectors, child: int, others: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the pairs whose combinations, others in each tensor, come nearest to a model: two by two solved."""
+    some, rows = thinned(vectors, SEARCH), np.array(others)
+    explained = np.zeros((len(rows), len(rows)))
+    for start, stop, _ in some.bounds:
+        parts = some.values[rows, start:stop].reshape(len(rows), -1).astype(np.float64)
+        gram, along = parts @ parts.T, parts @ some.values[child, start:stop].reshape(-1).astype(np.float64)
+        lengths = np.diag(gram) * (1 + 1e-9) + 1e-30
+        spread = lengths[:, None] * lengths - gram * gram
+        alone = np.outer(along**2, lengths)
+        explained += (alone + alone.T - 2 * np.outer(along, along) * gram) / spread
+    explained[np.tril_indices(len(rows))] = -np.inf
+    best = np.argsort(-explained.reshape(-1), kind="stable")[: min(PAIRS, len(rows) * (len(rows) - 1) // 2)]
+    return [(int(rows[first]), int(rows[second])) for first, second in zip(*np.divmod(best, len(rows)), strict=True)]
+
+
 def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], nearest: int, noise: Floats) -> Merge | None:
     """Try the likeliest pairs: two weights a tensor."""
     best: Merge | None = None
     distance = float(np.square(vectors.flat[child] - vectors.flat[nearest]).sum())
     for first, second in pairs:
-        left, shares, scaled = 0.0, [], [np.empty(0)]
+        left, shares, scaled = 0.0, list[tuple[float, float]](), list[Doubles]()
         for start, stop, _ in vectors.bounds:
             pair = vectors.values[[first, second], start:stop].reshape(2, -1).astype(np.float64)
             target = vectors.values[child, start:stop].reshape(-1).astype(np.float64)
@@ -260,10 +283,11 @@ def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], neare
             # What training left alone fits any combination with the one that has it.
             if not np.array_equal(target, pair[0]) and not np.array_equal(target, pair[1]):
                 scaled.append(rest / np.sqrt(noise[start:stop].reshape(-1) + 1e-18))
+                shares.append(_along(gram, np.asarray(solved, np.float64)))
             left += float(np.square(rest).sum())
-            shares.append(solved)
-        told = np.concatenate(scaled)
-        chi = _typical(told) if len(told) else np.inf
+        if not shares:
+            continue
+        chi = _typical(np.concatenate(scaled))
         left /= max(distance, 1e-30)
         mean = np.mean(shares, 0)
         if (
@@ -272,11 +296,23 @@ def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], neare
             and min(mean) > LEAST_WEIGHT
             and (best is None or left**0.5 < best.residual)
         ):
-            turned = sorted(zip((first, second), map(float, mean / mean.sum()), strict=True), key=lambda item: -item[1])
+            turned = sorted(zip((first, second), map(float, mean), strict=True), key=lambda item: -item[1])
             best = Merge(
                 tuple(row for row, _ in turned), tuple(share for _, share in turned), None, "slerp", left**0.5, 1.0
             )
     return best
+
+
+def _along(gram: Doubles, solved: Doubles) -> tuple[float, float]:
+    """Return how near to each end of the arc between two vectors their combination lies; both add up to one."""
+    cosine = gram[0, 1] / max(float(np.sqrt(gram[0, 0] * gram[1, 1])), 1e-30)
+    angle = float(np.arccos(np.clip(cosine, -1, 1)))
+    first, second = map(float, solved)
+    if angle < STRAIGHT:
+        part = second / (first + second) if first + second else 0.5
+    else:
+        part = float(np.arctan2(second * np.sin(angle), first + second * np.cos(angle))) / angle
+    return 1 - part, part
 
 
 def _sparse(vectors: Vectors, child: int, others: Sequence[int]) -> Merge | None:

@@ -16,7 +16,7 @@ from ingest.weights.kin import LATER_PENALTY, assemble, find_copies, find_merges
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Tree
 from tests.unit.families import Weights, print_of, root, stored, trained, write
-from tests.unit.test_weights_relations import low_rank, matrices, permuted, quantized, vectors
+from tests.unit.test_weights_relations import low_rank, matrices, permuted, quantized, slerp, vectors
 
 
 def charted(folder: Path, models: dict[str, tuple[Weights, str, str]], *, time: bool = True) -> list[Edge]:
@@ -281,3 +281,23 @@ def test_what_comes_of_a_mixture_of_two_orders_is_no_root(tmp_path: Path, time: 
     }
     found = pairs(charted(tmp_path, made, time=time))
     assert {("mixed", "first"), ("mixed", "second"), ("child", "mixed")} <= found
+
+
+def test_a_spherical_merge_of_two_orders_is_found(tmp_path: Path) -> None:
+    """The two are at right angles in all tensors but the vocabulary: their weights add up to more than one there."""
+    base = root(1)
+    moved = permuted(base, 5)
+    first, second = trained(base, 2, 0.1), trained(moved, 3, 0.1)
+    made = {
+        "base": (base, "F32", "2024-01-01"),
+        "first": (first, "F32", "2024-02-01"),
+        "moved": (moved, "F32", "2024-02-02"),
+        "second": (second, "F32", "2024-02-03"),
+        "turned": ({name: slerp(value, second[name], 0.3) for name, value in first.items()}, "F16", "2024-02-04"),
+    }
+    edges = {(edge.child, edge.parent): edge.evidence for edge in charted(tmp_path, made)}
+    assert set(edges) == {
+        ("first", "base"), ("moved", "base"), ("second", "moved"), ("turned", "first"), ("turned", "second"),
+    }  # fmt: skip
+    assert edges["turned", "first"]["method"] == "slerp"
+    assert edges["turned", "first"]["weight"] == pytest.approx(0.7, abs=0.03)
