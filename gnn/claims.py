@@ -43,7 +43,8 @@ class Prediction:
         attribute: Its attribute.
         value: As the Hub declares it; an id of the graph for `base_model`.
         confidence: Calibrated, 0..1; of a parent given that there is one.
-        root_probability: That there is no parent at all; only of `base_model`.
+        root_probability: That its author would name no parent, as far as declarations tell; only of `base_model`.
+        derived_probability: That there is a parent, whether its author would say so or not; only of `base_model`.
         reasons: Groups that declare the value and how many of how many do, the most telling first.
     """
 
@@ -52,6 +53,7 @@ class Prediction:
     value: str
     confidence: float
     root_probability: float | None
+    derived_probability: float | None
     reasons: dict[str, tuple[int, int]]
 
     def line(self, graph: Graph) -> dict[str, Any]:
@@ -62,9 +64,12 @@ class Prediction:
             "value": self.value,
             "confidence": round(self.confidence, 6),
         }
-        if self.root_probability is not None:
-            plain["root_probability"] = round(self.root_probability, 6)
-        return plain
+        return plain | self.origin()
+
+    def origin(self) -> dict[str, float]:
+        """Return whether there is a parent, where that was asked."""
+        told = {"root_probability": self.root_probability, "derived_probability": self.derived_probability}
+        return {name: round(chance, 6) for name, chance in told.items() if chance is not None}
 
 
 @dataclass(slots=True)
@@ -109,10 +114,13 @@ class _Line(msgspec.Struct):
     value: str
     confidence: float
     root_probability: float | None = None
+    derived_probability: float | None = None
 
     def prediction(self, row: int) -> Prediction:
         """Return the prediction, of a model by its row."""
-        return Prediction(row, self.attribute, self.value, self.confidence, self.root_probability, {})
+        return Prediction(
+            row, self.attribute, self.value, self.confidence, self.root_probability, self.derived_probability, {}
+        )
 
 
 def write_kept(store: Store, home: Path, file: Path, progress: Progress = lambda *_: None) -> Completion:
@@ -225,9 +233,7 @@ def _send(statement: Any, tx: Transaction, rows: Sequence[dict[str, Any]]) -> No
 def _evidence(prediction: Prediction) -> str:
     """Reasons as JSON: of how many in a group, how many declare the value."""
     plain: dict[str, Any] = {name: {"declare": count, "of": size} for name, (count, size) in prediction.reasons.items()}
-    if prediction.root_probability is not None:
-        plain["root_probability"] = round(prediction.root_probability, 6)
-    return msgspec.json.encode(plain).decode()
+    return msgspec.json.encode(plain | prediction.origin()).decode()
 
 
 def _write_parents(store: Store, graph: Graph, found: Predicted, run_id: str, today: str) -> int:
@@ -262,7 +268,8 @@ def _testimony(graph: Graph, row: Prediction, today: str) -> Testimony:
     known = [library.names[value] for value in library.held.of(row.model)]
     spelled = [tags.names[value] for value in tags.held.of(row.model)]
     relation, sure, _ = guess_relation(child.rpartition("/")[2], spelled, known[0] if known else None, 1)
-    chance = row.confidence * (1 - (row.root_probability or 0.0))
+    derived = 1 - (row.root_probability or 0.0) if row.derived_probability is None else row.derived_probability
+    chance = row.confidence * derived
     return Testimony(
         child, row.value, Source.PREDICTED, relation, round(chance * sure, 6), VERSION, row.value, Outcome.EXACT,
         _evidence(row), today, today, None,

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,14 +14,17 @@ from atlas_db.schema import SCHEMA
 from atlas_db.terms import Progress
 from gnn.around import Around, Query, Table
 from gnn.claims import Prediction
-from gnn.graph import Graph, Integers
+from gnn.graph import Doubles, Floats, Graph, Integers
 from gnn.learn import Completer, Ranked, learn
+from gnn.silence import Silence, is_known
 from gnn.tasks import HAS_PARENT, RELATION, VERSION, Task, lacking, lineage_shown
 from gnn.tokens import Known
 
 MOST = {"datasets": 20, "base_model": 10}
 """Values written a model, the best first; of all other attributes one."""
 REASONS = 3
+SPEAKS = 0.1
+"""Chance that a parent would be named, from which on it is always asked whether an author would name one."""
 CHECKPOINTS = "completion"
 """Folder of checkpoints in the home folder."""
 
@@ -80,6 +83,21 @@ class Atelier:
             self.trained.append(attribute)
         return found
 
+    def silence(self, around: Around) -> Silence | None:
+        """Return what was learnt of authors who name no parent: from its checkpoint where that fits, else learnt now.
+
+        Raises:
+            CompletionError: The checkpoint is damaged.
+        """
+        folder = self._folder / "silence" / fitting(around, self._precision)
+        found = None if self._retrain else Silence.load(folder)
+        if found is None:
+            self._progress("Learn who names parents", 0, 0)
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            if (found := Silence.learn(around)) is not None:
+                found.save(folder)
+        return found
+
 
 def fitting(around: Around, precision: float) -> str:
     """Return a digest of what a checkpoint depends on: schema, features, version."""
@@ -114,14 +132,14 @@ def complete(
     query = now(graph, rows)
     limit = completer.calibration.threshold if least is None else least
     atelier.thresholds[task.attribute] = limit
-    roots = None
+    whence = None
     if task.attribute == "base_model":
-        roots = _roots(atelier, query, progress)
+        whence = origin(atelier, query, limit, progress)
         # Below this no candidate could reach the limit, however sure.
-        hopeful = 1 - roots >= limit
-        query, roots = query.part(hopeful), roots[hopeful]
+        hopeful = whence.derived >= limit
+        query, whence = query.part(hopeful), Origin(*(chance[hopeful] for chance in whence))
     for start, part, table, ranked in completer.chunks(around, query, progress):
-        own = None if roots is None else roots[start : start + len(part)]
+        own = None if whence is None else Origin(*(chance[start : start + len(part)] for chance in whence))
         yield from _said(around, part, table, ranked, own, limit)
 
 
@@ -131,36 +149,66 @@ def now(graph: Graph, rows: Integers) -> Query:
     return Query(rows, np.full(len(rows), now), np.ones(len(rows), bool))
 
 
-def _roots(atelier: Atelier, query: Query, progress: Progress) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the probability that each model has no parent."""
+class Origin(NamedTuple):
+    """Whether models come from others.
+
+    Attributes:
+        unnamed: Chance that an author would name no parent, shape (q,).
+        derived: Chance that there is one, whether authors say so or not, shape (q,).
+    """
+
+    unnamed: Doubles
+    derived: Doubles
+
+
+def origin(atelier: Atelier, query: Query, least: float = 0.0, progress: Progress = lambda *_: None) -> Origin:
+    """Return whether models that name no parent have one.
+
+    That there is one is as sure as the surer of two says: that its author would name one; and words, habits of silence
+    given (`gnn/silence.py`). The first is asked where authors speak, and of models that others derive from; else where
+    the second is sure enough.
+
+    Args:
+        atelier: Learners.
+        query: Models that name no parent.
+        least: Chance that there is one below which it does not matter.
+        progress: Told of stage, done and total.
+    """
     around = atelier.around(HAS_PARENT, query.rows)
-    completer = atelier.completer(around)
-    no = around.column.names.index("no")
     # A model is judged by those before it, as it is where the question is learnt.
     query = Query(query.rows, atelier.graph.since[query.rows], query.told)
-    ranked = completer.complete(around, query, progress)
-    out = np.zeros(len(query))
-    chosen = ranked.values == no
-    out[ranked.places[chosen]] = ranked.probability[chosen]
-    return out
+    silence = atelier.silence(around)
+    derived, asked = np.zeros(len(query)), np.ones(len(query), bool)
+    if silence is not None:
+        reckoned = silence.of(around, query)
+        known = is_known(atelier.graph, query.rows)
+        derived = np.where(known, 0.0, 1 - reckoned.roots)
+        asked = known | (reckoned.says >= SPEAKS) | (derived >= least)
+    places = np.flatnonzero(asked)
+    ranked = atelier.completer(around).complete(around, query.part(places), progress)
+    chosen = ranked.values == around.column.names.index("no")
+    unnamed = np.ones(len(query))
+    unnamed[places[ranked.places[chosen]]] = ranked.probability[chosen]
+    return Origin(unnamed, np.maximum(derived, 1 - unnamed))
 
 
 def _said(
-    around: Around, query: Query, table: Table, ranked: Ranked, roots: Any, limit: float  # noqa: ANN401
+    around: Around, query: Query, table: Table, ranked: Ranked, whence: Origin | None, limit: float
 ) -> Iterator[Prediction]:  # fmt: skip
     attribute, names = around.task.attribute, around.column.names
     order, rank = ranked.ranks()
     kept = order[rank < MOST.get(attribute, 1)]
-    chance = ranked.probability if roots is None else ranked.probability * (1 - roots[ranked.places])
+    chance = ranked.probability if whence is None else ranked.probability * whence.derived[ranked.places]
     for at in kept[chance[kept] >= limit]:
         yield Prediction(
             int(query.rows[ranked.places[at]]), attribute, names[ranked.values[at]], float(ranked.probability[at]),
-            None if roots is None else float(roots[ranked.places[at]]),
+            None if whence is None else float(whence.unnamed[ranked.places[at]]),
+            None if whence is None else float(whence.derived[ranked.places[at]]),
             reasons(around, table.features[at]),
         )  # fmt: skip
 
 
-def reasons(around: Around, features: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, tuple[int, int]]:
+def reasons(around: Around, features: Floats) -> dict[str, tuple[int, int]]:
     """Return the groups that declare a candidate: of how many, how many; the most telling first."""
     found = [
         (-share, kind, (declare, of))

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from gnn.around import NEAR, Around
-from gnn.complete import Atelier, now
+from gnn.around import NEAR, Around, Query
+from gnn.complete import Atelier, now, origin
 from gnn.history import COUNTS
-from gnn.tasks import Task, values_of
+from gnn.tasks import HAS_PARENT, Task, values_of
 
 SHOWN = 8
 
@@ -25,7 +25,10 @@ def explain(atelier: Atelier, task: Task, row: int) -> dict[str, Any]:
     Returns:
         `declared` values; `candidates` with confidence, the best first; `reasons`, which are groups with the log-odds
         that they add to the first candidate (SHAP values summed over the group's features) and what they count; the
-        labelled `neighbours` that the network attends to; the `threshold` from which a value is written.
+        labelled `neighbours` that the network attends to; the `threshold` from which a value is written. Of
+        `base_model` also `root_probability` (that its author would name no parent), `derived_probability` (that there
+        is one, named or not), and `silence`: by words the chance that the model derives from another, by habit that one
+        like it says so; None where too few names show a parent.
 
     Raises:
         CompletionError: There is too little to learn from.
@@ -39,6 +42,7 @@ def explain(atelier: Atelier, task: Task, row: int) -> dict[str, Any]:
     names = around.column.names
     held = values_of(graph, task.attribute).held.of(row)
     best = table.features[order[:1]]
+    whence = _origin(atelier, query) if task.attribute == "base_model" else {}
     return {
         "model_id": graph.ids[row],
         "attribute": task.attribute,
@@ -50,7 +54,26 @@ def explain(atelier: Atelier, task: Task, row: int) -> dict[str, Any]:
         "threshold": completer.calibration.threshold,
         "reasons": _reasons(around, completer.ranker.reasons(best)[0], best[0]),
         "neighbours": _neighbours(around, row, completer.classes(around), completer.values, query),
+        **whence,
     }
+
+
+def _origin(atelier: Atelier, query: Query) -> dict[str, Any]:
+    """Return how likely it is that a model has a parent, and why it may name none."""
+    around = atelier.around(HAS_PARENT, query.rows)
+    silence, whence = atelier.silence(around), origin(atelier, query)
+    found: dict[str, Any] = {
+        "root_probability": round(float(whence.unnamed[0]), 4),
+        "derived_probability": round(float(whence.derived[0]), 4),
+        "silence": None,
+    }
+    if silence is not None:
+        reckoned = silence.of(around, Query(query.rows, atelier.graph.since[query.rows], query.told))
+        found["silence"] = {
+            "derives": round(float(reckoned.derives[0]), 4),
+            "says": round(float(reckoned.says[0]), 4),
+        }
+    return found
 
 
 def _reasons(around: Around, added: Any, features: Any) -> list[dict[str, Any]]:  # noqa: ANN401

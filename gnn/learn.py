@@ -46,7 +46,8 @@ CLASSES, LEAST_USES = 4000, 3
 """Values that the network tells apart at most, and how often one is declared at least."""
 FEWEST = 40
 """Declarations below which nothing is learnt."""
-CHUNK = 10_000
+CHUNK, AHEAD = 6_000, 2
+"""Models completed at once, and how many such lots are looked at side by side."""
 
 
 class Ranked(NamedTuple):
@@ -122,13 +123,15 @@ class Completer:
         """Yield models some thousand at a time: where they start, they, and what `rank` returns of them."""
         starts = range(0, len(query), CHUNK)
         parts = [query.part(slice(start, start + CHUNK)) for start in starts]
-        with ThreadPoolExecutor(1) as ahead:
-            # While trees judge the candidates of some, those of the next are found on another core.
+        with ThreadPoolExecutor(AHEAD) as ahead:
+            # While trees judge the candidates of some, those of the next are found. The first alone: what is made once
+            # need not be made twice.
             waiting = [ahead.submit(self.tables, around, part) for part in parts[:1]]
             for at, start in enumerate(starts):
                 progress(f"Complete {self.attribute}", start, len(query))
-                table = waiting.pop().result()
-                waiting = [ahead.submit(self.tables, around, part) for part in parts[at + 1 : at + 2]]
+                table = waiting.pop(0).result()
+                coming = parts[at + 1 + len(waiting) : at + 1 + AHEAD]
+                waiting += [ahead.submit(self.tables, around, part) for part in coming]
                 yield start, parts[at], *self._judged(around, parts[at], table)
         progress(f"Complete {self.attribute}", len(query), len(query))
 

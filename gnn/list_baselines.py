@@ -5,7 +5,6 @@ Every method names candidates, the best first; where it has none, or fewer than 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
@@ -20,7 +19,7 @@ from gnn.graph import Doubles, Integers
 from gnn.history import WINDOW
 from gnn.learn import Ranked
 from gnn.linear import words
-from gnn.names import stem
+from gnn.names import segments, stem
 from gnn.tokens import BUCKETS
 
 FIRST = 10
@@ -28,7 +27,6 @@ FIRST = 10
 SHORTEST = 4
 """Characters of a name from which on it counts as found inside another."""
 PART = 500
-_BREAK = re.compile(r"[-_. ]+")
 
 
 class Named(NamedTuple):
@@ -106,11 +104,7 @@ def inside(around: Around, query: Query) -> Named:
     """Models whose whole name is part of this one's, between its hyphens and the like; the longest first."""
     called, found = _called(around), []
     for place, name in enumerate(_names(around, query)):
-        starts = [0, *(match.end() for match in _BREAK.finditer(name))]
-        ends = [*(match.start() for match in _BREAK.finditer(name)), len(name)]
-        parts = sorted(
-            {name[a:b] for a in starts for b in ends if SHORTEST <= b - a < len(name)}, key=lambda part: -len(part)
-        )
+        parts = segments(name, SHORTEST)
         own = [(place, model, len(part) / len(name)) for part in parts for model in called.get(part, ())]
         found += own[:FIRST]
     return _named(found)

@@ -21,6 +21,7 @@ _ENDING = (
 )
 _COPY = re.compile(f"{_ENDING}(?=[-_.]|$)")
 _NUMBER = re.compile(r"[0-9]+")
+_BREAK = re.compile(r"[-_. ]+")
 # The same words for Arrow, whose expressions look at nothing that they do not take.
 _TAKEN = r"[^a-z0-9]*(?:(?P<%s1>[a-z]+)|(?P<%s2>[0-9]+(?:\.[0-9]+)?[bmk]?)(?:[^a-z0-9]|$)|(?P<%s3>[0-9]+))"
 _TWO = "^" + _TAKEN.replace("%s", "a") + "(?:" + _TAKEN.replace("%s", "b") + ")?"
@@ -49,6 +50,19 @@ def stem(name: str) -> str:
 def pattern(name: str) -> str:
     """Return a name with its numbers taken out: runs of one training script share it."""
     return _NUMBER.sub("#", name.lower())
+
+
+def segments(name: str, shortest: int) -> list[str]:
+    """Return the parts of a name from one hyphen (or the like) to another, the longest first, itself not among them.
+
+    Args:
+        name: The name.
+        shortest: Characters of a part at least.
+    """
+    breaks = [match.span() for match in _BREAK.finditer(name)]
+    starts, ends = [0, *(end for _, end in breaks)], [*(start for start, _ in breaks), len(name)]
+    found = {name[a:b] for a in starts for b in ends if shortest <= b - a < len(name)}
+    return sorted(found, key=lambda part: (-len(part), part))
 
 
 def number(keys: pa.Array | Sequence[str | None]) -> Integers:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from atlas_db.errors import UsageError
 from gnn.graph import Column, Graph, ragged
 
-VERSION = "complete@6"
+VERSION = "complete@7"
 """What learnt and what predicted; a checkpoint of another version is learnt anew."""
 COMPUTED = ("autotrain_compatible", "endpoints_compatible", "text-generation-inference", "conversational")
 """Tags that the Hub computes from task and library."""

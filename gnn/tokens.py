@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import pairwise
+from threading import Lock
 from typing import NamedTuple
 from zlib import crc32
 
@@ -44,11 +45,13 @@ class Known:
         self._counts = np.zeros(len(graph), np.int64)
         self._values = np.zeros(0, np.int32)
         self._used = 0
+        self._adding = Lock()
 
     def some(self, rows: Integers) -> Ragged:
         """Return the words of some models in that order; -1 has none."""
         asked = np.unique(rows[rows >= 0])
-        self._add(asked[self._starts[asked] < 0])
+        with self._adding:
+            self._add(asked[self._starts[asked] < 0])
         counts = np.where(rows >= 0, self._counts[rows], 0)
         values = self._values[stretches(self._starts[rows], counts)].astype(np.int64)
         return Ragged(values, np.concatenate(([0], np.cumsum(counts))))

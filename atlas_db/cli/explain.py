@@ -50,6 +50,11 @@ def _show(found: dict[str, Any]) -> None:
     if found["declared"]:
         say(f"declared: {', '.join(found['declared'])}")
     write_rows(("value", "confidence"), found["candidates"], Format.HUMAN)
+    if "root_probability" in found:
+        say(f"names no parent: {found['root_probability']}; has one, named or not: {found['derived_probability']}")
+    if found.get("silence"):
+        derives, says = found["silence"]["derives"], found["silence"]["says"]
+        say(f"by its words it derives from another: {derives}; one like it says so: {says}")
     write_rows(("what", "log_odds", "declare", "of"), found["reasons"], Format.HUMAN)
     write_rows(
         ("model_id", "declares", "shares"),

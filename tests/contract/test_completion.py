@@ -125,6 +125,7 @@ def test_parents_are_proposed_and_fused(store: Store, tmp_path: Path) -> None:
     report = complete_and_write(store, tmp_path, options)
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     assert lines and all(0 <= line["root_probability"] <= 1 for line in lines)
+    assert all(1 - line["root_probability"] <= line["derived_probability"] + 1e-5 <= 1 + 1e-5 for line in lines)
     best: dict[str, str] = {}
     for line in lines:
         best.setdefault(line["model_id"], line["value"])
@@ -141,11 +142,11 @@ def test_no_prediction_closes_a_ring(graph: Graph) -> None:
     child = next(row for row in range(len(graph)) if graph.parents.counts[row])
     parent = int(graph.parents.of(child)[0])
     free = lacking(graph, "base_model")
-    back = Prediction(parent, "base_model", graph.ids[child], 0.9, 0.0, {})
-    fine = Prediction(int(free[-1]), "base_model", graph.ids[parent], 0.9, 0.0, {})
+    back = Prediction(parent, "base_model", graph.ids[child], 0.9, 0.0, 1.0, {})
+    fine = Prediction(int(free[-1]), "base_model", graph.ids[parent], 0.9, 0.0, 1.0, {})
     assert without_rings(graph, [back, fine]) == [fine]
     first, second = (int(row) for row in free[-2:])
-    pair = [Prediction(a, "base_model", graph.ids[b], 0.9, 0.0, {}) for a, b in ((first, second), (second, first))]
+    pair = [Prediction(a, "base_model", graph.ids[b], 0.9, 0.0, 1.0, {}) for a, b in ((first, second), (second, first))]
     assert without_rings(graph, pair) == []
 
 

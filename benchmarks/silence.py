@@ -1,0 +1,112 @@
+"""Who names no parent, and who has none: `python -m benchmarks.silence --store STORE [--cards F --predictions F]`.
+
+The store holds a Hub list. First, two months at a time: how many of a tool's models declare a parent, and what share
+of all of them is held to have one, before and after the tool began to write it down. Then, where cards of the same
+models are at hand that name a parent in their text (`fine-tuned version of [...](...)`), which nothing here reads: what
+`complete --attributes base_model --out` predicted of those whose tags name none, beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import zstandard
+
+from atlas_db.settings import load_settings
+from atlas_db.store.opening import open_store
+from gnn.around import Around, Flags, Query
+from gnn.graph import Graph
+from gnn.reading import read_graph
+from gnn.silence import Silence
+from gnn.tasks import HAS_PARENT, lacking
+from gnn.tokens import Known
+
+TOOLS = ("generated_from_trainer", "peft", "trl", "reinforcement-learning")
+TWO_MONTHS = 61.0
+NAMED = re.compile(
+    r"fine-?tuned (?:version of|from|on top of)\s*(?:the\s+)?\[[^\]]+\]\(\s*https?://huggingface\.co/([^)\s#]+)\)", re.I
+)
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.silence", description=__doc__)
+    parser.add_argument("--store", default=None)
+    parser.add_argument("--cards", type=Path)
+    parser.add_argument("--predictions", type=Path)
+    options = parser.parse_args()
+    with open_store(load_settings(store=options.store)) as store:
+        graph = read_graph(store)
+    over_time(graph)
+    if options.cards and options.predictions:
+        beside_cards(graph, options.cards, options.predictions)
+
+
+def over_time(graph: Graph) -> None:
+    """Print, by tool and time, the share that declares a parent and the share held to have one."""
+    around = Around(graph, HAS_PARENT, Known(graph, lineage=False, relation=True), ~graph.placeholder)
+    silence = Silence.learn(around)
+    if silence is None:
+        raise SystemExit("too few names show a parent")
+    rows = np.flatnonzero(~graph.placeholder)
+    reckoned = silence.of(around, Query(rows, graph.since[rows], np.ones(len(rows), bool)))
+    declares = np.ones(len(graph), bool)
+    declares[lacking(graph, "base_model")] = False
+    when = (graph.since[rows] // TWO_MONTHS).astype(np.int64)
+    for tool in TOOLS:
+        mine = _tagged(graph, tool)[rows]
+        print(f"{tool}: models, share that names a parent, share held to have one")
+        for moment in np.unique(when[mine]).tolist():
+            some = mine & (when == moment)
+            day = np.datetime64(int(moment * TWO_MONTHS), "D")
+            named, held = declares[rows[some]].mean(), reckoned.derives[some].mean()
+            print(f"  {day}  {some.sum():7,}  {named:.2f}  {held:.2f}")
+
+
+def _tagged(graph: Graph, word: str) -> Flags:
+    out = np.zeros(len(graph), bool)
+    for name in ("tags", "library_name", "pipeline_tag"):
+        column = graph.columns[name]
+        if word in column.names:
+            out[column.held.rows[column.held.values == column.names.index(word)]] = True
+    return out
+
+
+def beside_cards(graph: Graph, cards: Path, predictions: Path) -> None:
+    """Print how many parents that cards name are predicted, how many rightly, and how sure each guess was."""
+    lacks = {graph.ids[row] for row in lacking(graph, "base_model").tolist()}
+    truth = {}
+    with cards.open("rb") as packed:
+        for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(packed), encoding="utf-8"):
+            row = json.loads(line)
+            found = NAMED.search(row.get("card") or "")
+            if found and row["id"] in lacks:
+                truth[row["id"]] = _plain(found[1].strip("/"))
+    said: dict[str, tuple[bool, float, float]] = {}
+    for line in predictions.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        name = row["model_id"]
+        if name in truth and name not in said:
+            said[name] = _plain(row["value"]) == truth[name], row["confidence"], row["root_probability"]
+    right, sure, roots = (np.array(column) for column in zip(*said.values(), strict=True))
+    print(f"{len(truth):,} cards name a parent that no tag names; {len(said):,} predicted, {right.mean():.3f} rightly")
+    print(f"confidence {sure.mean():.3f} on average; that there is no parent {roots.mean():.3f}")
+    for low, high in ((0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 1.01)):
+        some = (sure >= low) & (sure < high)
+        if some.any():
+            share = f"said {sure[some].mean():.2f}  right {right[some].mean():.2f}"
+            print(f"  {low:.2f} to {min(high, 1):.2f}: {some.sum():5,}  {share}")
+
+
+def _plain(identifier: str) -> str:
+    """Return a name without owner, in lower case: many have moved under an owner since."""
+    return identifier.rpartition("/")[2].lower()
+
+
+if __name__ == "__main__":
+    main()
