@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import zstandard
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from atlas_db.settings import load_settings
 from atlas_db.store.opening import open_store
@@ -27,7 +29,7 @@ from gnn.tasks import HAS_PARENT, lacking
 from gnn.tokens import Known
 
 TOOLS = ("generated_from_trainer", "peft", "trl", "reinforcement-learning")
-TWO_MONTHS = 61.0
+TWO_MONTHS, FEW = 61.0, 50
 NAMED = re.compile(
     r"fine-?tuned (?:version of|from|on top of)\s*(?:the\s+)?\[[^\]]+\]\(\s*https?://huggingface\.co/([^)\s#]+)\)", re.I
 )
@@ -37,18 +39,25 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.silence", description=__doc__)
     parser.add_argument("--store", default=None)
+    parser.add_argument("--plot", type=Path, help="Draw the first table into this PNG.")
     parser.add_argument("--cards", type=Path)
     parser.add_argument("--predictions", type=Path)
     options = parser.parse_args()
     with open_store(load_settings(store=options.store)) as store:
         graph = read_graph(store)
-    over_time(graph)
+    found = over_time(graph)
+    if options.plot:
+        draw(found, options.plot)
     if options.cards and options.predictions:
         beside_cards(graph, options.cards, options.predictions)
 
 
-def over_time(graph: Graph) -> None:
-    """Print, by tool and time, the share that declares a parent and the share held to have one."""
+Moment = tuple[np.datetime64, int, float, float]
+"""First day of two months, models, share that names a parent, share held to have one."""
+
+
+def over_time(graph: Graph) -> dict[str, list[Moment]]:
+    """Print and return, by tool and time, the share that declares a parent and the share held to have one."""
     around = Around(graph, HAS_PARENT, Known(graph, lineage=False, relation=True), ~graph.placeholder)
     silence = Silence.learn(around)
     if silence is None:
@@ -57,15 +66,34 @@ def over_time(graph: Graph) -> None:
     reckoned = silence.of(around, Query(rows, graph.since[rows], np.ones(len(rows), bool)))
     declares = np.ones(len(graph), bool)
     declares[lacking(graph, "base_model")] = False
-    when = (graph.since[rows] // TWO_MONTHS).astype(np.int64)
+    when = (graph.created[rows] // TWO_MONTHS).astype(np.int64)
+    found: dict[str, list[Moment]] = {}
     for tool in TOOLS:
         mine = _tagged(graph, tool)[rows]
         print(f"{tool}: models, share that names a parent, share held to have one")
         for moment in np.unique(when[mine]).tolist():
             some = mine & (when == moment)
-            day = np.datetime64(int(moment * TWO_MONTHS), "D")
-            named, held = declares[rows[some]].mean(), reckoned.derives[some].mean()
-            print(f"  {day}  {some.sum():7,}  {named:.2f}  {held:.2f}")
+            day, many = np.datetime64(int(moment * TWO_MONTHS), "D"), int(some.sum())
+            named, held = float(declares[rows[some]].mean()), float(reckoned.derives[some].mean())
+            found.setdefault(tool, []).append((day, many, named, held))
+            print(f"  {day}  {many:7,}  {named:.2f}  {held:.2f}")
+    return found
+
+
+def draw(found: dict[str, list[Moment]], file: Path) -> None:
+    """Draw both shares over time, one field a tool; moments with fewer than FEW models are left out."""
+    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    fields = figure.subplots(1, len(found), sharey=True)
+    for field, (tool, moments) in zip(fields, found.items(), strict=True):
+        days, _, named, held = zip(*(moment for moment in moments if moment[1] >= FEW), strict=True)
+        field.plot(days, held, "-", color="#8a4f7d", label="held to have a parent")
+        field.plot(days, named, "-", color="#2f6f8f", label="names one")
+        field.set(title=tool, ylim=(0, 1), xlim=(np.datetime64("2022-03-01"), np.datetime64("2024-06-01")))
+        field.set_xticks([np.datetime64(f"{year}-01-01") for year in (2023, 2024)], ["2023", "2024"])
+        field.title.set_fontsize(9)
+    fields[0].set_ylabel("share of its models")
+    fields[-1].legend(loc="center", fontsize=8)
+    FigureCanvasAgg(figure).print_png(str(file))
 
 
 def _tagged(graph: Graph, word: str) -> Flags:
@@ -92,10 +120,10 @@ def beside_cards(graph: Graph, cards: Path, predictions: Path) -> None:
         row = json.loads(line)
         name = row["model_id"]
         if name in truth and name not in said:
-            said[name] = _plain(row["value"]) == truth[name], row["confidence"], row["root_probability"]
-    right, sure, roots = (np.array(column) for column in zip(*said.values(), strict=True))
+            said[name] = _plain(row["value"]) == truth[name], row["confidence"], row["derived_probability"]
+    right, sure, derived = (np.array(column) for column in zip(*said.values(), strict=True))
     print(f"{len(truth):,} cards name a parent that no tag names; {len(said):,} predicted, {right.mean():.3f} rightly")
-    print(f"confidence {sure.mean():.3f} on average; that there is no parent {roots.mean():.3f}")
+    print(f"confidence {sure.mean():.3f} on average; that there is a parent {derived.mean():.3f}")
     for low, high in ((0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 1.01)):
         some = (sure >= low) & (sure < high)
         if some.any():

@@ -23,7 +23,9 @@ Learns from what the graph declares (extra gnn), or goes on with what an earlier
 claims with source: predicted, their probability, method, run and reasons. Nothing declared is ever changed. Below the
 confidence at which --precision was reached on the latest months, it abstains; --min-confidence 0 says everything. A new
 run replaces what an earlier one predicted for the same models; runs rollback takes a run back. A predicted licence is
-what the author would declare, not what is permitted: atlas-db audit says what is inherited.
+what the author would declare, not what is permitted: atlas-db audit says what is inherited. Lines of base_model hold
+the confidence of a parent if there is one, root_probability (the author would name none), and derived_probability
+(there is one, whether authors of such models say so or not); confidence times the last is what has to be reached.
 
 Examples:
 
