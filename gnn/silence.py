@@ -3,7 +3,7 @@
 Training tools have written `base_model` into cards since the summer of 2023 only, others never do: what most models
 derive from is not said, however plain it is. That a parent is named is therefore taken for a product: that there is
 one, of what the model is called and states; times that it would be said, of habit alone, that is of date, owner and
-tool (unlabelled positives selected by attributes of their own: Bekker, Robberts, Davis 2019, ECML PKDD, section 3).
+tool (unlabelled positives selected by attributes of their own: Bekker, Robberts, Davis 2019, ECML PKDD).
 
 Habit is learnt where it shows by itself: of models whose names spell the whole name of an older one which others derive
 from. Given a habit that seldom speaks, silence counts for little against what words say; given one that mostly
