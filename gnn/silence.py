@@ -26,6 +26,7 @@ from scipy.sparse import csr_array, hstack
 from scipy.special import expit
 
 from atlas_db.errors import CompletionError
+from atlas_db.files import replacing
 from gnn.around import Around, Flags, Query
 from gnn.graph import Doubles, Floats, Graph, Integers, threads
 from gnn.history import Tally
@@ -119,7 +120,10 @@ class Silence:
         return cls(habits, spoken, weights, np.array([bias for _, bias in fitted], np.float32))
 
     def of(self, around: Around, query: Query) -> Reckoning:
-        """Return why models may name no parent; whatever the models themselves declare is not looked at."""
+        """Return why models may name no parent, by habits of the query's moments: each model's own date.
+
+        Whatever the models themselves declare is not looked at.
+        """
         half = _halves(around.graph, query.rows)
         speak = _each(self.habits, _habit(around, query, self.spoken), half)
         said = _heard(around, query)
@@ -130,14 +134,13 @@ class Silence:
         return Reckoning(derives, speak)
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint: trees as text, the rest as tensors, which are written last."""
+        """Write a checkpoint: trees as text, the rest as tensors, last and at once: without them it is none."""
         folder.mkdir(parents=True, exist_ok=True)
         for side, trees in enumerate(self.habits):
             trees.save_model(folder / f"habit-{side}.txt")
-        save_file(
-            {"spoken": self.spoken, "weights": self.weights.astype(np.float16), "bias": self.bias},
-            folder / "silence.safetensors",
-        )
+        told = {"spoken": self.spoken, "weights": self.weights.astype(np.float16), "bias": self.bias}
+        with replacing(folder / "silence.safetensors") as partial:
+            save_file(told, partial)
 
     @classmethod
     def load(cls, folder: Path) -> Silence | None:
