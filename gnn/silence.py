@@ -138,7 +138,9 @@ class Silence:
         folder.mkdir(parents=True, exist_ok=True)
         for side, trees in enumerate(self.habits):
             trees.save_model(folder / f"habit-{side}.txt")
-        told = {"spoken": self.spoken, "weights": self.weights.astype(np.float16), "bias": self.bias}
+        told: dict[str, Any] = {
+            "spoken": self.spoken, "weights": self.weights.astype(np.float16), "bias": self.bias
+        }  # fmt: skip
         with replacing(folder / "silence.safetensors") as partial:
             save_file(told, partial)
 
