@@ -9,18 +9,17 @@ models are at hand that name a parent in their text (`fine-tuned version of [...
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import re
 from pathlib import Path
 
 import numpy as np
-import zstandard
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from atlas_db.settings import load_settings
 from atlas_db.store.opening import open_store
+from benchmarks.sample import rows as rows_in
 from gnn.around import Around, Flags, Query
 from gnn.graph import Graph
 from gnn.reading import read_graph
@@ -109,12 +108,10 @@ def beside_cards(graph: Graph, cards: Path, predictions: Path) -> None:
     """Print how many parents that cards name are predicted, how many rightly, and how sure each guess was."""
     lacks = {graph.ids[row] for row in lacking(graph, "base_model").tolist()}
     truth = {}
-    with cards.open("rb") as packed:
-        for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(packed), encoding="utf-8"):
-            row = json.loads(line)
-            found = NAMED.search(row.get("card") or "")
-            if found and row["id"] in lacks:
-                truth[row["id"]] = _plain(found[1].strip("/"))
+    for row in rows_in(str(cards)):
+        found = NAMED.search(row.get("card") or "")
+        if found and row["id"] in lacks:
+            truth[row["id"]] = _plain(found[1].strip("/"))
     said: dict[str, tuple[bool, float, float]] = {}
     for line in predictions.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)

@@ -12,11 +12,11 @@ import numpy as np
 
 from atlas_db.schema import SCHEMA
 from atlas_db.terms import Progress
-from gnn.around import Around, Query, Table
+from gnn.around import Around, Flags, Query, Table
 from gnn.claims import Prediction
 from gnn.graph import Doubles, Floats, Graph, Integers
 from gnn.learn import Completer, Ranked, learn
-from gnn.silence import Silence, is_known
+from gnn.silence import Reckoning, Silence, is_known
 from gnn.tasks import HAS_PARENT, RELATION, VERSION, Task, lacking, lineage_shown
 from gnn.tokens import Known
 
@@ -137,9 +137,9 @@ def complete(
         whence = origin(atelier, query, limit, progress)
         # Below this no candidate could reach the limit, however sure.
         hopeful = whence.derived >= limit
-        query, whence = query.part(hopeful), Origin(*(chance[hopeful] for chance in whence))
+        query, whence = query.part(hopeful), whence.part(hopeful)
     for start, part, table, ranked in completer.chunks(around, query, progress):
-        own = None if whence is None else Origin(*(chance[start : start + len(part)] for chance in whence))
+        own = None if whence is None else whence.part(slice(start, start + len(part)))
         yield from _said(around, part, table, ranked, own, limit)
 
 
@@ -155,10 +155,18 @@ class Origin(NamedTuple):
     Attributes:
         unnamed: Chance that an author would name no parent, shape (q,).
         derived: Chance that there is one, whether authors say so or not, shape (q,).
+        reckoned: What words and habits say of it; None where too few names show a parent.
     """
 
     unnamed: Doubles
     derived: Doubles
+    reckoned: Reckoning | None
+
+    def part(self, chosen: Flags | slice) -> Origin:
+        """Return what is said of some of them."""
+        why = self.reckoned
+        reckoned = None if why is None else Reckoning(why.derives[chosen], why.says[chosen])
+        return Origin(self.unnamed[chosen], self.derived[chosen], reckoned)
 
 
 def origin(atelier: Atelier, query: Query, least: float = 0.0, progress: Progress = lambda *_: None) -> Origin:
@@ -178,9 +186,9 @@ def origin(atelier: Atelier, query: Query, least: float = 0.0, progress: Progres
     # A model is judged by those before it, as it is where the question is learnt.
     query = Query(query.rows, atelier.graph.since[query.rows], query.told)
     silence = atelier.silence(around)
+    reckoned = None if silence is None else silence.of(around, query)
     derived, asked = np.zeros(len(query)), np.ones(len(query), bool)
-    if silence is not None:
-        reckoned = silence.of(around, query)
+    if reckoned is not None:
         known = is_known(atelier.graph, query.rows)
         derived = np.where(known, 0.0, 1 - reckoned.roots)
         asked = known | (reckoned.says >= SPEAKS) | (derived >= least)
@@ -189,7 +197,7 @@ def origin(atelier: Atelier, query: Query, least: float = 0.0, progress: Progres
     chosen = ranked.values == around.column.names.index("no")
     unnamed = np.ones(len(query))
     unnamed[places[ranked.places[chosen]]] = ranked.probability[chosen]
-    return Origin(unnamed, np.maximum(derived, 1 - unnamed))
+    return Origin(unnamed, np.maximum(derived, 1 - unnamed), reckoned)
 
 
 def _said(

@@ -9,7 +9,7 @@ import numpy as np
 from gnn.around import NEAR, Around, Query
 from gnn.complete import Atelier, now, origin
 from gnn.history import COUNTS
-from gnn.tasks import HAS_PARENT, Task, values_of
+from gnn.tasks import Task, values_of
 
 SHOWN = 8
 
@@ -60,20 +60,16 @@ def explain(atelier: Atelier, task: Task, row: int) -> dict[str, Any]:
 
 def _origin(atelier: Atelier, query: Query) -> dict[str, Any]:
     """Return how likely it is that a model has a parent, and why it may name none."""
-    around = atelier.around(HAS_PARENT, query.rows)
-    silence, whence = atelier.silence(around), origin(atelier, query)
-    found: dict[str, Any] = {
+    whence = origin(atelier, query)
+    why = whence.reckoned
+    silence = (
+        None if why is None else {"derives": round(float(why.derives[0]), 4), "says": round(float(why.says[0]), 4)}
+    )
+    return {
         "root_probability": round(float(whence.unnamed[0]), 4),
         "derived_probability": round(float(whence.derived[0]), 4),
-        "silence": None,
+        "silence": silence,
     }
-    if silence is not None:
-        reckoned = silence.of(around, Query(query.rows, atelier.graph.since[query.rows], query.told))
-        found["silence"] = {
-            "derives": round(float(reckoned.derives[0]), 4),
-            "says": round(float(reckoned.says[0]), 4),
-        }
-    return found
 
 
 def _reasons(around: Around, added: Any, features: Any) -> list[dict[str, Any]]:  # noqa: ANN401

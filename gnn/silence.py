@@ -45,14 +45,6 @@ SPOKEN = 100
 ROUNDS, EPOCHS, BATCHES, RATE, RIDGE = 150, 3, 80, 0.5, 0.2
 LEAST = 0.01
 """Chance that a parent is said, or is not said, at least."""
-NAMES = (
-    "bears a known name",
-    "is a copy",
-    "bears it first",
-    "models with its first words",
-    "models that derive from it",
-)
-"""What is known of a model beside words."""
 HALVES = (0, 1)
 """Of owners: each half is judged by what was learnt of the other."""
 _SETTINGS: dict[str, Any] = {
@@ -85,7 +77,7 @@ class Silence:
     Attributes:
         habits: Trees that say whether a parent would be named.
         spoken: Words that tell tools from each other, as numbers, shape (at most SPOKEN,).
-        weights: Of words and `NAMES` that say whether there is a parent, shape (2, BUCKETS + names).
+        weights: Of what is heard of models, which says whether there is a parent, shape (2, BUCKETS + 5).
         bias: Shape (2,).
     """
 
@@ -112,7 +104,7 @@ class Silence:
         counts = np.bincount(told, minlength=BUCKETS)
         spoken = np.sort(np.argsort(-counts, kind="stable")[:SPOKEN])
         query = Query(rows, around.graph.since[rows], np.ones(len(rows), bool))
-        seen, said = _habit(around, query, spoken), _heard(around, query)
+        seen, said = _habit(around, query, spoken), _heard(around, query, shows)
         habits = tuple(_trees(seen[shows & (half == side)], says[shows & (half == side)]) for side in HALVES)
         speak = _each(habits, seen, half)
         fitted = [_derived(said, says, speak, np.flatnonzero(half == side)) for side in HALVES]
@@ -126,7 +118,7 @@ class Silence:
         """
         half = _halves(around.graph, query.rows)
         speak = _each(self.habits, _habit(around, query, self.spoken), half)
-        said = _heard(around, query)
+        said = _heard(around, query, spelling(around.graph, query.rows))
         derives = np.zeros(len(query))
         for side in HALVES:
             asked = np.flatnonzero(half == side)
@@ -200,17 +192,19 @@ def _uses(graph: Graph) -> Integers:
     return np.bincount(graph.parents.values[graph.declared], minlength=len(graph))
 
 
-def _heard(around: Around, query: Query) -> csr_array:
-    """Return words, and what names say beside: `NAMES`, the last two as logarithms; shape (q, BUCKETS + names)."""
-    graph, rows, labels = around.graph, query.rows, around.labels
-    names = graph.names
-    alike = [
-        Tally(labels, kinds[labels.rows]).before(kinds[rows], graph.since[rows]) for kinds in (names.first, names.head)
-    ]
-    beside = (
-        spelling(graph, rows), names.copy[rows], alike[0] == 0, np.log1p(alike[1]), np.log1p(_uses(graph)[rows])
-    )  # fmt: skip
-    return csr_array(hstack((words(around, query), csr_array(np.column_stack(beside).astype(np.float32)))))
+def _heard(around: Around, query: Query, bears: Flags) -> csr_array:
+    """Return what is heard of models, shape (q, BUCKETS + 5).
+
+    Words; whether a name bears a known one (`spelling`), is a copy's, and starts with a word that none had before; as
+    logarithms, how many had its first two words before, and how many models derive from it.
+    """
+    rows, labels, names = query.rows, around.labels, around.graph.names
+    first, head = (
+        Tally(labels, kinds[labels.rows]).before(kinds[rows], query.moments) for kinds in (names.first, names.head)
+    )
+    uses = _uses(around.graph)[rows]
+    beside = np.column_stack((bears, names.copy[rows], first == 0, np.log1p(head), np.log1p(uses)))
+    return csr_array(hstack((words(around, query), csr_array(beside.astype(np.float32)))))
 
 
 def _halves(graph: Graph, rows: Integers) -> Integers:

@@ -45,6 +45,7 @@ class Known:
         self._counts = np.zeros(len(graph), np.int64)
         self._values = np.zeros(0, np.int32)
         self._used = 0
+        # Lots of models are looked at side by side.
         self._adding = Lock()
 
     def some(self, rows: Integers) -> Ragged:

@@ -96,20 +96,21 @@ def find_merge(
         others = sorted(sorted(others, key=lambda row: float(squared[child, row]))[:NEAREST])
     nearest = min(others, key=lambda row: float(squared[child, row]))
     sets = _subsets(inner, child, others)
+    enough = 0.2 * squared[child, nearest] / vectors.flat.shape[1]
     for rows, left in sets:
-        if left > 0.2 * squared[child, nearest] / vectors.flat.shape[1]:
+        if left > enough:
             continue
         solved, rest = _exact(vectors, child, rows, nearest, noise)
         if solved is not None:
             named = _named([(row, float(w)) for row, w in zip(rows, solved, strict=True)], rest)
             if named is not None:
                 return named
-    pairs: list[tuple[int, ...]] = [
-        rows for rows, left in sets if len(rows) == 2 and left <= 0.2 * squared[child, nearest] / vectors.flat.shape[1]
-    ]
+    pairs: Sequence[tuple[int, ...]]
     if mixed:
         pairs = _turned(vectors, child, others)
-    return _slerp(vectors, child, pairs[:PAIRS], nearest, noise) or _sparse(vectors, child, others)
+    else:
+        pairs = [rows for rows, left in sets if len(rows) == 2 and left <= enough][:PAIRS]
+    return _slerp(vectors, child, pairs, nearest, noise) or _sparse(vectors, child, others)
 
 
 def _subsets(inner: Doubles, child: int, others: Sequence[int]) -> list[tuple[tuple[int, ...], float]]:
