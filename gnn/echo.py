@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gnn.around import ECHO, Around, Query, Voice
-from gnn.graph import Floats, Integers
+from gnn.graph import Floats, Integers, distinct
 from gnn.history import RECENT, History, Labels
 from gnn.linear import Linear
 
@@ -73,7 +73,7 @@ class Echo:
         return np.where(ranks >= 0, self._everyone.rows[ranks], -1)
 
     def _ask(self, kin: Integers) -> None:
-        rows = np.unique(kin[kin >= 0])
+        rows = distinct(kin[kin >= 0])
         rows = rows[~self._asked[rows]]
         for start in range(0, len(rows), PART):
             part = rows[start : start + PART]

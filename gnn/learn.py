@@ -22,7 +22,7 @@ from atlas_db.terms import Progress
 from gnn.around import NEAR, Around, Flags, Query, Table, Voice
 from gnn.calibrate import Calibration, calibration_error, conformal, isotonic, normalised, sharpness, threshold
 from gnn.echo import Echo
-from gnn.graph import Doubles, Integers, threads
+from gnn.graph import Doubles, Integers, distinct, threads
 from gnn.linear import Linear
 from gnn.net import Feeder, Net, accelerator, fit, predict
 from gnn.ranker import Ranker
@@ -246,7 +246,7 @@ def learn(
     step("words")
     echo = Echo(around, Linear.fit(around, times < start, threads()))
     step("candidates")
-    rows = rng.permutation(np.unique(around.labels.rows[times >= start]))
+    rows = rng.permutation(distinct(around.labels.rows[times >= start]))
     early = around.graph.since[rows] < later
     if early.all() or not early.any():
         # All of one day: halves of models stand in for earlier and later.

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_WORD = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?[bmk]?(?![a-z0-9])|[0-9]+")
+WORD = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?[bmk]?(?![a-z0-9])|[0-9]+")
+"""A word of a name in lower case."""
 _ENDING = (
     r"[-_.](?:gguf|ggml|gptq|awq|exl2|exl|mlx|onnx|openvino|bnb|hqq|aqlm|eetq|marlin|autoawq|autogptq|imat|imatrix|iq\d\w*|"
     r"q\d(?:_[0-9a-z]+)*|w\d+a\d+|g?\d{1,3}g|fp(?:8|16|32)|bf16|f16|f32|int[248]|[2-8](?:[._]\d+)?-?bits?|[2-8]\.\d+bpw(?:-h\d)?|"
@@ -37,7 +38,7 @@ Integers = npt.NDArray[np.int64]
 @lru_cache(maxsize=1 << 16)
 def words(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower case: runs of letters, numbers, sizes such as `7b`."""
-    return tuple(_WORD.findall(name.lower()))
+    return tuple(WORD.findall(name.lower()))
 
 
 def stem(name: str) -> str:

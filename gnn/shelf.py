@@ -7,44 +7,54 @@ Information Retrieval*, 7.1.3). All questions of a batch are answered by sorting
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from gnn.graph import Doubles, Floats, Integers, Ragged, ragged, stretches
-from gnn.names import number, words
+from gnn.graph import Doubles, Floats, Integers, Ragged, distinct, ragged, stretches
+from gnn.names import WORD, number
 
 LONGEST = 32
 """Words of a name that are looked at."""
 OVERLAP = ("weight of the words shared", "of the model's", "of the candidate's", "words shared")
 HEAD = 64
 """Names that are looked at among those that share a word."""
+_END = "\n"
+_WORD_OR_END = re.compile(f"{WORD.pattern}|{_END}")
 
 
 class Vocabulary:
     """Numbers of words and of pairs of neighbouring words, given as they come."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[str | int, int] = {_END: 0}
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def spell(self, names: Sequence[str]) -> Ragged:
         """Return the numbers of each name's words and pairs, ascending, each once."""
-        numbers = self._numbers
-        held: list[int] = []
-        counts = np.empty(len(names), np.int64)
-        for place, name in enumerate(names):
-            parts = words(name)[:LONGEST]
-            # In order, so that numbers, and with them sums, are the same in every process.
-            said = dict.fromkeys((*parts, *(f"{a} {b}" for a, b in pairwise(parts))))
-            counts[place] = len(said)
-            held.extend(sorted(numbers.setdefault(word, len(numbers)) for word in said))
-        return ragged(len(names), np.repeat(np.arange(len(names)), counts), np.array(held, np.int64))
+        text = "".join(name.replace(_END, " ") + _END for name in names)
+        said = self._number(pa.array(_WORD_OR_END.findall(text.lower()), pa.string()))
+        ends = said == 0
+        rows = np.cumsum(ends)[~ends]
+        said, looked_at = said[~ends], np.arange(len(rows)) - np.searchsorted(rows, rows) < LONGEST
+        rows, said = rows[looked_at], said[looked_at]
+        beside = rows[1:] == rows[:-1]
+        pairs = self._number(pa.array((said[:-1] << 32 | said[1:])[beside]))
+        size = len(self)
+        keys = distinct(np.concatenate((rows * size + said, rows[1:][beside] * size + pairs)))
+        return ragged(len(names), keys // size, keys % size)
+
+    def _number(self, keys: pa.Array) -> Integers:
+        """Return the number of each key: a word, or the numbers of two words, which no word's key equals."""
+        found = keys.dictionary_encode()
+        numbers = [self._numbers.setdefault(key, len(self._numbers)) for key in found.dictionary.to_pylist()]
+        return np.asarray(np.array(numbers, np.int64)[found.indices.to_numpy()])
 
 
 class Spelled(NamedTuple):

@@ -11,7 +11,7 @@ from zlib import crc32
 
 import numpy as np
 
-from gnn.graph import Graph, Integers, Ragged, ragged, stretches
+from gnn.graph import Graph, Integers, Ragged, distinct, ragged, stretches
 from gnn.groups import above, nth_parent, roots
 from gnn.names import pattern, words
 
@@ -50,7 +50,7 @@ class Known:
 
     def some(self, rows: Integers) -> Ragged:
         """Return the words of some models in that order; -1 has none."""
-        asked = np.unique(rows[rows >= 0])
+        asked = distinct(rows[rows >= 0])
         with self._adding:
             self._add(asked[self._starts[asked] < 0])
         counts = np.where(rows >= 0, self._counts[rows], 0)
