@@ -77,7 +77,7 @@ def _ours(
         print(
             f"  {name:26s} typed F1 {result.f1:.3f} (p {result.precision:.3f}, r {result.recall:.3f}), families ARI "
             f"{result.families:.3f}, between families {result.strangers}, roots {result.roots[0]}/{result.roots[1]}, "
-            f"direction {right}/{right + other}"
+            f"direction {right}/{right + other}, from .7 on {result.sure[0]}/{sum(result.sure)}"
         )
         _count(name, {(edge.child, edge.parent) for edge in edges}, truth, totals)
         if name == "chart":

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from gnn.graph import Graph, Integers, Ragged, ragged
+from gnn.names import numbered
 
 
 class Group(NamedTuple):
@@ -41,14 +43,14 @@ def sets(held: Ragged) -> Integers:
     filled = held.counts > 0
     if filled.any():
         sums = np.add.reduceat(numbers[held.values], held.starts[:-1][filled])
-        out[filled] = np.unique(sums, return_inverse=True)[1]
+        out[filled] = numbered(pa.array(sums))
     return out
 
 
 def both(first: Integers, second: Integers) -> Integers:
     """Return equal numbers where both are equal, -1 where either is."""
     joined = np.where((first >= 0) & (second >= 0), first * (int(second.max(initial=0)) + 1) + second, -1)
-    return np.unique(joined, return_inverse=True)[1].astype(np.int64) - int((joined < 0).any())
+    return numbered(pa.array(joined, mask=joined < 0))
 
 
 def nth_parent(graph: Graph, place: int) -> Integers:

@@ -68,8 +68,12 @@ def segments(name: str, shortest: int) -> list[str]:
 
 def number(keys: pa.Array | Sequence[str | None]) -> Integers:
     """Return equal numbers for equal keys, -1 for null."""
-    found = pa.array(keys, pa.string()).dictionary_encode().indices
-    return np.asarray(found.fill_null(-1).to_numpy(), np.int64)
+    return numbered(pa.array(keys, pa.string()))
+
+
+def numbered(keys: pa.Array) -> Integers:
+    """Return equal numbers for equal keys of any kind, as they come, -1 for null."""
+    return np.asarray(keys.dictionary_encode().indices.fill_null(-1).to_numpy(), np.int64)
 
 
 class Names(NamedTuple):

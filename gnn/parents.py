@@ -8,7 +8,7 @@ import numpy as np
 
 from gnn.graph import Doubles, Floats, Graph, Integers
 from gnn.history import Labels, Tally
-from gnn.shelf import OVERLAP, Called, Spelled, best, placed, spelled
+from gnn.shelf import OVERLAP, Called, Spelled, best, placed
 
 NAMED, SIGNED = 40, 10
 """Models proposed for their names, and for owner and name, which some children name both."""
@@ -50,7 +50,7 @@ class NameIndex:
         self._likes, self._downloads = np.log1p(graph.likes), np.log1p(graph.downloads)
         fame = self._fame(np.arange(len(ids)), np.full(len(ids), np.inf))
         self._called = Called(models, models, fame)
-        self._signed = Called(models, spelled(ids, models.vocabulary, owners=True), fame)
+        self._signed = Called(models, models.signed(graph.authors, graph.author), fame)
         self._age = placed(graph.created)
         self._own = np.sort(graph.author * len(ids) + self._age)
         self._by_age = np.argsort(self._age)

@@ -38,17 +38,26 @@ class Vocabulary:
 
     def spell(self, names: Sequence[str]) -> Ragged:
         """Return the numbers of each name's words and pairs, ascending, each once."""
+        return self.paired(self.said(names))
+
+    def said(self, names: Sequence[str]) -> Ragged:
+        """Return the numbers of each name's words, as they come."""
         text = "".join(name.replace(_END, " ") + _END for name in names)
         said = self._number(pa.array(_WORD_OR_END.findall(text.lower()), pa.string()))
         ends = said == 0
-        rows = np.cumsum(ends)[~ends]
-        said, looked_at = said[~ends], np.arange(len(rows)) - np.searchsorted(rows, rows) < LONGEST
-        rows, said = rows[looked_at], said[looked_at]
+        rows = np.cumsum(ends) - ends
+        return ragged(len(names), rows[~ends], said[~ends])
+
+    def paired(self, said: Ragged) -> Ragged:
+        """Return the numbers of words that come in lists, and of their pairs, ascending, each once."""
+        rows = said.rows
+        looked_at = np.arange(len(rows)) - said.starts[rows] < LONGEST
+        rows, words = rows[looked_at], said.values[looked_at]
         beside = rows[1:] == rows[:-1]
-        pairs = self._number(pa.array((said[:-1] << 32 | said[1:])[beside]))
+        pairs = self._number(pa.array((words[:-1] << 32 | words[1:])[beside]))
         size = len(self)
-        keys = distinct(np.concatenate((rows * size + said, rows[1:][beside] * size + pairs)))
-        return ragged(len(names), keys // size, keys % size)
+        keys = distinct(np.concatenate((rows * size + words, rows[1:][beside] * size + pairs)))
+        return ragged(len(said.counts), keys // size, keys % size)
 
     def _number(self, keys: pa.Array) -> Integers:
         """Return the number of each key: a word, or the numbers of two words, which no word's key equals."""
@@ -62,19 +71,37 @@ class Spelled(NamedTuple):
 
     Attributes:
         names: Names in lower case.
-        words: Numbers of each name's words.
+        said: Numbers of each name's words, as they come.
+        words: Numbers of each name's words and pairs, ascending.
         vocabulary: Gives the numbers.
     """
 
     names: list[str]
+    said: Ragged
     words: Ragged
     vocabulary: Vocabulary
 
+    def signed(self, owners: Sequence[str], of: Integers) -> Spelled:
+        """Return the names with their owners' words before theirs.
 
-def spelled(ids: Sequence[str], vocabulary: Vocabulary, *, owners: bool = False) -> Spelled:
-    """Return the names of repositories, or owners and names, spelled in the words of a vocabulary, which grows."""
-    names = [(identifier if owners else identifier.rpartition("/")[2]).lower() for identifier in ids]
-    return Spelled(names, vocabulary.spell(names), vocabulary)
+        Args:
+            owners: Names of owners.
+            of: Owner of each name, -1 for none, shape (names,).
+        """
+        own = self.vocabulary.said(owners).some(of)
+        starts = own.starts + self.said.starts
+        values = np.empty(starts[-1], np.int64)
+        values[stretches(starts[:-1], own.counts)] = own.values
+        values[stretches(starts[:-1] + own.counts, self.said.counts)] = self.said.values
+        said = Ragged(values, starts)
+        return Spelled(self.names, said, self.vocabulary.paired(said), self.vocabulary)
+
+
+def spelled(ids: Sequence[str], vocabulary: Vocabulary) -> Spelled:
+    """Return the names of repositories, spelled in the words of a vocabulary, which grows."""
+    names = [identifier.rpartition("/")[2].lower() for identifier in ids]
+    said = vocabulary.said(names)
+    return Spelled(names, said, vocabulary.paired(said), vocabulary)
 
 
 class Shelf:

@@ -15,6 +15,9 @@ from ingest.weights.edges import Edge, family_of
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.table import read_prints
 
+SURE = 0.7
+"""Confidence from which a direction counts as given."""
+
 
 @dataclass(slots=True)
 class Score:
@@ -28,6 +31,7 @@ class Score:
         kinds: (found, wanted) by how the child was made.
         confidence: Pairs (confidence, right) of all scored edges.
         directed: Pairs of models rightly joined: (as the truth has it, the other way round).
+        sure: The same of edges from confidence .7 on.
         families: Adjusted Rand index of the families.
         strangers: Edges between models of different families, merges across families left out.
         roots: (kept, all) roots.
@@ -41,6 +45,7 @@ class Score:
     kinds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     confidence: list[tuple[float, bool]] = field(default_factory=list)
     directed: list[int] = field(default_factory=lambda: [0, 0])
+    sure: list[int] = field(default_factory=lambda: [0, 0])
     families: float = 0.0
     strangers: int = 0
     roots: list[int] = field(default_factory=lambda: [0, 0])
@@ -104,8 +109,10 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
         out.confidence.append((edge.confidence, right))
         if right and match is not None:
             named.add((match["child"], match["parent"]))
-        out.directed[0] += (edge.child, edge.parent) in wanted
-        out.directed[1] += (edge.parent, edge.child) in wanted
+        ways = (edge.child, edge.parent) in wanted, (edge.parent, edge.child) in wanted
+        for way, joined in enumerate(ways):
+            out.directed[way] += joined
+            out.sure[way] += joined and edge.confidence >= SURE
         kind = nodes[edge.child]["kind"]
         out.strangers += nodes[edge.child]["family"] != nodes[edge.parent]["family"] and not kind.startswith("merge")
     for pair, edge in wanted.items():

@@ -260,6 +260,19 @@ def test_names_that_share_words_are_found_without_comparing_all(
     assert counts.tolist() == [len(shared) for shared in pairs]
 
 
+@given(NAMES, st.data())
+def test_owners_words_stand_before_names(names: list[str], data: st.DataObject) -> None:
+    owners = data.draw(NAMES)
+    of = np.array(data.draw(st.lists(st.integers(-1, len(owners) - 1), min_size=len(names), max_size=len(names))))
+    vocabulary = Vocabulary()
+    signed = spelled(names, vocabulary).signed(owners, of.astype(np.int64))
+    whole = [f"{owners[owner]} {name}" if owner >= 0 else name for owner, name in zip(of, names, strict=True)]
+    again = vocabulary.spell(whole)
+    assert [signed.words.of(row).tolist() for row in range(len(names))] == [
+        again.of(row).tolist() for row in range(len(names))
+    ]
+
+
 def test_long_lists_are_read_at_their_head_alone() -> None:
     vocabulary = Vocabulary()
     spelled = vocabulary.spell(["tern"] * (3 * HEAD))
