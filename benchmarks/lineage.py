@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.zoo.score import prints_of, read_truth, score
+from benchmarks.zoo.score import SURE, prints_of, read_truth, score
 from gnn.calibrate import calibration_error, reliability
 from gnn.plots import draw_curves
 from ingest.weights import greedy, mother
@@ -77,7 +77,7 @@ def _ours(
         print(
             f"  {name:26s} typed F1 {result.f1:.3f} (p {result.precision:.3f}, r {result.recall:.3f}), families ARI "
             f"{result.families:.3f}, between families {result.strangers}, roots {result.roots[0]}/{result.roots[1]}, "
-            f"direction {right}/{right + other}, from .7 on {result.sure[0]}/{sum(result.sure)}"
+            f"direction {right}/{right + other}, from {SURE} on {result.sure[0]}/{sum(result.sure)}"
         )
         _count(name, {(edge.child, edge.parent) for edge in edges}, truth, totals)
         if name == "chart":

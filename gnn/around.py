@@ -15,7 +15,7 @@ from torch import from_numpy, topk
 from gnn import alike
 from gnn.alike import Alike, Votes
 from gnn.datasets import DatasetIndex
-from gnn.graph import Column, Doubles, Floats, Graph, Integers, Ragged, ragged, threads
+from gnn.graph import Column, Doubles, Floats, Graph, Integers, Ragged, distinct, ragged, threads
 from gnn.groups import Group, groups
 from gnn.history import COUNTS, WINDOW, History, labels
 from gnn.net import Examples
@@ -305,12 +305,11 @@ class Around:
         if self.task.attribute == "base_model":
             own = self._witnessed.some(query.rows)
             found.append((own.rows, own.values))
-        keys = np.sort(np.concatenate([p * size + v for p, v in found]))
-        keys = keys[np.diff(keys, prepend=-1) > 0]
+        keys = distinct(np.concatenate([p * size + v for p, v in found]))
         places, values = keys // size, keys % size
         if self.task.attribute == "base_model":
-            own = query.rows[places]
-            older = (values != own) & (self.graph.created[values] <= self.graph.created[own])
+            asked = query.rows[places]
+            older = (values != asked) & (self.graph.created[values] <= self.graph.created[asked])
             places, values = places[older], values[older]
         return places, values
 

@@ -26,6 +26,7 @@ from gnn.graph import (
     Integers,
     Listed,
     Ragged,
+    distinct,
     ragged,
 )
 
@@ -102,8 +103,7 @@ def column(models: int, rows: Integers, values: pa.Array | Sequence[str]) -> Col
     """
     names, codes = _coded(pa.array(values, pa.string()))
     size = max(len(names), 1)
-    keys = np.sort(np.asarray(rows, np.int64) * size + codes)
-    keys = keys[np.diff(keys, prepend=-1) > 0]
+    keys = distinct(np.asarray(rows, np.int64) * size + codes)
     return Column(names, ragged(models, keys // size, keys % size))
 
 

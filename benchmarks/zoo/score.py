@@ -31,7 +31,7 @@ class Score:
         kinds: (found, wanted) by how the child was made.
         confidence: Pairs (confidence, right) of all scored edges.
         directed: Pairs of models rightly joined: (as the truth has it, the other way round).
-        sure: The same of edges from confidence .7 on.
+        sure: The same of edges whose confidence is `SURE` or more.
         families: Adjusted Rand index of the families.
         strangers: Edges between models of different families, merges across families left out.
         roots: (kept, all) roots.
