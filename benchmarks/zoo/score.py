@@ -34,7 +34,7 @@ class Score:
         sure: The same of edges whose confidence is `SURE` or more.
         families: Adjusted Rand index of the families.
         strangers: Edges between models of different families, merges across families left out.
-        roots: (kept, all) roots.
+        roots: (kept, all) roots; below an exact copy, from which nothing tells it, a root counts as kept.
         instead: What the parents of wrong edges truly are to the child, and how often.
     """
 
@@ -124,7 +124,7 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
     family = family_of(models, edges)
     full = [item.id for item in models if not item.adapter]
     out.families = rand_index([nodes[model]["family"] for model in full], [family[model] for model in full])
-    children = {edge.child for edge in edges}
+    children = {edge.child for edge in edges if same[edge.child] != same[edge.parent]}
     out.roots = [sum(root not in children for root in truth["roots"]), len(truth["roots"])]
     return out
 

@@ -23,6 +23,7 @@ from ingest.weights.odds import chance
 from ingest.weights.originals import Originals, originals
 from ingest.weights.probes import Probe
 from ingest.weights.reread import Rereader
+from ingest.weights.rooting import reroot
 from ingest.weights.tree import Choice, Tree
 from ingest.weights.workers import workers
 
@@ -94,6 +95,7 @@ def _grown(family: Family) -> Tree:
     find_merges(family)
     tree = Tree(family.vectors, family.squared, family.older, family.odds, family.merges)
     grow(family, tree)
+    reroot(family, tree)
     return tree
 
 

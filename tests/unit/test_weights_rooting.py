@@ -1,0 +1,85 @@
+"""Which model of a tree is its root, counted a second way, and made the root where it was not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.weights.growing import place
+from ingest.weights.kin import Family, assemble, find_copies, find_merges
+from ingest.weights.reread import Rereader
+from ingest.weights.rooting import candidates, reroot, subtrees
+from ingest.weights.tree import Tree
+from tests.unit.families import Weights, print_of, root, trained, write
+from tests.unit.test_weights_relations import matrices, quantized
+
+
+def grown(folder: Path, models: list[Weights], bases: Mapping[int, int | None]) -> tuple[Family, Tree]:
+    """Return a family and the tree that is asked for, the models placed where that tree has them."""
+    prints = [print_of(write(folder / f"m{at}", weights), f"m{at}") for at, weights in enumerate(models)]
+    family = assemble(prints, Rereader(), time=False)
+    find_copies(family)
+    find_merges(family)
+    tree = Tree(family.vectors, family.squared, family.older, family.odds, family.merges)
+    for row, base in bases.items():
+        tree.add(row, base)
+    for row, base in bases.items():
+        if base is not None:
+            choice = place(family, tree, row) or pytest.fail("no place")
+            tree.choices[row] = replace(choice, parent=base)
+    return family, tree
+
+
+def orders(edges: set[frozenset[int]], count: int) -> list[int]:
+    """Count the orders in which a tree can have grown from each of its models, one by one."""
+    found = [0] * count
+    for order in permutations(range(count)):
+        found[order[0]] += all(any({order[at], b} in edges for b in order[:at]) for at in range(1, count))
+    return found
+
+
+def test_the_odds_of_a_root_are_the_orders_that_start_there(tmp_path: Path) -> None:
+    base = root(1)
+    near = trained(base, 2, 0.3)
+    models = [base, near, trained(near, 3, 0.3), trained(near, 4, 0.3), trained(base, 5, 0.3), trained(base, 6, 0.3)]
+    bases = {0: None, 1: 0, 2: 1, 3: 1, 4: 0, 5: 0}
+    family, tree = grown(tmp_path, models, bases)
+    family.older[:] = family.by_weights[:] = 0
+    counted = orders({frozenset((row, above)) for row, above in bases.items() if above is not None}, len(models))
+    told = {each.row: each.odds for each in candidates(family, tree, 0)}
+    assert told == {row: pytest.approx(np.log(counted[row] / counted[0])) for row in range(1, 6)}
+    assert max(told, key=lambda row: told[row]) == 1, "the likeliest first, though below the root"
+
+
+def test_copies_and_quantized_ones_lie_behind_a_model(tmp_path: Path) -> None:
+    base = root(1)
+    child = trained(base, 2, 0.3)
+    models = [base, child, trained(base, 3, 0.3), child, matrices(child, lambda v: quantized(v, 8, 0))]
+    family, tree = grown(tmp_path, models, {0: None, 1: 0, 2: 0})
+    assert family.original[3] == 1 and family.copies[4][0] == 1
+    assert {row: subtrees(family, tree)[row] for row in range(3)} == {0: 5, 1: 3, 2: 1}
+
+
+@pytest.mark.parametrize(
+    ("by_weights", "older", "expected"),
+    [(0.7, 0.7, 0), (0.7, 20.0, 1), (4.0, 0.7, 1)],
+    ids=["little", "dates", "weights"],
+)
+def test_a_leaf_that_seems_a_little_older_than_a_hub_is_not_its_parent(
+    tmp_path: Path, by_weights: float, older: float, expected: int
+) -> None:
+    """A leaf at the root's place: one step's direction says little beside where all others lie, unless it is clear."""
+    base = root(1)
+    models = [base, *(trained(base, seed, 0.3) for seed in range(2, 8))]
+    family, tree = grown(tmp_path, models, {1: None, 0: 1} | dict.fromkeys(range(2, 7), 0))
+    for told, odds in ((family.by_weights, by_weights), (family.older, older)):
+        told[1, 0], told[0, 1] = odds, -odds
+    reroot(family, tree)
+    assert [row for row in tree.rows if tree.bases[row] < 0] == [expected]
+    assert [int(base) for base in tree.bases[2:]] == [0] * 5
+    assert sorted(tree.choices) == [row for row in range(7) if row != expected]
