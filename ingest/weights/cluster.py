@@ -44,9 +44,10 @@ def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
     """Return connected components of models of one architecture, linked where their weights correlate.
 
     Not all pairs are compared: a model that no earlier one is NEAR stands for all that are (leader clustering, Hartigan
-    1975, chapter 3), every model is compared with those that stand for others, and is of one component with each that
-    it is linked to. Two models are linked by their cosine over all tensors, or by a high one over the vocabulary's:
-    permuted copies agree in the vocabulary alone, which has too few elements to trust a faint likeness.
+    1975, chapter 3); then every model is compared with all that stand for others, and is of one component with each
+    that it is linked to. Two models are linked by their cosine over all tensors, or by a high one over the vocabulary:
+    permuted copies agree in the vocabulary alone, which has too few elements to trust a faint likeness. They stand for
+    themselves: what is merged of one of them is like no other.
 
     Returns:
         Indices of fingerprints, ascending, the largest component first.
@@ -59,17 +60,17 @@ def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
     for start in range(0, count, BLOCK):
         block = np.arange(start, min(start + BLOCK, count))
         ours = _views(common, common.values(start, start + BLOCK))
-        alike, within = _alike(ours, theirs), _alike(ours, ours)
+        near, within = _alike(ours[:1], theirs[:1]), _alike(ours[:1], ours[:1])
         fresh: list[int] = []
-        for at, row in enumerate(block):
-            new = within[at, fresh]
-            linked = [leaders[other] for other in np.flatnonzero(alike[at] > LINKED)]
-            linked += [int(block[fresh[other]]) for other in np.flatnonzero(new > LINKED)]
-            _join(roots, int(row), linked)
-            if max(alike[at].max(initial=0.0), new.max(initial=0.0)) < NEAR:
+        for at in range(len(block)):
+            if max(near[at].max(initial=0.0), within[at, fresh].max(initial=0.0)) < NEAR:
                 fresh.append(at)
         leaders += block[fresh].tolist()
         theirs = [old.joined(new, fresh) for old, new in zip(theirs, ours, strict=True)]
+    for start in range(0, count, BLOCK):
+        ours = _views(common, common.values(start, start + BLOCK))
+        for at, other in np.argwhere(_alike(ours, theirs) > LINKED).tolist():
+            _join(roots, start + at, leaders[other])
     return _components(prints, common.members, [_root(roots, row) for row in range(count)])
 
 
@@ -158,11 +159,10 @@ def _alike(ours: Sequence[_View], theirs: Sequence[_View]) -> Floats:
     return np.asarray(np.maximum.reduce(cosines), np.float32)
 
 
-def _join(roots: Integers, row: int, others: Sequence[int]) -> None:
-    """Put rows into one component."""
-    for other in others:
-        first, second = _root(roots, row), _root(roots, other)
-        roots[max(first, second)] = min(first, second)
+def _join(roots: Integers, row: int, other: int) -> None:
+    """Put two rows into one component."""
+    first, second = _root(roots, row), _root(roots, other)
+    roots[max(first, second)] = min(first, second)
 
 
 def _root(roots: Integers, row: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 
 import gguf
@@ -402,6 +402,17 @@ def test_without_the_weights_at_hand_the_fingerprints_speak(tmp_path: Path) -> N
     edges = edge_set(chart([print_of(tmp_path / name, name) for name in names], None, time=False))
     assert len(edges & truth) >= len(truth) - 2
     assert not any("stranger" in edge for edge in edges)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_a_merge_of_two_families_is_of_both(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """Whichever comes first stands for its family; the units of one parent are in another order than its family's."""
+    one, other = root(1), root(2)
+    moved = permuted(other, 5)
+    merged = {name: (0.7 * one[name] + 0.3 * moved[name]).astype(np.float32) for name in one}
+    models = [one, other, moved, merged]
+    prints = [print_of(write(tmp_path / str(at), models[at]), str(at)) for at in order]
+    assert [len(part) for part in relatives(prints)] == [4]
 
 
 def test_relatives_are_the_components_of_all_pairs() -> None:
