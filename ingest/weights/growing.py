@@ -1,4 +1,4 @@
-"""How a family's tree grows: the oldest first, each in its likeliest place; then doubtful edges are tried otherwise."""
+"""How a family's tree grows: the oldest first, each in its likeliest place; then each place is looked at again."""
 
 from __future__ import annotations
 
@@ -10,12 +10,6 @@ from ingest.weights.kin import Family, fixed_parents, frames_of, nodes
 from ingest.weights.tree import Choice, Tree, log_likelihood
 
 SWEEPS = 3
-MENDS, MOST = 3, 12
-"""Rounds of trying edges the other way round, and edges tried in one."""
-DOUBTFUL = 4.0
-"""Log-odds of a parent having come before its child up to which their edge is tried the other way round."""
-GAIN, WEIGHT = 0.5, 0.5
-"""What all log-likelihoods together must gain by that, and how much the log-odds add to it (seeds 407 to 429)."""
 YOUNGER = 2.0
 """Log-odds of being younger than its own child from which on a parent is tried below it (seeds 407 to 417)."""
 
@@ -37,7 +31,6 @@ def grow(family: Family, tree: Tree) -> None:
         turned = [turn(family, tree, row) for row in list(tree.choices) if row in tree.choices]
         if not any(moved) and not any(turned):
             break
-    mend(family, tree)
 
 
 def _oldest_first(family: Family, able: list[int]) -> list[int]:
@@ -83,38 +76,6 @@ def turn(family: Family, tree: Tree, row: int) -> bool:
     tree.settle(row, -1, None)
     tree.settle(parent, above, before.get(parent))
     tree.settle(row, parent, before[row])
-    return False
-
-
-def mend(family: Family, tree: Tree) -> None:
-    """Try doubtful edges the other way round, all placed anew each time, and keep what makes all together likelier.
-
-    A wrong root, as a wrong date makes it, draws its family's edges with it: no single move mends that.
-    """
-    for _ in range(MENDS):
-        rows = [row for row in tree.choices if _doubtful(family, int(tree.bases[row]), row)]
-        rows.sort(key=lambda row: float(family.older[tree.bases[row], row]))
-        if not any([_reversed(family, tree, row) for row in rows[:MOST] if row in tree.choices]):
-            break
-
-
-def _doubtful(family: Family, parent: int, row: int) -> bool:
-    """Whether dates may have misled: where there are none, trying costs more right edges than it mends."""
-    dated = family.dates[parent] or family.dates[row]
-    return bool(dated and family.older[parent, row] < DOUBTFUL and not fixed_parents(family, parent))
-
-
-def _reversed(family: Family, tree: Tree, row: int) -> bool:
-    """Put a model above its parent, if the tree is likelier so; return whether it is."""
-    parent, before = int(tree.bases[row]), tree.remember()
-    least = log_likelihood(before.choices.values()) + GAIN + WEIGHT * float(family.older[parent, row])
-    _lift(family, tree, row)
-    for _ in range(SWEEPS - 1):
-        if not any([again(family, tree, each) for each in list(tree.choices)]):
-            break
-    if len(tree.choices) == len(before.choices) and log_likelihood(tree.choices.values()) > least:
-        return True
-    tree.recall(before)
     return False
 
 
