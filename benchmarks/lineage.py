@@ -9,25 +9,39 @@ Intervals are 95 % bootstrap intervals over models.
 from __future__ import annotations
 
 import argparse
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from benchmarks.zoo.score import SURE, prints_of, read_truth, score
+from benchmarks.zoo.score import SURE, Score, prints_of, read_truth, score, total
 from gnn.calibrate import calibration_error, reliability
 from gnn.plots import draw_curves
 from ingest.weights import greedy, mother
 from ingest.weights.chart import chart
 from ingest.weights.cluster import groups
+from ingest.weights.edges import Edge
 from ingest.weights.family import Vectors, align, distances
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.model import open_model
 from ingest.weights.reread import Rereader
 
 Pairs = set[tuple[str, str]]
+Counts = npt.NDArray[np.int64]
+TOGETHER = {
+    "copies, casts, quantized": ("duplicate", "nan", "cast", "quant"),
+    "pruned, permuted, resized": ("prune", "permuted", "vocab"),
+    "merges, linear, SLERP and task arithmetic": ("merge_linear", "merge_slerp", "merge_task"),
+    "merges, TIES and DARE": ("merge_ties", "merge_dare"),
+    "fine-tunes, continued and merged low-rank trainings": ("finetune", "continued", "permuted_ft", "lora_merged"),
+    "adapters alone": ("adapter",),
+}
+"""Ways in which models of a zoo are made, by the beginnings of their names; the longest that fits counts."""
+STEPS = (0.5, 0.7)
+"""How far a parent had moved from its own parent, over how far the child moved from it."""
 
 
 def main() -> None:
@@ -38,12 +52,14 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="PNG for the reliability curve of the chart with dates")
     options = parser.parse_args()
     totals: dict[str, list[tuple[int, int, int]]] = {}
-    confidence: list[tuple[float, bool]] = []
+    scores: dict[str, list[Score]] = defaultdict(list)
+    steps = np.zeros((len(STEPS) + 1, 2), np.int64)
     for path in options.zoos:
         truth = read_truth(options.truth or path / "truth.json")
         prints = prints_of(path)
         print(f"{path.name}: {len(prints)} models read, {sum(not e['optional'] for e in truth['edges'])} edges")
-        _ours(prints, truth, totals, confidence)
+        edges = _ours(prints, truth, totals, scores)
+        steps += _by_step(prints, truth, edges)
         for name, method in (("paper 002", _mother), ("paper 000", _greedy), ("nearest earlier", _nearest)):
             _count(name, _others(prints, truth, method), truth, totals)
         frequent = Counter(edge["parent"] for edge in truth["edges"]).most_common(1)[0][0]
@@ -53,8 +69,15 @@ def main() -> None:
         p, r, f = _f1(counts)
         low, high = _interval(counts)
         print(f"{name:32s} {p:.3f} {r:.3f} {f:.3f}  [{low:.3f}, {high:.3f}]")
-    sure, right = np.array(confidence, float).T
-    print(f"\nECE of the chart with dates {calibration_error(sure, right, 10):.3f} over {len(confidence)} edges")
+    print("\ntyped edges")
+    whole = {name: total(found) for name, found in scores.items()}
+    for name, found in whole.items():
+        print(f"{name:26s} {_line(found)}")
+        _print_kinds(found)
+    told = ", ".join(f"{a} of {b}" for a, b in steps.tolist())
+    print(f"\ntrained models found, of parents that had moved up to {STEPS} as far, and further: {told}")
+    sure, right = np.array(whole["chart"].confidence, float).T
+    print(f"\nECE of the chart with dates {calibration_error(sure, right, 10):.3f} over {len(sure)} edges")
     for low in (0, 0.5, 0.7, 0.9, 0.97):
         part = right[sure >= low]
         print(f"confidence >= {low:.2f}: {part.mean():.3f} of {len(part)} right")
@@ -65,27 +88,65 @@ def main() -> None:
 
 def _ours(
     prints: Sequence[Fingerprint], truth: Mapping[str, Any], totals: dict[str, list[tuple[int, int, int]]],
-    confidence: list[tuple[float, bool]],
-) -> None:  # fmt: skip
-    same = {item.id: item.content for item in prints}
+    scores: dict[str, list[Score]],
+) -> list[Edge]:  # fmt: skip
+    """Chart a zoo in three ways; return the edges of the first."""
+    same, charts = {item.id: item.content for item in prints}, []
     for name, read, time in (
         ("chart", Rereader(), True), ("chart, no dates", Rereader(), False), ("chart, fingerprints alone", None, True)
     ):  # fmt: skip
-        edges = chart(list(prints), read, time=time)
-        result = score(edges, truth, same, prints)
-        right, other = result.directed
-        print(
-            f"  {name:26s} typed F1 {result.f1:.3f} (p {result.precision:.3f}, r {result.recall:.3f}), families ARI "
-            f"{result.families:.3f}, between families {result.strangers}, roots {result.roots[0]}/{result.roots[1]}, "
-            f"direction {right}/{right + other}, from {SURE} on {result.sure[0]}/{sum(result.sure)}"
-        )
-        _count(name, {(edge.child, edge.parent) for edge in edges}, truth, totals)
-        if name == "chart":
-            confidence += result.confidence
-            print(
-                "    wrong edges name:", ", ".join(f"{what} {n}" for what, n in result.instead.most_common()) or "none"
-            )
-            print("   ", ", ".join(f"{kind} {a}/{b}" for kind, (a, b) in sorted(result.kinds.items())))
+        charts.append(chart(list(prints), read, time=time))
+        result = score(charts[-1], truth, same, prints)
+        print(f"  {name:26s} {_line(result)}")
+        _count(name, {(edge.child, edge.parent) for edge in charts[-1]}, truth, totals)
+        scores[name].append(result)
+    return charts[0]
+
+
+def _line(result: Score) -> str:
+    right, other = result.directed
+    low, high = result.interval
+    return (
+        f"typed F1 {result.f1:.3f} [{low:.3f}, {high:.3f}] (p {result.precision:.3f}, r {result.recall:.3f}), families "
+        f"ARI {result.families:.3f}, between families {result.strangers}, roots {result.roots[0]}/{result.roots[1]}, "
+        f"direction {right}/{right + other}, from {SURE} on {result.sure[0]}/{sum(result.sure)} of "
+        f"{sum(sure >= SURE for sure, _ in result.confidence)}"
+    )
+
+
+def _print_kinds(found: Score) -> None:
+    """Print what was found by how it was made, and what wrong edges name."""
+    table = {kind: [0, 0] for kind in TOGETHER}
+    for kind, (a, b) in found.kinds.items():
+        fits = {start: name for name, starts in TOGETHER.items() for start in starts if kind.startswith(start)}
+        both = table[fits[max(fits, key=len)]] if fits else table.setdefault(kind, [0, 0])
+        both[0], both[1] = both[0] + a, both[1] + b
+    for kind, (a, b) in table.items():
+        print(f"    {kind}: {a} of {b} ({a / max(b, 1):.2f})")
+    print("    wrong edges name:", ", ".join(f"{what} {n}" for what, n in found.instead.most_common()) or "none")
+
+
+def _by_step(prints: Sequence[Fingerprint], truth: Mapping[str, Any], edges: Sequence[Edge]) -> Counts:
+    """Count trained models whose parent was trained, too, found and all, by how far the parent had moved before."""
+    counts = np.zeros((len(STEPS) + 1, 2), np.int64)
+    content, named = {item.id: item.content for item in prints}, defaultdict(set)
+    for edge in edges:
+        named[edge.child].add(content[edge.parent])
+    trained = {
+        edge["child"]: edge["parent"] for edge in truth["edges"]
+        if edge["kind"] in TOGETHER["fine-tunes, continued and merged low-rank trainings"]
+    }  # fmt: skip
+    for group in groups(prints):
+        part = [prints[place] for place in group]
+        vectors = align([item.sample for item in part], [item.dtype for item in part])
+        away = np.sqrt(distances(vectors))
+        rows = {part[place].id: row for row, place in enumerate(vectors.members)}
+        for child, parent in trained.items():
+            if rows.keys() >= {child, parent, trained.get(parent, "")}:
+                before = away[rows[parent], rows[trained[parent]]]
+                at = np.searchsorted(STEPS, before / max(away[rows[child], rows[parent]], 1e-30), side="right")
+                counts[at] += content[parent] in named[child], 1
+    return counts
 
 
 def _count(name: str, found: Pairs, truth: Mapping[str, Any], totals: dict[str, list[tuple[int, int, int]]]) -> None:

@@ -84,9 +84,12 @@ class History:
         self._groups = np.sort(mine[ranks] * self._span + ranks)
         pairs = mine[ranks] * labels.size + labels.values[ranks]
         self._pairs = np.sort(pairs * self._span + ranks)
-        kinds, earliest, counts = np.unique(pairs, return_index=True, return_counts=True)
+        # In sorted keys each pair's ranks lie side by side, the earliest first.
+        first = np.flatnonzero(np.diff(self._pairs // self._span, prepend=-1))
+        kinds, earliest = np.divmod(self._pairs[first], self._span)
+        counts = np.diff(first, append=len(self._pairs))
         order = np.lexsort((kinds, -counts, kinds // labels.size))
-        self._kinds, self._earliest = kinds[order], ranks[earliest[order]]
+        self._kinds, self._earliest = kinds[order], earliest[order]
         self._owners = self._kinds // labels.size
 
     def ranks(self, moments: Doubles) -> Integers:

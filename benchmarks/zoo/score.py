@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ingest.weights.batch import find_models, fingerprint_all
 from ingest.weights.edges import Edge, family_of
 from ingest.weights.fingerprint import Fingerprint
@@ -26,8 +28,8 @@ class Score:
     Attributes:
         right: Edges with child, parent and relation right.
         wrong: Edges that are not.
-        wanted: Edges that are true and not optional.
-        found: Of these, how many were named.
+        found: Edges that are true, not optional, and were named.
+        wanted: All that are true and not optional.
         kinds: (found, wanted) by how the child was made.
         confidence: Pairs (confidence, right) of all scored edges.
         directed: Pairs of models rightly joined: (as the truth has it, the other way round).
@@ -36,12 +38,13 @@ class Score:
         strangers: Edges between models of different families, merges across families left out.
         roots: (kept, all) roots; below an exact copy, from which nothing tells it, a root counts as kept.
         instead: What the parents of wrong edges truly are to the child, and how often.
+        children: Of each model's edges: right, wrong, found, wanted.
     """
 
     right: int = 0
     wrong: int = 0
-    wanted: int = 0
     found: int = 0
+    wanted: int = 0
     kinds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     confidence: list[tuple[float, bool]] = field(default_factory=list)
     directed: list[int] = field(default_factory=lambda: [0, 0])
@@ -50,6 +53,7 @@ class Score:
     strangers: int = 0
     roots: list[int] = field(default_factory=lambda: [0, 0])
     instead: Counter[str] = field(default_factory=Counter)
+    children: list[list[int]] = field(default_factory=list)
 
     @property
     def precision(self) -> float:
@@ -65,6 +69,27 @@ class Score:
     def f1(self) -> float:
         """Harmonic mean of both."""
         return 2 * self.precision * self.recall / max(self.precision + self.recall, 1e-12)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % bootstrap interval of F1 over models."""
+        table, rng = np.array(self.children).reshape(-1, 4), np.random.default_rng(0)
+        sums = [table[rng.integers(0, len(table), len(table))].sum(0) for _ in range(1000)]
+        low, high = np.quantile([Score(*each.tolist()).f1 for each in sums], [0.025, 0.975])
+        return float(low), float(high)
+
+
+def total(scores: Sequence[Score]) -> Score:
+    """Return what several charts got right together; `families` is that of the worst."""
+    out = Score(families=min(each.families for each in scores))
+    for each in scores:
+        for name in ("right", "wrong", "found", "wanted", "strangers", "confidence", "instead", "children"):
+            setattr(out, name, getattr(out, name) + getattr(each, name))
+        for name in ("directed", "sure", "roots"):
+            setattr(out, name, [a + b for a, b in zip(getattr(out, name), getattr(each, name), strict=True)])
+        for kind, (found, wanted) in each.kinds.items():
+            out.kinds[kind] = [out.kinds[kind][0] + found, out.kinds[kind][1] + wanted]
+    return out
 
 
 def read_truth(path: Path) -> dict[str, Any]:
@@ -96,6 +121,7 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
     for edge in truth["edges"]:
         by_child[edge["child"]].append(edge)
     named: set[tuple[str, str]] = set()
+    told: dict[str, list[int]] = {name: [0, 0, 0, 0] for name in nodes}
     for edge in edges:
         twin = (e for e in by_child[edge.child] if same.get(e["parent"], e["parent"]) == same.get(edge.parent))
         match = wanted.get((edge.child, edge.parent)) or next(twin, None)
@@ -104,6 +130,7 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
         right = match is not None and edge.relation in match["relation_accept"]
         out.right += right
         out.wrong += not right
+        told[edge.child][not right] += 1
         if not right:
             out.instead[_kinship(edge.child, edge.parent, by_child)] += 1
         out.confidence.append((edge.confidence, right))
@@ -119,8 +146,11 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
         if not edge["optional"]:
             out.wanted += 1
             out.found += pair in named
+            told[pair[0]][2] += pair in named
+            told[pair[0]][3] += 1
             out.kinds[edge["kind"]][0] += pair in named
             out.kinds[edge["kind"]][1] += 1
+    out.children = list(told.values())
     family = family_of(models, edges)
     full = [item.id for item in models if not item.adapter]
     out.families = rand_index([nodes[model]["family"] for model in full], [family[model] for model in full])

@@ -11,15 +11,12 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ingest.weights.family import Shared, shared
+from ingest.weights.family import Integers, Shared, shared
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.model import RUN
 from ingest.weights.names import is_vocabulary
 from ingest.weights.safetensors import Floats
-
-Integers = npt.NDArray[np.int64]
 
 LINKED = 0.15
 """Cosine above which two models are relatives: ten standard errors of 4,608 elements."""

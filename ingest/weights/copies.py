@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.weights.family import FLOATS, Doubles, Vectors, rounding
-from ingest.weights.merges import Integers
+from ingest.weights.family import FLOATS, Doubles, Integers, Vectors, counted, rounding
 from ingest.weights.model import RUN
 from ingest.weights.safetensors import Floats
 
@@ -124,8 +123,8 @@ def explain(vectors: Vectors, child: int, parents: Integers, made: Grids | None 
     unchanged = np.abs(ours - theirs) <= rounding(vectors, theirs, child)
     cut = (ours == 0) & (theirs != 0) & ~unchanged
     near = np.abs(ours - made.values) <= rounding(vectors, made.values, child) + made.slack
-    hits = np.concatenate((np.stack((unchanged, unchanged | cut, cut), 1).mean(3), near.mean(3)), 1)
-    table, sizes = vectors.by_tensor(hits)
+    hits = np.concatenate((counted(np.stack((unchanged, unchanged | cut, cut), 1)), counted(near)), 1)
+    table, sizes = vectors.by_tensor(hits / RUN)
     zeros, shares = table[:, 2], np.delete(table, 2, 1)
     shares[:, 1][zeros <= LEAST_CUT] = 0.0
     shares[:, 2:][np.broadcast_to(shares[:, :1] == 1, shares[:, 2:].shape)] = 0.0
@@ -187,7 +186,7 @@ def _lain_on(vectors: Vectors, models: Sequence[int]) -> list[str]:
         # Small codes only: the rounding of the stored type hides the grid of large ones.
         small = (np.abs(made) < bound[..., None]) & (made != 0)
         near = small & (np.abs(values - made) <= fine)
-        hit, of = (np.add.reduceat(each.sum(2), vectors.starts, axis=1) for each in (near, small))
+        hit, of = (np.add.reduceat(counted(each), vectors.starts, axis=1) for each in (near, small))
         for place in np.flatnonzero((hit > 0.9 * of).mean(1) > 0.5):
             out[place] = out[place] or name
     return out

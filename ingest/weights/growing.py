@@ -7,11 +7,9 @@ import numpy as np
 from ingest.weights.against import against
 from ingest.weights.cluster import LINKED
 from ingest.weights.kin import Family, fixed_parents, frames_of, nodes
-from ingest.weights.tree import Choice, Tree, log_likelihood
+from ingest.weights.tree import Choice, Tree
 
 SWEEPS = 3
-YOUNGER = 2.0
-"""Log-odds of being younger than its own child from which on a parent is tried below it (seeds 407 to 417)."""
 
 
 def grow(family: Family, tree: Tree) -> None:
@@ -27,9 +25,7 @@ def grow(family: Family, tree: Tree) -> None:
             tree.choices[ready] = choice
         tree.add(ready, fixed[0] if fixed else choice.parent if choice else None)
     for _ in range(SWEEPS):
-        moved = [again(family, tree, row) for row in list(tree.choices)]
-        turned = [turn(family, tree, row) for row in list(tree.choices) if row in tree.choices]
-        if not any(moved) and not any(turned):
+        if not any([again(family, tree, row) for row in list(tree.choices)]):
             break
 
 
@@ -55,39 +51,6 @@ def again(family: Family, tree: Tree, row: int) -> bool:
     moved = choice.parent != int(tree.bases[row])
     tree.settle(row, choice.parent, choice)
     return moved
-
-
-def turn(family: Family, tree: Tree, row: int) -> bool:
-    """Try a model above its parent, where that one seems to be the younger; return whether they are likelier so.
-
-    One at a time neither could move: a model is never put below what comes from it.
-    """
-    parent = tree.choices[row].parent
-    if family.older[parent, row] >= -YOUNGER or fixed_parents(family, parent):
-        return False
-    above = int(tree.bases[parent])
-    before = {each: tree.choices[each] for each in (row, parent) if each in tree.choices}
-    _lift(family, tree, row)
-    after = [tree.choices[each] for each in (row, parent) if each in tree.choices]
-    # Below a root nothing else was to be had for the model: how likely it seemed there says little.
-    asked = log_likelihood(before.values()) - (0.0 if above >= 0 else YOUNGER)
-    if len(after) == len(before) and log_likelihood(after) > asked:
-        return True
-    tree.settle(row, -1, None)
-    tree.settle(parent, above, before.get(parent))
-    tree.settle(row, parent, before[row])
-    return False
-
-
-def _lift(family: Family, tree: Tree, row: int) -> None:
-    """Put a model beside its parent, or make it the root in its place; then place both anew, the parent first."""
-    parent = int(tree.bases[row])
-    above = int(tree.bases[parent])
-    tree.settle(row, above, None)
-    for each in (parent, row) if above >= 0 else (parent,):
-        choice = place(family, tree, each)
-        if choice is not None:
-            tree.settle(each, choice.parent, choice)
 
 
 def place(family: Family, tree: Tree, row: int) -> Choice | None:

@@ -13,9 +13,9 @@ from ingest.weights.cluster import SAME_WORDS
 from ingest.weights.copies import LEAST, Copy, explain, on_grids, own_grids, step_noise
 from ingest.weights.direction import directions
 from ingest.weights.edges import known_date
-from ingest.weights.family import Doubles, Vectors, align, cosines, distances, thinned
+from ingest.weights.family import Doubles, Integers, Vectors, align, cosines, distances, thinned
 from ingest.weights.fingerprint import Fingerprint, Sample
-from ingest.weights.merges import Integers, Merge, find_merge, in_span, products
+from ingest.weights.merges import Merge, find_merge, in_span, products
 from ingest.weights.names import is_vocabulary
 from ingest.weights.odds import Odds, load_odds
 from ingest.weights.ranks import difference_rank

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.family import Doubles, Vectors, rounding, thinned
+from ingest.weights.family import Doubles, Integers, Vectors, counted, rounding, thinned
+from ingest.weights.model import RUN
 from ingest.weights.safetensors import Floats
 
-Integers = npt.NDArray[np.int64]
 NOISE = 2.5
 """Mean squared residual, in units of the storage noise, up to which a fit is exact."""
 TINY = 1e-6
@@ -144,7 +144,7 @@ def _pairs(gram: Doubles) -> tuple[Integers, Doubles]:
     total = lengths[:, None] + lengths - 2 * gram
     determinant = np.maximum(lengths[:, None] * lengths - gram * gram, 0)
     left = determinant / np.maximum(total, 1e-30)
-    left[np.tril_indices(len(gram))] = np.inf
+    left[np.tri(len(gram), dtype=bool)] = np.inf
     flat = left.reshape(-1)
     count = min(BEAM, len(gram) * (len(gram) - 1) // 2)
     best = np.argpartition(flat, count - 1)[:count]
@@ -353,10 +353,10 @@ def _bases(vectors: Vectors, child: int, others: Sequence[int]) -> list[int]:
     some = thinned(vectors, SEARCH)
     ours, slack = some.values[child], rounding(some, some.values[child], child)
     theirs = some.values[list(others), ::GLANCE]
-    glance = (np.abs(ours[::GLANCE] - theirs) <= slack[::GLANCE]).mean((1, 2)) > 0.005
+    glance = counted(np.abs(ours[::GLANCE] - theirs) <= slack[::GLANCE]).mean(1) > 0.005 * RUN
     others = [row for row, seen in zip(others, glance, strict=True) if seen]
-    kept = (np.abs(ours - some.values[others]) <= slack).mean(2)
-    shares, _ = some.by_tensor(kept)
+    kept = counted(np.abs(ours - some.values[others]) <= slack)
+    shares, _ = some.by_tensor(kept / RUN)
     in_part = ((shares > 0.05) & (shares < 0.97)).mean(1) > 0.7
     found = [(float(shares[at].mean()), others[int(at)]) for at in np.flatnonzero(in_part)]
     return [row for _, row in sorted(found, reverse=True)[:BASES]]

@@ -5,6 +5,7 @@ Fitted by `benchmarks/zoo/fit.py` on generated families (README, "Numbers", name
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,9 +18,6 @@ import numpy.typing as npt
 
 from ingest.weights.family import Doubles
 
-Integers = npt.NDArray[np.int64]
-
-
 LEAVES = 8
 """Leaves that a tree has at most: a bit each."""
 _ALL = 2**LEAVES - 1
@@ -30,20 +28,22 @@ _FIRST = np.array([(bits & -bits).bit_length() - 1 for bits in range(_ALL + 1)])
 class Trees(NamedTuple):
     """Boosted decision trees that are read without walking down them (QuickScorer, Lucchese et al. 2015).
 
-    All inner nodes are asked at once, and each rules leaves out; the first leaf left is where a walk would end.
+    A value above a node's threshold rules out the leaves to its left; the first leaf left is where a walk would end. As
+    larger values rule out all that smaller ones do, what is left is looked up by how many thresholds lie below.
 
     Attributes:
         base: Log-odds before any tree.
-        feature: Feature that an inner node looks at, shape (inner nodes, trees).
-        threshold: Values up to it go left; same shape.
-        kept: Leaves that going right leaves, a bit each; same shape.
+        features: Features that inner nodes look at.
+        thresholds: Of each of these, what its nodes compare it with, ascending; values up to it go left.
+        kept: Of each, the leaves of every tree that are left when so many of its thresholds lie below the value, a bit
+            a leaf, shape (thresholds + 1, trees).
         value: Of each leaf, from the left, shape (trees, leaves).
     """
 
     base: float
-    feature: Integers
-    threshold: Doubles
-    kept: npt.NDArray[np.uint8]
+    features: tuple[int, ...]
+    thresholds: tuple[Doubles, ...]
+    kept: tuple[npt.NDArray[np.uint8], ...]
     value: Doubles
 
 
@@ -69,11 +69,11 @@ class Odds:
 
     def parent(self, measured: Doubles) -> Doubles:
         """Return log-odds of parents from `Tree.measure`, shape (n,): the sum of what each tree's leaf says."""
-        base, feature, threshold, kept, value = self.trees
-        goes_left = measured.take(feature, 1) <= threshold
-        # True, negated, has all bits set: going left rules no leaf out.
-        leaf = _FIRST.take(np.bitwise_and.reduce(kept | -goes_left.view(np.uint8), 1))
-        return np.asarray(base + value.take(np.arange(len(value)) * LEAVES + leaf).sum(1))
+        base, features, thresholds, kept, value = self.trees
+        leaves = np.full((len(measured), len(value)), _ALL, np.uint8)
+        for feature, bounds, left in zip(features, thresholds, kept, strict=True):
+            leaves &= left.take(bounds.searchsorted(measured[:, feature]), 0)
+        return np.asarray(base + value.take(np.arange(len(value)) * LEAVES + _FIRST.take(leaves)).sum(1))
 
 
 class _Boosted(msgspec.Struct):
@@ -108,16 +108,23 @@ def load_odds(weights: bool) -> Odds:
 
 
 def _trees(boosted: _Boosted) -> Trees:
-    shape = LEAVES - 1, len(boosted.nodes)
-    feature, threshold, kept = np.zeros(shape, np.int64), np.full(shape, np.inf), np.full(shape, _ALL, np.uint8)
+    asked: dict[int, list[tuple[float, int, int]]] = defaultdict(list)
     value = np.zeros((len(boosted.nodes), LEAVES))
     for tree, (features, thresholds, left, right, values) in enumerate(boosted.nodes):
         leaves = _leaves(left, right, 0)
         value[tree, : len(leaves)] = [values[leaf] for leaf in leaves]
-        for place, node in enumerate(node for node, below in enumerate(left) if below):
-            feature[place, tree], threshold[place, tree] = features[node], thresholds[node]
-            kept[place, tree] = _ALL - sum(1 << leaves.index(leaf) for leaf in _leaves(left, right, left[node]))
-    return Trees(boosted.base, feature, threshold, kept, value)
+        for node in (node for node, below in enumerate(left) if below):
+            lost = sum(1 << leaves.index(leaf) for leaf in _leaves(left, right, left[node]))
+            asked[features[node]].append((thresholds[node], tree, _ALL - lost))
+    bounds, kept = [], []
+    for nodes in asked.values():
+        nodes.sort()
+        bounds.append(np.array([threshold for threshold, _, _ in nodes]))
+        rules = np.full((len(nodes) + 1, len(value)), _ALL, np.uint8)
+        for place, (_, tree, left_over) in enumerate(nodes, 1):
+            rules[place, tree] = left_over
+        kept.append(np.bitwise_and.accumulate(rules, 0))
+    return Trees(boosted.base, tuple(asked), tuple(bounds), tuple(kept), value)
 
 
 def _leaves(left: Sequence[int], right: Sequence[int], node: int) -> list[int]:

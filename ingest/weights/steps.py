@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ingest.weights.family import Doubles
-from ingest.weights.merges import Integers
+from ingest.weights.family import Doubles, Integers
 
 MOST = 48
 """Steps in one system: those carried most, each by itself."""

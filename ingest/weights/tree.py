@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.weights.between import contained, features, trace
-from ingest.weights.family import Doubles, Vectors
-from ingest.weights.merges import Integers, Merge
+from ingest.weights.family import Doubles, Integers, Vectors
+from ingest.weights.merges import Merge
 from ingest.weights.odds import Odds, softmax
 from ingest.weights.steps import carried_at_once
 

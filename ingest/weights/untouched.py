@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ingest.weights.family import Doubles, Vectors
-from ingest.weights.merges import Integers
+from ingest.weights.family import Doubles, Integers, Vectors
 from ingest.weights.safetensors import Floats
 
 

@@ -11,10 +11,8 @@ from ingest.weights.between import contained, trace
 from ingest.weights.casts import from_cast
 from ingest.weights.chart import chart
 from ingest.weights.edges import Edge
-from ingest.weights.growing import again, place, turn
-from ingest.weights.kin import LATER_PENALTY, assemble, find_copies, find_merges
+from ingest.weights.kin import LATER_PENALTY, assemble, find_copies
 from ingest.weights.reread import Rereader
-from ingest.weights.tree import Tree
 from tests.unit.families import Weights, print_of, root, stored, trained, write
 from tests.unit.test_weights_relations import low_rank, matrices, permuted, quantized, slerp, vectors
 
@@ -115,25 +113,6 @@ def test_the_original_has_its_units_in_the_order_of_its_parents(tmp_path: Path, 
         "near": (near, "F32", "2024-02-04"),
     }
     assert pairs(charted(tmp_path, made, time=time)) >= {("near", "base"), ("moved", "near")}
-
-
-def test_a_model_is_turned_with_a_parent_that_is_younger(tmp_path: Path) -> None:
-    """Neither could move alone: the parent is barred below the child, and all others hang on the child."""
-    base = root(1)
-    prints = [print_of(write(tmp_path / "base", base), "base")]
-    prints += [print_of(write(tmp_path / f"child{n}", trained(base, n, 0.3)), f"child{n}") for n in range(1, 5)]
-    family = assemble(prints, Rereader(), time=False)
-    find_copies(family)
-    find_merges(family)
-    tree = Tree(family.vectors, family.squared, family.older, family.odds, family.merges)
-    for row, below in ((1, None), (0, 1), (2, 0), (3, 0), (4, 0)):
-        tree.add(row, below)
-        if below is not None:
-            tree.choices[row] = place(family, tree, row) or pytest.fail("no place")
-    assert tree.choices[0].parent == 1 and not again(family, tree, 0)
-    assert turn(family, tree, 0)
-    assert tree.bases.tolist() == [-1, 0, 0, 0, 0] and sorted(tree.choices) == [1, 2, 3, 4]
-    assert not turn(family, tree, 1), "and not back"
 
 
 def test_the_original_has_its_children_in_its_order_whatever_its_date_is(tmp_path: Path) -> None:
