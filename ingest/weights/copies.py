@@ -8,10 +8,11 @@ of 128 or 32; Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 of llama.cpp (ggml-quants, quantize_r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest.weights.family import FLOATS, Doubles, Integers, Vectors, counted, rounding
 from ingest.weights.model import RUN
@@ -176,24 +177,30 @@ def own_grids(vectors: Vectors) -> list[str]:
 
 def _lain_on(vectors: Vectors, models: Sequence[int]) -> list[str]:
     """Return the first grid that each of some models' values lie on, or nothing."""
+    out = [""] * len(models)
+    for name, on in _tensors_on_grids(vectors, models):
+        for place in np.flatnonzero(on.mean(1) > 0.5):
+            out[place] = out[place] or name
+    return out
+
+
+def _tensors_on_grids(vectors: Vectors, models: Sequence[int]) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """Yield each grid, and which tensors of some models have their values on it, shape (models, t)."""
     values, sides = vectors.values[models], (vectors.row_max[models].reshape(-1), vectors.block_max[models].reshape(-1))
     fine = rounding(vectors, values, models) + _slack("", values)
     largest = np.maximum.reduceat(np.abs(values).max(2), vectors.starts, axis=1)
     bound = 0.25 * np.repeat(largest, vectors.sizes.astype(np.int64), axis=1)
-    out = [""] * len(models)
     for name, flat in grids(values.reshape(-1, RUN), *sides).items():
         made = flat.reshape(values.shape)
         # Small codes only: the rounding of the stored type hides the grid of large ones.
         small = (np.abs(made) < bound[..., None]) & (made != 0)
         near = small & (np.abs(values - made) <= fine)
         hit, of = (np.add.reduceat(counted(each), vectors.starts, axis=1) for each in (near, small))
-        for place in np.flatnonzero((hit > 0.9 * of).mean(1) > 0.5):
-            out[place] = out[place] or name
-    return out
+        yield name, hit > 0.9 * of
 
 
 def step_noise(vectors: Vectors, model: int, grid: str) -> Floats:
-    """Return the variance that storing a model has added to each element, shape (p, 32)."""
+    """Return the variance that storing a model, on its grid where it has one, added to each element, shape (p, 32)."""
     values = vectors.values[model]
     noise = np.asarray(np.square(rounding(vectors, values, model)) / 3, np.float32)
     if not grid:
@@ -205,4 +212,9 @@ def step_noise(vectors: Vectors, model: int, grid: str) -> Floats:
         most = vectors.block_max[model]
     if grid in ("Q5_0", "Q5_1", "Q5_K"):
         levels = 15
-    return np.asarray(noise + ((most / levels) ** 2 / 12)[:, None], np.float32)
+    if grid == vectors.main_dtype[model]:
+        on = np.array([dtype not in FLOATS for dtype in vectors.dtypes[model]])[vectors.tensor]
+    else:
+        (found,) = (each[0] for name, each in _tensors_on_grids(vectors, [model]) if name == grid)
+        on = np.repeat(found, vectors.sizes.astype(np.int64))
+    return np.asarray(noise + (on * (most / levels) ** 2 / 12)[:, None], np.float32)

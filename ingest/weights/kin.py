@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from ingest.weights.names import is_vocabulary
 from ingest.weights.odds import Odds, load_odds
 from ingest.weights.ranks import difference_rank
 from ingest.weights.reread import Rereader
+from ingest.weights.rounded import find_rounded
 from ingest.weights.untouched import untouched
 
 SCREEN, GRID, LIKELY = 24, 144, 0.6
@@ -29,6 +31,8 @@ RANKED = 16
 NEAREST = 8
 """Models that a possible copy is compared with."""
 WIDTH = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M2": 8}
+CERTAIN, CLOSER = 0.99, 0.8
+"""Share explained from which a quantized copy is sure; of the rest, what its original explains if that is a merge."""
 LATER_PENALTY = 3.5
 """Log-odds against a parent dated after its child: 3 % of dates are wrong in generated families, 0.3 % on the Hub."""
 
@@ -223,36 +227,75 @@ def exact_copies(family: Family, row: int) -> list[int]:
     return [other for other, first in enumerate(family.original) if first == family.original[row]]
 
 
+class View(NamedTuple):
+    """A family as merges are looked for in it: units in one order, or as they are stored.
+
+    Attributes:
+        vectors: Samples side by side.
+        squared: Squared distances.
+        inner: What `merges.products` says.
+    """
+
+    vectors: Vectors
+    squared: Doubles
+    inner: Doubles
+
+
 def find_merges(family: Family) -> None:
     """Find what is merged of what, the longest weights first: merges add."""
     able_parents = nodes(family)
-    inner = products(family.vectors)
     sources = [row for row in able_parents if not (row in family.copies and family.copies[row][1].kind == "cast")]
     lengths = np.square(family.vectors.flat).sum(1)
-    stored = family.as_stored
-    apart = distances(stored) if stored is not None else family.squared
-    stored_inner = products(stored) if stored is not None else inner
+    views = [View(family.vectors, family.squared, products(family.vectors))]
+    if family.as_stored is not None:
+        views.append(View(family.as_stored, distances(family.as_stored), products(family.as_stored)))
     quantized = [row for row in range(len(family.prints)) if family.original[row] == row and is_leaf(family, row)]
     order = sorted([*able_parents, *quantized], key=lambda row: (-float(lengths[row]), row))
     for row in order:
-        if row in family.copies:
+        copy = family.copies.get(row, (row, None))[1]
+        if copy is not None and not (family.grid[row] and copy.share < CERTAIN):
             continue
         able = [other for other in sources if not _reaches(family, other, row)]
         earlier = [other for other in able if not _later(family, other, row)]
-        noise = step_noise(family.vectors, row, family.grid[row])
-        found = find_merge(family.vectors, row, earlier, noise, family.squared, inner)
-        if found is None and len(earlier) < len(able):
-            # A date may be wrong; a combination that leaves nothing over is no accident, but one that subtracts may be
-            # the equation of another merge turned round.
-            found = find_merge(family.vectors, row, able, noise, family.squared, inner)
-            if found is not None and found.method == "task_arithmetic":
+        found = None if copy is not None else _exact_merge(family, row, able, earlier, views)
+        if found is None and family.grid[row]:
+            found = _rounded_merge(family, row, earlier, views)
+            if found is not None and copy is not None and found.explained < copy.share + CLOSER * (1 - copy.share):
                 found = None
-        if found is None and stored is not None:
-            noise = step_noise(stored, row, family.grid[row])
-            found = find_merge(stored, row, earlier, noise, apart, stored_inner, mixed=True)
         if found is not None and not _by_chance(family, row, found, earlier):
+            family.copies.pop(row, None)
             family.merges[row] = found
-            family.likewise[row] = _interchangeable(family, row, found, able, inner)
+            family.likewise[row] = _interchangeable(family, row, found, able, views[0].inner)
+
+
+def _exact_merge(
+    family: Family, row: int, able: Sequence[int], earlier: Sequence[int], views: Sequence[View]
+) -> Merge | None:
+    """Return a merge that leaves no more than rounding to the stored type does."""
+    vectors, squared, inner = views[0]
+    noise = step_noise(vectors, row, family.grid[row])
+    found = find_merge(vectors, row, earlier, noise, squared, inner)
+    if found is None and len(earlier) < len(able):
+        # A date may be wrong; a combination that leaves nothing over is no accident, but one that subtracts may be
+        # the equation of another merge turned round.
+        found = find_merge(vectors, row, able, noise, squared, inner)
+        if found is not None and found.method == "task_arithmetic":
+            found = None
+    if found is None and len(views) > 1:
+        vectors, squared, inner = views[1]
+        noise = step_noise(vectors, row, family.grid[row])
+        found = find_merge(vectors, row, earlier, noise, squared, inner, mixed=True)
+    return found
+
+
+def _rounded_merge(family: Family, row: int, earlier: Sequence[int], views: Sequence[View]) -> Merge | None:
+    """Return a merge that a quantized model is a copy of."""
+    for vectors, squared, inner in views:
+        noise = step_noise(vectors, row, family.grid[row])
+        found = find_rounded(vectors, row, earlier, noise, squared, inner)
+        if found is not None:
+            return found
+    return None
 
 
 def _interchangeable(family: Family, row: int, merge: Merge, able: Sequence[int], inner: Doubles) -> list[int]:

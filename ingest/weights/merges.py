@@ -51,7 +51,7 @@ class Merge(NamedTuple):
         base: Row of the model that task vectors start from, or None.
         method: linear, slerp, task_arithmetic, ties or dare.
         residual: Length of what is left over the distance to the nearest model, 0..1.
-        explained: Share of elements explained, for TIES and DARE; otherwise 1.
+        explained: Share of elements explained, for TIES and DARE and what was rounded afterwards; otherwise 1.
     """
 
     parents: tuple[int, ...]
@@ -88,23 +88,19 @@ def find_merge(
         mixed: Whether units may be in different orders: SLERP then turns by right angles, and its weights add up to
             more than one.
     """
-    others = [row for row in candidates if row != child and squared[child, row] > 0]
+    others = among(child, candidates, squared)
     if len(others) < 2:
         return None
-    if len(others) > NEAREST:
-        # Whoever is no part of a mean lies farther from it than its parts.
-        others = sorted(sorted(others, key=lambda row: float(squared[child, row]))[:NEAREST])
     nearest = min(others, key=lambda row: float(squared[child, row]))
-    sets = _subsets(inner, child, others)
+    sets = subsets(inner, child, others, HOPELESS)
     enough = 0.2 * squared[child, nearest] / vectors.flat.shape[1]
     for rows, left in sets:
         if left > enough:
             continue
         solved, rest = _exact(vectors, child, rows, nearest, noise)
-        if solved is not None:
-            named = _named([(row, float(w)) for row, w in zip(rows, solved, strict=True)], rest)
-            if named is not None:
-                return named
+        found = None if solved is None else named(rows, solved, rest)
+        if found is not None:
+            return found
     pairs: Sequence[tuple[int, ...]]
     if mixed:
         pairs = _turned(vectors, child, others)
@@ -113,11 +109,26 @@ def find_merge(
     return _slerp(vectors, child, pairs, nearest, noise) or _sparse(vectors, child, others)
 
 
-def _subsets(inner: Doubles, child: int, others: Sequence[int]) -> list[tuple[tuple[int, ...], float]]:
+def among(child: int, candidates: Sequence[int], squared: Doubles) -> list[int]:
+    """Return the models that a merge is looked for among."""
+    others = [row for row in candidates if row != child and squared[child, row] > 0]
+    if len(others) > NEAREST:
+        # Whoever is no part of a mean lies farther from it than its parts.
+        others = sorted(sorted(others, key=lambda row: float(squared[child, row]))[:NEAREST])
+    return others
+
+
+def subsets(inner: Doubles, child: int, others: Sequence[int], hopeless: float) -> list[tuple[tuple[int, ...], float]]:
     """Search sets of two to four models for the affine combinations that come nearest to the child.
 
     All pairs are tried, larger sets grow from the best smaller ones: other merges in the family make its models
     linearly dependent, where one fit of all would spread over them.
+
+    Args:
+        inner: What `products` says of the family.
+        child: Row of the model.
+        others: Rows of possible parents, two at least.
+        hopeless: Residual of the best pair, over the squared distance to the nearest, above which there is no merge.
 
     Returns:
         Rows and mean squared residual an element, small sets first, the best of a size first.
@@ -126,7 +137,7 @@ def _subsets(inner: Doubles, child: int, others: Sequence[int]) -> list[tuple[tu
     gram = inner[np.ix_(rows, rows)] - inner[rows, child][:, None] - inner[child, rows] + inner[child, child]
     lengths = np.diag(gram)
     sets, left = _pairs(gram)
-    if left[0] > HOPELESS * float(lengths.min()):
+    if left[0] > hopeless * float(lengths.min()):
         return []
     found: list[tuple[tuple[int, ...], float]] = []
     for size in (2, 3, 4):
@@ -206,31 +217,30 @@ def in_span(inner: Doubles, rows: Sequence[int], others: Sequence[int], noise: D
     return [int(other) for other in asked[left <= NOISE * noise + TINY * lengths.min(1)]]
 
 
-def _named(kept: list[tuple[int, float]], left: float) -> Merge | None:
+def named(rows: Sequence[int], weights: Doubles, left: float) -> Merge | None:
     """Tell a merge from a model that is itself the parent of one: its weights are positive, but for the base's."""
-    kept = sorted((item for item in kept if abs(item[1]) >= LEAST_WEIGHT), key=lambda item: -item[1])
+    pairs = zip(rows, weights.tolist(), strict=True)
+    kept = sorted((item for item in pairs if abs(item[1]) >= LEAST_WEIGHT), key=lambda item: -item[1])
     positive = [item for item in kept if item[1] > 0]
     negative = [item for item in kept if item[1] < 0]
     if len(positive) < 2 or len(negative) > 1 or positive[0][1] > 1.01:
         return None
     equal = [item for item in positive if abs(item[1] - positive[0][1]) < 0.02]
     if negative and len(equal) >= 2:
-        rows, shares = zip(*equal, strict=True)
-        return Merge(rows, shares, negative[0][0], "task_arithmetic", left, 1.0)
+        parents, shares = zip(*equal, strict=True)
+        return Merge(parents, shares, negative[0][0], "task_arithmetic", left, 1.0)
     if negative:
         return None
     if len(positive) >= 3 and 2 <= len(equal) < len(positive) and len(positive) - len(equal) == 1:
         base = next(item for item in positive if item not in equal)
-        rows, shares = zip(*equal, strict=True)
-        return Merge(rows, shares, base[0], "task_arithmetic", left, 1.0)
-    rows, shares = zip(*positive, strict=True)
-    return Merge(rows, shares, None, "linear", left, 1.0)
+        parents, shares = zip(*equal, strict=True)
+        return Merge(parents, shares, base[0], "task_arithmetic", left, 1.0)
+    parents, shares = zip(*positive, strict=True)
+    return Merge(parents, shares, None, "linear", left, 1.0)
 
 
-def _exact(
-    vectors: Vectors, child: int, chosen: Sequence[int], nearest: int, noise: Floats
-) -> tuple[Doubles | None, float]:
-    """Fit on all elements; return the weights where the residual is noise, and the residual."""
+def fitted(vectors: Vectors, child: int, chosen: Sequence[int], noise: Floats) -> tuple[Doubles, Doubles]:
+    """Fit an affine combination on all elements; return its weights, and what it leaves, shape (elements,)."""
     flat = vectors.flat
     origin = flat[chosen[0]].astype(np.float64)
     design = flat[list(chosen[1:])].astype(np.float64) - origin
@@ -238,13 +248,20 @@ def _exact(
     scale = 1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18)
     weighted = design * scale
     solved = np.linalg.lstsq(weighted @ weighted.T, weighted @ (target * scale), rcond=1e-12)[0]
-    rest = target - solved @ design
-    distance = float(np.square(flat[child].astype(np.float64) - flat[nearest]).sum())
-    left = float(np.square(rest).sum()) / max(distance, 1e-30)
-    chi = _typical(rest * scale)
-    apart = _typical((flat[child].astype(np.float64) - flat[nearest]) * scale)
+    return np.array([1 - solved.sum(), *solved]), target - solved @ design
+
+
+def _exact(
+    vectors: Vectors, child: int, chosen: Sequence[int], nearest: int, noise: Floats
+) -> tuple[Doubles | None, float]:
+    """Return the weights of a fit whose residual is noise, and the residual."""
+    solved, rest = fitted(vectors, child, chosen, noise)
+    away = vectors.flat[child].astype(np.float64) - vectors.flat[nearest]
+    left = float(np.square(rest).sum()) / max(float(np.square(away).sum()), 1e-30)
+    scale = 1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18)
+    chi, apart = _typical(rest * scale), _typical(away * scale)
     fits = (chi < NOISE and apart > 3 * chi and left < LEFT_OVER) or left < TINY
-    return (np.array([1 - solved.sum(), *solved]) if fits else None), left**0.5
+    return (solved if fits else None), left**0.5
 
 
 def _typical(scaled: Doubles) -> float:
@@ -277,14 +294,12 @@ def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], neare
         for start, stop, _ in vectors.bounds:
             pair = vectors.values[[first, second], start:stop].reshape(2, -1).astype(np.float64)
             target = vectors.values[child, start:stop].reshape(-1).astype(np.float64)
-            gram = pair @ pair.T
-            gram[np.diag_indices(2)] *= 1 + 1e-10
-            solved = np.linalg.solve(gram, pair @ target)
+            solved, shared = arc(pair, target)
             rest = target - solved @ pair
             # What training left alone fits any combination with the one that has it.
             if not np.array_equal(target, pair[0]) and not np.array_equal(target, pair[1]):
                 scaled.append(rest / np.sqrt(noise[start:stop].reshape(-1) + 1e-18))
-                shares.append(_along(gram, np.asarray(solved, np.float64)))
+                shares.append(shared)
             left += float(np.square(rest).sum())
         if not shares:
             continue
@@ -304,8 +319,15 @@ def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], neare
     return best
 
 
-def _along(gram: Doubles, solved: Doubles) -> tuple[float, float]:
-    """Return how near to each end of the arc between two vectors their combination lies; both add up to one."""
+def arc(pair: Doubles, target: Doubles) -> tuple[Doubles, tuple[float, float]]:
+    """Fit a vector by two others, shape (2, elements).
+
+    Returns:
+        The factor of each; and how near to each end of the arc between the two their combination lies, 1 in all.
+    """
+    gram = pair @ pair.T
+    gram[np.diag_indices(2)] *= 1 + 1e-10
+    solved = np.asarray(np.linalg.solve(gram, pair @ target), np.float64)
     cosine = gram[0, 1] / max(float(np.sqrt(gram[0, 0] * gram[1, 1])), 1e-30)
     angle = float(np.arccos(np.clip(cosine, -1, 1)))
     first, second = map(float, solved)
@@ -313,7 +335,7 @@ def _along(gram: Doubles, solved: Doubles) -> tuple[float, float]:
         part = second / (first + second) if first + second else 0.5
     else:
         part = float(np.arctan2(second * np.sin(angle), first + second * np.cos(angle))) / angle
-    return 1 - part, part
+    return solved, (1 - part, part)
 
 
 def _sparse(vectors: Vectors, child: int, others: Sequence[int]) -> Merge | None:

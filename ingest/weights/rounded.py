@@ -1,0 +1,134 @@
+"""Merges that were rounded afterwards, the merge itself not being there.
+
+Rounding to few bits moves every weight further than merging did, so no fit leaves nothing over. But what was rounded is
+known but for its weights: the combination of the parents is the original that the quantized model is a copy of, and its
+grid answers as it does for any copy (`copies.explain`), value by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ingest.weights.copies import LEAST, explain
+from ingest.weights.family import Doubles, Vectors
+from ingest.weights.merges import LEAST_WEIGHT, STRAIGHT, Merge, among, arc, fitted, named, subsets
+from ingest.weights.safetensors import Floats
+
+TRIED = 8
+"""Sets of each size whose combination is looked at."""
+SETTLING, STEP = 4, 1e-3
+"""Steps of Newton's towards a place on the arc, and the distance that its slope is taken over."""
+UNTOUCHED = 0.1
+"""What a tensor's own factors leave, over what those of all tensors do, below which it was not rounded."""
+ALIKE = 0.01
+"""Share explained within which the smallest set is taken."""
+
+
+def find_rounded(
+    vectors: Vectors, child: int, candidates: Sequence[int], noise: Floats, squared: Doubles, inner: Doubles
+) -> Merge | None:
+    """Return the merge that a quantized model is a copy of, or None.
+
+    Args:
+        vectors: The family.
+        child: Row of the quantized model.
+        candidates: Rows of possible parents, copies of each other left out.
+        noise: Variance that rounding the child added to each element, shape (p, 32).
+        squared: Squared distances, shape (n, n).
+        inner: What `merges.products` says of the family.
+    """
+    others = among(child, candidates, squared)
+    if len(others) < 2:
+        return None
+    sets = subsets(inner, child, others, np.inf)
+    some = [
+        rows for size in (2, 3, 4) for rows in [rows for rows, _ in sets if len(rows) == size][:TRIED]
+    ]  # fmt: skip
+    away = float(squared[child, others].min())
+    found = [*_combined(vectors, child, some, noise, away), *_turned(vectors, child, some, away)]
+    if not found:
+        return None
+    told = explain(_beside(vectors, child, [made for _, made in found]), 0, np.arange(1, len(found) + 1))
+    best = max(copy.share for copy in told)
+    if best < LEAST:
+        return None
+    alike = [(merge, copy) for (merge, _), copy in zip(found, told, strict=True) if copy.share > best - ALIKE]
+    merge, copy = min(alike, key=lambda each: (len(each[0].parents) + (each[0].base is not None), -each[1].share))
+    return merge._replace(explained=copy.share)
+
+
+def _combined(
+    vectors: Vectors, child: int, sets: Sequence[tuple[int, ...]], noise: Floats, away: float
+) -> Iterator[tuple[Merge, Floats]]:
+    """Yield linear merges and task arithmetic, each with what is merged, shape (p, 32)."""
+    ours = vectors.values[child]
+    for rows in sets:
+        weights, rest = fitted(vectors, child, rows, noise)
+        merge = named(rows, weights, float(np.sqrt(rest @ rest / away)))
+        if merge is not None:
+            yield merge, (ours - rest.reshape(ours.shape)).astype(np.float32)
+
+
+def _turned(
+    vectors: Vectors, child: int, sets: Sequence[tuple[int, ...]], away: float
+) -> Iterator[tuple[Merge, Floats]]:
+    """Yield SLERP merges of pairs: at a place of its own on the arc of each tensor, and at one place on all of them."""
+    ours = vectors.values[child]
+    for pair in (rows for rows in sets if len(rows) == 2):
+        free, places = np.empty_like(ours), []
+        for start, stop, _ in vectors.bounds:
+            both = vectors.values[list(pair), start:stop].reshape(2, -1).astype(np.float64)
+            solved, shared = arc(both, ours[start:stop].reshape(-1).astype(np.float64))
+            free[start:stop] = (solved @ both).reshape(stop - start, -1)
+            places.append(shared[1])
+        settled, place = _settled(vectors, ours, pair, float(np.mean(places)))
+        for start, stop, _ in vectors.bounds:
+            # Tensors that were not rounded fit to the last bit, where each has its own factors.
+            here = slice(start, stop)
+            if _away(ours[here], free[here]) < UNTOUCHED * _away(ours[here], settled[here]):
+                settled[here] = free[here]
+        for made, at in ((free, float(np.mean(places))), (settled, place)):
+            heavy, light = (pair[::-1], (at, 1 - at)) if at > 0.5 else (pair, (1 - at, at))
+            if light[1] > LEAST_WEIGHT:
+                yield Merge(heavy, light, None, "slerp", float(np.sqrt(_away(ours, made) / away)), 1.0), made
+
+
+def _away(first: Floats, second: Floats) -> float:
+    return float(np.square(first - second).sum())
+
+
+def _settled(vectors: Vectors, ours: Floats, pair: tuple[int, ...], place: float) -> tuple[Floats, float]:
+    """Return what lies at the one place on the arcs of all tensors that is nearest to a model, and the place."""
+    for _ in range(SETTLING):
+        made, ahead = (_on_arcs(vectors, pair, at) for at in (place, place + STEP))
+        slope = (ahead - made) / STEP
+        place = float(np.clip(place + np.vdot(ours - made, slope) / max(float(np.vdot(slope, slope)), 1e-30), 0, 1))
+    return _on_arcs(vectors, pair, place).astype(np.float32), place
+
+
+def _on_arcs(vectors: Vectors, pair: tuple[int, ...], place: float) -> Doubles:
+    """Return what lies at a place on the arc between two models, tensor by tensor, shape (p, 32)."""
+    made = np.empty(vectors.values.shape[1:])
+    for start, stop, _ in vectors.bounds:
+        first, second = vectors.values[list(pair), start:stop].astype(np.float64)
+        lengths = np.sqrt(np.vdot(first, first) * np.vdot(second, second))
+        angle = max(float(np.arccos(np.clip(np.vdot(first, second) / max(lengths, 1e-30), -1, 1))), STRAIGHT)
+        made[start:stop] = (np.sin((1 - place) * angle) * first + np.sin(place * angle) * second) / np.sin(angle)
+    return made
+
+
+def _beside(vectors: Vectors, child: int, made: Sequence[Floats]) -> Vectors:
+    """Return a quantized model, and below it what it may be a copy of, by the child's own scales and types."""
+    count = len(made) + 1
+    return replace(
+        vectors,
+        values=np.stack([vectors.values[child], *made]),
+        row_max=np.repeat(vectors.row_max[[child]], count, 0),
+        block_max=np.repeat(vectors.block_max[[child]], count, 0),
+        dtypes=[vectors.dtypes[child]] * count,
+        main_dtype=[vectors.main_dtype[child]] * count,
+        members=list(range(count)),
+    )

@@ -1,0 +1,84 @@
+"""Merges that were rounded afterwards are told by the grid, the merge itself not being there; nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atlas_db.terms import Relation
+from ingest.weights.chart import chart
+from ingest.weights.edges import Edge
+from ingest.weights.reread import Rereader
+from tests.unit.families import Weights, print_of, root, trained, write
+from tests.unit.test_weights_relations import matrices, quantized, slerp
+
+GRIDS = {"int8": (8, 0), "int4": (4, 32)}
+
+
+def rounded(weights: Weights, grid: str) -> Weights:
+    return matrices(weights, lambda value: quantized(value, *GRIDS[grid]))
+
+
+def edges_of_last(folder: Path, models: list[Weights]) -> list[Edge]:
+    """Chart models that came one after the other; return the edges of the last."""
+    prints = [
+        print_of(write(folder / f"m{at}", weights), f"m{at}", f"2024-01-0{at + 1}") for at, weights in enumerate(models)
+    ]
+    return [edge for edge in chart(prints, Rereader()) if edge.child == prints[-1].id]
+
+
+def mixed(models: list[Weights], weights: list[float]) -> Weights:
+    return {
+        name: np.sum([w * each[name] for w, each in zip(weights, models, strict=True)], 0).astype(np.float32)
+        for name in models[0]
+    }
+
+
+@pytest.mark.parametrize("grid", ["int8", "int4"])
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("linear", {"m1": 0.65, "m2": 0.35}),
+        ("task_arithmetic", {"m1": 0.6, "m3": 0.6}),
+        ("slerp", {"m2": 0.7, "m4": 0.3}),
+    ],
+)
+def test_a_merge_that_was_rounded_is_told(tmp_path: Path, grid: str, method: str, expected: dict[str, float]) -> None:
+    base = root(1)
+    models = [base, *(trained(base, seed, 0.1) for seed in (2, 3, 4, 5))]
+    made = {
+        "linear": lambda: mixed([models[1], models[2]], [0.65, 0.35]),
+        "task_arithmetic": lambda: mixed([base, models[1], models[3]], [-0.2, 0.6, 0.6]),
+        "slerp": lambda: {name: slerp(models[2][name], models[4][name], 0.3) for name in base},
+    }[method]()
+    edges = edges_of_last(tmp_path, [*models, rounded(made, grid)])
+    assert {edge.relation for edge in edges} == {Relation.MERGE}
+    assert {edge.parent: edge.evidence["weight"] for edge in edges} == pytest.approx(expected, abs=0.03)
+    assert method in {edge.evidence["method"] for edge in edges} | {"slerp"}
+
+
+@pytest.mark.parametrize("grid", ["int8", "int4"])
+def test_where_the_merge_is_there_its_copy_is_its_copy(tmp_path: Path, grid: str) -> None:
+    base = root(1)
+    models = [base, *(trained(base, seed, 0.1) for seed in (2, 3))]
+    merge = mixed([models[1], models[2]], [0.5, 0.5])
+    (edge,) = edges_of_last(tmp_path, [*models, merge, rounded(merge, grid)])
+    assert (edge.parent, edge.relation) == ("m3", Relation.QUANTIZED)
+
+
+@pytest.mark.parametrize("grid", ["int8", "int4"])
+def test_a_fine_tune_that_was_rounded_is_no_merge(tmp_path: Path, grid: str) -> None:
+    base = root(1)
+    models = [base, *(trained(base, seed, 0.1) for seed in (2, 3, 4))]
+    (edge,) = edges_of_last(tmp_path, [*models, rounded(trained(models[2], 9, 0.05), grid)])
+    assert edge.relation == Relation.QUANTIZED
+
+
+def test_a_near_parent_is_no_original_where_a_merge_explains_the_rest(tmp_path: Path) -> None:
+    """Few bits hide small steps: nine values in ten are as one parent's would be, and all as the merge's."""
+    base = root(1)
+    models = [base, *(trained(base, seed, 0.02) for seed in (2, 3))]
+    edges = edges_of_last(tmp_path, [*models, rounded(mixed([models[1], models[2]], [0.7, 0.3]), "int4")])
+    assert {edge.parent for edge in edges if edge.relation == Relation.MERGE} == {"m1", "m2"}
