@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from ingest.weights.family import Vectors, align, distances
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.model import open_model
 from ingest.weights.reread import Rereader
+from ingest.weights.workers import workers
 
 Pairs = set[tuple[str, str]]
 Counts = npt.NDArray[np.int64]
@@ -44,6 +46,23 @@ STEPS = (0.5, 0.7)
 """How far a parent had moved from its own parent, over how far the child moved from it."""
 
 
+@dataclass(slots=True)
+class Zoo:
+    """What was found of one zoo.
+
+    Attributes:
+        told: Lines to print.
+        pairs: By method, of every child: pairs right, named, wanted.
+        scores: By way of charting.
+        steps: Trained models found, and all, by how far their parents had moved: `STEPS`.
+    """
+
+    told: list[str]
+    pairs: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+    scores: dict[str, Score] = field(default_factory=dict)
+    steps: Counts = field(default_factory=lambda: np.zeros((len(STEPS) + 1, 2), np.int64))
+
+
 def main() -> None:
     """Score every zoo and their sum."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lineage", description=__doc__)
@@ -51,30 +70,23 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, help="truth of the only zoo, where it does not lie in it")
     parser.add_argument("--plot", type=Path, help="PNG for the reliability curve of the chart with dates")
     options = parser.parse_args()
-    totals: dict[str, list[tuple[int, int, int]]] = {}
-    scores: dict[str, list[Score]] = defaultdict(list)
-    steps = np.zeros((len(STEPS) + 1, 2), np.int64)
-    for path in options.zoos:
-        truth = read_truth(options.truth or path / "truth.json")
-        prints = prints_of(path)
-        print(f"{path.name}: {len(prints)} models read, {sum(not e['optional'] for e in truth['edges'])} edges")
-        edges = _ours(prints, truth, totals, scores)
-        steps += _by_step(prints, truth, edges)
-        for name, method in (("paper 002", _mother), ("paper 000", _greedy), ("nearest earlier", _nearest)):
-            _count(name, _others(prints, truth, method), truth, totals)
-        frequent = Counter(edge["parent"] for edge in truth["edges"]).most_common(1)[0][0]
-        _count("most frequent parent", {(p.id, frequent) for p in prints if p.id != frequent}, truth, totals)
+    found: list[Zoo] = []
+    with workers(many=len(options.zoos) > 1) as pool:
+        for zoo in pool.map(_one, options.zoos, [options.truth] * len(options.zoos)):
+            print("\n".join(zoo.told), flush=True)
+            found.append(zoo)
     print("\npairs: precision, recall, F1 with 95 % interval")
-    for name, counts in totals.items():
+    for name in found[0].pairs:
+        counts = [each for zoo in found for each in zoo.pairs[name]]
         p, r, f = _f1(counts)
         low, high = _interval(counts)
         print(f"{name:32s} {p:.3f} {r:.3f} {f:.3f}  [{low:.3f}, {high:.3f}]")
     print("\ntyped edges")
-    whole = {name: total(found) for name, found in scores.items()}
-    for name, found in whole.items():
-        print(f"{name:26s} {_line(found)}")
-        _print_kinds(found)
-    told = ", ".join(f"{a} of {b}" for a, b in steps.tolist())
+    whole = {name: total([zoo.scores[name] for zoo in found]) for name in found[0].scores}
+    for name, score_of_all in whole.items():
+        print(f"{name:26s} {_line(score_of_all)}")
+        _print_kinds(score_of_all)
+    told = ", ".join(f"{a} of {b}" for a, b in np.sum([zoo.steps for zoo in found], 0).tolist())
     print(f"\ntrained models found, of parents that had moved up to {STEPS} as far, and further: {told}")
     sure, right = np.array(whole["chart"].confidence, float).T
     print(f"\nECE of the chart with dates {calibration_error(sure, right, 10):.3f} over {len(sure)} edges")
@@ -86,21 +98,25 @@ def main() -> None:
         draw_curves({f"{len(sure):,} edges": curve}, "lineage from weights, with dates", options.plot)
 
 
-def _ours(
-    prints: Sequence[Fingerprint], truth: Mapping[str, Any], totals: dict[str, list[tuple[int, int, int]]],
-    scores: dict[str, list[Score]],
-) -> list[Edge]:  # fmt: skip
-    """Chart a zoo in three ways; return the edges of the first."""
+def _one(path: Path, truth_file: Path | None) -> Zoo:
+    """Chart a zoo in all ways."""
+    truth = read_truth(truth_file or path / "truth.json")
+    prints = prints_of(path)
+    zoo = Zoo([f"{path.name}: {len(prints)} models read, {sum(not e['optional'] for e in truth['edges'])} edges"])
     same, charts = {item.id: item.content for item in prints}, []
     for name, read, time in (
         ("chart", Rereader(), True), ("chart, no dates", Rereader(), False), ("chart, fingerprints alone", None, True)
     ):  # fmt: skip
         charts.append(chart(list(prints), read, time=time))
-        result = score(charts[-1], truth, same, prints)
-        print(f"  {name:26s} {_line(result)}")
-        _count(name, {(edge.child, edge.parent) for edge in charts[-1]}, truth, totals)
-        scores[name].append(result)
-    return charts[0]
+        zoo.scores[name] = score(charts[-1], truth, same, prints)
+        zoo.told.append(f"  {name:26s} {_line(zoo.scores[name])}")
+        zoo.pairs[name] = _count({(edge.child, edge.parent) for edge in charts[-1]}, truth)
+    zoo.steps = _by_step(prints, truth, charts[0])
+    for name, method in (("paper 002", _mother), ("paper 000", _greedy), ("nearest earlier", _nearest)):
+        zoo.pairs[name] = _count(_others(prints, truth, method), truth)
+    frequent = Counter(edge["parent"] for edge in truth["edges"]).most_common(1)[0][0]
+    zoo.pairs["most frequent parent"] = _count({(p.id, frequent) for p in prints if p.id != frequent}, truth)
+    return zoo
 
 
 def _line(result: Score) -> str:
@@ -149,15 +165,16 @@ def _by_step(prints: Sequence[Fingerprint], truth: Mapping[str, Any], edges: Seq
     return counts
 
 
-def _count(name: str, found: Pairs, truth: Mapping[str, Any], totals: dict[str, list[tuple[int, int, int]]]) -> None:
-    """Add (right, named, wanted) of every child."""
+def _count(found: Pairs, truth: Mapping[str, Any]) -> list[tuple[int, int, int]]:
+    """Return (right, named, wanted) of every child."""
     wanted = {(e["child"], e["parent"]) for e in truth["edges"] if not e["optional"]}
     optional = {(e["child"], e["parent"]) for e in truth["edges"] if e["optional"]}
-    counts = totals.setdefault(name, [])
+    counts = []
     for node in truth["nodes"]:
         mine = {pair for pair in found - optional if pair[0] == node["id"]}
         true = {pair for pair in wanted if pair[0] == node["id"]}
         counts.append((len(mine & true), len(mine), len(true)))
+    return counts
 
 
 def _f1(counts: Sequence[tuple[int, int, int]]) -> tuple[float, float, float]:

@@ -21,6 +21,10 @@ SURE = 0.7
 """Confidence from which a direction counts as given."""
 
 
+def _none() -> list[int]:
+    return [0, 0]
+
+
 @dataclass(slots=True)
 class Score:
     """What a chart got right.
@@ -45,7 +49,7 @@ class Score:
     wrong: int = 0
     found: int = 0
     wanted: int = 0
-    kinds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    kinds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(_none))
     confidence: list[tuple[float, bool]] = field(default_factory=list)
     directed: list[int] = field(default_factory=lambda: [0, 0])
     sure: list[int] = field(default_factory=lambda: [0, 0])
