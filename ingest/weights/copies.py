@@ -43,26 +43,28 @@ class Copy(NamedTuple):
     zeros: float
 
 
-def grids(values: Floats, row_max: Floats, block_max: Floats) -> dict[str, Floats]:
+def grids(values: Floats, row_max: Floats, block_max: Floats, scaled: Floats | None = None) -> dict[str, Floats]:
     """Return values on every known grid.
 
     Args:
         values: Shape (p, 32).
         row_max: Shape (p,).
         block_max: Shape (p,).
+        scaled: Values whose blocks of 32 give the scales, where they are not the same; shape (p, 32).
 
     Returns:
         Arrays of shape (p, 32), by name of the grid.
     """
-    run_max = np.abs(values).max(1)
+    by = values if scaled is None else scaled
+    run_max = np.abs(by).max(1)
     made = {}
     for name, most in (("row", row_max), ("block128", block_max), ("block32", run_max)):
         for bits, levels in (("int8", 127), ("int4", 7)):
             made[f"{bits}/{name}"] = _symmetric(values, most / np.float32(levels), levels)
-    signed = values[np.arange(len(values)), np.abs(values).argmax(1)]
+    signed = by[np.arange(len(by)), np.abs(by).argmax(1)]
     made["Q4_0"] = _signed(values, signed / -8, 8)
     made["Q5_0"] = _signed(values, signed / -16, 16)
-    low, high = values.min(1), values.max(1)
+    low, high = by.min(1), by.max(1)
     made["Q4_1"] = _offset(values, low, (high - low) / 15)
     made["Q5_1"] = _offset(values, low, (high - low) / 31)
     return made
@@ -101,10 +103,10 @@ class Grids(NamedTuple):
         return Grids(self.names, self.values[chosen], self.slack[chosen])
 
 
-def on_grids(vectors: Vectors, models: Integers) -> Grids:
-    """Return models' values on every known grid."""
-    values = vectors.values[models]
-    sides = vectors.row_max[models].reshape(-1), vectors.block_max[models].reshape(-1)
+def on_grids(vectors: Vectors, models: Integers, like: int | None = None) -> Grids:
+    """Return models' values on every known grid, by the scales of their own or of one other model."""
+    values, by = vectors.values[models], models if like is None else np.full(len(models), like)
+    sides = vectors.row_max[by].reshape(-1), vectors.block_max[by].reshape(-1), vectors.values[by].reshape(-1, RUN)
     made = {name: each.reshape(values.shape) for name, each in grids(values.reshape(-1, RUN), *sides).items()}
     slack = np.stack([np.broadcast_to(_slack(name, each), each.shape) for name, each in made.items()], 1)
     return Grids(tuple(made), np.stack(list(made.values()), 1), slack)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ingest.weights.copies import LEAST, explain
+from ingest.weights.copies import LEAST, explain, on_grids, step_noise
 from ingest.weights.family import Doubles, Vectors
 from ingest.weights.merges import LEAST_WEIGHT, STRAIGHT, Merge, among, arc, fitted, named, subsets
 from ingest.weights.safetensors import Floats
@@ -23,6 +23,7 @@ SETTLING, STEP = 4, 1e-3
 """Steps of Newton's towards a place on the arc, and the distance that its slope is taken over."""
 UNTOUCHED = 0.1
 """What a tensor's own factors leave, over what those of all tensors do, below which it was not rounded."""
+LOOSE = {"F64": "BF16", "F32": "BF16", "F16": "BF16"}
 ALIKE = 0.01
 """Share explained within which the smallest set is taken."""
 
@@ -51,7 +52,8 @@ def find_rounded(
     found = [*_combined(vectors, child, some, noise, away), *_turned(vectors, child, some, away)]
     if not found:
         return None
-    told = explain(_beside(vectors, child, [made for _, made in found]), 0, np.arange(1, len(found) + 1))
+    beside, made = _beside(vectors, child, noise, [made for _, made in found]), np.arange(1, len(found) + 1)
+    told = explain(beside, 0, made, on_grids(beside, made, like=0))
     best = max(copy.share for copy in told)
     if best < LEAST:
         return None
@@ -120,15 +122,20 @@ def _on_arcs(vectors: Vectors, pair: tuple[int, ...], place: float) -> Doubles:
     return made
 
 
-def _beside(vectors: Vectors, child: int, made: Sequence[Floats]) -> Vectors:
-    """Return a quantized model, and below it what it may be a copy of, by the child's own scales and types."""
-    count = len(made) + 1
+def _beside(vectors: Vectors, child: int, noise: Floats, made: Sequence[Floats]) -> Vectors:
+    """Return a quantized model, and below it what it may be a copy of.
+
+    The merge may have been stored in few bits before it was quantized: tensors that were not are compared as such.
+    """
+    count, plain = len(made) + 1, step_noise(vectors, child, "")
+    on = set(vectors.tensor[(noise > 2 * plain).any(1)].tolist())
+    loose = [dtype if place in on else LOOSE.get(dtype, dtype) for place, dtype in enumerate(vectors.dtypes[child])]
     return replace(
         vectors,
         values=np.stack([vectors.values[child], *made]),
         row_max=np.repeat(vectors.row_max[[child]], count, 0),
         block_max=np.repeat(vectors.block_max[[child]], count, 0),
-        dtypes=[vectors.dtypes[child]] * count,
+        dtypes=[loose] * count,
         main_dtype=[vectors.main_dtype[child]] * count,
         members=list(range(count)),
     )
