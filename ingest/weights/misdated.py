@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ingest.weights.kin import Family, dated, fixed_parents, nodes
+from ingest.weights.kin import LATER_PENALTY, Family, dated, fixed_parents, nodes
 from ingest.weights.tree import Tree, log_likelihood
 
 CLEAR, FEWEST = 2.0, 2
@@ -23,8 +23,8 @@ NEAREST, BEFORE = 5, -1.5
 """Nearest models, and the log-odds below which one of them may be the parent that a model's date allows."""
 TRIED = 2
 """Dates of a family that are tried."""
-GAIN = 1.0
-"""What all log-likelihoods together must gain where no further merge is found (seeds 444 to 446)."""
+GAIN = LATER_PENALTY + 1.0
+"""What all log-likelihoods must gain where no further merge is found: wrong dates are rare (seeds 444 to 446, 482)."""
 
 
 def doubted(family: Family) -> Sequence[int]:
