@@ -33,6 +33,8 @@ NEAREST = 128
 """Models that a merge is looked for among."""
 SEARCH = 256
 """Positions that the search looks at."""
+PRUNED = 0.02
+"""Share of zeros from which a model counts as pruned."""
 SPARSE = 0.8
 """Share of changed elements that TIES or DARE has to explain."""
 SPIKE = 0.02
@@ -370,13 +372,15 @@ def _sparse_from(vectors: Vectors, child: int, others: Sequence[int], base: int,
 def _bases(vectors: Vectors, child: int, others: Sequence[int]) -> list[int]:
     """Return models whose values the child keeps in part of nearly every tensor, the most kept first.
 
-    At scale one it keeps parents' values as well as the base's.
+    At scale one it keeps parents' values as well as the base's. A pruned model is no base: all kin of its
+    original seem to have moved alike where it has zeros.
     """
     some = thinned(vectors, SEARCH)
     ours, slack = some.values[child], rounding(some, some.values[child], child)
     theirs = some.values[list(others), ::GLANCE]
+    dense = counted(theirs == 0).mean(1) < PRUNED * RUN
     glance = counted(np.abs(ours[::GLANCE] - theirs) <= slack[::GLANCE]).mean(1) > 0.005 * RUN
-    others = [row for row, seen in zip(others, glance, strict=True) if seen]
+    others = [row for row, seen in zip(others, glance & dense, strict=True) if seen]
     kept = counted(np.abs(ours - some.values[others]) <= slack)
     shares, _ = some.by_tensor(kept / RUN)
     in_part = ((shares > 0.05) & (shares < 0.97)).mean(1) > 0.7

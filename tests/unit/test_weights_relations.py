@@ -156,6 +156,16 @@ def test_sparse_merges_name_base_and_parents(tmp_path: Path, method: str) -> Non
     assert found.explained > 0.95
 
 
+def test_a_pruned_model_is_no_base(tmp_path: Path) -> None:
+    """Small steps leave many values of sixteen bits as they are; zeros seem to have moved alike in all kin."""
+    base = root(1)
+    tuned = [trained(base, seed, 0.003) for seed in (2, 3, 5)]
+    pruned = {n: np.where(np.abs(v) > 0.02, v, 0) if v.ndim > 1 else v for n, v in tuned[0].items()}
+    family = vectors(tmp_path, *((model, "BF16") for model in (base, *tuned, pruned)))
+    found = find_merge(family, 0, range(1, 5), step_noise(family, 0, ""), distances(family), products(family))
+    assert found is None
+
+
 def test_a_quantized_merge_still_names_its_parents(tmp_path: Path) -> None:
     found = merged(
         tmp_path, lambda n, b, m: quantized(0.4 * m[0] + 0.6 * m[2], 8, 0) if "_proj" in n else 0.4 * m[0] + 0.6 * m[2]
