@@ -201,6 +201,11 @@ def _tensors_on_grids(vectors: Vectors, models: Sequence[int]) -> Iterator[tuple
         yield name, hit > 0.9 * of
 
 
+def is_fine(grid: str) -> bool:
+    """Whether a grid has eight bits a value."""
+    return grid in ("I8", "Q8_0") or grid.startswith("int8")
+
+
 def step_noise(vectors: Vectors, model: int, grid: str) -> Floats:
     """Return the variance that storing a model, on its grid where it has one, added to each element, shape (p, 32)."""
     values = vectors.values[model]
@@ -208,7 +213,7 @@ def step_noise(vectors: Vectors, model: int, grid: str) -> Floats:
     if not grid:
         return noise
     run_max = np.abs(values).max(1)
-    levels = 127 if grid in ("I8", "Q8_0") or grid.startswith("int8") else 7
+    levels = 127 if is_fine(grid) else 7
     most = vectors.row_max[model] if grid in ("I8",) or grid.endswith("row") else run_max
     if grid.endswith("128"):
         most = vectors.block_max[model]

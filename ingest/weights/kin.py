@@ -292,7 +292,7 @@ def _rounded_merge(family: Family, row: int, earlier: Sequence[int], views: Sequ
     """Return a merge that a quantized model is a copy of."""
     for vectors, squared, inner in views:
         noise = step_noise(vectors, row, family.grid[row])
-        found = find_rounded(vectors, row, earlier, noise, squared, inner)
+        found = find_rounded(vectors, row, family.grid[row], earlier, noise, squared, inner)
         if found is not None:
             return found
     return None

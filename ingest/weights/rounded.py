@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ingest.weights.copies import LEAST, explain, on_grids, step_noise
+from ingest.weights.copies import LEAST, explain, is_fine, on_grids, step_noise
 from ingest.weights.family import Doubles, Vectors
 from ingest.weights.merges import LEAST_WEIGHT, STRAIGHT, Merge, among, arc, fitted, named, subsets
 from ingest.weights.safetensors import Floats
@@ -24,18 +24,21 @@ SETTLING, STEP = 4, 1e-3
 UNTOUCHED = 0.1
 """What a tensor's own factors leave, over what those of all tensors do, below which it was not rounded."""
 LOOSE = {"F64": "BF16", "F32": "BF16", "F16": "BF16"}
+LEAST_COARSE = 0.985
+"""Share that a merge of four or five bits is explained by at least: of true ones .995, of others up to .981 was."""
 ALIKE = 0.01
 """Share explained within which the smallest set is taken."""
 
 
 def find_rounded(
-    vectors: Vectors, child: int, candidates: Sequence[int], noise: Floats, squared: Doubles, inner: Doubles
+    vectors: Vectors, child: int, grid: str, candidates: Sequence[int], noise: Floats, squared: Doubles, inner: Doubles
 ) -> Merge | None:
     """Return the merge that a quantized model is a copy of, or None.
 
     Args:
         vectors: The family.
         child: Row of the quantized model.
+        grid: That its values lie on.
         candidates: Rows of possible parents, copies of each other left out.
         noise: Variance that rounding the child added to each element, shape (p, 32).
         squared: Squared distances, shape (n, n).
@@ -55,7 +58,7 @@ def find_rounded(
     beside, made = _beside(vectors, child, noise, [made for _, made in found]), np.arange(1, len(found) + 1)
     told = explain(beside, 0, made, on_grids(beside, made, like=0))
     best = max(copy.share for copy in told)
-    if best < LEAST:
+    if best < (LEAST if is_fine(grid) else LEAST_COARSE):
         return None
     alike = [(merge, copy) for (merge, _), copy in zip(found, told, strict=True) if copy.share > best - ALIKE]
     merge, copy = min(alike, key=lambda each: (len(each[0].parents) + (each[0].base is not None), -each[1].share))
