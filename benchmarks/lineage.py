@@ -52,13 +52,13 @@ class Zoo:
 
     Attributes:
         told: Lines to print.
-        pairs: By method, of every child: pairs right, named, wanted.
+        pairs: By method, the relation not looked at.
         scores: By way of charting.
         steps: Trained models found, and all, by how far their parents had moved: `STEPS`.
     """
 
     told: list[str]
-    pairs: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+    pairs: dict[str, Score] = field(default_factory=dict)
     scores: dict[str, Score] = field(default_factory=dict)
     steps: Counts = field(default_factory=lambda: np.zeros((len(STEPS) + 1, 2), np.int64))
 
@@ -77,10 +77,9 @@ def main() -> None:
             found.append(zoo)
     print("\npairs: precision, recall, F1 with 95 % interval")
     for name in found[0].pairs:
-        counts = [each for zoo in found for each in zoo.pairs[name]]
-        p, r, f = _f1(counts)
-        low, high = _interval(counts)
-        print(f"{name:32s} {p:.3f} {r:.3f} {f:.3f}  [{low:.3f}, {high:.3f}]")
+        pairs = total([zoo.pairs[name] for zoo in found])
+        low, high = pairs.interval
+        print(f"{name:32s} {pairs.precision:.3f} {pairs.recall:.3f} {pairs.f1:.3f}  [{low:.3f}, {high:.3f}]")
     print("\ntyped edges")
     whole = {name: total([zoo.scores[name] for zoo in found]) for name in found[0].scores}
     for name, score_of_all in whole.items():
@@ -165,29 +164,16 @@ def _by_step(prints: Sequence[Fingerprint], truth: Mapping[str, Any], edges: Seq
     return counts
 
 
-def _count(found: Pairs, truth: Mapping[str, Any]) -> list[tuple[int, int, int]]:
-    """Return (right, named, wanted) of every child."""
+def _count(found: Pairs, truth: Mapping[str, Any]) -> Score:
+    """Count pairs of child and parent, whatever their relation."""
     wanted = {(e["child"], e["parent"]) for e in truth["edges"] if not e["optional"]}
     optional = {(e["child"], e["parent"]) for e in truth["edges"] if e["optional"]}
-    counts = []
+    children = []
     for node in truth["nodes"]:
         mine = {pair for pair in found - optional if pair[0] == node["id"]}
         true = {pair for pair in wanted if pair[0] == node["id"]}
-        counts.append((len(mine & true), len(mine), len(true)))
-    return counts
-
-
-def _f1(counts: Sequence[tuple[int, int, int]]) -> tuple[float, float, float]:
-    right, named, wanted = np.array(counts).sum(0)
-    precision, recall = right / max(named, 1), right / max(wanted, 1)
-    return float(precision), float(recall), float(2 * precision * recall / max(precision + recall, 1e-12))
-
-
-def _interval(counts: Sequence[tuple[int, int, int]]) -> tuple[float, float]:
-    rng = np.random.default_rng(0)
-    table = np.array(counts)
-    drawn = [_f1(table[rng.integers(0, len(table), len(table))])[2] for _ in range(1000)]
-    return float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
+        children.append([len(mine & true), len(mine - true), len(mine & true), len(true)])
+    return Score(*np.sum(children, 0).tolist(), children=children)
 
 
 Method = Callable[[list[Fingerprint], Vectors, Mapping[str, Any]], list[tuple[int, ...]]]

@@ -201,6 +201,17 @@ def _tensors_on_grids(vectors: Vectors, models: Sequence[int]) -> Iterator[tuple
         yield name, hit > 0.9 * of
 
 
+def lies_on(vectors: Vectors, model: int, grid: str) -> npt.NDArray[np.bool_]:
+    """Return which tensors of a quantized model have their values on its grid, shape (names,)."""
+    if grid == vectors.main_dtype[model]:
+        return np.array([dtype not in FLOATS for dtype in vectors.dtypes[model]])
+    out = np.zeros(len(vectors.names), bool)
+    out[vectors.tensor[vectors.starts]] = next(
+        on[0] for name, on in _tensors_on_grids(vectors, [model]) if name == grid
+    )
+    return out
+
+
 def is_fine(grid: str) -> bool:
     """Whether a grid has eight bits a value."""
     return grid in ("I8", "Q8_0") or grid.startswith("int8")
@@ -219,9 +230,5 @@ def step_noise(vectors: Vectors, model: int, grid: str) -> Floats:
         most = vectors.block_max[model]
     if grid in ("Q5_0", "Q5_1", "Q5_K"):
         levels = 15
-    if grid == vectors.main_dtype[model]:
-        on = np.array([dtype not in FLOATS for dtype in vectors.dtypes[model]])[vectors.tensor]
-    else:
-        (found,) = (each[0] for name, each in _tensors_on_grids(vectors, [model]) if name == grid)
-        on = np.repeat(found, vectors.sizes.astype(np.int64))
+    on = lies_on(vectors, model, grid)[vectors.tensor]
     return np.asarray(noise + (on * (most / levels) ** 2 / 12)[:, None], np.float32)

@@ -22,6 +22,7 @@ from ingest.weights.odds import Odds, load_odds
 from ingest.weights.ranks import difference_rank
 from ingest.weights.reread import Rereader
 from ingest.weights.rounded import find_rounded
+from ingest.weights.safetensors import Floats
 from ingest.weights.untouched import untouched
 
 SCREEN, GRID, LIKELY = 24, 144, 0.6
@@ -257,9 +258,10 @@ def find_merges(family: Family) -> None:
             continue
         able = [other for other in sources if not _reaches(family, other, row)]
         earlier = [other for other in able if not _later(family, other, row)]
-        found = None if copy is not None else _exact_merge(family, row, able, earlier, views)
+        noises = [step_noise(view.vectors, row, family.grid[row]) for view in views]
+        found = None if copy is not None else _exact_merge(row, able, earlier, views, noises)
         if found is None and family.grid[row]:
-            found = _rounded_merge(family, row, earlier, views)
+            found = _rounded_merge(row, family.grid[row], earlier, views, noises)
             if found is not None and copy is not None and found.explained < copy.share + CLOSER * (1 - copy.share):
                 found = None
         if found is not None and not _by_chance(family, row, found, earlier):
@@ -269,33 +271,32 @@ def find_merges(family: Family) -> None:
 
 
 def _exact_merge(
-    family: Family, row: int, able: Sequence[int], earlier: Sequence[int], views: Sequence[View]
+    row: int, able: Sequence[int], earlier: Sequence[int], views: Sequence[View], noises: Sequence[Floats]
 ) -> Merge | None:
     """Return a merge that leaves no more than rounding to the stored type does."""
     vectors, squared, inner = views[0]
-    noise = step_noise(vectors, row, family.grid[row])
-    found = find_merge(vectors, row, earlier, noise, squared, inner)
+    found = find_merge(vectors, row, earlier, noises[0], squared, inner)
     if found is None and len(earlier) < len(able):
         # A date may be wrong; a combination that leaves nothing over is no accident, but one that subtracts may be
         # the equation of another merge turned round.
-        found = find_merge(vectors, row, able, noise, squared, inner)
+        found = find_merge(vectors, row, able, noises[0], squared, inner)
         if found is not None and found.method == "task_arithmetic":
             found = None
     if found is None and len(views) > 1:
         vectors, squared, inner = views[1]
-        noise = step_noise(vectors, row, family.grid[row])
-        found = find_merge(vectors, row, earlier, noise, squared, inner, mixed=True)
+        found = find_merge(vectors, row, earlier, noises[1], squared, inner, mixed=True)
     return found
 
 
-def _rounded_merge(family: Family, row: int, earlier: Sequence[int], views: Sequence[View]) -> Merge | None:
+def _rounded_merge(
+    row: int, grid: str, earlier: Sequence[int], views: Sequence[View], noises: Sequence[Floats]
+) -> Merge | None:
     """Return a merge that a quantized model is a copy of."""
-    for vectors, squared, inner in views:
-        noise = step_noise(vectors, row, family.grid[row])
-        found = find_rounded(vectors, row, family.grid[row], earlier, noise, squared, inner)
-        if found is not None:
-            return found
-    return None
+    tried = (
+        find_rounded(vectors, row, grid, earlier, noise, squared, inner)
+        for (vectors, squared, inner), noise in zip(views, noises, strict=True)
+    )
+    return next((found for found in tried if found is not None), None)
 
 
 def _interchangeable(family: Family, row: int, merge: Merge, able: Sequence[int], inner: Doubles) -> list[int]:

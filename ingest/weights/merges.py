@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ingest.weights.copies import LEAST_CUT
 from ingest.weights.family import Doubles, Integers, Vectors, counted, rounding, thinned
 from ingest.weights.model import RUN
 from ingest.weights.safetensors import Floats
@@ -33,8 +34,6 @@ NEAREST = 128
 """Models that a merge is looked for among."""
 SEARCH = 256
 """Positions that the search looks at."""
-PRUNED = 0.02
-"""Share of zeros from which a model counts as pruned."""
 SPARSE = 0.8
 """Share of changed elements that TIES or DARE has to explain."""
 SPIKE = 0.02
@@ -378,7 +377,7 @@ def _bases(vectors: Vectors, child: int, others: Sequence[int]) -> list[int]:
     some = thinned(vectors, SEARCH)
     ours, slack = some.values[child], rounding(some, some.values[child], child)
     theirs = some.values[list(others), ::GLANCE]
-    dense = counted(theirs == 0).mean(1) < PRUNED * RUN
+    dense = counted(theirs == 0).mean(1) < LEAST_CUT * RUN
     glance = counted(np.abs(ours[::GLANCE] - theirs) <= slack[::GLANCE]).mean(1) > 0.005 * RUN
     others = [row for row, seen in zip(others, glance & dense, strict=True) if seen]
     kept = counted(np.abs(ours - some.values[others]) <= slack)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ingest.weights.copies import LEAST, explain, is_fine, on_grids, step_noise
+from ingest.weights.copies import LEAST, explain, is_fine, lies_on, on_grids
 from ingest.weights.family import Doubles, Vectors
 from ingest.weights.merges import LEAST_WEIGHT, STRAIGHT, Merge, among, arc, fitted, named, subsets
 from ingest.weights.safetensors import Floats
@@ -24,6 +24,7 @@ SETTLING, STEP = 4, 1e-3
 UNTOUCHED = 0.1
 """What a tensor's own factors leave, over what those of all tensors do, below which it was not rounded."""
 LOOSE = {"F64": "BF16", "F32": "BF16", "F16": "BF16"}
+"""The coarsest of the types that a merge may have been stored in, by that of what was not quantized of it."""
 LEAST_COARSE = 0.985
 """Share that a merge of four or five bits is explained by at least: of true ones .995, of others up to .981 was."""
 ALIKE = 0.01
@@ -48,14 +49,12 @@ def find_rounded(
     if len(others) < 2:
         return None
     sets = subsets(inner, child, others, np.inf)
-    some = [
-        rows for size in (2, 3, 4) for rows in [rows for rows, _ in sets if len(rows) == size][:TRIED]
-    ]  # fmt: skip
+    some = [rows for size in (2, 3, 4) for rows in [rows for rows, _ in sets if len(rows) == size][:TRIED]]
     away = float(squared[child, others].min())
     found = [*_combined(vectors, child, some, noise, away), *_turned(vectors, child, some, away)]
     if not found:
         return None
-    beside, made = _beside(vectors, child, noise, [made for _, made in found]), np.arange(1, len(found) + 1)
+    beside, made = _beside(vectors, child, grid, [made for _, made in found]), np.arange(1, len(found) + 1)
     told = explain(beside, 0, made, on_grids(beside, made, like=0))
     best = max(copy.share for copy in told)
     if best < (LEAST if is_fine(grid) else LEAST_COARSE):
@@ -125,14 +124,16 @@ def _on_arcs(vectors: Vectors, pair: tuple[int, ...], place: float) -> Doubles:
     return made
 
 
-def _beside(vectors: Vectors, child: int, noise: Floats, made: Sequence[Floats]) -> Vectors:
+def _beside(vectors: Vectors, child: int, grid: str, made: Sequence[Floats]) -> Vectors:
     """Return a quantized model, and below it what it may be a copy of.
 
     The merge may have been stored in few bits before it was quantized: tensors that were not are compared as such.
     """
-    count, plain = len(made) + 1, step_noise(vectors, child, "")
-    on = set(vectors.tensor[(noise > 2 * plain).any(1)].tolist())
-    loose = [dtype if place in on else LOOSE.get(dtype, dtype) for place, dtype in enumerate(vectors.dtypes[child])]
+    count, on = len(made) + 1, lies_on(vectors, child, grid)
+    loose = [
+        dtype if quantized else LOOSE.get(dtype, dtype)
+        for dtype, quantized in zip(vectors.dtypes[child], on.tolist(), strict=True)
+    ]
     return replace(
         vectors,
         values=np.stack([vectors.values[child], *made]),

@@ -56,7 +56,8 @@ def test_a_merge_that_was_rounded_is_told(tmp_path: Path, grid: str, method: str
     edges = edges_of_last(tmp_path, [*models, rounded(made, grid)])
     assert {edge.relation for edge in edges} == {Relation.MERGE}
     assert {edge.parent: edge.evidence["weight"] for edge in edges} == pytest.approx(expected, abs=0.03)
-    assert method in {edge.evidence["method"] for edge in edges} | {"slerp"}
+    # A short arc lies within the rounding of its chord.
+    assert {edge.evidence["method"] for edge in edges} <= {method, *(["linear"] if method == "slerp" else [])}
 
 
 @pytest.mark.parametrize("grid", ["int8", "int4"])
