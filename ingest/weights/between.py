@@ -4,7 +4,8 @@ Training leaves two things in weights: a drift that any run on like data shares,
 in the large singular values of the difference of two models, the noise in the small ones. A descendant carries all of
 its ancestor's noise; a sibling, however near, carries none. So the difference s - p is cut down, tensor by tensor, to
 its small singular values, and the share of it that c - p contains is near 1 where s lies between p and c, and near 0
-where s and c only drifted alike.
+where s and c only drifted alike. Drift that gets there nonetheless, and weight decay, which moves alike what was never
+trained on, give shares that differ from tensor to tensor; a descendant's is near 1 in each.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from ingest.weights.safetensors import Floats
 LOW_RANK = -0.7
 """Logarithm of the standard error above which a trace is of low rank."""
 LEAST = 1e-6
-"""Squared distance at a position, over those of both ends of a trace, below which rounding hides it."""
+"""Squared distance at a position, over those of both ends of a trace, below which rounding hides it; and the part of a
+trace below which it left no mark in a tensor."""
+SHARE, PLAIN, RATIO, ERROR, APART, APART_EACH, ALIKE, ROUGH = range(8)
+"""What `contained` measures."""
+TOLD = 6
+"""Measurements that parents are chosen by; the rest is for `steps.carried_at_once`."""
 
 
 class Trace(NamedTuple):
@@ -80,9 +86,10 @@ def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Dou
     1936) each position counts as much as the child is near there, to both ends of the trace.
 
     Returns:
-        Shape (children, 6): share of the trace; share of the whole difference; logarithm of the child's distance from
-        near over the length of the difference; logarithm of the share's standard error; the share with all positions
-        counted alike; logarithm of its standard error.
+        Shape (children, 8): share of the trace; share of the whole difference; logarithm of the child's distance from
+        near over the length of the difference; logarithm of the share's standard error; how far from one the share is
+        in each tensor, 1 at most, its mean by what each counts, and by all alike (of a trace of low rank, the share of
+        the whole difference); the share with all positions counted alike; logarithm of its standard error.
     """
     moved = vectors.values[children] - vectors.values[mark.base]
     marks = np.stack((mark.vector, mark.full)).reshape(2, -1, RUN)
@@ -92,21 +99,42 @@ def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Dou
     from_near = np.maximum(from_base - 2 * along[1] + length, LEAST * (from_base + length))
     from_base = np.maximum(from_base, LEAST * length)
     near = 1 / (np.sqrt(np.maximum(from_near, 1e-30)) * np.sqrt(np.maximum(from_base, 1e-30)))
-    share, plain = ((along * near).sum(2) / np.maximum((near * [[energy], [length]]).sum(2), 1e-30)).astype(np.float64)
+    carried = np.add.reduceat(along * near, vectors.starts, 2)
+    counts = np.add.reduceat(near * np.stack((energy, length))[:, None], vectors.starts, 2)
+    share, plain = (carried.sum(2) / np.maximum(counts.sum(2), 1e-30)).astype(np.float64)
     rest = from_near.sum(1, dtype=np.float64)
     ratio = 0.5 * np.log(np.maximum(rest, 1e-12 * mark.length) / max(mark.length, 1e-30))
-    error = 0.5 * np.log(1 / np.maximum(RUN * (near * energy).sum(1, dtype=np.float64), 1e-30) + 1e-8)
+    error = 0.5 * np.log(1 / np.maximum(RUN * counts[0].sum(1, dtype=np.float64), 1e-30) + 1e-8)
+    marked = np.add.reduceat(np.stack((energy, length)), vectors.starts, 1)
+    apart, apart_whole = (_apart(*each) for each in zip(carried, counts, marked, strict=True))
     alike = along[0].sum(1, dtype=np.float64) / max(mark.energy, 1e-30)
     rough = 0.5 * np.log(np.maximum(rest, 1e-30) / moved[0].size / max(mark.energy, 1e-30) + 1e-8)
-    return np.stack((share, plain, ratio, error, alike, rough), 1)
+    apart = np.where(error > LOW_RANK, apart_whole, apart)
+    return np.stack((share, plain, ratio, error, *apart, alike, rough), 1)
+
+
+def _apart(carried: Floats, counts: Floats, marked: Floats) -> Doubles:
+    """Return how far from one the shares in the tensors are, by what each counts and by all alike, shape (2, children).
+
+    Args:
+        carried: What each child carries of a trace in each tensor, shape (children, t).
+        counts: What it would carry of the whole trace, shape (children, t).
+        marked: What lies of the trace in each tensor, shape (t,).
+    """
+    there = marked > LEAST * marked.sum()
+    if not there.any():
+        return np.ones((2, len(carried)))
+    counts = np.maximum(counts[:, there], 1e-30)
+    off = np.minimum(np.abs(carried[:, there] / counts - 1), 1.0)
+    return np.stack(((off * counts).sum(1) / counts.sum(1), off.mean(1))).astype(np.float64)
 
 
 def features(held: Doubles) -> Doubles:
-    """Return the first four that `contained` measured as inputs of a logistic model, shape (children, 18).
+    """Return the first six that `contained` measured as inputs of a logistic model, shape (children, 21).
 
     A trace of low rank has nothing in its small singular values; there the share of the whole stands for it.
     """
-    share, plain, ratio, error = held[:, :4].T
+    share, plain, ratio, error, apart, each = held[:, :TOLD].T
     low = (error > LOW_RANK).astype(float)
     share = np.where(low > 0, plain, share)
     share, plain, ratio = np.clip(share, -1.5, 4), np.clip(plain, -1.5, 4), np.clip(ratio, -5, 4)
@@ -116,7 +144,7 @@ def features(held: Doubles) -> Doubles:
             share, plain, share**2, plain**2, share * plain, np.abs(share - 1), np.abs(plain - 1), gap, ratio,
             ratio * share, ratio * np.abs(share - 1), np.minimum(share, 1), np.minimum(plain, 1),
             ratio * np.minimum(share, 1), gap * ratio, low, low * np.minimum(np.abs(plain - 1), 1),
-            low * (np.abs(plain - 1) < 0.15),
+            low * (np.abs(plain - 1) < 0.15), apart, each, apart * each,
         ),
         1,
     )  # fmt: skip

@@ -82,7 +82,7 @@ def chart_family(prints: Sequence[Fingerprint], read: Rereader | None = None, *,
     family = assemble(prints, read, time=time)
     tree = _grown(family)
     for row in doubted(family):
-        other = undated(family, row)
+        other = undated(family, {row})
         grown = _grown(other)
         if explains_more(grown, tree):
             family, tree = other, grown

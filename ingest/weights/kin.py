@@ -119,7 +119,11 @@ def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool
 
 
 def _realign(prints: Sequence[Fingerprint], samples: list[Sample], frames: list[str], read: Rereader) -> None:
-    """Put the units of models that agree with the rest in the vocabulary alone back in order."""
+    """Put the units of models that agree with the rest in the vocabulary alone back in order.
+
+    First into that of the model in the middle, then into that of the nearest: units that drifted far find their own
+    there.
+    """
     vectors = align(samples, [item.dtype for item in prints])
     if len(vectors.members) < 2:
         return
@@ -127,11 +131,27 @@ def _realign(prints: Sequence[Fingerprint], samples: list[Sample], frames: list[
     body = cosines(vectors, [name for name in vectors.names if not is_vocabulary(name)])
     vocabulary = cosines(vectors, words) if words else np.zeros_like(body)
     middle = int(np.argmax(np.maximum(body, 0).sum(1)))
-    for row, place in enumerate(vectors.members):
-        if vocabulary[row, middle] > SAME_WORDS and body[row, middle] < 0.9 * vocabulary[row, middle]:
-            found = read.realigned(prints[place], prints[vectors.members[middle]])
-            if found is not None:
-                samples[place], frames[place] = found
+    first = vectors.members[middle]
+    shuffled = (vocabulary[:, middle] > SAME_WORDS) & (body[:, middle] < 0.9 * vocabulary[:, middle])
+    for row in np.flatnonzero(shuffled).tolist():
+        _put_in_order(prints, samples, frames, read, vectors.members[row], first)
+    if not any(frames):
+        return
+    vectors = align(samples, [item.dtype for item in prints])
+    away = distances(vectors)
+    rest = np.array([row for row, place in enumerate(vectors.members) if not frames[place]])
+    for row in np.flatnonzero([bool(frames[place]) for place in vectors.members]).tolist():
+        near = int(rest[np.argmin(away[row, rest])])
+        if vectors.members[near] != first and away[row, near] > 0:
+            _put_in_order(prints, samples, frames, read, vectors.members[row], vectors.members[near])
+
+
+def _put_in_order(
+    prints: Sequence[Fingerprint], samples: list[Sample], frames: list[str], read: Rereader, place: int, like: int
+) -> None:
+    found = read.realigned(prints[place], prints[like])
+    if found is not None:
+        samples[place], frames[place] = found
 
 
 def find_copies(family: Family) -> None:

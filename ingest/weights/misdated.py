@@ -7,7 +7,7 @@ it is kept where it explains more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -45,9 +45,9 @@ def doubted(family: Family) -> Sequence[int]:
     return sorted(found, key=lambda row: -float(sums[row]))[:TRIED]
 
 
-def undated(family: Family, row: int) -> Family:
-    """Return the family as it was assembled, without the date of one model."""
-    dates = ["" if other == row else date for other, date in enumerate(family.dates)]
+def undated(family: Family, rows: Collection[int]) -> Family:
+    """Return the family as it was assembled, without the dates of some models."""
+    dates = ["" if row in rows else date for row, date in enumerate(family.dates)]
     return dated(replace(family, original=[], grid=[], copies={}, merges={}, likewise={}), dates)
 
 

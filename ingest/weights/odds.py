@@ -52,7 +52,7 @@ class Odds:
     """Weights of the logistic models.
 
     Attributes:
-        trace: Intercept and 18 weights of `between.features`.
+        trace: Intercept and 21 weights of `between.features`.
         trees: Boosted trees over `Tree.measure`.
         direction: Weights of the measurements of `direction.asymmetry`.
         member: Weights of `adapters.member_features`.

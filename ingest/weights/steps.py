@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ingest.weights.between import ALIKE, ROUGH
 from ingest.weights.family import Doubles, Integers
 
 MOST = 48
@@ -24,7 +25,7 @@ def carried_at_once(held: Doubles, bases: Integers, steps: Integers, row: int, r
     """Solve for how much of each step a model carries.
 
     Args:
-        held: What each model holds of each step by itself, shape (n, n, 6), steps first: `between.contained`.
+        held: What each model holds of each step by itself, shape (n, n, 8), steps first: `between.contained`.
         bases: Model that each step starts from, shape (n,).
         steps: Models whose steps count, shape (k,).
         row: The model.
@@ -35,12 +36,12 @@ def carried_at_once(held: Doubles, bases: Integers, steps: Integers, row: int, r
         0..1, 0 where the step does not count. Both of shape (n,).
     """
     amounts, sure = np.zeros((2, len(held)))
-    share = held[..., 4]
+    share = held[..., ALIKE]
     alone = share[steps, row] - share[steps, root]
     if len(steps) > MOST:
         kept = np.argpartition(-np.abs(np.clip(alone, -2, 2)), MOST)[:MOST]
         steps, alone = steps[kept], alone[kept]
-    errors = np.exp(held[steps, row, 5])
+    errors = np.exp(held[steps, row, ROUGH])
     across = share[np.ix_(steps, steps)] - share[np.ix_(steps, bases[steps])]
     across[np.diag_indices(len(steps))] += RIDGE + np.square(np.minimum(errors, 3))
     amounts[steps] = np.clip(np.linalg.solve(across, alone), -2, 3)

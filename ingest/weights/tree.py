@@ -14,17 +14,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.between import contained, features, trace
+from ingest.weights.between import ROUGH, TOLD, contained, features, trace
 from ingest.weights.family import Doubles, Integers, Vectors
 from ingest.weights.merges import Merge
 from ingest.weights.odds import Odds, softmax
 from ingest.weights.steps import carried_at_once
 
-FEATURES = 19
 POSSIBLE, OTHERS = 0.02, 3
 """Probability from which a model that was not chosen is remembered, and how many are."""
-CAUTION = 1.5
-"""Temperature of the distribution over parents, fitted on other families than the trees (seeds 407 to 423)."""
+CAUTION = 1.2
+"""Temperature of the distribution over parents, fitted on seeds 470 to 487 with trees of the others."""
 
 
 @dataclass(slots=True)
@@ -75,7 +74,7 @@ class Tree:
         rows: Models in it, in the order they came.
         bases: Model that the trace of each is taken from, -1 where there is none, shape (n,).
         carried: Log-odds of every model carrying each model's trace, traces first, shape (n, n).
-        held: What of each model's trace every model carries, traces first, shape (n, n, 6).
+        held: What of each model's trace every model carries, traces first, shape (n, n, 8).
         traced: Whether a model has a step of its own, as merges and exact copies have not, shape (n,).
         choices: What was chosen for each model that was placed.
     """
@@ -95,7 +94,7 @@ class Tree:
     def __post_init__(self) -> None:
         count = len(self.vectors.values)
         self.bases, self.traced = np.full(count, -1), np.zeros(count, bool)
-        self.carried, self.held = np.zeros((count, count)), np.zeros((count, count, 6))
+        self.carried, self.held = np.zeros((count, count)), np.zeros((count, count, ROUGH + 1))
 
     def add(self, row: int, base: int | None) -> None:
         """Add a model below another, or as a root."""
@@ -149,7 +148,7 @@ class Tree:
         """Measure models as parents of another.
 
         Returns:
-            Shape (able, 19). Of the model's own trace: the first four measurements of `between.contained`, their
+            Shape (able, 23). Of the model's own trace: the first six measurements of `between.contained`, their
             log-odds, and whether it has one (roots have none). Of the child of it whose trace is carried most: the
             same. Then log distance over the nearest's, over the model's distance to its own parent, and to the second
             nearest; log-odds of coming before; how many models are nearer. Then, with all steps heard, how much of the
@@ -158,26 +157,23 @@ class Tree:
         at = np.array(able)
         away = np.log(np.maximum(self.squared[row, at], 1e-30)) / 2
         ranked = np.sort(away)
-        out = np.zeros((len(able), FEATURES))
-        has = self.bases[at] >= 0
-        own = at[has]
-        out[has, :4], out[has, 4], out[has, 5] = self.held[own, row, :4], self.carried[own, row], 1.0
-        step = np.log(np.maximum(self.squared[own, self.bases[own]], 1e-30)) / 2
-        out[has, 13] = away[has] - step
         below = self._most_carried(row)[at]
-        has = below >= 0
-        out[has, 6:10], out[has, 10], out[has, 11] = self.held[below[has], row, :4], self.carried[below[has], row], 1.0
-        out[:, 12] = away - ranked[0]
-        out[:, 14] = away - ranked[min(1, len(ranked) - 1)]
-        out[:, 15] = self.older[at, row]
-        out[:, 16] = np.searchsorted(ranked, away)
+        parts = [self._told(row, np.where(self.bases[at] >= 0, at, -1)), self._told(row, below)]
+        step = np.log(np.maximum(self.squared[at, self.bases[at]], 1e-30)) / 2
         amounts, sure = self._at_once(row)
-        out[:, 17] = np.where(sure[at] > 0, amounts[at], 1.0)
         children = np.flatnonzero(sure > 0)
         most = np.zeros(len(self.bases))
         np.maximum.at(most, self.bases[children], (amounts * sure)[children])
-        out[:, 18] = most[at]
-        return np.clip(out, -20, 20)
+        rest = (
+            away - ranked[0], np.where(self.bases[at] >= 0, away - step, 0.0), away - ranked[min(1, len(ranked) - 1)],
+            self.older[at, row], np.searchsorted(ranked, away), np.where(sure[at] > 0, amounts[at], 1.0), most[at],
+        )  # fmt: skip
+        return np.asarray(np.clip(np.column_stack((*parts, *rest)), -20, 20))
+
+    def _told(self, row: int, steps: Integers) -> Doubles:
+        """Return what a model carries of the traces of others, all zero where -1 stands for one, shape (steps, 8)."""
+        told = np.column_stack((self.held[steps, row, :TOLD], self.carried[steps, row], np.ones(len(steps))))
+        return np.asarray(np.where(steps[:, None] >= 0, told, 0.0))
 
     def _most_carried(self, row: int) -> Integers:
         """Return for each model its child whose trace another carries most, -1 where it has none, shape (n,)."""
@@ -214,7 +210,7 @@ class Tree:
         return Choice(
             best,
             float(chances[likeliest]),
-            float(measured[likeliest, 4]),
+            float(measured[likeliest, TOLD]),
             float(np.sqrt(self.squared[row, best] / max(length, 1e-30))),
             tuple((able[at], float(chances[at])) for at in rest[:OTHERS] if chances[at] >= POSSIBLE),
         )

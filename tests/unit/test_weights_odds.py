@@ -10,7 +10,6 @@ import pytest
 
 from ingest.weights.family import counted
 from ingest.weights.odds import load_odds
-from ingest.weights.tree import FEATURES
 
 
 @pytest.mark.parametrize("kind", ["weights", "fingerprint"])
@@ -24,7 +23,8 @@ def test_trees_say_what_a_walk_down_each_says(kind: str) -> None:
         return walked(model, nodes, int(left if model[int(feature)] <= threshold else right))
 
     rng = np.random.default_rng(0)
-    measured = rng.normal(size=(200, FEATURES)) * 3
+    most = max(max(nodes[0]) for nodes in fitted["nodes"])
+    measured = rng.normal(size=(200, most + 1)) * 3
     features, thresholds, *_ = fitted["nodes"][0]
     measured[:7, features[:7]] = thresholds[:7]  # values that equal a threshold go left
     expected = [fitted["base"] + sum(walked(model, nodes) for nodes in fitted["nodes"]) for model in measured]

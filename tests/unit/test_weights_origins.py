@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.between import contained, trace
+from ingest.weights.between import ALIKE, APART_EACH, ERROR, ROUGH, SHARE, contained, trace
 from ingest.weights.casts import from_cast
 from ingest.weights.chart import chart
 from ingest.weights.edges import Edge
@@ -67,9 +67,25 @@ def test_positions_that_training_drowned_count_less(tmp_path: Path) -> None:
 
     family = vectors(tmp_path, *((model, "F32") for model in (base, near, drowned(near, 3), drowned(base, 4))))
     held = contained(family, trace(family, 1, 0), [2, 3])
-    assert held[:, 0] == pytest.approx([1, 0], abs=0.1)
-    assert np.abs(held[:, 4] - [1, 0]).max() > 3 * np.abs(held[:, 0] - [1, 0]).max()
-    assert (held[:, 3] < held[:, 5]).all(), "surer, too"
+    assert held[:, SHARE] == pytest.approx([1, 0], abs=0.1)
+    assert np.abs(held[:, ALIKE] - [1, 0]).max() > 3 * np.abs(held[:, SHARE] - [1, 0]).max()
+    assert (held[:, ERROR] < held[:, ROUGH]).all(), "surer, too"
+
+
+def test_who_decayed_alike_where_nothing_was_trained_does_not_carry_a_trace_in_every_tensor(tmp_path: Path) -> None:
+    """Rows that no training reached shrink alike in all: the share there is one for siblings, too."""
+    base = root(1)
+    words = "model.embed_tokens.weight"
+
+    def decayed(start: Weights, seed: int, factor: float) -> Weights:
+        return trained(start, seed, 0.3) | {words: np.asarray(start[words] * factor, np.float32)}
+
+    near = decayed(base, 2, 0.999)
+    child, sibling = decayed(near, 3, 1.0), decayed(base, 4, 0.999)
+    family = vectors(tmp_path, *((model, "F32") for model in (base, near, child, sibling)))
+    held = contained(family, trace(family, 1, 0), [2, 3])
+    assert held[:, SHARE] == pytest.approx([1, 1], abs=0.05)
+    assert held[0, APART_EACH] < 0.2 and held[1, APART_EACH] > 0.6
 
 
 def test_a_copy_without_a_date_is_no_original_of_what_precedes_a_whole_family(tmp_path: Path) -> None:
@@ -280,3 +296,18 @@ def test_a_spherical_merge_of_two_orders_is_found(tmp_path: Path) -> None:
     }  # fmt: skip
     assert edges["turned", "first"]["method"] == "slerp"
     assert edges["turned", "first"]["weight"] == pytest.approx(0.7, abs=0.03)
+
+
+def test_units_that_changed_beyond_recognition_are_matched_to_the_nearest_models(tmp_path: Path) -> None:
+    """The model in the middle has none like them; the one that was permuted has."""
+    base, fresh = root(1), root(7)
+    made = {"base": (base, "F32", "2024-01-01")}
+    made |= {f"child{day}": (trained(base, day), "F32", f"2024-02-0{day}") for day in range(2, 6)}
+    far = dict(base)
+    for name in (name for name in base if ".mlp." in name):
+        side = (slice(0, 8),) if "down" not in name else (slice(None), slice(0, 8))
+        far[name] = base[name].copy()
+        far[name][side] = fresh[name][side]
+    made |= {"far": (far, "F32", "2024-03-01"), "moved": (permuted(far, 5), "F32", "2024-04-01")}
+    tests = {(edge.child, edge.parent): edge.evidence["test"] for edge in charted(tmp_path, made)}
+    assert tests["moved", "far"] == "permuted"

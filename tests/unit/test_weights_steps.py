@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ingest.weights.between import SHARE
 from ingest.weights.chart import chart
 from ingest.weights.family import distances
 from ingest.weights.kin import _by_chance, assemble
@@ -61,8 +62,8 @@ def test_a_sibling_with_like_drift_is_told_from_a_child(tmp_path: Path) -> None:
     tree = Tree(family, distances(family), np.zeros((5, 5)), load_odds(True), {})
     for row, parent in ((0, None), (1, 0), (2, 0)):
         tree.add(row, parent)
-    alone = tree.held[1, [3, 4], 0]
-    amounts = np.stack([tree.measure(row, [0, 1, 2])[:, 17] for row in (3, 4)])
+    alone = tree.held[1, [3, 4], SHARE]
+    amounts = np.stack([tree.measure(row, [0, 1, 2])[:, -2] for row in (3, 4)])
     assert alone[0] > 0.8, "the sibling seems to carry the step"
     assert amounts[0, 1] == pytest.approx(0.5, abs=0.15) and amounts[0, 2] == pytest.approx(0.5, abs=0.15)
     assert amounts[1, 1] > 1.1 and amounts[1, 2] < 0.4
