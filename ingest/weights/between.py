@@ -14,6 +14,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest.weights.family import Doubles, Vectors
 from ingest.weights.model import RUN
@@ -94,39 +95,38 @@ def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Dou
     moved = vectors.values[children] - vectors.values[mark.base]
     marks = np.stack((mark.vector, mark.full)).reshape(2, -1, RUN)
     along = np.ascontiguousarray((moved.transpose(1, 0, 2) @ marks.transpose(1, 2, 0)).transpose(2, 1, 0))
-    energy, length = np.square(marks).sum(2)
+    energies = np.square(marks).sum(2)
+    length = energies[1]
     from_base = np.einsum("npe,npe->np", moved, moved)
     from_near = np.maximum(from_base - 2 * along[1] + length, LEAST * (from_base + length))
     from_base = np.maximum(from_base, LEAST * length)
     near = 1 / (np.sqrt(np.maximum(from_near, 1e-30)) * np.sqrt(np.maximum(from_base, 1e-30)))
     carried = np.add.reduceat(along * near, vectors.starts, 2)
-    counts = np.add.reduceat(near * np.stack((energy, length))[:, None], vectors.starts, 2)
+    counts = np.add.reduceat(near * energies[:, None], vectors.starts, 2)
     share, plain = (carried.sum(2) / np.maximum(counts.sum(2), 1e-30)).astype(np.float64)
     rest = from_near.sum(1, dtype=np.float64)
     ratio = 0.5 * np.log(np.maximum(rest, 1e-12 * mark.length) / max(mark.length, 1e-30))
     error = 0.5 * np.log(1 / np.maximum(RUN * counts[0].sum(1, dtype=np.float64), 1e-30) + 1e-8)
-    marked = np.add.reduceat(np.stack((energy, length)), vectors.starts, 1)
-    apart, apart_whole = (_apart(*each) for each in zip(carried, counts, marked, strict=True))
+    left = np.add.reduceat(energies, vectors.starts, 1)
+    low, marked = (error > LOW_RANK)[:, None], left > LEAST * left.sum(1)[:, None]
+    apart = _apart(*(np.where(low, whole, part) for part, whole in (carried, counts, marked)))
     alike = along[0].sum(1, dtype=np.float64) / max(mark.energy, 1e-30)
     rough = 0.5 * np.log(np.maximum(rest, 1e-30) / moved[0].size / max(mark.energy, 1e-30) + 1e-8)
-    apart = np.where(error > LOW_RANK, apart_whole, apart)
     return np.stack((share, plain, ratio, error, *apart, alike, rough), 1)
 
 
-def _apart(carried: Floats, counts: Floats, marked: Floats) -> Doubles:
+def _apart(carried: Floats, counts: Floats, marked: npt.NDArray[np.bool_]) -> Doubles:
     """Return how far from one the shares in the tensors are, by what each counts and by all alike, shape (2, children).
 
     Args:
         carried: What each child carries of a trace in each tensor, shape (children, t).
         counts: What it would carry of the whole trace, shape (children, t).
-        marked: What lies of the trace in each tensor, shape (t,).
+        marked: Whether there is anything of the trace in each tensor, shape (children, t).
     """
-    there = marked > LEAST * marked.sum()
-    if not there.any():
-        return np.ones((2, len(carried)))
-    counts = np.maximum(counts[:, there], 1e-30)
-    off = np.minimum(np.abs(carried[:, there] / counts - 1), 1.0)
-    return np.stack(((off * counts).sum(1) / counts.sum(1), off.mean(1))).astype(np.float64)
+    counts = np.maximum(counts, 1e-30)
+    off = np.minimum(np.abs(carried / counts - 1), 1.0)
+    told = np.stack((counts * marked, marked))
+    return np.asarray((off * told).sum(2) / np.maximum(told.sum(2), 1e-30), np.float64)
 
 
 def features(held: Doubles) -> Doubles:

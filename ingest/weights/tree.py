@@ -172,8 +172,11 @@ class Tree:
 
     def _told(self, row: int, steps: Integers) -> Doubles:
         """Return what a model carries of the traces of others, all zero where -1 stands for one, shape (steps, 8)."""
-        told = np.column_stack((self.held[steps, row, :TOLD], self.carried[steps, row], np.ones(len(steps))))
-        return np.asarray(np.where(steps[:, None] >= 0, told, 0.0))
+        told, there = np.zeros((len(steps), TOLD + 2)), steps >= 0
+        some = steps[there]
+        told[there, :TOLD], told[there, TOLD] = self.held[some, row, :TOLD], self.carried[some, row]
+        told[there, TOLD + 1] = 1.0
+        return told
 
     def _most_carried(self, row: int) -> Integers:
         """Return for each model its child whose trace another carries most, -1 where it has none, shape (n,)."""
