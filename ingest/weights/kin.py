@@ -178,11 +178,28 @@ def find_copies(family: Family) -> None:
         near = near[[copy.share >= LIKELY for copy in screened]]
         found = [(other, explain(vectors, row, np.array([other]))[0]) for other in near.tolist()]
         found = [item for item in found if item[1].share >= LEAST and _possible(family, row, *item)]
+        if not found and family.grid[row]:
+            found = _stored_alike(family, row, originals)
         if found:
             best = max(copy.share for _, copy in found)
             alike = [item for item in found if item[1].share > best - 0.01]
             family.copies[row] = min(alike, key=lambda item: _preference(family, row, *item))
             family.likewise[row] = [other for other, _ in alike if other != family.copies[row][0]]
+
+
+def _stored_alike(family: Family, row: int, able: Integers) -> list[tuple[int, Copy]]:
+    """Return what explains a quantized model, all units where they are in the files.
+
+    What is merged of two orders has no order of its own, and it and its copy may have been put into different ones.
+    """
+    if family.as_stored is None:
+        return []
+    able = able[able != row]
+    flat = family.as_stored.flat
+    near = able[np.argsort(np.square(flat[able] - flat[row]).sum(1), kind="stable")[:NEAREST]]
+    copies = explain(family.as_stored, row, near)
+    found = zip(near.tolist(), copies, strict=True)
+    return [(other, copy) for other, copy in found if copy.share >= LEAST and _possible(family, row, other, copy)]
 
 
 def _date_by_copies(family: Family, first: int, rows: Sequence[int]) -> None:

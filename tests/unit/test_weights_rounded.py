@@ -12,7 +12,7 @@ from ingest.weights.chart import chart
 from ingest.weights.edges import Edge
 from ingest.weights.reread import Rereader
 from tests.unit.families import Weights, print_of, root, trained, write
-from tests.unit.test_weights_relations import matrices, quantized, slerp
+from tests.unit.test_weights_relations import matrices, permuted, quantized, slerp
 
 GRIDS = {"int8": (8, 0), "int4": (4, 32)}
 
@@ -83,3 +83,13 @@ def test_a_near_parent_is_no_original_where_a_merge_explains_the_rest(tmp_path: 
     models = [base, *(trained(base, seed, 0.02) for seed in (2, 3))]
     edges = edges_of_last(tmp_path, [*models, rounded(mixed([models[1], models[2]], [0.7, 0.3]), "int4")])
     assert {edge.parent for edge in edges if edge.relation == Relation.MERGE} == {"m1", "m2"}
+
+
+@pytest.mark.parametrize("grid", ["int8", "int4"])
+def test_the_copy_of_a_mixture_of_two_orders_is_its_copy(tmp_path: Path, grid: str) -> None:
+    """The mixture has no order of its own: it and its copy may be put into different ones."""
+    base = root(1)
+    first, second = trained(base, 2, 0.1), trained(permuted(base, 5), 3, 0.1)
+    merge = mixed([first, second], [0.5, 0.5])
+    edges = edges_of_last(tmp_path, [base, first, permuted(base, 5), second, merge, rounded(merge, grid)])
+    assert [(edge.parent, edge.relation) for edge in edges] == [("m4", Relation.QUANTIZED)]
