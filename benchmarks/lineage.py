@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.zoo.score import SURE, Score, prints_of, read_truth, score, total
+from benchmarks.zoo.score import NAMED, SURE, Score, prints_of, read_truth, score, total
 from gnn.calibrate import calibration_error, reliability
 from gnn.plots import draw_curves
 from ingest.weights import greedy, mother
@@ -138,6 +138,8 @@ def _print_kinds(found: Score) -> None:
         both[0], both[1] = both[0] + a, both[1] + b
     for kind, (a, b) in table.items():
         print(f"    {kind}: {a} of {b} ({a / max(b, 1):.2f})")
+    named, right, every, family = found.adapters
+    print(f"    adapters, from {NAMED} on: {right} of {named} right; in the right family: {family} of {every}")
     print("    wrong edges name:", ", ".join(f"{what} {n}" for what, n in found.instead.most_common()) or "none")
 
 

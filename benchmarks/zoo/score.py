@@ -17,8 +17,8 @@ from ingest.weights.edges import Edge, family_of
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.table import read_prints
 
-SURE = 0.7
-"""Confidence from which a direction counts as given."""
+SURE, NAMED = 0.7, 0.5
+"""Confidence from which a direction counts as given, and from which an adapter's base counts as named."""
 
 
 def _none() -> list[int]:
@@ -38,6 +38,7 @@ class Score:
         confidence: Pairs (confidence, right) of all scored edges.
         directed: Pairs of models rightly joined: (as the truth has it, the other way round).
         sure: The same of edges whose confidence is `SURE` or more.
+        adapters: Of adapters' edges: those that name a base, and rightly; all, and those of the right family.
         families: Adjusted Rand index of the families.
         strangers: Edges between models of different families, merges across families left out.
         roots: (kept, all) roots; below an exact copy, from which nothing tells it, a root counts as kept.
@@ -53,6 +54,7 @@ class Score:
     confidence: list[tuple[float, bool]] = field(default_factory=list)
     directed: list[int] = field(default_factory=lambda: [0, 0])
     sure: list[int] = field(default_factory=lambda: [0, 0])
+    adapters: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     families: float = 0.0
     strangers: int = 0
     roots: list[int] = field(default_factory=lambda: [0, 0])
@@ -89,7 +91,7 @@ def total(scores: Sequence[Score]) -> Score:
     for each in scores:
         for name in ("right", "wrong", "found", "wanted", "strangers", "confidence", "instead", "children"):
             setattr(out, name, getattr(out, name) + getattr(each, name))
-        for name in ("directed", "sure", "roots"):
+        for name in ("directed", "sure", "roots", "adapters"):
             setattr(out, name, [a + b for a, b in zip(getattr(out, name), getattr(each, name), strict=True)])
         for kind, (found, wanted) in each.kinds.items():
             out.kinds[kind] = [out.kinds[kind][0] + found, out.kinds[kind][1] + wanted]
@@ -144,8 +146,12 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
         for way, joined in enumerate(ways):
             out.directed[way] += joined
             out.sure[way] += joined and edge.confidence >= SURE
-        kind = nodes[edge.child]["kind"]
-        out.strangers += nodes[edge.child]["family"] != nodes[edge.parent]["family"] and not kind.startswith("merge")
+        kind, stranger = nodes[edge.child]["kind"], nodes[edge.child]["family"] != nodes[edge.parent]["family"]
+        out.strangers += stranger and not kind.startswith("merge")
+        if kind.startswith("adapter"):
+            named_it = edge.confidence >= NAMED
+            told_it = (named_it, named_it and right, True, not stranger)
+            out.adapters = [a + b for a, b in zip(out.adapters, told_it, strict=True)]
     for pair, edge in wanted.items():
         if not edge["optional"]:
             out.wanted += 1

@@ -17,22 +17,25 @@ from ingest.weights.edges import Edge
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.growing import grow, place
 from ingest.weights.kin import Family, age, assemble, exact_copies, find_copies, find_merges, is_leaf
-from ingest.weights.merges import Merge
 from ingest.weights.misdated import doubted, explains_more, undated
 from ingest.weights.odds import chance
-from ingest.weights.originals import Originals, originals
+from ingest.weights.originals import Originals, originals, parents_of
 from ingest.weights.probes import Probe
 from ingest.weights.reread import Rereader
 from ingest.weights.rooting import reroot
 from ingest.weights.tree import Choice, Tree
+from ingest.weights.view import Merge
 from ingest.weights.workers import workers
 
 MANY = 500
 """Models from which families are charted side by side, in processes."""
 SURE, EITHER = 0.99, 0.5
 """Confidence of a duplicate whose dates say which came first, and of one where nothing does."""
-COPIED, MERGED = 0.98, 0.97
-"""Confidence of a copy and of a merge that were found (reliability: README, "Numbers")."""
+COPIED, MERGED, ROUGHLY, ROUNDED = 0.98, 0.99, 0.5, 0.9
+"""Confidence of a copy, of a merge that was found, of one whose fit leaves much over, as coarse types allow, and of one
+that was quantized afterwards (reliability: README, "Numbers")."""
+ROUGH = 0.09
+"""Residual of a merge, over the distance to the nearest model, from which a fit leaves much over."""
 
 
 def chart(
@@ -104,7 +107,7 @@ def _edges(family: Family, tree: Tree) -> list[Edge]:
     known = originals(family, tree)
     for row, first in enumerate(family.original):
         if row != known.of[first] and not is_leaf(family, first):
-            edges.append(_duplicate(family, row, known))
+            edges.append(_duplicate(family, tree, row, known))
         elif first in family.copies:
             parent, copy = family.copies[first]
             edges.append(_copied(family, row, parent, copy, known))
@@ -117,7 +120,7 @@ def _edges(family: Family, tree: Tree) -> list[Edge]:
     return edges
 
 
-def _duplicate(family: Family, row: int, known: Originals) -> Edge:
+def _duplicate(family: Family, tree: Tree, row: int, known: Originals) -> Edge:
     original = known.of[family.original[row]]
     older = [other for other in exact_copies(family, row) if other == original or age(family, other) < age(family, row)]
     parent = min(older, key=lambda o: (family.frames[o] != family.frames[row], o != original, age(family, o)))
@@ -127,10 +130,13 @@ def _duplicate(family: Family, row: int, known: Originals) -> Edge:
     if parent == original:
         sure = min(SURE, chance(known.against[row] - known.against[original]))
     evidence: dict[str, Any] = {"test": test}
+    above = parents_of(family, tree, family.original[row])
     if family.original[row] in family.copies:
         # Whoever rounds the same weights the same way gets the same copy.
-        above = known.of[family.copies[family.original[row]][0]]
-        evidence["others"] = {family.prints[above].id: round(1 - sure, 3)}
+        sure = min(sure, EITHER)
+    if above:
+        # Were it the original, it would come of these.
+        evidence["others"] = {_told(family, row, each, known): round(1 - sure, 3) for each in above}
     return Edge(family.prints[row].id, family.prints[parent].id, Relation.DUPLICATE, sure, evidence)
 
 
@@ -168,12 +174,12 @@ def _told(family: Family, row: int, parent: int, known: Originals) -> str:
 
 
 def _merge_edges(family: Family, row: int, merge: Merge, known: Originals) -> list[Edge]:
-    out = []
+    out, sure = [], ROUNDED if is_leaf(family, row) else ROUGHLY if merge.residual >= ROUGH else MERGED
     for parent, weight in zip(merge.parents, merge.weights, strict=True):
         evidence: dict[str, Any] = {"test": "merge", "method": merge.method, "weight": round(weight, 4)}
         evidence["residual"] = round(merge.residual, 4)
         if merge.base is not None:
             evidence["base"] = family.prints[known.of[merge.base]].id
-        evidence |= _likewise(family, row, known, 1 - MERGED)
-        out.append(Edge(family.prints[row].id, family.prints[known.of[parent]].id, Relation.MERGE, MERGED, evidence))
+        evidence |= _likewise(family, row, known, 1 - sure)
+        out.append(Edge(family.prints[row].id, family.prints[known.of[parent]].id, Relation.MERGE, sure, evidence))
     return out

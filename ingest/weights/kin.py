@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from ingest.weights.direction import directions
 from ingest.weights.edges import known_date
 from ingest.weights.family import Doubles, Integers, Vectors, align, cosines, distances, thinned
 from ingest.weights.fingerprint import Fingerprint, Sample
-from ingest.weights.merges import Merge, find_merge, in_span, products
+from ingest.weights.merges import find_merge, in_span
 from ingest.weights.names import is_vocabulary
 from ingest.weights.odds import Odds, load_odds
 from ingest.weights.ranks import difference_rank
@@ -24,6 +23,7 @@ from ingest.weights.reread import Rereader
 from ingest.weights.rounded import find_rounded
 from ingest.weights.safetensors import Floats
 from ingest.weights.untouched import untouched
+from ingest.weights.view import Merge, View, viewed
 
 SCREEN, GRID, LIKELY = 24, 144, 0.6
 """Positions that a copy is screened and a grid is looked for at, and the share explained there that is looked into."""
@@ -265,28 +265,14 @@ def exact_copies(family: Family, row: int) -> list[int]:
     return [other for other, first in enumerate(family.original) if first == family.original[row]]
 
 
-class View(NamedTuple):
-    """A family as merges are looked for in it: units in one order, or as they are stored.
-
-    Attributes:
-        vectors: Samples side by side.
-        squared: Squared distances.
-        inner: What `merges.products` says.
-    """
-
-    vectors: Vectors
-    squared: Doubles
-    inner: Doubles
-
-
 def find_merges(family: Family) -> None:
     """Find what is merged of what, the longest weights first: merges add."""
     able_parents = nodes(family)
     sources = [row for row in able_parents if not (row in family.copies and family.copies[row][1].kind == "cast")]
     lengths = np.square(family.vectors.flat).sum(1)
-    views = [View(family.vectors, family.squared, products(family.vectors))]
+    views = [viewed(family.vectors, family.squared, family.grid)]
     if family.as_stored is not None:
-        views.append(View(family.as_stored, distances(family.as_stored), products(family.as_stored)))
+        views.append(viewed(family.as_stored, distances(family.as_stored), family.grid))
     quantized = [row for row in range(len(family.prints)) if family.original[row] == row and is_leaf(family, row)]
     order = sorted([*able_parents, *quantized], key=lambda row: (-float(lengths[row]), row))
     for row in order:
@@ -298,7 +284,7 @@ def find_merges(family: Family) -> None:
         noises = [step_noise(view.vectors, row, family.grid[row]) for view in views]
         found = None if copy is not None else _exact_merge(row, able, earlier, views, noises)
         if found is None and family.grid[row]:
-            found = _rounded_merge(row, family.grid[row], earlier, views, noises)
+            found = _rounded_merge(row, earlier, views, noises)
             if found is not None and copy is not None and found.explained < copy.share + CLOSER * (1 - copy.share):
                 found = None
         if found is not None and not _by_chance(family, row, found, earlier):
@@ -311,28 +297,21 @@ def _exact_merge(
     row: int, able: Sequence[int], earlier: Sequence[int], views: Sequence[View], noises: Sequence[Floats]
 ) -> Merge | None:
     """Return a merge that leaves no more than rounding to the stored type does."""
-    vectors, squared, inner = views[0]
-    found = find_merge(vectors, row, earlier, noises[0], squared, inner)
+    found = find_merge(views[0], row, earlier, noises[0])
     if found is None and len(earlier) < len(able):
         # A date may be wrong; a combination that leaves nothing over is no accident, but one that subtracts may be
         # the equation of another merge turned round.
-        found = find_merge(vectors, row, able, noises[0], squared, inner)
+        found = find_merge(views[0], row, able, noises[0])
         if found is not None and found.method == "task_arithmetic":
             found = None
     if found is None and len(views) > 1:
-        vectors, squared, inner = views[1]
-        found = find_merge(vectors, row, earlier, noises[1], squared, inner, mixed=True)
+        found = find_merge(views[1], row, earlier, noises[1], mixed=True)
     return found
 
 
-def _rounded_merge(
-    row: int, grid: str, earlier: Sequence[int], views: Sequence[View], noises: Sequence[Floats]
-) -> Merge | None:
+def _rounded_merge(row: int, earlier: Sequence[int], views: Sequence[View], noises: Sequence[Floats]) -> Merge | None:
     """Return a merge that a quantized model is a copy of."""
-    tried = (
-        find_rounded(vectors, row, grid, earlier, noise, squared, inner)
-        for (vectors, squared, inner), noise in zip(views, noises, strict=True)
-    )
+    tried = (find_rounded(view, row, earlier, noise) for view, noise in zip(views, noises, strict=True))
     return next((found for found in tried if found is not None), None)
 
 

@@ -1,23 +1,19 @@
 """Merges: is a model a combination of others, of which, with what weights, by which method?
 
 Linear merges and task arithmetic are one least-squares fit that leaves no more than the rounding of the stored type;
-SLERP fits the same way tensor by tensor. TIES and DARE leave many elements exactly at the base's value, and the
-others at a few fixed multiples of the parents' task vectors, which each parent betrays as a spike of equal ratios.
+SLERP fits the same way tensor by tensor; TIES and DARE go element by element (`sparse.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ingest.weights.copies import LEAST_CUT
-from ingest.weights.family import Doubles, Integers, Vectors, counted, rounding, thinned
-from ingest.weights.model import RUN
+from ingest.weights.family import Doubles, Integers, Vectors
 from ingest.weights.safetensors import Floats
+from ingest.weights.sparse import find_sparse
+from ingest.weights.view import Merge, View
 
 NOISE = 2.5
 """Mean squared residual, in units of the storage noise, up to which a fit is exact."""
@@ -29,71 +25,32 @@ LEAST_WEIGHT = 0.04
 HOPELESS = 0.92
 """Residual of the best pair, over the squared distance to the nearest, above which larger sets are not tried: merges of
 three leave a quarter, task vectors of three two thirds, a fine-tune nearly all."""
-BEAM, PAIRS, BASES = 40, 12, 4
+BEAM, PAIRS = 40, 12
 NEAREST = 128
 """Models that a merge is looked for among."""
-SEARCH = 256
-"""Positions that the search looks at."""
-SPARSE = 0.8
-"""Share of changed elements that TIES or DARE has to explain."""
-SPIKE = 0.02
 STRAIGHT = 1e-3
 """Angle below which an arc is a line."""
-GLANCE = 6
-"""One position of so many tells that a model keeps next to nothing of another, which is then no base of it."""
-
-
-class Merge(NamedTuple):
-    """What a model is combined of.
-
-    Attributes:
-        parents: Rows, the heaviest first.
-        weights: Of each parent; of a mean over tensors for SLERP; of its task vector for the others.
-        base: Row of the model that task vectors start from, or None.
-        method: linear, slerp, task_arithmetic, ties or dare.
-        residual: Length of what is left over the distance to the nearest model, 0..1.
-        explained: Share of elements explained, for TIES and DARE and what was rounded afterwards; otherwise 1.
-    """
-
-    parents: tuple[int, ...]
-    weights: tuple[float, ...]
-    base: int | None
-    method: str
-    residual: float
-    explained: float
-
-
-def products(vectors: Vectors) -> Doubles:
-    """Return inner products of all models about their mean, over the positions that the search looks at, shape (n, n).
-
-    All fits of the search follow from them; in double precision, as fits that leave nothing are told from near ones.
-    """
-    some = thinned(vectors, SEARCH).flat
-    centred = some - some.mean(0, dtype=np.float64)
-    return np.asarray(centred @ centred.T / centred.shape[1])
 
 
 def find_merge(
-    vectors: Vectors, child: int, candidates: Sequence[int], noise: Floats, squared: Doubles, inner: Doubles, *,
-    mixed: bool = False,
-) -> Merge | None:  # fmt: skip
+    view: View, child: int, candidates: Sequence[int], noise: Floats, *, mixed: bool = False
+) -> Merge | None:
     """Return the best explanation of a model as a merge, or None.
 
     Args:
-        vectors: The family.
+        view: The family.
         child: Row of the model.
         candidates: Rows of possible parents, copies of each other left out; the nearest of them are looked at.
         noise: Variance that storing the child added to each element, shape (p, 32).
-        squared: Squared distances, shape (n, n).
-        inner: What `products` says of the family.
         mixed: Whether units may be in different orders: SLERP then turns by right angles, and its weights add up to
             more than one.
     """
+    vectors, squared = view.vectors, view.squared
     others = among(child, candidates, squared)
     if len(others) < 2:
         return None
     nearest = min(others, key=lambda row: float(squared[child, row]))
-    sets = subsets(inner, child, others, HOPELESS)
+    sets = subsets(view.inner, child, others, HOPELESS)
     enough = 0.2 * squared[child, nearest] / vectors.flat.shape[1]
     for rows, left in sets:
         if left > enough:
@@ -104,10 +61,11 @@ def find_merge(
             return found
     pairs: Sequence[tuple[int, ...]]
     if mixed:
-        pairs = _turned(vectors, child, others)
+        pairs = _turned(view.some, child, others)
     else:
         pairs = [rows for rows, left in sets if len(rows) == 2 and left <= enough][:PAIRS]
-    return _slerp(vectors, child, pairs, nearest, noise) or _sparse(vectors, child, others)
+    found = _slerp(vectors, child, pairs, nearest, noise)
+    return found if found is not None or view.grids[child] else find_sparse(view, child, others, noise)
 
 
 def among(child: int, candidates: Sequence[int], squared: Doubles) -> list[int]:
@@ -126,7 +84,7 @@ def subsets(inner: Doubles, child: int, others: Sequence[int], hopeless: float) 
     linearly dependent, where one fit of all would spread over them.
 
     Args:
-        inner: What `products` says of the family.
+        inner: Inner products of the models (`View`).
         child: Row of the model.
         others: Rows of possible parents, two at least.
         hopeless: Residual of the best pair, over the squared distance to the nearest, above which there is no merge.
@@ -204,7 +162,7 @@ def in_span(inner: Doubles, rows: Sequence[int], others: Sequence[int], noise: D
     """Return which models are combinations of some: what these are combined to, they may have their part in.
 
     Args:
-        inner: What `products` says of the family.
+        inner: Inner products of the models (`View`).
         rows: Models that span, two at least.
         others: Models asked about.
         noise: Mean variance that storing each of the others added to an element, shape (others,).
@@ -270,9 +228,9 @@ def _typical(scaled: Doubles) -> float:
     return float(np.median(np.square(scaled))) / 0.455
 
 
-def _turned(vectors: Vectors, child: int, others: Sequence[int]) -> list[tuple[int, ...]]:
+def _turned(some: Vectors, child: int, others: Sequence[int]) -> list[tuple[int, ...]]:
     """Return the pairs whose combinations, others in each tensor, come nearest to a model: two by two solved."""
-    some, rows = thinned(vectors, SEARCH), np.array(others)
+    rows = np.array(others)
     explained = np.zeros((len(rows), len(rows)))
     for start, stop, _ in some.bounds:
         parts = some.values[rows, start:stop].reshape(len(rows), -1).astype(np.float64)
@@ -337,94 +295,3 @@ def arc(pair: Doubles, target: Doubles) -> tuple[Doubles, tuple[float, float]]:
     else:
         part = float(np.arctan2(second * np.sin(angle), first + second * np.cos(angle))) / angle
     return solved, (1 - part, part)
-
-
-def _sparse(vectors: Vectors, child: int, others: Sequence[int]) -> Merge | None:
-    """TIES and DARE: a base that many elements equal exactly, and ratios that pile up."""
-    best: Merge | None = None
-    slack = rounding(vectors, vectors.values[child], child).reshape(-1).astype(np.float64)
-    for base in _bases(vectors, child, others):
-        found = _sparse_from(vectors, child, others, base, slack)
-        if found is not None and (best is None or found.explained > best.explained):
-            best = found
-    return best if best is not None and best.explained > SPARSE else None
-
-
-def _sparse_from(vectors: Vectors, child: int, others: Sequence[int], base: int, slack: Doubles) -> Merge | None:
-    origin = vectors.flat[base].astype(np.float64)
-    moved = vectors.flat[child].astype(np.float64) - origin
-    changed = np.abs(moved) > slack
-    deltas = {row: vectors.flat[row].astype(np.float64) - origin for row in others if row != base}
-    spikes = {row: _spike(moved, delta, slack, changed) for row, delta in deltas.items()}
-    likely = sorted((row for row in deltas if spikes[row][1] > SPIKE), key=lambda row: -spikes[row][1])[:5]
-    best: Merge | None = None
-    for size in (2, 3):
-        for rows in combinations(likely, size):
-            for scale in sorted({round(spikes[row][0], 3) for row in rows}):
-                for method in ("ties", "dare"):
-                    share = _explained(moved, [deltas[row] for row in rows], scale, method, slack, changed)
-                    if best is None or share > best.explained + 0.02:
-                        best = Merge(rows, (scale,) * size, base, method, 1 - share, share)
-    return best
-
-
-def _bases(vectors: Vectors, child: int, others: Sequence[int]) -> list[int]:
-    """Return models whose values the child keeps in part of nearly every tensor, the most kept first.
-
-    At scale one it keeps parents' values as well as the base's. A pruned model is no base: all kin of its
-    original seem to have moved alike where it has zeros.
-    """
-    some = thinned(vectors, SEARCH)
-    ours, slack = some.values[child], rounding(some, some.values[child], child)
-    theirs = some.values[list(others), ::GLANCE]
-    dense = counted(theirs == 0).mean(1) < LEAST_CUT * RUN
-    glance = counted(np.abs(ours[::GLANCE] - theirs) <= slack[::GLANCE]).mean(1) > 0.005 * RUN
-    others = [row for row, seen in zip(others, glance & dense, strict=True) if seen]
-    kept = counted(np.abs(ours - some.values[others]) <= slack)
-    shares, _ = some.by_tensor(kept / RUN)
-    in_part = ((shares > 0.05) & (shares < 0.97)).mean(1) > 0.7
-    found = [(float(shares[at].mean()), others[int(at)]) for at in np.flatnonzero(in_part)]
-    return [row for _, row in sorted(found, reverse=True)[:BASES]]
-
-
-def _spike(moved: Doubles, delta: Doubles, slack: Doubles, changed: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the ratio that most elements share, and how far their share exceeds that of its surroundings."""
-    usable = changed & (np.abs(delta) > 12 * slack) & (moved * delta > 0)
-    if usable.sum() < 50:
-        return 0.0, 0.0
-    logs = np.log(moved[usable] / delta[usable])
-    logs = logs[np.abs(logs) < 2]
-    error = float(np.median(slack[usable] / np.abs(delta[usable])))
-    width = max(0.004, 2 * error)
-    counts, edges = np.histogram(logs, bins=max(8, int(4 / width)), range=(-2, 2))
-    pairs = counts[:-1] + counts[1:]
-    top = int(np.argmax(pairs))
-    around = pairs[max(0, top - 12) : top + 13]
-    excess = (pairs[top] - np.median(around)) / max(int(changed.sum()), 1)
-    inside = logs[(logs >= edges[top]) & (logs <= edges[top + 2])]
-    return float(np.exp(np.median(inside))) if len(inside) else 0.0, float(excess)
-
-
-def _explained(
-    moved: Doubles, deltas: list[Doubles], scale: float, method: str, slack: Doubles, changed: npt.NDArray[np.bool_]
-) -> float:
-    """Share of the changed elements that equal a sum (DARE) or mean (TIES) of some task vectors, scaled."""
-    hit, mixed = np.zeros_like(changed), np.zeros_like(changed)
-    chance = np.zeros(len(moved))
-    for size in range(1, len(deltas) + 1):
-        for part in combinations(deltas, size):
-            total = np.sum(part, 0) * scale / (size if method == "ties" else 1)
-            width = 1.5 * slack + 0.004 * np.abs(total)
-            here = np.abs(moved - total) <= width
-            mixed |= here & ~hit
-            hit |= here
-            if size == 1:
-                mixed[:] = False
-            chance += width
-    spread = np.abs(moved) + 1e-12
-    luck = np.minimum(chance / spread, 1.0)
-    real = changed & (luck < 0.3)
-    # At scale 1 a parent's own values explain a common ancestor too: some elements must mix several parents.
-    if real.sum() <= 50 or float(mixed[real].mean()) < 0.03:
-        return 0.0
-    return float(hit[real].mean())

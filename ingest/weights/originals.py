@@ -1,10 +1,11 @@
 """Which of a model's exact copies is the original? Once the tree has grown, its parents and children tell.
 
 All came after their original: its other copies, and what was made of it. So a copy dated later than one of them has a
-wrong date, or is not the original; nor is one whose units are in another order than its parents'. A copy without a date
-fits anything. Yet that a mere copy is older than all k of them happens once in k + 1 times: the more it is older than,
-the likelier one with a date is the original. A model is made of a copy whose units are in its own order: most are made
-of the original, and one that is older than all copies in its order says that their dates are wrong.
+wrong date, or is not the original. Where all copies are later than the children, the original has the wrong date, and
+which copy is older says little. Nor is one the original whose units are in another order than its parents'. A copy
+without a date fits anything. Yet that a mere copy is older than all k of them happens once in k + 1 times: the more it
+is older than, the likelier one with a date is the original. A model is made of a copy whose units are in its own order:
+most are made of the original, and one that is older than all copies in its order says that their dates are wrong.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ FRAME_PENALTY = 6.0
 """Log-odds against a copy whose units are in an order that its parents do not come in."""
 CHILD_PENALTY, MOST_CHILDREN = 1.0, 4
 """Log-odds against a copy for each child that another one has more in its order, and children that count."""
+ONE_LATE = 1.0
+"""Log-odds for the older copy where all are later than one child, whose date may be the wrong one as well."""
 
 
 class Originals(NamedTuple):
@@ -41,7 +44,7 @@ def originals(family: Family, tree: Tree) -> Originals:
     sets: dict[int, list[int]] = defaultdict(list)
     for row, first in enumerate(family.original):
         sets[first].append(row)
-    parents = {row: _parents(family, tree, row) for row in sets}
+    parents = {row: parents_of(family, tree, row) for row in sets}
     children: dict[int, list[int]] = defaultdict(list)
     for row, above in parents.items():
         for parent in above:
@@ -53,7 +56,8 @@ def originals(family: Family, tree: Tree) -> Originals:
     return found
 
 
-def _parents(family: Family, tree: Tree, row: int) -> list[int]:
+def parents_of(family: Family, tree: Tree, row: int) -> list[int]:
+    """Return the parents of the weights that a row stands for in the tree, the nearest first."""
     choice = tree.choices.get(row)
     return fixed_parents(family, row) or ([choice.parent] if choice is not None else [])
 
@@ -71,6 +75,9 @@ def _against(family: Family, rows: Sequence[int], parents: Sequence[int], childr
     }
     # What stands against all that have a date has a wrong one itself, or they do.
     shared = set.intersection(*wrong.values()) if wrong else set()
+    # One wrong date of the original is later than all that was made of it, and says nothing of its copies.
+    late = len(shared.intersection(children))
+    apart = LATER_PENALTY if not late else ONE_LATE if late == 1 else 0.0
     inside = {row: sum(family.frames[child] == family.frames[row] for child in children) for row in rows}
     most = max(inside.values())
     against = {
@@ -84,7 +91,7 @@ def _against(family: Family, rows: Sequence[int], parents: Sequence[int], childr
             believed.add(row)
             if not against[row]:
                 older = max(older, len(below) - 1 - len(wrong[row]))
-        against[row] += LATER_PENALTY * (bool(shared) + bool(wrong[row] - shared))
+        against[row] += LATER_PENALTY * bool(shared) + apart * bool(wrong[row] - shared)
     undated = float(np.log((older + 1) / 2))
     return {row: cost if row in believed else cost + undated for row, cost in against.items()}
 

@@ -2,7 +2,8 @@
 
 Rounding to few bits moves every weight further than merging did, so no fit leaves nothing over. But what was rounded is
 known but for its weights: the combination of the parents is the original that the quantized model is a copy of, and its
-grid answers as it does for any copy (`copies.explain`), value by value.
+grid answers as it does for any copy (`copies.explain`), value by value. TIES and DARE are told as they are elsewhere,
+within half a step of the grid (`sparse.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import numpy as np
 
 from ingest.weights.copies import LEAST, explain, is_fine, lies_on, on_grids
 from ingest.weights.family import Doubles, Vectors
-from ingest.weights.merges import LEAST_WEIGHT, STRAIGHT, Merge, among, arc, fitted, named, subsets
+from ingest.weights.merges import LEAST_WEIGHT, STRAIGHT, among, arc, fitted, named, subsets
 from ingest.weights.safetensors import Floats
+from ingest.weights.sparse import find_sparse
+from ingest.weights.view import Merge, View
 
 TRIED = 8
 """Sets of each size whose combination is looked at."""
@@ -31,24 +34,25 @@ ALIKE = 0.01
 """Share explained within which the smallest set is taken."""
 
 
-def find_rounded(
-    vectors: Vectors, child: int, grid: str, candidates: Sequence[int], noise: Floats, squared: Doubles, inner: Doubles
-) -> Merge | None:
+def find_rounded(view: View, child: int, candidates: Sequence[int], noise: Floats) -> Merge | None:
     """Return the merge that a quantized model is a copy of, or None.
 
     Args:
-        vectors: The family.
+        view: The family.
         child: Row of the quantized model.
-        grid: That its values lie on.
         candidates: Rows of possible parents, copies of each other left out.
         noise: Variance that rounding the child added to each element, shape (p, 32).
-        squared: Squared distances, shape (n, n).
-        inner: What `merges.products` says of the family.
     """
-    others = among(child, candidates, squared)
+    others = among(child, candidates, view.squared)
     if len(others) < 2:
         return None
-    sets = subsets(inner, child, others, np.inf)
+    return _combination(view, child, others, noise) or find_sparse(view, child, others, noise)
+
+
+def _combination(view: View, child: int, others: Sequence[int], noise: Floats) -> Merge | None:
+    """Return the linear, SLERP or task arithmetic merge that a quantized model is a copy of, or None."""
+    vectors, squared, grid = view.vectors, view.squared, view.grids[child]
+    sets = subsets(view.inner, child, others, np.inf)
     some = [rows for size in (2, 3, 4) for rows in [rows for rows, _ in sets if len(rows) == size][:TRIED]]
     away = float(squared[child, others].min())
     found = [*_combined(vectors, child, some, noise, away), *_turned(vectors, child, some, away)]

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from ingest.weights.between import ROUGH, TOLD, contained, features, trace
 from ingest.weights.family import Doubles, Integers, Vectors
-from ingest.weights.merges import Merge
 from ingest.weights.odds import Odds, softmax
 from ingest.weights.steps import carried_at_once
+from ingest.weights.view import Merge
 
 POSSIBLE, OTHERS = 0.02, 3
 """Probability from which a model that was not chosen is remembered, and how many are."""
@@ -77,6 +77,7 @@ class Tree:
         held: What of each model's trace every model carries, traces first, shape (n, n, 8).
         traced: Whether a model has a step of its own, as merges and exact copies have not, shape (n,).
         choices: What was chosen for each model that was placed.
+        mixed: Merges that each model has a part in.
     """
 
     vectors: Vectors
@@ -90,11 +91,16 @@ class Tree:
     held: Doubles = field(init=False)
     traced: npt.NDArray[np.bool_] = field(init=False)
     choices: dict[int, Choice] = field(default_factory=dict)
+    mixed: dict[int, set[int]] = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.vectors.values)
         self.bases, self.traced = np.full(count, -1), np.zeros(count, bool)
         self.carried, self.held = np.zeros((count, count)), np.zeros((count, count, ROUGH + 1))
+        self.mixed = {row: set() for row in range(count)}
+        for row, merge in self.merges.items():
+            for parent in (*merge.parents, *([] if merge.base is None else [merge.base])):
+                self.mixed[parent].add(row)
 
     def add(self, row: int, base: int | None) -> None:
         """Add a model below another, or as a root."""
@@ -109,11 +115,12 @@ class Tree:
             self.carried[row] = self.odds.between(features(self.held[row]))
 
     def below(self, row: int) -> set[int]:
-        """Return the descendants of a model."""
+        """Return the descendants of a model, what is merged of them among them."""
         found: set[int] = set()
         queue = [row]
         while queue:
-            new = set(np.flatnonzero(self.bases == queue.pop()).tolist()) - found
+            at = queue.pop()
+            new = (self.mixed[at] | set(np.flatnonzero(self.bases == at).tolist())) - found
             found |= new
             queue += new
         return found

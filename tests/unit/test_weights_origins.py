@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from atlas_db.terms import Relation
 from ingest.weights.between import ALIKE, APART_EACH, ERROR, ROUGH, SHARE, contained, trace
 from ingest.weights.casts import from_cast
 from ingest.weights.chart import chart
@@ -105,6 +106,32 @@ def test_a_copy_without_a_date_is_the_original_where_children_are_older_than_the
     assert ("copy", "base") in pairs(charted(tmp_path, made))
 
 
+@pytest.mark.parametrize(("children", "sure"), [(1, 0.731), (3, 0.5)])
+def test_where_all_copies_are_later_than_the_children_the_older_is_hardly_likelier(
+    tmp_path: Path, children: int, sure: float
+) -> None:
+    """Whichever is the original has a wrong date, which says nothing of its copy's; one child's may be wrong instead."""
+    base = root(1)
+    made = {"base": (base, "F32", "2024-06-01"), "copy": (base, "F32", "2024-05-01")}
+    made |= {f"child{n}": (trained(base, n), "F32", f"2024-02-0{n}") for n in range(2, 2 + children)}
+    (edge,) = (edge for edge in charted(tmp_path, made) if edge.relation == Relation.DUPLICATE)
+    assert edge.confidence == pytest.approx(sure, abs=0.001)
+
+
+def test_a_duplicate_may_be_the_original_and_come_of_its_parents(tmp_path: Path) -> None:
+    base = root(1)
+    near = trained(base, 2)
+    made = {
+        "base": (base, "F32", "2024-01-01"),
+        "near": (near, "F32", "2024-02-01"),
+        "copy": (near, "F32", "2024-03-01"),
+        "far": (trained(base, 3), "F32", "2024-03-02"),
+    }
+    (edge,) = (edge for edge in charted(tmp_path, made) if edge.child == "copy")
+    assert (edge.parent, edge.relation) == ("near", Relation.DUPLICATE)
+    assert edge.evidence["others"] == {"base": pytest.approx(1 - edge.confidence, abs=0.001)}
+
+
 def test_a_copy_dated_before_its_originals_parent_has_a_wrong_date(tmp_path: Path) -> None:
     base = root(1)
     near = trained(base, 2)
@@ -165,6 +192,7 @@ def test_whoever_casts_again_gets_the_same_cast(tmp_path: Path) -> None:
     assert pairs(edges) == {("child", "base"), ("cast", "base"), ("again", "cast")}
     (copy,) = (edge for edge in edges if edge.child == "again")
     assert set(copy.evidence["others"]) == {"base"}, "which is no wrong declaration, then"
+    assert copy.confidence == 0.5
 
 
 def test_what_explains_a_copy_or_a_merge_as_well_is_named(tmp_path: Path) -> None:

@@ -26,11 +26,12 @@ from ingest.weights.direction import asymmetry
 from ingest.weights.edges import Edge
 from ingest.weights.family import Vectors, align, cosines, distances
 from ingest.weights.fingerprint import kurtosis
-from ingest.weights.merges import Merge, _grown, _pairs, find_merge, products
+from ingest.weights.merges import _grown, _pairs, find_merge
 from ingest.weights.model import open_model
 from ingest.weights.permute import realign
 from ingest.weights.ranks import difference_rank
 from ingest.weights.reread import Rereader
+from ingest.weights.view import Merge, viewed
 from ingest.weights.workers import workers
 from tests.unit.families import HEADS, HIDDEN, INNER, LAYERS, Weights, print_of, root, stored, trained, write
 
@@ -99,7 +100,7 @@ def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
     made = {name: make(name, value, [model[name] for model in tuned]) for name, value in base.items()}  # type: ignore[operator]
     family = vectors(tmp_path, *((model, "F32") for model in (base, *tuned)), (made, dtype))
     return find_merge(
-        family, 6, range(6), step_noise(family, 6, own_grids(family)[6]), distances(family), products(family)
+        viewed(family, distances(family), own_grids(family)), 6, range(6), step_noise(family, 6, own_grids(family)[6])
     )
 
 
@@ -156,13 +157,33 @@ def test_sparse_merges_name_base_and_parents(tmp_path: Path, method: str) -> Non
     assert found.explained > 0.95
 
 
+def test_three_dense_task_vectors_leave_little_of_the_base(tmp_path: Path) -> None:
+    """Of three parents that each keep .7, a thirty-seventh of the elements is the base's."""
+    found = merged(tmp_path, lambda n, b, m: dare(b, [m[0], m[1], m[3]], 0.7, n))
+    assert found is not None
+    assert (found.method, set(found.parents), found.base) == ("dare", {1, 2, 4}, 0)
+
+
+def test_parents_that_are_made_of_each_other_hide_the_scale(tmp_path: Path) -> None:
+    """Where two task vectors point the same way, most elements mix them, and the highest spike is not the scale."""
+    base = root(1)
+    whole = trained(base, 2, 0.1)
+    half = {name: (0.5 * whole[name] + 0.5 * value).astype(np.float32) for name, value in base.items()}
+    made = {name: dare(value, [whole[name], half[name]], 0.65, name) for name, value in base.items()}
+    family = vectors(tmp_path, *((model, "F32") for model in (base, whole, half, trained(base, 3, 0.1), made)))
+    found = find_merge(viewed(family, distances(family), own_grids(family)), 4, range(4), step_noise(family, 4, ""))
+    assert found is not None
+    assert (found.method, set(found.parents), found.base) == ("dare", {1, 2}, 0)
+    assert found.weights == pytest.approx((0.5 / 0.65,) * 2, abs=0.01)
+
+
 def test_a_pruned_model_is_no_base(tmp_path: Path) -> None:
     """Small steps leave many values of sixteen bits as they are; zeros seem to have moved alike in all kin."""
     base = root(1)
     tuned = [trained(base, seed, 0.003) for seed in (2, 3, 5)]
     pruned = {n: np.where(np.abs(v) > 0.02, v, 0) if v.ndim > 1 else v for n, v in tuned[0].items()}
     family = vectors(tmp_path, *((model, "BF16") for model in (base, *tuned, pruned)))
-    found = find_merge(family, 0, range(1, 5), step_noise(family, 0, ""), distances(family), products(family))
+    found = find_merge(viewed(family, distances(family), own_grids(family)), 0, range(1, 5), step_noise(family, 0, ""))
     assert found is None
 
 
@@ -187,8 +208,9 @@ def test_the_parent_of_a_merge_is_not_taken_for_a_merge(tmp_path: Path) -> None:
     first, second = trained(base, 2), trained(base, 3)
     middle = {name: (value + second[name]) / 2 for name, value in first.items()}
     family = vectors(tmp_path, (base, "F32"), (middle, "F32"), (second, "F32"), (first, "F32"))
-    assert find_merge(family, 3, [0, 1, 2], step_noise(family, 3, ""), distances(family), products(family)) is None
-    assert find_merge(family, 1, [0, 2, 3], step_noise(family, 1, ""), distances(family), products(family)) is not None
+    view = viewed(family, distances(family), own_grids(family))
+    assert find_merge(view, 3, [0, 1, 2], step_noise(family, 3, "")) is None
+    assert find_merge(view, 1, [0, 2, 3], step_noise(family, 1, "")) is not None
 
 
 def permuted(weights: Weights, seed: int) -> Weights:

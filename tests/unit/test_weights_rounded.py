@@ -12,7 +12,7 @@ from ingest.weights.chart import chart
 from ingest.weights.edges import Edge
 from ingest.weights.reread import Rereader
 from tests.unit.families import Weights, print_of, root, trained, write
-from tests.unit.test_weights_relations import matrices, permuted, quantized, slerp
+from tests.unit.test_weights_relations import dare, matrices, permuted, quantized, slerp, ties
 
 GRIDS = {"int8": (8, 0), "int4": (4, 32)}
 
@@ -58,6 +58,26 @@ def test_a_merge_that_was_rounded_is_told(tmp_path: Path, grid: str, method: str
     assert {edge.parent: edge.evidence["weight"] for edge in edges} == pytest.approx(expected, abs=0.03)
     # A short arc lies within the rounding of its chord.
     assert {edge.evidence["method"] for edge in edges} <= {method, *(["linear"] if method == "slerp" else [])}
+
+
+@pytest.mark.parametrize("method", ["ties", "dare"])
+def test_a_sparse_merge_that_was_rounded_is_told(tmp_path: Path, method: str) -> None:
+    """Half a step of eight bits is far less than training moves most elements."""
+    base = root(1)
+    models = [base, *(trained(base, seed, 0.1) for seed in (2, 3, 4, 5))]
+    parents = [models[1], models[2], models[4]]
+    made = {
+        name: ties(value, [model[name] for model in parents], 0.6)
+        if method == "ties"
+        else dare(value, [model[name] for model in parents], 0.6, name)
+        for name, value in base.items()
+    }
+    edges = edges_of_last(tmp_path, [*models, rounded(made, "int8")])
+    assert {edge.relation for edge in edges} == {Relation.MERGE}
+    assert {edge.parent for edge in edges} == {"m1", "m2", "m4"}
+    assert {(edge.evidence["method"], edge.evidence["base"], edge.confidence) for edge in edges} == {
+        (method, "m0", 0.9)
+    }
 
 
 @pytest.mark.parametrize("grid", ["int8", "int4"])

@@ -11,11 +11,11 @@ from ingest.weights.between import SHARE
 from ingest.weights.chart import chart
 from ingest.weights.family import distances
 from ingest.weights.kin import _by_chance, assemble
-from ingest.weights.merges import Merge
 from ingest.weights.odds import load_odds
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Tree
 from ingest.weights.untouched import untouched
+from ingest.weights.view import Merge
 from tests.unit.families import TYPES, Weights, print_of, root, stored, trained, write
 from tests.unit.test_weights_relations import low_rank, matrices, vectors
 
@@ -46,6 +46,19 @@ def test_frozen_tensors_name_the_parent_where_its_trace_is_drowned(tmp_path: Pat
               for day, (name, weights) in enumerate(made.items(), 1)]  # fmt: skip
     edges = {(edge.child, edge.parent) for edge in chart(prints, Rereader())}
     assert edges == {("near", "base"), ("child", "near"), ("other", "base")}
+
+
+def test_what_is_merged_of_a_model_comes_from_it(tmp_path: Path) -> None:
+    """In the tree a merge hangs below one parent; it and its children are no parents of the other, nor of its base."""
+    base = root(1)
+    first, second = trained(base, 2), trained(base, 3)
+    merge = {name: 0.7 * first[name] + 0.3 * second[name] for name in base}
+    family = vectors(tmp_path, *((model, "F32") for model in (base, first, second, merge, trained(merge, 4))))
+    made = Merge((1, 2), (0.7, 0.3), 0, "task_arithmetic", 0.0, 1.0)
+    tree = Tree(family, distances(family), np.zeros((5, 5)), load_odds(True), {3: made})
+    for row, above in enumerate((None, None, None, 1, 3)):
+        tree.add(row, above)
+    assert [tree.below(row) for row in range(5)] == [{3, 4}, {3, 4}, {3, 4}, {4}, set()]
 
 
 def test_a_sibling_with_like_drift_is_told_from_a_child(tmp_path: Path) -> None:
