@@ -28,6 +28,8 @@ three leave a quarter, task vectors of three two thirds, a fine-tune nearly all.
 BEAM, PAIRS = 40, 12
 NEAREST = 128
 """Models that a merge is looked for among."""
+RIDGE = 1e-3
+"""Of the squared distance to the nearest, added to each: keeps models that depend on each other solvable."""
 STRAIGHT = 1e-3
 """Angle below which an arc is a line."""
 
@@ -50,8 +52,8 @@ def find_merge(
     if len(others) < 2:
         return None
     nearest = min(others, key=lambda row: float(squared[child, row]))
-    sets = subsets(view.inner, child, others, HOPELESS)
     enough = 0.2 * squared[child, nearest] / vectors.flat.shape[1]
+    sets = subsets(view.inner, child, others, HOPELESS, enough)
     for rows, left in sets:
         if left > enough:
             continue
@@ -77,7 +79,9 @@ def among(child: int, candidates: Sequence[int], squared: Doubles) -> list[int]:
     return others
 
 
-def subsets(inner: Doubles, child: int, others: Sequence[int], hopeless: float) -> list[tuple[tuple[int, ...], float]]:
+def subsets(
+    inner: Doubles, child: int, others: Sequence[int], hopeless: float = np.inf, enough: float = np.inf
+) -> list[tuple[tuple[int, ...], float]]:
     """Search sets of two to four models for the affine combinations that come nearest to the child.
 
     All pairs are tried, larger sets grow from the best smaller ones: other merges in the family make its models
@@ -88,6 +92,7 @@ def subsets(inner: Doubles, child: int, others: Sequence[int], hopeless: float) 
         child: Row of the model.
         others: Rows of possible parents, two at least.
         hopeless: Residual of the best pair, over the squared distance to the nearest, above which there is no merge.
+        enough: Mean squared residual that a set may leave; there is none where all models together leave more.
 
     Returns:
         Rows and mean squared residual an element, small sets first, the best of a size first.
@@ -95,6 +100,8 @@ def subsets(inner: Doubles, child: int, others: Sequence[int], hopeless: float) 
     rows = np.array(others)
     gram = inner[np.ix_(rows, rows)] - inner[rows, child][:, None] - inner[child, rows] + inner[child, child]
     lengths = np.diag(gram)
+    if enough < np.inf and _together(gram) > enough:
+        return []
     sets, left = _pairs(gram)
     if left[0] > hopeless * float(lengths.min()):
         return []
@@ -106,6 +113,17 @@ def subsets(inner: Doubles, child: int, others: Sequence[int], hopeless: float) 
         if not len(sets):
             break
     return found
+
+
+def _together(gram: Doubles) -> float:
+    """Return what the affine combination of all models that comes nearest to the origin leaves: no part leaves less.
+
+    The ridge keeps dependent models solvable; it adds a thousandth of the nearest's squared length times the sum of the
+    squared weights, which is far below what sets are asked for.
+    """
+    stiff = gram.copy()
+    stiff[np.diag_indices(len(gram))] += RIDGE * float(np.diag(gram).min())
+    return 1 / float(np.linalg.solve(stiff, np.ones(len(gram))).sum())
 
 
 def _pairs(gram: Doubles) -> tuple[Integers, Doubles]:

@@ -52,7 +52,7 @@ def find_rounded(view: View, child: int, candidates: Sequence[int], noise: Float
 def _combination(view: View, child: int, others: Sequence[int], noise: Floats) -> Merge | None:
     """Return the linear, SLERP or task arithmetic merge that a quantized model is a copy of, or None."""
     vectors, squared, grid = view.vectors, view.squared, view.grids[child]
-    sets = subsets(view.inner, child, others, np.inf)
+    sets = subsets(view.inner, child, others)
     some = [rows for size in (2, 3, 4) for rows in [rows for rows, _ in sets if len(rows) == size][:TRIED]]
     away = float(squared[child, others].min())
     found = [*_combined(vectors, child, some, noise, away), *_turned(vectors, child, some, away)]

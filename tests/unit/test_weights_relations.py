@@ -26,7 +26,7 @@ from ingest.weights.direction import asymmetry
 from ingest.weights.edges import Edge
 from ingest.weights.family import Vectors, align, cosines, distances
 from ingest.weights.fingerprint import kurtosis
-from ingest.weights.merges import _grown, _pairs, find_merge
+from ingest.weights.merges import _grown, _pairs, _together, find_merge, subsets
 from ingest.weights.model import open_model
 from ingest.weights.permute import realign
 from ingest.weights.ranks import difference_rank
@@ -490,6 +490,16 @@ def test_sets_of_models_are_those_that_solving_each_gives() -> None:
         assert all(value == pytest.approx(everything[rows], rel=1e-6) for rows, value in found.items())
         best = sorted(everything, key=everything.__getitem__)[:5]
         assert set(best) <= set(found)
+    least = 1 / np.linalg.solve(gram, np.ones(9)).sum()
+    assert _together(gram) == pytest.approx(least, rel=0.02) and least < min(everything.values())
+
+
+def test_sets_of_models_are_not_looked_for_where_all_together_leave_too_much() -> None:
+    points = np.random.default_rng(6).normal(size=(6, 40))
+    points[5] = 0.5 * (points[1] + points[2])
+    inner = points @ points.T / 40
+    assert min(left for _, left in subsets(inner, 5, range(5), enough=0.01)) < 1e-9
+    assert not subsets(inner, 0, range(1, 6), enough=0.01) and subsets(inner, 0, range(1, 6))
 
 
 def test_models_that_come_one_by_one_end_in_the_chart_of_all_at_once() -> None:

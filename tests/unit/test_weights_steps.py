@@ -14,6 +14,7 @@ from ingest.weights.kin import _by_chance, assemble
 from ingest.weights.odds import load_odds
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Tree
+from ingest.weights.unmet import unmet
 from ingest.weights.untouched import untouched
 from ingest.weights.view import Merge
 from tests.unit.families import TYPES, Weights, print_of, root, stored, trained, write
@@ -24,6 +25,14 @@ def frozen(weights: Weights, seed: int, size: float) -> Weights:
     """Train all but the vocabulary."""
     moved = trained(weights, seed, size)
     return {name: weights[name] if "layers" not in name else value for name, value in moved.items()}
+
+
+def read(weights: Weights, seed: int, size: float, words: slice, decay: float = 0.999) -> Weights:
+    """Train on data that has some of the words; the rows of all others decay."""
+    moved, name = trained(weights, seed, size), "model.embed_tokens.weight"
+    rows = (weights[name] * np.float32(decay)).astype(np.float32)
+    rows[words] = moved[name][words]
+    return {**moved, name: rows}
 
 
 @pytest.mark.parametrize("dtype", ["F32", "BF16", "F16"])
@@ -46,6 +55,45 @@ def test_frozen_tensors_name_the_parent_where_its_trace_is_drowned(tmp_path: Pat
               for day, (name, weights) in enumerate(made.items(), 1)]  # fmt: skip
     edges = {(edge.child, edge.parent) for edge in chart(prints, Rereader())}
     assert edges == {("near", "base"), ("child", "near"), ("other", "base")}
+
+
+def test_words_that_training_never_met_name_the_parent_where_its_trace_is_drowned(tmp_path: Path) -> None:
+    base = root(1)
+    near = read(base, 2, 0.001, slice(0, 120))
+    made = {"base": base, "near": near, "child": read(near, 3, 0.6, slice(100, 200)), "kin": trained(base, 4, 0.3)}
+    prints = [print_of(write(tmp_path / name, weights), name, f"2024-01-{day:02d}")
+              for day, (name, weights) in enumerate(made.items(), 1)]  # fmt: skip
+    edges = {(edge.child, edge.parent) for edge in chart(prints, Rereader())}
+    assert edges == {("near", "base"), ("child", "near"), ("kin", "base")}
+
+
+def test_rows_of_words_are_counted_as_far_as_both_types_tell(tmp_path: Path) -> None:
+    """The child has its parent's rows of words that it did not meet, the base's of those that neither met."""
+    base = root(1)
+    parent = read(base, 2, 0.3, slice(0, 120))
+    child, kin = read(parent, 3, 0.3, slice(100, 200)), read(parent, 4, 0.3, slice(0, 50))
+    types = ("F32", "F32", "F32", "F32", "BF16")
+    models = zip((base, parent, child, kin, stored(parent, "BF16")), types, strict=True)
+    folders = [write(tmp_path / str(at), weights, dtype) for at, (weights, dtype) in enumerate(models)]
+    found = assemble([print_of(folder) for folder in folders], Rereader(), time=False).unmet
+    assert found is not None
+    name, sizes = "embed_tokens.weight", []
+    for model in (base, parent, kin):
+        whole = model["model." + name].astype(float)
+        factors = (child["model." + name] * whole).sum(1) / np.square(whole).sum(1)
+        sizes.append(int((np.abs(child["model." + name] - factors[:, None] * whole).max(1) < 1e-6).sum()))
+    assert sizes == [56, 156, 106], "rows of the whole table"
+    told = found.ahead(2, [0, 1, 3, 4])
+    assert told == pytest.approx(-told.T)
+    counts = np.unpackbits(found.scaled[0, 2, [0, 1, 3]], axis=1).sum(1)
+    assert counts / counts[1] == pytest.approx(np.array(sizes) / sizes[1], abs=0.15), "and of those sampled"
+    assert told[1, 0] == pytest.approx(np.sqrt(counts[1] - counts[0])) and told[1, 2] > 3
+    assert told[1, 3] == 0, "the parent and its cast"
+
+
+def test_where_no_words_were_sampled_nothing_is_compared(tmp_path: Path) -> None:
+    body = {name: value for name, value in root(1).items() if "layers" in name}
+    assert unmet(vectors(tmp_path, (body, "F32"), (trained(body, 2), "F32"))) is None
 
 
 def test_what_is_merged_of_a_model_comes_from_it(tmp_path: Path) -> None:
