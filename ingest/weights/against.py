@@ -10,6 +10,7 @@ from ingest.weights.casts import from_cast
 from ingest.weights.family import Doubles
 from ingest.weights.kin import Family
 from ingest.weights.odds import chance
+from ingest.weights.unmet import ahead
 
 RESIZED_PENALTY = 4.0
 """Log-odds against a parent with another number of elements: only a resized vocabulary explains it."""
@@ -62,11 +63,12 @@ def _by_unmet(family: Family, row: int, able: Sequence[int]) -> Doubles:
 
     Seen from a model its child has as many rows: by chance that is what is ahead, and nothing speaks against the other.
     """
-    if family.unmet is None:
+    bits = family.unmet[row, able]
+    if not bits.any():
         return np.zeros(len(able))
-    ahead = np.clip(family.unmet.ahead(row, able) / UNMET_SURE, 0, 1) ** 2
+    further = np.clip(ahead(bits) / UNMET_SURE, 0, 1) ** 2
     before = 1 / (1 + np.exp(-np.clip(family.older[able, row], -20, 20)))
-    return np.asarray(-np.log((1 - before[:, None] * (1 - np.exp(-UNMET_PENALTY * ahead))).min(0)))
+    return np.asarray(-np.log((1 - before[:, None] * (1 - np.exp(-UNMET_PENALTY * further))).min(0)))
 
 
 def _by_cast(family: Family, row: int, able: Sequence[int]) -> Doubles:

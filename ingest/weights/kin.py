@@ -22,7 +22,7 @@ from ingest.weights.ranks import difference_rank
 from ingest.weights.reread import Rereader
 from ingest.weights.rounded import find_rounded
 from ingest.weights.safetensors import Floats
-from ingest.weights.unmet import Unmet, unmet
+from ingest.weights.unmet import unmet
 from ingest.weights.untouched import untouched
 from ingest.weights.view import Merge, View, viewed
 
@@ -62,7 +62,7 @@ class Family:
         close: Whether few models are nearer to one of two than the other is: the rank of their difference is looked at.
         ranks: Ranks of differences that were looked at.
         kept: Share of each row's tensors that every other row has just as they are, children first.
-        unmet: What models have of each other's rows of words, where such were sampled.
+        unmet: What models have of each other's rows of words, in bits.
     """
 
     prints: list[Fingerprint]
@@ -83,7 +83,7 @@ class Family:
     close: npt.NDArray[np.bool_] = field(init=False)
     ranks: dict[tuple[int, int], float] = field(default_factory=dict)
     kept: Doubles = field(default_factory=lambda: np.empty((0, 0)))
-    unmet: Unmet | None = None
+    unmet: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 0, 0), np.uint8))
 
     def __post_init__(self) -> None:
         nearer = np.array([np.searchsorted(np.sort(away), away) for away in self.squared])

@@ -7,13 +7,10 @@ training in between met, and of a sibling those alone that the sibling's did not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.family import Doubles, Integers, Vectors
+from ingest.weights.family import Doubles, Vectors
 from ingest.weights.names import is_vocabulary
 from ingest.weights.safetensors import Floats
 
@@ -25,50 +22,38 @@ LEAST, MOST = 0.5, 2.0
 """Factors that weight decay may scale a row by, seen from either end."""
 
 
-class Unmet(NamedTuple):
-    """What the models of a family have of each other's rows of words.
+def unmet(vectors: Vectors) -> npt.NDArray[np.uint8]:
+    """Tell which rows of words models have of each other, but for a factor.
 
-    Attributes:
-        level: How coarse the type is that each model's are stored in, of k types, shape (n,).
-        scaled: Whether each sampled row is another model's but for a factor, if the other's type were as coarse, in
-            bits, shape (k, n, n, ⌈p/8⌉), the models whose rows they are first.
+    A child was trained from the very values that its parent is stored in: only its own type hides whether a row was
+    scaled alone, and a cast of its parent has no such row.
+
+    Returns:
+        Whether each sampled row is another model's but for a factor, as far as its own type tells, in bits, shape
+        (n, n, ⌈p/8⌉), the models whose rows they are first; p is 0 where no words were sampled.
     """
-
-    level: Integers
-    scaled: npt.NDArray[np.uint8]
-
-    def ahead(self, row: int, others: Sequence[int]) -> Doubles:
-        """Return how surely a model has more rows of each of some others than of each, shape (others, others).
-
-        In standard deviations (McNemar 1947): rows that it has of the one alone, against those of the other alone. Both
-        are held to what the coarser of their types allows.
-        """
-        rows, out = np.array(others), np.zeros((len(others), len(others)))
-        coarser = np.maximum(self.level[rows][:, None], self.level[rows])
-        for level in np.unique(self.level[rows]):
-            same = np.unpackbits(self.scaled[level, row, rows], axis=1).astype(np.float32)
-            counts, both = same.sum(1), same @ same.T
-            apart = counts[:, None] + counts - 2 * both
-            there = coarser == level
-            out[there] = ((counts[:, None] - counts) / np.sqrt(np.maximum(apart, 1)))[there]
-        return out
-
-
-def unmet(vectors: Vectors) -> Unmet | None:
-    """Compare the rows of words of all models; None where none were sampled."""
     words = np.flatnonzero(np.array([is_vocabulary(name) for name in vectors.names])[vectors.tensor])
-    if not len(words):
-        return None
     values, count = np.ascontiguousarray(vectors.values[:, words]), len(vectors.values)
-    noise = np.square(vectors.relative[:, words], dtype=np.float64).mean(1) / 3
-    levels, level = np.unique(noise, return_inverse=True)
     lengths = np.maximum(np.square(values).sum(2), 1e-30)
-    scaled = np.empty((len(levels), count, count, -(-len(words) // 8)), np.uint8)
-    for row in range(count):
-        left = _unlike(values, lengths, row)
-        for each, coarse in enumerate(levels):
-            scaled[each, row] = np.packbits(left <= SLACK * (noise[row] + coarse + FLOOR**2), axis=1)
-    return Unmet(level, scaled)
+    bits = np.zeros((count, count, -(-len(words) // 8)), np.uint8)
+    for row in range(count if len(words) else 0):
+        noise = float(np.square(vectors.relative[row, words], dtype=np.float64).mean()) / 3
+        bits[row] = np.packbits(_unlike(values, lengths, row) <= SLACK * (noise + FLOOR**2), axis=1)
+    return bits
+
+
+def ahead(bits: npt.NDArray[np.uint8]) -> Doubles:
+    """Return how surely a model has more rows of each of some others than of each, shape (others, others).
+
+    In standard deviations (McNemar 1947): rows that it has of the one alone, against those of the other alone.
+
+    Args:
+        bits: What `unmet` told of it and them, shape (others, ⌈p/8⌉).
+    """
+    same = np.unpackbits(bits, axis=1).astype(np.float32)
+    counts, both = same.sum(1), same @ same.T
+    apart = counts[:, None] + counts - 2 * both
+    return np.asarray((counts[:, None] - counts) / np.sqrt(np.maximum(apart, 1)), np.float64)
 
 
 def _unlike(values: Floats, lengths: Floats, row: int) -> Floats:

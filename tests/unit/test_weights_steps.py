@@ -14,7 +14,7 @@ from ingest.weights.kin import _by_chance, assemble
 from ingest.weights.odds import load_odds
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Tree
-from ingest.weights.unmet import unmet
+from ingest.weights.unmet import ahead, unmet
 from ingest.weights.untouched import untouched
 from ingest.weights.view import Merge
 from tests.unit.families import TYPES, Weights, print_of, root, stored, trained, write
@@ -67,33 +67,32 @@ def test_words_that_training_never_met_name_the_parent_where_its_trace_is_drowne
     assert edges == {("near", "base"), ("child", "near"), ("kin", "base")}
 
 
-def test_rows_of_words_are_counted_as_far_as_both_types_tell(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+def test_rows_of_words_are_those_of_the_values_that_a_child_was_trained_from(tmp_path: Path, dtype: str) -> None:
     """The child has its parent's rows of words that it did not meet, the base's of those that neither met."""
     base = root(1)
-    parent = read(base, 2, 0.3, slice(0, 120))
+    parent = stored(read(base, 2, 0.3, slice(0, 120)), dtype)
     child, kin = read(parent, 3, 0.3, slice(100, 200)), read(parent, 4, 0.3, slice(0, 50))
-    types = ("F32", "F32", "F32", "F32", "BF16")
-    models = zip((base, parent, child, kin, stored(parent, "BF16")), types, strict=True)
-    folders = [write(tmp_path / str(at), weights, dtype) for at, (weights, dtype) in enumerate(models)]
-    found = assemble([print_of(folder) for folder in folders], Rereader(), time=False).unmet
-    assert found is not None
-    name, sizes = "embed_tokens.weight", []
-    for model in (base, parent, kin):
-        whole = model["model." + name].astype(float)
-        factors = (child["model." + name] * whole).sum(1) / np.square(whole).sum(1)
-        sizes.append(int((np.abs(child["model." + name] - factors[:, None] * whole).max(1) < 1e-6).sum()))
-    assert sizes == [56, 156, 106], "rows of the whole table"
-    told = found.ahead(2, [0, 1, 3, 4])
+    models = {"base": base, "parent": parent, "child": child, "kin": kin, "cast": stored(parent, "F16")}
+    folders = [write(tmp_path / name, weights, {"cast": "F16"}.get(name, "F32")) for name, weights in models.items()]
+    bits = assemble([print_of(folder) for folder in folders], Rereader(), time=False).unmet[2]
+    name, sizes = "model.embed_tokens.weight", []
+    for model in models.values():
+        whole = model[name].astype(float)
+        factors = (child[name] * whole).sum(1) / np.square(whole).sum(1)
+        sizes.append(int((np.abs(child[name] - factors[:, None] * whole).max(1) < 1e-6).sum()))
+    assert sizes == ([56, 156, 256, 106, 0] if dtype == "F32" else [0, 156, 256, 106, 156]), "rows of the whole table"
+    counts = np.unpackbits(bits, axis=1).sum(1)
+    assert counts[[0, 1, 3, 4]] / counts[1] == pytest.approx(np.array(sizes)[[0, 1, 3, 4]] / 156, abs=0.08)
+    told = ahead(bits)
     assert told == pytest.approx(-told.T)
-    counts = np.unpackbits(found.scaled[0, 2, [0, 1, 3]], axis=1).sum(1)
-    assert counts / counts[1] == pytest.approx(np.array(sizes) / sizes[1], abs=0.15), "and of those sampled"
-    assert told[1, 0] == pytest.approx(np.sqrt(counts[1] - counts[0])) and told[1, 2] > 3
-    assert told[1, 3] == 0, "the parent and its cast"
+    assert told[1, 3] == pytest.approx(np.sqrt(counts[1] - counts[3])) and min(told[1, 0], told[1, 3]) > 3
 
 
 def test_where_no_words_were_sampled_nothing_is_compared(tmp_path: Path) -> None:
     body = {name: value for name, value in root(1).items() if "layers" in name}
-    assert unmet(vectors(tmp_path, (body, "F32"), (trained(body, 2), "F32"))) is None
+    bits = unmet(vectors(tmp_path, (body, "F32"), (trained(body, 2), "F32")))
+    assert bits.shape == (2, 2, 0) and not ahead(bits[0]).any()
 
 
 def test_what_is_merged_of_a_model_comes_from_it(tmp_path: Path) -> None:
