@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.weights.cluster import SAME_WORDS
-from ingest.weights.copies import LEAST, Copy, explain, on_grids, own_grids, step_noise
+from ingest.weights.copies import LEAST, LEAST_CUT, Copy, explain, on_grids, own_grids, step_noise
 from ingest.weights.direction import directions
 from ingest.weights.edges import known_date
 from ingest.weights.family import Doubles, Integers, Vectors, align, cosines, distances, thinned
@@ -176,7 +176,7 @@ def find_copies(family: Family) -> None:
     made, place = on_grids(few, originals), np.zeros(count, np.int64)
     place[originals] = np.arange(len(originals))
     for row in able:
-        near = _nearest(family, row, originals)
+        near = _nearest(family, few, row, originals)
         screened = explain(few, row, near, made.of(place[near]))
         near = near[[copy.share >= LIKELY for copy in screened]]
         found = [(other, explain(vectors, row, np.array([other]))[0]) for other in near.tolist()]
@@ -215,11 +215,15 @@ def _date_by_copies(family: Family, first: int, rows: Sequence[int]) -> None:
     family.older[later, first] -= LATER_PENALTY
 
 
-def _nearest(family: Family, row: int, able: Integers) -> Integers:
-    """Return the models that are nearest to another, itself left out."""
-    away = family.squared[row, able]
-    count = min(NEAREST + 1, len(able))
-    near = able[np.argsort(away, kind="stable")[:count]]
+def _nearest(family: Family, few: Vectors, row: int, able: Integers) -> Integers:
+    """Return the models that are nearest to another, itself left out; to a pruned one, where it holds no zeros.
+
+    Over all elements a pruned model is nearer to whatever is short than to what it was made of.
+    """
+    away, dense = family.squared[row, able], few.values[row] != 0
+    if dense.mean() < 1 - LEAST_CUT and not family.grid[row]:
+        away = np.square((few.values[able] - few.values[row]) * dense).sum((1, 2))
+    near = able[np.argsort(away, kind="stable")[: NEAREST + 1]]
     return np.asarray(near[near != row][:NEAREST])
 
 

@@ -141,6 +141,17 @@ def test_a_cast_of_a_pruned_model_is_no_second_pruning(tmp_path: Path) -> None:
     assert edges == {("pruned", "base"): "pruned", ("cast", "pruned"): "cast"}
 
 
+def test_a_pruned_model_is_found_where_many_that_decayed_are_nearer(tmp_path: Path) -> None:
+    base = root(1)
+    pruned = matrices(base, lambda v: np.where(np.abs(v) > np.quantile(np.abs(v), 0.6), v, 0).astype(np.float32))
+    shrunk = matrices(base, lambda v: (0.8 * v).astype(np.float32))
+    made = {"base": base, "pruned": pruned} | {f"kin{seed}": trained(shrunk, seed) for seed in range(2, 12)}
+    prints = [print_of(write(tmp_path / name, weights), name, f"2024-01-{day:02d}")
+              for day, (name, weights) in enumerate(made.items(), 1)]  # fmt: skip
+    found = next(edge for edge in chart(prints, Rereader()) if edge.child == "pruned")
+    assert (found.parent, found.evidence["test"]) == ("base", "pruned")
+
+
 def test_what_differs_by_a_low_rank_is_put_together_of_nothing(tmp_path: Path) -> None:
     base = root(1)
     models = (base, low_rank(base, 2, 2), trained(base, 3))
