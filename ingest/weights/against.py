@@ -9,7 +9,7 @@ import numpy as np
 from ingest.weights.casts import from_cast
 from ingest.weights.family import Doubles
 from ingest.weights.kin import Family
-from ingest.weights.odds import chance
+from ingest.weights.odds import chance, chances
 from ingest.weights.unmet import ahead
 
 RESIZED_PENALTY = 4.0
@@ -30,8 +30,7 @@ def against(family: Family, row: int, able: Sequence[int]) -> Doubles:
     """Return log-odds against each of some models as a parent of another, shape (n,)."""
     resized = np.array([family.prints[other].elements != family.prints[row].elements for other in able], float)
     told = resized * RESIZED_PENALTY + _by_rank(family, row, able) + _by_kept(family, row, able)
-    told += _by_unmet(family, row, able)
-    return np.asarray(told + _by_cast(family, row, able))
+    return np.asarray(told + _by_unmet(family, row, able) + _by_cast(family, row, able))
 
 
 def _by_rank(family: Family, row: int, able: Sequence[int]) -> Doubles:
@@ -61,13 +60,13 @@ def _by_kept(family: Family, row: int, able: Sequence[int]) -> Doubles:
 def _by_unmet(family: Family, row: int, able: Sequence[int]) -> Doubles:
     """Log-odds against models that another is ahead of by rows of words, as far as that one came before the child.
 
-    Seen from a model its child has as many rows: by chance that is what is ahead, and nothing speaks against the other.
+    What is ahead may as well be a child of the child, which has as many rows: then nothing speaks against the others.
     """
     bits = family.unmet[row, able]
     if not bits.any():
         return np.zeros(len(able))
     further = np.clip(ahead(bits) / UNMET_SURE, 0, 1) ** 2
-    before = 1 / (1 + np.exp(-np.clip(family.older[able, row], -20, 20)))
+    before = chances(family.older[able, row])
     return np.asarray(-np.log((1 - before[:, None] * (1 - np.exp(-UNMET_PENALTY * further))).min(0)))
 
 

@@ -174,7 +174,8 @@ def _told(family: Family, row: int, parent: int, known: Originals) -> str:
 
 
 def _merge_edges(family: Family, row: int, merge: Merge, known: Originals) -> list[Edge]:
-    out, sure = [], ROUNDED if is_leaf(family, row) else ROUGHLY if merge.residual >= ROUGH else MERGED
+    out: list[Edge] = []
+    sure = ROUNDED if is_leaf(family, row) else ROUGHLY if merge.residual >= ROUGH else MERGED
     for parent, weight in zip(merge.parents, merge.weights, strict=True):
         evidence: dict[str, Any] = {"test": "merge", "method": merge.method, "weight": round(weight, 4)}
         evidence["residual"] = round(merge.residual, 4)

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.weights.family import Integers, Shared, shared
+from ingest.weights.family import Integers, Shared, of_words, shared
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.model import RUN
-from ingest.weights.names import is_vocabulary
 from ingest.weights.safetensors import Floats
 
 LINKED = 0.15
@@ -133,7 +132,7 @@ class _View(NamedTuple):
 
 def _views(common: Shared, values: Floats) -> list[_View]:
     """Return what is compared of values of shape (n, p, 32): all tensors, and the vocabulary's with its own bound."""
-    words = np.isin(common.tensor, [at for at, name in enumerate(common.names) if is_vocabulary(name)])
+    words = of_words(common.tensor, common.names)
     parts = [(_flat(values), 0.0)]
     if words.any():
         parts.append((_flat(values[:, words]), SAME_WORDS))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ingest.weights.fingerprint import Sample
 from ingest.weights.model import RUN
+from ingest.weights.names import is_vocabulary
 from ingest.weights.safetensors import Floats
 
 Doubles = npt.NDArray[np.float64]
@@ -169,6 +170,11 @@ def shared(samples: Sequence[Sample]) -> Shared:
         first.names,
         usable,
     )
+
+
+def of_words(tensor: Integers, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Tell which positions lie in a tensor that has a row a word, shape (p,), by the tensor of each and their names."""
+    return np.isin(tensor, [place for place, name in enumerate(names) if is_vocabulary(name)])
 
 
 def _numbers(values: Floats) -> float:

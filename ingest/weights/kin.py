@@ -324,12 +324,11 @@ def _rounded_merge(row: int, earlier: Sequence[int], views: Sequence[View], nois
 
 def _interchangeable(family: Family, row: int, merge: Merge, able: Sequence[int], inner: Doubles) -> list[int]:
     """Return the models that may have their part in a linear merge, as they are combinations of its parents."""
-    parents = [*merge.parents, *([merge.base] if merge.base is not None else [])]
-    others = [other for other in able if other not in (row, *parents)]
+    others = [other for other in able if other not in (row, *merge.parts)]
     if merge.method not in ("linear", "task_arithmetic") or not others:
         return []
     noise = [float(step_noise(family.vectors, other, family.grid[other]).mean()) for other in others]
-    return in_span(inner, parents, others, np.array(noise))
+    return in_span(inner, merge.parts, others, np.array(noise))
 
 
 def _by_chance(family: Family, row: int, found: Merge, earlier: Collection[int]) -> bool:
@@ -349,8 +348,7 @@ def _reaches(family: Family, row: int, goal: int) -> bool:
     merge = family.merges.get(row)
     if merge is None:
         return False
-    parents = [*merge.parents, *([merge.base] if merge.base is not None else [])]
-    return goal in parents or any(_reaches(family, parent, goal) for parent in parents)
+    return goal in merge.parts or any(_reaches(family, part, goal) for part in merge.parts)
 
 
 def fixed_parents(family: Family, row: int) -> list[int]:

@@ -88,9 +88,14 @@ class _Fitted(msgspec.Struct):
     member: tuple[float, float, float, float, float, float, float]
 
 
+def chances(odds: Doubles) -> Doubles:
+    """Return the probabilities of what has some log-odds, shape of odds."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -20, 20))))
+
+
 def chance(odds: float) -> float:
     """Return the probability of what has some log-odds."""
-    return float(1 / (1 + np.exp(-np.clip(odds, -20, 20))))
+    return float(chances(np.asarray(odds)))
 
 
 def softmax(scores: Doubles, temperature: float = 1.0) -> Doubles:

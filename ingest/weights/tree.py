@@ -99,8 +99,8 @@ class Tree:
         self.carried, self.held = np.zeros((count, count)), np.zeros((count, count, ROUGH + 1))
         self.mixed = {row: set() for row in range(count)}
         for row, merge in self.merges.items():
-            for parent in (*merge.parents, *([] if merge.base is None else [merge.base])):
-                self.mixed[parent].add(row)
+            for part in merge.parts:
+                self.mixed[part].add(row)
 
     def add(self, row: int, base: int | None) -> None:
         """Add a model below another, or as a root."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.family import Doubles, Vectors
-from ingest.weights.names import is_vocabulary
+from ingest.weights.family import Doubles, Vectors, of_words
 from ingest.weights.safetensors import Floats
 
 FLOOR = 2.0**-16
@@ -32,7 +31,7 @@ def unmet(vectors: Vectors) -> npt.NDArray[np.uint8]:
         Whether each sampled row is another model's but for a factor, as far as its own type tells, in bits, shape
         (n, n, ⌈p/8⌉), the models whose rows they are first; p is 0 where no words were sampled.
     """
-    words = np.flatnonzero(np.array([is_vocabulary(name) for name in vectors.names])[vectors.tensor])
+    words = np.flatnonzero(of_words(vectors.tensor, vectors.names))
     values, count = np.ascontiguousarray(vectors.values[:, words]), len(vectors.values)
     lengths = np.maximum(np.square(values).sum(2), 1e-30)
     bits = np.zeros((count, count, -(-len(words) // 8)), np.uint8)

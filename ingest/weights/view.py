@@ -41,6 +41,11 @@ class Merge(NamedTuple):
     residual: float
     explained: float
 
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Rows that it is made of: its parents, and the base where there is one."""
+        return self.parents if self.base is None else (*self.parents, self.base)
+
 
 class View(NamedTuple):
     """A family as merges are looked for in it: units in one order, or as they are stored.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ingest.weights.between import SHARE
-from ingest.weights.chart import chart
+from ingest.weights.edges import Edge
 from ingest.weights.family import distances
 from ingest.weights.kin import _by_chance, assemble
 from ingest.weights.odds import load_odds
@@ -18,6 +18,7 @@ from ingest.weights.unmet import ahead, unmet
 from ingest.weights.untouched import untouched
 from ingest.weights.view import Merge
 from tests.unit.families import TYPES, Weights, print_of, root, stored, trained, write
+from tests.unit.test_weights_origins import charted, pairs
 from tests.unit.test_weights_relations import low_rank, matrices, vectors
 
 
@@ -25,6 +26,12 @@ def frozen(weights: Weights, seed: int, size: float) -> Weights:
     """Train all but the vocabulary."""
     moved = trained(weights, seed, size)
     return {name: weights[name] if "layers" not in name else value for name, value in moved.items()}
+
+
+def one_a_day(folder: Path, models: dict[str, Weights], **dtypes: str) -> list[Edge]:
+    """Chart models that came day after day, as F32 unless a type is said."""
+    days = enumerate(models.items(), 1)
+    return charted(folder, {n: (weights, dtypes.get(n, "F32"), f"2024-01-{day:02d}") for day, (n, weights) in days})
 
 
 def read(weights: Weights, seed: int, size: float, words: slice, decay: float = 0.999) -> Weights:
@@ -51,9 +58,7 @@ def test_frozen_tensors_name_the_parent_where_its_trace_is_drowned(tmp_path: Pat
     base = root(1)
     near = trained(base, 2, 0.004)
     made = {"base": base, "near": near, "child": frozen(near, 3, 0.6), "other": trained(base, 4, 0.3)}
-    prints = [print_of(write(tmp_path / name, weights), name, f"2024-01-{day:02d}")
-              for day, (name, weights) in enumerate(made.items(), 1)]  # fmt: skip
-    edges = {(edge.child, edge.parent) for edge in chart(prints, Rereader())}
+    edges = pairs(one_a_day(tmp_path, made))
     assert edges == {("near", "base"), ("child", "near"), ("other", "base")}
 
 
@@ -61,9 +66,7 @@ def test_words_that_training_never_met_name_the_parent_where_its_trace_is_drowne
     base = root(1)
     near = read(base, 2, 0.001, slice(0, 120))
     made = {"base": base, "near": near, "child": read(near, 3, 0.6, slice(100, 200)), "kin": trained(base, 4, 0.3)}
-    prints = [print_of(write(tmp_path / name, weights), name, f"2024-01-{day:02d}")
-              for day, (name, weights) in enumerate(made.items(), 1)]  # fmt: skip
-    edges = {(edge.child, edge.parent) for edge in chart(prints, Rereader())}
+    edges = pairs(one_a_day(tmp_path, made))
     assert edges == {("near", "base"), ("child", "near"), ("kin", "base")}
 
 
@@ -133,10 +136,8 @@ def test_a_sibling_with_like_drift_is_told_from_a_child(tmp_path: Path) -> None:
 def test_a_cast_of_a_pruned_model_is_no_second_pruning(tmp_path: Path) -> None:
     base = root(1)
     pruned = matrices(base, lambda v: np.where(np.abs(v) > np.quantile(np.abs(v), 0.4), v, 0).astype(np.float32))
-    made = {"base": (base, "F32"), "pruned": (pruned, "F32"), "cast": (pruned, "F16"), "kin": (trained(base, 2), "F32")}
-    prints = [print_of(write(tmp_path / name, stored(weights, dtype), dtype), name, f"2024-01-{day:02d}")
-              for day, (name, (weights, dtype)) in enumerate(made.items(), 1)]  # fmt: skip
-    edges = {(edge.child, edge.parent): edge.evidence["test"] for edge in chart(prints, Rereader())}
+    made = {"base": base, "pruned": pruned, "cast": stored(pruned, "F16"), "kin": trained(base, 2)}
+    edges = {(edge.child, edge.parent): edge.evidence["test"] for edge in one_a_day(tmp_path, made, cast="F16")}
     assert edges.pop(("kin", "base")) == "trace"
     assert edges == {("pruned", "base"): "pruned", ("cast", "pruned"): "cast"}
 
@@ -146,9 +147,7 @@ def test_a_pruned_model_is_found_where_many_that_decayed_are_nearer(tmp_path: Pa
     pruned = matrices(base, lambda v: np.where(np.abs(v) > np.quantile(np.abs(v), 0.6), v, 0).astype(np.float32))
     shrunk = matrices(base, lambda v: (0.8 * v).astype(np.float32))
     made = {"base": base, "pruned": pruned} | {f"kin{seed}": trained(shrunk, seed) for seed in range(2, 12)}
-    prints = [print_of(write(tmp_path / name, weights), name, f"2024-01-{day:02d}")
-              for day, (name, weights) in enumerate(made.items(), 1)]  # fmt: skip
-    found = next(edge for edge in chart(prints, Rereader()) if edge.child == "pruned")
+    found = next(edge for edge in one_a_day(tmp_path, made) if edge.child == "pruned")
     assert (found.parent, found.evidence["test"]) == ("base", "pruned")
 
 
