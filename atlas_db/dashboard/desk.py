@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -41,6 +42,7 @@ class Desk:
         self._look_seconds = look_seconds
         self._lock = threading.Lock()
         self._store: Store | None = None
+        self._readers: Counter[Store] = Counter()
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -67,27 +69,42 @@ class Desk:
 
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """Yield the store; one that went away is opened again by the next caller.
+        """Yield the store; one that went away is opened again by the next caller, and closed by its last reader.
 
         Raises:
             StoreError: It cannot be reached or started.
         """
+        with self._lock:
+            if self._store is None:
+                self._store = open_store(self.settings)
+            store = self._store
+            self._readers[store] += 1
         try:
-            with self._lock:
-                if self._store is None:
-                    self._store = open_store(self.settings)
-                store = self._store
             yield store
         except StoreUnavailableError:
-            self.drop()
+            self._let_go(store)
             raise
+        finally:
+            with self._lock:
+                self._readers[store] -= 1
+                self._close_unread(store)
 
     def drop(self) -> None:
         """Let go of the store; the next caller opens it again."""
+        if (store := self._store) is not None:
+            self._let_go(store)
+
+    def _let_go(self, store: Store) -> None:
         with self._lock:
-            if self._store is not None:
-                self._store.close()
+            if self._store is store:
                 self._store = None
+                self._close_unread(store)
+
+    def _close_unread(self, store: Store) -> None:
+        """Close a store that was let go once nobody reads: a connection closed while another thread sends breaks it."""
+        if store is not self._store and not self._readers[store]:
+            del self._readers[store]
+            store.close()
 
     def _read(self) -> Bundle | None:
         with self.store() as store:

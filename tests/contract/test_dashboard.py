@@ -15,7 +15,7 @@ from atlas_db.dashboard import pages
 from atlas_db.dashboard.app import build
 from atlas_db.dashboard.bundle import Bundle, kept, key_of, make
 from atlas_db.dashboard.desk import Desk
-from atlas_db.errors import ModelNotFoundError, UsageError
+from atlas_db.errors import ModelNotFoundError, StoreError, StoreUnavailableError, UsageError
 from atlas_db.licenses.audit import AuditOptions
 from atlas_db.licenses.write import audit_and_write
 from atlas_db.lineage import lineage
@@ -147,6 +147,22 @@ def test_pages_follow_the_store_and_outlive_it(desk: Desk, local_store: Store, t
         assert client.get("/ecosystem").status_code == 200
         assert client.get("/", headers={"host": "evil.example"}).status_code == 400
         assert client.post("/").status_code == 405
+
+
+def test_a_store_is_closed_by_its_last_reader(desk: Desk) -> None:
+    gone = StoreUnavailableError("it does not answer")
+    with desk.store() as old:
+        with pytest.raises(StoreUnavailableError), desk.store():
+            raise gone
+        with desk.store() as new:
+            assert new is not old
+        with pytest.raises(StoreUnavailableError), desk.store() as late, desk.store():
+            raise gone
+        assert key_of(old)
+    with pytest.raises(StoreError):
+        key_of(old)
+    with pytest.raises(StoreError):
+        key_of(late)
 
 
 def test_a_bundle_that_was_not_finished_is_not_taken(local_store: Store, tmp_path: Path) -> None:
