@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import as_completed
 from typing import Any
 
@@ -23,7 +23,8 @@ from ingest.weights.originals import Originals, originals, parents_of
 from ingest.weights.probes import Probe
 from ingest.weights.reread import Rereader
 from ingest.weights.rooting import reroot
-from ingest.weights.tree import Choice, Tree
+from ingest.weights.swaps import swaps
+from ingest.weights.tree import POSSIBLE, Choice, Tree
 from ingest.weights.view import Merge
 from ingest.weights.workers import workers
 
@@ -104,7 +105,7 @@ def _grown(family: Family) -> Tree:
 
 def _edges(family: Family, tree: Tree) -> list[Edge]:
     edges: list[Edge] = []
-    known = originals(family, tree)
+    known, swapped = originals(family, tree), swaps(family, tree)
     for row, first in enumerate(family.original):
         if row != known.of[first] and not is_leaf(family, first):
             edges.append(_duplicate(family, tree, row, known))
@@ -116,7 +117,7 @@ def _edges(family: Family, tree: Tree) -> list[Edge]:
         else:
             choice = tree.choices.get(first) or (place(family, tree, first) if first not in tree.rows else None)
             if choice is not None:
-                edges.append(_trained(family, row, choice, known))
+                edges.append(_trained(family, row, choice, known, swapped))
     return edges
 
 
@@ -157,13 +158,24 @@ def _likewise(family: Family, row: int, known: Originals, chance: float) -> dict
     return {"others": {name: round(chance / len(told), 3) for name in sorted(told)}} if told else {}
 
 
-def _trained(family: Family, row: int, choice: Choice, known: Originals) -> Edge:
+def _trained(
+    family: Family, row: int, choice: Choice, known: Originals, swapped: Mapping[int, tuple[int, float]]
+) -> Edge:
     relation = Relation.QUANTIZED if is_leaf(family, family.original[row]) else Relation.FINETUNE
     evidence: dict[str, Any] = {"test": "trace", "carried": round(choice.carried, 2)}
     evidence["distance"] = round(choice.distance, 4)
-    if choice.others:
-        evidence["others"] = {_told(family, row, other, known): round(chance, 3) for other, chance in choice.others}
-    return Edge(family.prints[row].id, _told(family, row, choice.parent, known), relation, choice.probability, evidence)
+    # What was put below it, or below its parent, may lie between the two.
+    below, turned = swapped.get(family.original[row], (-1, 0.0))
+    child, also = swapped.get(choice.parent, (-1, 0.0))
+    if child != family.original[row]:
+        also = 0.0
+    others = {_told(family, row, other, known): round(chance, 3) for other, chance in choice.others}
+    if turned >= POSSIBLE:
+        others[_told(family, row, below, known)] = round(turned, 3)
+    if others:
+        evidence["others"] = others
+    sure = choice.probability * (1 - turned) * (1 - also)
+    return Edge(family.prints[row].id, _told(family, row, choice.parent, known), relation, sure, evidence)
 
 
 def _told(family: Family, row: int, parent: int, known: Originals) -> str:

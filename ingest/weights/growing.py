@@ -6,6 +6,7 @@ import numpy as np
 
 from ingest.weights.against import against
 from ingest.weights.cluster import LINKED
+from ingest.weights.family import Doubles
 from ingest.weights.kin import Family, fixed_parents, frames_of, nodes
 from ingest.weights.tree import Choice, Tree
 
@@ -54,12 +55,21 @@ def again(family: Family, tree: Tree, row: int) -> bool:
 
 
 def place(family: Family, tree: Tree, row: int) -> Choice | None:
-    """Choose a parent among relatives; of those whose units are in the same order, where there are any."""
+    """Choose a parent among relatives."""
+    able = _able(family, tree, row)
+    return tree.place(row, able, against(family, row, able)) if able else None
+
+
+def likelihoods(family: Family, tree: Tree, row: int) -> tuple[list[int], Doubles]:
+    """Return a model's relatives that may be its parent, and the probability of each."""
+    able = _able(family, tree, row)
+    return able, tree.chances(row, able, against(family, row, able))[0] if able else np.empty(0)
+
+
+def _able(family: Family, tree: Tree, row: int) -> list[int]:
+    """Return relatives that do not come from a model; those whose units are in the same order, where there are any."""
     barred = tree.below(row)
     able = [o for o in tree.rows if o != row and o not in barred and family.alike[row, o] > LINKED]
     if family.frames[row]:
-        same = [other for other in able if family.frames[row] in frames_of(family, other)]
-        able = same or able
-    if not able:
-        return None
-    return tree.place(row, able, against(family, row, able))
+        able = [other for other in able if family.frames[row] in frames_of(family, other)] or able
+    return able

@@ -227,10 +227,14 @@ def _nearest(family: Family, few: Vectors, row: int, able: Integers) -> Integers
     return np.asarray(near[near != row][:NEAREST])
 
 
-def _preference(family: Family, row: int, other: int, copy: Copy) -> tuple[bool, bool, float, float, float]:
-    """Sorts models that explain a copy alike: made before it, all kept, dense, near."""
-    away = float(family.squared[row, other])
-    return _later(family, other, row), copy.kind == "pruned", _zeros(family, other), -round(copy.share, 3), away
+def _preference(family: Family, row: int, other: int, copy: Copy) -> tuple[bool, bool, float, float, int, float]:
+    """Sorts models that explain a copy alike: made before it, all kept, dense, wide, near.
+
+    What is stored in a narrow type is explained by a cast to it as well as by what was cast, which more is made of.
+    """
+    away, kind = float(family.squared[row, other]), WIDTH.get(family.prints[other].dtype, 0)
+    cut = copy.kind == "pruned"
+    return _later(family, other, row), cut, _zeros(family, other), -round(copy.share, 3), -kind, away
 
 
 def _zeros(family: Family, row: int) -> float:

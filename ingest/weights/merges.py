@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ingest.weights.copies import step_noise
 from ingest.weights.family import Doubles, Integers, Vectors
+from ingest.weights.model import RUN
 from ingest.weights.safetensors import Floats
 from ingest.weights.sparse import find_sparse
 from ingest.weights.view import Merge, View
@@ -19,6 +21,8 @@ NOISE = 2.5
 """Mean squared residual, in units of the storage noise, up to which a fit is exact."""
 TINY = 1e-6
 """Squared residual over squared distance to the nearest model, up to which a fit is exact whatever the noise."""
+CLOSE = 1e-4
+"""The same of a fit with factors of its own in each tensor."""
 LEFT_OVER = 0.1
 """Squared residual over squared distance to the nearest, above which nothing is a merge, however coarse its type."""
 LEAST_WEIGHT = 0.04
@@ -51,13 +55,12 @@ def find_merge(
     others = among(child, candidates, squared)
     if len(others) < 2:
         return None
-    nearest = min(others, key=lambda row: float(squared[child, row]))
-    enough = 0.2 * squared[child, nearest] / vectors.flat.shape[1]
+    enough = 0.2 * float(squared[child, others].min()) / vectors.flat.shape[1]
     sets = subsets(view.inner, child, others, HOPELESS, enough)
     for rows, left in sets:
         if left > enough:
             continue
-        solved, rest = _exact(vectors, child, rows, nearest, noise)
+        solved, rest = _exact(view, child, rows, others, noise)
         found = None if solved is None else named(rows, solved, rest)
         if found is not None:
             return found
@@ -66,7 +69,7 @@ def find_merge(
         pairs = _turned(view.some, child, others)
     else:
         pairs = [rows for rows, left in sets if len(rows) == 2 and left <= enough][:PAIRS]
-    found = _slerp(vectors, child, pairs, nearest, noise)
+    found = _slerp(view, child, pairs, others, noise)
     return found if found is not None or view.grids[child] else find_sparse(view, child, others, noise)
 
 
@@ -229,16 +232,50 @@ def fitted(vectors: Vectors, child: int, chosen: Sequence[int], noise: Floats) -
 
 
 def _exact(
-    vectors: Vectors, child: int, chosen: Sequence[int], nearest: int, noise: Floats
+    view: View, child: int, chosen: Sequence[int], others: Sequence[int], noise: Floats
 ) -> tuple[Doubles | None, float]:
     """Return the weights of a fit whose residual is noise, and the residual."""
-    solved, rest = fitted(vectors, child, chosen, noise)
-    away = vectors.flat[child].astype(np.float64) - vectors.flat[nearest]
-    left = float(np.square(rest).sum()) / max(float(np.square(away).sum()), 1e-30)
+    solved, rest = fitted(view.vectors, child, chosen, noise)
     scale = 1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18)
-    chi, apart = _typical(rest * scale), _typical(away * scale)
-    fits = (chi < NOISE and apart > 3 * chi and left < LEFT_OVER) or left < TINY
-    return (solved if fits else None), left**0.5
+    left = float(np.square(rest).sum())
+    fits = _fits(view, child, chosen, others, scale, _typical(rest * scale), left)
+    away = _from_nearest(view, child, others)
+    return (solved if fits or left < TINY * away else None), (left / away) ** 0.5
+
+
+def _from_nearest(view: View, child: int, others: Sequence[int]) -> float:
+    """Return the squared distance to the nearest of some models, from their values: a table's is too coarse."""
+    nearest = min(others, key=lambda row: float(view.squared[child, row]))
+    return max(float(np.square(view.vectors.flat[child] - view.vectors.flat[nearest]).sum()), 1e-30)
+
+
+def _fits(
+    view: View, child: int, chosen: Sequence[int], others: Sequence[int], scale: Doubles, chi: float, left: float
+) -> bool:
+    """Whether what a fit leaves is noise, and little beside how far other models are off.
+
+    Another combination of the same models may be as near as coarse rounding: it has to be further off than that alone.
+
+    Args:
+        view: The family.
+        child: Row of the model.
+        chosen: Rows that it was fitted by.
+        others: Rows of all that might be its parents.
+        scale: One over the noise of each element, shape (elements,).
+        chi: What the fit leaves, mean square in units of the noise.
+        left: What it leaves, squared.
+    """
+    flat = view.vectors.flat
+    near = sorted(others, key=lambda row: float(view.squared[child, row]))
+    if chi >= NOISE or _typical((flat[child].astype(np.float64) - flat[near[0]]) * scale) <= 3 * chi:
+        return False
+    for row in near:
+        if left < LEFT_OVER * float(np.square(flat[child] - flat[row]).sum()):
+            return True
+        noise = float(step_noise(view.vectors, row, view.grids[row]).mean())
+        if row in chosen or not in_span(view.inner, chosen, [row], np.array([noise])):
+            return False
+    return False
 
 
 def _typical(scaled: Doubles) -> float:
@@ -262,37 +299,34 @@ def _turned(some: Vectors, child: int, others: Sequence[int]) -> list[tuple[int,
     return [(int(rows[first]), int(rows[second])) for first, second in zip(*np.divmod(best, len(rows)), strict=True)]
 
 
-def _slerp(vectors: Vectors, child: int, pairs: Sequence[tuple[int, ...]], nearest: int, noise: Floats) -> Merge | None:
+def _slerp(
+    view: View, child: int, pairs: Sequence[tuple[int, ...]], others: Sequence[int], noise: Floats
+) -> Merge | None:
     """Try the likeliest pairs: two weights a tensor."""
     best: Merge | None = None
-    distance = float(np.square(vectors.flat[child] - vectors.flat[nearest]).sum())
+    vectors, distance = view.vectors, _from_nearest(view, child, others)
+    scale = 1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18)
     for first, second in pairs:
-        left, shares, scaled = 0.0, list[tuple[float, float]](), list[Doubles]()
+        shares, rests, told = list[tuple[float, float]](), list[Doubles](), list[Doubles]()
         for start, stop, _ in vectors.bounds:
             pair = vectors.values[[first, second], start:stop].reshape(2, -1).astype(np.float64)
             target = vectors.values[child, start:stop].reshape(-1).astype(np.float64)
             solved, shared = arc(pair, target)
-            rest = target - solved @ pair
+            rests.append(target - solved @ pair)
             # What training left alone fits any combination with the one that has it.
             if not np.array_equal(target, pair[0]) and not np.array_equal(target, pair[1]):
-                scaled.append(rest / np.sqrt(noise[start:stop].reshape(-1) + 1e-18))
+                told.append(rests[-1] * scale[start * RUN : stop * RUN])
                 shares.append(shared)
-            left += float(np.square(rest).sum())
         if not shares:
             continue
-        chi = _typical(np.concatenate(scaled))
-        left /= max(distance, 1e-30)
-        mean = np.mean(shares, 0)
-        if (
-            (chi < NOISE or left < 1e-4)
-            and left < LEFT_OVER
-            and min(mean) > LEAST_WEIGHT
-            and (best is None or left**0.5 < best.residual)
-        ):
+        left, chi = float(sum(np.square(rest).sum() for rest in rests)), _typical(np.concatenate(told))
+        mean, residual = np.mean(shares, 0), (left / distance) ** 0.5
+        if min(mean) <= LEAST_WEIGHT or (best is not None and residual >= best.residual):
+            continue
+        if left < CLOSE * distance or _fits(view, child, (first, second), others, scale, chi, left):
             turned = sorted(zip((first, second), map(float, mean), strict=True), key=lambda item: -item[1])
-            best = Merge(
-                tuple(row for row, _ in turned), tuple(share for _, share in turned), None, "slerp", left**0.5, 1.0
-            )
+            rows, weights = zip(*turned, strict=True)
+            best = Merge(rows, weights, None, "slerp", residual, 1.0)
     return best
 
 

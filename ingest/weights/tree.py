@@ -203,6 +203,14 @@ class Tree:
         root = min(roots, key=lambda other: float(self.squared[row, other]), default=row)
         return carried_at_once(self.held, self.bases, steps, row, root)
 
+    def chances(self, row: int, able: Sequence[int], against: Doubles) -> tuple[Doubles, Doubles]:
+        """Return the probability that each of some models is another's parent, and what it follows from.
+
+        Arguments are those of `place`; shapes are (able,) and that of `measure`.
+        """
+        measured = self.measure(row, able)
+        return softmax(self.odds.parent(measured) - against, CAUTION), measured
+
     def place(self, row: int, able: Sequence[int], against: Doubles) -> Choice:
         """Return the likeliest parent of a model.
 
@@ -211,8 +219,7 @@ class Tree:
             able: Models that may be it, one at least.
             against: Log-odds against each, for reasons that lie outside of the weights.
         """
-        measured = self.measure(row, able)
-        chances = softmax(self.odds.parent(measured) - against, CAUTION)
+        chances, measured = self.chances(row, able, against)
         likeliest = int(np.argmax(chances))
         best = able[likeliest]
         rest = [at for at in np.argsort(-chances, kind="stable")[: OTHERS + 1].tolist() if at != likeliest]
