@@ -232,7 +232,7 @@ def fit_member(data: Sequence[tuple[Doubles, int]]) -> list[float]:
         lost = sum(np.logaddexp.reduce(s) - s[y] for s, (_, y) in zip(scores, data, strict=True))
         return float(lost / len(data) + 0.003 * weights @ weights)
 
-    best = minimize(loss, np.zeros(7), method="BFGS").x
+    best = minimize(loss, np.zeros(data[0][0].shape[1]), method="BFGS").x
     print(f"adapter's base: {np.mean([np.argmax(t @ best) == y for t, y in data]):.3f} of {len(data)} right, in sample")
     return [round(float(weight), 4) for weight in best]
 

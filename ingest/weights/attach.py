@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ingest.weights.edges import Edge, known_date, top
 from ingest.weights.family import Doubles
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.model import open_model
-from ingest.weights.odds import load_odds, softmax
+from ingest.weights.odds import load_odds, others, softmax
 
 MEMBERS = 24
 """Members of a family that are looked at: the roots, those most models are made of, then by id."""
@@ -45,7 +46,10 @@ def attach(prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, 
     for adapter, measured, table in member_tables([item for item in prints if item.id not in done], edges, time=time):
         chances = softmax(table @ weights)
         best = int(np.argmax(chances))
-        evidence = {"test": "adapter", "energy": round(float(measured[best][1][0]), 3), "rank": adapter.rank}
+        evidence: dict[str, Any] = {"test": "adapter", "energy": round(float(measured[best][1][0]), 3)}
+        evidence["rank"] = adapter.rank
+        if rest := {measured[at][0].id: round(chance, 3) for at, chance in others(chances, best)}:
+            evidence["others"] = rest
         found.append(Edge(adapter.id, measured[best][0].id, Relation.ADAPTER, float(chances[best]), evidence))
     return found
 

@@ -18,13 +18,13 @@ from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.growing import grow, place
 from ingest.weights.kin import Family, age, assemble, exact_copies, find_copies, find_merges, is_leaf
 from ingest.weights.misdated import doubted, explains_more, undated
-from ingest.weights.odds import chance
+from ingest.weights.odds import POSSIBLE, chance
 from ingest.weights.originals import Originals, originals, parents_of
 from ingest.weights.probes import Probe
 from ingest.weights.reread import Rereader
 from ingest.weights.rooting import reroot
 from ingest.weights.swaps import swaps
-from ingest.weights.tree import POSSIBLE, Choice, Tree
+from ingest.weights.tree import Choice, Tree
 from ingest.weights.view import Merge
 from ingest.weights.workers import workers
 

@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from ingest.weights.family import Doubles
 
+POSSIBLE, OTHERS = 0.02, 3
+"""Probability from which a model that was not chosen is told of, and how many are."""
 LEAVES = 8
 """Leaves that a tree has at most: a bit each."""
 _ALL = 2**LEAVES - 1
@@ -61,7 +63,7 @@ class Odds:
     trace: tuple[float, ...]
     trees: Trees
     direction: tuple[float, float, float, float, float]
-    member: tuple[float, float, float, float, float, float, float]
+    member: tuple[float, float, float, float, float]
 
     def between(self, features: Doubles) -> Doubles:
         """Return log-odds that a model carries a trace, shape (n,)."""
@@ -85,7 +87,7 @@ class _Fitted(msgspec.Struct):
     trace: tuple[float, ...]
     trees: _Boosted
     direction: tuple[float, float, float, float, float]
-    member: tuple[float, float, float, float, float, float, float]
+    member: tuple[float, float, float, float, float]
 
 
 def chances(odds: Doubles) -> Doubles:
@@ -102,6 +104,12 @@ def softmax(scores: Doubles, temperature: float = 1.0) -> Doubles:
     """Return the distribution that log-odds of shape (n,) make, shape (n,)."""
     chances = np.exp((scores - scores.max()) / temperature)
     return np.asarray(chances / chances.sum())
+
+
+def others(chances: Doubles, first: int) -> list[tuple[int, float]]:
+    """Return what may be right instead of the first: places, the likeliest first, each with its probability."""
+    rest = [at for at in np.argsort(-chances, kind="stable")[: OTHERS + 1].tolist() if at != first]
+    return [(at, float(chances[at])) for at in rest[:OTHERS] if chances[at] >= POSSIBLE]
 
 
 @cache

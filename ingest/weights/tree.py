@@ -16,12 +16,10 @@ import numpy.typing as npt
 
 from ingest.weights.between import ROUGH, TOLD, contained, features, trace
 from ingest.weights.family import Doubles, Integers, Vectors
-from ingest.weights.odds import Odds, softmax
+from ingest.weights.odds import Odds, others, softmax
 from ingest.weights.steps import carried_at_once
 from ingest.weights.view import Merge
 
-POSSIBLE, OTHERS = 0.02, 3
-"""Probability from which a model that was not chosen is remembered, and how many are."""
 CAUTION = 1.2
 """Temperature of the distribution over parents, fitted on seeds 470 to 487 with trees of the others."""
 
@@ -222,12 +220,11 @@ class Tree:
         chances, measured = self.chances(row, able, against)
         likeliest = int(np.argmax(chances))
         best = able[likeliest]
-        rest = [at for at in np.argsort(-chances, kind="stable")[: OTHERS + 1].tolist() if at != likeliest]
         length = float(np.square(self.vectors.flat[best]).sum())
         return Choice(
             best,
             float(chances[likeliest]),
             float(measured[likeliest, TOLD]),
             float(np.sqrt(self.squared[row, best] / max(length, 1e-30))),
-            tuple((able[at], float(chances[at])) for at in rest[:OTHERS] if chances[at] >= POSSIBLE),
+            tuple((able[at], chance) for at, chance in others(chances, likeliest)),
         )

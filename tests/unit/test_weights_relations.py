@@ -148,6 +148,20 @@ def test_merges_and_their_weights(
     assert (found.base == 0) == (method == "task_arithmetic")
 
 
+def test_a_merge_is_told_beside_another_of_the_same_parents_that_is_as_near_as_rounding(tmp_path: Path) -> None:
+    base = root(1)
+    first, second = trained(base, 2, 0.1), trained(base, 3, 0.1)
+    mean = {name: 0.5 * value + 0.5 * second[name] for name, value in first.items()}
+    turned = {name: slerp(value, second[name], 0.55) for name, value in first.items()}
+    family = vectors(tmp_path, *((model, "F32") for model in (base, first, second, mean)), (turned, "BF16"))
+    squared, grids = distances(family), own_grids(family)
+    noise = step_noise(family, 4, "")
+    assert squared[4, 3] < 20 * noise.sum(), "hardly further from the other merge than rounding may take it"
+    found = find_merge(viewed(family, squared, grids), 4, range(4), noise)
+    assert found is not None and set(found.parents) == {1, 2}
+    assert found.weights == pytest.approx((0.55, 0.45), abs=0.03)
+
+
 @pytest.mark.parametrize("method", ["ties", "dare"])
 def test_sparse_merges_name_base_and_parents(tmp_path: Path, method: str) -> None:
     made = ties if method == "ties" else lambda base, models, density: dare(base, models, density, "x")

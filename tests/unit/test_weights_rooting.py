@@ -1,4 +1,4 @@
-"""Which model of a tree is its root, counted a second way, and made the root where it was not."""
+"""Which model of a tree is its root, counted a second way, and made the root where it was not; and who is in between."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ingest.weights.growing import place
 from ingest.weights.kin import Family, assemble, find_copies, find_merges
 from ingest.weights.reread import Rereader
 from ingest.weights.rooting import candidates, reroot, subtrees
+from ingest.weights.swaps import swaps
 from ingest.weights.tree import Tree
 from tests.unit.families import Weights, print_of, root, trained, write
 from tests.unit.test_weights_relations import matrices, quantized
@@ -83,3 +84,25 @@ def test_a_leaf_that_seems_a_little_older_than_a_hub_is_not_its_parent(
     assert [row for row in tree.rows if tree.bases[row] < 0] == [expected]
     assert [int(base) for base in tree.bases[2:]] == [0] * 5
     assert sorted(tree.choices) == [row for row in range(7) if row != expected]
+
+
+@pytest.mark.parametrize("known", [0.0, 2.0, 5.0])
+def test_of_three_in_a_line_the_last_two_may_be_swapped_where_nothing_says_who_came_first(
+    tmp_path: Path, known: float
+) -> None:
+    base = root(1)
+    first = trained(base, 2, 0.3)
+    models, found = [base, first, trained(first, 3, 0.3), trained(base, 4, 0.3)], []
+    for place_of, (upper, lower) in enumerate(((1, 2), (2, 1))):
+        family, tree = grown(tmp_path / str(place_of), models, {0: None, upper: 0, lower: upper, 3: 0})
+        family.older[1, 2], family.older[2, 1] = known, -known
+        before = tree.remember()
+        found.append(swaps(family, tree))
+        assert (tree.bases == before.bases).all() and (tree.held == before.held).all(), "they are where they were"
+    if known == 5.0:
+        assert found[0] == {}, "that is clear"
+        assert found[1][2][1] > 0.9
+        return
+    (below, turned), (above, back) = found[0][1], found[1][2]
+    assert (below, above) == (2, 1)
+    assert 0 < turned < back < 1 and turned + back <= 1, "both ways, and both of one parent"

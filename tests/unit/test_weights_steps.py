@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from atlas_db.terms import Relation
+from ingest.weights.adapters import factors, likeness
+from ingest.weights.attach import attach
 from ingest.weights.between import SHARE
 from ingest.weights.edges import Edge
 from ingest.weights.family import distances
 from ingest.weights.kin import _by_chance, assemble
+from ingest.weights.model import open_model
 from ingest.weights.odds import load_odds
 from ingest.weights.reread import Rereader
 from ingest.weights.tree import Tree
 from ingest.weights.unmet import ahead, unmet
 from ingest.weights.untouched import untouched
 from ingest.weights.view import Merge
-from tests.unit.families import TYPES, Weights, print_of, root, stored, trained, write
+from tests.unit.families import LAYERS, TYPES, Weights, print_of, root, stored, trained, write
 from tests.unit.test_weights_origins import charted, pairs
 from tests.unit.test_weights_relations import low_rank, matrices, vectors
 
@@ -142,6 +148,19 @@ def test_a_cast_of_a_pruned_model_is_no_second_pruning(tmp_path: Path) -> None:
     assert edges == {("pruned", "base"): "pruned", ("cast", "pruned"): "cast"}
 
 
+@pytest.mark.parametrize(("dtype", "of"), [("BF16", "base"), ("F32", "cast")])
+def test_a_pruned_model_is_the_originals_unless_it_has_the_casts_own_values(
+    tmp_path: Path, dtype: str, of: str
+) -> None:
+    base = root(1)
+    made = {"base": base, "cast": base, "kin": trained(base, 2)}
+    values = base if of == "base" else stored(base, "BF16")
+    made["pruned"] = matrices(values, lambda v: np.where(np.abs(v) > 0.03, v, 0).astype(np.float32))
+    found = next(each for each in one_a_day(tmp_path, made, cast="BF16", pruned=dtype) if each.child == "pruned")
+    assert (found.parent, found.evidence["test"]) == (of, "pruned")
+    assert set(found.evidence.get("others", ())) == ({"cast"} if of == "base" else set())
+
+
 def test_a_pruned_model_is_found_where_many_that_decayed_are_nearer(tmp_path: Path) -> None:
     base = root(1)
     pruned = matrices(base, lambda v: np.where(np.abs(v) > np.quantile(np.abs(v), 0.6), v, 0).astype(np.float32))
@@ -149,6 +168,47 @@ def test_a_pruned_model_is_found_where_many_that_decayed_are_nearer(tmp_path: Pa
     made = {"base": base, "pruned": pruned} | {f"kin{seed}": trained(shrunk, seed) for seed in range(2, 12)}
     found = next(edge for edge in one_a_day(tmp_path, made) if edge.child == "pruned")
     assert (found.parent, found.evidence["test"]) == ("base", "pruned")
+
+
+def adapter(folder: Path, base: Weights, rank: int = 4) -> Path:
+    """Make an adapter of the value matrices; its gradients came through the output matrices of a base."""
+    rng, made = np.random.default_rng(7), {}
+    for name, value in base.items():
+        if "o_proj" in name:
+            own = name.replace("o_proj", "v_proj")
+            module = "base_model.model." + own.removesuffix(".weight")
+            through = value.T @ rng.normal(size=(len(value), rank)) + base[own] @ rng.normal(size=(len(value), rank))
+            made[f"{module}.lora_A.weight"] = rng.normal(size=(rank, len(value))).astype(np.float32)
+            made[f"{module}.lora_B.weight"] = through.astype(np.float32)
+    folder.mkdir()
+    save_file(made, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": rank, "lora_alpha": rank}))
+    return folder
+
+
+def test_an_adapter_is_of_the_member_whose_gradients_it_is_made_of(tmp_path: Path) -> None:
+    base, family = root(1), {"base": root(1)}
+    family |= {f"child{seed}": trained(base, seed, 1.0) for seed in (2, 3, 4)}
+    made = {name: write(tmp_path / name, weights) for name, weights in family.items()}
+    for name, weights in family.items():
+        with open_model(adapter(tmp_path / f"of-{name}", weights)) as model:
+            parts = factors(model)
+        assert len(parts) == LAYERS
+        read = {}
+        for other, folder in made.items():
+            with open_model(folder) as model:
+                measured = likeness(parts, model)
+            assert measured is not None
+            read[other] = measured[1]
+        assert max(read, key=lambda other: read[other]) == name, read
+    prints = [print_of(folder, name, "2024-01-01") for name, folder in made.items()]
+    prints.append(print_of(tmp_path / "of-child2", "adapter", "2024-02-01"))
+    (edge,) = attach(
+        prints, [Edge(f"child{seed}", "base", Relation.FINETUNE, 0.9, {}) for seed in (2, 3, 4)], time=True
+    )
+    told = {edge.parent: edge.confidence} | edge.evidence["others"]
+    assert told.keys() == made.keys() and max(told.values()) == edge.confidence
+    assert sum(told.values()) == pytest.approx(1, abs=0.01)
 
 
 def test_what_differs_by_a_low_rank_is_put_together_of_nothing(tmp_path: Path) -> None:
