@@ -23,7 +23,7 @@ from ingest.weights.originals import Originals, originals, parents_of
 from ingest.weights.probes import Probe
 from ingest.weights.reread import Rereader
 from ingest.weights.rooting import reroot
-from ingest.weights.swaps import swaps
+from ingest.weights.swaps import swap
 from ingest.weights.tree import Choice, Tree
 from ingest.weights.view import Merge
 from ingest.weights.workers import workers
@@ -105,7 +105,7 @@ def _grown(family: Family) -> Tree:
 
 def _edges(family: Family, tree: Tree) -> list[Edge]:
     edges: list[Edge] = []
-    known, swapped = originals(family, tree), swaps(family, tree)
+    swapped, known = swap(family, tree), originals(family, tree)
     for row, first in enumerate(family.original):
         if row != known.of[first] and not is_leaf(family, first):
             edges.append(_duplicate(family, tree, row, known))
@@ -135,9 +135,14 @@ def _duplicate(family: Family, tree: Tree, row: int, known: Originals) -> Edge:
     if family.original[row] in family.copies:
         # Whoever rounds the same weights the same way gets the same copy.
         sure = min(sure, EITHER)
-    if above:
-        # Were it the original, it would come of these.
-        evidence["others"] = {_told(family, row, each, known): round(1 - sure, 3) for each in above}
+    others = {_told(family, row, each, known): round(1 - sure, 3) for each in above}  # were it the original
+    if test == "permuted" and len(older) > 1:
+        # Whoever shuffles what was shuffled leaves nothing to tell of which; more is made of the original.
+        share = sure / (len(older) + (parent == original))
+        others |= {family.prints[other].id: round(share, 3) for other in older if other != parent}
+        sure -= share * (len(older) - 1)
+    if others:
+        evidence["others"] = others
     return Edge(family.prints[row].id, family.prints[parent].id, Relation.DUPLICATE, sure, evidence)
 
 

@@ -309,12 +309,12 @@ def _exact_merge(
 ) -> Merge | None:
     """Return a merge that leaves no more than rounding to the stored type does."""
     found = find_merge(views[0], row, earlier, noises[0])
-    if found is None and len(earlier) < len(able):
-        # A date may be wrong; a combination that leaves nothing over is no accident, but one that subtracts may be
-        # the equation of another merge turned round.
-        found = find_merge(views[0], row, able, noises[0])
-        if found is not None and found.method == "task_arithmetic":
-            found = None
+    if len(earlier) < len(able) and (found is None or len(found.parts) > 2):
+        # A date may be wrong; a combination that leaves nothing over is no accident, and of fewer models still less so,
+        # but one that subtracts may be the equation of another merge turned round.
+        other = find_merge(views[0], row, able, noises[0])
+        if other is not None and other.method != "task_arithmetic":
+            found = other if found is None or len(other.parts) < len(found.parts) else found
     if found is None and len(views) > 1:
         found = find_merge(views[1], row, earlier, noises[1], mixed=True)
     return found

@@ -64,11 +64,20 @@ def candidates(family: Family, tree: Tree, root: int) -> list[Candidate]:
         below = [
             Candidate(row, odds + _turning(family, sizes, root, above, row))
             for row in children[above]
-            if family.by_weights[above, row] < CLEAR
+            if family.by_weights[above, row] < CLEAR or _is_near_a_merge(family, above, row)
         ]
         found += below
         queue += below
     return sorted(found, key=lambda each: -each.odds)
+
+
+def _is_near_a_merge(family: Family, row: int, than: int) -> bool:
+    """Whether a merge is nearer to a model than another one is, and not made of it.
+
+    Merging takes noise away: what comes from a merge seems to be older than what its parents come from.
+    """
+    near = family.squared[row] < family.squared[row, than]
+    return any(near[merge] and row not in found.parts for merge, found in family.merges.items())
 
 
 def subtrees(family: Family, tree: Tree) -> Counter[int]:
@@ -109,7 +118,8 @@ def _turned(family: Family, tree: Tree, root: int, candidate: Candidate) -> bool
     back = upwards(tree, root)
     if back[-1] == candidate.row and len(tree.choices) == len(before.choices):
         sizes, others = subtrees(family, tree), tree.choices.keys() - set(path)
-        odds = sum(_turning(family, sizes, candidate.row, above, row) for row, above in pairwise(back))
+        steps = [(row, above) for row, above in pairwise(back) if not fixed_parents(family, row)]
+        odds = sum(_turning(family, sizes, candidate.row, above, row) for row, above in steps)
         then, now = (log_likelihood(choices[row] for row in others) for choices in (before.choices, tree.choices))
         # Each tree counts what lies where by its own places; by their mean, what is gained one way is lost the other.
         if now - then + (candidate.odds - odds) / 2 > GAIN:

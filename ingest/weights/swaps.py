@@ -9,35 +9,46 @@ from __future__ import annotations
 
 import numpy as np
 
-from ingest.weights.growing import likelihoods
+from ingest.weights.growing import again, likelihoods
 from ingest.weights.kin import Family
-from ingest.weights.tree import Choice, Tree
+from ingest.weights.tree import Tree
 
 CLEAR = 3.0
 """Log-odds, by weights and dates, from which the order of two models is not asked again."""
 
 
-def swaps(family: Family, tree: Tree) -> dict[int, tuple[int, float]]:
-    """Return for each model whose child may be its parent instead that child, the likeliest, and the probability."""
+def swap(family: Family, tree: Tree) -> dict[int, tuple[int, float]]:
+    """Swap what is likelier the other way round, and tell how likely the rest is.
+
+    Returns:
+        For each model whose child may be its parent instead that child, the likeliest, and the probability.
+    """
     found: dict[int, tuple[int, float]] = {}
-    for child, choice in list(tree.choices.items()):
+    for child in list(tree.choices):
         parent = int(tree.bases[child])
         if parent not in tree.choices or family.older[parent, child] > CLEAR:
             continue
-        chance = _swapped(family, tree, child, choice)
-        if chance > found.get(parent, (child, 0.0))[1]:
-            found[parent] = child, chance
+        chance = _weigh(family, tree, child)
+        for above, below in ((parent, child), (child, parent)):
+            if tree.bases[below] == above and chance > found.get(above, (below, 0.0))[1]:
+                found[above] = below, chance
     return found
 
 
-def _swapped(family: Family, tree: Tree, child: int, choice: Choice) -> float:
-    """Return the probability that a model's parent comes from it, and it from its grandparent."""
-    parent = int(tree.bases[child])
-    top = int(tree.bases[parent])
+def _weigh(family: Family, tree: Tree, child: int) -> float:
+    """Put a model above its parent where that is likelier; return the probability that it should be the other way."""
+    parent, choice = int(tree.bases[child]), tree.choices[child]
+    top, above = int(tree.bases[parent]), tree.choices[parent]
     tree.settle(child, top, choice)
-    ahead = [_over(family, tree, row, other, top) for row, other in ((child, parent), (parent, child))]
-    tree.settle(child, parent, choice)
-    return ahead[1] / (1 + sum(ahead))
+    ahead, behind = (_over(family, tree, row, other, top) for row, other in ((child, parent), (parent, child)))
+    if behind > 1 + ahead:
+        tree.settle(parent, child, above)
+        for row in (child, parent):
+            again(family, tree, row)
+        ahead, behind = behind, ahead
+    else:
+        tree.settle(child, parent, choice)
+    return behind / (1 + ahead + behind)
 
 
 def _over(family: Family, tree: Tree, row: int, other: int, than: int) -> float:
