@@ -180,6 +180,20 @@ def test_a_quantized_copy_has_its_units_in_the_order_of_what_it_was_made_of(tmp_
     assert found == {("moved", "base"), ("child", "base"), ("small", "base"), ("turned", "moved")}
 
 
+@pytest.mark.parametrize("between", [True, False])
+def test_whoever_shuffles_what_was_shuffled_leaves_nothing_to_tell(tmp_path: Path, between: bool) -> None:
+    base = root(1)
+    once = permuted(base, 5)
+    made = {"base": (base, "F32", "2024-01-01"), "child": (trained(base, 2), "F32", "2024-01-02")}
+    if between:
+        made["once"] = once, "F32", "2024-02-01"
+    made["twice"] = permuted(once, 6), "F32", "2024-03-01"
+    (edge,) = (edge for edge in charted(tmp_path, made) if edge.child == "twice")
+    assert (edge.parent, edge.evidence["test"]) == ("base", "permuted")
+    assert edge.evidence.get("others", {}) == ({"once": 0.33} if between else {})
+    assert edge.confidence == pytest.approx(0.66 if between else 0.99)
+
+
 def test_whoever_casts_again_gets_the_same_cast(tmp_path: Path) -> None:
     base = root(1)
     made = {
@@ -250,6 +264,19 @@ def test_a_parent_is_no_merge_of_its_own_merge(tmp_path: Path) -> None:
     assert pairs(charted(tmp_path, made)) == {
         ("near", "base"), ("other", "base"), ("merge", "near"), ("merge", "other"),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("date", ["2024-02-01", "2024-12-01"], ids=["true", "late"])
+def test_a_merge_of_two_is_not_taken_for_one_of_four_whatever_a_date_says(tmp_path: Path, date: str) -> None:
+    base = root(1)
+    first, second, third = (trained(base, seed, 0.2) for seed in (2, 3, 4))
+    added = {name: value + 0.4 * (first[name] - value) + 0.4 * (second[name] - value) for name, value in base.items()}
+    mean = {name: 0.4 * value + 0.6 * third[name] for name, value in added.items()}
+    days = {name: f"2024-01-0{day}" for day, name in enumerate(("base", "first", "second", "third"), 1)}
+    days |= {"added": date, "mean": "2024-03-01"}
+    weights = {"base": base, "first": first, "second": second, "third": third, "added": added, "mean": mean}
+    found = {(e.child, e.parent) for e in charted(tmp_path, {n: (weights[n], "F32", day) for n, day in days.items()})}
+    assert {pair for pair in found if pair[0] == "mean"} == {("mean", "added"), ("mean", "third")}
 
 
 def test_where_the_first_of_copies_has_no_date_those_of_the_others_are_heard(tmp_path: Path) -> None:

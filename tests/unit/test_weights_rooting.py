@@ -86,6 +86,26 @@ def test_a_leaf_that_seems_a_little_older_than_a_hub_is_not_its_parent(
     assert sorted(tree.choices) == [row for row in range(7) if row != expected]
 
 
+@pytest.mark.parametrize("merge", [True, False])
+def test_what_comes_of_a_merge_is_not_the_root_however_old_it_seems(tmp_path: Path, merge: bool) -> None:
+    base = root(1)
+    first, second, other = (trained(base, seed, 0.3) for seed in (2, 3, 9))
+    mean = {name: (value + second[name]) / 2 for name, value in first.items()}
+    models = [base, first, second, mean, trained(mean if merge else base, 4, 0.1), other]
+    if not merge:
+        models[3] = trained(base, 10, 0.3)
+    family, tree = grown(tmp_path, models, {4: None, 0: 4, 1: 0, 2: 0, 5: 0} | ({} if merge else {3: 0}))
+    if merge:
+        assert family.merges[3].parents == (1, 2) or family.merges[3].parents == (2, 1)
+        tree.add(3, 1)
+    family.by_weights[4, 0], family.by_weights[0, 4] = 4.5, -4.5
+    family.older[4, 0], family.older[0, 4] = 1.0, -1.0
+    family.older[3, 4], family.older[4, 3] = 4.0, -4.0
+    reroot(family, tree)
+    assert [row for row in tree.rows if tree.bases[row] < 0] == [0 if merge else 4]
+    assert int(tree.bases[4]) == (3 if merge else -1)
+
+
 @pytest.mark.parametrize("known", [0.0, 2.0, 5.0])
 def test_of_three_in_a_line_the_last_two_are_swapped_where_that_is_likelier(tmp_path: Path, known: float) -> None:
     base = root(1)
