@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import as_completed
+from dataclasses import replace
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -109,15 +110,20 @@ def _edges(family: Family, tree: Tree) -> list[Edge]:
     for row, first in enumerate(family.original):
         if row != known.of[first] and not is_leaf(family, first):
             edges.append(_duplicate(family, tree, row, known))
-        elif first in family.copies:
+            continue
+        found: list[Edge] = []
+        if first in family.copies:
             parent, copy = family.copies[first]
-            edges.append(_copied(family, row, parent, copy, known))
+            found.append(_copied(family, row, parent, copy, known))
         elif first in family.merges:
-            edges += _merge_edges(family, row, family.merges[first], known)
+            found += _merge_edges(family, row, family.merges[first], known)
         else:
             choice = tree.choices.get(first) or (place(family, tree, first) if first not in tree.rows else None)
             if choice is not None:
-                edges.append(_trained(family, row, choice, known, swapped))
+                found.append(_trained(family, row, choice, known, swapped))
+        # Where it is an exact copy of what is taken for its copy, it comes of that.
+        sure = 1.0 if is_leaf(family, first) else known.sure[first]
+        edges += [replace(edge, confidence=edge.confidence * sure) for edge in found]
     return edges
 
 

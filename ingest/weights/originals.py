@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ingest.weights.kin import LATER_PENALTY, Family, age, fixed_parents, frames_of
+from ingest.weights.odds import softmax
 from ingest.weights.tree import Tree
 
 FRAME_PENALTY = 6.0
@@ -33,10 +34,12 @@ class Originals(NamedTuple):
     Attributes:
         of: Original of each set of exact copies, by the row that stands for the set in the tree.
         against: Log-odds against each row's being one, up to a constant of its set.
+        sure: Probability that the original is one, by the row that stands for the set.
     """
 
     of: dict[int, int]
     against: dict[int, float]
+    sure: dict[int, float]
 
 
 def originals(family: Family, tree: Tree) -> Originals:
@@ -49,10 +52,11 @@ def originals(family: Family, tree: Tree) -> Originals:
     for row, above in parents.items():
         for parent in above:
             children[parent].append(row)
-    found = Originals({}, {})
+    found = Originals({}, {}, {})
     for first, rows in sets.items():
         found.against.update(_against(family, rows, parents[first], children[first]))
         found.of[first] = min(rows, key=lambda row: (found.against[row], age(family, row)))
+        found.sure[first] = float(softmax(-np.array([found.against[row] for row in rows])).max())
     return found
 
 
