@@ -3,7 +3,7 @@
 In one run, on the same models: our chart with dates, without, and from fingerprints alone; paper 002's method, told
 stages and numbers of trees; paper 000's greedy recovery; the nearest earlier model; the most frequent parent.
 Others name no relation, so child and parent alone are compared ("pairs"); ours have typed edges too.
-Intervals are 95 % bootstrap intervals over models.
+Intervals are 95 % bootstrap intervals, over models or what else was counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.zoo.score import NAMED, SURE, Score, prints_of, read_truth, score, total
+from benchmarks.zoo.score import NAMED, SURE, Score, prints_of, read_truth, score, share_of, total
 from gnn.calibrate import calibration_error, reliability
 from gnn.plots import draw_curves
 from ingest.weights import greedy, mother
@@ -85,13 +85,13 @@ def main() -> None:
     for name, score_of_all in whole.items():
         print(f"{name:26s} {_line(score_of_all)}")
         _print_kinds(score_of_all)
-    told = ", ".join(f"{a} of {b}" for a, b in np.sum([zoo.steps for zoo in found], 0).tolist())
-    print(f"\ntrained models found, of parents that had moved up to {STEPS} as far, and further: {told}")
+    steps = ", ".join(share_of(a, b) for a, b in np.sum([zoo.steps for zoo in found], 0).tolist())
+    print(f"\ntrained models found, of parents that had moved up to {STEPS} as far, and further: {steps}")
     sure, right = np.array(whole["chart"].confidence, float).T
     print(f"\nECE of the chart with dates {calibration_error(sure, right, 10):.3f} over {len(sure)} edges")
     for low in (0, 0.5, 0.7, 0.9, 0.97):
         part = right[sure >= low]
-        print(f"confidence >= {low:.2f}: {part.mean():.3f} of {len(part)} right")
+        print(f"confidence >= {low:.2f}: {share_of(int(part.sum()), len(part))} right")
     if options.plot:
         curve = reliability(sure, right)
         draw_curves({f"{len(sure):,} edges": curve}, "lineage from weights, with dates", options.plot)
@@ -137,9 +137,16 @@ def _print_kinds(found: Score) -> None:
         both = table[fits[max(fits, key=len)]] if fits else table.setdefault(kind, [0, 0])
         both[0], both[1] = both[0] + a, both[1] + b
     for kind, (a, b) in table.items():
-        print(f"    {kind}: {a} of {b} ({a / max(b, 1):.2f})")
+        print(f"    {kind}: {share_of(a, b)}")
     named, right, every, family = found.adapters
-    print(f"    adapters, from {NAMED} on: {right} of {named} right; in the right family: {family} of {every}")
+    print(
+        f"    adapters, from {NAMED} on: {share_of(right, named)} right; in the right family: {share_of(family, every)}"
+    )
+    (right, turned), (sure, wrong) = found.directed, found.sure
+    print(f"    direction: {share_of(right, right + turned)}; from {SURE} on {share_of(sure, sure + wrong)}")
+    print(
+        f"    roots kept: {share_of(*found.roots)}; joined of other families: {share_of(found.strangers, found.apart)}"
+    )
     print("    wrong edges name:", ", ".join(f"{what} {n}" for what, n in found.instead.most_common()) or "none")
 
 

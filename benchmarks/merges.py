@@ -23,7 +23,7 @@ from atlas_db.terms import Relation
 from benchmarks.zoo import folders
 from benchmarks.zoo.make import GGUF_KINDS
 from benchmarks.zoo.nets import shape_of
-from benchmarks.zoo.score import prints_of, read_truth
+from benchmarks.zoo.score import prints_of, read_truth, share_of
 from ingest.weights.chart import chart
 from ingest.weights.cluster import around
 from ingest.weights.edges import Edge
@@ -89,9 +89,8 @@ class Told:
         """Print what was found."""
         print(f"\n{name}")
         for what, table in (("parents exact", self.exact), ("quantized afterwards", self.quantized)):
-            told = ", ".join(f"{kind.removeprefix('merge_')} {a}/{b}" for kind, (a, b) in sorted(table.items()))
-            right, every = np.sum(list(table.values()) or [[0, 0]], 0).tolist()
-            print(f"  {what}: {told}; {right} of {every} ({right / max(every, 1):.2f})")
+            kinds = ", ".join(f"{kind.removeprefix('merge_')} {a}/{b}" for kind, (a, b) in sorted(table.items()))
+            print(f"  {what}: {kinds}; {share_of(*np.sum(list(table.values()) or [[0, 0]], 0).tolist())}")
         print(f"  trained and quantized, taken for a merge: {self.taken[0]} of {self.taken[1]}")
         off = np.array(self.off or [0.0])
         print(
@@ -106,10 +105,10 @@ def main() -> None:
     parser.add_argument("zoos", type=Path, nargs="+")
     options = parser.parse_args()
     for name, time in (("with dates", True), ("without dates", False)):
-        told = Told()
+        found = Told()
         for path in options.zoos:
-            told.add(prints_of(path), read_truth(path / "truth.json"), time=time)
-        told.show(name)
+            found.add(prints_of(path), read_truth(path / "truth.json"), time=time)
+        found.show(name)
 
 
 def quantized(item: Fingerprint, folder: Path) -> Fingerprint:

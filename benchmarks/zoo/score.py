@@ -41,6 +41,7 @@ class Score:
         adapters: Of adapters' edges: those that name a base, and rightly; all, and those of the right family.
         families: Adjusted Rand index of the families.
         strangers: Edges between models of different families, merges across families left out.
+        apart: Pairs of such models.
         roots: (kept, all) roots; below an exact copy, from which nothing tells it, a root counts as kept.
         instead: What the parents of wrong edges truly are to the child, and how often.
         children: Of each model's edges: right, wrong, found, wanted.
@@ -57,6 +58,7 @@ class Score:
     adapters: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     families: float = 0.0
     strangers: int = 0
+    apart: int = 0
     roots: list[int] = field(default_factory=lambda: [0, 0])
     instead: Counter[str] = field(default_factory=Counter)
     children: list[list[int]] = field(default_factory=list)
@@ -85,11 +87,18 @@ class Score:
         return float(low), float(high)
 
 
+def share_of(right: int, of: int) -> str:
+    """Say a share with its 95 % interval, by bootstrap over what was counted."""
+    drawn = np.random.default_rng(0).binomial(of, right / max(of, 1), 10_000) / max(of, 1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return f"{right} of {of} ({right / max(of, 1):.2f} [{low:.2f}, {high:.2f}])"
+
+
 def total(scores: Sequence[Score]) -> Score:
     """Return what several charts got right together; `families` is that of the worst."""
     out = Score(families=min(each.families for each in scores))
     for each in scores:
-        for name in ("right", "wrong", "found", "wanted", "strangers", "confidence", "instead", "children"):
+        for name in ("right", "wrong", "found", "wanted", "strangers", "apart", "confidence", "instead", "children"):
             setattr(out, name, getattr(out, name) + getattr(each, name))
         for name in ("directed", "sure", "roots", "adapters"):
             setattr(out, name, [a + b for a, b in zip(getattr(out, name), getattr(each, name), strict=True)])
@@ -163,6 +172,8 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
     out.children = list(told.values())
     family = family_of(models, edges)
     full = [item.id for item in models if not item.adapter]
+    sizes = Counter(nodes[model]["family"] for model in full)
+    out.apart = (len(full) ** 2 - sum(size**2 for size in sizes.values())) // 2
     out.families = rand_index([nodes[model]["family"] for model in full], [family[model] for model in full])
     children = {edge.child for edge in edges if same[edge.child] != same[edge.parent]}
     out.roots = [sum(root not in children for root in truth["roots"]), len(truth["roots"])]
