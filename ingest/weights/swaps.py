@@ -1,4 +1,4 @@
-"""Who is in between? Of three in a line the last two are weighed the other way round, and swapped where that is likelier.
+"""Who is in between? Of three in a line the last two are swapped where that is likelier, else told how likely it is.
 
 A model's place is chosen among all that do not come from it, so what was put below it is never asked whether it is the
 parent instead. Where neither weights nor dates clearly say which of the two came first, both are put below the
