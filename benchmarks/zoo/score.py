@@ -39,7 +39,7 @@ class Score:
         directed: Pairs of models rightly joined: (as the truth has it, the other way round).
         sure: The same of edges whose confidence is `SURE` or more.
         adapters: Of adapters' edges: those that name a base, and rightly; all, and those of the right family.
-        families: Adjusted Rand index of the families.
+        families: Adjusted Rand index of the families; what is merged of two is of both, and left out.
         strangers: Edges between models of different families, merges across families left out.
         apart: Pairs of such models.
         roots: (kept, all) roots; below an exact copy, from which nothing tells it, a root counts as kept.
@@ -171,7 +171,10 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
             out.kinds[edge["kind"]][1] += 1
     out.children = list(told.values())
     family = family_of(models, edges)
-    full = [item.id for item in models if not item.adapter]
+    both = {
+        edge["child"] for edge in truth["edges"] if nodes[edge["child"]]["family"] != nodes[edge["parent"]]["family"]
+    }
+    full = [item.id for item in models if not item.adapter and item.id not in both]
     sizes = Counter(nodes[model]["family"] for model in full)
     out.apart = (len(full) ** 2 - sum(size**2 for size in sizes.values())) // 2
     out.families = rand_index([nodes[model]["family"] for model in full], [family[model] for model in full])
