@@ -13,8 +13,12 @@ from atlas_db.terms import FOLLOWED_CONFIDENCE, Outcome, Part, Relation, Source,
 
 TRUSTED_INFERENCE = 0.9
 """How sure weights must be of a parent, so that its relation is what they say."""
-CONTRADICTING = 0.97
-"""How sure they must be of it to contradict another that is declared: most declarations are right, too."""
+CONTRADICTING = 0.98
+"""How sure they must be of it to contradict another that is declared: as sure as of a copy.
+
+Most declarations are right, too: where one in ten is wrong, weights that are wrong once in thirty blame one that is right
+for each three that are wrong.
+"""
 OTHER_FAMILY = 0.99
 """How sure two charted families are two: none of the pairs of independent models of generated families was linked."""
 NEVER_FOLLOWED = frozenset({Outcome.AMBIGUOUS, Outcome.SELF_LOOP, Outcome.CYCLE})
@@ -36,7 +40,7 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
     """Fuse all testimony on one child into one edge a parent.
 
     Agreeing sources give 1 - prod(1 - c). A declared parent is contradicted where weights name other parents at
-    .97 or more, and neither think this one possible nor an exact copy of one of those or of the child, or put the two
+    .98 or more, and neither think this one possible nor an exact copy of one of those or of the child, or put the two
     into different families: c_declared * (1 - c_against). That a model was trained from one of several declared
     parents, or merged of some, does not speak against the others: of a merge that weights do not recognise they see
     one parent, and none whose share is next to nothing. The model that a merge started from is declared beside its

@@ -54,12 +54,12 @@ def test_weights_that_name_another_parent_contradict() -> None:
     assert edges["p"].status is Status.CONTRADICTED
     assert edges["p"].confidence == pytest.approx(0.8 * 0.02)
     assert edges["q"].status is Status.UNDECLARED
-    unsure = fuse_child([said("p", Source.DECLARED, 0.8), said("q", Source.INFERRED, 0.96)])
+    unsure = fuse_child([said("p", Source.DECLARED, 0.8), said("q", Source.INFERRED, 0.97)])
     assert unsure[0].status is Status.DECLARED
 
 
 def test_the_model_that_a_merge_started_from_is_no_wrong_parent() -> None:
-    merged = said("q", Source.INFERRED, 0.97, Relation.MERGE)._replace(evidence='{"base": "p", "method": "ties"}')
+    merged = said("q", Source.INFERRED, 0.98, Relation.MERGE)._replace(evidence='{"base": "p", "method": "ties"}')
     edges = {
         e.parent: e
         for e in fuse_child([said("p", Source.DECLARED, 0.8), merged], {"c": Charted("q", "1"), "p": Charted("r", "2")})
@@ -90,7 +90,7 @@ def test_one_parent_of_several_that_is_seen_does_not_contradict_the_others() -> 
     trained = said("p", Source.INFERRED, 0.98)
     assert status(trained) == [Status.VERIFIED, Status.DECLARED]
     assert status(trained._replace(relation=Relation.QUANTIZED)) == [Status.VERIFIED, Status.CONTRADICTED]
-    merged = [said(parent, Source.INFERRED, 0.97, Relation.MERGE) for parent in "pr"]
+    merged = [said(parent, Source.INFERRED, 0.98, Relation.MERGE) for parent in "pr"]
     assert status(*merged) == [Status.VERIFIED, Status.CONTRADICTED]
     assert status(merged[0]) == [Status.VERIFIED, Status.DECLARED]
     assert status(trained._replace(parent="r")) == 2 * [Status.CONTRADICTED]
