@@ -16,8 +16,8 @@ TRUSTED_INFERENCE = 0.9
 CONTRADICTING = 0.98
 """How sure they must be of it to contradict another that is declared: as sure as of a copy.
 
-Most declarations are right, too: where one in ten is wrong, weights that are wrong once in thirty blame one that is right
-for each three that are wrong.
+Most declarations are right, too: where one in ten is wrong, weights that are wrong once in thirty blame a right one for
+each three wrong ones.
 """
 OTHER_FAMILY = 0.99
 """How sure two charted families are two: none of the pairs of independent models of generated families was linked."""
