@@ -232,9 +232,9 @@ def _preference(family: Family, row: int, other: int, copy: Copy) -> tuple[bool,
 
     What is stored in a narrow type is explained by a cast to it as well as by what was cast, which more is made of.
     """
-    away, kind = float(family.squared[row, other]), WIDTH.get(family.prints[other].dtype, 0)
+    away, width = float(family.squared[row, other]), WIDTH.get(family.prints[other].dtype, 0)
     cut = copy.kind == "pruned"
-    return _later(family, other, row), cut, _zeros(family, other), -round(copy.share, 3), -kind, away
+    return _later(family, other, row), cut, _zeros(family, other), -round(copy.share, 3), -width, away
 
 
 def _zeros(family: Family, row: int) -> float:
