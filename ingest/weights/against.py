@@ -10,6 +10,7 @@ from ingest.weights.casts import from_cast
 from ingest.weights.family import Doubles
 from ingest.weights.kin import Family
 from ingest.weights.odds import chance, chances
+from ingest.weights.tree import Beside
 from ingest.weights.unmet import ahead
 
 RESIZED_PENALTY = 4.0
@@ -26,22 +27,45 @@ UNMET_PENALTY, UNMET_SURE = 6.0, 3.0
 from how many standard deviations on (seeds 500, 501, 506 to 508: of rivals 681 are so far behind parents, 2 ahead)."""
 
 
-def against(family: Family, row: int, able: Sequence[int]) -> Doubles:
-    """Return log-odds against each of some models as a parent of another, shape (n,)."""
+NOT_LOW = 20.0
+"""What stands for a rank that is not low."""
+
+
+def beside(family: Family, row: int, able: Sequence[int]) -> Beside:
+    """Return what tells of some models as parents of another, beside the traces.
+
+    Returns:
+        Log-odds against each: by size, rank, tensors and rows left alone, and casts. Then what these follow from: rank
+        of the difference, and over the least; tensors left alone, and fewer than the most; rows of words left alone
+        fewer than another's, in standard deviations; and in each part of the network the log distance over the
+        nearest's.
+    """
+    at = np.array(able)
     resized = np.array([family.prints[other].elements != family.prints[row].elements for other in able], float)
-    told = resized * RESIZED_PENALTY + _by_rank(family, row, able) + _by_kept(family, row, able)
-    return np.asarray(told + _by_unmet(family, row, able) + _by_cast(family, row, able))
+    ranks, kept, ahead_by = _ranks(family, row, able), family.kept[row, at], ahead(family.unmet[row, at])
+    against = (
+        resized * RESIZED_PENALTY, _by_rank(family, row, able, ranks), _by_kept(family, row, able, kept),
+        _by_unmet(family, row, able, ahead_by), _by_cast(family, row, able),
+    )  # fmt: skip
+    low, apart = np.where(np.isnan(ranks), NOT_LOW, ranks), family.by_part[row, at]
+    told = (low, low - low.min(), kept, kept.max() - kept, ahead_by.max(0), apart - apart.min(0))
+    return Beside(np.column_stack(against), np.column_stack(told))
 
 
-def _by_rank(family: Family, row: int, able: Sequence[int]) -> Doubles:
+def _ranks(family: Family, row: int, able: Sequence[int]) -> Doubles:
+    """Return the rank of the difference to each of some models, NaN where it is not low, shape (n,)."""
+    ranks = np.full(len(able), np.nan)
+    for place in np.flatnonzero(family.close[row, able]).tolist():
+        ranks[place] = family.rank(row, able[place])
+    return ranks
+
+
+def _by_rank(family: Family, row: int, able: Sequence[int], ranks: Doubles) -> Doubles:
     """Log-odds against models further than the least rank, as far as the one of the least rank came before, shape (n,).
 
     Two models that differ by a low rank are parent and child, whoever is which.
     """
-    ranks, out = np.full(len(able), np.nan), np.zeros(len(able))
-    for place in np.flatnonzero(family.close[row, able]).tolist():
-        ranks[place] = family.rank(row, able[place])
-    low = ~np.isnan(ranks)
+    out, low = np.zeros(len(able)), ~np.isnan(ranks)
     if low.any():
         nearest = np.flatnonzero(low)[np.argmin(ranks[low])]
         out[low] = np.minimum(ranks[low] - ranks[nearest], MOST_RANKS) * RANK_PENALTY
@@ -50,22 +74,20 @@ def _by_rank(family: Family, row: int, able: Sequence[int]) -> Doubles:
     return out
 
 
-def _by_kept(family: Family, row: int, able: Sequence[int]) -> Doubles:
+def _by_kept(family: Family, row: int, able: Sequence[int], kept: Doubles) -> Doubles:
     """Log-odds against models that lack tensors which another has like the child, as far as that one came before it."""
-    kept = family.kept[row, able]
     most = able[int(np.argmax(kept))]
     return np.asarray((kept < kept.max()) * KEPT_PENALTY * _came_before(family, most, row))
 
 
-def _by_unmet(family: Family, row: int, able: Sequence[int]) -> Doubles:
+def _by_unmet(family: Family, row: int, able: Sequence[int], ahead_by: Doubles) -> Doubles:
     """Log-odds against models that another is ahead of by rows of words, as far as that one came before the child.
 
     What is ahead may as well be a child of the child, which has as many rows: then nothing speaks against the others.
     """
-    bits = family.unmet[row, able]
-    if not bits.any():
+    if not ahead_by.any():
         return np.zeros(len(able))
-    further = np.clip(ahead(bits) / UNMET_SURE, 0, 1) ** 2
+    further = np.clip(ahead_by / UNMET_SURE, 0, 1) ** 2
     before = chances(family.older[able, row])
     return np.asarray(-np.log((1 - before[:, None] * (1 - np.exp(-UNMET_PENALTY * further))).min(0)))
 

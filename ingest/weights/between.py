@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ingest.weights.family import Doubles, Vectors
 from ingest.weights.model import RUN
+from ingest.weights.names import PARTS
 from ingest.weights.safetensors import Floats
 
 LOW_RANK = -0.7
@@ -26,7 +27,11 @@ LEAST = 1e-6
 """Squared distance at a position, over those of both ends of a trace, below which rounding hides it; and the part of a
 trace below which it left no mark in a tensor."""
 SHARE, PLAIN, RATIO, ERROR, APART, APART_EACH, ALIKE, ROUGH = range(8)
-"""What `contained` measures."""
+"""What `contained` measures first; the share in each part of the network follows."""
+HELD = ROUGH + 1 + len(PARTS)
+"""Measurements in all."""
+SHARES = -1.0, 3.0
+"""Shares of a trace in one tensor beyond these count as these: where little is left of it, rounding makes any."""
 TOLD = 6
 """Measurements that parents are chosen by; the rest is for `steps.carried_at_once`."""
 
@@ -87,10 +92,11 @@ def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Dou
     1936) each position counts as much as the child is near there, to both ends of the trace.
 
     Returns:
-        Shape (children, 8): share of the trace; share of the whole difference; logarithm of the child's distance from
-        near over the length of the difference; logarithm of the share's standard error; how far from one the share is
-        in each tensor, 1 at most, its mean by what each counts, and by all alike (of a trace of low rank, the share of
-        the whole difference); the share with all positions counted alike; logarithm of its standard error.
+        Shape (children, HELD): share of the trace; share of the whole difference; logarithm of the child's distance
+        from near over the length of the difference; logarithm of the share's standard error; how far from one the share
+        is in each tensor, 1 at most, its mean by what each counts, and by all alike (of a trace of low rank, the share
+        of the whole difference); the share with all positions counted alike; logarithm of its standard error; the mean
+        share in the tensors of each part of the network (`names.PARTS`), 1 where the trace has none.
     """
     moved = vectors.values[children] - vectors.values[mark.base]
     marks = np.stack((mark.vector, mark.full)).reshape(2, -1, RUN)
@@ -112,7 +118,8 @@ def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Dou
     apart = _apart(*(np.where(low, whole, part) for part, whole in (carried, counts, marked)))
     alike = along[0].sum(1, dtype=np.float64) / max(mark.energy, 1e-30)
     rough = 0.5 * np.log(np.maximum(rest, 1e-30) / moved[0].size / max(mark.energy, 1e-30) + 1e-8)
-    return np.stack((share, plain, ratio, error, *apart, alike, rough), 1)
+    by_part = _by_part(vectors, *(np.where(low, whole, part) for part, whole in (carried, counts, marked)))
+    return np.column_stack((share, plain, ratio, error, *apart, alike, rough, by_part))
 
 
 def _apart(carried: Floats, counts: Floats, marked: npt.NDArray[np.bool_]) -> Doubles:
@@ -127,6 +134,16 @@ def _apart(carried: Floats, counts: Floats, marked: npt.NDArray[np.bool_]) -> Do
     off = np.minimum(np.abs(carried / counts - 1), 1.0)
     told = np.stack((counts * marked, marked))
     return np.asarray((off * told).sum(2) / np.maximum(told.sum(2), 1e-30), np.float64)
+
+
+def _by_part(vectors: Vectors, carried: Floats, counts: Floats, marked: npt.NDArray[np.bool_]) -> Doubles:
+    """Return the mean share in the tensors of each part of the network, shape (children, parts).
+
+    Arguments are those of `_apart`.
+    """
+    shares = np.clip(carried / np.maximum(counts, 1e-30), *SHARES) - 1
+    belongs = (vectors.parts[:, None] == np.arange(len(PARTS))).astype(np.float64)
+    return np.asarray(1 + (shares * marked) @ belongs / np.maximum(marked @ belongs, 1), np.float64)
 
 
 def features(held: Doubles) -> Doubles:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ingest.weights.fingerprint import Sample
 from ingest.weights.model import RUN
-from ingest.weights.names import is_vocabulary
+from ingest.weights.names import PARTS, is_vocabulary, part_of
 from ingest.weights.safetensors import Floats
 
 Doubles = npt.NDArray[np.float64]
@@ -23,6 +23,8 @@ LEAST = {"F16": 2.0**-25}
 """Largest error of storing a value next to zero, in a type that underflows early."""
 HALF = 0.5
 """Share of the usual positions that a model must have to stand beside others, and of its own that must hold numbers."""
+TINY = 1e-30
+"""Squared distance that stands for none."""
 _EACH_BYTE = np.uint64(0x0101010101010101)
 FLOATS = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
 
@@ -43,6 +45,7 @@ class Vectors:
         bounds: First position, position after the last, and name of each tensor.
         starts: First position of each tensor, shape (t,).
         sizes: Positions of each tensor, shape (t,).
+        parts: Part of the network that each tensor belongs to (`names.PARTS`), -1 for none, shape (t,).
         relative: Largest relative error of storing a value in each model's own types, shape (n, p).
         least: Largest error of storing a value next to zero, shape (n, p).
     """
@@ -58,6 +61,7 @@ class Vectors:
     bounds: list[tuple[int, int, str]] = field(init=False)
     starts: npt.NDArray[np.int64] = field(init=False)
     sizes: Doubles = field(init=False)
+    parts: npt.NDArray[np.int64] = field(init=False)
     relative: Floats = field(init=False)
     least: Floats = field(init=False)
 
@@ -71,6 +75,7 @@ class Vectors:
         self.starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
         self.sizes = np.diff(np.append(self.starts, len(self.tensor))).astype(np.float64)
         stops = [*self.starts[1:], len(self.tensor)]
+        self.parts = np.array([part_of(self.names[self.tensor[start]]) for start in self.starts], np.int64)
         self.bounds = [(int(a), int(b), self.names[self.tensor[a]]) for a, b in zip(self.starts, stops, strict=True)]
 
     @property
@@ -212,10 +217,24 @@ def thinned(vectors: Vectors, positions: int) -> Vectors:
 
 def distances(vectors: Vectors) -> Doubles:
     """Return squared distances between all models, shape (n, n): paper 002, equation 1, over all sampled layers."""
-    centred = (vectors.flat - vectors.flat.mean(0)).astype(np.float32)
+    return _squared(vectors.flat)
+
+
+def _squared(flat: Floats) -> Doubles:
+    centred = (flat - flat.mean(0)).astype(np.float32)
     gram = np.asarray(centred @ centred.T, np.float64)
     norms = np.diag(gram)
     return np.maximum(norms[:, None] + norms[None] - 2 * gram, 0.0)
+
+
+def distances_by_part(vectors: Vectors) -> Floats:
+    """Return logarithms of distances between all models over each part of the network, shape (n, n, parts)."""
+    out = np.zeros((len(vectors.values), len(vectors.values), len(PARTS)), np.float32)
+    at = np.repeat(vectors.parts, vectors.sizes.astype(np.int64))
+    for part in np.unique(at[at >= 0]):
+        chosen = vectors.values[:, at == part]
+        out[..., part] = np.log(np.maximum(_squared(chosen.reshape(len(out), -1)), TINY)) / 2
+    return out
 
 
 def unit(vectors: Vectors, names: Sequence[str] | None = None) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ingest.weights.against import against
+from ingest.weights.against import beside
 from ingest.weights.cluster import LINKED
 from ingest.weights.family import Doubles
 from ingest.weights.kin import Family, fixed_parents, frames_of, nodes
@@ -57,13 +57,13 @@ def again(family: Family, tree: Tree, row: int) -> bool:
 def place(family: Family, tree: Tree, row: int) -> Choice | None:
     """Choose a parent among relatives."""
     able = _able(family, tree, row)
-    return tree.place(row, able, against(family, row, able)) if able else None
+    return tree.place(row, able, beside(family, row, able)) if able else None
 
 
 def likelihoods(family: Family, tree: Tree, row: int) -> tuple[list[int], Doubles]:
     """Return a model's relatives that may be its parent, and the probability of each."""
     able = _able(family, tree, row)
-    return able, tree.chances(row, able, against(family, row, able))[0] if able else np.empty(0)
+    return able, tree.chances(row, able, beside(family, row, able))[0] if able else np.empty(0)
 
 
 def _able(family: Family, tree: Tree, row: int) -> list[int]:

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.cluster import SAME_WORDS
 from ingest.weights.copies import LEAST, LEAST_CUT, Copy, explain, on_grids, own_grids, step_noise
 from ingest.weights.direction import directions
 from ingest.weights.edges import known_date
-from ingest.weights.family import Doubles, Integers, Vectors, align, cosines, distances, thinned
+from ingest.weights.family import Doubles, Integers, Vectors, align, cosines, distances, distances_by_part, thinned
 from ingest.weights.fingerprint import Fingerprint, Sample
 from ingest.weights.merges import find_merge, in_span
-from ingest.weights.names import is_vocabulary
 from ingest.weights.odds import Odds, load_odds
+from ingest.weights.orders import in_one_order
 from ingest.weights.ranks import difference_rank
 from ingest.weights.reread import Rereader
 from ingest.weights.rounded import find_rounded
@@ -62,6 +61,7 @@ class Family:
         close: Whether few models are nearer to one of two than the other is: the rank of their difference is looked at.
         ranks: Ranks of differences that were looked at.
         kept: Share of each row's tensors that every other row has just as they are, children first.
+        by_part: Logarithms of distances over each part of the network, shape (n, n, parts).
         unmet: What models have of each other's rows of words, in bits.
     """
 
@@ -83,6 +83,7 @@ class Family:
     close: npt.NDArray[np.bool_] = field(init=False)
     ranks: dict[tuple[int, int], float] = field(default_factory=dict)
     kept: Doubles = field(default_factory=lambda: np.empty((0, 0)))
+    by_part: Floats = field(default_factory=lambda: np.empty((0, 0, 0), np.float32))
     unmet: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 0, 0), np.uint8))
 
     def __post_init__(self) -> None:
@@ -104,10 +105,9 @@ def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool
     samples: list[Sample | None] = [read.sample(item) for item in prints] if read else [None] * len(prints)
     close = all(sample is not None for sample in samples)
     used = [sample if close and sample else item.sample for sample, item in zip(samples, prints, strict=True)]
-    frames = [""] * len(prints)
-    as_stored = list(used)
+    frames, as_stored = [""] * len(prints), used
     if read is not None and close:
-        _realign(prints, used, frames, read)
+        used, frames = in_one_order(prints, used, read)
     vectors = align(used, [item.dtype for item in prints])
     kept = [prints[place] for place in vectors.members]
     dates = [known_date(item.created_at) if time else "" for item in kept]
@@ -116,45 +116,9 @@ def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool
     if any(family.frames):
         stored = align([as_stored[place] for place in vectors.members], [item.dtype for item in kept])
         family.as_stored = stored if len(stored.members) == len(kept) else None
-    family.kept, family.unmet = untouched(vectors), unmet(vectors)
+    family.kept, family.unmet, family.by_part = untouched(vectors), unmet(vectors), distances_by_part(vectors)
     family.by_weights = directions(vectors, family.squared, family.odds.direction)
     return dated(family, dates)
-
-
-def _realign(prints: Sequence[Fingerprint], samples: list[Sample], frames: list[str], read: Rereader) -> None:
-    """Put the units of models that agree with the rest in the vocabulary alone back in order.
-
-    First into that of the model in the middle, then into that of the nearest: units that drifted far find their own
-    there.
-    """
-    vectors = align(samples, [item.dtype for item in prints])
-    if len(vectors.members) < 2:
-        return
-    words = [name for name in vectors.names if is_vocabulary(name)]
-    body = cosines(vectors, [name for name in vectors.names if not is_vocabulary(name)])
-    vocabulary = cosines(vectors, words) if words else np.zeros_like(body)
-    middle = int(np.argmax(np.maximum(body, 0).sum(1)))
-    first = vectors.members[middle]
-    shuffled = (vocabulary[:, middle] > SAME_WORDS) & (body[:, middle] < 0.9 * vocabulary[:, middle])
-    for row in np.flatnonzero(shuffled).tolist():
-        _put_in_order(prints, samples, frames, read, vectors.members[row], first)
-    if not any(frames):
-        return
-    vectors = align(samples, [item.dtype for item in prints])
-    away = distances(vectors)
-    rest = np.array([row for row, place in enumerate(vectors.members) if not frames[place]])
-    for row in np.flatnonzero([bool(frames[place]) for place in vectors.members]).tolist():
-        near = int(rest[np.argmin(away[row, rest])])
-        if vectors.members[near] != first and away[row, near] > 0:
-            _put_in_order(prints, samples, frames, read, vectors.members[row], vectors.members[near])
-
-
-def _put_in_order(
-    prints: Sequence[Fingerprint], samples: list[Sample], frames: list[str], read: Rereader, place: int, like: int
-) -> None:
-    found = read.realigned(prints[place], prints[like])
-    if found is not None:
-        samples[place], frames[place] = found
 
 
 def find_copies(family: Family) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _BODIES = (
     "albert", "audio_spectrogram_transformer", "backbone", "beit", "bert", "camembert", "convbert", "convnext",
@@ -24,6 +25,28 @@ _GGUF = {
 """Names of llama.cpp (gguf-py, tensor_mapping) to those of transformers' Llama."""
 VOCABULARY = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "word_embeddings.weight", "shared.weight")
 """Tensors with a row a token: their number of rows changes when a vocabulary grows."""
+
+PARTS = tuple(
+    re.compile("|".join(words))
+    for words in (
+        (r"embed_tokens", r"\bwte\b", r"word_embeddings", r"shared\."),
+        (r"q_proj", r"k_proj", r"query", r"key", r"qkv", r"c_attn", r"q_lin", r"k_lin"),
+        (
+            r"v_proj",
+            r"o_proj",
+            r"out_proj",
+            r"value",
+            r"att\w*\.(?:output\.|c_proj|dense|out_lin)",
+            r"v_lin",
+            r"out_lin",
+        ),
+        (r"gate_proj", r"up_proj", r"fc1", r"lin1", r"intermediate", r"c_fc", r"h_to_4h"),
+        (r"down_proj", r"fc2", r"lin2", r"output\.dense", r"mlp\.c_proj", r"4h_to_h"),
+        (r"lm_head", r"embed_out"),
+    )
+)
+"""Parts of a network, by what its tensors are called: embeddings, queries and keys, values and outputs, matrices into
+the MLP and out of it, words at the end. The first that fits counts."""
 
 
 def canonical(name: str) -> str:
@@ -49,6 +72,12 @@ def without_layer(name: str) -> str:
 def in_block(name: str) -> bool:
     """Whether a tensor belongs to a numbered block; heads, poolers and patches do not."""
     return _LAYER.search(name) is not None
+
+
+@cache
+def part_of(name: str) -> int:
+    """Return the place in PARTS of the part that a tensor belongs to, -1 where it is of none."""
+    return next((place for place, words in enumerate(PARTS) if words.search(name)), -1)
 
 
 def is_vocabulary(name: str) -> bool:

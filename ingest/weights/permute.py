@@ -7,6 +7,7 @@ matched to the one whose rows it resembles most (the matching of Ainsworth et al
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -27,35 +28,60 @@ MAX_BYTES = 2 * 2**30
 """Models above this are not realigned: it would read every layer."""
 LEAST_MATCH = 0.5
 _COLUMNS, _CHUNK = 256, 1024
+Order = Mapping[tuple[str, int], npt.NDArray[np.int64]]
+"""Where the units of a model are taken from, by layer and place in GROUPS: the unit that comes first, second and so on.
+Groups that are not named stay as they are."""
 
 
-def realign(model: OpenModel, reference: OpenModel) -> tuple[OpenModel, str] | None:
-    """Return a model with its units in the order of a reference, and a name for the permutation.
+def matched(model: OpenModel, reference: OpenModel) -> Order | None:
+    """Return the order that puts a model's units where a reference has them.
 
     Returns:
-        None where units do not match, or where they are in order already.
+        None where units do not match.
     """
     if model.size > MAX_BYTES or reference.size > MAX_BYTES:
         return None
-    changed, digest = dict(model.matrices), blake2b(digest_size=8)
-    moved = False
+    found: dict[tuple[str, int], npt.NDArray[np.int64]] = {}
     layers = sorted({name.split(".self_attn.")[0].split(".mlp.")[0] for name in model.matrices if ".mlp." in name})
     for layer in layers:
-        for into, out, heads in GROUPS:
+        for place, (into, _, heads) in enumerate(GROUPS):
             names = [f"{layer}.{name}.weight" for name in into]
             if any(name not in model.matrices or name not in reference.matrices for name in names):
                 continue
             order = _match(model, reference, names, heads)
             if order is None:
                 return None
-            digest.update(order.tobytes())
-            moved = moved or bool((order != np.arange(len(order))).any())
-            for name in names:
-                changed[name] = _rows(model.matrices[name], order)
-            last = f"{layer}.{out}.weight"
-            if last in changed and changed[last].columns == len(order):
-                changed[last] = _columns(model.matrices[last], order)
-    return (replace(model, matrices=changed), digest.hexdigest()) if moved else None
+            found[layer, place] = order
+    return found
+
+
+def after(first: Order, then: Order) -> Order:
+    """Return one order that does what two do, one after the other."""
+    both = {key: first[key][then[key]] for key in first.keys() & then.keys()}
+    return {**first, **then, **both}
+
+
+def name_of(order: Order) -> str:
+    """Return a name for a permutation; empty where nothing is moved."""
+    if all((units == np.arange(len(units))).all() for units in order.values()):
+        return ""
+    digest = blake2b(digest_size=8)
+    for key in sorted(order):
+        digest.update(order[key].tobytes())
+    return digest.hexdigest()
+
+
+def reordered(model: OpenModel, order: Order) -> OpenModel:
+    """Return a model with its units in another order."""
+    changed = dict(model.matrices)
+    for (layer, place), units in order.items():
+        into, out, _ = GROUPS[place]
+        for name in into:
+            changed[f"{layer}.{name}.weight"] = _rows(model.matrices[f"{layer}.{name}.weight"], units)
+        last = f"{layer}.{out}.weight"
+        if last in changed and changed[last].columns == len(units):
+            changed[last] = _columns(model.matrices[last], units)
+    return replace(model, matrices=changed)
 
 
 def _match(model: OpenModel, reference: OpenModel, names: list[str], heads: bool) -> npt.NDArray[np.int64] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from atlas_db.errors import WeightsError
 from ingest.weights.fingerprint import Fingerprint, Sample, take_sample
 from ingest.weights.model import open_model
-from ingest.weights.permute import realign
+from ingest.weights.permute import Order, matched, reordered
 from ingest.weights.sampling import DETAIL
 
 
@@ -22,25 +22,26 @@ class Rereader:
 
     positions: int = DETAIL
 
-    def sample(self, item: Fingerprint) -> Sample | None:
-        """Return a larger sample of a model, or None where its weights are out of reach."""
+    def sample(self, item: Fingerprint, order: Order | None = None) -> Sample | None:
+        """Return a larger sample of a model, its units in another order where one is given.
+
+        Returns:
+            None where its weights are out of reach.
+        """
         try:
             with open_model(Path(item.location)) as model:
-                return take_sample(model, self.positions)
+                return take_sample(reordered(model, order) if order else model, self.positions)
         except (WeightsError, OSError):
             return None
 
-    def realigned(self, item: Fingerprint, reference: Fingerprint) -> tuple[Sample, str] | None:
-        """Return a sample of a model whose units were put in the order of a reference, and the permutation's name.
+    def matched(self, item: Fingerprint, reference: Fingerprint) -> Order | None:
+        """Return the order that puts a model's units where a reference has them.
 
         Returns:
-            None where its units do not match, are in order already, or the weights are out of reach.
+            None where its units do not match, or the weights are out of reach.
         """
         try:
             with open_model(Path(item.location)) as model, open_model(Path(reference.location)) as other:
-                found = realign(model, other)
-                if found is None:
-                    return None
-                return take_sample(found[0], self.positions), found[1]
+                return matched(model, other)
         except (WeightsError, OSError):
             return None

@@ -25,7 +25,7 @@ def carried_at_once(held: Doubles, bases: Integers, steps: Integers, row: int, r
     """Solve for how much of each step a model carries.
 
     Args:
-        held: What each model holds of each step by itself, shape (n, n, 8), steps first: `between.contained`.
+        held: What each model holds of each step by itself, shape (n, n, HELD), steps first: `between.contained`.
         bases: Model that each step starts from, shape (n,).
         steps: Models whose steps count, shape (k,).
         row: The model.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ingest.weights.between import ROUGH, TOLD, contained, features, trace
+from ingest.weights.between import HELD, ROUGH, TOLD, contained, features, trace
 from ingest.weights.family import Doubles, Integers, Vectors
 from ingest.weights.odds import Odds, others, softmax
 from ingest.weights.steps import carried_at_once
@@ -41,6 +41,18 @@ class Choice:
     carried: float
     distance: float
     others: tuple[tuple[int, float], ...]
+
+
+class Beside(NamedTuple):
+    """What tells parents beside the traces.
+
+    Attributes:
+        against: Log-odds against each of some models, a column a reason, shape (able, 5).
+        told: What these follow from, and what else is measured, shape (able, 11).
+    """
+
+    against: Doubles
+    told: Doubles
 
 
 def log_likelihood(choices: Iterable[Choice]) -> float:
@@ -72,7 +84,7 @@ class Tree:
         rows: Models in it, in the order they came.
         bases: Model that the trace of each is taken from, -1 where there is none, shape (n,).
         carried: Log-odds of every model carrying each model's trace, traces first, shape (n, n).
-        held: What of each model's trace every model carries, traces first, shape (n, n, 8).
+        held: What of each model's trace every model carries, traces first, shape (n, n, HELD).
         traced: Whether a model has a step of its own, as merges and exact copies have not, shape (n,).
         choices: What was chosen for each model that was placed.
         mixed: Merges that each model has a part in.
@@ -94,7 +106,7 @@ class Tree:
     def __post_init__(self) -> None:
         count = len(self.vectors.values)
         self.bases, self.traced = np.full(count, -1), np.zeros(count, bool)
-        self.carried, self.held = np.zeros((count, count)), np.zeros((count, count, ROUGH + 1))
+        self.carried, self.held = np.zeros((count, count)), np.zeros((count, count, HELD))
         self.mixed = {row: set() for row in range(count)}
         for row, merge in self.merges.items():
             for part in merge.parts:
@@ -149,15 +161,22 @@ class Tree:
         """Make the tree what it was, once."""
         self.rows, self.bases, self.carried, self.held, self.traced, self.choices = state
 
-    def measure(self, row: int, able: Sequence[int]) -> Doubles:
+    def measure(self, row: int, able: Sequence[int], beside: Beside) -> Doubles:
         """Measure models as parents of another.
 
+        Args:
+            row: The model.
+            able: Models that may be it.
+            beside: What else is known of them.
+
         Returns:
-            Shape (able, 23). Of the model's own trace: the first six measurements of `between.contained`, their
+            Shape (able, 46). Of the model's own trace: the first six measurements of `between.contained`, their
             log-odds, and whether it has one (roots have none). Of the child of it whose trace is carried most: the
             same. Then log distance over the nearest's, over the model's distance to its own parent, and to the second
             nearest; log-odds of coming before; how many models are nearer. Then, with all steps heard, how much of the
-            model's own is carried (1 for roots and merges), and the most of a child's.
+            model's own is carried (1 for roots and merges), and the most of a child's; the share of the model's own
+            trace in each part of the network (the same); the logarithm of how many children it has, and one; all of
+            `beside`.
         """
         at = np.array(able)
         away = np.log(np.maximum(self.squared[row, at], 1e-30)) / 2
@@ -169,9 +188,12 @@ class Tree:
         children = np.flatnonzero(sure > 0)
         most = np.zeros(len(self.bases))
         np.maximum.at(most, self.bases[children], (amounts * sure)[children])
+        shares = np.where(self.traced[at, None], self.held[at, row, ROUGH + 1 :], 1.0)
+        children_of = np.bincount(self.bases[self.bases >= 0], minlength=len(self.bases))[at] - (self.bases[row] == at)
         rest = (
             away - ranked[0], np.where(self.bases[at] >= 0, away - step, 0.0), away - ranked[min(1, len(ranked) - 1)],
             self.older[at, row], np.searchsorted(ranked, away), np.where(sure[at] > 0, amounts[at], 1.0), most[at],
+            shares, np.log1p(children_of), *beside,
         )  # fmt: skip
         return np.asarray(np.clip(np.column_stack((*parts, *rest)), -20, 20))
 
@@ -201,23 +223,23 @@ class Tree:
         root = min(roots, key=lambda other: float(self.squared[row, other]), default=row)
         return carried_at_once(self.held, self.bases, steps, row, root)
 
-    def chances(self, row: int, able: Sequence[int], against: Doubles) -> tuple[Doubles, Doubles]:
+    def chances(self, row: int, able: Sequence[int], beside: Beside) -> tuple[Doubles, Doubles]:
         """Return the probability that each of some models is another's parent, and what it follows from.
 
         Arguments are those of `place`; shapes are (able,) and that of `measure`.
         """
-        measured = self.measure(row, able)
-        return softmax(self.odds.parent(measured) - against, CAUTION), measured
+        measured = self.measure(row, able, beside)
+        return softmax(self.odds.parent(measured) - beside.against.sum(1), CAUTION), measured
 
-    def place(self, row: int, able: Sequence[int], against: Doubles) -> Choice:
+    def place(self, row: int, able: Sequence[int], beside: Beside) -> Choice:
         """Return the likeliest parent of a model.
 
         Args:
             row: The model.
             able: Models that may be it, one at least.
-            against: Log-odds against each, for reasons that lie outside of the weights.
+            beside: What else is known of them.
         """
-        chances, measured = self.chances(row, able, against)
+        chances, measured = self.chances(row, able, beside)
         likeliest = int(np.argmax(chances))
         best = able[likeliest]
         length = float(np.square(self.vectors.flat[best]).sum())

@@ -13,6 +13,7 @@ from ingest.weights.casts import from_cast
 from ingest.weights.chart import chart
 from ingest.weights.edges import Edge
 from ingest.weights.kin import LATER_PENALTY, assemble, find_copies
+from ingest.weights.orders import in_one_order
 from ingest.weights.reread import Rereader
 from tests.unit.families import Weights, print_of, root, stored, trained, write
 from tests.unit.test_weights_relations import low_rank, matrices, permuted, quantized, slerp, vectors
@@ -366,3 +367,18 @@ def test_units_that_changed_beyond_recognition_are_matched_to_the_nearest_models
     made |= {"far": (far, "F32", "2024-03-01"), "moved": (permuted(far, 5), "F32", "2024-04-01")}
     tests = {(edge.child, edge.parent): edge.evidence["test"] for edge in charted(tmp_path, made)}
     assert tests["moved", "far"] == "permuted"
+
+
+def test_a_mixture_of_two_orders_and_its_shuffled_copy_are_put_in_one(tmp_path: Path) -> None:
+    """Half a model and half another in other order has no order of its own: each would be matched to a different one."""
+    base = root(1)
+    near, other = trained(base, 2), permuted(trained(base, 3), 5)
+    mixed = {name: (near[name] + other[name]) / 2 for name in base}
+    copy = permuted(mixed, 6)
+    made = [base, near, *(trained(base, seed, 0.02) for seed in range(7, 15)), other, mixed, copy]
+    prints = [print_of(write(tmp_path / str(place), weights)) for place, weights in enumerate(made)]
+    samples, frames = in_one_order(prints, [item.sample for item in prints], Rereader(144))
+    assert frames[-1] not in ("", frames[-2])
+    np.testing.assert_array_equal(samples[-1].values, samples[-2].values)
+    assert not any(frames[:-3])
+    assert all(frames[-3:])

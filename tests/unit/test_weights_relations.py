@@ -28,7 +28,7 @@ from ingest.weights.family import Vectors, align, cosines, distances
 from ingest.weights.fingerprint import kurtosis
 from ingest.weights.merges import _grown, _pairs, _together, find_merge, subsets
 from ingest.weights.model import open_model
-from ingest.weights.permute import realign
+from ingest.weights.permute import after, matched, name_of, reordered
 from ingest.weights.ranks import difference_rank
 from ingest.weights.reread import Rereader
 from ingest.weights.view import Merge, viewed
@@ -249,19 +249,26 @@ def test_a_permutation_is_undone_to_the_last_bit(tmp_path: Path) -> None:
     write(tmp_path / "a", base)
     write(tmp_path / "b", permuted(base, 4))
     with open_model(tmp_path / "a") as original, open_model(tmp_path / "b") as moved:
-        found = realign(moved, original)
-        assert found is not None
+        order = matched(moved, original)
+        assert order is not None
+        assert name_of(order)
+        found = reordered(moved, order)
         for name, matrix in original.matrices.items():
             rows = np.arange(matrix.rows)
-            np.testing.assert_array_equal(found[0].matrices[name].read(rows[::-1]), matrix.read(rows[::-1]))
-        assert realign(original, original) is None
+            np.testing.assert_array_equal(found.matrices[name].read(rows[::-1]), matrix.read(rows[::-1]))
+        same = matched(original, original)
+        assert same is not None
+        assert not name_of(same)
+        back = matched(original, moved)
+        assert back is not None
+        assert not name_of(after(order, back))
 
 
-def test_models_whose_units_do_not_match_are_not_realigned(tmp_path: Path) -> None:
+def test_models_whose_units_do_not_match_have_no_order(tmp_path: Path) -> None:
     write(tmp_path / "a", root(1))
     write(tmp_path / "b", root(2))
     with open_model(tmp_path / "a") as one, open_model(tmp_path / "b") as other:
-        assert realign(one, other) is None
+        assert matched(one, other) is None
 
 
 def test_a_descendant_carries_the_trace_and_a_sibling_does_not(tmp_path: Path) -> None:

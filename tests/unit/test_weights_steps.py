@@ -19,7 +19,7 @@ from ingest.weights.kin import _by_chance, assemble
 from ingest.weights.model import open_model
 from ingest.weights.odds import load_odds
 from ingest.weights.reread import Rereader
-from ingest.weights.tree import Tree
+from ingest.weights.tree import Beside, Tree
 from ingest.weights.unmet import ahead, unmet
 from ingest.weights.untouched import untouched
 from ingest.weights.view import Merge
@@ -132,7 +132,8 @@ def test_a_sibling_with_like_drift_is_told_from_a_child(tmp_path: Path) -> None:
     for row, parent in ((0, None), (1, 0), (2, 0)):
         tree.add(row, parent)
     alone = tree.held[1, [3, 4], SHARE]
-    amounts = np.stack([tree.measure(row, [0, 1, 2])[:, -2] for row in (3, 4)])
+    nothing = Beside(np.zeros((3, 5)), np.zeros((3, 11)))
+    amounts = np.stack([tree.measure(row, [0, 1, 2], nothing)[:, 21] for row in (3, 4)])
     assert alone[0] > 0.8, "the sibling seems to carry the step"
     assert amounts[0, 1] == pytest.approx(0.5, abs=0.15) and amounts[0, 2] == pytest.approx(0.5, abs=0.15)
     assert amounts[1, 1] > 1.1 and amounts[1, 2] < 0.4
