@@ -27,22 +27,14 @@ VOCABULARY = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "word_embed
 """Tensors with a row a token: their number of rows changes when a vocabulary grows."""
 
 PARTS = tuple(
-    re.compile("|".join(words))
+    re.compile("|".join(words.split()))
     for words in (
-        (r"embed_tokens", r"\bwte\b", r"word_embeddings", r"shared\."),
-        (r"q_proj", r"k_proj", r"query", r"key", r"qkv", r"c_attn", r"q_lin", r"k_lin"),
-        (
-            r"v_proj",
-            r"o_proj",
-            r"out_proj",
-            r"value",
-            r"att\w*\.(?:output\.|c_proj|dense|out_lin)",
-            r"v_lin",
-            r"out_lin",
-        ),
-        (r"gate_proj", r"up_proj", r"fc1", r"lin1", r"intermediate", r"c_fc", r"h_to_4h"),
-        (r"down_proj", r"fc2", r"lin2", r"output\.dense", r"mlp\.c_proj", r"4h_to_h"),
-        (r"lm_head", r"embed_out"),
+        r"embed_tokens \bwte\b word_embeddings \bshared\.",
+        r"q_proj k_proj query key qkv c_attn q_lin k_lin \.q\b \.k\b",
+        r"v_proj o_proj out_proj value att\w*\.(?:output\.|c_proj|dense) v_lin out_lin \.v\b \.o\b",
+        r"gate_proj up_proj fc1 lin1 intermediate c_fc h_to_4h \bwi(?:_\d)?\b \bw[13]\b",
+        r"down_proj fc2 lin2 output[._]dense mlp\.c_proj 4h_to_h \bwo\b \bw2\b",
+        r"lm_head embed_out",
     )
 )
 """Parts of a network, by what its tensors are called: embeddings, queries and keys, values and outputs, matrices into
