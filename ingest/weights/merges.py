@@ -51,26 +51,43 @@ def find_merge(
         mixed: Whether units may be in different orders: SLERP then turns by right angles, and its weights add up to
             more than one.
     """
-    vectors, squared = view.vectors, view.squared
-    others = among(child, candidates, squared)
+    others = among(child, candidates, view.squared)
     if len(others) < 2:
         return None
-    enough = 0.2 * float(squared[child, others].min()) / vectors.flat.shape[1]
-    sets = subsets(view.inner, child, others, HOPELESS, enough)
-    for rows, left in sets:
-        if left > enough:
-            continue
+    sets = _sets(view, child, others)
+    found = _combined(view, child, sets, others, noise)
+    if found is not None:
+        return found
+    pairs = _turned(view.some, child, others) if mixed else [rows for rows in sets if len(rows) == 2][:PAIRS]
+    found = _slerp(view, child, pairs, others, noise)
+    return found if found is not None or view.grids[child] else find_sparse(view, child, others, noise)
+
+
+def find_combined(view: View, child: int, candidates: Sequence[int], noise: Floats) -> Merge | None:
+    """Return the best explanation of a model as one linear combination of others, or None.
+
+    Arguments are those of `find_merge`.
+    """
+    others = among(child, candidates, view.squared)
+    return _combined(view, child, _sets(view, child, others), others, noise) if len(others) > 1 else None
+
+
+def _sets(view: View, child: int, others: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return sets of models that may be combined to another, small ones first."""
+    enough = 0.2 * float(view.squared[child, others].min()) / view.vectors.flat.shape[1]
+    return [rows for rows, left in subsets(view.inner, child, others, HOPELESS, enough) if left <= enough]
+
+
+def _combined(
+    view: View, child: int, sets: Sequence[tuple[int, ...]], others: Sequence[int], noise: Floats
+) -> Merge | None:
+    """Return the first of some sets whose combination leaves nothing and can be named."""
+    for rows in sets:
         solved, rest = _exact(view, child, rows, others, noise)
         found = None if solved is None else named(rows, solved, rest)
         if found is not None:
             return found
-    pairs: Sequence[tuple[int, ...]]
-    if mixed:
-        pairs = _turned(view.some, child, others)
-    else:
-        pairs = [rows for rows, left in sets if len(rows) == 2 and left <= enough][:PAIRS]
-    found = _slerp(view, child, pairs, others, noise)
-    return found if found is not None or view.grids[child] else find_sparse(view, child, others, noise)
+    return None
 
 
 def among(child: int, candidates: Sequence[int], squared: Doubles) -> list[int]:

@@ -382,3 +382,19 @@ def test_a_mixture_of_two_orders_and_its_shuffled_copy_are_put_in_one(tmp_path: 
     np.testing.assert_array_equal(samples[-1].values, samples[-2].values)
     assert not any(frames[:-3])
     assert all(frames[-3:])
+
+
+@pytest.mark.parametrize("order", [0, 5], ids=["one order", "two orders"])
+def test_a_sum_of_parts_of_task_vectors_is_found_though_a_parent_is_dated_late(tmp_path: Path, order: int) -> None:
+    """Solved for a parent, its equation has a weight above one: it is no merge turned round."""
+    base = root(1)
+    first, second = trained(base, 2), trained(base, 3)
+    if order:
+        second = permuted(second, order)
+    merge = {name: base[name] + 0.6 * (first[name] - base[name] + second[name] - base[name]) for name in base}
+    made = {"base": (base, "F32", "2024-01-01"), "first": (first, "F32", "2024-02-01")}
+    made |= {"second": (second, "F32", "2024-12-01"), "merge": (merge, "F32", "2024-03-01")}
+    made |= {f"kin{seed}": (trained(base, seed), "F32", f"2024-02-0{seed}") for seed in (6, 7)}
+    merged = [edge for edge in charted(tmp_path, made) if edge.relation is Relation.MERGE]
+    assert pairs(merged) == {("merge", "first"), ("merge", "second")}
+    assert [edge.evidence["weight"] for edge in merged] == pytest.approx([0.6, 0.6], abs=0.01)
