@@ -42,7 +42,8 @@ def beside(family: Family, row: int, able: Sequence[int]) -> Beside:
     """
     at = np.array(able)
     resized = np.array([family.prints[other].elements != family.prints[row].elements for other in able], float)
-    ranks, kept, ahead_by = _ranks(family, row, able), family.kept[row, at], ahead(family.unmet[row, at])
+    ranks, kept, bits = _ranks(family, row, able), family.kept[row, at], family.unmet[row, at]
+    ahead_by = ahead(bits) if bits.any() else np.zeros((len(at), len(at)))
     against = (
         resized * RESIZED_PENALTY, _by_rank(family, row, able, ranks), _by_kept(family, row, able, kept),
         _by_unmet(family, row, able, ahead_by), _by_cast(family, row, able),

@@ -132,6 +132,10 @@ def find_copies(family: Family) -> None:
         classes[vectors.values[row].tobytes()].append(row)
     family.original = list(range(count))
     family.grid = own_grids(some)
+    if family.as_stored is not None:
+        # Blocks of columns do not outlive that columns are moved.
+        stored = own_grids(thinned(family.as_stored, GRID))
+        family.grid = [grid or other for grid, other in zip(family.grid, stored, strict=True)]
     for rows in classes.values():
         first = min(rows, key=lambda row: age(family, row))
         for row in rows:
@@ -163,12 +167,13 @@ def _stored_alike(family: Family, row: int, able: Integers) -> list[tuple[int, C
     """
     if family.as_stored is None:
         return []
-    able = able[able != row]
+    able = np.array([other for other in _in_every_order(family, able[able != row].tolist()) if other != row], np.int64)
     flat = family.as_stored.flat
     near = able[np.argsort(np.square(flat[able] - flat[row]).sum(1), kind="stable")[:NEAREST]]
     copies = explain(family.as_stored, row, near)
     found = zip(near.tolist(), copies, strict=True)
-    return [(other, copy) for other, copy in found if copy.share >= LEAST and _possible(family, row, other, copy)]
+    possible = [item for item in found if item[1].share >= LEAST and _possible(family, row, *item)]
+    return [(family.original[other], copy) for other, copy in possible]
 
 
 def _date_by_copies(family: Family, first: int, rows: Sequence[int]) -> None:
@@ -257,11 +262,11 @@ def find_merges(family: Family) -> None:
         if copy is not None and not (family.grid[row] and copy.share < CERTAIN):
             continue
         able = [other for other in sources if not _reaches(family, other, row)]
-        earlier = [other for other in able if not _later(family, other, row)]
+        earlier = _earlier(family, row, able)
         noises = [step_noise(view.vectors, row, family.grid[row]) for view in views]
-        found = None if copy is not None else _exact_merge(row, able, earlier, views, noises)
+        found = None if copy is not None else _exact_merge(family, row, able, views, noises)
         if found is None and family.grid[row]:
-            found = _rounded_merge(row, earlier, views, noises)
+            found = _rounded_merge(family, row, earlier, views, noises)
             if found is not None and copy is not None and found.explained < copy.share + CLOSER * (1 - copy.share):
                 found = None
         if found is not None and not _by_chance(family, row, found, earlier):
@@ -271,9 +276,10 @@ def find_merges(family: Family) -> None:
 
 
 def _exact_merge(
-    row: int, able: Sequence[int], earlier: Sequence[int], views: Sequence[View], noises: Sequence[Floats]
+    family: Family, row: int, able: Sequence[int], views: Sequence[View], noises: Sequence[Floats]
 ) -> Merge | None:
     """Return a merge that leaves no more than rounding to the stored type does."""
+    earlier = _earlier(family, row, able)
     found = find_merge(views[0], row, earlier, noises[0])
     if len(earlier) < len(able) and (found is None or len(found.parts) > 2):
         # A date may be wrong; a combination that leaves nothing over is no accident, and of fewer models still less so,
@@ -281,19 +287,51 @@ def _exact_merge(
         other = find_merge(views[0], row, able, noises[0])
         if other is not None and (other.method != "task_arithmetic" or other.weights[0] < WHOLE):
             found = other if found is None or len(other.parts) < len(found.parts) else found
-    if found is None and len(views) > 1:
-        found = find_merge(views[1], row, earlier, noises[1], mixed=True)
-        if found is None and len(earlier) < len(able):
-            found = find_combined(views[1], row, able, noises[1])
-            if found is not None and found.weights[0] >= WHOLE:
-                found = None
-    return found
+    return found if found is not None or len(views) == 1 else _merge_as_stored(family, row, able, views[1], noises[1])
 
 
-def _rounded_merge(row: int, earlier: Sequence[int], views: Sequence[View], noises: Sequence[Floats]) -> Merge | None:
+def _merge_as_stored(family: Family, row: int, able: Sequence[int], view: View, noise: Floats) -> Merge | None:
+    """Return a merge of models whose units are in different orders."""
+    stored = _in_every_order(family, able)
+    earlier = _earlier(family, row, stored)
+    found = find_merge(view, row, earlier, noise, mixed=True)
+    if found is None and len(earlier) < len(stored):
+        found = find_combined(view, row, stored, noise)
+        if found is not None and found.weights[0] >= WHOLE:
+            return None
+    return None if found is None else _of_originals(family, found)
+
+
+def _in_every_order(family: Family, rows: Sequence[int]) -> list[int]:
+    """Return some models, and of those with exact copies in another order one in each."""
+    found: dict[tuple[int, str], int] = {}
+    for row in rows:
+        for other in [row, *exact_copies(family, row)]:
+            found.setdefault((row, family.frames[other]), other)
+    return sorted(found.values())
+
+
+def _of_originals(family: Family, merge: Merge) -> Merge | None:
+    """Return a merge of originals in place of their copies, None where a model would be merged with itself."""
+    parents = tuple(family.original[row] for row in merge.parents)
+    base = None if merge.base is None else family.original[merge.base]
+    made = merge._replace(parents=parents, base=base)
+    return made if len(set(made.parts)) == len(made.parts) else None
+
+
+def _earlier(family: Family, row: int, able: Sequence[int]) -> list[int]:
+    return [other for other in able if not _later(family, other, row)]
+
+
+def _rounded_merge(
+    family: Family, row: int, earlier: Sequence[int], views: Sequence[View], noises: Sequence[Floats]
+) -> Merge | None:
     """Return a merge that a quantized model is a copy of."""
-    tried = (find_rounded(view, row, earlier, noise) for view, noise in zip(views, noises, strict=True))
-    return next((found for found in tried if found is not None), None)
+    found = find_rounded(views[0], row, earlier, noises[0])
+    if found is None and len(views) > 1:
+        found = find_rounded(views[1], row, _in_every_order(family, earlier), noises[1])
+        return None if found is None else _of_originals(family, found)
+    return found
 
 
 def _interchangeable(family: Family, row: int, merge: Merge, able: Sequence[int], inner: Doubles) -> list[int]:

@@ -82,8 +82,9 @@ def _combined(
     view: View, child: int, sets: Sequence[tuple[int, ...]], others: Sequence[int], noise: Floats
 ) -> Merge | None:
     """Return the first of some sets whose combination leaves nothing and can be named."""
+    near = sorted(others, key=lambda row: float(view.squared[child, row])) if sets else []
     for rows in sets:
-        solved, rest = _exact(view, child, rows, others, noise)
+        solved, rest = _exact(view, child, rows, near, noise)
         found = None if solved is None else named(rows, solved, rest)
         if found is not None:
             return found
@@ -249,25 +250,24 @@ def fitted(vectors: Vectors, child: int, chosen: Sequence[int], noise: Floats) -
 
 
 def _exact(
-    view: View, child: int, chosen: Sequence[int], others: Sequence[int], noise: Floats
+    view: View, child: int, chosen: Sequence[int], near: Sequence[int], noise: Floats
 ) -> tuple[Doubles | None, float]:
-    """Return the weights of a fit whose residual is noise, and the residual."""
+    """Return the weights of a fit whose residual is noise, and the residual; `near` as in `_fits`."""
     solved, rest = fitted(view.vectors, child, chosen, noise)
     scale = 1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18)
     left = float(np.square(rest).sum())
-    fits = _fits(view, child, chosen, others, scale, _typical(rest * scale), left)
-    away = _from_nearest(view, child, others)
+    fits = _fits(view, child, chosen, near, scale, _typical(rest * scale), left)
+    away = _apart(view, child, near[0])
     return (solved if fits or left < TINY * away else None), (left / away) ** 0.5
 
 
-def _from_nearest(view: View, child: int, others: Sequence[int]) -> float:
-    """Return the squared distance to the nearest of some models, from their values: a table's is too coarse."""
-    nearest = min(others, key=lambda row: float(view.squared[child, row]))
-    return max(float(np.square(view.vectors.flat[child] - view.vectors.flat[nearest]).sum()), 1e-30)
+def _apart(view: View, child: int, other: int) -> float:
+    """Return the squared distance of two models, from their values: a table's is too coarse."""
+    return max(float(np.square(view.vectors.flat[child] - view.vectors.flat[other]).sum()), 1e-30)
 
 
 def _fits(
-    view: View, child: int, chosen: Sequence[int], others: Sequence[int], scale: Doubles, chi: float, left: float
+    view: View, child: int, chosen: Sequence[int], near: Sequence[int], scale: Doubles, chi: float, left: float
 ) -> bool:
     """Whether what a fit leaves is noise, and little beside how far other models are off.
 
@@ -277,17 +277,16 @@ def _fits(
         view: The family.
         child: Row of the model.
         chosen: Rows that it was fitted by.
-        others: Rows of all that might be its parents.
+        near: Rows of all that might be its parents, the nearest first.
         scale: One over the noise of each element, shape (elements,).
         chi: What the fit leaves, mean square in units of the noise.
         left: What it leaves, squared.
     """
     flat = view.vectors.flat
-    near = sorted(others, key=lambda row: float(view.squared[child, row]))
     if chi >= NOISE or _typical((flat[child].astype(np.float64) - flat[near[0]]) * scale) <= 3 * chi:
         return False
     for row in near:
-        if left < LEFT_OVER * float(np.square(flat[child] - flat[row]).sum()):
+        if left < LEFT_OVER * _apart(view, child, row):
             return True
         noise = float(step_noise(view.vectors, row, view.grids[row]).mean())
         if row in chosen or not in_span(view.inner, chosen, [row], np.array([noise])):
@@ -321,7 +320,8 @@ def _slerp(
 ) -> Merge | None:
     """Try the likeliest pairs: two weights a tensor."""
     best: Merge | None = None
-    vectors, distance = view.vectors, _from_nearest(view, child, others)
+    vectors, nearest = view.vectors, min(others, key=lambda row: float(view.squared[child, row]))
+    distance = _apart(view, child, nearest)
     scale = 1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18)
     for first, second in pairs:
         shares, rests, told = list[tuple[float, float]](), list[Doubles](), list[Doubles]()

@@ -100,9 +100,9 @@ def chance(odds: float) -> float:
     return float(chances(np.asarray(odds)))
 
 
-def softmax(scores: Doubles, temperature: float = 1.0) -> Doubles:
+def softmax(scores: Doubles) -> Doubles:
     """Return the distribution that log-odds of shape (n,) make, shape (n,)."""
-    chances = np.exp((scores - scores.max()) / temperature)
+    chances = np.exp(scores - scores.max())
     return np.asarray(chances / chances.sum())
 
 

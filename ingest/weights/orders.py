@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ingest.weights.cluster import SAME_WORDS
 from ingest.weights.family import Vectors, align, cosines, distances, of_words
 from ingest.weights.fingerprint import Fingerprint, Sample
 from ingest.weights.names import is_vocabulary
-from ingest.weights.permute import Order, after, name_of
+from ingest.weights.permute import Order, after, agreement, alike, is_moved, name_of
 from ingest.weights.reread import Rereader
 
 SHUFFLED = 0.9
@@ -22,8 +23,9 @@ def in_one_order(
 ) -> tuple[list[Sample], list[str]]:
     """Put units in the order of the model in the middle, then of the nearest: what drifted far finds its own there.
 
-    What has the very same vocabulary as another model in another order is matched to that one, and goes where it goes:
-    what is merged of two orders has none of its own, and its copy, matched by itself, would get a different one.
+    Models that are found in one order, but for some units, are put back by one. What has the very same vocabulary as
+    another model in another order is matched to that one, and goes where it goes: what is merged of two orders has none
+    of its own, and its copy, matched by itself, would get a different one.
 
     Args:
         prints: Of the models.
@@ -34,38 +36,59 @@ def in_one_order(
         The samples; and the name of the permutation that was undone in each, empty where there was none.
     """
     vectors = align(samples, [item.dtype for item in prints])
-    put, frames = list(samples), [""] * len(prints)
+    family = _Moved([prints[place] for place in vectors.members], [samples[place] for place in vectors.members], read)
     if len(vectors.members) < 2:
-        return put, frames
+        return list(samples), [""] * len(prints)
     middle, shuffled = _shuffled(vectors)
     leaders = _leaders(vectors, shuffled)
-    orders: dict[int, Order] = {}
-
-    def move(row: int, like: int, then: Order | None = None) -> None:
-        """Put a row's units where another has them, and from there on; it stays where they do not match."""
-        place = vectors.members[row]
-        order = read.matched(prints[place], prints[vectors.members[like]])
-        if order is not None and then is not None:
-            order = after(order, then)
-        name = name_of(order) if order is not None else ""
-        sample = read.sample(prints[place], order) if name else None
-        if order is not None and sample is not None:
-            orders[row], put[place], frames[place] = order, sample, name
-
     first = {row: leaders.get(row, middle) for row in shuffled}
-    left = [row for row in shuffled if first[row] in first]
-    for row in shuffled:
-        if row not in left:
-            move(row, first[row])
-    if orders:
-        again = align(put, [item.dtype for item in prints])
-        nearest = _nearest(again, orders, left) if again.members == vectors.members else {}
-        for row, near in nearest.items():
-            if near != first[row]:
-                move(row, near)
-    for row in left:
-        move(row, first[row], orders.get(first[row]))
+    led = [row for row in shuffled if first[row] in first]
+    for row in (row for row in shuffled if row not in led):
+        family.move(row, first[row])
+    for row, near in _nearest(family, led).items():
+        if near != first[row]:
+            family.move(row, near)
+    for order, rows in _gathered(family.orders):
+        for row in rows:
+            family.put(row, order)
+    for row in led:
+        family.move(row, first[row])
+    put, frames = list(samples), [""] * len(prints)
+    for order, rows in _gathered(family.orders):
+        for row in rows:
+            put[vectors.members[row]], frames[vectors.members[row]] = family.samples[row], name_of(order)
     return put, frames
+
+
+@dataclass(slots=True)
+class _Moved:
+    """Models while they are put in order.
+
+    Attributes:
+        prints: Of the models.
+        samples: Of the models, as far as they were put in order.
+        read: Looks at the weights again.
+        orders: What each that was moved was put in.
+    """
+
+    prints: list[Fingerprint]
+    samples: list[Sample]
+    read: Rereader
+    orders: dict[int, Order] = field(default_factory=dict)
+
+    def move(self, row: int, like: int) -> None:
+        """Put a model's units where another has them, and with these where they were put; or leave them alone."""
+        order = self.read.matched(self.prints[row], self.prints[like])
+        if order is not None and like in self.orders:
+            order = after(order, self.orders[like])
+        if order is not None and is_moved(order):
+            self.put(row, order)
+
+    def put(self, row: int, order: Order) -> None:
+        """Put a model's units in an order."""
+        sample = self.read.sample(self.prints[row], order)
+        if sample is not None:
+            self.orders[row], self.samples[row] = order, sample
 
 
 def _shuffled(vectors: Vectors) -> tuple[int, list[int]]:
@@ -90,9 +113,28 @@ def _leaders(vectors: Vectors, shuffled: Sequence[int]) -> dict[int, int]:
     return found
 
 
-def _nearest(vectors: Vectors, moved: Mapping[int, Order], left: Sequence[int]) -> dict[int, int]:
+def _gathered(orders: Mapping[int, Order]) -> list[tuple[Order, list[int]]]:
+    """Return orders that are one together, each with its rows: the one that has most units where the others do."""
+    groups: list[list[int]] = []
+    for row in sorted(orders):
+        group = next((group for group in groups if alike(orders[group[0]], orders[row])), None)
+        if group is None:
+            groups.append([row])
+        else:
+            group.append(row)
+    found = []
+    for rows in groups:
+        shared = [sum(agreement(orders[row], orders[other]) for other in rows) for row in rows]
+        found.append((orders[rows[int(np.argmax(shared))]], rows))
+    return found
+
+
+def _nearest(family: _Moved, left: Sequence[int]) -> dict[int, int]:
     """Return for each model that was moved the nearest that was not, those left out that are still to be moved."""
+    vectors = align(family.samples, [item.dtype for item in family.prints])
+    if not family.orders or len(vectors.members) < len(family.prints):
+        return {}
     away = distances(vectors)
-    rest = np.array([row for row in range(len(away)) if row not in moved and row not in left])
-    found = {row: int(rest[np.argmin(away[row, rest])]) for row in moved}
+    rest = np.array([row for row in range(len(away)) if row not in family.orders and row not in left])
+    found = {row: int(rest[np.argmin(away[row, rest])]) for row in family.orders}
     return {row: near for row, near in found.items() if away[row, near] > 0}

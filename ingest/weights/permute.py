@@ -26,7 +26,8 @@ GROUPS = (
 """Matrices into, and out of, a group of units; and whether the units are heads."""
 MAX_BYTES = 2 * 2**30
 """Models above this are not realigned: it would read every layer."""
-LEAST_MATCH = 0.5
+LEAST_MATCH, LEAST_ALIKE = 0.5, 0.5
+"""Cosine that units have to the ones they are matched to, and share of units that are where another order has them."""
 _COLUMNS, _CHUNK = 256, 1024
 Order = Mapping[tuple[str, int], npt.NDArray[np.int64]]
 """Where the units of a model are taken from, by layer and place in GROUPS: the unit that comes first, second and so on.
@@ -61,10 +62,25 @@ def after(first: Order, then: Order) -> Order:
     return {**first, **then, **both}
 
 
+def alike(first: Order, second: Order) -> bool:
+    """Whether two orders are one: units that drifted far may be matched wrongly, but in each group half are not."""
+    return first.keys() == second.keys() and all(
+        (units == second[key]).mean() >= LEAST_ALIKE for key, units in first.items()
+    )
+
+
+def agreement(first: Order, second: Order) -> float:
+    """Return the share of units that are at the same place in two orders of the same groups, 0..1."""
+    return float(np.concatenate([units == second[key] for key, units in first.items()]).mean())
+
+
+def is_moved(order: Order) -> bool:
+    """Whether an order differs from the one that units have."""
+    return not alike(order, {key: np.arange(len(units)) for key, units in order.items()})
+
+
 def name_of(order: Order) -> str:
-    """Return a name for a permutation; empty where nothing is moved."""
-    if all((units == np.arange(len(units))).all() for units in order.values()):
-        return ""
+    """Return a name for a permutation."""
     digest = blake2b(digest_size=8)
     for key in sorted(order):
         digest.update(order[key].tobytes())

@@ -20,9 +20,6 @@ from ingest.weights.odds import Odds, others, softmax
 from ingest.weights.steps import carried_at_once
 from ingest.weights.view import Merge
 
-CAUTION = 1.2
-"""Temperature of the distribution over parents, fitted on seeds 470 to 487 with trees of the others."""
-
 
 @dataclass(slots=True)
 class Choice:
@@ -229,7 +226,7 @@ class Tree:
         Arguments are those of `place`; shapes are (able,) and that of `measure`.
         """
         measured = self.measure(row, able, beside)
-        return softmax(self.odds.parent(measured) - beside.against.sum(1), CAUTION), measured
+        return softmax(self.odds.parent(measured) - beside.against.sum(1)), measured
 
     def place(self, row: int, able: Sequence[int], beside: Beside) -> Choice:
         """Return the likeliest parent of a model.

@@ -28,7 +28,7 @@ from ingest.weights.family import Vectors, align, cosines, distances
 from ingest.weights.fingerprint import kurtosis
 from ingest.weights.merges import _grown, _pairs, _together, find_merge, subsets
 from ingest.weights.model import open_model
-from ingest.weights.permute import after, matched, name_of, reordered
+from ingest.weights.permute import after, alike, is_moved, matched, reordered
 from ingest.weights.ranks import difference_rank
 from ingest.weights.reread import Rereader
 from ingest.weights.view import Merge, viewed
@@ -251,17 +251,18 @@ def test_a_permutation_is_undone_to_the_last_bit(tmp_path: Path) -> None:
     with open_model(tmp_path / "a") as original, open_model(tmp_path / "b") as moved:
         order = matched(moved, original)
         assert order is not None
-        assert name_of(order)
+        assert is_moved(order)
         found = reordered(moved, order)
         for name, matrix in original.matrices.items():
             rows = np.arange(matrix.rows)
             np.testing.assert_array_equal(found.matrices[name].read(rows[::-1]), matrix.read(rows[::-1]))
         same = matched(original, original)
         assert same is not None
-        assert not name_of(same)
+        assert not is_moved(same)
         back = matched(original, moved)
         assert back is not None
-        assert not name_of(after(order, back))
+        assert not is_moved(after(order, back))
+        assert not alike(order, back)
 
 
 def test_models_whose_units_do_not_match_have_no_order(tmp_path: Path) -> None:

@@ -113,3 +113,23 @@ def test_the_copy_of_a_mixture_of_two_orders_is_its_copy(tmp_path: Path, grid: s
     merge = mixed([first, second], [0.5, 0.5])
     edges = edges_of_last(tmp_path, [base, first, permuted(base, 5), second, merge, rounded(merge, grid)])
     assert [(edge.parent, edge.relation) for edge in edges] == [("m4", Relation.QUANTIZED)]
+
+
+def test_a_copy_in_blocks_is_one_though_all_kin_have_another_order_of_units(tmp_path: Path) -> None:
+    """Columns that are moved are in no blocks any more: its grid, and its original, are looked for as stored, too."""
+    base = root(1)
+    moved = permuted(base, 5)
+    kin = [trained(moved, seed, 0.05) for seed in range(2, 6)]
+    (edge,) = edges_of_last(tmp_path, [moved, *kin, base, rounded(base, "int4")])
+    assert (edge.relation, edge.evidence["test"]) == (Relation.QUANTIZED, "quantized")
+    assert edge.parent in ("m0", "m5")
+
+
+def test_a_merge_of_two_orders_is_found_by_the_copy_that_has_the_order(tmp_path: Path) -> None:
+    """Of exact copies in two orders the first passes for the original; the other one was merged."""
+    base = root(1)
+    moved = permuted(base, 5)
+    kin = [trained(moved, seed, 0.1) for seed in range(2, 6)]
+    edges = edges_of_last(tmp_path, [moved, *kin, base, mixed([base, kin[0]], [0.6, 0.4])])
+    assert {edge.evidence.get("method") for edge in edges} == {"linear"}
+    assert {edge.parent for edge in edges} in ({"m0", "m1"}, {"m5", "m1"})
