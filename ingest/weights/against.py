@@ -96,11 +96,10 @@ def _by_unmet(family: Family, row: int, able: Sequence[int], ahead_by: Doubles) 
 def _by_cast(family: Family, row: int, able: Sequence[int]) -> Doubles:
     """Log-odds against casts whose step the model has not made, and against models whose cast's step it has."""
     out, place = np.zeros(len(able)), {other: at for at, other in enumerate(able)}
-    for other, at in place.items():
-        original, copy = family.copies.get(other, (-1, None))
-        if copy is not None and copy.kind == "cast" and original in place:
+    for other, (original, copy) in family.copies.items():
+        if copy.kind == "cast" and other in place and original in place:
             odds = min(max(from_cast(family.vectors, row, original, other), -CAST_PENALTY), CAST_PENALTY)
-            out[at] = max(out[at], -odds)
+            out[place[other]] = max(out[place[other]], -odds)
             out[place[original]] = max(out[place[original]], odds)
     return out
 
