@@ -54,12 +54,14 @@ class Zoo:
         told: Lines to print.
         pairs: By method, the relation not looked at.
         scores: By way of charting.
+        likely: The same, of edges that are likelier than not alone.
         steps: Trained models found, and all, by how far their parents had moved: `STEPS`.
     """
 
     told: list[str]
     pairs: dict[str, Score] = field(default_factory=dict)
     scores: dict[str, Score] = field(default_factory=dict)
+    likely: dict[str, Score] = field(default_factory=dict)
     steps: Counts = field(default_factory=lambda: np.zeros((len(STEPS) + 1, 2), np.int64))
 
 
@@ -84,6 +86,7 @@ def main() -> None:
     whole = {name: total([zoo.scores[name] for zoo in found]) for name in found[0].scores}
     for name, score_of_all in whole.items():
         print(f"{name:26s} {_line(score_of_all)}")
+        print(f"    of confidence {NAMED} and more alone: {_line(total([zoo.likely[name] for zoo in found]))}")
         _print_kinds(score_of_all)
     steps = ", ".join(share_of(a, b) for a, b in np.sum([zoo.steps for zoo in found], 0).tolist())
     print(f"\ntrained models found, of parents that had moved up to {STEPS} as far, and further: {steps}")
@@ -108,6 +111,8 @@ def _one(path: Path, truth_file: Path | None) -> Zoo:
     ):  # fmt: skip
         charts.append(chart(list(prints), read, time=time))
         zoo.scores[name] = score(charts[-1], truth, same, prints)
+        likely = [edge for edge in charts[-1] if edge.confidence >= NAMED]
+        zoo.likely[name] = score(likely, truth, same, prints)
         zoo.told.append(f"  {name:26s} {_line(zoo.scores[name])}")
         zoo.pairs[name] = _count({(edge.child, edge.parent) for edge in charts[-1]}, truth)
     zoo.steps = _by_step(prints, truth, charts[0])

@@ -49,7 +49,7 @@ def in_one_order(
         if near != first[row]:
             family.move(row, near)
     for order, rows in _gathered(family.orders):
-        for row in rows:
+        for row in (row for row in rows if family.orders[row] is not order):
             family.put(row, order)
     for row in led:
         family.move(row, first[row])
