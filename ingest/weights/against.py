@@ -17,6 +17,8 @@ RESIZED_PENALTY = 4.0
 """Log-odds against a parent with another number of elements: only a resized vocabulary explains it."""
 RANK_PENALTY, MOST_RANKS = 1.0, 6
 """Log-odds against a parent for each rank that another one is nearer, and ranks that count (seeds 301 to 404)."""
+NOT_LOW = 20.0
+"""What stands for a rank that is not low."""
 CAST_PENALTY = 6.0
 """Most log-odds for a model or its cast, whichever the step between the two speaks against."""
 KEPT_PENALTY = 6.0
@@ -25,10 +27,6 @@ KEPT_PENALTY = 6.0
 UNMET_PENALTY, UNMET_SURE = 6.0, 3.0
 """Most log-odds against a parent that has fewer rows than another of the words that the child's training never met, and
 from how many standard deviations on (seeds 500, 501, 506 to 508: of rivals 681 are so far behind parents, 2 ahead)."""
-
-
-NOT_LOW = 20.0
-"""What stands for a rank that is not low."""
 
 
 def beside(family: Family, row: int, able: Sequence[int]) -> Beside:

@@ -115,10 +115,10 @@ def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Dou
     error = 0.5 * np.log(1 / np.maximum(RUN * counts[0].sum(1, dtype=np.float64), 1e-30) + 1e-8)
     left = np.add.reduceat(energies, vectors.starts, 1)
     low, marked = (error > LOW_RANK)[:, None], left > LEAST * left.sum(1)[:, None]
-    apart = _apart(*(np.where(low, whole, part) for part, whole in (carried, counts, marked)))
+    by_tensor = [np.where(low, whole, part) for part, whole in (carried, counts, marked)]
     alike = along[0].sum(1, dtype=np.float64) / max(mark.energy, 1e-30)
     rough = 0.5 * np.log(np.maximum(rest, 1e-30) / moved[0].size / max(mark.energy, 1e-30) + 1e-8)
-    by_part = _by_part(vectors, *(np.where(low, whole, part) for part, whole in (carried, counts, marked)))
+    apart, by_part = _apart(*by_tensor), _by_part(vectors, *by_tensor)
     return np.column_stack((share, plain, ratio, error, *apart, alike, rough, by_part))
 
 

@@ -167,7 +167,7 @@ def _stored_alike(family: Family, row: int, able: Integers) -> list[tuple[int, C
     """
     if family.as_stored is None:
         return []
-    able = np.array([other for other in _in_every_order(family, able[able != row].tolist()) if other != row], np.int64)
+    able = np.array(_in_every_order(family, able.tolist()), np.int64)
     flat = family.as_stored.flat
     near = able[np.argsort(np.square(flat[able] - flat[row]).sum(1), kind="stable")[:NEAREST]]
     copies = explain(family.as_stored, row, near)

@@ -36,10 +36,11 @@ def in_one_order(
         The samples; and the name of the permutation that was undone in each, empty where there was none.
     """
     vectors = align(samples, [item.dtype for item in prints])
+    put, frames = list(samples), [""] * len(prints)
+    middle, shuffled = _shuffled(vectors) if len(vectors.members) > 1 else (0, [])
+    if not shuffled:
+        return put, frames
     family = _Moved([prints[place] for place in vectors.members], [samples[place] for place in vectors.members], read)
-    if len(vectors.members) < 2:
-        return list(samples), [""] * len(prints)
-    middle, shuffled = _shuffled(vectors)
     leaders = _leaders(vectors, shuffled)
     first = {row: leaders.get(row, middle) for row in shuffled}
     led = [row for row in shuffled if first[row] in first]
@@ -53,7 +54,6 @@ def in_one_order(
             family.put(row, order)
     for row in led:
         family.move(row, first[row])
-    put, frames = list(samples), [""] * len(prints)
     for order, rows in _gathered(family.orders):
         for row in rows:
             put[vectors.members[row]], frames[vectors.members[row]] = family.samples[row], name_of(order)
@@ -131,8 +131,10 @@ def _gathered(orders: Mapping[int, Order]) -> list[tuple[Order, list[int]]]:
 
 def _nearest(family: _Moved, left: Sequence[int]) -> dict[int, int]:
     """Return for each model that was moved the nearest that was not, those left out that are still to be moved."""
+    if not family.orders:
+        return {}
     vectors = align(family.samples, [item.dtype for item in family.prints])
-    if not family.orders or len(vectors.members) < len(family.prints):
+    if len(vectors.members) < len(family.prints):
         return {}
     away = distances(vectors)
     rest = np.array([row for row in range(len(away)) if row not in family.orders and row not in left])
