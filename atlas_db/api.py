@@ -25,8 +25,10 @@ from atlas_db.opened import Atlas, LineageView
 from atlas_db.packaged import demo_options
 from atlas_db.settings import load_settings
 from atlas_db.store.opening import DEMO
+from atlas_db.terms import CHARTED_CONFIDENCE
 from ingest.weights.batch import FingerprintReport, find_models, fingerprint_all
 from ingest.weights.chart import chart as chart_prints
+from ingest.weights.edges import said
 from ingest.weights.probes import Likeness, beside, probe_all, read_probes
 from ingest.weights.probes import similar as alike
 from ingest.weights.reread import Rereader
@@ -126,13 +128,16 @@ def fingerprint(
     return report
 
 
-def chart(prints: str | Path, *, time: bool = True, weights: bool = True) -> pd.DataFrame:
+def chart(
+    prints: str | Path, *, time: bool = True, weights: bool = True, min_confidence: float = CHARTED_CONFIDENCE
+) -> pd.DataFrame:
     """Say what derives from what, how, and how sure, by the weights alone.
 
     Args:
         prints: File of fingerprints.
         time: Whether dates count as evidence.
         weights: Whether the weights are looked at again where they are in reach.
+        min_confidence: Confidence below which an edge is abstained from.
 
     Returns:
         Edges: `child`, `parent`, `relation`, `confidence` 0..1, `evidence`.
@@ -146,7 +151,7 @@ def chart(prints: str | Path, *, time: bool = True, weights: bool = True) -> pd.
         ['atlas-demo/tern-chat', 'atlas-demo/tern-code']
     """
     edges = chart_prints(list(read_prints([Path(prints)])), Rereader() if weights else None, time=time)
-    rows = [{**asdict(edge), "relation": edge.relation.value} for edge in edges]
+    rows = [{**asdict(edge), "relation": edge.relation.value} for edge in said(edges, min_confidence)]
     return pd.DataFrame(rows, columns=["child", "parent", "relation", "confidence", "evidence"])
 
 

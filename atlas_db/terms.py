@@ -106,3 +106,6 @@ class FindingKind(StrEnum):
 
 FOLLOWED_CONFIDENCE = 0.5
 """A name whose best candidate stays below this is recorded, but never followed."""
+
+CHARTED_CONFIDENCE = 0.5
+"""A parent that weights hold likelier wrong than right is abstained from, unless guesses are asked for."""

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.zoo.score import NAMED, SURE, Score, prints_of, read_truth, score, share_of, total
+from atlas_db.terms import CHARTED_CONFIDENCE
+from benchmarks.zoo.score import SURE, Score, prints_of, read_truth, score, share_of, total
 from gnn.calibrate import calibration_error, reliability
 from gnn.plots import draw_curves
 from ingest.weights import greedy, mother
 from ingest.weights.chart import chart
 from ingest.weights.cluster import groups
-from ingest.weights.edges import Edge
+from ingest.weights.edges import Edge, said
 from ingest.weights.family import Vectors, align, distances
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.model import open_model
@@ -53,15 +54,15 @@ class Zoo:
     Attributes:
         told: Lines to print.
         pairs: By method, the relation not looked at.
-        scores: By way of charting.
-        likely: The same, of edges that are likelier than not alone.
+        scores: By way of charting, of edges that are likelier than not: others are abstained from.
+        guesses: The same, of all edges.
         steps: Trained models found, and all, by how far their parents had moved: `STEPS`.
     """
 
     told: list[str]
     pairs: dict[str, Score] = field(default_factory=dict)
     scores: dict[str, Score] = field(default_factory=dict)
-    likely: dict[str, Score] = field(default_factory=dict)
+    guesses: dict[str, Score] = field(default_factory=dict)
     steps: Counts = field(default_factory=lambda: np.zeros((len(STEPS) + 1, 2), np.int64))
 
 
@@ -86,12 +87,12 @@ def main() -> None:
     whole = {name: total([zoo.scores[name] for zoo in found]) for name in found[0].scores}
     for name, score_of_all in whole.items():
         print(f"{name:26s} {_line(score_of_all)}")
-        print(f"    of confidence {NAMED} and more alone: {_line(total([zoo.likely[name] for zoo in found]))}")
+        print(f"    guesses included: {_line(total([zoo.guesses[name] for zoo in found]))}")
         _print_kinds(score_of_all)
     steps = ", ".join(share_of(a, b) for a, b in np.sum([zoo.steps for zoo in found], 0).tolist())
     print(f"\ntrained models found, of parents that had moved up to {STEPS} as far, and further: {steps}")
-    sure, right = np.array(whole["chart"].confidence, float).T
-    print(f"\nECE of the chart with dates {calibration_error(sure, right, 10):.3f} over {len(sure)} edges")
+    sure, right = np.array(total([zoo.guesses["chart"] for zoo in found]).confidence, float).T
+    print(f"\nguesses included: ECE with dates {calibration_error(sure, right, 10):.3f} over {len(sure)} edges")
     for low in (0, 0.5, 0.7, 0.9, 0.97):
         part = right[sure >= low]
         print(f"confidence >= {low:.2f}: {share_of(int(part.sum()), len(part))} right")
@@ -111,11 +112,10 @@ def _one(path: Path, truth_file: Path | None) -> Zoo:
     ):  # fmt: skip
         charts.append(chart(list(prints), read, time=time))
         zoo.scores[name] = score(charts[-1], truth, same, prints)
-        likely = [edge for edge in charts[-1] if edge.confidence >= NAMED]
-        zoo.likely[name] = score(likely, truth, same, prints)
+        zoo.guesses[name] = score(charts[-1], truth, same, prints, 0.0)
         zoo.told.append(f"  {name:26s} {_line(zoo.scores[name])}")
-        zoo.pairs[name] = _count({(edge.child, edge.parent) for edge in charts[-1]}, truth)
-    zoo.steps = _by_step(prints, truth, charts[0])
+        zoo.pairs[name] = _count({(edge.child, edge.parent) for edge in said(charts[-1])}, truth)
+    zoo.steps = _by_step(prints, truth, said(charts[0]))
     for name, method in (("paper 002", _mother), ("paper 000", _greedy), ("nearest earlier", _nearest)):
         zoo.pairs[name] = _count(_others(prints, truth, method), truth)
     frequent = Counter(edge["parent"] for edge in truth["edges"]).most_common(1)[0][0]
@@ -145,7 +145,8 @@ def _print_kinds(found: Score) -> None:
         print(f"    {kind}: {share_of(a, b)}")
     named, right, every, family = found.adapters
     print(
-        f"    adapters, from {NAMED} on: {share_of(right, named)} right; in the right family: {share_of(family, every)}"
+        f"    adapters, from {CHARTED_CONFIDENCE} on: {share_of(right, named)} right; "
+        f"in the right family: {share_of(family, every)}"
     )
     (right, turned), (sure, wrong) = found.directed, found.sure
     print(f"    direction: {share_of(right, right + turned)}; from {SURE} on {share_of(sure, sure + wrong)}")

@@ -21,6 +21,7 @@ from benchmarks.zoo.score import prints_of
 from benchmarks.zoo.vit import HISTORY, ROOTS, SPLITS
 from ingest.weights import mother
 from ingest.weights.chart import chart
+from ingest.weights.edges import said
 from ingest.weights.fingerprint import kurtosis
 from ingest.weights.model import open_model
 from ingest.weights.reread import Rereader
@@ -76,7 +77,7 @@ def _split(folder: Path, split: str) -> None:
         _row(f"{split}, {title}", [_accuracy(found, parents) for found in (*trees, graph)])
     prints = prints_of(folder)
     for title, time in (("chart, no dates", False), ("chart, dates", True)):
-        found = {edge.child: edge.parent for edge in chart(prints, Rereader(), time=time)}
+        found = {edge.child: edge.parent for edge in said(chart(prints, Rereader(), time=time))}
         rows = [{name: found.get(name, "") for name in names if _tree(name) == root} for root in ROOTS]
         _row(f"{split}, {title}", [_accuracy(row, parents) for row in (*rows, {n: found.get(n, "") for n in names})])
     _row(f"{split}, the paper", PAPER[split])

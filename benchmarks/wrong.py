@@ -20,7 +20,7 @@ from atlas_db.terms import Outcome, Source, Status
 from benchmarks.zoo.score import prints_of, read_truth
 from ingest.resolve import fuse_all
 from ingest.weights.chart import chart
-from ingest.weights.edges import Edge, family_of
+from ingest.weights.edges import Edge, family_of, said
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.reread import Rereader
 
@@ -80,7 +80,7 @@ def caught(
 
 
 def _fused(prints: Sequence[Fingerprint], edges: Sequence[Edge], declared: set[Pair]) -> dict[Pair, Status]:
-    inferred = {(edge.child, edge.parent): edge for edge in edges}
+    inferred = {(edge.child, edge.parent): edge for edge in said(edges)}
     stated = [_said(pair, Source.DECLARED, 1.0, edges[0]) for pair in sorted(declared)]
     stated += [_said(pair, Source.INFERRED, edge.confidence, edge) for pair, edge in inferred.items()]
     families = family_of(prints, edges)

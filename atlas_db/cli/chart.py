@@ -12,6 +12,7 @@ import typer
 from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_rows
 from atlas_db.errors import UsageError
+from atlas_db.terms import CHARTED_CONFIDENCE
 
 if TYPE_CHECKING:
     from ingest.weights.edges import Edge
@@ -21,15 +22,22 @@ HELP = """Say what derives from what, how, and how sure, from fingerprints of we
 The weights are an independent witness: nothing that an author declared is used, but where an adapter names its base and
 --declared is given. Where the weights themselves are still in reach, finalists are read again; otherwise the
 fingerprints speak alone, with less confidence. What models answered (fingerprint --probe) is read from beside the
-fingerprints. Edges below --min-confidence are left out. With --store, the edges go
-into the graph as inferred testimony and are fused with what is declared there. With --against, new models join an atlas
-of weights: the families that they come into are charted anew, all others stay as they are.
+fingerprints.
+
+Where the likeliest parent is likelier wrong than right, the chart abstains: --min-confidence 0 guesses everywhere, and
+--families says of every model which family it is of, and who may be its parent where that is abstained from.
+
+With --store, the edges go into the graph as inferred testimony and are fused with what is declared there. With
+--against, new models join an atlas of weights: the families that they come into are charted anew, all others stay as
+they are.
 
 Examples:
 
   atlas-db chart fp.parquet --out edges.jsonl
 
   atlas-db chart fp.parquet --no-time --format json
+
+  atlas-db chart fp.parquet --min-confidence 0.9 --families families.jsonl
 
   atlas-db chart fp.parquet --store local
 
@@ -50,7 +58,12 @@ def chart(
         typer.Option("--against", help="Fingerprints charted before: only families that the new models come into are."),
     ] = None,
     declared: Annotated[bool, typer.Option("--declared", help="Believe the base that an adapter names.")] = False,
-    min_confidence: Annotated[float, typer.Option("--min-confidence", min=0, max=1, help="Least confidence.")] = 0.0,
+    min_confidence: Annotated[
+        float, typer.Option("--min-confidence", min=0, max=1, help="Abstain below this confidence.")
+    ] = CHARTED_CONFIDENCE,
+    families: Annotated[
+        Path | None, typer.Option("--families", help="Write the family of every model as JSON lines.")
+    ] = None,
     store: Annotated[
         str | None, typer.Option("--store", help="Write into this store as inferred testimony.", show_default=False)
     ] = None,
@@ -61,7 +74,7 @@ def chart(
     from ingest.weights.behaviour import partners
     from ingest.weights.chart import chart as chart_prints
     from ingest.weights.cluster import around
-    from ingest.weights.edges import write_edges
+    from ingest.weights.edges import placed, said, write_lines
     from ingest.weights.probes import beside, read_probes
     from ingest.weights.reread import Rereader
     from ingest.weights.table import read_prints
@@ -79,9 +92,11 @@ def chart(
     read = Rereader() if weights else None
     with shown_progress() as progress:
         edges = chart_prints(list(known.values()), read, time=time, declared=declared, probes=probes, progress=progress)
-    edges = [edge for edge in edges if edge.confidence >= min_confidence]
+    sure = said(edges, min_confidence)
     if out is not None:
-        write_edges(edges, out)
+        write_lines(sure, out)
+    if families is not None:
+        write_lines(placed(list(known.values()), edges, min_confidence), families)
     counts: dict[str, Any] = {}
     if store is not None:
         from ingest.weights.witness import write_chart
@@ -89,11 +104,17 @@ def chart(
         settings = settings_for(store)
         with opened(settings) as graph:
             home = home_of(settings)
-            counts = write_chart(graph, home, list(known.values()), edges, probes=probes, dry_run=dry_run)
-    _show(edges, len(known), counts, form)
+            counts = write_chart(
+                graph, home, list(known.values()), edges,
+                min_confidence=min_confidence, probes=probes, dry_run=dry_run,
+            )  # fmt: skip
+    unsure = len({edge.child for edge in edges} - {edge.child for edge in sure})
+    _show(sure, len(known), (unsure, min_confidence), counts, form)
 
 
-def _show(edges: list[Edge], models: int, counts: dict[str, Any], form: Format) -> None:
+def _show(
+    edges: list[Edge], models: int, abstained: tuple[int, float], counts: dict[str, Any], form: Format
+) -> None:
     columns = ("child", "parent", "relation", "confidence", "evidence")
     rows = [{name: getattr(edge, name) for name in columns} for edge in edges]
     if form is not Format.HUMAN:
@@ -103,7 +124,11 @@ def _show(edges: list[Edge], models: int, counts: dict[str, Any], form: Format) 
         write_rows(columns, rows, form)
         return
     children = {edge.child for edge in edges}
-    say(f"{models:,} models, {len(edges):,} edges; {models - len(children):,} models with no parent here")
+    unsure, least = abstained
+    none = models - len(children) - unsure
+    say(f"{models:,} models, {len(edges):,} edges; {none:,} models with no parent here")
+    if unsure:
+        say(f"{unsure:,} models with one of confidence below {least:g}: --families names who it may be")
     kinds: dict[tuple[str, str], list[float]] = defaultdict(list)
     for edge in edges:
         kinds[edge.relation.value, edge.evidence.get("method") or edge.evidence["test"]].append(edge.confidence)

@@ -25,7 +25,7 @@ from ingest.runs import list_runs
 from ingest.stream import LoadOptions
 from ingest.weights.batch import Found, fingerprint_all
 from ingest.weights.chart import chart
-from ingest.weights.edges import write_edges
+from ingest.weights.edges import said, write_lines
 from ingest.weights.fingerprint import VERSION as FINGERPRINT_VERSION
 from ingest.weights.reread import Rereader
 from ingest.weights.table import read_prints
@@ -142,9 +142,10 @@ def _chart(work: Work) -> Outcome:
     if not prints:
         return Outcome(skipped="there are no fingerprints")
     edges = chart(prints, Rereader(), progress=work.progress)
-    write_edges(edges, work.file(EDGES))
+    sure = said(edges)
+    write_lines(sure, work.file(EDGES))
     counts = write_chart(work.store, work.home, prints, edges)
-    return Outcome({"models": len(prints), "inferred": len(edges), **counts}, counts["run_id"])
+    return Outcome({"models": len(prints), "inferred": len(sure), **counts}, counts["run_id"])
 
 
 def _complete_key(work: Work) -> str:

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from atlas_db.terms import CHARTED_CONFIDENCE
 from ingest.weights.batch import find_models, fingerprint_all
-from ingest.weights.edges import Edge, family_of
+from ingest.weights.edges import Edge, family_of, said
 from ingest.weights.fingerprint import Fingerprint
 from ingest.weights.table import read_prints
 
-SURE, NAMED = 0.7, 0.5
-"""Confidence from which a direction counts as given, and from which an adapter's base counts as named."""
+SURE = 0.7
+"""Confidence from which a direction counts as given."""
 
 
 def _none() -> list[int]:
@@ -38,9 +39,10 @@ class Score:
         confidence: Pairs (confidence, right) of all scored edges.
         directed: Pairs of models rightly joined: (as the truth has it, the other way round).
         sure: The same of edges whose confidence is `SURE` or more.
-        adapters: Of adapters' edges: those that name a base, and rightly; all, and those of the right family.
+        adapters: Of adapters' edges: those likelier than not, and of these the right ones; all, and those of the right
+            family.
         families: Adjusted Rand index of the families; what is merged of two is of both, and left out.
-        strangers: Edges between models of different families, merges across families left out.
+        strangers: Edges, guesses included, between models of different families, merges across families left out.
         apart: Pairs of such models.
         roots: (kept, all) roots; below an exact copy, from which nothing tells it, a root counts as kept.
         instead: What the parents of wrong edges truly are to the child, and how often.
@@ -120,7 +122,10 @@ def prints_of(zoo: Path) -> list[Fingerprint]:
     return list(read_prints([out]))
 
 
-def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, str], models: Sequence[Any]) -> Score:
+def score(
+    edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, str], models: Sequence[Any],
+    min_confidence: float = CHARTED_CONFIDENCE,
+) -> Score:  # fmt: skip
     """Score a chart.
 
     Args:
@@ -128,6 +133,7 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
         truth: What `make` wrote.
         same: Content hash of each model: a parent's exact copy counts as the parent, as none can tell them apart.
         models: Fingerprints of all models that were readable.
+        min_confidence: Confidence below which edges are abstained from; families rest on all.
     """
     out = Score()
     nodes = {node["id"]: node for node in truth["nodes"]}
@@ -143,6 +149,14 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
         if match is not None and match["optional"] and match["kind"].startswith("merge"):
             continue
         right = match is not None and edge.relation in match["relation_accept"]
+        kind, stranger = nodes[edge.child]["kind"], nodes[edge.child]["family"] != nodes[edge.parent]["family"]
+        out.strangers += stranger and not kind.startswith("merge")
+        if kind.startswith("adapter"):
+            named_it = edge.confidence >= CHARTED_CONFIDENCE
+            told_it = (named_it, named_it and right, True, not stranger)
+            out.adapters = [a + b for a, b in zip(out.adapters, told_it, strict=True)]
+        if edge.confidence < min_confidence:
+            continue
         out.right += right
         out.wrong += not right
         told[edge.child][not right] += 1
@@ -155,12 +169,6 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
         for way, joined in enumerate(ways):
             out.directed[way] += joined
             out.sure[way] += joined and edge.confidence >= SURE
-        kind, stranger = nodes[edge.child]["kind"], nodes[edge.child]["family"] != nodes[edge.parent]["family"]
-        out.strangers += stranger and not kind.startswith("merge")
-        if kind.startswith("adapter"):
-            named_it = edge.confidence >= NAMED
-            told_it = (named_it, named_it and right, True, not stranger)
-            out.adapters = [a + b for a, b in zip(out.adapters, told_it, strict=True)]
     for pair, edge in wanted.items():
         if not edge["optional"]:
             out.wanted += 1
@@ -178,7 +186,7 @@ def score(edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, st
     sizes = Counter(nodes[model]["family"] for model in full)
     out.apart = (len(full) ** 2 - sum(size**2 for size in sizes.values())) // 2
     out.families = rand_index([nodes[model]["family"] for model in full], [family[model] for model in full])
-    children = {edge.child for edge in edges if same[edge.child] != same[edge.parent]}
+    children = {edge.child for edge in said(edges, min_confidence) if same[edge.child] != same[edge.parent]}
     out.roots = [sum(root not in children for root in truth["roots"]), len(truth["roots"])]
     return out
 

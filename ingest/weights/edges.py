@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 
 from atlas_db.files import write_whole
-from atlas_db.terms import Relation
+from atlas_db.terms import CHARTED_CONFIDENCE, Relation
 from ingest.normalise.values import hub_date
 from ingest.weights.fingerprint import Fingerprint
 
@@ -61,6 +62,34 @@ def family_of(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str,
     }
 
 
-def write_edges(edges: Sequence[Edge], out: Path) -> None:
-    """Write edges as JSON lines: `child`, `parent`, `relation`, `confidence`, `evidence`."""
-    write_whole(out, b"".join(msgspec.json.encode(edge) + b"\n" for edge in edges))
+def said(edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE) -> list[Edge]:
+    """Return the edges that are said: those of a lesser confidence are abstained from."""
+    return [edge for edge in edges if edge.confidence >= min_confidence]
+
+
+def placed(
+    prints: Sequence[Fingerprint], edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE
+) -> Iterator[dict[str, Any]]:
+    """Yield where each model belongs, as far as a chart says it.
+
+    Args:
+        prints: The models that were charted.
+        edges: Their whole chart, guesses included.
+        min_confidence: Confidence below which edges are abstained from.
+
+    Yields:
+        `model`; `family`, the model at the top of the chain of its surest parents, or none of an adapter that fits no
+        family; `candidates`, where it has a parent that is abstained from: each model that may be it, with its chance.
+    """
+    settled = {edge.child for edge in said(edges, min_confidence)}
+    candidates: dict[str, dict[str, float]] = defaultdict(dict)
+    for edge in sorted(edges, key=lambda edge: -edge.confidence):
+        if edge.child not in settled:
+            candidates[edge.child] |= {edge.parent: round(edge.confidence, 3)} | edge.evidence.get("others", {})
+    for model, family in sorted(family_of(prints, edges).items()):
+        yield {"model": model, "family": family or None, "candidates": candidates.get(model, {})}
+
+
+def write_lines(rows: Iterable[Edge | Mapping[str, Any]], out: Path) -> None:
+    """Write a chart, or what `placed` yields, as JSON lines."""
+    write_whole(out, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))

@@ -14,11 +14,11 @@ from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.opening import ensure_schema
 from atlas_db.store.statements import ensure_nodes, merge_nodes
-from atlas_db.terms import Outcome, RunKind, Source
+from atlas_db.terms import CHARTED_CONFIDENCE, Outcome, RunKind, Source
 from ingest.relink import Plan, read_charted, read_edges, read_testimony
 from ingest.resolve import fuse_all
 from ingest.runs import begin, finish, writing
-from ingest.weights.edges import Edge, family_of, known_date
+from ingest.weights.edges import Edge, family_of, known_date, said
 from ingest.weights.fingerprint import VERSION, Fingerprint
 from ingest.weights.probes import Probe, alike_groups, keep_probes
 
@@ -28,7 +28,7 @@ ROWS = 2000
 
 def write_chart(
     store: Store, home: Path, prints: Sequence[Fingerprint], edges: Sequence[Edge], *,
-    probes: Sequence[Probe] = (), dry_run: bool = False,
+    min_confidence: float = CHARTED_CONFIDENCE, probes: Sequence[Probe] = (), dry_run: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write a chart as inferred testimony; an earlier chart of the same models is replaced.
 
@@ -36,14 +36,15 @@ def write_chart(
         store: The store.
         home: Home folder, for the writer's lock.
         prints: The models that were charted.
-        edges: Their chart.
+        edges: Their chart, guesses included: what a model's family is they tell, too.
+        min_confidence: Confidence below which an edge is abstained from.
         probes: What some of them answered: kept in the home folder, and who answers alike in the graph.
         dry_run: True where nothing may be written.
 
     Returns:
         Counts: testimony and edges created, changed, removed; edges by status; the run's id.
     """
-    families = family_of(prints, edges)
+    families, edges = family_of(prints, edges), said(edges, min_confidence)
     charted = {item.id: Charted(families[item.id], item.content) for item in prints}
     as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
     if dry_run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,16 @@ def test_statuses(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> No
         "me/liar",
         "me/merge",
     }
+
+
+def test_what_is_abstained_from_keeps_its_family(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> None:
+    load_rows(store, tmp_path, ROWS)
+    edges = chart(prints, Rereader())
+    write_chart(store, tmp_path, prints, [replace(edge, confidence=0.4) for edge in edges])
+    assert not {status for *_, status in pairs(store, "DERIVED_FROM", "status")} - {"declared", "contradicted"}
+    _, rows = store.ask("MATCH (m:Model {weights_family: $root}) RETURN m.id AS id", {"root": BASE})
+    assert {row["id"] for row in rows} == {item.id for item in prints} - {STRANGE}
+    assert write_chart(store, tmp_path, prints, edges)["verified"] == 2
 
 
 def test_charting_again_and_loading_again_change_nothing(

@@ -57,6 +57,20 @@ def test_folders_to_edges_without_a_store(zoo: Path, tmp_path: Path) -> None:
     assert "2 edges" in run(home, "chart", str(prints)).stdout
 
 
+def test_what_is_abstained_from_keeps_its_family(zoo: Path, tmp_path: Path) -> None:
+    prints, out, families = tmp_path / "fp.parquet", tmp_path / "edges.jsonl", tmp_path / "families.jsonl"
+    ask(tmp_path, "fingerprint", str(zoo), "--out", str(prints))
+    said = run(
+        tmp_path, "chart", str(prints), "--min-confidence", "0.99", "--out", str(out), "--families", str(families)
+    ).stdout
+    assert edges(out) == set()
+    assert "0 edges; 1 models with no parent here\n2 models with one of confidence below 0.99" in said
+    told = {row.pop("model"): row for row in map(json.loads, families.read_text().splitlines())}
+    assert {row["family"] for row in told.values()} == {"a/base"}
+    candidates = {name: set(row["candidates"]) for name, row in told.items()}
+    assert candidates == {"a/base": set(), "b/tuned": {"a/base"}, "c/copy": {"a/base", "b/tuned"}}
+
+
 def test_a_second_run_reads_only_what_changed(zoo: Path, tmp_path: Path) -> None:
     prints = tmp_path / "fp.parquet"
     ask(tmp_path, "fingerprint", str(zoo), "--out", str(prints))
