@@ -112,9 +112,7 @@ def chart(
     _show(sure, len(known), (unsure, min_confidence), counts, form)
 
 
-def _show(
-    edges: list[Edge], models: int, abstained: tuple[int, float], counts: dict[str, Any], form: Format
-) -> None:
+def _show(edges: list[Edge], models: int, abstained: tuple[int, float], counts: dict[str, Any], form: Format) -> None:
     columns = ("child", "parent", "relation", "confidence", "evidence")
     rows = [{name: getattr(edge, name) for name in columns} for edge in edges]
     if form is not Format.HUMAN:

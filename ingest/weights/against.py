@@ -14,7 +14,7 @@ from ingest.weights.tree import Beside
 from ingest.weights.unmet import ahead
 
 RESIZED_PENALTY = 4.0
-"""Log-odds against a parent with another number of elements: only a resized vocabulary explains it."""
+"""Log-odds against a parent with another number of elements, heads apart: only a resized vocabulary explains it."""
 RANK_PENALTY, MOST_RANKS = 1.0, 6
 """Log-odds against a parent for each rank that another one is nearer, and ranks that count (seeds 301 to 404)."""
 NOT_LOW = 20.0

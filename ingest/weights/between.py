@@ -142,7 +142,7 @@ def _by_part(vectors: Vectors, carried: Floats, counts: Floats, marked: npt.NDAr
     Arguments are those of `_apart`.
     """
     shares = np.clip(carried / np.maximum(counts, 1e-30), *SHARES) - 1
-    belongs = (vectors.parts[:, None] == np.arange(len(PARTS))).astype(np.float64)
+    belongs = vectors.parts.astype(np.float64)
     return np.asarray(1 + (shares * marked) @ belongs / np.maximum(marked @ belongs, 1), np.float64)
 
 

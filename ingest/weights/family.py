@@ -45,7 +45,8 @@ class Vectors:
         bounds: First position, position after the last, and name of each tensor.
         starts: First position of each tensor, shape (t,).
         sizes: Positions of each tensor, shape (t,).
-        parts: Part of the network that each tensor belongs to (`names.PARTS`), -1 for none, shape (t,).
+        parts: Which tensors speak for each part of the network (`names.PARTS`): all of them where it has no such part,
+            shape (t, parts).
         relative: Largest relative error of storing a value in each model's own types, shape (n, p).
         least: Largest error of storing a value next to zero, shape (n, p).
     """
@@ -61,7 +62,7 @@ class Vectors:
     bounds: list[tuple[int, int, str]] = field(init=False)
     starts: npt.NDArray[np.int64] = field(init=False)
     sizes: Doubles = field(init=False)
-    parts: npt.NDArray[np.int64] = field(init=False)
+    parts: npt.NDArray[np.bool_] = field(init=False)
     relative: Floats = field(init=False)
     least: Floats = field(init=False)
 
@@ -75,7 +76,9 @@ class Vectors:
         self.starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
         self.sizes = np.diff(np.append(self.starts, len(self.tensor))).astype(np.float64)
         stops = [*self.starts[1:], len(self.tensor)]
-        self.parts = np.array([part_of(self.names[self.tensor[start]]) for start in self.starts], np.int64)
+        part = np.array([part_of(self.names[self.tensor[start]]) for start in self.starts], np.int64)
+        self.parts = part[:, None] == np.arange(len(PARTS))
+        self.parts |= ~self.parts.any(0)
         self.bounds = [(int(a), int(b), self.names[self.tensor[a]]) for a, b in zip(self.starts, stops, strict=True)]
 
     @property
@@ -229,11 +232,14 @@ def _squared(flat: Floats) -> Doubles:
 
 def distances_by_part(vectors: Vectors) -> Floats:
     """Return logarithms of distances between all models over each part of the network, shape (n, n, parts)."""
-    out = np.zeros((len(vectors.values), len(vectors.values), len(PARTS)), np.float32)
-    at = np.repeat(vectors.parts, vectors.sizes.astype(np.int64))
-    for part in np.unique(at[at >= 0]):
-        chosen = vectors.values[:, at == part]
-        out[..., part] = np.log(np.maximum(_squared(chosen.reshape(len(out), -1)), TINY)) / 2
+    out = np.empty((len(vectors.values), len(vectors.values), len(PARTS)), np.float32)
+    known: dict[bytes, Floats] = {}
+    for part, tensors in enumerate(vectors.parts.T):
+        if (key := tensors.tobytes()) not in known:
+            chosen = vectors.values[:, np.repeat(tensors, vectors.sizes.astype(np.int64))]
+            apart = np.maximum(_squared(chosen.reshape(len(out), -1)), TINY)
+            known[key] = (np.log(apart) / 2).astype(np.float32)
+        out[..., part] = known[key]
     return out
 
 

@@ -13,7 +13,7 @@ from ingest.weights.names import is_vocabulary, without_layer
 from ingest.weights.safetensors import Floats
 from ingest.weights.sampling import SKETCH, Keys, name_hash, places, row_order, sampled, shares
 
-VERSION = "fp@2"
+VERSION = "fp@3"
 MOMENTS = ("mean", "std", "kurtosis", "absmax", "zeros")
 MAX_MOMENTS = 240
 """Tensors whose moments are kept; of models with more, those whose names hash lowest."""
@@ -55,7 +55,7 @@ class Fingerprint:
         location: Where the weights lie, or empty.
         adapter: True for an adapter stored alone.
         dtype: The type that most elements are stored in.
-        elements: Number of elements.
+        elements: Number of elements of its blocks and of the words that go in, whatever its head.
         size: Bytes of the weight files.
         family_key: Equal for models whose blocks have tensors of the same names and sides.
         content: Hash of names, sides and sample; equal for copies, whatever their shards.
@@ -111,7 +111,7 @@ def fingerprint(model: OpenModel, model_id: str, created_at: str = "") -> Finger
         location=str(model.path),
         adapter=model.adapter is not None,
         dtype=model.dtype,
-        elements=model.elements,
+        elements=_elements(model),
         size=model.size,
         family_key=family_key(model),
         content=_content(model, sample),
@@ -121,6 +121,13 @@ def fingerprint(model: OpenModel, model_id: str, created_at: str = "") -> Finger
         declared=(model.adapter.base_model_name_or_path or "") if model.adapter else "",
         rank=model.adapter.r if model.adapter else 0,
         problems=problems,
+    )
+
+
+def _elements(model: OpenModel) -> int:
+    """Count what grows with the vocabulary alone: heads have as many rows as a task has labels."""
+    return sum(
+        matrix.rows * matrix.columns for matrix in sampled(model.matrices) if not matrix.name.endswith("lm_head.weight")
     )
 
 

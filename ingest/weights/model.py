@@ -90,11 +90,6 @@ class OpenModel:
         return min(elements, key=lambda dtype: (-elements[dtype], dtype)) if elements else ""
 
     @property
-    def elements(self) -> int:
-        """Number of elements."""
-        return sum(matrix.rows * matrix.columns for matrix in self.matrices.values())
-
-    @property
     def read_bytes(self) -> int:
         """Bytes read so far."""
         return sum(source.bytes_read for source in self.sources)

@@ -62,6 +62,31 @@ def test_a_trace_is_carried_part_by_part(tmp_path: Path) -> None:
     assert shares[[WORDS, INTO_HEADS, OUT_OF_HEADS, HEAD]] == pytest.approx(0, abs=0.1)
 
 
+def test_for_parts_that_a_network_lacks_all_of_it_speaks(tmp_path: Path) -> None:
+    base = {name: value for name, value in root(1).items() if "embed" not in name and "lm_head" not in name}
+    near = trained(base, 2)
+    half = {name: (near if ".mlp." in name else base)[name] for name in base}
+    family = vectors(tmp_path, *((model, "F32") for model in (base, near, trained(half, 3, 0.05))))
+    apart = np.linalg.norm((family.flat[0] - family.flat[2]).astype(np.float64))
+    assert distances_by_part(family)[0, 2, [WORDS, HEAD]] == pytest.approx(np.log(apart), abs=1e-4)
+    shares = contained(family, trace(family, 1, 0), [2])[0, ROUGH + 1 :]
+    assert shares[[INTO_MLP, OUT_OF_MLP]] == pytest.approx(1, abs=0.1)
+    assert shares[[INTO_HEADS, OUT_OF_HEADS]] == pytest.approx(0, abs=0.1)
+    assert 0.2 < shares[WORDS] == shares[HEAD] < 0.8
+
+
+def test_a_head_of_other_labels_is_no_other_size(tmp_path: Path) -> None:
+    base = {name: value for name, value in root(1).items() if "lm_head" not in name}
+    width = base["model.embed_tokens.weight"].shape[1]
+    rng, heads = np.random.default_rng(0), {}
+    for labels in (10, 33):
+        head = {"classifier.weight": rng.normal(size=(labels, width)).astype(np.float32)}
+        heads[labels] = print_of(write(tmp_path / str(labels), base | head))
+    longer = {"model.embed_tokens.weight": root(1, vocabulary=320)["model.embed_tokens.weight"]}
+    assert heads[10].elements == heads[33].elements == print_of(write(tmp_path / "body", base)).elements
+    assert heads[10].elements != print_of(write(tmp_path / "longer", base | longer)).elements
+
+
 def test_what_speaks_beside_traces_is_told_of_each_model(tmp_path: Path) -> None:
     base = root(1)
     near, larger = trained(base, 2, 0.02), root(1, vocabulary=320)
