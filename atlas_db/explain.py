@@ -9,10 +9,10 @@ from atlas_db.licenses.audit import AuditOptions, audit_models
 from atlas_db.store.bolt import Store
 from atlas_db.store.opening import ensure_schema
 from atlas_db.terms import Progress
-from gnn.cards import read_all
 from gnn.complete import CHECKPOINTS, Atelier
 from gnn.explain import explain
 from gnn.graph import rows_of
+from gnn.inputs import read_all
 from gnn.tasks import tasks_of
 
 

@@ -10,6 +10,7 @@ EXTRAS = {
     "analysis": ("pandas", "rapidfuzz", "sklearn"),
     "cluster": ("distributed",),
     "dashboard": ("fastapi", "jinja2", "pandas", "PIL", "plotly", "rapidfuzz", "sklearn", "uvicorn"),
+    "embed": ("safetensors", "sentence_transformers", "torch"),
     "gnn": ("lightgbm", "matplotlib", "safetensors", "sklearn", "torch", "torch_geometric"),
     "probe": ("safetensors", "torch", "transformers"),
     "py2neo": ("py2neo",),

@@ -21,7 +21,7 @@ from gnn.history import COUNTS, WINDOW, History, labels
 from gnn.net import Examples
 from gnn.parents import NameIndex
 from gnn.shelf import OVERLAP, Shelf, Vocabulary, spelled
-from gnn.tasks import Task, hidden, lineage_shown, spelled_out, stated, values_of
+from gnn.tasks import Task, hidden, lineage_shown, masks, values_of
 from gnn.tokens import BUCKETS, Known, told_words
 
 Flags = npt.NDArray[np.bool_]
@@ -132,13 +132,9 @@ class Around:
         self.known = known
         self.column: Column = values_of(graph, task.attribute)
         self.labels = labels(self.column.held, graph.since, visible & ~graph.placeholder, len(self.column.names))
-        says = stated(graph, task.attribute)
-        unseen = hidden(task.attribute)
-        self.groups: dict[str, Group] = {group.name: group for group in groups(graph, unseen, says)}
-        masks = {"tags": says}
-        if "card" in graph.columns:
-            masks["card"] = spelled_out(graph, task.attribute)
-        self.told = told_words(graph, unseen, masks)
+        unseen, masked = hidden(task.attribute), masks(graph, task.attribute)
+        self.groups: dict[str, Group] = {group.name: group for group in groups(graph, unseen, masked["tags"])}
+        self.told = told_words(graph, unseen, masked)
         self._histories: dict[str, History] = {}
 
     @cached_property

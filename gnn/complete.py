@@ -17,7 +17,7 @@ from gnn.claims import Prediction
 from gnn.graph import Doubles, Floats, Graph, Integers
 from gnn.learn import Completer, Ranked, learn
 from gnn.silence import Reckoning, Silence, is_known
-from gnn.tasks import HAS_PARENT, RELATION, VERSION, Task, lacking, lineage_shown
+from gnn.tasks import HAS_PARENT, RELATION, SENTENCES, VERSION, Task, lacking, lineage_shown
 from gnn.tokens import Known
 
 MOST = {"datasets": 20, "base_model": 10}
@@ -101,7 +101,8 @@ class Atelier:
 
 def fitting(around: Around, precision: float) -> str:
     """Return a digest of what a checkpoint depends on: schema, features, version."""
-    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *around.features])
+    read = [name for name in around.graph.columns if name.startswith(SENTENCES)]
+    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *read, *around.features])
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 

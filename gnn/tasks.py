@@ -66,6 +66,10 @@ HAS_PARENT = Task("has_base_model", False, "", "")
 _LINEAGE = ("base_model", HAS_PARENT.attribute)
 
 
+CARD, SENTENCES = "card", "sentences "
+"""Columns of what cards say: their words, and what a sentence model makes of them, which ends in the model's digest."""
+
+
 def hidden(attribute: str) -> frozenset[str]:
     """Return the attributes that may not be looked at while one is learnt."""
     return frozenset({*_LINEAGE, RELATION}) if attribute in _LINEAGE else frozenset({attribute})
@@ -132,6 +136,16 @@ def spelled_out(graph: Graph, attribute: str) -> Callable[[str], bool]:
         )
 
     return states
+
+
+def masks(graph: Graph, attribute: str) -> dict[str, Callable[[str], bool]]:
+    """Return which words of tags and cards state an attribute, by column; a sentence model's only may state lineage."""
+    found: dict[str, Callable[[str], bool]] = {"tags": stated(graph, attribute)}
+    if CARD in graph.columns:
+        found[CARD] = spelled_out(graph, attribute)
+    if not lineage_shown(attribute):
+        found |= {name: lambda _: True for name in graph.columns if name.startswith(SENTENCES)}
+    return found
 
 
 def values_of(graph: Graph, attribute: str) -> Column:

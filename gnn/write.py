@@ -19,9 +19,9 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.opening import ensure_schema
 from atlas_db.store.statements import all_edges
 from atlas_db.terms import Progress, Source
-from gnn.cards import read_all
 from gnn.claims import Completion, Predicted, write_predictions
 from gnn.graph import Graph, Integers, rows_of
+from gnn.inputs import read_all
 from gnn.tasks import Task, lacking, tasks_of
 from ingest.runs import writing
 

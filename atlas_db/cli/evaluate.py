@@ -57,8 +57,8 @@ def evaluate(
         raise UsageError(f"there is no split {min(unknown)}", hint=f"Splits: {', '.join(SPLITS)}")
     tasks = tasks_of([name.strip() for name in attributes.split(",") if name.strip() != "all"])
     from atlas_db.store.opening import ensure_schema
-    from gnn.cards import read_all
     from gnn.evaluate import evaluate as measure
+    from gnn.inputs import read_all
     from gnn.scores import EVALUATIONS, keep_scores
 
     found: list[Scores] = []

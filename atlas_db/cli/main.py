@@ -18,6 +18,7 @@ from atlas_db.cli import (
     demo,
     diff,
     doctor,
+    embed,
     evaluate,
     explain,
     fetch,
@@ -71,6 +72,7 @@ app.command("fetch", help=fetch.HELP)(fetch.fetch)
 app.command("fingerprint", help=fingerprint.HELP)(fingerprint.fingerprint)
 app.command("chart", help=chart.HELP)(chart.chart)
 app.command("similar", help=similar.HELP)(similar.similar)
+app.command("embed", help=embed.HELP)(embed.embed)
 app.command("complete", help=complete.HELP)(complete.complete)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)

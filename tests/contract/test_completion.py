@@ -13,7 +13,6 @@ import pytest
 from atlas_db.errors import CompletionError, InputError, UsageError
 from atlas_db.store.bolt import Store
 from gnn.around import ECHO, Around, Query
-from gnn.cards import read_all
 from gnn.claims import Prediction, without_rings, write_kept
 from gnn.copies import originals
 from gnn.datasets import DatasetIndex
@@ -21,6 +20,7 @@ from gnn.echo import Echo
 from gnn.evaluate import evaluate, split
 from gnn.graph import Graph, days, ragged
 from gnn.history import RECENT
+from gnn.inputs import read_all
 from gnn.learn import Completer, learn
 from gnn.linear import Linear
 from gnn.parents import NameIndex

@@ -12,6 +12,7 @@ from gnn.scores import Scores
 from tests.e2e.test_cli import ask, run
 from tests.graphs import write_rows
 from tests.hubs import made_up
+from tests.sentence_model import sentence_model
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -50,6 +51,14 @@ def test_complete_explain_and_take_back(loaded: Path, tmp_path: Path) -> None:
     assert (row["predicted"], row["declared"]) == (5, 0)
     run(loaded, "runs", "rollback", again["run_id"])
     assert ask(loaded, "complete", "--score")[0]["predicted"] == 0
+
+
+def test_cards_are_read_by_a_sentence_model(tmp_path: Path) -> None:
+    rows = [{"id": row["id"], "info": row, "card": f"---\n---\nOf herons and iron, {row['id']}"} for row in made_up(3)]
+    run(tmp_path, "load", "--no-statistics", write_rows(tmp_path / "hub.jsonl", rows))
+    assert "holds no sentence-transformers model" in run(tmp_path, "embed", "nowhere", code=3).stderr
+    reader = sentence_model(tmp_path / "reader", seed=1)
+    assert ask(tmp_path, "embed", str(reader)) == {"models": 11, "read": 11, "kept": 0}
 
 
 def test_evaluate(loaded: Path, tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""`atlas-db embed`: cards as a sentence model reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
+from atlas_db.cli.output import Format, say, write_json, write_rows
+from atlas_db.extras import needs
+
+HELP = """Read model cards with a sentence model, for completion to hear.
+
+MODEL is a folder that sentence-transformers saved (extra `embed`); nothing is downloaded, and no code or pickle in it
+is opened. Every card that was loaded is read once: its first 256 words, but for those that state a licence, a task or
+another attribute. Cards that are loaded later need another run, which reads these alone, as does a run after one that
+was stopped. complete, evaluate and explain hear what was read, and what they had learnt is learnt anew. Another model
+takes the place of the one before.
+
+Examples:
+
+  atlas-db embed models/all-MiniLM-L6-v2
+
+  atlas-db embed models/all-MiniLM-L6-v2 --store local --format json
+"""
+
+
+@guarded
+def embed(
+    model: Annotated[Path, typer.Argument(help="Folder of a sentence model.", show_default=False)],
+    store: StoreOption = None,
+    form: FormatOption = Format.HUMAN,
+) -> None:
+    """Read cards with a sentence model."""
+    needs("embed")
+    from gnn.reading import read_graph
+    from gnn.sentences import embed_cards
+    from ingest.runs import writing
+
+    settings = settings_for(store)
+    home = home_of(settings)
+    with opened(settings) as graph, writing(graph, home), shown_progress() as progress:
+        report = embed_cards(read_graph(graph), home, model, progress)
+    if form is Format.JSON:
+        write_json(report._asdict())
+    elif form is not Format.HUMAN:
+        write_rows(report._fields, [report._asdict()], form)
+    else:
+        say(f"{report.models:,} models have cards; {report.read:,} read now, {report.kept:,} before")
+        say("complete, evaluate and explain hear them from now on")

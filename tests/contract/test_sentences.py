@@ -1,0 +1,128 @@
+"""Cards as a sentence model reads them: each once, without what states a target, heard by all but lineage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from atlas_db.errors import InputError
+from atlas_db.store.bolt import Store
+from gnn import sentences
+from gnn.around import Around
+from gnn.complete import fitting
+from gnn.inputs import read_all
+from gnn.reading import read_graph
+from gnn.sentences import DIRECTIONS, FOLDER, POINTED, directions, embed_cards
+from gnn.tasks import SENTENCES, TASKS
+from gnn.tokens import Known, bucket
+from tests.graphs import load_rows, model
+from tests.sentence_model import sentence_model
+
+TEXTS = {
+    "a/birds": "Herons and terns and gulls, sung by night. Licensed apache-2.0, for fill-mask, in English",
+    "b/birds": "Herons and terns and gulls, sung by night. Licensed mit, for text classification, in French",
+    "c/steel": "Girders of iron carry trains over rivers, welded and riveted by many hands",
+}
+
+
+def with_card(name: str, text: str, licence: str) -> dict[str, Any]:
+    row = model(name, tags=[f"license:{licence}"], pipeline_tag="fill-mask")
+    return {"id": name, "info": row, "card": f"---\nlicense: {licence}\n---\n{text}"}
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sentence_model(tmp_path_factory.mktemp("reader"), seed=1)
+
+
+@pytest.fixture
+def cards(local_store: Store, tmp_path: Path) -> Store:
+    rows = [with_card(name, text, "mit" if name == "b/birds" else "apache-2.0") for name, text in TEXTS.items()]
+    load_rows(local_store, tmp_path, [*rows, model("d/text", pipeline_tag="text-classification")])
+    return local_store
+
+
+def heard(store: Store, home: Path, attribute: str = "license") -> dict[str, set[str]]:
+    graph = read_all(store, home, [TASKS[attribute]])
+    (name,) = [name for name in graph.columns if name.startswith(SENTENCES)]
+    held = graph.columns[name]
+    return {graph.ids[row]: {held.names[word] for word in held.held.of(row)} for row in range(len(graph))}
+
+
+def test_each_card_is_read_once_and_what_states_a_target_is_not(cards: Store, tmp_path: Path, reader: Path) -> None:
+    graph = read_graph(cards)
+    assert embed_cards(graph, tmp_path, reader) == (3, 3, 0)
+    assert embed_cards(graph, tmp_path, reader) == (3, 0, 3)
+    told = heard(cards, tmp_path)
+    assert told["a/birds"] == told["b/birds"] != told["c/steel"] and told["d/text"] == set()
+    assert {len(told[name]) for name in TEXTS} == {POINTED}
+    load_rows(cards, tmp_path, [with_card("e/new", TEXTS["c/steel"] + "!", "mit")], as_of="2024-03-01")
+    assert embed_cards(read_graph(cards), tmp_path, reader) == (4, 1, 3)
+    assert heard(cards, tmp_path)["e/new"] == told["c/steel"]
+
+
+def test_a_stopped_run_goes_on_and_another_model_takes_its_place(
+    cards: Store, tmp_path: Path, reader: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = read_graph(cards)
+    monkeypatch.setattr(sentences, "PART", 1)
+    embed_cards(graph, tmp_path, reader)
+    whole = heard(cards, tmp_path)
+    (place,) = [each for each in (tmp_path / FOLDER).iterdir() if each.is_dir()]
+    (place / "000002.parquet").unlink()
+    (tmp_path / FOLDER / "current").unlink()
+    assert not [name for name in read_all(cards, tmp_path, []).columns if name.startswith(SENTENCES)]
+    assert embed_cards(graph, tmp_path, reader) == (3, 1, 2)
+    assert heard(cards, tmp_path) == whole
+    embed_cards(graph, tmp_path, sentence_model(tmp_path / "other", seed=2))
+    assert not place.exists() and heard(cards, tmp_path) != whole
+
+
+def test_all_but_lineage_hears_it_and_learns_anew(cards: Store, tmp_path: Path, reader: Path) -> None:
+    before = read_all(cards, tmp_path, [])
+    embed_cards(read_graph(cards), tmp_path, reader)
+    graph = read_all(cards, tmp_path, [])
+    (name,) = [name for name in graph.columns if name.startswith(SENTENCES)]
+    row = graph.ids.index("c/steel")
+    said = {bucket(f"{name}:{graph.columns[name].names[word]}") for word in graph.columns[name].held.of(row)}
+    for attribute, hears in {"license": True, "pipeline_tag": True, "base_model": False}.items():
+        around = Around(graph, TASKS[attribute], Known(graph), ~graph.placeholder)
+        told = set(around.told.of(row).tolist())
+        assert (told >= said) if hears else not told & said, attribute
+        old = Around(before, TASKS[attribute], Known(before), ~before.placeholder)
+        assert fitting(old, 0.9) != fitting(around, 0.9)
+
+
+def test_directions_are_those_that_an_embedding_points_along_most() -> None:
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(5, 32)).astype(np.float32)
+    points = directions(np.concatenate((vectors, vectors + 0.001)), np.zeros(32, np.float32))
+    assert points.shape == (10, POINTED) and points.min() >= 0 and points.max() < DIRECTIONS
+    shared = [len({*points[at].tolist()} & {*points[at + 5].tolist()}) for at in range(5)]
+    assert min(shared) >= POINTED - 1
+    assert len({*points[0].tolist()} & {*points[1].tolist()}) < POINTED // 2
+
+
+def test_what_is_no_sentence_model_or_would_run_code_is_refused(cards: Store, tmp_path: Path, reader: Path) -> None:
+    graph, folder = read_graph(cards), tmp_path / "reader"
+    with pytest.raises(InputError, match="holds no sentence-transformers model"):
+        embed_cards(graph, tmp_path, tmp_path / "nowhere")
+    shutil.copytree(reader, folder)
+    (folder / "more.bin").write_bytes(b"cos\nsystem\n")
+    with pytest.raises(InputError, match="never opened"):
+        embed_cards(graph, tmp_path, folder)
+    (folder / "more.bin").unlink()
+    modules = json.loads((folder / "modules.json").read_text())
+    (folder / "modules.json").write_text(json.dumps([modules[0] | {"type": "subprocess.Popen"}]))
+    with pytest.raises(InputError, match="code of its own"):
+        embed_cards(graph, tmp_path, folder)
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "model.safetensors").write_bytes(b"\xff" * 40)
+    with pytest.raises(InputError, match="cannot be opened"):
+        embed_cards(graph, tmp_path, folder)
+    assert not (tmp_path / FOLDER / "current").exists()
