@@ -3,7 +3,8 @@
 Rounding to few bits moves every weight further than merging did, so no fit leaves nothing over. But what was rounded is
 known but for its weights: the combination of the parents is the original that the quantized model is a copy of, and its
 grid answers as it does for any copy (`copies.explain`), value by value. TIES and DARE are told as they are elsewhere,
-within half a step of the grid (`sparse.py`).
+within half a step of the grid (`sparse.py`); where that is too coarse, of TIES it is known what comes out, but for two
+numbers (`elected.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from ingest.weights.copies import LEAST, explain, is_fine, lies_on, on_grids
+from ingest.weights.elected import elected
 from ingest.weights.family import Doubles, Vectors
 from ingest.weights.merges import LEAST_WEIGHT, STRAIGHT, among, arc, fitted, named, subsets
 from ingest.weights.safetensors import Floats
@@ -30,6 +32,8 @@ LOOSE = {"F64": "BF16", "F32": "BF16", "F16": "BF16"}
 """The coarsest of the types that a merge may have been stored in, by that of what was not quantized of it."""
 LEAST_COARSE = 0.985
 """Share that a merge of four or five bits is explained by at least: of true ones .995, of others up to .981 was."""
+LEAST_ELECTED = 0.95
+"""The same of TIES by election: of seven true ones .976 and more, of trained models up to .83 (seeds 512, 582, 586)."""
 ALIKE = 0.01
 """Share explained within which the smallest set is taken."""
 
@@ -46,7 +50,11 @@ def find_rounded(view: View, child: int, candidates: Sequence[int], noise: Float
     others = among(child, candidates, view.squared)
     if len(others) < 2:
         return None
-    return _combination(view, child, others, noise) or find_sparse(view, child, others, noise)
+    return (
+        _combination(view, child, others, noise)
+        or find_sparse(view, child, others, noise)
+        or _election(view, child, others)
+    )
 
 
 def _combination(view: View, child: int, others: Sequence[int], noise: Floats) -> Merge | None:
@@ -56,16 +64,29 @@ def _combination(view: View, child: int, others: Sequence[int], noise: Floats) -
     some = [rows for size in (2, 3, 4) for rows in [rows for rows, _ in sets if len(rows) == size][:TRIED]]
     away = float(squared[child, others].min())
     found = [*_combined(vectors, child, some, noise, away), *_turned(vectors, child, some, away)]
-    if not found:
-        return None
-    beside, made = _beside(vectors, child, grid, [made for _, made in found]), np.arange(1, len(found) + 1)
-    told = explain(beside, 0, made, on_grids(beside, made, like=0))
-    best = max(copy.share for copy in told)
+    told = _explained(view, child, found)
+    best = max((merge.explained for merge in told), default=0.0)
     if best < (LEAST if is_fine(grid) else LEAST_COARSE):
         return None
-    alike = [(merge, copy) for (merge, _), copy in zip(found, told, strict=True) if copy.share > best - ALIKE]
-    merge, copy = min(alike, key=lambda each: (len(each[0].parents) + (each[0].base is not None), -each[1].share))
-    return merge._replace(explained=copy.share)
+    alike = [merge for merge in told if merge.explained > best - ALIKE]
+    return min(alike, key=lambda merge: (len(merge.parents) + (merge.base is not None), -merge.explained))
+
+
+def _election(view: View, child: int, others: Sequence[int]) -> Merge | None:
+    """Return the TIES merge that a quantized model is a copy of, or None."""
+    told = _explained(view, child, list(elected(view.vectors, child, others, view.squared)))
+    best = max(told, key=lambda merge: merge.explained, default=None)
+    return best if best is not None and best.explained > LEAST_ELECTED else None
+
+
+def _explained(view: View, child: int, found: Sequence[tuple[Merge, Floats]]) -> list[Merge]:
+    """Return merges with the share of a quantized model that each explains."""
+    if not found:
+        return []
+    beside = _beside(view.vectors, child, view.grids[child], [made for _, made in found])
+    rows = np.arange(1, len(found) + 1)
+    told = explain(beside, 0, rows, on_grids(beside, rows, like=0))
+    return [merge._replace(explained=copy.share) for (merge, _), copy in zip(found, told, strict=True)]
 
 
 def _combined(

@@ -80,6 +80,21 @@ def test_a_sparse_merge_that_was_rounded_is_told(tmp_path: Path, method: str) ->
     }
 
 
+def test_ties_of_four_bits_is_told_by_what_election_makes_of_its_parents(tmp_path: Path) -> None:
+    """Half a step of a whole row's grid hides which elements were left alone."""
+    base = root(1)
+    models = [base, *(trained(base, seed, 0.02) for seed in (1, 2, 3, 4))]
+    made = {
+        name: (value + 0.7 * (ties(value, [models[1][name], models[4][name]], 0.4) - value)).astype(np.float32)
+        for name, value in base.items()
+    }
+    edges = edges_of_last(tmp_path, [*models, matrices(made, lambda value: quantized(value, 4, 0))])
+    assert {edge.parent: edge.evidence["weight"] for edge in edges} == pytest.approx({"m1": 0.7, "m4": 0.7}, abs=0.03)
+    assert {(edge.relation, edge.evidence["method"], edge.evidence["base"]) for edge in edges} == {
+        (Relation.MERGE, "ties", "m0")
+    }
+
+
 @pytest.mark.parametrize("grid", ["int8", "int4"])
 def test_where_the_merge_is_there_its_copy_is_its_copy(tmp_path: Path, grid: str) -> None:
     base = root(1)
