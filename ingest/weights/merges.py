@@ -320,8 +320,8 @@ def _slerp(
 ) -> Merge | None:
     """Try the likeliest pairs: two weights a tensor."""
     best: Merge | None = None
-    vectors, nearest = view.vectors, min(others, key=lambda row: float(view.squared[child, row]))
-    distance = _apart(view, child, nearest)
+    vectors, near = view.vectors, sorted(others, key=lambda row: float(view.squared[child, row]))
+    distance = _apart(view, child, near[0])
     scale = 1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18)
     for first, second in pairs:
         shares, rests, told = list[tuple[float, float]](), list[Doubles](), list[Doubles]()
@@ -340,7 +340,7 @@ def _slerp(
         mean, residual = np.mean(shares, 0), (left / distance) ** 0.5
         if min(mean) <= LEAST_WEIGHT or (best is not None and residual >= best.residual):
             continue
-        if left < CLOSE * distance or _fits(view, child, (first, second), others, scale, chi, left):
+        if left < CLOSE * distance or _fits(view, child, (first, second), near, scale, chi, left):
             turned = sorted(zip((first, second), map(float, mean), strict=True), key=lambda item: -item[1])
             rows, weights = zip(*turned, strict=True)
             best = Merge(rows, weights, None, "slerp", residual, 1.0)

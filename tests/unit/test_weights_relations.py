@@ -216,6 +216,16 @@ def test_what_is_no_merge_is_not_called_one(tmp_path: Path, make: object) -> Non
     assert merged(tmp_path, make) is None
 
 
+def test_a_step_as_small_as_rounding_is_no_merge_of_siblings_whatever_the_first_of_its_kin(tmp_path: Path) -> None:
+    """What is left over counts beside the distance to the nearest model, not to whichever is named first."""
+    base = root(1)
+    near = [trained(base, seed, 0.002) for seed in (2, 3, 4)]
+    family = vectors(tmp_path, *((model, "BF16") for model in (trained(base, 8, 1.5), base, *near)))
+    grids = own_grids(family)
+    view = viewed(family, distances(family), grids)
+    assert find_merge(view, 4, [0, 1, 2, 3], step_noise(family, 4, grids[4]), mixed=True) is None
+
+
 def test_the_parent_of_a_merge_is_not_taken_for_a_merge(tmp_path: Path) -> None:
     """A = 2 M - B holds as exactly as M = (A + B) / 2 does."""
     base = root(1)
