@@ -208,7 +208,7 @@ def adapters(zoo: Zoo) -> list[tuple[Doubles, int]]:
     return found
 
 
-def fit_parents(data: Sequence[Sequence[Placement]], rounds: int) -> dict[str, Any]:
+def fit_parents(data: Sequence[Sequence[Placement]], rounds: int) -> list[Any]:
     """Fit boosted trees and print the accuracy on zoos left out."""
     hits, lost = [], []
     for fold in range(min(FOLDS, len(data))):
@@ -219,8 +219,7 @@ def fit_parents(data: Sequence[Sequence[Placement]], rounds: int) -> dict[str, A
             lost.append(np.logaddexp.reduce(scores) - np.logaddexp.reduce(scores[right > 0]))
     print(f"parent: {np.mean(hits):.3f} of {len(hits)} right on zoos left out, log-loss {np.mean(lost):.3f}")
     model = boosted([each for part in data for each in part], rounds)
-    nodes = [read_tree(tree["tree_structure"]) for tree in model.dump_model()["tree_info"]]
-    return {"base": 0.0, "nodes": nodes}
+    return [read_tree(tree["tree_structure"]) for tree in model.dump_model()["tree_info"]]
 
 
 def boosted(placed: Sequence[Placement], rounds: int) -> lightgbm.Booster:

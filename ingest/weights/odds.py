@@ -34,7 +34,6 @@ class Trees(NamedTuple):
     larger values rule out all that smaller ones do, what is left is looked up by how many thresholds lie below.
 
     Attributes:
-        base: Log-odds before any tree.
         features: Features that inner nodes look at.
         thresholds: Of each of these, what its nodes compare it with, ascending; values up to it go left.
         kept: Of each, the leaves of every tree that are left when so many of its thresholds lie below the value, a bit
@@ -42,7 +41,6 @@ class Trees(NamedTuple):
         value: Of each leaf, from the left, shape (trees, leaves).
     """
 
-    base: float
     features: tuple[int, ...]
     thresholds: tuple[Doubles, ...]
     kept: tuple[npt.NDArray[np.uint8], ...]
@@ -71,21 +69,20 @@ class Odds:
 
     def parent(self, measured: Doubles) -> Doubles:
         """Return log-odds of parents from `Tree.measure`, shape (n,): the sum of what each tree's leaf says."""
-        base, features, thresholds, kept, value = self.trees
+        features, thresholds, kept, value = self.trees
         leaves = np.full((len(measured), len(value)), _ALL, np.uint8)
         for feature, bounds, left in zip(features, thresholds, kept, strict=True):
             leaves &= left.take(bounds.searchsorted(measured[:, feature]), 0)
-        return np.asarray(base + value.take(np.arange(len(value)) * LEAVES + _FIRST.take(leaves)).sum(1))
+        return np.asarray(value.take(np.arange(len(value)) * LEAVES + _FIRST.take(leaves)).sum(1))
 
 
-class _Boosted(msgspec.Struct):
-    base: float
-    nodes: list[tuple[list[int], list[float], list[int], list[int], list[float]]]
+_Tree = tuple[list[int], list[float], list[int], list[int], list[float]]
+"""Feature, threshold, left and right child (0 at leaves) and value of each node, the root first."""
 
 
 class _Fitted(msgspec.Struct):
     trace: tuple[float, ...]
-    trees: _Boosted
+    trees: list[_Tree]
     direction: tuple[float, float, float, float, float]
     member: tuple[float, float, float, float, float]
 
@@ -120,10 +117,10 @@ def load_odds(weights: bool) -> Odds:
     return Odds(found.trace, _trees(found.trees), found.direction, found.member)
 
 
-def _trees(boosted: _Boosted) -> Trees:
+def _trees(nodes_of: Sequence[_Tree]) -> Trees:
     asked: dict[int, list[tuple[float, int, int]]] = defaultdict(list)
-    value = np.zeros((len(boosted.nodes), LEAVES))
-    for tree, (features, thresholds, left, right, values) in enumerate(boosted.nodes):
+    value = np.zeros((len(nodes_of), LEAVES))
+    for tree, (features, thresholds, left, right, values) in enumerate(nodes_of):
         leaves = _leaves(left, right, 0)
         value[tree, : len(leaves)] = [values[leaf] for leaf in leaves]
         for node in (node for node, below in enumerate(left) if below):
@@ -137,7 +134,7 @@ def _trees(boosted: _Boosted) -> Trees:
         for place, (_, tree, left_over) in enumerate(nodes, 1):
             rules[place, tree] = left_over
         kept.append(np.bitwise_and.accumulate(rules, 0))
-    return Trees(boosted.base, tuple(asked), tuple(bounds), tuple(kept), value)
+    return Trees(tuple(asked), tuple(bounds), tuple(kept), value)
 
 
 def _leaves(left: Sequence[int], right: Sequence[int], node: int) -> list[int]:

@@ -23,11 +23,11 @@ def test_trees_say_what_a_walk_down_each_says(kind: str) -> None:
         return walked(model, nodes, int(left if model[int(feature)] <= threshold else right))
 
     rng = np.random.default_rng(0)
-    most = max(max(nodes[0]) for nodes in fitted["nodes"])
+    most = max(max(nodes[0]) for nodes in fitted)
     measured = rng.normal(size=(200, most + 1)) * 3
-    features, thresholds, *_ = fitted["nodes"][0]
+    features, thresholds, *_ = fitted[0]
     measured[:7, features[:7]] = thresholds[:7]  # values that equal a threshold go left
-    expected = [fitted["base"] + sum(walked(model, nodes) for nodes in fitted["nodes"]) for model in measured]
+    expected = [sum(walked(model, nodes) for nodes in fitted) for model in measured]
     assert load_odds(kind == "weights").parent(measured) == pytest.approx(expected, abs=1e-9)
 
 
