@@ -32,9 +32,9 @@ LOOSE = {"F64": "BF16", "F32": "BF16", "F16": "BF16"}
 """The coarsest of the types that a merge may have been stored in, by that of what was not quantized of it."""
 LEAST_COARSE = 0.985
 """Share that a merge of four or five bits is explained by at least: of true ones .995, of others up to .981 was."""
-LEAST_ELECTED = 0.87
-"""The same of TIES by election, of any bits: of 21 true ones .88 and more, by the very parents and base; of trained
-models up to .83, of DARE up to .57 (seeds 512, 582, 586, 588, 597, 601)."""
+ELECTED, ELECTED_COARSE = 0.87, 0.93
+"""The same of TIES by election, of eight bits and of fewer: of 21 true ones .88 and .946 and more, by the very parents
+and base; of trained models of four bits up to .883, of DARE up to .57 (seeds 512, 582, 586, 588, 597, 600, 601)."""
 ALIKE = 0.01
 """Share explained within which the smallest set is taken."""
 
@@ -77,7 +77,8 @@ def _election(view: View, child: int, others: Sequence[int]) -> Merge | None:
     """Return the TIES merge that a quantized model is a copy of, or None."""
     told = _explained(view, child, list(elected(view.vectors, child, others, view.squared)))
     best = max(told, key=lambda merge: merge.explained, default=None)
-    return best if best is not None and best.explained > LEAST_ELECTED else None
+    least = ELECTED if is_fine(view.grids[child]) else ELECTED_COARSE
+    return best if best is not None and best.explained > least else None
 
 
 def _explained(view: View, child: int, found: Sequence[tuple[Merge, Floats]]) -> list[Merge]:
