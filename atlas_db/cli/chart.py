@@ -16,6 +16,8 @@ from atlas_db.terms import CHARTED_CONFIDENCE
 
 if TYPE_CHECKING:
     from ingest.weights.edges import Edge
+    from ingest.weights.fingerprint import Fingerprint
+    from ingest.weights.probes import Probe
 
 HELP = """Say what derives from what, how, and how sure, from fingerprints of weights.
 
@@ -71,32 +73,23 @@ def chart(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Chart lineage."""
-    from ingest.weights.behaviour import partners
     from ingest.weights.chart import chart as chart_prints
-    from ingest.weights.cluster import around
     from ingest.weights.edges import placed, said, write_lines
-    from ingest.weights.probes import beside, read_probes
     from ingest.weights.reread import Rereader
-    from ingest.weights.table import read_prints
 
     if dry_run and store is None:
         raise UsageError(
             "--dry-run is about a store", hint="Add --store, or leave it out: without one nothing is changed"
         )
-    new = {item.id: item for item in read_prints(prints)}
-    known = {item.id: item for item in read_prints(against or [])} | new
-    probes = list(read_probes(file for path in (*(against or ()), *prints) if (file := beside(path)).is_file()))
-    if against:
-        joined = new.keys() | partners(probes, new.keys())
-        known = {item.id: item for item in around(list(known.values()), joined)}
+    known, probes = _gathered(prints, against or [])
     read = Rereader() if weights else None
     with shown_progress() as progress:
-        edges = chart_prints(list(known.values()), read, time=time, declared=declared, probes=probes, progress=progress)
+        edges = chart_prints(known, read, time=time, declared=declared, probes=probes, progress=progress)
     sure = said(edges, min_confidence)
     if out is not None:
         write_lines(sure, out)
     if families is not None:
-        write_lines(placed(list(known.values()), edges, min_confidence), families)
+        write_lines(placed(known, edges, min_confidence), families)
     counts: dict[str, Any] = {}
     if store is not None:
         from ingest.weights.witness import write_chart
@@ -105,11 +98,25 @@ def chart(
         with opened(settings) as graph:
             home = home_of(settings)
             counts = write_chart(
-                graph, home, list(known.values()), edges,
-                min_confidence=min_confidence, probes=probes, dry_run=dry_run,
-            )  # fmt: skip
+                graph, home, known, edges, min_confidence=min_confidence, probes=probes, dry_run=dry_run
+            )
     unsure = len({edge.child for edge in edges} - {edge.child for edge in sure})
     _show(sure, len(known), (unsure, min_confidence), counts, form)
+
+
+def _gathered(prints: list[Path], against: list[Path]) -> tuple[list[Fingerprint], list[Probe]]:
+    """Read what is to be charted, and what some of it answered: of an atlas, the families that new models come into."""
+    from ingest.weights.behaviour import partners
+    from ingest.weights.cluster import around
+    from ingest.weights.probes import beside, read_probes
+    from ingest.weights.table import read_prints
+
+    new = {item.id: item for item in read_prints(prints)}
+    known = list(({item.id: item for item in read_prints(against)} | new).values())
+    probes = list(read_probes(file for path in (*against, *prints) if (file := beside(path)).is_file()))
+    if against:
+        known = around(known, new.keys() | partners(probes, new.keys()))
+    return known, probes
 
 
 def _show(edges: list[Edge], models: int, abstained: tuple[int, float], counts: dict[str, Any], form: Format) -> None:

@@ -78,7 +78,7 @@ def test_every_example_runs_and_says_what_is_shown(place: Path) -> None:
     assert json.loads((place / "findings.sarif").read_text())["version"] == "2.1.0"
     assert (place / "site" / "index.html").is_file() and (place / "atlas" / "report.json").is_file()
     listed = {row.split("`")[1].split()[1] for row in README.splitlines() if row.startswith("| `atlas-db ")}
-    assert listed - verbs == {"demo", "fetch", "evaluate"}
+    assert listed - verbs == {"demo", "fetch", "evaluate", "embed"}
 
 
 def test_the_dashboard_of_the_tour_answers(place: Path) -> None:
