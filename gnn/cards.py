@@ -20,14 +20,15 @@ _RESULT = re.compile(r"^[\s-]*(?:type|name|value):[ \t]*(.+?)[ \t]*\r?$", re.MUL
 
 def spoken(card: str) -> Iterator[str]:
     """Yield the words, pairs of neighbouring words and results of a card, each once, from the top, at most `MOST`."""
-    parts = body_words(card)
-    every = [*_results(split_card(card)[0]), *parts, *(f"{a} {b}" for a, b in pairwise(parts))]
+    front, text = split_card(card)
+    parts = body_words(text)
+    every = [*_results(front), *parts, *(f"{a} {b}" for a, b in pairwise(parts))]
     yield from list(dict.fromkeys(every))[:MOST]
 
 
-def body_words(card: str) -> list[str]:
-    """Return the words of a card's text in order, in small letters, without links and markup."""
-    return _WORD.findall(_LINK.sub(" ", split_card(card)[1][:LONGEST].lower()))
+def body_words(text: str) -> list[str]:
+    """Return the words of a card's text, in order, in small letters, without links and markup."""
+    return _WORD.findall(_LINK.sub(" ", text[:LONGEST].lower()))
 
 
 def _results(front: str) -> list[str]:

@@ -27,6 +27,7 @@ from atlas_db.terms import Progress
 from gnn.cards import body_words
 from gnn.graph import Floats, Graph, Integers
 from gnn.tasks import TASKS, lineage_shown, spelled_out
+from ingest.hub.card import split_card
 from ingest.hub.cards import FOLDER as CARDS
 from ingest.hub.cards import newest_cards
 
@@ -120,7 +121,7 @@ def digest(folder: Path) -> str:
 
 def plain(card: str, states: Callable[[str], bool]) -> str:
     """Return the beginning of a card's text without words that state an attribute, by themselves or with the next."""
-    words = body_words(card)[:READ]
+    words = body_words(split_card(card)[1])[:READ]
     stated = {at for at, word in enumerate(words) if states(word)}
     stated |= {at + step for at, pair in enumerate(pairwise(words)) if states(" ".join(pair)) for step in (0, 1)}
     return " ".join(word for at, word in enumerate(words) if at not in stated)
