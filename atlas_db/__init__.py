@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from atlas_db.api import Atlas, LineageView, chart, demo, fingerprint, open, run, similar
+    from atlas_db.api.functions import (
+        Atlas,
+        LineageView,
+        chart,
+        demo,
+        fingerprint,
+        open,
+        run,
+        similar,
+    )
 
 __all__ = ["Atlas", "LineageView", "chart", "demo", "fingerprint", "open", "run", "similar"]
 
@@ -14,9 +23,9 @@ def __getattr__(name: str) -> object:
     """Return a name of the Python interface; what it needs is imported with the first one."""
     if name not in __all__:
         raise AttributeError(f"module 'atlas_db' has no attribute {name!r}")
-    from atlas_db.extras import needs
+    from atlas_db.core.extras import needs
 
     needs("analysis")
-    from atlas_db import api
+    from atlas_db.api import functions
 
-    return getattr(api, name)
+    return getattr(functions, name)

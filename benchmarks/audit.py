@@ -15,11 +15,11 @@ import time
 
 import networkx as nx
 
+from atlas_db.core.settings import load_settings
 from atlas_db.licenses.audit import AuditOptions, Auditor
-from atlas_db.licenses.graph import AuditGraph, read_all
-from atlas_db.licenses.write import audit_and_write
-from atlas_db.settings import load_settings
-from atlas_db.store.opening import open_store
+from atlas_db.licenses.audit_graph import AuditGraph, read_all
+from atlas_db.licenses.write_findings import audit_and_write
+from atlas_db.store.connect import open_store
 
 
 def judged(graph: AuditGraph) -> tuple[float, Auditor]:

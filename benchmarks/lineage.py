@@ -16,24 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from atlas_db.terms import CHARTED_CONFIDENCE
+from atlas_db.core.arrays import Integers
+from atlas_db.core.terms import CHARTED_CONFIDENCE
 from benchmarks.zoo.score import SURE, Score, prints_of, read_truth, score, share_of, total
-from gnn.calibrate import calibration_error, reliability
-from gnn.plots import draw_curves
-from ingest.weights import greedy, mother
+from gnn.evaluation.plots import draw_curves
+from gnn.models.calibration import calibration_error, reliability
+from ingest.weights.baselines import model_atlas, mother
 from ingest.weights.chart import chart
-from ingest.weights.cluster import groups
-from ingest.weights.edges import Edge, said
-from ingest.weights.family import Vectors, align, distances
-from ingest.weights.fingerprint import Fingerprint
-from ingest.weights.model import open_model
-from ingest.weights.reread import Rereader
-from ingest.weights.workers import workers
+from ingest.weights.fingerprints.executors import workers
+from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.formats.open_model import open_model
+from ingest.weights.samples.aligned_samples import Vectors, align, distances
+from ingest.weights.samples.clustering import groups
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.edge import Edge, said
 
 Pairs = set[tuple[str, str]]
-Counts = npt.NDArray[np.int64]
+Counts = Integers
 TOGETHER = {
     "copies, casts, quantized": ("duplicate", "nan", "cast", "quant"),
     "pruned, permuted, resized": ("prune", "permuted", "vocab"),
@@ -228,7 +228,7 @@ def _mother(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any
 
 def _greedy(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any]) -> list[tuple[int, ...]]:
     quantized = [nodes[item.id]["kind"].startswith("quant") for item in prints]
-    return greedy.recover(vectors.flat.astype(np.float64), [item.created_at for item in prints], quantized)
+    return model_atlas.recover(vectors.flat.astype(np.float64), [item.created_at for item in prints], quantized)
 
 
 def _nearest(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any]) -> list[tuple[int, ...]]:

@@ -21,15 +21,15 @@ from typing import Any, BinaryIO
 import msgspec
 import neo4j
 
-from atlas_db.settings import Settings, load_settings
+from atlas_db.core.settings import Settings, load_settings
 from atlas_db.store.bolt import Store, Transaction
-from atlas_db.store.local import stop
-from atlas_db.store.opening import ensure_schema, local_place, open_store
+from atlas_db.store.connect import ensure_schema, local_place, open_store
+from atlas_db.store.managed_engine import stop
 from atlas_db.store.statements import Statement, indexes
 from benchmarks.offline import import_files
-from ingest.export import export
-from ingest.load import load
-from ingest.stream import LoadOptions
+from ingest.load.csv_export import export
+from ingest.load.load_records import load
+from ingest.load.stream import LoadOptions
 
 Sent = list[tuple[str, dict[str, Any]]]
 

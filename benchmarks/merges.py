@@ -19,18 +19,19 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
-from atlas_db.terms import Relation
+from atlas_db.core.terms import Relation
 from benchmarks.zoo import folders
 from benchmarks.zoo.make import GGUF_KINDS
 from benchmarks.zoo.nets import shape_of
 from benchmarks.zoo.score import prints_of, read_truth, share_of
 from ingest.weights.chart import chart
-from ingest.weights.cluster import around
-from ingest.weights.edges import Edge
-from ingest.weights.fingerprint import Fingerprint, fingerprint
-from ingest.weights.kin import assemble, find_copies, find_merges
-from ingest.weights.model import open_model
-from ingest.weights.reread import Rereader
+from ingest.weights.fingerprints.fingerprint import Fingerprint, fingerprint
+from ingest.weights.formats.open_model import open_model
+from ingest.weights.samples.clustering import around
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.edge import Edge
+from ingest.weights.tree.exact_relations import find_copies, find_merges
+from ingest.weights.tree.family_state import assemble
 
 NEAR = 0.03
 """How far a weight may be off."""

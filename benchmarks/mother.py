@@ -14,20 +14,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import skew, spearmanr
 
+from atlas_db.core.arrays import Doubles, Floats
 from benchmarks.zoo.score import prints_of
 from benchmarks.zoo.vit import HISTORY, ROOTS, SPLITS
-from ingest.weights import mother
+from ingest.weights.baselines import mother
 from ingest.weights.chart import chart
-from ingest.weights.edges import said
-from ingest.weights.fingerprint import kurtosis
-from ingest.weights.model import open_model
-from ingest.weights.reread import Rereader
-from ingest.weights.safetensors import Floats
+from ingest.weights.fingerprints.fingerprint import kurtosis
+from ingest.weights.formats.open_model import open_model
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.edge import said
 
-Values = npt.NDArray[np.float64]
+Values = Doubles
 PAPER = {
     "ft": (1.0, 1.0, 0.95, 0.5, 1.0, 0.89), "lora-f": (1.0, 1.0, 1.0, 1.0, 0.8, 0.96),
     "lora-v": (1.0, 1.0, 1.0, 1.0, 1.0, 1.0),

@@ -8,14 +8,14 @@ import subprocess
 from pathlib import Path
 
 from atlas_db.store import engines
-from atlas_db.store.keeper import write_private
+from atlas_db.store.supervisor import write_private
 
 
 def import_files(command: str, folder: Path, cache: Path) -> None:
     """Import into a new neo4j-local data directory.
 
     Args:
-        command: What `ingest.export.export` returned.
+        command: What `ingest.load.csv_export.export` returned.
         folder: The new directory.
         cache: Folder of resolved jars.
 

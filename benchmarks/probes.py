@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.zoo.score import prints_of, read_truth, score
-from ingest.weights.batch import find_models
 from ingest.weights.chart import chart
-from ingest.weights.probes import SAME, Probe, beside, difference, probe_all, read_probes
-from ingest.weights.reread import Rereader
+from ingest.weights.fingerprints.batch import find_models
+from ingest.weights.probes.cka_similarity import SAME, difference
+from ingest.weights.probes.probe_table import Probe, beside, probe_all, read_probes
+from ingest.weights.samples.resample import Rereader
 
 SAME_FUNCTION = frozenset({"duplicate", "permuted", "cast"})
 """Kinds whose answers are their parent's, but for rounding."""

@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 import duckdb
 import networkx as nx
 
-from atlas_db.lineage import lineage
-from atlas_db.settings import load_settings
+from atlas_db.core.settings import load_settings
+from atlas_db.lineage.traversal import lineage
 from atlas_db.store.bolt import Store
-from atlas_db.store.opening import open_store
+from atlas_db.store.connect import open_store
 from atlas_db.store.statements import all_edges
-from cypher import library
+from cypher import query_library
 
 SAMPLE = 400
 LOOKUP = "MATCH (m:Model {id: $model}) RETURN m.downloads AS downloads"
@@ -44,7 +44,7 @@ def timed(work: Callable[[str], object], models: Sequence[str]) -> tuple[float, 
 
 
 def _asker(store: Store, name: str) -> Callable[[str], object]:
-    text = library.find(name).text
+    text = query_library.find(name).text
     return lambda model: store.ask(text, {"model": model})
 
 

@@ -29,14 +29,14 @@ def verbs() -> str:
 def names() -> str:
     """Return the table of Python names: the first sentence of each one's docstring."""
     import atlas_db
-    from atlas_db import api
+    from atlas_db.api import functions
 
     rows = ["| name | gives |", "|---|---|"]
     for name in sorted(atlas_db.__all__):
-        thing = getattr(api, name)
+        thing = getattr(functions, name)
         if inspect.isfunction(thing):
             rows.append(f"| `atlas_db.{name}` | {_first(thing)} |")
-    for name, thing in inspect.getmembers(api.Atlas, inspect.isfunction):
+    for name, thing in inspect.getmembers(functions.Atlas, inspect.isfunction):
         if not name.startswith("_"):
             rows.append(f"| `atlas.{name}` | {_first(thing)} |")
     return "\n".join(rows)
@@ -46,7 +46,7 @@ def files() -> str:
     """Return the tree of files: the first sentence of each module's docstring."""
     lines = [*_folder(ROOT / "atlas_db", 0), *_folder(ROOT / "ingest", 0)]
     lines.append(_line(0, "cypher/", _said(ROOT / "cypher" / "__init__.py")))
-    lines.append(_line(1, "library.py", _said(ROOT / "cypher" / "library.py")))
+    lines.append(_line(1, "query_library.py", _said(ROOT / "cypher" / "query_library.py")))
     for topic in ("lineage", "explore", "audit"):
         number = len(list((ROOT / "cypher" / topic).glob("*.cypher")))
         lines.append(_line(1, f"{topic}/", f"{number} questions, one file each"))

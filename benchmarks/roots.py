@@ -18,9 +18,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from atlas_db.licenses.graph import read_all
-from atlas_db.settings import load_settings
-from atlas_db.store.opening import open_store
+from atlas_db.core.settings import load_settings
+from atlas_db.licenses.audit_graph import read_all
+from atlas_db.store.connect import open_store
 
 SIZES = (4, 10, 30, 100, 1_000_000)
 

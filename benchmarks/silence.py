@@ -17,15 +17,16 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from atlas_db.settings import load_settings
-from atlas_db.store.opening import open_store
+from atlas_db.columnar.graph import Graph
+from atlas_db.columnar.read import read_graph
+from atlas_db.core.arrays import Flags
+from atlas_db.core.settings import load_settings
+from atlas_db.store.connect import open_store
 from benchmarks.sample import rows as rows_in
-from gnn.around import Around, Flags, Query
-from gnn.graph import Graph
-from gnn.reading import read_graph
-from gnn.silence import Silence
-from gnn.tasks import HAS_PARENT, lacking
-from gnn.tokens import Known
+from gnn.dataset.hashed_tokens import Known
+from gnn.dataset.tasks import HAS_PARENT, lacking
+from gnn.features.neighbours import Around, Query
+from gnn.models.reporting_propensity import Silence
 
 TOOLS = ("generated_from_trainer", "peft", "trl", "reinforcement-learning")
 TWO_MONTHS, FEW = 61.0, 50

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.weights import mother
+from ingest.weights.baselines import mother
 from ingest.weights.chart import chart
-from ingest.weights.cluster import around
-from ingest.weights.fingerprint import Fingerprint, Sample, fingerprint
-from ingest.weights.model import open_model
-from ingest.weights.sampling import RUN, SKETCH
+from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, fingerprint
+from ingest.weights.fingerprints.sampling import RUN, SKETCH
+from ingest.weights.formats.open_model import open_model
+from ingest.weights.samples.clustering import around
 
 BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
 """Date of the first of synthetic models; each of the others comes a minute after the one before."""

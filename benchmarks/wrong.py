@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from atlas_db.records import Charted, Testimony
-from atlas_db.terms import Outcome, Source, Status
+from atlas_db.core.records import Charted, Testimony
+from atlas_db.core.terms import Outcome, Source, Status
 from benchmarks.zoo.score import prints_of, read_truth
-from ingest.resolve import fuse_all
+from ingest.load.resolve import fuse_all
 from ingest.weights.chart import chart
-from ingest.weights.edges import Edge, family_of, said
-from ingest.weights.fingerprint import Fingerprint
-from ingest.weights.reread import Rereader
+from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.edge import Edge, family_of, said
 
 Pair = tuple[str, str]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from atlas_db.settings import Settings
+from atlas_db.core.settings import Settings
 from atlas_db.store.bolt import Store
-from atlas_db.store.local import stop
-from atlas_db.store.opening import connect, ensure_schema, local_place
+from atlas_db.store.connect import connect, ensure_schema, local_place
+from atlas_db.store.managed_engine import stop
 from atlas_db.store.statements import Statement
 
 settings.register_profile(

@@ -8,9 +8,9 @@ from typing import Any
 
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
-from ingest.load import load
-from ingest.report import LoadReport
-from ingest.stream import LoadOptions
+from ingest.load.load_records import load
+from ingest.load.load_report import LoadReport
+from ingest.load.stream import LoadOptions
 
 _NODES = Statement("MATCH (n) WHERE NOT n:Run AND NOT n:Atlas RETURN labels(n)[0] AS label, properties(n) AS props")
 _EDGES = Statement(

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from atlas_db.analysis.words import as_text, drift
-from atlas_db.lineage import properties_of
+from atlas_db.analysis.groupings import as_text, drift
+from atlas_db.columnar.graph import MANY
+from atlas_db.lineage.traversal import properties_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
-from gnn.graph import MANY
 
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type", "num_params", "card_length", "gated")
 SETS = (*MANY, "tags", "parents")

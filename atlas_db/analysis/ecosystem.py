@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from atlas_db.analysis.read import CLAIMS, UNKNOWN_DATE, Atlas
+from atlas_db.analysis.frames import CLAIMS, UNKNOWN_DATE, Atlas
 from atlas_db.analysis.tables import Table
-from atlas_db.terms import Status
+from atlas_db.core.terms import Status
 
 TOP = 10
 _PLURAL = {

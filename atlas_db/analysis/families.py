@@ -5,14 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from atlas_db.analysis.read import Atlas
+from atlas_db.analysis.frames import Atlas
 from atlas_db.analysis.tables import Table
-from atlas_db.terms import Relation
-from gnn.graph import Integers
+from atlas_db.core.arrays import Integers
+from atlas_db.core.terms import Relation
 
 BUCKETS = (1, 2, 3, 4, 5, 10, 100, 1000, 10_000)
 BRANCHES = 50
@@ -188,6 +187,6 @@ def merges(atlas: Atlas) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "number", "models"])
 
 
-def _spread(rows: Integers) -> npt.NDArray[np.int64]:
+def _spread(rows: Integers) -> Integers:
     _, numbers = np.unique(rows, return_counts=True)
     return np.stack(np.unique(numbers, return_counts=True), axis=1)

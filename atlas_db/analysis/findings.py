@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from atlas_db.analysis.frames import Atlas
+from atlas_db.analysis.groupings import TIGHTNESS, Terms
 from atlas_db.analysis.mutation import BROAD, NARROW, breadth, card_lengths, license_steps, machine_written
-from atlas_db.analysis.read import Atlas
 from atlas_db.analysis.tables import Table, ratio_interval
-from atlas_db.analysis.words import TIGHTNESS, Terms
+from atlas_db.core.arrays import Flags, Integers
 
 
 class Finding(NamedTuple):
@@ -94,7 +94,7 @@ def _minus(a: tuple[float, float, float], b: tuple[float, float, float]) -> tupl
     return gap, gap - margin, gap + margin
 
 
-def _share(hits: npt.NDArray[np.bool_], clusters: npt.NDArray[np.int64], seed: int) -> tuple[float, float, float]:
+def _share(hits: Flags, clusters: Integers, seed: int) -> tuple[float, float, float]:
     return ratio_interval(hits.astype(np.int64), np.ones(len(hits), np.int64), clusters, seed)
 
 
@@ -128,9 +128,7 @@ def _licences(atlas: Atlas, seed: int) -> list[Finding]:
     ]
 
 
-def _drift(
-    atlas: Atlas, says: str, measure: str, towards: npt.NDArray[np.bool_], away: npt.NDArray[np.bool_], seed: int
-) -> Finding:
+def _drift(atlas: Atlas, says: str, measure: str, towards: Flags, away: Flags, seed: int) -> Finding:
     """Return of the pairs that moved the share that moved as the paper says; half of them would be no drift."""
     moved = towards | away
     parents = atlas.pairs["parent"].to_numpy()[moved]

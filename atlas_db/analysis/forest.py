@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from gnn.graph import Integers
+from atlas_db.core.arrays import Flags, Integers
 
 
 class Forest(NamedTuple):
@@ -18,7 +17,7 @@ class Forest(NamedTuple):
         depth: Generation: steps to the root, shape (n,).
         root: Row of the family's root, shape (n,).
         size: Models in the sub-tree, the model itself included, shape (n,).
-        order: Rows in depth-first pre-order: families of two and more first, then the models alone, shape (n,).
+        order: Integers in depth-first pre-order: families of two and more first, then the models alone, shape (n,).
     """
 
     parent: Integers
@@ -34,7 +33,7 @@ class Forest(NamedTuple):
         return np.split(by_depth, ends[:-1])
 
     @property
-    def linked(self) -> npt.NDArray[np.bool_]:
+    def linked(self) -> Flags:
         """True for models that have relatives, shape (n,)."""
         return np.asarray(self.size[self.root] > 1)
 

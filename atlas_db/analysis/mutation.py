@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from atlas_db.analysis.read import Atlas
+from atlas_db.analysis.frames import Atlas
+from atlas_db.analysis.groupings import (
+    ENGLISH,
+    MACHINE_WRITTEN,
+    MULTILINGUAL,
+    Terms,
+    drift,
+    terms_of,
+)
 from atlas_db.analysis.tables import Table, counts, ratio_interval
-from atlas_db.analysis.words import ENGLISH, MACHINE_WRITTEN, MULTILINGUAL, Terms, drift, terms_of
-from gnn.graph import Integers
+from atlas_db.core.arrays import Doubles, Flags, Integers
 
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
 MANY = ("language", "datasets")
@@ -58,7 +64,7 @@ def mutation(atlas: Atlas, *, seed: int = 0) -> list[Table]:
     ]
 
 
-def changed(atlas: Atlas, trait: str, child: Integers, parent: Integers) -> tuple[npt.NDArray[np.bool_], ...]:
+def changed(atlas: Atlas, trait: str, child: Integers, parent: Integers) -> tuple[Flags, ...]:
     """Tell for parent-child pairs whether a trait differs, and which of the two declare it.
 
     Args:
@@ -82,7 +88,7 @@ def changed(atlas: Atlas, trait: str, child: Integers, parent: Integers) -> tupl
     return first[child] != first[parent], first[child] >= 0, first[parent] >= 0
 
 
-def card_lengths(atlas: Atlas) -> npt.NDArray[np.float64]:
+def card_lengths(atlas: Atlas) -> Doubles:
     """Return the length of each card in characters, NaN where none was loaded, shape (n,)."""
     return np.array([np.nan if value is None else value for value in atlas.graph.more["card_length"]], np.float64)
 
@@ -164,11 +170,11 @@ def _language_transitions(atlas: Atlas) -> pd.DataFrame:
     return _transitions(frame)
 
 
-def machine_written(atlas: Atlas) -> npt.NDArray[np.bool_]:
+def machine_written(atlas: Atlas) -> Flags:
     """Tell whose card a tool wrote, by the tool's tag or a sentence of its template in the card's text, shape (n,)."""
     names, held = atlas.graph.columns["tags"]
     marked = np.array([name in MACHINE_WRITTEN for name in names], bool)
-    tagged: npt.NDArray[np.bool_] = np.bincount(held.rows, marked[held.values], minlength=len(atlas.graph)) > 0
+    tagged: Flags = np.bincount(held.rows, marked[held.values], minlength=len(atlas.graph)) > 0
     shown = np.array([bool(value) for value in atlas.graph.more["card_template"]])
     return np.asarray(tagged | shown)
 
@@ -202,5 +208,5 @@ def traits_by_generation(atlas: Atlas, deepest: int = 8) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _share(hits: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_]) -> float:
+def _share(hits: Flags, among: Flags) -> float:
     return float(hits[among].mean()) if among.any() else np.nan

@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from atlas_db.analysis.read import Atlas
+from atlas_db.analysis.frames import Atlas
+from atlas_db.analysis.groupings import MODALITY
 from atlas_db.analysis.tables import Table
-from atlas_db.analysis.words import MODALITY
-from atlas_db.terms import Relation
+from atlas_db.core.arrays import Integers
+from atlas_db.core.terms import Relation
 
 HUB = 100
 """Children that make a hub."""
@@ -134,7 +135,7 @@ def _shapes(atlas: Atlas) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["shape", "number", "edges"])
 
 
-def snake_lengths(child: npt.NDArray[np.int64], parent: npt.NDArray[np.int64], models: int) -> npt.NDArray[np.int64]:
+def snake_lengths(child: Integers, parent: Integers, models: int) -> Integers:
     """Return the steps of each longest line in which every model has one child, and every child one parent."""
     children, parents = np.bincount(parent, minlength=models), np.bincount(child, minlength=models)
     kept = (children[parent] == 1) & (parents[child] == 1)

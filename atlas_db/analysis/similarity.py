@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from atlas_db.analysis.likeness import card_terms, cosine, levenshtein, metadata_text, terms, weighted
-from atlas_db.analysis.read import Atlas
-from atlas_db.analysis.tables import Floats, Table, ratio_interval
-from gnn.graph import Integers
+from atlas_db.analysis.frames import Atlas
+from atlas_db.analysis.tables import Table, ratio_interval
+from atlas_db.analysis.text_similarity import (
+    card_terms,
+    cosine,
+    levenshtein,
+    metadata_text,
+    terms,
+    weighted,
+)
+from atlas_db.core.arrays import Doubles, Flags, Integers
 
 SAMPLE = 20_000
 CARDS = 2_000
@@ -54,14 +60,14 @@ def similarity(atlas: Atlas, *, seed: int = 0, sample: int = SAMPLE) -> list[Tab
     return tables
 
 
-Measure = Callable[[Integers, Integers], dict[str, Floats]]
+Measure = Callable[[Integers, Integers], dict[str, Doubles]]
 
 
 def _metadata(atlas: Atlas) -> Measure:
     counted = terms(atlas)
     weights = weighted(counted)
 
-    def measure(left: Integers, right: Integers) -> dict[str, Floats]:
+    def measure(left: Integers, right: Integers) -> dict[str, Doubles]:
         texts = {row: metadata_text(atlas, row) for row in np.unique(np.concatenate((left, right))).tolist()}
         return {
             "bag": cosine(counted, left, right),
@@ -73,11 +79,11 @@ def _metadata(atlas: Atlas) -> Measure:
 
 
 def _cards(atlas: Atlas) -> Measure:
-    def measure(left: Integers, right: Integers) -> dict[str, Floats]:
+    def measure(left: Integers, right: Integers) -> dict[str, Doubles]:
         texts = atlas.card_texts(np.unique(np.concatenate((left, right))))
         rows = {row: at for at, row in enumerate(texts)}
         at = np.array([rows.get(int(row), -1) for row in (*left, *right)]).reshape(2, -1)
-        found: npt.NDArray[np.bool_] = np.all(at >= 0, axis=0)
+        found: Flags = np.all(at >= 0, axis=0)
         a, b = at[:, found]
         both = list(texts.values())
         counted = card_terms(both) if both else sparse.csr_array((0, 1))
@@ -91,13 +97,13 @@ def _cards(atlas: Atlas) -> Measure:
     return measure
 
 
-def _spread(values: Floats, found: npt.NDArray[np.bool_]) -> Floats:
+def _spread(values: Doubles, found: Flags) -> Doubles:
     out = np.full(len(found), np.nan)
     out[found] = values
     return out
 
 
-def measured(atlas: Atlas, among: npt.NDArray[np.bool_], measure: Measure, seed: int, sample: int) -> pd.DataFrame:
+def measured(atlas: Atlas, among: Flags, measure: Measure, seed: int, sample: int) -> pd.DataFrame:
     """Measure pairs of each kind; rows: kind, drawn (over pairs or parents), measure, mean, low, high, pairs."""
     rows = []
     for kind, drawn, draw in _draws(atlas, among):
@@ -111,9 +117,7 @@ def measured(atlas: Atlas, among: npt.NDArray[np.bool_], measure: Measure, seed:
     return pd.DataFrame(rows, columns=["kind", "drawn", "measure", "mean", "low", "high", "pairs"])
 
 
-def _draws(
-    atlas: Atlas, among: npt.NDArray[np.bool_]
-) -> list[tuple[str, str, Callable[[np.random.Generator, int], Draw]]]:
+def _draws(atlas: Atlas, among: Flags) -> list[tuple[str, str, Callable[[np.random.Generator, int], Draw]]]:
     kin = _Kin(atlas, among)
     return [
         ("parent and child", "pairs", kin.children),
@@ -130,7 +134,7 @@ def _draws(
 class _Kin:
     """Draws pairs of kin from the declared edges between models that count."""
 
-    def __init__(self, atlas: Atlas, among: npt.NDArray[np.bool_]) -> None:
+    def __init__(self, atlas: Atlas, among: Flags) -> None:
         edges = atlas.declared
         edges = edges[among[edges["child"]] & among[edges["parent"]]].sort_values(["parent", "child"])
         self.child, self.parent = edges["child"].to_numpy(), edges["parent"].to_numpy()

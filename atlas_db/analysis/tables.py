@@ -7,12 +7,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from gnn.graph import Integers
+from atlas_db.core.arrays import Doubles, Integers
 
-Floats = npt.NDArray[np.float64]
 REPLICATES = 200
 
 
@@ -44,7 +42,7 @@ def _plain(value: object) -> object:
 
 
 def ratio_interval(
-    hits: Integers | Floats, trials: Integers, clusters: Integers, seed: int, replicates: int = REPLICATES
+    hits: Integers | Doubles, trials: Integers, clusters: Integers, seed: int, replicates: int = REPLICATES
 ) -> tuple[float, float, float]:
     """Return a share, or a mean, with its 95 % bootstrap interval over clusters (Davison & Hinkley 1997, section 3.8).
 

@@ -21,11 +21,11 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.spdx import is_supported_id
 from packageurl import PackageURL
 
-from atlas_db.bom.gather import Material, Parent, Part
-from atlas_db.catalogue import catalogue
-from atlas_db.errors import BomError
-from atlas_db.terms import SOFTWARE, Source
-from ingest.normalise.licences import canonical
+from atlas_db.bom.collect import Material, Parent, Part
+from atlas_db.catalogue.loader import catalogue
+from atlas_db.core.errors import BomError
+from atlas_db.core.terms import SOFTWARE, Source
+from ingest.normalise.license_ids import canonical
 
 SPECS = {"1.7": SchemaVersion.V1_7, "1.6": SchemaVersion.V1_6}
 TOOL = "tool:atlas-db"

@@ -9,8 +9,8 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
-from atlas_db.errors import UsageError
-from atlas_db.extras import needs
+from atlas_db.core.errors import UsageError
+from atlas_db.core.extras import needs
 
 if TYPE_CHECKING:
     from atlas_db.analysis.tables import Table
@@ -43,9 +43,9 @@ def analyse(
 ) -> None:
     """Analyse the atlas."""
     needs("analysis")
-    from atlas_db.analysis.read import read_atlas
-    from atlas_db.analysis.report import SECTIONS, Options, check_sections
-    from atlas_db.analysis.report import analyse as analyse_atlas
+    from atlas_db.analysis.frames import read_atlas
+    from atlas_db.analysis.sections import SECTIONS, Options, check_sections
+    from atlas_db.analysis.sections import analyse as analyse_atlas
 
     wanted = sections or list(SECTIONS)
     check_sections(wanted)

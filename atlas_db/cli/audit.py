@@ -12,12 +12,12 @@ import typer
 
 from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
-from atlas_db.errors import UsageError
-from atlas_db.terms import Verdict
+from atlas_db.core.errors import UsageError
+from atlas_db.core.terms import Verdict
 
 if TYPE_CHECKING:
     from atlas_db.licenses.audit import AuditReport
-    from atlas_db.licenses.local import LocalModel
+    from atlas_db.licenses.card_model import LocalModel
 
 HELP = """Check licences against everything upstream.
 
@@ -78,7 +78,7 @@ def audit(
 ) -> None:
     """Audit models, or the whole atlas."""
     from atlas_db.licenses.audit import AuditOptions, audit_models
-    from atlas_db.licenses.write import audit_and_write
+    from atlas_db.licenses.write_findings import audit_and_write
 
     settings = settings_for(store)
     options = AuditOptions(profile, min_confidence, suppressions)
@@ -97,7 +97,7 @@ def audit(
 
 def _asked(words: list[str], file: Path | None) -> tuple[list[str], list[LocalModel]]:
     """Tell model ids from paths."""
-    from atlas_db.licenses.local import read_local
+    from atlas_db.licenses.card_model import read_local
 
     if file is not None:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")

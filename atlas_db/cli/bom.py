@@ -41,8 +41,8 @@ def bom(
     store: StoreOption = None,
 ) -> None:
     """Write the bill of a model."""
+    from atlas_db.bom.collect import gather
     from atlas_db.bom.cyclonedx import write_bom
-    from atlas_db.bom.gather import gather
 
     with opened(settings_for(store)) as graph:
         document = write_bom(gather(graph, model), spec.value)

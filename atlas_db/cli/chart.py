@@ -11,13 +11,13 @@ import typer
 
 from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_rows
-from atlas_db.errors import UsageError
-from atlas_db.terms import CHARTED_CONFIDENCE
+from atlas_db.core.errors import UsageError
+from atlas_db.core.terms import CHARTED_CONFIDENCE
 
 if TYPE_CHECKING:
-    from ingest.weights.edges import Edge
-    from ingest.weights.fingerprint import Fingerprint
-    from ingest.weights.probes import Probe
+    from ingest.weights.fingerprints.fingerprint import Fingerprint
+    from ingest.weights.probes.probe_table import Probe
+    from ingest.weights.tree.edge import Edge
 
 HELP = """Say what derives from what, how, and how sure, from fingerprints of weights.
 
@@ -74,8 +74,8 @@ def chart(
 ) -> None:
     """Chart lineage."""
     from ingest.weights.chart import chart as chart_prints
-    from ingest.weights.edges import placed, said, write_lines
-    from ingest.weights.reread import Rereader
+    from ingest.weights.samples.resample import Rereader
+    from ingest.weights.tree.edge import placed, said, write_lines
 
     if dry_run and store is None:
         raise UsageError(
@@ -92,7 +92,7 @@ def chart(
         write_lines(placed(known, edges, min_confidence), families)
     counts: dict[str, Any] = {}
     if store is not None:
-        from ingest.weights.witness import write_chart
+        from ingest.weights.write_inferred import write_chart
 
         settings = settings_for(store)
         with opened(settings) as graph:
@@ -106,10 +106,10 @@ def chart(
 
 def _gathered(prints: list[Path], against: list[Path]) -> tuple[list[Fingerprint], list[Probe]]:
     """Read what is to be charted, and what some of it answered: of an atlas, the families that new models come into."""
-    from ingest.weights.behaviour import partners
-    from ingest.weights.cluster import around
-    from ingest.weights.probes import beside, read_probes
-    from ingest.weights.table import read_prints
+    from ingest.weights.fingerprints.parquet import read_prints
+    from ingest.weights.probes.probe_table import beside, read_probes
+    from ingest.weights.samples.clustering import around
+    from ingest.weights.tree.behavioural_edges import partners
 
     new = {item.id: item for item in read_prints(prints)}
     known = list(({item.id: item for item in read_prints(against)} | new).values())

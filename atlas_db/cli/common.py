@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 import typer
 
 from atlas_db.cli.output import Format, errors, progress_bar, write_json
-from atlas_db.errors import AtlasError
-from atlas_db.settings import Settings, load_settings
+from atlas_db.core.errors import AtlasError
+from atlas_db.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -52,7 +52,7 @@ def settings_for(store: str | None) -> Settings:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Store]:
     """Open the store that the settings name."""
-    from atlas_db.store.opening import open_store
+    from atlas_db.store.connect import open_store
 
     with errors().status(f"Opening {settings.store}") if errors().is_terminal else _nothing():
         store = open_store(settings)

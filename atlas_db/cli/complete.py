@@ -9,11 +9,11 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, errors, say, write_json, write_rows
-from atlas_db.errors import UsageError
-from atlas_db.extras import needs
+from atlas_db.core.errors import UsageError
+from atlas_db.core.extras import needs
 
 if TYPE_CHECKING:
-    from gnn.claims import Completion
+    from gnn.inference.predictions import Completion
 
 HELP = """Complete missing licences, tasks, libraries, languages, datasets and parents.
 
@@ -60,12 +60,12 @@ def complete(
 ) -> None:
     """Complete what is missing."""
     needs("gnn")
-    from gnn.tasks import tasks_of
+    from gnn.dataset.tasks import tasks_of
 
     asked = [name.strip() for name in (attributes or "").split(",") if name.strip() not in ("", "all")]
     tasks_of(asked)
     ids = None if models is None else _ids(models)
-    from gnn.write import CompleteOptions, complete_and_write, track_record
+    from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
 
     settings = settings_for(store)
     if score:

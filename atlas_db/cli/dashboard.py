@@ -12,9 +12,9 @@ import typer
 
 from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import say
-from atlas_db.errors import UsageError
-from atlas_db.extras import needs
-from atlas_db.settings import Settings
+from atlas_db.core.errors import UsageError
+from atlas_db.core.extras import needs
+from atlas_db.core.settings import Settings
 
 HELP = """Show the atlas in the browser: map, regions, models, ecosystem, audit, quality, runs.
 
@@ -54,7 +54,7 @@ def dashboard(
 
 
 def _export(settings: Settings, out: Path, models: int) -> None:
-    from atlas_db.dashboard.bundle import current
+    from atlas_db.dashboard.aggregates import current
     from atlas_db.dashboard.export import export, require_ours
 
     require_ours(out)
@@ -67,7 +67,7 @@ def _serve(settings: Settings, host: str, port: int) -> None:
     import uvicorn
 
     from atlas_db.dashboard.app import LOOPBACK, build
-    from atlas_db.dashboard.desk import Desk
+    from atlas_db.dashboard.app_state import Desk
 
     if host not in LOOPBACK:
         raise UsageError(

@@ -9,7 +9,7 @@ import typer
 from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for
 from atlas_db.cli.output import Format, draw, say, write_json, write_line
 from atlas_db.cli.run import show, watched
-from atlas_db.errors import UsageError
+from atlas_db.core.errors import UsageError
 
 if TYPE_CHECKING:
     from atlas_db.store.bolt import Store
@@ -33,8 +33,8 @@ def demo(
     store: Annotated[str, typer.Option("--store", help="Another store.")] = "demo", form: FormatOption = Format.HUMAN
 ) -> None:
     """Run the flow on the packaged atlas and ask a few questions."""
-    from atlas_db.flow.run import run
-    from atlas_db.packaged import NEXT, demo_options
+    from atlas_db.pipeline.run import run
+    from atlas_db.pipeline.sample import NEXT, demo_options
 
     if form is Format.CSV:
         raise UsageError("demo writes no CSV report", hint="Use --format json")
@@ -64,12 +64,12 @@ def demo(
 
 
 def _answers(graph: Store) -> list[dict[str, Any]]:
-    from atlas_db.packaged import QUESTIONS
-    from cypher import library
+    from atlas_db.pipeline.sample import QUESTIONS
+    from cypher import query_library
 
     answers = []
     for question in QUESTIONS:
-        query, rows = library.ask(graph, question.query, question.parameters)
+        query, rows = query_library.ask(graph, question.query, question.parameters)
         answers.append(
             {
                 "question": question.words, "query": query.name, "parameters": question.parameters,

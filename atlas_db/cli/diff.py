@@ -12,12 +12,12 @@ import typer
 
 from atlas_db.cli.common import FormatOption, guarded, opened, settings_for
 from atlas_db.cli.output import Format, errors, say, write_json, write_line, write_rows
-from atlas_db.errors import InputError, RecordError, UsageError
-from atlas_db.extras import needs
+from atlas_db.core.errors import InputError, RecordError, UsageError
+from atlas_db.core.extras import needs
 
 if TYPE_CHECKING:
-    from atlas_db.analysis.differ import Difference, Facts
-    from atlas_db.records import HubRecord
+    from atlas_db.analysis.snapshot_diff import Difference, Facts
+    from atlas_db.core.records import HubRecord
     from ingest.hub.snapshot import SourceFile
 
 HELP = """Compare two snapshots: new and vanished models, licences that became tighter or looser, parents that moved.
@@ -43,13 +43,13 @@ def diff(
 ) -> None:
     """Compare two snapshots."""
     needs("analysis")
-    from atlas_db.analysis.differ import difference
+    from atlas_db.analysis.snapshot_diff import difference
 
     _show(difference(_facts(before), _facts(after)), form)
 
 
 def _facts(place: str) -> dict[str, Facts]:
-    from atlas_db.analysis.differ import facts_of_records, facts_of_store
+    from atlas_db.analysis.snapshot_diff import facts_of_records, facts_of_store
     from atlas_db.store.engines import ENGINES
     from ingest.hub.snapshot import find
 
@@ -69,7 +69,7 @@ def _facts(place: str) -> dict[str, Facts]:
 
 
 def _records(files: list[SourceFile], bad: Counter[str]) -> Iterator[HubRecord]:
-    from ingest.hub.records import decode
+    from ingest.hub.decode import decode
     from ingest.hub.snapshot import read
 
     for file in files:

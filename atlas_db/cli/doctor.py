@@ -13,8 +13,8 @@ import typer
 
 from atlas_db.cli.common import Exit, FormatOption, StoreOption, guarded, home_of, settings_for
 from atlas_db.cli.output import Format, say, write_json, write_line
-from atlas_db.errors import AtlasError
-from atlas_db.settings import Settings
+from atlas_db.core.errors import AtlasError
+from atlas_db.core.settings import Settings
 
 HELP = """Check the installation, the engines and the store.
 
@@ -89,7 +89,7 @@ def _home(settings: Settings) -> str:
 
 
 def _engine(settings: Settings) -> str:
-    from atlas_db.store.opening import local_place
+    from atlas_db.store.connect import local_place
 
     place = local_place(settings)
     if place is None:
@@ -98,7 +98,7 @@ def _engine(settings: Settings) -> str:
 
 
 def _store(settings: Settings) -> str:
-    from atlas_db.store.opening import open_store
+    from atlas_db.store.connect import open_store
 
     with open_store(settings) as graph:
         return f"{graph.engine} at {graph.address} answers"

@@ -9,7 +9,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_rows
-from atlas_db.extras import needs
+from atlas_db.core.extras import needs
 
 HELP = """Read model cards with a sentence model, for completion to hear.
 
@@ -35,9 +35,9 @@ def embed(
 ) -> None:
     """Read cards with a sentence model."""
     needs("embed")
-    from gnn.reading import read_graph
-    from gnn.sentences import embed_cards
-    from ingest.runs import writing
+    from atlas_db.columnar.read import read_graph
+    from gnn.dataset.card_embeddings import embed_cards
+    from ingest.load.runs import writing
 
     settings = settings_for(store)
     home = home_of(settings)

@@ -10,11 +10,11 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, draw, say, write_json, write_rows
-from atlas_db.errors import UsageError
-from atlas_db.extras import needs
+from atlas_db.core.errors import UsageError
+from atlas_db.core.extras import needs
 
 if TYPE_CHECKING:
-    from gnn.scores import Scores
+    from gnn.evaluation.results import Scores
 
 HELP = """Measure completion against every baseline, on models that it has not seen.
 
@@ -50,16 +50,16 @@ def evaluate(
 ) -> None:
     """Evaluate completion."""
     needs("gnn")
-    from gnn.tasks import HAS_PARENT, TASKS, tasks_of
+    from gnn.dataset.tasks import HAS_PARENT, TASKS, tasks_of
 
     chosen = SPLITS if splits == "all" else tuple(part.strip() for part in splits.split(","))
     if unknown := set(chosen) - set(SPLITS):
         raise UsageError(f"there is no split {min(unknown)}", hint=f"Splits: {', '.join(SPLITS)}")
     tasks = tasks_of([name.strip() for name in attributes.split(",") if name.strip() != "all"])
-    from atlas_db.store.opening import ensure_schema
-    from gnn.evaluate import evaluate as measure
-    from gnn.inputs import read_all
-    from gnn.scores import EVALUATIONS, keep_scores
+    from atlas_db.store.connect import ensure_schema
+    from gnn.dataset.assemble import read_all
+    from gnn.evaluation.evaluate import evaluate as measure
+    from gnn.evaluation.results import EVALUATIONS, keep_scores
 
     found: list[Scores] = []
     with shown_progress() as progress:
@@ -78,7 +78,7 @@ def evaluate(
                 if form is Format.HUMAN:
                     _show(new)
     if plots is not None:
-        from gnn.plots import draw_reliability
+        from gnn.evaluation.plots import draw_reliability
 
         files = draw_reliability(found, plots)
         if form is Format.HUMAN:

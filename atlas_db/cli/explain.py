@@ -8,7 +8,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_rows
-from atlas_db.extras import needs
+from atlas_db.core.extras import needs
 
 HELP = """Explain what is predicted of a model: candidates, what speaks for the first, and who is around.
 
@@ -33,7 +33,7 @@ def explain(
 ) -> None:
     """Explain a prediction."""
     needs("gnn")
-    from atlas_db.explain import explain_model
+    from atlas_db.api.explain import explain_model
 
     settings = settings_for(store)
     with opened(settings) as graph, shown_progress() as progress:

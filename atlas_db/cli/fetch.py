@@ -51,10 +51,10 @@ def fetch(
     """Fetch the Hub's listing into a folder."""
     import msgspec
 
-    from ingest.hub import listing
+    from ingest.hub import api_listing
 
     if preview:
-        found = listing.preview(kind.value, max_rows)
+        found = api_listing.preview(kind.value, max_rows)
         if form is Format.JSON:
             write_json(asdict(found))
         else:
@@ -64,7 +64,9 @@ def fetch(
             )
         return
     with shown_progress() as progress:
-        state = listing.fetch(folder, kind.value, since=listing.since_date(since), max_rows=max_rows, progress=progress)
+        state = api_listing.fetch(
+            folder, kind.value, since=api_listing.since_date(since), max_rows=max_rows, progress=progress
+        )
     if form is Format.JSON:
         write_json({**msgspec.to_builtins(state), "folder": str(folder)})
     elif form is Format.QUIET:

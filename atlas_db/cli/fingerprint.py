@@ -10,12 +10,12 @@ import typer
 
 from atlas_db.cli.common import FormatOption, guarded, shown_progress
 from atlas_db.cli.output import Format, errors, say, write_json, write_line
-from atlas_db.errors import UsageError, WeightsError
-from atlas_db.extras import needs
+from atlas_db.core.errors import UsageError, WeightsError
+from atlas_db.core.extras import needs
 
 if TYPE_CHECKING:
-    from ingest.weights.batch import FingerprintReport, Found
-    from ingest.weights.probes import ProbeReport
+    from ingest.weights.fingerprints.batch import FingerprintReport, Found
+    from ingest.weights.probes.probe_table import ProbeReport
 
 HELP = """Read model weights into fingerprints: a few KB a model, whatever its size.
 
@@ -51,8 +51,8 @@ def fingerprint(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Fingerprint weights."""
-    from ingest.weights.batch import find_models, fingerprint_all
-    from ingest.weights.workers import cluster
+    from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+    from ingest.weights.fingerprints.executors import cluster
 
     if form is Format.CSV:
         raise UsageError("fingerprint writes no CSV report", hint="Use --format json")
@@ -68,8 +68,8 @@ def fingerprint(
 
 
 def _probe(models: Sequence[Found], out: Path, scheduler: str) -> ProbeReport:
-    from ingest.weights.probes import beside, probe_all
-    from ingest.weights.workers import cluster
+    from ingest.weights.fingerprints.executors import cluster
+    from ingest.weights.probes.probe_table import beside, probe_all
 
     with shown_progress() as progress, cluster(scheduler) as executor:
         return probe_all(models, beside(out), progress, executor=executor)

@@ -8,10 +8,10 @@ import typer
 
 from atlas_db.cli.common import FormatOption, guarded
 from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
-from atlas_db.errors import LicenceNotFoundError
+from atlas_db.core.errors import LicenceNotFoundError
 
 if TYPE_CHECKING:
-    from atlas_db.catalogue import Licence
+    from atlas_db.catalogue.loader import Licence
 
 HELP = """Explain a licence: what it grants, asks and forbids.
 
@@ -36,8 +36,8 @@ def licenses(
     """Explain a licence, or list them."""
     import msgspec
 
-    from atlas_db.catalogue import catalogue
-    from ingest.normalise.licences import canonical, licence_id
+    from atlas_db.catalogue.loader import catalogue
+    from ingest.normalise.license_ids import canonical, licence_id
 
     book = catalogue()
     if not identifier:
@@ -66,7 +66,7 @@ def _not_found(identifier: str, ids: list[str]) -> LicenceNotFoundError:
 
 def _rulings(parent: str) -> dict[str, dict[str, list[str]]]:
     """Verdict on finetunes of a model under this licence: verdict to rule to the child licences it falls on."""
-    from atlas_db.catalogue import catalogue
+    from atlas_db.catalogue.loader import catalogue
     from atlas_db.licenses.rules import NONE, rule_book
 
     book = rule_book()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
-    from atlas_db.lineage import Lineage, Step
+    from atlas_db.lineage.traversal import Lineage, Step
 
 HELP = """Show what a model comes from, and what was made of it.
 
@@ -43,8 +43,8 @@ def lineage(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Show the lineage of a model."""
-    from atlas_db.lineage import STEPS
-    from atlas_db.lineage import lineage as find
+    from atlas_db.lineage.traversal import STEPS
+    from atlas_db.lineage.traversal import lineage as find
 
     with opened(settings_for(store)) as graph:
         found = find(graph, model, depth=depth, min_confidence=min_confidence, contradicted=contradicted)
@@ -60,7 +60,7 @@ def lineage(
 
 
 def _draw(found: Lineage) -> None:
-    from atlas_db.lineage import near_kin
+    from atlas_db.lineage.traversal import near_kin
 
     model, counts = found.model, found.counts
     say(str(model["id"]), "bold")
@@ -107,7 +107,7 @@ def _tree(title: str, steps: list[Step], start: str, *, up: bool) -> Tree:
 
 
 def _fan() -> int:
-    from atlas_db.lineage import FAN
+    from atlas_db.lineage.traversal import FAN
 
     return FAN
 

@@ -10,13 +10,13 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_line
-from atlas_db.errors import EmptyStoreError, UsageError
-from atlas_db.extras import missing
-from atlas_db.terms import Progress, RecordKind
+from atlas_db.core.errors import EmptyStoreError, UsageError
+from atlas_db.core.extras import missing
+from atlas_db.core.terms import Progress, RecordKind
 
 if TYPE_CHECKING:
     from atlas_db.store.bolt import Store
-    from ingest.report import LoadReport
+    from ingest.load.load_report import LoadReport
 
 HELP = """Load Hub lists, answers and model cards into the graph.
 
@@ -58,8 +58,8 @@ def load(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Load files into the graph."""
-    from ingest.load import load as load_files
-    from ingest.stream import LoadOptions
+    from ingest.load.load_records import load as load_files
+    from ingest.load.stream import LoadOptions
 
     if form is Format.CSV:
         raise UsageError("load writes no CSV report", hint="Use --format json")
@@ -79,14 +79,14 @@ def _count(graph: Store, home: Path, progress: Progress) -> None:
     """Count what the dashboard shows, where it is installed and the store holds models."""
     if missing("dashboard"):
         return
-    from atlas_db.dashboard.bundle import current
+    from atlas_db.dashboard.aggregates import current
 
     with suppress(EmptyStoreError):
         current(graph, home, progress)
 
 
 def _export(paths: list[str], options: Any, folder: Path, form: Format) -> None:  # noqa: ANN401
-    from ingest.export import export
+    from ingest.load.csv_export import export
 
     with shown_progress() as progress:
         report, command = export(paths, options, folder, progress)

@@ -11,7 +11,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
 from atlas_db.cli.output import Format, write_rows
-from atlas_db.errors import QueryParameterError, UsageError
+from atlas_db.core.errors import QueryParameterError, UsageError
 
 HELP = """Ask the graph a shipped question, or your own Cypher.
 
@@ -42,7 +42,7 @@ def query(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Ask the graph."""
-    from cypher import library
+    from cypher import query_library
 
     given = dict(_pair(text) for text in param or [])
     if not name:
@@ -53,7 +53,7 @@ def query(
                 "title": each.title,
                 "parameters": " ".join(p.name if p.default is None else f"[{p.name}]" for p in each.parameters),
             }
-            for each in library.queries().values()
+            for each in query_library.queries().values()
         ]
         write_rows(("name", "topic", "title", "parameters"), rows, form)
         return
@@ -61,7 +61,7 @@ def query(
         text, columns = _own(name), None
         bound: Mapping[str, object] = {key: _guess(value) for key, value in given.items()}
     else:
-        found = library.find(name)
+        found = query_library.find(name)
         if show:
             typer.echo(found.text)
             return

@@ -11,12 +11,12 @@ import typer
 
 from atlas_db.cli.common import FormatOption, guarded, home_of, settings_for, shown_progress
 from atlas_db.cli.output import Format, draw, errors, say, write_json, write_line
-from atlas_db.errors import UsageError
+from atlas_db.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from atlas_db.flow.ledger import Done
-    from atlas_db.flow.run import FlowReport
-    from atlas_db.terms import Progress
+    from atlas_db.core.terms import Progress
+    from atlas_db.pipeline.checkpoint import Done
+    from atlas_db.pipeline.run import FlowReport
 
 HELP = """Load, fingerprint, chart, complete, audit and export in one go.
 
@@ -68,9 +68,9 @@ def run(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Run the whole flow."""
-    from atlas_db.flow.plan import options_of, read_plan
-    from atlas_db.flow.run import outlook
-    from atlas_db.flow.run import run as run_flow
+    from atlas_db.pipeline.config import options_of, read_plan
+    from atlas_db.pipeline.run import outlook
+    from atlas_db.pipeline.run import run as run_flow
 
     if form is Format.CSV:
         raise UsageError("run writes no CSV report", hint="Use --format json")

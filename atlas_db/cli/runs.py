@@ -30,7 +30,7 @@ def runs(context: typer.Context, store: StoreOption = None, form: FormatOption =
 
 @guarded
 def _list(store: str | None, form: Format) -> None:
-    from ingest.runs import list_runs
+    from ingest.load.runs import list_runs
 
     with opened(settings_for(store)) as graph:
         found = list_runs(graph)
@@ -57,7 +57,7 @@ def rollback(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Take a run back."""
-    from ingest.runs import rollback as take_back
+    from ingest.load.runs import rollback as take_back
 
     settings = settings_for(store)
     with opened(settings) as graph:

@@ -9,8 +9,8 @@ import typer
 
 from atlas_db.cli.common import FormatOption, guarded
 from atlas_db.cli.output import Format, say, write_json, write_line
-from atlas_db.schema import SCHEMA
-from atlas_db.schema import markdown as page
+from atlas_db.core.schema import SCHEMA
+from atlas_db.core.schema import markdown as page
 
 HELP = """Show the graph's labels, relationships and properties.
 

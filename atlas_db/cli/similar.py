@@ -9,8 +9,8 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
 from atlas_db.cli.output import Format, write_rows
-from atlas_db.errors import ModelNotFoundError
-from atlas_db.extras import needs
+from atlas_db.core.errors import ModelNotFoundError
+from atlas_db.core.extras import needs
 
 HELP = """Find models that behave like one, by what they answer to fixed inputs.
 
@@ -38,14 +38,14 @@ def similar(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Find models that behave alike."""
-    from ingest.weights.probes import Probe, read_probes
-    from ingest.weights.probes import similar as alike
+    from ingest.weights.probes.cka_similarity import similar as alike
+    from ingest.weights.probes.probe_table import Probe, read_probes
 
     if probes:
         known = list(read_probes(probes))
     else:
-        from atlas_db.store.opening import ensure_schema
-        from ingest.weights.probes import kept_probes
+        from atlas_db.store.connect import ensure_schema
+        from ingest.weights.probes.probe_table import kept_probes
 
         settings = settings_for(store)
         with opened(settings) as graph:
@@ -53,7 +53,7 @@ def similar(
     of = [item for item in known if item.id == model]
     if not of and Path(model).is_dir():
         needs("probe")
-        from ingest.weights.probing import probe
+        from ingest.weights.probes.forward_probe import probe
 
         of = [Probe("", model, "", *answer) for answer in probe(Path(model))]
     if not of:

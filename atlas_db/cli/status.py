@@ -20,9 +20,9 @@ Examples:
 @guarded
 def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
     """Show what the graph holds."""
-    from atlas_db.schema import SCHEMA
+    from atlas_db.core.schema import SCHEMA
     from atlas_db.store.statements import count_edges, count_nodes
-    from ingest.runs import list_runs
+    from ingest.load.runs import list_runs
 
     settings = settings_for(store)
     with opened(settings) as graph:

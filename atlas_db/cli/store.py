@@ -10,7 +10,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
 from atlas_db.cli.output import Format, say, write_json, write_line
-from atlas_db.errors import UsageError
+from atlas_db.core.errors import UsageError
 
 if TYPE_CHECKING:
     from atlas_db.store.engines import Engine
@@ -27,7 +27,7 @@ app = typer.Typer(help=HELP, no_args_is_help=True)
 
 
 def _place(store: str | None) -> tuple[Engine, Path]:
-    from atlas_db.store.opening import local_place
+    from atlas_db.store.connect import local_place
 
     settings = settings_for(store)
     place = local_place(settings)
@@ -53,7 +53,7 @@ def start(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
 @guarded
 def stop(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
     """Stop the engine."""
-    from atlas_db.store.local import stop as stop_engine
+    from atlas_db.store.managed_engine import stop as stop_engine
 
     engine, directory = _place(store)
     stopped = stop_engine(directory)
@@ -67,7 +67,7 @@ def stop(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
 @guarded
 def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
     """Show whether the engine runs."""
-    from atlas_db.store.local import status as engine_status
+    from atlas_db.store.managed_engine import status as engine_status
 
     found = engine_status(*_place(store))
     if form is Format.JSON:

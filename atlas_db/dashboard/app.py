@@ -19,13 +19,13 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from atlas_db.bom.collect import gather
 from atlas_db.bom.cyclonedx import write_bom
-from atlas_db.bom.gather import gather
-from atlas_db.dashboard import pages
-from atlas_db.dashboard.desk import Desk
-from atlas_db.dashboard.region import SHARE
-from atlas_db.dashboard.render import Served, plotly_file, render
-from atlas_db.errors import AtlasError, InputError, StoreError, UsageError
+from atlas_db.core.errors import AtlasError, InputError, StoreError, UsageError
+from atlas_db.dashboard import views
+from atlas_db.dashboard.app_state import Desk
+from atlas_db.dashboard.family_graph import SHARE
+from atlas_db.dashboard.templating import Served, plotly_file, render
 from atlas_db.licenses.audit import AuditReport
 from atlas_db.licenses.sarif import sarif
 
@@ -52,7 +52,7 @@ def _wanted(
     model: Text = "",
 ) -> dict[str, str]:
     values = (verdict, finding, license, child_license, model)
-    return {name: value for name, value in zip(pages.FILTERS, values, strict=True) if value}
+    return {name: value for name, value in zip(views.FILTERS, values, strict=True) if value}
 
 
 Wanted = Annotated[dict[str, str], Depends(_wanted)]
@@ -85,7 +85,7 @@ def build(desk: Desk) -> FastAPI:
     return app
 
 
-def _answer(request: Request, form: str, template: str, page: pages.Page, title: str, current: str = "") -> Response:
+def _answer(request: Request, form: str, template: str, page: views.Page, title: str, current: str = "") -> Response:
     if form == "json":
         return JSONResponse(page)
     twin = str(request.url.include_query_params(format="json").replace(scheme="", netloc=""))
@@ -125,15 +125,15 @@ def _bundle_pages(desk: Desk) -> APIRouter:
 
     @router.get("/", summary="Map: all models as territories")
     def atlas_map(request: Request, form: Form = "html") -> Response:
-        return _answer(request, form, "map", pages.atlas_map(desk.bundle), "Map", "map")
+        return _answer(request, form, "map", views.atlas_map(desk.bundle), "Map", "map")
 
     @router.get("/search", summary="Models whose id holds a text")
     def search(request: Request, q: Text = "", form: Form = "html") -> Response:
-        return _answer(request, form, "search", pages.search(desk.bundle, q), "Search")
+        return _answer(request, form, "search", views.search(desk.bundle, q), "Search")
 
     @router.get("/ecosystem", summary="The analysis as tables and figures")
     def ecosystem(request: Request, form: Form = "html") -> Response:
-        return _answer(request, form, "ecosystem", pages.ecosystem(desk.bundle), "Ecosystem", "ecosystem")
+        return _answer(request, form, "ecosystem", views.ecosystem(desk.bundle), "Ecosystem", "ecosystem")
 
     @router.get("/audit", summary="Verdicts and findings of the newest audit")
     def audit(
@@ -142,11 +142,11 @@ def _bundle_pages(desk: Desk) -> APIRouter:
         page: Annotated[int, Query(ge=1, le=100_000)] = 1,
         form: Form = "html",
     ) -> Response:
-        return _answer(request, form, "audit", pages.audit(desk.bundle, wanted, page), "Audit", "audit")
+        return _answer(request, form, "audit", views.audit(desk.bundle, wanted, page), "Audit", "audit")
 
     @router.get("/quality", summary="How good completion is, and disputed edges")
     def quality(request: Request, form: Form = "html") -> Response:
-        return _answer(request, form, "quality", pages.quality(desk.bundle), "Quality", "quality")
+        return _answer(request, form, "quality", views.quality(desk.bundle), "Quality", "quality")
 
     return router
 
@@ -164,7 +164,7 @@ def _store_pages(desk: Desk) -> APIRouter:
     ) -> Response:
         opened = [name for name in open.split(",") if name][:OPENED]
         with desk.store() as store:
-            return _answer(request, form, "model", pages.model(store, model, opened, wide), model)
+            return _answer(request, form, "model", views.model(store, model, opened, wide), model)
 
     @router.get("/region", summary="One or two families as node-link pictures")
     def region(
@@ -176,21 +176,21 @@ def _store_pages(desk: Desk) -> APIRouter:
     ) -> Response:
         bundle = desk.bundle
         with desk.store() as store:
-            return _answer(request, form, "region", pages.region(store, bundle, [a, b], share), "Regions", "region")
+            return _answer(request, form, "region", views.region(store, bundle, [a, b], share), "Regions", "region")
 
     @router.get("/compare", summary="Two models, trait by trait and character by character")
     def compare(request: Request, left: Text = "", right: Text = "", form: Form = "html") -> Response:
         if not (left and right):
-            page: pages.Page = {"left": left, "right": right, "traits": []}
+            page: views.Page = {"left": left, "right": right, "traits": []}
             return _answer(request, form, "compare", page, "Compare")
         with desk.store() as store:
-            page = pages.side_by_side(store, desk.settings, left, right)
+            page = views.side_by_side(store, desk.settings, left, right)
         return _answer(request, form, "compare", page, "Compare")
 
     @router.get("/runs", summary="What was loaded, charted, completed and audited")
     def runs(request: Request, form: Form = "html") -> Response:
         with desk.store() as store:
-            return _answer(request, form, "runs", pages.runs(store), "Runs", "runs")
+            return _answer(request, form, "runs", views.runs(store), "Runs", "runs")
 
     return router
 
@@ -207,7 +207,7 @@ def _downloads(desk: Desk) -> APIRouter:
 
     @router.get("/audit.csv", summary="Findings of the newest audit")
     def audit_csv(wanted: Wanted) -> Response:
-        rows = pages.filtered(desk.bundle, wanted)
+        rows = views.filtered(desk.bundle, wanted)
         out = io.StringIO()
         writer = csv.DictWriter(out, FINDING, lineterminator="\n")
         writer.writeheader()
@@ -221,7 +221,7 @@ def _downloads(desk: Desk) -> APIRouter:
         if run is None:
             raise HTTPException(404, "the atlas was not audited yet")
         report = AuditReport(run["parameters"]["profile"], run["parameters"]["rules_version"], run["counts"]["models"])
-        rows = pages.filtered(bundle, wanted)
+        rows = views.filtered(bundle, wanted)
         report.findings = [{**row, "path": [], "repair": None} for row in rows]
         return _attached(json.dumps(sarif(report), ensure_ascii=False), "audit.sarif", "application/sarif+json")
 

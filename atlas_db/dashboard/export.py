@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from atlas_db.dashboard import pages
+from atlas_db.core.errors import UsageError
+from atlas_db.core.terms import Progress
+from atlas_db.dashboard import views
+from atlas_db.dashboard.aggregates import Bundle
 from atlas_db.dashboard.app import STATIC
-from atlas_db.dashboard.bundle import Bundle
-from atlas_db.dashboard.render import Exported, file_of, plotly_file, render
-from atlas_db.errors import UsageError
+from atlas_db.dashboard.templating import Exported, file_of, plotly_file, render
 from atlas_db.store.bolt import Store
-from atlas_db.terms import Progress
 
 MARK = "atlas-db-export"
 """File that tells an export from a folder that holds something else."""
@@ -70,12 +70,12 @@ def export(
 
 def _pages(store: Store, bundle: Bundle, out: Path, links: Exported) -> None:
     held = {
-        "map": ("Map", pages.atlas_map(bundle)),
-        "region": ("Regions", pages.region(store, bundle, [])),
-        "ecosystem": ("Ecosystem", pages.ecosystem(bundle)),
-        "audit": ("Audit", pages.audit(bundle, {})),
-        "quality": ("Quality", pages.quality(bundle)),
-        "runs": ("Runs", pages.runs(store)),
+        "map": ("Map", views.atlas_map(bundle)),
+        "region": ("Regions", views.region(store, bundle, [])),
+        "ecosystem": ("Ecosystem", views.ecosystem(bundle)),
+        "audit": ("Audit", views.audit(bundle, {})),
+        "quality": ("Quality", views.quality(bundle)),
+        "runs": ("Runs", views.runs(store)),
     }
     for name, (title, page) in held.items():
         text = render(name, page, links, current=name, title=title)
@@ -85,6 +85,6 @@ def _pages(store: Store, bundle: Bundle, out: Path, links: Exported) -> None:
 def _models(store: Store, chosen: Sequence[str], out: Path, links: Exported, progress: Progress) -> None:
     for at, name in enumerate(chosen):
         progress("model pages", at, len(chosen))
-        text = render("model", pages.model(store, name), links, current="", title=name)
+        text = render("model", views.model(store, name), links, current="", title=name)
         (out / "models" / links.models[name]).write_text(text, encoding="utf-8")
     progress("model pages", len(chosen), len(chosen))

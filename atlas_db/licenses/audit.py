@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from atlas_db.licenses.graph import AuditGraph, GraphBuilder, known, read_above
-from atlas_db.licenses.judge import FLAGGED, Finding, Judge
-from atlas_db.licenses.local import LocalModel
-from atlas_db.licenses.repair import Repairs
+from atlas_db.core.terms import Progress, Verdict
+from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known, read_above
+from atlas_db.licenses.card_model import LocalModel
+from atlas_db.licenses.policy_check import FLAGGED, Finding, Judge
+from atlas_db.licenses.remediation import Repairs
 from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, RuleBook, rule_book
 from atlas_db.licenses.suppressions import Suppression, read_suppressions
-from atlas_db.lineage import not_found
+from atlas_db.lineage.traversal import not_found
 from atlas_db.store.bolt import Store
-from atlas_db.terms import Progress, Verdict
 
 DISCLAIMER = "This is no legal advice. It reads what publishers declared, by rules that are named with their sources."
 COLUMNS = (

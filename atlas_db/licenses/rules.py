@@ -16,9 +16,9 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from atlas_db.catalogue import Catalogue, Family, Text, catalogue, read_rows
-from atlas_db.errors import CatalogueError, UsageError
-from atlas_db.terms import FindingKind, Relation, Verdict
+from atlas_db.catalogue.loader import Catalogue, Family, Text, catalogue, read_rows
+from atlas_db.core.errors import CatalogueError, UsageError
+from atlas_db.core.terms import FindingKind, Relation, Verdict
 
 RULES_FILE = "rules.jsonl"
 PROFILES_FILE = "profiles.jsonl"

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
+from atlas_db.core.terms import SOFTWARE, Verdict
 from atlas_db.licenses.audit import DISCLAIMER, AuditReport
 from atlas_db.licenses.rules import rule_book
-from atlas_db.terms import SOFTWARE, Verdict
 
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Verdict.VIOLATION: "error", Verdict.REVIEW: "warning"}

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import msgspec
 
-from atlas_db.catalogue import Text
-from atlas_db.errors import SuppressionError
+from atlas_db.catalogue.loader import Text
+from atlas_db.core.errors import SuppressionError
 
 
 class Suppression(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

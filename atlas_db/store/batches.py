@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from atlas_db.errors import StoreRefusedError
+from atlas_db.core.errors import StoreRefusedError
 from atlas_db.store.bolt import Store, Transaction
 
 Item = TypeVar("Item")

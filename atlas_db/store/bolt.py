@@ -17,9 +17,15 @@ from typing import Any, Self, TypeVar
 import neo4j
 from neo4j import exceptions as bolt
 
-from atlas_db.errors import AtlasError, StoreError, StoreRefusedError, StoreUnavailableError, WriteRefusedError
+from atlas_db.core.errors import (
+    AtlasError,
+    StoreError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    WriteRefusedError,
+)
+from atlas_db.core.terms import SOFTWARE
 from atlas_db.store.statements import Statement
-from atlas_db.terms import SOFTWARE
 
 T = TypeVar("T")
 Row = dict[str, Any]

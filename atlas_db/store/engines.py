@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from atlas_db.errors import StoreUnavailableError
-from atlas_db.files import write_whole
+from atlas_db.core.errors import StoreUnavailableError
+from atlas_db.core.files import write_whole
 
 NEO4J_VERSION = "5.26.30"
 NEO4J_ENDPOINT = f"org.neo4j:neo4j:{NEO4J_VERSION}+org.neo4j:neo4j-import-tool:{NEO4J_VERSION}"

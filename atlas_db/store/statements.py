@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from atlas_db.errors import UsageError
-from atlas_db.schema import SCHEMA, RelationshipType, Schema
+from atlas_db.core.errors import UsageError
+from atlas_db.core.schema import SCHEMA, RelationshipType, Schema
 
 
 @dataclass(frozen=True, slots=True)

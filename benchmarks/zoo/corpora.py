@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from atlas_db.core.arrays import Bytes, Integers
 
 VOCABULARY = 256
 _CHAINS, _STEPS, _CONTEXTS, _SUCCESSORS = 256, 600, 1024, 6
 
 
-def corpora(seed: int, count: int) -> list[npt.NDArray[np.uint8]]:
+def corpora(seed: int, count: int) -> list[Bytes]:
     """Make corpora; the first is the general one, each other shares a random part of its grammar.
 
     Returns:
@@ -26,14 +27,14 @@ def corpora(seed: int, count: int) -> list[npt.NDArray[np.uint8]]:
     return made
 
 
-def _grammar(rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _grammar(rng: np.random.Generator) -> Integers:
     """Successors of each context; rare bytes stay rare everywhere."""
     popular = rng.permutation(VOCABULARY)
     drawn = np.minimum(rng.geometric(0.03, (_CONTEXTS, _SUCCESSORS)) - 1, VOCABULARY - 1)
     return np.asarray(popular[drawn], dtype=np.int64)
 
 
-def _sample(rng: np.random.Generator, grammar: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def _sample(rng: np.random.Generator, grammar: Integers) -> Bytes:
     text = np.empty((_CHAINS, _STEPS), np.uint8)
     before, last = rng.integers(0, VOCABULARY, (2, _CHAINS))
     odds = np.array([0.4, 0.25, 0.15, 0.1, 0.06, 0.04])

@@ -24,22 +24,24 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
+from atlas_db.core.arrays import Doubles
 from benchmarks.zoo.score import prints_of, read_truth
-from ingest.weights import attach
-from ingest.weights.between import contained, features, trace
 from ingest.weights.chart import chart_family
-from ingest.weights.cluster import groups, relatives
-from ingest.weights.direction import asymmetry
-from ingest.weights.family import Doubles
-from ingest.weights.fingerprint import Fingerprint
-from ingest.weights.growing import grow, place
-from ingest.weights.kin import Family, assemble, find_copies, find_merges
-from ingest.weights.misdated import undated
-from ingest.weights.odds import LEAVES
-from ingest.weights.reread import Rereader
-from ingest.weights.rooting import reroot
-from ingest.weights.tree import Beside, Choice, Tree
-from ingest.weights.workers import workers
+from ingest.weights.fingerprints.executors import workers
+from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.pairwise.direction import asymmetry
+from ingest.weights.pairwise.residual_containment import contained, features, trace
+from ingest.weights.samples.clustering import groups, relatives
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree import adapter_edges
+from ingest.weights.tree.date_outliers import undated
+from ingest.weights.tree.exact_relations import find_copies, find_merges
+from ingest.weights.tree.family_state import Family, assemble
+from ingest.weights.tree.incremental_tree import Choice, Tree
+from ingest.weights.tree.insertion import grow, place
+from ingest.weights.tree.parent_features import Beside
+from ingest.weights.tree.quickscorer import LEAVES
+from ingest.weights.tree.rooting import reroot
 
 TRAINED = frozenset({"finetune", "continued", "lora_merged", "vocab_resize"})
 FOLDS = 5
@@ -201,7 +203,7 @@ def adapters(zoo: Zoo) -> list[tuple[Doubles, int]]:
     edges = [edge for group in groups(zoo.prints)
              for edge in chart_family([zoo.prints[place] for place in group], None)]  # fmt: skip
     found = []
-    for adapter, measured, table in attach.member_tables(zoo.prints, edges, time=True):
+    for adapter, measured, table in adapter_edges.member_tables(zoo.prints, edges, time=True):
         right = [place for place, (item, _) in enumerate(measured) if zoo.is_parent(adapter.id, item.id)]
         if right:
             found.append((table, right[0]))

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from atlas_db.terms import CHARTED_CONFIDENCE
-from ingest.weights.batch import find_models, fingerprint_all
-from ingest.weights.edges import Edge, family_of, said
-from ingest.weights.fingerprint import Fingerprint
-from ingest.weights.table import read_prints
+from atlas_db.core.terms import CHARTED_CONFIDENCE
+from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.fingerprints.parquet import read_prints
+from ingest.weights.tree.edge import Edge, family_of, said
 
 SURE = 0.7
 """Confidence from which a direction counts as given."""

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from atlas_db.core.arrays import Bytes
 from benchmarks.zoo.nets import Shape, Weights, loss
 
 BATCH, LENGTH = 16, 48
@@ -35,7 +35,7 @@ class Lion(torch.optim.Optimizer):
                 momentum.mul_(0.99).add_(value.grad, alpha=0.01)
 
 
-def batches(text: npt.NDArray[np.uint8], seed: int) -> Callable[[], Tensor]:
+def batches(text: Bytes, seed: int) -> Callable[[], Tensor]:
     """Return a source of random batches of a corpus, shape (batch, length)."""
     rng = np.random.default_rng(seed)
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 import msgspec
 import zstandard
 
-from atlas_db.errors import InputError, RecordError
+from atlas_db.core.errors import InputError, RecordError
 
 SNAPSHOT_FILE = "snapshot.toml"
 """Written by `fetch` beside its pages; says the date of the snapshot."""

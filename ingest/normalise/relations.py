@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from atlas_db.terms import Relation
+from atlas_db.core.terms import Relation
 
 TYPED = frozenset({Relation.FINETUNE, Relation.ADAPTER, Relation.QUANTIZED, Relation.MERGE})
 _QUANTISED_TAGS = frozenset(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from atlas_db.terms import UNKNOWN_DATE_FLOOR
+from atlas_db.core.terms import UNKNOWN_DATE_FLOOR
 
 HUB_LANGUAGES = frozenset({"code", "multilingual"})
 _NAMES = {

@@ -9,25 +9,26 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from atlas_db.terms import Progress, Relation
-from ingest.weights.attach import attach
-from ingest.weights.behaviour import behaving
-from ingest.weights.cluster import groups, relatives
-from ingest.weights.copies import Copy
-from ingest.weights.edges import Edge
-from ingest.weights.fingerprint import Fingerprint
-from ingest.weights.growing import grow, place
-from ingest.weights.kin import Family, age, assemble, exact_copies, find_copies, find_merges, is_leaf
-from ingest.weights.misdated import doubted, explains_more, undated
-from ingest.weights.odds import POSSIBLE, chance
-from ingest.weights.originals import Originals, originals, parents_of
-from ingest.weights.probes import Probe
-from ingest.weights.reread import Rereader
-from ingest.weights.rooting import reroot
-from ingest.weights.swaps import swap
-from ingest.weights.tree import Choice, Tree
-from ingest.weights.view import Merge
-from ingest.weights.workers import workers
+from atlas_db.core.terms import Progress, Relation
+from ingest.weights.fingerprints.executors import workers
+from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.merges.merge import Merge
+from ingest.weights.pairwise.quantization_grid import Copy
+from ingest.weights.probes.probe_table import Probe
+from ingest.weights.samples.clustering import groups, relatives
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.adapter_edges import attach
+from ingest.weights.tree.behavioural_edges import behaving
+from ingest.weights.tree.date_outliers import doubted, explains_more, undated
+from ingest.weights.tree.duplicate_origin import Originals, originals, parents_of
+from ingest.weights.tree.edge import Edge
+from ingest.weights.tree.exact_relations import find_copies, find_merges
+from ingest.weights.tree.family_state import Family, age, assemble, exact_copies, is_leaf
+from ingest.weights.tree.incremental_tree import Choice, Tree
+from ingest.weights.tree.insertion import grow, place
+from ingest.weights.tree.rooting import reroot
+from ingest.weights.tree.scorer import POSSIBLE, chance
+from ingest.weights.tree.subtree_moves import swap
 
 MANY = 500
 """Models from which families are charted side by side, in processes."""

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from atlas_db.analysis.compare import compare
-from atlas_db.analysis.differ import facts_of_store
-from atlas_db.analysis.read import Atlas, read_atlas
-from atlas_db.analysis.report import SECTIONS, Options, analyse
+from atlas_db.analysis.frames import Atlas, read_atlas
+from atlas_db.analysis.sections import SECTIONS, Options, analyse
+from atlas_db.analysis.snapshot_diff import facts_of_store
 from atlas_db.analysis.tables import Table
-from atlas_db.errors import CompletionError, ModelNotFoundError, UsageError
+from atlas_db.core.errors import CompletionError, ModelNotFoundError, UsageError
 from atlas_db.store.bolt import Store
-from cypher.library import find
-from ingest.load import load
-from ingest.stream import LoadOptions
+from cypher.query_library import find
+from ingest.load.load_records import load
+from ingest.load.stream import LoadOptions
 from tests.graphs import child, model, write_rows
 from tests.hubs import made_up
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from atlas_db.errors import ModelNotFoundError
+from atlas_db.core.errors import ModelNotFoundError
+from atlas_db.core.terms import Verdict
 from atlas_db.licenses.audit import AuditOptions, audit_models
-from atlas_db.licenses.local import read_local
+from atlas_db.licenses.card_model import read_local
 from atlas_db.licenses.rules import ORDER
-from atlas_db.licenses.write import audit_and_write
-from atlas_db.lineage import ancestors
+from atlas_db.licenses.write_findings import audit_and_write
+from atlas_db.lineage.traversal import ancestors
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
-from atlas_db.terms import Verdict
-from cypher.library import find
-from ingest.runs import list_runs, rollback
+from cypher.query_library import find
+from ingest.load.runs import list_runs, rollback
 from tests.graphs import child, load_rows, model
 
 META = "meta-llama/Meta-Llama-3-8B"

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from atlas_db.columnar.read import read_graph
 from atlas_db.store.bolt import Store
-from atlas_db.store.opening import ensure_schema
-from cypher.library import find
-from gnn.groups import groups
-from gnn.reading import read_graph
-from ingest.runs import list_runs, rollback
+from atlas_db.store.connect import ensure_schema
+from cypher.query_library import find
+from gnn.dataset.grouping_keys import groups
+from ingest.load.runs import list_runs, rollback
 from ingest.weights.chart import chart
-from ingest.weights.fingerprint import Fingerprint
-from ingest.weights.probes import Probe, kept_probes
-from ingest.weights.probing import GRAM
-from ingest.weights.reread import Rereader
-from ingest.weights.witness import write_chart
+from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.probes.forward_probe import GRAM
+from ingest.weights.probes.probe_table import Probe, kept_probes
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.write_inferred import write_chart
 from tests.graphs import child, load_rows, model, pairs, whole
 from tests.unit.families import print_of, root, trained, write
 

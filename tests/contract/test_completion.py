@@ -10,26 +10,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atlas_db.errors import CompletionError, InputError, UsageError
+from atlas_db.columnar.graph import Graph, days
+from atlas_db.columnar.read import read_graph
+from atlas_db.core.arrays import ragged
+from atlas_db.core.errors import CompletionError, InputError, UsageError
 from atlas_db.store.bolt import Store
-from gnn.around import ECHO, Around, Query
-from gnn.claims import Prediction, without_rings, write_kept
-from gnn.copies import originals
-from gnn.datasets import DatasetIndex
-from gnn.echo import Echo
-from gnn.evaluate import evaluate, split
-from gnn.graph import Graph, days, ragged
-from gnn.history import RECENT
-from gnn.inputs import read_all
-from gnn.learn import Completer, learn
-from gnn.linear import Linear
-from gnn.parents import NameIndex
-from gnn.reading import read_graph
-from gnn.shelf import Vocabulary, spelled
-from gnn.tasks import HAS_PARENT, TASKS, Task, lacking, spelled_out, stated
-from gnn.tokens import Known, bucket
-from gnn.write import CompleteOptions, complete_and_write, track_record
-from ingest.runs import list_runs, rollback
+from gnn.candidates.dataset_candidates import DatasetIndex
+from gnn.candidates.inverted_index import Vocabulary, spelled
+from gnn.candidates.parent_candidates import NameIndex
+from gnn.dataset.assemble import read_all
+from gnn.dataset.deduplicate import originals
+from gnn.dataset.hashed_tokens import Known, bucket
+from gnn.dataset.tasks import HAS_PARENT, TASKS, Task, lacking, spelled_out, stated
+from gnn.dataset.temporal_counts import RECENT
+from gnn.evaluation.evaluate import evaluate, split
+from gnn.features.neighbours import ECHO, Around, Query
+from gnn.inference.predictions import Prediction, without_rings, write_kept
+from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
+from gnn.models.attribute_model import Completer
+from gnn.models.bag_of_words import Linear
+from gnn.models.correct_and_smooth import Echo
+from gnn.models.training import learn
+from ingest.load.runs import list_runs, rollback
 from tests.graphs import load_rows, model, pairs, whole
 from tests.hubs import LICENCES, made_up
 

@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from atlas_db.columnar.graph import Graph
+from atlas_db.columnar.read import read_graph
+from atlas_db.columnar.repository_names import stem
+from atlas_db.core.arrays import ragged
 from atlas_db.store.bolt import Store
-from gnn.around import Around, Query
-from gnn.baselines import BASELINES
-from gnn.complete import Atelier
-from gnn.evaluate import evaluate
-from gnn.graph import Graph, ragged
-from gnn.learn import learn
-from gnn.list_baselines import inside, latest, list_baselines, spoken, without_ending
-from gnn.names import stem
-from gnn.reading import read_graph
-from gnn.tasks import HAS_PARENT, RELATION, TASKS, lacking
-from gnn.tokens import Known
-from gnn.write import CompleteOptions, complete_and_write, track_record
-from ingest.runs import rollback
+from gnn.dataset.hashed_tokens import Known
+from gnn.dataset.tasks import HAS_PARENT, RELATION, TASKS, lacking
+from gnn.evaluation.evaluate import evaluate
+from gnn.evaluation.ranking_baselines import inside, latest, list_baselines, spoken, without_ending
+from gnn.evaluation.single_value_baselines import BASELINES
+from gnn.features.neighbours import Around, Query
+from gnn.inference.complete import Atelier
+from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
+from gnn.models.training import learn
+from ingest.load.runs import rollback
 from tests.graphs import load_rows, pairs, whole
 from tests.hubs import made_up
 

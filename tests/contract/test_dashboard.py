@@ -11,18 +11,23 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from atlas_db.dashboard import pages
+from atlas_db.core.errors import (
+    ModelNotFoundError,
+    StoreError,
+    StoreUnavailableError,
+    UsageError,
+)
+from atlas_db.core.settings import Settings
+from atlas_db.dashboard import views
+from atlas_db.dashboard.aggregates import Bundle, kept, key_of, make
 from atlas_db.dashboard.app import build
-from atlas_db.dashboard.bundle import Bundle, kept, key_of, make
-from atlas_db.dashboard.desk import Desk
-from atlas_db.errors import ModelNotFoundError, StoreError, StoreUnavailableError, UsageError
+from atlas_db.dashboard.app_state import Desk
 from atlas_db.licenses.audit import AuditOptions
-from atlas_db.licenses.write import audit_and_write
-from atlas_db.lineage import lineage
-from atlas_db.settings import Settings
+from atlas_db.licenses.write_findings import audit_and_write
+from atlas_db.lineage.traversal import lineage
 from atlas_db.store.bolt import Store
-from ingest.load import load
-from ingest.stream import LoadOptions
+from ingest.load.load_records import load
+from ingest.load.stream import LoadOptions
 from tests.graphs import child, model, write_rows
 from tests.hubs import made_up
 
@@ -47,7 +52,7 @@ _TIMED = ("key", "made", "runs", "audit")
 
 
 def test_both_engines_show_the_same(counted: Bundle, store: Store, tmp_path: Path) -> None:
-    page = pages.model(store, "org0/base0-7b")
+    page = views.model(store, "org0/base0-7b")
     for row in (*page["declared"], *page["testimony"]):
         assert row["first_seen"]
     page["properties"] = {name: value for name, value in page["properties"].items() if "run_id" not in name}
@@ -72,19 +77,19 @@ def test_both_engines_show_the_same(counted: Bundle, store: Store, tmp_path: Pat
 
 
 def test_a_page_agrees_with_the_lineage_verb(counted: Bundle, store: Store) -> None:
-    page = pages.model(store, "org0/base0-7b")
+    page = views.model(store, "org0/base0-7b")
     found = lineage(store, "org0/base0-7b", depth=0)
     assert page["counts"]["descendants"] == found.counts["descendants"]
     direct = lineage(store, "org0/base0-7b")
     assert page["counts"]["children_by_relation"] == direct.counts["children_by_relation"]
-    wide = pages.model(store, "org0/base0-7b", wide="quantized")
+    wide = views.model(store, "org0/base0-7b", wide="quantized")
     assert [row["child"] for row in wide["children"]] == [f"f/fan-{n}" for n in reversed(range(60))]
-    region = pages.region(store, counted, ["org0/base0-7b"], share=1.0)["regions"][0]
+    region = views.region(store, counted, ["org0/base0-7b"], share=1.0)["regions"][0]
     assert region["shown"] == found.counts["descendants"] + 1
     with pytest.raises(ModelNotFoundError):
-        pages.model(store, "nobody/nothing")
+        views.model(store, "nobody/nothing")
     with pytest.raises(UsageError):
-        pages.region(store, counted, [], share=0)
+        views.region(store, counted, [], share=0)
 
 
 def test_search_finds_whatever_the_case(counted: Bundle) -> None:
@@ -105,7 +110,7 @@ def test_a_ladder_of_merges_is_shown_at_once(store: Store, tmp_path: Path) -> No
     load(store, [str(tmp_path / "rows.jsonl")], LoadOptions(tmp_path))
     everyone = [row["id"] for row in rows]
     start = time.monotonic()
-    page = pages.model(store, f"l/{LAYERS // 2}-0", opened=everyone)
+    page = views.model(store, f"l/{LAYERS // 2}-0", opened=everyone)
     assert time.monotonic() - start < 20
     assert page["counts"]["ancestors"] == 3 * (LAYERS // 2)
     assert page["counts"]["descendants"] == 3 * (LAYERS // 2 - 1)

@@ -11,14 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_db.errors import InputError, RollbackError, SchemaVersionError, StoreLockedError
-from atlas_db.schema import SCHEMA
+from atlas_db.core.errors import (
+    InputError,
+    RollbackError,
+    SchemaVersionError,
+    StoreLockedError,
+)
+from atlas_db.core.schema import SCHEMA
 from atlas_db.store.bolt import Store
-from atlas_db.store.opening import ensure_schema
+from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement, merge_nodes
-from ingest.load import load
-from ingest.runs import list_runs, rollback, writing
-from ingest.stream import LoadOptions
+from ingest.load.load_records import load
+from ingest.load.runs import list_runs, rollback, writing
+from ingest.load.stream import LoadOptions
 from tests.graphs import child, load_rows, model, pairs, whole, write_rows
 
 WIPE = Statement("MATCH (n) DETACH DELETE n")

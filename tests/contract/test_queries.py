@@ -9,16 +9,22 @@ from typing import Any
 import networkx as nx
 import pytest
 
-from atlas_db.errors import QueryNotFoundError, QueryParameterError, StoreError, StoreRefusedError, WriteRefusedError
-from atlas_db.lineage import ancestors, descendants, lineage
-from atlas_db.packaged import sample_files
-from atlas_db.settings import Settings
+from atlas_db.core.errors import (
+    QueryNotFoundError,
+    QueryParameterError,
+    StoreError,
+    StoreRefusedError,
+    WriteRefusedError,
+)
+from atlas_db.core.settings import Settings
+from atlas_db.lineage.traversal import ancestors, descendants, lineage
+from atlas_db.pipeline.sample import sample_files
 from atlas_db.store.bolt import Store
-from atlas_db.store.opening import open_store
+from atlas_db.store.connect import open_store
 from atlas_db.store.statements import Statement, all_edges, create_edges, create_nodes
-from cypher import library
-from ingest.load import load
-from ingest.stream import LoadOptions
+from cypher import query_library
+from ingest.load.load_records import load
+from ingest.load.stream import LoadOptions
 from tests.contract.test_load import wipe
 
 EXAMPLES = {
@@ -42,7 +48,7 @@ def sample(engine_settings: Settings, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def ask(store: Store, name: str, **given: str) -> list[dict[str, Any]]:
-    query = library.find(name)
+    query = query_library.find(name)
     columns, rows = store.ask(query.text, query.bind(given))
     assert not rows or tuple(columns) == query.columns  # one engine names no columns where there are no rows
     return rows
@@ -56,9 +62,9 @@ def graph_of(store: Store) -> Any:
     return graph
 
 
-@pytest.mark.parametrize("name", sorted(library.queries()))
+@pytest.mark.parametrize("name", sorted(query_library.queries()))
 def test_each_query_gives_its_columns_and_the_same_rows_on_both_engines(sample: Store, name: str) -> None:
-    query = library.find(name)
+    query = query_library.find(name)
     needed = {p.name: EXAMPLES[p.name] for p in query.parameters if p.default is None}
     rows = ask(sample, name, **needed)
     rounded = [
@@ -159,7 +165,7 @@ def test_no_query_enumerates_paths(store: Store) -> None:
     store.write(lambda tx: tx.send(create_nodes("Model"), nodes))
     store.write(lambda tx: tx.send(create_edges("DERIVED_FROM", "Model", "Model", names), edges))
     given = {"model": "l/0-0", "other": "l/0-1", "ancestor": f"l/{LADDER - 1}-0", "license": "mit", "dataset": "none"}
-    for query in library.queries().values():
+    for query in query_library.queries().values():
         needed = {p.name: given[p.name] for p in query.parameters if p.default is None}
         if query.name in ("descendants", "family", "descendant_count", "best_descendants", "children"):
             needed["model"] = f"l/{LADDER - 1}-0"
@@ -199,8 +205,8 @@ def test_values_come_back_plain(store: Store) -> None:
 
 def test_errors_of_the_library_say_what_to_do() -> None:
     with pytest.raises(QueryNotFoundError, match="Did you mean ancestors"):
-        library.find("ancestor_s")
-    query = library.find("lineage/descendants")
+        query_library.find("ancestor_s")
+    query = query_library.find("lineage/descendants")
     with pytest.raises(QueryParameterError, match="--param model="):
         query.bind({})
     with pytest.raises(QueryParameterError, match="has no parameter 'depth'"):
@@ -208,4 +214,7 @@ def test_errors_of_the_library_say_what_to_do() -> None:
     with pytest.raises(QueryParameterError, match="takes a integer"):
         query.bind({"model": "x", "limit": "many"})
     assert query.bind({"model": "x"}) == {"model": "x", "limit": 100}
-    assert library.find("best_descendants").bind({"model": "x", "licenses": "mit, isc"})["licenses"] == ["mit", "isc"]
+    assert query_library.find("best_descendants").bind({"model": "x", "licenses": "mit, isc"})["licenses"] == [
+        "mit",
+        "isc",
+    ]

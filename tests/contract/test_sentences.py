@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atlas_db.errors import InputError
+from atlas_db.columnar.read import read_graph
+from atlas_db.core.errors import InputError
 from atlas_db.store.bolt import Store
-from gnn import sentences
-from gnn.around import Around
-from gnn.complete import fitting
-from gnn.inputs import read_all
-from gnn.reading import read_graph
-from gnn.sentences import DIRECTIONS, FOLDER, POINTED, directions, embed_cards
-from gnn.tasks import SENTENCES, TASKS
-from gnn.tokens import Known, bucket
+from gnn.dataset import card_embeddings
+from gnn.dataset.assemble import read_all
+from gnn.dataset.card_embeddings import DIRECTIONS, FOLDER, POINTED, directions, embed_cards
+from gnn.dataset.hashed_tokens import Known, bucket
+from gnn.dataset.tasks import SENTENCES, TASKS
+from gnn.features.neighbours import Around
+from gnn.inference.complete import fitting
 from tests.graphs import load_rows, model
 from tests.sentence_model import sentence_model
 
@@ -70,7 +70,7 @@ def test_a_stopped_run_goes_on_and_another_model_takes_its_place(
     cards: Store, tmp_path: Path, reader: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = read_graph(cards)
-    monkeypatch.setattr(sentences, "PART", 1)
+    monkeypatch.setattr(card_embeddings, "PART", 1)
     embed_cards(graph, tmp_path, reader)
     whole = heard(cards, tmp_path)
     (place,) = [each for each in (tmp_path / FOLDER).iterdir() if each.is_dir()]

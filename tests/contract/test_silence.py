@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atlas_db.errors import CompletionError
-from atlas_db.explain import explain_model
+from atlas_db.api.explain import explain_model
+from atlas_db.columnar.graph import Graph
+from atlas_db.columnar.read import read_graph
+from atlas_db.core.arrays import Integers
+from atlas_db.core.errors import CompletionError
 from atlas_db.store.bolt import Store
-from gnn.around import Around, Query
-from gnn.graph import Graph, Integers
-from gnn.reading import read_graph
-from gnn.silence import Silence, is_known, spelling
-from gnn.tasks import HAS_PARENT
-from gnn.tokens import Known
-from gnn.write import CompleteOptions, complete_and_write
+from gnn.dataset.hashed_tokens import Known
+from gnn.dataset.tasks import HAS_PARENT
+from gnn.features.neighbours import Around, Query
+from gnn.inference.write_predictions import CompleteOptions, complete_and_write
+from gnn.models.reporting_propensity import Silence, is_known, spelling
 from tests.graphs import child, load_rows, model
 
 pytestmark = pytest.mark.timeout(600)

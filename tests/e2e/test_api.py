@@ -11,21 +11,26 @@ from typing import Any
 import pytest
 
 import atlas_db
-from atlas_db import api, opened
-from atlas_db.errors import ModelNotFoundError, QueryNotFoundError, QueryParameterError, WriteRefusedError
-from atlas_db.packaged import sample
-from atlas_db.settings import Settings
+from atlas_db.api import atlas, functions
+from atlas_db.core.errors import (
+    ModelNotFoundError,
+    QueryNotFoundError,
+    QueryParameterError,
+    WriteRefusedError,
+)
+from atlas_db.core.settings import Settings
+from atlas_db.pipeline.sample import sample
 from tests.e2e.test_cli import run
 from tests.graphs import child, load_rows, model
 
 pytestmark = pytest.mark.timeout(900)
 FINDER = doctest.DocTestFinder()
-EXAMPLES = [test for room in (api, opened) for test in FINDER.find(room, "api") if test.examples]
+EXAMPLES = [test for room in (functions, atlas) for test in FINDER.find(room, "api") if test.examples]
 
 
 @pytest.fixture(scope="module")
 def names(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("api")
+    folder = tmp_path_factory.mktemp("functions")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ATLAS_DB_HOME", str(demo_home))
         patch.setenv("ATLAS_DB_HEAP", "1g")
@@ -36,8 +41,10 @@ def names(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_every_public_name_has_an_example() -> None:
-    own = {f"api.{name}" for name in atlas_db.__all__ if inspect.isfunction(getattr(api, name))}
-    own |= {f"api.Atlas.{name}" for name, _ in inspect.getmembers(api.Atlas, inspect.isfunction) if name[0] != "_"}
+    own = {f"api.{name}" for name in atlas_db.__all__ if inspect.isfunction(getattr(functions, name))}
+    own |= {
+        f"api.Atlas.{name}" for name, _ in inspect.getmembers(functions.Atlas, inspect.isfunction) if name[0] != "_"
+    }
     assert own - {test.name for test in EXAMPLES} == set()
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     for name in own:
@@ -80,7 +87,7 @@ def test_errors_are_ours(names: dict[str, Any]) -> None:
 
 
 def test_py2neo_reads_what_we_wrote(neo4j_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from atlas_db.store.opening import open_store
+    from atlas_db.store.connect import open_store
 
     with open_store(neo4j_settings) as store:
         load_rows(store, tmp_path, [model("a/root", tags=["license:mit"]), child("b/leaf", "a/root")])

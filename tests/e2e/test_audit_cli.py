@@ -15,7 +15,7 @@ from cyclonedx.spdx import is_supported_id
 from cyclonedx.validation.json import JsonStrictValidator
 
 from atlas_db.bom.cyclonedx import read_bom
-from atlas_db.catalogue import catalogue
+from atlas_db.catalogue.loader import catalogue
 from tests.e2e.test_cli import ask, run
 from tests.graphs import child, model, write_rows
 

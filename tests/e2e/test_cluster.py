@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
-from atlas_db.errors import UsageError
-from atlas_db.packaged import sample
-from ingest.weights.batch import find_models, fingerprint_all
-from ingest.weights.workers import cluster
+from atlas_db.core.errors import UsageError
+from atlas_db.pipeline.sample import sample
+from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.executors import cluster
 from tests.e2e.test_cli import run
 
 WEIGHTS = sample() / "weights"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from atlas_db.cli.evaluate import _show
-from gnn.scores import Scores
+from gnn.evaluation.results import Scores
 from tests.e2e.test_cli import ask, run
 from tests.graphs import write_rows
 from tests.hubs import made_up

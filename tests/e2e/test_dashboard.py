@@ -20,8 +20,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from atlas_db.settings import Settings
-from atlas_db.store.opening import connect
+from atlas_db.core.settings import Settings
+from atlas_db.store.connect import connect
 from atlas_db.store.statements import merge_edges
 from tests.e2e.test_cli import ATLAS, run
 from tests.graphs import child, model, write_rows

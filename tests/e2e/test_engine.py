@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from atlas_db.errors import StoreLockedError, StoreUnavailableError
-from atlas_db.settings import Settings
+from atlas_db.core.errors import StoreLockedError, StoreUnavailableError
+from atlas_db.core.settings import Settings
 from atlas_db.store import engines
 from atlas_db.store.bolt import Store
-from atlas_db.store.local import is_owned, read_state, status, stop
-from atlas_db.store.opening import connect, open_store
+from atlas_db.store.connect import connect, open_store
+from atlas_db.store.managed_engine import is_owned, read_state, status, stop
 from atlas_db.store.statements import Statement, create_nodes
 from tests.graphs import child, load_rows, model, whole, write_rows
 
@@ -182,9 +182,9 @@ def test_a_load_killed_ten_times_ends_in_the_same_graph(engine_settings: Setting
 
 
 def test_a_store_that_vanishes_half_way_is_an_error_and_the_load_goes_on_later(place: Settings, tmp_path: Path) -> None:
-    from atlas_db.errors import StoreError
-    from ingest.load import load
-    from ingest.stream import LoadOptions
+    from atlas_db.core.errors import StoreError
+    from ingest.load.load_records import load
+    from ingest.load.stream import LoadOptions
 
     path = write_rows(tmp_path / "rows.jsonl", ROWS)
     with open_store(place) as store:

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import zstandard
 
-from atlas_db.errors import HubError, UsageError
-from ingest.hub import listing
+from atlas_db.core.errors import HubError, UsageError
+from ingest.hub import api_listing
 
 ROWS = [
     {"_id": f"{n:04d}", "id": f"own/m{n}", "modelId": f"own/m{n}", "tags": ["license:mit"], "downloads": n, "likes": 0,
@@ -100,7 +100,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with Hub() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.url)
-        monkeypatch.setattr(listing, "TIMEOUT_SECONDS", 0.7)
+        monkeypatch.setattr(api_listing, "TIMEOUT_SECONDS", 0.7)
         yield server
         server.shutdown()
         huggingface_hub.close_session()
@@ -116,7 +116,7 @@ def rows_in(folder: Path) -> list[str]:
 def test_pages_through_every_mishap(hub: Hub, tmp_path: Path) -> None:
     hub.plan = {100: ["429"], 200: ["500", "504"], 300: ["break"], 400: ["stall"], 500: ["html"], 600: ["empty-window"]}
     waits: list[float] = []
-    state = listing.fetch(tmp_path, sleep=waits.append)
+    state = api_listing.fetch(tmp_path, sleep=waits.append)
     assert state.complete
     assert rows_in(tmp_path) == [row["id"] for row in ROWS]
     assert 7.0 in waits
@@ -127,15 +127,15 @@ def test_pages_through_every_mishap(hub: Hub, tmp_path: Path) -> None:
 def test_a_finished_page_is_never_asked_for_again(hub: Hub, tmp_path: Path) -> None:
     hub.plan = {500: ["500"] * 8}
     with pytest.raises(HubError, match="run the same command again|Run the same command again"):
-        listing.fetch(tmp_path, sleep=lambda _: None)
+        api_listing.fetch(tmp_path, sleep=lambda _: None)
     assert len(rows_in(tmp_path)) == 500
     assert not (tmp_path / "snapshot.toml").exists()
     hub.calls.clear()
-    listing.fetch(tmp_path, sleep=lambda _: None)
+    api_listing.fetch(tmp_path, sleep=lambda _: None)
     assert hub.calls == [500, 600, 700, 800, 900]
     assert rows_in(tmp_path) == [row["id"] for row in ROWS]
     hub.calls.clear()
-    listing.fetch(tmp_path, sleep=lambda _: None)
+    api_listing.fetch(tmp_path, sleep=lambda _: None)
     assert hub.calls == []
 
 
@@ -145,7 +145,7 @@ def test_kill_9_between_pages(hub: Hub, tmp_path: Path) -> None:
     hub.plan = {n * 100: ["429"] for n in range(3, 4)}
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 20
-    while not (tmp_path / "out" / listing.STATE_FILE).exists() and time.monotonic() < deadline:
+    while not (tmp_path / "out" / api_listing.STATE_FILE).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.kill()
     process.communicate()
@@ -154,40 +154,40 @@ def test_kill_9_between_pages(hub: Hub, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["rows"] == len(ROWS)
     assert rows_in(tmp_path / "out") == [row["id"] for row in ROWS]
     assert hub.tokens == {"Bearer hf_test_token"}
-    assert "hf_test_token" not in (tmp_path / "out" / listing.STATE_FILE).read_text()
+    assert "hf_test_token" not in (tmp_path / "out" / api_listing.STATE_FILE).read_text()
 
 
 def test_only_what_changed_since(hub: Hub, tmp_path: Path) -> None:
-    state = listing.fetch(tmp_path / "new", since="2024-10-01")
+    state = api_listing.fetch(tmp_path / "new", since="2024-10-01")
     assert state.rows == 300
     assert max(hub.calls) == 300
-    assert listing.since_date(str(tmp_path / "new")) == "2024-12-01"
+    assert api_listing.since_date(str(tmp_path / "new")) == "2024-12-01"
     with pytest.raises(UsageError, match="another folder"):
-        listing.fetch(tmp_path / "new", since="2024-11-01")
+        api_listing.fetch(tmp_path / "new", since="2024-11-01")
 
 
 def test_the_token_goes_to_no_other_host(hub: Hub, tmp_path: Path) -> None:
     hub.plan = {0: ["elsewhere"]}
     with pytest.raises(HubError, match="another host"):
-        listing.fetch(tmp_path, sleep=lambda _: None)
+        api_listing.fetch(tmp_path, sleep=lambda _: None)
 
 
 def test_refusals_are_final(hub: Hub, tmp_path: Path) -> None:
     hub.plan = {0: ["401"]}
     with pytest.raises(HubError, match="401.*HF_TOKEN"):
-        listing.fetch(tmp_path, sleep=lambda _: None)
+        api_listing.fetch(tmp_path, sleep=lambda _: None)
     assert hub.calls == [0]
 
 
 def test_preview_counts_calls_and_windows(hub: Hub) -> None:
-    found = listing.preview("models", 2_500_000)
+    found = api_listing.preview("models", 2_500_000)
     assert (found.calls, found.quota, found.windows) == (2500, 1000, 3)
 
 
 def test_a_fetched_folder_loads_as_one_snapshot(hub: Hub, tmp_path: Path) -> None:
     from ingest.hub.snapshot import find
 
-    listing.fetch(tmp_path / "out", max_rows=250)
+    api_listing.fetch(tmp_path / "out", max_rows=250)
     files = find([str(tmp_path / "out")], tmp_path)
     assert len(files) == 3
     assert {file.as_of for file in files} == {"2024-12-01"}

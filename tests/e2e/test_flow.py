@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from atlas_db.errors import UsageError
-from atlas_db.flow.plan import options_of
-from atlas_db.packaged import AS_OF, sample, sample_files
-from atlas_db.settings import Settings
-from atlas_db.store.local import stop
-from atlas_db.store.opening import open_store
+from atlas_db.core.errors import UsageError
+from atlas_db.core.settings import Settings
+from atlas_db.pipeline.config import options_of
+from atlas_db.pipeline.sample import AS_OF, sample, sample_files
+from atlas_db.store.connect import open_store
+from atlas_db.store.managed_engine import stop
 from tests.e2e.test_cli import ATLAS, ask, run
 from tests.graphs import whole
 

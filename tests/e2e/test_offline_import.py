@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from atlas_db.packaged import AS_OF, sample_files
-from atlas_db.settings import Settings
-from atlas_db.store.local import stop
-from atlas_db.store.opening import open_store
+from atlas_db.core.settings import Settings
+from atlas_db.pipeline.sample import AS_OF, sample_files
+from atlas_db.store.connect import open_store
+from atlas_db.store.managed_engine import stop
 from benchmarks.offline import import_files
-from ingest.export import export
-from ingest.load import load
-from ingest.stream import LoadOptions
+from ingest.load.csv_export import export
+from ingest.load.load_records import load
+from ingest.load.stream import LoadOptions
 from tests.graphs import child, whole, write_rows
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from atlas_db.packaged import sample
+from atlas_db.pipeline.sample import sample
 from benchmarks.readme import fresh
 from tests.e2e.test_cli import run
 from tests.graphs import child, model, write_rows

@@ -13,12 +13,12 @@ import gguf
 import numpy as np
 import pytest
 
-from atlas_db.errors import HubError, WeightsError
-from ingest.hub import listing
-from ingest.weights.batch import find_models, fingerprint_all
-from ingest.weights.fingerprint import fingerprint
-from ingest.weights.remote import open_remote
-from ingest.weights.table import read_prints
+from atlas_db.core.errors import HubError, WeightsError
+from ingest.hub import api_listing
+from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.fingerprint import fingerprint
+from ingest.weights.fingerprints.parquet import read_prints
+from ingest.weights.formats.http_range import open_remote
 from tests.unit.families import print_of, root, write
 
 
@@ -87,7 +87,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         threading.Thread(target=each.serve_forever, daemon=True).start()
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    monkeypatch.setattr(listing.Client, "_back_off", lambda self, attempt: None)
+    monkeypatch.setattr(api_listing.Client, "_back_off", lambda self, attempt: None)
     yield server
     for each in (store, server):
         each.shutdown()

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import zstandard
 
+from atlas_db.columnar.graph import Graph, days
+from atlas_db.columnar.read import read_graph
 from atlas_db.store.bolt import Store
-from gnn.evaluate import evaluate, split
-from gnn.graph import Graph, days
-from gnn.reading import read_graph
-from gnn.tasks import TASKS, stated, values_of
-from ingest.load import load
-from ingest.stream import LoadOptions
+from gnn.dataset.tasks import TASKS, stated, values_of
+from gnn.evaluation.evaluate import evaluate, split
+from ingest.load.load_records import load
+from ingest.load.stream import LoadOptions
 
 pytestmark = [pytest.mark.real_data, pytest.mark.timeout(900)]
 CUTOFF, UNTIL = "2024-02-01T00:00:00Z", "2024-06-01T00:00:00Z"

@@ -15,16 +15,16 @@ import pyarrow as pa
 import pytest
 import zstandard
 
-from atlas_db.catalogue import catalogue
+from atlas_db.catalogue.loader import catalogue
+from atlas_db.core.terms import Outcome, Source
 from atlas_db.licenses.audit import AuditOptions, Auditor
-from atlas_db.licenses.graph import GraphBuilder
+from atlas_db.licenses.audit_graph import GraphBuilder
 from atlas_db.licenses.rules import NONE, Check, rule_book
-from atlas_db.terms import Outcome, Source
-from ingest.hub.records import decode
+from ingest.hub.decode import decode
 from ingest.hub.snapshot import SourceFile, newest_date, read
-from ingest.merge import merge_node, parent_statements
-from ingest.normalise.names import ModelFacts
-from ingest.resolve import ParentStatement, fuse_all, resolve_all
+from ingest.load.record_merge import merge_node, parent_statements
+from ingest.load.resolve import ParentStatement, fuse_all, resolve_all
+from ingest.normalise.model_names import ModelFacts
 
 pytestmark = [pytest.mark.real_data, pytest.mark.timeout(900)]
 

@@ -11,15 +11,15 @@ import pytest
 import zstandard
 from safetensors.numpy import load_file
 
-from atlas_db.errors import WeightsError
+from atlas_db.core.errors import WeightsError
 from benchmarks.zoo.score import read_truth, score
-from ingest.weights.batch import find_models, fingerprint_all
 from ingest.weights.chart import chart
-from ingest.weights.folder import read_folder
-from ingest.weights.reread import Rereader
-from ingest.weights.safetensors import read_header, read_values
-from ingest.weights.source import LocalFile
-from ingest.weights.table import read_prints
+from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.parquet import read_prints
+from ingest.weights.formats.byte_source import LocalFile
+from ingest.weights.formats.model_folder import read_folder
+from ingest.weights.formats.safetensors import read_header, read_values
+from ingest.weights.samples.resample import Rereader
 
 pytestmark = pytest.mark.real_data
 

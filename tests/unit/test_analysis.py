@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from atlas_db.analysis.compare import spans
-from atlas_db.analysis.differ import Facts, difference
 from atlas_db.analysis.families import power_law, subtrees
 from atlas_db.analysis.forest import plant
-from atlas_db.analysis.likeness import cosine, levenshtein, weighted
+from atlas_db.analysis.groupings import MODALITY, TIGHTNESS, Terms, drift, terms_of
 from atlas_db.analysis.regions import snake_lengths
+from atlas_db.analysis.snapshot_diff import Facts, difference
 from atlas_db.analysis.tables import ratio_interval
-from atlas_db.analysis.words import MODALITY, TIGHTNESS, Terms, drift, terms_of
-from atlas_db.catalogue import catalogue
+from atlas_db.analysis.text_similarity import cosine, levenshtein, weighted
+from atlas_db.catalogue.loader import catalogue
 
 
 @st.composite

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.errors import RecordError
-from atlas_db.records import HubRecord
-from atlas_db.terms import Part, RecordKind, Relation
+from atlas_db.core.errors import RecordError
+from atlas_db.core.records import HubRecord
+from atlas_db.core.terms import Part, RecordKind, Relation
 from ingest.hub.card import parse_card
-from ingest.hub.cards import CardFile, newest_cards
-from ingest.hub.records import decode
+from ingest.hub.card_store import CardFile, newest_cards
+from ingest.hub.decode import decode
 
 
 def read(**fields: Any) -> HubRecord:
@@ -73,7 +73,7 @@ def test_a_list_row() -> None:
 
 
 def test_a_row_without_tags_ends_no_claim() -> None:
-    from ingest.merge import merge_claims, merge_node
+    from ingest.load.record_merge import merge_claims, merge_node
 
     tagged, bare = read(tags=["license:mit"]), read(downloads=7)
     node = merge_node(merge_node(None, tagged, "2024-01-01"), bare, "2024-02-01")

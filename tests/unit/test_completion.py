@@ -10,19 +10,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gnn.alike import NEAREST, Alike
-from gnn.calibrate import calibration_error, conformal, isotonic, normalised, sharpness, threshold
-from gnn.cards import MOST, spoken
-from gnn.evaluate import macro_f1
-from gnn.graph import Column, ragged
-from gnn.groups import both, roots
-from gnn.history import COUNTS, RECENT, WINDOW, History, Tally, labels
-from gnn.names import Names, number, pattern, stem, words
-from gnn.net import Examples, Feeder, Net, accelerator, fit
-from gnn.ranker import STEPS, Ranker
-from gnn.reading import column
-from gnn.scores import Scores, keep_scores, kept_scores
-from gnn.shelf import HEAD, Shelf, Vocabulary, best, spelled
+from atlas_db.columnar.graph import Column
+from atlas_db.columnar.read import column
+from atlas_db.columnar.repository_names import Names, number, pattern, stem, words
+from atlas_db.core.arrays import ragged
+from gnn.candidates.inverted_index import HEAD, Shelf, Vocabulary, best, spelled
+from gnn.candidates.name_neighbours import NEAREST, Alike
+from gnn.dataset.card_text import MOST, spoken
+from gnn.dataset.grouping_keys import both, roots
+from gnn.dataset.temporal_counts import COUNTS, RECENT, WINDOW, History, Tally, labels
+from gnn.evaluation.evaluate import macro_f1
+from gnn.evaluation.results import Scores, keep_scores, kept_scores
+from gnn.features.neighbours import Examples
+from gnn.models.calibration import (
+    calibration_error,
+    conformal,
+    isotonic,
+    normalised,
+    sharpness,
+    threshold,
+)
+from gnn.models.graph_network import Feeder, Net, accelerator, fit
+from gnn.models.ranker import STEPS, Ranker
 
 
 @pytest.mark.parametrize(
@@ -124,7 +133,7 @@ def test_groups() -> None:
 
 
 def test_lists_of_models_that_do_not_exist_are_refused() -> None:
-    from atlas_db.errors import CompletionError
+    from atlas_db.core.errors import CompletionError
 
     with pytest.raises(CompletionError):
         ragged(2, np.array([0, 2]), np.array([1, 1]))

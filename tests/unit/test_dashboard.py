@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_db.dashboard import figures, territory
-from atlas_db.dashboard.genealogy import FAN, MOST, draw
-from atlas_db.dashboard.parcels import keys, room, settle_families, settle_loners, sheet_for, walk
-from atlas_db.dashboard.region import SIZE, draw_region
-from atlas_db.dashboard.render import Exported, Served, data_block, file_of, shown
-from atlas_db.lineage import Fan, Lineage, Step
-from atlas_db.terms import Status
+from atlas_db.core.terms import Status
+from atlas_db.dashboard import figures, map
+from atlas_db.dashboard.family_graph import SIZE, draw_region
+from atlas_db.dashboard.lineage_layout import FAN, MOST, draw
+from atlas_db.dashboard.map_layout import keys, room, settle_families, settle_loners, sheet_for, walk
+from atlas_db.dashboard.templating import Exported, Served, data_block, file_of, shown
+from atlas_db.lineage.traversal import Fan, Lineage, Step
 
 HOSTILE = "<script>alert(1)</script>\"'&/../..%2e"
 
@@ -223,8 +223,8 @@ def test_lines_and_figures_stand_out_from_the_page(theme: dict[str, str]) -> Non
 
 
 def test_cells_stand_out_from_the_ground_of_the_map() -> None:
-    for colour in (*territory.INK, territory.REST, territory.RED, territory.AMBER, territory.GREEN, territory.BLUE):
-        assert _contrast(colour, territory.GROUND) >= 3, colour
+    for colour in (*map.INK, map.REST, map.RED, map.AMBER, map.GREEN, map.BLUE):
+        assert _contrast(colour, map.GROUND) >= 3, colour
 
 
 def test_coverage_curves_end_with_all_models() -> None:

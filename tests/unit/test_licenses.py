@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.catalogue import Catalogue, Licence, catalogue, read_rows
-from atlas_db.errors import CatalogueError, SuppressionError, UsageError
+from atlas_db.catalogue.loader import Catalogue, Licence, catalogue, read_rows
+from atlas_db.core.errors import CatalogueError, SuppressionError, UsageError
+from atlas_db.core.terms import FindingKind, Verdict
 from atlas_db.licenses.audit import AuditOptions, Auditor
-from atlas_db.licenses.graph import GraphBuilder
-from atlas_db.licenses.judge import Judge
+from atlas_db.licenses.audit_graph import GraphBuilder
+from atlas_db.licenses.policy_check import Judge
 from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Profile, Rule, RuleBook, profiles, rule_book
 from atlas_db.licenses.suppressions import read_suppressions
-from atlas_db.terms import FindingKind, Verdict
 
 VIOLATION, REVIEW, UNKNOWN = Verdict.VIOLATION, Verdict.REVIEW, Verdict.UNKNOWN
 OBLIGATIONS, COMPLIANT = Verdict.OBLIGATIONS, Verdict.COMPLIANT

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.terms import Outcome, Relation
-from ingest.normalise import licences
-from ingest.normalise.names import ModelFacts, NameIndex
+from atlas_db.core.terms import Outcome, Relation
+from ingest.normalise import license_ids
+from ingest.normalise.model_names import ModelFacts, NameIndex
 from ingest.normalise.relations import guess_relation, typed_parent
 from ingest.normalise.values import (
     arxiv_id,
@@ -136,7 +136,7 @@ def test_typed_parents() -> None:
     ],
 )
 def test_licences(value: object, name: object, expected: list[tuple[str, float]]) -> None:
-    assert licences.licence_ids(value, name) == expected
+    assert license_ids.licence_ids(value, name) == expected
 
 
 @pytest.mark.parametrize(
@@ -145,13 +145,13 @@ def test_licences(value: object, name: object, expected: list[tuple[str, float]]
      ("made up", "made up"), ("cc-by-4.0", "cc-by-4.0"), ("ODbL-1.0".lower(), "odbl")],
 )  # fmt: skip
 def test_licence_aliases(written: str, meant: str) -> None:
-    assert licences.canonical(written) == meant
+    assert license_ids.canonical(written) == meant
 
 
 @given(st.text(max_size=30))
 def test_canonical_licences_are_stable(text: str) -> None:
-    once = licences.canonical(licences.licence_id(text))
-    assert licences.canonical(once) == once
+    once = license_ids.canonical(license_ids.licence_id(text))
+    assert license_ids.canonical(once) == once
 
 
 def test_languages_among_tags() -> None:

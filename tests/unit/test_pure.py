@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db import errors
-from atlas_db.errors import AtlasError, UsageError
-from atlas_db.fusion import fuse_child, life, merge_spans
-from atlas_db.records import Charted, HubRecord, ValueClaim
-from atlas_db.records import Testimony as Word
-from atlas_db.schema import SCHEMA, markdown
-from atlas_db.settings import load_settings
+from atlas_db.core import errors
+from atlas_db.core.errors import AtlasError, UsageError
+from atlas_db.core.records import Charted, HubRecord, ValueClaim
+from atlas_db.core.records import Testimony as Word
+from atlas_db.core.schema import SCHEMA, markdown
+from atlas_db.core.settings import load_settings
+from atlas_db.core.terms import Outcome, Part, RecordKind, Relation, Source, Status
+from atlas_db.fusion.fuse import fuse_child, life, merge_spans
 from atlas_db.store import statements
-from atlas_db.store.keeper import read_or_make_secret
-from atlas_db.store.offline import OfflineFiles
-from atlas_db.terms import Outcome, Part, RecordKind, Relation, Source, Status
-from ingest.merge import claim_props, merge_claims, merge_node
-from ingest.normalise.names import ModelFacts
-from ingest.resolve import ParentStatement, fuse_all, resolve_all
+from atlas_db.store.bulk_import import OfflineFiles
+from atlas_db.store.supervisor import read_or_make_secret
+from ingest.load.record_merge import claim_props, merge_claims, merge_node
+from ingest.load.resolve import ParentStatement, fuse_all, resolve_all
+from ingest.normalise.model_names import ModelFacts
 
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "statements.cypher"

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from atlas_db.errors import WeightsError
-from ingest.weights.folder import AdapterConfig, read_folder
-from ingest.weights.safetensors import Header, Tensor, read_header, read_values, to_floats
-from ingest.weights.source import LocalFile
+from atlas_db.core.errors import WeightsError
+from ingest.weights.formats.byte_source import LocalFile
+from ingest.weights.formats.model_folder import AdapterConfig, read_folder
+from ingest.weights.formats.safetensors import Header, Tensor, read_header, read_values, to_floats
 
 RNG = np.random.default_rng(7)
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from atlas_db.errors import InputError
-from ingest.weights.batch import find_models, fingerprint_all
-from ingest.weights.family import align
-from ingest.weights.fingerprint import fingerprint
-from ingest.weights.model import open_model
-from ingest.weights.sampling import DETAIL, SKETCH, row_order, shares
-from ingest.weights.table import read_prints, write_prints
+from atlas_db.core.errors import InputError
+from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.fingerprint import fingerprint
+from ingest.weights.fingerprints.parquet import read_prints, write_prints
+from ingest.weights.fingerprints.sampling import DETAIL, SKETCH, row_order, shares
+from ingest.weights.formats.open_model import open_model
+from ingest.weights.samples.aligned_samples import align
 from tests.unit.families import print_of, root, trained, write
 
 

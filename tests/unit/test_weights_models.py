@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from atlas_db.errors import WeightsError
+from atlas_db.core.errors import WeightsError
 from ingest.weights.chart import chart
-from ingest.weights.gguf import GgufTensor, read_gguf
-from ingest.weights.model import Matrix, open_model, sides
-from ingest.weights.names import canonical, from_gguf, without_layer
-from ingest.weights.reread import Rereader
-from ingest.weights.source import LocalFile
+from ingest.weights.formats.byte_source import LocalFile
+from ingest.weights.formats.gguf import GgufTensor, read_gguf
+from ingest.weights.formats.open_model import Matrix, open_model, sides
+from ingest.weights.formats.tensor_names import canonical, from_gguf, without_layer
+from ingest.weights.samples.resample import Rereader
 from tests.unit.families import HEADS, HIDDEN, print_of, root, trained, write
 
 RNG = np.random.default_rng(5)
@@ -181,7 +181,7 @@ def packed(value: np.ndarray, kind: str, group: int, order: np.ndarray | None = 
 @pytest.mark.parametrize("whole", [2**22, 0], ids=["read whole", "word by word"])
 @pytest.mark.parametrize("kind", ["gptq", "gptq_v2", "awq"])
 def test_integers_packed_across_rows(tmp_path: Path, kind: str, whole: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.weights.packed.WHOLE", whole)
+    monkeypatch.setattr("ingest.weights.formats.gptq_awq.WHOLE", whole)
     value = RNG.normal(size=(48, 128)).astype(np.float32)
     order = RNG.permutation(128) if kind == "gptq_v2" else None
     parts = packed(value, kind, 32, order)

@@ -8,13 +8,13 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from ingest.weights.family import counted
-from ingest.weights.odds import load_odds
+from ingest.weights.samples.aligned_samples import counted
+from ingest.weights.tree.scorer import load_odds
 
 
 @pytest.mark.parametrize("kind", ["weights", "fingerprint"])
 def test_trees_say_what_a_walk_down_each_says(kind: str) -> None:
-    fitted = json.loads((files("ingest.weights") / "data" / "odds.json").read_bytes())[kind]["trees"]
+    fitted = json.loads((files("ingest.weights.tree") / "data" / "odds.json").read_bytes())[kind]["trees"]
 
     def walked(model: np.ndarray, nodes: list[list[float]], node: int = 0) -> float:
         feature, threshold, left, right, value = (column[node] for column in nodes)

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atlas_db.terms import Relation
-from ingest.weights.between import ALIKE, APART_EACH, ERROR, ROUGH, SHARE, contained, trace
-from ingest.weights.casts import from_cast
+from atlas_db.core.terms import Relation
 from ingest.weights.chart import chart
-from ingest.weights.edges import Edge
-from ingest.weights.kin import LATER_PENALTY, assemble, find_copies
-from ingest.weights.orders import in_one_order
-from ingest.weights.reread import Rereader
+from ingest.weights.pairwise.precision_cast import from_cast
+from ingest.weights.pairwise.residual_containment import ALIKE, APART_EACH, ERROR, ROUGH, SHARE, contained, trace
+from ingest.weights.samples.family_alignment import in_one_order
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.edge import Edge
+from ingest.weights.tree.exact_relations import find_copies
+from ingest.weights.tree.family_state import LATER_PENALTY, assemble
 from tests.unit.families import Weights, print_of, root, stored, trained, write
 from tests.unit.test_weights_relations import low_rank, matrices, permuted, quantized, slerp, vectors
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from benchmarks.zoo.fit import Placement, boosted, read_tree
-from ingest.weights.against import beside
-from ingest.weights.between import HELD, ROUGH, contained, trace
-from ingest.weights.family import distances_by_part
-from ingest.weights.kin import assemble
-from ingest.weights.names import PARTS, part_of
-from ingest.weights.odds import LEAVES
+from ingest.weights.formats.tensor_names import PARTS, part_of
+from ingest.weights.pairwise.residual_containment import HELD, ROUGH, contained, trace
+from ingest.weights.samples.aligned_samples import distances_by_part
+from ingest.weights.tree.family_state import assemble
+from ingest.weights.tree.parent_features import beside
+from ingest.weights.tree.quickscorer import LEAVES
 from tests.unit.families import print_of, root, trained, write
 from tests.unit.test_weights_relations import vectors
 

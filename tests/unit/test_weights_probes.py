@@ -13,26 +13,17 @@ import torch
 import transformers
 from torch import nn
 
-from atlas_db.errors import InputError, WeightsError
-from atlas_db.terms import Relation
-from ingest.weights.batch import find_models, fingerprint_all
-from ingest.weights.behaviour import partners
+from atlas_db.core.errors import InputError, WeightsError
+from atlas_db.core.terms import Relation
 from ingest.weights.chart import chart
-from ingest.weights.cluster import around
-from ingest.weights.probes import (
-    SAME,
-    alike_groups,
-    beside,
-    keep_probes,
-    kept_probes,
-    probe_all,
-    read_probes,
-    same_function,
-    similar,
-)
-from ingest.weights.probing import GRAM, probe
-from ingest.weights.reread import Rereader
-from ingest.weights.table import read_prints
+from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.parquet import read_prints
+from ingest.weights.probes.cka_similarity import SAME, alike_groups, same_function, similar
+from ingest.weights.probes.forward_probe import GRAM, probe
+from ingest.weights.probes.probe_table import beside, keep_probes, kept_probes, probe_all, read_probes
+from ingest.weights.samples.clustering import around
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.behavioural_edges import partners
 
 
 def llama(seed: int, vocabulary: int = 300) -> Any:

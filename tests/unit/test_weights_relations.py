@@ -14,25 +14,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_db.errors import UsageError
-from atlas_db.terms import Relation
+from atlas_db.core.errors import UsageError
+from atlas_db.core.terms import Relation
 from benchmarks.weights import synthetic
-from ingest.weights import greedy, mother
-from ingest.weights.between import contained, trace
+from ingest.weights.baselines import model_atlas, mother
 from ingest.weights.chart import chart
-from ingest.weights.cluster import LINKED, around, relatives
-from ingest.weights.copies import explain, grids, own_grids, step_noise
-from ingest.weights.direction import asymmetry
-from ingest.weights.edges import Edge
-from ingest.weights.family import Vectors, align, cosines, distances
-from ingest.weights.fingerprint import kurtosis
-from ingest.weights.merges import _grown, _pairs, _together, find_merge, subsets
-from ingest.weights.model import open_model
-from ingest.weights.permute import after, alike, is_moved, matched, reordered
-from ingest.weights.ranks import difference_rank
-from ingest.weights.reread import Rereader
-from ingest.weights.view import Merge, viewed
-from ingest.weights.workers import workers
+from ingest.weights.fingerprints.executors import workers
+from ingest.weights.fingerprints.fingerprint import kurtosis
+from ingest.weights.formats.open_model import open_model
+from ingest.weights.merges.merge import Merge, viewed
+from ingest.weights.merges.merge_search import find_merge
+from ingest.weights.merges.subset_search import _grown, _pairs, _together, subsets
+from ingest.weights.pairwise.direction import asymmetry
+from ingest.weights.pairwise.low_rank_delta import difference_rank
+from ingest.weights.pairwise.quantization_grid import explain, grids, own_grids, step_noise
+from ingest.weights.pairwise.residual_containment import contained, trace
+from ingest.weights.samples.aligned_samples import Vectors, align, cosines, distances
+from ingest.weights.samples.clustering import LINKED, around, relatives
+from ingest.weights.samples.permutation_matching import after, alike, is_moved, matched, reordered
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.edge import Edge
 from tests.unit.families import HEADS, HIDDEN, INNER, LAYERS, Weights, print_of, root, stored, trained, write
 
 
@@ -417,7 +418,7 @@ def test_paper_000_puts_quantized_models_at_leaves_and_sees_merges() -> None:
     values = np.stack(
         (base, first, second, np.round(first * 20) / 20, (first + second) / 2, first + 0.05 * rng.normal(size=4000))
     )
-    found = greedy.recover(values, ["1", "2", "3", "4", "5", "6"], [False, False, False, True, False, False])
+    found = model_atlas.recover(values, ["1", "2", "3", "4", "5", "6"], [False, False, False, True, False, False])
     assert found[:4] == [(), (0,), (0,), (1,)]
     assert set(found[4]) == {1, 2}
     assert found[5] == (1,)

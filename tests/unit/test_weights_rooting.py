@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.growing import place
-from ingest.weights.kin import Family, assemble, find_copies, find_merges
-from ingest.weights.reread import Rereader
-from ingest.weights.rooting import candidates, reroot, subtrees
-from ingest.weights.swaps import swap
-from ingest.weights.tree import Tree
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.exact_relations import find_copies, find_merges
+from ingest.weights.tree.family_state import Family, assemble
+from ingest.weights.tree.incremental_tree import Tree
+from ingest.weights.tree.insertion import place
+from ingest.weights.tree.rooting import candidates, reroot, subtrees
+from ingest.weights.tree.subtree_moves import swap
 from tests.unit.families import Weights, print_of, root, trained, write
 from tests.unit.test_weights_relations import matrices, quantized
 

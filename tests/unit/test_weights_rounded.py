@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atlas_db.terms import Relation
+from atlas_db.core.terms import Relation
 from ingest.weights.chart import chart
-from ingest.weights.edges import Edge
-from ingest.weights.reread import Rereader
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.edge import Edge
 from tests.unit.families import Weights, print_of, root, trained, write
 from tests.unit.test_weights_relations import dare, matrices, permuted, quantized, slerp, ties
 

@@ -9,20 +9,22 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from atlas_db.terms import Relation
-from ingest.weights.adapters import factors, likeness
-from ingest.weights.attach import attach
-from ingest.weights.between import SHARE
-from ingest.weights.edges import Edge
-from ingest.weights.family import distances
-from ingest.weights.kin import _by_chance, assemble
-from ingest.weights.model import open_model
-from ingest.weights.odds import load_odds
-from ingest.weights.reread import Rereader
-from ingest.weights.tree import Beside, Tree
-from ingest.weights.unmet import ahead, unmet
-from ingest.weights.untouched import untouched
-from ingest.weights.view import Merge
+from atlas_db.core.terms import Relation
+from ingest.weights.formats.open_model import open_model
+from ingest.weights.merges.merge import Merge
+from ingest.weights.pairwise.adapter_base import factors, likeness
+from ingest.weights.pairwise.frozen_tensors import untouched
+from ingest.weights.pairwise.residual_containment import SHARE
+from ingest.weights.pairwise.untrained_embeddings import ahead, unmet
+from ingest.weights.samples.aligned_samples import distances
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.adapter_edges import attach
+from ingest.weights.tree.edge import Edge
+from ingest.weights.tree.exact_relations import _by_chance
+from ingest.weights.tree.family_state import assemble
+from ingest.weights.tree.incremental_tree import Tree
+from ingest.weights.tree.parent_features import Beside
+from ingest.weights.tree.scorer import load_odds
 from tests.unit.families import LAYERS, TYPES, Weights, print_of, root, stored, trained, write
 from tests.unit.test_weights_origins import charted, pairs
 from tests.unit.test_weights_relations import low_rank, matrices, vectors

@@ -1,0 +1,127 @@
+"""What the analysis looks at: models, edges and predictions of a store as columns and frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from atlas_db.analysis.forest import Forest, plant
+from atlas_db.columnar.graph import MANY, OLDEST, Graph, days
+from atlas_db.columnar.read import places, read_graph
+from atlas_db.core.arrays import Flags, Integers
+from atlas_db.core.terms import Progress, Source, Status
+from atlas_db.store.arrow import edge_columns
+from atlas_db.store.bolt import Store
+from ingest.hub.card_store import FOLDER, newest_cards
+
+CLAIMS = {
+    "license": ("HAS_LICENSE", "License"),
+    "pipeline_tag": ("HAS_TASK", "Task"),
+    "library_name": ("USES_LIBRARY", "Library"),
+    "model_type": ("HAS_ARCHITECTURE", "Architecture"),
+    **MANY,
+}
+"""Attribute, as the Hub spells it, to relationship type and label of its claims."""
+UNKNOWN_DATE = days(OLDEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """One reading of a store.
+
+    Attributes:
+        graph: Models in the order of their ids, declared values, followed lineage.
+        edges: One row an edge of lineage, the contradicted and predicted ones, too: `child`, `parent` (rows of
+            models), `relation`, `confidence`, `status`, `followed`.
+        forest: Each model under its surest followed parent, brothers in order of date, then id.
+        predicted: Predicted claims by attribute: frames `model` (row), `value`, `confidence`.
+        cards: Folder of card files.
+    """
+
+    graph: Graph
+    edges: pd.DataFrame
+    forest: Forest
+    predicted: dict[str, pd.DataFrame]
+    cards: Path | None = None
+
+    @property
+    def recorded(self) -> Flags:
+        """True for models that a record was loaded of; the others are names alone, shape (n,)."""
+        return ~self.graph.placeholder
+
+    @property
+    def declared(self) -> pd.DataFrame:
+        """Edges that an author declares and nothing contradicts."""
+        return self.edges[self.edges["followed"] & self.edges["status"].isin([Status.DECLARED, Status.VERIFIED])]
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Those of them between two models that a record was loaded of."""
+        edges, recorded = self.declared, self.recorded
+        return edges[recorded[edges["child"]] & recorded[edges["parent"]]]
+
+    def first(self, attribute: str) -> npt.NDArray[np.object_]:
+        """Return the declared value of each model, the first where it has several, None where it has none."""
+        names, held = self.graph.columns[attribute]
+        return np.array([*names, None], object)[held.first]
+
+    def matrix(self, attribute: str) -> sparse.csr_array:
+        """Return which model declares which value, ones at (model, value)."""
+        names, held = self.graph.columns[attribute]
+        ones = np.ones(len(held.values), np.float32)
+        return sparse.csr_array((ones, held.values, held.starts), shape=(len(self.graph), len(names)))
+
+    def card_texts(self, rows: Integers) -> dict[int, str]:
+        """Return the newest card at hand of some models, without front matter, by row."""
+        if self.cards is None:
+            return {}
+        found = dict(newest_cards(self.cards, (self.graph.ids[row] for row in rows)))
+        return {int(row): found[self.graph.ids[row]] for row in rows if self.graph.ids[row] in found}
+
+
+def read_atlas(store: Store, home: Path | None = None, progress: Progress = lambda *_: None) -> Atlas:
+    """Read all that the analysis needs: models, lineage, predictions.
+
+    Args:
+        store: The store.
+        home: Home folder, where cards lie.
+        progress: Told which part is read.
+
+    Raises:
+        EmptyStoreError: The store holds no models.
+    """
+    progress("reading models", 0, 3)
+    graph = read_graph(store, ("card_length", "card_template", "audit_verdict"))
+    ids = pa.array(graph.ids, pa.string())
+    progress("reading lineage", 1, 3)
+    lineage = edge_columns(store, "DERIVED_FROM", "Model", "Model", ("relation", "confidence", "status", "followed"))
+    child, parent = places(ids, [lineage["start"], lineage["end"]])
+    edges = lineage.drop_columns(["start", "end"]).to_pandas()
+    edges = edges.assign(child=child, parent=parent)[["child", "parent", *edges.columns]]
+    edges = edges.sort_values([*edges.columns], ignore_index=True)
+    progress("reading predictions", 2, 3)
+    predicted = {attribute: _predicted(store, ids, rel, label) for attribute, (rel, label) in CLAIMS.items()}
+    progress("reading predictions", 3, 3)
+    return Atlas(graph, edges, _forest(graph), predicted, None if home is None else home / FOLDER)
+
+
+def _predicted(store: Store, ids: pa.Array, rel: str, label: str) -> pd.DataFrame:
+    claims = edge_columns(store, rel, "Model", label, ("confidence", "ended"), source=Source.PREDICTED.value)
+    live = claims.filter(pc.is_null(claims["ended"]))
+    (model,) = places(ids, [live["start"]])
+    frame = pd.DataFrame({"model": model, "value": live["end"].to_pandas(), "confidence": live["confidence"]})
+    return frame.sort_values([*frame.columns], ignore_index=True)
+
+
+def _forest(graph: Graph) -> Forest:
+    order = np.lexsort((np.arange(len(graph)), graph.created))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return plant(graph.parents.first, rank)

@@ -1,0 +1,97 @@
+"""Groupings that several sections share: licences from loose to tight, tasks by modality, cards written by tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from atlas_db.catalogue.loader import Family, catalogue
+
+
+class Terms(StrEnum):
+    """Groups of licences, from the loosest to the tightest."""
+
+    PERMISSIVE = "permissive"
+    COPYLEFT = "copyleft"
+    USE_RESTRICTED = "use_restricted"
+    VENDOR = "vendor"
+    NON_COMMERCIAL = "non_commercial"
+    UNCLEAR = "unclear"
+
+
+_GROUPS = {
+    Family.PUBLIC_DOMAIN: Terms.PERMISSIVE,
+    Family.PERMISSIVE: Terms.PERMISSIVE,
+    Family.WEAK_COPYLEFT: Terms.COPYLEFT,
+    Family.STRONG_COPYLEFT: Terms.COPYLEFT,
+    Family.SHARE_ALIKE: Terms.COPYLEFT,
+    Family.RAIL: Terms.USE_RESTRICTED,
+    Family.LLAMA2: Terms.VENDOR,
+    Family.LLAMA3: Terms.VENDOR,
+    Family.LLAMA3X: Terms.VENDOR,
+    Family.GEMMA: Terms.VENDOR,
+    Family.VENDOR: Terms.VENDOR,
+    Family.NON_COMMERCIAL: Terms.NON_COMMERCIAL,
+    Family.NO_DERIVATIVES: Terms.NON_COMMERCIAL,
+    Family.UNKNOWN: Terms.UNCLEAR,
+}
+TIGHTNESS = {group: rank for rank, group in enumerate(Terms) if group is not Terms.UNCLEAR}
+"""Rank of each group that has one: a greater one leaves less freedom."""
+
+
+@cache
+def terms_of(license_id: str | None) -> Terms | None:
+    """Return the group of a declared licence; None where none is declared."""
+    if license_id is None:
+        return None
+    book = catalogue()
+    found = book.get(book.canonical(license_id) or license_id)
+    return Terms.UNCLEAR if found is None else _GROUPS[found.family]
+
+
+def drift(before: str | None, after: str | None) -> str:
+    """Say in one word what became of a licence: same, tighter, looser, lateral, gained, dropped or unclear."""
+    if before == after:
+        return "same"
+    if before is None or after is None:
+        return "gained" if before is None else "dropped"
+    old, new = terms_of(before), terms_of(after)
+    if old not in TIGHTNESS or new not in TIGHTNESS:
+        return "unclear"
+    step = TIGHTNESS[new] - TIGHTNESS[old]
+    return "tighter" if step > 0 else "looser" if step < 0 else "lateral"
+
+
+_MODALITIES = {
+    "text": """text-generation text2text-generation fill-mask text-classification token-classification
+        question-answering table-question-answering zero-shot-classification translation summarization
+        feature-extraction sentence-similarity conversational text-ranking text-retrieval multiple-choice""",
+    "image and video": """text-to-image image-to-image image-classification object-detection image-segmentation
+        depth-estimation unconditional-image-generation zero-shot-image-classification zero-shot-object-detection
+        mask-generation image-feature-extraction video-classification text-to-video image-to-video text-to-3d
+        image-to-3d keypoint-detection""",
+    "audio": """automatic-speech-recognition text-to-speech text-to-audio audio-classification audio-to-audio
+        voice-activity-detection""",
+    "image and text": """image-to-text image-text-to-text visual-question-answering document-question-answering
+        video-text-to-text visual-document-retrieval audio-text-to-text any-to-any""",
+    "control": "reinforcement-learning robotics",
+    "tables and series": "tabular-classification tabular-regression time-series-forecasting graph-ml",
+}
+MODALITY = {task: name for name, tasks in _MODALITIES.items() for task in tasks.split()}
+"""Task (pipeline_tag) to modality, after the headings of the Hub's task page."""
+
+MACHINE_WRITTEN = frozenset({"generated_from_trainer", "generated_from_keras_callback", "autotrain", "autonlp"})
+"""Tags that the tools which write a card set with it."""
+ENGLISH = "en"
+MULTILINGUAL = "multilingual"
+
+
+def as_text(traits: Mapping[str, Any]) -> str:
+    """Return traits as one text, a trait a line; those without a value are left out (paper 001, figure 4)."""
+    lines = []
+    for name, value in traits.items():
+        if value not in (None, []):
+            lines.append(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+    return "\n".join(lines)

@@ -1,0 +1,83 @@
+"""All sections of the analysis, by name, each made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from atlas_db.analysis.ecosystem import coverage, growth, tables
+from atlas_db.analysis.families import families
+from atlas_db.analysis.findings import findings
+from atlas_db.analysis.frames import Atlas
+from atlas_db.analysis.mutation import mutation
+from atlas_db.analysis.regions import regions
+from atlas_db.analysis.similarity import SAMPLE, similarity
+from atlas_db.analysis.tables import Table
+from atlas_db.core.errors import UsageError
+from atlas_db.core.terms import Progress
+
+SECTIONS = ("tables", "growth", "coverage", "families", "mutation", "similarity", "regions", "findings")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to analyse.
+
+    Attributes:
+        seed: Seed of every draw.
+        sample: Pairs drawn of each kind, for likeness.
+        top: Rows of top tables.
+    """
+
+    seed: int = 0
+    sample: int = SAMPLE
+    top: int = 10
+
+
+def analyse(
+    atlas: Atlas,
+    sections: Sequence[str] = SECTIONS,
+    options: Options = Options(),
+    progress: Progress = lambda *_: None,
+) -> dict[str, list[Table]]:
+    """Return the tables of some sections, by section.
+
+    Args:
+        atlas: One reading of a store.
+        sections: Names out of `SECTIONS`.
+        options: How.
+        progress: Told which section is made.
+
+    Raises:
+        UsageError: There is no such section.
+    """
+    check_sections(sections)
+    makers: dict[str, Callable[[], list[Table]]] = {
+        "tables": lambda: tables(atlas, top=options.top),
+        "growth": lambda: growth(atlas),
+        "coverage": lambda: coverage(atlas),
+        "families": lambda: families(atlas, top=options.top),
+        "mutation": lambda: mutation(atlas, seed=options.seed),
+        "similarity": lambda: similarity(atlas, seed=options.seed, sample=options.sample),
+        "regions": lambda: regions(atlas, top=options.top),
+        "findings": lambda: findings(
+            atlas, {table.name: table.frame for table in made["similarity"]}, seed=options.seed
+        ),
+    }
+    made: dict[str, list[Table]] = {}
+    needed = [name for name in SECTIONS if name in sections or (name == "similarity" and "findings" in sections)]
+    for number, name in enumerate(needed):
+        progress(f"analysing {name}", number, len(needed))
+        made[name] = makers[name]()
+    progress("analysing", len(needed), len(needed))
+    return {name: made[name] for name in sections}
+
+
+def check_sections(names: Sequence[str]) -> None:
+    """See that there are such sections.
+
+    Raises:
+        UsageError: There is one that is not.
+    """
+    if unknown := [name for name in names if name not in SECTIONS]:
+        raise UsageError(f"there is no section {unknown[0]!r}", hint=f"Sections: {', '.join(SECTIONS)}")

@@ -1,0 +1,98 @@
+"""Two snapshots: new and vanished models, licences that became tighter or looser, parents that moved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from atlas_db.analysis.groupings import drift
+from atlas_db.core.records import HubRecord
+from atlas_db.core.terms import RecordKind
+from atlas_db.store.bolt import Store
+from atlas_db.store.statements import all_nodes
+
+
+class Facts(NamedTuple):
+    """What is compared of a model.
+
+    Attributes:
+        license: First declared licence.
+        parents: Names of parents as written, lower case, in order.
+    """
+
+    license: str | None
+    parents: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Difference:
+    """What differs between two snapshots.
+
+    Attributes:
+        models: Models in the first and in the second.
+        new: Ids that only the second has.
+        vanished: Ids that only the first has.
+        licenses: Changes of licence: model, before, after, direction (tighter, looser, lateral, gained, dropped or
+            unclear).
+        moved: Changes of parents: model, before, after.
+    """
+
+    models: tuple[int, int]
+    new: list[str] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    licenses: list[dict[str, Any]] = field(default_factory=list)
+    moved: list[dict[str, Any]] = field(default_factory=list)
+
+    def counts(self) -> dict[str, Any]:
+        """Return all counts."""
+        return {
+            "models": list(self.models),
+            "new": len(self.new),
+            "vanished": len(self.vanished),
+            "licenses": dict(Counter(row["direction"] for row in self.licenses).most_common()),
+            "moved": len(self.moved),
+        }
+
+
+def facts_of_store(store: Store) -> dict[str, Facts]:
+    """Return the facts of all models that a store has a record of."""
+    rows = store.pages(all_nodes("Model", ("id", "placeholder", "license", "base_model")))
+    return {
+        name: Facts(license_id, _names(parents or ()))
+        for name, placeholder, license_id, parents in rows
+        if not placeholder
+    }
+
+
+def facts_of_records(records: Iterable[HubRecord]) -> dict[str, Facts]:
+    """Return the facts of the models among records; a later record of one model replaces an earlier one."""
+    return {
+        record.id: Facts(
+            next((claim.value for claim in record.claims if claim.rel == "HAS_LICENSE"), None),
+            _names(parent.name for parent in record.parents),
+        )
+        for record in records
+        if record.kind is RecordKind.MODEL
+    }
+
+
+def _names(written: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({name.strip().lower() for name in written}))
+
+
+def difference(before: Mapping[str, Facts], after: Mapping[str, Facts]) -> Difference:
+    """Return what differs between two snapshots."""
+    found = Difference((len(before), len(after)))
+    found.new = sorted(after.keys() - before.keys())
+    found.vanished = sorted(before.keys() - after.keys())
+    for name in sorted(before.keys() & after.keys()):
+        old, new = before[name], after[name]
+        if old.license != new.license:
+            direction = drift(old.license, new.license)
+            row = {"model": name, "before": old.license, "after": new.license, "direction": direction}
+            found.licenses.append(row)
+        if old.parents != new.parents:
+            found.moved.append({"model": name, "before": list(old.parents), "after": list(new.parents)})
+    return found

@@ -1,0 +1,130 @@
+"""What a bill of materials is made of: a model, everything above it, its training data, claims and conclusions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from atlas_db.core.terms import Verdict
+from atlas_db.licenses.audit import AuditOptions, Auditor
+from atlas_db.licenses.audit_graph import TRAINED, AuditGraph, read_above
+from atlas_db.licenses.policy_check import FLAGGED
+from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Check
+from atlas_db.lineage.traversal import not_found
+from atlas_db.store.bolt import Store
+from atlas_db.store.statements import read_edges, read_nodes
+
+
+@dataclass(slots=True)
+class Part:
+    """One model or dataset.
+
+    Attributes:
+        id: Hub id.
+        dataset: True for a dataset.
+        props: Properties of its node.
+        licences: Live licence claims: properties of the edge, with `id` of the licence as declared.
+        verdict: Verdict of the audit, None for a dataset.
+        concluded: Licence ids that the audit concludes to apply.
+    """
+
+    id: str
+    dataset: bool
+    props: dict[str, Any]
+    licences: list[dict[str, Any]] = field(default_factory=list)
+    verdict: Verdict | None = None
+    concluded: list[str] = field(default_factory=list)
+
+
+class Parent(NamedTuple):
+    """One step up from a model.
+
+    Attributes:
+        id: Id of the parent.
+        relation: Relation of the edge.
+        status: Its status.
+        confidence: 0..1.
+    """
+
+    id: str
+    relation: str
+    status: str
+    confidence: float
+
+
+@dataclass(slots=True)
+class Material:
+    """Everything that goes into one bill.
+
+    Attributes:
+        root: Id of the model.
+        models: The model and all its ancestors by id.
+        datasets: Their declared training data by id.
+        parents: Model id to the steps up from it.
+        trained_on: Model id to ids of datasets, in order.
+    """
+
+    root: str
+    models: dict[str, Part]
+    datasets: dict[str, Part]
+    parents: dict[str, list[Parent]]
+    trained_on: dict[str, list[str]]
+
+
+def gather(store: Store, model: str, profile: str = "default") -> Material:
+    """Read all of it.
+
+    Args:
+        store: The store.
+        model: Model id.
+        profile: Profile of the audit that draws the conclusions.
+
+    Raises:
+        ModelNotFoundError: There is no such model.
+    """
+    graph = read_above(store, [model])
+    models = _parts(store, graph.ids[: graph.models], dataset=False)
+    if model not in models:
+        raise not_found(store, model)
+    datasets = _parts(store, graph.ids[graph.models :], dataset=True)
+    found = Material(model, models, datasets, defaultdict(list), defaultdict(list))
+    for child, edges in graph.parents.items():
+        for edge in edges:
+            above = graph.ids[edge.parent]
+            if edge.place == TRAINED:
+                found.trained_on[graph.ids[child]].append(above)
+            else:
+                step = Parent(above, str(RELATIONS[edge.place]), edge.status, edge.confidence)
+                found.parents[graph.ids[child]].append(step)
+    for names in found.trained_on.values():
+        names.sort()
+    _conclude(graph, models, profile)
+    return found
+
+
+def _parts(store: Store, ids: list[str], *, dataset: bool) -> dict[str, Part]:
+    label = "Dataset" if dataset else "Model"
+    parts = {row["id"]: Part(row["id"], dataset, row["props"]) for row in store.read(read_nodes(label), ids=ids)}
+    for row in store.read(read_edges("HAS_LICENSE", label, "License"), ids=ids):
+        if row["props"].get("ended") is None:
+            parts[row["a"]].licences.append({**row["props"], "id": row["b"]})
+    for part in parts.values():
+        part.licences.sort(key=lambda claim: (claim["source"], claim["id"]))
+    return parts
+
+
+def _conclude(graph: AuditGraph, models: dict[str, Part], profile: str) -> None:
+    """What the audit concludes: the declared licence where nothing is against it, else those whose terms travel."""
+    auditor = Auditor(graph, AuditOptions(profile))
+    for index in range(graph.models):
+        part = models[graph.ids[index]]
+        part.verdict, findings = auditor.model(index, all_findings=False)
+        above = {
+            each.license
+            for each in findings
+            if ORDER[each.verdict] >= FLAGGED and each.rule.check is Check.TERMS and each.license != NONE
+        }
+        if part.verdict in (Verdict.COMPLIANT, Verdict.OBLIGATIONS):
+            above = {claim.id for claim in graph.claims[index] if not claim.predicted}
+        part.concluded = sorted(above)

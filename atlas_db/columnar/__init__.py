@@ -1,0 +1,1 @@
+"""The graph as columns, for whatever computes over all of it."""

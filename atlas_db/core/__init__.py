@@ -1,0 +1,1 @@
+"""The floor of every layer: terms, errors, records, schema, settings, files, locks, hashes and array types."""

@@ -1,0 +1,147 @@
+"""Typed rows that pass between rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from atlas_db.core.terms import Outcome, Part, RecordKind, Relation, Source, Status
+
+
+class ValueClaim(NamedTuple):
+    """One record's word that a model or dataset has a value.
+
+    Attributes:
+        rel: Relationship type (HAS_LICENSE …).
+        value: Id of the value node.
+        confidence: 0..1; below 1 where it was read between the lines.
+        part: The part of the record that states it.
+    """
+
+    rel: str
+    value: str
+    confidence: float
+    part: Part
+
+
+class ParentClaim(NamedTuple):
+    """One record's word that a model comes from a parent.
+
+    Attributes:
+        name: The parent's name as written.
+        relation: How, as typed by the author or guessed from other evidence.
+        confidence: How sure the relation is, 0..1; 1 where it is typed.
+        by: What the relation rests on.
+        part: The part of the record that states it.
+    """
+
+    name: str
+    relation: Relation
+    confidence: float
+    by: str
+    part: Part
+
+
+@dataclass(slots=True)
+class HubRecord:
+    """One normalised record of a model or dataset.
+
+    Attributes:
+        kind: Model or dataset.
+        id: Hub id.
+        parts: The parts of a repository's description that this record carries.
+        stated: Properties that the record's tags part always states; None says there is none.
+        details: Further properties; one that is absent says nothing.
+        claims: Attribute claims, without repetition.
+        parents: Parent claims.
+        digest: Digest of all the above.
+        notes: What was dropped from it, as (code, text).
+        card: Text of the model card, where the record brought it.
+    """
+
+    kind: RecordKind
+    id: str
+    parts: tuple[Part, ...]
+    stated: dict[str, Any]
+    details: dict[str, Any]
+    claims: list[ValueClaim]
+    parents: list[ParentClaim]
+    digest: str = ""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    card: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One item that was set aside.
+
+    Attributes:
+        file: Where it stood.
+        line: Line or row number, from 1; 0 for the whole file.
+        code: Machine-readable reason.
+        reason: Reason in words.
+        record: The item as it was, cut at 64 KiB.
+    """
+
+    file: str
+    line: int
+    code: str
+    reason: str
+    record: str = ""
+
+
+class Testimony(NamedTuple):
+    """One source's word on one pair, resolved.
+
+    Attributes:
+        child: Child id.
+        parent: Parent id.
+        source: Who says so.
+        relation: How.
+        confidence: That parent and relation are right, 0..1.
+        method: name@version.
+        written_as: The parent's name as written.
+        outcome: What became of the name.
+        evidence: JSON.
+        first_seen: Date.
+        last_seen: Date.
+        ended: Date, or None while live.
+        run_id: The run that wrote it.
+    """
+
+    child: str
+    parent: str
+    source: Source
+    relation: Relation
+    confidence: float
+    method: str
+    written_as: str
+    outcome: Outcome
+    evidence: str
+    first_seen: str
+    last_seen: str
+    ended: str | None
+    run_id: str = ""
+
+
+class LineageEdge(NamedTuple):
+    """One fused edge of the atlas, child to parent."""
+
+    child: str
+    parent: str
+    relation: Relation
+    confidence: float
+    status: Status
+    sources: tuple[Source, ...]
+
+
+class Charted(NamedTuple):
+    """What is known of a model whose weights were charted.
+
+    Attributes:
+        family: Id at the top of its lineage by weights.
+        content: Hash of its weights; equal for exact copies.
+    """
+
+    family: str
+    content: str

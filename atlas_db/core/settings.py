@@ -1,0 +1,101 @@
+"""Frozen settings: flag > ATLAS_DB_* environment > atlas-db.toml > default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from atlas_db.core.errors import UsageError
+
+CONFIG_FILE = "atlas-db.toml"
+PREFIX = "ATLAS_DB_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set.
+
+    Attributes:
+        home: Folder of everything local: stores, caches, undo files, fetched pages.
+        store: `local[:DIR]`, `neo4j-local[:DIR]`, or a Bolt URL.
+        user: Name for a server given by URL.
+        password: Password for a server given by URL; only ever read from the environment or the file.
+        database: Database name on the server.
+        idle_minutes: A local engine stops after so many minutes without a client.
+        heap: Memory ceiling of a local engine, in Java's notation.
+        batch_rows: Integers a write batch starts with; it adapts.
+    """
+
+    home: Path
+    store: str = "local"
+    user: str = "neo4j"
+    password: str = ""
+    database: str = "neo4j"
+    idle_minutes: float = 15.0
+    heap: str = "2g"
+    batch_rows: int = 5000
+
+
+def default_home() -> Path:
+    """Return the folder for local data: `$XDG_DATA_HOME/atlas-db`, or `~/.local/share/atlas-db`."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "atlas-db"
+
+
+def load_settings(*, environ: Mapping[str, str] | None = None, config: Path | None = None, **flags: object) -> Settings:
+    """Read settings from all four places.
+
+    Args:
+        environ: Environment to read; the process's own by default.
+        config: Settings file; `atlas-db.toml` in the working directory by default.
+        **flags: Values given on the command line; None means not given.
+
+    Returns:
+        The merged settings.
+
+    Raises:
+        UsageError: An unknown key, or a value that does not convert.
+    """
+    env = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    file = config or Path(CONFIG_FILE)
+    known = {field.name: field.type for field in fields(Settings)}
+    if file.is_file():
+        values.update(_from_file(file, known))
+    for name in known:
+        if (raw := env.get(PREFIX + name.upper())) not in (None, ""):
+            values[name] = raw
+    values.update({name: value for name, value in flags.items() if value is not None})
+    values.setdefault("home", default_home())
+    return replace(Settings(home=Path()), **{name: _convert(name, value) for name, value in values.items()})  # type: ignore[arg-type]
+
+
+def _from_file(file: Path, known: Mapping[str, object]) -> dict[str, object]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}", hint="Mend or remove the file") from error
+    for name in values:
+        if name not in known:
+            raise UsageError(f"{file} sets the unknown key {name!r}", hint=f"Known keys: {', '.join(known)}")
+    return values
+
+
+def _convert(name: str, value: object) -> object:
+    try:
+        match name:
+            case "home":
+                return Path(str(value)).expanduser().resolve()
+            case "idle_minutes":
+                return float(str(value))
+            case "batch_rows":
+                return int(str(value))
+            case _:
+                return str(value)
+    except ValueError as error:
+        raise UsageError(
+            f"{name} has the value {value!r}, which is no number", hint=f"Set {PREFIX}{name.upper()} to a number"
+        ) from error

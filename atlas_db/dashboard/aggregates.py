@@ -1,0 +1,267 @@
+"""What pages show without asking the store: statistics, map, names; counted once after each run, kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from atlas_db.analysis.frames import Atlas, read_atlas
+from atlas_db.analysis.sections import SECTIONS, Options, analyse
+from atlas_db.core.arrays import Integers
+from atlas_db.core.schema import SCHEMA
+from atlas_db.core.terms import Progress, Status
+from atlas_db.dashboard.family_graph import draw_region
+from atlas_db.dashboard.map import SHARD, Territory, chart_territory
+from atlas_db.lineage.traversal import lineage
+from atlas_db.store.bolt import Store
+from atlas_db.store.connect import ensure_schema
+from atlas_db.store.statements import Statement, all_edges
+from gnn.evaluation.results import EVALUATIONS, kept_scores
+from ingest.load.runs import list_runs, now
+
+VERSION = 4
+FOLDER = "dashboard"
+TOP = 25
+LISTED = 200
+"""Edges that a list of edges shows."""
+REGIONS = TOP
+"""Largest families whose pictures are drawn beforehand: those that the page offers."""
+MATCHES = 50_000
+"""Matches of a search that are ranked."""
+_EDGE = ["child", "parent", "relation", "confidence"]
+_FINDING = ("finding", "verdict", "rule", "clause", "profile", "hops", "confidence")
+_LICENCES = Statement("UNWIND $ids AS id MATCH (d:Dataset {id: id}) RETURN d.id AS id, d.license AS license")
+PAGE = 5000
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One counting of a store.
+
+    Attributes:
+        folder: Where its files lie: report.json, findings.json, names.txt, map.js, map-*.png, names/.
+        report: Everything but the findings, as plain values.
+    """
+
+    folder: Path
+    report: dict[str, Any]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Model ids in map order."""
+        return (self.folder / "names.txt").read_text(encoding="utf-8").split("\n")
+
+    @cached_property
+    def findings(self) -> list[dict[str, Any]]:
+        """Findings of the newest audit, the worst first."""
+        rows: list[dict[str, Any]] = msgspec.json.decode((self.folder / "findings.json").read_bytes())
+        return rows
+
+    @cached_property
+    def _index(self) -> tuple[str, Integers, bytes]:
+        """All names in lower case end to end, where each begins, and how loved each is."""
+        lowered = [name.lower() for name in self.names]
+        starts = np.cumsum([0, *(len(name) + 1 for name in lowered[:-1])])
+        return "\n".join(lowered), starts, (self.folder / "downloads.bin").read_bytes()
+
+    def search(self, text: str, limit: int) -> list[str]:
+        """Return the ids that hold a text, whatever its case; an exact name first, then the most downloaded."""
+        needle = " ".join(text.lower().split())
+        if not needle:
+            return []
+        joined, starts, loved = self._index
+        hits = [match.start() for match in islice(re.finditer(re.escape(needle), joined), MATCHES)]
+        places = np.unique(np.searchsorted(starts, hits, side="right") - 1).tolist()
+        places.sort(key=lambda at: (self.names[at].lower() != needle, -loved[at], len(self.names[at]), self.names[at]))
+        return [self.names[at] for at in places[:limit]]
+
+    def loved(self, number: int) -> list[str]:
+        """Return the ids of the most downloaded models, and of the roots of the largest families."""
+        downloads = np.frombuffer((self.folder / "downloads.bin").read_bytes(), np.uint8)
+        best = np.argsort(-downloads.astype(np.int64), kind="stable")[:number]
+        roots = [row["root"] for row in self.table("families")["rows"]] if number else []
+        return list(dict.fromkeys([*(self.names[at] for at in best), *roots]))
+
+    def table(self, name: str) -> dict[str, Any]:
+        """Return a table of the analysis (KeyError where there is none)."""
+        found: dict[str, Any] = self.report["tables"][name]
+        return found
+
+
+def key_of(store: Store) -> str:
+    """Return what a bundle of this store must be made of: the runs that came through, and our versions."""
+    runs = sorted(run["id"] for run in list_runs(store) if run["complete"])
+    text = json.dumps([ensure_schema(store), SCHEMA.version, VERSION, runs])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def kept(store: Store, home: Path) -> Bundle | None:
+    """Return the newest bundle of a store, though runs may have come since; None where none was made."""
+    folder = home / FOLDER / ensure_schema(store)
+    try:
+        report = msgspec.json.decode((folder / "report.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    return Bundle(folder, report) if report.get("version") == VERSION else None
+
+
+def current(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bundle:
+    """Return a bundle that all runs went into, counted now where there is none.
+
+    Raises:
+        EmptyStoreError: The store holds no models.
+    """
+    found = kept(store, home)
+    return found if found is not None and found.report["key"] == key_of(store) else make(store, home, progress)
+
+
+def make(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bundle:
+    """Count everything and keep it; an earlier bundle is replaced when the new one is whole.
+
+    Args:
+        store: The store.
+        home: Home folder.
+        progress: Told which part is counted.
+
+    Raises:
+        EmptyStoreError: The store holds no models.
+    """
+    key = key_of(store)
+    atlas = read_atlas(store, home, progress)
+    made = analyse(atlas, SECTIONS, Options(top=TOP), progress)
+    progress("drawing the map", 0, 0)
+    territory = chart_territory(atlas)
+    progress("listing findings", 0, 0)
+    findings = _findings(store, atlas)
+    runs = list_runs(store)
+    largest = [label["id"] for label in territory.labels[:REGIONS]]
+    report = {
+        "version": VERSION,
+        "key": key,
+        "made": now(),
+        "models": int(atlas.recorded.sum()),
+        "names_alone": int(atlas.graph.placeholder.sum()),
+        "edges": len(atlas.edges),
+        "sections": {section: [table.name for table in tables] for section, tables in made.items()},
+        "tables": {table.name: table.document() for tables in made.values() for table in tables},
+        "map": territory.describe(),
+        "audit": _audit(atlas, findings, runs),
+        "lineage": _lineage(atlas),
+        "regions": {name: draw_region(lineage(store, name, depth=0)).document() for name in largest},
+        "scores": msgspec.to_builtins(kept_scores(home / EVALUATIONS / ensure_schema(store))),
+        "runs": runs,
+    }
+    folder = home / FOLDER / ensure_schema(store)
+    body = msgspec.json.encode(report)
+    _write(folder, body, report["map"], findings, territory)
+    return Bundle(folder, msgspec.json.decode(body))
+
+
+def _write(
+    folder: Path, report: bytes, about: dict[str, Any], findings: list[dict[str, Any]], territory: Territory
+) -> None:
+    fresh = folder.with_name(folder.name + ".part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    (fresh / "names").mkdir(parents=True)
+    (fresh / "findings.json").write_bytes(msgspec.json.encode(findings))
+    (fresh / "names.txt").write_text("\n".join(territory.names), encoding="utf-8")
+    (fresh / "downloads.bin").write_bytes(territory.downloads.tobytes())
+    described = json.dumps(about, ensure_ascii=False)
+    (fresh / "map.js").write_text(f'ATLAS.chart({described},"{territory.payload()}");\n', encoding="utf-8")
+    for number, start in enumerate(range(0, len(territory.names), SHARD)):
+        names = json.dumps(territory.names[start : start + SHARD], ensure_ascii=False)
+        (fresh / "names" / f"{number}.js").write_text(f"ATLAS.names({number},{names});\n", encoding="utf-8")
+    for layer in territory.layers:
+        territory.picture(layer, fresh / f"map-{layer.name}.png")
+    (fresh / "report.json").write_bytes(report)
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _findings(store: Store, atlas: Atlas) -> list[dict[str, Any]]:
+    models: dict[str, str | None] = dict(zip(atlas.graph.ids, atlas.first("license"), strict=True))
+    rows: list[dict[str, Any]] = []
+    for target in ("Model", "Dataset"):
+        found = [
+            {"model": model, "ancestor": ancestor, **dict(zip(_FINDING, values, strict=True))}
+            for model, ancestor, *values in store.pages(all_edges("CONFLICTS_WITH", "Model", target, _FINDING))
+        ]
+        above = models if target == "Model" else _licences(store, sorted({row["ancestor"] for row in found}))
+        rows += [{**row, "license": above[row["ancestor"]], "child_license": models[row["model"]]} for row in found]
+    rows.sort(key=lambda row: (row["verdict"] != "violation", -row["confidence"], row["model"], row["ancestor"]))
+    return rows
+
+
+def _licences(store: Store, datasets: list[str]) -> dict[str, str | None]:
+    pages = (store.read(_LICENCES, ids=datasets[at : at + PAGE]) for at in range(0, len(datasets), PAGE))
+    return {row["id"]: row["license"] for page in pages for row in page}
+
+
+def _audit(atlas: Atlas, findings: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    said = Counter(
+        verdict or "not audited"
+        for verdict, recorded in zip(atlas.graph.more["audit_verdict"], atlas.recorded, strict=True)
+        if recorded
+    )
+    place = {name: row for row, name in enumerate(atlas.graph.ids)}
+    root = atlas.forest.root
+    families: dict[int, Counter[str]] = {}
+    for row in findings:
+        if row["verdict"] == "violation":
+            families.setdefault(int(root[place[row["model"]]]), Counter())[row["model"]] += 1
+    worst = sorted(families.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:TOP]
+    audits = [run for run in runs if run["kind"] == "audit" and run["complete"]]
+    return {
+        "verdicts": [{"verdict": name, "models": number} for name, number in said.most_common()],
+        "kinds": _ranked(findings, ("finding", "verdict")),
+        "pairs": _ranked(findings, ("license", "child_license", "verdict"))[:TOP],
+        "families": [
+            {
+                "root": atlas.graph.ids[head],
+                "models": int(atlas.forest.size[head]),
+                "in_violation": len(models),
+                "share": len(models) / int(atlas.forest.size[head]),
+            }
+            for head, models in worst
+        ],
+        "run": audits[0] if audits else None,
+    }
+
+
+def _ranked(rows: Sequence[dict[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    counted = Counter(tuple(row[name] or "none" for name in names) for row in rows)
+    best = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [{**dict(zip(names, values, strict=True)), "findings": number} for values, number in best]
+
+
+def _lineage(atlas: Atlas) -> dict[str, Any]:
+    """Edges that one witness alone states, or that witnesses dispute: the most downloaded children first."""
+    edges, ids = atlas.edges, atlas.graph.ids
+    found = {}
+    for status in (Status.UNDECLARED, Status.CONTRADICTED, Status.PREDICTED):
+        rows = edges[edges["status"] == status.value]
+        best = np.argsort(-atlas.graph.downloads[rows["child"]], kind="stable")[:LISTED]
+        found[status.value] = {
+            "edges": len(rows),
+            "listed": [
+                {"child": ids[child], "parent": ids[parent], "relation": relation, "confidence": confidence}
+                for child, parent, relation, confidence in rows.iloc[best][_EDGE].itertuples(index=False)
+            ],
+        }
+    return found

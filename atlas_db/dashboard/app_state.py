@@ -1,0 +1,163 @@
+"""What the app works with: the store, opened again when it went away, and the bundle, counted beside the app."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
+from atlas_db.core import errors
+from atlas_db.core.errors import AtlasError, StoreUnavailableError
+from atlas_db.core.settings import Settings
+from atlas_db.core.terms import Progress
+from atlas_db.dashboard.aggregates import Bundle, kept, key_of, make
+from atlas_db.store.bolt import Store
+from atlas_db.store.connect import open_store
+
+LOOK_SECONDS = 20.0
+"""How often it is looked whether runs came since."""
+
+
+class Desk:
+    """One store and what was counted of it. Use as a context manager.
+
+    A store that was never counted is counted on entering; after that, counting runs beside the pages, in a process of
+    its own, and they show the last one until it is through.
+
+    Args:
+        settings: Names the store and the home folder.
+        progress: Told how far the first counting is.
+        look_seconds: How often it is looked whether runs came since.
+    """
+
+    def __init__(
+        self, settings: Settings, progress: Progress = lambda *_: None, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        self.settings = settings
+        self._progress = progress
+        self._look_seconds = look_seconds
+        self._lock = threading.Lock()
+        self._store: Store | None = None
+        self._readers: Counter[Store] = Counter()
+        self._closed = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Desk:
+        """Open the store, and count it where nobody did.
+
+        Raises:
+            StoreError: It cannot be reached or started.
+            EmptyStoreError: It holds no models.
+        """
+        self._bundle = self._read() or self._count(self._progress)
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._watcher.join(timeout=5)
+        self.drop()
+
+    @property
+    def bundle(self) -> Bundle:
+        """What was counted last."""
+        return self._bundle
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """Yield the store; one that went away is opened again by the next caller, and closed by its last reader.
+
+        Raises:
+            StoreError: It cannot be reached or started.
+        """
+        with self._lock:
+            if self._store is None:
+                self._store = open_store(self.settings)
+            store = self._store
+            self._readers[store] += 1
+        try:
+            yield store
+        except StoreUnavailableError:
+            self._let_go(store)
+            raise
+        finally:
+            with self._lock:
+                self._readers[store] -= 1
+                self._close_unread(store)
+
+    def drop(self) -> None:
+        """Let go of the store; the next caller opens it again."""
+        if (store := self._store) is not None:
+            self._let_go(store)
+
+    def _let_go(self, store: Store) -> None:
+        with self._lock:
+            if self._store is store:
+                self._store = None
+                self._close_unread(store)
+
+    def _close_unread(self, store: Store) -> None:
+        """Close a store that was let go once nobody reads: a connection closed while another thread sends breaks it."""
+        if store is not self._store and not self._readers[store]:
+            del self._readers[store]
+            store.close()
+
+    def _read(self) -> Bundle | None:
+        with self.store() as store:
+            return kept(store, self.settings.home)
+
+    def _watch(self) -> None:
+        while not self._closed.wait(self._look_seconds):
+            try:
+                with self.store() as store:
+                    stale = self._bundle.report["key"] != key_of(store)
+                if stale:
+                    self._bundle = self._count(lambda *_: None)
+            except AtlasError:
+                # The pages go on with what there is; whoever asks the store itself is told.
+                continue
+
+    def _count(self, progress: Progress) -> Bundle:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe(duplex=False)
+        worker = context.Process(target=_work, args=(self.settings, theirs), daemon=True)
+        worker.start()
+        theirs.close()
+        failed = AtlasError("the statistics could not be counted", hint="See atlas-db doctor, then try again")
+        while not self._closed.is_set():
+            try:
+                if ours.poll(0.2):
+                    said = json.loads(ours.recv_bytes())
+                    if "error" in said:
+                        failed = getattr(errors, said["error"])(said["message"], hint=said["hint"])
+                    else:
+                        progress(*said["progress"])
+            except EOFError:
+                break
+        else:
+            worker.terminate()
+        worker.join()
+        found = self._read() if worker.exitcode == 0 else None
+        if found is None:
+            raise failed
+        return found
+
+
+def _work(settings: Settings, pipe: Connection) -> None:
+    """Count in a process of its own, telling how far it is, or why not."""
+
+    def tell(stage: str, done: int, total: int) -> None:
+        pipe.send_bytes(json.dumps({"progress": [stage, done, total]}).encode())
+
+    try:
+        with open_store(settings) as store:
+            make(store, settings.home, tell)
+    except AtlasError as error:
+        # Errors of single files carry more than a message; none of them is met here.
+        said = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+        pipe.send_bytes(json.dumps(said).encode())
+        raise SystemExit(1) from error

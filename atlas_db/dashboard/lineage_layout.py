@@ -1,0 +1,205 @@
+"""The picture of a model's lineage: columns of generations, fans folded, every place computed here."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from atlas_db.lineage.traversal import FAN, Fan, Step
+
+BOX, GAP, ROW, COLUMN = (250, 34), 14, 44, 340
+LETTERS = 40
+"""Letters of a second line that fit a box."""
+MOST = 40
+"""Boxes a column at most; the rest is folded."""
+
+
+@dataclass(slots=True)
+class Box:
+    """One model, or one folded fan.
+
+    Attributes:
+        id: Model id; of a fan, what is folded.
+        column: Generations from the model asked for; ancestors are negative.
+        x: Left edge.
+        y: Upper edge.
+        kind: model, self or fan.
+        label: What it says.
+        note: A second line, cut to the width.
+        relation: Relation that a fan folds.
+        more: True where there is something further out that is not shown.
+        open: True where what is further out is shown.
+    """
+
+    id: str
+    column: int
+    kind: str
+    label: str
+    note: str = ""
+    relation: str = ""
+    more: bool = False
+    open: bool = False
+    x: int = 0
+    y: int = 0
+
+
+@dataclass(slots=True)
+class Line:
+    """One edge, between boxes.
+
+    Attributes:
+        child: Id of the child's box.
+        parent: Id of the parent's box.
+        relation: Relation.
+        status: Status.
+        confidence: 0..1.
+        path: SVG path from parent to child.
+    """
+
+    child: str
+    parent: str
+    relation: str
+    status: str
+    confidence: float
+    path: str = ""
+
+
+@dataclass(slots=True)
+class Picture:
+    """Boxes and lines with their places.
+
+    Attributes:
+        width: Width.
+        height: Height.
+        box: Width and height of a box.
+        boxes: Boxes.
+        lines: Lines.
+    """
+
+    width: int = 0
+    height: int = 0
+    box: tuple[int, int] = BOX
+    boxes: list[Box] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+
+class Relatives(Protocol):
+    """What a picture is made of."""
+
+    def parents(self, model: str) -> list[Step]:
+        """Return the edges to a model's parents."""
+
+    def children(self, model: str) -> list[Fan]:
+        """Return the children of a model, relation by relation."""
+
+    def has_children(self, models: Sequence[str]) -> set[str]:
+        """Return which of some models have children."""
+
+
+def draw(me: Mapping[str, Any], kin: Relatives, opened: Sequence[str], wide: str = "") -> Picture:
+    """Lay out a lineage: parents to the left, children to the right, one step, and more where a model is opened.
+
+    Args:
+        me: Properties of the model in the middle.
+        kin: Its relatives.
+        opened: Ids whose further relatives are shown, too.
+        wide: Relation whose fan is unfolded.
+    """
+    picture = Picture()
+    picture.boxes.append(Box(me["id"], 0, "self", me["id"], _downloads(me.get("downloads"))))
+    seen = {me["id"]}
+    _ancestors(picture, me["id"], kin, set(opened), seen)
+    _descendants(picture, me["id"], kin, set(opened), seen, wide)
+    _place(picture)
+    return picture
+
+
+def _ancestors(picture: Picture, me: str, kin: Relatives, opened: set[str], seen: set[str]) -> None:
+    frontier, column = [me], -1
+    while frontier:
+        outer = []
+        for model in frontier:
+            steps = kin.parents(model)
+            for step in steps[:MOST]:
+                picture.lines.append(Line(step.child, step.parent, step.relation, step.status, step.confidence))
+                if step.parent in seen:
+                    continue
+                seen.add(step.parent)
+                picture.boxes.append(_box(step, step.parent, column, bool(kin.parents(step.parent)), opened))
+                if picture.boxes[-1].open:
+                    outer.append(step.parent)
+            if len(steps) > MOST:
+                _fold(picture, model, "", steps[MOST:], len(steps) - MOST, column)
+        frontier, column = outer, column - 1
+
+
+def _descendants(picture: Picture, me: str, kin: Relatives, opened: set[str], seen: set[str], wide: str) -> None:
+    frontier, column = [me], 1
+    while frontier:
+        outer = []
+        for model in frontier:
+            for fan in kin.children(model):
+                shown = fan.steps[: MOST if fan.relation == wide and model == me else FAN]
+                further = kin.has_children([step.child for step in shown])
+                for step in shown:
+                    picture.lines.append(Line(step.child, step.parent, step.relation, step.status, step.confidence))
+                    if step.child in seen:
+                        continue
+                    seen.add(step.child)
+                    picture.boxes.append(_box(step, step.child, column, step.child in further, opened))
+                    if picture.boxes[-1].open:
+                        outer.append(step.child)
+                if fan.number > len(shown):
+                    rest = fan.steps[len(shown) :] or shown
+                    _fold(picture, model, fan.relation, rest, fan.number - len(shown), column)
+        frontier, column = outer, column + 1
+
+
+def _box(step: Step, other: str, column: int, more: bool, opened: set[str]) -> Box:
+    said = f"{_downloads(step.downloads)}, {step.license or 'no licence declared'}"
+    note = "no record of it" if step.placeholder else _cut(said)
+    return Box(other, column, "model", other, note, more=more, open=more and other in opened)
+
+
+def _fold(picture: Picture, model: str, relation: str, some: Sequence[Step], number: int, column: int) -> None:
+    """Fold the rest of a fan into one box; its line looks like those of the fan's next models."""
+    name = f"{model} +{relation}"
+    picture.boxes.append(Box(name, column, "fan", f"+{number:,} {relation or 'parents'}", "less downloaded", relation))
+    status = Counter(step.status for step in some).most_common(1)[0][0]
+    ends = (name, model) if column > 0 else (model, name)
+    picture.lines.append(Line(*ends, relation, status, max(step.confidence for step in some)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
+
+
+def _downloads(number: object) -> str:
+    return f"{number:,} downloads" if isinstance(number, int) else "downloads unknown"
+
+
+def _place(picture: Picture) -> None:
+    columns: dict[int, list[Box]] = defaultdict(list)
+    for box in picture.boxes:
+        columns[box.column].append(box)
+    tallest = max(len(boxes) for boxes in columns.values())
+    first = min(columns)
+    picture.width = (max(columns) - first) * COLUMN + BOX[0] + 2 * GAP
+    picture.height = tallest * ROW + 2 * GAP
+    for column, boxes in columns.items():
+        top = GAP + (tallest - len(boxes)) * ROW // 2
+        for at, box in enumerate(boxes):
+            box.x, box.y = GAP + (column - first) * COLUMN, top + at * ROW
+    place = {box.id: box for box in picture.boxes}
+    for line in picture.lines:
+        left, right = place[line.parent], place[line.child]
+        x1, y1 = left.x + BOX[0], left.y + BOX[1] // 2
+        x2, y2 = right.x, right.y + BOX[1] // 2
+        half = (x1 + x2) // 2
+        line.path = f"M{x1} {y1}C{half} {y1} {half} {y2} {x2} {y2}"

@@ -1,0 +1,178 @@
+"""Pages to HTML: one set of templates, two sets of addresses (served, and exported to a folder)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from atlas_db.dashboard.view_queries import QUERIES
+
+PAGES = {
+    "map": "Map",
+    "region": "Regions",
+    "ecosystem": "Ecosystem",
+    "audit": "Audit",
+    "quality": "Quality",
+    "runs": "Runs",
+}
+MODELS = frozenset({"model", "ancestor", "parent", "child", "root", "base"})
+"""Columns of tables that hold model ids."""
+
+
+class Links(Protocol):
+    """Where pages, models and files are, as seen from the page that is rendered."""
+
+    @property
+    def static(self) -> bool:
+        """True where no server answers."""
+
+    def page(self, name: str, **query: str) -> str:
+        """Address of a page."""
+
+    def model(self, identifier: str, **query: str) -> str | None:
+        """Address of a model's page, None where it has none."""
+
+    def asset(self, name: str) -> str:
+        """Address of a script or style sheet."""
+
+    def data(self, name: str) -> str:
+        """Address of a data file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Root-absolute addresses."""
+
+    static: bool = False
+
+    def page(self, name: str, **query: str) -> str:
+        """Address of a page."""
+        return ("/" if name == "map" else f"/{name}") + (f"?{urlencode(query)}" if query else "")
+
+    def model(self, identifier: str, **query: str) -> str | None:
+        """Address of a model's page."""
+        return f"/models/{quote(identifier)}" + (f"?{urlencode(query)}" if query else "")
+
+    def asset(self, name: str) -> str:
+        """Address of a script or style sheet."""
+        return f"/static/{name}"
+
+    def data(self, name: str) -> str:
+        """Address of a data file."""
+        return f"/data/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Relative addresses that hold on a disk.
+
+    Attributes:
+        models: File of each model that has a page.
+        above: `../` where the page lies in a folder, else empty.
+    """
+
+    models: Mapping[str, str] = field(default_factory=dict)
+    above: str = ""
+    static: bool = True
+
+    def page(self, name: str, **query: str) -> str:
+        """Address of a page."""
+        return f"{self.above}{'index' if name == 'map' else name}.html"
+
+    def model(self, identifier: str, **query: str) -> str | None:
+        """Address of a model's page, None where it has none."""
+        file = self.models.get(identifier)
+        return None if file is None else f"{self.above}models/{file}"
+
+    def asset(self, name: str) -> str:
+        """Address of a script or style sheet."""
+        return f"{self.above}static/{name}"
+
+    def data(self, name: str) -> str:
+        """Address of a data file."""
+        return f"{self.above}data/{name}"
+
+
+def plotly_file() -> Path:
+    """Return plotly.js as the plotly package brings it."""
+    return Path(str(files("plotly") / "package_data" / "plotly.min.js"))
+
+
+@cache
+def plotly_styles() -> tuple[str, ...]:
+    """Return the ids of style elements that plotly.js writes unless an element of that id is there (its maps')."""
+    return tuple(sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', plotly_file().read_text("utf-8")))))
+
+
+def file_of(identifier: str) -> str:
+    """Return a file name for a model's page: letters of its id, and a digest that keeps it apart from others."""
+    digest = hashlib.blake2b(identifier.encode("utf-8", errors="replace"), digest_size=6).hexdigest()
+    return f"{re.sub('[^A-Za-z0-9_-]+', '-', identifier)[:80].strip('-')}-{digest}.html"
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates."""
+    env = Environment(
+        loader=PackageLoader("atlas_db.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters["shown"] = shown
+    env.filters["data"] = data_block
+    env.globals.update(pages=PAGES, behind=QUERIES, models=MODELS, plotly_styles=plotly_styles())
+    return env
+
+
+def render(template: str, page: Mapping[str, Any], links: Links, *, current: str, title: str, twin: str = "") -> str:
+    """Render a page.
+
+    Args:
+        template: Name of the template, without ending.
+        page: What it holds.
+        links: Where everything is.
+        current: Page that the navigation marks.
+        title: Title.
+        twin: Address of the JSON twin, empty where there is none.
+    """
+    found = environment().get_template(f"{template}.html")
+    return found.render(page=page, links=links, current=current, title=title, twin=twin)
+
+
+def shown(value: object, name: str = "") -> str:
+    """Return a value as people read it: thousands apart, shares in per cent."""
+    match value:
+        case None | "":
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            share = re.search("share|permissive|copyleft|english|languages|written|declare_|accuracy|precision", name)
+            return f"{value:.1%}" if share else f"{value:.4g}"
+        case list() | tuple():
+            return ", ".join(shown(each) for each in value)
+        case dict():
+            return ", ".join(f"{key} {shown(each)}" for key, each in value.items())
+        case _:
+            return str(value)
+
+
+def data_block(value: object) -> Markup:
+    """Return a value as JSON that may stand in a page: no tag can begin in it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))

@@ -1,0 +1,316 @@
+"""What each page holds, as plain values: the page's template and its JSON twin both show exactly this."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from atlas_db.analysis.compare import compare
+from atlas_db.analysis.frames import CLAIMS
+from atlas_db.catalogue.loader import catalogue
+from atlas_db.core.errors import UsageError
+from atlas_db.core.settings import Settings
+from atlas_db.core.terms import Relation, Source
+from atlas_db.dashboard import figures
+from atlas_db.dashboard.aggregates import Bundle
+from atlas_db.dashboard.family_graph import SHARE, draw_region
+from atlas_db.dashboard.lineage_layout import MOST, draw
+from atlas_db.licenses.audit import DISCLAIMER, AuditOptions, audit_models
+from atlas_db.lineage.traversal import (
+    Fan,
+    Step,
+    fans,
+    lineage,
+    properties_of,
+    steps_up,
+    with_children,
+)
+from atlas_db.store.bolt import Store
+from atlas_db.store.statements import Statement
+from cypher.query_library import find
+from ingest.hub.card_store import FOLDER, newest_cards
+from ingest.load.runs import list_runs
+from ingest.normalise.license_ids import canonical
+
+Page = dict[str, Any]
+LISTED = 500
+"""Rows that a list on a page shows."""
+FOUND = 20
+_DESCENDANTS = Statement(find("descendant_count").text)
+_CLAIMS = Statement(
+    f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in CLAIMS.values())}]->(v) WHERE r.ended IS NULL "
+    "RETURN type(r) AS rel, v.id AS value, r.source AS source, r.confidence AS confidence, r.method AS method, "
+    "r.evidence AS evidence, r.first_seen AS first_seen ORDER BY rel, source, confidence DESC, value"
+)
+_TESTIMONY = Statement(
+    "MATCH (m:Model {id: $id})-[r:CLAIMS_PARENT]->(p:Model) RETURN p.id AS parent, r.source AS source, "
+    "r.relation AS relation, r.confidence AS confidence, r.method AS method, r.written_as AS written_as, "
+    "r.outcome AS outcome, r.evidence AS evidence, r.first_seen AS first_seen, r.ended AS ended ORDER BY parent, source"
+)
+_ATTRIBUTE = {rel: attribute for attribute, (rel, _) in CLAIMS.items()}
+
+
+def atlas_map(bundle: Bundle) -> Page:
+    """Return what the map page holds beside the map itself."""
+    report = bundle.report
+    families = [{"root": each["id"], "models": each["models"]} for each in report["map"]["labels"][:25]]
+    return {**{name: report[name] for name in ("models", "names_alone", "map", "made")}, "families": families}
+
+
+def search(bundle: Bundle, text: str) -> Page:
+    """Return the models whose id holds a text."""
+    return {"q": text, "models": bundle.search(text, FOUND)}
+
+
+class _Kin:
+    """The relatives of one model, read from the store as far as they are shown."""
+
+    def __init__(self, store: Store, model: str, wide: str) -> None:
+        self._store, self._model, self._wide = store, model, wide
+        self.above = steps_up(store, model, contradicted=True)
+        self._parents: dict[str, list[Step]] = defaultdict(list)
+        for step in self.above:
+            self._parents[step.child].append(step)
+        self._children: dict[str, list[Fan]] = {}
+
+    def parents(self, model: str) -> list[Step]:
+        return self._parents[model]
+
+    def children(self, model: str) -> list[Fan]:
+        if model not in self._children:
+            limit = LISTED if self._wide and model == self._model else MOST
+            self._children[model] = fans(self._store, model, limit, contradicted=True)
+        return self._children[model]
+
+    def has_children(self, models: Sequence[str]) -> set[str]:
+        return with_children(self._store, models)
+
+
+def model(store: Store, identifier: str, opened: Sequence[str] = (), wide: str = "") -> Page:
+    """Return all that is known of a model, with the picture of its lineage.
+
+    Args:
+        store: The store.
+        identifier: Model id.
+        opened: Ids in the picture whose further relatives are shown, too.
+        wide: Relation whose children are shown by the hundred.
+
+    Raises:
+        ModelNotFoundError: There is no such model.
+    """
+    props = properties_of(store, identifier)
+    report = audit_models(store, [identifier], AuditOptions()) if not props.get("placeholder") else None
+    claims = store.read(_CLAIMS, id=identifier)
+    for row in claims:
+        row["attribute"] = _ATTRIBUTE[row.pop("rel")]
+        row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
+    testimony = store.read(_TESTIMONY, id=identifier)
+    for row in testimony:
+        row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
+    kin = _Kin(store, identifier, wide)
+    below = kin.children(identifier)
+    return {
+        "id": identifier,
+        "properties": {name: props[name] for name in sorted(props) if name not in _HIDDEN},
+        "counts": {
+            "parents": len(kin.parents(identifier)),
+            "ancestors": len({step.parent for step in kin.above}),
+            "children": sum(fan.number for fan in below),
+            "descendants": store.read(_DESCENDANTS, model=identifier)[0]["descendants"],
+            "children_by_relation": {fan.relation: fan.number for fan in below},
+        },
+        "opened": list(opened),
+        "picture": draw({"id": identifier, **props}, kin, opened, wide).document(),
+        "parents": [_step(step) for step in kin.parents(identifier)],
+        "children": [_step(step) for fan in below if wide in ("", fan.relation) for step in fan.steps],
+        "declared": [row for row in claims if row["source"] != Source.PREDICTED],
+        "predicted": [row for row in claims if row["source"] == Source.PREDICTED],
+        "testimony": testimony,
+        "verdict": next(iter(report.verdicts), None) if report else None,
+        "findings": [_sourced(row) for row in report.findings] if report else [],
+        "obligations": [_sourced(row) for row in report.obligations] if report else [],
+        "disclaimer": DISCLAIMER,
+    }
+
+
+_HIDDEN = frozenset({"id", "labels", "record_digest", "parents_stated", "snapshots", "carried"})
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {name: getattr(step, name) for name in step.__slots__}
+
+
+def _sourced(finding: dict[str, Any]) -> dict[str, Any]:
+    """Add where the licence itself can be read; `source` is the rule's."""
+    licence = catalogue().get(canonical(finding["license"] or ""))
+    return {**finding, "license_text": None if licence is None else licence.source}
+
+
+def region(store: Store, bundle: Bundle, families: Sequence[str], share: float = SHARE) -> Page:
+    """Return one or two families as pictures; the two largest where none is named.
+
+    Raises:
+        ModelNotFoundError: There is no such model.
+        UsageError: The share is none.
+    """
+    if not 0 < share <= 1:
+        raise UsageError(f"{share} is no share", hint="Use one above 0 and up to 1")
+    largest = [row["root"] for row in bundle.table("families")["rows"]]
+    chosen = [name for name in families if name][:2] or largest[:2]
+    ready = bundle.report["regions"]
+    drawn = [
+        ready[name]
+        if share == SHARE and name in ready
+        else draw_region(lineage(store, name, depth=0), share).document()
+        for name in chosen
+    ]
+    return {"families": largest, "share": share, "relations": [*map(str, Relation), "unknown"], "regions": drawn}
+
+
+def side_by_side(store: Store, settings: Settings, left: str, right: str) -> Page:
+    """Return two models trait by trait and character by character.
+
+    Raises:
+        ModelNotFoundError: One of them does not exist.
+    """
+    return compare(store, left, right, dict(newest_cards(settings.home / FOLDER, [left, right]))).document()
+
+
+_ORDER = ("permissive", "copyleft", "use_restricted", "vendor", "non_commercial", "unclear", "none")
+
+
+def ecosystem(bundle: Bundle) -> Page:
+    """Return the analysis: every table, and the figures drawn of them."""
+    rows = {name: table["rows"] for name, table in bundle.report["tables"].items()}
+    overall = [row for row in rows["mutation_rates"] if row["relation"] == "all"]
+    alike = [
+        {**row, "label": f"{row['kind']}, over {row['drawn']}"}
+        for row in rows["similarity"]
+        if row["measure"] == "tfidf"
+    ]
+    known = ("declared", "inferred", "predicted", "unknown")
+    drawn = {
+        "growth": figures.lines(
+            rows["growth"], "month", ("models", "with_parent", "with_license", "with_task"), title="new models",
+            across="month of creation",
+        ),
+        "coverage": figures.stacked(rows["coverage"], "attribute", known, title="models"),
+        "edges": figures.bars(
+            [{**row, "label": f"{row['relation']}, {row['status']}"} for row in rows["edges"]], "label", "edges",
+            title="edges",
+        ),
+        "generations": figures.columns(
+            rows["generations"], "generation", "models", title="models", across="steps from the root"
+        ),
+        "family_sizes": figures.bars(
+            [{**row, "label": f"{row['from']:,} to {row['to']:,}"} for row in rows["family_sizes"]],
+            "label", "families", title="families", log=True,
+        ),
+        "mutation_rates": figures.intervals(overall, "trait", "rate", title="share that differs"),
+        "similarity": figures.intervals(alike, "label", "mean", title="TF-IDF cosine"),
+        "license_transitions": figures.heat(
+            rows["license_transitions"], "to", "from", "share_of_from", _ORDER, title="share of parent's"
+        ),
+        "traits_by_generation": figures.lines(
+            rows["traits_by_generation"], "generation",
+            ("declare_license", "permissive", "english_alone", "several_languages", "machine_written_card"),
+            title="share of models", across="generation", share=True,
+        ),
+    }  # fmt: skip
+    for name, label, value in _TOPS:
+        drawn[name] = figures.bars(rows[name][:10], label, value, title=value)
+    return {"made": bundle.report["made"], "tables": bundle.report["tables"], "figures": drawn}
+
+
+_TOPS = (
+    ("top_licenses", "license", "models"),
+    ("top_tasks", "pipeline_tag", "models"),
+    ("top_libraries", "library_name", "models"),
+    ("top_languages", "language", "models"),
+    ("top_parents", "model", "children"),
+    ("top_datasets", "datasets", "models"),
+    ("top_papers", "paper", "models"),
+    ("task_regions", "task", "models"),
+    ("base_regions", "base", "models"),
+)
+FILTERS = ("verdict", "finding", "license", "child_license", "model")
+
+
+def audit(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
+    """Return the newest audit, with those of its findings that fit the filters.
+
+    Args:
+        bundle: The bundle.
+        wanted: Filters by name; `model` is part of a model's or ancestor's id, the others are exact.
+        page: Page of findings, from 1.
+    """
+    report = bundle.report["audit"]
+    chosen = filtered(bundle, wanted)
+    start = (max(page, 1) - 1) * LISTED
+    unknown = (report["run"] or {}).get("counts", {}).get("unknown", {})
+    return {
+        **report,
+        "unknown": unknown,
+        "filters": wanted,
+        "choices": {
+            name: sorted({str(row[name]) for row in bundle.findings if row[name]}) for name in FILTERS[:-1]
+        },
+        "number": len(chosen),
+        "page": max(page, 1),
+        "pages": max(1, -(-len(chosen) // LISTED)),
+        "findings": chosen[start : start + LISTED],
+        "figures": {
+            "verdicts": figures.bars(report["verdicts"], "verdict", "models", title="models"),
+            "pairs": figures.bars(
+                [
+                    {**row, "label": f"{row['license']} to {row['child_license']}, {row['verdict']}"}
+                    for row in report["pairs"][:15]
+                ],
+                "label", "findings", title="findings",
+            ),
+        },
+        "disclaimer": DISCLAIMER,
+    }  # fmt: skip
+
+
+def filtered(bundle: Bundle, wanted: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the findings of the newest audit that fit all filters."""
+    exact = [(name, value) for name, value in wanted.items() if value and name != "model"]
+    part = wanted.get("model", "").lower()
+    return [
+        row
+        for row in bundle.findings
+        if all(str(row[name]) == value for name, value in exact)
+        and (part in row["model"].lower() or part in row["ancestor"].lower())
+    ]
+
+
+def quality(bundle: Bundle) -> Page:
+    """Return how good completion was on models it had not seen, and what the witnesses of lineage dispute."""
+    scores: list[dict[str, Any]] = bundle.report["scores"]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for each in scores:
+        groups.setdefault(f"{each['attribute']}, {each['split']} split", []).append(each)
+    coverage = bundle.table("coverage")["rows"]
+    known = ("declared", "inferred", "predicted", "unknown")
+    drawn = {"coverage": figures.stacked(coverage, "attribute", known, title="models")}
+    for name, group in groups.items():
+        if any(each["reliability"] for each in group):
+            drawn[name] = figures.reliability(group)
+        for each in group:
+            if any("accuracy" in row for row in each["rows"]):
+                drawn[f"{name}, {each['view']}"] = figures.coverage_curves(each)
+    return {
+        "coverage": coverage,
+        "evaluations": groups,
+        "edges": bundle.table("edges"),
+        "lineage": bundle.report["lineage"],
+        "figures": drawn,
+    }
+
+
+def runs(store: Store) -> Page:
+    """Return what was loaded, charted, completed and audited, newest first."""
+    return {"runs": list_runs(store)}

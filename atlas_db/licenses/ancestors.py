@@ -1,0 +1,140 @@
+"""Ancestors without enumerating paths: licences above each model in one topological pass, best paths on demand."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from atlas_db.licenses.audit_graph import TRAINED, AuditGraph, Edge
+
+State = tuple[int, int, bool]
+"""Node, strongest relation so far (place in `RELATIONS`), whether a guess is on the path."""
+
+
+class Above(NamedTuple):
+    """One ancestor as a path with a given strongest relation reaches it.
+
+    Attributes:
+        node: Index of the ancestor.
+        place: Strongest relation on the path, as place in `RELATIONS`.
+        guessed: True where an edge on the path is inferred or predicted.
+        confidence: Least confidence on the path; the path is the one that makes it greatest, then the shortest.
+        hops: Steps.
+    """
+
+    node: int
+    place: int
+    guessed: bool
+    confidence: float
+    hops: int
+
+
+def licences_above(
+    graph: AuditGraph, own: Sequence[int], min_confidence: float = 0.0, *, data: bool = True
+) -> list[int]:
+    """Return for each node the union of its ancestors' licences, as bits.
+
+    One pass in topological order, O(nodes + edges); nodes on cycles are settled by repetition.
+
+    Args:
+        graph: The graph.
+        own: Bits of each node's own licences.
+        min_confidence: Edges below this are not followed.
+        data: Training data counts as above.
+    """
+    above = [0] * len(graph.ids)
+    steps = {
+        child: [e.parent for e in edges if e.confidence >= min_confidence and (data or e.place != TRAINED)]
+        for child, edges in graph.parents.items()
+    }
+    order, rest = _topological(steps)
+    for child in order:
+        above[child] = _union(steps[child], above, own)
+    changed = bool(rest)
+    while changed:
+        changed = False
+        for child in rest:
+            union = _union(steps[child], above, own)
+            changed |= union != above[child]
+            above[child] = union
+    return above
+
+
+def _union(parents: Sequence[int], above: Sequence[int], own: Sequence[int]) -> int:
+    bits = 0
+    for parent in parents:
+        bits |= above[parent] | own[parent]
+    return bits
+
+
+def _topological(steps: dict[int, list[int]]) -> tuple[list[int], list[int]]:
+    """Return children with parents before children (Kahn 1962), and those on or below a cycle."""
+    waiting = {child: sum(parent in steps for parent in parents) for child, parents in steps.items()}
+    children: dict[int, list[int]] = {}
+    for child, parents in steps.items():
+        for parent in parents:
+            if parent in steps:
+                children.setdefault(parent, []).append(child)
+    order = [child for child, count in waiting.items() if count == 0]
+    for node in order:
+        for child in children.get(node, ()):
+            waiting[child] -= 1
+            if waiting[child] == 0:
+                order.append(child)
+    return order, [child for child, count in waiting.items() if count > 0]
+
+
+class Walker:
+    """Best paths from one model to the ancestors that hold given licences."""
+
+    def __init__(
+        self, graph: AuditGraph, own: Sequence[int], above: Sequence[int], min_confidence: float = 0.0
+    ) -> None:
+        self._graph = graph
+        self._own = own
+        self._above = above
+        self._min = min_confidence
+        self._before: dict[State, tuple[State, Edge]] = {}
+
+    def ancestors(self, start: int, wanted: int) -> list[Above]:
+        """Return the ancestors with a licence among the wanted bits, once for each kind of path that reaches them.
+
+        A widest-path search (Dijkstra with max-min) over states, so that nothing is enumerated: at most twelve states
+        a node.
+        """
+        graph, own, above = self._graph, self._own, self._above
+        self._before = {}
+        best: dict[State, tuple[float, int]] = {}
+        done: set[State] = set()
+        heap: list[tuple[float, int, State]] = [(-1.0, 0, (start, -1, False))]
+        found: list[Above] = []
+        while heap:
+            negative, hops, state = heapq.heappop(heap)
+            if state in done:
+                continue
+            done.add(state)
+            node, place, guessed = state
+            if node != start and own[node] & wanted:
+                found.append(Above(node, place, guessed, -negative, hops))
+            for edge in graph.parents.get(node, ()):
+                if edge.confidence < self._min or edge.parent == start:
+                    continue
+                if not (own[edge.parent] | above[edge.parent]) & wanted:
+                    continue
+                after = (edge.parent, max(place, edge.place), guessed or edge.guessed)
+                key = (max(negative, -edge.confidence), hops + 1)
+                if after not in done and (after not in best or key < best[after]):
+                    best[after] = key
+                    self._before[after] = (state, edge)
+                    heapq.heappush(heap, (*key, after))
+        return found
+
+    def path(self, start: int, reached: Above) -> list[Edge]:
+        """Return the steps from the model that was last searched from to an ancestor, in that order."""
+        state: State = (reached.node, reached.place, reached.guessed)
+        steps: list[Edge] = []
+        while state[0] != start:
+            state, edge = self._before[state]
+            steps.append(edge)
+        return steps[::-1]

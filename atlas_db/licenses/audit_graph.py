@@ -1,0 +1,225 @@
+"""What the audit reads: models and datasets with their licences, and the steps between them, as plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from atlas_db.core.terms import Source, Status
+from atlas_db.licenses.rules import RELATIONS, TRAINED_ON
+from atlas_db.store.bolt import Store
+from atlas_db.store.statements import Statement, all_edges, all_nodes, read_edges, storage_order
+from ingest.normalise.license_ids import canonical
+
+PLACES = {str(relation): place for place, relation in enumerate(RELATIONS)}
+TRAINED = PLACES[TRAINED_ON]
+_GUESSES = (Status.UNDECLARED, Status.PREDICTED)
+FACTS = ("id", "placeholder", "pipeline_tag", "created_at", "license_files")
+_CLAIM = ("source", "confidence", "ended")
+_UP = Statement(
+    "UNWIND $ids AS id MATCH (c:Model {id: id})-[r:DERIVED_FROM {followed: true}]->(p:Model) "
+    "RETURN c.id AS a, p.id AS b, r.relation AS relation, r.confidence AS confidence, r.status AS status"
+)
+_DATA = Statement(
+    "UNWIND $ids AS id MATCH (c:Model {id: id})-[r:TRAINED_ON {source: 'declared'}]->(d:Dataset) "
+    "WHERE r.ended IS NULL RETURN c.id AS a, d.id AS b, r.confidence AS confidence"
+)
+_MODELS = Statement(
+    "UNWIND $ids AS id MATCH (n:Model {id: id}) RETURN n.id AS id, n.placeholder AS placeholder, "
+    "n.pipeline_tag AS pipeline_tag, n.created_at AS created_at, n.license_files AS license_files"
+)
+
+
+class Claim(NamedTuple):
+    """One licence claim.
+
+    Attributes:
+        id: Canonical id.
+        confidence: 0..1.
+        predicted: True where it is no declaration.
+        ended: Date on which it was no longer stated, None while it is.
+    """
+
+    id: str
+    confidence: float
+    predicted: bool
+    ended: str | None
+
+
+class Edge(NamedTuple):
+    """One step up.
+
+    Attributes:
+        parent: Index of the parent.
+        place: Place of the relation in `RELATIONS`.
+        confidence: 0..1.
+        status: Status of the lineage edge; declared for training data.
+        guessed: True where nobody declares it.
+    """
+
+    parent: int
+    place: int
+    confidence: float
+    status: str
+    guessed: bool
+
+
+class Facts(NamedTuple):
+    """What else rules ask of a model."""
+
+    pipeline_tag: str | None
+    created_at: str | None
+    license_files: tuple[str, ...] | None
+
+
+_NOTHING = Facts(None, None, None)
+
+
+@dataclass(slots=True)
+class AuditGraph:
+    """Models first, then datasets, by index.
+
+    Attributes:
+        ids: Hub ids.
+        models: How many of them are models.
+        placeholders: Indices of models that nobody has seen.
+        claims: Live licence claims of each; those of an ancestor may be of another kind than declared.
+        former: Ended licence claims, where there are any.
+        parents: Steps up of each.
+        facts: What else rules ask, where known.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    models: int = 0
+    placeholders: set[int] = field(default_factory=set)
+    claims: list[tuple[Claim, ...]] = field(default_factory=list)
+    former: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
+    parents: dict[int, list[Edge]] = field(default_factory=dict)
+    facts: dict[int, Facts] = field(default_factory=dict)
+
+    def fact(self, index: int) -> Facts:
+        """Return the facts of a model."""
+        return self.facts.get(index, _NOTHING)
+
+
+class GraphBuilder:
+    """Collects rows into an `AuditGraph`."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, int] = {}
+        self._datasets: dict[str, int] = {}
+        self._facts: dict[str, Facts] = {}
+        self._placeholders: set[str] = set()
+        self._licences: dict[tuple[str, str], dict[Claim, None]] = {}
+        self._edges: list[tuple[str, str, int, float, str]] = []
+        self._known: dict[tuple[str, float, bool, str | None], Claim] = {}
+
+    def model(self, row: Sequence[Any]) -> None:
+        """Add a model: values in the order of `FACTS`."""
+        identifier, placeholder, task, created, files = row
+        self._models[identifier] = len(self._models)
+        if placeholder:
+            self._placeholders.add(identifier)
+        self._facts[identifier] = Facts(task, created, tuple(files) if files is not None else None)
+
+    def licence(self, label: str, identifier: str, licence: str, source: str, confidence: float, ended: Any) -> None:  # noqa: ANN401
+        """Add a licence claim."""
+        key = (licence, confidence, source != Source.DECLARED, ended)
+        claim = self._known.get(key)
+        if claim is None:
+            claim = self._known[key] = Claim(canonical(licence), *key[1:])
+        self._licences.setdefault((label, identifier), {})[claim] = None
+
+    def step(self, child: str, parent: str, relation: str, confidence: float, status: str) -> None:
+        """Add a step from a model to a model, or to a dataset where the relation is `trained_on`."""
+        if relation == TRAINED_ON:
+            self._datasets.setdefault(parent, len(self._datasets))
+        self._edges.append((child, parent, PLACES[relation], confidence, status))
+
+    def build(self) -> AuditGraph:
+        """Return the graph."""
+        graph = AuditGraph([*self._models, *self._datasets], len(self._models))
+        graph.placeholders = {self._models[identifier] for identifier in self._placeholders}
+        for index, identifier in enumerate(graph.ids):
+            claims = self._licences.get(("Model" if index < graph.models else "Dataset", identifier), ())
+            graph.claims.append(_live(claims))
+            if former := tuple(claim for claim in claims if claim.ended and not claim.predicted):
+                graph.former[index] = former
+        for identifier, facts in self._facts.items():
+            graph.facts[self._models[identifier]] = facts
+        for child, parent, place, confidence, status in self._edges:
+            above = self._datasets[parent] + graph.models if place == TRAINED else self._models[parent]
+            edge = Edge(above, place, confidence, status, status in _GUESSES)
+            graph.parents.setdefault(self._models[child], []).append(edge)
+        return graph
+
+
+def _live(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """Declared claims where there are any, else predicted ones; `other` gives way to the name beside it."""
+    live = {claim for claim in claims if claim.ended is None}
+    declared = {claim for claim in live if not claim.predicted}
+    chosen = declared or live
+    named = {claim for claim in chosen if claim.id != "other"}
+    return tuple(sorted(named or chosen))
+
+
+def read_all(store: Store) -> AuditGraph:
+    """Read the whole atlas; models come in the order in which the engine keeps them."""
+    build = GraphBuilder()
+    for *row, _ in sorted(store.pages(all_nodes("Model", FACTS, placed=True)), key=lambda row: storage_order(row[-1])):
+        build.model(row)
+    for label in ("Model", "Dataset"):
+        for a, b, source, confidence, ended in store.pages(all_edges("HAS_LICENSE", label, "License", _CLAIM)):
+            build.licence(label, a, b, source, confidence, ended)
+    lineage = ("relation", "confidence", "status", "followed")
+    for a, b, relation, confidence, status, followed in store.pages(
+        all_edges("DERIVED_FROM", "Model", "Model", lineage)
+    ):
+        if followed:
+            build.step(a, b, relation, confidence, status)
+    for a, b, source, confidence, ended in store.pages(all_edges("TRAINED_ON", "Model", "Dataset", _CLAIM)):
+        if source == Source.DECLARED and ended is None:
+            build.step(a, b, TRAINED_ON, confidence, Status.DECLARED)
+    return build.build()
+
+
+def read_above(store: Store, models: Iterable[str], build: GraphBuilder | None = None) -> AuditGraph:
+    """Read models and everything above them, step by step. Ids that are not in the atlas become placeholders.
+
+    Args:
+        store: The store.
+        models: Model ids.
+        build: Holds what is to be audited and not in the store.
+    """
+    build = build or GraphBuilder()
+    seen: set[str] = set()
+    frontier = sorted(set(models))
+    while frontier:
+        seen.update(frontier)
+        found = {row["id"]: row for row in store.read(_MODELS, ids=frontier)}
+        for identifier in frontier:
+            row = found.get(identifier, {"id": identifier, "placeholder": True})
+            build.model([row.get(name) for name in FACTS])
+        add_licences(store, build, "Model", frontier)
+        steps = store.read(_UP, ids=frontier)
+        data = store.read(_DATA, ids=frontier)
+        for row in steps:
+            build.step(row["a"], row["b"], row["relation"], row["confidence"], row["status"])
+        for row in data:
+            build.step(row["a"], row["b"], TRAINED_ON, row["confidence"], Status.DECLARED)
+        add_licences(store, build, "Dataset", sorted({row["b"] for row in data}))
+        frontier = sorted({row["b"] for row in steps} - seen)
+    return build.build()
+
+
+def known(store: Store, models: Sequence[str]) -> set[str]:
+    """Return those of these ids that the atlas has a record of."""
+    return {row["id"] for row in store.read(_MODELS, ids=list(models)) if not row["placeholder"]}
+
+
+def add_licences(store: Store, build: GraphBuilder, label: str, ids: Sequence[str]) -> None:
+    """Add the licence claims of models or datasets. Safe for ids without any."""
+    for row in store.read(read_edges("HAS_LICENSE", label, "License"), ids=list(ids)) if ids else ():
+        claim = row["props"]
+        build.licence(label, row["a"], row["b"], claim["source"], claim["confidence"], claim.get("ended"))

@@ -1,0 +1,63 @@
+"""The cheapest repair: what a publisher could declare, rename or add, so that the findings go away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from atlas_db.core.terms import Verdict
+from atlas_db.licenses.policy_check import Finding
+from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Repair, RuleBook
+
+_WORDS = {
+    Repair.ADD_FILE: "add the licence text as LICENSE",
+    Repair.ADD_NOTICE: "add the NOTICE file",
+    Repair.REPLACE: "build on another base, or ask the owner of the one named",
+    Repair.WITHDRAW: "ask the owner of the ancestor, or withdraw it",
+}
+
+
+class Repairs:
+    """Finds repairs under one rule book. Equal situations are worked out once."""
+
+    def __init__(self, book: RuleBook) -> None:
+        self._book = book
+        self._memory: dict[tuple[object, ...], str] = {}
+
+    def of(self, findings: Sequence[Finding]) -> str:
+        """Return what would mend all findings of one model, as one sentence without a full stop.
+
+        Empty where there is nothing to mend.
+        """
+        above = frozenset((each.license, each.place) for each in findings if each.ancestor != each.model)
+        rules = tuple(sorted({each.rule.id for each in findings}))
+        child = findings[0].child_license if findings else NONE
+        key = (above, rules, child)
+        if key not in self._memory:
+            self._memory[key] = self._work_out(above, findings, child)
+        return self._memory[key]
+
+    def _work_out(self, above: frozenset[tuple[str, int]], findings: Sequence[Finding], child: str) -> str:
+        wanted = {each.rule.repair for each in findings if each.rule.repair is not None}
+        parts: list[str] = []
+        if Repair.DECLARE in wanted:
+            parts.append(self._declare(above, child))
+        prefixes = sorted({each.rule.prefix for each in findings if each.rule.repair is Repair.RENAME})
+        if prefixes:
+            parts.append(f"rename it so that the name begins with '{max(prefixes, key=len)}'")
+        parts += [words for repair, words in _WORDS.items() if repair in wanted]
+        return " and ".join(dict.fromkeys(parts))
+
+    def _declare(self, above: frozenset[tuple[str, int]], child: str) -> str:
+        """Say which licence to declare: of those above, the one that leaves the least."""
+        candidates = sorted({licence for licence, _ in above if licence in self._book.licences})
+        left = {each: self._worst(above, each) for each in candidates}
+        best = min(candidates, key=lambda each: (ORDER[left[each]], each), default=None)
+        if best is None or ORDER[left[best]] >= ORDER[self._worst(above, child)]:
+            return _WORDS[Repair.REPLACE]
+        if left[best] is Verdict.REVIEW:
+            return f"declare {best}, which leaves questions to review"
+        return f"declare {best}"
+
+    def _worst(self, above: frozenset[tuple[str, int]], child: str) -> Verdict:
+        verdicts = [self._book.terms(licence, child, str(RELATIONS[place])).verdict for licence, place in above]
+        return max(verdicts, key=ORDER.__getitem__)

@@ -1,0 +1,160 @@
+"""What an audit of the whole atlas leaves in the graph: a run, verdicts on models, findings and rulings as edges."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atlas_db.core.schema import SCHEMA
+from atlas_db.core.terms import Progress, RunKind
+from atlas_db.licenses.audit import AuditOptions, Auditor, AuditReport, audit_all
+from atlas_db.licenses.audit_graph import read_all
+from atlas_db.licenses.policy_check import Finding
+from atlas_db.licenses.rules import NONE, RuleBook
+from atlas_db.store.batches import Batches
+from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.statements import all_nodes, clear_edges, create_edges, set_nodes
+from ingest.load import runs
+from ingest.load.load_report import timed
+from ingest.normalise.license_ids import canonical
+
+_VERDICT = ("audit_verdict", "audit_findings", "audit_run_id")
+_FINDING = ("finding", "verdict", "rule", "clause", "hops", "confidence")
+_RULING = ("relation", "undeclared", "verdict", "finding", "rule", "clause")
+_CLEARED = 20_000
+
+
+def audit_and_write(
+    store: Store, home: Path, options: AuditOptions, rows: int, progress: Progress = lambda *_: None
+) -> AuditReport:
+    """Audit the whole atlas and write verdicts, findings and rulings; those of an earlier audit go.
+
+    Killed half-way and run again, it ends in the same graph.
+
+    Args:
+        store: The store.
+        home: Home folder.
+        options: How.
+        rows: Integers a batch, to begin with.
+        progress: Told how far it is.
+
+    Raises:
+        StoreLockedError: Another process is writing.
+        SuppressionError: The suppression file is malformed or has expired.
+    """
+    with runs.writing(store, home):
+        seconds: dict[str, float] = {}
+        with timed(seconds, "read"):
+            progress("read", 0, 0)
+            auditor = Auditor(read_all(store), options)
+            report, book = auditor.report, auditor.book
+            table = _rulings(store, book)
+            parameters = {
+                "profile": report.profile,
+                "rules_version": report.rules_version,
+                "min_confidence": options.min_confidence,
+                "rulings": hashlib.blake2b(msgspec.json.encode(table), digest_size=8).hexdigest(),
+            }
+            standing = _standing_rulings(store)
+            report.run_id = runs.begin(store, RunKind.AUDIT, parameters)
+        batches = Batches(store, rows)
+        with timed(seconds, "judge"):
+            findings = _judge_and_write(batches, auditor, progress)
+        with timed(seconds, "write"):
+            progress("write", 0, 0)
+            if standing != parameters["rulings"]:
+                clear(store, "TERMS")
+                common = {"profile": report.profile}
+                batches.send(table, partial(_create, "TERMS", "License", "License", _RULING, common))
+            clear(store, "CONFLICTS_WITH")
+            _write_findings(batches, auditor, findings, {"profile": report.profile, "run_id": report.run_id})
+        report.seconds = seconds
+        runs.finish(store, report.run_id, report.counts())
+    return report
+
+
+def _judge_and_write(batches: Batches, auditor: Auditor, progress: Progress) -> list[Finding]:
+    """Judge all models; the verdicts of some are written while the next are judged."""
+    set_verdicts = partial(_set_verdicts, auditor.report.run_id)
+    with ThreadPoolExecutor(1) as sender:
+        sent: list[Future[None]] = []
+        findings = audit_all(
+            auditor, lambda rows: sent.append(sender.submit(batches.send, rows, set_verdicts)), progress
+        )
+        for each in sent:
+            each.result()
+    return findings
+
+
+def _standing_rulings(store: Store) -> str:
+    """Digest of the rulings that the newest audit left, empty where it did not come through."""
+    for run in runs.list_runs(store):
+        if run["kind"] == RunKind.AUDIT:
+            return str(run["parameters"].get("rulings", "")) if run["complete"] else ""
+    return ""
+
+
+def clear(store: Store, rel: str) -> None:
+    """Remove all edges of a type, some thousands at a time."""
+    for source, target in SCHEMA.relationship(rel).ends:
+        statement = clear_edges(rel, source, target)
+        while store.write(lambda tx, s=statement: tx.run(s, limit=_CLEARED))[0]["n"] == _CLEARED:  # type: ignore[misc]
+            pass
+
+
+def _set_verdicts(run_id: str, tx: Transaction, rows: Sequence[tuple[str, str, int]]) -> None:
+    tx.send(set_nodes("Model", _VERDICT), [[*row, run_id] for row in rows])
+
+
+def _write_findings(batches: Batches, auditor: Auditor, findings: Sequence[Finding], common: dict[str, str]) -> None:
+    graph, book = auditor.graph, auditor.book
+    by_target: dict[str, list[list[Any]]] = defaultdict(list)
+    for each in findings:
+        if each.ancestor == each.model:
+            continue
+        label = "Model" if each.ancestor < graph.models else "Dataset"
+        values = [
+            str(each.finding), each.verdict.value, each.rule.id, book.clause(each.rule, each.license), len(each.path),
+            round(each.confidence, 4),
+        ]  # fmt: skip
+        by_target[label].append([graph.ids[each.model], graph.ids[each.ancestor], *values])
+    for label, rows in by_target.items():
+        batches.send(rows, partial(_create, "CONFLICTS_WITH", "Model", label, _FINDING, common))
+
+
+def _rulings(store: Store, book: RuleBook) -> list[list[Any]]:
+    """Return the rulings on all pairs of licences in the graph: each id as declared is judged by what it means."""
+    declared = sorted(entry[0] for entry in store.pages(all_nodes("License", ("id",))))
+    written: dict[str, list[str]] = defaultdict(list)
+    for each in declared:
+        written[canonical(each)].append(each)
+    rows: list[list[Any]] = []
+    for child, parent, relation, ruling in book.table(written):
+        rule = ruling.rule
+        values = [ruling.verdict.value, rule.finding.value if rule.finding else None, rule.id]
+        values.append(book.clause(rule, parent))
+        rows += [
+            [below, above, str(relation), child == NONE, *values]
+            for above in written[parent]
+            for below in ([above] if child == NONE else written[child])
+        ]
+    return rows
+
+
+def _create(
+    rel: str,
+    source: str,
+    target: str,
+    names: tuple[str, ...],
+    common: dict[str, str],
+    tx: Transaction,
+    rows: Sequence[list[Any]],
+) -> None:
+    tx.send(create_edges(rel, source, target, names, tuple(common)), rows, common=common)

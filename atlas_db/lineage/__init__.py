@@ -1,0 +1,1 @@
+"""Lineage read from the graph: ancestors, descendants, paths."""

@@ -1,0 +1,243 @@
+"""Ancestors, descendants and one step each way, in breadth-first steps: never a path is enumerated.
+
+Each step is one query over the whole frontier, so that a chain 40 deep costs 40 round trips, and a ladder of 3^29
+paths costs 30.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from atlas_db.core.errors import ModelNotFoundError
+from atlas_db.store.bolt import Row, Store
+from atlas_db.store.statements import Statement
+
+STEPS = ("direction", "hops", "child", "parent", "relation", "status", "confidence", "license", "downloads")
+"""Columns of a lineage, where it is a table."""
+FAN = 5
+"""Children shown a relation before a fan is folded."""
+MAX_DEPTH = 1000
+_MODEL = Statement("MATCH (m:Model {id: $id}) RETURN properties(m) AS props")
+_UP = Statement(
+    "UNWIND $ids AS id MATCH (m:Model {id: id})-[r:DERIVED_FROM]->(p:Model) "
+    "WHERE r.confidence >= $min_confidence AND (r.followed OR $contradicted) "
+    "RETURN m.id AS child, p.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
+    "p.license AS license, p.downloads AS downloads, p.placeholder AS placeholder ORDER BY child, parent"
+)
+_DOWN = Statement(
+    "UNWIND $ids AS id MATCH (m:Model {id: id})<-[r:DERIVED_FROM]-(c:Model) "
+    "WHERE r.confidence >= $min_confidence AND (r.followed OR $contradicted) "
+    "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
+    "c.license AS license, c.downloads AS downloads, c.placeholder AS placeholder ORDER BY parent, child"
+)
+_FANS = Statement(
+    "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM]-(c:Model) WHERE r.followed OR $contradicted "
+    "RETURN r.relation AS relation, count(r) AS number ORDER BY number DESC, relation"
+)
+_FAN = Statement(
+    "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM {relation: $relation}]-(c:Model) WHERE r.followed OR $contradicted "
+    "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
+    "c.license AS license, coalesce(c.downloads, 0) AS downloads, c.placeholder AS placeholder "
+    "ORDER BY downloads DESC, child LIMIT $limit"
+)
+_HAVE_CHILDREN = Statement(
+    "UNWIND $ids AS id MATCH (m:Model {id: id})<-[:DERIVED_FROM]-(:Model) RETURN DISTINCT m.id AS id"
+)
+_NEAR = Statement("MATCH (m:Model) WHERE toLower(m.name) CONTAINS $part RETURN m.id AS id, m.downloads AS downloads")
+_SAME_NAME = Statement("MATCH (m:Model) WHERE toLower(m.name) = $name RETURN m.id AS id, m.downloads AS downloads")
+_STARTS = Statement(
+    "MATCH (m:Model) WHERE toLower(m.id) STARTS WITH $prefix RETURN m.id AS id, m.downloads AS downloads LIMIT 5000"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One edge met on the way.
+
+    Attributes:
+        child: Child id.
+        parent: Parent id.
+        relation: How.
+        status: What it rests on.
+        confidence: 0..1.
+        hops: Steps from the model asked for, from 1.
+        license: Declared licence of the far end.
+        downloads: Downloads of the far end.
+        placeholder: True where no record of the far end was loaded.
+    """
+
+    child: str
+    parent: str
+    relation: str
+    status: str
+    confidence: float
+    hops: int
+    license: str | None
+    downloads: int
+    placeholder: bool
+
+
+@dataclass(slots=True)
+class Lineage:
+    """A model and what is around it.
+
+    Attributes:
+        model: Properties of the model.
+        ancestors: Edges upwards, nearest first.
+        descendants: Edges downwards, nearest first, then by downloads.
+        counts: Direct and, within the depth, all parents and children; children by relation.
+    """
+
+    model: dict[str, Any]
+    ancestors: list[Step] = field(default_factory=list)
+    descendants: list[Step] = field(default_factory=list)
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all edges as rows of `STEPS`, ancestors first."""
+        ways = [("up", step) for step in self.ancestors] + [("down", step) for step in self.descendants]
+        return [{"direction": way, **asdict(step)} for way, step in ways]
+
+
+def near_kin(counts: Mapping[str, Any]) -> str:
+    """Say in words how many parents and children a lineage counts."""
+    parents, children = counts["parents"], counts["children"]
+    return f"{parents:,} parent{'' if parents == 1 else 's'}, {children:,} child{'' if children == 1 else 'ren'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """The children of a model by one relation.
+
+    Attributes:
+        relation: The relation.
+        number: How many there are.
+        steps: The most downloaded of them.
+    """
+
+    relation: str
+    number: int
+    steps: list[Step]
+
+
+def lineage(
+    store: Store, model: str, *, depth: int = 1, min_confidence: float = 0.0, contradicted: bool = False
+) -> Lineage:
+    """Return the lineage of a model, so many steps each way.
+
+    Args:
+        store: An open store.
+        model: Model id.
+        depth: Steps each way; 0 follows to the end.
+        min_confidence: Edges below this are not followed.
+        contradicted: Follow contradicted edges, too.
+
+    Raises:
+        ModelNotFoundError: There is no such model; near ids are suggested.
+    """
+    found = Lineage(properties_of(store, model))
+    limits = {"min_confidence": min_confidence, "contradicted": contradicted}
+    found.ancestors = _walk(store, _UP, model, "parent", depth, limits)
+    found.descendants = _walk(store, _DOWN, model, "child", depth, limits)
+    found.descendants.sort(key=lambda step: (step.hops, -step.downloads, step.child))
+    direct = [step for step in found.descendants if step.hops == 1]
+    found.counts = {
+        "parents": len({step.parent for step in found.ancestors if step.hops == 1}),
+        "children": len({step.child for step in direct}),
+        "ancestors": len({step.parent for step in found.ancestors}),
+        "descendants": len({step.child for step in found.descendants}),
+        "children_by_relation": dict(Counter(step.relation for step in direct).most_common()),
+        "depth": depth,
+    }
+    return found
+
+
+def properties_of(store: Store, model: str) -> dict[str, Any]:
+    """Return the properties of a model.
+
+    Raises:
+        ModelNotFoundError: There is no such model; near ids are suggested.
+    """
+    rows = store.read(_MODEL, id=model)
+    if not rows:
+        raise not_found(store, model)
+    props: dict[str, Any] = rows[0]["props"]
+    return props
+
+
+def steps_up(store: Store, model: str, *, contradicted: bool = False) -> list[Step]:
+    """Return all edges above a model, nearest first."""
+    return _walk(store, _UP, model, "parent", 0, {"min_confidence": 0.0, "contradicted": contradicted})
+
+
+def fans(store: Store, model: str, limit: int, *, contradicted: bool = False) -> list[Fan]:
+    """Return the children of a model, relation by relation, without reading more of a large fan than is asked for.
+
+    Args:
+        store: An open store.
+        model: Model id.
+        limit: Children a relation at most, the most downloaded first.
+        contradicted: Take contradicted edges, too.
+    """
+    found = []
+    for row in store.read(_FANS, id=model, contradicted=contradicted):
+        some = store.read(_FAN, id=model, contradicted=contradicted, relation=row["relation"], limit=limit)
+        found.append(Fan(row["relation"], row["number"], [Step(hops=1, **each) for each in some]))
+    return found
+
+
+def with_children(store: Store, models: Sequence[str]) -> set[str]:
+    """Return which of some models have children."""
+    return {row["id"] for row in store.read(_HAVE_CHILDREN, ids=list(models))}
+
+
+def ancestors(store: Store, model: str, *, min_confidence: float = 0.0) -> dict[str, int]:
+    """Return all ancestors of a model with their least distance in steps."""
+    limits = {"min_confidence": min_confidence, "contradicted": False}
+    return _distances(_walk(store, _UP, model, "parent", 0, limits), "parent")
+
+
+def descendants(store: Store, model: str, *, min_confidence: float = 0.0) -> dict[str, int]:
+    """Return all descendants of a model with their least distance in steps."""
+    limits = {"min_confidence": min_confidence, "contradicted": False}
+    return _distances(_walk(store, _DOWN, model, "child", 0, limits), "child")
+
+
+def _distances(steps: Sequence[Step], end: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for step in steps:
+        found.setdefault(getattr(step, end), step.hops)
+    return found
+
+
+def _walk(store: Store, statement: Statement, model: str, end: str, depth: int, limits: dict[str, Any]) -> list[Step]:
+    seen, frontier, steps = {model}, [model], []
+    for hops in range(1, (depth or MAX_DEPTH) + 1):
+        rows: list[Row] = store.read(statement, ids=frontier, **limits) if frontier else []
+        if not rows:
+            break
+        for row in rows:
+            row["downloads"] = row["downloads"] or 0
+            steps.append(Step(hops=hops, **row))
+        frontier = sorted({row[end] for row in rows} - seen)
+        seen.update(frontier)
+    return steps
+
+
+def not_found(store: Store, model: str) -> ModelNotFoundError:
+    """Return the error for an unknown model id, with up to three near ids that do exist."""
+    name = model.rpartition("/")[2].lower()
+    rows = store.read(_SAME_NAME, name=name) or store.read(_STARTS, prefix=model.lower()[: max(3, len(model) - 4)])
+    if not rows and len(name) >= 4:
+        rows = store.read(_NEAR, part=name[: max(4, len(name) * 2 // 3)])
+    popular = sorted(rows, key=lambda row: -(row["downloads"] or 0))[:2000]
+    ids = [row["id"] for row in popular]
+    near = difflib.get_close_matches(model, ids, n=3, cutoff=0.5) or ids[:3]
+    suggestion = (
+        f"Did you mean {' or '.join(near)}?" if near else "Look for it with atlas-db query search --param text=…"
+    )
+    return ModelNotFoundError(f"there is no model {model!r}", hint=suggestion)

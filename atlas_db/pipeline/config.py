@@ -1,0 +1,68 @@
+"""A run's plan in a file: the same words as on the command line, paths as seen from the file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atlas_db.core.errors import UsageError
+from atlas_db.pipeline.stages import FlowOptions
+
+_PATHS = ("hub", "weights", "out", "predictions")
+_SEVERAL = ("hub", "weights", "attributes")
+
+
+def read_plan(file: Path) -> dict[str, Any]:
+    """Read a plan.
+
+    Args:
+        file: TOML file; keys are `FlowOptions`' fields and `store`.
+
+    Returns:
+        The values that it sets.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}", hint="Give a TOML file, or --hub and --out") from error
+    for name, value in values.items():
+        if name in _PATHS:
+            values[name] = [_seen(file, each) for each in value] if isinstance(value, list) else _seen(file, value)
+    return values
+
+
+def _seen(file: Path, path: Any) -> Any:  # noqa: ANN401
+    """Return a path as seen from the file; what is no path there stays, as it may name a repository."""
+    here = file.parent / Path(str(path)).expanduser()
+    return str(here) if here.exists() or str(path).startswith((".", "~")) else str(path)
+
+
+def options_of(values: dict[str, Any]) -> FlowOptions:
+    """Return the options that values make.
+
+    Args:
+        values: By the names of `FlowOptions`' fields; where several may stand, one may stand alone.
+
+    Raises:
+        UsageError: One is missing, unknown, or of another kind.
+    """
+    known = [field.name for field in fields(FlowOptions)]
+    if unknown := sorted(set(values) - set(known)):
+        raise UsageError(f"a run knows no {unknown[0]!r}", hint=f"Known: {', '.join([*known, 'store'])}")
+    for name, flag in (("hub", "--hub FILE"), ("out", "--out DIR")):
+        if not values.get(name):
+            raise UsageError(f"a run needs {name}", hint=f"Add {flag}, or `{name}` to the plan")
+    several = {name: [values[name]] for name in _SEVERAL if isinstance(values.get(name), str | Path)}
+    try:
+        return msgspec.convert(
+            {**values, **several}, FlowOptions, strict=False, dec_hook=lambda kind, value: kind(value)
+        )
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the plan does not fit: {error}", hint="See atlas-db run --help") from error

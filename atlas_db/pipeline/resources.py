@@ -1,0 +1,70 @@
+"""How long a stage takes, and how much memory: of this program with its helpers, and of the engine."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import psutil
+
+from atlas_db.core.settings import Settings
+from atlas_db.store.connect import local_place
+from atlas_db.store.managed_engine import read_state
+
+EVERY = 0.1
+"""Seconds between two looks; a shorter peak may be missed."""
+
+
+class Gauge:
+    """Measures what runs inside its block.
+
+    Args:
+        settings: Names the store; an engine elsewhere is not measured.
+
+    Attributes:
+        seconds: Wall-clock time.
+        memory: Most resident bytes of this process and its children together.
+        engine: Most resident bytes of the local engine; None where it runs elsewhere.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.seconds = 0.0
+        self.memory = 0
+        self.engine: int | None = None
+        self._place = local_place(settings)
+        self._over = threading.Event()
+        self._looker = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Gauge:
+        self._began = time.monotonic()
+        self._looker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._looker.join()
+        self.seconds = round(time.monotonic() - self._began, 2)
+
+    def _look(self) -> None:
+        own = psutil.Process(os.getpid())
+        engine = self._engine()
+        over = False
+        while not over:
+            over = self._over.wait(EVERY)
+            keeper = {engine} if engine is not None else set()
+            tree = [own, *(child for child in own.children(recursive=True) if child.pid not in keeper)]
+            self.memory = max(self.memory, sum(_resident(each.pid) for each in tree))
+            if engine is not None:
+                self.engine = max(self.engine or 0, _resident(engine))
+
+    def _engine(self) -> int | None:
+        state = read_state(self._place[1]) if self._place is not None else None
+        return None if state is None else int(str(state["java_pid"]))
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0

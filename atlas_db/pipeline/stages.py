@@ -1,0 +1,214 @@
+"""The six stages: what each rests on, and what it does."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from atlas_db.core.errors import CompletionError
+from atlas_db.core.extras import missing
+from atlas_db.core.files import replacing
+from atlas_db.core.schema import SCHEMA
+from atlas_db.core.settings import Settings
+from atlas_db.core.terms import Progress, RunKind
+from atlas_db.licenses.audit import COLUMNS, AuditOptions
+from atlas_db.licenses.rules import rule_book
+from atlas_db.licenses.write_findings import audit_and_write
+from atlas_db.pipeline.checkpoint import digest
+from atlas_db.store.bolt import Store
+from ingest.hub.snapshot import SourceFile
+from ingest.load.load_records import load
+from ingest.load.runs import list_runs
+from ingest.load.stream import LoadOptions
+from ingest.weights.chart import chart
+from ingest.weights.fingerprints.batch import Found, fingerprint_all
+from ingest.weights.fingerprints.fingerprint import VERSION as FINGERPRINT_VERSION
+from ingest.weights.fingerprints.parquet import read_prints
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.edge import said, write_lines
+from ingest.weights.write_inferred import METHOD, write_chart
+
+PRINTS, EDGES, PREDICTIONS, FINDINGS, SITE = (
+    "fingerprints.parquet", "edges.jsonl", "predictions.jsonl", "findings.csv", "site",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FlowOptions:
+    """What to run.
+
+    Attributes:
+        hub: Hub lists: files and folders.
+        out: Folder for results and for what is known of the run.
+        weights: Folders of weights, or repositories; none skips both stages of weights.
+        as_of: Date of the snapshot; the newest in each file where empty.
+        attributes: What to complete; all where none is named.
+        precision: Precision that completion aims at.
+        profile: Profile of the audit.
+        models: Models that get a page of their own in the exported dashboard.
+        predictions: What an earlier completion of the same models wrote; used where nothing can be learnt here.
+    """
+
+    hub: tuple[str, ...]
+    out: Path
+    weights: tuple[Path, ...] = ()
+    as_of: str = ""
+    attributes: tuple[str, ...] = ()
+    precision: float = 0.95
+    profile: str = "default"
+    models: int = 500
+    predictions: Path | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """What stages work with: `sources` are the lists, `models` the folders of weights that were found."""
+
+    store: Store
+    settings: Settings
+    options: FlowOptions
+    sources: Sequence[SourceFile]
+    models: Sequence[Found]
+    progress: Progress = lambda *_: None
+
+    @property
+    def home(self) -> Path:
+        """The home folder."""
+        return self.settings.home
+
+    def file(self, name: str) -> Path:
+        """Return a file of the run's folder."""
+        return self.options.out / name
+
+    def runs(self, *kinds: RunKind) -> list[str]:
+        """Return the runs of the store that came through, of some kinds, in order of their ids."""
+        return sorted(run["id"] for run in list_runs(self.store) if run["complete"] and run["kind"] in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stage did; `skipped` says why it did nothing."""
+
+    counts: dict[str, Any] = field(default_factory=dict)
+    run_id: str = ""
+    skipped: str = ""
+
+
+class Stage(NamedTuple):
+    """A stage: its name, a digest of what it rests on, the file that it leaves (or none), and what it does."""
+
+    name: str
+    key: Callable[[Work], str]
+    leaves: str
+    act: Callable[[Work], Outcome]
+
+
+def _load_key(work: Work) -> str:
+    files = [(str(file.path.resolve()), (s := file.path.stat()).st_size, s.st_mtime_ns) for file in work.sources]
+    return digest("load", SCHEMA.version, files, work.options.as_of)
+
+
+def _load(work: Work) -> Outcome:
+    options = LoadOptions(work.home, work.options.as_of, batch_rows=work.settings.batch_rows)
+    report = load(work.store, list(work.options.hub), options, work.progress)
+    counts = report.counts()
+    kept = ("as_of", "rows", "records", "claims_by_type", "parents", "edges", "rejects", "reject_file")
+    return Outcome({name: counts[name] for name in kept}, report.run_id)
+
+
+def _fingerprint_key(work: Work) -> str:
+    return digest("fingerprint", FINGERPRINT_VERSION, [(m.id, m.created_at, m.revision) for m in work.models])
+
+
+def _fingerprint(work: Work) -> Outcome:
+    if not work.models:
+        return Outcome(skipped="no weights were given")
+    report = fingerprint_all(work.models, work.file(PRINTS), work.progress)
+    return Outcome(report.counts())
+
+
+def _chart_key(work: Work) -> str:
+    file = work.file(PRINTS)
+    prints = [(p.id, p.created_at, p.revision) for p in read_prints([file])] if file.is_file() else []
+    return digest("chart", METHOD, FINGERPRINT_VERSION, prints)
+
+
+def _chart(work: Work) -> Outcome:
+    file = work.file(PRINTS)
+    prints = list(read_prints([file])) if work.models and file.is_file() else []
+    if not prints:
+        return Outcome(skipped="there are no fingerprints")
+    edges = chart(prints, Rereader(), progress=work.progress)
+    sure = said(edges)
+    write_lines(sure, work.file(EDGES))
+    counts = write_chart(work.store, work.home, prints, edges)
+    return Outcome({"models": len(prints), "inferred": len(sure), **counts}, counts["run_id"])
+
+
+def _complete_key(work: Work) -> str:
+    options = work.options
+    kept = missing("gnn") and options.predictions and options.predictions.stat().st_mtime_ns
+    below = work.runs(RunKind.LOAD, RunKind.CHART)
+    return digest("complete", below, options.attributes, options.precision, missing("gnn"), kept)
+
+
+def _complete(work: Work) -> Outcome:
+    options = work.options
+    if not (why := missing("gnn")):
+        from gnn.inference.write_predictions import CompleteOptions, complete_and_write
+
+        asked = CompleteOptions(options.attributes, out=work.file(PREDICTIONS), precision=options.precision)
+        try:
+            report = complete_and_write(work.store, work.home, asked, work.progress)
+        except CompletionError as error:
+            return Outcome(skipped=f"{error.message}: {error.hint}")
+        return Outcome(report.counts(), report.run_id)
+    if options.predictions is None or missing("analysis"):
+        return Outcome(skipped=why)
+    from gnn.inference.predictions import write_kept
+
+    report = write_kept(work.store, work.home, options.predictions, work.progress)
+    return Outcome({**report.counts(), "from": options.predictions.name}, report.run_id)
+
+
+def _audit_key(work: Work) -> str:
+    below = work.runs(RunKind.LOAD, RunKind.CHART, RunKind.COMPLETION)
+    return digest("audit", below, work.options.profile, rule_book(work.options.profile).version)
+
+
+def _audit(work: Work) -> Outcome:
+    options = AuditOptions(work.options.profile)
+    report = audit_and_write(work.store, work.home, options, work.settings.batch_rows, work.progress)
+    with replacing(work.file(FINDINGS)) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(report.findings, key=lambda row: (row["model"], row["ancestor"] or "", row["rule"])))
+    return Outcome(report.counts(), report.run_id)
+
+
+def _export_key(work: Work) -> str:
+    return digest("export", work.runs(*RunKind), work.options.models, missing("dashboard"))
+
+
+def _export(work: Work) -> Outcome:
+    if why := missing("dashboard"):
+        return Outcome(skipped=why)
+    from atlas_db.dashboard.aggregates import current
+    from atlas_db.dashboard.export import export
+
+    bundle = current(work.store, work.home, work.progress)
+    counts = export(work.store, bundle, work.file(SITE), work.options.models, work.progress)
+    return Outcome(dict(counts))
+
+
+STAGES = (
+    Stage("load", _load_key, "", _load),
+    Stage("fingerprint", _fingerprint_key, PRINTS, _fingerprint),
+    Stage("chart", _chart_key, EDGES, _chart),
+    Stage("complete", _complete_key, "", _complete),
+    Stage("audit", _audit_key, FINDINGS, _audit),
+    Stage("export", _export_key, f"{SITE}/index.html", _export),
+)

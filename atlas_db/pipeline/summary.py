@@ -1,0 +1,41 @@
+"""What the atlas holds when a run is over: who says what of how many models, which edges, which verdicts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from atlas_db.core.terms import Source, Status
+from atlas_db.store.bolt import Store
+from cypher.query_library import ask
+from gnn.dataset.tasks import TASKS
+
+
+def closing(store: Store) -> dict[str, Any]:
+    """Return the closing figures, each of a shipped query.
+
+    Returns:
+        `models`; `claims`, models with a live claim by attribute and source, and models of which
+        nobody says anything (`coverage`); `lineage`, edges by status
+        (`edge_counts`); `verdicts`, models by verdict (`verdicts`); `findings`, by rule (`findings_by_rule`).
+    """
+    names = {**{task.relation: task.attribute for task in TASKS.values()}, "CITES": "paper"}
+    claims: dict[str, dict[str, int | None]] = defaultdict(lambda: dict.fromkeys(map(str, Source), 0))
+    for row in ask(store, "coverage")[1]:
+        claims[names[row["attribute"]]][row["source"]] = row["models"]
+    lineage = dict.fromkeys(map(str, Status), 0)
+    for row in ask(store, "edge_counts")[1]:
+        lineage[row["status"]] += row["edges"]
+    verdicts = {row["verdict"]: row["models"] for row in ask(store, "verdicts")[1]}
+    models = sum(verdicts.values())
+    for name, counts in claims.items():
+        # That nobody names a parent may mean that there is none.
+        said = (counts["declared"] or 0) + (counts["predicted"] or 0)
+        counts["nobody"] = None if name == "base_model" else max(0, models - said)
+    return {
+        "models": models,
+        "claims": dict(claims),
+        "lineage": lineage,
+        "verdicts": verdicts,
+        "findings": ask(store, "findings_by_rule")[1],
+    }

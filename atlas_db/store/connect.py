@@ -1,0 +1,107 @@
+"""From a store's address to an open store with the right schema."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack
+from pathlib import Path
+
+from atlas_db.core.errors import SchemaVersionError, UsageError
+from atlas_db.core.schema import SCHEMA
+from atlas_db.core.settings import Settings
+from atlas_db.store.bolt import Store
+from atlas_db.store.engines import ENGINES, Engine
+from atlas_db.store.managed_engine import open_local
+from atlas_db.store.statements import Statement, constraints
+from atlas_db.store.supervisor import read_or_make_secret
+
+DEMO = "demo"
+"""Address of the demo's own store, on the local engine."""
+_READ_ATLAS = Statement("MATCH (a:Atlas {id: 'atlas'}) RETURN a.schema_version AS version, a.store_id AS store_id")
+_WRITE_ATLAS = Statement(
+    "MERGE (a:Atlas {id: 'atlas'}) SET a.schema_version = $version, a.store_id = coalesce(a.store_id, $store_id)"
+)
+
+
+def local_place(settings: Settings) -> tuple[Engine, Path] | None:
+    """Return engine and data directory where the address names a local engine, else None."""
+    if settings.store == DEMO:
+        return ENGINES["local"], settings.home / "stores" / DEMO
+    name, _, folder = settings.store.partition(":")
+    if name not in ENGINES:
+        return None
+    return ENGINES[name], (Path(folder).expanduser().resolve() if folder else settings.home / "stores" / name)
+
+
+def credentials(settings: Settings) -> tuple[str, str]:
+    """Return name and password of the store that the settings name; of a local engine, those that it made itself."""
+    place = local_place(settings)
+    if place is None:
+        return settings.user, settings.password
+    return place[0].user, read_or_make_secret(place[1])
+
+
+def connect(settings: Settings) -> Store:
+    """Open the store that the settings name, as it is.
+
+    Raises:
+        UsageError: The address is none of the three forms.
+        StoreError: It cannot be reached or started.
+    """
+    place = local_place(settings)
+    if place is not None:
+        engine, directory = place
+        return open_local(
+            engine,
+            directory,
+            heap=settings.heap,
+            idle_minutes=settings.idle_minutes,
+            cache=settings.home / "cache",
+        )
+    if "://" not in settings.store:
+        raise UsageError(
+            f"{settings.store!r} names no store",
+            hint="Use local[:DIR], neo4j-local[:DIR], demo, bolt://… or neo4j+s://…",
+        )
+    store = Store(settings.store, user=settings.user, password=settings.password, database=settings.database)
+    with ExitStack() as unless_open:
+        unless_open.callback(store.close)
+        store.ping()
+        unless_open.pop_all()
+    return store
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the store and see that its schema is ours; an empty one gets it.
+
+    Raises:
+        SchemaVersionError: It was written under another schema version.
+    """
+    store = connect(settings)
+    with ExitStack() as unless_ours:
+        unless_ours.callback(store.close)
+        ensure_schema(store)
+        unless_ours.pop_all()
+    return store
+
+
+def ensure_schema(store: Store) -> str:
+    """Check or write the schema version and the constraints. Indexes come at the end of a load: it is faster so.
+
+    Returns:
+        The store's own random name.
+
+    Raises:
+        SchemaVersionError: It was written under another schema version.
+    """
+    rows = store.read(_READ_ATLAS)
+    if rows and rows[0]["version"] != SCHEMA.version:
+        raise SchemaVersionError(
+            f"the store has schema version {rows[0]['version']}, this program writes version {SCHEMA.version}",
+            hint="Load into a new store (--store local:NEWDIR), or use the release of atlas-db that wrote this one",
+        )
+    if rows:
+        return str(rows[0]["store_id"])
+    store.define(constraints())
+    store.write(lambda tx: tx.run(_WRITE_ATLAS, version=SCHEMA.version, store_id=secrets.token_hex(6)))
+    return str(store.read(_READ_ATLAS)[0]["store_id"])

@@ -1,0 +1,211 @@
+"""Local engines: find the running one or start it, wait until a query answers, stop it, tell how it is."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from atlas_db.core.errors import StoreLockedError, StoreRefusedError, StoreUnavailableError
+from atlas_db.store.bolt import Store
+from atlas_db.store.engines import ENGINES, Engine
+from atlas_db.store.supervisor import STOP_SECONDS, read_or_make_secret, try_lock
+
+START_SECONDS = {"local": 90.0, "neo4j-local": 900.0}
+RETRY_SECONDS = 5.0
+"""An engine of ours that is gone does not come back where it was: whoever asks opens it anew."""
+LOW_DISK = 32 * 2**20
+POLL_SECONDS = 0.1
+STARTS = 3
+"""A start that fails (a port taken in between, say) is tried again so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStatus:
+    """How a local engine is.
+
+    Attributes:
+        engine: Its name.
+        directory: Data directory.
+        running: True where it runs.
+        port: Bolt port on 127.0.0.1; 0 where it does not run.
+        pid: Process id of its keeper; 0 where it does not run.
+        bytes_on_disk: Size of the data directory.
+    """
+
+    engine: str
+    directory: Path
+    running: bool
+    port: int
+    pid: int
+    bytes_on_disk: int
+
+
+def open_local(engine: Engine, directory: Path, *, heap: str, idle_minutes: float, cache: Path) -> Store:
+    """Return a connection to the engine of a data directory, starting it where needed.
+
+    Raises:
+        StoreUnavailableError: The directory, the Java runtime or the port is not usable.
+        StoreLockedError: The directory holds another engine's data.
+    """
+    _prepare_directory(engine, directory)
+    client = os.open(directory / "clients.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with ExitStack() as unless_open:
+        unless_open.callback(os.close, client)
+        fcntl.flock(client, fcntl.LOCK_SH)
+        store = _connect(engine, directory, client, [heap, str(idle_minutes), str(cache)])
+        unless_open.pop_all()
+    return store
+
+
+def _prepare_directory(engine: Engine, directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        read_or_make_secret(directory)
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"the data directory {directory} is not usable ({error.strerror})",
+            hint="Give another with --store local:DIR or ATLAS_DB_HOME",
+        ) from error
+    for other in ENGINES.values():
+        folder = {"local": "arcadedb", "neo4j-local": "neo4j"}[other.name]
+        if other is not engine and (directory / folder).exists():
+            raise StoreLockedError(
+                f"{directory} holds a {other.name} store", hint=f"Use --store {other.name}:{directory}"
+            )
+
+
+def _connect(engine: Engine, directory: Path, client: int, arguments: list[str]) -> Store:
+    deadline = time.monotonic() + START_SECONDS[engine.name]
+    starts = 0
+    while time.monotonic() < deadline:
+        if (state := read_state(directory)) is not None:
+            store = _try_store(engine, directory, int(str(state["port"])), client)
+            if store is not None:
+                return store
+        elif not is_owned(directory):
+            _raise_failure(directory)
+            if starts == STARTS:
+                break
+            starts += 1
+            _start_keeper(engine, directory, arguments)
+        time.sleep(POLL_SECONDS)
+    raise StoreUnavailableError(
+        f"the {engine.name} engine did not come up: {_log_tail(directory)}",
+        hint=f"See {directory / 'engine.log'}; give another directory with --store {engine.name}:DIR",
+    )
+
+
+def _disk_trouble(directory: Path) -> str:
+    """Engines say of a full disk only that a request failed."""
+    free = shutil.disk_usage(directory).free
+    return f"only {free // 2**20} MiB are free under {directory}" if free < LOW_DISK else ""
+
+
+def _try_store(engine: Engine, directory: Path, port: int, client: int) -> Store | None:
+    store = Store(
+        f"bolt://127.0.0.1:{port}",
+        user=engine.user,
+        password=read_or_make_secret(directory),
+        database=engine.database,
+        release=lambda: os.close(client),
+        trouble=lambda: _disk_trouble(directory),
+        retry_seconds=RETRY_SECONDS,
+    )
+    try:
+        store.ping()
+    except (StoreUnavailableError, StoreRefusedError) as error:
+        if isinstance(error, StoreRefusedError) and "Unauthorized" in error.code:
+            raise StoreUnavailableError(
+                f"the engine of {directory} refuses its own password",
+                hint=f"The file {directory / 'secret'} was changed; restore it, or load into a new directory",
+            ) from error
+        store._release = None
+        store.close()
+        return None
+    return store
+
+
+def _start_keeper(engine: Engine, directory: Path, arguments: list[str]) -> None:
+    with (directory / "engine.log").open("wb") as log:
+        subprocess.run(
+            [sys.executable, "-m", "atlas_db.store.supervisor", str(directory), engine.name, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            check=False,
+        )
+
+
+def _raise_failure(directory: Path) -> None:
+    try:
+        failure = json.loads((directory / "failure.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    (directory / "failure.json").unlink()
+    raise StoreUnavailableError(failure["message"], hint=failure["hint"])
+
+
+def _log_tail(directory: Path) -> str:
+    try:
+        lines = (directory / "engine.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "no log was written"
+    telling = [line for line in lines if "Exception" in line or "rror" in line or "already in use" in line]
+    return (telling or lines or ["it wrote nothing"])[-1].strip()[:300]
+
+
+def read_state(directory: Path) -> dict[str, object] | None:
+    """Return what the keeper of a directory wrote, or None where no keeper lives."""
+    try:
+        state = json.loads((directory / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return state if is_owned(directory) and isinstance(state, dict) else None
+
+
+def is_owned(directory: Path) -> bool:
+    """True where a keeper holds the directory."""
+    if not (directory / "owner.lock").exists():
+        return False
+    free = try_lock(directory / "owner.lock", fcntl.LOCK_SH)
+    if free is None:
+        return True
+    os.close(free)
+    return False
+
+
+def status(engine: Engine, directory: Path) -> LocalStatus:
+    """Tell how the engine of a directory is."""
+    state = read_state(directory) or {}
+    size = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file()) if directory.is_dir() else 0
+    return LocalStatus(
+        engine.name, directory, bool(state), int(str(state.get("port", 0))), int(str(state.get("pid", 0))), size
+    )
+
+
+def stop(directory: Path) -> bool:
+    """Stop the engine of a directory and wait until it is gone. Returns False where none ran.
+
+    Raises:
+        StoreUnavailableError: It would not stop.
+    """
+    state = read_state(directory)
+    if state is None:
+        return False
+    os.kill(int(str(state["pid"])), signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS + 5
+    while time.monotonic() < deadline:
+        if not is_owned(directory):
+            return True
+        time.sleep(POLL_SECONDS)
+    raise StoreUnavailableError(f"the engine of {directory} does not stop", hint=f"End process {state['pid']} by hand")

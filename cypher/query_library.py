@@ -1,0 +1,192 @@
+"""Reads the `.cypher` files: a header (title, description, parameters, columns), then one statement.
+
+// title: Ancestors of a model
+// description: …
+// param: model (string, required): Model id
+// param: limit (integer, default 100): Rows at most
+// columns: id, license
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
+
+from atlas_db.core.errors import QueryNotFoundError, QueryParameterError
+
+if TYPE_CHECKING:
+    from atlas_db.store.bolt import Row, Store
+
+TOPICS = ("lineage", "explore", "audit")
+Value = str | int | float | bool | list[str]
+_PARAM = re.compile(r"(\w+) \((string|integer|float|boolean|list), (required|default ?(.*))\): (.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a query.
+
+    Attributes:
+        name: Its name.
+        type: string, integer, float, boolean or list (of strings).
+        default: Its default, None where it is required.
+        description: What it means.
+    """
+
+    name: str
+    type: str
+    default: Value | None
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question.
+
+    Attributes:
+        name: File name without ending; unique.
+        topic: Folder.
+        title: What it asks, in a few words.
+        description: In a sentence.
+        parameters: Its parameters.
+        columns: Columns of its answer, in order.
+        text: The Cypher.
+    """
+
+    name: str
+    topic: str
+    title: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    columns: tuple[str, ...]
+    text: str
+
+    def bind(self, given: Mapping[str, str]) -> dict[str, Value]:
+        """Convert parameters as typed on a command line.
+
+        Raises:
+            QueryParameterError: One is missing, unknown, or does not convert.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in given:
+            if name not in known:
+                raise QueryParameterError(
+                    f"the query {self.name} has no parameter {name!r}",
+                    hint=f"It has: {', '.join(known) or 'none'}",
+                )
+        bound: dict[str, Value] = {}
+        for name, parameter in known.items():
+            if name in given:
+                bound[name] = convert(parameter, given[name])
+            elif parameter.default is None:
+                raise QueryParameterError(
+                    f"the query {self.name} needs the parameter {name!r} ({parameter.description})",
+                    hint=f"Add --param {name}=…",
+                )
+            else:
+                bound[name] = parameter.default
+        return bound
+
+
+def convert(parameter: Parameter, text: str) -> Value:
+    """Convert one parameter.
+
+    Raises:
+        QueryParameterError: It does not convert.
+    """
+    try:
+        match parameter.type:
+            case "integer":
+                return int(text)
+            case "float":
+                return float(text)
+            case "boolean":
+                return {"true": True, "false": False}[text.lower()]
+            case "list":
+                return [part.strip() for part in text.split(",") if part.strip()]
+            case _:
+                return text
+    except (ValueError, KeyError) as error:
+        raise QueryParameterError(
+            f"the parameter {parameter.name} takes a {parameter.type}, not {text!r}", hint="Correct the value"
+        ) from error
+
+
+@cache
+def queries() -> dict[str, Query]:
+    """Return all shipped queries by name, topic by topic."""
+    found: dict[str, Query] = {}
+    for topic in TOPICS:
+        folder = files("cypher").joinpath(topic)
+        for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            if file.name.endswith(".cypher"):
+                query = _read(topic, file)
+                if query.name in found:
+                    raise ValueError(f"two queries are called {query.name}")
+                found[query.name] = query
+    return found
+
+
+def find(name: str) -> Query:
+    """Return a query by name, with or without its topic.
+
+    Raises:
+        QueryNotFoundError: There is none; near names are suggested.
+    """
+    bare = name.rpartition("/")[2].removesuffix(".cypher")
+    if (query := queries().get(bare)) is not None:
+        return query
+    near = difflib.get_close_matches(bare, queries(), n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    raise QueryNotFoundError(f"there is no query {name!r}", hint=f"{hint}List them with atlas-db query")
+
+
+def ask(store: Store, name: str, given: Mapping[str, str] | None = None) -> tuple[Query, list[Row]]:
+    """Ask a shipped question.
+
+    Args:
+        store: The store.
+        name: Its name.
+        given: Its parameters, as typed on a command line.
+
+    Raises:
+        QueryNotFoundError: There is none of that name.
+        QueryParameterError: A parameter is missing, unknown, or does not convert.
+    """
+    query = find(name)
+    return query, store.ask(query.text, query.bind(given or {}))[1]
+
+
+def _read(topic: str, file: Traversable) -> Query:
+    header: dict[str, list[str]] = {}
+    body: list[str] = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("// ") and not body:
+            key, _, value = line[3:].partition(": ")
+            header.setdefault(key, []).append(value)
+        else:
+            body.append(line)
+    return Query(
+        name=file.name.removesuffix(".cypher"),
+        topic=topic,
+        title=header["title"][0],
+        description=header["description"][0],
+        parameters=tuple(_parameter(text, file.name) for text in header.get("param", [])),
+        columns=tuple(column.strip() for column in header["columns"][0].split(",")),
+        text="\n".join(body).strip(),
+    )
+
+
+def _parameter(text: str, file: str) -> Parameter:
+    match = _PARAM.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{file}: cannot read the parameter line {text!r}")
+    name, kind, need, default, description = match.groups()
+    bare = Parameter(name, kind, None, description)
+    return bare if need == "required" else Parameter(name, kind, convert(bare, default or ""), description)

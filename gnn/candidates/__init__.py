@@ -1,0 +1,1 @@
+"""Candidate values of an attribute for a model."""

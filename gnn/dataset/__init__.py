@@ -1,0 +1,1 @@
+"""What completion learns from: tasks, tokens, groups, point-in-time counts."""

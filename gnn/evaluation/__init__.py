@@ -1,0 +1,1 @@
+"""Evaluation against baselines on held-out models."""

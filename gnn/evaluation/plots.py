@@ -1,0 +1,46 @@
+"""Reliability curves as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gnn.evaluation.results import Scores
+
+Points = Sequence[tuple[float, float, int]]
+"""Confidence, share that is right, and how many: a bin each."""
+
+
+def draw_reliability(found: Sequence[Scores], folder: Path) -> list[Path]:
+    """Draw confidence against the share that is right, one picture an attribute and split.
+
+    Returns:
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for attribute, split in dict.fromkeys((scores.attribute, scores.split) for scores in found if scores.reliability):
+        curves = {
+            f"{each.view}, {sum(count for _, _, count in each.reliability):,} models": each.reliability
+            for each in found
+            if (each.attribute, each.split) == (attribute, split)
+        }
+        files.append(folder / f"reliability-{attribute}-{split}.png")
+        draw_curves(curves, f"{attribute}, {split} split", files[-1])
+    return files
+
+
+def draw_curves(curves: Mapping[str, Points], title: str, file: Path) -> None:
+    """Draw reliability curves into one PNG; on the diagonal, what is said with a confidence is as often right."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot((0, 1), (0, 1), color="0.7", linewidth=1)
+    for (label, points), style in zip(curves.items(), ("o-", "s--"), strict=False):
+        sure, right, _ = zip(*points, strict=True)
+        axes.plot(sure, right, style, label=label)
+    axes.set(xlabel="confidence", ylabel="share right", title=title, xlim=(0, 1), ylim=(0, 1))
+    axes.legend(loc="upper left")
+    FigureCanvasAgg(figure).print_png(str(file))  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""Features of candidates, and labelled neighbours for the network."""

@@ -1,0 +1,1 @@
+"""Predictions: computed, explained, written to the graph."""

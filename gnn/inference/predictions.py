@@ -1,0 +1,277 @@
+"""Predictions as lines of a file, and as claims in the graph, of a run of their own that can be taken back.
+
+Needs no learner: what `complete` once predicted can be written where none is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from atlas_db.columnar.graph import Graph, rows_of
+from atlas_db.columnar.read import read_graph
+from atlas_db.core.arrays import Integers
+from atlas_db.core.errors import InputError, UsageError
+from atlas_db.core.records import Testimony
+from atlas_db.core.terms import Outcome, Progress, RunKind, Source
+from atlas_db.store.batches import Batches
+from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.statements import all_edges, delete_edges, merge_edges
+from gnn.dataset.tasks import TASKS, VERSION, Task, lacking, tasks_of, values_of
+from ingest.load.lineage_sync import Plan, read_charted, read_edges, read_testimony
+from ingest.load.resolve import fuse_all
+from ingest.load.runs import begin, finish, writing
+from ingest.normalise.relations import guess_relation
+
+ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One value predicted for one model.
+
+    Attributes:
+        model: Row of the model.
+        attribute: Its attribute.
+        value: As the Hub declares it; an id of the graph for `base_model`.
+        confidence: Calibrated, 0..1; of a parent given that there is one.
+        root_probability: That its author would name no parent, as far as declarations tell; only of `base_model`.
+        derived_probability: That there is a parent, whether its author would say so or not; only of `base_model`.
+        reasons: Groups that declare the value and how many of how many do, the most telling first.
+    """
+
+    model: int
+    attribute: str
+    value: str
+    confidence: float
+    root_probability: float | None
+    derived_probability: float | None
+    reasons: dict[str, tuple[int, int]]
+
+    def line(self, graph: Graph) -> dict[str, Any]:
+        """Return the prediction as a line of JSON holds it."""
+        plain: dict[str, Any] = {
+            "model_id": graph.ids[self.model],
+            "attribute": self.attribute,
+            "value": self.value,
+            "confidence": round(self.confidence, 6),
+        }
+        return plain | self.origin()
+
+    def origin(self) -> dict[str, float]:
+        """Return whether there is a parent, where that was asked."""
+        told = {"root_probability": self.root_probability, "derived_probability": self.derived_probability}
+        return {name: round(chance, 6) for name, chance in told.items() if chance is not None}
+
+
+@dataclass(slots=True)
+class Completion:
+    """What a run did, an attribute each.
+
+    Attributes:
+        run_id: The run that wrote it; empty for a dry run.
+        asked: Models that lack the attribute.
+        predicted: Of these, those predicted at or above the threshold.
+        thresholds: Confidence from which a value is written.
+        trained: Attributes that were learnt in this run; the others came from checkpoints.
+        skipped: Attributes with too little to learn from, and why.
+        written: Claims written.
+    """
+
+    run_id: str = ""
+    asked: dict[str, int] = field(default_factory=dict)
+    predicted: dict[str, int] = field(default_factory=dict)
+    thresholds: dict[str, float] = field(default_factory=dict)
+    trained: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    written: int = 0
+
+    def counts(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Predicted:
+    """Predictions of one attribute that go into the graph, and the models that were asked about."""
+
+    task: Task
+    asked: Integers
+    rows: list[Prediction] = field(default_factory=list)
+
+
+class _Line(msgspec.Struct):
+    model_id: str
+    attribute: str
+    value: str
+    confidence: float
+    root_probability: float | None = None
+    derived_probability: float | None = None
+
+    def prediction(self, row: int) -> Prediction:
+        """Return the prediction, of a model by its row."""
+        return Prediction(
+            row, self.attribute, self.value, self.confidence, self.root_probability, self.derived_probability, {}
+        )
+
+
+def write_kept(store: Store, home: Path, file: Path, progress: Progress = lambda *_: None) -> Completion:
+    """Write the predictions of a file that `complete` made of the same models.
+
+    Models that declare by now are left out, and so are values that the store does not hold. The file does not say what
+    each prediction rests on: these claims have no reasons.
+
+    Args:
+        store: The store.
+        home: Home folder, for the writer's lock.
+        file: Predictions as JSON lines.
+        progress: Told of stage, done and total.
+
+    Raises:
+        InputError: A line cannot be read.
+        CompletionError: It speaks of a model that the store does not hold.
+        StoreLockedError: Another process is writing.
+    """
+    lines, tasks = _read_lines(file)
+    with writing(store, home):
+        graph = read_graph(store, datasets=TASKS["datasets"] in tasks)
+        spoken = sorted({line.model_id for line in lines})
+        place = dict(zip(spoken, rows_of(graph, spoken).tolist(), strict=True))
+        report = Completion()
+        found = []
+        for task in tasks:
+            kept = Predicted(task, lacking(graph, task.attribute))
+            lack = frozenset(kept.asked.tolist())
+            held = frozenset(values_of(graph, task.attribute).names)
+            mine = [
+                line
+                for line in lines
+                if line.attribute == task.attribute and place[line.model_id] in lack and line.value in held
+            ]
+            kept.rows += [line.prediction(place[line.model_id]) for line in mine]
+            report.asked[task.attribute] = len(lack)
+            report.predicted[task.attribute] = len({each.model for each in kept.rows})
+            found.append(kept)
+        write_predictions(store, graph, found, report, progress)
+    return report
+
+
+def _read_lines(file: Path) -> tuple[list[_Line], list[Task]]:
+    try:
+        lines = [msgspec.json.decode(line, type=_Line) for line in file.read_bytes().splitlines() if line.strip()]
+        return lines, tasks_of(list(dict.fromkeys(line.attribute for line in lines)))
+    except (msgspec.MsgspecError, UsageError) as error:
+        raise InputError(f"{file}: {error}", hint="Give a file that atlas-db complete --out wrote") from error
+
+
+def write_predictions(
+    store: Store, graph: Graph, found: Sequence[Predicted], report: Completion, progress: Progress
+) -> None:
+    """Write predictions as a run of their own; what an earlier one predicted for the same models is replaced.
+
+    Args:
+        store: The store.
+        graph: What was read of it.
+        found: Predictions, an attribute each.
+        report: Gets the run's id and the number of claims.
+        progress: Told of stage, done and total.
+    """
+    parameters = {"attributes": [each.task.attribute for each in found], "version": VERSION}
+    run_id = report.run_id = begin(store, RunKind.COMPLETION, parameters)
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    for each in found:
+        progress(f"Write {each.task.attribute}", 0, 0)
+        if each.task.attribute == "base_model":
+            report.written += _write_parents(store, graph, each, run_id, today)
+        else:
+            report.written += _write_claims(store, graph, each, run_id, today)
+    finish(store, run_id, {"asked": report.asked, "predicted": report.predicted, "claims": report.written})
+
+
+def _write_claims(store: Store, graph: Graph, found: Predicted, run_id: str, today: str) -> int:
+    rel, label = found.task.relation, found.task.label
+    asked = {graph.ids[row] for row in found.asked}
+    wanted = {(graph.ids[row.model], row.value) for row in found.rows}
+    old = [
+        {"a": model, "b": value, "set": {"source": Source.PREDICTED.value}}
+        for model, value, source in store.pages(all_edges(rel, "Model", label, ("source",)))
+        if source == Source.PREDICTED and model in asked and (model, value) not in wanted
+    ]
+    new = [
+        {
+            "a": graph.ids[row.model],
+            "b": row.value,
+            "set": {
+                "source": Source.PREDICTED.value,
+                "confidence": round(row.confidence, 6),
+                "method": VERSION,
+                "run_id": run_id,
+                "first_seen": today,
+                "last_seen": today,
+                "evidence": _evidence(row),
+            },
+        }
+        for row in found.rows
+    ]
+    Batches(store, ROWS).send(old, partial(_send, delete_edges(rel, "Model", label)))
+    Batches(store, ROWS).send(new, partial(_send, merge_edges(rel, "Model", label)))
+    return len(new)
+
+
+def _send(statement: Any, tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:  # noqa: ANN401
+    tx.send(statement, rows)
+
+
+def _evidence(prediction: Prediction) -> str:
+    """Reasons as JSON: of how many in a group, how many declare the value."""
+    plain: dict[str, Any] = {name: {"declare": count, "of": size} for name, (count, size) in prediction.reasons.items()}
+    return msgspec.json.encode(plain | prediction.origin()).decode()
+
+
+def _write_parents(store: Store, graph: Graph, found: Predicted, run_id: str, today: str) -> int:
+    """Write predicted parents as testimony and fuse it with all other; what would close a ring is left out."""
+    asked = {graph.ids[row] for row in found.asked}
+    old = read_testimony(store)
+    ours = {(item.child, item.parent): item for item in old if item.source is Source.PREDICTED and item.child in asked}
+    stated = [_testimony(graph, row, today) for row in without_rings(graph, found.rows)]
+    rest = [item for item in old if (item.child, item.parent) not in ours or item.source is not Source.PREDICTED]
+    fused = list(fuse_all([*rest, *stated], read_charted(store)))
+    plan = Plan(Source.PREDICTED, stated, ours, fused, read_edges(store), run_id)
+    plan.write(store, set(graph.ids), ROWS)
+    return len(stated)
+
+
+def without_rings(graph: Graph, found: Sequence[Prediction]) -> list[Prediction]:
+    """Return predictions of parents without those that close a ring, with lineage or with each other."""
+    place = {identifier: row for row, identifier in enumerate(graph.ids)}
+    children = np.array([row.model for row in found], np.int64)
+    parents = np.array([place[row.value] for row in found], np.int64)
+    tails = np.concatenate((graph.parents.rows, children))
+    heads = np.concatenate((graph.parents.values, parents))
+    whole = coo_array((np.ones(len(tails), np.int8), (tails, heads)), shape=(len(graph), len(graph)))
+    ring = connected_components(whole, connection="strong")[1]
+    return [row for row, child, parent in zip(found, children, parents, strict=True) if ring[child] != ring[parent]]
+
+
+def _testimony(graph: Graph, row: Prediction, today: str) -> Testimony:
+    child = graph.ids[row.model]
+    tags = graph.columns["tags"]
+    library = graph.columns["library_name"]
+    known = [library.names[value] for value in library.held.of(row.model)]
+    spelled = [tags.names[value] for value in tags.held.of(row.model)]
+    relation, sure, _ = guess_relation(child.rpartition("/")[2], spelled, known[0] if known else None, 1)
+    derived = 1 - (row.root_probability or 0.0) if row.derived_probability is None else row.derived_probability
+    chance = row.confidence * derived
+    return Testimony(
+        child, row.value, Source.PREDICTED, relation, round(chance * sure, 6), VERSION, row.value, Outcome.EXACT,
+        _evidence(row), today, today, None,
+    )  # fmt: skip

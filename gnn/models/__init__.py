@@ -1,0 +1,1 @@
+"""Learned models: graph network, ranker, label smoothing, propensity, calibration."""

@@ -1,0 +1,283 @@
+"""The live Hub, page by page, with a cursor of our own.
+
+Every page is on disk before the next is asked for; a fetch that was killed goes on from its last cursor. Endpoint and
+token are huggingface_hub's (HF_ENDPOINT, HF_TOKEN, `hf auth login`); the token goes to that endpoint only.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+import zstandard
+
+from atlas_db.core.errors import HubError, UsageError
+from atlas_db.core.files import write_whole
+from atlas_db.core.terms import SOFTWARE, Progress
+from ingest.hub.snapshot import SNAPSHOT_FILE, fetched_date
+
+STATE_FILE = "fetch.state"
+PAGE_ROWS = 1000
+TIMEOUT_SECONDS = 60.0
+RETRIES = 8
+LONGEST_WAIT = 330.0
+WINDOW_SECONDS = 300
+FREE_QUOTA = 500
+# 3,012,377 public models on 2026-08-22, about 3,200 new a day (the Hub's own blog); datasets passed one million.
+KNOWN_ROWS = {"models": 3_012_377, "datasets": 1_000_000}
+EXPAND = (
+    "author", "cardData", "createdAt", "disabled", "downloads", "gated", "lastModified", "library_name", "likes",
+    "pipeline_tag", "private", "safetensors", "sha", "tags",
+)  # fmt: skip
+_MODEL_ONLY = frozenset({"library_name", "pipeline_tag", "safetensors"})
+_NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
+_LEFT = re.compile(r"r=(\d+)\s*;\s*t=(\d+)")
+_QUOTA = re.compile(r"q=(\d+)")
+
+Sleep = Callable[[float], None]
+
+
+class FetchState(msgspec.Struct):
+    """How far a fetch is; beside its pages, replaced in one step after each page.
+
+    Attributes:
+        kind: models or datasets.
+        since: Only repositories changed on or after this date; empty for all.
+        next_url: Address of the next page; empty when there is none.
+        pages: Pages on disk.
+        rows: Integers in them.
+        newest: Newest date met, which becomes the date of the snapshot.
+        complete: True when the last page is on disk.
+    """
+
+    kind: str
+    since: str
+    next_url: str
+    pages: int = 0
+    rows: int = 0
+    newest: str = ""
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a fetch will take.
+
+    Attributes:
+        rows: Integers expected (an estimate from the Hub's published size, or the limit asked for).
+        calls: Calls to the listing.
+        quota: Calls allowed a window, as the Hub says, else the smallest it publishes.
+        windows: Five-minute windows these calls fill.
+    """
+
+    rows: int
+    calls: int
+    quota: int
+    windows: int
+
+
+def endpoint() -> str:
+    """Return the Hub's address, as huggingface_hub sees it."""
+    from huggingface_hub import constants
+
+    return constants.ENDPOINT.rstrip("/")
+
+
+def preview(kind: str, max_rows: int = 0) -> Preview:
+    """Ask the Hub for one row to learn the quota, and count calls and windows.
+
+    Raises:
+        HubError: The Hub does not answer.
+    """
+    response = Client(lambda _: None).get(f"{endpoint()}/api/{kind}?limit=1")
+    match = _QUOTA.search(response.headers.get("ratelimit-policy", ""))
+    quota = int(match.group(1)) if match else FREE_QUOTA
+    rows = max_rows or KNOWN_ROWS[kind]
+    calls = math.ceil(rows / PAGE_ROWS)
+    return Preview(rows, calls, quota, math.ceil(calls / quota))
+
+
+def since_date(text: str) -> str:
+    """Return the date that `--since` means: a date, or the folder of an earlier fetch.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if not text or re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        return text
+    if date := fetched_date(Path(text)):
+        return date
+    raise UsageError(
+        f"--since {text!r} is neither a date nor the folder of a finished fetch", hint="Write it as 2024-07-01"
+    )
+
+
+def fetch(
+    folder: Path,
+    kind: str = "models",
+    *,
+    since: str = "",
+    max_rows: int = 0,
+    sleep: Sleep = time.sleep,
+    progress: Progress = lambda *_: None,
+) -> FetchState:
+    """Fetch a listing into a folder, from where an earlier call stopped.
+
+    Args:
+        folder: Where pages (JSON lines, zstandard) and state go.
+        kind: models or datasets.
+        since: Only repositories changed on or after this date.
+        max_rows: Stop after so many rows; 0 for all.
+        sleep: Waits so many seconds.
+        progress: Told how many rows there are.
+
+    Returns:
+        The state at the end.
+
+    Raises:
+        HubError: The Hub refuses, or keeps breaking off; run again to go on.
+        UsageError: The folder holds a fetch of another kind.
+    """
+    (folder / "pages").mkdir(parents=True, exist_ok=True)
+    state = _read_state(folder) or FetchState(kind, since, _first_url(kind, since))
+    if (state.kind, state.since) != (kind, since):
+        raise UsageError(
+            f"{folder} holds a fetch of {state.kind}{f' since {state.since}' if state.since else ''}",
+            hint="Fetch into another folder",
+        )
+    client = Client(sleep)
+    while not state.complete:
+        response, rows = client.page(state.next_url)
+        kept = [row for row in rows if not since or _changed(row) >= since]
+        _write_page(folder / "pages" / f"{state.pages + 1:06d}.jsonl.zst", kept)
+        link = _NEXT.search(response.headers.get("link", ""))
+        newest = max((_changed(row) for row in kept), default="")
+        ended = link is None or len(kept) < len(rows) or (max_rows and state.rows + len(kept) >= max_rows)
+        state = msgspec.structs.replace(
+            state,
+            next_url=_same_host(link.group(1)) if link and not ended else "",
+            pages=state.pages + 1,
+            rows=state.rows + len(kept),
+            newest=max(state.newest, newest),
+            complete=bool(ended),
+        )
+        if state.complete:
+            write_whole(folder / SNAPSHOT_FILE, f'as_of = "{state.newest[:10]}"\nrows = {state.rows}\n'.encode())
+        write_whole(folder / STATE_FILE, msgspec.json.encode(state))
+        progress("rows", state.rows, max_rows)
+        client.pace(response.headers, last=state.complete)
+    return state
+
+
+def _first_url(kind: str, since: str) -> str:
+    expand = [name for name in EXPAND if kind == "models" or name not in _MODEL_ONLY]
+    sort = "lastModified" if since else "createdAt"
+    query = [("limit", str(PAGE_ROWS)), ("sort", sort), ("direction", "-1"), *(("expand[]", name) for name in expand)]
+    return f"{endpoint()}/api/{kind}?{urlencode(query)}"
+
+
+def _changed(row: Mapping[str, Any]) -> str:
+    return str(row.get("lastModified") or row.get("createdAt") or "")
+
+
+def _same_host(url: str) -> str:
+    if urlsplit(url)[:2] != urlsplit(endpoint())[:2]:
+        raise HubError(
+            f"the Hub names another host for the next page ({urlsplit(url).netloc})", hint="Check HF_ENDPOINT"
+        )
+    return url
+
+
+def _read_state(folder: Path) -> FetchState | None:
+    try:
+        return msgspec.json.decode((folder / STATE_FILE).read_bytes(), type=FetchState)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise HubError(f"{folder / 'state.json'} is damaged", hint="Fetch into another folder") from error
+
+
+def _write_page(file: Path, rows: list[dict[str, Any]]) -> None:
+    body = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    write_whole(file, zstandard.ZstdCompressor().compress(body))
+
+
+class Client:
+    """Calls the Hub; waits where it says so, and calls again after a failure that may pass."""
+
+    def __init__(self, sleep: Sleep) -> None:
+        self._sleep = sleep
+
+    def page(self, url: str) -> tuple[Any, list[dict[str, Any]]]:
+        """Return a page's response and rows; one that breaks off is asked for again."""
+        for attempt in range(RETRIES):
+            response = self.get(url)
+            try:
+                return response, msgspec.json.decode(response.content, type=list[dict[str, Any]])
+            except msgspec.DecodeError:
+                self._back_off(attempt)
+        raise HubError(
+            "the Hub's pages are not JSON", hint="Check HF_ENDPOINT, then run the same command again: it goes on"
+        )
+
+    def get(self, url: str, part: str = "") -> Any:  # noqa: ANN401
+        """Return the answer to one call, after as many tries as it takes.
+
+        Args:
+            url: Address. The token goes to this host only, not to where it redirects.
+            part: Range of bytes to ask for, as HTTP writes it; all where empty.
+
+        Raises:
+            HubError: The Hub refuses, or keeps failing.
+        """
+        import httpx2
+        from huggingface_hub import get_session, get_token
+
+        reason, token = "", get_token()
+        headers = {"user-agent": SOFTWARE} | ({"authorization": f"Bearer {token}"} if token else {})
+        headers |= {"range": f"bytes={part}"} if part else {}
+        for attempt in range(RETRIES):
+            try:
+                response = get_session().get(url, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=True)
+            except (httpx2.TransportError, httpx2.DecodingError) as error:
+                reason = f"{type(error).__name__}: {error}"
+                self._back_off(attempt)
+                continue
+            if response.status_code == (206 if part else 200):
+                return response
+            reason = f"HTTP {response.status_code}"
+            if response.status_code == 429:
+                self._sleep(_wait_seconds(response.headers))
+            elif response.status_code >= 500:
+                self._back_off(attempt)
+            else:
+                raise HubError(
+                    f"the Hub answers {reason}: {response.text[:300]}", hint="Check HF_ENDPOINT and HF_TOKEN"
+                )
+        raise HubError(
+            f"the Hub keeps failing ({reason})", hint="Run the same command again later: it goes on where it stopped"
+        )
+
+    def pace(self, headers: Mapping[str, str], *, last: bool) -> None:
+        """Wait for the next window where this one is used up."""
+        match = _LEFT.search(headers.get("ratelimit", ""))
+        if match and int(match.group(1)) == 0 and not last:
+            self._sleep(min(LONGEST_WAIT, float(match.group(2))))
+
+    def _back_off(self, attempt: int) -> None:
+        self._sleep(min(60.0, 2.0**attempt) * (0.5 + random.random() / 2))
+
+
+def _wait_seconds(headers: Mapping[str, str]) -> float:
+    if match := _LEFT.search(headers.get("ratelimit", "")):
+        return min(LONGEST_WAIT, float(match.group(2)) or 1.0)
+    text = headers.get("retry-after", "")
+    return min(LONGEST_WAIT, float(text)) if text.isdigit() else WINDOW_SECONDS / 10

@@ -1,0 +1,92 @@
+"""Model cards beside the graph: Parquet under the home folder, one file a load, keyed by (id, sha)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atlas_db.core.records import HubRecord
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+ROWS = 2000
+FOLDER = "cards"
+"""Folder of cards under the home folder."""
+COLUMNS = ("id", "sha", "as_of", "card")
+
+
+def newest_cards(folder: Path, models: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the id and the text of the newest card of each model that has one; of two of one date the greater text.
+
+    Args:
+        folder: Folder of card files; one that is missing holds none.
+        models: Model ids.
+    """
+    files = sorted(str(file) for file in folder.glob("*.parquet"))
+    if not files:
+        return
+    import pyarrow.compute as pc
+    import pyarrow.dataset as parquet
+
+    whole = parquet.dataset(files)
+    wanted = pc.field("id").isin(sorted(set(models)))
+    dates = whole.to_table(columns=["id", "as_of"], filter=wanted)
+    pairs = Counter(zip(dates["id"].to_pylist(), dates["as_of"].to_pylist(), strict=True))
+    newest: dict[str, str] = {}
+    for name, as_of in pairs:
+        newest[name] = max(newest.get(name, ""), as_of)
+    waiting: dict[str, str] = {}
+    for batch in whole.to_batches(columns=["id", "as_of", "card"], filter=wanted, batch_size=ROWS):
+        for name, as_of, card in zip(*(batch[column].to_pylist() for column in ("id", "as_of", "card")), strict=True):
+            if as_of != newest[name]:
+                continue
+            card = max(card, waiting.pop(name, ""))
+            pairs[name, as_of] -= 1
+            if pairs[name, as_of]:
+                waiting[name] = card
+            else:
+                yield name, card
+
+
+class CardFile:
+    """Writes the cards of one load; the file appears under its name only when it is whole."""
+
+    def __init__(self, folder: Path, run_id: str, *, enabled: bool) -> None:
+        self._path = folder / f"{run_id}.parquet"
+        self._enabled = enabled
+        self._rows: list[tuple[str, str, str, str]] = []
+        self._writer: pq.ParquetWriter | None = None
+
+    def add(self, record: HubRecord, as_of: str) -> None:
+        """Keep one card."""
+        if not self._enabled or record.card is None:
+            return
+        text = record.card.encode("utf-8", errors="replace").decode()
+        self._rows.append((record.id, str(record.details.get("sha", "")), as_of, text))
+        if len(self._rows) >= ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left and give the file its name."""
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._path.with_suffix(".part").replace(self._path)
+            self._writer = None
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+
+        columns: dict[str, Any] = dict(zip(COLUMNS, zip(*self._rows, strict=True), strict=True))
+        table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+        if self._writer is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = parquet.ParquetWriter(self._path.with_suffix(".part"), table.schema, compression="zstd")
+        self._writer.write_table(table)
+        self._rows.clear()

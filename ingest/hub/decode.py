@@ -1,0 +1,327 @@
+"""One record of the Hub's API, or one card, decoded and normalised into a `HubRecord`.
+
+Accepts list rows, single-model answers (`cardData`, `siblings`, `config`, `safetensors`), dataset rows, bare cards
+(`{id, card}`) and answers with their card beside them (`{id, info, card}`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from atlas_db.core.errors import RecordError
+from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
+from atlas_db.core.terms import Part, RecordKind, Relation
+from ingest.hub.card import Card, parse_card, parse_yaml
+from ingest.normalise.license_ids import licence_id, licence_ids
+from ingest.normalise.relations import TYPED, guess_relation, typed_parent
+from ingest.normalise.values import (
+    arxiv_id,
+    card_languages,
+    hub_date,
+    names_of,
+    repository_name,
+    tag_languages,
+)
+
+NORMALISER = b"3"
+"""Part of every digest: a change of the rules makes every record count as changed."""
+MAX_VALUE = 512
+_LICENCE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
+_DATASET_PREFIXES = ("task_categories:", "size_categories:", "task_ids:", "source_datasets:", "multilinguality:")
+_NO_CARD = "Error: the path 'README.md' does not exist in the given tree"
+
+
+class _Row(msgspec.Struct):
+    id: str | None = None
+    modelId: str | None = None
+    createdAt: str | None = None
+    lastModified: str | None = None
+    downloads: int | None = None
+    likes: int | None = None
+    private: bool | None = None
+    disabled: bool | None = None
+    gated: bool | str | None = None
+    sha: str | None = None
+    tags: list[str] | None = None
+    pipeline_tag: str | None = None
+    library_name: str | None = None
+    cardData: Any = None
+    siblings: list[Any] | None = None
+    config: Any = None
+    safetensors: Any = None
+    baseModels: Any = None
+    citation: Any = None
+    paperswithcode_id: Any = None
+    sdk: Any = None
+    key: Any = None
+    info: msgspec.Raw = msgspec.Raw(b"")
+    card: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Row)
+
+
+def decode(body: bytes, kind: RecordKind | None = None) -> HubRecord:
+    """Decode and normalise one record.
+
+    Args:
+        body: JSON text.
+        kind: What the record is; told by its fields where None.
+
+    Raises:
+        RecordError: It is not JSON, a field has the wrong type, or it has no usable id, kind or date.
+    """
+    try:
+        row = _DECODER.decode(body)
+        if bytes(row.info)[:1] == b"{":
+            inner = _DECODER.decode(row.info)
+            inner.id, inner.card = row.id or inner.id, row.card
+            row = inner
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        code = "wrong_type" if isinstance(error, msgspec.ValidationError) else "not_json"
+        raise RecordError(str(error), code=code) from error
+    found = kind or _kind(row)
+    identifier = row.id or row.modelId or ""
+    if not identifier.strip():
+        raise RecordError("the record has no id", code="no_id")
+    if len(identifier) > MAX_VALUE:
+        raise RecordError(f"the id is longer than {MAX_VALUE} characters", code="id_too_long")
+    record = _normalise(row, identifier, found)
+    record.digest = hashlib.blake2b(body, digest_size=8, person=NORMALISER).hexdigest()
+    return record
+
+
+def _kind(row: _Row) -> RecordKind:
+    if row.modelId:
+        return RecordKind.MODEL
+    if row.sdk is not None:
+        raise RecordError("the record describes a Space, not a model or dataset", code="unknown_kind")
+    dataset = row.citation is not None or row.paperswithcode_id is not None or row.key is not None
+    if dataset or any(tag.startswith(_DATASET_PREFIXES) for tag in row.tags or ()):
+        return RecordKind.DATASET
+    return RecordKind.MODEL
+
+
+def _normalise(row: _Row, identifier: str, kind: RecordKind) -> HubRecord:
+    record = HubRecord(kind, identifier, (), {}, {}, [], [])
+    try:
+        record.details = {
+            name: value
+            for name, value in (
+                ("created_at", hub_date(row.createdAt)),
+                ("last_modified", hub_date(row.lastModified)),
+                ("private", row.private),
+                ("disabled", row.disabled),
+                ("gated", str(row.gated).lower() if row.gated is not None else None),
+                ("sha", row.sha),
+            )
+            if value is not None
+        }
+    except ValueError as error:
+        raise RecordError(str(error), code="bad_date") from error
+    card = _card(row, record)
+    if row.tags is not None:
+        record.parts = (Part.TAGS,)
+        _read_tags(row, record)
+    else:
+        for name in ("downloads", "likes", "pipeline_tag", "library_name"):
+            if (value := getattr(row, name)) is not None:
+                record.details[name] = value
+    if card is not None or row.siblings is not None:
+        record.parts = (*record.parts, Part.CARD)
+        _read_card(card or {}, record)
+    if kind is RecordKind.MODEL:
+        _read_files(row, record)
+        _read_base_models(row, record)
+    else:
+        record.claims = [claim for claim in record.claims if claim.rel == "HAS_LICENSE"]
+        record.parents = []
+        record.stated = {name: value for name, value in record.stated.items() if name not in _MODEL_ONLY}
+    record.claims = _unique(record)
+    return record
+
+
+_MODEL_ONLY = frozenset({"pipeline_tag", "library_name"})
+
+
+def _card(row: _Row, record: HubRecord) -> dict[str, Any] | None:
+    """Return the card's data from whichever field holds it, None where the record says nothing of a card."""
+    data: dict[str, Any] | None = None
+    if row.card is not None:
+        if row.card == _NO_CARD:
+            return {}
+        card: Card = parse_card(row.card)
+        record.card = row.card
+        record.details |= {
+            "card_sha256": card.sha256,
+            "card_length": card.length,
+            "card_template": card.template,
+        }
+        if card.problem:
+            record.notes.append(("bad_front_matter", card.problem))
+        data = card.data
+    if isinstance(row.cardData, dict):
+        data = {**(data or {}), **row.cardData}
+    elif isinstance(row.cardData, str):
+        parsed, problem = parse_yaml(row.cardData)
+        if problem:
+            record.notes.append(("bad_front_matter", problem))
+        data = {**(data or {}), **parsed}
+    return data
+
+
+def _read_tags(row: _Row, record: HubRecord) -> None:
+    tags = row.tags or []
+    languages = tag_languages(tags)
+    claims = record.claims
+    plain: list[str] = []
+    parents: list[str] = []
+    licences: list[str] = []
+    spoken = {*languages, row.pipeline_tag, row.library_name}
+    for tag in tags:
+        if ":" not in tag:
+            if tag not in spoken:
+                plain.append(tag)
+        elif tag.startswith("base_model:"):
+            parents.append(tag[11:])
+        elif (claim := _tag_claim(tag) if len(tag) <= MAX_VALUE else _read_tag(tag)) is not None:
+            claims.append(claim)
+            if claim.rel == "HAS_LICENSE":
+                licences.append(claim.value)
+        elif not tag.startswith("region:"):
+            plain.append(tag)
+    claims += [_claim("IN_LANGUAGE", language, Part.TAGS) for language in languages]
+    _read_fields(row.pipeline_tag, row.library_name, record, Part.TAGS)
+    record.stated = {
+        "downloads": row.downloads,
+        "likes": row.likes,
+        "pipeline_tag": _short(row.pipeline_tag),
+        "library_name": _short(row.library_name),
+        "license": _short(licences[0] if licences else None),
+        "tags": plain or None,
+    }
+    if parents:
+        _read_parents([typed_parent(name) for name in parents], tags, row.library_name, record, Part.TAGS)
+
+
+def _read_tag(tag: str) -> ValueClaim | None:
+    head, _, rest = tag.partition(":")
+    if head == "license":
+        return ValueClaim("HAS_LICENSE", licence_id(rest), 1.0, Part.TAGS)
+    if head == "dataset":
+        return ValueClaim("TRAINED_ON", repository_name(rest), 1.0, Part.TAGS)
+    if head in ("arxiv", "arXiv") and (paper := arxiv_id(rest)):
+        return ValueClaim("CITES", paper, 1.0, Part.TAGS)
+    return None
+
+
+# Millions of models share some thousands of tags and values: each is read once.
+_tag_claim = lru_cache(maxsize=2**16)(_read_tag)
+
+
+@lru_cache(maxsize=2**14)
+def _claim(rel: str, value: str, part: Part) -> ValueClaim:
+    return ValueClaim(rel, value, 1.0, part)
+
+
+def _short(value: str | None) -> str | None:
+    """Indexed properties hold no monsters: Neo4j refuses index keys above 8 kB."""
+    return value if value and len(value) <= MAX_VALUE else None
+
+
+def _read_fields(task: object, library: object, record: HubRecord, part: Part) -> None:
+    for rel, value in (("HAS_TASK", task), ("USES_LIBRARY", library)):
+        if isinstance(value, str) and value.strip():
+            record.claims.append(_claim(rel, value.strip(), part))
+
+
+def _read_parents(
+    names: list[tuple[str, Relation | None]], tags: list[str], library: object, record: HubRecord, part: Part
+) -> None:
+    typed = {name: relation for name, relation in names if relation is not None}
+    unique = [name for name in dict.fromkeys(name for name, _ in names) if name.strip()]
+    guess: tuple[Relation, float, str] | None = None
+    for name in unique:
+        if len(name) > MAX_VALUE:
+            record.notes.append(("oversized_value", f"base_model of {len(name)} characters"))
+        elif name in typed:
+            record.parents.append(ParentClaim(name, typed[name], 1.0, "typed", part))
+            record.claims.append(_claim("HAS_RELATION", typed[name].value, part))
+        else:
+            if guess is None:
+                guess = guess_relation(
+                    record.id.rpartition("/")[2], tags, library if isinstance(library, str) else None, len(unique)
+                )
+            record.parents.append(ParentClaim(name, *guess, part))
+
+
+def _read_card(data: dict[str, Any], record: HubRecord) -> None:
+    claims, part = record.claims, Part.CARD
+    licences = licence_ids(data.get("license"), data.get("license_name"))
+    claims += [ValueClaim("HAS_LICENSE", licence, confidence, part) for licence, confidence in licences]
+    claims += [ValueClaim("IN_LANGUAGE", code, 1.0, part) for code in card_languages(data.get("language"))]
+    claims += [
+        ValueClaim("TRAINED_ON", repository_name(name), 1.0, part)
+        for name in names_of(data.get("datasets", data.get("dataset")))
+    ]
+    _read_fields(data.get("pipeline_tag"), data.get("library_name"), record, part)
+    for name in ("license_name", "license_link"):
+        if isinstance(value := data.get(name), str) and 0 < len(value.strip()) <= MAX_VALUE:
+            record.details[name] = value.strip()
+    if Part.TAGS not in record.parts:
+        declared = {"license": licences[0][0] if licences else None}
+        declared |= {name: data.get(name) for name in ("pipeline_tag", "library_name")}
+        for name, first in declared.items():
+            if isinstance(first, str) and 0 < len(first) <= MAX_VALUE:
+                record.details[name] = first
+    relation = data.get("base_model_relation")
+    typed = Relation(relation) if isinstance(relation, str) and relation in TYPED else None
+    names = [(name, typed) for name in names_of(data.get("base_model"))]
+    if names:
+        tags = [tag for tag in names_of(data.get("tags")) if isinstance(tag, str)]
+        tags += record.stated.get("tags") or []
+        _read_parents(names, tags, data.get("library_name") or record.stated.get("library_name"), record, part)
+
+
+def _read_files(row: _Row, record: HubRecord) -> None:
+    if row.siblings is not None:
+        names = [entry.get("rfilename") for entry in row.siblings if isinstance(entry, dict)]
+        record.details["license_files"] = sorted(
+            name
+            for name in names
+            if isinstance(name, str) and name.rpartition("/")[2].lower().startswith(_LICENCE_FILES)
+        )
+    if isinstance(row.config, dict):
+        record.parts = (*record.parts, Part.CONFIG)
+        if isinstance(kind := row.config.get("model_type"), str) and kind.strip():
+            record.details["model_type"] = kind.strip()
+            record.claims.append(_claim("HAS_ARCHITECTURE", kind.strip(), Part.CONFIG))
+    if isinstance(row.safetensors, dict) and isinstance(total := row.safetensors.get("total"), int):
+        record.details["num_params"] = total
+
+
+def _read_base_models(row: _Row, record: HubRecord) -> None:
+    """Read the expanded `baseModels`: an object {relation, models: [{id}]} on the wire."""
+    if isinstance(row.baseModels, dict) and isinstance(models := row.baseModels.get("models"), list):
+        word = row.baseModels.get("relation")
+        typed = Relation(word) if isinstance(word, str) and word in TYPED else None
+        names = [(name, typed) for name in names_of(models)]
+        _read_parents(names, row.tags or [], row.library_name, record, Part.TAGS)
+
+
+def _unique(record: HubRecord) -> list[ValueClaim]:
+    found: dict[tuple[str, str, Part], ValueClaim] = {}
+    for claim in record.claims:
+        if not claim.value:
+            continue
+        if len(claim.value) > MAX_VALUE:
+            record.notes.append(("oversized_value", f"{claim.rel} value of {len(claim.value)} characters"))
+            continue
+        key = (claim.rel, claim.value, claim.part)
+        if key not in found or found[key].confidence < claim.confidence:
+            found[key] = claim
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""Records to claims in the graph: decode, resolve, write, roll back."""

@@ -1,0 +1,227 @@
+"""The load: files in, graph out.
+
+Two readings of each file: the first finds the snapshot's date, the second streams records into batches. Into an
+empty store they are CREATEd while the next batch is parsed; later they are merged with what is there. Then all
+parents' names are resolved together and both lineage layers are brought in line.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+from atlas_db.core.records import HubRecord
+from atlas_db.core.terms import Progress, RecordKind, RunKind
+from atlas_db.store.batches import Batches
+from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.statements import all_nodes, count_nodes, indexes
+from ingest.hub.card_store import FOLDER, CardFile
+from ingest.hub.snapshot import SourceFile, find
+from ingest.load import runs
+from ingest.load.lineage_sync import read_facts, relink
+from ingest.load.load_report import LoadReport, RejectFile, timed
+from ingest.load.record_merge import Props, merge_node, parent_statements
+from ingest.load.resolve import ParentStatement
+from ingest.load.stream import LoadOptions, RecordStream
+from ingest.load.undo import UndoFile
+from ingest.load.write_records import LABELS, Creator, Entry, Upserter
+from ingest.normalise.model_names import ModelFacts
+
+QUEUED_BATCHES = 2
+
+
+def load(store: Store, paths: list[str], options: LoadOptions, progress: Progress = lambda *_: None) -> LoadReport:
+    """Load files into the store.
+
+    Args:
+        store: An open store.
+        paths: Files, folders, `-`.
+        options: How.
+        progress: Told how far it is.
+
+    Returns:
+        The report. Bad records are counted there and set aside; they never stop the run.
+
+    Raises:
+        InputError: Nothing readable came in.
+        StoreLockedError: Another process is writing.
+        StoreError: The store failed; run the same load again and it ends in the same graph.
+    """
+    return _Load(store, options, progress).run(find(paths, options.home / "spool"))
+
+
+class _Load:
+    def __init__(self, store: Store, options: LoadOptions, progress: Progress) -> None:
+        self._store = store
+        self._options = options
+        self._progress = progress
+        self._report = LoadReport(dry_run=options.dry_run)
+        self._facts: dict[str, ModelFacts] = {}
+        self._statements: dict[str, list[ParentStatement]] = {}
+
+    def run(self, files: list[SourceFile]) -> LoadReport:
+        if self._options.dry_run:
+            return self._run(files, "")
+        with runs.writing(self._store, self._options.home) as store_id:
+            return self._run(files, store_id)
+
+    def _run(self, files: list[SourceFile], store_id: str) -> LoadReport:
+        report, options = self._report, self._options
+        stream = RecordStream(report, options, self._progress)
+        with timed(report.seconds, "scan"):
+            files = stream.dated(files)
+        empty = all(self._store.read(count_nodes(label))[0]["n"] == 0 for label in LABELS.values())
+        resumed = runs.unfinished(self._store)
+        undo: UndoFile | None = None
+        if not options.dry_run:
+            parameters = {"as_of": report.as_of, "files": [file.name for file in files]}
+            report.run_id = runs.begin(self._store, RunKind.LOAD, parameters)
+            undo = UndoFile(options.home, store_id, report.run_id)
+            undo.begin(empty_store=empty)
+        rejects = RejectFile(options.home / "rejects" / f"{report.run_id or 'dry-run'}.jsonl", report)
+        cards = CardFile(options.home / FOLDER, report.run_id, enabled=not options.dry_run)
+        try:
+            with timed(report.seconds, "records"), _bulk_pace():
+                records = stream.records(files, rejects, cards)
+                if empty:
+                    records = self._create(records)
+                self._upsert(records, undo, trusted=not empty and not resumed)
+        finally:
+            rejects.close()
+            cards.close()
+            if undo is not None:
+                undo.close()
+        with timed(report.seconds, "lineage"), ThreadPoolExecutor(1) as beside:
+            # The engine builds its indexes while names are resolved here.
+            indexed = None if options.dry_run else beside.submit(self._store.define, indexes())
+            self._link(fresh=empty, forced=resumed or empty, ready=indexed.result if indexed else lambda: None)
+            if indexed is not None:
+                indexed.result()
+        stream.require_records()
+        if not options.dry_run:
+            runs.finish(self._store, report.run_id, report.counts())
+        return report
+
+    def _create(self, records: Iterator[tuple[HubRecord, str]]) -> Iterator[tuple[HubRecord, str]]:
+        """CREATE every first record of an id; leave the others for merging."""
+        creator = Creator(self._report.run_id, self._report)
+        written: dict[str, set[str]] = {label: set() for label in LABELS.values()}
+        left: list[tuple[HubRecord, str]] = []
+        with ThreadPoolExecutor(1) as sender, ExitStack() as over:
+            # Where one batch cannot be sent, those behind it would each wait for the store in vain.
+            over.callback(sender.shutdown, cancel_futures=True)
+            queue: deque[Future[None]] = deque()
+            batch: list[Entry] = []
+
+            def flush() -> None:
+                if not batch:
+                    return
+                arguments = creator.prepare(batch)
+                batch.clear()
+                if not self._options.dry_run:
+                    queue.append(sender.submit(self._store.write, partial(Creator.send, arguments)))
+                while len(queue) > QUEUED_BATCHES or (queue and queue[0].done()):
+                    queue.popleft().result()
+
+            for record, as_of in records:
+                label = LABELS[record.kind]
+                # Datasets may stand as values of models' claims already, so that only models are created blindly.
+                if record.kind is RecordKind.DATASET or record.id in written[label]:
+                    left.append((record, as_of))
+                    continue
+                written[label].add(record.id)
+                node = merge_node(None, record, as_of)
+                self._remember(node)
+                batch.append(Entry(record, as_of, node))
+                if len(batch) >= self._options.batch_rows:
+                    flush()
+            flush()
+            while queue:
+                queue.popleft().result()
+        yield from left
+
+    def _upsert(self, records: Iterator[tuple[HubRecord, str]], undo: UndoFile | None, *, trusted: bool) -> None:
+        upserter = Upserter(self._report.run_id, self._report, undo, dry_run=self._options.dry_run)
+        digests = self._digests() if trusted else {}
+        batches: dict[str, dict[str, tuple[HubRecord, str]]] = {label: {} for label in LABELS.values()}
+
+        batches_out = Batches(self._store, self._options.batch_rows)
+
+        def flush(label: str) -> None:
+            items = list(batches[label].values())
+            batches[label].clear()
+            batches_out.send(items, partial(self._merge, upserter), upserter.count)
+
+        for record, as_of in records:
+            label = LABELS[record.kind]
+            if digests.get((label, record.id)) == (record.digest, as_of):
+                self._report.nodes["unchanged"] += 1
+                continue
+            if record.id in batches[label] or len(batches[label]) >= self._options.batch_rows:
+                flush(label)
+            batches[label][record.id] = (record, as_of)
+        for label in batches:
+            flush(label)
+
+    def _merge(self, upserter: Upserter, tx: Transaction, items: Any) -> None:  # noqa: ANN401
+        nodes = upserter.write(tx, items)
+        if items[0][0].kind is RecordKind.MODEL:
+            for node in nodes:
+                self._remember(node)
+
+    def _digests(self) -> dict[tuple[str, str], tuple[str, str]]:
+        found = {}
+        for label in LABELS.values():
+            for identifier, digest, last_seen in self._store.pages(
+                all_nodes(label, ("id", "record_digest", "last_seen"), having="record_digest")
+            ):
+                found[label, identifier] = (digest, last_seen)
+        return found
+
+    def _remember(self, node: Props) -> None:
+        self._facts[node["id"]] = ModelFacts(node.get("downloads") or 0, node.get("created_at"))
+        if node.get("parents_stated"):
+            self._statements[node["id"]] = parent_statements(node)
+
+    def _link(self, *, fresh: bool, forced: bool, ready: Callable[[], object]) -> None:
+        if not forced and not self._report.changed:
+            return
+        self._progress("lineage", 0, 0)
+        facts, statements = ({}, {}) if fresh else read_facts(self._store)
+        facts |= self._facts
+        statements |= self._statements
+        relink(
+            self._store,
+            facts,
+            [statement for stated in statements.values() for statement in stated],
+            self._report.run_id,
+            self._report,
+            rows=self._options.batch_rows,
+            fresh=fresh,
+            dry_run=self._options.dry_run,
+            ready=ready,
+        )
+
+
+@contextmanager
+def _bulk_pace() -> Iterator[None]:
+    """Settings of the interpreter for the long part of a load.
+
+    Facts of millions of models hold no cycles, and walking them again and again costs a quarter of the load: what
+    dies young (the driver's results do hold cycles) is still collected, what has grown old is left alone. And the
+    thread that sends wakes at each packet: it shall not wait 5 ms each time until the one that parses lets go.
+    """
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    gc.set_threshold(50_000, 20, 1_000_000)
+    sys.setswitchinterval(0.0005)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        sys.setswitchinterval(interval)

@@ -1,0 +1,217 @@
+"""One repository, seen many times: what its node and its claims are after one more record. Pure.
+
+Each property is a register that the newest snapshot wins; two records of one date settle by the greater value. Each
+claim keeps when each part of a record stated it. So the result is the same whatever order records come in.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
+from atlas_db.core.terms import Part, RecordKind, Relation, Source
+from atlas_db.fusion.fuse import Span, life, merge_spans
+from ingest.load.resolve import ParentStatement
+
+Props = dict[str, Any]
+METHODS = {Part.CARD: "hub-card@1", Part.CONFIG: "hub-config@1", Part.TAGS: "hub-tags@1"}
+_PARTS = {method: part for part, method in METHODS.items()}
+STATED = ("downloads", "likes", "pipeline_tag", "library_name", "license", "tags")
+_FIXED = frozenset(
+    {
+        "id",
+        "author",
+        "name",
+        "placeholder",
+        "first_seen",
+        "last_seen",
+        "snapshots",
+        "carried",
+        "base_model",
+        "parents_stated",
+    }
+)
+
+
+def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> Props:
+    """Return all properties of a node after one more record.
+
+    Args:
+        old: Properties in the store; None, or a placeholder's, where no record was seen.
+        record: The record.
+        as_of: Date of its snapshot.
+    """
+    known: Mapping[str, Any] = {} if old is None or not old.get("snapshots") else old
+    owner, slash, name = record.id.rpartition("/")
+    seen = sorted({*known.get("snapshots", ()), *(f"{part}@{as_of}" for part in record.parts or (Part.FACTS,))})
+    last_seen = max(as_of, known.get("last_seen", ""))
+    node: Props = {
+        "id": record.id,
+        "name": name,
+        "placeholder": False,
+        "first_seen": min(as_of, known.get("first_seen", as_of)),
+        "last_seen": last_seen,
+        "snapshots": seen,
+    }
+    if slash:
+        node["author"] = owner
+    node |= {key: value for key, value in known.items() if key not in _FIXED}
+    _merge_stated(node, known, record, as_of)
+    _merge_details(node, known, record, as_of)
+    if record.kind is RecordKind.MODEL:
+        _merge_parents(node, known, record, as_of)
+    return {key: value for key, value in node.items() if value is not None}
+
+
+def _merge_stated(node: Props, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
+    """The tags part states all of these at once, so that what it leaves out is no longer there."""
+    if Part.TAGS not in record.parts:
+        return
+    if not known:
+        node |= {name: value for name, value in record.stated.items() if value is not None}
+        return
+    newest = max(snapshots_of(known).get(Part.TAGS, ("",)))
+    for name, value in record.stated.items():
+        if as_of > newest or (as_of == newest and value is not None and (name not in known or value > known[name])):
+            node[name] = value
+
+
+def _merge_details(node: Props, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
+    if not known:
+        node |= record.details
+        node["record_digest"] = record.digest
+        return
+    dates = dict(entry.split("=", 1) for entry in known.get("carried", ()))
+    details = {**record.details, "record_digest": record.digest}
+    for name, value in details.items():
+        if name in STATED and any(entry.startswith(Part.TAGS) for entry in known.get("snapshots", ())):
+            continue
+        date = dates.get(name, known["last_seen"]) if name in known else ""
+        if as_of > date or (as_of == date and value > known[name]):
+            node[name] = value
+            dates[name] = as_of
+        else:
+            dates[name] = date
+    for name in known:
+        if name not in _FIXED and name not in STATED and not name.startswith("audit_"):
+            dates.setdefault(name, known["last_seen"])
+    last = node["last_seen"]
+    carried = sorted(f"{name}={date}" for name, date in dates.items() if date < last and node.get(name) is not None)
+    node["carried"] = carried or None
+
+
+def snapshots_of(node: Mapping[str, Any]) -> dict[Part, list[str]]:
+    """Return the dates of the snapshots that held a record of a node, a part."""
+    dates: dict[Part, list[str]] = defaultdict(list)
+    for entry in node.get("snapshots") or ():
+        part, _, date = entry.partition("@")
+        dates[Part(part)].append(date)
+    return dates
+
+
+class _StatedParent(msgspec.Struct, omit_defaults=True):
+    """How a parent's name was stated: [first, last] a part, and the best word on the relation."""
+
+    spans: dict[str, list[str]]
+    relation: str
+    confidence: float
+    by: str
+    date: str
+
+
+_READ_PARENTS = msgspec.json.Decoder(dict[str, _StatedParent])
+
+
+def _merge_parents(node: Props, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
+    text = known.get("parents_stated")
+    if text is None and not record.parents:
+        return
+    stated = _READ_PARENTS.decode(text) if text else {}
+    for claim in record.parents:
+        stated[claim.name] = _join_parent(stated.get(claim.name), claim, as_of)
+    node["parents_stated"] = msgspec.json.encode(stated, order="sorted").decode()
+    node["base_model"] = [s.name for s in parent_statements(node) if s.ended is None] or None
+
+
+def _join_parent(old: _StatedParent | None, claim: ParentClaim, as_of: str) -> _StatedParent:
+    spans: dict[Part, Span] = {claim.part: (as_of, as_of)}
+    word = (claim.confidence == 1.0, as_of, claim.confidence, claim.relation.value, claim.by)
+    if old is not None:
+        spans = merge_spans(spans, {Part(part): (span[0], span[1]) for part, span in old.spans.items()})
+        word = max(word, (old.confidence == 1.0, old.date, old.confidence, old.relation, old.by))
+    _, date, confidence, relation, by = word
+    return _StatedParent({part.value: list(span) for part, span in spans.items()}, relation, confidence, by, date)
+
+
+def parent_statements(node: Mapping[str, Any]) -> list[ParentStatement]:
+    """Return every parent's name that a node ever stated, in the order of names."""
+    text = node.get("parents_stated")
+    if not text:
+        return []
+    snapshots = snapshots_of(node)
+    found = []
+    for name, stated in sorted(_READ_PARENTS.decode(text).items()):
+        first, last, ended = life({Part(p): (s[0], s[1]) for p, s in stated.spans.items()}, snapshots)
+        found.append(
+            ParentStatement(
+                node["id"], name, Relation(stated.relation), stated.confidence, stated.by, first, last, ended
+            )
+        )
+    return found
+
+
+def merge_claims(
+    old: Mapping[tuple[str, str], Mapping[str, Any]],
+    claims: Sequence[ValueClaim],
+    node: Mapping[str, Any],
+    as_of: str,
+) -> dict[tuple[str, str], Props]:
+    """Return the declared claims of a node after one more record: (relationship type, value) to properties.
+
+    Args:
+        old: Declared claims in the store.
+        claims: What the record states.
+        node: Properties of the node after the record.
+        as_of: Date of the record's snapshot.
+    """
+    snapshots = snapshots_of(node)
+    spans: dict[tuple[str, str], dict[Part, Span]] = {key: _spans(props) for key, props in old.items()}
+    confidence = {key: float(props["confidence"]) for key, props in old.items()}
+    for claim in claims:
+        key = (claim.rel, claim.value)
+        spans[key] = merge_spans(spans.get(key, {}), {claim.part: (as_of, as_of)})
+        confidence[key] = max(confidence.get(key, 0.0), claim.confidence)
+    return {key: claim_props(spans[key], snapshots, confidence[key]) for key in spans}
+
+
+def claim_props(spans: Mapping[Part, Span], snapshots: Mapping[Part, Iterable[str]], confidence: float) -> Props:
+    """Return the properties of a declared claim, without run id."""
+    first, last, ended = life(spans, snapshots)
+    parts = sorted(spans)
+    props: Props = {
+        "source": Source.DECLARED.value,
+        "confidence": confidence,
+        "method": "+".join(METHODS[part] for part in parts),
+        "first_seen": first,
+        "last_seen": last,
+    }
+    if ended is not None:
+        props["ended"] = ended
+    if len(parts) > 1:
+        props["stated"] = ";".join(f"{part}:{spans[part][0]}..{spans[part][1]}" for part in parts)
+    return props
+
+
+def _spans(props: Mapping[str, Any]) -> dict[Part, Span]:
+    if text := props.get("stated"):
+        found: dict[Part, Span] = {}
+        for entry in text.split(";"):
+            part, _, dates = entry.partition(":")
+            first, _, last = dates.partition("..")
+            found[Part(part)] = (first, last)
+        return found
+    return {_PARTS[props["method"]]: (props["first_seen"], props["last_seen"])}

@@ -1,0 +1,200 @@
+"""All statements about parents, resolved together: names to models, self-loops, cycles, testimony, edges.
+
+A pure function of what the graph knows, so that the order of loads can't matter.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from atlas_db.core.records import Charted, LineageEdge, Testimony
+from atlas_db.core.terms import Outcome, Relation, Source
+from atlas_db.fusion.fuse import fuse_child, is_followed
+from ingest.normalise.model_names import ModelFacts, NameIndex, Resolution
+
+METHOD = "hub-metadata@1"
+_NEVER = "0000"
+
+
+class ParentStatement(NamedTuple):
+    """That a child's repository names a parent, over time.
+
+    Attributes:
+        child: Id of the child.
+        name: The parent's name as written.
+        relation: How, typed or guessed.
+        relation_confidence: 1 where typed.
+        by: What the relation rests on.
+        first_seen: Date.
+        last_seen: Date.
+        ended: Date, None while live.
+    """
+
+    child: str
+    name: str
+    relation: Relation
+    relation_confidence: float
+    by: str
+    first_seen: str
+    last_seen: str
+    ended: str | None
+
+
+def resolve_all(models: Mapping[str, ModelFacts], statements: Iterable[ParentStatement]) -> list[Testimony]:
+    """Resolve every statement against every known model.
+
+    Args:
+        models: Facts of all models with a record.
+        statements: All statements ever made, ended ones too.
+
+    Returns:
+        One testimony a (child, parent), in the order of both ids.
+    """
+    stated = list(statements)
+    index = NameIndex(models, {statement.name for statement in stated})
+    best: dict[tuple[str, str], Testimony] = {}
+    unknown = ModelFacts(0, None)
+    for statement in stated:
+        created = models.get(statement.child, unknown).created_at
+        testimony = _testify(statement, index.resolve(statement.name, statement.child, created))
+        pair = (testimony.child, testimony.parent)
+        best[pair] = _join(best[pair], testimony) if pair in best else testimony
+    return _without_cycles([best[pair] for pair in sorted(best)], models)
+
+
+def _testify(statement: ParentStatement, found: Resolution) -> Testimony:
+    self_loop = found.parent == statement.child
+    evidence = msgspec.json.encode(
+        {
+            "identity": round(found.confidence, 4),
+            "relation": statement.relation_confidence,
+            "by": statement.by,
+            **found.evidence,
+        },
+        order="sorted",
+    ).decode()
+    return Testimony(
+        child=statement.child,
+        parent=found.parent,
+        source=Source.DECLARED,
+        relation=statement.relation,
+        confidence=round(found.confidence * statement.relation_confidence, 4),
+        method=METHOD,
+        written_as=statement.name,
+        outcome=Outcome.SELF_LOOP if self_loop else found.outcome,
+        evidence=evidence,
+        first_seen=statement.first_seen,
+        last_seen=statement.last_seen,
+        ended=statement.ended,
+    )
+
+
+def _join(one: Testimony, two: Testimony) -> Testimony:
+    """Two names for one parent: the live, surer one speaks; the dates span both."""
+    first, second = sorted((one, two), key=lambda t: (t.ended is not None, -t.confidence, t.written_as, t.evidence))
+    return first._replace(
+        first_seen=min(first.first_seen, second.first_seen),
+        last_seen=max(first.last_seen, second.last_seen),
+        ended=None if first.ended is None or second.ended is None else max(first.ended, second.ended),
+    )
+
+
+def _without_cycles(testimony: list[Testimony], models: Mapping[str, ModelFacts]) -> list[Testimony]:
+    """Mark the claims that close a cycle.
+
+    In each knot, claims are taken from the oldest child to the youngest (unknown dates first, then by ids); one whose
+    parent already descends from its child is marked.
+    """
+    edges: dict[str, list[str]] = defaultdict(list)
+    for item in testimony:
+        if is_followed(item):
+            edges[item.child].append(item.parent)
+    knot = {node: number for number, nodes in enumerate(_knots(edges)) for node in nodes}
+    unknown = ModelFacts(0, None)
+
+    def age(item: Testimony) -> tuple[str, str, str]:
+        return (models.get(item.child, unknown).created_at or _NEVER, item.child, item.parent)
+
+    inside = [
+        item
+        for item in testimony
+        if is_followed(item) and item.child in knot and knot.get(item.parent) == knot[item.child]
+    ]
+    kept: dict[str, list[str]] = defaultdict(list)
+    closing: set[tuple[str, str]] = set()
+    for item in sorted(inside, key=age):
+        if _reaches(kept, item.parent, item.child):
+            closing.add((item.child, item.parent))
+        else:
+            kept[item.child].append(item.parent)
+    return [
+        item._replace(outcome=Outcome.CYCLE) if (item.child, item.parent) in closing else item for item in testimony
+    ]
+
+
+def _reaches(edges: Mapping[str, list[str]], start: str, goal: str) -> bool:
+    seen, queue = {start}, [start]
+    while queue:
+        node = queue.pop()
+        if node == goal:
+            return True
+        for parent in edges.get(node, ()):
+            if parent not in seen:
+                seen.add(parent)
+                queue.append(parent)
+    return False
+
+
+def _knots(edges: Mapping[str, list[str]]) -> Iterator[list[str]]:
+    """Yield the strongly connected components of two nodes or more (Tarjan 1972, without recursion)."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    on_stack: set[str] = set()
+    for root in list(edges):
+        if root in order:
+            continue
+        work: list[tuple[str, Iterator[str]]] = [(root, iter(edges[root]))]
+        order[root] = low[root] = len(order)
+        stack.append(root)
+        on_stack.add(root)
+        while work:
+            node, parents = work[-1]
+            for parent in parents:
+                if parent not in order:
+                    order[parent] = low[parent] = len(order)
+                    stack.append(parent)
+                    on_stack.add(parent)
+                    work.append((parent, iter(edges.get(parent, ()))))
+                    break
+                if parent in on_stack:
+                    low[node] = min(low[node], order[parent])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == order[node]:
+                    component: list[str] = []
+                    while not component or component[-1] != node:
+                        component.append(stack.pop())
+                        on_stack.discard(component[-1])
+                    if len(component) > 1:
+                        yield component
+
+
+def fuse_all(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | None = None) -> Iterator[LineageEdge]:
+    """Fuse the testimony of every child.
+
+    Args:
+        testimony: Of any children.
+        charted: Family and content of each model whose weights were charted.
+    """
+    by_child: dict[str, list[Testimony]] = defaultdict(list)
+    for item in testimony:
+        by_child[item.child].append(item)
+    for child in sorted(by_child):
+        yield from fuse_child(by_child[child], charted)

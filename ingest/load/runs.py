@@ -1,0 +1,252 @@
+"""Runs: begin, finish, list, roll back."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atlas_db.core.errors import RollbackError, StoreLockedError
+from atlas_db.core.schema import SCHEMA
+from atlas_db.core.terms import RunKind
+from atlas_db.store.batches import Batches
+from atlas_db.store.bolt import Row, Store, Transaction
+from atlas_db.store.connect import ensure_schema
+from atlas_db.store.statements import (
+    Statement,
+    all_nodes,
+    delete_edges,
+    delete_nodes,
+    lonely,
+    merge_edges,
+    merge_nodes,
+    replace_nodes,
+    run_edges,
+    set_nodes,
+)
+from atlas_db.store.supervisor import try_lock
+from ingest.load.lineage_sync import read_facts, relink
+from ingest.load.load_report import LoadReport
+from ingest.load.undo import EdgeBefore, NodeBefore, UndoFile
+
+_RUNS = Statement(
+    "MATCH (r:Run) RETURN r.id AS id, r.kind AS kind, r.started AS started, r.finished AS finished, "
+    "r.complete AS complete, r.parameters AS parameters, r.counts AS counts ORDER BY r.started DESC, r.id DESC"
+)
+_KEPT = ("Run", "Atlas")
+
+
+def now() -> str:
+    """Return the clock's time, ISO 8601 in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@contextlib.contextmanager
+def writing(store: Store, home: Path) -> Iterator[str]:
+    """Be the only one who writes to a store from this home folder; a killed writer's hold ends with it.
+
+    Args:
+        store: The store; its schema is set up where it has none.
+        home: Home folder.
+
+    Yields:
+        The store's id.
+
+    Raises:
+        StoreLockedError: Another process is writing.
+    """
+    store_id = ensure_schema(store)
+    file = home / "undo" / store_id / "writer.lock"
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    held = try_lock(file, fcntl.LOCK_EX)
+    if held is None:
+        raise StoreLockedError(
+            f"another process is writing to {store.address}", hint="Wait until it is through, then run this again"
+        )
+    try:
+        yield store_id
+    finally:
+        os.close(held)
+
+
+def begin(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
+    """Record the start of a run and return its id."""
+    run_id = f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    props = {
+        "kind": kind.value,
+        "started": now(),
+        "complete": False,
+        "parameters": msgspec.json.encode(parameters, order="sorted").decode(),
+    }
+    store.write(lambda tx: tx.send(merge_nodes("Run"), [{"id": run_id, "set": props}]))
+    return run_id
+
+
+def finish(store: Store, run_id: str, counts: Mapping[str, Any]) -> None:
+    """Record the end of a run."""
+    props = {"finished": now(), "complete": True, "counts": msgspec.json.encode(counts, order="sorted").decode()}
+    store.write(lambda tx: tx.send(merge_nodes("Run"), [{"id": run_id, "set": props}]))
+
+
+def list_runs(store: Store) -> list[Row]:
+    """Return all runs, newest first; parameters and counts as maps."""
+    rows = store.read(_RUNS)
+    for row in rows:
+        for name in ("parameters", "counts"):
+            row[name] = msgspec.json.decode(row[name]) if row[name] else {}
+    return rows
+
+
+def unfinished(store: Store) -> bool:
+    """True where a load was killed, or is still writing, since the last one that came through."""
+    for run in list_runs(store):
+        if run["kind"] == RunKind.LOAD:
+            return not run["complete"]
+    return False
+
+
+def rollback(store: Store, run_id: str, home: Path, rows: int) -> LoadReport:
+    """Undo a run: its claims, testimony and findings go, and nodes that nothing else touches; then fuse again.
+
+    Args:
+        store: The store.
+        run_id: The run.
+        home: Home folder, with the undo files.
+        rows: Integers a batch, to begin with.
+
+    Raises:
+        RollbackError: There is no such run, a newer load stands on it, or its undo file is gone.
+        StoreLockedError: Another process is writing.
+    """
+    with writing(store, home) as store_id:
+        return _rollback(store, run_id, UndoFile(home, store_id, run_id), rows)
+
+
+def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadReport:
+    runs = list_runs(store)
+    run = next((run for run in runs if run["id"] == run_id), None)
+    if run is None:
+        raise RollbackError(f"there is no run {run_id}", hint="List them with atlas-db runs")
+    if run["kind"] == RunKind.LOAD:
+        newest = next(each["id"] for each in runs if each["kind"] == RunKind.LOAD)
+        if newest != run_id:
+            raise RollbackError(
+                f"{run_id} is not the newest load",
+                hint=f"Roll back the newer ones first: atlas-db runs rollback {newest}",
+            )
+        _undo_load(store, undo, rows)
+    else:
+        _remove_edges(store, run_id, rows)
+        for prefix in ("audit_", "weights_"):
+            _forget_written(store, prefix, run_id, rows)
+    report = LoadReport(run_id=run_id)
+    facts, statements = read_facts(store)
+    relink(
+        store,
+        facts,
+        [statement for stated in statements.values() for statement in stated],
+        run_id,
+        report,
+        rows=rows,
+        fresh=False,
+        dry_run=False,
+    )
+    _forget_values(store, rows)
+    Batches(store, rows).send([run_id], partial(_delete_nodes, "Run"))
+    return report
+
+
+def _undo_load(store: Store, undo: UndoFile, rows: int) -> None:
+    try:
+        empty, entries = undo.read()
+    except FileNotFoundError as error:
+        raise RollbackError(
+            f"the undo file {undo.path} is gone",
+            hint="Roll back on the machine that loaded, or load the earlier snapshots into a new store",
+        ) from error
+    if empty:
+        for node in SCHEMA.nodes:
+            if node.label not in _KEPT:
+                ids = [entry[0] for entry in store.pages(all_nodes(node.label, ("id",)))]
+                Batches(store, rows).send(ids, partial(_delete_nodes, node.label))
+        return
+    edges: list[EdgeBefore] = []
+    nodes: list[NodeBefore] = []
+    for entry in entries:
+        (edges if isinstance(entry, EdgeBefore) else nodes).append(entry)  # type: ignore[arg-type]
+    Batches(store, rows).send(edges, _restore_edges)
+    Batches(store, rows).send(nodes, _restore_nodes)
+
+
+def _restore_edges(tx: Transaction, entries: Sequence[EdgeBefore]) -> None:
+    for rel in SCHEMA.claims:
+        for source, target in rel.ends:
+            mine = [e for e in entries if (e.rel, e.source, e.target) == (rel.type, source, target)]
+            gone = [{"a": e.a, "b": e.b, "set": {"source": "declared"}} for e in mine if e.props is None]
+            back = [{"a": e.a, "b": e.b, "set": e.props} for e in mine if e.props is not None]
+            if gone:
+                tx.send(delete_edges(rel.type, source, target), gone)
+            if back:
+                tx.send(merge_edges(rel.type, source, target), back)
+
+
+def _restore_nodes(tx: Transaction, entries: Sequence[NodeBefore]) -> None:
+    for label in ("Model", "Dataset"):
+        mine = [entry for entry in entries if entry.label == label]
+        back = [entry.props for entry in mine if entry.props is not None]
+        # A node that others still name stays as the placeholder it would have been without this run.
+        gone = [entry.id for entry in mine if entry.props is None]
+        bare = [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in gone]
+        if back or bare:
+            tx.send(replace_nodes(label), [*back, *bare])
+        # A placeholder has no author edge: what had no record before this run loses it again.
+        unseen = [entry.id for entry in mine if entry.props is None or not entry.props.get("snapshots")]
+        if unseen:
+            tx.send(delete_edges("PUBLISHED_BY", label, "Author"), _authors(unseen))
+
+
+def _authors(ids: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"a": name, "b": name.rpartition("/")[0], "set": {}} for name in ids if "/" in name]
+
+
+def _remove_edges(store: Store, run_id: str, rows: int) -> None:
+    for rel in SCHEMA.relationships:
+        if "run_id" not in rel.names:
+            continue
+        for source, target in rel.ends:
+            found = [
+                {"a": row["a"], "b": row["b"], "set": row["props"]}
+                for row in store.read(run_edges(rel.type, source, target), run=run_id)
+            ]
+            Batches(store, rows).send(found, partial(_delete_edges, rel.type, source, target))
+
+
+def _forget_written(store: Store, prefix: str, run_id: str, rows: int) -> None:
+    """Clear the properties that an audit or a chart wrote to models."""
+    names = tuple(sorted(name for name in SCHEMA.node("Model").names if name.startswith(prefix)))
+    written = store.pages(all_nodes("Model", ("id", f"{prefix}run_id"), having=f"{prefix}run_id"))
+    cleared = [[identifier, *(None for _ in names)] for identifier, run in written if run == run_id]
+    Batches(store, rows).send(cleared, lambda tx, chunk: tx.send(set_nodes("Model", names), chunk))
+
+
+def _delete_edges(rel: str, source: str, target: str, tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    tx.send(delete_edges(rel, source, target), rows)
+
+
+def _delete_nodes(label: str, tx: Transaction, ids: Sequence[str]) -> None:
+    tx.send(delete_nodes(label), ids)
+
+
+def _forget_values(store: Store, rows: int) -> None:
+    for node in SCHEMA.nodes:
+        if node.label not in _KEPT:
+            ids = [row["id"] for row in store.read(lonely(node.label))]
+            Batches(store, rows).send(ids, partial(_delete_nodes, node.label))

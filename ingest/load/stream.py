@@ -1,0 +1,123 @@
+"""Files to normalised records: dates first, then one pass, with everything bad set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from atlas_db.core.errors import InputError, RecordError, UsageError
+from atlas_db.core.records import HubRecord, Reject
+from atlas_db.core.terms import Progress, RecordKind
+from ingest.hub.card_store import CardFile
+from ingest.hub.decode import decode
+from ingest.hub.snapshot import SourceFile, newest_date, read
+from ingest.load.load_report import MAX_KEPT, LoadReport, RejectFile
+
+TICK_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How to load.
+
+    Attributes:
+        home: Home folder: undo files, rejects, cards.
+        as_of: Date of the snapshot; the newest date in each file where empty.
+        kind: What the records are, where their fields do not tell.
+        dry_run: Write nothing; report what would change.
+        batch_rows: Integers a batch, to begin with.
+    """
+
+    home: Path
+    as_of: str = ""
+    kind: RecordKind | None = None
+    dry_run: bool = False
+    batch_rows: int = 5000
+
+
+class RecordStream:
+    """Streams the records of files and keeps the report."""
+
+    def __init__(self, report: LoadReport, options: LoadOptions, progress: Progress) -> None:
+        self._report = report
+        self._options = options
+        self._progress = progress
+        self._total = 0
+
+    def dated(self, files: list[SourceFile]) -> list[SourceFile]:
+        """Give each file the date of its snapshot: as asked, else the newest date in it.
+
+        Raises:
+            UsageError: The date asked for is none.
+        """
+        if self._options.as_of:
+            try:
+                date.fromisoformat(self._options.as_of)
+            except ValueError as error:
+                raise UsageError(
+                    f"--as-of {self._options.as_of!r} is no date", hint="Write it as 2024-07-01"
+                ) from error
+        dated = []
+        for file in files:
+            newest, rows = ("", 0) if self._options.as_of else newest_date(file)
+            self._total += rows
+            dated.append(replace(file, as_of=self._options.as_of or file.as_of or newest))
+            self._progress("scan", len(dated), len(files))
+        # A card on its own carries no date; the newest of its neighbours, else its file's, stands in.
+        fallback = max((file.as_of for file in dated), default="")
+        dated = [file if file.as_of else replace(file, as_of=fallback or _file_date(file.path)) for file in dated]
+        self._report.files = len(dated)
+        self._report.as_of = max(file.as_of for file in dated)
+        return dated
+
+    def records(
+        self, files: list[SourceFile], rejects: RejectFile, cards: CardFile | None = None
+    ) -> Iterator[tuple[HubRecord, str]]:
+        """Yield every usable record with the date of its snapshot."""
+        for file in files:
+            line = 0
+            try:
+                for raw in read(file):
+                    line = raw.line
+                    self._tick()
+                    try:
+                        if raw.problem is not None:
+                            raise raw.problem
+                        record = decode(raw.body, self._options.kind)
+                    except RecordError as error:
+                        kept = raw.body[:MAX_KEPT].decode("utf-8", errors="replace")
+                        rejects.add(Reject(file.name, raw.line, error.code, error.message, kept))
+                        continue
+                    for code, text in record.notes:
+                        rejects.note(file.name, raw.line, code, text, record.id)
+                    self._report.records[record.kind] += 1
+                    if record.card is not None and cards is not None:
+                        cards.add(record, file.as_of)
+                    yield record, file.as_of
+            except RecordError as error:
+                rejects.add(Reject(file.name, line, error.code, error.message))
+
+    def require_records(self) -> None:
+        """See that something came in.
+
+        Raises:
+            InputError: Nothing readable did.
+        """
+        if self._report.records:
+            return
+        reasons = "; ".join(f"{r.file}:{r.line}: {r.reason}" for r in self._report.first_rejects[:3])
+        raise InputError(
+            f"nothing readable came in ({reasons or 'no records'})",
+            hint=f"See {self._report.reject_file}" if self._report.reject_file else "Check the file",
+        )
+
+    def _tick(self) -> None:
+        self._report.rows += 1
+        if self._report.rows % TICK_ROWS == 0:
+            self._progress("records", self._report.rows, self._total)
+
+
+def _file_date(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d")

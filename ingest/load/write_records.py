@@ -1,0 +1,234 @@
+"""Records to transactions: CREATE in bulk into an empty store, read-merge-write into one that holds something."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from atlas_db.core.records import HubRecord
+from atlas_db.core.schema import SCHEMA
+from atlas_db.core.terms import Part, RecordKind, Source
+from atlas_db.store.bolt import Transaction
+from atlas_db.store.statements import (
+    create_edges,
+    create_nodes,
+    ensure_nodes,
+    merge_edges,
+    read_edges,
+    read_nodes,
+    replace_nodes,
+)
+from ingest.load.load_report import LoadReport
+from ingest.load.record_merge import Props, claim_props, merge_claims, merge_node
+from ingest.load.undo import EdgeBefore, NodeBefore, UndoFile
+from ingest.normalise import license_ids
+
+LABELS = {RecordKind.MODEL: "Model", RecordKind.DATASET: "Dataset"}
+TARGETS = {(rel.type, source): target for rel in SCHEMA.claims for source, target in rel.ends}
+CLAIMS_OF = {
+    label: [rel.type for rel in SCHEMA.claims if any(source == label for source, _ in rel.ends)]
+    for label in LABELS.values()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record with the date of its snapshot and, once merged, its node."""
+
+    record: HubRecord
+    as_of: str
+    node: Props
+
+    @property
+    def label(self) -> str:
+        """Label of the node."""
+        return LABELS[self.record.kind]
+
+
+def value_node(label: str, identifier: str) -> Props:
+    """Return the properties of a node that a claim names."""
+    if label == "License":
+        return dict(license_ids.properties(identifier))
+    if label == "Dataset":
+        return {"id": identifier, "name": identifier.rpartition("/")[2], "placeholder": True}
+    return {"id": identifier}
+
+
+class Creator:
+    """Writes entries into a store that held nothing of ours before this load."""
+
+    def __init__(self, run_id: str, report: LoadReport) -> None:
+        self._run_id = run_id
+        self._report = report
+        self._known: dict[str, set[str]] = defaultdict(set)
+
+    def prepare(self, entries: Sequence[Entry]) -> list[tuple[str, Any]]:
+        """Turn entries (one label, no id twice, none written before) into statement arguments, off the wire."""
+        label = entries[0].label
+        sent: list[tuple[str, Any]] = [("nodes", (label, [entry.node for entry in entries]))]
+        values: dict[str, set[str]] = defaultdict(set)
+        groups: dict[tuple[str, tuple[Part, ...], str], list[list[Any]]] = defaultdict(list)
+        for entry in entries:
+            self._collect(entry, values, groups)
+        authors = [[entry.record.id, entry.node["author"]] for entry in entries if "author" in entry.node]
+        values["Author"].update(author for _, author in authors)
+        for target, ids in values.items():
+            new = sorted(ids - self._known[target])
+            self._known[target].update(new)
+            if new:
+                sent.append(("values", (target, [value_node(target, identifier) for identifier in new])))
+        sent.append(("edges", ("PUBLISHED_BY", label, "Author", authors, {})))
+        for (rel, parts, as_of), rows in groups.items():
+            common = claim_props({part: (as_of, as_of) for part in parts}, {}, 1.0)
+            del common["confidence"]
+            sent.append(("edges", (rel, label, TARGETS[rel, label], rows, {**common, "run_id": self._run_id})))
+            self._report.claims["created"] += len(rows)
+            self._report.claims_by_type[rel] += len(rows)
+        self._report.nodes["created"] += len(entries)
+        return sent
+
+    def _collect(
+        self,
+        entry: Entry,
+        values: dict[str, set[str]],
+        groups: dict[tuple[str, tuple[Part, ...], str], list[list[Any]]],
+    ) -> None:
+        claims = entry.record.claims
+        if len(entry.record.parts) < 2:
+            for claim in claims:
+                values[TARGETS[claim.rel, entry.label]].add(claim.value)
+                groups[claim.rel, (claim.part,), entry.as_of].append([entry.record.id, claim.value, claim.confidence])
+            return
+        parts: dict[tuple[str, str], list[Part]] = defaultdict(list)
+        confidence: dict[tuple[str, str], float] = {}
+        for claim in claims:
+            key = (claim.rel, claim.value)
+            parts[key].append(claim.part)
+            confidence[key] = max(confidence.get(key, 0.0), claim.confidence)
+        for (rel, value), stated in parts.items():
+            values[TARGETS[rel, entry.label]].add(value)
+            groups[rel, tuple(sorted(stated)), entry.as_of].append([entry.record.id, value, confidence[rel, value]])
+
+    @staticmethod
+    def send(arguments: Iterable[tuple[str, Any]], tx: Transaction) -> None:
+        """Send what `prepare` made, in one transaction."""
+        for what, values in arguments:
+            if what == "nodes":
+                tx.send(create_nodes(values[0]), values[1])
+            elif what == "values":
+                tx.send(ensure_nodes(values[0]), values[1])
+            else:
+                rel, source, target, rows, common = values
+                names = ("confidence",) if common else ()
+                if rows:
+                    tx.send(create_edges(rel, source, target, names, tuple(common)), rows, common=common)
+
+
+class Upserter:
+    """Merges entries into what the store holds; writes only what differs."""
+
+    def __init__(self, run_id: str, report: LoadReport, undo: UndoFile | None, *, dry_run: bool) -> None:
+        self._run_id = run_id
+        self._report = report
+        self._undo = undo
+        self._dry_run = dry_run
+
+    def write(self, tx: Transaction, items: Sequence[tuple[HubRecord, str]]) -> list[Props]:
+        """Merge records of one label, no id twice, in one transaction. Returns the nodes afterwards.
+
+        It may be run again after a transient error, so that the counts are added by `count` once it is through.
+        """
+        label = LABELS[items[0][0].kind]
+        ids = [record.id for record, _ in items]
+        nodes = {row["id"]: row["props"] for row in tx.run(read_nodes(label), ids=ids)}
+        claims = self._read_claims(tx, label, ids)
+        changes = _Changes(label)
+        after = []
+        for record, as_of in items:
+            node = merge_node(nodes.get(record.id), record, as_of)
+            after.append(node)
+            changes.node(nodes.get(record.id), node)
+            merged = merge_claims(claims[record.id], record.claims, node, as_of)
+            changes.claims(record.id, claims[record.id], merged, self._run_id)
+        if not self._dry_run:
+            self._send(tx, changes)
+        self._pending = changes
+        return after
+
+    def count(self) -> None:
+        """Add the last batch to the report."""
+        for key, number in self._pending.counted.items():
+            what, how = key.split(".")
+            getattr(self._report, what)[how] += number
+        self._report.claims_by_type.update(self._pending.by_type)
+
+    def _read_claims(
+        self, tx: Transaction, label: str, ids: Sequence[str]
+    ) -> dict[str, dict[tuple[str, str], dict[str, Any]]]:
+        found: dict[str, dict[tuple[str, str], dict[str, Any]]] = defaultdict(dict)
+        for rel in CLAIMS_OF[label]:
+            for row in tx.run(read_edges(rel, label, TARGETS[rel, label]), ids=ids):
+                if row["props"]["source"] == Source.DECLARED:
+                    found[row["a"]][rel, row["b"]] = row["props"]
+        return found
+
+    def _send(self, tx: Transaction, changes: _Changes) -> None:
+        if self._undo is not None and changes.before:
+            self._undo.keep(changes.before)
+        label = changes.label
+        if changes.nodes:
+            tx.send(replace_nodes(label), changes.nodes)
+        for target, ids in changes.values.items():
+            tx.send(ensure_nodes(target), [value_node(target, identifier) for identifier in sorted(ids)])
+        if changes.authors:
+            tx.send(merge_edges("PUBLISHED_BY", label, "Author"), changes.authors)
+        for rel, rows in changes.edges.items():
+            tx.send(merge_edges(rel, label, TARGETS[rel, label]), rows)
+
+
+class _Changes:
+    """What one batch of merges changes."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.nodes: list[Props] = []
+        self.authors: list[Props] = []
+        self.values: dict[str, set[str]] = defaultdict(set)
+        self.edges: dict[str, list[Props]] = defaultdict(list)
+        self.before: list[NodeBefore | EdgeBefore] = []
+        self.counted: dict[str, int] = defaultdict(int)
+        self.by_type: dict[str, int] = defaultdict(int)
+
+    def node(self, old: Mapping[str, Any] | None, new: Props) -> None:
+        if old == new:
+            self.counted["nodes.unchanged"] += 1
+            return
+        fresh = old is None or not old.get("snapshots")
+        self.counted["nodes.created" if fresh else "nodes.changed"] += 1
+        self.nodes.append(new)
+        self.before.append(NodeBefore(self.label, new["id"], dict(old) if old is not None else None))
+        # Asked for again where the node stands but a kill came before its edge did.
+        if "author" in new:
+            self.values["Author"].add(new["author"])
+            self.authors.append({"a": new["id"], "b": new["author"], "set": {}})
+
+    def claims(
+        self,
+        identifier: str,
+        old: Mapping[tuple[str, str], Mapping[str, Any]],
+        new: Mapping[tuple[str, str], Props],
+        run_id: str,
+    ) -> None:
+        for (rel, value), props in new.items():
+            self.by_type[rel] += 1
+            known = old.get((rel, value))
+            if known is not None and {**known, "run_id": ""} == {**props, "run_id": ""}:
+                self.counted["claims.unchanged"] += 1
+                continue
+            self.counted["claims.changed" if known else "claims.created"] += 1
+            target = TARGETS[rel, self.label]
+            self.values[target].add(value)
+            self.edges[rel].append({"a": identifier, "b": value, "set": {**props, "run_id": run_id}})
+            self.before.append(EdgeBefore(rel, self.label, target, identifier, value, dict(known) if known else None))

@@ -1,0 +1,194 @@
+"""Entity resolution of parents' names: which model did the author mean, and how sure is that.
+
+A name is looked up among the models that the graph knows, first as written, then without the dirt around it, then
+without regard to case. What is left is either a short name without owner, which several repositories may answer to
+(once `gpt2`, now `openai-community/gpt2`), or the name of an owner who has since taken another name. For these,
+popularity, age, and the owner are the evidence. The result depends on the set of known models alone, never on the
+order in which they came.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from atlas_db.core.terms import FOLLOWED_CONFIDENCE, Outcome
+from ingest.normalise.values import repository_name
+
+CLEANED = 0.98
+CASE = 0.95
+RENAMED_CAP = 0.98
+SAME_OWNER_WEIGHT = 1000.0
+OLD_WEIGHT = 10.0
+HALF_POPULAR = 300.0
+SAME_OWNER_CONFIDENCE = 0.9
+MOVED = 0.9
+ABSENT_OWNED = 0.9
+ABSENT_SHORT = 0.7
+ABSENT_PATH = 0.3
+OLDER_CHILD_FACTOR = 0.8
+MIN_OWNER_EVIDENCE = 2
+MIN_OWNER_SHARE = 0.6
+
+
+class ModelFacts(NamedTuple):
+    """What resolution knows of a model.
+
+    Attributes:
+        downloads: Downloads, 0 where unknown.
+        created_at: ISO date; None where it is older than the Hub's dates, or unknown.
+    """
+
+    downloads: int
+    created_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What became of a name.
+
+    Attributes:
+        parent: Id of the model meant; the name as written where nobody answers to it.
+        outcome: How it was found.
+        confidence: That this is the model meant, 0..1.
+        evidence: What that rests on.
+    """
+
+    parent: str
+    outcome: Outcome
+    confidence: float
+    evidence: dict[str, object]
+
+
+class NameIndex:
+    """Looks names up among known models."""
+
+    def __init__(self, models: Mapping[str, ModelFacts], names: Iterable[str]) -> None:
+        """Index the models that the given names could mean.
+
+        Args:
+            models: All models with a record.
+            names: All names that will be asked for.
+        """
+        self._models = models
+        self._clean = {name: repository_name(name) for name in names}
+        missing = [
+            clean
+            for name, clean in self._clean.items()
+            if "/" not in clean or (name not in models and clean not in models)
+        ]
+        whole = {clean.lower() for clean in missing}
+        parts = {clean.rpartition("/")[2].lower() for clean in missing}
+        self._by_id: dict[str, list[str]] = defaultdict(list)
+        self._by_part: dict[str, list[str]] = defaultdict(list)
+        self._owners: set[str] = set()
+        for identifier in models:
+            lower = identifier.lower()
+            owner, _, part = lower.rpartition("/")
+            self._owners.add(owner)
+            if lower in whole:
+                self._by_id[lower].append(identifier)
+            if part in parts:
+                self._by_part[part].append(identifier)
+        self._new_owner = self._learn_owners(missing)
+
+    def resolve(self, name: str, child: str, child_created: str | None) -> Resolution:
+        """Find the model that a child's author meant.
+
+        Args:
+            name: The name as written.
+            child: Id of the child.
+            child_created: Creation date of the child, None where unknown.
+        """
+        clean = self._clean[name]
+        if "/" not in clean and clean in self._models:
+            # Old snapshots hold ids without owner; all of them have moved under one since.
+            moved = self._short(name, clean.lower(), child, child_created)
+            if moved.outcome is Outcome.RENAMED and moved.confidence >= MOVED:
+                return moved
+        if name in self._models:
+            return self._aged(Resolution(name, Outcome.EXACT, 1.0, {}), child_created)
+        if clean in self._models:
+            return self._aged(Resolution(clean, Outcome.EXACT, CLEANED, {"cleaned": True}), child_created)
+        if same := self._by_id.get(clean.lower()):
+            return self._aged(self._by_case(same), child_created)
+        owner, slash, part = clean.lower().rpartition("/")
+        if not slash:
+            return self._short(name, part, child, child_created)
+        if (new := self._new_owner.get(owner)) is not None and "/" not in owner:
+            found = [model for model in self._by_part.get(part, ()) if model.lower().rpartition("/")[0] == new[0]]
+            if found:
+                best = max(found, key=lambda model: (self._models[model].downloads, model))
+                evidence: dict[str, object] = {"owner_now": best.partition("/")[0], "names_in_common": new[1]}
+                return self._aged(
+                    Resolution(best, Outcome.RENAMED, min(0.95, 0.6 + 0.08 * new[1]), evidence), child_created
+                )
+        return self._absent(name, clean)
+
+    def _by_case(self, same: list[str]) -> Resolution:
+        ranked = sorted(same, key=lambda model: (-self._models[model].downloads, model))
+        total = sum(self._models[model].downloads + 1 for model in ranked)
+        share = (self._models[ranked[0]].downloads + 1) / total
+        outcome = Outcome.CASE if CASE * share >= FOLLOWED_CONFIDENCE else Outcome.AMBIGUOUS
+        evidence: dict[str, object] = {"candidates": len(ranked), "share": round(share, 4)} if len(ranked) > 1 else {}
+        return Resolution(ranked[0], outcome, CASE * share, evidence)
+
+    def _short(self, name: str, part: str, child: str, created: str | None) -> Resolution:
+        owner = child.partition("/")[0]
+        weights: list[tuple[float, str]] = []
+        for model in self._by_part.get(part, ()):
+            facts = self._models[model]
+            if model == child or "/" not in model or (created and facts.created_at and facts.created_at > created):
+                continue
+            weight = (facts.downloads + 1) * (OLD_WEIGHT if facts.created_at is None else 1.0)
+            weights.append((weight * (SAME_OWNER_WEIGHT if model.partition("/")[0] == owner else 1.0), model))
+        if not weights:
+            return self._absent(name, part)
+        weights.sort(key=lambda pair: (-pair[0], pair[1]))
+        best = weights[0][1]
+        share = weights[0][0] / sum(weight for weight, _ in weights)
+        downloads = self._models[best].downloads
+        same_owner = best.partition("/")[0] == owner
+        known = SAME_OWNER_CONFIDENCE if same_owner else downloads / (downloads + HALF_POPULAR)
+        confidence = round(RENAMED_CAP * share * known, 4)
+        outcome = Outcome.RENAMED if confidence >= FOLLOWED_CONFIDENCE else Outcome.AMBIGUOUS
+        evidence: dict[str, object] = {
+            "candidates": len(weights), "share": round(share, 4), "downloads": downloads, "same_owner": same_owner
+        }  # fmt: skip
+        return Resolution(best, outcome, confidence, evidence)
+
+    def _absent(self, name: str, clean: str) -> Resolution:
+        if clean.count("/") > 1 or clean.startswith((".", "/", "~")) or "\\" in clean or not clean or " " in clean:
+            return Resolution(name, Outcome.ABSENT, ABSENT_PATH, {"looks_like": "path"})
+        return Resolution(name, Outcome.ABSENT, ABSENT_OWNED if "/" in clean else ABSENT_SHORT, {})
+
+    def _aged(self, found: Resolution, child_created: str | None) -> Resolution:
+        created = self._models[found.parent].created_at
+        if child_created and created and created > child_created:
+            evidence = {**found.evidence, "child_older": True}
+            return Resolution(found.parent, found.outcome, round(found.confidence * OLDER_CHILD_FACTOR, 4), evidence)
+        return found
+
+    def _learn_owners(self, missing: list[str]) -> dict[str, tuple[str, int]]:
+        """Learn which owners took another name: most of their missing repositories stand under one other owner.
+
+        Returns:
+            Old owner to (new owner, number of repositories that say so), all lower case.
+        """
+        found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        matched: dict[str, set[str]] = defaultdict(set)
+        for clean in missing:
+            owner, _, part = clean.lower().rpartition("/")
+            if not owner or owner in self._owners or "/" in owner:
+                continue
+            for model in self._by_part.get(part, ()):
+                found[owner][model.lower().rpartition("/")[0]].add(part)
+                matched[owner].add(part)
+        learned = {}
+        for old, candidates in found.items():
+            new, parts = max(candidates.items(), key=lambda item: (len(item[1]), item[0]))
+            if len(parts) >= MIN_OWNER_EVIDENCE and len(parts) >= MIN_OWNER_SHARE * len(matched[old]):
+                learned[old] = (new, len(parts))
+        return learned

@@ -1,0 +1,86 @@
+"""Paper 000's charting (Horwitz et al., arXiv 2503.10633) as a method of its own: greedy, in the order of uploads.
+
+Its priors: equal models collapse; quantized models are leaves; parents are uploaded before children; among near-equal
+neighbours a sequence of checkpoints (snake: distance grows with time) is told from a sweep of settings (fan: it does
+not); a model that a mix of two others meets much more nearly than one is a merge. The paper gives the priors and no
+code; what it leaves open is chosen here and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from atlas_db.core.arrays import Doubles
+
+NEAR = 1.3
+"""Distance, over the nearest's, within which models count as one neighbourhood (our choice)."""
+SNAKE = 0.8
+"""Correlation of distance and time above which a neighbourhood is a snake (our choice)."""
+MERGED = 0.35
+"""Residual of a mix of two, over the distance to the nearest, below which a model is their merge (our choice)."""
+
+
+def recover(values: Doubles, dates: Sequence[str], quantized: Sequence[bool]) -> list[tuple[int, ...]]:
+    """Recover the parents of the models of one component.
+
+    Args:
+        values: Sampled weights, shape (n, d).
+        dates: Upload dates; models are taken in their order.
+        quantized: Whether a model is quantized, and so a leaf.
+
+    Returns:
+        Parents of each model: none, one, or two for a merge.
+    """
+    order = sorted(range(len(values)), key=lambda row: (dates[row], row))
+    gram = values @ values.T
+    norms = np.diag(gram)
+    squared = np.maximum(norms[:, None] + norms[None] - 2 * gram, 0)
+    parents: list[tuple[int, ...]] = [()] * len(values)
+    for place, row in enumerate(order):
+        earlier = [other for other in order[:place] if not quantized[other]]
+        if not earlier:
+            continue
+        nearest = min(earlier, key=lambda other: squared[row, other])
+        if squared[row, nearest] == 0 or quantized[row]:
+            parents[row] = (nearest,)
+            continue
+        pair = _mix(values, row, earlier, squared)
+        parents[row] = pair or (_fan_or_snake(row, nearest, earlier, squared, parents),)
+    return parents
+
+
+def _fan_or_snake(
+    row: int, nearest: int, earlier: Sequence[int], squared: Doubles, parents: Sequence[tuple[int, ...]]
+) -> int:
+    """The nearest of a snake; the hub of a fan, which is the parent its members share."""
+    near = [other for other in earlier if squared[row, other] <= NEAR**2 * squared[row, nearest]]
+    if len(near) < 3:
+        return nearest
+    times = np.arange(len(near), dtype=float)
+    lengths = np.sqrt(squared[row, near])
+    if lengths.std() > 0 and float(np.corrcoef(times, -lengths)[0, 1]) > SNAKE:
+        return nearest
+    hubs = [parents[other][0] for other in near if parents[other]]
+    return max(set(hubs), key=lambda hub: (hubs.count(hub), -squared[row, hub])) if hubs else nearest
+
+
+def _mix(values: Doubles, row: int, earlier: Sequence[int], squared: Doubles) -> tuple[int, ...]:
+    near = sorted(earlier, key=lambda other: squared[row, other])[:6]
+    best = MERGED
+    found: tuple[int, ...] = ()
+    for place, first in enumerate(near):
+        for second in near[place + 1 :]:
+            axis = values[second] - values[first]
+            length = float(axis @ axis)
+            if length == 0:
+                continue
+            part = float((values[row] - values[first]) @ axis) / length
+            if not 0.1 < part < 0.9:
+                continue
+            rest = values[row] - values[first] - part * axis
+            left = float(np.sqrt((rest @ rest) / squared[row, near[0]]))
+            if left < best:
+                best, found = left, (first, second)
+    return found

@@ -1,0 +1,1 @@
+"""Fingerprints of weights: a few KB a model, computed once."""

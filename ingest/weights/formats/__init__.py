@@ -1,0 +1,1 @@
+"""Weight files: detect, open, read headers and values."""

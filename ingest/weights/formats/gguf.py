@@ -1,0 +1,139 @@
+"""GGUF files, on disk or behind HTTP, through llama.cpp's own package: rows of any of its types as float32.
+
+Rows of query and key are stored in another order there (pairs of a rotation side by side); they come back in the order
+of transformers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from atlas_db.core.arrays import Bytes, Floats, Integers
+from atlas_db.core.errors import WeightsError
+from ingest.weights.formats.byte_source import Source, together
+
+MAGIC = b"GGUF"
+_REORDERED = ("llama",)
+"""Architectures whose query and key rows the converter reorders (convert_hf_to_gguf, LlamaModel.permute)."""
+
+
+_PLAIN = {"F64": "<f8", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
+FIRST, MOST = 2**20, 2**28
+"""Bytes of a header that are fetched at first, and at most: vocabularies lie in it."""
+
+
+class GgufTensor(NamedTuple):
+    """One tensor of a GGUF file.
+
+    Attributes:
+        name: llama.cpp's name.
+        dtype: Q4_0, Q6_K, F16 …
+        rows: Rows.
+        columns: Elements a row.
+        source: The file.
+        start: Its first byte there.
+        row_bytes: Bytes a row.
+        heads: Heads to reorder rows by; 0 where they are in order.
+    """
+
+    name: str
+    dtype: str
+    rows: int
+    columns: int
+    source: Source
+    start: int
+    row_bytes: int
+    heads: int
+
+    def read(self, rows: Integers) -> Floats:
+        """Return rows as float32, shape (len(rows), columns).
+
+        Raises:
+            WeightsError: They are not there.
+        """
+        from gguf import GGMLQuantizationType, quants
+
+        if self.heads:
+            half = self.rows // self.heads // 2
+            head, within = np.divmod(rows, 2 * half)
+            rows = head * 2 * half + (within % half) * 2 + within // half
+        raw = self._raw(rows)
+        if self.dtype in _PLAIN:
+            return raw.view(_PLAIN[self.dtype]).astype(np.float32)
+        return np.asarray(quants.dequantize(raw, GGMLQuantizationType[self.dtype]), np.float32)
+
+    def _raw(self, rows: Integers) -> Bytes:
+        """Read rows as they lie; those that follow each other in one go."""
+        out = np.empty((len(rows), self.row_bytes), np.uint8)
+        for start, stop in together(rows):
+            first, last = (self.start + int(row) * self.row_bytes for row in (rows[start], rows[stop - 1] + 1))
+            out[start:stop] = np.frombuffer(self.source.read(first, last), np.uint8).reshape(-1, self.row_bytes)
+        return out
+
+
+def read_gguf(source: Source) -> list[GgufTensor]:
+    """Return the tensors of a GGUF file; of their data nothing is read yet.
+
+    llama.cpp's package wants a file: it gets one of the same length of which only the header was filled in, as much of
+    it as its parser turns out to need.
+
+    Raises:
+        WeightsError: It is no GGUF file, is cut short, or its header lies.
+    """
+    if source.size < len(MAGIC) or source.read(0, len(MAGIC)) != MAGIC:
+        raise WeightsError(source.name, "is no GGUF file")
+    with NamedTemporaryFile(suffix=".gguf") as file:
+        file.truncate(source.size)
+        have, wanted = 0, FIRST
+        while True:
+            wanted = min(wanted, source.size)
+            file.write(source.read(have, wanted))
+            file.flush()
+            have = wanted
+            try:
+                return _parsed(source, Path(file.name), have)
+            except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
+                # What was not fetched yet reads as zeros, and may look like anything.
+                if have in (source.size, MOST):
+                    raise WeightsError(source.name, f"has a header that is no GGUF header ({error})") from error
+                wanted = min(have * 8, MOST)
+
+
+def _parsed(source: Source, file: Path, have: int) -> list[GgufTensor]:
+    from gguf import GGUFReader
+
+    reader = GGUFReader(file)
+    if reader.data_offset > have:
+        raise ValueError(f"it goes on beyond byte {have:,}")
+    architecture = _text(reader, "general.architecture")
+    heads = int(_number(reader, f"{architecture}.attention.head_count"))
+    kv_heads = int(_number(reader, f"{architecture}.attention.head_count_kv")) or heads
+    return [_tensor(source, item, heads, kv_heads, architecture) for item in reader.tensors]
+
+
+def _tensor(source: Source, item: Any, heads: int, kv_heads: int, architecture: str) -> GgufTensor:  # noqa: ANN401
+    columns = int(item.shape[0])
+    rows = int(np.prod(item.shape[1:], dtype=np.int64)) if len(item.shape) > 1 else 1
+    size = int(item.n_bytes)
+    if rows and size % rows:
+        raise ValueError(f"rows of {item.name} end within a block")
+    reorder = 0
+    if architecture in _REORDERED:
+        reorder = {"attn_q": heads, "attn_k": kv_heads}.get(item.name.split(".")[-2], 0)
+    start, kind = int(item.data_offset), item.tensor_type.name
+    return GgufTensor(item.name, kind, rows, columns, source, start, size // max(rows, 1), reorder)
+
+
+def _text(reader: Any, key: str) -> str:  # noqa: ANN401
+    field = reader.get_field(key)
+    return str(field.contents()) if field is not None else ""
+
+
+def _number(reader: Any, key: str) -> float:  # noqa: ANN401
+    field = reader.get_field(key)
+    value = field.contents() if field is not None else 0
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,145 @@
+"""A model's folder in the Hub's layout: which files hold weights, which are never opened, what is an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import msgspec
+
+from atlas_db.core.errors import WeightsError
+
+T = TypeVar("T")
+INDEX = "model.safetensors.index.json"
+ADAPTER_CONFIG = "adapter_config.json"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+"""Reading these can run code of whoever wrote them: they are named, counted, and never opened."""
+
+
+class Index(msgspec.Struct):
+    """Which shard each tensor is in."""
+
+    weight_map: dict[str, str]
+
+
+class AdapterConfig(msgspec.Struct):
+    """What matters of a PEFT adapter's configuration (`adapter_config.json` of the package peft).
+
+    Attributes:
+        peft_type: LORA …
+        r: Rank.
+        lora_alpha: Numerator of the scale.
+        use_rslora: True where the scale is alpha over the root of the rank.
+        use_dora: True where magnitudes are learned apart.
+        rank_pattern: Rank of modules whose name ends so.
+        alpha_pattern: Alpha of modules whose name ends so.
+        base_model_name_or_path: What the author says it belongs to; a declaration, not evidence.
+    """
+
+    peft_type: str = ""
+    r: int = 8
+    lora_alpha: float = 8
+    use_rslora: bool = False
+    use_dora: bool = False
+    rank_pattern: dict[str, int] = {}
+    alpha_pattern: dict[str, float] = {}
+    base_model_name_or_path: str | None = None
+
+    def scale(self, module: str) -> float:
+        """Return the factor of a module: alpha / r, and with rsLoRA alpha / √r (package peft)."""
+        rank = next((value for end, value in self.rank_pattern.items() if module.endswith(end)), self.r)
+        alpha = next((value for end, value in self.alpha_pattern.items() if module.endswith(end)), self.lora_alpha)
+        return alpha / (rank**0.5 if self.use_rslora else rank)
+
+
+@dataclass(slots=True)
+class ModelFolder:
+    """The weight files of one model.
+
+    Attributes:
+        path: The folder.
+        files: Safetensors files, in order.
+        gguf: GGUF files, in order.
+        pickles: Names of files that are never opened.
+        adapter: Configuration, where it is an adapter.
+        config: `config.json`, where it can be read.
+    """
+
+    path: Path
+    files: list[Path] = field(default_factory=list)
+    gguf: list[Path] = field(default_factory=list)
+    pickles: list[str] = field(default_factory=list)
+    adapter: AdapterConfig | None = None
+    config: dict[str, object] = field(default_factory=dict)
+
+
+def read_folder(path: Path) -> ModelFolder:
+    """Find the weight files of a model's folder.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        WeightsError: An index names files outside of the folder or that are not there, or a configuration is broken.
+    """
+    found = ModelFolder(path)
+    names = sorted(file.name for file in path.iterdir() if file.is_file())
+    found.pickles = [name for name in names if name.lower().endswith(PICKLES)]
+    found.gguf = [path / name for name in names if name.lower().endswith(".gguf")]
+    if INDEX in names:
+        found.files = _shards(path)
+    else:
+        found.files = [path / name for name in names if name.lower().endswith(".safetensors")]
+    if ADAPTER_CONFIG in names:
+        found.adapter = _json(path / ADAPTER_CONFIG, AdapterConfig)
+    if "config.json" in names:
+        found.config = _json(path / "config.json", dict[str, object])
+    return found
+
+
+def _shards(path: Path) -> list[Path]:
+    names = shards(_json(path / INDEX, Index), str(path / INDEX), lambda name: (path / name).is_file())
+    return [path / name for name in names]
+
+
+def shards(index: Index, place: str, there: Callable[[str], bool]) -> list[str]:
+    """Return the shards that an index names, in order.
+
+    Args:
+        index: The index.
+        place: Where it lies, for messages.
+        there: Whether a file of the folder exists.
+
+    Raises:
+        WeightsError: It names what is outside of its folder, or not there.
+    """
+    names = sorted(set(index.weight_map.values()))
+    for name in names:
+        inside = PurePosixPath(name)
+        if inside.is_absolute() or ".." in inside.parts or "\\" in name or not name.endswith(".safetensors"):
+            raise WeightsError(place, f"names the shard {name!r}, which is no file of this folder")
+        if not there(name):
+            raise WeightsError(place, f"names the shard {name!r}, which is not there")
+    return names
+
+
+def _json(path: Path, kind: type[T]) -> T:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(str(path), f"cannot be read ({error})") from error
+    return decode(data, kind, str(path))
+
+
+def decode(data: bytes, kind: type[T], place: str) -> T:
+    """Decode a configuration file.
+
+    Raises:
+        WeightsError: It is no JSON, or not of that kind.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise WeightsError(place, f"cannot be read ({error})") from error

@@ -1,0 +1,268 @@
+"""A model's weights as named matrices, whatever files and number formats they lie in; rows are read on demand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.errors import WeightsError
+from ingest.weights.formats.byte_source import LocalFile, Source, together
+from ingest.weights.formats.gguf import read_gguf
+from ingest.weights.formats.gptq_awq import unpack
+from ingest.weights.formats.model_folder import AdapterConfig, ModelFolder, read_folder
+from ingest.weights.formats.safetensors import Tensor, item_size, read_header, read_values
+from ingest.weights.formats.tensor_names import canonical, from_gguf
+
+RUN = 32
+"""Columns of one sampled position; shorter sides are joined with those before them."""
+_SCALES = ("_scale", "_scale_inv")
+
+
+class Matrix(NamedTuple):
+    """A tensor seen as rows.
+
+    Attributes:
+        name: Canonical name.
+        rows: Rows.
+        columns: Elements a row.
+        dtype: As stored: F32, BF16, I8, U4, Q4_K …
+        vector: True for a tensor with one side.
+        read: Integers by index → float32 of shape (len(rows), columns).
+    """
+
+    name: str
+    rows: int
+    columns: int
+    dtype: str
+    vector: bool
+    read: Callable[[Integers], Floats]
+
+
+@dataclass(slots=True)
+class OpenModel:
+    """The weights of one model, open. Use as a context manager.
+
+    Attributes:
+        path: Its folder, or address.
+        matrices: By canonical name.
+        dtype: The type that most elements are stored in.
+        adapter: Configuration, where it is an adapter.
+        pickles: Names of files that were not opened.
+        problems: What was left out, in words.
+        size: Bytes of all weight files.
+        heads: Attention heads, where the configuration says.
+        read_bytes: Bytes read so far.
+    """
+
+    path: Path | str
+    matrices: dict[str, Matrix] = field(default_factory=dict)
+    adapter: AdapterConfig | None = None
+    pickles: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    size: int = 0
+    heads: int = 0
+    sources: list[Source] = field(default_factory=list)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def dtype(self) -> str:
+        """The type that most elements of matrices are stored in."""
+        elements: Counter[str] = Counter()
+        for matrix in self.matrices.values():
+            elements[matrix.dtype] += matrix.rows * matrix.columns * (1 if matrix.vector else 1000)
+        return min(elements, key=lambda dtype: (-elements[dtype], dtype)) if elements else ""
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes read so far."""
+        return sum(source.bytes_read for source in self.sources)
+
+
+def open_model(path: Path) -> OpenModel:
+    """Open the weights in a folder.
+
+    Args:
+        path: A folder in the Hub's layout.
+
+    Raises:
+        WeightsError: Nothing readable is there, or a file is damaged.
+    """
+    folder = read_folder(path)
+    model = OpenModel(path, adapter=folder.adapter, pickles=folder.pickles)
+    heads = folder.config.get("num_attention_heads")
+    model.heads = heads if isinstance(heads, int) else 0
+    with ExitStack() as opened:
+        _fill(model, folder, opened)
+        model._stack = opened.pop_all()
+    return model
+
+
+def _fill(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> None:
+    if folder.files:
+        sources: list[Source] = [opened.enter_context(LocalFile(file)) for file in folder.files]
+        add_safetensors(model, sources)
+    elif folder.gguf:
+        # Several files in one repository are the same model at several sizes: the largest says most.
+        file = max(folder.gguf, key=lambda each: (each.stat().st_size, each.name))
+        add_gguf(model, opened.enter_context(LocalFile(file)))
+    elif folder.pickles:
+        names = ", ".join(folder.pickles[:3])
+        raise WeightsError(str(folder.path), f"holds only pickles ({names}), which are never opened")
+    else:
+        raise WeightsError(str(folder.path), "holds no weights")
+    if not model.matrices:
+        raise WeightsError(str(folder.path), "holds no tensor that can be read")
+
+
+def add_gguf(model: OpenModel, source: Source) -> None:
+    """Add the tensors of a GGUF file to an open model, under the names of transformers.
+
+    Raises:
+        WeightsError: It is no GGUF file, is cut short, or its header lies.
+    """
+    model.size = source.size
+    model.sources.append(source)
+    tensors = read_gguf(source)
+    model.heads = model.heads or max((tensor.heads for tensor in tensors), default=0)
+    for tensor in tensors:
+        name = from_gguf(tensor.name)
+        model.matrices[name] = Matrix(name, tensor.rows, tensor.columns, tensor.dtype, tensor.rows == 1, tensor.read)
+
+
+def add_safetensors(model: OpenModel, sources: list[Source]) -> None:
+    """Add the tensors of safetensors files to an open model: integers with their scales, the rest as they are."""
+    tensors: dict[str, tuple[Source, Tensor]] = {}
+    for source in sources:
+        model.size += source.size
+        model.sources.append(source)
+        for tensor in read_header(source).tensors:
+            if tensor.elements == 0:
+                model.problems.append(f"{source.name} holds the empty tensor {tensor.name!r}")
+            else:
+                tensors[tensor.name] = (source, tensor)
+    for name, (source, tensor) in tensors.items():
+        if name.endswith((*_SCALES, ".weight_shape", ".g_idx", ".weight_zero_point", ".qzeros")):
+            continue
+        if (base := name.removesuffix(".scales")) != name and f"{base}.qweight" in tensors:
+            continue
+        matrix = _packed(source, name, tensors) if name.endswith(".qweight") else _matrix(source, tensor, tensors)
+        if matrix is None:
+            model.problems.append(f"{source.name} packs {name!r} as {tensor.dtype} in a way that is not known")
+        else:
+            model.matrices[matrix.name] = matrix
+
+
+def _packed(source: Source, name: str, tensors: Mapping[str, tuple[Source, Tensor]]) -> Matrix | None:
+    base = name.removesuffix(".qweight")
+    found = unpack(base, tensors)
+    # Behind HTTP, a row would take a request for each of its words.
+    if found is None or not isinstance(source, LocalFile):
+        return None
+    return Matrix(canonical(f"{base}.weight"), found.rows, found.columns, found.dtype, False, found.read)
+
+
+def sides(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return (rows, columns) of a shape: the last side, joined with those before it while it is short."""
+    if len(shape) < 2:
+        return 1, max(1, *shape, 1)
+    columns, left = shape[-1], len(shape) - 1
+    while columns < RUN and left > 1:
+        left -= 1
+        columns *= shape[left]
+    rows = 1
+    for side in shape[:left]:
+        rows *= side
+    return rows, columns
+
+
+def _matrix(source: Source, tensor: Tensor, tensors: Mapping[str, tuple[Source, Tensor]]) -> Matrix | None:
+    rows, columns = sides(tensor.shape)
+    base = tensor.name.removesuffix("_packed")
+    scale = next((tensors[base + end] for end in _SCALES if base + end in tensors), None)
+
+    def plain(wanted: Integers) -> Floats:
+        return _read_rows(source, tensor, columns, wanted)
+
+    if scale is None:
+        if tensor.dtype in ("U8", "I8", "I32", "U32", "I64") and len(tensor.shape) > 1:
+            return None
+        return Matrix(canonical(base), rows, columns, tensor.dtype, len(tensor.shape) < 2, plain)
+    if tensor.dtype == "U8" and base != tensor.name:
+        columns, dtype, unpack = columns * 2, "U4", _nibbles
+    elif tensor.dtype == "I32" and base != tensor.name:
+        columns, dtype, unpack = columns * 8, "U4", _words
+    else:
+        dtype, unpack = tensor.dtype, None
+    grid = _scale_rows(scale, rows)
+
+    def scaled(wanted: Integers) -> Floats:
+        values = _raw_rows(source, tensor, wanted, unpack) if unpack else plain(wanted)
+        factor = grid(wanted)
+        return (values.reshape(len(wanted), factor.shape[1], -1) * factor[:, :, None]).reshape(len(wanted), -1)
+
+    scale_columns = sides(scale[1].shape)[1] if len(scale[1].shape) > 1 else 1
+    if columns % scale_columns:
+        return None
+    return Matrix(canonical(base), rows, columns, dtype, False, scaled)
+
+
+def _read_rows(source: Source, tensor: Tensor, columns: int, wanted: Integers) -> Floats:
+    """Read rows; those that follow each other in one go."""
+    out = np.empty((len(wanted), columns), np.float32)
+    for start, stop in together(wanted):
+        first, last = int(wanted[start]), int(wanted[stop - 1]) + 1
+        out[start:stop] = read_values(source, tensor, first * columns, last * columns).reshape(-1, columns)
+    return out
+
+
+def _raw_rows(source: Source, tensor: Tensor, wanted: Integers, unpack: Callable[[bytes], Floats]) -> Floats:
+    width = tensor.shape[-1] * item_size(tensor.dtype)
+    return np.stack(
+        [unpack(source.read(tensor.start + row * width, tensor.start + (row + 1) * width)) for row in map(int, wanted)]
+    )
+
+
+def _nibbles(data: bytes) -> Floats:
+    """Two 4-bit codes a byte, the first in the low half: with 8 for zero, or in two's complement.
+
+    Formats differ and files do not say which; weights crowd around zero, so the fuller middle tells.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    codes = np.stack((raw & 15, raw >> 4), -1).reshape(-1).astype(np.float32)
+    if np.isin(codes, (7, 8, 9)).sum() >= np.isin(codes, (15, 0, 1)).sum():
+        return codes - 8
+    return np.where(codes > 7, codes - 16, codes)
+
+
+def _words(data: bytes) -> Floats:
+    """Eight 4-bit codes a word, the first lowest, 8 standing for zero (compressed-tensors, pack_to_int32)."""
+    raw = np.frombuffer(data, "<u4")
+    codes = (raw[:, None] >> np.arange(0, 32, 4, dtype=np.uint32)) & 15
+    return codes.reshape(-1).astype(np.float32) - 8
+
+
+def _scale_rows(scale: tuple[Source, Tensor], rows: int) -> Callable[[Integers], Floats]:
+    source, tensor = scale
+    groups, columns = sides(tensor.shape) if len(tensor.shape) > 1 else (tensor.elements, 1)
+
+    def read(wanted: Integers) -> Floats:
+        at = np.zeros_like(wanted) if groups == 1 else wanted * groups // rows
+        return _read_rows(source, tensor, columns, at)
+
+    return read

@@ -1,0 +1,186 @@
+"""The safetensors format: a header that is believed only after it was checked, and slices of tensors as float32.
+
+Format: https://github.com/huggingface/safetensors (8 bytes of header length, a JSON header, one block of data without
+holes). Every offset is checked against the file before anything is read by it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from atlas_db.core.arrays import Floats
+from atlas_db.core.errors import WeightsError
+from ingest.weights.formats.byte_source import Source
+
+MAX_HEADER = 100_000_000
+"""The format's own limit."""
+_POINTER = b"version https://git-lfs"
+_METADATA = "__metadata__"
+_PLAIN = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "u1",
+}  # fmt: skip
+_SIZES = {**{name: np.dtype(code).itemsize for name, code in _PLAIN.items()}, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
+
+
+class Tensor(NamedTuple):
+    """One tensor in a file.
+
+    Attributes:
+        name: Its name.
+        dtype: The format's word for its type (F32, BF16, F8_E4M3 …).
+        shape: Its shape.
+        start: First byte in the file.
+        stop: Byte after the last.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+class Header(NamedTuple):
+    """What a file says it holds.
+
+    Attributes:
+        tensors: In the order of the data.
+        metadata: Free text pairs.
+    """
+
+    tensors: tuple[Tensor, ...]
+    metadata: Mapping[str, str]
+
+
+class _Entry(msgspec.Struct):
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+def read_header(source: Source) -> Header:
+    """Read and check the header of a safetensors file.
+
+    Args:
+        source: The file.
+
+    Raises:
+        WeightsError: It is no such file, is cut short, or its header lies.
+    """
+    if source.size < 8:
+        raise WeightsError(source.name, f"has {source.size} bytes, too few for a header")
+    start = source.read(0, min(source.size, 64))
+    if start.startswith(_POINTER):
+        raise WeightsError(source.name, "is a Git LFS pointer, not the weights: fetch them with git lfs pull")
+    length = int.from_bytes(start[:8], "little")
+    if length > MAX_HEADER:
+        raise WeightsError(source.name, f"claims a header of {length:,} bytes, more than the format allows")
+    if length > source.size - 8:
+        raise WeightsError(source.name, f"claims a header of {length:,} bytes and has {source.size - 8:,}")
+    entries, metadata = _decode(source, source.read(8, 8 + length))
+    tensors = sorted(
+        (_tensor(source, name, entry, 8 + length) for name, entry in entries.items()),
+        key=lambda tensor: (tensor.start, tensor.stop),
+    )
+    end = 8 + length
+    for tensor in tensors:
+        if tensor.start != end:
+            what = "overlaps the tensor before it" if tensor.start < end else "leaves a hole before it"
+            raise WeightsError(source.name, f"tensor {tensor.name!r} {what}")
+        end = tensor.stop
+    if end > source.size:
+        raise WeightsError(source.name, f"is cut short: it has {source.size:,} bytes of {end:,}")
+    if end < source.size:
+        raise WeightsError(source.name, f"has {source.size - end:,} bytes that no tensor claims")
+    return Header(tuple(tensors), metadata)
+
+
+def _decode(source: Source, text: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
+    try:
+        raw: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+        metadata = msgspec.convert(raw.pop(_METADATA, {}), dict[str, str])
+        return msgspec.convert(raw, dict[str, _Entry]), metadata
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise WeightsError(source.name, f"has a header that is no safetensors header ({error})") from error
+
+
+def _tensor(source: Source, name: str, entry: _Entry, base: int) -> Tensor:
+    size = _SIZES.get(entry.dtype)
+    if size is None:
+        raise WeightsError(source.name, f"tensor {name!r} has the unknown type {entry.dtype!r}")
+    begin, end = entry.data_offsets
+    if begin < 0 or end < begin or any(side < 0 for side in entry.shape):
+        raise WeightsError(source.name, f"tensor {name!r} has impossible offsets or sides")
+    if math.prod(entry.shape) * size != end - begin:
+        raise WeightsError(
+            source.name, f"tensor {name!r} of {entry.dtype} {entry.shape} cannot take {end - begin:,} bytes"
+        )
+    return Tensor(name, entry.dtype, tuple(entry.shape), base + begin, base + end)
+
+
+def read_values(source: Source, tensor: Tensor, first: int = 0, last: int | None = None) -> Floats:
+    """Return elements of a tensor, in the order of the file.
+
+    Args:
+        source: The file.
+        tensor: One of its tensors.
+        first: Index of the first element.
+        last: Index after the last; the end where None.
+
+    Returns:
+        Shape (last - first,), float32. NaN and infinity come through as they are.
+
+    Raises:
+        WeightsError: The file ends before.
+    """
+    size = _SIZES[tensor.dtype]
+    stop = tensor.elements if last is None else min(last, tensor.elements)
+    data = source.read(tensor.start + first * size, tensor.start + max(stop, first) * size)
+    return to_floats(data, tensor.dtype)
+
+
+def item_size(dtype: str) -> int:
+    """Return the bytes that an element of a type takes."""
+    return _SIZES[dtype]
+
+
+def to_floats(data: bytes, dtype: str) -> Floats:
+    """Return raw bytes of a type as float32, shape (elements,)."""
+    if dtype == "BF16":
+        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    if dtype in _FLOAT8:
+        return _FLOAT8[dtype][np.frombuffer(data, np.uint8)]
+    with np.errstate(over="ignore"):
+        return np.frombuffer(data, _PLAIN[dtype]).astype(np.float32)
+
+
+def _float8(exponent_bits: int, mantissa_bits: int, *, infinite: bool) -> Floats:
+    """All 256 values of an 8-bit float (Micikevicius et al., arXiv 2209.05433, table 1)."""
+    bias = 2 ** (exponent_bits - 1) - 1
+    values = np.empty(256, np.float32)
+    for code in range(256):
+        sign = -1.0 if code & 0x80 else 1.0
+        exponent, mantissa = (code & 0x7F) >> mantissa_bits, code & (2**mantissa_bits - 1)
+        if exponent == 2**exponent_bits - 1 and infinite:
+            values[code] = sign * math.inf if mantissa == 0 else math.nan
+        elif not infinite and code & 0x7F == 0x7F:
+            values[code] = math.nan
+        elif exponent == 0:
+            values[code] = sign * mantissa * 2.0 ** (1 - bias - mantissa_bits)
+        else:
+            values[code] = sign * (1 + mantissa / 2**mantissa_bits) * 2.0 ** (exponent - bias)
+    return values
+
+
+_FLOAT8 = {"F8_E4M3": _float8(4, 3, infinite=False), "F8_E5M2": _float8(5, 2, infinite=True)}

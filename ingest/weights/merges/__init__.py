@@ -1,0 +1,1 @@
+"""Reconstruction of merges: linear, SLERP, TIES, DARE, and quantized ones."""

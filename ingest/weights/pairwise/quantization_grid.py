@@ -1,0 +1,233 @@
+"""Copies: is a model another one rounded, quantized or pruned? The other's own grid answers, value by value.
+
+Each tensor is explained by the best of: unchanged up to the rounding of the stored type; the other's values on one of
+the usual grids; the other's values where they are not zero. What share of the elements is explained tells a copy (all
+of them) from a relative (those near the middle of their cell). Grids: symmetric absolute-maximum grids a row, a block
+of 128 or 32; Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 of llama.cpp (ggml-quants, quantize_row_*_ref).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
+from ingest.weights.formats.open_model import RUN
+from ingest.weights.samples.aligned_samples import FLOATS, Vectors, counted, rounding
+
+LEAST = 0.9
+"""Share of elements that a copy explains at least. Relatives stay below; what clipping moves stays above."""
+LEAST_CUT, PART = 0.02, 0.2
+"""Share of a tensor's elements set to zero that counts as pruning, and of elements on a grid as quantizing."""
+_SCALE_ROUNDING = 2.0**-10
+TOGETHER = 16
+"""Models whose own grids are looked for at once."""
+
+
+class Copy(NamedTuple):
+    """How well one model explains another as its copy.
+
+    Attributes:
+        share: Share of elements explained, 0..1.
+        kind: same, cast, quantized or pruned.
+        grid: The grid that most tensors are on; empty where there is none.
+        zeros: Share of elements that were set to zero.
+    """
+
+    share: float
+    kind: str
+    grid: str
+    zeros: float
+
+
+def grids(values: Floats, row_max: Floats, block_max: Floats, scaled: Floats | None = None) -> dict[str, Floats]:
+    """Return values on every known grid.
+
+    Args:
+        values: Shape (p, 32).
+        row_max: Shape (p,).
+        block_max: Shape (p,).
+        scaled: Values whose blocks of 32 give the scales, where they are not the same; shape (p, 32).
+
+    Returns:
+        Arrays of shape (p, 32), by name of the grid.
+    """
+    by = values if scaled is None else scaled
+    run_max = np.abs(by).max(1)
+    made = {}
+    for name, most in (("row", row_max), ("block128", block_max), ("block32", run_max)):
+        for bits, levels in (("int8", 127), ("int4", 7)):
+            made[f"{bits}/{name}"] = _symmetric(values, most / np.float32(levels), levels)
+    signed = by[np.arange(len(by)), np.abs(by).argmax(1)]
+    made["Q4_0"] = _signed(values, signed / -8, 8)
+    made["Q5_0"] = _signed(values, signed / -16, 16)
+    low, high = by.min(1), by.max(1)
+    made["Q4_1"] = _offset(values, low, (high - low) / 15)
+    made["Q5_1"] = _offset(values, low, (high - low) / 31)
+    return made
+
+
+def _symmetric(values: Floats, scale: Floats, levels: int) -> Floats:
+    step = np.maximum(scale, 1e-12)[:, None]
+    return np.clip(np.rint(values / step), -levels - 1, levels) * step
+
+
+def _signed(values: Floats, scale: Floats, levels: int) -> Floats:
+    step = np.where(np.abs(scale) < 1e-12, 1e-12, scale)[:, None]
+    return (np.clip(np.floor(values / step + levels + 0.5), 0, 2 * levels - 1) - levels) * step
+
+
+def _offset(values: Floats, low: Floats, scale: Floats) -> Floats:
+    step = np.maximum(scale, 1e-12)[:, None]
+    return np.rint((values - low[:, None]) / step) * step + low[:, None]
+
+
+class Grids(NamedTuple):
+    """Values of k models on every known grid.
+
+    Attributes:
+        names: Of the grids.
+        values: Shape (k, g, p, 32).
+        slack: What rounding the scale to 16 bits moves, shape (k, g, p, 32).
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    slack: Floats
+
+    def of(self, chosen: Integers) -> Grids:
+        """Return some of the models."""
+        return Grids(self.names, self.values[chosen], self.slack[chosen])
+
+
+def on_grids(vectors: Vectors, models: Integers, like: int | None = None) -> Grids:
+    """Return models' values on every known grid, by the scales of their own or of one other model."""
+    values, by = vectors.values[models], models if like is None else np.full(len(models), like)
+    sides = vectors.row_max[by].reshape(-1), vectors.block_max[by].reshape(-1), vectors.values[by].reshape(-1, RUN)
+    made = {name: each.reshape(values.shape) for name, each in grids(values.reshape(-1, RUN), *sides).items()}
+    slack = np.stack([np.broadcast_to(_slack(name, each), each.shape) for name, each in made.items()], 1)
+    return Grids(tuple(made), np.stack(list(made.values()), 1), slack)
+
+
+def explain(vectors: Vectors, child: int, parents: Integers, made: Grids | None = None) -> list[Copy]:
+    """Return how well a model is explained as a copy of each of some others.
+
+    Args:
+        vectors: The family.
+        child: Row of the possible copy.
+        parents: Rows of possible originals, shape (k,).
+        made: Their values on every grid, where they are at hand.
+    """
+    made = made or on_grids(vectors, parents)
+    theirs, ours = vectors.values[parents], vectors.values[child]
+    unchanged = np.abs(ours - theirs) <= rounding(vectors, theirs, child)
+    cut = (ours == 0) & (theirs != 0) & ~unchanged
+    near = np.abs(ours - made.values) <= rounding(vectors, made.values, child) + made.slack
+    hits = np.concatenate((counted(np.stack((unchanged, unchanged | cut, cut), 1)), counted(near)), 1)
+    table, sizes = vectors.by_tensor(hits / RUN)
+    zeros, shares = table[:, 2], np.delete(table, 2, 1)
+    shares[:, 1][zeros <= LEAST_CUT] = 0.0
+    shares[:, 2:][np.broadcast_to(shares[:, :1] == 1, shares[:, 2:].shape)] = 0.0
+    same = (ours == theirs).mean((1, 2)) > 0.999
+    return [_judged(*each, sizes, made.names) for each in zip(shares, zeros, same.tolist(), strict=True)]
+
+
+def _judged(shares: Doubles, zeros: Doubles, same: bool, sizes: Doubles, names: tuple[str, ...]) -> Copy:
+    """Say what a copy is by what explains most of each tensor: nothing, zeros, or one of the grids.
+
+    Args:
+        shares: Share of each tensor's elements that each of these explains, shape (2 + g, t).
+        zeros: Share of each tensor's elements that were set to zero, shape (t,).
+        same: Whether the values are equal.
+        sizes: Positions of each tensor, shape (t,).
+        names: Of the grids.
+    """
+    best, total = shares.argmax(0), sizes.sum()
+    used = np.bincount(best, sizes, len(shares)) / total
+    grid = int(used[2:].argmax())
+    kind, on = "cast", ""
+    if used[2 + grid] > PART:
+        kind, on = "quantized", names[grid]
+    elif used[1] > PART:
+        kind = "pruned"
+    elif same:
+        kind = "same"
+    explained = float((shares[best, np.arange(len(sizes))] * sizes).sum() / total)
+    return Copy(explained, kind, on, float((zeros * sizes)[best == 1].sum() / total))
+
+
+def _slack(grid: str, made: Floats) -> Floats:
+    """What rounding the scale to 16 bits moves: a part of the value, or of the block's offset where it has one."""
+    size = np.abs(made).max(-1, keepdims=True) if grid in ("Q4_1", "Q5_1") else np.abs(made)
+    return np.asarray(size * np.float32(_SCALE_ROUNDING))
+
+
+def own_grids(vectors: Vectors) -> list[str]:
+    """Return the grid that each model's values lie on already, or nothing."""
+    out = ["" if dtype in FLOATS else dtype for dtype in vectors.main_dtype]
+    asked = [model for model, grid in enumerate(out) if not grid]
+    # So many at once that numbers stay in the processor's cache, and that numpy's own time does not count.
+    for start in range(0, len(asked), TOGETHER):
+        models = asked[start : start + TOGETHER]
+        for model, grid in zip(models, _lain_on(vectors, models), strict=True):
+            out[model] = grid
+    return out
+
+
+def _lain_on(vectors: Vectors, models: Sequence[int]) -> list[str]:
+    """Return the first grid that each of some models' values lie on, or nothing."""
+    out = [""] * len(models)
+    for name, on in _tensors_on_grids(vectors, models):
+        for place in np.flatnonzero(on.mean(1) > 0.5):
+            out[place] = out[place] or name
+    return out
+
+
+def _tensors_on_grids(vectors: Vectors, models: Sequence[int]) -> Iterator[tuple[str, Flags]]:
+    """Yield each grid, and which tensors of some models have their values on it, shape (models, t)."""
+    values, sides = vectors.values[models], (vectors.row_max[models].reshape(-1), vectors.block_max[models].reshape(-1))
+    fine = rounding(vectors, values, models) + _slack("", values)
+    largest = np.maximum.reduceat(np.abs(values).max(2), vectors.starts, axis=1)
+    bound = 0.25 * np.repeat(largest, vectors.sizes.astype(np.int64), axis=1)
+    for name, flat in grids(values.reshape(-1, RUN), *sides).items():
+        made = flat.reshape(values.shape)
+        # Small codes only: the rounding of the stored type hides the grid of large ones.
+        small = (np.abs(made) < bound[..., None]) & (made != 0)
+        near = small & (np.abs(values - made) <= fine)
+        hit, of = (np.add.reduceat(counted(each), vectors.starts, axis=1) for each in (near, small))
+        yield name, hit > 0.9 * of
+
+
+def lies_on(vectors: Vectors, model: int, grid: str) -> Flags:
+    """Return which tensors of a quantized model have their values on its grid, shape (names,)."""
+    if grid == vectors.main_dtype[model]:
+        return np.array([dtype not in FLOATS for dtype in vectors.dtypes[model]])
+    out = np.zeros(len(vectors.names), bool)
+    out[vectors.tensor[vectors.starts]] = next(
+        on[0] for name, on in _tensors_on_grids(vectors, [model]) if name == grid
+    )
+    return out
+
+
+def is_fine(grid: str) -> bool:
+    """Whether a grid has eight bits a value."""
+    return grid in ("I8", "Q8_0") or grid.startswith("int8")
+
+
+def step_noise(vectors: Vectors, model: int, grid: str) -> Floats:
+    """Return the variance that storing a model, on its grid where it has one, added to each element, shape (p, 32)."""
+    values = vectors.values[model]
+    noise = np.asarray(np.square(rounding(vectors, values, model)) / 3, np.float32)
+    if not grid:
+        return noise
+    run_max = np.abs(values).max(1)
+    levels = 127 if is_fine(grid) else 7
+    most = vectors.row_max[model] if grid in ("I8",) or grid.endswith("row") else run_max
+    if grid.endswith("128"):
+        most = vectors.block_max[model]
+    if grid in ("Q5_0", "Q5_1", "Q5_K"):
+        levels = 15
+    on = lies_on(vectors, model, grid)[vectors.tensor]
+    return np.asarray(noise + (on * (most / levels) ** 2 / 12)[:, None], np.float32)

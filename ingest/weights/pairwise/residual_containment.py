@@ -1,0 +1,166 @@
+"""Does one model lie on the way from a second to a third? The question that tells a parent from a sibling.
+
+Training leaves two things in weights: a drift that any run on like data shares, and noise of its own. The drift lies
+in the large singular values of the difference of two models, the noise in the small ones. A descendant carries all of
+its ancestor's noise; a sibling, however near, carries none. So the difference s - p is cut down, tensor by tensor, to
+its small singular values, and the share of it that c - p contains is near 1 where s lies between p and c, and near 0
+where s and c only drifted alike. Drift that gets there nonetheless, and weight decay, which moves alike what was never
+trained on, give shares that differ from tensor to tensor; a descendant's is near 1 in each.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
+
+from atlas_db.core.arrays import Doubles, Flags, Floats
+from ingest.weights.formats.open_model import RUN
+from ingest.weights.formats.tensor_names import PARTS
+from ingest.weights.samples.aligned_samples import Vectors
+
+LOW_RANK = -0.7
+"""Logarithm of the standard error above which a trace is of low rank."""
+LEAST = 1e-6
+"""Squared distance at a position, over those of both ends of a trace, below which rounding hides it; and the part of a
+trace below which it left no mark in a tensor."""
+SHARE, PLAIN, RATIO, ERROR, APART, APART_EACH, ALIKE, ROUGH = range(8)
+"""What `contained` measures first; the share in each part of the network follows."""
+HELD = ROUGH + 1 + len(PARTS)
+"""Measurements in all."""
+SHARES = -1.0, 3.0
+"""Shares of a trace in one tensor beyond these count as these: where little is left of it, rounding makes any."""
+TOLD = 6
+"""Measurements that parents are chosen by; the rest is for `steps.carried_at_once`."""
+
+
+class Trace(NamedTuple):
+    """What a model left in the weights since another, without the drift.
+
+    Attributes:
+        near: Row of the model.
+        base: Row of the other.
+        vector: The part of near - base in its small singular values, shape (p · 32,).
+        energy: Its squared length.
+        full: The whole difference.
+        length: Squared length of that.
+    """
+
+    near: int
+    base: int
+    vector: Floats
+    energy: float
+    full: Floats
+    length: float
+
+
+def trace(vectors: Vectors, near: int, base: int) -> Trace:
+    """Return the trace that one model left since another."""
+    difference = vectors.values[near] - vectors.values[base]
+    flat, full = cut_small(vectors, difference).reshape(-1), difference.reshape(-1)
+    return Trace(near, base, flat, float(flat @ flat), full, float(full @ full))
+
+
+def cut_small(vectors: Vectors, values: Floats) -> Floats:
+    """Return values of shape (p, 32) without the upper half of each tensor's singular values."""
+    kept = np.zeros_like(values)
+    by_rows: dict[int, list[int]] = defaultdict(list)
+    for start, stop, _ in vectors.bounds:
+        by_rows[stop - start].append(start)
+    for rows, starts in by_rows.items():
+        at = np.array(starts)[:, None] + np.arange(rows)
+        kept[at] = _small(values[at])
+    return kept
+
+
+def _small(blocks: Floats) -> Floats:
+    """Return blocks of shape (b, rows, 32) without the upper half of their singular values."""
+    wide = blocks.shape[1] < blocks.shape[2]
+    turned = np.swapaxes(blocks, 1, 2) if wide else blocks
+    _, vectors = np.linalg.eigh(np.swapaxes(turned, 1, 2) @ turned)
+    small = vectors[:, :, : max(1, vectors.shape[2] // 2)]
+    cut = (turned @ small) @ np.swapaxes(small, 1, 2)
+    return np.swapaxes(cut, 1, 2) if wide else cut
+
+
+def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Doubles:
+    """Return how much of a trace each child carries.
+
+    A child's own training hides the trace, more in some places than in others: by generalised least squares (Aitken
+    1936) each position counts as much as the child is near there, to both ends of the trace.
+
+    Returns:
+        Shape (children, HELD): share of the trace; share of the whole difference; logarithm of the child's distance
+        from near over the length of the difference; logarithm of the share's standard error; how far from one the share
+        is in each tensor, 1 at most, its mean by what each counts, and by all alike (of a trace of low rank, the share
+        of the whole difference); the share with all positions counted alike; logarithm of its standard error; the mean
+        share in the tensors of each part of the network (`names.PARTS`), 1 where the trace has none.
+    """
+    moved = vectors.values[children] - vectors.values[mark.base]
+    marks = np.stack((mark.vector, mark.full)).reshape(2, -1, RUN)
+    along = np.ascontiguousarray((moved.transpose(1, 0, 2) @ marks.transpose(1, 2, 0)).transpose(2, 1, 0))
+    energies = np.square(marks).sum(2)
+    length = energies[1]
+    from_base = np.einsum("npe,npe->np", moved, moved)
+    from_near = np.maximum(from_base - 2 * along[1] + length, LEAST * (from_base + length))
+    from_base = np.maximum(from_base, LEAST * length)
+    near = 1 / (np.sqrt(np.maximum(from_near, 1e-30)) * np.sqrt(np.maximum(from_base, 1e-30)))
+    carried = np.add.reduceat(along * near, vectors.starts, 2)
+    counts = np.add.reduceat(near * energies[:, None], vectors.starts, 2)
+    share, plain = (carried.sum(2) / np.maximum(counts.sum(2), 1e-30)).astype(np.float64)
+    rest = from_near.sum(1, dtype=np.float64)
+    ratio = 0.5 * np.log(np.maximum(rest, 1e-12 * mark.length) / max(mark.length, 1e-30))
+    error = 0.5 * np.log(1 / np.maximum(RUN * counts[0].sum(1, dtype=np.float64), 1e-30) + 1e-8)
+    left = np.add.reduceat(energies, vectors.starts, 1)
+    low, marked = (error > LOW_RANK)[:, None], left > LEAST * left.sum(1)[:, None]
+    by_tensor = [np.where(low, whole, part) for part, whole in (carried, counts, marked)]
+    alike = along[0].sum(1, dtype=np.float64) / max(mark.energy, 1e-30)
+    rough = 0.5 * np.log(np.maximum(rest, 1e-30) / moved[0].size / max(mark.energy, 1e-30) + 1e-8)
+    apart, by_part = _apart(*by_tensor), _by_part(vectors, *by_tensor)
+    return np.column_stack((share, plain, ratio, error, *apart, alike, rough, by_part))
+
+
+def _apart(carried: Floats, counts: Floats, marked: Flags) -> Doubles:
+    """Return how far from one the shares in the tensors are, by what each counts and by all alike, shape (2, children).
+
+    Args:
+        carried: What each child carries of a trace in each tensor, shape (children, t).
+        counts: What it would carry of the whole trace, shape (children, t).
+        marked: Whether there is anything of the trace in each tensor, shape (children, t).
+    """
+    counts = np.maximum(counts, 1e-30)
+    off = np.minimum(np.abs(carried / counts - 1), 1.0)
+    told = np.stack((counts * marked, marked))
+    return np.asarray((off * told).sum(2) / np.maximum(told.sum(2), 1e-30), np.float64)
+
+
+def _by_part(vectors: Vectors, carried: Floats, counts: Floats, marked: Flags) -> Doubles:
+    """Return the mean share in the tensors of each part of the network, shape (children, parts).
+
+    Arguments are those of `_apart`.
+    """
+    shares = np.clip(carried / np.maximum(counts, 1e-30), *SHARES) - 1
+    belongs = vectors.parts.astype(np.float64)
+    return np.asarray(1 + (shares * marked) @ belongs / np.maximum(marked @ belongs, 1), np.float64)
+
+
+def features(held: Doubles) -> Doubles:
+    """Return the first six that `contained` measured as inputs of a logistic model, shape (children, 21).
+
+    A trace of low rank has nothing in its small singular values; there the share of the whole stands for it.
+    """
+    share, plain, ratio, error, apart, each = held[:, :TOLD].T
+    low = (error > LOW_RANK).astype(float)
+    share = np.where(low > 0, plain, share)
+    share, plain, ratio = np.clip(share, -1.5, 4), np.clip(plain, -1.5, 4), np.clip(ratio, -5, 4)
+    gap = np.abs(share - plain)
+    return np.stack(
+        (
+            share, plain, share**2, plain**2, share * plain, np.abs(share - 1), np.abs(plain - 1), gap, ratio,
+            ratio * share, ratio * np.abs(share - 1), np.minimum(share, 1), np.minimum(plain, 1),
+            ratio * np.minimum(share, 1), gap * ratio, low, low * np.minimum(np.abs(plain - 1), 1),
+            low * (np.abs(plain - 1) < 0.15), apart, each, apart * each,
+        ),
+        1,
+    )  # fmt: skip

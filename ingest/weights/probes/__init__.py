@@ -1,0 +1,1 @@
+"""Models run over fixed inputs, and the similarity of their outputs."""

@@ -1,0 +1,117 @@
+"""Similarity of models by their outputs: linear centred kernel alignment (CKA, Kornblith et al. 2019)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ingest.weights.probes.forward_probe import GRAM
+from ingest.weights.probes.probe_table import Probe
+
+SAME = 0.01
+"""Relative difference of answers below which two models compute the same function, up to the rounding of 16 bits."""
+
+
+ALIKE = 0.9
+"""Likeness from which models count as behaving alike; independent ones of one architecture stay far below."""
+
+
+class Likeness(NamedTuple):
+    """How alike another model behaves.
+
+    Attributes:
+        model: Its id.
+        kind: Kind of inputs that both answered.
+        likeness: Linear centred kernel alignment of the last layers, 0..1.
+        difference: Length of the difference of answers beside the longer, None where outputs have other sides.
+    """
+
+    model: str
+    kind: str
+    likeness: float
+    difference: float | None
+
+
+def similar(of: Sequence[Probe], among: Iterable[Probe], limit: int = 10) -> list[Likeness]:
+    """Return the models that behave most like one.
+
+    Args:
+        of: Its probes, one a kind of inputs.
+        among: Probes of others; those of the same id are left out.
+        limit: Models at most.
+
+    Returns:
+        The most alike first. Sentences count before token ids, which mean other words to another tokenizer.
+    """
+    mine = {item.kind: item for item in of}
+    best: dict[str, tuple[bool, Likeness]] = {}
+    for item in among:
+        own = mine.get(item.kind)
+        if own is None or item.id == own.id:
+            continue
+        found = Likeness(item.id, item.kind, float(own.gram @ item.gram), difference(own, item))
+        if item.id not in best or item.kind == "text":
+            best[item.id] = (item.kind == "text", found)
+    ranked = (found for _, found in best.values())
+    return sorted(ranked, key=lambda each: (-round(each.likeness, 6), each.difference or 0.0, each.model))[:limit]
+
+
+def difference(left: Probe, right: Probe) -> float | None:
+    """Return how far two models' answers are apart, beside the longer; None where outputs have other sides."""
+    if left.signature != right.signature or left.kind != right.kind:
+        return None
+    longer = max(float(np.linalg.norm(left.answers)), float(np.linalg.norm(right.answers)), 1e-30)
+    return float(np.linalg.norm(left.answers - right.answers)) / longer
+
+
+def same_function(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
+    """Return pairs of models whose answers are the same, and how far they are apart.
+
+    Models are sorted by the length of their answers, so that only those of like length are compared. Answers that are
+    all zero tell nothing.
+    """
+    groups: dict[tuple[str, str], list[tuple[float, Probe]]] = defaultdict(list)
+    for item in probes:
+        length = float(np.linalg.norm(item.answers))
+        if length > 1e-6:
+            groups[item.kind, item.signature].append((length, item))
+    pairs: dict[tuple[str, str], float] = {}
+    for members in groups.values():
+        members.sort(key=lambda pair: (pair[0], pair[1].id))
+        for at, (length, item) in enumerate(members):
+            for further, other in members[at + 1 :]:
+                if further * (1 - SAME) > length:
+                    break
+                apart = difference(item, other)
+                if apart is not None and apart < SAME:
+                    pair = (min(item.id, other.id), max(item.id, other.id))
+                    pairs[pair] = max(apart, pairs.get(pair, 0.0))
+    return [(*pair, apart) for pair, apart in sorted(pairs.items())]
+
+
+def alike_groups(probes: Sequence[Probe]) -> dict[str, str]:
+    """Return for each model the first of those that behave as it does, by leader clustering at `ALIKE`.
+
+    Args:
+        probes: In any order; one kind of inputs a model is used, sentences before token ids.
+    """
+    chosen: dict[str, Probe] = {}
+    for item in sorted(probes, key=lambda each: (each.id, each.kind != "text")):
+        chosen.setdefault(item.id, item)
+    found: dict[str, str] = {}
+    for kind in sorted({item.kind for item in chosen.values()}):
+        members = [item for item in chosen.values() if item.kind == kind]
+        ahead = np.empty((len(members), GRAM), np.float32)
+        names: list[str] = []
+        for item in members:
+            likeness = ahead[: len(names)] @ item.gram
+            if len(names) and likeness.max() >= ALIKE:
+                found[item.id] = names[int(likeness.argmax())]
+            else:
+                ahead[len(names)] = item.gram
+                names.append(item.id)
+                found[item.id] = item.id
+    return found

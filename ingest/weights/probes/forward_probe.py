@@ -1,0 +1,247 @@
+"""Probing: what a model answers to fixed inputs, which no order or scale of its neurons changes (paper 000).
+
+Inputs are drawn once from a seed: token ids, sentences where the model brings a tokenizer of its own, pictures, sounds.
+Kept are its answers at some places of its output, and how alike the inputs look to its last layer: a Gram matrix, which
+does not change with the basis of that layer either, so that models of other widths and other heads can be compared
+(linear centred kernel alignment, Kornblith et al. 2019, arXiv 1905.00414). Only architectures that transformers itself
+knows are run, from files that are here; no code that comes with a model is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import psutil
+
+from atlas_db.core.arrays import Floats
+from atlas_db.core.errors import WeightsError
+
+if TYPE_CHECKING:
+    import torch
+
+SEED = 0
+INPUTS, LENGTH = 32, 16
+"""Inputs a kind, and tokens of each."""
+PLACES = 16
+"""Places of an output that are kept."""
+TOKENS = 1000
+"""Token ids, and places of an output over a vocabulary, are drawn below this: a vocabulary that grew keeps them."""
+GRAM = INPUTS * (INPUTS + 1) // 2
+RATE = 16_000
+_SENTENCES = (
+    "The river froze in the night.", "Who wrote the letter?", "def add(a, b): return a + b", "2 + 2 = 4",
+    "Das Haus steht am See.", "Le train part à midi.", "El perro duerme.", "今日は雨です。", "我喜欢喝茶。",
+    "Привет, мир!", "I never liked that film.", "What a wonderful meal!", "Boil the rice for ten minutes.",
+    "The defendant denies the claim.", "SELECT name FROM users WHERE id = 7;", "The cell divides by mitosis.",
+    "Once upon a time a fox", "Shares fell by three percent.", "Turn left at the second light.", "E = mc^2",
+    "Water boils at 100 degrees.", "She said: 'Come in.'", "{\"key\": [1, 2, 3]}", "No, thank you.",
+    "The capital of Norway is", "Add salt, then stir.", "for (int i = 0; i < n; i++) {", "A B C D E F G",
+    "He broke the record again.", "Translate to French: good morning", "lol ok see u later", "The end.",
+)  # fmt: skip
+
+
+class Answer(NamedTuple):
+    """What a model answered to inputs of one kind.
+
+    Attributes:
+        kind: tokens, text, image or audio.
+        signature: Kind and sides of the output; answers of models that differ in it cannot be set side by side.
+        answers: Its output at some places, each input's mean taken out, shape (32 · places,).
+        gram: Centred Gram matrix of the last layer's states, of length one, upper triangle, shape (528,).
+    """
+
+    kind: str
+    signature: str
+    answers: Floats
+    gram: Floats
+
+
+def probe(folder: Path) -> list[Answer]:
+    """Run a model over the fixed inputs.
+
+    Args:
+        folder: Its folder, in the layout of transformers.
+
+    Returns:
+        One answer a kind of input: token ids and, where it brings a tokenizer, sentences; or pictures, or sounds.
+
+    Raises:
+        WeightsError: It is no model that transformers knows and can run from these files.
+    """
+    import torch
+
+    model = _opened(folder)
+    out = []
+    with torch.inference_mode():
+        for kind, inputs in _inputs(folder, model):
+            try:
+                out.append(_answer(kind, [_run(model, one) for one in inputs]))
+            # What a forward pass raises is as various as the architectures: that one asks for more than its main input,
+            # that a tokenizer and a vocabulary do not match.
+            except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, KeyError) as error:
+                raise WeightsError(str(folder), f"cannot be run on {kind} alone ({_short(error)})") from error
+    return out
+
+
+def _opened(folder: Path) -> Any:  # noqa: ANN401
+    import torch
+    import transformers
+    from safetensors import SafetensorError
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    weights = list(folder.glob("*.safetensors"))
+    size = sum(file.stat().st_size for file in weights)
+    if not weights:
+        raise WeightsError(str(folder), "holds no safetensors to probe")
+    if (folder / "adapter_config.json").exists():
+        raise WeightsError(str(folder), "is an adapter, which answers nothing without its base")
+    if 3 * size > psutil.virtual_memory().available:
+        raise WeightsError(str(folder), f"needs more memory than is free to be run ({size / 2**30:.1f} GiB of weights)")
+    here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, **here)
+        if getattr(config, "quantization_config", None):
+            raise WeightsError(str(folder), "holds packed integers, which are not run")
+        kind = _class_of(config)
+        model, told = kind.from_pretrained(
+            folder, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **here
+        )
+    except (
+        SafetensorError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        AttributeError,
+        ImportError,
+    ) as error:
+        raise WeightsError(str(folder), f"is no model that transformers can open ({_short(error)})") from error
+    if told["missing_keys"] or told.get("mismatched_keys"):
+        lacking = sorted(told["missing_keys"] or [key for key, *_ in told["mismatched_keys"]])
+        raise WeightsError(str(folder), f"lacks weights of its architecture ({', '.join(map(str, lacking[:3]))})")
+    return model.eval()
+
+
+def _class_of(config: Any) -> Any:  # noqa: ANN401
+    """The class that the configuration names, if it is one of transformers' own; else its bare model."""
+    import transformers
+
+    for name in config.architectures or ():
+        kind = getattr(transformers, name, None)
+        if isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel):
+            return kind
+    return transformers.AutoModel
+
+
+def _inputs(folder: Path, model: Any) -> Iterator[tuple[str, list[dict[str, torch.Tensor]]]]:  # noqa: ANN401
+    import torch
+
+    name = model.main_input_name
+    rng = np.random.default_rng(SEED)
+    if name == "input_ids":
+        vocabulary = getattr(model.config.get_text_config(), "vocab_size", TOKENS)
+        ids = (rng.random((INPUTS, LENGTH)) * min(vocabulary, TOKENS)).astype(np.int64)
+        yield "tokens", [_with_start(model, name, torch.from_numpy(row[None])) for row in ids]
+        if (folder / "tokenizer.json").is_file():
+            told = [torch.tensor([row]) for row in _encoded(folder, vocabulary)]
+            yield "text", [_with_start(model, name, row) for row in told]
+    elif name == "pixel_values":
+        pictures = _pictures(model.config, rng)
+        yield "image", [{name: torch.from_numpy(picture[None])} for picture in pictures]
+    elif name in ("input_values", "input_features"):
+        yield "audio", [_with_start(model, name, torch.from_numpy(sound[None])) for sound in _sounds(name, model, rng)]
+    else:
+        raise WeightsError(str(folder), f"takes {name}, which there are no inputs for")
+
+
+def _with_start(model: Any, name: str, value: torch.Tensor) -> dict[str, torch.Tensor]:  # noqa: ANN401
+    """Add the token that a decoder starts from, where there is one."""
+    import torch
+
+    if not model.config.is_encoder_decoder:
+        return {name: value}
+    start = model.config.decoder_start_token_id or 0
+    return {name: value, "decoder_input_ids": torch.full((1, 1), start)}
+
+
+def _encoded(folder: Path, vocabulary: int) -> list[list[int]]:
+    from tokenizers import Tokenizer
+
+    try:
+        # From bytes, as only then does the library say by its error that what it read is at fault.
+        tokenizer = Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise WeightsError(str(folder), f"has a tokenizer.json that cannot be read ({_short(error)})") from error
+    rows = [tokenizer.encode(text).ids for text in _SENTENCES]
+    if not all(rows) or max(map(max, rows)) >= vocabulary:
+        raise WeightsError(str(folder), "has a tokenizer of more tokens than its vocabulary, or of none")
+    return rows
+
+
+def _pictures(config: Any, rng: np.random.Generator) -> Floats:  # noqa: ANN401
+    """Smooth colour fields, the same at any size, shape (32, channels, height, width)."""
+    size = getattr(config, "image_size", None) or getattr(getattr(config, "vision_config", None), "image_size", 224)
+    height, width = size if isinstance(size, list | tuple) else (size, size)
+    channels = getattr(config, "num_channels", 3)
+    coarse = rng.standard_normal((INPUTS, 3, 8, 8)).astype(np.float32)[:, :channels]
+    rows, columns = (_stretch(side) for side in (height, width))
+    return np.asarray(np.einsum("hr,ncrs,ws->nchw", rows, coarse, columns), np.float32)
+
+
+def _stretch(side: int) -> Floats:
+    """Linear interpolation of 8 values to a side, shape (side, 8)."""
+    at = np.linspace(0, 7, side)
+    return np.asarray(np.maximum(1 - np.abs(at[:, None] - np.arange(8)), 0), np.float32)
+
+
+def _sounds(name: str, model: Any, rng: np.random.Generator) -> Floats:  # noqa: ANN401
+    """A second of three tones each, or as many frames of a spectrogram as the model asks for."""
+    if name == "input_features":
+        bins, frames = getattr(model.config, "num_mel_bins", 80), 2 * getattr(model.config, "max_source_positions", 500)
+        coarse = rng.standard_normal((INPUTS, 8, 8)).astype(np.float32)
+        return np.asarray(np.einsum("br,nrs,fs->nbf", _stretch(bins), coarse, _stretch(frames)), np.float32)
+    tones = rng.uniform(80, 4000, (INPUTS, 3, 1))
+    return np.asarray(np.sin(2 * np.pi * tones * np.arange(RATE) / RATE).sum(1), np.float32)
+
+
+def _run(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Floats, Floats]:  # noqa: ANN401
+    """Return one input's output, shape (o,), and the state of the last layer, shape (h,)."""
+    found = model(**inputs, output_hidden_states=True)
+    states = found.get("encoder_hidden_states") or found.get("hidden_states")
+    last = states[-1] if states else found["last_hidden_state"]
+    # Channels come first in pictures of convolutions, last everywhere else.
+    state = last.flatten(2).mean(2)[0] if last.dim() == 4 else last.flatten(1, -2).mean(1)[0]
+    output = found.get("logits")
+    return (state if output is None else output.flatten(0, -2)[-1]).float().numpy(), state.float().numpy()
+
+
+def _answer(kind: str, found: list[tuple[Floats, Floats]]) -> Answer:
+    outputs = np.stack([output for output, _ in found])
+    states = np.stack([state for _, state in found]).astype(np.float64)
+    if not (np.isfinite(outputs).all() and np.isfinite(states).all()):
+        raise ValueError("it answers with values that are no numbers")
+    width = min(outputs.shape[1], TOKENS)
+    places = np.sort(np.random.default_rng(SEED).permutation(width)[:PLACES])
+    kept = outputs[:, places]
+    head = "states" if outputs.shape[1] == states.shape[1] and np.allclose(outputs, states) else "logits"
+    # Vocabularies that grew are compared at the ids that both have.
+    side = f"{outputs.shape[1]}" if outputs.shape[1] < TOKENS else f"{TOKENS}+"
+    centred = states - states.mean(0)
+    gram = centred @ centred.T
+    upper = np.triu_indices(INPUTS)
+    flat = gram[upper] * np.where(upper[0] == upper[1], 1, np.sqrt(2))
+    return Answer(
+        kind,
+        f"{head}:{side}",
+        (kept - kept.mean(1, keepdims=True)).astype(np.float32).reshape(-1),
+        (flat / max(float(np.linalg.norm(flat)), 1e-30)).astype(np.float32),
+    )
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -1,0 +1,197 @@
+"""Probes of many models: made beside their fingerprints, kept in a Parquet file, and compared."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from atlas_db.core.arrays import Floats
+from atlas_db.core.errors import WeightsError
+from atlas_db.core.files import replacing
+from atlas_db.core.terms import Progress
+from ingest.weights.fingerprints.batch import Found
+from ingest.weights.fingerprints.parquet import rows_of
+from ingest.weights.formats.http_range import SCHEME
+from ingest.weights.probes.forward_probe import probe
+
+VERSION = "probe@1"
+
+
+FOLDER = "probes"
+"""Of the home folder: a file a store."""
+
+
+CHECKPOINT = 16
+"""Models after which what is done so far is on disk."""
+
+
+_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("location", pa.string()),
+        ("revision", pa.string()),
+        ("kind", pa.string()),
+        ("signature", pa.string()),
+        ("answers", pa.list_(pa.float32())),
+        ("gram", pa.list_(pa.float32())),
+    ],
+    metadata={b"atlas_db.probe": VERSION.encode()},
+)
+
+
+@dataclass(slots=True)
+class Probe:
+    """What a model answers to inputs of one kind; see `probing.Answer`.
+
+    Attributes:
+        id: Hub id.
+        location: Where its weights lie.
+        revision: Digest of its weight files.
+        kind: tokens, text, image or audio.
+        signature: Kind and sides of its output.
+        answers: Shape (32 · places,).
+        gram: Shape (528,), of length one.
+    """
+
+    id: str
+    location: str
+    revision: str
+    kind: str
+    signature: str
+    answers: Floats
+    gram: Floats
+
+
+@dataclass(slots=True)
+class ProbeReport:
+    """What a batch did.
+
+    Attributes:
+        models: Models found.
+        made: Models run.
+        kept: Models whose answers were there already, of the same files.
+        skipped: Models that were not run, id and reason.
+    """
+
+    models: int = 0
+    made: int = 0
+    kept: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, object]:
+        """Return everything as plain values."""
+        plain: dict[str, object] = msgspec.to_builtins(self)
+        return plain
+
+
+def beside(prints: Path) -> Path:
+    """Return the file of probes that lies beside a file of fingerprints."""
+    return prints.with_suffix(".probes.parquet")
+
+
+def probe_all(
+    models: Sequence[Found], out: Path, progress: Progress, *, executor: Executor | None = None
+) -> ProbeReport:
+    """Probe models into a Parquet file. A run that was killed goes on from its last checkpoint.
+
+    Args:
+        models: What to run; repositories that are not on this disk are skipped.
+        out: The file; probes of unchanged files that it holds already are kept.
+        progress: Told of stage, done and total.
+        executor: Where to compute; a model after the other by default, each on all cores.
+
+    Raises:
+        InputError: The file that is there cannot be read.
+    """
+    known: dict[str, list[Probe]] = defaultdict(list)
+    for old in read_probes([out] if out.exists() else []):
+        known[old.id].append(old)
+    report = ProbeReport(models=len(models))
+    missing = [m for m in models if not any(item.revision == m.revision for item in known.get(m.id, ()))]
+    report.kept = len(models) - len(missing)
+    with executor or ThreadPoolExecutor(1) as pool:
+        futures = {pool.submit(_one, item): item for item in missing}
+        for done, future in enumerate(as_completed(futures), 1):
+            item, (probes, reason) = futures[future], future.result()
+            known[item.id] = probes
+            if reason:
+                report.skipped[item.id] = reason
+            else:
+                report.made += 1
+            if done % CHECKPOINT == 0:
+                _write(known, out)
+            progress("Probes", done, len(missing))
+    report.skipped = dict(sorted(report.skipped.items()))
+    _write(known, out)
+    return report
+
+
+def _one(item: Found) -> tuple[list[Probe], str]:
+    """Probe one model; what goes wrong is a value, so that it crosses processes."""
+    try:
+        if item.folder.startswith(SCHEME):
+            raise WeightsError(item.folder, "is not on this disk: only local files are run")
+        return [Probe(item.id, item.folder, item.revision, *answer) for answer in probe(Path(item.folder))], ""
+    except WeightsError as error:
+        return [], f"{error.file} {error.reason}"
+
+
+def _write(known: Mapping[str, list[Probe]], out: Path) -> None:
+    write_probes((item for key in sorted(known) for item in known[key]), out)
+
+
+def write_probes(probes: Iterable[Probe], out: Path) -> None:
+    """Write probes; the file appears whole or not at all."""
+    with replacing(out) as partial:
+        pq.write_table(pa.Table.from_pylist([asdict(item) for item in probes], _SCHEMA), partial, compression="zstd")
+
+
+def read_probes(paths: Iterable[Path]) -> Iterator[Probe]:
+    """Yield the probes in Parquet files.
+
+    Raises:
+        InputError: A file is not there, is no such file, or of another version.
+    """
+    for row in rows_of(paths, "probe", VERSION, _HINT, _HINT):
+        yield Probe(**{**row, **{name: np.array(row[name], np.float32) for name in ("answers", "gram")}})
+
+
+_HINT = "Make it with atlas-db fingerprint --probe"
+
+
+def kept_probes(home: Path, store_id: str) -> list[Probe]:
+    """Return the probes kept for a store, none where there are none.
+
+    Raises:
+        InputError: Their file cannot be read.
+    """
+    file = home / FOLDER / f"{store_id}.parquet"
+    return list(read_probes([file])) if file.is_file() else []
+
+
+def keep_probes(probes: Iterable[Probe], home: Path, store_id: str) -> None:
+    """Keep probes for a store, in the home folder; those of the same models are replaced.
+
+    Raises:
+        InputError: The file that is there cannot be read.
+    """
+    new = by_model(probes)
+    known = {**by_model(kept_probes(home, store_id)), **new}
+    (home / FOLDER).mkdir(parents=True, exist_ok=True)
+    _write(known, home / FOLDER / f"{store_id}.parquet")
+
+
+def by_model(probes: Iterable[Probe]) -> dict[str, list[Probe]]:
+    """Return probes by model id."""
+    found: dict[str, list[Probe]] = defaultdict(list)
+    for item in probes:
+        found[item.id].append(item)
+    return dict(found)

@@ -1,0 +1,1 @@
+"""Sampled weights of related models, aligned element by element."""

@@ -1,0 +1,278 @@
+"""Models of one architecture side by side: a row a model, a column an element that all of them have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
+from ingest.weights.fingerprints.fingerprint import Sample
+from ingest.weights.formats.open_model import RUN
+from ingest.weights.formats.tensor_names import PARTS, is_vocabulary, part_of
+
+ROUNDING = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
+"""Largest relative error of storing a value in a type: half a unit in the last place, a whole one for bfloat16."""
+LEAST = {"F16": 2.0**-25}
+"""Largest error of storing a value next to zero, in a type that underflows early."""
+HALF = 0.5
+"""Share of the usual positions that a model must have to stand beside others, and of its own that must hold numbers."""
+TINY = 1e-30
+"""Squared distance that stands for none."""
+_EACH_BYTE = np.uint64(0x0101010101010101)
+FLOATS = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
+
+
+@dataclass(slots=True)
+class Vectors:
+    """Samples of n models at the p positions they share.
+
+    Attributes:
+        values: Shape (n, p, 32), float32.
+        row_max: Largest magnitude of each position's row, shape (n, p).
+        block_max: Largest magnitude of the 128 columns around, shape (n, p).
+        tensor: Tensor of each position, shape (p,), ascending.
+        names: Of the tensors.
+        dtypes: Type each tensor is stored in, a list a model.
+        main_dtype: The type that most elements of each model are stored in.
+        members: Index of each row in the caller's sequence.
+        bounds: First position, position after the last, and name of each tensor.
+        starts: First position of each tensor, shape (t,).
+        sizes: Positions of each tensor, shape (t,).
+        parts: Which tensors speak for each part of the network (`names.PARTS`): all of them where it has no such part,
+            shape (t, parts).
+        relative: Largest relative error of storing a value in each model's own types, shape (n, p).
+        least: Largest error of storing a value next to zero, shape (n, p).
+    """
+
+    values: Floats
+    row_max: Floats
+    block_max: Floats
+    tensor: Integers
+    names: list[str]
+    dtypes: list[list[str]]
+    main_dtype: list[str]
+    members: list[int]
+    bounds: list[tuple[int, int, str]] = field(init=False)
+    starts: Integers = field(init=False)
+    sizes: Doubles = field(init=False)
+    parts: Flags = field(init=False)
+    relative: Floats = field(init=False)
+    least: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        told = [tuple(each) for each in self.dtypes]
+        kinds = {each: place for place, each in enumerate(dict.fromkeys(told))}
+        errors = [[(ROUNDING.get(name, 2.0**-22), LEAST.get(name, 1e-30)) for name in each] for each in kinds]
+        table = np.array(errors, np.float32).reshape(len(kinds), -1, 2)[:, self.tensor]
+        rows = np.array([kinds[each] for each in told], np.int64)
+        self.relative, self.least = table[rows, :, 0], table[rows, :, 1]
+        self.starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
+        self.sizes = np.diff(np.append(self.starts, len(self.tensor))).astype(np.float64)
+        stops = [*self.starts[1:], len(self.tensor)]
+        part = np.array([part_of(self.names[self.tensor[start]]) for start in self.starts], np.int64)
+        self.parts = part[:, None] == np.arange(len(PARTS))
+        self.parts |= ~self.parts.any(0)
+        self.bounds = [(int(a), int(b), self.names[self.tensor[a]]) for a, b in zip(self.starts, stops, strict=True)]
+
+    @property
+    def flat(self) -> Floats:
+        """Values of shape (n, p · 32)."""
+        return self.values.reshape(len(self.values), -1)
+
+    def by_tensor(self, measured: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
+        """Return means over each tensor's positions of measurements of shape (…, p), and numbers of positions."""
+        return np.asarray(np.add.reduceat(measured, self.starts, axis=-1) / self.sizes), self.sizes
+
+
+class Shared(NamedTuple):
+    """The p positions that n models share.
+
+    Attributes:
+        samples: Of the models.
+        places: Where the positions are in each of them.
+        tensor: Tensor of each position, shape (p,), ascending.
+        names: Of the tensors.
+        members: Index of each model in the caller's sequence.
+    """
+
+    samples: list[Sample]
+    places: list[Integers | slice]
+    tensor: Integers
+    names: list[str]
+    members: list[int]
+
+    def values(self, start: int = 0, stop: int | None = None) -> Floats:
+        """Return the values of some models one after the other, shape (n, p, 32)."""
+        some = zip(self.samples[start:stop], self.places[start:stop], strict=True)
+        found = [sample.values[at] for sample, at in some]
+        return np.stack(found) if found else np.empty((0, len(self.tensor), RUN), np.float32)
+
+
+def align(samples: Sequence[Sample], dtypes: Sequence[str]) -> Vectors:
+    """Put samples side by side at the positions that they share.
+
+    Args:
+        samples: One a model.
+        dtypes: The type that most elements of each are stored in.
+    """
+    found = shared(samples)
+    sides = [(sample.row_max[at], sample.block_max[at]) for sample, at in zip(found.samples, found.places, strict=True)]
+    row_max, block_max = np.array(sides, np.float32).reshape(len(sides), 2, -1).swapaxes(0, 1)
+    return Vectors(
+        found.values(),
+        row_max,
+        block_max,
+        found.tensor,
+        found.names,
+        [_dtypes(sample, found.names) for sample in found.samples],
+        [dtypes[place] for place in found.members],
+        found.members,
+    )
+
+
+def shared(samples: Sequence[Sample]) -> Shared:
+    """Find the positions that models share.
+
+    A model that shares fewer than HALF of the positions that most models have is left out; so are positions at which
+    any other model holds no number.
+    """
+    # Models of one architecture have the same positions: each list of them is looked at once.
+    kinds = [sample.keys.tobytes() for sample in samples]
+    listed = {kind: sample.keys for kind, sample in zip(kinds, samples, strict=True)}
+    sets = {kind: frozenset(keys.tolist()) for kind, keys in listed.items()}
+    counts: Counter[int] = Counter()
+    for kind, number in Counter(kinds).items():
+        counts.update(dict.fromkeys(sets[kind], number))
+    usual = {key for key, count in counts.items() if count * 2 > len(samples)} or set(counts)
+    alike = {kind for kind, keys in sets.items() if len(usual & keys) >= HALF * len(usual)}
+    numbers = [_numbers(sample.values) for sample in samples]
+    usable = [place for place, kind in enumerate(kinds) if kind in alike and numbers[place] > HALF]
+    used = {kinds[place] for place in usable}
+    common = usual.intersection(*(sets[kind] for kind in used)) if used else set()
+    if not common:
+        return Shared([], [], np.empty(0, np.int64), [], [])
+    first = samples[usable[0]]
+    kept = np.array([place for place, key in enumerate(first.keys.tolist()) if key in common])
+    wanted = first.keys[kept]
+    orders = {kind: np.argsort(listed[kind]) for kind in used}
+    found = {kind: order[np.searchsorted(listed[kind][order], wanted)] for kind, order in orders.items()}
+    places = {kind: _whole(at, len(listed[kind])) for kind, at in found.items()}
+    finite = np.ones(len(kept), bool)
+    for place in usable:
+        if numbers[place] < 1:
+            finite &= np.isfinite(samples[place].values[places[kinds[place]]]).all(1)
+    if not finite.all():
+        kept = kept[finite]
+        places = {kind: np.arange(len(listed[kind]))[at][finite] for kind, at in places.items()}
+    return Shared(
+        [samples[place] for place in usable],
+        [places[kinds[place]] for place in usable],
+        first.tensor[kept].astype(np.int64),
+        first.names,
+        usable,
+    )
+
+
+def of_words(tensor: Integers, names: Sequence[str]) -> Flags:
+    """Tell which positions lie in a tensor that has a row a word, shape (p,), by the tensor of each and their names."""
+    return np.isin(tensor, [place for place, name in enumerate(names) if is_vocabulary(name)])
+
+
+def _numbers(values: Floats) -> float:
+    """Share of positions that hold numbers alone."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        sure = np.isfinite(np.vdot(values, values))
+    return 1.0 if sure else float(np.isfinite(values).all(1).mean())
+
+
+def _whole(at: Integers, count: int) -> Integers | slice:
+    """Return places, or a slice where they are all of them in order: what is taken whole is not copied."""
+    return slice(None) if len(at) == count and bool((at == np.arange(count)).all()) else at
+
+
+def _dtypes(sample: Sample, names: Sequence[str]) -> list[str]:
+    if sample.names == names:
+        return list(sample.dtypes)
+    known = dict(zip(sample.names, sample.dtypes, strict=True))
+    return [known.get(name, "F32") for name in names]
+
+
+def thinned(vectors: Vectors, positions: int) -> Vectors:
+    """Return the same models at fewer positions, spread evenly over the tensors."""
+    if len(vectors.tensor) <= positions:
+        return vectors
+    kept = np.unique(np.linspace(0, len(vectors.tensor) - 1, positions).astype(np.int64))
+    return replace(
+        vectors,
+        values=np.ascontiguousarray(vectors.values[:, kept]),
+        row_max=vectors.row_max[:, kept],
+        block_max=vectors.block_max[:, kept],
+        tensor=vectors.tensor[kept],
+    )
+
+
+def distances(vectors: Vectors) -> Doubles:
+    """Return squared distances between all models, shape (n, n): paper 002, equation 1, over all sampled layers."""
+    return _squared(vectors.flat)
+
+
+def _squared(flat: Floats) -> Doubles:
+    centred = (flat - flat.mean(0)).astype(np.float32)
+    gram = np.asarray(centred @ centred.T, np.float64)
+    norms = np.diag(gram)
+    return np.maximum(norms[:, None] + norms[None] - 2 * gram, 0.0)
+
+
+def distances_by_part(vectors: Vectors) -> Floats:
+    """Return logarithms of distances between all models over each part of the network, shape (n, n, parts)."""
+    out = np.empty((len(vectors.values), len(vectors.values), len(PARTS)), np.float32)
+    known: dict[bytes, Floats] = {}
+    for part, tensors in enumerate(vectors.parts.T):
+        if (key := tensors.tobytes()) not in known:
+            chosen = vectors.values[:, np.repeat(tensors, vectors.sizes.astype(np.int64))]
+            apart = np.maximum(_squared(chosen.reshape(len(out), -1)), TINY)
+            known[key] = (np.log(apart) / 2).astype(np.float32)
+        out[..., part] = known[key]
+    return out
+
+
+def unit(vectors: Vectors, names: Sequence[str] | None = None) -> Floats:
+    """Return samples of some tensors, of all by default, as vectors of length one, shape (n, elements)."""
+    if names is None:
+        part = vectors.flat
+    else:
+        chosen = np.isin(vectors.tensor, [place for place, name in enumerate(vectors.names) if name in names])
+        part = vectors.values[:, chosen].reshape(len(vectors.values), -1)
+    norms = np.linalg.norm(part, axis=1)
+    return np.asarray(part / np.maximum(norms, 1e-30)[:, None], np.float32)
+
+
+def cosines(vectors: Vectors, names: Sequence[str] | None = None) -> Doubles:
+    """Return cosines between all models over some tensors, shape (n, n)."""
+    scaled = unit(vectors, names)
+    return np.asarray(scaled @ scaled.T, np.float64)
+
+
+def rounding(vectors: Vectors, values: Floats, model: int | Sequence[int]) -> Floats:
+    """Return the largest error that storing values in a model's own types makes, shape of values (…, p, 32).
+
+    Of several models, values have shape (models, p, 32).
+    """
+    most = np.abs(values) * vectors.relative[model][..., None]
+    return np.asarray(np.maximum(most, vectors.least[model][..., None]), np.float32)
+
+
+def counted(flags: Flags) -> Integers:
+    """Return how many of the 32 elements of each position are set, shape of flags without its last axis.
+
+    The bytes of four words are added side by side, then those of their sum: numpy's own sums over short axes take some
+    ten times as long.
+    """
+    words = flags.view(np.uint64)
+    total = words[..., 0] + words[..., 1] + words[..., 2] + words[..., 3]
+    return np.asarray((total * _EACH_BYTE) >> np.uint64(56), np.int64)

@@ -1,0 +1,1 @@
+"""The search for each family's lineage tree, and its scored edges."""

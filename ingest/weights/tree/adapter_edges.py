@@ -1,0 +1,129 @@
+"""Adapters stored alone are attached to the charted families."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas_db.core.arrays import Doubles
+from atlas_db.core.errors import WeightsError
+from atlas_db.core.terms import Relation
+from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.formats.open_model import open_model
+from ingest.weights.pairwise.adapter_base import FAMILY, Factors, factors, likeness, member_features
+from ingest.weights.tree.edge import Edge, known_date, top
+from ingest.weights.tree.scorer import load_odds, others, softmax
+
+MEMBERS = 24
+"""Members of a family that are looked at: the roots, those most models are made of, then by id."""
+DECLARED = 0.98
+"""Confidence of a base that an adapter's own configuration names, where it was asked to be believed."""
+_LEAVES = frozenset({Relation.QUANTIZED, Relation.DUPLICATE, Relation.ADAPTER})
+
+
+def attach(prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, declared: bool = False) -> list[Edge]:
+    """Return an edge for every adapter whose weights, and those of its family, are in reach.
+
+    Args:
+        prints: All fingerprints.
+        edges: The chart of the others.
+        time: Whether dates count as evidence.
+        declared: Whether the base that an adapter names is believed.
+    """
+    known = {item.id for item in prints if not item.adapter}
+    named = [item for item in prints if declared and item.adapter and item.declared in known]
+    found = [
+        Edge(item.id, item.declared, Relation.ADAPTER, DECLARED, {"test": "adapter", "declared": True})
+        for item in named
+    ]
+    done = {item.id for item in named}
+    weights = np.array(load_odds(True).member)
+    for adapter, measured, table in member_tables([item for item in prints if item.id not in done], edges, time=time):
+        chances = softmax(table @ weights)
+        best = int(np.argmax(chances))
+        evidence: dict[str, Any] = {"test": "adapter", "energy": round(float(measured[best][1][0]), 3)}
+        evidence["rank"] = adapter.rank
+        if rest := {measured[at][0].id: round(chance, 3) for at, chance in others(chances, best)}:
+            evidence["others"] = rest
+        found.append(Edge(adapter.id, measured[best][0].id, Relation.ADAPTER, float(chances[best]), evidence))
+    return found
+
+
+def member_tables(
+    prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool
+) -> Iterator[tuple[Fingerprint, list[tuple[Fingerprint, Doubles]], Doubles]]:
+    """Yield each adapter that fits a family, its members as measured, and their features."""
+    parent: dict[str, str] = {}
+    for edge in edges:
+        parent.setdefault(edge.child, edge.parent)
+    leaves = {edge.child for edge in edges if edge.relation in _LEAVES}
+    children = Counter(edge.parent for edge in edges)
+    families: dict[str, list[Fingerprint]] = {}
+    for item in prints:
+        if not item.adapter and item.id not in leaves and item.location:
+            families.setdefault(top(item.id, parent), []).append(item)
+    for adapter in (item for item in prints if item.adapter):
+        members = _family(adapter, families, children, parent)
+        if members:
+            yield adapter, members, _table(adapter, members, children, parent, time=time)
+
+
+def _family(
+    adapter: Fingerprint, families: Mapping[str, list[Fingerprint]], children: Counter[str], parent: Mapping[str, str]
+) -> list[tuple[Fingerprint, Doubles]]:
+    """Measure the members of the family that an adapter fits best; none where it fits no better than chance."""
+    try:
+        with open_model(Path(adapter.location)) as model:
+            parts = factors(model)
+    except (WeightsError, OSError):
+        return []
+    best, most = None, FAMILY
+    for root, members in families.items():
+        measured = _measure(parts, _chosen(members, children, parent)[0])
+        if measured is not None and measured[0] >= most:
+            best, most = root, float(measured[0])
+    if best is None:
+        return []
+    members = _chosen(families[best], children, parent)
+    return [(item, values) for item in members if (values := _measure(parts, item)) is not None]
+
+
+def _chosen(members: Sequence[Fingerprint], children: Counter[str], parent: Mapping[str, str]) -> list[Fingerprint]:
+    return sorted(members, key=lambda item: (item.id in parent, -children[item.id], item.id))[:MEMBERS]
+
+
+def _measure(parts: dict[str, Factors], base: Fingerprint) -> Doubles | None:
+    try:
+        with open_model(Path(base.location)) as model:
+            return likeness(parts, model)
+    except (WeightsError, OSError):
+        return None
+
+
+def _table(
+    adapter: Fingerprint, measured: Sequence[tuple[Fingerprint, Doubles]], children: Counter[str],
+    parent: Mapping[str, str], *, time: bool,
+) -> Doubles:  # fmt: skip
+    own = _day(adapter.created_at) if time else None
+    days, later = np.zeros(len(measured)), np.zeros(len(measured))
+    for place, (item, _) in enumerate(measured):
+        theirs = _day(item.created_at)
+        if own is not None and theirs is not None:
+            days[place], later[place] = own - theirs, float(theirs > own)
+    return member_features(
+        np.array([values for _, values in measured]),
+        np.array([float(item.id not in parent) for item, _ in measured]),
+        np.array([children[item.id] for item, _ in measured], float),
+        days,
+        later,
+    )
+
+
+def _day(date: str) -> float | None:
+    known = known_date(date)
+    return datetime.fromisoformat(known).timestamp() / 86400 if known else None

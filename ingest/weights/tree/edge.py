@@ -1,0 +1,95 @@
+"""What a chart is made of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atlas_db.core.files import write_whole
+from atlas_db.core.terms import CHARTED_CONFIDENCE, Relation
+from ingest.normalise.values import hub_date
+from ingest.weights.fingerprints.fingerprint import Fingerprint
+
+
+@dataclass(slots=True)
+class Edge:
+    """One inferred edge.
+
+    Attributes:
+        child: Id.
+        parent: Id.
+        relation: One of the five.
+        confidence: 0..1.
+        evidence: What it rests on; keys by kind.
+    """
+
+    child: str
+    parent: str
+    relation: Relation
+    confidence: float
+    evidence: dict[str, Any]
+
+
+def known_date(date: str) -> str:
+    """Return a date, or nothing for the Hub's stand-in for unknown ones and for what is no date."""
+    try:
+        return hub_date(date) or ""
+    except ValueError:
+        return ""
+
+
+def top(model: str, parent: Mapping[str, str]) -> str:
+    """Return the end of a model's chain of parents; the last before it closes, where it is a ring."""
+    seen = {model}
+    while model in parent and parent[model] not in seen:
+        model = parent[model]
+        seen.add(model)
+    return model
+
+
+def family_of(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str, str]:
+    """Return the family of each model: the top of the chain of its surest parents; adapters without one have none."""
+    parent: dict[str, str] = {}
+    for edge in sorted(edges, key=lambda edge: -edge.confidence):
+        parent.setdefault(edge.child, edge.parent)
+    return {item.id: top(item.id, parent) for item in prints if not item.adapter or item.id in parent} | {
+        item.id: "" for item in prints if item.adapter and item.id not in parent
+    }
+
+
+def said(edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE) -> list[Edge]:
+    """Return the edges that are said: those of a lesser confidence are abstained from."""
+    return [edge for edge in edges if edge.confidence >= min_confidence]
+
+
+def placed(
+    prints: Sequence[Fingerprint], edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE
+) -> Iterator[dict[str, Any]]:
+    """Yield where each model belongs, as far as a chart says it.
+
+    Args:
+        prints: The models that were charted.
+        edges: Their whole chart, guesses included.
+        min_confidence: Confidence below which edges are abstained from.
+
+    Yields:
+        `model`; `family`, the model at the top of the chain of its surest parents, or none of an adapter that fits no
+        family; `candidates`, where it has a parent that is abstained from: each model that may be it, with its chance.
+    """
+    settled = {edge.child for edge in said(edges, min_confidence)}
+    candidates: dict[str, dict[str, float]] = defaultdict(dict)
+    for edge in sorted(edges, key=lambda edge: -edge.confidence):
+        if edge.child not in settled:
+            candidates[edge.child] |= {edge.parent: round(edge.confidence, 3)} | edge.evidence.get("others", {})
+    for model, family in sorted(family_of(prints, edges).items()):
+        yield {"model": model, "family": family or None, "candidates": candidates.get(model, {})}
+
+
+def write_lines(rows: Iterable[Edge | Mapping[str, Any]], out: Path) -> None:
+    """Write a chart, or what `placed` yields, as JSON lines."""
+    write_whole(out, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))

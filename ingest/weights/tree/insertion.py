@@ -1,0 +1,75 @@
+"""How a family's tree grows: the oldest first, each in its likeliest place; then each place is looked at again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from atlas_db.core.arrays import Doubles
+from ingest.weights.samples.clustering import LINKED
+from ingest.weights.tree.family_state import Family, fixed_parents, frames_of, nodes
+from ingest.weights.tree.incremental_tree import Choice, Tree
+from ingest.weights.tree.parent_features import beside
+
+SWEEPS = 3
+
+
+def grow(family: Family, tree: Tree) -> None:
+    """Grow the trees of all that can be parents, the oldest first; then look again at each place."""
+    able = nodes(family) or [row for row in range(len(family.prints)) if family.original[row] == row]
+    waiting = _oldest_first(family, able)
+    while waiting:
+        ready = next((row for row in waiting if all(p in tree.rows for p in fixed_parents(family, row))), waiting[0])
+        waiting.remove(ready)
+        fixed = [parent for parent in fixed_parents(family, ready) if parent in tree.rows]
+        choice = None if fixed else place(family, tree, ready)
+        if choice is not None:
+            tree.choices[ready] = choice
+        tree.add(ready, fixed[0] if fixed else choice.parent if choice else None)
+    for _ in range(SWEEPS):
+        if not any([again(family, tree, row) for row in list(tree.choices)]):
+            break
+
+
+def _oldest_first(family: Family, able: list[int]) -> list[int]:
+    """Return models in the order they are placed in; the first, which nothing is above, is no child of its nearest kin.
+
+    What comes from a merge seems to be older than the merge's parents, but not than the merge.
+    """
+    older = family.older[np.ix_(able, able)]
+    away = family.squared[np.ix_(able, able)] + np.diag(np.full(len(able), np.inf))
+    order = np.argsort(-np.tanh(older / 2).sum(1), kind="stable").tolist()
+    nearest = np.argmin(away, 1)
+    free = (at for at in order if older[nearest[at], at] <= 0 and not fixed_parents(family, able[at]))
+    first = next(free, order[0])
+    return [able[at] for at in (first, *(at for at in order if at != first))]
+
+
+def again(family: Family, tree: Tree, row: int) -> bool:
+    """Place a model anew among all that do not come from it; return whether it moved."""
+    choice = place(family, tree, row)
+    if choice is None:
+        return False
+    moved = choice.parent != int(tree.bases[row])
+    tree.settle(row, choice.parent, choice)
+    return moved
+
+
+def place(family: Family, tree: Tree, row: int) -> Choice | None:
+    """Choose a parent among relatives."""
+    able = _able(family, tree, row)
+    return tree.place(row, able, beside(family, row, able)) if able else None
+
+
+def likelihoods(family: Family, tree: Tree, row: int) -> tuple[list[int], Doubles]:
+    """Return a model's relatives that may be its parent, and the probability of each."""
+    able = _able(family, tree, row)
+    return able, tree.chances(row, able, beside(family, row, able))[0] if able else np.empty(0)
+
+
+def _able(family: Family, tree: Tree, row: int) -> list[int]:
+    """Return relatives that do not come from a model; those whose units are in the same order, where there are any."""
+    barred = tree.below(row)
+    able = [o for o in tree.rows if o != row and o not in barred and family.alike[row, o] > LINKED]
+    if family.frames[row]:
+        able = [other for other in able if family.frames[row] in frames_of(family, other)] or able
+    return able

@@ -1,0 +1,128 @@
+"""Which model is the root? The direction of the steps away from it says so, and how many models lie behind each.
+
+Of a tree that grew by one model at a time, each made of any before it, a model is likelier to be the root the more
+orders of growth start there: n! over the product of the sizes of all subtrees (Shah and Zaman 2011, "Rumors in a
+network: who's the culprit?"). To turn an edge round multiplies that by the models on the child's side over the others.
+So a leaf that seems a little older than a hub is not taken for the hub's parent. Nothing of this is fitted; on the Hub
+the root that is declared has the most orders in nearly all families (`benchmarks/roots.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from ingest.weights.tree.family_state import Family, fixed_parents, is_leaf
+from ingest.weights.tree.incremental_tree import Tree, log_likelihood
+from ingest.weights.tree.insertion import SWEEPS, again, place
+
+TRIED, LEAST, MOST = 4, -3.0, 5
+"""Models that are tried as the root of one tree, and the log-odds from which on; roots made one after the other."""
+GAIN = 0.25
+"""What the log-likelihood of all other places and the log-odds of the root must gain (seeds 444 to 455, 602 to 605)."""
+
+
+CLEAR = 3.0
+"""Log-odds by weights alone from which the direction of a step stands, whatever dates and numbers say."""
+
+
+class Candidate(NamedTuple):
+    """A model that may be the root.
+
+    Attributes:
+        row: The model.
+        odds: Log-odds of it against the root there is.
+    """
+
+    row: int
+    odds: float
+
+
+def reroot(family: Family, tree: Tree) -> None:
+    """Make another model the root of a tree where all is likelier so, all models placed anew."""
+    for root in [row for row in tree.rows if tree.bases[row] < 0]:
+        for _ in range(MOST):
+            tried = [each for each in candidates(family, tree, root)[:TRIED] if each.odds > LEAST]
+            found = next((each.row for each in tried if _turned(family, tree, root, each)), None)
+            if found is None:
+                break
+            root = found
+
+
+def candidates(family: Family, tree: Tree, root: int) -> list[Candidate]:
+    """Return models below a root that may be it, the likeliest first: no copy, merge or clear step lies between."""
+    sizes, children = subtrees(family, tree), defaultdict(list)
+    for row in tree.rows:
+        if not fixed_parents(family, row):
+            children[int(tree.bases[row])].append(row)
+    found, queue = [], [Candidate(root, 0.0)]
+    while queue:
+        above, odds = queue.pop()
+        below = [
+            Candidate(row, odds + _turning(family, sizes, root, above, row))
+            for row in children[above]
+            if family.by_weights[above, row] < CLEAR or _is_near_a_merge(family, above, row)
+        ]
+        found += below
+        queue += below
+    return sorted(found, key=lambda each: -each.odds)
+
+
+def _is_near_a_merge(family: Family, row: int, than: int) -> bool:
+    """Whether a merge is nearer to a model than another one is, and not made of it.
+
+    Merging takes noise away: what comes from a merge seems to be older than what its parents come from.
+    """
+    near = family.squared[row] < family.squared[row, than]
+    return any(near[merge] and row not in found.parts for merge, found in family.merges.items())
+
+
+def subtrees(family: Family, tree: Tree) -> Counter[int]:
+    """Return how many models, copies and quantized ones among them, come from each of a tree, itself counted."""
+    sizes: Counter[int] = Counter()
+    for first in family.original:
+        at = family.copies[first][0] if first in family.copies and is_leaf(family, first) else first
+        sizes.update(upwards(tree, at))
+    return sizes
+
+
+def upwards(tree: Tree, row: int) -> list[int]:
+    """Return a model, its parent, and so on up to the root."""
+    path = [row]
+    while tree.bases[path[-1]] >= 0:
+        path.append(int(tree.bases[path[-1]]))
+    return path
+
+
+def _turning(family: Family, sizes: Counter[int], root: int, above: int, row: int) -> float:
+    """Log-odds of the edge from a model to the one above it being the other way round."""
+    return float(family.older[row, above] + np.log(sizes[row] / (sizes[root] - sizes[row])))
+
+
+def _turned(family: Family, tree: Tree, root: int, candidate: Candidate) -> bool:
+    """Make a candidate the root, if all is likelier so; return whether it is."""
+    path, before = upwards(tree, candidate.row), tree.remember()
+    tree.settle(candidate.row, -1, None)
+    for below, row in pairwise(path):
+        tree.settle(row, below, None)
+    for row in path[1:]:
+        choice = place(family, tree, row)
+        if choice is not None:
+            tree.settle(row, choice.parent, choice)
+    for _ in range(SWEEPS - 1):
+        if not any([again(family, tree, row) for row in list(tree.choices)]):
+            break
+    back = upwards(tree, root)
+    if back[-1] == candidate.row and len(tree.choices) == len(before.choices):
+        sizes, others = subtrees(family, tree), tree.choices.keys() - set(path)
+        steps = [(row, above) for row, above in pairwise(back) if not fixed_parents(family, row)]
+        odds = sum(_turning(family, sizes, candidate.row, above, row) for row, above in steps)
+        then, now = (log_likelihood(choices[row] for row in others) for choices in (before.choices, tree.choices))
+        # Each tree counts what lies where by its own places; by their mean, what is gained one way is lost the other.
+        if now - then + (candidate.odds - odds) / 2 > GAIN:
+            return True
+    tree.recall(before)
+    return False

@@ -1,0 +1,112 @@
+"""A chart into the graph: inferred testimony beside what is declared, and both fused anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from atlas_db.core.records import Charted, Testimony
+from atlas_db.core.terms import CHARTED_CONFIDENCE, Outcome, RunKind, Source
+from atlas_db.store.batches import Batches
+from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.connect import ensure_schema
+from atlas_db.store.statements import ensure_nodes, merge_nodes
+from ingest.load.lineage_sync import Plan, read_charted, read_edges, read_testimony
+from ingest.load.resolve import fuse_all
+from ingest.load.runs import begin, finish, writing
+from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
+from ingest.weights.probes.cka_similarity import alike_groups
+from ingest.weights.probes.probe_table import Probe, keep_probes
+from ingest.weights.tree.edge import Edge, family_of, known_date, said
+
+METHOD = "weights@1"
+ROWS = 2000
+
+
+def write_chart(
+    store: Store, home: Path, prints: Sequence[Fingerprint], edges: Sequence[Edge], *,
+    min_confidence: float = CHARTED_CONFIDENCE, probes: Sequence[Probe] = (), dry_run: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Write a chart as inferred testimony; an earlier chart of the same models is replaced.
+
+    Args:
+        store: The store.
+        home: Home folder, for the writer's lock.
+        prints: The models that were charted.
+        edges: Their chart, guesses included: what a model's family is they tell, too.
+        min_confidence: Confidence below which an edge is abstained from.
+        probes: What some of them answered: kept in the home folder, and who answers alike in the graph.
+        dry_run: True where nothing may be written.
+
+    Returns:
+        Counts: testimony and edges created, changed, removed; edges by status; the run's id.
+    """
+    families, edges = family_of(prints, edges), said(edges, min_confidence)
+    charted = {item.id: Charted(families[item.id], item.content) for item in prints}
+    as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
+    if dry_run:
+        return _plan(store, charted, edges, as_of, "")[1]
+    with writing(store, home):
+        run_id = begin(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
+        plan, counts = _plan(store, charted, edges, as_of, run_id)
+        alike = alike_groups(probes)
+        rows = [
+            {
+                "id": item.id,
+                "set": {
+                    "weights_family": families[item.id] or None,
+                    "weights_content": item.content,
+                    "weights_behaviour": alike.get(item.id),
+                    "weights_run_id": run_id,
+                },
+            }
+            for item in prints
+        ]
+        Batches(store, ROWS).send(rows, _send)
+        plan.write(store, set(charted), ROWS)
+        if probes:
+            keep_probes(probes, home, ensure_schema(store))
+        finish(store, run_id, counts)
+    return {**counts, "run_id": run_id}
+
+
+def _send(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    names = [{"id": row["id"], "name": row["id"].rpartition("/")[2], "placeholder": True} for row in rows]
+    tx.send(ensure_nodes("Model"), names)
+    tx.send(merge_nodes("Model"), rows)
+
+
+def _plan(
+    store: Store, charted: Mapping[str, Charted], edges: Sequence[Edge], as_of: str, run_id: str
+) -> tuple[Plan, dict[str, Any]]:
+    old = read_testimony(store)
+    ours = {(item.child, item.parent): item for item in old if item.source is Source.INFERRED and item.child in charted}
+    stated = [_testimony(edge, ours.get((edge.child, edge.parent)), as_of) for edge in edges]
+    rest = [item for item in old if not (item.source is Source.INFERRED and item.child in charted)]
+    known = {model: each for model, each in {**read_charted(store), **charted}.items() if each.family}
+    fused = list(fuse_all([*rest, *stated], known))
+    plan = Plan(Source.INFERRED, stated, ours, fused, read_edges(store), run_id)
+    counts: dict[str, Any] = dict(plan.counts)
+    for edge in fused:
+        if edge.child in charted:
+            counts[edge.status.value] = counts.get(edge.status.value, 0) + 1
+    return plan, counts
+
+
+def _testimony(edge: Edge, before: Testimony | None, as_of: str) -> Testimony:
+    """An unchanged statement keeps its dates, so that charting again changes nothing."""
+    evidence = msgspec.json.encode(edge.evidence, order="sorted").decode()
+    confidence = round(edge.confidence, 6)
+    same = before is not None and (before.relation, before.confidence, before.evidence) == (
+        edge.relation, confidence, evidence,
+    )  # fmt: skip
+    first = before.first_seen if before is not None else as_of
+    last = before.last_seen if before is not None and same else as_of
+    return Testimony(
+        edge.child, edge.parent, Source.INFERRED, edge.relation, confidence, METHOD, edge.parent, Outcome.EXACT,
+        evidence, first, last, None,
+    )  # fmt: skip
