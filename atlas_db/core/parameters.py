@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field, fields, is_dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
+
+
+Value = TypeVar("Value")
 
 
 class Parameter(NamedTuple):
@@ -23,7 +26,7 @@ class Parameter(NamedTuple):
     set_by: str
 
 
-def parameter(default: Any, unit: str, set_by: str) -> Any:
+def parameter(default: Value, unit: str, set_by: str) -> Value:
     """Return a dataclass field for a tuned constant.
 
     Args:
