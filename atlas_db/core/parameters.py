@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import field, fields, is_dataclass
 from typing import NamedTuple, TypeVar
 
-
 Value = TypeVar("Value")
 
 
