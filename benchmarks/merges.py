@@ -20,6 +20,7 @@ import numpy as np
 from safetensors.torch import load_file
 
 from atlas_db.core.terms import Relation
+from atlas_db.fusion.evidence import MergeEvidence
 from benchmarks.zoo import folders
 from benchmarks.zoo.make import GGUF_KINDS
 from benchmarks.zoo.nets import shape_of
@@ -127,8 +128,11 @@ def quantized(item: Fingerprint, folder: Path) -> Fingerprint:
 
 def _named(edges: Sequence[Edge], child: str, content: Mapping[str, str]) -> dict[str, float]:
     """Return what a model is said to be merged of, by content, each with its weight."""
-    mine = [edge for edge in edges if edge.child == child and edge.relation == Relation.MERGE]
-    return {content[edge.parent]: float(edge.evidence["weight"]) for edge in mine}
+    return {
+        content[edge.parent]: edge.evidence.weight
+        for edge in edges
+        if edge.child == child and isinstance(edge.evidence, MergeEvidence)
+    }
 
 
 def _merged(

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from atlas_db.fusion.evidence import SameOutputsEvidence
 from benchmarks.zoo.score import prints_of, read_truth, score
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.batch import find_models
@@ -44,7 +45,7 @@ def main() -> None:
         for title, given in (("without", []), ("with", probes)):
             found = chart(list(prints), Rereader(), probes=given)
             result = score(found, truth, same, prints)
-            joined = sum(edge.evidence["test"] == "same answers" for edge in found)
+            joined = sum(isinstance(edge.evidence, SameOutputsEvidence) for edge in found)
             print(f"  chart {title:8s} probes: typed F1 {result.f1:.3f}, {joined} edges by the same answers alone")
     print(f"\n{'pairs':32s} {'number':>7s} {'likeness, median [5 %, 95 %]':>30s}   same answers (below {SAME})")
     for bond, values in sorted(alike.items(), key=lambda item: -float(np.median([v for v, _ in item[1]]))):

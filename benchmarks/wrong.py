@@ -8,7 +8,6 @@ is caught where its edge is contradicted. Swaps within a family are counted apar
 from __future__ import annotations
 
 import argparse
-import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 from atlas_db.core.records import Charted, Testimony
 from atlas_db.core.terms import Outcome, Source, Status
+from atlas_db.fusion.evidence import encode_evidence
 from benchmarks.zoo.score import prints_of, read_truth
 from ingest.load.resolve import fuse_all
 from ingest.weights.chart import chart
@@ -90,7 +90,17 @@ def _fused(prints: Sequence[Fingerprint], edges: Sequence[Edge], declared: set[P
 
 def _said(pair: Pair, source: Source, confidence: float, edge: Edge) -> Testimony:
     return Testimony(
-        *pair, source, edge.relation, confidence, "", pair[1], Outcome.EXACT, json.dumps(edge.evidence), "", "", None
+        *pair,
+        source,
+        edge.relation,
+        confidence,
+        "",
+        pair[1],
+        Outcome.EXACT,
+        encode_evidence(edge.evidence),
+        "",
+        "",
+        None,
     )
 
 

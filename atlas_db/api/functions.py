@@ -10,10 +10,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 
 from atlas_db.api.atlas import Atlas, LineageView
@@ -152,7 +152,7 @@ def chart(
         ['atlas-demo/tern-chat', 'atlas-demo/tern-code']
     """
     edges = chart_prints(list(read_prints([Path(prints)])), Rereader() if weights else None, time=time)
-    rows = [{**asdict(edge), "relation": edge.relation.value} for edge in said(edges, min_confidence)]
+    rows = [msgspec.to_builtins(edge) for edge in said(edges, min_confidence)]
     return pd.DataFrame(rows, columns=["child", "parent", "relation", "confidence", "evidence"])
 
 

@@ -128,6 +128,8 @@ def _show(edges: list[Edge], models: int, abstained: tuple[int, float], counts: 
             return
         write_rows(columns, rows, form)
         return
+    from ingest.weights.tree.edge import found_by
+
     children = {edge.child for edge in edges}
     unsure, least = abstained
     none = models - len(children) - unsure
@@ -136,7 +138,7 @@ def _show(edges: list[Edge], models: int, abstained: tuple[int, float], counts: 
         say(f"{unsure:,} models with one of confidence below {least:g}: --families names who it may be")
     kinds: dict[tuple[str, str], list[float]] = defaultdict(list)
     for edge in edges:
-        kinds[edge.relation.value, edge.evidence.get("method") or edge.evidence["test"]].append(edge.confidence)
+        kinds[edge.relation.value, found_by(edge.evidence)].append(edge.confidence)
     write_rows(
         ("relation", "found by", "edges", "mean confidence"),
         [

@@ -141,3 +141,7 @@ class SchemaVersionError(StoreError):
 
 class RollbackError(StoreError):
     """The run cannot be rolled back."""
+
+
+class EvidenceError(StoreError):
+    """A claim in the store rests on evidence that this version cannot read."""

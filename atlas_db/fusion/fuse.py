@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 
-import msgspec
-
 from atlas_db.core.records import Charted, LineageEdge, Testimony
 from atlas_db.core.terms import (
     FOLLOWED_CONFIDENCE,
@@ -17,6 +15,7 @@ from atlas_db.core.terms import (
     Source,
     Status,
 )
+from atlas_db.fusion.evidence import MergeEvidence, decode_evidence
 
 TRUSTED_INFERENCE = 0.9
 """How sure weights must be of a parent, so that its relation is what they say."""
@@ -71,13 +70,13 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
     }
     trusted = max((c for c in inferred.values() if c >= CONTRADICTING), default=0.0)
     evidence = [
-        msgspec.json.decode(item.evidence)
+        decode_evidence(item.evidence)
         for items in by_parent.values()
         for item in items
         if item.source is Source.INFERRED and item.evidence
     ]
-    bases = {each.get("base") for each in evidence}
-    possible = {other for each in evidence for other in each.get("others", ())}
+    bases = {each.base for each in evidence if isinstance(each, MergeEvidence)}
+    possible = {other for each in evidence for other in each.alternatives}
     known = charted or {}
     children = {item.child for items in by_parent.values() for item in items}
     contents = {known[model].content for model in (*children, *inferred) if model in known} - {""}

@@ -23,6 +23,7 @@ from atlas_db.core.arrays import Integers
 from atlas_db.core.errors import InputError, UsageError
 from atlas_db.core.records import Testimony
 from atlas_db.core.terms import Outcome, Progress, RunKind, Source
+from atlas_db.fusion.evidence import GroupCount, RankingEvidence, encode_evidence
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_edges, delete_edges, merge_edges
@@ -231,10 +232,20 @@ def _send(statement: Any, tx: Transaction, rows: Sequence[dict[str, Any]]) -> No
     tx.send(statement, rows)
 
 
+def _rounded(probability: float | None) -> float | None:
+    return None if probability is None else round(probability, 6)
+
+
 def _evidence(prediction: Prediction) -> str:
-    """Reasons as JSON: of how many in a group, how many declare the value."""
-    plain: dict[str, Any] = {name: {"declare": count, "of": size} for name, (count, size) in prediction.reasons.items()}
-    return msgspec.json.encode(plain | prediction.origin()).decode()
+    """Return the reasons of a prediction as JSON."""
+    groups = {name: GroupCount(count, size) for name, (count, size) in prediction.reasons.items()}
+    return encode_evidence(
+        RankingEvidence(
+            groups=groups,
+            root_probability=_rounded(prediction.root_probability),
+            derived_probability=_rounded(prediction.derived_probability),
+        )
+    )
 
 
 def _write_parents(store: Store, graph: Graph, found: Predicted, run_id: str, today: str) -> int:

@@ -13,6 +13,7 @@ import msgspec
 
 from atlas_db.core.records import Charted, LineageEdge, Testimony
 from atlas_db.core.terms import Outcome, Relation, Source
+from atlas_db.fusion.evidence import encode_evidence
 from atlas_db.fusion.fuse import fuse_child, is_followed
 from ingest.normalise.model_names import ModelFacts, NameIndex, Resolution
 
@@ -68,15 +69,12 @@ def resolve_all(models: Mapping[str, ModelFacts], statements: Iterable[ParentSta
 
 def _testify(statement: ParentStatement, found: Resolution) -> Testimony:
     self_loop = found.parent == statement.child
-    evidence = msgspec.json.encode(
-        {
-            "identity": round(found.confidence, 4),
-            "relation": statement.relation_confidence,
-            "by": statement.by,
-            **found.evidence,
-        },
-        order="sorted",
-    ).decode()
+    evidence = msgspec.structs.replace(
+        found.evidence,
+        name_confidence=round(found.confidence, 4),
+        relation_confidence=statement.relation_confidence,
+        relation_source=statement.by,
+    )
     return Testimony(
         child=statement.child,
         parent=found.parent,
@@ -86,7 +84,7 @@ def _testify(statement: ParentStatement, found: Resolution) -> Testimony:
         method=METHOD,
         written_as=statement.name,
         outcome=Outcome.SELF_LOOP if self_loop else found.outcome,
-        evidence=evidence,
+        evidence=encode_evidence(evidence),
         first_seen=statement.first_seen,
         last_seen=statement.last_seen,
         ended=statement.ended,

@@ -14,7 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from atlas_db.core.terms import FOLLOWED_CONFIDENCE, Outcome
+from atlas_db.fusion.evidence import MentionEvidence
 from ingest.normalise.values import repository_name
 
 CLEANED = 0.98
@@ -59,7 +62,7 @@ class Resolution:
     parent: str
     outcome: Outcome
     confidence: float
-    evidence: dict[str, object]
+    evidence: MentionEvidence
 
 
 class NameIndex:
@@ -109,9 +112,9 @@ class NameIndex:
             if moved.outcome is Outcome.RENAMED and moved.confidence >= MOVED:
                 return moved
         if name in self._models:
-            return self._aged(Resolution(name, Outcome.EXACT, 1.0, {}), child_created)
+            return self._aged(Resolution(name, Outcome.EXACT, 1.0, MentionEvidence()), child_created)
         if clean in self._models:
-            return self._aged(Resolution(clean, Outcome.EXACT, CLEANED, {"cleaned": True}), child_created)
+            return self._aged(Resolution(clean, Outcome.EXACT, CLEANED, MentionEvidence(cleaned=True)), child_created)
         if same := self._by_id.get(clean.lower()):
             return self._aged(self._by_case(same), child_created)
         owner, slash, part = clean.lower().rpartition("/")
@@ -121,7 +124,7 @@ class NameIndex:
             found = [model for model in self._by_part.get(part, ()) if model.lower().rpartition("/")[0] == new[0]]
             if found:
                 best = max(found, key=lambda model: (self._models[model].downloads, model))
-                evidence: dict[str, object] = {"owner_now": best.partition("/")[0], "names_in_common": new[1]}
+                evidence = MentionEvidence(owner_now=best.partition("/")[0], names_in_common=new[1])
                 return self._aged(
                     Resolution(best, Outcome.RENAMED, min(0.95, 0.6 + 0.08 * new[1]), evidence), child_created
                 )
@@ -132,7 +135,8 @@ class NameIndex:
         total = sum(self._models[model].downloads + 1 for model in ranked)
         share = (self._models[ranked[0]].downloads + 1) / total
         outcome = Outcome.CASE if CASE * share >= FOLLOWED_CONFIDENCE else Outcome.AMBIGUOUS
-        evidence: dict[str, object] = {"candidates": len(ranked), "share": round(share, 4)} if len(ranked) > 1 else {}
+        several = len(ranked) > 1
+        evidence = MentionEvidence(candidates=len(ranked), share=round(share, 4)) if several else MentionEvidence()
         return Resolution(ranked[0], outcome, CASE * share, evidence)
 
     def _short(self, name: str, part: str, child: str, created: str | None) -> Resolution:
@@ -154,20 +158,20 @@ class NameIndex:
         known = SAME_OWNER_CONFIDENCE if same_owner else downloads / (downloads + HALF_POPULAR)
         confidence = round(RENAMED_CAP * share * known, 4)
         outcome = Outcome.RENAMED if confidence >= FOLLOWED_CONFIDENCE else Outcome.AMBIGUOUS
-        evidence: dict[str, object] = {
-            "candidates": len(weights), "share": round(share, 4), "downloads": downloads, "same_owner": same_owner
-        }  # fmt: skip
+        evidence = MentionEvidence(
+            candidates=len(weights), share=round(share, 4), downloads=downloads, same_owner=same_owner
+        )
         return Resolution(best, outcome, confidence, evidence)
 
     def _absent(self, name: str, clean: str) -> Resolution:
         if clean.count("/") > 1 or clean.startswith((".", "/", "~")) or "\\" in clean or not clean or " " in clean:
-            return Resolution(name, Outcome.ABSENT, ABSENT_PATH, {"looks_like": "path"})
-        return Resolution(name, Outcome.ABSENT, ABSENT_OWNED if "/" in clean else ABSENT_SHORT, {})
+            return Resolution(name, Outcome.ABSENT, ABSENT_PATH, MentionEvidence(looks_like="path"))
+        return Resolution(name, Outcome.ABSENT, ABSENT_OWNED if "/" in clean else ABSENT_SHORT, MentionEvidence())
 
     def _aged(self, found: Resolution, child_created: str | None) -> Resolution:
         created = self._models[found.parent].created_at
         if child_created and created and created > child_created:
-            evidence = {**found.evidence, "child_older": True}
+            evidence = msgspec.structs.replace(found.evidence, child_older=True)
             return Resolution(found.parent, found.outcome, round(found.confidence * OLDER_CHILD_FACTOR, 4), evidence)
         return found
 

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import replace
-from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from atlas_db.core.terms import Progress, Relation
+from atlas_db.fusion.evidence import (
+    CastEvidence,
+    DuplicateEvidence,
+    Evidence,
+    MergeEvidence,
+    PermutedEvidence,
+    PrunedEvidence,
+    QuantizedEvidence,
+    ResidualEvidence,
+    RoundedCopyEvidence,
+)
 from ingest.weights.fingerprints.executors import workers
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.merges.merge import Merge
@@ -132,50 +142,52 @@ def _duplicate(family: Family, tree: Tree, row: int, known: Originals) -> Edge:
     original = known.of[family.original[row]]
     older = [other for other in exact_copies(family, row) if other == original or age(family, other) < age(family, row)]
     parent = min(older, key=lambda o: (family.frames[o] != family.frames[row], o != original, age(family, o)))
-    test = "permuted" if family.frames[parent] != family.frames[row] else "duplicate"
+    permuted = family.frames[parent] != family.frames[row]
     dates = {family.dates[row], family.dates[parent]}
     sure = SURE if len(dates) == 2 and "" not in dates else EITHER
     if parent == original:
         sure = min(SURE, chance(known.against[row] - known.against[original]))
-    evidence: dict[str, Any] = {"test": test}
     above = parents_of(family, tree, family.original[row])
     if family.original[row] in family.copies:
         # Whoever rounds the same weights the same way gets the same copy.
         sure = min(sure, EITHER)
     others = {_told(family, row, each, known): round(1 - sure, 3) for each in above}  # were it the original
-    if test == "permuted" and len(older) > 1:
+    if permuted and len(older) > 1:
         # Whoever shuffles what was shuffled leaves nothing to tell of which; more is made of the original.
         share = sure / (len(older) + (parent == original))
         others |= {family.prints[other].id: round(share, 3) for other in older if other != parent}
         sure -= share * (len(older) - 1)
-    if others:
-        evidence["others"] = others
+    evidence = PermutedEvidence(alternatives=others) if permuted else DuplicateEvidence(alternatives=others)
     return Edge(family.prints[row].id, family.prints[parent].id, Relation.DUPLICATE, sure, evidence)
 
 
 def _copied(family: Family, row: int, parent: int, copy: Copy, known: Originals) -> Edge:
     relation = {"pruned": Relation.FINETUNE, "same": Relation.DUPLICATE}.get(copy.kind, Relation.QUANTIZED)
-    evidence: dict[str, Any] = {"test": copy.kind, "explained": round(copy.share, 4)}
-    if copy.grid:
-        evidence["grid"] = copy.grid
-    if copy.kind == "pruned":
-        evidence["zeros"] = round(copy.zeros, 3)
-    evidence |= _likewise(family, row, known, 1 - COPIED)
+    explained, alternatives = round(copy.share, 4), _likewise(family, row, known, 1 - COPIED)
+    evidence: Evidence
+    match copy.kind:
+        case "cast":
+            evidence = CastEvidence(explained=explained, alternatives=alternatives)
+        case "quantized":
+            evidence = QuantizedEvidence(explained=explained, grid=copy.grid, alternatives=alternatives)
+        case "pruned":
+            zeros = round(copy.zeros, 3)
+            evidence = PrunedEvidence(explained=explained, zeros=zeros, grid=copy.grid, alternatives=alternatives)
+        case _:
+            evidence = RoundedCopyEvidence(explained=explained, alternatives=alternatives)
     return Edge(family.prints[row].id, _told(family, row, parent, known), relation, COPIED, evidence)
 
 
-def _likewise(family: Family, row: int, known: Originals, chance: float) -> dict[str, Any]:
-    """Return the models that explain a copy or a merge as well, as evidence: each with its share of a probability."""
+def _likewise(family: Family, row: int, known: Originals, chance: float) -> dict[str, float]:
+    """Return the models that explain a copy or a merge as well, each with its share of a probability."""
     told = {_told(family, row, other, known) for other in family.likewise.get(family.original[row], [])}
-    return {"others": {name: round(chance / len(told), 3) for name in sorted(told)}} if told else {}
+    return {name: round(chance / len(told), 3) for name in sorted(told)}
 
 
 def _trained(
     family: Family, row: int, choice: Choice, known: Originals, swapped: Mapping[int, tuple[int, float]]
 ) -> Edge:
     relation = Relation.QUANTIZED if is_leaf(family, family.original[row]) else Relation.FINETUNE
-    evidence: dict[str, Any] = {"test": "trace", "carried": round(choice.carried, 2)}
-    evidence["distance"] = round(choice.distance, 4)
     # What was put below it, or below its parent, may lie between the two.
     below, turned = swapped.get(family.original[row], (-1, 0.0))
     child, also = swapped.get(choice.parent, (-1, 0.0))
@@ -184,8 +196,9 @@ def _trained(
     others = {_told(family, row, other, known): round(chance, 3) for other, chance in choice.others}
     if turned >= POSSIBLE:
         others[_told(family, row, below, known)] = round(turned, 3)
-    if others:
-        evidence["others"] = others
+    evidence = ResidualEvidence(
+        containment_log_odds=round(choice.carried, 2), distance=round(choice.distance, 4), alternatives=others
+    )
     sure = choice.probability * (1 - turned) * (1 - also)
     return Edge(family.prints[row].id, _told(family, row, choice.parent, known), relation, sure, evidence)
 
@@ -201,10 +214,12 @@ def _merge_edges(family: Family, row: int, merge: Merge, known: Originals) -> li
     out: list[Edge] = []
     sure = ROUNDED if is_leaf(family, row) else ROUGHLY if merge.residual >= ROUGH else MERGED
     for parent, weight in zip(merge.parents, merge.weights, strict=True):
-        evidence: dict[str, Any] = {"test": "merge", "method": merge.method, "weight": round(weight, 4)}
-        evidence["residual"] = round(merge.residual, 4)
-        if merge.base is not None:
-            evidence["base"] = family.prints[known.of[merge.base]].id
-        evidence |= _likewise(family, row, known, 1 - sure)
+        evidence = MergeEvidence(
+            method=merge.method,
+            weight=round(weight, 4),
+            residual=round(merge.residual, 4),
+            base="" if merge.base is None else family.prints[known.of[merge.base]].id,
+            alternatives=_likewise(family, row, known, 1 - sure),
+        )
         out.append(Edge(family.prints[row].id, family.prints[known.of[parent]].id, Relation.MERGE, sure, evidence))
     return out

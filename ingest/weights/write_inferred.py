@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from atlas_db.core.records import Charted, Testimony
 from atlas_db.core.terms import CHARTED_CONFIDENCE, Outcome, RunKind, Source
+from atlas_db.fusion.evidence import encode_evidence
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.connect import ensure_schema
@@ -99,7 +98,7 @@ def _plan(
 
 def _testimony(edge: Edge, before: Testimony | None, as_of: str) -> Testimony:
     """An unchanged statement keeps its dates, so that charting again changes nothing."""
-    evidence = msgspec.json.encode(edge.evidence, order="sorted").decode()
+    evidence = encode_evidence(edge.evidence)
     confidence = round(edge.confidence, 6)
     same = before is not None and (before.relation, before.confidence, before.evidence) == (
         edge.relation, confidence, evidence,

@@ -82,7 +82,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     run(folder, "load", write_rows(folder / "rows.jsonl", ROWS))
     with connect(Settings(home=folder, heap="1g")) as store:
         props = {
-            "source": "predicted", "confidence": 0.97, "method": "test@1", "run_id": "completion-test", "evidence": '{"author": {"declare": 3, "of": 4}}',
+            "source": "predicted", "confidence": 0.97, "method": "test@1", "run_id": "completion-test", "evidence": '{"test": "ranking", "groups": {"author": {"positives": 3, "total": 4}}}',
             "first_seen": "2024-06-01", "last_seen": "2024-06-01",
         }  # fmt: skip
         row = {"a": "g/guessed", "b": "llama3.1", "set": props}

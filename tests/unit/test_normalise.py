@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_db.core.terms import Outcome, Relation
+from atlas_db.fusion.evidence import MentionEvidence
 from ingest.normalise import license_ids
 from ingest.normalise.model_names import ModelFacts, NameIndex
 from ingest.normalise.relations import guess_relation, typed_parent
@@ -66,7 +67,7 @@ def test_a_child_older_than_its_parent_lowers_the_confidence() -> None:
     young, old = (index.resolve("Case/Model", "z/z", f"{year}-01-02T00:00:00Z") for year in (2025, 2023))
     assert young.confidence == 1.0
     assert old.confidence == pytest.approx(0.8)
-    assert old.evidence == {"child_older": True}
+    assert old.evidence == MentionEvidence(child_older=True)
 
 
 def test_an_id_without_owner_that_an_old_snapshot_holds_has_moved() -> None:

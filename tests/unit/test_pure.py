@@ -32,7 +32,7 @@ GOLDEN = ROOT / "tests" / "golden" / "statements.cypher"
 
 
 def said(parent: str, source: Source, confidence: float, relation: Relation = Relation.FINETUNE, **over: Any) -> Word:
-    base = Word("c", parent, source, relation, confidence, "m@1", parent, Outcome.EXACT, "{}", "2024", "2024", None)
+    base = Word("c", parent, source, relation, confidence, "m@1", parent, Outcome.EXACT, "", "2024", "2024", None)
     return base._replace(**over)
 
 
@@ -59,7 +59,9 @@ def test_weights_that_name_another_parent_contradict() -> None:
 
 
 def test_the_model_that_a_merge_started_from_is_no_wrong_parent() -> None:
-    merged = said("q", Source.INFERRED, 0.98, Relation.MERGE)._replace(evidence='{"base": "p", "method": "ties"}')
+    merged = said("q", Source.INFERRED, 0.98, Relation.MERGE)._replace(
+        evidence='{"test": "merge", "base": "p", "method": "ties", "weight": 1.0, "residual": 0.0}'
+    )
     edges = {
         e.parent: e
         for e in fuse_child([said("p", Source.DECLARED, 0.8), merged], {"c": Charted("q", "1"), "p": Charted("r", "2")})
@@ -69,7 +71,12 @@ def test_the_model_that_a_merge_started_from_is_no_wrong_parent() -> None:
 
 def test_what_weights_think_possible_is_no_wrong_parent() -> None:
     sure = said("q", Source.INFERRED, 0.98)
-    told = [said("p", Source.DECLARED, 0.8), sure._replace(evidence='{"others": {"p": 0.03}, "test": "trace"}')]
+    told = [
+        said("p", Source.DECLARED, 0.8),
+        sure._replace(
+            evidence='{"test": "residual", "alternatives": {"p": 0.03}, "containment_log_odds": 0.0, "distance": 0.1}'
+        ),
+    ]
     assert fuse_child(told)[0].status is Status.DECLARED
     known = {"c": Charted("q", "1"), "q": Charted("q", "2"), "p": Charted("q", "3")}
     assert fuse_child([told[0], sure], known)[0].status is Status.CONTRADICTED

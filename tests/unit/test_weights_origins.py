@@ -13,7 +13,7 @@ from ingest.weights.pairwise.precision_cast import from_cast
 from ingest.weights.pairwise.residual_containment import ALIKE, APART_EACH, ERROR, ROUGH, SHARE, contained, trace
 from ingest.weights.samples.family_alignment import in_one_order
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.edge import Edge
+from ingest.weights.tree.edge import Edge, found_by
 from ingest.weights.tree.exact_relations import find_copies
 from ingest.weights.tree.family_state import LATER_PENALTY, assemble
 from tests.unit.families import Weights, print_of, root, stored, trained, write
@@ -131,7 +131,7 @@ def test_a_duplicate_may_be_the_original_and_come_of_its_parents(tmp_path: Path)
     }
     (edge,) = (edge for edge in charted(tmp_path, made) if edge.child == "copy")
     assert (edge.parent, edge.relation) == ("near", Relation.DUPLICATE)
-    assert edge.evidence["others"] == {"base": pytest.approx(1 - edge.confidence, abs=0.001)}
+    assert edge.evidence.alternatives == {"base": pytest.approx(1 - edge.confidence, abs=0.001)}
 
 
 def test_a_copy_dated_before_its_originals_parent_has_a_wrong_date(tmp_path: Path) -> None:
@@ -191,8 +191,8 @@ def test_whoever_shuffles_what_was_shuffled_leaves_nothing_to_tell(tmp_path: Pat
         made["once"] = once, "F32", "2024-02-01"
     made["twice"] = permuted(once, 6), "F32", "2024-03-01"
     (edge,) = (edge for edge in charted(tmp_path, made) if edge.child == "twice")
-    assert (edge.parent, edge.evidence["test"]) == ("base", "permuted")
-    assert edge.evidence.get("others", {}) == ({"once": 0.33} if between else {})
+    assert (edge.parent, found_by(edge.evidence)) == ("base", "permuted")
+    assert edge.evidence.alternatives == ({"once": 0.33} if between else {})
     assert edge.confidence == pytest.approx(0.66 if between else 0.99)
 
 
@@ -207,7 +207,7 @@ def test_whoever_casts_again_gets_the_same_cast(tmp_path: Path) -> None:
     edges = charted(tmp_path, made)
     assert pairs(edges) == {("child", "base"), ("cast", "base"), ("again", "cast")}
     (copy,) = (edge for edge in edges if edge.child == "again")
-    assert set(copy.evidence["others"]) == {"base"}, "which is no wrong declaration, then"
+    assert set(copy.evidence.alternatives) == {"base"}, "which is no wrong declaration, then"
     assert copy.confidence == 0.5
 
 
@@ -233,7 +233,7 @@ def test_what_explains_a_copy_or_a_merge_as_well_is_named(tmp_path: Path) -> Non
     }
     possible: dict[str, set[str]] = {}
     for edge in charted(tmp_path, made):
-        possible.setdefault(edge.child, set()).update([edge.parent, *edge.evidence.get("others", ())])
+        possible.setdefault(edge.child, set()).update([edge.parent, *edge.evidence.alternatives])
     assert possible["half"] == {"first", "second"}
     assert possible["most"] == {"second", "first", "half"}
     assert possible["thinner"] == {"first", "thin"}
@@ -351,8 +351,8 @@ def test_a_spherical_merge_of_two_orders_is_found(tmp_path: Path) -> None:
     assert set(edges) == {
         ("first", "base"), ("moved", "base"), ("second", "moved"), ("turned", "first"), ("turned", "second"),
     }  # fmt: skip
-    assert edges["turned", "first"]["method"] == "slerp"
-    assert edges["turned", "first"]["weight"] == pytest.approx(0.7, abs=0.03)
+    assert edges["turned", "first"].method == "slerp"
+    assert edges["turned", "first"].weight == pytest.approx(0.7, abs=0.03)
 
 
 def test_units_that_changed_beyond_recognition_are_matched_to_the_nearest_models(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_units_that_changed_beyond_recognition_are_matched_to_the_nearest_models
         far[name] = base[name].copy()
         far[name][side] = fresh[name][side]
     made |= {"far": (far, "F32", "2024-03-01"), "moved": (permuted(far, 5), "F32", "2024-04-01")}
-    tests = {(edge.child, edge.parent): edge.evidence["test"] for edge in charted(tmp_path, made)}
+    tests = {(edge.child, edge.parent): found_by(edge.evidence) for edge in charted(tmp_path, made)}
     assert tests["moved", "far"] == "permuted"
 
 
@@ -398,4 +398,4 @@ def test_a_sum_of_parts_of_task_vectors_is_found_though_a_parent_is_dated_late(t
     made |= {f"kin{seed}": (trained(base, seed), "F32", f"2024-02-0{seed}") for seed in (6, 7)}
     merged = [edge for edge in charted(tmp_path, made) if edge.relation is Relation.MERGE]
     assert pairs(merged) == {("merge", "first"), ("merge", "second")}
-    assert [edge.evidence["weight"] for edge in merged] == pytest.approx([0.6, 0.6], abs=0.01)
+    assert [edge.evidence.weight for edge in merged] == pytest.approx([0.6, 0.6], abs=0.01)

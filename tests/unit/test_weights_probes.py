@@ -24,6 +24,7 @@ from ingest.weights.probes.probe_table import beside, keep_probes, kept_probes, 
 from ingest.weights.samples.clustering import around
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.behavioural_edges import partners
+from ingest.weights.tree.edge import found_by
 
 
 def llama(seed: int, vocabulary: int = 300) -> Any:
@@ -107,8 +108,8 @@ def test_a_rewritten_copy_answers_the_same_and_is_charted(models: Path, tmp_path
     assert edges.keys() == {("a/tuned", "a/base"), ("a/copy", "a/base")}
     edge = edges["a/copy", "a/base"]
     assert edge.relation is Relation.DUPLICATE
-    assert edge.evidence["test"] == "same answers"
-    assert edge.evidence["answers_differ_by"] < SAME
+    assert found_by(edge.evidence) == "same outputs"
+    assert edge.evidence.output_difference < SAME
     assert edge.confidence > 0.9
     undated = {(e.child, e.parent): e for e in chart(prints, Rereader(), probes=probes, time=False)}
     assert {frozenset(pair) for pair in undated} >= {frozenset(("a/copy", "a/base"))}

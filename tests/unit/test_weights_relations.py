@@ -457,7 +457,7 @@ def test_a_whole_family_is_charted_in_any_order(tmp_path: Path) -> None:
     assert edge_set(edges) == truth
     assert edge_set(chart(prints[::-1], Rereader())) == truth
     assert min(edge.confidence for edge in edges) > 0.5
-    weights = {edge.parent: edge.evidence["weight"] for edge in edges if edge.relation is Relation.MERGE}
+    weights = {edge.parent: edge.evidence.weight for edge in edges if edge.relation is Relation.MERGE}
     assert weights == pytest.approx({"tuned": 0.5, "other": 0.5}, abs=0.03)
 
 

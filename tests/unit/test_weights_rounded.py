@@ -10,7 +10,7 @@ import pytest
 from atlas_db.core.terms import Relation
 from ingest.weights.chart import chart
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.edge import Edge
+from ingest.weights.tree.edge import Edge, found_by
 from tests.unit.families import Weights, print_of, root, trained, write
 from tests.unit.test_weights_relations import dare, matrices, permuted, quantized, slerp, ties
 
@@ -55,9 +55,9 @@ def test_a_merge_that_was_rounded_is_told(tmp_path: Path, grid: str, method: str
     }[method]()
     edges = edges_of_last(tmp_path, [*models, rounded(made, grid)])
     assert {edge.relation for edge in edges} == {Relation.MERGE}
-    assert {edge.parent: edge.evidence["weight"] for edge in edges} == pytest.approx(expected, abs=0.03)
+    assert {edge.parent: edge.evidence.weight for edge in edges} == pytest.approx(expected, abs=0.03)
     # A short arc lies within the rounding of its chord.
-    assert {edge.evidence["method"] for edge in edges} <= {method, *(["linear"] if method == "slerp" else [])}
+    assert {edge.evidence.method for edge in edges} <= {method, *(["linear"] if method == "slerp" else [])}
 
 
 @pytest.mark.parametrize("method", ["ties", "dare"])
@@ -75,9 +75,7 @@ def test_a_sparse_merge_that_was_rounded_is_told(tmp_path: Path, method: str) ->
     edges = edges_of_last(tmp_path, [*models, rounded(made, "int8")])
     assert {edge.relation for edge in edges} == {Relation.MERGE}
     assert {edge.parent for edge in edges} == {"m1", "m2", "m4"}
-    assert {(edge.evidence["method"], edge.evidence["base"], edge.confidence) for edge in edges} == {
-        (method, "m0", 0.9)
-    }
+    assert {(edge.evidence.method, edge.evidence.base, edge.confidence) for edge in edges} == {(method, "m0", 0.9)}
 
 
 def test_ties_of_four_bits_is_told_by_what_election_makes_of_its_parents(tmp_path: Path) -> None:
@@ -89,8 +87,8 @@ def test_ties_of_four_bits_is_told_by_what_election_makes_of_its_parents(tmp_pat
         for name, value in base.items()
     }
     edges = edges_of_last(tmp_path, [*models, matrices(made, lambda value: quantized(value, 4, 0))])
-    assert {edge.parent: edge.evidence["weight"] for edge in edges} == pytest.approx({"m1": 0.7, "m4": 0.7}, abs=0.03)
-    assert {(edge.relation, edge.evidence["method"], edge.evidence["base"]) for edge in edges} == {
+    assert {edge.parent: edge.evidence.weight for edge in edges} == pytest.approx({"m1": 0.7, "m4": 0.7}, abs=0.03)
+    assert {(edge.relation, edge.evidence.method, edge.evidence.base) for edge in edges} == {
         (Relation.MERGE, "ties", "m0")
     }
 
@@ -136,7 +134,7 @@ def test_a_copy_in_blocks_is_one_though_all_kin_have_another_order_of_units(tmp_
     moved = permuted(base, 5)
     kin = [trained(moved, seed, 0.05) for seed in range(2, 6)]
     (edge,) = edges_of_last(tmp_path, [moved, *kin, base, rounded(base, "int4")])
-    assert (edge.relation, edge.evidence["test"]) == (Relation.QUANTIZED, "quantized")
+    assert (edge.relation, found_by(edge.evidence)) == (Relation.QUANTIZED, "quantized")
     assert edge.parent in ("m0", "m5")
 
 
@@ -146,5 +144,5 @@ def test_a_merge_of_two_orders_is_found_by_the_copy_that_has_the_order(tmp_path:
     moved = permuted(base, 5)
     kin = [trained(moved, seed, 0.1) for seed in range(2, 6)]
     edges = edges_of_last(tmp_path, [moved, *kin, base, mixed([base, kin[0]], [0.6, 0.4])])
-    assert {edge.evidence.get("method") for edge in edges} == {"linear"}
+    assert {edge.evidence.method for edge in edges} == {"linear"}
     assert {edge.parent for edge in edges} in ({"m0", "m1"}, {"m5", "m1"})

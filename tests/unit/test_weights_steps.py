@@ -19,7 +19,7 @@ from ingest.weights.pairwise.untrained_embeddings import ahead, unmet
 from ingest.weights.samples.aligned_samples import distances
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.adapter_edges import attach
-from ingest.weights.tree.edge import Edge
+from ingest.weights.tree.edge import Edge, found_by
 from ingest.weights.tree.exact_relations import _by_chance
 from ingest.weights.tree.family_state import assemble
 from ingest.weights.tree.incremental_tree import Tree
@@ -146,7 +146,7 @@ def test_a_cast_of_a_pruned_model_is_no_second_pruning(tmp_path: Path) -> None:
     base = root(1)
     pruned = matrices(base, lambda v: np.where(np.abs(v) > np.quantile(np.abs(v), 0.4), v, 0).astype(np.float32))
     made = {"base": base, "pruned": pruned, "cast": stored(pruned, "F16"), "kin": trained(base, 2)}
-    edges = {(edge.child, edge.parent): edge.evidence["test"] for edge in one_a_day(tmp_path, made, cast="F16")}
+    edges = {(edge.child, edge.parent): found_by(edge.evidence) for edge in one_a_day(tmp_path, made, cast="F16")}
     assert edges.pop(("kin", "base")) == "trace"
     assert edges == {("pruned", "base"): "pruned", ("cast", "pruned"): "cast"}
 
@@ -160,8 +160,8 @@ def test_a_pruned_model_is_the_originals_unless_it_has_the_casts_own_values(
     values = base if of == "base" else stored(base, "BF16")
     made["pruned"] = matrices(values, lambda v: np.where(np.abs(v) > 0.03, v, 0).astype(np.float32))
     found = next(each for each in one_a_day(tmp_path, made, cast="BF16", pruned=dtype) if each.child == "pruned")
-    assert (found.parent, found.evidence["test"]) == (of, "pruned")
-    assert set(found.evidence.get("others", ())) == ({"cast"} if of == "base" else set())
+    assert (found.parent, found_by(found.evidence)) == (of, "pruned")
+    assert set(found.evidence.alternatives) == ({"cast"} if of == "base" else set())
 
 
 def test_a_pruned_model_is_found_where_many_that_decayed_are_nearer(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_pruned_model_is_found_where_many_that_decayed_are_nearer(tmp_path: Pa
     shrunk = matrices(base, lambda v: (0.8 * v).astype(np.float32))
     made = {"base": base, "pruned": pruned} | {f"kin{seed}": trained(shrunk, seed) for seed in range(2, 12)}
     found = next(edge for edge in one_a_day(tmp_path, made) if edge.child == "pruned")
-    assert (found.parent, found.evidence["test"]) == ("base", "pruned")
+    assert (found.parent, found_by(found.evidence)) == ("base", "pruned")
 
 
 def adapter(folder: Path, base: Weights, rank: int = 4) -> Path:
@@ -209,7 +209,7 @@ def test_an_adapter_is_of_the_member_whose_gradients_it_is_made_of(tmp_path: Pat
     (edge,) = attach(
         prints, [Edge(f"child{seed}", "base", Relation.FINETUNE, 0.9, {}) for seed in (2, 3, 4)], time=True
     )
-    told = {edge.parent: edge.confidence} | edge.evidence["others"]
+    told = {edge.parent: edge.confidence} | edge.evidence.alternatives
     assert told.keys() == made.keys() and max(told.values()) == edge.confidence
     assert sum(told.values()) == pytest.approx(1, abs=0.01)
 

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from atlas_db.core.arrays import Doubles
 from atlas_db.core.errors import WeightsError
 from atlas_db.core.terms import Relation
+from atlas_db.fusion.evidence import AdapterEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.formats.open_model import open_model
 from ingest.weights.pairwise.adapter_base import FAMILY, Factors, factors, likeness, member_features
@@ -37,19 +37,17 @@ def attach(prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, 
     """
     known = {item.id for item in prints if not item.adapter}
     named = [item for item in prints if declared and item.adapter and item.declared in known]
-    found = [
-        Edge(item.id, item.declared, Relation.ADAPTER, DECLARED, {"test": "adapter", "declared": True})
-        for item in named
-    ]
+    found = [Edge(item.id, item.declared, Relation.ADAPTER, DECLARED, AdapterEvidence(declared=True)) for item in named]
     done = {item.id for item in named}
     weights = np.array(load_odds(True).member)
     for adapter, measured, table in member_tables([item for item in prints if item.id not in done], edges, time=time):
         chances = softmax(table @ weights)
         best = int(np.argmax(chances))
-        evidence: dict[str, Any] = {"test": "adapter", "energy": round(float(measured[best][1][0]), 3)}
-        evidence["rank"] = adapter.rank
-        if rest := {measured[at][0].id: round(chance, 3) for at, chance in others(chances, best)}:
-            evidence["others"] = rest
+        evidence = AdapterEvidence(
+            energy=round(float(measured[best][1][0]), 3),
+            rank=adapter.rank,
+            alternatives={measured[at][0].id: round(chance, 3) for at, chance in others(chances, best)},
+        )
         found.append(Edge(adapter.id, measured[best][0].id, Relation.ADAPTER, float(chances[best]), evidence))
     return found
 

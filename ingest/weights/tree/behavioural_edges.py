@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import msgspec
+
 from atlas_db.core.terms import Relation
+from atlas_db.fusion.evidence import SameOutputsEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.probes.cka_similarity import same_function
 from ingest.weights.probes.probe_table import Probe
@@ -39,7 +42,7 @@ def behaving(
         parent.setdefault(edge.child, edge.parent)
         distance = apart.get(frozenset((edge.child, edge.parent)))
         if edge.relation is Relation.DUPLICATE and distance is not None:
-            edge.evidence["answers_differ_by"] = round(distance, 6)
+            edge.evidence = msgspec.structs.replace(edge.evidence, output_difference=round(distance, 6))
     out = []
     for first, later, distance in _by_age(pairs, dates):
         if top(first, parent) == top(later, parent):
@@ -49,7 +52,7 @@ def behaving(
         if child in parent:
             continue
         parent[child] = other
-        evidence = {"test": "same answers", "answers_differ_by": round(distance, 6)}
+        evidence = SameOutputsEvidence(output_difference=round(distance, 6))
         out.append(Edge(child, other, Relation.DUPLICATE, SURE if told else EITHER, evidence))
     return out
 

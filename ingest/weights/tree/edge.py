@@ -12,6 +12,7 @@ import msgspec
 
 from atlas_db.core.files import write_whole
 from atlas_db.core.terms import CHARTED_CONFIDENCE, Relation
+from atlas_db.fusion.evidence import Evidence, MergeEvidence
 from ingest.normalise.values import hub_date
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 
@@ -25,14 +26,19 @@ class Edge:
         parent: Id.
         relation: One of the five.
         confidence: 0..1.
-        evidence: What it rests on; keys by kind.
+        evidence: What it rests on.
     """
 
     child: str
     parent: str
     relation: Relation
     confidence: float
-    evidence: dict[str, Any]
+    evidence: Evidence
+
+
+def found_by(evidence: Evidence) -> str:
+    """Return the test that found an edge; of a merge, its method."""
+    return evidence.method if isinstance(evidence, MergeEvidence) else str(evidence.__struct_config__.tag)
 
 
 def known_date(date: str) -> str:
@@ -85,7 +91,7 @@ def placed(
     candidates: dict[str, dict[str, float]] = defaultdict(dict)
     for edge in sorted(edges, key=lambda edge: -edge.confidence):
         if edge.child not in settled:
-            candidates[edge.child] |= {edge.parent: round(edge.confidence, 3)} | edge.evidence.get("others", {})
+            candidates[edge.child] |= {edge.parent: round(edge.confidence, 3)} | edge.evidence.alternatives
     for model, family in sorted(family_of(prints, edges).items()):
         yield {"model": model, "family": family or None, "candidates": candidates.get(model, {})}
 

@@ -1,0 +1,208 @@
+"""What a lineage claim rests on: a tagged union with one writer and one reader.
+
+The field `test` is the tag. It names the test that found the edge, or `mention` of a declared parent and `ranking` of a
+predicted one. The graph stores the union as JSON; `encode_evidence` writes it and `decode_evidence` reads it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from atlas_db.core.errors import EvidenceError
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="test"):
+    """What every kind of evidence has.
+
+    Attributes:
+        alternatives: Other models that may be the parent instead, each with its probability.
+        output_difference: Relative difference of the outputs on probe inputs, None where not both were run.
+    """
+
+    alternatives: dict[str, float] = {}
+    output_difference: float | None = None
+
+
+class DuplicateEvidence(Evidence, frozen=True, tag="duplicate"):
+    """The same weights, element by element."""
+
+
+class PermutedEvidence(Evidence, frozen=True, tag="permuted"):
+    """The same weights after undoing a permutation of neurons and heads (2209.04836)."""
+
+
+class SameOutputsEvidence(Evidence, frozen=True, tag="same outputs"):
+    """Other weights, equal outputs on probe inputs: functional equivalence."""
+
+
+class RoundedCopyEvidence(Evidence, frozen=True, tag="same"):
+    """The parent's weights up to the rounding of the stored type.
+
+    Attributes:
+        explained: Share of elements that the parent's values explain, 0..1.
+    """
+
+    explained: float
+
+
+class CastEvidence(RoundedCopyEvidence, frozen=True, tag="cast"):
+    """The parent's weights in a narrower floating-point type."""
+
+
+class QuantizedEvidence(RoundedCopyEvidence, frozen=True, tag="quantized"):
+    """The parent's weights on a quantization grid.
+
+    Attributes:
+        grid: Grid that was detected.
+    """
+
+    grid: str = ""
+
+
+class PrunedEvidence(RoundedCopyEvidence, frozen=True, tag="pruned"):
+    """The parent's weights, some of them set to zero.
+
+    Attributes:
+        zeros: Share of zeros, 0..1.
+        grid: Grid that was detected, if any.
+    """
+
+    zeros: float
+    grid: str = ""
+
+
+class ResidualEvidence(Evidence, frozen=True, tag="residual"):
+    """The weights contain the parent's small-singular-value residual.
+
+    Attributes:
+        containment_log_odds: Log-odds that they contain it; 0 below a root.
+        distance: Distance to the parent over the parent's length.
+    """
+
+    containment_log_odds: float
+    distance: float
+
+
+class MergeEvidence(Evidence, frozen=True, tag="merge"):
+    """A combination of several parents.
+
+    Attributes:
+        method: linear, task_arithmetic, slerp, ties or dare.
+        weight: Weight of this parent.
+        residual: What the fit leaves over, over the distance to the nearest model.
+        base: Model that the task vectors start from, empty where the method has none.
+    """
+
+    method: str
+    weight: float
+    residual: float
+    base: str = ""
+
+
+class AdapterEvidence(Evidence, frozen=True, tag="adapter"):
+    """An adapter whose factors fit the weights of this base.
+
+    Attributes:
+        energy: Share of the update's energy in the base's leading singular directions, 0..1; None where not measured.
+        rank: Rank of the adapter.
+        declared: True where the adapter's own configuration names the base.
+    """
+
+    energy: float | None = None
+    rank: int | None = None
+    declared: bool = False
+
+
+class MentionEvidence(Evidence, frozen=True, tag="mention"):
+    """A name that an author wrote, resolved to a model (entity linking).
+
+    Attributes:
+        name_confidence: That the name means this model, 0..1.
+        relation_confidence: That the relation is the one stated, 0..1.
+        relation_source: What the relation was read from.
+        cleaned: True where the name matched after removing dirt.
+        owner_now: Owner under which the names of a former owner are found.
+        names_in_common: Repositories that both owners' names share.
+        candidates: Models that the name could mean.
+        share: Share of the likeliest among them, by weighted downloads, 0..1.
+        downloads: Its downloads.
+        same_owner: True where child and parent have one owner.
+        looks_like: What the name is instead of an id.
+        child_older: True where the child is older than the parent.
+    """
+
+    name_confidence: float = 1.0
+    relation_confidence: float = 1.0
+    relation_source: str = ""
+    cleaned: bool = False
+    owner_now: str = ""
+    names_in_common: int = 0
+    candidates: int = 0
+    share: float | None = None
+    downloads: int | None = None
+    same_owner: bool | None = None
+    looks_like: str = ""
+    child_older: bool = False
+
+
+class GroupCount(msgspec.Struct, frozen=True):
+    """How often a value is declared in a group.
+
+    Attributes:
+        positives: Models of the group that declare the value.
+        total: Models of the group that declare any.
+    """
+
+    positives: int
+    total: int
+
+
+class RankingEvidence(Evidence, frozen=True, tag="ranking"):
+    """Why a value was predicted.
+
+    Attributes:
+        groups: The groups that count most, by name.
+        root_probability: That the author would name no parent, 0..1; None for other attributes.
+        derived_probability: That there is a parent, 0..1; None for other attributes.
+    """
+
+    groups: dict[str, GroupCount] = {}
+    root_probability: float | None = None
+    derived_probability: float | None = None
+
+
+AnyEvidence = (
+    DuplicateEvidence
+    | PermutedEvidence
+    | SameOutputsEvidence
+    | RoundedCopyEvidence
+    | CastEvidence
+    | QuantizedEvidence
+    | PrunedEvidence
+    | ResidualEvidence
+    | MergeEvidence
+    | AdapterEvidence
+    | MentionEvidence
+    | RankingEvidence
+)
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER: msgspec.json.Decoder[AnyEvidence] = msgspec.json.Decoder(AnyEvidence)
+
+
+def encode_evidence(evidence: Evidence) -> str:
+    """Return evidence as JSON with sorted keys."""
+    return _ENCODER.encode(evidence).decode()
+
+
+def decode_evidence(text: str) -> AnyEvidence:
+    """Return the evidence that a claim stores.
+
+    Raises:
+        EvidenceError: The text is no evidence of this version.
+    """
+    try:
+        return _DECODER.decode(text)
+    except msgspec.DecodeError as error:
+        raise EvidenceError(
+            f"the evidence {text[:200]!r} cannot be read: {error}", hint="Load and chart into a new store"
+        ) from error
