@@ -21,7 +21,8 @@ AtlasError
     ├── StoreRefusedError       it answered no
     ├── StoreLockedError        somebody else holds it
     ├── SchemaVersionError      it was written by another schema
-    └── RollbackError           the run cannot be rolled back
+    ├── RollbackError           the run cannot be rolled back
+    └── EvidenceError           a claim rests on evidence of another version
 """
 
 from __future__ import annotations

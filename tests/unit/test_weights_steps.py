@@ -147,7 +147,7 @@ def test_a_cast_of_a_pruned_model_is_no_second_pruning(tmp_path: Path) -> None:
     pruned = matrices(base, lambda v: np.where(np.abs(v) > np.quantile(np.abs(v), 0.4), v, 0).astype(np.float32))
     made = {"base": base, "pruned": pruned, "cast": stored(pruned, "F16"), "kin": trained(base, 2)}
     edges = {(edge.child, edge.parent): found_by(edge.evidence) for edge in one_a_day(tmp_path, made, cast="F16")}
-    assert edges.pop(("kin", "base")) == "trace"
+    assert edges.pop(("kin", "base")) == "residual"
     assert edges == {("pruned", "base"): "pruned", ("cast", "pruned"): "cast"}
 
 
