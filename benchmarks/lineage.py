@@ -30,7 +30,7 @@ from ingest.weights.formats.open_model import open_model
 from ingest.weights.samples.aligned_samples import Vectors, align, distances
 from ingest.weights.samples.clustering import groups
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.edge import Edge, said
+from ingest.weights.tree.edge import Edge, above_threshold
 
 Pairs = set[tuple[str, str]]
 Counts = Integers
@@ -114,8 +114,8 @@ def _one(path: Path, truth_file: Path | None) -> Zoo:
         zoo.scores[name] = score(charts[-1], truth, same, prints)
         zoo.guesses[name] = score(charts[-1], truth, same, prints, 0.0)
         zoo.told.append(f"  {name:26s} {_line(zoo.scores[name])}")
-        zoo.pairs[name] = _count({(edge.child, edge.parent) for edge in said(charts[-1])}, truth)
-    zoo.steps = _by_step(prints, truth, said(charts[0]))
+        zoo.pairs[name] = _count({(edge.child, edge.parent) for edge in above_threshold(charts[-1])}, truth)
+    zoo.steps = _by_step(prints, truth, above_threshold(charts[0]))
     for name, method in (("paper 002", _mother), ("paper 000", _greedy), ("nearest earlier", _nearest)):
         zoo.pairs[name] = _count(_others(prints, truth, method), truth)
     frequent = Counter(edge["parent"] for edge in truth["edges"]).most_common(1)[0][0]

@@ -22,7 +22,7 @@ from ingest.load.resolve import fuse_all
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.edge import Edge, family_of, said
+from ingest.weights.tree.edge import Edge, above_threshold, family_of
 
 Pair = tuple[str, str]
 
@@ -80,7 +80,7 @@ def caught(
 
 
 def _fused(prints: Sequence[Fingerprint], edges: Sequence[Edge], declared: set[Pair]) -> dict[Pair, Status]:
-    inferred = {(edge.child, edge.parent): edge for edge in said(edges)}
+    inferred = {(edge.child, edge.parent): edge for edge in above_threshold(edges)}
     stated = [_said(pair, Source.DECLARED, 1.0, edges[0]) for pair in sorted(declared)]
     stated += [_said(pair, Source.INFERRED, edge.confidence, edge) for pair, edge in inferred.items()]
     families = family_of(prints, edges)

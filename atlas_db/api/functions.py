@@ -34,7 +34,7 @@ from ingest.weights.probes.cka_similarity import Likeness
 from ingest.weights.probes.cka_similarity import similar as alike
 from ingest.weights.probes.probe_table import beside, probe_all, read_probes
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.edge import said
+from ingest.weights.tree.edge import above_threshold
 
 __all__ = ["Atlas", "LineageView", "chart", "demo", "fingerprint", "open", "run", "similar"]
 
@@ -152,7 +152,7 @@ def chart(
         ['atlas-demo/tern-chat', 'atlas-demo/tern-code']
     """
     edges = chart_prints(list(read_prints([Path(prints)])), Rereader() if weights else None, time=time)
-    rows = [msgspec.to_builtins(edge) for edge in said(edges, min_confidence)]
+    rows = [msgspec.to_builtins(edge) for edge in above_threshold(edges, min_confidence)]
     return pd.DataFrame(rows, columns=["child", "parent", "relation", "confidence", "evidence"])
 
 

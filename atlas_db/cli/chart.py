@@ -75,7 +75,7 @@ def chart(
     """Chart lineage."""
     from ingest.weights.chart import chart as chart_prints
     from ingest.weights.samples.resample import Rereader
-    from ingest.weights.tree.edge import placed, said, write_lines
+    from ingest.weights.tree.edge import above_threshold, family_assignments, write_lines
 
     if dry_run and store is None:
         raise UsageError(
@@ -85,11 +85,11 @@ def chart(
     read = Rereader() if weights else None
     with shown_progress() as progress:
         edges = chart_prints(known, read, time=time, declared=declared, probes=probes, progress=progress)
-    sure = said(edges, min_confidence)
+    sure = above_threshold(edges, min_confidence)
     if out is not None:
         write_lines(sure, out)
     if families is not None:
-        write_lines(placed(known, edges, min_confidence), families)
+        write_lines(family_assignments(known, edges, min_confidence), families)
     counts: dict[str, Any] = {}
     if store is not None:
         from ingest.weights.write_inferred import write_chart
@@ -109,13 +109,13 @@ def _gathered(prints: list[Path], against: list[Path]) -> tuple[list[Fingerprint
     from ingest.weights.fingerprints.parquet import read_prints
     from ingest.weights.probes.probe_table import beside, read_probes
     from ingest.weights.samples.clustering import around
-    from ingest.weights.tree.behavioural_edges import partners
+    from ingest.weights.tree.behavioural_edges import functional_partners
 
     new = {item.id: item for item in read_prints(prints)}
     known = list(({item.id: item for item in read_prints(against)} | new).values())
     probes = list(read_probes(file for path in (*against, *prints) if (file := beside(path)).is_file()))
     if against:
-        known = around(known, new.keys() | partners(probes, new.keys()))
+        known = around(known, new.keys() | functional_partners(probes, new.keys()))
     return known, probes
 
 

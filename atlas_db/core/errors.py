@@ -14,7 +14,8 @@ AtlasError
 │   ├── CompletionError         there is too little, or nothing sound, to learn from
 │   │   └── EmptyStoreError     the store holds no models
 │   ├── WeightsError            one damaged weight file: counted, the batch goes on
-│   └── HubError                the Hub refused, or broke off for good
+│   ├── HubError                the Hub refused, or broke off for good
+│   └── ScorerError             the file of fitted models is another version's
 ├── BomError                    a bill of materials would be invalid              exit 4
 └── StoreError                  the store                                         exit 4
     ├── StoreUnavailableError   we cannot reach or start it
@@ -106,6 +107,10 @@ class EmptyStoreError(CompletionError):
 
 class HubError(InputError):
     """The Hub refused a call, or kept breaking off."""
+
+
+class ScorerError(InputError):
+    """The file of fitted models is damaged, or was fitted on other features or by another version."""
 
 
 class BomError(AtlasError):

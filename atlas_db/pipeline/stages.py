@@ -28,7 +28,7 @@ from ingest.weights.fingerprints.batch import Found, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import VERSION as FINGERPRINT_VERSION
 from ingest.weights.fingerprints.parquet import read_prints
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.edge import said, write_lines
+from ingest.weights.tree.edge import above_threshold, write_lines
 from ingest.weights.write_inferred import METHOD, write_chart
 
 PRINTS, EDGES, PREDICTIONS, FINDINGS, SITE = (
@@ -142,7 +142,7 @@ def _chart(work: Work) -> Outcome:
     if not prints:
         return Outcome(skipped="there are no fingerprints")
     edges = chart(prints, Rereader(), progress=work.progress)
-    sure = said(edges)
+    sure = above_threshold(edges)
     write_lines(sure, work.file(EDGES))
     counts = write_chart(work.store, work.home, prints, edges)
     return Outcome({"models": len(prints), "inferred": len(sure), **counts}, counts["run_id"])

@@ -1,4 +1,6 @@
-"""Fits what the chart has learned: `python -m benchmarks.zoo.fit ZOO... --out ingest/weights/data/odds.json`.
+"""Fit the parent scorer: `python -m benchmarks.zoo.fit ZOO... --out parent_scorer.json`.
+
+The package reads `ingest/weights/tree/data/parent_scorer.json`.
 
 Needs scikit-learn, LightGBM, and zoos made by `python -m benchmarks.zoo`. In order, as each stands on the one before:
 whether a trace is carried (logistic), which of two came first (logistic, antisymmetric), the parent among all (boosted
@@ -37,18 +39,26 @@ from ingest.weights.tree import adapter_edges
 from ingest.weights.tree.date_outliers import undated
 from ingest.weights.tree.exact_relations import find_copies, find_merges
 from ingest.weights.tree.family_state import Family, assemble
-from ingest.weights.tree.incremental_tree import Choice, Tree
+from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
 from ingest.weights.tree.insertion import grow, place
-from ingest.weights.tree.parent_features import Beside
-from ingest.weights.tree.quickscorer import LEAVES
+from ingest.weights.tree.parent_features import ParentFeatures
+from ingest.weights.tree.quickscorer import MAX_LEAVES
 from ingest.weights.tree.rooting import reroot
+from ingest.weights.tree.scorer import (
+    ADAPTER_FEATURES,
+    CONTAINMENT_FEATURES,
+    PARENT_FEATURES,
+    PRECEDENCE_FEATURES,
+    VERSION,
+    linear_fit,
+)
 
 TRAINED = frozenset({"finetune", "continued", "lora_merged", "vocab_resize"})
 FOLDS = 5
 ROUNDS = {"weights": 300, "fingerprint": 150}
 """Boosted trees; fingerprints by the ten thousand are charted by fewer."""
 BOOSTING = {
-    "learning_rate": 0.06, "num_leaves": LEAVES, "min_data_in_leaf": 30, "lambda_l2": 10.0, "feature_fraction": 0.4,
+    "learning_rate": 0.06, "num_leaves": MAX_LEAVES, "min_data_in_leaf": 30, "lambda_l2": 10.0, "feature_fraction": 0.4,
     "min_sum_hessian_in_leaf": 0.5, "seed": 0, "deterministic": True, "num_threads": 1, "verbose": -1,
 }  # fmt: skip
 """Chosen by log-loss on zoos left out among seeds 512 to 535."""
@@ -154,17 +164,17 @@ def directed(zoo: Zoo, known: Sequence[Family]) -> Doubles:
 
 
 @dataclass(slots=True)
-class Recorder(Tree):
+class Recorder(IncrementalTree):
     """A tree that remembers what it measured when it first and when it last placed each model."""
 
     seen: dict[tuple[int, bool], tuple[list[int], Doubles, Doubles]] = field(default_factory=dict)
 
-    def place(self, row: int, able: Sequence[int], beside: Beside) -> Choice:
+    def place(self, row: int, able: Sequence[int], beside: ParentFeatures) -> ParentChoice:
         """Place as ever, and remember."""
-        measured = (list(able), self.measure(row, able, beside), beside.against.sum(1))
+        measured = (list(able), self.features(row, able, beside), beside.penalties.sum(1))
         self.seen.setdefault((row, True), measured)
         self.seen[row, False] = measured
-        return Tree.place(self, row, able, beside)
+        return IncrementalTree.choose_parent(self, row, able, beside)
 
 
 class Placement(NamedTuple):
@@ -203,15 +213,15 @@ def adapters(zoo: Zoo) -> list[tuple[Doubles, int]]:
     edges = [edge for group in groups(zoo.prints)
              for edge in chart_family([zoo.prints[place] for place in group], None)]  # fmt: skip
     found = []
-    for adapter, measured, table in adapter_edges.member_tables(zoo.prints, edges, time=True):
+    for adapter, measured, table in adapter_edges.base_candidates(zoo.prints, edges, time=True):
         right = [place for place, (item, _) in enumerate(measured) if zoo.is_parent(adapter.id, item.id)]
         if right:
             found.append((table, right[0]))
     return found
 
 
-def fit_parents(data: Sequence[Sequence[Placement]], rounds: int) -> list[Any]:
-    """Fit boosted trees and print the accuracy on zoos left out."""
+def fit_parents(data: Sequence[Sequence[Placement]], rounds: int) -> tuple[list[Any], dict[str, float]]:
+    """Fit boosted trees; return them, and their accuracy and log-loss on zoos left out."""
     hits, lost = [], []
     for fold in range(min(FOLDS, len(data))):
         model = boosted([each for at, part in enumerate(data) if at % FOLDS != fold for each in part], rounds)
@@ -219,9 +229,10 @@ def fit_parents(data: Sequence[Sequence[Placement]], rounds: int) -> list[Any]:
             scores = np.asarray(model.predict(measured)) - against
             hits.append(right[np.argmax(scores)])
             lost.append(np.logaddexp.reduce(scores) - np.logaddexp.reduce(scores[right > 0]))
-    print(f"parent: {np.mean(hits):.3f} of {len(hits)} right on zoos left out, log-loss {np.mean(lost):.3f}")
+    metrics = {"left_out_accuracy": round(float(np.mean(hits)), 4), "left_out_log_loss": round(float(np.mean(lost)), 4)}
+    print(f"parent: {metrics} over {len(hits)} models of zoos left out")
     model = boosted([each for part in data for each in part], rounds)
-    return [read_tree(tree["tree_structure"]) for tree in model.dump_model()["tree_info"]]
+    return [read_tree(tree["tree_structure"]) for tree in model.dump_model()["tree_info"]], metrics
 
 
 def boosted(placed: Sequence[Placement], rounds: int) -> lightgbm.Booster:
@@ -296,23 +307,25 @@ def measured(path: Path, large: bool) -> Measured:
     return Measured(traces(zoo, dated), directed(zoo, dated), placed, adapters(zoo))
 
 
-def fit(zoos: Sequence[Measured], rounds: int) -> dict[str, Any]:
-    """Fit all four for one size of sample."""
+def fit(zoos: Sequence[Measured], rounds: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """Fit all four for one size of sample; return them as the scorer's file keeps them, and metrics."""
     rows, labels = (np.concatenate(side) for side in zip(*(zoo.traces for zoo in zoos), strict=True))
     middle, spread = rows.mean(0), np.maximum(rows.std(0), 1e-9)
     line = LogisticRegression(C=0.3, max_iter=3000).fit((rows - middle) / spread, labels)
     slopes = line.coef_[0] / spread
-    trace_weights = [float(line.intercept_[0] - slopes @ middle), *map(float, slopes)]
+    intercept = round(float(line.intercept_[0] - slopes @ middle), 5)
+    weights = [round(float(slope), 5) for slope in slopes]
     edges = np.concatenate([zoo.directed for zoo in zoos])
     sides = np.where(np.arange(len(edges)) % 2, -1, 1)
     order = LogisticRegression(fit_intercept=False).fit(edges * sides[:, None], sides > 0)
     print(f"direction: {np.mean(edges @ order.coef_[0] > 0):.3f} of {len(edges)} right, in sample")
+    trees, metrics = fit_parents([zoo.placements for zoo in zoos], rounds)
     return {
-        "trace": [round(weight, 5) for weight in trace_weights],
-        "direction": [round(float(weight), 4) for weight in order.coef_[0]],
-        "trees": fit_parents([zoo.placements for zoo in zoos], rounds),
-        "member": fit_member([item for zoo in zoos for item in zoo.adapters]),
-    }
+        "containment": linear_fit(CONTAINMENT_FEATURES, weights, intercept),
+        "precedence": linear_fit(PRECEDENCE_FEATURES, [round(float(weight), 4) for weight in order.coef_[0]]),
+        "parent": {"features": list(PARENT_FEATURES), "trees": trees},
+        "adapter": linear_fit(ADAPTER_FEATURES, fit_member([item for zoo in zoos for item in zoo.adapters])),
+    }, metrics
 
 
 def main() -> None:
@@ -322,11 +335,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     with workers(many=True) as pool:
-        table = {
+        fits = {
             name: fit(list(pool.map(measured, options.zoos, repeat(large))), ROUNDS[name])
             for name, large in (("weights", True), ("fingerprint", False))
         }
-    options.out.write_text(json.dumps(table, separators=(",", ":")) + "\n")
+    fitted = {
+        "version": VERSION,
+        "fitted_on": f"generated families: {', '.join(sorted(path.name for path in options.zoos))}",
+        "metrics": {f"{size}.{name}": value for size, (_, found) in fits.items() for name, value in found.items()},
+        "samples": {size: models for size, (models, _) in fits.items()},
+    }
+    options.out.write_text(json.dumps(fitted, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

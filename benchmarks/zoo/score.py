@@ -16,7 +16,7 @@ from atlas_db.core.terms import CHARTED_CONFIDENCE
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.fingerprints.parquet import read_prints
-from ingest.weights.tree.edge import Edge, family_of, said
+from ingest.weights.tree.edge import Edge, above_threshold, family_of
 
 SURE = 0.7
 """Confidence from which a direction counts as given."""
@@ -186,7 +186,7 @@ def score(
     sizes = Counter(nodes[model]["family"] for model in full)
     out.apart = (len(full) ** 2 - sum(size**2 for size in sizes.values())) // 2
     out.families = rand_index([nodes[model]["family"] for model in full], [family[model] for model in full])
-    children = {edge.child for edge in said(edges, min_confidence) if same[edge.child] != same[edge.parent]}
+    children = {edge.child for edge in above_threshold(edges, min_confidence) if same[edge.child] != same[edge.parent]}
     out.roots = [sum(root not in children for root in truth["roots"]), len(truth["roots"])]
     return out
 

@@ -27,17 +27,17 @@ from ingest.weights.pairwise.quantization_grid import Copy
 from ingest.weights.probes.probe_table import Probe
 from ingest.weights.samples.clustering import groups, relatives
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.adapter_edges import attach
-from ingest.weights.tree.behavioural_edges import behaving
+from ingest.weights.tree.adapter_edges import adapter_edges
+from ingest.weights.tree.behavioural_edges import behavioural_edges
 from ingest.weights.tree.date_outliers import doubted, explains_more, undated
 from ingest.weights.tree.duplicate_origin import Originals, originals, parents_of
 from ingest.weights.tree.edge import Edge
 from ingest.weights.tree.exact_relations import find_copies, find_merges
 from ingest.weights.tree.family_state import Family, age, assemble, exact_copies, is_leaf
-from ingest.weights.tree.incremental_tree import Choice, Tree
+from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
 from ingest.weights.tree.insertion import grow, place
 from ingest.weights.tree.rooting import reroot
-from ingest.weights.tree.scorer import POSSIBLE, chance
+from ingest.weights.tree.scorer import MIN_ALTERNATIVE_PROBABILITY, probability
 from ingest.weights.tree.subtree_moves import swap
 
 MANY = 500
@@ -86,9 +86,9 @@ def chart(
             done += work[future]
             progress("Charting", done, len(prints))
     if read is not None:
-        edges += attach(prints, edges, time=time, declared=declared)
+        edges += adapter_edges(prints, edges, time=time, declared=declared)
     if probes:
-        edges += behaving(prints, edges, probes, time=time)
+        edges += behavioural_edges(prints, edges, probes, time=time)
     progress("Charting", len(prints), len(prints))
     return sorted(edges, key=lambda edge: (edge.child, edge.parent))
 
@@ -105,17 +105,17 @@ def chart_family(prints: Sequence[Fingerprint], read: Rereader | None = None, *,
     return _edges(family, tree)
 
 
-def _grown(family: Family) -> Tree:
+def _grown(family: Family) -> IncrementalTree:
     """Find what is certain of a family, and grow the tree of the rest."""
     find_copies(family)
     find_merges(family)
-    tree = Tree(family.vectors, family.squared, family.older, family.odds, family.merges)
+    tree = IncrementalTree(family.vectors, family.squared, family.older, family.odds, family.merges)
     grow(family, tree)
     reroot(family, tree)
     return tree
 
 
-def _edges(family: Family, tree: Tree) -> list[Edge]:
+def _edges(family: Family, tree: IncrementalTree) -> list[Edge]:
     edges: list[Edge] = []
     swapped, known = swap(family, tree), originals(family, tree)
     for row, first in enumerate(family.original):
@@ -138,7 +138,7 @@ def _edges(family: Family, tree: Tree) -> list[Edge]:
     return edges
 
 
-def _duplicate(family: Family, tree: Tree, row: int, known: Originals) -> Edge:
+def _duplicate(family: Family, tree: IncrementalTree, row: int, known: Originals) -> Edge:
     original = known.of[family.original[row]]
     older = [other for other in exact_copies(family, row) if other == original or age(family, other) < age(family, row)]
     parent = min(older, key=lambda o: (family.frames[o] != family.frames[row], o != original, age(family, o)))
@@ -146,7 +146,7 @@ def _duplicate(family: Family, tree: Tree, row: int, known: Originals) -> Edge:
     dates = {family.dates[row], family.dates[parent]}
     sure = SURE if len(dates) == 2 and "" not in dates else EITHER
     if parent == original:
-        sure = min(SURE, chance(known.against[row] - known.against[original]))
+        sure = min(SURE, probability(known.against[row] - known.against[original]))
     above = parents_of(family, tree, family.original[row])
     if family.original[row] in family.copies:
         # Whoever rounds the same weights the same way gets the same copy.
@@ -185,7 +185,7 @@ def _likewise(family: Family, row: int, known: Originals, chance: float) -> dict
 
 
 def _trained(
-    family: Family, row: int, choice: Choice, known: Originals, swapped: Mapping[int, tuple[int, float]]
+    family: Family, row: int, choice: ParentChoice, known: Originals, swapped: Mapping[int, tuple[int, float]]
 ) -> Edge:
     relation = Relation.QUANTIZED if is_leaf(family, family.original[row]) else Relation.FINETUNE
     # What was put below it, or below its parent, may lie between the two.
@@ -193,11 +193,13 @@ def _trained(
     child, also = swapped.get(choice.parent, (-1, 0.0))
     if child != family.original[row]:
         also = 0.0
-    others = {_told(family, row, other, known): round(chance, 3) for other, chance in choice.others}
-    if turned >= POSSIBLE:
+    others = {_told(family, row, other, known): round(chance, 3) for other, chance in choice.alternatives}
+    if turned >= MIN_ALTERNATIVE_PROBABILITY:
         others[_told(family, row, below, known)] = round(turned, 3)
     evidence = ResidualEvidence(
-        containment_log_odds=round(choice.carried, 2), distance=round(choice.distance, 4), alternatives=others
+        containment_log_odds=round(choice.containment_log_odds, 2),
+        distance=round(choice.distance, 4),
+        alternatives=others,
     )
     sure = choice.probability * (1 - turned) * (1 - also)
     return Edge(family.prints[row].id, _told(family, row, choice.parent, known), relation, sure, evidence)

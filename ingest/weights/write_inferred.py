@@ -20,7 +20,7 @@ from ingest.load.runs import begin, finish, writing
 from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
 from ingest.weights.probes.cka_similarity import alike_groups
 from ingest.weights.probes.probe_table import Probe, keep_probes
-from ingest.weights.tree.edge import Edge, family_of, known_date, said
+from ingest.weights.tree.edge import Edge, above_threshold, family_of, known_date
 
 METHOD = "weights@1"
 ROWS = 2000
@@ -44,7 +44,7 @@ def write_chart(
     Returns:
         Counts: testimony and edges created, changed, removed; edges by status; the run's id.
     """
-    families, edges = family_of(prints, edges), said(edges, min_confidence)
+    families, edges = family_of(prints, edges), above_threshold(edges, min_confidence)
     charted = {item.id: Charted(families[item.id], item.content) for item in prints}
     as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
     if dry_run:

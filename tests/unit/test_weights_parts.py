@@ -12,7 +12,7 @@ from ingest.weights.formats.tensor_names import PARTS, part_of
 from ingest.weights.pairwise.residual_containment import HELD, ROUGH, contained, trace
 from ingest.weights.samples.aligned_samples import distances_by_part
 from ingest.weights.tree.family_state import assemble
-from ingest.weights.tree.parent_features import beside
+from ingest.weights.tree.parent_features import parent_features
 from ingest.weights.tree.quickscorer import LEAVES
 from tests.unit.families import print_of, root, trained, write
 from tests.unit.test_weights_relations import vectors
@@ -96,11 +96,11 @@ def test_what_speaks_beside_traces_is_told_of_each_model(tmp_path: Path) -> None
     grown |= {name: np.concatenate([base[name], larger[name][256:]]) for name in ("model.embed_tokens.weight",)}
     made = (base, near, grown, trained(near, 4, 0.02))
     family = assemble([print_of(write(tmp_path / str(at), model)) for at, model in enumerate(made)], None, time=False)
-    told = beside(family, 3, [0, 1, 2])
-    assert told.against.shape == (3, 5) and told.told.shape == (3, 5 + len(PARTS))
-    assert (told.against[:, 0] > 0).tolist() == [False, False, True], "another number of elements"
-    assert (told.told[1, 5:] == 0).all(), "the nearest in every part"
-    assert (told.told[0, 5:] > 0).all()
+    told = parent_features(family, 3, [0, 1, 2])
+    assert told.penalties.shape == (3, 5) and told.values.shape == (3, 5 + len(PARTS))
+    assert (told.penalties[:, 0] > 0).tolist() == [False, False, True], "another number of elements"
+    assert (told.values[1, 5:] == 0).all(), "the nearest in every part"
+    assert (told.values[0, 5:] > 0).all()
 
 
 def test_trees_that_were_boosted_are_read_as_they_predict() -> None:

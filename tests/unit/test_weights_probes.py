@@ -23,7 +23,7 @@ from ingest.weights.probes.forward_probe import GRAM, probe
 from ingest.weights.probes.probe_table import beside, keep_probes, kept_probes, probe_all, read_probes
 from ingest.weights.samples.clustering import around
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.behavioural_edges import partners
+from ingest.weights.tree.behavioural_edges import functional_partners
 from ingest.weights.tree.edge import found_by
 
 
@@ -116,9 +116,9 @@ def test_a_rewritten_copy_answers_the_same_and_is_charted(models: Path, tmp_path
     assert min(e.confidence for pair, e in undated.items() if "a/copy" in pair) <= 0.5, "nothing says which came first"
     again = probe_all(found, beside(out), lambda *_: None)
     assert (again.made, again.kept) == (0, 4)
-    assert partners(probes, {"a/copy"}) == {"a/base"}
+    assert functional_partners(probes, {"a/copy"}) == {"a/base"}
     come = [item for item in prints if item.id == "a/copy"]
-    joined = around(prints, {item.id for item in come} | partners(probes, {"a/copy"}))
+    joined = around(prints, {item.id for item in come} | functional_partners(probes, {"a/copy"}))
     assert {(e.child, e.parent) for e in chart(joined, Rereader(), probes=probes)} == edges.keys()
 
 

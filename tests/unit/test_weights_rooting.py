@@ -13,7 +13,7 @@ import pytest
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.exact_relations import find_copies, find_merges
 from ingest.weights.tree.family_state import Family, assemble
-from ingest.weights.tree.incremental_tree import Tree
+from ingest.weights.tree.incremental_tree import IncrementalTree
 from ingest.weights.tree.insertion import place
 from ingest.weights.tree.rooting import candidates, reroot, subtrees
 from ingest.weights.tree.subtree_moves import swap
@@ -21,13 +21,13 @@ from tests.unit.families import Weights, print_of, root, trained, write
 from tests.unit.test_weights_relations import matrices, quantized
 
 
-def grown(folder: Path, models: list[Weights], bases: Mapping[int, int | None]) -> tuple[Family, Tree]:
+def grown(folder: Path, models: list[Weights], bases: Mapping[int, int | None]) -> tuple[Family, IncrementalTree]:
     """Return a family and the tree that is asked for, the models placed where that tree has them."""
     prints = [print_of(write(folder / f"m{at}", weights), f"m{at}") for at, weights in enumerate(models)]
     family = assemble(prints, Rereader(), time=False)
     find_copies(family)
     find_merges(family)
-    tree = Tree(family.vectors, family.squared, family.older, family.odds, family.merges)
+    tree = IncrementalTree(family.vectors, family.squared, family.older, family.odds, family.merges)
     for row, base in bases.items():
         tree.add(row, base)
     for row, base in bases.items():
@@ -82,8 +82,8 @@ def test_a_leaf_that_seems_a_little_older_than_a_hub_is_not_its_parent(
     for told, odds in ((family.by_weights, by_weights), (family.older, older)):
         told[1, 0], told[0, 1] = odds, -odds
     reroot(family, tree)
-    assert [row for row in tree.rows if tree.bases[row] < 0] == [expected]
-    assert [int(base) for base in tree.bases[2:]] == [0] * 5
+    assert [row for row in tree.rows if tree.residual_base[row] < 0] == [expected]
+    assert [int(base) for base in tree.residual_base[2:]] == [0] * 5
     assert sorted(tree.choices) == [row for row in range(7) if row != expected]
 
 
@@ -103,8 +103,8 @@ def test_what_comes_of_a_merge_is_not_the_root_however_old_it_seems(tmp_path: Pa
     family.older[4, 0], family.older[0, 4] = 1.0, -1.0
     family.older[3, 4], family.older[4, 3] = 4.0, -4.0
     reroot(family, tree)
-    assert [row for row in tree.rows if tree.bases[row] < 0] == [0 if merge else 4]
-    assert int(tree.bases[4]) == (3 if merge else -1)
+    assert [row for row in tree.rows if tree.residual_base[row] < 0] == [0 if merge else 4]
+    assert int(tree.residual_base[4]) == (3 if merge else -1)
 
 
 @pytest.mark.parametrize("known", [0.0, 2.0, 5.0])
@@ -115,11 +115,11 @@ def test_of_three_in_a_line_the_last_two_are_swapped_where_that_is_likelier(tmp_
     for number, (upper, lower) in enumerate(((1, 2), (2, 1))):
         family, tree = grown(tmp_path / str(number), models, {0: None, upper: 0, lower: upper, 3: 0})
         family.older[1, 2], family.older[2, 1] = known, -known
-        before = tree.remember()
+        before = tree.snapshot()
         found.append(swap(family, tree))
-        assert tree.bases.tolist() == [-1, 0, 1, 0], "whichever way it was"
+        assert tree.residual_base.tolist() == [-1, 0, 1, 0], "whichever way it was"
         if number == 0:
-            assert (tree.held == before.held).all(), "all are where they were"
+            assert (tree.containment == before.containment).all(), "all are where they were"
     told = [each.get(1) for each in found]
     assert told[0] is None if known == 5.0 else told[0] == told[1], "what is clear is not asked again"
     assert told[1] is not None and told[1][0] == 2 and 0 < told[1][1] < 0.3, "the other way round is possible, no more"

@@ -18,13 +18,13 @@ from ingest.weights.pairwise.residual_containment import SHARE
 from ingest.weights.pairwise.untrained_embeddings import ahead, unmet
 from ingest.weights.samples.aligned_samples import distances
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.adapter_edges import attach
+from ingest.weights.tree.adapter_edges import adapter_edges
 from ingest.weights.tree.edge import Edge, found_by
 from ingest.weights.tree.exact_relations import _by_chance
 from ingest.weights.tree.family_state import assemble
-from ingest.weights.tree.incremental_tree import Tree
-from ingest.weights.tree.parent_features import Beside
-from ingest.weights.tree.scorer import load_odds
+from ingest.weights.tree.incremental_tree import IncrementalTree
+from ingest.weights.tree.parent_features import ParentFeatures
+from ingest.weights.tree.scorer import load_scorer
 from tests.unit.families import LAYERS, TYPES, Weights, print_of, root, stored, trained, write
 from tests.unit.test_weights_origins import charted, pairs
 from tests.unit.test_weights_relations import low_rank, matrices, vectors
@@ -113,10 +113,10 @@ def test_what_is_merged_of_a_model_comes_from_it(tmp_path: Path) -> None:
     merge = {name: 0.7 * first[name] + 0.3 * second[name] for name in base}
     family = vectors(tmp_path, *((model, "F32") for model in (base, first, second, merge, trained(merge, 4))))
     made = Merge((1, 2), (0.7, 0.3), 0, "task_arithmetic", 0.0, 1.0)
-    tree = Tree(family, distances(family), np.zeros((5, 5)), load_odds(True), {3: made})
+    tree = IncrementalTree(family, distances(family), np.zeros((5, 5)), load_scorer(True), {3: made})
     for row, above in enumerate((None, None, None, 1, 3)):
         tree.add(row, above)
-    assert [tree.below(row) for row in range(5)] == [{3, 4}, {3, 4}, {3, 4}, {4}, set()]
+    assert [tree.descendants(row) for row in range(5)] == [{3, 4}, {3, 4}, {3, 4}, {4}, set()]
 
 
 def test_a_sibling_with_like_drift_is_told_from_a_child(tmp_path: Path) -> None:
@@ -130,12 +130,12 @@ def test_a_sibling_with_like_drift_is_told_from_a_child(tmp_path: Path) -> None:
     first, second = moved(base, 6, 1.0), moved(base, 7, 1.0)
     models = (base, first, second, moved(base, 8, 1.0), moved(first, 9, 0.5))
     family = vectors(tmp_path, *((model, "F32") for model in models))
-    tree = Tree(family, distances(family), np.zeros((5, 5)), load_odds(True), {})
+    tree = IncrementalTree(family, distances(family), np.zeros((5, 5)), load_scorer(True), {})
     for row, parent in ((0, None), (1, 0), (2, 0)):
         tree.add(row, parent)
-    alone = tree.held[1, [3, 4], SHARE]
-    nothing = Beside(np.zeros((3, 5)), np.zeros((3, 11)))
-    amounts = np.stack([tree.measure(row, [0, 1, 2], nothing)[:, 21] for row in (3, 4)])
+    alone = tree.containment[1, [3, 4], SHARE]
+    nothing = ParentFeatures(np.zeros((3, 5)), np.zeros((3, 11)))
+    amounts = np.stack([tree.features(row, [0, 1, 2], nothing)[:, 21] for row in (3, 4)])
     assert alone[0] > 0.8, "the sibling seems to carry the step"
     assert amounts[0, 1] == pytest.approx(0.5, abs=0.15) and amounts[0, 2] == pytest.approx(0.5, abs=0.15)
     assert amounts[1, 1] > 1.1 and amounts[1, 2] < 0.4
@@ -206,7 +206,7 @@ def test_an_adapter_is_of_the_member_whose_gradients_it_is_made_of(tmp_path: Pat
         assert max(read, key=lambda other: read[other]) == name, read
     prints = [print_of(folder, name, "2024-01-01") for name, folder in made.items()]
     prints.append(print_of(tmp_path / "of-child2", "adapter", "2024-02-01"))
-    (edge,) = attach(
+    (edge,) = adapter_edges(
         prints, [Edge(f"child{seed}", "base", Relation.FINETUNE, 0.9, {}) for seed in (2, 3, 4)], time=True
     )
     told = {edge.parent: edge.confidence} | edge.evidence.alternatives

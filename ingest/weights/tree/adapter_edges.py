@@ -16,17 +16,19 @@ from atlas_db.fusion.evidence import AdapterEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.formats.open_model import open_model
 from ingest.weights.pairwise.adapter_base import FAMILY, Factors, factors, likeness, member_features
-from ingest.weights.tree.edge import Edge, known_date, top
-from ingest.weights.tree.scorer import load_odds, others, softmax
+from ingest.weights.tree.edge import Edge, known_date, root_of
+from ingest.weights.tree.scorer import load_scorer, runner_ups, softmax
 
 MEMBERS = 24
 """Members of a family that are looked at: the roots, those most models are made of, then by id."""
-DECLARED = 0.98
+DECLARED_BASE_CONFIDENCE = 0.98
 """Confidence of a base that an adapter's own configuration names, where it was asked to be believed."""
 _LEAVES = frozenset({Relation.QUANTIZED, Relation.DUPLICATE, Relation.ADAPTER})
 
 
-def attach(prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, declared: bool = False) -> list[Edge]:
+def adapter_edges(
+    prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, declared: bool = False
+) -> list[Edge]:
     """Return an edge for every adapter whose weights, and those of its family, are in reach.
 
     Args:
@@ -37,22 +39,25 @@ def attach(prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, 
     """
     known = {item.id for item in prints if not item.adapter}
     named = [item for item in prints if declared and item.adapter and item.declared in known]
-    found = [Edge(item.id, item.declared, Relation.ADAPTER, DECLARED, AdapterEvidence(declared=True)) for item in named]
+    found = [
+        Edge(item.id, item.declared, Relation.ADAPTER, DECLARED_BASE_CONFIDENCE, AdapterEvidence(declared=True))
+        for item in named
+    ]
     done = {item.id for item in named}
-    weights = np.array(load_odds(True).member)
-    for adapter, measured, table in member_tables([item for item in prints if item.id not in done], edges, time=time):
+    weights = np.array(load_scorer(True).adapter)
+    for adapter, measured, table in base_candidates([item for item in prints if item.id not in done], edges, time=time):
         chances = softmax(table @ weights)
         best = int(np.argmax(chances))
         evidence = AdapterEvidence(
             energy=round(float(measured[best][1][0]), 3),
             rank=adapter.rank,
-            alternatives={measured[at][0].id: round(chance, 3) for at, chance in others(chances, best)},
+            alternatives={measured[at][0].id: round(chance, 3) for at, chance in runner_ups(chances, best)},
         )
         found.append(Edge(adapter.id, measured[best][0].id, Relation.ADAPTER, float(chances[best]), evidence))
     return found
 
 
-def member_tables(
+def base_candidates(
     prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool
 ) -> Iterator[tuple[Fingerprint, list[tuple[Fingerprint, Doubles]], Doubles]]:
     """Yield each adapter that fits a family, its members as measured, and their features."""
@@ -64,7 +69,7 @@ def member_tables(
     families: dict[str, list[Fingerprint]] = {}
     for item in prints:
         if not item.adapter and item.id not in leaves and item.location:
-            families.setdefault(top(item.id, parent), []).append(item)
+            families.setdefault(root_of(item.id, parent), []).append(item)
     for adapter in (item for item in prints if item.adapter):
         members = _family(adapter, families, children, parent)
         if members:

@@ -15,13 +15,13 @@ from atlas_db.fusion.evidence import SameOutputsEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.probes.cka_similarity import same_function
 from ingest.weights.probes.probe_table import Probe
-from ingest.weights.tree.edge import Edge, known_date, top
+from ingest.weights.tree.edge import Edge, known_date, root_of
 
 SURE, EITHER = 0.97, 0.5
 """Confidence where dates say which came first, and where nothing does."""
 
 
-def behaving(
+def behavioural_edges(
     prints: Sequence[Fingerprint], edges: Sequence[Edge], probes: Sequence[Probe], *, time: bool
 ) -> list[Edge]:
     """Return edges between families of which a model of one answers as the root of the other does.
@@ -45,7 +45,7 @@ def behaving(
             edge.evidence = msgspec.structs.replace(edge.evidence, output_difference=round(distance, 6))
     out = []
     for first, later, distance in _by_age(pairs, dates):
-        if top(first, parent) == top(later, parent):
+        if root_of(first, parent) == root_of(later, parent):
             continue
         told = bool(dates[first] and dates[later] and dates[first] != dates[later])
         child, other = (later, first) if later not in parent or told else (first, later)
@@ -57,7 +57,7 @@ def behaving(
     return out
 
 
-def partners(probes: Sequence[Probe], new: Collection[str]) -> set[str]:
+def functional_partners(probes: Sequence[Probe], new: Collection[str]) -> set[str]:
     """Return the models that answer as some new ones do: their families have to be charted with these."""
     pairs = same_function(probes)
     return {name for left, right, _ in pairs for name in (left, right) if left in new or right in new} - set(new)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ingest.weights.tree.family_state import LATER_PENALTY, Family, dated, fixed_parents, nodes
-from ingest.weights.tree.incremental_tree import Tree, log_likelihood
+from ingest.weights.tree.incremental_tree import IncrementalTree, log_likelihood
 
 CLEAR, FEWEST = 2.0, 2
 """Log-odds by weights from which a model clearly came before another, and how many such are dated before it."""
@@ -51,7 +51,7 @@ def undated(family: Family, rows: Collection[int]) -> Family:
     return dated(replace(family, original=[], grid=[], copies={}, merges={}, likewise={}), dates)
 
 
-def explains_more(tree: Tree, than: Tree) -> bool:
+def explains_more(tree: IncrementalTree, than: IncrementalTree) -> bool:
     """Whether a tree explains more than another of the same models: by another merge, or by likelier places."""
     if len(tree.merges) != len(than.merges):
         return len(tree.merges) > len(than.merges)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ingest.weights.tree.family_state import LATER_PENALTY, Family, age, fixed_parents, frames_of
-from ingest.weights.tree.incremental_tree import Tree
+from ingest.weights.tree.incremental_tree import IncrementalTree
 from ingest.weights.tree.scorer import softmax
 
 FRAME_PENALTY = 6.0
@@ -42,7 +42,7 @@ class Originals(NamedTuple):
     sure: dict[int, float]
 
 
-def originals(family: Family, tree: Tree) -> Originals:
+def originals(family: Family, tree: IncrementalTree) -> Originals:
     """Find the original of every set of exact copies."""
     sets: dict[int, list[int]] = defaultdict(list)
     for row, first in enumerate(family.original):
@@ -60,7 +60,7 @@ def originals(family: Family, tree: Tree) -> Originals:
     return found
 
 
-def parents_of(family: Family, tree: Tree, row: int) -> list[int]:
+def parents_of(family: Family, tree: IncrementalTree, row: int) -> list[int]:
     """Return the parents of the weights that a row stands for in the tree, the nearest first."""
     choice = tree.choices.get(row)
     return fixed_parents(family, row) or ([choice.parent] if choice is not None else [])

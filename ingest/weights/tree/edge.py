@@ -49,7 +49,7 @@ def known_date(date: str) -> str:
         return ""
 
 
-def top(model: str, parent: Mapping[str, str]) -> str:
+def root_of(model: str, parent: Mapping[str, str]) -> str:
     """Return the end of a model's chain of parents; the last before it closes, where it is a ring."""
     seen = {model}
     while model in parent and parent[model] not in seen:
@@ -63,17 +63,17 @@ def family_of(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str,
     parent: dict[str, str] = {}
     for edge in sorted(edges, key=lambda edge: -edge.confidence):
         parent.setdefault(edge.child, edge.parent)
-    return {item.id: top(item.id, parent) for item in prints if not item.adapter or item.id in parent} | {
+    return {item.id: root_of(item.id, parent) for item in prints if not item.adapter or item.id in parent} | {
         item.id: "" for item in prints if item.adapter and item.id not in parent
     }
 
 
-def said(edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE) -> list[Edge]:
+def above_threshold(edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE) -> list[Edge]:
     """Return the edges that are said: those of a lesser confidence are abstained from."""
     return [edge for edge in edges if edge.confidence >= min_confidence]
 
 
-def placed(
+def family_assignments(
     prints: Sequence[Fingerprint], edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE
 ) -> Iterator[dict[str, Any]]:
     """Yield where each model belongs, as far as a chart says it.
@@ -87,7 +87,7 @@ def placed(
         `model`; `family`, the model at the top of the chain of its surest parents, or none of an adapter that fits no
         family; `candidates`, where it has a parent that is abstained from: each model that may be it, with its chance.
     """
-    settled = {edge.child for edge in said(edges, min_confidence)}
+    settled = {edge.child for edge in above_threshold(edges, min_confidence)}
     candidates: dict[str, dict[str, float]] = defaultdict(dict)
     for edge in sorted(edges, key=lambda edge: -edge.confidence):
         if edge.child not in settled:

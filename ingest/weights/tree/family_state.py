@@ -21,7 +21,7 @@ from ingest.weights.samples.aligned_samples import Vectors, align, cosines, dist
 from ingest.weights.samples.family_alignment import in_one_order
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.edge import known_date
-from ingest.weights.tree.scorer import Odds, load_odds
+from ingest.weights.tree.scorer import ParentScorer, load_scorer
 
 RANKED = 16
 """Models nearer than another at which the rank of a difference is still looked at."""
@@ -66,7 +66,7 @@ class Family:
     squared: Doubles
     alike: Doubles
     dates: list[str]
-    odds: Odds
+    odds: ParentScorer
     by_weights: Doubles = field(default_factory=lambda: np.empty((0, 0)))
     older: Doubles = field(default_factory=lambda: np.empty((0, 0)))
     original: list[int] = field(default_factory=list)
@@ -107,13 +107,13 @@ def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool
     vectors = align(used, [item.dtype for item in prints])
     kept = [prints[place] for place in vectors.members]
     dates = [known_date(item.created_at) if time else "" for item in kept]
-    family = Family(kept, vectors, distances(vectors), cosines(vectors), dates, load_odds(close))
+    family = Family(kept, vectors, distances(vectors), cosines(vectors), dates, load_scorer(close))
     family.frames = [frames[place] for place in vectors.members]
     if any(family.frames):
         stored = align([as_stored[place] for place in vectors.members], [item.dtype for item in kept])
         family.as_stored = stored if len(stored.members) == len(kept) else None
     family.kept, family.unmet, family.by_part = untouched(vectors), unmet(vectors), distances_by_part(vectors)
-    family.by_weights = directions(vectors, family.squared, family.odds.direction)
+    family.by_weights = directions(vectors, family.squared, family.odds.precedence)
     return dated(family, dates)
 
 

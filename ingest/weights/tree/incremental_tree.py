@@ -1,8 +1,8 @@
-"""One family's tree: models are added one after the other, each below the model whose trace it carries.
+"""One family's tree, grown by inserting models one after the other.
 
-For every edge s → p of the tree so far, `between` says how much of what s changed since p a newcomer carries. The
-parent is the model whose own trace it carries and none of whose children's it does; the odds of these two, with the
-distance, make a distribution over all parents, "none of them" included.
+For every edge s → p of the tree so far, `residual_containment` measures how much of s's change since p a newcomer
+contains. The parent is the model whose own residual the newcomer contains, while it contains none of the residuals of
+that model's children. A conditional logit over all candidates turns these and other measurements into probabilities.
 """
 
 from __future__ import annotations
@@ -18,221 +18,239 @@ from ingest.weights.merges.merge import Merge
 from ingest.weights.pairwise.joint_regression import carried_at_once
 from ingest.weights.pairwise.residual_containment import HELD, ROUGH, TOLD, contained, features, trace
 from ingest.weights.samples.aligned_samples import Vectors
-from ingest.weights.tree.parent_features import Beside
-from ingest.weights.tree.scorer import Odds, others, softmax
+from ingest.weights.tree.parent_features import ParentFeatures
+from ingest.weights.tree.scorer import ParentScorer, runner_ups, softmax
 
 
 @dataclass(slots=True)
-class Choice:
-    """Where a model was put.
+class ParentChoice:
+    """The parent that was chosen for a model.
 
     Attributes:
-        parent: Row of the likeliest parent.
-        probability: Of that parent among all models, 0..1.
-        carried: Log-odds that the model carries the parent's own trace; 0 below a root.
+        parent: Row of the likeliest candidate.
+        probability: Its probability among all candidates, 0..1.
+        containment_log_odds: Log-odds that the model contains the parent's own residual; 0 below a root.
         distance: Distance to the parent over the parent's length.
-        others: Other models that may be the parent, the likeliest first, each with its probability.
+        alternatives: The likeliest other candidates, each with its probability.
     """
 
     parent: int
     probability: float
-    carried: float
+    containment_log_odds: float
     distance: float
-    others: tuple[tuple[int, float], ...]
+    alternatives: tuple[tuple[int, float], ...]
 
 
-def log_likelihood(choices: Iterable[Choice]) -> float:
-    """Return the log-likelihood of places that were chosen."""
+def log_likelihood(choices: Iterable[ParentChoice]) -> float:
+    """Return the log-likelihood of chosen parents: the sum of log probabilities."""
     return float(np.log([choice.probability for choice in choices]).sum())
 
 
-class State(NamedTuple):
-    """What a tree was at some time: its attributes of these names."""
+class TreeSnapshot(NamedTuple):
+    """State of a tree at one time; fields as in `IncrementalTree`."""
 
     rows: list[int]
-    bases: Integers
-    carried: Doubles
-    held: Doubles
-    traced: Flags
-    choices: dict[int, Choice]
+    residual_base: Integers
+    containment_log_odds: Doubles
+    containment: Doubles
+    has_residual: Flags
+    choices: dict[int, ParentChoice]
 
 
 @dataclass(slots=True)
-class Tree:
-    """The tree while it grows.
+class IncrementalTree:
+    """The tree while it grows. n is the number of models of the family.
 
     Attributes:
-        vectors: The family.
-        squared: Squared distances, shape (n, n).
-        older: Log-odds that each model came before each other, by weights and dates, shape (n, n).
-        odds: Fitted weights.
-        merges: What is merged of what.
-        rows: Models in it, in the order they came.
-        bases: Model that the trace of each is taken from, -1 where there is none, shape (n,).
-        carried: Log-odds of every model carrying each model's trace, traces first, shape (n, n).
-        held: What of each model's trace every model carries, traces first, shape (n, n, HELD).
-        traced: Whether a model has a step of its own, as merges and exact copies have not, shape (n,).
-        choices: What was chosen for each model that was placed.
-        mixed: Merges that each model has a part in.
+        vectors: Aligned samples.
+        sq_distance: Squared distances, shape (n, n).
+        precedence_log_odds: Log-odds that each model came before each other, by weights and dates, shape (n, n).
+        scorer: Fitted scorers.
+        merges: Merges that were found, by row of the merged model.
+        rows: Models in the tree, in the order they were inserted.
+        residual_base: Model that each residual is taken against, the parent; -1 where there is none, shape (n,).
+        containment_log_odds: Log-odds that model j contains the residual of model i, shape (n, n).
+        containment: Measurements of `residual_containment.contained` of j in i's residual, shape (n, n, HELD).
+        has_residual: True where a model has a step of its own; merges and exact copies have none, shape (n,).
+        choices: Parent that was chosen for each inserted model.
+        merged_into: Merges that each model is a part of.
     """
 
     vectors: Vectors
-    squared: Doubles
-    older: Doubles
-    odds: Odds
+    sq_distance: Doubles
+    precedence_log_odds: Doubles
+    scorer: ParentScorer
     merges: Mapping[int, Merge]
     rows: list[int] = field(default_factory=list)
-    bases: Integers = field(init=False)
-    carried: Doubles = field(init=False)
-    held: Doubles = field(init=False)
-    traced: Flags = field(init=False)
-    choices: dict[int, Choice] = field(default_factory=dict)
-    mixed: dict[int, set[int]] = field(init=False)
+    residual_base: Integers = field(init=False)
+    containment_log_odds: Doubles = field(init=False)
+    containment: Doubles = field(init=False)
+    has_residual: Flags = field(init=False)
+    choices: dict[int, ParentChoice] = field(default_factory=dict)
+    merged_into: dict[int, set[int]] = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.vectors.values)
-        self.bases, self.traced = np.full(count, -1), np.zeros(count, bool)
-        self.carried, self.held = np.zeros((count, count)), np.zeros((count, count, HELD))
-        self.mixed = {row: set() for row in range(count)}
+        self.residual_base, self.has_residual = np.full(count, -1), np.zeros(count, bool)
+        self.containment_log_odds, self.containment = np.zeros((count, count)), np.zeros((count, count, HELD))
+        self.merged_into = {row: set() for row in range(count)}
         for row, merge in self.merges.items():
             for part in merge.parts:
-                self.mixed[part].add(row)
+                self.merged_into[part].add(row)
 
-    def add(self, row: int, base: int | None) -> None:
+    def add(self, row: int, parent: int | None) -> None:
         """Add a model below another, or as a root."""
         self.rows.append(row)
-        if base is None:
+        if parent is None:
             return
-        self.bases[row] = base
-        mark = trace(self.vectors, row, base)
-        self.traced[row] = mark.length > 0 and row not in self.merges
-        if mark.length > 0:
-            self.held[row] = contained(self.vectors, mark, slice(None))
-            self.carried[row] = self.odds.between(features(self.held[row]))
+        self.residual_base[row] = parent
+        residual = trace(self.vectors, row, parent)
+        self.has_residual[row] = residual.length > 0 and row not in self.merges
+        if residual.length > 0:
+            self.containment[row] = contained(self.vectors, residual, slice(None))
+            self.containment_log_odds[row] = self.scorer.containment_log_odds(features(self.containment[row]))
 
-    def below(self, row: int) -> set[int]:
-        """Return the descendants of a model, what is merged of them among them."""
+    def descendants(self, row: int) -> set[int]:
+        """Return the descendants of a model, merges of them included."""
         found: set[int] = set()
         queue = [row]
         while queue:
             at = queue.pop()
-            new = (self.mixed[at] | set(np.flatnonzero(self.bases == at).tolist())) - found
+            new = (self.merged_into[at] | set(np.flatnonzero(self.residual_base == at).tolist())) - found
             found |= new
             queue += new
         return found
 
-    def settle(self, row: int, base: int, choice: Choice | None) -> None:
-        """Put a model that is in the tree below another, or make it a root where base is -1.
+    def move_subtree(self, row: int, parent: int, choice: ParentChoice | None) -> None:
+        """Put a model of the tree below another, with all below it (subtree prune and regraft).
 
         Args:
             row: The model.
-            base: The other.
-            choice: Why; None where it was not chosen.
+            parent: Its new parent; -1 makes it a root.
+            choice: The choice behind it; None where it was not chosen by probability.
         """
         self.choices.pop(row, None)
         if choice is not None:
             self.choices[row] = choice
-        if base != self.bases[row]:
+        if parent != self.residual_base[row]:
             self.rows.remove(row)
-            self.held[row] = self.carried[row] = 0.0
-            self.bases[row], self.traced[row] = -1, False
-            self.add(row, base if base >= 0 else None)
+            self.containment[row] = self.containment_log_odds[row] = 0.0
+            self.residual_base[row], self.has_residual[row] = -1, False
+            self.add(row, parent if parent >= 0 else None)
 
-    def remember(self) -> State:
-        """Return what the tree is now."""
-        arrays = self.bases.copy(), self.carried.copy(), self.held.copy(), self.traced.copy()
-        return State(list(self.rows), *arrays, dict(self.choices))
+    def snapshot(self) -> TreeSnapshot:
+        """Return the state of the tree."""
+        return TreeSnapshot(
+            list(self.rows),
+            self.residual_base.copy(),
+            self.containment_log_odds.copy(),
+            self.containment.copy(),
+            self.has_residual.copy(),
+            dict(self.choices),
+        )
 
-    def recall(self, state: State) -> None:
-        """Make the tree what it was, once."""
-        self.rows, self.bases, self.carried, self.held, self.traced, self.choices = state
+    def restore(self, state: TreeSnapshot) -> None:
+        """Return to an earlier state; a snapshot can be restored once, since the tree then owns its arrays."""
+        self.rows, self.residual_base, self.containment_log_odds = state.rows, state.residual_base, state[2]
+        self.containment, self.has_residual, self.choices = state.containment, state.has_residual, state.choices
 
-    def measure(self, row: int, able: Sequence[int], beside: Beside) -> Doubles:
-        """Measure models as parents of another.
+    def features(self, row: int, candidates: Sequence[int], more: ParentFeatures) -> Doubles:
+        """Return the features of candidate parents.
 
         Args:
-            row: The model.
-            able: Models that may be it.
-            beside: What else is known of them.
+            row: The child.
+            candidates: Rows of the candidates.
+            more: What is known of them beyond residuals.
 
         Returns:
-            Shape (able, 46). Of the model's own trace: the first six measurements of `between.contained`, their
-            log-odds, and whether it has one (roots have none). Of the child of it whose trace is carried most: the
-            same. Then log distance over the nearest's, over the model's distance to its own parent, and to the second
-            nearest; log-odds of coming before; how many models are nearer. Then, with all steps heard, how much of the
-            model's own is carried (1 for roots and merges), and the most of a child's; the share of the model's own
-            trace in each part of the network (the same); the logarithm of how many children it has, and one; all of
-            `beside`.
+            Shape (candidates, 46), columns `scorer.PARENT_FEATURES`, clipped at ±20.
         """
-        at = np.array(able)
-        away = np.log(np.maximum(self.squared[row, at], 1e-30)) / 2
-        ranked = np.sort(away)
-        below = self._most_carried(row)[at]
-        parts = [self._told(row, np.where(self.bases[at] >= 0, at, -1)), self._told(row, below)]
-        step = np.log(np.maximum(self.squared[at, self.bases[at]], 1e-30)) / 2
-        amounts, sure = self._at_once(row)
-        children = np.flatnonzero(sure > 0)
-        most = np.zeros(len(self.bases))
-        np.maximum.at(most, self.bases[children], (amounts * sure)[children])
-        shares = np.where(self.traced[at, None], self.held[at, row, ROUGH + 1 :], 1.0)
-        children_of = np.bincount(self.bases[self.bases >= 0], minlength=len(self.bases))[at] - (self.bases[row] == at)
-        rest = (
-            away - ranked[0], np.where(self.bases[at] >= 0, away - step, 0.0), away - ranked[min(1, len(ranked) - 1)],
-            self.older[at, row], np.searchsorted(ranked, away), np.where(sure[at] > 0, amounts[at], 1.0), most[at],
-            shares, np.log1p(children_of), *beside,
-        )  # fmt: skip
-        return np.asarray(np.clip(np.column_stack((*parts, *rest)), -20, 20))
+        at = np.array(candidates)
+        parents = self.residual_base[at]
+        log_distance = np.log(np.maximum(self.sq_distance[row, at], 1e-30)) / 2
+        ranked = np.sort(log_distance)
+        log_step = np.log(np.maximum(self.sq_distance[at, parents], 1e-30)) / 2
+        joint, weight = self._joint_containment(row)
+        steps = np.flatnonzero(weight > 0)
+        child_joint = np.zeros(len(self.residual_base))
+        np.maximum.at(child_joint, self.residual_base[steps], (joint * weight)[steps])
+        inserted = self.residual_base[self.residual_base >= 0]
+        children = np.bincount(inserted, minlength=len(self.residual_base))[at] - (self.residual_base[row] == at)
+        columns = (
+            self._containment_columns(row, np.where(parents >= 0, at, -1)),
+            self._containment_columns(row, self._child_contained_most(row)[at]),
+            log_distance - ranked[0],
+            np.where(parents >= 0, log_distance - log_step, 0.0),
+            log_distance - ranked[min(1, len(ranked) - 1)],
+            self.precedence_log_odds[at, row],
+            np.searchsorted(ranked, log_distance),
+            np.where(weight[at] > 0, joint[at], 1.0),
+            child_joint[at],
+            np.where(self.has_residual[at, None], self.containment[at, row, ROUGH + 1 :], 1.0),
+            np.log1p(children),
+            *more,
+        )
+        return np.asarray(np.clip(np.column_stack(columns), -20, 20))
 
-    def _told(self, row: int, steps: Integers) -> Doubles:
-        """Return what a model carries of the traces of others, all zero where -1 stands for one, shape (steps, 8)."""
-        told, there = np.zeros((len(steps), TOLD + 2)), steps >= 0
-        some = steps[there]
-        told[there, :TOLD], told[there, TOLD] = self.held[some, row, :TOLD], self.carried[some, row]
-        told[there, TOLD + 1] = 1.0
-        return told
-
-    def _most_carried(self, row: int) -> Integers:
-        """Return for each model its child whose trace another carries most, -1 where it has none, shape (n,)."""
-        children = np.flatnonzero(self.bases >= 0)
-        children = children[children != row]
-        children = children[np.argsort(self.carried[children, row], kind="stable")]
-        most = np.full(len(self.bases), -1)
-        most[self.bases[children]] = children
-        return most
-
-    def _at_once(self, row: int) -> tuple[Doubles, Doubles]:
-        """Return how much a model carries of the step of each that does not come from it, and how sure, shape (n,)."""
-        barred = np.zeros(len(self.bases), bool)
-        barred[[row, *self.below(row)]] = True
-        steps = np.flatnonzero(self.traced & ~barred & ~barred[self.bases])
-        roots = [other for other in self.rows if self.bases[other] < 0 and other != row]
-        root = min(roots, key=lambda other: float(self.squared[row, other]), default=row)
-        return carried_at_once(self.held, self.bases, steps, row, root)
-
-    def chances(self, row: int, able: Sequence[int], beside: Beside) -> tuple[Doubles, Doubles]:
-        """Return the probability that each of some models is another's parent, and what it follows from.
-
-        Arguments are those of `place`; shapes are (able,) and that of `measure`.
-        """
-        measured = self.measure(row, able, beside)
-        return softmax(self.odds.parent(measured) - beside.against.sum(1)), measured
-
-    def place(self, row: int, able: Sequence[int], beside: Beside) -> Choice:
-        """Return the likeliest parent of a model.
+    def _containment_columns(self, row: int, residuals: Integers) -> Doubles:
+        """Return how much a model contains of the residuals of others.
 
         Args:
             row: The model.
-            able: Models that may be it, one at least.
-            beside: What else is known of them.
+            residuals: Rows whose residuals are meant, -1 for none, shape (n,).
+
+        Returns:
+            Shape (n, 8): the first six measurements, their log-odds, and 1; zeros where there is no residual.
         """
-        chances, measured = self.chances(row, able, beside)
-        likeliest = int(np.argmax(chances))
-        best = able[likeliest]
-        length = float(np.square(self.vectors.flat[best]).sum())
-        return Choice(
-            best,
-            float(chances[likeliest]),
-            float(measured[likeliest, TOLD]),
-            float(np.sqrt(self.squared[row, best] / max(length, 1e-30))),
-            tuple((able[at], chance) for at, chance in others(chances, likeliest)),
+        columns, there = np.zeros((len(residuals), TOLD + 2)), residuals >= 0
+        rows = residuals[there]
+        columns[there, :TOLD], columns[there, TOLD] = (
+            self.containment[rows, row, :TOLD],
+            self.containment_log_odds[rows, row],
+        )
+        columns[there, TOLD + 1] = 1.0
+        return columns
+
+    def _child_contained_most(self, row: int) -> Integers:
+        """Return for each model the child whose residual `row` contains most, -1 for no child, shape (n,)."""
+        children = np.flatnonzero(self.residual_base >= 0)
+        children = children[children != row]
+        children = children[np.argsort(self.containment_log_odds[children, row], kind="stable")]
+        most = np.full(len(self.residual_base), -1)
+        most[self.residual_base[children]] = children
+        return most
+
+    def _joint_containment(self, row: int) -> tuple[Doubles, Doubles]:
+        """Return how much `row` contains of each step that is not its own descendant's, by one joint regression.
+
+        Returns:
+            Coefficient and weight of each model's step, shape (n,) each; weight 0 where a step took no part.
+        """
+        barred = np.zeros(len(self.residual_base), bool)
+        barred[[row, *self.descendants(row)]] = True
+        steps = np.flatnonzero(self.has_residual & ~barred & ~barred[self.residual_base])
+        roots = [other for other in self.rows if self.residual_base[other] < 0 and other != row]
+        root = min(roots, key=lambda other: float(self.sq_distance[row, other]), default=row)
+        return carried_at_once(self.containment, self.residual_base, steps, row, root)
+
+    def probabilities(self, row: int, candidates: Sequence[int], more: ParentFeatures) -> tuple[Doubles, Doubles]:
+        """Return the probability that each candidate is the parent, and the features behind it.
+
+        Arguments are those of `features`. Shapes are (candidates,) and (candidates, 46).
+        """
+        found = self.features(row, candidates, more)
+        return softmax(self.scorer.parent_log_odds(found) - more.penalties.sum(1)), found
+
+    def choose_parent(self, row: int, candidates: Sequence[int], more: ParentFeatures) -> ParentChoice:
+        """Return the likeliest parent of a model among at least one candidate. Arguments are those of `features`."""
+        probabilities, found = self.probabilities(row, candidates, more)
+        likeliest = int(np.argmax(probabilities))
+        parent = candidates[likeliest]
+        length = float(np.square(self.vectors.flat[parent]).sum())
+        return ParentChoice(
+            parent,
+            float(probabilities[likeliest]),
+            float(found[likeliest, TOLD]),
+            float(np.sqrt(self.sq_distance[row, parent] / max(length, 1e-30))),
+            tuple((candidates[at], share) for at, share in runner_ups(probabilities, likeliest)),
         )

@@ -7,13 +7,13 @@ import numpy as np
 from atlas_db.core.arrays import Doubles
 from ingest.weights.samples.clustering import LINKED
 from ingest.weights.tree.family_state import Family, fixed_parents, frames_of, nodes
-from ingest.weights.tree.incremental_tree import Choice, Tree
-from ingest.weights.tree.parent_features import beside
+from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
+from ingest.weights.tree.parent_features import parent_features
 
 SWEEPS = 3
 
 
-def grow(family: Family, tree: Tree) -> None:
+def grow(family: Family, tree: IncrementalTree) -> None:
     """Grow the trees of all that can be parents, the oldest first; then look again at each place."""
     able = nodes(family) or [row for row in range(len(family.prints)) if family.original[row] == row]
     waiting = _oldest_first(family, able)
@@ -44,31 +44,31 @@ def _oldest_first(family: Family, able: list[int]) -> list[int]:
     return [able[at] for at in (first, *(at for at in order if at != first))]
 
 
-def again(family: Family, tree: Tree, row: int) -> bool:
+def again(family: Family, tree: IncrementalTree, row: int) -> bool:
     """Place a model anew among all that do not come from it; return whether it moved."""
     choice = place(family, tree, row)
     if choice is None:
         return False
-    moved = choice.parent != int(tree.bases[row])
-    tree.settle(row, choice.parent, choice)
+    moved = choice.parent != int(tree.residual_base[row])
+    tree.move_subtree(row, choice.parent, choice)
     return moved
 
 
-def place(family: Family, tree: Tree, row: int) -> Choice | None:
+def place(family: Family, tree: IncrementalTree, row: int) -> ParentChoice | None:
     """Choose a parent among relatives."""
     able = _able(family, tree, row)
-    return tree.place(row, able, beside(family, row, able)) if able else None
+    return tree.choose_parent(row, able, parent_features(family, row, able)) if able else None
 
 
-def likelihoods(family: Family, tree: Tree, row: int) -> tuple[list[int], Doubles]:
+def likelihoods(family: Family, tree: IncrementalTree, row: int) -> tuple[list[int], Doubles]:
     """Return a model's relatives that may be its parent, and the probability of each."""
     able = _able(family, tree, row)
-    return able, tree.chances(row, able, beside(family, row, able))[0] if able else np.empty(0)
+    return able, tree.probabilities(row, able, parent_features(family, row, able))[0] if able else np.empty(0)
 
 
-def _able(family: Family, tree: Tree, row: int) -> list[int]:
+def _able(family: Family, tree: IncrementalTree, row: int) -> list[int]:
     """Return relatives that do not come from a model; those whose units are in the same order, where there are any."""
-    barred = tree.below(row)
+    barred = tree.descendants(row)
     able = [o for o in tree.rows if o != row and o not in barred and family.alike[row, o] > LINKED]
     if family.frames[row]:
         able = [other for other in able if family.frames[row] in frames_of(family, other)] or able

@@ -1,4 +1,4 @@
-"""What speaks against a parent beside the traces: sizes, ranks, tensors left alone, the step that a cast makes."""
+"""Features and penalties of candidate parents, beyond residuals: size, rank, frozen tensors, untrained rows, casts."""
 
 from __future__ import annotations
 
@@ -11,109 +11,124 @@ from atlas_db.core.arrays import Doubles
 from ingest.weights.pairwise.precision_cast import from_cast
 from ingest.weights.pairwise.untrained_embeddings import ahead
 from ingest.weights.tree.family_state import Family
-from ingest.weights.tree.scorer import chance, chances
+from ingest.weights.tree.scorer import probability, sigmoid
 
 RESIZED_PENALTY = 4.0
 """Log-odds against a parent with another number of elements, heads apart: only a resized vocabulary explains it."""
-RANK_PENALTY, MOST_RANKS = 1.0, 6
-"""Log-odds against a parent for each rank that another one is nearer, and ranks that count (seeds 301 to 404)."""
-NOT_LOW = 20.0
-"""What stands for a rank that is not low."""
+RANK_PENALTY = 1.0
+"""Log-odds against a parent, for each rank by which another candidate's difference is lower (seeds 301 to 404)."""
+MAX_RANKS = 6
+"""Ranks that count at most."""
+FULL_RANK = 20.0
+"""Rank that stands for a difference of no low rank."""
 CAST_PENALTY = 6.0
-"""Most log-odds for a model or its cast, whichever the step between the two speaks against."""
-KEPT_PENALTY = 6.0
-"""Log-odds against a parent that lacks tensors which another model and the child have alike (seeds 407 to 409)."""
+"""Bound on the log-odds for a model or for its cast."""
+FROZEN_PENALTY = 6.0
+"""Log-odds against a parent that lacks tensors which another candidate shares with the child (seeds 407 to 409)."""
+UNTRAINED_PENALTY = 6.0
+"""Bound on the log-odds against a parent with fewer untrained rows in common with the child than another has."""
+UNTRAINED_DEVIATIONS = 3.0
+"""Standard deviations from which that bound holds (seeds 500, 501, 506 to 508: 681 rivals behind parents, 2 ahead)."""
 
-UNMET_PENALTY, UNMET_SURE = 6.0, 3.0
-"""Most log-odds against a parent that has fewer rows than another of the words that the child's training never met, and
-from how many standard deviations on (seeds 500, 501, 506 to 508: of rivals 681 are so far behind parents, 2 ahead)."""
 
+class ParentFeatures(NamedTuple):
+    """What is known of candidate parents beyond residuals.
 
-def beside(family: Family, row: int, able: Sequence[int]) -> Beside:
-    """Return what tells of some models as parents of another, beside the traces.
-
-    Returns:
-        Log-odds against each: by size, rank, tensors and rows left alone, and casts. Then what these follow from: rank
-        of the difference, and over the least; tensors left alone, and fewer than the most; rows of words left alone
-        fewer than another's, in standard deviations; and in each part of the network the log distance over the
-        nearest's.
+    Attributes:
+        penalties: Log-odds against each by size, rank, frozen tensors, untrained rows and casts, shape (n, 5).
+        values: Measurements behind them, shape (n, 11): rank; rank over the least; frozen share; frozen share below the
+            greatest; untrained rows behind another candidate, in standard deviations; log distance over the nearest's
+            in each part of the network.
     """
-    at = np.array(able)
-    resized = np.array([family.prints[other].elements != family.prints[row].elements for other in able], float)
-    ranks, kept, bits = _ranks(family, row, able), family.kept[row, at], family.unmet[row, at]
-    ahead_by = ahead(bits) if bits.any() else np.zeros((len(at), len(at)))
-    against = (
-        resized * RESIZED_PENALTY, _by_rank(family, row, able, ranks), _by_kept(family, row, able, kept),
-        _by_unmet(family, row, able, ahead_by), _by_cast(family, row, able),
+
+    penalties: Doubles
+    values: Doubles
+
+
+def parent_features(family: Family, row: int, candidates: Sequence[int]) -> ParentFeatures:
+    """Return penalties and features of candidate parents.
+
+    Args:
+        family: The family.
+        row: The child.
+        candidates: Rows of the candidates, n of them.
+    """
+    at = np.array(candidates)
+    size = family.prints[row].elements
+    resized = np.array([family.prints[other].elements != size for other in candidates], float)
+    ranks, frozen, untrained = _ranks(family, row, candidates), family.kept[row, at], family.unmet[row, at]
+    lead = ahead(untrained) if untrained.any() else np.zeros((len(at), len(at)))
+    penalties = (
+        resized * RESIZED_PENALTY,
+        _rank_penalty(family, row, candidates, ranks),
+        _frozen_penalty(family, row, candidates, frozen),
+        _untrained_penalty(family, row, candidates, lead),
+        _cast_penalty(family, row, candidates),
+    )
+    capped = np.where(np.isnan(ranks), FULL_RANK, ranks)
+    log_distance = family.by_part[row, at]
+    values = (
+        capped, capped - capped.min(), frozen, frozen.max() - frozen, lead.max(0), log_distance - log_distance.min(0)
     )  # fmt: skip
-    low, apart = np.where(np.isnan(ranks), NOT_LOW, ranks), family.by_part[row, at]
-    told = (low, low - low.min(), kept, kept.max() - kept, ahead_by.max(0), apart - apart.min(0))
-    return Beside(np.column_stack(against), np.column_stack(told))
+    return ParentFeatures(np.column_stack(penalties), np.column_stack(values))
 
 
-def _ranks(family: Family, row: int, able: Sequence[int]) -> Doubles:
-    """Return the rank of the difference to each of some models, NaN where it is not low, shape (n,)."""
-    ranks = np.full(len(able), np.nan)
-    for place in np.flatnonzero(family.close[row, able]).tolist():
-        ranks[place] = family.rank(row, able[place])
+def _ranks(family: Family, row: int, candidates: Sequence[int]) -> Doubles:
+    """Return the rank of the difference to each candidate, NaN where it is not low, shape (n,)."""
+    ranks = np.full(len(candidates), np.nan)
+    for place in np.flatnonzero(family.close[row, candidates]).tolist():
+        ranks[place] = family.rank(row, candidates[place])
     return ranks
 
 
-def _by_rank(family: Family, row: int, able: Sequence[int], ranks: Doubles) -> Doubles:
-    """Log-odds against models further than the least rank, as far as the one of the least rank came before, shape (n,).
+def _rank_penalty(family: Family, row: int, candidates: Sequence[int], ranks: Doubles) -> Doubles:
+    """Return the penalty of candidates whose difference has a higher rank than the least, shape (n,).
 
-    Two models that differ by a low rank are parent and child, whoever is which.
+    Two models that differ by a low rank are parent and child, in either order. So the penalty is weighted by the
+    probability that the candidate of the least rank came before the child.
     """
-    out, low = np.zeros(len(able)), ~np.isnan(ranks)
+    penalty, low = np.zeros(len(candidates)), ~np.isnan(ranks)
     if low.any():
         nearest = np.flatnonzero(low)[np.argmin(ranks[low])]
-        out[low] = np.minimum(ranks[low] - ranks[nearest], MOST_RANKS) * RANK_PENALTY
-        out[~low] = MOST_RANKS * RANK_PENALTY
-        out *= _came_before(family, able[nearest], row)
-    return out
+        penalty[low] = np.minimum(ranks[low] - ranks[nearest], MAX_RANKS) * RANK_PENALTY
+        penalty[~low] = MAX_RANKS * RANK_PENALTY
+        penalty *= _p_earlier(family, candidates[nearest], row)
+    return penalty
 
 
-def _by_kept(family: Family, row: int, able: Sequence[int], kept: Doubles) -> Doubles:
-    """Log-odds against models that lack tensors which another has like the child, as far as that one came before it."""
-    most = able[int(np.argmax(kept))]
-    return np.asarray((kept < kept.max()) * KEPT_PENALTY * _came_before(family, most, row))
+def _frozen_penalty(family: Family, row: int, candidates: Sequence[int], frozen: Doubles) -> Doubles:
+    """Return the penalty of candidates that share fewer frozen tensors with the child than another, shape (n,).
 
-
-def _by_unmet(family: Family, row: int, able: Sequence[int], ahead_by: Doubles) -> Doubles:
-    """Log-odds against models that another is ahead of by rows of words, as far as that one came before the child.
-
-    What is ahead may as well be a child of the child, which has as many rows: then nothing speaks against the others.
+    It is weighted by the probability that the candidate with the most came before the child.
     """
-    if not ahead_by.any():
-        return np.zeros(len(able))
-    further = np.clip(ahead_by / UNMET_SURE, 0, 1) ** 2
-    before = chances(family.older[able, row])
-    return np.asarray(-np.log((1 - before[:, None] * (1 - np.exp(-UNMET_PENALTY * further))).min(0)))
+    most = candidates[int(np.argmax(frozen))]
+    return np.asarray((frozen < frozen.max()) * FROZEN_PENALTY * _p_earlier(family, most, row))
 
 
-def _by_cast(family: Family, row: int, able: Sequence[int]) -> Doubles:
-    """Log-odds against casts whose step the model has not made, and against models whose cast's step it has."""
-    out, place = np.zeros(len(able)), {other: at for at, other in enumerate(able)}
+def _untrained_penalty(family: Family, row: int, candidates: Sequence[int], lead: Doubles) -> Doubles:
+    """Return the penalty of candidates that share fewer untrained rows with the child than another, shape (n,).
+
+    The candidate in the lead may itself be a child of the child, with as many such rows. So the penalty is weighted by
+    the probability that it came before the child: -log(1 - p (1 - exp(-penalty))).
+    """
+    if not lead.any():
+        return np.zeros(len(candidates))
+    excess = np.clip(lead / UNTRAINED_DEVIATIONS, 0, 1) ** 2
+    p_earlier = sigmoid(family.older[candidates, row])
+    return np.asarray(-np.log((1 - p_earlier[:, None] * (1 - np.exp(-UNTRAINED_PENALTY * excess))).min(0)))
+
+
+def _cast_penalty(family: Family, row: int, candidates: Sequence[int]) -> Doubles:
+    """Return the penalty of casts whose rounding the child lacks, and of models whose cast's rounding it has."""
+    penalty, place = np.zeros(len(candidates)), {other: at for at, other in enumerate(candidates)}
     for other, (original, copy) in family.copies.items():
         if copy.kind == "cast" and other in place and original in place:
-            odds = min(max(from_cast(family.vectors, row, original, other), -CAST_PENALTY), CAST_PENALTY)
-            out[place[other]] = max(out[place[other]], -odds)
-            out[place[original]] = max(out[place[original]], odds)
-    return out
+            log_odds = min(max(from_cast(family.vectors, row, original, other), -CAST_PENALTY), CAST_PENALTY)
+            penalty[place[other]] = max(penalty[place[other]], -log_odds)
+            penalty[place[original]] = max(penalty[place[original]], log_odds)
+    return penalty
 
 
-def _came_before(family: Family, first: int, then: int) -> float:
-    """Probability that one model came before another."""
-    return chance(float(family.older[first, then]))
-
-
-class Beside(NamedTuple):
-    """What tells parents beside the traces.
-
-    Attributes:
-        against: Log-odds against each of some models, a column a reason, shape (able, 5).
-        told: What these follow from, and what else is measured, shape (able, 11).
-    """
-
-    against: Doubles
-    told: Doubles
+def _p_earlier(family: Family, first: int, then: int) -> float:
+    """Return the probability that one model came before another."""
+    return probability(float(family.older[first, then]))

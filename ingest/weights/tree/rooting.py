@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ingest.weights.tree.family_state import Family, fixed_parents, is_leaf
-from ingest.weights.tree.incremental_tree import Tree, log_likelihood
+from ingest.weights.tree.incremental_tree import IncrementalTree, log_likelihood
 from ingest.weights.tree.insertion import SWEEPS, again, place
 
 TRIED, LEAST, MOST = 4, -3.0, 5
@@ -41,9 +41,9 @@ class Candidate(NamedTuple):
     odds: float
 
 
-def reroot(family: Family, tree: Tree) -> None:
+def reroot(family: Family, tree: IncrementalTree) -> None:
     """Make another model the root of a tree where all is likelier so, all models placed anew."""
-    for root in [row for row in tree.rows if tree.bases[row] < 0]:
+    for root in [row for row in tree.rows if tree.residual_base[row] < 0]:
         for _ in range(MOST):
             tried = [each for each in candidates(family, tree, root)[:TRIED] if each.odds > LEAST]
             found = next((each.row for each in tried if _turned(family, tree, root, each)), None)
@@ -52,12 +52,12 @@ def reroot(family: Family, tree: Tree) -> None:
             root = found
 
 
-def candidates(family: Family, tree: Tree, root: int) -> list[Candidate]:
+def candidates(family: Family, tree: IncrementalTree, root: int) -> list[Candidate]:
     """Return models below a root that may be it, the likeliest first: no copy, merge or clear step lies between."""
     sizes, children = subtrees(family, tree), defaultdict(list)
     for row in tree.rows:
         if not fixed_parents(family, row):
-            children[int(tree.bases[row])].append(row)
+            children[int(tree.residual_base[row])].append(row)
     found, queue = [], [Candidate(root, 0.0)]
     while queue:
         above, odds = queue.pop()
@@ -80,7 +80,7 @@ def _is_near_a_merge(family: Family, row: int, than: int) -> bool:
     return any(near[merge] and row not in found.parts for merge, found in family.merges.items())
 
 
-def subtrees(family: Family, tree: Tree) -> Counter[int]:
+def subtrees(family: Family, tree: IncrementalTree) -> Counter[int]:
     """Return how many models, copies and quantized ones among them, come from each of a tree, itself counted."""
     sizes: Counter[int] = Counter()
     for first in family.original:
@@ -89,11 +89,11 @@ def subtrees(family: Family, tree: Tree) -> Counter[int]:
     return sizes
 
 
-def upwards(tree: Tree, row: int) -> list[int]:
+def upwards(tree: IncrementalTree, row: int) -> list[int]:
     """Return a model, its parent, and so on up to the root."""
     path = [row]
-    while tree.bases[path[-1]] >= 0:
-        path.append(int(tree.bases[path[-1]]))
+    while tree.residual_base[path[-1]] >= 0:
+        path.append(int(tree.residual_base[path[-1]]))
     return path
 
 
@@ -102,16 +102,16 @@ def _turning(family: Family, sizes: Counter[int], root: int, above: int, row: in
     return float(family.older[row, above] + np.log(sizes[row] / (sizes[root] - sizes[row])))
 
 
-def _turned(family: Family, tree: Tree, root: int, candidate: Candidate) -> bool:
+def _turned(family: Family, tree: IncrementalTree, root: int, candidate: Candidate) -> bool:
     """Make a candidate the root, if all is likelier so; return whether it is."""
-    path, before = upwards(tree, candidate.row), tree.remember()
-    tree.settle(candidate.row, -1, None)
+    path, before = upwards(tree, candidate.row), tree.snapshot()
+    tree.move_subtree(candidate.row, -1, None)
     for below, row in pairwise(path):
-        tree.settle(row, below, None)
+        tree.move_subtree(row, below, None)
     for row in path[1:]:
         choice = place(family, tree, row)
         if choice is not None:
-            tree.settle(row, choice.parent, choice)
+            tree.move_subtree(row, choice.parent, choice)
     for _ in range(SWEEPS - 1):
         if not any([again(family, tree, row) for row in list(tree.choices)]):
             break
@@ -124,5 +124,5 @@ def _turned(family: Family, tree: Tree, root: int, candidate: Candidate) -> bool
         # Each tree counts what lies where by its own places; by their mean, what is gained one way is lost the other.
         if now - then + (candidate.odds - odds) / 2 > GAIN:
             return True
-    tree.recall(before)
+    tree.restore(before)
     return False

@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from ingest.weights.tree.family_state import Family
-from ingest.weights.tree.incremental_tree import Tree
+from ingest.weights.tree.incremental_tree import IncrementalTree
 from ingest.weights.tree.insertion import again, likelihoods
 
 CLEAR = 3.0
 """Log-odds, by weights and dates, from which the order of two models is not asked again."""
 
 
-def swap(family: Family, tree: Tree) -> dict[int, tuple[int, float]]:
+def swap(family: Family, tree: IncrementalTree) -> dict[int, tuple[int, float]]:
     """Swap what is likelier the other way round, and tell how likely the rest is.
 
     Returns:
@@ -25,33 +25,33 @@ def swap(family: Family, tree: Tree) -> dict[int, tuple[int, float]]:
     """
     found: dict[int, tuple[int, float]] = {}
     for child in list(tree.choices):
-        parent = int(tree.bases[child])
+        parent = int(tree.residual_base[child])
         if parent not in tree.choices or family.older[parent, child] > CLEAR:
             continue
         chance = _weigh(family, tree, child)
         for above, below in ((parent, child), (child, parent)):
-            if tree.bases[below] == above and chance > found.get(above, (below, 0.0))[1]:
+            if tree.residual_base[below] == above and chance > found.get(above, (below, 0.0))[1]:
                 found[above] = below, chance
     return found
 
 
-def _weigh(family: Family, tree: Tree, child: int) -> float:
+def _weigh(family: Family, tree: IncrementalTree, child: int) -> float:
     """Put a model above its parent where that is likelier; return the probability that it should be the other way."""
-    parent, choice = int(tree.bases[child]), tree.choices[child]
-    top, above = int(tree.bases[parent]), tree.choices[parent]
-    tree.settle(child, top, choice)
+    parent, choice = int(tree.residual_base[child]), tree.choices[child]
+    top, above = int(tree.residual_base[parent]), tree.choices[parent]
+    tree.move_subtree(child, top, choice)
     ahead, behind = (_over(family, tree, row, other, top) for row, other in ((child, parent), (parent, child)))
     if behind > 1 + ahead:
-        tree.settle(parent, child, above)
+        tree.move_subtree(parent, child, above)
         for row in (child, parent):
             again(family, tree, row)
         ahead, behind = behind, ahead
     else:
-        tree.settle(child, parent, choice)
+        tree.move_subtree(child, parent, choice)
     return behind / (1 + ahead + behind)
 
 
-def _over(family: Family, tree: Tree, row: int, other: int, than: int) -> float:
+def _over(family: Family, tree: IncrementalTree, row: int, other: int, than: int) -> float:
     """Return how many times likelier one model is as the parent of another than a third."""
     able, chances = likelihoods(family, tree, row)
     told = dict(zip(able, chances.tolist(), strict=True))
