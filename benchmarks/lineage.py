@@ -21,7 +21,7 @@ from atlas_db.core.arrays import Integers
 from atlas_db.core.terms import CHARTED_CONFIDENCE
 from benchmarks.zoo.score import SURE, Score, prints_of, read_truth, score, share_of, total
 from gnn.evaluation.plots import draw_curves
-from gnn.models.calibration import calibration_error, reliability
+from gnn.models.calibration import calibration_error, reliability_curve
 from ingest.weights.baselines import model_atlas, mother
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.executors import workers
@@ -97,7 +97,7 @@ def main() -> None:
         part = right[sure >= low]
         print(f"confidence >= {low:.2f}: {share_of(int(part.sum()), len(part))} right")
     if options.plot:
-        curve = reliability(sure, right)
+        curve = reliability_curve(sure, right)
         draw_curves({f"{len(sure):,} edges": curve}, "lineage from weights, with dates", options.plot)
 
 

@@ -26,7 +26,7 @@ from benchmarks.sample import rows as rows_in
 from gnn.dataset.hashed_tokens import Known
 from gnn.dataset.tasks import HAS_PARENT, lacking
 from gnn.features.neighbours import Around, Query
-from gnn.models.reporting_propensity import Silence
+from gnn.models.reporting_propensity import PropensityModel
 
 TOOLS = ("generated_from_trainer", "peft", "trl", "reinforcement-learning")
 TWO_MONTHS, FEW = 61.0, 50
@@ -59,11 +59,11 @@ Moment = tuple[np.datetime64, int, float, float]
 def over_time(graph: Graph) -> dict[str, list[Moment]]:
     """Print and return, by tool and time, the share that declares a parent and the share held to have one."""
     around = Around(graph, HAS_PARENT, Known(graph, lineage=False, relation=True), ~graph.placeholder)
-    silence = Silence.learn(around)
+    silence = PropensityModel.fit(around)
     if silence is None:
         raise SystemExit("too few names show a parent")
     rows = np.flatnonzero(~graph.placeholder)
-    reckoned = silence.of(around, Query(rows, graph.since[rows], np.ones(len(rows), bool)))
+    reckoned = silence.predict_proba(around, Query(rows, graph.since[rows], np.ones(len(rows), bool)))
     declares = np.ones(len(graph), bool)
     declares[lacking(graph, "base_model")] = False
     when = (graph.created[rows] // TWO_MONTHS).astype(np.int64)
@@ -74,7 +74,7 @@ def over_time(graph: Graph) -> dict[str, list[Moment]]:
         for moment in np.unique(when[mine]).tolist():
             some = mine & (when == moment)
             day, many = np.datetime64(int(moment * TWO_MONTHS), "D"), int(some.sum())
-            named, held = float(declares[rows[some]].mean()), float(reckoned.derives[some].mean())
+            named, held = float(declares[rows[some]].mean()), float(reckoned.p_derived[some].mean())
             found.setdefault(tool, []).append((day, many, named, held))
             print(f"  {day}  {many:7,}  {named:.2f}  {held:.2f}")
     return found

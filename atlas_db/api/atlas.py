@@ -315,14 +315,14 @@ class Atlas:
             dry_run: True where nothing may be written.
 
         Returns:
-            Counts: asked, predicted, thresholds, trained, skipped, written, run_id.
+            Counts: missing, predicted, thresholds, trained, skipped, written, run_id.
 
         Raises:
             CompletionError: There is too little to learn from.
             StoreLockedError: Another process is writing.
 
         Example:
-            >>> atlas.complete("pipeline_tag", dry_run=True)["asked"]
+            >>> atlas.complete("pipeline_tag", dry_run=True)["missing"]
             {'pipeline_tag': 42}
         """
         needs("gnn")

@@ -12,8 +12,8 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from gnn.dataset.assemble import read_all
 from gnn.dataset.tasks import tasks_of
-from gnn.inference.attribution import explain
-from gnn.inference.complete import CHECKPOINTS, Atelier
+from gnn.inference.attribution import explain_prediction
+from gnn.inference.complete import CHECKPOINTS, CompletionSession
 
 
 def explain_model(
@@ -39,12 +39,12 @@ def explain_model(
     (task,) = tasks_of([attribute])
     graph = read_all(store, home, [task])
     (row,) = rows_of(graph, [model])
-    atelier = Atelier(graph, home / CHECKPOINTS / ensure_schema(store), progress=progress)
-    found = explain(atelier, task, int(row))
+    session = CompletionSession(graph, home / CHECKPOINTS / ensure_schema(store), progress=progress)
+    explanation = explain_prediction(session, task, int(row))
     if attribute == "license":
         report = audit_models(store, [model], AuditOptions())
-        found["inherited"] = [
+        explanation["inherited"] = [
             {name: each[name] for name in ("ancestor", "license", "verdict", "clause")}
             for each in (*report.findings, *report.obligations)
         ]
-    return found
+    return explanation

@@ -62,8 +62,8 @@ def complete(
     needs("gnn")
     from gnn.dataset.tasks import tasks_of
 
-    asked = [name.strip() for name in (attributes or "").split(",") if name.strip() not in ("", "all")]
-    tasks_of(asked)
+    chosen = [name.strip() for name in (attributes or "").split(",") if name.strip() not in ("", "all")]
+    tasks_of(chosen)
     ids = None if models is None else _ids(models)
     from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
 
@@ -74,14 +74,14 @@ def complete(
         write_rows(tuple(rows[0]), rows, form)
         return
     options = CompleteOptions(
-        attributes=asked,
+        attributes=chosen,
         models=ids,
         out=out,
-        least=min_confidence,
+        min_confidence=min_confidence,
         precision=precision,
         dry_run=dry_run,
         retrain=retrain,
-        strict=bool(asked),
+        strict=bool(chosen),
     )
     with opened(settings) as graph, shown_progress() as progress:
         report = complete_and_write(graph, home_of(settings), options, progress)
@@ -96,7 +96,7 @@ def _ids(file: Path) -> list[str]:
     return sorted({line.strip() for line in lines if line.strip() and not line.startswith("#")})
 
 
-def _from(threshold: float | None) -> float | str | None:
+def shown_threshold(threshold: float | None) -> float | str | None:
     """Return the confidence from which values were written; a threshold above one means that none is enough."""
     if threshold is None:
         return None
@@ -110,12 +110,12 @@ def _show(report: Completion, out: Path | None, form: Format) -> None:
     rows = [
         {
             "attribute": name,
-            "missing": asked,
+            "missing": missing,
             "predicted": report.predicted[name],
-            "share": round(report.predicted[name] / asked, 3) if asked else None,
-            "from confidence": _from(report.thresholds.get(name)),
+            "share": round(report.predicted[name] / missing, 3) if missing else None,
+            "from confidence": shown_threshold(report.thresholds.get(name)),
         }
-        for name, asked in report.asked.items()
+        for name, missing in report.missing.items()
     ]
     write_rows(("attribute", "missing", "predicted", "share", "from confidence"), rows, form)
     if form is not Format.HUMAN:

@@ -14,7 +14,7 @@ from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import needs
 
 if TYPE_CHECKING:
-    from gnn.evaluation.results import Scores
+    from gnn.evaluation.results import EvaluationReport
 
 HELP = """Measure completion against every baseline, on models that it has not seen.
 
@@ -32,7 +32,7 @@ Examples:
 
   atlas-db evaluate --attributes pipeline_tag --splits temporal,authors --format json
 """
-ABREAST = 5
+MAX_COLUMNS = 5
 """Figures beside each other in a table."""
 SPLITS = ("temporal", "random", "authors", "families", "lacking")
 
@@ -59,46 +59,46 @@ def evaluate(
     from atlas_db.store.connect import ensure_schema
     from gnn.dataset.assemble import read_all
     from gnn.evaluation.evaluate import evaluate as measure
-    from gnn.evaluation.results import EVALUATIONS, keep_scores
+    from gnn.evaluation.results import EVALUATIONS, save_report
 
-    found: list[Scores] = []
+    reports: list[EvaluationReport] = []
     with shown_progress() as progress:
         settings = settings_for(store)
         with opened(settings) as graph:
             whole = read_all(graph, home_of(settings), tasks)
             kept = home_of(settings) / EVALUATIONS / ensure_schema(graph)
         # Whether there is a parent at all is asked before which.
-        asked = [each for task in tasks for each in ((HAS_PARENT, task) if task == TASKS["base_model"] else (task,))]
-        for task in asked:
+        measured = [each for task in tasks for each in ((HAS_PARENT, task) if task == TASKS["base_model"] else (task,))]
+        for task in measured:
             for kind in chosen:
                 dates = f"{cutoff}T00:00:00Z", f"{until}T00:00:00Z"
                 new = measure(whole, task, kind, *dates, baselines=baselines, progress=progress)
-                keep_scores(new, kept)
-                found += new
+                save_report(new, kept)
+                reports += new
                 if form is Format.HUMAN:
                     _show(new)
     if plots is not None:
         from gnn.evaluation.plots import draw_reliability
 
-        files = draw_reliability(found, plots)
+        files = draw_reliability(reports, plots)
         if form is Format.HUMAN:
             say(f"drawn: {', '.join(map(str, files))}")
     if form is Format.JSON:
-        write_json([asdict(scores) for scores in found])
+        write_json([asdict(scores) for scores in reports])
     elif form is not Format.HUMAN:
-        rows = [{"attribute": s.attribute, "split": s.split, "view": s.view, **row} for s in found for row in s.rows]
+        rows = [{"attribute": s.attribute, "split": s.split, "view": s.view, **row} for s in reports for row in s.rows]
         write_rows(tuple(dict.fromkeys(name for row in rows for name in row)), rows, form)
 
 
-def _show(found: list[Scores]) -> None:
+def _show(reports: list[EvaluationReport]) -> None:
     """Draw each result in tables that a terminal of usual width holds."""
-    for scores in found:
-        method, *figures = dict.fromkeys(name for row in scores.rows for name in row)
-        title = f"{scores.attribute}, {scores.split} split, {scores.view} view: {scores.models:,} models"
-        for start in range(0, len(figures), ABREAST):
-            shown = figures[start : start + ABREAST]
+    for report in reports:
+        method, *figures = dict.fromkeys(name for row in report.rows for name in row)
+        title = f"{report.attribute}, {report.split} split, {report.view} view: {report.models:,} models"
+        for start in range(0, len(figures), MAX_COLUMNS):
+            shown = figures[start : start + MAX_COLUMNS]
             draw(
-                (method, *shown), [row for row in scores.rows if not row.keys().isdisjoint(shown)], title * (not start)
+                (method, *shown), [row for row in report.rows if not row.keys().isdisjoint(shown)], title * (not start)
             )
-        for name, (mean, low, high) in scores.gain.items():
+        for name, (mean, low, high) in report.gain.items():
             say(f"  the network adds {mean:+.4f} to {name} [{low:+.4f}, {high:+.4f}]")

@@ -37,30 +37,35 @@ def explain(
 
     settings = settings_for(store)
     with opened(settings) as graph, shown_progress() as progress:
-        found = explain_model(graph, home_of(settings), model, attribute, progress)
+        explanation = explain_model(graph, home_of(settings), model, attribute, progress)
     if form is Format.HUMAN:
-        _show(found)
+        _show(explanation)
     elif form is Format.JSON:
-        write_json(found)
+        write_json(explanation)
     else:
-        write_rows(("value", "confidence"), found["candidates"], form)
+        write_rows(("value", "confidence"), explanation["candidates"], form)
 
 
-def _show(found: dict[str, Any]) -> None:
-    if found["declared"]:
-        say(f"declared: {', '.join(found['declared'])}")
-    write_rows(("value", "confidence"), found["candidates"], Format.HUMAN)
-    if "root_probability" in found:
-        say(f"names no parent: {found['root_probability']}; has one, named or not: {found['derived_probability']}")
-    if found.get("silence"):
-        derives, says = found["silence"]["derives"], found["silence"]["says"]
-        say(f"by its words it derives from another: {derives}; one like it says so: {says}")
-    write_rows(("what", "log_odds", "declare", "of"), found["reasons"], Format.HUMAN)
+def _show(explanation: dict[str, Any]) -> None:
+    if explanation["declared"]:
+        say(f"declared: {', '.join(explanation['declared'])}")
+    write_rows(("value", "confidence"), explanation["candidates"], Format.HUMAN)
+    if "root_probability" in explanation:
+        p_root, p_derived = explanation["root_probability"], explanation["derived_probability"]
+        say(f"author declares no parent: {p_root}; there is a parent, declared or not: {p_derived}")
+    if explanation.get("missingness"):
+        p_derived, p_reported = (explanation["missingness"][name] for name in ("p_derived", "p_reported"))
+        say(f"derived from another model, by its tokens: {p_derived}; a parent would be reported: {p_reported}")
+    write_rows(("group", "log_odds", "positives", "total"), explanation["reasons"], Format.HUMAN)
     write_rows(
-        ("model_id", "declares", "shares"),
-        [{**row, "shares": ", ".join(row["shares"])} for row in found["neighbours"]],
+        ("model_id", "value", "groups"),
+        [{**row, "groups": ", ".join(row["groups"])} for row in explanation["neighbours"]],
         Format.HUMAN,
     )
-    if "inherited" in found:
-        say("inherited from upstream, whatever its author declares:" if found["inherited"] else "nothing inherited")
-        write_rows(("ancestor", "license", "verdict", "clause"), found["inherited"], Format.HUMAN)
+    if "inherited" in explanation:
+        say(
+            "inherited from upstream, whatever its author declares:"
+            if explanation["inherited"]
+            else "nothing inherited"
+        )
+        write_rows(("ancestor", "license", "verdict", "clause"), explanation["inherited"], Format.HUMAN)

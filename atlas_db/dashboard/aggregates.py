@@ -28,7 +28,7 @@ from atlas_db.lineage.traversal import lineage
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement, all_edges
-from gnn.evaluation.results import EVALUATIONS, kept_scores
+from gnn.evaluation.results import EVALUATIONS, load_report
 from ingest.load.runs import list_runs, now
 
 VERSION = 4
@@ -160,7 +160,7 @@ def make(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bund
         "audit": _audit(atlas, findings, runs),
         "lineage": _lineage(atlas),
         "regions": {name: draw_region(lineage(store, name, depth=0)).document() for name in largest},
-        "scores": msgspec.to_builtins(kept_scores(home / EVALUATIONS / ensure_schema(store))),
+        "scores": msgspec.to_builtins(load_report(home / EVALUATIONS / ensure_schema(store))),
         "runs": runs,
     }
     folder = home / FOLDER / ensure_schema(store)

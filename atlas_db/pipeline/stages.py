@@ -168,9 +168,9 @@ def _complete(work: Work) -> Outcome:
         return Outcome(report.counts(), report.run_id)
     if options.predictions is None or missing("analysis"):
         return Outcome(skipped=why)
-    from gnn.inference.predictions import write_kept
+    from gnn.inference.predictions import import_predictions
 
-    report = write_kept(work.store, work.home, options.predictions, work.progress)
+    report = import_predictions(work.store, work.home, options.predictions, work.progress)
     return Outcome({**report.counts(), "from": options.predictions.name}, report.run_id)
 
 

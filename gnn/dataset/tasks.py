@@ -11,7 +11,7 @@ from atlas_db.columnar.graph import Column, Graph
 from atlas_db.core.arrays import Integers, ragged
 from atlas_db.core.errors import UsageError
 
-VERSION = "complete@7"
+VERSION = "complete@8"
 """What learnt and what predicted; a checkpoint of another version is learnt anew."""
 COMPUTED = ("autotrain_compatible", "endpoints_compatible", "text-generation-inference", "conversational")
 """Tags that the Hub computes from task and library."""

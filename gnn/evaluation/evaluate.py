@@ -13,16 +13,16 @@ from gnn.dataset.grouping_keys import nth_parent, roots
 from gnn.dataset.hashed_tokens import Known
 from gnn.dataset.tasks import RELATION, Task, lineage_shown, values_of
 from gnn.evaluation.ranking_baselines import list_baselines
-from gnn.evaluation.results import Scores
+from gnn.evaluation.results import EvaluationReport
 from gnn.evaluation.single_value_baselines import BASELINES, Answer
 from gnn.features.neighbours import NET, Around, Query, Table
-from gnn.models.attribute_model import Completer, Ranked
-from gnn.models.calibration import calibration_error, reliability
-from gnn.models.training import is_true, learn
+from gnn.models.attribute_model import AttributeModel, RankedCandidates
+from gnn.models.calibration import calibration_error, reliability_curve
+from gnn.models.training import fit_attribute_model, is_declared
 
 CUTOFF, UNTIL = "2024-04-01T00:00:00Z", "2024-06-01T00:00:00Z"
 """The temporal split of the July 2024 list, chosen before anything was tuned: learnt before, tested between."""
-TESTED = 30_000
+MAX_TESTED = 30_000
 RESAMPLES = 300
 COVERAGES = (0.5, 0.8, 0.9)
 
@@ -45,22 +45,22 @@ def split(graph: Graph, task: Task, kind: str, cutoff: float, until: float, seed
     """
     rng = np.random.default_rng(seed)
     labelled = (values_of(graph, task.attribute).held.counts > 0) & ~graph.placeholder
-    original = originals(graph)
+    oldest_copy = originals(graph)
     if kind == "temporal":
         visible = graph.created < cutoff
         tested = labelled & ~visible & (graph.created < until)
     else:
         # Copies of what is tested are hidden with it.
-        drawn = _drawn(graph, kind, labelled, rng)[original]
+        drawn = _drawn(graph, kind, labelled, rng)[oldest_copy]
         tested, visible = labelled & drawn, ~drawn
-    rows = np.flatnonzero(tested & (original == np.arange(len(graph))))
+    rows = np.flatnonzero(tested & (oldest_copy == np.arange(len(graph))))
     if not len(rows) or not (visible & labelled).any():
         raise CompletionError(
             f"the {kind} split leaves nothing to learn from or to test {task.attribute} on",
             hint="Load more models, or choose another --cutoff",
         )
-    if len(rows) > TESTED:
-        rows = np.sort(rng.choice(rows, TESTED, replace=False))
+    if len(rows) > MAX_TESTED:
+        rows = np.sort(rng.choice(rows, MAX_TESTED, replace=False))
     return visible, rows
 
 
@@ -86,156 +86,178 @@ def _drawn(graph: Graph, kind: str, labelled: Flags, rng: np.random.Generator) -
 def evaluate(
     graph: Graph, task: Task, kind: str = "temporal", cutoff: str = CUTOFF, until: str = UNTIL, *,
     baselines: bool = True, progress: Progress = lambda *_: None,
-) -> list[Scores]:  # fmt: skip
+) -> list[EvaluationReport]:  # fmt: skip
     """Learn on what a split leaves visible and complete the rest, in both views.
 
     Raises:
         CompletionError: There is too little to learn from.
     """
     visible, rows = split(graph, task, kind, days(cutoff), days(until))
-    known = Known(graph, lineage=lineage_shown(task.attribute), relation=task.attribute != RELATION)
-    around = Around(graph, task, known, visible)
-    completer = learn(around, compare=task.many, progress=progress)
+    token_table = Known(graph, lineage=lineage_shown(task.attribute), relation=task.attribute != RELATION)
+    neighbourhood = Around(graph, task, token_table, visible)
+    attribute_model = fit_attribute_model(neighbourhood, compare=task.many, progress=progress)
     moment = days(cutoff) if kind == "temporal" else float(graph.created.max()) + 1
-    found = []
+    reports = []
     for view in ("field", "bare"):
         query = Query(rows, np.full(len(rows), moment), np.full(len(rows), view == "field"))
-        scores = Scores(task.attribute, kind, view, len(rows))
+        report = EvaluationReport(task.attribute, kind, view, len(rows))
         progress(f"Evaluate {task.attribute}: {view}", 0, 0)
-        (_judge_lists if task.many else _judge)(around, completer, query, scores, baselines)
-        found.append(scores)
-    return found
+        (_score_lists if task.many else _score_single_values)(neighbourhood, attribute_model, query, report, baselines)
+        reports.append(report)
+    return reports
 
 
-def _judge(around: Around, completer: Completer, query: Query, scores: Scores, baselines: bool) -> None:
-    table, shipped, alone = _heard(around, completer, query)
-    trees = completer.judge(around, query, table, completer.ranker.without_net(table.features))
+def _score_single_values(
+    neighbourhood: Around, attribute_model: AttributeModel, query: Query, report: EvaluationReport, baselines: bool
+) -> None:
+    table, shipped, network_alone = _ranked_and_network_alone(neighbourhood, attribute_model, query)
+    trees = attribute_model.calibrated(
+        neighbourhood, query, table, attribute_model.ranker.tabular_score(table.features)
+    )
     answers: dict[str, Answer] = {}
     if baselines:
-        answers = {name: method(around, query) for name, method in BASELINES.items()}
-    answers["network alone"] = alone.best(len(query))
-    answers["trees"], answers["ships"] = trees.best(len(query)), shipped.best(len(query))
+        answers = {name: method(neighbourhood, query) for name, method in BASELINES.items()}
+    answers["network alone"] = network_alone.top_values(len(query))
+    answers["trees"], answers["ships"] = trees.top_values(len(query)), shipped.top_values(len(query))
     for name, answer in answers.items():
-        scores.rows.append({"method": name, **figures(around, query, answer)})
-    limit = completer.calibration.threshold
+        report.rows.append({"method": name, **single_value_metrics(neighbourhood, query, answer)})
+    threshold = attribute_model.calibration.threshold
     for name in ("trees", "ships"):
-        values, sure = answers[name]
-        said = sure >= limit
-        right = correct(around, query, values)
-        row = scores.rows[-1 if name == "ships" else -2]
-        row["said"] = round(float(said.mean()), 4)
-        row["precision"] = round(float(right[said].mean()), 4) if said.any() else None
-    scores.rows[-1]["conformal coverage"] = round(_covered(around, query, shipped, completer), 4)
-    scores.gain = gains(around, query, answers["ships"], answers["trees"])
-    values, sure = answers["ships"]
-    scores.reliability = reliability(sure, correct(around, query, values))
+        values, confidence = answers[name]
+        is_predicted = confidence >= threshold
+        is_correct = is_correct_value(neighbourhood, query, values)
+        row = report.rows[-1 if name == "ships" else -2]
+        row["said"] = round(float(is_predicted.mean()), 4)
+        row["precision"] = round(float(is_correct[is_predicted].mean()), 4) if is_predicted.any() else None
+    report.rows[-1]["conformal coverage"] = round(
+        _conformal_coverage(neighbourhood, query, shipped, attribute_model), 4
+    )
+    report.gain = paired_differences(neighbourhood, query, answers["ships"], answers["trees"])
+    values, confidence = answers["ships"]
+    report.reliability = reliability_curve(confidence, is_correct_value(neighbourhood, query, values))
 
 
-def _judge_lists(around: Around, completer: Completer, query: Query, scores: Scores, baselines: bool) -> None:
-    table, shipped, alone = _heard(around, completer, query)
-    both = completer.judge(around, query, table, completer.ranker.with_net(table.features))
-    answers = list_baselines(around, query) if baselines else {}
-    answers |= {"network alone": alone, "trees and network": both, "ships": shipped}
+def _score_lists(
+    neighbourhood: Around, attribute_model: AttributeModel, query: Query, report: EvaluationReport, baselines: bool
+) -> None:
+    table, shipped, network_alone = _ranked_and_network_alone(neighbourhood, attribute_model, query)
+    stacked = attribute_model.calibrated(
+        neighbourhood, query, table, attribute_model.ranker.stacked_score(table.features)
+    )
+    answers = list_baselines(neighbourhood, query) if baselines else {}
+    answers |= {"network alone": network_alone, "trees and network": stacked, "ships": shipped}
     for name, ranked in answers.items():
-        scores.rows.append({"method": name, **ranking(around, query, ranked)})
-    values, sure = shipped.best(len(query))
-    right = correct(around, query, values)
-    scores.gain = {"hits@1": interval(around, query, correct(around, query, both.best(len(query))[0]) - right)}
-    scores.reliability = reliability(sure, right)
-
-
-def _heard(around: Around, completer: Completer, query: Query) -> tuple[Table, Ranked, Ranked]:
-    """Return the candidates, what ships, and the network alone."""
-    table, shipped = completer.rank(around, query)
-    chance = np.nan_to_num(np.exp(table.features[:, -len(NET)].astype(np.float64)))
-    return table, shipped, Ranked(table.places, table.values, chance, chance)
-
-
-def _covered(around: Around, query: Query, ranked: Ranked, completer: Completer) -> float:
-    true = is_true(around, query.rows[ranked.places], ranked.values)
-    inside = true & (ranked.probability >= completer.calibration.conformal)
-    return len(np.unique(ranked.places[inside])) / len(query)
-
-
-def correct(around: Around, query: Query, values: Integers) -> Doubles:
-    """Return one where a model declares the value, else zero, shape (q,)."""
-    return np.asarray(is_true(around, query.rows, np.maximum(values, 0)) & (values >= 0), np.float64)
-
-
-def figures(around: Around, query: Query, answer: Answer) -> dict[str, float]:
-    """Return accuracy (over models, over authors, by subgroup), macro-F1, calibration error, selective accuracy."""
-    values, sure = answer
-    right = correct(around, query, values)
-    author = around.graph.author[query.rows]
-    _, group, counts = np.unique(author, return_inverse=True, return_counts=True)
-    order = np.argsort(-sure, kind="stable")
-    table = {
-        "accuracy": right.mean(),
-        "over authors": (np.bincount(group, right) / counts).mean(),
-        "macro-F1": macro_f1(around.column.held.first[query.rows], values),
-        "ECE": calibration_error(np.clip(sure, 0, 1), right),
-        **{f"at {round(100 * part)} %": right[order[: max(1, int(part * len(order)))]].mean() for part in COVERAGES},
+        report.rows.append({"method": name, **ranking_metrics(neighbourhood, query, ranked)})
+    values, confidence = shipped.top_values(len(query))
+    is_correct = is_correct_value(neighbourhood, query, values)
+    report.gain = {
+        "hits@1": bootstrap_interval(
+            neighbourhood, query, is_correct_value(neighbourhood, query, stacked.top_values(len(query))[0]) - is_correct
+        )
     }
-    parent = around.graph.parents.counts[query.rows] > 0
-    known = np.isin(author, around.graph.author[around.labels.rows]) & (author >= 0)
+    report.reliability = reliability_curve(confidence, is_correct)
+
+
+def _ranked_and_network_alone(
+    neighbourhood: Around, attribute_model: AttributeModel, query: Query
+) -> tuple[Table, RankedCandidates, RankedCandidates]:
+    """Return the candidates, what ships, and the network alone."""
+    table, shipped = attribute_model.rank(neighbourhood, query)
+    probability = np.nan_to_num(np.exp(table.features[:, -len(NET)].astype(np.float64)))
+    return table, shipped, RankedCandidates(table.places, table.values, probability, probability)
+
+
+def _conformal_coverage(
+    neighbourhood: Around, query: Query, ranked: RankedCandidates, attribute_model: AttributeModel
+) -> float:
+    is_true = is_declared(neighbourhood, query.rows[ranked.places], ranked.values)
+    in_set = is_true & (ranked.probability >= attribute_model.calibration.conformal_quantile)
+    return len(np.unique(ranked.places[in_set])) / len(query)
+
+
+def is_correct_value(neighbourhood: Around, query: Query, values: Integers) -> Doubles:
+    """Return one where a model declares the value, else zero, shape (q,)."""
+    return np.asarray(is_declared(neighbourhood, query.rows, np.maximum(values, 0)) & (values >= 0), np.float64)
+
+
+def single_value_metrics(neighbourhood: Around, query: Query, answer: Answer) -> dict[str, float]:
+    """Return accuracy (over models, over authors, by subgroup), macro-F1, calibration error, selective accuracy."""
+    values, confidence = answer
+    correct = is_correct_value(neighbourhood, query, values)
+    author = neighbourhood.graph.author[query.rows]
+    _, group, counts = np.unique(author, return_inverse=True, return_counts=True)
+    order = np.argsort(-confidence, kind="stable")
+    table = {
+        "accuracy": correct.mean(),
+        "over authors": (np.bincount(group, correct) / counts).mean(),
+        "macro-F1": macro_f1(neighbourhood.column.held.first[query.rows], values),
+        "ECE": calibration_error(np.clip(confidence, 0, 1), correct),
+        **{f"at {round(100 * part)} %": correct[order[: max(1, int(part * len(order)))]].mean() for part in COVERAGES},
+    }
+    parent = neighbourhood.graph.parents.counts[query.rows] > 0
+    known = np.isin(author, neighbourhood.graph.author[neighbourhood.labels.rows]) & (author >= 0)
     for name, chosen in (("with parent", parent), ("author only", known & ~parent), ("isolated", ~known & ~parent)):
         if chosen.any():
-            table[name] = right[chosen].mean()
+            table[name] = correct[chosen].mean()
     return {name: round(float(value), 4) for name, value in table.items()}
 
 
 def macro_f1(truth: Integers, values: Integers) -> float:
     """Mean over declared values of F1."""
     size = int(max(truth.max(), values.max())) + 1
-    hit = np.bincount(truth[truth == values], minlength=size)
-    have, said = np.bincount(truth, minlength=size), np.bincount(values[values >= 0], minlength=size)
-    present = have > 0
-    return float((2 * hit[present] / np.maximum(have[present] + said[present], 1)).mean())
+    true_positives = np.bincount(truth[truth == values], minlength=size)
+    declared, predicted = np.bincount(truth, minlength=size), np.bincount(values[values >= 0], minlength=size)
+    present = declared > 0
+    return float((2 * true_positives[present] / np.maximum(declared[present] + predicted[present], 1)).mean())
 
 
-def ranking(around: Around, query: Query, ranked: Ranked) -> dict[str, float]:
+def ranking_metrics(neighbourhood: Around, query: Query, ranked: RankedCandidates) -> dict[str, float]:
     """Return how often and how far up the truth stands: hits, mean reciprocal rank, recall, and calibration error.
 
     micro-F1 is that of all values said to be likelier than not; candidates, how often the truth is among them.
     """
-    order, rank = ranked.ranks()
+    order, rank = ranked.order_and_rank()
     places = ranked.places[order]
-    true = is_true(around, query.rows[places], ranked.values[order])
-    best = np.full(len(query), np.inf)
-    np.minimum.at(best, places[true], rank[true] + 1.0)
-    found = np.bincount(places[true & (rank < 5)], minlength=len(query))
-    declared = around.column.held.counts[query.rows]
+    is_true = is_declared(neighbourhood, query.rows[places], ranked.values[order])
+    best_rank = np.full(len(query), np.inf)
+    np.minimum.at(best_rank, places[is_true], rank[is_true] + 1.0)
+    found = np.bincount(places[is_true & (rank < 5)], minlength=len(query))
+    declared = neighbourhood.column.held.counts[query.rows]
     first = rank == 0
-    said = ranked.probability[order] >= 0.5
+    is_predicted = ranked.probability[order] >= 0.5
     return {
-        "hits@1": round(float((best == 1).mean()), 4),
-        "hits@10": round(float((best <= 10).mean()), 4),
-        "MRR": round(float((1 / best).mean()), 4),
+        "hits@1": round(float((best_rank == 1).mean()), 4),
+        "hits@10": round(float((best_rank <= 10).mean()), 4),
+        "MRR": round(float((1 / best_rank).mean()), 4),
         "recall@5": round(float((found / np.maximum(declared, 1)).mean()), 4),
-        "micro-F1": round(float(2 * (true & said).sum() / max(said.sum() + declared.sum(), 1)), 4),
-        "candidates": round(float(np.isfinite(best).mean()), 4),
-        "ECE": round(calibration_error(ranked.probability[order][first], true[first].astype(np.float64)), 4),
+        "micro-F1": round(float(2 * (is_true & is_predicted).sum() / max(is_predicted.sum() + declared.sum(), 1)), 4),
+        "candidates": round(float(np.isfinite(best_rank).mean()), 4),
+        "ECE": round(calibration_error(ranked.probability[order][first], is_true[first].astype(np.float64)), 4),
     }
 
 
-def gains(around: Around, query: Query, first: Answer, second: Answer) -> dict[str, tuple[float, float, float]]:
+def paired_differences(
+    neighbourhood: Around, query: Query, first: Answer, second: Answer
+) -> dict[str, tuple[float, float, float]]:
     """Return how much better one answer is: accuracy, and accuracy at 80 % coverage of each one's own choice."""
-    right = [correct(around, query, values) for values, _ in (first, second)]
-    kept = []
-    for (_, sure), each in zip((first, second), right, strict=True):
-        order = np.argsort(-sure, kind="stable")[: int(0.8 * len(sure))]
-        chosen = np.zeros(len(sure))
+    correct = [is_correct_value(neighbourhood, query, values) for values, _ in (first, second)]
+    selective = []
+    for (_, confidence), each in zip((first, second), correct, strict=True):
+        order = np.argsort(-confidence, kind="stable")[: int(0.8 * len(confidence))]
+        chosen = np.zeros(len(confidence))
         chosen[order] = each[order] / 0.8
-        kept.append(chosen)
+        selective.append(chosen)
     return {
-        "accuracy": interval(around, query, right[0] - right[1]),
-        "at 80 %": interval(around, query, kept[0] - kept[1]),
+        "accuracy": bootstrap_interval(neighbourhood, query, correct[0] - correct[1]),
+        "at 80 %": bootstrap_interval(neighbourhood, query, selective[0] - selective[1]),
     }
 
 
-def interval(around: Around, query: Query, difference: Doubles, seed: int = 1) -> tuple[float, float, float]:
+def bootstrap_interval(
+    neighbourhood: Around, query: Query, difference: Doubles, seed: int = 1
+) -> tuple[float, float, float]:
     """Return a mean with its 95 % interval, whole authors resampled (paired bootstrap)."""
-    _, group = np.unique(around.graph.author[query.rows], return_inverse=True)
+    _, group = np.unique(neighbourhood.graph.author[query.rows], return_inverse=True)
     sums, counts = np.bincount(group, difference), np.bincount(group)
     rng = np.random.default_rng(seed)
     means = np.empty(RESAMPLES)

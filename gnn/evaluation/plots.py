@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gnn.evaluation.results import Scores
+from gnn.evaluation.results import EvaluationReport
 
 Points = Sequence[tuple[float, float, int]]
 """Confidence, share that is right, and how many: a bin each."""
 
 
-def draw_reliability(found: Sequence[Scores], folder: Path) -> list[Path]:
+def draw_reliability(reports: Sequence[EvaluationReport], folder: Path) -> list[Path]:
     """Draw confidence against the share that is right, one picture an attribute and split.
 
     Returns:
@@ -19,10 +19,10 @@ def draw_reliability(found: Sequence[Scores], folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for attribute, split in dict.fromkeys((scores.attribute, scores.split) for scores in found if scores.reliability):
+    for attribute, split in dict.fromkeys((report.attribute, report.split) for report in reports if report.reliability):
         curves = {
             f"{each.view}, {sum(count for _, _, count in each.reliability):,} models": each.reliability
-            for each in found
+            for each in reports
             if (each.attribute, each.split) == (attribute, split)
         }
         files.append(folder / f"reliability-{attribute}-{split}.png")
@@ -39,8 +39,8 @@ def draw_curves(curves: Mapping[str, Points], title: str, file: Path) -> None:
     axes = figure.add_subplot()
     axes.plot((0, 1), (0, 1), color="0.7", linewidth=1)
     for (label, points), style in zip(curves.items(), ("o-", "s--"), strict=False):
-        sure, right, _ = zip(*points, strict=True)
-        axes.plot(sure, right, style, label=label)
+        confidence, accuracy, _ = zip(*points, strict=True)
+        axes.plot(confidence, accuracy, style, label=label)
     axes.set(xlabel="confidence", ylabel="share right", title=title, xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="upper left")
     FigureCanvasAgg(figure).print_png(str(file))  # type: ignore[no-untyped-call]

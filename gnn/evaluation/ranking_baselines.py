@@ -19,17 +19,17 @@ from atlas_db.core.arrays import Doubles, Integers
 from gnn.dataset.hashed_tokens import BUCKETS
 from gnn.dataset.temporal_counts import WINDOW
 from gnn.features.neighbours import Around, Query
-from gnn.models.attribute_model import Ranked
-from gnn.models.bag_of_words import words
+from gnn.models.attribute_model import RankedCandidates
+from gnn.models.bag_of_words import token_matrix
 
-FIRST = 10
+MAX_CANDIDATES = 10
 """Candidates that a method names for a model."""
-SHORTEST = 4
+MIN_NAME_LENGTH = 4
 """Characters of a name from which on it counts as found inside another."""
-PART = 500
+CHUNK_SIZE = 500
 
 
-class Named(NamedTuple):
+class BaselineCandidates(NamedTuple):
     """Candidates of one method.
 
     Attributes:
@@ -43,175 +43,188 @@ class Named(NamedTuple):
     scores: Doubles
 
 
-def lately(around: Around, query: Query) -> Named:
+def recent_popularity(neighbourhood: Around, query: Query) -> BaselineCandidates:
     """The most declared in the last sixty days that are visible."""
-    seen = around.labels
-    counts = np.bincount(seen.values[seen.times >= seen.times[-1] - WINDOW], minlength=seen.size)
-    best = np.argsort(-counts, kind="stable")[:FIRST]
+    labels = neighbourhood.labels
+    counts = np.bincount(labels.values[labels.times >= labels.times[-1] - WINDOW], minlength=labels.size)
+    best = np.argsort(-counts, kind="stable")[:MAX_CANDIDATES]
     best = best[counts[best] > 0]
     share = counts[best] / counts.sum()
-    return Named(np.repeat(np.arange(len(query)), len(best)), np.tile(best, len(query)), np.tile(share, len(query)))
+    return BaselineCandidates(
+        np.repeat(np.arange(len(query)), len(best)), np.tile(best, len(query)), np.tile(share, len(query))
+    )
 
 
-def vote(around: Around, query: Query, group: str) -> Named:
+def group_share(neighbourhood: Around, query: Query, group: str) -> BaselineCandidates:
     """The most declared of a group, by the share of its declarations."""
-    if group not in around.groups:
-        return _none()
-    asked, history = around.asked(group, query), around.history(group)
-    places, values = history.proposals(asked, query.moments)
-    counted = history.counts(asked[places], values, query.moments[places], around.graph.since[query.rows[places]])
-    return Named(places, values, counted[:, 0].astype(np.float64))
+    if group not in neighbourhood.groups:
+        return _no_candidates()
+    group_of, history = neighbourhood.asked(group, query), neighbourhood.history(group)
+    places, values = history.proposals(group_of, query.moments)
+    counts = history.counts(
+        group_of[places], values, query.moments[places], neighbourhood.graph.since[query.rows[places]]
+    )
+    return BaselineCandidates(places, values, counts[:, 0].astype(np.float64))
 
 
-def latest(around: Around, query: Query) -> Named:
+def last_by_author(neighbourhood: Around, query: Query) -> BaselineCandidates:
     """What the author declared last."""
-    ranks = around.history("author").latest(around.asked("author", query), query.moments, FIRST)
+    ranks = neighbourhood.history("author").latest(neighbourhood.asked("author", query), query.moments, MAX_CANDIDATES)
     places, column = np.nonzero(ranks >= 0)
-    return Named(places, around.labels.values[ranks[places, column]], 1 / (2.0 + column))
+    return BaselineCandidates(places, neighbourhood.labels.values[ranks[places, column]], 1 / (2.0 + column))
 
 
-def spoken(around: Around, query: Query) -> Named:
+def token_overlap(neighbourhood: Around, query: Query) -> BaselineCandidates:
     """Values whose models' words are the likest (Rocchio: Manning et al. 2008, 14.2; words weighted by rarity)."""
-    centres = _centres(around, bool(query.told.all()))
-    return _nearest(words(around, query), centres.T.tocsr())
+    centroids = _class_centroids(neighbourhood, bool(query.told.all()))
+    return _top_by_product(token_matrix(neighbourhood, query), centroids.T.tocsr())
 
 
 @cache
-def _centres(around: Around, told: bool) -> csr_array:
+def _class_centroids(neighbourhood: Around, with_metadata: bool) -> csr_array:
     """Return the mean words of each value's models, length one, shape (values, BUCKETS)."""
-    seen = around.labels
-    rows, place = np.unique(seen.rows, return_inverse=True)
-    theirs = words(around, Query(rows, around.graph.created[rows], np.full(len(rows), told)))
-    uses = np.bincount(theirs.indices, minlength=BUCKETS)
-    rare = np.log((len(rows) + 1) / (uses + 1)) ** 2
-    where = (seen.values.astype(np.int32), place.astype(np.int32))
-    held = csr_array((np.ones(len(place), np.float32), where), shape=(seen.size, len(rows)))
-    centres = (held @ theirs) @ diags_array(rare.astype(np.float32))
-    length = np.sqrt(np.asarray((centres * centres).sum(1)))
-    return (diags_array((1 / np.maximum(length, 1e-9)).astype(np.float32)) @ centres).tocsr()
+    labels = neighbourhood.labels
+    rows, place = np.unique(labels.rows, return_inverse=True)
+    tokens = token_matrix(
+        neighbourhood, Query(rows, neighbourhood.graph.created[rows], np.full(len(rows), with_metadata))
+    )
+    document_frequency = np.bincount(tokens.indices, minlength=BUCKETS)
+    idf = np.log((len(rows) + 1) / (document_frequency + 1)) ** 2
+    indices = (labels.values.astype(np.int32), place.astype(np.int32))
+    incidence = csr_array((np.ones(len(place), np.float32), indices), shape=(labels.size, len(rows)))
+    centroids = (incidence @ tokens) @ diags_array(idf.astype(np.float32))
+    length = np.sqrt(np.asarray((centroids * centroids).sum(1)))
+    return (diags_array((1 / np.maximum(length, 1e-9)).astype(np.float32)) @ centroids).tocsr()
 
 
-def without_ending(around: Around, query: Query) -> Named:
+def strip_suffix(neighbourhood: Around, query: Query) -> BaselineCandidates:
     """Models named like this one without what says that it is a copy in another format."""
     found = []
-    for place, name in enumerate(_names(around, query)):
-        if (short := stem(name)) != name:
-            found += [(place, model, 1.0) for model in _called(around).get(short, ())]
-    return _named(found)
+    for place, name in enumerate(_query_names(neighbourhood, query)):
+        if (stripped := stem(name)) != name:
+            found += [(place, model, 1.0) for model in _models_by_name(neighbourhood).get(stripped, ())]
+    return _as_candidates(found)
 
 
-def inside(around: Around, query: Query) -> Named:
+def name_contains(neighbourhood: Around, query: Query) -> BaselineCandidates:
     """Models whose whole name is part of this one's, between its hyphens and the like; the longest first."""
-    called, found = _called(around), []
-    for place, name in enumerate(_names(around, query)):
-        parts = segments(name, SHORTEST)
-        own = [(place, model, len(part) / len(name)) for part in parts for model in called.get(part, ())]
-        found += own[:FIRST]
-    return _named(found)
+    models_by_name, found = _models_by_name(neighbourhood), []
+    for place, name in enumerate(_query_names(neighbourhood, query)):
+        parts = segments(name, MIN_NAME_LENGTH)
+        matches = [(place, model, len(part) / len(name)) for part in parts for model in models_by_name.get(part, ())]
+        found += matches[:MAX_CANDIDATES]
+    return _as_candidates(found)
 
 
-def characters(around: Around, query: Query) -> Named:
+def char_ngram_tfidf(neighbourhood: Around, query: Query) -> BaselineCandidates:
     """Declared parents of the likest names (cosine of TF-IDF over three characters), times the logarithm of uses."""
-    counts = np.bincount(around.labels.values, minlength=around.labels.size)
-    known = np.flatnonzero(counts)
-    vectors = TfidfVectorizer(analyzer="char", ngram_range=(3, 3), dtype=np.float32)
-    theirs = csr_array(vectors.fit_transform([_plain(around.column.names[value]) for value in known]))
-    theirs = (diags_array(np.log1p(counts[known]).astype(np.float32)) @ theirs).T.tocsr()
-    asked = csr_array(vectors.transform(_names(around, query)))
-    found = _nearest(asked, theirs)
-    return found._replace(values=known[found.values])
-
-
-def ranked(around: Around, query: Query, voice: Named) -> Ranked:
-    """Return a method's candidates, then the most declared lately, as a ranking."""
-    usual = lately(around, query)
-    keys = np.concatenate((voice.places, usual.places)) * around.labels.size + np.concatenate(
-        (voice.values, usual.values)
+    counts = np.bincount(neighbourhood.labels.values, minlength=neighbourhood.labels.size)
+    declared = np.flatnonzero(counts)
+    vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(3, 3), dtype=np.float32)
+    value_vectors = csr_array(
+        vectorizer.fit_transform([_bare_name(neighbourhood.column.names[value]) for value in declared])
     )
-    share = np.concatenate((np.clip(voice.scores, 0, 1), usual.scores))
+    value_vectors = (diags_array(np.log1p(counts[declared]).astype(np.float32)) @ value_vectors).T.tocsr()
+    query_vectors = csr_array(vectorizer.transform(_query_names(neighbourhood, query)))
+    found = _top_by_product(query_vectors, value_vectors)
+    return found._replace(values=declared[found.values])
+
+
+def with_popular(neighbourhood: Around, query: Query, candidates: BaselineCandidates) -> RankedCandidates:
+    """Return a method's candidates, then the most declared lately, as a ranking."""
+    popular = recent_popularity(neighbourhood, query)
+    keys = np.concatenate((candidates.places, popular.places)) * neighbourhood.labels.size + np.concatenate(
+        (candidates.values, popular.values)
+    )
+    share = np.concatenate((np.clip(candidates.scores, 0, 1), popular.scores))
     # What the method itself names goes first.
-    score = share + np.repeat([1.0, 0.0], [len(voice.places), len(usual.places)])
+    score = share + np.repeat([1.0, 0.0], [len(candidates.places), len(popular.places)])
     order = np.lexsort((-score, keys))
     order = order[np.diff(keys[order], prepend=-1) != 0]
-    places, values = keys[order] // around.labels.size, keys[order] % around.labels.size
-    if around.task.attribute == "base_model":
-        own, created = query.rows[places], around.graph.created
-        older = (values != own) & (created[values] <= created[own])
+    places, values = keys[order] // neighbourhood.labels.size, keys[order] % neighbourhood.labels.size
+    if neighbourhood.task.attribute == "base_model":
+        rows, created = query.rows[places], neighbourhood.graph.created
+        older = (values != rows) & (created[values] <= created[rows])
         order, places, values = order[older], places[older], values[older]
-    return Ranked(places, values, share[order], score[order])
+    return RankedCandidates(places, values, share[order], score[order])
 
 
-def _plain(identifier: str) -> str:
+def _bare_name(identifier: str) -> str:
     return identifier.rpartition("/")[2].lower()
 
 
-def _names(around: Around, query: Query) -> list[str]:
-    return [_plain(around.graph.ids[row]) for row in query.rows]
+def _query_names(neighbourhood: Around, query: Query) -> list[str]:
+    return [_bare_name(neighbourhood.graph.ids[row]) for row in query.rows]
 
 
 @cache
-def _called(around: Around) -> dict[str, list[int]]:
+def _models_by_name(neighbourhood: Around) -> dict[str, list[int]]:
     """Return models by their names, at most ten each, the most declared first."""
-    counts = np.bincount(around.labels.values, minlength=around.labels.size)
+    counts = np.bincount(neighbourhood.labels.values, minlength=neighbourhood.labels.size)
     found: dict[str, list[int]] = defaultdict(list)
     for model in np.argsort(-counts, kind="stable").tolist():
-        same = found[_plain(around.column.names[model])]
-        if len(same) < FIRST:
+        same = found[_bare_name(neighbourhood.column.names[model])]
+        if len(same) < MAX_CANDIDATES:
             same.append(model)
     return dict(found)
 
 
-def _nearest(asked: csr_array, theirs: csr_array) -> Named:
+def _top_by_product(queries: csr_array, values: csr_array) -> BaselineCandidates:
     """Return the columns that each row of a table points at most, shapes (q, words) and (words, values)."""
-    found = [_best(asked[start : start + PART] @ theirs, start) for start in range(0, asked.shape[0], PART)]
-    return Named(*(np.concatenate(column) for column in zip(_none(), *found, strict=True)))
+    found = [
+        _top_of_rows(queries[start : start + CHUNK_SIZE] @ values, start)
+        for start in range(0, queries.shape[0], CHUNK_SIZE)
+    ]
+    return BaselineCandidates(*(np.concatenate(column) for column in zip(_no_candidates(), *found, strict=True)))
 
 
-def _best(scores: csr_array, start: int) -> Named:
+def _top_of_rows(scores: csr_array, start: int) -> BaselineCandidates:
     rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
     order = np.lexsort((-scores.data, rows))
     rank = np.arange(len(order)) - scores.indptr[rows[order]]
-    kept = order[rank < FIRST]
+    kept = order[rank < MAX_CANDIDATES]
     # At most one for identical words; uses may lift it above.
     top = max(float(scores.data.max(initial=1.0)), 1.0)
-    return Named(rows[kept] + start, scores.indices[kept].astype(np.int64), scores.data[kept].astype(np.float64) / top)
+    return BaselineCandidates(
+        rows[kept] + start, scores.indices[kept].astype(np.int64), scores.data[kept].astype(np.float64) / top
+    )
 
 
-def _named(found: list[tuple[int, int, float]]) -> Named:
+def _as_candidates(found: list[tuple[int, int, float]]) -> BaselineCandidates:
     if not found:
-        return _none()
+        return _no_candidates()
     places, values, scores = zip(*found, strict=True)
-    return Named(np.array(places, np.int64), np.array(values, np.int64), np.array(scores, np.float64))
+    return BaselineCandidates(np.array(places, np.int64), np.array(values, np.int64), np.array(scores, np.float64))
 
 
-def _none() -> Named:
-    nobody = np.zeros(0, np.int64)
-    return Named(nobody, nobody, np.zeros(0))
+def _no_candidates() -> BaselineCandidates:
+    no_rows = np.zeros(0, np.int64)
+    return BaselineCandidates(no_rows, no_rows, np.zeros(0))
 
 
-LISTS: dict[str, Callable[[Around, Query], Named]] = {
-    "most declared lately": lambda around, query: _none(),
-    "author's last": latest,
-    "author": lambda around, query: vote(around, query, "author"),
-    "parent says": lambda around, query: vote(around, query, "parent says"),
-    "siblings": lambda around, query: vote(around, query, "siblings"),
-    "same name": lambda around, query: vote(around, query, "same name"),
-    "tags": lambda around, query: vote(around, query, "tags"),
-    "words": spoken,
+LIST_BASELINES: dict[str, Callable[[Around, Query], BaselineCandidates]] = {
+    "most declared lately": lambda around, query: _no_candidates(),
+    "author's last": last_by_author,
+    "author": lambda around, query: group_share(around, query, "author"),
+    "parent says": lambda around, query: group_share(around, query, "parent says"),
+    "siblings": lambda around, query: group_share(around, query, "siblings"),
+    "same name": lambda around, query: group_share(around, query, "same name"),
+    "tags": lambda around, query: group_share(around, query, "tags"),
+    "words": token_overlap,
 }
-PARENTS: dict[str, Callable[[Around, Query], Named]] = {
-    "name without its ending": without_ending,
-    "longest name inside": inside,
-    "likeness of characters × uses": characters,
+PARENT_BASELINES: dict[str, Callable[[Around, Query], BaselineCandidates]] = {
+    "name without its ending": strip_suffix,
+    "longest name inside": name_contains,
+    "likeness of characters × uses": char_ngram_tfidf,
 }
 
 
-def list_baselines(around: Around, query: Query) -> dict[str, Ranked]:
+def list_baselines(neighbourhood: Around, query: Query) -> dict[str, RankedCandidates]:
     """Return what every method that applies to the attribute says, by its name."""
-    methods = {**LISTS, **(PARENTS if around.task.attribute == "base_model" else {})}
-    lineage = "siblings" in around.groups
+    methods = {**LIST_BASELINES, **(PARENT_BASELINES if neighbourhood.task.attribute == "base_model" else {})}
+    has_lineage = "siblings" in neighbourhood.groups
     return {
-        name: ranked(around, query, method(around, query))
+        name: with_popular(neighbourhood, query, method(neighbourhood, query))
         for name, method in methods.items()
-        if lineage or name not in ("parent says", "siblings")
+        if has_lineage or name not in ("parent says", "siblings")
     }

@@ -16,7 +16,7 @@ EVALUATIONS = "evaluations"
 
 
 @dataclass(slots=True)
-class Scores:
+class EvaluationReport:
     """One attribute in one view of one split.
 
     Attributes:
@@ -38,24 +38,24 @@ class Scores:
     reliability: list[tuple[float, float, int]] = field(default_factory=list)
 
 
-def keep_scores(found: Sequence[Scores], folder: Path) -> None:
+def save_report(reports: Sequence[EvaluationReport], folder: Path) -> None:
     """Keep the scores of each attribute and split, in place of earlier ones.
 
     Args:
-        found: Scores of any number of attributes and splits.
+        reports: Scores of any number of attributes and splits.
         folder: Folder of one store.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for attribute, split in dict.fromkeys((scores.attribute, scores.split) for scores in found):
-        rows = [asdict(scores) for scores in found if (scores.attribute, scores.split) == (attribute, split)]
+    for attribute, split in dict.fromkeys((report.attribute, report.split) for report in reports):
+        rows = [asdict(scores) for scores in reports if (scores.attribute, scores.split) == (attribute, split)]
         file = folder / f"{attribute}-{split}.json"
         write_whole(file, msgspec.json.encode(rows))
 
 
-def kept_scores(folder: Path) -> list[Scores]:
+def load_report(folder: Path) -> list[EvaluationReport]:
     """Return the scores that were kept for a store, attribute by attribute."""
     return [
-        scores
+        report
         for file in sorted(folder.glob("*.json"))
-        for scores in msgspec.json.decode(file.read_bytes(), type=list[Scores])
+        for report in msgspec.json.decode(file.read_bytes(), type=list[EvaluationReport])
     ]

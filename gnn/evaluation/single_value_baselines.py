@@ -16,185 +16,194 @@ from atlas_db.columnar.graph import threads
 from atlas_db.core.arrays import Doubles, Floats, Integers
 from gnn.dataset.tasks import lineage_shown
 from gnn.features.neighbours import Around, Query
-from gnn.models.bag_of_words import SEEN, logistic, words
+from gnn.models.bag_of_words import SEEN, fit_one_vs_rest, token_matrix
 
 Answer = tuple[Integers, Doubles]
-CHAIN = (
+BACK_OFF_GROUPS = (
     "author and parent", "author and name pattern", "author and tags", "siblings", "parent says", "same name",
     "author and first word", "family", "author", "tags", "first words", "first word",
 )  # fmt: skip
-PULL = 0.9
+PROPAGATION_WEIGHT = 0.9
 """Weight of neighbours against the own value in propagation (Zhou et al. 2004, alpha)."""
-STEPS = 10
+PROPAGATION_STEPS = 10
 DIMENSIONS = 128
 
 
-def majority(around: Around, query: Query) -> Answer:
+def majority(neighbourhood: Around, query: Query) -> Answer:
     """The most frequent value."""
-    counts = np.bincount(around.labels.values, minlength=around.labels.size)
+    counts = np.bincount(neighbourhood.labels.values, minlength=neighbourhood.labels.size)
     best = int(counts.argmax())
     return np.full(len(query), best), np.full(len(query), counts[best] / max(counts.sum(), 1))
 
 
-def vote(around: Around, query: Query, group: str) -> Answer:
+def group_majority(neighbourhood: Around, query: Query, group: str) -> Answer:
     """The most frequent value of a group; where it is empty, of all."""
-    values, sure = majority(around, query)
-    if group not in around.groups:
-        return values, sure
-    asked = around.asked(group, query)
-    history = around.history(group)
-    places, proposed = history.proposals(asked, query.moments)
+    values, confidence = majority(neighbourhood, query)
+    if group not in neighbourhood.groups:
+        return values, confidence
+    group_of = neighbourhood.asked(group, query)
+    history = neighbourhood.history(group)
+    places, proposed = history.proposals(group_of, query.moments)
     first = np.flatnonzero(np.diff(places, prepend=-1) != 0)
     places, proposed = places[first], proposed[first]
-    counted = history.counts(asked[places], proposed, query.moments[places], around.graph.since[query.rows[places]])
-    values, sure = values.copy(), sure.copy()
-    values[places], sure[places] = proposed, counted[:, 0]
-    return values, sure
+    counts = history.counts(
+        group_of[places], proposed, query.moments[places], neighbourhood.graph.since[query.rows[places]]
+    )
+    values, confidence = values.copy(), confidence.copy()
+    values[places], confidence[places] = proposed, counts[:, 0]
+    return values, confidence
 
 
-def chain(around: Around, query: Query) -> Answer:
+def back_off_chain(neighbourhood: Around, query: Query) -> Answer:
     """Back off from the closest group to wider ones: the first whose vote is sure, else the surest."""
-    values, sure = majority(around, query)
-    for group in CHAIN:
-        theirs, confidence = vote(around, query, group)
-        better = confidence > sure
-        values, sure = np.where(better, theirs, values), np.where(better, confidence, sure)
-    return values, sure
+    values, confidence = majority(neighbourhood, query)
+    for group in BACK_OFF_GROUPS:
+        group_values, group_confidence = group_majority(neighbourhood, query, group)
+        is_higher = group_confidence > confidence
+        values, confidence = (
+            np.where(is_higher, group_values, values),
+            np.where(is_higher, group_confidence, confidence),
+        )
+    return values, confidence
 
 
 @cache
-def _spread(around: Around) -> csr_array:
+def _incidence(neighbourhood: Around) -> csr_array:
     """Row-stochastic walk between models that share an author, a parent or a name."""
-    n = len(around.graph)
+    n = len(neighbourhood.graph)
     parts, width = [], 0
     for name in ("author", "siblings", "same name"):
-        if name in around.groups:
-            members = around.groups[name].members
+        if name in neighbourhood.groups:
+            members = neighbourhood.groups[name].members
             rows = np.flatnonzero(members >= 0)
             parts.append((rows, members[rows] + width))
             width += int(members.max(initial=-1)) + 1
-    parents = around.graph.parents
-    if lineage_shown(around.task.attribute):
+    parents = neighbourhood.graph.parents
+    if lineage_shown(neighbourhood.task.attribute):
         # A parent stands among its children; alone, everybody would mostly be near to itself.
-        above = np.unique(parents.values)
-        parts += [(parents.rows, parents.values + width), (above, above + width)]
+        parent_rows = np.unique(parents.values)
+        parts += [(parents.rows, parents.values + width), (parent_rows, parent_rows + width)]
     rows, columns = (np.concatenate(side) for side in zip(*parts, strict=True))
     return csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(n, width + n))
 
 
-def _walk(around: Around, start: Floats) -> Floats:
-    incidence = _spread(around)
-    out = incidence / np.maximum(incidence.sum(1), 1)[:, None]
-    back = (incidence / np.maximum(incidence.sum(0), 1)[None]).T.tocsr()
-    found = start
-    for _ in range(STEPS):
-        found = PULL * (out @ (back @ found)) + (1 - PULL) * start
-    return np.asarray(found, np.float32)
+def _propagate(neighbourhood: Around, start: Floats) -> Floats:
+    incidence = _incidence(neighbourhood)
+    to_groups = incidence / np.maximum(incidence.sum(1), 1)[:, None]
+    to_models = (incidence / np.maximum(incidence.sum(0), 1)[None]).T.tocsr()
+    scores = start
+    for _ in range(PROPAGATION_STEPS):
+        scores = PROPAGATION_WEIGHT * (to_groups @ (to_models @ scores)) + (1 - PROPAGATION_WEIGHT) * start
+    return np.asarray(scores, np.float32)
 
 
-def _labelled(around: Around) -> Floats:
-    start = np.zeros((len(around.graph), around.labels.size), np.float32)
-    start[around.labels.rows, around.labels.values] = 1
+def _one_hot_labels(neighbourhood: Around) -> Floats:
+    start = np.zeros((len(neighbourhood.graph), neighbourhood.labels.size), np.float32)
+    start[neighbourhood.labels.rows, neighbourhood.labels.values] = 1
     return start
 
 
-def _best(scores: Floats) -> Answer:
+def _top_value(scores: Floats) -> Answer:
     total = scores.sum(1)
     return scores.argmax(1), np.where(total > 0, scores.max(1) / np.maximum(total, 1e-9), 0).astype(np.float64)
 
 
-def propagation(around: Around, query: Query) -> Answer:
+def label_propagation(neighbourhood: Around, query: Query) -> Answer:
     """Label propagation over lineage, authors and names (Zhou et al. 2004)."""
-    values, sure = _best(_walk(around, _labelled(around))[query.rows])
-    usual, rare = majority(around, query)
-    return np.where(sure > 0, values, usual), np.where(sure > 0, sure, rare)
+    values, confidence = _top_value(_propagate(neighbourhood, _one_hot_labels(neighbourhood))[query.rows])
+    majority_value, majority_share = majority(neighbourhood, query)
+    return np.where(confidence > 0, values, majority_value), np.where(confidence > 0, confidence, majority_share)
 
 
 @cache
-def _fitted(around: Around, told: bool) -> Any:  # noqa: ANN401
-    return logistic(around, around.labels.rows[-SEEN:], around.labels.values[-SEEN:], told, threads())
+def _fitted_classifier(neighbourhood: Around, with_metadata: bool) -> Any:  # noqa: ANN401
+    return fit_one_vs_rest(
+        neighbourhood, neighbourhood.labels.rows[-SEEN:], neighbourhood.labels.values[-SEEN:], with_metadata, threads()
+    )
 
 
-def _linear(around: Around, query: Query, told: bool) -> tuple[Floats, Integers]:
-    model = _fitted(around, told)
-    return np.asarray(model.predict_proba(words(around, query)), np.float32), np.asarray(model.classes_)
+def _classifier_probabilities(neighbourhood: Around, query: Query, with_metadata: bool) -> tuple[Floats, Integers]:
+    classifier = _fitted_classifier(neighbourhood, with_metadata)
+    return np.asarray(classifier.predict_proba(token_matrix(neighbourhood, query)), np.float32), np.asarray(
+        classifier.classes_
+    )
 
 
-def linear(around: Around, query: Query) -> Answer:
+def logistic_regression(neighbourhood: Around, query: Query) -> Answer:
     """Logistic regression on words of names, owners, lineage and tags."""
-    scores, classes = _linear(around, query, bool(query.told.all()))
-    values, sure = _best(scores)
-    return classes[values], sure
+    scores, classes = _classifier_probabilities(neighbourhood, query, bool(query.told.all()))
+    values, confidence = _top_value(scores)
+    return classes[values], confidence
 
 
-def smoothed(around: Around, query: Query) -> Answer:
+def correct_and_smooth(neighbourhood: Around, query: Query) -> Answer:
     """Correct and Smooth on the logistic regression (Huang et al. 2021): its second half, as errors have no spread."""
-    scores, classes = _linear(around, query, bool(query.told.all()))
-    start = _labelled(around)
+    scores, classes = _classifier_probabilities(neighbourhood, query, bool(query.told.all()))
+    start = _one_hot_labels(neighbourhood)
     start[query.rows[:, None], classes[None]] = scores
-    return _best(_walk(around, start)[query.rows])
+    return _top_value(_propagate(neighbourhood, start)[query.rows])
 
 
 @cache
-def _fast(around: Around) -> Floats:
+def fast_rp(neighbourhood: Around) -> Floats:
     """FastRP (Chen et al. 2019): sparse random projections of one to three steps of the walk, shape (n, 128).
 
     What two models share is brought to length one, as large groups would vanish beside small ones; groups of one model
     share nothing.
     """
     rng = np.random.default_rng(1)
-    incidence = _spread(around)
+    incidence = _incidence(neighbourhood)
     incidence = incidence[:, np.flatnonzero(incidence.sum(0) > 1)]
-    out = incidence / np.maximum(incidence.sum(1), 1)[:, None]
-    back = incidence.T.tocsr()
+    to_groups = incidence / np.maximum(incidence.sum(1), 1)[:, None]
+    to_models = incidence.T.tocsr()
     signs = np.array([-1, 0, 0, 0, 0, 1], np.float32)
-    step = signs[rng.integers(0, len(signs), (len(around.graph), DIMENSIONS))]
-    total = np.zeros_like(step)
+    projection = signs[rng.integers(0, len(signs), (len(neighbourhood.graph), DIMENSIONS))]
+    total = np.zeros_like(projection)
     for _ in range(3):
-        step = _unit(out @ _unit(back @ step))
-        total += step
-    return _unit(total)
+        projection = _unit_rows(to_groups @ _unit_rows(to_models @ projection))
+        total += projection
+    return _unit_rows(total)
 
 
-def _unit(vectors: Floats) -> Floats:
+def _unit_rows(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def fast_linear(around: Around, query: Query) -> Answer:
+def fast_rp_regression(neighbourhood: Around, query: Query) -> Answer:
     """FastRP embedding and logistic regression: what a graph database's library gives out of the box."""
     from sklearn.linear_model import SGDClassifier
 
-    embedding = _fast(around)
-    rows, values = around.labels.rows[-SEEN:], around.labels.values[-SEEN:]
-    model = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=5, tol=None, random_state=1, n_jobs=threads())
-    model.fit(embedding[rows], values)
-    best, sure = _best(np.asarray(model.predict_proba(embedding[query.rows]), np.float32))
-    return np.asarray(model.classes_)[best], sure
+    embedding = fast_rp(neighbourhood)
+    rows, values = neighbourhood.labels.rows[-SEEN:], neighbourhood.labels.values[-SEEN:]
+    classifier = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=5, tol=None, random_state=1, n_jobs=threads())
+    classifier.fit(embedding[rows], values)
+    best, confidence = _top_value(np.asarray(classifier.predict_proba(embedding[query.rows]), np.float32))
+    return np.asarray(classifier.classes_)[best], confidence
 
 
-def fast_nearest(around: Around, query: Query, k: int = 10) -> Answer:
+def fast_rp_nearest(neighbourhood: Around, query: Query, k: int = 10) -> Answer:
     """FastRP embedding and the votes of the ten nearest."""
-    embedding = _fast(around)
-    rows, values = around.labels.rows[-SEEN:], around.labels.values[-SEEN:]
-    theirs = embedding[rows].T.copy()
-    best, sure = np.empty(len(query), np.int64), np.empty(len(query))
+    embedding = fast_rp(neighbourhood)
+    rows, values = neighbourhood.labels.rows[-SEEN:], neighbourhood.labels.values[-SEEN:]
+    labelled = embedding[rows].T.copy()
+    best, confidence = np.empty(len(query), np.int64), np.empty(len(query))
     for start in range(0, len(query), 1000):
-        near = np.argpartition(-(embedding[query.rows[start : start + 1000]] @ theirs), k, 1)[:, :k]
-        for place, votes in enumerate(values[near], start):
+        nearest = np.argpartition(-(embedding[query.rows[start : start + 1000]] @ labelled), k, 1)[:, :k]
+        for position, votes in enumerate(values[nearest], start):
             counts = np.bincount(votes)
-            best[place], sure[place] = counts.argmax(), counts.max() / k
-    return best, sure
+            best[position], confidence[position] = counts.argmax(), counts.max() / k
+    return best, confidence
 
 
 BASELINES: dict[str, Callable[[Around, Query], Answer]] = {
     "majority": majority,
-    "author majority": lambda around, query: vote(around, query, "author"),
-    "parent copy": lambda around, query: vote(around, query, "parent says"),
-    "sibling majority": lambda around, query: vote(around, query, "siblings"),
-    "back-off chain": chain,
-    "label propagation": propagation,
-    "FastRP + logistic regression": fast_linear,
-    "FastRP + nearest 10": fast_nearest,
-    "logistic regression": linear,
-    "Correct and Smooth": smoothed,
+    "author majority": lambda around, query: group_majority(around, query, "author"),
+    "parent copy": lambda around, query: group_majority(around, query, "parent says"),
+    "sibling majority": lambda around, query: group_majority(around, query, "siblings"),
+    "back-off chain": back_off_chain,
+    "label propagation": label_propagation,
+    "FastRP + logistic regression": fast_rp_regression,
+    "FastRP + nearest 10": fast_rp_nearest,
+    "logistic regression": logistic_regression,
+    "Correct and Smooth": correct_and_smooth,
 }

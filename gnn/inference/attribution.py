@@ -9,16 +9,16 @@ import numpy as np
 from gnn.dataset.tasks import Task, values_of
 from gnn.dataset.temporal_counts import COUNTS
 from gnn.features.neighbours import NEAR, Around, Query
-from gnn.inference.complete import Atelier, now, origin
+from gnn.inference.complete import CompletionSession, latest_query, parent_prior
 
-SHOWN = 8
+MAX_SHOWN = 8
 
 
-def explain(atelier: Atelier, task: Task, row: int) -> dict[str, Any]:
+def explain_prediction(session: CompletionSession, task: Task, row: int) -> dict[str, Any]:
     """Explain what is predicted of one model.
 
     Args:
-        atelier: Learners.
+        session: Learners.
         task: The attribute.
         row: The model.
 
@@ -33,72 +33,77 @@ def explain(atelier: Atelier, task: Task, row: int) -> dict[str, Any]:
     Raises:
         CompletionError: There is too little to learn from.
     """
-    graph = atelier.graph
-    around = atelier.around(task)
-    completer = atelier.completer(around)
-    query = now(graph, np.array([row]))
-    table, ranked = completer.rank(around, query)
-    order, _ = ranked.ranks()
-    names = around.column.names
-    held = values_of(graph, task.attribute).held.of(row)
-    best = table.features[order[:1]]
-    whence = _origin(atelier, query) if task.attribute == "base_model" else {}
+    graph = session.graph
+    neighbourhood = session.neighbourhood(task)
+    attribute_model = session.attribute_model(neighbourhood)
+    query = latest_query(graph, np.array([row]))
+    table, ranked = attribute_model.rank(neighbourhood, query)
+    order, _ = ranked.order_and_rank()
+    names = neighbourhood.column.names
+    declared = values_of(graph, task.attribute).held.of(row)
+    best_features = table.features[order[:1]]
+    prior = _parent_probabilities(session, query) if task.attribute == "base_model" else {}
     return {
         "model_id": graph.ids[row],
         "attribute": task.attribute,
-        "declared": [names[value] for value in held],
+        "declared": [names[value] for value in declared],
         "candidates": [
             {"value": names[ranked.values[at]], "confidence": round(float(ranked.probability[at]), 4)}
-            for at in order[:SHOWN]
+            for at in order[:MAX_SHOWN]
         ],
-        "threshold": completer.calibration.threshold,
-        "reasons": _reasons(around, completer.ranker.reasons(best)[0], best[0]),
-        "neighbours": _neighbours(around, row, completer.classes(around), completer.values, query),
-        **whence,
+        "threshold": attribute_model.calibration.threshold,
+        "reasons": _reasons(neighbourhood, attribute_model.ranker.shap_values(best_features)[0], best_features[0]),
+        "neighbours": _neighbours(
+            neighbourhood, row, attribute_model.class_of_value(neighbourhood), attribute_model.values, query
+        ),
+        **prior,
     }
 
 
-def _origin(atelier: Atelier, query: Query) -> dict[str, Any]:
+def _parent_probabilities(session: CompletionSession, query: Query) -> dict[str, Any]:
     """Return how likely it is that a model has a parent, and why it may name none."""
-    whence = origin(atelier, query)
-    why = whence.reckoned
-    silence = (
-        None if why is None else {"derives": round(float(why.derives[0]), 4), "says": round(float(why.says[0]), 4)}
-    )
+    prior = parent_prior(session, query)
+    missingness = prior.missingness
+    probabilities = None
+    if missingness is not None:
+        probabilities = {
+            "p_derived": round(float(missingness.p_derived[0]), 4),
+            "p_reported": round(float(missingness.p_reported[0]), 4),
+        }
     return {
-        "root_probability": round(float(whence.unnamed[0]), 4),
-        "derived_probability": round(float(whence.derived[0]), 4),
-        "silence": silence,
+        "root_probability": round(float(prior.p_unreported[0]), 4),
+        "derived_probability": round(float(prior.p_derived[0]), 4),
+        "missingness": probabilities,
     }
 
 
-def _reasons(around: Around, added: Any, features: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+def _reasons(neighbourhood: Around, log_odds: Any, features: Any) -> list[dict[str, Any]]:  # noqa: ANN401
     """Sum what each group's features add, and say what the group counts."""
-    kinds = ["everyone", *around.groups]
+    group_names = ["everyone", *neighbourhood.groups]
     width = len(COUNTS)
     found: list[dict[str, Any]] = []
-    counted = {kind: {"declare": declare, "of": of} for kind, _, declare, of in around.counted(features)}
-    for place, kind in enumerate(kinds):
-        total = float(added[place * width : (place + 1) * width].sum())
-        found.append({"what": kind, "log_odds": round(total, 3), **counted.get(kind, {})})
-    rest = len(kinds) * width
+    counts_of = {kind: {"positives": declare, "total": of} for kind, _, declare, of in neighbourhood.counted(features)}
+    for place, kind in enumerate(group_names):
+        total = float(log_odds[place * width : (place + 1) * width].sum())
+        found.append({"group": kind, "log_odds": round(total, 3), **counts_of.get(kind, {})})
+    rest = len(group_names) * width
     found += [
-        {"what": name, "log_odds": round(float(value), 3)}
-        for name, value in zip(around.features[rest:], added[rest:], strict=True)
+        {"group": name, "log_odds": round(float(value), 3)}
+        for name, value in zip(neighbourhood.features[rest:], log_odds[rest:], strict=True)
     ]
-    return sorted(found, key=lambda entry: -abs(entry["log_odds"]))[:SHOWN]
+    return sorted(found, key=lambda entry: -abs(entry["log_odds"]))[:MAX_SHOWN]
 
 
-def _neighbours(around: Around, row: int, classes: Any, values: list[str], query: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-    examples = around.examples(query, classes)
-    kinds = [name for name in NEAR if name in around.groups]
+def _neighbours(neighbourhood: Around, row: int, classes: Any, values: list[str], query: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    examples = neighbourhood.examples(query, classes)
+    group_names = [name for name in NEAR if name in neighbourhood.groups]
     found: dict[int, dict[str, Any]] = {}
     for place, other in enumerate(examples.near[0].tolist()):
         if other < 0 or other == row:
             continue
         entry = found.setdefault(
             other,
-            {"model_id": around.graph.ids[other], "declares": values[examples.labels[0, place]], "shares": []},
+            {"model_id": neighbourhood.graph.ids[other], "value": values[examples.labels[0, place]], "groups": []},
         )
-        entry["shares"].append(kinds[examples.kinds[place]])
-    return sorted(found.values(), key=lambda entry: (-len(entry["shares"]), entry["model_id"]))[: 2 * SHOWN]
+        entry["groups"].append(group_names[examples.kinds[place]])
+    return sorted(found.values(), key=lambda entry: (-len(entry["groups"]), entry["model_id"]))[: 2 * MAX_SHOWN]

@@ -26,20 +26,20 @@ from gnn.dataset.tasks import (
 )
 from gnn.features.neighbours import Around, Query, Table
 from gnn.inference.predictions import Prediction
-from gnn.models.attribute_model import Completer, Ranked
-from gnn.models.reporting_propensity import Reckoning, Silence, is_known
-from gnn.models.training import learn
+from gnn.models.attribute_model import AttributeModel, RankedCandidates
+from gnn.models.reporting_propensity import Missingness, PropensityModel, has_known_children
+from gnn.models.training import fit_attribute_model
 
-MOST = {"datasets": 20, "base_model": 10}
+MAX_VALUES = {"datasets": 20, "base_model": 10}
 """Values written a model, the best first; of all other attributes one."""
-REASONS = 3
-SPEAKS = 0.1
+MAX_REASONS = 3
+MIN_PROPENSITY = 0.1
 """Chance that a parent would be named, from which on it is always asked whether an author would name one."""
 CHECKPOINTS = "completion"
 """Folder of checkpoints in the home folder."""
 
 
-class Atelier:
+class CompletionSession:
     """Learners and what they look at, over one graph.
 
     Args:
@@ -61,71 +61,75 @@ class Atelier:
         self._precision = precision
         self._retrain = retrain
         self._progress = progress
-        self._known: dict[tuple[bool, bool], Known] = {}
+        self._token_tables: dict[tuple[bool, bool], Known] = {}
 
-    def around(self, task: Task, asked: Integers | None = None) -> Around:
+    def neighbourhood(self, task: Task, rows: Integers | None = None) -> Around:
         """Return what is around models for one attribute; all declarations are visible.
 
         That nothing is declared counts as a declaration where it is asked whether there is a parent. Models that are
         asked about are then no witnesses, neither of themselves nor of each other, unless they are most that lack one.
         """
-        shown = lineage_shown(task.attribute), task.attribute != RELATION
-        if shown not in self._known:
-            self._known[shown] = Known(self.graph, lineage=shown[0], relation=shown[1])
+        token_kinds = lineage_shown(task.attribute), task.attribute != RELATION
+        if token_kinds not in self._token_tables:
+            self._token_tables[token_kinds] = Known(self.graph, lineage=token_kinds[0], relation=token_kinds[1])
         visible = ~self.graph.placeholder
-        if asked is not None and 2 * len(asked) < len(lacking(self.graph, "base_model")):
-            visible[asked] = False
-        return Around(self.graph, task, self._known[shown], visible)
+        if rows is not None and 2 * len(rows) < len(lacking(self.graph, "base_model")):
+            visible[rows] = False
+        return Around(self.graph, task, self._token_tables[token_kinds], visible)
 
-    def completer(self, around: Around) -> Completer:
+    def attribute_model(self, neighbourhood: Around) -> AttributeModel:
         """Return what was learnt of an attribute: from its checkpoint where that fits, else learnt now.
 
         Raises:
             CompletionError: There is too little to learn from, or the checkpoint is damaged.
         """
-        attribute = around.task.attribute
-        folder = self._folder / attribute / fitting(around, self._precision)
-        found = None if self._retrain else Completer.load(folder)
+        attribute = neighbourhood.task.attribute
+        folder = self._folder / attribute / checkpoint_key(neighbourhood, self._precision)
+        found = None if self._retrain else AttributeModel.load(folder)
         if found is None:
-            found = learn(around, precision=self._precision, progress=self._progress)
+            found = fit_attribute_model(neighbourhood, precision=self._precision, progress=self._progress)
             shutil.rmtree(folder.parent, ignore_errors=True)
             found.save(folder)
             self.trained.append(attribute)
         return found
 
-    def silence(self, around: Around) -> Silence | None:
+    def propensity_model(self, neighbourhood: Around) -> PropensityModel | None:
         """Return what was learnt of authors who name no parent: from its checkpoint where that fits, else learnt now.
 
         Raises:
             CompletionError: The checkpoint is damaged.
         """
-        folder = self._folder / "silence" / fitting(around, self._precision)
-        found = None if self._retrain else Silence.load(folder)
+        folder = self._folder / "propensity" / checkpoint_key(neighbourhood, self._precision)
+        found = None if self._retrain else PropensityModel.load(folder)
         if found is None:
             self._progress("Learn who names parents", 0, 0)
             shutil.rmtree(folder.parent, ignore_errors=True)
-            if (found := Silence.learn(around)) is not None:
+            if (found := PropensityModel.fit(neighbourhood)) is not None:
                 found.save(folder)
         return found
 
 
-def fitting(around: Around, precision: float) -> str:
+def checkpoint_key(neighbourhood: Around, precision: float) -> str:
     """Return a digest of what a checkpoint depends on: schema, features, version."""
-    read = [name for name in around.graph.columns if name.startswith(SENTENCES)]
-    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *read, *around.features])
+    embedding_columns = [name for name in neighbourhood.graph.columns if name.startswith(SENTENCES)]
+    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *embedding_columns, *neighbourhood.features])
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def complete(
-    atelier: Atelier, task: Task, models: Integers | None, least: float | None, progress: Progress = lambda *_: None
+    session: CompletionSession,
+    task: Task,
+    models: Integers | None,
+    min_confidence: float | None,
+    progress: Progress = lambda *_: None,
 ) -> Iterator[Prediction]:
     """Predict one attribute of the models that lack it.
 
     Args:
-        atelier: Learners.
+        session: Learners.
         task: The attribute.
         models: Rows to look at; all by default. Those that declare the attribute are passed over.
-        least: Confidence below which nothing is said; by default the threshold of the stated precision.
+        min_confidence: Confidence below which nothing is said; by default the threshold of the stated precision.
         progress: Told of stage, done and total.
 
     Yields:
@@ -134,53 +138,57 @@ def complete(
     Raises:
         CompletionError: There is too little to learn from.
     """
-    graph = atelier.graph
-    around = atelier.around(task)
-    completer = atelier.completer(around)
+    graph = session.graph
+    neighbourhood = session.neighbourhood(task)
+    attribute_model = session.attribute_model(neighbourhood)
     rows = lacking(graph, task.attribute)
     if models is not None:
         rows = np.intersect1d(rows, models)
-    query = now(graph, rows)
-    limit = completer.calibration.threshold if least is None else least
-    atelier.thresholds[task.attribute] = limit
-    whence = None
+    query = latest_query(graph, rows)
+    threshold = attribute_model.calibration.threshold if min_confidence is None else min_confidence
+    session.thresholds[task.attribute] = threshold
+    prior = None
     if task.attribute == "base_model":
-        whence = origin(atelier, query, limit, progress)
+        prior = parent_prior(session, query, threshold, progress)
         # Below this no candidate could reach the limit, however sure.
-        hopeful = whence.derived >= limit
-        query, whence = query.part(hopeful), whence.part(hopeful)
-    for start, part, table, ranked in completer.chunks(around, query, progress):
-        own = None if whence is None else whence.part(slice(start, start + len(part)))
-        yield from _said(around, part, table, ranked, own, limit)
+        is_reachable = prior.p_derived >= threshold
+        query, prior = query.part(is_reachable), prior.part(is_reachable)
+    for start, part, table, ranked in attribute_model.rank_in_chunks(neighbourhood, query, progress):
+        chunk_prior = None if prior is None else prior.part(slice(start, start + len(part)))
+        yield from _predictions(neighbourhood, part, table, ranked, chunk_prior, threshold)
 
 
-def now(graph: Graph, rows: Integers) -> Query:
+def latest_query(graph: Graph, rows: Integers) -> Query:
     """Return models as they are today: all that is declared is seen."""
-    now = float(graph.created.max()) + 1.0
-    return Query(rows, np.full(len(rows), now), np.ones(len(rows), bool))
+    after_newest = float(graph.created.max()) + 1.0
+    return Query(rows, np.full(len(rows), after_newest), np.ones(len(rows), bool))
 
 
-class Origin(NamedTuple):
+class ParentPrior(NamedTuple):
     """Whether models come from others.
 
     Attributes:
-        unnamed: Chance that an author would name no parent, shape (q,).
-        derived: Chance that there is one, whether authors say so or not, shape (q,).
-        reckoned: What words and habits say of it; None where too few names show a parent.
+        p_unreported: Chance that an author would name no parent, shape (q,).
+        p_derived: Chance that there is one, whether authors say so or not, shape (q,).
+        missingness: What words and habits say of it; None where too few names show a parent.
     """
 
-    unnamed: Doubles
-    derived: Doubles
-    reckoned: Reckoning | None
+    p_unreported: Doubles
+    p_derived: Doubles
+    missingness: Missingness | None
 
-    def part(self, chosen: Flags | slice) -> Origin:
+    def part(self, chosen: Flags | slice) -> ParentPrior:
         """Return what is said of some of them."""
-        why = self.reckoned
-        reckoned = None if why is None else Reckoning(why.derives[chosen], why.says[chosen])
-        return Origin(self.unnamed[chosen], self.derived[chosen], reckoned)
+        missingness = self.missingness
+        chosen_missingness = (
+            None if missingness is None else Missingness(missingness.p_derived[chosen], missingness.p_reported[chosen])
+        )
+        return ParentPrior(self.p_unreported[chosen], self.p_derived[chosen], chosen_missingness)
 
 
-def origin(atelier: Atelier, query: Query, least: float = 0.0, progress: Progress = lambda *_: None) -> Origin:
+def parent_prior(
+    session: CompletionSession, query: Query, min_derived: float = 0.0, progress: Progress = lambda *_: None
+) -> ParentPrior:
     """Return whether models that name no parent have one.
 
     That there is one is as sure as the surer of two says: that its author would name one; and words, habits of silence
@@ -188,50 +196,55 @@ def origin(atelier: Atelier, query: Query, least: float = 0.0, progress: Progres
     derive from; else where the second is sure enough.
 
     Args:
-        atelier: Learners.
+        session: Learners.
         query: Models that name no parent.
-        least: Chance that there is one below which it does not matter.
+        min_derived: Chance that there is one below which it does not matter.
         progress: Told of stage, done and total.
     """
-    around = atelier.around(HAS_PARENT, query.rows)
+    neighbourhood = session.neighbourhood(HAS_PARENT, query.rows)
     # A model is judged by those before it, as it is where the question is learnt.
-    query = Query(query.rows, atelier.graph.since[query.rows], query.told)
-    silence = atelier.silence(around)
-    reckoned = None if silence is None else silence.of(around, query)
-    derived, asked = np.zeros(len(query)), np.ones(len(query), bool)
-    if reckoned is not None:
-        known = is_known(atelier.graph, query.rows)
-        derived = np.where(known, 0.0, 1 - reckoned.roots)
-        asked = known | (reckoned.says >= SPEAKS) | (derived >= least)
-    places = np.flatnonzero(asked)
-    ranked = atelier.completer(around).complete(around, query.part(places), progress)
-    chosen = ranked.values == around.column.names.index("no")
-    unnamed = np.ones(len(query))
-    unnamed[places[ranked.places[chosen]]] = ranked.probability[chosen]
-    return Origin(unnamed, np.maximum(derived, 1 - unnamed), reckoned)
+    query = Query(query.rows, session.graph.since[query.rows], query.told)
+    propensity_model = session.propensity_model(neighbourhood)
+    missingness = None if propensity_model is None else propensity_model.predict_proba(neighbourhood, query)
+    p_derived, is_ranked = np.zeros(len(query)), np.ones(len(query), bool)
+    if missingness is not None:
+        has_children = has_known_children(session.graph, query.rows)
+        p_derived = np.where(has_children, 0.0, 1 - missingness.p_root)
+        is_ranked = has_children | (missingness.p_reported >= MIN_PROPENSITY) | (p_derived >= min_derived)
+    places = np.flatnonzero(is_ranked)
+    ranked = session.attribute_model(neighbourhood).predict_proba(neighbourhood, query.part(places), progress)
+    chosen = ranked.values == neighbourhood.column.names.index("no")
+    p_unreported = np.ones(len(query))
+    p_unreported[places[ranked.places[chosen]]] = ranked.probability[chosen]
+    return ParentPrior(p_unreported, np.maximum(p_derived, 1 - p_unreported), missingness)
 
 
-def _said(
-    around: Around, query: Query, table: Table, ranked: Ranked, whence: Origin | None, limit: float
-) -> Iterator[Prediction]:  # fmt: skip
-    attribute, names = around.task.attribute, around.column.names
-    order, rank = ranked.ranks()
-    kept = order[rank < MOST.get(attribute, 1)]
-    chance = ranked.probability if whence is None else ranked.probability * whence.derived[ranked.places]
-    for at in kept[chance[kept] >= limit]:
+def _predictions(
+    neighbourhood: Around,
+    query: Query,
+    table: Table,
+    ranked: RankedCandidates,
+    prior: ParentPrior | None,
+    threshold: float,
+) -> Iterator[Prediction]:
+    attribute, names = neighbourhood.task.attribute, neighbourhood.column.names
+    order, rank = ranked.order_and_rank()
+    kept = order[rank < MAX_VALUES.get(attribute, 1)]
+    p_unconditional = ranked.probability if prior is None else ranked.probability * prior.p_derived[ranked.places]
+    for at in kept[p_unconditional[kept] >= threshold]:
         yield Prediction(
             int(query.rows[ranked.places[at]]), attribute, names[ranked.values[at]], float(ranked.probability[at]),
-            None if whence is None else float(whence.unnamed[ranked.places[at]]),
-            None if whence is None else float(whence.derived[ranked.places[at]]),
-            reasons(around, table.features[at]),
+            None if prior is None else float(prior.p_unreported[ranked.places[at]]),
+            None if prior is None else float(prior.p_derived[ranked.places[at]]),
+            supporting_groups(neighbourhood, table.features[at]),
         )  # fmt: skip
 
 
-def reasons(around: Around, features: Floats) -> dict[str, tuple[int, int]]:
+def supporting_groups(neighbourhood: Around, features: Floats) -> dict[str, tuple[int, int]]:
     """Return the groups that declare a candidate: of how many, how many; the most telling first."""
-    found = [
+    ranked_groups = [
         (-share, kind, (declare, of))
-        for kind, share, declare, of in around.counted(features)
+        for kind, share, declare, of in neighbourhood.counted(features)
         if kind != "everyone" and declare > 0
     ]
-    return {kind: counts for _, kind, counts in sorted(found)[:REASONS]}
+    return {kind: counts for _, kind, counts in sorted(ranked_groups)[:MAX_REASONS]}

@@ -33,7 +33,7 @@ from ingest.load.resolve import fuse_all
 from ingest.load.runs import begin, finish, writing
 from ingest.normalise.relations import guess_relation
 
-ROWS = 2000
+BATCH_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,20 @@ class Prediction:
     derived_probability: float | None
     reasons: dict[str, tuple[int, int]]
 
-    def line(self, graph: Graph) -> dict[str, Any]:
+    def to_json_line(self, graph: Graph) -> dict[str, Any]:
         """Return the prediction as a line of JSON holds it."""
-        plain: dict[str, Any] = {
+        line: dict[str, Any] = {
             "model_id": graph.ids[self.model],
             "attribute": self.attribute,
             "value": self.value,
             "confidence": round(self.confidence, 6),
         }
-        return plain | self.origin()
+        return line | self.parent_probabilities()
 
-    def origin(self) -> dict[str, float]:
+    def parent_probabilities(self) -> dict[str, float]:
         """Return whether there is a parent, where that was asked."""
-        told = {"root_probability": self.root_probability, "derived_probability": self.derived_probability}
-        return {name: round(chance, 6) for name, chance in told.items() if chance is not None}
+        probabilities = {"root_probability": self.root_probability, "derived_probability": self.derived_probability}
+        return {name: round(chance, 6) for name, chance in probabilities.items() if chance is not None}
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Completion:
 
     Attributes:
         run_id: The run that wrote it; empty for a dry run.
-        asked: Models that lack the attribute.
+        missing: Models that lack the attribute.
         predicted: Of these, those predicted at or above the threshold.
         thresholds: Confidence from which a value is written.
         trained: Attributes that were learnt in this run; the others came from checkpoints.
@@ -89,7 +89,7 @@ class Completion:
     """
 
     run_id: str = ""
-    asked: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)
     predicted: dict[str, int] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
     trained: list[str] = field(default_factory=list)
@@ -102,12 +102,12 @@ class Completion:
 
 
 @dataclass(slots=True)
-class Predicted:
+class AttributePredictions:
     """Predictions of one attribute that go into the graph, and the models that were asked about."""
 
     task: Task
-    asked: Integers
-    rows: list[Prediction] = field(default_factory=list)
+    missing: Integers
+    predictions: list[Prediction] = field(default_factory=list)
 
 
 class _Line(msgspec.Struct):
@@ -125,7 +125,7 @@ class _Line(msgspec.Struct):
         )
 
 
-def write_kept(store: Store, home: Path, file: Path, progress: Progress = lambda *_: None) -> Completion:
+def import_predictions(store: Store, home: Path, file: Path, progress: Progress = lambda *_: None) -> Completion:
     """Write the predictions of a file that `complete` made of the same models.
 
     Models that declare by now are left out, and so are values that the store does not hold. The file does not say what
@@ -145,24 +145,24 @@ def write_kept(store: Store, home: Path, file: Path, progress: Progress = lambda
     lines, tasks = _read_lines(file)
     with writing(store, home):
         graph = read_graph(store, datasets=TASKS["datasets"] in tasks)
-        spoken = sorted({line.model_id for line in lines})
-        place = dict(zip(spoken, rows_of(graph, spoken).tolist(), strict=True))
+        model_ids = sorted({line.model_id for line in lines})
+        row_of = dict(zip(model_ids, rows_of(graph, model_ids).tolist(), strict=True))
         report = Completion()
-        found = []
+        by_attribute = []
         for task in tasks:
-            kept = Predicted(task, lacking(graph, task.attribute))
-            lack = frozenset(kept.asked.tolist())
-            held = frozenset(values_of(graph, task.attribute).names)
-            mine = [
+            predicted = AttributePredictions(task, lacking(graph, task.attribute))
+            missing = frozenset(predicted.missing.tolist())
+            known_values = frozenset(values_of(graph, task.attribute).names)
+            importable = [
                 line
                 for line in lines
-                if line.attribute == task.attribute and place[line.model_id] in lack and line.value in held
+                if line.attribute == task.attribute and row_of[line.model_id] in missing and line.value in known_values
             ]
-            kept.rows += [line.prediction(place[line.model_id]) for line in mine]
-            report.asked[task.attribute] = len(lack)
-            report.predicted[task.attribute] = len({each.model for each in kept.rows})
-            found.append(kept)
-        write_predictions(store, graph, found, report, progress)
+            predicted.predictions += [line.prediction(row_of[line.model_id]) for line in importable]
+            report.missing[task.attribute] = len(missing)
+            report.predicted[task.attribute] = len({each.model for each in predicted.predictions})
+            by_attribute.append(predicted)
+        write_predictions(store, graph, by_attribute, report, progress)
     return report
 
 
@@ -175,37 +175,37 @@ def _read_lines(file: Path) -> tuple[list[_Line], list[Task]]:
 
 
 def write_predictions(
-    store: Store, graph: Graph, found: Sequence[Predicted], report: Completion, progress: Progress
+    store: Store, graph: Graph, by_attribute: Sequence[AttributePredictions], report: Completion, progress: Progress
 ) -> None:
     """Write predictions as a run of their own; what an earlier one predicted for the same models is replaced.
 
     Args:
         store: The store.
         graph: What was read of it.
-        found: Predictions, an attribute each.
+        by_attribute: Predictions, an attribute each.
         report: Gets the run's id and the number of claims.
         progress: Told of stage, done and total.
     """
-    parameters = {"attributes": [each.task.attribute for each in found], "version": VERSION}
+    parameters = {"attributes": [each.task.attribute for each in by_attribute], "version": VERSION}
     run_id = report.run_id = begin(store, RunKind.COMPLETION, parameters)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    for each in found:
+    for each in by_attribute:
         progress(f"Write {each.task.attribute}", 0, 0)
         if each.task.attribute == "base_model":
             report.written += _write_parents(store, graph, each, run_id, today)
         else:
             report.written += _write_claims(store, graph, each, run_id, today)
-    finish(store, run_id, {"asked": report.asked, "predicted": report.predicted, "claims": report.written})
+    finish(store, run_id, {"missing": report.missing, "predicted": report.predicted, "claims": report.written})
 
 
-def _write_claims(store: Store, graph: Graph, found: Predicted, run_id: str, today: str) -> int:
-    rel, label = found.task.relation, found.task.label
-    asked = {graph.ids[row] for row in found.asked}
-    wanted = {(graph.ids[row.model], row.value) for row in found.rows}
+def _write_claims(store: Store, graph: Graph, predicted: AttributePredictions, run_id: str, today: str) -> int:
+    relation, label = predicted.task.relation, predicted.task.label
+    missing = {graph.ids[row] for row in predicted.missing}
+    wanted = {(graph.ids[row.model], row.value) for row in predicted.predictions}
     old = [
         {"a": model, "b": value, "set": {"source": Source.PREDICTED.value}}
-        for model, value, source in store.pages(all_edges(rel, "Model", label, ("source",)))
-        if source == Source.PREDICTED and model in asked and (model, value) not in wanted
+        for model, value, source in store.pages(all_edges(relation, "Model", label, ("source",)))
+        if source == Source.PREDICTED and model in missing and (model, value) not in wanted
     ]
     new = [
         {
@@ -221,10 +221,10 @@ def _write_claims(store: Store, graph: Graph, found: Predicted, run_id: str, tod
                 "evidence": _evidence(row),
             },
         }
-        for row in found.rows
+        for row in predicted.predictions
     ]
-    Batches(store, ROWS).send(old, partial(_send, delete_edges(rel, "Model", label)))
-    Batches(store, ROWS).send(new, partial(_send, merge_edges(rel, "Model", label)))
+    Batches(store, BATCH_ROWS).send(old, partial(_send, delete_edges(relation, "Model", label)))
+    Batches(store, BATCH_ROWS).send(new, partial(_send, merge_edges(relation, "Model", label)))
     return len(new)
 
 
@@ -248,41 +248,53 @@ def _evidence(prediction: Prediction) -> str:
     )
 
 
-def _write_parents(store: Store, graph: Graph, found: Predicted, run_id: str, today: str) -> int:
+def _write_parents(store: Store, graph: Graph, predicted: AttributePredictions, run_id: str, today: str) -> int:
     """Write predicted parents as testimony and fuse it with all other; what would close a ring is left out."""
-    asked = {graph.ids[row] for row in found.asked}
+    missing = {graph.ids[row] for row in predicted.missing}
     old = read_testimony(store)
-    ours = {(item.child, item.parent): item for item in old if item.source is Source.PREDICTED and item.child in asked}
-    stated = [_testimony(graph, row, today) for row in without_rings(graph, found.rows)]
-    rest = [item for item in old if (item.child, item.parent) not in ours or item.source is not Source.PREDICTED]
-    fused = list(fuse_all([*rest, *stated], read_charted(store)))
-    plan = Plan(Source.PREDICTED, stated, ours, fused, read_edges(store), run_id)
-    plan.write(store, set(graph.ids), ROWS)
-    return len(stated)
+    replaced = {
+        (item.child, item.parent): item for item in old if item.source is Source.PREDICTED and item.child in missing
+    }
+    new = [_lineage_claim(graph, row, today) for row in drop_cycles(graph, predicted.predictions)]
+    others = [item for item in old if (item.child, item.parent) not in replaced or item.source is not Source.PREDICTED]
+    fused = list(fuse_all([*others, *new], read_charted(store)))
+    plan = Plan(Source.PREDICTED, new, replaced, fused, read_edges(store), run_id)
+    plan.write(store, set(graph.ids), BATCH_ROWS)
+    return len(new)
 
 
-def without_rings(graph: Graph, found: Sequence[Prediction]) -> list[Prediction]:
+def drop_cycles(graph: Graph, predictions: Sequence[Prediction]) -> list[Prediction]:
     """Return predictions of parents without those that close a ring, with lineage or with each other."""
-    place = {identifier: row for row, identifier in enumerate(graph.ids)}
-    children = np.array([row.model for row in found], np.int64)
-    parents = np.array([place[row.value] for row in found], np.int64)
+    row_of = {identifier: row for row, identifier in enumerate(graph.ids)}
+    children = np.array([row.model for row in predictions], np.int64)
+    parents = np.array([row_of[row.value] for row in predictions], np.int64)
     tails = np.concatenate((graph.parents.rows, children))
     heads = np.concatenate((graph.parents.values, parents))
-    whole = coo_array((np.ones(len(tails), np.int8), (tails, heads)), shape=(len(graph), len(graph)))
-    ring = connected_components(whole, connection="strong")[1]
-    return [row for row, child, parent in zip(found, children, parents, strict=True) if ring[child] != ring[parent]]
+    adjacency = coo_array((np.ones(len(tails), np.int8), (tails, heads)), shape=(len(graph), len(graph)))
+    component = connected_components(adjacency, connection="strong")[1]
+    return [
+        row
+        for row, child, parent in zip(predictions, children, parents, strict=True)
+        if component[child] != component[parent]
+    ]
 
 
-def _testimony(graph: Graph, row: Prediction, today: str) -> Testimony:
-    child = graph.ids[row.model]
+def _lineage_claim(graph: Graph, prediction: Prediction, today: str) -> Testimony:
+    child = graph.ids[prediction.model]
     tags = graph.columns["tags"]
     library = graph.columns["library_name"]
-    known = [library.names[value] for value in library.held.of(row.model)]
-    spelled = [tags.names[value] for value in tags.held.of(row.model)]
-    relation, sure, _ = guess_relation(child.rpartition("/")[2], spelled, known[0] if known else None, 1)
-    derived = 1 - (row.root_probability or 0.0) if row.derived_probability is None else row.derived_probability
-    chance = row.confidence * derived
+    libraries = [library.names[value] for value in library.held.of(prediction.model)]
+    tag_names = [tags.names[value] for value in tags.held.of(prediction.model)]
+    relation, relation_confidence, _ = guess_relation(
+        child.rpartition("/")[2], tag_names, libraries[0] if libraries else None, 1
+    )
+    p_derived = (
+        1 - (prediction.root_probability or 0.0)
+        if prediction.derived_probability is None
+        else prediction.derived_probability
+    )
+    p_parent = prediction.confidence * p_derived
     return Testimony(
-        child, row.value, Source.PREDICTED, relation, round(chance * sure, 6), VERSION, row.value, Outcome.EXACT,
-        _evidence(row), today, today, None,
+        child, prediction.value, Source.PREDICTED, relation, round(p_parent * relation_confidence, 6), VERSION,
+        prediction.value, Outcome.EXACT, _evidence(prediction), today, today, None,
     )  # fmt: skip

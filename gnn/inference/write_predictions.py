@@ -23,11 +23,11 @@ from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import all_edges
 from gnn.dataset.assemble import read_all
 from gnn.dataset.tasks import Task, lacking, tasks_of
-from gnn.inference.predictions import Completion, Predicted, write_predictions
+from gnn.inference.predictions import AttributePredictions, Completion, write_predictions
 from ingest.load.runs import writing
 
 if TYPE_CHECKING:
-    from gnn.inference.complete import Atelier
+    from gnn.inference.complete import CompletionSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class CompleteOptions:
         attributes: Which; all where none is named.
         models: Ids to look at; all where None.
         out: File for predictions as JSON lines.
-        least: Confidence below which nothing is said; by default where `precision` was reached.
+        min_confidence: Confidence below which nothing is said; by default where `precision` was reached.
         precision: Precision aimed at.
         dry_run: True where the store stays as it is.
         retrain: True where checkpoints are passed over.
@@ -48,7 +48,7 @@ class CompleteOptions:
     attributes: Sequence[str] = ()
     models: Sequence[str] | None = None
     out: Path | None = None
-    least: float | None = None
+    min_confidence: float | None = None
     precision: float = 0.95
     dry_run: bool = False
     retrain: bool = False
@@ -74,61 +74,63 @@ def complete_and_write(
     tasks = tasks_of(options.attributes)
     with nullcontext() if options.dry_run else writing(store, home):
         progress("Read the graph", 0, 0)
-        atelier = _atelier(store, home, tasks, options, progress)
-        graph = atelier.graph
+        session = _open_session(store, home, tasks, options, progress)
+        graph = session.graph
         models = None if options.models is None else rows_of(graph, options.models)
         report = Completion()
-        found = []
-        with _lines(options.out) as lines:
+        by_attribute = []
+        with _open_lines(options.out) as lines:
             for task in tasks:
                 try:
-                    found.append(_predict(atelier, task, models, options, report, lines, progress))
+                    by_attribute.append(_predict(session, task, models, options, report, lines, progress))
                 except CompletionError as error:
                     if options.strict:
                         raise
                     report.skipped[task.attribute] = error.message
-            if not found:
+            if not by_attribute:
                 raise CompletionError("no attribute can be completed", hint=" ".join(report.skipped.values()))
-        report.trained, report.thresholds = atelier.trained, atelier.thresholds
+        report.trained, report.thresholds = session.trained, session.thresholds
         if not options.dry_run:
-            write_predictions(store, graph, found, report, progress)
+            write_predictions(store, graph, by_attribute, report, progress)
     return report
 
 
-def _atelier(store: Store, home: Path, tasks: list[Task], options: CompleteOptions, progress: Progress) -> Atelier:
-    with ThreadPoolExecutor(1) as beside:
-        reading: Future[Graph] = beside.submit(read_all, store, home, tasks)
+def _open_session(
+    store: Store, home: Path, tasks: list[Task], options: CompleteOptions, progress: Progress
+) -> CompletionSession:
+    with ThreadPoolExecutor(1) as executor:
+        graph: Future[Graph] = executor.submit(read_all, store, home, tasks)
         # The engine is busy for some seconds, and so is Python with what learners import: both at once.
-        from gnn.inference.complete import CHECKPOINTS, Atelier
+        from gnn.inference.complete import CHECKPOINTS, CompletionSession
 
         folder = home / CHECKPOINTS / ensure_schema(store)
-        return Atelier(
-            reading.result(), folder, precision=options.precision, retrain=options.retrain, progress=progress
+        return CompletionSession(
+            graph.result(), folder, precision=options.precision, retrain=options.retrain, progress=progress
         )
 
 
 def _predict(
-    atelier: Atelier, task: Task, models: Integers | None, options: CompleteOptions, report: Completion,
+    session: CompletionSession, task: Task, models: Integers | None, options: CompleteOptions, report: Completion,
     lines: IO[bytes] | None, progress: Progress,
-) -> Predicted:  # fmt: skip
+) -> AttributePredictions:  # fmt: skip
     from gnn.inference.complete import complete
 
-    asked = lacking(atelier.graph, task.attribute)
-    asked = asked if models is None else np.intersect1d(asked, models)
-    kept = Predicted(task, asked)
-    covered = set()
-    for prediction in complete(atelier, task, models, options.least, progress):
-        kept.rows.append(prediction)
-        covered.add(prediction.model)
+    missing = lacking(session.graph, task.attribute)
+    missing = missing if models is None else np.intersect1d(missing, models)
+    predicted = AttributePredictions(task, missing)
+    predicted_models = set()
+    for prediction in complete(session, task, models, options.min_confidence, progress):
+        predicted.predictions.append(prediction)
+        predicted_models.add(prediction.model)
         if lines is not None:
-            lines.write(msgspec.json.encode(prediction.line(atelier.graph)) + b"\n")
-    report.asked[task.attribute] = len(asked)
-    report.predicted[task.attribute] = len(covered)
-    return kept
+            lines.write(msgspec.json.encode(prediction.to_json_line(session.graph)) + b"\n")
+    report.missing[task.attribute] = len(missing)
+    report.predicted[task.attribute] = len(predicted_models)
+    return predicted
 
 
 @contextmanager
-def _lines(out: Path | None) -> Iterator[IO[bytes] | None]:
+def _open_lines(out: Path | None) -> Iterator[IO[bytes] | None]:
     """Open a file that appears whole, or not at all."""
     if out is None:
         yield None
@@ -147,15 +149,15 @@ def track_record(store: Store) -> list[dict[str, Any]]:
     table = []
     for task in tasks_of(()):
         declared: dict[str, set[str]] = defaultdict(set)
-        guessed: dict[str, dict[str, float]] = defaultdict(dict)
-        for model, value, source, sure, ended in store.pages(
+        predicted: dict[str, dict[str, float]] = defaultdict(dict)
+        for model, value, source, confidence, ended in store.pages(
             all_edges(task.relation, "Model", task.label, ("source", "confidence", "ended"))
         ):
             if source == Source.DECLARED and ended is None:
                 declared[model].add(value)
             elif source == Source.PREDICTED:
-                guessed[model][value] = sure
-        best = {model: max(sorted(values), key=values.__getitem__) for model, values in guessed.items()}
+                predicted[model][value] = confidence
+        best = {model: max(sorted(values), key=values.__getitem__) for model, values in predicted.items()}
         checked = [model for model in best if model in declared]
         confirmed = sum(best[model] in declared[model] for model in checked)
         table.append(
@@ -166,7 +168,7 @@ def track_record(store: Store) -> list[dict[str, Any]]:
                 "confirmed": confirmed,
                 "refuted": len(checked) - confirmed,
                 "precision": round(confirmed / len(checked), 4) if checked else None,
-                "confidence": round(float(np.mean([guessed[m][best[m]] for m in checked])), 4) if checked else None,
+                "confidence": round(float(np.mean([predicted[m][best[m]] for m in checked])), 4) if checked else None,
             }
         )
     return table

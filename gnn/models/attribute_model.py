@@ -21,20 +21,20 @@ from atlas_db.core.files import write_whole
 from atlas_db.core.terms import Progress
 from gnn.dataset.tasks import TASKS, VERSION
 from gnn.features.neighbours import NEAR, Around, Query, Table, Voice
-from gnn.models.bag_of_words import Linear
+from gnn.models.bag_of_words import BagOfWordsClassifier
 from gnn.models.calibration import (
     Calibration,
-    normalised,
+    normalised_by_group,
 )
-from gnn.models.correct_and_smooth import Echo
-from gnn.models.graph_network import Feeder, Net, accelerator, predict
+from gnn.models.correct_and_smooth import LabelSmoothing
+from gnn.models.graph_network import Collator, GraphNetwork, accelerator, predict_log_proba
 from gnn.models.ranker import Ranker
 
-CHUNK, AHEAD = 6_000, 2
+CHUNK_SIZE, PREFETCHED_CHUNKS = 6_000, 2
 """Models completed at once, and how many such lots are looked at side by side."""
 
 
-class Ranked(NamedTuple):
+class RankedCandidates(NamedTuple):
     """Candidates of each model with their probabilities.
 
     Attributes:
@@ -49,148 +49,169 @@ class Ranked(NamedTuple):
     probability: Doubles
     score: Doubles
 
-    def ranks(self) -> tuple[Integers, Integers]:
+    def order_and_rank(self) -> tuple[Integers, Integers]:
         """Return candidates in order, models as asked and the best first, and the rank of each within its model."""
         order = np.lexsort((self.values, -self.score, self.places))
         places = self.places[order]
         return order, np.arange(len(order)) - np.searchsorted(places, places)
 
-    def best(self, models: int) -> tuple[Integers, Doubles]:
+    def top_values(self, models: int) -> tuple[Integers, Doubles]:
         """Return each model's likeliest value, -1 for none, and its probability."""
-        order, rank = self.ranks()
+        order, rank = self.order_and_rank()
         first = order[rank == 0]
-        values, sure = np.full(models, -1, np.int64), np.zeros(models)
+        values, confidence = np.full(models, -1, np.int64), np.zeros(models)
         values[self.places[first]] = self.values[first]
-        sure[self.places[first]] = self.probability[first]
-        return values, sure
+        confidence[self.places[first]] = self.probability[first]
+        return values, confidence
 
 
 @dataclass(slots=True)
-class Completer:
+class AttributeModel:
     """What was learnt of one attribute.
 
     Attributes:
         attribute: Its name.
         values: Values that the network tells apart, by their names.
-        net: The network.
-        linear: Words alone.
+        network: The network.
+        bag_of_words: Words alone.
         ranker: The trees.
         calibration: How sure they may be.
     """
 
     attribute: str
     values: list[str]
-    net: Net
-    linear: Linear
+    network: GraphNetwork
+    bag_of_words: BagOfWordsClassifier
     ranker: Ranker
     calibration: Calibration
-    _echo: Echo | None = None
+    _label_smoothing: LabelSmoothing | None = None
 
-    def classes(self, around: Around) -> Integers:
+    def class_of_value(self, neighbourhood: Around) -> Integers:
         """Return the network's number of each value of the graph, -1 for those that it does not know."""
-        return around.numbers(self.values)
+        return neighbourhood.numbers(self.values)
 
-    def tables(self, around: Around, query: Query) -> Table:
+    def candidate_table(self, neighbourhood: Around, query: Query) -> Table:
         """Return the candidates of models with what speaks for them."""
-        if self._echo is None or self._echo.around is not around:
-            self._echo = Echo(around, self.linear)
-        return candidates(self._echo, self.net, self.classes(around), query)
+        if self._label_smoothing is None or self._label_smoothing.neighbourhood is not neighbourhood:
+            self._label_smoothing = LabelSmoothing(neighbourhood, self.bag_of_words)
+        return build_candidate_table(self._label_smoothing, self.network, self.class_of_value(neighbourhood), query)
 
-    def rank(self, around: Around, query: Query) -> tuple[Table, Ranked]:
+    def rank(self, neighbourhood: Around, query: Query) -> tuple[Table, RankedCandidates]:
         """Return candidates with what speaks for them, and with their probabilities."""
-        return self._judged(around, query, self.tables(around, query))
+        return self._with_ranking(neighbourhood, query, self.candidate_table(neighbourhood, query))
 
-    def _judged(self, around: Around, query: Query, table: Table) -> tuple[Table, Ranked]:
-        return table, self.judge(around, query, table, self.ranker.score(table.features, table.places))
+    def _with_ranking(self, neighbourhood: Around, query: Query, table: Table) -> tuple[Table, RankedCandidates]:
+        return table, self.calibrated(neighbourhood, query, table, self.ranker.score(table.features, table.places))
 
-    def chunks(self, around: Around, query: Query, progress: Progress) -> Iterator[tuple[int, Query, Table, Ranked]]:
+    def rank_in_chunks(
+        self, neighbourhood: Around, query: Query, progress: Progress
+    ) -> Iterator[tuple[int, Query, Table, RankedCandidates]]:
         """Yield models some thousand at a time: where they start, they, and what `rank` returns of them."""
-        starts = range(0, len(query), CHUNK)
-        parts = [query.part(slice(start, start + CHUNK)) for start in starts]
-        with ThreadPoolExecutor(AHEAD) as ahead:
+        starts = range(0, len(query), CHUNK_SIZE)
+        parts = [query.part(slice(start, start + CHUNK_SIZE)) for start in starts]
+        with ThreadPoolExecutor(PREFETCHED_CHUNKS) as executor:
             # While trees judge the candidates of some, those of the next are found. The first alone: what is made once
             # need not be made twice.
-            waiting = [ahead.submit(self.tables, around, part) for part in parts[:1]]
-            for at, start in enumerate(starts):
+            pending = [executor.submit(self.candidate_table, neighbourhood, part) for part in parts[:1]]
+            for number, start in enumerate(starts):
                 progress(f"Complete {self.attribute}", start, len(query))
-                table = waiting.pop(0).result()
-                coming = parts[at + 1 + len(waiting) : at + 1 + AHEAD]
-                waiting += [ahead.submit(self.tables, around, part) for part in coming]
-                yield start, parts[at], *self._judged(around, parts[at], table)
+                table = pending.pop(0).result()
+                upcoming = parts[number + 1 + len(pending) : number + 1 + PREFETCHED_CHUNKS]
+                pending += [executor.submit(self.candidate_table, neighbourhood, part) for part in upcoming]
+                yield start, parts[number], *self._with_ranking(neighbourhood, parts[number], table)
         progress(f"Complete {self.attribute}", len(query), len(query))
 
-    def complete(self, around: Around, query: Query, progress: Progress = lambda *_: None) -> Ranked:
+    def predict_proba(
+        self, neighbourhood: Around, query: Query, progress: Progress = lambda *_: None
+    ) -> RankedCandidates:
         """Return candidates with their probabilities."""
         parts = [
             ranked._replace(places=ranked.places + start)
-            for start, _, _, ranked in self.chunks(around, query, progress)
+            for start, _, _, ranked in self.rank_in_chunks(neighbourhood, query, progress)
         ]
         if not parts:
-            nobody, nothing = np.zeros(0, np.int64), np.zeros(0)
-            return Ranked(nobody, nobody, nothing, nothing)
-        return Ranked(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+            no_rows, no_scores = np.zeros(0, np.int64), np.zeros(0)
+            return RankedCandidates(no_rows, no_rows, no_scores, no_scores)
+        return RankedCandidates(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def judge(self, around: Around, query: Query, table: Table, scores: Doubles) -> Ranked:
+    def calibrated(self, neighbourhood: Around, query: Query, table: Table, scores: Doubles) -> RankedCandidates:
         """Return scores as calibrated probabilities."""
-        share = normalised(scores, table.places, len(query), self.calibration.power)
-        told = around.says_something(query)[table.places]
-        sure = np.where(told, self.calibration.told(share), self.calibration.bare(share))
-        if not around.task.many:
-            sure /= np.maximum(np.bincount(table.places, sure, len(query)), 1.0)[table.places]
-        return Ranked(table.places, table.values, sure, share)
+        normalised_scores = normalised_by_group(scores, table.places, len(query), self.calibration.inverse_temperature)
+        has_metadata = neighbourhood.says_something(query)[table.places]
+        probability = np.where(
+            has_metadata,
+            self.calibration.with_metadata(normalised_scores),
+            self.calibration.cold_start(normalised_scores),
+        )
+        if not neighbourhood.task.many:
+            probability /= np.maximum(np.bincount(table.places, probability, len(query)), 1.0)[table.places]
+        return RankedCandidates(table.places, table.values, probability, normalised_scores)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint: tensors, trees as text, the rest as JSON; no pickle."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "meta.json").unlink(missing_ok=True)
-        save_file(self.net.state_dict(), folder / "net.safetensors")
-        self.linear.save(folder / "linear.safetensors")
+        save_file(self.network.state_dict(), folder / "network.safetensors")
+        self.bag_of_words.save(folder / "bag_of_words.safetensors")
         self.ranker.save(folder)
-        told = {
+        metadata = {
             "version": VERSION,
             "attribute": self.attribute,
             "values": self.values,
-            "spoken": self.linear.values,
+            "bag_of_words_values": self.bag_of_words.values,
             "calibration": self.calibration,
         }
         # Written last and at once: a checkpoint without it is none.
-        write_whole(folder / "meta.json", msgspec.json.encode(told))
+        write_whole(folder / "meta.json", msgspec.json.encode(metadata))
 
     @classmethod
-    def load(cls, folder: Path) -> Completer | None:
+    def load(cls, folder: Path) -> AttributeModel | None:
         """Read a checkpoint; None where there is none, or one of another version.
 
         Raises:
             CompletionError: It is damaged.
         """
         try:
-            told = msgspec.json.decode((folder / "meta.json").read_bytes(), type=_Meta)
+            metadata = msgspec.json.decode((folder / "meta.json").read_bytes(), type=_Metadata)
         except (FileNotFoundError, msgspec.DecodeError, msgspec.ValidationError):
             return None
-        if told.version != VERSION:
+        if metadata.version != VERSION:
             return None
-        net = Net(len(told.values), len(NEAR))
+        network = GraphNetwork(len(metadata.values), len(NEAR))
         try:
-            net.load_state_dict(load_file(folder / "net.safetensors"))
-            linear = Linear.load(folder / "linear.safetensors", told.spoken)
-            ranker = Ranker.load(folder, among=TASKS[told.attribute].many if told.attribute in TASKS else False)
+            network.load_state_dict(load_file(folder / "network.safetensors"))
+            bag_of_words = BagOfWordsClassifier.load(folder / "bag_of_words.safetensors", metadata.bag_of_words_values)
+            ranker = Ranker.load(
+                folder, listwise=TASKS[metadata.attribute].many if metadata.attribute in TASKS else False
+            )
         except (OSError, RuntimeError, SafetensorError, LightGBMError) as error:
             raise CompletionError(
                 f"the checkpoint in {folder} cannot be read ({error})", hint="Learn anew with --retrain"
             ) from error
-        return cls(told.attribute, told.values, net.to(accelerator()), linear, ranker, told.calibration)
+        return cls(
+            metadata.attribute, metadata.values, network.to(accelerator()), bag_of_words, ranker, metadata.calibration
+        )
 
 
-class _Meta(msgspec.Struct):
+class _Metadata(msgspec.Struct):
     version: str
     attribute: str
     values: list[str]
-    spoken: list[str]
+    bag_of_words_values: list[str]
     calibration: Calibration
 
 
-def candidates(echo: Echo, net: Net, classes: Integers, query: Query) -> Table:
+def build_candidate_table(
+    label_smoothing: LabelSmoothing, network: GraphNetwork, class_of_value: Integers, query: Query
+) -> Table:
     """Return the candidates of models, what the network and words say among their features."""
-    around = echo.around
-    scores = predict(net, Feeder(around.known, around.told), around.examples(query, classes))
-    return around.table(query, Voice(scores, classes), echo.voice(query), partial(echo.about, query))
+    neighbourhood = label_smoothing.neighbourhood
+    log_probabilities = predict_log_proba(
+        network, Collator(neighbourhood.known, neighbourhood.told), neighbourhood.examples(query, class_of_value)
+    )
+    return neighbourhood.table(
+        query,
+        Voice(log_probabilities, class_of_value),
+        label_smoothing.class_scores(query),
+        partial(label_smoothing.mean_neighbour_probability, query),
+    )

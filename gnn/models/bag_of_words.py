@@ -19,92 +19,101 @@ SEEN = 60_000
 """Newest declarations that are learnt from."""
 VALUES = 64
 """Most frequent values that words speak for; beyond, a weight a word and value would be too many."""
-VIEWS = (("told", True), ("bare", False))
-FLOOR = 1e-6
+VIEWS = (("with_metadata", True), ("cold_start", False))
+MIN_PROBABILITY = 1e-6
 
 
-def words(around: Around, query: Query) -> csr_array:
+def token_matrix(neighbourhood: Around, query: Query) -> csr_array:
     """Return the words of models, rows of length one, shape (q, BUCKETS)."""
-    first, second = around.known.some(query.rows), around.told.some(np.where(query.told, query.rows, -1))
-    rows = np.concatenate((first.rows, second.rows))
+    name_tokens, metadata_tokens = (
+        neighbourhood.known.some(query.rows),
+        neighbourhood.told.some(np.where(query.told, query.rows, -1)),
+    )
+    rows = np.concatenate((name_tokens.rows, metadata_tokens.rows))
     # 32-bit indices are all that scikit-learn takes.
-    where = (rows.astype(np.int32), np.concatenate((first.values, second.values)).astype(np.int32))
-    table = csr_array((np.ones(len(rows), np.float32), where), shape=(len(query), BUCKETS))
-    return diags_array((1 / np.sqrt(np.maximum(first.counts + second.counts, 1))).astype(np.float32)) @ table
+    indices = (rows.astype(np.int32), np.concatenate((name_tokens.values, metadata_tokens.values)).astype(np.int32))
+    matrix = csr_array((np.ones(len(rows), np.float32), indices), shape=(len(query), BUCKETS))
+    return (
+        diags_array((1 / np.sqrt(np.maximum(name_tokens.counts + metadata_tokens.counts, 1))).astype(np.float32))
+        @ matrix
+    )
 
 
-def logistic(around: Around, rows: Integers, values: Integers, told: bool, threads: int) -> Any:  # noqa: ANN401
+def fit_one_vs_rest(neighbourhood: Around, rows: Integers, values: Integers, with_metadata: bool, threads: int) -> Any:  # noqa: ANN401
     """Fit one logistic regression a value (one against the rest).
 
     Args:
-        around: What is visible.
+        neighbourhood: What is visible.
         rows: Models, shape (n,).
         values: What they declare, at least two kinds, shape (n,).
-        told: Whether what they state may be looked at.
+        with_metadata: Whether what they state may be looked at.
         threads: Cores to use.
     """
-    learnt = Query(rows, around.graph.created[rows], np.full(len(rows), told))
-    model = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=5, tol=None, random_state=1, n_jobs=threads)
-    return model.fit(words(around, learnt), values)
+    query = Query(rows, neighbourhood.graph.created[rows], np.full(len(rows), with_metadata))
+    classifier = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=5, tol=None, random_state=1, n_jobs=threads)
+    return classifier.fit(token_matrix(neighbourhood, query), values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Linear:
+class BagOfWordsClassifier:
     """What words say of values, once with what a model states and once without.
 
     Attributes:
         values: Values that words speak for, by their names.
-        weights: By view: weights `told` and `bare`, shape (values, BUCKETS), and biases `told bias` and `bare bias`.
+        weights: By view: weights `with_metadata` and `cold_start`, shape (values, BUCKETS), and biases
+            `with_metadata bias` and `cold_start bias`, shape (values,).
     """
 
     values: list[str]
     weights: dict[str, Floats]
 
     @classmethod
-    def fit(cls, around: Around, chosen: Flags, threads: int) -> Linear:
+    def fit(cls, neighbourhood: Around, chosen: Flags, threads: int) -> BagOfWordsClassifier:
         """Learn from declarations.
 
         Args:
-            around: What is visible.
+            neighbourhood: What is visible.
             chosen: Declarations that may be learnt from, shape (declarations,).
             threads: Cores to use.
         """
-        counts = np.bincount(around.labels.values[chosen], minlength=around.labels.size)
-        best = np.argsort(-counts, kind="stable")[:VALUES]
-        best = np.sort(best[counts[best] > 0])
-        place = np.full(around.labels.size, -1, np.int64)
-        place[best] = np.arange(len(best))
-        picked = np.flatnonzero(chosen & (place[around.labels.values] >= 0))[-SEEN:]
-        rows, values = around.labels.rows[picked], place[around.labels.values[picked]]
+        counts = np.bincount(neighbourhood.labels.values[chosen], minlength=neighbourhood.labels.size)
+        frequent = np.argsort(-counts, kind="stable")[:VALUES]
+        frequent = np.sort(frequent[counts[frequent] > 0])
+        class_of_value = np.full(neighbourhood.labels.size, -1, np.int64)
+        class_of_value[frequent] = np.arange(len(frequent))
+        picked = np.flatnonzero(chosen & (class_of_value[neighbourhood.labels.values] >= 0))[-SEEN:]
+        rows, values = neighbourhood.labels.rows[picked], class_of_value[neighbourhood.labels.values[picked]]
         weights: dict[str, Floats] = {}
         if len(np.unique(values)) < 2:
-            best = best[:0]
-        for view, told in VIEWS if len(best) else ():
-            model = logistic(around, rows, values, told, threads)
+            frequent = frequent[:0]
+        for view, with_metadata in VIEWS if len(frequent) else ():
+            classifier = fit_one_vs_rest(neighbourhood, rows, values, with_metadata, threads)
             # Of two kinds scikit-learn keeps the weights of the second alone.
-            coef, bias = model.coef_, model.intercept_
-            if len(model.classes_) == 2:
-                coef, bias = np.concatenate((-coef, coef)), np.concatenate((-bias, bias))
-            weights[view] = np.zeros((len(best), BUCKETS), np.float32)
-            weights[f"{view} bias"] = np.full(len(best), -20.0, np.float32)
+            weight, bias = classifier.coef_, classifier.intercept_
+            if len(classifier.classes_) == 2:
+                weight, bias = np.concatenate((-weight, weight)), np.concatenate((-bias, bias))
+            weights[view] = np.zeros((len(frequent), BUCKETS), np.float32)
+            weights[f"{view} bias"] = np.full(len(frequent), -20.0, np.float32)
             # Halves, as in a checkpoint: what is read again says the same.
-            weights[view][model.classes_] = coef.astype(np.float16)
-            weights[f"{view} bias"][model.classes_] = bias.astype(np.float16)
-        return cls([around.column.names[value] for value in best], weights)
+            weights[view][classifier.classes_] = weight.astype(np.float16)
+            weights[f"{view} bias"][classifier.classes_] = bias.astype(np.float16)
+        return cls([neighbourhood.column.names[value] for value in frequent], weights)
 
-    def classes(self, around: Around) -> Integers:
+    def class_of_value(self, neighbourhood: Around) -> Integers:
         """Return our number of each value of the graph, -1 for those that words do not speak for."""
-        return around.numbers(self.values)
+        return neighbourhood.numbers(self.values)
 
-    def scores(self, around: Around, query: Query) -> Floats:
+    def predict_log_proba(self, neighbourhood: Around, query: Query) -> Floats:
         """Return log-probabilities, shape (q, values)."""
         out = np.zeros((len(query), len(self.values)), np.float32)
-        for view, told in VIEWS if self.values else ():
-            rows = np.flatnonzero(query.told == told)
-            odds = words(around, query.part(rows)) @ self.weights[view].T + self.weights[f"{view} bias"]
-            chance = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
-            chance /= np.maximum(chance.sum(1, keepdims=True), 1e-9)
-            out[rows] = np.log(np.maximum(chance, FLOOR))
+        for view, with_metadata in VIEWS if self.values else ():
+            rows = np.flatnonzero(query.told == with_metadata)
+            log_odds = (
+                token_matrix(neighbourhood, query.part(rows)) @ self.weights[view].T + self.weights[f"{view} bias"]
+            )
+            probability = 1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))
+            probability /= np.maximum(probability.sum(1, keepdims=True), 1e-9)
+            out[rows] = np.log(np.maximum(probability, MIN_PROBABILITY))
         return out
 
     def save(self, file: Path) -> None:
@@ -112,6 +121,6 @@ class Linear:
         save_file({name: table.astype(np.float16) for name, table in self.weights.items()}, file)
 
     @classmethod
-    def load(cls, file: Path, values: list[str]) -> Linear:
+    def load(cls, file: Path, values: list[str]) -> BagOfWordsClassifier:
         """Read the weights."""
         return cls(values, {name: table.astype(np.float32) for name, table in load_file(file).items()})

@@ -15,7 +15,7 @@ FEWEST = 60
 """Calibration rows below which nothing is claimed at a stated precision."""
 
 
-class Curve(msgspec.Struct, frozen=True):
+class IsotonicCurve(msgspec.Struct, frozen=True):
     """An isotonic map from scores to probabilities (Zadrozny and Elkan 2002), as points between which it is linear.
 
     Attributes:
@@ -35,27 +35,27 @@ class Calibration(msgspec.Struct, frozen=True):
     """What a later slice than the training's says about scores.
 
     Attributes:
-        told: Map for models that state something.
-        bare: Map for models of which only id, date and lineage are known.
+        with_metadata: Map for models that state something.
+        cold_start: Map for models of which only id, date and lineage are known.
         threshold: Confidence above which the stated precision was reached; above 1 where it never was.
         precision: The stated precision.
-        conformal: Least probability of a value in a set that holds the truth nine times in ten.
-        error: Expected calibration error on a half that the maps were not fitted on.
-        size: Models in the slice.
-        power: Power of the scores before they are shared among a model's candidates.
+        conformal_quantile: Least probability of a value in a set that holds the truth nine times in ten.
+        calibration_error: Expected calibration error on a half that the maps were not fitted on.
+        models: Models in the slice.
+        inverse_temperature: Power of the scores before they are shared among a model's candidates.
     """
 
-    told: Curve
-    bare: Curve
+    with_metadata: IsotonicCurve
+    cold_start: IsotonicCurve
     threshold: float
     precision: float
-    conformal: float
-    error: float
-    size: int
-    power: float = 1.0
+    conformal_quantile: float
+    calibration_error: float
+    models: int
+    inverse_temperature: float = 1.0
 
 
-def isotonic(scores: Doubles, truth: Doubles) -> Curve:
+def fit_isotonic(scores: Doubles, truth: Doubles) -> IsotonicCurve:
     """Fit a map from scores to the share of truth at and around them.
 
     Over means of bins of equal sums of scores, with straight lines between: a plain isotonic fit has flat steps, on
@@ -64,77 +64,84 @@ def isotonic(scores: Doubles, truth: Doubles) -> Curve:
     from sklearn.isotonic import isotonic_regression
 
     if len(scores) < 2:
-        return Curve()
+        return IsotonicCurve()
     order = np.argsort(scores, kind="stable")
-    mass = np.cumsum(scores[order])
-    number = min(BINS, max(1, len(scores) // 20))
-    edges = np.searchsorted(mass, mass[-1] * np.arange(1, number) / number)
+    cumulative = np.cumsum(scores[order])
+    bin_count = min(BINS, max(1, len(scores) // 20))
+    edges = np.searchsorted(cumulative, cumulative[-1] * np.arange(1, bin_count) / bin_count)
     bins = [part for part in np.split(order, edges) if len(part)]
     x = np.array([scores[part].mean() for part in bins])
     y = np.array([truth[part].mean() for part in bins])
     sizes = np.array([float(len(part)) for part in bins])
     fitted = isotonic_regression(y, sample_weight=sizes, y_min=0.001, y_max=0.999)
-    return Curve((0.0, *map(float, x), 1.0), (0.001, *map(float, fitted), 0.999))
+    return IsotonicCurve((0.0, *map(float, x), 1.0), (0.001, *map(float, fitted), 0.999))
 
 
-def calibration_error(confidence: Doubles, right: Doubles, bins: int = 15) -> float:
+def calibration_error(confidence: Doubles, correct: Doubles, bins: int = 15) -> float:
     """Expected calibration error over bins of equal width (Guo et al. 2017, equation 3)."""
     if not len(confidence):
         return 0.0
-    at = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    gaps = np.abs(np.bincount(at, confidence, bins) - np.bincount(at, right, bins))
+    bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    gaps = np.abs(np.bincount(bin_of, confidence, bins) - np.bincount(bin_of, correct, bins))
     return float(gaps.sum() / len(confidence))
 
 
-def threshold(confidence: Doubles, right: Doubles, precision: float) -> float:
+def threshold_at_precision(confidence: Doubles, correct: Doubles, precision: float) -> float:
     """Return the least confidence such that what lies at or above it is right often enough; 2 where there is none.
 
     It is never below one half (or below the precision, where less is asked): with few models to measure on, much that
     is sure would carry along what is less likely than not.
     """
     order = np.argsort(-confidence, kind="stable")
-    reached = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    precision_at = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
     # A threshold can't part models of equal confidence.
-    last = np.append(np.diff(confidence[order]) < 0, True)[: len(order)]
-    enough = np.flatnonzero((reached >= precision) & last & (np.arange(1, len(order) + 1) >= FEWEST))
-    return max(float(confidence[order[enough[-1]]]), min(0.5, precision)) if len(enough) else 2.0
+    is_last_of_ties = np.append(np.diff(confidence[order]) < 0, True)[: len(order)]
+    admissible = np.flatnonzero(
+        (precision_at >= precision) & is_last_of_ties & (np.arange(1, len(order) + 1) >= FEWEST)
+    )
+    return max(float(confidence[order[admissible[-1]]]), min(0.5, precision)) if len(admissible) else 2.0
 
 
-def conformal(truth: Doubles, coverage: float = 0.9) -> float:
+def conformal_quantile(true_probability: Doubles, coverage: float = 0.9) -> float:
     """Return the least probability of a value in prediction sets (Sadinle, Lei and Wasserman 2019).
 
     Args:
-        truth: Probability given to the true value of each model of the slice; 0 where it was no candidate.
+        true_probability: Probability given to the true value of each model of the slice; 0 where it was no candidate.
         coverage: Share of models whose set shall hold the truth.
     """
-    if not len(truth):
+    if not len(true_probability):
         return 0.0
-    place = int(np.floor((1 - coverage) * (len(truth) + 1))) - 1
-    return float(np.sort(truth)[max(place, 0)])
+    rank = int(np.floor((1 - coverage) * (len(true_probability) + 1))) - 1
+    return float(np.sort(true_probability)[max(rank, 0)])
 
 
-def normalised(scores: Doubles, places: Integers, models: int, power: float = 1.0) -> Doubles:
+def normalised_by_group(
+    scores: Doubles, group_index: Integers, groups: int, inverse_temperature: float = 1.0
+) -> Doubles:
     """Return powers of scores over the sum of each model's (a softmax of logarithms with temperature 1 / power)."""
-    if power != 1.0:
-        best = np.zeros(models)
-        np.maximum.at(best, places, scores)
-        scores = (scores / np.maximum(best[places], 1e-12)) ** power
-    return np.asarray(scores / np.maximum(np.bincount(places, scores, models)[places], 1e-12))
+    if inverse_temperature != 1.0:
+        maximum = np.zeros(groups)
+        np.maximum.at(maximum, group_index, scores)
+        scores = (scores / np.maximum(maximum[group_index], 1e-12)) ** inverse_temperature
+    return np.asarray(scores / np.maximum(np.bincount(group_index, scores, groups)[group_index], 1e-12))
 
 
-def sharpness(scores: Doubles, places: Integers, models: int, right: Flags) -> float:
+def fit_inverse_temperature(scores: Doubles, group_index: Integers, groups: int, correct: Flags) -> float:
     """Return the power of scores at which the truth is likeliest (temperature scaling: Guo et al. 2017)."""
-    if not right.any():
+    if not correct.any():
         return 1.0
 
-    def likelihood(power: float) -> float:
-        return float(np.log(np.maximum(normalised(scores, places, models, power)[right], 1e-9)).mean())
+    def log_likelihood(power: float) -> float:
+        return float(np.log(np.maximum(normalised_by_group(scores, group_index, groups, power)[correct], 1e-9)).mean())
 
-    return max(POWERS, key=likelihood)
+    return max(POWERS, key=log_likelihood)
 
 
-def reliability(sure: Doubles, right: Doubles, bins: int = 10) -> list[tuple[float, float, int]]:
+def reliability_curve(confidence: Doubles, correct: Doubles, bins: int = 10) -> list[tuple[float, float, int]]:
     """Return mean confidence, share right and number of models in bins of equal width."""
-    at = np.minimum((sure * bins).astype(np.int64), bins - 1)
-    table: list[int] = np.unique(at).tolist()
-    return [(float(sure[at == b].mean()), float(right[at == b].mean()), int((at == b).sum())) for b in table]
+    bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    occupied: list[int] = np.unique(bin_of).tolist()
+    return [
+        (float(confidence[bin_of == b].mean()), float(correct[bin_of == b].mean()), int((bin_of == b).sum()))
+        for b in occupied
+    ]

@@ -7,35 +7,35 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers, distinct
 from gnn.dataset.temporal_counts import RECENT, History, Labels
 from gnn.features.neighbours import ECHO, Around, Query, Voice
-from gnn.models.bag_of_words import Linear
+from gnn.models.bag_of_words import BagOfWordsClassifier
 
-PART = 50_000
+CHUNK_SIZE = 50_000
 
 
-class Echo:
+class LabelSmoothing:
     """Asks words of the models that came before a model in its groups; of each model once.
 
     Args:
-        around: What is visible.
-        linear: What words say.
+        neighbourhood: What is visible.
+        bag_of_words: What words say.
     """
 
-    def __init__(self, around: Around, linear: Linear) -> None:
-        self.around = around
-        self._linear = linear
-        self._classes = linear.classes(around)
-        models = len(around.graph)
-        self._scores = np.zeros((models, len(linear.values)), np.float16)
-        self._asked = np.zeros(models, bool)
-        rows = np.argsort(around.graph.since, kind="stable")
-        self._everyone = Labels(rows, np.zeros(models, np.int64), around.graph.since[rows], 1)
-        self._histories: dict[str, History] = {}
+    def __init__(self, neighbourhood: Around, bag_of_words: BagOfWordsClassifier) -> None:
+        self.neighbourhood = neighbourhood
+        self._bag_of_words = bag_of_words
+        self._class_of_value = bag_of_words.class_of_value(neighbourhood)
+        models = len(neighbourhood.graph)
+        self._probabilities = np.zeros((models, len(bag_of_words.values)), np.float16)
+        self._is_computed = np.zeros(models, bool)
+        rows = np.argsort(neighbourhood.graph.since, kind="stable")
+        self._all_models = Labels(rows, np.zeros(models, np.int64), neighbourhood.graph.since[rows], 1)
+        self._counts_by_group: dict[str, History] = {}
 
-    def voice(self, query: Query) -> Voice:
+    def class_scores(self, query: Query) -> Voice:
         """Return what words say of the models themselves."""
-        return Voice(self._linear.scores(self.around, query), self._classes)
+        return Voice(self._bag_of_words.predict_log_proba(self.neighbourhood, query), self._class_of_value)
 
-    def about(self, query: Query, places: Integers, values: Integers) -> Floats:
+    def mean_neighbour_probability(self, query: Query, places: Integers, values: Integers) -> Floats:
         """Return the mean probability of each candidate among the latest kin older than the model, group by group.
 
         Args:
@@ -46,37 +46,37 @@ class Echo:
         Returns:
             Shape (c, groups), NaN where there is no kin, or where words do not speak for the value.
         """
-        known = self._classes[values]
+        class_of_candidate = self._class_of_value[values]
         out = np.full((len(places), len(ECHO)), np.nan, np.float32)
-        spoken = np.flatnonzero(known >= 0)
+        covered = np.flatnonzero(class_of_candidate >= 0)
         for column, name in enumerate(ECHO):
-            if name not in self.around.groups or not len(spoken):
+            if name not in self.neighbourhood.groups or not len(covered):
                 continue
-            kin = self._kin(name, query)
-            self._ask(kin)
-            there = kin >= 0
-            number = there.sum(1)
-            mean = np.zeros((len(query), self._scores.shape[1]), np.float32)
-            for place in range(kin.shape[1]):
-                mean[there[:, place]] += self._scores[kin[there[:, place], place]]
-            mean[number > 0] /= number[number > 0][:, None]
-            mean[number == 0] = np.nan
-            out[spoken, column] = mean[places[spoken], known[spoken]]
+            neighbours = self._neighbours(name, query)
+            self._compute(neighbours)
+            present = neighbours >= 0
+            counts = present.sum(1)
+            mean = np.zeros((len(query), self._probabilities.shape[1]), np.float32)
+            for position in range(neighbours.shape[1]):
+                mean[present[:, position]] += self._probabilities[neighbours[present[:, position], position]]
+            mean[counts > 0] /= counts[counts > 0][:, None]
+            mean[counts == 0] = np.nan
+            out[covered, column] = mean[places[covered], class_of_candidate[covered]]
         return out
 
-    def _kin(self, name: str, query: Query) -> Integers:
+    def _neighbours(self, name: str, query: Query) -> Integers:
         """Return the latest models of a group that are older than each model, -1 for none, shape (q, RECENT)."""
-        if name not in self._histories:
-            self._histories[name] = History(self._everyone, self.around.groups[name].members)
-        asked = self.around.asked(name, query)
-        ranks = self._histories[name].latest(asked, self.around.graph.since[query.rows], RECENT)
-        return np.where(ranks >= 0, self._everyone.rows[ranks], -1)
+        if name not in self._counts_by_group:
+            self._counts_by_group[name] = History(self._all_models, self.neighbourhood.groups[name].members)
+        group_of = self.neighbourhood.asked(name, query)
+        ranks = self._counts_by_group[name].latest(group_of, self.neighbourhood.graph.since[query.rows], RECENT)
+        return np.where(ranks >= 0, self._all_models.rows[ranks], -1)
 
-    def _ask(self, kin: Integers) -> None:
-        rows = distinct(kin[kin >= 0])
-        rows = rows[~self._asked[rows]]
-        for start in range(0, len(rows), PART):
-            part = rows[start : start + PART]
-            query = Query(part, self.around.graph.since[part], np.ones(len(part), bool))
-            self._scores[part] = np.exp(self._linear.scores(self.around, query))
-        self._asked[rows] = True
+    def _compute(self, neighbours: Integers) -> None:
+        rows = distinct(neighbours[neighbours >= 0])
+        rows = rows[~self._is_computed[rows]]
+        for start in range(0, len(rows), CHUNK_SIZE):
+            part = rows[start : start + CHUNK_SIZE]
+            query = Query(part, self.neighbourhood.graph.since[part], np.ones(len(part), bool))
+            self._probabilities[part] = np.exp(self._bag_of_words.predict_log_proba(self.neighbourhood, query))
+        self._is_computed[rows] = True

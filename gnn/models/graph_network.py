@@ -16,28 +16,28 @@ from atlas_db.core.arrays import Floats, Integers, Ragged
 from gnn.dataset.hashed_tokens import BUCKETS, Known
 from gnn.features.neighbours import Examples
 
-WIDTH = 64
+EMBEDDING_SIZE = 64
 
 
 HEADS = 4
 
 
-BATCH = 2048
+BATCH_SIZE = 2048
 
 
-HIDDEN = 0.5
+TOKEN_DROPOUT = 0.5
 """Share of words hidden while learning; tried on February and March 2024: none, .3, .5 (.698, .701, .703 right)."""
 
 
-WIDE = 256
+MAX_LINEAR_VALUES = 256
 """Values up to which words also speak for values directly, as in a linear model."""
 
 
-REACH = 30.0
+LINEAR_SCALE = 30.0
 """Scale of that linear part: its words are averaged, their weights start at zero."""
 
 
-class Net(nn.Module):
+class GraphNetwork(nn.Module):
     """Words and labelled neighbours of a model to log-odds over values.
 
     Args:
@@ -51,39 +51,55 @@ class Net(nn.Module):
 
     def __init__(self, values: int, kinds: int) -> None:
         super().__init__()
-        self.words = nn.EmbeddingBag(BUCKETS, WIDTH, mode="mean", padding_idx=0)
-        self.wide = nn.EmbeddingBag(BUCKETS, values, mode="mean", padding_idx=0) if values <= WIDE else None
-        self.label = nn.Embedding(values, WIDTH)
-        self.kind = nn.Embedding(kinds, WIDTH)
-        self.age = nn.Linear(2, WIDTH)
-        self.attend = TransformerConv(
-            WIDTH, WIDTH // HEADS, heads=HEADS, edge_dim=WIDTH, root_weight=False, dropout=0.1
+        self.token_embedding = nn.EmbeddingBag(BUCKETS, EMBEDDING_SIZE, mode="mean", padding_idx=0)
+        self.token_weights = (
+            nn.EmbeddingBag(BUCKETS, values, mode="mean", padding_idx=0) if values <= MAX_LINEAR_VALUES else None
         )
-        self.norm = nn.LayerNorm(2 * WIDTH)
-        self.out = nn.Sequential(
-            nn.Linear(2 * WIDTH, 2 * WIDTH), nn.GELU(), nn.Dropout(0.2), nn.Linear(2 * WIDTH, values)
+        self.label_embedding = nn.Embedding(values, EMBEDDING_SIZE)
+        self.relation_embedding = nn.Embedding(kinds, EMBEDDING_SIZE)
+        self.age_projection = nn.Linear(2, EMBEDDING_SIZE)
+        self.attention = TransformerConv(
+            EMBEDDING_SIZE,
+            EMBEDDING_SIZE // HEADS,
+            heads=HEADS,
+            edge_dim=EMBEDDING_SIZE,
+            root_weight=False,
+            dropout=0.1,
         )
-        if self.wide is not None:
-            nn.init.zeros_(self.wide.weight)
-        nn.init.normal_(self.words.weight, std=0.1)
+        self.norm = nn.LayerNorm(2 * EMBEDDING_SIZE)
+        self.head = nn.Sequential(
+            nn.Linear(2 * EMBEDDING_SIZE, 2 * EMBEDDING_SIZE),
+            nn.GELU(),
+            nn.Dropout(0.2),
+            nn.Linear(2 * EMBEDDING_SIZE, values),
+        )
+        if self.token_weights is not None:
+            nn.init.zeros_(self.token_weights.weight)
+        nn.init.normal_(self.token_embedding.weight, std=0.1)
 
     @property
     def device(self) -> torch.device:
         """Where its weights lie, and its inputs must."""
-        return self.label.weight.device
+        return self.label_embedding.weight.device
 
     def forward(
-        self, words: Tensor, offsets: Tensor, near: Tensor, near_offsets: Tensor, labels: Tensor, kinds: Tensor,
-        ages: Tensor, targets: Tensor,
+        self, tokens: Tensor, offsets: Tensor, neighbour_tokens: Tensor, neighbour_offsets: Tensor, labels: Tensor,
+        kinds: Tensor, ages: Tensor, targets: Tensor,
     ) -> Tensor:  # fmt: skip
         """Return log-odds."""
-        own = self.words(words, offsets)
-        theirs = self.words(near, near_offsets) + self.label(labels)
-        edge = self.kind(kinds) + self.age(torch.stack((ages, torch.exp(-4 * ages)), 1))
-        index = torch.stack((torch.arange(len(labels), device=labels.device), targets))
-        heard = self.attend((theirs + edge, own), index, edge_attr=edge + self.label(labels))
-        deep: Tensor = self.out(self.norm(torch.cat((own, heard), 1)))
-        return deep if self.wide is None else deep + REACH * self.wide(words, offsets)
+        own = self.token_embedding(tokens, offsets)
+        neighbour_features = self.token_embedding(neighbour_tokens, neighbour_offsets) + self.label_embedding(labels)
+        edge_features = self.relation_embedding(kinds) + self.age_projection(
+            torch.stack((ages, torch.exp(-4 * ages)), 1)
+        )
+        edge_index = torch.stack((torch.arange(len(labels), device=labels.device), targets))
+        attended = self.attention(
+            (neighbour_features + edge_features, own),
+            edge_index,
+            edge_attr=edge_features + self.label_embedding(labels),
+        )
+        logits: Tensor = self.head(self.norm(torch.cat((own, attended), 1)))
+        return logits if self.token_weights is None else logits + LINEAR_SCALE * self.token_weights(tokens, offsets)
 
 
 def accelerator() -> torch.device:
@@ -91,68 +107,82 @@ def accelerator() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-class Feeder:
+class Collator:
     """Turns examples into the network's inputs.
 
     Args:
-        known: Words of every model.
-        told: Words of what models state.
+        token_table: Words of every model.
+        metadata_tokens: Words of what models state.
     """
 
-    def __init__(self, known: Known, told: Ragged) -> None:
-        self._known = known
-        self._told = told
+    def __init__(self, token_table: Known, metadata_tokens: Ragged) -> None:
+        self._token_table = token_table
+        self._metadata_tokens = metadata_tokens
 
-    def inputs(
+    def collate(
         self, examples: Examples, chosen: Integers, rng: np.random.Generator | None = None
     ) -> tuple[Tensor, ...]:
         """Return the inputs of `Net.forward` for some examples; with a generator, half of the words are hidden."""
         rows = examples.rows[chosen]
         shown = examples.told[chosen]
-        first, second = self._known.some(rows), self._told.some(np.where(shown, rows, -1))
-        order = np.argsort(np.concatenate((first.rows, second.rows)), kind="stable")
-        words = np.concatenate((first.values, second.values))[order]
-        offsets = first.starts[:-1] + second.starts[:-1]
-        near = examples.near[chosen]
-        targets, column = np.nonzero(near >= 0)
-        others = near[targets, column]
-        near_words = self._known.some(others)
-        theirs = near_words.values
+        own_tokens, metadata_tokens = (
+            self._token_table.some(rows),
+            self._metadata_tokens.some(np.where(shown, rows, -1)),
+        )
+        order = np.argsort(np.concatenate((own_tokens.rows, metadata_tokens.rows)), kind="stable")
+        tokens = np.concatenate((own_tokens.values, metadata_tokens.values))[order]
+        offsets = own_tokens.starts[:-1] + metadata_tokens.starts[:-1]
+        neighbours = examples.near[chosen]
+        targets, column = np.nonzero(neighbours >= 0)
+        sources = neighbours[targets, column]
+        source_tokens = self._token_table.some(sources)
+        neighbour_tokens = source_tokens.values
         if rng is not None:
-            words, theirs = (np.where(rng.random(len(part)) < HIDDEN, 0, part) for part in (words, theirs))
+            tokens, neighbour_tokens = (
+                np.where(rng.random(len(part)) < TOKEN_DROPOUT, 0, part) for part in (tokens, neighbour_tokens)
+            )
         return tuple(
             torch.from_numpy(part)
             for part in (
-                words, offsets, theirs, near_words.starts[:-1], examples.labels[chosen][targets, column],
+                tokens, offsets, neighbour_tokens, source_tokens.starts[:-1], examples.labels[chosen][targets, column],
                 examples.kinds[column], examples.ages[chosen][targets, column].astype(np.float32), targets,
             )
         )  # fmt: skip
 
 
-def fit(net: Net, feeder: Feeder, examples: Examples, values: Integers, *, epochs: int, rate: float, seed: int) -> None:
+def fit_network(
+    network: GraphNetwork,
+    collator: Collator,
+    examples: Examples,
+    values: Integers,
+    *,
+    epochs: int,
+    learning_rate: float,
+    seed: int,
+) -> None:
     """Train a network in place.
 
     Args:
-        net: The network.
-        feeder: Makes its inputs.
+        network: The network.
+        collator: Makes its inputs.
         examples: Targets.
         values: What each declares, shape (q,).
         epochs: Passes.
-        rate: Highest learning rate; it rises for a tenth of the steps, then falls to zero.
+        learning_rate: Highest learning rate; it rises for a tenth of the steps, then falls to zero.
         seed: Of the order.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    steps = epochs * -(-len(examples) // BATCH)
-    optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
-    net.train()
+    steps = epochs * -(-len(examples) // BATCH_SIZE)
+    optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
+    network.train()
     for _ in range(epochs):
         order = rng.permutation(len(examples))
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
-            inputs = (part.to(net.device) for part in feeder.inputs(examples, chosen, rng))
-            loss = nn.functional.cross_entropy(net(*inputs), torch.from_numpy(values[chosen]).to(net.device))
+        for start in range(0, len(order), BATCH_SIZE):
+            chosen = order[start : start + BATCH_SIZE]
+            inputs = (part.to(network.device) for part in collator.collate(examples, chosen, rng))
+            loss = nn.functional.cross_entropy(network(*inputs), torch.from_numpy(values[chosen]).to(network.device))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -160,11 +190,11 @@ def fit(net: Net, feeder: Feeder, examples: Examples, values: Integers, *, epoch
 
 
 @torch.no_grad()
-def predict(net: Net, feeder: Feeder, examples: Examples) -> Floats:
+def predict_log_proba(network: GraphNetwork, collator: Collator, examples: Examples) -> Floats:
     """Return log-probabilities, shape (q, values)."""
-    net.eval()
+    network.eval()
     parts = []
-    for start in range(0, len(examples), BATCH):
-        inputs = feeder.inputs(examples, np.arange(start, min(start + BATCH, len(examples))))
-        parts.append(net(*(part.to(net.device) for part in inputs)).log_softmax(1).cpu().numpy())
-    return np.concatenate(parts) if parts else np.empty((0, net.label.num_embeddings), np.float32)
+    for start in range(0, len(examples), BATCH_SIZE):
+        inputs = collator.collate(examples, np.arange(start, min(start + BATCH_SIZE, len(examples))))
+        parts.append(network(*(part.to(network.device) for part in inputs)).log_softmax(1).cpu().numpy())
+    return np.concatenate(parts) if parts else np.empty((0, network.label_embedding.num_embeddings), np.float32)

@@ -13,19 +13,19 @@ from gnn.candidates.inverted_index import best
 from gnn.features.neighbours import NET
 
 ROUNDS = 200
-STEPS = ((25, 24), (80, 8))
+CASCADE = ((25, 24), (80, 8))
 """So many trees choose so many of the candidates in a list, which alone are judged by those that follow."""
-BEHIND = 10.0
+CASCADE_GAP = 10.0
 """Log-odds that those are behind, at each step, which are not chosen."""
-PARALLEL = 30_000
+MIN_PARALLEL_CANDIDATES = 30_000
 """Candidates from which on more than one core learns."""
 _SETTINGS: dict[str, Any] = {
     "learning_rate": 0.08, "feature_fraction": 0.4, "bagging_fraction": 0.7,
     "bagging_freq": 1, "lambda_l2": 5.0, "verbose": -1, "deterministic": True, "force_row_wise": True, "seed": 1,
 }  # fmt: skip
-_ALONE: dict[str, Any] = {"objective": "binary", "num_leaves": 63}
+_POINTWISE: dict[str, Any] = {"objective": "binary", "num_leaves": 63}
 """Each candidate by itself: there are few, and most models declare one of them."""
-_AMONG: dict[str, Any] = {
+_LISTWISE: dict[str, Any] = {
     "objective": "lambdarank", "num_leaves": 127, "lambdarank_truncation_level": 15, "lambdarank_norm": False,
 }  # fmt: skip
 """Each among the others of its model (Burges 2010, LambdaMART): there are many, all but one or two of them wrong.
@@ -43,103 +43,103 @@ class Ranker:
     [-.013, +.012]): trees that hear it are learnt only to be compared.
     """
 
-    def __init__(self, deaf: lightgbm.Booster, hearing: lightgbm.Booster | None, *, among: bool) -> None:
-        self._deaf = deaf
-        self._hearing = hearing
-        self._among = among
+    def __init__(self, tabular: lightgbm.Booster, stacked: lightgbm.Booster | None, *, listwise: bool) -> None:
+        self._tabular = tabular
+        self._stacked = stacked
+        self._listwise = listwise
 
     @classmethod
     def fit(
-        cls, features: Floats, truth: Flags, places: Integers, threads: int, *, among: bool,
-        hearing: bool = True,
+        cls, features: Floats, truth: Flags, group_index: Integers, threads: int, *, listwise: bool,
+        with_stacked: bool = True,
     ) -> Ranker:  # fmt: skip
         """Learn from candidates.
 
         Args:
             features: Shape (c, features), the network's last.
             truth: Whether each candidate is declared, shape (c,).
-            places: Model of each candidate, ascending, shape (c,).
+            group_index: Model of each candidate, ascending, shape (c,).
             threads: Cores to use.
-            among: Whether a candidate is judged among the others of its model, or by itself.
-            hearing: Whether trees that hear the network are learnt, too.
+            listwise: Whether a candidate is judged among the others of its model, or by itself.
+            with_stacked: Whether trees that hear the network are learnt, too.
         """
         # Threads that wait for each other cost more than a small table takes.
-        threads = threads if len(truth) >= PARALLEL else 1
+        threads = threads if len(truth) >= MIN_PARALLEL_CANDIDATES else 1
         settings = {
             **_SETTINGS,
-            **(_AMONG if among else _ALONE),
+            **(_LISTWISE if listwise else _POINTWISE),
             "num_threads": threads,
             "min_data_in_leaf": int(np.clip(len(truth) // 2000, 3, 60)),
         }
-        groups = np.unique(places, return_counts=True)[1] if among else None
+        group_sizes = np.unique(group_index, return_counts=True)[1] if listwise else None
 
-        def learnt(part: Floats) -> lightgbm.Booster:
-            return lightgbm.train(settings, lightgbm.Dataset(part, truth.astype(np.float32), group=groups), ROUNDS)
+        def boosted(part: Floats) -> lightgbm.Booster:
+            return lightgbm.train(settings, lightgbm.Dataset(part, truth.astype(np.float32), group=group_sizes), ROUNDS)
 
-        return cls(learnt(features[:, : -len(NET)]), learnt(features) if hearing else None, among=among)
+        return cls(boosted(features[:, : -len(NET)]), boosted(features) if with_stacked else None, listwise=listwise)
 
-    def score(self, features: Floats, places: Integers) -> Doubles:
+    def score(self, features: Floats, group_index: Integers) -> Doubles:
         """Return scores above 0, shape (c,): those of one model are comparable.
 
         In lists, the first trees choose whom the others judge, too; those that are not chosen keep their order.
 
         Args:
             features: Shape (c, features), the network's last.
-            places: Model of each candidate, ascending, shape (c,).
+            group_index: Model of each candidate, ascending, shape (c,).
         """
-        if not self._among:
-            return self.with_net(features)
-        out = self._some(features, 0, STEPS[0][0]) - BEHIND * len(STEPS)
-        chosen = np.arange(len(places))
-        for (trees, most), (until, _) in zip(STEPS, (*STEPS[1:], (ROUNDS, 0)), strict=True):
-            chosen = chosen[best(places[chosen], out[chosen].astype(np.float32), most)]
-            out[chosen] += BEHIND + self._some(features[chosen], trees, until)
+        if not self._listwise:
+            return self.stacked_score(features)
+        out = self._partial_score(features, 0, CASCADE[0][0]) - CASCADE_GAP * len(CASCADE)
+        chosen = np.arange(len(group_index))
+        for (trees, most), (until, _) in zip(CASCADE, (*CASCADE[1:], (ROUNDS, 0)), strict=True):
+            chosen = chosen[best(group_index[chosen], out[chosen].astype(np.float32), most)]
+            out[chosen] += CASCADE_GAP + self._partial_score(features[chosen], trees, until)
         return self._positive(out)
 
-    def _some(self, features: Floats, start: int, stop: int) -> Doubles:
+    def _partial_score(self, features: Floats, start: int, stop: int) -> Doubles:
         """Return what some of the trees that know nothing of the network say."""
         # Its columns come last, so that they need not be cut off.
         return np.asarray(
-            self._deaf.predict(
+            self._tabular.predict(
                 features, start_iteration=start, num_iteration=stop - start, predict_disable_shape_check=True
             ),
             np.float64,
         )
 
-    def with_net(self, features: Floats) -> Doubles:
+    def stacked_score(self, features: Floats) -> Doubles:
         """Return the mean of both ensembles."""
-        both = (self._heard.predict(features), self._deaf.predict(features[:, : -len(NET)]))
+        both = (self._required_stacked.predict(features), self._tabular.predict(features[:, : -len(NET)]))
         return self._positive(np.mean(np.asarray(both, np.float64), 0))
 
     @property
-    def _heard(self) -> lightgbm.Booster:
-        if self._hearing is None:
+    def _required_stacked(self) -> lightgbm.Booster:
+        if self._stacked is None:
             raise ValueError("no trees that hear the network were learnt")
-        return self._hearing
+        return self._stacked
 
-    def without_net(self, features: Floats) -> Doubles:
+    def tabular_score(self, features: Floats) -> Doubles:
         """Return the scores of the trees that do not hear the network."""
-        return self._positive(np.asarray(self._deaf.predict(features[:, : -len(NET)]), np.float64))
+        return self._positive(np.asarray(self._tabular.predict(features[:, : -len(NET)]), np.float64))
 
     def _positive(self, scores: Doubles) -> Doubles:
-        return np.exp(np.clip(scores, -30, 30)) if self._among else scores
+        return np.exp(np.clip(scores, -30, 30)) if self._listwise else scores
 
-    def reasons(self, features: Floats) -> Floats:
+    def shap_values(self, features: Floats) -> Floats:
         """Return what each feature adds to a candidate's log-odds (SHAP values of trees), shape (c, features)."""
-        if not self._among:
-            return np.asarray(self._heard.predict(features, pred_contrib=True))[:, :-1]
-        heard = np.asarray(self._deaf.predict(features[:, : -len(NET)], pred_contrib=True))[:, :-1]
-        return np.pad(heard, ((0, 0), (0, len(NET))))
+        if not self._listwise:
+            return np.asarray(self._required_stacked.predict(features, pred_contrib=True))[:, :-1]
+        contributions = np.asarray(self._tabular.predict(features[:, : -len(NET)], pred_contrib=True))[:, :-1]
+        return np.pad(contributions, ((0, 0), (0, len(NET))))
 
     def save(self, folder: Path) -> None:
         """Write what is asked for scores, as text."""
-        self._deaf.save_model(folder / "deaf.txt")
-        if not self._among:
-            self._heard.save_model(folder / "hearing.txt")
+        self._tabular.save_model(folder / "tabular.txt")
+        if not self._listwise:
+            self._required_stacked.save_model(folder / "stacked.txt")
 
     @classmethod
-    def load(cls, folder: Path, *, among: bool) -> Ranker:
+    def load(cls, folder: Path, *, listwise: bool) -> Ranker:
         """Read what was written."""
-        deaf, hearing = (folder / f"{name}.txt" for name in ("deaf", "hearing"))
-        heard = None if among else lightgbm.Booster(model_file=hearing)
-        return cls(lightgbm.Booster(model_file=deaf), heard, among=among)
+        tabular, stacked = (folder / f"{name}.txt" for name in ("tabular", "stacked"))
+        stacked_trees = None if listwise else lightgbm.Booster(model_file=stacked)
+        return cls(lightgbm.Booster(model_file=tabular), stacked_trees, listwise=listwise)

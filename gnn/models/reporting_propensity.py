@@ -33,20 +33,20 @@ from atlas_db.core.files import replacing
 from gnn.dataset.hashed_tokens import BUCKETS
 from gnn.dataset.temporal_counts import Tally
 from gnn.features.neighbours import Around, Query
-from gnn.models.bag_of_words import words
+from gnn.models.bag_of_words import token_matrix
 
-KNOWN = 5
+MIN_CHILDREN = 5
 """Models that derive from one before its name counts as known."""
-SHORTEST = 6
+MIN_NAME_LENGTH = 6
 """Characters of a known name."""
-FEWEST = 200
+MIN_EXAMPLES = 200
 """Models with a known name in their own below which habit is not learnt."""
-SPOKEN = 100
+MAX_TOOL_TOKENS = 100
 """Most frequent words of what models state that tell tools from each other."""
 ROUNDS, EPOCHS, BATCHES, RATE, RIDGE = 150, 3, 80, 0.5, 0.2
-LEAST = 0.01
+MIN_PROPENSITY = 0.01
 """Chance that a parent is said, or is not said, at least."""
-HALVES = (0, 1)
+FOLDS = (0, 1)
 """Of owners: each half is judged by what was learnt of the other."""
 _SETTINGS: dict[str, Any] = {
     "objective": "binary", "learning_rate": 0.08, "num_leaves": 31, "min_data_in_leaf": 50, "verbose": -1,
@@ -54,110 +54,125 @@ _SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Reckoning(NamedTuple):
+class Missingness(NamedTuple):
     """Why a model may name no parent.
 
     Attributes:
-        derives: Chance that it has one, as its words have it, whatever it declares, shape (q,).
-        says: Chance that one would be named, as the habits of date, owner and tool have it, shape (q,).
+        p_derived: Chance that it has one, as its words have it, whatever it declares, shape (q,).
+        p_reported: Chance that one would be named, as the habits of date, owner and tool have it, shape (q,).
     """
 
-    derives: Doubles
-    says: Doubles
+    p_derived: Doubles
+    p_reported: Doubles
 
     @property
-    def roots(self) -> Doubles:
+    def p_root(self) -> Doubles:
         """Chance that there is no parent where none is named (Bayes), shape (q,)."""
-        return np.asarray((1 - self.derives) / (1 - self.derives * self.says))
+        return np.asarray((1 - self.p_derived) / (1 - self.p_derived * self.p_reported))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Silence:
+class PropensityModel:
     """What was learnt of habits, and of words, each of one half of the owners.
 
     Attributes:
-        habits: Trees that say whether a parent would be named.
-        spoken: Words that tell tools from each other, as numbers, shape (at most SPOKEN,).
+        propensity_trees: Trees that say whether a parent would be named.
+        tool_tokens: Words that tell tools from each other, as numbers, shape (at most SPOKEN,).
         weights: Of what is heard of models, which says whether there is a parent, shape (2, BUCKETS + 5).
         bias: Shape (2,).
     """
 
-    habits: tuple[lightgbm.Booster, ...]
-    spoken: Integers
+    propensity_trees: tuple[lightgbm.Booster, ...]
+    tool_tokens: Integers
     weights: Floats
     bias: Floats
 
     @classmethod
-    def learn(cls, around: Around) -> Silence | None:
+    def fit(cls, neighbourhood: Around) -> PropensityModel | None:
         """Learn from all declarations that are visible; None where too few names show a parent.
 
         Args:
-            around: What is visible of whether models declare a parent.
+            neighbourhood: What is visible of whether models declare a parent.
         """
-        rows = np.sort(around.labels.rows)
-        yes = around.column.names.index("yes")
-        says = around.column.held.first[rows] == yes
-        shows = spelling(around.graph, rows)
-        half = _halves(around.graph, rows)
-        if any((shows & (half == side)).sum() < FEWEST for side in HALVES):
+        rows = np.sort(neighbourhood.labels.rows)
+        yes = neighbourhood.column.names.index("yes")
+        is_reported = neighbourhood.column.held.first[rows] == yes
+        has_known_parent = name_contains_known_parent(neighbourhood.graph, rows)
+        fold = _folds(neighbourhood.graph, rows)
+        if any((has_known_parent & (fold == side)).sum() < MIN_EXAMPLES for side in FOLDS):
             return None
-        told = around.told.some(rows).values
-        counts = np.bincount(told, minlength=BUCKETS)
-        spoken = np.sort(np.argsort(-counts, kind="stable")[:SPOKEN])
-        query = Query(rows, around.graph.since[rows], np.ones(len(rows), bool))
-        seen, said = _habit(around, query, spoken), _heard(around, query, shows)
-        habits = tuple(_trees(seen[shows & (half == side)], says[shows & (half == side)]) for side in HALVES)
-        speak = _each(habits, seen, half)
-        fitted = [_derived(said, says, speak, np.flatnonzero(half == side)) for side in HALVES]
+        metadata_tokens = neighbourhood.told.some(rows).values
+        counts = np.bincount(metadata_tokens, minlength=BUCKETS)
+        tool_tokens = np.sort(np.argsort(-counts, kind="stable")[:MAX_TOOL_TOKENS])
+        query = Query(rows, neighbourhood.graph.since[rows], np.ones(len(rows), bool))
+        propensity_features, derivation_features = (
+            _propensity_features(neighbourhood, query, tool_tokens),
+            _derivation_features(neighbourhood, query, has_known_parent),
+        )
+        propensity_trees = tuple(
+            _fit_trees(
+                propensity_features[has_known_parent & (fold == side)], is_reported[has_known_parent & (fold == side)]
+            )
+            for side in FOLDS
+        )
+        p_reported = _cross_fitted(propensity_trees, propensity_features, fold)
+        fitted = [
+            _fit_derivation(derivation_features, is_reported, p_reported, np.flatnonzero(fold == side))
+            for side in FOLDS
+        ]
         weights = np.stack([own for own, _ in fitted]).astype(np.float16).astype(np.float32)
-        return cls(habits, spoken, weights, np.array([bias for _, bias in fitted], np.float32))
+        return cls(propensity_trees, tool_tokens, weights, np.array([bias for _, bias in fitted], np.float32))
 
-    def of(self, around: Around, query: Query) -> Reckoning:
+    def predict_proba(self, neighbourhood: Around, query: Query) -> Missingness:
         """Return why models may name no parent, by habits of the query's moments: each model's own date.
 
         Whatever the models themselves declare is not looked at.
         """
-        half = _halves(around.graph, query.rows)
-        speak = _each(self.habits, _habit(around, query, self.spoken), half)
-        said = _heard(around, query, spelling(around.graph, query.rows))
-        derives = np.zeros(len(query))
-        for side in HALVES:
-            asked = np.flatnonzero(half == side)
-            derives[asked] = expit(said[asked] @ self.weights[1 - side] + self.bias[1 - side])
-        return Reckoning(derives, speak)
+        fold = _folds(neighbourhood.graph, query.rows)
+        p_reported = _cross_fitted(
+            self.propensity_trees, _propensity_features(neighbourhood, query, self.tool_tokens), fold
+        )
+        derivation_features = _derivation_features(
+            neighbourhood, query, name_contains_known_parent(neighbourhood.graph, query.rows)
+        )
+        p_derived = np.zeros(len(query))
+        for side in FOLDS:
+            rows = np.flatnonzero(fold == side)
+            p_derived[rows] = expit(derivation_features[rows] @ self.weights[1 - side] + self.bias[1 - side])
+        return Missingness(p_derived, p_reported)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint: trees as text, the rest as tensors, last and at once: without them it is none."""
         folder.mkdir(parents=True, exist_ok=True)
-        for side, trees in enumerate(self.habits):
-            trees.save_model(folder / f"habit-{side}.txt")
-        told: dict[str, Any] = {
-            "spoken": self.spoken, "weights": self.weights.astype(np.float16), "bias": self.bias
+        for side, trees in enumerate(self.propensity_trees):
+            trees.save_model(folder / f"propensity-{side}.txt")
+        tensors: dict[str, Any] = {
+            "tool_tokens": self.tool_tokens, "weights": self.weights.astype(np.float16), "bias": self.bias
         }  # fmt: skip
-        with replacing(folder / "silence.safetensors") as partial:
-            save_file(told, partial)
+        with replacing(folder / "propensity.safetensors") as partial:
+            save_file(tensors, partial)
 
     @classmethod
-    def load(cls, folder: Path) -> Silence | None:
+    def load(cls, folder: Path) -> PropensityModel | None:
         """Read a checkpoint; None where there is none.
 
         Raises:
             CompletionError: It is damaged.
         """
-        file = folder / "silence.safetensors"
+        file = folder / "propensity.safetensors"
         if not file.exists():
             return None
         try:
-            held = load_file(file)
-            habits = tuple(lightgbm.Booster(model_file=folder / f"habit-{side}.txt") for side in HALVES)
-            return cls(habits, held["spoken"], held["weights"].astype(np.float32), held["bias"])
+            tensors = load_file(file)
+            propensity_trees = tuple(lightgbm.Booster(model_file=folder / f"propensity-{side}.txt") for side in FOLDS)
+            return cls(propensity_trees, tensors["tool_tokens"], tensors["weights"].astype(np.float32), tensors["bias"])
         except (OSError, KeyError, SafetensorError, LightGBMError) as error:
             raise CompletionError(
                 f"the checkpoint in {folder} cannot be read ({error})", hint="Learn anew with --retrain"
             ) from error
 
 
-def spelling(graph: Graph, rows: Integers) -> Flags:
+def name_contains_known_parent(graph: Graph, rows: Integers) -> Flags:
     """Return which models bear the whole name of an older one, between hyphens and the like, that others derive from.
 
     Args:
@@ -166,108 +181,124 @@ def spelling(graph: Graph, rows: Integers) -> Flags:
     """
     names, created = graph.names.names, graph.created
     oldest: dict[str, float] = {}
-    for row in np.flatnonzero(_uses(graph) >= KNOWN).tolist():
+    for row in np.flatnonzero(_child_counts(graph) >= MIN_CHILDREN).tolist():
         name = names[row]
-        if len(name) >= SHORTEST:
+        if len(name) >= MIN_NAME_LENGTH:
             oldest[name] = min(oldest.get(name, np.inf), float(created[row]))
     dates = created[rows].tolist()
     return np.array(
         [
-            any(oldest.get(part, np.inf) <= date for part in segments(names[row], SHORTEST))
+            any(oldest.get(part, np.inf) <= date for part in segments(names[row], MIN_NAME_LENGTH))
             for row, date in zip(rows.tolist(), dates, strict=True)
         ],
         bool,
     )
 
 
-def is_known(graph: Graph, rows: Integers) -> Flags:
+def has_known_children(graph: Graph, rows: Integers) -> Flags:
     """Return of which models others are known to derive.
 
     Their children bear their names, and who makes bases declares nothing: of them words and silence say little.
     """
-    return _uses(graph)[rows] >= KNOWN
+    return _child_counts(graph)[rows] >= MIN_CHILDREN
 
 
-def _uses(graph: Graph) -> Integers:
+def _child_counts(graph: Graph) -> Integers:
     """Return how many models declare each as their parent, shape (n,)."""
     return np.bincount(graph.parents.values[graph.declared], minlength=len(graph))
 
 
-def _heard(around: Around, query: Query, bears: Flags) -> csr_array:
+def _derivation_features(neighbourhood: Around, query: Query, has_known_parent: Flags) -> csr_array:
     """Return what is heard of models, shape (q, BUCKETS + 5).
 
     Words; whether a name bears a known one (`spelling`), is a copy's, and starts with a word that none had before; as
     logarithms, how many had its first two words before, and how many models derive from it.
     """
-    rows, labels, names = query.rows, around.labels, around.graph.names
-    first, head = (
+    rows, labels, names = query.rows, neighbourhood.labels, neighbourhood.graph.names
+    first_token_count, two_token_count = (
         Tally(labels, kinds[labels.rows]).before(kinds[rows], query.moments) for kinds in (names.first, names.head)
     )
-    uses = _uses(around.graph)[rows]
-    beside = np.column_stack((bears, names.copy[rows], first == 0, np.log1p(head), np.log1p(uses)))
-    return csr_array(hstack((words(around, query), csr_array(beside.astype(np.float32)))))
+    child_counts = _child_counts(neighbourhood.graph)[rows]
+    extra_features = np.column_stack(
+        (has_known_parent, names.copy[rows], first_token_count == 0, np.log1p(two_token_count), np.log1p(child_counts))
+    )
+    return csr_array(hstack((token_matrix(neighbourhood, query), csr_array(extra_features.astype(np.float32)))))
 
 
-def _halves(graph: Graph, rows: Integers) -> Integers:
+def _folds(graph: Graph, rows: Integers) -> Integers:
     """Return which half each model is in: by its owner, the same in every store."""
     owners = np.array([crc32(name.encode()) % 2 for name in graph.authors] or [0], np.int64)
     author = graph.author[rows]
     return np.where(author >= 0, owners[author], 0)
 
 
-def _habit(around: Around, query: Query, spoken: Integers) -> Floats:
+def _propensity_features(neighbourhood: Around, query: Query, tool_tokens: Integers) -> Floats:
     """Return what habit shows in: date, what the owner declared before, words that tell tools, shape (q, features)."""
-    yes = np.full(len(query), around.column.names.index("yes"))
-    own = around.history("author").counts(around.asked("author", query), yes, query.moments, query.moments)
-    told = around.told.some(query.rows)
-    place = np.full(BUCKETS, -1, np.int64)
-    place[spoken] = np.arange(len(spoken))
-    out = np.zeros((len(query), 1 + own.shape[1] + len(spoken)), np.float32)
-    out[:, 0], out[:, 1 : 1 + own.shape[1]] = query.moments, own
-    known = place[told.values] >= 0
-    out[told.rows[known], 1 + own.shape[1] + place[told.values[known]]] = 1
+    yes = np.full(len(query), neighbourhood.column.names.index("yes"))
+    author_counts = neighbourhood.history("author").counts(
+        neighbourhood.asked("author", query), yes, query.moments, query.moments
+    )
+    metadata_tokens = neighbourhood.told.some(query.rows)
+    column_of_token = np.full(BUCKETS, -1, np.int64)
+    column_of_token[tool_tokens] = np.arange(len(tool_tokens))
+    out = np.zeros((len(query), 1 + author_counts.shape[1] + len(tool_tokens)), np.float32)
+    out[:, 0], out[:, 1 : 1 + author_counts.shape[1]] = query.moments, author_counts
+    is_tool_token = column_of_token[metadata_tokens.values] >= 0
+    out[
+        metadata_tokens.rows[is_tool_token],
+        1 + author_counts.shape[1] + column_of_token[metadata_tokens.values[is_tool_token]],
+    ] = 1
     return out
 
 
-def _trees(seen: Floats, says: Flags) -> lightgbm.Booster:
+def _fit_trees(features: Floats, is_reported: Flags) -> lightgbm.Booster:
     return lightgbm.train(
-        {**_SETTINGS, "num_threads": threads()}, lightgbm.Dataset(seen, says.astype(np.float32)), ROUNDS
+        {**_SETTINGS, "num_threads": threads()}, lightgbm.Dataset(features, is_reported.astype(np.float32)), ROUNDS
     )
 
 
-def _each(habits: tuple[lightgbm.Booster, ...], seen: Floats, half: Integers) -> Doubles:
+def _cross_fitted(propensity_trees: tuple[lightgbm.Booster, ...], features: Floats, fold: Integers) -> Doubles:
     """Return the chance that a parent would be named, each half judged by the other's trees."""
-    out = np.zeros(len(seen))
-    for side in HALVES:
-        asked = half == side
-        if asked.any():
-            out[asked] = np.asarray(habits[1 - side].predict(seen[asked]))
-    return np.clip(out, LEAST, 1 - LEAST)
+    out = np.zeros(len(features))
+    for side in FOLDS:
+        in_fold = fold == side
+        if in_fold.any():
+            out[in_fold] = np.asarray(propensity_trees[1 - side].predict(features[in_fold]))
+    return np.clip(out, MIN_PROPENSITY, 1 - MIN_PROPENSITY)
 
 
-def _derived(said: csr_array, says: Flags, speak: Doubles, rows: Integers) -> tuple[Doubles, float]:
+def _fit_derivation(
+    features: csr_array, is_reported: Flags, p_reported: Doubles, rows: Integers
+) -> tuple[Doubles, float]:
     """Fit the chance that there is a parent: a logistic of words, times habit, is the chance that one is named.
 
     Maximum likelihood with AdaGrad (Duchi, Hazan, Singer 2011).
 
     Args:
-        said: What is heard of models, shape (n, features).
-        says: Whether each names a parent, shape (n,).
-        speak: Chance that it would, if it had one, shape (n,).
+        features: Derivation features, shape (n, features).
+        is_reported: Whether each names a parent, shape (n,).
+        p_reported: Chance that it would, if it had one, shape (n,).
         rows: Models to learn from.
     """
     rng = np.random.default_rng(1)
-    weights, squares = np.zeros(said.shape[1]), np.full(said.shape[1], 1e-10)
-    bias, square = 0.0, 1e-10
+    weights, squared_gradients = np.zeros(features.shape[1]), np.full(features.shape[1], 1e-10)
+    bias, squared_bias_gradient = 0.0, 1e-10
     for _ in range(EPOCHS):
-        for part in np.array_split(rng.permutation(rows), BATCHES):
-            some, habit = said[part], speak[part]
-            derives = expit(some @ weights + bias)
-            named = np.clip(derives * habit, 1e-6, 1 - 1e-6)
-            pull = (named - says[part]) / (named * (1 - named)) * habit * derives * (1 - derives) / len(part)
-            slope = some.T @ pull + RIDGE / len(rows) * weights
-            squares += slope**2
-            weights -= RATE * slope / np.sqrt(squares)
-            square += pull.sum() ** 2
-            bias -= RATE * pull.sum() / np.sqrt(square)
+        for batch_rows in np.array_split(rng.permutation(rows), BATCHES):
+            batch, propensity = features[batch_rows], p_reported[batch_rows]
+            p_derived = expit(batch @ weights + bias)
+            p_observed = np.clip(p_derived * propensity, 1e-6, 1 - 1e-6)
+            residual = (
+                (p_observed - is_reported[batch_rows])
+                / (p_observed * (1 - p_observed))
+                * propensity
+                * p_derived
+                * (1 - p_derived)
+                / len(batch_rows)
+            )
+            gradient = batch.T @ residual + RIDGE / len(rows) * weights
+            squared_gradients += gradient**2
+            weights -= RATE * gradient / np.sqrt(squared_gradients)
+            squared_bias_gradient += residual.sum() ** 2
+            bias -= RATE * residual.sum() / np.sqrt(squared_bias_gradient)
     return weights, float(bias)

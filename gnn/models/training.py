@@ -14,19 +14,19 @@ from atlas_db.core.arrays import Doubles, Flags, Integers, distinct
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.terms import Progress
 from gnn.features.neighbours import NEAR, Around, Query, Table
-from gnn.models.attribute_model import Completer, candidates
-from gnn.models.bag_of_words import Linear
+from gnn.models.attribute_model import AttributeModel, build_candidate_table
+from gnn.models.bag_of_words import BagOfWordsClassifier
 from gnn.models.calibration import (
     Calibration,
     calibration_error,
-    conformal,
-    isotonic,
-    normalised,
-    sharpness,
-    threshold,
+    conformal_quantile,
+    fit_inverse_temperature,
+    fit_isotonic,
+    normalised_by_group,
+    threshold_at_precision,
 )
-from gnn.models.correct_and_smooth import Echo
-from gnn.models.graph_network import Feeder, Net, accelerator, fit
+from gnn.models.correct_and_smooth import LabelSmoothing
+from gnn.models.graph_network import Collator, GraphNetwork, accelerator, fit_network
 from gnn.models.ranker import Ranker
 
 LAG = 61.0
@@ -53,7 +53,7 @@ FALSE = {False: 1.0, True: 0.3}
 """Share of the wrong candidates that the trees learn from, where models have one value and where they have several."""
 
 
-PART = 2000
+CHUNK_SIZE = 2000
 """Models whose candidates are made at once while learning."""
 
 
@@ -65,14 +65,14 @@ FEWEST = 40
 """Declarations below which nothing is learnt."""
 
 
-def learn(
-    around: Around, *, precision: float = 0.95, seed: int = 1, compare: bool = False,
+def fit_attribute_model(
+    neighbourhood: Around, *, precision: float = 0.95, seed: int = 1, compare: bool = False,
     progress: Progress = lambda *_: None,
-) -> Completer:  # fmt: skip
+) -> AttributeModel:  # fmt: skip
     """Learn from all declarations that are visible.
 
     Args:
-        around: What is visible.
+        neighbourhood: What is visible.
         precision: Precision that the threshold shall reach.
         seed: Of samples and weights.
         compare: Whether trees that hear the network are learnt of lists, too, which are scored without it.
@@ -84,178 +84,219 @@ def learn(
     torch.set_num_threads(threads())
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    attribute = around.task.attribute
+    attribute = neighbourhood.task.attribute
     stages = iter(range(7))
 
     def step(what: str) -> None:
         progress(f"Learn {attribute}: {what}", next(stages), 6)
 
-    names, classes = _classes(around)
-    start, later = _blocks(around)
-    times = around.labels.times
+    class_names, class_of_value = _select_classes(neighbourhood)
+    ranker_start, calibration_start = _time_blocks(neighbourhood)
+    times = neighbourhood.labels.times
     step("network")
-    net = Net(len(names), len(NEAR)).to(accelerator())
-    _train(net, around, classes, times < start, epochs=2, rate=3e-3, rng=rng, seed=seed)
+    network = GraphNetwork(len(class_names), len(NEAR)).to(accelerator())
+    _train_network(
+        network, neighbourhood, class_of_value, times < ranker_start, epochs=2, learning_rate=3e-3, rng=rng, seed=seed
+    )
     step("words")
-    echo = Echo(around, Linear.fit(around, times < start, threads()))
+    label_smoothing = LabelSmoothing(
+        neighbourhood, BagOfWordsClassifier.fit(neighbourhood, times < ranker_start, threads())
+    )
     step("candidates")
-    rows = rng.permutation(distinct(around.labels.rows[times >= start]))
-    early = around.graph.since[rows] < later
-    if early.all() or not early.any():
+    rows = rng.permutation(distinct(neighbourhood.labels.rows[times >= ranker_start]))
+    is_early = neighbourhood.graph.since[rows] < calibration_start
+    if is_early.all() or not is_early.any():
         # All of one day: halves of models stand in for earlier and later.
-        early = rows % 2 == 0
-    share = FALSE[around.task.many]
-    ask = partial(candidates, echo, net, classes)
-    first = _examples(around, ask, rows[early], rng, RANKED * early.mean(), share)
-    last = _examples(around, ask, rows[~early], rng, RANKED * (1 - early.mean()))
+        is_early = rows % 2 == 0
+    negative_rate = FALSE[neighbourhood.task.many]
+    tabulate = partial(build_candidate_table, label_smoothing, network, class_of_value)
+    early_examples = _sample_examples(
+        neighbourhood, tabulate, rows[is_early], rng, RANKED * is_early.mean(), negative_rate
+    )
+    late_examples = _sample_examples(neighbourhood, tabulate, rows[~is_early], rng, RANKED * (1 - is_early.mean()))
     step("trees")
-    alone = not around.task.many
-    draft = _ranker(around, [first], hearing=alone)
+    pointwise = not neighbourhood.task.many
+    early_ranker = _fit_ranker(neighbourhood, [early_examples], with_stacked=pointwise)
     step("calibration")
-    calibration = _calibrate(around, last, draft.score(last.table.features, last.table.places), precision)
+    calibration = _fit_calibration(
+        neighbourhood,
+        late_examples,
+        early_ranker.score(late_examples.table.features, late_examples.table.places),
+        precision,
+    )
     step("trees on all")
-    ranker = _ranker(around, [first, last.thinned(share, rng)], hearing=alone or compare)
+    ranker = _fit_ranker(
+        neighbourhood,
+        [early_examples, late_examples.with_sampled_negatives(negative_rate, rng)],
+        with_stacked=pointwise or compare,
+    )
     step("network and words on the latest")
-    _train(net, around, classes, times >= start, epochs=1, rate=1e-3, rng=rng, seed=seed + 1)
-    linear = Linear.fit(around, np.ones(len(times), bool), threads())
-    return Completer(attribute, names, net, linear, ranker, calibration)
+    _train_network(
+        network,
+        neighbourhood,
+        class_of_value,
+        times >= ranker_start,
+        epochs=1,
+        learning_rate=1e-3,
+        rng=rng,
+        seed=seed + 1,
+    )
+    bag_of_words = BagOfWordsClassifier.fit(neighbourhood, np.ones(len(times), bool), threads())
+    return AttributeModel(attribute, class_names, network, bag_of_words, ranker, calibration)
 
 
-class _Examples(NamedTuple):
+class LabelledCandidates(NamedTuple):
     """Models with their candidates, and which of these they declare."""
 
     query: Query
     table: Table
-    truth: Flags
+    is_true: Flags
 
-    def thinned(self, share: float, rng: np.random.Generator) -> _Examples:
+    def with_sampled_negatives(self, negative_rate: float, rng: np.random.Generator) -> LabelledCandidates:
         """Return all true candidates, and a share of the false ones."""
-        kept = self.truth | (rng.random(len(self.truth)) < share)
-        return _Examples(self.query, self.table.only(kept), self.truth[kept])
+        kept = self.is_true | (rng.random(len(self.is_true)) < negative_rate)
+        return LabelledCandidates(self.query, self.table.only(kept), self.is_true[kept])
 
 
-def _ranker(around: Around, parts: list[_Examples], *, hearing: bool) -> Ranker:
+def _fit_ranker(neighbourhood: Around, parts: list[LabelledCandidates], *, with_stacked: bool) -> Ranker:
     """Learn from candidates of examples."""
-    _, table, truth = _together(parts)
-    many = around.task.many
-    return Ranker.fit(table.features, truth, table.places, threads(), among=many, hearing=hearing)
+    _, table, is_true = concat_examples(parts)
+    listwise = neighbourhood.task.many
+    return Ranker.fit(table.features, is_true, table.places, threads(), listwise=listwise, with_stacked=with_stacked)
 
 
-def _examples(
-    around: Around, ask: Callable[[Query], Table], rows: Integers, rng: np.random.Generator, budget: float,
-    share: float = 1.0,
-) -> _Examples:  # fmt: skip
+def _sample_examples(
+    neighbourhood: Around, tabulate: Callable[[Query], Table], rows: Integers, rng: np.random.Generator,
+    candidate_budget: float, negative_rate: float = 1.0,
+) -> LabelledCandidates:  # fmt: skip
     """Return examples of models, until there are as many candidates as the budget affords."""
-    parts: list[_Examples] = []
-    rows = rows[: int(EXAMPLES * budget / RANKED)]
-    for start in range(0, len(rows), PART):
-        query = views(around, rows[start : start + PART], rng)
-        table = ask(query)
-        found = _Examples(query, table, is_true(around, query.rows[table.places], table.values))
-        parts.append(found.thinned(share, rng) if share < 1 else found)
-        budget -= len(parts[-1].truth)
-        if budget <= 0:
+    parts: list[LabelledCandidates] = []
+    rows = rows[: int(EXAMPLES * candidate_budget / RANKED)]
+    for start in range(0, len(rows), CHUNK_SIZE):
+        query = masked_views(neighbourhood, rows[start : start + CHUNK_SIZE], rng)
+        table = tabulate(query)
+        found = LabelledCandidates(query, table, is_declared(neighbourhood, query.rows[table.places], table.values))
+        parts.append(found.with_sampled_negatives(negative_rate, rng) if negative_rate < 1 else found)
+        candidate_budget -= len(parts[-1].is_true)
+        if candidate_budget <= 0:
             break
-    return _together(parts)
+    return concat_examples(parts)
 
 
-def _together(parts: list[_Examples]) -> _Examples:
-    before = np.cumsum([0, *(len(part.query) for part in parts)])
-    return _Examples(
+def concat_examples(parts: list[LabelledCandidates]) -> LabelledCandidates:
+    """Return the examples of several chunks as one; query indices are shifted."""
+    first_rows = np.cumsum([0, *(len(part.query) for part in parts)])
+    return LabelledCandidates(
         Query(*(np.concatenate([getattr(part.query, name) for part in parts]) for name in ("rows", "moments", "told"))),
         Table(
-            np.concatenate([part.table.places + shift for part, shift in zip(parts, before, strict=False)]),
+            np.concatenate([part.table.places + shift for part, shift in zip(parts, first_rows, strict=False)]),
             np.concatenate([part.table.values for part in parts]),
             np.concatenate([part.table.features for part in parts]),
         ),
-        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.is_true for part in parts]),
     )
 
 
-def views(around: Around, rows: Integers, rng: np.random.Generator) -> Query:
+def masked_views(neighbourhood: Around, rows: Integers, rng: np.random.Generator) -> Query:
     """Return models as they look when they are new: once with all that they state, once bare."""
     rows = np.sort(rows)
-    rows, told = np.concatenate((rows, rows)), np.repeat([True, False], len(rows))
-    return Query(rows, around.graph.since[rows] - rng.uniform(0, _lag(around), len(rows)), told)
+    rows, with_metadata = np.concatenate((rows, rows)), np.repeat([True, False], len(rows))
+    return Query(
+        rows,
+        neighbourhood.graph.since[rows] - rng.uniform(0, _observation_lag(neighbourhood), len(rows)),
+        with_metadata,
+    )
 
 
-def _lag(around: Around) -> float:
+def _observation_lag(neighbourhood: Around) -> float:
     """Return how many days before it an example looks from at most; where less, a tenth of what the store spans."""
-    times = around.labels.times
+    times = neighbourhood.labels.times
     return min(LAG, float(times[-1] - times[len(times) // 10]) / 10)
 
 
-def is_true(around: Around, rows: Integers, values: Integers) -> Flags:
+def is_declared(neighbourhood: Around, rows: Integers, values: Integers) -> Flags:
     """Return which models declare which values, pair by pair."""
-    size = len(around.column.names)
-    held = around.column.held
+    size = len(neighbourhood.column.names)
+    held = neighbourhood.column.held
     pairs = held.rows * size + held.values
     return np.isin(rows * size + values, pairs)
 
 
-def _classes(around: Around) -> tuple[list[str], Integers]:
+def _select_classes(neighbourhood: Around) -> tuple[list[str], Integers]:
     """Choose the values that the network tells apart: the most frequent."""
-    counts = np.bincount(around.labels.values, minlength=around.labels.size)
+    counts = np.bincount(neighbourhood.labels.values, minlength=neighbourhood.labels.size)
     chosen = np.argsort(-counts, kind="stable")[:CLASSES]
     chosen = np.sort(chosen[counts[chosen] >= LEAST_USES])
-    if len(around.labels.rows) < FEWEST or len(chosen) < 2:
+    if len(neighbourhood.labels.rows) < FEWEST or len(chosen) < 2:
         raise CompletionError(
-            f"{around.task.attribute} cannot be learnt: {len(around.labels.rows)} declarations, "
+            f"{neighbourhood.task.attribute} cannot be learnt: {len(neighbourhood.labels.rows)} declarations, "
             f"{len(chosen)} values that {LEAST_USES} models share",
             hint="Load more models, or leave it out with --attributes",
         )
-    classes = np.full(around.labels.size, -1, np.int64)
-    classes[chosen] = np.arange(len(chosen))
-    return [around.column.names[value] for value in chosen], classes
+    class_of_value = np.full(neighbourhood.labels.size, -1, np.int64)
+    class_of_value[chosen] = np.arange(len(chosen))
+    return [neighbourhood.column.names[value] for value in chosen], class_of_value
 
 
-def _blocks(around: Around) -> tuple[float, float]:
+def _time_blocks(neighbourhood: Around) -> tuple[float, float]:
     """Return from when on the trees learn, and from when on confidence is calibrated.
 
     The last months where enough was declared in them; of small or old stores the last two fifths, and tenth; of those
     that span weeks at most seven tenths, and a quarter.
     """
-    times = around.labels.times
-    start = max(min(times[-1] - BLOCK, times[int(0.6 * len(times))]), times[int(0.3 * len(times))])
-    later = max(min(times[-1] - LATER, times[int(0.9 * len(times))]), times[int(0.75 * len(times))])
-    return float(start), float(max(later, start + 1e-6))
+    times = neighbourhood.labels.times
+    ranker_start = max(min(times[-1] - BLOCK, times[int(0.6 * len(times))]), times[int(0.3 * len(times))])
+    calibration_start = max(min(times[-1] - LATER, times[int(0.9 * len(times))]), times[int(0.75 * len(times))])
+    return float(ranker_start), float(max(calibration_start, ranker_start + 1e-6))
 
 
-def _train(
-    net: Net, around: Around, classes: Integers, chosen: Flags, *, epochs: int, rate: float, rng: np.random.Generator,
-    seed: int,
+def _train_network(
+    network: GraphNetwork, neighbourhood: Around, class_of_value: Integers, is_visible: Flags, *, epochs: int,
+    learning_rate: float, rng: np.random.Generator, seed: int,
 ) -> None:  # fmt: skip
     """Train the network on declarations, one example each, with half of what models state hidden."""
-    values = classes[around.labels.values]
-    pool = np.flatnonzero(chosen & (values >= 0))[-POOL:]
-    rows = around.labels.rows[pool]
-    moments = around.graph.since[rows] - rng.uniform(0, _lag(around), len(rows))
-    examples = around.examples(Query(rows, moments, rng.random(len(rows)) < 0.5), classes)
+    declared_classes = class_of_value[neighbourhood.labels.values]
+    pool = np.flatnonzero(is_visible & (declared_classes >= 0))[-POOL:]
+    rows = neighbourhood.labels.rows[pool]
+    moments = neighbourhood.graph.since[rows] - rng.uniform(0, _observation_lag(neighbourhood), len(rows))
+    examples = neighbourhood.examples(Query(rows, moments, rng.random(len(rows)) < 0.5), class_of_value)
     if len(pool):
-        fit(net, Feeder(around.known, around.told), examples, values[pool], epochs=epochs, rate=rate, seed=seed)
+        fit_network(
+            network,
+            Collator(neighbourhood.known, neighbourhood.told),
+            examples,
+            declared_classes[pool],
+            epochs=epochs,
+            learning_rate=learning_rate,
+            seed=seed,
+        )
 
 
-def _calibrate(around: Around, late: _Examples, scores: Doubles, precision: float) -> Calibration:
+def _fit_calibration(
+    neighbourhood: Around, examples: LabelledCandidates, scores: Doubles, precision: float
+) -> Calibration:
     """Fit confidence on the latest examples; its error is measured on the half of authors that is left out."""
-    query, places = late.query, late.table.places
+    query, places = examples.query, examples.table.places
     # Scores of candidates among each other have no scale of their own.
-    power = sharpness(scores, places, len(query), late.truth) if around.task.many else 1.0
-    share = normalised(scores, places, len(query), power)
-    right = late.truth.astype(np.float64)
-    told = around.says_something(query)[places]
-    half = around.graph.author[query.rows[places]] % 2 == 0
-    order = np.lexsort((-share, places))
+    inverse_temperature = (
+        fit_inverse_temperature(scores, places, len(query), examples.is_true) if neighbourhood.task.many else 1.0
+    )
+    normalised_scores = normalised_by_group(scores, places, len(query), inverse_temperature)
+    correct = examples.is_true.astype(np.float64)
+    has_metadata = neighbourhood.says_something(query)[places]
+    in_fitted_half = neighbourhood.graph.author[query.rows[places]] % 2 == 0
+    order = np.lexsort((-normalised_scores, places))
     first = order[np.diff(places[order], prepend=-1) != 0]
     error = 0.0
-    if half.sum() > 1 and (~half).sum() > 1:
-        checked = isotonic(share[half], right[half])
-        other = first[~half[first]]
-        error = calibration_error(checked(share[other]), right[other])
-    curves = [isotonic(share[part], right[part]) for part in (told, ~told)]
-    sure = np.where(told, curves[0](share), curves[1](share))
-    given = np.zeros(len(query))
-    np.maximum.at(given, places, sure * right)
+    if in_fitted_half.sum() > 1 and (~in_fitted_half).sum() > 1:
+        half_curve = fit_isotonic(normalised_scores[in_fitted_half], correct[in_fitted_half])
+        held_out = first[~in_fitted_half[first]]
+        error = calibration_error(half_curve(normalised_scores[held_out]), correct[held_out])
+    curves = [fit_isotonic(normalised_scores[part], correct[part]) for part in (has_metadata, ~has_metadata)]
+    probability = np.where(has_metadata, curves[0](normalised_scores), curves[1](normalised_scores))
+    true_probability = np.zeros(len(query))
+    np.maximum.at(true_probability, places, probability * correct)
     return Calibration(
-        curves[0], curves[1], threshold(sure[first], right[first], precision), precision,
-        conformal(given[np.unique(places)]), error, len(first), power,
+        curves[0], curves[1], threshold_at_precision(probability[first], correct[first], precision), precision,
+        conformal_quantile(true_probability[np.unique(places)]), error, len(first), inverse_temperature,
     )  # fmt: skip

@@ -25,12 +25,12 @@ from gnn.dataset.tasks import HAS_PARENT, TASKS, Task, lacking, spelled_out, sta
 from gnn.dataset.temporal_counts import RECENT
 from gnn.evaluation.evaluate import evaluate, split
 from gnn.features.neighbours import ECHO, Around, Query
-from gnn.inference.predictions import Prediction, without_rings, write_kept
+from gnn.inference.predictions import Prediction, drop_cycles, import_predictions
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
-from gnn.models.attribute_model import Completer
-from gnn.models.bag_of_words import Linear
-from gnn.models.correct_and_smooth import Echo
-from gnn.models.training import learn
+from gnn.models.attribute_model import AttributeModel
+from gnn.models.bag_of_words import BagOfWordsClassifier
+from gnn.models.correct_and_smooth import LabelSmoothing
+from gnn.models.training import fit_attribute_model
 from ingest.load.runs import list_runs, rollback
 from tests.graphs import load_rows, model, pairs, whole
 from tests.hubs import LICENCES, made_up
@@ -84,7 +84,7 @@ def test_completion_writes_replaces_and_is_taken_back(store: Store, tmp_path: Pa
     assert whole(store) == before and not dry.run_id
     report = complete_and_write(store, tmp_path, options)
     assert dry.trained == ["license", "pipeline_tag"] and report.trained == []
-    assert report.predicted == dry.predicted and report.predicted["license"] > 0.6 * report.asked["license"]
+    assert report.predicted == dry.predicted and report.predicted["license"] > 0.6 * report.missing["license"]
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     assert len(lines) == report.written == sum(report.predicted.values())
     assert all(set(line) == {"model_id", "attribute", "value", "confidence"} for line in lines)
@@ -123,7 +123,7 @@ def test_a_later_declaration_confirms_or_refutes(store: Store, tmp_path: Path) -
 
 def test_parents_are_proposed_and_fused(store: Store, tmp_path: Path) -> None:
     load_rows(store, tmp_path, made_up())
-    options = CompleteOptions(("base_model",), out=tmp_path / "p.jsonl", least=0.2)
+    options = CompleteOptions(("base_model",), out=tmp_path / "p.jsonl", min_confidence=0.2)
     report = complete_and_write(store, tmp_path, options)
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     assert lines and all(0 <= line["root_probability"] <= 1 for line in lines)
@@ -146,10 +146,10 @@ def test_no_prediction_closes_a_ring(graph: Graph) -> None:
     free = lacking(graph, "base_model")
     back = Prediction(parent, "base_model", graph.ids[child], 0.9, 0.0, 1.0, {})
     fine = Prediction(int(free[-1]), "base_model", graph.ids[parent], 0.9, 0.0, 1.0, {})
-    assert without_rings(graph, [back, fine]) == [fine]
+    assert drop_cycles(graph, [back, fine]) == [fine]
     first, second = (int(row) for row in free[-2:])
     pair = [Prediction(a, "base_model", graph.ids[b], 0.9, 0.0, 1.0, {}) for a, b in ((first, second), (second, first))]
-    assert without_rings(graph, pair) == []
+    assert drop_cycles(graph, pair) == []
 
 
 def test_the_target_cannot_be_read(graph: Graph) -> None:
@@ -167,10 +167,10 @@ def test_the_target_cannot_be_read(graph: Graph) -> None:
     seen = []
     for each in (graph, other):
         around = Around(each, TASKS["license"], Known(each), each.created < cutoff)
-        completer = learn(around)
+        completer = fit_attribute_model(around)
         rows = np.flatnonzero(each.created >= cutoff)
         query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
-        seen.append((completer.tables(around, query), completer.complete(around, query)))
+        seen.append((completer.candidate_table(around, query), completer.predict_proba(around, query)))
     assert np.array_equal(seen[0][0].features[:, :-3], seen[1][0].features[:, :-3], equal_nan=True)
     assert np.allclose(seen[0][1].probability, seen[1][1].probability, atol=1e-3)
 
@@ -190,31 +190,31 @@ def test_lineage_cannot_be_read_where_it_is_the_target(graph: Graph, task: Task)
     seen = []
     for each in (graph, other):
         around = Around(each, task, Known(each, lineage=False), each.created < cutoff)
-        completer = completer or learn(around)
-        seen.append(completer.tables(around, query))
+        completer = completer or fit_attribute_model(around)
+        seen.append(completer.candidate_table(around, query))
     assert np.array_equal(seen[0].values, seen[1].values)
     assert np.array_equal(seen[0].features, seen[1].features, equal_nan=True)
 
 
 def test_a_checkpoint_predicts_the_same(graph: Graph, tmp_path: Path) -> None:
     around = Around(graph, TASKS["license"], Known(graph), ~graph.placeholder)
-    made = learn(around)
+    made = fit_attribute_model(around)
     made.save(tmp_path / "c")
-    again = Completer.load(tmp_path / "c")
+    again = AttributeModel.load(tmp_path / "c")
     assert again is not None and again.calibration == made.calibration
     rows = lacking(graph, "license")
     query = Query(rows, np.full(len(rows), graph.created.max() + 1), np.ones(len(rows), bool))
-    first, second = made.complete(around, query), again.complete(around, query)
+    first, second = made.predict_proba(around, query), again.predict_proba(around, query)
     assert np.array_equal(first.values, second.values) and np.allclose(first.probability, second.probability, atol=1e-5)
-    whole_net = (tmp_path / "c" / "net.safetensors").read_bytes()
-    for name, content in (("net.safetensors", whole_net[:1000]), ("hearing.txt", b"tree")):
+    network_file = (tmp_path / "c" / "network.safetensors").read_bytes()
+    for name, content in (("network.safetensors", network_file[:1000]), ("stacked.txt", b"tree")):
         kept = (tmp_path / "c" / name).read_bytes()
         (tmp_path / "c" / name).write_bytes(content)
         with pytest.raises(CompletionError, match="cannot be read"):
-            Completer.load(tmp_path / "c")
+            AttributeModel.load(tmp_path / "c")
         (tmp_path / "c" / name).write_bytes(kept)
     (tmp_path / "c" / "meta.json").write_text('{"version": "complete@0"}')
-    assert Completer.load(tmp_path / "c") is None
+    assert AttributeModel.load(tmp_path / "c") is None
 
 
 def test_evaluation_knows_its_baselines(graph: Graph) -> None:
@@ -302,7 +302,7 @@ def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:
     found = []
     for each in (graph, other):
         around = Around(each, TASKS["base_model"], Known(each, lineage=False), each.created < cutoff)
-        table = learn(around).tables(around, query)
+        table = fit_attribute_model(around).candidate_table(around, query)
         column = around.features.index("weights")
         found.append({(int(place), int(value)): float(said) for place, value, said in
                       zip(table.places, table.values, table.features[:, column], strict=True)})  # fmt: skip
@@ -437,41 +437,41 @@ def test_predictions_of_a_file_are_written_where_nothing_can_be_learnt(local_sto
         "root_probability": 0.1,
     }
     file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, parent]))
-    report = write_kept(local_store, tmp_path, file)
-    assert (report.asked["license"], report.predicted["license"], report.written) == (3, 2, 3)
+    report = import_predictions(local_store, tmp_path, file)
+    assert (report.missing["license"], report.predicted["license"], report.written) == (3, 2, 3)
     assert pairs(local_store, "HAS_LICENSE", "source") == {
         ("a/known", "mit", "declared"), ("b/known", "apache-2.0", "declared"), ("a/one", "apache-2.0", "predicted"), ("a/two", "mit", "predicted"),
     }  # fmt: skip
     assert pairs(local_store, "DERIVED_FROM", "status") == {("a/two", "a/one", "predicted")}
     before = whole(local_store)
-    assert write_kept(local_store, tmp_path, file).written == 3
+    assert import_predictions(local_store, tmp_path, file).written == 3
     assert whole(local_store) == before
     file.write_text('{"model_id": "a/one", "attribute": "colour", "value": "red", "confidence": 1.0}\n')
     with pytest.raises(InputError, match="cannot complete colour"):
-        write_kept(local_store, tmp_path, file)
+        import_predictions(local_store, tmp_path, file)
     file.write_text(json.dumps({**rows[0], "model_id": "no/body"}))
     with pytest.raises(CompletionError, match="not in the store"):
-        write_kept(local_store, tmp_path, file)
+        import_predictions(local_store, tmp_path, file)
 
 
 def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
     """The kin's mean is that of a plain loop, and looks at nobody younger."""
     around = Around(graph, TASKS["license"], Known(graph), np.ones(len(graph), bool))
-    linear = Linear.fit(around, np.ones(len(around.labels.rows), bool), 1)
+    linear = BagOfWordsClassifier.fit(around, np.ones(len(around.labels.rows), bool), 1)
     assert linear.values == sorted(LICENCES)
     query = Query(np.arange(len(graph)), graph.created, np.arange(len(graph)) % 2 == 0)
-    scores = linear.scores(around, query)
+    scores = linear.predict_log_proba(around, query)
     assert np.exp(scores).sum(1) == pytest.approx(np.ones(len(graph)), abs=1e-4)
     held = around.column.held.first
     assert (np.exp(scores).argmax(1) == held)[held >= 0].mean() > 0.8
-    linear.save(tmp_path / "linear.safetensors")
-    again = Linear.load(tmp_path / "linear.safetensors", linear.values)
-    assert again.scores(around, query) == pytest.approx(scores)
-    echo = Echo(around, linear)
+    linear.save(tmp_path / "bag_of_words.safetensors")
+    again = BagOfWordsClassifier.load(tmp_path / "bag_of_words.safetensors", linear.values)
+    assert again.predict_log_proba(around, query) == pytest.approx(scores)
+    echo = LabelSmoothing(around, linear)
     places = np.arange(0, len(graph), 7)
     values = np.arange(len(places)) % len(around.column.names)
-    found = echo.about(query, places, values)
-    everyone = np.exp(linear.scores(around, Query(query.rows, query.moments, np.ones(len(graph), bool))))
+    found = echo.mean_neighbour_probability(query, places, values)
+    everyone = np.exp(linear.predict_log_proba(around, Query(query.rows, query.moments, np.ones(len(graph), bool))))
     for column, name in enumerate(ECHO):
         members, asked = around.groups[name].members, around.asked(name, query)
         for at, (row, value) in enumerate(zip(places, values, strict=True)):
@@ -486,6 +486,6 @@ def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
 def test_nobody_to_complete(graph: Graph) -> None:
     around = Around(graph, TASKS["license"], Known(graph), np.ones(len(graph), bool))
     nobody = np.zeros(0, np.int64)
-    found = learn(around).complete(around, Query(nobody, np.zeros(0), np.zeros(0, bool)))
+    found = fit_attribute_model(around).predict_proba(around, Query(nobody, np.zeros(0), np.zeros(0, bool)))
     assert [len(column) for column in found] == [0, 0, 0, 0]
-    assert found.best(0)[0].tolist() == []
+    assert found.top_values(0)[0].tolist() == []

@@ -18,12 +18,12 @@ from atlas_db.store.bolt import Store
 from gnn.dataset.hashed_tokens import Known
 from gnn.dataset.tasks import HAS_PARENT, RELATION, TASKS, lacking
 from gnn.evaluation.evaluate import evaluate
-from gnn.evaluation.ranking_baselines import inside, latest, list_baselines, spoken, without_ending
+from gnn.evaluation.ranking_baselines import last_by_author, list_baselines, name_contains, strip_suffix, token_overlap
 from gnn.evaluation.single_value_baselines import BASELINES
 from gnn.features.neighbours import Around, Query
-from gnn.inference.complete import Atelier
+from gnn.inference.complete import CompletionSession
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
-from gnn.models.training import learn
+from gnn.models.training import fit_attribute_model
 from ingest.load.runs import rollback
 from tests.graphs import load_rows, pairs, whole
 from tests.hubs import made_up
@@ -56,12 +56,12 @@ def test_architectures_and_relations_are_completed(store: Store, tmp_path: Path)
     rows = typed()
     load_rows(store, tmp_path, rows)
     before, edges = whole(store), pairs(store, "DERIVED_FROM", "relation")
-    options = CompleteOptions(("model_type", RELATION), out=tmp_path / "p.jsonl", least=0.6)
+    options = CompleteOptions(("model_type", RELATION), out=tmp_path / "p.jsonl", min_confidence=0.6)
     report = complete_and_write(store, tmp_path, options)
     kind = {row["id"]: int(row["id"].split("base")[1][0]) for row in rows}
     stated = {row["id"]: any(tag.startswith("base_model:") for tag in row["tags"]) for row in rows}
     plain = {row["id"] for row in rows if any(tag.startswith("base_model:org") for tag in row["tags"])}
-    assert report.asked == {"model_type": sum("config" not in row for row in rows), RELATION: len(plain)}
+    assert report.missing == {"model_type": sum("config" not in row for row in rows), RELATION: len(plain)}
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     for rel, attribute, truth in (
         ("HAS_ARCHITECTURE", "model_type", lambda a: ARCHITECTURES[kind[a] % 4]),
@@ -71,7 +71,7 @@ def test_architectures_and_relations_are_completed(store: Store, tmp_path: Path)
         declared = {a for a, _, source in claims if source == "declared"}
         predicted = {(a, b) for a, b, source in claims if source == "predicted"}
         assert predicted == {(line["model_id"], line["value"]) for line in lines if line["attribute"] == attribute}
-        assert len(predicted) > 0.6 * report.asked[attribute] and not declared & {a for a, _ in predicted}
+        assert len(predicted) > 0.6 * report.missing[attribute] and not declared & {a for a, _ in predicted}
         assert np.mean([truth(a) == b for a, b in predicted]) > 0.9
     assert {a for a, _, source in pairs(store, "HAS_RELATION", "source") if source == "declared"} == {
         name for name, parent in stated.items() if parent and name not in plain
@@ -102,8 +102,8 @@ def test_a_relation_cannot_be_read_where_it_is_the_target(graph: Graph) -> None:
     completer, seen = None, []
     for each in (graph, other):
         around = Around(each, TASKS[RELATION], Known(each, relation=False), each.created < cutoff)
-        completer = completer or learn(around)
-        seen.append(completer.tables(around, query))
+        completer = completer or fit_attribute_model(around)
+        seen.append(completer.candidate_table(around, query))
     assert np.array_equal(seen[0].features, seen[1].features, equal_nan=True)
 
 
@@ -119,7 +119,7 @@ def test_what_lists_are_compared_with(graph: Graph) -> None:
     rows = np.flatnonzero((graph.created >= cutoff) & (graph.parents.counts > 0))
     query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
     seen = {row: value for row, value in zip(around.labels.rows.tolist(), around.labels.values.tolist(), strict=True)}
-    said = latest(around, query)
+    said = last_by_author(around, query)
     for place in range(0, len(rows), 25):
         author = graph.author[rows[place]]
         theirs = [row for row in seen if graph.author[row] == author]
@@ -131,7 +131,7 @@ def test_what_lists_are_compared_with(graph: Graph) -> None:
     for each in ranked.values():
         assert (np.diff(each.places * around.labels.size + each.values) > 0).all()
         assert (graph.created[each.values] <= graph.created[rows[each.places]]).all()
-    words = spoken(around, query)
+    words = token_overlap(around, query)
     assert np.bincount(words.places).max() <= 10 and (words.scores <= 1).all()
 
 
@@ -145,11 +145,11 @@ def test_names_within_names(local_store: Store, tmp_path: Path) -> None:
     graph = read_graph(local_store)
     around = Around(graph, TASKS["base_model"], Known(graph, lineage=False), ~graph.placeholder)
     query = Query(np.array([2, 3]), np.full(2, 1e6), np.ones(2, bool))
-    found = inside(around, query)
+    found = name_contains(around, query)
     assert [(place, graph.ids[value]) for place, value in zip(found.places, found.values, strict=True)] == [
         (0, "b/tern-7b"), (0, "a/tern"), (1, "c/tern-7b-chat"), (1, "b/tern-7b"), (1, "a/tern"),
     ]  # fmt: skip
-    assert stem("my-tern-7b-chat-gguf") == "my-tern-7b-chat" and not len(without_ending(around, query).places)
+    assert stem("my-tern-7b-chat-gguf") == "my-tern-7b-chat" and not len(strip_suffix(around, query).places)
 
 
 def test_an_evaluation_of_lists_knows_its_baselines(graph: Graph) -> None:
@@ -186,10 +186,10 @@ def test_no_baseline_reads_lineage_where_it_is_the_target(graph: Graph) -> None:
 
 def test_who_is_asked_about_a_parent_is_no_witness_that_there_is_none(graph: Graph, tmp_path: Path) -> None:
     """A few models that are asked about are not counted among those without a parent; where it is all, they are."""
-    atelier = Atelier(graph, tmp_path)
+    atelier = CompletionSession(graph, tmp_path)
     lacks = lacking(graph, "base_model")
     few = lacks[::5]
-    seen = atelier.around(HAS_PARENT, few).labels.rows
+    seen = atelier.neighbourhood(HAS_PARENT, few).labels.rows
     assert not np.isin(few, seen).any()
     assert np.isin(np.setdiff1d(lacks, few), seen).all()
-    assert np.isin(lacks, atelier.around(HAS_PARENT, lacks).labels.rows).all()
+    assert np.isin(lacks, atelier.neighbourhood(HAS_PARENT, lacks).labels.rows).all()

@@ -19,7 +19,7 @@ from gnn.dataset.card_embeddings import DIRECTIONS, FOLDER, POINTED, directions,
 from gnn.dataset.hashed_tokens import Known, bucket
 from gnn.dataset.tasks import SENTENCES, TASKS
 from gnn.features.neighbours import Around
-from gnn.inference.complete import fitting
+from gnn.inference.complete import checkpoint_key
 from tests.graphs import load_rows, model
 from tests.sentence_model import sentence_model
 
@@ -95,7 +95,7 @@ def test_all_but_lineage_hears_it_and_learns_anew(cards: Store, tmp_path: Path, 
         told = set(around.told.of(row).tolist())
         assert (told >= said) if hears else not told & said, attribute
         old = Around(before, TASKS[attribute], Known(before), ~before.placeholder)
-        assert fitting(old, 0.9) != fitting(around, 0.9)
+        assert checkpoint_key(old, 0.9) != checkpoint_key(around, 0.9)
 
 
 def test_directions_are_those_that_an_embedding_points_along_most() -> None:

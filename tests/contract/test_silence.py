@@ -21,7 +21,7 @@ from gnn.dataset.hashed_tokens import Known
 from gnn.dataset.tasks import HAS_PARENT
 from gnn.features.neighbours import Around, Query
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write
-from gnn.models.reporting_propensity import Silence, is_known, spelling
+from gnn.models.reporting_propensity import PropensityModel, has_known_children, name_contains_known_parent
 from tests.graphs import child, load_rows, model
 
 pytestmark = pytest.mark.timeout(600)
@@ -64,11 +64,11 @@ def test_silence_is_told_from_being_a_root(local_store: Store, tmp_path: Path) -
     load_rows(local_store, tmp_path, hub())
     graph = read_graph(local_store)
     seen = around(graph)
-    learnt = Silence.learn(seen)
+    learnt = PropensityModel.fit(seen)
     assert learnt is not None
     everyone = np.arange(len(graph))
-    reckoned = learnt.of(seen, asked(graph, everyone))
-    roots = reckoned.roots
+    reckoned = learnt.predict_proba(seen, asked(graph, everyone))
+    roots = reckoned.p_root
     named = np.bincount(graph.parents.rows, minlength=len(graph)) > 0
     trained = np.array(["finetuned" in name or "my_model" in name for name in graph.ids])
     alone, bases = (
@@ -79,9 +79,9 @@ def test_silence_is_told_from_being_a_root(local_store: Store, tmp_path: Path) -
     assert early.sum() > 400 and late.sum() > 20
     # Before the tool named parents silence says nothing, afterwards it says something; nobody's parent is a root.
     assert roots[early].mean() < 0.12 < 0.4 < roots[late].mean()
-    assert roots[alone].mean() > 0.9 and np.array_equal(is_known(graph, everyone), bases)
-    assert reckoned.says[early].mean() < 0.1 and reckoned.says[trained & named].mean() > 0.7
-    assert np.allclose(reckoned.derives[trained].mean(), 1, atol=0.1)
+    assert roots[alone].mean() > 0.9 and np.array_equal(has_known_children(graph, everyone), bases)
+    assert reckoned.p_reported[early].mean() < 0.1 and reckoned.p_reported[trained & named].mean() > 0.7
+    assert np.allclose(reckoned.p_derived[trained].mean(), 1, atol=0.1)
 
 
 def test_parents_that_nobody_named_are_found(local_store: Store, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_parents_that_nobody_named_are_found(local_store: Store, tmp_path: Path)
     told = explain_model(local_store, tmp_path, name, "base_model")
     # Its author names none, as everybody then; the two are kept apart.
     assert told["root_probability"] > 0.5 and told["derived_probability"] > 0.8
-    assert told["silence"]["says"] < 0.1 < 0.8 < told["silence"]["derives"]
+    assert told["missingness"]["p_reported"] < 0.1 < 0.8 < told["missingness"]["p_derived"]
     assert all(line["confidence"] * line["derived_probability"] >= report.thresholds["base_model"] for line in lines)
 
 
@@ -109,22 +109,22 @@ def test_a_checkpoint_of_silence(local_store: Store, tmp_path: Path) -> None:
     load_rows(local_store, tmp_path, hub())
     graph = read_graph(local_store)
     seen, folder = around(graph), tmp_path / "silence"
-    assert Silence.load(folder) is None
-    learnt = Silence.learn(seen)
+    assert PropensityModel.load(folder) is None
+    learnt = PropensityModel.fit(seen)
     assert learnt is not None
     learnt.save(folder)
-    again = Silence.load(folder)
+    again = PropensityModel.load(folder)
     assert again is not None
     query = asked(graph, np.arange(0, len(graph), 7))
-    assert np.array_equal(learnt.of(seen, query).roots, again.of(seen, query).roots)
-    (folder / "habit-1.txt").write_text("tree")
+    assert np.array_equal(learnt.predict_proba(seen, query).p_root, again.predict_proba(seen, query).p_root)
+    (folder / "propensity-1.txt").write_text("tree")
     with pytest.raises(CompletionError, match=r"cannot be read.*"):
-        Silence.load(folder)
+        PropensityModel.load(folder)
 
 
 def test_too_few_names_teach_no_habit(local_store: Store, tmp_path: Path) -> None:
     load_rows(local_store, tmp_path, hub(300))
-    assert Silence.learn(around(read_graph(local_store))) is None
+    assert PropensityModel.fit(around(read_graph(local_store))) is None
 
 
 def test_names_that_bear_another(local_store: Store, tmp_path: Path) -> None:
@@ -137,5 +137,5 @@ def test_names_that_bear_another(local_store: Store, tmp_path: Path) -> None:
     rows.append(model("a/my-alpha-base-too-early", createdAt="2023-04-01T00:00:00.000Z"))
     load_rows(local_store, tmp_path, rows)
     graph = read_graph(local_store)
-    found = spelling(graph, np.arange(len(graph)))
+    found = name_contains_known_parent(graph, np.arange(len(graph)))
     assert {graph.ids[row] for row in np.flatnonzero(found)} == {"a/x_alpha-base.v2", "a/Alpha-Base-chat"}

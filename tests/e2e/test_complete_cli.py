@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from atlas_db.cli.evaluate import _show
-from gnn.evaluation.results import Scores
+from gnn.evaluation.results import EvaluationReport
 from tests.e2e.test_cli import ask, run
 from tests.graphs import write_rows
 from tests.hubs import made_up
@@ -33,7 +33,7 @@ def test_complete_explain_and_take_back(loaded: Path, tmp_path: Path) -> None:
     first = ask(loaded, "complete", "--attributes", "license", "--min-confidence", "0", "--out", str(out), "--dry-run")
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert (first["run_id"], first["written"], first["trained"]) == ("", 0, ["license"])
-    assert len(lines) == first["asked"]["license"] == first["predicted"]["license"]
+    assert len(lines) == first["missing"]["license"] == first["predicted"]["license"]
     ids = tmp_path / "ids.txt"
     ids.write_text("".join(f"{line['model_id']}\n" for line in lines[:5]) + "\n# a comment\n")
     again = ask(loaded, "complete", "--attributes", "license", "--models", str(ids), "--min-confidence", "0")
@@ -75,7 +75,7 @@ def test_tables_of_scores_fit_a_terminal(capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setenv("COLUMNS", "80")
     figures = {name: 0.5 for name in ("accuracy", "over authors", "macro-F1", "ECE", "at 80 %", "with parent")}
     rows = [{"method": "FastRP + logistic regression", **figures}, {"method": "ships", **figures, "precision": 0.9}]
-    _show([Scores("license", "temporal", "field", 10, rows, {"accuracy": (0.1, 0.05, 0.15)})])
+    _show([EvaluationReport("license", "temporal", "field", 10, rows, {"accuracy": (0.1, 0.05, 0.15)})])
     shown = capsys.readouterr().out
     assert all(name in shown for name in [*figures, "precision"]) and max(map(len, shown.splitlines())) <= 80
     assert shown.count("license, temporal split") == 1 and "+0.1000 to accuracy [+0.0500, +0.1500]" in shown

@@ -20,18 +20,18 @@ from gnn.dataset.card_text import MOST, spoken
 from gnn.dataset.grouping_keys import both, roots
 from gnn.dataset.temporal_counts import COUNTS, RECENT, WINDOW, History, Tally, labels
 from gnn.evaluation.evaluate import macro_f1
-from gnn.evaluation.results import Scores, keep_scores, kept_scores
+from gnn.evaluation.results import EvaluationReport, load_report, save_report
 from gnn.features.neighbours import Examples
 from gnn.models.calibration import (
     calibration_error,
-    conformal,
-    isotonic,
-    normalised,
-    sharpness,
-    threshold,
+    conformal_quantile,
+    fit_inverse_temperature,
+    fit_isotonic,
+    normalised_by_group,
+    threshold_at_precision,
 )
-from gnn.models.graph_network import Feeder, Net, accelerator, fit
-from gnn.models.ranker import STEPS, Ranker
+from gnn.models.graph_network import Collator, GraphNetwork, accelerator, fit_network
+from gnn.models.ranker import CASCADE, Ranker
 
 
 @pytest.mark.parametrize(
@@ -144,22 +144,22 @@ def test_calibration() -> None:
     rng = np.random.default_rng(1)
     score = rng.random(20_000)
     right = (rng.random(20_000) < score**2).astype(float)
-    curve = isotonic(score, right)
+    curve = fit_isotonic(score, right)
     assert np.abs(curve(np.array([0.2, 0.5, 0.9])) - np.array([0.04, 0.25, 0.81])).max() < 0.04
     assert calibration_error(score, right) > 0.1
     assert calibration_error(curve(score), right) < 0.01
     assert calibration_error(np.array([0.9, 0.9]), np.array([1.0, 0.0])) == pytest.approx(0.4)
-    limit = threshold(curve(score), right, 0.9)
+    limit = threshold_at_precision(curve(score), right, 0.9)
     said = curve(score) >= limit
     assert right[said].mean() >= 0.9 and 0 < said.mean() < 0.3
-    assert threshold(score[:1000] * 0.1, np.zeros(1000), 0.9) > 1
+    assert threshold_at_precision(score[:1000] * 0.1, np.zeros(1000), 0.9) > 1
     few = np.array([0.99] * 58 + [0.4, 0.2])
     for precision, least in ((0.95, 0.5), (0.3, 0.3)):
-        assert threshold(few, (few > 0.5).astype(float), precision) == least
+        assert threshold_at_precision(few, (few > 0.5).astype(float), precision) == least
     truth = rng.random(5000)
-    assert (truth >= conformal(truth)).mean() == pytest.approx(0.9, abs=0.001)
-    assert normalised(np.array([1.0, 3.0, 2.0]), np.array([0, 0, 1]), 2).tolist() == [0.25, 0.75, 1.0]
-    assert normalised(np.array([1.0, 3.0, 2.0]), np.array([0, 0, 1]), 2, 2.0) == pytest.approx([0.1, 0.9, 1.0])
+    assert (truth >= conformal_quantile(truth)).mean() == pytest.approx(0.9, abs=0.001)
+    assert normalised_by_group(np.array([1.0, 3.0, 2.0]), np.array([0, 0, 1]), 2).tolist() == [0.25, 0.75, 1.0]
+    assert normalised_by_group(np.array([1.0, 3.0, 2.0]), np.array([0, 0, 1]), 2, 2.0) == pytest.approx([0.1, 0.9, 1.0])
 
 
 def test_sharpness_undoes_a_temperature() -> None:
@@ -170,8 +170,8 @@ def test_sharpness_undoes_a_temperature() -> None:
     right = np.arange(4) == drawn[:, None]
     places = np.repeat(np.arange(4000), 4)
     for power in (1.0, 4.0):
-        assert sharpness(chance.ravel() ** (1 / power), places, 4000, right.ravel()) == power
-    assert sharpness(chance.ravel(), places, 4000, np.zeros(16000, bool)) == 1.0
+        assert fit_inverse_temperature(chance.ravel() ** (1 / power), places, 4000, right.ravel()) == power
+    assert fit_inverse_temperature(chance.ravel(), places, 4000, np.zeros(16000, bool)) == 1.0
 
 
 def test_macro_f1_agrees_with_scikit_learn() -> None:
@@ -185,15 +185,18 @@ def test_macro_f1_agrees_with_scikit_learn() -> None:
 
 def test_scores_are_kept_for_the_dashboard(tmp_path: Path) -> None:
     first = [
-        Scores("license", "temporal", view, 10, [{"method": "ships", "accuracy": 0.5}]) for view in ("field", "bare")
+        EvaluationReport("license", "temporal", view, 10, [{"method": "ships", "accuracy": 0.5}])
+        for view in ("field", "bare")
     ]
-    other = Scores("language", "random", "field", 3, gain={"accuracy": (0.1, 0.0, 0.2)}, reliability=[(0.5, 0.4, 3)])
-    keep_scores([*first, other], tmp_path / "one")
-    assert kept_scores(tmp_path / "one") == [other, *first]
-    newer = [Scores("license", "temporal", "field", 20)]
-    keep_scores(newer, tmp_path / "one")
-    assert kept_scores(tmp_path / "one") == [other, *newer]
-    assert kept_scores(tmp_path / "none") == []
+    other = EvaluationReport(
+        "language", "random", "field", 3, gain={"accuracy": (0.1, 0.0, 0.2)}, reliability=[(0.5, 0.4, 3)]
+    )
+    save_report([*first, other], tmp_path / "one")
+    assert load_report(tmp_path / "one") == [other, *first]
+    newer = [EvaluationReport("license", "temporal", "field", 20)]
+    save_report(newer, tmp_path / "one")
+    assert load_report(tmp_path / "one") == [other, *newer]
+    assert load_report(tmp_path / "none") == []
 
 
 CARD = """---
@@ -348,11 +351,11 @@ def test_lists_are_judged_in_steps_as_by_all_trees_at_once() -> None:
     truth = np.zeros(len(places), bool)
     truth[np.arange(models) * each + rng.integers(0, each, models)] = True
     features[truth, 0] += 1.5
-    ranker = Ranker.fit(features, truth, places, 1, among=True, hearing=False)
+    ranker = Ranker.fit(features, truth, places, 1, listwise=True, with_stacked=False)
     found = np.log(ranker.score(features, places)).reshape(models, each)
-    whole = np.log(ranker.without_net(features)).reshape(models, each)
+    whole = np.log(ranker.tabular_score(features)).reshape(models, each)
     judged = np.isclose(found, whole)
-    assert (judged.sum(1) == STEPS[-1][1]).all() and len(ranker.score(features[:0], places[:0])) == 0
+    assert (judged.sum(1) == CASCADE[-1][1]).all() and len(ranker.score(features[:0], places[:0])) == 0
     assert (found.argmax(1) == whole.argmax(1)).mean() > 0.98
     assert (np.where(judged, found, np.inf).min(1) > np.where(judged, -np.inf, found).max(1)).all()
 
@@ -363,6 +366,6 @@ def test_the_network_learns_where_its_weights_lie() -> None:
     said = ragged(40, np.repeat(np.arange(40), 3), rng.integers(1, 50, 120))
     near, labels, ages = rng.integers(-1, 40, (40, 4)), rng.integers(0, 5, (40, 4)), rng.random((40, 4), np.float32)
     examples = Examples(np.arange(40), np.ones(40, bool), near, labels, ages, np.array([0, 0, 1, 2]))
-    net = Net(5, 3).to("meta")
-    fit(net, Feeder(said, said), examples, rng.integers(0, 5, 40), epochs=1, rate=1e-3, seed=1)
+    net = GraphNetwork(5, 3).to("meta")
+    fit_network(net, Collator(said, said), examples, rng.integers(0, 5, 40), epochs=1, learning_rate=1e-3, seed=1)
     assert net.device.type == "meta" and accelerator().type in ("cpu", "cuda")
