@@ -24,6 +24,7 @@ from ingest.weights.fingerprints.executors import workers
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.merges.merge import Merge
 from ingest.weights.pairwise.quantization_grid import Copy
+from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.probes.probe_table import Probe
 from ingest.weights.samples.clustering import groups, relatives
 from ingest.weights.samples.resample import Rereader
@@ -37,18 +38,11 @@ from ingest.weights.tree.family_state import Family, age, assemble, exact_copies
 from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
 from ingest.weights.tree.insertion import grow, place
 from ingest.weights.tree.rooting import reroot
-from ingest.weights.tree.scorer import MIN_ALTERNATIVE_PROBABILITY, probability
+from ingest.weights.tree.scorer import probability
 from ingest.weights.tree.subtree_moves import swap
 
 MANY = 500
 """Models from which families are charted side by side, in processes."""
-SURE, EITHER = 0.99, 0.5
-"""Confidence of a duplicate whose dates say which came first, and of one where nothing does."""
-COPIED, MERGED, ROUGHLY, ROUNDED = 0.98, 0.99, 0.5, 0.9
-"""Confidence of a copy, of a merge that was found, of one whose fit leaves much over, as coarse types allow, and of one
-that was quantized afterwards (reliability: README, "Numbers")."""
-ROUGH = 0.09
-"""Residual of a merge, over the distance to the nearest model, from which a fit leaves much over."""
 
 
 def chart(
@@ -144,13 +138,14 @@ def _duplicate(family: Family, tree: IncrementalTree, row: int, known: Originals
     parent = min(older, key=lambda o: (family.frames[o] != family.frames[row], o != original, age(family, o)))
     permuted = family.frames[parent] != family.frames[row]
     dates = {family.dates[row], family.dates[parent]}
-    sure = SURE if len(dates) == 2 and "" not in dates else EITHER
+    ordered = len(dates) == 2 and "" not in dates
+    sure = CONFIDENCE.dated_duplicate if ordered else CONFIDENCE.undated_duplicate
     if parent == original:
-        sure = min(SURE, probability(known.against[row] - known.against[original]))
+        sure = min(CONFIDENCE.dated_duplicate, probability(known.against[row] - known.against[original]))
     above = parents_of(family, tree, family.original[row])
     if family.original[row] in family.copies:
         # Whoever rounds the same weights the same way gets the same copy.
-        sure = min(sure, EITHER)
+        sure = min(sure, CONFIDENCE.undated_duplicate)
     others = {_told(family, row, each, known): round(1 - sure, 3) for each in above}  # were it the original
     if permuted and len(older) > 1:
         # Whoever shuffles what was shuffled leaves nothing to tell of which; more is made of the original.
@@ -163,7 +158,7 @@ def _duplicate(family: Family, tree: IncrementalTree, row: int, known: Originals
 
 def _copied(family: Family, row: int, parent: int, copy: Copy, known: Originals) -> Edge:
     relation = {"pruned": Relation.FINETUNE, "same": Relation.DUPLICATE}.get(copy.kind, Relation.QUANTIZED)
-    explained, alternatives = round(copy.share, 4), _likewise(family, row, known, 1 - COPIED)
+    explained, alternatives = round(copy.share, 4), _likewise(family, row, known, 1 - CONFIDENCE.copy)
     evidence: Evidence
     match copy.kind:
         case "cast":
@@ -175,7 +170,7 @@ def _copied(family: Family, row: int, parent: int, copy: Copy, known: Originals)
             evidence = PrunedEvidence(explained=explained, zeros=zeros, grid=copy.grid, alternatives=alternatives)
         case _:
             evidence = RoundedCopyEvidence(explained=explained, alternatives=alternatives)
-    return Edge(family.prints[row].id, _told(family, row, parent, known), relation, COPIED, evidence)
+    return Edge(family.prints[row].id, _told(family, row, parent, known), relation, CONFIDENCE.copy, evidence)
 
 
 def _likewise(family: Family, row: int, known: Originals, chance: float) -> dict[str, float]:
@@ -194,7 +189,7 @@ def _trained(
     if child != family.original[row]:
         also = 0.0
     others = {_told(family, row, other, known): round(chance, 3) for other, chance in choice.alternatives}
-    if turned >= MIN_ALTERNATIVE_PROBABILITY:
+    if turned >= CONFIDENCE.min_alternative:
         others[_told(family, row, below, known)] = round(turned, 3)
     evidence = ResidualEvidence(
         containment_log_odds=round(choice.containment_log_odds, 2),
@@ -214,7 +209,10 @@ def _told(family: Family, row: int, parent: int, known: Originals) -> str:
 
 def _merge_edges(family: Family, row: int, merge: Merge, known: Originals) -> list[Edge]:
     out: list[Edge] = []
-    sure = ROUNDED if is_leaf(family, row) else ROUGHLY if merge.residual >= ROUGH else MERGED
+    loose = merge.residual >= CONFIDENCE.loose_merge_residual
+    sure = CONFIDENCE.loose_merge if loose else CONFIDENCE.merge
+    if is_leaf(family, row):
+        sure = CONFIDENCE.quantized_merge
     for parent, weight in zip(merge.parents, merge.weights, strict=True):
         evidence = MergeEvidence(
             method=merge.method,

@@ -16,13 +16,12 @@ from atlas_db.fusion.evidence import AdapterEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.formats.open_model import open_model
 from ingest.weights.pairwise.adapter_base import FAMILY, Factors, factors, likeness, member_features
+from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.tree.edge import Edge, known_date, root_of
 from ingest.weights.tree.scorer import load_scorer, runner_ups, softmax
 
 MEMBERS = 24
 """Members of a family that are looked at: the roots, those most models are made of, then by id."""
-DECLARED_BASE_CONFIDENCE = 0.98
-"""Confidence of a base that an adapter's own configuration names, where it was asked to be believed."""
 _LEAVES = frozenset({Relation.QUANTIZED, Relation.DUPLICATE, Relation.ADAPTER})
 
 
@@ -40,7 +39,7 @@ def adapter_edges(
     known = {item.id for item in prints if not item.adapter}
     named = [item for item in prints if declared and item.adapter and item.declared in known]
     found = [
-        Edge(item.id, item.declared, Relation.ADAPTER, DECLARED_BASE_CONFIDENCE, AdapterEvidence(declared=True))
+        Edge(item.id, item.declared, Relation.ADAPTER, CONFIDENCE.declared_base, AdapterEvidence(declared=True))
         for item in named
     ]
     done = {item.id for item in named}

@@ -1,7 +1,7 @@
-"""What probes add to a chart: copies whose weights were changed so that nothing but the answers stayed.
+"""Edges by behaviour: functionally equal models whose weights share nothing that pairwise tests could find.
 
-Scaling neurons, turning the basis of a layer or permuting units in a way that cannot be undone leaves no trace that
-the pair tests of weights could see, and the same function.
+Rescaled neurons, a turned basis of a layer or a permutation that cannot be undone leave the function as it was and no
+residual in the weights.
 """
 
 from __future__ import annotations
@@ -13,60 +13,59 @@ import msgspec
 from atlas_db.core.terms import Relation
 from atlas_db.fusion.evidence import SameOutputsEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.probes.cka_similarity import same_function
 from ingest.weights.probes.probe_table import Probe
 from ingest.weights.tree.edge import Edge, known_date, root_of
-
-SURE, EITHER = 0.97, 0.5
-"""Confidence where dates say which came first, and where nothing does."""
 
 
 def behavioural_edges(
     prints: Sequence[Fingerprint], edges: Sequence[Edge], probes: Sequence[Probe], *, time: bool
 ) -> list[Edge]:
-    """Return edges between families of which a model of one answers as the root of the other does.
+    """Return duplicate edges between families that hold functionally equal models.
 
-    Edges of copies that the weights found are told, in place, how far the answers of their ends are apart.
+    The evidence of duplicates that the weights found gets the difference of their outputs, in place.
 
     Args:
-        prints: What was charted.
-        edges: What the weights say.
-        probes: Answers of those that were run.
+        prints: Fingerprints of the charted models.
+        edges: Their chart by weights.
+        probes: Outputs of those that were run.
         time: Whether dates count as evidence.
     """
     dates = {item.id: known_date(item.created_at) if time else "" for item in prints}
     pairs = same_function([item for item in probes if item.id in dates])
-    apart = {frozenset((left, right)): distance for left, right, distance in pairs}
+    differences = {frozenset((left, right)): difference for left, right, difference in pairs}
     parent: dict[str, str] = {}
     for edge in sorted(edges, key=lambda edge: -edge.confidence):
         parent.setdefault(edge.child, edge.parent)
-        distance = apart.get(frozenset((edge.child, edge.parent)))
-        if edge.relation is Relation.DUPLICATE and distance is not None:
-            edge.evidence = msgspec.structs.replace(edge.evidence, output_difference=round(distance, 6))
+        found = differences.get(frozenset((edge.child, edge.parent)))
+        if edge.relation is Relation.DUPLICATE and found is not None:
+            edge.evidence = msgspec.structs.replace(edge.evidence, output_difference=round(found, 6))
     out = []
-    for first, later, distance in _by_age(pairs, dates):
+    for first, later, difference in _by_age(pairs, dates):
         if root_of(first, parent) == root_of(later, parent):
             continue
-        told = bool(dates[first] and dates[later] and dates[first] != dates[later])
-        child, other = (later, first) if later not in parent or told else (first, later)
+        ordered = bool(dates[first] and dates[later] and dates[first] != dates[later])
+        child, other = (later, first) if later not in parent or ordered else (first, later)
         if child in parent:
             continue
         parent[child] = other
-        evidence = SameOutputsEvidence(output_difference=round(distance, 6))
-        out.append(Edge(child, other, Relation.DUPLICATE, SURE if told else EITHER, evidence))
+        confidence = CONFIDENCE.same_outputs if ordered else CONFIDENCE.undated_same_outputs
+        evidence = SameOutputsEvidence(output_difference=round(difference, 6))
+        out.append(Edge(child, other, Relation.DUPLICATE, confidence, evidence))
     return out
 
 
 def functional_partners(probes: Sequence[Probe], new: Collection[str]) -> set[str]:
-    """Return the models that answer as some new ones do: their families have to be charted with these."""
+    """Return the known models that are functionally equal to new ones: their families are to be charted together."""
     pairs = same_function(probes)
     return {name for left, right, _ in pairs for name in (left, right) if left in new or right in new} - set(new)
 
 
 def _by_age(pairs: Sequence[tuple[str, str, float]], dates: Mapping[str, str]) -> list[tuple[str, str, float]]:
-    """Return pairs with the older model first, the pairs of the oldest models first."""
-    turned = [
-        (left, right, distance) if (dates[left], left) <= (dates[right], right) else (right, left, distance)
-        for left, right, distance in pairs
+    """Return pairs with the older model first, ordered by the older model's date."""
+    ordered = [
+        (left, right, difference) if (dates[left], left) <= (dates[right], right) else (right, left, difference)
+        for left, right, difference in pairs
     ]
-    return sorted(turned, key=lambda pair: (dates[pair[0]], pair[0], dates[pair[1]], pair[1]))
+    return sorted(ordered, key=lambda pair: (dates[pair[0]], pair[0], dates[pair[1]], pair[1]))

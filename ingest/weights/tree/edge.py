@@ -1,4 +1,4 @@
-"""What a chart is made of."""
+"""Edges of a chart: the record, the families that they make, and the file that they are written to."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Edge:
         child: Id.
         parent: Id.
         relation: One of the five.
-        confidence: 0..1.
-        evidence: What it rests on.
+        confidence: Probability that the parent is one, 0..1.
+        evidence: What the edge rests on.
     """
 
     child: str
@@ -42,7 +42,7 @@ def found_by(evidence: Evidence) -> str:
 
 
 def known_date(date: str) -> str:
-    """Return a date, or nothing for the Hub's stand-in for unknown ones and for what is no date."""
+    """Return a date; an empty string for the Hub's placeholder of unknown dates and for what is no date."""
     try:
         return hub_date(date) or ""
     except ValueError:
@@ -50,7 +50,7 @@ def known_date(date: str) -> str:
 
 
 def root_of(model: str, parent: Mapping[str, str]) -> str:
-    """Return the end of a model's chain of parents; the last before it closes, where it is a ring."""
+    """Return the end of a model's chain of parents; in a ring, the last model before it closes."""
     seen = {model}
     while model in parent and parent[model] not in seen:
         model = parent[model]
@@ -59,7 +59,10 @@ def root_of(model: str, parent: Mapping[str, str]) -> str:
 
 
 def family_of(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str, str]:
-    """Return the family of each model: the top of the chain of its surest parents; adapters without one have none."""
+    """Return the family of each model: the root of the chain of its most probable parents.
+
+    An adapter without a parent has no family, an empty string.
+    """
     parent: dict[str, str] = {}
     for edge in sorted(edges, key=lambda edge: -edge.confidence):
         parent.setdefault(edge.child, edge.parent)
@@ -69,23 +72,23 @@ def family_of(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str,
 
 
 def above_threshold(edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE) -> list[Edge]:
-    """Return the edges that are said: those of a lesser confidence are abstained from."""
+    """Return the edges of at least a confidence; the chart abstains from the others."""
     return [edge for edge in edges if edge.confidence >= min_confidence]
 
 
 def family_assignments(
     prints: Sequence[Fingerprint], edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE
 ) -> Iterator[dict[str, Any]]:
-    """Yield where each model belongs, as far as a chart says it.
+    """Yield the family of each model, and candidate parents where the chart abstains.
 
     Args:
-        prints: The models that were charted.
-        edges: Their whole chart, guesses included.
-        min_confidence: Confidence below which edges are abstained from.
+        prints: Fingerprints of the charted models.
+        edges: Their whole chart, edges below the threshold included.
+        min_confidence: Confidence below which the chart abstains.
 
     Yields:
-        `model`; `family`, the model at the top of the chain of its surest parents, or none of an adapter that fits no
-        family; `candidates`, where it has a parent that is abstained from: each model that may be it, with its chance.
+        `model`; `family`, its root, None for an adapter that fits no family; `candidates`, parents with their
+        probabilities where the chart abstains.
     """
     settled = {edge.child for edge in above_threshold(edges, min_confidence)}
     candidates: dict[str, dict[str, float]] = defaultdict(dict)
@@ -97,5 +100,5 @@ def family_assignments(
 
 
 def write_lines(rows: Iterable[Edge | Mapping[str, Any]], out: Path) -> None:
-    """Write a chart, or what `placed` yields, as JSON lines."""
+    """Write a chart, or its family assignments, as JSON lines."""
     write_whole(out, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))

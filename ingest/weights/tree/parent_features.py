@@ -10,25 +10,9 @@ import numpy as np
 from atlas_db.core.arrays import Doubles
 from ingest.weights.pairwise.precision_cast import from_cast
 from ingest.weights.pairwise.untrained_embeddings import ahead
+from ingest.weights.parameters.parent_parameters import PARENT
 from ingest.weights.tree.family_state import Family
 from ingest.weights.tree.scorer import probability, sigmoid
-
-RESIZED_PENALTY = 4.0
-"""Log-odds against a parent with another number of elements, heads apart: only a resized vocabulary explains it."""
-RANK_PENALTY = 1.0
-"""Log-odds against a parent, for each rank by which another candidate's difference is lower (seeds 301 to 404)."""
-MAX_RANKS = 6
-"""Ranks that count at most."""
-FULL_RANK = 20.0
-"""Rank that stands for a difference of no low rank."""
-CAST_PENALTY = 6.0
-"""Bound on the log-odds for a model or for its cast."""
-FROZEN_PENALTY = 6.0
-"""Log-odds against a parent that lacks tensors which another candidate shares with the child (seeds 407 to 409)."""
-UNTRAINED_PENALTY = 6.0
-"""Bound on the log-odds against a parent with fewer untrained rows in common with the child than another has."""
-UNTRAINED_DEVIATIONS = 3.0
-"""Standard deviations from which that bound holds (seeds 500, 501, 506 to 508: 681 rivals behind parents, 2 ahead)."""
 
 
 class ParentFeatures(NamedTuple):
@@ -59,13 +43,13 @@ def parent_features(family: Family, row: int, candidates: Sequence[int]) -> Pare
     ranks, frozen, untrained = _ranks(family, row, candidates), family.kept[row, at], family.unmet[row, at]
     lead = ahead(untrained) if untrained.any() else np.zeros((len(at), len(at)))
     penalties = (
-        resized * RESIZED_PENALTY,
+        resized * PARENT.resized_penalty,
         _rank_penalty(family, row, candidates, ranks),
         _frozen_penalty(family, row, candidates, frozen),
         _untrained_penalty(family, row, candidates, lead),
         _cast_penalty(family, row, candidates),
     )
-    capped = np.where(np.isnan(ranks), FULL_RANK, ranks)
+    capped = np.where(np.isnan(ranks), PARENT.full_rank, ranks)
     log_distance = family.by_part[row, at]
     values = (
         capped, capped - capped.min(), frozen, frozen.max() - frozen, lead.max(0), log_distance - log_distance.min(0)
@@ -90,8 +74,8 @@ def _rank_penalty(family: Family, row: int, candidates: Sequence[int], ranks: Do
     penalty, low = np.zeros(len(candidates)), ~np.isnan(ranks)
     if low.any():
         nearest = np.flatnonzero(low)[np.argmin(ranks[low])]
-        penalty[low] = np.minimum(ranks[low] - ranks[nearest], MAX_RANKS) * RANK_PENALTY
-        penalty[~low] = MAX_RANKS * RANK_PENALTY
+        penalty[low] = np.minimum(ranks[low] - ranks[nearest], PARENT.max_ranks) * PARENT.rank_penalty
+        penalty[~low] = PARENT.max_ranks * PARENT.rank_penalty
         penalty *= _p_earlier(family, candidates[nearest], row)
     return penalty
 
@@ -102,7 +86,7 @@ def _frozen_penalty(family: Family, row: int, candidates: Sequence[int], frozen:
     It is weighted by the probability that the candidate with the most came before the child.
     """
     most = candidates[int(np.argmax(frozen))]
-    return np.asarray((frozen < frozen.max()) * FROZEN_PENALTY * _p_earlier(family, most, row))
+    return np.asarray((frozen < frozen.max()) * PARENT.frozen_penalty * _p_earlier(family, most, row))
 
 
 def _untrained_penalty(family: Family, row: int, candidates: Sequence[int], lead: Doubles) -> Doubles:
@@ -113,9 +97,9 @@ def _untrained_penalty(family: Family, row: int, candidates: Sequence[int], lead
     """
     if not lead.any():
         return np.zeros(len(candidates))
-    excess = np.clip(lead / UNTRAINED_DEVIATIONS, 0, 1) ** 2
+    excess = np.clip(lead / PARENT.untrained_deviations, 0, 1) ** 2
     p_earlier = sigmoid(family.older[candidates, row])
-    return np.asarray(-np.log((1 - p_earlier[:, None] * (1 - np.exp(-UNTRAINED_PENALTY * excess))).min(0)))
+    return np.asarray(-np.log((1 - p_earlier[:, None] * (1 - np.exp(-PARENT.untrained_penalty * excess))).min(0)))
 
 
 def _cast_penalty(family: Family, row: int, candidates: Sequence[int]) -> Doubles:
@@ -123,7 +107,9 @@ def _cast_penalty(family: Family, row: int, candidates: Sequence[int]) -> Double
     penalty, place = np.zeros(len(candidates)), {other: at for at, other in enumerate(candidates)}
     for other, (original, copy) in family.copies.items():
         if copy.kind == "cast" and other in place and original in place:
-            log_odds = min(max(from_cast(family.vectors, row, original, other), -CAST_PENALTY), CAST_PENALTY)
+            log_odds = min(
+                max(from_cast(family.vectors, row, original, other), -PARENT.cast_penalty), PARENT.cast_penalty
+            )
             penalty[place[other]] = max(penalty[place[other]], -log_odds)
             penalty[place[original]] = max(penalty[place[original]], log_odds)
     return penalty

@@ -19,13 +19,10 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles
 from atlas_db.core.errors import ScorerError
+from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.tree.quickscorer import QuickScorer, TreeNodes, compile_trees
 
 VERSION = "parent_scorer@1"
-MIN_ALTERNATIVE_PROBABILITY = 0.02
-"""Probability from which a model that was not chosen is listed as an alternative."""
-MAX_ALTERNATIVES = 3
-"""Alternatives listed at most."""
 NETWORK_PARTS = ("embeddings", "query_key", "value_output", "mlp_in", "mlp_out", "lm_head")
 """Parts of a network, in the order of `tensor_names.PARTS`."""
 _CONTAINMENT = ("share", "full_share", "log_distance_ratio", "log_standard_error", "spread_weighted", "spread_plain")
@@ -204,6 +201,6 @@ def softmax(scores: Doubles) -> Doubles:
 
 def runner_ups(probabilities: Doubles, first: int) -> list[tuple[int, float]]:
     """Return the likeliest candidates but for the first: places and probabilities, the likeliest first."""
-    order = np.argsort(-probabilities, kind="stable")[: MAX_ALTERNATIVES + 1].tolist()
-    rest = [at for at in order if at != first][:MAX_ALTERNATIVES]
-    return [(at, float(probabilities[at])) for at in rest if probabilities[at] >= MIN_ALTERNATIVE_PROBABILITY]
+    order = np.argsort(-probabilities, kind="stable")[: CONFIDENCE.max_alternatives + 1].tolist()
+    rest = [at for at in order if at != first][: CONFIDENCE.max_alternatives]
+    return [(at, float(probabilities[at])) for at in rest if probabilities[at] >= CONFIDENCE.min_alternative]
