@@ -19,8 +19,8 @@ from atlas_db.store.bolt import Store
 from cypher.query_library import find
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
-from tests.graphs import child, model, write_rows
-from tests.hubs import made_up
+from tests.support.graphs import child, model, write_rows
+from tests.support.hubs import made_up
 
 OPTIONS = Options(seed=3, sample=400, top=10)
 

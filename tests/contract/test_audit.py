@@ -18,7 +18,7 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 from cypher.query_library import find
 from ingest.load.runs import list_runs, rollback
-from tests.graphs import child, load_rows, model
+from tests.support.graphs import child, load_rows, model
 
 META = "meta-llama/Meta-Llama-3-8B"
 ROWS = [

@@ -21,8 +21,8 @@ from ingest.weights.probes.forward_probe import GRAM
 from ingest.weights.probes.probe_table import Probe, kept_probes
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.write_inferred import write_chart
-from tests.graphs import child, load_rows, model, pairs, whole
-from tests.unit.families import print_of, root, trained, write
+from tests.support.families import print_of, root, trained, write
+from tests.support.graphs import child, load_rows, model, pairs, whole
 
 BASE, STRANGE = "org/base", "other/stranger"
 

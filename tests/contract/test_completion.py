@@ -32,8 +32,8 @@ from gnn.models.bag_of_words import BagOfWordsClassifier
 from gnn.models.correct_and_smooth import LabelSmoothing
 from gnn.models.training import fit_attribute_model
 from ingest.load.runs import list_runs, rollback
-from tests.graphs import load_rows, model, pairs, whole
-from tests.hubs import LICENCES, made_up
+from tests.support.graphs import load_rows, model, pairs, whole
+from tests.support.hubs import LICENCES, made_up
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -25,8 +25,8 @@ from gnn.inference.complete import CompletionSession
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
 from gnn.models.training import fit_attribute_model
 from ingest.load.runs import rollback
-from tests.graphs import load_rows, pairs, whole
-from tests.hubs import made_up
+from tests.support.graphs import load_rows, pairs, whole
+from tests.support.hubs import made_up
 
 pytestmark = pytest.mark.timeout(600)
 ARCHITECTURES = ("llama", "bert", "t5", "gpt_neox")

@@ -28,8 +28,8 @@ from atlas_db.lineage.traversal import lineage
 from atlas_db.store.bolt import Store
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
-from tests.graphs import child, model, write_rows
-from tests.hubs import made_up
+from tests.support.graphs import child, model, write_rows
+from tests.support.hubs import made_up
 
 ROWS = [
     *made_up(150),

@@ -24,9 +24,9 @@ from atlas_db.store.statements import Statement, merge_nodes
 from ingest.load.load_records import load
 from ingest.load.runs import list_runs, rollback, writing
 from ingest.load.stream import LoadOptions
-from tests.graphs import child, load_rows, model, pairs, whole, write_rows
+from tests.support.graphs import child, load_rows, model, pairs, whole, write_rows
+from tests.support.stores import wipe
 
-WIPE = Statement("MATCH (n) DETACH DELETE n")
 FAMILY = [
     model("openai-community/gpt2", downloads=900_000, createdAt="2022-03-02T23:29:04.000Z", tags=["license:mit"]),
     child("ann/tuned", "gpt2", tags=["license:apache-2.0", "en", "dataset:squad", "arxiv:1706.03762v5"],
@@ -41,11 +41,6 @@ FAMILY = [
     child("ann/vague", "bert"),
     model("x/bert", downloads=3), model("y/bert", downloads=2),
 ]  # fmt: skip
-
-
-def wipe(store: Store) -> None:
-    store.write(lambda tx: tx.run(WIPE))
-    ensure_schema(store)
 
 
 def test_a_family_becomes_the_graph_it_is(store: Store, tmp_path: Path) -> None:

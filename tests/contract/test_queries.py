@@ -25,7 +25,7 @@ from atlas_db.store.statements import Statement, all_edges, create_edges, create
 from cypher import query_library
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
-from tests.contract.test_load import wipe
+from tests.support.stores import wipe
 
 EXAMPLES = {
     "model": "mlabonne/NeuralBeagle14-7B",

@@ -20,8 +20,8 @@ from gnn.dataset.hashed_tokens import Known, bucket
 from gnn.dataset.tasks import SENTENCES, TASKS
 from gnn.features.neighbours import Around
 from gnn.inference.complete import checkpoint_key
-from tests.graphs import load_rows, model
-from tests.sentence_model import sentence_model
+from tests.support.graphs import load_rows, model
+from tests.support.sentence_model import sentence_model
 
 TEXTS = {
     "a/birds": "Herons and terns and gulls, sung by night. Licensed apache-2.0, for fill-mask, in English",

@@ -22,7 +22,7 @@ from gnn.dataset.tasks import HAS_PARENT
 from gnn.features.neighbours import Around, Query
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write
 from gnn.models.reporting_propensity import PropensityModel, has_known_children, name_contains_known_parent
-from tests.graphs import child, load_rows, model
+from tests.support.graphs import child, load_rows, model
 
 pytestmark = pytest.mark.timeout(600)
 BASES = ("alpha-base-7b", "beta-large", "gamma-mini-2b", "delta-xl")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_cli import run
-from tests.graphs import child, model, write_rows
-from tests.hubs import made_up
+from tests.support.command import run
+from tests.support.graphs import child, model, write_rows
+from tests.support.hubs import made_up
 
 ROWS = [
     *made_up(120),

@@ -20,8 +20,8 @@ from atlas_db.core.errors import (
 )
 from atlas_db.core.settings import Settings
 from atlas_db.pipeline.sample import sample
-from tests.e2e.test_cli import run
-from tests.graphs import child, load_rows, model
+from tests.support.command import run
+from tests.support.graphs import child, load_rows, model
 
 pytestmark = pytest.mark.timeout(900)
 FINDER = doctest.DocTestFinder()

@@ -16,8 +16,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from atlas_db.bom.cyclonedx import read_bom
 from atlas_db.catalogue.loader import catalogue
-from tests.e2e.test_cli import ask, run
-from tests.graphs import child, model, write_rows
+from tests.support.command import ask, run
+from tests.support.graphs import child, model, write_rows
 
 SCHEMA = Path(__file__).parent.parent / "golden" / "sarif-2.1.0-rtm.4.json"
 """The OASIS schema as Microsoft publishes it in the source of its package sarif-om 1.0.4 (MIT)."""

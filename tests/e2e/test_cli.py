@@ -7,37 +7,18 @@ import io
 import json
 import os
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.graphs import child, model, write_rows
-
-ATLAS = [sys.executable, "-m", "atlas_db.cli.main"]
+from tests.support.command import ATLAS, ask, run
+from tests.support.graphs import child, model, write_rows
 
 
 @pytest.fixture(scope="module")
 def home(demo_home: Path) -> Path:
     return demo_home
-
-
-def run(home: Path, *args: str, code: int = 0, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "ATLAS_DB_HOME": str(home), "ATLAS_DB_HEAP": "1g", "COLUMNS": "160"}
-    if (home / "stores" / "demo").exists():
-        env["ATLAS_DB_STORE"] = "demo"
-    env |= environ
-    done = subprocess.run(
-        [*ATLAS, *args], input=stdin, capture_output=True, text=True, env=env, check=False, timeout=300
-    )
-    assert done.returncode == code, (args, done.stdout[-2000:], done.stderr[-2000:])
-    return done
-
-
-def ask(home: Path, *args: str, **options: Any) -> Any:
-    return json.loads(run(home, *args, "--format", "json", **options).stdout)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from atlas_db.core.errors import UsageError
 from atlas_db.pipeline.sample import sample
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.executors import cluster
-from tests.e2e.test_cli import run
+from tests.support.command import run
 
 WEIGHTS = sample() / "weights"
 

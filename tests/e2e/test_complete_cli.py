@@ -9,10 +9,10 @@ import pytest
 
 from atlas_db.cli.evaluate import _show
 from gnn.evaluation.results import EvaluationReport
-from tests.e2e.test_cli import ask, run
-from tests.graphs import write_rows
-from tests.hubs import made_up
-from tests.sentence_model import sentence_model
+from tests.support.command import ask, run
+from tests.support.graphs import write_rows
+from tests.support.hubs import made_up
+from tests.support.sentence_model import sentence_model
 
 pytestmark = pytest.mark.timeout(600)
 

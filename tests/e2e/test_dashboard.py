@@ -23,9 +23,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from atlas_db.core.settings import Settings
 from atlas_db.store.connect import connect
 from atlas_db.store.statements import merge_edges
-from tests.e2e.test_cli import ATLAS, run
-from tests.graphs import child, model, write_rows
-from tests.hubs import made_up
+from tests.support.command import ATLAS, run
+from tests.support.graphs import child, model, write_rows
+from tests.support.hubs import made_up
 
 META = "meta-llama/Llama-3.1-8B"
 HOSTILE = "evil/<img src=x onerror=alert(1)>"

@@ -22,7 +22,7 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.connect import connect, open_store
 from atlas_db.store.managed_engine import is_owned, read_state, status, stop
 from atlas_db.store.statements import Statement, create_nodes
-from tests.graphs import child, load_rows, model, whole, write_rows
+from tests.support.graphs import child, load_rows, model, whole, write_rows
 
 COUNT = Statement("MATCH (m:Model) RETURN count(m) AS n")
 

@@ -21,8 +21,8 @@ from atlas_db.pipeline.config import options_of
 from atlas_db.pipeline.sample import AS_OF, sample, sample_files
 from atlas_db.store.connect import open_store
 from atlas_db.store.managed_engine import stop
-from tests.e2e.test_cli import ATLAS, ask, run
-from tests.graphs import whole
+from tests.support.command import ATLAS, ask, run
+from tests.support.graphs import whole
 
 pytestmark = pytest.mark.timeout(900)
 STAGES = ["load", "fingerprint", "chart", "complete", "audit", "export"]

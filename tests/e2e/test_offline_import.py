@@ -14,7 +14,7 @@ from benchmarks.offline import import_files
 from ingest.load.csv_export import export
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
-from tests.graphs import child, whole, write_rows
+from tests.support.graphs import child, whole, write_rows
 
 
 @pytest.mark.timeout(600)

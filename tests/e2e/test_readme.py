@@ -18,8 +18,8 @@ import zstandard
 
 from atlas_db.pipeline.sample import sample
 from benchmarks.readme import fresh
-from tests.e2e.test_cli import run
-from tests.graphs import child, model, write_rows
+from tests.support.command import run
+from tests.support.graphs import child, model, write_rows
 
 pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import fingerprint
 from ingest.weights.fingerprints.parquet import read_prints
 from ingest.weights.formats.http_range import open_remote
-from tests.unit.families import print_of, root, write
+from tests.support.families import print_of, root, write
 
 
 class Server(ThreadingHTTPServer):

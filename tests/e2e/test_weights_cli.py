@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.e2e.test_cli import ATLAS, ask, run
-from tests.unit.families import root, trained, write
+from tests.support.command import ATLAS, ask, run
+from tests.support.families import root, trained, write
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from ingest.weights.fingerprints.parquet import read_prints, write_prints
 from ingest.weights.fingerprints.sampling import DETAIL, SKETCH, row_order, shares
 from ingest.weights.formats.open_model import open_model
 from ingest.weights.samples.aligned_samples import align
-from tests.unit.families import print_of, root, trained, write
+from tests.support.families import print_of, root, trained, write
 
 
 def test_shards_and_types_leave_the_positions_as_they_are(tmp_path: Path) -> None:

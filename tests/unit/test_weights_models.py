@@ -19,7 +19,7 @@ from ingest.weights.formats.gguf import GgufTensor, read_gguf
 from ingest.weights.formats.open_model import Matrix, open_model, sides
 from ingest.weights.formats.tensor_names import canonical, from_gguf, without_layer
 from ingest.weights.samples.resample import Rereader
-from tests.unit.families import HEADS, HIDDEN, print_of, root, trained, write
+from tests.support.families import HEADS, HIDDEN, print_of, root, trained, write
 
 RNG = np.random.default_rng(5)
 

@@ -8,28 +8,16 @@ import numpy as np
 import pytest
 
 from atlas_db.core.terms import Relation
-from ingest.weights.chart import chart
 from ingest.weights.pairwise.precision_cast import from_cast
 from ingest.weights.pairwise.residual_containment import ALIKE, APART_EACH, ERROR, ROUGH, SHARE, contained, trace
 from ingest.weights.samples.family_alignment import in_one_order
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.edge import Edge, found_by
+from ingest.weights.tree.edge import found_by
 from ingest.weights.tree.exact_relations import find_copies
 from ingest.weights.tree.family_state import LATER_PENALTY, assemble
-from tests.unit.families import Weights, print_of, root, stored, trained, write
-from tests.unit.test_weights_relations import low_rank, matrices, permuted, quantized, slerp, vectors
-
-
-def charted(folder: Path, models: dict[str, tuple[Weights, str, str]], *, time: bool = True) -> list[Edge]:
-    """Chart models given as weights, type and date."""
-    prints = [
-        print_of(write(folder / name, weights, dtype), name, date) for name, (weights, dtype, date) in models.items()
-    ]
-    return chart(prints, Rereader(), time=time)
-
-
-def pairs(edges: list[Edge]) -> set[tuple[str, str]]:
-    return {(edge.child, edge.parent) for edge in edges}
+from tests.support.changes import low_rank, matrices, permuted, quantized, slerp, vectors
+from tests.support.charts import charted, pairs
+from tests.support.families import Weights, print_of, root, stored, trained, write
 
 
 @pytest.mark.parametrize("dtype", ["F32", "BF16"])

@@ -14,8 +14,8 @@ from ingest.weights.samples.aligned_samples import distances_by_part
 from ingest.weights.tree.family_state import assemble
 from ingest.weights.tree.parent_features import parent_features
 from ingest.weights.tree.quickscorer import LEAVES
-from tests.unit.families import print_of, root, trained, write
-from tests.unit.test_weights_relations import vectors
+from tests.support.changes import vectors
+from tests.support.families import print_of, root, trained, write
 
 WORDS, INTO_HEADS, OUT_OF_HEADS, INTO_MLP, OUT_OF_MLP, HEAD = range(len(PARTS))
 

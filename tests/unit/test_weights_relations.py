@@ -29,27 +29,13 @@ from ingest.weights.pairwise.direction import asymmetry
 from ingest.weights.pairwise.low_rank_delta import difference_rank
 from ingest.weights.pairwise.quantization_grid import explain, grids, own_grids, step_noise
 from ingest.weights.pairwise.residual_containment import contained, trace
-from ingest.weights.samples.aligned_samples import Vectors, align, cosines, distances
+from ingest.weights.samples.aligned_samples import align, cosines, distances
 from ingest.weights.samples.clustering import LINKED, around, relatives
 from ingest.weights.samples.permutation_matching import after, alike, is_moved, matched, reordered
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.edge import Edge
-from tests.unit.families import HEADS, HIDDEN, INNER, LAYERS, Weights, print_of, root, stored, trained, write
-
-
-def vectors(tmp_path: Path, *models: tuple[Weights, str]) -> Vectors:
-    prints = [print_of(write(tmp_path / str(place), *model)) for place, model in enumerate(models)]
-    return align([item.sample for item in prints], [item.dtype for item in prints])
-
-
-def matrices(weights: Weights, change: object) -> Weights:
-    return {name: change(value) if "_proj" in name else value for name, value in weights.items()}  # type: ignore[operator]
-
-
-def quantized(value: np.ndarray, bits: int, group: int) -> np.ndarray:
-    blocks = value.reshape(len(value), -1, group or value.shape[1])
-    scale = np.abs(blocks).max(-1, keepdims=True) / (2 ** (bits - 1) - 1)
-    return (np.rint(blocks / scale) * scale).reshape(value.shape).astype(np.float32)
+from tests.support.changes import dare, low_rank, matrices, permuted, quantized, slerp, ties, vectors
+from tests.support.families import Weights, print_of, root, stored, trained, write
 
 
 @pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"])
@@ -103,28 +89,6 @@ def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
     return find_merge(
         viewed(family, distances(family), own_grids(family)), 6, range(6), step_noise(family, 6, own_grids(family)[6])
     )
-
-
-def slerp(first: np.ndarray, second: np.ndarray, part: float) -> np.ndarray:
-    angle = np.arccos(np.clip((first * second).sum() / np.linalg.norm(first) / np.linalg.norm(second), -1, 1))
-    if angle < 1e-6:
-        return first
-    return (np.sin((1 - part) * angle) * first + np.sin(part * angle) * second) / np.sin(angle)
-
-
-def ties(base: np.ndarray, models: list[np.ndarray], density: float) -> np.ndarray:
-    deltas = np.stack([model - base for model in models])
-    cut = np.quantile(np.abs(deltas).reshape(len(models), -1), 1 - density, axis=1)
-    deltas = np.where(np.abs(deltas) >= cut.reshape(-1, *[1] * base.ndim), deltas, 0)
-    sign = np.sign(deltas.sum(0))
-    agree = (np.sign(deltas) == sign) & (deltas != 0)
-    return (base + (deltas * agree).sum(0) / np.maximum(agree.sum(0), 1)).astype(np.float32)
-
-
-def dare(base: np.ndarray, models: list[np.ndarray], density: float, name: str) -> np.ndarray:
-    rng = np.random.default_rng(len(name))
-    kept = [(model - base) * (rng.random(base.shape) < density) / density for model in models]
-    return (base + sum(kept) / len(models)).astype(np.float32)
 
 
 @pytest.mark.parametrize("dtype", ["F32", "BF16"])
@@ -238,23 +202,6 @@ def test_the_parent_of_a_merge_is_not_taken_for_a_merge(tmp_path: Path) -> None:
     assert find_merge(view, 1, [0, 2, 3], step_noise(family, 1, "")) is not None
 
 
-def permuted(weights: Weights, seed: int) -> Weights:
-    rng = np.random.default_rng(seed)
-    made = dict(weights)
-    width = HIDDEN // HEADS
-    for layer in range(LAYERS):
-        at = f"model.layers.{layer}."
-        order = rng.permutation(INNER)
-        heads = (rng.permutation(HEADS)[:, None] * width + np.arange(width)).reshape(-1)
-        for name in ("gate", "up"):
-            made[f"{at}mlp.{name}_proj.weight"] = weights[f"{at}mlp.{name}_proj.weight"][order]
-        made[f"{at}mlp.down_proj.weight"] = weights[f"{at}mlp.down_proj.weight"][:, order]
-        for name in "qkv":
-            made[f"{at}self_attn.{name}_proj.weight"] = weights[f"{at}self_attn.{name}_proj.weight"][heads]
-        made[f"{at}self_attn.o_proj.weight"] = weights[f"{at}self_attn.o_proj.weight"][:, heads]
-    return made
-
-
 def test_a_permutation_is_undone_to_the_last_bit(tmp_path: Path) -> None:
     base = root(1)
     write(tmp_path / "a", base)
@@ -307,17 +254,6 @@ def test_drift_that_siblings_share_is_no_trace(tmp_path: Path) -> None:
     share, plain = contained(family, trace(family, 1, 0), [2])[0, :2]
     assert plain > 0.9
     assert abs(share) < 0.35
-
-
-def low_rank(weights: Weights, seed: int, rank: int, size: float = 0.3) -> Weights:
-    """Merge a LoRA update into the matrices of attention."""
-    rng = np.random.default_rng(seed)
-    out = dict(weights)
-    for name, value in weights.items():
-        if "self_attn" in name:
-            update = rng.normal(size=(len(value), rank)) @ rng.normal(size=(rank, value.shape[1]))
-            out[name] = (value + size * value.std() * update / np.sqrt(rank)).astype(np.float32)
-    return out
 
 
 def test_the_rank_of_a_difference_counts_steps(tmp_path: Path) -> None:

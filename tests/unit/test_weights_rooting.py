@@ -17,8 +17,8 @@ from ingest.weights.tree.incremental_tree import IncrementalTree
 from ingest.weights.tree.insertion import place
 from ingest.weights.tree.rooting import candidates, reroot, subtrees
 from ingest.weights.tree.subtree_moves import swap
-from tests.unit.families import Weights, print_of, root, trained, write
-from tests.unit.test_weights_relations import matrices, quantized
+from tests.support.changes import matrices, quantized
+from tests.support.families import Weights, print_of, root, trained, write
 
 
 def grown(folder: Path, models: list[Weights], bases: Mapping[int, int | None]) -> tuple[Family, IncrementalTree]:

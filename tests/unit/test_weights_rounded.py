@@ -11,8 +11,8 @@ from atlas_db.core.terms import Relation
 from ingest.weights.chart import chart
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.edge import Edge, found_by
-from tests.unit.families import Weights, print_of, root, trained, write
-from tests.unit.test_weights_relations import dare, matrices, permuted, quantized, slerp, ties
+from tests.support.changes import dare, matrices, permuted, quantized, slerp, ties
+from tests.support.families import Weights, print_of, root, trained, write
 
 GRIDS = {"int8": (8, 0), "int4": (4, 32)}
 

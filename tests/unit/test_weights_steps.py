@@ -25,9 +25,9 @@ from ingest.weights.tree.family_state import assemble
 from ingest.weights.tree.incremental_tree import IncrementalTree
 from ingest.weights.tree.parent_features import ParentFeatures
 from ingest.weights.tree.scorer import load_scorer
-from tests.unit.families import LAYERS, TYPES, Weights, print_of, root, stored, trained, write
-from tests.unit.test_weights_origins import charted, pairs
-from tests.unit.test_weights_relations import low_rank, matrices, vectors
+from tests.support.changes import low_rank, matrices, vectors
+from tests.support.charts import charted, pairs
+from tests.support.families import LAYERS, TYPES, Weights, print_of, root, stored, trained, write
 
 
 def frozen(weights: Weights, seed: int, size: float) -> Weights:

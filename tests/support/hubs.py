@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.graphs import child, model
+from tests.support.graphs import child, model
 
 LICENCES = ("apache-2.0", "mit", "llama2", "cc-by-nc-4.0")
 TASKS = ("text-generation", "text-classification", "fill-mask", "image-classification")

@@ -1,0 +1,75 @@
+"""What is done to weights: rounded, merged, permuted, moved by a low rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ingest.weights.samples.aligned_samples import Vectors, align
+from tests.support.families import HEADS, HIDDEN, INNER, LAYERS, Weights, print_of, write
+
+
+def matrices(weights: Weights, change: object) -> Weights:
+    return {name: change(value) if "_proj" in name else value for name, value in weights.items()}  # type: ignore[operator]
+
+
+def quantized(value: np.ndarray, bits: int, group: int) -> np.ndarray:
+    blocks = value.reshape(len(value), -1, group or value.shape[1])
+    scale = np.abs(blocks).max(-1, keepdims=True) / (2 ** (bits - 1) - 1)
+    return (np.rint(blocks / scale) * scale).reshape(value.shape).astype(np.float32)
+
+
+def slerp(first: np.ndarray, second: np.ndarray, part: float) -> np.ndarray:
+    angle = np.arccos(np.clip((first * second).sum() / np.linalg.norm(first) / np.linalg.norm(second), -1, 1))
+    if angle < 1e-6:
+        return first
+    return (np.sin((1 - part) * angle) * first + np.sin(part * angle) * second) / np.sin(angle)
+
+
+def ties(base: np.ndarray, models: list[np.ndarray], density: float) -> np.ndarray:
+    deltas = np.stack([model - base for model in models])
+    cut = np.quantile(np.abs(deltas).reshape(len(models), -1), 1 - density, axis=1)
+    deltas = np.where(np.abs(deltas) >= cut.reshape(-1, *[1] * base.ndim), deltas, 0)
+    sign = np.sign(deltas.sum(0))
+    agree = (np.sign(deltas) == sign) & (deltas != 0)
+    return (base + (deltas * agree).sum(0) / np.maximum(agree.sum(0), 1)).astype(np.float32)
+
+
+def dare(base: np.ndarray, models: list[np.ndarray], density: float, name: str) -> np.ndarray:
+    rng = np.random.default_rng(len(name))
+    kept = [(model - base) * (rng.random(base.shape) < density) / density for model in models]
+    return (base + sum(kept) / len(models)).astype(np.float32)
+
+
+def permuted(weights: Weights, seed: int) -> Weights:
+    rng = np.random.default_rng(seed)
+    made = dict(weights)
+    width = HIDDEN // HEADS
+    for layer in range(LAYERS):
+        at = f"model.layers.{layer}."
+        order = rng.permutation(INNER)
+        heads = (rng.permutation(HEADS)[:, None] * width + np.arange(width)).reshape(-1)
+        for name in ("gate", "up"):
+            made[f"{at}mlp.{name}_proj.weight"] = weights[f"{at}mlp.{name}_proj.weight"][order]
+        made[f"{at}mlp.down_proj.weight"] = weights[f"{at}mlp.down_proj.weight"][:, order]
+        for name in "qkv":
+            made[f"{at}self_attn.{name}_proj.weight"] = weights[f"{at}self_attn.{name}_proj.weight"][heads]
+        made[f"{at}self_attn.o_proj.weight"] = weights[f"{at}self_attn.o_proj.weight"][:, heads]
+    return made
+
+
+def low_rank(weights: Weights, seed: int, rank: int, size: float = 0.3) -> Weights:
+    """Merge a LoRA update into the matrices of attention."""
+    rng = np.random.default_rng(seed)
+    out = dict(weights)
+    for name, value in weights.items():
+        if "self_attn" in name:
+            update = rng.normal(size=(len(value), rank)) @ rng.normal(size=(rank, value.shape[1]))
+            out[name] = (value + size * value.std() * update / np.sqrt(rank)).astype(np.float32)
+    return out
+
+
+def vectors(tmp_path: Path, *models: tuple[Weights, str]) -> Vectors:
+    prints = [print_of(write(tmp_path / str(place), *model)) for place, model in enumerate(models)]
+    return align([item.sample for item in prints], [item.dtype for item in prints])

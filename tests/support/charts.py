@@ -1,0 +1,22 @@
+"""Charts of small families of models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ingest.weights.chart import chart
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.edge import Edge
+from tests.support.families import Weights, print_of, write
+
+
+def charted(folder: Path, models: dict[str, tuple[Weights, str, str]], *, time: bool = True) -> list[Edge]:
+    """Chart models given as weights, type and date."""
+    prints = [
+        print_of(write(folder / name, weights, dtype), name, date) for name, (weights, dtype, date) in models.items()
+    ]
+    return chart(prints, Rereader(), time=time)
+
+
+def pairs(edges: list[Edge]) -> set[tuple[str, str]]:
+    return {(edge.child, edge.parent) for edge in edges}
