@@ -5,6 +5,7 @@ Needs no learner: what `complete` once predicted can be written where none is in
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -13,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from atlas_db.columnar.graph import Graph, rows_of
 from atlas_db.columnar.read import read_graph
 from atlas_db.core.arrays import Integers
+from atlas_db.core.components import strongly_connected
 from atlas_db.core.errors import InputError, UsageError
 from atlas_db.core.records import Testimony
 from atlas_db.core.terms import Outcome, Progress, RunKind, Source
@@ -264,18 +263,20 @@ def _write_parents(store: Store, graph: Graph, predicted: AttributePredictions, 
 
 
 def drop_cycles(graph: Graph, predictions: Sequence[Prediction]) -> list[Prediction]:
-    """Return predictions of parents without those that close a ring, with lineage or with each other."""
+    """Return the predicted parents that close no cycle, neither with known lineage nor with each other.
+
+    Of a cycle every predicted edge is dropped: nothing tells which of them is wrong. Edges that are known stay.
+    """
     row_of = {identifier: row for row, identifier in enumerate(graph.ids)}
-    children = np.array([row.model for row in predictions], np.int64)
-    parents = np.array([row_of[row.value] for row in predictions], np.int64)
-    tails = np.concatenate((graph.parents.rows, children))
-    heads = np.concatenate((graph.parents.values, parents))
-    adjacency = coo_array((np.ones(len(tails), np.int8), (tails, heads)), shape=(len(graph), len(graph)))
-    component = connected_components(adjacency, connection="strong")[1]
+    predicted = [(each.model, row_of[each.value]) for each in predictions]
+    edges: dict[int, list[int]] = defaultdict(list)
+    for child, parent in (*zip(graph.parents.rows.tolist(), graph.parents.values.tolist(), strict=True), *predicted):
+        edges[child].append(parent)
+    first_of = {row: rows[0] for rows in strongly_connected(edges) for row in rows}
     return [
-        row
-        for row, child, parent in zip(predictions, children, parents, strict=True)
-        if component[child] != component[parent]
+        each
+        for each, (child, parent) in zip(predictions, predicted, strict=True)
+        if first_of.get(child, child) != first_of.get(parent, parent)
     ]
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from atlas_db.core.components import strongly_connected
 from atlas_db.core.records import Charted, LineageEdge, Testimony
 from atlas_db.core.terms import Outcome, Relation, Source
 from atlas_db.fusion.evidence import encode_evidence
@@ -111,7 +112,7 @@ def _without_cycles(testimony: list[Testimony], models: Mapping[str, ModelFacts]
     for item in testimony:
         if is_followed(item):
             edges[item.child].append(item.parent)
-    knot = {node: number for number, nodes in enumerate(_knots(edges)) for node in nodes}
+    component = {node: number for number, nodes in enumerate(strongly_connected(edges)) for node in nodes}
     unknown = ModelFacts(0, None)
 
     def age(item: Testimony) -> tuple[str, str, str]:
@@ -120,7 +121,7 @@ def _without_cycles(testimony: list[Testimony], models: Mapping[str, ModelFacts]
     inside = [
         item
         for item in testimony
-        if is_followed(item) and item.child in knot and knot.get(item.parent) == knot[item.child]
+        if is_followed(item) and item.child in component and component.get(item.parent) == component[item.child]
     ]
     kept: dict[str, list[str]] = defaultdict(list)
     closing: set[tuple[str, str]] = set()
@@ -145,43 +146,6 @@ def _reaches(edges: Mapping[str, list[str]], start: str, goal: str) -> bool:
                 seen.add(parent)
                 queue.append(parent)
     return False
-
-
-def _knots(edges: Mapping[str, list[str]]) -> Iterator[list[str]]:
-    """Yield the strongly connected components of two nodes or more (Tarjan 1972, without recursion)."""
-    order: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    on_stack: set[str] = set()
-    for root in list(edges):
-        if root in order:
-            continue
-        work: list[tuple[str, Iterator[str]]] = [(root, iter(edges[root]))]
-        order[root] = low[root] = len(order)
-        stack.append(root)
-        on_stack.add(root)
-        while work:
-            node, parents = work[-1]
-            for parent in parents:
-                if parent not in order:
-                    order[parent] = low[parent] = len(order)
-                    stack.append(parent)
-                    on_stack.add(parent)
-                    work.append((parent, iter(edges.get(parent, ()))))
-                    break
-                if parent in on_stack:
-                    low[node] = min(low[node], order[parent])
-            else:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
-                if low[node] == order[node]:
-                    component: list[str] = []
-                    while not component or component[-1] != node:
-                        component.append(stack.pop())
-                        on_stack.discard(component[-1])
-                    if len(component) > 1:
-                        yield component
 
 
 def fuse_all(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | None = None) -> Iterator[LineageEdge]:

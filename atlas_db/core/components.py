@@ -1,0 +1,49 @@
+"""Strongly connected components of a directed graph: the one cycle finder of all packages.
+
+It needs no library beyond Python, because loading and writing packaged predictions run on a bare install. What is done
+with a cycle is decided by the caller: `ingest.load.resolve` marks the claims that close it, and
+`gnn.inference.predictions` drops every prediction in it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+Node = TypeVar("Node", bound=Hashable)
+
+
+def strongly_connected(edges: Mapping[Node, Iterable[Node]]) -> list[list[Node]]:
+    """Return the strongly connected components of two nodes or more, by two depth-first passes (Sharir 1981).
+
+    Args:
+        edges: Targets of each node; nodes without targets may be left out.
+    """
+    reverse: dict[Node, list[Node]] = defaultdict(list)
+    for node, targets in edges.items():
+        for target in targets:
+            reverse[target].append(node)
+    seen: set[Node] = set()
+    finished = [node for root in edges for node in _postorder(edges, root, seen)]
+    assigned: set[Node] = set()
+    components = [list(_postorder(reverse, root, assigned)) for root in reversed(finished)]
+    return [component for component in components if len(component) > 1]
+
+
+def _postorder(edges: Mapping[Node, Iterable[Node]], root: Node, seen: set[Node]) -> Iterator[Node]:
+    """Yield the nodes that a root reaches outside of `seen`, each after all that it reaches, without recursion."""
+    if root in seen:
+        return
+    seen.add(root)
+    path = [(root, iter(edges.get(root, ())))]
+    while path:
+        node, targets = path[-1]
+        for target in targets:
+            if target not in seen:
+                seen.add(target)
+                path.append((target, iter(edges.get(target, ()))))
+                break
+        else:
+            path.pop()
+            yield node

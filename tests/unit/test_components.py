@@ -1,0 +1,27 @@
+"""Strongly connected components, against networkx."""
+
+from __future__ import annotations
+
+import networkx as nx
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_db.core.components import strongly_connected
+
+EDGES = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40)
+
+
+@given(EDGES)
+def test_components_are_those_of_networkx(pairs: list[tuple[int, int]]) -> None:
+    edges: dict[int, list[int]] = {}
+    for start, end in pairs:
+        edges.setdefault(start, []).append(end)
+    expected = {frozenset(nodes) for nodes in nx.strongly_connected_components(nx.DiGraph(pairs)) if len(nodes) > 1}
+    found = strongly_connected(edges)
+    assert len(found) == len(expected) and {frozenset(nodes) for nodes in found} == expected
+
+
+def test_a_long_chain_needs_no_recursion() -> None:
+    chain = {node: [node + 1] for node in range(20_000)}
+    assert strongly_connected(chain) == []
+    assert [sorted(nodes) for nodes in strongly_connected({**chain, 20_000: [0]})] == [list(range(20_001))]
