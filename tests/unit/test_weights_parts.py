@@ -13,7 +13,7 @@ from ingest.weights.pairwise.residual_containment import HELD, ROUGH, contained,
 from ingest.weights.samples.aligned_samples import distances_by_part
 from ingest.weights.tree.family_state import assemble
 from ingest.weights.tree.parent_features import parent_features
-from ingest.weights.tree.quickscorer import LEAVES
+from ingest.weights.tree.quickscorer import MAX_LEAVES
 from tests.support.changes import vectors
 from tests.support.families import print_of, root, trained, write
 
@@ -114,7 +114,7 @@ def test_trees_that_were_boosted_are_read_as_they_predict() -> None:
         placed.append(Placement(measured, against, right))
     model = boosted(placed, 60)
     trees = [read_tree(tree["tree_structure"]) for tree in model.dump_model()["tree_info"]]
-    assert max(sum(not left for left in tree[2]) for tree in trees) <= LEAVES
+    assert max(sum(not left for left in tree[2]) for tree in trees) <= MAX_LEAVES
 
     def walked(row: np.ndarray, tree: tuple[list[int], list[float], list[int], list[int], list[float]]) -> float:
         node = 0
