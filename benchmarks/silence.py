@@ -23,9 +23,9 @@ from atlas_db.core.arrays import Flags
 from atlas_db.core.settings import load_settings
 from atlas_db.store.connect import open_store
 from benchmarks.sample import rows as rows_in
-from gnn.dataset.hashed_tokens import Known
-from gnn.dataset.tasks import HAS_PARENT, lacking
-from gnn.features.neighbours import Around, Query
+from gnn.dataset.hashed_tokens import TokenTable
+from gnn.dataset.tasks import HAS_PARENT, rows_missing
+from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.models.reporting_propensity import PropensityModel
 
 TOOLS = ("generated_from_trainer", "peft", "trl", "reinforcement-learning")
@@ -58,14 +58,14 @@ Moment = tuple[np.datetime64, int, float, float]
 
 def over_time(graph: Graph) -> dict[str, list[Moment]]:
     """Print and return, by tool and time, the share that declares a parent and the share held to have one."""
-    around = Around(graph, HAS_PARENT, Known(graph, lineage=False, relation=True), ~graph.placeholder)
+    around = Neighbourhood(graph, HAS_PARENT, TokenTable(graph, lineage=False, relation=True), ~graph.placeholder)
     silence = PropensityModel.fit(around)
     if silence is None:
         raise SystemExit("too few names show a parent")
     rows = np.flatnonzero(~graph.placeholder)
-    reckoned = silence.predict_proba(around, Query(rows, graph.since[rows], np.ones(len(rows), bool)))
+    reckoned = silence.predict_proba(around, CompletionQuery(rows, graph.event_time[rows], np.ones(len(rows), bool)))
     declares = np.ones(len(graph), bool)
-    declares[lacking(graph, "base_model")] = False
+    declares[rows_missing(graph, "base_model")] = False
     when = (graph.created[rows] // TWO_MONTHS).astype(np.int64)
     found: dict[str, list[Moment]] = {}
     for tool in TOOLS:
@@ -100,14 +100,14 @@ def _tagged(graph: Graph, word: str) -> Flags:
     out = np.zeros(len(graph), bool)
     for name in ("tags", "library_name", "pipeline_tag"):
         column = graph.columns[name]
-        if word in column.names:
-            out[column.held.rows[column.held.values == column.names.index(word)]] = True
+        if word in column.categories:
+            out[column.codes.rows[column.codes.values == column.categories.index(word)]] = True
     return out
 
 
 def beside_cards(graph: Graph, cards: Path, predictions: Path) -> None:
     """Print how many parents that cards name are predicted, how many rightly, and how sure each guess was."""
-    lacks = {graph.ids[row] for row in lacking(graph, "base_model").tolist()}
+    lacks = {graph.ids[row] for row in rows_missing(graph, "base_model").tolist()}
     truth = {}
     for row in rows_in(str(cards)):
         found = NAMED.search(row.get("card") or "")

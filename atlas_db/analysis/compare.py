@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from atlas_db.analysis.groupings import as_text, drift
-from atlas_db.columnar.graph import MANY
+from atlas_db.columnar.graph import MULTI_VALUED
 from atlas_db.lineage.traversal import properties_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type", "num_params", "card_length", "gated")
-SETS = (*MANY, "tags", "parents")
+SETS = (*MULTI_VALUED, "tags", "parents")
 LONGEST = 20_000
 """Characters of a card that are compared."""
 _VALUES = Statement(
-    f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in MANY.values())} {{source: 'declared'}}]->(v) "
+    f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in MULTI_VALUED.values())} {{source: 'declared'}}]->(v) "
     "WHERE r.ended IS NULL "
     "RETURN type(r) AS rel, v.id AS value ORDER BY rel, value"
 )
@@ -99,7 +99,7 @@ def traits_of(store: Store, model: str) -> dict[str, Any]:
     props = properties_of(store, model)
     found: dict[str, Any] = {name: props.get(name) for name in SINGLE}
     values = store.read(_VALUES, id=model)
-    for name, (rel, _) in MANY.items():
+    for name, (rel, _) in MULTI_VALUED.items():
         found[name] = [row["value"] for row in values if row["rel"] == rel]
     found["tags"] = sorted(props.get("tags") or [])
     found["parents"] = [row["id"] for row in store.read(_PARENTS, id=model)]

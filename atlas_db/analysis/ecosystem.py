@@ -57,8 +57,8 @@ def growth(atlas: Atlas) -> list[Table]:
             "month": month,
             "models": 1,
             "with_parent": parents,
-            "with_license": atlas.graph.columns["license"].held.counts > 0,
-            "with_task": atlas.graph.columns["pipeline_tag"].held.counts > 0,
+            "with_license": atlas.graph.columns["license"].codes.counts > 0,
+            "with_task": atlas.graph.columns["pipeline_tag"].codes.counts > 0,
             "downloads": atlas.graph.downloads,
         }
     )[atlas.recorded]
@@ -80,7 +80,7 @@ def coverage(atlas: Atlas) -> list[Table]:
     models = int(atlas.recorded.sum())
     rows = []
     for attribute in CLAIMS:
-        held = (atlas.graph.columns[attribute].held.counts > 0) & atlas.recorded
+        held = (atlas.graph.columns[attribute].codes.counts > 0) & atlas.recorded
         guessed = np.unique(atlas.predicted[attribute]["model"].to_numpy(np.int64))
         predicted = int((~held[guessed]).sum())
         rows.append((attribute, int(held.sum()), 0, predicted, models - int(held.sum()) - predicted))

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from atlas_db.analysis.forest import Forest, plant
-from atlas_db.columnar.graph import MANY, OLDEST, Graph, days
-from atlas_db.columnar.read import places, read_graph
+from atlas_db.columnar.graph import HUB_FIRST_DATE, MULTI_VALUED, Graph, days_since_epoch
+from atlas_db.columnar.read import positions_in, read_graph
 from atlas_db.core.arrays import Flags, Integers
 from atlas_db.core.terms import Progress, Source, Status
 from atlas_db.store.arrow import edge_columns
@@ -26,10 +26,10 @@ CLAIMS = {
     "pipeline_tag": ("HAS_TASK", "Task"),
     "library_name": ("USES_LIBRARY", "Library"),
     "model_type": ("HAS_ARCHITECTURE", "Architecture"),
-    **MANY,
+    **MULTI_VALUED,
 }
 """Attribute, as the Hub spells it, to relationship type and label of its claims."""
-UNKNOWN_DATE = days(OLDEST)
+UNKNOWN_DATE = days_since_epoch(HUB_FIRST_DATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Atlas:
         """Return which model declares which value, ones at (model, value)."""
         names, held = self.graph.columns[attribute]
         ones = np.ones(len(held.values), np.float32)
-        return sparse.csr_array((ones, held.values, held.starts), shape=(len(self.graph), len(names)))
+        return sparse.csr_array((ones, held.values, held.indptr), shape=(len(self.graph), len(names)))
 
     def card_texts(self, rows: Integers) -> dict[int, str]:
         """Return the newest card at hand of some models, without front matter, by row."""
@@ -102,7 +102,7 @@ def read_atlas(store: Store, home: Path | None = None, progress: Progress = lamb
     ids = pa.array(graph.ids, pa.string())
     progress("reading lineage", 1, 3)
     lineage = edge_columns(store, "DERIVED_FROM", "Model", "Model", ("relation", "confidence", "status", "followed"))
-    child, parent = places(ids, [lineage["start"], lineage["end"]])
+    child, parent = positions_in(ids, [lineage["start"], lineage["end"]])
     edges = lineage.drop_columns(["start", "end"]).to_pandas()
     edges = edges.assign(child=child, parent=parent)[["child", "parent", *edges.columns]]
     edges = edges.sort_values([*edges.columns], ignore_index=True)
@@ -115,7 +115,7 @@ def read_atlas(store: Store, home: Path | None = None, progress: Progress = lamb
 def _predicted(store: Store, ids: pa.Array, rel: str, label: str) -> pd.DataFrame:
     claims = edge_columns(store, rel, "Model", label, ("confidence", "ended"), source=Source.PREDICTED.value)
     live = claims.filter(pc.is_null(claims["ended"]))
-    (model,) = places(ids, [live["start"]])
+    (model,) = positions_in(ids, [live["start"]])
     frame = pd.DataFrame({"model": model, "value": live["end"].to_pandas(), "confidence": live["confidence"]})
     return frame.sort_values([*frame.columns], ignore_index=True)
 

@@ -79,18 +79,20 @@ def changed(atlas: Atlas, trait: str, child: Integers, parent: Integers) -> tupl
     if trait in MANY:
         matrix = atlas.matrix(trait)
         apart = abs(matrix[child] - matrix[parent])
-        held = atlas.graph.columns[trait].held.counts > 0
+        held = atlas.graph.columns[trait].codes.counts > 0
         return np.asarray(apart.sum(axis=1)).ravel() > 0, held[child], held[parent]
     if trait == "card_length":
         lengths = card_lengths(atlas)
         return lengths[child] != lengths[parent], ~np.isnan(lengths[child]), ~np.isnan(lengths[parent])
-    first = atlas.graph.columns[trait].held.first
+    first = atlas.graph.columns[trait].codes.first
     return first[child] != first[parent], first[child] >= 0, first[parent] >= 0
 
 
 def card_lengths(atlas: Atlas) -> Doubles:
     """Return the length of each card in characters, NaN where none was loaded, shape (n,)."""
-    return np.array([np.nan if value is None else value for value in atlas.graph.more["card_length"]], np.float64)
+    return np.array(
+        [np.nan if value is None else value for value in atlas.graph.extra_properties["card_length"]], np.float64
+    )
 
 
 def mutation_rates(atlas: Atlas, seed: int) -> pd.DataFrame:
@@ -175,7 +177,7 @@ def machine_written(atlas: Atlas) -> Flags:
     names, held = atlas.graph.columns["tags"]
     marked = np.array([name in MACHINE_WRITTEN for name in names], bool)
     tagged: Flags = np.bincount(held.rows, marked[held.values], minlength=len(atlas.graph)) > 0
-    shown = np.array([bool(value) for value in atlas.graph.more["card_template"]])
+    shown = np.array([bool(value) for value in atlas.graph.extra_properties["card_template"]])
     return np.asarray(tagged | shown)
 
 

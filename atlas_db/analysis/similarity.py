@@ -45,7 +45,7 @@ def similarity(atlas: Atlas, *, seed: int = 0, sample: int = SAMPLE) -> list[Tab
             frame,
         )
     ]
-    with_card = atlas.recorded & np.array([value is not None for value in atlas.graph.more["card_length"]])
+    with_card = atlas.recorded & np.array([value is not None for value in atlas.graph.extra_properties["card_length"]])
     if with_card.sum() > 1:
         size = min(sample, CARDS)
         cards = measured(atlas, with_card, _cards(atlas), seed, size)

@@ -49,7 +49,7 @@ def levenshtein(left: Sequence[str], right: Sequence[str]) -> Doubles:
 def metadata_text(atlas: Atlas, row: int) -> str:
     """Return a model's metadata as one text, a trait a line (paper 001, figure 4)."""
     columns = {trait: atlas.graph.columns[trait] for trait in TRAITS}
-    return as_text({trait: [names[value] for value in held.of(row)] for trait, (names, held) in columns.items()})
+    return as_text({trait: [names[value] for value in held.row(row)] for trait, (names, held) in columns.items()})
 
 
 def card_terms(texts: Sequence[str]) -> sparse.csr_array:

@@ -10,8 +10,8 @@ from atlas_db.core.terms import Progress
 from atlas_db.licenses.audit import AuditOptions, audit_models
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
-from gnn.dataset.assemble import read_all
-from gnn.dataset.tasks import tasks_of
+from gnn.dataset.assemble import assemble_graph
+from gnn.dataset.tasks import tasks_for
 from gnn.inference.attribution import explain_prediction
 from gnn.inference.complete import CHECKPOINTS, CompletionSession
 
@@ -36,8 +36,8 @@ def explain_model(
         UsageError: There is no such attribute.
         CompletionError: There is no such model, or too little to learn from.
     """
-    (task,) = tasks_of([attribute])
-    graph = read_all(store, home, [task])
+    (task,) = tasks_for([attribute])
+    graph = assemble_graph(store, home, [task])
     (row,) = rows_of(graph, [model])
     session = CompletionSession(graph, home / CHECKPOINTS / ensure_schema(store), progress=progress)
     explanation = explain_prediction(session, task, int(row))

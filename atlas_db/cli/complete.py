@@ -60,10 +60,10 @@ def complete(
 ) -> None:
     """Complete what is missing."""
     needs("gnn")
-    from gnn.dataset.tasks import tasks_of
+    from gnn.dataset.tasks import tasks_for
 
     chosen = [name.strip() for name in (attributes or "").split(",") if name.strip() not in ("", "all")]
-    tasks_of(chosen)
+    tasks_for(chosen)
     ids = None if models is None else _ids(models)
     from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
 

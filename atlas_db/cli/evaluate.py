@@ -50,14 +50,14 @@ def evaluate(
 ) -> None:
     """Evaluate completion."""
     needs("gnn")
-    from gnn.dataset.tasks import HAS_PARENT, TASKS, tasks_of
+    from gnn.dataset.tasks import HAS_PARENT, TASKS, tasks_for
 
     chosen = SPLITS if splits == "all" else tuple(part.strip() for part in splits.split(","))
     if unknown := set(chosen) - set(SPLITS):
         raise UsageError(f"there is no split {min(unknown)}", hint=f"Splits: {', '.join(SPLITS)}")
-    tasks = tasks_of([name.strip() for name in attributes.split(",") if name.strip() != "all"])
+    tasks = tasks_for([name.strip() for name in attributes.split(",") if name.strip() != "all"])
     from atlas_db.store.connect import ensure_schema
-    from gnn.dataset.assemble import read_all
+    from gnn.dataset.assemble import assemble_graph
     from gnn.evaluation.evaluate import evaluate as measure
     from gnn.evaluation.results import EVALUATIONS, save_report
 
@@ -65,7 +65,7 @@ def evaluate(
     with shown_progress() as progress:
         settings = settings_for(store)
         with opened(settings) as graph:
-            whole = read_all(graph, home_of(settings), tasks)
+            whole = assemble_graph(graph, home_of(settings), tasks)
             kept = home_of(settings) / EVALUATIONS / ensure_schema(graph)
         # Whether there is a parent at all is asked before which.
         measured = [each for task in tasks for each in ((HAS_PARENT, task) if task == TASKS["base_model"] else (task,))]

@@ -12,23 +12,23 @@ from zlib import crc32
 
 import numpy as np
 
-from atlas_db.columnar.repository_names import Names
-from atlas_db.core.arrays import Doubles, Flags, Floats, Integers, Ragged
+from atlas_db.columnar.repository_names import NameKeys
+from atlas_db.core.arrays import CsrLists, Doubles, Flags, Floats, Integers
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.terms import Relation
 
-OLDEST = "2022-03-02T23:29:04Z"
+HUB_FIRST_DATE = "2022-03-02T23:29:04Z"
 """Stands for dates before the Hub kept any: all that is known of them is that they are older than the others."""
 
 
-UNDATED = 730.0
+UNDATED_SPREAD_DAYS = 730.0
 """Days before that date which the models without one are spread over."""
 
 
-SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
+SINGLE_VALUED = ("license", "pipeline_tag", "library_name", "model_type")
 
 
-MANY = {
+MULTI_VALUED = {
     "base_model_relation": ("HAS_RELATION", "Relation"),
     "language": ("IN_LANGUAGE", "Language"),
     "datasets": ("TRAINED_ON", "Dataset"),
@@ -53,11 +53,11 @@ class Column(NamedTuple):
         held: Indices into `names`, a list a model.
     """
 
-    names: list[str]
-    held: Ragged
+    categories: list[str]
+    codes: CsrLists
 
 
-class Listed(NamedTuple):
+class ListedDatasets(NamedTuple):
     """Datasets that a list of the Hub names, whether any model declares them or not.
 
     Attributes:
@@ -99,38 +99,38 @@ class Graph:
     likes: Integers
     authors: list[str]
     author: Integers
-    behaviour: Integers
+    behaviour_cluster: Integers
     columns: dict[str, Column]
-    listed: Listed
-    parents: Ragged
+    listed_datasets: ListedDatasets
+    parents: CsrLists
     relations: Integers
-    sure: Floats
+    confidence: Floats
     declared: Flags
-    witnessed: Flags
-    more: dict[str, list[Any]]
+    inferred: Flags
+    extra_properties: dict[str, list[Any]]
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @cached_property
-    def since(self) -> Doubles:
+    def event_time(self) -> Doubles:
         """When each model is taken to have come, days since 1970, shape (n,).
 
         Its date; those older than the Hub's dates in the two years before them, in an order that their ids draw. So
         each sees what some of the others declare, as a new one will see of them all.
         """
         out = self.created.copy()
-        undated = np.flatnonzero(out == days(OLDEST))
-        out[undated] -= [UNDATED * crc32(self.ids[row].encode()) / 2**32 for row in undated.tolist()]
+        undated = np.flatnonzero(out == days_since_epoch(HUB_FIRST_DATE))
+        out[undated] -= [UNDATED_SPREAD_DAYS * crc32(self.ids[row].encode()) / 2**32 for row in undated.tolist()]
         return out
 
     @cached_property
-    def names(self) -> Names:
+    def name_keys(self) -> NameKeys:
         """What the names of models say: the same for every attribute."""
-        return Names.of(self.ids, threads())
+        return NameKeys.of(self.ids, threads())
 
 
-def days(date: str) -> float:
+def days_since_epoch(date: str) -> float:
     """Return a date as days since 1970."""
     return datetime.fromisoformat(date).timestamp() / 86400
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from atlas_db.core.arrays import Flags, Integers
 
-WORD = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?[bmk]?(?![a-z0-9])|[0-9]+")
+TOKEN = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?[bmk]?(?![a-z0-9])|[0-9]+")
 """A word of a name in lower case."""
 _ENDING = (
     r"[-_.](?:gguf|ggml|gptq|awq|exl2|exl|mlx|onnx|openvino|bnb|hqq|aqlm|eetq|marlin|autoawq|autogptq|imat|imatrix|iq\d\w*|"
@@ -35,9 +35,9 @@ _LAST = (
 
 
 @lru_cache(maxsize=1 << 16)
-def words(name: str) -> tuple[str, ...]:
+def name_tokens(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower case: runs of letters, numbers, sizes such as `7b`."""
-    return tuple(WORD.findall(name.lower()))
+    return tuple(TOKEN.findall(name.lower()))
 
 
 def stem(name: str) -> str:
@@ -52,30 +52,30 @@ def pattern(name: str) -> str:
     return _NUMBER.sub("#", name.lower())
 
 
-def segments(name: str, shortest: int) -> list[str]:
+def segments(name: str, min_length: int) -> list[str]:
     """Return the parts of a name from one hyphen (or the like) to another, the longest first, itself not among them.
 
     Args:
         name: The name.
-        shortest: Characters of a part at least.
+        min_length: Characters of a part at least.
     """
     breaks = [match.span() for match in _BREAK.finditer(name)]
     starts, ends = [0, *(end for _, end in breaks)], [*(start for start, _ in breaks), len(name)]
-    found = {name[a:b] for a in starts for b in ends if shortest <= b - a < len(name)}
+    found = {name[a:b] for a in starts for b in ends if min_length <= b - a < len(name)}
     return sorted(found, key=lambda part: (-len(part), part))
 
 
-def number(keys: pa.Array | Sequence[str | None]) -> Integers:
+def factorize_strings(keys: pa.Array | Sequence[str | None]) -> Integers:
     """Return equal numbers for equal keys, -1 for null."""
-    return numbered(pa.array(keys, pa.string()))
+    return factorize(pa.array(keys, pa.string()))
 
 
-def numbered(keys: pa.Array) -> Integers:
+def factorize(keys: pa.Array) -> Integers:
     """Return equal numbers for equal keys of any kind, as they come, -1 for null."""
     return np.asarray(keys.dictionary_encode().indices.fill_null(-1).to_numpy(), np.int64)
 
 
-class Names(NamedTuple):
+class NameKeys(NamedTuple):
     """What many names say, in columns: `words`, `stem` and `pattern` of each, as numbers that are equal for equal ones.
 
     Attributes:
@@ -88,16 +88,16 @@ class Names(NamedTuple):
         last: Last word, -1 where there is none, shape (n,).
     """
 
-    names: list[str]
-    copy: Flags
+    lower: list[str]
+    is_copy: Flags
     stem: Integers
     pattern: Integers
-    first: Integers
-    head: Integers
-    last: Integers
+    first_token: Integers
+    first_two_tokens: Integers
+    last_token: Integers
 
     @classmethod
-    def of(cls, ids: Sequence[str], cores: int = 1) -> Names:
+    def of(cls, ids: Sequence[str], cores: int = 1) -> NameKeys:
         """Return what the names in ids of repositories say, read by so many cores side by side."""
         names = pa.array(ids, pa.string())
         length = -(-len(names) // cores) or 1
@@ -105,10 +105,12 @@ class Names(NamedTuple):
         # Arrow's expressions let go of the interpreter.
         with ThreadPoolExecutor(cores) as readers:
             table = pa.Table.from_batches(readers.map(_said, parts), _SAID)
-        lower = table["lower"].combine_chunks()
+        lower_names = table["lower"].combine_chunks()
         copy = pc.not_equal(table["stem"], table["lower"])
-        shared = (number(table[name].combine_chunks()) for name in ("stem", "pattern", "first", "head", "last"))
-        return cls(lower.to_pylist(), copy.to_numpy(), *shared)
+        shared = (
+            factorize_strings(table[name].combine_chunks()) for name in ("stem", "pattern", "first", "head", "last")
+        )
+        return cls(lower_names.to_pylist(), copy.to_numpy(), *shared)
 
 
 _SAID = pa.schema([(name, pa.string()) for name in ("lower", "stem", "pattern", "first", "head", "last")])
@@ -132,7 +134,7 @@ def _stems(lower: pa.Array) -> pa.Array:
 def _lasts(lower: pa.Array) -> pa.Array:
     found = _word(pc.extract_regex(lower, _LAST), "z")
     rest = pc.is_null(found)
-    last = [(words(name) or (None,))[-1] for name in lower.filter(rest).to_pylist()]
+    last = [(name_tokens(name) or (None,))[-1] for name in lower.filter(rest).to_pylist()]
     return _where(rest, found, last)
 
 

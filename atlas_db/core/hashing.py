@@ -14,7 +14,7 @@ def name_hash(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
-def mix(values: Keys) -> Keys:
+def mix64(values: Keys) -> Keys:
     """Return the splitmix64 finalizer of each value (Steele, Lea and Flood 2014)."""
     with np.errstate(over="ignore"):
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -216,7 +216,7 @@ def _licences(store: Store, datasets: list[str]) -> dict[str, str | None]:
 def _audit(atlas: Atlas, findings: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     said = Counter(
         verdict or "not audited"
-        for verdict, recorded in zip(atlas.graph.more["audit_verdict"], atlas.recorded, strict=True)
+        for verdict, recorded in zip(atlas.graph.extra_properties["audit_verdict"], atlas.recorded, strict=True)
         if recorded
     )
     place = {name: row for row, name in enumerate(atlas.graph.ids)}

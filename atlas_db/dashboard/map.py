@@ -231,7 +231,9 @@ def _verdicts(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
     colours = (GREEN, BLUE, REST, AMBER, RED)
     place = {str(verdict): at + 1 for at, verdict in enumerate(Verdict)}
     words = [(str(verdict).replace("_", " "), colour) for verdict, colour in zip(Verdict, colours, strict=True)]
-    return [("not audited", MISSING), *words], np.array([place.get(v, 0) for v in atlas.graph.more["audit_verdict"]])
+    return [("not audited", MISSING), *words], np.array(
+        [place.get(v, 0) for v in atlas.graph.extra_properties["audit_verdict"]]
+    )
 
 
 def _tasks(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
@@ -272,7 +274,7 @@ def _statuses(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
 def _known(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
     codes = np.zeros(len(atlas.graph), np.int64)
     codes[atlas.predicted["license"]["model"].to_numpy(np.int64)] = 1
-    codes[atlas.graph.columns["license"].held.counts > 0] = 2
+    codes[atlas.graph.columns["license"].codes.counts > 0] = 2
     return [("unknown", MISSING), ("predicted", "#cc79a7"), ("declared", GREEN)], codes
 
 

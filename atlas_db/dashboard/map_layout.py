@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Integers, Keys
-from atlas_db.core.hashing import mix, name_hash
+from atlas_db.core.hashing import mix64, name_hash
 
 FILLED_BY_FAMILIES, FILLED_BY_LONERS = 0.7, 0.85
 """Greatest share of a side of the map that is taken before the next size of map is used."""
@@ -133,7 +133,7 @@ def _wanted(names: Keys, slots: int, free: Integers) -> Integers:
         if not len(blocked):
             break
         reach = round(min(REACH**number, slots))
-        away = _scaled(mix(names[blocked] + np.uint64(number * _STEP % 2**64)), 2 * reach + 1) - reach
+        away = _scaled(mix64(names[blocked] + np.uint64(number * _STEP % 2**64)), 2 * reach + 1) - reach
         slot[blocked] = (home[blocked] + away) % slots
     return np.searchsorted(free, slot).clip(0, len(free) - 1)
 

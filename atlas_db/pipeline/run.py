@@ -18,7 +18,7 @@ from atlas_db.pipeline.resources import Gauge
 from atlas_db.pipeline.stages import STAGES, FlowOptions, Stage, Work
 from atlas_db.pipeline.summary import closing
 from atlas_db.store.connect import ensure_schema, open_store
-from gnn.dataset.tasks import tasks_of
+from gnn.dataset.tasks import tasks_for
 from ingest.hub.snapshot import SourceFile, find
 from ingest.load.runs import list_runs
 from ingest.weights.fingerprints.batch import Found, find_models
@@ -87,7 +87,7 @@ def _check(settings: Settings, options: FlowOptions) -> tuple[list[SourceFile], 
     sources = find(list(options.hub), settings.home / "spool")
     models = find_models(options.weights) if options.weights else []
     rule_book(options.profile)
-    tasks_of(options.attributes)
+    tasks_for(options.attributes)
     return sources, models
 
 

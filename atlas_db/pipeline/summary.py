@@ -19,7 +19,7 @@ def closing(store: Store) -> dict[str, Any]:
         nobody says anything (`coverage`); `lineage`, edges by status
         (`edge_counts`); `verdicts`, models by verdict (`verdicts`); `findings`, by rule (`findings_by_rule`).
     """
-    names = {**{task.relation: task.attribute for task in TASKS.values()}, "CITES": "paper"}
+    names = {**{task.relationship: task.attribute for task in TASKS.values()}, "CITES": "paper"}
     claims: dict[str, dict[str, int | None]] = defaultdict(lambda: dict.fromkeys(map(str, Source), 0))
     for row in ask(store, "coverage")[1]:
         claims[names[row["attribute"]]][row["source"]] = row["models"]

@@ -15,16 +15,21 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from atlas_db.columnar.repository_names import WORD, number
-from atlas_db.core.arrays import Doubles, Floats, Integers, Ragged, distinct, ragged, stretches
+from atlas_db.columnar.repository_names import TOKEN, factorize_strings
+from atlas_db.core.arrays import CsrLists, Doubles, Floats, Integers, csr_lists, ranges, unique_sorted
 
 LONGEST = 32
 """Words of a name that are looked at."""
-OVERLAP = ("weight of the words shared", "of the model's", "of the candidate's", "words shared")
-HEAD = 64
+OVERLAP_FEATURES = (
+    "shared token weight",
+    "share of the model's token weight",
+    "share of the candidate's token weight",
+    "shared tokens",
+)
+CHAMPION_LIST = 64
 """Names that are looked at among those that share a word."""
 _END = "\n"
-_WORD_OR_END = re.compile(f"{WORD.pattern}|{_END}")
+_WORD_OR_END = re.compile(f"{TOKEN.pattern}|{_END}")
 
 
 class Vocabulary:
@@ -36,28 +41,28 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def spell(self, names: Sequence[str]) -> Ragged:
+    def terms(self, names: Sequence[str]) -> CsrLists:
         """Return the numbers of each name's words and pairs, ascending, each once."""
-        return self.paired(self.said(names))
+        return self.with_bigrams(self.tokens(names))
 
-    def said(self, names: Sequence[str]) -> Ragged:
+    def tokens(self, names: Sequence[str]) -> CsrLists:
         """Return the numbers of each name's words, as they come."""
         text = "".join(name.replace(_END, " ") + _END for name in names)
         said = self._number(pa.array(_WORD_OR_END.findall(text.lower()), pa.string()))
         ends = said == 0
         rows = np.cumsum(ends) - ends
-        return ragged(len(names), rows[~ends], said[~ends])
+        return csr_lists(len(names), rows[~ends], said[~ends])
 
-    def paired(self, said: Ragged) -> Ragged:
+    def with_bigrams(self, said: CsrLists) -> CsrLists:
         """Return the numbers of words that come in lists, and of their pairs, ascending, each once."""
         rows = said.rows
-        looked_at = np.arange(len(rows)) - said.starts[rows] < LONGEST
+        looked_at = np.arange(len(rows)) - said.indptr[rows] < LONGEST
         rows, words = rows[looked_at], said.values[looked_at]
         beside = rows[1:] == rows[:-1]
         pairs = self._number(pa.array((words[:-1] << 32 | words[1:])[beside]))
         size = len(self)
-        keys = distinct(np.concatenate((rows * size + words, rows[1:][beside] * size + pairs)))
-        return ragged(len(said.counts), keys // size, keys % size)
+        keys = unique_sorted(np.concatenate((rows * size + words, rows[1:][beside] * size + pairs)))
+        return csr_lists(len(said.counts), keys // size, keys % size)
 
     def _number(self, keys: pa.Array) -> Integers:
         """Return the number of each key: a word, or the numbers of two words, which no word's key equals."""
@@ -66,7 +71,7 @@ class Vocabulary:
         return np.asarray(np.array(numbers, np.int64)[found.indices.to_numpy()])
 
 
-class Spelled(NamedTuple):
+class TokenizedNames(NamedTuple):
     """Names of repositories, and their words.
 
     Attributes:
@@ -77,34 +82,34 @@ class Spelled(NamedTuple):
     """
 
     names: list[str]
-    said: Ragged
-    words: Ragged
+    tokens: CsrLists
+    terms: CsrLists
     vocabulary: Vocabulary
 
-    def signed(self, owners: Sequence[str], of: Integers) -> Spelled:
+    def with_owner(self, owners: Sequence[str], of: Integers) -> TokenizedNames:
         """Return the names with their owners' words before theirs.
 
         Args:
             owners: Names of owners.
             of: Owner of each name, -1 for none, shape (names,).
         """
-        own = self.vocabulary.said(owners).some(of)
-        starts = own.starts + self.said.starts
+        own = self.vocabulary.tokens(owners).take(of)
+        starts = own.indptr + self.tokens.indptr
         values = np.empty(starts[-1], np.int64)
-        values[stretches(starts[:-1], own.counts)] = own.values
-        values[stretches(starts[:-1] + own.counts, self.said.counts)] = self.said.values
-        said = Ragged(values, starts)
-        return Spelled(self.names, said, self.vocabulary.paired(said), self.vocabulary)
+        values[ranges(starts[:-1], own.counts)] = own.values
+        values[ranges(starts[:-1] + own.counts, self.tokens.counts)] = self.tokens.values
+        said = CsrLists(values, starts)
+        return TokenizedNames(self.names, said, self.vocabulary.with_bigrams(said), self.vocabulary)
 
 
-def spelled(ids: Sequence[str], vocabulary: Vocabulary) -> Spelled:
+def tokenize_names(ids: Sequence[str], vocabulary: Vocabulary) -> TokenizedNames:
     """Return the names of repositories, spelled in the words of a vocabulary, which grows."""
     names = [identifier.rpartition("/")[2].lower() for identifier in ids]
-    said = vocabulary.said(names)
-    return Spelled(names, said, vocabulary.paired(said), vocabulary)
+    said = vocabulary.tokens(names)
+    return TokenizedNames(names, said, vocabulary.with_bigrams(said), vocabulary)
 
 
-class Shelf:
+class InvertedIndex:
     """Names that are looked up by words.
 
     Attributes:
@@ -116,7 +121,7 @@ class Shelf:
         order: Place of each name among those that share a word with it: the first are looked at, shape (names,).
     """
 
-    def __init__(self, words: Ragged, size: int, order: Integers) -> None:
+    def __init__(self, words: CsrLists, size: int, order: Integers) -> None:
         self._words = words
         self._order = order
         self._size = size + 1
@@ -136,11 +141,11 @@ class Shelf:
         """Which name has which word, as keys, with an end that none reaches."""
         return np.append(np.sort(self._words.rows * self._size + self._words.values), np.iinfo(np.int64).max)
 
-    def weight(self, asked: Ragged) -> Floats:
+    def weight(self, asked: CsrLists) -> Floats:
         """Return the summed weight of the words of each name asked about."""
         return np.bincount(asked.rows, self._weights[asked.values], minlength=len(asked.counts)).astype(np.float32)
 
-    def find(self, asked: Ragged, since: Integers | None = None) -> tuple[Integers, Integers, Floats]:
+    def search(self, asked: CsrLists, since: Integers | None = None) -> tuple[Integers, Integers, Floats]:
         """Return names that share words with those asked about.
 
         Args:
@@ -154,8 +159,8 @@ class Shelf:
         places = asked.rows
         base = asked.values * self._span
         start = np.searchsorted(heads, base if since is None else base + since[places])
-        counts = np.minimum(np.searchsorted(heads, base + self._span), start + HEAD) - start
-        found = by_order[heads[stretches(start, counts)] - np.repeat(base, counts)]
+        counts = np.minimum(np.searchsorted(heads, base + self._span), start + CHAMPION_LIST) - start
+        found = by_order[heads[ranges(start, counts)] - np.repeat(base, counts)]
         keys = np.repeat(places, counts) * self._span + found
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
@@ -165,7 +170,7 @@ class Shelf:
         shared = np.add.reduceat(np.repeat(self._weights[asked.values], counts)[order], first)
         return keys[first] // self._span, keys[first] % self._span, shared
 
-    def shared(self, asked: Ragged, places: Integers, names: Integers) -> tuple[Floats, Integers]:
+    def shared_weight(self, asked: CsrLists, places: Integers, names: Integers) -> tuple[Floats, Integers]:
         """Return the summed weight, and the number, of the words that pairs of names share.
 
         Args:
@@ -173,14 +178,14 @@ class Shelf:
             places: Places in `asked`, shape (p,).
             names: Our names, shape (p,).
         """
-        said = asked.some(places)
+        said = asked.take(places)
         keys = np.repeat(names, said.counts) * self._size + said.values
         there = self._pairs[np.searchsorted(self._pairs, keys)] == keys
         pair = said.rows[there]
         weight = np.bincount(pair, self._weights[said.values[there]], minlength=len(places)).astype(np.float32)
         return weight, np.bincount(pair, minlength=len(places))
 
-    def overlap(self, asked: Ragged, places: Integers, names: Integers) -> Floats:
+    def overlap_features(self, asked: CsrLists, places: Integers, names: Integers) -> Floats:
         """Return what pairs of names share, shape (p, 4), named by `OVERLAP`; NaN where nothing is asked.
 
         Args:
@@ -188,7 +193,7 @@ class Shelf:
             places: Places in `asked`, shape (p,).
             names: Our names, shape (p,).
         """
-        weight, count = self.shared(asked, places, names)
+        weight, count = self.shared_weight(asked, places, names)
         theirs, mine = self.weight(asked)[places], self.length[names]
         out = np.column_stack(
             (np.log1p(weight), weight / np.maximum(theirs, 1e-6), weight / np.maximum(mine, 1e-6), count)
@@ -197,7 +202,7 @@ class Shelf:
         return out.astype(np.float32)
 
 
-class Called:
+class NameSearch:
     """Repositories by their names, looked up by those of models.
 
     Args:
@@ -206,28 +211,28 @@ class Called:
         fame: Of those that share a word the most famous are looked at, shape (repositories,).
     """
 
-    def __init__(self, models: Spelled, theirs: Spelled, fame: Doubles | Integers) -> None:
+    def __init__(self, models: TokenizedNames, theirs: TokenizedNames, fame: Doubles | Integers) -> None:
         self._models = models
         self._theirs = theirs
-        self._shelf = Shelf(theirs.words, len(models.vocabulary), placed(-fame))
+        self._shelf = InvertedIndex(theirs.terms, len(models.vocabulary), ranks(-fame))
 
     @cached_property
-    def namesakes(self) -> Doubles:
+    def log_namesakes(self) -> Doubles:
         """How many bear each name, as a logarithm."""
-        same = number(self._theirs.names)
+        same = factorize_strings(self._theirs.names)
         return np.asarray(np.log1p(np.bincount(same)[same]))
 
-    def find(self, rows: Integers) -> tuple[Integers, Integers, Floats]:
+    def search(self, rows: Integers) -> tuple[Integers, Integers, Floats]:
         """Return what shares words with models: places in `rows` ascending, repositories, how alike the names are."""
-        places, found, shared = self._shelf.find(self._models.words.some(rows))
+        places, found, shared = self._shelf.search(self._models.terms.take(rows))
         return places, found, np.log1p(shared / np.sqrt(self._shelf.length[found]))
 
-    def overlap(self, models: Integers, theirs: Integers) -> Floats:
+    def overlap_features(self, models: Integers, theirs: Integers) -> Floats:
         """Return which words names share, shape (p, 4), named by `OVERLAP`."""
         asked, at = np.unique(models, return_inverse=True)
-        return self._shelf.overlap(self._models.words.some(asked), at, theirs)
+        return self._shelf.overlap_features(self._models.terms.take(asked), at, theirs)
 
-    def pairs(self, models: Integers, theirs: Integers) -> Floats:
+    def pair_features(self, models: Integers, theirs: Integers) -> Floats:
         """Return what names have in common, shape (p, 6).
 
         The overlap of words, whether theirs is part of the model's, its length in characters.
@@ -236,17 +241,17 @@ class Called:
         inside = [names[b] in ours[a] for a, b in zip(models.tolist(), theirs.tolist(), strict=True)]
         sizes = [len(names[b]) for b in theirs.tolist()]
         own = np.array(inside, np.float32), np.array(sizes, np.float32)
-        return np.column_stack((self.overlap(models, theirs), *own))
+        return np.column_stack((self.overlap_features(models, theirs), *own))
 
 
-def placed(keys: Doubles | Integers) -> Integers:
+def ranks(keys: Doubles | Integers) -> Integers:
     """Return the place of each key in ascending order; equal ones keep theirs."""
     out = np.empty(len(keys), np.int64)
     out[np.argsort(keys, kind="stable")] = np.arange(len(keys))
     return out
 
 
-def best(places: Integers, scores: Floats, most: int) -> Integers:
+def top_k_per_group(places: Integers, scores: Floats, most: int) -> Integers:
     """Return which entries are among the best of their place, in order of places, the best first."""
     order = np.lexsort((-scores, places))
     rank = np.arange(len(order)) - np.searchsorted(places[order], places[order])

@@ -8,8 +8,8 @@ import numpy as np
 
 from atlas_db.columnar.graph import Graph
 from atlas_db.core.arrays import Doubles, Floats, Integers
-from gnn.candidates.inverted_index import OVERLAP, Called, Spelled, best, placed
-from gnn.dataset.temporal_counts import Labels, Tally
+from gnn.candidates.inverted_index import OVERLAP_FEATURES, NameSearch, TokenizedNames, ranks, top_k_per_group
+from gnn.dataset.temporal_counts import Events, PrefixCounter
 
 NAMED, SIGNED = 40, 10
 """Models proposed for their names, and for owner and name, which some children name both."""
@@ -18,16 +18,16 @@ OWN = 16
 LIKED, LATELY, WEEK = 10, 90, 7
 """Most liked models of so many days before a child's week that are proposed: nobody may have named them yet."""
 FEATURES = (
-    *OVERLAP,
+    *OVERLAP_FEATURES,
     "parent's name is part of the child's", "length of the parent's name",
-    *(f"owner and name: {name}" for name in OVERLAP), "same author", "years between",
-    "parent is a copy", "child is a copy", "same name but for the copy", "parent was never seen",
+    *(f"owner and name: {name}" for name in OVERLAP_FEATURES), "same author", "years between",
+    "parent is a copy", "child is a copy", "same name but for the copy", "parent is a placeholder",
     "namesakes of the parent", "parent has parents", "children of the parent's author", "likes of the parent",
     "downloads of the parent",
 )  # fmt: skip
 
 
-class NameIndex:
+class ParentIndex:
     """Models by the words of their names.
 
     Likes and downloads are those of the newest snapshot, as they are when a model's parent is looked for: a parent is
@@ -42,41 +42,41 @@ class NameIndex:
 
     features = FEATURES
 
-    def __init__(self, graph: Graph, ids: Sequence[str], labels: Labels, models: Spelled) -> None:
+    def __init__(self, graph: Graph, ids: Sequence[str], labels: Events, models: TokenizedNames) -> None:
         self._graph = graph
-        self._stems, self._copies = graph.names.stem, graph.names.copy
-        self._children = Tally(labels, labels.values)
-        self._by_author = Tally(labels, graph.author[labels.values])
-        self._parents = Tally(labels, labels.rows)
+        self._stems, self._copies = graph.name_keys.stem, graph.name_keys.is_copy
+        self._children = PrefixCounter(labels, labels.values)
+        self._by_author = PrefixCounter(labels, graph.author[labels.values])
+        self._parents = PrefixCounter(labels, labels.rows)
         self._likes, self._downloads = np.log1p(graph.likes), np.log1p(graph.downloads)
         fame = self._fame(np.arange(len(ids)), np.full(len(ids), np.inf))
-        self._called = Called(models, models, fame)
-        self._signed = Called(models, models.signed(graph.authors, graph.author), fame)
-        self._age = placed(graph.created)
+        self._called = NameSearch(models, models, fame)
+        self._signed = NameSearch(models, models.with_owner(graph.authors, graph.author), fame)
+        self._age = ranks(graph.created)
         self._own = np.sort(graph.author * len(ids) + self._age)
         self._by_age = np.argsort(self._age)
         self._weeks, self._liked = self._most_liked()
 
     def _fame(self, models: Integers, moments: Doubles) -> Doubles:
         """Return how well models were known as parents before the moments; whoever made many parents makes the next."""
-        children = np.log1p(self._children.before(models, moments))
-        renown = np.log1p(self._by_author.before(self._graph.author[models], moments))
+        children = np.log1p(self._children.count_before(models, moments))
+        renown = np.log1p(self._by_author.count_before(self._graph.author[models], moments))
         return np.asarray(children + 0.3 * renown + 0.5 * self._likes[models] + 0.15 * self._downloads[models])
 
-    def proposals(self, rows: Integers, moments: Doubles) -> tuple[Integers, Integers]:
+    def propose(self, rows: Integers, moments: Doubles) -> tuple[Integers, Integers]:
         """Return older models that names speak of, the author's own, and what was liked: places in `rows`, models."""
         found = [self._named(self._called, NAMED, rows, moments), self._named(self._signed, SIGNED, rows, moments)]
         found += [self._latest(rows), self._trending(rows)]
         return np.concatenate([places for places, _ in found]), np.concatenate([models for _, models in found])
 
-    def _named(self, called: Called, most: int, rows: Integers, moments: Doubles) -> tuple[Integers, Integers]:
+    def _named(self, called: NameSearch, most: int, rows: Integers, moments: Doubles) -> tuple[Integers, Integers]:
         created = self._graph.created
-        places, found, alike = called.find(rows)
+        places, found, alike = called.search(rows)
         older = (found != rows[places]) & (created[found] <= created[rows[places]])
         places, found, alike = places[older], found[older], alike[older]
         # On the months before the tested ones: names count most, fame tells between them.
         score = 3 * alike + 0.3 * self._fame(found, moments[places])
-        kept = best(places, score.astype(np.float32), most)
+        kept = top_k_per_group(places, score.astype(np.float32), most)
         return places[kept], found[kept]
 
     def _latest(self, rows: Integers) -> tuple[Integers, Integers]:
@@ -109,7 +109,7 @@ class NameIndex:
         liked = self._liked[np.searchsorted(self._weeks, self._week(rows))]
         return np.nonzero(liked >= 0)[0], liked[liked >= 0]
 
-    def pairs(self, children: Integers, parents: Integers, moments: Doubles) -> Floats:
+    def pair_features(self, children: Integers, parents: Integers, moments: Doubles) -> Floats:
         """Return what names have in common, and what was known of the parents before the moments.
 
         Returns:
@@ -117,12 +117,13 @@ class NameIndex:
         """
         graph = self._graph
         columns = (
-            self._called.pairs(children, parents), self._signed.overlap(children, parents),
+            self._called.pair_features(children, parents), self._signed.overlap_features(children, parents),
             (graph.author[children] == graph.author[parents]) & (graph.author[parents] >= 0),
             (graph.created[children] - graph.created[parents]) / 365.25,
             self._copies[parents], self._copies[children], self._stems[children] == self._stems[parents],
-            graph.placeholder[parents], self._called.namesakes[parents], self._parents.before(parents, moments) > 0,
-            np.log1p(self._by_author.before(graph.author[parents], moments)), self._likes[parents],
+            graph.placeholder[parents], self._called.log_namesakes[parents],
+            self._parents.count_before(parents, moments) > 0,
+            np.log1p(self._by_author.count_before(graph.author[parents], moments)), self._likes[parents],
             self._downloads[parents],
         )  # fmt: skip
         return np.column_stack(columns).astype(np.float32)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from atlas_db.columnar.graph import Column, Graph
-from atlas_db.columnar.read import column, read_graph
+from atlas_db.columnar.read import category_column, read_graph
 from atlas_db.store.bolt import Store
-from gnn.dataset.card_embeddings import heard
-from gnn.dataset.card_text import spoken
+from gnn.dataset.card_embeddings import embedding_tokens
+from gnn.dataset.card_text import card_tokens
 from gnn.dataset.tasks import CARD, SENTENCES, TASKS, Task
 from ingest.hub.card_store import FOLDER, newest_cards
 
@@ -20,7 +20,7 @@ SHARED = 5
 """Cards that share a word, below which it tells nothing of others."""
 
 
-def read_all(store: Store, home: Path, tasks: list[Task]) -> Graph:
+def assemble_graph(store: Store, home: Path, tasks: list[Task]) -> Graph:
     """Read whatever there is to learn from: the graph, and the cards of its models.
 
     Args:
@@ -32,11 +32,11 @@ def read_all(store: Store, home: Path, tasks: list[Task]) -> Graph:
         EmptyStoreError: The store holds no models.
     """
     graph = read_graph(store, datasets=TASKS["datasets"] in tasks)
-    model, points = heard(home)
+    model, points = embedding_tokens(home)
     words: dict[str, tuple[str, ...]] = {}
     about: dict[str, list[str]] = {}
     for name, card in newest_cards(home / FOLDER, graph.ids):
-        words[name] = tuple(spoken(card))
+        words[name] = tuple(card_tokens(card))
         about[name] = points(card)
     columns = dict(graph.columns)
     if words:
@@ -50,4 +50,4 @@ def read_all(store: Store, home: Path, tasks: list[Task]) -> Graph:
 
 def _column(graph: Graph, said: dict[str, list[str]]) -> Column:
     pairs = [(row, word) for row, name in enumerate(graph.ids) for word in said.get(name, ())]
-    return column(len(graph), np.array([row for row, _ in pairs], np.int64), [word for _, word in pairs])
+    return category_column(len(graph), np.array([row for row, _ in pairs], np.int64), [word for _, word in pairs])

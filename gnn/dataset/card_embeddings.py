@@ -27,7 +27,7 @@ from atlas_db.core.errors import InputError
 from atlas_db.core.files import replacing, write_whole
 from atlas_db.core.terms import Progress
 from gnn.dataset.card_text import body_words
-from gnn.dataset.tasks import TASKS, lineage_shown, spelled_out
+from gnn.dataset.tasks import TASKS, leaking_tokens, uses_lineage
 from ingest.hub.card import split_card
 from ingest.hub.card_store import FOLDER as CARDS
 from ingest.hub.card_store import newest_cards
@@ -69,7 +69,7 @@ def embed_cards(graph: Graph, home: Path, folder: Path, progress: Progress = lam
     Raises:
         InputError: The folder holds no such model, or one that would have to run code or pickles of its own.
     """
-    name, model = digest(folder), _opened(folder)
+    name, model = model_digest(folder), _opened(folder)
     place = home / FOLDER / name
     place.mkdir(parents=True, exist_ok=True)
     known = set(_points(place))
@@ -80,7 +80,7 @@ def embed_cards(graph: Graph, home: Path, folder: Path, progress: Progress = lam
         if (key := _key(card)) in known or key in waiting:
             kept += key in known
             continue
-        waiting[key] = plain(card, states)
+        waiting[key] = plain_text(card, states)
         if len(waiting) == PART:
             read += _keep(model, waiting, place)
             progress("Read cards", read, 0)
@@ -93,7 +93,7 @@ def embed_cards(graph: Graph, home: Path, folder: Path, progress: Progress = lam
     return EmbedReport(models, read, kept)
 
 
-def heard(home: Path) -> tuple[str, Callable[[str], list[str]]]:
+def embedding_tokens(home: Path) -> tuple[str, Callable[[str], list[str]]]:
     """Return the digest of the model whose reading is used, empty where none is, and what gives the words of a card."""
     file = home / FOLDER / CURRENT
     name = file.read_text() if file.is_file() else ""
@@ -101,7 +101,7 @@ def heard(home: Path) -> tuple[str, Callable[[str], list[str]]]:
     return name, lambda card: [str(point) for point in points.get(_key(card), ())] if points else []
 
 
-def digest(folder: Path) -> str:
+def model_digest(folder: Path) -> str:
     """Return what tells a model from others, by all of its files.
 
     Raises:
@@ -120,7 +120,7 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def plain(card: str, states: Callable[[str], bool]) -> str:
+def plain_text(card: str, states: Callable[[str], bool]) -> str:
     """Return the beginning of a card's text without words that state an attribute, by themselves or with the next."""
     words = body_words(split_card(card)[1])[:READ]
     stated = {at for at, word in enumerate(words) if states(word)}
@@ -128,7 +128,7 @@ def plain(card: str, states: Callable[[str], bool]) -> str:
     return " ".join(word for at, word in enumerate(words) if at not in stated)
 
 
-def directions(vectors: Floats, centre: Floats) -> Integers:
+def top_components(vectors: Floats, centre: Floats) -> Integers:
     """Return the directions that embeddings point along most, ascending, shape (n, POINTED).
 
     Args:
@@ -141,7 +141,7 @@ def directions(vectors: Floats, centre: Floats) -> Integers:
 
 def _stating(graph: Graph) -> Callable[[str], bool]:
     """Return whether a word, or two, state any attribute but lineage."""
-    each = [spelled_out(graph, name) for name in TASKS if lineage_shown(name)]
+    each = [leaking_tokens(graph, name) for name in TASKS if uses_lineage(name)]
     return lru_cache(maxsize=1 << 20)(lambda said: any(states(said) for states in each))
 
 
@@ -182,7 +182,7 @@ def _keep(model: SentenceTransformer, texts: Mapping[bytes, str], place: Path) -
     centre = place / CENTRE
     if not centre.is_file():
         write_whole(centre, vectors.mean(0).astype("<f4").tobytes())
-    points = directions(vectors, np.frombuffer(centre.read_bytes(), "<f4"))
+    points = top_components(vectors, np.frombuffer(centre.read_bytes(), "<f4"))
     table = pa.table([list(texts), points.tolist()], schema=_SCHEMA)
     with replacing(place / f"{len(list(place.glob('*.parquet'))):06d}.parquet") as partial:
         pq.write_table(table, partial)

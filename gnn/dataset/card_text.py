@@ -18,7 +18,7 @@ _RESULTS = re.compile(r"^model-index:[ \t]*\r?\n((?:[ \t-].*(?:\r?\n|\Z)|\r?\n)*
 _RESULT = re.compile(r"^[\s-]*(?:type|name|value):[ \t]*(.+?)[ \t]*\r?$", re.MULTILINE)
 
 
-def spoken(card: str) -> Iterator[str]:
+def card_tokens(card: str) -> Iterator[str]:
     """Yield the words, pairs of neighbouring words and results of a card, each once, from the top, at most `MOST`."""
     front, text = split_card(card)
     parts = body_words(text)

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from atlas_db.columnar.graph import Graph
-from atlas_db.columnar.repository_names import numbered
-from atlas_db.core.arrays import Integers, Ragged, ragged
+from atlas_db.columnar.repository_names import factorize
+from atlas_db.core.arrays import CsrLists, Integers, csr_lists
 
 
-class Group(NamedTuple):
+class Grouping(NamedTuple):
     """A kind of group.
 
     Attributes:
@@ -24,46 +24,46 @@ class Group(NamedTuple):
     """
 
     name: str
-    members: Integers
-    askers: Integers
-    bare: bool
+    member_key: Integers
+    query_key: Integers
+    cold_start: bool
 
 
-def shared(name: str, members: Integers, *, bare: bool) -> Group:
+def symmetric(name: str, members: Integers, *, cold_start: bool) -> Grouping:
     """Return a kind of group that models ask which are in it."""
-    return Group(name, members, members, bare)
+    return Grouping(name, members, members, cold_start)
 
 
-def sets(held: Ragged) -> Integers:
+def set_keys(held: CsrLists) -> Integers:
     """Return equal numbers for models with equal sets, -1 for empty ones.
 
     Sets are told apart by the sum of a random number of 64 bits an element.
     """
     numbers = np.random.default_rng(1).integers(0, 1 << 63, int(held.values.max(initial=0)) + 1, np.uint64)
-    out = np.full(len(held.starts) - 1, -1, np.int64)
+    out = np.full(len(held.indptr) - 1, -1, np.int64)
     filled = held.counts > 0
     if filled.any():
-        sums = np.add.reduceat(numbers[held.values], held.starts[:-1][filled])
-        out[filled] = numbered(pa.array(sums))
+        sums = np.add.reduceat(numbers[held.values], held.indptr[:-1][filled])
+        out[filled] = factorize(pa.array(sums))
     return out
 
 
-def both(first: Integers, second: Integers) -> Integers:
+def combine_keys(first: Integers, second: Integers) -> Integers:
     """Return equal numbers where both are equal, -1 where either is."""
     joined = np.where((first >= 0) & (second >= 0), first * (int(second.max(initial=0)) + 1) + second, -1)
-    return numbered(pa.array(joined, mask=joined < 0))
+    return factorize(pa.array(joined, mask=joined < 0))
 
 
 def nth_parent(graph: Graph, place: int) -> Integers:
     """Return the parent at a place of each model's list, -1 where there are fewer."""
-    starts, counts = graph.parents.starts[:-1], graph.parents.counts
+    starts, counts = graph.parents.indptr[:-1], graph.parents.counts
     out = np.full(len(graph), -1, np.int64)
     has = counts > place
     out[has] = graph.parents.values[starts[has] + place]
     return out
 
 
-def above(parent: Integers, of: Integers) -> Integers:
+def parent_of(parent: Integers, of: Integers) -> Integers:
     """Return the parent of each model in `of`, -1 where there is none."""
     return np.where(of >= 0, parent[of], -1)
 
@@ -79,7 +79,7 @@ def roots(parent: Integers) -> Integers:
     return np.where(parent >= 0, top, -1)
 
 
-def groups(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -> list[Group]:
+def groupings(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -> list[Grouping]:
     """Return all kinds of groups.
 
     Args:
@@ -87,26 +87,26 @@ def groups(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) 
         hidden: Attributes that may not be looked at: the target.
         stated: Whether a tag states the target, and must not be looked at.
     """
-    author, names = graph.author, graph.names
+    author, names = graph.author, graph.name_keys
     found = [
-        shared("author", author, bare=True),
-        shared("same name", names.stem, bare=True),
-        shared("name pattern", names.pattern, bare=True),
-        shared("author and name pattern", both(author, names.pattern), bare=True),
-        shared("first words", names.head, bare=True),
-        shared("first word", names.first, bare=True),
-        shared("author and first word", both(author, names.first), bare=True),
-        shared("author and first words", both(author, names.head), bare=True),
-        shared("last word", names.last, bare=True),
-        shared("author and last word", both(author, names.last), bare=True),
-        shared("behaves alike", graph.behaviour, bare=True),
+        symmetric("author", author, cold_start=True),
+        symmetric("same name", names.stem, cold_start=True),
+        symmetric("name pattern", names.pattern, cold_start=True),
+        symmetric("author and name pattern", combine_keys(author, names.pattern), cold_start=True),
+        symmetric("first two tokens", names.first_two_tokens, cold_start=True),
+        symmetric("first token", names.first_token, cold_start=True),
+        symmetric("author and first token", combine_keys(author, names.first_token), cold_start=True),
+        symmetric("author and first two tokens", combine_keys(author, names.first_two_tokens), cold_start=True),
+        symmetric("last token", names.last_token, cold_start=True),
+        symmetric("author and last token", combine_keys(author, names.last_token), cold_start=True),
+        symmetric("same behaviour cluster", graph.behaviour_cluster, cold_start=True),
     ]
     if "base_model" not in hidden:
-        found += _lineage(graph, names.last)
-    return [*found, *_told(graph, hidden, stated)]
+        found += _lineage_groupings(graph, names.last_token)
+    return [*found, *_metadata_groupings(graph, hidden, stated)]
 
 
-def _lineage(graph: Graph, last: Integers) -> list[Group]:
+def _lineage_groupings(graph: Graph, last: Integers) -> list[Grouping]:
     """Groups by what models derive from."""
     own, author = np.arange(len(graph)), graph.author
     parent, second = nth_parent(graph, 0), nth_parent(graph, 1)
@@ -114,47 +114,47 @@ def _lineage(graph: Graph, last: Integers) -> list[Group]:
     children = np.where(np.bincount(parent[parent >= 0], minlength=len(graph)) > 0, own, -1)
     parent_author = np.where(parent >= 0, author[parent], -1)
     return [
-        Group("parent says", own, parent, True),
-        Group("second parent says", own, second, True),
-        Group("root says", own, np.where(root != parent, root, -1), True),
-        Group("grandparent says", own, above(parent, parent), True),
-        shared("siblings", parent, bare=True),
-        Group("siblings of the second parent", parent, second, True),
-        shared("family", root, bare=True),
-        Group("children", parent, children, True),
-        shared("author and parent", both(author, parent), bare=True),
-        shared("author and family", both(author, root), bare=True),
-        Group("author of the parent", author, parent_author, True),
-        shared("parent and last word", both(parent, last), bare=True),
+        Grouping("parent's label", own, parent, True),
+        Grouping("second parent's label", own, second, True),
+        Grouping("root's label", own, np.where(root != parent, root, -1), True),
+        Grouping("grandparent's label", own, parent_of(parent, parent), True),
+        symmetric("siblings", parent, cold_start=True),
+        Grouping("siblings of the second parent", parent, second, True),
+        symmetric("family", root, cold_start=True),
+        Grouping("children", parent, children, True),
+        symmetric("author and parent", combine_keys(author, parent), cold_start=True),
+        symmetric("author and family", combine_keys(author, root), cold_start=True),
+        Grouping("author of the parent", author, parent_author, True),
+        symmetric("parent and last token", combine_keys(parent, last), cold_start=True),
     ]
 
 
-def _told(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -> list[Group]:
+def _metadata_groupings(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -> list[Grouping]:
     """Groups by what a repository states: tags, task, library, language, dataset, paper, licence."""
     tags = graph.columns["tags"]
-    shown = np.array([not stated(tag) for tag in tags.names], bool)
-    kept = shown[tags.held.values]
-    told = sets(ragged(len(graph), tags.held.rows[kept], tags.held.values[kept]))
+    shown = np.array([not stated(tag) for tag in tags.categories], bool)
+    kept = shown[tags.codes.values]
+    told = set_keys(csr_lists(len(graph), tags.codes.rows[kept], tags.codes.values[kept]))
     columns = {
-        name: graph.columns[name].held.first
+        name: graph.columns[name].codes.first
         for name in ("license", "pipeline_tag", "library_name", "language", "datasets", "paper", "model_type")
         if name not in hidden
     }
     author = graph.author
     found = {"tags": told, **columns}
-    kinds = [shared(name, member, bare=False) for name, member in found.items()]
+    kinds = [symmetric(name, member, cold_start=False) for name, member in found.items()]
     kinds += [
-        shared(f"author and {name}", both(author, found[name]), bare=False)
+        symmetric(f"author and {name}", combine_keys(author, found[name]), cold_start=False)
         for name in ("tags", "pipeline_tag", "library_name", "language", "license")
         if name in found
     ]
     if "pipeline_tag" in found and "library_name" in found:
-        task_and_library = both(found["pipeline_tag"], found["library_name"])
-        kinds.append(shared("pipeline_tag and library_name", task_and_library, bare=False))
+        task_and_library = combine_keys(found["pipeline_tag"], found["library_name"])
+        kinds.append(symmetric("pipeline_tag and library_name", task_and_library, cold_start=False))
     if "base_model" not in hidden:
         parent = nth_parent(graph, 0)
         kinds += [
-            shared(f"parent and {name}", both(parent, found[name]), bare=False)
+            symmetric(f"parent and {name}", combine_keys(parent, found[name]), cold_start=False)
             for name in ("tags", "pipeline_tag")
             if name in found
         ]

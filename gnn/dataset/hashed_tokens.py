@@ -12,21 +12,21 @@ from zlib import crc32
 import numpy as np
 
 from atlas_db.columnar.graph import Graph
-from atlas_db.columnar.repository_names import pattern, words
-from atlas_db.core.arrays import Integers, Ragged, distinct, ragged, stretches
-from gnn.dataset.grouping_keys import above, nth_parent, roots
+from atlas_db.columnar.repository_names import name_tokens, pattern
+from atlas_db.core.arrays import CsrLists, Integers, csr_lists, ranges, unique_sorted
+from gnn.dataset.grouping_keys import nth_parent, parent_of, roots
 
 BUCKETS = 1 << 17
 """Numbers that words are hashed to; zero stands for none."""
 
 
 @lru_cache(maxsize=1 << 18)
-def bucket(word: str) -> int:
+def hash_bucket(word: str) -> int:
     """Return the number of a word, the same on every machine."""
     return 1 + crc32(word.encode()) % (BUCKETS - 1)
 
 
-class Known:
+class TokenTable:
     """Words of names, owners and, where wanted, lineage: what is known of every model. Spelled when first asked for.
 
     Args:
@@ -37,7 +37,7 @@ class Known:
 
     def __init__(self, graph: Graph, *, lineage: bool = True, relation: bool = True) -> None:
         self._graph = graph
-        self._owners = [bucket(f"by {name}") for name in graph.authors]
+        self._owners = [hash_bucket(f"by {name}") for name in graph.authors]
         # A parent's words are asked for once a child.
         self._own = lru_cache(maxsize=1 << 14)(self._spell)
         self._above = _Above.of(graph) if lineage else None
@@ -49,14 +49,14 @@ class Known:
         # Lots of models are looked at side by side.
         self._adding = Lock()
 
-    def some(self, rows: Integers) -> Ragged:
+    def take(self, rows: Integers) -> CsrLists:
         """Return the words of some models in that order; -1 has none."""
-        asked = distinct(rows[rows >= 0])
+        asked = unique_sorted(rows[rows >= 0])
         with self._adding:
             self._add(asked[self._starts[asked] < 0])
         counts = np.where(rows >= 0, self._counts[rows], 0)
-        values = self._values[stretches(self._starts[rows], counts)].astype(np.int64)
-        return Ragged(values, np.concatenate(([0], np.cumsum(counts))))
+        values = self._values[ranges(self._starts[rows], counts)].astype(np.int64)
+        return CsrLists(values, np.concatenate(([0], np.cumsum(counts))))
 
     def _add(self, rows: Integers) -> None:
         said = [self._say(row) for row in rows.tolist()]
@@ -78,11 +78,11 @@ class Known:
             return own
         parent = int(self._above.parents[0][row])
         if parent < 0:
-            return [*own, bucket("no parent")]
+            return [*own, hash_bucket("no parent")]
         higher = [line[row] for line in self._above.parents]
-        named = [bucket(f"above {self._graph.ids[other]}") for other in higher if other >= 0]
+        named = [hash_bucket(f"above {self._graph.ids[other]}") for other in higher if other >= 0]
         theirs = [1 + hashed % (BUCKETS - 1) for hashed in self._own(parent)]
-        how = [bucket(f"as {self._above.relation[row]}")] if self._relation else []
+        how = [hash_bucket(f"as {self._above.relation[row]}")] if self._relation else []
         return [*own, *named, *how, *theirs]
 
 
@@ -103,21 +103,23 @@ class _Above(NamedTuple):
         root = roots(parent)
         relation = np.full(len(graph), -1, np.int64)
         has = graph.parents.counts > 0
-        relation[has] = graph.relations[graph.parents.starts[:-1][has]]
-        lines = parent, nth_parent(graph, 1), above(parent, parent), np.where(root != parent, root, -1)
+        relation[has] = graph.relations[graph.parents.indptr[:-1][has]]
+        lines = parent, nth_parent(graph, 1), parent_of(parent, parent), np.where(root != parent, root, -1)
         return cls(lines, relation)
 
 
 def _spelled(identifier: str) -> list[int]:
     name = identifier.rpartition("/")[2]
-    parts = words(name)
+    parts = name_tokens(name)
     pairs = [f"{a} {b}" for a, b in pairwise(parts)]
     lower = f"<{name.lower()[:48]}>"
     grams = {lower[at : at + 4] for at in range(len(lower) - 3)}
-    return [bucket(word) for word in (*parts, *pairs, *(f"^{gram}" for gram in sorted(grams)), f"~{pattern(name)}")]
+    return [
+        hash_bucket(word) for word in (*parts, *pairs, *(f"^{gram}" for gram in sorted(grams)), f"~{pattern(name)}")
+    ]
 
 
-def told_words(graph: Graph, hidden: frozenset[str], masks: Mapping[str, Callable[[str], bool]]) -> Ragged:
+def metadata_tokens(graph: Graph, hidden: frozenset[str], masks: Mapping[str, Callable[[str], bool]]) -> CsrLists:
     """Return the words of tags, cards and other attributes, without those that state the target.
 
     Args:
@@ -129,13 +131,13 @@ def told_words(graph: Graph, hidden: frozenset[str], masks: Mapping[str, Callabl
     for name, column in graph.columns.items():
         if name in hidden:
             continue
-        numbers = np.array([bucket(f"{name}:{value}") for value in column.names], np.int64)
-        rows, values = column.held.rows, column.held.values
+        numbers = np.array([hash_bucket(f"{name}:{value}") for value in column.categories], np.int64)
+        rows, values = column.codes.rows, column.codes.values
         if name in masks:
-            keep = np.array([not masks[name](value) for value in column.names], bool)[values]
+            keep = np.array([not masks[name](value) for value in column.categories], bool)[values]
             rows, values = rows[keep], values[keep]
         entries.append((rows, numbers[values] if len(values) else values))
     rows = np.concatenate([entry[0] for entry in entries])
     values = np.concatenate([entry[1] for entry in entries])
     order = np.argsort(rows, kind="stable")
-    return ragged(len(graph), rows[order], values[order])
+    return csr_lists(len(graph), rows[order], values[order])

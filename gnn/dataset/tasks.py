@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from atlas_db.columnar.graph import Column, Graph
-from atlas_db.core.arrays import Integers, ragged
+from atlas_db.core.arrays import Integers, csr_lists
 from atlas_db.core.errors import UsageError
 
 VERSION = "complete@8"
@@ -41,9 +41,9 @@ class Task:
     """
 
     attribute: str
-    many: bool
-    relation: str
-    label: str
+    multi_valued: bool
+    relationship: str
+    node_label: str
 
 
 RELATION = "base_model_relation"
@@ -70,17 +70,17 @@ CARD, SENTENCES = "card", "sentences "
 """Columns of what cards say: their words, and what a sentence model makes of them, which ends in the model's digest."""
 
 
-def hidden(attribute: str) -> frozenset[str]:
+def masked_attributes(attribute: str) -> frozenset[str]:
     """Return the attributes that may not be looked at while one is learnt."""
     return frozenset({*_LINEAGE, RELATION}) if attribute in _LINEAGE else frozenset({attribute})
 
 
-def lineage_shown(attribute: str) -> bool:
+def uses_lineage(attribute: str) -> bool:
     """Return whether lineage may be looked at while an attribute is learnt."""
     return attribute not in _LINEAGE
 
 
-def stated(graph: Graph, attribute: str) -> Callable[[str], bool]:
+def leaking_tags(graph: Graph, attribute: str) -> Callable[[str], bool]:
     """Return whether a plain tag states an attribute, by the values that are in use.
 
     | attribute | tags that state it |
@@ -96,7 +96,7 @@ def stated(graph: Graph, attribute: str) -> Callable[[str], bool]:
     """
     if attribute in _LINEAGE:
         return lambda tag: "/" in tag or tag.startswith("base_model")
-    names = set(graph.columns[attribute].names)
+    names = set(graph.columns[attribute].categories)
     if attribute == "license":
         names -= set(NAMESAKES)
     if attribute == "datasets":
@@ -107,7 +107,7 @@ def stated(graph: Graph, attribute: str) -> Callable[[str], bool]:
     return lambda tag: tag in names
 
 
-def spelled_out(graph: Graph, attribute: str) -> Callable[[str], bool]:
+def leaking_tokens(graph: Graph, attribute: str) -> Callable[[str], bool]:
     """Return whether words of a card state an attribute: one word, or two with a space between.
 
     | attribute | words that state it |
@@ -120,12 +120,14 @@ def spelled_out(graph: Graph, attribute: str) -> Callable[[str], bool]:
     if attribute in _LINEAGE:
         names = {identifier.rpartition("/")[2].lower() for identifier in graph.ids}
     else:
-        names = {part.lower() for name in graph.columns[attribute].names for part in (name, name.rpartition("/")[2])}
+        names = {
+            part.lower() for name in graph.columns[attribute].categories for part in (name, name.rpartition("/")[2])
+        }
     if attribute == "license":
         names |= {part for name in names for part in name.split("-") if len(part) > 1 and part.isalpha()}
     if attribute == "language":
         names |= set(LANGUAGES)
-    tag = stated(graph, attribute)
+    tag = leaking_tags(graph, attribute)
 
     def states(said: str) -> bool:
         parts = said.removeprefix("result ").split(" ")
@@ -138,17 +140,17 @@ def spelled_out(graph: Graph, attribute: str) -> Callable[[str], bool]:
     return states
 
 
-def masks(graph: Graph, attribute: str) -> dict[str, Callable[[str], bool]]:
+def leakage_masks(graph: Graph, attribute: str) -> dict[str, Callable[[str], bool]]:
     """Return which words of tags and cards state an attribute, by column; a sentence model's only may state lineage."""
-    found: dict[str, Callable[[str], bool]] = {"tags": stated(graph, attribute)}
+    found: dict[str, Callable[[str], bool]] = {"tags": leaking_tags(graph, attribute)}
     if CARD in graph.columns:
-        found[CARD] = spelled_out(graph, attribute)
-    if not lineage_shown(attribute):
+        found[CARD] = leaking_tokens(graph, attribute)
+    if not uses_lineage(attribute):
         found |= {name: lambda _: True for name in graph.columns if name.startswith(SENTENCES)}
     return found
 
 
-def values_of(graph: Graph, attribute: str) -> Column:
+def target_column(graph: Graph, attribute: str) -> Column:
     """Return the declared values of an attribute; of `base_model`, indices of models that the edges lead to.
 
     Of `datasets`, those of the Hub's list that nobody declares come after the declared ones.
@@ -158,26 +160,28 @@ def values_of(graph: Graph, attribute: str) -> Column:
     if attribute == HAS_PARENT.attribute:
         has = np.bincount(graph.parents.rows[graph.declared], minlength=len(graph)) > 0
         seen = np.flatnonzero(~graph.placeholder)
-        return Column(["no", "yes"], ragged(len(graph), seen, has[seen].astype(np.int64)))
+        return Column(["no", "yes"], csr_lists(len(graph), seen, has[seen].astype(np.int64)))
     if attribute == "base_model":
         kept = graph.declared
-        return Column(graph.ids, ragged(len(graph), graph.parents.rows[kept], graph.parents.values[kept]))
+        return Column(graph.ids, csr_lists(len(graph), graph.parents.rows[kept], graph.parents.values[kept]))
     own = graph.columns[attribute]
     if attribute == "datasets":
-        known = set(own.names)
-        return Column([*own.names, *(name for name in graph.listed.names if name not in known)], own.held)
+        known = set(own.categories)
+        return Column(
+            [*own.categories, *(name for name in graph.listed_datasets.names if name not in known)], own.codes
+        )
     return own
 
 
-def lacking(graph: Graph, attribute: str) -> Integers:
+def rows_missing(graph: Graph, attribute: str) -> Integers:
     """Return the models with a record that do not declare an attribute; a relation, only where there is a parent."""
-    lacks = (values_of(graph, attribute).held.counts == 0) & ~graph.placeholder
+    lacks = (target_column(graph, attribute).codes.counts == 0) & ~graph.placeholder
     if attribute == RELATION:
         lacks &= np.bincount(graph.parents.rows[graph.declared], minlength=len(graph)) > 0
     return np.flatnonzero(lacks)
 
 
-def tasks_of(attributes: Sequence[str]) -> list[Task]:
+def tasks_for(attributes: Sequence[str]) -> list[Task]:
     """Return the tasks of attributes; all where none is named.
 
     Raises:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from atlas_db.columnar.graph import Graph, days
+from atlas_db.columnar.graph import Graph, days_since_epoch
 from atlas_db.core.arrays import Doubles, Flags, Integers
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.terms import Progress
-from gnn.dataset.deduplicate import originals
+from gnn.dataset.deduplicate import deduplicate_cards
 from gnn.dataset.grouping_keys import nth_parent, roots
-from gnn.dataset.hashed_tokens import Known
-from gnn.dataset.tasks import RELATION, Task, lineage_shown, values_of
+from gnn.dataset.hashed_tokens import TokenTable
+from gnn.dataset.tasks import RELATION, Task, target_column, uses_lineage
 from gnn.evaluation.ranking_baselines import list_baselines
 from gnn.evaluation.results import EvaluationReport
 from gnn.evaluation.single_value_baselines import BASELINES, Answer
-from gnn.features.neighbours import NET, Around, Query, Table
+from gnn.features.neighbours import CLASS_SCORE_FEATURES, CandidateTable, CompletionQuery, Neighbourhood
 from gnn.models.attribute_model import AttributeModel, RankedCandidates
 from gnn.models.calibration import calibration_error, reliability_curve
 from gnn.models.training import fit_attribute_model, is_declared
@@ -44,8 +44,8 @@ def split(graph: Graph, task: Task, kind: str, cutoff: float, until: float, seed
         CompletionError: Nothing is left to learn from, or to test on.
     """
     rng = np.random.default_rng(seed)
-    labelled = (values_of(graph, task.attribute).held.counts > 0) & ~graph.placeholder
-    oldest_copy = originals(graph)
+    labelled = (target_column(graph, task.attribute).codes.counts > 0) & ~graph.placeholder
+    oldest_copy = deduplicate_cards(graph)
     if kind == "temporal":
         visible = graph.created < cutoff
         tested = labelled & ~visible & (graph.created < until)
@@ -74,7 +74,7 @@ def _drawn(graph: Graph, kind: str, labelled: Flags, rng: np.random.Generator) -
         tops = np.unique(root[root >= 0])
         return np.isin(root, rng.permutation(tops)[: max(1, len(tops) // 10)])
     month = (graph.created // 91).astype(np.int64)
-    kinds = month * 4 + 2 * (graph.columns["tags"].held.counts > 0) + (graph.parents.counts > 0)
+    kinds = month * 4 + 2 * (graph.columns["tags"].codes.counts > 0) + (graph.parents.counts > 0)
     kinds -= kinds.min()
     have, lack = np.bincount(kinds[labelled]), np.bincount(kinds[~labelled & ~graph.placeholder])
     size = max(len(have), len(lack))
@@ -92,23 +92,29 @@ def evaluate(
     Raises:
         CompletionError: There is too little to learn from.
     """
-    visible, rows = split(graph, task, kind, days(cutoff), days(until))
-    token_table = Known(graph, lineage=lineage_shown(task.attribute), relation=task.attribute != RELATION)
-    neighbourhood = Around(graph, task, token_table, visible)
-    attribute_model = fit_attribute_model(neighbourhood, compare=task.many, progress=progress)
-    moment = days(cutoff) if kind == "temporal" else float(graph.created.max()) + 1
+    visible, rows = split(graph, task, kind, days_since_epoch(cutoff), days_since_epoch(until))
+    token_table = TokenTable(graph, lineage=uses_lineage(task.attribute), relation=task.attribute != RELATION)
+    neighbourhood = Neighbourhood(graph, task, token_table, visible)
+    attribute_model = fit_attribute_model(neighbourhood, compare=task.multi_valued, progress=progress)
+    moment = days_since_epoch(cutoff) if kind == "temporal" else float(graph.created.max()) + 1
     reports = []
     for view in ("field", "bare"):
-        query = Query(rows, np.full(len(rows), moment), np.full(len(rows), view == "field"))
+        query = CompletionQuery(rows, np.full(len(rows), moment), np.full(len(rows), view == "field"))
         report = EvaluationReport(task.attribute, kind, view, len(rows))
         progress(f"Evaluate {task.attribute}: {view}", 0, 0)
-        (_score_lists if task.many else _score_single_values)(neighbourhood, attribute_model, query, report, baselines)
+        (_score_lists if task.multi_valued else _score_single_values)(
+            neighbourhood, attribute_model, query, report, baselines
+        )
         reports.append(report)
     return reports
 
 
 def _score_single_values(
-    neighbourhood: Around, attribute_model: AttributeModel, query: Query, report: EvaluationReport, baselines: bool
+    neighbourhood: Neighbourhood,
+    attribute_model: AttributeModel,
+    query: CompletionQuery,
+    report: EvaluationReport,
+    baselines: bool,
 ) -> None:
     table, shipped, network_alone = _ranked_and_network_alone(neighbourhood, attribute_model, query)
     trees = attribute_model.calibrated(
@@ -138,7 +144,11 @@ def _score_single_values(
 
 
 def _score_lists(
-    neighbourhood: Around, attribute_model: AttributeModel, query: Query, report: EvaluationReport, baselines: bool
+    neighbourhood: Neighbourhood,
+    attribute_model: AttributeModel,
+    query: CompletionQuery,
+    report: EvaluationReport,
+    baselines: bool,
 ) -> None:
     table, shipped, network_alone = _ranked_and_network_alone(neighbourhood, attribute_model, query)
     stacked = attribute_model.calibrated(
@@ -159,28 +169,28 @@ def _score_lists(
 
 
 def _ranked_and_network_alone(
-    neighbourhood: Around, attribute_model: AttributeModel, query: Query
-) -> tuple[Table, RankedCandidates, RankedCandidates]:
+    neighbourhood: Neighbourhood, attribute_model: AttributeModel, query: CompletionQuery
+) -> tuple[CandidateTable, RankedCandidates, RankedCandidates]:
     """Return the candidates, what ships, and the network alone."""
     table, shipped = attribute_model.rank(neighbourhood, query)
-    probability = np.nan_to_num(np.exp(table.features[:, -len(NET)].astype(np.float64)))
-    return table, shipped, RankedCandidates(table.places, table.values, probability, probability)
+    probability = np.nan_to_num(np.exp(table.features[:, -len(CLASS_SCORE_FEATURES)].astype(np.float64)))
+    return table, shipped, RankedCandidates(table.query_index, table.values, probability, probability)
 
 
 def _conformal_coverage(
-    neighbourhood: Around, query: Query, ranked: RankedCandidates, attribute_model: AttributeModel
+    neighbourhood: Neighbourhood, query: CompletionQuery, ranked: RankedCandidates, attribute_model: AttributeModel
 ) -> float:
     is_true = is_declared(neighbourhood, query.rows[ranked.places], ranked.values)
     in_set = is_true & (ranked.probability >= attribute_model.calibration.conformal_quantile)
     return len(np.unique(ranked.places[in_set])) / len(query)
 
 
-def is_correct_value(neighbourhood: Around, query: Query, values: Integers) -> Doubles:
+def is_correct_value(neighbourhood: Neighbourhood, query: CompletionQuery, values: Integers) -> Doubles:
     """Return one where a model declares the value, else zero, shape (q,)."""
     return np.asarray(is_declared(neighbourhood, query.rows, np.maximum(values, 0)) & (values >= 0), np.float64)
 
 
-def single_value_metrics(neighbourhood: Around, query: Query, answer: Answer) -> dict[str, float]:
+def single_value_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, answer: Answer) -> dict[str, float]:
     """Return accuracy (over models, over authors, by subgroup), macro-F1, calibration error, selective accuracy."""
     values, confidence = answer
     correct = is_correct_value(neighbourhood, query, values)
@@ -190,12 +200,12 @@ def single_value_metrics(neighbourhood: Around, query: Query, answer: Answer) ->
     table = {
         "accuracy": correct.mean(),
         "over authors": (np.bincount(group, correct) / counts).mean(),
-        "macro-F1": macro_f1(neighbourhood.column.held.first[query.rows], values),
+        "macro-F1": macro_f1(neighbourhood.column.codes.first[query.rows], values),
         "ECE": calibration_error(np.clip(confidence, 0, 1), correct),
         **{f"at {round(100 * part)} %": correct[order[: max(1, int(part * len(order)))]].mean() for part in COVERAGES},
     }
     parent = neighbourhood.graph.parents.counts[query.rows] > 0
-    known = np.isin(author, neighbourhood.graph.author[neighbourhood.labels.rows]) & (author >= 0)
+    known = np.isin(author, neighbourhood.graph.author[neighbourhood.events.rows]) & (author >= 0)
     for name, chosen in (("with parent", parent), ("author only", known & ~parent), ("isolated", ~known & ~parent)):
         if chosen.any():
             table[name] = correct[chosen].mean()
@@ -211,7 +221,7 @@ def macro_f1(truth: Integers, values: Integers) -> float:
     return float((2 * true_positives[present] / np.maximum(declared[present] + predicted[present], 1)).mean())
 
 
-def ranking_metrics(neighbourhood: Around, query: Query, ranked: RankedCandidates) -> dict[str, float]:
+def ranking_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, ranked: RankedCandidates) -> dict[str, float]:
     """Return how often and how far up the truth stands: hits, mean reciprocal rank, recall, and calibration error.
 
     micro-F1 is that of all values said to be likelier than not; candidates, how often the truth is among them.
@@ -222,7 +232,7 @@ def ranking_metrics(neighbourhood: Around, query: Query, ranked: RankedCandidate
     best_rank = np.full(len(query), np.inf)
     np.minimum.at(best_rank, places[is_true], rank[is_true] + 1.0)
     found = np.bincount(places[is_true & (rank < 5)], minlength=len(query))
-    declared = neighbourhood.column.held.counts[query.rows]
+    declared = neighbourhood.column.codes.counts[query.rows]
     first = rank == 0
     is_predicted = ranked.probability[order] >= 0.5
     return {
@@ -237,7 +247,7 @@ def ranking_metrics(neighbourhood: Around, query: Query, ranked: RankedCandidate
 
 
 def paired_differences(
-    neighbourhood: Around, query: Query, first: Answer, second: Answer
+    neighbourhood: Neighbourhood, query: CompletionQuery, first: Answer, second: Answer
 ) -> dict[str, tuple[float, float, float]]:
     """Return how much better one answer is: accuracy, and accuracy at 80 % coverage of each one's own choice."""
     correct = [is_correct_value(neighbourhood, query, values) for values, _ in (first, second)]
@@ -254,7 +264,7 @@ def paired_differences(
 
 
 def bootstrap_interval(
-    neighbourhood: Around, query: Query, difference: Doubles, seed: int = 1
+    neighbourhood: Neighbourhood, query: CompletionQuery, difference: Doubles, seed: int = 1
 ) -> tuple[float, float, float]:
     """Return a mean with its 95 % interval, whole authors resampled (paired bootstrap)."""
     _, group = np.unique(neighbourhood.graph.author[query.rows], return_inverse=True)

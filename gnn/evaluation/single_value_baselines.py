@@ -14,14 +14,14 @@ from scipy.sparse import csr_array
 
 from atlas_db.columnar.graph import threads
 from atlas_db.core.arrays import Doubles, Floats, Integers
-from gnn.dataset.tasks import lineage_shown
-from gnn.features.neighbours import Around, Query
+from gnn.dataset.tasks import uses_lineage
+from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.models.bag_of_words import SEEN, fit_one_vs_rest, token_matrix
 
 Answer = tuple[Integers, Doubles]
 BACK_OFF_GROUPS = (
-    "author and parent", "author and name pattern", "author and tags", "siblings", "parent says", "same name",
-    "author and first word", "family", "author", "tags", "first words", "first word",
+    "author and parent", "author and name pattern", "author and tags", "siblings", "parent's label", "same name",
+    "author and first token", "family", "author", "tags", "first two tokens", "first token",
 )  # fmt: skip
 PROPAGATION_WEIGHT = 0.9
 """Weight of neighbours against the own value in propagation (Zhou et al. 2004, alpha)."""
@@ -29,32 +29,32 @@ PROPAGATION_STEPS = 10
 DIMENSIONS = 128
 
 
-def majority(neighbourhood: Around, query: Query) -> Answer:
+def majority(neighbourhood: Neighbourhood, query: CompletionQuery) -> Answer:
     """The most frequent value."""
-    counts = np.bincount(neighbourhood.labels.values, minlength=neighbourhood.labels.size)
+    counts = np.bincount(neighbourhood.events.values, minlength=neighbourhood.events.num_values)
     best = int(counts.argmax())
     return np.full(len(query), best), np.full(len(query), counts[best] / max(counts.sum(), 1))
 
 
-def group_majority(neighbourhood: Around, query: Query, group: str) -> Answer:
+def group_majority(neighbourhood: Neighbourhood, query: CompletionQuery, group: str) -> Answer:
     """The most frequent value of a group; where it is empty, of all."""
     values, confidence = majority(neighbourhood, query)
-    if group not in neighbourhood.groups:
+    if group not in neighbourhood.groupings:
         return values, confidence
-    group_of = neighbourhood.asked(group, query)
-    history = neighbourhood.history(group)
-    places, proposed = history.proposals(group_of, query.moments)
+    group_of = neighbourhood.group_of(group, query)
+    history = neighbourhood.counts_by(group)
+    places, proposed = history.most_frequent(group_of, query.cutoffs)
     first = np.flatnonzero(np.diff(places, prepend=-1) != 0)
     places, proposed = places[first], proposed[first]
-    counts = history.counts(
-        group_of[places], proposed, query.moments[places], neighbourhood.graph.since[query.rows[places]]
+    counts = history.count_features(
+        group_of[places], proposed, query.cutoffs[places], neighbourhood.graph.event_time[query.rows[places]]
     )
     values, confidence = values.copy(), confidence.copy()
     values[places], confidence[places] = proposed, counts[:, 0]
     return values, confidence
 
 
-def back_off_chain(neighbourhood: Around, query: Query) -> Answer:
+def back_off_chain(neighbourhood: Neighbourhood, query: CompletionQuery) -> Answer:
     """Back off from the closest group to wider ones: the first whose vote is sure, else the surest."""
     values, confidence = majority(neighbourhood, query)
     for group in BACK_OFF_GROUPS:
@@ -68,18 +68,18 @@ def back_off_chain(neighbourhood: Around, query: Query) -> Answer:
 
 
 @cache
-def _incidence(neighbourhood: Around) -> csr_array:
+def _incidence(neighbourhood: Neighbourhood) -> csr_array:
     """Row-stochastic walk between models that share an author, a parent or a name."""
     n = len(neighbourhood.graph)
     parts, width = [], 0
     for name in ("author", "siblings", "same name"):
-        if name in neighbourhood.groups:
-            members = neighbourhood.groups[name].members
+        if name in neighbourhood.groupings:
+            members = neighbourhood.groupings[name].member_key
             rows = np.flatnonzero(members >= 0)
             parts.append((rows, members[rows] + width))
             width += int(members.max(initial=-1)) + 1
     parents = neighbourhood.graph.parents
-    if lineage_shown(neighbourhood.task.attribute):
+    if uses_lineage(neighbourhood.task.attribute):
         # A parent stands among its children; alone, everybody would mostly be near to itself.
         parent_rows = np.unique(parents.values)
         parts += [(parents.rows, parents.values + width), (parent_rows, parent_rows + width)]
@@ -87,7 +87,7 @@ def _incidence(neighbourhood: Around) -> csr_array:
     return csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(n, width + n))
 
 
-def _propagate(neighbourhood: Around, start: Floats) -> Floats:
+def _propagate(neighbourhood: Neighbourhood, start: Floats) -> Floats:
     incidence = _incidence(neighbourhood)
     to_groups = incidence / np.maximum(incidence.sum(1), 1)[:, None]
     to_models = (incidence / np.maximum(incidence.sum(0), 1)[None]).T.tocsr()
@@ -97,9 +97,9 @@ def _propagate(neighbourhood: Around, start: Floats) -> Floats:
     return np.asarray(scores, np.float32)
 
 
-def _one_hot_labels(neighbourhood: Around) -> Floats:
-    start = np.zeros((len(neighbourhood.graph), neighbourhood.labels.size), np.float32)
-    start[neighbourhood.labels.rows, neighbourhood.labels.values] = 1
+def _one_hot_labels(neighbourhood: Neighbourhood) -> Floats:
+    start = np.zeros((len(neighbourhood.graph), neighbourhood.events.num_values), np.float32)
+    start[neighbourhood.events.rows, neighbourhood.events.values] = 1
     return start
 
 
@@ -108,7 +108,7 @@ def _top_value(scores: Floats) -> Answer:
     return scores.argmax(1), np.where(total > 0, scores.max(1) / np.maximum(total, 1e-9), 0).astype(np.float64)
 
 
-def label_propagation(neighbourhood: Around, query: Query) -> Answer:
+def label_propagation(neighbourhood: Neighbourhood, query: CompletionQuery) -> Answer:
     """Label propagation over lineage, authors and names (Zhou et al. 2004)."""
     values, confidence = _top_value(_propagate(neighbourhood, _one_hot_labels(neighbourhood))[query.rows])
     majority_value, majority_share = majority(neighbourhood, query)
@@ -116,36 +116,38 @@ def label_propagation(neighbourhood: Around, query: Query) -> Answer:
 
 
 @cache
-def _fitted_classifier(neighbourhood: Around, with_metadata: bool) -> Any:  # noqa: ANN401
+def _fitted_classifier(neighbourhood: Neighbourhood, with_metadata: bool) -> Any:  # noqa: ANN401
     return fit_one_vs_rest(
-        neighbourhood, neighbourhood.labels.rows[-SEEN:], neighbourhood.labels.values[-SEEN:], with_metadata, threads()
+        neighbourhood, neighbourhood.events.rows[-SEEN:], neighbourhood.events.values[-SEEN:], with_metadata, threads()
     )
 
 
-def _classifier_probabilities(neighbourhood: Around, query: Query, with_metadata: bool) -> tuple[Floats, Integers]:
+def _classifier_probabilities(
+    neighbourhood: Neighbourhood, query: CompletionQuery, with_metadata: bool
+) -> tuple[Floats, Integers]:
     classifier = _fitted_classifier(neighbourhood, with_metadata)
     return np.asarray(classifier.predict_proba(token_matrix(neighbourhood, query)), np.float32), np.asarray(
         classifier.classes_
     )
 
 
-def logistic_regression(neighbourhood: Around, query: Query) -> Answer:
+def logistic_regression(neighbourhood: Neighbourhood, query: CompletionQuery) -> Answer:
     """Logistic regression on words of names, owners, lineage and tags."""
-    scores, classes = _classifier_probabilities(neighbourhood, query, bool(query.told.all()))
+    scores, classes = _classifier_probabilities(neighbourhood, query, bool(query.metadata_visible.all()))
     values, confidence = _top_value(scores)
     return classes[values], confidence
 
 
-def correct_and_smooth(neighbourhood: Around, query: Query) -> Answer:
+def correct_and_smooth(neighbourhood: Neighbourhood, query: CompletionQuery) -> Answer:
     """Correct and Smooth on the logistic regression (Huang et al. 2021): its second half, as errors have no spread."""
-    scores, classes = _classifier_probabilities(neighbourhood, query, bool(query.told.all()))
+    scores, classes = _classifier_probabilities(neighbourhood, query, bool(query.metadata_visible.all()))
     start = _one_hot_labels(neighbourhood)
     start[query.rows[:, None], classes[None]] = scores
     return _top_value(_propagate(neighbourhood, start)[query.rows])
 
 
 @cache
-def fast_rp(neighbourhood: Around) -> Floats:
+def fast_rp(neighbourhood: Neighbourhood) -> Floats:
     """FastRP (Chen et al. 2019): sparse random projections of one to three steps of the walk, shape (n, 128).
 
     What two models share is brought to length one, as large groups would vanish beside small ones; groups of one model
@@ -169,22 +171,22 @@ def _unit_rows(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def fast_rp_regression(neighbourhood: Around, query: Query) -> Answer:
+def fast_rp_regression(neighbourhood: Neighbourhood, query: CompletionQuery) -> Answer:
     """FastRP embedding and logistic regression: what a graph database's library gives out of the box."""
     from sklearn.linear_model import SGDClassifier
 
     embedding = fast_rp(neighbourhood)
-    rows, values = neighbourhood.labels.rows[-SEEN:], neighbourhood.labels.values[-SEEN:]
+    rows, values = neighbourhood.events.rows[-SEEN:], neighbourhood.events.values[-SEEN:]
     classifier = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=5, tol=None, random_state=1, n_jobs=threads())
     classifier.fit(embedding[rows], values)
     best, confidence = _top_value(np.asarray(classifier.predict_proba(embedding[query.rows]), np.float32))
     return np.asarray(classifier.classes_)[best], confidence
 
 
-def fast_rp_nearest(neighbourhood: Around, query: Query, k: int = 10) -> Answer:
+def fast_rp_nearest(neighbourhood: Neighbourhood, query: CompletionQuery, k: int = 10) -> Answer:
     """FastRP embedding and the votes of the ten nearest."""
     embedding = fast_rp(neighbourhood)
-    rows, values = neighbourhood.labels.rows[-SEEN:], neighbourhood.labels.values[-SEEN:]
+    rows, values = neighbourhood.events.rows[-SEEN:], neighbourhood.events.values[-SEEN:]
     labelled = embedding[rows].T.copy()
     best, confidence = np.empty(len(query), np.int64), np.empty(len(query))
     for start in range(0, len(query), 1000):
@@ -195,10 +197,10 @@ def fast_rp_nearest(neighbourhood: Around, query: Query, k: int = 10) -> Answer:
     return best, confidence
 
 
-BASELINES: dict[str, Callable[[Around, Query], Answer]] = {
+BASELINES: dict[str, Callable[[Neighbourhood, CompletionQuery], Answer]] = {
     "majority": majority,
     "author majority": lambda around, query: group_majority(around, query, "author"),
-    "parent copy": lambda around, query: group_majority(around, query, "parent says"),
+    "parent copy": lambda around, query: group_majority(around, query, "parent's label"),
     "sibling majority": lambda around, query: group_majority(around, query, "siblings"),
     "back-off chain": back_off_chain,
     "label propagation": label_propagation,

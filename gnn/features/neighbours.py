@@ -12,44 +12,51 @@ import numpy as np
 from torch import from_numpy, topk
 
 from atlas_db.columnar.graph import Column, Graph, threads
-from atlas_db.core.arrays import Doubles, Flags, Floats, Integers, Ragged, distinct, ragged
+from atlas_db.core.arrays import CsrLists, Doubles, Flags, Floats, Integers, csr_lists, unique_sorted
 from gnn.candidates import name_neighbours
 from gnn.candidates.dataset_candidates import DatasetIndex
-from gnn.candidates.inverted_index import OVERLAP, Shelf, Vocabulary, spelled
-from gnn.candidates.name_neighbours import Alike, Votes
-from gnn.candidates.parent_candidates import NameIndex
-from gnn.dataset.grouping_keys import Group, groups
-from gnn.dataset.hashed_tokens import BUCKETS, Known, told_words
-from gnn.dataset.tasks import Task, hidden, lineage_shown, masks, values_of
-from gnn.dataset.temporal_counts import COUNTS, WINDOW, History, labels
+from gnn.candidates.inverted_index import OVERLAP_FEATURES, InvertedIndex, Vocabulary, tokenize_names
+from gnn.candidates.name_neighbours import KnnVotes, NameKNN
+from gnn.candidates.parent_candidates import ParentIndex
+from gnn.dataset.grouping_keys import Grouping, groupings
+from gnn.dataset.hashed_tokens import BUCKETS, TokenTable, metadata_tokens
+from gnn.dataset.tasks import Task, leakage_masks, masked_attributes, target_column, uses_lineage
+from gnn.dataset.temporal_counts import COUNT_FEATURES, WINDOW, PointInTimeCounts, declaration_events
 
-NEAR = {
-    "author": 6, "siblings": 6, "parent says": 2, "second parent says": 1, "root says": 1, "author and parent": 3,
-    "same name": 4, "author and name pattern": 3, "first words": 4, "author and first word": 3, "family": 3,
-    "children": 2, "author of the parent": 2,
+NUM_NEIGHBOURS = {
+    "author": 6, "siblings": 6, "parent's label": 2, "second parent's label": 1, "root's label": 1,
+    "author and parent": 3, "same name": 4, "author and name pattern": 3, "first two tokens": 4,
+    "author and first token": 3, "family": 3, "children": 2, "author of the parent": 2,
 }  # fmt: skip
 """Labelled neighbours that the network sees, by what they have in common with the target."""
-PROPOSE = (
-    "author", "parent says", "second parent says", "siblings", "author and parent", "same name",
-    "author and name pattern", "author and first word", "author and tags", "tags", "family", "children",
-    "author and last word", "name pattern", "first words", "parent and last word",
+PROPOSING_GROUPS = (
+    "author", "parent's label", "second parent's label", "siblings", "author and parent", "same name",
+    "author and name pattern", "author and first token", "author and tags", "tags", "family", "children",
+    "author and last token", "name pattern", "first two tokens", "parent and last token",
 )  # fmt: skip
-EVERYWHERE = {False: 6, True: 20}
+GLOBAL_TOP_K = {False: 6, True: 20}
 """Values proposed for being frequent lately, of attributes that have one value and that may have several."""
-FROM_NET = 5
+NETWORK_TOP_K = 5
 """Values proposed by the network."""
-NET = ("log-probability", "best log-probability", "behind the best")
-ECHO = ("author", "siblings", "same name", "author and name pattern", "author and parent", "first words")
+CLASS_SCORE_FEATURES = ("log-probability", "highest log-probability", "gap to the highest")
+SMOOTHED_GROUPS = (
+    "author",
+    "siblings",
+    "same name",
+    "author and name pattern",
+    "author and parent",
+    "first two tokens",
+)
 """Groups of whose models words are asked, whether these declare a value or not."""
 SOME = 2048
 """Rows that are put side by side at once."""
-CONTEXT = ("told", "lag", "parents")
-INDEX: dict[str, type[NameIndex] | type[DatasetIndex]] = {"base_model": NameIndex, "datasets": DatasetIndex}
+CONTEXT_FEATURES = ("has metadata", "observation lag", "parents")
+INDEX: dict[str, type[ParentIndex] | type[DatasetIndex]] = {"base_model": ParentIndex, "datasets": DatasetIndex}
 """Attributes whose values are repositories, which names speak of."""
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class CompletionQuery:
     """Models to be completed.
 
     Attributes:
@@ -59,18 +66,27 @@ class Query:
     """
 
     rows: Integers
-    moments: Doubles
-    told: Flags
+    cutoffs: Doubles
+    metadata_visible: Flags
 
-    def part(self, chosen: Integers | slice | Flags) -> Query:
+    def subset(self, chosen: Integers | slice | Flags) -> CompletionQuery:
         """Return some of them."""
-        return Query(self.rows[chosen], self.moments[chosen], self.told[chosen])
+        return CompletionQuery(self.rows[chosen], self.cutoffs[chosen], self.metadata_visible[chosen])
+
+    @classmethod
+    def concat(cls, parts: Sequence[CompletionQuery]) -> CompletionQuery:
+        """Return several queries as one."""
+        return cls(
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.cutoffs for part in parts]),
+            np.concatenate([part.metadata_visible for part in parts]),
+        )
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-class Table(NamedTuple):
+class CandidateTable(NamedTuple):
     """Candidates of each model in a query.
 
     Attributes:
@@ -79,16 +95,16 @@ class Table(NamedTuple):
         features: Shape (c, features), named by `Around.features`.
     """
 
-    places: Integers
+    query_index: Integers
     values: Integers
     features: Floats
 
-    def only(self, kept: Flags) -> Table:
+    def filter(self, kept: Flags) -> CandidateTable:
         """Return some of the candidates."""
-        return Table(self.places[kept], self.values[kept], self.features[kept])
+        return CandidateTable(self.query_index[kept], self.values[kept], self.features[kept])
 
 
-class Voice(NamedTuple):
+class ClassScores(NamedTuple):
     """What one model says of values.
 
     Attributes:
@@ -96,25 +112,25 @@ class Voice(NamedTuple):
         classes: Its number of each value, -1 for values it does not know.
     """
 
-    scores: Floats
-    classes: Integers
+    log_probabilities: Floats
+    class_of_value: Integers
 
-    def best(self, most: int) -> Integers:
+    def top_k(self, most: int) -> Integers:
         """Return its numbers of the likeliest values, in no order, shape (q, at most so many)."""
-        most = min(most, self.scores.shape[1])
-        return topk(from_numpy(self.scores), most, sorted=False).indices.numpy()
+        most = min(most, self.log_probabilities.shape[1])
+        return topk(from_numpy(self.log_probabilities), most, sorted=False).indices.numpy()
 
-    def about(self, places: Integers, values: Integers) -> Floats:
+    def features_of(self, places: Integers, values: Integers) -> Floats:
         """Return the log-probability of each candidate, the best one's, and the distance between, shape (c, 3)."""
-        if not self.scores.shape[1]:
-            return np.full((len(places), len(NET)), np.nan, np.float32)
-        known = self.classes[values]
-        own = np.where(known >= 0, self.scores[places, known], np.nan)
-        best = self.scores.max(1)[places]
+        if not self.log_probabilities.shape[1]:
+            return np.full((len(places), len(CLASS_SCORE_FEATURES)), np.nan, np.float32)
+        known = self.class_of_value[values]
+        own = np.where(known >= 0, self.log_probabilities[places, known], np.nan)
+        best = self.log_probabilities.max(1)[places]
         return np.column_stack((own, best, own - best)).astype(np.float32)
 
 
-class Around:
+class Neighbourhood:
     """What is around models, as far as it is visible.
 
     Args:
@@ -124,95 +140,97 @@ class Around:
         visible: Models whose declarations may be seen, shape (n,).
     """
 
-    def __init__(self, graph: Graph, task: Task, known: Known, visible: Flags) -> None:
+    def __init__(self, graph: Graph, task: Task, known: TokenTable, visible: Flags) -> None:
         self.graph = graph
         self.task = task
-        self.known = known
-        self.column: Column = values_of(graph, task.attribute)
-        self.labels = labels(self.column.held, graph.since, visible & ~graph.placeholder, len(self.column.names))
-        unseen, masked = hidden(task.attribute), masks(graph, task.attribute)
-        self.groups: dict[str, Group] = {group.name: group for group in groups(graph, unseen, masked["tags"])}
-        self.told = told_words(graph, unseen, masked)
-        self._histories: dict[str, History] = {}
+        self.token_table = known
+        self.column: Column = target_column(graph, task.attribute)
+        self.events = declaration_events(
+            self.column.codes, graph.event_time, visible & ~graph.placeholder, len(self.column.categories)
+        )
+        unseen, masked = masked_attributes(task.attribute), leakage_masks(graph, task.attribute)
+        self.groupings: dict[str, Grouping] = {group.name: group for group in groupings(graph, unseen, masked["tags"])}
+        self.metadata_tokens = metadata_tokens(graph, unseen, masked)
+        self._histories: dict[str, PointInTimeCounts] = {}
 
     @cached_property
-    def _named(self) -> tuple[NameIndex | DatasetIndex, Alike] | None:
+    def _named(self) -> tuple[ParentIndex | DatasetIndex, NameKNN] | None:
         """Names of possible parents or datasets, and of models that declare them; other values are no repositories."""
         index = INDEX.get(self.task.attribute)
         if index is None:
             return None
-        models = spelled(self.graph.ids, Vocabulary())
-        return index(self.graph, self.column.names, self.labels, models), Alike(self.labels, models)
+        models = tokenize_names(self.graph.ids, Vocabulary())
+        return index(self.graph, self.column.categories, self.events, models), NameKNN(self.events, models)
 
     @cached_property
-    def _tags(self) -> Shelf | None:
+    def _tags(self) -> InvertedIndex | None:
         """What models state, of possible parents."""
         if self.task.attribute != "base_model":
             return None
-        return Shelf(self.told, BUCKETS, np.arange(len(self.graph)))
+        return InvertedIndex(self.metadata_tokens, BUCKETS, np.arange(len(self.graph)))
 
     @cached_property
-    def _witnessed(self) -> Ragged:
+    def _witnessed(self) -> CsrLists:
         """Parents that the weights speak for."""
-        parents, kept = self.graph.parents, self.graph.witnessed
-        return ragged(len(self.graph), parents.rows[kept], parents.values[kept])
+        parents, kept = self.graph.parents, self.graph.inferred
+        return csr_lists(len(self.graph), parents.rows[kept], parents.values[kept])
 
     def _weights(self, children: Integers, parents: Integers) -> Floats:
         """Return 1 where the weights speak for an edge, else 0, shape (edges, 1).
 
         How sure the edge is may not be looked at: where an author declares it too, it is surer.
         """
-        own = self._witnessed.some(children)
+        own = self._witnessed.take(children)
         out = np.zeros((len(children), 1), np.float32)
         out[own.rows[own.values == parents[own.rows]]] = 1
         return out
 
     @cached_property
-    def _everyone(self) -> History:
-        return History(self.labels, np.zeros(len(self.graph), np.int64))
+    def _everyone(self) -> PointInTimeCounts:
+        return PointInTimeCounts(self.events, np.zeros(len(self.graph), np.int64))
 
     @property
-    def features(self) -> list[str]:
+    def feature_names(self) -> list[str]:
         """Names of the features, in order; the network's come last."""
-        kinds = ["everyone", *self.groups]
+        kinds = ["all models", *self.groupings]
         index = INDEX.get(self.task.attribute)
         pair = () if index is None else (*index.features, *name_neighbours.FEATURES)
         if self.task.attribute == "base_model":
-            pair = (*pair, *(f"stated by both: {name}" for name in OVERLAP), "weights")
-        counted = (f"{kind}: {count}" for kind in kinds for count in COUNTS)
-        heard = (f"{voice}: {name}" for voice in ("words", "network") for name in NET)
-        echo = [f"words of: {name}" for name in ECHO]
-        return [*counted, *pair, *CONTEXT, *echo, *heard]
+            pair = (*pair, *(f"metadata tokens: {name}" for name in OVERLAP_FEATURES), "inferred from weights")
+        counted = (f"{kind}: {count}" for kind in kinds for count in COUNT_FEATURES)
+        heard = (f"{voice}: {name}" for voice in ("bag of words", "network") for name in CLASS_SCORE_FEATURES)
+        echo = [f"smoothed bag of words: {name}" for name in SMOOTHED_GROUPS]
+        return [*counted, *pair, *CONTEXT_FEATURES, *echo, *heard]
 
-    def numbers(self, values: Sequence[str]) -> Integers:
+    def value_positions(self, values: Sequence[str]) -> Integers:
         """Return the place of each value of the graph in a list of values, -1 for those that are not in it."""
         known = {name: number for number, name in enumerate(values)}
-        return np.array([known.get(name, -1) for name in self.column.names], np.int64)
+        return np.array([known.get(name, -1) for name in self.column.categories], np.int64)
 
-    def says_something(self, query: Query) -> Flags:
+    def has_metadata(self, query: CompletionQuery) -> Flags:
         """Return which models of a query show more than id, date and lineage."""
-        return np.asarray(query.told & (self.told.counts[query.rows] > 0))
+        return np.asarray(query.metadata_visible & (self.metadata_tokens.counts[query.rows] > 0))
 
-    def counted(self, features: Floats) -> Iterator[tuple[str, float, int, int]]:
+    def group_counts(self, features: Floats) -> Iterator[tuple[str, float, int, int]]:
         """Yield what one candidate's features count: kind of group, smoothed share, how many of how many."""
-        for place, kind in enumerate(["everyone", *self.groups]):
-            share, count, size = features[place * len(COUNTS) : place * len(COUNTS) + 3]
+        for place, kind in enumerate(["all models", *self.groupings]):
+            share, count, size = features[place * len(COUNT_FEATURES) : place * len(COUNT_FEATURES) + 3]
             if np.isfinite(size):
                 yield kind, float(share), round(float(np.expm1(count))), round(float(np.expm1(size)))
 
-    def history(self, name: str) -> History:
+    def counts_by(self, name: str) -> PointInTimeCounts:
         """Return the declarations by one kind of group."""
         if name not in self._histories:
-            self._histories[name] = History(self.labels, self.groups[name].members)
+            self._histories[name] = PointInTimeCounts(self.events, self.groupings[name].member_key)
         return self._histories[name]
 
-    def asked(self, name: str, query: Query) -> Integers:
+    def group_of(self, name: str, query: CompletionQuery) -> Integers:
         """Return the group that each model of a query asks."""
-        group = self.groups[name]
-        asked = group.askers[query.rows]
-        return asked if group.bare else np.where(query.told, asked, -1)
+        group = self.groupings[name]
+        asked = group.query_key[query.rows]
+        return asked if group.cold_start else np.where(query.metadata_visible, asked, -1)
 
-    def examples(self, query: Query, classes: Integers) -> Examples:
+    def sample_neighbours(self, query: CompletionQuery, classes: Integers) -> NeighbourSample:
         """Return labelled neighbours of models.
 
         Args:
@@ -220,23 +238,29 @@ class Around:
             classes: The network's number of each value, -1 for values it does not know.
         """
         near = [
-            self.history(name).latest(self.asked(name, query), query.moments, most)
-            for name, most in NEAR.items() if name in self.groups
+            self.counts_by(name).last_k(self.group_of(name, query), query.cutoffs, most)
+            for name, most in NUM_NEIGHBOURS.items() if name in self.groupings
         ]  # fmt: skip
         kinds = np.repeat(np.arange(len(near)), [part.shape[1] for part in near])
         ranks = np.concatenate(near, 1)
-        ranks = np.where((ranks >= 0) & (classes[self.labels.values[ranks]] >= 0), ranks, -1)
-        ages = np.clip((self.graph.since[query.rows][:, None] - self.labels.times[ranks]) / 365.25, 0, 3)
-        return Examples(
+        ranks = np.where((ranks >= 0) & (classes[self.events.values[ranks]] >= 0), ranks, -1)
+        ages = np.clip((self.graph.event_time[query.rows][:, None] - self.events.times[ranks]) / 365.25, 0, 3)
+        return NeighbourSample(
             query.rows,
-            query.told,
-            np.where(ranks >= 0, self.labels.rows[ranks], -1),
-            np.where(ranks >= 0, classes[self.labels.values[ranks]], 0),
+            query.metadata_visible,
+            np.where(ranks >= 0, self.events.rows[ranks], -1),
+            np.where(ranks >= 0, classes[self.events.values[ranks]], 0),
             np.where(ranks >= 0, ages, 0).astype(np.float32),
             kinds,
         )
 
-    def table(self, query: Query, network: Voice, words: Voice, echo: Callable[[Integers, Integers], Floats]) -> Table:
+    def candidate_table(
+        self,
+        query: CompletionQuery,
+        network: ClassScores,
+        words: ClassScores,
+        echo: Callable[[Integers, Integers], Floats],
+    ) -> CandidateTable:
         """Return candidates with what speaks for them.
 
         Args:
@@ -245,61 +269,67 @@ class Around:
             words: What words alone say.
             echo: Says of candidates, given as places and values, what words say of the models' kin.
         """
-        moments, dates = query.moments, self.graph.since[query.rows]
+        moments, dates = query.cutoffs, self.graph.event_time[query.rows]
         votes = None if self._named is None else self._named[1].votes(query.rows, moments)
         places, values = self._candidates(query, network, votes)
         nothing = np.zeros(len(places), np.int64)
-        parts = [self._everyone.counts(nothing, values, moments[places], dates[places])]
+        parts = [self._everyone.count_features(nothing, values, moments[places], dates[places])]
 
         def counted(name: str) -> Floats:
-            asked = self.asked(name, query)[places]
-            return self.history(name).counts(asked, values, moments[places], dates[places])
+            asked = self.group_of(name, query)[places]
+            return self.counts_by(name).count_features(asked, values, moments[places], dates[places])
 
         # Sorting and searching let go of the interpreter: each core takes a kind of group.
         with ThreadPoolExecutor(threads()) as cores:
-            parts += cores.map(counted, self.groups)
+            parts += cores.map(counted, self.groupings)
         parts += self._repositories(query, places, values, votes)
-        shown = lineage_shown(self.task.attribute)
+        shown = uses_lineage(self.task.attribute)
         parents = self.graph.parents.counts[query.rows] if shown else np.zeros(len(query))
-        context = np.column_stack((self.says_something(query), dates - moments, parents))[places]
-        parts += [context.astype(np.float32), echo(places, values), words.about(places, values)]
-        return Table(places, values, beside([*parts, network.about(places, values)]))
+        context = np.column_stack((self.has_metadata(query), dates - moments, parents))[places]
+        parts += [context.astype(np.float32), echo(places, values), words.features_of(places, values)]
+        return CandidateTable(places, values, hstack_in_blocks([*parts, network.features_of(places, values)]))
 
-    def _repositories(self, query: Query, places: Integers, values: Integers, votes: Votes | None) -> list[Floats]:
+    def _repositories(
+        self, query: CompletionQuery, places: Integers, values: Integers, votes: KnnVotes | None
+    ) -> list[Floats]:
         """Return what speaks for candidates that are repositories: names, what both state, weights."""
         if self._named is None or votes is None:
             return []
-        pairs = self._named[0].pairs(query.rows[places], values, query.moments[places])
-        parts = [pairs, votes.about(places, values, self.labels.size)]
+        pairs = self._named[0].pair_features(query.rows[places], values, query.cutoffs[places])
+        parts = [pairs, votes.features_of(places, values, self.events.num_values)]
         if self._tags is not None:
-            stated_by = self.told.some(np.where(query.told, query.rows, -1))
-            parts += [self._tags.overlap(stated_by, places, values), self._weights(query.rows[places], values)]
+            stated_by = self.metadata_tokens.take(np.where(query.metadata_visible, query.rows, -1))
+            parts += [self._tags.overlap_features(stated_by, places, values), self._weights(query.rows[places], values)]
         return parts
 
-    def _candidates(self, query: Query, network: Voice, votes: Votes | None) -> tuple[Integers, Integers]:
+    def _candidates(
+        self, query: CompletionQuery, network: ClassScores, votes: KnnVotes | None
+    ) -> tuple[Integers, Integers]:
         found = [
-            self.history(name).proposals(self.asked(name, query), query.moments)
-            for name in PROPOSE
-            if name in self.groups
+            self.counts_by(name).most_frequent(self.group_of(name, query), query.cutoffs)
+            for name in PROPOSING_GROUPS
+            if name in self.groupings
         ]
-        size = self.labels.size
-        lately = self.labels.values[self.labels.times >= self.labels.times[-1] - 2 * WINDOW]
+        size = self.events.num_values
+        lately = self.events.values[self.events.times >= self.events.times[-1] - 2 * WINDOW]
         counts = np.bincount(lately, minlength=size)
-        frequent = np.argsort(-counts, kind="stable")[: min(EVERYWHERE[self.task.many], int((counts > 0).sum()))]
-        known = np.flatnonzero(network.classes >= 0)
+        frequent = np.argsort(-counts, kind="stable")[
+            : min(GLOBAL_TOP_K[self.task.multi_valued], int((counts > 0).sum()))
+        ]
+        known = np.flatnonzero(network.class_of_value >= 0)
         back = np.empty(len(known), np.int64)
-        back[network.classes[known]] = known
-        best = back[network.best(FROM_NET)]
+        back[network.class_of_value[known]] = known
+        best = back[network.top_k(NETWORK_TOP_K)]
         found += [
             (np.repeat(np.arange(len(query)), proposed.shape[1]), proposed.reshape(-1))
             for proposed in (np.tile(frequent, (len(query), 1)), best)
         ]
         if self._named is not None and votes is not None:
-            found += [self._named[0].proposals(query.rows, query.moments), votes[:2]]
+            found += [self._named[0].propose(query.rows, query.cutoffs), votes[:2]]
         if self.task.attribute == "base_model":
-            own = self._witnessed.some(query.rows)
+            own = self._witnessed.take(query.rows)
             found.append((own.rows, own.values))
-        keys = distinct(np.concatenate([p * size + v for p, v in found]))
+        keys = unique_sorted(np.concatenate([p * size + v for p, v in found]))
         places, values = keys // size, keys % size
         if self.task.attribute == "base_model":
             asked = query.rows[places]
@@ -308,7 +338,7 @@ class Around:
         return places, values
 
 
-def beside(parts: Sequence[Floats]) -> Floats:
+def hstack_in_blocks(parts: Sequence[Floats]) -> Floats:
     """Return columns side by side, some thousand rows at a time: rows of them all are then in the core's own memory."""
     out = np.empty((len(parts[0]), sum(part.shape[1] for part in parts)), np.float32)
     for start in range(0, len(out), SOME):
@@ -318,7 +348,7 @@ def beside(parts: Sequence[Floats]) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
+class NeighbourSample:
     """Targets with their neighbours.
 
     Attributes:
@@ -331,8 +361,8 @@ class Examples:
     """
 
     rows: Integers
-    told: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    near: Integers
+    metadata_visible: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    neighbours: Integers
     labels: Integers
     ages: Floats
     kinds: Integers

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from gnn.dataset.tasks import Task, values_of
-from gnn.dataset.temporal_counts import COUNTS
-from gnn.features.neighbours import NEAR, Around, Query
+from atlas_db.core.arrays import Integers
+from gnn.dataset.tasks import Task, target_column
+from gnn.dataset.temporal_counts import COUNT_FEATURES
+from gnn.features.neighbours import NUM_NEIGHBOURS, CompletionQuery, Neighbourhood
 from gnn.inference.complete import CompletionSession, latest_query, parent_prior
 
 MAX_SHOWN = 8
@@ -39,8 +40,8 @@ def explain_prediction(session: CompletionSession, task: Task, row: int) -> dict
     query = latest_query(graph, np.array([row]))
     table, ranked = attribute_model.rank(neighbourhood, query)
     order, _ = ranked.order_and_rank()
-    names = neighbourhood.column.names
-    declared = values_of(graph, task.attribute).held.of(row)
+    names = neighbourhood.column.categories
+    declared = target_column(graph, task.attribute).codes.row(row)
     best_features = table.features[order[:1]]
     prior = _parent_probabilities(session, query) if task.attribute == "base_model" else {}
     return {
@@ -60,7 +61,7 @@ def explain_prediction(session: CompletionSession, task: Task, row: int) -> dict
     }
 
 
-def _parent_probabilities(session: CompletionSession, query: Query) -> dict[str, Any]:
+def _parent_probabilities(session: CompletionSession, query: CompletionQuery) -> dict[str, Any]:
     """Return how likely it is that a model has a parent, and why it may name none."""
     prior = parent_prior(session, query)
     missingness = prior.missingness
@@ -77,28 +78,32 @@ def _parent_probabilities(session: CompletionSession, query: Query) -> dict[str,
     }
 
 
-def _reasons(neighbourhood: Around, log_odds: Any, features: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+def _reasons(neighbourhood: Neighbourhood, log_odds: Any, features: Any) -> list[dict[str, Any]]:  # noqa: ANN401
     """Sum what each group's features add, and say what the group counts."""
-    group_names = ["everyone", *neighbourhood.groups]
-    width = len(COUNTS)
+    group_names = ["all models", *neighbourhood.groupings]
+    width = len(COUNT_FEATURES)
     found: list[dict[str, Any]] = []
-    counts_of = {kind: {"positives": declare, "total": of} for kind, _, declare, of in neighbourhood.counted(features)}
+    counts_of = {
+        kind: {"positives": declare, "total": of} for kind, _, declare, of in neighbourhood.group_counts(features)
+    }
     for place, kind in enumerate(group_names):
         total = float(log_odds[place * width : (place + 1) * width].sum())
         found.append({"group": kind, "log_odds": round(total, 3), **counts_of.get(kind, {})})
     rest = len(group_names) * width
     found += [
         {"group": name, "log_odds": round(float(value), 3)}
-        for name, value in zip(neighbourhood.features[rest:], log_odds[rest:], strict=True)
+        for name, value in zip(neighbourhood.feature_names[rest:], log_odds[rest:], strict=True)
     ]
     return sorted(found, key=lambda entry: -abs(entry["log_odds"]))[:MAX_SHOWN]
 
 
-def _neighbours(neighbourhood: Around, row: int, classes: Any, values: list[str], query: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-    examples = neighbourhood.examples(query, classes)
-    group_names = [name for name in NEAR if name in neighbourhood.groups]
+def _neighbours(
+    neighbourhood: Neighbourhood, row: int, class_of_value: Integers, values: list[str], query: CompletionQuery
+) -> list[dict[str, Any]]:
+    examples = neighbourhood.sample_neighbours(query, class_of_value)
+    group_names = [name for name in NUM_NEIGHBOURS if name in neighbourhood.groupings]
     found: dict[int, dict[str, Any]] = {}
-    for place, other in enumerate(examples.near[0].tolist()):
+    for place, other in enumerate(examples.neighbours[0].tolist()):
         if other < 0 or other == row:
             continue
         entry = found.setdefault(

@@ -14,17 +14,17 @@ from atlas_db.columnar.graph import Graph
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress
-from gnn.dataset.hashed_tokens import Known
+from gnn.dataset.hashed_tokens import TokenTable
 from gnn.dataset.tasks import (
     HAS_PARENT,
     RELATION,
     SENTENCES,
     VERSION,
     Task,
-    lacking,
-    lineage_shown,
+    rows_missing,
+    uses_lineage,
 )
-from gnn.features.neighbours import Around, Query, Table
+from gnn.features.neighbours import CandidateTable, CompletionQuery, Neighbourhood
 from gnn.inference.predictions import Prediction
 from gnn.models.attribute_model import AttributeModel, RankedCandidates
 from gnn.models.reporting_propensity import Missingness, PropensityModel, has_known_children
@@ -61,23 +61,23 @@ class CompletionSession:
         self._precision = precision
         self._retrain = retrain
         self._progress = progress
-        self._token_tables: dict[tuple[bool, bool], Known] = {}
+        self._token_tables: dict[tuple[bool, bool], TokenTable] = {}
 
-    def neighbourhood(self, task: Task, rows: Integers | None = None) -> Around:
+    def neighbourhood(self, task: Task, rows: Integers | None = None) -> Neighbourhood:
         """Return what is around models for one attribute; all declarations are visible.
 
         That nothing is declared counts as a declaration where it is asked whether there is a parent. Models that are
         asked about are then no witnesses, neither of themselves nor of each other, unless they are most that lack one.
         """
-        token_kinds = lineage_shown(task.attribute), task.attribute != RELATION
+        token_kinds = uses_lineage(task.attribute), task.attribute != RELATION
         if token_kinds not in self._token_tables:
-            self._token_tables[token_kinds] = Known(self.graph, lineage=token_kinds[0], relation=token_kinds[1])
+            self._token_tables[token_kinds] = TokenTable(self.graph, lineage=token_kinds[0], relation=token_kinds[1])
         visible = ~self.graph.placeholder
-        if rows is not None and 2 * len(rows) < len(lacking(self.graph, "base_model")):
+        if rows is not None and 2 * len(rows) < len(rows_missing(self.graph, "base_model")):
             visible[rows] = False
-        return Around(self.graph, task, self._token_tables[token_kinds], visible)
+        return Neighbourhood(self.graph, task, self._token_tables[token_kinds], visible)
 
-    def attribute_model(self, neighbourhood: Around) -> AttributeModel:
+    def attribute_model(self, neighbourhood: Neighbourhood) -> AttributeModel:
         """Return what was learnt of an attribute: from its checkpoint where that fits, else learnt now.
 
         Raises:
@@ -93,7 +93,7 @@ class CompletionSession:
             self.trained.append(attribute)
         return found
 
-    def propensity_model(self, neighbourhood: Around) -> PropensityModel | None:
+    def propensity_model(self, neighbourhood: Neighbourhood) -> PropensityModel | None:
         """Return what was learnt of authors who name no parent: from its checkpoint where that fits, else learnt now.
 
         Raises:
@@ -109,10 +109,10 @@ class CompletionSession:
         return found
 
 
-def checkpoint_key(neighbourhood: Around, precision: float) -> str:
+def checkpoint_key(neighbourhood: Neighbourhood, precision: float) -> str:
     """Return a digest of what a checkpoint depends on: schema, features, version."""
     embedding_columns = [name for name in neighbourhood.graph.columns if name.startswith(SENTENCES)]
-    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *embedding_columns, *neighbourhood.features])
+    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *embedding_columns, *neighbourhood.feature_names])
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -141,7 +141,7 @@ def complete(
     graph = session.graph
     neighbourhood = session.neighbourhood(task)
     attribute_model = session.attribute_model(neighbourhood)
-    rows = lacking(graph, task.attribute)
+    rows = rows_missing(graph, task.attribute)
     if models is not None:
         rows = np.intersect1d(rows, models)
     query = latest_query(graph, rows)
@@ -152,16 +152,16 @@ def complete(
         prior = parent_prior(session, query, threshold, progress)
         # Below this no candidate could reach the limit, however sure.
         is_reachable = prior.p_derived >= threshold
-        query, prior = query.part(is_reachable), prior.part(is_reachable)
+        query, prior = query.subset(is_reachable), prior.part(is_reachable)
     for start, part, table, ranked in attribute_model.rank_in_chunks(neighbourhood, query, progress):
         chunk_prior = None if prior is None else prior.part(slice(start, start + len(part)))
         yield from _predictions(neighbourhood, part, table, ranked, chunk_prior, threshold)
 
 
-def latest_query(graph: Graph, rows: Integers) -> Query:
+def latest_query(graph: Graph, rows: Integers) -> CompletionQuery:
     """Return models as they are today: all that is declared is seen."""
     after_newest = float(graph.created.max()) + 1.0
-    return Query(rows, np.full(len(rows), after_newest), np.ones(len(rows), bool))
+    return CompletionQuery(rows, np.full(len(rows), after_newest), np.ones(len(rows), bool))
 
 
 class ParentPrior(NamedTuple):
@@ -187,7 +187,7 @@ class ParentPrior(NamedTuple):
 
 
 def parent_prior(
-    session: CompletionSession, query: Query, min_derived: float = 0.0, progress: Progress = lambda *_: None
+    session: CompletionSession, query: CompletionQuery, min_derived: float = 0.0, progress: Progress = lambda *_: None
 ) -> ParentPrior:
     """Return whether models that name no parent have one.
 
@@ -203,7 +203,7 @@ def parent_prior(
     """
     neighbourhood = session.neighbourhood(HAS_PARENT, query.rows)
     # A model is judged by those before it, as it is where the question is learnt.
-    query = Query(query.rows, session.graph.since[query.rows], query.told)
+    query = CompletionQuery(query.rows, session.graph.event_time[query.rows], query.metadata_visible)
     propensity_model = session.propensity_model(neighbourhood)
     missingness = None if propensity_model is None else propensity_model.predict_proba(neighbourhood, query)
     p_derived, is_ranked = np.zeros(len(query)), np.ones(len(query), bool)
@@ -212,22 +212,22 @@ def parent_prior(
         p_derived = np.where(has_children, 0.0, 1 - missingness.p_root)
         is_ranked = has_children | (missingness.p_reported >= MIN_PROPENSITY) | (p_derived >= min_derived)
     places = np.flatnonzero(is_ranked)
-    ranked = session.attribute_model(neighbourhood).predict_proba(neighbourhood, query.part(places), progress)
-    chosen = ranked.values == neighbourhood.column.names.index("no")
+    ranked = session.attribute_model(neighbourhood).predict_proba(neighbourhood, query.subset(places), progress)
+    chosen = ranked.values == neighbourhood.column.categories.index("no")
     p_unreported = np.ones(len(query))
     p_unreported[places[ranked.places[chosen]]] = ranked.probability[chosen]
     return ParentPrior(p_unreported, np.maximum(p_derived, 1 - p_unreported), missingness)
 
 
 def _predictions(
-    neighbourhood: Around,
-    query: Query,
-    table: Table,
+    neighbourhood: Neighbourhood,
+    query: CompletionQuery,
+    table: CandidateTable,
     ranked: RankedCandidates,
     prior: ParentPrior | None,
     threshold: float,
 ) -> Iterator[Prediction]:
-    attribute, names = neighbourhood.task.attribute, neighbourhood.column.names
+    attribute, names = neighbourhood.task.attribute, neighbourhood.column.categories
     order, rank = ranked.order_and_rank()
     kept = order[rank < MAX_VALUES.get(attribute, 1)]
     p_unconditional = ranked.probability if prior is None else ranked.probability * prior.p_derived[ranked.places]
@@ -240,11 +240,11 @@ def _predictions(
         )  # fmt: skip
 
 
-def supporting_groups(neighbourhood: Around, features: Floats) -> dict[str, tuple[int, int]]:
+def supporting_groups(neighbourhood: Neighbourhood, features: Floats) -> dict[str, tuple[int, int]]:
     """Return the groups that declare a candidate: of how many, how many; the most telling first."""
     ranked_groups = [
         (-share, kind, (declare, of))
-        for kind, share, declare, of in neighbourhood.counted(features)
-        if kind != "everyone" and declare > 0
+        for kind, share, declare, of in neighbourhood.group_counts(features)
+        if kind != "all models" and declare > 0
     ]
     return {kind: counts for _, kind, counts in sorted(ranked_groups)[:MAX_REASONS]}

@@ -26,7 +26,7 @@ from atlas_db.fusion.evidence import GroupCount, RankingEvidence, encode_evidenc
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_edges, delete_edges, merge_edges
-from gnn.dataset.tasks import TASKS, VERSION, Task, lacking, tasks_of, values_of
+from gnn.dataset.tasks import TASKS, VERSION, Task, rows_missing, target_column, tasks_for
 from ingest.load.lineage_sync import Plan, read_charted, read_edges, read_testimony
 from ingest.load.resolve import fuse_all
 from ingest.load.runs import begin, finish, writing
@@ -149,9 +149,9 @@ def import_predictions(store: Store, home: Path, file: Path, progress: Progress 
         report = Completion()
         by_attribute = []
         for task in tasks:
-            predicted = AttributePredictions(task, lacking(graph, task.attribute))
+            predicted = AttributePredictions(task, rows_missing(graph, task.attribute))
             missing = frozenset(predicted.missing.tolist())
-            known_values = frozenset(values_of(graph, task.attribute).names)
+            known_values = frozenset(target_column(graph, task.attribute).categories)
             importable = [
                 line
                 for line in lines
@@ -168,7 +168,7 @@ def import_predictions(store: Store, home: Path, file: Path, progress: Progress 
 def _read_lines(file: Path) -> tuple[list[_Line], list[Task]]:
     try:
         lines = [msgspec.json.decode(line, type=_Line) for line in file.read_bytes().splitlines() if line.strip()]
-        return lines, tasks_of(list(dict.fromkeys(line.attribute for line in lines)))
+        return lines, tasks_for(list(dict.fromkeys(line.attribute for line in lines)))
     except (msgspec.MsgspecError, UsageError) as error:
         raise InputError(f"{file}: {error}", hint="Give a file that atlas-db complete --out wrote") from error
 
@@ -198,7 +198,7 @@ def write_predictions(
 
 
 def _write_claims(store: Store, graph: Graph, predicted: AttributePredictions, run_id: str, today: str) -> int:
-    relation, label = predicted.task.relation, predicted.task.label
+    relation, label = predicted.task.relationship, predicted.task.node_label
     missing = {graph.ids[row] for row in predicted.missing}
     wanted = {(graph.ids[row.model], row.value) for row in predicted.predictions}
     old = [
@@ -284,8 +284,8 @@ def _lineage_claim(graph: Graph, prediction: Prediction, today: str) -> Testimon
     child = graph.ids[prediction.model]
     tags = graph.columns["tags"]
     library = graph.columns["library_name"]
-    libraries = [library.names[value] for value in library.held.of(prediction.model)]
-    tag_names = [tags.names[value] for value in tags.held.of(prediction.model)]
+    libraries = [library.categories[value] for value in library.codes.row(prediction.model)]
+    tag_names = [tags.categories[value] for value in tags.codes.row(prediction.model)]
     relation, relation_confidence, _ = guess_relation(
         child.rpartition("/")[2], tag_names, libraries[0] if libraries else None, 1
     )

@@ -21,8 +21,8 @@ from atlas_db.core.terms import Progress, Source
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import all_edges
-from gnn.dataset.assemble import read_all
-from gnn.dataset.tasks import Task, lacking, tasks_of
+from gnn.dataset.assemble import assemble_graph
+from gnn.dataset.tasks import Task, rows_missing, tasks_for
 from gnn.inference.predictions import AttributePredictions, Completion, write_predictions
 from ingest.load.runs import writing
 
@@ -71,7 +71,7 @@ def complete_and_write(
         UsageError: There is no such attribute.
         StoreLockedError: Another process is writing.
     """
-    tasks = tasks_of(options.attributes)
+    tasks = tasks_for(options.attributes)
     with nullcontext() if options.dry_run else writing(store, home):
         progress("Read the graph", 0, 0)
         session = _open_session(store, home, tasks, options, progress)
@@ -99,7 +99,7 @@ def _open_session(
     store: Store, home: Path, tasks: list[Task], options: CompleteOptions, progress: Progress
 ) -> CompletionSession:
     with ThreadPoolExecutor(1) as executor:
-        graph: Future[Graph] = executor.submit(read_all, store, home, tasks)
+        graph: Future[Graph] = executor.submit(assemble_graph, store, home, tasks)
         # The engine is busy for some seconds, and so is Python with what learners import: both at once.
         from gnn.inference.complete import CHECKPOINTS, CompletionSession
 
@@ -115,7 +115,7 @@ def _predict(
 ) -> AttributePredictions:  # fmt: skip
     from gnn.inference.complete import complete
 
-    missing = lacking(session.graph, task.attribute)
+    missing = rows_missing(session.graph, task.attribute)
     missing = missing if models is None else np.intersect1d(missing, models)
     predicted = AttributePredictions(task, missing)
     predicted_models = set()
@@ -147,11 +147,11 @@ def track_record(store: Store) -> list[dict[str, Any]]:
         share confirmed as `precision`, and the mean `confidence` that they were predicted with.
     """
     table = []
-    for task in tasks_of(()):
+    for task in tasks_for(()):
         declared: dict[str, set[str]] = defaultdict(set)
         predicted: dict[str, dict[str, float]] = defaultdict(dict)
         for model, value, source, confidence, ended in store.pages(
-            all_edges(task.relation, "Model", task.label, ("source", "confidence", "ended"))
+            all_edges(task.relationship, "Model", task.node_label, ("source", "confidence", "ended"))
         ):
             if source == Source.DECLARED and ended is None:
                 declared[model].add(value)

@@ -20,7 +20,7 @@ from atlas_db.core.errors import CompletionError
 from atlas_db.core.files import write_whole
 from atlas_db.core.terms import Progress
 from gnn.dataset.tasks import TASKS, VERSION
-from gnn.features.neighbours import NEAR, Around, Query, Table, Voice
+from gnn.features.neighbours import NUM_NEIGHBOURS, CandidateTable, ClassScores, CompletionQuery, Neighbourhood
 from gnn.models.bag_of_words import BagOfWordsClassifier
 from gnn.models.calibration import (
     Calibration,
@@ -86,29 +86,31 @@ class AttributeModel:
     calibration: Calibration
     _label_smoothing: LabelSmoothing | None = None
 
-    def class_of_value(self, neighbourhood: Around) -> Integers:
+    def class_of_value(self, neighbourhood: Neighbourhood) -> Integers:
         """Return the network's number of each value of the graph, -1 for those that it does not know."""
-        return neighbourhood.numbers(self.values)
+        return neighbourhood.value_positions(self.values)
 
-    def candidate_table(self, neighbourhood: Around, query: Query) -> Table:
+    def candidate_table(self, neighbourhood: Neighbourhood, query: CompletionQuery) -> CandidateTable:
         """Return the candidates of models with what speaks for them."""
         if self._label_smoothing is None or self._label_smoothing.neighbourhood is not neighbourhood:
             self._label_smoothing = LabelSmoothing(neighbourhood, self.bag_of_words)
         return build_candidate_table(self._label_smoothing, self.network, self.class_of_value(neighbourhood), query)
 
-    def rank(self, neighbourhood: Around, query: Query) -> tuple[Table, RankedCandidates]:
+    def rank(self, neighbourhood: Neighbourhood, query: CompletionQuery) -> tuple[CandidateTable, RankedCandidates]:
         """Return candidates with what speaks for them, and with their probabilities."""
         return self._with_ranking(neighbourhood, query, self.candidate_table(neighbourhood, query))
 
-    def _with_ranking(self, neighbourhood: Around, query: Query, table: Table) -> tuple[Table, RankedCandidates]:
-        return table, self.calibrated(neighbourhood, query, table, self.ranker.score(table.features, table.places))
+    def _with_ranking(
+        self, neighbourhood: Neighbourhood, query: CompletionQuery, table: CandidateTable
+    ) -> tuple[CandidateTable, RankedCandidates]:
+        return table, self.calibrated(neighbourhood, query, table, self.ranker.score(table.features, table.query_index))
 
     def rank_in_chunks(
-        self, neighbourhood: Around, query: Query, progress: Progress
-    ) -> Iterator[tuple[int, Query, Table, RankedCandidates]]:
+        self, neighbourhood: Neighbourhood, query: CompletionQuery, progress: Progress
+    ) -> Iterator[tuple[int, CompletionQuery, CandidateTable, RankedCandidates]]:
         """Yield models some thousand at a time: where they start, they, and what `rank` returns of them."""
         starts = range(0, len(query), CHUNK_SIZE)
-        parts = [query.part(slice(start, start + CHUNK_SIZE)) for start in starts]
+        parts = [query.subset(slice(start, start + CHUNK_SIZE)) for start in starts]
         with ThreadPoolExecutor(PREFETCHED_CHUNKS) as executor:
             # While trees judge the candidates of some, those of the next are found. The first alone: what is made once
             # need not be made twice.
@@ -122,7 +124,7 @@ class AttributeModel:
         progress(f"Complete {self.attribute}", len(query), len(query))
 
     def predict_proba(
-        self, neighbourhood: Around, query: Query, progress: Progress = lambda *_: None
+        self, neighbourhood: Neighbourhood, query: CompletionQuery, progress: Progress = lambda *_: None
     ) -> RankedCandidates:
         """Return candidates with their probabilities."""
         parts = [
@@ -134,18 +136,22 @@ class AttributeModel:
             return RankedCandidates(no_rows, no_rows, no_scores, no_scores)
         return RankedCandidates(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def calibrated(self, neighbourhood: Around, query: Query, table: Table, scores: Doubles) -> RankedCandidates:
+    def calibrated(
+        self, neighbourhood: Neighbourhood, query: CompletionQuery, table: CandidateTable, scores: Doubles
+    ) -> RankedCandidates:
         """Return scores as calibrated probabilities."""
-        normalised_scores = normalised_by_group(scores, table.places, len(query), self.calibration.inverse_temperature)
-        has_metadata = neighbourhood.says_something(query)[table.places]
+        normalised_scores = normalised_by_group(
+            scores, table.query_index, len(query), self.calibration.inverse_temperature
+        )
+        has_metadata = neighbourhood.has_metadata(query)[table.query_index]
         probability = np.where(
             has_metadata,
             self.calibration.with_metadata(normalised_scores),
             self.calibration.cold_start(normalised_scores),
         )
-        if not neighbourhood.task.many:
-            probability /= np.maximum(np.bincount(table.places, probability, len(query)), 1.0)[table.places]
-        return RankedCandidates(table.places, table.values, probability, normalised_scores)
+        if not neighbourhood.task.multi_valued:
+            probability /= np.maximum(np.bincount(table.query_index, probability, len(query)), 1.0)[table.query_index]
+        return RankedCandidates(table.query_index, table.values, probability, normalised_scores)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint: tensors, trees as text, the rest as JSON; no pickle."""
@@ -177,12 +183,12 @@ class AttributeModel:
             return None
         if metadata.version != VERSION:
             return None
-        network = GraphNetwork(len(metadata.values), len(NEAR))
+        network = GraphNetwork(len(metadata.values), len(NUM_NEIGHBOURS))
         try:
             network.load_state_dict(load_file(folder / "network.safetensors"))
             bag_of_words = BagOfWordsClassifier.load(folder / "bag_of_words.safetensors", metadata.bag_of_words_values)
             ranker = Ranker.load(
-                folder, listwise=TASKS[metadata.attribute].many if metadata.attribute in TASKS else False
+                folder, listwise=TASKS[metadata.attribute].multi_valued if metadata.attribute in TASKS else False
             )
         except (OSError, RuntimeError, SafetensorError, LightGBMError) as error:
             raise CompletionError(
@@ -202,16 +208,18 @@ class _Metadata(msgspec.Struct):
 
 
 def build_candidate_table(
-    label_smoothing: LabelSmoothing, network: GraphNetwork, class_of_value: Integers, query: Query
-) -> Table:
+    label_smoothing: LabelSmoothing, network: GraphNetwork, class_of_value: Integers, query: CompletionQuery
+) -> CandidateTable:
     """Return the candidates of models, what the network and words say among their features."""
     neighbourhood = label_smoothing.neighbourhood
     log_probabilities = predict_log_proba(
-        network, Collator(neighbourhood.known, neighbourhood.told), neighbourhood.examples(query, class_of_value)
+        network,
+        Collator(neighbourhood.token_table, neighbourhood.metadata_tokens),
+        neighbourhood.sample_neighbours(query, class_of_value),
     )
-    return neighbourhood.table(
+    return neighbourhood.candidate_table(
         query,
-        Voice(log_probabilities, class_of_value),
+        ClassScores(log_probabilities, class_of_value),
         label_smoothing.class_scores(query),
         partial(label_smoothing.mean_neighbour_probability, query),
     )

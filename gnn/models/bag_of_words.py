@@ -13,7 +13,7 @@ from sklearn.linear_model import SGDClassifier
 
 from atlas_db.core.arrays import Flags, Floats, Integers
 from gnn.dataset.hashed_tokens import BUCKETS
-from gnn.features.neighbours import Around, Query
+from gnn.features.neighbours import CompletionQuery, Neighbourhood
 
 SEEN = 60_000
 """Newest declarations that are learnt from."""
@@ -23,11 +23,11 @@ VIEWS = (("with_metadata", True), ("cold_start", False))
 MIN_PROBABILITY = 1e-6
 
 
-def token_matrix(neighbourhood: Around, query: Query) -> csr_array:
+def token_matrix(neighbourhood: Neighbourhood, query: CompletionQuery) -> csr_array:
     """Return the words of models, rows of length one, shape (q, BUCKETS)."""
     name_tokens, metadata_tokens = (
-        neighbourhood.known.some(query.rows),
-        neighbourhood.told.some(np.where(query.told, query.rows, -1)),
+        neighbourhood.token_table.take(query.rows),
+        neighbourhood.metadata_tokens.take(np.where(query.metadata_visible, query.rows, -1)),
     )
     rows = np.concatenate((name_tokens.rows, metadata_tokens.rows))
     # 32-bit indices are all that scikit-learn takes.
@@ -39,7 +39,9 @@ def token_matrix(neighbourhood: Around, query: Query) -> csr_array:
     )
 
 
-def fit_one_vs_rest(neighbourhood: Around, rows: Integers, values: Integers, with_metadata: bool, threads: int) -> Any:  # noqa: ANN401
+def fit_one_vs_rest(
+    neighbourhood: Neighbourhood, rows: Integers, values: Integers, with_metadata: bool, threads: int
+) -> Any:  # noqa: ANN401
     """Fit one logistic regression a value (one against the rest).
 
     Args:
@@ -49,7 +51,7 @@ def fit_one_vs_rest(neighbourhood: Around, rows: Integers, values: Integers, wit
         with_metadata: Whether what they state may be looked at.
         threads: Cores to use.
     """
-    query = Query(rows, neighbourhood.graph.created[rows], np.full(len(rows), with_metadata))
+    query = CompletionQuery(rows, neighbourhood.graph.created[rows], np.full(len(rows), with_metadata))
     classifier = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=5, tol=None, random_state=1, n_jobs=threads)
     return classifier.fit(token_matrix(neighbourhood, query), values)
 
@@ -68,7 +70,7 @@ class BagOfWordsClassifier:
     weights: dict[str, Floats]
 
     @classmethod
-    def fit(cls, neighbourhood: Around, chosen: Flags, threads: int) -> BagOfWordsClassifier:
+    def fit(cls, neighbourhood: Neighbourhood, chosen: Flags, threads: int) -> BagOfWordsClassifier:
         """Learn from declarations.
 
         Args:
@@ -76,13 +78,13 @@ class BagOfWordsClassifier:
             chosen: Declarations that may be learnt from, shape (declarations,).
             threads: Cores to use.
         """
-        counts = np.bincount(neighbourhood.labels.values[chosen], minlength=neighbourhood.labels.size)
+        counts = np.bincount(neighbourhood.events.values[chosen], minlength=neighbourhood.events.num_values)
         frequent = np.argsort(-counts, kind="stable")[:VALUES]
         frequent = np.sort(frequent[counts[frequent] > 0])
-        class_of_value = np.full(neighbourhood.labels.size, -1, np.int64)
+        class_of_value = np.full(neighbourhood.events.num_values, -1, np.int64)
         class_of_value[frequent] = np.arange(len(frequent))
-        picked = np.flatnonzero(chosen & (class_of_value[neighbourhood.labels.values] >= 0))[-SEEN:]
-        rows, values = neighbourhood.labels.rows[picked], class_of_value[neighbourhood.labels.values[picked]]
+        picked = np.flatnonzero(chosen & (class_of_value[neighbourhood.events.values] >= 0))[-SEEN:]
+        rows, values = neighbourhood.events.rows[picked], class_of_value[neighbourhood.events.values[picked]]
         weights: dict[str, Floats] = {}
         if len(np.unique(values)) < 2:
             frequent = frequent[:0]
@@ -97,19 +99,19 @@ class BagOfWordsClassifier:
             # Halves, as in a checkpoint: what is read again says the same.
             weights[view][classifier.classes_] = weight.astype(np.float16)
             weights[f"{view} bias"][classifier.classes_] = bias.astype(np.float16)
-        return cls([neighbourhood.column.names[value] for value in frequent], weights)
+        return cls([neighbourhood.column.categories[value] for value in frequent], weights)
 
-    def class_of_value(self, neighbourhood: Around) -> Integers:
+    def class_of_value(self, neighbourhood: Neighbourhood) -> Integers:
         """Return our number of each value of the graph, -1 for those that words do not speak for."""
-        return neighbourhood.numbers(self.values)
+        return neighbourhood.value_positions(self.values)
 
-    def predict_log_proba(self, neighbourhood: Around, query: Query) -> Floats:
+    def predict_log_proba(self, neighbourhood: Neighbourhood, query: CompletionQuery) -> Floats:
         """Return log-probabilities, shape (q, values)."""
         out = np.zeros((len(query), len(self.values)), np.float32)
         for view, with_metadata in VIEWS if self.values else ():
-            rows = np.flatnonzero(query.told == with_metadata)
+            rows = np.flatnonzero(query.metadata_visible == with_metadata)
             log_odds = (
-                token_matrix(neighbourhood, query.part(rows)) @ self.weights[view].T + self.weights[f"{view} bias"]
+                token_matrix(neighbourhood, query.subset(rows)) @ self.weights[view].T + self.weights[f"{view} bias"]
             )
             probability = 1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))
             probability /= np.maximum(probability.sum(1, keepdims=True), 1e-9)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import TransformerConv
 
-from atlas_db.core.arrays import Floats, Integers, Ragged
-from gnn.dataset.hashed_tokens import BUCKETS, Known
-from gnn.features.neighbours import Examples
+from atlas_db.core.arrays import CsrLists, Floats, Integers
+from gnn.dataset.hashed_tokens import BUCKETS, TokenTable
+from gnn.features.neighbours import NeighbourSample
 
 EMBEDDING_SIZE = 64
 
@@ -115,27 +115,27 @@ class Collator:
         metadata_tokens: Words of what models state.
     """
 
-    def __init__(self, token_table: Known, metadata_tokens: Ragged) -> None:
+    def __init__(self, token_table: TokenTable, metadata_tokens: CsrLists) -> None:
         self._token_table = token_table
         self._metadata_tokens = metadata_tokens
 
     def collate(
-        self, examples: Examples, chosen: Integers, rng: np.random.Generator | None = None
+        self, examples: NeighbourSample, chosen: Integers, rng: np.random.Generator | None = None
     ) -> tuple[Tensor, ...]:
         """Return the inputs of `Net.forward` for some examples; with a generator, half of the words are hidden."""
         rows = examples.rows[chosen]
-        shown = examples.told[chosen]
+        shown = examples.metadata_visible[chosen]
         own_tokens, metadata_tokens = (
-            self._token_table.some(rows),
-            self._metadata_tokens.some(np.where(shown, rows, -1)),
+            self._token_table.take(rows),
+            self._metadata_tokens.take(np.where(shown, rows, -1)),
         )
         order = np.argsort(np.concatenate((own_tokens.rows, metadata_tokens.rows)), kind="stable")
         tokens = np.concatenate((own_tokens.values, metadata_tokens.values))[order]
-        offsets = own_tokens.starts[:-1] + metadata_tokens.starts[:-1]
-        neighbours = examples.near[chosen]
+        offsets = own_tokens.indptr[:-1] + metadata_tokens.indptr[:-1]
+        neighbours = examples.neighbours[chosen]
         targets, column = np.nonzero(neighbours >= 0)
         sources = neighbours[targets, column]
-        source_tokens = self._token_table.some(sources)
+        source_tokens = self._token_table.take(sources)
         neighbour_tokens = source_tokens.values
         if rng is not None:
             tokens, neighbour_tokens = (
@@ -144,7 +144,7 @@ class Collator:
         return tuple(
             torch.from_numpy(part)
             for part in (
-                tokens, offsets, neighbour_tokens, source_tokens.starts[:-1], examples.labels[chosen][targets, column],
+                tokens, offsets, neighbour_tokens, source_tokens.indptr[:-1], examples.labels[chosen][targets, column],
                 examples.kinds[column], examples.ages[chosen][targets, column].astype(np.float32), targets,
             )
         )  # fmt: skip
@@ -153,7 +153,7 @@ class Collator:
 def fit_network(
     network: GraphNetwork,
     collator: Collator,
-    examples: Examples,
+    examples: NeighbourSample,
     values: Integers,
     *,
     epochs: int,
@@ -190,7 +190,7 @@ def fit_network(
 
 
 @torch.no_grad()
-def predict_log_proba(network: GraphNetwork, collator: Collator, examples: Examples) -> Floats:
+def predict_log_proba(network: GraphNetwork, collator: Collator, examples: NeighbourSample) -> Floats:
     """Return log-probabilities, shape (q, values)."""
     network.eval()
     parts = []

@@ -9,8 +9,8 @@ import lightgbm
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
-from gnn.candidates.inverted_index import best
-from gnn.features.neighbours import NET
+from gnn.candidates.inverted_index import top_k_per_group
+from gnn.features.neighbours import CLASS_SCORE_FEATURES
 
 ROUNDS = 200
 CASCADE = ((25, 24), (80, 8))
@@ -76,7 +76,11 @@ class Ranker:
         def boosted(part: Floats) -> lightgbm.Booster:
             return lightgbm.train(settings, lightgbm.Dataset(part, truth.astype(np.float32), group=group_sizes), ROUNDS)
 
-        return cls(boosted(features[:, : -len(NET)]), boosted(features) if with_stacked else None, listwise=listwise)
+        return cls(
+            boosted(features[:, : -len(CLASS_SCORE_FEATURES)]),
+            boosted(features) if with_stacked else None,
+            listwise=listwise,
+        )
 
     def score(self, features: Floats, group_index: Integers) -> Doubles:
         """Return scores above 0, shape (c,): those of one model are comparable.
@@ -92,7 +96,7 @@ class Ranker:
         out = self._partial_score(features, 0, CASCADE[0][0]) - CASCADE_GAP * len(CASCADE)
         chosen = np.arange(len(group_index))
         for (trees, most), (until, _) in zip(CASCADE, (*CASCADE[1:], (ROUNDS, 0)), strict=True):
-            chosen = chosen[best(group_index[chosen], out[chosen].astype(np.float32), most)]
+            chosen = chosen[top_k_per_group(group_index[chosen], out[chosen].astype(np.float32), most)]
             out[chosen] += CASCADE_GAP + self._partial_score(features[chosen], trees, until)
         return self._positive(out)
 
@@ -108,7 +112,10 @@ class Ranker:
 
     def stacked_score(self, features: Floats) -> Doubles:
         """Return the mean of both ensembles."""
-        both = (self._required_stacked.predict(features), self._tabular.predict(features[:, : -len(NET)]))
+        both = (
+            self._required_stacked.predict(features),
+            self._tabular.predict(features[:, : -len(CLASS_SCORE_FEATURES)]),
+        )
         return self._positive(np.mean(np.asarray(both, np.float64), 0))
 
     @property
@@ -119,7 +126,7 @@ class Ranker:
 
     def tabular_score(self, features: Floats) -> Doubles:
         """Return the scores of the trees that do not hear the network."""
-        return self._positive(np.asarray(self._tabular.predict(features[:, : -len(NET)]), np.float64))
+        return self._positive(np.asarray(self._tabular.predict(features[:, : -len(CLASS_SCORE_FEATURES)]), np.float64))
 
     def _positive(self, scores: Doubles) -> Doubles:
         return np.exp(np.clip(scores, -30, 30)) if self._listwise else scores
@@ -128,8 +135,10 @@ class Ranker:
         """Return what each feature adds to a candidate's log-odds (SHAP values of trees), shape (c, features)."""
         if not self._listwise:
             return np.asarray(self._required_stacked.predict(features, pred_contrib=True))[:, :-1]
-        contributions = np.asarray(self._tabular.predict(features[:, : -len(NET)], pred_contrib=True))[:, :-1]
-        return np.pad(contributions, ((0, 0), (0, len(NET))))
+        contributions = np.asarray(self._tabular.predict(features[:, : -len(CLASS_SCORE_FEATURES)], pred_contrib=True))[
+            :, :-1
+        ]
+        return np.pad(contributions, ((0, 0), (0, len(CLASS_SCORE_FEATURES))))
 
     def save(self, folder: Path) -> None:
         """Write what is asked for scores, as text."""

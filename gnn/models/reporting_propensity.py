@@ -31,8 +31,8 @@ from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.files import replacing
 from gnn.dataset.hashed_tokens import BUCKETS
-from gnn.dataset.temporal_counts import Tally
-from gnn.features.neighbours import Around, Query
+from gnn.dataset.temporal_counts import PrefixCounter
+from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.models.bag_of_words import token_matrix
 
 MIN_CHILDREN = 5
@@ -88,23 +88,23 @@ class PropensityModel:
     bias: Floats
 
     @classmethod
-    def fit(cls, neighbourhood: Around) -> PropensityModel | None:
+    def fit(cls, neighbourhood: Neighbourhood) -> PropensityModel | None:
         """Learn from all declarations that are visible; None where too few names show a parent.
 
         Args:
             neighbourhood: What is visible of whether models declare a parent.
         """
-        rows = np.sort(neighbourhood.labels.rows)
-        yes = neighbourhood.column.names.index("yes")
-        is_reported = neighbourhood.column.held.first[rows] == yes
+        rows = np.sort(neighbourhood.events.rows)
+        yes = neighbourhood.column.categories.index("yes")
+        is_reported = neighbourhood.column.codes.first[rows] == yes
         has_known_parent = name_contains_known_parent(neighbourhood.graph, rows)
         fold = _folds(neighbourhood.graph, rows)
         if any((has_known_parent & (fold == side)).sum() < MIN_EXAMPLES for side in FOLDS):
             return None
-        metadata_tokens = neighbourhood.told.some(rows).values
+        metadata_tokens = neighbourhood.metadata_tokens.take(rows).values
         counts = np.bincount(metadata_tokens, minlength=BUCKETS)
         tool_tokens = np.sort(np.argsort(-counts, kind="stable")[:MAX_TOOL_TOKENS])
-        query = Query(rows, neighbourhood.graph.since[rows], np.ones(len(rows), bool))
+        query = CompletionQuery(rows, neighbourhood.graph.event_time[rows], np.ones(len(rows), bool))
         propensity_features, derivation_features = (
             _propensity_features(neighbourhood, query, tool_tokens),
             _derivation_features(neighbourhood, query, has_known_parent),
@@ -123,7 +123,7 @@ class PropensityModel:
         weights = np.stack([own for own, _ in fitted]).astype(np.float16).astype(np.float32)
         return cls(propensity_trees, tool_tokens, weights, np.array([bias for _, bias in fitted], np.float32))
 
-    def predict_proba(self, neighbourhood: Around, query: Query) -> Missingness:
+    def predict_proba(self, neighbourhood: Neighbourhood, query: CompletionQuery) -> Missingness:
         """Return why models may name no parent, by habits of the query's moments: each model's own date.
 
         Whatever the models themselves declare is not looked at.
@@ -179,7 +179,7 @@ def name_contains_known_parent(graph: Graph, rows: Integers) -> Flags:
         graph: The graph.
         rows: Models, shape (q,).
     """
-    names, created = graph.names.names, graph.created
+    names, created = graph.name_keys.lower, graph.created
     oldest: dict[str, float] = {}
     for row in np.flatnonzero(_child_counts(graph) >= MIN_CHILDREN).tolist():
         name = names[row]
@@ -208,19 +208,26 @@ def _child_counts(graph: Graph) -> Integers:
     return np.bincount(graph.parents.values[graph.declared], minlength=len(graph))
 
 
-def _derivation_features(neighbourhood: Around, query: Query, has_known_parent: Flags) -> csr_array:
+def _derivation_features(neighbourhood: Neighbourhood, query: CompletionQuery, has_known_parent: Flags) -> csr_array:
     """Return what is heard of models, shape (q, BUCKETS + 5).
 
     Words; whether a name bears a known one (`spelling`), is a copy's, and starts with a word that none had before; as
     logarithms, how many had its first two words before, and how many models derive from it.
     """
-    rows, labels, names = query.rows, neighbourhood.labels, neighbourhood.graph.names
+    rows, labels, names = query.rows, neighbourhood.events, neighbourhood.graph.name_keys
     first_token_count, two_token_count = (
-        Tally(labels, kinds[labels.rows]).before(kinds[rows], query.moments) for kinds in (names.first, names.head)
+        PrefixCounter(labels, kinds[labels.rows]).count_before(kinds[rows], query.cutoffs)
+        for kinds in (names.first_token, names.first_two_tokens)
     )
     child_counts = _child_counts(neighbourhood.graph)[rows]
     extra_features = np.column_stack(
-        (has_known_parent, names.copy[rows], first_token_count == 0, np.log1p(two_token_count), np.log1p(child_counts))
+        (
+            has_known_parent,
+            names.is_copy[rows],
+            first_token_count == 0,
+            np.log1p(two_token_count),
+            np.log1p(child_counts),
+        )
     )
     return csr_array(hstack((token_matrix(neighbourhood, query), csr_array(extra_features.astype(np.float32)))))
 
@@ -232,17 +239,17 @@ def _folds(graph: Graph, rows: Integers) -> Integers:
     return np.where(author >= 0, owners[author], 0)
 
 
-def _propensity_features(neighbourhood: Around, query: Query, tool_tokens: Integers) -> Floats:
+def _propensity_features(neighbourhood: Neighbourhood, query: CompletionQuery, tool_tokens: Integers) -> Floats:
     """Return what habit shows in: date, what the owner declared before, words that tell tools, shape (q, features)."""
-    yes = np.full(len(query), neighbourhood.column.names.index("yes"))
-    author_counts = neighbourhood.history("author").counts(
-        neighbourhood.asked("author", query), yes, query.moments, query.moments
+    yes = np.full(len(query), neighbourhood.column.categories.index("yes"))
+    author_counts = neighbourhood.counts_by("author").count_features(
+        neighbourhood.group_of("author", query), yes, query.cutoffs, query.cutoffs
     )
-    metadata_tokens = neighbourhood.told.some(query.rows)
+    metadata_tokens = neighbourhood.metadata_tokens.take(query.rows)
     column_of_token = np.full(BUCKETS, -1, np.int64)
     column_of_token[tool_tokens] = np.arange(len(tool_tokens))
     out = np.zeros((len(query), 1 + author_counts.shape[1] + len(tool_tokens)), np.float32)
-    out[:, 0], out[:, 1 : 1 + author_counts.shape[1]] = query.moments, author_counts
+    out[:, 0], out[:, 1 : 1 + author_counts.shape[1]] = query.cutoffs, author_counts
     is_tool_token = column_of_token[metadata_tokens.values] >= 0
     out[
         metadata_tokens.rows[is_tool_token],

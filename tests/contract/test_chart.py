@@ -13,7 +13,7 @@ from atlas_db.columnar.read import read_graph
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from cypher.query_library import find
-from gnn.dataset.grouping_keys import groups
+from gnn.dataset.grouping_keys import groupings
 from ingest.load.runs import list_runs, rollback
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
@@ -141,12 +141,16 @@ def test_what_models_answer_reaches_the_graph_and_completion(
     )[1]
     assert {row["id"]: row["b"] for row in rows} == {BASE: "me/quiet", "me/quiet": "me/quiet", STRANGE: STRANGE}
     graph = read_graph(store)
-    behaves = {name: int(graph.behaviour[graph.ids.index(name)]) for name in (*grams, "me/grand")}
+    behaves = {name: int(graph.behaviour_cluster[graph.ids.index(name)]) for name in (*grams, "me/grand")}
     assert behaves[BASE] == behaves["me/quiet"] >= 0
     assert behaves[STRANGE] not in (-1, behaves[BASE])
     assert behaves["me/grand"] == -1
-    (kind,) = (each for each in groups(graph, frozenset({"license"}), lambda _: False) if each.name == "behaves alike")
-    assert kind.bare
+    (kind,) = (
+        each
+        for each in groupings(graph, frozenset({"license"}), lambda _: False)
+        if each.name == "same behaviour cluster"
+    )
+    assert kind.cold_start
     assert {item.id for item in kept_probes(tmp_path, ensure_schema(store))} == set(grams)
     assert not {"created", "changed"} & write_chart(store, tmp_path, prints, edges, probes=probes).keys()
     for known in [row["id"] for row in list_runs(store) if row["kind"] == "chart"]:

@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from atlas_db.columnar.graph import Graph, days
+from atlas_db.columnar.graph import Graph, days_since_epoch
 from atlas_db.columnar.read import read_graph
-from atlas_db.core.arrays import ragged
+from atlas_db.core.arrays import csr_lists
 from atlas_db.core.errors import CompletionError, InputError, UsageError
 from atlas_db.store.bolt import Store
 from gnn.candidates.dataset_candidates import DatasetIndex
-from gnn.candidates.inverted_index import Vocabulary, spelled
-from gnn.candidates.parent_candidates import NameIndex
-from gnn.dataset.assemble import read_all
-from gnn.dataset.deduplicate import originals
-from gnn.dataset.hashed_tokens import Known, bucket
-from gnn.dataset.tasks import HAS_PARENT, TASKS, Task, lacking, spelled_out, stated
+from gnn.candidates.inverted_index import Vocabulary, tokenize_names
+from gnn.candidates.parent_candidates import ParentIndex
+from gnn.dataset.assemble import assemble_graph
+from gnn.dataset.deduplicate import deduplicate_cards
+from gnn.dataset.hashed_tokens import TokenTable, hash_bucket
+from gnn.dataset.tasks import HAS_PARENT, TASKS, Task, leaking_tags, leaking_tokens, rows_missing
 from gnn.dataset.temporal_counts import RECENT
 from gnn.evaluation.evaluate import evaluate, split
-from gnn.features.neighbours import ECHO, Around, Query
+from gnn.features.neighbours import SMOOTHED_GROUPS, CompletionQuery, Neighbourhood
 from gnn.inference.predictions import Prediction, drop_cycles, import_predictions
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
 from gnn.models.attribute_model import AttributeModel
@@ -46,7 +46,8 @@ def graph(local_store: Store, tmp_path: Path) -> Graph:
 
 def flat(graph: Graph) -> list[Any]:
     columns = [
-        (name, column.names, *(part.tolist() for part in column.held)) for name, column in sorted(graph.columns.items())
+        (name, column.categories, *(part.tolist() for part in column.codes))
+        for name, column in sorted(graph.columns.items())
     ]
     arrays = (
         graph.placeholder,
@@ -56,7 +57,7 @@ def flat(graph: Graph) -> list[Any]:
         graph.author,
         *graph.parents,
         graph.relations,
-        graph.sure,
+        graph.confidence,
     )
     return [graph.ids, graph.authors, columns, *(array.tolist() for array in arrays)]
 
@@ -71,8 +72,8 @@ def test_engines_give_the_same_tensors(store: Store, tmp_path: Path, request: py
     assert graph.ids == sorted(graph.ids) and len(graph) == 128
     assert len({json.dumps(value) for value in SEEN.values()}) == 1
     held = graph.columns["license"]
-    assert {held.names[value] for value in held.held.values} == set(LICENCES)
-    assert graph.declared.all() and (np.diff(graph.parents.starts) <= 1).all()
+    assert {held.categories[value] for value in held.codes.values} == set(LICENCES)
+    assert graph.declared.all() and (np.diff(graph.parents.indptr) <= 1).all()
 
 
 def test_completion_writes_replaces_and_is_taken_back(store: Store, tmp_path: Path) -> None:
@@ -142,8 +143,8 @@ def test_parents_are_proposed_and_fused(store: Store, tmp_path: Path) -> None:
 
 def test_no_prediction_closes_a_ring(graph: Graph) -> None:
     child = next(row for row in range(len(graph)) if graph.parents.counts[row])
-    parent = int(graph.parents.of(child)[0])
-    free = lacking(graph, "base_model")
+    parent = int(graph.parents.row(child)[0])
+    free = rows_missing(graph, "base_model")
     back = Prediction(parent, "base_model", graph.ids[child], 0.9, 0.0, 1.0, {})
     fine = Prediction(int(free[-1]), "base_model", graph.ids[parent], 0.9, 0.0, 1.0, {})
     assert drop_cycles(graph, [back, fine]) == [fine]
@@ -156,7 +157,7 @@ def test_the_target_cannot_be_read(graph: Graph) -> None:
     """What the tested models declare is put in another order: no feature and no prediction changes."""
     rng = np.random.default_rng(1)
     cutoff = float(np.quantile(graph.created, 0.8))
-    held = graph.columns["license"].held
+    held = graph.columns["license"].codes
     hidden = graph.created[held.rows] >= cutoff
     mixed = held.values.copy()
     mixed[hidden] = rng.permutation(mixed[hidden])
@@ -166,10 +167,10 @@ def test_the_target_cannot_be_read(graph: Graph) -> None:
     )
     seen = []
     for each in (graph, other):
-        around = Around(each, TASKS["license"], Known(each), each.created < cutoff)
+        around = Neighbourhood(each, TASKS["license"], TokenTable(each), each.created < cutoff)
         completer = fit_attribute_model(around)
         rows = np.flatnonzero(each.created >= cutoff)
-        query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
+        query = CompletionQuery(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
         seen.append((completer.candidate_table(around, query), completer.predict_proba(around, query)))
     assert np.array_equal(seen[0][0].features[:, :-3], seen[1][0].features[:, :-3], equal_nan=True)
     assert np.allclose(seen[0][1].probability, seen[1][1].probability, atol=1e-3)
@@ -181,15 +182,15 @@ def test_lineage_cannot_be_read_where_it_is_the_target(graph: Graph, task: Task)
     cutoff = float(np.quantile(graph.created, 0.8))
     kept = graph.created[graph.parents.rows] < cutoff
     assert (~kept).sum() > 30
-    parents = ragged(len(graph), graph.parents.rows[kept], graph.parents.values[kept])
-    edges = {name: getattr(graph, name)[kept] for name in ("relations", "sure", "declared", "witnessed")}
+    parents = csr_lists(len(graph), graph.parents.rows[kept], graph.parents.values[kept])
+    edges = {name: getattr(graph, name)[kept] for name in ("relations", "confidence", "declared", "inferred")}
     other = replace(graph, parents=parents, **edges)
     rows = np.flatnonzero(graph.created >= cutoff)
-    query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
+    query = CompletionQuery(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
     completer = None
     seen = []
     for each in (graph, other):
-        around = Around(each, task, Known(each, lineage=False), each.created < cutoff)
+        around = Neighbourhood(each, task, TokenTable(each, lineage=False), each.created < cutoff)
         completer = completer or fit_attribute_model(around)
         seen.append(completer.candidate_table(around, query))
     assert np.array_equal(seen[0].values, seen[1].values)
@@ -197,13 +198,13 @@ def test_lineage_cannot_be_read_where_it_is_the_target(graph: Graph, task: Task)
 
 
 def test_a_checkpoint_predicts_the_same(graph: Graph, tmp_path: Path) -> None:
-    around = Around(graph, TASKS["license"], Known(graph), ~graph.placeholder)
+    around = Neighbourhood(graph, TASKS["license"], TokenTable(graph), ~graph.placeholder)
     made = fit_attribute_model(around)
     made.save(tmp_path / "c")
     again = AttributeModel.load(tmp_path / "c")
     assert again is not None and again.calibration == made.calibration
-    rows = lacking(graph, "license")
-    query = Query(rows, np.full(len(rows), graph.created.max() + 1), np.ones(len(rows), bool))
+    rows = rows_missing(graph, "license")
+    query = CompletionQuery(rows, np.full(len(rows), graph.created.max() + 1), np.ones(len(rows), bool))
     first, second = made.predict_proba(around, query), again.predict_proba(around, query)
     assert np.array_equal(first.values, second.values) and np.allclose(first.probability, second.probability, atol=1e-5)
     network_file = (tmp_path / "c" / "network.safetensors").read_bytes()
@@ -238,25 +239,25 @@ def test_datasets_of_the_list_that_nobody_declares_are_proposed(local_store: Sto
     asked = model("user1/bert-tweet-eval-v2", createdAt="2024-05-01T00:00:00.000Z")
     load_rows(local_store, tmp_path, [*made_up(120), asked, *listed])
     graph = read_graph(local_store, datasets=True)
-    assert graph.listed.names == sorted(row["id"] for row in listed)
-    assert not read_graph(local_store).listed.names
-    around = Around(graph, TASKS["datasets"], Known(graph), ~graph.placeholder)
-    names = np.array(around.column.names)
-    assert set(names) == {*graph.columns["datasets"].names, *graph.listed.names}
-    index = DatasetIndex(graph, around.column.names, around.labels, spelled(graph.ids, Vocabulary()))
+    assert graph.listed_datasets.names == sorted(row["id"] for row in listed)
+    assert not read_graph(local_store).listed_datasets.names
+    around = Neighbourhood(graph, TASKS["datasets"], TokenTable(graph), ~graph.placeholder)
+    names = np.array(around.column.categories)
+    assert set(names) == {*graph.columns["datasets"].categories, *graph.listed_datasets.names}
+    index = DatasetIndex(graph, around.column.categories, around.events, tokenize_names(graph.ids, Vocabulary()))
     row = graph.ids.index("user1/bert-tweet-eval-v2")
-    places, found = index.proposals(np.array([0, row]), graph.created[[0, row]])
+    places, found = index.propose(np.array([0, row]), graph.created[[0, row]])
     assert {"someone/tweet_eval", "user1/notes"} == set(names[found[places == 1]])
-    (first, second) = index.pairs(
+    (first, second) = index.pair_features(
         np.full(2, row),
-        np.array([around.column.names.index(n) for n in graph.listed.names[1:3]]),
+        np.array([around.column.categories.index(n) for n in graph.listed_datasets.names[1:3]]),
         np.full(2, graph.created[row]),
     )
     told = [dict(zip(index.features, pair.tolist(), strict=True)) for pair in (first, second)]
-    assert graph.listed.names[1:3] == ["someone/tweet_eval", "user1/later"]
+    assert graph.listed_datasets.names[1:3] == ["someone/tweet_eval", "user1/later"]
     assert (told[0]["same author"], told[1]["same author"]) == (0, 1)
-    assert told[0]["of the candidate's"] == pytest.approx(1) and told[0]["declared by nobody yet"] == 1
-    assert told[0]["words shared"] == 3 and 0 < told[0]["of the model's"] < 1
+    assert told[0]["share of the candidate's token weight"] == pytest.approx(1) and told[0]["not yet declared"] == 1
+    assert told[0]["shared tokens"] == 3 and 0 < told[0]["share of the model's token weight"] < 1
     assert told[0]["years since the dataset"] == pytest.approx(486 / 365.25, abs=1e-4)
     assert told[0]["datasets of that name"] == pytest.approx(np.log1p(2))
 
@@ -274,18 +275,22 @@ def test_parents_are_proposed_for_their_owner_and_for_likes_while_nobody_names_t
     later = model("lab/Later", likes=999, createdAt="2024-04-20T00:00:00.000Z")
     load_rows(local_store, tmp_path, [*made_up(120), *famous, plain, liked, faded, asked, later])
     graph = read_graph(local_store)
-    around = Around(graph, TASKS["base_model"], Known(graph, lineage=False), ~graph.placeholder)
-    index = NameIndex(graph, graph.ids, around.labels, spelled(graph.ids, Vocabulary()))
+    around = Neighbourhood(graph, TASKS["base_model"], TokenTable(graph, lineage=False), ~graph.placeholder)
+    index = ParentIndex(graph, graph.ids, around.events, tokenize_names(graph.ids, Vocabulary()))
     row = graph.ids.index(asked["id"])
-    _, found = index.proposals(np.array([row]), graph.created[[row]])
+    _, found = index.propose(np.array([row]), graph.created[[row]])
     proposed = {graph.ids[parent] for parent in found}
     assert {plain["id"], liked["id"]} <= proposed and not {faded["id"], later["id"], asked["id"]} & proposed
     parents = np.array([graph.ids.index(name) for name in (plain["id"], "org98/bert-base-finetuned")])
-    pairs = index.pairs(np.full(2, row), parents, graph.created[[row, row]])
+    pairs = index.pair_features(np.full(2, row), parents, graph.created[[row, row]])
     told = [dict(zip(index.features, pair.tolist(), strict=True)) for pair in pairs]
-    assert told[0]["of the candidate's"] == told[1]["of the candidate's"] == pytest.approx(1)
-    assert told[0]["owner and name: of the candidate's"] == pytest.approx(1)
-    assert told[1]["owner and name: of the candidate's"] < 0.9
+    assert (
+        told[0]["share of the candidate's token weight"]
+        == told[1]["share of the candidate's token weight"]
+        == pytest.approx(1)
+    )
+    assert told[0]["owner and name: share of the candidate's token weight"] == pytest.approx(1)
+    assert told[1]["owner and name: share of the candidate's token weight"] < 0.9
 
 
 def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:
@@ -298,14 +303,14 @@ def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:
     parents = graph.parents.values.copy()
     parents[rows == children[0]] = stranger
     other = replace(graph, parents=graph.parents._replace(values=parents), witnessed=rows == children[0])
-    query = Query(children[:2], np.full(2, cutoff), np.zeros(2, bool))
+    query = CompletionQuery(children[:2], np.full(2, cutoff), np.zeros(2, bool))
     found = []
     for each in (graph, other):
-        around = Around(each, TASKS["base_model"], Known(each, lineage=False), each.created < cutoff)
+        around = Neighbourhood(each, TASKS["base_model"], TokenTable(each, lineage=False), each.created < cutoff)
         table = fit_attribute_model(around).candidate_table(around, query)
-        column = around.features.index("weights")
+        column = around.feature_names.index("weights")
         found.append({(int(place), int(value)): float(said) for place, value, said in
-                      zip(table.places, table.values, table.features[:, column], strict=True)})  # fmt: skip
+                      zip(table.query_index, table.values, table.features[:, column], strict=True)})  # fmt: skip
     assert not any(found[0].values())
     assert {pair for pair, said in found[1].items() if said} == {(0, stranger)}
 
@@ -320,12 +325,18 @@ def test_copied_cards_are_tested_once(local_store: Store, tmp_path: Path) -> Non
     ]  # fmt: skip
     load_rows(local_store, tmp_path, rows)
     graph = read_graph(local_store)
-    first = [graph.ids[row] for row in originals(graph)]
+    first = [graph.ids[row] for row in deduplicate_cards(graph)]
     assert dict(zip(graph.ids, first, strict=True)) == {
         **{name: name for name in ("a/tern-7b", "d/tern-7b-AWQ", "e/tern-7b", "f/heron-GPTQ")},
         "b/tern-7b-GGUF": "a/tern-7b", "c/tern-7b-4bit": "a/tern-7b", "g/heron-GGUF": "f/heron-GPTQ",
     }  # fmt: skip
-    _, tested = split(graph, TASKS["license"], "temporal", days("2024-02-15T00:00:00Z"), days("2024-06-01T00:00:00Z"))
+    _, tested = split(
+        graph,
+        TASKS["license"],
+        "temporal",
+        days_since_epoch("2024-02-15T00:00:00Z"),
+        days_since_epoch("2024-06-01T00:00:00Z"),
+    )
     assert {graph.ids[row] for row in tested} == {"d/tern-7b-AWQ", "e/tern-7b", "f/heron-GPTQ"}
     seen = set()
     for seed in range(40):
@@ -351,9 +362,9 @@ def test_words_of_cards_are_heard_but_for_the_target(local_store: Store, tmp_pat
     )
     load_rows(local_store, tmp_path, [with_card(0, "Nothing that others say")], as_of="2024-02-01")
     tasks = [TASKS["license"]]
-    graph = read_all(local_store, tmp_path, tasks)
+    graph = assemble_graph(local_store, tmp_path, tasks)
     held = graph.columns["card"]
-    said = {graph.ids[row]: {held.names[word] for word in held.held.of(row)} for row in range(len(graph))}
+    said = {graph.ids[row]: {held.categories[word] for word in held.codes.row(row)} for row in range(len(graph))}
     assert {"birds", "birds of", "apache-2.0", "fill mask", "english", "org1/base1-7b"} <= said["writer/card3"]
     assert not said["writer/card0"] and not said["org1/base1-7b"]
     assert "card" not in read_graph(local_store).columns
@@ -365,15 +376,15 @@ def test_words_of_cards_are_heard_but_for_the_target(local_store: Store, tmp_pat
         "base_model": {"org1/base1-7b", "base2-7b", "or base2-7b"},
     }
     for attribute, masked in expected.items():
-        states = spelled_out(graph, attribute)
-        found = {word for word in held.names if states(word)}
+        states = leaking_tokens(graph, attribute)
+        found = {word for word in held.categories if states(word)}
         assert masked <= found, attribute
         assert not {"birds", "birds of"} & found, attribute
         others = {word for name, words in expected.items() if name != attribute for word in words if " " not in word}
         assert not others & found, attribute
-        around = Around(graph, TASKS[attribute], Known(graph), ~graph.placeholder)
-        told = set(around.told.of(graph.ids.index("writer/card3")).tolist())
-        assert told >= {bucket(f"card:{word}") for word in said["writer/card3"] - found}
+        around = Neighbourhood(graph, TASKS[attribute], TokenTable(graph), ~graph.placeholder)
+        told = set(around.metadata_tokens.row(graph.ids.index("writer/card3")).tolist())
+        assert told >= {hash_bucket(f"card:{word}") for word in said["writer/card3"] - found}
         assert len(told) < len(said["writer/card3"]) + 4
 
 
@@ -382,11 +393,15 @@ def dataset(name: str, date: str) -> dict[str, Any]:
 
 
 def test_masks_hide_what_states_the_target(graph: Graph) -> None:
-    says = stated(graph, "license")
+    says = leaking_tags(graph, "license")
     assert says("mit") and not says("transformers") and not says("llama2")
-    assert stated(graph, "pipeline_tag")("text-generation") and stated(graph, "pipeline_tag")("endpoints_compatible")
-    assert stated(graph, "library_name")("diffusers:StableDiffusionPipeline") and stated(graph, "datasets")("imdb")
-    assert stated(graph, "base_model")("base_model:x") and not stated(graph, "base_model")("imdb")
+    assert leaking_tags(graph, "pipeline_tag")("text-generation") and leaking_tags(graph, "pipeline_tag")(
+        "endpoints_compatible"
+    )
+    assert leaking_tags(graph, "library_name")("diffusers:StableDiffusionPipeline") and leaking_tags(graph, "datasets")(
+        "imdb"
+    )
+    assert leaking_tags(graph, "base_model")("base_model:x") and not leaking_tags(graph, "base_model")("imdb")
 
 
 @pytest.mark.parametrize("dates", ["nobody kept them", "three weeks"])
@@ -456,24 +471,26 @@ def test_predictions_of_a_file_are_written_where_nothing_can_be_learnt(local_sto
 
 def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
     """The kin's mean is that of a plain loop, and looks at nobody younger."""
-    around = Around(graph, TASKS["license"], Known(graph), np.ones(len(graph), bool))
-    linear = BagOfWordsClassifier.fit(around, np.ones(len(around.labels.rows), bool), 1)
+    around = Neighbourhood(graph, TASKS["license"], TokenTable(graph), np.ones(len(graph), bool))
+    linear = BagOfWordsClassifier.fit(around, np.ones(len(around.events.rows), bool), 1)
     assert linear.values == sorted(LICENCES)
-    query = Query(np.arange(len(graph)), graph.created, np.arange(len(graph)) % 2 == 0)
+    query = CompletionQuery(np.arange(len(graph)), graph.created, np.arange(len(graph)) % 2 == 0)
     scores = linear.predict_log_proba(around, query)
     assert np.exp(scores).sum(1) == pytest.approx(np.ones(len(graph)), abs=1e-4)
-    held = around.column.held.first
+    held = around.column.codes.first
     assert (np.exp(scores).argmax(1) == held)[held >= 0].mean() > 0.8
     linear.save(tmp_path / "bag_of_words.safetensors")
     again = BagOfWordsClassifier.load(tmp_path / "bag_of_words.safetensors", linear.values)
     assert again.predict_log_proba(around, query) == pytest.approx(scores)
     echo = LabelSmoothing(around, linear)
     places = np.arange(0, len(graph), 7)
-    values = np.arange(len(places)) % len(around.column.names)
+    values = np.arange(len(places)) % len(around.column.categories)
     found = echo.mean_neighbour_probability(query, places, values)
-    everyone = np.exp(linear.predict_log_proba(around, Query(query.rows, query.moments, np.ones(len(graph), bool))))
-    for column, name in enumerate(ECHO):
-        members, asked = around.groups[name].members, around.asked(name, query)
+    everyone = np.exp(
+        linear.predict_log_proba(around, CompletionQuery(query.rows, query.cutoffs, np.ones(len(graph), bool)))
+    )
+    for column, name in enumerate(SMOOTHED_GROUPS):
+        members, asked = around.groupings[name].member_key, around.group_of(name, query)
         for at, (row, value) in enumerate(zip(places, values, strict=True)):
             kin = np.flatnonzero((members == asked[row]) & (graph.created < graph.created[row]))
             kin = kin[np.argsort(graph.created[kin], kind="stable")][-RECENT:]
@@ -484,8 +501,8 @@ def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
 
 
 def test_nobody_to_complete(graph: Graph) -> None:
-    around = Around(graph, TASKS["license"], Known(graph), np.ones(len(graph), bool))
+    around = Neighbourhood(graph, TASKS["license"], TokenTable(graph), np.ones(len(graph), bool))
     nobody = np.zeros(0, np.int64)
-    found = fit_attribute_model(around).predict_proba(around, Query(nobody, np.zeros(0), np.zeros(0, bool)))
+    found = fit_attribute_model(around).predict_proba(around, CompletionQuery(nobody, np.zeros(0), np.zeros(0, bool)))
     assert [len(column) for column in found] == [0, 0, 0, 0]
     assert found.top_values(0)[0].tolist() == []

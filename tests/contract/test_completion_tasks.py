@@ -13,14 +13,14 @@ import pytest
 from atlas_db.columnar.graph import Graph
 from atlas_db.columnar.read import read_graph
 from atlas_db.columnar.repository_names import stem
-from atlas_db.core.arrays import ragged
+from atlas_db.core.arrays import csr_lists
 from atlas_db.store.bolt import Store
-from gnn.dataset.hashed_tokens import Known
-from gnn.dataset.tasks import HAS_PARENT, RELATION, TASKS, lacking
+from gnn.dataset.hashed_tokens import TokenTable
+from gnn.dataset.tasks import HAS_PARENT, RELATION, TASKS, rows_missing
 from gnn.evaluation.evaluate import evaluate
 from gnn.evaluation.ranking_baselines import last_by_author, list_baselines, name_contains, strip_suffix, token_overlap
 from gnn.evaluation.single_value_baselines import BASELINES
-from gnn.features.neighbours import Around, Query
+from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.inference.complete import CompletionSession
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
 from gnn.models.training import fit_attribute_model
@@ -87,7 +87,7 @@ def test_architectures_and_relations_are_completed(store: Store, tmp_path: Path)
 def test_a_relation_cannot_be_read_where_it_is_the_target(graph: Graph) -> None:
     """Tested models state other relations in one of two graphs, and their edges follow: no feature changes."""
     cutoff = float(np.quantile(graph.created, 0.8))
-    held = graph.columns[RELATION].held
+    held = graph.columns[RELATION].codes
     later = graph.created[held.rows] >= cutoff
     assert later.sum() > 50
     other = replace(
@@ -95,30 +95,30 @@ def test_a_relation_cannot_be_read_where_it_is_the_target(graph: Graph) -> None:
         columns={**graph.columns, RELATION: graph.columns[RELATION]._replace(
             held=held._replace(values=np.where(later, 1 - held.values, held.values)))},
         relations=np.where(graph.created[graph.parents.rows] >= cutoff, 4, graph.relations),
-        sure=np.where(graph.created[graph.parents.rows] >= cutoff, 0.5, graph.sure).astype(np.float32),
+        sure=np.where(graph.created[graph.parents.rows] >= cutoff, 0.5, graph.confidence).astype(np.float32),
     )  # fmt: skip
     rows = np.flatnonzero((graph.created >= cutoff) & (graph.parents.counts > 0))
-    query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
+    query = CompletionQuery(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
     completer, seen = None, []
     for each in (graph, other):
-        around = Around(each, TASKS[RELATION], Known(each, relation=False), each.created < cutoff)
+        around = Neighbourhood(each, TASKS[RELATION], TokenTable(each, relation=False), each.created < cutoff)
         completer = completer or fit_attribute_model(around)
         seen.append(completer.candidate_table(around, query))
     assert np.array_equal(seen[0].features, seen[1].features, equal_nan=True)
 
 
 def test_only_models_with_a_declared_parent_lack_a_relation(graph: Graph) -> None:
-    lack = set(lacking(graph, RELATION).tolist())
+    lack = set(rows_missing(graph, RELATION).tolist())
     declared = set(graph.parents.rows[graph.declared].tolist())
-    assert lack == declared - set(graph.columns[RELATION].held.rows.tolist()) and lack
+    assert lack == declared - set(graph.columns[RELATION].codes.rows.tolist()) and lack
 
 
 def test_what_lists_are_compared_with(graph: Graph) -> None:
     cutoff = float(np.quantile(graph.created, 0.8))
-    around = Around(graph, TASKS["base_model"], Known(graph, lineage=False), graph.created < cutoff)
+    around = Neighbourhood(graph, TASKS["base_model"], TokenTable(graph, lineage=False), graph.created < cutoff)
     rows = np.flatnonzero((graph.created >= cutoff) & (graph.parents.counts > 0))
-    query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
-    seen = {row: value for row, value in zip(around.labels.rows.tolist(), around.labels.values.tolist(), strict=True)}
+    query = CompletionQuery(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
+    seen = {row: value for row, value in zip(around.events.rows.tolist(), around.events.values.tolist(), strict=True)}
     said = last_by_author(around, query)
     for place in range(0, len(rows), 25):
         author = graph.author[rows[place]]
@@ -129,7 +129,7 @@ def test_what_lists_are_compared_with(graph: Graph) -> None:
     assert {"most declared lately", "longest name inside", "words"} < set(ranked)
     assert "siblings" not in ranked  # lineage may not be looked at
     for each in ranked.values():
-        assert (np.diff(each.places * around.labels.size + each.values) > 0).all()
+        assert (np.diff(each.places * around.events.num_values + each.values) > 0).all()
         assert (graph.created[each.values] <= graph.created[rows[each.places]]).all()
     words = token_overlap(around, query)
     assert np.bincount(words.places).max() <= 10 and (words.scores <= 1).all()
@@ -143,8 +143,8 @@ def test_names_within_names(local_store: Store, tmp_path: Path) -> None:
     rows[1]["tags"] = ["base_model:a/tern"]
     load_rows(local_store, tmp_path, rows)
     graph = read_graph(local_store)
-    around = Around(graph, TASKS["base_model"], Known(graph, lineage=False), ~graph.placeholder)
-    query = Query(np.array([2, 3]), np.full(2, 1e6), np.ones(2, bool))
+    around = Neighbourhood(graph, TASKS["base_model"], TokenTable(graph, lineage=False), ~graph.placeholder)
+    query = CompletionQuery(np.array([2, 3]), np.full(2, 1e6), np.ones(2, bool))
     found = name_contains(around, query)
     assert [(place, graph.ids[value]) for place, value in zip(found.places, found.values, strict=True)] == [
         (0, "b/tern-7b"), (0, "a/tern"), (1, "c/tern-7b-chat"), (1, "b/tern-7b"), (1, "a/tern"),
@@ -168,15 +168,16 @@ def test_no_baseline_reads_lineage_where_it_is_the_target(graph: Graph) -> None:
     """Tested models declare no parents in one of two graphs: every baseline answers the same."""
     cutoff = float(np.quantile(graph.created, 0.8))
     kept = graph.created[graph.parents.rows] < cutoff
-    parents = ragged(len(graph), graph.parents.rows[kept], graph.parents.values[kept])
-    edges = {name: getattr(graph, name)[kept] for name in ("relations", "sure", "declared", "witnessed")}
+    parents = csr_lists(len(graph), graph.parents.rows[kept], graph.parents.values[kept])
+    edges = {name: getattr(graph, name)[kept] for name in ("relations", "confidence", "declared", "inferred")}
     other = replace(graph, parents=parents, **edges)
     rows = np.flatnonzero(graph.created >= cutoff)
-    query = Query(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
+    query = CompletionQuery(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
     seen = [
         {name: method(around, query) for name, method in BASELINES.items()}
         for around in (
-            Around(each, HAS_PARENT, Known(each, lineage=False), each.created < cutoff) for each in (graph, other)
+            Neighbourhood(each, HAS_PARENT, TokenTable(each, lineage=False), each.created < cutoff)
+            for each in (graph, other)
         )
     ]
     for name in BASELINES:
@@ -187,9 +188,9 @@ def test_no_baseline_reads_lineage_where_it_is_the_target(graph: Graph) -> None:
 def test_who_is_asked_about_a_parent_is_no_witness_that_there_is_none(graph: Graph, tmp_path: Path) -> None:
     """A few models that are asked about are not counted among those without a parent; where it is all, they are."""
     atelier = CompletionSession(graph, tmp_path)
-    lacks = lacking(graph, "base_model")
+    lacks = rows_missing(graph, "base_model")
     few = lacks[::5]
-    seen = atelier.neighbourhood(HAS_PARENT, few).labels.rows
+    seen = atelier.neighbourhood(HAS_PARENT, few).events.rows
     assert not np.isin(few, seen).any()
     assert np.isin(np.setdiff1d(lacks, few), seen).all()
-    assert np.isin(lacks, atelier.neighbourhood(HAS_PARENT, lacks).labels.rows).all()
+    assert np.isin(lacks, atelier.neighbourhood(HAS_PARENT, lacks).events.rows).all()

@@ -14,11 +14,11 @@ from atlas_db.columnar.read import read_graph
 from atlas_db.core.errors import InputError
 from atlas_db.store.bolt import Store
 from gnn.dataset import card_embeddings
-from gnn.dataset.assemble import read_all
-from gnn.dataset.card_embeddings import DIRECTIONS, FOLDER, POINTED, directions, embed_cards
-from gnn.dataset.hashed_tokens import Known, bucket
+from gnn.dataset.assemble import assemble_graph
+from gnn.dataset.card_embeddings import DIRECTIONS, FOLDER, POINTED, embed_cards, top_components
+from gnn.dataset.hashed_tokens import TokenTable, hash_bucket
 from gnn.dataset.tasks import SENTENCES, TASKS
-from gnn.features.neighbours import Around
+from gnn.features.neighbours import Neighbourhood
 from gnn.inference.complete import checkpoint_key
 from tests.support.graphs import load_rows, model
 from tests.support.sentence_model import sentence_model
@@ -48,10 +48,10 @@ def cards(local_store: Store, tmp_path: Path) -> Store:
 
 
 def heard(store: Store, home: Path, attribute: str = "license") -> dict[str, set[str]]:
-    graph = read_all(store, home, [TASKS[attribute]])
+    graph = assemble_graph(store, home, [TASKS[attribute]])
     (name,) = [name for name in graph.columns if name.startswith(SENTENCES)]
     held = graph.columns[name]
-    return {graph.ids[row]: {held.names[word] for word in held.held.of(row)} for row in range(len(graph))}
+    return {graph.ids[row]: {held.categories[word] for word in held.codes.row(row)} for row in range(len(graph))}
 
 
 def test_each_card_is_read_once_and_what_states_a_target_is_not(cards: Store, tmp_path: Path, reader: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_stopped_run_goes_on_and_another_model_takes_its_place(
     (place,) = [each for each in (tmp_path / FOLDER).iterdir() if each.is_dir()]
     (place / "000002.parquet").unlink()
     (tmp_path / FOLDER / "current").unlink()
-    assert not [name for name in read_all(cards, tmp_path, []).columns if name.startswith(SENTENCES)]
+    assert not [name for name in assemble_graph(cards, tmp_path, []).columns if name.startswith(SENTENCES)]
     assert embed_cards(graph, tmp_path, reader) == (3, 1, 2)
     assert heard(cards, tmp_path) == whole
     embed_cards(graph, tmp_path, sentence_model(tmp_path / "other", seed=2))
@@ -84,24 +84,26 @@ def test_a_stopped_run_goes_on_and_another_model_takes_its_place(
 
 
 def test_all_but_lineage_hears_it_and_learns_anew(cards: Store, tmp_path: Path, reader: Path) -> None:
-    before = read_all(cards, tmp_path, [])
+    before = assemble_graph(cards, tmp_path, [])
     embed_cards(read_graph(cards), tmp_path, reader)
-    graph = read_all(cards, tmp_path, [])
+    graph = assemble_graph(cards, tmp_path, [])
     (name,) = [name for name in graph.columns if name.startswith(SENTENCES)]
     row = graph.ids.index("c/steel")
-    said = {bucket(f"{name}:{graph.columns[name].names[word]}") for word in graph.columns[name].held.of(row)}
+    said = {
+        hash_bucket(f"{name}:{graph.columns[name].categories[word]}") for word in graph.columns[name].codes.row(row)
+    }
     for attribute, hears in {"license": True, "pipeline_tag": True, "base_model": False}.items():
-        around = Around(graph, TASKS[attribute], Known(graph), ~graph.placeholder)
-        told = set(around.told.of(row).tolist())
+        around = Neighbourhood(graph, TASKS[attribute], TokenTable(graph), ~graph.placeholder)
+        told = set(around.metadata_tokens.row(row).tolist())
         assert (told >= said) if hears else not told & said, attribute
-        old = Around(before, TASKS[attribute], Known(before), ~before.placeholder)
+        old = Neighbourhood(before, TASKS[attribute], TokenTable(before), ~before.placeholder)
         assert checkpoint_key(old, 0.9) != checkpoint_key(around, 0.9)
 
 
 def test_directions_are_those_that_an_embedding_points_along_most() -> None:
     rng = np.random.default_rng(3)
     vectors = rng.normal(size=(5, 32)).astype(np.float32)
-    points = directions(np.concatenate((vectors, vectors + 0.001)), np.zeros(32, np.float32))
+    points = top_components(np.concatenate((vectors, vectors + 0.001)), np.zeros(32, np.float32))
     assert points.shape == (10, POINTED) and points.min() >= 0 and points.max() < DIRECTIONS
     shared = [len({*points[at].tolist()} & {*points[at + 5].tolist()}) for at in range(5)]
     assert min(shared) >= POINTED - 1

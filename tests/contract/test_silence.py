@@ -17,9 +17,9 @@ from atlas_db.columnar.read import read_graph
 from atlas_db.core.arrays import Integers
 from atlas_db.core.errors import CompletionError
 from atlas_db.store.bolt import Store
-from gnn.dataset.hashed_tokens import Known
+from gnn.dataset.hashed_tokens import TokenTable
 from gnn.dataset.tasks import HAS_PARENT
-from gnn.features.neighbours import Around, Query
+from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write
 from gnn.models.reporting_propensity import PropensityModel, has_known_children, name_contains_known_parent
 from tests.support.graphs import child, load_rows, model
@@ -52,12 +52,12 @@ def hub(models: int = 1600, seed: int = 3) -> list[dict[str, Any]]:
     return rows
 
 
-def around(graph: Graph) -> Around:
-    return Around(graph, HAS_PARENT, Known(graph, lineage=False, relation=True), ~graph.placeholder)
+def around(graph: Graph) -> Neighbourhood:
+    return Neighbourhood(graph, HAS_PARENT, TokenTable(graph, lineage=False, relation=True), ~graph.placeholder)
 
 
-def asked(graph: Graph, rows: Integers) -> Query:
-    return Query(rows, graph.since[rows], np.ones(len(rows), bool))
+def asked(graph: Graph, rows: Integers) -> CompletionQuery:
+    return CompletionQuery(rows, graph.event_time[rows], np.ones(len(rows), bool))
 
 
 def test_silence_is_told_from_being_a_root(local_store: Store, tmp_path: Path) -> None:
@@ -75,7 +75,9 @@ def test_silence_is_told_from_being_a_root(local_store: Store, tmp_path: Path) -
         np.array(["ppo-" in name for name in graph.ids]),
         np.array([name[:4] == "lab/" for name in graph.ids]),
     )
-    early, late = (trained & ~named & ((graph.since < BEGAN.timestamp() / 86400) == before) for before in (True, False))
+    early, late = (
+        trained & ~named & ((graph.event_time < BEGAN.timestamp() / 86400) == before) for before in (True, False)
+    )
     assert early.sum() > 400 and late.sum() > 20
     # Before the tool named parents silence says nothing, afterwards it says something; nobody's parent is a root.
     assert roots[early].mean() < 0.12 < 0.4 < roots[late].mean()

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import zstandard
 
-from atlas_db.columnar.graph import Graph, days
+from atlas_db.columnar.graph import Graph, days_since_epoch
 from atlas_db.columnar.read import read_graph
 from atlas_db.store.bolt import Store
-from gnn.dataset.tasks import TASKS, stated, values_of
+from gnn.dataset.tasks import TASKS, leaking_tags, target_column
 from gnn.evaluation.evaluate import evaluate, split
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
@@ -38,7 +38,7 @@ def graph(local_store: Store, data: Path, tmp_path: Path) -> Graph:
 def test_real_models(graph: Graph) -> None:
     """Lower than what the README's numbers say, so that a change for the worse fails and noise does not."""
     assert len(graph) > 15_000
-    visible, tested = split(graph, TASKS["license"], "temporal", days(CUTOFF), days(UNTIL))
+    visible, tested = split(graph, TASKS["license"], "temporal", days_since_epoch(CUTOFF), days_since_epoch(UNTIL))
     assert not visible[tested].any()
     field, bare = evaluate(graph, TASKS["license"], cutoff=CUTOFF, until=UNTIL)
     table = {row["method"]: row for row in field.rows}
@@ -46,9 +46,9 @@ def test_real_models(graph: Graph) -> None:
     assert table["ships"]["ECE"] < 0.1
     assert bare.rows[-1]["accuracy"] > 0.5
     for attribute in ("license", "pipeline_tag", "library_name"):
-        says = stated(graph, attribute)
+        says = leaking_tags(graph, attribute)
         tags = graph.columns["tags"]
-        shown = {name for name in tags.names if not says(name)}
-        names = set(values_of(graph, attribute).names) - {"gemma", "llama2", "llama3"}
+        shown = {name for name in tags.categories if not says(name)}
+        names = set(target_column(graph, attribute).categories) - {"gemma", "llama2", "llama3"}
         assert not shown & names, attribute
     assert np.isfinite(graph.created).all()

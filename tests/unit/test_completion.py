@@ -11,17 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_db.columnar.graph import Column
-from atlas_db.columnar.read import column
-from atlas_db.columnar.repository_names import Names, number, pattern, stem, words
-from atlas_db.core.arrays import ragged
-from gnn.candidates.inverted_index import HEAD, Shelf, Vocabulary, best, spelled
-from gnn.candidates.name_neighbours import NEAREST, Alike
-from gnn.dataset.card_text import MOST, spoken
-from gnn.dataset.grouping_keys import both, roots
-from gnn.dataset.temporal_counts import COUNTS, RECENT, WINDOW, History, Tally, labels
+from atlas_db.columnar.read import category_column
+from atlas_db.columnar.repository_names import NameKeys, factorize_strings, name_tokens, pattern, stem
+from atlas_db.core.arrays import csr_lists
+from gnn.candidates.inverted_index import CHAMPION_LIST, InvertedIndex, Vocabulary, tokenize_names, top_k_per_group
+from gnn.candidates.name_neighbours import NEAREST, NameKNN
+from gnn.dataset.card_text import MOST, card_tokens
+from gnn.dataset.grouping_keys import combine_keys, roots
+from gnn.dataset.temporal_counts import (
+    COUNT_FEATURES,
+    RECENT,
+    WINDOW,
+    PointInTimeCounts,
+    PrefixCounter,
+    declaration_events,
+)
 from gnn.evaluation.evaluate import macro_f1
 from gnn.evaluation.results import EvaluationReport, load_report, save_report
-from gnn.features.neighbours import Examples
+from gnn.features.neighbours import NeighbourSample
 from gnn.models.calibration import (
     calibration_error,
     conformal_quantile,
@@ -47,11 +54,11 @@ from gnn.models.ranker import CASCADE, Ranker
 )
 def test_stems(name: str, expected: str) -> None:
     assert stem(name) == expected
-    assert Names.of([f"me/{name}", name]).copy.tolist() == 2 * [expected != name.lower()]
+    assert NameKeys.of([f"me/{name}", name]).is_copy.tolist() == 2 * [expected != name.lower()]
 
 
 def test_words_and_patterns() -> None:
-    assert words("Qwen1.5-7B-ChatLoRA_v2") == ("qwen", "1.5", "7b", "chatlora", "v", "2")
+    assert name_tokens("Qwen1.5-7B-ChatLoRA_v2") == ("qwen", "1.5", "7b", "chatlora", "v", "2")
     assert pattern("run-12-epoch3") == pattern("run-7-epoch10") == "run-#-epoch#"
 
 
@@ -63,17 +70,17 @@ def test_words_and_patterns() -> None:
 )
 def test_names_in_columns_say_what_each_says_alone(ids: list[str], cores: int) -> None:
     names = [identifier.rpartition("/")[2].lower() for identifier in ids]
-    found = Names.of(ids, cores)
-    parts = [words(name) for name in names]
+    found = NameKeys.of(ids, cores)
+    parts = [name_tokens(name) for name in names]
     expected = {
         "stem": [stem(name) for name in names],
         "pattern": [pattern(name) for name in names],
-        "first": [each[0] if each else None for each in parts],
-        "head": [each[:2] or None for each in parts],
-        "last": [each[-1] if each else None for each in parts],
+        "first_token": [each[0] if each else None for each in parts],
+        "first_two_tokens": [each[:2] or None for each in parts],
+        "last_token": [each[-1] if each else None for each in parts],
     }
-    assert found.names == names
-    assert found.copy.tolist() == [stem(name) != name for name in names]
+    assert found.lower == names
+    assert found.is_copy.tolist() == [stem(name) != name for name in names]
     for field, keys in expected.items():
         same = [[a is not None and a == b for a in keys] for b in keys]
         column = getattr(found, field)
@@ -87,23 +94,23 @@ def declared(draw: st.DrawFn) -> tuple[Column, np.ndarray, np.ndarray]:
     held = [(row, draw(st.sampled_from("abc"))) for row in range(n) for _ in range(draw(st.integers(0, 2)))]
     created = np.array(draw(st.lists(st.integers(0, 200), min_size=n, max_size=n)), float)
     group = np.array(draw(st.lists(st.integers(-1, 3), min_size=n, max_size=n)))
-    return column(n, np.array([row for row, _ in held], int), [value for _, value in held]), created, group
+    return category_column(n, np.array([row for row, _ in held], int), [value for _, value in held]), created, group
 
 
 @given(declared(), st.data())
 def test_counts_are_those_of_a_plain_loop(given_: tuple[Column, np.ndarray, np.ndarray], data: st.DataObject) -> None:
     held, created, group = given_
     visible = np.array(data.draw(st.lists(st.booleans(), min_size=len(created), max_size=len(created))))
-    known = labels(held.held, created, visible, max(len(held.names), 1))
-    history = History(known, group)
-    asked, value = data.draw(st.integers(-1, 3)), data.draw(st.integers(0, max(len(held.names) - 1, 0)))
+    known = declaration_events(held.codes, created, visible, max(len(held.categories), 1))
+    history = PointInTimeCounts(known, group)
+    asked, value = data.draw(st.integers(-1, 3)), data.draw(st.integers(0, max(len(held.categories) - 1, 0)))
     moment, date = data.draw(st.integers(0, 220)), 230.0
     seen = [
         (time, v, row) for time, v, row in zip(known.times, known.values, known.rows, strict=True)
         if group[row] == asked and asked >= 0 and time < moment
     ]  # fmt: skip
     assert all(visible[row] for row in known.rows)
-    (found,) = history.counts(np.array([asked]), np.array([value]), np.array([float(moment)]), np.array([date]))
+    (found,) = history.count_features(np.array([asked]), np.array([value]), np.array([float(moment)]), np.array([date]))
     if not seen:
         assert np.isnan(found).all()
     else:
@@ -114,19 +121,19 @@ def test_counts_are_those_of_a_plain_loop(given_: tuple[Column, np.ndarray, np.n
             len(hits) / (len(seen) + 1), np.log1p(len(hits)), np.log1p(len(seen)), recent / min(len(seen), RECENT),
             np.log1p(lately), (date - hits[-1]) / 365.25 if hits else np.nan,
         ]  # fmt: skip
-        assert found == pytest.approx(expected, nan_ok=True, rel=1e-5), COUNTS
+        assert found == pytest.approx(expected, nan_ok=True, rel=1e-5), COUNT_FEATURES
     mine = group[known.rows]
-    before = Tally(known, mine).before(np.array([asked]), np.array([float(moment)]))
+    before = PrefixCounter(known, mine).count_before(np.array([asked]), np.array([float(moment)]))
     assert before.tolist() == [len(seen)]
-    _, values = history.proposals(np.array([asked]), np.array([float(moment)]))
+    _, values = history.most_frequent(np.array([asked]), np.array([float(moment)]))
     assert set(values.tolist()) == {v for _, v, _ in seen}
-    latest = history.latest(np.array([asked]), np.array([float(moment)]), 3)[0]
+    latest = history.last_k(np.array([asked]), np.array([float(moment)]), 3)[0]
     assert [known.rows[rank] for rank in latest if rank >= 0] == [row for _, _, row in seen[::-1][:3]]
 
 
 def test_groups() -> None:
-    assert number(["a", None, "b", "a"]).tolist() == [0, -1, 1, 0]
-    joined = both(np.array([0, 0, 1, -1, 0]), np.array([2, 3, 2, 2, 2]))
+    assert factorize_strings(["a", None, "b", "a"]).tolist() == [0, -1, 1, 0]
+    joined = combine_keys(np.array([0, 0, 1, -1, 0]), np.array([2, 3, 2, 2, 2]))
     assert joined[0] == joined[4] and len({joined[0], joined[1], joined[2]}) == 3 and joined[3] == -1
     assert joined[[0, 1, 2]].min() >= 0
     assert roots(np.array([-1, 0, 1, 2, -1, 6, 5])).tolist()[:5] == [-1, 0, 0, 0, -1]
@@ -136,8 +143,8 @@ def test_lists_of_models_that_do_not_exist_are_refused() -> None:
     from atlas_db.core.errors import CompletionError
 
     with pytest.raises(CompletionError):
-        ragged(2, np.array([0, 2]), np.array([1, 1]))
-    assert ragged(3, np.array([0, 0, 2]), np.array([5, 6, 7])).first.tolist() == [5, -1, 7]
+        csr_lists(2, np.array([0, 2]), np.array([1, 1]))
+    assert csr_lists(3, np.array([0, 0, 2]), np.array([5, 6, 7])).first.tolist() == [5, -1, 7]
 
 
 def test_calibration() -> None:
@@ -219,15 +226,15 @@ Reads <b>reviews</b>, see https://example.com/reviews.
 
 
 def test_words_of_a_card() -> None:
-    said = list(spoken(CARD))
+    said = list(card_tokens(CARD))
     assert said[:6] == [f"result {what}" for what in ("tern", "text-classification", "imdb", "accuracy", "0.9")] + [
         "tern"
     ]
     assert {"reads reviews", "see", "reviews see"} <= set(said)
     assert not {"license", "mit", "a", "b", "https"} & set(said)
     assert len(said) == len(set(said))
-    assert not list(spoken("---\nlicense: mit\n---\n"))
-    assert len(list(spoken(" ".join(f"w{number}" for number in range(900))))) == MOST
+    assert not list(card_tokens("---\nlicense: mit\n---\n"))
+    assert len(list(card_tokens(" ".join(f"w{number}" for number in range(900))))) == MOST
 
 
 NAMES = st.lists(
@@ -237,7 +244,7 @@ NAMES = st.lists(
 
 
 def said(name: str) -> set[str]:
-    parts = words(name)
+    parts = name_tokens(name)
     return {*parts, *(f"{a} {b}" for a, b in pairwise(parts))}
 
 
@@ -246,10 +253,10 @@ def test_names_that_share_words_are_found_without_comparing_all(
     names: list[str], asked: list[str], data: st.DataObject
 ) -> None:
     vocabulary = Vocabulary()
-    spelled, questions = vocabulary.spell(names), vocabulary.spell(asked)
+    spelled, questions = vocabulary.terms(names), vocabulary.terms(asked)
     order = np.array(data.draw(st.permutations(range(len(names)))), np.int64)
     since = np.array(data.draw(st.lists(st.integers(0, len(names)), min_size=len(asked), max_size=len(asked))))
-    shelf = Shelf(spelled, len(vocabulary), order)
+    shelf = InvertedIndex(spelled, len(vocabulary), order)
 
     def weight(shared: set[str]) -> float:
         uses = [sum(word in said(name) for name in names) for word in shared]
@@ -260,13 +267,13 @@ def test_names_that_share_words_are_found_without_comparing_all(
         for place, mine in enumerate(asked) for row, theirs in enumerate(names)
         if said(mine) & said(theirs) and order[row] >= since[place]
     }  # fmt: skip
-    places, rows, shared = shelf.find(questions, since)
+    places, rows, shared = shelf.search(questions, since)
     found = dict(zip(zip(places.tolist(), rows.tolist(), strict=True), shared.tolist(), strict=True))
     assert found == pytest.approx(expected, abs=1e-4)
     assert shelf.weight(questions) == pytest.approx([weight(said(name)) for name in asked], abs=1e-4)
     assert shelf.length == pytest.approx([weight(said(name)) for name in names], abs=1e-4)
     every = np.repeat(np.arange(len(asked)), len(names)), np.tile(np.arange(len(names)), len(asked))
-    again, counts = shelf.shared(questions, *every)
+    again, counts = shelf.shared_weight(questions, *every)
     pairs = [said(mine) & said(theirs) for mine in asked for theirs in names]
     assert again == pytest.approx([weight(shared) for shared in pairs], abs=1e-4)
     assert counts.tolist() == [len(shared) for shared in pairs]
@@ -277,26 +284,26 @@ def test_owners_words_stand_before_names(names: list[str], data: st.DataObject) 
     owners = data.draw(NAMES)
     of = np.array(data.draw(st.lists(st.integers(-1, len(owners) - 1), min_size=len(names), max_size=len(names))))
     vocabulary = Vocabulary()
-    signed = spelled(names, vocabulary).signed(owners, of.astype(np.int64))
+    signed = tokenize_names(names, vocabulary).with_owner(owners, of.astype(np.int64))
     whole = [f"{owners[owner]} {name}" if owner >= 0 else name for owner, name in zip(of, names, strict=True)]
-    again = vocabulary.spell(whole)
-    assert [signed.words.of(row).tolist() for row in range(len(names))] == [
-        again.of(row).tolist() for row in range(len(names))
+    again = vocabulary.terms(whole)
+    assert [signed.terms.row(row).tolist() for row in range(len(names))] == [
+        again.row(row).tolist() for row in range(len(names))
     ]
 
 
 def test_long_lists_are_read_at_their_head_alone() -> None:
     vocabulary = Vocabulary()
-    spelled = vocabulary.spell(["tern"] * (3 * HEAD))
-    shelf = Shelf(spelled, len(vocabulary), np.arange(3 * HEAD)[::-1].copy())
-    _, rows, _ = shelf.find(vocabulary.spell(["tern"]))
-    assert sorted(rows) == list(range(2 * HEAD, 3 * HEAD))
-    _, rows, _ = shelf.find(vocabulary.spell(["tern"]), np.array([3 * HEAD - 5]))
+    spelled = vocabulary.terms(["tern"] * (3 * CHAMPION_LIST))
+    shelf = InvertedIndex(spelled, len(vocabulary), np.arange(3 * CHAMPION_LIST)[::-1].copy())
+    _, rows, _ = shelf.search(vocabulary.terms(["tern"]))
+    assert sorted(rows) == list(range(2 * CHAMPION_LIST, 3 * CHAMPION_LIST))
+    _, rows, _ = shelf.search(vocabulary.terms(["tern"]), np.array([3 * CHAMPION_LIST - 5]))
     assert sorted(rows) == list(range(5))
 
 
 def test_the_best_of_each_place() -> None:
-    kept = best(np.array([0, 0, 0, 2, 2]), np.array([1.0, 3.0, 2.0, 5.0, 4.0], np.float32), 2)
+    kept = top_k_per_group(np.array([0, 0, 0, 2, 2]), np.array([1.0, 3.0, 2.0, 5.0, 4.0], np.float32), 2)
     assert kept.tolist() == [1, 2, 3, 4]
 
 
@@ -308,9 +315,9 @@ def test_votes_of_like_names_are_those_of_a_plain_loop(
     n = len(created)
     ids = [f"a/{name}" for name in data.draw(NAMES.filter(lambda names: len(names) > 1))]
     ids = [ids[row % len(ids)] for row in range(n)]
-    known = labels(held.held, created, np.ones(n, bool), max(len(held.names), 1))
+    known = declaration_events(held.codes, created, np.ones(n, bool), max(len(held.categories), 1))
     moment = float(data.draw(st.integers(0, 220)))
-    votes = Alike(known, spelled(ids, Vocabulary())).votes(np.arange(n), np.full(n, moment))
+    votes = NameKNN(known, tokenize_names(ids, Vocabulary())).votes(np.arange(n), np.full(n, moment))
     docs = [(known.rows[at], known.values[at]) for at in range(len(known.rows))]
 
     def weight(shared: set[str]) -> float:
@@ -324,7 +331,7 @@ def test_votes_of_like_names_are_those_of_a_plain_loop(
             for at, (other, value) in enumerate(docs)
             if other != row and known.times[at] < moment and said(ids[row][2:]) & said(ids[other][2:])
         ]  # fmt: skip
-        mine = votes.places == row
+        mine = votes.query_index == row
         if len(likeness) <= NEAREST:
             total = sum(like for like, _ in likeness)
             expected = {
@@ -334,12 +341,12 @@ def test_votes_of_like_names_are_those_of_a_plain_loop(
                 )
                 for value in {value for _, value in likeness}
             }
-            found = dict(zip(votes.values[mine].tolist(), map(tuple, votes.told[mine].tolist()), strict=True))
+            found = dict(zip(votes.values[mine].tolist(), map(tuple, votes.features[mine].tolist()), strict=True))
             assert found.keys() == expected.keys()
             for value, told in expected.items():
                 assert found[value] == pytest.approx(told, abs=1e-3)
-        asked = np.arange(known.size)
-        about = votes.about(np.full(known.size, row), asked, known.size)
+        asked = np.arange(known.num_values)
+        about = votes.features_of(np.full(known.num_values, row), asked, known.num_values)
         assert {int(value) for value in asked[about[:, 0] > 0]} <= set(votes.values[mine].tolist())
 
 
@@ -363,9 +370,9 @@ def test_lists_are_judged_in_steps_as_by_all_trees_at_once() -> None:
 def test_the_network_learns_where_its_weights_lie() -> None:
     """On a device without memory, any step that mixes two devices fails; numbers are not computed."""
     rng = np.random.default_rng(1)
-    said = ragged(40, np.repeat(np.arange(40), 3), rng.integers(1, 50, 120))
+    said = csr_lists(40, np.repeat(np.arange(40), 3), rng.integers(1, 50, 120))
     near, labels, ages = rng.integers(-1, 40, (40, 4)), rng.integers(0, 5, (40, 4)), rng.random((40, 4), np.float32)
-    examples = Examples(np.arange(40), np.ones(40, bool), near, labels, ages, np.array([0, 0, 1, 2]))
+    examples = NeighbourSample(np.arange(40), np.ones(40, bool), near, labels, ages, np.array([0, 0, 1, 2]))
     net = GraphNetwork(5, 3).to("meta")
     fit_network(net, Collator(said, said), examples, rng.integers(0, 5, 40), epochs=1, learning_rate=1e-3, seed=1)
     assert net.device.type == "meta" and accelerator().type in ("cpu", "cuda")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Integers, Keys
-from atlas_db.core.hashing import mix, name_hash
+from atlas_db.core.hashing import mix64, name_hash
 from ingest.weights.formats.open_model import RUN, Matrix
 from ingest.weights.formats.tensor_names import in_block, is_vocabulary
 
@@ -43,7 +43,7 @@ def row_order(name: str, rows: int, wanted: int) -> Integers:
     """Return the first rows of a tensor in the order of their hashes, shape (min(rows, wanted),)."""
     with np.errstate(over="ignore"):
         seeded = np.arange(1, rows + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(name_hash(name))
-    hashes = mix(seeded)
+    hashes = mix64(seeded)
     if wanted < rows:
         first = np.argpartition(hashes, wanted - 1)[:wanted]
         return first[np.argsort(hashes[first])]
@@ -72,7 +72,7 @@ def places(matrix: Matrix, wanted: int) -> Places:
     rows = order[within]
     seed = np.uint64(name_hash(matrix.name))
     runs_taken = (seed % np.uint64(2**32) + rounds.astype(np.uint64)) % np.uint64(runs)
-    keys = mix(mix(rows.astype(np.uint64) ^ seed) + runs_taken)
+    keys = mix64(mix64(rows.astype(np.uint64) ^ seed) + runs_taken)
     return Places(rows, runs_taken.astype(np.int64) * RUN, keys)
 
 
