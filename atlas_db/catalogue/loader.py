@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import CatalogueError
 
 FILE = "licenses.jsonl"
@@ -123,6 +124,7 @@ class Restriction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clause: Text
 
 
+@prepared
 class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One licence.
 

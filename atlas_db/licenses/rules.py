@@ -17,6 +17,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from atlas_db.catalogue.loader import Catalogue, Family, Text, catalogue, read_rows
+from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import CatalogueError, UsageError
 from atlas_db.core.terms import FindingKind, Relation, Verdict
 
@@ -55,6 +56,7 @@ class Repair(StrEnum):
     WITHDRAW = "withdraw"
 
 
+@prepared
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rule.
 
@@ -94,6 +96,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
+@prepared
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How strictly to read.
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from atlas_db.catalogue.loader import Text
+from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import SuppressionError
 
 
@@ -35,6 +36,7 @@ class Suppression(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.model == model and self.rule in ("", rule) and self.ancestor in ("", ancestor)
 
 
+@prepared
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     suppress: list[Suppression]
 

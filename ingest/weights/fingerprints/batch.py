@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import AtlasError, InputError, WeightsError
 from atlas_db.core.terms import Progress
 from ingest.weights.fingerprints.executors import workers
@@ -49,6 +50,7 @@ class Found(msgspec.Struct, frozen=True):
     revision: str = ""
 
 
+@prepared
 class _Listed(msgspec.Struct):
     id: str
     folder: str

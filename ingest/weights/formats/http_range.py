@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import HubError, WeightsError
 from ingest.hub.api_listing import Client, endpoint
 from ingest.weights.formats.byte_source import Source
@@ -26,6 +27,7 @@ class _File(msgspec.Struct):
     size: int = 0
 
 
+@prepared
 class _Info(msgspec.Struct):
     sha: str = "main"
     createdAt: str = ""

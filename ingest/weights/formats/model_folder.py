@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import WeightsError
 
 T = TypeVar("T")
@@ -18,12 +19,14 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 """Reading these can run code of whoever wrote them: they are named, counted, and never opened."""
 
 
+@prepared
 class Index(msgspec.Struct):
     """Which shard each tensor is in."""
 
     weight_map: dict[str, str]
 
 
+@prepared
 class AdapterConfig(msgspec.Struct):
     """What matters of a PEFT adapter's configuration (`adapter_config.json` of the package peft).
 

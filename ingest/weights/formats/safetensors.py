@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from atlas_db.core.arrays import Floats
+from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import WeightsError
 from ingest.weights.formats.byte_source import Source
 
@@ -63,6 +64,7 @@ class Header(NamedTuple):
     metadata: Mapping[str, str]
 
 
+@prepared
 class _Entry(msgspec.Struct):
     dtype: str
     shape: list[int]

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from atlas_db.core.arrays import Doubles
+from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import ScorerError
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.tree.quickscorer import QuickScorer, TreeNodes, compile_trees
@@ -109,6 +110,7 @@ class _Fit(msgspec.Struct, forbid_unknown_fields=True):
     adapter: _Linear
 
 
+@prepared
 class ScorerFile(msgspec.Struct, forbid_unknown_fields=True):
     """The file of fitted models.
 
