@@ -1,4 +1,4 @@
-"""Testimony to lineage edges, and statements over time: pure, and independent of the order things arrive in."""
+"""Claims fused to lineage edges, and the validity of claims over time: pure functions, independent of order."""
 
 from __future__ import annotations
 
@@ -18,49 +18,54 @@ from atlas_db.core.terms import (
 from atlas_db.fusion.evidence import MergeEvidence, decode_evidence
 
 TRUSTED_INFERENCE = 0.9
-"""How sure weights must be of a parent, so that its relation is what they say."""
+"""Confidence from which an inferred relation replaces the declared one."""
 CONTRADICTING = 0.98
-"""How sure they must be of it to contradict another that is declared: as sure as of a copy.
+"""Confidence from which an inferred parent contradicts another that is declared: that of a copy.
 
-Most declarations are right, too: where one in ten is wrong, weights that are wrong once in thirty blame a right one for
-each three wrong ones.
+Most declarations are right. Where one in ten is wrong, inferences that err once in thirty would contradict one right
+declaration for every three wrong ones.
 """
 OTHER_FAMILY = 0.99
-"""How sure two charted families are two: none of the pairs of independent models of generated families was linked."""
+"""Confidence that two charted families are unrelated: no independent models of generated families were linked."""
 NEVER_FOLLOWED = frozenset({Outcome.AMBIGUOUS, Outcome.SELF_LOOP, Outcome.CYCLE})
 
 Span = tuple[str, str]
 """Dates (first, last) of the snapshots that state something."""
 
 
-def is_followed(testimony: Testimony) -> bool:
-    """True where testimony counts: live, unambiguous, closes no cycle, and its name reached confidence .5."""
+def is_followed(claim: Testimony) -> bool:
+    """Return whether a claim counts: live, unambiguous, closing no cycle, its name resolved with confidence .5."""
     return (
-        testimony.ended is None
-        and testimony.outcome not in NEVER_FOLLOWED
-        and (testimony.outcome is not Outcome.ABSENT or testimony.confidence >= FOLLOWED_CONFIDENCE)
+        claim.ended is None
+        and claim.outcome not in NEVER_FOLLOWED
+        and (claim.outcome is not Outcome.ABSENT or claim.confidence >= FOLLOWED_CONFIDENCE)
     )
 
 
-def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | None = None) -> list[LineageEdge]:
-    """Fuse all testimony on one child into one edge a parent.
+def fuse_child(claims: Iterable[Testimony], charted: Mapping[str, Charted] | None = None) -> list[LineageEdge]:
+    """Fuse all claims on one child into one edge a parent.
 
-    Agreeing sources give 1 - prod(1 - c). A declared parent is contradicted where weights name other parents at
-    .98 or more, and neither think this one possible nor an exact copy of one of those or of the child, or put the two
-    into different families: c_declared * (1 - c_against). That a model was trained from one of several declared
-    parents, or merged of some, does not speak against the others: of a merge that weights do not recognise they see
-    one parent, and none whose share is next to nothing. The model that a merge started from is declared beside its
-    parents, as merging tools do; where the weights name it, they agree.
+    Agreeing sources give 1 - prod(1 - c). A contradicted declaration gives c_declared * (1 - c_against).
+
+    A declared parent is contradicted by weights in two cases. Either they name other parents with confidence .98 or
+    more; or they put child and parent into different families. In the first case it is not contradicted where:
+
+    - the weights list it as an alternative;
+    - it is an exact copy of a named parent, or of the child;
+    - the weights name some of several declared parents. Of a merge that they do not recognise they see one parent, and
+      none whose weight is near zero.
+
+    The base of a merge counts as named: merging tools declare it beside the parents.
 
     Args:
-        testimony: What every source says of this child's parents.
+        claims: Claims of every source on this child's parents.
         charted: Family and content of each model whose weights were charted.
 
     Returns:
         Edges in the order of parents' ids.
     """
     by_parent: dict[str, list[Testimony]] = defaultdict(list)
-    for item in testimony:
+    for item in claims:
         if is_followed(item):
             by_parent[item.parent].append(item)
     inferred = {
@@ -76,35 +81,35 @@ def fuse_child(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | 
         if item.source is Source.INFERRED and item.evidence
     ]
     bases = {each.base for each in evidence if isinstance(each, MergeEvidence)}
-    possible = {other for each in evidence for other in each.alternatives}
+    alternatives = {other for each in evidence for other in each.alternatives}
     known = charted or {}
     children = {item.child for items in by_parent.values() for item in items}
     contents = {known[model].content for model in (*children, *inferred) if model in known} - {""}
-    partly = _partly_seen(by_parent, set(inferred))
+    partly = _named_in_part(by_parent, set(inferred))
     edges = []
     for parent, items in sorted(by_parent.items()):
         ours, theirs = known.get(items[0].child), known.get(parent)
-        strangers = OTHER_FAMILY if ours is not None and theirs is not None and ours.family != theirs.family else 0.0
-        alike = partly or parent in possible or (theirs is not None and theirs.content in contents)
+        unrelated = OTHER_FAMILY if ours is not None and theirs is not None and ours.family != theirs.family else 0.0
+        compatible = partly or parent in alternatives or (theirs is not None and theirs.content in contents)
         named = parent in inferred or parent in bases
-        against = max(0.0 if alike else trusted, strangers)
+        against = max(0.0 if compatible else trusted, unrelated)
         edges.append(_fuse_pair(parent, items, named=named, against=0.0 if named else against))
     return edges
 
 
-def _partly_seen(by_parent: Mapping[str, Sequence[Testimony]], inferred: Collection[str]) -> bool:
-    """Whether all that weights see of a model is that it was made of some of the declared parents, but not all."""
+def _named_in_part(by_parent: Mapping[str, Sequence[Testimony]], inferred: Collection[str]) -> bool:
+    """Return whether the weights name some of the declared parents, as parents of training or merging, and no other."""
     declared = {parent for parent, items in by_parent.items() if any(i.source is Source.DECLARED for i in items)}
-    seen = {item.relation for parent in inferred for item in by_parent[parent] if item.source is Source.INFERRED}
-    return bool(seen) and seen <= {Relation.FINETUNE, Relation.MERGE} and set(inferred) < declared
+    relations = {item.relation for parent in inferred for item in by_parent[parent] if item.source is Source.INFERRED}
+    return bool(relations) and relations <= {Relation.FINETUNE, Relation.MERGE} and set(inferred) < declared
 
 
 def _fuse_pair(parent: str, items: Sequence[Testimony], *, named: bool, against: float) -> LineageEdge:
     by_source = {item.source: item for item in sorted(items, key=lambda item: item.confidence)}
     declared, inferred = by_source.get(Source.DECLARED), by_source.get(Source.INFERRED)
-    # A prediction has been learnt from declarations: it is no witness of its own beside one.
-    heard = [item for source, item in by_source.items() if source is not Source.PREDICTED] or list(by_source.values())
-    confidence = 1.0 - prod(1.0 - item.confidence for item in heard)
+    # Predictions are learnt from declarations. So they are not independent evidence beside another source.
+    independent = [item for source, item in by_source.items() if source is not Source.PREDICTED]
+    confidence = 1.0 - prod(1.0 - item.confidence for item in independent or by_source.values())
     if declared and named:
         status = Status.VERIFIED
     elif declared and against:
@@ -119,17 +124,22 @@ def _fuse_pair(parent: str, items: Sequence[Testimony], *, named: bool, against:
 
 
 def _relation(by_source: Mapping[Source, Testimony]) -> Relation:
+    """Return the inferred relation where it is trusted, else the declared, the predicted, the inferred one.
+
+    Raises:
+        ValueError: There are no claims.
+    """
     inferred = by_source.get(Source.INFERRED)
     if inferred and inferred.confidence >= TRUSTED_INFERENCE:
         return inferred.relation
     for source in (Source.DECLARED, Source.PREDICTED, Source.INFERRED):
         if source in by_source:
             return by_source[source].relation
-    raise ValueError("no testimony to fuse")
+    raise ValueError("no claim to fuse")
 
 
 def merge_spans(*spans: Mapping[Part, Span]) -> dict[Part, Span]:
-    """Join what several observations say of when each part stated something (commutative, idempotent)."""
+    """Join spans part by part: the minimum of firsts, the maximum of lasts (commutative, idempotent)."""
     joined: dict[Part, Span] = {}
     for each in spans:
         for part, (first, last) in each.items():
