@@ -1,4 +1,4 @@
-"""A chart into the graph: inferred testimony beside what is declared, and both fused anew."""
+"""Write a chart to the graph: inferred claims, fused with the declared ones."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def write_chart(
     store: Store, home: Path, prints: Sequence[Fingerprint], edges: Sequence[Edge], *,
     min_confidence: float = CHARTED_CONFIDENCE, probes: Sequence[Probe] = (), dry_run: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write a chart as inferred testimony; an earlier chart of the same models is replaced.
+    """Write a chart as inferred claims; an earlier chart of the same models is replaced.
 
     Args:
         store: The store.
         home: Home folder, for the writer's lock.
         prints: The models that were charted.
-        edges: Their chart, guesses included: what a model's family is they tell, too.
-        min_confidence: Confidence below which an edge is abstained from.
-        probes: What some of them answered: kept in the home folder, and who answers alike in the graph.
+        edges: Their whole chart: edges below the threshold still determine families.
+        min_confidence: Confidence below which the chart abstains.
+        probes: Outputs of some of them: kept in the home folder; their clusters go into the graph.
         dry_run: True where nothing may be written.
 
     Returns:
-        Counts: testimony and edges created, changed, removed; edges by status; the run's id.
+        Counts: claims and edges created, changed, removed; edges by status; the run's id.
     """
     families, edges = family_of(prints, edges), above_threshold(edges, min_confidence)
     charted = {item.id: Charted(families[item.id], item.content) for item in prints}
@@ -52,14 +52,14 @@ def write_chart(
     with writing(store, home):
         run_id = begin(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
         plan, counts = _plan(store, charted, edges, as_of, run_id)
-        alike = alike_groups(probes)
+        clusters = alike_groups(probes)
         rows = [
             {
                 "id": item.id,
                 "set": {
                     "weights_family": families[item.id] or None,
                     "weights_content": item.content,
-                    "weights_behaviour": alike.get(item.id),
+                    "weights_behaviour": clusters.get(item.id),
                     "weights_run_id": run_id,
                 },
             }
@@ -84,7 +84,7 @@ def _plan(
 ) -> tuple[Plan, dict[str, Any]]:
     old = read_testimony(store)
     ours = {(item.child, item.parent): item for item in old if item.source is Source.INFERRED and item.child in charted}
-    stated = [_testimony(edge, ours.get((edge.child, edge.parent)), as_of) for edge in edges]
+    stated = [_claim(edge, ours.get((edge.child, edge.parent)), as_of) for edge in edges]
     rest = [item for item in old if not (item.source is Source.INFERRED and item.child in charted)]
     known = {model: each for model, each in {**read_charted(store), **charted}.items() if each.family}
     fused = list(fuse_all([*rest, *stated], known))
@@ -96,8 +96,8 @@ def _plan(
     return plan, counts
 
 
-def _testimony(edge: Edge, before: Testimony | None, as_of: str) -> Testimony:
-    """An unchanged statement keeps its dates, so that charting again changes nothing."""
+def _claim(edge: Edge, before: Testimony | None, as_of: str) -> Testimony:
+    """Return an edge as a claim; one that is unchanged keeps its dates, so that charting again changes nothing."""
     evidence = encode_evidence(edge.evidence)
     confidence = round(edge.confidence, 6)
     same = before is not None and (before.relation, before.confidence, before.evidence) == (

@@ -1,4 +1,4 @@
-"""Adapters stored alone are attached to the charted families."""
+"""Edges of adapters that are stored alone: the base among the members of the charted families."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.tree.edge import Edge, known_date, root_of
 from ingest.weights.tree.scorer import load_scorer, runner_ups, softmax
 
-MEMBERS = 24
-"""Members of a family that are looked at: the roots, those most models are made of, then by id."""
+MAX_MEMBERS = 24
+"""Members of a family that are compared at most: roots first, then those with most children, then by id."""
 _LEAVES = frozenset({Relation.QUANTIZED, Relation.DUPLICATE, Relation.ADAPTER})
 
 
 def adapter_edges(
     prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool, declared: bool = False
 ) -> list[Edge]:
-    """Return an edge for every adapter whose weights, and those of its family, are in reach.
+    """Return an edge for every adapter whose weights, and those of its family, can be read.
 
     Args:
-        prints: All fingerprints.
+        prints: Fingerprints of all models.
         edges: The chart of the others.
         time: Whether dates count as evidence.
-        declared: Whether the base that an adapter names is believed.
+        declared: Whether the base that an adapter's configuration names is trusted.
     """
     known = {item.id for item in prints if not item.adapter}
     named = [item for item in prints if declared and item.adapter and item.declared in known]
@@ -45,21 +45,21 @@ def adapter_edges(
     done = {item.id for item in named}
     weights = np.array(load_scorer(True).adapter)
     for adapter, measured, table in base_candidates([item for item in prints if item.id not in done], edges, time=time):
-        chances = softmax(table @ weights)
-        best = int(np.argmax(chances))
+        probabilities = softmax(table @ weights)
+        best = int(np.argmax(probabilities))
         evidence = AdapterEvidence(
             energy=round(float(measured[best][1][0]), 3),
             rank=adapter.rank,
-            alternatives={measured[at][0].id: round(chance, 3) for at, chance in runner_ups(chances, best)},
+            alternatives={measured[at][0].id: round(share, 3) for at, share in runner_ups(probabilities, best)},
         )
-        found.append(Edge(adapter.id, measured[best][0].id, Relation.ADAPTER, float(chances[best]), evidence))
+        found.append(Edge(adapter.id, measured[best][0].id, Relation.ADAPTER, float(probabilities[best]), evidence))
     return found
 
 
 def base_candidates(
     prints: Sequence[Fingerprint], edges: Sequence[Edge], *, time: bool
 ) -> Iterator[tuple[Fingerprint, list[tuple[Fingerprint, Doubles]], Doubles]]:
-    """Yield each adapter that fits a family, its members as measured, and their features."""
+    """Yield each adapter that fits a family, the measured members, and their features, shape (members, 5)."""
     parent: dict[str, str] = {}
     for edge in edges:
         parent.setdefault(edge.child, edge.parent)
@@ -78,7 +78,7 @@ def base_candidates(
 def _family(
     adapter: Fingerprint, families: Mapping[str, list[Fingerprint]], children: Counter[str], parent: Mapping[str, str]
 ) -> list[tuple[Fingerprint, Doubles]]:
-    """Measure the members of the family that an adapter fits best; none where it fits no better than chance."""
+    """Return the measured members of the family that an adapter fits best; none below the threshold of a family."""
     try:
         with open_model(Path(adapter.location)) as model:
             parts = factors(model)
@@ -96,7 +96,7 @@ def _family(
 
 
 def _chosen(members: Sequence[Fingerprint], children: Counter[str], parent: Mapping[str, str]) -> list[Fingerprint]:
-    return sorted(members, key=lambda item: (item.id in parent, -children[item.id], item.id))[:MEMBERS]
+    return sorted(members, key=lambda item: (item.id in parent, -children[item.id], item.id))[:MAX_MEMBERS]
 
 
 def _measure(parts: dict[str, Factors], base: Fingerprint) -> Doubles | None:
