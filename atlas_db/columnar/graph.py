@@ -1,8 +1,7 @@
-"""The graph that completion learns from: models as columns, in the order of their ids, equal on every engine."""
+"""The model graph as arrays, one entry a model, in ascending order of ids: the same on every engine."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,43 +13,35 @@ import numpy as np
 
 from atlas_db.columnar.repository_names import NameKeys
 from atlas_db.core.arrays import CsrLists, Doubles, Flags, Floats, Integers
+from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.terms import Relation
 
 HUB_FIRST_DATE = "2022-03-02T23:29:04Z"
-"""Stands for dates before the Hub kept any: all that is known of them is that they are older than the others."""
-
+"""First date that the Hub recorded. It stands for every earlier, unrecorded date."""
 
 UNDATED_SPREAD_DAYS = 730.0
-"""Days before that date which the models without one are spread over."""
-
+"""Days before `HUB_FIRST_DATE` over which `Graph.event_time` spreads the models without a recorded date."""
 
 SINGLE_VALUED = ("license", "pipeline_tag", "library_name", "model_type")
-
-
+"""Attributes with one value a model, read from the property of that name."""
 MULTI_VALUED = {
     "base_model_relation": ("HAS_RELATION", "Relation"),
     "language": ("IN_LANGUAGE", "Language"),
     "datasets": ("TRAINED_ON", "Dataset"),
     "paper": ("CITES", "Paper"),
 }
-"""Attributes that are read from their claims, relationship type and label: a model may have several values."""
-
-
+"""Attributes with several values a model: relationship type and node label of the claims that hold them."""
 RELATIONS = tuple(Relation)
-
-
-def threads() -> int:
-    """Return the number of cores that may be used."""
-    return len(os.sched_getaffinity(0))
+"""Kinds of derivation, in the order that `Graph.relations` counts them."""
 
 
 class Column(NamedTuple):
-    """Declared values of one attribute.
+    """Declared values of one attribute, as categories and codes.
 
     Attributes:
-        names: Values, as the Hub spells them, in order.
-        held: Indices into `names`, a list a model.
+        categories: Values as the Hub spells them, in order.
+        codes: Indices into `categories`, one list a model.
     """
 
     categories: list[str]
@@ -58,11 +49,11 @@ class Column(NamedTuple):
 
 
 class ListedDatasets(NamedTuple):
-    """Datasets that a list of the Hub names, whether any model declares them or not.
+    """Datasets that the Hub lists, declared by a model or not.
 
     Attributes:
-        names: Ids, in order.
-        created: Days since 1970, shape (datasets,).
+        names: Dataset ids, in order.
+        created: Creation dates, days since 1970, shape (datasets,).
     """
 
     names: list[str]
@@ -71,25 +62,25 @@ class ListedDatasets(NamedTuple):
 
 @dataclass(frozen=True)
 class Graph:
-    """Models and what is known of them.
+    """Models with their attributes and lineage; n is the number of models.
 
     Attributes:
-        ids: Ids in ascending order.
-        placeholder: True where nobody loaded a record of it, shape (n,).
-        created: Days since 1970, shape (n,).
+        ids: Model ids in ascending order.
+        placeholder: True where no record was loaded: an edge alone names the model, shape (n,).
+        created: Creation dates, days since 1970, shape (n,).
         downloads: Downloads of the last 30 days, shape (n,).
         likes: Likes, shape (n,).
         authors: Names of owners, in order.
         author: Index into `authors`, -1 for ids without owner, shape (n,).
-        behaviour: Equal for models that answer fixed inputs alike, -1 for those that were not run, shape (n,).
+        behaviour_cluster: Cluster of models with the same answers to fixed inputs, -1 for those not run, shape (n,).
         columns: Declared values by attribute; `tags` are the plain tags.
-        listed: Datasets that there are; none where they were not asked for.
-        parents: Parents of each, the surest first.
+        listed_datasets: Datasets that the Hub lists; empty where they were not read.
+        parents: Parents of each model, in descending order of confidence.
         relations: Relation to each parent, index into `RELATIONS`, parallel to `parents.values`.
-        sure: Confidence of each of these edges, 0..1.
-        declared: True where an author declares the edge; the others rest on weights alone.
-        witnessed: True where the weights speak for the edge, declared or not.
-        more: Further properties that were asked for, by name, a value or None a model.
+        confidence: Confidence of each edge, 0..1, parallel to `parents.values`.
+        declared: True where an author declares the edge, parallel to `parents.values`.
+        inferred: True where the weights support the edge, declared or not, parallel to `parents.values`.
+        extra_properties: Further properties by name, one value or None a model.
     """
 
     ids: list[str]
@@ -114,10 +105,11 @@ class Graph:
 
     @cached_property
     def event_time(self) -> Doubles:
-        """When each model is taken to have come, days since 1970, shape (n,).
+        """Time of each model for point-in-time counts, days since 1970, shape (n,).
 
-        Its date; those older than the Hub's dates in the two years before them, in an order that their ids draw. So
-        each sees what some of the others declare, as a new one will see of them all.
+        It is the creation date where one is recorded. The other models are spread over the two years before
+        `HUB_FIRST_DATE`, in a pseudo-random order given by the CRC-32 of their ids. So each of them has earlier
+        models to learn from, as a new model has.
         """
         out = self.created.copy()
         undated = np.flatnonzero(out == days_since_epoch(HUB_FIRST_DATE))
@@ -126,25 +118,25 @@ class Graph:
 
     @cached_property
     def name_keys(self) -> NameKeys:
-        """What the names of models say: the same for every attribute."""
-        return NameKeys.of(self.ids, threads())
+        """Keys computed from the names of the models; they are the same for every attribute."""
+        return NameKeys.of(self.ids, available_cores())
 
 
 def days_since_epoch(date: str) -> float:
-    """Return a date as days since 1970."""
+    """Return an ISO 8601 date as days since 1970."""
     return datetime.fromisoformat(date).timestamp() / 86400
 
 
 def rows_of(graph: Graph, ids: Sequence[str]) -> Integers:
-    """Return the rows of models.
+    """Return the rows of the models with the given ids, in ascending order, shape (len(ids),).
 
     Raises:
-        CompletionError: The store holds no such model.
+        CompletionError: The store does not hold one of the models.
     """
-    place = {identifier: row for row, identifier in enumerate(graph.ids)}
-    if missing := [identifier for identifier in ids if identifier not in place]:
+    row_of = {identifier: row for row, identifier in enumerate(graph.ids)}
+    if missing := [identifier for identifier in ids if identifier not in row_of]:
         raise CompletionError(
             f"{len(missing)} of the models asked for are not in the store, {missing[0]} first",
             hint="Load them first, or take them out of the list",
         )
-    return np.array(sorted(place[identifier] for identifier in ids), np.int64)
+    return np.array(sorted(row_of[identifier] for identifier in ids), np.int64)

@@ -1,4 +1,4 @@
-"""Reads the graph that completion learns from out of a store: columns at once, through Arrow."""
+"""Reads the model graph out of a store, column by column, through Arrow."""
 
 from __future__ import annotations
 
@@ -24,114 +24,127 @@ from atlas_db.core.terms import Source, Status
 from atlas_db.store.arrow import edge_columns, node_columns
 from atlas_db.store.bolt import Store
 
-_PLAIN = ("id", "placeholder", "created_at", "downloads", "likes", "tags", "weights_behaviour", *SINGLE_VALUED)
-_DATASET = ("id", "created_at", "placeholder")
-_LINEAGE = ("relation", "confidence", "status", "followed", "sources")
+_MODEL_PROPERTIES = (
+    "id",
+    "placeholder",
+    "created_at",
+    "downloads",
+    "likes",
+    "tags",
+    "weights_behaviour",
+    *SINGLE_VALUED,
+)
+_DATASET_PROPERTIES = ("id", "created_at", "placeholder")
+_EDGE_PROPERTIES = ("relation", "confidence", "status", "followed", "sources")
 
 
 def read_graph(store: Store, extra_properties: Sequence[str] = (), *, datasets: bool = False) -> Graph:
-    """Read all models of a store with their declared values and followed lineage.
+    """Read all models of a store with their declared values and active lineage.
 
     Args:
         store: The store.
         extra_properties: Further properties of models to read.
-        datasets: Whether to read which datasets there are.
+        datasets: Whether to read the datasets that the Hub lists.
 
     Raises:
         EmptyStoreError: The store holds no models.
-        CompletionError: An edge leads outside of them.
+        CompletionError: An edge leads to a node that is not among the models.
     """
-    names = (*_PLAIN, *extra_properties)
+    names = (*_MODEL_PROPERTIES, *extra_properties)
     with ThreadPoolExecutor(2) as readers:
-        # The engine looks for one answer while another is decoded here.
+        # The engine computes one answer while another is decoded here.
         reading = readers.submit(node_columns, store, "Model", names)
         claims = {
             name: readers.submit(edge_columns, store, rel, "Model", label, ("source", "ended"))
             for name, (rel, label) in MULTI_VALUED.items()
         }
-        lineage = readers.submit(edge_columns, store, "DERIVED_FROM", "Model", "Model", _LINEAGE)
-        listed = readers.submit(node_columns, store, "Dataset", _DATASET) if datasets else None
+        lineage = readers.submit(edge_columns, store, "DERIVED_FROM", "Model", "Model", _EDGE_PROPERTIES)
+        listed = readers.submit(node_columns, store, "Dataset", _DATASET_PROPERTIES) if datasets else None
     models = reading.result().sort_by("id").combine_chunks()
     if not len(models):
         raise EmptyStoreError("the store holds no models", hint="Load some first: atlas-db load models.jsonl.zst")
-    held = {name: models[name].combine_chunks() for name in names}
-    ids = held["id"]
-    columns = {name: _single(held[name]) for name in SINGLE_VALUED}
-    tags = held["tags"]
+    properties = {name: models[name].combine_chunks() for name in names}
+    ids = properties["id"]
+    columns = {name: _single_valued(properties[name]) for name in SINGLE_VALUED}
+    tags = properties["tags"]
     columns["tags"] = category_column(len(ids), pc.list_parent_indices(tags).to_numpy(), pc.list_flatten(tags))
-    live = {name: _live(edges.result()) for name, edges in claims.items()}
-    followed = _followed(lineage.result())
-    ends = [followed["start"], followed["end"]]
-    *stating, child, parent = positions_in(ids, [*(edges["start"] for edges in live.values()), *ends])
-    for (name, edges), rows in zip(live.items(), stating, strict=True):
+    declarations = {name: _current_declarations(edges.result()) for name, edges in claims.items()}
+    active = _active_edges(lineage.result())
+    ends = [active["start"], active["end"]]
+    *claim_rows, child, parent = positions_in(ids, [*(edges["start"] for edges in declarations.values()), *ends])
+    for (name, edges), rows in zip(declarations.items(), claim_rows, strict=True):
         columns[name] = category_column(len(ids), rows, edges["end"].combine_chunks())
-    authors, author = _coded(_owners(ids))
-    parents, relations, sure, declared, witnessed = _parents(len(ids), followed, child, parent)
+    authors, author = _encode(_owners(ids))
+    parents, relations, confidence, declared, inferred = _parents(len(ids), active, child, parent)
     return Graph(
         ids.to_pylist(),
-        held["placeholder"].fill_null(False).to_numpy(zero_copy_only=False),
-        _days(held["created_at"]),
-        held["downloads"].fill_null(0).to_numpy(),
-        held["likes"].fill_null(0).to_numpy(),
+        properties["placeholder"].fill_null(False).to_numpy(zero_copy_only=False),
+        _days(properties["created_at"]),
+        properties["downloads"].fill_null(0).to_numpy(),
+        properties["likes"].fill_null(0).to_numpy(),
         authors,
         author,
-        _single(held["weights_behaviour"]).codes.first,
+        _single_valued(properties["weights_behaviour"]).codes.first,
         columns,
         ListedDatasets([], np.empty(0)) if listed is None else _listed(listed.result()),
         parents,
         relations,
-        sure,
+        confidence,
         declared,
-        witnessed,
-        {name: held[name].to_pylist() for name in extra_properties},
+        inferred,
+        {name: properties[name].to_pylist() for name in extra_properties},
     )
 
 
 def category_column(models: int, rows: Integers, values: pa.Array | Sequence[str]) -> Column:
-    """Return values as indices, each model's in ascending order of their names and once.
+    """Return values as a column: each model's unique codes in ascending order of the categories.
 
     Args:
         models: Number of models.
         rows: Model of each value, in any order, shape (values,).
-        values: What it says.
+        values: Values, shape (values,).
     """
-    names, codes = _coded(pa.array(values, pa.string()))
+    names, codes = _encode(pa.array(values, pa.string()))
     size = max(len(names), 1)
     keys = unique_sorted(np.asarray(rows, np.int64) * size + codes)
     return Column(names, csr_lists(models, keys // size, keys % size))
 
 
-def _coded(values: pa.Array) -> tuple[list[str], Integers]:
-    """Return the different values in order, and the place of each among them, -1 for null."""
+def _encode(values: pa.Array) -> tuple[list[str], Integers]:
+    """Return the unique values in order, and the index of each value among them, -1 for null."""
     encoded = values.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary)
-    place = np.full(len(order) + 1, -1, np.int64)
-    place[order.to_numpy()] = np.arange(len(order))
-    return encoded.dictionary.take(order).to_pylist(), place[encoded.indices.fill_null(-1).to_numpy()]
+    code_of = np.full(len(order) + 1, -1, np.int64)
+    code_of[order.to_numpy()] = np.arange(len(order))
+    return encoded.dictionary.take(order).to_pylist(), code_of[encoded.indices.fill_null(-1).to_numpy()]
 
 
-def _single(values: pa.Array) -> Column:
-    """Return the values of a property; an empty text says nothing."""
+def _single_valued(values: pa.Array) -> Column:
+    """Return a property as a column; an empty string counts as missing."""
     rows = np.flatnonzero(pc.not_equal(values, "").fill_null(False).to_numpy(zero_copy_only=False))
     return category_column(len(values), rows, values.take(pa.array(rows)))
 
 
-def _live(claims: pa.Table) -> pa.Table:
-    """Return what authors declare today."""
+def _current_declarations(claims: pa.Table) -> pa.Table:
+    """Return the claims that authors declare and that are valid now."""
     return claims.filter(pc.and_(pc.equal(claims["source"], Source.DECLARED), pc.is_null(claims["ended"])))
 
 
-def _followed(lineage: pa.Table) -> pa.Table:
-    """Return the edges that are followed, without those that earlier runs predicted."""
+def _active_edges(lineage: pa.Table) -> pa.Table:
+    """Return the active edges, without those that earlier runs predicted."""
     predicted = pc.equal(lineage["status"], Status.PREDICTED)
     return lineage.filter(pc.and_not(lineage["followed"].fill_null(False), predicted))
 
 
 def positions_in(ids: pa.Array, columns: Sequence[pa.ChunkedArray]) -> list[Integers]:
-    """Return where the names in some columns stand among ids, which are looked at once for all of them.
+    """Return the index of each name among the ids, one array a column; all columns share one lookup.
+
+    Args:
+        ids: Unique ids.
+        columns: Names to look up.
 
     Raises:
-        CompletionError: One is not among them.
+        CompletionError: A name is not among the ids.
     """
     found = pc.index_in(
         pa.chunked_array([part for each in columns for part in each.chunks], pa.string()), value_set=ids
@@ -142,17 +155,18 @@ def positions_in(ids: pa.Array, columns: Sequence[pa.ChunkedArray]) -> list[Inte
 
 
 def _owners(ids: pa.Array) -> pa.Array:
-    """Return what stands before the first slash of each id, null where nothing does."""
+    """Return the owner of each id, the part before the first slash, null where there is none."""
     return pc.if_else(pc.match_substring_regex(ids, "^[^/]+/"), pc.replace_substring_regex(ids, "/.*", ""), None)
 
 
 def _days(dates: pa.Array) -> Doubles:
-    """Return dates as days since 1970."""
+    """Return dates as days since 1970, shape (len(dates),); null becomes `HUB_FIRST_DATE`."""
     stamps = dates.fill_null(HUB_FIRST_DATE).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
     return np.asarray(stamps.to_numpy() / 1e6 / 86400, np.float64)
 
 
 def _listed(datasets: pa.Table) -> ListedDatasets:
+    """Return the datasets with a record of their own, in ascending order of ids."""
     recorded = datasets.filter(pc.invert(datasets["placeholder"].fill_null(False))).sort_by("id").combine_chunks()
     return ListedDatasets(recorded["id"].to_pylist(), _days(recorded["created_at"]))
 
@@ -160,19 +174,19 @@ def _listed(datasets: pa.Table) -> ListedDatasets:
 def _parents(
     models: int, lineage: pa.Table, child: Integers, parent: Integers
 ) -> tuple[CsrLists, Integers, Floats, Flags, Flags]:
-    """Return the parents of each model, and of each edge its relation, confidence, and who speaks for it."""
+    """Return the parents of each model, and each edge's relation, confidence, declared flag and inferred flag."""
     kinds = pa.array([relation.value for relation in RELATIONS])
     relation = np.asarray(pc.index_in(lineage["relation"], value_set=kinds).to_numpy(), np.int64)
-    sure = lineage["confidence"].to_numpy()
-    order = np.lexsort((relation, parent, -sure, child))
+    confidence = lineage["confidence"].to_numpy()
+    order = np.lexsort((relation, parent, -confidence, child))
     sources = lineage["sources"].combine_chunks()
-    declared, witnessed = (_holding(sources, source)[order] for source in (Source.DECLARED, Source.INFERRED))
+    declared, inferred = (_contains(sources, source)[order] for source in (Source.DECLARED, Source.INFERRED))
     edges = csr_lists(models, child[order], parent[order])
-    return edges, relation[order], sure[order].astype(np.float32), declared, witnessed
+    return edges, relation[order], confidence[order].astype(np.float32), declared, inferred
 
 
-def _holding(lists: pa.Array, value: str) -> Flags:
-    """Return which lists hold a value."""
+def _contains(lists: pa.Array, value: str) -> Flags:
+    """Return which lists contain a value, shape (len(lists),)."""
     out = np.zeros(len(lists), bool)
     out[pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), value)).to_numpy()] = True
     return out

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from atlas_db.columnar.graph import threads
 from atlas_db.core.arrays import Doubles, Floats, Integers
+from atlas_db.core.cpu import available_cores
 from gnn.dataset.tasks import uses_lineage
 from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.models.bag_of_words import SEEN, fit_one_vs_rest, token_matrix
@@ -118,7 +118,11 @@ def label_propagation(neighbourhood: Neighbourhood, query: CompletionQuery) -> A
 @cache
 def _fitted_classifier(neighbourhood: Neighbourhood, with_metadata: bool) -> Any:  # noqa: ANN401
     return fit_one_vs_rest(
-        neighbourhood, neighbourhood.events.rows[-SEEN:], neighbourhood.events.values[-SEEN:], with_metadata, threads()
+        neighbourhood,
+        neighbourhood.events.rows[-SEEN:],
+        neighbourhood.events.values[-SEEN:],
+        with_metadata,
+        available_cores(),
     )
 
 
@@ -177,7 +181,8 @@ def fast_rp_regression(neighbourhood: Neighbourhood, query: CompletionQuery) -> 
 
     embedding = fast_rp(neighbourhood)
     rows, values = neighbourhood.events.rows[-SEEN:], neighbourhood.events.values[-SEEN:]
-    classifier = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=5, tol=None, random_state=1, n_jobs=threads())
+    cores = available_cores()
+    classifier = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=5, tol=None, random_state=1, n_jobs=cores)
     classifier.fit(embedding[rows], values)
     best, confidence = _top_value(np.asarray(classifier.predict_proba(embedding[query.rows]), np.float32))
     return np.asarray(classifier.classes_)[best], confidence

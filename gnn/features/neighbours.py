@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from torch import from_numpy, topk
 
-from atlas_db.columnar.graph import Column, Graph, threads
+from atlas_db.columnar.graph import Column, Graph
 from atlas_db.core.arrays import CsrLists, Doubles, Flags, Floats, Integers, csr_lists, unique_sorted
+from atlas_db.core.cpu import available_cores
 from gnn.candidates import name_neighbours
 from gnn.candidates.dataset_candidates import DatasetIndex
 from gnn.candidates.inverted_index import OVERLAP_FEATURES, InvertedIndex, Vocabulary, tokenize_names
@@ -280,7 +281,7 @@ class Neighbourhood:
             return self.counts_by(name).count_features(asked, values, moments[places], dates[places])
 
         # Sorting and searching let go of the interpreter: each core takes a kind of group.
-        with ThreadPoolExecutor(threads()) as cores:
+        with ThreadPoolExecutor(available_cores()) as cores:
             parts += cores.map(counted, self.groupings)
         parts += self._repositories(query, places, values, votes)
         shown = uses_lineage(self.task.attribute)

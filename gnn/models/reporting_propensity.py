@@ -25,9 +25,10 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array, hstack
 from scipy.special import expit
 
-from atlas_db.columnar.graph import Graph, threads
+from atlas_db.columnar.graph import Graph
 from atlas_db.columnar.repository_names import segments
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
+from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.files import replacing
 from gnn.dataset.hashed_tokens import BUCKETS
@@ -260,7 +261,9 @@ def _propensity_features(neighbourhood: Neighbourhood, query: CompletionQuery, t
 
 def _fit_trees(features: Floats, is_reported: Flags) -> lightgbm.Booster:
     return lightgbm.train(
-        {**_SETTINGS, "num_threads": threads()}, lightgbm.Dataset(features, is_reported.astype(np.float32)), ROUNDS
+        {**_SETTINGS, "num_threads": available_cores()},
+        lightgbm.Dataset(features, is_reported.astype(np.float32)),
+        ROUNDS,
     )
 
 

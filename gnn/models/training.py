@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from atlas_db.columnar.graph import threads
 from atlas_db.core.arrays import Doubles, Flags, Integers, unique_sorted
+from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.terms import Progress
 from gnn.features.neighbours import NUM_NEIGHBOURS, CandidateTable, CompletionQuery, Neighbourhood
@@ -81,7 +81,7 @@ def fit_attribute_model(
     Raises:
         CompletionError: There is too little to learn from, or only one value.
     """
-    torch.set_num_threads(threads())
+    torch.set_num_threads(available_cores())
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     attribute = neighbourhood.task.attribute
@@ -100,7 +100,7 @@ def fit_attribute_model(
     )
     step("words")
     label_smoothing = LabelSmoothing(
-        neighbourhood, BagOfWordsClassifier.fit(neighbourhood, times < ranker_start, threads())
+        neighbourhood, BagOfWordsClassifier.fit(neighbourhood, times < ranker_start, available_cores())
     )
     step("candidates")
     rows = rng.permutation(unique_sorted(neighbourhood.events.rows[times >= ranker_start]))
@@ -141,7 +141,7 @@ def fit_attribute_model(
         rng=rng,
         seed=seed + 1,
     )
-    bag_of_words = BagOfWordsClassifier.fit(neighbourhood, np.ones(len(times), bool), threads())
+    bag_of_words = BagOfWordsClassifier.fit(neighbourhood, np.ones(len(times), bool), available_cores())
     return AttributeModel(attribute, class_names, network, bag_of_words, ranker, calibration)
 
 
@@ -163,7 +163,7 @@ def _fit_ranker(neighbourhood: Neighbourhood, parts: list[LabelledCandidates], *
     _, table, is_true = concat_examples(parts)
     listwise = neighbourhood.task.multi_valued
     return Ranker.fit(
-        table.features, is_true, table.query_index, threads(), listwise=listwise, with_stacked=with_stacked
+        table.features, is_true, table.query_index, available_cores(), listwise=listwise, with_stacked=with_stacked
     )
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import needs
 
@@ -31,7 +32,7 @@ def workers(*, many: bool) -> Iterator[Executor]:
     Raises:
         UsageError: A process could not start, or was ended.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     if not many:
         with ThreadPoolExecutor(cores) as pool:
             yield pool
