@@ -1,4 +1,7 @@
-"""How sure: calibration on what is later than what was learnt, thresholds, prediction sets, and their errors."""
+"""Calibrated confidence: isotonic maps, a threshold at a stated precision, prediction sets, calibration error.
+
+All are fitted on a slice of declarations that is later than what the models learned from.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,15 @@ import msgspec
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Integers
+from gnn.parameters.model_parameters import MODEL
 
-BINS = 60
-"""Bins of calibration rows, of equal sums of scores: most candidates of a model are out of the question."""
-POWERS = tuple(2 ** (step / 2) for step in range(13))
-"""Powers of scores that are tried."""
-FEWEST = 60
-"""Calibration rows below which nothing is claimed at a stated precision."""
+_CALIBRATION = MODEL.calibration
+UNREACHED = 2.0
+"""Threshold where the stated precision was reached at no confidence: no probability is as high."""
 
 
 class IsotonicCurve(msgspec.Struct, frozen=True):
-    """An isotonic map from scores to probabilities (Zadrozny and Elkan 2002), as points between which it is linear.
+    """An isotonic map from scores to probabilities (Zadrozny and Elkan 2002), linear between its points.
 
     Attributes:
         x: Scores, ascending.
@@ -27,22 +28,22 @@ class IsotonicCurve(msgspec.Struct, frozen=True):
     y: tuple[float, ...] = (0.0, 1.0)
 
     def __call__(self, scores: Doubles) -> Doubles:
-        """Return probabilities."""
+        """Return probabilities, of the shape of the scores."""
         return np.interp(scores, self.x, self.y)
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """What a later slice than the training's says about scores.
+    """Maps from scores to confidence, and what was measured with them on the calibration slice.
 
     Attributes:
-        with_metadata: Map for models that state something.
+        with_metadata: Map for models with metadata.
         cold_start: Map for models of which only id, date and lineage are known.
-        threshold: Confidence above which the stated precision was reached; above 1 where it never was.
+        threshold: Confidence from which the stated precision was reached; `UNREACHED` where it never was.
         precision: The stated precision.
-        conformal_quantile: Least probability of a value in a set that holds the truth nine times in ten.
-        calibration_error: Expected calibration error on a half that the maps were not fitted on.
+        conformal_quantile: Lowest probability of a value in a prediction set that covers the truth nine times in ten.
+        calibration_error: Expected calibration error on a half of the authors that the maps were not fitted on.
         models: Models in the slice.
-        inverse_temperature: Power of the scores before they are shared among a model's candidates.
+        inverse_temperature: Power of the scores before they are normalised over a model's candidates.
     """
 
     with_metadata: IsotonicCurve
@@ -56,10 +57,15 @@ class Calibration(msgspec.Struct, frozen=True):
 
 
 def fit_isotonic(scores: Doubles, truth: Doubles) -> IsotonicCurve:
-    """Fit a map from scores to the share of truth at and around them.
+    """Return the isotonic map from scores to the share of true candidates at and around them.
 
-    Over means of bins of equal sums of scores, with straight lines between: a plain isotonic fit has flat steps, on
-    which a thousand models would share one confidence and no threshold could part them.
+    It is fitted to the means of bins and linear between them. A plain isotonic fit has flat steps: a thousand models
+    would share one confidence, and no threshold could separate them. Bins hold equal sums of scores, because most
+    candidates of a model have scores near zero.
+
+    Args:
+        scores: Scores, shape (c,).
+        truth: 1 where the candidate is true, else 0, shape (c,).
     """
     from sklearn.isotonic import isotonic_regression
 
@@ -67,18 +73,27 @@ def fit_isotonic(scores: Doubles, truth: Doubles) -> IsotonicCurve:
         return IsotonicCurve()
     order = np.argsort(scores, kind="stable")
     cumulative = np.cumsum(scores[order])
-    bin_count = min(BINS, max(1, len(scores) // 20))
+    bin_count = min(_CALIBRATION.max_bins, max(1, len(scores) // _CALIBRATION.min_bin_rows))
     edges = np.searchsorted(cumulative, cumulative[-1] * np.arange(1, bin_count) / bin_count)
     bins = [part for part in np.split(order, edges) if len(part)]
     x = np.array([scores[part].mean() for part in bins])
     y = np.array([truth[part].mean() for part in bins])
     sizes = np.array([float(len(part)) for part in bins])
-    fitted = isotonic_regression(y, sample_weight=sizes, y_min=0.001, y_max=0.999)
-    return IsotonicCurve((0.0, *map(float, x), 1.0), (0.001, *map(float, fitted), 0.999))
+    low, high = _CALIBRATION.min_confidence, 1 - _CALIBRATION.min_confidence
+    fitted = isotonic_regression(y, sample_weight=sizes, y_min=low, y_max=high)
+    return IsotonicCurve((0.0, *map(float, x), 1.0), (low, *map(float, fitted), high))
 
 
-def calibration_error(confidence: Doubles, correct: Doubles, bins: int = 15) -> float:
-    """Expected calibration error over bins of equal width (Guo et al. 2017, equation 3)."""
+def calibration_error(confidence: Doubles, correct: Doubles, bins: int = _CALIBRATION.error_bins) -> float:
+    """Return the expected calibration error over bins of equal width (Guo et al. 2017, equation 3).
+
+    ECE = sum over bins of |sum(confidence) - sum(correct)| / n.
+
+    Args:
+        confidence: Confidence in 0..1, shape (n,).
+        correct: 1 where the prediction is correct, else 0, shape (n,).
+        bins: Number of bins.
+    """
     if not len(confidence):
         return 0.0
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
@@ -87,26 +102,35 @@ def calibration_error(confidence: Doubles, correct: Doubles, bins: int = 15) -> 
 
 
 def threshold_at_precision(confidence: Doubles, correct: Doubles, precision: float) -> float:
-    """Return the least confidence such that what lies at or above it is right often enough; 2 where there is none.
+    """Return the lowest confidence at or above which the share of correct predictions reaches a precision.
 
-    It is never below one half (or below the precision, where less is asked): with few models to measure on, much that
-    is sure would carry along what is less likely than not.
+    It is never below one half, or below the precision where that is less. With few calibration rows the running
+    precision would otherwise admit predictions that are less likely than not.
+
+    Args:
+        confidence: Confidence in 0..1, shape (n,).
+        correct: 1 where the prediction is correct, else 0, shape (n,).
+        precision: Precision to reach.
+
+    Returns:
+        The threshold; `UNREACHED` where there is none.
     """
     order = np.argsort(-confidence, kind="stable")
     precision_at = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
-    # A threshold can't part models of equal confidence.
+    # A threshold cannot separate models of equal confidence.
     is_last_of_ties = np.append(np.diff(confidence[order]) < 0, True)[: len(order)]
-    admissible = np.flatnonzero(
-        (precision_at >= precision) & is_last_of_ties & (np.arange(1, len(order) + 1) >= FEWEST)
-    )
-    return max(float(confidence[order[admissible[-1]]]), min(0.5, precision)) if len(admissible) else 2.0
+    has_support = np.arange(1, len(order) + 1) >= _CALIBRATION.min_threshold_models
+    admissible = np.flatnonzero((precision_at >= precision) & is_last_of_ties & has_support)
+    if not len(admissible):
+        return UNREACHED
+    return max(float(confidence[order[admissible[-1]]]), min(_CALIBRATION.min_threshold, precision))
 
 
-def conformal_quantile(true_probability: Doubles, coverage: float = 0.9) -> float:
-    """Return the least probability of a value in prediction sets (Sadinle, Lei and Wasserman 2019).
+def conformal_quantile(true_probability: Doubles, coverage: float = _CALIBRATION.conformal_coverage) -> float:
+    """Return the lowest probability of a value in prediction sets of a stated coverage (Sadinle, Lei, Wasserman 2019).
 
     Args:
-        true_probability: Probability given to the true value of each model of the slice; 0 where it was no candidate.
+        true_probability: Probability of each model's true value; 0 where it was no candidate, shape (n,).
         coverage: Share of models whose set shall hold the truth.
     """
     if not len(true_probability):
@@ -118,7 +142,17 @@ def conformal_quantile(true_probability: Doubles, coverage: float = 0.9) -> floa
 def normalised_by_group(
     scores: Doubles, group_index: Integers, groups: int, inverse_temperature: float = 1.0
 ) -> Doubles:
-    """Return powers of scores over the sum of each model's (a softmax of logarithms with temperature 1 / power)."""
+    """Return powers of scores divided by their sum over each group: a softmax of log-scores with a temperature.
+
+    Args:
+        scores: Scores above 0, shape (c,).
+        group_index: Group of each score, shape (c,).
+        groups: Number of groups.
+        inverse_temperature: The power.
+
+    Returns:
+        Shape (c,); the values of a group sum to 1.
+    """
     if inverse_temperature != 1.0:
         maximum = np.zeros(groups)
         np.maximum.at(maximum, group_index, scores)
@@ -127,21 +161,39 @@ def normalised_by_group(
 
 
 def fit_inverse_temperature(scores: Doubles, group_index: Integers, groups: int, correct: Flags) -> float:
-    """Return the power of scores at which the truth is likeliest (temperature scaling: Guo et al. 2017)."""
+    """Return the inverse temperature of the highest mean log-likelihood (temperature scaling, Guo et al. 2017).
+
+    Args:
+        scores: Scores above 0, shape (c,).
+        group_index: Group of each score, shape (c,).
+        groups: Number of groups.
+        correct: Whether each candidate is true, shape (c,).
+
+    Returns:
+        One of the tried values; 1 where no candidate is true.
+    """
     if not correct.any():
         return 1.0
 
     def log_likelihood(power: float) -> float:
         return float(np.log(np.maximum(normalised_by_group(scores, group_index, groups, power)[correct], 1e-9)).mean())
 
-    return max(POWERS, key=log_likelihood)
+    return max(_CALIBRATION.inverse_temperatures, key=log_likelihood)
 
 
-def reliability_curve(confidence: Doubles, correct: Doubles, bins: int = 10) -> list[tuple[float, float, int]]:
-    """Return mean confidence, share right and number of models in bins of equal width."""
+def reliability_curve(
+    confidence: Doubles, correct: Doubles, bins: int = _CALIBRATION.reliability_bins
+) -> list[tuple[float, float, int]]:
+    """Return mean confidence, accuracy and number of models of each bin of equal width that is not empty.
+
+    Args:
+        confidence: Confidence in 0..1, shape (n,).
+        correct: 1 where the prediction is correct, else 0, shape (n,).
+        bins: Number of bins.
+    """
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     occupied: list[int] = np.unique(bin_of).tolist()
     return [
-        (float(confidence[bin_of == b].mean()), float(correct[bin_of == b].mean()), int((bin_of == b).sum()))
-        for b in occupied
+        (float(confidence[bin_of == each].mean()), float(correct[bin_of == each].mean()), int((bin_of == each).sum()))
+        for each in occupied
     ]

@@ -1,4 +1,4 @@
-"""Boosted trees that say of every candidate value how well it is spoken for."""
+"""Gradient-boosted trees (LightGBM) that score the candidate values of a model."""
 
 from __future__ import annotations
 
@@ -11,36 +11,38 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from gnn.candidates.inverted_index import top_k_per_group
 from gnn.features.neighbours import CLASS_SCORE_FEATURES
+from gnn.parameters.model_parameters import MODEL
 
-ROUNDS = 200
-CASCADE = ((25, 24), (80, 8))
-"""So many trees choose so many of the candidates in a list, which alone are judged by those that follow."""
-CASCADE_GAP = 10.0
-"""Log-odds that those are behind, at each step, which are not chosen."""
-MIN_PARALLEL_CANDIDATES = 30_000
-"""Candidates from which on more than one core learns."""
+_RANKER = MODEL.ranker
 _SETTINGS: dict[str, Any] = {
-    "learning_rate": 0.08, "feature_fraction": 0.4, "bagging_fraction": 0.7,
-    "bagging_freq": 1, "lambda_l2": 5.0, "verbose": -1, "deterministic": True, "force_row_wise": True, "seed": 1,
+    "learning_rate": _RANKER.learning_rate, "feature_fraction": _RANKER.feature_share,
+    "bagging_fraction": _RANKER.row_share, "bagging_freq": 1, "lambda_l2": _RANKER.l2_penalty, "verbose": -1,
+    "deterministic": True, "force_row_wise": True, "seed": 1,
 }  # fmt: skip
-_POINTWISE: dict[str, Any] = {"objective": "binary", "num_leaves": 63}
-"""Each candidate by itself: there are few, and most models declare one of them."""
+_POINTWISE: dict[str, Any] = {"objective": "binary", "num_leaves": _RANKER.pointwise_leaves}
+"""Each candidate is scored by itself: there are few, and most models declare one of them."""
 _LISTWISE: dict[str, Any] = {
-    "objective": "lambdarank", "num_leaves": 127, "lambdarank_truncation_level": 15, "lambdarank_norm": False,
+    "objective": "lambdarank", "num_leaves": _RANKER.listwise_leaves,
+    "lambdarank_truncation_level": _RANKER.listwise_truncation, "lambdarank_norm": False,
 }  # fmt: skip
-"""Each among the others of its model (Burges 2010, LambdaMART): there are many, all but one or two of them wrong.
+"""Candidates are ranked within their model (LambdaMART, Burges 2010): there are many, and all but one or two are wrong.
 
-For parents, on the months before the test split: hits@1 .566, hits@10 .796, against .541 and .779 with XE-NDCG (Bruch
-2021) and .557 and .789 with single candidates; for datasets and languages hits@1 .016 and .013 above XE-NDCG.
+For parents, on the months before the test split: hits@1 .566 and hits@10 .796. With XE-NDCG (Bruch 2021) they were .541
+and .779, pointwise .557 and .789. For datasets and languages hits@1 was .016 and .013 above XE-NDCG.
 """
 
 
 class Ranker:
-    """Two ensembles of trees, one that hears the network and one that does not.
+    """Two ensembles of trees: `tabular` without the network's features, `stacked` with them.
 
-    Their mean is the score of candidates by themselves: on the months before the test split it beat either by .001 to
-    .009 at equal coverage. Lists of candidates are scored without the network, which there added nothing (hits@1 +.001
-    [-.013, +.012]): trees that hear it are learnt only to be compared.
+    A pointwise score is the mean of both. On the months before the test split it was .001 to .009 above either alone,
+    at equal coverage. A listwise score uses the tabular trees only, because the network added nothing there (hits@1
+    +.001 [-.013, +.012]). Stacked trees are then trained for the comparison in an evaluation alone.
+
+    Args:
+        tabular: Trees without the network's features.
+        stacked: Trees with them; None where they were not trained.
+        listwise: Whether candidates are ranked within their model.
     """
 
     def __init__(self, tabular: lightgbm.Booster, stacked: lightgbm.Booster | None, *, listwise: bool) -> None:
@@ -53,56 +55,57 @@ class Ranker:
         cls, features: Floats, truth: Flags, group_index: Integers, threads: int, *, listwise: bool,
         with_stacked: bool = True,
     ) -> Ranker:  # fmt: skip
-        """Learn from candidates.
+        """Train on candidates.
 
         Args:
-            features: Shape (c, features), the network's last.
+            features: Features of the candidates, the network's last, shape (c, features).
             truth: Whether each candidate is declared, shape (c,).
             group_index: Model of each candidate, ascending, shape (c,).
             threads: Cores to use.
-            listwise: Whether a candidate is judged among the others of its model, or by itself.
-            with_stacked: Whether trees that hear the network are learnt, too.
+            listwise: Whether candidates are ranked within their model, instead of each by itself.
+            with_stacked: Whether stacked trees are trained, too.
         """
-        # Threads that wait for each other cost more than a small table takes.
-        threads = threads if len(truth) >= MIN_PARALLEL_CANDIDATES else 1
+        # On a small table, threads that wait for each other cost more than the training.
+        threads = threads if len(truth) >= _RANKER.min_parallel_candidates else 1
+        leaf_rows = np.clip(len(truth) // _RANKER.rows_per_leaf, _RANKER.min_leaf_rows, _RANKER.max_min_leaf_rows)
         settings = {
             **_SETTINGS,
             **(_LISTWISE if listwise else _POINTWISE),
             "num_threads": threads,
-            "min_data_in_leaf": int(np.clip(len(truth) // 2000, 3, 60)),
+            "min_data_in_leaf": int(leaf_rows),
         }
         group_sizes = np.unique(group_index, return_counts=True)[1] if listwise else None
 
-        def boosted(part: Floats) -> lightgbm.Booster:
-            return lightgbm.train(settings, lightgbm.Dataset(part, truth.astype(np.float32), group=group_sizes), ROUNDS)
+        def boosted(table: Floats) -> lightgbm.Booster:
+            dataset = lightgbm.Dataset(table, truth.astype(np.float32), group=group_sizes)
+            return lightgbm.train(settings, dataset, _RANKER.trees)
 
-        return cls(
-            boosted(features[:, : -len(CLASS_SCORE_FEATURES)]),
-            boosted(features) if with_stacked else None,
-            listwise=listwise,
-        )
+        stacked = boosted(features) if with_stacked else None
+        return cls(boosted(features[:, : -len(CLASS_SCORE_FEATURES)]), stacked, listwise=listwise)
 
     def score(self, features: Floats, group_index: Integers) -> Doubles:
-        """Return scores above 0, shape (c,): those of one model are comparable.
+        """Return scores above 0, shape (c,), which are comparable within a model.
 
-        In lists, the first trees choose whom the others judge, too; those that are not chosen keep their order.
+        Listwise scores come from a cascade: the first trees choose which candidates the later trees score, too.
+        Candidates that are not chosen keep their order, below those that are.
 
         Args:
-            features: Shape (c, features), the network's last.
+            features: Features of the candidates, the network's last, shape (c, features).
             group_index: Model of each candidate, ascending, shape (c,).
         """
         if not self._listwise:
             return self.stacked_score(features)
-        out = self._partial_score(features, 0, CASCADE[0][0]) - CASCADE_GAP * len(CASCADE)
+        cascade = _RANKER.cascade
+        out = self._partial_score(features, 0, cascade[0][0]) - _RANKER.cascade_gap * len(cascade)
         chosen = np.arange(len(group_index))
-        for (trees, most), (until, _) in zip(CASCADE, (*CASCADE[1:], (ROUNDS, 0)), strict=True):
-            chosen = chosen[top_k_per_group(group_index[chosen], out[chosen].astype(np.float32), most)]
-            out[chosen] += CASCADE_GAP + self._partial_score(features[chosen], trees, until)
+        for (trees, candidates), (stop, _) in zip(cascade, (*cascade[1:], (_RANKER.trees, 0)), strict=True):
+            chosen = chosen[top_k_per_group(group_index[chosen], out[chosen].astype(np.float32), candidates)]
+            out[chosen] += _RANKER.cascade_gap + self._partial_score(features[chosen], trees, stop)
         return self._positive(out)
 
     def _partial_score(self, features: Floats, start: int, stop: int) -> Doubles:
-        """Return what some of the trees that know nothing of the network say."""
-        # Its columns come last, so that they need not be cut off.
+        """Return the summed log-odds of a range of the tabular trees, shape (c,)."""
+        # The network's columns come last, so that they need not be cut off.
         return np.asarray(
             self._tabular.predict(
                 features, start_iteration=start, num_iteration=stop - start, predict_disable_shape_check=True
@@ -111,7 +114,11 @@ class Ranker:
         )
 
     def stacked_score(self, features: Floats) -> Doubles:
-        """Return the mean of both ensembles."""
+        """Return the mean score of both ensembles, shape (c,).
+
+        Raises:
+            ValueError: No stacked trees were trained.
+        """
         both = (
             self._required_stacked.predict(features),
             self._tabular.predict(features[:, : -len(CLASS_SCORE_FEATURES)]),
@@ -121,18 +128,24 @@ class Ranker:
     @property
     def _required_stacked(self) -> lightgbm.Booster:
         if self._stacked is None:
-            raise ValueError("no trees that hear the network were learnt")
+            raise ValueError("no trees with the network's features were trained")
         return self._stacked
 
     def tabular_score(self, features: Floats) -> Doubles:
-        """Return the scores of the trees that do not hear the network."""
+        """Return the score of the trees without the network's features, shape (c,)."""
         return self._positive(np.asarray(self._tabular.predict(features[:, : -len(CLASS_SCORE_FEATURES)]), np.float64))
 
     def _positive(self, scores: Doubles) -> Doubles:
         return np.exp(np.clip(scores, -30, 30)) if self._listwise else scores
 
     def shap_values(self, features: Floats) -> Floats:
-        """Return what each feature adds to a candidate's log-odds (SHAP values of trees), shape (c, features)."""
+        """Return what each feature adds to a candidate's log-odds, shape (c, features).
+
+        They are SHAP values of the trees (Lundberg and Lee 2017); the network's are zero in a listwise ranker.
+
+        Raises:
+            ValueError: No stacked trees were trained.
+        """
         if not self._listwise:
             return np.asarray(self._required_stacked.predict(features, pred_contrib=True))[:, :-1]
         contributions = np.asarray(self._tabular.predict(features[:, : -len(CLASS_SCORE_FEATURES)], pred_contrib=True))[
@@ -141,14 +154,21 @@ class Ranker:
         return np.pad(contributions, ((0, 0), (0, len(CLASS_SCORE_FEATURES))))
 
     def save(self, folder: Path) -> None:
-        """Write what is asked for scores, as text."""
+        """Write the ensembles that `score` needs, as LightGBM's text format.
+
+        Raises:
+            ValueError: No stacked trees were trained.
+        """
         self._tabular.save_model(folder / "tabular.txt")
         if not self._listwise:
             self._required_stacked.save_model(folder / "stacked.txt")
 
     @classmethod
     def load(cls, folder: Path, *, listwise: bool) -> Ranker:
-        """Read what was written."""
-        tabular, stacked = (folder / f"{name}.txt" for name in ("tabular", "stacked"))
-        stacked_trees = None if listwise else lightgbm.Booster(model_file=stacked)
-        return cls(lightgbm.Booster(model_file=tabular), stacked_trees, listwise=listwise)
+        """Return the ranker that `save` wrote.
+
+        Raises:
+            lightgbm.basic.LightGBMError: A file cannot be read.
+        """
+        stacked = None if listwise else lightgbm.Booster(model_file=folder / "stacked.txt")
+        return cls(lightgbm.Booster(model_file=folder / "tabular.txt"), stacked, listwise=listwise)

@@ -1,0 +1,1 @@
+"""Tuned constants of completion, as frozen dataclasses."""
