@@ -80,9 +80,9 @@ class GraphNetwork(nn.Module):
             edge_attr=edge_features + self.label_embedding(labels),
         )
         logits: Tensor = self.head(self.norm(torch.cat((own, attended), 1)))
-        if self.token_weights is None:
-            return logits
-        return logits + _NETWORK.linear_scale * self.token_weights(tokens, offsets)
+        if self.token_weights is not None:
+            logits = logits + _NETWORK.linear_scale * self.token_weights(tokens, offsets)
+        return logits
 
 
 def accelerator() -> torch.device:

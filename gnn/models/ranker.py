@@ -81,7 +81,7 @@ class Ranker:
             return lightgbm.train(settings, dataset, _RANKER.trees)
 
         stacked = boosted(features) if with_stacked else None
-        return cls(boosted(features[:, : -len(CLASS_SCORE_FEATURES)]), stacked, listwise=listwise)
+        return cls(boosted(_without_network(features)), stacked, listwise=listwise)
 
     def score(self, features: Floats, group_index: Integers) -> Doubles:
         """Return scores above 0, shape (c,), which are comparable within a model.
@@ -121,7 +121,7 @@ class Ranker:
         """
         both = (
             self._required_stacked.predict(features),
-            self._tabular.predict(features[:, : -len(CLASS_SCORE_FEATURES)]),
+            self._tabular.predict(_without_network(features)),
         )
         return self._positive(np.mean(np.asarray(both, np.float64), 0))
 
@@ -133,7 +133,7 @@ class Ranker:
 
     def tabular_score(self, features: Floats) -> Doubles:
         """Return the score of the trees without the network's features, shape (c,)."""
-        return self._positive(np.asarray(self._tabular.predict(features[:, : -len(CLASS_SCORE_FEATURES)]), np.float64))
+        return self._positive(np.asarray(self._tabular.predict(_without_network(features)), np.float64))
 
     def _positive(self, scores: Doubles) -> Doubles:
         return np.exp(np.clip(scores, -30, 30)) if self._listwise else scores
@@ -148,9 +148,7 @@ class Ranker:
         """
         if not self._listwise:
             return np.asarray(self._required_stacked.predict(features, pred_contrib=True))[:, :-1]
-        contributions = np.asarray(self._tabular.predict(features[:, : -len(CLASS_SCORE_FEATURES)], pred_contrib=True))[
-            :, :-1
-        ]
+        contributions = np.asarray(self._tabular.predict(_without_network(features), pred_contrib=True))[:, :-1]
         return np.pad(contributions, ((0, 0), (0, len(CLASS_SCORE_FEATURES))))
 
     def save(self, folder: Path) -> None:
@@ -172,3 +170,7 @@ class Ranker:
         """
         stacked = None if listwise else lightgbm.Booster(model_file=folder / "stacked.txt")
         return cls(lightgbm.Booster(model_file=folder / "tabular.txt"), stacked, listwise=listwise)
+
+
+def _without_network(features: Floats) -> Floats:
+    return features[:, : -len(CLASS_SCORE_FEATURES)]

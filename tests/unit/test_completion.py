@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.optim.lr_scheduler import OneCycleLR
 
 from atlas_db.columnar.graph import Column
 from atlas_db.columnar.read import category_column
@@ -37,8 +39,9 @@ from gnn.models.calibration import (
     normalised_by_group,
     threshold_at_precision,
 )
-from gnn.models.graph_network import Collator, GraphNetwork, accelerator, fit_network
-from gnn.models.ranker import CASCADE, Ranker
+from gnn.models.graph_network import Collator, GraphNetwork, accelerator, fit_network, warmup_share
+from gnn.models.ranker import Ranker
+from gnn.parameters.model_parameters import MODEL
 
 
 @pytest.mark.parametrize(
@@ -362,7 +365,7 @@ def test_lists_are_judged_in_steps_as_by_all_trees_at_once() -> None:
     found = np.log(ranker.score(features, places)).reshape(models, each)
     whole = np.log(ranker.tabular_score(features)).reshape(models, each)
     judged = np.isclose(found, whole)
-    assert (judged.sum(1) == CASCADE[-1][1]).all() and len(ranker.score(features[:0], places[:0])) == 0
+    assert (judged.sum(1) == MODEL.ranker.cascade[-1][1]).all() and len(ranker.score(features[:0], places[:0])) == 0
     assert (found.argmax(1) == whole.argmax(1)).mean() > 0.98
     assert (np.where(judged, found, np.inf).min(1) > np.where(judged, -np.inf, found).max(1)).all()
 
@@ -376,3 +379,32 @@ def test_the_network_learns_where_its_weights_lie() -> None:
     net = GraphNetwork(5, 3).to("meta")
     fit_network(net, Collator(said, said), examples, rng.integers(0, 5, 40), epochs=1, learning_rate=1e-3, seed=1)
     assert net.device.type == "meta" and accelerator().type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9, 10, 11, 20, 400])
+def test_the_learning_rate_is_defined_at_every_number_of_steps(steps: int) -> None:
+    """A warm-up of one step, as ten steps have, made PyTorch's one-cycle schedule divide by zero."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
+    schedule = OneCycleLR(optimizer, 0.1, total_steps=steps, pct_start=warmup_share(steps))
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert all(0 < rate <= 0.1 for rate in rates)
+    assert warmup_share(steps) == (0.2 if steps == 10 else 0.1)
+
+
+def test_a_network_is_trained_in_ten_steps() -> None:
+    """Ten steps are what two passes over 8,193 to 10,240 declarations take."""
+    rng = np.random.default_rng(1)
+    rows = 4 * MODEL.network.batch_size + 1
+    tokens = csr_lists(rows, np.arange(rows), rng.integers(1, 50, rows))
+    none = np.full((rows, 1), -1)
+    examples = NeighbourSample(
+        np.arange(rows), np.ones(rows, bool), none, np.zeros_like(none), np.zeros((rows, 1), np.float32), np.array([0])
+    )
+    network = GraphNetwork(2, 1).to("meta")
+    fit_network(
+        network, Collator(tokens, tokens), examples, rng.integers(0, 2, rows), epochs=2, learning_rate=1e-3, seed=1
+    )
