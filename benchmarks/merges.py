@@ -139,12 +139,12 @@ def _merged(
     prints: Sequence[Fingerprint], child: str, read: Rereader, content: Mapping[str, str], *, time: bool
 ) -> set[str]:
     """Return what one model of a family is merged of, by content: of a chart, that part alone."""
-    family = assemble(prints, read, time=time)
+    family = assemble(prints, read, use_dates=time)
     find_copies(family)
     find_merges(family)
-    row = next((at for at, item in enumerate(family.prints) if item.id == child), -1)
+    row = next((at for at, item in enumerate(family.fingerprints) if item.id == child), -1)
     found = family.merges.get(row)
-    return set() if found is None else {content[family.prints[parent].id] for parent in found.parents}
+    return set() if found is None else {content[family.fingerprints[parent].id] for parent in found.parents}
 
 
 def _below(model: str, truth: Mapping[str, Any]) -> set[str]:

@@ -36,14 +36,14 @@ from ingest.weights.pairwise.residual_containment import contained, features, tr
 from ingest.weights.samples.clustering import groups, relatives
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree import adapter_edges
-from ingest.weights.tree.date_outliers import undated
+from ingest.weights.tree.date_outliers import without_dates
 from ingest.weights.tree.exact_relations import find_copies, find_merges
-from ingest.weights.tree.family_state import Family, assemble
+from ingest.weights.tree.family_state import FamilyState, assemble
 from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
-from ingest.weights.tree.insertion import grow, place
+from ingest.weights.tree.insertion import best_parent, insert_all
 from ingest.weights.tree.parent_features import ParentFeatures
 from ingest.weights.tree.quickscorer import MAX_LEAVES
-from ingest.weights.tree.rooting import reroot
+from ingest.weights.tree.rooting import infer_root
 from ingest.weights.tree.scorer import (
     ADAPTER_FEATURES,
     CONTAINMENT_FEATURES,
@@ -109,32 +109,32 @@ def read_zoo(path: Path, truth: Path) -> Zoo:
     )
 
 
-def families(zoo: Zoo, read: Rereader | None) -> list[Family]:
+def families(zoo: Zoo, read: Rereader | None) -> list[FamilyState]:
     """Return the components of a zoo, copies and merges found."""
     parts = [
         [zoo.prints[group[place]] for place in part]
         for group in groups(zoo.prints)
         for part in relatives([zoo.prints[place] for place in group])
     ]
-    return [certain(assemble(part, read, time=True)) for part in parts if len(part) > 2]
+    return [certain(assemble(part, read, use_dates=True)) for part in parts if len(part) > 2]
 
 
-def certain(family: Family) -> Family:
+def certain(family: FamilyState) -> FamilyState:
     """Find copies and merges of a component."""
     find_copies(family)
     find_merges(family)
     return family
 
 
-def traces(zoo: Zoo, known: Sequence[Family]) -> tuple[Doubles, Doubles]:
+def traces(zoo: Zoo, known: Sequence[FamilyState]) -> tuple[Doubles, Doubles]:
     """Return features of (trace, model) and whether the model is a child of who left it; later descendants left out."""
     rows, labels = [], []
     for family in known:
-        ids = [item.id for item in family.prints]
+        ids = [item.id for item in family.fingerprints]
         place = {model: row for row, model in enumerate(ids)}
         for row, model in enumerate(ids):
             for parent in zoo.parents.get(model, ()):
-                if parent not in place or family.squared[row, place[parent]] == 0 or family.grid[row]:
+                if parent not in place or family.sq_distance[row, place[parent]] == 0 or family.quantization[row]:
                     continue
                 others = [
                     o for o, other in enumerate(ids)
@@ -149,16 +149,16 @@ def traces(zoo: Zoo, known: Sequence[Family]) -> tuple[Doubles, Doubles]:
     return np.concatenate(rows), np.concatenate(labels).astype(float)
 
 
-def directed(zoo: Zoo, known: Sequence[Family]) -> Doubles:
+def directed(zoo: Zoo, known: Sequence[FamilyState]) -> Doubles:
     """Return what tells a parent from its child, one row an edge of training, the parent first."""
     rows = []
     for family in known:
-        measured = asymmetry(family.vectors, family.squared)
-        place = {item.id: row for row, item in enumerate(family.prints)}
+        measured = asymmetry(family.vectors, family.sq_distance)
+        place = {item.id: row for row, item in enumerate(family.fingerprints)}
         for child, row in place.items():
             for parent in zoo.parents.get(child, ()) if zoo.kind[child] in TRAINED else ():
                 other = place.get(parent, row)
-                if family.squared[row, other] > 0:
+                if family.sq_distance[row, other] > 0:
                     rows.append(measured[other, row] - measured[row, other])
     return np.array(rows).reshape(-1, 5)
 
@@ -191,16 +191,16 @@ class Placement(NamedTuple):
     right: Doubles
 
 
-def placements(zoo: Zoo, known: Sequence[Family]) -> list[Placement]:
+def placements(zoo: Zoo, known: Sequence[FamilyState]) -> list[Placement]:
     """Return measurements of all possible parents of each model, and which of them is one."""
     found = []
     for family in known:
-        tree = Recorder(family.vectors, family.squared, family.older, family.odds, family.merges)
-        grow(family, tree)
-        reroot(family, tree)
+        tree = Recorder(family.vectors, family.sq_distance, family.precedence_log_odds, family.scorer, family.merges)
+        insert_all(family, tree)
+        infer_root(family, tree)
         for row in list(tree.choices):
-            place(family, tree, row)
-        ids = [item.id for item in family.prints]
+            best_parent(family, tree, row)
+        ids = [item.id for item in family.fingerprints]
         for (row, _), (able, measured, against) in tree.seen.items():
             right = np.array([zoo.is_parent(ids[row], ids[other]) for other in able])
             if right.any() and len(able) > 1:
@@ -303,7 +303,9 @@ def measured(path: Path, large: bool) -> Measured:
     """Measure a zoo, with samples read from its weights or with those of its fingerprints."""
     zoo, read = read_zoo(path, path / "truth.json"), Rereader() if large else None
     dated = families(zoo, read)
-    placed = placements(zoo, [*dated, *(certain(undated(known, range(len(known.prints)))) for known in dated)])
+    placed = placements(
+        zoo, [*dated, *(certain(without_dates(known, range(len(known.fingerprints)))) for known in dated)]
+    )
     return Measured(traces(zoo, dated), directed(zoo, dated), placed, adapters(zoo))
 
 

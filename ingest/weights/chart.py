@@ -30,16 +30,16 @@ from ingest.weights.samples.clustering import groups, relatives
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.adapter_edges import adapter_edges
 from ingest.weights.tree.behavioural_edges import behavioural_edges
-from ingest.weights.tree.date_outliers import doubted, explains_more, undated
-from ingest.weights.tree.duplicate_origin import Originals, originals, parents_of
+from ingest.weights.tree.date_outliers import improves_likelihood, suspect_dates, without_dates
+from ingest.weights.tree.duplicate_origin import CanonicalDuplicates, find_canonical_duplicates, parents_of
 from ingest.weights.tree.edge import Edge
 from ingest.weights.tree.exact_relations import find_copies, find_merges
-from ingest.weights.tree.family_state import Family, age, assemble, exact_copies, is_leaf
+from ingest.weights.tree.family_state import FamilyState, assemble, duplicate_sort_key, exact_duplicates, is_quantized
 from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
-from ingest.weights.tree.insertion import grow, place
-from ingest.weights.tree.rooting import reroot
+from ingest.weights.tree.insertion import best_parent, insert_all
+from ingest.weights.tree.rooting import infer_root
 from ingest.weights.tree.scorer import probability
-from ingest.weights.tree.subtree_moves import swap
+from ingest.weights.tree.subtree_moves import swap_parent_child
 
 MANY = 500
 """Models from which families are charted side by side, in processes."""
@@ -89,31 +89,31 @@ def chart(
 
 def chart_family(prints: Sequence[Fingerprint], read: Rereader | None = None, *, time: bool = True) -> list[Edge]:
     """Chart the models of one component."""
-    family = assemble(prints, read, time=time)
+    family = assemble(prints, read, use_dates=time)
     tree = _grown(family)
-    for row in doubted(family):
-        other = undated(family, {row})
+    for row in suspect_dates(family):
+        other = without_dates(family, {row})
         grown = _grown(other)
-        if explains_more(grown, tree):
+        if improves_likelihood(grown, tree):
             family, tree = other, grown
     return _edges(family, tree)
 
 
-def _grown(family: Family) -> IncrementalTree:
+def _grown(family: FamilyState) -> IncrementalTree:
     """Find what is certain of a family, and grow the tree of the rest."""
     find_copies(family)
     find_merges(family)
-    tree = IncrementalTree(family.vectors, family.squared, family.older, family.odds, family.merges)
-    grow(family, tree)
-    reroot(family, tree)
+    tree = IncrementalTree(family.vectors, family.sq_distance, family.precedence_log_odds, family.scorer, family.merges)
+    insert_all(family, tree)
+    infer_root(family, tree)
     return tree
 
 
-def _edges(family: Family, tree: IncrementalTree) -> list[Edge]:
+def _edges(family: FamilyState, tree: IncrementalTree) -> list[Edge]:
     edges: list[Edge] = []
-    swapped, known = swap(family, tree), originals(family, tree)
-    for row, first in enumerate(family.original):
-        if row != known.of[first] and not is_leaf(family, first):
+    swapped, known = swap_parent_child(family, tree), find_canonical_duplicates(family, tree)
+    for row, first in enumerate(family.duplicate_of):
+        if row != known.canonical[first] and not is_quantized(family, first):
             edges.append(_duplicate(family, tree, row, known))
             continue
         found: list[Edge] = []
@@ -123,40 +123,51 @@ def _edges(family: Family, tree: IncrementalTree) -> list[Edge]:
         elif first in family.merges:
             found += _merge_edges(family, row, family.merges[first], known)
         else:
-            choice = tree.choices.get(first) or (place(family, tree, first) if first not in tree.rows else None)
+            choice = tree.choices.get(first) or (best_parent(family, tree, first) if first not in tree.rows else None)
             if choice is not None:
                 found.append(_trained(family, row, choice, known, swapped))
         # Where it is an exact copy of what is taken for its copy, it comes of that.
-        sure = 1.0 if is_leaf(family, first) else known.sure[first]
+        sure = 1.0 if is_quantized(family, first) else known.confidence[first]
         edges += [replace(edge, confidence=edge.confidence * sure) for edge in found]
     return edges
 
 
-def _duplicate(family: Family, tree: IncrementalTree, row: int, known: Originals) -> Edge:
-    original = known.of[family.original[row]]
-    older = [other for other in exact_copies(family, row) if other == original or age(family, other) < age(family, row)]
-    parent = min(older, key=lambda o: (family.frames[o] != family.frames[row], o != original, age(family, o)))
-    permuted = family.frames[parent] != family.frames[row]
+def _duplicate(family: FamilyState, tree: IncrementalTree, row: int, known: CanonicalDuplicates) -> Edge:
+    original = known.canonical[family.duplicate_of[row]]
+    older = [
+        other
+        for other in exact_duplicates(family, row)
+        if other == original or duplicate_sort_key(family, other) < duplicate_sort_key(family, row)
+    ]
+    parent = min(
+        older,
+        key=lambda o: (
+            family.permutation_id[o] != family.permutation_id[row],
+            o != original,
+            duplicate_sort_key(family, o),
+        ),
+    )
+    permuted = family.permutation_id[parent] != family.permutation_id[row]
     dates = {family.dates[row], family.dates[parent]}
     ordered = len(dates) == 2 and "" not in dates
     sure = CONFIDENCE.dated_duplicate if ordered else CONFIDENCE.undated_duplicate
     if parent == original:
-        sure = min(CONFIDENCE.dated_duplicate, probability(known.against[row] - known.against[original]))
-    above = parents_of(family, tree, family.original[row])
-    if family.original[row] in family.copies:
+        sure = min(CONFIDENCE.dated_duplicate, probability(known.penalty[row] - known.penalty[original]))
+    above = parents_of(family, tree, family.duplicate_of[row])
+    if family.duplicate_of[row] in family.copies:
         # Whoever rounds the same weights the same way gets the same copy.
         sure = min(sure, CONFIDENCE.undated_duplicate)
     others = {_told(family, row, each, known): round(1 - sure, 3) for each in above}  # were it the original
     if permuted and len(older) > 1:
         # Whoever shuffles what was shuffled leaves nothing to tell of which; more is made of the original.
         share = sure / (len(older) + (parent == original))
-        others |= {family.prints[other].id: round(share, 3) for other in older if other != parent}
+        others |= {family.fingerprints[other].id: round(share, 3) for other in older if other != parent}
         sure -= share * (len(older) - 1)
     evidence = PermutedEvidence(alternatives=others) if permuted else DuplicateEvidence(alternatives=others)
-    return Edge(family.prints[row].id, family.prints[parent].id, Relation.DUPLICATE, sure, evidence)
+    return Edge(family.fingerprints[row].id, family.fingerprints[parent].id, Relation.DUPLICATE, sure, evidence)
 
 
-def _copied(family: Family, row: int, parent: int, copy: Copy, known: Originals) -> Edge:
+def _copied(family: FamilyState, row: int, parent: int, copy: Copy, known: CanonicalDuplicates) -> Edge:
     relation = {"pruned": Relation.FINETUNE, "same": Relation.DUPLICATE}.get(copy.kind, Relation.QUANTIZED)
     explained, alternatives = round(copy.share, 4), _likewise(family, row, known, 1 - CONFIDENCE.copy)
     evidence: Evidence
@@ -170,23 +181,27 @@ def _copied(family: Family, row: int, parent: int, copy: Copy, known: Originals)
             evidence = PrunedEvidence(explained=explained, zeros=zeros, grid=copy.grid, alternatives=alternatives)
         case _:
             evidence = RoundedCopyEvidence(explained=explained, alternatives=alternatives)
-    return Edge(family.prints[row].id, _told(family, row, parent, known), relation, CONFIDENCE.copy, evidence)
+    return Edge(family.fingerprints[row].id, _told(family, row, parent, known), relation, CONFIDENCE.copy, evidence)
 
 
-def _likewise(family: Family, row: int, known: Originals, chance: float) -> dict[str, float]:
+def _likewise(family: FamilyState, row: int, known: CanonicalDuplicates, chance: float) -> dict[str, float]:
     """Return the models that explain a copy or a merge as well, each with its share of a probability."""
-    told = {_told(family, row, other, known) for other in family.likewise.get(family.original[row], [])}
+    told = {_told(family, row, other, known) for other in family.alternatives.get(family.duplicate_of[row], [])}
     return {name: round(chance / len(told), 3) for name in sorted(told)}
 
 
 def _trained(
-    family: Family, row: int, choice: ParentChoice, known: Originals, swapped: Mapping[int, tuple[int, float]]
+    family: FamilyState,
+    row: int,
+    choice: ParentChoice,
+    known: CanonicalDuplicates,
+    swapped: Mapping[int, tuple[int, float]],
 ) -> Edge:
-    relation = Relation.QUANTIZED if is_leaf(family, family.original[row]) else Relation.FINETUNE
+    relation = Relation.QUANTIZED if is_quantized(family, family.duplicate_of[row]) else Relation.FINETUNE
     # What was put below it, or below its parent, may lie between the two.
-    below, turned = swapped.get(family.original[row], (-1, 0.0))
+    below, turned = swapped.get(family.duplicate_of[row], (-1, 0.0))
     child, also = swapped.get(choice.parent, (-1, 0.0))
-    if child != family.original[row]:
+    if child != family.duplicate_of[row]:
         also = 0.0
     others = {_told(family, row, other, known): round(chance, 3) for other, chance in choice.alternatives}
     if turned >= CONFIDENCE.min_alternative:
@@ -197,29 +212,43 @@ def _trained(
         alternatives=others,
     )
     sure = choice.probability * (1 - turned) * (1 - also)
-    return Edge(family.prints[row].id, _told(family, row, choice.parent, known), relation, sure, evidence)
+    return Edge(family.fingerprints[row].id, _told(family, row, choice.parent, known), relation, sure, evidence)
 
 
-def _told(family: Family, row: int, parent: int, known: Originals) -> str:
+def _told(family: FamilyState, row: int, parent: int, known: CanonicalDuplicates) -> str:
     """Return the id of the exact copy of a parent whose units are in the order of its child's; else of the original."""
-    original = known.of[family.original[parent]]
-    same = [other for other in exact_copies(family, parent) if family.frames[other] == family.frames[row]]
-    return family.prints[original if original in same or not same else min(same, key=lambda o: age(family, o))].id
+    original = known.canonical[family.duplicate_of[parent]]
+    same = [
+        other
+        for other in exact_duplicates(family, parent)
+        if family.permutation_id[other] == family.permutation_id[row]
+    ]
+    return family.fingerprints[
+        original if original in same or not same else min(same, key=lambda o: duplicate_sort_key(family, o))
+    ].id
 
 
-def _merge_edges(family: Family, row: int, merge: Merge, known: Originals) -> list[Edge]:
+def _merge_edges(family: FamilyState, row: int, merge: Merge, known: CanonicalDuplicates) -> list[Edge]:
     out: list[Edge] = []
     loose = merge.residual >= CONFIDENCE.loose_merge_residual
     sure = CONFIDENCE.loose_merge if loose else CONFIDENCE.merge
-    if is_leaf(family, row):
+    if is_quantized(family, row):
         sure = CONFIDENCE.quantized_merge
     for parent, weight in zip(merge.parents, merge.weights, strict=True):
         evidence = MergeEvidence(
             method=merge.method,
             weight=round(weight, 4),
             residual=round(merge.residual, 4),
-            base="" if merge.base is None else family.prints[known.of[merge.base]].id,
+            base="" if merge.base is None else family.fingerprints[known.canonical[merge.base]].id,
             alternatives=_likewise(family, row, known, 1 - sure),
         )
-        out.append(Edge(family.prints[row].id, family.prints[known.of[parent]].id, Relation.MERGE, sure, evidence))
+        out.append(
+            Edge(
+                family.fingerprints[row].id,
+                family.fingerprints[known.canonical[parent]].id,
+                Relation.MERGE,
+                sure,
+                evidence,
+            )
+        )
     return out

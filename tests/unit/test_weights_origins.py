@@ -277,11 +277,11 @@ def test_where_the_first_of_copies_has_no_date_those_of_the_others_are_heard(tmp
 
     def before(*dates: str) -> float:
         copies = [print_of(folder, f"copy{place}", date) for place, date in enumerate(dates)]
-        family = assemble([*copies, child], Rereader(), time=True)
+        family = assemble([*copies, child], Rereader(), use_dates=True)
         find_copies(family)
-        first, last = family.original[0], len(dates)
-        assert family.older[first, last] == -family.older[last, first]
-        return float(family.older[first, last])
+        first, last = family.duplicate_of[0], len(dates)
+        assert family.precedence_log_odds[first, last] == -family.precedence_log_odds[last, first]
+        return float(family.precedence_log_odds[first, last])
 
     undated = before("", "")
     assert before("", "2024-01-01") == pytest.approx(undated + LATER_PENALTY) == before("2024-01-01", "2024-01-02")

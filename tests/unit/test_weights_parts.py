@@ -95,7 +95,9 @@ def test_what_speaks_beside_traces_is_told_of_each_model(tmp_path: Path) -> None
     }
     grown |= {name: np.concatenate([base[name], larger[name][256:]]) for name in ("model.embed_tokens.weight",)}
     made = (base, near, grown, trained(near, 4, 0.02))
-    family = assemble([print_of(write(tmp_path / str(at), model)) for at, model in enumerate(made)], None, time=False)
+    family = assemble(
+        [print_of(write(tmp_path / str(at), model)) for at, model in enumerate(made)], None, use_dates=False
+    )
     told = parent_features(family, 3, [0, 1, 2])
     assert told.penalties.shape == (3, 5) and told.values.shape == (3, 5 + len(PARTS))
     assert (told.penalties[:, 0] > 0).tolist() == [False, False, True], "another number of elements"

@@ -22,9 +22,9 @@ from ingest.weights.chart import chart
 from ingest.weights.fingerprints.executors import workers
 from ingest.weights.fingerprints.fingerprint import kurtosis
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.merges.merge import Merge, viewed
+from ingest.weights.merges.merge import Merge, build_merge_problem
 from ingest.weights.merges.merge_search import find_merge
-from ingest.weights.merges.subset_search import _grown, _pairs, _together, subsets
+from ingest.weights.merges.subset_search import best_pairs, extend_subsets, joint_residual, search_subsets
 from ingest.weights.pairwise.direction import asymmetry
 from ingest.weights.pairwise.low_rank_delta import difference_rank
 from ingest.weights.pairwise.quantization_grid import explain, grids, own_grids, step_noise
@@ -87,7 +87,10 @@ def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
     made = {name: make(name, value, [model[name] for model in tuned]) for name, value in base.items()}  # type: ignore[operator]
     family = vectors(tmp_path, *((model, "F32") for model in (base, *tuned)), (made, dtype))
     return find_merge(
-        viewed(family, distances(family), own_grids(family)), 6, range(6), step_noise(family, 6, own_grids(family)[6])
+        build_merge_problem(family, distances(family), own_grids(family)),
+        6,
+        range(6),
+        step_noise(family, 6, own_grids(family)[6]),
     )
 
 
@@ -122,7 +125,7 @@ def test_a_merge_is_told_beside_another_of_the_same_parents_that_is_as_near_as_r
     squared, grids = distances(family), own_grids(family)
     noise = step_noise(family, 4, "")
     assert squared[4, 3] < 20 * noise.sum(), "hardly further from the other merge than rounding may take it"
-    found = find_merge(viewed(family, squared, grids), 4, range(4), noise)
+    found = find_merge(build_merge_problem(family, squared, grids), 4, range(4), noise)
     assert found is not None and set(found.parents) == {1, 2}
     assert found.weights == pytest.approx((0.55, 0.45), abs=0.03)
 
@@ -150,7 +153,9 @@ def test_parents_that_are_made_of_each_other_hide_the_scale(tmp_path: Path) -> N
     half = {name: (0.5 * whole[name] + 0.5 * value).astype(np.float32) for name, value in base.items()}
     made = {name: dare(value, [whole[name], half[name]], 0.65, name) for name, value in base.items()}
     family = vectors(tmp_path, *((model, "F32") for model in (base, whole, half, trained(base, 3, 0.1), made)))
-    found = find_merge(viewed(family, distances(family), own_grids(family)), 4, range(4), step_noise(family, 4, ""))
+    found = find_merge(
+        build_merge_problem(family, distances(family), own_grids(family)), 4, range(4), step_noise(family, 4, "")
+    )
     assert found is not None
     assert (found.method, set(found.parents), found.base) == ("dare", {1, 2}, 0)
     assert found.weights == pytest.approx((0.5 / 0.65,) * 2, abs=0.01)
@@ -162,7 +167,9 @@ def test_a_pruned_model_is_no_base(tmp_path: Path) -> None:
     tuned = [trained(base, seed, 0.003) for seed in (2, 3, 5)]
     pruned = {n: np.where(np.abs(v) > 0.02, v, 0) if v.ndim > 1 else v for n, v in tuned[0].items()}
     family = vectors(tmp_path, *((model, "BF16") for model in (base, *tuned, pruned)))
-    found = find_merge(viewed(family, distances(family), own_grids(family)), 0, range(1, 5), step_noise(family, 0, ""))
+    found = find_merge(
+        build_merge_problem(family, distances(family), own_grids(family)), 0, range(1, 5), step_noise(family, 0, "")
+    )
     assert found is None
 
 
@@ -187,7 +194,7 @@ def test_a_step_as_small_as_rounding_is_no_merge_of_siblings_whatever_the_first_
     near = [trained(base, seed, 0.002) for seed in (2, 3, 4)]
     family = vectors(tmp_path, *((model, "BF16") for model in (trained(base, 8, 1.5), base, *near)))
     grids = own_grids(family)
-    view = viewed(family, distances(family), grids)
+    view = build_merge_problem(family, distances(family), grids)
     assert find_merge(view, 4, [0, 1, 2, 3], step_noise(family, 4, grids[4]), mixed=True) is None
 
 
@@ -197,7 +204,7 @@ def test_the_parent_of_a_merge_is_not_taken_for_a_merge(tmp_path: Path) -> None:
     first, second = trained(base, 2), trained(base, 3)
     middle = {name: (value + second[name]) / 2 for name, value in first.items()}
     family = vectors(tmp_path, (base, "F32"), (middle, "F32"), (second, "F32"), (first, "F32"))
-    view = viewed(family, distances(family), own_grids(family))
+    view = build_merge_problem(family, distances(family), own_grids(family))
     assert find_merge(view, 3, [0, 1, 2], step_noise(family, 3, "")) is None
     assert find_merge(view, 1, [0, 2, 3], step_noise(family, 1, "")) is not None
 
@@ -447,10 +454,10 @@ def test_sets_of_models_are_those_that_solving_each_gives() -> None:
     rng = np.random.default_rng(5)
     points = rng.normal(size=(9, 40)) + 0.5
     gram = points @ points.T / 40
-    sets, left = _pairs(gram)
+    sets, left = best_pairs(gram)
     for size in (2, 3, 4):
         if size > 2:
-            sets, left = _grown(gram, sets)
+            sets, left = extend_subsets(gram, sets)
         everything = {}
         for rows in combinations(range(9), size):
             total = np.linalg.solve(gram[np.ix_(rows, rows)], np.ones(size)).sum()
@@ -460,15 +467,15 @@ def test_sets_of_models_are_those_that_solving_each_gives() -> None:
         best = sorted(everything, key=everything.__getitem__)[:5]
         assert set(best) <= set(found)
     least = 1 / np.linalg.solve(gram, np.ones(9)).sum()
-    assert _together(gram) == pytest.approx(least, rel=0.02) and least < min(everything.values())
+    assert joint_residual(gram) == pytest.approx(least, rel=0.02) and least < min(everything.values())
 
 
 def test_sets_of_models_are_not_looked_for_where_all_together_leave_too_much() -> None:
     points = np.random.default_rng(6).normal(size=(6, 40))
     points[5] = 0.5 * (points[1] + points[2])
     inner = points @ points.T / 40
-    assert min(left for _, left in subsets(inner, 5, range(5), enough=0.01)) < 1e-9
-    assert not subsets(inner, 0, range(1, 6), enough=0.01) and subsets(inner, 0, range(1, 6))
+    assert min(left for _, left in search_subsets(inner, 5, range(5), enough=0.01)) < 1e-9
+    assert not search_subsets(inner, 0, range(1, 6), enough=0.01) and search_subsets(inner, 0, range(1, 6))
 
 
 def test_models_that_come_one_by_one_end_in_the_chart_of_all_at_once() -> None:

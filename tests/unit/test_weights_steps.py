@@ -20,7 +20,7 @@ from ingest.weights.samples.aligned_samples import distances
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.adapter_edges import adapter_edges
 from ingest.weights.tree.edge import Edge, found_by
-from ingest.weights.tree.exact_relations import _by_chance
+from ingest.weights.tree.exact_relations import differs_by_low_rank
 from ingest.weights.tree.family_state import assemble
 from ingest.weights.tree.incremental_tree import IncrementalTree
 from ingest.weights.tree.parent_features import ParentFeatures
@@ -86,7 +86,7 @@ def test_rows_of_words_are_those_of_the_values_that_a_child_was_trained_from(tmp
     child, kin = read(parent, 3, 0.3, slice(100, 200)), read(parent, 4, 0.3, slice(0, 50))
     models = {"base": base, "parent": parent, "child": child, "kin": kin, "cast": stored(parent, "F16")}
     folders = [write(tmp_path / name, weights, {"cast": "F16"}.get(name, "F32")) for name, weights in models.items()]
-    bits = assemble([print_of(folder) for folder in folders], Rereader(), time=False).unmet[2]
+    bits = assemble([print_of(folder) for folder in folders], Rereader(), use_dates=False).untrained_rows[2]
     name, sizes = "model.embed_tokens.weight", []
     for model in models.values():
         whole = model[name].astype(float)
@@ -218,7 +218,7 @@ def test_what_differs_by_a_low_rank_is_put_together_of_nothing(tmp_path: Path) -
     base = root(1)
     models = (base, low_rank(base, 2, 2), trained(base, 3))
     prints = [print_of(write(tmp_path / str(place), weights), str(place)) for place, weights in enumerate(models)]
-    family = assemble(prints, Rereader(), time=False)
+    family = assemble(prints, Rereader(), use_dates=False)
     ties, mean = (Merge((0, 2), (0.5, 0.5), None, method, 0.1, 0.9) for method in ("ties", "linear"))
-    assert _by_chance(family, 1, ties, [0, 2]) and not _by_chance(family, 1, mean, [0, 2])
-    assert not _by_chance(family, 2, ties._replace(parents=(0, 1)), [0, 1])
+    assert differs_by_low_rank(family, 1, ties, [0, 2]) and not differs_by_low_rank(family, 1, mean, [0, 2])
+    assert not differs_by_low_rank(family, 2, ties._replace(parents=(0, 1)), [0, 1])

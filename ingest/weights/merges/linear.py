@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Floats
-from ingest.weights.merges.merge import Merge, View
-from ingest.weights.merges.subset_search import NOISE, TINY, in_span
+from ingest.weights.merges.merge import Merge, MergeProblem
+from ingest.weights.merges.subset_search import NOISE, TINY, in_affine_hull
 from ingest.weights.pairwise.quantization_grid import step_noise
 from ingest.weights.samples.aligned_samples import Vectors
 
@@ -20,19 +20,19 @@ LEAST_WEIGHT = 0.04
 
 
 def fit_affine(
-    view: View, child: int, sets: Sequence[tuple[int, ...]], others: Sequence[int], noise: Floats
+    view: MergeProblem, child: int, sets: Sequence[tuple[int, ...]], others: Sequence[int], noise: Floats
 ) -> Merge | None:
     """Return the first of some sets whose combination leaves nothing and can be named."""
-    near = sorted(others, key=lambda row: float(view.squared[child, row])) if sets else []
+    near = sorted(others, key=lambda row: float(view.sq_distance[child, row])) if sets else []
     for rows in sets:
-        solved, rest = _fit_to_noise(view, child, rows, near, noise)
-        found = None if solved is None else named(rows, solved, rest)
+        solved, rest = _fit_within_noise(view, child, rows, near, noise)
+        found = None if solved is None else classify_weights(rows, solved, rest)
         if found is not None:
             return found
     return None
 
 
-def named(rows: Sequence[int], weights: Doubles, left: float) -> Merge | None:
+def classify_weights(rows: Sequence[int], weights: Doubles, left: float) -> Merge | None:
     """Tell a merge from a model that is itself the parent of one: its weights are positive, but for the base's."""
     pairs = zip(rows, weights.tolist(), strict=True)
     kept = sorted((item for item in pairs if abs(item[1]) >= LEAST_WEIGHT), key=lambda item: -item[1])
@@ -54,7 +54,7 @@ def named(rows: Sequence[int], weights: Doubles, left: float) -> Merge | None:
     return Merge(parents, shares, None, "linear", left, 1.0)
 
 
-def fitted(vectors: Vectors, child: int, chosen: Sequence[int], noise: Floats) -> tuple[Doubles, Doubles]:
+def affine_least_squares(vectors: Vectors, child: int, chosen: Sequence[int], noise: Floats) -> tuple[Doubles, Doubles]:
     """Fit an affine combination on all elements; return its weights, and what it leaves, shape (elements,)."""
     flat = vectors.flat
     origin = flat[chosen[0]].astype(np.float64)
@@ -66,11 +66,11 @@ def fitted(vectors: Vectors, child: int, chosen: Sequence[int], noise: Floats) -
     return np.array([1 - solved.sum(), *solved]), target - solved @ design
 
 
-def _fit_to_noise(
-    view: View, child: int, chosen: Sequence[int], near: Sequence[int], noise: Floats
+def _fit_within_noise(
+    view: MergeProblem, child: int, chosen: Sequence[int], near: Sequence[int], noise: Floats
 ) -> tuple[Doubles | None, float]:
     """Return the weights of a fit whose residual is noise, and the residual; `near` as in `is_noise`."""
-    solved, rest = fitted(view.vectors, child, chosen, noise)
+    solved, rest = affine_least_squares(view.vectors, child, chosen, noise)
     scale = 1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18)
     left = float(np.square(rest).sum())
     fits = is_noise(view, child, chosen, near, scale, robust_chi2(rest * scale), left)
@@ -78,13 +78,13 @@ def _fit_to_noise(
     return (solved if fits or left < TINY * away else None), (left / away) ** 0.5
 
 
-def sq_distance(view: View, child: int, other: int) -> float:
+def sq_distance(view: MergeProblem, child: int, other: int) -> float:
     """Return the squared distance of two models, from their values: a table's is too coarse."""
     return max(float(np.square(view.vectors.flat[child] - view.vectors.flat[other]).sum()), 1e-30)
 
 
 def is_noise(
-    view: View, child: int, chosen: Sequence[int], near: Sequence[int], scale: Doubles, chi: float, left: float
+    view: MergeProblem, child: int, chosen: Sequence[int], near: Sequence[int], scale: Doubles, chi: float, left: float
 ) -> bool:
     """Whether what a fit leaves is noise, and little beside how far other models are off.
 
@@ -105,8 +105,8 @@ def is_noise(
     for row in near:
         if left < LEFT_OVER * sq_distance(view, child, row):
             return True
-        noise = float(step_noise(view.vectors, row, view.grids[row]).mean())
-        if row in chosen or not in_span(view.inner, chosen, [row], np.array([noise])):
+        noise = float(step_noise(view.vectors, row, view.quantization[row]).mean())
+        if row in chosen or not in_affine_hull(view.gram, chosen, [row], np.array([noise])):
             return False
     return False
 

@@ -41,12 +41,12 @@ class Merge(NamedTuple):
     explained: float
 
     @property
-    def parts(self) -> tuple[int, ...]:
+    def inputs(self) -> tuple[int, ...]:
         """Rows that it is made of: its parents, and the base where there is one."""
         return self.parents if self.base is None else (*self.parents, self.base)
 
 
-class View(NamedTuple):
+class MergeProblem(NamedTuple):
     """A family as merges are looked for in it: units in one order, or as they are stored.
 
     Attributes:
@@ -60,14 +60,14 @@ class View(NamedTuple):
     """
 
     vectors: Vectors
-    squared: Doubles
-    inner: Doubles
-    some: Vectors
-    grids: Sequence[str]
-    kept: Flags
+    sq_distance: Doubles
+    gram: Doubles
+    search_vectors: Vectors
+    quantization: Sequence[str]
+    is_possible_base: Flags
 
 
-def viewed(vectors: Vectors, squared: Doubles, grids: Sequence[str]) -> View:
+def build_merge_problem(vectors: Vectors, squared: Doubles, grids: Sequence[str]) -> MergeProblem:
     """Look at a family for merges.
 
     Args:
@@ -83,11 +83,11 @@ def viewed(vectors: Vectors, squared: Doubles, grids: Sequence[str]) -> View:
     few = np.ascontiguousarray(some.values[:, ::GLANCE])
     kept = np.empty((len(few), len(few)), bool)
     for row, ours in enumerate(few):
-        slack = furthest(step_noise(some, row, grids[row]))[::GLANCE]
+        slack = max_rounding_error(step_noise(some, row, grids[row]))[::GLANCE]
         kept[row] = counted(np.abs(few - ours) <= slack).mean(1) > LEAST_KEPT * RUN
-    return View(vectors, squared, inner, some, grids, kept & dense)
+    return MergeProblem(vectors, squared, inner, some, grids, kept & dense)
 
 
-def furthest(noise: Floats) -> Floats:
+def max_rounding_error(noise: Floats) -> Floats:
     """Return how far storing moved each element at most, by the variance that it added: errors are uniform."""
     return np.asarray(np.sqrt(3 * noise), np.float32)

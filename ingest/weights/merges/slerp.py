@@ -9,7 +9,7 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Floats
 from ingest.weights.formats.open_model import RUN
 from ingest.weights.merges.linear import LEAST_WEIGHT, is_noise, robust_chi2, sq_distance
-from ingest.weights.merges.merge import Merge, View
+from ingest.weights.merges.merge import Merge, MergeProblem
 from ingest.weights.merges.subset_search import PAIRS
 from ingest.weights.samples.aligned_samples import Vectors
 
@@ -38,11 +38,11 @@ def slerp_pairs(some: Vectors, child: int, others: Sequence[int]) -> list[tuple[
 
 
 def fit_slerp(
-    view: View, child: int, pairs: Sequence[tuple[int, ...]], others: Sequence[int], noise: Floats
+    view: MergeProblem, child: int, pairs: Sequence[tuple[int, ...]], others: Sequence[int], noise: Floats
 ) -> Merge | None:
     """Try the likeliest pairs: two weights a tensor."""
     best: Merge | None = None
-    vectors, near = view.vectors, sorted(others, key=lambda row: float(view.squared[child, row]))
+    vectors, near = view.vectors, sorted(others, key=lambda row: float(view.sq_distance[child, row]))
     distance = sq_distance(view, child, near[0])
     scale = 1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18)
     for first, second in pairs:
@@ -50,7 +50,7 @@ def fit_slerp(
         for start, stop, _ in vectors.bounds:
             pair = vectors.values[[first, second], start:stop].reshape(2, -1).astype(np.float64)
             target = vectors.values[child, start:stop].reshape(-1).astype(np.float64)
-            solved, shared = arc(pair, target)
+            solved, shared = fit_slerp_tensor(pair, target)
             rests.append(target - solved @ pair)
             # What training left alone fits any combination with the one that has it.
             if not np.array_equal(target, pair[0]) and not np.array_equal(target, pair[1]):
@@ -69,7 +69,7 @@ def fit_slerp(
     return best
 
 
-def arc(pair: Doubles, target: Doubles) -> tuple[Doubles, tuple[float, float]]:
+def fit_slerp_tensor(pair: Doubles, target: Doubles) -> tuple[Doubles, tuple[float, float]]:
     """Fit a vector by two others, shape (2, elements).
 
     Returns:

@@ -33,7 +33,7 @@ RIDGE = 1e-3
 """Of the squared distance to the nearest, added to each: keeps models that depend on each other solvable."""
 
 
-def among(child: int, candidates: Sequence[int], squared: Doubles) -> list[int]:
+def nearest_candidates(child: int, candidates: Sequence[int], squared: Doubles) -> list[int]:
     """Return the models that a merge is looked for among."""
     others = [row for row in candidates if row != child and squared[child, row] > 0]
     if len(others) > NEAREST:
@@ -42,7 +42,7 @@ def among(child: int, candidates: Sequence[int], squared: Doubles) -> list[int]:
     return others
 
 
-def subsets(
+def search_subsets(
     inner: Doubles, child: int, others: Sequence[int], hopeless: float = np.inf, enough: float = np.inf
 ) -> list[tuple[tuple[int, ...], float]]:
     """Search sets of two to four models for the affine combinations that come nearest to the child.
@@ -63,22 +63,22 @@ def subsets(
     rows = np.array(others)
     gram = inner[np.ix_(rows, rows)] - inner[rows, child][:, None] - inner[child, rows] + inner[child, child]
     lengths = np.diag(gram)
-    if enough < np.inf and _together(gram) > enough:
+    if enough < np.inf and joint_residual(gram) > enough:
         return []
-    sets, left = _pairs(gram)
+    sets, left = best_pairs(gram)
     if left[0] > hopeless * float(lengths.min()):
         return []
     found: list[tuple[tuple[int, ...], float]] = []
     for size in (2, 3, 4):
         if size > 2:
-            sets, left = _grown(gram, sets)
+            sets, left = extend_subsets(gram, sets)
         found += zip(map(tuple, rows[sets].tolist()), left.tolist(), strict=True)
         if not len(sets):
             break
     return found
 
 
-def _together(gram: Doubles) -> float:
+def joint_residual(gram: Doubles) -> float:
     """Return what the affine combination of all models that comes nearest to the origin leaves: no part leaves less.
 
     The ridge keeps dependent models solvable; it adds a thousandth of the nearest's squared length times the sum of the
@@ -89,7 +89,7 @@ def _together(gram: Doubles) -> float:
     return 1 / float(np.linalg.solve(stiff, np.ones(len(gram))).sum())
 
 
-def _pairs(gram: Doubles) -> tuple[Integers, Doubles]:
+def best_pairs(gram: Doubles) -> tuple[Integers, Doubles]:
     """Return the pairs whose affine combinations come nearest to the origin, and what they leave: two by two solved."""
     lengths = np.diag(gram) * (1 + 1e-9) + 1e-30
     total = lengths[:, None] + lengths - 2 * gram
@@ -103,7 +103,7 @@ def _pairs(gram: Doubles) -> tuple[Integers, Doubles]:
     return np.stack(np.divmod(best, len(gram)), 1), flat[best]
 
 
-def _grown(gram: Doubles, sets: Integers) -> tuple[Integers, Doubles]:
+def extend_subsets(gram: Doubles, sets: Integers) -> tuple[Integers, Doubles]:
     """Return the best sets that are one model larger, and what they leave.
 
     The point of an affine span nearest to the origin is 1 / (1' G^-1 1) away from it, squared; what one more model adds
@@ -124,14 +124,14 @@ def _grown(gram: Doubles, sets: Integers) -> tuple[Integers, Doubles]:
     left = 1 / np.maximum(total, 1e-30)
     np.put_along_axis(left, sets, np.inf, 1)
     # A set is met once for each of its models.
-    some = _least(left.reshape(-1), BEAM * (size + 1))
+    some = _smallest(left.reshape(-1), BEAM * (size + 1))
     place, new = np.divmod(some, len(gram))
     grown = np.sort(np.column_stack((sets[place], new)), 1)
     first = np.sort(np.unique(grown @ (len(gram) ** np.arange(size + 1)), return_index=True)[1])[:BEAM]
     return grown[first], left.reshape(-1)[some[first]]
 
 
-def _least(values: Doubles, count: int) -> Integers:
+def _smallest(values: Doubles, count: int) -> Integers:
     """Return the places of the least of some values, the least first; none that is infinite."""
     able = np.flatnonzero(np.isfinite(values))
     if count < len(able):
@@ -139,7 +139,7 @@ def _least(values: Doubles, count: int) -> Integers:
     return able[np.argsort(values[able], kind="stable")[:count]]
 
 
-def in_span(inner: Doubles, rows: Sequence[int], others: Sequence[int], noise: Doubles) -> list[int]:
+def in_affine_hull(inner: Doubles, rows: Sequence[int], others: Sequence[int], noise: Doubles) -> list[int]:
     """Return which models are combinations of some: what these are combined to, they may have their part in.
 
     Args:

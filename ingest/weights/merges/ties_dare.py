@@ -14,7 +14,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Floats
 from ingest.weights.formats.open_model import RUN
-from ingest.weights.merges.merge import LEAST_KEPT, Merge, View, furthest
+from ingest.weights.merges.merge import LEAST_KEPT, Merge, MergeProblem, max_rounding_error
 from ingest.weights.pairwise.quantization_grid import step_noise
 from ingest.weights.samples.aligned_samples import Vectors, counted
 
@@ -36,7 +36,7 @@ MIXED = 0.03
 """Share of elements that mix several parents: at scale 1 a parent's own values explain a common ancestor, too."""
 
 
-def find_sparse(view: View, child: int, others: Sequence[int], noise: Floats) -> Merge | None:
+def find_ties_dare(view: MergeProblem, child: int, others: Sequence[int], noise: Floats) -> Merge | None:
     """Return the best explanation of a model as TIES or DARE, or None.
 
     Args:
@@ -46,23 +46,26 @@ def find_sparse(view: View, child: int, others: Sequence[int], noise: Floats) ->
         noise: Variance that storing the child added to each element, shape (p, 32).
     """
     best: Merge | None = None
-    slack = furthest(noise).reshape(-1).astype(np.float64)
-    for base in _bases(view, child, others):
-        found = _from_base(view.vectors, child, others, base, slack)
+    slack = max_rounding_error(noise).reshape(-1).astype(np.float64)
+    for base in _candidate_bases(view, child, others):
+        found = _explain_from_base(view.vectors, child, others, base, slack)
         if found is not None and (best is None or found.explained > best.explained):
             best = found
     return best if best is not None and best.explained > EXPLAINED and best.residual < 1 - LEAST else None
 
 
-def _bases(view: View, child: int, others: Sequence[int]) -> list[int]:
+def _candidate_bases(view: MergeProblem, child: int, others: Sequence[int]) -> list[int]:
     """Return models whose values the child keeps in part of nearly every tensor, the most kept first.
 
     At scale one it keeps parents' values as well as the base's.
     """
-    others = [row for row in others if view.kept[child, row]]
+    others = [row for row in others if view.is_possible_base[child, row]]
     if not others:
         return []
-    some, slack = view.some, furthest(step_noise(view.some, child, view.grids[child]))
+    some, slack = (
+        view.search_vectors,
+        max_rounding_error(step_noise(view.search_vectors, child, view.quantization[child])),
+    )
     kept = counted(np.abs(some.values[child] - some.values[others]) <= slack)
     shares, _ = some.by_tensor(kept / RUN)
     in_part = ((shares > LEAST_KEPT) & (shares < 0.97)).mean(1) > 0.7
@@ -70,7 +73,7 @@ def _bases(view: View, child: int, others: Sequence[int]) -> list[int]:
     return [row for _, row in sorted(found, reverse=True)[:BASES]]
 
 
-def _from_base(vectors: Vectors, child: int, others: Sequence[int], base: int, slack: Doubles) -> Merge | None:
+def _explain_from_base(vectors: Vectors, child: int, others: Sequence[int], base: int, slack: Doubles) -> Merge | None:
     """Return the best explanation of what a model changed since a base: the likeliest parents, then any one more."""
     origin = vectors.flat[base].astype(np.float64)
     moved = vectors.flat[child] - origin
@@ -81,7 +84,7 @@ def _from_base(vectors: Vectors, child: int, others: Sequence[int], base: int, s
     for row in others:
         if row != base:
             delta = vectors.flat[row] - origin
-            spikes[row], deltas[row] = _spikes(moved[changed], delta[changed], slack[changed]), delta[some]
+            spikes[row], deltas[row] = _ratio_peaks(moved[changed], delta[changed], slack[changed]), delta[some]
     likely = sorted((row for row in spikes if spikes[row]), key=lambda row: -spikes[row][0][1])[:LIKELY]
     tried = [
         Merge(rows, (scale,) * len(rows), base, method, 1.0, 0.0)
@@ -90,29 +93,31 @@ def _from_base(vectors: Vectors, child: int, others: Sequence[int], base: int, s
         for scale in sorted({round(ratio, 3) for row in rows for ratio, _ in spikes[row]})
         for method in ("ties", "dare")
     ]
-    best = _best(tried, None, deltas, ours, room)
+    best = _best_explanation(tried, None, deltas, ours, room)
     while best is not None and len(best.parents) < MOST_PARENTS:
         scale, rows = best.weights[0], best.parents
         wider = [
             best._replace(parents=(*rows, row), weights=(scale,) * (len(rows) + 1)) for row in deltas if row not in rows
         ]
-        more = _best(wider, best, deltas, ours, room)
+        more = _best_explanation(wider, best, deltas, ours, room)
         if more is best:
             break
         best = more
     if best is None:
         return None
     whole = [vectors.flat[row][changed] - origin[changed] for row in best.parents]
-    share, every = _explained(moved[changed], whole, best.weights[0], best.method, slack[changed])
+    share, every = _explained_shares(moved[changed], whole, best.weights[0], best.method, slack[changed])
     return best._replace(residual=1 - every, explained=share)
 
 
-def _best(
+def _best_explanation(
     tried: Sequence[Merge], best: Merge | None, deltas: Mapping[int, Doubles], moved: Doubles, slack: Doubles
 ) -> Merge | None:
     """Return what explains most, with the share that it does and what it leaves; where that is little, the best fit."""
     for merge in tried:
-        share, every = _explained(moved, [deltas[row] for row in merge.parents], merge.weights[0], merge.method, slack)
+        share, every = _explained_shares(
+            moved, [deltas[row] for row in merge.parents], merge.weights[0], merge.method, slack
+        )
         known, left = (best.explained, best.residual) if best is not None else (0.0, 1.0)
         wider = best is not None and len(merge.parents) > len(best.parents)
         most = min(LEFT * left, left - WORTH) if wider else left
@@ -121,7 +126,7 @@ def _best(
     return best
 
 
-def _spikes(moved: Doubles, delta: Doubles, slack: Doubles) -> list[tuple[float, float]]:
+def _ratio_peaks(moved: Doubles, delta: Doubles, slack: Doubles) -> list[tuple[float, float]]:
     """Return the ratios that most elements share, and how far the share of each exceeds that of its surroundings.
 
     The first need not be the scale: where parents are made of each other, most elements mix them.
@@ -147,7 +152,7 @@ def _spikes(moved: Doubles, delta: Doubles, slack: Doubles) -> list[tuple[float,
     return found
 
 
-def _explained(
+def _explained_shares(
     moved: Doubles, deltas: Sequence[Doubles], scale: float, method: str, slack: Doubles
 ) -> tuple[float, float]:
     """Share of elements that equal a sum (DARE) or mean (TIES) of some task vectors, scaled.

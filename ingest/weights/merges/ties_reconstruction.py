@@ -31,7 +31,7 @@ LEAST_SCALE, MOST_SCALE = 0.2, 2.0
 """Scales that count: beyond, it is no merge of these."""
 
 
-class _Tried(NamedTuple):
+class _TiesFit(NamedTuple):
     """A combination: squared distance that it leaves, base, rows, density, scale."""
 
     left: float
@@ -41,7 +41,9 @@ class _Tried(NamedTuple):
     scale: float
 
 
-def elected(vectors: Vectors, child: int, others: Sequence[int], squared: Doubles) -> Iterator[tuple[Merge, Floats]]:
+def reconstruct_ties(
+    vectors: Vectors, child: int, others: Sequence[int], squared: Doubles
+) -> Iterator[tuple[Merge, Floats]]:
     """Yield the TIES merges that come nearest to a model, each with what is merged, shape (p, 32).
 
     Args:
@@ -54,21 +56,21 @@ def elected(vectors: Vectors, child: int, others: Sequence[int], squared: Double
     step = max(1, len(vectors.tensor) // POSITIONS)
     some = np.arange(0, len(vectors.tensor), step)
     starts = np.flatnonzero(np.diff(vectors.tensor[some], prepend=-1)) * vectors.values.shape[2]
-    found: list[_Tried] = []
+    found: list[_TiesFit] = []
     for base in near[:BASES]:
         rows = [row for row in near[:PARENTS] if row != base]
-        found += _among(vectors.values[[base, child, *rows]][:, some], starts, base, rows)
+        found += try_subsets(vectors.values[[base, child, *rows]][:, some], starts, base, rows)
     found = sorted(found)[:KEPT]
     away = float(squared[child, near].min())
     # The first of each base and parents is the best of its densities.
     for tried in {(each.base, each.rows): each for each in reversed(found)}.values():
-        best, made = _refined(vectors, child, tried)
+        best, made = _refine(vectors, child, tried)
         if LEAST_SCALE < best.scale < MOST_SCALE:
             weights = (best.scale,) * len(best.rows)
             yield Merge(best.rows, weights, best.base, "ties", float(np.sqrt(best.left / max(away, 1e-30))), 1.0), made
 
 
-def _among(values: Floats, starts: Integers, base: int, rows: Sequence[int]) -> list[_Tried]:
+def try_subsets(values: Floats, starts: Integers, base: int, rows: Sequence[int]) -> list[_TiesFit]:
     """Try all pairs of parents of one base, and a third beside the best.
 
     Args:
@@ -79,47 +81,47 @@ def _among(values: Floats, starts: Integers, base: int, rows: Sequence[int]) -> 
     """
     flat = values.reshape(len(values), -1)
     moved, deltas = flat[1] - flat[0], flat[2:] - flat[0]
-    found: list[_Tried] = []
+    found: list[_TiesFit] = []
     pairs = list(combinations(range(len(rows)), 2))
     for density in DENSITIES:
-        kept = trimmed(deltas, starts, density)
-        two = _fits(moved, kept, pairs, base, rows, density)
+        kept = trim(deltas, starts, density)
+        two = _fit_scales(moved, kept, pairs, base, rows, density)
         best = [tuple(rows.index(row) for row in each.rows) for each in sorted(two)[:2]]
         three = sorted({tuple(sorted((*pair, at))) for pair in best for at in range(len(rows)) if at not in pair})
-        found += [*two, *_fits(moved, kept, three, base, rows, density)]
+        found += [*two, *_fit_scales(moved, kept, three, base, rows, density)]
     return sorted(found)[:KEPT]
 
 
-def _fits(
+def _fit_scales(
     moved: Floats, kept: Floats, sets: Sequence[tuple[int, ...]], base: int, rows: Sequence[int], density: float
-) -> list[_Tried]:
-    out: list[_Tried] = []
+) -> list[_TiesFit]:
+    out: list[_TiesFit] = []
     whole = float(moved @ moved)
     for places in sets:
-        mean = election(kept[list(places)])
+        mean = elect_and_merge(kept[list(places)])
         along, length = float(moved @ mean), float(mean @ mean)
         scale = along / max(length, 1e-30)
         if scale > 0:
-            out.append(_Tried(whole - scale * along, base, tuple(rows[at] for at in places), density, scale))
+            out.append(_TiesFit(whole - scale * along, base, tuple(rows[at] for at in places), density, scale))
     return out
 
 
-def _refined(vectors: Vectors, child: int, tried: _Tried) -> tuple[_Tried, Floats]:
+def _refine(vectors: Vectors, child: int, tried: _TiesFit) -> tuple[_TiesFit, Floats]:
     """Return a combination with the density and scale that come nearest on all positions, and what it makes."""
     origin, width = vectors.flat[tried.base], vectors.values.shape[2]
     moved, deltas = vectors.flat[child] - origin, vectors.flat[list(tried.rows)] - origin
     best, nearest = tried._replace(left=np.inf), np.zeros_like(origin)
     around = np.arange(max(FINER, tried.density - 0.15), min(1.0, tried.density + 0.15) + FINER / 2, FINER)
     for density in around.tolist():
-        kept = trimmed(deltas, vectors.starts * width, density)
-        for each in _fits(moved, kept, [tuple(range(len(deltas)))], tried.base, tried.rows, density):
+        kept = trim(deltas, vectors.starts * width, density)
+        for each in _fit_scales(moved, kept, [tuple(range(len(deltas)))], tried.base, tried.rows, density):
             if each.left < best.left:
-                best, nearest = each, election(kept)
+                best, nearest = each, elect_and_merge(kept)
     made = (origin + best.scale * nearest).reshape(-1, width)
     return best, made.astype(np.float32)
 
 
-def trimmed(deltas: Floats, starts: Integers, density: float) -> Floats:
+def trim(deltas: Floats, starts: Integers, density: float) -> Floats:
     """Return task vectors of which the smallest elements of each tensor are set to zero, shape of `deltas`.
 
     Args:
@@ -135,7 +137,7 @@ def trimmed(deltas: Floats, starts: Integers, density: float) -> Floats:
     return out
 
 
-def election(kept: Floats) -> Floats:
+def elect_and_merge(kept: Floats) -> Floats:
     """Return the mean of the elements that have the sign of their sum, shape (elements,); `kept` is (k, elements)."""
     agree = (np.sign(kept) == np.sign(kept.sum(0))) & (kept != 0)
     return np.asarray((kept * agree).sum(0) / np.maximum(agree.sum(0), 1), np.float32)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ingest.weights.tree.family_state import LATER_PENALTY, Family, dated, fixed_parents, nodes
+from ingest.weights.tree.family_state import LATER_PENALTY, FamilyState, candidate_parents, known_parents, with_dates
 from ingest.weights.tree.incremental_tree import IncrementalTree, log_likelihood
 
 CLEAR, FEWEST = 2.0, 2
@@ -27,31 +27,31 @@ GAIN = LATER_PENALTY + 1.0
 """What all log-likelihoods must gain where no further merge is found: wrong dates are rare (seeds 444 to 446, 482)."""
 
 
-def doubted(family: Family) -> Sequence[int]:
+def suspect_dates(family: FamilyState) -> Sequence[int]:
     """Return the rows whose dates are doubted most, at most so many; copies and merges, which look old, left out.
 
     They came before many that are dated before them, and none of their nearest that are dated so came before them.
     """
-    able = np.array([row for row in nodes(family) if not fixed_parents(family, row)], np.int64)
+    able = np.array([row for row in candidate_parents(family) if not known_parents(family, row)], np.int64)
     dates = np.array(family.dates)
     earlier = (dates[None] < dates[:, None]) & (dates != "")[None] & (dates != "")[:, None]
-    clear = ((family.by_weights > CLEAR) & earlier).sum(1)
-    sums = (np.clip(family.by_weights, -MOST_EACH, MOST_EACH) * earlier).sum(1)
+    clear = ((family.precedence_by_weights > CLEAR) & earlier).sum(1)
+    sums = (np.clip(family.precedence_by_weights, -MOST_EACH, MOST_EACH) * earlier).sum(1)
     found = []
     for row in able[(clear[able] >= FEWEST) & (sums[able] >= LEAST)].tolist():
-        near = able[np.argsort(family.squared[row, able], kind="stable")][1 : NEAREST + 1]
-        if not (earlier[row, near] & (family.by_weights[row, near] < BEFORE)).any():
+        near = able[np.argsort(family.sq_distance[row, able], kind="stable")][1 : NEAREST + 1]
+        if not (earlier[row, near] & (family.precedence_by_weights[row, near] < BEFORE)).any():
             found.append(row)
     return sorted(found, key=lambda row: -float(sums[row]))[:TRIED]
 
 
-def undated(family: Family, rows: Collection[int]) -> Family:
+def without_dates(family: FamilyState, rows: Collection[int]) -> FamilyState:
     """Return the family as it was assembled, without the dates of some models."""
     dates = ["" if row in rows else date for row, date in enumerate(family.dates)]
-    return dated(replace(family, original=[], grid=[], copies={}, merges={}, likewise={}), dates)
+    return with_dates(replace(family, duplicate_of=[], quantization=[], copies={}, merges={}, alternatives={}), dates)
 
 
-def explains_more(tree: IncrementalTree, than: IncrementalTree) -> bool:
+def improves_likelihood(tree: IncrementalTree, than: IncrementalTree) -> bool:
     """Whether a tree explains more than another of the same models: by another merge, or by likelier places."""
     if len(tree.merges) != len(than.merges):
         return len(tree.merges) > len(than.merges)

@@ -16,7 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.weights.tree.family_state import LATER_PENALTY, Family, age, fixed_parents, frames_of
+from ingest.weights.tree.family_state import (
+    LATER_PENALTY,
+    FamilyState,
+    duplicate_sort_key,
+    known_parents,
+    permutations_of,
+)
 from ingest.weights.tree.incremental_tree import IncrementalTree
 from ingest.weights.tree.scorer import softmax
 
@@ -28,7 +34,7 @@ ONE_LATE = 1.0
 """Log-odds for the older copy where all are later than one child, whose date may be the wrong one as well."""
 
 
-class Originals(NamedTuple):
+class CanonicalDuplicates(NamedTuple):
     """The originals of exact copies.
 
     Attributes:
@@ -37,39 +43,41 @@ class Originals(NamedTuple):
         sure: Probability that the original is one, by the row that stands for the set.
     """
 
-    of: dict[int, int]
-    against: dict[int, float]
-    sure: dict[int, float]
+    canonical: dict[int, int]
+    penalty: dict[int, float]
+    confidence: dict[int, float]
 
 
-def originals(family: Family, tree: IncrementalTree) -> Originals:
+def find_canonical_duplicates(family: FamilyState, tree: IncrementalTree) -> CanonicalDuplicates:
     """Find the original of every set of exact copies."""
     sets: dict[int, list[int]] = defaultdict(list)
-    for row, first in enumerate(family.original):
+    for row, first in enumerate(family.duplicate_of):
         sets[first].append(row)
     parents = {row: parents_of(family, tree, row) for row in sets}
     children: dict[int, list[int]] = defaultdict(list)
     for row, above in parents.items():
         for parent in above:
             children[parent].append(row)
-    found = Originals({}, {}, {})
+    found = CanonicalDuplicates({}, {}, {})
     for first, rows in sets.items():
-        found.against.update(_against(family, rows, parents[first], children[first]))
-        found.of[first] = min(rows, key=lambda row: (found.against[row], age(family, row)))
-        found.sure[first] = float(softmax(-np.array([found.against[row] for row in rows])).max())
+        found.penalty.update(_penalties(family, rows, parents[first], children[first]))
+        found.canonical[first] = min(rows, key=lambda row: (found.penalty[row], duplicate_sort_key(family, row)))
+        found.confidence[first] = float(softmax(-np.array([found.penalty[row] for row in rows])).max())
     return found
 
 
-def parents_of(family: Family, tree: IncrementalTree, row: int) -> list[int]:
+def parents_of(family: FamilyState, tree: IncrementalTree, row: int) -> list[int]:
     """Return the parents of the weights that a row stands for in the tree, the nearest first."""
     choice = tree.choices.get(row)
-    return fixed_parents(family, row) or ([choice.parent] if choice is not None else [])
+    return known_parents(family, row) or ([choice.parent] if choice is not None else [])
 
 
-def _against(family: Family, rows: Sequence[int], parents: Sequence[int], children: Sequence[int]) -> dict[int, float]:
+def _penalties(
+    family: FamilyState, rows: Sequence[int], parents: Sequence[int], children: Sequence[int]
+) -> dict[int, float]:
     dates = {row: family.dates[row] for row in (*rows, *children, *parents)}
-    dates |= {row: "" for row in rows if _misdated(family, row, rows, children)}
-    orders = set.intersection(*(frames_of(family, parent) for parent in parents)) if parents else set()
+    dates |= {row: "" for row in rows if _has_wrong_date(family, row, rows, children)}
+    orders = set.intersection(*(permutations_of(family, parent) for parent in parents)) if parents else set()
     dated = [row for row in rows if dates[row]]
     below = [other for other in (*rows, *children) if dates[other]]
     wrong = {
@@ -82,10 +90,12 @@ def _against(family: Family, rows: Sequence[int], parents: Sequence[int], childr
     # One wrong date of the original is later than all that was made of it, and says nothing of its copies.
     late = len(shared.intersection(children))
     apart = LATER_PENALTY if not late else ONE_LATE if late == 1 else 0.0
-    inside = {row: sum(family.frames[child] == family.frames[row] for child in children) for row in rows}
+    inside = {
+        row: sum(family.permutation_id[child] == family.permutation_id[row] for child in children) for row in rows
+    }
     most = max(inside.values())
     against = {
-        row: FRAME_PENALTY * (bool(orders) and family.frames[row] not in orders)
+        row: FRAME_PENALTY * (bool(orders) and family.permutation_id[row] not in orders)
         + CHILD_PENALTY * min(most - inside[row], MOST_CHILDREN)
         for row in rows
     }
@@ -100,11 +110,11 @@ def _against(family: Family, rows: Sequence[int], parents: Sequence[int], childr
     return {row: cost if row in believed else cost + undated for row, cost in against.items()}
 
 
-def _misdated(family: Family, row: int, rows: Sequence[int], children: Sequence[int]) -> bool:
+def _has_wrong_date(family: FamilyState, row: int, rows: Sequence[int], children: Sequence[int]) -> bool:
     """Whether a copy's date is wrong: a child has its units in an order that no copy had yet."""
-    order, dates = family.frames[row], family.dates
-    alike = [other for other in rows if family.frames[other] == order]
+    order, dates = family.permutation_id[row], family.dates
+    alike = [other for other in rows if family.permutation_id[other] == order]
     if len(alike) == len(rows) or any(not dates[other] for other in alike):
         return False
     first = min(dates[other] for other in alike)
-    return any(dates[child] and dates[child] < first for child in children if family.frames[child] == order)
+    return any(dates[child] and dates[child] < first for child in children if family.permutation_id[child] == order)

@@ -27,7 +27,7 @@ RANKED = 16
 """Models nearer than another at which the rank of a difference is still looked at."""
 
 
-WIDTH = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M2": 8}
+DTYPE_BITS = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M2": 8}
 
 
 LATER_PENALTY = 3.5
@@ -35,7 +35,7 @@ LATER_PENALTY = 3.5
 
 
 @dataclass(slots=True)
-class Family:
+class FamilyState:
     """One component while it is charted. Rows are rows of `vectors`.
 
     Attributes:
@@ -61,101 +61,111 @@ class Family:
         unmet: What models have of each other's rows of words, in bits.
     """
 
-    prints: list[Fingerprint]
+    fingerprints: list[Fingerprint]
     vectors: Vectors
-    squared: Doubles
-    alike: Doubles
+    sq_distance: Doubles
+    cosine: Doubles
     dates: list[str]
-    odds: ParentScorer
-    by_weights: Doubles = field(default_factory=lambda: np.empty((0, 0)))
-    older: Doubles = field(default_factory=lambda: np.empty((0, 0)))
-    original: list[int] = field(default_factory=list)
-    grid: list[str] = field(default_factory=list)
+    scorer: ParentScorer
+    precedence_by_weights: Doubles = field(default_factory=lambda: np.empty((0, 0)))
+    precedence_log_odds: Doubles = field(default_factory=lambda: np.empty((0, 0)))
+    duplicate_of: list[int] = field(default_factory=list)
+    quantization: list[str] = field(default_factory=list)
     copies: dict[int, tuple[int, Copy]] = field(default_factory=dict)
     merges: dict[int, Merge] = field(default_factory=dict)
-    likewise: dict[int, list[int]] = field(default_factory=dict)
-    frames: list[str] = field(default_factory=list)
-    as_stored: Vectors | None = None
-    close: Flags = field(init=False)
-    ranks: dict[tuple[int, int], float] = field(default_factory=dict)
-    kept: Doubles = field(default_factory=lambda: np.empty((0, 0)))
-    by_part: Floats = field(default_factory=lambda: np.empty((0, 0, 0), np.float32))
-    unmet: Bytes = field(default_factory=lambda: np.empty((0, 0, 0), np.uint8))
+    alternatives: dict[int, list[int]] = field(default_factory=dict)
+    permutation_id: list[str] = field(default_factory=list)
+    unpermuted: Vectors | None = None
+    is_near: Flags = field(init=False)
+    rank_cache: dict[tuple[int, int], float] = field(default_factory=dict)
+    frozen_share: Doubles = field(default_factory=lambda: np.empty((0, 0)))
+    log_distance_by_part: Floats = field(default_factory=lambda: np.empty((0, 0, 0), np.float32))
+    untrained_rows: Bytes = field(default_factory=lambda: np.empty((0, 0, 0), np.uint8))
 
     def __post_init__(self) -> None:
-        nearer = np.array([np.searchsorted(np.sort(away), away) for away in self.squared])
-        self.close = (nearer <= RANKED) | (nearer <= RANKED).T
+        nearer = np.array([np.searchsorted(np.sort(away), away) for away in self.sq_distance])
+        self.is_near = (nearer <= RANKED) | (nearer <= RANKED).T
 
-    def rank(self, row: int, other: int) -> float:
+    def difference_rank(self, row: int, other: int) -> float:
         """Return the rank of the difference of two rows, NaN where it is not low, or the two are not close."""
-        if not self.close[row, other]:
+        if not self.is_near[row, other]:
             return np.nan
         pair = (min(row, other), max(row, other))
-        if pair not in self.ranks:
-            self.ranks[pair] = difference_rank(self.vectors, *pair)
-        return self.ranks[pair]
+        if pair not in self.rank_cache:
+            self.rank_cache[pair] = difference_rank(self.vectors, *pair)
+        return self.rank_cache[pair]
 
 
-def assemble(prints: Sequence[Fingerprint], read: Rereader | None, *, time: bool) -> Family:
+def assemble(fingerprints: Sequence[Fingerprint], resampler: Rereader | None, *, use_dates: bool) -> FamilyState:
     """Read the models of one component side by side, units in one order."""
-    samples: list[Sample | None] = [read.sample(item) for item in prints] if read else [None] * len(prints)
+    samples: list[Sample | None] = (
+        [resampler.sample(item) for item in fingerprints] if resampler else [None] * len(fingerprints)
+    )
     close = all(sample is not None for sample in samples)
-    used = [sample if close and sample else item.sample for sample, item in zip(samples, prints, strict=True)]
-    frames, as_stored = [""] * len(prints), used
-    if read is not None and close:
-        used, frames = in_one_order(prints, used, read)
-    vectors = align(used, [item.dtype for item in prints])
-    kept = [prints[place] for place in vectors.members]
-    dates = [known_date(item.created_at) if time else "" for item in kept]
-    family = Family(kept, vectors, distances(vectors), cosines(vectors), dates, load_scorer(close))
-    family.frames = [frames[place] for place in vectors.members]
-    if any(family.frames):
+    used = [sample if close and sample else item.sample for sample, item in zip(samples, fingerprints, strict=True)]
+    frames, as_stored = [""] * len(fingerprints), used
+    if resampler is not None and close:
+        used, frames = in_one_order(fingerprints, used, resampler)
+    vectors = align(used, [item.dtype for item in fingerprints])
+    kept = [fingerprints[place] for place in vectors.members]
+    dates = [known_date(item.created_at) if use_dates else "" for item in kept]
+    family = FamilyState(kept, vectors, distances(vectors), cosines(vectors), dates, load_scorer(close))
+    family.permutation_id = [frames[place] for place in vectors.members]
+    if any(family.permutation_id):
         stored = align([as_stored[place] for place in vectors.members], [item.dtype for item in kept])
-        family.as_stored = stored if len(stored.members) == len(kept) else None
-    family.kept, family.unmet, family.by_part = untouched(vectors), unmet(vectors), distances_by_part(vectors)
-    family.by_weights = directions(vectors, family.squared, family.odds.precedence)
-    return dated(family, dates)
+        family.unpermuted = stored if len(stored.members) == len(kept) else None
+    family.frozen_share, family.untrained_rows, family.log_distance_by_part = (
+        untouched(vectors),
+        unmet(vectors),
+        distances_by_part(vectors),
+    )
+    family.precedence_by_weights = directions(vectors, family.sq_distance, family.scorer.precedence)
+    return with_dates(family, dates)
 
 
-def age(family: Family, row: int) -> tuple[str, int, str, int]:
+def duplicate_sort_key(family: FamilyState, row: int) -> tuple[str, int, str, int]:
     """Sorts copies: those without a date first (the Hub's stand-in is for the oldest), then by date, type and order."""
-    return family.dates[row], -WIDTH.get(family.prints[row].dtype, 0), family.frames[row], row
+    return family.dates[row], -DTYPE_BITS.get(family.fingerprints[row].dtype, 0), family.permutation_id[row], row
 
 
-def nodes(family: Family) -> list[int]:
+def candidate_parents(family: FamilyState) -> list[int]:
     """Rows that can be parents: originals that are not quantized."""
-    return [row for row in range(len(family.prints)) if family.original[row] == row and not is_leaf(family, row)]
+    return [
+        row
+        for row in range(len(family.fingerprints))
+        if family.duplicate_of[row] == row and not is_quantized(family, row)
+    ]
 
 
-def is_leaf(family: Family, row: int) -> bool:
+def is_quantized(family: FamilyState, row: int) -> bool:
     """Whether a model is quantized: nothing comes from it."""
     copy = family.copies.get(row)
-    return bool(family.grid[row]) or (copy is not None and copy[1].kind == "quantized")
+    return bool(family.quantization[row]) or (copy is not None and copy[1].kind == "quantized")
 
 
-def frames_of(family: Family, row: int) -> set[str]:
+def permutations_of(family: FamilyState, row: int) -> set[str]:
     """Orders of units that a model and its exact copies come in."""
-    return {family.frames[other] for other in exact_copies(family, row)}
+    return {family.permutation_id[other] for other in exact_duplicates(family, row)}
 
 
-def exact_copies(family: Family, row: int) -> list[int]:
+def exact_duplicates(family: FamilyState, row: int) -> list[int]:
     """Rows that hold the very same weights, the row itself among them."""
-    return [other for other, first in enumerate(family.original) if first == family.original[row]]
+    return [other for other, first in enumerate(family.duplicate_of) if first == family.duplicate_of[row]]
 
 
-def fixed_parents(family: Family, row: int) -> list[int]:
+def known_parents(family: FamilyState, row: int) -> list[int]:
     """Parents that a row is known to have, the nearest first."""
     if row in family.copies:
         return [family.copies[row][0]]
     if row in family.merges:
-        return sorted(family.merges[row].parents, key=lambda parent: family.squared[row, parent])
+        return sorted(family.merges[row].parents, key=lambda parent: family.sq_distance[row, parent])
     return []
 
 
-def dated(family: Family, dates: list[str]) -> Family:
+def with_dates(family: FamilyState, dates: list[str]) -> FamilyState:
     """Return a family with other dates: which of two models came first is what the weights say, and what these say."""
     known = np.array([bool(date) for date in dates])
     order = np.unique(np.array(dates), return_inverse=True)[1]
     by_date = np.sign(order[None] - order[:, None]) * LATER_PENALTY
-    older = np.asarray(family.by_weights + np.where(known[:, None] & known[None], by_date, 0.0))
-    return replace(family, dates=dates, older=older)
+    older = np.asarray(family.precedence_by_weights + np.where(known[:, None] & known[None], by_date, 0.0))
+    return replace(family, dates=dates, precedence_log_odds=older)

@@ -95,7 +95,7 @@ class IncrementalTree:
         self.containment_log_odds, self.containment = np.zeros((count, count)), np.zeros((count, count, HELD))
         self.merged_into = {row: set() for row in range(count)}
         for row, merge in self.merges.items():
-            for part in merge.parts:
+            for part in merge.inputs:
                 self.merged_into[part].add(row)
 
     def add(self, row: int, parent: int | None) -> None:

@@ -11,7 +11,7 @@ from atlas_db.core.arrays import Doubles
 from ingest.weights.pairwise.precision_cast import from_cast
 from ingest.weights.pairwise.untrained_embeddings import ahead
 from ingest.weights.parameters.parent_parameters import PARENT
-from ingest.weights.tree.family_state import Family
+from ingest.weights.tree.family_state import FamilyState
 from ingest.weights.tree.scorer import probability, sigmoid
 
 
@@ -29,7 +29,7 @@ class ParentFeatures(NamedTuple):
     values: Doubles
 
 
-def parent_features(family: Family, row: int, candidates: Sequence[int]) -> ParentFeatures:
+def parent_features(family: FamilyState, row: int, candidates: Sequence[int]) -> ParentFeatures:
     """Return penalties and features of candidate parents.
 
     Args:
@@ -38,9 +38,13 @@ def parent_features(family: Family, row: int, candidates: Sequence[int]) -> Pare
         candidates: Rows of the candidates, n of them.
     """
     at = np.array(candidates)
-    size = family.prints[row].elements
-    resized = np.array([family.prints[other].elements != size for other in candidates], float)
-    ranks, frozen, untrained = _ranks(family, row, candidates), family.kept[row, at], family.unmet[row, at]
+    size = family.fingerprints[row].elements
+    resized = np.array([family.fingerprints[other].elements != size for other in candidates], float)
+    ranks, frozen, untrained = (
+        _ranks(family, row, candidates),
+        family.frozen_share[row, at],
+        family.untrained_rows[row, at],
+    )
     lead = ahead(untrained) if untrained.any() else np.zeros((len(at), len(at)))
     penalties = (
         resized * PARENT.resized_penalty,
@@ -50,22 +54,22 @@ def parent_features(family: Family, row: int, candidates: Sequence[int]) -> Pare
         _cast_penalty(family, row, candidates),
     )
     capped = np.where(np.isnan(ranks), PARENT.full_rank, ranks)
-    log_distance = family.by_part[row, at]
+    log_distance = family.log_distance_by_part[row, at]
     values = (
         capped, capped - capped.min(), frozen, frozen.max() - frozen, lead.max(0), log_distance - log_distance.min(0)
     )  # fmt: skip
     return ParentFeatures(np.column_stack(penalties), np.column_stack(values))
 
 
-def _ranks(family: Family, row: int, candidates: Sequence[int]) -> Doubles:
+def _ranks(family: FamilyState, row: int, candidates: Sequence[int]) -> Doubles:
     """Return the rank of the difference to each candidate, NaN where it is not low, shape (n,)."""
     ranks = np.full(len(candidates), np.nan)
-    for place in np.flatnonzero(family.close[row, candidates]).tolist():
-        ranks[place] = family.rank(row, candidates[place])
+    for place in np.flatnonzero(family.is_near[row, candidates]).tolist():
+        ranks[place] = family.difference_rank(row, candidates[place])
     return ranks
 
 
-def _rank_penalty(family: Family, row: int, candidates: Sequence[int], ranks: Doubles) -> Doubles:
+def _rank_penalty(family: FamilyState, row: int, candidates: Sequence[int], ranks: Doubles) -> Doubles:
     """Return the penalty of candidates whose difference has a higher rank than the least, shape (n,).
 
     Two models that differ by a low rank are parent and child, in either order. So the penalty is weighted by the
@@ -80,7 +84,7 @@ def _rank_penalty(family: Family, row: int, candidates: Sequence[int], ranks: Do
     return penalty
 
 
-def _frozen_penalty(family: Family, row: int, candidates: Sequence[int], frozen: Doubles) -> Doubles:
+def _frozen_penalty(family: FamilyState, row: int, candidates: Sequence[int], frozen: Doubles) -> Doubles:
     """Return the penalty of candidates that share fewer frozen tensors with the child than another, shape (n,).
 
     It is weighted by the probability that the candidate with the most came before the child.
@@ -89,7 +93,7 @@ def _frozen_penalty(family: Family, row: int, candidates: Sequence[int], frozen:
     return np.asarray((frozen < frozen.max()) * PARENT.frozen_penalty * _p_earlier(family, most, row))
 
 
-def _untrained_penalty(family: Family, row: int, candidates: Sequence[int], lead: Doubles) -> Doubles:
+def _untrained_penalty(family: FamilyState, row: int, candidates: Sequence[int], lead: Doubles) -> Doubles:
     """Return the penalty of candidates that share fewer untrained rows with the child than another, shape (n,).
 
     The candidate in the lead may itself be a child of the child, with as many such rows. So the penalty is weighted by
@@ -98,11 +102,11 @@ def _untrained_penalty(family: Family, row: int, candidates: Sequence[int], lead
     if not lead.any():
         return np.zeros(len(candidates))
     excess = np.clip(lead / PARENT.untrained_deviations, 0, 1) ** 2
-    p_earlier = sigmoid(family.older[candidates, row])
+    p_earlier = sigmoid(family.precedence_log_odds[candidates, row])
     return np.asarray(-np.log((1 - p_earlier[:, None] * (1 - np.exp(-PARENT.untrained_penalty * excess))).min(0)))
 
 
-def _cast_penalty(family: Family, row: int, candidates: Sequence[int]) -> Doubles:
+def _cast_penalty(family: FamilyState, row: int, candidates: Sequence[int]) -> Doubles:
     """Return the penalty of casts whose rounding the child lacks, and of models whose cast's rounding it has."""
     penalty, place = np.zeros(len(candidates)), {other: at for at, other in enumerate(candidates)}
     for other, (original, copy) in family.copies.items():
@@ -115,6 +119,6 @@ def _cast_penalty(family: Family, row: int, candidates: Sequence[int]) -> Double
     return penalty
 
 
-def _p_earlier(family: Family, first: int, then: int) -> float:
+def _p_earlier(family: FamilyState, first: int, then: int) -> float:
     """Return the probability that one model came before another."""
-    return probability(float(family.older[first, then]))
+    return probability(float(family.precedence_log_odds[first, then]))

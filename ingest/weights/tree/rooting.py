@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.weights.tree.family_state import Family, fixed_parents, is_leaf
+from ingest.weights.tree.family_state import FamilyState, is_quantized, known_parents
 from ingest.weights.tree.incremental_tree import IncrementalTree, log_likelihood
-from ingest.weights.tree.insertion import SWEEPS, again, place
+from ingest.weights.tree.insertion import SWEEPS, best_parent, reinsert
 
 TRIED, LEAST, MOST = 4, -3.0, 5
 """Models that are tried as the root of one tree, and the log-odds from which on; roots made one after the other."""
@@ -29,7 +29,7 @@ CLEAR = 3.0
 """Log-odds by weights alone from which the direction of a step stands, whatever dates and numbers say."""
 
 
-class Candidate(NamedTuple):
+class RootCandidate(NamedTuple):
     """A model that may be the root.
 
     Attributes:
@@ -38,58 +38,58 @@ class Candidate(NamedTuple):
     """
 
     row: int
-    odds: float
+    log_odds: float
 
 
-def reroot(family: Family, tree: IncrementalTree) -> None:
+def infer_root(family: FamilyState, tree: IncrementalTree) -> None:
     """Make another model the root of a tree where all is likelier so, all models placed anew."""
     for root in [row for row in tree.rows if tree.residual_base[row] < 0]:
         for _ in range(MOST):
-            tried = [each for each in candidates(family, tree, root)[:TRIED] if each.odds > LEAST]
-            found = next((each.row for each in tried if _turned(family, tree, root, each)), None)
+            tried = [each for each in root_candidates(family, tree, root)[:TRIED] if each.log_odds > LEAST]
+            found = next((each.row for each in tried if try_root(family, tree, root, each)), None)
             if found is None:
                 break
             root = found
 
 
-def candidates(family: Family, tree: IncrementalTree, root: int) -> list[Candidate]:
+def root_candidates(family: FamilyState, tree: IncrementalTree, root: int) -> list[RootCandidate]:
     """Return models below a root that may be it, the likeliest first: no copy, merge or clear step lies between."""
-    sizes, children = subtrees(family, tree), defaultdict(list)
+    sizes, children = subtree_sizes(family, tree), defaultdict(list)
     for row in tree.rows:
-        if not fixed_parents(family, row):
+        if not known_parents(family, row):
             children[int(tree.residual_base[row])].append(row)
-    found, queue = [], [Candidate(root, 0.0)]
+    found, queue = [], [RootCandidate(root, 0.0)]
     while queue:
         above, odds = queue.pop()
         below = [
-            Candidate(row, odds + _turning(family, sizes, root, above, row))
+            RootCandidate(row, odds + _reversal_log_odds(family, sizes, root, above, row))
             for row in children[above]
-            if family.by_weights[above, row] < CLEAR or _is_near_a_merge(family, above, row)
+            if family.precedence_by_weights[above, row] < CLEAR or _has_nearer_merge(family, above, row)
         ]
         found += below
         queue += below
-    return sorted(found, key=lambda each: -each.odds)
+    return sorted(found, key=lambda each: -each.log_odds)
 
 
-def _is_near_a_merge(family: Family, row: int, than: int) -> bool:
+def _has_nearer_merge(family: FamilyState, row: int, than: int) -> bool:
     """Whether a merge is nearer to a model than another one is, and not made of it.
 
     Merging takes noise away: what comes from a merge seems to be older than what its parents come from.
     """
-    near = family.squared[row] < family.squared[row, than]
-    return any(near[merge] and row not in found.parts for merge, found in family.merges.items())
+    near = family.sq_distance[row] < family.sq_distance[row, than]
+    return any(near[merge] and row not in found.inputs for merge, found in family.merges.items())
 
 
-def subtrees(family: Family, tree: IncrementalTree) -> Counter[int]:
+def subtree_sizes(family: FamilyState, tree: IncrementalTree) -> Counter[int]:
     """Return how many models, copies and quantized ones among them, come from each of a tree, itself counted."""
     sizes: Counter[int] = Counter()
-    for first in family.original:
-        at = family.copies[first][0] if first in family.copies and is_leaf(family, first) else first
-        sizes.update(upwards(tree, at))
+    for first in family.duplicate_of:
+        at = family.copies[first][0] if first in family.copies and is_quantized(family, first) else first
+        sizes.update(path_to_root(tree, at))
     return sizes
 
 
-def upwards(tree: IncrementalTree, row: int) -> list[int]:
+def path_to_root(tree: IncrementalTree, row: int) -> list[int]:
     """Return a model, its parent, and so on up to the root."""
     path = [row]
     while tree.residual_base[path[-1]] >= 0:
@@ -97,32 +97,32 @@ def upwards(tree: IncrementalTree, row: int) -> list[int]:
     return path
 
 
-def _turning(family: Family, sizes: Counter[int], root: int, above: int, row: int) -> float:
+def _reversal_log_odds(family: FamilyState, sizes: Counter[int], root: int, above: int, row: int) -> float:
     """Log-odds of the edge from a model to the one above it being the other way round."""
-    return float(family.older[row, above] + np.log(sizes[row] / (sizes[root] - sizes[row])))
+    return float(family.precedence_log_odds[row, above] + np.log(sizes[row] / (sizes[root] - sizes[row])))
 
 
-def _turned(family: Family, tree: IncrementalTree, root: int, candidate: Candidate) -> bool:
+def try_root(family: FamilyState, tree: IncrementalTree, root: int, candidate: RootCandidate) -> bool:
     """Make a candidate the root, if all is likelier so; return whether it is."""
-    path, before = upwards(tree, candidate.row), tree.snapshot()
+    path, before = path_to_root(tree, candidate.row), tree.snapshot()
     tree.move_subtree(candidate.row, -1, None)
     for below, row in pairwise(path):
         tree.move_subtree(row, below, None)
     for row in path[1:]:
-        choice = place(family, tree, row)
+        choice = best_parent(family, tree, row)
         if choice is not None:
             tree.move_subtree(row, choice.parent, choice)
     for _ in range(SWEEPS - 1):
-        if not any([again(family, tree, row) for row in list(tree.choices)]):
+        if not any([reinsert(family, tree, row) for row in list(tree.choices)]):
             break
-    back = upwards(tree, root)
+    back = path_to_root(tree, root)
     if back[-1] == candidate.row and len(tree.choices) == len(before.choices):
-        sizes, others = subtrees(family, tree), tree.choices.keys() - set(path)
-        steps = [(row, above) for row, above in pairwise(back) if not fixed_parents(family, row)]
-        odds = sum(_turning(family, sizes, candidate.row, above, row) for row, above in steps)
+        sizes, others = subtree_sizes(family, tree), tree.choices.keys() - set(path)
+        steps = [(row, above) for row, above in pairwise(back) if not known_parents(family, row)]
+        odds = sum(_reversal_log_odds(family, sizes, candidate.row, above, row) for row, above in steps)
         then, now = (log_likelihood(choices[row] for row in others) for choices in (before.choices, tree.choices))
         # Each tree counts what lies where by its own places; by their mean, what is gained one way is lost the other.
-        if now - then + (candidate.odds - odds) / 2 > GAIN:
+        if now - then + (candidate.log_odds - odds) / 2 > GAIN:
             return True
     tree.restore(before)
     return False

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ingest.weights.tree.family_state import Family
+from ingest.weights.tree.family_state import FamilyState
 from ingest.weights.tree.incremental_tree import IncrementalTree
-from ingest.weights.tree.insertion import again, likelihoods
+from ingest.weights.tree.insertion import parent_probabilities, reinsert
 
 CLEAR = 3.0
 """Log-odds, by weights and dates, from which the order of two models is not asked again."""
 
 
-def swap(family: Family, tree: IncrementalTree) -> dict[int, tuple[int, float]]:
+def swap_parent_child(family: FamilyState, tree: IncrementalTree) -> dict[int, tuple[int, float]]:
     """Swap what is likelier the other way round, and tell how likely the rest is.
 
     Returns:
@@ -26,33 +26,35 @@ def swap(family: Family, tree: IncrementalTree) -> dict[int, tuple[int, float]]:
     found: dict[int, tuple[int, float]] = {}
     for child in list(tree.choices):
         parent = int(tree.residual_base[child])
-        if parent not in tree.choices or family.older[parent, child] > CLEAR:
+        if parent not in tree.choices or family.precedence_log_odds[parent, child] > CLEAR:
             continue
-        chance = _weigh(family, tree, child)
+        chance = _try_swap(family, tree, child)
         for above, below in ((parent, child), (child, parent)):
             if tree.residual_base[below] == above and chance > found.get(above, (below, 0.0))[1]:
                 found[above] = below, chance
     return found
 
 
-def _weigh(family: Family, tree: IncrementalTree, child: int) -> float:
+def _try_swap(family: FamilyState, tree: IncrementalTree, child: int) -> float:
     """Put a model above its parent where that is likelier; return the probability that it should be the other way."""
     parent, choice = int(tree.residual_base[child]), tree.choices[child]
     top, above = int(tree.residual_base[parent]), tree.choices[parent]
     tree.move_subtree(child, top, choice)
-    ahead, behind = (_over(family, tree, row, other, top) for row, other in ((child, parent), (parent, child)))
+    ahead, behind = (
+        _likelihood_ratio(family, tree, row, other, top) for row, other in ((child, parent), (parent, child))
+    )
     if behind > 1 + ahead:
         tree.move_subtree(parent, child, above)
         for row in (child, parent):
-            again(family, tree, row)
+            reinsert(family, tree, row)
         ahead, behind = behind, ahead
     else:
         tree.move_subtree(child, parent, choice)
     return behind / (1 + ahead + behind)
 
 
-def _over(family: Family, tree: IncrementalTree, row: int, other: int, than: int) -> float:
+def _likelihood_ratio(family: FamilyState, tree: IncrementalTree, row: int, other: int, than: int) -> float:
     """Return how many times likelier one model is as the parent of another than a third."""
-    able, chances = likelihoods(family, tree, row)
+    able, chances = parent_probabilities(family, tree, row)
     told = dict(zip(able, chances.tolist(), strict=True))
     return float(np.clip(told.get(other, 0.0) / max(told.get(than, 0.0), 1e-9), 1e-9, 1e9))
