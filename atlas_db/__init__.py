@@ -23,9 +23,9 @@ def __getattr__(name: str) -> object:
     """Return a name of the Python interface; what it needs is imported with the first one."""
     if name not in __all__:
         raise AttributeError(f"module 'atlas_db' has no attribute {name!r}")
-    from atlas_db.core.extras import needs
+    from atlas_db.core.extras import require_extra
 
-    needs("analysis")
+    require_extra("analysis")
     from atlas_db.api import functions
 
     return getattr(functions, name)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from atlas_db.core.arrays import Integers
-from atlas_db.core.terms import CHARTED_CONFIDENCE
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
 from benchmarks.zoo.score import SURE, Score, prints_of, read_truth, score, share_of, total
 from gnn.evaluation.plots import draw_curves
 from gnn.models.calibration import calibration_error, reliability_curve
@@ -145,7 +145,7 @@ def _print_kinds(found: Score) -> None:
         print(f"    {kind}: {share_of(a, b)}")
     named, right, every, family = found.adapters
     print(
-        f"    adapters, from {CHARTED_CONFIDENCE} on: {share_of(right, named)} right; "
+        f"    adapters, from {MIN_CHARTED_CONFIDENCE} on: {share_of(right, named)} right; "
         f"in the right family: {share_of(family, every)}"
     )
     (right, turned), (sure, wrong) = found.directed, found.sure

@@ -24,7 +24,7 @@ import neo4j
 from atlas_db.core.settings import Settings, load_settings
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.connect import ensure_schema, local_place, open_store
-from atlas_db.store.managed_engine import stop
+from atlas_db.store.managed_engine import stop_engine
 from atlas_db.store.statements import Statement, indexes
 from benchmarks.offline import import_files
 from ingest.load.csv_export import export
@@ -75,7 +75,7 @@ class _Listener:
 
     def send(self, statement: Statement, rows: Any, **parameters: object) -> None:  # noqa: ANN401
         self._sent.append((statement.text, {"rows": rows, **parameters}))
-        self._tx.send(statement, rows, **parameters)
+        self._tx.run_batch(statement, rows, **parameters)
 
 
 def transactions(file: BinaryIO) -> Iterator[Sent]:
@@ -98,7 +98,7 @@ def replay(settings: Settings, path: Path) -> float:
             for sent in transactions(file):
                 spent, _ = clock(lambda sent=sent: session.execute_write(work, sent))
                 seconds += spent
-        spent, _ = clock(lambda: store.define(indexes()))
+        spent, _ = clock(lambda: store.apply_schema(indexes()))
     return seconds + spent
 
 
@@ -106,7 +106,7 @@ def close(settings: Settings) -> None:
     """Stop a local engine."""
     place = local_place(settings)
     if place is not None:
-        stop(place[1])
+        stop_engine(place[1])
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def timed(work: Callable[[str], object], models: Sequence[str]) -> tuple[float, 
 
 def _asker(store: Store, name: str) -> Callable[[str], object]:
     text = query_library.find(name).text
-    return lambda model: store.ask(text, {"model": model})
+    return lambda model: store.run_user_query(text, {"model": model})
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--store", default=None)
     out = sys.stdout.write
     with open_store(load_settings(store=parser.parse_args().store)) as store:
-        edges = [(child, parent) for child, parent in store.pages(all_edges("DERIVED_FROM", "Model", "Model", ()))]
+        edges = [(child, parent) for child, parent in store.fetch_all(all_edges("DERIVED_FROM", "Model", "Model", ()))]
         graph = nx.DiGraph(edges)
         table = duckdb.connect()
         table.execute("CREATE TABLE e (child VARCHAR, parent VARCHAR)")
@@ -66,7 +66,7 @@ def main() -> None:
         table.execute("INSERT INTO e SELECT * FROM rest")
         models = random.Random(7).sample(sorted(graph), min(SAMPLE, len(graph)))
         rows: list[tuple[str, Callable[[str], object]]] = [
-            ("point lookup", lambda model: store.ask(LOOKUP, {"model": model})),
+            ("point lookup", lambda model: store.run_user_query(LOOKUP, {"model": model})),
             ("ancestors", _asker(store, "ancestors")),
             ("ancestors, networkx", lambda model: nx.descendants(graph, model)),
             ("ancestors, DuckDB", lambda model: table.execute(RECURSIVE, [model]).fetchall()),

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from atlas_db.core.records import Charted, Testimony
-from atlas_db.core.terms import Outcome, Source, Status
+from atlas_db.core.records import ChartedModel, LineageClaim
+from atlas_db.core.terms import Resolution, Source, Status
 from atlas_db.fusion.evidence import encode_evidence
 from benchmarks.zoo.score import prints_of, read_truth
 from ingest.load.resolve import fuse_all
@@ -84,19 +84,19 @@ def _fused(prints: Sequence[Fingerprint], edges: Sequence[Edge], declared: set[P
     stated = [_said(pair, Source.DECLARED, 1.0, edges[0]) for pair in sorted(declared)]
     stated += [_said(pair, Source.INFERRED, edge.confidence, edge) for pair, edge in inferred.items()]
     families = family_of(prints, edges)
-    charted = {item.id: Charted(families[item.id], item.content) for item in prints if families[item.id]}
+    charted = {item.id: ChartedModel(families[item.id], item.content) for item in prints if families[item.id]}
     return {(edge.child, edge.parent): edge.status for edge in fuse_all(stated, charted)}
 
 
-def _said(pair: Pair, source: Source, confidence: float, edge: Edge) -> Testimony:
-    return Testimony(
+def _said(pair: Pair, source: Source, confidence: float, edge: Edge) -> LineageClaim:
+    return LineageClaim(
         *pair,
         source,
         edge.relation,
         confidence,
         "",
         pair[1],
-        Outcome.EXACT,
+        Resolution.EXACT,
         encode_evidence(edge.evidence),
         "",
         "",

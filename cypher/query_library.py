@@ -160,7 +160,7 @@ def ask(store: Store, name: str, given: Mapping[str, str] | None = None) -> tupl
         QueryParameterError: A parameter is missing, unknown, or does not convert.
     """
     query = find(name)
-    return query, store.ask(query.text, query.bind(given or {}))[1]
+    return query, store.run_user_query(query.text, query.bind(given or {}))[1]
 
 
 def _read(topic: str, file: Traversable) -> Query:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from atlas_db.core.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import connect, ensure_schema, local_place
-from atlas_db.store.managed_engine import stop
+from atlas_db.store.managed_engine import stop_engine
 from atlas_db.store.statements import Statement
 
 settings.register_profile(
@@ -48,7 +48,7 @@ def demo_home(demo_made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     home = tmp_path_factory.mktemp("demo") / "home"
     shutil.copytree(demo_made, home)
     yield home
-    stop(home / "stores" / "demo")
+    stop_engine(home / "stores" / "demo")
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +63,7 @@ def local_settings(session_home: Path) -> Iterator[Settings]:
     yield found
     place = local_place(found)
     assert place is not None
-    stop(place[1])
+    stop_engine(place[1])
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +91,7 @@ def neo4j_settings(session_home: Path, engine_cache: Path) -> Iterator[Settings]
     yield found
     place = local_place(found)
     assert place is not None
-    stop(place[1])
+    stop_engine(place[1])
 
 
 def _docker_runs() -> bool:

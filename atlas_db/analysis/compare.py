@@ -20,11 +20,11 @@ LONGEST = 20_000
 """Characters of a card that are compared."""
 _VALUES = Statement(
     f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in MULTI_VALUED.values())} {{source: 'declared'}}]->(v) "
-    "WHERE r.ended IS NULL "
+    "WHERE r.valid_to IS NULL "
     "RETURN type(r) AS rel, v.id AS value ORDER BY rel, value"
 )
 _PARENTS = Statement(
-    "MATCH (m:Model {id: $id})-[r:DERIVED_FROM {followed: true}]->(p:Model) RETURN p.id AS id ORDER BY id"
+    "MATCH (m:Model {id: $id})-[r:DERIVED_FROM {active: true}]->(p:Model) RETURN p.id AS id ORDER BY id"
 )
 
 

@@ -31,7 +31,7 @@ def tables(atlas: Atlas, *, top: int = TOP) -> list[Table]:
         frame = pd.DataFrame({attribute: [names[at] for at in best], "models": numbers[best]})
         frame["share"] = frame["models"] / recorded
         found.append(Table(f"top_{plural}", f"Top {plural}", "Paper 001, figure 2: declared, share of all", frame))
-    edges = atlas.edges[atlas.edges["followed"]]
+    edges = atlas.edges[atlas.edges["active"]]
     children = np.bincount(edges["parent"], minlength=len(atlas.graph))
     found.append(_best(atlas, "top_parents", "Models with most children", "children", children, top))
     found.append(_best(atlas, "top_models", "Most downloaded models", "downloads", atlas.graph.downloads, top))

@@ -59,7 +59,7 @@ def largest_families(atlas: Atlas, top: int) -> pd.DataFrame:
     broadest = _widths(atlas)
     leaf = np.bincount(forest.parent[forest.parent >= 0], minlength=len(graph)) == 0
     leaves = np.bincount(forest.root, leaf, minlength=len(graph)).astype(int)
-    kinds = atlas.edges[atlas.edges["followed"]]
+    kinds = atlas.edges[atlas.edges["active"]]
     relation = pd.crosstab(forest.root[kinds["child"].to_numpy()], kinds["relation"].to_numpy())
     frame = pd.DataFrame(
         {
@@ -112,7 +112,7 @@ def _generations(atlas: Atlas) -> pd.DataFrame:
 
 def subtrees(atlas: Atlas) -> pd.DataFrame:
     """Return how many sub-trees of two, three and four models there are, shape by shape."""
-    edges = atlas.edges[atlas.edges["followed"]]
+    edges = atlas.edges[atlas.edges["active"]]
     child, parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
     out = np.bincount(parent, minlength=len(atlas.graph)).astype(object)
     below = np.zeros(len(atlas.graph), object)
@@ -134,7 +134,7 @@ def subtrees(atlas: Atlas) -> pd.DataFrame:
 
 def _laws(atlas: Atlas) -> pd.DataFrame:
     forest = atlas.forest
-    followed = atlas.edges[atlas.edges["followed"]]
+    followed = atlas.edges[atlas.edges["active"]]
     children = np.bincount(followed["parent"], minlength=len(atlas.graph))
     parents = np.bincount(followed["child"], minlength=len(atlas.graph))
     owned = atlas.graph.author[atlas.recorded & (atlas.graph.author >= 0)]
@@ -180,7 +180,7 @@ def power_law(values: Integers) -> tuple[float, int, float, int]:
 
 def merges(atlas: Atlas) -> pd.DataFrame:
     """Return how many parents merges have, and how many merges a parent went into."""
-    merged = atlas.edges[atlas.edges["followed"] & (atlas.edges["relation"] == Relation.MERGE)]
+    merged = atlas.edges[atlas.edges["active"] & (atlas.edges["relation"] == Relation.MERGE)]
     rows: list[tuple[str, int, int]] = []
     for name, end in (("parents of a merge", "child"), ("merges of a parent", "parent")):
         rows += [(name, int(number), int(models)) for number, models in _spread(merged[end].to_numpy())]

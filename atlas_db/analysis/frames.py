@@ -37,10 +37,10 @@ class Atlas:
     """One reading of a store.
 
     Attributes:
-        graph: Models in the order of their ids, declared values, followed lineage.
+        graph: Models in the order of their ids, declared values, active lineage.
         edges: One row an edge of lineage, the contradicted and predicted ones, too: `child`, `parent` (rows of
-            models), `relation`, `confidence`, `status`, `followed`.
-        forest: Each model under its surest followed parent, brothers in order of date, then id.
+            models), `relation`, `confidence`, `status`, `active`.
+        forest: Each model under its most confident active parent, brothers in order of date, then id.
         predicted: Predicted claims by attribute: frames `model` (row), `value`, `confidence`.
         cards: Folder of card files.
     """
@@ -59,7 +59,7 @@ class Atlas:
     @property
     def declared(self) -> pd.DataFrame:
         """Edges that an author declares and nothing contradicts."""
-        return self.edges[self.edges["followed"] & self.edges["status"].isin([Status.DECLARED, Status.VERIFIED])]
+        return self.edges[self.edges["active"] & self.edges["status"].isin([Status.DECLARED, Status.VERIFIED])]
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -101,7 +101,7 @@ def read_atlas(store: Store, home: Path | None = None, progress: Progress = lamb
     graph = read_graph(store, ("card_length", "card_template", "audit_verdict"))
     ids = pa.array(graph.ids, pa.string())
     progress("reading lineage", 1, 3)
-    lineage = edge_columns(store, "DERIVED_FROM", "Model", "Model", ("relation", "confidence", "status", "followed"))
+    lineage = edge_columns(store, "DERIVED_FROM", "Model", "Model", ("relation", "confidence", "status", "active"))
     child, parent = positions_in(ids, [lineage["start"], lineage["end"]])
     edges = lineage.drop_columns(["start", "end"]).to_pandas()
     edges = edges.assign(child=child, parent=parent)[["child", "parent", *edges.columns]]
@@ -113,8 +113,8 @@ def read_atlas(store: Store, home: Path | None = None, progress: Progress = lamb
 
 
 def _predicted(store: Store, ids: pa.Array, rel: str, label: str) -> pd.DataFrame:
-    claims = edge_columns(store, rel, "Model", label, ("confidence", "ended"), source=Source.PREDICTED.value)
-    live = claims.filter(pc.is_null(claims["ended"]))
+    claims = edge_columns(store, rel, "Model", label, ("confidence", "valid_to"), source=Source.PREDICTED.value)
+    live = claims.filter(pc.is_null(claims["valid_to"]))
     (model,) = positions_in(ids, [live["start"]])
     frame = pd.DataFrame({"model": model, "value": live["end"].to_pandas(), "confidence": live["confidence"]})
     return frame.sort_values([*frame.columns], ignore_index=True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from atlas_db.catalogue.loader import Family, catalogue
+from atlas_db.catalogue.loader import LicenseFamily, catalogue
 
 
 class Terms(StrEnum):
@@ -22,20 +22,20 @@ class Terms(StrEnum):
 
 
 _GROUPS = {
-    Family.PUBLIC_DOMAIN: Terms.PERMISSIVE,
-    Family.PERMISSIVE: Terms.PERMISSIVE,
-    Family.WEAK_COPYLEFT: Terms.COPYLEFT,
-    Family.STRONG_COPYLEFT: Terms.COPYLEFT,
-    Family.SHARE_ALIKE: Terms.COPYLEFT,
-    Family.RAIL: Terms.USE_RESTRICTED,
-    Family.LLAMA2: Terms.VENDOR,
-    Family.LLAMA3: Terms.VENDOR,
-    Family.LLAMA3X: Terms.VENDOR,
-    Family.GEMMA: Terms.VENDOR,
-    Family.VENDOR: Terms.VENDOR,
-    Family.NON_COMMERCIAL: Terms.NON_COMMERCIAL,
-    Family.NO_DERIVATIVES: Terms.NON_COMMERCIAL,
-    Family.UNKNOWN: Terms.UNCLEAR,
+    LicenseFamily.PUBLIC_DOMAIN: Terms.PERMISSIVE,
+    LicenseFamily.PERMISSIVE: Terms.PERMISSIVE,
+    LicenseFamily.WEAK_COPYLEFT: Terms.COPYLEFT,
+    LicenseFamily.STRONG_COPYLEFT: Terms.COPYLEFT,
+    LicenseFamily.SHARE_ALIKE: Terms.COPYLEFT,
+    LicenseFamily.RAIL: Terms.USE_RESTRICTED,
+    LicenseFamily.LLAMA2: Terms.VENDOR,
+    LicenseFamily.LLAMA3: Terms.VENDOR,
+    LicenseFamily.LLAMA3X: Terms.VENDOR,
+    LicenseFamily.GEMMA: Terms.VENDOR,
+    LicenseFamily.VENDOR: Terms.VENDOR,
+    LicenseFamily.NON_COMMERCIAL: Terms.NON_COMMERCIAL,
+    LicenseFamily.NO_DERIVATIVES: Terms.NON_COMMERCIAL,
+    LicenseFamily.UNKNOWN: Terms.UNCLEAR,
 }
 TIGHTNESS = {group: rank for rank, group in enumerate(Terms) if group is not Terms.UNCLEAR}
 """Rank of each group that has one: a greater one leaves less freedom."""

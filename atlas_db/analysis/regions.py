@@ -106,7 +106,7 @@ def _bases(atlas: Atlas, top: int) -> pd.DataFrame:
 
 
 def _hubs(atlas: Atlas, top: int) -> pd.DataFrame:
-    edges = atlas.edges[atlas.edges["followed"]]
+    edges = atlas.edges[atlas.edges["active"]]
     children = np.bincount(edges["parent"], minlength=len(atlas.graph))
     heads = np.argsort(-children, kind="stable")[:top]
     heads = heads[children[heads] > 0]
@@ -118,7 +118,7 @@ def _hubs(atlas: Atlas, top: int) -> pd.DataFrame:
 
 
 def _shapes(atlas: Atlas) -> pd.DataFrame:
-    edges = atlas.edges[atlas.edges["followed"]]
+    edges = atlas.edges[atlas.edges["active"]]
     models = len(atlas.graph)
     child, parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
     children, parents = np.bincount(parent, minlength=models), np.bincount(child, minlength=models)
@@ -155,7 +155,7 @@ def snake_lengths(child: Integers, parent: Integers, models: int) -> Integers:
 def _popular(atlas: Atlas) -> pd.DataFrame:
     downloads = atlas.graph.downloads
     threshold = np.quantile(downloads[atlas.recorded], 1 - POPULAR) if atlas.recorded.any() else 0
-    edges = atlas.edges[atlas.edges["followed"]].copy()
+    edges = atlas.edges[atlas.edges["active"]].copy()
     edges["parent_is"] = np.where(downloads[edges["parent"]] >= max(threshold, 1), "popular", "other")
     found = edges.groupby(["parent_is", "relation"], as_index=False).agg(
         children=("child", "size"), parents=("parent", "nunique")

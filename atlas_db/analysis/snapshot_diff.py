@@ -58,7 +58,7 @@ class Difference:
 
 def facts_of_store(store: Store) -> dict[str, Facts]:
     """Return the facts of all models that a store has a record of."""
-    rows = store.pages(all_nodes("Model", ("id", "placeholder", "license", "base_model")))
+    rows = store.fetch_all(all_nodes("Model", ("id", "placeholder", "license", "base_model")))
     return {
         name: Facts(license_id, _names(parents or ()))
         for name, placeholder, license_id, parents in rows

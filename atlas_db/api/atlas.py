@@ -16,7 +16,7 @@ from atlas_db.analysis.sections import SECTIONS, Options, analyse
 from atlas_db.bom.collect import gather
 from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.core.errors import UsageError
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import load_settings
 from atlas_db.licenses.audit import COLUMNS, AuditOptions, audit_models
 from atlas_db.licenses.write_findings import audit_and_write
@@ -149,7 +149,7 @@ class Atlas:
             True
         """
         if any(character.isspace() for character in question):
-            columns, rows = self._store.ask(question, parameters)
+            columns, rows = self._store.run_user_query(question, parameters)
         else:
             found, rows = query_library.ask(self._store, question, {name: _text(v) for name, v in parameters.items()})
             columns = list(found.columns)
@@ -325,7 +325,7 @@ class Atlas:
             >>> atlas.complete("pipeline_tag", dry_run=True)["missing"]
             {'pipeline_tag': 42}
         """
-        needs("gnn")
+        require_extra("gnn")
         from gnn.inference.write_predictions import CompleteOptions, complete_and_write
 
         options = CompleteOptions(attributes, precision=precision, dry_run=dry_run, strict=bool(attributes))
@@ -344,7 +344,7 @@ class Atlas:
             >>> atlas.explain("atlas-demo/plover-verse-lora", "pipeline_tag")["declared"]
             ['text-generation']
         """
-        needs("gnn")
+        require_extra("gnn")
         from atlas_db.api.explain import explain_model
 
         return explain_model(self._store, self._settings.home, model, attribute)
@@ -414,7 +414,7 @@ class Atlas:
             Traceback (most recent call last):
             atlas_db.core.errors.UsageError: py2neo speaks to a true Neo4j only. Open one: neo4j-local, or bolt://HOST:PORT
         """
-        needs("py2neo")
+        require_extra("py2neo")
         place = local_place(self._settings)
         if place is not None and place[0].name == "local":
             raise UsageError("py2neo speaks to a true Neo4j only", hint="Open one: neo4j-local, or bolt://HOST:PORT")

@@ -18,9 +18,9 @@ import pandas as pd
 
 from atlas_db.api.atlas import Atlas, LineageView
 from atlas_db.core.errors import ModelNotFoundError
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import load_settings
-from atlas_db.core.terms import CHARTED_CONFIDENCE
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
 from atlas_db.pipeline.config import options_of
 from atlas_db.pipeline.run import FlowReport
 from atlas_db.pipeline.run import run as run_flow
@@ -123,14 +123,14 @@ def fingerprint(
     with cluster(scheduler) as executor:
         report = fingerprint_all(models, Path(out), lambda *_: None, executor=executor)
     if probe:
-        needs("probe")
+        require_extra("probe")
         with cluster(scheduler) as executor:
             probe_all(models, beside(Path(out)), lambda *_: None, executor=executor)
     return report
 
 
 def chart(
-    prints: str | Path, *, time: bool = True, weights: bool = True, min_confidence: float = CHARTED_CONFIDENCE
+    prints: str | Path, *, time: bool = True, weights: bool = True, min_confidence: float = MIN_CHARTED_CONFIDENCE
 ) -> pd.DataFrame:
     """Say what derives from what, how, and how sure, by the weights alone.
 

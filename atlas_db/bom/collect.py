@@ -107,7 +107,7 @@ def _parts(store: Store, ids: list[str], *, dataset: bool) -> dict[str, Part]:
     label = "Dataset" if dataset else "Model"
     parts = {row["id"]: Part(row["id"], dataset, row["props"]) for row in store.read(read_nodes(label), ids=ids)}
     for row in store.read(read_edges("HAS_LICENSE", label, "License"), ids=ids):
-        if row["props"].get("ended") is None:
+        if row["props"].get("valid_to") is None:
             parts[row["a"]].licences.append({**row["props"], "id": row["b"]})
     for part in parts.values():
         part.licences.sort(key=lambda claim: (claim["source"], claim["id"]))

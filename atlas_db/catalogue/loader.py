@@ -23,7 +23,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 Row = TypeVar("Row")
 
 
-class Family(StrEnum):
+class LicenseFamily(StrEnum):
     """Licences that ask alike. One licence, one family: the strictest that fits."""
 
     PUBLIC_DOMAIN = "public_domain"
@@ -125,7 +125,7 @@ class Restriction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @prepared
-class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class License(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One licence.
 
     Attributes:
@@ -148,7 +148,7 @@ class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
     name: Text
     ref: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")]
-    family: Family
+    family: LicenseFamily
     aliases: list[str]
     grants: list[Grant]
     obligations: list[Obligation]
@@ -197,20 +197,22 @@ def read_rows(text: bytes, kind: type[Row], name: str) -> list[Row]:
 class Catalogue:
     """All licences, found by id, alias or SPDX identifier."""
 
-    def __init__(self, rows: Iterable[Licence], name: str = FILE) -> None:
-        self._rows: dict[str, Licence] = {}
-        self._meant: dict[str, str] = {}
+    def __init__(self, rows: Iterable[License], file_name: str = FILE) -> None:
+        self._rows: dict[str, License] = {}
+        self._ids_by_alias: dict[str, str] = {}
         for row in rows:
             if row.id in self._rows:
-                raise CatalogueError(f"{name} has the id {row.id} twice", hint="Remove one of the lines")
+                raise CatalogueError(f"{file_name} has the id {row.id} twice", hint="Remove one of the lines")
             self._rows[row.id] = row
         for row in self._rows.values():
             for other in row.compatible:
                 if other not in self._rows:
-                    raise CatalogueError(f"{name}: {row.id} names the unknown id {other}", hint="Mend `compatible`")
+                    raise CatalogueError(
+                        f"{file_name}: {row.id} names the unknown id {other}", hint="Mend `compatible`"
+                    )
             for alias in (*row.aliases, *_spdx_names(row)):
-                if self._meant.setdefault(alias, row.id) != row.id or (alias in self._rows and alias != row.id):
-                    raise CatalogueError(f"{name}: {alias} means two licences", hint="Remove it from one of them")
+                if self._ids_by_alias.setdefault(alias, row.id) != row.id or (alias in self._rows and alias != row.id):
+                    raise CatalogueError(f"{file_name}: {alias} means two licences", hint="Remove it from one of them")
 
     def __iter__(self) -> Any:  # noqa: ANN401
         return iter(self._rows.values())
@@ -221,7 +223,7 @@ class Catalogue:
     def __contains__(self, identifier: str) -> bool:
         return identifier in self._rows
 
-    def get(self, identifier: str) -> Licence | None:
+    def get(self, identifier: str) -> License | None:
         """Return the licence of exactly this id."""
         return self._rows.get(identifier)
 
@@ -230,12 +232,12 @@ class Catalogue:
         for form in dict.fromkeys((text, "-".join(text.replace("_", " ").split()), " ".join(text.split("_")))):
             if form in self._rows:
                 return form
-            if (found := self._meant.get(form)) is not None:
+            if (found := self._ids_by_alias.get(form)) is not None:
                 return found
         return None
 
 
-def _spdx_names(row: Licence) -> list[str]:
+def _spdx_names(row: License) -> list[str]:
     if row.spdx is None:
         return []
     name = row.spdx.lower()
@@ -247,4 +249,4 @@ def _spdx_names(row: Licence) -> list[str]:
 def catalogue() -> Catalogue:
     """Return the catalogue that is shipped."""
     text = resources.files(__package__).joinpath(FILE).read_bytes()
-    return Catalogue(read_rows(text, Licence, FILE))
+    return Catalogue(read_rows(text, License, FILE))

@@ -10,7 +10,7 @@ import typer
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
 from atlas_db.core.errors import UsageError
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
     from atlas_db.analysis.tables import Table
@@ -42,7 +42,7 @@ def analyse(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Analyse the atlas."""
-    needs("analysis")
+    require_extra("analysis")
     from atlas_db.analysis.frames import read_atlas
     from atlas_db.analysis.sections import SECTIONS, Options, check_sections
     from atlas_db.analysis.sections import analyse as analyse_atlas

@@ -12,7 +12,7 @@ import typer
 from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_rows
 from atlas_db.core.errors import UsageError
-from atlas_db.core.terms import CHARTED_CONFIDENCE
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
 
 if TYPE_CHECKING:
     from ingest.weights.fingerprints.fingerprint import Fingerprint
@@ -62,7 +62,7 @@ def chart(
     declared: Annotated[bool, typer.Option("--declared", help="Believe the base that an adapter names.")] = False,
     min_confidence: Annotated[
         float, typer.Option("--min-confidence", min=0, max=1, help="Abstain below this confidence.")
-    ] = CHARTED_CONFIDENCE,
+    ] = MIN_CHARTED_CONFIDENCE,
     families: Annotated[
         Path | None, typer.Option("--families", help="Write the family of every model as JSON lines.")
     ] = None,

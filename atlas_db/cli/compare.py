@@ -8,7 +8,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
 from atlas_db.cli.output import Format, console, say, write_json, write_rows
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
     from atlas_db.analysis.compare import Comparison, Span
@@ -35,7 +35,7 @@ def compare(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Compare two models."""
-    needs("analysis")
+    require_extra("analysis")
     from atlas_db.analysis.compare import compare as compare_models
     from ingest.hub.card_store import FOLDER, newest_cards
 

@@ -10,7 +10,7 @@ import typer
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, errors, say, write_json, write_rows
 from atlas_db.core.errors import UsageError
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
     from gnn.inference.predictions import Completion
@@ -59,7 +59,7 @@ def complete(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Complete what is missing."""
-    needs("gnn")
+    require_extra("gnn")
     from gnn.dataset.tasks import tasks_for
 
     chosen = [name.strip() for name in (attributes or "").split(",") if name.strip() not in ("", "all")]

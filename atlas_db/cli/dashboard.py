@@ -13,7 +13,7 @@ import typer
 from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import say
 from atlas_db.core.errors import UsageError
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import Settings
 
 HELP = """Show the atlas in the browser: map, regions, models, ecosystem, audit, quality, runs.
@@ -44,7 +44,7 @@ def dashboard(
     store: StoreOption = None,
 ) -> None:
     """Serve or export the dashboard."""
-    needs("dashboard")
+    require_extra("dashboard")
     settings = settings_for(store)
     home_of(settings)
     if export is not None:

@@ -13,7 +13,7 @@ import typer
 from atlas_db.cli.common import FormatOption, guarded, opened, settings_for
 from atlas_db.cli.output import Format, errors, say, write_json, write_line, write_rows
 from atlas_db.core.errors import InputError, RecordError, UsageError
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
     from atlas_db.analysis.snapshot_diff import Difference, Facts
@@ -42,7 +42,7 @@ def diff(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Compare two snapshots."""
-    needs("analysis")
+    require_extra("analysis")
     from atlas_db.analysis.snapshot_diff import difference
 
     _show(difference(_facts(before), _facts(after)), form)

@@ -9,7 +9,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_rows
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 
 HELP = """Read model cards with a sentence model, for completion to hear.
 
@@ -34,7 +34,7 @@ def embed(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Read cards with a sentence model."""
-    needs("embed")
+    require_extra("embed")
     from atlas_db.columnar.read import read_graph
     from gnn.dataset.card_embeddings import embed_cards
     from ingest.load.runs import writing

@@ -11,7 +11,7 @@ import typer
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, draw, say, write_json, write_rows
 from atlas_db.core.errors import UsageError
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
     from gnn.evaluation.results import EvaluationReport
@@ -49,7 +49,7 @@ def evaluate(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Evaluate completion."""
-    needs("gnn")
+    require_extra("gnn")
     from gnn.dataset.tasks import HAS_PARENT, TASKS, tasks_for
 
     chosen = SPLITS if splits == "all" else tuple(part.strip() for part in splits.split(","))

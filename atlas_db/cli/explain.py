@@ -8,7 +8,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_rows
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 
 HELP = """Explain what is predicted of a model: candidates, what speaks for the first, and who is around.
 
@@ -32,7 +32,7 @@ def explain(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Explain a prediction."""
-    needs("gnn")
+    require_extra("gnn")
     from atlas_db.api.explain import explain_model
 
     settings = settings_for(store)

@@ -11,7 +11,7 @@ import typer
 from atlas_db.cli.common import FormatOption, guarded, shown_progress
 from atlas_db.cli.output import Format, errors, say, write_json, write_line
 from atlas_db.core.errors import UsageError, WeightsError
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
     from ingest.weights.fingerprints.batch import FingerprintReport, Found
@@ -57,7 +57,7 @@ def fingerprint(
     if form is Format.CSV:
         raise UsageError("fingerprint writes no CSV report", hint="Use --format json")
     if probe:
-        needs("probe")
+        require_extra("probe")
     models = find_models(paths)
     with shown_progress() as progress, cluster(scheduler) as executor:
         report = fingerprint_all(models, out, progress, executor=executor)

@@ -8,10 +8,10 @@ import typer
 
 from atlas_db.cli.common import FormatOption, guarded
 from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
-from atlas_db.core.errors import LicenceNotFoundError
+from atlas_db.core.errors import LicenseNotFoundError
 
 if TYPE_CHECKING:
-    from atlas_db.catalogue.loader import Licence
+    from atlas_db.catalogue.loader import License
 
 HELP = """Explain a licence: what it grants, asks and forbids.
 
@@ -56,12 +56,12 @@ def licenses(
         _explain(licence)
 
 
-def _not_found(identifier: str, ids: list[str]) -> LicenceNotFoundError:
+def _not_found(identifier: str, ids: list[str]) -> LicenseNotFoundError:
     import difflib
 
     near = difflib.get_close_matches(identifier.lower(), ids, n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else "List them with atlas-db licenses"
-    return LicenceNotFoundError(f"the catalogue has no licence {identifier!r}", hint=hint)
+    return LicenseNotFoundError(f"the catalogue has no licence {identifier!r}", hint=hint)
 
 
 def _rulings(parent: str) -> dict[str, dict[str, list[str]]]:
@@ -77,7 +77,7 @@ def _rulings(parent: str) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def _explain(licence: Licence) -> None:
+def _explain(licence: License) -> None:
     say(f"{licence.id}  {licence.name}", "bold")
     say(f"  {licence.ref}, family {licence.family}, text of {licence.date}", "dim")
     say(f"  grants   {', '.join(licence.grants) or 'nothing that is known'}")

@@ -11,7 +11,7 @@ import typer
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, say, write_json, write_line
 from atlas_db.core.errors import EmptyStoreError, UsageError
-from atlas_db.core.extras import missing
+from atlas_db.core.extras import missing_package
 from atlas_db.core.terms import Progress, RecordKind
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def load(
 
 def _count(graph: Store, home: Path, progress: Progress) -> None:
     """Count what the dashboard shows, where it is installed and the store holds models."""
-    if missing("dashboard"):
+    if missing_package("dashboard"):
         return
     from atlas_db.dashboard.aggregates import current
 
@@ -113,7 +113,7 @@ def show(report: LoadReport, form: Format) -> None:
         ("nodes", report.nodes),
         ("claims", report.claims),
         ("lineage", report.lineage),
-        ("parents by outcome", report.parents),
+        ("parents by resolution", report.parents),
         ("edges by relation", report.edges),
         ("claims of this input", report.claims_by_type),
     ):

@@ -67,7 +67,7 @@ def query(
             return
         text, bound, columns = found.text, found.bind(given), found.columns
     with opened(settings_for(store)) as graph:
-        keys, rows = graph.ask(text, bound, write=write and columns is None)
+        keys, rows = graph.run_user_query(text, bound, write=write and columns is None)
     write_rows(columns or keys, rows, form)
 
 

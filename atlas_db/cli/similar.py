@@ -10,7 +10,7 @@ import typer
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
 from atlas_db.cli.output import Format, write_rows
 from atlas_db.core.errors import ModelNotFoundError
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 
 HELP = """Find models that behave like one, by what they answer to fixed inputs.
 
@@ -52,7 +52,7 @@ def similar(
             known = kept_probes(home_of(settings), ensure_schema(graph))
     of = [item for item in known if item.id == model]
     if not of and Path(model).is_dir():
-        needs("probe")
+        require_extra("probe")
         from ingest.weights.probes.forward_probe import probe
 
         of = [Probe("", model, "", *answer) for answer in probe(Path(model))]

@@ -53,7 +53,7 @@ def start(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
 @guarded
 def stop(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
     """Stop the engine."""
-    from atlas_db.store.managed_engine import stop as stop_engine
+    from atlas_db.store.managed_engine import stop_engine as stop_engine
 
     engine, directory = _place(store)
     stopped = stop_engine(directory)
@@ -67,7 +67,7 @@ def stop(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
 @guarded
 def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
     """Show whether the engine runs."""
-    from atlas_db.store.managed_engine import status as engine_status
+    from atlas_db.store.managed_engine import engine_status as engine_status
 
     found = engine_status(*_place(store))
     if form is Format.JSON:

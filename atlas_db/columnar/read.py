@@ -31,11 +31,11 @@ _MODEL_PROPERTIES = (
     "downloads",
     "likes",
     "tags",
-    "weights_behaviour",
+    "behaviour_cluster",
     *SINGLE_VALUED,
 )
 _DATASET_PROPERTIES = ("id", "created_at", "placeholder")
-_EDGE_PROPERTIES = ("relation", "confidence", "status", "followed", "sources")
+_EDGE_PROPERTIES = ("relation", "confidence", "status", "active", "sources")
 
 
 def read_graph(store: Store, extra_properties: Sequence[str] = (), *, datasets: bool = False) -> Graph:
@@ -55,7 +55,7 @@ def read_graph(store: Store, extra_properties: Sequence[str] = (), *, datasets: 
         # The engine computes one answer while another is decoded here.
         reading = readers.submit(node_columns, store, "Model", names)
         claims = {
-            name: readers.submit(edge_columns, store, rel, "Model", label, ("source", "ended"))
+            name: readers.submit(edge_columns, store, rel, "Model", label, ("source", "valid_to"))
             for name, (rel, label) in MULTI_VALUED.items()
         }
         lineage = readers.submit(edge_columns, store, "DERIVED_FROM", "Model", "Model", _EDGE_PROPERTIES)
@@ -84,7 +84,7 @@ def read_graph(store: Store, extra_properties: Sequence[str] = (), *, datasets: 
         properties["likes"].fill_null(0).to_numpy(),
         authors,
         author,
-        _single_valued(properties["weights_behaviour"]).codes.first,
+        _single_valued(properties["behaviour_cluster"]).codes.first,
         columns,
         ListedDatasets([], np.empty(0)) if listed is None else _listed(listed.result()),
         parents,
@@ -127,13 +127,13 @@ def _single_valued(values: pa.Array) -> Column:
 
 def _current_declarations(claims: pa.Table) -> pa.Table:
     """Return the claims that authors declare and that are valid now."""
-    return claims.filter(pc.and_(pc.equal(claims["source"], Source.DECLARED), pc.is_null(claims["ended"])))
+    return claims.filter(pc.and_(pc.equal(claims["source"], Source.DECLARED), pc.is_null(claims["valid_to"])))
 
 
 def _active_edges(lineage: pa.Table) -> pa.Table:
     """Return the active edges, without those that earlier runs predicted."""
     predicted = pc.equal(lineage["status"], Status.PREDICTED)
-    return lineage.filter(pc.and_not(lineage["followed"].fill_null(False), predicted))
+    return lineage.filter(pc.and_not(lineage["active"].fill_null(False), predicted))
 
 
 def positions_in(ids: pa.Array, columns: Sequence[pa.ChunkedArray]) -> list[Integers]:

@@ -5,7 +5,7 @@ AtlasError
 │   ├── QueryNotFoundError
 │   ├── QueryParameterError
 │   ├── CatalogueError          a broken row of the licence data
-│   ├── LicenceNotFoundError
+│   ├── LicenseNotFoundError
 │   ├── SuppressionError        malformed, or expired
 │   └── WriteRefusedError
 ├── InputError                  nothing readable came in                          exit 3
@@ -62,7 +62,7 @@ class SuppressionError(UsageError):
     """A suppression is malformed, names an unknown rule, or has expired."""
 
 
-class LicenceNotFoundError(UsageError):
+class LicenseNotFoundError(UsageError):
     """The catalogue knows no licence of that id."""
 
 

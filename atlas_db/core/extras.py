@@ -18,18 +18,18 @@ EXTRAS = {
 """Modules that each extra brings."""
 
 
-def missing(extra: str) -> str:
+def missing_package(extra: str) -> str:
     """Return what to do about an extra that is not installed; empty where it is."""
     absent = [name for name in EXTRAS[extra] if find_spec(name) is None]
     return f"{absent[0]} is not installed: pip install 'model-atlas-db[{extra}]'" if absent else ""
 
 
-def needs(extra: str) -> None:
+def require_extra(extra: str) -> None:
     """See that an extra's packages are installed.
 
     Raises:
         UsageError: One is not.
     """
-    if why := missing(extra):
-        said, _, hint = why.partition(": ")
-        raise UsageError(said, hint=hint)
+    if why := missing_package(extra):
+        reason, _, hint = why.partition(": ")
+        raise UsageError(reason, hint=hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from atlas_db.core.terms import Outcome, Part, RecordKind, Relation, Source, Status
+from atlas_db.core.terms import RecordKind, RecordPart, Relation, Resolution, Source, Status
 
 
 class ValueClaim(NamedTuple):
@@ -21,7 +21,7 @@ class ValueClaim(NamedTuple):
     rel: str
     value: str
     confidence: float
-    part: Part
+    part: RecordPart
 
 
 class ParentClaim(NamedTuple):
@@ -39,7 +39,7 @@ class ParentClaim(NamedTuple):
     relation: Relation
     confidence: float
     by: str
-    part: Part
+    part: RecordPart
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class HubRecord:
 
     kind: RecordKind
     id: str
-    parts: tuple[Part, ...]
+    parts: tuple[RecordPart, ...]
     stated: dict[str, Any]
     details: dict[str, Any]
     claims: list[ValueClaim]
@@ -90,22 +90,22 @@ class Reject:
     record: str = ""
 
 
-class Testimony(NamedTuple):
-    """One source's word on one pair, resolved.
+class LineageClaim(NamedTuple):
+    """A claim of one source that a child comes from a parent, with the name resolved.
 
     Attributes:
         child: Child id.
         parent: Parent id.
-        source: Who says so.
+        source: Declared, inferred or predicted.
         relation: How.
         confidence: That parent and relation are right, 0..1.
         method: name@version.
-        written_as: The parent's name as written.
-        outcome: What became of the name.
+        mention: The parent's name as written.
+        resolution: How the name was resolved.
         evidence: JSON.
         first_seen: Date.
         last_seen: Date.
-        ended: Date, or None while live.
+        valid_to: Date of the first snapshot that no longer states it; None while live.
         run_id: The run that wrote it.
     """
 
@@ -115,12 +115,12 @@ class Testimony(NamedTuple):
     relation: Relation
     confidence: float
     method: str
-    written_as: str
-    outcome: Outcome
+    mention: str
+    resolution: Resolution
     evidence: str
     first_seen: str
     last_seen: str
-    ended: str | None
+    valid_to: str | None
     run_id: str = ""
 
 
@@ -135,7 +135,7 @@ class LineageEdge(NamedTuple):
     sources: tuple[Source, ...]
 
 
-class Charted(NamedTuple):
+class ChartedModel(NamedTuple):
     """What is known of a model whose weights were charted.
 
     Attributes:

@@ -101,7 +101,7 @@ _SEEN = (
 )
 _BOOKKEEPING = (
     Property("snapshots", "string[]", "Snapshots that held a record of it, as part@date"),
-    Property("carried", "string[]", "Properties whose value is older than last_seen, as name=date"),
+    Property("carried_forward", "string[]", "Properties whose value is older than last_seen, as name=date"),
     Property("record_digest", "string", "Digest of the newest record, for skipping unchanged ones"),
 )
 _CLAIM = (
@@ -110,8 +110,10 @@ _CLAIM = (
     Property("method", "string", "What read or computed it, as name@version"),
     Property("run_id", "string", "The run that wrote it"),
     *_SEEN,
-    Property("ended", "string", "Date of the first later snapshot that no longer states it; absent while live", "date"),
-    Property("stated", "string", "Where several parts of records state it: part:first..last, joined by ;"),
+    Property(
+        "valid_to", "string", "Date of the first later snapshot that no longer states it; absent while live", "date"
+    ),
+    Property("stated_in", "string", "Where several parts of records state it: part:first..last, joined by ;"),
     Property("evidence", "string", "Of a prediction: the groups that declare the value, how many of how many (JSON)"),
 )
 _REPOSITORY = (
@@ -143,7 +145,7 @@ _MODEL = NodeType(
         Property("model_type", "string", "Architecture family of config.json, for reading; claims are edges"),
         Property("num_params", "integer", "Parameters, from the safetensors header", "parameters"),
         Property("base_model", "string[]", "Parents' names as written and still stated"),
-        Property("parents_stated", "string", "Every parent's name ever stated, with relation and dates (JSON)"),
+        Property("declared_parents", "string", "Every parent's name ever stated, with relation and dates (JSON)"),
         Property("license_name", "string", "Name given with license: other"),
         Property("license_link", "string", "Link given with license: other"),
         Property(
@@ -153,8 +155,8 @@ _MODEL = NodeType(
         Property("card_length", "integer", "Length of the model card without front matter", "characters"),
         Property("card_template", "string", "Tool whose template the card's text shows; empty where none is known"),
         Property("weights_family", "string", "Id of the root of the family that the newest chart put its weights in"),
-        Property("weights_content", "string", "Hash of tensor names, sides and sampled values; equal for copies"),
-        Property("weights_behaviour", "string", "First of the models that answer fixed inputs like this one"),
+        Property("weights_hash", "string", "Hash of tensor names, sides and sampled values; equal for copies"),
+        Property("behaviour_cluster", "string", "First of the models that answer fixed inputs like this one"),
         Property("weights_run_id", "string", "The chart that wrote the three above"),
         Property("audit_verdict", "string", "Worst verdict of the newest audit"),
         Property("audit_findings", "integer", "Findings of the newest audit", "findings"),
@@ -217,19 +219,19 @@ _NODES = (
         ),
     ),
 )
-_TESTIMONY = (
+_LINEAGE_CLAIM = (
     Property("relation", "string", "finetune, adapter, quantized, merge or duplicate", indexed=True),
     *_CLAIM[:-1],
-    Property("written_as", "string", "The parent's name as its author wrote it"),
-    Property("outcome", "string", "exact, case, renamed, ambiguous, absent, self_loop or cycle", indexed=True),
+    Property("mention", "string", "The parent's name as its author wrote it"),
+    Property("resolution", "string", "exact, case, renamed, ambiguous, absent, self_loop or cycle", indexed=True),
     Property("evidence", "string", "What the confidence rests on (JSON)"),
 )
 _FUSED = (
     Property("relation", "string", "finetune, adapter, quantized, merge or duplicate", indexed=True),
-    Property("confidence", "float", "Confidence after all witnesses were heard", "0..1"),
+    Property("confidence", "float", "Confidence after fusion of all sources", "0..1"),
     Property("status", "string", "verified, declared, undeclared, predicted or contradicted", indexed=True),
     Property("sources", "string[]", "Sources that state it"),
-    Property("followed", "boolean", "True for all but contradicted edges: traversals take {followed: true}"),
+    Property("active", "boolean", "True for all but contradicted edges: traversals take {active: true}"),
 )
 _FINDING = (
     Property("finding", "string", "Kind of finding"),
@@ -241,10 +243,12 @@ _FINDING = (
     Property("confidence", "float", "Least confidence on the path", "0..1"),
     Property("run_id", "string", "The audit that wrote it"),
 )
-_TERMS = (
+_LICENSE_RULE = (
     Property("relation", "string", "Relation between child and ancestor; trained_on for a dataset"),
     Property(
-        "undeclared", "boolean", "True on the ruling for a child that declares nothing: it joins a licence to itself"
+        "child_unlicensed",
+        "boolean",
+        "True on the ruling for a child that declares nothing: it joins a licence to itself",
     ),
     Property("profile", "string", "Rule profile"),
     Property("verdict", "string", "Verdict of the pair"),
@@ -259,7 +263,7 @@ def _claim(name: str, ends: tuple[tuple[str, str], ...], description: str) -> Re
 
 
 SCHEMA = Schema(
-    version=2,
+    version=3,
     nodes=_NODES,
     relationships=(
         RelationshipType(
@@ -276,12 +280,12 @@ SCHEMA = Schema(
         RelationshipType(
             "CLAIMS_PARENT",
             (("Model", "Model"),),
-            "Testimony: one source's word that the child comes from the parent",
-            _TESTIMONY,
+            "One source's claim that the child comes from the parent",
+            _LINEAGE_CLAIM,
             ("source",),
         ),
         RelationshipType(
-            "DERIVED_FROM", (("Model", "Model"),), "The atlas: child to parent, fused from live testimony", _FUSED
+            "DERIVED_FROM", (("Model", "Model"),), "The atlas: child to parent, fused from the claims that hold", _FUSED
         ),
         RelationshipType(
             "CONFLICTS_WITH",
@@ -291,14 +295,20 @@ SCHEMA = Schema(
             ("rule",),
         ),
         RelationshipType(
-            "TERMS",
+            "LICENSE_RULE",
             (("License", "License"),),
             "Resolved licence rule, child's licence to ancestor's",
-            _TERMS,
-            ("relation", "undeclared"),
+            _LICENSE_RULE,
+            ("relation", "child_unlicensed"),
         ),
     ),
 )
+
+RUN_PROPERTIES = {
+    "audit_run_id": ("audit_verdict", "audit_findings"),
+    "weights_run_id": ("weights_family", "weights_hash", "behaviour_cluster"),
+}
+"""Properties of models that an audit or a chart writes, by the property that names the run."""
 
 
 def markdown(schema: Schema = SCHEMA) -> str:

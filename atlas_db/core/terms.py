@@ -43,7 +43,7 @@ class Status(StrEnum):
     CONTRADICTED = "contradicted"
 
 
-class Outcome(StrEnum):
+class Resolution(StrEnum):
     """What became of a parent's name when it was looked up."""
 
     EXACT = "exact"
@@ -62,7 +62,7 @@ class RecordKind(StrEnum):
     DATASET = "dataset"
 
 
-class Part(StrEnum):
+class RecordPart(StrEnum):
     """The part of a record that states a claim; a later snapshot ends only claims of the parts it carries."""
 
     TAGS = "tags"
@@ -100,12 +100,12 @@ class FindingKind(StrEnum):
     MISSING_OBLIGATION = "missing_obligation"
     NAMING_RULE = "naming_rule"
     JURISDICTION = "jurisdiction"
-    NO_LICENCE = "no_licence"
+    NO_LICENSE = "no_licence"
     RELICENSED_UPSTREAM = "relicensed_upstream"
 
 
-FOLLOWED_CONFIDENCE = 0.5
+MIN_ACTIVE_CONFIDENCE = 0.5
 """A name whose best candidate stays below this is recorded, but never followed."""
 
-CHARTED_CONFIDENCE = 0.5
+MIN_CHARTED_CONFIDENCE = 0.5
 """A parent that weights hold likelier wrong than right is abstained from, unless guesses are asked for."""

@@ -200,7 +200,7 @@ def _findings(store: Store, atlas: Atlas) -> list[dict[str, Any]]:
     for target in ("Model", "Dataset"):
         found = [
             {"model": model, "ancestor": ancestor, **dict(zip(_FINDING, values, strict=True))}
-            for model, ancestor, *values in store.pages(all_edges("CONFLICTS_WITH", "Model", target, _FINDING))
+            for model, ancestor, *values in store.fetch_all(all_edges("CONFLICTS_WITH", "Model", target, _FINDING))
         ]
         above = models if target == "Model" else _licences(store, sorted({row["ancestor"] for row in found}))
         rows += [{**row, "license": above[row["ancestor"]], "child_license": models[row["model"]]} for row in found]

@@ -250,7 +250,7 @@ def _tasks(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
 def _relations(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
     forest = atlas.forest
     kinds = list(Relation)
-    followed = atlas.edges[atlas.edges["followed"]]
+    followed = atlas.edges[atlas.edges["active"]]
     first = dict(zip(zip(followed["child"], followed["parent"], strict=True), followed["relation"], strict=True))
     place = {kind.value: at + 2 for at, kind in enumerate(kinds)}
     codes = np.where(forest.size > 1, 1, 0)

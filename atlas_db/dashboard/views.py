@@ -40,14 +40,15 @@ LISTED = 500
 FOUND = 20
 _DESCENDANTS = Statement(find("descendant_count").text)
 _CLAIMS = Statement(
-    f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in CLAIMS.values())}]->(v) WHERE r.ended IS NULL "
+    f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in CLAIMS.values())}]->(v) WHERE r.valid_to IS NULL "
     "RETURN type(r) AS rel, v.id AS value, r.source AS source, r.confidence AS confidence, r.method AS method, "
     "r.evidence AS evidence, r.first_seen AS first_seen ORDER BY rel, source, confidence DESC, value"
 )
 _TESTIMONY = Statement(
     "MATCH (m:Model {id: $id})-[r:CLAIMS_PARENT]->(p:Model) RETURN p.id AS parent, r.source AS source, "
-    "r.relation AS relation, r.confidence AS confidence, r.method AS method, r.written_as AS written_as, "
-    "r.outcome AS outcome, r.evidence AS evidence, r.first_seen AS first_seen, r.ended AS ended ORDER BY parent, source"
+    "r.relation AS relation, r.confidence AS confidence, r.method AS method, r.mention AS mention, "
+    "r.resolution AS resolution, r.evidence AS evidence, r.first_seen AS first_seen, r.valid_to AS valid_to "
+    "ORDER BY parent, source"
 )
 _ATTRIBUTE = {rel: attribute for attribute, (rel, _) in CLAIMS.items()}
 
@@ -135,7 +136,7 @@ def model(store: Store, identifier: str, opened: Sequence[str] = (), wide: str =
     }
 
 
-_HIDDEN = frozenset({"id", "labels", "record_digest", "parents_stated", "snapshots", "carried"})
+_HIDDEN = frozenset({"id", "labels", "record_digest", "declared_parents", "snapshots", "carried"})
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 
-from atlas_db.core.records import Charted, LineageEdge, Testimony
+from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
 from atlas_db.core.terms import (
-    FOLLOWED_CONFIDENCE,
-    Outcome,
-    Part,
+    MIN_ACTIVE_CONFIDENCE,
+    RecordPart,
     Relation,
+    Resolution,
     Source,
     Status,
 )
@@ -27,22 +27,22 @@ declaration for every three wrong ones.
 """
 OTHER_FAMILY = 0.99
 """Confidence that two charted families are unrelated: no independent models of generated families were linked."""
-NEVER_FOLLOWED = frozenset({Outcome.AMBIGUOUS, Outcome.SELF_LOOP, Outcome.CYCLE})
+NEVER_ACTIVE = frozenset({Resolution.AMBIGUOUS, Resolution.SELF_LOOP, Resolution.CYCLE})
 
 Span = tuple[str, str]
 """Dates (first, last) of the snapshots that state something."""
 
 
-def is_followed(claim: Testimony) -> bool:
+def is_active(claim: LineageClaim) -> bool:
     """Return whether a claim counts: live, unambiguous, closing no cycle, its name resolved with confidence .5."""
     return (
-        claim.ended is None
-        and claim.outcome not in NEVER_FOLLOWED
-        and (claim.outcome is not Outcome.ABSENT or claim.confidence >= FOLLOWED_CONFIDENCE)
+        claim.valid_to is None
+        and claim.resolution not in NEVER_ACTIVE
+        and (claim.resolution is not Resolution.ABSENT or claim.confidence >= MIN_ACTIVE_CONFIDENCE)
     )
 
 
-def fuse_child(claims: Iterable[Testimony], charted: Mapping[str, Charted] | None = None) -> list[LineageEdge]:
+def fuse_child(claims: Iterable[LineageClaim], charted: Mapping[str, ChartedModel] | None = None) -> list[LineageEdge]:
     """Fuse all claims on one child into one edge a parent.
 
     Agreeing sources give 1 - prod(1 - c). A contradicted declaration gives c_declared * (1 - c_against).
@@ -64,9 +64,9 @@ def fuse_child(claims: Iterable[Testimony], charted: Mapping[str, Charted] | Non
     Returns:
         Edges in the order of parents' ids.
     """
-    by_parent: dict[str, list[Testimony]] = defaultdict(list)
+    by_parent: dict[str, list[LineageClaim]] = defaultdict(list)
     for item in claims:
-        if is_followed(item):
+        if is_active(item):
             by_parent[item.parent].append(item)
     inferred = {
         parent: max(item.confidence for item in items if item.source is Source.INFERRED)
@@ -97,14 +97,14 @@ def fuse_child(claims: Iterable[Testimony], charted: Mapping[str, Charted] | Non
     return edges
 
 
-def _named_in_part(by_parent: Mapping[str, Sequence[Testimony]], inferred: Collection[str]) -> bool:
+def _named_in_part(by_parent: Mapping[str, Sequence[LineageClaim]], inferred: Collection[str]) -> bool:
     """Return whether the weights name some of the declared parents, as parents of training or merging, and no other."""
     declared = {parent for parent, items in by_parent.items() if any(i.source is Source.DECLARED for i in items)}
     relations = {item.relation for parent in inferred for item in by_parent[parent] if item.source is Source.INFERRED}
     return bool(relations) and relations <= {Relation.FINETUNE, Relation.MERGE} and set(inferred) < declared
 
 
-def _fuse_pair(parent: str, items: Sequence[Testimony], *, named: bool, against: float) -> LineageEdge:
+def _fuse_pair(parent: str, items: Sequence[LineageClaim], *, named: bool, against: float) -> LineageEdge:
     by_source = {item.source: item for item in sorted(items, key=lambda item: item.confidence)}
     declared, inferred = by_source.get(Source.DECLARED), by_source.get(Source.INFERRED)
     # Predictions are learnt from declarations. So they are not independent evidence beside another source.
@@ -123,7 +123,7 @@ def _fuse_pair(parent: str, items: Sequence[Testimony], *, named: bool, against:
     )
 
 
-def _relation(by_source: Mapping[Source, Testimony]) -> Relation:
+def _relation(by_source: Mapping[Source, LineageClaim]) -> Relation:
     """Return the inferred relation where it is trusted, else the declared, the predicted, the inferred one.
 
     Raises:
@@ -138,9 +138,9 @@ def _relation(by_source: Mapping[Source, Testimony]) -> Relation:
     raise ValueError("no claim to fuse")
 
 
-def merge_spans(*spans: Mapping[Part, Span]) -> dict[Part, Span]:
+def merge_spans(*spans: Mapping[RecordPart, Span]) -> dict[RecordPart, Span]:
     """Join spans part by part: the minimum of firsts, the maximum of lasts (commutative, idempotent)."""
-    joined: dict[Part, Span] = {}
+    joined: dict[RecordPart, Span] = {}
     for each in spans:
         for part, (first, last) in each.items():
             known = joined.get(part, (first, last))
@@ -148,7 +148,9 @@ def merge_spans(*spans: Mapping[Part, Span]) -> dict[Part, Span]:
     return joined
 
 
-def life(spans: Mapping[Part, Span], snapshots: Mapping[Part, Iterable[str]]) -> tuple[str, str, str | None]:
+def life(
+    spans: Mapping[RecordPart, Span], snapshots: Mapping[RecordPart, Iterable[str]]
+) -> tuple[str, str, str | None]:
     """Return first_seen, last_seen and ended of a statement.
 
     It is live while any part's newest snapshot states it. Otherwise it ended with the first snapshot, of the part

@@ -16,14 +16,14 @@ PLACES = {str(relation): place for place, relation in enumerate(RELATIONS)}
 TRAINED = PLACES[TRAINED_ON]
 _GUESSES = (Status.UNDECLARED, Status.PREDICTED)
 FACTS = ("id", "placeholder", "pipeline_tag", "created_at", "license_files")
-_CLAIM = ("source", "confidence", "ended")
+_CLAIM = ("source", "confidence", "valid_to")
 _UP = Statement(
-    "UNWIND $ids AS id MATCH (c:Model {id: id})-[r:DERIVED_FROM {followed: true}]->(p:Model) "
+    "UNWIND $ids AS id MATCH (c:Model {id: id})-[r:DERIVED_FROM {active: true}]->(p:Model) "
     "RETURN c.id AS a, p.id AS b, r.relation AS relation, r.confidence AS confidence, r.status AS status"
 )
 _DATA = Statement(
     "UNWIND $ids AS id MATCH (c:Model {id: id})-[r:TRAINED_ON {source: 'declared'}]->(d:Dataset) "
-    "WHERE r.ended IS NULL RETURN c.id AS a, d.id AS b, r.confidence AS confidence"
+    "WHERE r.valid_to IS NULL RETURN c.id AS a, d.id AS b, r.confidence AS confidence"
 )
 _MODELS = Statement(
     "UNWIND $ids AS id MATCH (n:Model {id: id}) RETURN n.id AS id, n.placeholder AS placeholder, "
@@ -38,13 +38,13 @@ class Claim(NamedTuple):
         id: Canonical id.
         confidence: 0..1.
         predicted: True where it is no declaration.
-        ended: Date on which it was no longer stated, None while it is.
+        valid_to: Date of the first snapshot that no longer states it; None while live.
     """
 
     id: str
     confidence: float
     predicted: bool
-    ended: str | None
+    valid_to: str | None
 
 
 class Edge(NamedTuple):
@@ -123,9 +123,9 @@ class GraphBuilder:
             self._placeholders.add(identifier)
         self._facts[identifier] = Facts(task, created, tuple(files) if files is not None else None)
 
-    def licence(self, label: str, identifier: str, licence: str, source: str, confidence: float, ended: Any) -> None:  # noqa: ANN401
+    def licence(self, label: str, identifier: str, licence: str, source: str, confidence: float, valid_to: Any) -> None:  # noqa: ANN401
         """Add a licence claim."""
-        key = (licence, confidence, source != Source.DECLARED, ended)
+        key = (licence, confidence, source != Source.DECLARED, valid_to)
         claim = self._known.get(key)
         if claim is None:
             claim = self._known[key] = Claim(canonical(licence), *key[1:])
@@ -144,7 +144,7 @@ class GraphBuilder:
         for index, identifier in enumerate(graph.ids):
             claims = self._licences.get(("Model" if index < graph.models else "Dataset", identifier), ())
             graph.claims.append(_live(claims))
-            if former := tuple(claim for claim in claims if claim.ended and not claim.predicted):
+            if former := tuple(claim for claim in claims if claim.valid_to and not claim.predicted):
                 graph.former[index] = former
         for identifier, facts in self._facts.items():
             graph.facts[self._models[identifier]] = facts
@@ -157,7 +157,7 @@ class GraphBuilder:
 
 def _live(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     """Declared claims where there are any, else predicted ones; `other` gives way to the name beside it."""
-    live = {claim for claim in claims if claim.ended is None}
+    live = {claim for claim in claims if claim.valid_to is None}
     declared = {claim for claim in live if not claim.predicted}
     chosen = declared or live
     named = {claim for claim in chosen if claim.id != "other"}
@@ -167,19 +167,21 @@ def _live(claims: Iterable[Claim]) -> tuple[Claim, ...]:
 def read_all(store: Store) -> AuditGraph:
     """Read the whole atlas; models come in the order in which the engine keeps them."""
     build = GraphBuilder()
-    for *row, _ in sorted(store.pages(all_nodes("Model", FACTS, placed=True)), key=lambda row: storage_order(row[-1])):
+    for *row, _ in sorted(
+        store.fetch_all(all_nodes("Model", FACTS, with_position=True)), key=lambda row: storage_order(row[-1])
+    ):
         build.model(row)
     for label in ("Model", "Dataset"):
-        for a, b, source, confidence, ended in store.pages(all_edges("HAS_LICENSE", label, "License", _CLAIM)):
-            build.licence(label, a, b, source, confidence, ended)
-    lineage = ("relation", "confidence", "status", "followed")
-    for a, b, relation, confidence, status, followed in store.pages(
+        for a, b, source, confidence, valid_to in store.fetch_all(all_edges("HAS_LICENSE", label, "License", _CLAIM)):
+            build.licence(label, a, b, source, confidence, valid_to)
+    lineage = ("relation", "confidence", "status", "active")
+    for a, b, relation, confidence, status, active in store.fetch_all(
         all_edges("DERIVED_FROM", "Model", "Model", lineage)
     ):
-        if followed:
+        if active:
             build.step(a, b, relation, confidence, status)
-    for a, b, source, confidence, ended in store.pages(all_edges("TRAINED_ON", "Model", "Dataset", _CLAIM)):
-        if source == Source.DECLARED and ended is None:
+    for a, b, source, confidence, valid_to in store.fetch_all(all_edges("TRAINED_ON", "Model", "Dataset", _CLAIM)):
+        if source == Source.DECLARED and valid_to is None:
             build.step(a, b, TRAINED_ON, confidence, Status.DECLARED)
     return build.build()
 
@@ -222,4 +224,4 @@ def add_licences(store: Store, build: GraphBuilder, label: str, ids: Sequence[st
     """Add the licence claims of models or datasets. Safe for ids without any."""
     for row in store.read(read_edges("HAS_LICENSE", label, "License"), ids=list(ids)) if ids else ():
         claim = row["props"]
-        build.licence(label, row["a"], row["b"], claim["source"], claim["confidence"], claim.get("ended"))
+        build.licence(label, row["a"], row["b"], claim["source"], claim["confidence"], claim.get("valid_to"))

@@ -70,7 +70,7 @@ class LocalModel:
         for edge in edges:
             build.step(self.id, edge.parent, edge.relation, edge.confidence, edge.status)
         above = {edge.parent for edge in edges}
-        return above, [item.written_as for item in testimony if item.parent not in above]
+        return above, [item.mention for item in testimony if item.parent not in above]
 
 
 def read_local(path: Path) -> LocalModel:

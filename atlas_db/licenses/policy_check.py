@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from atlas_db.catalogue.loader import Family
+from atlas_db.catalogue.loader import LicenseFamily
 from atlas_db.core.terms import FindingKind, Relation, Verdict
 from atlas_db.licenses.ancestors import Above, Walker, licences_above
 from atlas_db.licenses.audit_graph import TRAINED, AuditGraph, Claim, Edge
 from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Check, Rule, RuleBook
 
-_NO_CLAIM = Claim(NONE, 1.0, predicted=False, ended=None)
+_NO_CLAIM = Claim(NONE, 1.0, predicted=False, valid_to=None)
 _NEVER = "9999-12-31"
 _LICENCE_FILE = re.compile(r"licen[cs]e|copying|terms|use_policy", re.IGNORECASE)
 _NOTICE_FILE = re.compile(r"notice", re.IGNORECASE)
@@ -114,7 +114,7 @@ class Judge:
             return Verdict.COMPLIANT, []
         rule = self.book.terms(claims[0].id, claims[0].id, Relation.DUPLICATE).rule
         verdict = self.book.verdict(rule)
-        kind = rule.finding or FindingKind.NO_LICENCE
+        kind = rule.finding or FindingKind.NO_LICENSE
         return verdict, [Finding(model, model, kind, verdict, rule, claims[0].id, claims[0].id, 1.0, 0, ())]
 
     @cached_property
@@ -139,7 +139,7 @@ class Judge:
     def is_unknown(self, identifier: str) -> bool:
         """True where nothing is known of what a licence says."""
         licence = self.book.licences.get(identifier)
-        return licence is None or licence.family is Family.UNKNOWN
+        return licence is None or licence.family is LicenseFamily.UNKNOWN
 
     def _interesting(self, model: int, claims: tuple[Claim, ...]) -> tuple[int, Verdict]:
         """Return the licences above, now or once, that may flag this child, and the worst verdict of the others."""
@@ -210,7 +210,7 @@ class Judge:
         now = self._pair(model, claims, reached, live)
         created = self.graph.fact(model).created_at or _NEVER
         former = self.graph.former.get(reached.node, ())
-        then = tuple(claim for claim in former if created[:10] < (claim.ended or ""))
+        then = tuple(claim for claim in former if created[:10] < (claim.valid_to or ""))
         if not then:
             return now
         before = self._pair(model, claims, reached, then)

@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from atlas_db.catalogue.loader import Catalogue, Family, Text, catalogue, read_rows
+from atlas_db.catalogue.loader import Catalogue, LicenseFamily, Text, catalogue, read_rows
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import CatalogueError, UsageError
 from atlas_db.core.terms import FindingKind, Relation, Verdict
@@ -199,7 +199,7 @@ class RuleBook:
     def _match(self, selector: str, identifier: str, parent: str) -> int:
         """Return how exactly a selector names a licence; 0 where it does not."""
         licence = self.licences.get(identifier)
-        family = licence.family if licence is not None else Family.UNKNOWN
+        family = licence.family if licence is not None else LicenseFamily.UNKNOWN
         match selector:
             case "*":
                 return 1
@@ -258,7 +258,7 @@ class RuleBook:
 
 
 def _check_rule(rule: Rule, licences: Catalogue, name: str) -> None:
-    families = {f"family:{family}" for family in Family}
+    families = {f"family:{family}" for family in LicenseFamily}
     words = {"*", "same", "listed", NONE}
     for selector in (*rule.parent, *rule.child):
         if selector not in families | words and selector not in licences:

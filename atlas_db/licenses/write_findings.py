@@ -27,7 +27,7 @@ from ingest.normalise.license_ids import canonical
 
 _VERDICT = ("audit_verdict", "audit_findings", "audit_run_id")
 _FINDING = ("finding", "verdict", "rule", "clause", "hops", "confidence")
-_RULING = ("relation", "undeclared", "verdict", "finding", "rule", "clause")
+_RULING = ("relation", "child_unlicensed", "verdict", "finding", "rule", "clause")
 _CLEARED = 20_000
 
 
@@ -70,9 +70,9 @@ def audit_and_write(
         with timed(seconds, "write"):
             progress("write", 0, 0)
             if standing != parameters["rulings"]:
-                clear(store, "TERMS")
+                clear(store, "LICENSE_RULE")
                 common = {"profile": report.profile}
-                batches.send(table, partial(_create, "TERMS", "License", "License", _RULING, common))
+                batches.run(table, partial(_create, "LICENSE_RULE", "License", "License", _RULING, common))
             clear(store, "CONFLICTS_WITH")
             _write_findings(batches, auditor, findings, {"profile": report.profile, "run_id": report.run_id})
         report.seconds = seconds
@@ -86,7 +86,7 @@ def _judge_and_write(batches: Batches, auditor: Auditor, progress: Progress) -> 
     with ThreadPoolExecutor(1) as sender:
         sent: list[Future[None]] = []
         findings = audit_all(
-            auditor, lambda rows: sent.append(sender.submit(batches.send, rows, set_verdicts)), progress
+            auditor, lambda rows: sent.append(sender.submit(batches.run, rows, set_verdicts)), progress
         )
         for each in sent:
             each.result()
@@ -110,7 +110,7 @@ def clear(store: Store, rel: str) -> None:
 
 
 def _set_verdicts(run_id: str, tx: Transaction, rows: Sequence[tuple[str, str, int]]) -> None:
-    tx.send(set_nodes("Model", _VERDICT), [[*row, run_id] for row in rows])
+    tx.run_batch(set_nodes("Model", _VERDICT), [[*row, run_id] for row in rows])
 
 
 def _write_findings(batches: Batches, auditor: Auditor, findings: Sequence[Finding], common: dict[str, str]) -> None:
@@ -126,12 +126,12 @@ def _write_findings(batches: Batches, auditor: Auditor, findings: Sequence[Findi
         ]  # fmt: skip
         by_target[label].append([graph.ids[each.model], graph.ids[each.ancestor], *values])
     for label, rows in by_target.items():
-        batches.send(rows, partial(_create, "CONFLICTS_WITH", "Model", label, _FINDING, common))
+        batches.run(rows, partial(_create, "CONFLICTS_WITH", "Model", label, _FINDING, common))
 
 
 def _rulings(store: Store, book: RuleBook) -> list[list[Any]]:
     """Return the rulings on all pairs of licences in the graph: each id as declared is judged by what it means."""
-    declared = sorted(entry[0] for entry in store.pages(all_nodes("License", ("id",))))
+    declared = sorted(entry[0] for entry in store.fetch_all(all_nodes("License", ("id",))))
     written: dict[str, list[str]] = defaultdict(list)
     for each in declared:
         written[canonical(each)].append(each)
@@ -157,4 +157,4 @@ def _create(
     tx: Transaction,
     rows: Sequence[list[Any]],
 ) -> None:
-    tx.send(create_edges(rel, source, target, names, tuple(common)), rows, common=common)
+    tx.run_batch(create_edges(rel, source, target, names, tuple(common)), rows, common=common)

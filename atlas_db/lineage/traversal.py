@@ -24,22 +24,22 @@ MAX_DEPTH = 1000
 _MODEL = Statement("MATCH (m:Model {id: $id}) RETURN properties(m) AS props")
 _UP = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id})-[r:DERIVED_FROM]->(p:Model) "
-    "WHERE r.confidence >= $min_confidence AND (r.followed OR $contradicted) "
+    "WHERE r.confidence >= $min_confidence AND (r.active OR $contradicted) "
     "RETURN m.id AS child, p.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
     "p.license AS license, p.downloads AS downloads, p.placeholder AS placeholder ORDER BY child, parent"
 )
 _DOWN = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id})<-[r:DERIVED_FROM]-(c:Model) "
-    "WHERE r.confidence >= $min_confidence AND (r.followed OR $contradicted) "
+    "WHERE r.confidence >= $min_confidence AND (r.active OR $contradicted) "
     "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
     "c.license AS license, c.downloads AS downloads, c.placeholder AS placeholder ORDER BY parent, child"
 )
 _FANS = Statement(
-    "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM]-(c:Model) WHERE r.followed OR $contradicted "
+    "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM]-(c:Model) WHERE r.active OR $contradicted "
     "RETURN r.relation AS relation, count(r) AS number ORDER BY number DESC, relation"
 )
 _FAN = Statement(
-    "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM {relation: $relation}]-(c:Model) WHERE r.followed OR $contradicted "
+    "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM {relation: $relation}]-(c:Model) WHERE r.active OR $contradicted "
     "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
     "c.license AS license, coalesce(c.downloads, 0) AS downloads, c.placeholder AS placeholder "
     "ORDER BY downloads DESC, child LIMIT $limit"

@@ -28,7 +28,7 @@ QUESTIONS = (
     Question("What does this merge come from?", "ancestors", {"model": "mlabonne/NeuralBeagle14-7B"}),
     Question("What do weights tell that nobody declared?", "undeclared", {}),
     Question("Which declared parent do they contradict?", "contradicted", {}),
-    Question("Whose terms are broken most?", "broken_terms", {"limit": "5"}),
+    Question("Whose terms are broken most?", "violated_licenses", {"limit": "5"}),
     Question(
         "What would models declare that declare no task?", "predictions", {"attribute": "pipeline_tag", "limit": "5"}
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from atlas_db.core.errors import CompletionError
-from atlas_db.core.extras import missing
+from atlas_db.core.extras import missing_package
 from atlas_db.core.files import replacing
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.settings import Settings
@@ -150,14 +150,14 @@ def _chart(work: Work) -> Outcome:
 
 def _complete_key(work: Work) -> str:
     options = work.options
-    kept = missing("gnn") and options.predictions and options.predictions.stat().st_mtime_ns
+    kept = missing_package("gnn") and options.predictions and options.predictions.stat().st_mtime_ns
     below = work.runs(RunKind.LOAD, RunKind.CHART)
-    return digest("complete", below, options.attributes, options.precision, missing("gnn"), kept)
+    return digest("complete", below, options.attributes, options.precision, missing_package("gnn"), kept)
 
 
 def _complete(work: Work) -> Outcome:
     options = work.options
-    if not (why := missing("gnn")):
+    if not (why := missing_package("gnn")):
         from gnn.inference.write_predictions import CompleteOptions, complete_and_write
 
         asked = CompleteOptions(options.attributes, out=work.file(PREDICTIONS), precision=options.precision)
@@ -166,7 +166,7 @@ def _complete(work: Work) -> Outcome:
         except CompletionError as error:
             return Outcome(skipped=f"{error.message}: {error.hint}")
         return Outcome(report.counts(), report.run_id)
-    if options.predictions is None or missing("analysis"):
+    if options.predictions is None or missing_package("analysis"):
         return Outcome(skipped=why)
     from gnn.inference.predictions import import_predictions
 
@@ -190,11 +190,11 @@ def _audit(work: Work) -> Outcome:
 
 
 def _export_key(work: Work) -> str:
-    return digest("export", work.runs(*RunKind), work.options.models, missing("dashboard"))
+    return digest("export", work.runs(*RunKind), work.options.models, missing_package("dashboard"))
 
 
 def _export(work: Work) -> Outcome:
-    if why := missing("dashboard"):
+    if why := missing_package("dashboard"):
         return Outcome(skipped=why)
     from atlas_db.dashboard.aggregates import current
     from atlas_db.dashboard.export import export

@@ -50,8 +50,8 @@ def _schema(properties: Iterable[Property], names: tuple[str, ...]) -> pa.Schema
 
 
 def _table(store: Store, statement: Statement, schema: pa.Schema, **parameters: str) -> pa.Table:
-    def turn(page: list[list[Any]]) -> pa.RecordBatch:
+    def to_batch(page: list[list[Any]]) -> pa.RecordBatch:
         columns = zip(*page, strict=True)
         return pa.record_batch([pa.array(*pair) for pair in zip(columns, schema.types, strict=True)], schema)
 
-    return pa.Table.from_batches(store.turned(statement, turn, **parameters), schema).combine_chunks()
+    return pa.Table.from_batches(store.map_pages(statement, to_batch, **parameters), schema).combine_chunks()

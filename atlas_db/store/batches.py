@@ -29,7 +29,7 @@ class Batches:
         self._store = store
         self.rows = rows
 
-    def send(
+    def run(
         self,
         items: Sequence[Item],
         work: Callable[[Transaction, Sequence[Item]], None],

@@ -46,10 +46,11 @@ class Transaction:
         """Run a statement and return all rows as plain values."""
         result = self._inner.run(statement.text, parameters)
         return [
-            {key: plain(value) for key, value in zip(record.keys(), record.values(), strict=True)} for record in result
+            {key: to_python(value) for key, value in zip(record.keys(), record.values(), strict=True)}
+            for record in result
         ]
 
-    def send(self, statement: Statement, rows: Sequence[object], **parameters: object) -> None:
+    def run_batch(self, statement: Statement, rows: Sequence[object], **parameters: object) -> None:
         """Send `$rows` and wait until the server has taken them."""
         self._inner.run(statement.text, {"rows": rows, **parameters}).consume()
 
@@ -72,15 +73,15 @@ class Store:
         user: str,
         password: str,
         database: str,
-        release: Callable[[], None] | None = None,
-        trouble: Callable[[], str] = lambda: "",
+        on_close: Callable[[], None] | None = None,
+        diagnose: Callable[[], str] = lambda: "",
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.address = url
-        self._trouble = trouble
+        self._diagnose = diagnose
         self.engine = ""
         self._database = database
-        self._release = release
+        self._on_close = on_close
         try:
             self._driver = neo4j.GraphDatabase.driver(
                 url,
@@ -111,38 +112,40 @@ class Store:
             StoreUnavailableError: Nobody answers.
             StoreRefusedError: Wrong password, or no such database.
         """
-        with self._mapped():
+        with self._translated_errors():
             self.engine = self._driver.get_server_info().agent
             self._driver.execute_query("RETURN 1 AS one", database_=self._database)
 
     def read(self, statement: Statement, **parameters: object) -> list[Row]:
         """Run one reading statement in a managed transaction and return all rows."""
-        with self._mapped(), self._session(neo4j.READ_ACCESS) as session:
+        with self._translated_errors(), self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(lambda tx: Transaction(tx).run(statement, **parameters))
 
-    def pages(self, statement: Statement, **parameters: object) -> list[list[Any]]:
+    def fetch_all(self, statement: Statement, **parameters: object) -> list[list[Any]]:
         """Run a statement that returns `page` columns and return their entries in one list; from any thread."""
-        return [entry for page in self.turned(statement, _same, **parameters) for entry in page]
+        return [entry for page in self.map_pages(statement, _identity, **parameters) for entry in page]
 
-    def turned(self, statement: Statement, turn: Callable[[list[list[Any]]], T], **parameters: object) -> list[T]:
+    def map_pages(self, statement: Statement, convert: Callable[[list[list[Any]]], T], **parameters: object) -> list[T]:
         """Run a statement that returns `page` columns and return what each becomes; `turn` may be called again."""
-        with self._mapped(), uncollected(), self._session(neo4j.READ_ACCESS) as session:
+        with self._translated_errors(), paused_gc(), self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(
-                lambda tx: [turn(record["page"]) for record in tx.run(statement.text, parameters)]
+                lambda tx: [convert(record["page"]) for record in tx.run(statement.text, parameters)]
             )
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run work in one managed transaction, again from the start after a transient error."""
-        with self._mapped(), self._session(neo4j.WRITE_ACCESS) as session:
+        with self._translated_errors(), self._session(neo4j.WRITE_ACCESS) as session:
             return session.execute_write(lambda tx: work(Transaction(tx)))
 
-    def define(self, statements: Sequence[Statement]) -> None:
+    def apply_schema(self, statements: Sequence[Statement]) -> None:
         """Run schema statements, one transaction each."""
-        with self._mapped(), self._session(neo4j.WRITE_ACCESS) as session:
+        with self._translated_errors(), self._session(neo4j.WRITE_ACCESS) as session:
             for statement in statements:
                 session.execute_write(_run_text, statement.text)
 
-    def ask(self, text: str, parameters: Mapping[str, object], *, write: bool = False) -> tuple[list[str], list[Row]]:
+    def run_user_query(
+        self, text: str, parameters: Mapping[str, object], *, write: bool = False
+    ) -> tuple[list[str], list[Row]]:
         """Run a user's own Cypher.
 
         Returns:
@@ -152,13 +155,13 @@ class Store:
             WriteRefusedError: It would write, and `write` is false.
         """
         access = neo4j.WRITE_ACCESS if write else neo4j.READ_ACCESS
-        with self._mapped(), self._session(access) as session:
+        with self._translated_errors(), self._session(access) as session:
 
             def work(tx: neo4j.ManagedTransaction) -> tuple[list[str], list[Row]]:
                 result = tx.run(text, dict(parameters))
                 keys = list(result.keys())
                 rows = [
-                    {key: plain(value) for key, value in zip(record.keys(), record.values(), strict=True)}
+                    {key: to_python(value) for key, value in zip(record.keys(), record.values(), strict=True)}
                     for record in result
                 ]
                 if result.consume().counters.contains_updates and not write:
@@ -170,18 +173,18 @@ class Store:
     def close(self) -> None:
         """Close the connection and let go of a local engine."""
         self._driver.close()
-        if self._release is not None:
-            self._release()
-            self._release = None
+        if self._on_close is not None:
+            self._on_close()
+            self._on_close = None
 
     @contextlib.contextmanager
-    def _mapped(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         """Translate the driver's exceptions; where the reason lies on this machine, say so."""
         try:
-            with _mapped(self.address):
+            with _driver_errors(self.address):
                 yield
         except StoreError as error:
-            if not (trouble := self._trouble()):
+            if not (trouble := self._diagnose()):
                 raise
             raise StoreRefusedError(
                 f"{error.message}; {trouble}",
@@ -193,7 +196,7 @@ class Store:
         return self._driver.session(database=self._database, default_access_mode=access, fetch_size=2000)
 
 
-class _Pause:
+class _PausedCollector:
     """How many readers let the garbage collector rest, and whether it was at work before the first."""
 
     lock = threading.Lock()
@@ -202,23 +205,23 @@ class _Pause:
 
 
 @contextlib.contextmanager
-def uncollected() -> Iterator[None]:
+def paused_gc() -> Iterator[None]:
     """Let the garbage collector rest: it would look again and again through a million lists, none of them garbage."""
-    with _Pause.lock:
-        if not _Pause.readers:
-            _Pause.resumes = gc.isenabled()
+    with _PausedCollector.lock:
+        if not _PausedCollector.readers:
+            _PausedCollector.resumes = gc.isenabled()
             gc.disable()
-        _Pause.readers += 1
+        _PausedCollector.readers += 1
     try:
         yield
     finally:
-        with _Pause.lock:
-            _Pause.readers -= 1
-            if not _Pause.readers and _Pause.resumes:
+        with _PausedCollector.lock:
+            _PausedCollector.readers -= 1
+            if not _PausedCollector.readers and _PausedCollector.resumes:
                 gc.enable()
 
 
-def _same(page: list[list[Any]]) -> list[list[Any]]:
+def _identity(page: list[list[Any]]) -> list[list[Any]]:
     return page
 
 
@@ -226,21 +229,24 @@ def _run_text(tx: neo4j.ManagedTransaction, text: str) -> None:
     tx.run(text).consume()
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401
+def to_python(value: Any) -> Any:  # noqa: ANN401
     """Turn a driver's value into plain Python: nodes and edges become maps, times become ISO strings."""
     match value:
         case None | bool() | int() | float() | str():
             return value
         case list():
-            return [plain(entry) for entry in value]
+            return [to_python(entry) for entry in value]
         case neo4j.graph.Node():
-            return {"labels": sorted(value.labels), **{key: plain(entry) for key, entry in value.items()}}
+            return {"labels": sorted(value.labels), **{key: to_python(entry) for key, entry in value.items()}}
         case neo4j.graph.Relationship():
-            return {"type": value.type, **{key: plain(entry) for key, entry in value.items()}}
+            return {"type": value.type, **{key: to_python(entry) for key, entry in value.items()}}
         case neo4j.graph.Path():
-            return {"nodes": [plain(n) for n in value.nodes], "relationships": [plain(r) for r in value.relationships]}
+            return {
+                "nodes": [to_python(n) for n in value.nodes],
+                "relationships": [to_python(r) for r in value.relationships],
+            }
         case dict():
-            return {key: plain(entry) for key, entry in value.items()}
+            return {key: to_python(entry) for key, entry in value.items()}
         case _ if hasattr(value, "iso_format"):
             return value.iso_format()
         case _:
@@ -248,7 +254,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401
 
 
 @contextlib.contextmanager
-def _mapped(address: str) -> Iterator[None]:
+def _driver_errors(address: str) -> Iterator[None]:
     """Translate the driver's exceptions; each keeps its cause."""
     try:
         yield

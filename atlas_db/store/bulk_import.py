@@ -18,7 +18,7 @@ def _column(prop: Property, label: str = "") -> str:
     return f"{prop.name}:ID({label})" if label and prop.name == "id" else f"{prop.name}:{_TYPES[prop.type]}"
 
 
-class OfflineFiles:
+class BulkImportFiles:
     """Writes nodes and edges into a folder, streaming. Use as a context manager."""
 
     def __init__(self, folder: Path) -> None:

@@ -98,10 +98,11 @@ def ensure_schema(store: Store) -> str:
     if rows and rows[0]["version"] != SCHEMA.version:
         raise SchemaVersionError(
             f"the store has schema version {rows[0]['version']}, this program writes version {SCHEMA.version}",
-            hint="Load into a new store (--store local:NEWDIR), or use the release of atlas-db that wrote this one",
+            hint="Rebuild it in a new store: atlas-db load FILES --store local:NEWDIR, then chart, complete and "
+            "audit again; or use the release of atlas-db that wrote this one",
         )
     if rows:
         return str(rows[0]["store_id"])
-    store.define(constraints())
+    store.apply_schema(constraints())
     store.write(lambda tx: tx.run(_WRITE_ATLAS, version=SCHEMA.version, store_id=secrets.token_hex(6)))
     return str(store.read(_READ_ATLAS)[0]["store_id"])

@@ -29,7 +29,7 @@ STARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class LocalStatus:
+class EngineStatus:
     """How a local engine is.
 
     Attributes:
@@ -96,7 +96,7 @@ def _connect(engine: Engine, directory: Path, client: int, arguments: list[str])
             if starts == STARTS:
                 break
             starts += 1
-            _start_keeper(engine, directory, arguments)
+            _start_supervisor(engine, directory, arguments)
         time.sleep(POLL_SECONDS)
     raise StoreUnavailableError(
         f"the {engine.name} engine did not come up: {_log_tail(directory)}",
@@ -104,7 +104,7 @@ def _connect(engine: Engine, directory: Path, client: int, arguments: list[str])
     )
 
 
-def _disk_trouble(directory: Path) -> str:
+def _diagnose_disk(directory: Path) -> str:
     """Engines say of a full disk only that a request failed."""
     free = shutil.disk_usage(directory).free
     return f"only {free // 2**20} MiB are free under {directory}" if free < LOW_DISK else ""
@@ -116,8 +116,8 @@ def _try_store(engine: Engine, directory: Path, port: int, client: int) -> Store
         user=engine.user,
         password=read_or_make_secret(directory),
         database=engine.database,
-        release=lambda: os.close(client),
-        trouble=lambda: _disk_trouble(directory),
+        on_close=lambda: os.close(client),
+        diagnose=lambda: _diagnose_disk(directory),
         retry_seconds=RETRY_SECONDS,
     )
     try:
@@ -128,13 +128,13 @@ def _try_store(engine: Engine, directory: Path, port: int, client: int) -> Store
                 f"the engine of {directory} refuses its own password",
                 hint=f"The file {directory / 'secret'} was changed; restore it, or load into a new directory",
             ) from error
-        store._release = None
+        store._on_close = None
         store.close()
         return None
     return store
 
 
-def _start_keeper(engine: Engine, directory: Path, arguments: list[str]) -> None:
+def _start_supervisor(engine: Engine, directory: Path, arguments: list[str]) -> None:
     with (directory / "engine.log").open("wb") as log:
         subprocess.run(
             [sys.executable, "-m", "atlas_db.store.supervisor", str(directory), engine.name, *arguments],
@@ -160,8 +160,8 @@ def _log_tail(directory: Path) -> str:
         lines = (directory / "engine.log").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return "no log was written"
-    telling = [line for line in lines if "Exception" in line or "rror" in line or "already in use" in line]
-    return (telling or lines or ["it wrote nothing"])[-1].strip()[:300]
+    errors = [line for line in lines if "Exception" in line or "rror" in line or "already in use" in line]
+    return (errors or lines or ["it wrote nothing"])[-1].strip()[:300]
 
 
 def read_state(directory: Path) -> dict[str, object] | None:
@@ -184,16 +184,16 @@ def is_owned(directory: Path) -> bool:
     return False
 
 
-def status(engine: Engine, directory: Path) -> LocalStatus:
+def engine_status(engine: Engine, directory: Path) -> EngineStatus:
     """Tell how the engine of a directory is."""
     state = read_state(directory) or {}
     size = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file()) if directory.is_dir() else 0
-    return LocalStatus(
+    return EngineStatus(
         engine.name, directory, bool(state), int(str(state.get("port", 0))), int(str(state.get("pid", 0))), size
     )
 
 
-def stop(directory: Path) -> bool:
+def stop_engine(directory: Path) -> bool:
     """Stop the engine of a directory and wait until it is gone. Returns False where none ran.
 
     Raises:

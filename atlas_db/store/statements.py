@@ -151,7 +151,7 @@ def read_edges(rel: str, source: str, target: str) -> Statement:
 
 
 @cache
-def run_edges(rel: str, source: str, target: str) -> Statement:
+def edges_of_run(rel: str, source: str, target: str) -> Statement:
     """`$run`: the edges that one run wrote, as `a, b, props`."""
     _check(rel, source, target, ("run_id",))
     return Statement(
@@ -161,17 +161,17 @@ def run_edges(rel: str, source: str, target: str) -> Statement:
 
 
 @cache
-def all_nodes(label: str, names: tuple[str, ...], having: str = "", *, placed: bool = False) -> Statement:
+def all_nodes(label: str, names: tuple[str, ...], having: str = "", *, with_position: bool = False) -> Statement:
     """Chosen properties of all nodes of a label, as rows of `page`: lists of value lists (fast over Bolt).
 
     Args:
         label: Node label.
         names: Properties, in the order of the value lists.
         having: Only nodes that have this property.
-        placed: Append where the engine keeps the node, for `storage_order`.
+        with_position: Append the engine's element id, for `storage_order`.
     """
     _names(SCHEMA.node(label).names, (*names, *([having] if having else [])))
-    values = ", ".join([*(f"n.{name}" for name in names), *(["elementId(n)"] if placed else [])])
+    values = ", ".join([*(f"n.{name}" for name in names), *(["elementId(n)"] if with_position else [])])
     where = f"WHERE n.{having} IS NOT NULL " if having else ""
     return Statement(
         f"MATCH (n:{label}) {where}WITH toInteger(rand() * 64) AS slice, [{values}] AS v "
@@ -179,12 +179,12 @@ def all_nodes(label: str, names: tuple[str, ...], having: str = "", *, placed: b
     )
 
 
-def storage_order(place: str) -> tuple[str, int]:
+def storage_order(element_id: str) -> tuple[str, int]:
     """Sort key of an element id. Written in this order, neighbours share a page, and a transaction touches few of them.
 
     On the local engine that halves the time of writing a property to every node.
     """
-    bucket, _, position = place.rpartition(":")
+    bucket, _, position = element_id.rpartition(":")
     return bucket, int(position)
 
 
@@ -209,7 +209,7 @@ def all_edges(rel: str, source: str, target: str, names: tuple[str, ...], matchi
 
 
 @cache
-def lonely(label: str) -> Statement:
+def orphans(label: str) -> Statement:
     """Nodes of a label that no edge touches, as `id`; of models and datasets, only placeholders."""
     where = "n.placeholder = true AND " if "placeholder" in SCHEMA.node(label).names else ""
     return Statement(f"MATCH (n:{label}) WHERE {where}NOT (n)--() RETURN n.id AS id")

@@ -103,7 +103,7 @@ def _end_orphan(directory: Path) -> None:
         os.kill(state["java_pid"], signal.SIGKILL)
 
 
-def _answers(port: int) -> bool:
+def _accepts_connections(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -132,7 +132,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
             child.wait()
 
 
-def keep(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache: Path) -> int:
+def supervise(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache: Path) -> int:
     """Own the directory, run the engine, return when it ended, was told to stop, or nobody used it for long enough.
 
     The process that was started returns as soon as the lock is held, or somebody else holds it; a fork goes on.
@@ -147,7 +147,7 @@ def keep(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache:
     child, launch = _start(engine, directory, heap, cache)
     state = {"engine": engine.name, "port": launch.bolt_port, "pid": os.getpid(), "java_pid": child.pid}
     try:
-        while child.poll() is None and not told and not _answers(launch.bolt_port):
+        while child.poll() is None and not told and not _accepts_connections(launch.bolt_port):
             time.sleep(0.1)
         write_private(directory / "state.json", json.dumps(state))
         last_used = time.monotonic()
@@ -170,7 +170,7 @@ def main() -> int:
     """Entry point of the child process."""
     directory, name, heap, idle, cache = sys.argv[1:6]
     try:
-        return keep(Path(directory), ENGINES[name], heap, float(idle) * 60, Path(cache))
+        return supervise(Path(directory), ENGINES[name], heap, float(idle) * 60, Path(cache))
     except AtlasError as error:
         write_private(Path(directory) / "failure.json", json.dumps({"message": error.message, "hint": error.hint}))
         return error.exit_code

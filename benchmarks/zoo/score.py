@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from atlas_db.core.terms import CHARTED_CONFIDENCE
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.fingerprints.parquet import read_prints
@@ -124,7 +124,7 @@ def prints_of(zoo: Path) -> list[Fingerprint]:
 
 def score(
     edges: Sequence[Edge], truth: Mapping[str, Any], same: Mapping[str, str], models: Sequence[Any],
-    min_confidence: float = CHARTED_CONFIDENCE,
+    min_confidence: float = MIN_CHARTED_CONFIDENCE,
 ) -> Score:  # fmt: skip
     """Score a chart.
 
@@ -152,7 +152,7 @@ def score(
         kind, stranger = nodes[edge.child]["kind"], nodes[edge.child]["family"] != nodes[edge.parent]["family"]
         out.strangers += stranger and not kind.startswith("merge")
         if kind.startswith("adapter"):
-            named_it = edge.confidence >= CHARTED_CONFIDENCE
+            named_it = edge.confidence >= MIN_CHARTED_CONFIDENCE
             told_it = (named_it, named_it and right, True, not stranger)
             out.adapters = [a + b for a, b in zip(out.adapters, told_it, strict=True)]
         if edge.confidence < min_confidence:

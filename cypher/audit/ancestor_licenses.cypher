@@ -2,6 +2,6 @@
 // description: The terms that may travel down to it.
 // param: model (string, required): Model id
 // columns: license, ancestors
-MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {followed: true}]->(a)
+MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {active: true}]->(a)
 RETURN a.license AS license, count(DISTINCT a) AS ancestors
 ORDER BY ancestors DESC, license

@@ -3,7 +3,7 @@
 // param: license (string, required): Licence id of the parent
 // param: limit (integer, default 50): Rows at most
 // columns: child, child_license, parent, relation, confidence, downloads
-MATCH (p:Model {license: $license})<-[r:DERIVED_FROM {followed: true}]-(c:Model)
+MATCH (p:Model {license: $license})<-[r:DERIVED_FROM {active: true}]-(c:Model)
 WHERE c.license IS NOT NULL AND c.license <> $license
 RETURN c.id AS child, c.license AS child_license, p.id AS parent, r.relation AS relation, r.confidence AS confidence,
        coalesce(c.downloads, 0) AS downloads

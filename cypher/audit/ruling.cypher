@@ -1,18 +1,18 @@
 // title: Ruling between a model and an ancestor
-// description: What the rules alone (TERMS) say, by the strongest relation on any path between the two; names, files and guesses are for an audit.
+// description: What the rules alone (LICENSE_RULE) say, by the strongest relation on any path between the two; names, files and guesses are for an audit.
 // param: model (string, required): Model id
 // param: ancestor (string, required): Model id of the ancestor
 // columns: relation, licenses, child_licenses, verdict
 CALL {
-  MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {followed: true}]->(x) RETURN DISTINCT x.id AS id
+  MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id
   UNION ALL
-  MATCH (a:Model {id: $ancestor})<-[:DERIVED_FROM*0.. {followed: true}]-(x) RETURN DISTINCT x.id AS id
+  MATCH (a:Model {id: $ancestor})<-[:DERIVED_FROM*0.. {active: true}]-(x) RETURN DISTINCT x.id AS id
 }
 WITH id, count(*) AS ends
 WHERE ends = 2
 WITH collect(id) AS between
 UNWIND between AS child
-MATCH (c:Model {id: child})-[r:DERIVED_FROM {followed: true}]->(p:Model)
+MATCH (c:Model {id: child})-[r:DERIVED_FROM {active: true}]->(p:Model)
 WHERE p.id IN between
 WITH max(CASE r.relation WHEN 'merge' THEN 4 WHEN 'finetune' THEN 3 WHEN 'adapter' THEN 2 WHEN 'quantized' THEN 1
      ELSE 0 END) AS place
@@ -21,17 +21,17 @@ MATCH (m:Model {id: $model})
 MATCH (a:Model {id: $ancestor})
 WITH m, a, ['duplicate', 'quantized', 'adapter', 'finetune', 'merge'][place] AS relation
 OPTIONAL MATCH (a)-[h:HAS_LICENSE {source: 'declared'}]->(l:License)
-WHERE h.ended IS NULL
+WHERE h.valid_to IS NULL
 WITH m, a, relation, collect(DISTINCT l.id) AS above
 OPTIONAL MATCH (m)-[c:HAS_LICENSE {source: 'declared'}]->(k:License)
-WHERE c.ended IS NULL
+WHERE c.valid_to IS NULL
 WITH m, a, relation, above, collect(DISTINCT k.id) AS own
 WITH m, a, relation, CASE WHEN size(above) > 1 THEN [x IN above WHERE x <> 'other'] ELSE above END AS above,
      CASE WHEN size(own) > 1 THEN [x IN own WHERE x <> 'other'] ELSE own END AS own
 UNWIND CASE WHEN size(above) = 0 THEN ['none'] ELSE above END AS license
 UNWIND CASE WHEN size(own) = 0 THEN ['none'] ELSE own END AS child_license
-OPTIONAL MATCH (:License {id: child_license})-[t:TERMS {relation: relation, undeclared: false}]->(:License {id: license})
-OPTIONAL MATCH (:License {id: license})-[u:TERMS {relation: relation, undeclared: true}]->(:License {id: license})
+OPTIONAL MATCH (:License {id: child_license})-[t:LICENSE_RULE {relation: relation, child_unlicensed: false}]->(:License {id: license})
+OPTIONAL MATCH (:License {id: license})-[u:LICENSE_RULE {relation: relation, child_unlicensed: true}]->(:License {id: license})
 WITH m, a, relation, above, own, license,
      min(CASE coalesce(t.verdict, CASE WHEN child_license = 'none' THEN u.verdict END, 'unknown') WHEN 'compliant' THEN 0
          WHEN 'compliant_with_obligations' THEN 1 WHEN 'unknown' THEN 2 WHEN 'needs_review' THEN 3 ELSE 4 END) AS best

@@ -1,24 +1,24 @@
 // title: Verdict on a model, ancestor by ancestor
-// description: What the newest audit found against each ancestor and dataset, and for the others what the rulings (TERMS) say of the two licences; then whether the model itself states one that can be read. The worst row is the model's verdict.
+// description: What the newest audit found against each ancestor and dataset, and for the others what the rulings (LICENSE_RULE) say of the two licences; then whether the model itself states one that can be read. The worst row is the model's verdict.
 // param: model (string, required): Model id
 // columns: ancestor, kind, licenses, child_licenses, verdict, rules
 CALL {
-  MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {followed: true}]->(x) RETURN DISTINCT x.id AS id
+  MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {active: true}]->(x) RETURN DISTINCT x.id AS id
 }
 MATCH (m:Model {id: $model})
 MATCH (a:Model {id: id})
 OPTIONAL MATCH (a)-[h:HAS_LICENSE {source: 'declared'}]->(l:License)
-WHERE h.ended IS NULL
+WHERE h.valid_to IS NULL
 WITH m, a, collect(DISTINCT l.id) AS above
 OPTIONAL MATCH (m)-[c:HAS_LICENSE {source: 'declared'}]->(k:License)
-WHERE c.ended IS NULL
+WHERE c.valid_to IS NULL
 WITH m, a, above, collect(DISTINCT k.id) AS own
 WITH m, a, CASE WHEN size(above) > 1 THEN [x IN above WHERE x <> 'other'] ELSE above END AS above,
      CASE WHEN size(own) > 1 THEN [x IN own WHERE x <> 'other'] ELSE own END AS own
 UNWIND CASE WHEN size(above) = 0 THEN ['none'] ELSE above END AS license
 UNWIND CASE WHEN size(own) = 0 THEN ['none'] ELSE own END AS child_license
-OPTIONAL MATCH (:License {id: child_license})-[t:TERMS {undeclared: false}]->(:License {id: license})
-OPTIONAL MATCH (:License {id: license})-[u:TERMS {undeclared: true}]->(:License {id: license})
+OPTIONAL MATCH (:License {id: child_license})-[t:LICENSE_RULE {child_unlicensed: false}]->(:License {id: license})
+OPTIONAL MATCH (:License {id: license})-[u:LICENSE_RULE {child_unlicensed: true}]->(:License {id: license})
 WITH m, a, above, own, license,
      min(CASE coalesce(t.verdict, CASE WHEN child_license = 'none' THEN u.verdict END, 'unknown') WHEN 'compliant' THEN 0
          WHEN 'compliant_with_obligations' THEN 1 WHEN 'unknown' THEN 2 WHEN 'needs_review' THEN 3 ELSE 4 END) AS best
@@ -31,25 +31,25 @@ RETURN a.id AS ancestor, 'model' AS kind, above AS licenses, own AS child_licens
 ORDER BY ancestor
 UNION ALL
 CALL {
-  MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {followed: true}]->(x) RETURN DISTINCT x.id AS id
+  MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id
 }
 MATCH (x:Model {id: id})-[r:TRAINED_ON {source: 'declared'}]->(d:Dataset)
-WHERE r.ended IS NULL
+WHERE r.valid_to IS NULL
 WITH DISTINCT d.id AS dataset
 MATCH (m:Model {id: $model})
 MATCH (a:Dataset {id: dataset})
 OPTIONAL MATCH (a)-[h:HAS_LICENSE {source: 'declared'}]->(l:License)
-WHERE h.ended IS NULL
+WHERE h.valid_to IS NULL
 WITH m, a, collect(DISTINCT l.id) AS above
 OPTIONAL MATCH (m)-[c:HAS_LICENSE {source: 'declared'}]->(k:License)
-WHERE c.ended IS NULL
+WHERE c.valid_to IS NULL
 WITH m, a, above, collect(DISTINCT k.id) AS own
 WITH m, a, CASE WHEN size(above) > 1 THEN [x IN above WHERE x <> 'other'] ELSE above END AS above,
      CASE WHEN size(own) > 1 THEN [x IN own WHERE x <> 'other'] ELSE own END AS own
 UNWIND CASE WHEN size(above) = 0 THEN ['none'] ELSE above END AS license
 UNWIND CASE WHEN size(own) = 0 THEN ['none'] ELSE own END AS child_license
-OPTIONAL MATCH (:License {id: child_license})-[t:TERMS {relation: 'trained_on', undeclared: false}]->(:License {id: license})
-OPTIONAL MATCH (:License {id: license})-[u:TERMS {relation: 'trained_on', undeclared: true}]->(:License {id: license})
+OPTIONAL MATCH (:License {id: child_license})-[t:LICENSE_RULE {relation: 'trained_on', child_unlicensed: false}]->(:License {id: license})
+OPTIONAL MATCH (:License {id: license})-[u:LICENSE_RULE {relation: 'trained_on', child_unlicensed: true}]->(:License {id: license})
 WITH m, a, above, own, license,
      min(CASE coalesce(t.verdict, CASE WHEN child_license = 'none' THEN u.verdict END, 'unknown') WHEN 'compliant' THEN 0
          WHEN 'compliant_with_obligations' THEN 1 WHEN 'unknown' THEN 2 WHEN 'needs_review' THEN 3 ELSE 4 END) AS best
@@ -63,8 +63,8 @@ ORDER BY ancestor
 UNION ALL
 MATCH (m:Model {id: $model})
 OPTIONAL MATCH (m)-[c:HAS_LICENSE {source: 'declared'}]->(k:License)
-WHERE c.ended IS NULL
-OPTIONAL MATCH (k)-[t:TERMS {relation: 'duplicate', undeclared: false}]->(k)
+WHERE c.valid_to IS NULL
+OPTIONAL MATCH (k)-[t:LICENSE_RULE {relation: 'duplicate', child_unlicensed: false}]->(k)
 WITH m, collect(DISTINCT k.id) AS own,
      max(CASE coalesce(t.verdict, 'unknown') WHEN 'unknown' THEN 0 ELSE 1 END) AS readable
 RETURN m.id AS ancestor, 'itself' AS kind, [] AS licenses, own AS child_licenses,

@@ -5,7 +5,7 @@
 // param: limit (integer, default 20): Rows at most
 // columns: id, downloads, license, pipeline_tag
 CALL {
-  MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {followed: true}]-(x) RETURN DISTINCT x.id AS id
+  MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {active: true}]-(x) RETURN DISTINCT x.id AS id
 }
 MATCH (d:Model {id: id})
 WHERE d.license IN $licenses

@@ -1,10 +1,10 @@
 // title: What is predicted, model by model
-// description: Live predicted values of one attribute that models lack, the surest first.
+// description: Live predicted values of one attribute that models lack, the most confident first.
 // param: attribute (string, default license): license, pipeline_tag, library_name, model_type, base_model_relation, language or datasets
 // param: limit (integer, default 100): Rows at most
 // columns: model, value, confidence, method
 MATCH (m:Model)-[r:HAS_LICENSE|HAS_TASK|USES_LIBRARY|HAS_ARCHITECTURE|HAS_RELATION|IN_LANGUAGE|TRAINED_ON {source: 'predicted'}]->(v)
-WHERE r.ended IS NULL AND type(r) = CASE $attribute
+WHERE r.valid_to IS NULL AND type(r) = CASE $attribute
   WHEN 'license' THEN 'HAS_LICENSE' WHEN 'pipeline_tag' THEN 'HAS_TASK' WHEN 'library_name' THEN 'USES_LIBRARY'
   WHEN 'model_type' THEN 'HAS_ARCHITECTURE' WHEN 'base_model_relation' THEN 'HAS_RELATION'
   WHEN 'language' THEN 'IN_LANGUAGE' WHEN 'datasets' THEN 'TRAINED_ON' END

@@ -3,7 +3,7 @@
 // param: limit (integer, default 30): Rows at most
 // columns: id, source, models, share
 MATCH (m:Model)-[r:HAS_TASK]->(v:Task)
-WHERE r.ended IS NULL
+WHERE r.valid_to IS NULL
 WITH v.id AS id, r.source AS source, count(m) AS models
 ORDER BY models DESC, id, source
 LIMIT $limit

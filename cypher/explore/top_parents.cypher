@@ -3,7 +3,7 @@
 // param: relation (string, default): Relation; all where empty
 // param: limit (integer, default 20): Rows at most
 // columns: id, children
-MATCH (p:Model)<-[r:DERIVED_FROM {followed: true}]-(c:Model)
+MATCH (p:Model)<-[r:DERIVED_FROM {active: true}]-(c:Model)
 WHERE $relation = '' OR r.relation = $relation
 RETURN p.id AS id, count(DISTINCT c) AS children
 ORDER BY children DESC, id

@@ -2,6 +2,6 @@
 // description: How many models were made from it in one step, and how.
 // param: model (string, required): Model id
 // columns: relation, status, models
-MATCH (m:Model {id: $model})<-[r:DERIVED_FROM {followed: true}]-(c)
+MATCH (m:Model {id: $model})<-[r:DERIVED_FROM {active: true}]-(c)
 RETURN r.relation AS relation, r.status AS status, count(DISTINCT c) AS models
 ORDER BY models DESC, relation, status

@@ -3,7 +3,7 @@
 // param: model (string, required): Model id
 // param: limit (integer, default 100): Rows at most
 // columns: child, relation, status, confidence, downloads
-MATCH (m:Model {id: $model})<-[r:DERIVED_FROM {followed: true}]-(c)
+MATCH (m:Model {id: $model})<-[r:DERIVED_FROM {active: true}]-(c)
 RETURN c.id AS child, r.relation AS relation, r.status AS status, r.confidence AS confidence,
        coalesce(c.downloads, 0) AS downloads
 ORDER BY downloads DESC, child

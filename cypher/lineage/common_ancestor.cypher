@@ -4,9 +4,9 @@
 // param: other (string, required): Model id
 // columns: id, license, downloads
 CALL {
-  MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {followed: true}]->(x) RETURN DISTINCT x.id AS id
+  MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id
   UNION ALL
-  MATCH (o:Model {id: $other})-[:DERIVED_FROM*0.. {followed: true}]->(x) RETURN DISTINCT x.id AS id
+  MATCH (o:Model {id: $other})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id
 }
 WITH id, count(*) AS ends
 WHERE ends = 2

@@ -1,5 +1,5 @@
 // title: Contradicted parents
-// description: Declared edges that the weights speak against.
+// description: Declared edges that the weights contradict.
 // param: limit (integer, default 100): Rows at most
 // columns: child, parent, relation, confidence
 MATCH (c:Model)-[r:DERIVED_FROM {status: 'contradicted'}]->(p:Model)

@@ -4,7 +4,7 @@
 // param: limit (integer, default 100): Rows at most
 // columns: id, license, pipeline_tag, downloads
 CALL {
-  MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {followed: true}]-(x) RETURN DISTINCT x.id AS id
+  MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {active: true}]-(x) RETURN DISTINCT x.id AS id
 }
 MATCH (d:Model {id: id})
 RETURN d.id AS id, d.license AS license, d.pipeline_tag AS pipeline_tag, coalesce(d.downloads, 0) AS downloads

@@ -3,10 +3,10 @@
 // param: children (integer, default 10): Least children
 // param: limit (integer, default 50): Rows at most
 // columns: id, children, leaves
-MATCH (p:Model)<-[:DERIVED_FROM {followed: true}]-(c:Model)
+MATCH (p:Model)<-[:DERIVED_FROM {active: true}]-(c:Model)
 WITH DISTINCT p, c
 WITH p.id AS id, count(c) AS children,
-     sum(CASE WHEN COUNT { MATCH (c)<-[:DERIVED_FROM {followed: true}]-(:Model) } = 0 THEN 1 ELSE 0 END) AS leaves
+     sum(CASE WHEN COUNT { MATCH (c)<-[:DERIVED_FROM {active: true}]-(:Model) } = 0 THEN 1 ELSE 0 END) AS leaves
 WHERE children >= $children AND leaves >= 0.9 * children
 RETURN id, children, leaves
 ORDER BY children DESC, id

@@ -1,5 +1,5 @@
 // title: Undeclared parents
-// description: Edges that only the weights tell.
+// description: Edges inferred from weights that nobody declares.
 // param: limit (integer, default 100): Rows at most
 // columns: child, parent, relation, confidence
 MATCH (c:Model)-[r:DERIVED_FROM {status: 'undeclared'}]->(p:Model)

@@ -20,8 +20,8 @@ from atlas_db.columnar.read import read_graph
 from atlas_db.core.arrays import Integers
 from atlas_db.core.components import strongly_connected
 from atlas_db.core.errors import InputError, UsageError
-from atlas_db.core.records import Testimony
-from atlas_db.core.terms import Outcome, Progress, RunKind, Source
+from atlas_db.core.records import LineageClaim
+from atlas_db.core.terms import Progress, Resolution, RunKind, Source
 from atlas_db.fusion.evidence import GroupCount, RankingEvidence, encode_evidence
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
@@ -203,7 +203,7 @@ def _write_claims(store: Store, graph: Graph, predicted: AttributePredictions, r
     wanted = {(graph.ids[row.model], row.value) for row in predicted.predictions}
     old = [
         {"a": model, "b": value, "set": {"source": Source.PREDICTED.value}}
-        for model, value, source in store.pages(all_edges(relation, "Model", label, ("source",)))
+        for model, value, source in store.fetch_all(all_edges(relation, "Model", label, ("source",)))
         if source == Source.PREDICTED and model in missing and (model, value) not in wanted
     ]
     new = [
@@ -222,13 +222,13 @@ def _write_claims(store: Store, graph: Graph, predicted: AttributePredictions, r
         }
         for row in predicted.predictions
     ]
-    Batches(store, BATCH_ROWS).send(old, partial(_send, delete_edges(relation, "Model", label)))
-    Batches(store, BATCH_ROWS).send(new, partial(_send, merge_edges(relation, "Model", label)))
+    Batches(store, BATCH_ROWS).run(old, partial(_send, delete_edges(relation, "Model", label)))
+    Batches(store, BATCH_ROWS).run(new, partial(_send, merge_edges(relation, "Model", label)))
     return len(new)
 
 
 def _send(statement: Any, tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:  # noqa: ANN401
-    tx.send(statement, rows)
+    tx.run_batch(statement, rows)
 
 
 def _rounded(probability: float | None) -> float | None:
@@ -280,7 +280,7 @@ def drop_cycles(graph: Graph, predictions: Sequence[Prediction]) -> list[Predict
     ]
 
 
-def _lineage_claim(graph: Graph, prediction: Prediction, today: str) -> Testimony:
+def _lineage_claim(graph: Graph, prediction: Prediction, today: str) -> LineageClaim:
     child = graph.ids[prediction.model]
     tags = graph.columns["tags"]
     library = graph.columns["library_name"]
@@ -295,7 +295,7 @@ def _lineage_claim(graph: Graph, prediction: Prediction, today: str) -> Testimon
         else prediction.derived_probability
     )
     p_parent = prediction.confidence * p_derived
-    return Testimony(
+    return LineageClaim(
         child, prediction.value, Source.PREDICTED, relation, round(p_parent * relation_confidence, 6), VERSION,
-        prediction.value, Outcome.EXACT, _evidence(prediction), today, today, None,
+        prediction.value, Resolution.EXACT, _evidence(prediction), today, today, None,
     )  # fmt: skip

@@ -150,10 +150,10 @@ def track_record(store: Store) -> list[dict[str, Any]]:
     for task in tasks_for(()):
         declared: dict[str, set[str]] = defaultdict(set)
         predicted: dict[str, dict[str, float]] = defaultdict(dict)
-        for model, value, source, confidence, ended in store.pages(
-            all_edges(task.relationship, "Model", task.node_label, ("source", "confidence", "ended"))
+        for model, value, source, confidence, valid_to in store.fetch_all(
+            all_edges(task.relationship, "Model", task.node_label, ("source", "confidence", "valid_to"))
         ):
-            if source == Source.DECLARED and ended is None:
+            if source == Source.DECLARED and valid_to is None:
                 declared[model].add(value)
             elif source == Source.PREDICTED:
                 predicted[model][value] = confidence

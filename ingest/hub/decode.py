@@ -14,7 +14,7 @@ import msgspec
 
 from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
-from atlas_db.core.terms import Part, RecordKind, Relation
+from atlas_db.core.terms import RecordKind, RecordPart, Relation
 from ingest.hub.card import Card, parse_card, parse_yaml
 from ingest.normalise.license_ids import licence_id, licence_ids
 from ingest.normalise.relations import TYPED, guess_relation, typed_parent
@@ -125,14 +125,14 @@ def _normalise(row: _Row, identifier: str, kind: RecordKind) -> HubRecord:
         raise RecordError(str(error), code="bad_date") from error
     card = _card(row, record)
     if row.tags is not None:
-        record.parts = (Part.TAGS,)
+        record.parts = (RecordPart.TAGS,)
         _read_tags(row, record)
     else:
         for name in ("downloads", "likes", "pipeline_tag", "library_name"):
             if (value := getattr(row, name)) is not None:
                 record.details[name] = value
     if card is not None or row.siblings is not None:
-        record.parts = (*record.parts, Part.CARD)
+        record.parts = (*record.parts, RecordPart.CARD)
         _read_card(card or {}, record)
     if kind is RecordKind.MODEL:
         _read_files(row, record)
@@ -194,8 +194,8 @@ def _read_tags(row: _Row, record: HubRecord) -> None:
                 licences.append(claim.value)
         elif not tag.startswith("region:"):
             plain.append(tag)
-    claims += [_claim("IN_LANGUAGE", language, Part.TAGS) for language in languages]
-    _read_fields(row.pipeline_tag, row.library_name, record, Part.TAGS)
+    claims += [_claim("IN_LANGUAGE", language, RecordPart.TAGS) for language in languages]
+    _read_fields(row.pipeline_tag, row.library_name, record, RecordPart.TAGS)
     record.stated = {
         "downloads": row.downloads,
         "likes": row.likes,
@@ -205,17 +205,17 @@ def _read_tags(row: _Row, record: HubRecord) -> None:
         "tags": plain or None,
     }
     if parents:
-        _read_parents([typed_parent(name) for name in parents], tags, row.library_name, record, Part.TAGS)
+        _read_parents([typed_parent(name) for name in parents], tags, row.library_name, record, RecordPart.TAGS)
 
 
 def _read_tag(tag: str) -> ValueClaim | None:
     head, _, rest = tag.partition(":")
     if head == "license":
-        return ValueClaim("HAS_LICENSE", licence_id(rest), 1.0, Part.TAGS)
+        return ValueClaim("HAS_LICENSE", licence_id(rest), 1.0, RecordPart.TAGS)
     if head == "dataset":
-        return ValueClaim("TRAINED_ON", repository_name(rest), 1.0, Part.TAGS)
+        return ValueClaim("TRAINED_ON", repository_name(rest), 1.0, RecordPart.TAGS)
     if head in ("arxiv", "arXiv") and (paper := arxiv_id(rest)):
-        return ValueClaim("CITES", paper, 1.0, Part.TAGS)
+        return ValueClaim("CITES", paper, 1.0, RecordPart.TAGS)
     return None
 
 
@@ -224,7 +224,7 @@ _tag_claim = lru_cache(maxsize=2**16)(_read_tag)
 
 
 @lru_cache(maxsize=2**14)
-def _claim(rel: str, value: str, part: Part) -> ValueClaim:
+def _claim(rel: str, value: str, part: RecordPart) -> ValueClaim:
     return ValueClaim(rel, value, 1.0, part)
 
 
@@ -233,14 +233,14 @@ def _short(value: str | None) -> str | None:
     return value if value and len(value) <= MAX_VALUE else None
 
 
-def _read_fields(task: object, library: object, record: HubRecord, part: Part) -> None:
+def _read_fields(task: object, library: object, record: HubRecord, part: RecordPart) -> None:
     for rel, value in (("HAS_TASK", task), ("USES_LIBRARY", library)):
         if isinstance(value, str) and value.strip():
             record.claims.append(_claim(rel, value.strip(), part))
 
 
 def _read_parents(
-    names: list[tuple[str, Relation | None]], tags: list[str], library: object, record: HubRecord, part: Part
+    names: list[tuple[str, Relation | None]], tags: list[str], library: object, record: HubRecord, part: RecordPart
 ) -> None:
     typed = {name: relation for name, relation in names if relation is not None}
     unique = [name for name in dict.fromkeys(name for name, _ in names) if name.strip()]
@@ -260,7 +260,7 @@ def _read_parents(
 
 
 def _read_card(data: dict[str, Any], record: HubRecord) -> None:
-    claims, part = record.claims, Part.CARD
+    claims, part = record.claims, RecordPart.CARD
     licences = licence_ids(data.get("license"), data.get("license_name"))
     claims += [ValueClaim("HAS_LICENSE", licence, confidence, part) for licence, confidence in licences]
     claims += [ValueClaim("IN_LANGUAGE", code, 1.0, part) for code in card_languages(data.get("language"))]
@@ -272,7 +272,7 @@ def _read_card(data: dict[str, Any], record: HubRecord) -> None:
     for name in ("license_name", "license_link"):
         if isinstance(value := data.get(name), str) and 0 < len(value.strip()) <= MAX_VALUE:
             record.details[name] = value.strip()
-    if Part.TAGS not in record.parts:
+    if RecordPart.TAGS not in record.parts:
         declared = {"license": licences[0][0] if licences else None}
         declared |= {name: data.get(name) for name in ("pipeline_tag", "library_name")}
         for name, first in declared.items():
@@ -296,10 +296,10 @@ def _read_files(row: _Row, record: HubRecord) -> None:
             if isinstance(name, str) and name.rpartition("/")[2].lower().startswith(_LICENCE_FILES)
         )
     if isinstance(row.config, dict):
-        record.parts = (*record.parts, Part.CONFIG)
+        record.parts = (*record.parts, RecordPart.CONFIG)
         if isinstance(kind := row.config.get("model_type"), str) and kind.strip():
             record.details["model_type"] = kind.strip()
-            record.claims.append(_claim("HAS_ARCHITECTURE", kind.strip(), Part.CONFIG))
+            record.claims.append(_claim("HAS_ARCHITECTURE", kind.strip(), RecordPart.CONFIG))
     if isinstance(row.safetensors, dict) and isinstance(total := row.safetensors.get("total"), int):
         record.details["num_params"] = total
 
@@ -310,11 +310,11 @@ def _read_base_models(row: _Row, record: HubRecord) -> None:
         word = row.baseModels.get("relation")
         typed = Relation(word) if isinstance(word, str) and word in TYPED else None
         names = [(name, typed) for name in names_of(models)]
-        _read_parents(names, row.tags or [], row.library_name, record, Part.TAGS)
+        _read_parents(names, row.tags or [], row.library_name, record, RecordPart.TAGS)
 
 
 def _unique(record: HubRecord) -> list[ValueClaim]:
-    found: dict[tuple[str, str, Part], ValueClaim] = {}
+    found: dict[tuple[str, str, RecordPart], ValueClaim] = {}
     for claim in record.claims:
         if not claim.value:
             continue

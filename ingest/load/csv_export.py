@@ -9,7 +9,7 @@ from typing import Any
 
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, RunKind
-from atlas_db.store.bulk_import import OfflineFiles
+from atlas_db.store.bulk_import import BulkImportFiles
 from ingest.hub.snapshot import find, repeated_ids
 from ingest.load import runs
 from ingest.load.lineage_sync import edge_props, placeholders, testimony_props
@@ -43,7 +43,7 @@ def export(paths: list[str], options: LoadOptions, folder: Path, progress: Progr
     files = stream.dated(find(paths, options.home / "spool"))
     rejects = RejectFile(options.home / "rejects" / f"{report.run_id}.jsonl", report)
     started = runs.now()
-    with OfflineFiles(folder) as out:
+    with BulkImportFiles(folder) as out:
         writer = _Export(out, report)
         repeated = repeated_ids(files)
         for record, as_of in stream.records(files, rejects):
@@ -69,7 +69,7 @@ def export(paths: list[str], options: LoadOptions, folder: Path, progress: Progr
 
 
 class _Export:
-    def __init__(self, out: OfflineFiles, report: LoadReport) -> None:
+    def __init__(self, out: BulkImportFiles, report: LoadReport) -> None:
         self.held: dict[tuple[str, str], tuple[Props, Claims]] = {}
         self._out = out
         self._report = report
@@ -110,7 +110,7 @@ class _Export:
         testimony = resolve_all(self._facts, self._statements)
         edges = list(fuse_all(testimony))
         report = self._report
-        report.parents = Counter(item.outcome.value for item in testimony)
+        report.parents = Counter(item.resolution.value for item in testimony)
         report.edges = Counter(edge.relation.value for edge in edges)
         report.lineage["created"] = len(testimony) + len(edges)
         for node in placeholders((item.parent for item in testimony), self._facts):

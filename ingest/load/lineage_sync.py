@@ -7,8 +7,8 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from atlas_db.core.records import Charted, LineageEdge, Testimony
-from atlas_db.core.terms import Outcome, Relation, Source, Status
+from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
+from atlas_db.core.terms import Relation, Resolution, Source, Status
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import (
@@ -18,8 +18,8 @@ from atlas_db.store.statements import (
     delete_edges,
     delete_nodes,
     ensure_nodes,
-    lonely,
     merge_edges,
+    orphans,
 )
 from ingest.load.load_report import LoadReport
 from ingest.load.record_merge import parent_statements
@@ -28,11 +28,11 @@ from ingest.normalise.model_names import ModelFacts
 
 _MODEL = ("Model", "Model")
 _TESTIMONY = (
-    "source", "relation", "confidence", "method", "written_as", "outcome", "evidence", "first_seen", "last_seen",
-    "ended", "run_id",
+    "source", "relation", "confidence", "method", "mention", "resolution", "evidence", "first_seen", "last_seen",
+    "valid_to", "run_id",
 )  # fmt: skip
 _EDGE = ("relation", "confidence", "status", "sources")
-_WRITTEN = (*_EDGE, "followed")
+_WRITTEN = (*_EDGE, "active")
 Pair = tuple[str, str]
 
 
@@ -40,14 +40,14 @@ def read_facts(store: Store) -> tuple[dict[str, ModelFacts], dict[str, list[Pare
     """Read what resolution needs from the store: facts of all models, statements of those that name parents."""
     facts = {
         identifier: ModelFacts(downloads or 0, created)
-        for identifier, downloads, created, placeholder in store.pages(
+        for identifier, downloads, created, placeholder in store.fetch_all(
             all_nodes("Model", ("id", "downloads", "created_at", "placeholder"))
         )
         if not placeholder
     }
-    stating = store.pages(all_nodes("Model", ("id", "parents_stated", "snapshots"), having="parents_stated"))
+    stating = store.fetch_all(all_nodes("Model", ("id", "declared_parents", "snapshots"), having="declared_parents"))
     statements = {
-        identifier: parent_statements({"id": identifier, "parents_stated": stated, "snapshots": snapshots})
+        identifier: parent_statements({"id": identifier, "declared_parents": stated, "snapshots": snapshots})
         for identifier, stated, snapshots in stating
     }
     return facts, statements
@@ -79,7 +79,7 @@ def relink(
         ready: Called before the first write: whatever it waits for goes on beside the resolution.
     """
     declared = resolve_all(facts, statements)
-    report.parents = Counter(item.outcome.value for item in declared)
+    report.parents = Counter(item.resolution.value for item in declared)
     old = [] if fresh else read_testimony(store)
     others = [item for item in old if item.source is not Source.DECLARED]
     edges = list(fuse_all([*declared, *others], {} if fresh else read_charted(store)))
@@ -100,31 +100,31 @@ def relink(
 def forget_placeholders(store: Store, rows: int) -> None:
     """Delete names that nobody names any more, and values that nobody has."""
     for label in ("Model", "Dataset"):
-        gone = [row["id"] for row in store.read(lonely(label))]
-        Batches(store, rows).send(gone, partial(_delete, label))
+        gone = [row["id"] for row in store.read(orphans(label))]
+        Batches(store, rows).run(gone, partial(_delete, label))
 
 
 def _delete(label: str, tx: Transaction, ids: Sequence[str]) -> None:
-    tx.send(delete_nodes(label), ids)
+    tx.run_batch(delete_nodes(label), ids)
 
 
-def read_charted(store: Store) -> dict[str, Charted]:
+def read_charted(store: Store) -> dict[str, ChartedModel]:
     """Read which family of weights each charted model is in, and the hash of its weights."""
-    rows = store.pages(all_nodes("Model", ("id", "weights_family", "weights_content"), having="weights_family"))
-    return {model: Charted(family, content or "") for model, family, content in rows}
+    rows = store.fetch_all(all_nodes("Model", ("id", "weights_family", "weights_hash"), having="weights_family"))
+    return {model: ChartedModel(family, content or "") for model, family, content in rows}
 
 
-def read_testimony(store: Store) -> list[Testimony]:
+def read_testimony(store: Store) -> list[LineageClaim]:
     """Read all testimony, of any source."""
     found = []
-    for child, parent, *values in store.pages(all_edges("CLAIMS_PARENT", *_MODEL, _TESTIMONY)):
+    for child, parent, *values in store.fetch_all(all_edges("CLAIMS_PARENT", *_MODEL, _TESTIMONY)):
         row = dict(zip(_TESTIMONY, values, strict=True))
         row |= {
             "source": Source(row["source"]),
             "relation": Relation(row["relation"]),
-            "outcome": Outcome(row["outcome"]),
+            "resolution": Resolution(row["resolution"]),
         }
-        found.append(Testimony(child=child, parent=parent, **row))
+        found.append(LineageClaim(child=child, parent=parent, **row))
     return found
 
 
@@ -134,13 +134,13 @@ def read_edges(store: Store) -> dict[Pair, LineageEdge]:
         (child, parent): LineageEdge(
             child, parent, Relation(relation), confidence, Status(status), tuple(Source(source) for source in sources)
         )
-        for child, parent, relation, confidence, status, sources in store.pages(
+        for child, parent, relation, confidence, status, sources in store.fetch_all(
             all_edges("DERIVED_FROM", *_MODEL, _EDGE)
         )
     }
 
 
-def testimony_props(item: Testimony, run_id: str) -> dict[str, Any]:
+def testimony_props(item: LineageClaim, run_id: str) -> dict[str, Any]:
     """Return the properties of a CLAIMS_PARENT relationship."""
     props = {name: getattr(item, name) for name in _TESTIMONY if name != "run_id"}
     return {
@@ -156,7 +156,7 @@ def edge_props(edge: LineageEdge) -> dict[str, Any]:
         "confidence": edge.confidence,
         "status": edge.status.value,
         "sources": [source.value for source in edge.sources],
-        "followed": edge.status is not Status.CONTRADICTED,
+        "active": edge.status is not Status.CONTRADICTED,
     }
 
 
@@ -169,13 +169,13 @@ def placeholders(parents: Iterable[str], known: Container[str]) -> list[dict[str
 def _create(
     store: Store,
     facts: Mapping[str, ModelFacts],
-    declared: Sequence[Testimony],
+    declared: Sequence[LineageClaim],
     edges: Sequence[LineageEdge],
     run_id: str,
     rows: int,
 ) -> None:
     """Write both layers into a store that holds none: testimony and edges of a child in one transaction."""
-    by_child: dict[str, tuple[list[Testimony], list[LineageEdge]]] = defaultdict(lambda: ([], []))
+    by_child: dict[str, tuple[list[LineageClaim], list[LineageEdge]]] = defaultdict(lambda: ([], []))
     for item in declared:
         by_child[item.child][0].append(item)
     for edge in edges:
@@ -185,7 +185,7 @@ def _create(
     def work(tx: Transaction, children: Sequence[str]) -> None:
         testimony = [item for child in children for item in by_child[child][0]]
         fused = [edge for child in children for edge in by_child[child][1]]
-        tx.send(ensure_nodes("Model"), placeholders((item.parent for item in testimony), facts))
+        tx.run_batch(ensure_nodes("Model"), placeholders((item.parent for item in testimony), facts))
         groups: dict[str, list[list[Any]]] = defaultdict(list)
         for item in testimony:
             values = [getattr(item, name) for name in names]
@@ -194,13 +194,13 @@ def _create(
             )
         for method, values in groups.items():
             common = {"source": Source.DECLARED.value, "run_id": run_id, "method": method}
-            tx.send(create_edges("CLAIMS_PARENT", *_MODEL, names, tuple(common)), values, common=common)
-        tx.send(
+            tx.run_batch(create_edges("CLAIMS_PARENT", *_MODEL, names, tuple(common)), values, common=common)
+        tx.run_batch(
             create_edges("DERIVED_FROM", *_MODEL, _WRITTEN),
             [[edge.child, edge.parent, *edge_props(edge).values()] for edge in fused],
         )
 
-    Batches(store, rows).send(sorted(by_child), work)
+    Batches(store, rows).run(sorted(by_child), work)
 
 
 class Plan:
@@ -213,8 +213,8 @@ class Plan:
     def __init__(
         self,
         source: Source,
-        stated: Sequence[Testimony],
-        known: Mapping[Pair, Testimony],
+        stated: Sequence[LineageClaim],
+        known: Mapping[Pair, LineageClaim],
         edges: Sequence[LineageEdge],
         old_edges: Mapping[Pair, LineageEdge],
         run_id: str,
@@ -256,10 +256,10 @@ class Plan:
             for child in children:
                 for what, changes in self._work[child].items():
                     lists[what] += changes
-            tx.send(ensure_nodes("Model"), placeholders((row["b"] for row in lists["testimony"]), known))
-            tx.send(delete_edges("CLAIMS_PARENT", *_MODEL), lists["no_testimony"])
-            tx.send(merge_edges("CLAIMS_PARENT", *_MODEL), lists["testimony"])
-            tx.send(delete_edges("DERIVED_FROM", *_MODEL), lists["no_edge"])
-            tx.send(merge_edges("DERIVED_FROM", *_MODEL), lists["edge"])
+            tx.run_batch(ensure_nodes("Model"), placeholders((row["b"] for row in lists["testimony"]), known))
+            tx.run_batch(delete_edges("CLAIMS_PARENT", *_MODEL), lists["no_testimony"])
+            tx.run_batch(merge_edges("CLAIMS_PARENT", *_MODEL), lists["testimony"])
+            tx.run_batch(delete_edges("DERIVED_FROM", *_MODEL), lists["no_edge"])
+            tx.run_batch(merge_edges("DERIVED_FROM", *_MODEL), lists["edge"])
 
-        Batches(store, rows).send(sorted(self._work), work)
+        Batches(store, rows).run(sorted(self._work), work)

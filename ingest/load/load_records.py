@@ -99,7 +99,7 @@ class _Load:
                 undo.close()
         with timed(report.seconds, "lineage"), ThreadPoolExecutor(1) as beside:
             # The engine builds its indexes while names are resolved here.
-            indexed = None if options.dry_run else beside.submit(self._store.define, indexes())
+            indexed = None if options.dry_run else beside.submit(self._store.apply_schema, indexes())
             self._link(fresh=empty, forced=resumed or empty, ready=indexed.result if indexed else lambda: None)
             if indexed is not None:
                 indexed.result()
@@ -156,7 +156,7 @@ class _Load:
         def flush(label: str) -> None:
             items = list(batches[label].values())
             batches[label].clear()
-            batches_out.send(items, partial(self._merge, upserter), upserter.count)
+            batches_out.run(items, partial(self._merge, upserter), upserter.count)
 
         for record, as_of in records:
             label = LABELS[record.kind]
@@ -178,7 +178,7 @@ class _Load:
     def _digests(self) -> dict[tuple[str, str], tuple[str, str]]:
         found = {}
         for label in LABELS.values():
-            for identifier, digest, last_seen in self._store.pages(
+            for identifier, digest, last_seen in self._store.fetch_all(
                 all_nodes(label, ("id", "record_digest", "last_seen"), having="record_digest")
             ):
                 found[label, identifier] = (digest, last_seen)
@@ -186,7 +186,7 @@ class _Load:
 
     def _remember(self, node: Props) -> None:
         self._facts[node["id"]] = ModelFacts(node.get("downloads") or 0, node.get("created_at"))
-        if node.get("parents_stated"):
+        if node.get("declared_parents"):
             self._statements[node["id"]] = parent_statements(node)
 
     def _link(self, *, fresh: bool, forced: bool, ready: Callable[[], object]) -> None:

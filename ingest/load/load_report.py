@@ -37,8 +37,8 @@ class LoadReport:
         records: Usable records by kind.
         nodes: Repository nodes created, changed, unchanged.
         claims: Attribute claims created and changed.
-        claims_by_type: Live or ended claims of this input, by relationship type.
-        parents: Parent claims by outcome, over the whole graph.
+        claims_by_type: Claims, live or no longer stated, of this input, by relationship type.
+        parents: Parent claims by resolution, over the whole graph.
         edges: Lineage edges by relation, over the whole graph.
         lineage: Testimony and edges created, changed, removed.
         rejects: Items set aside, by code.

@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
-from atlas_db.core.terms import Part, RecordKind, Relation, Source
+from atlas_db.core.terms import RecordKind, RecordPart, Relation, Source
 from atlas_db.fusion.fuse import Span, life, merge_spans
 from ingest.load.resolve import ParentStatement
 
 Props = dict[str, Any]
-METHODS = {Part.CARD: "hub-card@1", Part.CONFIG: "hub-config@1", Part.TAGS: "hub-tags@1"}
+METHODS = {RecordPart.CARD: "hub-card@1", RecordPart.CONFIG: "hub-config@1", RecordPart.TAGS: "hub-tags@1"}
 _PARTS = {method: part for part, method in METHODS.items()}
 STATED = ("downloads", "likes", "pipeline_tag", "library_name", "license", "tags")
 _FIXED = frozenset(
@@ -30,9 +30,9 @@ _FIXED = frozenset(
         "first_seen",
         "last_seen",
         "snapshots",
-        "carried",
+        "carried_forward",
         "base_model",
-        "parents_stated",
+        "declared_parents",
     }
 )
 
@@ -47,7 +47,7 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     """
     known: Mapping[str, Any] = {} if old is None or not old.get("snapshots") else old
     owner, slash, name = record.id.rpartition("/")
-    seen = sorted({*known.get("snapshots", ()), *(f"{part}@{as_of}" for part in record.parts or (Part.FACTS,))})
+    seen = sorted({*known.get("snapshots", ()), *(f"{part}@{as_of}" for part in record.parts or (RecordPart.FACTS,))})
     last_seen = max(as_of, known.get("last_seen", ""))
     node: Props = {
         "id": record.id,
@@ -69,12 +69,12 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
 
 def _merge_stated(node: Props, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
     """The tags part states all of these at once, so that what it leaves out is no longer there."""
-    if Part.TAGS not in record.parts:
+    if RecordPart.TAGS not in record.parts:
         return
     if not known:
         node |= {name: value for name, value in record.stated.items() if value is not None}
         return
-    newest = max(snapshots_of(known).get(Part.TAGS, ("",)))
+    newest = max(snapshots_of(known).get(RecordPart.TAGS, ("",)))
     for name, value in record.stated.items():
         if as_of > newest or (as_of == newest and value is not None and (name not in known or value > known[name])):
             node[name] = value
@@ -85,10 +85,10 @@ def _merge_details(node: Props, known: Mapping[str, Any], record: HubRecord, as_
         node |= record.details
         node["record_digest"] = record.digest
         return
-    dates = dict(entry.split("=", 1) for entry in known.get("carried", ()))
+    dates = dict(entry.split("=", 1) for entry in known.get("carried_forward", ()))
     details = {**record.details, "record_digest": record.digest}
     for name, value in details.items():
-        if name in STATED and any(entry.startswith(Part.TAGS) for entry in known.get("snapshots", ())):
+        if name in STATED and any(entry.startswith(RecordPart.TAGS) for entry in known.get("snapshots", ())):
             continue
         date = dates.get(name, known["last_seen"]) if name in known else ""
         if as_of > date or (as_of == date and value > known[name]):
@@ -101,15 +101,15 @@ def _merge_details(node: Props, known: Mapping[str, Any], record: HubRecord, as_
             dates.setdefault(name, known["last_seen"])
     last = node["last_seen"]
     carried = sorted(f"{name}={date}" for name, date in dates.items() if date < last and node.get(name) is not None)
-    node["carried"] = carried or None
+    node["carried_forward"] = carried or None
 
 
-def snapshots_of(node: Mapping[str, Any]) -> dict[Part, list[str]]:
+def snapshots_of(node: Mapping[str, Any]) -> dict[RecordPart, list[str]]:
     """Return the dates of the snapshots that held a record of a node, a part."""
-    dates: dict[Part, list[str]] = defaultdict(list)
+    dates: dict[RecordPart, list[str]] = defaultdict(list)
     for entry in node.get("snapshots") or ():
         part, _, date = entry.partition("@")
-        dates[Part(part)].append(date)
+        dates[RecordPart(part)].append(date)
     return dates
 
 
@@ -127,21 +127,21 @@ _READ_PARENTS = msgspec.json.Decoder(dict[str, _StatedParent])
 
 
 def _merge_parents(node: Props, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
-    text = known.get("parents_stated")
+    text = known.get("declared_parents")
     if text is None and not record.parents:
         return
     stated = _READ_PARENTS.decode(text) if text else {}
     for claim in record.parents:
         stated[claim.name] = _join_parent(stated.get(claim.name), claim, as_of)
-    node["parents_stated"] = msgspec.json.encode(stated, order="sorted").decode()
-    node["base_model"] = [s.name for s in parent_statements(node) if s.ended is None] or None
+    node["declared_parents"] = msgspec.json.encode(stated, order="sorted").decode()
+    node["base_model"] = [s.name for s in parent_statements(node) if s.valid_to is None] or None
 
 
 def _join_parent(old: _StatedParent | None, claim: ParentClaim, as_of: str) -> _StatedParent:
-    spans: dict[Part, Span] = {claim.part: (as_of, as_of)}
+    spans: dict[RecordPart, Span] = {claim.part: (as_of, as_of)}
     word = (claim.confidence == 1.0, as_of, claim.confidence, claim.relation.value, claim.by)
     if old is not None:
-        spans = merge_spans(spans, {Part(part): (span[0], span[1]) for part, span in old.spans.items()})
+        spans = merge_spans(spans, {RecordPart(part): (span[0], span[1]) for part, span in old.spans.items()})
         word = max(word, (old.confidence == 1.0, old.date, old.confidence, old.relation, old.by))
     _, date, confidence, relation, by = word
     return _StatedParent({part.value: list(span) for part, span in spans.items()}, relation, confidence, by, date)
@@ -149,16 +149,16 @@ def _join_parent(old: _StatedParent | None, claim: ParentClaim, as_of: str) -> _
 
 def parent_statements(node: Mapping[str, Any]) -> list[ParentStatement]:
     """Return every parent's name that a node ever stated, in the order of names."""
-    text = node.get("parents_stated")
+    text = node.get("declared_parents")
     if not text:
         return []
     snapshots = snapshots_of(node)
     found = []
     for name, stated in sorted(_READ_PARENTS.decode(text).items()):
-        first, last, ended = life({Part(p): (s[0], s[1]) for p, s in stated.spans.items()}, snapshots)
+        first, last, valid_to = life({RecordPart(p): (s[0], s[1]) for p, s in stated.spans.items()}, snapshots)
         found.append(
             ParentStatement(
-                node["id"], name, Relation(stated.relation), stated.confidence, stated.by, first, last, ended
+                node["id"], name, Relation(stated.relation), stated.confidence, stated.by, first, last, valid_to
             )
         )
     return found
@@ -179,7 +179,7 @@ def merge_claims(
         as_of: Date of the record's snapshot.
     """
     snapshots = snapshots_of(node)
-    spans: dict[tuple[str, str], dict[Part, Span]] = {key: _spans(props) for key, props in old.items()}
+    spans: dict[tuple[str, str], dict[RecordPart, Span]] = {key: _spans(props) for key, props in old.items()}
     confidence = {key: float(props["confidence"]) for key, props in old.items()}
     for claim in claims:
         key = (claim.rel, claim.value)
@@ -188,9 +188,11 @@ def merge_claims(
     return {key: claim_props(spans[key], snapshots, confidence[key]) for key in spans}
 
 
-def claim_props(spans: Mapping[Part, Span], snapshots: Mapping[Part, Iterable[str]], confidence: float) -> Props:
+def claim_props(
+    spans: Mapping[RecordPart, Span], snapshots: Mapping[RecordPart, Iterable[str]], confidence: float
+) -> Props:
     """Return the properties of a declared claim, without run id."""
-    first, last, ended = life(spans, snapshots)
+    first, last, valid_to = life(spans, snapshots)
     parts = sorted(spans)
     props: Props = {
         "source": Source.DECLARED.value,
@@ -199,19 +201,19 @@ def claim_props(spans: Mapping[Part, Span], snapshots: Mapping[Part, Iterable[st
         "first_seen": first,
         "last_seen": last,
     }
-    if ended is not None:
-        props["ended"] = ended
+    if valid_to is not None:
+        props["valid_to"] = valid_to
     if len(parts) > 1:
-        props["stated"] = ";".join(f"{part}:{spans[part][0]}..{spans[part][1]}" for part in parts)
+        props["stated_in"] = ";".join(f"{part}:{spans[part][0]}..{spans[part][1]}" for part in parts)
     return props
 
 
-def _spans(props: Mapping[str, Any]) -> dict[Part, Span]:
-    if text := props.get("stated"):
-        found: dict[Part, Span] = {}
+def _spans(props: Mapping[str, Any]) -> dict[RecordPart, Span]:
+    if text := props.get("stated_in"):
+        found: dict[RecordPart, Span] = {}
         for entry in text.split(";"):
             part, _, dates = entry.partition(":")
             first, _, last = dates.partition("..")
-            found[Part(part)] = (first, last)
+            found[RecordPart(part)] = (first, last)
         return found
     return {_PARTS[props["method"]]: (props["first_seen"], props["last_seen"])}

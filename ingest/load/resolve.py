@@ -12,11 +12,11 @@ from typing import NamedTuple
 import msgspec
 
 from atlas_db.core.components import strongly_connected
-from atlas_db.core.records import Charted, LineageEdge, Testimony
-from atlas_db.core.terms import Outcome, Relation, Source
+from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
+from atlas_db.core.terms import Relation, Resolution, Source
 from atlas_db.fusion.evidence import encode_evidence
-from atlas_db.fusion.fuse import fuse_child, is_followed
-from ingest.normalise.model_names import ModelFacts, NameIndex, Resolution
+from atlas_db.fusion.fuse import fuse_child, is_active
+from ingest.normalise.model_names import ModelFacts, NameIndex, ResolvedName
 
 METHOD = "hub-metadata@1"
 _NEVER = "0000"
@@ -33,7 +33,7 @@ class ParentStatement(NamedTuple):
         by: What the relation rests on.
         first_seen: Date.
         last_seen: Date.
-        ended: Date, None while live.
+        valid_to: Date of the first snapshot that no longer states it, None while live.
     """
 
     child: str
@@ -43,10 +43,10 @@ class ParentStatement(NamedTuple):
     by: str
     first_seen: str
     last_seen: str
-    ended: str | None
+    valid_to: str | None
 
 
-def resolve_all(models: Mapping[str, ModelFacts], statements: Iterable[ParentStatement]) -> list[Testimony]:
+def resolve_all(models: Mapping[str, ModelFacts], statements: Iterable[ParentStatement]) -> list[LineageClaim]:
     """Resolve every statement against every known model.
 
     Args:
@@ -58,7 +58,7 @@ def resolve_all(models: Mapping[str, ModelFacts], statements: Iterable[ParentSta
     """
     stated = list(statements)
     index = NameIndex(models, {statement.name for statement in stated})
-    best: dict[tuple[str, str], Testimony] = {}
+    best: dict[tuple[str, str], LineageClaim] = {}
     unknown = ModelFacts(0, None)
     for statement in stated:
         created = models.get(statement.child, unknown).created_at
@@ -68,7 +68,7 @@ def resolve_all(models: Mapping[str, ModelFacts], statements: Iterable[ParentSta
     return _without_cycles([best[pair] for pair in sorted(best)], models)
 
 
-def _testify(statement: ParentStatement, found: Resolution) -> Testimony:
+def _testify(statement: ParentStatement, found: ResolvedName) -> LineageClaim:
     self_loop = found.parent == statement.child
     evidence = msgspec.structs.replace(
         found.evidence,
@@ -76,33 +76,33 @@ def _testify(statement: ParentStatement, found: Resolution) -> Testimony:
         relation_confidence=statement.relation_confidence,
         relation_source=statement.by,
     )
-    return Testimony(
+    return LineageClaim(
         child=statement.child,
         parent=found.parent,
         source=Source.DECLARED,
         relation=statement.relation,
         confidence=round(found.confidence * statement.relation_confidence, 4),
         method=METHOD,
-        written_as=statement.name,
-        outcome=Outcome.SELF_LOOP if self_loop else found.outcome,
+        mention=statement.name,
+        resolution=Resolution.SELF_LOOP if self_loop else found.resolution,
         evidence=encode_evidence(evidence),
         first_seen=statement.first_seen,
         last_seen=statement.last_seen,
-        ended=statement.ended,
+        valid_to=statement.valid_to,
     )
 
 
-def _join(one: Testimony, two: Testimony) -> Testimony:
+def _join(one: LineageClaim, two: LineageClaim) -> LineageClaim:
     """Two names for one parent: the live, surer one speaks; the dates span both."""
-    first, second = sorted((one, two), key=lambda t: (t.ended is not None, -t.confidence, t.written_as, t.evidence))
+    first, second = sorted((one, two), key=lambda t: (t.valid_to is not None, -t.confidence, t.mention, t.evidence))
     return first._replace(
         first_seen=min(first.first_seen, second.first_seen),
         last_seen=max(first.last_seen, second.last_seen),
-        ended=None if first.ended is None or second.ended is None else max(first.ended, second.ended),
+        valid_to=None if first.valid_to is None or second.valid_to is None else max(first.valid_to, second.valid_to),
     )
 
 
-def _without_cycles(testimony: list[Testimony], models: Mapping[str, ModelFacts]) -> list[Testimony]:
+def _without_cycles(testimony: list[LineageClaim], models: Mapping[str, ModelFacts]) -> list[LineageClaim]:
     """Mark the claims that close a cycle.
 
     In each knot, claims are taken from the oldest child to the youngest (unknown dates first, then by ids); one whose
@@ -110,18 +110,18 @@ def _without_cycles(testimony: list[Testimony], models: Mapping[str, ModelFacts]
     """
     edges: dict[str, list[str]] = defaultdict(list)
     for item in testimony:
-        if is_followed(item):
+        if is_active(item):
             edges[item.child].append(item.parent)
     component = {node: number for number, nodes in enumerate(strongly_connected(edges)) for node in nodes}
     unknown = ModelFacts(0, None)
 
-    def age(item: Testimony) -> tuple[str, str, str]:
+    def age(item: LineageClaim) -> tuple[str, str, str]:
         return (models.get(item.child, unknown).created_at or _NEVER, item.child, item.parent)
 
     inside = [
         item
         for item in testimony
-        if is_followed(item) and item.child in component and component.get(item.parent) == component[item.child]
+        if is_active(item) and item.child in component and component.get(item.parent) == component[item.child]
     ]
     kept: dict[str, list[str]] = defaultdict(list)
     closing: set[tuple[str, str]] = set()
@@ -131,7 +131,8 @@ def _without_cycles(testimony: list[Testimony], models: Mapping[str, ModelFacts]
         else:
             kept[item.child].append(item.parent)
     return [
-        item._replace(outcome=Outcome.CYCLE) if (item.child, item.parent) in closing else item for item in testimony
+        item._replace(resolution=Resolution.CYCLE) if (item.child, item.parent) in closing else item
+        for item in testimony
     ]
 
 
@@ -148,14 +149,16 @@ def _reaches(edges: Mapping[str, list[str]], start: str, goal: str) -> bool:
     return False
 
 
-def fuse_all(testimony: Iterable[Testimony], charted: Mapping[str, Charted] | None = None) -> Iterator[LineageEdge]:
+def fuse_all(
+    testimony: Iterable[LineageClaim], charted: Mapping[str, ChartedModel] | None = None
+) -> Iterator[LineageEdge]:
     """Fuse the testimony of every child.
 
     Args:
         testimony: Of any children.
         charted: Family and content of each model whose weights were charted.
     """
-    by_child: dict[str, list[Testimony]] = defaultdict(list)
+    by_child: dict[str, list[LineageClaim]] = defaultdict(list)
     for item in testimony:
         by_child[item.child].append(item)
     for child in sorted(by_child):

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from atlas_db.core.errors import RollbackError, StoreLockedError
-from atlas_db.core.schema import SCHEMA
+from atlas_db.core.schema import RUN_PROPERTIES, SCHEMA
 from atlas_db.core.terms import RunKind
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Row, Store, Transaction
@@ -25,11 +25,11 @@ from atlas_db.store.statements import (
     all_nodes,
     delete_edges,
     delete_nodes,
-    lonely,
+    edges_of_run,
     merge_edges,
     merge_nodes,
+    orphans,
     replace_nodes,
-    run_edges,
     set_nodes,
 )
 from atlas_db.store.supervisor import try_lock
@@ -86,14 +86,14 @@ def begin(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
         "complete": False,
         "parameters": msgspec.json.encode(parameters, order="sorted").decode(),
     }
-    store.write(lambda tx: tx.send(merge_nodes("Run"), [{"id": run_id, "set": props}]))
+    store.write(lambda tx: tx.run_batch(merge_nodes("Run"), [{"id": run_id, "set": props}]))
     return run_id
 
 
 def finish(store: Store, run_id: str, counts: Mapping[str, Any]) -> None:
     """Record the end of a run."""
     props = {"finished": now(), "complete": True, "counts": msgspec.json.encode(counts, order="sorted").decode()}
-    store.write(lambda tx: tx.send(merge_nodes("Run"), [{"id": run_id, "set": props}]))
+    store.write(lambda tx: tx.run_batch(merge_nodes("Run"), [{"id": run_id, "set": props}]))
 
 
 def list_runs(store: Store) -> list[Row]:
@@ -145,8 +145,8 @@ def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadRepor
         _undo_load(store, undo, rows)
     else:
         _remove_edges(store, run_id, rows)
-        for prefix in ("audit_", "weights_"):
-            _forget_written(store, prefix, run_id, rows)
+        for run_property in RUN_PROPERTIES:
+            _clear_run_properties(store, run_property, run_id, rows)
     report = LoadReport(run_id=run_id)
     facts, statements = read_facts(store)
     relink(
@@ -160,7 +160,7 @@ def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadRepor
         dry_run=False,
     )
     _forget_values(store, rows)
-    Batches(store, rows).send([run_id], partial(_delete_nodes, "Run"))
+    Batches(store, rows).run([run_id], partial(_delete_nodes, "Run"))
     return report
 
 
@@ -175,15 +175,15 @@ def _undo_load(store: Store, undo: UndoFile, rows: int) -> None:
     if empty:
         for node in SCHEMA.nodes:
             if node.label not in _KEPT:
-                ids = [entry[0] for entry in store.pages(all_nodes(node.label, ("id",)))]
-                Batches(store, rows).send(ids, partial(_delete_nodes, node.label))
+                ids = [entry[0] for entry in store.fetch_all(all_nodes(node.label, ("id",)))]
+                Batches(store, rows).run(ids, partial(_delete_nodes, node.label))
         return
     edges: list[EdgeBefore] = []
     nodes: list[NodeBefore] = []
     for entry in entries:
         (edges if isinstance(entry, EdgeBefore) else nodes).append(entry)  # type: ignore[arg-type]
-    Batches(store, rows).send(edges, _restore_edges)
-    Batches(store, rows).send(nodes, _restore_nodes)
+    Batches(store, rows).run(edges, _restore_edges)
+    Batches(store, rows).run(nodes, _restore_nodes)
 
 
 def _restore_edges(tx: Transaction, entries: Sequence[EdgeBefore]) -> None:
@@ -193,9 +193,9 @@ def _restore_edges(tx: Transaction, entries: Sequence[EdgeBefore]) -> None:
             gone = [{"a": e.a, "b": e.b, "set": {"source": "declared"}} for e in mine if e.props is None]
             back = [{"a": e.a, "b": e.b, "set": e.props} for e in mine if e.props is not None]
             if gone:
-                tx.send(delete_edges(rel.type, source, target), gone)
+                tx.run_batch(delete_edges(rel.type, source, target), gone)
             if back:
-                tx.send(merge_edges(rel.type, source, target), back)
+                tx.run_batch(merge_edges(rel.type, source, target), back)
 
 
 def _restore_nodes(tx: Transaction, entries: Sequence[NodeBefore]) -> None:
@@ -206,11 +206,11 @@ def _restore_nodes(tx: Transaction, entries: Sequence[NodeBefore]) -> None:
         gone = [entry.id for entry in mine if entry.props is None]
         bare = [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in gone]
         if back or bare:
-            tx.send(replace_nodes(label), [*back, *bare])
+            tx.run_batch(replace_nodes(label), [*back, *bare])
         # A placeholder has no author edge: what had no record before this run loses it again.
         unseen = [entry.id for entry in mine if entry.props is None or not entry.props.get("snapshots")]
         if unseen:
-            tx.send(delete_edges("PUBLISHED_BY", label, "Author"), _authors(unseen))
+            tx.run_batch(delete_edges("PUBLISHED_BY", label, "Author"), _authors(unseen))
 
 
 def _authors(ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -224,29 +224,29 @@ def _remove_edges(store: Store, run_id: str, rows: int) -> None:
         for source, target in rel.ends:
             found = [
                 {"a": row["a"], "b": row["b"], "set": row["props"]}
-                for row in store.read(run_edges(rel.type, source, target), run=run_id)
+                for row in store.read(edges_of_run(rel.type, source, target), run=run_id)
             ]
-            Batches(store, rows).send(found, partial(_delete_edges, rel.type, source, target))
+            Batches(store, rows).run(found, partial(_delete_edges, rel.type, source, target))
 
 
-def _forget_written(store: Store, prefix: str, run_id: str, rows: int) -> None:
+def _clear_run_properties(store: Store, run_property: str, run_id: str, rows: int) -> None:
     """Clear the properties that an audit or a chart wrote to models."""
-    names = tuple(sorted(name for name in SCHEMA.node("Model").names if name.startswith(prefix)))
-    written = store.pages(all_nodes("Model", ("id", f"{prefix}run_id"), having=f"{prefix}run_id"))
+    names = (run_property, *RUN_PROPERTIES[run_property])
+    written = store.fetch_all(all_nodes("Model", ("id", run_property), having=run_property))
     cleared = [[identifier, *(None for _ in names)] for identifier, run in written if run == run_id]
-    Batches(store, rows).send(cleared, lambda tx, chunk: tx.send(set_nodes("Model", names), chunk))
+    Batches(store, rows).run(cleared, lambda tx, chunk: tx.run_batch(set_nodes("Model", names), chunk))
 
 
 def _delete_edges(rel: str, source: str, target: str, tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    tx.send(delete_edges(rel, source, target), rows)
+    tx.run_batch(delete_edges(rel, source, target), rows)
 
 
 def _delete_nodes(label: str, tx: Transaction, ids: Sequence[str]) -> None:
-    tx.send(delete_nodes(label), ids)
+    tx.run_batch(delete_nodes(label), ids)
 
 
 def _forget_values(store: Store, rows: int) -> None:
     for node in SCHEMA.nodes:
         if node.label not in _KEPT:
-            ids = [row["id"] for row in store.read(lonely(node.label))]
-            Batches(store, rows).send(ids, partial(_delete_nodes, node.label))
+            ids = [row["id"] for row in store.read(orphans(node.label))]
+            Batches(store, rows).run(ids, partial(_delete_nodes, node.label))

@@ -9,7 +9,7 @@ from typing import Any
 
 from atlas_db.core.records import HubRecord
 from atlas_db.core.schema import SCHEMA
-from atlas_db.core.terms import Part, RecordKind, Source
+from atlas_db.core.terms import RecordKind, RecordPart, Source
 from atlas_db.store.bolt import Transaction
 from atlas_db.store.statements import (
     create_edges,
@@ -69,7 +69,7 @@ class Creator:
         label = entries[0].label
         sent: list[tuple[str, Any]] = [("nodes", (label, [entry.node for entry in entries]))]
         values: dict[str, set[str]] = defaultdict(set)
-        groups: dict[tuple[str, tuple[Part, ...], str], list[list[Any]]] = defaultdict(list)
+        groups: dict[tuple[str, tuple[RecordPart, ...], str], list[list[Any]]] = defaultdict(list)
         for entry in entries:
             self._collect(entry, values, groups)
         authors = [[entry.record.id, entry.node["author"]] for entry in entries if "author" in entry.node]
@@ -93,7 +93,7 @@ class Creator:
         self,
         entry: Entry,
         values: dict[str, set[str]],
-        groups: dict[tuple[str, tuple[Part, ...], str], list[list[Any]]],
+        groups: dict[tuple[str, tuple[RecordPart, ...], str], list[list[Any]]],
     ) -> None:
         claims = entry.record.claims
         if len(entry.record.parts) < 2:
@@ -101,7 +101,7 @@ class Creator:
                 values[TARGETS[claim.rel, entry.label]].add(claim.value)
                 groups[claim.rel, (claim.part,), entry.as_of].append([entry.record.id, claim.value, claim.confidence])
             return
-        parts: dict[tuple[str, str], list[Part]] = defaultdict(list)
+        parts: dict[tuple[str, str], list[RecordPart]] = defaultdict(list)
         confidence: dict[tuple[str, str], float] = {}
         for claim in claims:
             key = (claim.rel, claim.value)
@@ -116,14 +116,14 @@ class Creator:
         """Send what `prepare` made, in one transaction."""
         for what, values in arguments:
             if what == "nodes":
-                tx.send(create_nodes(values[0]), values[1])
+                tx.run_batch(create_nodes(values[0]), values[1])
             elif what == "values":
-                tx.send(ensure_nodes(values[0]), values[1])
+                tx.run_batch(ensure_nodes(values[0]), values[1])
             else:
                 rel, source, target, rows, common = values
                 names = ("confidence",) if common else ()
                 if rows:
-                    tx.send(create_edges(rel, source, target, names, tuple(common)), rows, common=common)
+                    tx.run_batch(create_edges(rel, source, target, names, tuple(common)), rows, common=common)
 
 
 class Upserter:
@@ -179,13 +179,13 @@ class Upserter:
             self._undo.keep(changes.before)
         label = changes.label
         if changes.nodes:
-            tx.send(replace_nodes(label), changes.nodes)
+            tx.run_batch(replace_nodes(label), changes.nodes)
         for target, ids in changes.values.items():
-            tx.send(ensure_nodes(target), [value_node(target, identifier) for identifier in sorted(ids)])
+            tx.run_batch(ensure_nodes(target), [value_node(target, identifier) for identifier in sorted(ids)])
         if changes.authors:
-            tx.send(merge_edges("PUBLISHED_BY", label, "Author"), changes.authors)
+            tx.run_batch(merge_edges("PUBLISHED_BY", label, "Author"), changes.authors)
         for rel, rows in changes.edges.items():
-            tx.send(merge_edges(rel, label, TARGETS[rel, label]), rows)
+            tx.run_batch(merge_edges(rel, label, TARGETS[rel, label]), rows)
 
 
 class _Changes:

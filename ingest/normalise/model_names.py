@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from atlas_db.core.terms import FOLLOWED_CONFIDENCE, Outcome
+from atlas_db.core.terms import MIN_ACTIVE_CONFIDENCE, Resolution
 from atlas_db.fusion.evidence import MentionEvidence
 from ingest.normalise.values import repository_name
 
@@ -49,18 +49,18 @@ class ModelFacts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Resolution:
+class ResolvedName:
     """What became of a name.
 
     Attributes:
         parent: Id of the model meant; the name as written where nobody answers to it.
-        outcome: How it was found.
+        resolution: How it was found.
         confidence: That this is the model meant, 0..1.
         evidence: What that rests on.
     """
 
     parent: str
-    outcome: Outcome
+    resolution: Resolution
     confidence: float
     evidence: MentionEvidence
 
@@ -97,7 +97,7 @@ class NameIndex:
                 self._by_part[part].append(identifier)
         self._new_owner = self._learn_owners(missing)
 
-    def resolve(self, name: str, child: str, child_created: str | None) -> Resolution:
+    def resolve(self, name: str, child: str, child_created: str | None) -> ResolvedName:
         """Find the model that a child's author meant.
 
         Args:
@@ -109,12 +109,14 @@ class NameIndex:
         if "/" not in clean and clean in self._models:
             # Old snapshots hold ids without owner; all of them have moved under one since.
             moved = self._short(name, clean.lower(), child, child_created)
-            if moved.outcome is Outcome.RENAMED and moved.confidence >= MOVED:
+            if moved.resolution is Resolution.RENAMED and moved.confidence >= MOVED:
                 return moved
         if name in self._models:
-            return self._aged(Resolution(name, Outcome.EXACT, 1.0, MentionEvidence()), child_created)
+            return self._aged(ResolvedName(name, Resolution.EXACT, 1.0, MentionEvidence()), child_created)
         if clean in self._models:
-            return self._aged(Resolution(clean, Outcome.EXACT, CLEANED, MentionEvidence(cleaned=True)), child_created)
+            return self._aged(
+                ResolvedName(clean, Resolution.EXACT, CLEANED, MentionEvidence(cleaned=True)), child_created
+            )
         if same := self._by_id.get(clean.lower()):
             return self._aged(self._by_case(same), child_created)
         owner, slash, part = clean.lower().rpartition("/")
@@ -126,20 +128,20 @@ class NameIndex:
                 best = max(found, key=lambda model: (self._models[model].downloads, model))
                 evidence = MentionEvidence(owner_now=best.partition("/")[0], names_in_common=new[1])
                 return self._aged(
-                    Resolution(best, Outcome.RENAMED, min(0.95, 0.6 + 0.08 * new[1]), evidence), child_created
+                    ResolvedName(best, Resolution.RENAMED, min(0.95, 0.6 + 0.08 * new[1]), evidence), child_created
                 )
         return self._absent(name, clean)
 
-    def _by_case(self, same: list[str]) -> Resolution:
+    def _by_case(self, same: list[str]) -> ResolvedName:
         ranked = sorted(same, key=lambda model: (-self._models[model].downloads, model))
         total = sum(self._models[model].downloads + 1 for model in ranked)
         share = (self._models[ranked[0]].downloads + 1) / total
-        outcome = Outcome.CASE if CASE * share >= FOLLOWED_CONFIDENCE else Outcome.AMBIGUOUS
+        resolution = Resolution.CASE if CASE * share >= MIN_ACTIVE_CONFIDENCE else Resolution.AMBIGUOUS
         several = len(ranked) > 1
         evidence = MentionEvidence(candidates=len(ranked), share=round(share, 4)) if several else MentionEvidence()
-        return Resolution(ranked[0], outcome, CASE * share, evidence)
+        return ResolvedName(ranked[0], resolution, CASE * share, evidence)
 
-    def _short(self, name: str, part: str, child: str, created: str | None) -> Resolution:
+    def _short(self, name: str, part: str, child: str, created: str | None) -> ResolvedName:
         owner = child.partition("/")[0]
         weights: list[tuple[float, str]] = []
         for model in self._by_part.get(part, ()):
@@ -157,22 +159,24 @@ class NameIndex:
         same_owner = best.partition("/")[0] == owner
         known = SAME_OWNER_CONFIDENCE if same_owner else downloads / (downloads + HALF_POPULAR)
         confidence = round(RENAMED_CAP * share * known, 4)
-        outcome = Outcome.RENAMED if confidence >= FOLLOWED_CONFIDENCE else Outcome.AMBIGUOUS
+        resolution = Resolution.RENAMED if confidence >= MIN_ACTIVE_CONFIDENCE else Resolution.AMBIGUOUS
         evidence = MentionEvidence(
             candidates=len(weights), share=round(share, 4), downloads=downloads, same_owner=same_owner
         )
-        return Resolution(best, outcome, confidence, evidence)
+        return ResolvedName(best, resolution, confidence, evidence)
 
-    def _absent(self, name: str, clean: str) -> Resolution:
+    def _absent(self, name: str, clean: str) -> ResolvedName:
         if clean.count("/") > 1 or clean.startswith((".", "/", "~")) or "\\" in clean or not clean or " " in clean:
-            return Resolution(name, Outcome.ABSENT, ABSENT_PATH, MentionEvidence(looks_like="path"))
-        return Resolution(name, Outcome.ABSENT, ABSENT_OWNED if "/" in clean else ABSENT_SHORT, MentionEvidence())
+            return ResolvedName(name, Resolution.ABSENT, ABSENT_PATH, MentionEvidence(looks_like="path"))
+        return ResolvedName(name, Resolution.ABSENT, ABSENT_OWNED if "/" in clean else ABSENT_SHORT, MentionEvidence())
 
-    def _aged(self, found: Resolution, child_created: str | None) -> Resolution:
+    def _aged(self, found: ResolvedName, child_created: str | None) -> ResolvedName:
         created = self._models[found.parent].created_at
         if child_created and created and created > child_created:
             evidence = msgspec.structs.replace(found.evidence, child_older=True)
-            return Resolution(found.parent, found.outcome, round(found.confidence * OLDER_CHILD_FACTOR, 4), evidence)
+            return ResolvedName(
+                found.parent, found.resolution, round(found.confidence * OLDER_CHILD_FACTOR, 4), evidence
+            )
         return found
 
     def _learn_owners(self, missing: list[str]) -> dict[str, tuple[str, int]]:

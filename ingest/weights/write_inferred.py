@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from atlas_db.core.records import Charted, Testimony
-from atlas_db.core.terms import CHARTED_CONFIDENCE, Outcome, RunKind, Source
+from atlas_db.core.records import ChartedModel, LineageClaim
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, Resolution, RunKind, Source
 from atlas_db.fusion.evidence import encode_evidence
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
@@ -28,7 +28,7 @@ ROWS = 2000
 
 def write_chart(
     store: Store, home: Path, prints: Sequence[Fingerprint], edges: Sequence[Edge], *,
-    min_confidence: float = CHARTED_CONFIDENCE, probes: Sequence[Probe] = (), dry_run: bool = False,
+    min_confidence: float = MIN_CHARTED_CONFIDENCE, probes: Sequence[Probe] = (), dry_run: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write a chart as inferred claims; an earlier chart of the same models is replaced.
 
@@ -45,7 +45,7 @@ def write_chart(
         Counts: claims and edges created, changed, removed; edges by status; the run's id.
     """
     families, edges = family_of(prints, edges), above_threshold(edges, min_confidence)
-    charted = {item.id: Charted(families[item.id], item.content) for item in prints}
+    charted = {item.id: ChartedModel(families[item.id], item.content) for item in prints}
     as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
     if dry_run:
         return _plan(store, charted, edges, as_of, "")[1]
@@ -58,14 +58,14 @@ def write_chart(
                 "id": item.id,
                 "set": {
                     "weights_family": families[item.id] or None,
-                    "weights_content": item.content,
-                    "weights_behaviour": clusters.get(item.id),
+                    "weights_hash": item.content,
+                    "behaviour_cluster": clusters.get(item.id),
                     "weights_run_id": run_id,
                 },
             }
             for item in prints
         ]
-        Batches(store, ROWS).send(rows, _send)
+        Batches(store, ROWS).run(rows, _send)
         plan.write(store, set(charted), ROWS)
         if probes:
             keep_probes(probes, home, ensure_schema(store))
@@ -75,12 +75,12 @@ def write_chart(
 
 def _send(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     names = [{"id": row["id"], "name": row["id"].rpartition("/")[2], "placeholder": True} for row in rows]
-    tx.send(ensure_nodes("Model"), names)
-    tx.send(merge_nodes("Model"), rows)
+    tx.run_batch(ensure_nodes("Model"), names)
+    tx.run_batch(merge_nodes("Model"), rows)
 
 
 def _plan(
-    store: Store, charted: Mapping[str, Charted], edges: Sequence[Edge], as_of: str, run_id: str
+    store: Store, charted: Mapping[str, ChartedModel], edges: Sequence[Edge], as_of: str, run_id: str
 ) -> tuple[Plan, dict[str, Any]]:
     old = read_testimony(store)
     ours = {(item.child, item.parent): item for item in old if item.source is Source.INFERRED and item.child in charted}
@@ -96,7 +96,7 @@ def _plan(
     return plan, counts
 
 
-def _claim(edge: Edge, before: Testimony | None, as_of: str) -> Testimony:
+def _claim(edge: Edge, before: LineageClaim | None, as_of: str) -> LineageClaim:
     """Return an edge as a claim; one that is unchanged keeps its dates, so that charting again changes nothing."""
     evidence = encode_evidence(edge.evidence)
     confidence = round(edge.confidence, 6)
@@ -105,7 +105,7 @@ def _claim(edge: Edge, before: Testimony | None, as_of: str) -> Testimony:
     )  # fmt: skip
     first = before.first_seen if before is not None else as_of
     last = before.last_seen if before is not None and same else as_of
-    return Testimony(
-        edge.child, edge.parent, Source.INFERRED, edge.relation, confidence, METHOD, edge.parent, Outcome.EXACT,
+    return LineageClaim(
+        edge.child, edge.parent, Source.INFERRED, edge.relation, confidence, METHOD, edge.parent, Resolution.EXACT,
         evidence, first, last, None,
     )  # fmt: skip

@@ -79,7 +79,7 @@ def test_tables_agree_with_the_rows_and_with_the_other_engine(
     assert (known[["declared", "inferred", "predicted", "unknown"]].sum(axis=1) == len(rows)).all()
     in_cypher = {
         row["attribute"]: row["models"]
-        for row in store.ask(find("coverage").text, {})[1]
+        for row in store.run_user_query(find("coverage").text, {})[1]
         if row["source"] == "declared"
     }
     assert in_cypher["HAS_LICENSE"] == known.loc["license", "declared"]

@@ -73,7 +73,7 @@ def edges(store: Store) -> set[tuple[str, str, str, str]]:
 
 
 def by_cypher(store: Store, identifier: str) -> str:
-    _, rows = store.ask(find("verdict").text, {"model": identifier})
+    _, rows = store.run_user_query(find("verdict").text, {"model": identifier})
     return max((Verdict(row["verdict"]) for row in rows), key=ORDER.__getitem__).value
 
 
@@ -100,7 +100,7 @@ def test_the_whole_atlas(store: Store, tmp_path: Path) -> None:
     # The rulings alone say the same of each pair of models, but for what only an audit looks at: names.
     for name in VERDICTS:
         for ancestor in ancestors(store, name):
-            _, rows = store.ask(find("ruling").text, {"model": name, "ancestor": ancestor})
+            _, rows = store.run_user_query(find("ruling").text, {"model": name, "ancestor": ancestor})
             found = {v for m, a, rule, v in EDGES if (m, a) == (name, ancestor) and not rule.startswith("name-")}
             said = {row["verdict"] for row in rows}
             assert said == found if found else not said & {"needs_review", "violation"}, (name, ancestor)

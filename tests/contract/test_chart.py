@@ -64,9 +64,9 @@ def test_statuses(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> No
     }  # fmt: skip
     assert pairs(store, "DERIVED_FROM") >= {("me/merge", BASE, "merge"), ("me/liar", BASE, "finetune")}
     assert (counts["contradicted"], counts["verified"]) == (1, 2)
-    (row,) = store.ask(find("contradicted").text, {"limit": 10})[1]
+    (row,) = store.run_user_query(find("contradicted").text, {"limit": 10})[1]
     assert (row["child"], row["parent"]) == ("me/liar", STRANGE)
-    assert {row["child"] for row in store.ask(find("undeclared").text, {"limit": 10})[1]} == {
+    assert {row["child"] for row in store.run_user_query(find("undeclared").text, {"limit": 10})[1]} == {
         "me/quiet",
         "me/liar",
         "me/merge",
@@ -78,7 +78,7 @@ def test_what_is_abstained_from_keeps_its_family(store: Store, tmp_path: Path, p
     edges = chart(prints, Rereader())
     write_chart(store, tmp_path, prints, [replace(edge, confidence=0.4) for edge in edges])
     assert not {status for *_, status in pairs(store, "DERIVED_FROM", "status")} - {"declared", "contradicted"}
-    _, rows = store.ask("MATCH (m:Model {weights_family: $root}) RETURN m.id AS id", {"root": BASE})
+    _, rows = store.run_user_query("MATCH (m:Model {weights_family: $root}) RETURN m.id AS id", {"root": BASE})
     assert {row["id"] for row in rows} == {item.id for item in prints} - {STRANGE}
     assert write_chart(store, tmp_path, prints, edges)["verified"] == 2
 
@@ -136,8 +136,8 @@ def test_what_models_answer_reaches_the_graph_and_completion(
     probes = [Probe(name, "", "", "tokens", "logits:9", one, gram) for name, gram in grams.items()]
     edges = chart(prints, Rereader())
     run = write_chart(store, tmp_path, prints, edges, probes=probes)["run_id"]
-    rows = store.ask(
-        "MATCH (m:Model) WHERE m.weights_behaviour IS NOT NULL RETURN m.id AS id, m.weights_behaviour AS b", {}
+    rows = store.run_user_query(
+        "MATCH (m:Model) WHERE m.behaviour_cluster IS NOT NULL RETURN m.id AS id, m.behaviour_cluster AS b", {}
     )[1]
     assert {row["id"]: row["b"] for row in rows} == {BASE: "me/quiet", "me/quiet": "me/quiet", STRANGE: STRANGE}
     graph = read_graph(store)

@@ -49,15 +49,15 @@ def sample(engine_settings: Settings, tmp_path_factory: pytest.TempPathFactory) 
 
 def ask(store: Store, name: str, **given: str) -> list[dict[str, Any]]:
     query = query_library.find(name)
-    columns, rows = store.ask(query.text, query.bind(given))
+    columns, rows = store.run_user_query(query.text, query.bind(given))
     assert not rows or tuple(columns) == query.columns  # one engine names no columns where there are no rows
     return rows
 
 
 def graph_of(store: Store) -> Any:
     graph = nx.DiGraph()
-    for child, parent, followed in store.pages(all_edges("DERIVED_FROM", "Model", "Model", ("followed",))):
-        if followed:
+    for child, parent, active in store.fetch_all(all_edges("DERIVED_FROM", "Model", "Model", ("active",))):
+        if active:
             graph.add_edge(child, parent)
     return graph
 
@@ -99,7 +99,7 @@ def test_path_is_every_edge_between(sample: Store) -> None:
     expected = set(graph.subgraph(between).edges)
     rows = ask(sample, "path", model=model, ancestor=ancestor)
     assert {(row["child"], row["parent"]) for row in rows} == expected
-    assert all(row["written_as"] and row["method"] for row in rows)
+    assert all(row["mention"] and row["method"] for row in rows)
     common = {row["id"] for row in ask(sample, "common_ancestor", model=model, other=ancestor)}
     assert common == nx.descendants(graph, ancestor) | {ancestor}
 
@@ -118,7 +118,7 @@ def test_shapes_agree_with_counting_by_hand(sample: Store) -> None:
     """What lies behind the cards of the dashboard: degrees, fans, snakes, merges; counted on networkx's graph."""
     graph = graph_of(sample)
     children = {node: graph.in_degree(node) for node in graph}
-    degrees = {row["children"]: row["models"] for row in ask(sample, "degrees")}
+    degrees = {row["children"]: row["models"] for row in ask(sample, "degree_distribution")}
     assert degrees == Counter(number for number in children.values() if number)
     leaves = {node: sum(children[child] == 0 for child in graph.predecessors(node)) for node in graph}
     fans = {node for node, number in children.items() if number >= 3 and leaves[node] >= 0.9 * number}
@@ -127,20 +127,20 @@ def test_shapes_agree_with_counting_by_hand(sample: Store) -> None:
     links = {(p, c) for c, p in graph.edges if children[p] == 1 and graph.out_degree(c) == 1}
     assert {(row["parent"], row["child"]) for row in ask(sample, "snakes", limit="1000")} == links
     assert links
-    steps = ask(sample, "steps", limit="10000")
+    steps = ask(sample, "edge_traits", limit="10000")
     assert {(row["child"], row["parent"]) for row in steps} == set(graph.edges)
     assert sum(row["edges"] for row in ask(sample, "language_steps")) == len(steps)
-    assert sum(row["children"] for row in ask(sample, "popular")) == len(steps)
+    assert sum(row["children"] for row in ask(sample, "relations_by_popularity")) == len(steps)
     merged = Counter(row["child"] for row in steps if row["relation"] == "merge")
     assert {row["parents"]: row["models"] for row in ask(sample, "merges")} == Counter(merged.values())
 
 
 def test_contradicted_edges_are_outside_traversals(store: Store) -> None:
-    store.write(lambda tx: tx.send(create_nodes("Model"), [{"id": name} for name in ("a", "b", "c")]))
-    names = ("relation", "confidence", "status", "sources", "followed")
+    store.write(lambda tx: tx.run_batch(create_nodes("Model"), [{"id": name} for name in ("a", "b", "c")]))
+    names = ("relation", "confidence", "status", "sources", "active")
     edges = [["a", "b", "finetune", 0.9, "declared", ["declared"], True],
              ["b", "c", "finetune", 0.05, "contradicted", ["declared"], False]]  # fmt: skip
-    store.write(lambda tx: tx.send(create_edges("DERIVED_FROM", "Model", "Model", names), edges))
+    store.write(lambda tx: tx.run_batch(create_edges("DERIVED_FROM", "Model", "Model", names), edges))
     assert ancestors(store, "a") == {"b": 1}
     assert [row["id"] for row in ask(store, "ancestors", model="a")] == ["b"]
     assert [row["child"] for row in ask(store, "contradicted")] == ["b"]
@@ -161,9 +161,9 @@ def test_no_query_enumerates_paths(store: Store) -> None:
         for low in lower
         for high in upper
     ]
-    names = ("relation", "confidence", "status", "sources", "followed")
-    store.write(lambda tx: tx.send(create_nodes("Model"), nodes))
-    store.write(lambda tx: tx.send(create_edges("DERIVED_FROM", "Model", "Model", names), edges))
+    names = ("relation", "confidence", "status", "sources", "active")
+    store.write(lambda tx: tx.run_batch(create_nodes("Model"), nodes))
+    store.write(lambda tx: tx.run_batch(create_edges("DERIVED_FROM", "Model", "Model", names), edges))
     given = {"model": "l/0-0", "other": "l/0-1", "ancestor": f"l/{LADDER - 1}-0", "license": "mit", "dataset": "none"}
     for query in query_library.queries().values():
         needed = {p.name: given[p.name] for p in query.parameters if p.default is None}
@@ -181,22 +181,24 @@ def test_no_query_enumerates_paths(store: Store) -> None:
 
 
 def test_own_cypher_may_read_but_not_write(store: Store) -> None:
-    assert store.ask("RETURN $x + 1 AS y", {"x": 1}) == (["y"], [{"y": 2}])
+    assert store.run_user_query("RETURN $x + 1 AS y", {"x": 1}) == (["y"], [{"y": 2}])
     for text in ("CREATE (n:Model {id: 'x'}) RETURN n", "MERGE (n:Model {id: 'x'})", "MATCH (a:Atlas) SET a.x = 1"):
         with pytest.raises((WriteRefusedError, StoreRefusedError), match="--write"):
-            store.ask(text, {})
+            store.run_user_query(text, {})
     assert store.read(Statement("MATCH (m:Model) RETURN count(m) AS n")) == [{"n": 0}]
-    store.ask("CREATE (n:Model {id: 'x'})", {}, write=True)
+    store.run_user_query("CREATE (n:Model {id: 'x'})", {}, write=True)
     assert store.read(Statement("MATCH (m:Model) RETURN count(m) AS n")) == [{"n": 1}]
     with pytest.raises(StoreError):
-        store.ask("MATCH (n RETURN n", {})
+        store.run_user_query("MATCH (n RETURN n", {})
 
 
 def test_values_come_back_plain(store: Store) -> None:
-    store.ask(
+    store.run_user_query(
         "CREATE (:Model {id: 'x', tags: ['a']})-[:DERIVED_FROM {confidence: 0.5}]->(:Model {id: 'y'})", {}, write=True
     )
-    _, rows = store.ask("MATCH p = (a:Model)-[r]->(b) RETURN a, r, datetime('2024-07-01T00:00:00Z').year AS y, p", {})
+    _, rows = store.run_user_query(
+        "MATCH p = (a:Model)-[r]->(b) RETURN a, r, datetime('2024-07-01T00:00:00Z').year AS y, p", {}
+    )
     assert rows[0]["a"] == {"labels": ["Model"], "id": "x", "tags": ["a"]}
     assert rows[0]["r"] == {"type": "DERIVED_FROM", "confidence": 0.5}
     assert rows[0]["y"] == 2024

@@ -79,7 +79,7 @@ def test_errors_are_ours(names: dict[str, Any]) -> None:
     with pytest.raises(QueryNotFoundError, match="ancestors"):
         atlas.query("ancestor")
     with pytest.raises(QueryParameterError, match="limit"):
-        atlas.query("top", limit="many")
+        atlas.query("most_downloaded", limit="many")
     with pytest.raises(WriteRefusedError):
         atlas.query("MATCH (m:Model) SET m.likes = 0")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -33,8 +33,8 @@ def demo(home: Path) -> Path:
 def test_demo_holds_everything_it_promises(demo: Path) -> None:
     relations = {row["relation"] for row in ask(demo, "query", "edge_counts")}
     assert relations == {"finetune", "adapter", "quantized", "merge", "duplicate"}
-    outcomes = {row["outcome"] for row in ask(demo, "query", "outcomes")}
-    assert {"exact", "renamed", "absent", "self_loop", "cycle"} <= outcomes
+    resolutions = {row["resolution"] for row in ask(demo, "query", "resolutions")}
+    assert {"exact", "renamed", "absent", "self_loop", "cycle"} <= resolutions
     assert ask(demo, "query", "license_changes")
     assert ask(demo, "status")["nodes"]["Model"] > 300
     text = run(demo, "demo").stdout
@@ -112,7 +112,7 @@ def test_errors_say_what_to_do(demo: Path, args: tuple[str, ...], code: int, say
 def test_own_cypher_is_refused_when_it_writes(demo: Path) -> None:
     error = run(demo, "query", "-", stdin="MATCH (m:Model) SET m.downloads = 0", code=2)
     assert "--write" in error.stderr
-    assert ask(demo, "query", "top", "-p", "limit=1")[0]["value"] > 0
+    assert ask(demo, "query", "most_downloaded", "-p", "limit=1")[0]["value"] > 0
 
 
 def test_load_reads_every_format(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             "first_seen": "2024-06-01", "last_seen": "2024-06-01",
         }  # fmt: skip
         row = {"a": "g/guessed", "b": "llama3.1", "set": props}
-        store.write(lambda tx: tx.send(merge_edges("HAS_LICENSE", "Model", "License"), [row]))
+        store.write(lambda tx: tx.run_batch(merge_edges("HAS_LICENSE", "Model", "License"), [row]))
     run(folder, "audit", "--all")
     yield folder
     run(folder, "store", "stop")

@@ -20,7 +20,7 @@ from atlas_db.core.settings import Settings
 from atlas_db.store import engines
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import connect, open_store
-from atlas_db.store.managed_engine import is_owned, read_state, status, stop
+from atlas_db.store.managed_engine import engine_status, is_owned, read_state, stop_engine
 from atlas_db.store.statements import Statement, create_nodes
 from tests.support.graphs import child, load_rows, model, whole, write_rows
 
@@ -31,7 +31,7 @@ COUNT = Statement("MATCH (m:Model) RETURN count(m) AS n")
 def place(tmp_path: Path) -> Iterator[Settings]:
     found = Settings(home=tmp_path, store=f"local:{tmp_path / 'store'}", heap="512m")
     yield found
-    stop(tmp_path / "store")
+    stop_engine(tmp_path / "store")
 
 
 def wait_for(condition: Any, seconds: float = 30) -> None:
@@ -72,7 +72,7 @@ def test_two_clients_share_one_engine_and_it_stops_when_idle(tmp_path: Path) -> 
         time.sleep(4)
         assert one.read(COUNT) == [{"n": 0}]
     wait_for(lambda: not is_owned(tmp_path / "store"))
-    assert not status(engines.ARCADEDB, tmp_path / "store").running
+    assert not engine_status(engines.ARCADEDB, tmp_path / "store").running
 
 
 def test_what_was_committed_survives_kill_9_of_the_engine(place: Settings, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_what_was_committed_survives_kill_9_of_the_engine(place: Settings, tmp_p
         assert state is not None
         for number in range(30):
             rows = [{"id": f"a/{number}-{n}"} for n in range(20)]
-            store.write(lambda tx, rows=rows: tx.send(create_nodes("Model"), rows))
+            store.write(lambda tx, rows=rows: tx.run_batch(create_nodes("Model"), rows))
             acknowledged += 20
         os.kill(int(str(state["java_pid"])), signal.SIGKILL)
     wait_for(lambda: not is_owned(folder))
@@ -94,7 +94,7 @@ def test_what_was_committed_survives_kill_9_of_the_engine(place: Settings, tmp_p
 def test_a_killed_keeper_leaves_no_orphan_behind(place: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "store"
     with open_store(place) as store:
-        store.write(lambda tx: tx.send(create_nodes("Model"), [{"id": "a/b"}]))
+        store.write(lambda tx: tx.run_batch(create_nodes("Model"), [{"id": "a/b"}]))
         first = read_state(folder)
         assert first is not None
         os.kill(int(str(first["pid"])), signal.SIGKILL)
@@ -208,4 +208,4 @@ def test_a_store_that_vanishes_half_way_is_an_error_and_the_load_goes_on_later(p
     with open_store(other) as store:
         load(store, [path], LoadOptions(tmp_path))
         assert whole(store) == again
-    stop(tmp_path / "fresh")
+    stop_engine(tmp_path / "fresh")

@@ -20,7 +20,7 @@ from atlas_db.core.settings import Settings
 from atlas_db.pipeline.config import options_of
 from atlas_db.pipeline.sample import AS_OF, sample, sample_files
 from atlas_db.store.connect import open_store
-from atlas_db.store.managed_engine import stop
+from atlas_db.store.managed_engine import stop_engine
 from tests.support.command import ATLAS, ask, run
 from tests.support.graphs import whole
 
@@ -34,7 +34,7 @@ WEIGHTS = ["--weights", str(sample() / "weights")]
 def place(tmp_path: Path) -> Any:
     yield tmp_path
     for folder in tmp_path.glob("store*"):
-        stop(folder)
+        stop_engine(folder)
 
 
 def flow(place: Path, name: str, attributes: str = "pipeline_tag") -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from atlas_db.core.settings import Settings
 from atlas_db.pipeline.sample import AS_OF, sample_files
 from atlas_db.store.connect import open_store
-from atlas_db.store.managed_engine import stop
+from atlas_db.store.managed_engine import stop_engine
 from benchmarks.offline import import_files
 from ingest.load.csv_export import export
 from ingest.load.load_records import load
@@ -28,13 +28,13 @@ def test_offline_import_makes_the_same_graph(tmp_path: Path, engine_cache: Path,
     with open_store(Settings(home=tmp_path, store=f"local:{tmp_path / 'local'}", heap="512m")) as store:
         assert load(store, paths, options).records == report.records
         expected = whole(store)
-    stop(tmp_path / "local")
+    stop_engine(tmp_path / "local")
 
     folder = tmp_path / "imported"
     import_files(command, folder, engine_cache)
     (tmp_path / "cache").symlink_to(engine_cache)
     with open_store(Settings(home=tmp_path, store=f"neo4j-local:{folder}", heap="1g")) as store:
         nodes, edges = whole(store)
-    stop(folder)
+    stop_engine(folder)
     assert nodes == expected[0]
     assert edges == expected[1]

@@ -54,7 +54,7 @@ UNWIND $rows AS id MATCH (n:Model {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Model {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Model
 MATCH (n:Model) RETURN count(n) AS n;
-// lonely Model
+// orphans Model
 MATCH (n:Model) WHERE n.placeholder = true AND NOT (n)--() RETURN n.id AS id;
 // create_nodes Dataset
 UNWIND $rows AS row CREATE (n:Dataset) SET n = row;
@@ -70,7 +70,7 @@ UNWIND $rows AS id MATCH (n:Dataset {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Dataset {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Dataset
 MATCH (n:Dataset) RETURN count(n) AS n;
-// lonely Dataset
+// orphans Dataset
 MATCH (n:Dataset) WHERE n.placeholder = true AND NOT (n)--() RETURN n.id AS id;
 // create_nodes Author
 UNWIND $rows AS row CREATE (n:Author) SET n = row;
@@ -86,7 +86,7 @@ UNWIND $rows AS id MATCH (n:Author {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Author {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Author
 MATCH (n:Author) RETURN count(n) AS n;
-// lonely Author
+// orphans Author
 MATCH (n:Author) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes License
 UNWIND $rows AS row CREATE (n:License) SET n = row;
@@ -102,7 +102,7 @@ UNWIND $rows AS id MATCH (n:License {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:License {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes License
 MATCH (n:License) RETURN count(n) AS n;
-// lonely License
+// orphans License
 MATCH (n:License) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes Task
 UNWIND $rows AS row CREATE (n:Task) SET n = row;
@@ -118,7 +118,7 @@ UNWIND $rows AS id MATCH (n:Task {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Task {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Task
 MATCH (n:Task) RETURN count(n) AS n;
-// lonely Task
+// orphans Task
 MATCH (n:Task) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes Library
 UNWIND $rows AS row CREATE (n:Library) SET n = row;
@@ -134,7 +134,7 @@ UNWIND $rows AS id MATCH (n:Library {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Library {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Library
 MATCH (n:Library) RETURN count(n) AS n;
-// lonely Library
+// orphans Library
 MATCH (n:Library) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes Architecture
 UNWIND $rows AS row CREATE (n:Architecture) SET n = row;
@@ -150,7 +150,7 @@ UNWIND $rows AS id MATCH (n:Architecture {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Architecture {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Architecture
 MATCH (n:Architecture) RETURN count(n) AS n;
-// lonely Architecture
+// orphans Architecture
 MATCH (n:Architecture) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes Relation
 UNWIND $rows AS row CREATE (n:Relation) SET n = row;
@@ -166,7 +166,7 @@ UNWIND $rows AS id MATCH (n:Relation {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Relation {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Relation
 MATCH (n:Relation) RETURN count(n) AS n;
-// lonely Relation
+// orphans Relation
 MATCH (n:Relation) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes Language
 UNWIND $rows AS row CREATE (n:Language) SET n = row;
@@ -182,7 +182,7 @@ UNWIND $rows AS id MATCH (n:Language {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Language {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Language
 MATCH (n:Language) RETURN count(n) AS n;
-// lonely Language
+// orphans Language
 MATCH (n:Language) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes Paper
 UNWIND $rows AS row CREATE (n:Paper) SET n = row;
@@ -198,7 +198,7 @@ UNWIND $rows AS id MATCH (n:Paper {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Paper {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Paper
 MATCH (n:Paper) RETURN count(n) AS n;
-// lonely Paper
+// orphans Paper
 MATCH (n:Paper) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes Run
 UNWIND $rows AS row CREATE (n:Run) SET n = row;
@@ -214,7 +214,7 @@ UNWIND $rows AS id MATCH (n:Run {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Run {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Run
 MATCH (n:Run) RETURN count(n) AS n;
-// lonely Run
+// orphans Run
 MATCH (n:Run) WHERE NOT (n)--() RETURN n.id AS id;
 // create_nodes Atlas
 UNWIND $rows AS row CREATE (n:Atlas) SET n = row;
@@ -230,7 +230,7 @@ UNWIND $rows AS id MATCH (n:Atlas {id: id}) DETACH DELETE n;
 UNWIND $ids AS id MATCH (n:Atlas {id: id}) RETURN n.id AS id, properties(n) AS props;
 // count_nodes Atlas
 MATCH (n:Atlas) RETURN count(n) AS n;
-// lonely Atlas
+// orphans Atlas
 MATCH (n:Atlas) WHERE NOT (n)--() RETURN n.id AS id;
 // merge_edges PUBLISHED_BY
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Author {id: row.b}) MERGE (a)-[r:PUBLISHED_BY]->(b) SET r = row.set;
@@ -352,11 +352,11 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:CONFLICTS_WITH]->(b:Dataset {
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:CONFLICTS_WITH]->(b:Dataset) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges CONFLICTS_WITH
 MATCH (:Model)-[r:CONFLICTS_WITH]->(:Dataset) RETURN count(r) AS n;
-// merge_edges TERMS
-UNWIND $rows AS row MATCH (a:License {id: row.a}) MATCH (b:License {id: row.b}) MERGE (a)-[r:TERMS {relation: row.set.relation, undeclared: row.set.undeclared}]->(b) SET r = row.set;
-// delete_edges TERMS
-UNWIND $rows AS row MATCH (a:License {id: row.a})-[r:TERMS]->(b:License {id: row.b}) WHERE r.relation = row.set.relation AND r.undeclared = row.set.undeclared DELETE r;
-// read_edges TERMS
-UNWIND $ids AS id MATCH (a:License {id: id})-[r:TERMS]->(b:License) RETURN a.id AS a, b.id AS b, properties(r) AS props;
-// count_edges TERMS
-MATCH (:License)-[r:TERMS]->(:License) RETURN count(r) AS n;
+// merge_edges LICENSE_RULE
+UNWIND $rows AS row MATCH (a:License {id: row.a}) MATCH (b:License {id: row.b}) MERGE (a)-[r:LICENSE_RULE {relation: row.set.relation, child_unlicensed: row.set.child_unlicensed}]->(b) SET r = row.set;
+// delete_edges LICENSE_RULE
+UNWIND $rows AS row MATCH (a:License {id: row.a})-[r:LICENSE_RULE]->(b:License {id: row.b}) WHERE r.relation = row.set.relation AND r.child_unlicensed = row.set.child_unlicensed DELETE r;
+// read_edges LICENSE_RULE
+UNWIND $ids AS id MATCH (a:License {id: id})-[r:LICENSE_RULE]->(b:License) RETURN a.id AS a, b.id AS b, properties(r) AS props;
+// count_edges LICENSE_RULE
+MATCH (:License)-[r:LICENSE_RULE]->(:License) RETURN count(r) AS n;

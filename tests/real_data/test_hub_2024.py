@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from atlas_db.catalogue.loader import catalogue
-from atlas_db.core.terms import Outcome, Source
+from atlas_db.core.terms import Resolution, Source
 from atlas_db.licenses.audit import AuditOptions, Auditor
 from atlas_db.licenses.audit_graph import GraphBuilder
 from atlas_db.licenses.rules import NONE, Check, rule_book
@@ -128,26 +128,26 @@ def test_parents_by_outcome(ours: dict[str, Any], path: Path) -> None:
     short = [(c, n) for c, n in claimed if n not in ids and n.lower() not in lower and "/" not in n]
     assert len(ours["statements"]) == len(claimed)
     assert len({s.name for s in ours["statements"]}) == len(named)
-    found = Counter(item.outcome for item in ours["testimony"])
+    found = Counter(item.resolution for item in ours["testimony"])
     loops = sum(child == name for child, name in exact)
     cleaned = {(c, n.strip(" '\"/").split("huggingface.co/")[-1]) for c, n in claimed if n not in ids}
     dirty = {(c, n) for c, n in cleaned if n in ids} - set(exact)
     assert len(dirty) < 5
-    assert found[Outcome.EXACT] + found[Outcome.CYCLE] == len(exact) - loops + len(dirty)
-    assert found[Outcome.SELF_LOOP] >= loops
-    assert found[Outcome.CASE] == sum(c.lower() != n.lower() for c, n in case)
+    assert found[Resolution.EXACT] + found[Resolution.CYCLE] == len(exact) - loops + len(dirty)
+    assert found[Resolution.SELF_LOOP] >= loops
+    assert found[Resolution.CASE] == sum(c.lower() != n.lower() for c, n in case)
     assert len(short) / len(claimed) > 0.14
-    linked = {(t.child, t.written_as): t for t in ours["testimony"]}
-    right = sum(linked[pair].outcome is Outcome.RENAMED for pair in short if pair in linked)
+    linked = {(t.child, t.mention): t for t in ours["testimony"]}
+    right = sum(linked[pair].resolution is Resolution.RENAMED for pair in short if pair in linked)
     assert right / len(short) > 0.98
     assert dict(found) == {
-        Outcome.EXACT: 82_248, Outcome.RENAMED: 15_381, Outcome.ABSENT: 3_028, Outcome.SELF_LOOP: 487,
-        Outcome.CASE: 335, Outcome.AMBIGUOUS: 47, Outcome.CYCLE: 4,
+        Resolution.EXACT: 82_248, Resolution.RENAMED: 15_381, Resolution.ABSENT: 3_028, Resolution.SELF_LOOP: 487,
+        Resolution.CASE: 335, Resolution.AMBIGUOUS: 47, Resolution.CYCLE: 4,
     }  # fmt: skip
 
 
 def test_the_well_known_moves_are_found(ours: dict[str, Any]) -> None:
-    moved = {t.written_as: t.parent for t in ours["testimony"] if t.outcome is Outcome.RENAMED}
+    moved = {t.mention: t.parent for t in ours["testimony"] if t.resolution is Resolution.RENAMED}
     assert moved["bert-base-uncased"] == "google-bert/bert-base-uncased"
     assert moved["gpt2"] == "openai-community/gpt2"
     assert moved["t5-small"] == "google-t5/t5-small"

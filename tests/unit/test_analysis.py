@@ -70,7 +70,7 @@ def test_subtrees_are_counted_as_enumeration_does(seed: int) -> None:
     rng = np.random.default_rng(seed)
     models = 8
     pairs = [(child, parent) for parent in range(models) for child in range(parent + 1, models) if rng.random() < 0.3]
-    edges = pd.DataFrame(pairs, columns=["child", "parent"], dtype=np.int64).assign(followed=True)
+    edges = pd.DataFrame(pairs, columns=["child", "parent"], dtype=np.int64).assign(active=True)
     table = subtrees(SimpleNamespace(edges=edges, graph=range(models)))  # type: ignore[arg-type]
     counted: Counter[str] = Counter()
     names = {

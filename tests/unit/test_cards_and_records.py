@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord
-from atlas_db.core.terms import Part, RecordKind, Relation
+from atlas_db.core.terms import RecordKind, RecordPart, Relation
 from ingest.hub.card import parse_card
 from ingest.hub.card_store import CardFile, newest_cards
 from ingest.hub.decode import decode
@@ -62,7 +62,7 @@ def test_a_list_row() -> None:
         tags=["transformers", "bert", "fill-mask", "en", "dataset:squad", "arxiv:1810.04805", "base_model:x/y",
               "license:Apache-2.0", "license:mit", "region:us"],
     )  # fmt: skip
-    assert record.parts == (Part.TAGS,)
+    assert record.parts == (RecordPart.TAGS,)
     assert claims(record) == {
         ("HAS_LICENSE", "apache-2.0"), ("HAS_LICENSE", "mit"), ("HAS_TASK", "fill-mask"), ("USES_LIBRARY", "transformers"),
         ("IN_LANGUAGE", "en"), ("TRAINED_ON", "squad"), ("CITES", "1810.04805"),
@@ -79,7 +79,7 @@ def test_a_row_without_tags_ends_no_claim() -> None:
     node = merge_node(merge_node(None, tagged, "2024-01-01"), bare, "2024-02-01")
     claims = merge_claims({}, tagged.claims, merge_node(None, tagged, "2024-01-01"), "2024-01-01")
     after = merge_claims(claims, bare.claims, node, "2024-02-01")
-    assert "ended" not in after["HAS_LICENSE", "mit"]
+    assert "valid_to" not in after["HAS_LICENSE", "mit"]
     assert (node["license"], node["last_seen"]) == ("mit", "2024-02-01")
 
 
@@ -97,8 +97,8 @@ def test_a_single_model_answer() -> None:
         cardData={"license": "other", "license_name": "llama3", "license_link": "LICENSE", "language": False,
                   "base_model": ["x/y"], "base_model_relation": "adapter", "datasets": "c4"},
     )  # fmt: skip
-    assert record.parts == (Part.TAGS, Part.CARD, Part.CONFIG)
-    assert ("HAS_ARCHITECTURE", "llama", 1.0, Part.CONFIG) in record.claims
+    assert record.parts == (RecordPart.TAGS, RecordPart.CARD, RecordPart.CONFIG)
+    assert ("HAS_ARCHITECTURE", "llama", 1.0, RecordPart.CONFIG) in record.claims
     assert {
         ("HAS_LICENSE", "llama3"), ("HAS_LICENSE", "other"), ("IN_LANGUAGE", "no"), ("TRAINED_ON", "c4"),
         ("HAS_ARCHITECTURE", "llama"), ("HAS_RELATION", "adapter"),
@@ -120,9 +120,9 @@ def test_expanded_base_models() -> None:
 def test_a_card_on_its_own_and_beside_its_answer() -> None:
     text = "---\nlicense: mit\nbase_model: x/y\n---\n# Model\n"
     alone = decode(json.dumps({"id": "a/m", "card": text}).encode())
-    assert (alone.parts, alone.details["license"], alone.card) == ((Part.CARD,), "mit", text)
+    assert (alone.parts, alone.details["license"], alone.card) == ((RecordPart.CARD,), "mit", text)
     both = decode(json.dumps({"id": "a/m", "info": {"modelId": "a/m", "tags": ["license:mit"]}, "card": text}).encode())
-    assert both.parts == (Part.TAGS, Part.CARD)
+    assert both.parts == (RecordPart.TAGS, RecordPart.CARD)
     assert claims(both) == {("HAS_LICENSE", "mit")}
     missing = "Error: the path 'README.md' does not exist in the given tree"
     none = decode(json.dumps({"id": "a/m", "info": {"modelId": "a/m", "tags": []}, "card": missing}).encode())

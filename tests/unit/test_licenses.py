@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.catalogue.loader import Catalogue, Licence, catalogue, read_rows
+from atlas_db.catalogue.loader import Catalogue, License, catalogue, read_rows
 from atlas_db.core.errors import CatalogueError, SuppressionError, UsageError
 from atlas_db.core.terms import FindingKind, Verdict
 from atlas_db.licenses.audit import AuditOptions, Auditor
@@ -372,7 +372,7 @@ def test_the_catalogue_refuses_a_broken_row_with_its_line() -> None:
         b'{"id":"x","name":"X","ref":"LicenseRef-x","family":"permissive","aliases":[],"grants":[],"obligations":[],'
         b'"restrictions":[],"relicense":"any","source":"https://x.org","date":"2024"}'
     )
-    (good,) = read_rows(row, Licence, "c.jsonl")
+    (good,) = read_rows(row, License, "c.jsonl")
     for broken, said in (
         (row.replace(b'"permissive"', b'"nice"'), "family"),
         (row[:-5], "line 2"),
@@ -380,7 +380,7 @@ def test_the_catalogue_refuses_a_broken_row_with_its_line() -> None:
         (row.replace(b'"X"', b'""'), "name"),
     ):
         with pytest.raises(CatalogueError, match=f"c.jsonl, line 2.*{said}|{said}"):
-            read_rows(b"# a comment\n" + broken, Licence, "c.jsonl")
+            read_rows(b"# a comment\n" + broken, License, "c.jsonl")
     with pytest.raises(CatalogueError, match="twice"):
         Catalogue([good, good])
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.core.terms import Outcome, Relation
+from atlas_db.core.terms import Relation, Resolution
 from atlas_db.fusion.evidence import MentionEvidence
 from ingest.normalise import license_ids
 from ingest.normalise.model_names import ModelFacts, NameIndex
@@ -39,26 +39,26 @@ ASKED = (
 
 
 @pytest.mark.parametrize(
-    ("name", "child", "parent", "outcome", "least", "most"),
+    ("name", "child", "parent", "resolution", "least", "most"),
     [
-        ("Case/Model", "z/z", "Case/Model", Outcome.EXACT, 1.0, 1.0),
-        ("https://huggingface.co/Case/Model", "z/z", "Case/Model", Outcome.EXACT, 0.9, 0.99),
-        ("case/model", "z/z", "Case/Model", Outcome.CASE, 0.9, 0.99),
-        ("TWIN/A", "z/z", "Twin/A", Outcome.AMBIGUOUS, 0.4, 0.499),
-        ("gpt2", "z/z", "openai-community/gpt2", Outcome.RENAMED, 0.95, 0.99),
-        ("GPT2", "z/z", "openai-community/gpt2", Outcome.RENAMED, 0.95, 0.99),
-        ("WizardLM/WizardMath-7B-V1.1", "z/z", "WizardLMTeam/WizardMath-7B-V1.1", Outcome.RENAMED, 0.7, 0.95),
-        ("outputs", "ann/tuned", "ann/outputs", Outcome.RENAMED, 0.5, 0.95),
-        ("outputs", "z/z", "bob/outputs", Outcome.AMBIGUOUS, 0.0, 0.499),
-        ("gone/forever", "z/z", "gone/forever", Outcome.ABSENT, 0.8, 0.95),
-        ("nothing", "z/z", "nothing", Outcome.ABSENT, 0.5, 0.8),
-        ("./checkpoint-500", "z/z", "./checkpoint-500", Outcome.ABSENT, 0.0, 0.499),
-        ("/content/drive/x", "z/z", "/content/drive/x", Outcome.ABSENT, 0.0, 0.499),
+        ("Case/Model", "z/z", "Case/Model", Resolution.EXACT, 1.0, 1.0),
+        ("https://huggingface.co/Case/Model", "z/z", "Case/Model", Resolution.EXACT, 0.9, 0.99),
+        ("case/model", "z/z", "Case/Model", Resolution.CASE, 0.9, 0.99),
+        ("TWIN/A", "z/z", "Twin/A", Resolution.AMBIGUOUS, 0.4, 0.499),
+        ("gpt2", "z/z", "openai-community/gpt2", Resolution.RENAMED, 0.95, 0.99),
+        ("GPT2", "z/z", "openai-community/gpt2", Resolution.RENAMED, 0.95, 0.99),
+        ("WizardLM/WizardMath-7B-V1.1", "z/z", "WizardLMTeam/WizardMath-7B-V1.1", Resolution.RENAMED, 0.7, 0.95),
+        ("outputs", "ann/tuned", "ann/outputs", Resolution.RENAMED, 0.5, 0.95),
+        ("outputs", "z/z", "bob/outputs", Resolution.AMBIGUOUS, 0.0, 0.499),
+        ("gone/forever", "z/z", "gone/forever", Resolution.ABSENT, 0.8, 0.95),
+        ("nothing", "z/z", "nothing", Resolution.ABSENT, 0.5, 0.8),
+        ("./checkpoint-500", "z/z", "./checkpoint-500", Resolution.ABSENT, 0.0, 0.499),
+        ("/content/drive/x", "z/z", "/content/drive/x", Resolution.ABSENT, 0.0, 0.499),
     ],
 )
-def test_names_resolve(name: str, child: str, parent: str, outcome: Outcome, least: float, most: float) -> None:
+def test_names_resolve(name: str, child: str, parent: str, resolution: Resolution, least: float, most: float) -> None:
     found = NameIndex(HUB, ASKED).resolve(name, child, "2024-06-01T00:00:00Z")
-    assert (found.parent, found.outcome) == (parent, outcome)
+    assert (found.parent, found.resolution) == (parent, resolution)
     assert least <= found.confidence <= most
 
 

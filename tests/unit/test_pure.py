@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from atlas_db.core import errors
 from atlas_db.core.errors import AtlasError, UsageError
-from atlas_db.core.records import Charted, HubRecord, ValueClaim
-from atlas_db.core.records import Testimony as Word
+from atlas_db.core.records import ChartedModel, HubRecord, ValueClaim
+from atlas_db.core.records import LineageClaim as Word
 from atlas_db.core.schema import SCHEMA, markdown
 from atlas_db.core.settings import load_settings
-from atlas_db.core.terms import Outcome, Part, RecordKind, Relation, Source, Status
+from atlas_db.core.terms import RecordKind, RecordPart, Relation, Resolution, Source, Status
 from atlas_db.fusion.fuse import fuse_child, life, merge_spans
 from atlas_db.store import statements
-from atlas_db.store.bulk_import import OfflineFiles
+from atlas_db.store.bulk_import import BulkImportFiles
 from atlas_db.store.supervisor import read_or_make_secret
 from ingest.load.record_merge import claim_props, merge_claims, merge_node
 from ingest.load.resolve import ParentStatement, fuse_all, resolve_all
@@ -32,7 +32,7 @@ GOLDEN = ROOT / "tests" / "golden" / "statements.cypher"
 
 
 def said(parent: str, source: Source, confidence: float, relation: Relation = Relation.FINETUNE, **over: Any) -> Word:
-    base = Word("c", parent, source, relation, confidence, "m@1", parent, Outcome.EXACT, "", "2024", "2024", None)
+    base = Word("c", parent, source, relation, confidence, "m@1", parent, Resolution.EXACT, "", "2024", "2024", None)
     return base._replace(**over)
 
 
@@ -64,7 +64,9 @@ def test_the_model_that_a_merge_started_from_is_no_wrong_parent() -> None:
     )
     edges = {
         e.parent: e
-        for e in fuse_child([said("p", Source.DECLARED, 0.8), merged], {"c": Charted("q", "1"), "p": Charted("r", "2")})
+        for e in fuse_child(
+            [said("p", Source.DECLARED, 0.8), merged], {"c": ChartedModel("q", "1"), "p": ChartedModel("r", "2")}
+        )
     }
     assert (edges["p"].status, edges["p"].confidence) == (Status.VERIFIED, 0.8)
 
@@ -78,12 +80,12 @@ def test_what_weights_think_possible_is_no_wrong_parent() -> None:
         ),
     ]
     assert fuse_child(told)[0].status is Status.DECLARED
-    known = {"c": Charted("q", "1"), "q": Charted("q", "2"), "p": Charted("q", "3")}
+    known = {"c": ChartedModel("q", "1"), "q": ChartedModel("q", "2"), "p": ChartedModel("q", "3")}
     assert fuse_child([told[0], sure], known)[0].status is Status.CONTRADICTED
-    copy = known | {"p": Charted("q", "2")}
+    copy = known | {"p": ChartedModel("q", "2")}
     assert fuse_child([told[0], sure], copy)[0].status is Status.DECLARED, "an exact copy of the one that is named"
-    assert fuse_child(told, known | {"p": Charted("r", "3")})[0].status is Status.CONTRADICTED, "another family"
-    itself = known | {"p": Charted("q", "1")}
+    assert fuse_child(told, known | {"p": ChartedModel("r", "3")})[0].status is Status.CONTRADICTED, "another family"
+    itself = known | {"p": ChartedModel("q", "1")}
     assert fuse_child([told[0], sure], itself)[0].status is Status.DECLARED, "an exact copy of the child"
 
 
@@ -91,7 +93,7 @@ def test_one_parent_of_several_that_is_seen_does_not_contradict_the_others() -> 
     """A trace names one parent, of a merge that weights do not recognise, too; and a share near zero leaves none."""
     declared = [said(parent, Source.DECLARED, 0.8) for parent in "pq"]
 
-    def status(*weights: Word, known: dict[str, Charted] | None = None) -> list[Status]:
+    def status(*weights: Word, known: dict[str, ChartedModel] | None = None) -> list[Status]:
         return [edge.status for edge in fuse_child([*declared, *weights], known) if edge.parent in "pq"]
 
     trained = said("p", Source.INFERRED, 0.98)
@@ -101,14 +103,14 @@ def test_one_parent_of_several_that_is_seen_does_not_contradict_the_others() -> 
     assert status(*merged) == [Status.VERIFIED, Status.CONTRADICTED]
     assert status(merged[0]) == [Status.VERIFIED, Status.DECLARED]
     assert status(trained._replace(parent="r")) == 2 * [Status.CONTRADICTED]
-    strangers = {"c": Charted("p", "1"), "q": Charted("q", "2")}
+    strangers = {"c": ChartedModel("p", "1"), "q": ChartedModel("q", "2")}
     assert status(trained, known=strangers) == [Status.VERIFIED, Status.CONTRADICTED], "another family"
 
 
 @pytest.mark.parametrize(
     "over",
-    [{"ended": "2024"}, {"outcome": Outcome.CYCLE}, {"outcome": Outcome.SELF_LOOP}, {"outcome": Outcome.AMBIGUOUS},
-     {"outcome": Outcome.ABSENT, "confidence": 0.3}],
+    [{"valid_to": "2024"}, {"resolution": Resolution.CYCLE}, {"resolution": Resolution.SELF_LOOP}, {"resolution": Resolution.AMBIGUOUS},
+     {"resolution": Resolution.ABSENT, "confidence": 0.3}],
 )  # fmt: skip
 def test_what_is_never_followed(over: dict[str, Any]) -> None:
     assert fuse_child([said("p", Source.DECLARED, 0.9)._replace(**over)]) == []
@@ -132,14 +134,16 @@ def test_fusion_does_not_depend_on_order(items: list[Word], random: Any) -> None
 
 
 def test_life_of_a_claim() -> None:
-    dates = {Part.TAGS: ["2024-01", "2024-03", "2024-05"], Part.CARD: ["2024-02"]}
-    assert life({Part.TAGS: ("2024-01", "2024-01")}, dates) == ("2024-01", "2024-01", "2024-03")
-    assert life({Part.TAGS: ("2024-01", "2024-05")}, dates) == ("2024-01", "2024-05", None)
-    both = {Part.TAGS: ("2024-01", "2024-01"), Part.CARD: ("2024-02", "2024-02")}
+    dates = {RecordPart.TAGS: ["2024-01", "2024-03", "2024-05"], RecordPart.CARD: ["2024-02"]}
+    assert life({RecordPart.TAGS: ("2024-01", "2024-01")}, dates) == ("2024-01", "2024-01", "2024-03")
+    assert life({RecordPart.TAGS: ("2024-01", "2024-05")}, dates) == ("2024-01", "2024-05", None)
+    both = {RecordPart.TAGS: ("2024-01", "2024-01"), RecordPart.CARD: ("2024-02", "2024-02")}
     assert life(both, dates) == ("2024-01", "2024-02", None)
 
 
-SPANS = st.dictionaries(st.sampled_from(Part), st.tuples(*[st.sampled_from("abc")] * 2).map(lambda p: (min(p), max(p))))
+SPANS = st.dictionaries(
+    st.sampled_from(RecordPart), st.tuples(*[st.sampled_from("abc")] * 2).map(lambda p: (min(p), max(p)))
+)
 
 
 @given(SPANS, SPANS, SPANS)
@@ -149,10 +153,10 @@ def test_spans_merge_in_any_order(a: Any, b: Any, c: Any) -> None:
 
 RECORD = st.builds(
     lambda parts, stated, details, licences: HubRecord(
-        RecordKind.MODEL, "a/m", parts, stated if Part.TAGS in parts else {}, details,
+        RecordKind.MODEL, "a/m", parts, stated if RecordPart.TAGS in parts else {}, details,
         [ValueClaim("HAS_LICENSE", licence, 1.0, part) for licence in licences for part in parts], [], digest="d",
     ),
-    st.sampled_from([(Part.TAGS,), (Part.CARD,), (Part.TAGS, Part.CARD)]),
+    st.sampled_from([(RecordPart.TAGS,), (RecordPart.CARD,), (RecordPart.TAGS, RecordPart.CARD)]),
     st.fixed_dictionaries({"downloads": st.integers(0, 9), "license": st.sampled_from([None, "mit", "isc"])}),
     st.dictionaries(st.sampled_from(["sha", "license_name"]), st.sampled_from(["x", "y"])),
     st.sets(st.sampled_from(["mit", "isc"])).map(sorted),
@@ -177,10 +181,10 @@ def test_merging_records_does_not_depend_on_order(items: list[tuple[HubRecord, s
 
 
 def test_claims_of_two_parts_remember_both() -> None:
-    spans = {Part.TAGS: ("2024-01", "2024-02"), Part.CARD: ("2024-01", "2024-01")}
-    props = claim_props(spans, {Part.TAGS: ["2024-01", "2024-02"], Part.CARD: ["2024-01"]}, 1.0)
+    spans = {RecordPart.TAGS: ("2024-01", "2024-02"), RecordPart.CARD: ("2024-01", "2024-01")}
+    props = claim_props(spans, {RecordPart.TAGS: ["2024-01", "2024-02"], RecordPart.CARD: ["2024-01"]}, 1.0)
     assert props["method"] == "hub-card@1+hub-tags@1"
-    assert props["stated"] == "card:2024-01..2024-01;tags:2024-01..2024-02"
+    assert props["stated_in"] == "card:2024-01..2024-01;tags:2024-01..2024-02"
 
 
 def statement(child: str, name: str) -> ParentStatement:
@@ -200,7 +204,7 @@ def test_edges_never_close_a_cycle(pairs: list[tuple[str, str]], random: Any) ->
     assert resolve_all(facts, said) == testimony
     # No claim is dropped without need: each one marked would close a cycle.
     for item in testimony:
-        if item.outcome is Outcome.CYCLE:
+        if item.resolution is Resolution.CYCLE:
             assert nx.has_path(graph, item.parent, item.child)
 
 
@@ -227,7 +231,7 @@ def test_statements_come_from_the_schema_alone() -> None:
 
 
 def test_offline_files_carry_headers_of_the_schema(tmp_path: Path) -> None:
-    with OfflineFiles(tmp_path) as out:
+    with BulkImportFiles(tmp_path) as out:
         out.node("Model", {"id": 'a"b\nc', "tags": ["x", "y"], "placeholder": False})
         out.edge("HAS_TASK", "Model", "Task", 'a"b\nc', "t", {"confidence": 0.5})
         command = out.command()
@@ -303,7 +307,7 @@ def generated() -> str:
     for node in SCHEMA.nodes:
         for make in (
             statements.create_nodes, statements.merge_nodes, statements.ensure_nodes, statements.replace_nodes,
-            statements.delete_nodes, statements.read_nodes, statements.count_nodes, statements.lonely,
+            statements.delete_nodes, statements.read_nodes, statements.count_nodes, statements.orphans,
         ):  # fmt: skip
             lines.append(f"// {make.__name__} {node.label}\n{make(node.label).text};")
     for rel in SCHEMA.relationships:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import UsageError
-from atlas_db.core.extras import needs
+from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -70,7 +70,7 @@ def cluster(scheduler: str) -> Iterator[Executor | None]:
     if not scheduler:
         yield None
         return
-    needs("cluster")
+    require_extra("cluster")
     from distributed import Client
     from distributed.comm.core import CommClosedError
     from distributed.scheduler import KilledWorker

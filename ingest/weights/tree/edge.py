@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from atlas_db.core.files import write_whole
-from atlas_db.core.terms import CHARTED_CONFIDENCE, Relation
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, Relation
 from atlas_db.fusion.evidence import Evidence, MergeEvidence
 from ingest.normalise.values import hub_date
 from ingest.weights.fingerprints.fingerprint import Fingerprint
@@ -71,13 +71,13 @@ def family_of(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str,
     }
 
 
-def above_threshold(edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE) -> list[Edge]:
+def above_threshold(edges: Sequence[Edge], min_confidence: float = MIN_CHARTED_CONFIDENCE) -> list[Edge]:
     """Return the edges of at least a confidence; the chart abstains from the others."""
     return [edge for edge in edges if edge.confidence >= min_confidence]
 
 
 def family_assignments(
-    prints: Sequence[Fingerprint], edges: Sequence[Edge], min_confidence: float = CHARTED_CONFIDENCE
+    prints: Sequence[Fingerprint], edges: Sequence[Edge], min_confidence: float = MIN_CHARTED_CONFIDENCE
 ) -> Iterator[dict[str, Any]]:
     """Yield the family of each model, and candidate parents where the chart abstains.
 

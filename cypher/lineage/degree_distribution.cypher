@@ -2,7 +2,7 @@
 // description: Behind the laws of degree: models by the number of models made from them in one step.
 // param: relation (string, default): Relation; all where empty
 // columns: children, models
-MATCH (p:Model)<-[r:DERIVED_FROM {followed: true}]-(c:Model)
+MATCH (p:Model)<-[r:DERIVED_FROM {active: true}]-(c:Model)
 WHERE $relation = '' OR r.relation = $relation
 WITH p.id AS parent, count(DISTINCT c) AS children
 RETURN children, count(parent) AS models

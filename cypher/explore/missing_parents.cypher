@@ -3,7 +3,7 @@
 // param: limit (integer, default 50): Rows at most
 // columns: id, children
 MATCH (p:Model {placeholder: true})<-[t:CLAIMS_PARENT]-(c:Model)
-WHERE t.ended IS NULL
+WHERE t.valid_to IS NULL
 RETURN p.id AS id, count(DISTINCT c) AS children
 ORDER BY children DESC, id
 LIMIT $limit

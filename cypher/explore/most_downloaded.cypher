@@ -1,5 +1,5 @@
-// title: Top models by any count
-// description: Models by downloads, likes, num_params or another number.
+// title: Most downloaded models
+// description: Models in descending order of downloads, likes, num_params or another number.
 // param: by (string, default downloads): Property to order by
 // param: limit (integer, default 20): Rows at most
 // columns: id, value, license, pipeline_tag

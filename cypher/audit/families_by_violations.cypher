@@ -1,4 +1,4 @@
-// title: Whose terms are broken most
+// title: Model families by violations
 // description: Ancestors by the number of models whose violation leads to them.
 // param: limit (integer, default 25): Rows at most
 // columns: ancestor, license, models

@@ -1,4 +1,4 @@
-// title: Whose terms are broken most
+// title: Most violated licences
 // description: Ancestors and datasets whose own licence sets the term of most violations.
 // param: limit (integer, default 50): Rows at most
 // columns: ancestor, license, violations

@@ -1,4 +1,4 @@
-// title: Licences, ancestor to child
+// title: Licence pairs with findings
 // description: Findings by the licences of ancestor and child and by verdict, most frequent first.
 // param: limit (integer, default 25): Rows at most
 // columns: license, child_license, verdict, findings
