@@ -16,7 +16,8 @@ from atlas_db.core.arrays import Doubles, Floats, Integers
 from atlas_db.core.cpu import available_cores
 from gnn.dataset.tasks import uses_lineage
 from gnn.features.neighbours import CompletionQuery, Neighbourhood
-from gnn.models.bag_of_words import SEEN, fit_one_vs_rest, token_matrix
+from gnn.models.bag_of_words import fit_one_vs_rest, token_matrix
+from gnn.parameters.model_parameters import MODEL
 
 Answer = tuple[Integers, Doubles]
 BACK_OFF_GROUPS = (
@@ -119,8 +120,8 @@ def label_propagation(neighbourhood: Neighbourhood, query: CompletionQuery) -> A
 def _fitted_classifier(neighbourhood: Neighbourhood, with_metadata: bool) -> Any:  # noqa: ANN401
     return fit_one_vs_rest(
         neighbourhood,
-        neighbourhood.events.rows[-SEEN:],
-        neighbourhood.events.values[-SEEN:],
+        neighbourhood.events.rows[-MODEL.bag_of_words.max_declarations :],
+        neighbourhood.events.values[-MODEL.bag_of_words.max_declarations :],
         with_metadata,
         available_cores(),
     )
@@ -180,7 +181,10 @@ def fast_rp_regression(neighbourhood: Neighbourhood, query: CompletionQuery) -> 
     from sklearn.linear_model import SGDClassifier
 
     embedding = fast_rp(neighbourhood)
-    rows, values = neighbourhood.events.rows[-SEEN:], neighbourhood.events.values[-SEEN:]
+    rows, values = (
+        neighbourhood.events.rows[-MODEL.bag_of_words.max_declarations :],
+        neighbourhood.events.values[-MODEL.bag_of_words.max_declarations :],
+    )
     cores = available_cores()
     classifier = SGDClassifier(loss="log_loss", alpha=1e-5, max_iter=5, tol=None, random_state=1, n_jobs=cores)
     classifier.fit(embedding[rows], values)
@@ -191,7 +195,10 @@ def fast_rp_regression(neighbourhood: Neighbourhood, query: CompletionQuery) -> 
 def fast_rp_nearest(neighbourhood: Neighbourhood, query: CompletionQuery, k: int = 10) -> Answer:
     """FastRP embedding and the votes of the ten nearest."""
     embedding = fast_rp(neighbourhood)
-    rows, values = neighbourhood.events.rows[-SEEN:], neighbourhood.events.values[-SEEN:]
+    rows, values = (
+        neighbourhood.events.rows[-MODEL.bag_of_words.max_declarations :],
+        neighbourhood.events.values[-MODEL.bag_of_words.max_declarations :],
+    )
     labelled = embedding[rows].T.copy()
     best, confidence = np.empty(len(query), np.int64), np.empty(len(query))
     for start in range(0, len(query), 1000):

@@ -1,10 +1,9 @@
-"""Logistic regression over words alone: what names, owners, lineage and tags say of a value, nobody counted."""
+"""Logistic regression on hashed tokens of names, owners, lineage, tags and cards; it uses no counts of declarations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -14,56 +13,63 @@ from sklearn.linear_model import SGDClassifier
 from atlas_db.core.arrays import Flags, Floats, Integers
 from gnn.dataset.hashed_tokens import BUCKETS
 from gnn.features.neighbours import CompletionQuery, Neighbourhood
+from gnn.parameters.model_parameters import MODEL
 
-SEEN = 60_000
-"""Newest declarations that are learnt from."""
-VALUES = 64
-"""Most frequent values that words speak for; beyond, a weight a word and value would be too many."""
+_BAG_OF_WORDS = MODEL.bag_of_words
 VIEWS = (("with_metadata", True), ("cold_start", False))
-MIN_PROBABILITY = 1e-6
+"""Names of the two sets of weights, and whether each sees the metadata tokens of a model."""
+_UNSEEN_BIAS = -20.0
+"""Log-odds of a value that a view was not fitted on."""
 
 
 def token_matrix(neighbourhood: Neighbourhood, query: CompletionQuery) -> csr_array:
-    """Return the words of models, rows of length one, shape (q, BUCKETS)."""
-    name_tokens, metadata_tokens = (
-        neighbourhood.token_table.take(query.rows),
-        neighbourhood.metadata_tokens.take(np.where(query.metadata_visible, query.rows, -1)),
-    )
+    """Return the token counts of models, each row scaled to unit length, shape (q, BUCKETS).
+
+    A row has 1 / sqrt(n) for each of a model's n tokens; metadata tokens count where they are visible.
+
+    Args:
+        neighbourhood: Visible declarations, and the tokens of every model.
+        query: Models, shape (q,).
+    """
+    name_tokens = neighbourhood.token_table.take(query.rows)
+    metadata_tokens = neighbourhood.metadata_tokens.take(np.where(query.metadata_visible, query.rows, -1))
     rows = np.concatenate((name_tokens.rows, metadata_tokens.rows))
-    # 32-bit indices are all that scikit-learn takes.
-    indices = (rows.astype(np.int32), np.concatenate((name_tokens.values, metadata_tokens.values)).astype(np.int32))
+    columns = np.concatenate((name_tokens.values, metadata_tokens.values))
+    # scikit-learn takes 32-bit indices only.
+    indices = (rows.astype(np.int32), columns.astype(np.int32))
     matrix = csr_array((np.ones(len(rows), np.float32), indices), shape=(len(query), BUCKETS))
-    return (
-        diags_array((1 / np.sqrt(np.maximum(name_tokens.counts + metadata_tokens.counts, 1))).astype(np.float32))
-        @ matrix
-    )
+    lengths = np.sqrt(np.maximum(name_tokens.counts + metadata_tokens.counts, 1))
+    return diags_array((1 / lengths).astype(np.float32)) @ matrix
 
 
 def fit_one_vs_rest(
     neighbourhood: Neighbourhood, rows: Integers, values: Integers, with_metadata: bool, threads: int
-) -> Any:  # noqa: ANN401
-    """Fit one logistic regression a value (one against the rest).
+) -> SGDClassifier:
+    """Return a logistic regression for each value against the rest, fitted by stochastic gradient descent.
 
     Args:
-        neighbourhood: What is visible.
+        neighbourhood: Visible declarations, and the tokens of every model.
         rows: Models, shape (n,).
-        values: What they declare, at least two kinds, shape (n,).
-        with_metadata: Whether what they state may be looked at.
+        values: Declared value of each, of two kinds at least, shape (n,).
+        with_metadata: Whether metadata tokens are visible.
         threads: Cores to use.
     """
     query = CompletionQuery(rows, neighbourhood.graph.created[rows], np.full(len(rows), with_metadata))
-    classifier = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=5, tol=None, random_state=1, n_jobs=threads)
+    classifier = SGDClassifier(
+        loss="log_loss", alpha=_BAG_OF_WORDS.l2_penalty, max_iter=_BAG_OF_WORDS.epochs, tol=None, random_state=1,
+        n_jobs=threads,
+    )  # fmt: skip
     return classifier.fit(token_matrix(neighbourhood, query), values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BagOfWordsClassifier:
-    """What words say of values, once with what a model states and once without.
+    """Logistic regression on tokens in two views, with metadata and in a cold start.
 
     Attributes:
-        values: Values that words speak for, by their names.
-        weights: By view: weights `with_metadata` and `cold_start`, shape (values, BUCKETS), and biases
-            `with_metadata bias` and `cold_start bias`, shape (values,).
+        values: Names of the values that it has weights for.
+        weights: By view, `with_metadata` and `cold_start`, shape (values, BUCKETS); their biases under
+            `with_metadata bias` and `cold_start bias`, shape (values,). Empty where there are fewer than two values.
     """
 
     values: list[str]
@@ -71,58 +77,74 @@ class BagOfWordsClassifier:
 
     @classmethod
     def fit(cls, neighbourhood: Neighbourhood, chosen: Flags, threads: int) -> BagOfWordsClassifier:
-        """Learn from declarations.
+        """Return a classifier of the most frequent values, fitted to the newest declarations.
 
         Args:
-            neighbourhood: What is visible.
-            chosen: Declarations that may be learnt from, shape (declarations,).
+            neighbourhood: Visible declarations, and the tokens of every model.
+            chosen: Declarations to learn from, shape (declarations,).
             threads: Cores to use.
         """
-        counts = np.bincount(neighbourhood.events.values[chosen], minlength=neighbourhood.events.num_values)
-        frequent = np.argsort(-counts, kind="stable")[:VALUES]
+        events = neighbourhood.events
+        counts = np.bincount(events.values[chosen], minlength=events.num_values)
+        frequent = np.argsort(-counts, kind="stable")[: _BAG_OF_WORDS.max_values]
         frequent = np.sort(frequent[counts[frequent] > 0])
-        class_of_value = np.full(neighbourhood.events.num_values, -1, np.int64)
+        class_of_value = np.full(events.num_values, -1, np.int64)
         class_of_value[frequent] = np.arange(len(frequent))
-        picked = np.flatnonzero(chosen & (class_of_value[neighbourhood.events.values] >= 0))[-SEEN:]
-        rows, values = neighbourhood.events.rows[picked], class_of_value[neighbourhood.events.values[picked]]
+        picked = np.flatnonzero(chosen & (class_of_value[events.values] >= 0))[-_BAG_OF_WORDS.max_declarations :]
+        rows, classes = events.rows[picked], class_of_value[events.values[picked]]
+        if len(np.unique(classes)) < 2:
+            return cls([], {})
         weights: dict[str, Floats] = {}
-        if len(np.unique(values)) < 2:
-            frequent = frequent[:0]
-        for view, with_metadata in VIEWS if len(frequent) else ():
-            classifier = fit_one_vs_rest(neighbourhood, rows, values, with_metadata, threads)
-            # Of two kinds scikit-learn keeps the weights of the second alone.
+        for view, with_metadata in VIEWS:
+            classifier = fit_one_vs_rest(neighbourhood, rows, classes, with_metadata, threads)
+            # For two classes scikit-learn holds the weights of the second only.
             weight, bias = classifier.coef_, classifier.intercept_
             if len(classifier.classes_) == 2:
                 weight, bias = np.concatenate((-weight, weight)), np.concatenate((-bias, bias))
             weights[view] = np.zeros((len(frequent), BUCKETS), np.float32)
-            weights[f"{view} bias"] = np.full(len(frequent), -20.0, np.float32)
-            # Halves, as in a checkpoint: what is read again says the same.
+            weights[f"{view} bias"] = np.full(len(frequent), _UNSEEN_BIAS, np.float32)
+            # Rounded to half precision, as in a checkpoint: it predicts the same when it is loaded again.
             weights[view][classifier.classes_] = weight.astype(np.float16)
             weights[f"{view} bias"][classifier.classes_] = bias.astype(np.float16)
         return cls([neighbourhood.column.categories[value] for value in frequent], weights)
 
     def class_of_value(self, neighbourhood: Neighbourhood) -> Integers:
-        """Return our number of each value of the graph, -1 for those that words do not speak for."""
+        """Return the class of each value of the graph, -1 for values without weights, shape (graph values,)."""
         return neighbourhood.value_positions(self.values)
 
     def predict_log_proba(self, neighbourhood: Neighbourhood, query: CompletionQuery) -> Floats:
-        """Return log-probabilities, shape (q, values)."""
+        """Return log-probabilities, shape (q, values).
+
+        The one-against-rest probabilities of a model are divided by their sum.
+
+        Args:
+            neighbourhood: Visible declarations, and the tokens of every model.
+            query: Models, shape (q,).
+        """
         out = np.zeros((len(query), len(self.values)), np.float32)
+        limit = _BAG_OF_WORDS.max_log_odds
         for view, with_metadata in VIEWS if self.values else ():
             rows = np.flatnonzero(query.metadata_visible == with_metadata)
-            log_odds = (
-                token_matrix(neighbourhood, query.subset(rows)) @ self.weights[view].T + self.weights[f"{view} bias"]
-            )
-            probability = 1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))
+            log_odds = token_matrix(neighbourhood, query.subset(rows)) @ self.weights[view].T
+            log_odds = log_odds + self.weights[f"{view} bias"]
+            probability = 1 / (1 + np.exp(-np.clip(log_odds, -limit, limit)))
             probability /= np.maximum(probability.sum(1, keepdims=True), 1e-9)
-            out[rows] = np.log(np.maximum(probability, MIN_PROBABILITY))
+            out[rows] = np.log(np.maximum(probability, _BAG_OF_WORDS.min_probability))
         return out
 
     def save(self, file: Path) -> None:
-        """Write the weights, as halves."""
+        """Write the weights in half precision."""
         save_file({name: table.astype(np.float16) for name, table in self.weights.items()}, file)
 
     @classmethod
     def load(cls, file: Path, values: list[str]) -> BagOfWordsClassifier:
-        """Read the weights."""
+        """Return the classifier of a file.
+
+        Args:
+            file: What `save` wrote.
+            values: Names of its values.
+
+        Raises:
+            safetensors.SafetensorError: The file is damaged.
+        """
         return cls(values, {name: table.astype(np.float32) for name, table in load_file(file).items()})

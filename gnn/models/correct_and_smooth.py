@@ -1,4 +1,9 @@
-"""What words say of a model's kin, whether these declare anything or not: Correct and Smooth's smoothing, in time."""
+"""Smoothing of bag-of-words probabilities over the older models of a group.
+
+It is the second half of Correct and Smooth (Huang et al. 2021, arXiv 2010.13993), bounded in time: a model sees
+predictions for neighbours that are older than itself, whether those declare a value or not. The first half, which
+spreads errors of labelled neighbours, is left to the count features.
+"""
 
 from __future__ import annotations
 
@@ -10,71 +15,80 @@ from gnn.features.neighbours import SMOOTHED_GROUPS, ClassScores, CompletionQuer
 from gnn.models.bag_of_words import BagOfWordsClassifier
 
 CHUNK_SIZE = 50_000
+"""Models whose probabilities are computed at once."""
 
 
 class LabelSmoothing:
-    """Asks words of the models that came before a model in its groups; of each model once.
+    """Mean bag-of-words probability of a value over a model's older neighbours, by group.
+
+    Probabilities of a model are computed once, when a neighbour first needs them.
 
     Args:
-        neighbourhood: What is visible.
-        bag_of_words: What words say.
+        neighbourhood: Visible declarations, and the groups of every model.
+        bag_of_words: The classifier.
     """
 
     def __init__(self, neighbourhood: Neighbourhood, bag_of_words: BagOfWordsClassifier) -> None:
         self.neighbourhood = neighbourhood
         self._bag_of_words = bag_of_words
         self._class_of_value = bag_of_words.class_of_value(neighbourhood)
-        models = len(neighbourhood.graph)
+        models, event_time = len(neighbourhood.graph), neighbourhood.graph.event_time
         self._probabilities = np.zeros((models, len(bag_of_words.values)), np.float16)
         self._is_computed = np.zeros(models, bool)
-        rows = np.argsort(neighbourhood.graph.event_time, kind="stable")
-        self._all_models = Events(rows, np.zeros(models, np.int64), neighbourhood.graph.event_time[rows], 1)
+        rows = np.argsort(event_time, kind="stable")
+        self._all_models = Events(rows, np.zeros(models, np.int64), event_time[rows], 1)
         self._counts_by_group: dict[str, PointInTimeCounts] = {}
 
     def class_scores(self, query: CompletionQuery) -> ClassScores:
-        """Return what words say of the models themselves."""
+        """Return the classifier's log-probabilities for the models themselves, shape (q, values)."""
         return ClassScores(self._bag_of_words.predict_log_proba(self.neighbourhood, query), self._class_of_value)
 
-    def mean_neighbour_probability(self, query: CompletionQuery, places: Integers, values: Integers) -> Floats:
-        """Return the mean probability of each candidate among the latest kin older than the model, group by group.
+    def mean_neighbour_probability(self, query: CompletionQuery, query_index: Integers, values: Integers) -> Floats:
+        """Return the mean probability of each candidate over the model's newest older neighbours, by group.
 
         Args:
-            query: The models.
-            places: Place of the model in the query, shape (c,).
-            values: Value proposed, shape (c,).
+            query: The models, shape (q,).
+            query_index: Index of each candidate's model in the query, shape (c,).
+            values: Value of each candidate, shape (c,).
 
         Returns:
-            Shape (c, groups), NaN where there is no kin, or where words do not speak for the value.
+            Shape (c, groups); NaN where there is no neighbour, or the classifier has no weights for the value.
         """
         class_of_candidate = self._class_of_value[values]
-        out = np.full((len(places), len(SMOOTHED_GROUPS)), np.nan, np.float32)
+        out = np.full((len(query_index), len(SMOOTHED_GROUPS)), np.nan, np.float32)
         covered = np.flatnonzero(class_of_candidate >= 0)
         for column, name in enumerate(SMOOTHED_GROUPS):
             if name not in self.neighbourhood.groupings or not len(covered):
                 continue
-            neighbours = self._neighbours(name, query)
-            self._compute(neighbours)
-            present = neighbours >= 0
-            counts = present.sum(1)
-            mean = np.zeros((len(query), self._probabilities.shape[1]), np.float32)
-            for position in range(neighbours.shape[1]):
-                mean[present[:, position]] += self._probabilities[neighbours[present[:, position], position]]
-            mean[counts > 0] /= counts[counts > 0][:, None]
-            mean[counts == 0] = np.nan
-            out[covered, column] = mean[places[covered], class_of_candidate[covered]]
+            mean = self._mean_over(self._neighbours(name, query))
+            out[covered, column] = mean[query_index[covered], class_of_candidate[covered]]
         return out
 
+    def _mean_over(self, neighbours: Integers) -> Floats:
+        """Return the mean probabilities over each row's neighbours, NaN without any, shape (q, values)."""
+        self._compute(neighbours)
+        present = neighbours >= 0
+        counts = present.sum(1)
+        mean = np.zeros((len(neighbours), self._probabilities.shape[1]), np.float32)
+        for position in range(neighbours.shape[1]):
+            rows = present[:, position]
+            mean[rows] += self._probabilities[neighbours[rows, position]]
+        mean[counts > 0] /= counts[counts > 0][:, None]
+        mean[counts == 0] = np.nan
+        return mean
+
     def _neighbours(self, name: str, query: CompletionQuery) -> Integers:
-        """Return the latest models of a group that are older than each model, -1 for none, shape (q, RECENT)."""
+        """Return the newest older models in each model's group, -1 for none, shape (q, RECENT)."""
         if name not in self._counts_by_group:
-            self._counts_by_group[name] = PointInTimeCounts(
-                self._all_models, self.neighbourhood.groupings[name].member_key
-            )
+            grouping = self.neighbourhood.groupings[name]
+            self._counts_by_group[name] = PointInTimeCounts(self._all_models, grouping.member_key)
         group_of = self.neighbourhood.group_of(name, query)
-        ranks = self._counts_by_group[name].last_k(group_of, self.neighbourhood.graph.event_time[query.rows], RECENT)
+        event_time = self.neighbourhood.graph.event_time[query.rows]
+        ranks = self._counts_by_group[name].last_k(group_of, event_time, RECENT)
         return np.where(ranks >= 0, self._all_models.rows[ranks], -1)
 
     def _compute(self, neighbours: Integers) -> None:
+        """Compute the probabilities of models that have none yet."""
         rows = unique_sorted(neighbours[neighbours >= 0])
         rows = rows[~self._is_computed[rows]]
         for start in range(0, len(rows), CHUNK_SIZE):

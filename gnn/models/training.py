@@ -1,4 +1,4 @@
-"""Learn to complete one attribute, on the past, measured on the months that follow it."""
+"""Training of the model of one attribute: each part on the past, confidence on the months that follow it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from atlas_db.columnar.graph import available_cores
 from atlas_db.core.arrays import Doubles, Flags, Integers, unique_sorted
-from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.terms import Progress
 from gnn.features.neighbours import NUM_NEIGHBOURS, CandidateTable, CompletionQuery, Neighbourhood
@@ -28,55 +28,29 @@ from gnn.models.calibration import (
 from gnn.models.correct_and_smooth import LabelSmoothing
 from gnn.models.graph_network import Collator, GraphNetwork, accelerator, fit_network
 from gnn.models.ranker import Ranker
+from gnn.parameters.model_parameters import MODEL
 
-LAG = 61.0
-"""Days: an example sees what was declared up to some moment in so many days before it, as a new model will be."""
-
-
-BLOCK = 120.0
-"""Days at the end that the trees learn from; the network that they hear has not seen them."""
-
-
-LATER = 30.0
-"""Days at the very end that confidence is calibrated on."""
-
-
-POOL, RANKED = 250_000, 900_000
-"""Newest declarations that the network, and candidates that the trees learn from at most."""
-
-
-EXAMPLES = 75_000
-"""Models whose candidates the trees learn from at most, where each has so few that the other bound is far away."""
-
-
-FALSE = {False: 1.0, True: 0.3}
-"""Share of the wrong candidates that the trees learn from, where models have one value and where they have several."""
-
-
+_TRAINING = MODEL.training
 CHUNK_SIZE = 2000
-"""Models whose candidates are made at once while learning."""
-
-
-CLASSES, LEAST_USES = 4000, 3
-"""Values that the network tells apart at most, and how often one is declared at least."""
-
-
-FEWEST = 40
-"""Declarations below which nothing is learnt."""
+"""Models whose candidate tables are built at once."""
 
 
 def fit_attribute_model(
     neighbourhood: Neighbourhood, *, precision: float = 0.95, seed: int = 1, compare: bool = False,
     progress: Progress = lambda *_: None,
 ) -> AttributeModel:  # fmt: skip
-    """Learn from all declarations that are visible.
+    """Return a model of an attribute, fitted to all visible declarations.
+
+    Network and bag of words are fitted to the part before `_time_blocks`, the ranker to candidates of the part after
+    it, with features of a network that has not seen that part. Calibration uses the newest part and a ranker of the
+    candidates before it. At the end the ranker is fitted to both parts, the network and the bag of words to the newest.
 
     Args:
-        neighbourhood: What is visible.
+        neighbourhood: Visible declarations, tokens and groups of every model.
         precision: Precision that the threshold shall reach.
-        seed: Of samples and weights.
-        compare: Whether trees that hear the network are learnt of lists, too, which are scored without it.
-        progress: Told of stage, done and total.
+        seed: Seed of samples and weights.
+        compare: Whether stacked trees are trained also where candidates are ranked without them.
+        progress: Called with stage, done and total.
 
     Raises:
         CompletionError: There is too little to learn from, or only one value.
@@ -87,79 +61,63 @@ def fit_attribute_model(
     attribute = neighbourhood.task.attribute
     stages = iter(range(7))
 
-    def step(what: str) -> None:
-        progress(f"Learn {attribute}: {what}", next(stages), 6)
+    def step(stage: str) -> None:
+        progress(f"Learn {attribute}: {stage}", next(stages), 6)
 
     class_names, class_of_value = _select_classes(neighbourhood)
     ranker_start, calibration_start = _time_blocks(neighbourhood)
     times = neighbourhood.events.times
     step("network")
     network = GraphNetwork(len(class_names), len(NUM_NEIGHBOURS)).to(accelerator())
-    _train_network(
-        network, neighbourhood, class_of_value, times < ranker_start, epochs=2, learning_rate=3e-3, rng=rng, seed=seed
-    )
-    step("words")
-    label_smoothing = LabelSmoothing(
-        neighbourhood, BagOfWordsClassifier.fit(neighbourhood, times < ranker_start, available_cores())
-    )
+    train_network = partial(_train_network, network, neighbourhood, class_of_value, rng=rng)
+    train_network(times < ranker_start, epochs=_TRAINING.epochs, learning_rate=_TRAINING.learning_rate, seed=seed)
+    step("bag of words")
+    bag_of_words = BagOfWordsClassifier.fit(neighbourhood, times < ranker_start, available_cores())
     step("candidates")
-    rows = rng.permutation(unique_sorted(neighbourhood.events.rows[times >= ranker_start]))
-    is_early = neighbourhood.graph.event_time[rows] < calibration_start
-    if is_early.all() or not is_early.any():
-        # All of one day: halves of models stand in for earlier and later.
-        is_early = rows % 2 == 0
-    negative_rate = FALSE[neighbourhood.task.multi_valued]
-    tabulate = partial(build_candidate_table, label_smoothing, network, class_of_value)
-    early_examples = _sample_examples(
-        neighbourhood, tabulate, rows[is_early], rng, RANKED * is_early.mean(), negative_rate
-    )
-    late_examples = _sample_examples(neighbourhood, tabulate, rows[~is_early], rng, RANKED * (1 - is_early.mean()))
+    tabulate = partial(build_candidate_table, LabelSmoothing(neighbourhood, bag_of_words), network, class_of_value)
+    early, late = _sample_blocks(neighbourhood, tabulate, ranker_start, calibration_start, rng)
     step("trees")
     pointwise = not neighbourhood.task.multi_valued
-    early_ranker = _fit_ranker(neighbourhood, [early_examples], with_stacked=pointwise)
+    early_ranker = _fit_ranker(neighbourhood, [early], with_stacked=pointwise)
     step("calibration")
-    calibration = _fit_calibration(
-        neighbourhood,
-        late_examples,
-        early_ranker.score(late_examples.table.features, late_examples.table.query_index),
-        precision,
-    )
+    late_scores = early_ranker.score(late.table.features, late.table.query_index)
+    calibration = _fit_calibration(neighbourhood, late, late_scores, precision)
     step("trees on all")
-    ranker = _fit_ranker(
-        neighbourhood,
-        [early_examples, late_examples.with_sampled_negatives(negative_rate, rng)],
-        with_stacked=pointwise or compare,
-    )
-    step("network and words on the latest")
-    _train_network(
-        network,
-        neighbourhood,
-        class_of_value,
-        times >= ranker_start,
-        epochs=1,
-        learning_rate=1e-3,
-        rng=rng,
-        seed=seed + 1,
+    late = late.with_sampled_negatives(_negative_rate(neighbourhood), rng)
+    ranker = _fit_ranker(neighbourhood, [early, late], with_stacked=pointwise or compare)
+    step("network and bag of words on the newest")
+    train_network(
+        times >= ranker_start, epochs=_TRAINING.late_epochs, learning_rate=_TRAINING.late_learning_rate, seed=seed + 1
     )
     bag_of_words = BagOfWordsClassifier.fit(neighbourhood, np.ones(len(times), bool), available_cores())
     return AttributeModel(attribute, class_names, network, bag_of_words, ranker, calibration)
 
 
 class LabelledCandidates(NamedTuple):
-    """Models with their candidates, and which of these they declare."""
+    """Candidates of models, and which of them are declared.
+
+    Attributes:
+        query: The models, shape (q,).
+        table: Their candidates.
+        is_true: Whether each candidate is declared, shape (c,).
+    """
 
     query: CompletionQuery
     table: CandidateTable
     is_true: Flags
 
     def with_sampled_negatives(self, negative_rate: float, rng: np.random.Generator) -> LabelledCandidates:
-        """Return all true candidates, and a share of the false ones."""
+        """Return all true candidates, and a random share of the wrong ones."""
         kept = self.is_true | (rng.random(len(self.is_true)) < negative_rate)
         return LabelledCandidates(self.query, self.table.filter(kept), self.is_true[kept])
 
 
+def _negative_rate(neighbourhood: Neighbourhood) -> float:
+    multi_valued = neighbourhood.task.multi_valued
+    return _TRAINING.negative_rate_multiple if multi_valued else _TRAINING.negative_rate_single
+
+
 def _fit_ranker(neighbourhood: Neighbourhood, parts: list[LabelledCandidates], *, with_stacked: bool) -> Ranker:
-    """Learn from candidates of examples."""
     _, table, is_true = concat_examples(parts)
     listwise = neighbourhood.task.multi_valued
     return Ranker.fit(
@@ -167,20 +125,46 @@ def _fit_ranker(neighbourhood: Neighbourhood, parts: list[LabelledCandidates], *
     )
 
 
+def _sample_blocks(
+    neighbourhood: Neighbourhood, tabulate: Callable[[CompletionQuery], CandidateTable], ranker_start: float,
+    calibration_start: float, rng: np.random.Generator,
+) -> tuple[LabelledCandidates, LabelledCandidates]:  # fmt: skip
+    """Return examples of the ranker's part, some wrong candidates left out, and all of the calibration part.
+
+    Raises:
+        CompletionError: The models of one part declare nothing.
+    """
+    events = neighbourhood.events
+    rows = rng.permutation(unique_sorted(events.rows[events.times >= ranker_start]))
+    is_early = neighbourhood.graph.event_time[rows] < calibration_start
+    if is_early.all() or not is_early.any():
+        # All are of one day: halves of the models stand for earlier and later.
+        is_early = rows % 2 == 0
+    if is_early.all() or not is_early.any():
+        raise CompletionError(
+            f"{neighbourhood.task.attribute} cannot be learnt: {len(rows)} models declare it in the newest part of the "
+            "list, which is too few to measure confidence on",
+            hint="Load more models, or leave it out with --attributes",
+        )
+    share, budget = is_early.mean(), _TRAINING.max_candidates
+    rate = _negative_rate(neighbourhood)
+    early = _sample_examples(neighbourhood, tabulate, rows[is_early], rng, budget * share, rate)
+    return early, _sample_examples(neighbourhood, tabulate, rows[~is_early], rng, budget * (1 - share))
+
+
 def _sample_examples(
     neighbourhood: Neighbourhood, tabulate: Callable[[CompletionQuery], CandidateTable], rows: Integers,
     rng: np.random.Generator, candidate_budget: float, negative_rate: float = 1.0,
 ) -> LabelledCandidates:  # fmt: skip
-    """Return examples of models, until there are as many candidates as the budget affords."""
+    """Return examples of models, in order, until their candidates reach a budget."""
     parts: list[LabelledCandidates] = []
-    rows = rows[: int(EXAMPLES * candidate_budget / RANKED)]
+    rows = rows[: int(_TRAINING.max_models * candidate_budget / _TRAINING.max_candidates)]
     for start in range(0, len(rows), CHUNK_SIZE):
         query = masked_views(neighbourhood, rows[start : start + CHUNK_SIZE], rng)
         table = tabulate(query)
-        found = LabelledCandidates(
-            query, table, is_declared(neighbourhood, query.rows[table.query_index], table.values)
-        )
-        parts.append(found.with_sampled_negatives(negative_rate, rng) if negative_rate < 1 else found)
+        is_true = is_declared(neighbourhood, query.rows[table.query_index], table.values)
+        examples = LabelledCandidates(query, table, is_true)
+        parts.append(examples.with_sampled_negatives(negative_rate, rng) if negative_rate < 1 else examples)
         candidate_budget -= len(parts[-1].is_true)
         if candidate_budget <= 0:
             break
@@ -202,109 +186,157 @@ def concat_examples(parts: list[LabelledCandidates]) -> LabelledCandidates:
 
 
 def masked_views(neighbourhood: Neighbourhood, rows: Integers, rng: np.random.Generator) -> CompletionQuery:
-    """Return models as they look when they are new: once with all that they state, once bare."""
+    """Return each model twice, as it looks when it is new: with its metadata, and without.
+
+    Args:
+        neighbourhood: Visible declarations.
+        rows: Models, shape (n,).
+        rng: Generator of the observation lags.
+
+    Returns:
+        A query of shape (2n,); each cutoff precedes the model's own date by up to `_observation_lag`.
+    """
     rows = np.sort(rows)
     rows, with_metadata = np.concatenate((rows, rows)), np.repeat([True, False], len(rows))
-    return CompletionQuery(
-        rows,
-        neighbourhood.graph.event_time[rows] - rng.uniform(0, _observation_lag(neighbourhood), len(rows)),
-        with_metadata,
-    )
+    lags = rng.uniform(0, _observation_lag(neighbourhood), len(rows))
+    return CompletionQuery(rows, neighbourhood.graph.event_time[rows] - lags, with_metadata)
 
 
 def _observation_lag(neighbourhood: Neighbourhood) -> float:
-    """Return how many days before it an example looks from at most; where less, a tenth of what the store spans."""
+    """Return the longest time in days between an example's cutoff and its date; less where the history is short."""
     times = neighbourhood.events.times
-    return min(LAG, float(times[-1] - times[len(times) // 10]) / 10)
+    span = float(times[-1] - times[len(times) // 10])
+    return min(_TRAINING.max_lag, span / _TRAINING.lag_span_divisor)
 
 
 def is_declared(neighbourhood: Neighbourhood, rows: Integers, values: Integers) -> Flags:
-    """Return which models declare which values, pair by pair."""
+    """Return whether each model declares each value, pair by pair, shape (n,)."""
     size = len(neighbourhood.column.categories)
-    held = neighbourhood.column.codes
-    pairs = held.rows * size + held.values
-    return np.isin(rows * size + values, pairs)
+    declared = neighbourhood.column.codes
+    return np.isin(rows * size + values, declared.rows * size + declared.values)
 
 
 def _select_classes(neighbourhood: Neighbourhood) -> tuple[list[str], Integers]:
-    """Choose the values that the network tells apart: the most frequent."""
-    counts = np.bincount(neighbourhood.events.values, minlength=neighbourhood.events.num_values)
-    chosen = np.argsort(-counts, kind="stable")[:CLASSES]
-    chosen = np.sort(chosen[counts[chosen] >= LEAST_USES])
-    if len(neighbourhood.events.rows) < FEWEST or len(chosen) < 2:
+    """Return the most frequent values, which the network has outputs for, and the class of each value of the graph.
+
+    Raises:
+        CompletionError: There are too few declarations, or fewer than two such values.
+    """
+    events = neighbourhood.events
+    counts = np.bincount(events.values, minlength=events.num_values)
+    chosen = np.argsort(-counts, kind="stable")[: _TRAINING.max_classes]
+    chosen = np.sort(chosen[counts[chosen] >= _TRAINING.min_class_declarations])
+    if len(events.rows) < _TRAINING.min_declarations or len(chosen) < 2:
         raise CompletionError(
-            f"{neighbourhood.task.attribute} cannot be learnt: {len(neighbourhood.events.rows)} declarations, "
-            f"{len(chosen)} values that {LEAST_USES} models share",
+            f"{neighbourhood.task.attribute} cannot be learnt: {len(events.rows)} declarations, "
+            f"{len(chosen)} values that {_TRAINING.min_class_declarations} models share",
             hint="Load more models, or leave it out with --attributes",
         )
-    class_of_value = np.full(neighbourhood.events.num_values, -1, np.int64)
+    class_of_value = np.full(events.num_values, -1, np.int64)
     class_of_value[chosen] = np.arange(len(chosen))
     return [neighbourhood.column.categories[value] for value in chosen], class_of_value
 
 
 def _time_blocks(neighbourhood: Neighbourhood) -> tuple[float, float]:
-    """Return from when on the trees learn, and from when on confidence is calibrated.
+    """Return the dates at which the ranker's part and the calibration part start.
 
-    The last months where enough was declared in them; of small or old stores the last two fifths, and tenth; of those
-    that span weeks at most seven tenths, and a quarter.
+    They are the last months where enough was declared in them. In small or old lists they are the newest two fifths and
+    the newest tenth; in lists that span weeks, at most seven tenths and a quarter.
     """
     times = neighbourhood.events.times
-    ranker_start = max(min(times[-1] - BLOCK, times[int(0.6 * len(times))]), times[int(0.3 * len(times))])
-    calibration_start = max(min(times[-1] - LATER, times[int(0.9 * len(times))]), times[int(0.75 * len(times))])
-    return float(ranker_start), float(max(calibration_start, ranker_start + 1e-6))
+
+    def bounded(days: float, quantiles: tuple[float, float]) -> float:
+        low, high = (times[int(quantile * len(times))] for quantile in quantiles)
+        return float(max(min(times[-1] - days, high), low))
+
+    ranker_start = bounded(_TRAINING.ranker_days, _TRAINING.early_quantiles)
+    calibration_start = bounded(_TRAINING.calibration_days, _TRAINING.late_quantiles)
+    return ranker_start, max(calibration_start, ranker_start + 1e-6)
 
 
 def _train_network(
     network: GraphNetwork, neighbourhood: Neighbourhood, class_of_value: Integers, is_visible: Flags, *, epochs: int,
     learning_rate: float, rng: np.random.Generator, seed: int,
 ) -> None:  # fmt: skip
-    """Train the network on declarations, one example each, with half of what models state hidden."""
+    """Train the network in place, one example a declaration, part of them without metadata.
+
+    Args:
+        network: The network.
+        neighbourhood: Visible declarations, tokens and groups of every model.
+        class_of_value: Class of each value, -1 for values without an output, shape (values,).
+        is_visible: Declarations to learn from, shape (declarations,).
+        epochs: Passes over them.
+        learning_rate: Highest learning rate.
+        rng: Generator of lags and views.
+        seed: Seed of the order and of the dropout.
+    """
     declared_classes = class_of_value[neighbourhood.events.values]
-    pool = np.flatnonzero(is_visible & (declared_classes >= 0))[-POOL:]
+    pool = np.flatnonzero(is_visible & (declared_classes >= 0))[-_TRAINING.max_network_declarations :]
     rows = neighbourhood.events.rows[pool]
-    moments = neighbourhood.graph.event_time[rows] - rng.uniform(0, _observation_lag(neighbourhood), len(rows))
-    examples = neighbourhood.sample_neighbours(
-        CompletionQuery(rows, moments, rng.random(len(rows)) < 0.5), class_of_value
-    )
-    if len(pool):
-        fit_network(
-            network,
-            Collator(neighbourhood.token_table, neighbourhood.metadata_tokens),
-            examples,
-            declared_classes[pool],
-            epochs=epochs,
-            learning_rate=learning_rate,
-            seed=seed,
-        )
+    cutoffs = neighbourhood.graph.event_time[rows] - rng.uniform(0, _observation_lag(neighbourhood), len(rows))
+    # Drawn before the examples are built: each part of the training has its place in the generator's stream.
+    query = CompletionQuery(rows, cutoffs, rng.random(len(rows)) < _TRAINING.metadata_dropout)
+    if not len(pool):
+        return
+    fit_network(
+        network, Collator(neighbourhood.token_table, neighbourhood.metadata_tokens),
+        neighbourhood.sample_neighbours(query, class_of_value), declared_classes[pool], epochs=epochs,
+        learning_rate=learning_rate, seed=seed,
+    )  # fmt: skip
 
 
 def _fit_calibration(
     neighbourhood: Neighbourhood, examples: LabelledCandidates, scores: Doubles, precision: float
 ) -> Calibration:
-    """Fit confidence on the latest examples; its error is measured on the half of authors that is left out."""
-    query, places = examples.query, examples.table.query_index
-    # Scores of candidates among each other have no scale of their own.
-    inverse_temperature = (
-        fit_inverse_temperature(scores, places, len(query), examples.is_true)
-        if neighbourhood.task.multi_valued
-        else 1.0
-    )
-    normalised_scores = normalised_by_group(scores, places, len(query), inverse_temperature)
+    """Return the calibration of the newest examples.
+
+    Args:
+        neighbourhood: Visible declarations.
+        examples: Models, and all their candidates.
+        scores: Score of each candidate by a ranker that has not seen them, shape (c,).
+        precision: Precision that the threshold shall reach.
+    """
+    query, query_index = examples.query, examples.table.query_index
+    inverse_temperature = 1.0
+    if neighbourhood.task.multi_valued:
+        # Listwise scores have no scale of their own.
+        inverse_temperature = fit_inverse_temperature(scores, query_index, len(query), examples.is_true)
+    normalised_scores = normalised_by_group(scores, query_index, len(query), inverse_temperature)
     correct = examples.is_true.astype(np.float64)
-    has_metadata = neighbourhood.has_metadata(query)[places]
-    in_fitted_half = neighbourhood.graph.author[query.rows[places]] % 2 == 0
-    order = np.lexsort((-normalised_scores, places))
-    first = order[np.diff(places[order], prepend=-1) != 0]
-    error = 0.0
-    if in_fitted_half.sum() > 1 and (~in_fitted_half).sum() > 1:
-        half_curve = fit_isotonic(normalised_scores[in_fitted_half], correct[in_fitted_half])
-        held_out = first[~in_fitted_half[first]]
-        error = calibration_error(half_curve(normalised_scores[held_out]), correct[held_out])
+    has_metadata = neighbourhood.has_metadata(query)[query_index]
+    order = np.lexsort((-normalised_scores, query_index))
+    first = order[np.diff(query_index[order], prepend=-1) != 0]
+    in_fitted_half = neighbourhood.graph.author[query.rows[query_index]] % 2 == 0
     curves = [fit_isotonic(normalised_scores[part], correct[part]) for part in (has_metadata, ~has_metadata)]
     probability = np.where(has_metadata, curves[0](normalised_scores), curves[1](normalised_scores))
     true_probability = np.zeros(len(query))
-    np.maximum.at(true_probability, places, probability * correct)
+    np.maximum.at(true_probability, query_index, probability * correct)
     return Calibration(
-        curves[0], curves[1], threshold_at_precision(probability[first], correct[first], precision), precision,
-        conformal_quantile(true_probability[np.unique(places)]), error, len(first), inverse_temperature,
-    )  # fmt: skip
+        with_metadata=curves[0],
+        cold_start=curves[1],
+        threshold=threshold_at_precision(probability[first], correct[first], precision),
+        precision=precision,
+        conformal_quantile=conformal_quantile(true_probability[np.unique(query_index)]),
+        calibration_error=_held_out_error(normalised_scores, correct, in_fitted_half, first),
+        models=len(first),
+        inverse_temperature=inverse_temperature,
+    )
+
+
+def _held_out_error(scores: Doubles, correct: Doubles, in_fitted_half: Flags, first: Integers) -> float:
+    """Return the calibration error of a map on the half of the authors that it was not fitted on.
+
+    Args:
+        scores: Normalised scores of candidates, shape (c,).
+        correct: 1 where a candidate is declared, else 0, shape (c,).
+        in_fitted_half: Whether its author is in the half that the map is fitted on, shape (c,).
+        first: The candidate of the highest score of each model, shape (q,).
+
+    Returns:
+        The error; 0 where either half has fewer than two candidates.
+    """
+    if in_fitted_half.sum() <= 1 or (~in_fitted_half).sum() <= 1:
+        return 0.0
+    half_curve = fit_isotonic(scores[in_fitted_half], correct[in_fitted_half])
+    held_out = first[~in_fitted_half[first]]
+    return calibration_error(half_curve(scores[held_out]), correct[held_out])

@@ -148,7 +148,7 @@ class TrainingParameters:
 
     Attributes:
         max_lag: An example sees declarations up to a moment at most so long before its own date.
-        lag_span_share: Bound of that lag in a short history, as a share of the time that it spans.
+        lag_span_divisor: In a short history, that lag is at most the time that it spans over this.
         ranker_days: Last part of the history that the ranker learns from; the network it uses has not seen it.
         calibration_days: Last part of it that confidence is calibrated on.
         early_quantiles: Bounds of where the ranker's part starts, as quantiles of the dates.
@@ -169,7 +169,7 @@ class TrainingParameters:
     """
 
     max_lag: float = parameter(61.0, "days", "chosen: two months")
-    lag_span_share: float = parameter(0.1, "share", _CHOSEN)
+    lag_span_divisor: float = parameter(10.0, "1", _CHOSEN)
     ranker_days: float = parameter(120.0, "days", _CHOSEN)
     calibration_days: float = parameter(30.0, "days", _CHOSEN)
     early_quantiles: tuple[float, float] = parameter((0.3, 0.6), "quantile", "chosen for lists that span weeks")
