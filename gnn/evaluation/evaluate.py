@@ -180,9 +180,9 @@ def _ranked_and_network_alone(
 def _conformal_coverage(
     neighbourhood: Neighbourhood, query: CompletionQuery, ranked: RankedCandidates, attribute_model: AttributeModel
 ) -> float:
-    is_true = is_declared(neighbourhood, query.rows[ranked.places], ranked.values)
+    is_true = is_declared(neighbourhood, query.rows[ranked.query_index], ranked.values)
     in_set = is_true & (ranked.probability >= attribute_model.calibration.conformal_quantile)
-    return len(np.unique(ranked.places[in_set])) / len(query)
+    return len(np.unique(ranked.query_index[in_set])) / len(query)
 
 
 def is_correct_value(neighbourhood: Neighbourhood, query: CompletionQuery, values: Integers) -> Doubles:
@@ -227,7 +227,7 @@ def ranking_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, ranked
     micro-F1 is that of all values said to be likelier than not; candidates, how often the truth is among them.
     """
     order, rank = ranked.order_and_rank()
-    places = ranked.places[order]
+    places = ranked.query_index[order]
     is_true = is_declared(neighbourhood, query.rows[places], ranked.values[order])
     best_rank = np.full(len(query), np.inf)
     np.minimum.at(best_rank, places[is_true], rank[is_true] + 1.0)

@@ -215,7 +215,7 @@ def parent_prior(
     ranked = session.attribute_model(neighbourhood).predict_proba(neighbourhood, query.subset(places), progress)
     chosen = ranked.values == neighbourhood.column.categories.index("no")
     p_unreported = np.ones(len(query))
-    p_unreported[places[ranked.places[chosen]]] = ranked.probability[chosen]
+    p_unreported[places[ranked.query_index[chosen]]] = ranked.probability[chosen]
     return ParentPrior(p_unreported, np.maximum(p_derived, 1 - p_unreported), missingness)
 
 
@@ -230,12 +230,12 @@ def _predictions(
     attribute, names = neighbourhood.task.attribute, neighbourhood.column.categories
     order, rank = ranked.order_and_rank()
     kept = order[rank < MAX_VALUES.get(attribute, 1)]
-    p_unconditional = ranked.probability if prior is None else ranked.probability * prior.p_derived[ranked.places]
+    p_unconditional = ranked.probability if prior is None else ranked.probability * prior.p_derived[ranked.query_index]
     for at in kept[p_unconditional[kept] >= threshold]:
         yield Prediction(
-            int(query.rows[ranked.places[at]]), attribute, names[ranked.values[at]], float(ranked.probability[at]),
-            None if prior is None else float(prior.p_unreported[ranked.places[at]]),
-            None if prior is None else float(prior.p_derived[ranked.places[at]]),
+            int(query.rows[ranked.query_index[at]]), attribute, names[ranked.values[at]], float(ranked.probability[at]),
+            None if prior is None else float(prior.p_unreported[ranked.query_index[at]]),
+            None if prior is None else float(prior.p_derived[ranked.query_index[at]]),
             supporting_groups(neighbourhood, table.features[at]),
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The model of one attribute: network, bag of words, ranker and calibration, fitted together."""
+"""The model of one attribute: network, bag of words, ranker and calibration, as one estimator and one checkpoint."""
 
 from __future__ import annotations
 
@@ -22,60 +22,68 @@ from atlas_db.core.terms import Progress
 from gnn.dataset.tasks import TASKS, VERSION
 from gnn.features.neighbours import NUM_NEIGHBOURS, CandidateTable, ClassScores, CompletionQuery, Neighbourhood
 from gnn.models.bag_of_words import BagOfWordsClassifier
-from gnn.models.calibration import (
-    Calibration,
-    normalised_by_group,
-)
+from gnn.models.calibration import Calibration, normalised_by_group
 from gnn.models.correct_and_smooth import LabelSmoothing
 from gnn.models.graph_network import Collator, GraphNetwork, accelerator, predict_log_proba
 from gnn.models.ranker import Ranker
 
-CHUNK_SIZE, PREFETCHED_CHUNKS = 6_000, 2
-"""Models completed at once, and how many such lots are looked at side by side."""
+CHUNK_SIZE = 6_000
+"""Models completed at once."""
+PREFETCHED_CHUNKS = 2
+"""Chunks whose candidate tables are built while the ranker scores an earlier one."""
 
 
 class RankedCandidates(NamedTuple):
-    """Candidates of each model with their probabilities.
+    """Candidate values of models with their probabilities.
 
     Attributes:
-        places: Place of the model in the query, ascending, shape (c,).
-        values: Index of the value, shape (c,).
-        probability: Calibrated, shape (c,).
-        score: As ranked, normalised over a model's candidates, shape (c,).
+        query_index: Index of each candidate's model in the query, ascending, shape (c,).
+        values: Index of each candidate's value, shape (c,).
+        probability: Calibrated probability, shape (c,).
+        score: Score, normalised over the candidates of a model; it decides the rank, shape (c,).
     """
 
-    places: Integers
+    query_index: Integers
     values: Integers
     probability: Doubles
     score: Doubles
 
     def order_and_rank(self) -> tuple[Integers, Integers]:
-        """Return candidates in order, models as asked and the best first, and the rank of each within its model."""
-        order = np.lexsort((self.values, -self.score, self.places))
-        places = self.places[order]
-        return order, np.arange(len(order)) - np.searchsorted(places, places)
+        """Return the candidates by model and falling score, and the rank of each within its model, both shape (c,)."""
+        order = np.lexsort((self.values, -self.score, self.query_index))
+        ordered = self.query_index[order]
+        return order, np.arange(len(order)) - np.searchsorted(ordered, ordered)
 
     def top_values(self, models: int) -> tuple[Integers, Doubles]:
-        """Return each model's likeliest value, -1 for none, and its probability."""
+        """Return the value of the highest score of each model and its probability, both shape (models,).
+
+        Args:
+            models: Number of models in the query.
+
+        Returns:
+            Values, -1 where a model has no candidate, and probabilities, then 0.
+        """
         order, rank = self.order_and_rank()
         first = order[rank == 0]
         values, confidence = np.full(models, -1, np.int64), np.zeros(models)
-        values[self.places[first]] = self.values[first]
-        confidence[self.places[first]] = self.probability[first]
+        values[self.query_index[first]] = self.values[first]
+        confidence[self.query_index[first]] = self.probability[first]
         return values, confidence
 
 
 @dataclass(slots=True)
 class AttributeModel:
-    """What was learnt of one attribute.
+    """Completes one attribute: the network and the bag of words feed a ranker, whose scores are calibrated.
+
+    `gnn.models.training.fit_attribute_model` fits it.
 
     Attributes:
-        attribute: Its name.
-        values: Values that the network tells apart, by their names.
-        network: The network.
-        bag_of_words: Words alone.
-        ranker: The trees.
-        calibration: How sure they may be.
+        attribute: Name of the attribute.
+        values: Names of the values that the network has outputs for.
+        network: The graph network.
+        bag_of_words: Logistic regression on tokens.
+        ranker: Gradient-boosted trees over candidates.
+        calibration: Maps from scores to confidence, and the threshold.
     """
 
     attribute: str
@@ -87,17 +95,17 @@ class AttributeModel:
     _label_smoothing: LabelSmoothing | None = None
 
     def class_of_value(self, neighbourhood: Neighbourhood) -> Integers:
-        """Return the network's number of each value of the graph, -1 for those that it does not know."""
+        """Return the network's output of each value of the graph, -1 for none, shape (graph values,)."""
         return neighbourhood.value_positions(self.values)
 
     def candidate_table(self, neighbourhood: Neighbourhood, query: CompletionQuery) -> CandidateTable:
-        """Return the candidates of models with what speaks for them."""
+        """Return the candidates of models with their features."""
         if self._label_smoothing is None or self._label_smoothing.neighbourhood is not neighbourhood:
             self._label_smoothing = LabelSmoothing(neighbourhood, self.bag_of_words)
         return build_candidate_table(self._label_smoothing, self.network, self.class_of_value(neighbourhood), query)
 
     def rank(self, neighbourhood: Neighbourhood, query: CompletionQuery) -> tuple[CandidateTable, RankedCandidates]:
-        """Return candidates with what speaks for them, and with their probabilities."""
+        """Return the candidates of models with their features, and with their probabilities."""
         return self._with_ranking(neighbourhood, query, self.candidate_table(neighbourhood, query))
 
     def _with_ranking(
@@ -108,12 +116,12 @@ class AttributeModel:
     def rank_in_chunks(
         self, neighbourhood: Neighbourhood, query: CompletionQuery, progress: Progress
     ) -> Iterator[tuple[int, CompletionQuery, CandidateTable, RankedCandidates]]:
-        """Yield models some thousand at a time: where they start, they, and what `rank` returns of them."""
+        """Yield `rank` of some thousand models at a time, after the chunk's first index and its query."""
         starts = range(0, len(query), CHUNK_SIZE)
         parts = [query.subset(slice(start, start + CHUNK_SIZE)) for start in starts]
         with ThreadPoolExecutor(PREFETCHED_CHUNKS) as executor:
-            # While trees judge the candidates of some, those of the next are found. The first alone: what is made once
-            # need not be made twice.
+            # Tables of the next chunks are built while the ranker scores this one. The first chunk is built alone: it
+            # fills the lazily cached indexes, which two threads would build twice.
             pending = [executor.submit(self.candidate_table, neighbourhood, part) for part in parts[:1]]
             for number, start in enumerate(starts):
                 progress(f"Complete {self.attribute}", start, len(query))
@@ -126,9 +134,15 @@ class AttributeModel:
     def predict_proba(
         self, neighbourhood: Neighbourhood, query: CompletionQuery, progress: Progress = lambda *_: None
     ) -> RankedCandidates:
-        """Return candidates with their probabilities."""
+        """Return the candidates of models with their probabilities.
+
+        Args:
+            neighbourhood: Visible declarations, tokens and groups of every model.
+            query: The models, shape (q,).
+            progress: Called with stage, done and total.
+        """
         parts = [
-            ranked._replace(places=ranked.places + start)
+            ranked._replace(query_index=ranked.query_index + start)
             for start, _, _, ranked in self.rank_in_chunks(neighbourhood, query, progress)
         ]
         if not parts:
@@ -139,7 +153,16 @@ class AttributeModel:
     def calibrated(
         self, neighbourhood: Neighbourhood, query: CompletionQuery, table: CandidateTable, scores: Doubles
     ) -> RankedCandidates:
-        """Return scores as calibrated probabilities."""
+        """Return candidates with calibrated probabilities.
+
+        Where an attribute has one value, the probabilities of a model's candidates sum to 1 at most.
+
+        Args:
+            neighbourhood: Visible declarations, which decide whether a model has metadata.
+            query: The models, shape (q,).
+            table: Their candidates.
+            scores: Score of each candidate by the ranker, shape (c,).
+        """
         normalised_scores = normalised_by_group(
             scores, table.query_index, len(query), self.calibration.inverse_temperature
         )
@@ -154,7 +177,7 @@ class AttributeModel:
         return RankedCandidates(table.query_index, table.values, probability, normalised_scores)
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint: tensors, trees as text, the rest as JSON; no pickle."""
+        """Write a checkpoint: tensors as safetensors, trees as text, the rest as JSON; no pickle."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "meta.json").unlink(missing_ok=True)
         save_file(self.network.state_dict(), folder / "network.safetensors")
@@ -167,15 +190,15 @@ class AttributeModel:
             "bag_of_words_values": self.bag_of_words.values,
             "calibration": self.calibration,
         }
-        # Written last and at once: a checkpoint without it is none.
+        # Written last and atomically: a folder without it is no checkpoint.
         write_whole(folder / "meta.json", msgspec.json.encode(metadata))
 
     @classmethod
     def load(cls, folder: Path) -> AttributeModel | None:
-        """Read a checkpoint; None where there is none, or one of another version.
+        """Return the model of a checkpoint; None where there is none, or one of another version.
 
         Raises:
-            CompletionError: It is damaged.
+            CompletionError: The checkpoint is damaged.
         """
         try:
             metadata = msgspec.json.decode((folder / "meta.json").read_bytes(), type=_Metadata)
@@ -210,7 +233,14 @@ class _Metadata(msgspec.Struct):
 def build_candidate_table(
     label_smoothing: LabelSmoothing, network: GraphNetwork, class_of_value: Integers, query: CompletionQuery
 ) -> CandidateTable:
-    """Return the candidates of models, what the network and words say among their features."""
+    """Return the candidates of models, with the scores of network and bag of words among their features.
+
+    Args:
+        label_smoothing: Smoothed bag-of-words probabilities, over the neighbourhood that they were made for.
+        network: The graph network.
+        class_of_value: The network's output of each value, -1 for none, shape (graph values,).
+        query: The models, shape (q,).
+    """
     neighbourhood = label_smoothing.neighbourhood
     log_probabilities = predict_log_proba(
         network,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from atlas_db.columnar.graph import available_cores
 from atlas_db.core.arrays import Doubles, Flags, Integers, unique_sorted
+from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.terms import Progress
 from gnn.features.neighbours import NUM_NEIGHBOURS, CandidateTable, CompletionQuery, Neighbourhood

@@ -129,8 +129,8 @@ def test_what_lists_are_compared_with(graph: Graph) -> None:
     assert {"most declared lately", "longest name inside", "words"} < set(ranked)
     assert "siblings" not in ranked  # lineage may not be looked at
     for each in ranked.values():
-        assert (np.diff(each.places * around.events.num_values + each.values) > 0).all()
-        assert (graph.created[each.values] <= graph.created[rows[each.places]]).all()
+        assert (np.diff(each.query_index * around.events.num_values + each.values) > 0).all()
+        assert (graph.created[each.values] <= graph.created[rows[each.query_index]]).all()
     words = token_overlap(around, query)
     assert np.bincount(words.places).max() <= 10 and (words.scores <= 1).all()
 
