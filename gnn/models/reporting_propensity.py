@@ -1,13 +1,14 @@
-"""Whether silence says anything: a model that names no parent has none, or an author who does not say so.
+"""Reporting propensity: whether a missing parent means that a model has none, or that its author reports none.
 
-Training tools have written `base_model` into cards since the summer of 2023 only, others never do: what most models
-derive from is not said, however plain it is. That a parent is named is therefore taken for a product: that there is
-one, of what the model is called and states; times that it would be said, of habit alone, that is of date, owner and
-tool (unlabelled positives selected by attributes of their own: Bekker, Robberts, Davis 2019, ECML PKDD).
+Training tools have written `base_model` into cards only since the summer of 2023, and some still do not. What most
+models derive from is therefore not declared. A declared parent is modelled as a product of two probabilities:
 
-Habit is learnt where it shows by itself: of models whose names spell the whole name of an older one which others derive
-from. Given a habit that seldom speaks, silence counts for little against what words say; given one that mostly
-speaks, for much.
+    P(declared) = P(derived | tokens) * P(reported | date, owner, tool)
+
+The second factor is the propensity of learning from positive and unlabelled data whose positives are selected at random
+given their attributes (SAR-EM: Bekker, Robberts, Davis 2019, ECML PKDD). It is fitted where the first factor is near
+one: to models whose names contain the whole name of an older model that others derive from. With a low
+propensity, a missing parent is weak evidence of being a root; with a high one it is strong.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from zlib import crc32
 import lightgbm
 import numpy as np
 from lightgbm.basic import LightGBMError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array, hstack
 from scipy.special import expit
@@ -32,35 +33,33 @@ from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.files import replacing
 from gnn.dataset.hashed_tokens import BUCKETS
+from gnn.dataset.tasks import VERSION
 from gnn.dataset.temporal_counts import PrefixCounter
 from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.models.bag_of_words import token_matrix
+from gnn.parameters.model_parameters import MODEL
 
-MIN_CHILDREN = 5
-"""Models that derive from one before its name counts as known."""
-MIN_NAME_LENGTH = 6
-"""Characters of a known name."""
-MIN_EXAMPLES = 200
-"""Models with a known name in their own below which habit is not learnt."""
-MAX_TOOL_TOKENS = 100
-"""Most frequent words of what models state that tell tools from each other."""
-ROUNDS, EPOCHS, BATCHES, RATE, RIDGE = 150, 3, 80, 0.5, 0.2
-MIN_PROPENSITY = 0.01
-"""Chance that a parent is said, or is not said, at least."""
+_PROPENSITY = MODEL.propensity
 FOLDS = (0, 1)
-"""Of owners: each half is judged by what was learnt of the other."""
-_SETTINGS: dict[str, Any] = {
-    "objective": "binary", "learning_rate": 0.08, "num_leaves": 31, "min_data_in_leaf": 50, "verbose": -1,
-    "deterministic": True, "force_row_wise": True, "seed": 1,
+"""Halves of the owners: each half is predicted by models that were fitted to the other."""
+EXTRA_FEATURES = (
+    "name contains a known parent", "name is a copy's", "first token is new", "models with the same first two tokens",
+    "children",
+)  # fmt: skip
+"""Derivation features after the token counts; the last two as log(1 + count)."""
+_TREE_SETTINGS: dict[str, Any] = {
+    "objective": "binary", "learning_rate": _PROPENSITY.tree_learning_rate, "num_leaves": _PROPENSITY.tree_leaves,
+    "min_data_in_leaf": _PROPENSITY.min_leaf_rows, "verbose": -1, "deterministic": True, "force_row_wise": True,
+    "seed": 1,
 }  # fmt: skip
 
 
 class Missingness(NamedTuple):
-    """Why a model may name no parent.
+    """Why models may declare no parent.
 
     Attributes:
-        p_derived: Chance that it has one, as its words have it, whatever it declares, shape (q,).
-        p_reported: Chance that one would be named, as the habits of date, owner and tool have it, shape (q,).
+        p_derived: Probability that there is a parent, given tokens alone, shape (q,).
+        p_reported: Propensity: probability that a parent would be declared, given date, owner and tool, shape (q,).
     """
 
     p_derived: Doubles
@@ -68,19 +67,22 @@ class Missingness(NamedTuple):
 
     @property
     def p_root(self) -> Doubles:
-        """Chance that there is no parent where none is named (Bayes), shape (q,)."""
+        """Probability that there is no parent where none is declared, shape (q,).
+
+        By Bayes: (1 - p_derived) / (1 - p_derived * p_reported).
+        """
         return np.asarray((1 - self.p_derived) / (1 - self.p_derived * self.p_reported))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PropensityModel:
-    """What was learnt of habits, and of words, each of one half of the owners.
+    """Propensity and derivation models, one of each for each half of the owners (cross-fitting).
 
     Attributes:
-        propensity_trees: Trees that say whether a parent would be named.
-        tool_tokens: Words that tell tools from each other, as numbers, shape (at most SPOKEN,).
-        weights: Of what is heard of models, which says whether there is a parent, shape (2, BUCKETS + 5).
-        bias: Shape (2,).
+        propensity_trees: Trees for P(reported), one ensemble a fold.
+        tool_tokens: Most frequent metadata tokens, which identify training tools, shape (tokens,).
+        weights: Logistic weights for P(derived), shape (2, BUCKETS + len(EXTRA_FEATURES)).
+        bias: Their biases, shape (2,).
     """
 
     propensity_trees: tuple[lightgbm.Booster, ...]
@@ -90,32 +92,25 @@ class PropensityModel:
 
     @classmethod
     def fit(cls, neighbourhood: Neighbourhood) -> PropensityModel | None:
-        """Learn from all declarations that are visible; None where too few names show a parent.
+        """Return the models, fitted to all visible declarations; None where too few names contain a known parent.
 
         Args:
-            neighbourhood: What is visible of whether models declare a parent.
+            neighbourhood: Visible declarations of whether models have a parent.
         """
         rows = np.sort(neighbourhood.events.rows)
         yes = neighbourhood.column.categories.index("yes")
         is_reported = neighbourhood.column.codes.first[rows] == yes
         has_known_parent = name_contains_known_parent(neighbourhood.graph, rows)
         fold = _folds(neighbourhood.graph, rows)
-        if any((has_known_parent & (fold == side)).sum() < MIN_EXAMPLES for side in FOLDS):
+        if any((has_known_parent & (fold == side)).sum() < _PROPENSITY.min_examples for side in FOLDS):
             return None
-        metadata_tokens = neighbourhood.metadata_tokens.take(rows).values
-        counts = np.bincount(metadata_tokens, minlength=BUCKETS)
-        tool_tokens = np.sort(np.argsort(-counts, kind="stable")[:MAX_TOOL_TOKENS])
+        counts = np.bincount(neighbourhood.metadata_tokens.take(rows).values, minlength=BUCKETS)
+        tool_tokens = np.sort(np.argsort(-counts, kind="stable")[: _PROPENSITY.max_tool_tokens])
         query = CompletionQuery(rows, neighbourhood.graph.event_time[rows], np.ones(len(rows), bool))
-        propensity_features, derivation_features = (
-            _propensity_features(neighbourhood, query, tool_tokens),
-            _derivation_features(neighbourhood, query, has_known_parent),
-        )
-        propensity_trees = tuple(
-            _fit_trees(
-                propensity_features[has_known_parent & (fold == side)], is_reported[has_known_parent & (fold == side)]
-            )
-            for side in FOLDS
-        )
+        propensity_features = _propensity_features(neighbourhood, query, tool_tokens)
+        derivation_features = _derivation_features(neighbourhood, query, has_known_parent)
+        in_folds = [has_known_parent & (fold == side) for side in FOLDS]
+        propensity_trees = tuple(_fit_trees(propensity_features[part], is_reported[part]) for part in in_folds)
         p_reported = _cross_fitted(propensity_trees, propensity_features, fold)
         fitted = [
             _fit_derivation(derivation_features, is_reported, p_reported, np.flatnonzero(fold == side))
@@ -125,17 +120,18 @@ class PropensityModel:
         return cls(propensity_trees, tool_tokens, weights, np.array([bias for _, bias in fitted], np.float32))
 
     def predict_proba(self, neighbourhood: Neighbourhood, query: CompletionQuery) -> Missingness:
-        """Return why models may name no parent, by habits of the query's moments: each model's own date.
+        """Return why models may declare no parent; what they declare themselves is not used.
 
-        Whatever the models themselves declare is not looked at.
+        Args:
+            neighbourhood: Visible declarations of whether models have a parent.
+            query: Models, shape (q,); their cutoffs date the propensity, so that they should be the models' own dates.
         """
-        fold = _folds(neighbourhood.graph, query.rows)
-        p_reported = _cross_fitted(
-            self.propensity_trees, _propensity_features(neighbourhood, query, self.tool_tokens), fold
-        )
-        derivation_features = _derivation_features(
-            neighbourhood, query, name_contains_known_parent(neighbourhood.graph, query.rows)
-        )
+        graph = neighbourhood.graph
+        fold = _folds(graph, query.rows)
+        propensity_features = _propensity_features(neighbourhood, query, self.tool_tokens)
+        p_reported = _cross_fitted(self.propensity_trees, propensity_features, fold)
+        has_known_parent = name_contains_known_parent(graph, query.rows)
+        derivation_features = _derivation_features(neighbourhood, query, has_known_parent)
         p_derived = np.zeros(len(query))
         for side in FOLDS:
             rows = np.flatnonzero(fold == side)
@@ -143,27 +139,32 @@ class PropensityModel:
         return Missingness(p_derived, p_reported)
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint: trees as text, the rest as tensors, last and at once: without them it is none."""
+        """Write a checkpoint: trees as text, the rest as safetensors."""
         folder.mkdir(parents=True, exist_ok=True)
         for side, trees in enumerate(self.propensity_trees):
             trees.save_model(folder / f"propensity-{side}.txt")
         tensors: dict[str, Any] = {
             "tool_tokens": self.tool_tokens, "weights": self.weights.astype(np.float16), "bias": self.bias
         }  # fmt: skip
+        # Written last and atomically: a folder without it is no checkpoint.
         with replacing(folder / "propensity.safetensors") as partial:
-            save_file(tensors, partial)
+            save_file(tensors, partial, metadata={"version": VERSION})
 
     @classmethod
     def load(cls, folder: Path) -> PropensityModel | None:
-        """Read a checkpoint; None where there is none.
+        """Return the models of a checkpoint; None where there is none, or one of another version.
 
         Raises:
-            CompletionError: It is damaged.
+            CompletionError: The checkpoint is damaged.
         """
         file = folder / "propensity.safetensors"
         if not file.exists():
             return None
         try:
+            with safe_open(file, framework="numpy") as opened:
+                version = (opened.metadata() or {}).get("version")
+            if version != VERSION:
+                return None
             tensors = load_file(file)
             propensity_trees = tuple(lightgbm.Booster(model_file=folder / f"propensity-{side}.txt") for side in FOLDS)
             return cls(propensity_trees, tensors["tool_tokens"], tensors["weights"].astype(np.float32), tensors["bias"])
@@ -174,7 +175,9 @@ class PropensityModel:
 
 
 def name_contains_known_parent(graph: Graph, rows: Integers) -> Flags:
-    """Return which models bear the whole name of an older one, between hyphens and the like, that others derive from.
+    """Return whether each model's name contains the whole name of an older model that others derive from, shape (q,).
+
+    Only parts between separators such as hyphens count.
 
     Args:
         graph: The graph.
@@ -182,14 +185,14 @@ def name_contains_known_parent(graph: Graph, rows: Integers) -> Flags:
     """
     names, created = graph.name_keys.lower, graph.created
     oldest: dict[str, float] = {}
-    for row in np.flatnonzero(_child_counts(graph) >= MIN_CHILDREN).tolist():
+    for row in np.flatnonzero(_child_counts(graph) >= _PROPENSITY.min_children).tolist():
         name = names[row]
-        if len(name) >= MIN_NAME_LENGTH:
+        if len(name) >= _PROPENSITY.min_name_length:
             oldest[name] = min(oldest.get(name, np.inf), float(created[row]))
     dates = created[rows].tolist()
     return np.array(
         [
-            any(oldest.get(part, np.inf) <= date for part in segments(names[row], MIN_NAME_LENGTH))
+            any(oldest.get(part, np.inf) <= date for part in segments(names[row], _PROPENSITY.min_name_length))
             for row, date in zip(rows.tolist(), dates, strict=True)
         ],
         bool,
@@ -197,118 +200,108 @@ def name_contains_known_parent(graph: Graph, rows: Integers) -> Flags:
 
 
 def has_known_children(graph: Graph, rows: Integers) -> Flags:
-    """Return of which models others are known to derive.
+    """Return whether enough models declare each model as their parent, shape (q,).
 
-    Their children bear their names, and who makes bases declares nothing: of them words and silence say little.
+    For these, tokens and a missing parent are weak evidence: the names of their children contain theirs, and authors of
+    base models declare no parent.
     """
-    return _child_counts(graph)[rows] >= MIN_CHILDREN
+    return _child_counts(graph)[rows] >= _PROPENSITY.min_children
 
 
 def _child_counts(graph: Graph) -> Integers:
-    """Return how many models declare each as their parent, shape (n,)."""
+    """Return how many models declare each model as their parent, shape (models,)."""
     return np.bincount(graph.parents.values[graph.declared], minlength=len(graph))
 
 
 def _derivation_features(neighbourhood: Neighbourhood, query: CompletionQuery, has_known_parent: Flags) -> csr_array:
-    """Return what is heard of models, shape (q, BUCKETS + 5).
+    """Return token counts and `EXTRA_FEATURES` of models, shape (q, BUCKETS + len(EXTRA_FEATURES)).
 
-    Words; whether a name bears a known one (`spelling`), is a copy's, and starts with a word that none had before; as
-    logarithms, how many had its first two words before, and how many models derive from it.
+    Args:
+        neighbourhood: Visible declarations, tokens and names of every model.
+        query: Models, shape (q,); names are counted up to their cutoffs.
+        has_known_parent: Whether each name contains a known parent's, shape (q,).
     """
-    rows, labels, names = query.rows, neighbourhood.events, neighbourhood.graph.name_keys
+    rows, events, names = query.rows, neighbourhood.events, neighbourhood.graph.name_keys
     first_token_count, two_token_count = (
-        PrefixCounter(labels, kinds[labels.rows]).count_before(kinds[rows], query.cutoffs)
-        for kinds in (names.first_token, names.first_two_tokens)
+        PrefixCounter(events, keys[events.rows]).count_before(keys[rows], query.cutoffs)
+        for keys in (names.first_token, names.first_two_tokens)
     )
     child_counts = _child_counts(neighbourhood.graph)[rows]
-    extra_features = np.column_stack(
-        (
-            has_known_parent,
-            names.is_copy[rows],
-            first_token_count == 0,
-            np.log1p(two_token_count),
-            np.log1p(child_counts),
-        )
-    )
+    extra_features = np.column_stack((
+        has_known_parent, names.is_copy[rows], first_token_count == 0, np.log1p(two_token_count),
+        np.log1p(child_counts),
+    ))  # fmt: skip
     return csr_array(hstack((token_matrix(neighbourhood, query), csr_array(extra_features.astype(np.float32)))))
 
 
 def _folds(graph: Graph, rows: Integers) -> Integers:
-    """Return which half each model is in: by its owner, the same in every store."""
+    """Return the fold of each model, shape (q,): by its owner, the same in every store."""
     owners = np.array([crc32(name.encode()) % 2 for name in graph.authors] or [0], np.int64)
     author = graph.author[rows]
     return np.where(author >= 0, owners[author], 0)
 
 
 def _propensity_features(neighbourhood: Neighbourhood, query: CompletionQuery, tool_tokens: Integers) -> Floats:
-    """Return what habit shows in: date, what the owner declared before, words that tell tools, shape (q, features)."""
+    """Return date, earlier declarations of the owner, and presence of each tool token, shape (q, features)."""
     yes = np.full(len(query), neighbourhood.column.categories.index("yes"))
     author_counts = neighbourhood.counts_by("author").count_features(
         neighbourhood.group_of("author", query), yes, query.cutoffs, query.cutoffs
     )
     metadata_tokens = neighbourhood.metadata_tokens.take(query.rows)
+    first_tool_column = 1 + author_counts.shape[1]
     column_of_token = np.full(BUCKETS, -1, np.int64)
     column_of_token[tool_tokens] = np.arange(len(tool_tokens))
-    out = np.zeros((len(query), 1 + author_counts.shape[1] + len(tool_tokens)), np.float32)
-    out[:, 0], out[:, 1 : 1 + author_counts.shape[1]] = query.cutoffs, author_counts
-    is_tool_token = column_of_token[metadata_tokens.values] >= 0
-    out[
-        metadata_tokens.rows[is_tool_token],
-        1 + author_counts.shape[1] + column_of_token[metadata_tokens.values[is_tool_token]],
-    ] = 1
+    out = np.zeros((len(query), first_tool_column + len(tool_tokens)), np.float32)
+    out[:, 0], out[:, 1:first_tool_column] = query.cutoffs, author_counts
+    columns = column_of_token[metadata_tokens.values]
+    is_tool_token = columns >= 0
+    out[metadata_tokens.rows[is_tool_token], first_tool_column + columns[is_tool_token]] = 1
     return out
 
 
 def _fit_trees(features: Floats, is_reported: Flags) -> lightgbm.Booster:
-    return lightgbm.train(
-        {**_SETTINGS, "num_threads": available_cores()},
-        lightgbm.Dataset(features, is_reported.astype(np.float32)),
-        ROUNDS,
-    )
+    dataset = lightgbm.Dataset(features, is_reported.astype(np.float32))
+    return lightgbm.train({**_TREE_SETTINGS, "num_threads": available_cores()}, dataset, _PROPENSITY.trees)
 
 
 def _cross_fitted(propensity_trees: tuple[lightgbm.Booster, ...], features: Floats, fold: Integers) -> Doubles:
-    """Return the chance that a parent would be named, each half judged by the other's trees."""
+    """Return the propensity of each model by the trees of the other fold, shape (q,)."""
     out = np.zeros(len(features))
     for side in FOLDS:
         in_fold = fold == side
         if in_fold.any():
             out[in_fold] = np.asarray(propensity_trees[1 - side].predict(features[in_fold]))
-    return np.clip(out, MIN_PROPENSITY, 1 - MIN_PROPENSITY)
+    return np.clip(out, _PROPENSITY.min_propensity, 1 - _PROPENSITY.min_propensity)
 
 
 def _fit_derivation(
     features: csr_array, is_reported: Flags, p_reported: Doubles, rows: Integers
 ) -> tuple[Doubles, float]:
-    """Fit the chance that there is a parent: a logistic of words, times habit, is the chance that one is named.
+    """Return weights and bias of P(derived) = sigmoid(features @ weights + bias), shape (features,) and scalar.
 
-    Maximum likelihood with AdaGrad (Duchi, Hazan, Singer 2011).
+    They maximise the likelihood of P(declared) = P(derived) * P(reported), the second factor given. AdaGrad (Duchi,
+    Hazan, Singer 2011) is written out: the features are a sparse matrix, and nothing else here needs torch.
 
     Args:
         features: Derivation features, shape (n, features).
-        is_reported: Whether each names a parent, shape (n,).
-        p_reported: Chance that it would, if it had one, shape (n,).
-        rows: Models to learn from.
+        is_reported: Whether each model declares a parent, shape (n,).
+        p_reported: Propensity of each, shape (n,).
+        rows: Models to learn from, shape (m,).
     """
     rng = np.random.default_rng(1)
     weights, squared_gradients = np.zeros(features.shape[1]), np.full(features.shape[1], 1e-10)
     bias, squared_bias_gradient = 0.0, 1e-10
-    for _ in range(EPOCHS):
-        for batch_rows in np.array_split(rng.permutation(rows), BATCHES):
+    for _ in range(_PROPENSITY.epochs):
+        for batch_rows in np.array_split(rng.permutation(rows), _PROPENSITY.batches):
             batch, propensity = features[batch_rows], p_reported[batch_rows]
             p_derived = expit(batch @ weights + bias)
-            p_observed = np.clip(p_derived * propensity, 1e-6, 1 - 1e-6)
-            residual = (
-                (p_observed - is_reported[batch_rows])
-                / (p_observed * (1 - p_observed))
-                * propensity
-                * p_derived
-                * (1 - p_derived)
-                / len(batch_rows)
-            )
-            gradient = batch.T @ residual + RIDGE / len(rows) * weights
+            p_declared = np.clip(p_derived * propensity, 1e-6, 1 - 1e-6)
+            slope = (p_declared - is_reported[batch_rows]) / (p_declared * (1 - p_declared))
+            # Derivative of the mean negative log-likelihood by each model's log-odds of being derived.
+            residual = slope * propensity * p_derived * (1 - p_derived) / len(batch_rows)
+            gradient = batch.T @ residual + _PROPENSITY.l2_penalty / len(rows) * weights
             squared_gradients += gradient**2
-            weights -= RATE * gradient / np.sqrt(squared_gradients)
+            weights -= _PROPENSITY.learning_rate * gradient / np.sqrt(squared_gradients)
             squared_bias_gradient += residual.sum() ** 2
-            bias -= RATE * residual.sum() / np.sqrt(squared_bias_gradient)
+            bias -= _PROPENSITY.learning_rate * residual.sum() / np.sqrt(squared_bias_gradient)
     return weights, float(bias)

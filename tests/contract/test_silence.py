@@ -107,7 +107,9 @@ def test_parents_that_nobody_named_are_found(local_store: Store, tmp_path: Path)
     assert all(line["confidence"] * line["derived_probability"] >= report.thresholds["base_model"] for line in lines)
 
 
-def test_a_checkpoint_of_silence(local_store: Store, tmp_path: Path) -> None:
+def test_a_checkpoint_of_the_propensity_model(
+    local_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     load_rows(local_store, tmp_path, hub())
     graph = read_graph(local_store)
     seen, folder = around(graph), tmp_path / "silence"
@@ -119,6 +121,9 @@ def test_a_checkpoint_of_silence(local_store: Store, tmp_path: Path) -> None:
     assert again is not None
     query = asked(graph, np.arange(0, len(graph), 7))
     assert np.array_equal(learnt.predict_proba(seen, query).p_root, again.predict_proba(seen, query).p_root)
+    monkeypatch.setattr("gnn.models.reporting_propensity.VERSION", "complete@0")
+    assert PropensityModel.load(folder) is None
+    monkeypatch.undo()
     (folder / "propensity-1.txt").write_text("tree")
     with pytest.raises(CompletionError, match=r"cannot be read.*"):
         PropensityModel.load(folder)
