@@ -1,4 +1,4 @@
-"""Why a value is predicted: candidates, what speaks for and against the first, and the labelled models around."""
+"""Attribution of a prediction: candidates, contributions of features to the first one, and labelled neighbours."""
 
 from __future__ import annotations
 
@@ -6,33 +6,42 @@ from typing import Any
 
 import numpy as np
 
-from atlas_db.core.arrays import Integers
+from atlas_db.core.arrays import Floats, Integers
 from gnn.dataset.tasks import Task, target_column
 from gnn.dataset.temporal_counts import COUNT_FEATURES
 from gnn.features.neighbours import NUM_NEIGHBOURS, CompletionQuery, Neighbourhood
 from gnn.inference.complete import CompletionSession, latest_query, parent_prior
 
 MAX_SHOWN = 8
+"""Candidates and reasons listed, and half of the neighbours listed, at most."""
 
 
 def explain_prediction(session: CompletionSession, task: Task, row: int) -> dict[str, Any]:
-    """Explain what is predicted of one model.
+    """Return the reasons for what is predicted of one model.
 
     Args:
-        session: Learners.
+        session: The models of all attributes.
         task: The attribute.
-        row: The model.
+        row: Row of the model.
 
     Returns:
-        `declared` values; `candidates` with confidence, the best first; `reasons`, which are groups with the log-odds
-        that they add to the first candidate (SHAP values summed over the group's features) and what they count; the
-        labelled `neighbours` that the network attends to; the `threshold` from which a value is written. Of
-        `base_model` also `root_probability` (that its author would name no parent), `derived_probability` (that there
-        is one, named or not), and `silence`: by words the chance that the model derives from another, by habit that one
-        like it says so; None where too few names show a parent.
+        A dictionary with these keys:
+
+        - `declared`: values that the model declares
+        - `candidates`: `value` and `confidence`, the highest score first
+        - `threshold`: confidence from which a value is written
+        - `reasons`: for each `group`, the `log_odds` that it adds to the first candidate (SHAP values summed over its
+          features), and in how many of its declarations, `positives` of `total`, the candidate is the value
+        - `neighbours`: labelled models that the network attends to, with `value` and shared `groups`
+
+        For `base_model` also:
+
+        - `root_probability`: that the author would declare no parent
+        - `derived_probability`: that there is a parent, declared or not
+        - `missingness`: `p_derived` and `p_reported` by the propensity model; None where that could not be fitted
 
     Raises:
-        CompletionError: There is too little to learn from.
+        CompletionError: There is too little to learn from, or a checkpoint is damaged.
     """
     graph = session.graph
     neighbourhood = session.neighbourhood(task)
@@ -62,7 +71,7 @@ def explain_prediction(session: CompletionSession, task: Task, row: int) -> dict
 
 
 def _parent_probabilities(session: CompletionSession, query: CompletionQuery) -> dict[str, Any]:
-    """Return how likely it is that a model has a parent, and why it may name none."""
+    """Return the probability that a model has a parent, and why it may declare none."""
     prior = parent_prior(session, query)
     missingness = prior.missingness
     probabilities = None
@@ -78,17 +87,24 @@ def _parent_probabilities(session: CompletionSession, query: CompletionQuery) ->
     }
 
 
-def _reasons(neighbourhood: Neighbourhood, log_odds: Any, features: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-    """Sum what each group's features add, and say what the group counts."""
+def _reasons(neighbourhood: Neighbourhood, log_odds: Floats, features: Floats) -> list[dict[str, Any]]:
+    """Return the largest contributions to a candidate, those of a group's features summed, with the group's counts.
+
+    Args:
+        neighbourhood: The groups.
+        log_odds: SHAP values of one candidate, shape (features,).
+        features: Its features, shape (features,).
+    """
     group_names = ["all models", *neighbourhood.groupings]
     width = len(COUNT_FEATURES)
     found: list[dict[str, Any]] = []
     counts_of = {
-        kind: {"positives": declare, "total": of} for kind, _, declare, of in neighbourhood.group_counts(features)
+        kind: {"positives": positives, "total": total}
+        for kind, _, positives, total in neighbourhood.group_counts(features)
     }
-    for place, kind in enumerate(group_names):
-        total = float(log_odds[place * width : (place + 1) * width].sum())
-        found.append({"group": kind, "log_odds": round(total, 3), **counts_of.get(kind, {})})
+    for number, kind in enumerate(group_names):
+        contribution = float(log_odds[number * width : (number + 1) * width].sum())
+        found.append({"group": kind, "log_odds": round(contribution, 3), **counts_of.get(kind, {})})
     rest = len(group_names) * width
     found += [
         {"group": name, "log_odds": round(float(value), 3)}
@@ -100,15 +116,16 @@ def _reasons(neighbourhood: Neighbourhood, log_odds: Any, features: Any) -> list
 def _neighbours(
     neighbourhood: Neighbourhood, row: int, class_of_value: Integers, values: list[str], query: CompletionQuery
 ) -> list[dict[str, Any]]:
+    """Return the labelled neighbours of a model, those of the most shared groups first."""
     examples = neighbourhood.sample_neighbours(query, class_of_value)
     group_names = [name for name in NUM_NEIGHBOURS if name in neighbourhood.groupings]
     found: dict[int, dict[str, Any]] = {}
-    for place, other in enumerate(examples.neighbours[0].tolist()):
+    for column, other in enumerate(examples.neighbours[0].tolist()):
         if other < 0 or other == row:
             continue
         entry = found.setdefault(
             other,
-            {"model_id": neighbourhood.graph.ids[other], "value": values[examples.labels[0, place]], "groups": []},
+            {"model_id": neighbourhood.graph.ids[other], "value": values[examples.labels[0, column]], "groups": []},
         )
-        entry["groups"].append(group_names[examples.kinds[place]])
+        entry["groups"].append(group_names[examples.kinds[column]])
     return sorted(found.values(), key=lambda entry: (-len(entry["groups"]), entry["model_id"]))[: 2 * MAX_SHOWN]

@@ -1,4 +1,4 @@
-"""Complete what models lack: learn or reuse, rank, abstain below the threshold."""
+"""Completion: fit or load the models of an attribute, rank candidates, abstain below the threshold."""
 
 from __future__ import annotations
 
@@ -15,39 +15,33 @@ from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress
 from gnn.dataset.hashed_tokens import TokenTable
-from gnn.dataset.tasks import (
-    HAS_PARENT,
-    RELATION,
-    SENTENCES,
-    VERSION,
-    Task,
-    rows_missing,
-    uses_lineage,
-)
+from gnn.dataset.tasks import HAS_PARENT, RELATION, SENTENCES, VERSION, Task, rows_missing, uses_lineage
 from gnn.features.neighbours import CandidateTable, CompletionQuery, Neighbourhood
 from gnn.inference.predictions import Prediction
 from gnn.models.attribute_model import AttributeModel, RankedCandidates
 from gnn.models.reporting_propensity import Missingness, PropensityModel, has_known_children
 from gnn.models.training import fit_attribute_model
+from gnn.parameters.model_parameters import MODEL
 
-MAX_VALUES = {"datasets": 20, "base_model": 10}
-"""Values written a model, the best first; of all other attributes one."""
-MAX_REASONS = 3
-MIN_PROPENSITY = 0.1
-"""Chance that a parent would be named, from which on it is always asked whether an author would name one."""
+MAX_VALUES = {"datasets": MODEL.output.max_datasets, "base_model": MODEL.output.max_parents}
+"""Values predicted for a model at most, by attribute; one for every other attribute."""
 CHECKPOINTS = "completion"
 """Folder of checkpoints in the home folder."""
 
 
 class CompletionSession:
-    """Learners and what they look at, over one graph.
+    """The models of all attributes over one graph, each fitted when it is first needed or loaded from its checkpoint.
 
     Args:
         graph: The graph.
-        folder: Where checkpoints lie; one an attribute.
+        folder: Folder of the checkpoints, one an attribute.
         precision: Precision that a threshold shall reach.
-        retrain: Whether checkpoints are passed over.
-        progress: Told of stage, done and total.
+        retrain: Whether checkpoints are ignored.
+        progress: Called with stage, done and total.
+
+    Attributes:
+        trained: Attributes whose models were fitted in this session, in order.
+        thresholds: Threshold of each attribute that was completed.
     """
 
     def __init__(
@@ -64,10 +58,15 @@ class CompletionSession:
         self._token_tables: dict[tuple[bool, bool], TokenTable] = {}
 
     def neighbourhood(self, task: Task, rows: Integers | None = None) -> Neighbourhood:
-        """Return what is around models for one attribute; all declarations are visible.
+        """Return the neighbourhood of models for one attribute, with all declarations visible.
 
-        That nothing is declared counts as a declaration where it is asked whether there is a parent. Models that are
-        asked about are then no witnesses, neither of themselves nor of each other, unless they are most that lack one.
+        Whether a model has a parent counts as declared also where the answer is no. The models to be completed would
+        then be examples of models without a parent. They are hidden, from themselves and from each other, unless they
+        are most of the models without one.
+
+        Args:
+            task: The attribute.
+            rows: Models to be completed, whose declarations may be hidden; None for no such models.
         """
         token_kinds = uses_lineage(task.attribute), task.attribute != RELATION
         if token_kinds not in self._token_tables:
@@ -78,7 +77,7 @@ class CompletionSession:
         return Neighbourhood(self.graph, task, self._token_tables[token_kinds], visible)
 
     def attribute_model(self, neighbourhood: Neighbourhood) -> AttributeModel:
-        """Return what was learnt of an attribute: from its checkpoint where that fits, else learnt now.
+        """Return the model of an attribute: of the checkpoint with the same key, else fitted now.
 
         Raises:
             CompletionError: There is too little to learn from, or the checkpoint is damaged.
@@ -94,7 +93,10 @@ class CompletionSession:
         return found
 
     def propensity_model(self, neighbourhood: Neighbourhood) -> PropensityModel | None:
-        """Return what was learnt of authors who name no parent: from its checkpoint where that fits, else learnt now.
+        """Return the propensity model: of the checkpoint with the same key, else fitted now.
+
+        Returns:
+            None where too few names contain a known parent.
 
         Raises:
             CompletionError: The checkpoint is damaged.
@@ -102,7 +104,7 @@ class CompletionSession:
         folder = self._folder / "propensity" / checkpoint_key(neighbourhood, self._precision)
         found = None if self._retrain else PropensityModel.load(folder)
         if found is None:
-            self._progress("Learn who names parents", 0, 0)
+            self._progress("Learn reporting propensity", 0, 0)
             shutil.rmtree(folder.parent, ignore_errors=True)
             if (found := PropensityModel.fit(neighbourhood)) is not None:
                 found.save(folder)
@@ -110,7 +112,7 @@ class CompletionSession:
 
 
 def checkpoint_key(neighbourhood: Neighbourhood, precision: float) -> str:
-    """Return a digest of what a checkpoint depends on: schema, features, version."""
+    """Return a digest of what a checkpoint depends on: versions, schema, precision, features."""
     embedding_columns = [name for name in neighbourhood.graph.columns if name.startswith(SENTENCES)]
     text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *embedding_columns, *neighbourhood.feature_names])
     return blake2b(text.encode(), digest_size=8).hexdigest()
@@ -123,17 +125,17 @@ def complete(
     min_confidence: float | None,
     progress: Progress = lambda *_: None,
 ) -> Iterator[Prediction]:
-    """Predict one attribute of the models that lack it.
+    """Predict one attribute of the models that do not declare it.
 
     Args:
-        session: Learners.
+        session: The models of all attributes.
         task: The attribute.
-        models: Rows to look at; all by default. Those that declare the attribute are passed over.
-        min_confidence: Confidence below which nothing is said; by default the threshold of the stated precision.
-        progress: Told of stage, done and total.
+        models: Rows to complete; None for all. Those that declare the attribute are left out.
+        min_confidence: Confidence below which it abstains; None for the threshold of the session's precision.
+        progress: Called with stage, done and total.
 
     Yields:
-        Predictions, models in order, the best value first.
+        Predictions by model, the value of the highest score first.
 
     Raises:
         CompletionError: There is too little to learn from.
@@ -150,7 +152,7 @@ def complete(
     prior = None
     if task.attribute == "base_model":
         prior = parent_prior(session, query, threshold, progress)
-        # Below this no candidate could reach the limit, however sure.
+        # A parent's confidence is multiplied by the prior: below the threshold, no candidate can reach it.
         is_reachable = prior.p_derived >= threshold
         query, prior = query.subset(is_reachable), prior.part(is_reachable)
     for start, part, table, ranked in attribute_model.rank_in_chunks(neighbourhood, query, progress):
@@ -159,18 +161,18 @@ def complete(
 
 
 def latest_query(graph: Graph, rows: Integers) -> CompletionQuery:
-    """Return models as they are today: all that is declared is seen."""
+    """Return models with a cutoff after the newest model, and their metadata, shape (q,)."""
     after_newest = float(graph.created.max()) + 1.0
     return CompletionQuery(rows, np.full(len(rows), after_newest), np.ones(len(rows), bool))
 
 
 class ParentPrior(NamedTuple):
-    """Whether models come from others.
+    """Probability that models have a parent, before it is known which.
 
     Attributes:
-        p_unreported: Chance that an author would name no parent, shape (q,).
-        p_derived: Chance that there is one, whether authors say so or not, shape (q,).
-        missingness: What words and habits say of it; None where too few names show a parent.
+        p_unreported: Probability that the author would declare no parent, shape (q,).
+        p_derived: Probability that there is a parent, declared or not, shape (q,).
+        missingness: Its two factors by the propensity model; None where that could not be fitted.
     """
 
     p_unreported: Doubles
@@ -178,31 +180,33 @@ class ParentPrior(NamedTuple):
     missingness: Missingness | None
 
     def part(self, chosen: Flags | slice) -> ParentPrior:
-        """Return what is said of some of them."""
+        """Return the prior of some of the models."""
         missingness = self.missingness
-        chosen_missingness = (
-            None if missingness is None else Missingness(missingness.p_derived[chosen], missingness.p_reported[chosen])
-        )
-        return ParentPrior(self.p_unreported[chosen], self.p_derived[chosen], chosen_missingness)
+        if missingness is not None:
+            missingness = Missingness(missingness.p_derived[chosen], missingness.p_reported[chosen])
+        return ParentPrior(self.p_unreported[chosen], self.p_derived[chosen], missingness)
 
 
 def parent_prior(
     session: CompletionSession, query: CompletionQuery, min_derived: float = 0.0, progress: Progress = lambda *_: None
 ) -> ParentPrior:
-    """Return whether models that name no parent have one.
+    """Return the probability that models which declare no parent have one.
 
-    That there is one is as sure as the surer of two says: that its author would name one; and words, habits of silence
-    given (`gnn/models/reporting_propensity.py`). The first is asked where authors speak, and of models that others
-    derive from; else where the second is sure enough.
+    It is the larger of two estimates. The first is the probability that the author would declare a parent. The second
+    is 1 - p_root of the propensity model (`gnn/models/reporting_propensity.py`). The first is computed where the
+    propensity is high enough, for models with known children, and where the second reaches `min_derived`.
 
     Args:
-        session: Learners.
-        query: Models that name no parent.
-        min_derived: Chance that there is one below which it does not matter.
-        progress: Told of stage, done and total.
+        session: The models of all attributes.
+        query: Models that declare no parent, shape (q,).
+        min_derived: Probability below which a model's prior is of no use.
+        progress: Called with stage, done and total.
+
+    Raises:
+        CompletionError: There is too little to learn from, or a checkpoint is damaged.
     """
     neighbourhood = session.neighbourhood(HAS_PARENT, query.rows)
-    # A model is judged by those before it, as it is where the question is learnt.
+    # The cutoff is the model's own date, as in training: only older models count.
     query = CompletionQuery(query.rows, session.graph.event_time[query.rows], query.metadata_visible)
     propensity_model = session.propensity_model(neighbourhood)
     missingness = None if propensity_model is None else propensity_model.predict_proba(neighbourhood, query)
@@ -210,12 +214,16 @@ def parent_prior(
     if missingness is not None:
         has_children = has_known_children(session.graph, query.rows)
         p_derived = np.where(has_children, 0.0, 1 - missingness.p_root)
-        is_ranked = has_children | (missingness.p_reported >= MIN_PROPENSITY) | (p_derived >= min_derived)
-    places = np.flatnonzero(is_ranked)
-    ranked = session.attribute_model(neighbourhood).predict_proba(neighbourhood, query.subset(places), progress)
-    chosen = ranked.values == neighbourhood.column.categories.index("no")
+        is_ranked = (
+            has_children
+            | (missingness.p_reported >= MODEL.propensity.min_ranked_propensity)
+            | (p_derived >= min_derived)
+        )
+    rows = np.flatnonzero(is_ranked)
+    ranked = session.attribute_model(neighbourhood).predict_proba(neighbourhood, query.subset(rows), progress)
+    is_no = ranked.values == neighbourhood.column.categories.index("no")
     p_unreported = np.ones(len(query))
-    p_unreported[places[ranked.query_index[chosen]]] = ranked.probability[chosen]
+    p_unreported[rows[ranked.query_index[is_no]]] = ranked.probability[is_no]
     return ParentPrior(p_unreported, np.maximum(p_derived, 1 - p_unreported), missingness)
 
 
@@ -227,6 +235,7 @@ def _predictions(
     prior: ParentPrior | None,
     threshold: float,
 ) -> Iterator[Prediction]:
+    """Yield the candidates whose confidence, times the prior of a parent, reaches the threshold."""
     attribute, names = neighbourhood.task.attribute, neighbourhood.column.categories
     order, rank = ranked.order_and_rank()
     kept = order[rank < MAX_VALUES.get(attribute, 1)]
@@ -241,10 +250,15 @@ def _predictions(
 
 
 def supporting_groups(neighbourhood: Neighbourhood, features: Floats) -> dict[str, tuple[int, int]]:
-    """Return the groups that declare a candidate: of how many, how many; the most telling first."""
+    """Return the groups in which a candidate value is declared most, with its count and the group's size.
+
+    Args:
+        neighbourhood: The groups.
+        features: Features of the candidate, shape (features,).
+    """
     ranked_groups = [
-        (-share, kind, (declare, of))
-        for kind, share, declare, of in neighbourhood.group_counts(features)
-        if kind != "all models" and declare > 0
+        (-share, kind, (positives, total))
+        for kind, share, positives, total in neighbourhood.group_counts(features)
+        if kind != "all models" and positives > 0
     ]
-    return {kind: counts for _, kind, counts in sorted(ranked_groups)[:MAX_REASONS]}
+    return {kind: counts for _, kind, counts in sorted(ranked_groups)[: MODEL.output.max_reasons]}

@@ -1,6 +1,6 @@
-"""Predictions as lines of a file, and as claims in the graph, of a run of their own that can be taken back.
+"""Predictions as lines of a file and as claims in the graph; each writing is a run that can be rolled back.
 
-Needs no learner: what `complete` once predicted can be written where none is installed.
+It imports no learning library: a bare install can write a file of predictions.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from ingest.load.runs import begin, finish, writing
 from ingest.normalise.relations import guess_relation
 
 BATCH_ROWS = 2000
+"""Claims written in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,12 @@ class Prediction:
 
     Attributes:
         model: Row of the model.
-        attribute: Its attribute.
-        value: As the Hub declares it; an id of the graph for `base_model`.
-        confidence: Calibrated, 0..1; of a parent given that there is one.
-        root_probability: That its author would name no parent, as far as declarations tell; only of `base_model`.
-        derived_probability: That there is a parent, whether its author would say so or not; only of `base_model`.
-        reasons: Groups that declare the value and how many of how many do, the most telling first.
+        attribute: Name of the attribute.
+        value: The value as the Hub spells it; a model id for `base_model`.
+        confidence: Calibrated probability; for `base_model` given that there is a parent.
+        root_probability: Probability that the author would declare no parent; for `base_model` only.
+        derived_probability: Probability that there is a parent, declared or not; for `base_model` only.
+        reasons: Groups in which the value is declared most: count of the value, and size of the group.
     """
 
     model: int
@@ -58,7 +59,7 @@ class Prediction:
     reasons: dict[str, tuple[int, int]]
 
     def to_json_line(self, graph: Graph) -> dict[str, Any]:
-        """Return the prediction as a line of JSON holds it."""
+        """Return the prediction as a line of a JSON lines file holds it."""
         line: dict[str, Any] = {
             "model_id": graph.ids[self.model],
             "attribute": self.attribute,
@@ -68,22 +69,22 @@ class Prediction:
         return line | self.parent_probabilities()
 
     def parent_probabilities(self) -> dict[str, float]:
-        """Return whether there is a parent, where that was asked."""
+        """Return the probabilities of having a parent, rounded; empty for other attributes."""
         probabilities = {"root_probability": self.root_probability, "derived_probability": self.derived_probability}
-        return {name: round(chance, 6) for name, chance in probabilities.items() if chance is not None}
+        return {name: round(value, 6) for name, value in probabilities.items() if value is not None}
 
 
 @dataclass(slots=True)
 class Completion:
-    """What a run did, an attribute each.
+    """Counts of a completion, by attribute.
 
     Attributes:
-        run_id: The run that wrote it; empty for a dry run.
-        missing: Models that lack the attribute.
-        predicted: Of these, those predicted at or above the threshold.
+        run_id: Id of the run that wrote the claims; empty for a dry run.
+        missing: Models that do not declare the attribute.
+        predicted: Those of them with a value at or above the threshold.
         thresholds: Confidence from which a value is written.
-        trained: Attributes that were learnt in this run; the others came from checkpoints.
-        skipped: Attributes with too little to learn from, and why.
+        trained: Attributes whose models were fitted in this run; the others came from checkpoints.
+        skipped: Attributes with too little to learn from, and the reason.
         written: Claims written.
     """
 
@@ -96,13 +97,19 @@ class Completion:
     written: int = 0
 
     def counts(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+        """Return the counts as a dictionary, by the names of the attributes above."""
         return asdict(self)
 
 
 @dataclass(slots=True)
 class AttributePredictions:
-    """Predictions of one attribute that go into the graph, and the models that were asked about."""
+    """Predictions of one attribute.
+
+    Attributes:
+        task: The attribute.
+        missing: Rows of the models to be completed, shape (n,); earlier predictions for them are replaced.
+        predictions: What is predicted for them.
+    """
 
     task: Task
     missing: Integers
@@ -118,27 +125,30 @@ class _Line(msgspec.Struct):
     derived_probability: float | None = None
 
     def prediction(self, row: int) -> Prediction:
-        """Return the prediction, of a model by its row."""
+        """Return the prediction for the model of a row; the file holds no reasons."""
         return Prediction(
             row, self.attribute, self.value, self.confidence, self.root_probability, self.derived_probability, {}
         )
 
 
 def import_predictions(store: Store, home: Path, file: Path, progress: Progress = lambda *_: None) -> Completion:
-    """Write the predictions of a file that `complete` made of the same models.
+    """Write the predictions of a file that `complete` made for the same models.
 
-    Models that declare by now are left out, and so are values that the store does not hold. The file does not say what
-    each prediction rests on: these claims have no reasons.
+    Predictions for models that declare the attribute by now are left out, and so are values that are not in the store.
+    The file holds no reasons, and neither do these claims.
 
     Args:
         store: The store.
         home: Home folder, for the writer's lock.
         file: Predictions as JSON lines.
-        progress: Told of stage, done and total.
+        progress: Called with stage, done and total.
+
+    Returns:
+        What was written.
 
     Raises:
         InputError: A line cannot be read.
-        CompletionError: It speaks of a model that the store does not hold.
+        CompletionError: A predicted model is not in the store.
         StoreLockedError: Another process is writing.
     """
     lines, tasks = _read_lines(file)
@@ -176,14 +186,14 @@ def _read_lines(file: Path) -> tuple[list[_Line], list[Task]]:
 def write_predictions(
     store: Store, graph: Graph, by_attribute: Sequence[AttributePredictions], report: Completion, progress: Progress
 ) -> None:
-    """Write predictions as a run of their own; what an earlier one predicted for the same models is replaced.
+    """Write predictions as a run; they replace those of earlier runs for the same models.
 
     Args:
         store: The store.
-        graph: What was read of it.
-        by_attribute: Predictions, an attribute each.
-        report: Gets the run's id and the number of claims.
-        progress: Told of stage, done and total.
+        graph: The graph that was read from it.
+        by_attribute: Predictions of each attribute.
+        report: Counts, which get the run's id and the number of claims.
+        progress: Called with stage, done and total.
     """
     parameters = {"attributes": [each.task.attribute for each in by_attribute], "version": VERSION}
     run_id = report.run_id = begin(store, RunKind.COMPLETION, parameters)
@@ -198,6 +208,7 @@ def write_predictions(
 
 
 def _write_claims(store: Store, graph: Graph, predicted: AttributePredictions, run_id: str, today: str) -> int:
+    """Write the predicted values of one attribute, and delete earlier ones; return how many were written."""
     relation, label = predicted.task.relationship, predicted.task.node_label
     missing = {graph.ids[row] for row in predicted.missing}
     wanted = {(graph.ids[row.model], row.value) for row in predicted.predictions}
@@ -236,7 +247,7 @@ def _rounded(probability: float | None) -> float | None:
 
 
 def _evidence(prediction: Prediction) -> str:
-    """Return the reasons of a prediction as JSON."""
+    """Return the evidence of a prediction as JSON: its groups, and the probabilities of a parent."""
     groups = {name: GroupCount(count, size) for name, (count, size) in prediction.reasons.items()}
     return encode_evidence(
         RankingEvidence(
@@ -248,7 +259,7 @@ def _evidence(prediction: Prediction) -> str:
 
 
 def _write_parents(store: Store, graph: Graph, predicted: AttributePredictions, run_id: str, today: str) -> int:
-    """Write predicted parents as testimony and fuse it with all other; what would close a ring is left out."""
+    """Write predicted parents as claims and fuse them with all others; return how many were written."""
     missing = {graph.ids[row] for row in predicted.missing}
     old = read_testimony(store)
     replaced = {
@@ -281,6 +292,10 @@ def drop_cycles(graph: Graph, predictions: Sequence[Prediction]) -> list[Predict
 
 
 def _lineage_claim(graph: Graph, prediction: Prediction, today: str) -> LineageClaim:
+    """Return a predicted parent as a claim.
+
+    Its confidence is P(parent | derived) * P(derived) * P(relation).
+    """
     child = graph.ids[prediction.model]
     tags = graph.columns["tags"]
     library = graph.columns["library_name"]

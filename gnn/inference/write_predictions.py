@@ -1,4 +1,4 @@
-"""Complete a store: predictions into a file and into the graph, and how earlier ones fared."""
+"""Completion of a store: predictions into a file and the graph, and the track record of earlier ones."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CompleteOptions:
-    """How to complete.
+    """Options of a completion.
 
     Attributes:
-        attributes: Which; all where none is named.
-        models: Ids to look at; all where None.
-        out: File for predictions as JSON lines.
-        min_confidence: Confidence below which nothing is said; by default where `precision` was reached.
-        precision: Precision aimed at.
-        dry_run: True where the store stays as it is.
-        retrain: True where checkpoints are passed over.
-        strict: True where an attribute with too little to learn from is an error, not skipped.
+        attributes: Attributes to complete; empty for all.
+        models: Ids of the models to complete; None for all.
+        out: File for predictions as JSON lines; None for none.
+        min_confidence: Confidence below which it abstains; None for the threshold at which `precision` was reached.
+        precision: Precision to reach.
+        dry_run: Whether the store is left as it is.
+        retrain: Whether checkpoints are ignored.
+        strict: Whether an attribute with too little to learn from is an error, instead of skipped.
     """
 
     attributes: Sequence[str] = ()
@@ -58,13 +58,16 @@ class CompleteOptions:
 def complete_and_write(
     store: Store, home: Path, options: CompleteOptions, progress: Progress = lambda *_: None
 ) -> Completion:
-    """Complete a store. What an earlier run predicted for the same models and attributes is replaced.
+    """Complete a store; predictions of earlier runs for the same models and attributes are replaced.
 
     Args:
         store: The store.
         home: Home folder, for checkpoints and the writer's lock.
-        options: How.
-        progress: Told of stage, done and total.
+        options: Options of the completion.
+        progress: Called with stage, done and total.
+
+    Returns:
+        Counts, and the id of the run.
 
     Raises:
         CompletionError: There is too little to learn from; nothing was written.
@@ -100,7 +103,7 @@ def _open_session(
 ) -> CompletionSession:
     with ThreadPoolExecutor(1) as executor:
         graph: Future[Graph] = executor.submit(assemble_graph, store, home, tasks)
-        # The engine is busy for some seconds, and so is Python with what learners import: both at once.
+        # Reading waits for the engine for some seconds, importing the learning libraries takes as long: both at once.
         from gnn.inference.complete import CHECKPOINTS, CompletionSession
 
         folder = home / CHECKPOINTS / ensure_schema(store)
@@ -113,6 +116,7 @@ def _predict(
     session: CompletionSession, task: Task, models: Integers | None, options: CompleteOptions, report: Completion,
     lines: IO[bytes] | None, progress: Progress,
 ) -> AttributePredictions:  # fmt: skip
+    """Return the predictions of one attribute, after each was written as a line and all were counted."""
     from gnn.inference.complete import complete
 
     missing = rows_missing(session.graph, task.attribute)
@@ -131,7 +135,7 @@ def _predict(
 
 @contextmanager
 def _open_lines(out: Path | None) -> Iterator[IO[bytes] | None]:
-    """Open a file that appears whole, or not at all."""
+    """Yield a file that appears whole or not at all; None for no file."""
     if out is None:
         yield None
         return
@@ -140,11 +144,11 @@ def _open_lines(out: Path | None) -> Iterator[IO[bytes] | None]:
 
 
 def track_record(store: Store) -> list[dict[str, Any]]:
-    """Return how earlier predictions fared: those whose models have since declared the attribute.
+    """Return the track record of earlier predictions: how many were confirmed by later declarations.
 
     Returns:
         One row an attribute: `predicted` models, those `declared` since, `confirmed` and `refuted` among them, the
-        share confirmed as `precision`, and the mean `confidence` that they were predicted with.
+        share confirmed as `precision`, and the mean `confidence` of their predictions.
     """
     table = []
     for task in tasks_for(()):
