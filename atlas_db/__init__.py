@@ -9,14 +9,14 @@ if TYPE_CHECKING:
         Atlas,
         LineageView,
         chart,
+        connect,
         demo,
         fingerprint,
-        open,
         run,
         similar,
     )
 
-__all__ = ["Atlas", "LineageView", "chart", "demo", "fingerprint", "open", "run", "similar"]
+__all__ = ["Atlas", "LineageView", "chart", "connect", "demo", "fingerprint", "run", "similar"]
 
 
 def __getattr__(name: str) -> object:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from atlas_db.analysis.groupings import as_text, drift
+from atlas_db.analysis.groupings import drift_direction, traits_as_text
 from atlas_db.columnar.graph import MULTI_VALUED
 from atlas_db.lineage.traversal import properties_of
 from atlas_db.store.bolt import Store
@@ -16,7 +16,7 @@ from atlas_db.store.statements import Statement
 
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type", "num_params", "card_length", "gated")
 SETS = (*MULTI_VALUED, "tags", "parents")
-LONGEST = 20_000
+MAX_CARD_CHARACTERS = 20_000
 """Characters of a card that are compared."""
 _VALUES = Statement(
     f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in MULTI_VALUED.values())} {{source: 'declared'}}]->(v) "
@@ -44,7 +44,7 @@ class Trait(NamedTuple):
     verdict: str
 
 
-class Span(NamedTuple):
+class EditSpan(NamedTuple):
     """A piece of an edit script.
 
     Attributes:
@@ -59,7 +59,7 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ModelComparison:
     """Two models side by side.
 
     Attributes:
@@ -74,11 +74,11 @@ class Comparison:
     left: str
     right: str
     traits: list[Trait]
-    metadata: list[Span]
-    card: list[Span]
+    metadata: list[EditSpan]
+    card: list[EditSpan]
     similarity: dict[str, float]
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {
             "left": self.left,
@@ -106,7 +106,7 @@ def traits_of(store: Store, model: str) -> dict[str, Any]:
     return found
 
 
-def compare(store: Store, left: str, right: str, cards: Mapping[str, str]) -> Comparison:
+def compare_models(store: Store, left: str, right: str, cards: Mapping[str, str]) -> ModelComparison:
     """Compare two models.
 
     Args:
@@ -120,13 +120,13 @@ def compare(store: Store, left: str, right: str, cards: Mapping[str, str]) -> Co
     """
     a, b = traits_of(store, left), traits_of(store, right)
     traits = [Trait(name, a[name], b[name], _verdict(name, a[name], b[name])) for name in (*SINGLE, *SETS)]
-    texts = [as_text(each) for each in (a, b)]
-    bodies = [cards.get(name, "")[:LONGEST] for name in (left, right)]
+    texts = [traits_as_text(each) for each in (a, b)]
+    bodies = [cards.get(name, "")[:MAX_CARD_CHARACTERS] for name in (left, right)]
     similarity = {"metadata": Levenshtein.normalized_similarity(*texts)}
     if all(bodies):
         similarity["card"] = Levenshtein.normalized_similarity(*bodies)
-    return Comparison(
-        left, right, traits, spans(*texts), spans(bodies[0], bodies[1]) if all(bodies) else [], similarity
+    return ModelComparison(
+        left, right, traits, edit_script(*texts), edit_script(bodies[0], bodies[1]) if all(bodies) else [], similarity
     )
 
 
@@ -134,13 +134,13 @@ def _verdict(name: str, left: object, right: object) -> str:
     if left == right:
         return "same"
     if name == "license":
-        return drift(*(value if isinstance(value, str) else None for value in (left, right)))
+        return drift_direction(*(value if isinstance(value, str) else None for value in (left, right)))
     if not left or not right:
         return "dropped" if left else "gained"
     return "differs"
 
 
-def spans(left: str, right: str) -> list[Span]:
+def edit_script(left: str, right: str) -> list[EditSpan]:
     """Return the shortest edit script from one text to another, character by character."""
     found = Levenshtein.opcodes(left, right)
-    return [Span(op.tag, left[op.src_start : op.src_end], right[op.dest_start : op.dest_end]) for op in found]
+    return [EditSpan(op.tag, left[op.src_start : op.src_end], right[op.dest_start : op.dest_end]) for op in found]

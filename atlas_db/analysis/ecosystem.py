@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from atlas_db.analysis.frames import CLAIMS, UNKNOWN_DATE, Atlas
-from atlas_db.analysis.tables import Table
+from atlas_db.analysis.frames import CLAIM_EDGES, UNKNOWN_DATE, AtlasFrames
+from atlas_db.analysis.tables import AnalysisTable
 from atlas_db.core.terms import Status
 
 TOP = 10
@@ -20,7 +20,7 @@ _PLURAL = {
 }
 
 
-def tables(atlas: Atlas, *, top: int = TOP) -> list[Table]:
+def top_tables(atlas: AtlasFrames, *, top: int = TOP) -> list[AnalysisTable]:
     """Return the most frequent values of each attribute, and the most used and most downloaded models."""
     recorded = int(atlas.recorded.sum())
     found = []
@@ -30,23 +30,30 @@ def tables(atlas: Atlas, *, top: int = TOP) -> list[Table]:
         best = np.lexsort((np.arange(len(names)), -numbers))[:top]
         frame = pd.DataFrame({attribute: [names[at] for at in best], "models": numbers[best]})
         frame["share"] = frame["models"] / recorded
-        found.append(Table(f"top_{plural}", f"Top {plural}", "Paper 001, figure 2: declared, share of all", frame))
+        found.append(
+            AnalysisTable(f"top_{plural}", f"Top {plural}", "Paper 001, figure 2: declared, share of all", frame)
+        )
     edges = atlas.edges[atlas.edges["active"]]
     children = np.bincount(edges["parent"], minlength=len(atlas.graph))
-    found.append(_best(atlas, "top_parents", "Models with most children", "children", children, top))
-    found.append(_best(atlas, "top_models", "Most downloaded models", "downloads", atlas.graph.downloads, top))
+    found.append(_top_models(atlas, "top_parents", "Models with most children", "children", children, top))
+    found.append(_top_models(atlas, "top_models", "Most downloaded models", "downloads", atlas.graph.downloads, top))
     return found
 
 
-def _best(
-    atlas: Atlas, name: str, title: str, column: str, numbers: np.ndarray[tuple[int], np.dtype[np.int64]], top: int
-) -> Table:
+def _top_models(
+    atlas: AtlasFrames,
+    name: str,
+    title: str,
+    column: str,
+    numbers: np.ndarray[tuple[int], np.dtype[np.int64]],
+    top: int,
+) -> AnalysisTable:
     best = np.argsort(-numbers, kind="stable")[:top]
     frame = pd.DataFrame({"model": [atlas.graph.ids[row] for row in best], column: numbers[best]})
-    return Table(name, title, "Paper 001, figure 2", frame)
+    return AnalysisTable(name, title, "Paper 001, figure 2", frame)
 
 
-def growth(atlas: Atlas) -> list[Table]:
+def growth(atlas: AtlasFrames) -> list[AnalysisTable]:
     """Return new models a month, and how many of them name a parent, a licence, a task."""
     created = atlas.graph.created
     month = pd.to_datetime(created, unit="D").strftime("%Y-%m").to_numpy(object)
@@ -66,7 +73,7 @@ def growth(atlas: Atlas) -> list[Table]:
     by_month = by_month.loc[sorted(by_month.index, key=lambda name: (name != "earlier", name))]
     by_month.insert(1, "total", by_month["models"].cumsum())
     return [
-        Table(
+        AnalysisTable(
             "growth",
             "New models a month",
             "Paper 000, figure 2: by date of creation; `earlier` holds what the Hub has no date of (before March 2022)",
@@ -75,11 +82,11 @@ def growth(atlas: Atlas) -> list[Table]:
     ]
 
 
-def coverage(atlas: Atlas) -> list[Table]:
+def coverage(atlas: AtlasFrames) -> list[AnalysisTable]:
     """Return what is declared, inferred, predicted and unknown, an attribute a row."""
     models = int(atlas.recorded.sum())
     rows = []
-    for attribute in CLAIMS:
+    for attribute in CLAIM_EDGES:
         held = (atlas.graph.columns[attribute].codes.counts > 0) & atlas.recorded
         guessed = np.unique(atlas.predicted[attribute]["model"].to_numpy(np.int64))
         predicted = int((~held[guessed]).sum())
@@ -92,13 +99,13 @@ def coverage(atlas: Atlas) -> list[Table]:
     frame = pd.DataFrame(rows, columns=["attribute", "declared", "inferred", "predicted", "unknown"])
     frame["declared_share"] = frame["declared"] / max(models, 1)
     return [
-        Table(
+        AnalysisTable(
             "coverage",
             "What is known of how many models",
             "Models with a record, each under the surest kind of source; an edge that weights contradict is unknown",
             frame,
         ),
-        Table(
+        AnalysisTable(
             "edges",
             "Edges of lineage",
             "By relation and by what they rest on",

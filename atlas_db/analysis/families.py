@@ -8,49 +8,51 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from atlas_db.analysis.frames import Atlas
-from atlas_db.analysis.tables import Table
+from atlas_db.analysis.frames import AtlasFrames
+from atlas_db.analysis.tables import AnalysisTable
 from atlas_db.core.arrays import Integers
 from atlas_db.core.terms import Relation
 
-BUCKETS = (1, 2, 3, 4, 5, 10, 100, 1000, 10_000)
-BRANCHES = 50
+SIZE_BUCKETS = (1, 2, 3, 4, 5, 10, 100, 1000, 10_000)
+MIN_TAIL_VALUES = 50
 """Fewer values than this make no law."""
 
 
-def families(atlas: Atlas, *, top: int = 50) -> list[Table]:
+def families(atlas: AtlasFrames, *, top: int = 50) -> list[AnalysisTable]:
     """Return trees per root, sizes, sub-trees of 2, 3 and 4, generations, and the laws of size and degree."""
     largest = largest_families(atlas, top)
     return [
-        Table(
+        AnalysisTable(
             "families",
             "Largest families",
             "Paper 001, figure 1: a root and all that comes from it; each model under its surest parent. "
             "Depth: generations below the root. Width: models in the broadest generation",
             largest,
         ),
-        Table("family_sizes", "Families by size", "Paper 001, section 4: models a tree", _sizes(atlas)),
-        Table(
+        AnalysisTable("family_sizes", "Families by size", "Paper 001, section 4: models a tree", _sizes(atlas)),
+        AnalysisTable(
             "subtrees",
             "Sub-trees of 2, 3 and 4 models",
             "Paper 001, figure 5 (B, C, D): counted in closed form from degrees, over all declared or inferred edges",
             subtrees(atlas),
         ),
-        Table("generations", "Models by generation", "Steps to the root, by the surest parent", _generations(atlas)),
-        Table(
+        AnalysisTable(
+            "generations", "Models by generation", "Steps to the root, by the surest parent", _generations(atlas)
+        ),
+        AnalysisTable(
             "laws",
             "Laws of size and degree",
             "Discrete power law by maximum likelihood, its start by least Kolmogorov-Smirnov distance "
             "(Clauset, Shalizi & Newman 2009, equations 3.7 and 3.9)",
             _laws(atlas),
         ),
-        Table(
+        AnalysisTable(
             "merges", "Merges, in and out", "Edges of relation merge: parents a child, merges a parent", merges(atlas)
         ),
     ]
 
 
-def largest_families(atlas: Atlas, top: int) -> pd.DataFrame:
+def largest_families(atlas: AtlasFrames, top: int) -> pd.DataFrame:
     """Return the largest families with their shape."""
     forest, graph = atlas.forest, atlas.graph
     heads = forest.largest(top)
@@ -76,7 +78,7 @@ def largest_families(atlas: Atlas, top: int) -> pd.DataFrame:
     return frame
 
 
-def _widths(atlas: Atlas) -> Integers:
+def _widths(atlas: AtlasFrames) -> Integers:
     """Models in the broadest generation of each root's family, shape (n,)."""
     forest = atlas.forest
     span = int(forest.depth.max()) + 1
@@ -86,10 +88,10 @@ def _widths(atlas: Atlas) -> Integers:
     return out
 
 
-def _sizes(atlas: Atlas) -> pd.DataFrame:
+def _sizes(atlas: AtlasFrames) -> pd.DataFrame:
     forest = atlas.forest
     sizes = forest.size[forest.parent < 0]
-    edges = [*BUCKETS, int(max(sizes.max(), BUCKETS[-1])) + 1]
+    edges = [*SIZE_BUCKETS, int(max(sizes.max(), SIZE_BUCKETS[-1])) + 1]
     rows = []
     for low, high in pairwise(edges):
         inside = sizes[(sizes >= low) & (sizes < high)]
@@ -99,7 +101,7 @@ def _sizes(atlas: Atlas) -> pd.DataFrame:
     return frame
 
 
-def _generations(atlas: Atlas) -> pd.DataFrame:
+def _generations(atlas: AtlasFrames) -> pd.DataFrame:
     forest = atlas.forest
     linked = forest.linked
     return pd.DataFrame(
@@ -110,7 +112,7 @@ def _generations(atlas: Atlas) -> pd.DataFrame:
     )
 
 
-def subtrees(atlas: Atlas) -> pd.DataFrame:
+def subtrees(atlas: AtlasFrames) -> pd.DataFrame:
     """Return how many sub-trees of two, three and four models there are, shape by shape."""
     edges = atlas.edges[atlas.edges["active"]]
     child, parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
@@ -132,7 +134,7 @@ def subtrees(atlas: Atlas) -> pd.DataFrame:
     return pd.DataFrame(shapes, columns=["models", "shape", "subtrees"])
 
 
-def _laws(atlas: Atlas) -> pd.DataFrame:
+def _laws(atlas: AtlasFrames) -> pd.DataFrame:
     forest = atlas.forest
     followed = atlas.edges[atlas.edges["active"]]
     children = np.bincount(followed["parent"], minlength=len(atlas.graph))
@@ -161,12 +163,12 @@ def power_law(values: Integers) -> tuple[float, int, float, int]:
         are too few.
     """
     kept = np.sort(values[values >= 1]).astype(np.float64)
-    if len(kept) < BRANCHES:
+    if len(kept) < MIN_TAIL_VALUES:
         return (np.nan, 0, np.nan, len(kept))
     best = (np.nan, 0, np.inf, 0)
     for start in np.unique(kept)[:100]:
         tail = kept[np.searchsorted(kept, start) :]
-        if len(tail) < BRANCHES or tail[-1] == start:
+        if len(tail) < MIN_TAIL_VALUES or tail[-1] == start:
             break
         exponent = 1 + len(tail) / np.log(tail / (start - 0.5)).sum()
         seen = np.unique(tail)
@@ -178,7 +180,7 @@ def power_law(values: Integers) -> tuple[float, int, float, int]:
     return best
 
 
-def merges(atlas: Atlas) -> pd.DataFrame:
+def merges(atlas: AtlasFrames) -> pd.DataFrame:
     """Return how many parents merges have, and how many merges a parent went into."""
     merged = atlas.edges[atlas.edges["active"] & (atlas.edges["relation"] == Relation.MERGE)]
     rows: list[tuple[str, int, int]] = []

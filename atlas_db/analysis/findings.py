@@ -8,18 +8,26 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from atlas_db.analysis.frames import Atlas
-from atlas_db.analysis.groupings import TIGHTNESS, Terms
-from atlas_db.analysis.mutation import BROAD, NARROW, breadth, card_lengths, license_steps, machine_written
-from atlas_db.analysis.tables import Table, ratio_interval
+from atlas_db.analysis.frames import AtlasFrames
+from atlas_db.analysis.groupings import TIGHTNESS, LicenseGroup
+from atlas_db.analysis.mutation import (
+    ENGLISH_ONLY,
+    SEVERAL_LANGUAGES,
+    card_lengths,
+    language_breadth,
+    license_steps,
+    machine_written,
+)
+from atlas_db.analysis.similarity import UNRELATED_LINKED
+from atlas_db.analysis.tables import AnalysisTable, ratio_interval
 from atlas_db.core.arrays import Flags, Integers
 
 
-class Finding(NamedTuple):
+class PaperFinding(NamedTuple):
     """One finding.
 
     Attributes:
-        paper_says: The finding, in our words.
+        paper_finding: The finding, in our words.
         measure: What is compared with what.
         value: The number here.
         low: Lower 95 % bound.
@@ -28,7 +36,7 @@ class Finding(NamedTuple):
         sample: Pairs or models it rests on.
     """
 
-    paper_says: str
+    paper_finding: str
     measure: str
     value: float
     low: float
@@ -46,7 +54,7 @@ class Finding(NamedTuple):
         return "disagrees" if self.high < self.threshold else "undecided"
 
 
-def findings(atlas: Atlas, similarity: Mapping[str, pd.DataFrame], *, seed: int = 0) -> list[Table]:
+def findings(atlas: AtlasFrames, similarity: Mapping[str, pd.DataFrame], *, seed: int = 0) -> list[AnalysisTable]:
     """Return the paper's findings beside ours.
 
     Args:
@@ -55,39 +63,45 @@ def findings(atlas: Atlas, similarity: Mapping[str, pd.DataFrame], *, seed: int 
         seed: Seed of the intervals.
     """
     found = [
-        *_likeness(similarity.get("similarity"), "metadata"),
-        *_likeness(similarity.get("card_similarity"), "cards"),
-        *_licences(atlas, seed),
-        _languages(atlas, seed),
-        _cards(atlas, seed),
-        _templates(atlas, seed),
+        *_similarity_findings(similarity.get("similarity"), "metadata"),
+        *_similarity_findings(similarity.get("card_similarity"), "cards"),
+        *_license_findings(atlas, seed),
+        _language_finding(atlas, seed),
+        _card_length_finding(atlas, seed),
+        _template_finding(atlas, seed),
     ]
-    frame = pd.DataFrame(found, columns=list(Finding._fields))
+    frame = pd.DataFrame(found, columns=list(PaperFinding._fields))
     frame.insert(1, "here", [each.verdict for each in found])
-    return [Table("findings", "Findings of paper 001, and this atlas", "Paper 001, abstract and sections 6, 7", frame)]
+    return [
+        AnalysisTable(
+            "findings", "Findings of paper 001, and this atlas", "Paper 001, abstract and sections 6, 7", frame
+        )
+    ]
 
 
-def _likeness(frame: pd.DataFrame | None, over: str) -> list[Finding]:
+def _similarity_findings(frame: pd.DataFrame | None, over: str) -> list[PaperFinding]:
     if frame is None:
         return []
     by = frame[frame["measure"] == "tfidf"].set_index(["kind", "drawn"])
     found = []
-    for says, near, far, drawn in (
-        ("Siblings are more alike than parent and child", "siblings", "parent and child", "pairs"),
-        ("Siblings are more alike than parent and child", "siblings", "parent and child", "parents"),
-        ("Kin are more alike than strangers", "parent and child", "strangers with kin", "pairs"),
+    for statement, near, far, drawn in (
+        ("Siblings are more similar than parent and child", "siblings", "parent and child", "pairs"),
+        ("Siblings are more similar than parent and child", "siblings", "parent and child", "parents"),
+        ("Related models are more similar than unrelated ones", "parent and child", UNRELATED_LINKED, "pairs"),
     ):
         other = (far, drawn if (far, drawn) in by.index else "pairs")
         if (near, drawn) not in by.index or other not in by.index:
             continue
         a, b = by.loc[(near, drawn)], by.loc[other]
-        gap = _minus(*((each["mean"], each["low"], each["high"]) for each in (a, b)))
+        gap = _difference_of_estimates(*((each["mean"], each["low"], each["high"]) for each in (a, b)))
         measure = f"TF-IDF cosine of {over}, {near} minus {far}, drawn over {drawn}"
-        found.append(Finding(says, measure, *gap, 0.0, int(a["pairs"])))
+        found.append(PaperFinding(statement, measure, *gap, 0.0, int(a["pairs"])))
     return found
 
 
-def _minus(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float, float]:
+def _difference_of_estimates(
+    a: tuple[float, float, float], b: tuple[float, float, float]
+) -> tuple[float, float, float]:
     """Return a difference of two independent estimates: their variances add."""
     margin = float(np.hypot((a[2] - a[1]) / 2, (b[2] - b[1]) / 2))
     gap = float(a[0] - b[0])
@@ -98,27 +112,29 @@ def _share(hits: Flags, clusters: Integers, seed: int) -> tuple[float, float, fl
     return ratio_interval(hits.astype(np.int64), np.ones(len(hits), np.int64), clusters, seed)
 
 
-def _licences(atlas: Atlas, seed: int) -> list[Finding]:
+def _license_findings(atlas: AtlasFrames, seed: int) -> list[PaperFinding]:
     steps = license_steps(atlas)
     moved = steps[steps["drift"].isin(["tighter", "looser"])]
-    towards = np.isin(moved["to"], [Terms.PERMISSIVE, Terms.COPYLEFT]) & (moved["drift"] == "looser").to_numpy()
-    free, bound = [Terms.PERMISSIVE, Terms.COPYLEFT], [Terms.VENDOR, Terms.USE_RESTRICTED]
+    towards = (
+        np.isin(moved["to"], [LicenseGroup.PERMISSIVE, LicenseGroup.COPYLEFT]) & (moved["drift"] == "looser").to_numpy()
+    )
+    free, bound = [LicenseGroup.PERMISSIVE, LicenseGroup.COPYLEFT], [LicenseGroup.VENDOR, LicenseGroup.USE_RESTRICTED]
     below_bound = steps[steps["from"].isin(bound) & steps["to"].isin(list(TIGHTNESS))]
     below_free = steps[steps["from"].isin(free) & steps["to"].isin(list(TIGHTNESS))]
-    says = "Licences drift from restrictive to permissive or copyleft"
+    statement = "Licences drift from restrictive to permissive or copyleft"
     return [
-        Finding(
-            says,
+        PaperFinding(
+            statement,
             "share of tightness changes that loosen into permissive or copyleft (above one half)",
             *_share(towards, moved["parent"].to_numpy(), seed),
             0.5,
             len(moved),
         ),
-        Finding(
-            says,
+        PaperFinding(
+            statement,
             "share of children of vendor or use-restricted parents that are permissive or copyleft, minus the share "
             "of children of permissive or copyleft parents that are vendor or use-restricted",
-            *_minus(
+            *_difference_of_estimates(
                 _share(np.isin(below_bound["to"], free), below_bound["parent"].to_numpy(), seed),
                 _share(np.isin(below_free["to"], bound), below_free["parent"].to_numpy(), seed),
             ),
@@ -128,30 +144,32 @@ def _licences(atlas: Atlas, seed: int) -> list[Finding]:
     ]
 
 
-def _drift(atlas: Atlas, says: str, measure: str, towards: Flags, away: Flags, seed: int) -> Finding:
+def _drift_finding(
+    atlas: AtlasFrames, statement: str, measure: str, towards: Flags, away: Flags, seed: int
+) -> PaperFinding:
     """Return of the pairs that moved the share that moved as the paper says; half of them would be no drift."""
     moved = towards | away
     parents = atlas.pairs["parent"].to_numpy()[moved]
-    return Finding(says, measure, *_share(towards[moved], parents, seed), 0.5, len(parents))
+    return PaperFinding(statement, measure, *_share(towards[moved], parents, seed), 0.5, len(parents))
 
 
-def _languages(atlas: Atlas, seed: int) -> Finding:
-    broad = breadth(atlas)
+def _language_finding(atlas: AtlasFrames, seed: int) -> PaperFinding:
+    broad = language_breadth(atlas)
     above, below = broad[atlas.pairs["parent"]], broad[atlas.pairs["child"]]
-    return _drift(
+    return _drift_finding(
         atlas,
         "Models drift from several languages to English alone",
         "of changes between several languages and English alone, share that go to English alone (above one half)",
-        (above == BROAD) & (below == NARROW),
-        (above == NARROW) & (below == BROAD),
+        (above == SEVERAL_LANGUAGES) & (below == ENGLISH_ONLY),
+        (above == ENGLISH_ONLY) & (below == SEVERAL_LANGUAGES),
         seed,
     )
 
 
-def _cards(atlas: Atlas, seed: int) -> Finding:
+def _card_length_finding(atlas: AtlasFrames, seed: int) -> PaperFinding:
     lengths = card_lengths(atlas)
     above, below = lengths[atlas.pairs["parent"]], lengths[atlas.pairs["child"]]
-    return _drift(
+    return _drift_finding(
         atlas,
         "Cards become shorter",
         "of pairs with cards of different length, share where the child's is shorter (above one half)",
@@ -161,10 +179,10 @@ def _cards(atlas: Atlas, seed: int) -> Finding:
     )
 
 
-def _templates(atlas: Atlas, seed: int) -> Finding:
+def _template_finding(atlas: AtlasFrames, seed: int) -> PaperFinding:
     written = machine_written(atlas)
     above, below = written[atlas.pairs["parent"]], written[atlas.pairs["child"]]
-    return _drift(
+    return _drift_finding(
         atlas,
         "Cards turn to templates and text made by tools",
         "of pairs of which one has a card written by a training tool, share where it is the child (above one half)",

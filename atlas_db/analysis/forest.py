@@ -43,14 +43,14 @@ class Forest(NamedTuple):
         return heads[np.argsort(-self.size[heads], kind="stable")][:top]
 
     @property
-    def place(self) -> Integers:
+    def position(self) -> Integers:
         """Position of each row in `order`, shape (n,)."""
         out = np.empty_like(self.order)
         out[self.order] = np.arange(len(self.order))
         return out
 
 
-def plant(parent: Integers, rank: Integers) -> Forest:
+def build_forest(parent: Integers, rank: Integers) -> Forest:
     """Return the forest of primary parents.
 
     Args:
@@ -61,9 +61,9 @@ def plant(parent: Integers, rank: Integers) -> Forest:
         ValueError: Some models lie on a cycle.
     """
     models = len(parent)
-    kin = np.lexsort((rank, parent))
-    kin = kin[np.searchsorted(parent[kin], 0) :]
-    starts = np.searchsorted(parent[kin], np.arange(models + 1))
+    children = np.lexsort((rank, parent))
+    children = children[np.searchsorted(parent[children], 0) :]
+    starts = np.searchsorted(parent[children], np.arange(models + 1))
     depth = np.full(models, -1, np.int64)
     root = np.arange(models)
     frontier = np.flatnonzero(parent < 0)
@@ -73,30 +73,34 @@ def plant(parent: Integers, rank: Integers) -> Forest:
         levels.append(frontier)
         counts = starts[frontier + 1] - starts[frontier]
         heads = np.repeat(starts[frontier] - np.concatenate(([0], np.cumsum(counts)[:-1])), counts)
-        below = kin[heads + np.arange(counts.sum())]
-        root[below] = root[parent[below]]
-        frontier = below
+        next_level = children[heads + np.arange(counts.sum())]
+        root[next_level] = root[parent[next_level]]
+        frontier = next_level
     if (depth < 0).any():
         raise ValueError("the parents form a cycle")
     size = np.ones(models, np.int64)
     for level in reversed(levels[1:]):
         np.add.at(size, parent[level], size[level])
-    return Forest(parent, depth, root, size, _preorder(parent, rank, size, kin, levels))
+    return Forest(parent, depth, root, size, _preorder(parent, rank, size, children, levels))
 
 
-def _preorder(parent: Integers, rank: Integers, size: Integers, kin: Integers, levels: list[Integers]) -> Integers:
+def _preorder(parent: Integers, rank: Integers, size: Integers, children: Integers, levels: list[Integers]) -> Integers:
     """A child stands after its parent and all that its elder siblings hold."""
-    place = np.zeros(len(parent), np.int64)
+    position = np.zeros(len(parent), np.int64)
     roots = levels[0] if levels else np.zeros(0, np.int64)
     roots = roots[np.lexsort((rank[roots], size[roots] == 1))]
-    place[roots] = np.cumsum(size[roots]) - size[roots]
-    before = np.cumsum(size[kin]) - size[kin]
-    heads = np.flatnonzero(np.concatenate(([True], np.diff(parent[kin]) != 0))) if len(kin) else np.zeros(0, np.int64)
-    first = np.repeat(before[heads], np.diff(np.concatenate((heads, [len(kin)]))))
+    position[roots] = np.cumsum(size[roots]) - size[roots]
+    before = np.cumsum(size[children]) - size[children]
+    heads = (
+        np.flatnonzero(np.concatenate(([True], np.diff(parent[children]) != 0)))
+        if len(children)
+        else np.zeros(0, np.int64)
+    )
+    first = np.repeat(before[heads], np.diff(np.concatenate((heads, [len(children)]))))
     elder = np.zeros(len(parent), np.int64)
-    elder[kin] = before - first
+    elder[children] = before - first
     for level in levels[1:]:
-        place[level] = place[parent[level]] + 1 + elder[level]
+        position[level] = position[parent[level]] + 1 + elder[level]
     order = np.empty(len(parent), np.int64)
-    order[place] = np.arange(len(parent))
+    order[position] = np.arange(len(parent))
     return order

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from atlas_db.analysis.forest import Forest, plant
+from atlas_db.analysis.forest import Forest, build_forest
 from atlas_db.columnar.graph import HUB_FIRST_DATE, MULTI_VALUED, Graph, days_since_epoch
 from atlas_db.columnar.read import positions_in, read_graph
 from atlas_db.core.arrays import Flags, Integers
@@ -21,7 +21,7 @@ from atlas_db.store.arrow import edge_columns
 from atlas_db.store.bolt import Store
 from ingest.hub.card_store import FOLDER, newest_cards
 
-CLAIMS = {
+CLAIM_EDGES = {
     "license": ("HAS_LICENSE", "License"),
     "pipeline_tag": ("HAS_TASK", "Task"),
     "library_name": ("USES_LIBRARY", "Library"),
@@ -33,7 +33,7 @@ UNKNOWN_DATE = days_since_epoch(HUB_FIRST_DATE)
 
 
 @dataclass(frozen=True, slots=True)
-class Atlas:
+class AtlasFrames:
     """One reading of a store.
 
     Attributes:
@@ -86,7 +86,7 @@ class Atlas:
         return {int(row): found[self.graph.ids[row]] for row in rows if self.graph.ids[row] in found}
 
 
-def read_atlas(store: Store, home: Path | None = None, progress: Progress = lambda *_: None) -> Atlas:
+def read_frames(store: Store, home: Path | None = None, progress: Progress = lambda *_: None) -> AtlasFrames:
     """Read all that the analysis needs: models, lineage, predictions.
 
     Args:
@@ -107,9 +107,9 @@ def read_atlas(store: Store, home: Path | None = None, progress: Progress = lamb
     edges = edges.assign(child=child, parent=parent)[["child", "parent", *edges.columns]]
     edges = edges.sort_values([*edges.columns], ignore_index=True)
     progress("reading predictions", 2, 3)
-    predicted = {attribute: _predicted(store, ids, rel, label) for attribute, (rel, label) in CLAIMS.items()}
+    predicted = {attribute: _predicted(store, ids, rel, label) for attribute, (rel, label) in CLAIM_EDGES.items()}
     progress("reading predictions", 3, 3)
-    return Atlas(graph, edges, _forest(graph), predicted, None if home is None else home / FOLDER)
+    return AtlasFrames(graph, edges, _forest(graph), predicted, None if home is None else home / FOLDER)
 
 
 def _predicted(store: Store, ids: pa.Array, rel: str, label: str) -> pd.DataFrame:
@@ -124,4 +124,4 @@ def _forest(graph: Graph) -> Forest:
     order = np.lexsort((np.arange(len(graph)), graph.created))
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return plant(graph.parents.first, rank)
+    return build_forest(graph.parents.first, rank)

@@ -10,7 +10,7 @@ from typing import Any
 from atlas_db.catalogue.loader import LicenseFamily, catalogue
 
 
-class Terms(StrEnum):
+class LicenseGroup(StrEnum):
     """Groups of licences, from the loosest to the tightest."""
 
     PERMISSIVE = "permissive"
@@ -21,43 +21,43 @@ class Terms(StrEnum):
     UNCLEAR = "unclear"
 
 
-_GROUPS = {
-    LicenseFamily.PUBLIC_DOMAIN: Terms.PERMISSIVE,
-    LicenseFamily.PERMISSIVE: Terms.PERMISSIVE,
-    LicenseFamily.WEAK_COPYLEFT: Terms.COPYLEFT,
-    LicenseFamily.STRONG_COPYLEFT: Terms.COPYLEFT,
-    LicenseFamily.SHARE_ALIKE: Terms.COPYLEFT,
-    LicenseFamily.RAIL: Terms.USE_RESTRICTED,
-    LicenseFamily.LLAMA2: Terms.VENDOR,
-    LicenseFamily.LLAMA3: Terms.VENDOR,
-    LicenseFamily.LLAMA3X: Terms.VENDOR,
-    LicenseFamily.GEMMA: Terms.VENDOR,
-    LicenseFamily.VENDOR: Terms.VENDOR,
-    LicenseFamily.NON_COMMERCIAL: Terms.NON_COMMERCIAL,
-    LicenseFamily.NO_DERIVATIVES: Terms.NON_COMMERCIAL,
-    LicenseFamily.UNKNOWN: Terms.UNCLEAR,
+_GROUP_OF_FAMILY = {
+    LicenseFamily.PUBLIC_DOMAIN: LicenseGroup.PERMISSIVE,
+    LicenseFamily.PERMISSIVE: LicenseGroup.PERMISSIVE,
+    LicenseFamily.WEAK_COPYLEFT: LicenseGroup.COPYLEFT,
+    LicenseFamily.STRONG_COPYLEFT: LicenseGroup.COPYLEFT,
+    LicenseFamily.SHARE_ALIKE: LicenseGroup.COPYLEFT,
+    LicenseFamily.RAIL: LicenseGroup.USE_RESTRICTED,
+    LicenseFamily.LLAMA2: LicenseGroup.VENDOR,
+    LicenseFamily.LLAMA3: LicenseGroup.VENDOR,
+    LicenseFamily.LLAMA3X: LicenseGroup.VENDOR,
+    LicenseFamily.GEMMA: LicenseGroup.VENDOR,
+    LicenseFamily.VENDOR: LicenseGroup.VENDOR,
+    LicenseFamily.NON_COMMERCIAL: LicenseGroup.NON_COMMERCIAL,
+    LicenseFamily.NO_DERIVATIVES: LicenseGroup.NON_COMMERCIAL,
+    LicenseFamily.UNKNOWN: LicenseGroup.UNCLEAR,
 }
-TIGHTNESS = {group: rank for rank, group in enumerate(Terms) if group is not Terms.UNCLEAR}
+TIGHTNESS = {group: rank for rank, group in enumerate(LicenseGroup) if group is not LicenseGroup.UNCLEAR}
 """Rank of each group that has one: a greater one leaves less freedom."""
 
 
 @cache
-def terms_of(license_id: str | None) -> Terms | None:
+def license_group(license_id: str | None) -> LicenseGroup | None:
     """Return the group of a declared licence; None where none is declared."""
     if license_id is None:
         return None
     book = catalogue()
     found = book.get(book.canonical(license_id) or license_id)
-    return Terms.UNCLEAR if found is None else _GROUPS[found.family]
+    return LicenseGroup.UNCLEAR if found is None else _GROUP_OF_FAMILY[found.family]
 
 
-def drift(before: str | None, after: str | None) -> str:
+def drift_direction(before: str | None, after: str | None) -> str:
     """Say in one word what became of a licence: same, tighter, looser, lateral, gained, dropped or unclear."""
     if before == after:
         return "same"
     if before is None or after is None:
         return "gained" if before is None else "dropped"
-    old, new = terms_of(before), terms_of(after)
+    old, new = license_group(before), license_group(after)
     if old not in TIGHTNESS or new not in TIGHTNESS:
         return "unclear"
     step = TIGHTNESS[new] - TIGHTNESS[old]
@@ -88,7 +88,7 @@ ENGLISH = "en"
 MULTILINGUAL = "multilingual"
 
 
-def as_text(traits: Mapping[str, Any]) -> str:
+def traits_as_text(traits: Mapping[str, Any]) -> str:
     """Return traits as one text, a trait a line; those without a value are left out (paper 001, figure 4)."""
     lines = []
     for name, value in traits.items():

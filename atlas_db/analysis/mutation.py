@@ -5,56 +5,58 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from atlas_db.analysis.frames import Atlas
+from atlas_db.analysis.frames import AtlasFrames
 from atlas_db.analysis.groupings import (
     ENGLISH,
     MACHINE_WRITTEN,
     MULTILINGUAL,
-    Terms,
-    drift,
-    terms_of,
+    LicenseGroup,
+    drift_direction,
+    license_group,
 )
-from atlas_db.analysis.tables import Table, counts, ratio_interval
+from atlas_db.analysis.tables import AnalysisTable, count_combinations, ratio_interval
 from atlas_db.core.arrays import Doubles, Flags, Integers
 
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
 MANY = ("language", "datasets")
-ALL = "all"
-NARROW, BROAD = 1, 2
+ALL_RELATIONS = "all"
+ENGLISH_ONLY, SEVERAL_LANGUAGES = 1, 2
 """How many languages a model declares: English alone, or several."""
 
 
-def mutation(atlas: Atlas, *, seed: int = 0) -> list[Table]:
+def mutation(atlas: AtlasFrames, *, seed: int = 0) -> list[AnalysisTable]:
     """Return mutation rates, transitions of licences, and how traits drift down the generations."""
-    licences = license_steps(atlas)
+    license_changes = license_steps(atlas)
     return [
-        Table(
+        AnalysisTable(
             "mutation_rates",
             "How often a trait changes from parent to child",
             "Paper 001, definition 7.1: share of parent-child pairs, both declaring the trait, whose values differ; "
             f"95 % interval over parents, seed {seed}",
             mutation_rates(atlas, seed),
         ),
-        Table(
+        AnalysisTable(
             "license_transitions",
             "Licences, parent to child",
             "Paper 001, section 7: groups of licences from loose to tight; none: declares none",
-            _transitions(licences),
+            _transitions(license_changes),
         ),
-        Table(
+        AnalysisTable(
             "license_drift",
             "Which way licences go",
             "Paper 001, section 7: tighter and looser by group (permissive, copyleft, use_restricted, vendor, "
             "non_commercial)",
-            counts(licences, ["drift"], "edges").assign(share=lambda rows: rows["edges"] / len(licences)),
+            count_combinations(license_changes, ["drift"], "edges").assign(
+                share=lambda rows: rows["edges"] / len(license_changes)
+            ),
         ),
-        Table(
+        AnalysisTable(
             "language_drift",
             "Which way languages go",
             "Paper 001, section 7: languages declared by parent and child",
             _language_transitions(atlas),
         ),
-        Table(
+        AnalysisTable(
             "traits_by_generation",
             "Traits down the generations",
             "Paper 001, section 7: linked models by steps to their root; shares are of the models that declare the "
@@ -64,7 +66,7 @@ def mutation(atlas: Atlas, *, seed: int = 0) -> list[Table]:
     ]
 
 
-def changed(atlas: Atlas, trait: str, child: Integers, parent: Integers) -> tuple[Flags, ...]:
+def trait_differs(atlas: AtlasFrames, trait: str, child: Integers, parent: Integers) -> tuple[Flags, ...]:
     """Tell for parent-child pairs whether a trait differs, and which of the two declare it.
 
     Args:
@@ -88,23 +90,23 @@ def changed(atlas: Atlas, trait: str, child: Integers, parent: Integers) -> tupl
     return first[child] != first[parent], first[child] >= 0, first[parent] >= 0
 
 
-def card_lengths(atlas: Atlas) -> Doubles:
+def card_lengths(atlas: AtlasFrames) -> Doubles:
     """Return the length of each card in characters, NaN where none was loaded, shape (n,)."""
     return np.array(
         [np.nan if value is None else value for value in atlas.graph.extra_properties["card_length"]], np.float64
     )
 
 
-def mutation_rates(atlas: Atlas, seed: int) -> pd.DataFrame:
+def mutation_rates(atlas: AtlasFrames, seed: int) -> pd.DataFrame:
     """Return the mutation rate of each trait, over all relations and by relation."""
     edges = atlas.pairs
     rows = []
     for trait in (*SINGLE, *MANY, "card_length"):
         child, parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
-        apart, below, above = changed(atlas, trait, child, parent)
+        apart, below, above = trait_differs(atlas, trait, child, parent)
         kinds = edges["relation"].to_numpy()
-        for relation in (ALL, *sorted(set(kinds))):
-            at = np.ones(len(edges), bool) if relation == ALL else kinds == relation
+        for relation in (ALL_RELATIONS, *sorted(set(kinds))):
+            at = np.ones(len(edges), bool) if relation == ALL_RELATIONS else kinds == relation
             both = at & below & above
             rate, low, high = ratio_interval(
                 (apart & both)[both].astype(np.int64), both[both].astype(np.int64), parent[both], seed
@@ -125,44 +127,44 @@ def mutation_rates(atlas: Atlas, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def license_steps(atlas: Atlas) -> pd.DataFrame:
+def license_steps(atlas: AtlasFrames) -> pd.DataFrame:
     """Return each declared parent-child pair with both groups of licences and the direction: `from`, `to`, `drift`."""
     edges = atlas.pairs
-    licences = atlas.first("license")
-    above, below = licences[edges["parent"]], licences[edges["child"]]
+    licenses = atlas.first("license")
+    above, below = licenses[edges["parent"]], licenses[edges["child"]]
     return pd.DataFrame(
         {
             "parent": edges["parent"].to_numpy(),
             "child": edges["child"].to_numpy(),
-            "from": [str(terms_of(value) or "none") for value in above],
-            "to": [str(terms_of(value) or "none") for value in below],
-            "drift": [drift(old, new) for old, new in zip(above, below, strict=True)],
+            "from": [str(license_group(value) or "none") for value in above],
+            "to": [str(license_group(value) or "none") for value in below],
+            "drift": [drift_direction(old, new) for old, new in zip(above, below, strict=True)],
         }
     )
 
 
 def _transitions(steps: pd.DataFrame) -> pd.DataFrame:
-    found = counts(steps, ["from", "to"], "edges")
+    found = count_combinations(steps, ["from", "to"], "edges")
     found["share_of_from"] = found["edges"] / found.groupby("from")["edges"].transform("sum")
     return found
 
 
-def breadth(atlas: Atlas) -> Integers:
+def language_breadth(atlas: AtlasFrames) -> Integers:
     """Return how broad the languages of each model are: 0 none declared, 1 English alone, 2 several, 3 one other."""
     names, held = atlas.graph.columns["language"]
     english, many = (names.index(code) if code in names else -2 for code in (ENGLISH, MULTILINGUAL))
-    out = np.where(held.counts > 1, BROAD, np.where(held.counts == 1, 3, 0))
-    out[held.first == english] = np.where(held.counts[held.first == english] > 1, BROAD, NARROW)
-    out[(held.counts == 1) & (held.first == many)] = BROAD
+    out = np.where(held.counts > 1, SEVERAL_LANGUAGES, np.where(held.counts == 1, 3, 0))
+    out[held.first == english] = np.where(held.counts[held.first == english] > 1, SEVERAL_LANGUAGES, ENGLISH_ONLY)
+    out[(held.counts == 1) & (held.first == many)] = SEVERAL_LANGUAGES
     return out
 
 
 _BREADTH = ("none", "English alone", "several", "one other")
 
 
-def _language_transitions(atlas: Atlas) -> pd.DataFrame:
+def _language_transitions(atlas: AtlasFrames) -> pd.DataFrame:
     edges = atlas.pairs
-    broad = breadth(atlas)
+    broad = language_breadth(atlas)
     frame = pd.DataFrame(
         {
             "from": [_BREADTH[value] for value in broad[edges["parent"]]],
@@ -172,7 +174,7 @@ def _language_transitions(atlas: Atlas) -> pd.DataFrame:
     return _transitions(frame)
 
 
-def machine_written(atlas: Atlas) -> Flags:
+def machine_written(atlas: AtlasFrames) -> Flags:
     """Tell whose card a tool wrote, by the tool's tag or a sentence of its template in the card's text, shape (n,)."""
     names, held = atlas.graph.columns["tags"]
     marked = np.array([name in MACHINE_WRITTEN for name in names], bool)
@@ -181,28 +183,28 @@ def machine_written(atlas: Atlas) -> Flags:
     return np.asarray(tagged | shown)
 
 
-def traits_by_generation(atlas: Atlas, deepest: int = 8) -> pd.DataFrame:
+def traits_by_generation(atlas: AtlasFrames, deepest: int = 8) -> pd.DataFrame:
     """Return how traits change down the generations; the last row holds all deeper ones."""
     forest = atlas.forest
     linked = forest.linked & atlas.recorded
     depth = np.minimum(forest.depth, deepest)
-    terms = np.array([terms_of(value) for value in atlas.first("license")], object)
-    licensed = np.array([value is not None for value in terms])
-    broad, written, lengths = breadth(atlas), machine_written(atlas), card_lengths(atlas)
+    groups = np.array([license_group(value) for value in atlas.first("license")], object)
+    licensed = np.array([value is not None for value in groups])
+    broad, written, lengths = language_breadth(atlas), machine_written(atlas), card_lengths(atlas)
     rows = []
     for generation in range(int(depth[linked].max(initial=0)) + 1):
         at = linked & (depth == generation)
-        spoken = at & (broad > 0)
+        with_language = at & (broad > 0)
         known = lengths[at & ~np.isnan(lengths)]
         rows.append(
             {
                 "generation": generation,
                 "models": int(at.sum()),
                 "declare_license": _share(licensed, at),
-                "permissive": _share(terms == Terms.PERMISSIVE, at & licensed),
-                "copyleft": _share(terms == Terms.COPYLEFT, at & licensed),
-                "english_alone": _share(broad == NARROW, spoken),
-                "several_languages": _share(broad == BROAD, spoken),
+                "permissive": _share(groups == LicenseGroup.PERMISSIVE, at & licensed),
+                "copyleft": _share(groups == LicenseGroup.COPYLEFT, at & licensed),
+                "english_alone": _share(broad == ENGLISH_ONLY, with_language),
+                "several_languages": _share(broad == SEVERAL_LANGUAGES, with_language),
                 "machine_written_card": _share(written, at),
                 "median_card_length": float(np.median(known)) if len(known) else np.nan,
             }

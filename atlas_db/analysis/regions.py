@@ -6,51 +6,53 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from atlas_db.analysis.frames import Atlas
+from atlas_db.analysis.frames import AtlasFrames
 from atlas_db.analysis.groupings import MODALITY
-from atlas_db.analysis.tables import Table
+from atlas_db.analysis.tables import AnalysisTable
 from atlas_db.core.arrays import Integers
 from atlas_db.core.terms import Relation
 
-HUB = 100
+HUB_CHILDREN = 100
 """Children that make a hub."""
-FAN = 10
+FAN_CHILDREN = 10
 """Children that make a fan, if nine in ten of them are leaves."""
-SNAKE = 3
+SNAKE_STEPS = 3
 """Steps that make a snake: each model with one parent and one child."""
-POPULAR = 0.01
+POPULAR_SHARE = 0.01
 
 
-def regions(atlas: Atlas, *, top: int = 20) -> list[Table]:
+def regions(atlas: AtlasFrames, *, top: int = 20) -> list[AnalysisTable]:
     """Return the meta-analysis of the atlas."""
     return [
-        Table(
+        AnalysisTable(
             "task_regions",
             "Regions by task",
             "Paper 000, section 3: models, downloads and lineage, a task",
             _by(atlas, atlas.first("pipeline_tag"), "task", top),
         ),
-        Table(
+        AnalysisTable(
             "modalities",
             "Depth a modality",
             "Paper 000, figure 3: generations of linked models, by modality of the task declared",
             _modalities(atlas),
         ),
-        Table(
+        AnalysisTable(
             "base_regions",
             "Regions by base",
             "Paper 000, section 3: families by share of linked models",
             _bases(atlas, top),
         ),
-        Table("hubs", "Hubs", "Paper 000: models with most children, and what was made of them", _hubs(atlas, top)),
-        Table(
+        AnalysisTable(
+            "hubs", "Hubs", "Paper 000: models with most children, and what was made of them", _hubs(atlas, top)
+        ),
+        AnalysisTable(
             "shapes",
             "Hubs, fans and snakes",
-            f"Paper 000: a hub has {HUB} children or more; a fan {FAN} or more, nine in ten of them leaves; a snake is "
-            f"a line of {SNAKE} steps or more, one child each",
+            f"Paper 000: a hub has {HUB_CHILDREN} children or more; a fan {FAN_CHILDREN} or more, nine in ten of them "
+            f"leaves; a snake is a line of {SNAKE_STEPS} steps or more, one child each",
             _shapes(atlas),
         ),
-        Table(
+        AnalysisTable(
             "popular",
             "What people do to popular models",
             "Children by relation, of the 1 % most downloaded models and of the others",
@@ -59,7 +61,7 @@ def regions(atlas: Atlas, *, top: int = 20) -> list[Table]:
     ]
 
 
-def _by(atlas: Atlas, values: npt.NDArray[np.object_], name: str, top: int) -> pd.DataFrame:
+def _by(atlas: AtlasFrames, values: npt.NDArray[np.object_], name: str, top: int) -> pd.DataFrame:
     forest = atlas.forest
     frame = pd.DataFrame(
         {
@@ -78,7 +80,7 @@ def _by(atlas: Atlas, values: npt.NDArray[np.object_], name: str, top: int) -> p
     return found.drop(columns="linked").head(top)
 
 
-def _modalities(atlas: Atlas) -> pd.DataFrame:
+def _modalities(atlas: AtlasFrames) -> pd.DataFrame:
     forest = atlas.forest
     linked = forest.linked & atlas.recorded
     tasks = atlas.first("pipeline_tag")
@@ -90,7 +92,7 @@ def _modalities(atlas: Atlas) -> pd.DataFrame:
     return found.sort_values("models", ascending=False).reset_index()
 
 
-def _bases(atlas: Atlas, top: int) -> pd.DataFrame:
+def _bases(atlas: AtlasFrames, top: int) -> pd.DataFrame:
     forest = atlas.forest
     downloads = np.bincount(forest.root, atlas.graph.downloads, minlength=len(atlas.graph))
     linked = max(int(forest.linked.sum()), 1)
@@ -105,7 +107,7 @@ def _bases(atlas: Atlas, top: int) -> pd.DataFrame:
     )
 
 
-def _hubs(atlas: Atlas, top: int) -> pd.DataFrame:
+def _hubs(atlas: AtlasFrames, top: int) -> pd.DataFrame:
     edges = atlas.edges[atlas.edges["active"]]
     children = np.bincount(edges["parent"], minlength=len(atlas.graph))
     heads = np.argsort(-children, kind="stable")[:top]
@@ -117,19 +119,19 @@ def _hubs(atlas: Atlas, top: int) -> pd.DataFrame:
     return frame
 
 
-def _shapes(atlas: Atlas) -> pd.DataFrame:
+def _shapes(atlas: AtlasFrames) -> pd.DataFrame:
     edges = atlas.edges[atlas.edges["active"]]
     models = len(atlas.graph)
     child, parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
     children, parents = np.bincount(parent, minlength=models), np.bincount(child, minlength=models)
     leaves = np.bincount(parent, children[child] == 0, minlength=models)
-    fans = (children >= FAN) & (leaves >= 0.9 * children)
-    hubs = children >= HUB
+    fans = (children >= FAN_CHILDREN) & (leaves >= 0.9 * children)
+    hubs = children >= HUB_CHILDREN
     snakes = snake_lengths(child, parent, models)
     rows = [
         ("hub", int(hubs.sum()), int(children[hubs].sum())),
         ("fan", int(fans.sum()), int(children[fans].sum())),
-        ("snake", int((snakes >= SNAKE).sum()), int(snakes[snakes >= SNAKE].sum())),
+        ("snake", int((snakes >= SNAKE_STEPS).sum()), int(snakes[snakes >= SNAKE_STEPS].sum())),
         ("merge", int((parents > 1).sum()), int(parents[parents > 1].sum())),
     ]
     return pd.DataFrame(rows, columns=["shape", "number", "edges"])
@@ -152,9 +154,9 @@ def snake_lengths(child: Integers, parent: Integers, models: int) -> Integers:
     return np.array(lengths, np.int64)
 
 
-def _popular(atlas: Atlas) -> pd.DataFrame:
+def _popular(atlas: AtlasFrames) -> pd.DataFrame:
     downloads = atlas.graph.downloads
-    threshold = np.quantile(downloads[atlas.recorded], 1 - POPULAR) if atlas.recorded.any() else 0
+    threshold = np.quantile(downloads[atlas.recorded], 1 - POPULAR_SHARE) if atlas.recorded.any() else 0
     edges = atlas.edges[atlas.edges["active"]].copy()
     edges["parent_is"] = np.where(downloads[edges["parent"]] >= max(threshold, 1), "popular", "other")
     found = edges.groupby(["parent_is", "relation"], as_index=False).agg(

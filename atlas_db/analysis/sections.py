@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from atlas_db.analysis.ecosystem import coverage, growth, tables
+from atlas_db.analysis.ecosystem import coverage, growth, top_tables
 from atlas_db.analysis.families import families
 from atlas_db.analysis.findings import findings
-from atlas_db.analysis.frames import Atlas
+from atlas_db.analysis.frames import AtlasFrames
 from atlas_db.analysis.mutation import mutation
 from atlas_db.analysis.regions import regions
 from atlas_db.analysis.similarity import SAMPLE, similarity
-from atlas_db.analysis.tables import Table
+from atlas_db.analysis.tables import AnalysisTable
 from atlas_db.core.errors import UsageError
 from atlas_db.core.terms import Progress
 
@@ -20,7 +20,7 @@ SECTIONS = ("tables", "growth", "coverage", "families", "mutation", "similarity"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class AnalysisOptions:
     """How to analyse.
 
     Attributes:
@@ -35,11 +35,11 @@ class Options:
 
 
 def analyse(
-    atlas: Atlas,
+    atlas: AtlasFrames,
     sections: Sequence[str] = SECTIONS,
-    options: Options = Options(),
+    options: AnalysisOptions = AnalysisOptions(),
     progress: Progress = lambda *_: None,
-) -> dict[str, list[Table]]:
+) -> dict[str, list[AnalysisTable]]:
     """Return the tables of some sections, by section.
 
     Args:
@@ -52,8 +52,8 @@ def analyse(
         UsageError: There is no such section.
     """
     check_sections(sections)
-    makers: dict[str, Callable[[], list[Table]]] = {
-        "tables": lambda: tables(atlas, top=options.top),
+    makers: dict[str, Callable[[], list[AnalysisTable]]] = {
+        "tables": lambda: top_tables(atlas, top=options.top),
         "growth": lambda: growth(atlas),
         "coverage": lambda: coverage(atlas),
         "families": lambda: families(atlas, top=options.top),
@@ -64,7 +64,7 @@ def analyse(
             atlas, {table.name: table.frame for table in made["similarity"]}, seed=options.seed
         ),
     }
-    made: dict[str, list[Table]] = {}
+    made: dict[str, list[AnalysisTable]] = {}
     needed = [name for name in SECTIONS if name in sections or (name == "similarity" and "findings" in sections)]
     for number, name in enumerate(needed):
         progress(f"analysing {name}", number, len(needed))

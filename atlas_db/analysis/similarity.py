@@ -1,4 +1,4 @@
-"""Family likeness (paper 001, section 6, figures 5 and 6): kin against strangers, over metadata and over cards."""
+"""Similarity of related and unrelated pairs, of metadata and cards (paper 001, section 6, figures 5 and 6)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from atlas_db.analysis.frames import Atlas
-from atlas_db.analysis.tables import Table, ratio_interval
+from atlas_db.analysis.frames import AtlasFrames
+from atlas_db.analysis.tables import AnalysisTable, ratio_interval
 from atlas_db.analysis.text_similarity import (
     card_terms,
-    cosine,
-    levenshtein,
+    levenshtein_similarity,
+    metadata_terms,
     metadata_text,
-    terms,
-    weighted,
+    row_cosines,
+    tfidf_weights,
 )
 from atlas_db.core.arrays import Doubles, Flags, Integers
 
 SAMPLE = 20_000
-CARDS = 2_000
+CARD_SAMPLE = 2_000
+UNRELATED, UNRELATED_LINKED = "unrelated", "unrelated, both with relatives"
+"""Kinds of pairs from two families: of any models, and of models that each have a parent or a child."""
 Draw = tuple[Integers, Integers, Integers]
 """Rows of the left and right models, and what each pair hangs from."""
 
 
-def similarity(atlas: Atlas, *, seed: int = 0, sample: int = SAMPLE) -> list[Table]:
+def similarity(atlas: AtlasFrames, *, seed: int = 0, sample: int = SAMPLE) -> list[AnalysisTable]:
     """Return how alike kin are beside strangers.
 
     Args:
@@ -34,11 +36,11 @@ def similarity(atlas: Atlas, *, seed: int = 0, sample: int = SAMPLE) -> list[Tab
         seed: Seed of the draws.
         sample: Pairs drawn of each kind.
     """
-    frame = measured(atlas, atlas.recorded, _metadata(atlas), seed, sample)
+    frame = measure_pairs(atlas, atlas.recorded, _metadata_measure(atlas), seed, sample)
     tables = [
-        Table(
+        AnalysisTable(
             "similarity",
-            "Likeness of metadata, kin against strangers",
+            "Similarity of metadata, related and unrelated pairs",
             "Paper 001, definitions 6.1 (bag), 6.2 (tfidf), 6.3 (levenshtein) and figures 5 and 6, parents' names left "
             f"out; pairs drawn evenly over pairs, or over parents first; 95 % intervals over parents; seed {seed}, "
             f"{sample:,} pairs a kind; pairs of which one declares nothing are left out",
@@ -47,12 +49,12 @@ def similarity(atlas: Atlas, *, seed: int = 0, sample: int = SAMPLE) -> list[Tab
     ]
     with_card = atlas.recorded & np.array([value is not None for value in atlas.graph.extra_properties["card_length"]])
     if with_card.sum() > 1:
-        size = min(sample, CARDS)
-        cards = measured(atlas, with_card, _cards(atlas), seed, size)
+        size = min(sample, CARD_SAMPLE)
+        cards = measure_pairs(atlas, with_card, _card_measure(atlas), seed, size)
         tables.append(
-            Table(
+            AnalysisTable(
                 "card_similarity",
-                "Likeness of cards, kin against strangers",
+                "Similarity of cards, related and unrelated pairs",
                 f"The same over the text of model cards without front matter; seed {seed}, {size:,} pairs a kind",
                 cards,
             )
@@ -63,22 +65,22 @@ def similarity(atlas: Atlas, *, seed: int = 0, sample: int = SAMPLE) -> list[Tab
 Measure = Callable[[Integers, Integers], dict[str, Doubles]]
 
 
-def _metadata(atlas: Atlas) -> Measure:
-    counted = terms(atlas)
-    weights = weighted(counted)
+def _metadata_measure(atlas: AtlasFrames) -> Measure:
+    counted = metadata_terms(atlas)
+    weights = tfidf_weights(counted)
 
     def measure(left: Integers, right: Integers) -> dict[str, Doubles]:
         texts = {row: metadata_text(atlas, row) for row in np.unique(np.concatenate((left, right))).tolist()}
         return {
-            "bag": cosine(counted, left, right),
-            "tfidf": cosine(weights, left, right),
-            "levenshtein": levenshtein([texts[row] for row in left], [texts[row] for row in right]),
+            "bag": row_cosines(counted, left, right),
+            "tfidf": row_cosines(weights, left, right),
+            "levenshtein": levenshtein_similarity([texts[row] for row in left], [texts[row] for row in right]),
         }
 
     return measure
 
 
-def _cards(atlas: Atlas) -> Measure:
+def _card_measure(atlas: AtlasFrames) -> Measure:
     def measure(left: Integers, right: Integers) -> dict[str, Doubles]:
         texts = atlas.card_texts(np.unique(np.concatenate((left, right))))
         rows = {row: at for at, row in enumerate(texts)}
@@ -88,9 +90,9 @@ def _cards(atlas: Atlas) -> Measure:
         both = list(texts.values())
         counted = card_terms(both) if both else sparse.csr_array((0, 1))
         out = {
-            "bag": cosine(counted, a, b),
-            "tfidf": cosine(weighted(counted), a, b) if both else np.zeros(0),
-            "levenshtein": levenshtein([both[each] for each in a], [both[each] for each in b]),
+            "bag": row_cosines(counted, a, b),
+            "tfidf": row_cosines(tfidf_weights(counted), a, b) if both else np.zeros(0),
+            "levenshtein": levenshtein_similarity([both[each] for each in a], [both[each] for each in b]),
         }
         return {name: _spread(values, found) for name, values in out.items()}
 
@@ -103,10 +105,10 @@ def _spread(values: Doubles, found: Flags) -> Doubles:
     return out
 
 
-def measured(atlas: Atlas, among: Flags, measure: Measure, seed: int, sample: int) -> pd.DataFrame:
+def measure_pairs(atlas: AtlasFrames, among: Flags, measure: Measure, seed: int, sample: int) -> pd.DataFrame:
     """Measure pairs of each kind; rows: kind, drawn (over pairs or parents), measure, mean, low, high, pairs."""
     rows = []
-    for kind, drawn, draw in _draws(atlas, among):
+    for kind, drawn, draw in _pair_kinds(atlas, among):
         left, right, hanger = draw(np.random.default_rng(seed), sample)
         if not len(left):
             continue
@@ -117,81 +119,83 @@ def measured(atlas: Atlas, among: Flags, measure: Measure, seed: int, sample: in
     return pd.DataFrame(rows, columns=["kind", "drawn", "measure", "mean", "low", "high", "pairs"])
 
 
-def _draws(atlas: Atlas, among: Flags) -> list[tuple[str, str, Callable[[np.random.Generator, int], Draw]]]:
-    kin = _Kin(atlas, among)
+def _pair_kinds(atlas: AtlasFrames, among: Flags) -> list[tuple[str, str, Callable[[np.random.Generator, int], Draw]]]:
+    sampler = _PairSampler(atlas, among)
     return [
-        ("parent and child", "pairs", kin.children),
-        ("parent and child", "parents", lambda rng, size: kin.children(rng, size, even=True)),
-        ("siblings", "pairs", kin.siblings),
-        ("siblings", "parents", lambda rng, size: kin.siblings(rng, size, even=True)),
-        ("grandparent and grandchild", "pairs", kin.grandchildren),
-        ("uncle and nephew", "pairs", kin.nephews),
-        ("strangers", "pairs", kin.strangers),
-        ("strangers with kin", "pairs", lambda rng, size: kin.strangers(rng, size, linked=True)),
+        ("parent and child", "pairs", sampler.children),
+        ("parent and child", "parents", lambda rng, size: sampler.children(rng, size, even=True)),
+        ("siblings", "pairs", sampler.siblings),
+        ("siblings", "parents", lambda rng, size: sampler.siblings(rng, size, even=True)),
+        ("grandparent and grandchild", "pairs", sampler.grandchildren),
+        ("uncle and nephew", "pairs", sampler.uncles_and_nephews),
+        (UNRELATED, "pairs", sampler.unrelated),
+        (UNRELATED_LINKED, "pairs", lambda rng, size: sampler.unrelated(rng, size, linked=True)),
     ]
 
 
-class _Kin:
+class _PairSampler:
     """Draws pairs of kin from the declared edges between models that count."""
 
-    def __init__(self, atlas: Atlas, among: Flags) -> None:
+    def __init__(self, atlas: AtlasFrames, among: Flags) -> None:
         edges = atlas.declared
         edges = edges[among[edges["child"]] & among[edges["parent"]]].sort_values(["parent", "child"])
         self.child, self.parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
         self.starts = np.searchsorted(self.parent, np.arange(len(atlas.graph) + 1))
-        self.number = np.diff(self.starts)
-        self.everyone = np.flatnonzero(among)
+        self.child_counts = np.diff(self.starts)
+        self.all_rows = np.flatnonzero(among)
         self.linked = np.unique(np.concatenate((self.child, self.parent)))
         self.family = atlas.forest.root
 
     def _child_of(self, rng: np.random.Generator, parent: Integers) -> Integers:
-        at: Integers = self.starts[parent] + (rng.random(len(parent)) * self.number[parent]).astype(np.int64)
+        at: Integers = self.starts[parent] + (rng.random(len(parent)) * self.child_counts[parent]).astype(np.int64)
         return np.asarray(self.child[at], np.int64)
 
     def children(self, rng: np.random.Generator, size: int, *, even: bool = False) -> Draw:
         if not len(self.child):
-            return _nobody()
+            return _no_pairs()
         if even:
-            parent = rng.choice(np.flatnonzero(self.number), size)
+            parent = rng.choice(np.flatnonzero(self.child_counts), size)
             return parent, self._child_of(rng, parent), parent
         at = rng.integers(0, len(self.child), size)
         return self.parent[at], self.child[at], self.parent[at]
 
     def siblings(self, rng: np.random.Generator, size: int, *, even: bool = False) -> Draw:
-        pairs = self.number * (self.number - 1) / 2
+        pairs = self.child_counts * (self.child_counts - 1) / 2
         if not pairs.any():
-            return _nobody()
+            return _no_pairs()
         chance = (pairs > 0) / (pairs > 0).sum() if even else pairs / pairs.sum()
         parent = rng.choice(len(pairs), size, p=chance)
-        first = (rng.random(size) * self.number[parent]).astype(np.int64)
-        second = (first + 1 + (rng.random(size) * (self.number[parent] - 1)).astype(np.int64)) % self.number[parent]
+        first = (rng.random(size) * self.child_counts[parent]).astype(np.int64)
+        second = (
+            first + 1 + (rng.random(size) * (self.child_counts[parent] - 1)).astype(np.int64)
+        ) % self.child_counts[parent]
         return self.child[self.starts[parent] + first], self.child[self.starts[parent] + second], parent
 
     def grandchildren(self, rng: np.random.Generator, size: int) -> Draw:
-        chance = self.number[self.child]
+        chance = self.child_counts[self.child]
         if not chance.any():
-            return _nobody()
+            return _no_pairs()
         at = rng.choice(len(self.child), size, p=chance / chance.sum())
         return self.parent[at], self._child_of(rng, self.child[at]), self.parent[at]
 
-    def nephews(self, rng: np.random.Generator, size: int) -> Draw:
-        chance = self.number[self.child] * (self.number[self.parent] - 1)
+    def uncles_and_nephews(self, rng: np.random.Generator, size: int) -> Draw:
+        chance = self.child_counts[self.child] * (self.child_counts[self.parent] - 1)
         if not chance.any():
-            return _nobody()
+            return _no_pairs()
         at = rng.choice(len(self.child), size, p=chance / chance.sum())
         uncle = self._child_of(rng, self.parent[at])
         other = uncle != self.child[at]
         return uncle[other], self._child_of(rng, self.child[at][other]), self.parent[at][other]
 
-    def strangers(self, rng: np.random.Generator, size: int, *, linked: bool = False) -> Draw:
-        pool = self.linked if linked else self.everyone
+    def unrelated(self, rng: np.random.Generator, size: int, *, linked: bool = False) -> Draw:
+        pool = self.linked if linked else self.all_rows
         if len(pool) < 2:
-            return _nobody()
+            return _no_pairs()
         left, right = rng.choice(pool, size), rng.choice(pool, size)
         apart = self.family[left] != self.family[right]
         return left[apart], right[apart], np.arange(apart.sum())
 
 
-def _nobody() -> Draw:
-    nobody = np.zeros(0, np.int64)
-    return nobody, nobody, nobody
+def _no_pairs() -> Draw:
+    none = np.zeros(0, np.int64)
+    return none, none, none

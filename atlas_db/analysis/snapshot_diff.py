@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from atlas_db.analysis.groupings import drift
+from atlas_db.analysis.groupings import drift_direction
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import all_nodes
 
 
-class Facts(NamedTuple):
+class SnapshotEntry(NamedTuple):
     """What is compared of a model.
 
     Attributes:
@@ -27,7 +27,7 @@ class Facts(NamedTuple):
 
 
 @dataclass(slots=True)
-class Difference:
+class SnapshotDifference:
     """What differs between two snapshots.
 
     Attributes:
@@ -56,20 +56,20 @@ class Difference:
         }
 
 
-def facts_of_store(store: Store) -> dict[str, Facts]:
+def entries_of_store(store: Store) -> dict[str, SnapshotEntry]:
     """Return the facts of all models that a store has a record of."""
     rows = store.fetch_all(all_nodes("Model", ("id", "placeholder", "license", "base_model")))
     return {
-        name: Facts(license_id, _names(parents or ()))
+        name: SnapshotEntry(license_id, _names(parents or ()))
         for name, placeholder, license_id, parents in rows
         if not placeholder
     }
 
 
-def facts_of_records(records: Iterable[HubRecord]) -> dict[str, Facts]:
+def entries_of_records(records: Iterable[HubRecord]) -> dict[str, SnapshotEntry]:
     """Return the facts of the models among records; a later record of one model replaces an earlier one."""
     return {
-        record.id: Facts(
+        record.id: SnapshotEntry(
             next((claim.value for claim in record.claims if claim.rel == "HAS_LICENSE"), None),
             _names(parent.name for parent in record.parents),
         )
@@ -82,15 +82,15 @@ def _names(written: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({name.strip().lower() for name in written}))
 
 
-def difference(before: Mapping[str, Facts], after: Mapping[str, Facts]) -> Difference:
+def compare_snapshots(before: Mapping[str, SnapshotEntry], after: Mapping[str, SnapshotEntry]) -> SnapshotDifference:
     """Return what differs between two snapshots."""
-    found = Difference((len(before), len(after)))
+    found = SnapshotDifference((len(before), len(after)))
     found.new = sorted(after.keys() - before.keys())
     found.vanished = sorted(before.keys() - after.keys())
     for name in sorted(before.keys() & after.keys()):
         old, new = before[name], after[name]
         if old.license != new.license:
-            direction = drift(old.license, new.license)
+            direction = drift_direction(old.license, new.license)
             row = {"model": name, "before": old.license, "after": new.license, "direction": direction}
             found.licenses.append(row)
         if old.parents != new.parents:

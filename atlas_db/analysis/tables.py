@@ -15,7 +15,7 @@ REPLICATES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class AnalysisTable:
     """One table.
 
     Attributes:
@@ -30,7 +30,7 @@ class Table:
     definition: str
     frame: pd.DataFrame
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, rows as maps; what is missing is None."""
         rows = self.frame.astype(object).where(self.frame.notna(), None).to_dict("records")
         plain = msgspec.to_builtins([{key: _plain(value) for key, value in row.items()} for row in rows])
@@ -72,7 +72,7 @@ def ratio_interval(
     return float(top.sum() / bottom.sum()), float(low), float(high)
 
 
-def counts(frame: pd.DataFrame, by: list[str], name: str) -> pd.DataFrame:
+def count_combinations(frame: pd.DataFrame, by: list[str], name: str) -> pd.DataFrame:
     """Return how often each combination of columns occurs, the most frequent first."""
     grouped = frame.groupby(by, observed=True, dropna=False).size().reset_index(name=name)
     return grouped.sort_values([name, *by], ascending=[False, *[True] * len(by)], ignore_index=True)

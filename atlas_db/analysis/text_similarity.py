@@ -9,27 +9,27 @@ from rapidfuzz.distance import Levenshtein
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-from atlas_db.analysis.frames import Atlas
-from atlas_db.analysis.groupings import as_text
+from atlas_db.analysis.frames import AtlasFrames
+from atlas_db.analysis.groupings import traits_as_text
 from atlas_db.core.arrays import Doubles, Integers
 
 TRAITS = ("license", "pipeline_tag", "library_name", "model_type", "language", "datasets", "paper", "tags")
 """What counts as a model's metadata. The names of its parents do not: siblings share them by construction."""
 
 
-def terms(atlas: Atlas) -> sparse.csr_array:
+def metadata_terms(atlas: AtlasFrames) -> sparse.csr_array:
     """Return the terms of all models' metadata, one column a (trait, value), ones at what is declared."""
     return sparse.csr_array(sparse.hstack([atlas.matrix(trait) for trait in TRAITS], format="csr"))
 
 
-def weighted(counted: sparse.csr_array) -> sparse.csr_array:
+def tfidf_weights(term_counts: sparse.csr_array) -> sparse.csr_array:
     """Return term counts weighted by inverse document frequency, ln((1 + n) / (1 + df)) + 1, rows of length one."""
-    if not counted.shape[1]:
-        return counted
-    return sparse.csr_array(TfidfTransformer(smooth_idf=True).fit_transform(counted))
+    if not term_counts.shape[1]:
+        return term_counts
+    return sparse.csr_array(TfidfTransformer(smooth_idf=True).fit_transform(term_counts))
 
 
-def cosine(matrix: sparse.csr_array, left: Integers, right: Integers) -> Doubles:
+def row_cosines(matrix: sparse.csr_array, left: Integers, right: Integers) -> Doubles:
     """Return cosines between rows (definition 6.1 on counts, 6.2 on weighted counts); NaN where a row is empty."""
     a, b = matrix[left], matrix[right]
     dots = np.asarray((a * b).sum(axis=1), np.float64).ravel()
@@ -39,17 +39,19 @@ def cosine(matrix: sparse.csr_array, left: Integers, right: Integers) -> Doubles
     return out
 
 
-def levenshtein(left: Sequence[str], right: Sequence[str]) -> Doubles:
+def levenshtein_similarity(left: Sequence[str], right: Sequence[str]) -> Doubles:
     """Return 1 - distance / length of the longer (definition 6.3); NaN where either is empty."""
     return np.array(
         [Levenshtein.normalized_similarity(a, b) if a and b else np.nan for a, b in zip(left, right, strict=True)]
     )
 
 
-def metadata_text(atlas: Atlas, row: int) -> str:
+def metadata_text(atlas: AtlasFrames, row: int) -> str:
     """Return a model's metadata as one text, a trait a line (paper 001, figure 4)."""
     columns = {trait: atlas.graph.columns[trait] for trait in TRAITS}
-    return as_text({trait: [names[value] for value in held.row(row)] for trait, (names, held) in columns.items()})
+    return traits_as_text(
+        {trait: [names[value] for value in held.row(row)] for trait, (names, held) in columns.items()}
+    )
 
 
 def card_terms(texts: Sequence[str]) -> sparse.csr_array:

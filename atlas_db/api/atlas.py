@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import pandas as pd
 
-from atlas_db.analysis.compare import compare
-from atlas_db.analysis.frames import read_atlas
-from atlas_db.analysis.sections import SECTIONS, Options, analyse
+from atlas_db.analysis.compare import compare_models
+from atlas_db.analysis.frames import read_frames
+from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse
 from atlas_db.bom.collect import gather
 from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.core.errors import UsageError
@@ -62,8 +62,8 @@ class Atlas:
     """An open atlas.
 
     Args:
-        store: Address of the store, as for `open`.
-        home: Home folder, as for `open`.
+        store: Address of the store, as for `connect`.
+        home: Home folder, as for `connect`.
     """
 
     def __init__(self, store: str | None = None, home: str | Path | None = None) -> None:
@@ -83,7 +83,7 @@ class Atlas:
         """Let go of the store; a local engine stops by itself when nobody is left.
 
         Example:
-            >>> atlas_db.open("demo").close()
+            >>> atlas_db.connect("demo").close()
         """
         self._store.close()
 
@@ -128,11 +128,11 @@ class Atlas:
         ]
         return pd.DataFrame(rows)
 
-    def query(self, question: str, **parameters: Any) -> pd.DataFrame:  # noqa: ANN401
+    def query(self, query: str, **parameters: Any) -> pd.DataFrame:  # noqa: ANN401
         """Ask a shipped question by name, or your own Cypher.
 
         Args:
-            question: Name of a shipped question, or Cypher (whatever has a space in it). It may not write.
+            query: Name of a shipped query, or Cypher (any text with a space in it). It must not write.
             **parameters: Its parameters.
 
         Raises:
@@ -148,10 +148,10 @@ class Atlas:
             >>> int(atlas.query(cypher, license="llama3").models[0]) > 9
             True
         """
-        if any(character.isspace() for character in question):
-            columns, rows = self._store.run_user_query(question, parameters)
+        if any(character.isspace() for character in query):
+            columns, rows = self._store.run_user_query(query, parameters)
         else:
-            found, rows = query_library.ask(self._store, question, {name: _text(v) for name, v in parameters.items()})
+            found, rows = query_library.ask(self._store, query, {name: _text(v) for name, v in parameters.items()})
             columns = list(found.columns)
         return pd.DataFrame(rows, columns=columns)
 
@@ -269,7 +269,7 @@ class Atlas:
             ('looser', 'same')
         """
         cards = dict(newest_cards(self._settings.home / FOLDER, [left, right]))
-        return pd.DataFrame([trait._asdict() for trait in compare(self._store, left, right, cards).traits])
+        return pd.DataFrame([trait._asdict() for trait in compare_models(self._store, left, right, cards).traits])
 
     def analyse(self, *sections: str, seed: int = 0) -> dict[str, pd.DataFrame]:
         """Return the tables of the analysis by name; each frame's `attrs` hold its title and its definition.
@@ -285,7 +285,7 @@ class Atlas:
             >>> "families" in atlas.analyse("families")
             True
         """
-        made = analyse(read_atlas(self._store, self._settings.home), sections or SECTIONS, Options(seed=seed))
+        made = analyse(read_frames(self._store, self._settings.home), sections or SECTIONS, AnalysisOptions(seed=seed))
         frames = {}
         for table in (table for each in made.values() for table in each):
             frames[table.name] = table.frame

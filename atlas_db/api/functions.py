@@ -1,7 +1,7 @@
 """The Python interface: open an atlas, ask it, and get data frames.
 
 >>> import atlas_db
->>> atlas = atlas_db.open("demo")
+>>> atlas = atlas_db.connect("demo")
 >>> atlas
 <Atlas demo: 371 models>
 >>> atlas.close()
@@ -22,8 +22,8 @@ from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import load_settings
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
 from atlas_db.pipeline.config import options_of
-from atlas_db.pipeline.run import FlowReport
-from atlas_db.pipeline.run import run as run_flow
+from atlas_db.pipeline.run import PipelineReport
+from atlas_db.pipeline.run import run_pipeline as run_flow
 from atlas_db.pipeline.sample import demo_options
 from atlas_db.store.connect import DEMO
 from ingest.weights.chart import chart as chart_prints
@@ -31,15 +31,15 @@ from ingest.weights.fingerprints.batch import FingerprintReport, find_models, fi
 from ingest.weights.fingerprints.executors import cluster
 from ingest.weights.fingerprints.parquet import read_prints
 from ingest.weights.probes.cka_similarity import Likeness
-from ingest.weights.probes.cka_similarity import similar as alike
+from ingest.weights.probes.cka_similarity import similar as rank_similar
 from ingest.weights.probes.probe_table import beside, probe_all, read_probes
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.edge import above_threshold
 
-__all__ = ["Atlas", "LineageView", "chart", "demo", "fingerprint", "open", "run", "similar"]
+__all__ = ["Atlas", "LineageView", "chart", "connect", "demo", "fingerprint", "run", "similar"]
 
 
-def open(store: str | None = None, *, home: str | Path | None = None) -> Atlas:
+def connect(store: str | None = None, *, home: str | Path | None = None) -> Atlas:
     """Open an atlas.
 
     Args:
@@ -55,7 +55,7 @@ def open(store: str | None = None, *, home: str | Path | None = None) -> Atlas:
         StoreError: It cannot be reached or started.
 
     Example:
-        >>> with atlas_db.open("demo") as opened:
+        >>> with atlas_db.connect("demo") as opened:
         ...     opened.search("whisper").id[0]
         'openai/whisper-small'
     """
@@ -75,7 +75,7 @@ def demo() -> Atlas:
     return Atlas(DEMO, None)
 
 
-def run(**plan: Any) -> FlowReport:  # noqa: ANN401
+def run(**plan: Any) -> PipelineReport:  # noqa: ANN401
     """Load, fingerprint, chart, complete, audit and export; what is done already is kept.
 
     Args:
@@ -130,14 +130,14 @@ def fingerprint(
 
 
 def chart(
-    prints: str | Path, *, time: bool = True, weights: bool = True, min_confidence: float = MIN_CHARTED_CONFIDENCE
+    prints: str | Path, *, time: bool = True, refine: bool = True, min_confidence: float = MIN_CHARTED_CONFIDENCE
 ) -> pd.DataFrame:
     """Say what derives from what, how, and how sure, by the weights alone.
 
     Args:
         prints: File of fingerprints.
         time: Whether dates count as evidence.
-        weights: Whether the weights are looked at again where they are in reach.
+        refine: Whether the weights are read again where they can be read.
         min_confidence: Confidence below which an edge is abstained from.
 
     Returns:
@@ -151,7 +151,7 @@ def chart(
         >>> edges[edges.relation == "merge"].parent.tolist()
         ['atlas-demo/tern-chat', 'atlas-demo/tern-code']
     """
-    edges = chart_prints(list(read_prints([Path(prints)])), Rereader() if weights else None, time=time)
+    edges = chart_prints(list(read_prints([Path(prints)])), Rereader() if refine else None, time=time)
     rows = [msgspec.to_builtins(edge) for edge in above_threshold(edges, min_confidence)]
     return pd.DataFrame(rows, columns=["child", "parent", "relation", "confidence", "evidence"])
 
@@ -178,10 +178,10 @@ def similar(model: str, probes: str | Path, *, limit: int = 10) -> pd.DataFrame:
         ('atlas-demo/heron', True)
     """
     known = list(read_probes([Path(probes)]))
-    of = [item for item in known if item.id == model]
-    if not of:
+    reference = [item for item in known if item.id == model]
+    if not reference:
         raise ModelNotFoundError(f"{model} was not probed", hint="Give fingerprint its folder, and probe=True")
-    return pd.DataFrame(alike(of, known, limit), columns=list(Likeness._fields))
+    return pd.DataFrame(rank_similar(reference, known, limit), columns=list(Likeness._fields))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
-from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
+from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.terms import Verdict
 
@@ -82,7 +82,7 @@ def audit(
 
     settings = settings_for(store)
     options = AuditOptions(profile, min_confidence, suppressions)
-    ids, folders = _asked(models or [], file)
+    ids, folders = _split_targets(models or [], file)
     if everything == bool(ids or folders):
         raise UsageError("say what to audit", hint="Give model ids, --file, or --all (and not both)")
     with opened(settings) as graph, shown_progress() as progress:
@@ -95,7 +95,7 @@ def audit(
         raise typer.Exit(Exit.FINDINGS)
 
 
-def _asked(words: list[str], file: Path | None) -> tuple[list[str], list[LocalModel]]:
+def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list[LocalModel]]:
     """Tell model ids from paths."""
     from atlas_db.licenses.card_model import read_local
 
@@ -138,22 +138,22 @@ def _flagged(row: dict[str, Any]) -> bool:
 
 
 def _summary(report: AuditReport) -> None:
-    say(f"Audited {report.models:,} models, profile {report.profile}, rules {report.rules_version}", "bold")
+    print_text(f"Audited {report.models:,} models, profile {report.profile}, rules {report.rules_version}", "bold")
     for verdict in Verdict:
         number = report.verdicts.get(verdict, 0)
-        say(f"  {number:>9,}  {verdict}  ({number / max(report.models, 1):.1%})", _STYLES.get(verdict, ""))
+        print_text(f"  {number:>9,}  {verdict}  ({number / max(report.models, 1):.1%})", _STYLES.get(verdict, ""))
     unknown = report.unknown
     if report.verdicts.get(Verdict.UNKNOWN):
-        say(f"  of the unknown: {unknown['own_licence']:,} state no licence that can be read")
-        say(f"                  {unknown['upstream']:,} do, but a model above them does not")
-        say(f"                  {unknown['training_data']:,} do, but of their training data some does not")
-        say(f"                  {unknown['completable']:,} would be resolved by the predictions at hand")
-    say("Findings")
+        print_text(f"  of the unknown: {unknown['own_licence']:,} state no licence that can be read")
+        print_text(f"                  {unknown['upstream']:,} do, but a model above them does not")
+        print_text(f"                  {unknown['training_data']:,} do, but of their training data some does not")
+        print_text(f"                  {unknown['completable']:,} would be resolved by the predictions at hand")
+    print_text("Findings")
     for name, number in sorted(report.kinds.items(), key=lambda pair: -pair[1]):
-        say(f"  {number:>9,}  {name.replace('.', ', ')}")
-    say("Licences, ancestor to child")
+        print_text(f"  {number:>9,}  {name.replace('.', ', ')}")
+    print_text("Licences, ancestor to child")
     for (above, below, ruled), number in report.pairs.most_common(12):
-        say(f"  {number:>9,}  {above} to {'no licence' if below == 'none' else below}, {ruled}")
+        print_text(f"  {number:>9,}  {above} to {'no licence' if below == 'none' else below}, {ruled}")
     _foot(report)
 
 
@@ -163,30 +163,30 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
         by_model[row["model"]].append(row)
     for verdict in reversed(Verdict):
         if number := report.verdicts.get(verdict, 0):
-            say(f"{number:,} {verdict}", _STYLES.get(verdict, "green"))
+            print_text(f"{number:,} {verdict}", _STYLES.get(verdict, "green"))
     for model, rows in by_model.items():
-        say(model, "bold")
+        print_text(model, "bold")
         for row in rows:
             if _flagged(row):
                 _finding(row)
         _folded([row for row in rows if not _flagged(row)])
         for repair in dict.fromkeys(row["repair"] for row in rows if row["repair"]):
-            say(f"  To mend it: {repair}", "cyan")
+            print_text(f"  To mend it: {repair}", "cyan")
         if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in files:
-            say(f"  Others for the same task: atlas-db query alternatives --param model={model}", "cyan")
+            print_text(f"  Others for the same task: atlas-db query alternatives --param model={model}", "cyan")
     for name in report.missing:
-        say(f"{name} is not in the atlas", "yellow")
+        print_text(f"{name} is not in the atlas", "yellow")
     _foot(report)
 
 
 def _finding(row: dict[str, Any]) -> None:
     above = f" against {row['ancestor']} [{row['license'] or 'no licence'}]" if row["ancestor"] else ""
     head = f"  {row['verdict']}: {row['finding']} ({row['rule']}){above}, confidence {row['confidence']:.2f}"
-    say(head, _STYLES.get(row["verdict"], ""))
-    say(f"    {row['clause']}")
+    print_text(head, _STYLES.get(row["verdict"], ""))
+    print_text(f"    {row['clause']}")
     if row["path"]:
         way = " → ".join(f"{step['model']} ({step['relation']}, {step['status']})" for step in row["path"])
-        say(f"    {row['model']} → {way}", "dim")
+        print_text(f"    {row['model']} → {way}", "dim")
 
 
 def _folded(rows: list[dict[str, Any]]) -> None:
@@ -194,20 +194,22 @@ def _folded(rows: list[dict[str, Any]]) -> None:
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         groups[row["verdict"], row["rule"], row["license"] or "no licence"].append(row)
-    for (verdict, rule, licence), same in groups.items():
+    for (verdict, rule, license_id), same in groups.items():
         names = [row["ancestor"] or "the model itself" for row in same]
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-        say(f"  {verdict}: {rule} [{licence}], from {', '.join(names[:2])}{more}", _STYLES.get(Verdict(verdict), ""))
-        say(f"    {same[0]['clause']}", "dim")
+        print_text(
+            f"  {verdict}: {rule} [{license_id}], from {', '.join(names[:2])}{more}", _STYLES.get(Verdict(verdict), "")
+        )
+        print_text(f"    {same[0]['clause']}", "dim")
 
 
 def _foot(report: AuditReport) -> None:
     from atlas_db.licenses.audit import DISCLAIMER
 
     if report.suppressed:
-        say(f"{report.suppressed:,} findings are suppressed", "dim")
+        print_text(f"{report.suppressed:,} findings are suppressed", "dim")
     if report.seconds:
-        say("  " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items()), "dim")
+        print_text("  " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items()), "dim")
     if report.run_id:
-        say(f"  run {report.run_id}", "dim")
-    say(DISCLAIMER, "dim")
+        print_text(f"  run {report.run_id}", "dim")
+    print_text(DISCLAIMER, "dim")

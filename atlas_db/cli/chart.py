@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for, shown_progress
-from atlas_db.cli.output import Format, say, write_json, write_rows
+from atlas_db.cli.output import Format, print_text, write_json, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
 
@@ -19,19 +19,18 @@ if TYPE_CHECKING:
     from ingest.weights.probes.probe_table import Probe
     from ingest.weights.tree.edge import Edge
 
-HELP = """Say what derives from what, how, and how sure, from fingerprints of weights.
+HELP = """Infer parent, relation and confidence of each model from fingerprints of weights.
 
-The weights are an independent witness: nothing that an author declared is used, but where an adapter names its base and
---declared is given. Where the weights themselves are still in reach, finalists are read again; otherwise the
-fingerprints speak alone, with less confidence. What models answered (fingerprint --probe) is read from beside the
-fingerprints.
+The weights are a source independent of the authors: no declared value is used, except the base that an adapter names
+where --trust-declared-base is given. Where the weights themselves can still be read, the best candidates are compared
+on more of them (--refine); otherwise the fingerprints alone decide, with lower confidence. Probe answers (fingerprint
+--probe) are read from the file next to the fingerprints.
 
-Where the likeliest parent is likelier wrong than right, the chart abstains: --min-confidence 0 guesses everywhere, and
---families says of every model which family it is of, and who may be its parent where that is abstained from.
+The chart abstains where the best parent is more probably wrong than right. --min-confidence 0 keeps every edge.
+--families lists the family of every model, and the candidate parents of those without an edge.
 
-With --store, the edges go into the graph as inferred testimony and are fused with what is declared there. With
---against, new models join an atlas of weights: the families that they come into are charted anew, all others stay as
-they are.
+With --store, the edges go into the graph as inferred claims and are fused with the declared ones. With --existing, new
+models join models that were charted before: only the families that they belong to are charted again.
 
 Examples:
 
@@ -43,7 +42,7 @@ Examples:
 
   atlas-db chart fp.parquet --store local
 
-  atlas-db chart new.parquet --against fp.parquet --store local
+  atlas-db chart new.parquet --existing fp.parquet --store local
 """
 
 
@@ -52,14 +51,18 @@ def chart(
     prints: Annotated[list[Path], typer.Argument(help="Files of fingerprints.", show_default=False)],
     out: Annotated[Path | None, typer.Option("--out", help="Write edges as JSON lines.")] = None,
     time: Annotated[bool, typer.Option("--time/--no-time", help="Use dates as evidence.")] = True,
-    weights: Annotated[
-        bool, typer.Option("--weights/--no-weights", help="Look at the weights again where they are in reach.")
+    refine: Annotated[
+        bool, typer.Option("--refine/--no-refine", help="Read the weights again where they can be read.")
     ] = True,
-    against: Annotated[
+    existing: Annotated[
         list[Path] | None,
-        typer.Option("--against", help="Fingerprints charted before: only families that the new models come into are."),
+        typer.Option(
+            "--existing", help="Fingerprints charted before; only families with new models are charted again."
+        ),
     ] = None,
-    declared: Annotated[bool, typer.Option("--declared", help="Believe the base that an adapter names.")] = False,
+    trust_declared_base: Annotated[
+        bool, typer.Option("--trust-declared-base", help="Use the base that an adapter names.")
+    ] = False,
     min_confidence: Annotated[
         float, typer.Option("--min-confidence", min=0, max=1, help="Abstain below this confidence.")
     ] = MIN_CHARTED_CONFIDENCE,
@@ -67,9 +70,9 @@ def chart(
         Path | None, typer.Option("--families", help="Write the family of every model as JSON lines.")
     ] = None,
     store: Annotated[
-        str | None, typer.Option("--store", help="Write into this store as inferred testimony.", show_default=False)
+        str | None, typer.Option("--store", help="Write into this store as inferred claims.", show_default=False)
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change no store; say what would change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change no store; print what would change.")] = False,
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Chart lineage."""
@@ -79,15 +82,15 @@ def chart(
 
     if dry_run and store is None:
         raise UsageError(
-            "--dry-run is about a store", hint="Add --store, or leave it out: without one nothing is changed"
+            "--dry-run concerns a store", hint="Add --store, or leave it out: without one nothing is changed"
         )
-    known, probes = _gathered(prints, against or [])
-    read = Rereader() if weights else None
+    known, probes = _read_inputs(prints, existing or [])
+    read = Rereader() if refine else None
     with shown_progress() as progress:
-        edges = chart_prints(known, read, time=time, declared=declared, probes=probes, progress=progress)
-    sure = above_threshold(edges, min_confidence)
+        edges = chart_prints(known, read, time=time, declared=trust_declared_base, probes=probes, progress=progress)
+    kept = above_threshold(edges, min_confidence)
     if out is not None:
-        write_lines(sure, out)
+        write_lines(kept, out)
     if families is not None:
         write_lines(family_assignments(known, edges, min_confidence), families)
     counts: dict[str, Any] = {}
@@ -100,21 +103,21 @@ def chart(
             counts = write_chart(
                 graph, home, known, edges, min_confidence=min_confidence, probes=probes, dry_run=dry_run
             )
-    unsure = len({edge.child for edge in edges} - {edge.child for edge in sure})
-    _show(sure, len(known), (unsure, min_confidence), counts, form)
+    uncertain = len({edge.child for edge in edges} - {edge.child for edge in kept})
+    _show(kept, len(known), (uncertain, min_confidence), counts, form)
 
 
-def _gathered(prints: list[Path], against: list[Path]) -> tuple[list[Fingerprint], list[Probe]]:
-    """Read what is to be charted, and what some of it answered: of an atlas, the families that new models come into."""
+def _read_inputs(prints: list[Path], existing: list[Path]) -> tuple[list[Fingerprint], list[Probe]]:
+    """Return the fingerprints to chart and their probes; with existing ones, only the families of new models."""
     from ingest.weights.fingerprints.parquet import read_prints
     from ingest.weights.probes.probe_table import beside, read_probes
     from ingest.weights.samples.clustering import around
     from ingest.weights.tree.behavioural_edges import functional_partners
 
     new = {item.id: item for item in read_prints(prints)}
-    known = list(({item.id: item for item in read_prints(against)} | new).values())
-    probes = list(read_probes(file for path in (*against, *prints) if (file := beside(path)).is_file()))
-    if against:
+    known = list(({item.id: item for item in read_prints(existing)} | new).values())
+    probes = list(read_probes(file for path in (*existing, *prints) if (file := beside(path)).is_file()))
+    if existing:
         known = around(known, new.keys() | functional_partners(probes, new.keys()))
     return known, probes
 
@@ -131,21 +134,26 @@ def _show(edges: list[Edge], models: int, abstained: tuple[int, float], counts: 
     from ingest.weights.tree.edge import found_by
 
     children = {edge.child for edge in edges}
-    unsure, least = abstained
-    none = models - len(children) - unsure
-    say(f"{models:,} models, {len(edges):,} edges; {none:,} models with no parent here")
-    if unsure:
-        say(f"{unsure:,} models with one of confidence below {least:g}: --families names who it may be")
+    uncertain, least = abstained
+    none = models - len(children) - uncertain
+    print_text(f"{models:,} models, {len(edges):,} edges; {none:,} models with no parent here")
+    if uncertain:
+        print_text(f"{uncertain:,} models with one of confidence below {least:g}: --families lists the candidates")
     kinds: dict[tuple[str, str], list[float]] = defaultdict(list)
     for edge in edges:
         kinds[edge.relation.value, found_by(edge.evidence)].append(edge.confidence)
     write_rows(
         ("relation", "found by", "edges", "mean confidence"),
         [
-            {"relation": relation, "found by": test, "edges": len(sure), "mean confidence": round(fmean(sure), 3)}
-            for (relation, test), sure in sorted(kinds.items(), key=lambda item: -len(item[1]))
+            {
+                "relation": relation,
+                "found by": test,
+                "edges": len(confidences),
+                "mean confidence": round(fmean(confidences), 3),
+            }
+            for (relation, test), confidences in sorted(kinds.items(), key=lambda item: -len(item[1]))
         ],
         form,
     )
     for name, value in counts.items():
-        say(f"{name}: {value}")
+        print_text(f"{name}: {value}")

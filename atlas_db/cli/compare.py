@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
-from atlas_db.cli.output import Format, console, say, write_json, write_rows
+from atlas_db.cli.output import Format, console, print_text, write_json, write_rows
 from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
-    from atlas_db.analysis.compare import Comparison, Span
+    from atlas_db.analysis.compare import EditSpan, ModelComparison
 
 HELP = """Compare two models, trait by trait and character by character.
 
@@ -36,21 +36,21 @@ def compare(
 ) -> None:
     """Compare two models."""
     require_extra("analysis")
-    from atlas_db.analysis.compare import compare as compare_models
+    from atlas_db.analysis.compare import compare_models as compare_models
     from ingest.hub.card_store import FOLDER, newest_cards
 
     settings = settings_for(store)
     with opened(settings) as graph:
         found = compare_models(graph, left, right, dict(newest_cards(home_of(settings) / FOLDER, [left, right])))
     if form is Format.JSON:
-        write_json(found.document())
+        write_json(found.to_dict())
     elif form is Format.HUMAN:
         _show(found)
     else:
         write_rows(("name", "verdict", "left", "right"), [trait._asdict() for trait in found.traits], form)
 
 
-def _show(found: Comparison) -> None:
+def _show(found: ModelComparison) -> None:
     rows = [
         {"trait": trait.name, found.left: trait.left, found.right: trait.right, "": trait.verdict}
         for trait in found.traits
@@ -59,11 +59,13 @@ def _show(found: Comparison) -> None:
     write_rows(("trait", found.left, found.right, ""), rows, Format.HUMAN)
     for name, spans in (("metadata", found.metadata), ("card", found.card)):
         if spans:
-            say(f"{name}: likeness {found.similarity[name]:.3f} (1 - Levenshtein distance / longer length)", "bold")
+            print_text(
+                f"{name}: likeness {found.similarity[name]:.3f} (1 - Levenshtein distance / longer length)", "bold"
+            )
             _draw(spans)
 
 
-def _draw(spans: list[Span]) -> None:
+def _draw(spans: list[EditSpan]) -> None:
     from rich.text import Text
 
     text = Text()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
-from atlas_db.cli.output import Format, errors, say, write_json, write_rows
+from atlas_db.cli.output import Format, errors, print_text, write_json, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 
@@ -123,6 +123,8 @@ def _show(report: Completion, out: Path | None, form: Format) -> None:
     for name, reason in report.skipped.items():
         errors().print(f"skipped {name}: {reason}", style="yellow", markup=False, soft_wrap=True)
     if out is not None:
-        say(f"predictions in {out}")
+        print_text(f"predictions in {out}")
     if report.run_id:
-        say(f"{report.written:,} claims written; take them back with: atlas-db runs rollback {report.run_id}", "dim")
+        print_text(
+            f"{report.written:,} claims written; take them back with: atlas-db runs rollback {report.run_id}", "dim"
+        )

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
-from atlas_db.cli.output import say
+from atlas_db.cli.output import print_text
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import Settings
@@ -54,20 +54,20 @@ def dashboard(
 
 
 def _export(settings: Settings, out: Path, models: int) -> None:
-    from atlas_db.dashboard.aggregates import current
-    from atlas_db.dashboard.export import export, require_ours
+    from atlas_db.dashboard.aggregates import fresh_bundle
+    from atlas_db.dashboard.export import export_site, require_replaceable
 
-    require_ours(out)
+    require_replaceable(out)
     with opened(settings) as graph, shown_progress() as progress:
-        counts = export(graph, current(graph, settings.home, progress), out, models, progress)
-    say(f"{out / 'index.html'}: {counts['pages']:,} pages in {counts['files']:,} files")
+        counts = export_site(graph, fresh_bundle(graph, settings.home, progress), out, models, progress)
+    print_text(f"{out / 'index.html'}: {counts['pages']:,} pages in {counts['files']:,} files")
 
 
 def _serve(settings: Settings, host: str, port: int) -> None:
     import uvicorn
 
-    from atlas_db.dashboard.app import LOOPBACK, build
-    from atlas_db.dashboard.app_state import Desk
+    from atlas_db.dashboard.app import LOOPBACK, create_app
+    from atlas_db.dashboard.app_state import AppState
 
     if host not in LOOPBACK:
         raise UsageError(
@@ -85,9 +85,9 @@ def _serve(settings: Settings, host: str, port: int) -> None:
         shown = f"[{host}]" if ":" in host and "[" not in host else host
         with ExitStack() as until:
             with shown_progress() as progress:
-                desk = until.enter_context(Desk(settings, progress))
-            say(f"http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)", "bold")
+                state = until.enter_context(AppState(settings, progress))
+            print_text(f"http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)", "bold")
             sys.stdout.flush()
-            config = uvicorn.Config(build(desk), log_level="warning", access_log=False, server_header=False)
+            config = uvicorn.Config(create_app(state), log_level="warning", access_log=False, server_header=False)
             uvicorn.Server(config).run(sockets=[listener])
     raise typer.Exit(Exit.FINE)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for
-from atlas_db.cli.output import Format, draw, say, write_json, write_line
-from atlas_db.cli.run import show, watched
+from atlas_db.cli.output import Format, draw, print_text, write_json, write_line
+from atlas_db.cli.run import show, with_progress
 from atlas_db.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,19 +33,19 @@ def demo(
     store: Annotated[str, typer.Option("--store", help="Another store.")] = "demo", form: FormatOption = Format.HUMAN
 ) -> None:
     """Run the flow on the packaged atlas and ask a few questions."""
-    from atlas_db.pipeline.run import run
-    from atlas_db.pipeline.sample import NEXT, demo_options
+    from atlas_db.pipeline.run import run_pipeline
+    from atlas_db.pipeline.sample import NEXT_STEPS, demo_options
 
     if form is Format.CSV:
         raise UsageError("demo writes no CSV report", hint="Use --format json")
     settings = settings_for(store)
     home_of(settings)
-    with watched() as (progress, told):
-        report = run(settings, demo_options(settings.home), progress, told)
+    with with_progress() as (progress, on_stage):
+        report = run_pipeline(settings, demo_options(settings.home), progress, on_stage)
     with opened(settings) as graph:
         answers = _answers(graph)
     if form is Format.JSON:
-        write_json({**report.document(), "answers": answers, "next": list(NEXT)})
+        write_json({**report.to_dict(), "answers": answers, "next": list(NEXT_STEPS)})
         return
     if form is Format.QUIET:
         write_line(str(report.atlas["models"]))
@@ -53,14 +53,14 @@ def demo(
     show(report, store, form)
     for answer in answers:
         typed = " ".join(f"--param {name}={value}" for name, value in answer["parameters"].items())
-        say()
-        say(answer["question"], "bold")
-        say(f"  atlas-db query {answer['query']} {typed}".rstrip(), "dim")
+        print_text()
+        print_text(answer["question"], "bold")
+        print_text(f"  atlas-db query {answer['query']} {typed}".rstrip(), "dim")
         draw(answer["columns"], answer["rows"][:8])
-    say()
-    say("Try next:", "bold")
-    for line in NEXT:
-        say(f"  {line}")
+    print_text()
+    print_text("Try next:", "bold")
+    for line in NEXT_STEPS:
+        print_text(f"  {line}")
 
 
 def _answers(graph: Store) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ def _answers(graph: Store) -> list[dict[str, Any]]:
         query, rows = query_library.ask(graph, question.query, question.parameters)
         answers.append(
             {
-                "question": question.words, "query": query.name, "parameters": question.parameters,
+                "question": question.text, "query": query.name, "parameters": question.parameters,
                 "columns": list(query.columns), "rows": rows,
             }
         )  # fmt: skip

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded, opened, settings_for
-from atlas_db.cli.output import Format, errors, say, write_json, write_line, write_rows
+from atlas_db.cli.output import Format, errors, print_text, write_json, write_line, write_rows
 from atlas_db.core.errors import InputError, RecordError, UsageError
 from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
-    from atlas_db.analysis.snapshot_diff import Difference, Facts
+    from atlas_db.analysis.snapshot_diff import SnapshotDifference, SnapshotEntry
     from atlas_db.core.records import HubRecord
     from ingest.hub.snapshot import SourceFile
 
@@ -43,24 +43,24 @@ def diff(
 ) -> None:
     """Compare two snapshots."""
     require_extra("analysis")
-    from atlas_db.analysis.snapshot_diff import difference
+    from atlas_db.analysis.snapshot_diff import compare_snapshots
 
-    _show(difference(_facts(before), _facts(after)), form)
+    _show(compare_snapshots(_facts(before), _facts(after)), form)
 
 
-def _facts(place: str) -> dict[str, Facts]:
-    from atlas_db.analysis.snapshot_diff import facts_of_records, facts_of_store
+def _facts(place: str) -> dict[str, SnapshotEntry]:
+    from atlas_db.analysis.snapshot_diff import entries_of_records, entries_of_store
     from atlas_db.store.engines import ENGINES
     from ingest.hub.snapshot import find
 
     if place.partition(":")[0] in ENGINES or "://" in place:
         with opened(settings_for(place)) as graph:
-            return facts_of_store(graph)
+            return entries_of_store(graph)
     if not Path(place).exists():
         raise UsageError(f"{place} is neither a file nor a store", hint="Use a path, local[:DIR], or bolt://HOST:PORT")
     with tempfile.TemporaryDirectory() as spool:
         bad: Counter[str] = Counter()
-        facts = facts_of_records(_records(find([place], Path(spool)), bad))
+        facts = entries_of_records(_records(find([place], Path(spool)), bad))
     if bad:
         errors().print(f"{place}: set aside {dict(bad)}", markup=False)
     if not facts:
@@ -82,7 +82,7 @@ def _records(files: list[SourceFile], bad: Counter[str]) -> Iterator[HubRecord]:
                 bad[error.code] += 1
 
 
-def _show(found: Difference, form: Format) -> None:
+def _show(found: SnapshotDifference, form: Format) -> None:
     match form:
         case Format.JSON:
             write_json(
@@ -100,29 +100,29 @@ def _show(found: Difference, form: Format) -> None:
             for name in dict.fromkeys(row["model"] for row in _rows(found)):
                 write_line(name)
         case _:
-            _tell(found)
+            _show_summary(found)
 
 
-def _rows(found: Difference) -> Iterator[dict[str, Any]]:
+def _rows(found: SnapshotDifference) -> Iterator[dict[str, Any]]:
     yield from ({"model": name, "what": "new"} for name in found.new)
     yield from ({"model": name, "what": "vanished"} for name in found.vanished)
     yield from ({**row, "what": f"license {row['direction']}"} for row in found.licenses)
     yield from ({**row, "what": "parents"} for row in found.moved)
 
 
-def _tell(found: Difference) -> None:
+def _show_summary(found: SnapshotDifference) -> None:
     counts = found.counts()
-    say(f"{found.models[0]:,} models, then {found.models[1]:,}", "bold")
+    print_text(f"{found.models[0]:,} models, then {found.models[1]:,}", "bold")
     for name in ("new", "vanished"):
         ids: list[str] = getattr(found, name)
-        say(f"{counts[name]:>9,}  {name}{': ' if ids else ''}{', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}")
-    say(f"{len(found.licenses):>9,}  licences changed")
+        print_text(f"{counts[name]:>9,}  {name}{': ' if ids else ''}{', '.join(ids[:5])}{' …' if len(ids) > 5 else ''}")
+    print_text(f"{len(found.licenses):>9,}  licences changed")
     for direction, number in counts["licenses"].items():
-        say(f"{number:>13,}  {direction}")
-    say(f"{counts['moved']:>9,}  parents moved")
+        print_text(f"{number:>13,}  {direction}")
+    print_text(f"{counts['moved']:>9,}  parents moved")
     for title, rows in (("Licences", found.licenses), ("Parents", found.moved)):
         if rows:
             shown = rows[:EXAMPLES]
             write_rows([column for column in shown[0] if column != "what"], shown, Format.HUMAN, title)
     if len(found.licenses) > EXAMPLES or len(found.moved) > EXAMPLES:
-        say("All of them: --format json or csv", "dim")
+        print_text("All of them: --format json or csv", "dim")

@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from atlas_db.cli.common import Exit, FormatOption, StoreOption, guarded, home_of, settings_for
-from atlas_db.cli.output import Format, say, write_json, write_line
+from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.errors import AtlasError
 from atlas_db.core.settings import Settings
 
@@ -50,7 +50,9 @@ def doctor(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None
         write_json({"checks": found, "ok": all(entry["ok"] for entry in found)})
     elif form is not Format.QUIET:
         for entry in found:
-            say(f"{'ok ' if entry['ok'] else 'BAD'}  {entry['check']:<9} {entry['says']}", "" if entry["ok"] else "red")
+            print_text(
+                f"{'ok ' if entry['ok'] else 'BAD'}  {entry['check']:<9} {entry['says']}", "" if entry["ok"] else "red"
+            )
     else:
         write_line("ok" if all(entry["ok"] for entry in found) else "bad")
     if not all(entry["ok"] for entry in found):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
-from atlas_db.cli.output import Format, say, write_json, write_rows
+from atlas_db.cli.output import Format, print_text, write_json, write_rows
 from atlas_db.core.extras import require_extra
 
 HELP = """Read model cards with a sentence model, for completion to hear.
@@ -48,5 +48,5 @@ def embed(
     elif form is not Format.HUMAN:
         write_rows(report._fields, [report._asdict()], form)
     else:
-        say(f"{report.models:,} models have cards; {report.read:,} read now, {report.kept:,} before")
-        say("complete, evaluate and explain hear them from now on")
+        print_text(f"{report.models:,} models have cards; {report.read:,} read now, {report.kept:,} before")
+        print_text("complete, evaluate and explain hear them from now on")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
-from atlas_db.cli.output import Format, draw, say, write_json, write_rows
+from atlas_db.cli.output import Format, draw, print_text, write_json, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 
@@ -82,7 +82,7 @@ def evaluate(
 
         files = draw_reliability(reports, plots)
         if form is Format.HUMAN:
-            say(f"drawn: {', '.join(map(str, files))}")
+            print_text(f"drawn: {', '.join(map(str, files))}")
     if form is Format.JSON:
         write_json([asdict(scores) for scores in reports])
     elif form is not Format.HUMAN:
@@ -101,4 +101,4 @@ def _show(reports: list[EvaluationReport]) -> None:
                 (method, *shown), [row for row in report.rows if not row.keys().isdisjoint(shown)], title * (not start)
             )
         for name, (mean, low, high) in report.gain.items():
-            say(f"  the network adds {mean:+.4f} to {name} [{low:+.4f}, {high:+.4f}]")
+            print_text(f"  the network adds {mean:+.4f} to {name} [{low:+.4f}, {high:+.4f}]")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
-from atlas_db.cli.output import Format, say, write_json, write_rows
+from atlas_db.cli.output import Format, print_text, write_json, write_rows
 from atlas_db.core.extras import require_extra
 
 HELP = """Explain what is predicted of a model: candidates, what speaks for the first, and who is around.
@@ -48,14 +48,14 @@ def explain(
 
 def _show(explanation: dict[str, Any]) -> None:
     if explanation["declared"]:
-        say(f"declared: {', '.join(explanation['declared'])}")
+        print_text(f"declared: {', '.join(explanation['declared'])}")
     write_rows(("value", "confidence"), explanation["candidates"], Format.HUMAN)
     if "root_probability" in explanation:
         p_root, p_derived = explanation["root_probability"], explanation["derived_probability"]
-        say(f"author declares no parent: {p_root}; there is a parent, declared or not: {p_derived}")
+        print_text(f"author declares no parent: {p_root}; there is a parent, declared or not: {p_derived}")
     if explanation.get("missingness"):
         p_derived, p_reported = (explanation["missingness"][name] for name in ("p_derived", "p_reported"))
-        say(f"derived from another model, by its tokens: {p_derived}; a parent would be reported: {p_reported}")
+        print_text(f"derived from another model, by its tokens: {p_derived}; a parent would be reported: {p_reported}")
     write_rows(("group", "log_odds", "positives", "total"), explanation["reasons"], Format.HUMAN)
     write_rows(
         ("model_id", "value", "groups"),
@@ -63,7 +63,7 @@ def _show(explanation: dict[str, Any]) -> None:
         Format.HUMAN,
     )
     if "inherited" in explanation:
-        say(
+        print_text(
             "inherited from upstream, whatever its author declares:"
             if explanation["inherited"]
             else "nothing inherited"

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded, shown_progress
-from atlas_db.cli.output import Format, say, write_json, write_line
+from atlas_db.cli.output import Format, print_text, write_json, write_line
 
 HELP = """Fetch the Hub's listing into a folder, page by page.
 
@@ -58,7 +58,7 @@ def fetch(
         if form is Format.JSON:
             write_json(asdict(found))
         else:
-            say(
+            print_text(
                 f"About {found.rows:,} rows in {found.calls:,} calls: "
                 f"{found.windows:,} five-minute windows of {found.quota:,}."
             )
@@ -72,4 +72,4 @@ def fetch(
     elif form is Format.QUIET:
         write_line(str(folder))
     else:
-        say(f"Fetched {state.rows:,} rows in {state.pages:,} pages. Load them with: atlas-db load {folder}")
+        print_text(f"Fetched {state.rows:,} rows in {state.pages:,} pages. Load them with: atlas-db load {folder}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded, shown_progress
-from atlas_db.cli.output import Format, errors, say, write_json, write_line
+from atlas_db.cli.output import Format, errors, print_text, write_json, write_line
 from atlas_db.core.errors import UsageError, WeightsError
 from atlas_db.core.extras import require_extra
 
@@ -82,13 +82,13 @@ def _show(report: FingerprintReport, probed: ProbeReport | None, out: Path, form
     if form is Format.QUIET:
         write_line(str(out))
         return
-    say(f"{report.made:,} fingerprints made, {report.kept:,} kept, in {out}")
+    print_text(f"{report.made:,} fingerprints made, {report.kept:,} kept, in {out}")
     if probed is not None:
-        say(f"{probed.made:,} models probed, {probed.kept:,} kept, {len(probed.skipped):,} not run")
+        print_text(f"{probed.made:,} models probed, {probed.kept:,} kept, {len(probed.skipped):,} not run")
         for model, reason in probed.skipped.items():
             errors().print(f"not run {model}: {reason}", style="yellow", markup=False, soft_wrap=True)
     if report.size:
-        say(f"read {report.read_bytes / 2**20:,.1f} MiB of {report.size / 2**20:,.1f} MiB")
+        print_text(f"read {report.read_bytes / 2**20:,.1f} MiB of {report.size / 2**20:,.1f} MiB")
     if report.pickles:
         errors().print(f"{report.pickles} pickles were not opened", style="yellow")
     for model, reason in report.failed.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded
-from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
+from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 from atlas_db.core.errors import LicenseNotFoundError
 
 if TYPE_CHECKING:
@@ -43,17 +43,17 @@ def licenses(
     if not identifier:
         write_rows(COLUMNS, [msgspec.to_builtins(row) for row in book], form, "Licences")
         return
-    licence = book.get(canonical(licence_id(identifier)))
-    if licence is None:
+    entry = book.get(canonical(licence_id(identifier)))
+    if entry is None:
         raise _not_found(identifier, [row.id for row in book])
     if form is Format.JSON:
-        write_json({**msgspec.to_builtins(licence), "under": _rulings(licence.id)})
+        write_json({**msgspec.to_builtins(entry), "under": _rulings(entry.id)})
     elif form is Format.QUIET:
-        write_line(licence.id)
+        write_line(entry.id)
     elif form is Format.CSV:
-        write_rows(COLUMNS, [msgspec.to_builtins(licence)], form)
+        write_rows(COLUMNS, [msgspec.to_builtins(entry)], form)
     else:
-        _explain(licence)
+        _describe(entry)
 
 
 def _not_found(identifier: str, ids: list[str]) -> LicenseNotFoundError:
@@ -77,25 +77,25 @@ def _rulings(parent: str) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def _explain(licence: License) -> None:
-    say(f"{licence.id}  {licence.name}", "bold")
-    say(f"  {licence.ref}, family {licence.family}, text of {licence.date}", "dim")
-    say(f"  grants   {', '.join(licence.grants) or 'nothing that is known'}")
-    _lines("asks", [f"{each.type} on {each.scope}: {each.clause}" for each in licence.obligations])
-    _lines("forbids", [f"{each.type}: {each.clause}" for each in licence.restrictions])
-    listed = f" ({', '.join(licence.compatible)})" if licence.compatible else ""
-    say(f"  a derivative may go under other terms: {licence.relicense}{listed}")
-    say("  a fine-tune of a model under it, by the licence that it declares:")
-    for verdict, rules in _rulings(licence.id).items():
+def _describe(entry: License) -> None:
+    print_text(f"{entry.id}  {entry.name}", "bold")
+    print_text(f"  {entry.ref}, family {entry.family}, text of {entry.date}", "dim")
+    print_text(f"  grants   {', '.join(entry.grants) or 'nothing that is known'}")
+    _lines("asks", [f"{each.type} on {each.scope}: {each.clause}" for each in entry.obligations])
+    _lines("forbids", [f"{each.type}: {each.clause}" for each in entry.restrictions])
+    listed = f" ({', '.join(entry.compatible)})" if entry.compatible else ""
+    print_text(f"  a derivative may go under other terms: {entry.relicense}{listed}")
+    print_text("  a fine-tune of a model under it, by the licence that it declares:")
+    for verdict, rules in _rulings(entry.id).items():
         for rule, children in rules.items():
             shown = ", ".join(children[:8]) + (f" and {len(children) - 8} more" if len(children) > 8 else "")
-            say(f"    {verdict} ({rule}): {shown}")
-    if licence.note:
-        say(f"  {licence.note}")
-    say(f"  {licence.source}", "cyan")
-    say("  This is no legal advice.", "dim")
+            print_text(f"    {verdict} ({rule}): {shown}")
+    if entry.note:
+        print_text(f"  {entry.note}")
+    print_text(f"  {entry.source}", "cyan")
+    print_text("  This is no legal advice.", "dim")
 
 
 def _lines(title: str, lines: list[Any]) -> None:
     for place, line in enumerate(lines or ["nothing that is known"]):
-        say(f"  {title if place == 0 else '':8} {line}")
+        print_text(f"  {title if place == 0 else '':8} {line}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
-from atlas_db.cli.output import Format, console, say, write_json, write_line, write_rows
+from atlas_db.cli.output import Format, console, print_text, write_json, write_line, write_rows
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -63,15 +63,15 @@ def _draw(found: Lineage) -> None:
     from atlas_db.lineage.traversal import near_kin
 
     model, counts = found.model, found.counts
-    say(str(model["id"]), "bold")
+    print_text(str(model["id"]), "bold")
     facts = [str(model[name]) for name in ("license", "pipeline_tag", "library_name") if model.get(name)]
     if model.get("placeholder"):
         facts.append("named by others, never seen")
-    say("  " + ", ".join([*facts, f"{model.get('downloads') or 0:,} downloads"]), "dim")
+    print_text("  " + ", ".join([*facts, f"{model.get('downloads') or 0:,} downloads"]), "dim")
     reach = (
         "" if counts["depth"] == 1 else f" ({counts['ancestors']:,} ancestors, {counts['descendants']:,} descendants)"
     )
-    say(f"  {near_kin(counts)}{reach}")
+    print_text(f"  {near_kin(counts)}{reach}")
     if found.ancestors:
         console().print(_tree("comes from", found.ancestors, str(model["id"]), up=True))
     if found.descendants:

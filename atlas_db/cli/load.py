@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
-from atlas_db.cli.output import Format, say, write_json, write_line
+from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.errors import EmptyStoreError, UsageError
 from atlas_db.core.extras import missing_package
 from atlas_db.core.terms import Progress, RecordKind
@@ -79,10 +79,10 @@ def _count(graph: Store, home: Path, progress: Progress) -> None:
     """Count what the dashboard shows, where it is installed and the store holds models."""
     if missing_package("dashboard"):
         return
-    from atlas_db.dashboard.aggregates import current
+    from atlas_db.dashboard.aggregates import fresh_bundle
 
     with suppress(EmptyStoreError):
-        current(graph, home, progress)
+        fresh_bundle(graph, home, progress)
 
 
 def _export(paths: list[str], options: Any, folder: Path, form: Format) -> None:  # noqa: ANN401
@@ -94,7 +94,7 @@ def _export(paths: list[str], options: Any, folder: Path, form: Format) -> None:
         write_json({**report.counts(), "folder": str(folder), "command": command})
         return
     show(report, form)
-    say("Import into a stopped, empty Neo4j with:")
+    print_text("Import into a stopped, empty Neo4j with:")
     write_line(command)
 
 
@@ -108,7 +108,7 @@ def show(report: LoadReport, form: Format) -> None:
         return
     verb = "Would change" if report.dry_run else "Loaded"
     kinds = ", ".join(f"{number:,} {kind}s" for kind, number in sorted(report.records.items()))
-    say(f"{verb}: {report.rows:,} rows as of {report.as_of} ({kinds})", "bold")
+    print_text(f"{verb}: {report.rows:,} rows as of {report.as_of} ({kinds})", "bold")
     for title, counter in (
         ("nodes", report.nodes),
         ("claims", report.claims),
@@ -118,13 +118,13 @@ def show(report: LoadReport, form: Format) -> None:
         ("claims of this input", report.claims_by_type),
     ):
         if counter:
-            say(f"  {title}: " + ", ".join(f"{number:,} {key}" for key, number in counter.most_common()))
+            print_text(f"  {title}: " + ", ".join(f"{number:,} {key}" for key, number in counter.most_common()))
     if report.rejects:
-        say(f"  {sum(report.rejects.values()):,} items set aside in {report.reject_file}", "yellow")
+        print_text(f"  {sum(report.rejects.values()):,} items set aside in {report.reject_file}", "yellow")
         for reject in report.first_rejects[:5]:
-            say(f"    {reject.file}:{reject.line}: {reject.reason}", "yellow")
+            print_text(f"    {reject.file}:{reject.line}: {reject.reason}", "yellow")
     if report.notes:
-        say("  left out of records that were kept: " + ", ".join(f"{n:,} {k}" for k, n in report.notes.items()))
-    say("  " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items()), "dim")
+        print_text("  left out of records that were kept: " + ", ".join(f"{n:,} {k}" for k, n in report.notes.items()))
+    print_text("  " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items()), "dim")
     if report.run_id:
-        say(f"  run {report.run_id}; take it back with: atlas-db runs rollback {report.run_id}", "dim")
+        print_text(f"  run {report.run_id}; take it back with: atlas-db runs rollback {report.run_id}", "dim")

@@ -34,7 +34,7 @@ from atlas_db.cli import (
     status,
     store,
 )
-from atlas_db.cli.output import say
+from atlas_db.cli.output import print_text
 
 EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store. A load that set bad items aside exits 0 and
 reports them; 3 only when nothing was readable."""
@@ -50,16 +50,16 @@ app = typer.Typer(
 )
 
 
-def _tell_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
-        say(version("model-atlas-db"))
+        print_text(version("model-atlas-db"))
         raise typer.Exit
 
 
 @app.callback()
 def _atlas_db(
     _: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Say which release this is.")
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Say which release this is.")
     ] = False,
 ) -> None:
     """Take what stands before the verb."""

@@ -51,7 +51,7 @@ def write_line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def say(text: str = "", style: str = "") -> None:
+def print_text(text: str = "", style: str = "") -> None:
     """Write a line for people, without reading markup in it."""
     from rich.text import Text
 
@@ -85,7 +85,7 @@ def draw(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], title: str =
     for row in rows:
         table.add_row(*(Text(_shown(row.get(column))) for column in columns))
     console().print(table)
-    say(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", "dim")
+    print_text(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", "dim")
 
 
 def _cell(value: object) -> str:

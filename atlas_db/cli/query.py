@@ -58,8 +58,8 @@ def query(
         write_rows(("name", "topic", "title", "parameters"), rows, form)
         return
     if name == "-" or name.endswith(".cypher"):
-        text, columns = _own(name), None
-        bound: Mapping[str, object] = {key: _guess(value) for key, value in given.items()}
+        text, columns = _read_cypher(name), None
+        bound: Mapping[str, object] = {key: _parse_value(value) for key, value in given.items()}
     else:
         found = query_library.find(name)
         if show:
@@ -78,7 +78,7 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _own(name: str) -> str:
+def _read_cypher(name: str) -> str:
     if name == "-":
         text = sys.stdin.read()
     else:
@@ -91,7 +91,7 @@ def _own(name: str) -> str:
     return text
 
 
-def _guess(text: str) -> object:
+def _parse_value(text: str) -> object:
     """Read a parameter of the user's own Cypher: a number where it is one, else a string."""
     for kind in (int, float):
         try:

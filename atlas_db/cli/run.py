@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded, home_of, settings_for, shown_progress
-from atlas_db.cli.output import Format, draw, errors, say, write_json, write_line
+from atlas_db.cli.output import Format, draw, errors, print_text, write_json, write_line
 from atlas_db.core.errors import UsageError
 
 if TYPE_CHECKING:
     from atlas_db.core.terms import Progress
-    from atlas_db.pipeline.checkpoint import Done
-    from atlas_db.pipeline.run import FlowReport
+    from atlas_db.pipeline.checkpoint import StageResult
+    from atlas_db.pipeline.run import PipelineReport
 
 HELP = """Load, fingerprint, chart, complete, audit and export in one go.
 
-What stages leave lies in --out: fingerprints.parquet, edges.jsonl, predictions.jsonl, findings.csv, the dashboard as
-site/, and report.json; the graph is in the store. Killed at any moment and run again, it goes on: a stage is kept where
-nothing that it rests on has changed. A stage with too little to work on, or whose extra is not installed, is skipped
-and says why. PLAN is a TOML file with the same words (hub, weights, out, store, as_of, attributes, precision, profile,
-models); what is given on the command line goes before it.
+Results go to the folder --out: fingerprints.parquet, edges.jsonl, predictions.jsonl, findings.csv, the dashboard as
+site/, and report.json. The graph is in the store. Run the same command again after an interruption: a stage whose
+inputs are unchanged is kept. A stage is skipped, with the reason, where its input is too small or its extra is not
+installed. CONFIG is a TOML file with the same options (hub, weights, out, store, as_of, attributes, precision, profile,
+pages); the command line overrides it.
 
 Examples:
 
@@ -32,13 +32,13 @@ Examples:
 
   atlas-db run --hub models.jsonl.zst --out atlas/ --attributes license,pipeline_tag --format json
 
-  atlas-db run plan.toml --dry-run
+  atlas-db run config.toml --dry-run
 """
 
 
 @guarded
 def run(
-    plan: Annotated[Path | None, typer.Argument(help="TOML file with a plan.", show_default=False)] = None,
+    config: Annotated[Path | None, typer.Argument(help="TOML file with the options.", show_default=False)] = None,
     hub: Annotated[list[str] | None, typer.Option("--hub", help="A Hub list: file or folder; may be repeated.")] = None,
     weights: Annotated[
         list[Path] | None, typer.Option("--weights", help="A folder of weights, or owner/name; may be repeated.")
@@ -57,55 +57,55 @@ def run(
     profile: Annotated[
         str | None, typer.Option("--profile", help="Of the audit: strict, default, lenient.", show_default="default")
     ] = None,
-    models: Annotated[
+    pages: Annotated[
         int | None,
-        typer.Option("--models", min=0, help="Models with a page of their own in site/.", show_default="500"),
+        typer.Option("--pages", min=0, help="Models with a page of their own in site/.", show_default="500"),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which stages would be done; do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print which stages would be done; do nothing.")] = False,
     store: Annotated[
-        str | None, typer.Option("--store", help="As for every verb; goes before the plan's.", show_default="local")
+        str | None,
+        typer.Option("--store", help="As for every verb; overrides the one in the TOML file.", show_default="local"),
     ] = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Run the whole flow."""
-    from atlas_db.pipeline.config import options_of, read_plan
-    from atlas_db.pipeline.run import outlook
-    from atlas_db.pipeline.run import run as run_flow
+    from atlas_db.pipeline.config import options_of, read_config
+    from atlas_db.pipeline.run import plan, run_pipeline
 
     if form is Format.CSV:
         raise UsageError("run writes no CSV report", hint="Use --format json")
-    values = {} if plan is None else read_plan(plan)
+    values = {} if config is None else read_config(config)
     named = [name.strip() for name in (attributes or "").split(",") if name.strip() not in ("", "all")]
     given = {
         "hub": hub, "weights": weights, "out": out, "as_of": as_of, "attributes": named or None, "precision": precision,
-        "profile": profile, "models": models, "store": store,
+        "profile": profile, "pages": pages, "store": store,
     }  # fmt: skip
     values |= {name: value for name, value in given.items() if value is not None}
     settings = settings_for(values.pop("store", None))
     home_of(settings)
     options = options_of(values)
     if dry_run:
-        _foresee(outlook(settings, options), form)
+        _show_plan(plan(settings, options), form)
         return
-    with watched() as (progress, told):
-        report = run_flow(settings, options, progress, told)
+    with with_progress() as (progress, on_stage):
+        report = run_pipeline(settings, options, progress, on_stage)
     show(report, settings.store, form)
 
 
-def _foresee(stages: dict[str, str], form: Format) -> None:
+def _show_plan(stages: dict[str, str], form: Format) -> None:
     if form is Format.JSON:
         write_json(stages)
     else:
         for name, state in stages.items():
-            say(f"{name:<12} {state}")
+            print_text(f"{name:<12} {state}")
 
 
 @contextmanager
-def watched() -> Iterator[tuple[Progress, Callable[[str, Done | None], None]]]:
+def with_progress() -> Iterator[tuple[Progress, Callable[[str, StageResult | None], None]]]:
     """Yield what is told of progress, and of stages: a line on standard error each."""
     with shown_progress() as bars:
 
-        def told(name: str, stage: Done | None) -> None:
+        def on_stage(name: str, stage: StageResult | None) -> None:
             if stage is not None:
                 errors().print(_line(name, stage), markup=False, soft_wrap=True)
             else:
@@ -113,42 +113,42 @@ def watched() -> Iterator[tuple[Progress, Callable[[str, Done | None], None]]]:
                 if not errors().is_terminal:
                     errors().print(f"{name:<12} begins", markup=False)
 
-        yield bars, told
+        yield bars, on_stage
 
 
-def _line(name: str, stage: Done) -> str:
+def _line(name: str, stage: StageResult) -> str:
     if stage.state == "skipped":
         return f"{name:<12} skipped: {stage.reason}"
     return f"{name:<12} {stage.state:<8} {stage.seconds:>8.1f} s  {_memory(stage)}"
 
 
-def _memory(stage: Done) -> str:
+def _memory(stage: StageResult) -> str:
     engine = "" if stage.engine is None else f" + {stage.engine / 2**30:.2f} GiB engine"
     return f"{stage.memory / 2**30:.2f} GiB{engine}"
 
 
-def show(report: FlowReport, store: str, form: Format) -> None:
+def show(report: PipelineReport, store: str, form: Format) -> None:
     """Write the closing report."""
     if form is Format.JSON:
-        write_json(report.document())
+        write_json(report.to_dict())
         return
     if form is Format.QUIET:
         write_line(report.out)
         return
     _draw_stages(report.stages)
     atlas = report.atlas
-    say(f"{atlas['models']:,} models: who says what", "bold")
+    print_text(f"{atlas['models']:,} models: claims by source", "bold")
     rows = [{"attribute": name, **counts} for name, counts in atlas["claims"].items()]
-    draw(("attribute", "declared", "inferred", "predicted", "nobody"), rows)
-    say("Lineage", "bold")
-    say("  " + ", ".join(f"{number:,} {status}" for status, number in atlas["lineage"].items()))
-    say("Licences", "bold")
-    say("  " + ", ".join(f"{number:,} {verdict}" for verdict, number in atlas["verdicts"].items()))
+    draw(("attribute", "declared", "inferred", "predicted", "unknown"), rows)
+    print_text("Lineage", "bold")
+    print_text("  " + ", ".join(f"{number:,} {status}" for status, number in atlas["lineage"].items()))
+    print_text("Licences", "bold")
+    print_text("  " + ", ".join(f"{number:,} {verdict}" for verdict, number in atlas["verdicts"].items()))
     draw(("rule", "finding", "verdict", "findings", "models"), atlas["findings"][:8])
     _places(Path(report.out), store)
 
 
-def _draw_stages(stages: dict[str, Done]) -> None:
+def _draw_stages(stages: dict[str, StageResult]) -> None:
     rows: list[dict[str, Any]] = []
     for name, stage in stages.items():
         rows.append(
@@ -163,9 +163,9 @@ def _draw_stages(stages: dict[str, Done]) -> None:
 
 
 def _places(out: Path, store: str) -> None:
-    say("Where it is", "bold")
+    print_text("Where it is", "bold")
     for file in sorted(each for each in out.iterdir() if each.suffix in (".parquet", ".jsonl", ".csv", ".json")):
-        say(f"  {file}")
+        print_text(f"  {file}")
     if (out / "site" / "index.html").is_file():
-        say(f"  {out / 'site' / 'index.html'}   (opens in a browser)")
-    say(f"  the graph: atlas-db dashboard{'' if store == 'local' else f' --store {store}'}")
+        print_text(f"  {out / 'site' / 'index.html'}   (opens in a browser)")
+    print_text(f"  the graph: atlas-db dashboard{'' if store == 'local' else f' --store {store}'}")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
-from atlas_db.cli.output import Format, say, write_json, write_line, write_rows
+from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 
 HELP = """List loads, charts, completions and audits, newest first; roll one back.
 
@@ -67,4 +67,4 @@ def rollback(
     elif form is Format.QUIET:
         write_line(run_id)
     else:
-        say(f"Rolled back {run_id}. See what is left with: atlas-db status")
+        print_text(f"Rolled back {run_id}. See what is left with: atlas-db status")

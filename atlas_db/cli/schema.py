@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded
-from atlas_db.cli.output import Format, say, write_json, write_line
+from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.schema import markdown as page
 
@@ -36,12 +36,12 @@ def schema(
         write_line(str(SCHEMA.version))
     else:
         for node in SCHEMA.nodes:
-            say(f"({node.label})", "bold")
-            say(f"  {node.description}", "dim")
-            say("  " + ", ".join(prop.name for prop in node.properties))
+            print_text(f"({node.label})", "bold")
+            print_text(f"  {node.description}", "dim")
+            print_text("  " + ", ".join(prop.name for prop in node.properties))
         for rel in SCHEMA.relationships:
             ends = ", ".join(f"({source})-[{rel.type}]->({target})" for source, target in rel.ends)
-            say(ends, "bold")
-            say(f"  {rel.description}", "dim")
+            print_text(ends, "bold")
+            print_text(f"  {rel.description}", "dim")
             if rel.properties:
-                say("  " + ", ".join(prop.name for prop in rel.properties))
+                print_text("  " + ", ".join(prop.name for prop in rel.properties))

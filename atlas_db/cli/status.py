@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
-from atlas_db.cli.output import Format, say, write_json, write_line
+from atlas_db.cli.output import Format, print_text, write_json, write_line
 
 HELP = """Show what the graph holds: nodes, relationships, and the newest load.
 
@@ -52,15 +52,15 @@ def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None
 
 
 def _draw(found: dict[str, Any]) -> None:
-    say(f"{found['store']} at {found['address']} ({found['engine']}), schema {found['schema_version']}", "bold")
+    print_text(f"{found['store']} at {found['address']} ({found['engine']}), schema {found['schema_version']}", "bold")
     for title in ("nodes", "relationships"):
-        say(f"  {title}")
+        print_text(f"  {title}")
         for name, number in found[title].items():
             if number:
-                say(f"    {name:<15}{number:>12,}")
+                print_text(f"    {name:<15}{number:>12,}")
     if (run := found["newest_run"]) is None:
-        say("  Nothing was loaded yet. Try: atlas-db demo, or atlas-db load models.jsonl.zst")
+        print_text("  Nothing was loaded yet. Try: atlas-db demo, or atlas-db load models.jsonl.zst")
     elif not run["complete"]:
-        say(f"  The run {run['id']} did not come through. Run the same command again: it goes on.", "yellow")
+        print_text(f"  The run {run['id']} did not come through. Run the same command again: it goes on.", "yellow")
     else:
-        say(f"  newest run {run['id']}, finished {run['finished']}", "dim")
+        print_text(f"  newest run {run['id']}, finished {run['finished']}", "dim")

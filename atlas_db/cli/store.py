@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
-from atlas_db.cli.output import Format, say, write_json, write_line
+from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def stop(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
     if form is Format.JSON:
         write_json({"stopped": stopped, "directory": str(directory)})
     else:
-        say(f"Stopped {engine.name} at {directory}." if stopped else f"No {engine.name} engine runs at {directory}.")
+        print_text(
+            f"Stopped {engine.name} at {directory}." if stopped else f"No {engine.name} engine runs at {directory}."
+        )
 
 
 @app.command(help="Show whether the engine runs.\n\nExamples:\n\n  atlas-db store status --format json\n")
@@ -76,4 +78,4 @@ def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None
         write_line("running" if found.running else "stopped")
     else:
         how = f"runs at bolt://127.0.0.1:{found.port} (process {found.pid})" if found.running else "does not run"
-        say(f"{found.engine} at {found.directory} {how}, {found.bytes_on_disk / 2**20:,.0f} MiB on disk")
+        print_text(f"{found.engine} at {found.directory} {how}, {found.bytes_on_disk / 2**20:,.0f} MiB on disk")

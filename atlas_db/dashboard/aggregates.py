@@ -17,13 +17,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from atlas_db.analysis.frames import Atlas, read_atlas
-from atlas_db.analysis.sections import SECTIONS, Options, analyse
+from atlas_db.analysis.frames import AtlasFrames, read_frames
+from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse
 from atlas_db.core.arrays import Integers
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, Status
-from atlas_db.dashboard.family_graph import draw_region
-from atlas_db.dashboard.map import SHARD, Territory, chart_territory
+from atlas_db.dashboard.family_graph import draw_family_graph
+from atlas_db.dashboard.map import SHARD, ModelMap, build_map
 from atlas_db.lineage.traversal import lineage
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
@@ -34,15 +34,15 @@ from ingest.load.runs import list_runs, now
 VERSION = 4
 FOLDER = "dashboard"
 TOP = 25
-LISTED = 200
+LISTED_EDGES = 200
 """Edges that a list of edges shows."""
-REGIONS = TOP
+PREDRAWN_FAMILIES = TOP
 """Largest families whose pictures are drawn beforehand: those that the page offers."""
-MATCHES = 50_000
+MAX_MATCHES = 50_000
 """Matches of a search that are ranked."""
 _EDGE = ["child", "parent", "relation", "confidence"]
 _FINDING = ("finding", "verdict", "rule", "clause", "profile", "hops", "confidence")
-_LICENCES = Statement("UNWIND $ids AS id MATCH (d:Dataset {id: id}) RETURN d.id AS id, d.license AS license")
+_DATASET_LICENSES = Statement("UNWIND $ids AS id MATCH (d:Dataset {id: id}) RETURN d.id AS id, d.license AS license")
 PAGE = 5000
 
 
@@ -81,13 +81,15 @@ class Bundle:
         needle = " ".join(text.lower().split())
         if not needle:
             return []
-        joined, starts, loved = self._index
-        hits = [match.start() for match in islice(re.finditer(re.escape(needle), joined), MATCHES)]
+        joined, starts, downloads = self._index
+        hits = [match.start() for match in islice(re.finditer(re.escape(needle), joined), MAX_MATCHES)]
         places = np.unique(np.searchsorted(starts, hits, side="right") - 1).tolist()
-        places.sort(key=lambda at: (self.names[at].lower() != needle, -loved[at], len(self.names[at]), self.names[at]))
+        places.sort(
+            key=lambda at: (self.names[at].lower() != needle, -downloads[at], len(self.names[at]), self.names[at])
+        )
         return [self.names[at] for at in places[:limit]]
 
-    def loved(self, number: int) -> list[str]:
+    def most_downloaded(self, number: int) -> list[str]:
         """Return the ids of the most downloaded models, and of the roots of the largest families."""
         downloads = np.frombuffer((self.folder / "downloads.bin").read_bytes(), np.uint8)
         best = np.argsort(-downloads.astype(np.int64), kind="stable")[:number]
@@ -100,14 +102,14 @@ class Bundle:
         return found
 
 
-def key_of(store: Store) -> str:
+def bundle_key(store: Store) -> str:
     """Return what a bundle of this store must be made of: the runs that came through, and our versions."""
     runs = sorted(run["id"] for run in list_runs(store) if run["complete"])
     text = json.dumps([ensure_schema(store), SCHEMA.version, VERSION, runs])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def kept(store: Store, home: Path) -> Bundle | None:
+def load_bundle(store: Store, home: Path) -> Bundle | None:
     """Return the newest bundle of a store, though runs may have come since; None where none was made."""
     folder = home / FOLDER / ensure_schema(store)
     try:
@@ -117,17 +119,19 @@ def kept(store: Store, home: Path) -> Bundle | None:
     return Bundle(folder, report) if report.get("version") == VERSION else None
 
 
-def current(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bundle:
+def fresh_bundle(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bundle:
     """Return a bundle that all runs went into, counted now where there is none.
 
     Raises:
         EmptyStoreError: The store holds no models.
     """
-    found = kept(store, home)
-    return found if found is not None and found.report["key"] == key_of(store) else make(store, home, progress)
+    found = load_bundle(store, home)
+    return (
+        found if found is not None and found.report["key"] == bundle_key(store) else build_bundle(store, home, progress)
+    )
 
 
-def make(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bundle:
+def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bundle:
     """Count everything and keep it; an earlier bundle is replaced when the new one is whole.
 
     Args:
@@ -138,15 +142,15 @@ def make(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bund
     Raises:
         EmptyStoreError: The store holds no models.
     """
-    key = key_of(store)
-    atlas = read_atlas(store, home, progress)
-    made = analyse(atlas, SECTIONS, Options(top=TOP), progress)
+    key = bundle_key(store)
+    atlas = read_frames(store, home, progress)
+    made = analyse(atlas, SECTIONS, AnalysisOptions(top=TOP), progress)
     progress("drawing the map", 0, 0)
-    territory = chart_territory(atlas)
+    model_map = build_map(atlas)
     progress("listing findings", 0, 0)
     findings = _findings(store, atlas)
     runs = list_runs(store)
-    largest = [label["id"] for label in territory.labels[:REGIONS]]
+    largest = [label["id"] for label in model_map.labels[:PREDRAWN_FAMILIES]]
     report = {
         "version": VERSION,
         "key": key,
@@ -155,36 +159,36 @@ def make(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bund
         "names_alone": int(atlas.graph.placeholder.sum()),
         "edges": len(atlas.edges),
         "sections": {section: [table.name for table in tables] for section, tables in made.items()},
-        "tables": {table.name: table.document() for tables in made.values() for table in tables},
-        "map": territory.describe(),
+        "tables": {table.name: table.to_dict() for tables in made.values() for table in tables},
+        "map": model_map.describe(),
         "audit": _audit(atlas, findings, runs),
         "lineage": _lineage(atlas),
-        "regions": {name: draw_region(lineage(store, name, depth=0)).document() for name in largest},
+        "regions": {name: draw_family_graph(lineage(store, name, depth=0)).to_dict() for name in largest},
         "scores": msgspec.to_builtins(load_report(home / EVALUATIONS / ensure_schema(store))),
         "runs": runs,
     }
     folder = home / FOLDER / ensure_schema(store)
     body = msgspec.json.encode(report)
-    _write(folder, body, report["map"], findings, territory)
+    _write(folder, body, report["map"], findings, model_map)
     return Bundle(folder, msgspec.json.decode(body))
 
 
 def _write(
-    folder: Path, report: bytes, about: dict[str, Any], findings: list[dict[str, Any]], territory: Territory
+    folder: Path, report: bytes, about: dict[str, Any], findings: list[dict[str, Any]], model_map: ModelMap
 ) -> None:
     fresh = folder.with_name(folder.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / "names").mkdir(parents=True)
     (fresh / "findings.json").write_bytes(msgspec.json.encode(findings))
-    (fresh / "names.txt").write_text("\n".join(territory.names), encoding="utf-8")
-    (fresh / "downloads.bin").write_bytes(territory.downloads.tobytes())
+    (fresh / "names.txt").write_text("\n".join(model_map.names), encoding="utf-8")
+    (fresh / "downloads.bin").write_bytes(model_map.downloads.tobytes())
     described = json.dumps(about, ensure_ascii=False)
-    (fresh / "map.js").write_text(f'ATLAS.chart({described},"{territory.payload()}");\n', encoding="utf-8")
-    for number, start in enumerate(range(0, len(territory.names), SHARD)):
-        names = json.dumps(territory.names[start : start + SHARD], ensure_ascii=False)
+    (fresh / "map.js").write_text(f'ATLAS.chart({described},"{model_map.payload()}");\n', encoding="utf-8")
+    for number, start in enumerate(range(0, len(model_map.names), SHARD)):
+        names = json.dumps(model_map.names[start : start + SHARD], ensure_ascii=False)
         (fresh / "names" / f"{number}.js").write_text(f"ATLAS.names({number},{names});\n", encoding="utf-8")
-    for layer in territory.layers:
-        territory.picture(layer, fresh / f"map-{layer.name}.png")
+    for layer in model_map.layers:
+        model_map.picture(layer, fresh / f"map-{layer.name}.png")
     (fresh / "report.json").write_bytes(report)
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
@@ -194,7 +198,7 @@ def _write(
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _findings(store: Store, atlas: Atlas) -> list[dict[str, Any]]:
+def _findings(store: Store, atlas: AtlasFrames) -> list[dict[str, Any]]:
     models: dict[str, str | None] = dict(zip(atlas.graph.ids, atlas.first("license"), strict=True))
     rows: list[dict[str, Any]] = []
     for target in ("Model", "Dataset"):
@@ -202,19 +206,19 @@ def _findings(store: Store, atlas: Atlas) -> list[dict[str, Any]]:
             {"model": model, "ancestor": ancestor, **dict(zip(_FINDING, values, strict=True))}
             for model, ancestor, *values in store.fetch_all(all_edges("CONFLICTS_WITH", "Model", target, _FINDING))
         ]
-        above = models if target == "Model" else _licences(store, sorted({row["ancestor"] for row in found}))
+        above = models if target == "Model" else _dataset_licenses(store, sorted({row["ancestor"] for row in found}))
         rows += [{**row, "license": above[row["ancestor"]], "child_license": models[row["model"]]} for row in found]
     rows.sort(key=lambda row: (row["verdict"] != "violation", -row["confidence"], row["model"], row["ancestor"]))
     return rows
 
 
-def _licences(store: Store, datasets: list[str]) -> dict[str, str | None]:
-    pages = (store.read(_LICENCES, ids=datasets[at : at + PAGE]) for at in range(0, len(datasets), PAGE))
+def _dataset_licenses(store: Store, datasets: list[str]) -> dict[str, str | None]:
+    pages = (store.read(_DATASET_LICENSES, ids=datasets[at : at + PAGE]) for at in range(0, len(datasets), PAGE))
     return {row["id"]: row["license"] for page in pages for row in page}
 
 
-def _audit(atlas: Atlas, findings: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    said = Counter(
+def _audit(atlas: AtlasFrames, findings: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    verdict_counts = Counter(
         verdict or "not audited"
         for verdict, recorded in zip(atlas.graph.extra_properties["audit_verdict"], atlas.recorded, strict=True)
         if recorded
@@ -228,7 +232,7 @@ def _audit(atlas: Atlas, findings: Sequence[dict[str, Any]], runs: Sequence[dict
     worst = sorted(families.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:TOP]
     audits = [run for run in runs if run["kind"] == "audit" and run["complete"]]
     return {
-        "verdicts": [{"verdict": name, "models": number} for name, number in said.most_common()],
+        "verdicts": [{"verdict": name, "models": number} for name, number in verdict_counts.most_common()],
         "kinds": _ranked(findings, ("finding", "verdict")),
         "pairs": _ranked(findings, ("license", "child_license", "verdict"))[:TOP],
         "families": [
@@ -250,13 +254,13 @@ def _ranked(rows: Sequence[dict[str, Any]], names: tuple[str, ...]) -> list[dict
     return [{**dict(zip(names, values, strict=True)), "findings": number} for values, number in best]
 
 
-def _lineage(atlas: Atlas) -> dict[str, Any]:
+def _lineage(atlas: AtlasFrames) -> dict[str, Any]:
     """Edges that one witness alone states, or that witnesses dispute: the most downloaded children first."""
     edges, ids = atlas.edges, atlas.graph.ids
     found = {}
     for status in (Status.UNDECLARED, Status.CONTRADICTED, Status.PREDICTED):
         rows = edges[edges["status"] == status.value]
-        best = np.argsort(-atlas.graph.downloads[rows["child"]], kind="stable")[:LISTED]
+        best = np.argsort(-atlas.graph.downloads[rows["child"]], kind="stable")[:LISTED_EDGES]
         found[status.value] = {
             "edges": len(rows),
             "listed": [

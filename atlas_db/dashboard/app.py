@@ -23,8 +23,8 @@ from atlas_db.bom.collect import gather
 from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.core.errors import AtlasError, InputError, StoreError, UsageError
 from atlas_db.dashboard import views
-from atlas_db.dashboard.app_state import Desk
-from atlas_db.dashboard.family_graph import SHARE
+from atlas_db.dashboard.app_state import AppState
+from atlas_db.dashboard.family_graph import DEFAULT_SHARE
 from atlas_db.dashboard.templating import Served, plotly_file, render
 from atlas_db.licenses.audit import AuditReport
 from atlas_db.licenses.sarif import sarif
@@ -38,13 +38,13 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-OPENED = 20
+MAX_OPENED = 20
 """Models that one picture opens at most."""
 Form = Annotated[Literal["html", "json"], Query(description="html, or json for the page's twin", alias="format")]
 Text = Annotated[str, Query(max_length=500)]
 
 
-def _wanted(
+def _finding_filters(
     verdict: Text = "",
     finding: Text = "",
     license: Text = "",
@@ -55,11 +55,11 @@ def _wanted(
     return {name: value for name, value in zip(views.FILTERS, values, strict=True) if value}
 
 
-Wanted = Annotated[dict[str, str], Depends(_wanted)]
+FindingFilters = Annotated[dict[str, str], Depends(_finding_filters)]
 """Filters of findings, by name."""
 
 
-def build(desk: Desk) -> FastAPI:
+def create_app(state: AppState) -> FastAPI:
     """Return the app over a desk."""
     app = FastAPI(
         title="atlas-db",
@@ -79,13 +79,13 @@ def build(desk: Desk) -> FastAPI:
     app.add_exception_handler(AtlasError, _on_error)
     app.add_exception_handler(StarletteError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_error)
-    for router in (_bundle_pages(desk), _store_pages(desk), _downloads(desk), _files(desk)):
+    for router in (_bundle_pages(state), _store_pages(state), _downloads(state), _files(state)):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
 
 
-def _answer(request: Request, form: str, template: str, page: views.Page, title: str, current: str = "") -> Response:
+def _respond(request: Request, form: str, template: str, page: views.Page, title: str, current: str = "") -> Response:
     if form == "json":
         return JSONResponse(page)
     twin = str(request.url.include_query_params(format="json").replace(scheme="", netloc=""))
@@ -94,14 +94,14 @@ def _answer(request: Request, form: str, template: str, page: views.Page, title:
 
 async def _on_error(request: Request, error: Exception) -> Response:
     """Say plainly what is wrong and what to do; nothing of the request is repeated unescaped."""
-    status, title, message, hint = _told(error)
+    status, title, message, hint = _describe_error(error)
     page = {"message": message.rstrip("."), "hint": hint}
     if request.query_params.get("format") == "json":
         return JSONResponse({"error": title, "message": message, "hint": hint}, status)
     return HTMLResponse(render("message", page, Served(), current="", title=title), status)
 
 
-def _told(error: Exception) -> tuple[int, str, str, str]:
+def _describe_error(error: Exception) -> tuple[int, str, str, str]:
     match error:
         case StoreError():
             return 503, "The store does not answer", error.message, error.hint
@@ -112,46 +112,46 @@ def _told(error: Exception) -> tuple[int, str, str, str]:
         case AtlasError():
             return 500, "Something went wrong", error.message, error.hint
         case RequestValidationError():
-            said = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
-            return 400, "That does not fit together", said, "Mend the address"
+            details = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+            return 400, "That does not fit together", details, "Mend the address"
         case StarletteError():
             return error.status_code, "Not found", f"There is no such page ({error.detail})", "Look at the navigation"
         case _:
             raise error
 
 
-def _bundle_pages(desk: Desk) -> APIRouter:
+def _bundle_pages(state: AppState) -> APIRouter:
     router = APIRouter(tags=["pages"])
 
     @router.get("/", summary="Map: all models as territories")
     def atlas_map(request: Request, form: Form = "html") -> Response:
-        return _answer(request, form, "map", views.atlas_map(desk.bundle), "Map", "map")
+        return _respond(request, form, "map", views.atlas_map(state.bundle), "Map", "map")
 
     @router.get("/search", summary="Models whose id holds a text")
     def search(request: Request, q: Text = "", form: Form = "html") -> Response:
-        return _answer(request, form, "search", views.search(desk.bundle, q), "Search")
+        return _respond(request, form, "search", views.search(state.bundle, q), "Search")
 
     @router.get("/ecosystem", summary="The analysis as tables and figures")
     def ecosystem(request: Request, form: Form = "html") -> Response:
-        return _answer(request, form, "ecosystem", views.ecosystem(desk.bundle), "Ecosystem", "ecosystem")
+        return _respond(request, form, "ecosystem", views.ecosystem(state.bundle), "Ecosystem", "ecosystem")
 
     @router.get("/audit", summary="Verdicts and findings of the newest audit")
     def audit(
         request: Request,
-        wanted: Wanted,
+        wanted: FindingFilters,
         page: Annotated[int, Query(ge=1, le=100_000)] = 1,
         form: Form = "html",
     ) -> Response:
-        return _answer(request, form, "audit", views.audit(desk.bundle, wanted, page), "Audit", "audit")
+        return _respond(request, form, "audit", views.audit(state.bundle, wanted, page), "Audit", "audit")
 
     @router.get("/quality", summary="How good completion is, and disputed edges")
     def quality(request: Request, form: Form = "html") -> Response:
-        return _answer(request, form, "quality", views.quality(desk.bundle), "Quality", "quality")
+        return _respond(request, form, "quality", views.quality(state.bundle), "Quality", "quality")
 
     return router
 
 
-def _store_pages(desk: Desk) -> APIRouter:
+def _store_pages(state: AppState) -> APIRouter:
     router = APIRouter(tags=["pages"])
 
     @router.get("/models/{model:path}", summary="All that is known of a model")
@@ -162,83 +162,83 @@ def _store_pages(desk: Desk) -> APIRouter:
         wide: Text = "",
         form: Form = "html",
     ) -> Response:
-        opened = [name for name in open.split(",") if name][:OPENED]
-        with desk.store() as store:
-            return _answer(request, form, "model", views.model(store, model, opened, wide), model)
+        opened = [name for name in open.split(",") if name][:MAX_OPENED]
+        with state.store() as store:
+            return _respond(request, form, "model", views.model(store, model, opened, wide), model)
 
     @router.get("/region", summary="One or two families as node-link pictures")
     def region(
         request: Request,
         a: Text = "",
         b: Text = "",
-        share: Annotated[float, Query(gt=0, le=1)] = SHARE,
+        share: Annotated[float, Query(gt=0, le=1)] = DEFAULT_SHARE,
         form: Form = "html",
     ) -> Response:
-        bundle = desk.bundle
-        with desk.store() as store:
-            return _answer(request, form, "region", views.region(store, bundle, [a, b], share), "Regions", "region")
+        bundle = state.bundle
+        with state.store() as store:
+            return _respond(request, form, "region", views.region(store, bundle, [a, b], share), "Regions", "region")
 
     @router.get("/compare", summary="Two models, trait by trait and character by character")
     def compare(request: Request, left: Text = "", right: Text = "", form: Form = "html") -> Response:
         if not (left and right):
             page: views.Page = {"left": left, "right": right, "traits": []}
-            return _answer(request, form, "compare", page, "Compare")
-        with desk.store() as store:
-            page = views.side_by_side(store, desk.settings, left, right)
-        return _answer(request, form, "compare", page, "Compare")
+            return _respond(request, form, "compare", page, "Compare")
+        with state.store() as store:
+            page = views.compare_page(store, state.settings, left, right)
+        return _respond(request, form, "compare", page, "Compare")
 
     @router.get("/runs", summary="What was loaded, charted, completed and audited")
     def runs(request: Request, form: Form = "html") -> Response:
-        with desk.store() as store:
-            return _answer(request, form, "runs", views.runs(store), "Runs", "runs")
+        with state.store() as store:
+            return _respond(request, form, "runs", views.runs(store), "Runs", "runs")
 
     return router
 
 
-def _downloads(desk: Desk) -> APIRouter:
+def _downloads(state: AppState) -> APIRouter:
     router = APIRouter(prefix="/download", tags=["downloads"])
 
     @router.get("/models/{model:path}/bom.json", summary="Bill of materials, CycloneDX 1.7")
     def bom(model: str) -> Response:
-        with desk.store() as store:
+        with state.store() as store:
             document = write_bom(gather(store, model), "1.7")
         name = re.sub("[^A-Za-z0-9._-]+", "-", model)
-        return _attached(json.dumps(document, ensure_ascii=False, indent=2), f"{name}.cdx.json", "application/json")
+        return _attachment(json.dumps(document, ensure_ascii=False, indent=2), f"{name}.cdx.json", "application/json")
 
     @router.get("/audit.csv", summary="Findings of the newest audit")
-    def audit_csv(wanted: Wanted) -> Response:
-        rows = views.filtered(desk.bundle, wanted)
+    def audit_csv(wanted: FindingFilters) -> Response:
+        rows = views.filtered(state.bundle, wanted)
         out = io.StringIO()
-        writer = csv.DictWriter(out, FINDING, lineterminator="\n")
+        writer = csv.DictWriter(out, FINDING_COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        return _attached(out.getvalue(), "audit.csv", "text/csv; charset=utf-8")
+        return _attachment(out.getvalue(), "audit.csv", "text/csv; charset=utf-8")
 
     @router.get("/audit.sarif", summary="Findings of the newest audit, SARIF 2.1.0")
-    def audit_sarif(wanted: Wanted) -> Response:
-        bundle = desk.bundle
+    def audit_sarif(wanted: FindingFilters) -> Response:
+        bundle = state.bundle
         run = bundle.report["audit"]["run"]
         if run is None:
             raise HTTPException(404, "the atlas was not audited yet")
         report = AuditReport(run["parameters"]["profile"], run["parameters"]["rules_version"], run["counts"]["models"])
         rows = views.filtered(bundle, wanted)
         report.findings = [{**row, "path": [], "repair": None} for row in rows]
-        return _attached(json.dumps(sarif(report), ensure_ascii=False), "audit.sarif", "application/sarif+json")
+        return _attachment(json.dumps(sarif(report), ensure_ascii=False), "audit.sarif", "application/sarif+json")
 
     return router
 
 
-FINDING = (
+FINDING_COLUMNS = (
     "model", "child_license", "ancestor", "license", "finding", "verdict", "rule", "clause", "profile", "hops",
     "confidence",
 )  # fmt: skip
 
 
-def _attached(text: str, name: str, kind: str) -> Response:
+def _attachment(text: str, name: str, kind: str) -> Response:
     return Response(text, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def _files(desk: Desk) -> APIRouter:
+def _files(state: AppState) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/static/plotly.min.js")
@@ -247,7 +247,7 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.get("/data/{name:path}")
     def data(name: str) -> Response:
-        file = desk.bundle.folder / name
+        file = state.bundle.folder / name
         if not re.fullmatch(r"map\.js|map-[a-z]+\.png|names/\d+\.js", name) or not file.is_file():
             raise HTTPException(404, "no such data file")
         return FileResponse(file, headers={"Cache-Control": "no-cache"})

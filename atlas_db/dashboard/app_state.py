@@ -14,15 +14,15 @@ from atlas_db.core import errors
 from atlas_db.core.errors import AtlasError, StoreUnavailableError
 from atlas_db.core.settings import Settings
 from atlas_db.core.terms import Progress
-from atlas_db.dashboard.aggregates import Bundle, kept, key_of, make
+from atlas_db.dashboard.aggregates import Bundle, build_bundle, bundle_key, load_bundle
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import open_store
 
-LOOK_SECONDS = 20.0
+POLL_SECONDS = 20.0
 """How often it is looked whether runs came since."""
 
 
-class Desk:
+class AppState:
     """One store and what was counted of it. Use as a context manager.
 
     A store that was never counted is counted on entering; after that, counting runs beside the pages, in a process of
@@ -35,32 +35,32 @@ class Desk:
     """
 
     def __init__(
-        self, settings: Settings, progress: Progress = lambda *_: None, look_seconds: float = LOOK_SECONDS
+        self, settings: Settings, progress: Progress = lambda *_: None, poll_seconds: float = POLL_SECONDS
     ) -> None:
         self.settings = settings
         self._progress = progress
-        self._look_seconds = look_seconds
+        self._poll_seconds = poll_seconds
         self._lock = threading.Lock()
         self._store: Store | None = None
         self._readers: Counter[Store] = Counter()
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Desk:
+    def __enter__(self) -> AppState:
         """Open the store, and count it where nobody did.
 
         Raises:
             StoreError: It cannot be reached or started.
             EmptyStoreError: It holds no models.
         """
-        self._bundle = self._read() or self._count(self._progress)
+        self._bundle = self._load() or self._build(self._progress)
         self._watcher.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self._watcher.join(timeout=5)
-        self.drop()
+        self.release_store()
 
     @property
     def bundle(self) -> Bundle:
@@ -82,19 +82,19 @@ class Desk:
         try:
             yield store
         except StoreUnavailableError:
-            self._let_go(store)
+            self._release(store)
             raise
         finally:
             with self._lock:
                 self._readers[store] -= 1
                 self._close_unread(store)
 
-    def drop(self) -> None:
+    def release_store(self) -> None:
         """Let go of the store; the next caller opens it again."""
         if (store := self._store) is not None:
-            self._let_go(store)
+            self._release(store)
 
-    def _let_go(self, store: Store) -> None:
+    def _release(self, store: Store) -> None:
         with self._lock:
             if self._store is store:
                 self._store = None
@@ -106,58 +106,58 @@ class Desk:
             del self._readers[store]
             store.close()
 
-    def _read(self) -> Bundle | None:
+    def _load(self) -> Bundle | None:
         with self.store() as store:
-            return kept(store, self.settings.home)
+            return load_bundle(store, self.settings.home)
 
     def _watch(self) -> None:
-        while not self._closed.wait(self._look_seconds):
+        while not self._closed.wait(self._poll_seconds):
             try:
                 with self.store() as store:
-                    stale = self._bundle.report["key"] != key_of(store)
+                    stale = self._bundle.report["key"] != bundle_key(store)
                 if stale:
-                    self._bundle = self._count(lambda *_: None)
+                    self._bundle = self._build(lambda *_: None)
             except AtlasError:
                 # The pages go on with what there is; whoever asks the store itself is told.
                 continue
 
-    def _count(self, progress: Progress) -> Bundle:
+    def _build(self, progress: Progress) -> Bundle:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        worker = context.Process(target=_work, args=(self.settings, theirs), daemon=True)
+        worker = context.Process(target=_build_in_process, args=(self.settings, theirs), daemon=True)
         worker.start()
         theirs.close()
         failed = AtlasError("the statistics could not be counted", hint="See atlas-db doctor, then try again")
         while not self._closed.is_set():
             try:
                 if ours.poll(0.2):
-                    said = json.loads(ours.recv_bytes())
-                    if "error" in said:
-                        failed = getattr(errors, said["error"])(said["message"], hint=said["hint"])
+                    message = json.loads(ours.recv_bytes())
+                    if "error" in message:
+                        failed = getattr(errors, message["error"])(message["message"], hint=message["hint"])
                     else:
-                        progress(*said["progress"])
+                        progress(*message["progress"])
             except EOFError:
                 break
         else:
             worker.terminate()
         worker.join()
-        found = self._read() if worker.exitcode == 0 else None
+        found = self._load() if worker.exitcode == 0 else None
         if found is None:
             raise failed
         return found
 
 
-def _work(settings: Settings, pipe: Connection) -> None:
+def _build_in_process(settings: Settings, pipe: Connection) -> None:
     """Count in a process of its own, telling how far it is, or why not."""
 
-    def tell(stage: str, done: int, total: int) -> None:
+    def send_progress(stage: str, done: int, total: int) -> None:
         pipe.send_bytes(json.dumps({"progress": [stage, done, total]}).encode())
 
     try:
         with open_store(settings) as store:
-            make(store, settings.home, tell)
+            build_bundle(store, settings.home, send_progress)
     except AtlasError as error:
         # Errors of single files carry more than a message; none of them is met here.
-        said = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
-        pipe.send_bytes(json.dumps(said).encode())
+        message = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+        pipe.send_bytes(json.dumps(message).encode())
         raise SystemExit(1) from error

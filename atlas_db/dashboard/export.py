@@ -15,21 +15,21 @@ from atlas_db.dashboard.app import STATIC
 from atlas_db.dashboard.templating import Exported, file_of, plotly_file, render
 from atlas_db.store.bolt import Store
 
-MARK = "atlas-db-export"
+MARKER_FILE = "atlas-db-export"
 """File that tells an export from a folder that holds something else."""
 
 
-def require_ours(out: Path) -> None:
+def require_replaceable(out: Path) -> None:
     """Return where an export may be written to a folder.
 
     Raises:
         UsageError: The folder holds something else.
     """
-    if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
+    if out.exists() and any(out.iterdir()) and not (out / MARKER_FILE).exists():
         raise UsageError(f"{out} holds something else", hint="Give an empty or a new folder")
 
 
-def export(
+def export_site(
     store: Store, bundle: Bundle, out: Path, models: int, progress: Progress = lambda *_: None
 ) -> dict[str, int]:
     """Write all pages, and the pages of the most downloaded models.
@@ -47,17 +47,17 @@ def export(
     Raises:
         UsageError: The folder holds something else.
     """
-    require_ours(out)
+    require_replaceable(out)
     fresh = out.with_name(out.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / "models").mkdir(parents=True)
-    (fresh / MARK).write_text(bundle.report["made"], encoding="utf-8")
+    (fresh / MARKER_FILE).write_text(bundle.report["made"], encoding="utf-8")
     shutil.copytree(STATIC, fresh / "static")
     shutil.copy(plotly_file(), fresh / "static" / "plotly.min.js")
     shutil.copytree(bundle.folder / "names", fresh / "data" / "names")
     for file in (bundle.folder / "map.js", *bundle.folder.glob("map-*.png")):
         shutil.copy(file, fresh / "data" / file.name)
-    chosen = bundle.loved(models)
+    chosen = bundle.most_downloaded(models)
     named = {name: file_of(name) for name in chosen}
     (fresh / "data" / "pages.js").write_text(f"ATLAS.pages({json.dumps(named)});\n", encoding="utf-8")
     _pages(store, bundle, fresh, Exported(named))

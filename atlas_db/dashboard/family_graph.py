@@ -9,13 +9,13 @@ from typing import Any
 
 from atlas_db.lineage.traversal import Lineage, Step
 
-SHARE = 0.3
+DEFAULT_SHARE = 0.3
 """Share of a family, the most downloaded first, that the paper's picture shows."""
-MOST = 1500
+MAX_DISCS = 1500
 SIZE = 1000
-UNLIKE = 2.5
+MAX_SIZE_RATIO = 2.5
 """A ring ends where the next sub-tree is so many times as large as its first."""
-_LEAST, _GREATEST = 2.0, 14.0
+_MIN_RADIUS, _MAX_RADIUS = 2.0, 14.0
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Disc:
 
 
 @dataclass(slots=True)
-class Region:
+class FamilyGraph:
     """One family.
 
     Attributes:
@@ -61,12 +61,12 @@ class Region:
     share: float
     discs: list[Disc]
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
         return asdict(self)
 
 
-def draw_region(found: Lineage, share: float = SHARE) -> Region:
+def draw_family_graph(found: Lineage, share: float = DEFAULT_SHARE) -> FamilyGraph:
     """Lay out the most downloaded share of all that comes from a model; what lies between them and it stays, too.
 
     Args:
@@ -84,7 +84,7 @@ def draw_region(found: Lineage, share: float = SHARE) -> Region:
         line = [step.child]
         while line[-1] not in kept and line[-1] in first:
             line.append(first[line[-1]].parent)
-        if len(kept) + len(line) > MOST:
+        if len(kept) + len(line) > MAX_DISCS:
             break
         kept.update(line)
     discs = [Disc(root, "", "root", "", found.model.get("downloads") or 0)]
@@ -100,14 +100,14 @@ def draw_region(found: Lineage, share: float = SHARE) -> Region:
         if step.child in kept
     ]
     _place(discs)
-    return Region(root, len(first) + 1, len(discs), share, discs)
+    return FamilyGraph(root, len(first) + 1, len(discs), share, discs)
 
 
 def _place(discs: list[Disc]) -> None:
     """Children lie on rings around their parent, the smallest sub-trees inside; no two discs overlap."""
     most = math.log1p(max(disc.downloads for disc in discs)) or 1.0
     for disc in discs:
-        disc.radius = _LEAST + (_GREATEST - _LEAST) * (math.log1p(disc.downloads) / most) ** 2
+        disc.radius = _MIN_RADIUS + (_MAX_RADIUS - _MIN_RADIUS) * (math.log1p(disc.downloads) / most) ** 2
     below: dict[str, list[Disc]] = defaultdict(list)
     for disc in discs[1:]:
         below[disc.parent].append(disc)
@@ -136,7 +136,7 @@ def _rings(disc: Disc, children: list[Disc], reach: dict[str, float], offset: di
             size = max(widest, reach[children[at].id])
             middle = inner + gap + size
             angle = 2 * math.asin(min(1.0, (reach[children[at].id] + gap / 2) / middle))
-            if ring and (full + angle > 2 * math.pi or reach[children[at].id] > UNLIKE * reach[ring[0].id]):
+            if ring and (full + angle > 2 * math.pi or reach[children[at].id] > MAX_SIZE_RATIO * reach[ring[0].id]):
                 break
             widest, full = size, full + angle
             ring.append(children[at])

@@ -134,7 +134,7 @@ def reliability(scores: Rows) -> Figure:
             "type": "scatter",
             "mode": "lines+markers",
             "name": each["view"],
-            "x": [sure for sure, _, _ in each["reliability"]],
+            "x": [confidence for confidence, _, _ in each["reliability"]],
             "y": [right for _, right, _ in each["reliability"]],
             "text": [f"{number:,} models" for _, _, number in each["reliability"]],
             "line": {"color": INK[at]},

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from atlas_db.lineage.traversal import FAN, Fan, Step
 
 BOX, GAP, ROW, COLUMN = (250, 34), 14, 44, 340
-LETTERS = 40
+MAX_NOTE_LETTERS = 40
 """Letters of a second line that fit a box."""
-MOST = 40
+MAX_COLUMN_BOXES = 40
 """Boxes a column at most; the rest is folded."""
 
 
@@ -84,7 +84,7 @@ class Picture:
     boxes: list[Box] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
-    def document(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
         return asdict(self)
 
@@ -102,51 +102,53 @@ class Relatives(Protocol):
         """Return which of some models have children."""
 
 
-def draw(me: Mapping[str, Any], kin: Relatives, opened: Sequence[str], wide: str = "") -> Picture:
+def draw_lineage(model: Mapping[str, Any], relatives: Relatives, opened: Sequence[str], wide: str = "") -> Picture:
     """Lay out a lineage: parents to the left, children to the right, one step, and more where a model is opened.
 
     Args:
-        me: Properties of the model in the middle.
-        kin: Its relatives.
+        model: Properties of the model in the middle.
+        relatives: Its relatives.
         opened: Ids whose further relatives are shown, too.
         wide: Relation whose fan is unfolded.
     """
     picture = Picture()
-    picture.boxes.append(Box(me["id"], 0, "self", me["id"], _downloads(me.get("downloads"))))
-    seen = {me["id"]}
-    _ancestors(picture, me["id"], kin, set(opened), seen)
-    _descendants(picture, me["id"], kin, set(opened), seen, wide)
+    picture.boxes.append(Box(model["id"], 0, "self", model["id"], _downloads(model.get("downloads"))))
+    seen = {model["id"]}
+    _ancestors(picture, model["id"], relatives, set(opened), seen)
+    _descendants(picture, model["id"], relatives, set(opened), seen, wide)
     _place(picture)
     return picture
 
 
-def _ancestors(picture: Picture, me: str, kin: Relatives, opened: set[str], seen: set[str]) -> None:
-    frontier, column = [me], -1
+def _ancestors(picture: Picture, start: str, relatives: Relatives, opened: set[str], seen: set[str]) -> None:
+    frontier, column = [start], -1
     while frontier:
         outer = []
         for model in frontier:
-            steps = kin.parents(model)
-            for step in steps[:MOST]:
+            steps = relatives.parents(model)
+            for step in steps[:MAX_COLUMN_BOXES]:
                 picture.lines.append(Line(step.child, step.parent, step.relation, step.status, step.confidence))
                 if step.parent in seen:
                     continue
                 seen.add(step.parent)
-                picture.boxes.append(_box(step, step.parent, column, bool(kin.parents(step.parent)), opened))
+                picture.boxes.append(_box(step, step.parent, column, bool(relatives.parents(step.parent)), opened))
                 if picture.boxes[-1].open:
                     outer.append(step.parent)
-            if len(steps) > MOST:
-                _fold(picture, model, "", steps[MOST:], len(steps) - MOST, column)
+            if len(steps) > MAX_COLUMN_BOXES:
+                _fold(picture, model, "", steps[MAX_COLUMN_BOXES:], len(steps) - MAX_COLUMN_BOXES, column)
         frontier, column = outer, column - 1
 
 
-def _descendants(picture: Picture, me: str, kin: Relatives, opened: set[str], seen: set[str], wide: str) -> None:
-    frontier, column = [me], 1
+def _descendants(
+    picture: Picture, start: str, relatives: Relatives, opened: set[str], seen: set[str], wide: str
+) -> None:
+    frontier, column = [start], 1
     while frontier:
         outer = []
         for model in frontier:
-            for fan in kin.children(model):
-                shown = fan.steps[: MOST if fan.relation == wide and model == me else FAN]
-                further = kin.has_children([step.child for step in shown])
+            for fan in relatives.children(model):
+                shown = fan.steps[: MAX_COLUMN_BOXES if fan.relation == wide and model == start else FAN]
+                further = relatives.has_children([step.child for step in shown])
                 for step in shown:
                     picture.lines.append(Line(step.child, step.parent, step.relation, step.status, step.confidence))
                     if step.child in seen:
@@ -162,22 +164,22 @@ def _descendants(picture: Picture, me: str, kin: Relatives, opened: set[str], se
 
 
 def _box(step: Step, other: str, column: int, more: bool, opened: set[str]) -> Box:
-    said = f"{_downloads(step.downloads)}, {step.license or 'no licence declared'}"
-    note = "no record of it" if step.placeholder else _cut(said)
+    note_text = f"{_downloads(step.downloads)}, {step.license or 'no licence declared'}"
+    note = "no record of it" if step.placeholder else _cut(note_text)
     return Box(other, column, "model", other, note, more=more, open=more and other in opened)
 
 
-def _fold(picture: Picture, model: str, relation: str, some: Sequence[Step], number: int, column: int) -> None:
+def _fold(picture: Picture, model: str, relation: str, folded: Sequence[Step], number: int, column: int) -> None:
     """Fold the rest of a fan into one box; its line looks like those of the fan's next models."""
     name = f"{model} +{relation}"
     picture.boxes.append(Box(name, column, "fan", f"+{number:,} {relation or 'parents'}", "less downloaded", relation))
-    status = Counter(step.status for step in some).most_common(1)[0][0]
+    status = Counter(step.status for step in folded).most_common(1)[0][0]
     ends = (name, model) if column > 0 else (model, name)
-    picture.lines.append(Line(*ends, relation, status, max(step.confidence for step in some)))
+    picture.lines.append(Line(*ends, relation, status, max(step.confidence for step in folded)))
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
+    return text if len(text) <= MAX_NOTE_LETTERS else text[: MAX_NOTE_LETTERS - 1] + "…"
 
 
 def _downloads(number: object) -> str:

@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from atlas_db.analysis.frames import Atlas
-from atlas_db.analysis.groupings import Terms, terms_of
+from atlas_db.analysis.frames import AtlasFrames
+from atlas_db.analysis.groupings import LicenseGroup, license_group
 from atlas_db.core.arrays import Bytes, Integers
 from atlas_db.core.terms import Relation, Status, Verdict
 from atlas_db.dashboard.map_layout import (
     Sheet,
-    keys,
-    room,
-    settle_families,
-    settle_loners,
-    sheet_for,
-    walk,
+    capacity,
+    hilbert_curve,
+    name_keys,
+    place_families,
+    place_singletons,
+    smallest_sheet,
 )
 
 LABELS = 60
@@ -85,7 +85,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Territory:
+class ModelMap:
     """The map of an atlas.
 
     Attributes:
@@ -160,7 +160,7 @@ class Territory:
         image.save(file, optimize=True)
 
 
-def chart_territory(atlas: Atlas) -> Territory:
+def build_map(atlas: AtlasFrames) -> ModelMap:
     """Lay out the map: families on one field, beside them the models alone, author by author.
 
     The models of a family stand in depth-first order along the curve, brothers by date. See `parcels` for why families
@@ -168,17 +168,17 @@ def chart_territory(atlas: Atlas) -> Territory:
     """
     graph, forest = atlas.graph, atlas.forest
     order = forest.order
-    sheet, places = _places(atlas)
+    sheet, places = _cells(atlas)
     x, y = places[order, 0], places[order, 1]
     layers = [
-        _layer("license", "Licence declared", *_licences(atlas)),
-        _layer("verdict", "Verdict of the audit", *_verdicts(atlas)),
-        _layer("task", "Task declared", *_tasks(atlas)),
-        _layer("relation", "Relation to the parent", *_relations(atlas)),
-        _layer("status", "What the lineage rests on", *_statuses(atlas)),
-        _layer("known", "Licence declared, predicted or unknown", *_known(atlas)),
+        _layer("license", "Licence declared", *_license_codes(atlas)),
+        _layer("verdict", "Verdict of the audit", *_verdict_codes(atlas)),
+        _layer("task", "Task declared", *_task_codes(atlas)),
+        _layer("relation", "Relation to the parent", *_relation_codes(atlas)),
+        _layer("status", "What the lineage rests on", *_status_codes(atlas)),
+        _layer("known", "Licence declared, predicted or unknown", *_source_codes(atlas)),
     ]
-    return Territory(
+    return ModelMap(
         sheet.width,
         sheet.height,
         x,
@@ -191,21 +191,23 @@ def chart_territory(atlas: Atlas) -> Territory:
     )
 
 
-def _places(atlas: Atlas) -> tuple[Sheet, Integers]:
+def _cells(atlas: AtlasFrames) -> tuple[Sheet, Integers]:
     """Return the size of the map, and column and row of each model, shape (n, 2)."""
     forest, ids = atlas.forest, atlas.graph.ids
     heads, alone = np.flatnonzero((forest.parent < 0) & (forest.size > 1)), np.flatnonzero(~forest.linked)
-    sheet = sheet_for(int(room(forest.size[heads]).sum()), len(alone))
+    sheet = smallest_sheet(int(capacity(forest.size[heads]).sum()), len(alone))
     out = np.zeros((len(ids), 2), np.int64)
     start = np.zeros(len(ids), np.int64)
-    start[heads] = settle_families(keys([ids[row] for row in heads]), forest.size[heads], sheet.families * sheet.height)
-    kin, place = np.flatnonzero(forest.linked), forest.place
-    head = forest.root[kin]
-    out[kin] = walk(sheet.families, sheet.height)[start[head] + place[kin] - place[head]]
+    start[heads] = place_families(
+        name_keys([ids[row] for row in heads]), forest.size[heads], sheet.families * sheet.height
+    )
+    linked, place = np.flatnonzero(forest.linked), forest.position
+    head = forest.root[linked]
+    out[linked] = hilbert_curve(sheet.families, sheet.height)[start[head] + place[linked] - place[head]]
     if len(alone):
-        authors = keys([ids[row].split("/")[0] for row in alone])
-        cells = settle_loners(authors, place[alone], sheet.loners * sheet.height)
-        out[alone] = walk(sheet.loners, sheet.height)[cells] + [sheet.families, 0]
+        authors = name_keys([ids[row].split("/")[0] for row in alone])
+        cells = place_singletons(authors, place[alone], sheet.singletons * sheet.height)
+        out[alone] = hilbert_curve(sheet.singletons, sheet.height)[cells] + [sheet.families, 0]
     return sheet, out
 
 
@@ -217,17 +219,17 @@ def _layer(name: str, title: str, legend: list[tuple[str, str]], codes: npt.NDAr
     return Layer(name, title, legend, codes.astype(np.uint8))
 
 
-def _licences(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
-    groups = list(Terms)
+def _license_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
+    groups = list(LicenseGroup)
     place = {group: at + 1 for at, group in enumerate(groups)}
     names, held = atlas.graph.columns["license"]
-    codes = np.array([place[terms_of(name) or Terms.UNCLEAR] for name in names] + [0])
+    codes = np.array([place[license_group(name) or LicenseGroup.UNCLEAR] for name in names] + [0])
     colours = (GREEN, BLUE, AMBER, "#cc79a7", RED, REST)
     words = [(str(group).replace("_", " "), colour) for group, colour in zip(groups, colours, strict=True)]
     return [(NONE, MISSING), *words], codes[held.first]
 
 
-def _verdicts(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
+def _verdict_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
     colours = (GREEN, BLUE, REST, AMBER, RED)
     place = {str(verdict): at + 1 for at, verdict in enumerate(Verdict)}
     words = [(str(verdict).replace("_", " "), colour) for verdict, colour in zip(Verdict, colours, strict=True)]
@@ -236,7 +238,7 @@ def _verdicts(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
     )
 
 
-def _tasks(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
+def _task_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
     names, held = atlas.graph.columns["pipeline_tag"]
     numbers = np.bincount(held.values, minlength=len(names))
     best = np.argsort(-numbers, kind="stable")[:TASKS]
@@ -247,7 +249,7 @@ def _tasks(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
     return [(NONE, MISSING), *words, ("others", REST)], codes[held.first]
 
 
-def _relations(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
+def _relation_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
     forest = atlas.forest
     kinds = list(Relation)
     followed = atlas.edges[atlas.edges["active"]]
@@ -261,7 +263,7 @@ def _relations(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
     return [("no relatives known", MISSING), ("root of a family", "#dfe5ee"), *words], codes
 
 
-def _statuses(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
+def _status_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
     order = (Status.CONTRADICTED, Status.PREDICTED, Status.DECLARED, Status.UNDECLARED, Status.VERIFIED)
     codes = np.zeros(len(atlas.graph), np.int64)
     rank = {status.value: at + 1 for at, status in enumerate(order)}
@@ -271,16 +273,16 @@ def _statuses(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
     return [("no parent known", MISSING), *words], codes
 
 
-def _known(atlas: Atlas) -> tuple[list[tuple[str, str]], Integers]:
+def _source_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
     codes = np.zeros(len(atlas.graph), np.int64)
     codes[atlas.predicted["license"]["model"].to_numpy(np.int64)] = 1
     codes[atlas.graph.columns["license"].codes.counts > 0] = 2
     return [("unknown", MISSING), ("predicted", "#cc79a7"), ("declared", GREEN)], codes
 
 
-def _labels(atlas: Atlas, x: Integers, y: Integers) -> list[dict[str, Any]]:
+def _labels(atlas: AtlasFrames, x: Integers, y: Integers) -> list[dict[str, Any]]:
     forest = atlas.forest
-    place = forest.place
+    place = forest.position
     found = []
     for head in forest.largest(LABELS):
         cells = slice(int(place[head]), int(place[head] + forest.size[head]))

@@ -15,13 +15,13 @@ import numpy as np
 from atlas_db.core.arrays import Integers, Keys
 from atlas_db.core.hashing import mix64, name_hash
 
-FILLED_BY_FAMILIES, FILLED_BY_LONERS = 0.7, 0.85
+MAX_FAMILY_LOAD, MAX_SINGLETON_LOAD = 0.7, 0.85
 """Greatest share of a side of the map that is taken before the next size of map is used."""
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 """Widths of a field, in eighths of the map's height."""
-TRIES = 64
+MAX_PROBES = 64
 """Parcels that a family asks for before it takes the next free one."""
-REACH = 1.15
+PROBE_GROWTH = 1.15
 """How much further, in parcels, each asks every time."""
 _STEP = 0x9E3779B97F4A7C15
 
@@ -37,46 +37,46 @@ class Sheet(NamedTuple):
 
     height: int
     families: int
-    loners: int
+    singletons: int
 
     @property
     def width(self) -> int:
         """Cells a row."""
-        return self.families + self.loners
+        return self.families + self.singletons
 
 
-def sheet_for(families: int, loners: int) -> Sheet:
+def smallest_sheet(families: int, singletons: int) -> Sheet:
     """Return the least map of the ladder of sizes that holds some cells of families and some lone models.
 
     Sizes are far apart, so that an atlas that grows keeps its sheet for long; it is at most twice as wide as high.
     """
-    for height in _ladder():
+    for height in _sheet_heights():
         widths = [height * part // 8 for part in WIDTHS]
-        first = next((w for w in widths if families <= FILLED_BY_FAMILIES * w * height), None)
-        second = next((w for w in (0, *widths) if loners <= FILLED_BY_LONERS * w * height), None)
+        first = next((w for w in widths if families <= MAX_FAMILY_LOAD * w * height), None)
+        second = next((w for w in (0, *widths) if singletons <= MAX_SINGLETON_LOAD * w * height), None)
         if first is not None and second is not None and first + second <= 2 * height:
             return Sheet(height, first, second)
     raise AssertionError("the ladder has no end")
 
 
-def _ladder() -> Iterator[int]:
+def _sheet_heights() -> Iterator[int]:
     side = 8
     while True:
         yield from (side, side + side // 2)
         side *= 2
 
 
-def keys(names: Sequence[str]) -> Keys:
+def name_keys(names: Sequence[str]) -> Keys:
     """Return a number of each name that no machine and no version changes, shape (n,)."""
     return np.array([name_hash(name) for name in names], np.uint64)
 
 
-def room(sizes: Integers) -> Integers:
+def capacity(sizes: Integers) -> Integers:
     """Return the cells that families get, shape (n,): the next power of two."""
     return np.int64(1) << np.ceil(np.log2(np.maximum(sizes, 1))).astype(np.int64)
 
 
-def settle_families(names: Keys, sizes: Integers, cells: int) -> Integers:
+def place_families(names: Keys, sizes: Integers, cells: int) -> Integers:
     """Return the first cell of each family along the curve.
 
     Args:
@@ -87,20 +87,20 @@ def settle_families(names: Keys, sizes: Integers, cells: int) -> Integers:
     Returns:
         First cells, shape (n,): multiples of the family's room, no two rooms overlap.
     """
-    rooms = room(sizes)
+    capacities = capacity(sizes)
     start = np.zeros(len(names), np.int64)
     taken = np.zeros(cells, np.bool_)
-    for size in np.unique(rooms)[::-1].tolist():
-        here = np.flatnonzero(rooms == size)
+    for size in np.unique(capacities)[::-1].tolist():
+        here = np.flatnonzero(capacities == size)
         # What was set before is larger: a parcel of this size is free as a whole or not at all.
         free = np.flatnonzero(~taken[: cells // size * size : size])
-        at = _spread(_wanted(names[here], cells // size, free), names[here], len(free))
+        at = _resolve_collisions(_probe_blocks(names[here], cells // size, free), names[here], len(free))
         start[here] = free[at] * size
         taken[(start[here][:, None] + np.arange(size)).ravel()] = True
     return start
 
 
-def settle_loners(authors: Keys, rank: Integers, cells: int) -> Integers:
+def place_singletons(authors: Keys, rank: Integers, cells: int) -> Integers:
     """Return the cell of each lone model along the curve: authors where their names say, their models by rank.
 
     Args:
@@ -111,14 +111,14 @@ def settle_loners(authors: Keys, rank: Integers, cells: int) -> Integers:
     Returns:
         Cells, shape (n,), all different.
     """
-    return _spread(_scaled(authors, cells), authors, cells, rank)
+    return _resolve_collisions(_home_slots(authors, cells), authors, cells, rank)
 
 
-def _scaled(names: Keys, slots: int) -> Integers:
+def _home_slots(names: Keys, slots: int) -> Integers:
     return (names.astype(np.float64) / 2.0**64 * slots).astype(np.int64).clip(0, max(slots - 1, 0))
 
 
-def _wanted(names: Keys, slots: int, free: Integers) -> Integers:
+def _probe_blocks(names: Keys, slots: int, free: Integers) -> Integers:
     """Each asks for parcels that its key names, ever further from its first, until one is free; place among the free.
 
     Asking at drawn distances, not next door, keeps the surroundings of a large family from filling up with those that
@@ -126,19 +126,19 @@ def _wanted(names: Keys, slots: int, free: Integers) -> Integers:
     """
     open_ = np.zeros(slots, np.bool_)
     open_[free] = True
-    home = _scaled(names, slots)
+    home = _home_slots(names, slots)
     slot = home.copy()
-    for number in range(1, TRIES):
+    for number in range(1, MAX_PROBES):
         blocked = np.flatnonzero(~open_[slot])
         if not len(blocked):
             break
-        reach = round(min(REACH**number, slots))
-        away = _scaled(mix64(names[blocked] + np.uint64(number * _STEP % 2**64)), 2 * reach + 1) - reach
+        reach = round(min(PROBE_GROWTH**number, slots))
+        away = _home_slots(mix64(names[blocked] + np.uint64(number * _STEP % 2**64)), 2 * reach + 1) - reach
         slot[blocked] = (home[blocked] + away) % slots
     return np.searchsorted(free, slot).clip(0, len(free) - 1)
 
 
-def _spread(wanted: Integers, names: Keys, slots: int, rank: Integers | None = None) -> Integers:
+def _resolve_collisions(wanted: Integers, names: Keys, slots: int, rank: Integers | None = None) -> Integers:
     """Give each the place it wants or the next free one; what would fall off the end closes up, shape (n,)."""
     order = np.lexsort((names if rank is None else rank, names, wanted))
     steps = np.arange(len(order))
@@ -150,7 +150,7 @@ def _spread(wanted: Integers, names: Keys, slots: int, rank: Integers | None = N
 
 
 @cache
-def walk(width: int, height: int) -> Integers:
+def hilbert_curve(width: int, height: int) -> Integers:
     """Return the cells of a rectangle along a generalised Hilbert curve (after Cerveny's gilbert), shape (cells, 2)."""
     cells: list[tuple[int, int]] = []
     todo = [(0, 0, width, 0, 0, height)] if width >= height else [(0, 0, 0, height, width, 0)]

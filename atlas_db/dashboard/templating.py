@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from atlas_db.dashboard.view_queries import QUERIES
+from atlas_db.dashboard.view_queries import CARD_QUERIES
 
 PAGES = {
     "map": "Map",
@@ -133,7 +133,7 @@ def environment() -> Environment:
     )
     env.filters["shown"] = shown
     env.filters["data"] = data_block
-    env.globals.update(pages=PAGES, behind=QUERIES, models=MODELS, plotly_styles=plotly_styles())
+    env.globals.update(pages=PAGES, card_queries=CARD_QUERIES, models=MODELS, plotly_styles=plotly_styles())
     return env
 
 

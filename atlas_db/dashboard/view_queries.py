@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-QUERIES: dict[str, tuple[str, ...]] = {
+CARD_QUERIES: dict[str, tuple[str, ...]] = {
     "map": ("edges", "verdicts", "predicted_licenses"),
     "region": ("descendants", "relations_by_popularity"),
     "model": ("model", "parents", "children", "lineage_claims", "ruling", "violated_licenses"),

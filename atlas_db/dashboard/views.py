@@ -7,16 +7,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from atlas_db.analysis.compare import compare
-from atlas_db.analysis.frames import CLAIMS
+from atlas_db.analysis.compare import compare_models
+from atlas_db.analysis.frames import CLAIM_EDGES
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.core.errors import UsageError
 from atlas_db.core.settings import Settings
 from atlas_db.core.terms import Relation, Source
 from atlas_db.dashboard import figures
 from atlas_db.dashboard.aggregates import Bundle
-from atlas_db.dashboard.family_graph import SHARE, draw_region
-from atlas_db.dashboard.lineage_layout import MOST, draw
+from atlas_db.dashboard.family_graph import DEFAULT_SHARE, draw_family_graph
+from atlas_db.dashboard.lineage_layout import MAX_COLUMN_BOXES, draw_lineage
 from atlas_db.licenses.audit import DISCLAIMER, AuditOptions, audit_models
 from atlas_db.lineage.traversal import (
     Fan,
@@ -35,22 +35,22 @@ from ingest.load.runs import list_runs
 from ingest.normalise.license_ids import canonical
 
 Page = dict[str, Any]
-LISTED = 500
+MAX_LISTED = 500
 """Rows that a list on a page shows."""
-FOUND = 20
+MAX_FOUND = 20
 _DESCENDANTS = Statement(find("descendant_count").text)
 _CLAIMS = Statement(
-    f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in CLAIMS.values())}]->(v) WHERE r.valid_to IS NULL "
+    f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in CLAIM_EDGES.values())}]->(v) WHERE r.valid_to IS NULL "
     "RETURN type(r) AS rel, v.id AS value, r.source AS source, r.confidence AS confidence, r.method AS method, "
     "r.evidence AS evidence, r.first_seen AS first_seen ORDER BY rel, source, confidence DESC, value"
 )
-_TESTIMONY = Statement(
+_LINEAGE_CLAIMS = Statement(
     "MATCH (m:Model {id: $id})-[r:CLAIMS_PARENT]->(p:Model) RETURN p.id AS parent, r.source AS source, "
     "r.relation AS relation, r.confidence AS confidence, r.method AS method, r.mention AS mention, "
     "r.resolution AS resolution, r.evidence AS evidence, r.first_seen AS first_seen, r.valid_to AS valid_to "
     "ORDER BY parent, source"
 )
-_ATTRIBUTE = {rel: attribute for attribute, (rel, _) in CLAIMS.items()}
+_ATTRIBUTE = {rel: attribute for attribute, (rel, _) in CLAIM_EDGES.items()}
 
 
 def atlas_map(bundle: Bundle) -> Page:
@@ -62,10 +62,10 @@ def atlas_map(bundle: Bundle) -> Page:
 
 def search(bundle: Bundle, text: str) -> Page:
     """Return the models whose id holds a text."""
-    return {"q": text, "models": bundle.search(text, FOUND)}
+    return {"q": text, "models": bundle.search(text, MAX_FOUND)}
 
 
-class _Kin:
+class _StoreRelatives:
     """The relatives of one model, read from the store as far as they are shown."""
 
     def __init__(self, store: Store, model: str, wide: str) -> None:
@@ -81,7 +81,7 @@ class _Kin:
 
     def children(self, model: str) -> list[Fan]:
         if model not in self._children:
-            limit = LISTED if self._wide and model == self._model else MOST
+            limit = MAX_LISTED if self._wide and model == self._model else MAX_COLUMN_BOXES
             self._children[model] = fans(self._store, model, limit, contradicted=True)
         return self._children[model]
 
@@ -107,28 +107,28 @@ def model(store: Store, identifier: str, opened: Sequence[str] = (), wide: str =
     for row in claims:
         row["attribute"] = _ATTRIBUTE[row.pop("rel")]
         row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
-    testimony = store.read(_TESTIMONY, id=identifier)
-    for row in testimony:
+    lineage_claims = store.read(_LINEAGE_CLAIMS, id=identifier)
+    for row in lineage_claims:
         row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
-    kin = _Kin(store, identifier, wide)
-    below = kin.children(identifier)
+    relatives = _StoreRelatives(store, identifier, wide)
+    below = relatives.children(identifier)
     return {
         "id": identifier,
         "properties": {name: props[name] for name in sorted(props) if name not in _HIDDEN},
         "counts": {
-            "parents": len(kin.parents(identifier)),
-            "ancestors": len({step.parent for step in kin.above}),
+            "parents": len(relatives.parents(identifier)),
+            "ancestors": len({step.parent for step in relatives.above}),
             "children": sum(fan.number for fan in below),
             "descendants": store.read(_DESCENDANTS, model=identifier)[0]["descendants"],
             "children_by_relation": {fan.relation: fan.number for fan in below},
         },
         "opened": list(opened),
-        "picture": draw({"id": identifier, **props}, kin, opened, wide).document(),
-        "parents": [_step(step) for step in kin.parents(identifier)],
+        "picture": draw_lineage({"id": identifier, **props}, relatives, opened, wide).to_dict(),
+        "parents": [_step(step) for step in relatives.parents(identifier)],
         "children": [_step(step) for fan in below if wide in ("", fan.relation) for step in fan.steps],
         "declared": [row for row in claims if row["source"] != Source.PREDICTED],
         "predicted": [row for row in claims if row["source"] == Source.PREDICTED],
-        "testimony": testimony,
+        "lineage_claims": lineage_claims,
         "verdict": next(iter(report.verdicts), None) if report else None,
         "findings": [_sourced(row) for row in report.findings] if report else [],
         "obligations": [_sourced(row) for row in report.obligations] if report else [],
@@ -145,11 +145,11 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _sourced(finding: dict[str, Any]) -> dict[str, Any]:
     """Add where the licence itself can be read; `source` is the rule's."""
-    licence = catalogue().get(canonical(finding["license"] or ""))
-    return {**finding, "license_text": None if licence is None else licence.source}
+    license_entry = catalogue().get(canonical(finding["license"] or ""))
+    return {**finding, "license_text": None if license_entry is None else license_entry.source}
 
 
-def region(store: Store, bundle: Bundle, families: Sequence[str], share: float = SHARE) -> Page:
+def region(store: Store, bundle: Bundle, families: Sequence[str], share: float = DEFAULT_SHARE) -> Page:
     """Return one or two families as pictures; the two largest where none is named.
 
     Raises:
@@ -163,20 +163,20 @@ def region(store: Store, bundle: Bundle, families: Sequence[str], share: float =
     ready = bundle.report["regions"]
     drawn = [
         ready[name]
-        if share == SHARE and name in ready
-        else draw_region(lineage(store, name, depth=0), share).document()
+        if share == DEFAULT_SHARE and name in ready
+        else draw_family_graph(lineage(store, name, depth=0), share).to_dict()
         for name in chosen
     ]
     return {"families": largest, "share": share, "relations": [*map(str, Relation), "unknown"], "regions": drawn}
 
 
-def side_by_side(store: Store, settings: Settings, left: str, right: str) -> Page:
+def compare_page(store: Store, settings: Settings, left: str, right: str) -> Page:
     """Return two models trait by trait and character by character.
 
     Raises:
         ModelNotFoundError: One of them does not exist.
     """
-    return compare(store, left, right, dict(newest_cards(settings.home / FOLDER, [left, right]))).document()
+    return compare_models(store, left, right, dict(newest_cards(settings.home / FOLDER, [left, right]))).to_dict()
 
 
 _ORDER = ("permissive", "copyleft", "use_restricted", "vendor", "non_commercial", "unclear", "none")
@@ -186,7 +186,7 @@ def ecosystem(bundle: Bundle) -> Page:
     """Return the analysis: every table, and the figures drawn of them."""
     rows = {name: table["rows"] for name, table in bundle.report["tables"].items()}
     overall = [row for row in rows["mutation_rates"] if row["relation"] == "all"]
-    alike = [
+    similarities = [
         {**row, "label": f"{row['kind']}, over {row['drawn']}"}
         for row in rows["similarity"]
         if row["measure"] == "tfidf"
@@ -210,7 +210,7 @@ def ecosystem(bundle: Bundle) -> Page:
             "label", "families", title="families", log=True,
         ),
         "mutation_rates": figures.intervals(overall, "trait", "rate", title="share that differs"),
-        "similarity": figures.intervals(alike, "label", "mean", title="TF-IDF cosine"),
+        "similarity": figures.intervals(similarities, "label", "mean", title="TF-IDF cosine"),
         "license_transitions": figures.heat(
             rows["license_transitions"], "to", "from", "share_of_from", _ORDER, title="share of parent's"
         ),
@@ -249,7 +249,7 @@ def audit(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
     """
     report = bundle.report["audit"]
     chosen = filtered(bundle, wanted)
-    start = (max(page, 1) - 1) * LISTED
+    start = (max(page, 1) - 1) * MAX_LISTED
     unknown = (report["run"] or {}).get("counts", {}).get("unknown", {})
     return {
         **report,
@@ -260,8 +260,8 @@ def audit(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
         },
         "number": len(chosen),
         "page": max(page, 1),
-        "pages": max(1, -(-len(chosen) // LISTED)),
-        "findings": chosen[start : start + LISTED],
+        "pages": max(1, -(-len(chosen) // MAX_LISTED)),
+        "findings": chosen[start : start + MAX_LISTED],
         "figures": {
             "verdicts": figures.bars(report["verdicts"], "verdict", "models", title="models"),
             "pairs": figures.bars(

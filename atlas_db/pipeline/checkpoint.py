@@ -17,11 +17,11 @@ from atlas_db.core.errors import StoreLockedError, UsageError
 from atlas_db.core.files import write_whole
 from atlas_db.store.supervisor import try_lock
 
-LEDGER, LOCK = "run.json", "run.lock"
+CHECKPOINT_FILE, LOCK_FILE = "run.json", "run.lock"
 State = Literal["done", "kept", "skipped"]
 
 
-class Done(msgspec.Struct, kw_only=True):
+class StageResult(msgspec.Struct, kw_only=True):
     """One stage as it was last gone through.
 
     Attributes:
@@ -45,7 +45,7 @@ class Done(msgspec.Struct, kw_only=True):
     counts: dict[str, Any] = {}
 
 
-class Ledger:
+class Checkpoint:
     """The stages of one folder.
 
     Args:
@@ -54,9 +54,9 @@ class Ledger:
     """
 
     def __init__(self, folder: Path, store_id: str) -> None:
-        self._file = folder / LEDGER
+        self._file = folder / CHECKPOINT_FILE
         self._store_id = store_id
-        self.stages: dict[str, Done] = {}
+        self.stages: dict[str, StageResult] = {}
         try:
             found = json.loads(self._file.read_bytes())
         except FileNotFoundError:
@@ -64,9 +64,9 @@ class Ledger:
         except ValueError as error:
             raise UsageError(f"{self._file} cannot be read", hint="Remove it: the run then begins anew") from error
         if found.get("store_id") == store_id:
-            self.stages = msgspec.convert(found["stages"], dict[str, Done])
+            self.stages = msgspec.convert(found["stages"], dict[str, StageResult])
 
-    def put(self, name: str, stage: Done) -> None:
+    def put(self, name: str, stage: StageResult) -> None:
         """Note a stage; the file is whole at any moment."""
         self.stages[name] = stage
         plain = {"store_id": self._store_id, "stages": msgspec.to_builtins(self.stages)}
@@ -79,7 +79,7 @@ def digest(*parts: object) -> str:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
     """Be the only run of a folder; a killed one's hold ends with it.
 
     Raises:
@@ -90,7 +90,7 @@ def alone(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder} cannot be made: {error.strerror}", hint="Give another with --out") from error
-    held = try_lock(folder / LOCK, fcntl.LOCK_EX)
+    held = try_lock(folder / LOCK_FILE, fcntl.LOCK_EX)
     if held is None:
         raise StoreLockedError(f"another run is writing to {folder}", hint="Wait until it is through")
     try:

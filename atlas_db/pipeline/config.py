@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from atlas_db.core.errors import UsageError
-from atlas_db.pipeline.stages import FlowOptions
+from atlas_db.pipeline.stages import PipelineOptions
 
 _PATHS = ("hub", "weights", "out", "predictions")
 _SEVERAL = ("hub", "weights", "attributes")
 
 
-def read_plan(file: Path) -> dict[str, Any]:
+def read_config(file: Path) -> dict[str, Any]:
     """Read a plan.
 
     Args:
@@ -34,17 +34,19 @@ def read_plan(file: Path) -> dict[str, Any]:
         raise UsageError(f"{file} cannot be read: {error}", hint="Give a TOML file, or --hub and --out") from error
     for name, value in values.items():
         if name in _PATHS:
-            values[name] = [_seen(file, each) for each in value] if isinstance(value, list) else _seen(file, value)
+            values[name] = (
+                [_relative_to(file, each) for each in value] if isinstance(value, list) else _relative_to(file, value)
+            )
     return values
 
 
-def _seen(file: Path, path: Any) -> Any:  # noqa: ANN401
+def _relative_to(file: Path, path: Any) -> Any:  # noqa: ANN401
     """Return a path as seen from the file; what is no path there stays, as it may name a repository."""
     here = file.parent / Path(str(path)).expanduser()
     return str(here) if here.exists() or str(path).startswith((".", "~")) else str(path)
 
 
-def options_of(values: dict[str, Any]) -> FlowOptions:
+def options_of(values: dict[str, Any]) -> PipelineOptions:
     """Return the options that values make.
 
     Args:
@@ -53,16 +55,16 @@ def options_of(values: dict[str, Any]) -> FlowOptions:
     Raises:
         UsageError: One is missing, unknown, or of another kind.
     """
-    known = [field.name for field in fields(FlowOptions)]
+    known = [field.name for field in fields(PipelineOptions)]
     if unknown := sorted(set(values) - set(known)):
-        raise UsageError(f"a run knows no {unknown[0]!r}", hint=f"Known: {', '.join([*known, 'store'])}")
+        raise UsageError(f"a run has no option {unknown[0]!r}", hint=f"Known: {', '.join([*known, 'store'])}")
     for name, flag in (("hub", "--hub FILE"), ("out", "--out DIR")):
         if not values.get(name):
-            raise UsageError(f"a run needs {name}", hint=f"Add {flag}, or `{name}` to the plan")
+            raise UsageError(f"a run needs {name}", hint=f"Add {flag}, or `{name}` to the TOML file")
     several = {name: [values[name]] for name in _SEVERAL if isinstance(values.get(name), str | Path)}
     try:
         return msgspec.convert(
-            {**values, **several}, FlowOptions, strict=False, dec_hook=lambda kind, value: kind(value)
+            {**values, **several}, PipelineOptions, strict=False, dec_hook=lambda kind, value: kind(value)
         )
     except msgspec.ValidationError as error:
-        raise UsageError(f"the plan does not fit: {error}", hint="See atlas-db run --help") from error
+        raise UsageError(f"the options are not valid: {error}", hint="See atlas-db run --help") from error

@@ -12,11 +12,11 @@ from atlas_db.core.settings import Settings
 from atlas_db.store.connect import local_place
 from atlas_db.store.managed_engine import read_state
 
-EVERY = 0.1
+SAMPLE_SECONDS = 0.1
 """Seconds between two looks; a shorter peak may be missed."""
 
 
-class Gauge:
+class ResourceMeter:
     """Measures what runs inside its block.
 
     Args:
@@ -33,32 +33,32 @@ class Gauge:
         self.memory = 0
         self.engine: int | None = None
         self._place = local_place(settings)
-        self._over = threading.Event()
-        self._looker = threading.Thread(target=self._look, daemon=True)
+        self._stop = threading.Event()
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
 
-    def __enter__(self) -> Gauge:
+    def __enter__(self) -> ResourceMeter:
         self._began = time.monotonic()
-        self._looker.start()
+        self._sampler.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._looker.join()
+        self._stop.set()
+        self._sampler.join()
         self.seconds = round(time.monotonic() - self._began, 2)
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         own = psutil.Process(os.getpid())
-        engine = self._engine()
+        engine = self._engine_pid()
         over = False
         while not over:
-            over = self._over.wait(EVERY)
-            keeper = {engine} if engine is not None else set()
-            tree = [own, *(child for child in own.children(recursive=True) if child.pid not in keeper)]
+            over = self._stop.wait(SAMPLE_SECONDS)
+            engine_pids = {engine} if engine is not None else set()
+            tree = [own, *(child for child in own.children(recursive=True) if child.pid not in engine_pids)]
             self.memory = max(self.memory, sum(_resident(each.pid) for each in tree))
             if engine is not None:
                 self.engine = max(self.engine or 0, _resident(engine))
 
-    def _engine(self) -> int | None:
+    def _engine_pid(self) -> int | None:
         state = read_state(self._place[1]) if self._place is not None else None
         return None if state is None else int(str(state["java_pid"]))
 

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from atlas_db.pipeline.stages import FlowOptions
+from atlas_db.pipeline.stages import PipelineOptions
 
 AS_OF = "2024-05-31"
 """Date of the newest model in the sample's source."""
@@ -18,7 +18,7 @@ PAGES = 40
 class Question(NamedTuple):
     """One question of the demo: what it asks in words, the shipped query, its parameters."""
 
-    words: str
+    text: str
     query: str
     parameters: dict[str, str]
 
@@ -33,7 +33,7 @@ QUESTIONS = (
         "What would models declare that declare no task?", "predictions", {"attribute": "pipeline_tag", "limit": "5"}
     ),
 )
-NEXT = (
+NEXT_STEPS = (
     "export ATLAS_DB_STORE=demo           # from here on, ask this atlas",
     "atlas-db dashboard",
     "atlas-db lineage mistralai/Mistral-7B-v0.1",
@@ -53,13 +53,13 @@ def sample_files() -> list[str]:
     return [str(sample() / name) for name in ("models.jsonl", "datasets.jsonl", "tiny.jsonl")]
 
 
-def demo_options(home: Path) -> FlowOptions:
+def demo_options(home: Path) -> PipelineOptions:
     """Return what the demo runs: everything that is packaged, into a folder of the home folder."""
-    return FlowOptions(
+    return PipelineOptions(
         hub=tuple(sample_files()),
         out=home / FOLDER,
         weights=(sample() / "weights",),
         as_of=AS_OF,
-        models=PAGES,
+        pages=PAGES,
         predictions=sample() / "predictions.jsonl",
     )

@@ -37,7 +37,7 @@ PRINTS, EDGES, PREDICTIONS, FINDINGS, SITE = (
 
 
 @dataclass(frozen=True, slots=True)
-class FlowOptions:
+class PipelineOptions:
     """What to run.
 
     Attributes:
@@ -59,17 +59,17 @@ class FlowOptions:
     attributes: tuple[str, ...] = ()
     precision: float = 0.95
     profile: str = "default"
-    models: int = 500
+    pages: int = 500
     predictions: Path | None = None
 
 
 @dataclass(slots=True)
-class Work:
+class StageContext:
     """What stages work with: `sources` are the lists, `models` the folders of weights that were found."""
 
     store: Store
     settings: Settings
-    options: FlowOptions
+    options: PipelineOptions
     sources: Sequence[SourceFile]
     models: Sequence[Found]
     progress: Progress = lambda *_: None
@@ -89,7 +89,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StageOutcome:
     """What a stage did; `skipped` says why it did nothing."""
 
     counts: dict[str, Any] = field(default_factory=dict)
@@ -101,107 +101,107 @@ class Stage(NamedTuple):
     """A stage: its name, a digest of what it rests on, the file that it leaves (or none), and what it does."""
 
     name: str
-    key: Callable[[Work], str]
-    leaves: str
-    act: Callable[[Work], Outcome]
+    key: Callable[[StageContext], str]
+    output: str
+    run: Callable[[StageContext], StageOutcome]
 
 
-def _load_key(work: Work) -> str:
+def _load_key(work: StageContext) -> str:
     files = [(str(file.path.resolve()), (s := file.path.stat()).st_size, s.st_mtime_ns) for file in work.sources]
     return digest("load", SCHEMA.version, files, work.options.as_of)
 
 
-def _load(work: Work) -> Outcome:
+def _load(work: StageContext) -> StageOutcome:
     options = LoadOptions(work.home, work.options.as_of, batch_rows=work.settings.batch_rows)
     report = load(work.store, list(work.options.hub), options, work.progress)
     counts = report.counts()
     kept = ("as_of", "rows", "records", "claims_by_type", "parents", "edges", "rejects", "reject_file")
-    return Outcome({name: counts[name] for name in kept}, report.run_id)
+    return StageOutcome({name: counts[name] for name in kept}, report.run_id)
 
 
-def _fingerprint_key(work: Work) -> str:
+def _fingerprint_key(work: StageContext) -> str:
     return digest("fingerprint", FINGERPRINT_VERSION, [(m.id, m.created_at, m.revision) for m in work.models])
 
 
-def _fingerprint(work: Work) -> Outcome:
+def _fingerprint(work: StageContext) -> StageOutcome:
     if not work.models:
-        return Outcome(skipped="no weights were given")
+        return StageOutcome(skipped="no weights were given")
     report = fingerprint_all(work.models, work.file(PRINTS), work.progress)
-    return Outcome(report.counts())
+    return StageOutcome(report.counts())
 
 
-def _chart_key(work: Work) -> str:
+def _chart_key(work: StageContext) -> str:
     file = work.file(PRINTS)
     prints = [(p.id, p.created_at, p.revision) for p in read_prints([file])] if file.is_file() else []
     return digest("chart", METHOD, FINGERPRINT_VERSION, prints)
 
 
-def _chart(work: Work) -> Outcome:
+def _chart(work: StageContext) -> StageOutcome:
     file = work.file(PRINTS)
     prints = list(read_prints([file])) if work.models and file.is_file() else []
     if not prints:
-        return Outcome(skipped="there are no fingerprints")
+        return StageOutcome(skipped="there are no fingerprints")
     edges = chart(prints, Rereader(), progress=work.progress)
-    sure = above_threshold(edges)
-    write_lines(sure, work.file(EDGES))
+    kept = above_threshold(edges)
+    write_lines(kept, work.file(EDGES))
     counts = write_chart(work.store, work.home, prints, edges)
-    return Outcome({"models": len(prints), "inferred": len(sure), **counts}, counts["run_id"])
+    return StageOutcome({"models": len(prints), "inferred": len(kept), **counts}, counts["run_id"])
 
 
-def _complete_key(work: Work) -> str:
+def _complete_key(work: StageContext) -> str:
     options = work.options
     kept = missing_package("gnn") and options.predictions and options.predictions.stat().st_mtime_ns
     below = work.runs(RunKind.LOAD, RunKind.CHART)
     return digest("complete", below, options.attributes, options.precision, missing_package("gnn"), kept)
 
 
-def _complete(work: Work) -> Outcome:
+def _complete(work: StageContext) -> StageOutcome:
     options = work.options
     if not (why := missing_package("gnn")):
         from gnn.inference.write_predictions import CompleteOptions, complete_and_write
 
-        asked = CompleteOptions(options.attributes, out=work.file(PREDICTIONS), precision=options.precision)
+        completion = CompleteOptions(options.attributes, out=work.file(PREDICTIONS), precision=options.precision)
         try:
-            report = complete_and_write(work.store, work.home, asked, work.progress)
+            report = complete_and_write(work.store, work.home, completion, work.progress)
         except CompletionError as error:
-            return Outcome(skipped=f"{error.message}: {error.hint}")
-        return Outcome(report.counts(), report.run_id)
+            return StageOutcome(skipped=f"{error.message}: {error.hint}")
+        return StageOutcome(report.counts(), report.run_id)
     if options.predictions is None or missing_package("analysis"):
-        return Outcome(skipped=why)
+        return StageOutcome(skipped=why)
     from gnn.inference.predictions import import_predictions
 
     report = import_predictions(work.store, work.home, options.predictions, work.progress)
-    return Outcome({**report.counts(), "from": options.predictions.name}, report.run_id)
+    return StageOutcome({**report.counts(), "from": options.predictions.name}, report.run_id)
 
 
-def _audit_key(work: Work) -> str:
+def _audit_key(work: StageContext) -> str:
     below = work.runs(RunKind.LOAD, RunKind.CHART, RunKind.COMPLETION)
     return digest("audit", below, work.options.profile, rule_book(work.options.profile).version)
 
 
-def _audit(work: Work) -> Outcome:
+def _audit(work: StageContext) -> StageOutcome:
     options = AuditOptions(work.options.profile)
     report = audit_and_write(work.store, work.home, options, work.settings.batch_rows, work.progress)
     with replacing(work.file(FINDINGS)) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(sorted(report.findings, key=lambda row: (row["model"], row["ancestor"] or "", row["rule"])))
-    return Outcome(report.counts(), report.run_id)
+    return StageOutcome(report.counts(), report.run_id)
 
 
-def _export_key(work: Work) -> str:
-    return digest("export", work.runs(*RunKind), work.options.models, missing_package("dashboard"))
+def _export_key(work: StageContext) -> str:
+    return digest("export", work.runs(*RunKind), work.options.pages, missing_package("dashboard"))
 
 
-def _export(work: Work) -> Outcome:
+def _export(work: StageContext) -> StageOutcome:
     if why := missing_package("dashboard"):
-        return Outcome(skipped=why)
-    from atlas_db.dashboard.aggregates import current
-    from atlas_db.dashboard.export import export
+        return StageOutcome(skipped=why)
+    from atlas_db.dashboard.aggregates import fresh_bundle
+    from atlas_db.dashboard.export import export_site
 
-    bundle = current(work.store, work.home, work.progress)
-    counts = export(work.store, bundle, work.file(SITE), work.options.models, work.progress)
-    return Outcome(dict(counts))
+    bundle = fresh_bundle(work.store, work.home, work.progress)
+    counts = export_site(work.store, bundle, work.file(SITE), work.options.pages, work.progress)
+    return StageOutcome(dict(counts))
 
 
 STAGES = (

@@ -11,7 +11,7 @@ from cypher.query_library import ask
 from gnn.dataset.tasks import TASKS
 
 
-def closing(store: Store) -> dict[str, Any]:
+def summarise(store: Store) -> dict[str, Any]:
     """Return the closing figures, each of a shipped query.
 
     Returns:
@@ -30,8 +30,8 @@ def closing(store: Store) -> dict[str, Any]:
     models = sum(verdicts.values())
     for name, counts in claims.items():
         # That nobody names a parent may mean that there is none.
-        said = (counts["declared"] or 0) + (counts["predicted"] or 0)
-        counts["nobody"] = None if name == "base_model" else max(0, models - said)
+        claimed = (counts["declared"] or 0) + (counts["predicted"] or 0)
+        counts["unknown"] = None if name == "base_model" else max(0, models - claimed)
     return {
         "models": models,
         "claims": dict(claims),

@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from atlas_db.analysis.compare import compare
-from atlas_db.analysis.frames import Atlas, read_atlas
-from atlas_db.analysis.sections import SECTIONS, Options, analyse
-from atlas_db.analysis.snapshot_diff import facts_of_store
-from atlas_db.analysis.tables import Table
+from atlas_db.analysis.compare import compare_models
+from atlas_db.analysis.frames import AtlasFrames, read_frames
+from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse
+from atlas_db.analysis.snapshot_diff import entries_of_store
+from atlas_db.analysis.tables import AnalysisTable
 from atlas_db.core.errors import CompletionError, ModelNotFoundError, UsageError
 from atlas_db.store.bolt import Store
 from cypher.query_library import find
@@ -22,7 +22,7 @@ from ingest.load.stream import LoadOptions
 from tests.support.graphs import child, model, write_rows
 from tests.support.hubs import made_up
 
-OPTIONS = Options(seed=3, sample=400, top=10)
+OPTIONS = AnalysisOptions(seed=3, sample=400, top=10)
 
 
 def _filled(store: Store, folder: Path) -> list[dict[str, Any]]:
@@ -48,21 +48,21 @@ def _filled(store: Store, folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _frames(made: dict[str, list[Table]]) -> dict[str, pd.DataFrame]:
+def _frames(made: dict[str, list[AnalysisTable]]) -> dict[str, pd.DataFrame]:
     return {table.name: table.frame for tables in made.values() for table in tables}
 
 
 @pytest.fixture
-def atlas(store: Store, tmp_path: Path) -> tuple[Atlas, list[dict[str, Any]]]:
+def atlas(store: Store, tmp_path: Path) -> tuple[AtlasFrames, list[dict[str, Any]]]:
     rows = _filled(store, tmp_path)
-    return read_atlas(store, tmp_path), rows
+    return read_frames(store, tmp_path), rows
 
 
 _SEEN: dict[str, dict[str, Any]] = {}
 
 
 def test_tables_agree_with_the_rows_and_with_the_other_engine(
-    atlas: tuple[Atlas, list[dict[str, Any]]], store: Store
+    atlas: tuple[AtlasFrames, list[dict[str, Any]]], store: Store
 ) -> None:
     found, rows = atlas
     made = analyse(found, SECTIONS, OPTIONS)
@@ -87,7 +87,7 @@ def test_tables_agree_with_the_rows_and_with_the_other_engine(
     assert frames["edges"]["edges"].sum() == sum(map(len, parents.values()))
     assert frames["mutation_rates"]["pairs"].max() == sum(map(len, parents.values())) - 1, "one parent has no record"
     _check_mutation(frames["mutation_rates"], rows, parents)
-    documents = {name: [table.document() for table in tables] for name, tables in made.items()}
+    documents = {name: [table.to_dict() for table in tables] for name, tables in made.items()}
     if _SEEN:
         assert documents == _SEEN["tables"]
     _SEEN["tables"] = documents
@@ -110,20 +110,22 @@ def _check_mutation(frame: pd.DataFrame, rows: list[dict[str, Any]], parents: di
     assert row["low"] <= row["rate"] <= row["high"]
 
 
-def test_kin_are_more_alike_than_strangers_where_they_are_made_so(atlas: tuple[Atlas, list[dict[str, Any]]]) -> None:
+def test_related_models_are_more_similar_than_unrelated_ones_where_made_so(
+    atlas: tuple[AtlasFrames, list[dict[str, Any]]],
+) -> None:
     found, _ = atlas
     frames = _frames(analyse(found, ["similarity", "findings"], OPTIONS))
     mean = frames["similarity"].set_index(["kind", "drawn", "measure"])["mean"]
     for measure in ("bag", "tfidf", "levenshtein"):
-        assert mean["siblings", "pairs", measure] > mean["strangers with kin", "pairs", measure]
+        assert mean["siblings", "pairs", measure] > mean["unrelated, both with relatives", "pairs", measure]
     assert frames["card_similarity"]["pairs"].max() > 0
-    says = frames["findings"].set_index("measure")
-    kin = next(measure for measure in says.index if "metadata, parent and child minus strangers" in measure)
-    assert says.loc[kin, "here"] == "agrees"
+    measures = frames["findings"].set_index("measure")
+    related = next(name for name in measures.index if "metadata, parent and child minus unrelated" in name)
+    assert measures.loc[related, "here"] == "agrees"
     assert analyse(found, ["findings"], OPTIONS)["findings"][0].frame.equals(frames["findings"]), "seeded"
 
 
-def test_families_and_regions(atlas: tuple[Atlas, list[dict[str, Any]]]) -> None:
+def test_families_and_regions(atlas: tuple[AtlasFrames, list[dict[str, Any]]]) -> None:
     found, rows = atlas
     frames = _frames(analyse(found, ["families", "regions"], OPTIONS))
     sizes = frames["family_sizes"]
@@ -140,28 +142,28 @@ def test_families_and_regions(atlas: tuple[Atlas, list[dict[str, Any]]]) -> None
 
 def test_two_models_side_by_side(store: Store, tmp_path: Path) -> None:
     _filled(store, tmp_path)
-    found = compare(store, "m/merge", "q/quant", {})
+    found = compare_models(store, "m/merge", "q/quant", {})
     traits = {trait.name: trait for trait in found.traits}
     assert traits["license"].verdict == "lateral"
     assert traits["language"][1:] == (["en", "fr"], ["en"], "differs")
     assert traits["parents"].right == ["m/merge"]
     assert 0 < found.similarity["metadata"] < 1
     assert found.card == []
-    cards = compare(store, "m/merge", "q/quant", {"m/merge": "one two", "q/quant": "one too"})
+    cards = compare_models(store, "m/merge", "q/quant", {"m/merge": "one two", "q/quant": "one too"})
     assert cards.similarity["card"] == pytest.approx(6 / 7)
     with pytest.raises(ModelNotFoundError):
-        compare(store, "m/merge", "nobody/nothing", {})
-    assert facts_of_store(store)["m/merge"].parents == ("org0/base0-7b", "org1/base1-7b")
+        compare_models(store, "m/merge", "nobody/nothing", {})
+    assert entries_of_store(store)["m/merge"].parents == ("org0/base0-7b", "org1/base1-7b")
 
 
 def test_bad_input(store: Store, tmp_path: Path) -> None:
     with pytest.raises(CompletionError):
-        read_atlas(store)
+        read_frames(store)
     write_rows(tmp_path / "one.jsonl", [model("a/b")])
     load(store, [str(tmp_path / "one.jsonl")], LoadOptions(tmp_path))
-    alone = read_atlas(store)
+    alone = read_frames(store)
     with pytest.raises(UsageError, match="nonsense"):
         analyse(alone, ["nonsense"])
     for tables in analyse(alone, SECTIONS, OPTIONS).values():
         for table in tables:
-            assert table.document()["title"]
+            assert table.to_dict()["title"]

@@ -19,9 +19,9 @@ from atlas_db.core.errors import (
 )
 from atlas_db.core.settings import Settings
 from atlas_db.dashboard import views
-from atlas_db.dashboard.aggregates import Bundle, kept, key_of, make
-from atlas_db.dashboard.app import build
-from atlas_db.dashboard.app_state import Desk
+from atlas_db.dashboard.aggregates import Bundle, build_bundle, bundle_key, load_bundle
+from atlas_db.dashboard.app import create_app
+from atlas_db.dashboard.app_state import AppState
 from atlas_db.licenses.audit import AuditOptions
 from atlas_db.licenses.write_findings import audit_and_write
 from atlas_db.lineage.traversal import lineage
@@ -44,7 +44,7 @@ def counted(store: Store, tmp_path: Path) -> Bundle:
     write_rows(tmp_path / "rows.jsonl", ROWS)
     load(store, [str(tmp_path / "rows.jsonl")], LoadOptions(tmp_path))
     audit_and_write(store, tmp_path, AuditOptions(), 5000)
-    return make(store, tmp_path)
+    return build_bundle(store, tmp_path)
 
 
 _SEEN: dict[str, Any] = {}
@@ -53,7 +53,7 @@ _TIMED = ("key", "made", "runs", "audit")
 
 def test_both_engines_show_the_same(counted: Bundle, store: Store, tmp_path: Path) -> None:
     page = views.model(store, "org0/base0-7b")
-    for row in (*page["declared"], *page["testimony"]):
+    for row in (*page["declared"], *page["lineage_claims"]):
         assert row["first_seen"]
     page["properties"] = {name: value for name, value in page["properties"].items() if "run_id" not in name}
     shown = {
@@ -67,13 +67,13 @@ def test_both_engines_show_the_same(counted: Bundle, store: Store, tmp_path: Pat
     if _SEEN:
         assert shown == _SEEN
     _SEEN.update(shown)
-    again = kept(store, tmp_path)
+    again = load_bundle(store, tmp_path)
     assert again is not None
     assert again.report == counted.report
-    assert again.report["key"] == key_of(store)
+    assert again.report["key"] == bundle_key(store)
     write_rows(tmp_path / "more.jsonl", [model("n/new")])
     load(store, [str(tmp_path / "more.jsonl")], LoadOptions(tmp_path))
-    assert again.report["key"] != key_of(store), "a run makes it stale"
+    assert again.report["key"] != bundle_key(store), "a run makes it stale"
 
 
 def test_a_page_agrees_with_the_lineage_verb(counted: Bundle, store: Store) -> None:
@@ -118,11 +118,11 @@ def test_a_ladder_of_merges_is_shown_at_once(store: Store, tmp_path: Path) -> No
 
 
 @pytest.fixture
-def desk(local_store: Store, local_settings: Settings, tmp_path: Path) -> Iterator[Desk]:
+def desk(local_store: Store, local_settings: Settings, tmp_path: Path) -> Iterator[AppState]:
     write_rows(tmp_path / "rows.jsonl", [model("a/b"), child("c/d", "finetune:a/b")])
     load(local_store, [str(tmp_path / "rows.jsonl")], LoadOptions(tmp_path))
     place = local_settings.home / "stores" / "local"
-    with Desk(replace(local_settings, home=tmp_path, store=f"local:{place}"), look_seconds=0.2) as found:
+    with AppState(replace(local_settings, home=tmp_path, store=f"local:{place}"), poll_seconds=0.2) as found:
         yield found
 
 
@@ -135,15 +135,15 @@ def _wait(client: TestClient, models: int) -> None:
     pytest.fail(f"never counted {models} models")
 
 
-def test_pages_follow_the_store_and_outlive_it(desk: Desk, local_store: Store, tmp_path: Path) -> None:
-    with TestClient(build(desk), base_url="http://127.0.0.1") as client:
+def test_pages_follow_the_store_and_outlive_it(desk: AppState, local_store: Store, tmp_path: Path) -> None:
+    with TestClient(create_app(desk), base_url="http://127.0.0.1") as client:
         assert client.get("/?format=json").json()["models"] == 2
         write_rows(tmp_path / "more.jsonl", [model("n/new")])
         load(local_store, [str(tmp_path / "more.jsonl")], LoadOptions(tmp_path))
         assert client.get("/ecosystem").status_code == 200, "what was counted before is shown meanwhile"
         _wait(client, 3)
         desk.settings = replace(desk.settings, store="bolt://127.0.0.1:1")
-        desk.drop()
+        desk.release_store()
         gone = client.get("/models/a/b")
         assert gone.status_code == 503
         assert "does not answer" in gone.text
@@ -154,7 +154,7 @@ def test_pages_follow_the_store_and_outlive_it(desk: Desk, local_store: Store, t
         assert client.post("/").status_code == 405
 
 
-def test_a_store_is_closed_by_its_last_reader(desk: Desk) -> None:
+def test_a_store_is_closed_by_its_last_reader(desk: AppState) -> None:
     gone = StoreUnavailableError("it does not answer")
     with desk.store() as old:
         with pytest.raises(StoreUnavailableError), desk.store():
@@ -163,21 +163,21 @@ def test_a_store_is_closed_by_its_last_reader(desk: Desk) -> None:
             assert new is not old
         with pytest.raises(StoreUnavailableError), desk.store() as late, desk.store():
             raise gone
-        assert key_of(old)
+        assert bundle_key(old)
     with pytest.raises(StoreError):
-        key_of(old)
+        bundle_key(old)
     with pytest.raises(StoreError):
-        key_of(late)
+        bundle_key(late)
 
 
 def test_a_bundle_that_was_not_finished_is_not_taken(local_store: Store, tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.jsonl", [model("a/b")])
     load(local_store, [str(tmp_path / "rows.jsonl")], LoadOptions(tmp_path))
-    made = make(local_store, tmp_path)
+    made = build_bundle(local_store, tmp_path)
     part = made.folder.with_name(made.folder.name + ".part")
     part.mkdir()
     (part / "report.json").write_text("{")
     (made.folder / "report.json").unlink()
-    assert kept(local_store, tmp_path) is None
-    assert make(local_store, tmp_path).report["models"] == 1
+    assert load_bundle(local_store, tmp_path) is None
+    assert build_bundle(local_store, tmp_path).report["models"] == 1
     assert not part.exists()

@@ -35,7 +35,7 @@ def names(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.setenv("ATLAS_DB_HOME", str(demo_home))
         patch.setenv("ATLAS_DB_HEAP", "1g")
         atlas_db.fingerprint(sample() / "weights", folder / "fp.parquet")
-        with atlas_db.open("demo") as atlas:
+        with atlas_db.connect("demo") as atlas:
             yield {"atlas_db": atlas_db, "atlas": atlas, "lists": sample(), "folder": folder}
         run(demo_home, "store", "stop", "--store", f"local:{folder / 'store'}")
 
@@ -95,7 +95,7 @@ def test_py2neo_reads_what_we_wrote(neo4j_settings: Settings, tmp_path: Path, mo
     monkeypatch.setenv("ATLAS_DB_PASSWORD", neo4j_settings.password)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # py2neo's own: it is no longer maintained
-        with atlas_db.open(neo4j_settings.store, home=neo4j_settings.home) as atlas:
+        with atlas_db.connect(neo4j_settings.store, home=neo4j_settings.home) as atlas:
             graph = atlas.py2neo()
             rows = graph.run("MATCH (c:Model {id: $id})-[r:DERIVED_FROM]->(p) RETURN p.id AS id, r.relation AS how",
                              id="b/leaf").data()  # fmt: skip

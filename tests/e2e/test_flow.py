@@ -38,7 +38,7 @@ def place(tmp_path: Path) -> Any:
 
 
 def flow(place: Path, name: str, attributes: str = "pipeline_tag") -> list[str]:
-    return ["run", *HUBS, *WEIGHTS, "--as-of", AS_OF, "--models", "5", "--attributes", attributes,
+    return ["run", *HUBS, *WEIGHTS, "--as-of", AS_OF, "--pages", "5", "--attributes", attributes,
             "--out", str(place / f"out-{name}"), "--store", f"local:{place / f'store-{name}'}"]  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_what_a_run_leaves(place: Path) -> None:
 
 def test_without_weights_and_with_damaged_ones_the_run_goes_on(place: Path) -> None:
     store = f"local:{place / 'store'}"
-    words = ["run", "--hub", sample_files()[2], "--out", str(place / "out"), "--store", store, "--models", "0"]
+    words = ["run", "--hub", sample_files()[2], "--out", str(place / "out"), "--store", store, "--pages", "0"]
     stages = ask(place / "home", *words)["stages"]
     assert (stages["fingerprint"]["state"], stages["chart"]["state"]) == ("skipped", "skipped")
     assert stages["fingerprint"]["reason"] == "no weights were given"
@@ -131,7 +131,7 @@ def test_options_of_a_plan() -> None:
     found = options_of({"hub": "a.jsonl", "out": "there", "weights": "w", "attributes": "license"})
     assert (found.hub, found.out, found.weights) == (("a.jsonl",), Path("there"), (Path("w"),))
     assert found.attributes == ("license",)
-    for wrong in ({"hubs": "a"}, {"hub": 3}, {"models": "many"}, {"out": ""}):
+    for wrong in ({"hubs": "a"}, {"hub": 3}, {"pages": "many"}, {"out": ""}):
         with pytest.raises(UsageError):
             options_of({"hub": ["a.jsonl"], "out": "there", **wrong})
 
@@ -141,7 +141,7 @@ def test_a_plan_in_a_file_and_words_before_it(place: Path) -> None:
     plan = place / "plan.toml"
     plan.write_text(f'hub = ["tiny.jsonl"]\nout = "./results"\nstore = "local:{place / "store"}"\nprofile = "strict"\n')
     assert ask(place / "home", "run", str(plan), "--dry-run") == dict.fromkeys(STAGES, "done")
-    report = ask(place / "home", "run", str(plan), "--profile", "lenient", "--models", "0")
+    report = ask(place / "home", "run", str(plan), "--profile", "lenient", "--pages", "0")
     assert report["out"] == str(place / "results")
     runs = ask(place / "home", "runs", "--store", f"local:{place / 'store'}")["runs"]
     assert next(each for each in runs if each["kind"] == "audit")["parameters"]["profile"] == "lenient"
@@ -169,7 +169,7 @@ def test_wrong_words_are_found_before_anything_is_done(place: Path, words: list[
 
 def test_the_packaged_predictions_are_what_completion_says(place: Path) -> None:
     out = place / "out-clean"
-    ask(place / "home", *flow(place, "clean", "all"), "--models", "0")
+    ask(place / "home", *flow(place, "clean", "all"), "--pages", "0")
     made, packaged = predictions(out / "predictions.jsonl"), predictions(sample() / "predictions.jsonl")
     # Floating point differs between machines: almost all values, and their confidence closely.
     assert len(made.keys() & packaged.keys()) >= 0.95 * len(made.keys() | packaged.keys())

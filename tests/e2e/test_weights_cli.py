@@ -51,7 +51,7 @@ def test_folders_to_edges_without_a_store(zoo: Path, tmp_path: Path) -> None:
     run(home, "chart", str(prints), "--out", str(out))
     expected = {("b/tuned", "a/base", "finetune"), ("c/copy", "b/tuned", "duplicate")}
     assert edges(out) == expected
-    rows = ask(home, "chart", str(prints), "--no-weights")
+    rows = ask(home, "chart", str(prints), "--no-refine")
     assert {(row["child"], row["parent"], row["relation"]) for row in rows} == expected
     assert not (home / "store").exists()
     assert "2 edges" in run(home, "chart", str(prints)).stdout

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from atlas_db.analysis.compare import spans
+from atlas_db.analysis.compare import edit_script
 from atlas_db.analysis.families import power_law, subtrees
-from atlas_db.analysis.forest import plant
-from atlas_db.analysis.groupings import MODALITY, TIGHTNESS, Terms, drift, terms_of
+from atlas_db.analysis.forest import build_forest
+from atlas_db.analysis.groupings import MODALITY, TIGHTNESS, LicenseGroup, drift_direction, license_group
 from atlas_db.analysis.regions import snake_lengths
-from atlas_db.analysis.snapshot_diff import Facts, difference
+from atlas_db.analysis.snapshot_diff import SnapshotEntry, compare_snapshots
 from atlas_db.analysis.tables import ratio_interval
-from atlas_db.analysis.text_similarity import cosine, levenshtein, weighted
+from atlas_db.analysis.text_similarity import levenshtein_similarity, row_cosines, tfidf_weights
 from atlas_db.catalogue.loader import catalogue
 
 
@@ -40,7 +40,7 @@ def forests(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 @given(forests())
 def test_a_forest_is_what_networkx_says(given_: tuple[np.ndarray, np.ndarray]) -> None:
     parent, rank = given_
-    found = plant(parent, rank)
+    found = build_forest(parent, rank)
     graph = nx.DiGraph()
     graph.add_nodes_from(range(len(parent)))
     graph.add_edges_from((int(above), row) for row, above in enumerate(parent) if above >= 0)
@@ -50,10 +50,10 @@ def test_a_forest_is_what_networkx_says(given_: tuple[np.ndarray, np.ndarray]) -
         assert found.depth[row] == len(above)
         assert found.size[row] == len(below) + 1
         assert found.root[row] == next((each for each in above if parent[each] < 0), row)
-        at = found.place[row]
+        at = found.position[row]
         assert set(found.order[at : at + found.size[row]]) == {row, *below}, "a sub-tree is one stretch of the order"
     for row in graph:
-        children = sorted(graph.successors(row), key=lambda each: found.place[each])
+        children = sorted(graph.successors(row), key=lambda each: found.position[each])
         assert [rank[each] for each in children] == sorted(rank[each] for each in children)
     heads = [row for row in found.order if parent[row] < 0]
     assert [found.size[row] == 1 for row in heads] == sorted(found.size[row] == 1 for row in heads)
@@ -62,7 +62,7 @@ def test_a_forest_is_what_networkx_says(given_: tuple[np.ndarray, np.ndarray]) -
 
 def test_a_ring_is_no_forest() -> None:
     with pytest.raises(ValueError, match="cycle"):
-        plant(np.array([1, 0, -1]), np.arange(3))
+        build_forest(np.array([1, 0, -1]), np.arange(3))
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -124,10 +124,13 @@ def test_likeness_by_definition() -> None:
     idf = {word: math.log((1 + len(bags)) / (1 + held[word])) + 1 for word in words}
     left, right = map(np.array, zip(*combinations(range(4), 2), strict=True))
     flat = dict.fromkeys(words, 1.0)
-    for found, weight in ((cosine(matrix, left, right), flat), (cosine(weighted(matrix), left, right), idf)):
+    for found, weight in (
+        (row_cosines(matrix, left, right), flat),
+        (row_cosines(tfidf_weights(matrix), left, right), idf),
+    ):
         expected = [_plain_cosine(bags[a], bags[b], weight) for a, b in zip(left, right, strict=True)]
         assert found == pytest.approx(expected)
-    assert math.isnan(cosine(sparse.csr_array((2, 3)), np.array([0]), np.array([1]))[0])
+    assert math.isnan(row_cosines(sparse.csr_array((2, 3)), np.array([0]), np.array([1]))[0])
 
 
 def _distance(left: str, right: str) -> int:
@@ -141,12 +144,12 @@ def _distance(left: str, right: str) -> int:
 
 @given(st.text("abc", max_size=12), st.text("abc", max_size=12))
 def test_levenshtein_by_definition_and_edit_scripts(left: str, right: str) -> None:
-    (found,) = levenshtein([left], [right])
+    (found,) = levenshtein_similarity([left], [right])
     if left and right:
         assert found == pytest.approx(1 - _distance(left, right) / max(len(left), len(right)))
     else:
         assert math.isnan(found)
-    script = spans(left, right)
+    script = edit_script(left, right)
     assert "".join(span.left for span in script) == left
     assert "".join(span.right for span in script) == right
     changed = sum(max(len(span.left), len(span.right)) for span in script if span.tag != "equal")
@@ -165,10 +168,10 @@ def test_intervals_draw_whole_clusters() -> None:
 
 
 def test_every_licence_has_a_group_and_drift_has_a_direction() -> None:
-    assert {terms_of(licence.id) for licence in catalogue()} == set(Terms)
-    assert set(TIGHTNESS) == set(Terms) - {Terms.UNCLEAR}
-    assert terms_of(None) is None
-    assert terms_of("no-such-licence") is Terms.UNCLEAR
+    assert {license_group(licence.id) for licence in catalogue()} == set(LicenseGroup)
+    assert set(TIGHTNESS) == set(LicenseGroup) - {LicenseGroup.UNCLEAR}
+    assert license_group(None) is None
+    assert license_group("no-such-licence") is LicenseGroup.UNCLEAR
     steps = {
         ("mit", "mit"): "same",
         ("mit", None): "dropped",
@@ -179,17 +182,27 @@ def test_every_licence_has_a_group_and_drift_has_a_direction() -> None:
         ("mit", "gpl-3.0"): "tighter",
         ("mit", "no-such-licence"): "unclear",
     }
-    assert {pair: drift(*pair) for pair in steps} == steps
+    assert {pair: drift_direction(*pair) for pair in steps} == steps
     assert MODALITY["text-generation"] == "text"
 
 
 def test_differences_of_snapshots() -> None:
-    before = {"a": Facts("mit", ()), "b": Facts("llama2", ("x",)), "c": Facts(None, ("x",)), "gone": Facts(None, ())}
-    after = {"a": Facts("mit", ()), "b": Facts("mit", ("x",)), "c": Facts(None, ("y", "z")), "made": Facts(None, ())}
-    found = difference(before, after)
+    before = {
+        "a": SnapshotEntry("mit", ()),
+        "b": SnapshotEntry("llama2", ("x",)),
+        "c": SnapshotEntry(None, ("x",)),
+        "gone": SnapshotEntry(None, ()),
+    }
+    after = {
+        "a": SnapshotEntry("mit", ()),
+        "b": SnapshotEntry("mit", ("x",)),
+        "c": SnapshotEntry(None, ("y", "z")),
+        "made": SnapshotEntry(None, ()),
+    }
+    found = compare_snapshots(before, after)
     assert (found.new, found.vanished) == (["made"], ["gone"])
     assert found.licenses == [{"model": "b", "before": "llama2", "after": "mit", "direction": "looser"}]
     assert found.moved == [{"model": "c", "before": ["x"], "after": ["y", "z"]}]
     assert found.counts() == {"models": [4, 4], "new": 1, "vanished": 1, "licenses": {"looser": 1}, "moved": 1}
-    nothing: Any = difference(after, after)
+    nothing: Any = compare_snapshots(after, after)
     assert nothing.counts() == {"models": [4, 4], "new": 0, "vanished": 0, "licenses": {}, "moved": 0}

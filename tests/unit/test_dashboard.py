@@ -18,9 +18,16 @@ from hypothesis import strategies as st
 
 from atlas_db.core.terms import Status
 from atlas_db.dashboard import figures, map
-from atlas_db.dashboard.family_graph import SIZE, draw_region
-from atlas_db.dashboard.lineage_layout import FAN, MOST, draw
-from atlas_db.dashboard.map_layout import keys, room, settle_families, settle_loners, sheet_for, walk
+from atlas_db.dashboard.family_graph import SIZE, draw_family_graph
+from atlas_db.dashboard.lineage_layout import FAN, MAX_COLUMN_BOXES, draw_lineage
+from atlas_db.dashboard.map_layout import (
+    capacity,
+    hilbert_curve,
+    name_keys,
+    place_families,
+    place_singletons,
+    smallest_sheet,
+)
 from atlas_db.dashboard.templating import Exported, Served, data_block, file_of, shown
 from atlas_db.lineage.traversal import Fan, Lineage, Step
 
@@ -30,7 +37,7 @@ HOSTILE = "<script>alert(1)</script>\"'&/../..%2e"
 @given(st.integers(1, 60), st.integers(1, 60))
 @settings(max_examples=60)
 def test_the_curve_visits_every_cell_once_and_hardly_jumps(width: int, height: int) -> None:
-    cells = walk(width, height)
+    cells = hilbert_curve(width, height)
     assert len({tuple(cell) for cell in cells.tolist()}) == width * height == len(cells)
     assert cells.min() == 0
     assert cells.max(axis=0).tolist() == [width - 1, height - 1]
@@ -44,20 +51,20 @@ def test_the_curve_visits_every_cell_once_and_hardly_jumps(width: int, height: i
 @settings(max_examples=60)
 def test_every_model_has_a_cell_of_its_own_and_every_family_its_room(sizes: list[int], alone: int, seed: int) -> None:
     families = np.array(sizes, np.int64)
-    sheet = sheet_for(int(room(families).sum()), alone)
+    sheet = smallest_sheet(int(capacity(families).sum()), alone)
     rng = np.random.default_rng(seed)
-    heads = keys([f"org/{rng.integers(1 << 40)}" for _ in sizes])
-    start = settle_families(heads, families, sheet.families * sheet.height)
+    heads = name_keys([f"org/{rng.integers(1 << 40)}" for _ in sizes])
+    start = place_families(heads, families, sheet.families * sheet.height)
     taken = np.zeros(sheet.families * sheet.height, np.int64)
-    for first, size in zip(start, room(families), strict=True):
+    for first, size in zip(start, capacity(families), strict=True):
         assert first % size == 0
         taken[first : first + size] += 1
     assert taken.max() <= 1
-    assert taken.sum() == room(families).sum()
-    authors = keys([f"a{rng.integers(50)}" for _ in range(alone)])
-    cells = settle_loners(authors, rng.permutation(alone), sheet.loners * sheet.height)
+    assert taken.sum() == capacity(families).sum()
+    authors = name_keys([f"a{rng.integers(50)}" for _ in range(alone)])
+    cells = place_singletons(authors, rng.permutation(alone), sheet.singletons * sheet.height)
     assert len(np.unique(cells)) == alone
-    assert alone == 0 or (cells.min() >= 0 and cells.max() < sheet.loners * sheet.height)
+    assert alone == 0 or (cells.min() >= 0 and cells.max() < sheet.singletons * sheet.height)
     for author in np.unique(authors):
         own = np.sort(cells[authors == author])
         assert own[-1] - own[0] <= alone
@@ -68,17 +75,20 @@ def test_a_grown_atlas_leaves_nearly_all_families_where_they_are() -> None:
     names = [f"org{number % 700}/model-{number}" for number in range(6000)]
     before = np.minimum(2 + rng.pareto(1.1, 5500) * 2, 4000).astype(np.int64)
     after = np.concatenate((before + rng.binomial(before, 0.024), np.full(130, 2)))
-    sheet = sheet_for(int(room(after).sum()), 0)
-    cells, curve = sheet.families * sheet.height, walk(sheet.families, sheet.height)
-    old = settle_families(keys(names[:5500]), before, cells)
-    new = settle_families(keys(names[: len(after)]), after, cells)[:5500]
+    sheet = smallest_sheet(int(capacity(after).sum()), 0)
+    cells, curve = sheet.families * sheet.height, hilbert_curve(sheet.families, sheet.height)
+    old = place_families(name_keys(names[:5500]), before, cells)
+    new = place_families(name_keys(names[: len(after)]), after, cells)[:5500]
     moved = np.hypot(*(curve[old] - curve[new]).T) / sheet.height
-    assert (room(before) != room(after[:5500])).mean() > 0.02, "some outgrow their room"
+    assert (capacity(before) != capacity(after[:5500])).mean() > 0.02, "some outgrow their room"
     assert (moved == 0).mean() > 0.8
     assert np.quantile(np.repeat(moved, before), 0.95) < 0.05
-    authors = keys([name.split("/")[0] for name in names])
+    authors = name_keys([name.split("/")[0] for name in names])
     rank = np.arange(6000)
-    lone_old, lone_new = settle_loners(authors[:5800], rank[:5800], 8192), settle_loners(authors, rank, 8192)[:5800]
+    lone_old, lone_new = (
+        place_singletons(authors[:5800], rank[:5800], 8192),
+        place_singletons(authors, rank, 8192)[:5800],
+    )
     assert np.quantile(np.abs(lone_old - lone_new), 0.9) < 0.02 * 8192
 
 
@@ -93,7 +103,7 @@ def test_discs_of_a_region_do_not_overlap_and_stay_inside() -> None:
         parent, hops = known[min(int(rng.expovariate(0.3)), len(known) - 1)]
         known.append((f"m{number}", hops + 1))
         steps.append(_step(f"m{number}", parent, hops + 1, int(10 ** rng.uniform(0, 6))))
-    found = draw_region(Lineage({"id": "root", "downloads": 10}, descendants=steps), share=1.0)
+    found = draw_family_graph(Lineage({"id": "root", "downloads": 10}, descendants=steps), share=1.0)
     assert found.models == found.shown == 401
     for disc in found.discs:
         assert disc.x - disc.radius >= -1
@@ -106,7 +116,7 @@ def test_discs_of_a_region_do_not_overlap_and_stay_inside() -> None:
 
 def test_a_region_keeps_what_lies_between() -> None:
     steps = [_step("a", "root", 1, 1), _step("b", "a", 2, 1000), *(_step(f"x{n}", "root", 1, 5) for n in range(8))]
-    found = draw_region(Lineage({"id": "root"}, descendants=steps), share=0.1)
+    found = draw_family_graph(Lineage({"id": "root"}, descendants=steps), share=0.1)
     assert {disc.id for disc in found.discs} == {"root", "a", "b"}
 
 
@@ -127,12 +137,16 @@ class _Kin:
 def test_fans_fold_and_open() -> None:
     below = {
         "me": [
-            Fan("quantized", 1437, [_step(f"q{n}", "me", downloads=100 - n, relation="quantized") for n in range(MOST)])
+            Fan(
+                "quantized",
+                1437,
+                [_step(f"q{n}", "me", downloads=100 - n, relation="quantized") for n in range(MAX_COLUMN_BOXES)],
+            )
         ],
         "q1": [Fan("merge", 1, [_step("deep", "q1", relation="merge")])],
     }
     kin = _Kin([_step("me", "up"), _step("up", "top")], below)
-    closed = draw({"id": "me"}, kin, [])
+    closed = draw_lineage({"id": "me"}, kin, [])
     boxes = {box.id: box for box in closed.boxes}
     assert len([box for box in closed.boxes if box.column == 1]) == FAN + 1
     assert boxes["me +quantized"].label == f"+{1437 - FAN:,} quantized"
@@ -140,18 +154,21 @@ def test_fans_fold_and_open() -> None:
     assert not boxes["q2"].more
     assert boxes["up"].more
     assert "top" not in boxes
-    opened = draw({"id": "me"}, kin, ["q1", "up", "nobody"])
+    opened = draw_lineage({"id": "me"}, kin, ["q1", "up", "nobody"])
     ids = {box.id: box.column for box in opened.boxes}
     assert ids["deep"] == 2
     assert ids["top"] == -2
-    assert len([box for box in draw({"id": "me"}, kin, [], "quantized").boxes if box.column == 1]) == MOST + 1
+    assert (
+        len([box for box in draw_lineage({"id": "me"}, kin, [], "quantized").boxes if box.column == 1])
+        == MAX_COLUMN_BOXES + 1
+    )
     spots = [(box.x, box.y) for box in opened.boxes]
     assert len(set(spots)) == len(spots)
 
 
 def test_a_ring_of_relatives_ends() -> None:
     kin = _Kin([_step("me", "a"), _step("a", "me")], {"me": [Fan("merge", 1, [_step("a", "me")])], "a": []})
-    assert {box.id for box in draw({"id": "me"}, kin, ["a", "me"]).boxes} == {"me", "a"}
+    assert {box.id for box in draw_lineage({"id": "me"}, kin, ["a", "me"]).boxes} == {"me", "a"}
 
 
 def test_nothing_of_an_id_can_leave_its_place() -> None:
