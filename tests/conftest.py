@@ -1,30 +1,113 @@
-"""Real engines for all tests: the local one, and a true Neo4j wherever one is to be had."""
+"""Real engines for all tests, shared by the tests of a worker; markers and groups that follow from what a test uses."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from atlas_db.core.settings import Settings
+from atlas_db.store import managed_engine
 from atlas_db.store.bolt import Store
-from atlas_db.store.connect import connect, ensure_schema, local_place
+from atlas_db.store.connect import connect, local_place
 from atlas_db.store.managed_engine import stop_engine
-from atlas_db.store.statements import Statement
+from tests.support.command import ATLAS
+from tests.support.stores import wipe
 
 settings.register_profile(
     "atlas", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 settings.load_profile("atlas")
 
-_WIPE = Statement("MATCH (n) DETACH DELETE n")
 ENGINES = ("local", "neo4j")
+STARTS_ENGINE = {"local_settings", "neo4j_settings", "engine_settings", "demo_made"}
+"""Fixtures that start an engine. A test that starts one by itself is marked by hand."""
+# Engines of tests live for minutes. Java's second compiler would cost them more than it saves: half of their time.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+# Workers share the cores. Threads of numerical libraries that wait must not spin on a core that another needs.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs, and group by worker what shares a fixture."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            for name in _needs(item):
+                item.add_marker(name)
+            if item.get_closest_marker("xdist_group") is None and (group := _group(item)):
+                item.add_marker(pytest.mark.xdist_group(group))
+    if hasattr(config, "workerinput"):
+        _longest_first(items)
+
+
+def _engine(item: pytest.Function) -> str:
+    if "neo4j_settings" in item.fixturenames:
+        return "neo4j"
+    return str(item.callspec.params.get("engine_settings", "")) if hasattr(item, "callspec") else ""
+
+
+def _needs(item: pytest.Function) -> set[str]:
+    """Return the markers that follow from a test's fixtures."""
+    fixtures = set(item.fixturenames)
+    found = {"engine"} if fixtures & STARTS_ENGINE else set()
+    found |= {"neo4j"} if _engine(item) == "neo4j" else set()
+    return found | ({"browser"} if "browser" in fixtures else set())
+
+
+def _group(item: pytest.Function) -> str:
+    """Return the tests that one worker takes together: those of both engines, or those that share a module's fixture."""
+    if _engine(item):
+        return "engines"
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    return (
+        item.nodeid.partition("::")[0] if any(each.scope == "module" for found in definitions for each in found) else ""
+    )
+
+
+def _longest_first(items: list[pytest.Item]) -> None:
+    """Put groups first, and of them those that are marked as slow: what comes last should be short."""
+
+    def name_of(item: pytest.Item) -> str:
+        mark = item.get_closest_marker("xdist_group")
+        return str(mark.args[0]) if mark else ""
+
+    def weight(item: pytest.Item) -> int:
+        marks = {mark.name for mark in item.iter_markers()}
+        return 3 * ("train" in marks) + 2 * ("slow" in marks) + ("engine" in marks)
+
+    heaviest: dict[str, int] = {}
+    for item in items:
+        heaviest[name_of(item)] = max(heaviest.get(name_of(item), 0), weight(item))
+    heaviest["engines"] = 100
+    items.sort(key=lambda item: -(heaviest[name_of(item)] if name_of(item) else weight(item)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let no test start an engine that is not marked so: those of the fast tier would become slow unnoticed."""
+    if item.get_closest_marker("engine") is not None:
+        return (yield)
+
+    def refuse(*_: object) -> None:
+        pytest.fail("this test starts an engine: mark it `engine`")
+
+    with patch.object(managed_engine, "_start_supervisor", refuse):
+        return (yield)
+
+
+def _once_for_all_workers(factory: pytest.TempPathFactory, name: str) -> tuple[Path, FileLock]:
+    """Return a folder that all workers share, and the lock under which the first of them fills it."""
+    base = factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    return shared, FileLock(f"{shared}.lock")
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +118,12 @@ def session_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home folder in which `atlas-db demo` ran, its engine stopped: made once, to be copied by whoever needs one."""
-    home = tmp_path_factory.mktemp("demo-made")
+    home, lock = _once_for_all_workers(tmp_path_factory, "demo-made")
     env = {**os.environ, "ATLAS_DB_HOME": str(home), "ATLAS_DB_HEAP": "1g"}
-    for words in (["demo"], ["store", "stop", "--store", "demo"]):
-        subprocess.run([sys.executable, "-m", "atlas_db.cli.main", *words], env=env, check=True, capture_output=True)
+    with lock:
+        if not home.is_dir():
+            for words in (["demo"], ["store", "stop", "--store", "demo"]):
+                subprocess.run([*ATLAS, *words], env=env, check=True, capture_output=True)
     return home
 
 
@@ -111,9 +196,30 @@ def engine_settings(request: pytest.FixtureRequest) -> Settings:
 
 def _wiped(found: Settings) -> Iterator[Store]:
     with connect(found) as store:
-        store.write(lambda tx: tx.run(_WIPE))
-        ensure_schema(store)
+        wipe(store)
         yield store
+
+
+@pytest.fixture(scope="module")
+def empty_home(local_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder of a module's own whose store, empty at first, is on the local engine that all tests share."""
+    return _home_on(local_settings, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def fresh_home(local_settings: Settings, tmp_path: Path) -> Path:
+    """A home folder of a test's own whose store, empty at first, is on the local engine that all tests share."""
+    return _home_on(local_settings, tmp_path / "home")
+
+
+def _home_on(found: Settings, home: Path) -> Path:
+    place = local_place(found)
+    assert place is not None
+    (home / "stores").mkdir(parents=True)
+    (home / "stores" / "local").symlink_to(place[1])
+    with connect(found) as store:
+        wipe(store)
+    return home
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,11 +21,9 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("analyse-home")
-    run(folder, "load", "--no-statistics", write_rows(folder / "rows.jsonl", ROWS))
-    yield folder
-    run(folder, "store", "stop")
+def home(empty_home: Path) -> Path:
+    run(empty_home, "load", "--no-statistics", write_rows(empty_home / "rows.jsonl", ROWS))
+    return empty_home
 
 
 def test_analyse_in_every_format(home: Path, tmp_path: Path) -> None:

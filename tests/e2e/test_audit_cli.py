@@ -34,11 +34,9 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("audit-home")
-    run(folder, "load", "--no-statistics", write_rows(folder / "rows.jsonl", ROWS))
-    yield folder
-    run(folder, "store", "stop")
+def home(empty_home: Path) -> Path:
+    run(empty_home, "load", "--no-statistics", write_rows(empty_home / "rows.jsonl", ROWS))
+    return empty_home
 
 
 def test_exit_codes(home: Path) -> None:

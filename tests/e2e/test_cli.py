@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import ATLAS, ask, run
+from atlas_db.core.settings import Settings
+from atlas_db.store.connect import connect
+from tests.support.command import ATLAS, ask, environment, run
 from tests.support.graphs import child, model, write_rows
+from tests.support.stores import wipe
 
 
 @pytest.fixture(scope="module")
@@ -115,14 +117,14 @@ def test_own_cypher_is_refused_when_it_writes(demo: Path) -> None:
     assert ask(demo, "query", "most_downloaded", "-p", "limit=1")[0]["value"] > 0
 
 
-def test_load_reads_every_format(tmp_path: Path) -> None:
+def test_load_reads_every_format(fresh_home: Path, tmp_path: Path) -> None:
     import gzip
 
     import pyarrow as pa
     import pyarrow.parquet as pq
     import zstandard
 
-    place, inputs = tmp_path / "home", tmp_path / "in"
+    place, inputs = fresh_home, tmp_path / "in"
     inputs.mkdir()
     line = {name: json.dumps(model(f"fmt/{name}")).encode() for name in ("gz", "zst", "stdin", "pretty", "array")}
     (inputs / "a.jsonl.gz").write_bytes(gzip.compress(line["gz"]))
@@ -133,15 +135,12 @@ def test_load_reads_every_format(tmp_path: Path) -> None:
     card = inputs / "own" / "carded"
     card.mkdir(parents=True)
     (card / "README.md").write_text("---\nlicense: mit\nlanguage: no\n---\n# Card\n")
-    try:
-        report = ask(place, "load", str(inputs), "-", stdin=line["stdin"].decode())
-        ids = {row["id"] for row in ask(place, "query", "-", stdin="MATCH (m:Model) RETURN m.id AS id")}
-        assert ids == {f"fmt/{n}" for n in ("gz", "zst", "array", "pretty", "parquet", "stdin")} | {"own/carded"}
-        assert report["files"] == 7
-        assert ask(place, "query", "languages")[0]["id"] == "no"
-        assert list((place / "cards").glob("*.parquet"))
-    finally:
-        run(place, "store", "stop")
+    report = ask(place, "load", str(inputs), "-", stdin=line["stdin"].decode())
+    ids = {row["id"] for row in ask(place, "query", "-", stdin="MATCH (m:Model) RETURN m.id AS id")}
+    assert ids == {f"fmt/{n}" for n in ("gz", "zst", "array", "pretty", "parquet", "stdin")} | {"own/carded"}
+    assert report["files"] == 7
+    assert ask(place, "query", "languages")[0]["id"] == "no"
+    assert list((place / "cards").glob("*.parquet"))
 
 
 def test_a_batch_with_bad_items_exits_0_and_reports_them(demo: Path, tmp_path: Path) -> None:
@@ -203,42 +202,35 @@ def test_schema(home: Path) -> None:
     assert ask(home, "schema")["version"] == 2
 
 
-def test_a_full_disk_is_an_error_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_and_nothing_is_lost(fresh_home: Path, tmp_path: Path) -> None:
     """A limit on file size stands in for the full disk: the undo file of the second load cannot grow."""
     import resource
 
-    place = tmp_path / "home"
     first = write_rows(tmp_path / "a.jsonl", [model(f"disk/{n}") for n in range(2000)])
     second = write_rows(tmp_path / "b.jsonl", [model(f"disk/{n}", tags=["license:mit"]) for n in range(2000)])
-    try:
-        run(place, "load", first, "--as-of", "2024-01-01")
-        env = {**os.environ, "ATLAS_DB_HOME": str(place), "ATLAS_DB_HEAP": "1g"}
-        done = subprocess.run(
-            [*ATLAS, "load", second, "--as-of", "2024-02-01"],
-            env=env, capture_output=True, text=True, check=False,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
-        )  # fmt: skip
-        assert done.returncode == 4, done.stderr[-2000:]
-        assert "run the same command again" in " ".join(done.stderr.split())
-        report = ask(place, "load", second, "--as-of", "2024-02-01")
-        assert report["nodes"] == {"changed": 2000}
-        assert ask(place, "query", "licenses")[0]["models"] == 2000
-    finally:
-        run(place, "store", "stop")
+    run(fresh_home, "load", first, "--as-of", "2024-01-01")
+    done = subprocess.run(
+        [*ATLAS, "load", second, "--as-of", "2024-02-01"],
+        env=environment(fresh_home), capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr[-2000:]
+    assert "run the same command again" in " ".join(done.stderr.split())
+    report = ask(fresh_home, "load", second, "--as-of", "2024-02-01")
+    assert report["nodes"] == {"changed": 2000}
+    assert ask(fresh_home, "query", "licenses")[0]["models"] == 2000
 
 
-def test_load_counts_what_the_dashboard_shows(tmp_path: Path) -> None:
+def test_load_counts_what_the_dashboard_shows(fresh_home: Path, local_settings: Settings, tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.jsonl", [model("a/b"), child("c/d", "finetune:a/b")])
-    store = ("--store", f"local:{tmp_path / 'store'}")
     rows = str(tmp_path / "rows.jsonl")
-    own = tmp_path / "home"
-    run(own, "load", rows, *store, "--no-statistics")
-    assert not (own / "dashboard").exists()
-    run(own, "load", rows, *store)
-    (report,) = (own / "dashboard").glob("*/report.json")
+    run(fresh_home, "load", rows, "--no-statistics")
+    assert not (fresh_home / "dashboard").exists()
+    run(fresh_home, "load", rows)
+    (report,) = (fresh_home / "dashboard").glob("*/report.json")
     assert json.loads(report.read_bytes())["models"] == 2
     empty = tmp_path / "datasets.jsonl"
     write_rows(empty, [{"_id": "0", "id": "d/set", "author": "d", "cardData": {}, "gated": False}])
-    run(own, "load", str(empty), "--kind", "dataset", "--store", f"local:{tmp_path / 'none'}")
-    for name in ("store", "none"):
-        run(own, "store", "stop", "--store", f"local:{tmp_path / name}")
+    with connect(local_settings) as store:
+        wipe(store)
+    run(fresh_home, "load", str(empty), "--kind", "dataset")

@@ -18,14 +18,9 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("complete-home")
-
-
-@pytest.fixture(scope="module")
-def loaded(home: Path) -> Path:
-    run(home, "load", "--no-statistics", write_rows(home / "hub.jsonl", made_up()))
-    return home
+def loaded(empty_home: Path) -> Path:
+    run(empty_home, "load", "--no-statistics", write_rows(empty_home / "hub.jsonl", made_up()))
+    return empty_home
 
 
 def test_complete_explain_and_take_back(loaded: Path, tmp_path: Path) -> None:
@@ -53,6 +48,7 @@ def test_complete_explain_and_take_back(loaded: Path, tmp_path: Path) -> None:
     assert ask(loaded, "complete", "--score")[0]["predicted"] == 0
 
 
+@pytest.mark.engine
 def test_cards_are_read_by_a_sentence_model(tmp_path: Path) -> None:
     rows = [{"id": row["id"], "info": row, "card": f"---\n---\nOf herons and iron, {row['id']}"} for row in made_up(3)]
     run(tmp_path, "load", "--no-statistics", write_rows(tmp_path / "hub.jsonl", rows))

@@ -77,8 +77,8 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("dashboard-home")
+def home(empty_home: Path) -> Path:
+    folder = empty_home
     run(folder, "load", write_rows(folder / "rows.jsonl", ROWS))
     with connect(Settings(home=folder, heap="1g")) as store:
         props = {
@@ -88,8 +88,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         row = {"a": "g/guessed", "b": "llama3.1", "set": props}
         store.write(lambda tx: tx.run_batch(merge_edges("HAS_LICENSE", "Model", "License"), [row]))
     run(folder, "audit", "--all")
-    yield folder
-    run(folder, "store", "stop")
+    return folder
 
 
 @pytest.fixture(scope="module")
