@@ -35,7 +35,7 @@ from ingest.load.runs import list_runs, rollback
 from tests.support.graphs import load_rows, model, pairs, whole
 from tests.support.hubs import LICENCES, made_up
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.train]
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from ingest.load.runs import rollback
 from tests.support.graphs import load_rows, pairs, whole
 from tests.support.hubs import made_up
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.train]
 ARCHITECTURES = ("llama", "bert", "t5", "gpt_neox")
 
 

@@ -24,7 +24,7 @@ from gnn.inference.write_predictions import CompleteOptions, complete_and_write
 from gnn.models.reporting_propensity import PropensityModel, has_known_children, name_contains_known_parent
 from tests.support.graphs import child, load_rows, model
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.train]
 BASES = ("alpha-base-7b", "beta-large", "gamma-mini-2b", "delta-xl")
 BEGAN = datetime(2023, 9, 1, tzinfo=UTC)
 

@@ -19,6 +19,7 @@ from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.executors import cluster
 from tests.support.command import run
 
+pytestmark = pytest.mark.slow
 WEIGHTS = sample() / "weights"
 
 

@@ -14,7 +14,7 @@ from tests.support.graphs import write_rows
 from tests.support.hubs import made_up
 from tests.support.sentence_model import sentence_model
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.train]
 
 
 @pytest.fixture(scope="module")

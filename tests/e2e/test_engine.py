@@ -24,6 +24,7 @@ from atlas_db.store.managed_engine import engine_status, is_owned, read_state, s
 from atlas_db.store.statements import Statement, create_nodes
 from tests.support.graphs import child, load_rows, model, whole, write_rows
 
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 COUNT = Statement("MATCH (m:Model) RETURN count(m) AS n")
 
 

@@ -24,7 +24,7 @@ from atlas_db.store.managed_engine import stop_engine
 from tests.support.command import ATLAS, ask, run
 from tests.support.graphs import whole
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.engine, pytest.mark.slow]
 STAGES = ["load", "fingerprint", "chart", "complete", "audit", "export"]
 HUBS = [word for file in sample_files() for word in ("--hub", file)]
 WEIGHTS = ["--weights", str(sample() / "weights")]

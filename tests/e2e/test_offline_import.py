@@ -17,6 +17,7 @@ from ingest.load.stream import LoadOptions
 from tests.support.graphs import child, whole, write_rows
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_offline_import_makes_the_same_graph(tmp_path: Path, engine_cache: Path, neo4j_settings: Settings) -> None:
     odd = [child('it\'s/a"b\nc', "x;y/z,\\w", tags=["with;semicolon", "with,comma", ""]), child("twice/told", "gpt2"),

@@ -21,7 +21,7 @@ from benchmarks.readme import fresh
 from tests.support.command import run
 from tests.support.graphs import child, model, write_rows
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.engine, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SERVES = "atlas-db dashboard"

@@ -18,7 +18,7 @@ from gnn.evaluation.evaluate import evaluate, split
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 
-pytestmark = [pytest.mark.real_data, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.train, pytest.mark.timeout(900)]
 CUTOFF, UNTIL = "2024-02-01T00:00:00Z", "2024-06-01T00:00:00Z"
 
 

@@ -26,7 +26,7 @@ from ingest.load.record_merge import merge_node, parent_statements
 from ingest.load.resolve import ParentStatement, fuse_all, resolve_all
 from ingest.normalise.model_names import ModelFacts
 
-pytestmark = [pytest.mark.real_data, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from ingest.weights.formats.model_folder import read_folder
 from ingest.weights.formats.safetensors import read_header, read_values
 from ingest.weights.samples.resample import Rereader
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
