@@ -1,4 +1,4 @@
-"""Why a value is predicted of a model; of a licence also what is inherited, whatever its author would declare."""
+"""Reasons for a prediction of a model; for a licence also the terms that it inherits from its ancestors."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def explain_model(
 
     Args:
         store: The store.
-        home: Home folder, with the checkpoints; what is missing there is learnt.
+        home: Home folder with the checkpoints; a missing one is trained.
         model: Model id.
         attribute: The attribute.
-        progress: Told of stage, done and total.
+        progress: Called with stage, done and total.
 
     Returns:
-        What `gnn.inference.attribution.explain` returns; of a licence, `inherited` has the terms of everything
-        above the model, each with `ancestor`, `license`, `verdict`, `clause`.
+        The keys of `gnn.inference.attribution.explain_prediction`. For a licence also `inherited`: the terms of each
+        ancestor, with `ancestor`, `license`, `verdict` and `clause`.
 
     Raises:
         UsageError: There is no such attribute.

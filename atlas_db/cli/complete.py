@@ -1,4 +1,4 @@
-"""`atlas-db complete`: what is missing, how sure, and never as a fact."""
+"""`atlas-db complete`: predicts missing attributes with calibrated confidence, as claims of their own."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ HELP = """Complete missing licences, tasks, libraries, languages, datasets and p
 
 Attributes: license, pipeline_tag, library_name, model_type, language, datasets, base_model,
 base_model_relation.
-Learns from what the graph declares (extra gnn), or goes on with what an earlier run learnt from this store, and writes
-claims with source: predicted, their probability, method, run and reasons. Nothing declared is ever changed. Below the
-confidence at which --precision was reached on the latest months, it abstains; --min-confidence 0 says everything. A new
-run replaces what an earlier one predicted for the same models; runs rollback takes a run back. A predicted licence is
-what the author would declare, not what is permitted: atlas-db audit says what is inherited. Lines of base_model hold
-the confidence of a parent if there is one, root_probability (the author would name none), and derived_probability
-(there is one, whether authors of such models say so or not); confidence times the last is what has to be reached.
+Trains on the graph's declarations (extra gnn) or loads the checkpoint of an earlier run on this store. Writes claims
+with source: predicted, with their probability, method, run and reasons. Declarations are never changed. It abstains
+below the confidence at which --precision was reached on the newest months; --min-confidence 0 writes every prediction.
+A new run replaces earlier predictions for the same models; runs rollback removes the claims of a run. A predicted
+licence is what the author would declare, not what is permitted: atlas-db audit shows what is inherited. Lines of
+base_model hold the confidence of a parent given that there is one, root_probability (the author would declare none) and
+derived_probability (there is one, declared or not). Confidence times the last has to reach the threshold.
 
 Examples:
 
@@ -41,24 +41,28 @@ Examples:
 def complete(
     attributes: Annotated[
         str | None,
-        typer.Option("--attributes", help="Which, with commas between; all by default."),
+        typer.Option("--attributes", help="Attributes, separated by commas; all by default."),
     ] = None,
-    models: Annotated[Path | None, typer.Option("--models", help="Only these: a list of ids, one a line.")] = None,
+    models: Annotated[
+        Path | None, typer.Option("--models", help="Complete only these: a file of ids, one a line.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write predictions as JSON lines.")] = None,
     min_confidence: Annotated[
         float | None,
-        typer.Option("--min-confidence", min=0, max=1, help="Say what is that sure.", show_default="from --precision"),
+        typer.Option(
+            "--min-confidence", min=0, max=1, help="Lowest confidence that is written.", show_default="from --precision"
+        ),
     ] = None,
     precision: Annotated[float, typer.Option("--precision", min=0, max=1, help="Precision to reach.")] = 0.95,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Leave the store as it is; --out is written.")] = False,
-    retrain: Annotated[bool, typer.Option("--retrain", help="Learn anew.")] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Ignore checkpoints and train again.")] = False,
     score: Annotated[
-        bool, typer.Option("--score", help="Say how earlier predictions fared with what was declared since.")
+        bool, typer.Option("--score", help="Compare earlier predictions with later declarations.")
     ] = False,
     store: StoreOption = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
-    """Complete what is missing."""
+    """Predict missing attributes."""
     require_extra("gnn")
     from gnn.dataset.tasks import tasks_for
 
@@ -97,7 +101,7 @@ def _ids(file: Path) -> list[str]:
 
 
 def shown_threshold(threshold: float | None) -> float | str | None:
-    """Return the confidence from which values were written; a threshold above one means that none is enough."""
+    """Return the confidence from which values are written; a threshold above one means that none is high enough."""
     if threshold is None:
         return None
     return round(threshold, 3) if threshold <= 1 else "precision not reached"

@@ -1,4 +1,4 @@
-"""`atlas-db embed`: cards as a sentence model reads them."""
+"""`atlas-db embed`: sentence embeddings of model cards, as features of completion."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, ope
 from atlas_db.cli.output import Format, print_text, write_json, write_rows
 from atlas_db.core.extras import require_extra
 
-HELP = """Read model cards with a sentence model, for completion to hear.
+HELP = """Embed model cards with a sentence model, as features of completion.
 
 MODEL is a folder that sentence-transformers saved (extra `embed`); nothing is downloaded, and no code or pickle in it
-is opened. Every card that was loaded is read once: its first 256 words, but for those that state a licence, a task or
-another attribute. Cards that are loaded later need another run, which reads these alone, as does a run after one that
-was stopped. complete, evaluate and explain hear what was read, and what they had learnt is learnt anew. Another model
-takes the place of the one before.
+is opened. Every loaded card is embedded once: its first 256 words without those that state a licence, a task or another
+attribute. Cards that are loaded later need another run, which embeds only these; so does a run that was stopped.
+complete, evaluate and explain use the embeddings, and train again because of them. Another model replaces the one
+before.
 
 Examples:
 
@@ -33,7 +33,7 @@ def embed(
     store: StoreOption = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
-    """Read cards with a sentence model."""
+    """Embed cards with a sentence model."""
     require_extra("embed")
     from atlas_db.columnar.read import read_graph
     from gnn.dataset.card_embeddings import embed_cards
@@ -48,5 +48,5 @@ def embed(
     elif form is not Format.HUMAN:
         write_rows(report._fields, [report._asdict()], form)
     else:
-        print_text(f"{report.models:,} models have cards; {report.read:,} read now, {report.kept:,} before")
-        print_text("complete, evaluate and explain hear them from now on")
+        print_text(f"{report.models:,} models have cards; {report.read:,} embedded now, {report.kept:,} before")
+        print_text("complete, evaluate and explain use the embeddings from now on")

@@ -1,4 +1,4 @@
-"""`atlas-db evaluate`: how good completion is, beside every baseline, on months that it has not seen."""
+"""`atlas-db evaluate`: accuracy and calibration of completion and of every baseline, on months that it has not seen."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 HELP = """Measure completion against every baseline, on models that it has not seen.
 
-The default split is by time: learnt on what was declared before --cutoff, tested on the models made from then until
---until. field hides the target and every tag that states it; bare shows id, date and lineage alone, which is how most
-models look that truly lack an attribute. Figures: accuracy over models and over authors, macro-F1, expected
-calibration error (ECE), accuracy on the surest 50, 80 and 90 %, by subgroup; of parents and datasets hits
-at 1 and 10, mean reciprocal rank and recall at 5; and what the network adds to the trees, with 95 % intervals over
-resampled authors. Of copied cards the oldest is tested. --splits all takes hours. The newest scores of each attribute
-and split are kept for the dashboard.
+The default split is by time: it trains on declarations before --cutoff and tests on models made from then until
+--until. There are two views of a tested model. with_metadata masks the target and every tag that leaks it. cold_start
+shows id, date and lineage only: most models without an attribute look like this. Metrics are accuracy over models and
+over authors, macro-F1, expected calibration error (ECE), accuracy on the 50, 80 and 90 % of highest confidence, and
+accuracy by subgroup. For parents and datasets they are hits at 1 and 10, mean reciprocal rank and recall at 5. The gain
+of the network over the trees has a 95 % interval over resampled authors. Of copied cards the oldest is tested. --splits
+all takes hours. The newest reports of each attribute and split are kept for the dashboard.
 
 Examples:
 
@@ -33,17 +33,17 @@ Examples:
   atlas-db evaluate --attributes pipeline_tag --splits temporal,authors --format json
 """
 MAX_COLUMNS = 5
-"""Figures beside each other in a table."""
-SPLITS = ("temporal", "random", "authors", "families", "lacking")
+"""Metrics in one table at most."""
+SPLITS = ("temporal", "random", "authors", "families", "missing")
 
 
 @guarded
 def evaluate(
     attributes: Annotated[str, typer.Option("--attributes", help="Attributes, or all.")] = "all",
     splits: Annotated[str, typer.Option("--splits", help=f"{', '.join(SPLITS)}, or all.")] = "temporal",
-    cutoff: Annotated[str, typer.Option("--cutoff", help="Date up to which is learnt.")] = "2024-04-01",
-    until: Annotated[str, typer.Option("--until", help="Date up to which is tested.")] = "2024-06-01",
-    baselines: Annotated[bool, typer.Option("--baselines/--no-baselines", help="Run the simpler methods too.")] = True,
+    cutoff: Annotated[str, typer.Option("--cutoff", help="Train on models made before this date.")] = "2024-04-01",
+    until: Annotated[str, typer.Option("--until", help="Test on models made before this date.")] = "2024-06-01",
+    baselines: Annotated[bool, typer.Option("--baselines/--no-baselines", help="Run the baselines, too.")] = True,
     plots: Annotated[Path | None, typer.Option("--plots", help="Folder for reliability curves (PNG).")] = None,
     store: StoreOption = None,
     form: FormatOption = Format.HUMAN,
@@ -65,15 +65,15 @@ def evaluate(
     with shown_progress() as progress:
         settings = settings_for(store)
         with opened(settings) as graph:
-            whole = assemble_graph(graph, home_of(settings), tasks)
-            kept = home_of(settings) / EVALUATIONS / ensure_schema(graph)
-        # Whether there is a parent at all is asked before which.
+            model_graph = assemble_graph(graph, home_of(settings), tasks)
+            folder = home_of(settings) / EVALUATIONS / ensure_schema(graph)
+        # Whether there is a parent is evaluated before which one it is.
         measured = [each for task in tasks for each in ((HAS_PARENT, task) if task == TASKS["base_model"] else (task,))]
         for task in measured:
             for kind in chosen:
                 dates = f"{cutoff}T00:00:00Z", f"{until}T00:00:00Z"
-                new = measure(whole, task, kind, *dates, baselines=baselines, progress=progress)
-                save_report(new, kept)
+                new = measure(model_graph, task, kind, *dates, baselines=baselines, progress=progress)
+                save_report(new, folder)
                 reports += new
                 if form is Format.HUMAN:
                     _show(new)
@@ -91,10 +91,10 @@ def evaluate(
 
 
 def _show(reports: list[EvaluationReport]) -> None:
-    """Draw each result in tables that a terminal of usual width holds."""
+    """Print each report as tables of the width of a usual terminal."""
     for report in reports:
         method, *figures = dict.fromkeys(name for row in report.rows for name in row)
-        title = f"{report.attribute}, {report.split} split, {report.view} view: {report.models:,} models"
+        title = f"{report.attribute}, {report.split} split, {report.view.replace('_', ' ')}: {report.models:,} models"
         for start in range(0, len(figures), MAX_COLUMNS):
             shown = figures[start : start + MAX_COLUMNS]
             draw(

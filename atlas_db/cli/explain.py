@@ -1,4 +1,4 @@
-"""`atlas-db explain`: why a value is predicted."""
+"""`atlas-db explain`: the reasons for a prediction."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, ope
 from atlas_db.cli.output import Format, print_text, write_json, write_rows
 from atlas_db.core.extras import require_extra
 
-HELP = """Explain what is predicted of a model: candidates, what speaks for the first, and who is around.
+HELP = """Explain what is predicted for a model: candidates, reasons for the first one, and labelled neighbours.
 
-A group's log-odds are what its counts add to the first candidate; below them stand the labelled models that the network
-attends to. For a licence, what the model inherits from upstream is shown beside it: the prediction is what its author
+The log-odds of a group are what its counts add to the first candidate. The neighbours are the labelled models that the
+network attends to. For a licence, the terms inherited from upstream are shown, too: the prediction is what the author
 would declare, not what is permitted.
 
 Examples:

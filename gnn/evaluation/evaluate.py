@@ -1,4 +1,4 @@
-"""How good completion is: the past learnt, the months after it completed, beside every baseline in the same run."""
+"""Evaluation of completion and of every baseline in one run: fitted on the past, measured on the months after it."""
 
 from __future__ import annotations
 
@@ -21,24 +21,39 @@ from gnn.models.calibration import calibration_error, reliability_curve
 from gnn.models.training import fit_attribute_model, is_declared
 
 CUTOFF, UNTIL = "2024-04-01T00:00:00Z", "2024-06-01T00:00:00Z"
-"""The temporal split of the July 2024 list, chosen before anything was tuned: learnt before, tested between."""
+"""Temporal split of the July 2024 list, chosen before anything was tuned: training before, test between."""
+VIEWS = ("with_metadata", "cold_start")
+"""Views of a tested model: with its metadata but for the target, and with id, date and lineage only."""
 MAX_TESTED = 30_000
+"""Models tested at most, drawn at random."""
+DRAWN_SHARE = 0.1
+"""Share of models, authors or roots that a split which is not temporal draws for the test."""
+MAX_DRAWN_SHARE = 0.5
+"""Share of a stratum that the missing split draws at most."""
+STRATUM_DAYS = 91
+"""Length of the periods in which the missing split matches the models that lack the attribute."""
 RESAMPLES = 300
+"""Bootstrap resamples of an interval."""
 COVERAGES = (0.5, 0.8, 0.9)
+"""Shares of the models, those of the highest confidence, on which accuracy is given."""
 
 
 def split(graph: Graph, task: Task, kind: str, cutoff: float, until: float, seed: int = 1) -> tuple[Flags, Integers]:
-    """Return whose declarations are visible, and which models are tested; of copied cards the oldest alone.
+    """Return a split of the models into visible ones and tested ones; of copied cards only the oldest is tested.
 
     Args:
         graph: The graph.
         task: The attribute.
-        kind: temporal: tested are the months after a date. random: a tenth of all models. authors: all models of a
-            tenth of the authors. families: all models of a tenth of the roots with children. lacking: a random tenth,
-            drawn like the models that lack the attribute: by month, by having tags, by having a parent.
-        cutoff: Days since 1970; for temporal.
-        until: End of the test, days since 1970.
-        seed: Of the draw.
+        kind: What is tested. `temporal`: the months after a date. `random`: a tenth of all models. `authors`: all
+            models of a tenth of the authors. `families`: all models of a tenth of the roots with children. `missing`: a
+            tenth that is distributed over quarters, having tags and having a parent like the models without the
+            attribute.
+        cutoff: Start of the test of a temporal split, days since 1970.
+        until: End of it, days since 1970.
+        seed: Seed of the draw.
+
+    Returns:
+        Whether the declarations of each model are visible, shape (models,); rows of the tested ones, shape (q,).
 
     Raises:
         CompletionError: Nothing is left to learn from, or to test on.
@@ -50,7 +65,7 @@ def split(graph: Graph, task: Task, kind: str, cutoff: float, until: float, seed
         visible = graph.created < cutoff
         tested = labelled & ~visible & (graph.created < until)
     else:
-        # Copies of what is tested are hidden with it.
+        # Copies of tested cards are hidden, too.
         drawn = _drawn(graph, kind, labelled, rng)[oldest_copy]
         tested, visible = labelled & drawn, ~drawn
     rows = np.flatnonzero(tested & (oldest_copy == np.arange(len(graph))))
@@ -65,29 +80,44 @@ def split(graph: Graph, task: Task, kind: str, cutoff: float, until: float, seed
 
 
 def _drawn(graph: Graph, kind: str, labelled: Flags, rng: np.random.Generator) -> Flags:
+    """Return whether each model is drawn for the test, shape (models,)."""
     if kind == "random":
-        return rng.random(len(graph)) < 0.1
+        return rng.random(len(graph)) < DRAWN_SHARE
     if kind == "authors":
-        return (rng.random(len(graph.authors) + 1) < 0.1)[graph.author]
+        return (rng.random(len(graph.authors) + 1) < DRAWN_SHARE)[graph.author]
     if kind == "families":
         root = roots(nth_parent(graph, 0))
         tops = np.unique(root[root >= 0])
         return np.isin(root, rng.permutation(tops)[: max(1, len(tops) // 10)])
-    month = (graph.created // 91).astype(np.int64)
-    kinds = month * 4 + 2 * (graph.columns["tags"].codes.counts > 0) + (graph.parents.counts > 0)
-    kinds -= kinds.min()
-    have, lack = np.bincount(kinds[labelled]), np.bincount(kinds[~labelled & ~graph.placeholder])
+    return _drawn_like_missing(graph, labelled, rng)
+
+
+def _drawn_like_missing(graph: Graph, labelled: Flags, rng: np.random.Generator) -> Flags:
+    """Return a draw whose distribution over strata is that of the models without the attribute, shape (models,)."""
+    quarter = (graph.created // STRATUM_DAYS).astype(np.int64)
+    stratum = quarter * 4 + 2 * (graph.columns["tags"].codes.counts > 0) + (graph.parents.counts > 0)
+    stratum -= stratum.min()
+    have, lack = np.bincount(stratum[labelled]), np.bincount(stratum[~labelled & ~graph.placeholder])
     size = max(len(have), len(lack))
     have, lack = np.pad(have, (0, size - len(have))), np.pad(lack, (0, size - len(lack)))
-    rate = lack / max(lack.sum(), 1) * labelled.sum() * 0.1 / np.maximum(have, 1)
-    return np.asarray(rng.random(len(graph)) < np.minimum(rate, 0.5)[kinds])
+    rate = lack / max(lack.sum(), 1) * labelled.sum() * DRAWN_SHARE / np.maximum(have, 1)
+    return np.asarray(rng.random(len(graph)) < np.minimum(rate, MAX_DRAWN_SHARE)[stratum])
 
 
 def evaluate(
     graph: Graph, task: Task, kind: str = "temporal", cutoff: str = CUTOFF, until: str = UNTIL, *,
     baselines: bool = True, progress: Progress = lambda *_: None,
 ) -> list[EvaluationReport]:  # fmt: skip
-    """Learn on what a split leaves visible and complete the rest, in both views.
+    """Return the metrics of completion and of every baseline on one split, a report for each view.
+
+    Args:
+        graph: The graph.
+        task: The attribute.
+        kind: The split, as `split` names it.
+        cutoff: Date up to which a temporal split is fitted.
+        until: Date up to which it is tested.
+        baselines: Whether the baselines are run, too.
+        progress: Called with stage, done and total.
 
     Raises:
         CompletionError: There is too little to learn from.
@@ -96,10 +126,10 @@ def evaluate(
     token_table = TokenTable(graph, lineage=uses_lineage(task.attribute), relation=task.attribute != RELATION)
     neighbourhood = Neighbourhood(graph, task, token_table, visible)
     attribute_model = fit_attribute_model(neighbourhood, compare=task.multi_valued, progress=progress)
-    moment = days_since_epoch(cutoff) if kind == "temporal" else float(graph.created.max()) + 1
+    query_cutoff = days_since_epoch(cutoff) if kind == "temporal" else float(graph.created.max()) + 1
     reports = []
-    for view in ("field", "bare"):
-        query = CompletionQuery(rows, np.full(len(rows), moment), np.full(len(rows), view == "field"))
+    for view in VIEWS:
+        query = CompletionQuery(rows, np.full(len(rows), query_cutoff), np.full(len(rows), view == VIEWS[0]))
         report = EvaluationReport(task.attribute, kind, view, len(rows))
         progress(f"Evaluate {task.attribute}: {view}", 0, 0)
         (_score_lists if task.multi_valued else _score_single_values)(
@@ -116,6 +146,7 @@ def _score_single_values(
     report: EvaluationReport,
     baselines: bool,
 ) -> None:
+    """Fill the report of an attribute with one value a model."""
     table, shipped, network_alone = _ranked_and_network_alone(neighbourhood, attribute_model, query)
     trees = attribute_model.calibrated(
         neighbourhood, query, table, attribute_model.ranker.tabular_score(table.features)
@@ -133,7 +164,7 @@ def _score_single_values(
         is_predicted = confidence >= threshold
         is_correct = is_correct_value(neighbourhood, query, values)
         row = report.rows[-1 if name == "ships" else -2]
-        row["said"] = round(float(is_predicted.mean()), 4)
+        row["coverage"] = round(float(is_predicted.mean()), 4)
         row["precision"] = round(float(is_correct[is_predicted].mean()), 4) if is_predicted.any() else None
     report.rows[-1]["conformal coverage"] = round(
         _conformal_coverage(neighbourhood, query, shipped, attribute_model), 4
@@ -150,6 +181,7 @@ def _score_lists(
     report: EvaluationReport,
     baselines: bool,
 ) -> None:
+    """Fill the report of an attribute with several values a model."""
     table, shipped, network_alone = _ranked_and_network_alone(neighbourhood, attribute_model, query)
     stacked = attribute_model.calibrated(
         neighbourhood, query, table, attribute_model.ranker.stacked_score(table.features)
@@ -171,7 +203,7 @@ def _score_lists(
 def _ranked_and_network_alone(
     neighbourhood: Neighbourhood, attribute_model: AttributeModel, query: CompletionQuery
 ) -> tuple[CandidateTable, RankedCandidates, RankedCandidates]:
-    """Return the candidates, what ships, and the network alone."""
+    """Return the candidates, their ranking by the shipped model, and their ranking by the network alone."""
     table, shipped = attribute_model.rank(neighbourhood, query)
     probability = np.nan_to_num(np.exp(table.features[:, -len(CLASS_SCORE_FEATURES)].astype(np.float64)))
     return table, shipped, RankedCandidates(table.query_index, table.values, probability, probability)
@@ -180,18 +212,28 @@ def _ranked_and_network_alone(
 def _conformal_coverage(
     neighbourhood: Neighbourhood, query: CompletionQuery, ranked: RankedCandidates, attribute_model: AttributeModel
 ) -> float:
+    """Return the share of models whose conformal prediction set holds a declared value."""
     is_true = is_declared(neighbourhood, query.rows[ranked.query_index], ranked.values)
     in_set = is_true & (ranked.probability >= attribute_model.calibration.conformal_quantile)
     return len(np.unique(ranked.query_index[in_set])) / len(query)
 
 
 def is_correct_value(neighbourhood: Neighbourhood, query: CompletionQuery, values: Integers) -> Doubles:
-    """Return one where a model declares the value, else zero, shape (q,)."""
+    """Return 1 where a model declares the value, else 0, shape (q,); -1 is no value."""
     return np.asarray(is_declared(neighbourhood, query.rows, np.maximum(values, 0)) & (values >= 0), np.float64)
 
 
 def single_value_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, answer: Answer) -> dict[str, float]:
-    """Return accuracy (over models, over authors, by subgroup), macro-F1, calibration error, selective accuracy."""
+    """Return accuracy, macro-F1, calibration error and selective accuracy of predicted values.
+
+    Accuracy is the mean over models, over authors (each author's mean counts once), and over subgroups: models with a
+    parent, other models of authors with visible declarations, and the rest.
+
+    Args:
+        neighbourhood: Visible declarations, and the truth.
+        query: Tested models, shape (q,).
+        answer: Predicted value and confidence of each, both shape (q,).
+    """
     values, confidence = answer
     correct = is_correct_value(neighbourhood, query, values)
     author = neighbourhood.graph.author[query.rows]
@@ -213,7 +255,12 @@ def single_value_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, a
 
 
 def macro_f1(truth: Integers, values: Integers) -> float:
-    """Mean over declared values of F1."""
+    """Return the mean F1 over declared values.
+
+    Args:
+        truth: Declared value of each model, shape (q,).
+        values: Predicted value of each, -1 for none, shape (q,).
+    """
     size = int(max(truth.max(), values.max())) + 1
     true_positives = np.bincount(truth[truth == values], minlength=size)
     declared, predicted = np.bincount(truth, minlength=size), np.bincount(values[values >= 0], minlength=size)
@@ -222,16 +269,22 @@ def macro_f1(truth: Integers, values: Integers) -> float:
 
 
 def ranking_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, ranked: RankedCandidates) -> dict[str, float]:
-    """Return how often and how far up the truth stands: hits, mean reciprocal rank, recall, and calibration error.
+    """Return hits at 1 and 10, mean reciprocal rank, recall at 5, micro-F1, candidate recall and calibration error.
 
-    micro-F1 is that of all values said to be likelier than not; candidates, how often the truth is among them.
+    Ranks are those of a model's first true candidate. Micro-F1 counts candidates with a probability of one half or more
+    as predicted. `candidates` is the share of models with a true candidate.
+
+    Args:
+        neighbourhood: Visible declarations, and the truth.
+        query: Tested models, shape (q,).
+        ranked: Their candidates.
     """
     order, rank = ranked.order_and_rank()
-    places = ranked.query_index[order]
-    is_true = is_declared(neighbourhood, query.rows[places], ranked.values[order])
+    query_index = ranked.query_index[order]
+    is_true = is_declared(neighbourhood, query.rows[query_index], ranked.values[order])
     best_rank = np.full(len(query), np.inf)
-    np.minimum.at(best_rank, places[is_true], rank[is_true] + 1.0)
-    found = np.bincount(places[is_true & (rank < 5)], minlength=len(query))
+    np.minimum.at(best_rank, query_index[is_true], rank[is_true] + 1.0)
+    found = np.bincount(query_index[is_true & (rank < 5)], minlength=len(query))
     declared = neighbourhood.column.codes.counts[query.rows]
     first = rank == 0
     is_predicted = ranked.probability[order] >= 0.5
@@ -249,7 +302,17 @@ def ranking_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, ranked
 def paired_differences(
     neighbourhood: Neighbourhood, query: CompletionQuery, first: Answer, second: Answer
 ) -> dict[str, tuple[float, float, float]]:
-    """Return how much better one answer is: accuracy, and accuracy at 80 % coverage of each one's own choice."""
+    """Return the gain of one answer over another in accuracy, and in accuracy on its own 80 % of highest confidence.
+
+    Args:
+        neighbourhood: Visible declarations, and the truth.
+        query: Tested models, shape (q,).
+        first: Predicted values and confidence, both shape (q,).
+        second: The same of the answer that it is compared with.
+
+    Returns:
+        By metric: mean difference, and the bounds of its 95 % interval.
+    """
     correct = [is_correct_value(neighbourhood, query, values) for values, _ in (first, second)]
     selective = []
     for (_, confidence), each in zip((first, second), correct, strict=True):
@@ -266,13 +329,20 @@ def paired_differences(
 def bootstrap_interval(
     neighbourhood: Neighbourhood, query: CompletionQuery, difference: Doubles, seed: int = 1
 ) -> tuple[float, float, float]:
-    """Return a mean with its 95 % interval, whole authors resampled (paired bootstrap)."""
+    """Return a mean difference and the bounds of its 95 % interval by a paired bootstrap over authors.
+
+    Args:
+        neighbourhood: Authors of the models.
+        query: Tested models, shape (q,).
+        difference: Difference of two methods for each model, shape (q,).
+        seed: Seed of the resampling.
+    """
     _, group = np.unique(neighbourhood.graph.author[query.rows], return_inverse=True)
     sums, counts = np.bincount(group, difference), np.bincount(group)
     rng = np.random.default_rng(seed)
     means = np.empty(RESAMPLES)
-    for place in range(RESAMPLES):
+    for number in range(RESAMPLES):
         drawn = np.bincount(rng.integers(0, len(sums), len(sums)), minlength=len(sums))
-        means[place] = np.dot(drawn, sums) / np.maximum(np.dot(drawn, counts), 1)
+        means[number] = np.dot(drawn, sums) / np.maximum(np.dot(drawn, counts), 1)
     low, high = (float(np.quantile(means, part)) for part in (0.025, 0.975))
     return round(float(difference.mean()), 4), round(low, 4), round(high, 4)

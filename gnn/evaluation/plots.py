@@ -1,4 +1,4 @@
-"""Reliability curves as pictures."""
+"""Reliability curves as PNG files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from pathlib import Path
 from gnn.evaluation.results import EvaluationReport
 
 Points = Sequence[tuple[float, float, int]]
-"""Confidence, share that is right, and how many: a bin each."""
+"""Mean confidence, accuracy and number of models of each bin."""
 
 
 def draw_reliability(reports: Sequence[EvaluationReport], folder: Path) -> list[Path]:
-    """Draw confidence against the share that is right, one picture an attribute and split.
+    """Draw accuracy over confidence, one picture an attribute and split.
+
+    Args:
+        reports: Reports of any number of attributes and splits.
+        folder: Folder of the pictures.
 
     Returns:
         The files.
@@ -31,7 +35,13 @@ def draw_reliability(reports: Sequence[EvaluationReport], folder: Path) -> list[
 
 
 def draw_curves(curves: Mapping[str, Points], title: str, file: Path) -> None:
-    """Draw reliability curves into one PNG; on the diagonal, what is said with a confidence is as often right."""
+    """Draw reliability curves into one PNG; a calibrated model lies on the diagonal.
+
+    Args:
+        curves: Curves by their labels.
+        title: Title of the picture.
+        file: The PNG.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""What an evaluation found, and where the newest ones are kept for the dashboard; needs no learning library."""
+"""Reports of evaluations, and the files that keep the newest ones for the dashboard; it imports no learning library."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import msgspec
 from atlas_db.core.files import write_whole
 
 EVALUATIONS = "evaluations"
-"""Folder under the home folder; in it one folder a store, in that one file an attribute and split."""
+"""Folder in the home folder: one folder a store, in it one file an attribute and split."""
 
 
 @dataclass(slots=True)
 class EvaluationReport:
-    """One attribute in one view of one split.
+    """Metrics of one attribute in one view of one split.
 
     Attributes:
-        attribute: Its name.
-        split: temporal, random, authors or families.
-        view: field (all that a model states but the target) or bare (id, date and lineage).
-        models: Tested models.
-        rows: One a method: its name and its figures.
-        gain: What the network adds to the trees, by figure: mean and 95 % interval over resampled authors.
-        reliability: Confidence and accuracy of what ships, in ten bins: mean, share right, models.
+        attribute: Name of the attribute.
+        split: Name of the split, as `gnn.evaluation.evaluate.split` has it.
+        view: `with_metadata` (all but the target) or `cold_start` (id, date and lineage only).
+        models: Number of tested models.
+        rows: One a method: its name as `method`, and its metrics.
+        gain: Gain of the network over the trees alone, by metric: mean, and bounds of the 95 % interval over authors.
+        reliability: Reliability curve of the shipped model: mean confidence, accuracy and models of each bin.
     """
 
     attribute: str
@@ -39,21 +39,21 @@ class EvaluationReport:
 
 
 def save_report(reports: Sequence[EvaluationReport], folder: Path) -> None:
-    """Keep the scores of each attribute and split, in place of earlier ones.
+    """Write the reports of each attribute and split, in place of earlier ones.
 
     Args:
-        reports: Scores of any number of attributes and splits.
+        reports: Reports of any number of attributes and splits.
         folder: Folder of one store.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for attribute, split in dict.fromkeys((report.attribute, report.split) for report in reports):
-        rows = [asdict(scores) for scores in reports if (scores.attribute, scores.split) == (attribute, split)]
+        rows = [asdict(report) for report in reports if (report.attribute, report.split) == (attribute, split)]
         file = folder / f"{attribute}-{split}.json"
         write_whole(file, msgspec.json.encode(rows))
 
 
 def load_report(folder: Path) -> list[EvaluationReport]:
-    """Return the scores that were kept for a store, attribute by attribute."""
+    """Return the reports in the folder of a store, by attribute and split."""
     return [
         report
         for file in sorted(folder.glob("*.json"))

@@ -226,7 +226,7 @@ def test_evaluation_knows_its_baselines(graph: Graph) -> None:
     assert all(0 <= row["ECE"] <= 1 and row["macro-F1"] <= 1 for row in table.values())
     assert field.gain["accuracy"][1] <= field.gain["accuracy"][0] <= field.gain["accuracy"][2]
     assert bare.models == field.models == sum(count for _, _, count in bare.reliability)
-    for kind in ("random", "authors", "families", "lacking"):
+    for kind in ("random", "authors", "families", "missing"):
         scores = evaluate(graph, TASKS["pipeline_tag"], kind, baselines=False)
         assert scores[0].rows[-1]["method"] == "ships" and scores[0].rows[-1]["accuracy"] > 0.7, kind
 

@@ -60,7 +60,7 @@ def test_cards_are_read_by_a_sentence_model(tmp_path: Path) -> None:
 def test_evaluate(loaded: Path, tmp_path: Path) -> None:
     args = ("--attributes", "license", "--cutoff", "2024-01-15", "--plots", str(tmp_path))
     field, bare = ask(loaded, "evaluate", *args)
-    assert (field["view"], bare["view"], field["split"]) == ("field", "bare", "temporal")
+    assert (field["view"], bare["view"], field["split"]) == ("with_metadata", "cold_start", "temporal")
     methods = [row["method"] for row in field["rows"]]
     assert methods[0] == "majority" and methods[-3:] == ["network alone", "trees", "ships"] and len(methods) == 13
     picture = (tmp_path / "reliability-license-temporal.png").read_bytes()
@@ -71,7 +71,7 @@ def test_tables_of_scores_fit_a_terminal(capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setenv("COLUMNS", "80")
     figures = {name: 0.5 for name in ("accuracy", "over authors", "macro-F1", "ECE", "at 80 %", "with parent")}
     rows = [{"method": "FastRP + logistic regression", **figures}, {"method": "ships", **figures, "precision": 0.9}]
-    _show([EvaluationReport("license", "temporal", "field", 10, rows, {"accuracy": (0.1, 0.05, 0.15)})])
+    _show([EvaluationReport("license", "temporal", "with_metadata", 10, rows, {"accuracy": (0.1, 0.05, 0.15)})])
     shown = capsys.readouterr().out
     assert all(name in shown for name in [*figures, "precision"]) and max(map(len, shown.splitlines())) <= 80
     assert shown.count("license, temporal split") == 1 and "+0.1000 to accuracy [+0.0500, +0.1500]" in shown
