@@ -17,7 +17,7 @@ import networkx as nx
 
 from atlas_db.core.settings import load_settings
 from atlas_db.licenses.audit import AuditOptions, Auditor
-from atlas_db.licenses.audit_graph import AuditGraph, read_all
+from atlas_db.licenses.audit_graph import AuditGraph, read_audit_graph
 from atlas_db.licenses.write_findings import audit_and_write
 from atlas_db.store.connect import open_store
 
@@ -27,7 +27,7 @@ def judged(graph: AuditGraph) -> tuple[float, Auditor]:
     began = time.perf_counter()
     auditor = Auditor(graph, AuditOptions())
     for index in range(graph.models):
-        auditor.model(index, all_findings=False)
+        auditor.audit_model(index, all_findings=False)
     return time.perf_counter() - began, auditor
 
 
@@ -53,7 +53,7 @@ def main() -> None:
     out = sys.stdout.write
     with open_store(settings) as store:
         began = time.perf_counter()
-        graph = read_all(store)
+        graph = read_audit_graph(store)
         out(f"read               {time.perf_counter() - began:6.1f} s   {len(graph.ids):,} models and datasets\n")
         ours, auditor = judged(graph)
         out(f"judge              {ours:6.1f} s   {len(auditor.report.findings):,} findings with path and clause\n")

@@ -27,7 +27,7 @@ from atlas_db.store.connect import ensure_schema, local_place, open_store
 from atlas_db.store.managed_engine import stop_engine
 from atlas_db.store.statements import Statement, indexes
 from benchmarks.offline import import_files
-from ingest.load.csv_export import export
+from ingest.load.csv_export import export_csv
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 
@@ -141,7 +141,7 @@ def main() -> None:
     close(settings("bare"))
     out(f"bare driver       {floor:7.1f} s   the first load is {first / floor:.2f} of it\n")
     sys.stdout.flush()
-    written, (_, command) = clock(lambda: export([given.path], options, folder / "csv", lambda *_: None))
+    written, (_, command) = clock(lambda: export_csv([given.path], options, folder / "csv", lambda *_: None))
     taken, _ = clock(lambda: import_files(command, folder / "imported", cache))
     out(f"offline import    {written + taken:7.1f} s   {written:.1f} s to write the files, {taken:.1f} s to import\n")
 

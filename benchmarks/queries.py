@@ -44,7 +44,7 @@ def timed(work: Callable[[str], object], models: Sequence[str]) -> tuple[float, 
 
 
 def _asker(store: Store, name: str) -> Callable[[str], object]:
-    text = query_library.find(name).text
+    text = query_library.find_query(name).text
     return lambda model: store.run_user_query(text, {"model": model})
 
 

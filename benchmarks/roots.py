@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 
 from atlas_db.core.settings import load_settings
-from atlas_db.licenses.audit_graph import read_all
+from atlas_db.licenses.audit_graph import read_audit_graph
 from atlas_db.store.connect import open_store
 
 SIZES = (4, 10, 30, 100, 1_000_000)
@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", default="local")
     with open_store(load_settings(store=parser.parse_args().store)) as store:
-        parents = read_all(store).parents
+        parents = read_audit_graph(store).parents
     children: dict[int, list[int]] = defaultdict(list)
     for child, edges in parents.items():
         if len(edges) == 1:

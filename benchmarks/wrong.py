@@ -18,7 +18,7 @@ from atlas_db.core.records import ChartedModel, LineageClaim
 from atlas_db.core.terms import Resolution, Source, Status
 from atlas_db.fusion.evidence import encode_evidence
 from benchmarks.zoo.score import prints_of, read_truth
-from ingest.load.resolve import fuse_all
+from ingest.load.resolve import fuse_claims
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.samples.resample import Rereader
@@ -85,7 +85,7 @@ def _fused(prints: Sequence[Fingerprint], edges: Sequence[Edge], declared: set[P
     stated += [_said(pair, Source.INFERRED, edge.confidence, edge) for pair, edge in inferred.items()]
     families = family_of(prints, edges)
     charted = {item.id: ChartedModel(families[item.id], item.content) for item in prints if families[item.id]}
-    return {(edge.child, edge.parent): edge.status for edge in fuse_all(stated, charted)}
+    return {(edge.child, edge.parent): edge.status for edge in fuse_claims(stated, charted)}
 
 
 def _said(pair: Pair, source: Source, confidence: float, edge: Edge) -> LineageClaim:

@@ -29,7 +29,7 @@ _PARAM = re.compile(r"(\w+) \((string|integer|float|boolean|list), (required|def
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class QueryParameter:
     """One parameter of a query.
 
     Attributes:
@@ -63,7 +63,7 @@ class Query:
     topic: str
     title: str
     description: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[QueryParameter, ...]
     columns: tuple[str, ...]
     text: str
 
@@ -83,7 +83,7 @@ class Query:
         bound: dict[str, Value] = {}
         for name, parameter in known.items():
             if name in given:
-                bound[name] = convert(parameter, given[name])
+                bound[name] = parse_value(parameter, given[name])
             elif parameter.default is None:
                 raise QueryParameterError(
                     f"the query {self.name} needs the parameter {name!r} ({parameter.description})",
@@ -94,7 +94,7 @@ class Query:
         return bound
 
 
-def convert(parameter: Parameter, text: str) -> Value:
+def parse_value(parameter: QueryParameter, text: str) -> Value:
     """Convert one parameter.
 
     Raises:
@@ -133,7 +133,7 @@ def queries() -> dict[str, Query]:
     return found
 
 
-def find(name: str) -> Query:
+def find_query(name: str) -> Query:
     """Return a query by name, with or without its topic.
 
     Raises:
@@ -147,7 +147,7 @@ def find(name: str) -> Query:
     raise QueryNotFoundError(f"there is no query {name!r}", hint=f"{hint}List them with atlas-db query")
 
 
-def ask(store: Store, name: str, given: Mapping[str, str] | None = None) -> tuple[Query, list[Row]]:
+def run_query(store: Store, name: str, given: Mapping[str, str] | None = None) -> tuple[Query, list[Row]]:
     """Ask a shipped question.
 
     Args:
@@ -159,7 +159,7 @@ def ask(store: Store, name: str, given: Mapping[str, str] | None = None) -> tupl
         QueryNotFoundError: There is none of that name.
         QueryParameterError: A parameter is missing, unknown, or does not convert.
     """
-    query = find(name)
+    query = find_query(name)
     return query, store.run_user_query(query.text, query.bind(given or {}))[1]
 
 
@@ -183,10 +183,10 @@ def _read(topic: str, file: Traversable) -> Query:
     )
 
 
-def _parameter(text: str, file: str) -> Parameter:
+def _parameter(text: str, file: str) -> QueryParameter:
     match = _PARAM.fullmatch(text)
     if match is None:
         raise ValueError(f"{file}: cannot read the parameter line {text!r}")
     name, kind, need, default, description = match.groups()
-    bare = Parameter(name, kind, None, description)
-    return bare if need == "required" else Parameter(name, kind, convert(bare, default or ""), description)
+    bare = QueryParameter(name, kind, None, description)
+    return bare if need == "required" else QueryParameter(name, kind, parse_value(bare, default or ""), description)

@@ -13,14 +13,14 @@ import pandas as pd
 from atlas_db.analysis.compare import compare_models
 from atlas_db.analysis.frames import read_frames
 from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse
-from atlas_db.bom.collect import gather
+from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import load_settings
 from atlas_db.licenses.audit import COLUMNS, AuditOptions, audit_models
 from atlas_db.licenses.write_findings import audit_and_write
-from atlas_db.lineage.traversal import STEPS, Lineage, lineage, near_kin, properties_of
+from atlas_db.lineage.traversal import STEPS, Lineage, degree_summary, lineage, properties_of
 from atlas_db.store.connect import credentials, local_place, open_store
 from atlas_db.store.statements import count_nodes
 from cypher import query_library
@@ -51,7 +51,7 @@ class LineageView:
         self.frame = pd.DataFrame(found.rows(), columns=list(STEPS))
 
     def __repr__(self) -> str:
-        return f"<Lineage of {self.model['id']}: {near_kin(self.counts)}>"
+        return f"<Lineage of {self.model['id']}: {degree_summary(self.counts)}>"
 
     def _repr_html_(self) -> str:
         facts = ", ".join(str(self.model[name]) for name in ("license", "pipeline_tag") if self.model.get(name))
@@ -151,7 +151,8 @@ class Atlas:
         if any(character.isspace() for character in query):
             columns, rows = self._store.run_user_query(query, parameters)
         else:
-            found, rows = query_library.ask(self._store, query, {name: _text(v) for name, v in parameters.items()})
+            texts = {name: _text(value) for name, value in parameters.items()}
+            found, rows = query_library.run_query(self._store, query, texts)
             columns = list(found.columns)
         return pd.DataFrame(rows, columns=columns)
 
@@ -255,7 +256,7 @@ class Atlas:
             >>> atlas.bom("atlas-demo/tern-chat")["bomFormat"]
             'CycloneDX'
         """
-        return write_bom(gather(self._store, model), spec)
+        return write_bom(collect_contents(self._store, model), spec)
 
     def compare(self, left: str, right: str) -> pd.DataFrame:
         """Return two models trait by trait: `name`, `left`, `right`, `verdict`.

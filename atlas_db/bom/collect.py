@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 
 from atlas_db.core.terms import Verdict
 from atlas_db.licenses.audit import AuditOptions, Auditor
-from atlas_db.licenses.audit_graph import TRAINED, AuditGraph, read_above
+from atlas_db.licenses.audit_graph import TRAINED, AuditGraph, read_ancestry
 from atlas_db.licenses.policy_check import FLAGGED
 from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Check
-from atlas_db.lineage.traversal import not_found
+from atlas_db.lineage.traversal import not_found_error
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import read_edges, read_nodes
 
 
 @dataclass(slots=True)
-class Part:
+class BomEntry:
     """One model or dataset.
 
     Attributes:
@@ -32,12 +32,12 @@ class Part:
     id: str
     dataset: bool
     props: dict[str, Any]
-    licences: list[dict[str, Any]] = field(default_factory=list)
+    licenses: list[dict[str, Any]] = field(default_factory=list)
     verdict: Verdict | None = None
-    concluded: list[str] = field(default_factory=list)
+    concluded_licenses: list[str] = field(default_factory=list)
 
 
-class Parent(NamedTuple):
+class ParentStep(NamedTuple):
     """One step up from a model.
 
     Attributes:
@@ -54,7 +54,7 @@ class Parent(NamedTuple):
 
 
 @dataclass(slots=True)
-class Material:
+class BomContents:
     """Everything that goes into one bill.
 
     Attributes:
@@ -66,13 +66,13 @@ class Material:
     """
 
     root: str
-    models: dict[str, Part]
-    datasets: dict[str, Part]
-    parents: dict[str, list[Parent]]
+    models: dict[str, BomEntry]
+    datasets: dict[str, BomEntry]
+    parents: dict[str, list[ParentStep]]
     trained_on: dict[str, list[str]]
 
 
-def gather(store: Store, model: str, profile: str = "default") -> Material:
+def collect_contents(store: Store, model: str, profile: str = "default") -> BomContents:
     """Read all of it.
 
     Args:
@@ -83,19 +83,19 @@ def gather(store: Store, model: str, profile: str = "default") -> Material:
     Raises:
         ModelNotFoundError: There is no such model.
     """
-    graph = read_above(store, [model])
-    models = _parts(store, graph.ids[: graph.models], dataset=False)
+    graph = read_ancestry(store, [model])
+    models = _entries(store, graph.ids[: graph.models], dataset=False)
     if model not in models:
-        raise not_found(store, model)
-    datasets = _parts(store, graph.ids[graph.models :], dataset=True)
-    found = Material(model, models, datasets, defaultdict(list), defaultdict(list))
+        raise not_found_error(store, model)
+    datasets = _entries(store, graph.ids[graph.models :], dataset=True)
+    found = BomContents(model, models, datasets, defaultdict(list), defaultdict(list))
     for child, edges in graph.parents.items():
         for edge in edges:
             above = graph.ids[edge.parent]
-            if edge.place == TRAINED:
+            if edge.strength == TRAINED:
                 found.trained_on[graph.ids[child]].append(above)
             else:
-                step = Parent(above, str(RELATIONS[edge.place]), edge.status, edge.confidence)
+                step = ParentStep(above, str(RELATIONS[edge.strength]), edge.status, edge.confidence)
                 found.parents[graph.ids[child]].append(step)
     for names in found.trained_on.values():
         names.sort()
@@ -103,23 +103,23 @@ def gather(store: Store, model: str, profile: str = "default") -> Material:
     return found
 
 
-def _parts(store: Store, ids: list[str], *, dataset: bool) -> dict[str, Part]:
+def _entries(store: Store, ids: list[str], *, dataset: bool) -> dict[str, BomEntry]:
     label = "Dataset" if dataset else "Model"
-    parts = {row["id"]: Part(row["id"], dataset, row["props"]) for row in store.read(read_nodes(label), ids=ids)}
+    parts = {row["id"]: BomEntry(row["id"], dataset, row["props"]) for row in store.read(read_nodes(label), ids=ids)}
     for row in store.read(read_edges("HAS_LICENSE", label, "License"), ids=ids):
         if row["props"].get("valid_to") is None:
-            parts[row["a"]].licences.append({**row["props"], "id": row["b"]})
+            parts[row["a"]].licenses.append({**row["props"], "id": row["b"]})
     for part in parts.values():
-        part.licences.sort(key=lambda claim: (claim["source"], claim["id"]))
+        part.licenses.sort(key=lambda claim: (claim["source"], claim["id"]))
     return parts
 
 
-def _conclude(graph: AuditGraph, models: dict[str, Part], profile: str) -> None:
+def _conclude(graph: AuditGraph, models: dict[str, BomEntry], profile: str) -> None:
     """What the audit concludes: the declared licence where nothing is against it, else those whose terms travel."""
     auditor = Auditor(graph, AuditOptions(profile))
     for index in range(graph.models):
         part = models[graph.ids[index]]
-        part.verdict, findings = auditor.model(index, all_findings=False)
+        part.verdict, findings = auditor.audit_model(index, all_findings=False)
         above = {
             each.license
             for each in findings
@@ -127,4 +127,4 @@ def _conclude(graph: AuditGraph, models: dict[str, Part], profile: str) -> None:
         }
         if part.verdict in (Verdict.COMPLIANT, Verdict.OBLIGATIONS):
             above = {claim.id for claim in graph.claims[index] if not claim.predicted}
-        part.concluded = sorted(above)
+        part.concluded_licenses = sorted(above)

@@ -21,11 +21,11 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.spdx import is_supported_id
 from packageurl import PackageURL
 
-from atlas_db.bom.collect import Material, Parent, Part
+from atlas_db.bom.collect import BomContents, BomEntry, ParentStep
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.core.errors import BomError
 from atlas_db.core.terms import SOFTWARE, Source
-from ingest.normalise.license_ids import canonical
+from ingest.normalise.license_ids import canonical_license_id
 
 SPECS = {"1.7": SchemaVersion.V1_7, "1.6": SchemaVersion.V1_6}
 TOOL = "tool:atlas-db"
@@ -36,7 +36,7 @@ _DECLARED = LicenseAcknowledgement.DECLARED
 _CONCLUDED = LicenseAcknowledgement.CONCLUDED
 
 
-def write_bom(material: Material, spec: str = "1.7") -> dict[str, Any]:
+def write_bom(material: BomContents, spec: str = "1.7") -> dict[str, Any]:
     """Return the bill of a model as a CycloneDX document.
 
     Args:
@@ -74,7 +74,7 @@ def write_bom(material: Material, spec: str = "1.7") -> dict[str, Any]:
     return document
 
 
-def reference(part: Part) -> str:
+def reference(part: BomEntry) -> str:
     """Return the bom-ref of a model or dataset."""
     return _ref(part.id, dataset=part.dataset)
 
@@ -87,7 +87,7 @@ def _properties(values: dict[str, Any]) -> list[Property]:
     return [Property(name=_PREFIX + name, value=str(value)) for name, value in values.items() if value is not None]
 
 
-def _component(part: Part, material: Material) -> Component:
+def _component(part: BomEntry, material: BomContents) -> Component:
     owner = part.id.rpartition("/")[0]
     props = part.props
     facts = {"id": part.id, "last_seen": props.get("last_seen"), "audit_verdict": part.verdict}
@@ -97,7 +97,7 @@ def _component(part: Part, material: Material) -> Component:
         **_identity(part),
         version=props.get("sha"),
         bom_ref=reference(part),
-        licenses=_licences(part),
+        licenses=_licenses(part),
         properties=_properties(facts),
     )
     if owner:
@@ -107,7 +107,7 @@ def _component(part: Part, material: Material) -> Component:
     return component
 
 
-def _identity(part: Part) -> dict[str, Any]:
+def _identity(part: BomEntry) -> dict[str, Any]:
     """Type, name and address. Models have a package URL type of their own (huggingface); datasets have none."""
     owner, _, name = part.id.rpartition("/")
     addressed = owner and not part.dataset
@@ -119,37 +119,41 @@ def _identity(part: Part) -> dict[str, Any]:
     }
 
 
-def _ancestor(step: Parent, material: Material) -> Component:
+def _ancestor(step: ParentStep, material: BomContents) -> Component:
     values = {"id": step.id, **{key: getattr(step, key) for key in _STEP}}
     return Component(**_identity(material.models[step.id]), properties=_properties(values))
 
 
-def _licences(part: Part) -> list[DisjunctiveLicense]:
+def _licenses(part: BomEntry) -> list[DisjunctiveLicense]:
     found = []
-    for claim in part.licences:
+    for claim in part.licenses:
         if claim["source"] == Source.PREDICTED:
             continue  # a guess is no declaration; it stands in the graph
-        said = {"declared_as": claim["id"], **{key: claim.get(key) for key in _CLAIM}}
-        found.append(_licence(claim["id"], _DECLARED, said))
-    found += [_licence(identifier, _CONCLUDED, {"method": f"{SOFTWARE} audit"}) for identifier in part.concluded]
+        properties = {"declared_as": claim["id"], **{key: claim.get(key) for key in _CLAIM}}
+        found.append(_license(claim["id"], _DECLARED, properties))
+    found += [
+        _license(identifier, _CONCLUDED, {"method": f"{SOFTWARE} audit"}) for identifier in part.concluded_licenses
+    ]
     return found
 
 
-def _licence(identifier: str, acknowledgement: LicenseAcknowledgement, said: dict[str, Any]) -> DisjunctiveLicense:
+def _license(
+    identifier: str, acknowledgement: LicenseAcknowledgement, properties: dict[str, Any]
+) -> DisjunctiveLicense:
     """An SPDX id where the standard's list has it; otherwise a name, never an invented id."""
-    licence = catalogue().get(canonical(identifier))
-    spdx = licence.spdx if licence is not None and licence.spdx and is_supported_id(licence.spdx) else None
+    entry = catalogue().get(canonical_license_id(identifier))
+    spdx = entry.spdx if entry is not None and entry.spdx and is_supported_id(entry.spdx) else None
     return DisjunctiveLicense(
         id=spdx,
-        name=None if spdx else (licence.name if licence is not None else identifier),
-        url=XsUri(licence.source) if licence is not None else None,
+        name=None if spdx else (entry.name if entry is not None else identifier),
+        url=XsUri(entry.source) if entry is not None else None,
         acknowledgement=acknowledgement,
-        properties=_properties(said),
+        properties=_properties(properties),
     )
 
 
-def _add_cards(document: dict[str, Any], material: Material) -> None:
-    for component in _all(document):
+def _add_cards(document: dict[str, Any], material: BomContents) -> None:
+    for component in _all_components(document):
         part = material.models.get(_id_of(component))
         if part is None or component["type"] != "machine-learning-model":
             continue
@@ -163,7 +167,7 @@ def _add_cards(document: dict[str, Any], material: Material) -> None:
             component["modelCard"] = {"modelParameters": parameters}
 
 
-def _all(document: dict[str, Any]) -> list[dict[str, Any]]:
+def _all_components(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [document["metadata"]["component"], *document.get("components", [])]
 
 
@@ -175,40 +179,41 @@ def _id_of(component: dict[str, Any]) -> str:
     return _value(component, "id")
 
 
-def _citations(document: dict[str, Any], material: Material) -> list[dict[str, Any]]:
+def _citations(document: dict[str, Any], material: BomContents) -> list[dict[str, Any]]:
     """Who said each licence, each ancestor and each dataset: the publisher, or this tool."""
     pointers = {component["bom-ref"]: f"/components/{n}" for n, component in enumerate(document.get("components", []))}
     pointers[document["metadata"]["component"]["bom-ref"]] = "/metadata/component"
     found = []
-    for component in _all(document):
+    for component in _all_components(document):
         at = pointers[component["bom-ref"]]
         publisher = component.get("manufacturer", {}).get("bom-ref", TOOL)
         parts = material.datasets if component["type"] == "data" else material.models
-        when = _moment(parts[_id_of(component)].props.get("last_seen") or document["metadata"]["timestamp"])
+        when = _timestamp(parts[_id_of(component)].props.get("last_seen") or document["metadata"]["timestamp"])
         for place, entry in enumerate(component.get("licenses", ())):
-            licence = entry["license"]
-            declared = licence.get("acknowledgement") == "declared"
-            note = (
-                f"declared as {_value(licence, 'declared_as')}, read by {_value(licence, 'method')}, confidence "
-                f"{_value(licence, 'confidence')}" if declared else "concluded from the licences of all ancestors"
-            )  # fmt: skip
+            declared = entry["license"].get("acknowledgement") == "declared"
+            note = _declaration(entry["license"]) if declared else "concluded from the licences of all ancestors"
             found.append(_citation(f"{at}/licenses/{place}", publisher if declared else TOOL, when, note))
         for place, entry in enumerate(component.get("pedigree", {}).get("ancestors", ())):
             status = _value(entry, "status")
             note = f"{_value(entry, 'relation')}, {status}, confidence {_value(entry, 'confidence')}"
-            who = TOOL if status in ("undeclared", "predicted") else publisher
-            found.append(_citation(f"{at}/pedigree/ancestors/{place}", who, when, note))
+            attributed_to = TOOL if status in ("undeclared", "predicted") else publisher
+            found.append(_citation(f"{at}/pedigree/ancestors/{place}", attributed_to, when, note))
         for place, entry in enumerate(component.get("modelCard", {}).get("modelParameters", {}).get("datasets", ())):
             pointer = f"{at}/modelCard/modelParameters/datasets/{place}"
             found.append(_citation(pointer, publisher, when, f"declared training data {entry['ref']}"))
     return found
 
 
+def _declaration(entry: dict[str, Any]) -> str:
+    text, method, confidence = (_value(entry, name) for name in ("declared_as", "method", "confidence"))
+    return f"declared as {text}, read by {method}, confidence {confidence}"
+
+
 def _citation(pointer: str, who: str, when: str, note: str) -> dict[str, Any]:
     return {"pointers": [pointer], "attributedTo": who, "timestamp": when, "note": note}
 
 
-def _moment(text: str) -> str:
+def _timestamp(text: str) -> str:
     return f"{text}T00:00:00Z" if len(text) == 10 else text
 
 
@@ -220,8 +225,8 @@ def read_bom(document: dict[str, Any]) -> tuple[str, set[tuple[str, str, str, st
         component, as written, by bom-ref.
     """
     edges = set()
-    licences: dict[str, list[str]] = {}
-    for component in _all(document):
+    licenses: dict[str, list[str]] = {}
+    for component in _all_components(document):
         for entry in component.get("pedigree", {}).get("ancestors", ()):
             relation, status, confidence = (_value(entry, key) for key in _STEP)
             edges.add((_id_of(component), _id_of(entry), relation, status, float(confidence)))
@@ -230,5 +235,5 @@ def read_bom(document: dict[str, Any]) -> tuple[str, set[tuple[str, str, str, st
             for entry in component.get("licenses", ())
             if entry["license"].get("acknowledgement") == "declared"
         ]
-        licences[component["bom-ref"]] = sorted(declared)
-    return _id_of(document["metadata"]["component"]), edges, licences
+        licenses[component["bom-ref"]] = sorted(declared)
+    return _id_of(document["metadata"]["component"]), edges, licenses

@@ -190,7 +190,7 @@ def read_rows(text: bytes, kind: type[Row], name: str) -> list[Row]:
         try:
             rows.append(decoder.decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CatalogueError(f"{name}, line {number}: {error}", hint="Mend the line") from error
+            raise CatalogueError(f"{name}, line {number}: {error}", hint="Fix the line") from error
     return rows
 
 
@@ -207,9 +207,7 @@ class Catalogue:
         for row in self._rows.values():
             for other in row.compatible:
                 if other not in self._rows:
-                    raise CatalogueError(
-                        f"{file_name}: {row.id} names the unknown id {other}", hint="Mend `compatible`"
-                    )
+                    raise CatalogueError(f"{file_name}: {row.id} names the unknown id {other}", hint="Fix `compatible`")
             for alias in (*row.aliases, *_spdx_names(row)):
                 if self._ids_by_alias.setdefault(alias, row.id) != row.id or (alias in self._rows and alias != row.id):
                     raise CatalogueError(f"{file_name}: {alias} means two licences", hint="Remove it from one of them")

@@ -17,7 +17,7 @@ from atlas_db.core.terms import Verdict
 
 if TYPE_CHECKING:
     from atlas_db.licenses.audit import AuditReport
-    from atlas_db.licenses.card_model import LocalModel
+    from atlas_db.licenses.card_model import CardModel
 
 HELP = """Check licences against everything upstream.
 
@@ -95,9 +95,9 @@ def audit(
         raise typer.Exit(Exit.FINDINGS)
 
 
-def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list[LocalModel]]:
+def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list[CardModel]]:
     """Tell model ids from paths."""
-    from atlas_db.licenses.card_model import read_local
+    from atlas_db.licenses.card_model import read_card_model
 
     if file is not None:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
@@ -108,7 +108,7 @@ def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list
             continue
         path = Path(word)
         if word.startswith((".", "/", "~")) or path.suffix == ".md" or (path / "README.md").is_file():
-            folders.append(read_local(path.expanduser()))
+            folders.append(read_card_model(path.expanduser()))
         else:
             ids.append(word)
     return ids, folders
@@ -144,7 +144,7 @@ def _summary(report: AuditReport) -> None:
         print_text(f"  {number:>9,}  {verdict}  ({number / max(report.models, 1):.1%})", _STYLES.get(verdict, ""))
     unknown = report.unknown
     if report.verdicts.get(Verdict.UNKNOWN):
-        print_text(f"  of the unknown: {unknown['own_licence']:,} state no licence that can be read")
+        print_text(f"  of the unknown: {unknown['own_license']:,} state no licence that can be read")
         print_text(f"                  {unknown['upstream']:,} do, but a model above them does not")
         print_text(f"                  {unknown['training_data']:,} do, but of their training data some does not")
         print_text(f"                  {unknown['completable']:,} would be resolved by the predictions at hand")
@@ -171,7 +171,7 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
                 _finding(row)
         _folded([row for row in rows if not _flagged(row)])
         for repair in dict.fromkeys(row["repair"] for row in rows if row["repair"]):
-            print_text(f"  To mend it: {repair}", "cyan")
+            print_text(f"  Fix: {repair}", "cyan")
         if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in files:
             print_text(f"  Others for the same task: atlas-db query alternatives --param model={model}", "cyan")
     for name in report.missing:

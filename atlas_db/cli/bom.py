@@ -41,11 +41,11 @@ def bom(
     store: StoreOption = None,
 ) -> None:
     """Write the bill of a model."""
-    from atlas_db.bom.collect import gather
+    from atlas_db.bom.collect import collect_contents
     from atlas_db.bom.cyclonedx import write_bom
 
     with opened(settings_for(store)) as graph:
-        document = write_bom(gather(graph, model), spec.value)
+        document = write_bom(collect_contents(graph, model), spec.value)
     if output is None:
         write_json(document)
     else:

@@ -69,7 +69,7 @@ def _answers(graph: Store) -> list[dict[str, Any]]:
 
     answers = []
     for question in QUESTIONS:
-        query, rows = query_library.ask(graph, question.query, question.parameters)
+        query, rows = query_library.run_query(graph, question.query, question.parameters)
         answers.append(
             {
                 "question": question.text, "query": query.name, "parameters": question.parameters,

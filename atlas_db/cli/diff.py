@@ -51,7 +51,7 @@ def diff(
 def _facts(place: str) -> dict[str, SnapshotEntry]:
     from atlas_db.analysis.snapshot_diff import entries_of_records, entries_of_store
     from atlas_db.store.engines import ENGINES
-    from ingest.hub.snapshot import find
+    from ingest.hub.snapshot import find_inputs
 
     if place.partition(":")[0] in ENGINES or "://" in place:
         with opened(settings_for(place)) as graph:
@@ -60,7 +60,7 @@ def _facts(place: str) -> dict[str, SnapshotEntry]:
         raise UsageError(f"{place} is neither a file nor a store", hint="Use a path, local[:DIR], or bolt://HOST:PORT")
     with tempfile.TemporaryDirectory() as spool:
         bad: Counter[str] = Counter()
-        facts = entries_of_records(_records(find([place], Path(spool)), bad))
+        facts = entries_of_records(_records(find_inputs([place], Path(spool)), bad))
     if bad:
         errors().print(f"{place}: set aside {dict(bad)}", markup=False)
     if not facts:
@@ -69,15 +69,15 @@ def _facts(place: str) -> dict[str, SnapshotEntry]:
 
 
 def _records(files: list[SourceFile], bad: Counter[str]) -> Iterator[HubRecord]:
-    from ingest.hub.decode import decode
-    from ingest.hub.snapshot import read
+    from ingest.hub.decode import decode_record
+    from ingest.hub.snapshot import read_records
 
     for file in files:
-        for raw in read(file):
+        for raw in read_records(file):
             try:
                 if raw.problem is not None:
                     raise raw.problem
-                yield decode(raw.body, None)
+                yield decode_record(raw.text, None)
             except RecordError as error:
                 bad[error.code] += 1
 

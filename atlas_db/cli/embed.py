@@ -37,11 +37,11 @@ def embed(
     require_extra("embed")
     from atlas_db.columnar.read import read_graph
     from gnn.dataset.card_embeddings import embed_cards
-    from ingest.load.runs import writing
+    from ingest.load.runs import exclusive_writer
 
     settings = settings_for(store)
     home = home_of(settings)
-    with opened(settings) as graph, writing(graph, home), shown_progress() as progress:
+    with opened(settings) as graph, exclusive_writer(graph, home), shown_progress() as progress:
         report = embed_cards(read_graph(graph), home, model, progress)
     if form is Format.JSON:
         write_json(report._asdict())

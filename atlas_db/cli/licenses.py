@@ -37,13 +37,13 @@ def licenses(
     import msgspec
 
     from atlas_db.catalogue.loader import catalogue
-    from ingest.normalise.license_ids import canonical, licence_id
+    from ingest.normalise.license_ids import canonical_license_id, normalise_license_id
 
     book = catalogue()
     if not identifier:
         write_rows(COLUMNS, [msgspec.to_builtins(row) for row in book], form, "Licences")
         return
-    entry = book.get(canonical(licence_id(identifier)))
+    entry = book.get(canonical_license_id(normalise_license_id(identifier)))
     if entry is None:
         raise _not_found(identifier, [row.id for row in book])
     if form is Format.JSON:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
-    from atlas_db.lineage.traversal import Lineage, Step
+    from atlas_db.lineage.traversal import Lineage, LineageStep
 
 HELP = """Show what a model comes from, and what was made of it.
 
@@ -60,7 +60,7 @@ def lineage(
 
 
 def _draw(found: Lineage) -> None:
-    from atlas_db.lineage.traversal import near_kin
+    from atlas_db.lineage.traversal import degree_summary
 
     model, counts = found.model, found.counts
     print_text(str(model["id"]), "bold")
@@ -71,18 +71,18 @@ def _draw(found: Lineage) -> None:
     reach = (
         "" if counts["depth"] == 1 else f" ({counts['ancestors']:,} ancestors, {counts['descendants']:,} descendants)"
     )
-    print_text(f"  {near_kin(counts)}{reach}")
+    print_text(f"  {degree_summary(counts)}{reach}")
     if found.ancestors:
         console().print(_tree("comes from", found.ancestors, str(model["id"]), up=True))
     if found.descendants:
         console().print(_tree("was made into", found.descendants, str(model["id"]), up=False))
 
 
-def _tree(title: str, steps: list[Step], start: str, *, up: bool) -> Tree:
+def _tree(title: str, steps: list[LineageStep], start: str, *, up: bool) -> Tree:
     from rich.text import Text
     from rich.tree import Tree
 
-    by_near: dict[str, list[Step]] = defaultdict(list)
+    by_near: dict[str, list[LineageStep]] = defaultdict(list)
     for step in steps:
         by_near[step.child if up else step.parent].append(step)
     tree = Tree(Text(title, style="bold"))
@@ -107,12 +107,12 @@ def _tree(title: str, steps: list[Step], start: str, *, up: bool) -> Tree:
 
 
 def _fan() -> int:
-    from atlas_db.lineage.traversal import FAN
+    from atlas_db.lineage.traversal import CHILDREN_SHOWN
 
-    return FAN
+    return CHILDREN_SHOWN
 
 
-def _label(step: Step, *, up: bool) -> Text:
+def _label(step: LineageStep, *, up: bool) -> Text:
     from rich.text import Text
 
     text = Text(step.parent if up else step.child)

@@ -86,10 +86,10 @@ def _count(graph: Store, home: Path, progress: Progress) -> None:
 
 
 def _export(paths: list[str], options: Any, folder: Path, form: Format) -> None:  # noqa: ANN401
-    from ingest.load.csv_export import export
+    from ingest.load.csv_export import export_csv
 
     with shown_progress() as progress:
-        report, command = export(paths, options, folder, progress)
+        report, command = export_csv(paths, options, folder, progress)
     if form is Format.JSON:
         write_json({**report.counts(), "folder": str(folder), "command": command})
         return

@@ -61,7 +61,7 @@ def query(
         text, columns = _read_cypher(name), None
         bound: Mapping[str, object] = {key: _parse_value(value) for key, value in given.items()}
     else:
-        found = query_library.find(name)
+        found = query_library.find_query(name)
         if show:
             typer.echo(found.text)
             return

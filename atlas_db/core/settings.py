@@ -77,7 +77,7 @@ def _from_file(file: Path, known: Mapping[str, object]) -> dict[str, object]:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}", hint="Mend or remove the file") from error
+        raise UsageError(f"{file} cannot be read: {error}", hint="Fix or remove the file") from error
     for name in values:
         if name not in known:
             raise UsageError(f"{file} sets the unknown key {name!r}", hint=f"Known keys: {', '.join(known)}")

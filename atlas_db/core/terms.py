@@ -100,7 +100,7 @@ class FindingKind(StrEnum):
     MISSING_OBLIGATION = "missing_obligation"
     NAMING_RULE = "naming_rule"
     JURISDICTION = "jurisdiction"
-    NO_LICENSE = "no_licence"
+    NO_LICENSE = "no_license"
     RELICENSED_UPSTREAM = "relicensed_upstream"
 
 

@@ -29,7 +29,7 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement, all_edges
 from gnn.evaluation.results import EVALUATIONS, load_report
-from ingest.load.runs import list_runs, now
+from ingest.load.runs import list_runs, utc_now
 
 VERSION = 4
 FOLDER = "dashboard"
@@ -154,7 +154,7 @@ def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None)
     report = {
         "version": VERSION,
         "key": key,
-        "made": now(),
+        "made": utc_now(),
         "models": int(atlas.recorded.sum()),
         "names_alone": int(atlas.graph.placeholder.sum()),
         "edges": len(atlas.edges),

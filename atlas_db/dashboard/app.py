@@ -19,7 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from atlas_db.bom.collect import gather
+from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.core.errors import AtlasError, InputError, StoreError, UsageError
 from atlas_db.dashboard import views
@@ -201,7 +201,7 @@ def _downloads(state: AppState) -> APIRouter:
     @router.get("/models/{model:path}/bom.json", summary="Bill of materials, CycloneDX 1.7")
     def bom(model: str) -> Response:
         with state.store() as store:
-            document = write_bom(gather(store, model), "1.7")
+            document = write_bom(collect_contents(store, model), "1.7")
         name = re.sub("[^A-Za-z0-9._-]+", "-", model)
         return _attachment(json.dumps(document, ensure_ascii=False, indent=2), f"{name}.cdx.json", "application/json")
 

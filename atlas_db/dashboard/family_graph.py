@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from atlas_db.lineage.traversal import Lineage, Step
+from atlas_db.lineage.traversal import Lineage, LineageStep
 
 DEFAULT_SHARE = 0.3
 """Share of a family, the most downloaded first, that the paper's picture shows."""
@@ -74,7 +74,7 @@ def draw_family_graph(found: Lineage, share: float = DEFAULT_SHARE) -> FamilyGra
         share: Share of the descendants, 0..1.
     """
     root = found.model["id"]
-    first: dict[str, Step] = {}
+    first: dict[str, LineageStep] = {}
     for step in found.descendants:
         if (known := first.get(step.child)) is None or (known.hops, -known.confidence) > (step.hops, -step.confidence):
             first[step.child] = step

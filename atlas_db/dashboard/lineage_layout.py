@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from atlas_db.lineage.traversal import FAN, Fan, Step
+from atlas_db.lineage.traversal import CHILDREN_SHOWN, ChildGroup, LineageStep
 
 BOX, GAP, ROW, COLUMN = (250, 34), 14, 44, 340
 MAX_NOTE_LETTERS = 40
@@ -92,10 +92,10 @@ class Picture:
 class Relatives(Protocol):
     """What a picture is made of."""
 
-    def parents(self, model: str) -> list[Step]:
+    def parents(self, model: str) -> list[LineageStep]:
         """Return the edges to a model's parents."""
 
-    def children(self, model: str) -> list[Fan]:
+    def children(self, model: str) -> list[ChildGroup]:
         """Return the children of a model, relation by relation."""
 
     def has_children(self, models: Sequence[str]) -> set[str]:
@@ -147,7 +147,7 @@ def _descendants(
         outer = []
         for model in frontier:
             for fan in relatives.children(model):
-                shown = fan.steps[: MAX_COLUMN_BOXES if fan.relation == wide and model == start else FAN]
+                shown = fan.steps[: MAX_COLUMN_BOXES if fan.relation == wide and model == start else CHILDREN_SHOWN]
                 further = relatives.has_children([step.child for step in shown])
                 for step in shown:
                     picture.lines.append(Line(step.child, step.parent, step.relation, step.status, step.confidence))
@@ -157,19 +157,19 @@ def _descendants(
                     picture.boxes.append(_box(step, step.child, column, step.child in further, opened))
                     if picture.boxes[-1].open:
                         outer.append(step.child)
-                if fan.number > len(shown):
+                if fan.count > len(shown):
                     rest = fan.steps[len(shown) :] or shown
-                    _fold(picture, model, fan.relation, rest, fan.number - len(shown), column)
+                    _fold(picture, model, fan.relation, rest, fan.count - len(shown), column)
         frontier, column = outer, column + 1
 
 
-def _box(step: Step, other: str, column: int, more: bool, opened: set[str]) -> Box:
+def _box(step: LineageStep, other: str, column: int, more: bool, opened: set[str]) -> Box:
     note_text = f"{_downloads(step.downloads)}, {step.license or 'no licence declared'}"
     note = "no record of it" if step.placeholder else _cut(note_text)
     return Box(other, column, "model", other, note, more=more, open=more and other in opened)
 
 
-def _fold(picture: Picture, model: str, relation: str, folded: Sequence[Step], number: int, column: int) -> None:
+def _fold(picture: Picture, model: str, relation: str, folded: Sequence[LineageStep], number: int, column: int) -> None:
     """Fold the rest of a fan into one box; its line looks like those of the fan's next models."""
     name = f"{model} +{relation}"
     picture.boxes.append(Box(name, column, "fan", f"+{number:,} {relation or 'parents'}", "less downloaded", relation))

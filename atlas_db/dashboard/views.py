@@ -19,9 +19,9 @@ from atlas_db.dashboard.family_graph import DEFAULT_SHARE, draw_family_graph
 from atlas_db.dashboard.lineage_layout import MAX_COLUMN_BOXES, draw_lineage
 from atlas_db.licenses.audit import DISCLAIMER, AuditOptions, audit_models
 from atlas_db.lineage.traversal import (
-    Fan,
-    Step,
-    fans,
+    ChildGroup,
+    LineageStep,
+    child_groups,
     lineage,
     properties_of,
     steps_up,
@@ -29,16 +29,16 @@ from atlas_db.lineage.traversal import (
 )
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
-from cypher.query_library import find
+from cypher.query_library import find_query
 from ingest.hub.card_store import FOLDER, newest_cards
 from ingest.load.runs import list_runs
-from ingest.normalise.license_ids import canonical
+from ingest.normalise.license_ids import canonical_license_id
 
 Page = dict[str, Any]
 MAX_LISTED = 500
 """Rows that a list on a page shows."""
 MAX_FOUND = 20
-_DESCENDANTS = Statement(find("descendant_count").text)
+_DESCENDANTS = Statement(find_query("descendant_count").text)
 _CLAIMS = Statement(
     f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in CLAIM_EDGES.values())}]->(v) WHERE r.valid_to IS NULL "
     "RETURN type(r) AS rel, v.id AS value, r.source AS source, r.confidence AS confidence, r.method AS method, "
@@ -71,18 +71,18 @@ class _StoreRelatives:
     def __init__(self, store: Store, model: str, wide: str) -> None:
         self._store, self._model, self._wide = store, model, wide
         self.above = steps_up(store, model, contradicted=True)
-        self._parents: dict[str, list[Step]] = defaultdict(list)
+        self._parents: dict[str, list[LineageStep]] = defaultdict(list)
         for step in self.above:
             self._parents[step.child].append(step)
-        self._children: dict[str, list[Fan]] = {}
+        self._children: dict[str, list[ChildGroup]] = {}
 
-    def parents(self, model: str) -> list[Step]:
+    def parents(self, model: str) -> list[LineageStep]:
         return self._parents[model]
 
-    def children(self, model: str) -> list[Fan]:
+    def children(self, model: str) -> list[ChildGroup]:
         if model not in self._children:
             limit = MAX_LISTED if self._wide and model == self._model else MAX_COLUMN_BOXES
-            self._children[model] = fans(self._store, model, limit, contradicted=True)
+            self._children[model] = child_groups(self._store, model, limit, contradicted=True)
         return self._children[model]
 
     def has_children(self, models: Sequence[str]) -> set[str]:
@@ -118,9 +118,9 @@ def model(store: Store, identifier: str, opened: Sequence[str] = (), wide: str =
         "counts": {
             "parents": len(relatives.parents(identifier)),
             "ancestors": len({step.parent for step in relatives.above}),
-            "children": sum(fan.number for fan in below),
+            "children": sum(fan.count for fan in below),
             "descendants": store.read(_DESCENDANTS, model=identifier)[0]["descendants"],
-            "children_by_relation": {fan.relation: fan.number for fan in below},
+            "children_by_relation": {fan.relation: fan.count for fan in below},
         },
         "opened": list(opened),
         "picture": draw_lineage({"id": identifier, **props}, relatives, opened, wide).to_dict(),
@@ -139,13 +139,13 @@ def model(store: Store, identifier: str, opened: Sequence[str] = (), wide: str =
 _HIDDEN = frozenset({"id", "labels", "record_digest", "declared_parents", "snapshots", "carried"})
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: LineageStep) -> dict[str, Any]:
     return {name: getattr(step, name) for name in step.__slots__}
 
 
 def _sourced(finding: dict[str, Any]) -> dict[str, Any]:
     """Add where the licence itself can be read; `source` is the rule's."""
-    license_entry = catalogue().get(canonical(finding["license"] or ""))
+    license_entry = catalogue().get(canonical_license_id(finding["license"] or ""))
     return {**finding, "license_text": None if license_entry is None else license_entry.source}
 
 

@@ -6,13 +6,13 @@ import heapq
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from atlas_db.licenses.audit_graph import TRAINED, AuditGraph, Edge
+from atlas_db.licenses.audit_graph import TRAINED, AuditEdge, AuditGraph
 
 State = tuple[int, int, bool]
 """Node, strongest relation so far (place in `RELATIONS`), whether a guess is on the path."""
 
 
-class Above(NamedTuple):
+class ReachedAncestor(NamedTuple):
     """One ancestor as a path with a given strongest relation reaches it.
 
     Attributes:
@@ -24,13 +24,13 @@ class Above(NamedTuple):
     """
 
     node: int
-    place: int
-    guessed: bool
+    strength: int
+    uncertain: bool
     confidence: float
     hops: int
 
 
-def licences_above(
+def licenses_above(
     graph: AuditGraph, own: Sequence[int], min_confidence: float = 0.0, *, data: bool = True
 ) -> list[int]:
     """Return for each node the union of its ancestors' licences, as bits.
@@ -45,10 +45,10 @@ def licences_above(
     """
     above = [0] * len(graph.ids)
     steps = {
-        child: [e.parent for e in edges if e.confidence >= min_confidence and (data or e.place != TRAINED)]
+        child: [e.parent for e in edges if e.confidence >= min_confidence and (data or e.strength != TRAINED)]
         for child, edges in graph.parents.items()
     }
-    order, rest = _topological(steps)
+    order, rest = _topological_order(steps)
     for child in order:
         above[child] = _union(steps[child], above, own)
     changed = bool(rest)
@@ -68,7 +68,7 @@ def _union(parents: Sequence[int], above: Sequence[int], own: Sequence[int]) -> 
     return bits
 
 
-def _topological(steps: dict[int, list[int]]) -> tuple[list[int], list[int]]:
+def _topological_order(steps: dict[int, list[int]]) -> tuple[list[int], list[int]]:
     """Return children with parents before children (Kahn 1962), and those on or below a cycle."""
     waiting = {child: sum(parent in steps for parent in parents) for child, parents in steps.items()}
     children: dict[int, list[int]] = {}
@@ -85,7 +85,7 @@ def _topological(steps: dict[int, list[int]]) -> tuple[list[int], list[int]]:
     return order, [child for child, count in waiting.items() if count > 0]
 
 
-class Walker:
+class AncestorSearch:
     """Best paths from one model to the ancestors that hold given licences."""
 
     def __init__(
@@ -95,9 +95,9 @@ class Walker:
         self._own = own
         self._above = above
         self._min = min_confidence
-        self._before: dict[State, tuple[State, Edge]] = {}
+        self._before: dict[State, tuple[State, AuditEdge]] = {}
 
-    def ancestors(self, start: int, wanted: int) -> list[Above]:
+    def ancestors(self, start: int, wanted: int) -> list[ReachedAncestor]:
         """Return the ancestors with a licence among the wanted bits, once for each kind of path that reaches them.
 
         A widest-path search (Dijkstra with max-min) over states, so that nothing is enumerated: at most twelve states
@@ -108,7 +108,7 @@ class Walker:
         best: dict[State, tuple[float, int]] = {}
         done: set[State] = set()
         heap: list[tuple[float, int, State]] = [(-1.0, 0, (start, -1, False))]
-        found: list[Above] = []
+        found: list[ReachedAncestor] = []
         while heap:
             negative, hops, state = heapq.heappop(heap)
             if state in done:
@@ -116,13 +116,13 @@ class Walker:
             done.add(state)
             node, place, guessed = state
             if node != start and own[node] & wanted:
-                found.append(Above(node, place, guessed, -negative, hops))
+                found.append(ReachedAncestor(node, place, guessed, -negative, hops))
             for edge in graph.parents.get(node, ()):
                 if edge.confidence < self._min or edge.parent == start:
                     continue
                 if not (own[edge.parent] | above[edge.parent]) & wanted:
                     continue
-                after = (edge.parent, max(place, edge.place), guessed or edge.guessed)
+                after = (edge.parent, max(place, edge.strength), guessed or edge.uncertain)
                 key = (max(negative, -edge.confidence), hops + 1)
                 if after not in done and (after not in best or key < best[after]):
                     best[after] = key
@@ -130,10 +130,10 @@ class Walker:
                     heapq.heappush(heap, (*key, after))
         return found
 
-    def path(self, start: int, reached: Above) -> list[Edge]:
+    def path(self, start: int, reached: ReachedAncestor) -> list[AuditEdge]:
         """Return the steps from the model that was last searched from to an ancestor, in that order."""
-        state: State = (reached.node, reached.place, reached.guessed)
-        steps: list[Edge] = []
+        state: State = (reached.node, reached.strength, reached.uncertain)
+        steps: list[AuditEdge] = []
         while state[0] != start:
             state, edge = self._before[state]
             steps.append(edge)

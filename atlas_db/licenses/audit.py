@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from atlas_db.core.terms import Progress, Verdict
-from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known, read_above
-from atlas_db.licenses.card_model import LocalModel
-from atlas_db.licenses.policy_check import FLAGGED, Finding, Judge
-from atlas_db.licenses.remediation import Repairs
+from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry
+from atlas_db.licenses.card_model import CardModel
+from atlas_db.licenses.policy_check import FLAGGED, LicenseFinding, PolicyCheck
+from atlas_db.licenses.remediation import Remediation
 from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, RuleBook, rule_book
 from atlas_db.licenses.suppressions import Suppression, read_suppressions
-from atlas_db.lineage.traversal import not_found
+from atlas_db.lineage.traversal import not_found_error
 from atlas_db.store.bolt import Store
 
 DISCLAIMER = "This is no legal advice. It reads what publishers declared, by rules that are named with their sources."
@@ -25,7 +25,7 @@ COLUMNS = (
     "clause", "source", "repair",
 )  # fmt: skip
 """Columns of findings, where they are a table."""
-TICK = 20_000
+PROGRESS_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class AuditReport:
         verdicts: Models by verdict.
         kinds: Findings by kind and verdict, as `kind.verdict`.
         pairs: Findings by (licence of the ancestor, licence of the child, verdict), for kinds about terms.
-        unknown: Of the unknown models: `own_licence` declares none that could be read; of the others, for
+        unknown: Of the unknown models: `own_license` declares none that could be read; of the others, for
             `upstream` a model above does not, for `training_data` only a dataset does not. `no_parent` nothing above
             is known; `completable` predictions stand for all that is missing.
         findings: The findings as rows.
@@ -119,14 +119,14 @@ class Auditor:
         )
         self.graph = graph
         self.book: RuleBook = book
-        self.judge = Judge(graph, book, options.min_confidence)
+        self.policy = PolicyCheck(graph, book, options.min_confidence)
         self.report = AuditReport(options.profile, book.version)
-        self._repairs = Repairs(book)
+        self._remediation = Remediation(book)
 
-    def model(self, index: int, *, all_findings: bool) -> tuple[Verdict, list[Finding]]:
+    def audit_model(self, index: int, *, all_findings: bool) -> tuple[Verdict, list[LicenseFinding]]:
         """Judge one model and add it to the report; returns what is left after suppressions."""
         graph, report = self.graph, self.report
-        verdict, findings = self.judge.judge(index, all_findings=all_findings)
+        verdict, findings = self.policy.evaluate(index, all_findings=all_findings)
         if self._suppressions:
             verdict, findings = self._suppress(index, verdict, findings, all_findings=all_findings)
         if index in graph.placeholders:
@@ -135,7 +135,7 @@ class Auditor:
         report.verdicts[verdict] += 1
         if verdict is Verdict.UNKNOWN:
             self._count_unknown(index)
-        repair = self._repairs.of([each for each in findings if each.rule.repair is not None])
+        repair = self._remediation.fix_for([each for each in findings if each.rule.repair is not None])
         for each in findings:
             if each.finding is None:
                 if each.verdict is not Verdict.COMPLIANT:
@@ -148,13 +148,13 @@ class Auditor:
         return verdict, findings
 
     def _suppress(
-        self, index: int, verdict: Verdict, findings: list[Finding], *, all_findings: bool
-    ) -> tuple[Verdict, list[Finding]]:
+        self, index: int, verdict: Verdict, findings: list[LicenseFinding], *, all_findings: bool
+    ) -> tuple[Verdict, list[LicenseFinding]]:
         name = self.graph.ids[index]
         mine = [each for each in self._suppressions if each.model == name]
         if not mine:
             return verdict, findings
-        full = findings if all_findings else self.judge.judge(index, all_findings=True)[1]
+        full = findings if all_findings else self.policy.evaluate(index, all_findings=True)[1]
         kept = [f for f in full if not any(s.covers(name, self.graph.ids[f.ancestor], f.rule.id) for s in mine)]
         self.report.suppressed += len(full) - len(kept)
         verdict = max([Verdict.COMPLIANT, *(each.verdict for each in kept)], key=ORDER.__getitem__)
@@ -162,22 +162,22 @@ class Auditor:
 
     def _count_unknown(self, index: int) -> None:
         claims = [each for each in self.graph.claims[index] if not each.predicted]
-        own = all(self.judge.is_unknown(each.id) for each in claims)
+        own = all(self.policy.is_unknown(each.id) for each in claims)
         counts = self.report.unknown
-        counts["own_licence"] += own
-        upstream = self.judge.unclear_models(index)
+        counts["own_license"] += own
+        upstream = self.policy.has_unlicensed_ancestor(index)
         counts["upstream"] += not own and upstream
         counts["training_data"] += not own and not upstream
         counts["no_parent"] += index not in self.graph.parents
-        counts["completable"] += self.judge.completable(index)
+        counts["completable"] += self.policy.is_completable(index)
 
-    def row(self, finding: Finding, repair: str = "") -> dict[str, Any]:
+    def row(self, finding: LicenseFinding, repair: str = "") -> dict[str, Any]:
         """Return a finding as a row of the report."""
         ids = self.graph.ids
         steps = [
             {
                 "model": ids[e.parent],
-                "relation": str(RELATIONS[e.place]),
+                "relation": str(RELATIONS[e.strength]),
                 "status": e.status,
                 "confidence": e.confidence,
             }
@@ -193,7 +193,7 @@ class Auditor:
             "source": finding.rule.source,
             "license": None if finding.license == NONE else finding.license,
             "child_license": None if finding.child_license == NONE else finding.child_license,
-            "relation": str(RELATIONS[finding.place]) if finding.path else None,
+            "relation": str(RELATIONS[finding.strength]) if finding.path else None,
             "confidence": round(finding.confidence, 4),
             "hops": len(finding.path),
             "path": steps,
@@ -202,7 +202,7 @@ class Auditor:
 
 
 def audit_models(
-    store: Store, models: Sequence[str], options: AuditOptions, folders: Sequence[LocalModel] = ()
+    store: Store, models: Sequence[str], options: AuditOptions, folders: Sequence[CardModel] = ()
 ) -> AuditReport:
     """Audit some models: all findings, the harmless ones too. Nothing is written.
 
@@ -217,32 +217,32 @@ def audit_models(
         SuppressionError: The suppression file is malformed or has expired.
     """
     wanted = list(dict.fromkeys(models))
-    here = known(store, wanted) if wanted else set()
+    here = known_models(store, wanted) if wanted else set()
     if wanted and not here and not folders:
-        raise not_found(store, wanted[0])
+        raise not_found_error(store, wanted[0])
     build = GraphBuilder()
     above, unclear = set(here), []
     for folder in folders:
         named, untold = folder.add_to(build, store)
         above |= named
         unclear += untold
-    graph = read_above(store, above, build)
+    graph = read_ancestry(store, above, build)
     auditor = Auditor(graph, options)
     place = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
     for identifier in [*(folder.id for folder in folders), *(each for each in wanted if each in here)]:
-        auditor.model(place[identifier], all_findings=True)
+        auditor.audit_model(place[identifier], all_findings=True)
     auditor.report.missing = [*(each for each in wanted if each not in here), *unclear]
     return auditor.report
 
 
 def audit_all(
-    auditor: Auditor, take: Callable[[list[tuple[str, str, int]]], object], progress: Progress = lambda *_: None
-) -> list[Finding]:
+    auditor: Auditor, write_rows: Callable[[list[tuple[str, str, int]]], object], progress: Progress = lambda *_: None
+) -> list[LicenseFinding]:
     """Judge every model of a graph.
 
     Args:
         auditor: Holds the graph, and keeps the report.
-        take: Called with rows of id, verdict and number of findings, some thousands at a time.
+        write_rows: Called with rows of id, verdict and number of findings, some thousands at a time.
         progress: Told how far it is.
 
     Returns:
@@ -250,13 +250,13 @@ def audit_all(
     """
     graph = auditor.graph
     rows: list[tuple[str, str, int]] = []
-    flagged: list[Finding] = []
+    flagged: list[LicenseFinding] = []
     for index in range(graph.models):
-        verdict, findings = auditor.model(index, all_findings=False)
+        verdict, findings = auditor.audit_model(index, all_findings=False)
         rows.append((graph.ids[index], verdict.value, len(findings)))
         flagged += findings
-        if len(rows) == TICK or index + 1 == graph.models:
-            take(rows)
+        if len(rows) == PROGRESS_ROWS or index + 1 == graph.models:
+            write_rows(rows)
             rows = []
             progress("audit", index + 1, graph.models)
     return flagged

@@ -10,12 +10,12 @@ from atlas_db.core.terms import Source, Status
 from atlas_db.licenses.rules import RELATIONS, TRAINED_ON
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement, all_edges, all_nodes, read_edges, storage_order
-from ingest.normalise.license_ids import canonical
+from ingest.normalise.license_ids import canonical_license_id
 
-PLACES = {str(relation): place for place, relation in enumerate(RELATIONS)}
-TRAINED = PLACES[TRAINED_ON]
-_GUESSES = (Status.UNDECLARED, Status.PREDICTED)
-FACTS = ("id", "placeholder", "pipeline_tag", "created_at", "license_files")
+STRENGTHS = {str(relation): place for place, relation in enumerate(RELATIONS)}
+TRAINED = STRENGTHS[TRAINED_ON]
+_UNCERTAIN = (Status.UNDECLARED, Status.PREDICTED)
+RULE_INPUTS = ("id", "placeholder", "pipeline_tag", "created_at", "license_files")
 _CLAIM = ("source", "confidence", "valid_to")
 _UP = Statement(
     "UNWIND $ids AS id MATCH (c:Model {id: id})-[r:DERIVED_FROM {active: true}]->(p:Model) "
@@ -31,7 +31,7 @@ _MODELS = Statement(
 )
 
 
-class Claim(NamedTuple):
+class LicenseClaim(NamedTuple):
     """One licence claim.
 
     Attributes:
@@ -47,7 +47,7 @@ class Claim(NamedTuple):
     valid_to: str | None
 
 
-class Edge(NamedTuple):
+class AuditEdge(NamedTuple):
     """One step up.
 
     Attributes:
@@ -59,13 +59,13 @@ class Edge(NamedTuple):
     """
 
     parent: int
-    place: int
+    strength: int
     confidence: float
     status: str
-    guessed: bool
+    uncertain: bool
 
 
-class Facts(NamedTuple):
+class RuleInputs(NamedTuple):
     """What else rules ask of a model."""
 
     pipeline_tag: str | None
@@ -73,7 +73,7 @@ class Facts(NamedTuple):
     license_files: tuple[str, ...] | None
 
 
-_NOTHING = Facts(None, None, None)
+_NO_INPUTS = RuleInputs(None, None, None)
 
 
 @dataclass(slots=True)
@@ -93,14 +93,14 @@ class AuditGraph:
     ids: list[str] = field(default_factory=list)
     models: int = 0
     placeholders: set[int] = field(default_factory=set)
-    claims: list[tuple[Claim, ...]] = field(default_factory=list)
-    former: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
-    parents: dict[int, list[Edge]] = field(default_factory=dict)
-    facts: dict[int, Facts] = field(default_factory=dict)
+    claims: list[tuple[LicenseClaim, ...]] = field(default_factory=list)
+    former: dict[int, tuple[LicenseClaim, ...]] = field(default_factory=dict)
+    parents: dict[int, list[AuditEdge]] = field(default_factory=dict)
+    rule_inputs: dict[int, RuleInputs] = field(default_factory=dict)
 
-    def fact(self, index: int) -> Facts:
+    def inputs_of(self, index: int) -> RuleInputs:
         """Return the facts of a model."""
-        return self.facts.get(index, _NOTHING)
+        return self.rule_inputs.get(index, _NO_INPUTS)
 
 
 class GraphBuilder:
@@ -109,53 +109,55 @@ class GraphBuilder:
     def __init__(self) -> None:
         self._models: dict[str, int] = {}
         self._datasets: dict[str, int] = {}
-        self._facts: dict[str, Facts] = {}
+        self._rule_inputs: dict[str, RuleInputs] = {}
         self._placeholders: set[str] = set()
-        self._licences: dict[tuple[str, str], dict[Claim, None]] = {}
+        self._licenses: dict[tuple[str, str], dict[LicenseClaim, None]] = {}
         self._edges: list[tuple[str, str, int, float, str]] = []
-        self._known: dict[tuple[str, float, bool, str | None], Claim] = {}
+        self._claims: dict[tuple[str, float, bool, str | None], LicenseClaim] = {}
 
-    def model(self, row: Sequence[Any]) -> None:
+    def add_model(self, row: Sequence[Any]) -> None:
         """Add a model: values in the order of `FACTS`."""
         identifier, placeholder, task, created, files = row
         self._models[identifier] = len(self._models)
         if placeholder:
             self._placeholders.add(identifier)
-        self._facts[identifier] = Facts(task, created, tuple(files) if files is not None else None)
+        self._rule_inputs[identifier] = RuleInputs(task, created, tuple(files) if files is not None else None)
 
-    def licence(self, label: str, identifier: str, licence: str, source: str, confidence: float, valid_to: Any) -> None:  # noqa: ANN401
+    def add_license(
+        self, label: str, identifier: str, declared: str, source: str, confidence: float, valid_to: str | None
+    ) -> None:
         """Add a licence claim."""
-        key = (licence, confidence, source != Source.DECLARED, valid_to)
-        claim = self._known.get(key)
+        key = (declared, confidence, source != Source.DECLARED, valid_to)
+        claim = self._claims.get(key)
         if claim is None:
-            claim = self._known[key] = Claim(canonical(licence), *key[1:])
-        self._licences.setdefault((label, identifier), {})[claim] = None
+            claim = self._claims[key] = LicenseClaim(canonical_license_id(declared), *key[1:])
+        self._licenses.setdefault((label, identifier), {})[claim] = None
 
-    def step(self, child: str, parent: str, relation: str, confidence: float, status: str) -> None:
+    def add_edge(self, child: str, parent: str, relation: str, confidence: float, status: str) -> None:
         """Add a step from a model to a model, or to a dataset where the relation is `trained_on`."""
         if relation == TRAINED_ON:
             self._datasets.setdefault(parent, len(self._datasets))
-        self._edges.append((child, parent, PLACES[relation], confidence, status))
+        self._edges.append((child, parent, STRENGTHS[relation], confidence, status))
 
     def build(self) -> AuditGraph:
         """Return the graph."""
         graph = AuditGraph([*self._models, *self._datasets], len(self._models))
         graph.placeholders = {self._models[identifier] for identifier in self._placeholders}
         for index, identifier in enumerate(graph.ids):
-            claims = self._licences.get(("Model" if index < graph.models else "Dataset", identifier), ())
-            graph.claims.append(_live(claims))
+            claims = self._licenses.get(("Model" if index < graph.models else "Dataset", identifier), ())
+            graph.claims.append(_current_claims(claims))
             if former := tuple(claim for claim in claims if claim.valid_to and not claim.predicted):
                 graph.former[index] = former
-        for identifier, facts in self._facts.items():
-            graph.facts[self._models[identifier]] = facts
+        for identifier, facts in self._rule_inputs.items():
+            graph.rule_inputs[self._models[identifier]] = facts
         for child, parent, place, confidence, status in self._edges:
             above = self._datasets[parent] + graph.models if place == TRAINED else self._models[parent]
-            edge = Edge(above, place, confidence, status, status in _GUESSES)
+            edge = AuditEdge(above, place, confidence, status, status in _UNCERTAIN)
             graph.parents.setdefault(self._models[child], []).append(edge)
         return graph
 
 
-def _live(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+def _current_claims(claims: Iterable[LicenseClaim]) -> tuple[LicenseClaim, ...]:
     """Declared claims where there are any, else predicted ones; `other` gives way to the name beside it."""
     live = {claim for claim in claims if claim.valid_to is None}
     declared = {claim for claim in live if not claim.predicted}
@@ -164,29 +166,29 @@ def _live(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     return tuple(sorted(named or chosen))
 
 
-def read_all(store: Store) -> AuditGraph:
+def read_audit_graph(store: Store) -> AuditGraph:
     """Read the whole atlas; models come in the order in which the engine keeps them."""
     build = GraphBuilder()
     for *row, _ in sorted(
-        store.fetch_all(all_nodes("Model", FACTS, with_position=True)), key=lambda row: storage_order(row[-1])
+        store.fetch_all(all_nodes("Model", RULE_INPUTS, with_position=True)), key=lambda row: storage_order(row[-1])
     ):
-        build.model(row)
+        build.add_model(row)
     for label in ("Model", "Dataset"):
         for a, b, source, confidence, valid_to in store.fetch_all(all_edges("HAS_LICENSE", label, "License", _CLAIM)):
-            build.licence(label, a, b, source, confidence, valid_to)
+            build.add_license(label, a, b, source, confidence, valid_to)
     lineage = ("relation", "confidence", "status", "active")
     for a, b, relation, confidence, status, active in store.fetch_all(
         all_edges("DERIVED_FROM", "Model", "Model", lineage)
     ):
         if active:
-            build.step(a, b, relation, confidence, status)
+            build.add_edge(a, b, relation, confidence, status)
     for a, b, source, confidence, valid_to in store.fetch_all(all_edges("TRAINED_ON", "Model", "Dataset", _CLAIM)):
         if source == Source.DECLARED and valid_to is None:
-            build.step(a, b, TRAINED_ON, confidence, Status.DECLARED)
+            build.add_edge(a, b, TRAINED_ON, confidence, Status.DECLARED)
     return build.build()
 
 
-def read_above(store: Store, models: Iterable[str], build: GraphBuilder | None = None) -> AuditGraph:
+def read_ancestry(store: Store, models: Iterable[str], build: GraphBuilder | None = None) -> AuditGraph:
     """Read models and everything above them, step by step. Ids that are not in the atlas become placeholders.
 
     Args:
@@ -202,26 +204,26 @@ def read_above(store: Store, models: Iterable[str], build: GraphBuilder | None =
         found = {row["id"]: row for row in store.read(_MODELS, ids=frontier)}
         for identifier in frontier:
             row = found.get(identifier, {"id": identifier, "placeholder": True})
-            build.model([row.get(name) for name in FACTS])
-        add_licences(store, build, "Model", frontier)
+            build.add_model([row.get(name) for name in RULE_INPUTS])
+        add_licenses(store, build, "Model", frontier)
         steps = store.read(_UP, ids=frontier)
         data = store.read(_DATA, ids=frontier)
         for row in steps:
-            build.step(row["a"], row["b"], row["relation"], row["confidence"], row["status"])
+            build.add_edge(row["a"], row["b"], row["relation"], row["confidence"], row["status"])
         for row in data:
-            build.step(row["a"], row["b"], TRAINED_ON, row["confidence"], Status.DECLARED)
-        add_licences(store, build, "Dataset", sorted({row["b"] for row in data}))
+            build.add_edge(row["a"], row["b"], TRAINED_ON, row["confidence"], Status.DECLARED)
+        add_licenses(store, build, "Dataset", sorted({row["b"] for row in data}))
         frontier = sorted({row["b"] for row in steps} - seen)
     return build.build()
 
 
-def known(store: Store, models: Sequence[str]) -> set[str]:
+def known_models(store: Store, models: Sequence[str]) -> set[str]:
     """Return those of these ids that the atlas has a record of."""
     return {row["id"] for row in store.read(_MODELS, ids=list(models)) if not row["placeholder"]}
 
 
-def add_licences(store: Store, build: GraphBuilder, label: str, ids: Sequence[str]) -> None:
+def add_licenses(store: Store, build: GraphBuilder, label: str, ids: Sequence[str]) -> None:
     """Add the licence claims of models or datasets. Safe for ids without any."""
     for row in store.read(read_edges("HAS_LICENSE", label, "License"), ids=list(ids)) if ids else ():
         claim = row["props"]
-        build.licence(label, row["a"], row["b"], claim["source"], claim["confidence"], claim.get("valid_to"))
+        build.add_license(label, row["a"], row["b"], claim["source"], claim["confidence"], claim.get("valid_to"))

@@ -11,19 +11,19 @@ import msgspec
 from atlas_db.core.errors import InputError
 from atlas_db.core.records import HubRecord, ParentClaim
 from atlas_db.core.terms import RecordKind, Source, Status
-from atlas_db.licenses.audit_graph import GraphBuilder, add_licences, known
+from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_models
 from atlas_db.licenses.rules import TRAINED_ON
 from atlas_db.store.bolt import Store
-from ingest.hub.decode import decode
+from ingest.hub.decode import decode_record
 from ingest.load.lineage_sync import read_facts
-from ingest.load.resolve import ParentStatement, fuse_all, resolve_all
+from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
 
 CARD = "README.md"
 _NOW = "9999-12-31"
 
 
 @dataclass(frozen=True, slots=True)
-class LocalModel:
+class CardModel:
     """A model as its card describes it.
 
     Attributes:
@@ -40,23 +40,23 @@ class LocalModel:
         """Add it and its steps up; returns the ids of models that these name, and the names that could not be told."""
         record = self.record
         files = record.details.get("license_files")
-        build.model([self.id, False, record.details.get("pipeline_tag"), None, files])
+        build.add_model([self.id, False, record.details.get("pipeline_tag"), None, files])
         data = []
         for claim in record.claims:
             if claim.rel == "HAS_LICENSE":
-                build.licence("Model", self.id, claim.value, Source.DECLARED, claim.confidence, None)
+                build.add_license("Model", self.id, claim.value, Source.DECLARED, claim.confidence, None)
             elif claim.rel == "TRAINED_ON":
-                build.step(self.id, claim.value, TRAINED_ON, claim.confidence, Status.DECLARED)
+                build.add_edge(self.id, claim.value, TRAINED_ON, claim.confidence, Status.DECLARED)
                 data.append(claim.value)
-        add_licences(store, build, "Dataset", data)
+        add_licenses(store, build, "Dataset", data)
         return self._parents(build, store)
 
     def _parents(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
         claims = self.record.parents
-        here = known(store, [claim.name for claim in claims]) if claims else set()
+        here = known_models(store, [claim.name for claim in claims]) if claims else set()
         for claim in claims:
             if claim.name in here:
-                build.step(self.id, claim.name, claim.relation, claim.confidence, Status.DECLARED)
+                build.add_edge(self.id, claim.name, claim.relation, claim.confidence, Status.DECLARED)
         others = [claim for claim in claims if claim.name not in here]
         above, unclear = self._resolve(others, build, store) if others else (set(), [])
         return here | above, unclear
@@ -64,16 +64,16 @@ class LocalModel:
     def _resolve(self, claims: list[ParentClaim], build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
         """Resolve names that no model bears, in the way a load does: this takes all names of the atlas."""
         facts, _ = read_facts(store)
-        stated = [ParentStatement(self.id, c.name, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims]
-        testimony = resolve_all(facts, stated)
-        edges = list(fuse_all(testimony))
+        stated = [ParentDeclaration(self.id, c.name, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims]
+        lineage_claims = resolve_declarations(facts, stated)
+        edges = list(fuse_claims(lineage_claims))
         for edge in edges:
-            build.step(self.id, edge.parent, edge.relation, edge.confidence, edge.status)
+            build.add_edge(self.id, edge.parent, edge.relation, edge.confidence, edge.status)
         above = {edge.parent for edge in edges}
-        return above, [item.mention for item in testimony if item.parent not in above]
+        return above, [item.mention for item in lineage_claims if item.parent not in above]
 
 
-def read_local(path: Path) -> LocalModel:
+def read_card_model(path: Path) -> CardModel:
     """Read a README.md, or a folder that has one.
 
     Raises:
@@ -86,9 +86,9 @@ def read_local(path: Path) -> LocalModel:
         row: dict[str, Any] = {"id": folder.name or "model", "card": text}
         if path.is_dir():
             row["siblings"] = [{"rfilename": str(file.relative_to(path))} for file in sorted(path.rglob("*"))]
-        record = decode(msgspec.json.encode(row), RecordKind.MODEL)
+        record = decode_record(msgspec.json.encode(row), RecordKind.MODEL)
     except OSError as error:
         raise InputError(
             f"{card} cannot be read ({error.strerror})", hint="Give a model id, a README.md or a folder that has one"
         ) from error
-    return LocalModel(record.id, card, record)
+    return CardModel(record.id, card, record)

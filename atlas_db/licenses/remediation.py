@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from atlas_db.core.terms import Verdict
-from atlas_db.licenses.policy_check import Finding
+from atlas_db.licenses.policy_check import LicenseFinding
 from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Repair, RuleBook
 
-_WORDS = {
+_PHRASES = {
     Repair.ADD_FILE: "add the licence text as LICENSE",
     Repair.ADD_NOTICE: "add the NOTICE file",
     Repair.REPLACE: "build on another base, or ask the owner of the one named",
@@ -16,27 +16,27 @@ _WORDS = {
 }
 
 
-class Repairs:
+class Remediation:
     """Finds repairs under one rule book. Equal situations are worked out once."""
 
     def __init__(self, book: RuleBook) -> None:
         self._book = book
-        self._memory: dict[tuple[object, ...], str] = {}
+        self._fixes: dict[tuple[object, ...], str] = {}
 
-    def of(self, findings: Sequence[Finding]) -> str:
+    def fix_for(self, findings: Sequence[LicenseFinding]) -> str:
         """Return what would mend all findings of one model, as one sentence without a full stop.
 
         Empty where there is nothing to mend.
         """
-        above = frozenset((each.license, each.place) for each in findings if each.ancestor != each.model)
+        above = frozenset((each.license, each.strength) for each in findings if each.ancestor != each.model)
         rules = tuple(sorted({each.rule.id for each in findings}))
         child = findings[0].child_license if findings else NONE
         key = (above, rules, child)
-        if key not in self._memory:
-            self._memory[key] = self._work_out(above, findings, child)
-        return self._memory[key]
+        if key not in self._fixes:
+            self._fixes[key] = self._compose(above, findings, child)
+        return self._fixes[key]
 
-    def _work_out(self, above: frozenset[tuple[str, int]], findings: Sequence[Finding], child: str) -> str:
+    def _compose(self, above: frozenset[tuple[str, int]], findings: Sequence[LicenseFinding], child: str) -> str:
         wanted = {each.rule.repair for each in findings if each.rule.repair is not None}
         parts: list[str] = []
         if Repair.DECLARE in wanted:
@@ -44,16 +44,16 @@ class Repairs:
         prefixes = sorted({each.rule.prefix for each in findings if each.rule.repair is Repair.RENAME})
         if prefixes:
             parts.append(f"rename it so that the name begins with '{max(prefixes, key=len)}'")
-        parts += [words for repair, words in _WORDS.items() if repair in wanted]
+        parts += [words for repair, words in _PHRASES.items() if repair in wanted]
         return " and ".join(dict.fromkeys(parts))
 
     def _declare(self, above: frozenset[tuple[str, int]], child: str) -> str:
         """Say which licence to declare: of those above, the one that leaves the least."""
-        candidates = sorted({licence for licence, _ in above if licence in self._book.licences})
+        candidates = sorted({license_id for license_id, _ in above if license_id in self._book.catalogue})
         left = {each: self._worst(above, each) for each in candidates}
         best = min(candidates, key=lambda each: (ORDER[left[each]], each), default=None)
         if best is None or ORDER[left[best]] >= ORDER[self._worst(above, child)]:
-            return _WORDS[Repair.REPLACE]
+            return _PHRASES[Repair.REPLACE]
         if left[best] is Verdict.REVIEW:
             return f"declare {best}, which leaves questions to review"
         return f"declare {best}"

@@ -38,7 +38,7 @@ class Check(StrEnum):
 
     TERMS = "terms"
     NAME = "name"
-    LICENCE_FILE = "licence_file"
+    LICENSE_FILE = "license_file"
     NOTICE_FILE = "notice_file"
     UPSTREAM_NOTICE = "upstream_notice"
     JURISDICTION = "jurisdiction"
@@ -131,29 +131,29 @@ class RuleBook:
         version: Digest of catalogue, rules and profile: equal versions judge equally.
     """
 
-    def __init__(self, rules: Iterable[Rule], profile: Profile, licences: Catalogue, name: str = RULES_FILE) -> None:
+    def __init__(self, rules: Iterable[Rule], profile: Profile, licenses: Catalogue, name: str = RULES_FILE) -> None:
         self.profile = profile
-        self.licences = licences
+        self.catalogue = licenses
         self.rules: dict[str, Rule] = {}
         for rule in rules:
             if rule.id in self.rules:
                 raise CatalogueError(f"{name} has the rule {rule.id} twice", hint="Rename one of them")
-            _check_rule(rule, licences, name)
+            _check_rule(rule, licenses, name)
             self.rules[rule.id] = rule
         for identifier in profile.verdicts:
             if identifier not in self.rules:
                 raise CatalogueError(
-                    f"profile {profile.name} names the unknown rule {identifier}", hint=f"Mend {PROFILES_FILE}"
+                    f"profile {profile.name} names the unknown rule {identifier}", hint=f"Fix {PROFILES_FILE}"
                 )
         self._terms = [rule for rule in self.rules.values() if rule.check is Check.TERMS]
-        self._memory: dict[tuple[str, str, str], Ruling] = {}
+        self._rulings: dict[tuple[str, str, str], Ruling] = {}
         self._above: dict[str, list[tuple[int, Rule]]] = {}
         self._checks: dict[tuple[Check, str, str], Rule | None] = {}
 
     @cached_property
     def version(self) -> str:
         """Digest of all that decides."""
-        text = msgspec.json.encode([list(self.licences), list(self.rules.values()), self.profile], order="sorted")
+        text = msgspec.json.encode([list(self.catalogue), list(self.rules.values()), self.profile], order="sorted")
         return hashlib.blake2b(text, digest_size=6).hexdigest()
 
     def terms(self, parent: str, child: str, relation: str) -> Ruling:
@@ -165,9 +165,9 @@ class RuleBook:
             relation: One of `RELATIONS`.
         """
         key = (parent, child, relation)
-        found = self._memory.get(key)
+        found = self._rulings.get(key)
         if found is None:
-            found = self._memory[key] = self._resolve(parent, child, relation)
+            found = self._rulings[key] = self._resolve(parent, child, relation)
         return found
 
     def _resolve(self, parent: str, child: str, relation: str) -> Ruling:
@@ -186,7 +186,7 @@ class RuleBook:
                 f"rules {', '.join(rule.id for rule in winners)} are equally specific for {child} under {parent} "
                 f"({relation})", hint="Make one of them more specific",
             )  # fmt: skip
-        return Ruling(winners[0], self.capped(self.verdict(winners[0]), relation))
+        return Ruling(winners[0], self.limited_to(self.verdict(winners[0]), relation))
 
     def _above_rules(self, parent: str) -> list[tuple[int, Rule]]:
         """Return the rules that are for an ancestor's licence, with how exactly each names it."""
@@ -198,15 +198,15 @@ class RuleBook:
 
     def _match(self, selector: str, identifier: str, parent: str) -> int:
         """Return how exactly a selector names a licence; 0 where it does not."""
-        licence = self.licences.get(identifier)
-        family = licence.family if licence is not None else LicenseFamily.UNKNOWN
+        entry = self.catalogue.get(identifier)
+        family = entry.family if entry is not None else LicenseFamily.UNKNOWN
         match selector:
             case "*":
                 return 1
             case "same":
-                return _RANKS[selector] if identifier == parent and licence is not None else 0
+                return _RANKS[selector] if identifier == parent and entry is not None else 0
             case "listed":
-                above = self.licences.get(parent)
+                above = self.catalogue.get(parent)
                 return _RANKS[selector] if above is not None and identifier in above.compatible else 0
             case _ if identifier == NONE or selector == NONE:
                 return _RANKS[NONE] if selector == identifier else 0
@@ -233,22 +233,22 @@ class RuleBook:
         """Return the verdict of a rule under the profile, before caps."""
         return self.profile.verdicts.get(rule.id, rule.verdict)
 
-    def capped(self, verdict: Verdict, *reasons: str) -> Verdict:
+    def limited_to(self, verdict: Verdict, *reasons: str) -> Verdict:
         """Return the verdict, no worse than the profile allows for these reasons."""
         caps = [self.profile.caps[reason] for reason in reasons if reason in self.profile.caps]
         return min([verdict, *caps], key=ORDER.__getitem__)
 
     def clause(self, rule: Rule, parent: str) -> str:
         """Return where it is written: the title of the ancestor's licence, its own clauses, and what the rule adds."""
-        licence = self.licences.get(parent)
-        if licence is None:
+        entry = self.catalogue.get(parent)
+        if entry is None:
             return rule.clause
-        own = licence.clauses(*rule.duties)
-        return f"{licence.name}{', ' + own if own else ''}: {rule.clause}"
+        own = entry.clauses(*rule.duties)
+        return f"{entry.name}{', ' + own if own else ''}: {rule.clause}"
 
-    def table(self, licences: Iterable[str]) -> list[tuple[str, str, str, Ruling]]:
+    def table(self, license_ids: Iterable[str]) -> list[tuple[str, str, str, Ruling]]:
         """Return the rulings on all (child, ancestor, relation) of these ids; the child may be `none`, too."""
-        names = list(licences)
+        names = list(license_ids)
         return [
             (child, parent, relation, self.terms(parent, child, relation))
             for child in (*names, NONE)
@@ -257,15 +257,15 @@ class RuleBook:
         ]
 
 
-def _check_rule(rule: Rule, licences: Catalogue, name: str) -> None:
+def _check_rule(rule: Rule, licenses: Catalogue, name: str) -> None:
     families = {f"family:{family}" for family in LicenseFamily}
     words = {"*", "same", "listed", NONE}
     for selector in (*rule.parent, *rule.child):
-        if selector not in families | words and selector not in licences:
-            raise CatalogueError(f"{name}: rule {rule.id} names the unknown licence {selector}", hint="Mend it")
+        if selector not in families | words and selector not in licenses:
+            raise CatalogueError(f"{name}: rule {rule.id} names the unknown licence {selector}", hint="Fix it")
     for relation in rule.relation:
         if relation not in (*RELATIONS, "*"):
-            raise CatalogueError(f"{name}: rule {rule.id} names the unknown relation {relation}", hint="Mend it")
+            raise CatalogueError(f"{name}: rule {rule.id} names the unknown relation {relation}", hint="Fix it")
 
 
 def _data(name: str) -> bytes:

@@ -65,8 +65,10 @@ def _result(row: Mapping[str, Any], place: Mapping[str, int], files: Mapping[str
     if row["path"]:
         steps = [{"location": _location(row["model"], files)}]
         for step in row["path"]:
-            said = f"{step['relation']} of {step['model']}, {step['status']}, confidence {step['confidence']:.2f}"
-            steps.append({"location": {**_location(step["model"], files), "message": {"text": said}}})
+            description = (
+                f"{step['relation']} of {step['model']}, {step['status']}, confidence {step['confidence']:.2f}"
+            )
+            steps.append({"location": {**_location(step["model"], files), "message": {"text": description}}})
         result["codeFlows"] = [{"threadFlows": [{"locations": steps}]}]
     return result
 
@@ -80,7 +82,7 @@ def _message(row: Mapping[str, Any]) -> str:
             f"{row['model']} declares {child}; {row['ancestor']} above it is under {row['license'] or 'no licence'}. "
             f"{row['clause']}."
         )
-    return f"{text} To mend it: {row['repair']}." if row["repair"] else text
+    return f"{text} Fix: {row['repair']}." if row["repair"] else text
 
 
 def _location(model: str, files: Mapping[str, str]) -> dict[str, Any]:

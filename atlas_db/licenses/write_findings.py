@@ -15,20 +15,20 @@ import msgspec
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RunKind
 from atlas_db.licenses.audit import AuditOptions, Auditor, AuditReport, audit_all
-from atlas_db.licenses.audit_graph import read_all
-from atlas_db.licenses.policy_check import Finding
+from atlas_db.licenses.audit_graph import read_audit_graph
+from atlas_db.licenses.policy_check import LicenseFinding
 from atlas_db.licenses.rules import NONE, RuleBook
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_nodes, clear_edges, create_edges, set_nodes
 from ingest.load import runs
 from ingest.load.load_report import timed
-from ingest.normalise.license_ids import canonical
+from ingest.normalise.license_ids import canonical_license_id
 
 _VERDICT = ("audit_verdict", "audit_findings", "audit_run_id")
 _FINDING = ("finding", "verdict", "rule", "clause", "hops", "confidence")
 _RULING = ("relation", "child_unlicensed", "verdict", "finding", "rule", "clause")
-_CLEARED = 20_000
+_CLEAR_ROWS = 20_000
 
 
 def audit_and_write(
@@ -49,11 +49,11 @@ def audit_and_write(
         StoreLockedError: Another process is writing.
         SuppressionError: The suppression file is malformed or has expired.
     """
-    with runs.writing(store, home):
+    with runs.exclusive_writer(store, home):
         seconds: dict[str, float] = {}
         with timed(seconds, "read"):
             progress("read", 0, 0)
-            auditor = Auditor(read_all(store), options)
+            auditor = Auditor(read_audit_graph(store), options)
             report, book = auditor.report, auditor.book
             table = _rulings(store, book)
             parameters = {
@@ -62,25 +62,25 @@ def audit_and_write(
                 "min_confidence": options.min_confidence,
                 "rulings": hashlib.blake2b(msgspec.json.encode(table), digest_size=8).hexdigest(),
             }
-            standing = _standing_rulings(store)
-            report.run_id = runs.begin(store, RunKind.AUDIT, parameters)
+            standing = _rulings_digest_in_store(store)
+            report.run_id = runs.begin_run(store, RunKind.AUDIT, parameters)
         batches = Batches(store, rows)
         with timed(seconds, "judge"):
-            findings = _judge_and_write(batches, auditor, progress)
+            findings = _evaluate_and_write(batches, auditor, progress)
         with timed(seconds, "write"):
             progress("write", 0, 0)
             if standing != parameters["rulings"]:
-                clear(store, "LICENSE_RULE")
+                delete_edges_of_type(store, "LICENSE_RULE")
                 common = {"profile": report.profile}
                 batches.run(table, partial(_create, "LICENSE_RULE", "License", "License", _RULING, common))
-            clear(store, "CONFLICTS_WITH")
+            delete_edges_of_type(store, "CONFLICTS_WITH")
             _write_findings(batches, auditor, findings, {"profile": report.profile, "run_id": report.run_id})
         report.seconds = seconds
-        runs.finish(store, report.run_id, report.counts())
+        runs.finish_run(store, report.run_id, report.counts())
     return report
 
 
-def _judge_and_write(batches: Batches, auditor: Auditor, progress: Progress) -> list[Finding]:
+def _evaluate_and_write(batches: Batches, auditor: Auditor, progress: Progress) -> list[LicenseFinding]:
     """Judge all models; the verdicts of some are written while the next are judged."""
     set_verdicts = partial(_set_verdicts, auditor.report.run_id)
     with ThreadPoolExecutor(1) as sender:
@@ -93,7 +93,7 @@ def _judge_and_write(batches: Batches, auditor: Auditor, progress: Progress) -> 
     return findings
 
 
-def _standing_rulings(store: Store) -> str:
+def _rulings_digest_in_store(store: Store) -> str:
     """Digest of the rulings that the newest audit left, empty where it did not come through."""
     for run in runs.list_runs(store):
         if run["kind"] == RunKind.AUDIT:
@@ -101,11 +101,11 @@ def _standing_rulings(store: Store) -> str:
     return ""
 
 
-def clear(store: Store, rel: str) -> None:
+def delete_edges_of_type(store: Store, rel: str) -> None:
     """Remove all edges of a type, some thousands at a time."""
     for source, target in SCHEMA.relationship(rel).ends:
         statement = clear_edges(rel, source, target)
-        while store.write(lambda tx, s=statement: tx.run(s, limit=_CLEARED))[0]["n"] == _CLEARED:  # type: ignore[misc]
+        while store.write(lambda tx, s=statement: tx.run(s, limit=_CLEAR_ROWS))[0]["n"] == _CLEAR_ROWS:  # type: ignore[misc]
             pass
 
 
@@ -113,7 +113,9 @@ def _set_verdicts(run_id: str, tx: Transaction, rows: Sequence[tuple[str, str, i
     tx.run_batch(set_nodes("Model", _VERDICT), [[*row, run_id] for row in rows])
 
 
-def _write_findings(batches: Batches, auditor: Auditor, findings: Sequence[Finding], common: dict[str, str]) -> None:
+def _write_findings(
+    batches: Batches, auditor: Auditor, findings: Sequence[LicenseFinding], common: dict[str, str]
+) -> None:
     graph, book = auditor.graph, auditor.book
     by_target: dict[str, list[list[Any]]] = defaultdict(list)
     for each in findings:
@@ -134,7 +136,7 @@ def _rulings(store: Store, book: RuleBook) -> list[list[Any]]:
     declared = sorted(entry[0] for entry in store.fetch_all(all_nodes("License", ("id",))))
     written: dict[str, list[str]] = defaultdict(list)
     for each in declared:
-        written[canonical(each)].append(each)
+        written[canonical_license_id(each)].append(each)
     rows: list[list[Any]] = []
     for child, parent, relation, ruling in book.table(written):
         rule = ruling.rule

@@ -18,7 +18,7 @@ from atlas_db.store.statements import Statement
 
 STEPS = ("direction", "hops", "child", "parent", "relation", "status", "confidence", "license", "downloads")
 """Columns of a lineage, where it is a table."""
-FAN = 5
+CHILDREN_SHOWN = 5
 """Children shown a relation before a fan is folded."""
 MAX_DEPTH = 1000
 _MODEL = Statement("MATCH (m:Model {id: $id}) RETURN properties(m) AS props")
@@ -34,11 +34,11 @@ _DOWN = Statement(
     "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
     "c.license AS license, c.downloads AS downloads, c.placeholder AS placeholder ORDER BY parent, child"
 )
-_FANS = Statement(
+_CHILD_COUNTS = Statement(
     "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM]-(c:Model) WHERE r.active OR $contradicted "
     "RETURN r.relation AS relation, count(r) AS number ORDER BY number DESC, relation"
 )
-_FAN = Statement(
+_TOP_CHILDREN = Statement(
     "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM {relation: $relation}]-(c:Model) WHERE r.active OR $contradicted "
     "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
     "c.license AS license, coalesce(c.downloads, 0) AS downloads, c.placeholder AS placeholder "
@@ -47,15 +47,17 @@ _FAN = Statement(
 _HAVE_CHILDREN = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id})<-[:DERIVED_FROM]-(:Model) RETURN DISTINCT m.id AS id"
 )
-_NEAR = Statement("MATCH (m:Model) WHERE toLower(m.name) CONTAINS $part RETURN m.id AS id, m.downloads AS downloads")
+_PART_OF_NAME = Statement(
+    "MATCH (m:Model) WHERE toLower(m.name) CONTAINS $part RETURN m.id AS id, m.downloads AS downloads"
+)
 _SAME_NAME = Statement("MATCH (m:Model) WHERE toLower(m.name) = $name RETURN m.id AS id, m.downloads AS downloads")
-_STARTS = Statement(
+_PREFIX_OF_ID = Statement(
     "MATCH (m:Model) WHERE toLower(m.id) STARTS WITH $prefix RETURN m.id AS id, m.downloads AS downloads LIMIT 5000"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LineageStep:
     """One edge met on the way.
 
     Attributes:
@@ -93,24 +95,24 @@ class Lineage:
     """
 
     model: dict[str, Any]
-    ancestors: list[Step] = field(default_factory=list)
-    descendants: list[Step] = field(default_factory=list)
+    ancestors: list[LineageStep] = field(default_factory=list)
+    descendants: list[LineageStep] = field(default_factory=list)
     counts: dict[str, Any] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return all edges as rows of `STEPS`, ancestors first."""
-        ways = [("up", step) for step in self.ancestors] + [("down", step) for step in self.descendants]
-        return [{"direction": way, **asdict(step)} for way, step in ways]
+        steps = [("up", step) for step in self.ancestors] + [("down", step) for step in self.descendants]
+        return [{"direction": way, **asdict(step)} for way, step in steps]
 
 
-def near_kin(counts: Mapping[str, Any]) -> str:
+def degree_summary(counts: Mapping[str, Any]) -> str:
     """Say in words how many parents and children a lineage counts."""
     parents, children = counts["parents"], counts["children"]
     return f"{parents:,} parent{'' if parents == 1 else 's'}, {children:,} child{'' if children == 1 else 'ren'}"
 
 
 @dataclass(frozen=True, slots=True)
-class Fan:
+class ChildGroup:
     """The children of a model by one relation.
 
     Attributes:
@@ -120,8 +122,8 @@ class Fan:
     """
 
     relation: str
-    number: int
-    steps: list[Step]
+    count: int
+    steps: list[LineageStep]
 
 
 def lineage(
@@ -164,17 +166,17 @@ def properties_of(store: Store, model: str) -> dict[str, Any]:
     """
     rows = store.read(_MODEL, id=model)
     if not rows:
-        raise not_found(store, model)
+        raise not_found_error(store, model)
     props: dict[str, Any] = rows[0]["props"]
     return props
 
 
-def steps_up(store: Store, model: str, *, contradicted: bool = False) -> list[Step]:
+def steps_up(store: Store, model: str, *, contradicted: bool = False) -> list[LineageStep]:
     """Return all edges above a model, nearest first."""
     return _walk(store, _UP, model, "parent", 0, {"min_confidence": 0.0, "contradicted": contradicted})
 
 
-def fans(store: Store, model: str, limit: int, *, contradicted: bool = False) -> list[Fan]:
+def child_groups(store: Store, model: str, limit: int, *, contradicted: bool = False) -> list[ChildGroup]:
     """Return the children of a model, relation by relation, without reading more of a large fan than is asked for.
 
     Args:
@@ -184,9 +186,9 @@ def fans(store: Store, model: str, limit: int, *, contradicted: bool = False) ->
         contradicted: Take contradicted edges, too.
     """
     found = []
-    for row in store.read(_FANS, id=model, contradicted=contradicted):
-        some = store.read(_FAN, id=model, contradicted=contradicted, relation=row["relation"], limit=limit)
-        found.append(Fan(row["relation"], row["number"], [Step(hops=1, **each) for each in some]))
+    for row in store.read(_CHILD_COUNTS, id=model, contradicted=contradicted):
+        rows = store.read(_TOP_CHILDREN, id=model, contradicted=contradicted, relation=row["relation"], limit=limit)
+        found.append(ChildGroup(row["relation"], row["number"], [LineageStep(hops=1, **each) for each in rows]))
     return found
 
 
@@ -207,14 +209,16 @@ def descendants(store: Store, model: str, *, min_confidence: float = 0.0) -> dic
     return _distances(_walk(store, _DOWN, model, "child", 0, limits), "child")
 
 
-def _distances(steps: Sequence[Step], end: str) -> dict[str, int]:
+def _distances(steps: Sequence[LineageStep], end: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for step in steps:
         found.setdefault(getattr(step, end), step.hops)
     return found
 
 
-def _walk(store: Store, statement: Statement, model: str, end: str, depth: int, limits: dict[str, Any]) -> list[Step]:
+def _walk(
+    store: Store, statement: Statement, model: str, end: str, depth: int, limits: dict[str, Any]
+) -> list[LineageStep]:
     seen, frontier, steps = {model}, [model], []
     for hops in range(1, (depth or MAX_DEPTH) + 1):
         rows: list[Row] = store.read(statement, ids=frontier, **limits) if frontier else []
@@ -222,18 +226,20 @@ def _walk(store: Store, statement: Statement, model: str, end: str, depth: int, 
             break
         for row in rows:
             row["downloads"] = row["downloads"] or 0
-            steps.append(Step(hops=hops, **row))
+            steps.append(LineageStep(hops=hops, **row))
         frontier = sorted({row[end] for row in rows} - seen)
         seen.update(frontier)
     return steps
 
 
-def not_found(store: Store, model: str) -> ModelNotFoundError:
+def not_found_error(store: Store, model: str) -> ModelNotFoundError:
     """Return the error for an unknown model id, with up to three near ids that do exist."""
     name = model.rpartition("/")[2].lower()
-    rows = store.read(_SAME_NAME, name=name) or store.read(_STARTS, prefix=model.lower()[: max(3, len(model) - 4)])
+    rows = store.read(_SAME_NAME, name=name) or store.read(
+        _PREFIX_OF_ID, prefix=model.lower()[: max(3, len(model) - 4)]
+    )
     if not rows and len(name) >= 4:
-        rows = store.read(_NEAR, part=name[: max(4, len(name) * 2 // 3)])
+        rows = store.read(_PART_OF_NAME, part=name[: max(4, len(name) * 2 // 3)])
     popular = sorted(rows, key=lambda row: -(row["downloads"] or 0))[:2000]
     ids = [row["id"] for row in popular]
     near = difflib.get_close_matches(model, ids, n=3, cutoff=0.5) or ids[:3]

@@ -19,7 +19,7 @@ from atlas_db.pipeline.stages import STAGES, PipelineOptions, Stage, StageContex
 from atlas_db.pipeline.summary import summarise
 from atlas_db.store.connect import ensure_schema, open_store
 from gnn.dataset.tasks import tasks_for
-from ingest.hub.snapshot import SourceFile, find
+from ingest.hub.snapshot import SourceFile, find_inputs
 from ingest.load.runs import list_runs
 from ingest.weights.fingerprints.batch import Found, find_models
 
@@ -87,7 +87,7 @@ def _resolve_inputs(settings: Settings, options: PipelineOptions) -> tuple[list[
     """Find what is wrong with the words before hours have passed; return the lists and the models that they name."""
     if "-" in options.hub:
         raise UsageError("a run that can go on reads no standard input", hint="Save the list, and name its file")
-    sources = find(list(options.hub), settings.home / "spool")
+    sources = find_inputs(list(options.hub), settings.home / "spool")
     models = find_models(options.weights) if options.weights else []
     rule_book(options.profile)
     tasks_for(options.attributes)

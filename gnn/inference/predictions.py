@@ -27,9 +27,9 @@ from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_edges, delete_edges, merge_edges
 from gnn.dataset.tasks import TASKS, VERSION, Task, rows_missing, target_column, tasks_for
-from ingest.load.lineage_sync import Plan, read_charted, read_edges, read_testimony
-from ingest.load.resolve import fuse_all
-from ingest.load.runs import begin, finish, writing
+from ingest.load.lineage_sync import LineageDiff, read_charted_models, read_lineage_claims, read_lineage_edges
+from ingest.load.resolve import fuse_claims
+from ingest.load.runs import begin_run, exclusive_writer, finish_run
 from ingest.normalise.relations import guess_relation
 
 BATCH_ROWS = 2000
@@ -152,7 +152,7 @@ def import_predictions(store: Store, home: Path, file: Path, progress: Progress 
         StoreLockedError: Another process is writing.
     """
     lines, tasks = _read_lines(file)
-    with writing(store, home):
+    with exclusive_writer(store, home):
         graph = read_graph(store, datasets=TASKS["datasets"] in tasks)
         model_ids = sorted({line.model_id for line in lines})
         row_of = dict(zip(model_ids, rows_of(graph, model_ids).tolist(), strict=True))
@@ -196,7 +196,7 @@ def write_predictions(
         progress: Called with stage, done and total.
     """
     parameters = {"attributes": [each.task.attribute for each in by_attribute], "version": VERSION}
-    run_id = report.run_id = begin(store, RunKind.COMPLETION, parameters)
+    run_id = report.run_id = begin_run(store, RunKind.COMPLETION, parameters)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for each in by_attribute:
         progress(f"Write {each.task.attribute}", 0, 0)
@@ -204,7 +204,7 @@ def write_predictions(
             report.written += _write_parents(store, graph, each, run_id, today)
         else:
             report.written += _write_claims(store, graph, each, run_id, today)
-    finish(store, run_id, {"missing": report.missing, "predicted": report.predicted, "claims": report.written})
+    finish_run(store, run_id, {"missing": report.missing, "predicted": report.predicted, "claims": report.written})
 
 
 def _write_claims(store: Store, graph: Graph, predicted: AttributePredictions, run_id: str, today: str) -> int:
@@ -261,14 +261,14 @@ def _evidence(prediction: Prediction) -> str:
 def _write_parents(store: Store, graph: Graph, predicted: AttributePredictions, run_id: str, today: str) -> int:
     """Write predicted parents as claims and fuse them with all others; return how many were written."""
     missing = {graph.ids[row] for row in predicted.missing}
-    old = read_testimony(store)
+    old = read_lineage_claims(store)
     replaced = {
         (item.child, item.parent): item for item in old if item.source is Source.PREDICTED and item.child in missing
     }
     new = [_lineage_claim(graph, row, today) for row in drop_cycles(graph, predicted.predictions)]
     others = [item for item in old if (item.child, item.parent) not in replaced or item.source is not Source.PREDICTED]
-    fused = list(fuse_all([*others, *new], read_charted(store)))
-    plan = Plan(Source.PREDICTED, new, replaced, fused, read_edges(store), run_id)
+    fused = list(fuse_claims([*others, *new], read_charted_models(store)))
+    plan = LineageDiff(Source.PREDICTED, new, replaced, fused, read_lineage_edges(store), run_id)
     plan.write(store, set(graph.ids), BATCH_ROWS)
     return len(new)
 

@@ -24,7 +24,7 @@ from atlas_db.store.statements import all_edges
 from gnn.dataset.assemble import assemble_graph
 from gnn.dataset.tasks import Task, rows_missing, tasks_for
 from gnn.inference.predictions import AttributePredictions, Completion, write_predictions
-from ingest.load.runs import writing
+from ingest.load.runs import exclusive_writer
 
 if TYPE_CHECKING:
     from gnn.inference.complete import CompletionSession
@@ -75,7 +75,7 @@ def complete_and_write(
         StoreLockedError: Another process is writing.
     """
     tasks = tasks_for(options.attributes)
-    with nullcontext() if options.dry_run else writing(store, home):
+    with nullcontext() if options.dry_run else exclusive_writer(store, home):
         progress("Read the graph", 0, 0)
         session = _open_session(store, home, tasks, options, progress)
         graph = session.graph

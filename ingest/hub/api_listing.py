@@ -28,7 +28,7 @@ STATE_FILE = "fetch.state"
 PAGE_ROWS = 1000
 TIMEOUT_SECONDS = 60.0
 RETRIES = 8
-LONGEST_WAIT = 330.0
+MAX_WAIT_SECONDS = 330.0
 WINDOW_SECONDS = 300
 FREE_QUOTA = 500
 # 3,012,377 public models on 2026-08-22, about 3,200 new a day (the Hub's own blog); datasets passed one million.
@@ -39,7 +39,7 @@ EXPAND = (
 )  # fmt: skip
 _MODEL_ONLY = frozenset({"library_name", "pipeline_tag", "safetensors"})
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
-_LEFT = re.compile(r"r=(\d+)\s*;\s*t=(\d+)")
+_REMAINING = re.compile(r"r=(\d+)\s*;\s*t=(\d+)")
 _QUOTA = re.compile(r"q=(\d+)")
 
 Sleep = Callable[[float], None]
@@ -97,7 +97,7 @@ def preview(kind: str, max_rows: int = 0) -> Preview:
     Raises:
         HubError: The Hub does not answer.
     """
-    response = Client(lambda _: None).get(f"{endpoint()}/api/{kind}?limit=1")
+    response = HubClient(lambda _: None).get(f"{endpoint()}/api/{kind}?limit=1")
     match = _QUOTA.search(response.headers.get("ratelimit-policy", ""))
     quota = int(match.group(1)) if match else FREE_QUOTA
     rows = max_rows or KNOWN_ROWS[kind]
@@ -153,13 +153,13 @@ def fetch(
             f"{folder} holds a fetch of {state.kind}{f' since {state.since}' if state.since else ''}",
             hint="Fetch into another folder",
         )
-    client = Client(sleep)
+    client = HubClient(sleep)
     while not state.complete:
         response, rows = client.page(state.next_url)
-        kept = [row for row in rows if not since or _changed(row) >= since]
+        kept = [row for row in rows if not since or _changed_at(row) >= since]
         _write_page(folder / "pages" / f"{state.pages + 1:06d}.jsonl.zst", kept)
         link = _NEXT.search(response.headers.get("link", ""))
-        newest = max((_changed(row) for row in kept), default="")
+        newest = max((_changed_at(row) for row in kept), default="")
         ended = link is None or len(kept) < len(rows) or (max_rows and state.rows + len(kept) >= max_rows)
         state = msgspec.structs.replace(
             state,
@@ -184,7 +184,7 @@ def _first_url(kind: str, since: str) -> str:
     return f"{endpoint()}/api/{kind}?{urlencode(query)}"
 
 
-def _changed(row: Mapping[str, Any]) -> str:
+def _changed_at(row: Mapping[str, Any]) -> str:
     return str(row.get("lastModified") or row.get("createdAt") or "")
 
 
@@ -210,7 +210,7 @@ def _write_page(file: Path, rows: list[dict[str, Any]]) -> None:
     write_whole(file, zstandard.ZstdCompressor().compress(body))
 
 
-class Client:
+class HubClient:
     """Calls the Hub; waits where it says so, and calls again after a failure that may pass."""
 
     def __init__(self, sleep: Sleep) -> None:
@@ -268,16 +268,16 @@ class Client:
 
     def pace(self, headers: Mapping[str, str], *, last: bool) -> None:
         """Wait for the next window where this one is used up."""
-        match = _LEFT.search(headers.get("ratelimit", ""))
+        match = _REMAINING.search(headers.get("ratelimit", ""))
         if match and int(match.group(1)) == 0 and not last:
-            self._sleep(min(LONGEST_WAIT, float(match.group(2))))
+            self._sleep(min(MAX_WAIT_SECONDS, float(match.group(2))))
 
     def _back_off(self, attempt: int) -> None:
         self._sleep(min(60.0, 2.0**attempt) * (0.5 + random.random() / 2))
 
 
 def _wait_seconds(headers: Mapping[str, str]) -> float:
-    if match := _LEFT.search(headers.get("ratelimit", "")):
-        return min(LONGEST_WAIT, float(match.group(2)) or 1.0)
+    if match := _REMAINING.search(headers.get("ratelimit", "")):
+        return min(MAX_WAIT_SECONDS, float(match.group(2)) or 1.0)
     text = headers.get("retry-after", "")
-    return min(LONGEST_WAIT, float(text)) if text.isdigit() else WINDOW_SECONDS / 10
+    return min(MAX_WAIT_SECONDS, float(text)) if text.isdigit() else WINDOW_SECONDS / 10

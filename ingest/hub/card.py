@@ -46,20 +46,22 @@ hand, so shares of templates are lower bounds.
 _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)(?:\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
 
-class _PlainLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+class _StringLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
     """Reads dates as strings and leaves `no`, `yes`, `on`, `off` as the words they are.
 
     `language: no` means Norwegian; YAML 1.1 reads it as False.
     """
 
 
-_PlainLoader.yaml_implicit_resolvers = {
+_StringLoader.yaml_implicit_resolvers = {
     first: [
         (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp", ":value", ":merge"))
     ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"\A(?:true|True|false|False)\Z"), list("tTfF"))
+_StringLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"\A(?:true|True|false|False)\Z"), list("tTfF")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +110,9 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
     text = text.replace("\t", "  ")
     try:
         # Aliases could blow up a small text (the billion-laughs trap); cards have no use for them.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_PlainLoader)):
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_StringLoader)):
             return {}, "front matter uses YAML aliases"
-        data = yaml.load(text, Loader=_PlainLoader)
+        data = yaml.load(text, Loader=_StringLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""

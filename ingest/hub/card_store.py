@@ -12,7 +12,7 @@ from atlas_db.core.records import HubRecord
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-ROWS = 2000
+BATCH_ROWS = 2000
 FOLDER = "cards"
 """Folder of cards under the home folder."""
 COLUMNS = ("id", "sha", "as_of", "card")
@@ -31,27 +31,27 @@ def newest_cards(folder: Path, models: Iterable[str]) -> Iterator[tuple[str, str
     import pyarrow.compute as pc
     import pyarrow.dataset as parquet
 
-    whole = parquet.dataset(files)
+    dataset = parquet.dataset(files)
     wanted = pc.field("id").isin(sorted(set(models)))
-    dates = whole.to_table(columns=["id", "as_of"], filter=wanted)
+    dates = dataset.to_table(columns=["id", "as_of"], filter=wanted)
     pairs = Counter(zip(dates["id"].to_pylist(), dates["as_of"].to_pylist(), strict=True))
     newest: dict[str, str] = {}
     for name, as_of in pairs:
         newest[name] = max(newest.get(name, ""), as_of)
-    waiting: dict[str, str] = {}
-    for batch in whole.to_batches(columns=["id", "as_of", "card"], filter=wanted, batch_size=ROWS):
+    pending: dict[str, str] = {}
+    for batch in dataset.to_batches(columns=["id", "as_of", "card"], filter=wanted, batch_size=BATCH_ROWS):
         for name, as_of, card in zip(*(batch[column].to_pylist() for column in ("id", "as_of", "card")), strict=True):
             if as_of != newest[name]:
                 continue
-            card = max(card, waiting.pop(name, ""))
+            card = max(card, pending.pop(name, ""))
             pairs[name, as_of] -= 1
             if pairs[name, as_of]:
-                waiting[name] = card
+                pending[name] = card
             else:
                 yield name, card
 
 
-class CardFile:
+class CardWriter:
     """Writes the cards of one load; the file appears under its name only when it is whole."""
 
     def __init__(self, folder: Path, run_id: str, *, enabled: bool) -> None:
@@ -66,7 +66,7 @@ class CardFile:
             return
         text = record.card.encode("utf-8", errors="replace").decode()
         self._rows.append((record.id, str(record.details.get("sha", "")), as_of, text))
-        if len(self._rows) >= ROWS:
+        if len(self._rows) >= BATCH_ROWS:
             self._flush()
 
     def close(self) -> None:

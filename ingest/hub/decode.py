@@ -16,21 +16,21 @@ from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
 from atlas_db.core.terms import RecordKind, RecordPart, Relation
 from ingest.hub.card import Card, parse_card, parse_yaml
-from ingest.normalise.license_ids import licence_id, licence_ids
-from ingest.normalise.relations import TYPED, guess_relation, typed_parent
+from ingest.normalise.license_ids import card_license_ids, normalise_license_id
+from ingest.normalise.relations import TYPED_RELATIONS, guess_relation, split_typed_parent
 from ingest.normalise.values import (
     arxiv_id,
     card_languages,
     hub_date,
-    names_of,
     repository_name,
+    strings_in,
     tag_languages,
 )
 
-NORMALISER = b"3"
+NORMALISER_VERSION = b"3"
 """Part of every digest: a change of the rules makes every record count as changed."""
 MAX_VALUE = 512
-_LICENCE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
+_LICENSE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
 _DATASET_PREFIXES = ("task_categories:", "size_categories:", "task_ids:", "source_datasets:", "multilinguality:")
 _NO_CARD = "Error: the path 'README.md' does not exist in the given tree"
 
@@ -65,7 +65,7 @@ class _Row(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Row)
 
 
-def decode(body: bytes, kind: RecordKind | None = None) -> HubRecord:
+def decode_record(body: bytes, kind: RecordKind | None = None) -> HubRecord:
     """Decode and normalise one record.
 
     Args:
@@ -91,7 +91,7 @@ def decode(body: bytes, kind: RecordKind | None = None) -> HubRecord:
     if len(identifier) > MAX_VALUE:
         raise RecordError(f"the id is longer than {MAX_VALUE} characters", code="id_too_long")
     record = _normalise(row, identifier, found)
-    record.digest = hashlib.blake2b(body, digest_size=8, person=NORMALISER).hexdigest()
+    record.digest = hashlib.blake2b(body, digest_size=8, person=NORMALISER_VERSION).hexdigest()
     return record
 
 
@@ -141,7 +141,7 @@ def _normalise(row: _Row, identifier: str, kind: RecordKind) -> HubRecord:
         record.claims = [claim for claim in record.claims if claim.rel == "HAS_LICENSE"]
         record.parents = []
         record.stated = {name: value for name, value in record.stated.items() if name not in _MODEL_ONLY}
-    record.claims = _unique(record)
+    record.claims = _unique_claims(record)
     return record
 
 
@@ -178,40 +178,40 @@ def _read_tags(row: _Row, record: HubRecord) -> None:
     tags = row.tags or []
     languages = tag_languages(tags)
     claims = record.claims
-    plain: list[str] = []
+    plain_tags: list[str] = []
     parents: list[str] = []
-    licences: list[str] = []
-    spoken = {*languages, row.pipeline_tag, row.library_name}
+    licenses: list[str] = []
+    claimed_tags = {*languages, row.pipeline_tag, row.library_name}
     for tag in tags:
         if ":" not in tag:
-            if tag not in spoken:
-                plain.append(tag)
+            if tag not in claimed_tags:
+                plain_tags.append(tag)
         elif tag.startswith("base_model:"):
             parents.append(tag[11:])
         elif (claim := _tag_claim(tag) if len(tag) <= MAX_VALUE else _read_tag(tag)) is not None:
             claims.append(claim)
             if claim.rel == "HAS_LICENSE":
-                licences.append(claim.value)
+                licenses.append(claim.value)
         elif not tag.startswith("region:"):
-            plain.append(tag)
+            plain_tags.append(tag)
     claims += [_claim("IN_LANGUAGE", language, RecordPart.TAGS) for language in languages]
     _read_fields(row.pipeline_tag, row.library_name, record, RecordPart.TAGS)
     record.stated = {
         "downloads": row.downloads,
         "likes": row.likes,
-        "pipeline_tag": _short(row.pipeline_tag),
-        "library_name": _short(row.library_name),
-        "license": _short(licences[0] if licences else None),
-        "tags": plain or None,
+        "pipeline_tag": _indexable(row.pipeline_tag),
+        "library_name": _indexable(row.library_name),
+        "license": _indexable(licenses[0] if licenses else None),
+        "tags": plain_tags or None,
     }
     if parents:
-        _read_parents([typed_parent(name) for name in parents], tags, row.library_name, record, RecordPart.TAGS)
+        _read_parents([split_typed_parent(name) for name in parents], tags, row.library_name, record, RecordPart.TAGS)
 
 
 def _read_tag(tag: str) -> ValueClaim | None:
     head, _, rest = tag.partition(":")
     if head == "license":
-        return ValueClaim("HAS_LICENSE", licence_id(rest), 1.0, RecordPart.TAGS)
+        return ValueClaim("HAS_LICENSE", normalise_license_id(rest), 1.0, RecordPart.TAGS)
     if head == "dataset":
         return ValueClaim("TRAINED_ON", repository_name(rest), 1.0, RecordPart.TAGS)
     if head in ("arxiv", "arXiv") and (paper := arxiv_id(rest)):
@@ -228,7 +228,7 @@ def _claim(rel: str, value: str, part: RecordPart) -> ValueClaim:
     return ValueClaim(rel, value, 1.0, part)
 
 
-def _short(value: str | None) -> str | None:
+def _indexable(value: str | None) -> str | None:
     """Indexed properties hold no monsters: Neo4j refuses index keys above 8 kB."""
     return value if value and len(value) <= MAX_VALUE else None
 
@@ -261,28 +261,28 @@ def _read_parents(
 
 def _read_card(data: dict[str, Any], record: HubRecord) -> None:
     claims, part = record.claims, RecordPart.CARD
-    licences = licence_ids(data.get("license"), data.get("license_name"))
-    claims += [ValueClaim("HAS_LICENSE", licence, confidence, part) for licence, confidence in licences]
+    licenses = card_license_ids(data.get("license"), data.get("license_name"))
+    claims += [ValueClaim("HAS_LICENSE", licence, confidence, part) for licence, confidence in licenses]
     claims += [ValueClaim("IN_LANGUAGE", code, 1.0, part) for code in card_languages(data.get("language"))]
     claims += [
         ValueClaim("TRAINED_ON", repository_name(name), 1.0, part)
-        for name in names_of(data.get("datasets", data.get("dataset")))
+        for name in strings_in(data.get("datasets", data.get("dataset")))
     ]
     _read_fields(data.get("pipeline_tag"), data.get("library_name"), record, part)
     for name in ("license_name", "license_link"):
         if isinstance(value := data.get(name), str) and 0 < len(value.strip()) <= MAX_VALUE:
             record.details[name] = value.strip()
     if RecordPart.TAGS not in record.parts:
-        declared = {"license": licences[0][0] if licences else None}
+        declared = {"license": licenses[0][0] if licenses else None}
         declared |= {name: data.get(name) for name in ("pipeline_tag", "library_name")}
         for name, first in declared.items():
             if isinstance(first, str) and 0 < len(first) <= MAX_VALUE:
                 record.details[name] = first
     relation = data.get("base_model_relation")
-    typed = Relation(relation) if isinstance(relation, str) and relation in TYPED else None
-    names = [(name, typed) for name in names_of(data.get("base_model"))]
+    typed = Relation(relation) if isinstance(relation, str) and relation in TYPED_RELATIONS else None
+    names = [(name, typed) for name in strings_in(data.get("base_model"))]
     if names:
-        tags = [tag for tag in names_of(data.get("tags")) if isinstance(tag, str)]
+        tags = [tag for tag in strings_in(data.get("tags")) if isinstance(tag, str)]
         tags += record.stated.get("tags") or []
         _read_parents(names, tags, data.get("library_name") or record.stated.get("library_name"), record, part)
 
@@ -293,7 +293,7 @@ def _read_files(row: _Row, record: HubRecord) -> None:
         record.details["license_files"] = sorted(
             name
             for name in names
-            if isinstance(name, str) and name.rpartition("/")[2].lower().startswith(_LICENCE_FILES)
+            if isinstance(name, str) and name.rpartition("/")[2].lower().startswith(_LICENSE_FILES)
         )
     if isinstance(row.config, dict):
         record.parts = (*record.parts, RecordPart.CONFIG)
@@ -308,12 +308,12 @@ def _read_base_models(row: _Row, record: HubRecord) -> None:
     """Read the expanded `baseModels`: an object {relation, models: [{id}]} on the wire."""
     if isinstance(row.baseModels, dict) and isinstance(models := row.baseModels.get("models"), list):
         word = row.baseModels.get("relation")
-        typed = Relation(word) if isinstance(word, str) and word in TYPED else None
-        names = [(name, typed) for name in names_of(models)]
+        typed = Relation(word) if isinstance(word, str) and word in TYPED_RELATIONS else None
+        names = [(name, typed) for name in strings_in(models)]
         _read_parents(names, row.tags or [], row.library_name, record, RecordPart.TAGS)
 
 
-def _unique(record: HubRecord) -> list[ValueClaim]:
+def _unique_claims(record: HubRecord) -> list[ValueClaim]:
     found: dict[tuple[str, str, RecordPart], ValueClaim] = {}
     for claim in record.claims:
         if not claim.value:

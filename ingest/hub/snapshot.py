@@ -26,7 +26,7 @@ SNAPSHOT_FILE = "snapshot.toml"
 MAX_LINE = 32 * 2**20
 CHUNK = 2**20
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
-PACKED = (".gz", ".zst")
+COMPRESSED = (".gz", ".zst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ class RawRecord:
     """
 
     line: int
-    body: bytes
+    text: bytes
     problem: RecordError | None = None
 
 
-def find(paths: list[str], spool: Path) -> list[SourceFile]:
+def find_inputs(paths: list[str], spool: Path) -> list[SourceFile]:
     """List the input files under the given paths, in a stable order.
 
     Args:
@@ -100,7 +100,7 @@ def fetched_date(folder: Path) -> str:
 
 def _is_input(file: Path) -> bool:
     name = file.name.lower()
-    for packed in PACKED:
+    for packed in COMPRESSED:
         name = name.removesuffix(packed)
     return file.is_file() and (name.endswith(SUFFIXES) or name == "readme.md") and not name.startswith((".", "reject"))
 
@@ -123,7 +123,7 @@ def _spooled(spool: Path) -> SourceFile:
     return SourceFile(target, "<stdin>")
 
 
-def read(source: SourceFile) -> Iterator[RawRecord]:
+def read_records(source: SourceFile) -> Iterator[RawRecord]:
     """Stream the records of one file.
 
     Yields:
@@ -139,24 +139,24 @@ def read(source: SourceFile) -> Iterator[RawRecord]:
             if not head:
                 raise RecordError("the file is empty", code="empty_file")
             if head[:4] == b"PAR1":
-                yield from _parquet(source.path)
+                yield from _parquet_records(source.path)
             elif source.card_of:
                 text = handle.read().decode("utf-8", errors="replace")
                 yield RawRecord(1, msgspec.json.encode({"id": source.card_of, "card": text}))
             elif head[:4] == b"\x28\xb5\x2f\xfd":
-                yield from _text(_Zstandard(handle))
+                yield from _text_records(_ZstandardReader(handle))
             elif head[:2] == b"\x1f\x8b":
                 with gzip.open(handle) as plain:
-                    yield from _text(plain)
+                    yield from _text_records(plain)
             else:
-                yield from _text(handle)
+                yield from _text_records(handle)
     except (EOFError, zstandard.ZstdError, gzip.BadGzipFile) as error:
         raise RecordError(f"the file is truncated or damaged ({error})", code="truncated_file") from error
     except OSError as error:
         raise RecordError(f"the file cannot be read ({error})", code="unreadable_file") from error
 
 
-class _Zstandard:
+class _ZstandardReader:
     """Reads zstandard frames and, other than the library's own reader, raises where the last one is cut off."""
 
     def __init__(self, handle: IO[bytes]) -> None:
@@ -183,7 +183,7 @@ class _Zstandard:
                 return b"".join(parts)
 
 
-def _text(handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
+def _text_records(handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
     first = b""
     while not first.strip():
         block = handle.read(CHUNK)
@@ -192,13 +192,13 @@ def _text(handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
         first += block
     start = first.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1] == b"[":
-        yield from _array(first + handle.read())
+        yield from _array_records(first + handle.read())
     elif start[:1] == b"<":
         raise RecordError("the file is HTML or XML, not JSON", code="not_json")
     elif start[:1] == b"{" and _is_one_object(start):
         yield RawRecord(1, start + handle.read())
     else:
-        yield from _lines(first, handle)
+        yield from _line_records(first, handle)
 
 
 def _is_one_object(start: bytes) -> bool:
@@ -207,7 +207,7 @@ def _is_one_object(start: bytes) -> bool:
     return bool(newline) and line.strip() in (b"{", b"{\r")
 
 
-def _array(body: bytes) -> Iterator[RawRecord]:
+def _array_records(body: bytes) -> Iterator[RawRecord]:
     try:
         items = msgspec.json.decode(body.lstrip(b"\xef\xbb\xbf"), type=list[msgspec.Raw])
     except msgspec.DecodeError as error:
@@ -216,7 +216,7 @@ def _array(body: bytes) -> Iterator[RawRecord]:
         yield RawRecord(number, bytes(item))
 
 
-def _lines(first: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
+def _line_records(first: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
     pending, number, skipping = first.removeprefix(b"\xef\xbb\xbf"), 0, False
     while True:
         *lines, pending = pending.split(b"\n")
@@ -249,7 +249,7 @@ def _too_long(number: int, line: bytes) -> RawRecord:
     return RawRecord(number, line[:1000], problem)
 
 
-def _parquet(path: Path) -> Iterator[RawRecord]:
+def _parquet_records(path: Path) -> Iterator[RawRecord]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -283,9 +283,9 @@ def repeated_ids(sources: Iterable[SourceFile]) -> set[str]:
     again: set[str] = set()
     for source in sources:
         with contextlib.suppress(RecordError):
-            for raw in read(source):
+            for raw in read_records(source):
                 try:
-                    row = decoder.decode(raw.body)
+                    row = decoder.decode(raw.text)
                     inner = decoder.decode(row.info) if bytes(row.info)[:1] == b"{" else row
                 except (msgspec.MsgspecError, UnicodeDecodeError):
                     continue
@@ -299,10 +299,10 @@ def newest_date(source: SourceFile) -> tuple[str, int]:
     decoder = msgspec.json.Decoder(_Dates)
     newest, rows = "", 0
     with contextlib.suppress(RecordError):
-        for raw in read(source):
+        for raw in read_records(source):
             rows += 1
             try:
-                dates = decoder.decode(raw.body)
+                dates = decoder.decode(raw.text)
             except msgspec.MsgspecError:
                 continue
             inner = decoder.decode(dates.info) if bytes(dates.info)[:1] == b"{" else dates

@@ -10,20 +10,20 @@ from typing import Any
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, RunKind
 from atlas_db.store.bulk_import import BulkImportFiles
-from ingest.hub.snapshot import find, repeated_ids
+from ingest.hub.snapshot import find_inputs, repeated_ids
 from ingest.load import runs
-from ingest.load.lineage_sync import edge_props, placeholders, testimony_props
+from ingest.load.lineage_sync import claim_properties, edge_properties, placeholders
 from ingest.load.load_report import LoadReport, RejectFile
-from ingest.load.record_merge import Props, merge_claims, merge_node, parent_statements
-from ingest.load.resolve import ParentStatement, fuse_all, resolve_all
+from ingest.load.record_merge import Properties, merge_claims, merge_node, parent_declarations
+from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
 from ingest.load.stream import LoadOptions, RecordStream
-from ingest.load.write_records import LABELS, TARGETS, value_node
-from ingest.normalise.model_names import ModelFacts
+from ingest.load.write_records import LABELS, TARGET_LABELS, value_node
+from ingest.normalise.model_names import NameEvidence
 
-Claims = dict[tuple[str, str], Props]
+Claims = dict[tuple[str, str], Properties]
 
 
-def export(paths: list[str], options: LoadOptions, folder: Path, progress: Progress) -> tuple[LoadReport, str]:
+def export_csv(paths: list[str], options: LoadOptions, folder: Path, progress: Progress) -> tuple[LoadReport, str]:
     """Write the offline-import files of a first load.
 
     Args:
@@ -40,11 +40,11 @@ def export(paths: list[str], options: LoadOptions, folder: Path, progress: Progr
     """
     report = LoadReport(run_id=f"{RunKind.LOAD}-offline-{secrets.token_hex(3)}")
     stream = RecordStream(report, options, progress)
-    files = stream.dated(find(paths, options.home / "spool"))
+    files = stream.with_dates(find_inputs(paths, options.home / "spool"))
     rejects = RejectFile(options.home / "rejects" / f"{report.run_id}.jsonl", report)
-    started = runs.now()
+    started = runs.utc_now()
     with BulkImportFiles(folder) as out:
-        writer = _Export(out, report)
+        writer = _CsvExport(out, report)
         repeated = repeated_ids(files)
         for record, as_of in stream.records(files, rejects):
             label = LABELS[record.kind]
@@ -61,37 +61,37 @@ def export(paths: list[str], options: LoadOptions, folder: Path, progress: Progr
         writer.finish()
         progress("lineage", 0, 0)
         writer.lineage()
-        props = {"id": report.run_id, "kind": RunKind.LOAD.value, "started": started, "finished": runs.now()}
+        props = {"id": report.run_id, "kind": RunKind.LOAD.value, "started": started, "finished": runs.utc_now()}
         out.node("Run", {**props, "complete": True, "parameters": "{}", "counts": "{}"})
         atlas = {"id": "atlas", "schema_version": SCHEMA.version, "store_id": secrets.token_hex(6)}
         out.node("Atlas", atlas)
         return report, out.command()
 
 
-class _Export:
+class _CsvExport:
     def __init__(self, out: BulkImportFiles, report: LoadReport) -> None:
-        self.held: dict[tuple[str, str], tuple[Props, Claims]] = {}
+        self.held: dict[tuple[str, str], tuple[Properties, Claims]] = {}
         self._out = out
         self._report = report
         self._values: dict[str, set[str]] = defaultdict(set)
         self._datasets: set[str] = set()
-        self._facts: dict[str, ModelFacts] = {}
-        self._statements: list[ParentStatement] = []
+        self._facts: dict[str, NameEvidence] = {}
+        self._statements: list[ParentDeclaration] = []
 
-    def repository(self, label: str, node: Props, claims: Claims) -> None:
+    def repository(self, label: str, node: Properties, claims: Claims) -> None:
         """Write one node with its claims."""
         self._out.node(label, node)
         self._report.nodes["created"] += 1
         if label == LABELS[RecordKind.MODEL]:
-            self._facts[node["id"]] = ModelFacts(node.get("downloads") or 0, node.get("created_at"))
-            self._statements += parent_statements(node)
+            self._facts[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"))
+            self._statements += parent_declarations(node)
         else:
             self._datasets.add(node["id"])
         if "author" in node:
             self._values["Author"].add(node["author"])
             self._out.edge("PUBLISHED_BY", label, "Author", node["id"], node["author"], {})
         for (rel, value), props in claims.items():
-            target = TARGETS[rel, label]
+            target = TARGET_LABELS[rel, label]
             self._values[target].add(value)
             self._out.edge(rel, label, target, node["id"], value, {**props, "run_id": self._report.run_id})
             self._report.claims["created"] += 1
@@ -107,16 +107,16 @@ class _Export:
 
     def lineage(self) -> None:
         """Write both lineage layers."""
-        testimony = resolve_all(self._facts, self._statements)
-        edges = list(fuse_all(testimony))
+        claims = resolve_declarations(self._facts, self._statements)
+        edges = list(fuse_claims(claims))
         report = self._report
-        report.parents = Counter(item.resolution.value for item in testimony)
+        report.parents = Counter(item.resolution.value for item in claims)
         report.edges = Counter(edge.relation.value for edge in edges)
-        report.lineage["created"] = len(testimony) + len(edges)
-        for node in placeholders((item.parent for item in testimony), self._facts):
+        report.lineage["created"] = len(claims) + len(edges)
+        for node in placeholders((item.parent for item in claims), self._facts):
             self._out.node("Model", node)
-        for item in testimony:
-            props: dict[str, Any] = testimony_props(item, report.run_id)
+        for item in claims:
+            props: dict[str, Any] = claim_properties(item, report.run_id)
             self._out.edge("CLAIMS_PARENT", "Model", "Model", item.child, item.parent, props)
         for edge in edges:
-            self._out.edge("DERIVED_FROM", "Model", "Model", edge.child, edge.parent, edge_props(edge))
+            self._out.edge("DERIVED_FROM", "Model", "Model", edge.child, edge.parent, edge_properties(edge))

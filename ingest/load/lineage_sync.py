@@ -22,24 +22,24 @@ from atlas_db.store.statements import (
     orphans,
 )
 from ingest.load.load_report import LoadReport
-from ingest.load.record_merge import parent_statements
-from ingest.load.resolve import ParentStatement, fuse_all, resolve_all
-from ingest.normalise.model_names import ModelFacts
+from ingest.load.record_merge import parent_declarations
+from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
+from ingest.normalise.model_names import NameEvidence
 
-_MODEL = ("Model", "Model")
-_TESTIMONY = (
+_ENDS = ("Model", "Model")
+_CLAIM = (
     "source", "relation", "confidence", "method", "mention", "resolution", "evidence", "first_seen", "last_seen",
     "valid_to", "run_id",
 )  # fmt: skip
 _EDGE = ("relation", "confidence", "status", "sources")
-_WRITTEN = (*_EDGE, "active")
+_EDGE_WRITTEN = (*_EDGE, "active")
 Pair = tuple[str, str]
 
 
-def read_facts(store: Store) -> tuple[dict[str, ModelFacts], dict[str, list[ParentStatement]]]:
+def read_facts(store: Store) -> tuple[dict[str, NameEvidence], dict[str, list[ParentDeclaration]]]:
     """Read what resolution needs from the store: facts of all models, statements of those that name parents."""
     facts = {
-        identifier: ModelFacts(downloads or 0, created)
+        identifier: NameEvidence(downloads or 0, created)
         for identifier, downloads, created, placeholder in store.fetch_all(
             all_nodes("Model", ("id", "downloads", "created_at", "placeholder"))
         )
@@ -47,16 +47,16 @@ def read_facts(store: Store) -> tuple[dict[str, ModelFacts], dict[str, list[Pare
     }
     stating = store.fetch_all(all_nodes("Model", ("id", "declared_parents", "snapshots"), having="declared_parents"))
     statements = {
-        identifier: parent_statements({"id": identifier, "declared_parents": stated, "snapshots": snapshots})
+        identifier: parent_declarations({"id": identifier, "declared_parents": stated, "snapshots": snapshots})
         for identifier, stated, snapshots in stating
     }
     return facts, statements
 
 
-def relink(
+def synchronise_lineage(
     store: Store,
-    facts: Mapping[str, ModelFacts],
-    statements: Iterable[ParentStatement],
+    facts: Mapping[str, NameEvidence],
+    statements: Iterable[ParentDeclaration],
     run_id: str,
     report: LoadReport,
     *,
@@ -78,11 +78,11 @@ def relink(
         dry_run: True where nothing may be written.
         ready: Called before the first write: whatever it waits for goes on beside the resolution.
     """
-    declared = resolve_all(facts, statements)
+    declared = resolve_declarations(facts, statements)
     report.parents = Counter(item.resolution.value for item in declared)
-    old = [] if fresh else read_testimony(store)
+    old = [] if fresh else read_lineage_claims(store)
     others = [item for item in old if item.source is not Source.DECLARED]
-    edges = list(fuse_all([*declared, *others], {} if fresh else read_charted(store)))
+    edges = list(fuse_claims([*declared, *others], {} if fresh else read_charted_models(store)))
     report.edges = Counter(edge.relation.value for edge in edges)
     ready()
     if fresh and not dry_run:
@@ -90,14 +90,14 @@ def relink(
         report.lineage["created"] += len(declared) + len(edges)
         return
     known = {(item.child, item.parent): item for item in old if item.source is Source.DECLARED}
-    plan = Plan(Source.DECLARED, declared, known, edges, {} if fresh else read_edges(store), run_id)
+    plan = LineageDiff(Source.DECLARED, declared, known, edges, {} if fresh else read_lineage_edges(store), run_id)
     report.lineage.update(plan.counts)
     if not dry_run:
         plan.write(store, facts, rows)
-        forget_placeholders(store, rows)
+        delete_orphans(store, rows)
 
 
-def forget_placeholders(store: Store, rows: int) -> None:
+def delete_orphans(store: Store, rows: int) -> None:
     """Delete names that nobody names any more, and values that nobody has."""
     for label in ("Model", "Dataset"):
         gone = [row["id"] for row in store.read(orphans(label))]
@@ -108,17 +108,17 @@ def _delete(label: str, tx: Transaction, ids: Sequence[str]) -> None:
     tx.run_batch(delete_nodes(label), ids)
 
 
-def read_charted(store: Store) -> dict[str, ChartedModel]:
+def read_charted_models(store: Store) -> dict[str, ChartedModel]:
     """Read which family of weights each charted model is in, and the hash of its weights."""
     rows = store.fetch_all(all_nodes("Model", ("id", "weights_family", "weights_hash"), having="weights_family"))
     return {model: ChartedModel(family, content or "") for model, family, content in rows}
 
 
-def read_testimony(store: Store) -> list[LineageClaim]:
+def read_lineage_claims(store: Store) -> list[LineageClaim]:
     """Read all testimony, of any source."""
     found = []
-    for child, parent, *values in store.fetch_all(all_edges("CLAIMS_PARENT", *_MODEL, _TESTIMONY)):
-        row = dict(zip(_TESTIMONY, values, strict=True))
+    for child, parent, *values in store.fetch_all(all_edges("CLAIMS_PARENT", *_ENDS, _CLAIM)):
+        row = dict(zip(_CLAIM, values, strict=True))
         row |= {
             "source": Source(row["source"]),
             "relation": Relation(row["relation"]),
@@ -128,28 +128,28 @@ def read_testimony(store: Store) -> list[LineageClaim]:
     return found
 
 
-def read_edges(store: Store) -> dict[Pair, LineageEdge]:
+def read_lineage_edges(store: Store) -> dict[Pair, LineageEdge]:
     """Read all fused edges."""
     return {
         (child, parent): LineageEdge(
             child, parent, Relation(relation), confidence, Status(status), tuple(Source(source) for source in sources)
         )
         for child, parent, relation, confidence, status, sources in store.fetch_all(
-            all_edges("DERIVED_FROM", *_MODEL, _EDGE)
+            all_edges("DERIVED_FROM", *_ENDS, _EDGE)
         )
     }
 
 
-def testimony_props(item: LineageClaim, run_id: str) -> dict[str, Any]:
+def claim_properties(item: LineageClaim, run_id: str) -> dict[str, Any]:
     """Return the properties of a CLAIMS_PARENT relationship."""
-    props = {name: getattr(item, name) for name in _TESTIMONY if name != "run_id"}
+    props = {name: getattr(item, name) for name in _CLAIM if name != "run_id"}
     return {
         **{name: str(v) if hasattr(v, "value") else v for name, v in props.items() if v is not None},
         "run_id": run_id,
     }
 
 
-def edge_props(edge: LineageEdge) -> dict[str, Any]:
+def edge_properties(edge: LineageEdge) -> dict[str, Any]:
     """Return the properties of a DERIVED_FROM relationship."""
     return {
         "relation": edge.relation.value,
@@ -168,7 +168,7 @@ def placeholders(parents: Iterable[str], known: Container[str]) -> list[dict[str
 
 def _create(
     store: Store,
-    facts: Mapping[str, ModelFacts],
+    facts: Mapping[str, NameEvidence],
     declared: Sequence[LineageClaim],
     edges: Sequence[LineageEdge],
     run_id: str,
@@ -180,7 +180,7 @@ def _create(
         by_child[item.child][0].append(item)
     for edge in edges:
         by_child[edge.child][1].append(edge)
-    names = tuple(name for name in _TESTIMONY if name not in ("run_id", "source", "method"))
+    names = tuple(name for name in _CLAIM if name not in ("run_id", "source", "method"))
 
     def work(tx: Transaction, children: Sequence[str]) -> None:
         testimony = [item for child in children for item in by_child[child][0]]
@@ -194,16 +194,16 @@ def _create(
             )
         for method, values in groups.items():
             common = {"source": Source.DECLARED.value, "run_id": run_id, "method": method}
-            tx.run_batch(create_edges("CLAIMS_PARENT", *_MODEL, names, tuple(common)), values, common=common)
+            tx.run_batch(create_edges("CLAIMS_PARENT", *_ENDS, names, tuple(common)), values, common=common)
         tx.run_batch(
-            create_edges("DERIVED_FROM", *_MODEL, _WRITTEN),
-            [[edge.child, edge.parent, *edge_props(edge).values()] for edge in fused],
+            create_edges("DERIVED_FROM", *_ENDS, _EDGE_WRITTEN),
+            [[edge.child, edge.parent, *edge_properties(edge).values()] for edge in fused],
         )
 
     Batches(store, rows).run(sorted(by_child), work)
 
 
-class Plan:
+class LineageDiff:
     """The difference between what the store holds and what it should hold, by child.
 
     Attributes:
@@ -226,7 +226,7 @@ class Plan:
             before = known.get(pair)
             if before is None or before._replace(run_id="") != item:
                 self.counts["changed" if before else "created"] += 1
-                self._add("testimony", pair, testimony_props(item, run_id))
+                self._add("testimony", pair, claim_properties(item, run_id))
         for pair in known.keys() - wanted.keys():
             self.counts["removed"] += 1
             self._add("no_testimony", pair, {"source": source.value})
@@ -234,7 +234,7 @@ class Plan:
         for pair, edge in fused.items():
             if old_edges.get(pair) != edge:
                 self.counts["changed" if pair in old_edges else "created"] += 1
-                self._add("edge", pair, edge_props(edge))
+                self._add("edge", pair, edge_properties(edge))
         for pair in old_edges.keys() - fused.keys():
             self.counts["removed"] += 1
             self._add("no_edge", pair, {})
@@ -257,9 +257,9 @@ class Plan:
                 for what, changes in self._work[child].items():
                     lists[what] += changes
             tx.run_batch(ensure_nodes("Model"), placeholders((row["b"] for row in lists["testimony"]), known))
-            tx.run_batch(delete_edges("CLAIMS_PARENT", *_MODEL), lists["no_testimony"])
-            tx.run_batch(merge_edges("CLAIMS_PARENT", *_MODEL), lists["testimony"])
-            tx.run_batch(delete_edges("DERIVED_FROM", *_MODEL), lists["no_edge"])
-            tx.run_batch(merge_edges("DERIVED_FROM", *_MODEL), lists["edge"])
+            tx.run_batch(delete_edges("CLAIMS_PARENT", *_ENDS), lists["no_testimony"])
+            tx.run_batch(merge_edges("CLAIMS_PARENT", *_ENDS), lists["testimony"])
+            tx.run_batch(delete_edges("DERIVED_FROM", *_ENDS), lists["no_edge"])
+            tx.run_batch(merge_edges("DERIVED_FROM", *_ENDS), lists["edge"])
 
         Batches(store, rows).run(sorted(self._work), work)

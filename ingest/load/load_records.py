@@ -21,17 +21,17 @@ from atlas_db.core.terms import Progress, RecordKind, RunKind
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_nodes, count_nodes, indexes
-from ingest.hub.card_store import FOLDER, CardFile
-from ingest.hub.snapshot import SourceFile, find
+from ingest.hub.card_store import FOLDER, CardWriter
+from ingest.hub.snapshot import SourceFile, find_inputs
 from ingest.load import runs
-from ingest.load.lineage_sync import read_facts, relink
+from ingest.load.lineage_sync import read_facts, synchronise_lineage
 from ingest.load.load_report import LoadReport, RejectFile, timed
-from ingest.load.record_merge import Props, merge_node, parent_statements
-from ingest.load.resolve import ParentStatement
+from ingest.load.record_merge import Properties, merge_node, parent_declarations
+from ingest.load.resolve import ParentDeclaration
 from ingest.load.stream import LoadOptions, RecordStream
 from ingest.load.undo import UndoFile
-from ingest.load.write_records import LABELS, Creator, Entry, Upserter
-from ingest.normalise.model_names import ModelFacts
+from ingest.load.write_records import LABELS, MergedRecord, RecordCreator, RecordMerger
+from ingest.normalise.model_names import NameEvidence
 
 QUEUED_BATCHES = 2
 
@@ -53,7 +53,7 @@ def load(store: Store, paths: list[str], options: LoadOptions, progress: Progres
         StoreLockedError: Another process is writing.
         StoreError: The store failed; run the same load again and it ends in the same graph.
     """
-    return _Load(store, options, progress).run(find(paths, options.home / "spool"))
+    return _Load(store, options, progress).run(find_inputs(paths, options.home / "spool"))
 
 
 class _Load:
@@ -62,32 +62,32 @@ class _Load:
         self._options = options
         self._progress = progress
         self._report = LoadReport(dry_run=options.dry_run)
-        self._facts: dict[str, ModelFacts] = {}
-        self._statements: dict[str, list[ParentStatement]] = {}
+        self._facts: dict[str, NameEvidence] = {}
+        self._statements: dict[str, list[ParentDeclaration]] = {}
 
     def run(self, files: list[SourceFile]) -> LoadReport:
         if self._options.dry_run:
             return self._run(files, "")
-        with runs.writing(self._store, self._options.home) as store_id:
+        with runs.exclusive_writer(self._store, self._options.home) as store_id:
             return self._run(files, store_id)
 
     def _run(self, files: list[SourceFile], store_id: str) -> LoadReport:
         report, options = self._report, self._options
         stream = RecordStream(report, options, self._progress)
         with timed(report.seconds, "scan"):
-            files = stream.dated(files)
+            files = stream.with_dates(files)
         empty = all(self._store.read(count_nodes(label))[0]["n"] == 0 for label in LABELS.values())
-        resumed = runs.unfinished(self._store)
+        resumed = runs.has_unfinished_load(self._store)
         undo: UndoFile | None = None
         if not options.dry_run:
             parameters = {"as_of": report.as_of, "files": [file.name for file in files]}
-            report.run_id = runs.begin(self._store, RunKind.LOAD, parameters)
+            report.run_id = runs.begin_run(self._store, RunKind.LOAD, parameters)
             undo = UndoFile(options.home, store_id, report.run_id)
             undo.begin(empty_store=empty)
         rejects = RejectFile(options.home / "rejects" / f"{report.run_id or 'dry-run'}.jsonl", report)
-        cards = CardFile(options.home / FOLDER, report.run_id, enabled=not options.dry_run)
+        cards = CardWriter(options.home / FOLDER, report.run_id, enabled=not options.dry_run)
         try:
-            with timed(report.seconds, "records"), _bulk_pace():
+            with timed(report.seconds, "records"), gc_tuned():
                 records = stream.records(files, rejects, cards)
                 if empty:
                     records = self._create(records)
@@ -100,24 +100,24 @@ class _Load:
         with timed(report.seconds, "lineage"), ThreadPoolExecutor(1) as beside:
             # The engine builds its indexes while names are resolved here.
             indexed = None if options.dry_run else beside.submit(self._store.apply_schema, indexes())
-            self._link(fresh=empty, forced=resumed or empty, ready=indexed.result if indexed else lambda: None)
+            self._sync_lineage(fresh=empty, forced=resumed or empty, ready=indexed.result if indexed else lambda: None)
             if indexed is not None:
                 indexed.result()
         stream.require_records()
         if not options.dry_run:
-            runs.finish(self._store, report.run_id, report.counts())
+            runs.finish_run(self._store, report.run_id, report.counts())
         return report
 
     def _create(self, records: Iterator[tuple[HubRecord, str]]) -> Iterator[tuple[HubRecord, str]]:
         """CREATE every first record of an id; leave the others for merging."""
-        creator = Creator(self._report.run_id, self._report)
+        creator = RecordCreator(self._report.run_id, self._report)
         written: dict[str, set[str]] = {label: set() for label in LABELS.values()}
         left: list[tuple[HubRecord, str]] = []
         with ThreadPoolExecutor(1) as sender, ExitStack() as over:
             # Where one batch cannot be sent, those behind it would each wait for the store in vain.
             over.callback(sender.shutdown, cancel_futures=True)
             queue: deque[Future[None]] = deque()
-            batch: list[Entry] = []
+            batch: list[MergedRecord] = []
 
             def flush() -> None:
                 if not batch:
@@ -125,7 +125,7 @@ class _Load:
                 arguments = creator.prepare(batch)
                 batch.clear()
                 if not self._options.dry_run:
-                    queue.append(sender.submit(self._store.write, partial(Creator.send, arguments)))
+                    queue.append(sender.submit(self._store.write, partial(RecordCreator.send, arguments)))
                 while len(queue) > QUEUED_BATCHES or (queue and queue[0].done()):
                     queue.popleft().result()
 
@@ -137,8 +137,8 @@ class _Load:
                     continue
                 written[label].add(record.id)
                 node = merge_node(None, record, as_of)
-                self._remember(node)
-                batch.append(Entry(record, as_of, node))
+                self._collect_facts(node)
+                batch.append(MergedRecord(record, as_of, node))
                 if len(batch) >= self._options.batch_rows:
                     flush()
             flush()
@@ -147,7 +147,7 @@ class _Load:
         yield from left
 
     def _upsert(self, records: Iterator[tuple[HubRecord, str]], undo: UndoFile | None, *, trusted: bool) -> None:
-        upserter = Upserter(self._report.run_id, self._report, undo, dry_run=self._options.dry_run)
+        upserter = RecordMerger(self._report.run_id, self._report, undo, dry_run=self._options.dry_run)
         digests = self._digests() if trusted else {}
         batches: dict[str, dict[str, tuple[HubRecord, str]]] = {label: {} for label in LABELS.values()}
 
@@ -169,11 +169,11 @@ class _Load:
         for label in batches:
             flush(label)
 
-    def _merge(self, upserter: Upserter, tx: Transaction, items: Any) -> None:  # noqa: ANN401
+    def _merge(self, upserter: RecordMerger, tx: Transaction, items: Any) -> None:  # noqa: ANN401
         nodes = upserter.write(tx, items)
         if items[0][0].kind is RecordKind.MODEL:
             for node in nodes:
-                self._remember(node)
+                self._collect_facts(node)
 
     def _digests(self) -> dict[tuple[str, str], tuple[str, str]]:
         found = {}
@@ -184,19 +184,19 @@ class _Load:
                 found[label, identifier] = (digest, last_seen)
         return found
 
-    def _remember(self, node: Props) -> None:
-        self._facts[node["id"]] = ModelFacts(node.get("downloads") or 0, node.get("created_at"))
+    def _collect_facts(self, node: Properties) -> None:
+        self._facts[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"))
         if node.get("declared_parents"):
-            self._statements[node["id"]] = parent_statements(node)
+            self._statements[node["id"]] = parent_declarations(node)
 
-    def _link(self, *, fresh: bool, forced: bool, ready: Callable[[], object]) -> None:
+    def _sync_lineage(self, *, fresh: bool, forced: bool, ready: Callable[[], object]) -> None:
         if not forced and not self._report.changed:
             return
         self._progress("lineage", 0, 0)
         facts, statements = ({}, {}) if fresh else read_facts(self._store)
         facts |= self._facts
         statements |= self._statements
-        relink(
+        synchronise_lineage(
             self._store,
             facts,
             [statement for stated in statements.values() for statement in stated],
@@ -210,7 +210,7 @@ class _Load:
 
 
 @contextmanager
-def _bulk_pace() -> Iterator[None]:
+def gc_tuned() -> Iterator[None]:
     """Settings of the interpreter for the long part of a load.
 
     Facts of millions of models hold no cycles, and walking them again and again costs a quarter of the load: what

@@ -14,8 +14,8 @@ import msgspec
 
 from atlas_db.core.records import Reject
 
-MAX_KEPT = 65536
-SHOWN = 20
+MAX_REJECT_BYTES = 65536
+FIRST_REJECTS = 20
 
 
 @contextmanager
@@ -90,7 +90,7 @@ class RejectFile:
     def add(self, reject: Reject) -> None:
         """Write one reject and count it."""
         self._report.rejects[reject.code] += 1
-        if len(self._report.first_rejects) < SHOWN:
+        if len(self._report.first_rejects) < FIRST_REJECTS:
             self._report.first_rejects.append(reject)
         self._write(msgspec.to_builtins(reject))
 

@@ -15,13 +15,13 @@ import msgspec
 from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
 from atlas_db.core.terms import RecordKind, RecordPart, Relation, Source
 from atlas_db.fusion.fuse import Span, life, merge_spans
-from ingest.load.resolve import ParentStatement
+from ingest.load.resolve import ParentDeclaration
 
-Props = dict[str, Any]
+Properties = dict[str, Any]
 METHODS = {RecordPart.CARD: "hub-card@1", RecordPart.CONFIG: "hub-config@1", RecordPart.TAGS: "hub-tags@1"}
 _PARTS = {method: part for part, method in METHODS.items()}
-STATED = ("downloads", "likes", "pipeline_tag", "library_name", "license", "tags")
-_FIXED = frozenset(
+TAG_PROPERTIES = ("downloads", "likes", "pipeline_tag", "library_name", "license", "tags")
+_BOOKKEEPING = frozenset(
     {
         "id",
         "author",
@@ -37,7 +37,7 @@ _FIXED = frozenset(
 )
 
 
-def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> Props:
+def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> Properties:
     """Return all properties of a node after one more record.
 
     Args:
@@ -49,7 +49,7 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     owner, slash, name = record.id.rpartition("/")
     seen = sorted({*known.get("snapshots", ()), *(f"{part}@{as_of}" for part in record.parts or (RecordPart.FACTS,))})
     last_seen = max(as_of, known.get("last_seen", ""))
-    node: Props = {
+    node: Properties = {
         "id": record.id,
         "name": name,
         "placeholder": False,
@@ -59,15 +59,15 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     }
     if slash:
         node["author"] = owner
-    node |= {key: value for key, value in known.items() if key not in _FIXED}
-    _merge_stated(node, known, record, as_of)
+    node |= {key: value for key, value in known.items() if key not in _BOOKKEEPING}
+    _merge_tag_properties(node, known, record, as_of)
     _merge_details(node, known, record, as_of)
     if record.kind is RecordKind.MODEL:
         _merge_parents(node, known, record, as_of)
     return {key: value for key, value in node.items() if value is not None}
 
 
-def _merge_stated(node: Props, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
+def _merge_tag_properties(node: Properties, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
     """The tags part states all of these at once, so that what it leaves out is no longer there."""
     if RecordPart.TAGS not in record.parts:
         return
@@ -80,7 +80,7 @@ def _merge_stated(node: Props, known: Mapping[str, Any], record: HubRecord, as_o
             node[name] = value
 
 
-def _merge_details(node: Props, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
+def _merge_details(node: Properties, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
     if not known:
         node |= record.details
         node["record_digest"] = record.digest
@@ -88,7 +88,7 @@ def _merge_details(node: Props, known: Mapping[str, Any], record: HubRecord, as_
     dates = dict(entry.split("=", 1) for entry in known.get("carried_forward", ()))
     details = {**record.details, "record_digest": record.digest}
     for name, value in details.items():
-        if name in STATED and any(entry.startswith(RecordPart.TAGS) for entry in known.get("snapshots", ())):
+        if name in TAG_PROPERTIES and any(entry.startswith(RecordPart.TAGS) for entry in known.get("snapshots", ())):
             continue
         date = dates.get(name, known["last_seen"]) if name in known else ""
         if as_of > date or (as_of == date and value > known[name]):
@@ -97,7 +97,7 @@ def _merge_details(node: Props, known: Mapping[str, Any], record: HubRecord, as_
         else:
             dates[name] = date
     for name in known:
-        if name not in _FIXED and name not in STATED and not name.startswith("audit_"):
+        if name not in _BOOKKEEPING and name not in TAG_PROPERTIES and not name.startswith("audit_"):
             dates.setdefault(name, known["last_seen"])
     last = node["last_seen"]
     carried = sorted(f"{name}={date}" for name, date in dates.items() if date < last and node.get(name) is not None)
@@ -113,7 +113,7 @@ def snapshots_of(node: Mapping[str, Any]) -> dict[RecordPart, list[str]]:
     return dates
 
 
-class _StatedParent(msgspec.Struct, omit_defaults=True):
+class _DeclaredParent(msgspec.Struct, omit_defaults=True):
     """How a parent's name was stated: [first, last] a part, and the best word on the relation."""
 
     spans: dict[str, list[str]]
@@ -123,41 +123,41 @@ class _StatedParent(msgspec.Struct, omit_defaults=True):
     date: str
 
 
-_READ_PARENTS = msgspec.json.Decoder(dict[str, _StatedParent])
+_PARENTS_DECODER = msgspec.json.Decoder(dict[str, _DeclaredParent])
 
 
-def _merge_parents(node: Props, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
+def _merge_parents(node: Properties, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
     text = known.get("declared_parents")
     if text is None and not record.parents:
         return
-    stated = _READ_PARENTS.decode(text) if text else {}
+    stated = _PARENTS_DECODER.decode(text) if text else {}
     for claim in record.parents:
         stated[claim.name] = _join_parent(stated.get(claim.name), claim, as_of)
     node["declared_parents"] = msgspec.json.encode(stated, order="sorted").decode()
-    node["base_model"] = [s.name for s in parent_statements(node) if s.valid_to is None] or None
+    node["base_model"] = [s.name for s in parent_declarations(node) if s.valid_to is None] or None
 
 
-def _join_parent(old: _StatedParent | None, claim: ParentClaim, as_of: str) -> _StatedParent:
+def _join_parent(old: _DeclaredParent | None, claim: ParentClaim, as_of: str) -> _DeclaredParent:
     spans: dict[RecordPart, Span] = {claim.part: (as_of, as_of)}
     word = (claim.confidence == 1.0, as_of, claim.confidence, claim.relation.value, claim.by)
     if old is not None:
         spans = merge_spans(spans, {RecordPart(part): (span[0], span[1]) for part, span in old.spans.items()})
         word = max(word, (old.confidence == 1.0, old.date, old.confidence, old.relation, old.by))
     _, date, confidence, relation, by = word
-    return _StatedParent({part.value: list(span) for part, span in spans.items()}, relation, confidence, by, date)
+    return _DeclaredParent({part.value: list(span) for part, span in spans.items()}, relation, confidence, by, date)
 
 
-def parent_statements(node: Mapping[str, Any]) -> list[ParentStatement]:
+def parent_declarations(node: Mapping[str, Any]) -> list[ParentDeclaration]:
     """Return every parent's name that a node ever stated, in the order of names."""
     text = node.get("declared_parents")
     if not text:
         return []
     snapshots = snapshots_of(node)
     found = []
-    for name, stated in sorted(_READ_PARENTS.decode(text).items()):
+    for name, stated in sorted(_PARENTS_DECODER.decode(text).items()):
         first, last, valid_to = life({RecordPart(p): (s[0], s[1]) for p, s in stated.spans.items()}, snapshots)
         found.append(
-            ParentStatement(
+            ParentDeclaration(
                 node["id"], name, Relation(stated.relation), stated.confidence, stated.by, first, last, valid_to
             )
         )
@@ -169,7 +169,7 @@ def merge_claims(
     claims: Sequence[ValueClaim],
     node: Mapping[str, Any],
     as_of: str,
-) -> dict[tuple[str, str], Props]:
+) -> dict[tuple[str, str], Properties]:
     """Return the declared claims of a node after one more record: (relationship type, value) to properties.
 
     Args:
@@ -185,16 +185,16 @@ def merge_claims(
         key = (claim.rel, claim.value)
         spans[key] = merge_spans(spans.get(key, {}), {claim.part: (as_of, as_of)})
         confidence[key] = max(confidence.get(key, 0.0), claim.confidence)
-    return {key: claim_props(spans[key], snapshots, confidence[key]) for key in spans}
+    return {key: claim_properties(spans[key], snapshots, confidence[key]) for key in spans}
 
 
-def claim_props(
+def claim_properties(
     spans: Mapping[RecordPart, Span], snapshots: Mapping[RecordPart, Iterable[str]], confidence: float
-) -> Props:
+) -> Properties:
     """Return the properties of a declared claim, without run id."""
     first, last, valid_to = life(spans, snapshots)
     parts = sorted(spans)
-    props: Props = {
+    props: Properties = {
         "source": Source.DECLARED.value,
         "confidence": confidence,
         "method": "+".join(METHODS[part] for part in parts),

@@ -16,13 +16,13 @@ from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
 from atlas_db.core.terms import Relation, Resolution, Source
 from atlas_db.fusion.evidence import encode_evidence
 from atlas_db.fusion.fuse import fuse_child, is_active
-from ingest.normalise.model_names import ModelFacts, NameIndex, ResolvedName
+from ingest.normalise.model_names import MentionIndex, NameEvidence, ResolvedName
 
 METHOD = "hub-metadata@1"
-_NEVER = "0000"
+_EARLIEST = "0000"
 
 
-class ParentStatement(NamedTuple):
+class ParentDeclaration(NamedTuple):
     """That a child's repository names a parent, over time.
 
     Attributes:
@@ -46,7 +46,9 @@ class ParentStatement(NamedTuple):
     valid_to: str | None
 
 
-def resolve_all(models: Mapping[str, ModelFacts], statements: Iterable[ParentStatement]) -> list[LineageClaim]:
+def resolve_declarations(
+    models: Mapping[str, NameEvidence], statements: Iterable[ParentDeclaration]
+) -> list[LineageClaim]:
     """Resolve every statement against every known model.
 
     Args:
@@ -57,18 +59,18 @@ def resolve_all(models: Mapping[str, ModelFacts], statements: Iterable[ParentSta
         One testimony a (child, parent), in the order of both ids.
     """
     stated = list(statements)
-    index = NameIndex(models, {statement.name for statement in stated})
+    index = MentionIndex(models, {statement.name for statement in stated})
     best: dict[tuple[str, str], LineageClaim] = {}
-    unknown = ModelFacts(0, None)
+    unknown = NameEvidence(0, None)
     for statement in stated:
         created = models.get(statement.child, unknown).created_at
-        testimony = _testify(statement, index.resolve(statement.name, statement.child, created))
+        testimony = _to_claim(statement, index.resolve(statement.name, statement.child, created))
         pair = (testimony.child, testimony.parent)
-        best[pair] = _join(best[pair], testimony) if pair in best else testimony
+        best[pair] = _join_claims(best[pair], testimony) if pair in best else testimony
     return _without_cycles([best[pair] for pair in sorted(best)], models)
 
 
-def _testify(statement: ParentStatement, found: ResolvedName) -> LineageClaim:
+def _to_claim(statement: ParentDeclaration, found: ResolvedName) -> LineageClaim:
     self_loop = found.parent == statement.child
     evidence = msgspec.structs.replace(
         found.evidence,
@@ -92,7 +94,7 @@ def _testify(statement: ParentStatement, found: ResolvedName) -> LineageClaim:
     )
 
 
-def _join(one: LineageClaim, two: LineageClaim) -> LineageClaim:
+def _join_claims(one: LineageClaim, two: LineageClaim) -> LineageClaim:
     """Two names for one parent: the live, surer one speaks; the dates span both."""
     first, second = sorted((one, two), key=lambda t: (t.valid_to is not None, -t.confidence, t.mention, t.evidence))
     return first._replace(
@@ -102,7 +104,7 @@ def _join(one: LineageClaim, two: LineageClaim) -> LineageClaim:
     )
 
 
-def _without_cycles(testimony: list[LineageClaim], models: Mapping[str, ModelFacts]) -> list[LineageClaim]:
+def _without_cycles(testimony: list[LineageClaim], models: Mapping[str, NameEvidence]) -> list[LineageClaim]:
     """Mark the claims that close a cycle.
 
     In each knot, claims are taken from the oldest child to the youngest (unknown dates first, then by ids); one whose
@@ -113,10 +115,10 @@ def _without_cycles(testimony: list[LineageClaim], models: Mapping[str, ModelFac
         if is_active(item):
             edges[item.child].append(item.parent)
     component = {node: number for number, nodes in enumerate(strongly_connected(edges)) for node in nodes}
-    unknown = ModelFacts(0, None)
+    unknown = NameEvidence(0, None)
 
     def age(item: LineageClaim) -> tuple[str, str, str]:
-        return (models.get(item.child, unknown).created_at or _NEVER, item.child, item.parent)
+        return (models.get(item.child, unknown).created_at or _EARLIEST, item.child, item.parent)
 
     inside = [
         item
@@ -126,7 +128,7 @@ def _without_cycles(testimony: list[LineageClaim], models: Mapping[str, ModelFac
     kept: dict[str, list[str]] = defaultdict(list)
     closing: set[tuple[str, str]] = set()
     for item in sorted(inside, key=age):
-        if _reaches(kept, item.parent, item.child):
+        if _is_reachable(kept, item.parent, item.child):
             closing.add((item.child, item.parent))
         else:
             kept[item.child].append(item.parent)
@@ -136,7 +138,7 @@ def _without_cycles(testimony: list[LineageClaim], models: Mapping[str, ModelFac
     ]
 
 
-def _reaches(edges: Mapping[str, list[str]], start: str, goal: str) -> bool:
+def _is_reachable(edges: Mapping[str, list[str]], start: str, goal: str) -> bool:
     seen, queue = {start}, [start]
     while queue:
         node = queue.pop()
@@ -149,7 +151,7 @@ def _reaches(edges: Mapping[str, list[str]], start: str, goal: str) -> bool:
     return False
 
 
-def fuse_all(
+def fuse_claims(
     testimony: Iterable[LineageClaim], charted: Mapping[str, ChartedModel] | None = None
 ) -> Iterator[LineageEdge]:
     """Fuse the testimony of every child.

@@ -33,7 +33,7 @@ from atlas_db.store.statements import (
     set_nodes,
 )
 from atlas_db.store.supervisor import try_lock
-from ingest.load.lineage_sync import read_facts, relink
+from ingest.load.lineage_sync import read_facts, synchronise_lineage
 from ingest.load.load_report import LoadReport
 from ingest.load.undo import EdgeBefore, NodeBefore, UndoFile
 
@@ -41,16 +41,16 @@ _RUNS = Statement(
     "MATCH (r:Run) RETURN r.id AS id, r.kind AS kind, r.started AS started, r.finished AS finished, "
     "r.complete AS complete, r.parameters AS parameters, r.counts AS counts ORDER BY r.started DESC, r.id DESC"
 )
-_KEPT = ("Run", "Atlas")
+_NEVER_DELETED = ("Run", "Atlas")
 
 
-def now() -> str:
+def utc_now() -> str:
     """Return the clock's time, ISO 8601 in UTC."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @contextlib.contextmanager
-def writing(store: Store, home: Path) -> Iterator[str]:
+def exclusive_writer(store: Store, home: Path) -> Iterator[str]:
     """Be the only one who writes to a store from this home folder; a killed writer's hold ends with it.
 
     Args:
@@ -77,12 +77,12 @@ def writing(store: Store, home: Path) -> Iterator[str]:
         os.close(held)
 
 
-def begin(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
+def begin_run(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
     """Record the start of a run and return its id."""
     run_id = f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     props = {
         "kind": kind.value,
-        "started": now(),
+        "started": utc_now(),
         "complete": False,
         "parameters": msgspec.json.encode(parameters, order="sorted").decode(),
     }
@@ -90,9 +90,9 @@ def begin(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
     return run_id
 
 
-def finish(store: Store, run_id: str, counts: Mapping[str, Any]) -> None:
+def finish_run(store: Store, run_id: str, counts: Mapping[str, Any]) -> None:
     """Record the end of a run."""
-    props = {"finished": now(), "complete": True, "counts": msgspec.json.encode(counts, order="sorted").decode()}
+    props = {"finished": utc_now(), "complete": True, "counts": msgspec.json.encode(counts, order="sorted").decode()}
     store.write(lambda tx: tx.run_batch(merge_nodes("Run"), [{"id": run_id, "set": props}]))
 
 
@@ -105,7 +105,7 @@ def list_runs(store: Store) -> list[Row]:
     return rows
 
 
-def unfinished(store: Store) -> bool:
+def has_unfinished_load(store: Store) -> bool:
     """True where a load was killed, or is still writing, since the last one that came through."""
     for run in list_runs(store):
         if run["kind"] == RunKind.LOAD:
@@ -126,7 +126,7 @@ def rollback(store: Store, run_id: str, home: Path, rows: int) -> LoadReport:
         RollbackError: There is no such run, a newer load stands on it, or its undo file is gone.
         StoreLockedError: Another process is writing.
     """
-    with writing(store, home) as store_id:
+    with exclusive_writer(store, home) as store_id:
         return _rollback(store, run_id, UndoFile(home, store_id, run_id), rows)
 
 
@@ -149,7 +149,7 @@ def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadRepor
             _clear_run_properties(store, run_property, run_id, rows)
     report = LoadReport(run_id=run_id)
     facts, statements = read_facts(store)
-    relink(
+    synchronise_lineage(
         store,
         facts,
         [statement for stated in statements.values() for statement in stated],
@@ -159,7 +159,7 @@ def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadRepor
         fresh=False,
         dry_run=False,
     )
-    _forget_values(store, rows)
+    _delete_orphans(store, rows)
     Batches(store, rows).run([run_id], partial(_delete_nodes, "Run"))
     return report
 
@@ -174,7 +174,7 @@ def _undo_load(store: Store, undo: UndoFile, rows: int) -> None:
         ) from error
     if empty:
         for node in SCHEMA.nodes:
-            if node.label not in _KEPT:
+            if node.label not in _NEVER_DELETED:
                 ids = [entry[0] for entry in store.fetch_all(all_nodes(node.label, ("id",)))]
                 Batches(store, rows).run(ids, partial(_delete_nodes, node.label))
         return
@@ -245,8 +245,8 @@ def _delete_nodes(label: str, tx: Transaction, ids: Sequence[str]) -> None:
     tx.run_batch(delete_nodes(label), ids)
 
 
-def _forget_values(store: Store, rows: int) -> None:
+def _delete_orphans(store: Store, rows: int) -> None:
     for node in SCHEMA.nodes:
-        if node.label not in _KEPT:
+        if node.label not in _NEVER_DELETED:
             ids = [row["id"] for row in store.read(orphans(node.label))]
             Batches(store, rows).run(ids, partial(_delete_nodes, node.label))

@@ -10,10 +10,10 @@ from pathlib import Path
 from atlas_db.core.errors import InputError, RecordError, UsageError
 from atlas_db.core.records import HubRecord, Reject
 from atlas_db.core.terms import Progress, RecordKind
-from ingest.hub.card_store import CardFile
-from ingest.hub.decode import decode
-from ingest.hub.snapshot import SourceFile, newest_date, read
-from ingest.load.load_report import MAX_KEPT, LoadReport, RejectFile
+from ingest.hub.card_store import CardWriter
+from ingest.hub.decode import decode_record
+from ingest.hub.snapshot import SourceFile, newest_date, read_records
+from ingest.load.load_report import MAX_REJECT_BYTES, LoadReport, RejectFile
 
 TICK_ROWS = 2000
 
@@ -46,7 +46,7 @@ class RecordStream:
         self._progress = progress
         self._total = 0
 
-    def dated(self, files: list[SourceFile]) -> list[SourceFile]:
+    def with_dates(self, files: list[SourceFile]) -> list[SourceFile]:
         """Give each file the date of its snapshot: as asked, else the newest date in it.
 
         Raises:
@@ -59,35 +59,37 @@ class RecordStream:
                 raise UsageError(
                     f"--as-of {self._options.as_of!r} is no date", hint="Write it as 2024-07-01"
                 ) from error
-        dated = []
+        files_with_dates = []
         for file in files:
             newest, rows = ("", 0) if self._options.as_of else newest_date(file)
             self._total += rows
-            dated.append(replace(file, as_of=self._options.as_of or file.as_of or newest))
-            self._progress("scan", len(dated), len(files))
+            files_with_dates.append(replace(file, as_of=self._options.as_of or file.as_of or newest))
+            self._progress("scan", len(files_with_dates), len(files))
         # A card on its own carries no date; the newest of its neighbours, else its file's, stands in.
-        fallback = max((file.as_of for file in dated), default="")
-        dated = [file if file.as_of else replace(file, as_of=fallback or _file_date(file.path)) for file in dated]
-        self._report.files = len(dated)
-        self._report.as_of = max(file.as_of for file in dated)
-        return dated
+        fallback = max((file.as_of for file in files_with_dates), default="")
+        files_with_dates = [
+            file if file.as_of else replace(file, as_of=fallback or _file_date(file.path)) for file in files_with_dates
+        ]
+        self._report.files = len(files_with_dates)
+        self._report.as_of = max(file.as_of for file in files_with_dates)
+        return files_with_dates
 
     def records(
-        self, files: list[SourceFile], rejects: RejectFile, cards: CardFile | None = None
+        self, files: list[SourceFile], rejects: RejectFile, cards: CardWriter | None = None
     ) -> Iterator[tuple[HubRecord, str]]:
         """Yield every usable record with the date of its snapshot."""
         for file in files:
             line = 0
             try:
-                for raw in read(file):
+                for raw in read_records(file):
                     line = raw.line
                     self._tick()
                     try:
                         if raw.problem is not None:
                             raise raw.problem
-                        record = decode(raw.body, self._options.kind)
+                        record = decode_record(raw.text, self._options.kind)
                     except RecordError as error:
-                        kept = raw.body[:MAX_KEPT].decode("utf-8", errors="replace")
+                        kept = raw.text[:MAX_REJECT_BYTES].decode("utf-8", errors="replace")
                         rejects.add(Reject(file.name, raw.line, error.code, error.message, kept))
                         continue
                     for code, text in record.notes:

@@ -40,13 +40,13 @@ class UndoFile:
         """Make the file. `empty_store` says that undoing means to empty the store."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._handle = self.path.open("wb")
-        self._append([{"empty_store": empty_store}])
+        self._write([{"empty_store": empty_store}])
 
-    def keep(self, entries: Sequence[NodeBefore | EdgeBefore]) -> None:
+    def append(self, entries: Sequence[NodeBefore | EdgeBefore]) -> None:
         """Write entries and see them on the disk."""
-        self._append([["node" if isinstance(entry, NodeBefore) else "edge", *entry] for entry in entries])
+        self._write([["node" if isinstance(entry, NodeBefore) else "edge", *entry] for entry in entries])
 
-    def _append(self, rows: Sequence[object]) -> None:
+    def _write(self, rows: Sequence[object]) -> None:
         if self._handle is None:
             raise ValueError("the undo file was not begun")
         self._handle.write(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))

@@ -21,25 +21,25 @@ from atlas_db.store.statements import (
     replace_nodes,
 )
 from ingest.load.load_report import LoadReport
-from ingest.load.record_merge import Props, claim_props, merge_claims, merge_node
+from ingest.load.record_merge import Properties, claim_properties, merge_claims, merge_node
 from ingest.load.undo import EdgeBefore, NodeBefore, UndoFile
 from ingest.normalise import license_ids
 
 LABELS = {RecordKind.MODEL: "Model", RecordKind.DATASET: "Dataset"}
-TARGETS = {(rel.type, source): target for rel in SCHEMA.claims for source, target in rel.ends}
-CLAIMS_OF = {
+TARGET_LABELS = {(rel.type, source): target for rel in SCHEMA.claims for source, target in rel.ends}
+CLAIM_TYPES = {
     label: [rel.type for rel in SCHEMA.claims if any(source == label for source, _ in rel.ends)]
     for label in LABELS.values()
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MergedRecord:
     """One record with the date of its snapshot and, once merged, its node."""
 
     record: HubRecord
     as_of: str
-    node: Props
+    node: Properties
 
     @property
     def label(self) -> str:
@@ -47,16 +47,16 @@ class Entry:
         return LABELS[self.record.kind]
 
 
-def value_node(label: str, identifier: str) -> Props:
+def value_node(label: str, identifier: str) -> Properties:
     """Return the properties of a node that a claim names."""
     if label == "License":
-        return dict(license_ids.properties(identifier))
+        return dict(license_ids.license_properties(identifier))
     if label == "Dataset":
         return {"id": identifier, "name": identifier.rpartition("/")[2], "placeholder": True}
     return {"id": identifier}
 
 
-class Creator:
+class RecordCreator:
     """Writes entries into a store that held nothing of ours before this load."""
 
     def __init__(self, run_id: str, report: LoadReport) -> None:
@@ -64,7 +64,7 @@ class Creator:
         self._report = report
         self._known: dict[str, set[str]] = defaultdict(set)
 
-    def prepare(self, entries: Sequence[Entry]) -> list[tuple[str, Any]]:
+    def prepare(self, entries: Sequence[MergedRecord]) -> list[tuple[str, Any]]:
         """Turn entries (one label, no id twice, none written before) into statement arguments, off the wire."""
         label = entries[0].label
         sent: list[tuple[str, Any]] = [("nodes", (label, [entry.node for entry in entries]))]
@@ -81,9 +81,9 @@ class Creator:
                 sent.append(("values", (target, [value_node(target, identifier) for identifier in new])))
         sent.append(("edges", ("PUBLISHED_BY", label, "Author", authors, {})))
         for (rel, parts, as_of), rows in groups.items():
-            common = claim_props({part: (as_of, as_of) for part in parts}, {}, 1.0)
+            common = claim_properties({part: (as_of, as_of) for part in parts}, {}, 1.0)
             del common["confidence"]
-            sent.append(("edges", (rel, label, TARGETS[rel, label], rows, {**common, "run_id": self._run_id})))
+            sent.append(("edges", (rel, label, TARGET_LABELS[rel, label], rows, {**common, "run_id": self._run_id})))
             self._report.claims["created"] += len(rows)
             self._report.claims_by_type[rel] += len(rows)
         self._report.nodes["created"] += len(entries)
@@ -91,14 +91,14 @@ class Creator:
 
     def _collect(
         self,
-        entry: Entry,
+        entry: MergedRecord,
         values: dict[str, set[str]],
         groups: dict[tuple[str, tuple[RecordPart, ...], str], list[list[Any]]],
     ) -> None:
         claims = entry.record.claims
         if len(entry.record.parts) < 2:
             for claim in claims:
-                values[TARGETS[claim.rel, entry.label]].add(claim.value)
+                values[TARGET_LABELS[claim.rel, entry.label]].add(claim.value)
                 groups[claim.rel, (claim.part,), entry.as_of].append([entry.record.id, claim.value, claim.confidence])
             return
         parts: dict[tuple[str, str], list[RecordPart]] = defaultdict(list)
@@ -108,7 +108,7 @@ class Creator:
             parts[key].append(claim.part)
             confidence[key] = max(confidence.get(key, 0.0), claim.confidence)
         for (rel, value), stated in parts.items():
-            values[TARGETS[rel, entry.label]].add(value)
+            values[TARGET_LABELS[rel, entry.label]].add(value)
             groups[rel, tuple(sorted(stated)), entry.as_of].append([entry.record.id, value, confidence[rel, value]])
 
     @staticmethod
@@ -126,7 +126,7 @@ class Creator:
                     tx.run_batch(create_edges(rel, source, target, names, tuple(common)), rows, common=common)
 
 
-class Upserter:
+class RecordMerger:
     """Merges entries into what the store holds; writes only what differs."""
 
     def __init__(self, run_id: str, report: LoadReport, undo: UndoFile | None, *, dry_run: bool) -> None:
@@ -135,7 +135,7 @@ class Upserter:
         self._undo = undo
         self._dry_run = dry_run
 
-    def write(self, tx: Transaction, items: Sequence[tuple[HubRecord, str]]) -> list[Props]:
+    def write(self, tx: Transaction, items: Sequence[tuple[HubRecord, str]]) -> list[Properties]:
         """Merge records of one label, no id twice, in one transaction. Returns the nodes afterwards.
 
         It may be run again after a transient error, so that the counts are added by `count` once it is through.
@@ -168,15 +168,15 @@ class Upserter:
         self, tx: Transaction, label: str, ids: Sequence[str]
     ) -> dict[str, dict[tuple[str, str], dict[str, Any]]]:
         found: dict[str, dict[tuple[str, str], dict[str, Any]]] = defaultdict(dict)
-        for rel in CLAIMS_OF[label]:
-            for row in tx.run(read_edges(rel, label, TARGETS[rel, label]), ids=ids):
+        for rel in CLAIM_TYPES[label]:
+            for row in tx.run(read_edges(rel, label, TARGET_LABELS[rel, label]), ids=ids):
                 if row["props"]["source"] == Source.DECLARED:
                     found[row["a"]][rel, row["b"]] = row["props"]
         return found
 
     def _send(self, tx: Transaction, changes: _Changes) -> None:
         if self._undo is not None and changes.before:
-            self._undo.keep(changes.before)
+            self._undo.append(changes.before)
         label = changes.label
         if changes.nodes:
             tx.run_batch(replace_nodes(label), changes.nodes)
@@ -185,7 +185,7 @@ class Upserter:
         if changes.authors:
             tx.run_batch(merge_edges("PUBLISHED_BY", label, "Author"), changes.authors)
         for rel, rows in changes.edges.items():
-            tx.run_batch(merge_edges(rel, label, TARGETS[rel, label]), rows)
+            tx.run_batch(merge_edges(rel, label, TARGET_LABELS[rel, label]), rows)
 
 
 class _Changes:
@@ -193,15 +193,15 @@ class _Changes:
 
     def __init__(self, label: str) -> None:
         self.label = label
-        self.nodes: list[Props] = []
-        self.authors: list[Props] = []
+        self.nodes: list[Properties] = []
+        self.authors: list[Properties] = []
         self.values: dict[str, set[str]] = defaultdict(set)
-        self.edges: dict[str, list[Props]] = defaultdict(list)
+        self.edges: dict[str, list[Properties]] = defaultdict(list)
         self.before: list[NodeBefore | EdgeBefore] = []
         self.counted: dict[str, int] = defaultdict(int)
         self.by_type: dict[str, int] = defaultdict(int)
 
-    def node(self, old: Mapping[str, Any] | None, new: Props) -> None:
+    def node(self, old: Mapping[str, Any] | None, new: Properties) -> None:
         if old == new:
             self.counted["nodes.unchanged"] += 1
             return
@@ -218,7 +218,7 @@ class _Changes:
         self,
         identifier: str,
         old: Mapping[tuple[str, str], Mapping[str, Any]],
-        new: Mapping[tuple[str, str], Props],
+        new: Mapping[tuple[str, str], Properties],
         run_id: str,
     ) -> None:
         for (rel, value), props in new.items():
@@ -228,7 +228,7 @@ class _Changes:
                 self.counted["claims.unchanged"] += 1
                 continue
             self.counted["claims.changed" if known else "claims.created"] += 1
-            target = TARGETS[rel, self.label]
+            target = TARGET_LABELS[rel, self.label]
             self.values[target].add(value)
             self.edges[rel].append({"a": identifier, "b": value, "set": {**props, "run_id": run_id}})
             self.before.append(EdgeBefore(rel, self.label, target, identifier, value, dict(known) if known else None))

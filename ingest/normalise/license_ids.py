@@ -7,20 +7,20 @@ from typing import Any
 
 from atlas_db.catalogue.loader import catalogue
 
-NAMED = "other"
+OTHER = "other"
 
 
-def licence_id(text: str) -> str:
+def normalise_license_id(text: str) -> str:
     """Return a licence id as declared: trimmed, lower case, one space between words."""
     return re.sub(r"\s+", " ", text.strip().lower())
 
 
-def canonical(identifier: str) -> str:
+def canonical_license_id(identifier: str) -> str:
     """Return the Hub's id that an id means; the id itself where it is one, or where nothing is known of it."""
     return catalogue().canonical(identifier) or identifier
 
 
-def licence_ids(value: Any, name: Any = None) -> list[tuple[str, float]]:  # noqa: ANN401
+def card_license_ids(value: Any, name: Any = None) -> list[tuple[str, float]]:  # noqa: ANN401
     """Read what a card says of its licence.
 
     Args:
@@ -32,22 +32,22 @@ def licence_ids(value: Any, name: Any = None) -> list[tuple[str, float]]:  # noq
         licence id with confidence .95 where it is a known alias, .9 where it stands for itself.
     """
     values = value if isinstance(value, list) else [value]
-    found = {licence_id(entry): 1.0 for entry in values if isinstance(entry, str) and entry.strip()}
-    if NAMED in found and isinstance(name, str) and name.strip():
-        written = licence_id(name)
-        meant = canonical(written)
-        if meant != NAMED:
+    found = {normalise_license_id(entry): 1.0 for entry in values if isinstance(entry, str) and entry.strip()}
+    if OTHER in found and isinstance(name, str) and name.strip():
+        written = normalise_license_id(name)
+        meant = canonical_license_id(written)
+        if meant != OTHER:
             found.setdefault(meant, 0.95 if meant in catalogue() else 0.9)
     return list(found.items())
 
 
-def properties(identifier: str) -> dict[str, str]:
+def license_properties(identifier: str) -> dict[str, str]:
     """Return the properties of a License node."""
-    meant = canonical(identifier)
+    meant = canonical_license_id(identifier)
     row = {"id": identifier}
-    licence = catalogue().get(meant)
-    if licence is not None and licence.spdx is not None:
-        row["spdx_id"] = licence.spdx
+    entry = catalogue().get(meant)
+    if entry is not None and entry.spdx is not None:
+        row["spdx_id"] = entry.spdx
     if meant != identifier:
         row["canonical"] = meant
     return row

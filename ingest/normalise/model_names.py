@@ -20,23 +20,23 @@ from atlas_db.core.terms import MIN_ACTIVE_CONFIDENCE, Resolution
 from atlas_db.fusion.evidence import MentionEvidence
 from ingest.normalise.values import repository_name
 
-CLEANED = 0.98
-CASE = 0.95
-RENAMED_CAP = 0.98
+CLEANED_CONFIDENCE = 0.98
+CASE_CONFIDENCE = 0.95
+MAX_RENAMED_CONFIDENCE = 0.98
 SAME_OWNER_WEIGHT = 1000.0
-OLD_WEIGHT = 10.0
-HALF_POPULAR = 300.0
+UNDATED_WEIGHT = 10.0
+HALF_CONFIDENCE_DOWNLOADS = 300.0
 SAME_OWNER_CONFIDENCE = 0.9
-MOVED = 0.9
-ABSENT_OWNED = 0.9
-ABSENT_SHORT = 0.7
-ABSENT_PATH = 0.3
+MIN_MOVED_CONFIDENCE = 0.9
+ABSENT_FULL_NAME_CONFIDENCE = 0.9
+ABSENT_SHORT_NAME_CONFIDENCE = 0.7
+ABSENT_PATH_CONFIDENCE = 0.3
 OLDER_CHILD_FACTOR = 0.8
 MIN_OWNER_EVIDENCE = 2
 MIN_OWNER_SHARE = 0.6
 
 
-class ModelFacts(NamedTuple):
+class NameEvidence(NamedTuple):
     """What resolution knows of a model.
 
     Attributes:
@@ -65,10 +65,10 @@ class ResolvedName:
     evidence: MentionEvidence
 
 
-class NameIndex:
+class MentionIndex:
     """Looks names up among known models."""
 
-    def __init__(self, models: Mapping[str, ModelFacts], names: Iterable[str]) -> None:
+    def __init__(self, models: Mapping[str, NameEvidence], names: Iterable[str]) -> None:
         """Index the models that the given names could mean.
 
         Args:
@@ -84,18 +84,18 @@ class NameIndex:
         ]
         whole = {clean.lower() for clean in missing}
         parts = {clean.rpartition("/")[2].lower() for clean in missing}
-        self._by_id: dict[str, list[str]] = defaultdict(list)
-        self._by_part: dict[str, list[str]] = defaultdict(list)
+        self._ids_by_lower_id: dict[str, list[str]] = defaultdict(list)
+        self._ids_by_name: dict[str, list[str]] = defaultdict(list)
         self._owners: set[str] = set()
         for identifier in models:
             lower = identifier.lower()
             owner, _, part = lower.rpartition("/")
             self._owners.add(owner)
             if lower in whole:
-                self._by_id[lower].append(identifier)
+                self._ids_by_lower_id[lower].append(identifier)
             if part in parts:
-                self._by_part[part].append(identifier)
-        self._new_owner = self._learn_owners(missing)
+                self._ids_by_name[part].append(identifier)
+        self._renamed_owners = self._find_renamed_owners(missing)
 
     def resolve(self, name: str, child: str, child_created: str | None) -> ResolvedName:
         """Find the model that a child's author meant.
@@ -108,69 +108,76 @@ class NameIndex:
         clean = self._clean[name]
         if "/" not in clean and clean in self._models:
             # Old snapshots hold ids without owner; all of them have moved under one since.
-            moved = self._short(name, clean.lower(), child, child_created)
-            if moved.resolution is Resolution.RENAMED and moved.confidence >= MOVED:
+            moved = self._resolve_short_name(name, clean.lower(), child, child_created)
+            if moved.resolution is Resolution.RENAMED and moved.confidence >= MIN_MOVED_CONFIDENCE:
                 return moved
         if name in self._models:
-            return self._aged(ResolvedName(name, Resolution.EXACT, 1.0, MentionEvidence()), child_created)
-        if clean in self._models:
-            return self._aged(
-                ResolvedName(clean, Resolution.EXACT, CLEANED, MentionEvidence(cleaned=True)), child_created
+            return self._discount_younger_parent(
+                ResolvedName(name, Resolution.EXACT, 1.0, MentionEvidence()), child_created
             )
-        if same := self._by_id.get(clean.lower()):
-            return self._aged(self._by_case(same), child_created)
+        if clean in self._models:
+            return self._discount_younger_parent(
+                ResolvedName(clean, Resolution.EXACT, CLEANED_CONFIDENCE, MentionEvidence(cleaned=True)), child_created
+            )
+        if same := self._ids_by_lower_id.get(clean.lower()):
+            return self._discount_younger_parent(self._resolve_case(same), child_created)
         owner, slash, part = clean.lower().rpartition("/")
         if not slash:
-            return self._short(name, part, child, child_created)
-        if (new := self._new_owner.get(owner)) is not None and "/" not in owner:
-            found = [model for model in self._by_part.get(part, ()) if model.lower().rpartition("/")[0] == new[0]]
+            return self._resolve_short_name(name, part, child, child_created)
+        if (new := self._renamed_owners.get(owner)) is not None and "/" not in owner:
+            found = [model for model in self._ids_by_name.get(part, ()) if model.lower().rpartition("/")[0] == new[0]]
             if found:
                 best = max(found, key=lambda model: (self._models[model].downloads, model))
                 evidence = MentionEvidence(owner_now=best.partition("/")[0], names_in_common=new[1])
-                return self._aged(
+                return self._discount_younger_parent(
                     ResolvedName(best, Resolution.RENAMED, min(0.95, 0.6 + 0.08 * new[1]), evidence), child_created
                 )
-        return self._absent(name, clean)
+        return self._resolve_absent(name, clean)
 
-    def _by_case(self, same: list[str]) -> ResolvedName:
+    def _resolve_case(self, same: list[str]) -> ResolvedName:
         ranked = sorted(same, key=lambda model: (-self._models[model].downloads, model))
         total = sum(self._models[model].downloads + 1 for model in ranked)
         share = (self._models[ranked[0]].downloads + 1) / total
-        resolution = Resolution.CASE if CASE * share >= MIN_ACTIVE_CONFIDENCE else Resolution.AMBIGUOUS
+        resolution = Resolution.CASE if CASE_CONFIDENCE * share >= MIN_ACTIVE_CONFIDENCE else Resolution.AMBIGUOUS
         several = len(ranked) > 1
         evidence = MentionEvidence(candidates=len(ranked), share=round(share, 4)) if several else MentionEvidence()
-        return ResolvedName(ranked[0], resolution, CASE * share, evidence)
+        return ResolvedName(ranked[0], resolution, CASE_CONFIDENCE * share, evidence)
 
-    def _short(self, name: str, part: str, child: str, created: str | None) -> ResolvedName:
+    def _resolve_short_name(self, name: str, part: str, child: str, created: str | None) -> ResolvedName:
         owner = child.partition("/")[0]
         weights: list[tuple[float, str]] = []
-        for model in self._by_part.get(part, ()):
+        for model in self._ids_by_name.get(part, ()):
             facts = self._models[model]
             if model == child or "/" not in model or (created and facts.created_at and facts.created_at > created):
                 continue
-            weight = (facts.downloads + 1) * (OLD_WEIGHT if facts.created_at is None else 1.0)
+            weight = (facts.downloads + 1) * (UNDATED_WEIGHT if facts.created_at is None else 1.0)
             weights.append((weight * (SAME_OWNER_WEIGHT if model.partition("/")[0] == owner else 1.0), model))
         if not weights:
-            return self._absent(name, part)
+            return self._resolve_absent(name, part)
         weights.sort(key=lambda pair: (-pair[0], pair[1]))
         best = weights[0][1]
         share = weights[0][0] / sum(weight for weight, _ in weights)
         downloads = self._models[best].downloads
         same_owner = best.partition("/")[0] == owner
-        known = SAME_OWNER_CONFIDENCE if same_owner else downloads / (downloads + HALF_POPULAR)
-        confidence = round(RENAMED_CAP * share * known, 4)
+        known = SAME_OWNER_CONFIDENCE if same_owner else downloads / (downloads + HALF_CONFIDENCE_DOWNLOADS)
+        confidence = round(MAX_RENAMED_CONFIDENCE * share * known, 4)
         resolution = Resolution.RENAMED if confidence >= MIN_ACTIVE_CONFIDENCE else Resolution.AMBIGUOUS
         evidence = MentionEvidence(
             candidates=len(weights), share=round(share, 4), downloads=downloads, same_owner=same_owner
         )
         return ResolvedName(best, resolution, confidence, evidence)
 
-    def _absent(self, name: str, clean: str) -> ResolvedName:
+    def _resolve_absent(self, name: str, clean: str) -> ResolvedName:
         if clean.count("/") > 1 or clean.startswith((".", "/", "~")) or "\\" in clean or not clean or " " in clean:
-            return ResolvedName(name, Resolution.ABSENT, ABSENT_PATH, MentionEvidence(looks_like="path"))
-        return ResolvedName(name, Resolution.ABSENT, ABSENT_OWNED if "/" in clean else ABSENT_SHORT, MentionEvidence())
+            return ResolvedName(name, Resolution.ABSENT, ABSENT_PATH_CONFIDENCE, MentionEvidence(looks_like="path"))
+        return ResolvedName(
+            name,
+            Resolution.ABSENT,
+            ABSENT_FULL_NAME_CONFIDENCE if "/" in clean else ABSENT_SHORT_NAME_CONFIDENCE,
+            MentionEvidence(),
+        )
 
-    def _aged(self, found: ResolvedName, child_created: str | None) -> ResolvedName:
+    def _discount_younger_parent(self, found: ResolvedName, child_created: str | None) -> ResolvedName:
         created = self._models[found.parent].created_at
         if child_created and created and created > child_created:
             evidence = msgspec.structs.replace(found.evidence, child_older=True)
@@ -179,7 +186,7 @@ class NameIndex:
             )
         return found
 
-    def _learn_owners(self, missing: list[str]) -> dict[str, tuple[str, int]]:
+    def _find_renamed_owners(self, missing: list[str]) -> dict[str, tuple[str, int]]:
         """Learn which owners took another name: most of their missing repositories stand under one other owner.
 
         Returns:
@@ -191,7 +198,7 @@ class NameIndex:
             owner, _, part = clean.lower().rpartition("/")
             if not owner or owner in self._owners or "/" in owner:
                 continue
-            for model in self._by_part.get(part, ()):
+            for model in self._ids_by_name.get(part, ()):
                 found[owner][model.lower().rpartition("/")[0]].add(part)
                 matched[owner].add(part)
         learned = {}

@@ -11,8 +11,8 @@ from collections.abc import Collection
 
 from atlas_db.core.terms import Relation
 
-TYPED = frozenset({Relation.FINETUNE, Relation.ADAPTER, Relation.QUANTIZED, Relation.MERGE})
-_QUANTISED_TAGS = frozenset(
+TYPED_RELATIONS = frozenset({Relation.FINETUNE, Relation.ADAPTER, Relation.QUANTIZED, Relation.MERGE})
+_QUANTIZED_TAGS = frozenset(
     {"gguf", "ggml", "awq", "gptq", "exl2", "exl3", "hqq", "aqlm", "quip", "eetq", "autogptq", "autoawq", "llama-cpp",
      "gguf-my-repo", "quantized", "pruna-ai", "compressed-tensors", "imatrix", "onnx-quantized", "mlx-my-repo"}
 )  # fmt: skip
@@ -20,7 +20,7 @@ _BIT_TAGS = frozenset({"1-bit", "2-bit", "3-bit", "4-bit", "5-bit", "6-bit", "8-
 _ADAPTER_TAGS = frozenset({"lora", "adapter", "qlora", "dora", "adapter-transformers", "loras"})
 _ADAPTER_LIBRARIES = frozenset({"peft", "adapter-transformers"})
 _MERGE_TAGS = frozenset({"merge", "mergekit", "lazymergekit", "mergekit-moe", "frankenmerge", "automerger"})
-_QUANTISED_NAME = re.compile(
+_QUANTIZED_NAME = re.compile(
     r"(?:^|[-_. ])(?:gguf|ggml|awq|gptq|exl2|exl3|hqq|aqlm|eetq|bnb|i?q[2-8](?:_[0-9k][a-z_]*)?|w[48]a(?:8|16)|fp8|nf4"
     r"|int[48]|[2-8](?:\.[0-9]+)?[-_ ]?bits?|[2-8](?:\.[0-9]+)?bpw|quantized|quants?)(?:$|[-_. ])",
     re.IGNORECASE,
@@ -29,10 +29,10 @@ _ADAPTER_NAME = re.compile(r"(?:^|[-_. ])(?:q?lora|dora|adapter|peft)s?(?:$|[-_.
 _MERGE_NAME = re.compile(r"(?:^|[-_. ])(?:merged?|slerp|ties|dare|frankenmerge|passthrough)(?:$|[-_. ])", re.IGNORECASE)
 
 
-def typed_parent(tag: str) -> tuple[str, Relation | None]:
+def split_typed_parent(tag: str) -> tuple[str, Relation | None]:
     """Split what follows `base_model:` into the parent's name and the relation typed with it."""
     word, colon, rest = tag.partition(":")
-    if colon and word in TYPED and rest:
+    if colon and word in TYPED_RELATIONS and rest:
         return rest, Relation(word)
     return tag, None
 
@@ -50,7 +50,7 @@ def guess_relation(name: str, tags: Collection[str], library: str | None, parent
         Relation, confidence below 1, and what it rests on.
     """
     lower = {tag.lower() for tag in tags}
-    by_tag, by_name = bool(lower & _QUANTISED_TAGS), _QUANTISED_NAME.search(name) is not None
+    by_tag, by_name = bool(lower & _QUANTIZED_TAGS), _QUANTIZED_NAME.search(name) is not None
     if by_tag or by_name:
         confidence = 0.97 if by_tag and by_name else 0.9 if by_tag else 0.85
         return Relation.QUANTIZED, confidence, "tags+name" if by_tag and by_name else "tags" if by_tag else "name"

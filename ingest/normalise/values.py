@@ -31,7 +31,7 @@ _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:Z|\+
 
 
 @lru_cache(maxsize=8192)
-def is_code(tag: str) -> bool:
+def is_language_code(tag: str) -> bool:
     """True for a two or three letter code of the IANA language subtag registry (RFC 5646)."""
     if _CODE.fullmatch(tag) is None:
         return False
@@ -52,9 +52,9 @@ def tag_languages(tags: Sequence[str]) -> list[str]:
             break
         end += 1
     start = end
-    while start > 0 and (tags[start - 1] in HUB_LANGUAGES or is_code(tags[start - 1])):
+    while start > 0 and (tags[start - 1] in HUB_LANGUAGES or is_language_code(tags[start - 1])):
         start -= 1
-    anywhere = [tag for tag in tags[:start] if len(tag) == 2 and is_code(tag)]
+    anywhere = [tag for tag in tags[:start] if len(tag) == 2 and is_language_code(tag)]
     return list(dict.fromkeys([*anywhere, *tags[start:end]]))
 
 
@@ -64,9 +64,9 @@ def card_languages(value: Any) -> list[str]:  # noqa: ANN401
     for entry in value if isinstance(value, list) else [value]:
         text = "no" if entry is False else str(entry).strip().lower() if isinstance(entry, str) else ""
         text = _NAMES.get(text, text)
-        if text in HUB_LANGUAGES or is_code(text):
+        if text in HUB_LANGUAGES or is_language_code(text):
             found.append(text)
-        elif _LONG_CODE.fullmatch(text) and is_code(re.split("[-_]", text)[0]):
+        elif _LONG_CODE.fullmatch(text) and is_language_code(re.split("[-_]", text)[0]):
             found.append(text.replace("_", "-"))
     return list(dict.fromkeys(found))
 
@@ -89,7 +89,7 @@ def repository_name(text: str) -> str:
     return name.rstrip("/")
 
 
-def names_of(value: Any) -> list[str]:  # noqa: ANN401
+def strings_in(value: Any) -> list[str]:  # noqa: ANN401
     """Return the strings of a field that may be a string, a list, a mapping with `name`, or dirt."""
     found = []
     for entry in value if isinstance(value, list) else [value]:

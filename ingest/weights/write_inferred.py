@@ -14,9 +14,9 @@ from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import ensure_nodes, merge_nodes
-from ingest.load.lineage_sync import Plan, read_charted, read_edges, read_testimony
-from ingest.load.resolve import fuse_all
-from ingest.load.runs import begin, finish, writing
+from ingest.load.lineage_sync import LineageDiff, read_charted_models, read_lineage_claims, read_lineage_edges
+from ingest.load.resolve import fuse_claims
+from ingest.load.runs import begin_run, exclusive_writer, finish_run
 from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
 from ingest.weights.probes.cka_similarity import alike_groups
 from ingest.weights.probes.probe_table import Probe, keep_probes
@@ -49,8 +49,8 @@ def write_chart(
     as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
     if dry_run:
         return _plan(store, charted, edges, as_of, "")[1]
-    with writing(store, home):
-        run_id = begin(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
+    with exclusive_writer(store, home):
+        run_id = begin_run(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
         plan, counts = _plan(store, charted, edges, as_of, run_id)
         clusters = alike_groups(probes)
         rows = [
@@ -69,7 +69,7 @@ def write_chart(
         plan.write(store, set(charted), ROWS)
         if probes:
             keep_probes(probes, home, ensure_schema(store))
-        finish(store, run_id, counts)
+        finish_run(store, run_id, counts)
     return {**counts, "run_id": run_id}
 
 
@@ -81,14 +81,14 @@ def _send(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
 
 def _plan(
     store: Store, charted: Mapping[str, ChartedModel], edges: Sequence[Edge], as_of: str, run_id: str
-) -> tuple[Plan, dict[str, Any]]:
-    old = read_testimony(store)
+) -> tuple[LineageDiff, dict[str, Any]]:
+    old = read_lineage_claims(store)
     ours = {(item.child, item.parent): item for item in old if item.source is Source.INFERRED and item.child in charted}
     stated = [_claim(edge, ours.get((edge.child, edge.parent)), as_of) for edge in edges]
     rest = [item for item in old if not (item.source is Source.INFERRED and item.child in charted)]
-    known = {model: each for model, each in {**read_charted(store), **charted}.items() if each.family}
-    fused = list(fuse_all([*rest, *stated], known))
-    plan = Plan(Source.INFERRED, stated, ours, fused, read_edges(store), run_id)
+    known = {model: each for model, each in {**read_charted_models(store), **charted}.items() if each.family}
+    fused = list(fuse_claims([*rest, *stated], known))
+    plan = LineageDiff(Source.INFERRED, stated, ours, fused, read_lineage_edges(store), run_id)
     counts: dict[str, Any] = dict(plan.counts)
     for edge in fused:
         if edge.child in charted:

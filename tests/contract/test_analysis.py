@@ -16,7 +16,7 @@ from atlas_db.analysis.snapshot_diff import entries_of_store
 from atlas_db.analysis.tables import AnalysisTable
 from atlas_db.core.errors import CompletionError, ModelNotFoundError, UsageError
 from atlas_db.store.bolt import Store
-from cypher.query_library import find
+from cypher.query_library import find_query
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 from tests.support.graphs import child, model, write_rows
@@ -79,7 +79,7 @@ def test_tables_agree_with_the_rows_and_with_the_other_engine(
     assert (known[["declared", "inferred", "predicted", "unknown"]].sum(axis=1) == len(rows)).all()
     in_cypher = {
         row["attribute"]: row["models"]
-        for row in store.run_user_query(find("coverage").text, {})[1]
+        for row in store.run_user_query(find_query("coverage").text, {})[1]
         if row["source"] == "declared"
     }
     assert in_cypher["HAS_LICENSE"] == known.loc["license", "declared"]

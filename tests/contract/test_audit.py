@@ -10,13 +10,13 @@ import pytest
 from atlas_db.core.errors import ModelNotFoundError
 from atlas_db.core.terms import Verdict
 from atlas_db.licenses.audit import AuditOptions, audit_models
-from atlas_db.licenses.card_model import read_local
+from atlas_db.licenses.card_model import read_card_model
 from atlas_db.licenses.rules import ORDER
 from atlas_db.licenses.write_findings import audit_and_write
 from atlas_db.lineage.traversal import ancestors
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
-from cypher.query_library import find
+from cypher.query_library import find_query
 from ingest.load.runs import list_runs, rollback
 from tests.support.graphs import child, load_rows, model
 
@@ -73,7 +73,7 @@ def edges(store: Store) -> set[tuple[str, str, str, str]]:
 
 
 def by_cypher(store: Store, identifier: str) -> str:
-    _, rows = store.run_user_query(find("verdict").text, {"model": identifier})
+    _, rows = store.run_user_query(find_query("verdict").text, {"model": identifier})
     return max((Verdict(row["verdict"]) for row in rows), key=ORDER.__getitem__).value
 
 
@@ -100,7 +100,7 @@ def test_the_whole_atlas(store: Store, tmp_path: Path) -> None:
     # The rulings alone say the same of each pair of models, but for what only an audit looks at: names.
     for name in VERDICTS:
         for ancestor in ancestors(store, name):
-            _, rows = store.run_user_query(find("ruling").text, {"model": name, "ancestor": ancestor})
+            _, rows = store.run_user_query(find_query("ruling").text, {"model": name, "ancestor": ancestor})
             found = {v for m, a, rule, v in EDGES if (m, a) == (name, ancestor) and not rule.startswith("name-")}
             said = {row["verdict"] for row in rows}
             assert said == found if found else not said & {"needs_review", "violation"}, (name, ancestor)
@@ -161,7 +161,7 @@ def test_a_model_that_is_not_in_the_atlas(store: Store, tmp_path: Path) -> None:
     (folder / "README.md").write_text(
         "---\nlicense: apache-2.0\nbase_model: a/Llama-3-mid\nbase_model_relation: finetune\ndatasets: [data/nc]\n---\nHi"
     )
-    report = audit_models(store, [], AuditOptions(), [read_local(folder)])
+    report = audit_models(store, [], AuditOptions(), [read_card_model(folder)])
     found = {(row["rule"], row["ancestor"], row["verdict"]) for row in report.findings}
     assert ("llama3-lost", META, "violation") in found
     assert ("non-commercial-lost", "data/nc", "needs_review") in found
@@ -169,7 +169,7 @@ def test_a_model_that_is_not_in_the_atlas(store: Store, tmp_path: Path) -> None:
     # A folder shows its files: this one has no licence text.
     assert any(row["rule"] == "file-text" for row in report.findings)
     (folder / "README.md").write_text("---\nlicense: mit\nbase_model: Meta-Llama-3-8B\n---\n")
-    report = audit_models(store, [], AuditOptions(), [read_local(folder / "README.md")])
+    report = audit_models(store, [], AuditOptions(), [read_card_model(folder / "README.md")])
     assert {row["ancestor"] for row in report.findings if row["verdict"] == "violation"} == {META}
     (folder / "README.md").write_text("---\nlicense: mit\nbase_model: nc\n---\n")
-    assert audit_models(store, [], AuditOptions(), [read_local(folder)]).missing == ["nc"]
+    assert audit_models(store, [], AuditOptions(), [read_card_model(folder)]).missing == ["nc"]

@@ -12,7 +12,7 @@ import pytest
 from atlas_db.columnar.read import read_graph
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
-from cypher.query_library import find
+from cypher.query_library import find_query
 from gnn.dataset.grouping_keys import groupings
 from ingest.load.runs import list_runs, rollback
 from ingest.weights.chart import chart
@@ -64,9 +64,9 @@ def test_statuses(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> No
     }  # fmt: skip
     assert pairs(store, "DERIVED_FROM") >= {("me/merge", BASE, "merge"), ("me/liar", BASE, "finetune")}
     assert (counts["contradicted"], counts["verified"]) == (1, 2)
-    (row,) = store.run_user_query(find("contradicted").text, {"limit": 10})[1]
+    (row,) = store.run_user_query(find_query("contradicted").text, {"limit": 10})[1]
     assert (row["child"], row["parent"]) == ("me/liar", STRANGE)
-    assert {row["child"] for row in store.run_user_query(find("undeclared").text, {"limit": 10})[1]} == {
+    assert {row["child"] for row in store.run_user_query(find_query("undeclared").text, {"limit": 10})[1]} == {
         "me/quiet",
         "me/liar",
         "me/merge",

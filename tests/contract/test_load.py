@@ -22,7 +22,7 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement, merge_nodes
 from ingest.load.load_records import load
-from ingest.load.runs import list_runs, rollback, writing
+from ingest.load.runs import exclusive_writer, list_runs, rollback
 from ingest.load.stream import LoadOptions
 from tests.support.graphs import child, load_rows, model, pairs, whole, write_rows
 from tests.support.stores import wipe
@@ -264,6 +264,6 @@ def test_an_unfinished_load_makes_the_next_one_look_at_everything(store: Store, 
 
 def test_two_writers_at_once_are_refused(store: Store, tmp_path: Path) -> None:
     path = write_rows(tmp_path / "a.jsonl", [model("a/b")])
-    with writing(store, tmp_path), pytest.raises(StoreLockedError, match="another process is writing"):
+    with exclusive_writer(store, tmp_path), pytest.raises(StoreLockedError, match="another process is writing"):
         load(store, [path], LoadOptions(tmp_path))
     assert load(store, [path], LoadOptions(tmp_path)).nodes["created"] == 1

@@ -48,7 +48,7 @@ def sample(engine_settings: Settings, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def ask(store: Store, name: str, **given: str) -> list[dict[str, Any]]:
-    query = query_library.find(name)
+    query = query_library.find_query(name)
     columns, rows = store.run_user_query(query.text, query.bind(given))
     assert not rows or tuple(columns) == query.columns  # one engine names no columns where there are no rows
     return rows
@@ -64,7 +64,7 @@ def graph_of(store: Store) -> Any:
 
 @pytest.mark.parametrize("name", sorted(query_library.queries()))
 def test_each_query_gives_its_columns_and_the_same_rows_on_both_engines(sample: Store, name: str) -> None:
-    query = query_library.find(name)
+    query = query_library.find_query(name)
     needed = {p.name: EXAMPLES[p.name] for p in query.parameters if p.default is None}
     rows = ask(sample, name, **needed)
     rounded = [
@@ -207,8 +207,8 @@ def test_values_come_back_plain(store: Store) -> None:
 
 def test_errors_of_the_library_say_what_to_do() -> None:
     with pytest.raises(QueryNotFoundError, match="Did you mean ancestors"):
-        query_library.find("ancestor_s")
-    query = query_library.find("lineage/descendants")
+        query_library.find_query("ancestor_s")
+    query = query_library.find_query("lineage/descendants")
     with pytest.raises(QueryParameterError, match="--param model="):
         query.bind({})
     with pytest.raises(QueryParameterError, match="has no parameter 'depth'"):
@@ -216,7 +216,7 @@ def test_errors_of_the_library_say_what_to_do() -> None:
     with pytest.raises(QueryParameterError, match="takes a integer"):
         query.bind({"model": "x", "limit": "many"})
     assert query.bind({"model": "x"}) == {"model": "x", "limit": 100}
-    assert query_library.find("best_descendants").bind({"model": "x", "licenses": "mit, isc"})["licenses"] == [
+    assert query_library.find_query("best_descendants").bind({"model": "x", "licenses": "mit, isc"})["licenses"] == [
         "mit",
         "isc",
     ]

@@ -57,7 +57,7 @@ def test_human_output_names_clause_path_repair_and_disclaimer(home: Path) -> Non
     assert f"against {META} [llama3.1]" in text
     assert "section 1.b.i" in text
     assert f"c/leaf → c/laundered (quantized, declared) → {META} (finetune, declared)" in text
-    assert "To mend it:" in text
+    assert "Fix:" in text
     assert "no legal advice" in text
 
 

@@ -185,9 +185,9 @@ def test_preview_counts_calls_and_windows(hub: Hub) -> None:
 
 
 def test_a_fetched_folder_loads_as_one_snapshot(hub: Hub, tmp_path: Path) -> None:
-    from ingest.hub.snapshot import find
+    from ingest.hub.snapshot import find_inputs
 
     api_listing.fetch(tmp_path / "out", max_rows=250)
-    files = find([str(tmp_path / "out")], tmp_path)
+    files = find_inputs([str(tmp_path / "out")], tmp_path)
     assert len(files) == 3
     assert {file.as_of for file in files} == {"2024-12-01"}

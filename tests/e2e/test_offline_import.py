@@ -11,7 +11,7 @@ from atlas_db.pipeline.sample import AS_OF, sample_files
 from atlas_db.store.connect import open_store
 from atlas_db.store.managed_engine import stop_engine
 from benchmarks.offline import import_files
-from ingest.load.csv_export import export
+from ingest.load.csv_export import export_csv
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 from tests.support.graphs import child, whole, write_rows
@@ -25,7 +25,7 @@ def test_offline_import_makes_the_same_graph(tmp_path: Path, engine_cache: Path,
     extra = write_rows(tmp_path / "odd.jsonl", odd)
     options = LoadOptions(tmp_path, as_of=AS_OF)
     paths = [*sample_files(), extra]
-    report, command = export(paths, options, tmp_path / "csv", lambda *_: None)
+    report, command = export_csv(paths, options, tmp_path / "csv", lambda *_: None)
     with open_store(Settings(home=tmp_path, store=f"local:{tmp_path / 'local'}", heap="512m")) as store:
         assert load(store, paths, options).records == report.records
         expected = whole(store)

@@ -87,7 +87,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         threading.Thread(target=each.serve_forever, daemon=True).start()
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    monkeypatch.setattr(api_listing.Client, "_back_off", lambda self, attempt: None)
+    monkeypatch.setattr(api_listing.HubClient, "_back_off", lambda self, attempt: None)
     yield server
     for each in (store, server):
         each.shutdown()

@@ -20,11 +20,11 @@ from atlas_db.core.terms import Resolution, Source
 from atlas_db.licenses.audit import AuditOptions, Auditor
 from atlas_db.licenses.audit_graph import GraphBuilder
 from atlas_db.licenses.rules import NONE, Check, rule_book
-from ingest.hub.decode import decode
-from ingest.hub.snapshot import SourceFile, newest_date, read
-from ingest.load.record_merge import merge_node, parent_statements
-from ingest.load.resolve import ParentStatement, fuse_all, resolve_all
-from ingest.normalise.model_names import ModelFacts
+from ingest.hub.decode import decode_record
+from ingest.hub.snapshot import SourceFile, newest_date, read_records
+from ingest.load.record_merge import merge_node, parent_declarations
+from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
+from ingest.normalise.model_names import NameEvidence
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -39,26 +39,26 @@ def ours(path: Path) -> dict[str, Any]:
     """What the pipeline makes of the file, without a store."""
     source = SourceFile(path, path.name)
     as_of, rows = newest_date(source)
-    facts: dict[str, ModelFacts] = {}
-    statements: list[ParentStatement] = []
+    facts: dict[str, NameEvidence] = {}
+    statements: list[ParentDeclaration] = []
     claims: Counter[str] = Counter()
     values: dict[str, set[str]] = {}
     build = GraphBuilder()
-    for raw in read(source):
-        record = decode(raw.body)
+    for raw in read_records(source):
+        record = decode_record(raw.text)
         node = merge_node(None, record, as_of)
-        facts[record.id] = ModelFacts(node.get("downloads") or 0, node.get("created_at"))
-        statements += parent_statements(node)
-        build.model([record.id, False, node.get("pipeline_tag"), node.get("created_at"), None])
+        facts[record.id] = NameEvidence(node.get("downloads") or 0, node.get("created_at"))
+        statements += parent_declarations(node)
+        build.add_model([record.id, False, node.get("pipeline_tag"), node.get("created_at"), None])
         for claim in record.claims:
             claims[claim.rel] += 1
             if claim.rel == "HAS_LICENSE":
-                build.licence("Model", record.id, claim.value, Source.DECLARED, claim.confidence, None)
+                build.add_license("Model", record.id, claim.value, Source.DECLARED, claim.confidence, None)
             values.setdefault(claim.rel, set()).add(claim.value)
-    testimony = resolve_all(facts, statements)
+    testimony = resolve_declarations(facts, statements)
     return {
         "rows": rows, "as_of": as_of, "facts": facts, "statements": statements, "claims": claims, "values": values,
-        "testimony": testimony, "edges": list(fuse_all(testimony)), "build": build,
+        "testimony": testimony, "edges": list(fuse_claims(testimony)), "build": build,
     }  # fmt: skip
 
 
@@ -168,11 +168,11 @@ def test_the_atlas_has_no_cycles(ours: dict[str, Any]) -> None:
 def test_typed_relations_of_2025_measure_the_guesses(data: Path) -> None:
     """Where the Hub types the relation, our guess from the rest agrees in most cases (too few to fit anything)."""
     agree = total = 0
-    for raw in read(SourceFile(data / "hub-2025" / "model-info.jsonl.zst", "x")):
-        row = json.loads(raw.body)
-        typed = {p.name: p.relation for p in decode(raw.body).parents if p.by == "typed"}
+    for raw in read_records(SourceFile(data / "hub-2025" / "model-info.jsonl.zst", "x")):
+        row = json.loads(raw.text)
+        typed = {p.name: p.relation for p in decode_record(raw.text).parents if p.by == "typed"}
         row["tags"] = [t for t in row["tags"] if t.count(":") != 2 or not t.startswith("base_model:")]
-        for parent in decode(json.dumps(row).encode()).parents:
+        for parent in decode_record(json.dumps(row).encode()).parents:
             if parent.name in typed:
                 total += 1
                 agree += parent.relation is typed[parent.name]
@@ -185,12 +185,12 @@ def audited(ours: dict[str, Any]) -> Auditor:
     """The audit of all models, without training data."""
     build: GraphBuilder = ours["build"]
     for parent in sorted({edge.parent for edge in ours["edges"]} - set(ours["facts"])):
-        build.model([parent, True, None, None, None])
+        build.add_model([parent, True, None, None, None])
     for edge in ours["edges"]:
-        build.step(edge.child, edge.parent, edge.relation, edge.confidence, edge.status)
+        build.add_edge(edge.child, edge.parent, edge.relation, edge.confidence, edge.status)
     auditor = Auditor(build.build(), AuditOptions())
     for index in range(auditor.graph.models):
-        auditor.model(index, all_findings=False)
+        auditor.audit_model(index, all_findings=False)
     return auditor
 
 
@@ -321,7 +321,7 @@ def test_verdicts_add_up(audited: Auditor, table: duckdb.DuckDBPyConnection) -> 
     )  # fmt: skip
     graph = audited.graph
     own = sum(
-        all(audited.judge.is_unknown(claim.id) for claim in graph.claims[index])
+        all(audited.policy.is_unknown(claim.id) for claim in graph.claims[index])
         for index in range(graph.models) if index not in graph.placeholders
     )  # fmt: skip
     assert own == silent + unread
@@ -355,8 +355,8 @@ def test_every_licence_id_is_in_the_catalogue(ours: dict[str, Any], data: Path) 
     assert not {identifier for identifier in ours["values"]["HAS_LICENSE"] if book.get(identifier) is None}
     for name in ("hub-2025/model-info.jsonl.zst", "hub-2024-07/datasets.jsonl.zst"):
         stated = set()
-        for raw in read(SourceFile(data / name, name)):
-            stated |= {tag[8:] for tag in json.loads(raw.body).get("tags", ()) if tag.startswith("license:")}
+        for raw in read_records(SourceFile(data / name, name)):
+            stated |= {tag[8:] for tag in json.loads(raw.text).get("tags", ()) if tag.startswith("license:")}
         assert not {each for each in stated if book.get(each.lower().strip()) is None}, name
 
 

@@ -14,12 +14,12 @@ from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, RecordPart, Relation
 from ingest.hub.card import parse_card
-from ingest.hub.card_store import CardFile, newest_cards
-from ingest.hub.decode import decode
+from ingest.hub.card_store import CardWriter, newest_cards
+from ingest.hub.decode import decode_record
 
 
 def read(**fields: Any) -> HubRecord:
-    return decode(json.dumps({"id": "a/m", "modelId": "a/m", **fields}).encode())
+    return decode_record(json.dumps({"id": "a/m", "modelId": "a/m", **fields}).encode())
 
 
 def claims(record: HubRecord) -> set[tuple[str, str]]:
@@ -119,13 +119,15 @@ def test_expanded_base_models() -> None:
 
 def test_a_card_on_its_own_and_beside_its_answer() -> None:
     text = "---\nlicense: mit\nbase_model: x/y\n---\n# Model\n"
-    alone = decode(json.dumps({"id": "a/m", "card": text}).encode())
+    alone = decode_record(json.dumps({"id": "a/m", "card": text}).encode())
     assert (alone.parts, alone.details["license"], alone.card) == ((RecordPart.CARD,), "mit", text)
-    both = decode(json.dumps({"id": "a/m", "info": {"modelId": "a/m", "tags": ["license:mit"]}, "card": text}).encode())
+    both = decode_record(
+        json.dumps({"id": "a/m", "info": {"modelId": "a/m", "tags": ["license:mit"]}, "card": text}).encode()
+    )
     assert both.parts == (RecordPart.TAGS, RecordPart.CARD)
     assert claims(both) == {("HAS_LICENSE", "mit")}
     missing = "Error: the path 'README.md' does not exist in the given tree"
-    none = decode(json.dumps({"id": "a/m", "info": {"modelId": "a/m", "tags": []}, "card": missing}).encode())
+    none = decode_record(json.dumps({"id": "a/m", "info": {"modelId": "a/m", "tags": []}, "card": missing}).encode())
     assert "card_sha256" not in none.details
 
 
@@ -139,7 +141,7 @@ def test_a_card_on_its_own_and_beside_its_answer() -> None:
     ],
 )
 def test_kinds(row: dict[str, Any], kind: RecordKind) -> None:
-    assert decode(json.dumps(row).encode()).kind is kind
+    assert decode_record(json.dumps(row).encode()).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -149,14 +151,14 @@ def test_kinds(row: dict[str, Any], kind: RecordKind) -> None:
 )  # fmt: skip
 def test_bad_records_are_named(body: bytes, code: str) -> None:
     with pytest.raises(RecordError) as caught:
-        decode(body)
+        decode_record(body)
     assert caught.value.code == code or (code == "not_json" and caught.value.code == "wrong_type")
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_break_the_decoder(body: bytes) -> None:
     try:
-        decode(body)
+        decode_record(body)
     except RecordError as error:
         assert error.code
 
@@ -170,7 +172,7 @@ def test_real_cards(data: Path) -> None:
     with (data / "cards-2022-02" / "cards.jsonl.zst").open("rb") as handle:
         text = zstandard.ZstdDecompressor().stream_reader(handle).read()
     for line in text.splitlines():
-        record = decode(line)
+        record = decode_record(line)
         total += 1
         broken += any(code == "bad_front_matter" for code, _ in record.notes)
         norwegian += ("IN_LANGUAGE", "no") in claims(record)
@@ -190,7 +192,7 @@ def test_the_newest_card_is_found_in_any_order_of_loads(
 ) -> None:
     folder = tmp_path_factory.mktemp("cards")
     for number, rows in enumerate(loads):
-        file = CardFile(folder, f"load-{number}", enabled=True)
+        file = CardWriter(folder, f"load-{number}", enabled=True)
         for name, date, text in rows:
             file.add(HubRecord(RecordKind.MODEL, name, (), {}, {}, [], [], card=text), f"2024-01-0{date}")
         file.close()

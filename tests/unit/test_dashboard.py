@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from atlas_db.core.terms import Status
 from atlas_db.dashboard import figures, map
 from atlas_db.dashboard.family_graph import SIZE, draw_family_graph
-from atlas_db.dashboard.lineage_layout import FAN, MAX_COLUMN_BOXES, draw_lineage
+from atlas_db.dashboard.lineage_layout import CHILDREN_SHOWN, MAX_COLUMN_BOXES, draw_lineage
 from atlas_db.dashboard.map_layout import (
     capacity,
     hilbert_curve,
@@ -29,7 +29,7 @@ from atlas_db.dashboard.map_layout import (
     smallest_sheet,
 )
 from atlas_db.dashboard.templating import Exported, Served, data_block, file_of, shown
-from atlas_db.lineage.traversal import Fan, Lineage, Step
+from atlas_db.lineage.traversal import ChildGroup, Lineage, LineageStep
 
 HOSTILE = "<script>alert(1)</script>\"'&/../..%2e"
 
@@ -92,8 +92,8 @@ def test_a_grown_atlas_leaves_nearly_all_families_where_they_are() -> None:
     assert np.quantile(np.abs(lone_old - lone_new), 0.9) < 0.02 * 8192
 
 
-def _step(child: str, parent: str, hops: int = 1, downloads: int = 0, relation: str = "finetune") -> Step:
-    return Step(child, parent, relation, "declared", 0.9, hops, "mit", downloads, False)
+def _step(child: str, parent: str, hops: int = 1, downloads: int = 0, relation: str = "finetune") -> LineageStep:
+    return LineageStep(child, parent, relation, "declared", 0.9, hops, "mit", downloads, False)
 
 
 def test_discs_of_a_region_do_not_overlap_and_stay_inside() -> None:
@@ -121,13 +121,13 @@ def test_a_region_keeps_what_lies_between() -> None:
 
 
 class _Kin:
-    def __init__(self, above: list[Step], below: dict[str, list[Fan]]) -> None:
+    def __init__(self, above: list[LineageStep], below: dict[str, list[ChildGroup]]) -> None:
         self.above, self.below = above, below
 
-    def parents(self, model: str) -> list[Step]:
+    def parents(self, model: str) -> list[LineageStep]:
         return [step for step in self.above if step.child == model]
 
-    def children(self, model: str) -> list[Fan]:
+    def children(self, model: str) -> list[ChildGroup]:
         return self.below.get(model, [])
 
     def has_children(self, models: Any) -> set[str]:
@@ -137,19 +137,19 @@ class _Kin:
 def test_fans_fold_and_open() -> None:
     below = {
         "me": [
-            Fan(
+            ChildGroup(
                 "quantized",
                 1437,
                 [_step(f"q{n}", "me", downloads=100 - n, relation="quantized") for n in range(MAX_COLUMN_BOXES)],
             )
         ],
-        "q1": [Fan("merge", 1, [_step("deep", "q1", relation="merge")])],
+        "q1": [ChildGroup("merge", 1, [_step("deep", "q1", relation="merge")])],
     }
     kin = _Kin([_step("me", "up"), _step("up", "top")], below)
     closed = draw_lineage({"id": "me"}, kin, [])
     boxes = {box.id: box for box in closed.boxes}
-    assert len([box for box in closed.boxes if box.column == 1]) == FAN + 1
-    assert boxes["me +quantized"].label == f"+{1437 - FAN:,} quantized"
+    assert len([box for box in closed.boxes if box.column == 1]) == CHILDREN_SHOWN + 1
+    assert boxes["me +quantized"].label == f"+{1437 - CHILDREN_SHOWN:,} quantized"
     assert boxes["q1"].more
     assert not boxes["q2"].more
     assert boxes["up"].more
@@ -167,7 +167,7 @@ def test_fans_fold_and_open() -> None:
 
 
 def test_a_ring_of_relatives_ends() -> None:
-    kin = _Kin([_step("me", "a"), _step("a", "me")], {"me": [Fan("merge", 1, [_step("a", "me")])], "a": []})
+    kin = _Kin([_step("me", "a"), _step("a", "me")], {"me": [ChildGroup("merge", 1, [_step("a", "me")])], "a": []})
     assert {box.id for box in draw_lineage({"id": "me"}, kin, ["a", "me"]).boxes} == {"me", "a"}
 
 

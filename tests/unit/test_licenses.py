@@ -15,7 +15,7 @@ from atlas_db.core.errors import CatalogueError, SuppressionError, UsageError
 from atlas_db.core.terms import FindingKind, Verdict
 from atlas_db.licenses.audit import AuditOptions, Auditor
 from atlas_db.licenses.audit_graph import GraphBuilder
-from atlas_db.licenses.policy_check import Judge
+from atlas_db.licenses.policy_check import PolicyCheck
 from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Profile, Rule, RuleBook, profiles, rule_book
 from atlas_db.licenses.suppressions import read_suppressions
 
@@ -39,28 +39,28 @@ class Family:
         predicted: float | None = None,
         placeholder: bool = False,
     ) -> Family:
-        self.build.model([name, placeholder, task, created, files])
+        self.build.add_model([name, placeholder, task, created, files])
         for licence in licences:
             source = "declared" if predicted is None else "predicted"
-            self.build.licence("Model", name, licence, source, predicted or 1.0, None)
+            self.build.add_license("Model", name, licence, source, predicted or 1.0, None)
         return self
 
     def step(
         self, child: str, parent: str, relation: str = "finetune", confidence: float = 1.0, status: str = "declared"
     ) -> Family:
-        self.build.step(child, parent, relation, confidence, status)
+        self.build.add_edge(child, parent, relation, confidence, status)
         return self
 
     def data(self, child: str, dataset: str, *licences: str) -> Family:
-        self.build.step(child, dataset, "trained_on", 1.0, "declared")
+        self.build.add_edge(child, dataset, "trained_on", 1.0, "declared")
         for licence in licences:
-            self.build.licence("Dataset", dataset, licence, "declared", 1.0, None)
+            self.build.add_license("Dataset", dataset, licence, "declared", 1.0, None)
         return self
 
     def judge(self, name: str, profile: str = "default") -> tuple[Verdict, set[tuple[str, str, str]]]:
         """Return the verdict, and (rule, ancestor, verdict) of each finding."""
         graph = self.build.build()
-        verdict, findings = Judge(graph, rule_book(profile)).judge(graph.ids.index(name), all_findings=True)
+        verdict, findings = PolicyCheck(graph, rule_book(profile)).evaluate(graph.ids.index(name), all_findings=True)
         kept = [each for each in findings if each.finding is not None]
         return verdict, {(each.rule.id, graph.ids[each.ancestor], str(each.verdict)) for each in kept}
 
@@ -201,7 +201,7 @@ def test_a_laundered_licence_is_found_at_the_root() -> None:
     assert not any(ancestor == "a/Llama-3-mid" and "llama" in rule for rule, ancestor, _ in found)
     graph = family.build.build()
     leaf = graph.ids.index("b/Llama-3-leaf")
-    finding = next(f for f in Judge(graph, rule_book()).judge(leaf)[1] if f.rule.id == "llama3-lost")
+    finding = next(f for f in PolicyCheck(graph, rule_book()).evaluate(leaf)[1] if f.rule.id == "llama3-lost")
     assert [graph.ids[edge.parent] for edge in finding.path] == ["a/Llama-3-mid", "meta/Llama-3"]
     assert finding.confidence == 0.7
 
@@ -274,17 +274,17 @@ def test_a_licence_that_changed_upstream_is_for_review() -> None:
         .step("c/old", "p/p")
         .step("c/new", "p/p")
     )
-    build.build.licence("Model", "p/p", "apache-2.0", "declared", 1.0, "2024-01-01")
-    build.build.licence("Model", "p/p", "cc-by-nc-4.0", "declared", 1.0, None)
+    build.build.add_license("Model", "p/p", "apache-2.0", "declared", 1.0, "2024-01-01")
+    build.build.add_license("Model", "p/p", "cc-by-nc-4.0", "declared", 1.0, None)
     graph = build.build.build()
-    judge = Judge(graph, rule_book())
-    old, new = (judge.judge(graph.ids.index(name)) for name in ("c/old", "c/new"))
+    judge = PolicyCheck(graph, rule_book())
+    old, new = (judge.evaluate(graph.ids.index(name)) for name in ("c/old", "c/new"))
     assert (old[0], [f.finding for f in old[1]]) == (REVIEW, [FindingKind.RELICENSED_UPSTREAM])
     assert new[0] is VIOLATION
     # What an ancestor once did not say is no concern of a child that came later.
     later = Family().model("p/p").model("c/c", "mit").step("c/c", "p/p")
-    later.build.licence("Model", "p/p", "other", "declared", 1.0, "2024-01-01")
-    later.build.licence("Model", "p/p", "mit", "declared", 1.0, None)
+    later.build.add_license("Model", "p/p", "other", "declared", 1.0, "2024-01-01")
+    later.build.add_license("Model", "p/p", "mit", "declared", 1.0, None)
     assert later.judge("c/c")[0] is OBLIGATIONS
 
 
@@ -319,8 +319,8 @@ def test_the_ladder_of_forty_levels_of_merges_is_quick() -> None:
                 family.step(name, parent, M, 0.9 if parent.endswith("1") else 0.8)
         below = names
     graph = family.build.build()
-    judge = Judge(graph, rule_book())
-    verdict, findings = judge.judge(graph.ids.index("l39/0"), all_findings=True)
+    judge = PolicyCheck(graph, rule_book())
+    verdict, findings = judge.evaluate(graph.ids.index("l39/0"), all_findings=True)
     assert verdict is VIOLATION
     (found,) = [each for each in findings if each.finding is not None]
     assert len(findings) == 1 + 39 * 3
@@ -413,7 +413,7 @@ def test_suppressions_hold_until_they_expire(tmp_path: Path) -> None:
     family = Family().model("p/p", "cc-by-nc-4.0").model("c/c", "mit").step("c/c", "p/p")
     graph = family.build.build()
     auditor = Auditor(graph, AuditOptions(suppressions=file))
-    assert auditor.model(graph.ids.index("c/c"), all_findings=False) == (COMPLIANT, [])
+    assert auditor.audit_model(graph.ids.index("c/c"), all_findings=False) == (COMPLIANT, [])
     assert auditor.report.suppressed == 1
     with pytest.raises(SuppressionError, match="expired on 2999-01-01"):
         read_suppressions(file, date(3000, 1, 1), frozenset({"non-commercial-lost"}))
@@ -428,7 +428,7 @@ def test_the_cheapest_repair_is_named() -> None:
     family = Family().model("p/p", "llama3.1").model("c/Tuned", "apache-2.0").step("c/Tuned", "p/p")
     graph = family.build.build()
     auditor = Auditor(graph, AuditOptions())
-    auditor.model(graph.ids.index("c/Tuned"), all_findings=True)
+    auditor.audit_model(graph.ids.index("c/Tuned"), all_findings=True)
     assert {row["repair"] for row in auditor.report.findings} == {
         "declare llama3.1 and rename it so that the name begins with 'Llama'"
     }

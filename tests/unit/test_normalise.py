@@ -9,28 +9,28 @@ from hypothesis import strategies as st
 from atlas_db.core.terms import Relation, Resolution
 from atlas_db.fusion.evidence import MentionEvidence
 from ingest.normalise import license_ids
-from ingest.normalise.model_names import ModelFacts, NameIndex
-from ingest.normalise.relations import guess_relation, typed_parent
+from ingest.normalise.model_names import MentionIndex, NameEvidence
+from ingest.normalise.relations import guess_relation, split_typed_parent
 from ingest.normalise.values import (
     arxiv_id,
     card_languages,
     hub_date,
-    names_of,
     repository_name,
+    strings_in,
     tag_languages,
 )
 
 HUB = {
-    "openai-community/gpt2": ModelFacts(6_902_676, None),
-    "Habana/gpt2": ModelFacts(95_674, "2022-05-24T00:00:00Z"),
-    "WizardLMTeam/WizardMath-7B-V1.1": ModelFacts(900, "2023-12-19T00:00:00Z"),
-    "WizardLMTeam/WizardLM-13B-V1.2": ModelFacts(500, "2023-07-25T00:00:00Z"),
-    "mirror/WizardMath-7B-V1.1": ModelFacts(3, "2024-01-19T00:00:00Z"),
-    "ann/outputs": ModelFacts(1, "2024-01-01T00:00:00Z"),
-    "bob/outputs": ModelFacts(40, "2023-01-01T00:00:00Z"),
-    "Case/Model": ModelFacts(10, "2024-01-01T00:00:00Z"),
-    "twin/a": ModelFacts(10, None),
-    "Twin/A": ModelFacts(10, None),
+    "openai-community/gpt2": NameEvidence(6_902_676, None),
+    "Habana/gpt2": NameEvidence(95_674, "2022-05-24T00:00:00Z"),
+    "WizardLMTeam/WizardMath-7B-V1.1": NameEvidence(900, "2023-12-19T00:00:00Z"),
+    "WizardLMTeam/WizardLM-13B-V1.2": NameEvidence(500, "2023-07-25T00:00:00Z"),
+    "mirror/WizardMath-7B-V1.1": NameEvidence(3, "2024-01-19T00:00:00Z"),
+    "ann/outputs": NameEvidence(1, "2024-01-01T00:00:00Z"),
+    "bob/outputs": NameEvidence(40, "2023-01-01T00:00:00Z"),
+    "Case/Model": NameEvidence(10, "2024-01-01T00:00:00Z"),
+    "twin/a": NameEvidence(10, None),
+    "Twin/A": NameEvidence(10, None),
 }
 ASKED = (
     "gpt2", "GPT2", "WizardLM/WizardMath-7B-V1.1", "WizardLM/WizardLM-13B-V1.2", "outputs", "case/model", "TWIN/A",
@@ -57,13 +57,13 @@ ASKED = (
     ],
 )
 def test_names_resolve(name: str, child: str, parent: str, resolution: Resolution, least: float, most: float) -> None:
-    found = NameIndex(HUB, ASKED).resolve(name, child, "2024-06-01T00:00:00Z")
+    found = MentionIndex(HUB, ASKED).resolve(name, child, "2024-06-01T00:00:00Z")
     assert (found.parent, found.resolution) == (parent, resolution)
     assert least <= found.confidence <= most
 
 
 def test_a_child_older_than_its_parent_lowers_the_confidence() -> None:
-    index = NameIndex(HUB, ASKED)
+    index = MentionIndex(HUB, ASKED)
     young, old = (index.resolve("Case/Model", "z/z", f"{year}-01-02T00:00:00Z") for year in (2025, 2023))
     assert young.confidence == 1.0
     assert old.confidence == pytest.approx(0.8)
@@ -71,21 +71,21 @@ def test_a_child_older_than_its_parent_lowers_the_confidence() -> None:
 
 
 def test_an_id_without_owner_that_an_old_snapshot_holds_has_moved() -> None:
-    old = {**HUB, "gpt2": ModelFacts(9_000_000, None), "outputs": ModelFacts(5, None)}
-    index = NameIndex(old, ASKED)
+    old = {**HUB, "gpt2": NameEvidence(9_000_000, None), "outputs": NameEvidence(5, None)}
+    index = MentionIndex(old, ASKED)
     assert index.resolve("gpt2", "z/z", None).parent == "openai-community/gpt2"
     assert index.resolve("outputs", "z/z", None).parent == "outputs"
 
 
 @given(st.permutations(list(HUB)), st.sampled_from(ASKED))
 def test_resolution_does_not_depend_on_the_order_of_models(order: list[str], name: str) -> None:
-    shuffled = NameIndex({model: HUB[model] for model in order}, ASKED).resolve(name, "z/z", None)
-    assert shuffled == NameIndex(HUB, ASKED).resolve(name, "z/z", None)
+    shuffled = MentionIndex({model: HUB[model] for model in order}, ASKED).resolve(name, "z/z", None)
+    assert shuffled == MentionIndex(HUB, ASKED).resolve(name, "z/z", None)
 
 
 @given(st.text(max_size=40), st.text(max_size=20))
 def test_no_name_breaks_resolution(name: str, child: str) -> None:
-    found = NameIndex(HUB, [name]).resolve(name, child, None)
+    found = MentionIndex(HUB, [name]).resolve(name, child, None)
     assert 0.0 <= found.confidence <= 1.0
     assert found.parent in HUB or found.parent == name
 
@@ -115,10 +115,10 @@ def test_relations_are_guessed_below_certainty(
 
 
 def test_typed_parents() -> None:
-    assert typed_parent("quantized:a/b") == ("a/b", Relation.QUANTIZED)
-    assert typed_parent("a/b") == ("a/b", None)
-    assert typed_parent("odd:a/b") == ("odd:a/b", None)
-    assert typed_parent("finetune:") == ("finetune:", None)
+    assert split_typed_parent("quantized:a/b") == ("a/b", Relation.QUANTIZED)
+    assert split_typed_parent("a/b") == ("a/b", None)
+    assert split_typed_parent("odd:a/b") == ("odd:a/b", None)
+    assert split_typed_parent("finetune:") == ("finetune:", None)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_typed_parents() -> None:
     ],
 )
 def test_licences(value: object, name: object, expected: list[tuple[str, float]]) -> None:
-    assert license_ids.licence_ids(value, name) == expected
+    assert license_ids.card_license_ids(value, name) == expected
 
 
 @pytest.mark.parametrize(
@@ -146,13 +146,13 @@ def test_licences(value: object, name: object, expected: list[tuple[str, float]]
      ("made up", "made up"), ("cc-by-4.0", "cc-by-4.0"), ("ODbL-1.0".lower(), "odbl")],
 )  # fmt: skip
 def test_licence_aliases(written: str, meant: str) -> None:
-    assert license_ids.canonical(written) == meant
+    assert license_ids.canonical_license_id(written) == meant
 
 
 @given(st.text(max_size=30))
 def test_canonical_licences_are_stable(text: str) -> None:
-    once = license_ids.canonical(license_ids.licence_id(text))
-    assert license_ids.canonical(once) == once
+    once = license_ids.canonical_license_id(license_ids.normalise_license_id(text))
+    assert license_ids.canonical_license_id(once) == once
 
 
 def test_languages_among_tags() -> None:
@@ -209,7 +209,7 @@ def test_repository_names() -> None:
     assert repository_name("https://huggingface.co/a/b/tree/main?x=1") == "a/b"
     assert repository_name("https://huggingface.co/datasets/a/b") == "a/b"
     assert repository_name("a/b/") == "a/b"
-    assert names_of(["a", {"name": "b"}, None, 3, "a", " "]) == ["a", "b"]
+    assert strings_in(["a", {"name": "b"}, None, 3, "a", " "]) == ["a", "b"]
 
 
 @given(st.text(max_size=60))

@@ -23,9 +23,9 @@ from atlas_db.fusion.fuse import fuse_child, life, merge_spans
 from atlas_db.store import statements
 from atlas_db.store.bulk_import import BulkImportFiles
 from atlas_db.store.supervisor import read_or_make_secret
-from ingest.load.record_merge import claim_props, merge_claims, merge_node
-from ingest.load.resolve import ParentStatement, fuse_all, resolve_all
-from ingest.normalise.model_names import ModelFacts
+from ingest.load.record_merge import claim_properties, merge_claims, merge_node
+from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
+from ingest.normalise.model_names import NameEvidence
 
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "statements.cypher"
@@ -182,26 +182,26 @@ def test_merging_records_does_not_depend_on_order(items: list[tuple[HubRecord, s
 
 def test_claims_of_two_parts_remember_both() -> None:
     spans = {RecordPart.TAGS: ("2024-01", "2024-02"), RecordPart.CARD: ("2024-01", "2024-01")}
-    props = claim_props(spans, {RecordPart.TAGS: ["2024-01", "2024-02"], RecordPart.CARD: ["2024-01"]}, 1.0)
+    props = claim_properties(spans, {RecordPart.TAGS: ["2024-01", "2024-02"], RecordPart.CARD: ["2024-01"]}, 1.0)
     assert props["method"] == "hub-card@1+hub-tags@1"
     assert props["stated_in"] == "card:2024-01..2024-01;tags:2024-01..2024-02"
 
 
-def statement(child: str, name: str) -> ParentStatement:
-    return ParentStatement(child, name, Relation.FINETUNE, 0.8, "default", "2024", "2024", None)
+def statement(child: str, name: str) -> ParentDeclaration:
+    return ParentDeclaration(child, name, Relation.FINETUNE, 0.8, "default", "2024", "2024", None)
 
 
 @given(st.lists(st.tuples(*[st.sampled_from("abcdef")] * 2), max_size=14, unique=True), st.randoms())
 def test_edges_never_close_a_cycle(pairs: list[tuple[str, str]], random: Any) -> None:
     import networkx as nx
 
-    facts = {f"o/{x}": ModelFacts(1, f"2024-01-0{'abcdef'.index(x) // 2 + 1}T00:00:00Z") for x in "abcdef"}
+    facts = {f"o/{x}": NameEvidence(1, f"2024-01-0{'abcdef'.index(x) // 2 + 1}T00:00:00Z") for x in "abcdef"}
     said = [statement(f"o/{a}", f"o/{b}") for a, b in pairs]
-    testimony = resolve_all(facts, said)
-    graph = nx.DiGraph((edge.child, edge.parent) for edge in fuse_all(testimony))
+    testimony = resolve_declarations(facts, said)
+    graph = nx.DiGraph((edge.child, edge.parent) for edge in fuse_claims(testimony))
     assert nx.is_directed_acyclic_graph(graph)
     random.shuffle(said)
-    assert resolve_all(facts, said) == testimony
+    assert resolve_declarations(facts, said) == testimony
     # No claim is dropped without need: each one marked would close a cycle.
     for item in testimony:
         if item.resolution is Resolution.CYCLE:

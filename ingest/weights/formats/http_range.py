@@ -11,7 +11,7 @@ import msgspec
 
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import HubError, WeightsError
-from ingest.hub.api_listing import Client, endpoint
+from ingest.hub.api_listing import HubClient, endpoint
 from ingest.weights.formats.byte_source import Source
 from ingest.weights.formats.model_folder import INDEX, PICKLES, AdapterConfig, Index, decode, shards
 from ingest.weights.formats.open_model import OpenModel, add_gguf, add_safetensors
@@ -43,7 +43,7 @@ class RemoteFile:
         bytes_read: Bytes asked for so far.
     """
 
-    def __init__(self, client: Client, repository: str, revision: str, file: str, size: int) -> None:
+    def __init__(self, client: HubClient, repository: str, revision: str, file: str, size: int) -> None:
         self.name = f"{SCHEME}{repository}/{file}"
         self.size = size
         self.bytes_read = 0
@@ -74,7 +74,7 @@ def describe(repository: str) -> tuple[str, str]:
     Raises:
         HubError: The Hub refuses, or there is no such repository.
     """
-    info = _info(Client(time.sleep), repository)
+    info = _info(HubClient(time.sleep), repository)
     return info.sha, info.createdAt
 
 
@@ -89,7 +89,7 @@ def open_remote(repository: str, revision: str) -> OpenModel:
         WeightsError: It holds neither safetensors nor GGUF, or a file is damaged.
         HubError: The Hub refuses.
     """
-    client = Client(time.sleep)
+    client = HubClient(time.sleep)
     files = {file.rfilename: file.size for file in _info(client, repository).siblings}
     model = OpenModel(f"{SCHEME}{repository}@{revision}")
     model.pickles = sorted(name for name in files if name.lower().endswith(PICKLES))
@@ -109,7 +109,7 @@ def open_remote(repository: str, revision: str) -> OpenModel:
     return model
 
 
-def _chosen(client: Client, repository: str, revision: str, files: dict[str, int]) -> list[str]:
+def _chosen(client: HubClient, repository: str, revision: str, files: dict[str, int]) -> list[str]:
     if INDEX in files:
         index = _json(client, repository, revision, INDEX, Index)
         return shards(index, f"{SCHEME}{repository}/{INDEX}", files.__contains__)
@@ -118,7 +118,7 @@ def _chosen(client: Client, repository: str, revision: str, files: dict[str, int
     )
 
 
-def _info(client: Client, repository: str) -> _Info:
+def _info(client: HubClient, repository: str) -> _Info:
     response = client.get(f"{endpoint()}/api/models/{repository}?blobs=true")
     try:
         return msgspec.json.decode(response.content, type=_Info)
@@ -128,6 +128,6 @@ def _info(client: Client, repository: str) -> _Info:
         ) from error
 
 
-def _json(client: Client, repository: str, revision: str, file: str, kind: type[T]) -> T:
+def _json(client: HubClient, repository: str, revision: str, file: str, kind: type[T]) -> T:
     response = client.get(f"{endpoint()}/{repository}/resolve/{revision}/{file}")
     return decode(response.content, kind, f"{SCHEME}{repository}/{file}")
