@@ -1,4 +1,4 @@
-"""All that completion learns from: the graph, words of cards, and what a sentence model made of them."""
+"""Reads all that completion learns from: the graph, card tokens and card embeddings."""
 
 from __future__ import annotations
 
@@ -14,40 +14,41 @@ from atlas_db.store.bolt import Store
 from gnn.dataset.card_embeddings import embedding_tokens
 from gnn.dataset.card_text import card_tokens
 from gnn.dataset.tasks import CARD, SENTENCES, TASKS, Task
+from gnn.parameters.token_parameters import TOKEN
 from ingest.hub.card_store import FOLDER, newest_cards
-
-SHARED = 5
-"""Cards that share a word, below which it tells nothing of others."""
 
 
 def assemble_graph(store: Store, home: Path, tasks: list[Task]) -> Graph:
-    """Read whatever there is to learn from: the graph, and the cards of its models.
+    """Read the graph of a store, with the tokens and embeddings of its models' cards as further columns.
 
     Args:
         store: The store.
-        home: Home folder, where cards lie.
-        tasks: What is to be completed; for `datasets` it is also read which there are.
+        home: Home folder, which holds the cards.
+        tasks: Attributes to complete; for `datasets` the datasets that the Hub lists are read, too.
 
     Raises:
         EmptyStoreError: The store holds no models.
     """
     graph = read_graph(store, datasets=TASKS["datasets"] in tasks)
-    model, points = embedding_tokens(home)
-    words: dict[str, tuple[str, ...]] = {}
-    about: dict[str, list[str]] = {}
+    model_digest, tokens_of_embedding = embedding_tokens(home)
+    by_text: dict[str, tuple[str, ...]] = {}
+    by_embedding: dict[str, list[str]] = {}
     for name, card in newest_cards(home / FOLDER, graph.ids):
-        words[name] = tuple(card_tokens(card))
-        about[name] = points(card)
+        by_text[name] = tuple(card_tokens(card))
+        by_embedding[name] = tokens_of_embedding(card)
     columns = dict(graph.columns)
-    if words:
-        uses = Counter(word for each in words.values() for word in each)
-        shared = {name: [word for word in each if uses[word] >= SHARED] for name, each in words.items()}
-        columns[CARD] = _column(graph, shared)
-    if any(about.values()):
-        columns[SENTENCES + model] = _column(graph, about)
+    if by_text:
+        cards_with = Counter(token for tokens in by_text.values() for token in tokens)
+        shared = {
+            name: [token for token in tokens if cards_with[token] >= TOKEN.min_cards]
+            for name, tokens in by_text.items()
+        }
+        columns[CARD] = _token_column(graph, shared)
+    if any(by_embedding.values()):
+        columns[SENTENCES + model_digest] = _token_column(graph, by_embedding)
     return replace(graph, columns=columns)
 
 
-def _column(graph: Graph, said: dict[str, list[str]]) -> Column:
-    pairs = [(row, word) for row, name in enumerate(graph.ids) for word in said.get(name, ())]
-    return category_column(len(graph), np.array([row for row, _ in pairs], np.int64), [word for _, word in pairs])
+def _token_column(graph: Graph, tokens: dict[str, list[str]]) -> Column:
+    pairs = [(row, token) for row, name in enumerate(graph.ids) for token in tokens.get(name, ())]
+    return category_column(len(graph), np.array([row for row, _ in pairs], np.int64), [token for _, token in pairs])

@@ -1,9 +1,9 @@
-"""What cards are about: sentence embeddings of a local model, as words that completion hears beside others.
+"""Tokens from sentence embeddings of model cards, computed by a local model.
 
-An embedding is turned by a fixed random matrix, and the directions that it points along most are its words (winner
-takes all: Yagnik et al. 2011, "The Power of Comparative Reasoning"). So the same learners hear them as hear all words,
-of models that come later, too. What states an attribute is left out of the text first; where lineage is completed they
-are not heard at all, as names of models are too many to be left out.
+An embedding is projected by a fixed random matrix, and the indices of its largest components become tokens
+(winner-take-all hashing: Yagnik et al. 2011, "The Power of Comparative Reasoning"). So the learners use them like all
+other tokens, also for models that come later. Words that leak an attribute are removed from the text first. For
+lineage the embedding tokens are masked as a whole: the names of models are too many to be removed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from atlas_db.core.files import replacing, write_whole
 from atlas_db.core.terms import Progress
 from gnn.dataset.card_text import body_words
 from gnn.dataset.tasks import TASKS, leaking_tokens, uses_lineage
+from gnn.parameters.token_parameters import TOKEN
 from ingest.hub.card import split_card
 from ingest.hub.card_store import FOLDER as CARDS
 from ingest.hub.card_store import newest_cards
@@ -36,21 +37,23 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 FOLDER = "sentences"
-"""Folder of what was read, under the home folder."""
+"""Folder of the embedding tokens, under the home folder."""
 CURRENT, CENTRE = "current", "centre.f4"
-"""Files there: which model's reading is used, and the mean of that model's first embeddings."""
-READ = 256
-"""Words of a card that a model reads."""
-DIRECTIONS, POINTED = 256, 16
-"""Directions that are looked at, and those that an embedding points along most, which are kept."""
-PART = 4096
-"""Cards read between two files: all that is lost, should the run be stopped."""
+"""Files there: the digest of the model in use, and the mean of that model's first embeddings."""
+CARDS_PER_FILE = 4096
+"""Cards embedded between two files; a stopped run loses at most these."""
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
-_SCHEMA = pa.schema([("card", pa.binary(16)), ("points", pa.list_(pa.uint8(), POINTED))])
+_SCHEMA = pa.schema([("card", pa.binary(16)), ("points", pa.list_(pa.uint8(), TOKEN.top_components))])
 
 
 class EmbedReport(NamedTuple):
-    """What came of reading cards: of `models`, cards `read` now, and `kept` from before."""
+    """Number of models with a card, of cards embedded in this run, and of cards embedded before.
+
+    Attributes:
+        models: Models with a card.
+        read: Cards embedded in this run.
+        kept: Models whose card was embedded before.
+    """
 
     models: int
     read: int
@@ -58,54 +61,57 @@ class EmbedReport(NamedTuple):
 
 
 def embed_cards(graph: Graph, home: Path, folder: Path, progress: Progress = lambda *_: None) -> EmbedReport:
-    """Read the cards of a graph's models with a sentence model; each card once, however often this is run.
+    """Embed the cards of a graph's models with a sentence model; a card that was embedded before is skipped.
 
     Args:
-        graph: The graph: what it declares is left out of the text.
-        home: Home folder, where cards lie.
+        graph: The graph; words that leak its declared attributes are removed from the text.
+        home: Home folder, which holds the cards.
         folder: A model as sentence-transformers saves it.
-        progress: Told of stage, cards done and total (0: unknown).
+        progress: Called with stage, cards done and total (0: unknown).
 
     Raises:
-        InputError: The folder holds no such model, or one that would have to run code or pickles of its own.
+        InputError: The folder holds no such model, or one that would run its own code or open a pickle.
     """
-    name, model = model_digest(folder), _opened(folder)
-    place = home / FOLDER / name
-    place.mkdir(parents=True, exist_ok=True)
-    known = set(_points(place))
-    states, kept, read, models = _stating(graph), 0, 0, 0
-    waiting: dict[bytes, str] = {}
+    digest, model = model_digest(folder), _load_model(folder)
+    target = home / FOLDER / digest
+    target.mkdir(parents=True, exist_ok=True)
+    known = set(_read_components(target))
+    leaks, kept, read, models = _leaks_any_attribute(graph), 0, 0, 0
+    pending: dict[bytes, str] = {}
     for _, card in newest_cards(home / CARDS, graph.ids):
         models += 1
-        if (key := _key(card)) in known or key in waiting:
+        if (key := _key(card)) in known or key in pending:
             kept += key in known
             continue
-        waiting[key] = plain_text(card, states)
-        if len(waiting) == PART:
-            read += _keep(model, waiting, place)
+        pending[key] = plain_text(card, leaks)
+        if len(pending) == CARDS_PER_FILE:
+            read += _embed_and_write(model, pending, target)
             progress("Read cards", read, 0)
-            waiting = {}
-    read += _keep(model, waiting, place)
-    write_whole(home / FOLDER / CURRENT, name.encode())
+            pending = {}
+    read += _embed_and_write(model, pending, target)
+    write_whole(home / FOLDER / CURRENT, digest.encode())
     for other in (home / FOLDER).iterdir():
-        if other.is_dir() and other != place:
+        if other.is_dir() and other != target:
             shutil.rmtree(other)
     return EmbedReport(models, read, kept)
 
 
 def embedding_tokens(home: Path) -> tuple[str, Callable[[str], list[str]]]:
-    """Return the digest of the model whose reading is used, empty where none is, and what gives the words of a card."""
+    """Return the digest of the embedding model in use, and a function from a card to its embedding tokens.
+
+    The digest is empty, and no card has tokens, where no model was used yet.
+    """
     file = home / FOLDER / CURRENT
-    name = file.read_text() if file.is_file() else ""
-    points = _points(home / FOLDER / name) if name else {}
-    return name, lambda card: [str(point) for point in points.get(_key(card), ())] if points else []
+    digest = file.read_text() if file.is_file() else ""
+    components = _read_components(home / FOLDER / digest) if digest else {}
+    return digest, lambda card: [str(each) for each in components.get(_key(card), ())] if components else []
 
 
 def model_digest(folder: Path) -> str:
-    """Return what tells a model from others, by all of its files.
+    """Return a BLAKE2b digest over the names and contents of all files of a model.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: A file cannot be read.
     """
     total = blake2b(digest_size=4)
     try:
@@ -120,32 +126,41 @@ def model_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def plain_text(card: str, states: Callable[[str], bool]) -> str:
-    """Return the beginning of a card's text without words that state an attribute, by themselves or with the next."""
-    words = body_words(split_card(card)[1])[:READ]
-    stated = {at for at, word in enumerate(words) if states(word)}
-    stated |= {at + step for at, pair in enumerate(pairwise(words)) if states(" ".join(pair)) for step in (0, 1)}
-    return " ".join(word for at, word in enumerate(words) if at not in stated)
+def plain_text(card: str, leaks: Callable[[str], bool]) -> str:
+    """Return the first words of a card's text without words and bigrams that leak an attribute."""
+    words = body_words(split_card(card)[1])[: TOKEN.embedding_words]
+    leaking = {index for index, word in enumerate(words) if leaks(word)}
+    leaking |= {index + step for index, pair in enumerate(pairwise(words)) if leaks(" ".join(pair)) for step in (0, 1)}
+    return " ".join(word for index, word in enumerate(words) if index not in leaking)
 
 
 def top_components(vectors: Floats, centre: Floats) -> Integers:
-    """Return the directions that embeddings point along most, ascending, shape (n, POINTED).
+    """Return the indices of the largest components of randomly projected embeddings, in ascending order.
 
     Args:
-        vectors: Shape (n, d).
-        centre: What all have in common, shape (d,).
+        vectors: Embeddings, shape (n, d).
+        centre: Mean embedding, shape (d,).
+
+    Returns:
+        Shape (n, `TOKEN.top_components`), each below `TOKEN.projections`.
     """
-    turned = (vectors - centre) @ np.random.default_rng(0).standard_normal((vectors.shape[1], DIRECTIONS))
-    return np.sort(np.argsort(-turned, axis=1, kind="stable")[:, :POINTED], axis=1)
+    projection = np.random.default_rng(0).standard_normal((vectors.shape[1], TOKEN.projections))
+    projected = (vectors - centre) @ projection
+    return np.sort(np.argsort(-projected, axis=1, kind="stable")[:, : TOKEN.top_components], axis=1)
 
 
-def _stating(graph: Graph) -> Callable[[str], bool]:
-    """Return whether a word, or two, state any attribute but lineage."""
-    each = [leaking_tokens(graph, name) for name in TASKS if uses_lineage(name)]
-    return lru_cache(maxsize=1 << 20)(lambda said: any(states(said) for states in each))
+def _leaks_any_attribute(graph: Graph) -> Callable[[str], bool]:
+    """Return a predicate that is true for words and bigrams that leak any attribute but lineage."""
+    predicates = [leaking_tokens(graph, name) for name in TASKS if uses_lineage(name)]
+    return lru_cache(maxsize=1 << 20)(lambda token: any(leaks(token) for leaks in predicates))
 
 
-def _opened(folder: Path) -> SentenceTransformer:
+def _load_model(folder: Path) -> SentenceTransformer:
+    """Load a sentence model after a check that it needs neither code nor pickles of its own.
+
+    Raises:
+        InputError: It needs them, or it cannot be opened.
+    """
     try:
         modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
         foreign = [kind for each in modules if not (kind := str(each["type"])).startswith("sentence_transformers.")]
@@ -172,26 +187,27 @@ def _opened(folder: Path) -> SentenceTransformer:
     return model
 
 
-def _keep(model: SentenceTransformer, texts: Mapping[bytes, str], place: Path) -> int:
-    """Read texts, and write what was read under the next number."""
+def _embed_and_write(model: SentenceTransformer, texts: Mapping[bytes, str], folder: Path) -> int:
+    """Embed texts, write their top components to a file with the next number, and return the number of texts."""
     if not texts:
         return 0
     vectors = np.asarray(
         model.encode(list(texts.values()), normalize_embeddings=True, show_progress_bar=False), np.float32
     )
-    centre = place / CENTRE
-    if not centre.is_file():
-        write_whole(centre, vectors.mean(0).astype("<f4").tobytes())
-    points = top_components(vectors, np.frombuffer(centre.read_bytes(), "<f4"))
-    table = pa.table([list(texts), points.tolist()], schema=_SCHEMA)
-    with replacing(place / f"{len(list(place.glob('*.parquet'))):06d}.parquet") as partial:
+    centre_file = folder / CENTRE
+    if not centre_file.is_file():
+        write_whole(centre_file, vectors.mean(0).astype("<f4").tobytes())
+    components = top_components(vectors, np.frombuffer(centre_file.read_bytes(), "<f4"))
+    table = pa.table([list(texts), components.tolist()], schema=_SCHEMA)
+    with replacing(folder / f"{len(list(folder.glob('*.parquet'))):06d}.parquet") as partial:
         pq.write_table(table, partial)
     return len(texts)
 
 
-def _points(place: Path) -> dict[bytes, list[int]]:
+def _read_components(folder: Path) -> dict[bytes, list[int]]:
+    """Return the top components of each card, by the hash of its text."""
     found: dict[bytes, list[int]] = {}
-    for file in sorted(place.glob("*.parquet")):
+    for file in sorted(folder.glob("*.parquet")):
         table = pq.read_table(file)
         found |= zip(table["card"].to_pylist(), table["points"].to_pylist(), strict=True)
     return found

@@ -1,4 +1,4 @@
-"""What models have in common: the groups whose declarations speak for a model."""
+"""Groupings of models by common attributes: the groups over which declarations are counted (target encoding)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from atlas_db.core.arrays import CsrLists, Integers, csr_lists
 
 
 class Grouping(NamedTuple):
-    """A kind of group.
+    """A partition of the models into groups; n is the number of models.
 
     Attributes:
-        name: What its members have in common.
-        members: Group that each model belongs to, -1 for none.
-        askers: Group that each model asks, -1 for none; mostly the same.
-        bare: True where id, dates and lineage are enough to know it.
+        name: What the members of a group have in common.
+        member_key: Group in which the declarations of each model count, -1 for none, shape (n,).
+        query_key: Group that each model looks up, -1 for none, shape (n,); mostly equal to `member_key`.
+        cold_start: True where id, dates and lineage suffice to compute it, without the model's metadata.
     """
 
     name: str
@@ -29,47 +29,50 @@ class Grouping(NamedTuple):
     cold_start: bool
 
 
-def symmetric(name: str, members: Integers, *, cold_start: bool) -> Grouping:
-    """Return a kind of group that models ask which are in it."""
-    return Grouping(name, members, members, cold_start)
+def symmetric(name: str, keys: Integers, *, cold_start: bool) -> Grouping:
+    """Return a grouping in which each model looks up its own group."""
+    return Grouping(name, keys, keys, cold_start)
 
 
-def set_keys(held: CsrLists) -> Integers:
-    """Return equal numbers for models with equal sets, -1 for empty ones.
+def set_keys(codes: CsrLists) -> Integers:
+    """Return equal numbers for rows with equal sets of codes, -1 for empty sets, shape (n,).
 
-    Sets are told apart by the sum of a random number of 64 bits an element.
+    The hash of a set is the sum of one random 64-bit number for each element (additive Zobrist hashing).
     """
-    numbers = np.random.default_rng(1).integers(0, 1 << 63, int(held.values.max(initial=0)) + 1, np.uint64)
-    out = np.full(len(held.indptr) - 1, -1, np.int64)
-    filled = held.counts > 0
+    element_hash = np.random.default_rng(1).integers(0, 1 << 63, int(codes.values.max(initial=0)) + 1, np.uint64)
+    out = np.full(len(codes.indptr) - 1, -1, np.int64)
+    filled = codes.counts > 0
     if filled.any():
-        sums = np.add.reduceat(numbers[held.values], held.indptr[:-1][filled])
+        sums = np.add.reduceat(element_hash[codes.values], codes.indptr[:-1][filled])
         out[filled] = factorize(pa.array(sums))
     return out
 
 
 def combine_keys(first: Integers, second: Integers) -> Integers:
-    """Return equal numbers where both are equal, -1 where either is."""
+    """Return equal numbers where both keys are equal, -1 where either is -1, shape (n,)."""
     joined = np.where((first >= 0) & (second >= 0), first * (int(second.max(initial=0)) + 1) + second, -1)
     return factorize(pa.array(joined, mask=joined < 0))
 
 
-def nth_parent(graph: Graph, place: int) -> Integers:
-    """Return the parent at a place of each model's list, -1 where there are fewer."""
+def nth_parent(graph: Graph, position: int) -> Integers:
+    """Return the parent at a position of each model's list, from 0, -1 where there are fewer, shape (n,)."""
     starts, counts = graph.parents.indptr[:-1], graph.parents.counts
     out = np.full(len(graph), -1, np.int64)
-    has = counts > place
-    out[has] = graph.parents.values[starts[has] + place]
+    has = counts > position
+    out[has] = graph.parents.values[starts[has] + position]
     return out
 
 
-def parent_of(parent: Integers, of: Integers) -> Integers:
-    """Return the parent of each model in `of`, -1 where there is none."""
-    return np.where(of >= 0, parent[of], -1)
+def parent_of(parent: Integers, rows: Integers) -> Integers:
+    """Return the parent of each row, -1 where there is none or the row is -1, shape (len(rows),)."""
+    return np.where(rows >= 0, parent[rows], -1)
 
 
 def roots(parent: Integers) -> Integers:
-    """Return the end of each model's chain of first parents, -1 for models without any."""
+    """Return the root of each model's chain of first parents, -1 for models without a parent, shape (n,).
+
+    Each step doubles the length of the chain that is followed (pointer jumping); a cycle ends after 64 steps.
+    """
     top = np.where(parent >= 0, parent, np.arange(len(parent)))
     for _ in range(64):
         higher = top[top]
@@ -79,13 +82,13 @@ def roots(parent: Integers) -> Integers:
     return np.where(parent >= 0, top, -1)
 
 
-def groupings(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -> list[Grouping]:
-    """Return all kinds of groups.
+def groupings(graph: Graph, masked: frozenset[str], leaks: Callable[[str], bool]) -> list[Grouping]:
+    """Return all groupings that may be used for one target.
 
     Args:
         graph: The graph.
-        hidden: Attributes that may not be looked at: the target.
-        stated: Whether a tag states the target, and must not be looked at.
+        masked: Attributes that must not be used, the target among them.
+        leaks: Whether a tag leaks the target, and must not be used.
     """
     author, names = graph.author, graph.name_keys
     found = [
@@ -101,13 +104,13 @@ def groupings(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool
         symmetric("author and last token", combine_keys(author, names.last_token), cold_start=True),
         symmetric("same behaviour cluster", graph.behaviour_cluster, cold_start=True),
     ]
-    if "base_model" not in hidden:
+    if "base_model" not in masked:
         found += _lineage_groupings(graph, names.last_token)
-    return [*found, *_metadata_groupings(graph, hidden, stated)]
+    return [*found, *_metadata_groupings(graph, masked, leaks)]
 
 
-def _lineage_groupings(graph: Graph, last: Integers) -> list[Grouping]:
-    """Groups by what models derive from."""
+def _lineage_groupings(graph: Graph, last_token: Integers) -> list[Grouping]:
+    """Return the groupings by parents, siblings and roots."""
     own, author = np.arange(len(graph)), graph.author
     parent, second = nth_parent(graph, 0), nth_parent(graph, 1)
     root = roots(parent)
@@ -125,37 +128,37 @@ def _lineage_groupings(graph: Graph, last: Integers) -> list[Grouping]:
         symmetric("author and parent", combine_keys(author, parent), cold_start=True),
         symmetric("author and family", combine_keys(author, root), cold_start=True),
         Grouping("author of the parent", author, parent_author, True),
-        symmetric("parent and last token", combine_keys(parent, last), cold_start=True),
+        symmetric("parent and last token", combine_keys(parent, last_token), cold_start=True),
     ]
 
 
-def _metadata_groupings(graph: Graph, hidden: frozenset[str], stated: Callable[[str], bool]) -> list[Grouping]:
-    """Groups by what a repository states: tags, task, library, language, dataset, paper, licence."""
+def _metadata_groupings(graph: Graph, masked: frozenset[str], leaks: Callable[[str], bool]) -> list[Grouping]:
+    """Return the groupings by metadata: tags, task, library, language, dataset, paper, license."""
     tags = graph.columns["tags"]
-    shown = np.array([not stated(tag) for tag in tags.categories], bool)
-    kept = shown[tags.codes.values]
-    told = set_keys(csr_lists(len(graph), tags.codes.rows[kept], tags.codes.values[kept]))
+    usable = np.array([not leaks(tag) for tag in tags.categories], bool)
+    kept = usable[tags.codes.values]
+    tag_key = set_keys(csr_lists(len(graph), tags.codes.rows[kept], tags.codes.values[kept]))
     columns = {
         name: graph.columns[name].codes.first
         for name in ("license", "pipeline_tag", "library_name", "language", "datasets", "paper", "model_type")
-        if name not in hidden
+        if name not in masked
     }
     author = graph.author
-    found = {"tags": told, **columns}
-    kinds = [symmetric(name, member, cold_start=False) for name, member in found.items()]
-    kinds += [
+    found = {"tags": tag_key, **columns}
+    made = [symmetric(name, key, cold_start=False) for name, key in found.items()]
+    made += [
         symmetric(f"author and {name}", combine_keys(author, found[name]), cold_start=False)
         for name in ("tags", "pipeline_tag", "library_name", "language", "license")
         if name in found
     ]
     if "pipeline_tag" in found and "library_name" in found:
         task_and_library = combine_keys(found["pipeline_tag"], found["library_name"])
-        kinds.append(symmetric("pipeline_tag and library_name", task_and_library, cold_start=False))
-    if "base_model" not in hidden:
+        made.append(symmetric("pipeline_tag and library_name", task_and_library, cold_start=False))
+    if "base_model" not in masked:
         parent = nth_parent(graph, 0)
-        kinds += [
+        made += [
             symmetric(f"parent and {name}", combine_keys(parent, found[name]), cold_start=False)
             for name in ("tags", "pipeline_tag")
             if name in found
         ]
-    return kinds
+    return made

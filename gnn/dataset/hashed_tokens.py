@@ -1,4 +1,8 @@
-"""Words of a model as hashed numbers: from its name, its owner and its lineage, and from what it states."""
+"""Tokens of a model as hash buckets: of its name, owner, lineage and metadata.
+
+Feature hashing maps each token to one of `BUCKETS` numbers without a vocabulary (Weinberger et al. 2009, arXiv
+0902.2206).
+"""
 
 from __future__ import annotations
 
@@ -17,88 +21,89 @@ from atlas_db.core.arrays import CsrLists, Integers, csr_lists, ranges, unique_s
 from gnn.dataset.grouping_keys import nth_parent, parent_of, roots
 
 BUCKETS = 1 << 17
-"""Numbers that words are hashed to; zero stands for none."""
+"""Number of hash buckets; bucket 0 stands for no token."""
 
 
 @lru_cache(maxsize=1 << 18)
-def hash_bucket(word: str) -> int:
-    """Return the number of a word, the same on every machine."""
-    return 1 + crc32(word.encode()) % (BUCKETS - 1)
+def hash_bucket(token: str) -> int:
+    """Return the bucket of a token, 1 … BUCKETS - 1, the same on every machine."""
+    return 1 + crc32(token.encode()) % (BUCKETS - 1)
 
 
 class TokenTable:
-    """Words of names, owners and, where wanted, lineage: what is known of every model. Spelled when first asked for.
+    """Tokens of names, owners and lineage of every model, computed at the first access and then kept.
 
     Args:
         graph: The graph.
-        lineage: Whether what a model derives from is among them.
-        relation: Whether it is said how.
+        lineage: Whether tokens of the ancestors are included.
+        relation: Whether the relation to the parent is included.
     """
 
     def __init__(self, graph: Graph, *, lineage: bool = True, relation: bool = True) -> None:
         self._graph = graph
         self._owners = [hash_bucket(f"by {name}") for name in graph.authors]
-        # A parent's words are asked for once a child.
-        self._own = lru_cache(maxsize=1 << 14)(self._spell)
-        self._above = _Above.of(graph) if lineage else None
+        # The tokens of a parent are needed once for each child.
+        self._own_tokens = lru_cache(maxsize=1 << 14)(self._name_and_owner_tokens)
+        self._ancestors = _Ancestors.of(graph) if lineage else None
         self._relation = relation
         self._starts = np.full(len(graph), -1, np.int64)
         self._counts = np.zeros(len(graph), np.int64)
         self._values = np.zeros(0, np.int32)
         self._used = 0
-        # Lots of models are looked at side by side.
+        # Several threads look up tokens at once.
         self._adding = Lock()
 
     def take(self, rows: Integers) -> CsrLists:
-        """Return the words of some models in that order; -1 has none."""
-        asked = unique_sorted(rows[rows >= 0])
+        """Return the tokens of the given rows, in that order; row -1 gets an empty list."""
+        needed = unique_sorted(rows[rows >= 0])
         with self._adding:
-            self._add(asked[self._starts[asked] < 0])
+            self._add(needed[self._starts[needed] < 0])
         counts = np.where(rows >= 0, self._counts[rows], 0)
         values = self._values[ranges(self._starts[rows], counts)].astype(np.int64)
         return CsrLists(values, np.concatenate(([0], np.cumsum(counts))))
 
     def _add(self, rows: Integers) -> None:
-        said = [self._say(row) for row in rows.tolist()]
-        counts = np.array([len(each) for each in said], np.int64)
+        tokens = [self._tokens(row) for row in rows.tolist()]
+        counts = np.array([len(each) for each in tokens], np.int64)
         end = self._used + int(counts.sum())
         if end > len(self._values):
             self._values = np.resize(self._values, max(end, 2 * self._used))
-        self._values[self._used : end] = [word for each in said for word in each]
+        self._values[self._used : end] = [token for each in tokens for token in each]
         self._starts[rows], self._counts[rows] = self._used + np.cumsum(counts) - counts, counts
         self._used = end
 
-    def _spell(self, row: int) -> list[int]:
+    def _name_and_owner_tokens(self, row: int) -> list[int]:
         owner = self._graph.author[row]
-        return _spelled(self._graph.ids[row]) + ([self._owners[owner]] if owner >= 0 else [])
+        return _name_tokens(self._graph.ids[row]) + ([self._owners[owner]] if owner >= 0 else [])
 
-    def _say(self, row: int) -> list[int]:
-        own = self._own(row)
-        if self._above is None:
+    def _tokens(self, row: int) -> list[int]:
+        own = self._own_tokens(row)
+        if self._ancestors is None:
             return own
-        parent = int(self._above.parents[0][row])
+        parent = int(self._ancestors.lines[0][row])
         if parent < 0:
             return [*own, hash_bucket("no parent")]
-        higher = [line[row] for line in self._above.parents]
-        named = [hash_bucket(f"above {self._graph.ids[other]}") for other in higher if other >= 0]
-        theirs = [1 + hashed % (BUCKETS - 1) for hashed in self._own(parent)]
-        how = [hash_bucket(f"as {self._above.relation[row]}")] if self._relation else []
-        return [*own, *named, *how, *theirs]
+        ancestors = [line[row] for line in self._ancestors.lines]
+        ancestor_ids = [hash_bucket(f"above {self._graph.ids[other]}") for other in ancestors if other >= 0]
+        # Shifted by one bucket, tokens of the parent differ from equal tokens of the child.
+        parent_tokens = [1 + bucket % (BUCKETS - 1) for bucket in self._own_tokens(parent)]
+        relation = [hash_bucket(f"as {self._ancestors.relation[row]}")] if self._relation else []
+        return [*own, *ancestor_ids, *relation, *parent_tokens]
 
 
-class _Above(NamedTuple):
-    """What models derive from.
+class _Ancestors(NamedTuple):
+    """Ancestors of every model.
 
     Attributes:
-        parents: Parent, second parent, grandparent and, where it is another than the parent, root, -1 for none.
-        relation: Relation to the parent, index into `RELATIONS`, -1 for none.
+        lines: Parent, second parent, grandparent, and root where it is not the parent; -1 for none, shape (n,) each.
+        relation: Relation to the parent, index into `RELATIONS`, -1 for none, shape (n,).
     """
 
-    parents: tuple[Integers, ...]
+    lines: tuple[Integers, ...]
     relation: Integers
 
     @classmethod
-    def of(cls, graph: Graph) -> _Above:
+    def of(cls, graph: Graph) -> _Ancestors:
         parent = nth_parent(graph, 0)
         root = roots(parent)
         relation = np.full(len(graph), -1, np.int64)
@@ -108,35 +113,37 @@ class _Above(NamedTuple):
         return cls(lines, relation)
 
 
-def _spelled(identifier: str) -> list[int]:
+def _name_tokens(identifier: str) -> list[int]:
+    """Return the buckets of a name's tokens, bigrams, character 4-grams and digit pattern."""
     name = identifier.rpartition("/")[2]
-    parts = name_tokens(name)
-    pairs = [f"{a} {b}" for a, b in pairwise(parts)]
+    tokens = name_tokens(name)
+    bigrams = [f"{a} {b}" for a, b in pairwise(tokens)]
     lower = f"<{name.lower()[:48]}>"
     grams = {lower[at : at + 4] for at in range(len(lower) - 3)}
     return [
-        hash_bucket(word) for word in (*parts, *pairs, *(f"^{gram}" for gram in sorted(grams)), f"~{pattern(name)}")
+        hash_bucket(token)
+        for token in (*tokens, *bigrams, *(f"^{gram}" for gram in sorted(grams)), f"~{pattern(name)}")
     ]
 
 
-def metadata_tokens(graph: Graph, hidden: frozenset[str], masks: Mapping[str, Callable[[str], bool]]) -> CsrLists:
-    """Return the words of tags, cards and other attributes, without those that state the target.
+def metadata_tokens(graph: Graph, masked: frozenset[str], leakage: Mapping[str, Callable[[str], bool]]) -> CsrLists:
+    """Return the tokens of tags, cards and other attributes of each model, without those that leak the target.
 
     Args:
         graph: The graph.
-        hidden: Attributes that are left out.
-        masks: Which words of a column state the target, by its name.
+        masked: Attributes that are left out.
+        leakage: Which values of a column leak the target, by the name of the column.
     """
     entries: list[tuple[Integers, Integers]] = []
     for name, column in graph.columns.items():
-        if name in hidden:
+        if name in masked:
             continue
-        numbers = np.array([hash_bucket(f"{name}:{value}") for value in column.categories], np.int64)
+        buckets = np.array([hash_bucket(f"{name}:{value}") for value in column.categories], np.int64)
         rows, values = column.codes.rows, column.codes.values
-        if name in masks:
-            keep = np.array([not masks[name](value) for value in column.categories], bool)[values]
+        if name in leakage:
+            keep = np.array([not leakage[name](value) for value in column.categories], bool)[values]
             rows, values = rows[keep], values[keep]
-        entries.append((rows, numbers[values] if len(values) else values))
+        entries.append((rows, buckets[values] if len(values) else values))
     rows = np.concatenate([entry[0] for entry in entries])
     values = np.concatenate([entry[1] for entry in entries])
     order = np.argsort(rows, kind="stable")

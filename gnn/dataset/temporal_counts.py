@@ -1,7 +1,8 @@
-"""Who declared what, when, among models that have something in common: counts at any moment, without a loop.
+"""Point-in-time counts: declarations by group and value before any cutoff, without a loop.
 
-All questions are answered by binary search in sorted integer keys (group, value, rank in time), so that a million of
-them take about a second, and what is later than the moment asked about can't be seen.
+All lookups are binary searches in sorted integer keys (group, value, rank in time). A million lookups take about a
+second, and no declaration at or after the cutoff is counted. So these are point-in-time correct target statistics, as
+ordered target statistics are in CatBoost (Prokhorenkova et al. 2018).
 """
 
 from __future__ import annotations
@@ -10,26 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas_db.core.arrays import CsrLists, Doubles, Floats, Integers, ranges
+from atlas_db.core.arrays import CsrLists, Doubles, Flags, Floats, Integers, ranges
+from gnn.parameters.candidate_parameters import CANDIDATE
 
-RECENT = 8
-"""Number of the latest declarations in a group that count as recent."""
-WINDOW = 60.0
-"""Days before the moment that count as lately."""
-MOST = 12
-"""Values of one group that are proposed, the most frequent first."""
-COUNT_FEATURES = ("share", "count", "size", "recent", "lately", "age")
+COUNT_FEATURES = ("share", "count", "group size", "recent share", "recent count", "age")
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Visible declarations in order of time.
+    """Visible declarations in ascending order of time; m is their number.
 
     Attributes:
-        rows: Model of each, shape (m,).
-        values: Value of each, shape (m,).
+        rows: Model of each declaration, shape (m,).
+        values: Value of each declaration, shape (m,).
         times: Days since 1970, ascending, shape (m,).
-        size: Number of different values.
+        num_values: Number of different values.
     """
 
     rows: Integers
@@ -38,123 +34,149 @@ class Events:
     num_values: int
 
 
-def declaration_events(
-    held: CsrLists, created: Doubles, visible: np.ndarray[tuple[int], np.dtype[np.bool_]], size: int
-) -> Events:
-    """Return the declarations of visible models."""
-    rows = held.rows
+def declaration_events(codes: CsrLists, times: Doubles, visible: Flags, num_values: int) -> Events:
+    """Return the declarations of visible models in order of time.
+
+    Args:
+        codes: Declared values, one list a model.
+        times: Time of each model, days since 1970, shape (n,).
+        visible: Models whose declarations may be used, shape (n,).
+        num_values: Number of different values.
+    """
+    rows = codes.rows
     shown = visible[rows]
-    rows, values = rows[shown], held.values[shown]
-    order = np.argsort(created[rows], kind="stable")
-    return Events(rows[order], values[order], created[rows[order]], size)
+    rows, values = rows[shown], codes.values[shown]
+    order = np.argsort(times[rows], kind="stable")
+    return Events(rows[order], values[order], times[rows[order]], num_values)
 
 
 class PrefixCounter:
-    """Counts declarations of a kind before a moment.
+    """Counts the declarations of a key before a cutoff.
 
     Args:
-        labels: Visible declarations.
-        kinds: Kind of each declaration, -1 for none, shape (declarations,).
+        events: Visible declarations.
+        keys: Key of each declaration, -1 for none, shape (m,).
     """
 
-    def __init__(self, labels: Events, kinds: Integers) -> None:
-        self._times = labels.times
-        self._span = len(kinds) + 1
-        self._keys = np.sort(kinds * self._span + np.arange(len(kinds)))
+    def __init__(self, events: Events, keys: Integers) -> None:
+        self._times = events.times
+        self._span = len(keys) + 1
+        self._keys = np.sort(keys * self._span + np.arange(len(keys)))
 
-    def count_before(self, kinds: Integers, moments: Doubles) -> Integers:
-        """Return how many of each kind came before each moment, 0 of kind -1, shape (q,)."""
-        base = kinds * self._span
-        ranks = np.searchsorted(self._times, moments, side="left")
-        found = np.searchsorted(self._keys, base + ranks) - np.searchsorted(self._keys, base)
-        return np.where(kinds >= 0, found, 0)
+    def count_before(self, keys: Integers, cutoffs: Doubles) -> Integers:
+        """Return the number of declarations of each key before each cutoff, 0 for key -1, shape (q,)."""
+        base = keys * self._span
+        ranks = np.searchsorted(self._times, cutoffs, side="left")
+        counts = np.searchsorted(self._keys, base + ranks) - np.searchsorted(self._keys, base)
+        return np.where(keys >= 0, counts, 0)
 
 
 class PointInTimeCounts:
-    """Declarations by group.
+    """Declarations by group, countable before any cutoff.
 
     Args:
-        labels: Visible declarations.
-        group: Group of each model, -1 where it has none, shape (models,).
+        events: Visible declarations.
+        member_key: Group of each model, -1 where it has none, shape (n,).
     """
 
-    def __init__(self, labels: Events, group: Integers) -> None:
-        self._labels = labels
-        self._span = len(labels.rows) + 1
-        mine = group[labels.rows]
-        ranks = np.flatnonzero(mine >= 0)
-        self._groups = np.sort(mine[ranks] * self._span + ranks)
-        pairs = mine[ranks] * labels.num_values + labels.values[ranks]
+    def __init__(self, events: Events, member_key: Integers) -> None:
+        self._events = events
+        self._span = len(events.rows) + 1
+        group_of_event = member_key[events.rows]
+        ranks = np.flatnonzero(group_of_event >= 0)
+        self._groups = np.sort(group_of_event[ranks] * self._span + ranks)
+        pairs = group_of_event[ranks] * events.num_values + events.values[ranks]
         self._pairs = np.sort(pairs * self._span + ranks)
-        # In sorted keys each pair's ranks lie side by side, the earliest first.
+        # Sorted keys put the ranks of one (group, value) pair next to each other, the earliest first.
         first = np.flatnonzero(np.diff(self._pairs // self._span, prepend=-1))
-        kinds, earliest = np.divmod(self._pairs[first], self._span)
+        unique_pairs, earliest = np.divmod(self._pairs[first], self._span)
         counts = np.diff(first, append=len(self._pairs))
-        order = np.lexsort((kinds, -counts, kinds // labels.num_values))
-        self._kinds, self._earliest = kinds[order], earliest[order]
-        self._owners = self._kinds // labels.num_values
+        order = np.lexsort((unique_pairs, -counts, unique_pairs // events.num_values))
+        self._unique_pairs, self._earliest = unique_pairs[order], earliest[order]
+        self._group_of_pair = self._unique_pairs // events.num_values
 
-    def events_before(self, moments: Doubles) -> Integers:
-        """Return how many declarations came before each moment."""
-        return np.searchsorted(self._labels.times, moments, side="left")
+    def events_before(self, cutoffs: Doubles) -> Integers:
+        """Return the number of declarations of any group before each cutoff, shape (q,)."""
+        return np.searchsorted(self._events.times, cutoffs, side="left")
 
-    def most_frequent(self, groups: Integers, moments: Doubles) -> tuple[Integers, Integers]:
-        """Return the most frequent values of groups that were there before the moments: places in `groups`, values."""
-        first = np.searchsorted(self._owners, groups, side="left")
-        last = np.minimum(np.searchsorted(self._owners, groups, side="right"), first + MOST)
-        counts = np.where(groups >= 0, last - first, 0)
-        places = np.repeat(np.arange(len(groups)), counts)
-        at = ranges(first, counts)
-        if not len(at):
-            return at, at
-        seen = self._earliest[at] < self.events_before(moments)[places]
-        return places[seen], self._kinds[at[seen]] % self._labels.num_values
-
-    def last_k(self, groups: Integers, moments: Doubles, most: int) -> Integers:
-        """Return the latest declarations of groups before the moments, as ranks, -1 for none, shape (q, most)."""
-        base = groups * self._span
-        start = np.searchsorted(self._groups, base)
-        stop = np.searchsorted(self._groups, base + self.events_before(moments))
-        at = stop[:, None] - 1 - np.arange(most)
-        there = (at >= start[:, None]) & (groups >= 0)[:, None]
-        if not there.any():
-            return np.full(at.shape, -1, np.int64)
-        return np.where(there, self._groups[np.where(there, at, 0)] - base[:, None], -1)
-
-    def count_features(self, groups: Integers, values: Integers, moments: Doubles, dates: Doubles) -> Floats:
-        """Return what a group says of a value.
+    def most_frequent(self, groups: Integers, cutoffs: Doubles) -> tuple[Integers, Integers]:
+        """Return the most frequent values of each group, without those first declared at or after the cutoff.
 
         Args:
-            groups: Groups asked about, -1 for none, shape (q,).
-            values: Values asked about, shape (q,).
-            moments: Declarations from then on are not seen, shape (q,).
-            dates: Date of the model in question, shape (q,).
+            groups: Group of each model, -1 for none, shape (q,).
+            cutoffs: Days since 1970, shape (q,).
 
         Returns:
-            Shape (q, 6): smoothed share, logarithms of the value's count and the group's size, share among the latest
-            eight, count in the last sixty days, years since the last. NaN where the group is empty.
+            Index into `groups`, and value, shape (c,) each.
+        """
+        first = np.searchsorted(self._group_of_pair, groups, side="left")
+        last = np.searchsorted(self._group_of_pair, groups, side="right")
+        last = np.minimum(last, first + CANDIDATE.values_per_group)
+        counts = np.where(groups >= 0, last - first, 0)
+        query_index = np.repeat(np.arange(len(groups)), counts)
+        position = ranges(first, counts)
+        if not len(position):
+            return position, position
+        seen = self._earliest[position] < self.events_before(cutoffs)[query_index]
+        return query_index[seen], self._unique_pairs[position[seen]] % self._events.num_values
+
+    def last_k(self, groups: Integers, cutoffs: Doubles, k: int) -> Integers:
+        """Return the last k declarations of each group before the cutoff, the latest first.
+
+        Args:
+            groups: Group of each model, -1 for none, shape (q,).
+            cutoffs: Days since 1970, shape (q,).
+            k: Number of declarations.
+
+        Returns:
+            Indices into the events, -1 for none, shape (q, k).
+        """
+        base = groups * self._span
+        start = np.searchsorted(self._groups, base)
+        stop = np.searchsorted(self._groups, base + self.events_before(cutoffs))
+        position = stop[:, None] - 1 - np.arange(k)
+        exists = (position >= start[:, None]) & (groups >= 0)[:, None]
+        if not exists.any():
+            return np.full(position.shape, -1, np.int64)
+        return np.where(exists, self._groups[np.where(exists, position, 0)] - base[:, None], -1)
+
+    def count_features(self, groups: Integers, values: Integers, cutoffs: Doubles, dates: Doubles) -> Floats:
+        """Return the counts of a value in a group before a cutoff.
+
+        Args:
+            groups: Groups, -1 for none, shape (q,).
+            values: Values, shape (q,).
+            cutoffs: Only declarations before this time count, shape (q,).
+            dates: Date of the model to complete, shape (q,).
+
+        Returns:
+            Shape (q, 6), named by `COUNT_FEATURES`; NaN where the group has no declaration. With c declarations of the
+            value among the group's s: c / (s + 1), log(1 + c), log(1 + s), share of the value among the last
+            `recent_events` declarations, log(1 + its count in the last `recent_days` days), and years since the last.
         """
         out = np.full((len(groups), len(COUNT_FEATURES)), np.nan, np.float32)
-        ranks = self.events_before(moments)
+        ranks = self.events_before(cutoffs)
         base = groups * self._span
         start = np.searchsorted(self._groups, base)
         stop = np.searchsorted(self._groups, base + ranks)
-        some = np.flatnonzero((groups >= 0) & (stop > start))
-        if not len(some):
+        filled = np.flatnonzero((groups >= 0) & (stop > start))
+        if not len(filled):
             return out
-        groups, values, ranks, start, stop = groups[some], values[some], ranks[some], start[some], stop[some]
+        groups, values, ranks = groups[filled], values[filled], ranks[filled]
+        start, stop = start[filled], stop[filled]
         size = stop - start
-        pair = (groups * self._labels.num_values + values) * self._span
+        pair = (groups * self._events.num_values + values) * self._span
         below = np.searchsorted(self._pairs, pair)
         above = np.searchsorted(self._pairs, pair + ranks)
         count = above - below
-        since = self._groups[np.maximum(stop - RECENT, start)] - groups * self._span
-        recent = above - np.searchsorted(self._pairs, pair + since)
-        lately = above - np.searchsorted(self._pairs, pair + self.events_before(moments[some] - WINDOW))
+        oldest_recent = self._groups[np.maximum(stop - CANDIDATE.recent_events, start)] - groups * self._span
+        recent = above - np.searchsorted(self._pairs, pair + oldest_recent)
+        window_start = self.events_before(cutoffs[filled] - CANDIDATE.recent_days)
+        in_window = above - np.searchsorted(self._pairs, pair + window_start)
         last = self._pairs[np.maximum(above - 1, 0)] - pair
-        age = dates[some] - self._labels.times[np.clip(last, 0, self._span - 2)]
-        out[some] = np.column_stack((
-            count / (size + 1.0), np.log1p(count), np.log1p(size), recent / np.minimum(size, RECENT), np.log1p(lately),
-            np.where(count > 0, age / 365.25, np.nan),
+        age = dates[filled] - self._events.times[np.clip(last, 0, self._span - 2)]
+        out[filled] = np.column_stack((
+            count / (size + 1.0), np.log1p(count), np.log1p(size), recent / np.minimum(size, CANDIDATE.recent_events),
+            np.log1p(in_window), np.where(count > 0, age / 365.25, np.nan),
         ))  # fmt: skip
         return out

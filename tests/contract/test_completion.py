@@ -256,8 +256,8 @@ def test_datasets_of_the_list_that_nobody_declares_are_proposed(local_store: Sto
     told = [dict(zip(index.features, pair.tolist(), strict=True)) for pair in (first, second)]
     assert graph.listed_datasets.names[1:3] == ["someone/tweet_eval", "user1/later"]
     assert (told[0]["same author"], told[1]["same author"]) == (0, 1)
-    assert told[0]["share of the candidate's token weight"] == pytest.approx(1) and told[0]["not yet declared"] == 1
-    assert told[0]["shared tokens"] == 3 and 0 < told[0]["share of the model's token weight"] < 1
+    assert told[0]["share of the candidate's term weight"] == pytest.approx(1) and told[0]["not yet declared"] == 1
+    assert told[0]["shared terms"] == 3 and 0 < told[0]["share of the model's term weight"] < 1
     assert told[0]["years since the dataset"] == pytest.approx(486 / 365.25, abs=1e-4)
     assert told[0]["datasets of that name"] == pytest.approx(np.log1p(2))
 
@@ -285,12 +285,12 @@ def test_parents_are_proposed_for_their_owner_and_for_likes_while_nobody_names_t
     pairs = index.pair_features(np.full(2, row), parents, graph.created[[row, row]])
     told = [dict(zip(index.features, pair.tolist(), strict=True)) for pair in pairs]
     assert (
-        told[0]["share of the candidate's token weight"]
-        == told[1]["share of the candidate's token weight"]
+        told[0]["share of the candidate's term weight"]
+        == told[1]["share of the candidate's term weight"]
         == pytest.approx(1)
     )
-    assert told[0]["owner and name: share of the candidate's token weight"] == pytest.approx(1)
-    assert told[1]["owner and name: share of the candidate's token weight"] < 0.9
+    assert told[0]["owner and name: share of the candidate's term weight"] == pytest.approx(1)
+    assert told[1]["owner and name: share of the candidate's term weight"] < 0.9
 
 
 def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:

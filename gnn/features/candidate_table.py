@@ -1,0 +1,210 @@
+"""The feature table of candidates: counts by group, names, context, and the scores of other models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from atlas_db.core.arrays import Flags, Floats, Integers
+from atlas_db.core.cpu import available_cores
+from gnn.candidates import name_neighbours
+from gnn.candidates.generate import REPOSITORY_INDEX, CandidateGenerator, Candidates
+from gnn.candidates.inverted_index import OVERLAP_FEATURES, InvertedIndex
+from gnn.candidates.name_neighbours import KnnVotes
+from gnn.dataset.hashed_tokens import BUCKETS
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
+from gnn.dataset.tasks import uses_lineage
+from gnn.dataset.temporal_counts import COUNT_FEATURES
+from gnn.parameters.candidate_parameters import CANDIDATE
+
+CLASS_SCORE_FEATURES = ("log-probability", "highest log-probability", "gap to the highest")
+CONTEXT_FEATURES = ("has metadata", "observation lag", "parents")
+ROWS_PER_BLOCK = 2048
+"""Rows that are concatenated at once."""
+
+
+class CandidateTable(NamedTuple):
+    """Candidates of the models in a query, with their features.
+
+    Attributes:
+        query_index: Index of the model in the query, ascending, shape (c,).
+        values: Proposed value, shape (c,).
+        features: Shape (c, features), named by `CandidateTableBuilder.feature_names`.
+    """
+
+    query_index: Integers
+    values: Integers
+    features: Floats
+
+    def filter(self, kept: Flags) -> CandidateTable:
+        """Return the candidates where `kept` is true."""
+        return CandidateTable(self.query_index[kept], self.values[kept], self.features[kept])
+
+
+class ClassScores(NamedTuple):
+    """Scores of one classifier for the models of a query.
+
+    Attributes:
+        log_probabilities: Shape (q, classes).
+        class_of_value: Class of each value, -1 for values without one, shape (values,).
+    """
+
+    log_probabilities: Floats
+    class_of_value: Integers
+
+    def features_of(self, query_index: Integers, values: Integers) -> Floats:
+        """Return the features of candidates, shape (c, 3), named by `CLASS_SCORE_FEATURES`; NaN where there is no class.
+
+        Args:
+            query_index: Model of each candidate, shape (c,).
+            values: Value of each candidate, shape (c,).
+        """
+        if not self.log_probabilities.shape[1]:
+            return np.full((len(query_index), len(CLASS_SCORE_FEATURES)), np.nan, np.float32)
+        classes = self.class_of_value[values]
+        own = np.where(classes >= 0, self.log_probabilities[query_index, classes], np.nan)
+        highest = self.log_probabilities.max(1)[query_index]
+        return np.column_stack((own, highest, own - highest)).astype(np.float32)
+
+
+class CandidateTableBuilder:
+    """Generates the candidates of models and computes their features.
+
+    Args:
+        neighbourhood: Visible declarations.
+    """
+
+    def __init__(self, neighbourhood: Neighbourhood) -> None:
+        self._neighbourhood = neighbourhood
+        self._generator = CandidateGenerator(neighbourhood)
+        self._attribute = neighbourhood.task.attribute
+
+    @cached_property
+    def _metadata_index(self) -> InvertedIndex | None:
+        """Metadata tokens of possible parents; None for other attributes."""
+        neighbourhood = self._neighbourhood
+        if self._attribute != "base_model":
+            return None
+        return InvertedIndex(neighbourhood.metadata_tokens, BUCKETS, np.arange(len(neighbourhood.graph)))
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the features, in order; those of the network come last."""
+        index = REPOSITORY_INDEX.get(self._attribute)
+        pair = () if index is None else (*index.features, *name_neighbours.FEATURES)
+        if self._attribute == "base_model":
+            pair = (*pair, *(f"metadata tokens: {name}" for name in OVERLAP_FEATURES), "inferred from weights")
+        counts = (f"{group}: {count}" for group in self._neighbourhood.group_names for count in COUNT_FEATURES)
+        smoothed = [f"smoothed bag of words: {name}" for name in CANDIDATE.smoothed_groups]
+        scores = (f"{model}: {name}" for model in ("bag of words", "network") for name in CLASS_SCORE_FEATURES)
+        return [*counts, *pair, *CONTEXT_FEATURES, *smoothed, *scores]
+
+    def group_counts(self, features: Floats) -> Iterator[tuple[str, float, int, int]]:
+        """Yield the counts that one candidate's features stand for.
+
+        Args:
+            features: Features of one candidate, shape (features,).
+
+        Yields:
+            Grouping, smoothed share of the value, its number of declarations, and those of the whole group.
+        """
+        for position, group in enumerate(self._neighbourhood.group_names):
+            share, count, size = features[position * len(COUNT_FEATURES) : position * len(COUNT_FEATURES) + 3]
+            if np.isfinite(size):
+                yield group, float(share), round(float(np.expm1(count))), round(float(np.expm1(size)))
+
+    def build(
+        self, query: CompletionQuery, network: ClassScores, likely_values: Integers, bag_of_words: ClassScores,
+        smoothed: Callable[[Integers, Integers], Floats],
+    ) -> CandidateTable:  # fmt: skip
+        """Return the candidates of models with their features.
+
+        Args:
+            query: The models.
+            network: Scores of the graph network.
+            likely_values: Likely values by the network, shape (q, k).
+            bag_of_words: Scores of the bag-of-words classifier.
+            smoothed: Function from query index and value of candidates, shape (c,) each, to their mean bag-of-words
+                probability among neighbours, shape (c, groups).
+        """
+        votes = self._generator.name_votes(query)
+        candidates = self._generator.generate(query, likely_values, votes)
+        query_index, values = candidates
+        parts = [
+            *self._count_features(query, candidates),
+            *self._repository_features(query, candidates, votes),
+            self._context_features(query)[query_index],
+            smoothed(query_index, values),
+            bag_of_words.features_of(query_index, values),
+            network.features_of(query_index, values),
+        ]
+        return CandidateTable(query_index, values, hstack_in_blocks(parts))
+
+    def _count_features(self, query: CompletionQuery, candidates: Candidates) -> list[Floats]:
+        """Return the counts by each group, shape (c, 6) each."""
+        neighbourhood = self._neighbourhood
+        query_index, values = candidates
+        cutoffs, dates = query.cutoffs[query_index], neighbourhood.graph.event_time[query.rows][query_index]
+        overall = neighbourhood.overall_counts.count_features(np.zeros(len(values), np.int64), values, cutoffs, dates)
+
+        def counted(name: str) -> Floats:
+            groups = neighbourhood.group_of(name, query)[query_index]
+            return neighbourhood.counts_by(name).count_features(groups, values, cutoffs, dates)
+
+        # Sorting and searching release the interpreter lock, so each core takes one grouping.
+        with ThreadPoolExecutor(available_cores()) as executor:
+            return [overall, *executor.map(counted, neighbourhood.groupings)]
+
+    def _repository_features(
+        self, query: CompletionQuery, candidates: Candidates, votes: KnnVotes | None
+    ) -> list[Floats]:
+        """Return features of candidates that are repositories: names, shared metadata, inferred edges."""
+        neighbourhood, search = self._neighbourhood, self._generator.search
+        if search is None or votes is None:
+            return []
+        query_index, values = candidates
+        parts = [
+            search[0].pair_features(query.rows[query_index], values, query.cutoffs[query_index]),
+            votes.features_of(query_index, values, neighbourhood.events.num_values),
+        ]
+        if self._metadata_index is not None:
+            visible = neighbourhood.metadata_tokens.take(np.where(query.metadata_visible, query.rows, -1))
+            parts += [
+                self._metadata_index.overlap_features(visible, query_index, values),
+                self._is_inferred(query.rows[query_index], values),
+            ]
+        return parts
+
+    def _is_inferred(self, children: Integers, parents: Integers) -> Floats:
+        """Return 1 where the weights support an edge, else 0, shape (edges, 1).
+
+        The confidence of the edge must not be used: it is higher where an author declares the edge, too.
+        """
+        inferred = self._generator.inferred_parents.take(children)
+        out = np.zeros((len(children), 1), np.float32)
+        out[inferred.rows[inferred.values == parents[inferred.rows]]] = 1
+        return out
+
+    def _context_features(self, query: CompletionQuery) -> Floats:
+        """Return features of the models alone, shape (q, 3), named by `CONTEXT_FEATURES`."""
+        neighbourhood = self._neighbourhood
+        lag = neighbourhood.graph.event_time[query.rows] - query.cutoffs
+        parents = neighbourhood.graph.parents.counts[query.rows] if uses_lineage(self._attribute) else np.zeros(len(query))
+        return np.column_stack((neighbourhood.has_metadata(query), lag, parents)).astype(np.float32)
+
+
+def hstack_in_blocks(parts: Sequence[Floats]) -> Floats:
+    """Return the horizontal concatenation of tables, shape (rows, sum of columns).
+
+    A block of rows at a time stays in the cache of the core.
+    """
+    out = np.empty((len(parts[0]), sum(part.shape[1] for part in parts)), np.float32)
+    for start in range(0, len(out), ROWS_PER_BLOCK):
+        block = slice(start, start + ROWS_PER_BLOCK)
+        np.concatenate([part[block] for part in parts], 1, out=out[block])
+    return out
