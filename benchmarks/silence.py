@@ -24,8 +24,9 @@ from atlas_db.core.settings import load_settings
 from atlas_db.store.connect import open_store
 from benchmarks.sample import rows as rows_in
 from gnn.dataset.hashed_tokens import TokenTable
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import HAS_PARENT, rows_missing
-from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.models.reporting_propensity import PropensityModel
 
 TOOLS = ("generated_from_trainer", "peft", "trl", "reinforcement-learning")

@@ -57,7 +57,9 @@ class CandidateGenerator:
         if index is None:
             return None
         models = tokenize_names(neighbourhood.graph.ids, Vocabulary())
-        return index(neighbourhood.graph, neighbourhood.column.categories, neighbourhood.events, models), NameKNN(neighbourhood.events, models)
+        return index(neighbourhood.graph, neighbourhood.column.categories, neighbourhood.events, models), NameKNN(
+            neighbourhood.events, models
+        )
 
     @cached_property
     def inferred_parents(self) -> CsrLists:

@@ -114,9 +114,7 @@ class ParentIndex:
         """
         weeks = np.unique(self._week(np.arange(len(self._graph))))
         dates = self._graph.created[self._by_age]
-        first, last = (
-            np.searchsorted(dates, weeks * DAYS_PER_WEEK - days) for days in (CANDIDATE.trending_days, 0)
-        )
+        first, last = (np.searchsorted(dates, weeks * DAYS_PER_WEEK - days) for days in (CANDIDATE.trending_days, 0))
         most_liked = np.full((len(weeks), CANDIDATE.trending_parents), -1, np.int64)
         for week, (start, stop) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
             found = self._by_age[start:stop]

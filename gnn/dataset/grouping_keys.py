@@ -102,7 +102,7 @@ def groupings(graph: Graph, masked: frozenset[str], leaks: Callable[[str], bool]
         symmetric("author and first two tokens", combine_keys(author, names.first_two_tokens), cold_start=True),
         symmetric("last token", names.last_token, cold_start=True),
         symmetric("author and last token", combine_keys(author, names.last_token), cold_start=True),
-        symmetric("same behaviour cluster", graph.behaviour_cluster, cold_start=True),
+        symmetric("behaviour cluster", graph.behaviour_cluster, cold_start=True),
     ]
     if "base_model" not in masked:
         found += _lineage_groupings(graph, names.last_token)

@@ -11,11 +11,13 @@ from atlas_db.core.terms import Progress
 from gnn.dataset.deduplicate import deduplicate_cards
 from gnn.dataset.grouping_keys import nth_parent, roots
 from gnn.dataset.hashed_tokens import TokenTable
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import RELATION, Task, target_column, uses_lineage
 from gnn.evaluation.ranking_baselines import list_baselines
 from gnn.evaluation.results import EvaluationReport
 from gnn.evaluation.single_value_baselines import BASELINES, Answer
-from gnn.features.neighbours import CLASS_SCORE_FEATURES, CandidateTable, CompletionQuery, Neighbourhood
+from gnn.features.candidate_table import CLASS_SCORE_FEATURES, CandidateTable
 from gnn.models.attribute_model import AttributeModel, RankedCandidates
 from gnn.models.calibration import calibration_error, reliability_curve
 from gnn.models.training import fit_attribute_model, is_declared

@@ -17,10 +17,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from atlas_db.columnar.repository_names import segments, stem
 from atlas_db.core.arrays import Doubles, Integers
 from gnn.dataset.hashed_tokens import BUCKETS
-from gnn.dataset.temporal_counts import WINDOW
-from gnn.features.neighbours import CompletionQuery, Neighbourhood
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
 from gnn.models.attribute_model import RankedCandidates
 from gnn.models.bag_of_words import token_matrix
+from gnn.parameters.candidate_parameters import CANDIDATE
 
 MAX_CANDIDATES = 10
 """Candidates that a method names for a model."""
@@ -46,7 +47,9 @@ class BaselineCandidates(NamedTuple):
 def recent_popularity(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
     """The most declared in the last sixty days that are visible."""
     labels = neighbourhood.events
-    counts = np.bincount(labels.values[labels.times >= labels.times[-1] - WINDOW], minlength=labels.num_values)
+    counts = np.bincount(
+        labels.values[labels.times >= labels.times[-1] - CANDIDATE.recent_days], minlength=labels.num_values
+    )
     best = np.argsort(-counts, kind="stable")[:MAX_CANDIDATES]
     best = best[counts[best] > 0]
     share = counts[best] / counts.sum()

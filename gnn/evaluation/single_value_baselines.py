@@ -14,8 +14,9 @@ from scipy.sparse import csr_array
 
 from atlas_db.core.arrays import Doubles, Floats, Integers
 from atlas_db.core.cpu import available_cores
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import uses_lineage
-from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.models.bag_of_words import fit_one_vs_rest, token_matrix
 from gnn.parameters.model_parameters import MODEL
 

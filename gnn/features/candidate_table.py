@@ -58,7 +58,7 @@ class ClassScores(NamedTuple):
     class_of_value: Integers
 
     def features_of(self, query_index: Integers, values: Integers) -> Floats:
-        """Return the features of candidates, shape (c, 3), named by `CLASS_SCORE_FEATURES`; NaN where there is no class.
+        """Return the features of candidates, shape (c, 3), named by `CLASS_SCORE_FEATURES`; NaN without a class.
 
         Args:
             query_index: Model of each candidate, shape (c,).
@@ -194,7 +194,9 @@ class CandidateTableBuilder:
         """Return features of the models alone, shape (q, 3), named by `CONTEXT_FEATURES`."""
         neighbourhood = self._neighbourhood
         lag = neighbourhood.graph.event_time[query.rows] - query.cutoffs
-        parents = neighbourhood.graph.parents.counts[query.rows] if uses_lineage(self._attribute) else np.zeros(len(query))
+        parents = (
+            neighbourhood.graph.parents.counts[query.rows] if uses_lineage(self._attribute) else np.zeros(len(query))
+        )
         return np.column_stack((neighbourhood.has_metadata(query), lag, parents)).astype(np.float32)
 
 

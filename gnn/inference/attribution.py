@@ -9,7 +9,10 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers
 from gnn.dataset.tasks import Task, target_column
 from gnn.dataset.temporal_counts import COUNT_FEATURES
-from gnn.features.neighbours import NUM_NEIGHBOURS, CompletionQuery, Neighbourhood
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
+from gnn.features.candidate_table import CandidateTableBuilder
+from gnn.features.neighbours import neighbour_groupings, sample_neighbours
 from gnn.inference.complete import CompletionSession, latest_query, parent_prior
 
 MAX_SHOWN = 8
@@ -95,12 +98,13 @@ def _reasons(neighbourhood: Neighbourhood, log_odds: Floats, features: Floats) -
         log_odds: SHAP values of one candidate, shape (features,).
         features: Its features, shape (features,).
     """
-    group_names = ["all models", *neighbourhood.groupings]
+    builder = neighbourhood.derived(CandidateTableBuilder)
+    group_names = neighbourhood.group_names
     width = len(COUNT_FEATURES)
     found: list[dict[str, Any]] = []
     counts_of = {
         kind: {"positives": positives, "total": total}
-        for kind, _, positives, total in neighbourhood.group_counts(features)
+        for kind, _, positives, total in builder.group_counts(features)
     }
     for number, kind in enumerate(group_names):
         contribution = float(log_odds[number * width : (number + 1) * width].sum())
@@ -108,7 +112,7 @@ def _reasons(neighbourhood: Neighbourhood, log_odds: Floats, features: Floats) -
     rest = len(group_names) * width
     found += [
         {"group": name, "log_odds": round(float(value), 3)}
-        for name, value in zip(neighbourhood.feature_names[rest:], log_odds[rest:], strict=True)
+        for name, value in zip(builder.feature_names[rest:], log_odds[rest:], strict=True)
     ]
     return sorted(found, key=lambda entry: -abs(entry["log_odds"]))[:MAX_SHOWN]
 
@@ -117,8 +121,8 @@ def _neighbours(
     neighbourhood: Neighbourhood, row: int, class_of_value: Integers, values: list[str], query: CompletionQuery
 ) -> list[dict[str, Any]]:
     """Return the labelled neighbours of a model, those of the most shared groups first."""
-    examples = neighbourhood.sample_neighbours(query, class_of_value)
-    group_names = [name for name in NUM_NEIGHBOURS if name in neighbourhood.groupings]
+    examples = sample_neighbours(neighbourhood, query, class_of_value)
+    group_names = neighbour_groupings(neighbourhood)
     found: dict[int, dict[str, Any]] = {}
     for column, other in enumerate(examples.neighbours[0].tolist()):
         if other < 0 or other == row:

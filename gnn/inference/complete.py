@@ -16,7 +16,9 @@ from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress
 from gnn.dataset.hashed_tokens import TokenTable
 from gnn.dataset.tasks import HAS_PARENT, RELATION, SENTENCES, VERSION, Task, rows_missing, uses_lineage
-from gnn.features.neighbours import CandidateTable, CompletionQuery, Neighbourhood
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
+from gnn.features.candidate_table import CandidateTable, CandidateTableBuilder
 from gnn.inference.predictions import Prediction
 from gnn.models.attribute_model import AttributeModel, RankedCandidates
 from gnn.models.reporting_propensity import Missingness, PropensityModel, has_known_children
@@ -114,7 +116,8 @@ class CompletionSession:
 def checkpoint_key(neighbourhood: Neighbourhood, precision: float) -> str:
     """Return a digest of what a checkpoint depends on: versions, schema, precision, features."""
     embedding_columns = [name for name in neighbourhood.graph.columns if name.startswith(SENTENCES)]
-    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *embedding_columns, *neighbourhood.feature_names])
+    feature_names = neighbourhood.derived(CandidateTableBuilder).feature_names
+    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *embedding_columns, *feature_names])
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -258,7 +261,7 @@ def supporting_groups(neighbourhood: Neighbourhood, features: Floats) -> dict[st
     """
     ranked_groups = [
         (-share, kind, (positives, total))
-        for kind, share, positives, total in neighbourhood.group_counts(features)
-        if kind != "all models" and positives > 0
+        for kind, share, positives, total in neighbourhood.derived(CandidateTableBuilder).group_counts(features)
+        if kind != neighbourhood.group_names[0] and positives > 0
     ]
     return {kind: counts for _, kind, counts in sorted(ranked_groups)[: MODEL.output.max_reasons]}

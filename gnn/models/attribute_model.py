@@ -19,13 +19,17 @@ from atlas_db.core.arrays import Doubles, Integers
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.files import write_whole
 from atlas_db.core.terms import Progress
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import TASKS, VERSION
-from gnn.features.neighbours import NUM_NEIGHBOURS, CandidateTable, ClassScores, CompletionQuery, Neighbourhood
+from gnn.features.candidate_table import CandidateTable, CandidateTableBuilder, ClassScores
+from gnn.features.neighbours import sample_neighbours
 from gnn.models.bag_of_words import BagOfWordsClassifier
 from gnn.models.calibration import Calibration, normalised_by_group
 from gnn.models.correct_and_smooth import LabelSmoothing
-from gnn.models.graph_network import Collator, GraphNetwork, accelerator, predict_log_proba
+from gnn.models.graph_network import Collator, GraphNetwork, accelerator, predict_log_proba, top_values
 from gnn.models.ranker import Ranker
+from gnn.parameters.candidate_parameters import CANDIDATE
 
 CHUNK_SIZE = 6_000
 """Models completed at once."""
@@ -206,7 +210,7 @@ class AttributeModel:
             return None
         if metadata.version != VERSION:
             return None
-        network = GraphNetwork(len(metadata.values), len(NUM_NEIGHBOURS))
+        network = GraphNetwork(len(metadata.values), len(CANDIDATE.neighbours_per_group))
         try:
             network.load_state_dict(load_file(folder / "network.safetensors"))
             bag_of_words = BagOfWordsClassifier.load(folder / "bag_of_words.safetensors", metadata.bag_of_words_values)
@@ -245,11 +249,13 @@ def build_candidate_table(
     log_probabilities = predict_log_proba(
         network,
         Collator(neighbourhood.token_table, neighbourhood.metadata_tokens),
-        neighbourhood.sample_neighbours(query, class_of_value),
+        sample_neighbours(neighbourhood, query, class_of_value),
     )
-    return neighbourhood.candidate_table(
+    network_scores = ClassScores(log_probabilities, class_of_value)
+    return neighbourhood.derived(CandidateTableBuilder).build(
         query,
-        ClassScores(log_probabilities, class_of_value),
+        network_scores,
+        top_values(network_scores, CANDIDATE.network_top_k),
         label_smoothing.class_scores(query),
         partial(label_smoothing.mean_neighbour_probability, query),
     )

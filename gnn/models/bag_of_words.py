@@ -12,7 +12,8 @@ from sklearn.linear_model import SGDClassifier
 
 from atlas_db.core.arrays import Flags, Floats, Integers
 from gnn.dataset.hashed_tokens import BUCKETS
-from gnn.features.neighbours import CompletionQuery, Neighbourhood
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
 from gnn.parameters.model_parameters import MODEL
 
 _BAG_OF_WORDS = MODEL.bag_of_words

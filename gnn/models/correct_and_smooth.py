@@ -10,9 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers, unique_sorted
-from gnn.dataset.temporal_counts import RECENT, Events, PointInTimeCounts
-from gnn.features.neighbours import SMOOTHED_GROUPS, ClassScores, CompletionQuery, Neighbourhood
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
+from gnn.dataset.temporal_counts import Events, PointInTimeCounts
+from gnn.features.candidate_table import ClassScores
 from gnn.models.bag_of_words import BagOfWordsClassifier
+from gnn.parameters.candidate_parameters import CANDIDATE
 
 CHUNK_SIZE = 50_000
 """Models whose probabilities are computed at once."""
@@ -55,9 +58,9 @@ class LabelSmoothing:
             Shape (c, groups); NaN where there is no neighbour, or the classifier has no weights for the value.
         """
         class_of_candidate = self._class_of_value[values]
-        out = np.full((len(query_index), len(SMOOTHED_GROUPS)), np.nan, np.float32)
+        out = np.full((len(query_index), len(CANDIDATE.smoothed_groups)), np.nan, np.float32)
         covered = np.flatnonzero(class_of_candidate >= 0)
-        for column, name in enumerate(SMOOTHED_GROUPS):
+        for column, name in enumerate(CANDIDATE.smoothed_groups):
             if name not in self.neighbourhood.groupings or not len(covered):
                 continue
             mean = self._mean_over(self._neighbours(name, query))
@@ -78,13 +81,13 @@ class LabelSmoothing:
         return mean
 
     def _neighbours(self, name: str, query: CompletionQuery) -> Integers:
-        """Return the newest older models in each model's group, -1 for none, shape (q, RECENT)."""
+        """Return the newest older models in each model's group, -1 for none, shape (q, CANDIDATE.recent_events)."""
         if name not in self._counts_by_group:
             grouping = self.neighbourhood.groupings[name]
             self._counts_by_group[name] = PointInTimeCounts(self._all_models, grouping.member_key)
         group_of = self.neighbourhood.group_of(name, query)
         event_time = self.neighbourhood.graph.event_time[query.rows]
-        ranks = self._counts_by_group[name].last_k(group_of, event_time, RECENT)
+        ranks = self._counts_by_group[name].last_k(group_of, event_time, CANDIDATE.recent_events)
         return np.where(ranks >= 0, self._all_models.rows[ranks], -1)
 
     def _compute(self, neighbours: Integers) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from gnn.candidates.inverted_index import top_k_per_group
-from gnn.features.neighbours import CLASS_SCORE_FEATURES
+from gnn.features.candidate_table import CLASS_SCORE_FEATURES
 from gnn.parameters.model_parameters import MODEL
 
 _RANKER = MODEL.ranker

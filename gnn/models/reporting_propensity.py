@@ -33,9 +33,10 @@ from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.files import replacing
 from gnn.dataset.hashed_tokens import BUCKETS
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import VERSION
 from gnn.dataset.temporal_counts import PrefixCounter
-from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.models.bag_of_words import token_matrix
 from gnn.parameters.model_parameters import MODEL
 

@@ -13,7 +13,10 @@ from atlas_db.core.arrays import Doubles, Flags, Integers, unique_sorted
 from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.terms import Progress
-from gnn.features.neighbours import NUM_NEIGHBOURS, CandidateTable, CompletionQuery, Neighbourhood
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
+from gnn.features.candidate_table import CandidateTable
+from gnn.features.neighbours import sample_neighbours
 from gnn.models.attribute_model import AttributeModel, build_candidate_table
 from gnn.models.bag_of_words import BagOfWordsClassifier
 from gnn.models.calibration import (
@@ -28,6 +31,7 @@ from gnn.models.calibration import (
 from gnn.models.correct_and_smooth import LabelSmoothing
 from gnn.models.graph_network import Collator, GraphNetwork, accelerator, fit_network
 from gnn.models.ranker import Ranker
+from gnn.parameters.candidate_parameters import CANDIDATE
 from gnn.parameters.model_parameters import MODEL
 
 _TRAINING = MODEL.training
@@ -68,7 +72,7 @@ def fit_attribute_model(
     ranker_start, calibration_start = _time_blocks(neighbourhood)
     times = neighbourhood.events.times
     step("network")
-    network = GraphNetwork(len(class_names), len(NUM_NEIGHBOURS)).to(accelerator())
+    network = GraphNetwork(len(class_names), len(CANDIDATE.neighbours_per_group)).to(accelerator())
     train_network = partial(_train_network, network, neighbourhood, class_of_value, rng=rng)
     train_network(times < ranker_start, epochs=_TRAINING.epochs, learning_rate=_TRAINING.learning_rate, seed=seed)
     step("bag of words")
@@ -280,7 +284,7 @@ def _train_network(
         return
     fit_network(
         network, Collator(neighbourhood.token_table, neighbourhood.metadata_tokens),
-        neighbourhood.sample_neighbours(query, class_of_value), declared_classes[pool], epochs=epochs,
+        sample_neighbours(neighbourhood, query, class_of_value), declared_classes[pool], epochs=epochs,
         learning_rate=learning_rate, seed=seed,
     )  # fmt: skip
 

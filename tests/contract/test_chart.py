@@ -146,9 +146,7 @@ def test_what_models_answer_reaches_the_graph_and_completion(
     assert behaves[STRANGE] not in (-1, behaves[BASE])
     assert behaves["me/grand"] == -1
     (kind,) = (
-        each
-        for each in groupings(graph, frozenset({"license"}), lambda _: False)
-        if each.name == "same behaviour cluster"
+        each for each in groupings(graph, frozenset({"license"}), lambda _: False) if each.name == "behaviour cluster"
     )
     assert kind.cold_start
     assert {item.id for item in kept_probes(tmp_path, ensure_schema(store))} == set(grams)

@@ -21,16 +21,18 @@ from gnn.candidates.parent_candidates import ParentIndex
 from gnn.dataset.assemble import assemble_graph
 from gnn.dataset.deduplicate import deduplicate_cards
 from gnn.dataset.hashed_tokens import TokenTable, hash_bucket
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import HAS_PARENT, TASKS, Task, leaking_tags, leaking_tokens, rows_missing
-from gnn.dataset.temporal_counts import RECENT
 from gnn.evaluation.evaluate import evaluate, split
-from gnn.features.neighbours import SMOOTHED_GROUPS, CompletionQuery, Neighbourhood
+from gnn.features.candidate_table import CandidateTableBuilder
 from gnn.inference.predictions import Prediction, drop_cycles, import_predictions
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
 from gnn.models.attribute_model import AttributeModel
 from gnn.models.bag_of_words import BagOfWordsClassifier
 from gnn.models.correct_and_smooth import LabelSmoothing
 from gnn.models.training import fit_attribute_model
+from gnn.parameters.candidate_parameters import CANDIDATE
 from ingest.load.runs import list_runs, rollback
 from tests.support.graphs import load_rows, model, pairs, whole
 from tests.support.hubs import LICENCES, made_up
@@ -308,7 +310,7 @@ def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:
     for each in (graph, other):
         around = Neighbourhood(each, TASKS["base_model"], TokenTable(each, lineage=False), each.created < cutoff)
         table = fit_attribute_model(around).candidate_table(around, query)
-        column = around.feature_names.index("weights")
+        column = around.derived(CandidateTableBuilder).feature_names.index("inferred from weights")
         found.append({(int(place), int(value)): float(said) for place, value, said in
                       zip(table.query_index, table.values, table.features[:, column], strict=True)})  # fmt: skip
     assert not any(found[0].values())
@@ -489,11 +491,11 @@ def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
     everyone = np.exp(
         linear.predict_log_proba(around, CompletionQuery(query.rows, query.cutoffs, np.ones(len(graph), bool)))
     )
-    for column, name in enumerate(SMOOTHED_GROUPS):
+    for column, name in enumerate(CANDIDATE.smoothed_groups):
         members, asked = around.groupings[name].member_key, around.group_of(name, query)
         for at, (row, value) in enumerate(zip(places, values, strict=True)):
             kin = np.flatnonzero((members == asked[row]) & (graph.created < graph.created[row]))
-            kin = kin[np.argsort(graph.created[kin], kind="stable")][-RECENT:]
+            kin = kin[np.argsort(graph.created[kin], kind="stable")][-CANDIDATE.recent_events :]
             if asked[row] < 0 or not len(kin):
                 assert np.isnan(found[at, column])
             else:

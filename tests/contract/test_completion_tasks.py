@@ -16,11 +16,12 @@ from atlas_db.columnar.repository_names import stem
 from atlas_db.core.arrays import csr_lists
 from atlas_db.store.bolt import Store
 from gnn.dataset.hashed_tokens import TokenTable
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import HAS_PARENT, RELATION, TASKS, rows_missing
 from gnn.evaluation.evaluate import evaluate
 from gnn.evaluation.ranking_baselines import last_by_author, list_baselines, name_contains, strip_suffix, token_overlap
 from gnn.evaluation.single_value_baselines import BASELINES
-from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.inference.complete import CompletionSession
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
 from gnn.models.training import fit_attribute_model

@@ -15,11 +15,12 @@ from atlas_db.core.errors import InputError
 from atlas_db.store.bolt import Store
 from gnn.dataset import card_embeddings
 from gnn.dataset.assemble import assemble_graph
-from gnn.dataset.card_embeddings import DIRECTIONS, FOLDER, POINTED, embed_cards, top_components
+from gnn.dataset.card_embeddings import FOLDER, embed_cards, top_components
 from gnn.dataset.hashed_tokens import TokenTable, hash_bucket
+from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.tasks import SENTENCES, TASKS
-from gnn.features.neighbours import Neighbourhood
 from gnn.inference.complete import checkpoint_key
+from gnn.parameters.token_parameters import TOKEN
 from tests.support.graphs import load_rows, model
 from tests.support.sentence_model import sentence_model
 
@@ -60,7 +61,7 @@ def test_each_card_is_read_once_and_what_states_a_target_is_not(cards: Store, tm
     assert embed_cards(graph, tmp_path, reader) == (3, 0, 3)
     told = heard(cards, tmp_path)
     assert told["a/birds"] == told["b/birds"] != told["c/steel"] and told["d/text"] == set()
-    assert {len(told[name]) for name in TEXTS} == {POINTED}
+    assert {len(told[name]) for name in TEXTS} == {TOKEN.top_components}
     load_rows(cards, tmp_path, [with_card("e/new", TEXTS["c/steel"] + "!", "mit")], as_of="2024-03-01")
     assert embed_cards(read_graph(cards), tmp_path, reader) == (4, 1, 3)
     assert heard(cards, tmp_path)["e/new"] == told["c/steel"]
@@ -104,10 +105,10 @@ def test_directions_are_those_that_an_embedding_points_along_most() -> None:
     rng = np.random.default_rng(3)
     vectors = rng.normal(size=(5, 32)).astype(np.float32)
     points = top_components(np.concatenate((vectors, vectors + 0.001)), np.zeros(32, np.float32))
-    assert points.shape == (10, POINTED) and points.min() >= 0 and points.max() < DIRECTIONS
+    assert points.shape == (10, TOKEN.top_components) and points.min() >= 0 and points.max() < TOKEN.projections
     shared = [len({*points[at].tolist()} & {*points[at + 5].tolist()}) for at in range(5)]
-    assert min(shared) >= POINTED - 1
-    assert len({*points[0].tolist()} & {*points[1].tolist()}) < POINTED // 2
+    assert min(shared) >= TOKEN.top_components - 1
+    assert len({*points[0].tolist()} & {*points[1].tolist()}) < TOKEN.top_components // 2
 
 
 def test_what_is_no_sentence_model_or_would_run_code_is_refused(cards: Store, tmp_path: Path, reader: Path) -> None:

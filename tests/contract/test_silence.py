@@ -18,8 +18,9 @@ from atlas_db.core.arrays import Integers
 from atlas_db.core.errors import CompletionError
 from atlas_db.store.bolt import Store
 from gnn.dataset.hashed_tokens import TokenTable
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import HAS_PARENT
-from gnn.features.neighbours import CompletionQuery, Neighbourhood
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write
 from gnn.models.reporting_propensity import PropensityModel, has_known_children, name_contains_known_parent
 from tests.support.graphs import child, load_rows, model

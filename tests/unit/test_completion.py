@@ -16,14 +16,12 @@ from atlas_db.columnar.graph import Column
 from atlas_db.columnar.read import category_column
 from atlas_db.columnar.repository_names import NameKeys, factorize_strings, name_tokens, pattern, stem
 from atlas_db.core.arrays import csr_lists
-from gnn.candidates.inverted_index import CHAMPION_LIST, InvertedIndex, Vocabulary, tokenize_names, top_k_per_group
-from gnn.candidates.name_neighbours import NEAREST, NameKNN
-from gnn.dataset.card_text import MOST, card_tokens
+from gnn.candidates.inverted_index import InvertedIndex, Vocabulary, tokenize_names, top_k_per_group
+from gnn.candidates.name_neighbours import NameKNN
+from gnn.dataset.card_text import card_tokens
 from gnn.dataset.grouping_keys import combine_keys, roots
 from gnn.dataset.temporal_counts import (
     COUNT_FEATURES,
-    RECENT,
-    WINDOW,
     PointInTimeCounts,
     PrefixCounter,
     declaration_events,
@@ -41,7 +39,9 @@ from gnn.models.calibration import (
 )
 from gnn.models.graph_network import Collator, GraphNetwork, accelerator, fit_network, warmup_share
 from gnn.models.ranker import Ranker
+from gnn.parameters.candidate_parameters import CANDIDATE
 from gnn.parameters.model_parameters import MODEL
+from gnn.parameters.token_parameters import TOKEN
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_counts_are_those_of_a_plain_loop(given_: tuple[Column, np.ndarray, np.n
         assert np.isnan(found).all()
     else:
         hits = [time for time, v, _ in seen if v == value]
-        recent = [v for _, v, _ in seen[-RECENT:]].count(value)
-        lately = sum(time >= moment - WINDOW for time in hits)
+        recent = [v for _, v, _ in seen[-CANDIDATE.recent_events :]].count(value)
+        lately = sum(time >= moment - CANDIDATE.recent_days for time in hits)
         expected = [
-            len(hits) / (len(seen) + 1), np.log1p(len(hits)), np.log1p(len(seen)), recent / min(len(seen), RECENT),
+            len(hits) / (len(seen) + 1), np.log1p(len(hits)), np.log1p(len(seen)), recent / min(len(seen), CANDIDATE.recent_events),
             np.log1p(lately), (date - hits[-1]) / 365.25 if hits else np.nan,
         ]  # fmt: skip
         assert found == pytest.approx(expected, nan_ok=True, rel=1e-5), COUNT_FEATURES
@@ -237,7 +237,7 @@ def test_words_of_a_card() -> None:
     assert not {"license", "mit", "a", "b", "https"} & set(said)
     assert len(said) == len(set(said))
     assert not list(card_tokens("---\nlicense: mit\n---\n"))
-    assert len(list(card_tokens(" ".join(f"w{number}" for number in range(900))))) == MOST
+    assert len(list(card_tokens(" ".join(f"w{number}" for number in range(900))))) == TOKEN.card_tokens
 
 
 NAMES = st.lists(
@@ -297,11 +297,11 @@ def test_owners_words_stand_before_names(names: list[str], data: st.DataObject) 
 
 def test_long_lists_are_read_at_their_head_alone() -> None:
     vocabulary = Vocabulary()
-    spelled = vocabulary.terms(["tern"] * (3 * CHAMPION_LIST))
-    shelf = InvertedIndex(spelled, len(vocabulary), np.arange(3 * CHAMPION_LIST)[::-1].copy())
+    spelled = vocabulary.terms(["tern"] * (3 * CANDIDATE.champion_list))
+    shelf = InvertedIndex(spelled, len(vocabulary), np.arange(3 * CANDIDATE.champion_list)[::-1].copy())
     _, rows, _ = shelf.search(vocabulary.terms(["tern"]))
-    assert sorted(rows) == list(range(2 * CHAMPION_LIST, 3 * CHAMPION_LIST))
-    _, rows, _ = shelf.search(vocabulary.terms(["tern"]), np.array([3 * CHAMPION_LIST - 5]))
+    assert sorted(rows) == list(range(2 * CANDIDATE.champion_list, 3 * CANDIDATE.champion_list))
+    _, rows, _ = shelf.search(vocabulary.terms(["tern"]), np.array([3 * CANDIDATE.champion_list - 5]))
     assert sorted(rows) == list(range(5))
 
 
@@ -335,7 +335,7 @@ def test_votes_of_like_names_are_those_of_a_plain_loop(
             if other != row and known.times[at] < moment and said(ids[row][2:]) & said(ids[other][2:])
         ]  # fmt: skip
         mine = votes.query_index == row
-        if len(likeness) <= NEAREST:
+        if len(likeness) <= CANDIDATE.nearest_names:
             total = sum(like for like, _ in likeness)
             expected = {
                 value: (
