@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
-from gnn.dataset.tasks import Task, target_column
-from gnn.dataset.temporal_counts import COUNT_FEATURES
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
+from gnn.dataset.tasks import Task, target_column
+from gnn.dataset.temporal_counts import COUNT_FEATURES
 from gnn.features.candidate_table import CandidateTableBuilder
 from gnn.features.neighbours import neighbour_groupings, sample_neighbours
 from gnn.inference.complete import CompletionSession, latest_query, parent_prior
@@ -103,8 +103,7 @@ def _reasons(neighbourhood: Neighbourhood, log_odds: Floats, features: Floats) -
     width = len(COUNT_FEATURES)
     found: list[dict[str, Any]] = []
     counts_of = {
-        kind: {"positives": positives, "total": total}
-        for kind, _, positives, total in builder.group_counts(features)
+        kind: {"positives": positives, "total": total} for kind, _, positives, total in builder.group_counts(features)
     }
     for number, kind in enumerate(group_names):
         contribution = float(log_odds[number * width : (number + 1) * width].sum())

@@ -15,9 +15,9 @@ from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress
 from gnn.dataset.hashed_tokens import TokenTable
-from gnn.dataset.tasks import HAS_PARENT, RELATION, SENTENCES, VERSION, Task, rows_missing, uses_lineage
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
+from gnn.dataset.tasks import HAS_PARENT, RELATION, SENTENCES, VERSION, Task, rows_missing, uses_lineage
 from gnn.features.candidate_table import CandidateTable, CandidateTableBuilder
 from gnn.inference.predictions import Prediction
 from gnn.models.attribute_model import AttributeModel, RankedCandidates
