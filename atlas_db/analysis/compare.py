@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
 from atlas_db.analysis.groupings import drift_direction, traits_as_text
 from atlas_db.columnar.graph import MULTI_VALUED
+from atlas_db.core.data_frames import data_frame
 from atlas_db.lineage.traversal import properties_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type", "num_params", "card_length", "gated")
 SETS = (*MULTI_VALUED, "tags", "parents")
@@ -77,6 +81,10 @@ class ModelComparison:
     metadata: list[EditSpan]
     card: list[EditSpan]
     similarity: dict[str, float]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a trait: `name`, `left`, `right`, `verdict`."""
+        return data_frame((trait._asdict() for trait in self.traits), Trait._fields)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -30,6 +30,10 @@ class AnalysisTable:
     definition: str
     frame: pd.DataFrame
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the values."""
+        return self.frame
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, rows as maps; what is missing is None."""
         rows = self.frame.astype(object).where(self.frame.notna(), None).to_dict("records")

@@ -1,26 +1,31 @@
-"""An open atlas: what can be asked of it from Python, and done to it."""
+"""An open atlas: queries on it, analyses of it, and changes to it, from Python."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import pandas as pd
-
-from atlas_db.analysis.compare import compare_models
-from atlas_db.analysis.frames import read_frames
-from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse
+from atlas_db.api.results import (
+    BillOfMaterials,
+    ChartWriteResult,
+    CompletionResult,
+    LineageResult,
+    ModelRecord,
+    ResultTable,
+    StoreSummary,
+)
 from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import load_settings
-from atlas_db.licenses.audit import COLUMNS, AuditOptions, audit_models
+from atlas_db.licenses.audit import AuditOptions, AuditReport, audit_models
 from atlas_db.licenses.write_findings import audit_and_write
-from atlas_db.lineage.traversal import STEPS, Lineage, degree_summary, lineage, properties_of
+from atlas_db.lineage.traversal import lineage, properties_of
 from atlas_db.store.connect import credentials, local_place, open_store
 from atlas_db.store.statements import count_nodes
 from cypher import query_library
@@ -29,37 +34,23 @@ from ingest.load.load_records import load
 from ingest.load.load_report import LoadReport
 from ingest.load.runs import list_runs, rollback
 from ingest.load.stream import LoadOptions
-from ingest.weights.chart import chart as chart_prints
+from ingest.weights.chart import chart as chart_fingerprints
 from ingest.weights.fingerprints.parquet import read_prints
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.write_inferred import write_chart
 
+if TYPE_CHECKING:
+    from atlas_db.analysis.compare import ModelComparison
+    from atlas_db.analysis.tables import AnalysisTable
+    from atlas_db.api.explain import Explanation
 
-class LineageView:
-    """A model and what is around it; in a notebook, a table.
-
-    Attributes:
-        model: Properties of the model.
-        counts: Parents, children, and within the depth all ancestors and descendants; children by relation.
-        frame: One row an edge: `direction` up or down, `hops`, `child`, `parent`, `relation`, `status`, `confidence`,
-            `license` and `downloads` of the far end.
-    """
-
-    def __init__(self, found: Lineage) -> None:
-        self.model = found.model
-        self.counts = found.counts
-        self.frame = pd.DataFrame(found.rows(), columns=list(STEPS))
-
-    def __repr__(self) -> str:
-        return f"<Lineage of {self.model['id']}: {degree_summary(self.counts)}>"
-
-    def _repr_html_(self) -> str:
-        facts = ", ".join(str(self.model[name]) for name in ("license", "pipeline_tag") if self.model.get(name))
-        return f"<b>{escape(str(self.model['id']))}</b> {escape(facts)}{self.frame.to_html(index=False)}"
+ParameterValue = str | int | float | bool | Sequence[str]
+"""Value of a query's parameter."""
+RUN_COLUMNS = ("id", "kind", "started", "finished", "complete", "parameters", "counts")
 
 
 class Atlas:
-    """An open atlas.
+    """An open atlas. Use it as a context manager, or close it.
 
     Args:
         store: Address of the store, as for `connect`.
@@ -80,7 +71,7 @@ class Atlas:
         self.close()
 
     def close(self) -> None:
-        """Let go of the store; a local engine stops by itself when nobody is left.
+        """Close the connection to the store. A local engine stops when its last connection is closed.
 
         Example:
             >>> atlas_db.connect("demo").close()
@@ -88,192 +79,202 @@ class Atlas:
         self._store.close()
 
     def __repr__(self) -> str:
-        return f"<Atlas {self._settings.store}: {self.status()['models']:,} models>"
+        return f"<Atlas {self._settings.store}: {self.status().models:,} models>"
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in self.status().items()
+            f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>"
+            for name, value in asdict(self.status()).items()
         )
         return f"<table>{rows}</table>"
 
-    def status(self) -> dict[str, Any]:
-        """Return what the atlas holds: address, models with a record, placeholders, edges, newest run.
+    def status(self) -> StoreSummary:
+        """Return the contents of the store: address, models, placeholders, edges, newest run.
 
         Example:
-            >>> status = atlas.status()
-            >>> status["models"], status["edges"] > 400
+            >>> summary = atlas.status()
+            >>> summary.models, summary.edges > 400
             (371, True)
         """
-        verdicts = self.query("verdicts")
+        models = sum(row["models"] for row in self.query("verdicts"))
         runs = list_runs(self._store)
-        return {
-            "store": self._settings.store,
-            "address": self._store.address,
-            "models": int(verdicts.models.sum()),
-            "placeholders": self._store.read(count_nodes("Model"))[0]["n"] - int(verdicts.models.sum()),
-            "edges": int(self.query("edge_counts").edges.sum()),
-            "newest_run": runs[0]["id"] if runs else None,
-        }
+        return StoreSummary(
+            store=self._settings.store,
+            address=self._store.address,
+            models=models,
+            placeholders=self._store.read(count_nodes("Model"))[0]["n"] - models,
+            edges=sum(row["edges"] for row in self.query("edge_counts")),
+            newest_run=runs[0]["id"] if runs else None,
+        )
 
-    def queries(self) -> pd.DataFrame:
-        """Return the shipped questions: `name`, `topic`, `title`, `parameters`.
+    def queries(self) -> ResultTable:
+        """Return the shipped queries: `name`, `topic`, `title`, `parameters`.
 
         Example:
-            >>> atlas.queries().set_index("name").title["ancestors"]
+            >>> {row["name"]: row["title"] for row in atlas.queries()}["ancestors"]
             'Ancestors of a model'
         """
-        rows = [
+        rows = (
             {"name": q.name, "topic": q.topic, "title": q.title, "parameters": ", ".join(p.name for p in q.parameters)}
             for q in query_library.queries().values()
-        ]
-        return pd.DataFrame(rows)
+        )
+        return ResultTable(("name", "topic", "title", "parameters"), tuple(rows))
 
-    def query(self, query: str, **parameters: Any) -> pd.DataFrame:  # noqa: ANN401
-        """Ask a shipped question by name, or your own Cypher.
+    def query(self, query: str, **parameters: ParameterValue) -> ResultTable:
+        """Run a shipped query by name, or your own Cypher.
 
         Args:
-            query: Name of a shipped query, or Cypher (any text with a space in it). It must not write.
-            **parameters: Its parameters.
+            query: Name of a shipped query, or Cypher: any text with white space in it. It must not write.
+            **parameters: The query's own parameters.
 
         Raises:
-            QueryNotFoundError: There is no question of that name.
-            QueryParameterError: A parameter is missing, unknown or of the wrong kind.
+            QueryNotFoundError: There is no query of that name.
+            QueryParameterError: A parameter is missing, unknown or of the wrong type.
             WriteRefusedError: The Cypher writes.
             StoreRefusedError: The Cypher is malformed.
 
         Example:
-            >>> atlas.query("top_parents", limit=2).id.tolist()
+            >>> atlas.query("top_parents", limit=2).column("id")
             ['mistralai/Mistral-7B-v0.1', 'meta-llama/Meta-Llama-3-8B']
             >>> cypher = "MATCH (m:Model {license: $license}) RETURN count(m) AS models"
-            >>> int(atlas.query(cypher, license="llama3").models[0]) > 9
-            True
+            >>> atlas.query(cypher, license="llama3").to_frame().models[0] > 9
+            np.True_
         """
         if any(character.isspace() for character in query):
             columns, rows = self._store.run_user_query(query, parameters)
-        else:
-            texts = {name: _text(value) for name, value in parameters.items()}
-            found, rows = query_library.run_query(self._store, query, texts)
-            columns = list(found.columns)
-        return pd.DataFrame(rows, columns=columns)
+            return ResultTable(tuple(columns), tuple(rows))
+        found, rows = query_library.run_query(self._store, query, {name: _as_text(v) for name, v in parameters.items()})
+        return ResultTable(found.columns, tuple(rows))
 
-    def search(self, text: str = "", *, task: str = "", license: str = "", limit: int = 20) -> pd.DataFrame:
-        """Return models by a part of the id, task and licence, the most downloaded first.
+    def search(self, text: str = "", *, task: str = "", license: str = "", limit: int = 20) -> ResultTable:
+        """Return models by a part of the id, by task and by licence, the most downloaded first.
 
         Example:
-            >>> atlas.search("starcoder", limit=1).id[0]
-            'bigcode/starcoder2-3b'
+            >>> atlas.search("starcoder", limit=1).column("id")
+            ['bigcode/starcoder2-3b']
         """
         return self.query("search", text=text, task=task, license=license, limit=limit)
 
-    def model(self, model: str) -> dict[str, Any]:
-        """Return the properties of a model, as its newest record has them.
+    def model(self, model: str) -> ModelRecord:
+        """Return a model as its newest record describes it.
 
         Raises:
             ModelNotFoundError: There is no such model; near ids are suggested.
 
         Example:
-            >>> atlas.model("mistralai/Mistral-7B-v0.1")["license"]
+            >>> atlas.model("mistralai/Mistral-7B-v0.1").license
             'apache-2.0'
         """
-        return properties_of(self._store, model)
+        return ModelRecord.of(properties_of(self._store, model))
 
-    def claims(self, model: str) -> pd.DataFrame:
-        """Return everything that anybody claims of a model, with source, confidence and dates.
+    def claims(self, model: str) -> ResultTable:
+        """Return all claims about a model, with source, confidence and dates.
 
         Example:
-            >>> atlas.claims("atlas-demo/tern").source.unique().tolist()
+            >>> sorted(set(atlas.claims("atlas-demo/tern").column("source")))
             ['declared']
         """
         return self.query("model", model=model)
 
     def lineage(
         self, model: str, *, depth: int = 1, min_confidence: float = 0.0, contradicted: bool = False
-    ) -> LineageView:
-        """Return what a model comes from, and what was made of it.
+    ) -> LineageResult:
+        """Return the ancestors and the descendants of a model.
 
         Args:
             model: Model id.
-            depth: Steps each way; 0 follows to the end.
-            min_confidence: Edges below this are not followed.
+            depth: Steps each way; 0 for no limit.
+            min_confidence: Edges below this confidence are left out.
             contradicted: Follow edges that the weights contradict, too.
 
         Raises:
             ModelNotFoundError: There is no such model; near ids are suggested.
 
         Example:
-            >>> atlas.lineage("atlas-demo/tern-chat").frame[["direction", "child", "status"]].values.tolist()[0]
-            ['up', 'atlas-demo/tern-chat', 'verified']
+            >>> found = atlas.lineage("atlas-demo/tern-chat")
+            >>> found.ancestors[0].parent, found.ancestors[0].status
+            ('atlas-demo/tern', 'verified')
         """
-        return LineageView(
+        return LineageResult.of(
             lineage(self._store, model, depth=depth, min_confidence=min_confidence, contradicted=contradicted)
         )
 
-    def audit(self, *models: str, profile: str = "default") -> pd.DataFrame:
-        """Audit models against everything above them. Nothing is written; no legal advice.
+    def audit(self, *models: str, profile: str = "default", min_confidence: float = 0.0) -> AuditReport:
+        """Audit models against the licences of everything upstream. Nothing is written. This is no legal advice.
 
         Args:
             *models: Model ids.
             profile: strict, default or lenient.
+            min_confidence: Lineage edges below this confidence are left out.
 
         Returns:
-            Findings, and obligations that are in order as long as they are met, one row each.
+            The report: verdicts, findings, and obligations that are in order as long as they are met.
 
         Raises:
             ModelNotFoundError: The atlas has none of them.
 
         Example:
-            >>> found = atlas.audit("atlas-demo/tern-chat")
-            >>> found[["ancestor", "rule", "verdict"]].values.tolist()[0]
+            >>> report = atlas.audit("atlas-demo/tern-chat")
+            >>> report.to_frame()[["ancestor", "rule", "verdict"]].values.tolist()[0]
             ['atlas-demo/tern', 'non-commercial-lost', 'violation']
         """
-        report = audit_models(self._store, models, AuditOptions(profile))
-        return pd.DataFrame([*report.findings, *report.obligations], columns=[*COLUMNS, "path"])
+        return audit_models(self._store, models, AuditOptions(profile, min_confidence))
 
-    def audit_all(self, *, profile: str = "default") -> pd.DataFrame:
-        """Audit the whole atlas and write verdicts and findings into it.
+    def audit_all(self, *, profile: str = "default", min_confidence: float = 0.0) -> AuditReport:
+        """Audit the whole atlas, and write verdicts and findings into it.
 
-        Returns:
-            Models by verdict: `verdict`, `models`.
+        Args:
+            profile: strict, default or lenient.
+            min_confidence: Lineage edges below this confidence are left out.
 
         Raises:
             StoreLockedError: Another process is writing.
 
         Example:
-            >>> int(atlas.audit_all().models.sum())
+            >>> atlas.audit_all().models
             371
         """
-        audit_and_write(self._store, self._settings.home, AuditOptions(profile), self._settings.batch_rows)
-        return self.query("verdicts")
+        options = AuditOptions(profile, min_confidence)
+        return audit_and_write(self._store, self._settings.home, options, self._settings.batch_rows)
 
-    def bom(self, model: str, *, spec: str = "1.7") -> dict[str, Any]:
-        """Return a model's bill of materials (CycloneDX), checked by the standard's own validator.
+    def bom(self, model: str, *, spec: str = "1.7") -> BillOfMaterials:
+        """Return a model's bill of materials (CycloneDX), validated against the schema of the standard.
+
+        Args:
+            model: Model id.
+            spec: Version of CycloneDX: 1.6 or 1.7.
 
         Raises:
             ModelNotFoundError: There is no such model.
-            BomError: It would be invalid.
+            BomError: The document would be invalid.
 
         Example:
-            >>> atlas.bom("atlas-demo/tern-chat")["bomFormat"]
-            'CycloneDX'
+            >>> bill = atlas.bom("atlas-demo/tern-chat")
+            >>> bill.document["bomFormat"], bill.components[0]["name"]
+            ('CycloneDX', 'tern')
         """
-        return write_bom(collect_contents(self._store, model), spec)
+        return BillOfMaterials(model, spec, write_bom(collect_contents(self._store, model), spec))
 
-    def compare(self, left: str, right: str) -> pd.DataFrame:
-        """Return two models trait by trait: `name`, `left`, `right`, `verdict`.
+    def compare(self, left: str, right: str) -> ModelComparison:
+        """Return two models trait by trait, with edit scripts of metadata and cards (extra `analysis`).
 
         Raises:
             ModelNotFoundError: One is not in the atlas.
 
         Example:
-            >>> traits = atlas.compare("atlas-demo/tern", "atlas-demo/tern-chat").set_index("name")
-            >>> traits.verdict["license"], traits.verdict["library_name"]
+            >>> found = atlas.compare("atlas-demo/tern", "atlas-demo/tern-chat")
+            >>> verdicts = {trait.name: trait.verdict for trait in found.traits}
+            >>> verdicts["license"], verdicts["library_name"]
             ('looser', 'same')
         """
-        cards = dict(newest_cards(self._settings.home / FOLDER, [left, right]))
-        return pd.DataFrame([trait._asdict() for trait in compare_models(self._store, left, right, cards).traits])
+        require_extra("analysis")
+        from atlas_db.analysis.compare import compare_models
 
-    def analyse(self, *sections: str, seed: int = 0) -> dict[str, pd.DataFrame]:
-        """Return the tables of the analysis by name; each frame's `attrs` hold its title and its definition.
+        cards = dict(newest_cards(self._settings.home / FOLDER, [left, right]))
+        return compare_models(self._store, left, right, cards)
+
+    def analyse(self, *sections: str, seed: int = 0) -> dict[str, AnalysisTable]:
+        """Return the tables of the analysis by name, each with title and definition (extra `analysis`).
 
         Args:
             *sections: tables, growth, coverage, families, mutation, similarity, regions, findings; all by default.
@@ -283,67 +284,70 @@ class Atlas:
             UsageError: There is no such section.
 
         Example:
-            >>> "families" in atlas.analyse("families")
-            True
+            >>> tables = atlas.analyse("families")
+            >>> tables["families"].to_frame().root[0]
+            'mistralai/Mistral-7B-v0.1'
         """
-        made = analyse(read_frames(self._store, self._settings.home), sections or SECTIONS, AnalysisOptions(seed=seed))
-        frames = {}
-        for table in (table for each in made.values() for table in each):
-            frames[table.name] = table.frame
-            table.frame.attrs = {"title": table.title, "definition": table.definition}
-        return frames
+        require_extra("analysis")
+        from atlas_db.analysis.frames import read_frames
+        from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse
 
-    def predictions(self, attribute: str = "license") -> pd.DataFrame:
-        """Return what completion predicts of an attribute: `model`, `value`, `confidence`, `method`.
+        frames = read_frames(self._store, self._settings.home)
+        by_section = analyse(frames, sections or SECTIONS, AnalysisOptions(seed=seed))
+        return {table.name: table for tables in by_section.values() for table in tables}
+
+    def predictions(self, attribute: str = "license") -> ResultTable:
+        """Return the predicted values of an attribute: `model`, `value`, `confidence`, `method`.
 
         Raises:
             UsageError: There is no such attribute.
 
         Example:
-            >>> guessed = atlas.predictions("pipeline_tag")
-            >>> bool(len(guessed)), guessed.confidence.between(0.5, 1).all().item()
+            >>> confidences = atlas.predictions("pipeline_tag").column("confidence")
+            >>> len(confidences) > 0, min(confidences) >= 0.5
             (True, True)
         """
         return self.query("predictions", attribute=attribute, limit=1_000_000_000)
 
-    def complete(self, *attributes: str, precision: float = 0.95, dry_run: bool = False) -> dict[str, Any]:
-        """Learn what models lack, and write it as predicted claims (extra `gnn`).
+    def complete(self, *attributes: str, precision: float = 0.95, dry_run: bool = False) -> CompletionResult:
+        """Predict the missing values of attributes, and write them as predicted claims (extra `gnn`).
 
         Args:
             *attributes: license, pipeline_tag, library_name, model_type, language, datasets,
-                base_model, base_model_relation; by default all.
-            precision: Precision to reach; below it, nothing is said.
+                base_model, base_model_relation; all by default.
+            precision: Precision to reach; where it is not reached, nothing is predicted.
             dry_run: True where nothing may be written.
 
         Returns:
-            Counts: missing, predicted, thresholds, trained, skipped, written, run_id.
+            Counts by attribute, and the run.
 
         Raises:
             CompletionError: There is too little to learn from.
             StoreLockedError: Another process is writing.
 
         Example:
-            >>> atlas.complete("pipeline_tag", dry_run=True)["missing"]
-            {'pipeline_tag': 42}
+            >>> result = atlas.complete("pipeline_tag", dry_run=True)
+            >>> result.attributes[0].missing
+            42
         """
         require_extra("gnn")
         from gnn.inference.write_predictions import CompleteOptions, complete_and_write
 
         options = CompleteOptions(attributes, precision=precision, dry_run=dry_run, strict=bool(attributes))
-        return complete_and_write(self._store, self._settings.home, options).counts()
+        return CompletionResult.of(complete_and_write(self._store, self._settings.home, options))
 
-    def explain(self, model: str, attribute: str = "license") -> dict[str, Any]:
-        """Say why a value is predicted: candidates, what speaks for the first, who is around (extra `gnn`).
+    def explain(self, model: str, attribute: str = "license") -> Explanation:
+        """Return the reasons for a prediction: candidates, contributions, labelled neighbours (extra `gnn`).
 
-        Of a licence, also what is inherited from upstream, whatever its author would declare.
+        For a licence, the terms that the model inherits from upstream are listed, too.
 
         Raises:
             UsageError: There is no such attribute.
             CompletionError: There is no such model, or too little to learn from.
 
         Example:
-            >>> atlas.explain("atlas-demo/plover-verse-lora", "pipeline_tag")["declared"]
-            ['text-generation']
+            >>> atlas.explain("atlas-demo/plover-verse-lora", "pipeline_tag").declared
+            ('text-generation',)
         """
         require_extra("gnn")
         from atlas_db.api.explain import explain_model
@@ -351,10 +355,15 @@ class Atlas:
         return explain_model(self._store, self._settings.home, model, attribute)
 
     def load(self, *paths: str | Path, as_of: str = "", dry_run: bool = False) -> LoadReport:
-        """Load Hub lists, answers and cards.
+        """Load lists of the Hub, single answers of its API, and model cards.
+
+        Args:
+            *paths: Files and folders.
+            as_of: Date of the snapshot; by default the newest date in each file.
+            dry_run: True where nothing may be written.
 
         Raises:
-            InputError: Nothing readable came in.
+            InputError: No input could be read.
             StoreLockedError: Another process is writing.
 
         Example:
@@ -364,48 +373,53 @@ class Atlas:
         options = LoadOptions(self._settings.home, as_of, dry_run=dry_run, batch_rows=self._settings.batch_rows)
         return load(self._store, [str(path) for path in paths], options)
 
-    def write_chart(self, prints: str | Path, *, dry_run: bool = False) -> dict[str, Any]:
-        """Chart fingerprints into the graph, beside what is declared there.
+    def write_chart(self, fingerprints: str | Path, *, dry_run: bool = False) -> ChartWriteResult:
+        """Chart fingerprints, write the edges as inferred claims, and fuse them with the declared ones.
 
-        Returns:
-            Counts: testimony and edges created, changed, removed; edges by status.
+        Args:
+            fingerprints: File of fingerprints.
+            dry_run: True where nothing may be written.
 
         Raises:
             InputError: The file cannot be read.
             StoreLockedError: Another process is writing.
 
         Example:
-            >>> atlas.write_chart(folder / "fp.parquet", dry_run=True)["contradicted"]
+            >>> atlas.write_chart(folder / "fp.parquet", dry_run=True).edges_by_status["contradicted"]
             1
         """
-        known = list(read_prints([Path(prints)]))
-        return write_chart(self._store, self._settings.home, known, chart_prints(known, Rereader()), dry_run=dry_run)
+        known = list(read_prints([Path(fingerprints)]))
+        edges = chart_fingerprints(known, Rereader())
+        return ChartWriteResult.of(write_chart(self._store, self._settings.home, known, edges, dry_run=dry_run))
 
-    def runs(self) -> pd.DataFrame:
+    def runs(self) -> ResultTable:
         """Return loads, charts, completions and audits, the newest first.
 
         Example:
-            >>> sorted(set(atlas.runs().kind))
+            >>> sorted(set(atlas.runs().column("kind")))
             ['audit', 'chart', 'completion', 'load']
         """
-        return pd.DataFrame(list_runs(self._store))
+        return ResultTable(RUN_COLUMNS, tuple(list_runs(self._store)))
 
     def rollback(self, run_id: str) -> None:
-        """Take a run back: its claims, testimony and findings go, and lineage is fused anew.
+        """Remove the claims and findings of a run, and fuse lineage again.
+
+        Args:
+            run_id: Id of the run.
 
         Raises:
-            RollbackError: There is no such run, or a newer load stands on it.
+            RollbackError: There is no such run, or a newer load depends on it.
 
         Example:
-            >>> atlas.rollback(atlas.runs().query("kind == 'audit'").id.iloc[0])
+            >>> audits = [run["id"] for run in atlas.runs() if run["kind"] == "audit"]
+            >>> atlas.rollback(audits[0])
         """
         rollback(self._store, run_id, self._settings.home, self._settings.batch_rows)
 
     def py2neo(self) -> Any:  # noqa: ANN401
         """Return a `py2neo.Graph` on this store (extra `py2neo`, a true Neo4j only).
 
-        For code that has one already: py2neo is no longer maintained; new code does better with the official driver, or
-        with `query`.
+        For existing py2neo code. py2neo is no longer maintained: new code should use `query` or the official driver.
 
         Raises:
             UsageError: The store is no Neo4j.
@@ -413,22 +427,22 @@ class Atlas:
         Example:
             >>> atlas.py2neo()
             Traceback (most recent call last):
-            atlas_db.core.errors.UsageError: py2neo speaks to a true Neo4j only. Open one: neo4j-local, or bolt://HOST:PORT
+            atlas_db.core.errors.UsageError: py2neo needs a true Neo4j. Open one: neo4j-local, or bolt://HOST:PORT
         """
         require_extra("py2neo")
         place = local_place(self._settings)
         if place is not None and place[0].name == "local":
-            raise UsageError("py2neo speaks to a true Neo4j only", hint="Open one: neo4j-local, or bolt://HOST:PORT")
+            raise UsageError("py2neo needs a true Neo4j", hint="Open one: neo4j-local, or bolt://HOST:PORT")
         from py2neo import Graph
 
         name = self._settings.database if place is None else place[0].database
         return Graph(self._store.address, auth=credentials(self._settings), name=name)
 
 
-def _text(value: Any) -> str:  # noqa: ANN401
-    """Return a parameter as the command line would have it."""
+def _as_text(value: ParameterValue) -> str:
+    """Return a parameter as it is typed on the command line."""
     if isinstance(value, Mapping):
-        raise UsageError("a parameter of a shipped question is no mapping", hint="Give a plain value or a list")
+        raise UsageError("a parameter of a shipped query is no mapping", hint="Give a plain value or a list")
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_rows
 from atlas_db.core.extras import require_extra
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from atlas_db.api.explain import Explanation
 
 HELP = """Explain what is predicted for a model: candidates, reasons for the first one, and labelled neighbours.
 
@@ -41,31 +48,33 @@ def explain(
     if form is Format.HUMAN:
         _show(explanation)
     elif form is Format.JSON:
-        write_json(explanation)
+        write_json(explanation.to_dict())
     else:
-        write_rows(("value", "confidence"), explanation["candidates"], form)
+        write_rows(("value", "confidence"), [asdict(each) for each in explanation.candidates], form)
 
 
-def _show(explanation: dict[str, Any]) -> None:
-    if explanation["declared"]:
-        print_text(f"declared: {', '.join(explanation['declared'])}")
-    write_rows(("value", "confidence"), explanation["candidates"], Format.HUMAN)
-    if "root_probability" in explanation:
-        p_root, p_derived = explanation["root_probability"], explanation["derived_probability"]
+def _show(explanation: Explanation) -> None:
+    if explanation.declared:
+        print_text(f"declared: {', '.join(explanation.declared)}")
+    _table(("value", "confidence"), explanation.candidates)
+    if explanation.attribute == "base_model":
+        p_root, p_derived = explanation.root_probability, explanation.derived_probability
         print_text(f"author declares no parent: {p_root}; there is a parent, declared or not: {p_derived}")
-    if explanation.get("missingness"):
-        p_derived, p_reported = (explanation["missingness"][name] for name in ("p_derived", "p_reported"))
-        print_text(f"derived from another model, by its tokens: {p_derived}; a parent would be reported: {p_reported}")
-    write_rows(("group", "log_odds", "positives", "total"), explanation["reasons"], Format.HUMAN)
-    write_rows(
-        ("model_id", "value", "groups"),
-        [{**row, "groups": ", ".join(row["groups"])} for row in explanation["neighbours"]],
-        Format.HUMAN,
-    )
-    if "inherited" in explanation:
+    if (missing := explanation.missingness) is not None:
         print_text(
-            "inherited from upstream, whatever its author declares:"
-            if explanation["inherited"]
-            else "nothing inherited"
+            f"derived from another model, by its tokens: {missing.p_derived}; "
+            f"a parent would be reported: {missing.p_reported}"
         )
-        write_rows(("ancestor", "license", "verdict", "clause"), explanation["inherited"], Format.HUMAN)
+    _table(("group", "log_odds", "positives", "total"), explanation.reasons)
+    _table(("model_id", "value", "groups"), explanation.neighbours)
+    if explanation.attribute == "license":
+        inherited = explanation.inherited
+        print_text("inherited from upstream, whatever its author declares:" if inherited else "nothing inherited")
+        _table(("ancestor", "license", "verdict", "clause"), inherited)
+
+
+def _table(columns: tuple[str, ...], records: Sequence[DataclassInstance]) -> None:
+    rows = [asdict(each) for each in records]
+    for row in rows:
+        row |= {name: ", ".join(value) for name, value in row.items() if isinstance(value, tuple)}
+    write_rows(columns, rows, Format.HUMAN)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from atlas_db.core.data_frames import data_frame
 from atlas_db.core.terms import Progress, Verdict
 from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry
 from atlas_db.licenses.card_model import CardModel
@@ -18,6 +19,9 @@ from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, RuleBook, rule_book
 from atlas_db.licenses.suppressions import Suppression, read_suppressions
 from atlas_db.lineage.traversal import not_found_error
 from atlas_db.store.bolt import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DISCLAIMER = "This is no legal advice. It reads what publishers declared, by rules that are named with their sources."
 COLUMNS = (
@@ -88,6 +92,10 @@ class AuditReport:
             "unknown": dict(self.unknown),
             "suppressed": self.suppressed,
         }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return findings and obligations as a data frame, one row each (extra `analysis`)."""
+        return data_frame((*self.findings, *self.obligations), (*COLUMNS, "path"))
 
     def document(self) -> dict[str, Any]:
         """Return the report as one JSON object."""

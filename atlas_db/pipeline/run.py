@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from atlas_db.core.data_frames import data_frame
 from atlas_db.core.errors import UsageError
 from atlas_db.core.files import write_whole
 from atlas_db.core.settings import Settings
@@ -23,7 +24,11 @@ from ingest.hub.snapshot import SourceFile, find_inputs
 from ingest.load.runs import list_runs
 from ingest.weights.fingerprints.batch import Found, find_models
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 REPORT = "report.json"
+STAGE_COLUMNS = ("stage", "state", "seconds", "memory", "engine", "reason", "run_id")
 StageListener = Callable[[str, StageResult | None], None]
 """Told of a stage's name when it begins (None), and when it is over."""
 
@@ -41,6 +46,11 @@ class PipelineReport:
     stages: dict[str, StageResult]
     atlas: dict[str, Any]
     out: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a stage: `stage`, `state`, `seconds`, `memory`, `engine`, `reason`, `run_id`."""
+        rows = [{"stage": name, **msgspec.structs.asdict(stage)} for name, stage in self.stages.items()]
+        return data_frame(({name: row[name] for name in STAGE_COLUMNS} for row in rows), STAGE_COLUMNS)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""

@@ -166,7 +166,7 @@ def _complete(work: StageContext) -> StageOutcome:
         except CompletionError as error:
             return StageOutcome(skipped=f"{error.message}: {error.hint}")
         return StageOutcome(report.counts(), report.run_id)
-    if options.predictions is None or missing_package("analysis"):
+    if options.predictions is None:
         return StageOutcome(skipped=why)
     from gnn.inference.predictions import import_predictions
 

@@ -101,10 +101,10 @@ def test_parents_that_nobody_named_are_found(local_store: Store, tmp_path: Path)
     assert len(old & found.keys()) > 0.8 * len(old)
     assert sum(found[name] == f"lab/{truth[name]}" for name in found if name in truth) > 0.95 * len(found)
     (name, *_) = sorted(old & found.keys())
-    told = explain_model(local_store, tmp_path, name, "base_model")
+    explanation = explain_model(local_store, tmp_path, name, "base_model")
     # Its author names none, as everybody then; the two are kept apart.
-    assert told["root_probability"] > 0.5 and told["derived_probability"] > 0.8
-    assert told["missingness"]["p_reported"] < 0.1 < 0.8 < told["missingness"]["p_derived"]
+    assert explanation.root_probability > 0.5 and explanation.derived_probability > 0.8
+    assert explanation.missingness.p_reported < 0.1 < 0.8 < explanation.missingness.p_derived
     assert all(line["confidence"] * line["derived_probability"] >= report.thresholds["base_model"] for line in lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import inspect
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import atlas_db
 from atlas_db.api import atlas, functions
+from atlas_db.api.results import ResultTable
 from atlas_db.core.errors import (
     ModelNotFoundError,
     QueryNotFoundError,
@@ -55,11 +57,11 @@ def test_every_public_name_has_an_example() -> None:
 def test_examples(names: dict[str, Any], test: doctest.DocTest) -> None:
     runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL * ("py2neo" in test.name))
     test.globs = dict(names)
-    said: list[str] = []
+    report: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, on import
-        runner.run(test, out=said.append)
-    assert not runner.summarize(verbose=False).failed, "".join(said)
+        runner.run(test, out=report.append)
+    assert not runner.summarize(verbose=False).failed, "".join(report)
 
 
 def test_notebooks_show_tables_and_nothing_that_was_not_escaped(names: dict[str, Any]) -> None:
@@ -67,8 +69,10 @@ def test_notebooks_show_tables_and_nothing_that_was_not_escaped(names: dict[str,
     assert "<table>" in atlas._repr_html_() and "371" in atlas._repr_html_()
     found = atlas.lineage("atlas-demo/tern")
     assert "atlas-demo/tern-chat" in found._repr_html_()
-    found.model["id"] = "<script>"
-    assert "<script>" not in found._repr_html_()
+    hostile = replace(found, model=replace(found.model, id="<script>"))
+    assert "<script>" not in hostile._repr_html_()
+    table = ResultTable(("<b>",), ({"<b>": "<script>"},))
+    assert "<script>" not in table._repr_html_() and "<b>" not in table._repr_html_()
     assert repr(atlas.lineage("atlas-demo/tern-chat")) == "<Lineage of atlas-demo/tern-chat: 1 parent, 2 children>"
 
 
