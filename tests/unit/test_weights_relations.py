@@ -195,7 +195,7 @@ def test_a_step_as_small_as_rounding_is_no_merge_of_siblings_whatever_the_first_
     family = vectors(tmp_path, *((model, "BF16") for model in (trained(base, 8, 1.5), base, *near)))
     grids = own_grids(family)
     view = build_merge_problem(family, distances(family), grids)
-    assert find_merge(view, 4, [0, 1, 2, 3], step_noise(family, 4, grids[4]), mixed=True) is None
+    assert find_merge(view, 4, [0, 1, 2, 3], step_noise(family, 4, grids[4]), permuted=True) is None
 
 
 def test_the_parent_of_a_merge_is_not_taken_for_a_merge(tmp_path: Path) -> None:

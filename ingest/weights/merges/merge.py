@@ -1,4 +1,4 @@
-"""A family as merges are looked for in it, and what a merge is."""
+"""A merge, and the problem that merge search solves: a family's samples with what all fits share."""
 
 from __future__ import annotations
 
@@ -10,27 +10,21 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Flags, Floats
 from ingest.weights.formats.open_model import RUN
 from ingest.weights.pairwise.quantization_grid import LEAST_CUT, step_noise
+from ingest.weights.parameters.merge_parameters import MERGE
 from ingest.weights.samples.aligned_samples import Vectors, counted, thinned
-
-SEARCH = 256
-"""Positions that the search looks at."""
-GLANCE = 6
-"""One of them of so many tells that a model keeps next to nothing of another, which is then no base of it."""
-LEAST_KEPT = 0.005
-"""Share of elements that TIES or DARE leaves exactly at the base's value, at least: three task vectors that each keep
-two thirds leave a thirtieth."""
 
 
 class Merge(NamedTuple):
-    """What a model is combined of.
+    """Models, weights and method that a merge was computed from.
 
     Attributes:
-        parents: Integers, the heaviest first.
-        weights: Of each parent; of a mean over tensors for SLERP; of its task vector for the others.
-        base: Row of the model that task vectors start from, or None.
+        parents: Rows of the merged models, the greatest weight first.
+        weights: Weight of each parent. For SLERP, its mean over tensors; for methods with a base, that of its task
+            vector.
+        base: Row of the model that task vectors are taken from, or None.
         method: linear, slerp, task_arithmetic, ties or dare.
-        residual: Length of what is left over the distance to the nearest model, 0..1.
-        explained: Share of elements explained, for TIES and DARE and what was rounded afterwards; otherwise 1.
+        residual: Length of the residual over the distance to the nearest model, 0..1.
+        explained: Share of elements explained, for TIES, DARE and quantized merges; 1 for the others.
     """
 
     parents: tuple[int, ...]
@@ -42,21 +36,21 @@ class Merge(NamedTuple):
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """Rows that it is made of: its parents, and the base where there is one."""
+        """Rows of all models that enter the merge: its parents, and its base where it has one."""
         return self.parents if self.base is None else (*self.parents, self.base)
 
 
 class MergeProblem(NamedTuple):
-    """A family as merges are looked for in it: units in one order, or as they are stored.
+    """One family as input of merge search, with units aligned or unpermuted.
 
     Attributes:
-        vectors: Samples side by side.
-        squared: Squared distances, shape (n, n).
-        inner: Inner products about the mean, over the positions that the search looks at, shape (n, n). All fits of
-            the search follow from them; in double precision, as fits that leave nothing are told from near ones.
-        some: Samples at those positions.
-        grids: Grid that each model's values lie on, or nothing.
-        kept: Whether each model keeps some of the values of each other, which may be its base then, shape (n, n).
+        vectors: Aligned samples of the n models.
+        sq_distance: Squared distances, shape (n, n).
+        gram: Inner products about the mean over the positions of the search, shape (n, n). All fits of the search
+            follow from it. It is in double precision, as exact fits are to be separated from close ones.
+        search_vectors: The samples at the positions of the search.
+        quantization: Quantization grid of each model, empty where it has none.
+        is_possible_base: Whether model i has enough values of model j for j to be its base, shape (n, n).
     """
 
     vectors: Vectors
@@ -67,27 +61,46 @@ class MergeProblem(NamedTuple):
     is_possible_base: Flags
 
 
-def build_merge_problem(vectors: Vectors, squared: Doubles, grids: Sequence[str]) -> MergeProblem:
-    """Look at a family for merges.
+def build_merge_problem(vectors: Vectors, sq_distance: Doubles, quantization: Sequence[str]) -> MergeProblem:
+    """Compute what all merge fits of a family share.
 
     Args:
-        vectors: Samples side by side.
-        squared: Squared distances, shape (n, n).
-        grids: Grid that each model's values lie on, or nothing.
+        vectors: Aligned samples of n models.
+        sq_distance: Squared distances, shape (n, n).
+        quantization: Quantization grid of each model, empty where it has none.
     """
-    some = thinned(vectors, SEARCH)
-    centred = some.flat - some.flat.mean(0, dtype=np.float64)
-    inner = np.asarray(centred @ centred.T / centred.shape[1])
-    # Of a pruned model all kin of its original seem to have kept the other values: it is no base.
-    dense = counted(some.values == 0).mean(1) < LEAST_CUT * RUN
-    few = np.ascontiguousarray(some.values[:, ::GLANCE])
-    kept = np.empty((len(few), len(few)), bool)
-    for row, ours in enumerate(few):
-        slack = max_rounding_error(step_noise(some, row, grids[row]))[::GLANCE]
-        kept[row] = counted(np.abs(few - ours) <= slack).mean(1) > LEAST_KEPT * RUN
-    return MergeProblem(vectors, squared, inner, some, grids, kept & dense)
+    thin = thinned(vectors, MERGE.search_positions)
+    centred = thin.flat - thin.flat.mean(0, dtype=np.float64)
+    gram = np.asarray(centred @ centred.T / centred.shape[1])
+    # A pruned model has its nonzero values in common with all relatives of its original. So it counts as no base.
+    is_dense = counted(thin.values == 0).mean(1) < LEAST_CUT * RUN
+    # Prefilter on every sixth position: a base shares some of its values with the merge exactly.
+    stride = MERGE.base_prefilter_stride
+    values = np.ascontiguousarray(thin.values[:, ::stride])
+    shares_values = np.empty((len(values), len(values)), bool)
+    for row, child in enumerate(values):
+        tolerance = max_rounding_error(step_noise(thin, row, quantization[row]))[::stride]
+        equal = counted(np.abs(values - child) <= tolerance).mean(1)
+        shares_values[row] = equal > MERGE.ties_dare.min_base_share * RUN
+    return MergeProblem(vectors, sq_distance, gram, thin, quantization, shares_values & is_dense)
 
 
 def max_rounding_error(noise: Floats) -> Floats:
-    """Return how far storing moved each element at most, by the variance that it added: errors are uniform."""
+    """Return the largest error of a uniform distribution with some variance: a = √(3 σ²).
+
+    Args:
+        noise: Variance σ² that storage added to each element.
+
+    Returns:
+        Shape of `noise`.
+    """
     return np.asarray(np.sqrt(3 * noise), np.float32)
+
+
+def noise_precision(noise: Floats) -> Doubles:
+    """Return one over the standard deviation of the storage noise, shape (elements,).
+
+    Args:
+        noise: Variance that storage added to each element, shape (p, 32).
+    """
+    return np.asarray(1 / np.sqrt(noise.reshape(-1).astype(np.float64) + 1e-18))

@@ -8,47 +8,56 @@ from atlas_db.core.arrays import Floats
 from ingest.weights.merges.linear import fit_affine
 from ingest.weights.merges.merge import Merge, MergeProblem
 from ingest.weights.merges.slerp import fit_slerp, slerp_pairs
-from ingest.weights.merges.subset_search import HOPELESS, PAIRS, nearest_candidates, search_subsets
+from ingest.weights.merges.subset_search import nearest_candidates, search_subsets
 from ingest.weights.merges.ties_dare import find_ties_dare
+from ingest.weights.parameters.merge_parameters import MERGE
 
 
 def find_merge(
-    view: MergeProblem, child: int, candidates: Sequence[int], noise: Floats, *, mixed: bool = False
+    problem: MergeProblem, child: int, candidates: Sequence[int], noise: Floats, *, permuted: bool = False
 ) -> Merge | None:
-    """Return the best explanation of a model as a merge, or None.
+    """Return the merge that reproduces a model within storage noise, or None.
 
     Args:
-        view: The family.
+        problem: The family.
         child: Row of the model.
-        candidates: Rows of possible parents, copies of each other left out; the nearest of them are looked at.
+        candidates: Rows of possible inputs, one of each set of duplicates; the nearest are searched.
         noise: Variance that storing the child added to each element, shape (p, 32).
-        mixed: Whether units may be in different orders: SLERP then turns by right angles, and its weights add up to
-            more than one.
+        permuted: Whether units may be in different orders. SLERP then interpolates between nearly orthogonal models,
+            and its factors add up to more than one.
     """
-    others = nearest_candidates(child, candidates, view.sq_distance)
+    others = nearest_candidates(child, candidates, problem.sq_distance)
     if len(others) < 2:
         return None
-    sets = _candidate_subsets(view, child, others)
-    found = fit_affine(view, child, sets, others, noise)
-    if found is not None:
-        return found
-    pairs = (
-        slerp_pairs(view.search_vectors, child, others) if mixed else [rows for rows in sets if len(rows) == 2][:PAIRS]
-    )
-    found = fit_slerp(view, child, pairs, others, noise)
-    return found if found is not None or view.quantization[child] else find_ties_dare(view, child, others, noise)
+    subsets = _candidate_subsets(problem, child, others)
+    merge = fit_affine(problem, child, subsets, others, noise)
+    if merge is not None:
+        return merge
+    pairs: Sequence[tuple[int, ...]]
+    if permuted:
+        pairs = slerp_pairs(problem.search_vectors, child, others)
+    else:
+        pairs = [rows for rows in subsets if len(rows) == 2][: MERGE.max_slerp_pairs]
+    merge = fit_slerp(problem, child, pairs, others, noise)
+    if merge is not None or problem.quantization[child]:
+        return merge
+    return find_ties_dare(problem, child, others, noise)
 
 
-def find_linear_merge(view: MergeProblem, child: int, candidates: Sequence[int], noise: Floats) -> Merge | None:
-    """Return the best explanation of a model as one linear combination of others, or None.
+def find_linear_merge(problem: MergeProblem, child: int, candidates: Sequence[int], noise: Floats) -> Merge | None:
+    """Return the linear merge or task arithmetic that reproduces a model within storage noise, or None.
 
     Arguments are those of `find_merge`.
     """
-    others = nearest_candidates(child, candidates, view.sq_distance)
-    return fit_affine(view, child, _candidate_subsets(view, child, others), others, noise) if len(others) > 1 else None
+    others = nearest_candidates(child, candidates, problem.sq_distance)
+    if len(others) < 2:
+        return None
+    return fit_affine(problem, child, _candidate_subsets(problem, child, others), others, noise)
 
 
-def _candidate_subsets(view: MergeProblem, child: int, others: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return sets of models that may be combined to another, small ones first."""
-    enough = 0.2 * float(view.sq_distance[child, others].min()) / view.vectors.flat.shape[1]
-    return [rows for rows, left in search_subsets(view.gram, child, others, HOPELESS, enough) if left <= enough]
+def _candidate_subsets(problem: MergeProblem, child: int, others: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the sets of models whose affine combination is near enough to a model, small ones first."""
+    nearest_sq = float(problem.sq_distance[child, others].min())
+    max_residual = MERGE.max_subset_residual_ratio * nearest_sq / problem.vectors.flat.shape[1]
+    found = search_subsets(problem.gram, child, others, MERGE.max_pair_residual_ratio, max_residual)
+    return [rows for rows, residual in found if residual <= max_residual]

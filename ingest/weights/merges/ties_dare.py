@@ -1,8 +1,11 @@
-"""TIES and DARE: merges that leave some elements exactly at the base's value, and add up sparse task vectors elsewhere.
+"""TIES and DARE: merges of sparse task vectors, which leave some elements exactly at the base's value.
 
-Where only one parent's task vector is left, the child's own is a fixed multiple of it: ratios of the two pile up at the
-scale, which names parents and scale; then every element that changed has to be the base plus a sum (DARE) or a mean
-(TIES) of some of the parents' task vectors, up to the rounding of the stored type, or half a step of a grid.
+TIES takes the mean of the trimmed task vectors that agree in sign (arXiv 2306.01708). DARE drops elements of each task
+vector at random and takes their rescaled sum (arXiv 2311.03099).
+
+Where one parent's task vector alone is left, the child's is a fixed multiple of it, the scale. So the ratios of the two
+peak at the scale, which identifies parents and scale. Then every changed element has to equal the base plus a scaled
+sum (DARE) or mean (TIES) of some of the parents' task vectors, within rounding or half a step of a grid.
 """
 
 from __future__ import annotations
@@ -14,165 +17,191 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Floats
 from ingest.weights.formats.open_model import RUN
-from ingest.weights.merges.merge import LEAST_KEPT, Merge, MergeProblem, max_rounding_error
+from ingest.weights.merges.merge import Merge, MergeProblem, max_rounding_error
 from ingest.weights.pairwise.quantization_grid import step_noise
+from ingest.weights.parameters.merge_parameters import MERGE
 from ingest.weights.samples.aligned_samples import Vectors, counted
 
-EXPLAINED = 0.95
-"""Share of the telling elements that has to be explained: of true merges .98 and more are, of others up to .88."""
-LEAST = 0.9
-"""Share of all changed elements that has to be; where a grid is coarse, luck explains what tells."""
-BASES, LIKELY, MOST_PARENTS = 4, 5, 4
-"""Bases that are tried, models that the first parents are looked for among, and parents at most."""
-SEARCHED = 8192
-"""Changed elements that the search looks at; what it finds is asked of all."""
-SPIKE, SPIKES = 0.02, 3
-"""Least share of the elements with a ratio that a spike stands out by, and spikes of a parent that may be the scale."""
-RATIOS, HEAP = 50, 12
-"""Elements with a ratio that there have to be, and of them in a spike, beyond its surroundings."""
-MORE, LEFT, WORTH = 0.02, 0.25, 0.002
-"""A parent more explains so much more, or leaves so much of what was left, and so much less of all elements."""
-MIXED = 0.03
-"""Share of elements that mix several parents: at scale 1 a parent's own values explain a common ancestor, too."""
+_LIMITS = MERGE.ties_dare
 
 
-def find_ties_dare(view: MergeProblem, child: int, others: Sequence[int], noise: Floats) -> Merge | None:
-    """Return the best explanation of a model as TIES or DARE, or None.
+def find_ties_dare(problem: MergeProblem, child: int, candidates: Sequence[int], noise: Floats) -> Merge | None:
+    """Return the TIES or DARE merge that explains most elements of a model, or None.
 
     Args:
-        view: The family.
+        problem: The family.
         child: Row of the model.
-        others: Rows of possible parents.
+        candidates: Rows of possible parents and bases.
         noise: Variance that storing the child added to each element, shape (p, 32).
     """
     best: Merge | None = None
-    slack = max_rounding_error(noise).reshape(-1).astype(np.float64)
-    for base in _candidate_bases(view, child, others):
-        found = _explain_from_base(view.vectors, child, others, base, slack)
-        if found is not None and (best is None or found.explained > best.explained):
-            best = found
-    return best if best is not None and best.explained > EXPLAINED and best.residual < 1 - LEAST else None
+    tolerance = max_rounding_error(noise).reshape(-1).astype(np.float64)
+    for base in _candidate_bases(problem, child, candidates):
+        merge = _explain_from_base(problem.vectors, child, candidates, base, tolerance)
+        if merge is not None and (best is None or merge.explained > best.explained):
+            best = merge
+    if best is None or best.explained <= _LIMITS.min_informative_share or best.residual >= 1 - _LIMITS.min_share:
+        return None
+    return best
 
 
-def _candidate_bases(view: MergeProblem, child: int, others: Sequence[int]) -> list[int]:
-    """Return models whose values the child keeps in part of nearly every tensor, the most kept first.
+def _candidate_bases(problem: MergeProblem, child: int, candidates: Sequence[int]) -> list[int]:
+    """Return the models of which the child has some values in nearly every tensor, the greatest share first.
 
-    At scale one it keeps parents' values as well as the base's.
+    At scale one it has parents' values as well as the base's.
     """
-    others = [row for row in others if view.is_possible_base[child, row]]
-    if not others:
+    candidates = [row for row in candidates if problem.is_possible_base[child, row]]
+    if not candidates:
         return []
-    some, slack = (
-        view.search_vectors,
-        max_rounding_error(step_noise(view.search_vectors, child, view.quantization[child])),
-    )
-    kept = counted(np.abs(some.values[child] - some.values[others]) <= slack)
-    shares, _ = some.by_tensor(kept / RUN)
-    in_part = ((shares > LEAST_KEPT) & (shares < 0.97)).mean(1) > 0.7
-    found = [(float(shares[at].mean()), others[int(at)]) for at in np.flatnonzero(in_part)]
-    return [row for _, row in sorted(found, reverse=True)[:BASES]]
+    thin = problem.search_vectors
+    tolerance = max_rounding_error(step_noise(thin, child, problem.quantization[child]))
+    equal = counted(np.abs(thin.values[child] - thin.values[candidates]) <= tolerance)
+    shares, _ = thin.by_tensor(equal / RUN)
+    in_range = (shares > _LIMITS.min_base_share) & (shares < _LIMITS.max_base_share)
+    is_base = in_range.mean(1) > _LIMITS.min_base_tensors
+    found = [(float(shares[at].mean()), candidates[int(at)]) for at in np.flatnonzero(is_base)]
+    return [row for _, row in sorted(found, reverse=True)[: _LIMITS.max_bases]]
 
 
-def _explain_from_base(vectors: Vectors, child: int, others: Sequence[int], base: int, slack: Doubles) -> Merge | None:
-    """Return the best explanation of what a model changed since a base: the likeliest parents, then any one more."""
+def _explain_from_base(
+    vectors: Vectors, child: int, candidates: Sequence[int], base: int, tolerance: Doubles
+) -> Merge | None:
+    """Return the merge from one base that explains most changed elements, or None.
+
+    Two or three of the likeliest parents come first, then any further one, one at a time.
+    """
     origin = vectors.flat[base].astype(np.float64)
-    moved = vectors.flat[child] - origin
-    changed = np.flatnonzero(np.abs(moved) > slack)
-    some = changed[:: max(1, len(changed) // SEARCHED)]
-    ours, room = moved[some], slack[some]
-    spikes, deltas = dict[int, list[tuple[float, float]]](), dict[int, Doubles]()
-    for row in others:
+    task_vector = vectors.flat[child] - origin
+    changed = np.flatnonzero(np.abs(task_vector) > tolerance)
+    searched = changed[:: max(1, len(changed) // _LIMITS.search_elements)]
+    target, errors = task_vector[searched], tolerance[searched]
+    peaks, deltas = dict[int, list[tuple[float, float]]](), dict[int, Doubles]()
+    for row in candidates:
         if row != base:
             delta = vectors.flat[row] - origin
-            spikes[row], deltas[row] = _ratio_peaks(moved[changed], delta[changed], slack[changed]), delta[some]
-    likely = sorted((row for row in spikes if spikes[row]), key=lambda row: -spikes[row][0][1])[:LIKELY]
-    tried = [
-        Merge(rows, (scale,) * len(rows), base, method, 1.0, 0.0)
-        for size in (2, 3)
-        for rows in combinations(likely, size)
-        for scale in sorted({round(ratio, 3) for row in rows for ratio, _ in spikes[row]})
-        for method in ("ties", "dare")
-    ]
-    best = _best_explanation(tried, None, deltas, ours, room)
-    while best is not None and len(best.parents) < MOST_PARENTS:
+            peaks[row] = _ratio_peaks(task_vector[changed], delta[changed], tolerance[changed])
+            deltas[row] = delta[searched]
+    best = _best_explanation(_first_merges(base, peaks), None, deltas, target, errors)
+    while best is not None and len(best.parents) < _LIMITS.max_parents:
         scale, rows = best.weights[0], best.parents
         wider = [
             best._replace(parents=(*rows, row), weights=(scale,) * (len(rows) + 1)) for row in deltas if row not in rows
         ]
-        more = _best_explanation(wider, best, deltas, ours, room)
-        if more is best:
+        extended = _best_explanation(wider, best, deltas, target, errors)
+        if extended is best:
             break
-        best = more
+        best = extended
     if best is None:
         return None
-    whole = [vectors.flat[row][changed] - origin[changed] for row in best.parents]
-    share, every = _explained_shares(moved[changed], whole, best.weights[0], best.method, slack[changed])
-    return best._replace(residual=1 - every, explained=share)
+    full = [vectors.flat[row][changed] - origin[changed] for row in best.parents]
+    informative, explained = _explained_shares(
+        task_vector[changed], full, best.weights[0], best.method, tolerance[changed]
+    )
+    return best._replace(residual=1 - explained, explained=informative)
+
+
+def _first_merges(base: int, peaks: Mapping[int, Sequence[tuple[float, float]]]) -> list[Merge]:
+    """Return the merges of two or three likely parents at the scales of their peaks."""
+    likely = sorted((row for row in peaks if peaks[row]), key=lambda row: -peaks[row][0][1])
+    return [
+        Merge(rows, (scale,) * len(rows), base, method, 1.0, 0.0)
+        for size in (2, 3)
+        for rows in combinations(likely[: _LIMITS.max_likely_parents], size)
+        for scale in sorted({round(ratio, 3) for row in rows for ratio, _ in peaks[row]})
+        for method in ("ties", "dare")
+    ]
 
 
 def _best_explanation(
-    tried: Sequence[Merge], best: Merge | None, deltas: Mapping[int, Doubles], moved: Doubles, slack: Doubles
+    merges: Sequence[Merge],
+    best: Merge | None,
+    deltas: Mapping[int, Doubles],
+    task_vector: Doubles,
+    tolerance: Doubles,
 ) -> Merge | None:
-    """Return what explains most, with the share that it does and what it leaves; where that is little, the best fit."""
-    for merge in tried:
-        share, every = _explained_shares(
-            moved, [deltas[row] for row in merge.parents], merge.weights[0], merge.method, slack
-        )
-        known, left = (best.explained, best.residual) if best is not None else (0.0, 1.0)
-        wider = best is not None and len(merge.parents) > len(best.parents)
-        most = min(LEFT * left, left - WORTH) if wider else left
-        if share > known + MORE or (share > known - MORE and 1 - every < most):
-            best = merge._replace(explained=share, residual=1 - every)
+    """Return the merge that explains most, with its shares filled in.
+
+    Of merges that explain about as many informative elements, the one that leaves fewest of all is taken. One of more
+    parents has to leave clearly fewer.
+    """
+    for merge in merges:
+        parents = [deltas[row] for row in merge.parents]
+        informative, explained = _explained_shares(task_vector, parents, merge.weights[0], merge.method, tolerance)
+        best_share, remaining = (best.explained, best.residual) if best is not None else (0.0, 1.0)
+        is_wider = best is not None and len(merge.parents) > len(best.parents)
+        limit = min(_LIMITS.max_remaining * remaining, remaining - _LIMITS.min_gain) if is_wider else remaining
+        if informative > best_share + _LIMITS.share_tolerance or (
+            informative > best_share - _LIMITS.share_tolerance and 1 - explained < limit
+        ):
+            best = merge._replace(explained=informative, residual=1 - explained)
     return best
 
 
-def _ratio_peaks(moved: Doubles, delta: Doubles, slack: Doubles) -> list[tuple[float, float]]:
-    """Return the ratios that most elements share, and how far the share of each exceeds that of its surroundings.
+def _ratio_peaks(task_vector: Doubles, delta: Doubles, tolerance: Doubles) -> list[tuple[float, float]]:
+    """Return the peaks of a histogram of log ratios, which are possible scales.
 
-    The first need not be the scale: where parents are made of each other, most elements mix them.
+    The highest need not be the scale: where parents are related, most elements mix several of them.
+
+    Args:
+        task_vector: The child's task vector at changed elements, shape (elements,).
+        delta: A parent's, shape (elements,).
+        tolerance: Largest rounding error of the child, shape (elements,).
+
+    Returns:
+        Ratio and share of elements by which its peak exceeds its surroundings, the highest peak first.
     """
-    usable = (np.abs(delta) > 12 * slack) & (moved * delta > 0)
-    if usable.sum() < RATIOS:
+    usable = (np.abs(delta) > _LIMITS.min_delta * tolerance) & (task_vector * delta > 0)
+    if usable.sum() < _LIMITS.min_elements:
         return []
-    logs = np.log(moved[usable] / delta[usable])
-    logs = logs[np.abs(logs) < 2]
-    error = float(np.median(slack[usable] / np.abs(delta[usable])))
-    width = max(0.004, 2 * error)
-    counts, edges = np.histogram(logs, bins=max(8, int(4 / width)), range=(-2, 2))
+    bound = _LIMITS.max_log_ratio
+    logs = np.log(task_vector[usable] / delta[usable])
+    logs = logs[np.abs(logs) < bound]
+    error = float(np.median(tolerance[usable] / np.abs(delta[usable])))
+    width = max(_LIMITS.min_bin_width, 2 * error)
+    counts, edges = np.histogram(logs, bins=max(8, int(2 * bound / width)), range=(-bound, bound))
     pairs = counts[:-1] + counts[1:]
-    found = []
-    for _ in range(SPIKES):
+    peaks = []
+    for _ in range(_LIMITS.max_peaks):
         top = int(np.argmax(pairs))
-        beyond = float(pairs[top] - np.median(pairs[max(0, top - 12) : top + 13]))
-        if beyond <= max(SPIKE * len(logs), HEAP):
+        excess = float(pairs[top] - np.median(pairs[max(0, top - 12) : top + 13]))
+        if excess <= max(_LIMITS.min_peak_share * len(logs), _LIMITS.min_peak_elements):
             break
         inside = logs[(logs >= edges[top]) & (logs <= edges[top + 2])]
-        found.append((float(np.exp(np.median(inside))), beyond / len(logs)))
+        peaks.append((float(np.exp(np.median(inside))), excess / len(logs)))
         pairs[max(0, top - 1) : top + 2] = 0
-    return found
+    return peaks
 
 
 def _explained_shares(
-    moved: Doubles, deltas: Sequence[Doubles], scale: float, method: str, slack: Doubles
+    task_vector: Doubles, deltas: Sequence[Doubles], scale: float, method: str, tolerance: Doubles
 ) -> tuple[float, float]:
-    """Share of elements that equal a sum (DARE) or mean (TIES) of some task vectors, scaled.
+    """Return the shares of elements that equal a scaled sum (DARE) or mean (TIES) of some task vectors.
+
+    An element is informative where the tolerances of all sums cover little of its size, so that chance seldom matches.
+
+    Args:
+        task_vector: The child's task vector, shape (elements,).
+        deltas: The parents' task vectors, shape (elements,) each.
+        scale: Factor of the sum or mean.
+        method: ties or dare.
+        tolerance: Largest rounding error of the child, shape (elements,).
 
     Returns:
-        Of those that hardly any of these would equal by luck, 0 where hardly any needs several parents; and of all.
+        Share of informative elements, 0 where hardly any needs several parents; and share of all elements.
     """
-    hit, mixed = np.zeros((2, len(moved)), bool)
-    chance = np.zeros(len(moved))
+    explained, mixed = np.zeros((2, len(task_vector)), bool)
+    covered = np.zeros(len(task_vector))
     for size in range(1, len(deltas) + 1):
         for part in combinations(deltas, size):
             total = np.sum(part, 0) * scale / (size if method == "ties" else 1)
-            width = 1.5 * slack + 0.004 * np.abs(total)
-            here = np.abs(moved - total) <= width
-            mixed |= here & ~hit
-            hit |= here
+            width = _LIMITS.rounding_factor * tolerance + _LIMITS.relative_tolerance * np.abs(total)
+            match = np.abs(task_vector - total) <= width
+            mixed |= match & ~explained
+            explained |= match
             if size == 1:
                 mixed[:] = False
-            chance += width
-    real = chance < 0.3 * (np.abs(moved) + 1e-12)
-    if real.sum() <= RATIOS or float(mixed[real].mean()) < MIXED:
+            covered += width
+    informative = covered < _LIMITS.max_chance * (np.abs(task_vector) + 1e-12)
+    if informative.sum() <= _LIMITS.min_elements or float(mixed[informative].mean()) < _LIMITS.min_mixed_share:
         return 0.0, 0.0
-    return float(hit[real].mean()), float(hit.mean())
+    return float(explained[informative].mean()), float(explained.mean())

@@ -1,9 +1,10 @@
-"""TIES merges that were rounded to few bits: what election makes of some parents is known, but for two numbers.
+"""Reconstruction of TIES merges that were quantized: base and parents determine the merge but for two numbers.
 
-TIES (Yadav et al. 2023, section 3) keeps of each task vector and tensor the largest elements, elects a sign for each
-position, takes the mean of those that have it, and scales it. Given base and parents, all of it follows from density
-and scale. Rounding to four bits hides which elements were left alone (`sparse.py`), but not what they sum up to: all
-bases and pairs are tried on some positions, the scale by least squares, and what comes nearest is made in full.
+TIES (arXiv 2306.01708, section 3) trims each task vector to its largest elements, tensor by tensor, elects a sign at
+each position, takes the mean of the elements with that sign (disjoint merge), and scales it. Given base and parents,
+all of it follows from density and scale. Quantization to four bits hides which elements have the base's value
+(`ties_dare.py`), but not the sums. So all bases and pairs are tried at some positions, with the scale by least squares,
+and the best combinations are computed in full.
 """
 
 from __future__ import annotations
@@ -16,128 +17,156 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Floats, Integers
 from ingest.weights.merges.merge import Merge
+from ingest.weights.parameters.merge_parameters import MERGE
 from ingest.weights.samples.aligned_samples import Vectors
 
-PARENTS, BASES = 12, 24
-"""Models nearest to the child that may be its parents, and that may be its base."""
-POSITIONS = 512
-"""Positions that all are tried on."""
-DENSITIES = (0.2, 0.35, 0.5, 0.65, 0.8)
-"""Densities tried first; those of the best are then refined."""
-FINER = 0.01
-KEPT = 6
-"""Best combinations of two that a third is added to, and of all that are made in full."""
-LEAST_SCALE, MOST_SCALE = 0.2, 2.0
-"""Scales that count: beyond, it is no merge of these."""
+_LIMITS = MERGE.ties_reconstruction
 
 
-class _TiesFit(NamedTuple):
-    """A combination: squared distance that it leaves, base, rows, density, scale."""
+class TiesFit(NamedTuple):
+    """One combination of base, parents and density, with its scale by least squares.
 
-    left: float
+    Attributes:
+        sq_residual: Squared distance to the child's task vector; first, as fits are sorted by it.
+        base: Row of the base.
+        parents: Rows of the parents.
+        density: Share of each task vector that is kept.
+        scale: Factor of the merged task vector.
+    """
+
+    sq_residual: float
     base: int
-    rows: tuple[int, ...]
+    parents: tuple[int, ...]
     density: float
     scale: float
 
 
 def reconstruct_ties(
-    vectors: Vectors, child: int, others: Sequence[int], squared: Doubles
+    vectors: Vectors, child: int, candidates: Sequence[int], sq_distance: Doubles
 ) -> Iterator[tuple[Merge, Floats]]:
-    """Yield the TIES merges that come nearest to a model, each with what is merged, shape (p, 32).
+    """Yield the TIES merges nearest to a model, each with its predicted values, shape (p, 32).
 
     Args:
-        vectors: Samples of the family.
+        vectors: Aligned samples of n models.
         child: Row of the model.
-        others: Rows of possible parents and bases, copies of each other left out.
-        squared: Squared distances, shape (n, n).
+        candidates: Rows of possible parents and bases, one of each set of duplicates.
+        sq_distance: Squared distances, shape (n, n).
     """
-    near = sorted(others, key=lambda row: float(squared[child, row]))
-    step = max(1, len(vectors.tensor) // POSITIONS)
-    some = np.arange(0, len(vectors.tensor), step)
-    starts = np.flatnonzero(np.diff(vectors.tensor[some], prepend=-1)) * vectors.values.shape[2]
-    found: list[_TiesFit] = []
-    for base in near[:BASES]:
-        rows = [row for row in near[:PARENTS] if row != base]
-        found += try_subsets(vectors.values[[base, child, *rows]][:, some], starts, base, rows)
-    found = sorted(found)[:KEPT]
-    away = float(squared[child, near].min())
-    # The first of each base and parents is the best of its densities.
-    for tried in {(each.base, each.rows): each for each in reversed(found)}.values():
-        best, made = _refine(vectors, child, tried)
-        if LEAST_SCALE < best.scale < MOST_SCALE:
-            weights = (best.scale,) * len(best.rows)
-            yield Merge(best.rows, weights, best.base, "ties", float(np.sqrt(best.left / max(away, 1e-30))), 1.0), made
+    nearest = sorted(candidates, key=lambda row: float(sq_distance[child, row]))
+    step = max(1, len(vectors.tensor) // _LIMITS.search_positions)
+    positions = np.arange(0, len(vectors.tensor), step)
+    starts = np.flatnonzero(np.diff(vectors.tensor[positions], prepend=-1)) * vectors.values.shape[2]
+    fits: list[TiesFit] = []
+    for base in nearest[: _LIMITS.max_bases]:
+        rows = [row for row in nearest[: _LIMITS.max_parents] if row != base]
+        fits += try_subsets(vectors.values[[base, child, *rows]][:, positions], starts, base, rows)
+    fits = sorted(fits)[: _LIMITS.max_refined]
+    nearest_sq = max(float(sq_distance[child, nearest].min()), 1e-30)
+    # Reversed, so that of each base and parents the fit of the best density remains.
+    for fit in {(each.base, each.parents): each for each in reversed(fits)}.values():
+        best, values = _refine(vectors, child, fit)
+        if _LIMITS.min_scale < best.scale < _LIMITS.max_scale:
+            weights = (best.scale,) * len(best.parents)
+            residual = float(np.sqrt(best.sq_residual / nearest_sq))
+            yield Merge(best.parents, weights, best.base, "ties", residual, 1.0), values
 
 
-def try_subsets(values: Floats, starts: Integers, base: int, rows: Sequence[int]) -> list[_TiesFit]:
-    """Try all pairs of parents of one base, and a third beside the best.
+def try_subsets(values: Floats, starts: Integers, base: int, rows: Sequence[int]) -> list[TiesFit]:
+    """Return the best fits from one base: of all pairs of parents, and of a third added to the best pairs.
 
     Args:
-        values: Of base, child and possible parents, shape (2 + rows, positions, 32).
-        starts: First element of each tensor.
+        values: Values of base, child and possible parents, shape (2 + rows, positions, 32).
+        starts: First element of each tensor, shape (t,).
         base: Row of the base.
         rows: Rows of the possible parents.
     """
     flat = values.reshape(len(values), -1)
-    moved, deltas = flat[1] - flat[0], flat[2:] - flat[0]
-    found: list[_TiesFit] = []
+    task_vector, deltas = flat[1] - flat[0], flat[2:] - flat[0]
+    fits: list[TiesFit] = []
     pairs = list(combinations(range(len(rows)), 2))
-    for density in DENSITIES:
-        kept = trim(deltas, starts, density)
-        two = _fit_scales(moved, kept, pairs, base, rows, density)
-        best = [tuple(rows.index(row) for row in each.rows) for each in sorted(two)[:2]]
-        three = sorted({tuple(sorted((*pair, at))) for pair in best for at in range(len(rows)) if at not in pair})
-        found += [*two, *_fit_scales(moved, kept, three, base, rows, density)]
-    return sorted(found)[:KEPT]
+    for density in _LIMITS.densities:
+        trimmed = trim(deltas, starts, density)
+        of_pairs = _fit_scales(task_vector, trimmed, pairs, base, rows, density)
+        best = [tuple(rows.index(row) for row in fit.parents) for fit in sorted(of_pairs)[:2]]
+        triples = sorted({tuple(sorted((*pair, at))) for pair in best for at in range(len(rows)) if at not in pair})
+        fits += [*of_pairs, *_fit_scales(task_vector, trimmed, triples, base, rows, density)]
+    return sorted(fits)[: _LIMITS.max_refined]
 
 
 def _fit_scales(
-    moved: Floats, kept: Floats, sets: Sequence[tuple[int, ...]], base: int, rows: Sequence[int], density: float
-) -> list[_TiesFit]:
-    out: list[_TiesFit] = []
-    whole = float(moved @ moved)
-    for places in sets:
-        mean = elect_and_merge(kept[list(places)])
-        along, length = float(moved @ mean), float(mean @ mean)
-        scale = along / max(length, 1e-30)
+    task_vector: Floats,
+    trimmed: Floats,
+    subsets: Sequence[tuple[int, ...]],
+    base: int,
+    rows: Sequence[int],
+    density: float,
+) -> list[TiesFit]:
+    """Return the fit of each subset with a positive scale: s = ⟨τ, m⟩ / ⟨m, m⟩, residual ‖τ‖² − s ⟨τ, m⟩.
+
+    Args:
+        task_vector: The child's task vector τ, shape (elements,).
+        trimmed: Trimmed task vectors of the possible parents, shape (k, elements).
+        subsets: Places of the parents of each merge m.
+        base: Row of the base.
+        rows: Rows of the possible parents, k of them.
+        density: Density of `trimmed`.
+    """
+    fits: list[TiesFit] = []
+    sq_length = float(task_vector @ task_vector)
+    for places in subsets:
+        merged = elect_and_merge(trimmed[list(places)])
+        projection, merged_sq = float(task_vector @ merged), float(merged @ merged)
+        scale = projection / max(merged_sq, 1e-30)
         if scale > 0:
-            out.append(_TiesFit(whole - scale * along, base, tuple(rows[at] for at in places), density, scale))
-    return out
+            parents = tuple(rows[at] for at in places)
+            fits.append(TiesFit(sq_length - scale * projection, base, parents, density, scale))
+    return fits
 
 
-def _refine(vectors: Vectors, child: int, tried: _TiesFit) -> tuple[_TiesFit, Floats]:
-    """Return a combination with the density and scale that come nearest on all positions, and what it makes."""
-    origin, width = vectors.flat[tried.base], vectors.values.shape[2]
-    moved, deltas = vectors.flat[child] - origin, vectors.flat[list(tried.rows)] - origin
-    best, nearest = tried._replace(left=np.inf), np.zeros_like(origin)
-    around = np.arange(max(FINER, tried.density - 0.15), min(1.0, tried.density + 0.15) + FINER / 2, FINER)
-    for density in around.tolist():
-        kept = trim(deltas, vectors.starts * width, density)
-        for each in _fit_scales(moved, kept, [tuple(range(len(deltas)))], tried.base, tried.rows, density):
-            if each.left < best.left:
-                best, nearest = each, elect_and_merge(kept)
-    made = (origin + best.scale * nearest).reshape(-1, width)
-    return best, made.astype(np.float32)
+def _refine(vectors: Vectors, child: int, fit: TiesFit) -> tuple[TiesFit, Floats]:
+    """Return a fit with the best density and scale over all positions, and its predicted values, shape (p, 32)."""
+    origin, width = vectors.flat[fit.base], vectors.values.shape[2]
+    task_vector, deltas = vectors.flat[child] - origin, vectors.flat[list(fit.parents)] - origin
+    best, best_merged = fit._replace(sq_residual=np.inf), np.zeros_like(origin)
+    step, window = _LIMITS.density_step, _LIMITS.density_window
+    densities = np.arange(max(step, fit.density - window), min(1.0, fit.density + window) + step / 2, step)
+    for density in densities.tolist():
+        trimmed = trim(deltas, vectors.starts * width, density)
+        everything = [tuple(range(len(deltas)))]
+        for each in _fit_scales(task_vector, trimmed, everything, fit.base, fit.parents, density):
+            if each.sq_residual < best.sq_residual:
+                best, best_merged = each, elect_and_merge(trimmed)
+    values = (origin + best.scale * best_merged).reshape(-1, width)
+    return best, values.astype(np.float32)
 
 
 def trim(deltas: Floats, starts: Integers, density: float) -> Floats:
-    """Return task vectors of which the smallest elements of each tensor are set to zero, shape of `deltas`.
+    """Return task vectors with the smallest elements of each tensor set to zero (TIES, step 1).
 
     Args:
-        deltas: Shape (k, elements).
-        starts: First element of each tensor.
-        density: Share that is kept.
+        deltas: Task vectors, shape (k, elements).
+        starts: First element of each tensor, shape (t,).
+        density: Share of elements that is kept.
+
+    Returns:
+        Shape (k, elements).
     """
     out = deltas.copy()
     for start, stop in zip(starts, [*starts[1:], deltas.shape[1]], strict=True):
         sizes = np.abs(deltas[:, start:stop])
-        cut = np.quantile(sizes, 1 - density, axis=1, keepdims=True)
-        out[:, start:stop][sizes < cut] = 0.0
+        threshold = np.quantile(sizes, 1 - density, axis=1, keepdims=True)
+        out[:, start:stop][sizes < threshold] = 0.0
     return out
 
 
-def elect_and_merge(kept: Floats) -> Floats:
-    """Return the mean of the elements that have the sign of their sum, shape (elements,); `kept` is (k, elements)."""
-    agree = (np.sign(kept) == np.sign(kept.sum(0))) & (kept != 0)
-    return np.asarray((kept * agree).sum(0) / np.maximum(agree.sum(0), 1), np.float32)
+def elect_and_merge(trimmed: Floats) -> Floats:
+    """Return the mean of the elements that have the sign of their sum (TIES, steps 2 and 3: elect, disjoint merge).
+
+    Args:
+        trimmed: Trimmed task vectors, shape (k, elements).
+
+    Returns:
+        Shape (elements,).
+    """
+    agree = (np.sign(trimmed) == np.sign(trimmed.sum(0))) & (trimmed != 0)
+    return np.asarray((trimmed * agree).sum(0) / np.maximum(agree.sum(0), 1), np.float32)

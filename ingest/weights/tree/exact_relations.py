@@ -202,7 +202,7 @@ def _merge_of_unpermuted(
     """Return a merge of models whose units are in different orders."""
     stored = _with_permuted_duplicates(family, able)
     earlier = _not_later(family, row, stored)
-    found = find_merge(view, row, earlier, noise, mixed=True)
+    found = find_merge(view, row, earlier, noise, permuted=True)
     if found is None and len(earlier) < len(stored):
         found = find_linear_merge(view, row, stored, noise)
         if found is not None and found.weights[0] >= WHOLE:

@@ -1,0 +1,183 @@
+"""Tuned constants of merge search, by method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from atlas_db.core.parameters import parameter
+
+_FAMILIES = "chosen on generated families (seeds not recorded)"
+_WORK = "chosen: bounds the work of one search"
+
+
+@dataclass(frozen=True, slots=True)
+class TiesDareParameters:
+    """Detection of TIES and DARE by the elements that equal a sum or mean of task vectors.
+
+    Attributes:
+        max_bases: Bases that are tried.
+        max_likely_parents: Models among which the first two or three parents are searched.
+        max_parents: Parents of one merge.
+        search_elements: Changed elements that the search looks at; the result is checked on all.
+        min_base_share: Share of elements that a merge leaves exactly at the base's value, at least.
+        max_base_share: Share of a tensor's elements at the base's value from which the tensor counts as unchanged.
+        min_base_tensors: Share of tensors whose share of base values lies between these two.
+        min_elements: Elements with a usable ratio that are needed.
+        min_delta: Task vectors are usable from so many times the rounding error on.
+        max_log_ratio: Bound on the log ratio of the child's task vector to a parent's.
+        min_bin_width: Smallest width of a bin of log ratios.
+        max_peaks: Peaks of a parent's log ratios that are tried as the scale.
+        min_peak_share: Share of the elements with a ratio by which a peak exceeds its surroundings, at least.
+        min_peak_elements: Elements by which a peak exceeds its surroundings, at least.
+        rounding_factor: Rounding errors that an explained element may be off.
+        relative_tolerance: Further part of its value that an explained element may be off.
+        max_chance: Width of all explanations over the element's size from which a match may be chance.
+        min_mixed_share: Share of informative elements that only a combination of several parents explains, at least.
+        share_tolerance: Share of informative elements within which two explanations count as equally good.
+        max_remaining: Part of the unexplained elements that a further parent leaves unexplained at most.
+        min_gain: Share of all elements that a further parent explains in addition.
+        min_informative_share: Share of informative elements that has to be explained.
+        min_share: Share of all changed elements that has to be explained.
+    """
+
+    max_bases: int = parameter(4, "models", _WORK)
+    max_likely_parents: int = parameter(5, "models", _WORK)
+    max_parents: int = parameter(4, "models", _WORK)
+    search_elements: int = parameter(8192, "elements", _WORK)
+    min_base_share: float = parameter(0.005, "1", "three task vectors of density 2/3 leave 1/27")
+    max_base_share: float = parameter(0.97, "1", _FAMILIES)
+    min_base_tensors: float = parameter(0.7, "1", _FAMILIES)
+    min_elements: int = parameter(50, "elements", _FAMILIES)
+    min_delta: float = parameter(12.0, "rounding errors", _FAMILIES)
+    max_log_ratio: float = parameter(2.0, "1", _FAMILIES)
+    min_bin_width: float = parameter(0.004, "1", _FAMILIES)
+    max_peaks: int = parameter(3, "peaks", _WORK)
+    min_peak_share: float = parameter(0.02, "1", _FAMILIES)
+    min_peak_elements: int = parameter(12, "elements", _FAMILIES)
+    rounding_factor: float = parameter(1.5, "rounding errors", _FAMILIES)
+    relative_tolerance: float = parameter(0.004, "1", _FAMILIES)
+    max_chance: float = parameter(0.3, "1", _FAMILIES)
+    min_mixed_share: float = parameter(0.03, "1", "at scale 1 a parent's own values also fit a common ancestor as base")
+    share_tolerance: float = parameter(0.02, "1", _FAMILIES)
+    max_remaining: float = parameter(0.25, "1", _FAMILIES)
+    min_gain: float = parameter(0.002, "1", _FAMILIES)
+    min_informative_share: float = parameter(
+        0.95, "1", "generated families: .98 and more of merges, up to .88 of others"
+    )
+    min_share: float = parameter(0.9, "1", "on coarse grids chance explains informative elements")
+
+
+@dataclass(frozen=True, slots=True)
+class TiesReconstructionParameters:
+    """Reconstruction of TIES merges that were quantized.
+
+    Attributes:
+        max_parents: Models nearest to the child that may be parents.
+        max_bases: Models nearest to the child that may be the base.
+        search_positions: Positions that all pairs are tried on.
+        densities: Densities that are tried first.
+        density_step: Step of the refined densities.
+        density_window: Distance of the refined densities from the best first one, at most.
+        max_refined: Best combinations that are refined.
+        min_scale: Least scale of a merge.
+        max_scale: Greatest scale of a merge.
+    """
+
+    max_parents: int = parameter(12, "models", _WORK)
+    max_bases: int = parameter(24, "models", _WORK)
+    search_positions: int = parameter(512, "positions", _WORK)
+    densities: tuple[float, ...] = parameter((0.2, 0.35, 0.5, 0.65, 0.8), "1", "chosen: spread over the usual range")
+    density_step: float = parameter(0.01, "1", _WORK)
+    density_window: float = parameter(0.15, "1", "by definition: the step of the first densities")
+    max_refined: int = parameter(6, "combinations", _WORK)
+    min_scale: float = parameter(0.2, "1", "chosen: smaller scales leave nearly the base")
+    max_scale: float = parameter(2.0, "1", "chosen: greater scales are not in use")
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedMergeParameters:
+    """Merges that were quantized afterwards.
+
+    Attributes:
+        max_subsets: Subsets of each size that are predicted in full.
+        newton_steps: Newton steps towards the shared fraction of a SLERP merge.
+        newton_difference: Difference of fractions that the slope is taken over.
+        unquantized_ratio: Squared residual of a tensor's own factors over that of the shared fraction, below which the
+            tensor was not quantized.
+        share_tolerance: Share explained within which the smallest subset is taken.
+        min_coarse_share: Share that a linear or SLERP merge on fewer than eight bits explains at least.
+        min_ties_share: Share that a TIES merge on eight bits explains at least.
+        min_coarse_ties_share: Share that a TIES merge on fewer bits explains at least.
+    """
+
+    max_subsets: int = parameter(8, "subsets", _WORK)
+    newton_steps: int = parameter(4, "steps", "chosen: converged on generated families")
+    newton_difference: float = parameter(1e-3, "1", "chosen: above rounding, below curvature")
+    unquantized_ratio: float = parameter(0.1, "1", _FAMILIES)
+    share_tolerance: float = parameter(0.01, "1", _FAMILIES)
+    min_coarse_share: float = parameter(0.985, "1", "generated families: .995 and more of merges, up to .981 of others")
+    min_ties_share: float = parameter(
+        0.87,
+        "1",
+        "21 merges of generated families: .88 and more; DARE up to .57 (seeds 512, 582, 586, 588, 597, 600, 601)",
+    )
+    min_coarse_ties_share: float = parameter(
+        0.93, "1", "the same families: .946 and more of merges, up to .883 of trained models of four bits"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MergeParameters:
+    """Merge search.
+
+    Attributes:
+        search_positions: Positions that the search looks at.
+        base_prefilter_stride: Every so many positions are used to discard models that cannot be the base.
+        max_candidates: Models that may be parents, the nearest.
+        beam_width: Subsets of one size that are extended.
+        ridge: Ridge of the joint fit over the least squared distance.
+        max_pair_residual_ratio: Squared residual of the best pair, over that of the nearest model, above which larger
+            subsets are not tried.
+        max_subset_residual_ratio: Squared residual that a subset may leave, over that of the nearest model.
+        max_noise_chi2: Mean squared residual in units of the storage noise up to which a fit is exact.
+        exact_residual_ratio: Squared residual, over that of the nearest model, up to which a fit is exact, whatever the
+            noise.
+        min_noise_separation: The nearest model's mean square over the fit's, at least.
+        max_residual_ratio: Squared residual, over that of the nearest model, above which a fit is no merge, however
+            coarse its type.
+        min_weight: Weights below it count as none.
+        max_weight: Greatest weight of a parent.
+        equal_weight_tolerance: Difference within which weights count as equal.
+        max_slerp_pairs: Pairs that SLERP is fitted to.
+        max_slerp_residual_ratio: Squared residual, over that of the nearest model, up to which a SLERP fit is exact.
+        min_slerp_angle: Angle below which SLERP is linear interpolation.
+        ties_dare: Detection of TIES and DARE.
+        ties_reconstruction: Reconstruction of quantized TIES merges.
+        quantized: Other quantized merges.
+    """
+
+    search_positions: int = parameter(256, "positions", _WORK)
+    base_prefilter_stride: int = parameter(6, "positions", _WORK)
+    max_candidates: int = parameter(128, "models", _WORK)
+    beam_width: int = parameter(40, "subsets", _WORK)
+    ridge: float = parameter(1e-3, "1", "chosen: far below the residuals that are compared")
+    max_pair_residual_ratio: float = parameter(
+        0.92, "1", "generated families: merges of three leave 1/4, task vectors of three 2/3, fine-tunes nearly all"
+    )
+    max_subset_residual_ratio: float = parameter(0.2, "1", _FAMILIES)
+    max_noise_chi2: float = parameter(2.5, "1", _FAMILIES)
+    exact_residual_ratio: float = parameter(1e-6, "1", _FAMILIES)
+    min_noise_separation: float = parameter(3.0, "1", _FAMILIES)
+    max_residual_ratio: float = parameter(0.1, "1", _FAMILIES)
+    min_weight: float = parameter(0.04, "1", _FAMILIES)
+    max_weight: float = parameter(1.01, "1", "by definition: 1, and room for rounding")
+    equal_weight_tolerance: float = parameter(0.02, "1", _FAMILIES)
+    max_slerp_pairs: int = parameter(12, "pairs", _WORK)
+    max_slerp_residual_ratio: float = parameter(1e-4, "1", _FAMILIES)
+    min_slerp_angle: float = parameter(1e-3, "radians", "chosen: the two formulas agree in float32 below it")
+    ties_dare: TiesDareParameters = TiesDareParameters()
+    ties_reconstruction: TiesReconstructionParameters = TiesReconstructionParameters()
+    quantized: QuantizedMergeParameters = QuantizedMergeParameters()
+
+
+MERGE = MergeParameters()
