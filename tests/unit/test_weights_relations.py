@@ -474,8 +474,8 @@ def test_sets_of_models_are_not_looked_for_where_all_together_leave_too_much() -
     points = np.random.default_rng(6).normal(size=(6, 40))
     points[5] = 0.5 * (points[1] + points[2])
     inner = points @ points.T / 40
-    assert min(left for _, left in search_subsets(inner, 5, range(5), enough=0.01)) < 1e-9
-    assert not search_subsets(inner, 0, range(1, 6), enough=0.01) and search_subsets(inner, 0, range(1, 6))
+    assert min(left for _, left in search_subsets(inner, 5, range(5), max_residual=0.01)) < 1e-9
+    assert not search_subsets(inner, 0, range(1, 6), max_residual=0.01) and search_subsets(inner, 0, range(1, 6))
 
 
 def test_models_that_come_one_by_one_end_in_the_chart_of_all_at_once() -> None:
