@@ -1,6 +1,7 @@
-"""What the completion of lists (parents, datasets, languages) is compared with: each a few lines over declarations.
+"""Baselines of attributes with several values (parents, datasets, languages): recommenders of a few lines each.
 
-Every method names candidates, the best first; where it has none, or fewer than ten, the most declared follow.
+Every baseline sees the same visible declarations. It proposes up to ten candidates with a score in 0..1; the most
+popular recent values follow them.
 """
 
 from __future__ import annotations
@@ -24,31 +25,32 @@ from gnn.models.bag_of_words import token_matrix
 from gnn.parameters.candidate_parameters import CANDIDATE
 
 MAX_CANDIDATES = 10
-"""Candidates that a method names for a model."""
+"""Candidates of a baseline for a model at most."""
 MIN_NAME_LENGTH = 4
-"""Characters of a name from which on it counts as found inside another."""
+"""Length from which a name counts as contained in another."""
 CHUNK_SIZE = 500
+"""Models whose scores are computed at once."""
 
 
 class BaselineCandidates(NamedTuple):
-    """Candidates of one method.
+    """Candidates of one baseline.
 
     Attributes:
-        places: Place of the model in the query, shape (c,).
-        values: Value named, shape (c,).
-        scores: How well it is spoken for, 0..1, shape (c,).
+        query_index: Index of each candidate's model in the query, shape (c,).
+        values: Value of each candidate, shape (c,).
+        scores: Score of each candidate in 0..1, shape (c,).
     """
 
-    places: Integers
+    query_index: Integers
     values: Integers
     scores: Doubles
 
 
 def recent_popularity(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
-    """The most declared in the last sixty days that are visible."""
-    labels = neighbourhood.events
+    """Return the values declared most in the last sixty visible days, with their share."""
+    events = neighbourhood.events
     counts = np.bincount(
-        labels.values[labels.times >= labels.times[-1] - CANDIDATE.recent_days], minlength=labels.num_values
+        events.values[events.times >= events.times[-1] - CANDIDATE.recent_days], minlength=events.num_values
     )
     best = np.argsort(-counts, kind="stable")[:MAX_CANDIDATES]
     best = best[counts[best] > 0]
@@ -59,70 +61,73 @@ def recent_popularity(neighbourhood: Neighbourhood, query: CompletionQuery) -> B
 
 
 def group_share(neighbourhood: Neighbourhood, query: CompletionQuery, group: str) -> BaselineCandidates:
-    """The most declared of a group, by the share of its declarations."""
+    """Return the values declared most in a group, with their smoothed share of its declarations."""
     if group not in neighbourhood.groupings:
         return _no_candidates()
     group_of, history = neighbourhood.group_of(group, query), neighbourhood.counts_by(group)
-    places, values = history.most_frequent(group_of, query.cutoffs)
+    query_index, values = history.most_frequent(group_of, query.cutoffs)
     counts = history.count_features(
-        group_of[places], values, query.cutoffs[places], neighbourhood.graph.event_time[query.rows[places]]
+        group_of[query_index],
+        values,
+        query.cutoffs[query_index],
+        neighbourhood.graph.event_time[query.rows[query_index]],
     )
-    return BaselineCandidates(places, values, counts[:, 0].astype(np.float64))
+    return BaselineCandidates(query_index, values, counts[:, 0].astype(np.float64))
 
 
 def last_by_author(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
-    """What the author declared last."""
+    """Return the values that the author declared last, newest first."""
     ranks = neighbourhood.counts_by("author").last_k(
         neighbourhood.group_of("author", query), query.cutoffs, MAX_CANDIDATES
     )
-    places, column = np.nonzero(ranks >= 0)
-    return BaselineCandidates(places, neighbourhood.events.values[ranks[places, column]], 1 / (2.0 + column))
+    query_index, column = np.nonzero(ranks >= 0)
+    return BaselineCandidates(query_index, neighbourhood.events.values[ranks[query_index, column]], 1 / (2.0 + column))
 
 
 def token_overlap(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
-    """Values whose models' words are the likest (Rocchio: Manning et al. 2008, 14.2; words weighted by rarity)."""
+    """Return the values whose centroid of IDF-weighted tokens is nearest (Rocchio: Manning et al. 2008, 14.2)."""
     centroids = _class_centroids(neighbourhood, bool(query.metadata_visible.all()))
     return _top_by_product(token_matrix(neighbourhood, query), centroids.T.tocsr())
 
 
 @cache
 def _class_centroids(neighbourhood: Neighbourhood, with_metadata: bool) -> csr_array:
-    """Return the mean words of each value's models, length one, shape (values, BUCKETS)."""
-    labels = neighbourhood.events
-    rows, place = np.unique(labels.rows, return_inverse=True)
+    """Return the mean token vector of each value's models, scaled to unit length, shape (values, BUCKETS)."""
+    events = neighbourhood.events
+    rows, column = np.unique(events.rows, return_inverse=True)
     tokens = token_matrix(
         neighbourhood, CompletionQuery(rows, neighbourhood.graph.created[rows], np.full(len(rows), with_metadata))
     )
     document_frequency = np.bincount(tokens.indices, minlength=BUCKETS)
     idf = np.log((len(rows) + 1) / (document_frequency + 1)) ** 2
-    indices = (labels.values.astype(np.int32), place.astype(np.int32))
-    incidence = csr_array((np.ones(len(place), np.float32), indices), shape=(labels.num_values, len(rows)))
+    indices = (events.values.astype(np.int32), column.astype(np.int32))
+    incidence = csr_array((np.ones(len(column), np.float32), indices), shape=(events.num_values, len(rows)))
     centroids = (incidence @ tokens) @ diags_array(idf.astype(np.float32))
     length = np.sqrt(np.asarray((centroids * centroids).sum(1)))
     return (diags_array((1 / np.maximum(length, 1e-9)).astype(np.float32)) @ centroids).tocsr()
 
 
 def strip_suffix(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
-    """Models named like this one without what says that it is a copy in another format."""
+    """Return the models whose name is this one's without the suffix of a copy in another format."""
     found = []
-    for place, name in enumerate(_query_names(neighbourhood, query)):
+    for index, name in enumerate(_query_names(neighbourhood, query)):
         if (stripped := stem(name)) != name:
-            found += [(place, model, 1.0) for model in _models_by_name(neighbourhood).get(stripped, ())]
+            found += [(index, model, 1.0) for model in _models_by_name(neighbourhood).get(stripped, ())]
     return _as_candidates(found)
 
 
 def name_contains(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
-    """Models whose whole name is part of this one's, between its hyphens and the like; the longest first."""
+    """Return the models whose whole name is a part of this one's between separators, the longest first."""
     models_by_name, found = _models_by_name(neighbourhood), []
-    for place, name in enumerate(_query_names(neighbourhood, query)):
+    for index, name in enumerate(_query_names(neighbourhood, query)):
         parts = segments(name, MIN_NAME_LENGTH)
-        matches = [(place, model, len(part) / len(name)) for part in parts for model in models_by_name.get(part, ())]
+        matches = [(index, model, len(part) / len(name)) for part in parts for model in models_by_name.get(part, ())]
         found += matches[:MAX_CANDIDATES]
     return _as_candidates(found)
 
 
 def char_ngram_tfidf(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
-    """Declared parents of the likest names (cosine of TF-IDF over three characters), times the logarithm of uses."""
+    """Return the parents of the nearest names: cosine of TF-IDF character trigrams, times log(1 + children)."""
     counts = np.bincount(neighbourhood.events.values, minlength=neighbourhood.events.num_values)
     declared = np.flatnonzero(counts)
     vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(3, 3), dtype=np.float32)
@@ -138,22 +143,22 @@ def char_ngram_tfidf(neighbourhood: Neighbourhood, query: CompletionQuery) -> Ba
 def with_popular(
     neighbourhood: Neighbourhood, query: CompletionQuery, candidates: BaselineCandidates
 ) -> RankedCandidates:
-    """Return a method's candidates, then the most declared lately, as a ranking."""
+    """Return the candidates of a baseline as a ranking, with the most popular recent values after them."""
     popular = recent_popularity(neighbourhood, query)
-    keys = np.concatenate((candidates.places, popular.places)) * neighbourhood.events.num_values + np.concatenate(
-        (candidates.values, popular.values)
-    )
+    keys = np.concatenate(
+        (candidates.query_index, popular.query_index)
+    ) * neighbourhood.events.num_values + np.concatenate((candidates.values, popular.values))
     share = np.concatenate((np.clip(candidates.scores, 0, 1), popular.scores))
-    # What the method itself names goes first.
-    score = share + np.repeat([1.0, 0.0], [len(candidates.places), len(popular.places)])
+    # The baseline's own candidates rank first.
+    score = share + np.repeat([1.0, 0.0], [len(candidates.query_index), len(popular.query_index)])
     order = np.lexsort((-score, keys))
     order = order[np.diff(keys[order], prepend=-1) != 0]
-    places, values = keys[order] // neighbourhood.events.num_values, keys[order] % neighbourhood.events.num_values
+    query_index, values = keys[order] // neighbourhood.events.num_values, keys[order] % neighbourhood.events.num_values
     if neighbourhood.task.attribute == "base_model":
-        rows, created = query.rows[places], neighbourhood.graph.created
+        rows, created = query.rows[query_index], neighbourhood.graph.created
         older = (values != rows) & (created[values] <= created[rows])
-        order, places, values = order[older], places[older], values[older]
-    return RankedCandidates(places, values, share[order], score[order])
+        order, query_index, values = order[older], query_index[older], values[older]
+    return RankedCandidates(query_index, values, share[order], score[order])
 
 
 def _bare_name(identifier: str) -> str:
@@ -166,7 +171,7 @@ def _query_names(neighbourhood: Neighbourhood, query: CompletionQuery) -> list[s
 
 @cache
 def _models_by_name(neighbourhood: Neighbourhood) -> dict[str, list[int]]:
-    """Return models by their names, at most ten each, the most declared first."""
+    """Return models by name, at most ten a name, those with the most children first."""
     counts = np.bincount(neighbourhood.events.values, minlength=neighbourhood.events.num_values)
     found: dict[str, list[int]] = defaultdict(list)
     for model in np.argsort(-counts, kind="stable").tolist():
@@ -177,7 +182,7 @@ def _models_by_name(neighbourhood: Neighbourhood) -> dict[str, list[int]]:
 
 
 def _top_by_product(queries: csr_array, values: csr_array) -> BaselineCandidates:
-    """Return the columns that each row of a table points at most, shapes (q, words) and (words, values)."""
+    """Return the columns of the highest products of each row, for shapes (q, tokens) and (tokens, values)."""
     found = [
         _top_of_rows(queries[start : start + CHUNK_SIZE] @ values, start)
         for start in range(0, queries.shape[0], CHUNK_SIZE)
@@ -186,11 +191,12 @@ def _top_by_product(queries: csr_array, values: csr_array) -> BaselineCandidates
 
 
 def _top_of_rows(scores: csr_array, start: int) -> BaselineCandidates:
+    """Return the highest entries of each row of a chunk that starts at a query index."""
     rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
     order = np.lexsort((-scores.data, rows))
     rank = np.arange(len(order)) - scores.indptr[rows[order]]
     kept = order[rank < MAX_CANDIDATES]
-    # At most one for identical words; uses may lift it above.
+    # A cosine is at most one; a factor for children may lift it above.
     top = max(float(scores.data.max(initial=1.0)), 1.0)
     return BaselineCandidates(
         rows[kept] + start, scores.indices[kept].astype(np.int64), scores.data[kept].astype(np.float64) / top
@@ -200,8 +206,8 @@ def _top_of_rows(scores: csr_array, start: int) -> BaselineCandidates:
 def _as_candidates(found: list[tuple[int, int, float]]) -> BaselineCandidates:
     if not found:
         return _no_candidates()
-    places, values, scores = zip(*found, strict=True)
-    return BaselineCandidates(np.array(places, np.int64), np.array(values, np.int64), np.array(scores, np.float64))
+    query_index, values, scores = zip(*found, strict=True)
+    return BaselineCandidates(np.array(query_index, np.int64), np.array(values, np.int64), np.array(scores, np.float64))
 
 
 def _no_candidates() -> BaselineCandidates:
@@ -210,24 +216,24 @@ def _no_candidates() -> BaselineCandidates:
 
 
 LIST_BASELINES: dict[str, Callable[[Neighbourhood, CompletionQuery], BaselineCandidates]] = {
-    "most declared lately": lambda around, query: _no_candidates(),
-    "author's last": last_by_author,
-    "author": lambda around, query: group_share(around, query, "author"),
-    "parent's label": lambda around, query: group_share(around, query, "parent's label"),
-    "siblings": lambda around, query: group_share(around, query, "siblings"),
-    "same name": lambda around, query: group_share(around, query, "same name"),
-    "tags": lambda around, query: group_share(around, query, "tags"),
-    "words": token_overlap,
+    "recent popularity": lambda neighbourhood, query: _no_candidates(),
+    "last by author": last_by_author,
+    "author": lambda neighbourhood, query: group_share(neighbourhood, query, "author"),
+    "parent's label": lambda neighbourhood, query: group_share(neighbourhood, query, "parent's label"),
+    "siblings": lambda neighbourhood, query: group_share(neighbourhood, query, "siblings"),
+    "same name": lambda neighbourhood, query: group_share(neighbourhood, query, "same name"),
+    "tags": lambda neighbourhood, query: group_share(neighbourhood, query, "tags"),
+    "token overlap": token_overlap,
 }
 PARENT_BASELINES: dict[str, Callable[[Neighbourhood, CompletionQuery], BaselineCandidates]] = {
-    "name without its ending": strip_suffix,
-    "longest name inside": name_contains,
-    "likeness of characters × uses": char_ngram_tfidf,
+    "stripped suffix": strip_suffix,
+    "contained name": name_contains,
+    "character n-gram TF-IDF × children": char_ngram_tfidf,
 }
 
 
 def list_baselines(neighbourhood: Neighbourhood, query: CompletionQuery) -> dict[str, RankedCandidates]:
-    """Return what every method that applies to the attribute says, by its name."""
+    """Return the ranking of every baseline that applies to the attribute, by its name."""
     methods = {**LIST_BASELINES, **(PARENT_BASELINES if neighbourhood.task.attribute == "base_model" else {})}
     has_lineage = "siblings" in neighbourhood.groupings
     return {

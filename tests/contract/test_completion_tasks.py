@@ -125,15 +125,15 @@ def test_what_lists_are_compared_with(graph: Graph) -> None:
         author = graph.author[rows[place]]
         theirs = [row for row in seen if graph.author[row] == author]
         newest = sorted(theirs, key=lambda row: -graph.created[row])[:10]
-        assert said.values[said.places == place].tolist() == [seen[row] for row in newest]
+        assert said.values[said.query_index == place].tolist() == [seen[row] for row in newest]
     ranked = list_baselines(around, query)
-    assert {"most declared lately", "longest name inside", "words"} < set(ranked)
+    assert {"recent popularity", "contained name", "token overlap"} < set(ranked)
     assert "siblings" not in ranked  # lineage may not be looked at
     for each in ranked.values():
         assert (np.diff(each.query_index * around.events.num_values + each.values) > 0).all()
         assert (graph.created[each.values] <= graph.created[rows[each.query_index]]).all()
     words = token_overlap(around, query)
-    assert np.bincount(words.places).max() <= 10 and (words.scores <= 1).all()
+    assert np.bincount(words.query_index).max() <= 10 and (words.scores <= 1).all()
 
 
 def test_names_within_names(local_store: Store, tmp_path: Path) -> None:
@@ -147,17 +147,17 @@ def test_names_within_names(local_store: Store, tmp_path: Path) -> None:
     around = Neighbourhood(graph, TASKS["base_model"], TokenTable(graph, lineage=False), ~graph.placeholder)
     query = CompletionQuery(np.array([2, 3]), np.full(2, 1e6), np.ones(2, bool))
     found = name_contains(around, query)
-    assert [(place, graph.ids[value]) for place, value in zip(found.places, found.values, strict=True)] == [
+    assert [(place, graph.ids[value]) for place, value in zip(found.query_index, found.values, strict=True)] == [
         (0, "b/tern-7b"), (0, "a/tern"), (1, "c/tern-7b-chat"), (1, "b/tern-7b"), (1, "a/tern"),
     ]  # fmt: skip
-    assert stem("my-tern-7b-chat-gguf") == "my-tern-7b-chat" and not len(strip_suffix(around, query).places)
+    assert stem("my-tern-7b-chat-gguf") == "my-tern-7b-chat" and not len(strip_suffix(around, query).query_index)
 
 
 def test_an_evaluation_of_lists_knows_its_baselines(graph: Graph) -> None:
     field, bare = evaluate(graph, TASKS["datasets"], cutoff="2024-01-15T00:00:00Z", until="2024-06-01T00:00:00Z")
     table = {row["method"]: row for row in field.rows}
     assert (
-        table["most declared lately"]["hits@1"] < table["siblings"]["hits@1"] <= table["ships"]["hits@1"]
+        table["recent popularity"]["hits@1"] < table["siblings"]["hits@1"] <= table["ships"]["hits@1"]
         and table["ships"]["recall@5"] == 1
     )
     assert all(0 <= row[name] <= 1 for row in table.values() for name in ("micro-F1", "MRR", "ECE", "candidates"))
