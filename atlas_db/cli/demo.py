@@ -1,4 +1,4 @@
-"""`atlas-db demo`: the whole flow on a small packaged atlas, a few questions, what to try next."""
+"""`atlas-db demo`: all stages on a small packaged atlas, a few queries, and what to try next."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for
+from atlas_db.cli.invocation import command
 from atlas_db.cli.output import Format, draw, print_text, write_json, write_line
 from atlas_db.cli.run import show, with_progress
 from atlas_db.core.errors import UsageError
+from atlas_db.core.extras import missing_package
 
 if TYPE_CHECKING:
     from atlas_db.store.bolt import Store
 
-HELP = """Run the whole flow on a small packaged atlas, and ask it a few questions.
+HELP = """Build a small packaged atlas with all stages, and query it.
 
-A few hundred real models as the Hub lists them, and eight tiny ones with weights: loaded, fingerprinted, charted,
-completed (afresh with the extra gnn, else with the packaged predictions), audited, and exported for the browser (extra
-dashboard). It has a store of its own; `--store demo` names it to every other verb.
+It holds a few hundred real models as the Hub lists them, and eight tiny ones with weights. They are loaded,
+fingerprinted, charted, completed (with the extra gnn by training, else from packaged predictions), audited, and
+exported for the browser (extra dashboard). The atlas has a store of its own: give `--store demo` to any other verb.
 
 Examples:
 
@@ -32,9 +34,9 @@ Examples:
 def demo(
     store: Annotated[str, typer.Option("--store", help="Another store.")] = "demo", form: FormatOption = Format.HUMAN
 ) -> None:
-    """Run the flow on the packaged atlas and ask a few questions."""
+    """Build the packaged atlas and query it."""
     from atlas_db.pipeline.run import run_pipeline
-    from atlas_db.pipeline.sample import NEXT_STEPS, demo_options
+    from atlas_db.pipeline.sample import demo_options
 
     if form is Format.CSV:
         raise UsageError("demo writes no CSV report", hint="Use --format json")
@@ -45,22 +47,34 @@ def demo(
     with opened(settings) as graph:
         answers = _answers(graph)
     if form is Format.JSON:
-        write_json({**report.to_dict(), "answers": answers, "next": list(NEXT_STEPS)})
+        write_json({**report.to_dict(), "answers": answers, "next": [line for _, line in _next_steps(store)]})
         return
     if form is Format.QUIET:
         write_line(str(report.atlas["models"]))
         return
     show(report, store, form)
     for answer in answers:
-        typed = " ".join(f"--param {name}={value}" for name, value in answer["parameters"].items())
+        typed = [word for name, value in answer["parameters"].items() for word in ("--param", f"{name}={value}")]
         print_text()
         print_text(answer["question"], "bold")
-        print_text(f"  atlas-db query {answer['query']} {typed}".rstrip(), "dim")
+        print_text(f"  {command('query', answer['query'], *typed, '--store', store)}", "dim")
         draw(answer["columns"], answer["rows"][:8])
     print_text()
     print_text("Try next:", "bold")
-    for line in NEXT_STEPS:
-        print_text(f"  {line}")
+    for text, line in _next_steps(store):
+        print_text(f"  {text}:", "dim")
+        print_text(f"    {line}")
+
+
+def _next_steps(store: str) -> list[tuple[str, str]]:
+    """Return what to try next, with its command line. A step whose extra is not installed is left out."""
+    from atlas_db.pipeline.sample import NEXT_STEPS
+
+    return [
+        (step.text, command(*step.words, *(("--store", store) if step.on_store else ())))
+        for step in NEXT_STEPS
+        if not step.extra or not missing_package(step.extra)
+    ]
 
 
 def _answers(graph: Store) -> list[dict[str, Any]]:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded, home_of, settings_for, shown_progress
+from atlas_db.cli.invocation import command
 from atlas_db.cli.output import Format, draw, errors, print_text, write_json, write_line
 from atlas_db.core.errors import UsageError
+from atlas_db.core.extras import missing_package
 
 if TYPE_CHECKING:
     from atlas_db.core.terms import Progress
@@ -168,4 +170,5 @@ def _places(out: Path, store: str) -> None:
         print_text(f"  {file}")
     if (out / "site" / "index.html").is_file():
         print_text(f"  {out / 'site' / 'index.html'}   (opens in a browser)")
-    print_text(f"  the graph: atlas-db dashboard{'' if store == 'local' else f' --store {store}'}")
+    if not missing_package("dashboard"):
+        print_text(f"  the graph: {command('dashboard', *(() if store == 'local' else ('--store', store)))}")

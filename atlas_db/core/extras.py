@@ -16,12 +16,20 @@ EXTRAS = {
     "py2neo": ("py2neo",),
 }
 """Modules that each extra brings."""
+TORCH_SIZE = "on Linux 2.7 GB of downloads, as torch comes with CUDA; 0.2 GB without it"
 
 
 def missing_package(extra: str) -> str:
-    """Return what to do about an extra that is not installed; empty where it is."""
+    """Return what to do about an extra that is not installed; empty where it is.
+
+    Extras with torch state the size of the download, and the command for the build without CUDA.
+    """
     absent = [name for name in EXTRAS[extra] if find_spec(name) is None]
-    return f"{absent[0]} is not installed: pip install 'model-atlas-db[{extra}]'" if absent else ""
+    if not absent:
+        return ""
+    package = f"'model-atlas-db[{extra}]'"
+    torch = f" ({TORCH_SIZE}: uv pip install --torch-backend cpu {package})" if "torch" in absent else ""
+    return f"{absent[0]} is not installed: pip install {package}{torch}"
 
 
 def require_extra(extra: str) -> None:

@@ -1,4 +1,4 @@
-"""The packaged atlas: real models as the Hub lists them, tiny models with weights, and the questions the demo asks."""
+"""The packaged atlas: real models as the Hub lists them, tiny models with weights, and the questions of the demo."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ PAGES = 40
 
 
 class Question(NamedTuple):
-    """One question of the demo: what it asks in words, the shipped query, its parameters."""
+    """One question of the demo, and the shipped query that answers it.
+
+    Attributes:
+        text: The question.
+        query: Name of the query.
+        parameters: Its parameters, as typed on the command line.
+    """
 
     text: str
     query: str
@@ -26,20 +32,39 @@ class Question(NamedTuple):
 QUESTIONS = (
     Question("Which models were built on most?", "top_parents", {"limit": "5"}),
     Question("What does this merge come from?", "ancestors", {"model": "mlabonne/NeuralBeagle14-7B"}),
-    Question("What do weights tell that nobody declared?", "undeclared", {}),
-    Question("Which declared parent do they contradict?", "contradicted", {}),
-    Question("Whose terms are broken most?", "violated_licenses", {"limit": "5"}),
-    Question(
-        "What would models declare that declare no task?", "predictions", {"attribute": "pipeline_tag", "limit": "5"}
-    ),
+    Question("Which parents do weights show that nobody declared?", "undeclared", {}),
+    Question("Which declared parent do weights contradict?", "contradicted", {}),
+    Question("Whose licences are violated most?", "violated_licenses", {"limit": "5"}),
+    Question("Which task fits models that declare none?", "predictions", {"attribute": "pipeline_tag", "limit": "5"}),
 )
+
+
+class NextStep(NamedTuple):
+    """A command to try after the demo.
+
+    Attributes:
+        text: What it does.
+        words: The words after `atlas-db`, without the store.
+        on_store: True where it works on the demo's store.
+        extra: Extra that it needs; empty for none.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    on_store: bool = True
+    extra: str = ""
+
+
 NEXT_STEPS = (
-    "export ATLAS_DB_STORE=demo           # from here on, ask this atlas",
-    "atlas-db dashboard",
-    "atlas-db lineage mistralai/Mistral-7B-v0.1",
-    "atlas-db audit mlabonne/NeuralBeagle14-7B",
-    "atlas-db query                       # all shipped questions",
-    "atlas-db run --hub models.jsonl.zst --out atlas/ --store local   # your own list",
+    NextStep("This atlas in the browser", ("dashboard",), extra="dashboard"),
+    NextStep("Ancestors and descendants of a model", ("lineage", "mistralai/Mistral-7B-v0.1")),
+    NextStep("Licences that a model inherits", ("audit", "mlabonne/NeuralBeagle14-7B")),
+    NextStep("All shipped queries", ("query",), on_store=False),
+    NextStep(
+        "The same for your own list",
+        ("run", "--hub", "models.jsonl.zst", "--out", "atlas/", "--store", "local"),
+        on_store=False,
+    ),
 )
 
 

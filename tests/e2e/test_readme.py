@@ -38,7 +38,7 @@ def place(demo_home: Path) -> Any:
     card = folder / "my-model"
     card.mkdir()
     (card / "README.md").write_text("---\nlicense: mit\nbase_model: meta-llama/Meta-Llama-3-8B\n---\n# Mine\n")
-    (folder / "plan.toml").write_text(re.search(r"\$ cat plan\.toml\n(.*?)\$ ", README, re.S).group(1))  # type: ignore[union-attr]
+    (folder / "config.toml").write_text(re.search(r"\$ cat config\.toml\n(.*?)\$ ", README, re.S).group(1))  # type: ignore[union-attr]
     write_rows(folder / "june.jsonl", [model("a/b", tags=["license:mit"]), model("c/d")])
     write_rows(folder / "july.jsonl", [model("a/b", tags=["license:gpl-3.0"]), child("e/f", "a/b")])
     yield folder
