@@ -7,8 +7,8 @@ import shlex
 import subprocess
 from pathlib import Path
 
+from atlas_db.core.files import write_private
 from atlas_db.store import engines
-from atlas_db.store.supervisor import write_private
 
 
 def import_files(command: str, folder: Path, cache: Path) -> None:

@@ -7,11 +7,11 @@ from importlib.util import find_spec
 from atlas_db.core.errors import UsageError
 
 EXTRAS = {
-    "analysis": ("pandas", "rapidfuzz", "sklearn"),
+    "analysis": ("pandas", "rapidfuzz", "scipy", "sklearn"),
     "cluster": ("distributed",),
-    "dashboard": ("fastapi", "jinja2", "pandas", "PIL", "plotly", "rapidfuzz", "sklearn", "uvicorn"),
+    "dashboard": ("fastapi", "jinja2", "pandas", "PIL", "plotly", "rapidfuzz", "scipy", "sklearn", "uvicorn"),
     "embed": ("safetensors", "sentence_transformers", "torch"),
-    "gnn": ("lightgbm", "matplotlib", "safetensors", "sklearn", "torch", "torch_geometric"),
+    "gnn": ("lightgbm", "matplotlib", "safetensors", "scipy", "sklearn", "torch", "torch_geometric"),
     "probe": ("safetensors", "torch", "transformers"),
     "py2neo": ("py2neo",),
 }

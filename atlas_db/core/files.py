@@ -1,4 +1,4 @@
-"""Files that appear whole, or not at all."""
+"""Files that are replaced in one step, so that no reader sees half of one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """Yield a path to write to; what was written there takes the file's place at the end, flushed to the disk.
+    """Yield a path to write to; at the end of the block it replaces the file, flushed to the disk.
 
-    Where the block fails, the file stays as it was and the unfinished one lies beside it, as `.part`.
+    Where the block fails, the file stays as it was. The unfinished one keeps its name with the ending `.part`.
     """
     partial = file.with_name(file.name + ".part")
     yield partial
@@ -24,7 +24,16 @@ def replacing(file: Path) -> Iterator[Path]:
     partial.replace(file)
 
 
+def write_private(file: Path, text: str) -> None:
+    """Replace a text file, readable by its owner alone (mode 0600), in one step."""
+    partial = file.with_name(file.name + ".part")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(text)
+    partial.replace(file)
+
+
 def write_whole(file: Path, body: bytes) -> None:
-    """Write a file that appears whole."""
+    """Replace a file in one step."""
     with replacing(file) as partial:
         partial.write_bytes(body)

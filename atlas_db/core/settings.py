@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 from atlas_db.core.errors import UsageError
+from atlas_db.core.terms import SOFTWARE
 
 CONFIG_FILE = "atlas-db.toml"
 PREFIX = "ATLAS_DB_"
@@ -40,9 +43,11 @@ class Settings:
 
 
 def default_home() -> Path:
-    """Return the folder for local data: `$XDG_DATA_HOME/atlas-db`, or `~/.local/share/atlas-db`."""
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "atlas-db"
+    """Return the user's data folder of this program.
+
+    On Linux `$XDG_DATA_HOME/atlas-db` or `~/.local/share/atlas-db`; on macOS `~/Library/Application Support/atlas-db`.
+    """
+    return user_data_path(SOFTWARE, appauthor=False)
 
 
 def load_settings(*, environ: Mapping[str, str] | None = None, config: Path | None = None, **flags: object) -> Settings:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from atlas_db.core.errors import StoreLockedError, UsageError
+from atlas_db.core.errors import UsageError
 from atlas_db.core.files import write_whole
-from atlas_db.store.supervisor import try_lock
+from atlas_db.core.locks import exclusive_lock
 
 CHECKPOINT_FILE, LOCK_FILE = "run.json", "run.lock"
 State = Literal["done", "kept", "skipped"]
@@ -90,10 +88,5 @@ def exclusive(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder} cannot be made: {error.strerror}", hint="Give another with --out") from error
-    held = try_lock(folder / LOCK_FILE, fcntl.LOCK_EX)
-    if held is None:
-        raise StoreLockedError(f"another run is writing to {folder}", hint="Wait until it is through")
-    try:
+    with exclusive_lock(folder / LOCK_FILE, f"another run is writing to {folder}"):
         yield
-    finally:
-        os.close(held)

@@ -73,7 +73,6 @@ class Store:
         user: str,
         password: str,
         database: str,
-        on_close: Callable[[], None] | None = None,
         diagnose: Callable[[], str] = lambda: "",
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
@@ -81,7 +80,7 @@ class Store:
         self._diagnose = diagnose
         self.engine = ""
         self._database = database
-        self._on_close = on_close
+        self._on_close = contextlib.ExitStack()
         try:
             self._driver = neo4j.GraphDatabase.driver(
                 url,
@@ -173,9 +172,11 @@ class Store:
     def close(self) -> None:
         """Close the connection and let go of a local engine."""
         self._driver.close()
-        if self._on_close is not None:
-            self._on_close()
-            self._on_close = None
+        self._on_close.close()
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Run a callback once, when the connection closes."""
+        self._on_close.callback(callback)
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -15,9 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_db.core.errors import StoreLockedError, StoreRefusedError, StoreUnavailableError
+from atlas_db.core.locks import is_locked
 from atlas_db.store.bolt import Store
 from atlas_db.store.engines import ENGINES, Engine
-from atlas_db.store.supervisor import STOP_SECONDS, read_or_make_secret, try_lock
+from atlas_db.store.supervisor import (
+    OWNER_LOCK,
+    STOP_SECONDS,
+    read_or_make_secret,
+    register_client,
+    release_client,
+)
 
 START_SECONDS = {"local": 90.0, "neo4j-local": 900.0}
 RETRY_SECONDS = 5.0
@@ -57,12 +63,11 @@ def open_local(engine: Engine, directory: Path, *, heap: str, idle_minutes: floa
         StoreLockedError: The directory holds another engine's data.
     """
     _prepare_directory(engine, directory)
-    client = os.open(directory / "clients.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with ExitStack() as unless_open:
-        unless_open.callback(os.close, client)
-        fcntl.flock(client, fcntl.LOCK_SH)
-        store = _connect(engine, directory, client, [heap, str(idle_minutes), str(cache)])
-        unless_open.pop_all()
+        # Registered before the engine starts: it must not stop as idle while this client waits for it.
+        unless_open.callback(release_client, register_client(directory))
+        store = _connect(engine, directory, [heap, str(idle_minutes), str(cache)])
+        store.on_close(unless_open.pop_all().close)
     return store
 
 
@@ -83,12 +88,12 @@ def _prepare_directory(engine: Engine, directory: Path) -> None:
             )
 
 
-def _connect(engine: Engine, directory: Path, client: int, arguments: list[str]) -> Store:
+def _connect(engine: Engine, directory: Path, arguments: list[str]) -> Store:
     deadline = time.monotonic() + START_SECONDS[engine.name]
     starts = 0
     while time.monotonic() < deadline:
         if (state := read_state(directory)) is not None:
-            store = _try_store(engine, directory, int(str(state["port"])), client)
+            store = _try_store(engine, directory, int(str(state["port"])))
             if store is not None:
                 return store
         elif not is_owned(directory):
@@ -110,13 +115,12 @@ def _diagnose_disk(directory: Path) -> str:
     return f"only {free // 2**20} MiB are free under {directory}" if free < LOW_DISK else ""
 
 
-def _try_store(engine: Engine, directory: Path, port: int, client: int) -> Store | None:
+def _try_store(engine: Engine, directory: Path, port: int) -> Store | None:
     store = Store(
         f"bolt://127.0.0.1:{port}",
         user=engine.user,
         password=read_or_make_secret(directory),
         database=engine.database,
-        on_close=lambda: os.close(client),
         diagnose=lambda: _diagnose_disk(directory),
         retry_seconds=RETRY_SECONDS,
     )
@@ -128,7 +132,6 @@ def _try_store(engine: Engine, directory: Path, port: int, client: int) -> Store
                 f"the engine of {directory} refuses its own password",
                 hint=f"The file {directory / 'secret'} was changed; restore it, or load into a new directory",
             ) from error
-        store._on_close = None
         store.close()
         return None
     return store
@@ -174,14 +177,8 @@ def read_state(directory: Path) -> dict[str, object] | None:
 
 
 def is_owned(directory: Path) -> bool:
-    """True where a keeper holds the directory."""
-    if not (directory / "owner.lock").exists():
-        return False
-    free = try_lock(directory / "owner.lock", fcntl.LOCK_SH)
-    if free is None:
-        return True
-    os.close(free)
-    return False
+    """Return whether a supervisor owns the directory."""
+    return is_locked(directory / OWNER_LOCK)
 
 
 def engine_status(engine: Engine, directory: Path) -> EngineStatus:

@@ -1,13 +1,12 @@
-"""Keeps one local engine: owns the data directory, runs the Java child, stops it when nobody is left.
+"""The supervisor process of one local engine: it owns the data directory and runs the Java child while it is used.
 
 Run by `managed_engine.py` as `python -m atlas_db.store.supervisor DIR ENGINE HEAP IDLE_MINUTES CACHE`.
-It holds an exclusive lock on `owner.lock` as long as it lives; clients hold a shared lock on `clients.lock`, which the
-kernel drops when they die, whatever killed them.
+It holds the lock `owner.lock` as long as it lives. Each client holds a lock of its own in the folder `clients`. The
+operating system ends these locks when their holders die.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -18,9 +17,18 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+from filelock import BaseFileLock
+
 from atlas_db.core.errors import AtlasError, StoreUnavailableError
+from atlas_db.core.files import write_private
+from atlas_db.core.locks import try_lock
 from atlas_db.store.engines import ENGINES, Engine, Launch
 
+OWNER_LOCK = "owner.lock"
+"""Lock of the supervisor, in the data directory."""
+CLIENTS = "clients"
+"""Folder of the clients' locks, in the data directory."""
 TICK_SECONDS = 0.5
 STOP_SECONDS = 30
 
@@ -38,24 +46,30 @@ def read_or_make_secret(directory: Path) -> str:
     return file.read_text(encoding="ascii").strip()
 
 
-def try_lock(file: Path, mode: int) -> int | None:
-    """Try to take a lock without waiting. Returns the descriptor that holds it, or None."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
+def register_client(directory: Path) -> BaseFileLock:
+    """Return a lock that keeps the engine of a directory running until it is released, or its process dies."""
+    folder = directory / CLIENTS
+    folder.mkdir(exist_ok=True, mode=0o700)
+    # A lock can fail once: where the supervisor looks at the file just after it was made.
+    while (lock := try_lock(folder / f"{secrets.token_hex(8)}.lock")) is None:
+        continue
+    return lock
 
 
-def write_private(file: Path, text: str) -> None:
-    """Replace a file of mode 0600 in one step."""
-    partial = file.with_name(file.name + ".part")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        handle.write(text)
-    partial.replace(file)
+def release_client(lock: BaseFileLock) -> None:
+    """Release the lock of a client and remove its file."""
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()
+
+
+def has_clients(directory: Path) -> bool:
+    """Return whether a client holds its lock; files of dead clients are removed."""
+    for file in list((directory / CLIENTS).glob("*.lock")):
+        lock = try_lock(file)
+        if lock is None:
+            return True
+        release_client(lock)
+    return False
 
 
 def _quote(argument: str) -> str:
@@ -88,19 +102,18 @@ def _spawn(engine: Engine, launch: Launch, arguments: list[str], name: str) -> s
 
 
 def _end_orphan(directory: Path) -> None:
-    """End the Java child of a keeper that was killed: this data directory is ours now."""
+    """End the Java child of a supervisor that was killed, where it still runs on this data directory."""
     try:
         state = json.loads((directory / "state.json").read_text(encoding="utf-8"))
-        command = Path(f"/proc/{state['java_pid']}/cmdline").read_bytes()
-    except (OSError, ValueError, KeyError):
+        process = psutil.Process(state["java_pid"])
+        if f"@{directory / 'java.args'}" not in process.cmdline():
+            return
+        process.terminate()
+        process.wait(timeout=STOP_SECONDS)
+    except psutil.TimeoutExpired:
+        process.kill()
+    except (OSError, ValueError, KeyError, psutil.Error):
         return
-    if f"@{directory / 'java.args'}".encode() in command:
-        os.kill(state["java_pid"], signal.SIGTERM)
-        for _ in range(int(STOP_SECONDS / TICK_SECONDS)):
-            if not Path(f"/proc/{state['java_pid']}").exists():
-                return
-            time.sleep(TICK_SECONDS)
-        os.kill(state["java_pid"], signal.SIGKILL)
 
 
 def _accepts_connections(port: int) -> bool:
@@ -133,37 +146,61 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def supervise(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache: Path) -> int:
-    """Own the directory, run the engine, return when it ended, was told to stop, or nobody used it for long enough.
+    """Run the engine of a data directory until it ends, a signal stops it, or no client has used it for a while.
 
-    The process that was started returns as soon as the lock is held, or somebody else holds it; a fork goes on.
+    The calling process forks. It returns once its child owns the directory, or has found that another process does.
+
+    Args:
+        directory: Data directory.
+        engine: The engine.
+        heap: Memory ceiling, in Java's notation.
+        idle_seconds: The engine stops after so many seconds without a client.
+        cache: Folder of downloaded engines.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        StoreUnavailableError: The engine could not be prepared.
     """
-    owner = try_lock(directory / "owner.lock", fcntl.LOCK_EX)
-    if owner is None or os.fork() > 0:
+    owned, report_owned = os.pipe()
+    if os.fork() > 0:
+        os.close(report_owned)
+        os.read(owned, 1)
+        return 0
+    # A lock belongs to the process that takes it, so the child takes it. Closing the pipe ends the parent's wait.
+    owner = try_lock(directory / OWNER_LOCK)
+    os.close(report_owned)
+    if owner is None:
         return 0
     _end_orphan(directory)
-    (directory / "state.json").unlink(missing_ok=True)
-    told: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    try:
+        return _run_engine(directory, engine, heap, idle_seconds, cache)
+    finally:
+        owner.release()
+
+
+def _run_engine(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache: Path) -> int:
+    state_file = directory / "state.json"
+    state_file.unlink(missing_ok=True)
+    signals: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
     child, launch = _start(engine, directory, heap, cache)
     state = {"engine": engine.name, "port": launch.bolt_port, "pid": os.getpid(), "java_pid": child.pid}
     try:
-        while child.poll() is None and not told and not _accepts_connections(launch.bolt_port):
+        while child.poll() is None and not signals and not _accepts_connections(launch.bolt_port):
             time.sleep(0.1)
-        write_private(directory / "state.json", json.dumps(state))
+        write_private(state_file, json.dumps(state))
         last_used = time.monotonic()
-        while child.poll() is None and not told and time.monotonic() - last_used < idle_seconds:
-            nobody = try_lock(directory / "clients.lock", fcntl.LOCK_EX)
-            if nobody is None:
+        while child.poll() is None and not signals and time.monotonic() - last_used < idle_seconds:
+            if has_clients(directory):
                 last_used = time.monotonic()
-            else:
-                os.close(nobody)
             time.sleep(TICK_SECONDS)
     finally:
-        (directory / "state.json").unlink(missing_ok=True)
+        state_file.unlink(missing_ok=True)
         _stop(child)
         (directory / "java.args").unlink(missing_ok=True)
-        os.close(owner)
-    return 0 if told or child.returncode in (0, 143, -15) else 1
+    return 0 if signals or child.returncode in (0, 143, -15) else 1
 
 
 def main() -> int:

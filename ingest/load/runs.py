@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from atlas_db.core.errors import RollbackError, StoreLockedError
+from atlas_db.core.errors import RollbackError
+from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.schema import RUN_PROPERTIES, SCHEMA
 from atlas_db.core.terms import RunKind
 from atlas_db.store.batches import Batches
@@ -32,7 +31,6 @@ from atlas_db.store.statements import (
     replace_nodes,
     set_nodes,
 )
-from atlas_db.store.supervisor import try_lock
 from ingest.load.lineage_sync import read_facts, synchronise_lineage
 from ingest.load.load_report import LoadReport
 from ingest.load.undo import EdgeBefore, NodeBefore, UndoFile
@@ -66,15 +64,8 @@ def exclusive_writer(store: Store, home: Path) -> Iterator[str]:
     store_id = ensure_schema(store)
     file = home / "undo" / store_id / "writer.lock"
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    held = try_lock(file, fcntl.LOCK_EX)
-    if held is None:
-        raise StoreLockedError(
-            f"another process is writing to {store.address}", hint="Wait until it is through, then run this again"
-        )
-    try:
+    with exclusive_lock(file, f"another process is writing to {store.address}"):
         yield store_id
-    finally:
-        os.close(held)
 
 
 def begin_run(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
