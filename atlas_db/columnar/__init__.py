@@ -1,1 +1,1 @@
-"""The graph as columns, for whatever computes over all of it."""
+"""The model graph as arrays, for computations over all of its models."""

@@ -1,1 +1,1 @@
-"""Candidate values of an attribute for a model."""
+"""Candidate generation: the values that may complete an attribute of a model."""

@@ -1,1 +1,1 @@
-"""What completion learns from: tasks, tokens, groups, point-in-time counts."""
+"""Input of completion: tasks, queries, tokens, groupings and point-in-time counts."""

@@ -63,6 +63,7 @@ class TokenTable:
         return CsrLists(values, np.concatenate(([0], np.cumsum(counts))))
 
     def _add(self, rows: Integers) -> None:
+        """Compute and keep the tokens of rows that have none yet."""
         tokens = [self._tokens(row) for row in rows.tolist()]
         counts = np.array([len(each) for each in tokens], np.int64)
         end = self._used + int(counts.sum())

@@ -151,8 +151,14 @@ class PointInTimeCounts:
 
         Returns:
             Shape (q, 6), named by `COUNT_FEATURES`; NaN where the group has no declaration. With c declarations of the
-            value among the group's s: c / (s + 1), log(1 + c), log(1 + s), share of the value among the last
-            `recent_events` declarations, log(1 + its count in the last `recent_days` days), and years since the last.
+            value among the s of the group, the columns are:
+
+            - share: c / (s + 1)
+            - count: log(1 + c)
+            - group size: log(1 + s)
+            - recent share: share of the value among the last `CANDIDATE.recent_events` declarations of the group
+            - recent count: log(1 + declarations of the value in the last `CANDIDATE.recent_days` days)
+            - age: years from the last declaration of the value to the model's date; NaN where c = 0
         """
         out = np.full((len(groups), len(COUNT_FEATURES)), np.nan, np.float32)
         ranks = self.events_before(cutoffs)
