@@ -40,7 +40,10 @@ def test_a_lock_has_one_holder(tmp_path: Path) -> None:
     with exclusive_lock(file, "somebody else is at it"):
         assert is_locked(file)
         assert try_lock(file) is None
-        with pytest.raises(StoreLockedError, match="somebody else is at it.*Wait"), exclusive_lock(file, "somebody else is at it"):
+        with (
+            pytest.raises(StoreLockedError, match="somebody else is at it.*Wait"),
+            exclusive_lock(file, "somebody else is at it"),
+        ):
             pass
     assert not is_locked(file)
     assert file.stat().st_mode & 0o777 == 0o600
