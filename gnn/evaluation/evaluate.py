@@ -286,7 +286,7 @@ def ranking_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, ranked
     is_true = is_declared(neighbourhood, query.rows[query_index], ranked.values[order])
     best_rank = np.full(len(query), np.inf)
     np.minimum.at(best_rank, query_index[is_true], rank[is_true] + 1.0)
-    found = np.bincount(query_index[is_true & (rank < 5)], minlength=len(query))
+    true_in_five = np.bincount(query_index[is_true & (rank < 5)], minlength=len(query))
     declared = neighbourhood.column.codes.counts[query.rows]
     first = rank == 0
     is_predicted = ranked.probability[order] >= 0.5
@@ -294,7 +294,7 @@ def ranking_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, ranked
         "hits@1": round(float((best_rank == 1).mean()), 4),
         "hits@10": round(float((best_rank <= 10).mean()), 4),
         "MRR": round(float((1 / best_rank).mean()), 4),
-        "recall@5": round(float((found / np.maximum(declared, 1)).mean()), 4),
+        "recall@5": round(float((true_in_five / np.maximum(declared, 1)).mean()), 4),
         "micro-F1": round(float(2 * (is_true & is_predicted).sum() / max(is_predicted.sum() + declared.sum(), 1)), 4),
         "candidates": round(float(np.isfinite(best_rank).mean()), 4),
         "ECE": round(calibration_error(ranked.probability[order][first], is_true[first].astype(np.float64)), 4),

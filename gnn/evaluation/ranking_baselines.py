@@ -109,21 +109,21 @@ def _class_centroids(neighbourhood: Neighbourhood, with_metadata: bool) -> csr_a
 
 def strip_suffix(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
     """Return the models whose name is this one's without the suffix of a copy in another format."""
-    found = []
+    candidates = []
     for index, name in enumerate(_query_names(neighbourhood, query)):
         if (stripped := stem(name)) != name:
-            found += [(index, model, 1.0) for model in _models_by_name(neighbourhood).get(stripped, ())]
-    return _as_candidates(found)
+            candidates += [(index, model, 1.0) for model in _models_by_name(neighbourhood).get(stripped, ())]
+    return _as_candidates(candidates)
 
 
 def name_contains(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
     """Return the models whose whole name is a part of this one's between separators, the longest first."""
-    models_by_name, found = _models_by_name(neighbourhood), []
+    models_by_name, candidates = _models_by_name(neighbourhood), []
     for index, name in enumerate(_query_names(neighbourhood, query)):
         parts = segments(name, MIN_NAME_LENGTH)
         matches = [(index, model, len(part) / len(name)) for part in parts for model in models_by_name.get(part, ())]
-        found += matches[:MAX_CANDIDATES]
-    return _as_candidates(found)
+        candidates += matches[:MAX_CANDIDATES]
+    return _as_candidates(candidates)
 
 
 def char_ngram_tfidf(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
@@ -136,8 +136,8 @@ def char_ngram_tfidf(neighbourhood: Neighbourhood, query: CompletionQuery) -> Ba
     )
     value_vectors = (diags_array(np.log1p(counts[declared]).astype(np.float32)) @ value_vectors).T.tocsr()
     query_vectors = csr_array(vectorizer.transform(_query_names(neighbourhood, query)))
-    found = _top_by_product(query_vectors, value_vectors)
-    return found._replace(values=declared[found.values])
+    candidates = _top_by_product(query_vectors, value_vectors)
+    return candidates._replace(values=declared[candidates.values])
 
 
 def with_popular(
@@ -173,21 +173,21 @@ def _query_names(neighbourhood: Neighbourhood, query: CompletionQuery) -> list[s
 def _models_by_name(neighbourhood: Neighbourhood) -> dict[str, list[int]]:
     """Return models by name, at most ten a name, those with the most children first."""
     counts = np.bincount(neighbourhood.events.values, minlength=neighbourhood.events.num_values)
-    found: dict[str, list[int]] = defaultdict(list)
+    by_name: dict[str, list[int]] = defaultdict(list)
     for model in np.argsort(-counts, kind="stable").tolist():
-        same = found[_bare_name(neighbourhood.column.categories[model])]
+        same = by_name[_bare_name(neighbourhood.column.categories[model])]
         if len(same) < MAX_CANDIDATES:
             same.append(model)
-    return dict(found)
+    return dict(by_name)
 
 
 def _top_by_product(queries: csr_array, values: csr_array) -> BaselineCandidates:
     """Return the columns of the highest products of each row, for shapes (q, tokens) and (tokens, values)."""
-    found = [
+    chunks = [
         _top_of_rows(queries[start : start + CHUNK_SIZE] @ values, start)
         for start in range(0, queries.shape[0], CHUNK_SIZE)
     ]
-    return BaselineCandidates(*(np.concatenate(column) for column in zip(_no_candidates(), *found, strict=True)))
+    return BaselineCandidates(*(np.concatenate(column) for column in zip(_no_candidates(), *chunks, strict=True)))
 
 
 def _top_of_rows(scores: csr_array, start: int) -> BaselineCandidates:
@@ -203,10 +203,10 @@ def _top_of_rows(scores: csr_array, start: int) -> BaselineCandidates:
     )
 
 
-def _as_candidates(found: list[tuple[int, int, float]]) -> BaselineCandidates:
-    if not found:
+def _as_candidates(candidates: list[tuple[int, int, float]]) -> BaselineCandidates:
+    if not candidates:
         return _no_candidates()
-    query_index, values, scores = zip(*found, strict=True)
+    query_index, values, scores = zip(*candidates, strict=True)
     return BaselineCandidates(np.array(query_index, np.int64), np.array(values, np.int64), np.array(scores, np.float64))
 
 

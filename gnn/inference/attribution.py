@@ -101,19 +101,19 @@ def _reasons(neighbourhood: Neighbourhood, log_odds: Floats, features: Floats) -
     builder = neighbourhood.derived(CandidateTableBuilder)
     group_names = neighbourhood.group_names
     width = len(COUNT_FEATURES)
-    found: list[dict[str, Any]] = []
+    reasons: list[dict[str, Any]] = []
     counts_of = {
         kind: {"positives": positives, "total": total} for kind, _, positives, total in builder.group_counts(features)
     }
     for number, kind in enumerate(group_names):
         contribution = float(log_odds[number * width : (number + 1) * width].sum())
-        found.append({"group": kind, "log_odds": round(contribution, 3), **counts_of.get(kind, {})})
+        reasons.append({"group": kind, "log_odds": round(contribution, 3), **counts_of.get(kind, {})})
     rest = len(group_names) * width
-    found += [
+    reasons += [
         {"group": name, "log_odds": round(float(value), 3)}
         for name, value in zip(builder.feature_names[rest:], log_odds[rest:], strict=True)
     ]
-    return sorted(found, key=lambda entry: -abs(entry["log_odds"]))[:MAX_SHOWN]
+    return sorted(reasons, key=lambda entry: -abs(entry["log_odds"]))[:MAX_SHOWN]
 
 
 def _neighbours(
@@ -122,13 +122,13 @@ def _neighbours(
     """Return the labelled neighbours of a model, those of the most shared groups first."""
     examples = sample_neighbours(neighbourhood, query, class_of_value)
     group_names = neighbour_groupings(neighbourhood)
-    found: dict[int, dict[str, Any]] = {}
+    entries: dict[int, dict[str, Any]] = {}
     for column, other in enumerate(examples.neighbours[0].tolist()):
         if other < 0 or other == row:
             continue
-        entry = found.setdefault(
+        entry = entries.setdefault(
             other,
             {"model_id": neighbourhood.graph.ids[other], "value": values[examples.labels[0, column]], "groups": []},
         )
         entry["groups"].append(group_names[examples.kinds[column]])
-    return sorted(found.values(), key=lambda entry: (-len(entry["groups"]), entry["model_id"]))[: 2 * MAX_SHOWN]
+    return sorted(entries.values(), key=lambda entry: (-len(entry["groups"]), entry["model_id"]))[: 2 * MAX_SHOWN]

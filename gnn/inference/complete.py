@@ -86,13 +86,13 @@ class CompletionSession:
         """
         attribute = neighbourhood.task.attribute
         folder = self._folder / attribute / checkpoint_key(neighbourhood, self._precision)
-        found = None if self._retrain else AttributeModel.load(folder)
-        if found is None:
-            found = fit_attribute_model(neighbourhood, precision=self._precision, progress=self._progress)
+        model = None if self._retrain else AttributeModel.load(folder)
+        if model is None:
+            model = fit_attribute_model(neighbourhood, precision=self._precision, progress=self._progress)
             shutil.rmtree(folder.parent, ignore_errors=True)
-            found.save(folder)
+            model.save(folder)
             self.trained.append(attribute)
-        return found
+        return model
 
     def propensity_model(self, neighbourhood: Neighbourhood) -> PropensityModel | None:
         """Return the propensity model: of the checkpoint with the same key, else fitted now.
@@ -104,13 +104,13 @@ class CompletionSession:
             CompletionError: The checkpoint is damaged.
         """
         folder = self._folder / "propensity" / checkpoint_key(neighbourhood, self._precision)
-        found = None if self._retrain else PropensityModel.load(folder)
-        if found is None:
+        model = None if self._retrain else PropensityModel.load(folder)
+        if model is None:
             self._progress("Learn reporting propensity", 0, 0)
             shutil.rmtree(folder.parent, ignore_errors=True)
-            if (found := PropensityModel.fit(neighbourhood)) is not None:
-                found.save(folder)
-        return found
+            if (model := PropensityModel.fit(neighbourhood)) is not None:
+                model.save(folder)
+        return model
 
 
 def checkpoint_key(neighbourhood: Neighbourhood, precision: float) -> str:

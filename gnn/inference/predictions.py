@@ -276,7 +276,7 @@ def _write_parents(store: Store, graph: Graph, predicted: AttributePredictions, 
 def drop_cycles(graph: Graph, predictions: Sequence[Prediction]) -> list[Prediction]:
     """Return the predicted parents that close no cycle, neither with known lineage nor with each other.
 
-    Of a cycle every predicted edge is dropped: nothing tells which of them is wrong. Edges that are known stay.
+    Of a cycle every predicted edge is dropped: it is not known which of them is wrong. Known edges stay.
     """
     row_of = {identifier: row for row, identifier in enumerate(graph.ids)}
     predicted = [(each.model, row_of[each.value]) for each in predictions]

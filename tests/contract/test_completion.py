@@ -23,7 +23,7 @@ from gnn.dataset.deduplicate import deduplicate_cards
 from gnn.dataset.hashed_tokens import TokenTable, hash_bucket
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
-from gnn.dataset.tasks import HAS_PARENT, TASKS, Task, leaking_tags, leaking_tokens, rows_missing
+from gnn.dataset.tasks import HAS_PARENT, TASKS, VERSION, Task, leaking_tags, leaking_tokens, rows_missing
 from gnn.evaluation.evaluate import evaluate, split
 from gnn.features.candidate_table import CandidateTableBuilder
 from gnn.inference.predictions import Prediction, drop_cycles, import_predictions
@@ -216,8 +216,25 @@ def test_a_checkpoint_predicts_the_same(graph: Graph, tmp_path: Path) -> None:
         with pytest.raises(CompletionError, match="cannot be read"):
             AttributeModel.load(tmp_path / "c")
         (tmp_path / "c" / name).write_bytes(kept)
-    (tmp_path / "c" / "meta.json").write_text('{"version": "complete@0"}')
-    assert AttributeModel.load(tmp_path / "c") is None
+    meta = tmp_path / "c" / "meta.json"
+    whole = meta.read_text()
+    for older in (whole.replace(VERSION, "complete@7"), '{"version": "complete@0"}'):
+        assert older != whole
+        meta.write_text(older)
+        assert AttributeModel.load(tmp_path / "c") is None
+    meta.write_text(whole)
+    assert AttributeModel.load(tmp_path / "c") is not None
+
+
+def test_one_model_in_the_newest_part_is_too_little_to_learn_from(local_store: Store, tmp_path: Path) -> None:
+    early = [
+        model(f"a/tern{n}", tags=["dataset:squad", "dataset:imdb"], createdAt="2023-01-01T00:00:00.000Z")
+        for n in range(3)
+    ]
+    late = model("b/heron", tags=[f"dataset:d{n}" for n in range(60)], createdAt="2024-05-01T00:00:00.000Z")
+    load_rows(local_store, tmp_path, [*early, late, model("c/auk")])
+    with pytest.raises(CompletionError, match="datasets cannot be learnt: 1 models declare it in the newest part"):
+        complete_and_write(local_store, tmp_path, CompleteOptions(("datasets",), dry_run=True, strict=True))
 
 
 def test_evaluation_knows_its_baselines(graph: Graph) -> None:
