@@ -244,3 +244,10 @@ def data() -> Path:
             pytest.fail(f"the real data is not at {folder}; set ATLAS_DB_DATA")
         pytest.skip(f"the real data is not at {folder}; set ATLAS_DB_DATA")
     return folder
+
+
+@pytest.fixture
+def own_engine(tmp_path: Path) -> Iterator[Settings]:
+    found = Settings(home=tmp_path, store=f"local:{tmp_path / 'store'}", heap="512m")
+    yield found
+    stop_engine(tmp_path / "store")

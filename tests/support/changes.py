@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.weights.samples.aligned_samples import Vectors, align
-from tests.support.families import HEADS, HIDDEN, INNER, LAYERS, Weights, print_of, write
+from ingest.weights.merges.merge import Merge, build_merge_problem
+from ingest.weights.merges.merge_search import find_merge
+from ingest.weights.pairwise.quantization_grid import own_grids, step_noise
+from ingest.weights.samples.aligned_samples import Vectors, align, distances
+from tests.support.families import HEADS, HIDDEN, INNER, LAYERS, Weights, print_of, root, trained, write
 
 
 def matrices(weights: Weights, change: object) -> Weights:
@@ -73,3 +76,32 @@ def low_rank(weights: Weights, seed: int, rank: int, size: float = 0.3) -> Weigh
 def vectors(tmp_path: Path, *models: tuple[Weights, str]) -> Vectors:
     prints = [print_of(write(tmp_path / str(place), *model)) for place, model in enumerate(models)]
     return align([item.sample for item in prints], [item.dtype for item in prints])
+
+
+def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
+    """Rows: 0 base, 1-4 fine-tunes, 5 a stranger of theirs below 1, 6 the merge."""
+    base = root(1)
+    tuned = [trained(base, seed, 0.1) for seed in (2, 3, 4, 5)]
+    tuned.append(trained(tuned[0], 9, 0.05))
+    made = {name: make(name, value, [model[name] for model in tuned]) for name, value in base.items()}  # type: ignore[operator]
+    family = vectors(tmp_path, *((model, "F32") for model in (base, *tuned)), (made, dtype))
+    return find_merge(
+        build_merge_problem(family, distances(family), own_grids(family)),
+        6,
+        range(6),
+        step_noise(family, 6, own_grids(family)[6]),
+    )
+
+
+def frozen(weights: Weights, seed: int, size: float) -> Weights:
+    """Train all but the vocabulary."""
+    moved = trained(weights, seed, size)
+    return {name: weights[name] if "layers" not in name else value for name, value in moved.items()}
+
+
+def read(weights: Weights, seed: int, size: float, words: slice, decay: float = 0.999) -> Weights:
+    """Train on data that has some of the words; the rows of all others decay."""
+    moved, name = trained(weights, seed, size), "model.embed_tokens.weight"
+    rows = (weights[name] * np.float32(decay)).astype(np.float32)
+    rows[words] = moved[name][words]
+    return {**moved, name: rows}

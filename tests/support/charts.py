@@ -20,3 +20,9 @@ def charted(folder: Path, models: dict[str, tuple[Weights, str, str]], *, time: 
 
 def pairs(edges: list[Edge]) -> set[tuple[str, str]]:
     return {(edge.child, edge.parent) for edge in edges}
+
+
+def one_a_day(folder: Path, models: dict[str, Weights], **dtypes: str) -> list[Edge]:
+    """Chart models that came day after day, as F32 unless a type is said."""
+    days = enumerate(models.items(), 1)
+    return charted(folder, {n: (weights, dtypes.get(n, "F32"), f"2024-01-{day:02d}") for day, (n, weights) in days})

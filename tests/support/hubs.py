@@ -54,3 +54,43 @@ def made_up(children: int = 900, seed: int = 1) -> list[dict[str, Any]]:
 
 def _orphan(name: str, parent: str, **fields: Any) -> dict[str, Any]:
     return model(name, **fields)
+
+
+ARCHITECTURES = ("llama", "bert", "t5", "gpt_neox")
+
+
+def typed() -> list[dict[str, Any]]:
+    """The made-up hub; some say what their parent is to them, and show their config.json."""
+    rows = made_up()
+    for place, row in enumerate(rows):
+        kind = int(row["id"].split("base")[1][0])
+        if place % 5 < 3:
+            row["config"] = {"model_type": ARCHITECTURES[kind % 4]}
+        for at, tag in enumerate(row["tags"]):
+            if tag.startswith("base_model:") and place % 3:
+                relation = "adapter" if kind % 2 else "finetune"
+                row["tags"][at] = tag.replace("base_model:", f"base_model:{relation}:")
+    return rows
+
+
+FAMILY = [
+    model("openai-community/gpt2", downloads=900_000, createdAt="2022-03-02T23:29:04.000Z", tags=["license:mit"]),
+    child("ann/tuned", "gpt2", tags=["license:apache-2.0", "en", "dataset:squad", "arxiv:1706.03762v5"],
+          pipeline_tag="text-generation", library_name="transformers"),
+    child("ann/tuned-GGUF", "ann/tuned", tags=["gguf"]),
+    child("ann/lora", "Ann/Tuned", library_name="peft"),
+    child("ann/merged", "ann/tuned", "ann/lora", tags=["merge", "mergekit"]),
+    child("ann/loop", "ann/loop"),
+    child("ann/one", "ann/two", createdAt="2024-02-01T00:00:00.000Z"),
+    child("ann/two", "ann/one", createdAt="2024-02-02T00:00:00.000Z"),
+    child("ann/lost", "nobody/nothing"),
+    child("ann/vague", "bert"),
+    model("x/bert", downloads=3), model("y/bert", downloads=2),
+]  # fmt: skip
+
+
+BRED = [
+    child(f"own{n % 40}/m{n}", f"own{(n * 7) % 40}/m{n // 3}", tags=["license:mit", "en", f"dataset:d{n % 9}"],
+          pipeline_tag="fill-mask", createdAt=f"2024-01-{n % 27 + 1:02d}T00:00:00.000Z")
+    for n in range(3000)
+] + [model("own0/m0", downloads=9)]  # fmt: skip

@@ -1,0 +1,24 @@
+"""The names that examples of docstrings use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import atlas_db
+from atlas_db.pipeline.sample import sample
+from tests.support.command import run
+
+
+@pytest.fixture(scope="module")
+def names(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("functions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATLAS_DB_HOME", str(demo_home))
+        patch.setenv("ATLAS_DB_HEAP", "1g")
+        atlas_db.fingerprint(sample() / "weights", folder / "fp.parquet")
+        with atlas_db.connect("demo") as atlas:
+            yield {"atlas_db": atlas_db, "atlas": atlas, "lists": sample(), "folder": folder}
+        run(demo_home, "store", "stop", "--store", f"local:{folder / 'store'}")

@@ -1,0 +1,41 @@
+"""Tests of `atlas_db/api/functions.py`."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import warnings
+from typing import Any
+
+import pytest
+
+import atlas_db
+from atlas_db.api import atlas, functions
+from tests.support.paths import ROOT
+
+FINDER = doctest.DocTestFinder()
+
+
+EXAMPLES = [test for room in (functions, atlas) for test in FINDER.find(room, "api") if test.examples]
+
+
+def test_every_public_name_has_an_example() -> None:
+    own = {f"api.{name}" for name in atlas_db.__all__ if inspect.isfunction(getattr(functions, name))}
+    own |= {
+        f"api.Atlas.{name}" for name, _ in inspect.getmembers(functions.Atlas, inspect.isfunction) if name[0] != "_"
+    }
+    assert own - {test.name for test in EXAMPLES} == set()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in own:
+        assert f".{name.rpartition('.')[2]}`" in readme, name
+
+
+@pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)
+def test_examples(names: dict[str, Any], test: doctest.DocTest) -> None:
+    runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL * ("py2neo" in test.name))
+    test.globs = dict(names)
+    report: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, on import
+        runner.run(test, out=report.append)
+    assert not runner.summarize(verbose=False).failed, "".join(report)

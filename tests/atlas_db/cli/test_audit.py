@@ -1,0 +1,181 @@
+"""`audit`, `licenses` and `bom` as people use them: exit codes, formats, documents that validate."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.spdx import is_supported_id
+from cyclonedx.validation.json import JsonStrictValidator
+
+from atlas_db.bom.cyclonedx import read_bom
+from atlas_db.catalogue.loader import catalogue
+from tests.support.command import ask, run
+from tests.support.graphs import child, model, write_rows
+from tests.support.paths import GOLDEN
+
+SCHEMA = GOLDEN / "sarif-2.1.0-rtm.4.json"
+"""The OASIS schema as Microsoft publishes it in the source of its package sarif-om 1.0.4 (MIT)."""
+META = "meta-llama/Llama-3.1-8B"
+ROWS = [
+    model(META, tags=["license:llama3.1"], pipeline_tag="text-generation", sha="a" * 40),
+    model("p/nc", tags=["license:cc-by-nc-4.0"]),
+    child("c/laundered", f"finetune:{META}", tags=["license:apache-2.0", "dataset:d/d"]),
+    child("c/leaf", "quantized:c/laundered", "merge:p/nc", tags=["license:mit"]),
+    child("c/fine-Llama", f"finetune:{META}", tags=["license:llama3.1"]),
+    child("c/named", "finetune:p/gone", tags=["license:made-up-1.0"]),
+    model("l/lonely", tags=["license:mit"]),
+]
+
+
+@pytest.fixture(scope="module")
+def home(empty_home: Path) -> Path:
+    run(empty_home, "load", "--no-statistics", write_rows(empty_home / "rows.jsonl", ROWS))
+    return empty_home
+
+
+def test_exit_codes(home: Path) -> None:
+    run(home, "audit", "c/leaf")
+    run(home, "audit", "c/leaf", "--fail-on", "violation", code=1)
+    run(home, "audit", "l/lonely", "--fail-on", "unknown")
+    run(home, "audit", "c/fine-Llama", "--fail-on", "violation")
+    run(home, "audit", "c/fine-Llama", "--fail-on", "needs_review", code=1)
+    done = run(home, "audit", "c/leav", code=3)
+    assert "Did you mean" in done.stderr
+    run(home, "audit", code=2)
+    run(home, "audit", "c/leaf", "--all", code=2)
+    assert "Profiles:" in run(home, "audit", "c/leaf", "--profile", "harsh", code=2).stderr
+
+
+def test_human_output_names_clause_path_repair_and_disclaimer(home: Path) -> None:
+    text = run(home, "audit", "c/leaf").stdout
+    assert f"against {META} [llama3.1]" in text
+    assert "section 1.b.i" in text
+    assert f"c/leaf → c/laundered (quantized, declared) → {META} (finetune, declared)" in text
+    assert "Fix:" in text
+    assert "no legal advice" in text
+
+
+def test_json_has_the_documented_shape(home: Path) -> None:
+    found = ask(home, "audit", "c/leaf", "c/laundered", "not/there")
+    assert {"profile", "rules_version", "counts", "findings"} <= set(found)
+    assert found["missing"] == ["not/there"]
+    keys = {"model", "ancestor", "finding", "verdict", "rule", "clause", "confidence", "path"}
+    assert all(keys <= set(row) for row in found["findings"])
+    (worst, *_) = [row for row in found["findings"] if row["rule"] == "llama3x-lost" and row["model"] == "c/leaf"]
+    assert worst["path"] == [
+        {"model": "c/laundered", "relation": "quantized", "status": "declared", "confidence": 1.0},
+        {"model": META, "relation": "finetune", "status": "declared", "confidence": 1.0},
+    ]
+    assert found["counts"]["verdicts"]["violation"] == 2
+
+
+def test_lists_csv_and_quiet(home: Path, tmp_path: Path) -> None:
+    ids = tmp_path / "ids.txt"
+    ids.write_text("# what we ship\nc/leaf\n\nl/lonely\n")
+    rows = list(csv.DictReader(io.StringIO(run(home, "audit", "--file", str(ids), "--format", "csv").stdout)))
+    assert {row["model"] for row in rows} == {"c/leaf"}
+    assert run(home, "audit", "--file", "-", "--format", "quiet", stdin="c/leaf\nl/lonely\n").stdout == "c/leaf\n"
+
+
+def test_sarif_validates(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "README.md").write_text(f"---\nlicense: mit\nbase_model: {META}\n---\n")
+    log = json.loads(
+        run(home, "audit", "c/leaf", str(folder), "--format", "sarif", "--fail-on", "violation", code=1).stdout
+    )
+    jsonschema.Draft4Validator(json.loads(SCHEMA.read_text())).validate(log)
+    (result, *_) = [each for each in log["runs"][0]["results"] if each["level"] == "error"]
+    rules = log["runs"][0]["tool"]["driver"]["rules"]
+    assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+    places = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in log["runs"][0]["results"]}
+    assert places == {"c/leaf/README.md", str(folder / "README.md")}
+    prints = [each["partialFingerprints"]["modelAncestorRule/v1"] for each in log["runs"][0]["results"]]
+    assert len(set(prints)) == len(prints)
+
+
+def test_suppressions_and_their_errors(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('[[suppress]]\nmodel = "c/laundered"\nreason = "asked"\nexpires = 2999-01-01\n')
+    run(home, "audit", "c/laundered", "--fail-on", "needs_review", "--suppressions", str(file))
+    file.write_text('[[suppress]]\nmodel = "c/laundered"\nreason = "asked"\nexpires = 2001-01-01\n')
+    done = run(home, "audit", "c/laundered", "--suppressions", str(file), code=2)
+    assert "expired on 2001-01-01" in done.stderr
+    assert "set a new date" in done.stderr
+    file.write_text("suppress = 3")
+    run(home, "audit", "c/laundered", "--suppressions", str(file), code=2)
+
+
+def test_the_whole_atlas_from_the_command_line(home: Path) -> None:
+    found = ask(home, "audit", "--all")
+    assert found["counts"]["models"] == len(ROWS)
+    rows = ask(home, "query", "findings", "--param", "model=c/leaf")
+    assert {(row["ancestor"], row["verdict"]) for row in rows} == {
+        (META, "violation"), (META, "needs_review"), ("p/nc", "violation"),
+    }  # fmt: skip
+    verdicts = ask(home, "query", "verdict", "--param", "model=c/leaf")
+    assert {row["ancestor"]: row["verdict"] for row in verdicts} == {
+        META: "violation", "p/nc": "violation", "c/laundered": "compliant_with_obligations", "d/d": "unknown",
+        "c/leaf": "compliant",
+    }  # fmt: skip
+    assert "Audited 7 models" in run(home, "audit", "--all").stdout
+    runs = ask(home, "runs")["runs"]
+    assert [each["kind"] for each in runs] == ["audit", "audit", "load"]
+    assert ask(home, "query", "findings_by_rule")
+
+
+def test_licenses_explains_and_suggests(home: Path) -> None:
+    found = ask(home, "licenses", "Llama 3.1")
+    assert (found["id"], found["under"]["compliant_with_obligations"]) == ("llama3.1", {"llama3x-kept": ["llama3.1"]})
+    assert "name begins with 'Llama'" in run(home, "licenses", "llama3.1").stdout
+    assert len(ask(home, "licenses")) == len(catalogue())
+    assert "Did you mean apache-2.0" in run(home, "licenses", "apach-2.0", code=2).stderr
+
+
+@pytest.mark.parametrize(("spec", "version"), [("1.7", SchemaVersion.V1_7), ("1.6", SchemaVersion.V1_6)])
+def test_a_bill_of_materials_validates_and_reads_back(home: Path, spec: str, version: SchemaVersion) -> None:
+    text = run(home, "bom", "c/leaf", "--spec", spec).stdout
+    assert JsonStrictValidator(version).validate_str(text) is None
+    document = json.loads(text)
+    root, edges, licences = read_bom(document)
+    steps = ask(home, "lineage", "c/leaf", "--depth", "0")["ancestors"]
+    assert root == "c/leaf"
+    assert edges == {(s["child"], s["parent"], s["relation"], s["status"], s["confidence"]) for s in steps}
+    assert licences["model:c/leaf"] == ["mit"]
+    assert licences[f"model:{META}"] == ["llama3.1"]
+    refs = {entry["bom-ref"] for entry in document["components"]}
+    assert refs == {"model:c/laundered", f"model:{META}", "model:p/nc", "dataset:d/d"}
+    cited = [pointer for each in document.get("citations", ()) for pointer in each["pointers"]]
+    assert all(resolve(document, pointer) for pointer in cited)
+    assert bool(cited) == (spec == "1.7")
+    concluded = [
+        e["license"]
+        for e in document["metadata"]["component"]["licenses"]
+        if e["license"]["acknowledgement"] == "concluded"
+    ]
+    assert {entry.get("id") or entry["name"] for entry in concluded} == {
+        "CC-BY-NC-4.0",
+        "Llama 3.1 Community License Agreement",
+    }
+
+
+def resolve(document: Any, pointer: str) -> Any:
+    for key in pointer.split("/")[1:]:
+        document = document[int(key)] if isinstance(document, list) else document[key]
+    return document
+
+
+def test_no_bill_ever_has_an_invalid_licence_id(home: Path) -> None:
+    document = json.loads(run(home, "bom", "c/named").stdout)
+    entries = [entry["license"] for entry in document["metadata"]["component"]["licenses"]]
+    assert [entry.get("id") for entry in entries] == [None]
+    assert entries[0]["name"] == "made-up-1.0"
+    assert all(is_supported_id(row.spdx) for row in catalogue() if row.spdx is not None)
+    assert "there is no model" in run(home, "bom", "no/such", code=3).stderr

@@ -1,0 +1,61 @@
+"""Tests of `atlas_db/cli/main.py`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import run
+
+
+def test_the_release_is_told(tmp_path: Path) -> None:
+    assert run(tmp_path, "--version").stdout.strip() == version("model-atlas-db")
+
+
+def test_every_verb_says_examples_in_its_help(tmp_path: Path) -> None:
+    listing = run(tmp_path, "--help").stdout
+    for verb in ("demo", "run", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor"):
+        assert verb in listing
+        text = run(tmp_path, verb, "--help").stdout
+        assert "Examples:" in text, verb
+        assert f"atlas-db {verb}" in text, verb
+    for words in (("runs", "rollback"), ("store", "start"), ("store", "stop"), ("store", "status")):
+        assert "Examples:" in run(tmp_path, *words, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (("query", "ancestor"), 2, "Did you mean ancestors"),
+        (("query", "ancestors"), 2, "--param model="),
+        (("query", "-"), 2, "empty"),
+        (("load", "/nowhere/at/all.jsonl"), 3, "does not exist"),
+        (("status", "--store", "redis://x"), 4, "store address"),
+        (("status", "--store", "bogus"), 2, "names no store"),
+        (("status", "--store", "bolt://127.0.0.1:9"), 4, "does not answer"),
+        (("runs", "rollback", "load-none"), 4, "atlas-db runs"),
+        (("store", "stop", "--store", "bolt://127.0.0.1:9"), 2, "not a local engine"),
+        (("load", "x", "--as-of", "soon"), 3, "does not exist"),
+        (("nonsense",), 2, "No such command"),
+        (("fetch", "x", "--since", "whenever"), 2, "neither a date"),
+    ],
+)
+def test_errors_say_what_to_do(demo: Path, args: tuple[str, ...], code: int, says: str) -> None:
+    assert says in " ".join(run(demo, *args, code=code).stderr.split())
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from atlas_db.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "heavy = {'torch', 'neo4j', 'huggingface_hub', 'pyarrow', 'yaml', 'msgspec', 'zstandard', 'arcadedb_embedded'}\n"
+        "sys.exit(', '.join(sorted(heavy & sys.modules.keys())) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

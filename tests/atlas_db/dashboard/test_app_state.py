@@ -1,0 +1,74 @@
+"""Tests of `atlas_db/dashboard/app_state.py`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from atlas_db.core.errors import StoreError, StoreUnavailableError
+from atlas_db.core.settings import Settings
+from atlas_db.dashboard.aggregates import bundle_key
+from atlas_db.dashboard.app import create_app
+from atlas_db.dashboard.app_state import AppState
+from atlas_db.store.bolt import Store
+from ingest.load.load_records import load
+from ingest.load.stream import LoadOptions
+from tests.support.graphs import child, model, write_rows
+
+
+@pytest.fixture
+def desk(local_store: Store, local_settings: Settings, tmp_path: Path) -> Iterator[AppState]:
+    write_rows(tmp_path / "rows.jsonl", [model("a/b"), child("c/d", "finetune:a/b")])
+    load(local_store, [str(tmp_path / "rows.jsonl")], LoadOptions(tmp_path))
+    place = local_settings.home / "stores" / "local"
+    with AppState(replace(local_settings, home=tmp_path, store=f"local:{place}"), poll_seconds=0.2) as found:
+        yield found
+
+
+def _wait(client: TestClient, models: int) -> None:
+    for _ in range(600):
+        answer = client.get("/?format=json")
+        if answer.status_code == 200 and answer.json()["models"] == models:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"never counted {models} models")
+
+
+def test_pages_follow_the_store_and_outlive_it(desk: AppState, local_store: Store, tmp_path: Path) -> None:
+    with TestClient(create_app(desk), base_url="http://127.0.0.1") as client:
+        assert client.get("/?format=json").json()["models"] == 2
+        write_rows(tmp_path / "more.jsonl", [model("n/new")])
+        load(local_store, [str(tmp_path / "more.jsonl")], LoadOptions(tmp_path))
+        assert client.get("/ecosystem").status_code == 200, "what was counted before is shown meanwhile"
+        _wait(client, 3)
+        desk.settings = replace(desk.settings, store="bolt://127.0.0.1:1")
+        desk.release_store()
+        gone = client.get("/models/a/b")
+        assert gone.status_code == 503
+        assert "does not answer" in gone.text
+        assert "use --store local" in gone.text
+        assert client.get("/models/a/b?format=json").json()["error"] == "The store does not answer"
+        assert client.get("/ecosystem").status_code == 200
+        assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+        assert client.post("/").status_code == 405
+
+
+def test_a_store_is_closed_by_its_last_reader(desk: AppState) -> None:
+    gone = StoreUnavailableError("it does not answer")
+    with desk.store() as old:
+        with pytest.raises(StoreUnavailableError), desk.store():
+            raise gone
+        with desk.store() as new:
+            assert new is not old
+        with pytest.raises(StoreUnavailableError), desk.store() as late, desk.store():
+            raise gone
+        assert bundle_key(old)
+    with pytest.raises(StoreError):
+        bundle_key(old)
+    with pytest.raises(StoreError):
+        bundle_key(late)

@@ -1,0 +1,24 @@
+"""Tests of `atlas_db/store/bulk_import.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from atlas_db.store.bulk_import import BulkImportFiles
+
+
+def test_offline_files_carry_headers_of_the_schema(tmp_path: Path) -> None:
+    with BulkImportFiles(tmp_path) as out:
+        out.node("Model", {"id": 'a"b\nc', "tags": ["x", "y"], "placeholder": False})
+        out.edge("HAS_TASK", "Model", "Task", 'a"b\nc', "t", {"confidence": 0.5})
+        command = out.command()
+    text = (tmp_path / "Model.csv").read_text(encoding="utf-8")
+    assert text.startswith("id:ID(Model),author:string,")
+    assert 'a""b\nc' in text
+    assert "x\x1fy" in text
+    assert (
+        (tmp_path / "HAS_TASK.Model.Task.csv")
+        .read_text()
+        .startswith(":START_ID(Model),source:string,confidence:double")
+    )
+    assert f"--nodes=Model={tmp_path / 'Model.csv'}" in command

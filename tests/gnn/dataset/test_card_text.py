@@ -1,0 +1,36 @@
+"""Tests of `gnn/dataset/card_text.py`."""
+
+from __future__ import annotations
+
+from gnn.dataset.card_text import card_tokens
+from gnn.parameters.token_parameters import TOKEN
+
+CARD = """---
+license: mit
+model-index:
+- name: tern
+  results:
+  - task:
+      type: text-classification
+    dataset:
+      name: IMDb
+    metrics:
+    - type: accuracy
+      value: 0.9312
+tags: [a]
+---
+# Tern reads reviews
+Reads <b>reviews</b>, see https://example.com/reviews.
+"""
+
+
+def test_words_of_a_card() -> None:
+    said = list(card_tokens(CARD))
+    assert said[:6] == [f"result {what}" for what in ("tern", "text-classification", "imdb", "accuracy", "0.9")] + [
+        "tern"
+    ]
+    assert {"reads reviews", "see", "reviews see"} <= set(said)
+    assert not {"license", "mit", "a", "b", "https"} & set(said)
+    assert len(said) == len(set(said))
+    assert not list(card_tokens("---\nlicense: mit\n---\n"))
+    assert len(list(card_tokens(" ".join(f"w{number}" for number in range(900))))) == TOKEN.card_tokens

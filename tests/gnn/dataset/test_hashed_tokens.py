@@ -1,0 +1,55 @@
+"""Tests of `gnn/dataset/hashed_tokens.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atlas_db.columnar.read import read_graph
+from atlas_db.store.bolt import Store
+from gnn.dataset.assemble import assemble_graph
+from gnn.dataset.hashed_tokens import TokenTable, hash_bucket
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.tasks import TASKS, leaking_tokens
+from tests.support.graphs import load_rows, model
+from tests.support.hubs import made_up
+
+
+@pytest.mark.train
+def test_words_of_cards_are_heard_but_for_the_target(local_store: Store, tmp_path: Path) -> None:
+    def with_card(place: int, text: str) -> dict[str, Any]:
+        row = model(f"writer/card{place}", tags=["license:mit", "en"], pipeline_tag="fill-mask")
+        return {"id": row["id"], "info": row, "card": f"---\nlicense: mit\n---\n{text}"}
+
+    text = "Birds of apache-2.0 by the MIT license for fill mask, English, on squad, from org1/base1-7b or base2-7b"
+    load_rows(
+        local_store, tmp_path, [*made_up(60), *(with_card(place, text) for place in range(6))], as_of="2024-01-01"
+    )
+    load_rows(local_store, tmp_path, [with_card(0, "Nothing that others say")], as_of="2024-02-01")
+    tasks = [TASKS["license"]]
+    graph = assemble_graph(local_store, tmp_path, tasks)
+    held = graph.columns["card"]
+    said = {graph.ids[row]: {held.categories[word] for word in held.codes.row(row)} for row in range(len(graph))}
+    assert {"birds", "birds of", "apache-2.0", "fill mask", "english", "org1/base1-7b"} <= said["writer/card3"]
+    assert not said["writer/card0"] and not said["org1/base1-7b"]
+    assert "card" not in read_graph(local_store).columns
+    expected = {
+        "license": {"apache-2.0", "mit", "the mit", "mit license", "license", "of apache-2.0"},
+        "pipeline_tag": {"fill mask"},
+        "language": {"english"},
+        "datasets": {"squad", "on squad"},
+        "base_model": {"org1/base1-7b", "base2-7b", "or base2-7b"},
+    }
+    for attribute, masked in expected.items():
+        states = leaking_tokens(graph, attribute)
+        found = {word for word in held.categories if states(word)}
+        assert masked <= found, attribute
+        assert not {"birds", "birds of"} & found, attribute
+        others = {word for name, words in expected.items() if name != attribute for word in words if " " not in word}
+        assert not others & found, attribute
+        around = Neighbourhood(graph, TASKS[attribute], TokenTable(graph), ~graph.placeholder)
+        told = set(around.metadata_tokens.row(graph.ids.index("writer/card3")).tolist())
+        assert told >= {hash_bucket(f"card:{word}") for word in said["writer/card3"] - found}
+        assert len(told) < len(said["writer/card3"]) + 4

@@ -1,0 +1,50 @@
+"""Tests of `gnn/models/bag_of_words.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atlas_db.columnar.graph import Graph
+from gnn.dataset.hashed_tokens import TokenTable
+from gnn.dataset.neighbourhood import Neighbourhood
+from gnn.dataset.query import CompletionQuery
+from gnn.dataset.tasks import TASKS
+from gnn.models.bag_of_words import BagOfWordsClassifier
+from gnn.models.correct_and_smooth import LabelSmoothing
+from gnn.parameters.candidate_parameters import CANDIDATE
+from tests.support.hubs import LICENCES
+
+
+@pytest.mark.train
+def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
+    """The kin's mean is that of a plain loop, and looks at nobody younger."""
+    around = Neighbourhood(graph, TASKS["license"], TokenTable(graph), np.ones(len(graph), bool))
+    linear = BagOfWordsClassifier.fit(around, np.ones(len(around.events.rows), bool), 1)
+    assert linear.values == sorted(LICENCES)
+    query = CompletionQuery(np.arange(len(graph)), graph.created, np.arange(len(graph)) % 2 == 0)
+    scores = linear.predict_log_proba(around, query)
+    assert np.exp(scores).sum(1) == pytest.approx(np.ones(len(graph)), abs=1e-4)
+    held = around.column.codes.first
+    assert (np.exp(scores).argmax(1) == held)[held >= 0].mean() > 0.8
+    linear.save(tmp_path / "bag_of_words.safetensors")
+    again = BagOfWordsClassifier.load(tmp_path / "bag_of_words.safetensors", linear.values)
+    assert again.predict_log_proba(around, query) == pytest.approx(scores)
+    echo = LabelSmoothing(around, linear)
+    places = np.arange(0, len(graph), 7)
+    values = np.arange(len(places)) % len(around.column.categories)
+    found = echo.mean_neighbour_probability(query, places, values)
+    everyone = np.exp(
+        linear.predict_log_proba(around, CompletionQuery(query.rows, query.cutoffs, np.ones(len(graph), bool)))
+    )
+    for column, name in enumerate(CANDIDATE.smoothed_groups):
+        members, asked = around.groupings[name].member_key, around.group_of(name, query)
+        for at, (row, value) in enumerate(zip(places, values, strict=True)):
+            kin = np.flatnonzero((members == asked[row]) & (graph.created < graph.created[row]))
+            kin = kin[np.argsort(graph.created[kin], kind="stable")][-CANDIDATE.recent_events :]
+            if asked[row] < 0 or not len(kin):
+                assert np.isnan(found[at, column])
+            else:
+                assert found[at, column] == pytest.approx(everyone[kin, value].mean(), abs=2e-3)

@@ -1,0 +1,92 @@
+"""Tests of `ingest/load/stream.py`."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from atlas_db.core.settings import Settings
+from atlas_db.store.connect import connect, open_store
+from atlas_db.store.managed_engine import is_owned, read_state, stop_engine
+from atlas_db.store.statements import Statement
+from tests.support.graphs import load_rows, whole, write_rows
+from tests.support.hubs import BRED
+from tests.support.waiting import wait_for
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_load_killed_ten_times_ends_in_the_same_graph(engine_settings: Settings, tmp_path: Path) -> None:
+    """Kill -9 at ten random moments, then run it to the end."""
+    wipe = Statement("MATCH (n) DETACH DELETE n")
+    with connect(engine_settings) as store:
+        store.write(lambda tx: tx.run(wipe))
+    with open_store(engine_settings) as store:
+        load_rows(store, tmp_path, BRED, batch_rows=300)
+        expected = whole(store)
+        store.write(lambda tx: tx.run(wipe))
+    path = write_rows(tmp_path / "again.jsonl", BRED)
+    environ = {
+        **os.environ,
+        "ATLAS_DB_HOME": str(engine_settings.home),
+        "ATLAS_DB_STORE": engine_settings.store,
+        "ATLAS_DB_USER": engine_settings.user,
+        "ATLAS_DB_PASSWORD": engine_settings.password,
+        "ATLAS_DB_BATCH_ROWS": "100",
+        "ATLAS_DB_HEAP": engine_settings.heap,
+    }
+    command = [sys.executable, "-m", "atlas_db.cli.main", "load", "--no-statistics", path]
+    moments = random.Random(2024)
+    killed = 0
+    while killed < 10:
+        process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=moments.uniform(0.4, 2.2))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        killed += 1
+    subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)
+    with open_store(engine_settings) as store:
+        assert whole(store) == expected
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_a_store_that_vanishes_half_way_is_an_error_and_the_load_goes_on_later(
+    own_engine: Settings, tmp_path: Path
+) -> None:
+    from atlas_db.core.errors import StoreError
+    from ingest.load.load_records import load
+    from ingest.load.stream import LoadOptions
+
+    path = write_rows(tmp_path / "rows.jsonl", BRED)
+    with open_store(own_engine) as store:
+        state = read_state(tmp_path / "store")
+        assert state is not None
+        killed = []
+
+        def kill_half_way(stage: str, done: int, total: int) -> None:
+            if stage == "records" and not killed:
+                killed.append(done)
+                os.kill(int(str(state["java_pid"])), signal.SIGKILL)
+
+        with pytest.raises(StoreError):
+            load(store, [path], LoadOptions(tmp_path, batch_rows=200), kill_half_way)
+    assert killed
+    wait_for(lambda: not is_owned(tmp_path / "store"))
+    with open_store(own_engine) as store:
+        load(store, [path], LoadOptions(tmp_path, batch_rows=200))
+        again = whole(store)
+    other = Settings(home=tmp_path, store=f"local:{tmp_path / 'fresh'}", heap="512m")
+    with open_store(other) as store:
+        load(store, [path], LoadOptions(tmp_path))
+        assert whole(store) == again
+    stop_engine(tmp_path / "fresh")

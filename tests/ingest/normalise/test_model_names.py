@@ -1,0 +1,82 @@
+"""Tests of `ingest/normalise/model_names.py`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_db.core.terms import Resolution
+from atlas_db.fusion.evidence import MentionEvidence
+from ingest.normalise.model_names import MentionIndex, NameEvidence
+
+HUB = {
+    "openai-community/gpt2": NameEvidence(6_902_676, None),
+    "Habana/gpt2": NameEvidence(95_674, "2022-05-24T00:00:00Z"),
+    "WizardLMTeam/WizardMath-7B-V1.1": NameEvidence(900, "2023-12-19T00:00:00Z"),
+    "WizardLMTeam/WizardLM-13B-V1.2": NameEvidence(500, "2023-07-25T00:00:00Z"),
+    "mirror/WizardMath-7B-V1.1": NameEvidence(3, "2024-01-19T00:00:00Z"),
+    "ann/outputs": NameEvidence(1, "2024-01-01T00:00:00Z"),
+    "bob/outputs": NameEvidence(40, "2023-01-01T00:00:00Z"),
+    "Case/Model": NameEvidence(10, "2024-01-01T00:00:00Z"),
+    "twin/a": NameEvidence(10, None),
+    "Twin/A": NameEvidence(10, None),
+}
+
+
+ASKED = (
+    "gpt2", "GPT2", "WizardLM/WizardMath-7B-V1.1", "WizardLM/WizardLM-13B-V1.2", "outputs", "case/model", "TWIN/A",
+    "https://huggingface.co/Case/Model", "gone/forever", "./checkpoint-500", "Case/Model", "nothing", "/content/drive/x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "child", "parent", "resolution", "least", "most"),
+    [
+        ("Case/Model", "z/z", "Case/Model", Resolution.EXACT, 1.0, 1.0),
+        ("https://huggingface.co/Case/Model", "z/z", "Case/Model", Resolution.EXACT, 0.9, 0.99),
+        ("case/model", "z/z", "Case/Model", Resolution.CASE, 0.9, 0.99),
+        ("TWIN/A", "z/z", "Twin/A", Resolution.AMBIGUOUS, 0.4, 0.499),
+        ("gpt2", "z/z", "openai-community/gpt2", Resolution.RENAMED, 0.95, 0.99),
+        ("GPT2", "z/z", "openai-community/gpt2", Resolution.RENAMED, 0.95, 0.99),
+        ("WizardLM/WizardMath-7B-V1.1", "z/z", "WizardLMTeam/WizardMath-7B-V1.1", Resolution.RENAMED, 0.7, 0.95),
+        ("outputs", "ann/tuned", "ann/outputs", Resolution.RENAMED, 0.5, 0.95),
+        ("outputs", "z/z", "bob/outputs", Resolution.AMBIGUOUS, 0.0, 0.499),
+        ("gone/forever", "z/z", "gone/forever", Resolution.ABSENT, 0.8, 0.95),
+        ("nothing", "z/z", "nothing", Resolution.ABSENT, 0.5, 0.8),
+        ("./checkpoint-500", "z/z", "./checkpoint-500", Resolution.ABSENT, 0.0, 0.499),
+        ("/content/drive/x", "z/z", "/content/drive/x", Resolution.ABSENT, 0.0, 0.499),
+    ],
+)
+def test_names_resolve(name: str, child: str, parent: str, resolution: Resolution, least: float, most: float) -> None:
+    found = MentionIndex(HUB, ASKED).resolve(name, child, "2024-06-01T00:00:00Z")
+    assert (found.parent, found.resolution) == (parent, resolution)
+    assert least <= found.confidence <= most
+
+
+def test_a_child_older_than_its_parent_lowers_the_confidence() -> None:
+    index = MentionIndex(HUB, ASKED)
+    young, old = (index.resolve("Case/Model", "z/z", f"{year}-01-02T00:00:00Z") for year in (2025, 2023))
+    assert young.confidence == 1.0
+    assert old.confidence == pytest.approx(0.8)
+    assert old.evidence == MentionEvidence(child_older=True)
+
+
+def test_an_id_without_owner_that_an_old_snapshot_holds_has_moved() -> None:
+    old = {**HUB, "gpt2": NameEvidence(9_000_000, None), "outputs": NameEvidence(5, None)}
+    index = MentionIndex(old, ASKED)
+    assert index.resolve("gpt2", "z/z", None).parent == "openai-community/gpt2"
+    assert index.resolve("outputs", "z/z", None).parent == "outputs"
+
+
+@given(st.permutations(list(HUB)), st.sampled_from(ASKED))
+def test_resolution_does_not_depend_on_the_order_of_models(order: list[str], name: str) -> None:
+    shuffled = MentionIndex({model: HUB[model] for model in order}, ASKED).resolve(name, "z/z", None)
+    assert shuffled == MentionIndex(HUB, ASKED).resolve(name, "z/z", None)
+
+
+@given(st.text(max_size=40), st.text(max_size=20))
+def test_no_name_breaks_resolution(name: str, child: str) -> None:
+    found = MentionIndex(HUB, [name]).resolve(name, child, None)
+    assert 0.0 <= found.confidence <= 1.0
+    assert found.parent in HUB or found.parent == name

@@ -1,0 +1,72 @@
+"""Tests of `ingest/normalise/values.py`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.normalise.values import arxiv_id, card_languages, hub_date, repository_name, strings_in, tag_languages
+
+
+def test_languages_among_tags() -> None:
+    tags = [
+        "transformers",
+        "opt",
+        "trl",
+        "vit",
+        "art",
+        "text-generation",
+        "en",
+        "no",
+        "code",
+        "dataset:c4",
+        "license:mit",
+    ]
+    assert tag_languages(tags) == ["en", "no", "code"]
+    assert tag_languages(["zh", "art", "ppo", "region:us"]) == ["zh", "art", "ppo"]
+    assert tag_languages(["ppo", "LunarLander-v2", "region:us"]) == []
+    assert tag_languages([]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(False, ["no"]), ("no", ["no"]), (["en", False, "en"], ["en", "no"]), ("English", ["en"]), ("pt_BR", ["pt-br"]),
+     ("klingonese", []), (None, []), (["", 7, {"x": 1}], []), ("multilingual", ["multilingual"])],
+)  # fmt: skip
+def test_languages_of_cards(value: object, expected: list[str]) -> None:
+    assert card_languages(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1706.03762", "1706.03762"), ("1706.03762v5", "1706.03762"), ("cs/0112017", "cs/0112017"), ("x", ""), ("", ""),
+     ("2305.145", ""), ("Math.GT/0309136v1", "math.gt/0309136")],
+)  # fmt: skip
+def test_arxiv(text: str, expected: str) -> None:
+    assert arxiv_id(text) == expected
+
+
+def test_dates() -> None:
+    assert hub_date("2024-05-31T01:02:03.000Z") == "2024-05-31T01:02:03Z"
+    assert hub_date("2022-03-02T23:29:04.000Z") is None
+    assert hub_date("2022-03-02T23:29:05.000Z") is None
+    assert hub_date("2024-05-31T01:02:03+02:00") == "2024-05-30T23:02:03Z"
+    assert hub_date(None) is None
+    for bad in ("20240-01-01T00:00:00.000Z", "yesterday", "2024-13-01T00:00:00.000Z", "1024-01-01T00:00:00.000Z"):
+        with pytest.raises(ValueError, match="."):
+            hub_date(bad)
+
+
+def test_repository_names() -> None:
+    assert repository_name(" 'a/b' ") == "a/b"
+    assert repository_name("https://huggingface.co/a/b/tree/main?x=1") == "a/b"
+    assert repository_name("https://huggingface.co/datasets/a/b") == "a/b"
+    assert repository_name("a/b/") == "a/b"
+    assert strings_in(["a", {"name": "b"}, None, 3, "a", " "]) == ["a", "b"]
+
+
+@given(st.text(max_size=60))
+def test_repository_name_is_idempotent_on_plain_names(text: str) -> None:
+    once = repository_name(text.replace("'", "").replace('"', "").replace(":", "").replace("www.", ""))
+    assert repository_name(once) == once.strip() or "hf.co" in once.lower() or "huggingface.co" in once.lower()

@@ -1,0 +1,82 @@
+"""Tests of `ingest/weights/formats/gguf.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from atlas_db.core.errors import WeightsError
+from ingest.weights.formats.byte_source import LocalFile
+from ingest.weights.formats.gguf import GgufTensor, read_gguf
+from tests.support.families import HEADS, HIDDEN
+from tests.support.packing import RNG
+
+
+def write_gguf(path: Path, tensors: dict[str, np.ndarray], kind: str, architecture: str = "llama") -> Path:
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
+    wanted = gguf.GGMLQuantizationType[kind]
+    for name, value in tensors.items():
+        if value.ndim == 2 and kind != "F32":
+            writer.add_tensor(name, gguf.quants.quantize(value, wanted), raw_dtype=wanted)
+        else:
+            writer.add_tensor(name, value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _tensors(path: Path) -> list[GgufTensor]:
+    return read_gguf(LocalFile(path))
+
+
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"])
+def test_gguf_values_are_those_of_its_own_package(tmp_path: Path, kind: str) -> None:
+    value = RNG.normal(size=(8, 64)).astype(np.float32)
+    (tensor,) = _tensors(write_gguf(tmp_path / "m.gguf", {"blk.0.ffn_up.weight": value}, kind))
+    wanted = gguf.GGMLQuantizationType[kind]
+    expected = value if kind == "F32" else gguf.quants.dequantize(gguf.quants.quantize(value, wanted), wanted)
+    np.testing.assert_array_equal(tensor.read(np.array([5, 0, 7])), expected[[5, 0, 7]])
+    assert (tensor.rows, tensor.columns, tensor.dtype) == (8, 64, kind)
+
+
+@pytest.mark.parametrize("kind", ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS"])
+def test_gguf_types_that_only_llama_cpp_writes(tmp_path: Path, kind: str) -> None:
+    wanted = gguf.GGMLQuantizationType[kind]
+    block, size = gguf.GGML_QUANT_SIZES[wanted]
+    raw = RNG.integers(0, 60, (4, 256 // block * size), dtype=np.uint8)
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama")
+    writer.add_tensor("blk.0.ffn_up.weight", raw, raw_dtype=wanted)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    (tensor,) = _tensors(tmp_path / "m.gguf")
+    assert (tensor.rows, tensor.columns) == (4, 256)
+    np.testing.assert_array_equal(tensor.read(np.array([3])), gguf.quants.dequantize(raw[3:], wanted))
+
+
+def test_query_and_key_rows_come_back_in_the_order_of_transformers(tmp_path: Path) -> None:
+    """llama.cpp's converter stores them in pairs of a rotation: (heads, 2, half) → (heads, half, 2)."""
+    value = RNG.normal(size=(HIDDEN, HIDDEN)).astype(np.float32)
+    turned = value.reshape(HEADS, 2, -1, HIDDEN).swapaxes(1, 2).reshape(value.shape)
+    tensors = {"blk.0.attn_q.weight": turned, "blk.0.attn_v.weight": value}
+    query, other = _tensors(write_gguf(tmp_path / "m.gguf", tensors, "F32"))
+    np.testing.assert_array_equal(query.read(np.arange(HIDDEN)), value)
+    np.testing.assert_array_equal(other.read(np.arange(HIDDEN)), value)
+    plain, _ = _tensors(write_gguf(tmp_path / "b.gguf", tensors, "F32", "bert"))
+    np.testing.assert_array_equal(plain.read(np.arange(HIDDEN)), turned)
+
+
+@pytest.mark.parametrize("cut", [0, 3, 20, 200, -100])
+def test_a_damaged_gguf_file_is_named(tmp_path: Path, cut: int) -> None:
+    path = write_gguf(tmp_path / "m.gguf", {"blk.0.ffn_up.weight": RNG.normal(size=(64, 64)).astype(np.float32)}, "F32")
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(WeightsError, match="GGUF"):
+        _tensors(path)

@@ -1,0 +1,133 @@
+"""Tests of `ingest/weights/formats/safetensors.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from atlas_db.core.errors import WeightsError
+from ingest.weights.formats.byte_source import LocalFile
+from ingest.weights.formats.safetensors import Header, Tensor, read_header, read_values, to_floats
+from tests.support.safetensors_files import header_of
+
+RNG = np.random.default_rng(7)
+
+
+def raw(path: Path, header: Any, data: bytes = b"", *, length: int | None = None) -> Path:
+    """Write a file with a header of our own."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes((len(text) if length is None else length).to_bytes(8, "little") + text + data)
+    return path
+
+
+def entry(begin: int, end: int, dtype: str = "F32", shape: tuple[int, ...] | None = None) -> dict[str, Any]:
+    return {
+        "dtype": dtype,
+        "shape": [(end - begin) // 4] if shape is None else list(shape),
+        "data_offsets": [begin, end],
+    }
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.float16, np.int64, np.int32, np.int8, np.uint8, np.bool_])
+def test_what_the_reference_implementation_wrote_is_read(tmp_path: Path, kind: Any) -> None:
+    tensors = {
+        f"t{n}": (RNG.normal(size=shape) * 9).astype(kind) for n, shape in enumerate([(3, 5), (7,), (2, 2, 4), (0, 4)])
+    }
+    tensors["scalar"] = np.asarray(3).astype(kind)
+    save_file(tensors, tmp_path / "m.safetensors", {"format": "np"})
+    with LocalFile(tmp_path / "m.safetensors") as source:
+        header = read_header(source)
+        assert header.metadata == {"format": "np"}
+        assert {t.name: t.shape for t in header.tensors} == {name: value.shape for name, value in tensors.items()}
+        for tensor in header.tensors:
+            expected = tensors[tensor.name].reshape(-1).astype(np.float32)
+            np.testing.assert_array_equal(read_values(source, tensor), expected)
+            np.testing.assert_array_equal(read_values(source, tensor, 2, 5), expected[2:5])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"),
+    [("BF16", ml_dtypes.bfloat16), ("F8_E4M3", ml_dtypes.float8_e4m3fn), ("F8_E5M2", ml_dtypes.float8_e5m2)],
+)
+def test_small_floats_agree_with_another_implementation_bit_for_bit(dtype: str, kind: Any) -> None:
+    width = np.dtype(kind).itemsize
+    codes = np.arange(256**width, dtype=f"u{width}")
+    np.testing.assert_array_equal(to_floats(codes.tobytes(), dtype), codes.view(kind).astype(np.float32))
+
+
+def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
+    save_file({"big": np.zeros((1000, 1000), np.float32)}, tmp_path / "m.safetensors")
+    with LocalFile(tmp_path / "m.safetensors") as source:
+        (tensor,) = read_header(source).tensors
+        read_values(source, tensor, 500_000, 500_064)
+        assert source.bytes_read < 1000
+
+
+def test_nan_and_infinity_come_through(tmp_path: Path) -> None:
+    values = np.array([np.nan, np.inf, -np.inf, 1], np.float32)
+    save_file({"t": values}, tmp_path / "m.safetensors")
+    with LocalFile(tmp_path / "m.safetensors") as source:
+        np.testing.assert_array_equal(read_values(source, read_header(source).tensors[0]), values)
+
+
+LIES = {
+    "no header": (b"", b"", None, "is no|too few|has 8 bytes|no safetensors header"),
+    "header longer than the file": ({"a": entry(0, 8)}, b"x" * 8, 10**6, "claims a header"),
+    "a terabyte of header": ({"a": entry(0, 8)}, b"x" * 8, 2**40, "more than the format allows"),
+    "no JSON": (b"hello, world", b"", None, "no safetensors header"),
+    "deep JSON": (b"[" * 100_000, b"", None, "no safetensors header"),
+    "a list": (b"[1, 2]", b"", None, "no safetensors header"),
+    "cut short": ({"a": entry(0, 800)}, b"x" * 8, None, "cut short"),
+    "too long": ({"a": entry(0, 8)}, b"x" * 80, None, "no tensor claims"),
+    "overlap": ({"a": entry(0, 8), "b": entry(4, 12)}, b"x" * 12, None, "overlaps"),
+    "hole": ({"a": entry(0, 4), "b": entry(8, 12)}, b"x" * 12, None, "hole"),
+    "negative": ({"a": entry(-4, 0)}, b"x" * 8, None, "impossible"),
+    "backwards": ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [8, 4]}}, b"x" * 8, None, "impossible"),
+    "shape against size": ({"a": entry(0, 8, shape=(3,))}, b"x" * 8, None, "cannot take"),
+    "huge shape": ({"a": entry(0, 8, shape=(2**40, 2**40))}, b"x" * 8, None, "cannot take"),
+    "unknown type": ({"a": entry(0, 8, "F99")}, b"x" * 8, None, "unknown type"),
+    "no offsets": ({"a": {"dtype": "F32", "shape": [1]}}, b"", None, "no safetensors header"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_every_lie_is_an_error_with_file_and_reason(tmp_path: Path, lie: str) -> None:
+    header, data, length, said = LIES[lie]
+    path = raw(tmp_path / "m.safetensors", header, data, length=length)
+    with pytest.raises(WeightsError, match=said) as caught:
+        header_of(path)
+    assert caught.value.file == str(path)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_file_or_an_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    path = tmp_path_factory.mktemp("any") / "m.safetensors"
+    path.write_bytes(data)
+    try:
+        assert isinstance(header_of(path), Header)
+    except WeightsError as error:
+        assert error.reason
+
+
+def test_pointers_and_missing_files(tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(WeightsError, match="Git LFS pointer"):
+        header_of(tmp_path / "m.safetensors")
+    with pytest.raises(WeightsError, match="cannot be opened"):
+        LocalFile(tmp_path / "none")
+    (tmp_path / "short").write_bytes(b"12345678")
+    with LocalFile(tmp_path / "short") as source, pytest.raises(WeightsError, match="ends at byte 8"):
+        source.read(4, 12)
+
+
+def test_tensors_know_their_size() -> None:
+    assert Tensor("t", "F32", (3, 4), 0, 48).elements == 12
+    assert Tensor("t", "F32", (), 0, 4).elements == 1

@@ -1,0 +1,35 @@
+"""Tests of `ingest/weights/formats/tensor_names.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingest.weights.formats.tensor_names import canonical, from_gguf, part_of, without_layer
+from tests.support.parts import HEAD, INTO_HEADS, INTO_MLP, OUT_OF_HEADS, OUT_OF_MLP, WORDS
+
+
+def test_gguf_and_safetensors_of_one_model_have_the_same_names(tmp_path: Path) -> None:
+    assert from_gguf("blk.3.attn_output.weight") == canonical("model.layers.3.self_attn.o_proj.weight")
+    assert from_gguf("token_embd.weight") == canonical("model.embed_tokens.weight")
+    assert from_gguf("output.weight") == canonical("lm_head.weight")
+    assert without_layer("layers.12.mlp.up_proj.weight") == "layers.*.mlp.up_proj.weight"
+    assert canonical("base_model.model.model.layers.0.x") == "layers.0.x"
+
+
+@pytest.mark.parametrize(("part", "names"), [
+    (WORDS, "embed_tokens.weight wte.weight embeddings.word_embeddings.weight shared.weight"),
+    (INTO_HEADS, "layers.0.self_attn.q_proj.weight encoder.layer.0.attention.self.query.weight h.0.attn.c_attn.weight "
+                 "layers.0.attention.query_key_value.weight encoder.block.0.layer.0.SelfAttention.k.weight"),
+    (OUT_OF_HEADS, "layers.0.self_attn.v_proj.weight encoder.layer.0.attention.output.dense.weight h.0.attn.c_proj.weight "
+                   "layers.0.attention.dense.weight encoder.block.0.layer.0.SelfAttention.o.weight"),
+    (INTO_MLP, "layers.0.mlp.gate_proj.weight encoder.layer.0.intermediate.dense.weight h.0.mlp.c_fc.weight "
+               "layers.0.mlp.dense_h_to_4h.weight layers.0.block_sparse_moe.experts.3.w1.weight"),
+    (OUT_OF_MLP, "layers.0.mlp.down_proj.weight encoder.layer.0.output.dense.weight h.0.mlp.c_proj.weight "
+                 "encoder.block.0.layer.1.DenseReluDense.wo.weight layers.0.block_sparse_moe.experts.3.w2.weight"),
+    (HEAD, "lm_head.weight embed_out.weight"),
+    (-1, "wpe.weight layers.0.input_layernorm.weight patch_embeddings.projection.weight"),
+])  # fmt: skip
+def test_tensors_are_told_by_what_they_are_called(part: int, names: str) -> None:
+    assert {name: part_of(name) for name in names.split()} == dict.fromkeys(names.split(), part)

@@ -1,0 +1,58 @@
+"""Tests of `ingest/weights/tree/adapter_edges.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from atlas_db.core.terms import Relation
+from ingest.weights.formats.open_model import open_model
+from ingest.weights.pairwise.adapter_base import factors, likeness
+from ingest.weights.tree.adapter_edges import adapter_edges
+from ingest.weights.tree.edge import Edge
+from tests.support.families import LAYERS, Weights, print_of, root, trained, write
+
+
+def adapter(folder: Path, base: Weights, rank: int = 4) -> Path:
+    """Make an adapter of the value matrices; its gradients came through the output matrices of a base."""
+    rng, made = np.random.default_rng(7), {}
+    for name, value in base.items():
+        if "o_proj" in name:
+            own = name.replace("o_proj", "v_proj")
+            module = "base_model.model." + own.removesuffix(".weight")
+            through = value.T @ rng.normal(size=(len(value), rank)) + base[own] @ rng.normal(size=(len(value), rank))
+            made[f"{module}.lora_A.weight"] = rng.normal(size=(rank, len(value))).astype(np.float32)
+            made[f"{module}.lora_B.weight"] = through.astype(np.float32)
+    folder.mkdir()
+    save_file(made, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": rank, "lora_alpha": rank}))
+    return folder
+
+
+def test_an_adapter_is_of_the_member_whose_gradients_it_is_made_of(tmp_path: Path) -> None:
+    base, family = root(1), {"base": root(1)}
+    family |= {f"child{seed}": trained(base, seed, 1.0) for seed in (2, 3, 4)}
+    made = {name: write(tmp_path / name, weights) for name, weights in family.items()}
+    for name, weights in family.items():
+        with open_model(adapter(tmp_path / f"of-{name}", weights)) as model:
+            parts = factors(model)
+        assert len(parts) == LAYERS
+        read = {}
+        for other, folder in made.items():
+            with open_model(folder) as model:
+                measured = likeness(parts, model)
+            assert measured is not None
+            read[other] = measured[1]
+        assert max(read, key=lambda other: read[other]) == name, read
+    prints = [print_of(folder, name, "2024-01-01") for name, folder in made.items()]
+    prints.append(print_of(tmp_path / "of-child2", "adapter", "2024-02-01"))
+    (edge,) = adapter_edges(
+        prints, [Edge(f"child{seed}", "base", Relation.FINETUNE, 0.9, {}) for seed in (2, 3, 4)], time=True
+    )
+    told = {edge.parent: edge.confidence} | edge.evidence.alternatives
+    assert told.keys() == made.keys() and max(told.values()) == edge.confidence
+    assert sum(told.values()) == pytest.approx(1, abs=0.01)

@@ -1,0 +1,30 @@
+"""Tests of `ingest/weights/tree/parent_features.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ingest.weights.formats.tensor_names import PARTS
+from ingest.weights.tree.family_state import assemble
+from ingest.weights.tree.parent_features import parent_features
+from tests.support.families import print_of, root, trained, write
+
+
+def test_what_speaks_beside_traces_is_told_of_each_model(tmp_path: Path) -> None:
+    base = root(1)
+    near, larger = trained(base, 2, 0.02), root(1, vocabulary=320)
+    grown = {
+        name: value if value.shape == base[name].shape else larger[name] for name, value in trained(base, 3).items()
+    }
+    grown |= {name: np.concatenate([base[name], larger[name][256:]]) for name in ("model.embed_tokens.weight",)}
+    made = (base, near, grown, trained(near, 4, 0.02))
+    family = assemble(
+        [print_of(write(tmp_path / str(at), model)) for at, model in enumerate(made)], None, use_dates=False
+    )
+    told = parent_features(family, 3, [0, 1, 2])
+    assert told.penalties.shape == (3, 5) and told.values.shape == (3, 5 + len(PARTS))
+    assert (told.penalties[:, 0] > 0).tolist() == [False, False, True], "another number of elements"
+    assert (told.values[1, 5:] == 0).all(), "the nearest in every part"
+    assert (told.values[0, 5:] > 0).all()

@@ -1,0 +1,29 @@
+"""Tests of `ingest/weights/tree/subtree_moves.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingest.weights.tree.subtree_moves import swap_parent_child
+from tests.support.families import root, trained
+from tests.support.trees import grown
+
+
+@pytest.mark.parametrize("known", [0.0, 2.0, 5.0])
+def test_of_three_in_a_line_the_last_two_are_swapped_where_that_is_likelier(tmp_path: Path, known: float) -> None:
+    base = root(1)
+    first = trained(base, 2, 0.3)
+    models, found = [base, first, trained(first, 3, 0.3), trained(base, 4, 0.3)], []
+    for number, (upper, lower) in enumerate(((1, 2), (2, 1))):
+        family, tree = grown(tmp_path / str(number), models, {0: None, upper: 0, lower: upper, 3: 0})
+        family.precedence_log_odds[1, 2], family.precedence_log_odds[2, 1] = known, -known
+        before = tree.snapshot()
+        found.append(swap_parent_child(family, tree))
+        assert tree.residual_base.tolist() == [-1, 0, 1, 0], "whichever way it was"
+        if number == 0:
+            assert (tree.containment == before.containment).all(), "all are where they were"
+    told = [each.get(1) for each in found]
+    assert told[0] is None if known == 5.0 else told[0] == told[1], "what is clear is not asked again"
+    assert told[1] is not None and told[1][0] == 2 and 0 < told[1][1] < 0.3, "the other way round is possible, no more"

@@ -1,0 +1,70 @@
+"""What ships: the wheel's names, the Docker files, the import contracts, the README's words."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import yaml
+
+from tests.support.paths import ROOT
+
+
+def test_the_wheel_holds_four_packages_and_the_questions(tmp_path: Path) -> None:
+    subprocess.run(
+        [os.environ.get("UV", "uv"), "build", "--wheel", "-o", str(tmp_path)], cwd=ROOT, check=True, capture_output=True
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"atlas_db", "ingest", "gnn", "cypher"}
+    for folder in ("templates", "static"):
+        pages = {str(file.relative_to(ROOT)) for file in (ROOT / "atlas_db" / "dashboard" / folder).iterdir()}
+        assert pages <= set(names)
+    shipped = {name for name in names if name.endswith(".cypher")}
+    assert shipped == {str(file.relative_to(ROOT)) for file in (ROOT / "cypher").rglob("*.cypher")}
+    sample = {str(file.relative_to(ROOT)) for file in (ROOT / "atlas_db" / "sample").rglob("*") if file.is_file()}
+    assert sample | {"atlas_db/py.typed"} <= set(names)
+
+
+def test_import_contracts_hold() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_compose_is_pinned_healthy_and_takes_secrets_from_the_environment() -> None:
+    text = (ROOT / "docker" / "compose.yaml").read_text()
+    service = yaml.safe_load(text)["services"]["neo4j"]
+    assert re.fullmatch(r"neo4j:5\.26\.\d+-community", service["image"])
+    assert service["healthcheck"]["test"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert "${NEO4J_PASSWORD:?" in service["environment"]["NEO4J_AUTH"]
+    subprocess.run([sys.executable, "-m", "yamllint", "-d", "relaxed", "docker/compose.yaml"], cwd=ROOT, check=True)
+
+
+def test_the_dockerfile_is_pinned_and_runs_as_nobody_special() -> None:
+    lines = (ROOT / "docker" / "Dockerfile").read_text().splitlines()
+    instructions = [line.split()[0] for line in lines if line and line[0].isupper()]
+    assert instructions[0] in ("FROM", "ARG")
+    assert {"FROM", "COPY", "RUN", "USER", "ENTRYPOINT"} <= set(instructions)
+    for line in lines:
+        if line.startswith("FROM"):
+            assert re.search(r":\d+\.\d+", line), line
+    assert "USER atlas" in lines
+
+
+def test_readme_names_every_dependency() -> None:
+    import tomllib
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = [d for group in project["project"]["optional-dependencies"].values() for d in group]
+    for dependency in [*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]]:
+        name = re.split(r"[<>=\[]", dependency)[0]
+        assert f"`{name}`" in readme, name

@@ -1,0 +1,7 @@
+"""Parts of a network by number."""
+
+from __future__ import annotations
+
+from ingest.weights.formats.tensor_names import PARTS
+
+WORDS, INTO_HEADS, OUT_OF_HEADS, INTO_MLP, OUT_OF_MLP, HEAD = range(len(PARTS))

@@ -1,0 +1,13 @@
+"""Headers of safetensors files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ingest.weights.formats.byte_source import LocalFile
+from ingest.weights.formats.safetensors import Header, read_header
+
+
+def header_of(path: Path) -> Header:
+    with LocalFile(path) as source:
+        return read_header(source)

@@ -1,0 +1,32 @@
+"""Trees that stand as a test wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ingest.weights.samples.resample import Rereader
+from ingest.weights.tree.exact_relations import find_copies, find_merges
+from ingest.weights.tree.family_state import FamilyState, assemble
+from ingest.weights.tree.incremental_tree import IncrementalTree
+from ingest.weights.tree.insertion import best_parent
+from tests.support.families import Weights, print_of, write
+
+
+def grown(folder: Path, models: list[Weights], bases: Mapping[int, int | None]) -> tuple[FamilyState, IncrementalTree]:
+    """Return a family and the tree that is asked for, the models placed where that tree has them."""
+    prints = [print_of(write(folder / f"m{at}", weights), f"m{at}") for at, weights in enumerate(models)]
+    family = assemble(prints, Rereader(), use_dates=False)
+    find_copies(family)
+    find_merges(family)
+    tree = IncrementalTree(family.vectors, family.sq_distance, family.precedence_log_odds, family.scorer, family.merges)
+    for row, base in bases.items():
+        tree.add(row, base)
+    for row, base in bases.items():
+        if base is not None:
+            choice = best_parent(family, tree, row) or pytest.fail("no place")
+            tree.choices[row] = replace(choice, parent=base)
+    return family, tree
