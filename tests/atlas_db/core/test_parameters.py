@@ -1,0 +1,39 @@
+"""Tuned constants: each has a unit and says how it was set, and none can be changed."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, dataclass, field
+
+import pytest
+
+from atlas_db.core.parameters import Parameter, parameter, parameters_of
+from gnn.parameters.candidate_parameters import CANDIDATE
+from gnn.parameters.model_parameters import MODEL
+from ingest.weights.parameters.merge_parameters import MERGE
+from ingest.weights.parameters.tree_parameters import TREE
+
+
+@dataclass(frozen=True)
+class Inner:
+    width: int = parameter(3, "models", "by definition")
+
+
+@dataclass(frozen=True)
+class Outer:
+    share: float = parameter(0.5, "1", "tuned")
+    inner: Inner = field(default_factory=Inner)
+
+
+def test_parameters_of_nested_classes_have_dotted_names() -> None:
+    assert list(parameters_of(Outer())) == [
+        Parameter("share", 0.5, "1", "tuned"), Parameter("inner.width", 3, "models", "by definition"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("group", [CANDIDATE, MODEL, MERGE, TREE], ids=lambda each: type(each).__name__)
+def test_each_constant_has_a_unit_and_says_how_it_was_set(group: object) -> None:
+    found = list(parameters_of(group))
+    assert found and all(each.unit and each.set_by for each in found)
+    assert len({each.name for each in found}) == len(found)
+    with pytest.raises(FrozenInstanceError):
+        setattr(group, found[0].name.partition(".")[0], None)
