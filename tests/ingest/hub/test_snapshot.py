@@ -1,0 +1,112 @@
+"""Files of Hub records: found in a stable order, their format told by content, and read as far as they go."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from atlas_db.core.errors import InputError, RecordError
+from ingest.hub import snapshot
+from ingest.hub.snapshot import SNAPSHOT_FILE, SourceFile, find_inputs, newest_date, read_records, repeated_ids
+
+ROWS = [
+    {"id": "a/one", "createdAt": "2024-01-02T00:00:00.000Z"},
+    {"id": "b/two", "lastModified": "2024-03-04T00:00:00.000Z"},
+]
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+FORMATS = {
+    "lines": LINES,
+    "lines with a byte order mark": b"\xef\xbb\xbf" + LINES,
+    "lines without an end": LINES.rstrip(),
+    "gzip": gzip.compress(LINES),
+    "zstandard": zstandard.compress(LINES),
+    "two frames of zstandard": zstandard.compress(LINES[:60]) + zstandard.compress(LINES[60:]),
+    "array": json.dumps(ROWS, indent=1).encode(),
+}
+
+
+def ids(file: Path) -> list[str]:
+    return [json.loads(raw.text)["id"] for raw in read_records(SourceFile(file, file.name))]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_gives_the_same_records(tmp_path: Path, form: str) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(FORMATS[form])
+    assert ids(file) == ["a/one", "b/two"]
+    assert newest_date(SourceFile(file, "")) == ("2024-03-04", 2)
+    assert repeated_ids([SourceFile(file, "")]) == set()
+    assert repeated_ids([SourceFile(file, "")] * 2) == {"a/one", "b/two"}
+
+
+def test_objects_parquet_and_cards(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(json.dumps(ROWS[0], indent=2))
+    assert ids(tmp_path / "one.json") == ["a/one"]
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "rows.parquet")
+    assert ids(tmp_path / "rows.parquet") == ["a/one", "b/two"]
+    card = tmp_path / "models--own--name" / "snapshots" / "1" / "README.md"
+    card.parent.mkdir(parents=True)
+    card.write_text("---\nlicense: mit\n---\n")
+    (source,) = find_inputs([str(card)], tmp_path)
+    (raw,) = read_records(source)
+    assert json.loads(raw.text) == {"id": "own/name", "card": "---\nlicense: mit\n---\n"}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "empty_file"), (b" \n", "empty_file"), (b"<html>", "not_json"), (b"[{]", "not_json"),
+        (gzip.compress(LINES)[:-9], "truncated_file"), (zstandard.compress(LINES)[:-4], "truncated_file"),
+        (b"PAR1 and nothing more", "truncated_file"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_named_by_code(tmp_path: Path, body: bytes, code: str) -> None:
+    (tmp_path / "x.jsonl").write_bytes(body)
+    with pytest.raises(RecordError) as raised:
+        ids(tmp_path / "x.jsonl")
+    assert raised.value.code == code
+
+
+def test_a_line_that_is_too_long_is_set_aside_and_the_next_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "MAX_LINE", 1000)
+    monkeypatch.setattr(snapshot, "CHUNK", 512)
+    (tmp_path / "x.jsonl").write_bytes(b'{"id": "a/b"}\n' + b"x" * 5000 + b'\n{"id": "c/d"}\n')
+    found = list(read_records(SourceFile(tmp_path / "x.jsonl", "")))
+    assert [each.problem and each.problem.code for each in found] == [None, "line_too_long", None]
+    assert [each.line for each in found] == [1, 2, 3]
+
+
+def test_folders_are_read_in_a_stable_order_with_the_date_of_their_fetch(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "pages").mkdir(parents=True)
+    for name in ("pages/2.jsonl.zst", "pages/1.jsonl.gz", "b.parquet", ".hidden.json", "rejects.jsonl", "notes.txt"):
+        (folder / name).write_bytes(b"")
+    (folder / SNAPSHOT_FILE).write_text('as_of = "2024-05-06"\n')
+    found = find_inputs([str(folder)], tmp_path)
+    assert [each.name for each in found] == ["b.parquet", "pages/1.jsonl.gz", "pages/2.jsonl.zst"]
+    assert {each.as_of for each in found} == {"2024-05-06"}
+
+
+def test_standard_input_is_kept_to_be_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES)))
+    (source,) = find_inputs(["-"], tmp_path / "spool")
+    for _ in range(2):
+        assert ids(source.path) == ["a/one", "b/two"]
+    assert source.name == "<stdin>"
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        find_inputs([str(tmp_path / "nothing")], tmp_path)
+    with pytest.raises(InputError, match="holds no JSON, Parquet or README.md"):
+        find_inputs([str(tmp_path)], tmp_path)
