@@ -13,7 +13,7 @@ from atlas_db.columnar.read import category_column, read_graph
 from atlas_db.store.bolt import Store
 from gnn.dataset.card_embeddings import embedding_tokens
 from gnn.dataset.card_text import card_tokens
-from gnn.dataset.tasks import CARD, SENTENCES, TASKS, Task
+from gnn.dataset.tasks import CARD_COLUMN, EMBEDDING_COLUMN, TASKS, Task
 from gnn.parameters.token_parameters import TOKEN
 from ingest.hub.card_store import FOLDER, newest_cards
 
@@ -43,9 +43,9 @@ def assemble_graph(store: Store, home: Path, tasks: list[Task]) -> Graph:
             name: [token for token in tokens if cards_with[token] >= TOKEN.min_cards]
             for name, tokens in by_text.items()
         }
-        columns[CARD] = _token_column(graph, shared)
+        columns[CARD_COLUMN] = _token_column(graph, shared)
     if any(by_embedding.values()):
-        columns[SENTENCES + model_digest] = _token_column(graph, by_embedding)
+        columns[EMBEDDING_COLUMN + model_digest] = _token_column(graph, by_embedding)
     return replace(graph, columns=columns)
 
 

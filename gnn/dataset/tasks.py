@@ -62,7 +62,7 @@ TASKS = {
 HAS_PARENT = Task("has_base_model", False, "", "")
 """Whether an author declares any parent; completed before a parent is proposed."""
 _LINEAGE_TARGETS = ("base_model", HAS_PARENT.attribute)
-CARD, SENTENCES = "card", "sentences "
+CARD_COLUMN, EMBEDDING_COLUMN = "card", "sentences "
 """Name of the column of card tokens, and prefix of the column of embedding tokens: the model's digest follows."""
 
 
@@ -142,10 +142,10 @@ def leakage_masks(graph: Graph, attribute: str) -> dict[str, Callable[[str], boo
     Embedding tokens are masked for lineage alone; for other attributes the embedded text has no leaking words.
     """
     found: dict[str, Callable[[str], bool]] = {"tags": leaking_tags(graph, attribute)}
-    if CARD in graph.columns:
-        found[CARD] = leaking_tokens(graph, attribute)
+    if CARD_COLUMN in graph.columns:
+        found[CARD_COLUMN] = leaking_tokens(graph, attribute)
     if not uses_lineage(attribute):
-        found |= {name: lambda _: True for name in graph.columns if name.startswith(SENTENCES)}
+        found |= {name: lambda _: True for name in graph.columns if name.startswith(EMBEDDING_COLUMN)}
     return found
 
 

@@ -17,7 +17,7 @@ from atlas_db.core.terms import Progress
 from gnn.dataset.hashed_tokens import TokenTable
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
-from gnn.dataset.tasks import HAS_PARENT, RELATION, SENTENCES, VERSION, Task, rows_missing, uses_lineage
+from gnn.dataset.tasks import EMBEDDING_COLUMN, HAS_PARENT, RELATION, VERSION, Task, rows_missing, uses_lineage
 from gnn.features.candidate_table import CandidateTable, CandidateTableBuilder
 from gnn.inference.predictions import Prediction
 from gnn.models.attribute_model import AttributeModel, RankedCandidates
@@ -115,7 +115,7 @@ class CompletionSession:
 
 def checkpoint_key(neighbourhood: Neighbourhood, precision: float) -> str:
     """Return a digest of what a checkpoint depends on: versions, schema, precision, features."""
-    embedding_columns = [name for name in neighbourhood.graph.columns if name.startswith(SENTENCES)]
+    embedding_columns = [name for name in neighbourhood.graph.columns if name.startswith(EMBEDDING_COLUMN)]
     feature_names = neighbourhood.derived(CandidateTableBuilder).feature_names
     text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *embedding_columns, *feature_names])
     return blake2b(text.encode(), digest_size=8).hexdigest()

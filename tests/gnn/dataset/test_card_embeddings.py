@@ -18,7 +18,7 @@ from gnn.dataset.assemble import assemble_graph
 from gnn.dataset.card_embeddings import FOLDER, embed_cards, top_components
 from gnn.dataset.hashed_tokens import TokenTable, hash_bucket
 from gnn.dataset.neighbourhood import Neighbourhood
-from gnn.dataset.tasks import SENTENCES, TASKS
+from gnn.dataset.tasks import EMBEDDING_COLUMN, TASKS
 from gnn.inference.complete import checkpoint_key
 from gnn.parameters.token_parameters import TOKEN
 from tests.support.graphs import load_rows, model
@@ -50,7 +50,7 @@ def cards(local_store: Store, tmp_path: Path) -> Store:
 
 def heard(store: Store, home: Path, attribute: str = "license") -> dict[str, set[str]]:
     graph = assemble_graph(store, home, [TASKS[attribute]])
-    (name,) = [name for name in graph.columns if name.startswith(SENTENCES)]
+    (name,) = [name for name in graph.columns if name.startswith(EMBEDDING_COLUMN)]
     held = graph.columns[name]
     return {graph.ids[row]: {held.categories[word] for word in held.codes.row(row)} for row in range(len(graph))}
 
@@ -77,7 +77,7 @@ def test_a_stopped_run_goes_on_and_another_model_takes_its_place(
     (place,) = [each for each in (tmp_path / FOLDER).iterdir() if each.is_dir()]
     (place / "000002.parquet").unlink()
     (tmp_path / FOLDER / "current").unlink()
-    assert not [name for name in assemble_graph(cards, tmp_path, []).columns if name.startswith(SENTENCES)]
+    assert not [name for name in assemble_graph(cards, tmp_path, []).columns if name.startswith(EMBEDDING_COLUMN)]
     assert embed_cards(graph, tmp_path, reader) == (3, 1, 2)
     assert heard(cards, tmp_path) == whole
     embed_cards(graph, tmp_path, sentence_model(tmp_path / "other", seed=2))
@@ -88,7 +88,7 @@ def test_all_but_lineage_hears_it_and_learns_anew(cards: Store, tmp_path: Path, 
     before = assemble_graph(cards, tmp_path, [])
     embed_cards(read_graph(cards), tmp_path, reader)
     graph = assemble_graph(cards, tmp_path, [])
-    (name,) = [name for name in graph.columns if name.startswith(SENTENCES)]
+    (name,) = [name for name in graph.columns if name.startswith(EMBEDDING_COLUMN)]
     row = graph.ids.index("c/steel")
     said = {
         hash_bucket(f"{name}:{graph.columns[name].categories[word]}") for word in graph.columns[name].codes.row(row)
