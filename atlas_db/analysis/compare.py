@@ -1,4 +1,4 @@
-"""Two models trait by trait, and two texts character by character (paper 001, figure 4)."""
+"""Comparison of two models: trait by trait, and their texts character by character (paper 001, figure 4)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type", "num_params", "card_length", "gated")
 SETS = (*MULTI_VALUED, "tags", "parents")
 MAX_CARD_CHARACTERS = 20_000
-"""Characters of a card that are compared."""
+"""Characters of a card that are compared; the rest is ignored."""
 _VALUES = Statement(
     f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in MULTI_VALUED.values())} {{source: 'declared'}}]->(v) "
     "WHERE r.valid_to IS NULL "
@@ -36,10 +36,10 @@ class Trait(NamedTuple):
     """One trait of two models.
 
     Attributes:
-        name: The trait, in the Hub's spelling.
-        left: Value or values of the first; None or empty where it declares none.
-        right: The same of the second.
-        verdict: same, differs, gained, dropped; of licences also tighter, looser, lateral or unclear.
+        name: The trait, as the Hub spells it.
+        left: Value or values of the first model; None or empty where it declares none.
+        right: Value or values of the second model.
+        verdict: same, differs, gained or dropped; for licences also tighter, looser, lateral or unclear.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Trait(NamedTuple):
 
 
 class EditSpan(NamedTuple):
-    """A piece of an edit script.
+    """One operation of an edit script.
 
     Attributes:
         tag: equal, replace, delete or insert.
-        left: Piece of the first text.
-        right: Piece of the second.
+        left: Substring of the first text.
+        right: Substring of the second text.
     """
 
     tag: str
@@ -64,15 +64,16 @@ class EditSpan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """Two models side by side.
+    """Differences of two models.
 
     Attributes:
         left: Id of the first.
         right: Id of the second.
-        traits: Trait by trait.
+        traits: All traits.
         metadata: Edit script of their metadata as text.
-        card: Edit script of their cards; empty where one has none at hand.
-        similarity: 1 - Levenshtein distance / length of the longer, of `metadata` and, where at hand, `card`.
+        card: Edit script of their cards; empty where a card is missing.
+        similarity: 1 - Levenshtein distance / length of the longer text, of `metadata` and, where there are two
+            cards, of `card` (paper 001, definition 6.3).
     """
 
     left: str
@@ -87,7 +88,7 @@ class ModelComparison:
         return data_frame((trait._asdict() for trait in self.traits), Trait._fields)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the comparison as JSON values."""
         return {
             "left": self.left,
             "right": self.right,
@@ -99,7 +100,7 @@ class ModelComparison:
 
 
 def traits_of(store: Store, model: str) -> dict[str, Any]:
-    """Return the traits of a model, those of several values as sorted lists.
+    """Return the traits of a model; traits with several values are sorted lists.
 
     Raises:
         ModelNotFoundError: There is no such model.
@@ -121,7 +122,7 @@ def compare_models(store: Store, left: str, right: str, cards: Mapping[str, str]
         store: The store.
         left: First model id.
         right: Second model id.
-        cards: Text of the cards at hand, by model id.
+        cards: Texts of cards, by model id; a missing one is not compared.
 
     Raises:
         ModelNotFoundError: One of them does not exist.
@@ -149,6 +150,6 @@ def _verdict(name: str, left: object, right: object) -> str:
 
 
 def edit_script(left: str, right: str) -> list[EditSpan]:
-    """Return the shortest edit script from one text to another, character by character."""
+    """Return the shortest edit script from one text to another, by characters (Levenshtein operations)."""
     found = Levenshtein.opcodes(left, right)
     return [EditSpan(op.tag, left[op.src_start : op.src_end], right[op.dest_start : op.dest_end]) for op in found]

@@ -1,4 +1,4 @@
-"""The ecosystem in numbers: top values (paper 001, figure 2), growth (paper 000, figure 2), and what is known."""
+"""Top values (paper 001, figure 2), growth by month (paper 000, figure 2), and coverage by source."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _top_models(
 
 
 def growth(atlas: AtlasFrames) -> list[AnalysisTable]:
-    """Return new models a month, and how many of them name a parent, a licence, a task."""
+    """Return the number of new models by month, and of those that declare a parent, a licence, a task."""
     created = atlas.graph.created
     month = pd.to_datetime(created, unit="D").strftime("%Y-%m").to_numpy(object)
     month[created <= UNKNOWN_DATE] = "earlier"
@@ -76,14 +76,14 @@ def growth(atlas: AtlasFrames) -> list[AnalysisTable]:
         AnalysisTable(
             "growth",
             "New models a month",
-            "Paper 000, figure 2: by date of creation; `earlier` holds what the Hub has no date of (before March 2022)",
+            "Paper 000, figure 2: by date of creation; `earlier`: without a date (before March 2022)",
             by_month.reset_index(),
         )
     ]
 
 
 def coverage(atlas: AtlasFrames) -> list[AnalysisTable]:
-    """Return what is declared, inferred, predicted and unknown, an attribute a row."""
+    """Return how many models have a declared, inferred, predicted or unknown value, one row an attribute."""
     models = int(atlas.recorded.sum())
     rows = []
     for attribute in CLAIM_EDGES:
@@ -101,14 +101,14 @@ def coverage(atlas: AtlasFrames) -> list[AnalysisTable]:
     return [
         AnalysisTable(
             "coverage",
-            "What is known of how many models",
-            "Models with a record, each under the surest kind of source; an edge that weights contradict is unknown",
+            "Coverage: models by source of each attribute",
+            "Models with a record, each counted under its most reliable source; a contradicted edge counts as unknown",
             frame,
         ),
         AnalysisTable(
             "edges",
             "Edges of lineage",
-            "By relation and by what they rest on",
+            "By relation and status",
             atlas.edges.groupby(["relation", "status"], as_index=False)
             .agg(edges=("child", "size"), mean_confidence=("confidence", "mean"))
             .sort_values("edges", ascending=False, ignore_index=True),

@@ -1,4 +1,4 @@
-"""Families (paper 001, section 4 and figure 1): trees per root, sub-trees, depth, width, degree laws, merges."""
+"""Families (paper 001, section 4 and figure 1): tree sizes, sub-trees, depth, width, degree laws, merges."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from atlas_db.core.terms import Relation
 
 SIZE_BUCKETS = (1, 2, 3, 4, 5, 10, 100, 1000, 10_000)
 MIN_TAIL_VALUES = 50
-"""Fewer values than this make no law."""
+"""Values in the tail of a power law, at least; with fewer none is fitted."""
 
 
 def families(atlas: AtlasFrames, *, top: int = 50) -> list[AnalysisTable]:
-    """Return trees per root, sizes, sub-trees of 2, 3 and 4, generations, and the laws of size and degree."""
+    """Return tables of families: the largest, sizes, sub-trees, generations, power laws, merges."""
     largest = largest_families(atlas, top)
     return [
         AnalysisTable(
             "families",
             "Largest families",
-            "Paper 001, figure 1: a root and all that comes from it; each model under its surest parent. "
+            "Paper 001, figure 1: a root and all its descendants; each model under its most probable parent. "
             "Depth: generations below the root. Width: models in the broadest generation",
             largest,
         ),
@@ -37,12 +37,12 @@ def families(atlas: AtlasFrames, *, top: int = 50) -> list[AnalysisTable]:
             subtrees(atlas),
         ),
         AnalysisTable(
-            "generations", "Models by generation", "Steps to the root, by the surest parent", _generations(atlas)
+            "generations", "Models by generation", "Steps to the root, by the most probable parent", _generations(atlas)
         ),
         AnalysisTable(
             "laws",
             "Laws of size and degree",
-            "Discrete power law by maximum likelihood, its start by least Kolmogorov-Smirnov distance "
+            "Discrete power law by maximum likelihood, its start by the smallest Kolmogorov-Smirnov distance "
             "(Clauset, Shalizi & Newman 2009, equations 3.7 and 3.9)",
             _laws(atlas),
         ),
@@ -53,7 +53,7 @@ def families(atlas: AtlasFrames, *, top: int = 50) -> list[AnalysisTable]:
 
 
 def largest_families(atlas: AtlasFrames, top: int) -> pd.DataFrame:
-    """Return the largest families with their shape."""
+    """Return the largest families: models, depth, width, leaves, and edges by relation."""
     forest, graph = atlas.forest, atlas.graph
     heads = forest.largest(top)
     deepest = np.zeros(len(graph), np.int64)
@@ -79,7 +79,7 @@ def largest_families(atlas: AtlasFrames, top: int) -> pd.DataFrame:
 
 
 def _widths(atlas: AtlasFrames) -> Integers:
-    """Models in the broadest generation of each root's family, shape (n,)."""
+    """Return the models in the largest generation of each root's family, shape (n,)."""
     forest = atlas.forest
     span = int(forest.depth.max()) + 1
     keys, numbers = np.unique(forest.root * span + forest.depth, return_counts=True)
@@ -113,14 +113,14 @@ def _generations(atlas: AtlasFrames) -> pd.DataFrame:
 
 
 def subtrees(atlas: AtlasFrames) -> pd.DataFrame:
-    """Return how many sub-trees of two, three and four models there are, shape by shape."""
+    """Return the number of sub-trees of two, three and four models, by shape."""
     edges = atlas.edges[atlas.edges["active"]]
     child, parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
     out = np.bincount(parent, minlength=len(atlas.graph)).astype(object)
     below = np.zeros(len(atlas.graph), object)
     np.add.at(below, parent, out[child])
     steps = sparse.csr_array((np.ones(len(edges), np.int64), (parent, child)), shape=(len(out), len(out)))
-    # Where a grandchild is a child, too, the two are no two models.
+    # A grandchild that is also a child would be counted as two models.
     triangles = int((steps @ steps).multiply(steps).sum())
     shapes = [
         (2, "parent and child", len(edges)),
@@ -136,9 +136,9 @@ def subtrees(atlas: AtlasFrames) -> pd.DataFrame:
 
 def _laws(atlas: AtlasFrames) -> pd.DataFrame:
     forest = atlas.forest
-    followed = atlas.edges[atlas.edges["active"]]
-    children = np.bincount(followed["parent"], minlength=len(atlas.graph))
-    parents = np.bincount(followed["child"], minlength=len(atlas.graph))
+    active = atlas.edges[atlas.edges["active"]]
+    children = np.bincount(active["parent"], minlength=len(atlas.graph))
+    parents = np.bincount(active["child"], minlength=len(atlas.graph))
     owned = atlas.graph.author[atlas.recorded & (atlas.graph.author >= 0)]
     rows = []
     for name, values in (
@@ -153,14 +153,16 @@ def _laws(atlas: AtlasFrames) -> pd.DataFrame:
 
 
 def power_law(values: Integers) -> tuple[float, int, float, int]:
-    """Fit a discrete power law.
+    """Fit a discrete power law by maximum likelihood (Clauset, Shalizi & Newman 2009, equations 3.7 and 3.9).
+
+    The exponent is 1 + n / sum(ln(x / (x_min - 1/2))). `x_min` is the one with the smallest distance.
 
     Args:
-        values: Counts; those below one are left out.
+        values: Counts, shape (n,); those below one are ignored.
 
     Returns:
-        Exponent, least value it holds from, Kolmogorov-Smirnov distance, values at or above that; NaN where there
-        are too few.
+        Exponent, `x_min`, Kolmogorov-Smirnov distance, number of values at or above `x_min`. Exponent and distance
+        are NaN where there are too few values.
     """
     kept = np.sort(values[values >= 1]).astype(np.float64)
     if len(kept) < MIN_TAIL_VALUES:
@@ -181,7 +183,7 @@ def power_law(values: Integers) -> tuple[float, int, float, int]:
 
 
 def merges(atlas: AtlasFrames) -> pd.DataFrame:
-    """Return how many parents merges have, and how many merges a parent went into."""
+    """Return the distribution of parents per merge, and of merges per parent."""
     merged = atlas.edges[atlas.edges["active"] & (atlas.edges["relation"] == Relation.MERGE)]
     rows: list[tuple[str, int, int]] = []
     for name, end in (("parents of a merge", "child"), ("merges of a parent", "parent")):

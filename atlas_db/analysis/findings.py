@@ -1,4 +1,4 @@
-"""What paper 001 found, and whether this atlas agrees: each finding with its number, interval and sample size."""
+"""Findings of paper 001, each tested on this atlas: value, 95 % interval, sample size, verdict."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from atlas_db.core.arrays import Flags, Integers
 
 
 class PaperFinding(NamedTuple):
-    """One finding.
+    """One finding, and its estimate on this atlas.
 
     Attributes:
         paper_finding: The finding, in our words.
-        measure: What is compared with what.
-        value: The number here.
-        low: Lower 95 % bound.
-        high: Upper 95 % bound.
-        threshold: The paper's finding holds above it.
-        sample: Pairs or models it rests on.
+        measure: Quantity that is estimated.
+        value: Estimate on this atlas.
+        low: Lower bound of the 95 % interval.
+        high: Upper bound of the 95 % interval.
+        threshold: Value above which the finding holds.
+        sample: Pairs or models behind the estimate.
     """
 
     paper_finding: str
@@ -46,7 +46,7 @@ class PaperFinding(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Agrees or disagrees where the whole interval does, else undecided; unknown without data."""
+        """Agrees or disagrees where the whole interval is on one side of the threshold; else undecided, or unknown."""
         if not self.sample or np.isnan(self.value):
             return "unknown"
         if self.low > self.threshold:
@@ -55,11 +55,11 @@ class PaperFinding(NamedTuple):
 
 
 def findings(atlas: AtlasFrames, similarity: Mapping[str, pd.DataFrame], *, seed: int = 0) -> list[AnalysisTable]:
-    """Return the paper's findings beside ours.
+    """Return the findings of the paper with their estimates on this atlas.
 
     Args:
         atlas: The atlas.
-        similarity: The tables of section similarity, by name.
+        similarity: Tables of the section `similarity`, by name.
         seed: Seed of the intervals.
     """
     found = [
@@ -102,7 +102,7 @@ def _similarity_findings(frame: pd.DataFrame | None, over: str) -> list[PaperFin
 def _difference_of_estimates(
     a: tuple[float, float, float], b: tuple[float, float, float]
 ) -> tuple[float, float, float]:
-    """Return a difference of two independent estimates: their variances add."""
+    """Return the difference of two independent estimates with its interval: their variances add."""
     margin = float(np.hypot((a[2] - a[1]) / 2, (b[2] - b[1]) / 2))
     gap = float(a[0] - b[0])
     return gap, gap - margin, gap + margin
@@ -147,7 +147,7 @@ def _license_findings(atlas: AtlasFrames, seed: int) -> list[PaperFinding]:
 def _drift_finding(
     atlas: AtlasFrames, statement: str, measure: str, towards: Flags, away: Flags, seed: int
 ) -> PaperFinding:
-    """Return of the pairs that moved the share that moved as the paper says; half of them would be no drift."""
+    """Return the share of changed pairs that changed in the direction of the paper; 0.5 is no drift."""
     moved = towards | away
     parents = atlas.pairs["parent"].to_numpy()[moved]
     return PaperFinding(statement, measure, *_share(towards[moved], parents, seed), 0.5, len(parents))

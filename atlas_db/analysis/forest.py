@@ -1,4 +1,4 @@
-"""The forest of primary parents: generations, families, sub-trees and depth-first order, level by level in numpy."""
+"""Forest of primary parents: generations, families, sub-tree sizes and depth-first order, one level at a time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from atlas_db.core.arrays import Flags, Integers
 
 
 class Forest(NamedTuple):
-    """Each model under its surest parent.
+    """Each model under its most probable parent.
 
     Attributes:
-        parent: Row of the surest parent, -1 for roots, shape (n,).
+        parent: Row of the most probable parent, -1 for roots, shape (n,).
         depth: Generation: steps to the root, shape (n,).
         root: Row of the family's root, shape (n,).
         size: Models in the sub-tree, the model itself included, shape (n,).
-        order: Integers in depth-first pre-order: families of two and more first, then the models alone, shape (n,).
+        order: Rows in depth-first pre-order, shape (n,). Families of two and more come first, then single models.
     """
 
     parent: Integers
@@ -34,11 +34,11 @@ class Forest(NamedTuple):
 
     @property
     def linked(self) -> Flags:
-        """True for models that have relatives, shape (n,)."""
+        """True for models in families of two or more, shape (n,)."""
         return np.asarray(self.size[self.root] > 1)
 
     def largest(self, top: int) -> Integers:
-        """Return the roots of the largest families of two and more models, the largest first."""
+        """Return the roots of the largest families, the largest first; single models are no family."""
         heads = np.flatnonzero((self.parent < 0) & (self.size > 1))
         return heads[np.argsort(-self.size[heads], kind="stable")][:top]
 
@@ -85,7 +85,7 @@ def build_forest(parent: Integers, rank: Integers) -> Forest:
 
 
 def _preorder(parent: Integers, rank: Integers, size: Integers, children: Integers, levels: list[Integers]) -> Integers:
-    """A child stands after its parent and all that its elder siblings hold."""
+    """Return the rows in pre-order: a child comes after its parent and after the sub-trees of earlier siblings."""
     position = np.zeros(len(parent), np.int64)
     roots = levels[0] if levels else np.zeros(0, np.int64)
     roots = roots[np.lexsort((rank[roots], size[roots] == 1))]

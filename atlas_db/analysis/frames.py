@@ -1,4 +1,4 @@
-"""What the analysis looks at: models, edges and predictions of a store as columns and frames."""
+"""Models, edges and predictions of a store as columns and data frames: the input of the analysis."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ CLAIM_EDGES = {
     "model_type": ("HAS_ARCHITECTURE", "Architecture"),
     **MULTI_VALUED,
 }
-"""Attribute, as the Hub spells it, to relationship type and label of its claims."""
+"""Attribute, as the Hub spells it, to relationship type and node label of its claims."""
 UNKNOWN_DATE = days_since_epoch(HUB_FIRST_DATE)
 
 
 @dataclass(frozen=True, slots=True)
 class AtlasFrames:
-    """One reading of a store.
+    """Contents of a store at one time.
 
     Attributes:
-        graph: Models in the order of their ids, declared values, active lineage.
-        edges: One row an edge of lineage, the contradicted and predicted ones, too: `child`, `parent` (rows of
-            models), `relation`, `confidence`, `status`, `active`.
-        forest: Each model under its most confident active parent, brothers in order of date, then id.
-        predicted: Predicted claims by attribute: frames `model` (row), `value`, `confidence`.
+        graph: Models in the order of their ids, with declared values and active lineage.
+        edges: One row an edge of lineage: `child`, `parent` (rows of models), `relation`, `confidence`, `status`,
+            `active`. Contradicted and predicted edges are included.
+        forest: Each model under its most probable active parent; siblings in order of date, then id.
+        predicted: Predicted claims by attribute: frames with `model` (row), `value`, `confidence`.
         cards: Folder of card files.
     """
 
@@ -53,33 +53,33 @@ class AtlasFrames:
 
     @property
     def recorded(self) -> Flags:
-        """True for models that a record was loaded of; the others are names alone, shape (n,)."""
+        """True for models with a record, False for placeholders, shape (n,)."""
         return ~self.graph.placeholder
 
     @property
     def declared(self) -> pd.DataFrame:
-        """Edges that an author declares and nothing contradicts."""
+        """Active edges that are declared: status declared or verified."""
         return self.edges[self.edges["active"] & self.edges["status"].isin([Status.DECLARED, Status.VERIFIED])]
 
     @property
     def pairs(self) -> pd.DataFrame:
-        """Those of them between two models that a record was loaded of."""
+        """Declared edges between two models with a record."""
         edges, recorded = self.declared, self.recorded
         return edges[recorded[edges["child"]] & recorded[edges["parent"]]]
 
     def first(self, attribute: str) -> npt.NDArray[np.object_]:
-        """Return the declared value of each model, the first where it has several, None where it has none."""
+        """Return the first declared value of each model, None where it has none, shape (n,)."""
         names, held = self.graph.columns[attribute]
         return np.array([*names, None], object)[held.first]
 
     def matrix(self, attribute: str) -> sparse.csr_array:
-        """Return which model declares which value, ones at (model, value)."""
+        """Return declared values as indicators, shape (n, values)."""
         names, held = self.graph.columns[attribute]
         ones = np.ones(len(held.values), np.float32)
         return sparse.csr_array((ones, held.values, held.indptr), shape=(len(self.graph), len(names)))
 
     def card_texts(self, rows: Integers) -> dict[int, str]:
-        """Return the newest card at hand of some models, without front matter, by row."""
+        """Return the newest loaded card of some models, without front matter, by row."""
         if self.cards is None:
             return {}
         found = dict(newest_cards(self.cards, (self.graph.ids[row] for row in rows)))
@@ -87,12 +87,12 @@ class AtlasFrames:
 
 
 def read_frames(store: Store, home: Path | None = None, progress: Progress = lambda *_: None) -> AtlasFrames:
-    """Read all that the analysis needs: models, lineage, predictions.
+    """Read models, lineage and predictions of a store.
 
     Args:
         store: The store.
-        home: Home folder, where cards lie.
-        progress: Told which part is read.
+        home: Home folder, with the cards; without it, there are none.
+        progress: Called with stage, done and total.
 
     Raises:
         EmptyStoreError: The store holds no models.

@@ -1,4 +1,4 @@
-"""Groupings that several sections share: licences from loose to tight, tasks by modality, cards written by tools."""
+"""Groupings used by several sections: licences by tightness, tasks by modality, tags of tool-written cards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from atlas_db.catalogue.loader import LicenseFamily, catalogue
 
 
 class LicenseGroup(StrEnum):
-    """Groups of licences, from the loosest to the tightest."""
+    """Groups of licences, from the least to the most restrictive; unclear ones last."""
 
     PERMISSIVE = "permissive"
     COPYLEFT = "copyleft"
@@ -38,7 +38,7 @@ _GROUP_OF_FAMILY = {
     LicenseFamily.UNKNOWN: LicenseGroup.UNCLEAR,
 }
 TIGHTNESS = {group: rank for rank, group in enumerate(LicenseGroup) if group is not LicenseGroup.UNCLEAR}
-"""Rank of each group that has one: a greater one leaves less freedom."""
+"""Rank of each group: a greater one is more restrictive. Unclear licences have none."""
 
 
 @cache
@@ -52,7 +52,7 @@ def license_group(license_id: str | None) -> LicenseGroup | None:
 
 
 def drift_direction(before: str | None, after: str | None) -> str:
-    """Say in one word what became of a licence: same, tighter, looser, lateral, gained, dropped or unclear."""
+    """Return how a licence changed: same, tighter, looser, lateral, gained, dropped or unclear."""
     if before == after:
         return "same"
     if before is None or after is None:
@@ -80,16 +80,16 @@ _MODALITIES = {
     "tables and series": "tabular-classification tabular-regression time-series-forecasting graph-ml",
 }
 MODALITY = {task: name for name, tasks in _MODALITIES.items() for task in tasks.split()}
-"""Task (pipeline_tag) to modality, after the headings of the Hub's task page."""
+"""Task (pipeline_tag) to modality, by the headings of the Hub's task page."""
 
 MACHINE_WRITTEN = frozenset({"generated_from_trainer", "generated_from_keras_callback", "autotrain", "autonlp"})
-"""Tags that the tools which write a card set with it."""
+"""Tags that training tools set on a model when they write its card."""
 ENGLISH = "en"
 MULTILINGUAL = "multilingual"
 
 
 def traits_as_text(traits: Mapping[str, Any]) -> str:
-    """Return traits as one text, a trait a line; those without a value are left out (paper 001, figure 4)."""
+    """Return traits as text, one line a trait; those without a value are left out (paper 001, figure 4)."""
     lines = []
     for name, value in traits.items():
         if value not in (None, []):

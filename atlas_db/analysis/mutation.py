@@ -1,4 +1,4 @@
-"""Mutation and drift (paper 001, section 7): how often and which way traits change from parent to child."""
+"""Mutation and drift (paper 001, section 7): rate and direction of changes from parent to child."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
 MANY = ("language", "datasets")
 ALL_RELATIONS = "all"
 ENGLISH_ONLY, SEVERAL_LANGUAGES = 1, 2
-"""How many languages a model declares: English alone, or several."""
+"""Codes of `language_breadth` that drift is measured between."""
 
 
 def mutation(atlas: AtlasFrames, *, seed: int = 0) -> list[AnalysisTable]:
-    """Return mutation rates, transitions of licences, and how traits drift down the generations."""
+    """Return tables of mutation rates, licence and language transitions, and traits by generation."""
     license_changes = license_steps(atlas)
     return [
         AnalysisTable(
             "mutation_rates",
-            "How often a trait changes from parent to child",
+            "Mutation rate: share of parent-child pairs whose trait differs",
             "Paper 001, definition 7.1: share of parent-child pairs, both declaring the trait, whose values differ; "
             f"95 % interval over parents, seed {seed}",
             mutation_rates(atlas, seed),
@@ -38,12 +38,12 @@ def mutation(atlas: AtlasFrames, *, seed: int = 0) -> list[AnalysisTable]:
         AnalysisTable(
             "license_transitions",
             "Licences, parent to child",
-            "Paper 001, section 7: groups of licences from loose to tight; none: declares none",
+            "Paper 001, section 7: groups of licences, the least restrictive first; none: declares none",
             _transitions(license_changes),
         ),
         AnalysisTable(
             "license_drift",
-            "Which way licences go",
+            "Direction of licence changes",
             "Paper 001, section 7: tighter and looser by group (permissive, copyleft, use_restricted, vendor, "
             "non_commercial)",
             count_combinations(license_changes, ["drift"], "edges").assign(
@@ -52,13 +52,13 @@ def mutation(atlas: AtlasFrames, *, seed: int = 0) -> list[AnalysisTable]:
         ),
         AnalysisTable(
             "language_drift",
-            "Which way languages go",
+            "Languages, parent to child",
             "Paper 001, section 7: languages declared by parent and child",
             _language_transitions(atlas),
         ),
         AnalysisTable(
             "traits_by_generation",
-            "Traits down the generations",
+            "Traits by generation",
             "Paper 001, section 7: linked models by steps to their root; shares are of the models that declare the "
             "trait, card length in characters (empty where no cards were loaded)",
             traits_by_generation(atlas),
@@ -67,16 +67,16 @@ def mutation(atlas: AtlasFrames, *, seed: int = 0) -> list[AnalysisTable]:
 
 
 def trait_differs(atlas: AtlasFrames, trait: str, child: Integers, parent: Integers) -> tuple[Flags, ...]:
-    """Tell for parent-child pairs whether a trait differs, and which of the two declare it.
+    """Return whether a trait differs between child and parent, and which of the two declare it.
 
     Args:
         atlas: The atlas.
-        trait: An attribute; one with several values changes when the sets differ.
+        trait: An attribute. One with several values differs when the sets differ.
         child: Rows of children, shape (n,).
         parent: Rows of parents, shape (n,).
 
     Returns:
-        Differs, child declares, parent declares, each of shape (n,).
+        Three flags: differs, child declares, parent declares; each of shape (n,).
     """
     if trait in MANY:
         matrix = atlas.matrix(trait)
@@ -91,14 +91,14 @@ def trait_differs(atlas: AtlasFrames, trait: str, child: Integers, parent: Integ
 
 
 def card_lengths(atlas: AtlasFrames) -> Doubles:
-    """Return the length of each card in characters, NaN where none was loaded, shape (n,)."""
+    """Return the length of each card in characters, NaN where no card was loaded, shape (n,)."""
     return np.array(
         [np.nan if value is None else value for value in atlas.graph.extra_properties["card_length"]], np.float64
     )
 
 
 def mutation_rates(atlas: AtlasFrames, seed: int) -> pd.DataFrame:
-    """Return the mutation rate of each trait, over all relations and by relation."""
+    """Return the mutation rate of each trait with its interval, over all relations and by relation."""
     edges = atlas.pairs
     rows = []
     for trait in (*SINGLE, *MANY, "card_length"):
@@ -128,7 +128,7 @@ def mutation_rates(atlas: AtlasFrames, seed: int) -> pd.DataFrame:
 
 
 def license_steps(atlas: AtlasFrames) -> pd.DataFrame:
-    """Return each declared parent-child pair with both groups of licences and the direction: `from`, `to`, `drift`."""
+    """Return declared parent-child pairs: `parent`, `child`, licence groups `from` and `to`, direction `drift`."""
     edges = atlas.pairs
     licenses = atlas.first("license")
     above, below = licenses[edges["parent"]], licenses[edges["child"]]
@@ -150,7 +150,7 @@ def _transitions(steps: pd.DataFrame) -> pd.DataFrame:
 
 
 def language_breadth(atlas: AtlasFrames) -> Integers:
-    """Return how broad the languages of each model are: 0 none declared, 1 English alone, 2 several, 3 one other."""
+    """Return the languages of each model as a code: 0 none, 1 English only, 2 several, 3 one other; shape (n,)."""
     names, held = atlas.graph.columns["language"]
     english, many = (names.index(code) if code in names else -2 for code in (ENGLISH, MULTILINGUAL))
     out = np.where(held.counts > 1, SEVERAL_LANGUAGES, np.where(held.counts == 1, 3, 0))
@@ -175,7 +175,7 @@ def _language_transitions(atlas: AtlasFrames) -> pd.DataFrame:
 
 
 def machine_written(atlas: AtlasFrames) -> Flags:
-    """Tell whose card a tool wrote, by the tool's tag or a sentence of its template in the card's text, shape (n,)."""
+    """Return whether a tool wrote the card, by its tag or by its template in the text, shape (n,)."""
     names, held = atlas.graph.columns["tags"]
     marked = np.array([name in MACHINE_WRITTEN for name in names], bool)
     tagged: Flags = np.bincount(held.rows, marked[held.values], minlength=len(atlas.graph)) > 0
@@ -184,7 +184,7 @@ def machine_written(atlas: AtlasFrames) -> Flags:
 
 
 def traits_by_generation(atlas: AtlasFrames, deepest: int = 8) -> pd.DataFrame:
-    """Return how traits change down the generations; the last row holds all deeper ones."""
+    """Return shares of traits by generation; the last row holds all deeper generations."""
     forest = atlas.forest
     linked = forest.linked & atlas.recorded
     depth = np.minimum(forest.depth, deepest)

@@ -1,4 +1,4 @@
-"""Regions of the atlas (paper 000): tasks and bases, hubs, fans and snakes, depth, what people do to models."""
+"""Regions of the atlas (paper 000): tasks, base models, hubs, fans and snakes, depth, relations by popularity."""
 
 from __future__ import annotations
 
@@ -13,38 +13,36 @@ from atlas_db.core.arrays import Integers
 from atlas_db.core.terms import Relation
 
 HUB_CHILDREN = 100
-"""Children that make a hub."""
+"""Children of a hub, at least."""
 FAN_CHILDREN = 10
-"""Children that make a fan, if nine in ten of them are leaves."""
+"""Children of a fan, at least; nine in ten of them are leaves."""
 SNAKE_STEPS = 3
-"""Steps that make a snake: each model with one parent and one child."""
+"""Steps of a snake, at least: a chain of models with one parent and one child each."""
 POPULAR_SHARE = 0.01
 
 
 def regions(atlas: AtlasFrames, *, top: int = 20) -> list[AnalysisTable]:
-    """Return the meta-analysis of the atlas."""
+    """Return the tables of the meta-analysis."""
     return [
         AnalysisTable(
             "task_regions",
             "Regions by task",
-            "Paper 000, section 3: models, downloads and lineage, a task",
+            "Paper 000, section 3: models, downloads and share with relatives, by task",
             _by(atlas, atlas.first("pipeline_tag"), "task", top),
         ),
         AnalysisTable(
             "modalities",
-            "Depth a modality",
+            "Depth by modality",
             "Paper 000, figure 3: generations of linked models, by modality of the task declared",
             _modalities(atlas),
         ),
         AnalysisTable(
             "base_regions",
-            "Regions by base",
+            "Regions by base model",
             "Paper 000, section 3: families by share of linked models",
             _bases(atlas, top),
         ),
-        AnalysisTable(
-            "hubs", "Hubs", "Paper 000: models with most children, and what was made of them", _hubs(atlas, top)
-        ),
+        AnalysisTable("hubs", "Hubs", "Paper 000: models with the most children, by relation", _hubs(atlas, top)),
         AnalysisTable(
             "shapes",
             "Hubs, fans and snakes",
@@ -54,7 +52,7 @@ def regions(atlas: AtlasFrames, *, top: int = 20) -> list[AnalysisTable]:
         ),
         AnalysisTable(
             "popular",
-            "What people do to popular models",
+            "Children of popular models by relation",
             "Children by relation, of the 1 % most downloaded models and of the others",
             _popular(atlas),
         ),
@@ -138,7 +136,7 @@ def _shapes(atlas: AtlasFrames) -> pd.DataFrame:
 
 
 def snake_lengths(child: Integers, parent: Integers, models: int) -> Integers:
-    """Return the steps of each longest line in which every model has one child, and every child one parent."""
+    """Return the length in steps of each maximal chain whose models have one child and one parent each."""
     children, parents = np.bincount(parent, minlength=models), np.bincount(child, minlength=models)
     kept = (children[parent] == 1) & (parents[child] == 1)
     below = dict(zip(parent[kept].tolist(), child[kept].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""All sections of the analysis, by name, each made once."""
+"""Sections of the analysis by name; each is computed once."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SECTIONS = ("tables", "growth", "coverage", "families", "mutation", "similarity"
 
 @dataclass(frozen=True, slots=True)
 class AnalysisOptions:
-    """How to analyse.
+    """Options of the analysis.
 
     Attributes:
         seed: Seed of every draw.
-        sample: Pairs drawn of each kind, for likeness.
+        sample: Pairs drawn of each kind, for similarity.
         top: Rows of top tables.
     """
 
@@ -43,10 +43,10 @@ def analyse(
     """Return the tables of some sections, by section.
 
     Args:
-        atlas: One reading of a store.
-        sections: Names out of `SECTIONS`.
-        options: How.
-        progress: Told which section is made.
+        atlas: Contents of a store.
+        sections: Names in `SECTIONS`.
+        options: Options.
+        progress: Called with stage, done and total.
 
     Raises:
         UsageError: There is no such section.
@@ -74,10 +74,10 @@ def analyse(
 
 
 def check_sections(names: Sequence[str]) -> None:
-    """See that there are such sections.
+    """Check names of sections.
 
     Raises:
-        UsageError: There is one that is not.
+        UsageError: There is no section of a name.
     """
     if unknown := [name for name in names if name not in SECTIONS]:
         raise UsageError(f"there is no section {unknown[0]!r}", hint=f"Sections: {', '.join(SECTIONS)}")

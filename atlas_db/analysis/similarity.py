@@ -25,11 +25,11 @@ CARD_SAMPLE = 2_000
 UNRELATED, UNRELATED_LINKED = "unrelated", "unrelated, both with relatives"
 """Kinds of pairs from two families: of any models, and of models that each have a parent or a child."""
 Draw = tuple[Integers, Integers, Integers]
-"""Rows of the left and right models, and what each pair hangs from."""
+"""Rows of the left and right models, and the cluster of each pair for the bootstrap; each of shape (n,)."""
 
 
 def similarity(atlas: AtlasFrames, *, seed: int = 0, sample: int = SAMPLE) -> list[AnalysisTable]:
-    """Return how alike kin are beside strangers.
+    """Return the similarity of related and of unrelated pairs, with intervals.
 
     Args:
         atlas: The atlas.
@@ -41,9 +41,9 @@ def similarity(atlas: AtlasFrames, *, seed: int = 0, sample: int = SAMPLE) -> li
         AnalysisTable(
             "similarity",
             "Similarity of metadata, related and unrelated pairs",
-            "Paper 001, definitions 6.1 (bag), 6.2 (tfidf), 6.3 (levenshtein) and figures 5 and 6, parents' names left "
-            f"out; pairs drawn evenly over pairs, or over parents first; 95 % intervals over parents; seed {seed}, "
-            f"{sample:,} pairs a kind; pairs of which one declares nothing are left out",
+            "Paper 001, definitions 6.1 (bag), 6.2 (tfidf), 6.3 (levenshtein) and figures 5 and 6, without names "
+            f"of parents; drawn uniformly over pairs, or over parents first; 95 % intervals over parents; seed {seed}, "
+            f"{sample:,} pairs a kind; pairs with a model that declares nothing are left out",
             frame,
         )
     ]
@@ -106,7 +106,7 @@ def _spread(values: Doubles, found: Flags) -> Doubles:
 
 
 def measure_pairs(atlas: AtlasFrames, among: Flags, measure: Measure, seed: int, sample: int) -> pd.DataFrame:
-    """Measure pairs of each kind; rows: kind, drawn (over pairs or parents), measure, mean, low, high, pairs."""
+    """Return means with intervals: kind, drawn (over pairs or parents), measure, mean, low, high, pairs."""
     rows = []
     for kind, drawn, draw in _pair_kinds(atlas, among):
         left, right, hanger = draw(np.random.default_rng(seed), sample)
@@ -134,7 +134,7 @@ def _pair_kinds(atlas: AtlasFrames, among: Flags) -> list[tuple[str, str, Callab
 
 
 class _PairSampler:
-    """Draws pairs of kin from the declared edges between models that count."""
+    """Draws pairs of related and of unrelated models from the declared edges."""
 
     def __init__(self, atlas: AtlasFrames, among: Flags) -> None:
         edges = atlas.declared

@@ -1,4 +1,4 @@
-"""Two snapshots: new and vanished models, licences that became tighter or looser, parents that moved."""
+"""Differences of two snapshots: new and vanished models, changed licences, changed parents."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from atlas_db.store.statements import all_nodes
 
 
 class SnapshotEntry(NamedTuple):
-    """What is compared of a model.
+    """Values of a model that are compared.
 
     Attributes:
         license: First declared licence.
-        parents: Names of parents as written, lower case, in order.
+        parents: Names of parents as written, in lower case, sorted.
     """
 
     license: str | None
@@ -28,15 +28,15 @@ class SnapshotEntry(NamedTuple):
 
 @dataclass(slots=True)
 class SnapshotDifference:
-    """What differs between two snapshots.
+    """Differences of two snapshots.
 
     Attributes:
-        models: Models in the first and in the second.
+        models: Number of models in the first and in the second.
         new: Ids that only the second has.
         vanished: Ids that only the first has.
-        licenses: Changes of licence: model, before, after, direction (tighter, looser, lateral, gained, dropped or
+        licenses: Changed licences: model, before, after, direction (tighter, looser, lateral, gained, dropped or
             unclear).
-        moved: Changes of parents: model, before, after.
+        moved: Changed parents: model, before, after.
     """
 
     models: tuple[int, int]
@@ -46,7 +46,7 @@ class SnapshotDifference:
     moved: list[dict[str, Any]] = field(default_factory=list)
 
     def counts(self) -> dict[str, Any]:
-        """Return all counts."""
+        """Return the number of differences of each kind."""
         return {
             "models": list(self.models),
             "new": len(self.new),
@@ -57,7 +57,7 @@ class SnapshotDifference:
 
 
 def entries_of_store(store: Store) -> dict[str, SnapshotEntry]:
-    """Return the facts of all models that a store has a record of."""
+    """Return the entries of all models of a store that have a record, by id."""
     rows = store.fetch_all(all_nodes("Model", ("id", "placeholder", "license", "base_model")))
     return {
         name: SnapshotEntry(license_id, _names(parents or ()))
@@ -67,7 +67,7 @@ def entries_of_store(store: Store) -> dict[str, SnapshotEntry]:
 
 
 def entries_of_records(records: Iterable[HubRecord]) -> dict[str, SnapshotEntry]:
-    """Return the facts of the models among records; a later record of one model replaces an earlier one."""
+    """Return the entries of the models among records, by id; the last record of a model counts."""
     return {
         record.id: SnapshotEntry(
             next((claim.value for claim in record.claims if claim.rel == "HAS_LICENSE"), None),
@@ -83,7 +83,7 @@ def _names(written: Iterable[str]) -> tuple[str, ...]:
 
 
 def compare_snapshots(before: Mapping[str, SnapshotEntry], after: Mapping[str, SnapshotEntry]) -> SnapshotDifference:
-    """Return what differs between two snapshots."""
+    """Return the differences of two snapshots."""
     found = SnapshotDifference((len(before), len(after)))
     found.new = sorted(after.keys() - before.keys())
     found.vanished = sorted(before.keys() - after.keys())

@@ -1,4 +1,4 @@
-"""What a section of the analysis is made of, and the two intervals that its numbers carry."""
+"""Tables of the analysis, and the bootstrap interval of their ratios."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ REPLICATES = 200
 
 @dataclass(frozen=True, slots=True)
 class AnalysisTable:
-    """One table.
+    """One table of the analysis.
 
     Attributes:
-        name: Its name, unique in the analysis.
-        title: What it shows.
-        definition: What it implements: definition, figure or section of a paper; or how it was counted.
-        frame: The numbers.
+        name: Name, unique in the analysis.
+        title: Title for readers.
+        definition: Definition, figure or section of a paper that it implements, or how it is counted.
+        frame: Values.
     """
 
     name: str
@@ -35,7 +35,7 @@ class AnalysisTable:
         return self.frame
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, rows as maps; what is missing is None."""
+        """Return the table as JSON values: one mapping a row, None for a missing value."""
         rows = self.frame.astype(object).where(self.frame.notna(), None).to_dict("records")
         plain = msgspec.to_builtins([{key: _plain(value) for key, value in row.items()} for row in rows])
         return {"name": self.name, "title": self.title, "definition": self.definition, "rows": plain}
@@ -48,19 +48,19 @@ def _plain(value: object) -> object:
 def ratio_interval(
     hits: Integers | Doubles, trials: Integers, clusters: Integers, seed: int, replicates: int = REPLICATES
 ) -> tuple[float, float, float]:
-    """Return a share, or a mean, with its 95 % bootstrap interval over clusters (Davison & Hinkley 1997, section 3.8).
+    """Return sum(hits) / sum(trials) with its 95 % cluster bootstrap interval (Davison & Hinkley 1997, section 3.8).
 
-    Children of one parent are no independent witnesses, so whole parents are drawn.
+    Children of one parent are not independent observations, so whole parents are resampled.
 
     Args:
         hits: Numerators, shape (n,).
         trials: Denominators, shape (n,).
-        clusters: What each belongs to, shape (n,).
-        seed: Seed of the draws.
-        replicates: Number of draws.
+        clusters: Cluster of each observation, shape (n,).
+        seed: Seed of the resampling.
+        replicates: Number of bootstrap samples.
 
     Returns:
-        Share, lower and upper bound; NaN where nothing was tried.
+        Ratio, lower and upper bound; NaN where there are no trials.
     """
     if not len(trials) or not trials.sum():
         return (np.nan, np.nan, np.nan)
@@ -77,6 +77,6 @@ def ratio_interval(
 
 
 def count_combinations(frame: pd.DataFrame, by: list[str], name: str) -> pd.DataFrame:
-    """Return how often each combination of columns occurs, the most frequent first."""
+    """Return the number of rows for each combination of columns, the most frequent first."""
     grouped = frame.groupby(by, observed=True, dropna=False).size().reset_index(name=name)
     return grouped.sort_values([name, *by], ascending=[False, *[True] * len(by)], ignore_index=True)

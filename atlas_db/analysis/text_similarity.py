@@ -1,4 +1,4 @@
-"""Three measures of likeness of two texts (paper 001, definitions 6.1 to 6.3), and the texts they are taken of."""
+"""Three similarities of two texts (paper 001, definitions 6.1 to 6.3), over metadata and model cards."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from atlas_db.analysis.groupings import traits_as_text
 from atlas_db.core.arrays import Doubles, Integers
 
 TRAITS = ("license", "pipeline_tag", "library_name", "model_type", "language", "datasets", "paper", "tags")
-"""What counts as a model's metadata. The names of its parents do not: siblings share them by construction."""
+"""Attributes that make up the metadata. Names of parents are left out: siblings share them by construction."""
 
 
 def metadata_terms(atlas: AtlasFrames) -> sparse.csr_array:
-    """Return the terms of all models' metadata, one column a (trait, value), ones at what is declared."""
+    """Return the metadata of all models as indicators, one column a (trait, value), shape (n, terms)."""
     return sparse.csr_array(sparse.hstack([atlas.matrix(trait) for trait in TRAITS], format="csr"))
 
 
 def tfidf_weights(term_counts: sparse.csr_array) -> sparse.csr_array:
-    """Return term counts weighted by inverse document frequency, ln((1 + n) / (1 + df)) + 1, rows of length one."""
+    """Return TF-IDF weights, tf * (ln((1 + n) / (1 + df)) + 1), each row of length one, shape (n, terms)."""
     if not term_counts.shape[1]:
         return term_counts
     return sparse.csr_array(TfidfTransformer(smooth_idf=True).fit_transform(term_counts))
 
 
 def row_cosines(matrix: sparse.csr_array, left: Integers, right: Integers) -> Doubles:
-    """Return cosines between rows (definition 6.1 on counts, 6.2 on weighted counts); NaN where a row is empty."""
+    """Return cosines of pairs of rows (definition 6.1 on counts, 6.2 on TF-IDF), NaN for empty rows, shape (pairs,)."""
     a, b = matrix[left], matrix[right]
     dots = np.asarray((a * b).sum(axis=1), np.float64).ravel()
     norms = [np.sqrt(np.asarray((each * each).sum(axis=1), np.float64).ravel()) for each in (a, b)]
@@ -40,14 +40,14 @@ def row_cosines(matrix: sparse.csr_array, left: Integers, right: Integers) -> Do
 
 
 def levenshtein_similarity(left: Sequence[str], right: Sequence[str]) -> Doubles:
-    """Return 1 - distance / length of the longer (definition 6.3); NaN where either is empty."""
+    """Return 1 - distance / length of the longer text (definition 6.3), NaN where one is empty, shape (pairs,)."""
     return np.array(
         [Levenshtein.normalized_similarity(a, b) if a and b else np.nan for a, b in zip(left, right, strict=True)]
     )
 
 
 def metadata_text(atlas: AtlasFrames, row: int) -> str:
-    """Return a model's metadata as one text, a trait a line (paper 001, figure 4)."""
+    """Return the metadata of a model as text, one line a trait (paper 001, figure 4)."""
     columns = {trait: atlas.graph.columns[trait] for trait in TRAITS}
     return traits_as_text(
         {trait: [names[value] for value in held.row(row)] for trait, (names, held) in columns.items()}
@@ -55,5 +55,5 @@ def metadata_text(atlas: AtlasFrames, row: int) -> str:
 
 
 def card_terms(texts: Sequence[str]) -> sparse.csr_array:
-    """Return how often each word stands in each card, words as letters and digits, lower case."""
+    """Return word counts of cards, words of letters and digits in lower case, shape (cards, words)."""
     return sparse.csr_array(CountVectorizer(token_pattern=r"(?u)\w+").fit_transform(texts).astype(np.float64))

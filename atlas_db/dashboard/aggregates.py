@@ -1,4 +1,4 @@
-"""What pages show without asking the store: statistics, map, names; counted once after each run, kept on disk."""
+"""Statistics, map and names for the dashboard, computed once after each run and kept on disk."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ VERSION = 4
 FOLDER = "dashboard"
 TOP = 25
 LISTED_EDGES = 200
-"""Edges that a list of edges shows."""
+"""Edges in a list of edges, at most."""
 PREDRAWN_FAMILIES = TOP
-"""Largest families whose pictures are drawn beforehand: those that the page offers."""
+"""Largest families whose pictures are drawn in advance: those that the page offers."""
 MAX_MATCHES = 50_000
-"""Matches of a search that are ranked."""
+"""Matches of a search that are ranked, at most."""
 _EDGE = ["child", "parent", "relation", "confidence"]
 _FINDING = ("finding", "verdict", "rule", "clause", "profile", "hops", "confidence")
 _DATASET_LICENSES = Statement("UNWIND $ids AS id MATCH (d:Dataset {id: id}) RETURN d.id AS id, d.license AS license")
@@ -48,11 +48,11 @@ PAGE = 5000
 
 @dataclass(frozen=True)
 class Bundle:
-    """One counting of a store.
+    """Aggregates of a store at one time.
 
     Attributes:
-        folder: Where its files lie: report.json, findings.json, names.txt, map.js, map-*.png, names/.
-        report: Everything but the findings, as plain values.
+        folder: Folder with report.json, findings.json, names.txt, map.js, map-*.png, names/.
+        report: All aggregates but the findings, as JSON values.
     """
 
     folder: Path
@@ -71,13 +71,13 @@ class Bundle:
 
     @cached_property
     def _index(self) -> tuple[str, Integers, bytes]:
-        """All names in lower case end to end, where each begins, and how loved each is."""
+        """All names in lower case joined, the start of each, and the logarithm of its downloads."""
         lowered = [name.lower() for name in self.names]
         starts = np.cumsum([0, *(len(name) + 1 for name in lowered[:-1])])
         return "\n".join(lowered), starts, (self.folder / "downloads.bin").read_bytes()
 
     def search(self, text: str, limit: int) -> list[str]:
-        """Return the ids that hold a text, whatever its case; an exact name first, then the most downloaded."""
+        """Return the ids that contain a text, in any case: an exact name first, then the most downloaded."""
         needle = " ".join(text.lower().split())
         if not needle:
             return []
@@ -90,27 +90,31 @@ class Bundle:
         return [self.names[at] for at in places[:limit]]
 
     def most_downloaded(self, number: int) -> list[str]:
-        """Return the ids of the most downloaded models, and of the roots of the largest families."""
+        """Return the ids of the most downloaded models and of the roots of the largest families."""
         downloads = np.frombuffer((self.folder / "downloads.bin").read_bytes(), np.uint8)
         best = np.argsort(-downloads.astype(np.int64), kind="stable")[:number]
         roots = [row["root"] for row in self.table("families")["rows"]] if number else []
         return list(dict.fromkeys([*(self.names[at] for at in best), *roots]))
 
     def table(self, name: str) -> dict[str, Any]:
-        """Return a table of the analysis (KeyError where there is none)."""
+        """Return a table of the analysis.
+
+        Raises:
+            KeyError: There is no table of that name.
+        """
         found: dict[str, Any] = self.report["tables"][name]
         return found
 
 
 def bundle_key(store: Store) -> str:
-    """Return what a bundle of this store must be made of: the runs that came through, and our versions."""
+    """Return the digest of a bundle's inputs: complete runs of the store, and versions of schema and dashboard."""
     runs = sorted(run["id"] for run in list_runs(store) if run["complete"])
     text = json.dumps([ensure_schema(store), SCHEMA.version, VERSION, runs])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def load_bundle(store: Store, home: Path) -> Bundle | None:
-    """Return the newest bundle of a store, though runs may have come since; None where none was made."""
+    """Return the newest bundle of a store, even if it is older than the newest run; None where there is none."""
     folder = home / FOLDER / ensure_schema(store)
     try:
         report = msgspec.json.decode((folder / "report.json").read_bytes())
@@ -120,7 +124,7 @@ def load_bundle(store: Store, home: Path) -> Bundle | None:
 
 
 def fresh_bundle(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bundle:
-    """Return a bundle that all runs went into, counted now where there is none.
+    """Return a bundle that includes all runs, built now where it is missing.
 
     Raises:
         EmptyStoreError: The store holds no models.
@@ -132,12 +136,12 @@ def fresh_bundle(store: Store, home: Path, progress: Progress = lambda *_: None)
 
 
 def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None) -> Bundle:
-    """Count everything and keep it; an earlier bundle is replaced when the new one is whole.
+    """Build a bundle and keep it; an earlier one is replaced when the new one is complete.
 
     Args:
         store: The store.
         home: Home folder.
-        progress: Told which part is counted.
+        progress: Called with stage, done and total.
 
     Raises:
         EmptyStoreError: The store holds no models.
@@ -255,7 +259,7 @@ def _ranked(rows: Sequence[dict[str, Any]], names: tuple[str, ...]) -> list[dict
 
 
 def _lineage(atlas: AtlasFrames) -> dict[str, Any]:
-    """Edges that one witness alone states, or that witnesses dispute: the most downloaded children first."""
+    """Return inferred, contradicted and predicted edges, those of the most downloaded children first."""
     edges, ids = atlas.edges, atlas.graph.ids
     found = {}
     for status in (Status.UNDECLARED, Status.CONTRADICTED, Status.PREDICTED):

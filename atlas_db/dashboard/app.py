@@ -1,4 +1,4 @@
-"""The app: pages, their JSON twins, files and downloads; read-only, on loopback, everything from itself."""
+"""The web app: pages, the same pages as JSON, files and downloads. Read-only, on loopback, without outside files."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 MAX_OPENED = 20
-"""Models that one picture opens at most."""
-Form = Annotated[Literal["html", "json"], Query(description="html, or json for the page's twin", alias="format")]
+"""Models that one picture unfolds, at most."""
+Form = Annotated[Literal["html", "json"], Query(description="html, or json for the same page as JSON", alias="format")]
 Text = Annotated[str, Query(max_length=500)]
 
 
@@ -60,7 +60,11 @@ FindingFilters = Annotated[dict[str, str], Depends(_finding_filters)]
 
 
 def create_app(state: AppState) -> FastAPI:
-    """Return the app over a desk."""
+    """Return the web app.
+
+    Args:
+        state: The store and its bundle.
+    """
     app = FastAPI(
         title="atlas-db",
         version=version("model-atlas-db"),
@@ -93,7 +97,7 @@ def _respond(request: Request, form: str, template: str, page: views.Page, title
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    """Say plainly what is wrong and what to do; nothing of the request is repeated unescaped."""
+    """Return a page with the error and its remedy; text of the request is escaped."""
     status, title, message, hint = _describe_error(error)
     page = {"message": message.rstrip("."), "hint": hint}
     if request.query_params.get("format") == "json":
@@ -106,14 +110,14 @@ def _describe_error(error: Exception) -> tuple[int, str, str, str]:
         case StoreError():
             return 503, "The store does not answer", error.message, error.hint
         case UsageError():
-            return 400, "That does not fit together", error.message, error.hint
+            return 400, "Invalid request", error.message, error.hint
         case InputError():
             return 404, "Not found", error.message, error.hint
         case AtlasError():
             return 500, "Something went wrong", error.message, error.hint
         case RequestValidationError():
             details = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
-            return 400, "That does not fit together", details, "Mend the address"
+            return 400, "Invalid request", details, "Correct the address"
         case StarletteError():
             return error.status_code, "Not found", f"There is no such page ({error.detail})", "Look at the navigation"
         case _:
@@ -123,11 +127,11 @@ def _describe_error(error: Exception) -> tuple[int, str, str, str]:
 def _bundle_pages(state: AppState) -> APIRouter:
     router = APIRouter(tags=["pages"])
 
-    @router.get("/", summary="Map: all models as territories")
+    @router.get("/", summary="Map of all models")
     def atlas_map(request: Request, form: Form = "html") -> Response:
         return _respond(request, form, "map", views.atlas_map(state.bundle), "Map", "map")
 
-    @router.get("/search", summary="Models whose id holds a text")
+    @router.get("/search", summary="Models whose id contains a text")
     def search(request: Request, q: Text = "", form: Form = "html") -> Response:
         return _respond(request, form, "search", views.search(state.bundle, q), "Search")
 
@@ -144,7 +148,7 @@ def _bundle_pages(state: AppState) -> APIRouter:
     ) -> Response:
         return _respond(request, form, "audit", views.audit(state.bundle, wanted, page), "Audit", "audit")
 
-    @router.get("/quality", summary="How good completion is, and disputed edges")
+    @router.get("/quality", summary="Quality of completion, and contradicted edges")
     def quality(request: Request, form: Form = "html") -> Response:
         return _respond(request, form, "quality", views.quality(state.bundle), "Quality", "quality")
 
@@ -154,7 +158,7 @@ def _bundle_pages(state: AppState) -> APIRouter:
 def _store_pages(state: AppState) -> APIRouter:
     router = APIRouter(tags=["pages"])
 
-    @router.get("/models/{model:path}", summary="All that is known of a model")
+    @router.get("/models/{model:path}", summary="All data of a model")
     def model(
         request: Request,
         model: str,

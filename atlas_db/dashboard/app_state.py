@@ -1,4 +1,4 @@
-"""What the app works with: the store, opened again when it went away, and the bundle, counted beside the app."""
+"""State of the web app: the store, reopened after a failure, and the bundle, rebuilt in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.connect import open_store
 
 POLL_SECONDS = 20.0
-"""How often it is looked whether runs came since."""
+"""Seconds between two checks for new runs."""
 
 
 class AppState:
-    """One store and what was counted of it. Use as a context manager.
+    """A store and its bundle. Use it as a context manager.
 
-    A store that was never counted is counted on entering; after that, counting runs beside the pages, in a process of
-    its own, and they show the last one until it is through.
+    A missing bundle is built on entering. Later it is rebuilt in a process of its own after new runs. Pages show the
+    previous bundle until the new one is complete.
 
     Args:
         settings: Names the store and the home folder.
-        progress: Told how far the first counting is.
-        look_seconds: How often it is looked whether runs came since.
+        progress: Called with stage, done and total while the first bundle is built.
+        poll_seconds: Seconds between two checks for new runs.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class AppState:
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> AppState:
-        """Open the store, and count it where nobody did.
+        """Open the store, and build its bundle where it is missing.
 
         Raises:
             StoreError: It cannot be reached or started.
-            EmptyStoreError: It holds no models.
+            EmptyStoreError: It has no models.
         """
         self._bundle = self._load() or self._build(self._progress)
         self._watcher.start()
@@ -64,12 +64,12 @@ class AppState:
 
     @property
     def bundle(self) -> Bundle:
-        """What was counted last."""
+        """The newest bundle."""
         return self._bundle
 
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """Yield the store; one that went away is opened again by the next caller, and closed by its last reader.
+        """Yield the store. After a failure the next caller reopens it, and the last reader closes the old one.
 
         Raises:
             StoreError: It cannot be reached or started.
@@ -90,7 +90,7 @@ class AppState:
                 self._close_unread(store)
 
     def release_store(self) -> None:
-        """Let go of the store; the next caller opens it again."""
+        """Release the store: its last reader closes it, and the next caller reopens it."""
         if (store := self._store) is not None:
             self._release(store)
 
@@ -101,7 +101,7 @@ class AppState:
                 self._close_unread(store)
 
     def _close_unread(self, store: Store) -> None:
-        """Close a store that was let go once nobody reads: a connection closed while another thread sends breaks it."""
+        """Close a released store without readers: closing a connection that another thread uses would break it."""
         if store is not self._store and not self._readers[store]:
             del self._readers[store]
             store.close()
@@ -118,7 +118,7 @@ class AppState:
                 if stale:
                     self._bundle = self._build(lambda *_: None)
             except AtlasError:
-                # The pages go on with what there is; whoever asks the store itself is told.
+                # Pages keep the old bundle; a page that reads the store reports the error itself.
                 continue
 
     def _build(self, progress: Progress) -> Bundle:
@@ -127,7 +127,7 @@ class AppState:
         worker = context.Process(target=_build_in_process, args=(self.settings, theirs), daemon=True)
         worker.start()
         theirs.close()
-        failed = AtlasError("the statistics could not be counted", hint="See atlas-db doctor, then try again")
+        failed = AtlasError("the statistics could not be computed", hint="See atlas-db doctor, then try again")
         while not self._closed.is_set():
             try:
                 if ours.poll(0.2):
@@ -148,7 +148,7 @@ class AppState:
 
 
 def _build_in_process(settings: Settings, pipe: Connection) -> None:
-    """Count in a process of its own, telling how far it is, or why not."""
+    """Build a bundle in a process of its own, and send progress or the error through a pipe."""
 
     def send_progress(stage: str, done: int, total: int) -> None:
         pipe.send_bytes(json.dumps({"progress": [stage, done, total]}).encode())
@@ -157,7 +157,7 @@ def _build_in_process(settings: Settings, pipe: Connection) -> None:
         with open_store(settings) as store:
             build_bundle(store, settings.home, send_progress)
     except AtlasError as error:
-        # Errors of single files carry more than a message; none of them is met here.
+        # Errors of single files have more attributes than these; none of them occurs here.
         message = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
         pipe.send_bytes(json.dumps(message).encode())
         raise SystemExit(1) from error

@@ -1,4 +1,4 @@
-"""The same pages as a folder that opens from a disk, without a server."""
+"""Export of all pages as a folder that opens from a disk, without a server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from atlas_db.dashboard.templating import Exported, file_of, plotly_file, render
 from atlas_db.store.bolt import Store
 
 MARKER_FILE = "atlas-db-export"
-"""File that tells an export from a folder that holds something else."""
+"""File that marks a folder as an export."""
 
 
 def require_replaceable(out: Path) -> None:
-    """Return where an export may be written to a folder.
+    """Check that an export may replace a folder: it is new, empty, or an earlier export.
 
     Raises:
         UsageError: The folder holds something else.
@@ -36,10 +36,10 @@ def export_site(
 
     Args:
         store: The store.
-        bundle: What was counted of it.
-        out: Folder to write; one that is there is replaced if an earlier export wrote it.
-        models: Models that get a page of their own; every model is on the map all the same.
-        progress: Told how far it is.
+        bundle: Its bundle.
+        out: Folder to write; an earlier export there is replaced.
+        models: Number of models with a page of their own; the map has all models.
+        progress: Called with stage, done and total.
 
     Returns:
         Numbers of pages and of files.

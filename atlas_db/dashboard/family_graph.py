@@ -1,4 +1,4 @@
-"""A family as a node-link picture (paper 000, figure 3): discs by downloads, colour by relation to the parent."""
+"""A family as a node-link diagram (paper 000, figure 3): size by downloads, colour by relation to the parent."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from atlas_db.lineage.traversal import Lineage, LineageStep
 
 DEFAULT_SHARE = 0.3
-"""Share of a family, the most downloaded first, that the paper's picture shows."""
+"""Share of a family that the picture of the paper shows, the most downloaded models first."""
 MAX_DISCS = 1500
 SIZE = 1000
 MAX_SIZE_RATIO = 2.5
-"""A ring ends where the next sub-tree is so many times as large as its first."""
+"""Ratio of radii of two sub-trees from which they stand on different rings."""
 _MIN_RADIUS, _MAX_RADIUS = 2.0, 14.0
 
 
@@ -24,12 +24,12 @@ class Disc:
 
     Attributes:
         id: Model id.
-        parent: Id of the parent it hangs from, empty for the root.
-        relation: Relation to that parent; `root`, or `unknown` where only the name is known.
+        parent: Id of the parent that it is drawn under, empty for the root.
+        relation: Relation to that parent; `root`, or `unknown` for a placeholder.
         status: Status of the edge.
         downloads: Downloads of the last 30 days.
-        x: Middle.
-        y: Middle.
+        x: Centre.
+        y: Centre.
         radius: Radius.
     """
 
@@ -45,14 +45,14 @@ class Disc:
 
 @dataclass(slots=True)
 class FamilyGraph:
-    """One family.
+    """Layout of one family.
 
     Attributes:
-        root: Its root.
-        models: Models in it.
+        root: Id of the root.
+        models: Models of the family.
         shown: Models in the picture.
-        share: Share asked for.
-        discs: The picture, parents before children; coordinates within a square of SIZE.
+        share: Share of the descendants that is shown.
+        discs: One disc a model, parents before children; coordinates within a square of SIZE.
     """
 
     root: str
@@ -62,15 +62,15 @@ class FamilyGraph:
     discs: list[Disc]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the layout as JSON values."""
         return asdict(self)
 
 
 def draw_family_graph(found: Lineage, share: float = DEFAULT_SHARE) -> FamilyGraph:
-    """Lay out the most downloaded share of all that comes from a model; what lies between them and it stays, too.
+    """Lay out the most downloaded descendants of a model, with the models between them and the root.
 
     Args:
-        found: The whole lineage of the root.
+        found: Whole lineage of the root.
         share: Share of the descendants, 0..1.
     """
     root = found.model["id"]
@@ -104,7 +104,7 @@ def draw_family_graph(found: Lineage, share: float = DEFAULT_SHARE) -> FamilyGra
 
 
 def _place(discs: list[Disc]) -> None:
-    """Children lie on rings around their parent, the smallest sub-trees inside; no two discs overlap."""
+    """Place children on rings around their parent, the smallest sub-trees inside, without overlaps."""
     most = math.log1p(max(disc.downloads for disc in discs)) or 1.0
     for disc in discs:
         disc.radius = _MIN_RADIUS + (_MAX_RADIUS - _MIN_RADIUS) * (math.log1p(disc.downloads) / most) ** 2
@@ -126,7 +126,7 @@ def _place(discs: list[Disc]) -> None:
 
 
 def _rings(disc: Disc, children: list[Disc], reach: dict[str, float], offset: dict[str, tuple[float, float]]) -> float:
-    """Lay children around a disc and return how far all of it reaches."""
+    """Place children around a disc, and return the radius of the whole sub-tree."""
     inner, at, gap = disc.radius, 0, 1.5
     while at < len(children):
         widest = reach[children[at].id]

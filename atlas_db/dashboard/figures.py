@@ -1,4 +1,4 @@
-"""Charts as plotly figures in plain values: data and layout; the page adds fonts and colours of its theme."""
+"""Charts as plotly figures in JSON values: data and layout. The page adds fonts and colours of its theme."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _figure(traces: list[dict[str, Any]], **layout: Any) -> Figure:  # noqa: ANN
 
 
 def bars(rows: Rows, label: str, value: str, *, title: str, log: bool = False) -> Figure:
-    """Return horizontal bars, the first row on top."""
+    """Return a horizontal bar chart, the first row on top."""
     shown = list(reversed(rows))
     trace = {
         "type": "bar",
@@ -32,7 +32,7 @@ def bars(rows: Rows, label: str, value: str, *, title: str, log: bool = False) -
 
 
 def columns(rows: Rows, x: str, value: str, *, title: str, across: str) -> Figure:
-    """Return upright bars on a logarithmic axis."""
+    """Return a vertical bar chart with a logarithmic axis."""
     trace = {
         "type": "bar",
         "x": [row[x] for row in rows],
@@ -44,7 +44,7 @@ def columns(rows: Rows, x: str, value: str, *, title: str, across: str) -> Figur
 
 
 def lines(rows: Rows, x: str, names: Sequence[str], *, title: str, across: str, share: bool = False) -> Figure:
-    """Return one line a column."""
+    """Return a line chart, one line a column."""
     traces = [
         {
             "type": "scatter",
@@ -62,7 +62,7 @@ def lines(rows: Rows, x: str, names: Sequence[str], *, title: str, across: str, 
 
 
 def stacked(rows: Rows, label: str, names: Sequence[str], *, title: str) -> Figure:
-    """Return bars of parts that add up, a row a bar."""
+    """Return a stacked bar chart, one bar a row."""
     shown = list(reversed(rows))
     traces = [
         {
@@ -105,7 +105,7 @@ def intervals(rows: Rows, label: str, value: str, *, title: str) -> Figure:
 
 
 def heat(rows: Rows, across: str, down: str, value: str, order: Sequence[str], *, title: str) -> Figure:
-    """Return a matrix of shares, one cell a pair."""
+    """Return a heat map of shares, one cell a pair."""
     table = {(row[down], row[across]): row[value] for row in rows}
     found = [name for name in order if any(name in pair for pair in table)]
     cells = [[table.get((above, below), 0) for below in found] for above in found]
@@ -124,7 +124,7 @@ def heat(rows: Rows, across: str, down: str, value: str, order: Sequence[str], *
 
 
 def reliability(scores: Rows) -> Figure:
-    """Return confidence against the share that was right, one curve a view."""
+    """Return a reliability diagram: confidence against accuracy, one curve a view."""
     diagonal = {
         "type": "scatter", "mode": "lines", "x": [0, 1], "y": [0, 1], "name": "perfect",
         "line": {"dash": "dot", "color": "#7a8494"},
@@ -147,11 +147,11 @@ def reliability(scores: Rows) -> Figure:
 
 
 COMPARED = ("ships", "trees", "network alone", "back-off chain", "label propagation")
-"""Methods whose coverage is drawn: ours, its parts, and what a vote can do."""
+"""Methods whose curves are drawn: the whole model, its parts, and baselines."""
 
 
 def coverage_curves(view: Mapping[str, Any]) -> Figure:
-    """Return how often methods are right on their surest models, from half of them to all; of one view."""
+    """Return accuracy against coverage of one view, from half of the models to all, the most confident first."""
     curves = []
     methods = [row for name in COMPARED for row in view["rows"] if row["method"] == name and "accuracy" in row]
     for at, row in enumerate(methods):
@@ -168,5 +168,5 @@ def coverage_curves(view: Mapping[str, Any]) -> Figure:
                 "marker": {"symbol": at},
             }
         )
-    across = {"title": {"text": "share of models answered, the surest first"}, "tickformat": ".0%"}
+    across = {"title": {"text": "share of models, the most confident first"}, "tickformat": ".0%"}
     return _figure(curves, xaxis=across, yaxis={"title": {"text": "share right"}, "tickformat": ".0%"}, height=380)

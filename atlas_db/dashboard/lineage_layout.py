@@ -1,4 +1,4 @@
-"""The picture of a model's lineage: columns of generations, fans folded, every place computed here."""
+"""Layered layout of a model's lineage: one column a generation, large groups of children folded."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from atlas_db.lineage.traversal import CHILDREN_SHOWN, ChildGroup, LineageStep
 
 BOX, GAP, ROW, COLUMN = (250, 34), 14, 44, 340
 MAX_NOTE_LETTERS = 40
-"""Letters of a second line that fit a box."""
+"""Characters of the second line that fit a box."""
 MAX_COLUMN_BOXES = 40
-"""Boxes a column at most; the rest is folded."""
+"""Boxes a column, at most; the rest is folded."""
 
 
 @dataclass(slots=True)
@@ -21,16 +21,16 @@ class Box:
     """One model, or one folded fan.
 
     Attributes:
-        id: Model id; of a fan, what is folded.
-        column: Generations from the model asked for; ancestors are negative.
+        id: Model id; for a folded group, the model and the relation.
+        column: Generations from the model in the middle; negative for ancestors.
         x: Left edge.
         y: Upper edge.
         kind: model, self or fan.
-        label: What it says.
-        note: A second line, cut to the width.
-        relation: Relation that a fan folds.
-        more: True where there is something further out that is not shown.
-        open: True where what is further out is shown.
+        label: First line.
+        note: Second line, cut to the width.
+        relation: Relation of a folded group.
+        more: True where it has further relatives that are not shown.
+        open: True where its further relatives are shown.
     """
 
     id: str
@@ -68,7 +68,7 @@ class Line:
 
 @dataclass(slots=True)
 class Picture:
-    """Boxes and lines with their places.
+    """Boxes and lines with coordinates.
 
     Attributes:
         width: Width.
@@ -85,31 +85,31 @@ class Picture:
     lines: list[Line] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the picture as JSON values."""
         return asdict(self)
 
 
 class Relatives(Protocol):
-    """What a picture is made of."""
+    """Source of the edges of a picture."""
 
     def parents(self, model: str) -> list[LineageStep]:
         """Return the edges to a model's parents."""
 
     def children(self, model: str) -> list[ChildGroup]:
-        """Return the children of a model, relation by relation."""
+        """Return the children of a model by relation."""
 
     def has_children(self, models: Sequence[str]) -> set[str]:
-        """Return which of some models have children."""
+        """Return those of some models that have children."""
 
 
 def draw_lineage(model: Mapping[str, Any], relatives: Relatives, opened: Sequence[str], wide: str = "") -> Picture:
-    """Lay out a lineage: parents to the left, children to the right, one step, and more where a model is opened.
+    """Lay out a lineage: parents left, children right, one step each, and further where a model is unfolded.
 
     Args:
         model: Properties of the model in the middle.
         relatives: Its relatives.
         opened: Ids whose further relatives are shown, too.
-        wide: Relation whose fan is unfolded.
+        wide: Relation whose children are all shown.
     """
     picture = Picture()
     picture.boxes.append(Box(model["id"], 0, "self", model["id"], _downloads(model.get("downloads"))))
@@ -170,7 +170,7 @@ def _box(step: LineageStep, other: str, column: int, more: bool, opened: set[str
 
 
 def _fold(picture: Picture, model: str, relation: str, folded: Sequence[LineageStep], number: int, column: int) -> None:
-    """Fold the rest of a fan into one box; its line looks like those of the fan's next models."""
+    """Fold the rest of a group into one box, with a line in the most frequent status of the group."""
     name = f"{model} +{relation}"
     picture.boxes.append(Box(name, column, "fan", f"+{number:,} {relation or 'parents'}", "less downloaded", relation))
     status = Counter(step.status for step in folded).most_common(1)[0][0]

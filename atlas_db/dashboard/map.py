@@ -1,4 +1,4 @@
-"""The map: the family forest in depth-first order along a space-filling curve, a model a cell."""
+"""Map of all models: the forest of families in depth-first order along a space-filling curve, one cell a model."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from atlas_db.dashboard.map_layout import (
 )
 
 LABELS = 60
-"""Families that the map names."""
+"""Families with a label on the map."""
 TASKS = 10
-"""Tasks with a colour of their own; the others share one."""
+"""Tasks with a colour of their own; the rest shares one."""
 SHARD = 4096
-"""Names a file."""
+"""Names in one file."""
 PICTURE = 1600
-"""Least width of the picture, in pixels."""
+"""Width of the picture in pixels, at least."""
 NONE = "none declared"
-# Okabe & Ito's eight colours, which hold for colour-blind readers, and greys for what is missing.
+# The eight colours of Okabe & Ito, which colour-blind readers can tell apart, and greys for missing values.
 INK = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#7a5195", "#8c6d31", "#63b7af")
 GROUND, MISSING, REST = "#0e1116", "#3a4250", "#8a93a3"
 RED, AMBER, GREEN, BLUE = "#d55e00", "#e69f00", "#009e73", "#56b4e9"
 
 
 class Slot(NamedTuple):
-    """Where a layer's code lies within the bytes of a model.
+    """Position of a layer's code in the bytes of a model.
 
     Attributes:
-        byte: Offset.
-        shift: Bits below it.
-        mask: Greatest code.
+        byte: Offset of the byte.
+        shift: Number of lower bits in it that other layers use.
+        mask: Largest code, as a mask of bits.
     """
 
     byte: int
@@ -56,7 +56,7 @@ class Slot(NamedTuple):
 
 
 STRIDE = 10
-"""Bytes a model."""
+"""Bytes of one model."""
 SLOTS = {
     "license": Slot(6, 0, 255),
     "verdict": Slot(7, 0, 255),
@@ -69,12 +69,12 @@ SLOTS = {
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One way to colour the map.
+    """One colouring of the map.
 
     Attributes:
-        name: Its name.
-        title: What it shows.
-        legend: Pairs (word, colour), in the order of the codes.
+        name: Name.
+        title: Title for readers.
+        legend: Pairs (text, colour), in the order of the codes.
         codes: Code of each cell, in map order, shape (n,).
     """
 
@@ -96,8 +96,8 @@ class ModelMap:
         names: Model ids, in map order.
         depth: Generation of each model, at most 255, shape (n,).
         downloads: Binary logarithm of one plus downloads, rounded, shape (n,).
-        layers: Ways to colour it.
-        labels: Largest families: name, models, place of the middle cell.
+        layers: Colourings.
+        labels: Largest families: id of the root, models, and mean position of their cells.
     """
 
     width: int
@@ -111,7 +111,7 @@ class ModelMap:
     labels: list[dict[str, Any]]
 
     def payload(self) -> str:
-        """Return ten bytes a model in base64: x and y as uint16, depth, downloads, then the layers as `SLOTS` says."""
+        """Return ten bytes a model in base64: x and y as uint16, depth, downloads, then the layers by `SLOTS`."""
         table = np.zeros(len(self.names), np.dtype([("x", "<u2"), ("y", "<u2"), ("codes", "u1", STRIDE - 4)]))
         table["x"], table["y"] = self.x, self.y
         table["codes"][:, 0], table["codes"][:, 1] = self.depth, self.downloads
@@ -121,7 +121,7 @@ class ModelMap:
         return base64.b64encode(table.tobytes()).decode()
 
     def describe(self) -> dict[str, Any]:
-        """Return what a reader of the payload needs: sizes, legends, labels."""
+        """Return the description that decoding the payload needs: sizes, legends, labels."""
         return {
             "width": self.width,
             "height": self.height,
@@ -146,12 +146,12 @@ class ModelMap:
         }
 
     def picture(self, layer: Layer, file: Path) -> None:
-        """Draw one layer as a PNG."""
+        """Write one layer as a PNG file."""
         ink = np.array([_rgb(colour) for _, colour in layer.legend], np.uint8)
         canvas = np.full((self.height, self.width, 3), _rgb(GROUND), np.uint8)
         linked = np.append(self.depth[1:] > 0, False) | (self.depth > 0)
         family = np.cumsum((self.depth == 0) & linked) % 2
-        # Neighbouring families differ in shade; models alone do not.
+        # Neighbouring families alternate in shade; single models do not.
         shade = np.where(linked & (family == 1), 0.84, 1.0)[:, None]
         canvas[self.y, self.x] = (ink[layer.codes] * shade).astype(np.uint8)
         image = Image.fromarray(canvas)
@@ -161,10 +161,13 @@ class ModelMap:
 
 
 def build_map(atlas: AtlasFrames) -> ModelMap:
-    """Lay out the map: families on one field, beside them the models alone, author by author.
+    """Lay out the map: families in one field, and to its right single models by author.
 
-    The models of a family stand in depth-first order along the curve, brothers by date. See `parcels` for why families
-    stay where they are.
+    The models of a family follow the curve in depth-first order, siblings by date. `map_layout` explains why families
+    keep their positions when the atlas grows.
+
+    Args:
+        atlas: Contents of a store.
     """
     graph, forest = atlas.graph, atlas.forest
     order = forest.order
@@ -175,7 +178,7 @@ def build_map(atlas: AtlasFrames) -> ModelMap:
         _layer("verdict", "Verdict of the audit", *_verdict_codes(atlas)),
         _layer("task", "Task declared", *_task_codes(atlas)),
         _layer("relation", "Relation to the parent", *_relation_codes(atlas)),
-        _layer("status", "What the lineage rests on", *_status_codes(atlas)),
+        _layer("status", "Status of the lineage", *_status_codes(atlas)),
         _layer("known", "Licence declared, predicted or unknown", *_source_codes(atlas)),
     ]
     return ModelMap(
@@ -192,10 +195,10 @@ def build_map(atlas: AtlasFrames) -> ModelMap:
 
 
 def _cells(atlas: AtlasFrames) -> tuple[Sheet, Integers]:
-    """Return the size of the map, and column and row of each model, shape (n, 2)."""
+    """Return the size of the map, and the column and row of each model, shape (n, 2)."""
     forest, ids = atlas.forest, atlas.graph.ids
-    heads, alone = np.flatnonzero((forest.parent < 0) & (forest.size > 1)), np.flatnonzero(~forest.linked)
-    sheet = smallest_sheet(int(capacity(forest.size[heads]).sum()), len(alone))
+    heads, single = np.flatnonzero((forest.parent < 0) & (forest.size > 1)), np.flatnonzero(~forest.linked)
+    sheet = smallest_sheet(int(capacity(forest.size[heads]).sum()), len(single))
     out = np.zeros((len(ids), 2), np.int64)
     start = np.zeros(len(ids), np.int64)
     start[heads] = place_families(
@@ -204,10 +207,10 @@ def _cells(atlas: AtlasFrames) -> tuple[Sheet, Integers]:
     linked, place = np.flatnonzero(forest.linked), forest.position
     head = forest.root[linked]
     out[linked] = hilbert_curve(sheet.families, sheet.height)[start[head] + place[linked] - place[head]]
-    if len(alone):
-        authors = name_keys([ids[row].split("/")[0] for row in alone])
-        cells = place_singletons(authors, place[alone], sheet.singletons * sheet.height)
-        out[alone] = hilbert_curve(sheet.singletons, sheet.height)[cells] + [sheet.families, 0]
+    if len(single):
+        authors = name_keys([ids[row].split("/")[0] for row in single])
+        cells = place_singletons(authors, place[single], sheet.singletons * sheet.height)
+        out[single] = hilbert_curve(sheet.singletons, sheet.height)[cells] + [sheet.families, 0]
     return sheet, out
 
 
@@ -252,8 +255,8 @@ def _task_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
 def _relation_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
     forest = atlas.forest
     kinds = list(Relation)
-    followed = atlas.edges[atlas.edges["active"]]
-    first = dict(zip(zip(followed["child"], followed["parent"], strict=True), followed["relation"], strict=True))
+    active = atlas.edges[atlas.edges["active"]]
+    first = dict(zip(zip(active["child"], active["parent"], strict=True), active["relation"], strict=True))
     place = {kind.value: at + 2 for at, kind in enumerate(kinds)}
     codes = np.where(forest.size > 1, 1, 0)
     for row in np.flatnonzero(forest.parent >= 0):

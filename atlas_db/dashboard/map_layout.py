@@ -1,7 +1,8 @@
-"""Where families and lone models lie on the map, so that a grown atlas leaves nearly all of them in their places.
+"""Positions of families and single models on the map: nearly all of them stay when the atlas grows.
 
-A place follows from names alone: each family asks for parcels named by its root's id until one is free, the largest
-family first, and gets room to grow to the next power of two; each lone model stands with others of its author.
+A position depends on names only. Families are placed by open addressing: the hash of the root's id names blocks until
+one is free, the largest family first. A block has a power of two of cells, so that a family can grow in it. A single
+model is placed next to others of its author.
 """
 
 from __future__ import annotations
@@ -16,23 +17,23 @@ from atlas_db.core.arrays import Integers, Keys
 from atlas_db.core.hashing import mix64, name_hash
 
 MAX_FAMILY_LOAD, MAX_SINGLETON_LOAD = 0.7, 0.85
-"""Greatest share of a side of the map that is taken before the next size of map is used."""
+"""Largest share of a field that is occupied, of families and of single models; above it the next size is used."""
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16)
-"""Widths of a field, in eighths of the map's height."""
+"""Widths of a field, in eighths of the height of the map."""
 MAX_PROBES = 64
-"""Parcels that a family asks for before it takes the next free one."""
+"""Blocks that are tried for a family before it takes the next free one."""
 PROBE_GROWTH = 1.15
-"""How much further, in parcels, each asks every time."""
+"""Factor by which the range of tried blocks grows with each try."""
 _STEP = 0x9E3779B97F4A7C15
 
 
 class Sheet(NamedTuple):
-    """Sizes of the map in cells: a field of families, and beside it, as high, one of the lone models.
+    """Size of the map in cells: a field of families, and to its right one of single models, equally high.
 
     Attributes:
         height: Rows.
-        families: Cells a row of the first field.
-        loners: Cells a row of the second, 0 where there are none.
+        families: Columns of the first field.
+        singletons: Columns of the second field, 0 where there are no single models.
     """
 
     height: int
@@ -41,14 +42,19 @@ class Sheet(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Cells a row."""
+        """Columns of the map."""
         return self.families + self.singletons
 
 
 def smallest_sheet(families: int, singletons: int) -> Sheet:
-    """Return the least map of the ladder of sizes that holds some cells of families and some lone models.
+    """Return the smallest map that holds a number of cells for families and a number of single models.
 
-    Sizes are far apart, so that an atlas that grows keeps its sheet for long; it is at most twice as wide as high.
+    Heights grow by a third or a half, so that a growing atlas keeps its map for long. A map is at most twice as wide
+    as high.
+
+    Args:
+        families: Cells for families.
+        singletons: Cells for single models.
     """
     for height in _sheet_heights():
         widths = [height * part // 8 for part in WIDTHS]
@@ -56,7 +62,7 @@ def smallest_sheet(families: int, singletons: int) -> Sheet:
         second = next((w for w in (0, *widths) if singletons <= MAX_SINGLETON_LOAD * w * height), None)
         if first is not None and second is not None and first + second <= 2 * height:
             return Sheet(height, first, second)
-    raise AssertionError("the ladder has no end")
+    raise AssertionError("the heights have no end")
 
 
 def _sheet_heights() -> Iterator[int]:
@@ -67,12 +73,12 @@ def _sheet_heights() -> Iterator[int]:
 
 
 def name_keys(names: Sequence[str]) -> Keys:
-    """Return a number of each name that no machine and no version changes, shape (n,)."""
+    """Return a hash of each name, the same on all machines and in all versions, shape (n,)."""
     return np.array([name_hash(name) for name in names], np.uint64)
 
 
 def capacity(sizes: Integers) -> Integers:
-    """Return the cells that families get, shape (n,): the next power of two."""
+    """Return the number of cells reserved for each family, the next power of two of its size, shape (n,)."""
     return np.int64(1) << np.ceil(np.log2(np.maximum(sizes, 1))).astype(np.int64)
 
 
@@ -82,17 +88,17 @@ def place_families(names: Keys, sizes: Integers, cells: int) -> Integers:
     Args:
         names: Keys of the roots, shape (n,).
         sizes: Models of the families, shape (n,).
-        cells: Cells of the curve; the rooms take at most `FILLED_BY_FAMILIES` of them.
+        cells: Cells of the curve; at most `MAX_FAMILY_LOAD` of them are reserved.
 
     Returns:
-        First cells, shape (n,): multiples of the family's room, no two rooms overlap.
+        First cells, multiples of the family's capacity, shape (n,). No two blocks overlap.
     """
     capacities = capacity(sizes)
     start = np.zeros(len(names), np.int64)
     taken = np.zeros(cells, np.bool_)
     for size in np.unique(capacities)[::-1].tolist():
         here = np.flatnonzero(capacities == size)
-        # What was set before is larger: a parcel of this size is free as a whole or not at all.
+        # Blocks placed before are larger: a block of this size is either free as a whole or taken.
         free = np.flatnonzero(~taken[: cells // size * size : size])
         at = _resolve_collisions(_probe_blocks(names[here], cells // size, free), names[here], len(free))
         start[here] = free[at] * size
@@ -101,7 +107,7 @@ def place_families(names: Keys, sizes: Integers, cells: int) -> Integers:
 
 
 def place_singletons(authors: Keys, rank: Integers, cells: int) -> Integers:
-    """Return the cell of each lone model along the curve: authors where their names say, their models by rank.
+    """Return the cell of each single model along the curve: authors by hash, the models of one by rank.
 
     Args:
         authors: Keys of the authors, shape (n,).
@@ -119,10 +125,10 @@ def _home_slots(names: Keys, slots: int) -> Integers:
 
 
 def _probe_blocks(names: Keys, slots: int, free: Integers) -> Integers:
-    """Each asks for parcels that its key names, ever further from its first, until one is free; place among the free.
+    """Return the index, among the free blocks, of the block that each family gets, shape (n,).
 
-    Asking at drawn distances, not next door, keeps the surroundings of a large family from filling up with those that
-    it displaced, which would then all move whenever one is added.
+    A family tries blocks at hashed distances from its first one, in a growing range. Trying the next block instead
+    (linear probing) would cluster displaced families, and all of a cluster would move with each new family.
     """
     open_ = np.zeros(slots, np.bool_)
     open_[free] = True
@@ -139,7 +145,7 @@ def _probe_blocks(names: Keys, slots: int, free: Integers) -> Integers:
 
 
 def _resolve_collisions(wanted: Integers, names: Keys, slots: int, rank: Integers | None = None) -> Integers:
-    """Give each the place it wants or the next free one; what would fall off the end closes up, shape (n,)."""
+    """Return the wanted slot of each, or the next free one; slots beyond the end move back, shape (n,)."""
     order = np.lexsort((names if rank is None else rank, names, wanted))
     steps = np.arange(len(order))
     place = np.maximum.accumulate(wanted[order] - steps) + steps
@@ -151,7 +157,7 @@ def _resolve_collisions(wanted: Integers, names: Keys, slots: int, rank: Integer
 
 @cache
 def hilbert_curve(width: int, height: int) -> Integers:
-    """Return the cells of a rectangle along a generalised Hilbert curve (after Cerveny's gilbert), shape (cells, 2)."""
+    """Return the cells of a rectangle along a generalised Hilbert curve (Cerveny's gilbert), shape (cells, 2)."""
     cells: list[tuple[int, int]] = []
     todo = [(0, 0, width, 0, 0, height)] if width >= height else [(0, 0, 0, height, width, 0)]
     while todo:
@@ -188,6 +194,6 @@ def _halved(x: int, y: int, length: int, step: tuple[int, int]) -> tuple[int, in
 
 
 def _even(half: tuple[int, int], length: int, step: tuple[int, int]) -> tuple[int, int]:
-    """Prefer halves of even length: the curve then has no diagonal steps."""
+    """Return a half of even length where there is one: the curve then has no diagonal steps."""
     odd = abs(half[0] + half[1]) % 2 and length > 2
     return (half[0] + step[0], half[1] + step[1]) if odd else half

@@ -1,4 +1,4 @@
-"""Pages to HTML: one set of templates, two sets of addresses (served, and exported to a folder)."""
+"""Pages as HTML: one set of templates, and addresses for serving or for export to a folder."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ PAGES = {
     "runs": "Runs",
 }
 MODELS = frozenset({"model", "ancestor", "parent", "child", "root", "base"})
-"""Columns of tables that hold model ids."""
+"""Columns of tables with model ids."""
 
 
 class Links(Protocol):
-    """Where pages, models and files are, as seen from the page that is rendered."""
+    """Addresses of pages, models and files, relative to the page that is rendered."""
 
     @property
     def static(self) -> bool:
-        """True where no server answers."""
+        """True for an export, which no server answers."""
 
     def page(self, name: str, **query: str) -> str:
         """Address of a page."""
 
     def model(self, identifier: str, **query: str) -> str | None:
-        """Address of a model's page, None where it has none."""
+        """Address of a model's page; None where it has no page."""
 
     def asset(self, name: str) -> str:
         """Address of a script or style sheet."""
@@ -52,7 +52,7 @@ class Links(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Root-absolute addresses."""
+    """Absolute addresses of a server."""
 
     static: bool = False
 
@@ -75,11 +75,11 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """Relative addresses that hold on a disk.
+    """Relative addresses that work on a disk.
 
     Attributes:
         models: File of each model that has a page.
-        above: `../` where the page lies in a folder, else empty.
+        above: `../` for a page in a folder, else empty.
     """
 
     models: Mapping[str, str] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Exported:
         return f"{self.above}{'index' if name == 'map' else name}.html"
 
     def model(self, identifier: str, **query: str) -> str | None:
-        """Address of a model's page, None where it has none."""
+        """Address of a model's page; None where it has no page."""
         file = self.models.get(identifier)
         return None if file is None else f"{self.above}models/{file}"
 
@@ -105,25 +105,25 @@ class Exported:
 
 
 def plotly_file() -> Path:
-    """Return plotly.js as the plotly package brings it."""
+    """Return the file plotly.js of the plotly package."""
     return Path(str(files("plotly") / "package_data" / "plotly.min.js"))
 
 
 @cache
 def plotly_styles() -> tuple[str, ...]:
-    """Return the ids of style elements that plotly.js writes unless an element of that id is there (its maps')."""
+    """Return the ids of style elements that plotly.js adds to a page without them (those of its maps)."""
     return tuple(sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', plotly_file().read_text("utf-8")))))
 
 
 def file_of(identifier: str) -> str:
-    """Return a file name for a model's page: letters of its id, and a digest that keeps it apart from others."""
+    """Return the file name of a model's page: letters of its id, and a digest that makes it unique."""
     digest = hashlib.blake2b(identifier.encode("utf-8", errors="replace"), digest_size=6).hexdigest()
     return f"{re.sub('[^A-Za-z0-9_-]+', '-', identifier)[:80].strip('-')}-{digest}.html"
 
 
 @cache
 def environment() -> Environment:
-    """Return the templates."""
+    """Return the environment of the templates."""
     env = Environment(
         loader=PackageLoader("atlas_db.dashboard"),
         autoescape=True,
@@ -142,18 +142,18 @@ def render(template: str, page: Mapping[str, Any], links: Links, *, current: str
 
     Args:
         template: Name of the template, without ending.
-        page: What it holds.
-        links: Where everything is.
+        page: Contents.
+        links: Addresses.
         current: Page that the navigation marks.
         title: Title.
-        twin: Address of the JSON twin, empty where there is none.
+        twin: Address of the same page as JSON, empty where there is none.
     """
     found = environment().get_template(f"{template}.html")
     return found.render(page=page, links=links, current=current, title=title, twin=twin)
 
 
 def shown(value: object, name: str = "") -> str:
-    """Return a value as people read it: thousands apart, shares in per cent."""
+    """Return a value as text for readers: thousands separated, shares in per cent."""
     match value:
         case None | "":
             return "–"
@@ -173,6 +173,6 @@ def shown(value: object, name: str = "") -> str:
 
 
 def data_block(value: object) -> Markup:
-    """Return a value as JSON that may stand in a page: no tag can begin in it."""
+    """Return a value as JSON for a script element: no tag can begin in it."""
     text = json.dumps(value, ensure_ascii=False)
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))

@@ -1,4 +1,4 @@
-"""Which shipped questions lie behind each card, so that whoever has the store can ask them of it without us."""
+"""Shipped queries with the data of each card, for those who want to query the store themselves."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ CARD_QUERIES: dict[str, tuple[str, ...]] = {
     "predicted": ("predicted_licenses",),
     "runs": ("runs",),
 }
-"""Card to names of questions: its own numbers, or the rows that they are computed from where Cypher has no words for
-the computation (laws, generations by the surest parent, likeness of texts)."""
+"""Card to names of queries. They return its numbers, or the rows behind them where Cypher cannot compute them: power
+laws, generations by the most probable parent, similarity of texts."""

@@ -1,4 +1,4 @@
-"""What each page holds, as plain values: the page's template and its JSON twin both show exactly this."""
+"""Contents of each page as JSON values, shown by its template and returned as JSON."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ingest.normalise.license_ids import canonical_license_id
 
 Page = dict[str, Any]
 MAX_LISTED = 500
-"""Rows that a list on a page shows."""
+"""Rows of a list on a page, at most."""
 MAX_FOUND = 20
 _DESCENDANTS = Statement(find_query("descendant_count").text)
 _CLAIMS = Statement(
@@ -54,19 +54,19 @@ _ATTRIBUTE = {rel: attribute for attribute, (rel, _) in CLAIM_EDGES.items()}
 
 
 def atlas_map(bundle: Bundle) -> Page:
-    """Return what the map page holds beside the map itself."""
+    """Return the contents of the map page; the map itself is a file."""
     report = bundle.report
     families = [{"root": each["id"], "models": each["models"]} for each in report["map"]["labels"][:25]]
     return {**{name: report[name] for name in ("models", "names_alone", "map", "made")}, "families": families}
 
 
 def search(bundle: Bundle, text: str) -> Page:
-    """Return the models whose id holds a text."""
+    """Return the models whose id contains a text."""
     return {"q": text, "models": bundle.search(text, MAX_FOUND)}
 
 
 class _StoreRelatives:
-    """The relatives of one model, read from the store as far as they are shown."""
+    """Relatives of one model, read from the store as far as they are shown."""
 
     def __init__(self, store: Store, model: str, wide: str) -> None:
         self._store, self._model, self._wide = store, model, wide
@@ -90,13 +90,13 @@ class _StoreRelatives:
 
 
 def model(store: Store, identifier: str, opened: Sequence[str] = (), wide: str = "") -> Page:
-    """Return all that is known of a model, with the picture of its lineage.
+    """Return all data of a model, with the picture of its lineage.
 
     Args:
         store: The store.
         identifier: Model id.
         opened: Ids in the picture whose further relatives are shown, too.
-        wide: Relation whose children are shown by the hundred.
+        wide: Relation of which up to `MAX_LISTED` children are shown.
 
     Raises:
         ModelNotFoundError: There is no such model.
@@ -144,7 +144,7 @@ def _step(step: LineageStep) -> dict[str, Any]:
 
 
 def _sourced(finding: dict[str, Any]) -> dict[str, Any]:
-    """Add where the licence itself can be read; `source` is the rule's."""
+    """Return a finding with the source of the licence text; its `source` is that of the rule."""
     license_entry = catalogue().get(canonical_license_id(finding["license"] or ""))
     return {**finding, "license_text": None if license_entry is None else license_entry.source}
 
@@ -154,7 +154,7 @@ def region(store: Store, bundle: Bundle, families: Sequence[str], share: float =
 
     Raises:
         ModelNotFoundError: There is no such model.
-        UsageError: The share is none.
+        UsageError: The share is not in (0, 1].
     """
     if not 0 < share <= 1:
         raise UsageError(f"{share} is no share", hint="Use one above 0 and up to 1")
@@ -171,7 +171,7 @@ def region(store: Store, bundle: Bundle, families: Sequence[str], share: float =
 
 
 def compare_page(store: Store, settings: Settings, left: str, right: str) -> Page:
-    """Return two models trait by trait and character by character.
+    """Return the comparison of two models, by traits and by characters.
 
     Raises:
         ModelNotFoundError: One of them does not exist.
@@ -183,7 +183,7 @@ _ORDER = ("permissive", "copyleft", "use_restricted", "vendor", "non_commercial"
 
 
 def ecosystem(bundle: Bundle) -> Page:
-    """Return the analysis: every table, and the figures drawn of them."""
+    """Return the tables of the analysis, and their figures."""
     rows = {name: table["rows"] for name, table in bundle.report["tables"].items()}
     overall = [row for row in rows["mutation_rates"] if row["relation"] == "all"]
     similarities = [
@@ -240,11 +240,11 @@ FILTERS = ("verdict", "finding", "license", "child_license", "model")
 
 
 def audit(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
-    """Return the newest audit, with those of its findings that fit the filters.
+    """Return the newest audit with the findings that match the filters.
 
     Args:
         bundle: The bundle.
-        wanted: Filters by name; `model` is part of a model's or ancestor's id, the others are exact.
+        wanted: Filters by name. `model` matches a part of the id of the model or the ancestor; the others are exact.
         page: Page of findings, from 1.
     """
     report = bundle.report["audit"]
@@ -277,7 +277,7 @@ def audit(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
 
 
 def filtered(bundle: Bundle, wanted: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the findings of the newest audit that fit all filters."""
+    """Return the findings of the newest audit that match all filters."""
     exact = [(name, value) for name, value in wanted.items() if value and name != "model"]
     part = wanted.get("model", "").lower()
     return [
@@ -289,7 +289,7 @@ def filtered(bundle: Bundle, wanted: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def quality(bundle: Bundle) -> Page:
-    """Return how good completion was on models it had not seen, and what the witnesses of lineage dispute."""
+    """Return the evaluation of completion on unseen models, and inferred, contradicted and predicted edges."""
     scores: list[dict[str, Any]] = bundle.report["scores"]
     groups: dict[str, list[dict[str, Any]]] = {}
     for each in scores:
@@ -313,5 +313,5 @@ def quality(bundle: Bundle) -> Page:
 
 
 def runs(store: Store) -> Page:
-    """Return what was loaded, charted, completed and audited, newest first."""
+    """Return loads, charts, completions and audits, the newest first."""
     return {"runs": list_runs(store)}

@@ -1,5 +1,5 @@
 "use strict";
-// Tables that sort, the search box, the slider of least confidence.
+// Tables that sort, the search box, the slider of minimum confidence.
 (function () {
   for (const table of document.querySelectorAll("table.sortable")) {
     table.querySelectorAll("thead th").forEach(function (head, column) {
@@ -55,15 +55,15 @@
     frame.scrollLeft += place.left - seen.left - seen.width / 3;
   }
 
-  const slider = document.getElementById("sure");
+  const slider = document.getElementById("min-confidence");
   if (slider) {
     const follow = function () {
-      const least = Number(slider.value);
-      document.getElementById("sure-value").textContent = least.toFixed(2);
+      const minimum = Number(slider.value);
+      document.getElementById("min-confidence-value").textContent = minimum.toFixed(2);
       const reached = new Set();
       const edges = Array.from(document.querySelectorAll("path.edge[data-child]"));
       for (const edge of edges) {
-        const kept = Number(edge.dataset.confidence) >= least;
+        const kept = Number(edge.dataset.confidence) >= minimum;
         edge.classList.toggle("faded", !kept);
         if (kept) { reached.add(edge.dataset.child); reached.add(edge.dataset.parent); }
       }

@@ -1,6 +1,6 @@
 "use strict";
 // The map: one pixel a model on a sheet of its own, drawn onto the canvas at any zoom.
-// Data comes as script files, so that the same page works from a disk.
+// Data are script files, so that the same page works from a disk.
 const ATLAS = (function () {
   const frame = document.querySelector(".map");
   const canvas = document.getElementById("chart");
@@ -32,7 +32,7 @@ const ATLAS = (function () {
     let odd = 0;
     for (let at = 0; at < about.models; at++) {
       const base = at * about.stride;
-      // Neighbouring families differ in shade; models alone do not.
+      // Neighbouring families differ in shade; single models do not.
       if (bytes[base + 4] === 0) odd = bytes[base + about.stride + 4] ? odd ^ 1 : odd & 0;
       family[at] = odd;
       cells[view.getUint16(base + 2, true) * about.width + view.getUint16(base, true)] = at;
@@ -139,15 +139,15 @@ const ATLAS = (function () {
     return -1;
   }
 
-  async function tell(at, x, y) {
+  async function showTip(at, x, y) {
     if (at < 0) { tip.hidden = true; return; }
     const id = await name(at);
     const above = parent(at);
     const lines = [id];
     if (above >= 0) lines.push("from " + await name(above));
     for (const each of about.layers) lines.push(each.title + ": " + each.legend[code(at, each)].word);
-    const loved = bytes[at * about.stride + 5];
-    lines.push(loved ? "about " + Math.round(2 ** loved).toLocaleString("en") + " downloads" : "no downloads known");
+    const downloads = bytes[at * about.stride + 5];
+    lines.push(downloads ? "about " + Math.round(2 ** downloads).toLocaleString("en") + " downloads" : "no downloads known");
     tip.replaceChildren(...lines.map(function (line, place) {
       const part = document.createElement(place ? "div" : "strong");
       part.textContent = line;
@@ -183,7 +183,7 @@ const ATLAS = (function () {
     top = canvas.height / 2 - (view.getUint16(at * about.stride + 2, true) + 0.5) * zoom;
     draw();
     const box = canvas.getBoundingClientRect();
-    tell(at, box.width / 2, box.height / 2);
+    showTip(at, box.width / 2, box.height / 2);
   }
 
   function listen() {
@@ -200,7 +200,7 @@ const ATLAS = (function () {
         left = held.left + x * dense;
         top = held.top + y * dense;
         draw();
-      } else tell(under(event.offsetX, event.offsetY), event.offsetX, event.offsetY);
+      } else showTip(under(event.offsetX, event.offsetY), event.offsetX, event.offsetY);
     });
     canvas.addEventListener("pointerup", function (event) {
       if (held && !held.moved) open(under(event.offsetX, event.offsetY));
@@ -224,7 +224,7 @@ const ATLAS = (function () {
       else if (event.key === "Enter") { open(under(box.width / 2, box.height / 2)); return; }
       else return;
       event.preventDefault();
-      tell(under(box.width / 2, box.height / 2), box.width / 2, box.height / 2);
+      showTip(under(box.width / 2, box.height / 2), box.width / 2, box.height / 2);
     });
     document.getElementById("closer").addEventListener("click", function () { middle(1.5); });
     document.getElementById("further").addEventListener("click", function () { middle(1 / 1.5); });
@@ -253,7 +253,7 @@ const ATLAS = (function () {
       option.value = each[2];
       return option;
     }));
-    state.textContent = found.length ? found[0][2] : "No model is named so.";
+    state.textContent = found.length ? found[0][2] : "No model has this name.";
     if (found.length) centre(found[0][1]);
   }
 
@@ -264,7 +264,7 @@ const ATLAS = (function () {
       listen();
       fit();
       paint();
-      state.textContent = about.models.toLocaleString("en") + " models, names alone included";
+      state.textContent = about.models.toLocaleString("en") + " models, placeholders included";
       frame.dataset.drawn = String(Math.round(performance.now()));
     },
     names: function (number, names) {

@@ -201,7 +201,7 @@ def test_lineage_shows_kinds_of_witnesses_and_hides_the_unsure(site: Site, page:
     assert page.locator("path.edge.declared[data-child]").count() == 8, "five of thirty, the fold, and two others"
     fold = page.locator("g.box.fan")
     expect(fold).to_contain_text("+25 quantized")
-    page.locator("#sure").evaluate("each => { each.value = 1; each.dispatchEvent(new Event('input')); }")
+    page.locator("#min-confidence").evaluate("each => { each.value = 1; each.dispatchEvent(new Event('input')); }")
     sure = [float(edge.get_attribute("data-confidence") or 0) for edge in page.locator("path.edge[data-child]").all()]
     assert page.locator("path.edge.faded").count() == sum(value < 1 for value in sure)
     page.goto(f"{site.url}/models/g/guessed")
