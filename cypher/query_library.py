@@ -1,4 +1,4 @@
-"""Reads the `.cypher` files: a header (title, description, parameters, columns), then one statement.
+"""The shipped queries: `.cypher` files with a header (title, description, parameters, columns) and one statement.
 
 // title: Ancestors of a model
 // description: …
@@ -36,7 +36,7 @@ class QueryParameter:
         name: Its name.
         type: string, integer, float, boolean or list (of strings).
         default: Its default, None where it is required.
-        description: What it means.
+        description: Its meaning.
     """
 
     name: str
@@ -47,15 +47,15 @@ class QueryParameter:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question.
+    """One shipped query.
 
     Attributes:
-        name: File name without ending; unique.
+        name: File name without extension; unique.
         topic: Folder.
-        title: What it asks, in a few words.
-        description: In a sentence.
+        title: Short title.
+        description: One sentence on its answer.
         parameters: Its parameters.
-        columns: Columns of its answer, in order.
+        columns: Columns of the result, in order.
         text: The Cypher.
     """
 
@@ -137,7 +137,7 @@ def find_query(name: str) -> Query:
     """Return a query by name, with or without its topic.
 
     Raises:
-        QueryNotFoundError: There is none; near names are suggested.
+        QueryNotFoundError: There is none; similar names are suggested.
     """
     bare = name.rpartition("/")[2].removesuffix(".cypher")
     if (query := queries().get(bare)) is not None:
@@ -148,12 +148,12 @@ def find_query(name: str) -> Query:
 
 
 def run_query(store: Store, name: str, given: Mapping[str, str] | None = None) -> tuple[Query, list[Row]]:
-    """Ask a shipped question.
+    """Run a shipped query.
 
     Args:
         store: The store.
-        name: Its name.
-        given: Its parameters, as typed on a command line.
+        name: Name of the query.
+        given: Parameters as texts.
 
     Raises:
         QueryNotFoundError: There is none of that name.

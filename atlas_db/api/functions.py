@@ -14,7 +14,7 @@ from pathlib import Path
 
 from atlas_db.api.atlas import Atlas
 from atlas_db.api.results import ChartResult, SimilarModels
-from atlas_db.core.errors import ModelNotFoundError
+from atlas_db.core.errors import ModelNotProbedError
 from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import load_settings
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
@@ -191,7 +191,7 @@ def similar(model: str, probes: str | Path, *, limit: int = 10) -> SimilarModels
 
     Raises:
         InputError: The file cannot be read.
-        ModelNotFoundError: The file does not hold the model.
+        ModelNotProbedError: The file holds no forward probe of the model.
 
     Example:
         >>> _ = atlas_db.fingerprint(lists / "weights", folder / "fp.parquet", probe=True)
@@ -202,7 +202,7 @@ def similar(model: str, probes: str | Path, *, limit: int = 10) -> SimilarModels
     known = list(read_probes([Path(probes)]))
     reference = [item for item in known if item.id == model]
     if not reference:
-        raise ModelNotFoundError(f"{model} was not probed", hint="Give fingerprint its folder, and probe=True")
+        raise ModelNotProbedError(model, hint="Give fingerprint its folder, and probe=True")
     return SimilarModels(model, tuple(rank_similar(reference, known, limit)))
 
 

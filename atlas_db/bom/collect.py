@@ -1,4 +1,4 @@
-"""What a bill of materials is made of: a model, everything above it, its training data, claims and conclusions."""
+"""Contents of a bill of materials: a model, its ancestors, their training data and licences."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ParentStep(NamedTuple):
 
 @dataclass(slots=True)
 class BomContents:
-    """Everything that goes into one bill.
+    """Contents of one bill of materials.
 
     Attributes:
         root: Id of the model.
@@ -73,12 +73,12 @@ class BomContents:
 
 
 def collect_contents(store: Store, model: str, profile: str = "default") -> BomContents:
-    """Read all of it.
+    """Read the contents of the bill of a model.
 
     Args:
         store: The store.
         model: Model id.
-        profile: Profile of the audit that draws the conclusions.
+        profile: Rule profile of the audit that concludes licences.
 
     Raises:
         ModelNotFoundError: There is no such model.
@@ -115,7 +115,7 @@ def _entries(store: Store, ids: list[str], *, dataset: bool) -> dict[str, BomEnt
 
 
 def _conclude(graph: AuditGraph, models: dict[str, BomEntry], profile: str) -> None:
-    """What the audit concludes: the declared licence where nothing is against it, else those whose terms travel."""
+    """Set concluded licences: the declared ones of a compliant model, otherwise those whose terms it must keep."""
     auditor = Auditor(graph, AuditOptions(profile))
     for index in range(graph.models):
         part = models[graph.ids[index]]

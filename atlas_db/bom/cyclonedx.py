@@ -1,7 +1,7 @@
-"""CycloneDX 1.6 and 1.7 (ECMA-424): the whole lineage as components and pedigree, with who said what.
+"""Bills of materials in CycloneDX 1.6 and 1.7 (ECMA-424): lineage as components and pedigree, with citations.
 
-The library has no model for `modelCard` and `citations`: these two are added to its JSON, and the result is validated
-by its strict validator before it leaves.
+The library has no model for `modelCard` and `citations`, so both are added to its JSON. Its strict validator checks the
+result.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def write_bom(material: BomContents, spec: str = "1.7") -> dict[str, Any]:
     _add_cards(document, material)
     if spec == "1.7":
         document["citations"] = _citations(document, material)
-    # What it brings takes two seconds to import, and few who can ask for a bill do.
+    # Importing the validator takes two seconds.
     from cyclonedx.validation.json import JsonStrictValidator
 
     problem = JsonStrictValidator(SPECS[spec]).validate_str(json.dumps(document))
@@ -108,7 +108,7 @@ def _component(part: BomEntry, material: BomContents) -> Component:
 
 
 def _identity(part: BomEntry) -> dict[str, Any]:
-    """Type, name and address. Models have a package URL type of their own (huggingface); datasets have none."""
+    """Return type, name and package URL. The package URL type `huggingface` covers models, not datasets."""
     owner, _, name = part.id.rpartition("/")
     addressed = owner and not part.dataset
     return {
@@ -128,7 +128,7 @@ def _licenses(part: BomEntry) -> list[DisjunctiveLicense]:
     found = []
     for claim in part.licenses:
         if claim["source"] == Source.PREDICTED:
-            continue  # a guess is no declaration; it stands in the graph
+            continue  # a prediction is not a declaration
         properties = {"declared_as": claim["id"], **{key: claim.get(key) for key in _CLAIM}}
         found.append(_license(claim["id"], _DECLARED, properties))
     found += [
@@ -140,7 +140,7 @@ def _licenses(part: BomEntry) -> list[DisjunctiveLicense]:
 def _license(
     identifier: str, acknowledgement: LicenseAcknowledgement, properties: dict[str, Any]
 ) -> DisjunctiveLicense:
-    """An SPDX id where the standard's list has it; otherwise a name, never an invented id."""
+    """Return a licence by its SPDX id where the SPDX list has one, otherwise by name."""
     entry = catalogue().get(canonical_license_id(identifier))
     spdx = entry.spdx if entry is not None and entry.spdx and is_supported_id(entry.spdx) else None
     return DisjunctiveLicense(
@@ -180,7 +180,7 @@ def _id_of(component: dict[str, Any]) -> str:
 
 
 def _citations(document: dict[str, Any], material: BomContents) -> list[dict[str, Any]]:
-    """Who said each licence, each ancestor and each dataset: the publisher, or this tool."""
+    """Return the source of each licence, ancestor and dataset: the publisher, or this tool."""
     pointers = {component["bom-ref"]: f"/components/{n}" for n, component in enumerate(document.get("components", []))}
     pointers[document["metadata"]["component"]["bom-ref"]] = "/metadata/component"
     found = []

@@ -1,1 +1,1 @@
-"""What each licence grants, asks and withholds, as data with citations."""
+"""What each licence grants, requires and forbids, as data with citations."""

@@ -1,8 +1,8 @@
-"""What each licence says: a data file with a schema, one licence a line, and the loader that refuses a broken line.
+"""The licence catalogue: a data file with one licence per line, and the loader that validates it.
 
-The file is `licenses.jsonl` beside this module. Versions are kept apart (llama3 is not llama3.1), and nothing is keyed
-on the name of a model. `spdx` ids come from the SPDX License List 3.27; where that has none, `ref` is a LicenseRef:
-ScanCode's where its LicenseDB has one, else our own `LicenseRef-hub-…`.
+The file is `licenses.jsonl` in this package. Versions are separate entries (llama3 is not llama3.1). No entry is keyed
+on the name of a model. SPDX ids come from the SPDX License List 3.27. Where it has none, `ref` is a LicenseRef: that of
+ScanCode's LicenseDB where there is one, else `LicenseRef-hub-…`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Row = TypeVar("Row")
 
 
 class LicenseFamily(StrEnum):
-    """Licences that ask alike. One licence, one family: the strictest that fits."""
+    """Group of licences with equal requirements. Each licence is in one family: the strictest that fits."""
 
     PUBLIC_DOMAIN = "public_domain"
     PERMISSIVE = "permissive"
@@ -43,7 +43,7 @@ class LicenseFamily(StrEnum):
 
 
 class Grant(StrEnum):
-    """What the licensor allows."""
+    """Permission that a licence grants."""
 
     USE = "use"
     MODIFY = "modify"
@@ -53,7 +53,7 @@ class Grant(StrEnum):
 
 
 class Duty(StrEnum):
-    """What whoever passes the model on has to do. All of them travel to derivatives."""
+    """Duty of anyone who distributes the model. All duties apply to derivatives, too."""
 
     INCLUDE_LICENSE = "include_license"
     RETAIN_NOTICE = "retain_notice"
@@ -129,19 +129,19 @@ class License(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One licence.
 
     Attributes:
-        id: The Hub's id, lower case; for a licence that hides under `other`, the usual `license_name`.
+        id: The Hub's id, lower case; for a licence declared as `other`, the usual `license_name`.
         name: Its title.
         ref: SPDX identifier, or a LicenseRef where the SPDX list has none.
-        family: Licences that ask alike.
-        aliases: Other ways in which people write the id, lower case.
-        grants: What is allowed.
+        family: Group of licences with equal requirements.
+        aliases: Other spellings of the id, lower case.
+        grants: Permissions.
         obligations: Duties with clause and scope.
         restrictions: Limits with clause.
-        relicense: Whether a derivative may go under other terms.
-        compatible: Ids that a derivative may go under, where `relicense` is `listed`.
+        relicense: Whether a derivative may have other terms.
+        compatible: Ids that a derivative may have, where `relicense` is `listed`.
         source: Address of the text.
         date: Date of the text: year, month or day.
-        note: What a reader should know.
+        note: Remark for readers.
         hub: True where the Hub's list of licences has the id.
     """
 
@@ -166,13 +166,13 @@ class License(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None if self.ref.startswith("LicenseRef-") else self.ref
 
     def clauses(self, *types: str) -> str:
-        """Return where the licence says so: the clauses of duties and limits of these types, in their order."""
-        said: list[Obligation | Restriction] = [*self.obligations, *self.restrictions]
-        return "; ".join(dict.fromkeys(each.clause for each in said if each.type in types))
+        """Return the clauses that set the duties and limits of the given types, in their order."""
+        terms: list[Obligation | Restriction] = [*self.obligations, *self.restrictions]
+        return "; ".join(dict.fromkeys(each.clause for each in terms if each.type in types))
 
 
 def read_rows(text: bytes, kind: type[Row], name: str) -> list[Row]:
-    """Decode a data file, one row a line; empty lines and lines that begin with # are passed over.
+    """Decode a data file with one row per line. Empty lines and lines that begin with # are skipped.
 
     Args:
         text: The file.
@@ -180,7 +180,7 @@ def read_rows(text: bytes, kind: type[Row], name: str) -> list[Row]:
         name: The file's name, for messages.
 
     Raises:
-        CatalogueError: A line is no such row; the message names file, line and field.
+        CatalogueError: A line is not a valid row; the message names file, line and field.
     """
     decoder = msgspec.json.Decoder(kind)
     rows = []
@@ -195,7 +195,7 @@ def read_rows(text: bytes, kind: type[Row], name: str) -> list[Row]:
 
 
 class Catalogue:
-    """All licences, found by id, alias or SPDX identifier."""
+    """All licences, by id, alias or SPDX identifier."""
 
     def __init__(self, rows: Iterable[License], file_name: str = FILE) -> None:
         self._rows: dict[str, License] = {}
@@ -226,7 +226,7 @@ class Catalogue:
         return self._rows.get(identifier)
 
     def canonical(self, text: str) -> str | None:
-        """Return the id that a text means; None where nothing is known of it."""
+        """Return the id of a licence by id, alias or SPDX identifier; None where it is unknown."""
         for form in dict.fromkeys((text, "-".join(text.replace("_", " ").split()), " ".join(text.split("_")))):
             if form in self._rows:
                 return form
@@ -239,12 +239,12 @@ def _spdx_names(row: License) -> list[str]:
     if row.spdx is None:
         return []
     name = row.spdx.lower()
-    # The Hub's GNU ids do not say which of the two is meant.
+    # The Hub's GNU ids do not distinguish `-only` from `-or-later`.
     return [each for each in (name, name.replace("-only", "-or-later")) if each != row.id]
 
 
 @cache
 def catalogue() -> Catalogue:
-    """Return the catalogue that is shipped."""
+    """Return the shipped catalogue."""
     text = resources.files(__package__).joinpath(FILE).read_bytes()
     return Catalogue(read_rows(text, License, FILE))

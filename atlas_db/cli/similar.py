@@ -9,7 +9,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
 from atlas_db.cli.output import Format, write_rows
-from atlas_db.core.errors import ModelNotFoundError
+from atlas_db.core.errors import ModelNotProbedError
 from atlas_db.core.extras import require_extra
 
 HELP = """Find models that behave like one, by what they answer to fixed inputs.
@@ -57,8 +57,6 @@ def similar(
 
         of = [Probe("", model, "", *answer) for answer in probe(Path(model))]
     if not of:
-        raise ModelNotFoundError(
-            f"{model} was not probed", hint="Probe it: atlas-db fingerprint FOLDER --probe --out fp.parquet"
-        )
+        raise ModelNotProbedError(model, hint="Probe it: atlas-db fingerprint FOLDER --probe --out fp.parquet")
     columns = ("model", "kind", "likeness", "difference")
     write_rows(columns, [each._asdict() for each in alike(of, known, limit)], form)

@@ -1,7 +1,7 @@
-"""Every error that crosses our border. Each message ends with what to do next.
+"""All public errors. Each message ends with what to do next.
 
 AtlasError
-├── UsageError                  the call's words do not fit together              exit 2
+├── UsageError                  arguments do not fit together                     exit 2
 │   ├── QueryNotFoundError
 │   ├── QueryParameterError
 │   ├── CatalogueError          a broken row of the licence data
@@ -11,16 +11,17 @@ AtlasError
 ├── InputError                  nothing readable came in                          exit 3
 │   ├── RecordError             one bad record: set aside, the run goes on
 │   ├── ModelNotFoundError
-│   ├── CompletionError         there is too little, or nothing sound, to learn from
+│   ├── ModelNotProbedError     its fingerprint has no forward probe
+│   ├── CompletionError         the data are too few or unsound for training
 │   │   └── EmptyStoreError     the store holds no models
 │   ├── WeightsError            one damaged weight file: counted, the batch goes on
-│   ├── HubError                the Hub refused, or broke off for good
+│   ├── HubError                the Hub refused, or every retry failed
 │   └── ScorerError             the file of fitted models is another version's
 ├── BomError                    a bill of materials would be invalid              exit 4
 └── StoreError                  the store                                         exit 4
-    ├── StoreUnavailableError   we cannot reach or start it
-    ├── StoreRefusedError       it answered no
-    ├── StoreLockedError        somebody else holds it
+    ├── StoreUnavailableError   it cannot be reached or started
+    ├── StoreRefusedError       it refused a request
+    ├── StoreLockedError        another process holds it
     ├── SchemaVersionError      it was written by another schema
     ├── RollbackError           the run cannot be rolled back
     └── EvidenceError           a claim rests on evidence of another version
@@ -28,9 +29,17 @@ AtlasError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class AtlasError(Exception):
-    """Root of the tree. `hint` is the next thing to type or to check."""
+    """Root of the tree.
+
+    Attributes:
+        message: What failed.
+        hint: What to type or to check next.
+        exit_code: Exit code of the command line.
+    """
 
     exit_code = 1
 
@@ -41,12 +50,12 @@ class AtlasError(Exception):
 
 
 class UsageError(AtlasError, ValueError):
-    """The call's words do not fit together."""
+    """The arguments of a call do not fit together."""
 
     exit_code = 2
 
 
-class QueryNotFoundError(UsageError):
+class QueryNotFoundError(UsageError, LookupError):
     """No query of that name is shipped."""
 
 
@@ -62,7 +71,7 @@ class SuppressionError(UsageError):
     """A suppression is malformed, names an unknown rule, or has expired."""
 
 
-class LicenseNotFoundError(UsageError):
+class LicenseNotFoundError(UsageError, LookupError):
     """The catalogue knows no licence of that id."""
 
 
@@ -76,20 +85,52 @@ class InputError(AtlasError):
     exit_code = 3
 
 
-class RecordError(InputError):
-    """One record cannot be used. It goes to the reject report; the run goes on."""
+class RecordError(InputError, ValueError):
+    """One record cannot be used. It goes to the reject report; the run goes on.
+
+    Attributes:
+        code: Machine-readable reason.
+    """
 
     def __init__(self, reason: str, *, code: str) -> None:
         self.code = code
         super().__init__(reason)
 
 
-class ModelNotFoundError(InputError):
-    """The graph holds no model of that id."""
+class ModelNotFoundError(InputError, LookupError):
+    """The graph holds no model of that id.
+
+    Attributes:
+        model: The id.
+        near: Similar ids that it holds.
+    """
+
+    def __init__(self, model: str, near: Sequence[str] = ()) -> None:
+        self.model = model
+        self.near = tuple(near)
+        search = "Look for it with atlas-db query search --param text=…"
+        super().__init__(f"there is no model {model!r}", hint=f"Did you mean {' or '.join(near)}?" if near else search)
 
 
-class WeightsError(InputError):
-    """A weight file is damaged, lies about itself, or is of a kind that is never opened. The batch goes on."""
+class ModelNotProbedError(InputError, LookupError):
+    """The fingerprints hold no forward probe of the model.
+
+    Attributes:
+        model: The id.
+    """
+
+    def __init__(self, model: str, *, hint: str) -> None:
+        self.model = model
+        super().__init__(f"{model} was not probed", hint=hint)
+
+
+class WeightsError(InputError, ValueError):
+    """A weight file is damaged, contradicts its own header, or has a kind that is never opened. The batch goes on.
+
+    Attributes:
+        file: The file.
+        reason: What is wrong with it.
+    """
 
     def __init__(self, file: str, reason: str) -> None:
         self.file = file
@@ -98,7 +139,7 @@ class WeightsError(InputError):
 
 
 class CompletionError(InputError):
-    """There is too little, or nothing sound, to learn from. Nothing was written."""
+    """The data are too few or unsound for training. Nothing was written."""
 
 
 class EmptyStoreError(CompletionError):
@@ -106,7 +147,7 @@ class EmptyStoreError(CompletionError):
 
 
 class HubError(InputError):
-    """The Hub refused a call, or kept breaking off."""
+    """The Hub refused a call, or every retry failed."""
 
 
 class ScorerError(InputError):
@@ -130,7 +171,11 @@ class StoreUnavailableError(StoreError, ConnectionError):
 
 
 class StoreRefusedError(StoreError):
-    """The store answered no. `code` is the server's own."""
+    """The store refused a request.
+
+    Attributes:
+        code: Error code of the server.
+    """
 
     def __init__(self, message: str, *, code: str = "", hint: str = "") -> None:
         self.code = code

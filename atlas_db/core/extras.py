@@ -1,4 +1,4 @@
-"""The extras that bring further packages, and what to do where one is missing."""
+"""Optional extras: the packages that each installs, and the check that they are there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXTRAS = {
     "probe": ("safetensors", "torch", "transformers"),
     "py2neo": ("py2neo",),
 }
-"""Modules that each extra brings."""
+"""Modules that each extra installs."""
 TORCH_SIZE = "on Linux 2.7 GB of downloads, as torch comes with CUDA; 0.2 GB without it"
 
 
@@ -33,10 +33,10 @@ def missing_package(extra: str) -> str:
 
 
 def require_extra(extra: str) -> None:
-    """See that an extra's packages are installed.
+    """Raise an error unless all modules of an extra are installed.
 
     Raises:
-        UsageError: One is not.
+        UsageError: A module is missing.
     """
     if why := missing_package(extra):
         reason, _, hint = why.partition(": ")

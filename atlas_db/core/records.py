@@ -1,4 +1,4 @@
-"""Typed rows that pass between rooms."""
+"""Rows that packages exchange: Hub records, claims, lineage edges."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from atlas_db.core.terms import RecordKind, RecordPart, Relation, Resolution, So
 
 
 class ValueClaim(NamedTuple):
-    """One record's word that a model or dataset has a value.
+    """A claim of one record that a model or dataset has a value.
 
     Attributes:
         rel: Relationship type (HAS_LICENSE …).
         value: Id of the value node.
-        confidence: 0..1; below 1 where it was read between the lines.
+        confidence: 0..1; below 1 where the value was derived, not stated.
         part: The part of the record that states it.
     """
 
@@ -25,13 +25,13 @@ class ValueClaim(NamedTuple):
 
 
 class ParentClaim(NamedTuple):
-    """One record's word that a model comes from a parent.
+    """A claim of one record that a model comes from a parent.
 
     Attributes:
         name: The parent's name as written.
         relation: How, as typed by the author or guessed from other evidence.
-        confidence: How sure the relation is, 0..1; 1 where it is typed.
-        by: What the relation rests on.
+        confidence: Confidence in the relation, 0..1; 1 where it is typed.
+        by: Source of the relation.
         part: The part of the record that states it.
     """
 
@@ -50,13 +50,13 @@ class HubRecord:
         kind: Model or dataset.
         id: Hub id.
         parts: The parts of a repository's description that this record carries.
-        stated: Properties that the record's tags part always states; None says there is none.
-        details: Further properties; one that is absent says nothing.
+        stated: Properties that the tags part always states; None means that the repository has none.
+        details: Further properties; a missing one is unknown.
         claims: Attribute claims, without repetition.
         parents: Parent claims.
         digest: Digest of all the above.
-        notes: What was dropped from it, as (code, text).
-        card: Text of the model card, where the record brought it.
+        notes: Values that were dropped, as (code, text).
+        card: Text of the model card, where the record has it.
     """
 
     kind: RecordKind
@@ -73,10 +73,10 @@ class HubRecord:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One item that was set aside.
+    """One rejected item.
 
     Attributes:
-        file: Where it stood.
+        file: Name of its file.
         line: Line or row number, from 1; 0 for the whole file.
         code: Machine-readable reason.
         reason: Reason in words.
@@ -136,10 +136,10 @@ class LineageEdge(NamedTuple):
 
 
 class ChartedModel(NamedTuple):
-    """What is known of a model whose weights were charted.
+    """Results of a chart for one model.
 
     Attributes:
-        family: Id at the top of its lineage by weights.
+        family: Id of the root of its family by weights.
         content: Hash of its weights; equal for exact copies.
     """
 

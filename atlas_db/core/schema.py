@@ -1,13 +1,17 @@
-"""The graph, declared once.
+"""The graph schema, declared once.
 
-Constraints, indexes, UNWIND statements (`store/statements.py`), offline-import headers (`store/offline.py`) and
+Constraints, indexes, UNWIND statements (`store/statements.py`), offline-import headers (`store/bulk_import.py`) and
 `SCHEMA.md` are all derived from the value `SCHEMA` below. Print the page with `atlas-db schema --markdown`.
 """
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from atlas_db.core.errors import UsageError
 
 PropertyType = Literal["string", "integer", "float", "boolean", "string[]"]
 
@@ -19,7 +23,7 @@ class Property:
     Attributes:
         name: Its name in the graph; the Hub's spelling where the Hub has one.
         type: Neo4j type; dates are ISO 8601 strings in UTC, so that they sort and travel between engines.
-        description: What it says, with the unit where there is one.
+        description: Its meaning.
         unit: Unit, empty where there is none.
         indexed: True where a secondary index is kept.
     """
@@ -71,24 +75,44 @@ class RelationshipType:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """All of it."""
+    """All node labels and relationship types of one version."""
 
     version: int
     nodes: tuple[NodeType, ...]
     relationships: tuple[RelationshipType, ...]
 
     def node(self, label: str) -> NodeType:
-        """Return the node type of a label (KeyError where there is none)."""
-        return next(node for node in self.nodes if node.label == label)
+        """Return the node type of a label.
+
+        Raises:
+            UsageError: There is none; the nearest label is suggested.
+        """
+        for node in self.nodes:
+            if node.label == label:
+                return node
+        raise _unknown("node label", label, [node.label for node in self.nodes])
 
     def relationship(self, name: str) -> RelationshipType:
-        """Return the relationship type of a name (StopIteration where there is none)."""
-        return next(rel for rel in self.relationships if rel.type == name)
+        """Return the relationship type of a name.
+
+        Raises:
+            UsageError: There is none; the nearest name is suggested.
+        """
+        for relationship in self.relationships:
+            if relationship.type == name:
+                return relationship
+        raise _unknown("relationship type", name, [relationship.type for relationship in self.relationships])
 
     @property
     def claims(self) -> tuple[RelationshipType, ...]:
         """The relationship types that carry attribute claims."""
         return tuple(rel for rel in self.relationships if rel.claim)
+
+
+def _unknown(kind: str, name: str, known: Sequence[str]) -> UsageError:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+    hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}"
+    return UsageError(f"the schema has no {kind} {name!r}", hint=hint)
 
 
 def _id(what: str) -> Property:
@@ -106,14 +130,18 @@ _BOOKKEEPING = (
 )
 _CLAIM = (
     Property("source", "string", "declared, inferred or predicted"),
-    Property("confidence", "float", "How sure the source is", "0..1"),
-    Property("method", "string", "What read or computed it, as name@version"),
+    Property("confidence", "float", "Confidence of the source", "0..1"),
+    Property("method", "string", "Method that read or computed it, as name@version"),
     Property("run_id", "string", "The run that wrote it"),
     *_SEEN,
     Property(
         "valid_to", "string", "Date of the first later snapshot that no longer states it; absent while live", "date"
     ),
-    Property("stated_in", "string", "Where several parts of records state it: part:first..last, joined by ;"),
+    Property(
+        "stated_in",
+        "string",
+        "Dates of each part, where several state it: part:first..last, joined by ;",
+    ),
     Property("evidence", "string", "Of a prediction: the groups that declare the value, how many of how many (JSON)"),
 )
 _REPOSITORY = (
@@ -131,12 +159,12 @@ _REPOSITORY = (
         "license", "string", "Declared licence (the first in tag order), for reading; claims are edges", indexed=True
     ),
     Property("tags", "string[]", "Plain tags: those that no claim or other property repeats"),
-    Property("placeholder", "boolean", "True where somebody names it but no record of it was loaded", indexed=True),
+    Property("placeholder", "boolean", "True where models name it but no record of it was loaded", indexed=True),
 )
 
 _MODEL = NodeType(
     "Model",
-    "A model repository, or the name of one that nobody has seen (a placeholder)",
+    "A model repository, or the name of one without a record (a placeholder)",
     (
         _id("Hub id, owner/name; for a placeholder the name as written"),
         *_REPOSITORY,
@@ -144,8 +172,8 @@ _MODEL = NodeType(
         Property("library_name", "string", "Declared library, for reading; claims are edges"),
         Property("model_type", "string", "Architecture family of config.json, for reading; claims are edges"),
         Property("num_params", "integer", "Parameters, from the safetensors header", "parameters"),
-        Property("base_model", "string[]", "Parents' names as written and still stated"),
-        Property("declared_parents", "string", "Every parent's name ever stated, with relation and dates (JSON)"),
+        Property("base_model", "string[]", "Names of the parents as written and still stated"),
+        Property("declared_parents", "string", "Every name of a parent ever stated, with relation and dates (JSON)"),
         Property("license_name", "string", "Name given with license: other"),
         Property("license_link", "string", "Link given with license: other"),
         Property(
@@ -156,7 +184,11 @@ _MODEL = NodeType(
         Property("card_template", "string", "Tool whose template the card's text shows; empty where none is known"),
         Property("weights_family", "string", "Id of the root of the family that the newest chart put its weights in"),
         Property("weights_hash", "string", "Hash of tensor names, sides and sampled values; equal for copies"),
-        Property("behaviour_cluster", "string", "First of the models that answer fixed inputs like this one"),
+        Property(
+            "behaviour_cluster",
+            "string",
+            "Id of the first model of its behaviour cluster, with equal answers to fixed inputs",
+        ),
         Property("weights_run_id", "string", "The chart that wrote the three above"),
         Property("audit_verdict", "string", "Worst verdict of the newest audit"),
         Property("audit_findings", "integer", "Findings of the newest audit", "findings"),
@@ -193,7 +225,7 @@ _NODES = (
     _value("Task", "A task (pipeline_tag)", "Hub id of the task"),
     _value("Library", "A library (library_name)", "Hub id of the library"),
     _value("Architecture", "An architecture family (model_type of config.json)", "Name as config.json spells it"),
-    _value("Relation", "How a model is made from its parents (base_model_relation)", "The Hub's word for it"),
+    _value("Relation", "How a model is made from its parents (base_model_relation)", "Relation as the Hub names it"),
     _value("Language", "A language", "Language code as declared (ISO 639, or the Hub's code and multilingual)"),
     _value("Paper", "A paper on arXiv", "arXiv identifier without version"),
     NodeType(
@@ -211,7 +243,7 @@ _NODES = (
     ),
     NodeType(
         "Atlas",
-        "One node that says what this store is",
+        "One node that identifies this store",
         (
             _id("Always 'atlas'"),
             Property("schema_version", "integer", "Version of this schema"),
@@ -222,9 +254,9 @@ _NODES = (
 _LINEAGE_CLAIM = (
     Property("relation", "string", "finetune, adapter, quantized, merge or duplicate", indexed=True),
     *_CLAIM[:-1],
-    Property("mention", "string", "The parent's name as its author wrote it"),
+    Property("mention", "string", "Name of the parent as its author wrote it"),
     Property("resolution", "string", "exact, case, renamed, ambiguous, absent, self_loop or cycle", indexed=True),
-    Property("evidence", "string", "What the confidence rests on (JSON)"),
+    Property("evidence", "string", "Evidence for the confidence (JSON)"),
 )
 _FUSED = (
     Property("relation", "string", "finetune, adapter, quantized, merge or duplicate", indexed=True),
@@ -236,8 +268,8 @@ _FUSED = (
 _FINDING = (
     Property("finding", "string", "Kind of finding"),
     Property("verdict", "string", "needs_review or violation", indexed=True),
-    Property("rule", "string", "Rule that fired"),
-    Property("clause", "string", "Clause that it rests on"),
+    Property("rule", "string", "Rule that applies"),
+    Property("clause", "string", "Clause that the rule cites"),
     Property("profile", "string", "Rule profile"),
     Property("hops", "integer", "Steps between the two", "edges"),
     Property("confidence", "float", "Least confidence on the path", "0..1"),
@@ -312,7 +344,7 @@ RUN_PROPERTIES = {
 
 
 def markdown(schema: Schema = SCHEMA) -> str:
-    """Return the page SCHEMA.md: a Mermaid picture, then a table a node label and relationship type."""
+    """Return the page SCHEMA.md: a Mermaid picture, then one table for each node label and relationship type."""
     lines = [
         "# The graph",
         "",
@@ -345,4 +377,4 @@ def _table(properties: tuple[Property, ...]) -> list[str]:
         f"| `{p.name}` | {p.type} | {p.unit} | {'yes' if p.indexed or p.name == 'id' else ''} | {p.description} |"
         for p in properties
     ]
-    return ["| property | type | unit | indexed | what it says |", "|---|---|---|---|---|", *rows]
+    return ["| property | type | unit | indexed | meaning |", "|---|---|---|---|---|", *rows]

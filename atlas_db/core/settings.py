@@ -1,4 +1,4 @@
-"""Frozen settings: flag > ATLAS_DB_* environment > atlas-db.toml > default."""
+"""Settings, by precedence: flag, `ATLAS_DB_*` environment, `atlas-db.toml`, default."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ PREFIX = "ATLAS_DB_"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set.
+    """All settings.
 
     Attributes:
-        home: Folder of everything local: stores, caches, undo files, fetched pages.
+        home: Folder of local data: stores, caches, undo files, fetched pages.
         store: `local[:DIR]`, `neo4j-local[:DIR]`, or a Bolt URL.
         user: Name for a server given by URL.
         password: Password for a server given by URL; only ever read from the environment or the file.
         database: Database name on the server.
-        idle_minutes: A local engine stops after so many minutes without a client.
+        idle_minutes: Minutes without a client after which a local engine stops.
         heap: Memory ceiling of a local engine, in Java's notation.
-        batch_rows: Integers a write batch starts with; it adapts.
+        batch_rows: Initial rows of a write batch; the size adapts.
     """
 
     home: Path
@@ -51,7 +51,7 @@ def default_home() -> Path:
 
 
 def load_settings(*, environ: Mapping[str, str] | None = None, config: Path | None = None, **flags: object) -> Settings:
-    """Read settings from all four places.
+    """Return the settings, merged from flags, environment, file and defaults.
 
     Args:
         environ: Environment to read; the process's own by default.

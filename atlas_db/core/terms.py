@@ -1,4 +1,4 @@
-"""The vocabulary: every closed set of words that the graph, the code and the reports share."""
+"""Enumerations that the graph, the code and the reports share."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable
 from enum import StrEnum
 
 SOFTWARE = "atlas-db"
-"""Name that stands in user agents, file headers and reports."""
+"""Name of this program in user agents, file headers and reports."""
 
 Progress = Callable[[str, int, int], None]
-"""Told of a stage of long work, how much of it is done, and of how much (0 where unknown)."""
+"""Called with a stage of long work, the items done, and the total (0 where unknown)."""
 
 UNKNOWN_DATE_FLOOR = "2022-03-02T23:29:05Z"
-"""The Hub stamps repositories older than its date column with 2022-03-02T23:29:04Z (or :05); it means unknown."""
+"""Latest creation date that means unknown: the Hub stamps older repositories 2022-03-02T23:29:04Z or :05."""
 
 
 class Relation(StrEnum):
-    """How a model was made from its parent. The first four are the Hub's own words."""
+    """How a model was made from its parent. The Hub defines the first four."""
 
     FINETUNE = "finetune"
     ADAPTER = "adapter"
@@ -26,7 +26,7 @@ class Relation(StrEnum):
 
 
 class Source(StrEnum):
-    """Who says so. The three are never mixed."""
+    """Origin of a claim: its author, the weights, or a prediction."""
 
     DECLARED = "declared"
     INFERRED = "inferred"
@@ -34,7 +34,7 @@ class Source(StrEnum):
 
 
 class Status(StrEnum):
-    """What a lineage edge rests on, after every witness was heard."""
+    """Agreement of the sources of a lineage edge, after fusion."""
 
     VERIFIED = "verified"
     DECLARED = "declared"
@@ -44,7 +44,7 @@ class Status(StrEnum):
 
 
 class Resolution(StrEnum):
-    """What became of a parent's name when it was looked up."""
+    """How the name of a parent was resolved to a model."""
 
     EXACT = "exact"
     CASE = "case"
@@ -56,26 +56,26 @@ class Resolution(StrEnum):
 
 
 class RecordKind(StrEnum):
-    """What one input record describes."""
+    """Kind of repository that an input record describes."""
 
     MODEL = "model"
     DATASET = "dataset"
 
 
 class RecordPart(StrEnum):
-    """The part of a record that states a claim; a later snapshot ends only claims of the parts it carries."""
+    """Part of a record that states a claim. A later snapshot ends only the claims of the parts that it carries."""
 
     TAGS = "tags"
     CARD = "card"
     CONFIG = "config"
-    FACTS = "facts"  # none of these: counts and dates alone, which end no claim
+    FACTS = "facts"  # counts and dates alone; they end no claim
 
-    # Enum's own hash runs in Python; the string's is equal for equal members, and ten times as fast.
+    # The hash of an Enum runs in Python. That of the string is equal for equal members and ten times as fast.
     __hash__ = str.__hash__
 
 
 class RunKind(StrEnum):
-    """What a run did."""
+    """Operation of a run."""
 
     LOAD = "load"
     CHART = "chart"
@@ -84,7 +84,7 @@ class RunKind(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How a model stands to the terms of something upstream, from best to worst."""
+    """Result of checking a model against the licences upstream of it, from best to worst."""
 
     COMPLIANT = "compliant"
     OBLIGATIONS = "compliant_with_obligations"
@@ -94,7 +94,7 @@ class Verdict(StrEnum):
 
 
 class FindingKind(StrEnum):
-    """What a finding is about."""
+    """Kind of a licence finding."""
 
     TERMS_CONFLICT = "terms_conflict"
     MISSING_OBLIGATION = "missing_obligation"
@@ -105,7 +105,7 @@ class FindingKind(StrEnum):
 
 
 MIN_ACTIVE_CONFIDENCE = 0.5
-"""A name whose best candidate stays below this is recorded, but never followed."""
+"""Confidence from which the best candidate for a name makes an active edge."""
 
 MIN_CHARTED_CONFIDENCE = 0.5
-"""A parent that weights hold likelier wrong than right is abstained from, unless guesses are asked for."""
+"""Confidence from which a chart names an inferred parent, unless all guesses are requested."""

@@ -1,1 +1,1 @@
-"""The licence audit: rules as data, one pass over all ancestors, findings with evidence. No legal advice."""
+"""Licence audit: rules as data, one pass over all ancestors, findings with evidence. Not legal advice."""

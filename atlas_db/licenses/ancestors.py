@@ -1,4 +1,4 @@
-"""Ancestors without enumerating paths: licences above each model in one topological pass, best paths on demand."""
+"""Ancestors' licences of every model in one topological pass, and widest paths to single ancestors on demand."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import NamedTuple
 from atlas_db.licenses.audit_graph import TRAINED, AuditEdge, AuditGraph
 
 State = tuple[int, int, bool]
-"""Node, strongest relation so far (place in `RELATIONS`), whether a guess is on the path."""
+"""Node, strongest relation so far (index in `RELATIONS`), whether the path has an inferred or predicted edge."""
 
 
 class ReachedAncestor(NamedTuple):
-    """One ancestor as a path with a given strongest relation reaches it.
+    """One ancestor with the best path of a given strongest relation.
 
     Attributes:
         node: Index of the ancestor.
-        place: Strongest relation on the path, as place in `RELATIONS`.
-        guessed: True where an edge on the path is inferred or predicted.
-        confidence: Least confidence on the path; the path is the one that makes it greatest, then the shortest.
-        hops: Steps.
+        strength: Strongest relation on the path, as index in `RELATIONS`.
+        uncertain: True where an edge on the path is inferred or predicted.
+        confidence: Smallest confidence of an edge on the path. The path maximises it, then has the fewest steps.
+        hops: Number of steps.
     """
 
     node: int
@@ -33,15 +33,15 @@ class ReachedAncestor(NamedTuple):
 def licenses_above(
     graph: AuditGraph, own: Sequence[int], min_confidence: float = 0.0, *, data: bool = True
 ) -> list[int]:
-    """Return for each node the union of its ancestors' licences, as bits.
+    """Return the union of the ancestors' licences of each node, as a bit mask.
 
-    One pass in topological order, O(nodes + edges); nodes on cycles are settled by repetition.
+    One pass in topological order, O(nodes + edges). Nodes on or below a cycle are iterated to a fixed point.
 
     Args:
         graph: The graph.
-        own: Bits of each node's own licences.
-        min_confidence: Edges below this are not followed.
-        data: Training data counts as above.
+        own: Bit mask of each node's own licences.
+        min_confidence: Edges below this are ignored.
+        data: Include training data among the ancestors.
     """
     above = [0] * len(graph.ids)
     steps = {
@@ -86,7 +86,7 @@ def _topological_order(steps: dict[int, list[int]]) -> tuple[list[int], list[int
 
 
 class AncestorSearch:
-    """Best paths from one model to the ancestors that hold given licences."""
+    """Search of the best paths from one model to the ancestors that have given licences."""
 
     def __init__(
         self, graph: AuditGraph, own: Sequence[int], above: Sequence[int], min_confidence: float = 0.0
@@ -98,10 +98,9 @@ class AncestorSearch:
         self._before: dict[State, tuple[State, AuditEdge]] = {}
 
     def ancestors(self, start: int, wanted: int) -> list[ReachedAncestor]:
-        """Return the ancestors with a licence among the wanted bits, once for each kind of path that reaches them.
+        """Return the ancestors with a wanted licence, once for each state in which a path reaches them.
 
-        A widest-path search (Dijkstra with max-min) over states, so that nothing is enumerated: at most twelve states
-        a node.
+        A widest-path search (Dijkstra with max-min) over states, at most twelve per node; paths are not enumerated.
         """
         graph, own, above = self._graph, self._own, self._above
         self._before = {}
@@ -131,7 +130,7 @@ class AncestorSearch:
         return found
 
     def path(self, start: int, reached: ReachedAncestor) -> list[AuditEdge]:
-        """Return the steps from the model that was last searched from to an ancestor, in that order."""
+        """Return the edges from the start of the last search to an ancestor, in that order."""
         state: State = (reached.node, reached.strength, reached.uncertain)
         steps: list[AuditEdge] = []
         while state[0] != start:

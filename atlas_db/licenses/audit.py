@@ -1,4 +1,4 @@
-"""The audit: read what is needed, judge, report; for the whole atlas also write what was found."""
+"""Licence audit of single models or of the whole atlas: findings, verdicts and counts as a report."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ PROGRESS_ROWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class AuditOptions:
-    """How to audit.
+    """Options of an audit.
 
     Attributes:
         profile: Name of the profile.
-        min_confidence: Lineage edges below this are not followed.
+        min_confidence: Lineage edges below this are ignored.
         suppressions: Suppression file, None for none.
     """
 
@@ -49,23 +49,23 @@ class AuditOptions:
 
 @dataclass(slots=True)
 class AuditReport:
-    """What an audit found.
+    """Result of an audit.
 
     Attributes:
         profile: Name of the profile.
         rules_version: Digest of catalogue, rules and profile.
-        models: Models judged (placeholders are not counted).
+        models: Number of audited models, without placeholders.
         verdicts: Models by verdict.
         kinds: Findings by kind and verdict, as `kind.verdict`.
         pairs: Findings by (licence of the ancestor, licence of the child, verdict), for kinds about terms.
-        unknown: Of the unknown models: `own_license` declares none that could be read; of the others, for
-            `upstream` a model above does not, for `training_data` only a dataset does not. `no_parent` nothing above
-            is known; `completable` predictions stand for all that is missing.
+        unknown: Unknown models by cause. `own_license`: it declares no known licence. Otherwise `upstream`: an ancestor
+            model declares none; `training_data`: only a dataset declares none. Also `no_parent`: no ancestor is known;
+            `completable`: predictions fill all missing licences.
         findings: The findings as rows.
-        obligations: What is in order as long as duties are met, as rows; where single models were asked for.
-        suppressed: Findings that were set aside.
-        missing: Ids asked for that the atlas has no record of, and parents' names in cards that it cannot tell.
-        run_id: The run, where it was written.
+        obligations: Findings that are compliant as long as duties are met, as rows; only in audits of single models.
+        suppressed: Number of suppressed findings.
+        missing: Requested ids without a record in the atlas, and names of parents in cards that are not resolved.
+        run_id: Run id of an audit that was written.
         seconds: Time a stage.
     """
 
@@ -111,12 +111,12 @@ class AuditReport:
         }
 
     def at_least(self, verdict: Verdict) -> int:
-        """Return how many findings are that bad or worse."""
+        """Return the number of findings with that verdict or a worse one."""
         return sum(ORDER[Verdict(row["verdict"])] >= ORDER[verdict] for row in self.findings)
 
 
 class Auditor:
-    """Judges models of one graph and keeps the report."""
+    """Audits models of one graph and collects the report."""
 
     def __init__(self, graph: AuditGraph, options: AuditOptions) -> None:
         book = rule_book(options.profile)
@@ -132,7 +132,7 @@ class Auditor:
         self._remediation = Remediation(book)
 
     def audit_model(self, index: int, *, all_findings: bool) -> tuple[Verdict, list[LicenseFinding]]:
-        """Judge one model and add it to the report; returns what is left after suppressions."""
+        """Audit one model, add it to the report, and return its verdict and findings after suppressions."""
         graph, report = self.graph, self.report
         verdict, findings = self.policy.evaluate(index, all_findings=all_findings)
         if self._suppressions:
@@ -212,12 +212,12 @@ class Auditor:
 def audit_models(
     store: Store, models: Sequence[str], options: AuditOptions, folders: Sequence[CardModel] = ()
 ) -> AuditReport:
-    """Audit some models: all findings, the harmless ones too. Nothing is written.
+    """Audit given models with all findings, including compliant ones. Nothing is written.
 
     Args:
         store: The store.
-        models: Model ids. Those that the atlas has no record of are listed in the report.
-        options: How.
+        models: Model ids. The report lists those without a record in the atlas.
+        options: Options of the audit.
         folders: Models that are not in the atlas, read from their cards.
 
     Raises:
@@ -246,12 +246,12 @@ def audit_models(
 def audit_all(
     auditor: Auditor, write_rows: Callable[[list[tuple[str, str, int]]], object], progress: Progress = lambda *_: None
 ) -> list[LicenseFinding]:
-    """Judge every model of a graph.
+    """Audit every model of a graph.
 
     Args:
         auditor: Holds the graph, and keeps the report.
         write_rows: Called with rows of id, verdict and number of findings, some thousands at a time.
-        progress: Told how far it is.
+        progress: Called with the progress.
 
     Returns:
         The findings for review and the violations.

@@ -1,4 +1,4 @@
-"""What the audit reads: models and datasets with their licences, and the steps between them, as plain arrays."""
+"""Input of the licence audit: models and datasets with their licences, and the edges between them, as lists."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _MODELS = Statement(
 
 
 class LicenseClaim(NamedTuple):
-    """One licence claim.
+    """One licence claim of a model or dataset.
 
     Attributes:
-        id: Canonical id.
+        id: Canonical id of the licence.
         confidence: 0..1.
-        predicted: True where it is no declaration.
+        predicted: True where it is not declared.
         valid_to: Date of the first snapshot that no longer states it; None while live.
     """
 
@@ -48,14 +48,14 @@ class LicenseClaim(NamedTuple):
 
 
 class AuditEdge(NamedTuple):
-    """One step up.
+    """One edge from a child to an ancestor.
 
     Attributes:
         parent: Index of the parent.
-        place: Place of the relation in `RELATIONS`.
+        strength: Index of the relation in `RELATIONS`.
         confidence: 0..1.
         status: Status of the lineage edge; declared for training data.
-        guessed: True where nobody declares it.
+        uncertain: True where it is inferred or predicted, not declared.
     """
 
     parent: int
@@ -66,7 +66,7 @@ class AuditEdge(NamedTuple):
 
 
 class RuleInputs(NamedTuple):
-    """What else rules ask of a model."""
+    """Further properties of a model that rules check."""
 
     pipeline_tag: str | None
     created_at: str | None
@@ -78,16 +78,16 @@ _NO_INPUTS = RuleInputs(None, None, None)
 
 @dataclass(slots=True)
 class AuditGraph:
-    """Models first, then datasets, by index.
+    """Models and datasets by index, models first.
 
     Attributes:
         ids: Hub ids.
-        models: How many of them are models.
-        placeholders: Indices of models that nobody has seen.
-        claims: Live licence claims of each; those of an ancestor may be of another kind than declared.
-        former: Ended licence claims, where there are any.
-        parents: Steps up of each.
-        facts: What else rules ask, where known.
+        models: Number of models.
+        placeholders: Indices of models without a record.
+        claims: Current licence claims of each node; predicted ones where none is declared.
+        former: Declared licence claims that are no longer stated, where there are any.
+        parents: Edges from each node to its parents.
+        rule_inputs: Further properties that rules check, where known.
     """
 
     ids: list[str] = field(default_factory=list)
@@ -99,12 +99,12 @@ class AuditGraph:
     rule_inputs: dict[int, RuleInputs] = field(default_factory=dict)
 
     def inputs_of(self, index: int) -> RuleInputs:
-        """Return the facts of a model."""
+        """Return the further properties of a model that rules check."""
         return self.rule_inputs.get(index, _NO_INPUTS)
 
 
 class GraphBuilder:
-    """Collects rows into an `AuditGraph`."""
+    """Builds an `AuditGraph` from rows."""
 
     def __init__(self) -> None:
         self._models: dict[str, int] = {}
@@ -116,7 +116,7 @@ class GraphBuilder:
         self._claims: dict[tuple[str, float, bool, str | None], LicenseClaim] = {}
 
     def add_model(self, row: Sequence[Any]) -> None:
-        """Add a model: values in the order of `FACTS`."""
+        """Add a model, its values in the order of `RULE_INPUTS`."""
         identifier, placeholder, task, created, files = row
         self._models[identifier] = len(self._models)
         if placeholder:
@@ -134,7 +134,7 @@ class GraphBuilder:
         self._licenses.setdefault((label, identifier), {})[claim] = None
 
     def add_edge(self, child: str, parent: str, relation: str, confidence: float, status: str) -> None:
-        """Add a step from a model to a model, or to a dataset where the relation is `trained_on`."""
+        """Add an edge from a model to its parent, or to a dataset where the relation is `trained_on`."""
         if relation == TRAINED_ON:
             self._datasets.setdefault(parent, len(self._datasets))
         self._edges.append((child, parent, STRENGTHS[relation], confidence, status))
@@ -158,7 +158,7 @@ class GraphBuilder:
 
 
 def _current_claims(claims: Iterable[LicenseClaim]) -> tuple[LicenseClaim, ...]:
-    """Declared claims where there are any, else predicted ones; `other` gives way to the name beside it."""
+    """Return the declared claims, else the predicted ones. `other` is dropped where a named licence is claimed, too."""
     live = {claim for claim in claims if claim.valid_to is None}
     declared = {claim for claim in live if not claim.predicted}
     chosen = declared or live
@@ -167,7 +167,7 @@ def _current_claims(claims: Iterable[LicenseClaim]) -> tuple[LicenseClaim, ...]:
 
 
 def read_audit_graph(store: Store) -> AuditGraph:
-    """Read the whole atlas; models come in the order in which the engine keeps them."""
+    """Read the whole atlas, models in the order in which the engine stores them."""
     build = GraphBuilder()
     for *row, _ in sorted(
         store.fetch_all(all_nodes("Model", RULE_INPUTS, with_position=True)), key=lambda row: storage_order(row[-1])
@@ -189,12 +189,12 @@ def read_audit_graph(store: Store) -> AuditGraph:
 
 
 def read_ancestry(store: Store, models: Iterable[str], build: GraphBuilder | None = None) -> AuditGraph:
-    """Read models and everything above them, step by step. Ids that are not in the atlas become placeholders.
+    """Read models and their ancestors, level by level. Ids that are not in the atlas become placeholders.
 
     Args:
         store: The store.
         models: Model ids.
-        build: Holds what is to be audited and not in the store.
+        build: Builder with models that are not in the store.
     """
     build = build or GraphBuilder()
     seen: set[str] = set()
@@ -218,12 +218,12 @@ def read_ancestry(store: Store, models: Iterable[str], build: GraphBuilder | Non
 
 
 def known_models(store: Store, models: Sequence[str]) -> set[str]:
-    """Return those of these ids that the atlas has a record of."""
+    """Return the ids that the atlas has a record of."""
     return {row["id"] for row in store.read(_MODELS, ids=list(models)) if not row["placeholder"]}
 
 
 def add_licenses(store: Store, build: GraphBuilder, label: str, ids: Sequence[str]) -> None:
-    """Add the licence claims of models or datasets. Safe for ids without any."""
+    """Add the licence claims of models or datasets; ids without claims are allowed."""
     for row in store.read(read_edges("HAS_LICENSE", label, "License"), ids=list(ids)) if ids else ():
         claim = row["props"]
         build.add_license(label, row["a"], row["b"], claim["source"], claim["confidence"], claim.get("valid_to"))

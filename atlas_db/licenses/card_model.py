@@ -1,4 +1,4 @@
-"""A model that is not in the atlas, read from its card: README.md, alone or in a folder with its files."""
+"""A model that is not in the atlas, read from its model card: a README.md, or a folder that has one."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _NOW = "9999-12-31"
 
 @dataclass(frozen=True, slots=True)
 class CardModel:
-    """A model as its card describes it.
+    """A model as its model card describes it.
 
     Attributes:
-        id: Name of its folder.
+        id: Name of the folder of the card.
         card: Path of its card.
-        record: The card, normalised as a load would.
+        record: The card as a normalised record.
     """
 
     id: str
@@ -37,7 +37,7 @@ class CardModel:
     record: HubRecord
 
     def add_to(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
-        """Add it and its steps up; returns the ids of models that these name, and the names that could not be told."""
+        """Add the model and its parents to a graph; return the ids of the parents and the unresolved names."""
         record = self.record
         files = record.details.get("license_files")
         build.add_model([self.id, False, record.details.get("pipeline_tag"), None, files])
@@ -62,7 +62,7 @@ class CardModel:
         return here | above, unclear
 
     def _resolve(self, claims: list[ParentClaim], build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
-        """Resolve names that no model bears, in the way a load does: this takes all names of the atlas."""
+        """Resolve names that are not ids, as a load does. This reads the names of all models in the atlas."""
         facts, _ = read_facts(store)
         stated = [ParentDeclaration(self.id, c.name, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims]
         lineage_claims = resolve_declarations(facts, stated)

@@ -1,4 +1,4 @@
-"""One model against everything above it: the worst that each ancestor's licence says of it, and on what path."""
+"""Policy check of one model: the worst verdict of each ancestor's licence on it, with the path between them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _LICENSE_FILE = re.compile(r"licen[cs]e|copying|terms|use_policy", re.IGNORECASE
 _NOTICE_FILE = re.compile(r"notice", re.IGNORECASE)
 _LETTERS = re.compile(r"[^a-z0-9.]")
 FLAGGED = ORDER[Verdict.REVIEW]
-"""Findings from here on become edges."""
+"""Rank of the mildest verdict that is reported and written as an edge."""
 
 
 class LicenseFinding(NamedTuple):
-    """One finding.
+    """One licence finding.
 
     Attributes:
         model: Index of the child.
         ancestor: Index of the ancestor whose own licence sets the term; the model itself where it states no licence.
-        finding: Kind; None where there is nothing to find, but duties to meet.
+        finding: Kind; None where the pair is compliant with duties.
         verdict: Verdict.
         rule: The rule.
         license: Licence of the ancestor that the rule was applied to.
         child_license: Licence of the child.
-        confidence: Least confidence on the path, of its edges and of the licence claims at its ends.
-        place: Strongest relation on the path, as place in `RELATIONS`.
-        path: Steps from child to ancestor.
+        confidence: Smallest confidence of the edges on the path and of the licence claims at its ends.
+        strength: Strongest relation on the path, as index in `RELATIONS`.
+        path: Edges from child to ancestor.
     """
 
     model: int
@@ -60,12 +60,12 @@ class _PairRuling(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def normalised_name(name: str) -> str:
-    """Return a name in lower case without separators: `Llama-3-8B_x` and `Llama 3 8B x` are one."""
+    """Return a name in lower case without separators: `Llama-3-8B_x` and `Llama 3 8B x` are equal."""
     return _LETTERS.sub("", name.lower())
 
 
 class PolicyCheck:
-    """Judges the models of one graph under one rule book."""
+    """Checks the models of one graph against one rule book."""
 
     def __init__(self, graph: AuditGraph, book: RuleBook, min_confidence: float = 0.0) -> None:
         self.graph = graph
@@ -74,7 +74,7 @@ class PolicyCheck:
         self._own_bits = [self._bits_of(claims or (_NO_CLAIM,)) for claims in graph.claims]
         self._min_confidence = min_confidence
         self.bits_above = licenses_above(graph, self._own_bits, min_confidence)
-        # The search looks for former licences, too: a model may be older than a change of terms above it.
+        # The search includes former licences: a model can be older than a change of licence upstream.
         ever, self._ever_bits_above = list(self._own_bits), self.bits_above
         for index, former in graph.former.items():
             ever[index] |= self._bits_of(former)
@@ -93,8 +93,8 @@ class PolicyCheck:
         """Return the verdict on a model and its findings, worst first.
 
         Args:
-            model: Its index.
-            all_findings: Also those that are neither for review nor violations, and what is in order.
+            model: Index of the model.
+            all_findings: Include findings milder than review, and compliant pairs.
         """
         claims = tuple(claim for claim in self.graph.claims[model] if not claim.predicted) or (_NO_CLAIM,)
         verdict, findings = self._own_license(model, claims)
@@ -119,32 +119,32 @@ class PolicyCheck:
 
     @cached_property
     def _unknown_bits(self) -> int:
-        """Licences, declared or none, that say nothing."""
+        """Bit mask of unknown licences, declared or none."""
         return sum(1 << bit for (name, guess), bit in self._bits.items() if not guess and self.is_unknown(name))
 
     @cached_property
     def _model_bits_above(self) -> list[int]:
-        """Licences above each model, training data left out."""
+        """Bit masks of the licences of each model's ancestors, without training data."""
         return licenses_above(self.graph, self._own_bits, self._min_confidence, data=False)
 
     def has_unlicensed_ancestor(self, model: int) -> bool:
-        """True where a model above states no licence that can be read, and not its training data alone."""
+        """Return whether an ancestor model declares no known licence; datasets do not count."""
         return bool(self._model_bits_above[model] & self._unknown_bits)
 
     def is_completable(self, model: int) -> bool:
-        """True where predicted licences stand for all that is missing in and above a model."""
+        """Return whether predicted licences fill all missing ones of a model and its ancestors."""
         claims = self.graph.claims[model]
         return not self.bits_above[model] & self._unknown_bits and any(
             not self.is_unknown(claim.id) for claim in claims
         )
 
     def is_unknown(self, identifier: str) -> bool:
-        """True where nothing is known of what a licence says."""
+        """Return whether the terms of a licence are unknown."""
         entry = self.book.catalogue.get(identifier)
         return entry is None or entry.family is LicenseFamily.UNKNOWN
 
     def _flagging_bits(self, model: int, claims: tuple[LicenseClaim, ...]) -> tuple[int, Verdict]:
-        """Return the licences above, now or once, that may flag this child, and the worst verdict of the others."""
+        """Return the bits of ancestors' licences, ever declared, that can flag a child, and the worst other verdict."""
         merged = any(RELATIONS[edge.strength] == Relation.MERGE for edge in self.graph.parents.get(model, ()))
         files = self.graph.inputs_of(model).license_files is not None
         masks = self._masks(tuple(claim.id for claim in claims), merged=merged, files=files)
@@ -155,7 +155,7 @@ class PolicyCheck:
         return self._ever_bits_above[model] & masks[Verdict.REVIEW], quiet
 
     def _masks(self, child: tuple[str, ...], *, merged: bool, files: bool) -> dict[Verdict, int]:
-        """Return the licences above by the worst that any relation makes of them; all that may flag under review."""
+        """Return the bits of licences by the worst verdict over all relations; those that can flag are under review."""
         key = (child, merged, files)
         masks = self._masks_by_child.get(key)
         if masks is not None:
@@ -167,13 +167,13 @@ class PolicyCheck:
             verdicts = [self._best_ruling(license_id, child, str(relation))[0] for relation in RELATIONS]
             rules = [self.book.checks(check, license_id, str(each)) for check in checks for each in RELATIONS[:TRAINED]]
             verdicts += [self.book.verdict(rule) for rule in rules if rule is not None]
-            # A guess can warn of terms, never grant anything.
+            # A predicted licence can raise a finding, but never permits anything.
             worst = max([*verdicts, Verdict.UNKNOWN] if predicted else verdicts, key=ORDER.__getitem__)
             masks[Verdict.REVIEW if ORDER[worst] >= FLAGGED else worst] |= 1 << bit
         return masks
 
     def _best_ruling(self, license_id: str, child: Sequence[str], relation: str) -> tuple[Verdict, Rule, int]:
-        """Return the best that one of the child's licences makes of an ancestor's licence, and which one it is."""
+        """Return the mildest ruling of an ancestor's licence over the child's licences, and the index of the latter."""
         rulings = [self.book.terms(license_id, each, relation) for each in child]
         place = min(range(len(rulings)), key=lambda each: ORDER[rulings[each].verdict])
         return rulings[place].verdict, rulings[place].rule, place
@@ -240,7 +240,7 @@ class PolicyCheck:
                 verdict = Verdict.UNKNOWN
             rulings.append(_PairRuling(verdict, rule, claim, claims[place], rule.finding))
         worst = max(rulings, key=lambda pair: ORDER[pair.verdict])
-        # Whether several licences are a choice or a sum, nobody says: one that is kept makes it a question.
+        # Several licences may be alternatives or cumulative. Where one of them is met, the rest is a question.
         if len(rulings) > 1 and any(ORDER[pair.verdict] < FLAGGED for pair in rulings):
             return worst._replace(verdict=self.book.limited_to(worst.verdict, "ambiguous"))
         return worst
@@ -280,7 +280,7 @@ class PolicyCheck:
                 return False
 
     def _merges_other_license(self, model: int, license_id: str) -> bool:
-        """True where a direct parent of a merge has a known licence and nothing of this one in or above it."""
+        """Return whether a merge has a parent with a known licence that neither has this one nor inherits it."""
         bit = 1 << self._bits[license_id, False] if (license_id, False) in self._bits else 0
         return any(
             RELATIONS[edge.strength] == Relation.MERGE
@@ -295,14 +295,14 @@ def _has(files: Sequence[str] | None, pattern: re.Pattern[str]) -> bool:
 
 
 def _strongest(reached: Sequence[ReachedAncestor]) -> list[ReachedAncestor]:
-    """Of the ways to one ancestor: the strongest relation on declared edges alone, and on all edges."""
+    """Return the paths to one ancestor with the strongest relation: on declared edges only, and on all edges."""
     declared = [each for each in reached if not each.uncertain]
     best = [max(group, key=lambda each: (each.strength, not each.uncertain)) for group in (declared, reached) if group]
     return list(dict.fromkeys(best))
 
 
 def _worst_by_rule(findings: Sequence[LicenseFinding]) -> list[LicenseFinding]:
-    """One finding a rule: the worst verdict, then the surest."""
+    """Return one finding per rule: the worst verdict, then the highest confidence."""
     best: dict[str, LicenseFinding] = {}
     for each in findings:
         known = best.get(each.rule.id)

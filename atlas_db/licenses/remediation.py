@@ -1,4 +1,4 @@
-"""The cheapest repair: what a publisher could declare, rename or add, so that the findings go away."""
+"""Remediation: the smallest change by a publisher that resolves the findings (declare, rename, add a file)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _PHRASES = {
 
 
 class Remediation:
-    """Finds repairs under one rule book. Equal situations are worked out once."""
+    """Finds fixes under one rule book; results are cached by situation."""
 
     def __init__(self, book: RuleBook) -> None:
         self._book = book
         self._fixes: dict[tuple[object, ...], str] = {}
 
     def fix_for(self, findings: Sequence[LicenseFinding]) -> str:
-        """Return what would mend all findings of one model, as one sentence without a full stop.
+        """Return the fix for all findings of one model, as one sentence without a full stop.
 
-        Empty where there is nothing to mend.
+        Empty where there is nothing to fix.
         """
         above = frozenset((each.license, each.strength) for each in findings if each.ancestor != each.model)
         rules = tuple(sorted({each.rule.id for each in findings}))
@@ -48,7 +48,7 @@ class Remediation:
         return " and ".join(dict.fromkeys(parts))
 
     def _declare(self, above: frozenset[tuple[str, int]], child: str) -> str:
-        """Say which licence to declare: of those above, the one that leaves the least."""
+        """Return which licence to declare: the ancestor's licence that leaves the mildest findings."""
         candidates = sorted({license_id for license_id, _ in above if license_id in self._book.catalogue})
         left = {each: self._worst(above, each) for each in candidates}
         best = min(candidates, key=lambda each: (ORDER[left[each]], each), default=None)
@@ -59,5 +59,7 @@ class Remediation:
         return f"declare {best}"
 
     def _worst(self, above: frozenset[tuple[str, int]], child: str) -> Verdict:
-        verdicts = [self._book.terms(licence, child, str(RELATIONS[place])).verdict for licence, place in above]
+        verdicts = [
+            self._book.terms(license_id, child, str(RELATIONS[strength])).verdict for license_id, strength in above
+        ]
         return max(verdicts, key=ORDER.__getitem__)

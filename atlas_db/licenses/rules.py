@@ -1,8 +1,8 @@
-"""Rules and profiles: data files beside this module, read, checked, and resolved to one rule a triple.
+"""Licence rules and profiles: data files of this package, validated, and resolved to one rule per triple.
 
-A rule is keyed by the ancestor's licence, the child's licence and the relation between the two. Of those that match,
-the most specific wins: first by how exactly it names the ancestor's licence, then the child's, then the relation. Two
-rules that are equally specific for one triple are refused when it is looked up; the tests look up every triple.
+A rule is keyed by the ancestor's licence, the child's licence and their relation. Of those that match, the most
+specific one applies: first by how exactly it names the ancestor's licence, then the child's, then the relation. A
+look-up fails where two rules are equally specific for a triple; the tests look up every triple.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from atlas_db.core.terms import FindingKind, Relation, Verdict
 RULES_FILE = "rules.jsonl"
 PROFILES_FILE = "profiles.jsonl"
 NONE = "none"
-"""Stands for a model that declares no licence."""
+"""Licence id of a model that declares none."""
 TRAINED_ON = "trained_on"
 RELATIONS = (Relation.DUPLICATE, Relation.QUANTIZED, Relation.ADAPTER, Relation.FINETUNE, Relation.MERGE, TRAINED_ON)
-"""From the weakest to the strongest thing that can be done to a model's weights; then training data."""
+"""Relations by how strongly they change the weights, weakest first; then training data."""
 ORDER = {verdict: place for place, verdict in enumerate(Verdict)}
 """Verdicts from best to worst."""
 _RANKS = {"same": 4, "listed": 4, NONE: 4}
 
 
 class Check(StrEnum):
-    """What a rule looks at."""
+    """Property that a rule checks."""
 
     TERMS = "terms"
     NAME = "name"
@@ -46,7 +46,7 @@ class Check(StrEnum):
 
 
 class Repair(StrEnum):
-    """What would mend a finding."""
+    """Kind of fix for a finding."""
 
     DECLARE = "declare"
     RENAME = "rename"
@@ -61,22 +61,22 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rule.
 
     Attributes:
-        id: Its name.
+        id: Id of the rule.
         parent: Selectors of the ancestor's licence: an id, `family:…`, `none`, or `*` for any that is known.
         child: Selectors of the child's licence: the same, and `same` (the ancestor's own) and `listed` (one that the
             ancestor's licence names as compatible).
         relation: The Hub's relations, duplicate, trained_on, or `*`.
-        verdict: Verdict, before the profile's caps.
+        verdict: Verdict, before the limits of the profile.
         finding: Kind of finding; absent where there is none.
-        clause: What the rule rests on.
-        source: Address of that.
-        duties: Duties and limits of the ancestor's licence whose clauses go into the evidence.
-        check: What the rule looks at.
-        unless_file: True where a licence file in the child's repository could carry the terms: then for review.
-        prefix: What a name has to begin with (check `name`).
-        tasks: Tasks of the ancestor that the rule is for (check `jurisdiction`).
-        repair: What would mend it.
-        note: What a reader should know.
+        clause: Clause that the rule cites.
+        source: Address of the clause.
+        duties: Duties and limits of the ancestor's licence whose clauses are cited, too.
+        check: Property that the rule checks.
+        unless_file: True where a licence file of the child can carry the terms; the verdict is then review.
+        prefix: Required beginning of the name (check `name`).
+        tasks: Tasks of the ancestor that the rule applies to (check `jurisdiction`).
+        repair: Kind of fix.
+        note: Remark for readers.
     """
 
     id: Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]+$")]
@@ -98,15 +98,15 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @prepared
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How strictly to read.
+    """How strictly the rules are applied.
 
     Attributes:
         name: Its name.
-        description: What it is for.
-        caps: Worst verdict that may come over a relation (adapter, quantized, trained_on …), over an edge that nobody
-            declares (`inferred`), from a predicted licence (`predicted`), or from several licences of one ancestor
+        description: Its purpose.
+        caps: Worst verdict allowed over a relation (adapter, quantized, trained_on …), over an undeclared edge
+            (`inferred`), from a predicted licence (`predicted`), or from several licences of one ancestor
             (`ambiguous`).
-        verdicts: Rule id to verdict, where it differs from the rule's own.
+        verdicts: Verdicts by rule id that replace those of the rules.
     """
 
     name: Text
@@ -116,7 +116,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ruling(NamedTuple):
-    """What the book says of one triple, caps applied."""
+    """The rule for one triple and its verdict, limited by the profile."""
 
     rule: Rule
     verdict: Verdict
@@ -128,7 +128,7 @@ class RuleBook:
     Attributes:
         profile: The profile.
         rules: All rules by id.
-        version: Digest of catalogue, rules and profile: equal versions judge equally.
+        version: Digest of catalogue, rules and profile; equal versions give equal verdicts.
     """
 
     def __init__(self, rules: Iterable[Rule], profile: Profile, licenses: Catalogue, name: str = RULES_FILE) -> None:
@@ -152,7 +152,7 @@ class RuleBook:
 
     @cached_property
     def version(self) -> str:
-        """Digest of all that decides."""
+        """Digest of catalogue, rules and profile."""
         text = msgspec.json.encode([list(self.catalogue), list(self.rules.values()), self.profile], order="sorted")
         return hashlib.blake2b(text, digest_size=6).hexdigest()
 
@@ -189,7 +189,7 @@ class RuleBook:
         return Ruling(winners[0], self.limited_to(self.verdict(winners[0]), relation))
 
     def _above_rules(self, parent: str) -> list[tuple[int, Rule]]:
-        """Return the rules that are for an ancestor's licence, with how exactly each names it."""
+        """Return the rules that match an ancestor's licence, each with its rank of specificity."""
         found = self._above.get(parent)
         if found is None:
             ranked = [(max(self._match(each, parent, parent) for each in rule.parent), rule) for rule in self._terms]
@@ -197,7 +197,7 @@ class RuleBook:
         return found
 
     def _match(self, selector: str, identifier: str, parent: str) -> int:
-        """Return how exactly a selector names a licence; 0 where it does not."""
+        """Return the rank of specificity of a selector for a licence; 0 where it does not match."""
         entry = self.catalogue.get(identifier)
         family = entry.family if entry is not None else LicenseFamily.UNKNOWN
         match selector:
@@ -216,7 +216,7 @@ class RuleBook:
                 return 5 if selector == identifier else 0
 
     def checks(self, check: Check, parent: str, relation: str) -> Rule | None:
-        """Return the rule of a further check for an ancestor's licence and a relation, None where there is none."""
+        """Return the rule of a check for an ancestor's licence and a relation, or None."""
         key = (check, parent, relation)
         if key not in self._checks:
             fitting = (
@@ -230,16 +230,16 @@ class RuleBook:
         return self._checks[key]
 
     def verdict(self, rule: Rule) -> Verdict:
-        """Return the verdict of a rule under the profile, before caps."""
+        """Return the verdict of a rule under the profile, before its limits."""
         return self.profile.verdicts.get(rule.id, rule.verdict)
 
     def limited_to(self, verdict: Verdict, *reasons: str) -> Verdict:
-        """Return the verdict, no worse than the profile allows for these reasons."""
+        """Return the verdict, limited to the worst that the profile allows for these reasons."""
         caps = [self.profile.caps[reason] for reason in reasons if reason in self.profile.caps]
         return min([verdict, *caps], key=ORDER.__getitem__)
 
     def clause(self, rule: Rule, parent: str) -> str:
-        """Return where it is written: the title of the ancestor's licence, its own clauses, and what the rule adds."""
+        """Return the citation of a rule: title and clauses of the ancestor's licence, and the clause of the rule."""
         entry = self.catalogue.get(parent)
         if entry is None:
             return rule.clause
@@ -247,7 +247,7 @@ class RuleBook:
         return f"{entry.name}{', ' + own if own else ''}: {rule.clause}"
 
     def table(self, license_ids: Iterable[str]) -> list[tuple[str, str, str, Ruling]]:
-        """Return the rulings on all (child, ancestor, relation) of these ids; the child may be `none`, too."""
+        """Return the rulings on all triples (child, ancestor, relation) of these ids, with child `none`, too."""
         names = list(license_ids)
         return [
             (child, parent, relation, self.terms(parent, child, relation))
@@ -274,7 +274,7 @@ def _data(name: str) -> bytes:
 
 @cache
 def profiles() -> Mapping[str, Profile]:
-    """Return the profiles that are shipped, by name."""
+    """Return the shipped profiles by name."""
     return {profile.name: profile for profile in read_rows(_data(PROFILES_FILE), Profile, PROFILES_FILE)}
 
 

@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0 (OASIS), the format that code-scanning services read."""
+"""Findings as SARIF 2.1.0 (OASIS), the exchange format of code-scanning services."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ def sarif(report: AuditReport, files: Mapping[str, str] | None = None) -> dict[s
 
     Args:
         report: The report.
-        files: Path of the card of a model, for models that came from a folder; otherwise the card's place in its
-            repository is named.
+        files: Paths of model cards by model id, for models read from folders. Others get the path in their repository.
     """
     rules = rule_book(report.profile).rules
     used = sorted({row["rule"] for row in report.findings})

@@ -1,4 +1,4 @@
-"""Suppressions: findings that a person has looked at and set aside, with a reason and a date on which that ends."""
+"""Suppressions: findings that a person has reviewed and accepted, with a reason and an expiry date."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Suppression(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         model: Model id of the child.
-        reason: Why.
-        expires: Last day on which it holds.
+        reason: Reason.
+        expires: Last day of validity.
         rule: Rule id; any rule where empty.
         ancestor: Id of the ancestor; any where empty.
     """
@@ -32,7 +32,7 @@ class Suppression(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ancestor: str = ""
 
     def covers(self, model: str, ancestor: str, rule: str) -> bool:
-        """True where it is for this finding."""
+        """Return whether it applies to a finding."""
         return self.model == model and self.rule in ("", rule) and self.ancestor in ("", ancestor)
 
 
@@ -50,7 +50,7 @@ def read_suppressions(path: Path, today: date, rules: frozenset[str]) -> list[Su
         rules: Ids of all rules.
 
     Raises:
-        SuppressionError: It cannot be read, names an unknown rule, or has expired.
+        SuppressionError: The file is malformed, names an unknown rule, or has expired.
     """
     try:
         found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File).suppress

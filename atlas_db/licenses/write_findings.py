@@ -1,4 +1,4 @@
-"""What an audit of the whole atlas leaves in the graph: a run, verdicts on models, findings and rulings as edges."""
+"""Writes the audit of the whole atlas: a run, verdicts of models, findings and rulings as edges."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _CLEAR_ROWS = 20_000
 def audit_and_write(
     store: Store, home: Path, options: AuditOptions, rows: int, progress: Progress = lambda *_: None
 ) -> AuditReport:
-    """Audit the whole atlas and write verdicts, findings and rulings; those of an earlier audit go.
+    """Audit the whole atlas and write verdicts, findings and rulings; those of an earlier audit are deleted.
 
-    Killed half-way and run again, it ends in the same graph.
+    Interrupted and run again, it gives the same graph.
 
     Args:
         store: The store.
         home: Home folder.
-        options: How.
-        rows: Integers a batch, to begin with.
-        progress: Told how far it is.
+        options: Options of the audit.
+        rows: Initial rows of a batch.
+        progress: Called with the progress.
 
     Raises:
         StoreLockedError: Another process is writing.
@@ -81,7 +81,7 @@ def audit_and_write(
 
 
 def _evaluate_and_write(batches: Batches, auditor: Auditor, progress: Progress) -> list[LicenseFinding]:
-    """Judge all models; the verdicts of some are written while the next are judged."""
+    """Audit all models; verdicts are written while the next models are audited."""
     set_verdicts = partial(_set_verdicts, auditor.report.run_id)
     with ThreadPoolExecutor(1) as sender:
         sent: list[Future[None]] = []
@@ -94,7 +94,7 @@ def _evaluate_and_write(batches: Batches, auditor: Auditor, progress: Progress) 
 
 
 def _rulings_digest_in_store(store: Store) -> str:
-    """Digest of the rulings that the newest audit left, empty where it did not come through."""
+    """Return the digest of the rulings of the newest audit, empty where it was interrupted."""
     for run in runs.list_runs(store):
         if run["kind"] == RunKind.AUDIT:
             return str(run["parameters"].get("rulings", "")) if run["complete"] else ""
@@ -102,7 +102,7 @@ def _rulings_digest_in_store(store: Store) -> str:
 
 
 def delete_edges_of_type(store: Store, rel: str) -> None:
-    """Remove all edges of a type, some thousands at a time."""
+    """Delete all edges of a type, in batches."""
     for source, target in SCHEMA.relationship(rel).ends:
         statement = clear_edges(rel, source, target)
         while store.write(lambda tx, s=statement: tx.run(s, limit=_CLEAR_ROWS))[0]["n"] == _CLEAR_ROWS:  # type: ignore[misc]
@@ -132,7 +132,7 @@ def _write_findings(
 
 
 def _rulings(store: Store, book: RuleBook) -> list[list[Any]]:
-    """Return the rulings on all pairs of licences in the graph: each id as declared is judged by what it means."""
+    """Return the rulings on all pairs of licences in the graph; a declared id counts as its canonical id."""
     declared = sorted(entry[0] for entry in store.fetch_all(all_nodes("License", ("id",))))
     written: dict[str, list[str]] = defaultdict(list)
     for each in declared:

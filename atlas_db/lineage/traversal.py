@@ -1,7 +1,7 @@
-"""Ancestors, descendants and one step each way, in breadth-first steps: never a path is enumerated.
+"""Ancestors and descendants of a model by breadth-first search; paths are never enumerated.
 
-Each step is one query over the whole frontier, so that a chain 40 deep costs 40 round trips, and a ladder of 3^29
-paths costs 30.
+Each step is one query over the whole frontier. A chain of depth 40 costs 40 queries; a ladder with 3^29 paths costs
+30.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from atlas_db.store.bolt import Row, Store
 from atlas_db.store.statements import Statement
 
 STEPS = ("direction", "hops", "child", "parent", "relation", "status", "confidence", "license", "downloads")
-"""Columns of a lineage, where it is a table."""
+"""Columns of a lineage as a table."""
 CHILDREN_SHOWN = 5
-"""Children shown a relation before a fan is folded."""
+"""Children that are listed per relation before the rest is summarised."""
 MAX_DEPTH = 1000
 _MODEL = Statement("MATCH (m:Model {id: $id}) RETURN properties(m) AS props")
 _UP = Statement(
@@ -58,15 +58,15 @@ _PREFIX_OF_ID = Statement(
 
 @dataclass(frozen=True, slots=True)
 class LineageStep:
-    """One edge met on the way.
+    """One edge of a traversal.
 
     Attributes:
         child: Child id.
         parent: Parent id.
-        relation: How.
-        status: What it rests on.
+        relation: Relation of the edge.
+        status: Agreement of its sources.
         confidence: 0..1.
-        hops: Steps from the model asked for, from 1.
+        hops: Distance from the start model, from 1.
         license: Declared licence of the far end.
         downloads: Downloads of the far end.
         placeholder: True where no record of the far end was loaded.
@@ -85,13 +85,13 @@ class LineageStep:
 
 @dataclass(slots=True)
 class Lineage:
-    """A model and what is around it.
+    """Lineage of a model.
 
     Attributes:
         model: Properties of the model.
         ancestors: Edges upwards, nearest first.
         descendants: Edges downwards, nearest first, then by downloads.
-        counts: Direct and, within the depth, all parents and children; children by relation.
+        counts: Numbers of parents, children, ancestors and descendants within the depth; children by relation.
     """
 
     model: dict[str, Any]
@@ -106,7 +106,7 @@ class Lineage:
 
 
 def degree_summary(counts: Mapping[str, Any]) -> str:
-    """Say in words how many parents and children a lineage counts."""
+    """Return the numbers of parents and children of a lineage as text."""
     parents, children = counts["parents"], counts["children"]
     return f"{parents:,} parent{'' if parents == 1 else 's'}, {children:,} child{'' if children == 1 else 'ren'}"
 
@@ -117,8 +117,8 @@ class ChildGroup:
 
     Attributes:
         relation: The relation.
-        number: How many there are.
-        steps: The most downloaded of them.
+        count: Number of children.
+        steps: The most downloaded children.
     """
 
     relation: str
@@ -129,17 +129,17 @@ class ChildGroup:
 def lineage(
     store: Store, model: str, *, depth: int = 1, min_confidence: float = 0.0, contradicted: bool = False
 ) -> Lineage:
-    """Return the lineage of a model, so many steps each way.
+    """Return the lineage of a model within a depth.
 
     Args:
         store: An open store.
         model: Model id.
-        depth: Steps each way; 0 follows to the end.
-        min_confidence: Edges below this are not followed.
-        contradicted: Follow contradicted edges, too.
+        depth: Steps in each direction; 0 has no limit.
+        min_confidence: Edges below this are ignored.
+        contradicted: Include contradicted edges.
 
     Raises:
-        ModelNotFoundError: There is no such model; near ids are suggested.
+        ModelNotFoundError: There is no such model; similar ids are suggested.
     """
     found = Lineage(properties_of(store, model))
     limits = {"min_confidence": min_confidence, "contradicted": contradicted}
@@ -162,7 +162,7 @@ def properties_of(store: Store, model: str) -> dict[str, Any]:
     """Return the properties of a model.
 
     Raises:
-        ModelNotFoundError: There is no such model; near ids are suggested.
+        ModelNotFoundError: There is no such model; similar ids are suggested.
     """
     rows = store.read(_MODEL, id=model)
     if not rows:
@@ -177,13 +177,13 @@ def steps_up(store: Store, model: str, *, contradicted: bool = False) -> list[Li
 
 
 def child_groups(store: Store, model: str, limit: int, *, contradicted: bool = False) -> list[ChildGroup]:
-    """Return the children of a model, relation by relation, without reading more of a large fan than is asked for.
+    """Return the children of a model by relation; of a large group only the most downloaded are read.
 
     Args:
         store: An open store.
         model: Model id.
-        limit: Children a relation at most, the most downloaded first.
-        contradicted: Take contradicted edges, too.
+        limit: Maximum number of children per relation.
+        contradicted: Include contradicted edges.
     """
     found = []
     for row in store.read(_CHILD_COUNTS, id=model, contradicted=contradicted):
@@ -193,18 +193,18 @@ def child_groups(store: Store, model: str, limit: int, *, contradicted: bool = F
 
 
 def with_children(store: Store, models: Sequence[str]) -> set[str]:
-    """Return which of some models have children."""
+    """Return the ids of those models that have children."""
     return {row["id"] for row in store.read(_HAVE_CHILDREN, ids=list(models))}
 
 
 def ancestors(store: Store, model: str, *, min_confidence: float = 0.0) -> dict[str, int]:
-    """Return all ancestors of a model with their least distance in steps."""
+    """Return all ancestors of a model with their shortest distance in steps."""
     limits = {"min_confidence": min_confidence, "contradicted": False}
     return _distances(_walk(store, _UP, model, "parent", 0, limits), "parent")
 
 
 def descendants(store: Store, model: str, *, min_confidence: float = 0.0) -> dict[str, int]:
-    """Return all descendants of a model with their least distance in steps."""
+    """Return all descendants of a model with their shortest distance in steps."""
     limits = {"min_confidence": min_confidence, "contradicted": False}
     return _distances(_walk(store, _DOWN, model, "child", 0, limits), "child")
 
@@ -233,7 +233,7 @@ def _walk(
 
 
 def not_found_error(store: Store, model: str) -> ModelNotFoundError:
-    """Return the error for an unknown model id, with up to three near ids that do exist."""
+    """Return the error for an unknown model id, with up to three similar ids of the store."""
     name = model.rpartition("/")[2].lower()
     rows = store.read(_SAME_NAME, name=name) or store.read(
         _PREFIX_OF_ID, prefix=model.lower()[: max(3, len(model) - 4)]
@@ -243,7 +243,4 @@ def not_found_error(store: Store, model: str) -> ModelNotFoundError:
     popular = sorted(rows, key=lambda row: -(row["downloads"] or 0))[:2000]
     ids = [row["id"] for row in popular]
     near = difflib.get_close_matches(model, ids, n=3, cutoff=0.5) or ids[:3]
-    suggestion = (
-        f"Did you mean {' or '.join(near)}?" if near else "Look for it with atlas-db query search --param text=…"
-    )
-    return ModelNotFoundError(f"there is no model {model!r}", hint=suggestion)
+    return ModelNotFoundError(model, near)

@@ -1,4 +1,4 @@
-"""Nodes and edges of a store as columns: each page turns into Arrow's arrays as it arrives, and is let go."""
+"""Nodes and edges of a store as Arrow tables; each page is converted as it arrives and then freed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def edge_columns(
         source: Label of the start.
         target: Label of the end.
         names: Properties to return.
-        matching: What further properties must equal.
+        matching: Values that further properties must equal.
     """
     ends = [pa.field("start", pa.string()), pa.field("end", pa.string())]
     fields = _schema(SCHEMA.relationship(rel).properties, names)

@@ -1,4 +1,4 @@
-"""Adaptive batches: as large as the server takes quickly, halved where it runs out of memory or time."""
+"""Adaptive batches: they grow while the server is quick, and are halved where it runs out of memory or time."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TOO_MUCH = ("MemoryPool", "OutOfMemory", "TransactionTimedOut", "TransientError
 
 
 class Batches:
-    """Sends items in managed transactions of an adapting size.
+    """Writes items in managed transactions of an adapting size.
 
     Attributes:
-        rows: Items a transaction at present.
+        rows: Current number of items per transaction.
     """
 
     def __init__(self, store: Store, rows: int) -> None:
@@ -35,15 +35,15 @@ class Batches:
         work: Callable[[Transaction, Sequence[Item]], None],
         committed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Send all items, each in exactly one committed transaction.
+        """Write all items, each in exactly one committed transaction.
 
         Args:
-            items: What to send.
-            work: Sends one chunk; may be called again for the same chunk.
+            items: Items to write.
+            work: Writes one chunk; a retry calls it again for the same chunk.
             committed: Called once after each commit.
 
         Raises:
-            StoreError: The store refuses even a small batch, or is gone.
+            StoreError: The store refuses even a small batch, or does not answer.
         """
         start = 0
         while start < len(items):

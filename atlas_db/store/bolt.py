@@ -1,7 +1,7 @@
-"""The one door to the driver: sessions, managed transactions, plain values, our errors.
+"""Client of a graph database over Bolt: sessions, managed transactions, plain Python values, our errors.
 
 Every write is a managed transaction (auto-commit writes are broken on one engine and lose rows under load on the
-other). No exception of the driver leaves this module.
+other). The driver's exceptions never leave this module.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ Row = dict[str, Any]
 RETRY_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
 
-# The driver logs what it raises, too; the error table of the command line already shows that once.
+# The driver also logs what it raises. The command line shows each error once already.
 logging.getLogger("neo4j").setLevel(logging.CRITICAL)
 
 
 class Transaction:
-    """One managed transaction. It may be run again from the start, so its work must not leave traces elsewhere."""
+    """One managed transaction. It can be retried from the start, so its work must have no side effects elsewhere."""
 
     def __init__(self, inner: neo4j.ManagedTransaction) -> None:
         self._inner = inner
 
     def run(self, statement: Statement, **parameters: object) -> list[Row]:
-        """Run a statement and return all rows as plain values."""
+        """Run a statement and return all rows as plain Python values."""
         result = self._inner.run(statement.text, parameters)
         return [
             {key: to_python(value) for key, value in zip(record.keys(), record.values(), strict=True)}
@@ -51,19 +51,24 @@ class Transaction:
         ]
 
     def run_batch(self, statement: Statement, rows: Sequence[object], **parameters: object) -> None:
-        """Send `$rows` and wait until the server has taken them."""
+        """Run a statement on the parameter `$rows` and wait for its completion."""
         self._inner.run(statement.text, {"rows": rows, **parameters}).consume()
 
 
 class Store:
     """A connection to one database. Use as a context manager.
 
-    `release` is called once on closing; `trouble` says, after a failure, what is wrong with the machine the engine runs
-    on (empty where nothing is). Work that fails for a while only is begun again for `retry_seconds`.
+    Args:
+        url: Bolt URL.
+        user: User name.
+        password: Password.
+        database: Name of the database on the server.
+        diagnose: Called after a failure; returns a fault of the machine that the engine runs on, or an empty text.
+        retry_seconds: Seconds for which a transaction is retried after transient errors.
 
     Attributes:
         address: The URL, without credentials.
-        engine: What the server calls itself.
+        engine: Product name and version that the server reports.
     """
 
     def __init__(
@@ -105,10 +110,10 @@ class Store:
         self.close()
 
     def ping(self) -> None:
-        """Return once a query answers.
+        """Run a trivial query, to check that the store answers.
 
         Raises:
-            StoreUnavailableError: Nobody answers.
+            StoreUnavailableError: The store does not answer.
             StoreRefusedError: Wrong password, or no such database.
         """
         with self._translated_errors():
@@ -116,28 +121,28 @@ class Store:
             self._driver.execute_query("RETURN 1 AS one", database_=self._database)
 
     def read(self, statement: Statement, **parameters: object) -> list[Row]:
-        """Run one reading statement in a managed transaction and return all rows."""
+        """Run a reading statement in a managed transaction and return all rows."""
         with self._translated_errors(), self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(lambda tx: Transaction(tx).run(statement, **parameters))
 
     def fetch_all(self, statement: Statement, **parameters: object) -> list[list[Any]]:
-        """Run a statement that returns `page` columns and return their entries in one list; from any thread."""
+        """Run a statement that returns `page` columns and return their entries in one list. Safe from any thread."""
         return [entry for page in self.map_pages(statement, _identity, **parameters) for entry in page]
 
     def map_pages(self, statement: Statement, convert: Callable[[list[list[Any]]], T], **parameters: object) -> list[T]:
-        """Run a statement that returns `page` columns and return what each becomes; `turn` may be called again."""
+        """Run a statement that returns `page` columns and return each page converted. A retry converts pages again."""
         with self._translated_errors(), paused_gc(), self._session(neo4j.READ_ACCESS) as session:
             return session.execute_read(
                 lambda tx: [convert(record["page"]) for record in tx.run(statement.text, parameters)]
             )
 
     def write(self, work: Callable[[Transaction], T]) -> T:
-        """Run work in one managed transaction, again from the start after a transient error."""
+        """Run work in one managed transaction; a transient error restarts it."""
         with self._translated_errors(), self._session(neo4j.WRITE_ACCESS) as session:
             return session.execute_write(lambda tx: work(Transaction(tx)))
 
     def apply_schema(self, statements: Sequence[Statement]) -> None:
-        """Run schema statements, one transaction each."""
+        """Create constraints or indexes, one transaction each."""
         with self._translated_errors(), self._session(neo4j.WRITE_ACCESS) as session:
             for statement in statements:
                 session.execute_write(_run_text, statement.text)
@@ -145,7 +150,7 @@ class Store:
     def run_user_query(
         self, text: str, parameters: Mapping[str, object], *, write: bool = False
     ) -> tuple[list[str], list[Row]]:
-        """Run a user's own Cypher.
+        """Run a Cypher query that the user wrote.
 
         Returns:
             Column names and rows.
@@ -170,7 +175,7 @@ class Store:
             return session.execute_write(work) if write else session.execute_read(work)
 
     def close(self) -> None:
-        """Close the connection and let go of a local engine."""
+        """Close the connection and run the callbacks of `on_close`."""
         self._driver.close()
         self._on_close.close()
 
@@ -180,7 +185,7 @@ class Store:
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:
-        """Translate the driver's exceptions; where the reason lies on this machine, say so."""
+        """Translate the driver's exceptions, and add a fault of this machine that explains them."""
         try:
             with _driver_errors(self.address):
                 yield
@@ -198,7 +203,7 @@ class Store:
 
 
 class _PausedCollector:
-    """How many readers let the garbage collector rest, and whether it was at work before the first."""
+    """Number of readers that pause the cyclic garbage collector, and whether it ran before the first."""
 
     lock = threading.Lock()
     readers = 0
@@ -207,7 +212,7 @@ class _PausedCollector:
 
 @contextlib.contextmanager
 def paused_gc() -> Iterator[None]:
-    """Let the garbage collector rest: it would look again and again through a million lists, none of them garbage."""
+    """Pause the cyclic garbage collector: while results grow, it would rescan millions of live lists."""
     with _PausedCollector.lock:
         if not _PausedCollector.readers:
             _PausedCollector.resumes = gc.isenabled()
@@ -231,7 +236,7 @@ def _run_text(tx: neo4j.ManagedTransaction, text: str) -> None:
 
 
 def to_python(value: Any) -> Any:  # noqa: ANN401
-    """Turn a driver's value into plain Python: nodes and edges become maps, times become ISO strings."""
+    """Convert a driver's value to plain Python: nodes and edges become mappings, times become ISO strings."""
     match value:
         case None | bool() | int() | float() | str():
             return value

@@ -1,4 +1,4 @@
-"""Neo4j's offline-import files: headers from the schema, one CSV a label and relationship."""
+"""CSV files for `neo4j-admin database import`: headers from the schema, one file per label and relationship."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class BulkImportFiles:
         writer.writerow([start, *(_text(props.get(prop.name)) for prop in columns), end])
 
     def command(self, database: str = "neo4j") -> str:
-        """Return the exact import command for what was written."""
+        """Return the import command for the files that were written."""
         parts = [f"neo4j-admin database import full {database}", "--overwrite-destination", "--multiline-fields=true"]
         parts += ["--array-delimiter=U+001F", "--id-type=string"]
         for name in self._writers:

@@ -1,4 +1,4 @@
-"""From a store's address to an open store with the right schema."""
+"""Opens a store by its address and checks its schema version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from atlas_db.store.statements import Statement, constraints
 from atlas_db.store.supervisor import read_or_make_secret
 
 DEMO = "demo"
-"""Address of the demo's own store, on the local engine."""
+"""Address of the demo's store, on the local engine."""
 _READ_ATLAS = Statement("MATCH (a:Atlas {id: 'atlas'}) RETURN a.schema_version AS version, a.store_id AS store_id")
 _WRITE_ATLAS = Statement(
     "MERGE (a:Atlas {id: 'atlas'}) SET a.schema_version = $version, a.store_id = coalesce(a.store_id, $store_id)"
@@ -24,7 +24,7 @@ _WRITE_ATLAS = Statement(
 
 
 def local_place(settings: Settings) -> tuple[Engine, Path] | None:
-    """Return engine and data directory where the address names a local engine, else None."""
+    """Return the engine and data directory of a local address, or None for a server's URL."""
     if settings.store == DEMO:
         return ENGINES["local"], settings.home / "stores" / DEMO
     name, _, folder = settings.store.partition(":")
@@ -34,7 +34,7 @@ def local_place(settings: Settings) -> tuple[Engine, Path] | None:
 
 
 def credentials(settings: Settings) -> tuple[str, str]:
-    """Return name and password of the store that the settings name; of a local engine, those that it made itself."""
+    """Return user name and password of a store; those of a local engine are generated."""
     place = local_place(settings)
     if place is None:
         return settings.user, settings.password
@@ -42,10 +42,10 @@ def credentials(settings: Settings) -> tuple[str, str]:
 
 
 def connect(settings: Settings) -> Store:
-    """Open the store that the settings name, as it is.
+    """Open the store of the settings without checking its schema.
 
     Raises:
-        UsageError: The address is none of the three forms.
+        UsageError: The address has none of the three forms.
         StoreError: It cannot be reached or started.
     """
     place = local_place(settings)
@@ -72,10 +72,10 @@ def connect(settings: Settings) -> Store:
 
 
 def open_store(settings: Settings) -> Store:
-    """Open the store and see that its schema is ours; an empty one gets it.
+    """Open the store of the settings and check its schema; an empty store gets the schema.
 
     Raises:
-        SchemaVersionError: It was written under another schema version.
+        SchemaVersionError: The store has another schema version.
     """
     store = connect(settings)
     with ExitStack() as unless_ours:
@@ -86,13 +86,15 @@ def open_store(settings: Settings) -> Store:
 
 
 def ensure_schema(store: Store) -> str:
-    """Check or write the schema version and the constraints. Indexes come at the end of a load: it is faster so.
+    """Check the schema version; in an empty store write it, with the constraints.
+
+    Indexes are built at the end of a load, because that is faster.
 
     Returns:
-        The store's own random name.
+        The random id of the store.
 
     Raises:
-        SchemaVersionError: It was written under another schema version.
+        SchemaVersionError: The store has another schema version.
     """
     rows = store.read(_READ_ATLAS)
     if rows and rows[0]["version"] != SCHEMA.version:

@@ -1,4 +1,4 @@
-"""Local engines: find the running one or start it, wait until a query answers, stop it, tell how it is."""
+"""Local engines: connect to the running one or start it, stop it, report its state."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from atlas_db.store.supervisor import (
 
 START_SECONDS = {"local": 90.0, "neo4j-local": 900.0}
 RETRY_SECONDS = 5.0
-"""An engine of ours that is gone does not come back where it was: whoever asks opens it anew."""
+"""A local engine that stopped gets another port when it starts again, so long retries of a connection are futile."""
 LOW_DISK = 32 * 2**20
 POLL_SECONDS = 0.1
 STARTS = 3
-"""A start that fails (a port taken in between, say) is tried again so often."""
+"""Attempts to start an engine; one can fail because its port was taken in between."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """How a local engine is.
+    """State of a local engine.
 
     Attributes:
-        engine: Its name.
+        engine: Name of the engine.
         directory: Data directory.
         running: True where it runs.
         port: Bolt port on 127.0.0.1; 0 where it does not run.
-        pid: Process id of its keeper; 0 where it does not run.
+        pid: Process id of its supervisor; 0 where it does not run.
         bytes_on_disk: Size of the data directory.
     """
 
@@ -110,7 +110,7 @@ def _connect(engine: Engine, directory: Path, arguments: list[str]) -> Store:
 
 
 def _diagnose_disk(directory: Path) -> str:
-    """Engines say of a full disk only that a request failed."""
+    """Return a note where the disk is nearly full: engines report only that a request failed."""
     free = shutil.disk_usage(directory).free
     return f"only {free // 2**20} MiB are free under {directory}" if free < LOW_DISK else ""
 
@@ -168,7 +168,7 @@ def _log_tail(directory: Path) -> str:
 
 
 def read_state(directory: Path) -> dict[str, object] | None:
-    """Return what the keeper of a directory wrote, or None where no keeper lives."""
+    """Return the state file of a directory's supervisor, or None where no supervisor runs."""
     try:
         state = json.loads((directory / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -182,7 +182,7 @@ def is_owned(directory: Path) -> bool:
 
 
 def engine_status(engine: Engine, directory: Path) -> EngineStatus:
-    """Tell how the engine of a directory is."""
+    """Return the state of the engine of a directory."""
     state = read_state(directory) or {}
     size = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file()) if directory.is_dir() else 0
     return EngineStatus(
@@ -194,7 +194,7 @@ def stop_engine(directory: Path) -> bool:
     """Stop the engine of a directory and wait until it is gone. Returns False where none ran.
 
     Raises:
-        StoreUnavailableError: It would not stop.
+        StoreUnavailableError: It did not stop in time.
     """
     state = read_state(directory)
     if state is None:

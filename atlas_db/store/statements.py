@@ -47,28 +47,28 @@ def create_nodes(label: str) -> Statement:
 
 @cache
 def merge_nodes(label: str) -> Statement:
-    """`$rows` of `{id, set}`: the node is found or made, and `set` replaces what it names (null removes)."""
+    """`$rows` of `{id, set}`: each node is found or created; `set` replaces the properties it names (null removes)."""
     SCHEMA.node(label)
     return Statement(f"UNWIND $rows AS row MERGE (n:{label} {{id: row.id}}) SET n += row.set")
 
 
 @cache
 def ensure_nodes(label: str) -> Statement:
-    """`$rows` of property maps: a node that is not there is made with them; one that is there stays as it is."""
+    """`$rows` of property maps: a missing node is created; an existing one is unchanged."""
     SCHEMA.node(label)
     return Statement(f"UNWIND $rows AS row MERGE (n:{label} {{id: row.id}}) ON CREATE SET n = row")
 
 
 @cache
 def replace_nodes(label: str) -> Statement:
-    """`$rows` of full property maps: each node has these properties and no others afterwards."""
+    """`$rows` of full property maps: each node gets exactly these properties."""
     SCHEMA.node(label)
     return Statement(f"UNWIND $rows AS row MERGE (n:{label} {{id: row.id}}) SET n = row")
 
 
 @cache
 def delete_nodes(label: str) -> Statement:
-    """`$rows` of ids: the nodes go, with whatever edges they still have."""
+    """`$rows` of ids: the nodes are deleted with their edges."""
     SCHEMA.node(label)
     return Statement(f"UNWIND $rows AS id MATCH (n:{label} {{id: id}}) DETACH DELETE n")
 
@@ -84,7 +84,7 @@ def create_edges(
         source: Label of the start.
         target: Label of the end.
         names: Properties that differ from row to row, in the order of the row.
-        common: Properties that are the same in all rows; they travel once, in `$common`.
+        common: Properties that are equal in all rows; they are sent once, in `$common`.
     """
     _check(rel, source, target, (*names, *common))
     props = [f"{name}: row[{place + 2}]" for place, name in enumerate(names)]
@@ -98,7 +98,7 @@ def create_edges(
 
 @cache
 def set_nodes(label: str, names: tuple[str, ...]) -> Statement:
-    """`$rows` of `[id, value of names[0], …]`: nodes that are there get these properties (null removes)."""
+    """`$rows` of `[id, value of names[0], …]`: existing nodes get these properties (null removes)."""
     _names(SCHEMA.node(label).names, names)
     sets = ", ".join(f"n.{name} = row[{place}]" for place, name in enumerate(names, 1))
     return Statement(f"UNWIND $rows AS row MATCH (n:{label} {{id: row[0]}}) SET {sets}")
@@ -106,14 +106,14 @@ def set_nodes(label: str, names: tuple[str, ...]) -> Statement:
 
 @cache
 def clear_edges(rel: str, source: str, target: str) -> Statement:
-    """At most `$limit` edges of a type go; returns how many as `n`."""
+    """Delete at most `$limit` edges of a type; returns their number as `n`."""
     _check(rel, source, target, ())
     return Statement(f"MATCH (:{source})-[r:{rel}]->(:{target}) WITH r LIMIT $limit DELETE r RETURN count(*) AS n")
 
 
 @cache
 def merge_edges(rel: str, source: str, target: str) -> Statement:
-    """`$rows` of `{a, b, key, set}`: the edge is found by both ends and its key, or made; `set` replaces all else."""
+    """`$rows` of `{a, b, key, set}`: found by both ends and its key, or created; `set` replaces all properties."""
     kind = _check(rel, source, target, ())
     key = ", ".join(f"{name}: row.set.{name}" for name in kind.key)
     return Statement(
@@ -124,7 +124,7 @@ def merge_edges(rel: str, source: str, target: str) -> Statement:
 
 @cache
 def delete_edges(rel: str, source: str, target: str) -> Statement:
-    """`$rows` of `{a, b, set}`: edges between both ends with that key go."""
+    """`$rows` of `{a, b, set}`: the edges between both ends with that key are deleted."""
     kind = _check(rel, source, target, ())
     where = " AND ".join(f"r.{name} = row.set.{name}" for name in kind.key)
     return Statement(
@@ -152,7 +152,7 @@ def read_edges(rel: str, source: str, target: str) -> Statement:
 
 @cache
 def edges_of_run(rel: str, source: str, target: str) -> Statement:
-    """`$run`: the edges that one run wrote, as `a, b, props`."""
+    """`$run`: the edges that a run wrote, as `a, b, props`."""
     _check(rel, source, target, ("run_id",))
     return Statement(
         f"MATCH (a:{source})-[r:{rel}]->(b:{target}) WHERE r.run_id = $run "
@@ -180,9 +180,10 @@ def all_nodes(label: str, names: tuple[str, ...], having: str = "", *, with_posi
 
 
 def storage_order(element_id: str) -> tuple[str, int]:
-    """Sort key of an element id. Written in this order, neighbours share a page, and a transaction touches few of them.
+    """Sort key of an element id, in the order in which the engine stores nodes.
 
-    On the local engine that halves the time of writing a property to every node.
+    Writes in this order touch few pages per transaction. On the local engine this halves the time to write a property
+    to every node.
     """
     bucket, _, position = element_id.rpartition(":")
     return bucket, int(position)
@@ -210,7 +211,7 @@ def all_edges(rel: str, source: str, target: str, names: tuple[str, ...], matchi
 
 @cache
 def orphans(label: str) -> Statement:
-    """Nodes of a label that no edge touches, as `id`; of models and datasets, only placeholders."""
+    """Nodes of a label without edges, as `id`; of models and datasets, only placeholders."""
     where = "n.placeholder = true AND " if "placeholder" in SCHEMA.node(label).names else ""
     return Statement(f"MATCH (n:{label}) WHERE {where}NOT (n)--() RETURN n.id AS id")
 

@@ -34,14 +34,14 @@ STOP_SECONDS = 30
 
 
 def read_or_make_secret(directory: Path) -> str:
-    """Return the data directory's password, made at random on first use, in a file of mode 0600."""
+    """Return the password of a data directory. The first call draws it at random into a file of mode 0600."""
     file = directory / "secret"
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return file.read_text(encoding="ascii").strip()
     with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-        # Letters and digits alone: one that begins with a hyphen is an option to the engine's own tools.
+        # Letters and digits only: the engine's own tools read a leading hyphen as an option.
         handle.write(secrets.token_hex(24))
     return file.read_text(encoding="ascii").strip()
 
@@ -204,7 +204,7 @@ def _run_engine(directory: Path, engine: Engine, heap: str, idle_seconds: float,
 
 
 def main() -> int:
-    """Entry point of the child process."""
+    """Run the supervisor with the arguments of its process."""
     directory, name, heap, idle, cache = sys.argv[1:6]
     try:
         return supervise(Path(directory), ENGINES[name], heap, float(idle) * 60, Path(cache))

@@ -10,4 +10,4 @@ from tests.support.paths import ROOT
 
 def test_schema(tmp_path: Path) -> None:
     assert run(tmp_path, "schema", "--markdown").stdout == (ROOT / "SCHEMA.md").read_text()
-    assert ask(tmp_path, "schema")["version"] == 2
+    assert ask(tmp_path, "schema")["version"] == 3

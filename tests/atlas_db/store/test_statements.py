@@ -26,8 +26,10 @@ def test_statements_come_from_the_schema_alone() -> None:
         statements.create_edges("HAS_TASK", "Dataset", "Task")
     with pytest.raises(UsageError, match="unknown properties"):
         statements.create_edges("HAS_TASK", "Model", "Task", ("confidense",))
-    with pytest.raises((KeyError, StopIteration)):
+    with pytest.raises(UsageError, match="no node label .*Did you mean Model"):
         statements.create_nodes("Model) DETACH DELETE (n")
+    with pytest.raises(UsageError, match="no relationship type 'HAS_LICENCE'. Did you mean HAS_LICENSE"):
+        SCHEMA.relationship("HAS_LICENCE")
 
 
 def generated() -> str:
