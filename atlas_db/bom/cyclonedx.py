@@ -185,21 +185,23 @@ def _citations(document: dict[str, Any], material: BomContents) -> list[dict[str
     pointers[document["metadata"]["component"]["bom-ref"]] = "/metadata/component"
     found = []
     for component in _all_components(document):
-        at = pointers[component["bom-ref"]]
+        component_pointer = pointers[component["bom-ref"]]
         publisher = component.get("manufacturer", {}).get("bom-ref", TOOL)
         parts = material.datasets if component["type"] == "data" else material.models
         when = _timestamp(parts[_id_of(component)].props.get("last_seen") or document["metadata"]["timestamp"])
-        for place, entry in enumerate(component.get("licenses", ())):
+        for index, entry in enumerate(component.get("licenses", ())):
             declared = entry["license"].get("acknowledgement") == "declared"
             note = _declaration(entry["license"]) if declared else "concluded from the licences of all ancestors"
-            found.append(_citation(f"{at}/licenses/{place}", publisher if declared else TOOL, when, note))
-        for place, entry in enumerate(component.get("pedigree", {}).get("ancestors", ())):
+            found.append(
+                _citation(f"{component_pointer}/licenses/{index}", publisher if declared else TOOL, when, note)
+            )
+        for index, entry in enumerate(component.get("pedigree", {}).get("ancestors", ())):
             status = _value(entry, "status")
             note = f"{_value(entry, 'relation')}, {status}, confidence {_value(entry, 'confidence')}"
             attributed_to = TOOL if status in ("undeclared", "predicted") else publisher
-            found.append(_citation(f"{at}/pedigree/ancestors/{place}", attributed_to, when, note))
-        for place, entry in enumerate(component.get("modelCard", {}).get("modelParameters", {}).get("datasets", ())):
-            pointer = f"{at}/modelCard/modelParameters/datasets/{place}"
+            found.append(_citation(f"{component_pointer}/pedigree/ancestors/{index}", attributed_to, when, note))
+        for index, entry in enumerate(component.get("modelCard", {}).get("modelParameters", {}).get("datasets", ())):
+            pointer = f"{component_pointer}/modelCard/modelParameters/datasets/{index}"
             found.append(_citation(pointer, publisher, when, f"declared training data {entry['ref']}"))
     return found
 

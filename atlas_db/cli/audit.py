@@ -115,13 +115,13 @@ def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list
 
 
 def _write(report: AuditReport, form: AuditFormat, files: dict[str, str], *, summary: bool) -> None:
-    from atlas_db.licenses.sarif import sarif
+    from atlas_db.licenses.sarif import to_sarif
 
     match form:
         case AuditFormat.JSON:
             write_json(report.document())
         case AuditFormat.SARIF:
-            write_json(sarif(report, files))
+            write_json(to_sarif(report, files))
         case AuditFormat.CSV:
             from atlas_db.licenses.audit import COLUMNS
 

@@ -27,7 +27,7 @@ from atlas_db.dashboard.app_state import AppState
 from atlas_db.dashboard.family_graph import DEFAULT_SHARE
 from atlas_db.dashboard.templating import Served, plotly_file, render
 from atlas_db.licenses.audit import AuditReport
-from atlas_db.licenses.sarif import sarif
+from atlas_db.licenses.sarif import to_sarif
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 STATIC = Path(str(files("atlas_db.dashboard") / "static"))
@@ -227,7 +227,7 @@ def _downloads(state: AppState) -> APIRouter:
         report = AuditReport(run["parameters"]["profile"], run["parameters"]["rules_version"], run["counts"]["models"])
         rows = views.filtered(bundle, wanted)
         report.findings = [{**row, "path": [], "repair": None} for row in rows]
-        return _attachment(json.dumps(sarif(report), ensure_ascii=False), "audit.sarif", "application/sarif+json")
+        return _attachment(json.dumps(to_sarif(report), ensure_ascii=False), "audit.sarif", "application/sarif+json")
 
     return router
 

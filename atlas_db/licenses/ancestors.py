@@ -113,15 +113,15 @@ class AncestorSearch:
             if state in done:
                 continue
             done.add(state)
-            node, place, guessed = state
+            node, strength, uncertain = state
             if node != start and own[node] & wanted:
-                found.append(ReachedAncestor(node, place, guessed, -negative, hops))
+                found.append(ReachedAncestor(node, strength, uncertain, -negative, hops))
             for edge in graph.parents.get(node, ()):
                 if edge.confidence < self._min or edge.parent == start:
                     continue
                 if not (own[edge.parent] | above[edge.parent]) & wanted:
                     continue
-                after = (edge.parent, max(place, edge.strength), guessed or edge.uncertain)
+                after = (edge.parent, max(strength, edge.strength), uncertain or edge.uncertain)
                 key = (max(negative, -edge.confidence), hops + 1)
                 if after not in done and (after not in best or key < best[after]):
                     best[after] = key

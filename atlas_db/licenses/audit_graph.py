@@ -150,9 +150,9 @@ class GraphBuilder:
                 graph.former[index] = former
         for identifier, facts in self._rule_inputs.items():
             graph.rule_inputs[self._models[identifier]] = facts
-        for child, parent, place, confidence, status in self._edges:
-            above = self._datasets[parent] + graph.models if place == TRAINED else self._models[parent]
-            edge = AuditEdge(above, place, confidence, status, status in _UNCERTAIN)
+        for child, parent, strength, confidence, status in self._edges:
+            above = self._datasets[parent] + graph.models if strength == TRAINED else self._models[parent]
+            edge = AuditEdge(above, strength, confidence, status, status in _UNCERTAIN)
             graph.parents.setdefault(self._models[child], []).append(edge)
         return graph
 

@@ -15,7 +15,7 @@ from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_mode
 from atlas_db.licenses.rules import TRAINED_ON
 from atlas_db.store.bolt import Store
 from ingest.hub.decode import decode_record
-from ingest.load.lineage_sync import read_facts
+from ingest.load.lineage_sync import read_name_evidence
 from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
 
 CARD = "README.md"
@@ -63,7 +63,7 @@ class CardModel:
 
     def _resolve(self, claims: list[ParentClaim], build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
         """Resolve names that are not ids, as a load does. This reads the names of all models in the atlas."""
-        facts, _ = read_facts(store)
+        facts, _ = read_name_evidence(store)
         stated = [ParentDeclaration(self.id, c.name, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims]
         lineage_claims = resolve_declarations(facts, stated)
         edges = list(fuse_claims(lineage_claims))

@@ -75,12 +75,12 @@ class PolicyCheck:
         self._min_confidence = min_confidence
         self.bits_above = licenses_above(graph, self._own_bits, min_confidence)
         # The search includes former licences: a model can be older than a change of licence upstream.
-        ever, self._ever_bits_above = list(self._own_bits), self.bits_above
+        ever_bits, self._ever_bits_above = list(self._own_bits), self.bits_above
         for index, former in graph.former.items():
-            ever[index] |= self._bits_of(former)
+            ever_bits[index] |= self._bits_of(former)
         if graph.former:
-            self._ever_bits_above = licenses_above(graph, ever, min_confidence)
-        self._searcher = AncestorSearch(graph, ever, self._ever_bits_above, min_confidence)
+            self._ever_bits_above = licenses_above(graph, ever_bits, min_confidence)
+        self._searcher = AncestorSearch(graph, ever_bits, self._ever_bits_above, min_confidence)
         self._masks_by_child: dict[tuple[tuple[str, ...], bool, bool], dict[Verdict, int]] = {}
 
     def _bits_of(self, claims: Sequence[LicenseClaim]) -> int:
@@ -98,10 +98,10 @@ class PolicyCheck:
         """
         claims = tuple(claim for claim in self.graph.claims[model] if not claim.predicted) or (_NO_CLAIM,)
         verdict, findings = self._own_license(model, claims)
-        if ever := self._ever_bits_above[model]:
-            interesting, quiet = self._flagging_bits(model, claims)
-            verdict = max(verdict, quiet, key=ORDER.__getitem__)
-            wanted = ever if all_findings else interesting
+        if ever_bits := self._ever_bits_above[model]:
+            flagging, unflagged = self._flagging_bits(model, claims)
+            verdict = max(verdict, unflagged, key=ORDER.__getitem__)
+            wanted = ever_bits if all_findings else flagging
             findings += self._check_ancestors(model, claims, wanted) if wanted else []
         verdict = max([verdict, *(each.verdict for each in findings)], key=ORDER.__getitem__)
         if not all_findings:
@@ -109,8 +109,8 @@ class PolicyCheck:
         return verdict, sorted(findings, key=lambda each: (-ORDER[each.verdict], -each.confidence, each.ancestor))
 
     def _own_license(self, model: int, claims: tuple[LicenseClaim, ...]) -> tuple[Verdict, list[LicenseFinding]]:
-        unread = [claim for claim in claims if self.is_unknown(claim.id)]
-        if model not in self.graph.placeholders and len(unread) < len(claims):
+        unknown = [claim for claim in claims if self.is_unknown(claim.id)]
+        if model not in self.graph.placeholders and len(unknown) < len(claims):
             return Verdict.COMPLIANT, []
         rule = self.book.terms(claims[0].id, claims[0].id, Relation.DUPLICATE).rule
         verdict = self.book.verdict(rule)
@@ -148,11 +148,11 @@ class PolicyCheck:
         merged = any(RELATIONS[edge.strength] == Relation.MERGE for edge in self.graph.parents.get(model, ()))
         files = self.graph.inputs_of(model).license_files is not None
         masks = self._masks(tuple(claim.id for claim in claims), merged=merged, files=files)
-        quiet = Verdict.COMPLIANT
+        unflagged = Verdict.COMPLIANT
         for verdict in (Verdict.OBLIGATIONS, Verdict.UNKNOWN):
             if self.bits_above[model] & masks[verdict]:
-                quiet = verdict
-        return self._ever_bits_above[model] & masks[Verdict.REVIEW], quiet
+                unflagged = verdict
+        return self._ever_bits_above[model] & masks[Verdict.REVIEW], unflagged
 
     def _masks(self, child: tuple[str, ...], *, merged: bool, files: bool) -> dict[Verdict, int]:
         """Return the bits of licences by the worst verdict over all relations; those that can flag are under review."""
@@ -175,17 +175,17 @@ class PolicyCheck:
     def _best_ruling(self, license_id: str, child: Sequence[str], relation: str) -> tuple[Verdict, Rule, int]:
         """Return the mildest ruling of an ancestor's licence over the child's licences, and the index of the latter."""
         rulings = [self.book.terms(license_id, each, relation) for each in child]
-        place = min(range(len(rulings)), key=lambda each: ORDER[rulings[each].verdict])
-        return rulings[place].verdict, rulings[place].rule, place
+        best = min(range(len(rulings)), key=lambda each: ORDER[rulings[each].verdict])
+        return rulings[best].verdict, rulings[best].rule, best
 
     def _check_ancestors(self, model: int, claims: tuple[LicenseClaim, ...], wanted: int) -> list[LicenseFinding]:
         by_node: dict[int, list[ReachedAncestor]] = {}
         for reached in self._searcher.ancestors(model, wanted):
             by_node.setdefault(reached.node, []).append(reached)
         findings: list[LicenseFinding] = []
-        for ways in by_node.values():
-            made = [finding for each in _strongest(ways) for finding in self._findings_on(model, claims, each)]
-            findings += _worst_by_rule(made)
+        for paths in by_node.values():
+            on_ancestor = [finding for each in _strongest(paths) for finding in self._findings_on(model, claims, each)]
+            findings += _worst_by_rule(on_ancestor)
         return findings
 
     def _findings_on(
@@ -213,16 +213,17 @@ class PolicyCheck:
 
     def _check_terms(self, model: int, claims: tuple[LicenseClaim, ...], reached: ReachedAncestor) -> _PairRuling:
         live = self.graph.claims[reached.node] or (_NO_CLAIM,)
-        now = self._rule_on_pair(model, claims, reached, live)
+        current = self._rule_on_pair(model, claims, reached, live)
         created = self.graph.inputs_of(model).created_at or _NEVER
         former = self.graph.former.get(reached.node, ())
-        then = tuple(claim for claim in former if created[:10] < (claim.valid_to or ""))
-        if not then:
-            return now
-        before = self._rule_on_pair(model, claims, reached, then)
-        if ORDER[before.verdict] == ORDER[now.verdict] or max(ORDER[before.verdict], ORDER[now.verdict]) < FLAGGED:
-            return now
-        worse = max(now, before, key=lambda pair: ORDER[pair.verdict])
+        former_valid = tuple(claim for claim in former if created[:10] < (claim.valid_to or ""))
+        if not former_valid:
+            return current
+        earlier = self._rule_on_pair(model, claims, reached, former_valid)
+        ranks = (ORDER[earlier.verdict], ORDER[current.verdict])
+        if ranks[0] == ranks[1] or max(ranks) < FLAGGED:
+            return current
+        worse = max(current, earlier, key=lambda pair: ORDER[pair.verdict])
         return worse._replace(
             verdict=min(worse.verdict, Verdict.REVIEW, key=ORDER.__getitem__), finding=FindingKind.RELICENSED_UPSTREAM
         )
@@ -233,12 +234,12 @@ class PolicyCheck:
         relation = str(RELATIONS[reached.strength])
         rulings = []
         for claim in live:
-            verdict, rule, place = self._best_ruling(claim.id, [each.id for each in claims], relation)
+            verdict, rule, child_index = self._best_ruling(claim.id, [each.id for each in claims], relation)
             if rule.unless_file and _has(self.graph.inputs_of(model).license_files, _LICENSE_FILE):
                 verdict = min(verdict, Verdict.REVIEW, key=ORDER.__getitem__)
             if claim.predicted and ORDER[verdict] < ORDER[Verdict.UNKNOWN]:
                 verdict = Verdict.UNKNOWN
-            rulings.append(_PairRuling(verdict, rule, claim, claims[place], rule.finding))
+            rulings.append(_PairRuling(verdict, rule, claim, claims[child_index], rule.finding))
         worst = max(rulings, key=lambda pair: ORDER[pair.verdict])
         # Several licences may be alternatives or cumulative. Where one of them is met, the rest is a question.
         if len(rulings) > 1 and any(ORDER[pair.verdict] < FLAGGED for pair in rulings):

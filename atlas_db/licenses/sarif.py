@@ -16,7 +16,7 @@ SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Verdict.VIOLATION: "error", Verdict.REVIEW: "warning"}
 
 
-def sarif(report: AuditReport, files: Mapping[str, str] | None = None) -> dict[str, Any]:
+def to_sarif(report: AuditReport, files: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return a SARIF 2.1.0 log of one run.
 
     Args:
@@ -25,7 +25,7 @@ def sarif(report: AuditReport, files: Mapping[str, str] | None = None) -> dict[s
     """
     rules = rule_book(report.profile).rules
     used = sorted({row["rule"] for row in report.findings})
-    place = {rule: index for index, rule in enumerate(used)}
+    rule_index = {rule: index for index, rule in enumerate(used)}
     driver = {
         "name": SOFTWARE,
         "version": version("model-atlas-db"),
@@ -45,16 +45,16 @@ def sarif(report: AuditReport, files: Mapping[str, str] | None = None) -> dict[s
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
         "properties": {"disclaimer": DISCLAIMER, "counts": report.counts()},
-        "results": [_result(row, place, files or {}) for row in report.findings],
+        "results": [_result(row, rule_index, files or {}) for row in report.findings],
     }
     return {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]}
 
 
-def _result(row: Mapping[str, Any], place: Mapping[str, int], files: Mapping[str, str]) -> dict[str, Any]:
+def _result(row: Mapping[str, Any], rule_index: Mapping[str, int], files: Mapping[str, str]) -> dict[str, Any]:
     key = "\n".join([row["model"], row["ancestor"] or "", row["rule"]])
     result: dict[str, Any] = {
         "ruleId": row["rule"],
-        "ruleIndex": place[row["rule"]],
+        "ruleIndex": rule_index[row["rule"]],
         "level": _LEVELS.get(Verdict(row["verdict"]), "note"),
         "message": {"text": _message(row)},
         "locations": [_location(row["model"], files)],

@@ -46,15 +46,15 @@ Sleep = Callable[[float], None]
 
 
 class FetchState(msgspec.Struct):
-    """How far a fetch is; beside its pages, replaced in one step after each page.
+    """State of a fetch, in the folder of its pages; replaced in one step after each page.
 
     Attributes:
         kind: models or datasets.
         since: Only repositories changed on or after this date; empty for all.
         next_url: Address of the next page; empty when there is none.
         pages: Pages on disk.
-        rows: Integers in them.
-        newest: Newest date met, which becomes the date of the snapshot.
+        rows: Rows in them.
+        newest: Newest date so far; it becomes the date of the snapshot.
         complete: True when the last page is on disk.
     """
 
@@ -69,12 +69,12 @@ class FetchState(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a fetch will take.
+    """Expected cost of a fetch.
 
     Attributes:
-        rows: Integers expected (an estimate from the Hub's published size, or the limit asked for).
+        rows: Expected rows: the limit of the call, or an estimate from the published size of the Hub.
         calls: Calls to the listing.
-        quota: Calls allowed a window, as the Hub says, else the smallest it publishes.
+        quota: Calls allowed per window by the Hub's header, else the smallest published quota.
         windows: Five-minute windows these calls fill.
     """
 
@@ -92,7 +92,7 @@ def endpoint() -> str:
 
 
 def preview(kind: str, max_rows: int = 0) -> Preview:
-    """Ask the Hub for one row to learn the quota, and count calls and windows.
+    """Return the expected calls and windows of a fetch, with the quota from one call to the Hub.
 
     Raises:
         HubError: The Hub does not answer.
@@ -106,10 +106,10 @@ def preview(kind: str, max_rows: int = 0) -> Preview:
 
 
 def since_date(text: str) -> str:
-    """Return the date that `--since` means: a date, or the folder of an earlier fetch.
+    """Return the date of `--since`: a date, or the folder of an earlier fetch.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: The text is neither.
     """
     if not text or re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         return text
@@ -211,13 +211,13 @@ def _write_page(file: Path, rows: list[dict[str, Any]]) -> None:
 
 
 class HubClient:
-    """Calls the Hub; waits where it says so, and calls again after a failure that may pass."""
+    """HTTP client of the Hub: obeys its rate limits and retries after transient failures."""
 
     def __init__(self, sleep: Sleep) -> None:
         self._sleep = sleep
 
     def page(self, url: str) -> tuple[Any, list[dict[str, Any]]]:
-        """Return a page's response and rows; one that breaks off is asked for again."""
+        """Return the response and the rows of a page; a truncated page is requested again."""
         for attempt in range(RETRIES):
             response = self.get(url)
             try:
@@ -229,11 +229,11 @@ class HubClient:
         )
 
     def get(self, url: str, part: str = "") -> Any:  # noqa: ANN401
-        """Return the answer to one call, after as many tries as it takes.
+        """Return the response to one request, with retries.
 
         Args:
-            url: Address. The token goes to this host only, not to where it redirects.
-            part: Range of bytes to ask for, as HTTP writes it; all where empty.
+            url: Address. The token is sent to this host only, never to a redirect's.
+            part: Requested range of bytes, in HTTP's notation; all where empty.
 
         Raises:
             HubError: The Hub refuses, or keeps failing.
@@ -267,7 +267,7 @@ class HubClient:
         )
 
     def pace(self, headers: Mapping[str, str], *, last: bool) -> None:
-        """Wait for the next window where this one is used up."""
+        """Wait for the next window where the quota of this one is used up."""
         match = _REMAINING.search(headers.get("ratelimit", ""))
         if match and int(match.group(1)) == 0 and not last:
             self._sleep(min(MAX_WAIT_SECONDS, float(match.group(2))))

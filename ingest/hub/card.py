@@ -47,7 +47,7 @@ _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)(?:\r?\n)?---[ \t]*(?:\r?\n
 
 
 class _StringLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """Reads dates as strings and leaves `no`, `yes`, `on`, `off` as the words they are.
+    """Reads dates and `no`, `yes`, `on`, `off` as strings.
 
     `language: no` means Norwegian; YAML 1.1 reads it as False.
     """
@@ -66,14 +66,14 @@ _StringLoader.add_implicit_resolver(
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card taken apart.
+    """A parsed model card.
 
     Attributes:
-        data: Front matter; empty where there is none or it is no mapping.
+        data: Front matter; empty where it is missing or not a mapping.
         length: Characters of the text below the front matter.
         sha256: SHA-256 of the whole text.
-        template: Which of `TEMPLATES` the text was made from; empty where none is known.
-        problem: Why the front matter could not be read; empty where it could.
+        template: Name in `TEMPLATES` of the template of the text; empty where none matches.
+        problem: Error in the front matter; empty where there is none.
     """
 
     data: dict[str, Any]
@@ -84,7 +84,7 @@ class Card:
 
 
 def parse_card(text: str) -> Card:
-    """Take a README.md apart. Never raises: a broken front matter is a problem noted in the result."""
+    """Parse a README.md. Never raises: an error in the front matter is noted in the result."""
     digest = hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
     front, below = split_card(text)
     data, problem = parse_yaml(front)
@@ -92,7 +92,7 @@ def parse_card(text: str) -> Card:
 
 
 def split_card(text: str) -> tuple[str, str]:
-    """Return the front matter of a README.md, empty where there is none, and the text below it."""
+    """Split a README.md into front matter (empty where there is none) and text."""
     text = text.removeprefix("\ufeff")
     match = _FRONT_MATTER.match(text)
     return ("", text) if match is None else (match.group(1), text[match.end() :])
@@ -104,12 +104,12 @@ def _template(text: str) -> str:
 
 
 def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
-    """Read front matter. Returns the mapping and why it could not be read (empty where it could)."""
+    """Parse front matter; return the mapping and the error (empty where there is none)."""
     if len(text) > MAX_FRONT_MATTER:
         return {}, "front matter is longer than 1 MiB"
     text = text.replace("\t", "  ")
     try:
-        # Aliases could blow up a small text (the billion-laughs trap); cards have no use for them.
+        # Aliases can expand a small text exponentially (billion laughs attack), and cards do not need them.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_StringLoader)):
             return {}, "front matter uses YAML aliases"
         data = yaml.load(text, Loader=_StringLoader)

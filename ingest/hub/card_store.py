@@ -1,4 +1,4 @@
-"""Model cards beside the graph: Parquet under the home folder, one file a load, keyed by (id, sha)."""
+"""Store of model cards: Parquet files under the home folder, one per load, keyed by (id, sha)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ COLUMNS = ("id", "sha", "as_of", "card")
 
 
 def newest_cards(folder: Path, models: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield the id and the text of the newest card of each model that has one; of two of one date the greater text.
+    """Yield id and text of the newest card of each model; of cards with equal dates, the greatest text.
 
     Args:
-        folder: Folder of card files; one that is missing holds none.
+        folder: Folder of card files; it may be missing.
         models: Model ids.
     """
     files = sorted(str(file) for file in folder.glob("*.parquet"))
@@ -52,7 +52,7 @@ def newest_cards(folder: Path, models: Iterable[str]) -> Iterator[tuple[str, str
 
 
 class CardWriter:
-    """Writes the cards of one load; the file appears under its name only when it is whole."""
+    """Writes the cards of one load; the file gets its name once it is complete."""
 
     def __init__(self, folder: Path, run_id: str, *, enabled: bool) -> None:
         self._path = folder / f"{run_id}.parquet"
@@ -61,7 +61,7 @@ class CardWriter:
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, record: HubRecord, as_of: str) -> None:
-        """Keep one card."""
+        """Add the card of a record."""
         if not self._enabled or record.card is None:
             return
         text = record.card.encode("utf-8", errors="replace").decode()
@@ -70,7 +70,7 @@ class CardWriter:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left and give the file its name."""
+        """Write the remaining cards and give the file its name."""
         self._flush()
         if self._writer is not None:
             self._writer.close()

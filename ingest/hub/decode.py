@@ -70,7 +70,7 @@ def decode_record(body: bytes, kind: RecordKind | None = None) -> HubRecord:
 
     Args:
         body: JSON text.
-        kind: What the record is; told by its fields where None.
+        kind: Kind of the record; where None, it follows from the fields.
 
     Raises:
         RecordError: It is not JSON, a field has the wrong type, or it has no usable id, kind or date.
@@ -149,7 +149,7 @@ _MODEL_ONLY = frozenset({"pipeline_tag", "library_name"})
 
 
 def _card(row: _Row, record: HubRecord) -> dict[str, Any] | None:
-    """Return the card's data from whichever field holds it, None where the record says nothing of a card."""
+    """Return the data of the card from any of its fields; None where the record has no card."""
     data: dict[str, Any] | None = None
     if row.card is not None:
         if row.card == _NO_CARD:
@@ -219,7 +219,7 @@ def _read_tag(tag: str) -> ValueClaim | None:
     return None
 
 
-# Millions of models share some thousands of tags and values: each is read once.
+# Millions of models share some thousands of tags and values, so each is parsed once.
 _tag_claim = lru_cache(maxsize=2**16)(_read_tag)
 
 
@@ -229,7 +229,7 @@ def _claim(rel: str, value: str, part: RecordPart) -> ValueClaim:
 
 
 def _indexable(value: str | None) -> str | None:
-    """Indexed properties hold no monsters: Neo4j refuses index keys above 8 kB."""
+    """Return a value that is short enough for an index, else None: Neo4j refuses index keys above 8 kB."""
     return value if value and len(value) <= MAX_VALUE else None
 
 
@@ -262,7 +262,7 @@ def _read_parents(
 def _read_card(data: dict[str, Any], record: HubRecord) -> None:
     claims, part = record.claims, RecordPart.CARD
     licenses = card_license_ids(data.get("license"), data.get("license_name"))
-    claims += [ValueClaim("HAS_LICENSE", licence, confidence, part) for licence, confidence in licenses]
+    claims += [ValueClaim("HAS_LICENSE", license_id, confidence, part) for license_id, confidence in licenses]
     claims += [ValueClaim("IN_LANGUAGE", code, 1.0, part) for code in card_languages(data.get("language"))]
     claims += [
         ValueClaim("TRAINED_ON", repository_name(name), 1.0, part)
@@ -305,7 +305,7 @@ def _read_files(row: _Row, record: HubRecord) -> None:
 
 
 def _read_base_models(row: _Row, record: HubRecord) -> None:
-    """Read the expanded `baseModels`: an object {relation, models: [{id}]} on the wire."""
+    """Read the expanded `baseModels`, an object {relation, models: [{id}]}."""
     if isinstance(row.baseModels, dict) and isinstance(models := row.baseModels.get("models"), list):
         word = row.baseModels.get("relation")
         typed = Relation(word) if isinstance(word, str) and word in TYPED_RELATIONS else None

@@ -1,7 +1,7 @@
-"""Files of Hub records: find them, tell their format by content, stream raw records out of them.
+"""Files of Hub records: finds them, detects their format by content, and streams their raw records.
 
-JSON lines (plain, gzip, zstandard), JSON arrays and objects, Parquet, model cards, folders of all these, and
-standard input (spooled to disk first, since a load reads its input twice).
+Formats: JSON lines (plain, gzip, zstandard), JSON arrays and objects, Parquet, model cards, and folders of these.
+Standard input is copied to disk first, because a load reads its input twice.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class SourceFile:
     """One input file.
 
     Attributes:
-        path: Where it lies.
-        name: How reports call it.
+        path: Its path.
+        name: Its name in reports.
         card_of: Model id, where the file is that model's card.
-        as_of: Date of the snapshot, where a fetched folder says so.
+        as_of: Date of the snapshot, where a fetched folder states it.
     """
 
     path: Path
@@ -48,12 +48,12 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """One record as it stood in its file.
+    """One undecoded record of a file.
 
     Attributes:
         line: Line or row number, from 1.
-        body: The JSON text.
-        problem: Why the body cannot be used, where it cannot.
+        text: The JSON text.
+        problem: Error that makes the text unusable, if any.
     """
 
     line: int
@@ -127,7 +127,7 @@ def read_records(source: SourceFile) -> Iterator[RawRecord]:
     """Stream the records of one file.
 
     Yields:
-        Records; a damaged one carries its problem, and what follows it is still read where the format allows.
+        Records. A damaged one has its problem set; the rest of the file is still read where the format allows.
 
     Raises:
         RecordError: The whole file, or the rest of it, cannot be read.
@@ -157,7 +157,7 @@ def read_records(source: SourceFile) -> Iterator[RawRecord]:
 
 
 class _ZstandardReader:
-    """Reads zstandard frames and, other than the library's own reader, raises where the last one is cut off."""
+    """Reads zstandard frames. Unlike the library's reader, it raises an error where the last frame is truncated."""
 
     def __init__(self, handle: IO[bytes]) -> None:
         self._handle = handle

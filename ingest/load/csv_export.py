@@ -1,4 +1,4 @@
-"""`load --export-csv`: the same records, resolved and fused the same way, as Neo4j's offline-import files."""
+"""CSV export of a load (`load --export-csv`): records and fused lineage as files for Neo4j's bulk import."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ Claims = dict[tuple[str, str], Properties]
 
 
 def export_csv(paths: list[str], options: LoadOptions, folder: Path, progress: Progress) -> tuple[LoadReport, str]:
-    """Write the offline-import files of a first load.
+    """Write the bulk-import files of a first load.
 
     Args:
         paths: Files, folders, `-`.
-        options: As for a load.
-        folder: Where the CSV files go.
-        progress: Told how far it is.
+        options: Options of the load.
+        folder: Folder of the CSV files.
+        progress: Called with the progress.
 
     Returns:
-        The report, and the import command.
+        The report and the import command.
 
     Raises:
-        InputError: Nothing readable came in.
+        InputError: No record was readable.
     """
     report = LoadReport(run_id=f"{RunKind.LOAD}-offline-{secrets.token_hex(3)}")
     stream = RecordStream(report, options, progress)
@@ -98,7 +98,7 @@ class _CsvExport:
             self._report.claims_by_type[rel] += 1
 
     def finish(self) -> None:
-        """Write what was held for merging, and the value nodes."""
+        """Write the merged repositories with several records, and the value nodes."""
         for (label, _), (node, claims) in self.held.items():
             self.repository(label, node, claims)
         for target, ids in self._values.items():

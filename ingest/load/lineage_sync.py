@@ -1,9 +1,10 @@
-"""Brings the lineage layers of the store in line with everything known: resolve, fuse, write the difference."""
+"""Synchronises the lineage layers of the store: resolve all declarations, fuse all claims, write the difference."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -36,69 +37,80 @@ _EDGE_WRITTEN = (*_EDGE, "active")
 Pair = tuple[str, str]
 
 
-def read_facts(store: Store) -> tuple[dict[str, NameEvidence], dict[str, list[ParentDeclaration]]]:
-    """Read what resolution needs from the store: facts of all models, statements of those that name parents."""
-    facts = {
+@dataclass(frozen=True, slots=True)
+class WriteContext:
+    """How lineage is written.
+
+    Attributes:
+        run_id: Run that writes.
+        rows: Initial number of children per batch.
+        fresh: True where the store holds no lineage yet.
+        dry_run: True where nothing is written.
+        before_write: Called before the first write, to wait for work that runs in parallel with the resolution.
+    """
+
+    run_id: str
+    rows: int
+    fresh: bool = False
+    dry_run: bool = False
+    before_write: Callable[[], object] = lambda: None
+
+
+def read_name_evidence(store: Store) -> tuple[dict[str, NameEvidence], dict[str, list[ParentDeclaration]]]:
+    """Read the input of resolution from the store: evidence on all models, and all declarations of parents."""
+    models = {
         identifier: NameEvidence(downloads or 0, created)
         for identifier, downloads, created, placeholder in store.fetch_all(
             all_nodes("Model", ("id", "downloads", "created_at", "placeholder"))
         )
         if not placeholder
     }
-    stating = store.fetch_all(all_nodes("Model", ("id", "declared_parents", "snapshots"), having="declared_parents"))
-    statements = {
-        identifier: parent_declarations({"id": identifier, "declared_parents": stated, "snapshots": snapshots})
-        for identifier, stated, snapshots in stating
+    rows = store.fetch_all(all_nodes("Model", ("id", "declared_parents", "snapshots"), having="declared_parents"))
+    declarations = {
+        identifier: parent_declarations({"id": identifier, "declared_parents": parents, "snapshots": snapshots})
+        for identifier, parents, snapshots in rows
     }
-    return facts, statements
+    return models, declarations
 
 
 def synchronise_lineage(
     store: Store,
-    facts: Mapping[str, NameEvidence],
-    statements: Iterable[ParentDeclaration],
-    run_id: str,
+    models: Mapping[str, NameEvidence],
+    declarations: Iterable[ParentDeclaration],
     report: LoadReport,
-    *,
-    rows: int,
-    fresh: bool,
-    dry_run: bool,
-    ready: Callable[[], object] = lambda: None,
+    context: WriteContext,
 ) -> None:
-    """Resolve all statements, fuse all testimony, and write what differs from the store.
+    """Resolve all declarations, fuse all claims, and write the difference to the store.
 
     Args:
         store: The store.
-        facts: All models with a record.
-        statements: All statements about parents.
-        run_id: The run that writes.
-        report: Gets the counts.
-        rows: Children a batch, to begin with.
-        fresh: True where the store holds no lineage yet.
-        dry_run: True where nothing may be written.
-        ready: Called before the first write: whatever it waits for goes on beside the resolution.
+        models: Evidence on all models with a record.
+        declarations: All declarations of parents.
+        report: Report that takes the counts.
+        context: How to write.
     """
-    declared = resolve_declarations(facts, statements)
+    declared = resolve_declarations(models, declarations)
     report.parents = Counter(item.resolution.value for item in declared)
-    old = [] if fresh else read_lineage_claims(store)
+    old = [] if context.fresh else read_lineage_claims(store)
     others = [item for item in old if item.source is not Source.DECLARED]
-    edges = list(fuse_claims([*declared, *others], {} if fresh else read_charted_models(store)))
+    edges = list(fuse_claims([*declared, *others], {} if context.fresh else read_charted_models(store)))
     report.edges = Counter(edge.relation.value for edge in edges)
-    ready()
-    if fresh and not dry_run:
-        _create(store, facts, declared, edges, run_id, rows)
+    context.before_write()
+    if context.fresh and not context.dry_run:
+        _create(store, models, declared, edges, context)
         report.lineage["created"] += len(declared) + len(edges)
         return
     known = {(item.child, item.parent): item for item in old if item.source is Source.DECLARED}
-    plan = LineageDiff(Source.DECLARED, declared, known, edges, {} if fresh else read_lineage_edges(store), run_id)
-    report.lineage.update(plan.counts)
-    if not dry_run:
-        plan.write(store, facts, rows)
-        delete_orphans(store, rows)
+    old_edges = {} if context.fresh else read_lineage_edges(store)
+    difference = LineageDiff(Source.DECLARED, declared, known, edges, old_edges, context.run_id)
+    report.lineage.update(difference.counts)
+    if not context.dry_run:
+        difference.write(store, models, context.rows)
+        delete_orphans(store, context.rows)
 
 
 def delete_orphans(store: Store, rows: int) -> None:
-    """Delete names that nobody names any more, and values that nobody has."""
+    """Delete placeholders of models and datasets that no claim names any more."""
     for label in ("Model", "Dataset"):
         gone = [row["id"] for row in store.read(orphans(label))]
         Batches(store, rows).run(gone, partial(_delete, label))
@@ -109,13 +121,13 @@ def _delete(label: str, tx: Transaction, ids: Sequence[str]) -> None:
 
 
 def read_charted_models(store: Store) -> dict[str, ChartedModel]:
-    """Read which family of weights each charted model is in, and the hash of its weights."""
+    """Read the family by weights of each charted model, and the hash of its weights."""
     rows = store.fetch_all(all_nodes("Model", ("id", "weights_family", "weights_hash"), having="weights_family"))
     return {model: ChartedModel(family, content or "") for model, family, content in rows}
 
 
 def read_lineage_claims(store: Store) -> list[LineageClaim]:
-    """Read all testimony, of any source."""
+    """Read all lineage claims of every source."""
     found = []
     for child, parent, *values in store.fetch_all(all_edges("CLAIMS_PARENT", *_ENDS, _CLAIM)):
         row = dict(zip(_CLAIM, values, strict=True))
@@ -161,20 +173,19 @@ def edge_properties(edge: LineageEdge) -> dict[str, Any]:
 
 
 def placeholders(parents: Iterable[str], known: Container[str]) -> list[dict[str, Any]]:
-    """Return the nodes of parents that no record answers to."""
+    """Return placeholder nodes for parents without a record."""
     names = sorted({parent for parent in parents if parent not in known})
     return [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in names]
 
 
 def _create(
     store: Store,
-    facts: Mapping[str, NameEvidence],
+    models: Mapping[str, NameEvidence],
     declared: Sequence[LineageClaim],
     edges: Sequence[LineageEdge],
-    run_id: str,
-    rows: int,
+    context: WriteContext,
 ) -> None:
-    """Write both layers into a store that holds none: testimony and edges of a child in one transaction."""
+    """Write both layers into a store without lineage; claims and edges of a child go into one transaction."""
     by_child: dict[str, tuple[list[LineageClaim], list[LineageEdge]]] = defaultdict(lambda: ([], []))
     for item in declared:
         by_child[item.child][0].append(item)
@@ -183,72 +194,72 @@ def _create(
     names = tuple(name for name in _CLAIM if name not in ("run_id", "source", "method"))
 
     def work(tx: Transaction, children: Sequence[str]) -> None:
-        testimony = [item for child in children for item in by_child[child][0]]
+        claims = [item for child in children for item in by_child[child][0]]
         fused = [edge for child in children for edge in by_child[child][1]]
-        tx.run_batch(ensure_nodes("Model"), placeholders((item.parent for item in testimony), facts))
+        tx.run_batch(ensure_nodes("Model"), placeholders((item.parent for item in claims), models))
         groups: dict[str, list[list[Any]]] = defaultdict(list)
-        for item in testimony:
+        for item in claims:
             values = [getattr(item, name) for name in names]
             groups[item.method].append(
                 [item.child, item.parent, *(str(v) if hasattr(v, "value") else v for v in values)]
             )
         for method, values in groups.items():
-            common = {"source": Source.DECLARED.value, "run_id": run_id, "method": method}
+            common = {"source": Source.DECLARED.value, "run_id": context.run_id, "method": method}
             tx.run_batch(create_edges("CLAIMS_PARENT", *_ENDS, names, tuple(common)), values, common=common)
         tx.run_batch(
             create_edges("DERIVED_FROM", *_ENDS, _EDGE_WRITTEN),
             [[edge.child, edge.parent, *edge_properties(edge).values()] for edge in fused],
         )
 
-    Batches(store, rows).run(sorted(by_child), work)
+    Batches(store, context.rows).run(sorted(by_child), work)
 
 
 class LineageDiff:
-    """The difference between what the store holds and what it should hold, by child.
+    """Difference between the lineage in the store and the wanted one, by child.
 
     Attributes:
-        counts: Testimony and edges created, changed, removed.
+        counts: Claims and edges created, changed, removed.
     """
 
     def __init__(
         self,
         source: Source,
-        stated: Sequence[LineageClaim],
-        known: Mapping[Pair, LineageClaim],
+        wanted_claims: Sequence[LineageClaim],
+        old_claims: Mapping[Pair, LineageClaim],
         edges: Sequence[LineageEdge],
         old_edges: Mapping[Pair, LineageEdge],
         run_id: str,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._work: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-        wanted = {(item.child, item.parent): item for item in stated}
+        wanted = {(item.child, item.parent): item for item in wanted_claims}
         for pair, item in wanted.items():
-            before = known.get(pair)
+            before = old_claims.get(pair)
             if before is None or before._replace(run_id="") != item:
                 self.counts["changed" if before else "created"] += 1
-                self._add("testimony", pair, claim_properties(item, run_id))
-        for pair in known.keys() - wanted.keys():
+                self._add("claims", pair, claim_properties(item, run_id))
+        for pair in old_claims.keys() - wanted.keys():
             self.counts["removed"] += 1
-            self._add("no_testimony", pair, {"source": source.value})
+            self._add("removed_claims", pair, {"source": source.value})
         fused = {(edge.child, edge.parent): edge for edge in edges}
         for pair, edge in fused.items():
             if old_edges.get(pair) != edge:
                 self.counts["changed" if pair in old_edges else "created"] += 1
-                self._add("edge", pair, edge_properties(edge))
+                self._add("edges", pair, edge_properties(edge))
         for pair in old_edges.keys() - fused.keys():
             self.counts["removed"] += 1
-            self._add("no_edge", pair, {})
+            self._add("removed_edges", pair, {})
 
     def _add(self, what: str, pair: Pair, props: dict[str, Any]) -> None:
         self._work[pair[0]][what].append({"a": pair[0], "b": pair[1], "set": props})
 
     def write(self, store: Store, known: Container[str], rows: int) -> None:
-        """Write the difference: all of a child in one transaction.
+        """Write the difference; all changes of a child go into one transaction.
 
         Args:
             store: The store.
             known: Models that have a node.
-            rows: Children a transaction.
+            rows: Initial number of children per transaction.
         """
 
         def work(tx: Transaction, children: Sequence[str]) -> None:
@@ -256,10 +267,10 @@ class LineageDiff:
             for child in children:
                 for what, changes in self._work[child].items():
                     lists[what] += changes
-            tx.run_batch(ensure_nodes("Model"), placeholders((row["b"] for row in lists["testimony"]), known))
-            tx.run_batch(delete_edges("CLAIMS_PARENT", *_ENDS), lists["no_testimony"])
-            tx.run_batch(merge_edges("CLAIMS_PARENT", *_ENDS), lists["testimony"])
-            tx.run_batch(delete_edges("DERIVED_FROM", *_ENDS), lists["no_edge"])
-            tx.run_batch(merge_edges("DERIVED_FROM", *_ENDS), lists["edge"])
+            tx.run_batch(ensure_nodes("Model"), placeholders((row["b"] for row in lists["claims"]), known))
+            tx.run_batch(delete_edges("CLAIMS_PARENT", *_ENDS), lists["removed_claims"])
+            tx.run_batch(merge_edges("CLAIMS_PARENT", *_ENDS), lists["claims"])
+            tx.run_batch(delete_edges("DERIVED_FROM", *_ENDS), lists["removed_edges"])
+            tx.run_batch(merge_edges("DERIVED_FROM", *_ENDS), lists["edges"])
 
         Batches(store, rows).run(sorted(self._work), work)

@@ -1,8 +1,8 @@
-"""The load: files in, graph out.
+"""Loads record files into the graph.
 
-Two readings of each file: the first finds the snapshot's date, the second streams records into batches. Into an
-empty store they are CREATEd while the next batch is parsed; later they are merged with what is there. Then all
-parents' names are resolved together and both lineage layers are brought in line.
+Each file is read twice: once for the date of its snapshot, once to stream its records into batches. In an empty store
+records are created while the next batch is parsed; otherwise they are merged with the existing ones. Then all names of
+parents are resolved together and both lineage layers are synchronised.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from atlas_db.store.statements import all_nodes, count_nodes, indexes
 from ingest.hub.card_store import FOLDER, CardWriter
 from ingest.hub.snapshot import SourceFile, find_inputs
 from ingest.load import runs
-from ingest.load.lineage_sync import read_facts, synchronise_lineage
+from ingest.load.lineage_sync import WriteContext, read_name_evidence, synchronise_lineage
 from ingest.load.load_report import LoadReport, RejectFile, timed
 from ingest.load.record_merge import Properties, merge_node, parent_declarations
 from ingest.load.resolve import ParentDeclaration
@@ -42,28 +42,28 @@ def load(store: Store, paths: list[str], options: LoadOptions, progress: Progres
     Args:
         store: An open store.
         paths: Files, folders, `-`.
-        options: How.
-        progress: Told how far it is.
+        options: Options of the load.
+        progress: Called with the progress.
 
     Returns:
-        The report. Bad records are counted there and set aside; they never stop the run.
+        The report. Bad records are rejected and counted; they never stop the load.
 
     Raises:
         InputError: Nothing readable came in.
         StoreLockedError: Another process is writing.
-        StoreError: The store failed; run the same load again and it ends in the same graph.
+        StoreError: The store failed. The same load, run again, gives the same graph.
     """
-    return _Load(store, options, progress).run(find_inputs(paths, options.home / "spool"))
+    return _LoadJob(store, options, progress).run(find_inputs(paths, options.home / "spool"))
 
 
-class _Load:
+class _LoadJob:
     def __init__(self, store: Store, options: LoadOptions, progress: Progress) -> None:
         self._store = store
         self._options = options
         self._progress = progress
         self._report = LoadReport(dry_run=options.dry_run)
-        self._facts: dict[str, NameEvidence] = {}
-        self._statements: dict[str, list[ParentDeclaration]] = {}
+        self._models: dict[str, NameEvidence] = {}
+        self._declarations: dict[str, list[ParentDeclaration]] = {}
 
     def run(self, files: list[SourceFile]) -> LoadReport:
         if self._options.dry_run:
@@ -97,9 +97,9 @@ class _Load:
             cards.close()
             if undo is not None:
                 undo.close()
-        with timed(report.seconds, "lineage"), ThreadPoolExecutor(1) as beside:
+        with timed(report.seconds, "lineage"), ThreadPoolExecutor(1) as indexer:
             # The engine builds its indexes while names are resolved here.
-            indexed = None if options.dry_run else beside.submit(self._store.apply_schema, indexes())
+            indexed = None if options.dry_run else indexer.submit(self._store.apply_schema, indexes())
             self._sync_lineage(fresh=empty, forced=resumed or empty, ready=indexed.result if indexed else lambda: None)
             if indexed is not None:
                 indexed.result()
@@ -109,12 +109,12 @@ class _Load:
         return report
 
     def _create(self, records: Iterator[tuple[HubRecord, str]]) -> Iterator[tuple[HubRecord, str]]:
-        """CREATE every first record of an id; leave the others for merging."""
+        """Create the node of the first record of each id; yield the others, to be merged."""
         creator = RecordCreator(self._report.run_id, self._report)
         written: dict[str, set[str]] = {label: set() for label in LABELS.values()}
         left: list[tuple[HubRecord, str]] = []
         with ThreadPoolExecutor(1) as sender, ExitStack() as over:
-            # Where one batch cannot be sent, those behind it would each wait for the store in vain.
+            # Where one batch fails, the queued ones would each wait for the store in vain.
             over.callback(sender.shutdown, cancel_futures=True)
             queue: deque[Future[None]] = deque()
             batch: list[MergedRecord] = []
@@ -131,7 +131,7 @@ class _Load:
 
             for record, as_of in records:
                 label = LABELS[record.kind]
-                # Datasets may stand as values of models' claims already, so that only models are created blindly.
+                # Datasets can exist already as values of models' claims, so only models are created without a look-up.
                 if record.kind is RecordKind.DATASET or record.id in written[label]:
                     left.append((record, as_of))
                     continue
@@ -185,37 +185,35 @@ class _Load:
         return found
 
     def _collect_facts(self, node: Properties) -> None:
-        self._facts[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"))
+        self._models[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"))
         if node.get("declared_parents"):
-            self._statements[node["id"]] = parent_declarations(node)
+            self._declarations[node["id"]] = parent_declarations(node)
 
     def _sync_lineage(self, *, fresh: bool, forced: bool, ready: Callable[[], object]) -> None:
         if not forced and not self._report.changed:
             return
         self._progress("lineage", 0, 0)
-        facts, statements = ({}, {}) if fresh else read_facts(self._store)
-        facts |= self._facts
-        statements |= self._statements
+        models, declarations = ({}, {}) if fresh else read_name_evidence(self._store)
+        models |= self._models
+        declarations |= self._declarations
         synchronise_lineage(
             self._store,
-            facts,
-            [statement for stated in statements.values() for statement in stated],
-            self._report.run_id,
+            models,
+            [declaration for of_model in declarations.values() for declaration in of_model],
             self._report,
-            rows=self._options.batch_rows,
-            fresh=fresh,
-            dry_run=self._options.dry_run,
-            ready=ready,
+            WriteContext(
+                self._report.run_id, self._options.batch_rows, fresh, self._options.dry_run, before_write=ready
+            ),
         )
 
 
 @contextmanager
 def gc_tuned() -> Iterator[None]:
-    """Settings of the interpreter for the long part of a load.
+    """Tune the garbage collector and the thread switch interval for the long part of a load.
 
-    Facts of millions of models hold no cycles, and walking them again and again costs a quarter of the load: what
-    dies young (the driver's results do hold cycles) is still collected, what has grown old is left alone. And the
-    thread that sends wakes at each packet: it shall not wait 5 ms each time until the one that parses lets go.
+    Evidence on millions of models holds no cycles, and scanning it repeatedly costs a quarter of the load. Young
+    objects are still collected, because the driver's results do hold cycles; old ones are not. The sending thread wakes
+    at each packet, so a short switch interval spares it waits of 5 ms for the parsing thread.
     """
     thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(50_000, 20, 1_000_000)

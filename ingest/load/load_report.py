@@ -1,4 +1,4 @@
-"""What a load did: counts, rejects, and the file of rejects."""
+"""Report of a load: counts, rejects, and the file of rejects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST_REJECTS = 20
 
 @contextmanager
 def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Note how long a stage took."""
+    """Record the wall-clock time of a stage."""
     began = time.monotonic()
     yield
     seconds[stage] = round(time.monotonic() - began, 2)
@@ -40,11 +40,11 @@ class LoadReport:
         claims_by_type: Claims, live or no longer stated, of this input, by relationship type.
         parents: Parent claims by resolution, over the whole graph.
         edges: Lineage edges by relation, over the whole graph.
-        lineage: Testimony and edges created, changed, removed.
-        rejects: Items set aside, by code.
-        notes: Values left out of records that were kept, by code.
+        lineage: Claims and edges created, changed, removed.
+        rejects: Rejected items, by code.
+        notes: Values dropped from accepted records, by code.
         files: Input files.
-        reject_file: Where the rejects are; empty where there are none.
+        reject_file: Path of the file of rejects; empty where there are none.
         first_rejects: The first rejects.
         dry_run: True where nothing was written.
         seconds: Wall-clock seconds a stage.

@@ -1,7 +1,7 @@
-"""One repository, seen many times: what its node and its claims are after one more record. Pure.
+"""Merge of records of one repository over time: node and claims after one more record. Pure functions.
 
-Each property is a register that the newest snapshot wins; two records of one date settle by the greater value. Each
-claim keeps when each part of a record stated it. So the result is the same whatever order records come in.
+Each property is a last-writer-wins register by snapshot date; records of equal date are ordered by value. Each claim
+keeps the dates at which each part of a record stated it. So the result is independent of the order of records.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     """Return all properties of a node after one more record.
 
     Args:
-        old: Properties in the store; None, or a placeholder's, where no record was seen.
+        old: Properties in the store; None or those of a placeholder where there was no record.
         record: The record.
         as_of: Date of its snapshot.
     """
@@ -68,7 +68,7 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
 
 
 def _merge_tag_properties(node: Properties, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
-    """The tags part states all of these at once, so that what it leaves out is no longer there."""
+    """Merge the properties of the tags part. It states all of them at once, so a missing one has no value."""
     if RecordPart.TAGS not in record.parts:
         return
     if not known:
@@ -105,7 +105,7 @@ def _merge_details(node: Properties, known: Mapping[str, Any], record: HubRecord
 
 
 def snapshots_of(node: Mapping[str, Any]) -> dict[RecordPart, list[str]]:
-    """Return the dates of the snapshots that held a record of a node, a part."""
+    """Return the dates of the snapshots with a record of a node, by part of the record."""
     dates: dict[RecordPart, list[str]] = defaultdict(list)
     for entry in node.get("snapshots") or ():
         part, _, date = entry.partition("@")
@@ -114,7 +114,7 @@ def snapshots_of(node: Mapping[str, Any]) -> dict[RecordPart, list[str]]:
 
 
 class _DeclaredParent(msgspec.Struct, omit_defaults=True):
-    """How a parent's name was stated: [first, last] a part, and the best word on the relation."""
+    """Declaration of a parent's name: first and last date by part, and the best evidence on the relation."""
 
     spans: dict[str, list[str]]
     relation: str
@@ -148,7 +148,7 @@ def _join_parent(old: _DeclaredParent | None, claim: ParentClaim, as_of: str) ->
 
 
 def parent_declarations(node: Mapping[str, Any]) -> list[ParentDeclaration]:
-    """Return every parent's name that a node ever stated, in the order of names."""
+    """Return all declarations of parents of a node, current and former, in the order of names."""
     text = node.get("declared_parents")
     if not text:
         return []
@@ -174,7 +174,7 @@ def merge_claims(
 
     Args:
         old: Declared claims in the store.
-        claims: What the record states.
+        claims: Claims of the record.
         node: Properties of the node after the record.
         as_of: Date of the record's snapshot.
     """

@@ -1,6 +1,6 @@
-"""All statements about parents, resolved together: names to models, self-loops, cycles, testimony, edges.
+"""Resolution of all declared parents: names to models, self-loops, cycles, claims, fused edges.
 
-A pure function of what the graph knows, so that the order of loads can't matter.
+Pure functions of all that the graph holds, so the order of loads has no effect.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _EARLIEST = "0000"
 
 
 class ParentDeclaration(NamedTuple):
-    """That a child's repository names a parent, over time.
+    """A declaration over time: the repository of a child names a parent.
 
     Attributes:
         child: Id of the child.
-        name: The parent's name as written.
-        relation: How, typed or guessed.
+        name: Name of the parent as written.
+        relation: Relation, typed by the author or guessed.
         relation_confidence: 1 where typed.
-        by: What the relation rests on.
+        by: Source of the relation.
         first_seen: Date.
         last_seen: Date.
         valid_to: Date of the first snapshot that no longer states it, None while live.
@@ -47,56 +47,56 @@ class ParentDeclaration(NamedTuple):
 
 
 def resolve_declarations(
-    models: Mapping[str, NameEvidence], statements: Iterable[ParentDeclaration]
+    models: Mapping[str, NameEvidence], declarations: Iterable[ParentDeclaration]
 ) -> list[LineageClaim]:
-    """Resolve every statement against every known model.
+    """Resolve every declaration against all known models.
 
     Args:
-        models: Facts of all models with a record.
-        statements: All statements ever made, ended ones too.
+        models: Evidence on all models with a record.
+        declarations: All declarations ever made, including those no longer stated.
 
     Returns:
-        One testimony a (child, parent), in the order of both ids.
+        One claim per (child, parent), in the order of both ids.
     """
-    stated = list(statements)
-    index = MentionIndex(models, {statement.name for statement in stated})
+    all_declarations = list(declarations)
+    index = MentionIndex(models, {statement.name for statement in all_declarations})
     best: dict[tuple[str, str], LineageClaim] = {}
     unknown = NameEvidence(0, None)
-    for statement in stated:
+    for statement in all_declarations:
         created = models.get(statement.child, unknown).created_at
-        testimony = _to_claim(statement, index.resolve(statement.name, statement.child, created))
-        pair = (testimony.child, testimony.parent)
-        best[pair] = _join_claims(best[pair], testimony) if pair in best else testimony
+        claim = _to_claim(statement, index.resolve(statement.name, statement.child, created))
+        pair = (claim.child, claim.parent)
+        best[pair] = _join_claims(best[pair], claim) if pair in best else claim
     return _without_cycles([best[pair] for pair in sorted(best)], models)
 
 
-def _to_claim(statement: ParentDeclaration, found: ResolvedName) -> LineageClaim:
-    self_loop = found.parent == statement.child
+def _to_claim(declaration: ParentDeclaration, found: ResolvedName) -> LineageClaim:
+    self_loop = found.parent == declaration.child
     evidence = msgspec.structs.replace(
         found.evidence,
         name_confidence=round(found.confidence, 4),
-        relation_confidence=statement.relation_confidence,
-        relation_source=statement.by,
+        relation_confidence=declaration.relation_confidence,
+        relation_source=declaration.by,
     )
     return LineageClaim(
-        child=statement.child,
+        child=declaration.child,
         parent=found.parent,
         source=Source.DECLARED,
-        relation=statement.relation,
-        confidence=round(found.confidence * statement.relation_confidence, 4),
+        relation=declaration.relation,
+        confidence=round(found.confidence * declaration.relation_confidence, 4),
         method=METHOD,
-        mention=statement.name,
+        mention=declaration.name,
         resolution=Resolution.SELF_LOOP if self_loop else found.resolution,
         evidence=encode_evidence(evidence),
-        first_seen=statement.first_seen,
-        last_seen=statement.last_seen,
-        valid_to=statement.valid_to,
+        first_seen=declaration.first_seen,
+        last_seen=declaration.last_seen,
+        valid_to=declaration.valid_to,
     )
 
 
-def _join_claims(one: LineageClaim, two: LineageClaim) -> LineageClaim:
-    """Two names for one parent: the live, surer one speaks; the dates span both."""
-    first, second = sorted((one, two), key=lambda t: (t.valid_to is not None, -t.confidence, t.mention, t.evidence))
+def _join_claims(*claims: LineageClaim) -> LineageClaim:
+    """Join the claims of two names for one parent: the live one of higher confidence, with the dates of both."""
+    first, second = sorted(claims, key=lambda c: (c.valid_to is not None, -c.confidence, c.mention, c.evidence))
     return first._replace(
         first_seen=min(first.first_seen, second.first_seen),
         last_seen=max(first.last_seen, second.last_seen),
@@ -104,14 +104,14 @@ def _join_claims(one: LineageClaim, two: LineageClaim) -> LineageClaim:
     )
 
 
-def _without_cycles(testimony: list[LineageClaim], models: Mapping[str, NameEvidence]) -> list[LineageClaim]:
+def _without_cycles(claims: list[LineageClaim], models: Mapping[str, NameEvidence]) -> list[LineageClaim]:
     """Mark the claims that close a cycle.
 
-    In each knot, claims are taken from the oldest child to the youngest (unknown dates first, then by ids); one whose
-    parent already descends from its child is marked.
+    Within each strongly connected component, claims are added in order of the child's date (unknown dates first, then
+    by ids). A claim whose parent already descends from its child is marked.
     """
     edges: dict[str, list[str]] = defaultdict(list)
-    for item in testimony:
+    for item in claims:
         if is_active(item):
             edges[item.child].append(item.parent)
     component = {node: number for number, nodes in enumerate(strongly_connected(edges)) for node in nodes}
@@ -122,7 +122,7 @@ def _without_cycles(testimony: list[LineageClaim], models: Mapping[str, NameEvid
 
     inside = [
         item
-        for item in testimony
+        for item in claims
         if is_active(item) and item.child in component and component.get(item.parent) == component[item.child]
     ]
     kept: dict[str, list[str]] = defaultdict(list)
@@ -133,8 +133,7 @@ def _without_cycles(testimony: list[LineageClaim], models: Mapping[str, NameEvid
         else:
             kept[item.child].append(item.parent)
     return [
-        item._replace(resolution=Resolution.CYCLE) if (item.child, item.parent) in closing else item
-        for item in testimony
+        item._replace(resolution=Resolution.CYCLE) if (item.child, item.parent) in closing else item for item in claims
     ]
 
 
@@ -152,16 +151,16 @@ def _is_reachable(edges: Mapping[str, list[str]], start: str, goal: str) -> bool
 
 
 def fuse_claims(
-    testimony: Iterable[LineageClaim], charted: Mapping[str, ChartedModel] | None = None
+    claims: Iterable[LineageClaim], charted: Mapping[str, ChartedModel] | None = None
 ) -> Iterator[LineageEdge]:
-    """Fuse the testimony of every child.
+    """Fuse the claims on every child.
 
     Args:
-        testimony: Of any children.
-        charted: Family and content of each model whose weights were charted.
+        claims: Claims on any children.
+        charted: Family and content hash of each charted model.
     """
     by_child: dict[str, list[LineageClaim]] = defaultdict(list)
-    for item in testimony:
+    for item in claims:
         by_child[item.child].append(item)
     for child in sorted(by_child):
         yield from fuse_child(by_child[child], charted)

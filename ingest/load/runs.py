@@ -1,4 +1,4 @@
-"""Runs: begin, finish, list, roll back."""
+"""Runs in the store: begin, finish, list, roll back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from atlas_db.store.statements import (
     replace_nodes,
     set_nodes,
 )
-from ingest.load.lineage_sync import read_facts, synchronise_lineage
+from ingest.load.lineage_sync import WriteContext, read_name_evidence, synchronise_lineage
 from ingest.load.load_report import LoadReport
 from ingest.load.undo import EdgeBefore, NodeBefore, UndoFile
 
@@ -43,20 +43,20 @@ _NEVER_DELETED = ("Run", "Atlas")
 
 
 def utc_now() -> str:
-    """Return the clock's time, ISO 8601 in UTC."""
+    """Return the current time, ISO 8601 in UTC."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @contextlib.contextmanager
 def exclusive_writer(store: Store, home: Path) -> Iterator[str]:
-    """Be the only one who writes to a store from this home folder; a killed writer's hold ends with it.
+    """Hold the writer lock of a store in this home folder; it ends with the process.
 
     Args:
-        store: The store; its schema is set up where it has none.
+        store: The store; an empty one gets the schema.
         home: Home folder.
 
     Yields:
-        The store's id.
+        Id of the store.
 
     Raises:
         StoreLockedError: Another process is writing.
@@ -97,7 +97,7 @@ def list_runs(store: Store) -> list[Row]:
 
 
 def has_unfinished_load(store: Store) -> bool:
-    """True where a load was killed, or is still writing, since the last one that came through."""
+    """Return whether the newest load was interrupted, or is still writing."""
     for run in list_runs(store):
         if run["kind"] == RunKind.LOAD:
             return not run["complete"]
@@ -105,16 +105,16 @@ def has_unfinished_load(store: Store) -> bool:
 
 
 def rollback(store: Store, run_id: str, home: Path, rows: int) -> LoadReport:
-    """Undo a run: its claims, testimony and findings go, and nodes that nothing else touches; then fuse again.
+    """Undo a run: delete its claims, findings and orphaned nodes, then fuse lineage again.
 
     Args:
         store: The store.
         run_id: The run.
         home: Home folder, with the undo files.
-        rows: Integers a batch, to begin with.
+        rows: Initial rows of a batch.
 
     Raises:
-        RollbackError: There is no such run, a newer load stands on it, or its undo file is gone.
+        RollbackError: There is no such run, a newer load depends on it, or its undo file is missing.
         StoreLockedError: Another process is writing.
     """
     with exclusive_writer(store, home) as store_id:
@@ -139,17 +139,9 @@ def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadRepor
         for run_property in RUN_PROPERTIES:
             _clear_run_properties(store, run_property, run_id, rows)
     report = LoadReport(run_id=run_id)
-    facts, statements = read_facts(store)
-    synchronise_lineage(
-        store,
-        facts,
-        [statement for stated in statements.values() for statement in stated],
-        run_id,
-        report,
-        rows=rows,
-        fresh=False,
-        dry_run=False,
-    )
+    models, declarations = read_name_evidence(store)
+    everything = [declaration for of_model in declarations.values() for declaration in of_model]
+    synchronise_lineage(store, models, everything, report, WriteContext(run_id, rows))
     _delete_orphans(store, rows)
     Batches(store, rows).run([run_id], partial(_delete_nodes, "Run"))
     return report
@@ -193,12 +185,12 @@ def _restore_nodes(tx: Transaction, entries: Sequence[NodeBefore]) -> None:
     for label in ("Model", "Dataset"):
         mine = [entry for entry in entries if entry.label == label]
         back = [entry.props for entry in mine if entry.props is not None]
-        # A node that others still name stays as the placeholder it would have been without this run.
+        # A node that claims still name becomes a placeholder, as it would be without this run.
         gone = [entry.id for entry in mine if entry.props is None]
         bare = [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in gone]
         if back or bare:
             tx.run_batch(replace_nodes(label), [*back, *bare])
-        # A placeholder has no author edge: what had no record before this run loses it again.
+        # Placeholders have no author edge. Nodes without a record before this run lose theirs.
         unseen = [entry.id for entry in mine if entry.props is None or not entry.props.get("snapshots")]
         if unseen:
             tx.run_batch(delete_edges("PUBLISHED_BY", label, "Author"), _authors(unseen))

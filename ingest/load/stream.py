@@ -1,4 +1,4 @@
-"""Files to normalised records: dates first, then one pass, with everything bad set aside."""
+"""Stream of normalised records from files: snapshot dates first, then one pass; bad records are rejected."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ TICK_ROWS = 2000
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """How to load.
+    """Options of a load.
 
     Attributes:
         home: Home folder: undo files, rejects, cards.
-        as_of: Date of the snapshot; the newest date in each file where empty.
-        kind: What the records are, where their fields do not tell.
+        as_of: Date of the snapshot; where empty, the newest date in each file.
+        kind: Kind of the records; where None, it follows from their fields.
         dry_run: Write nothing; report what would change.
-        batch_rows: Integers a batch, to begin with.
+        batch_rows: Initial rows of a batch.
     """
 
     home: Path
@@ -38,7 +38,7 @@ class LoadOptions:
 
 
 class RecordStream:
-    """Streams the records of files and keeps the report."""
+    """Streams the records of files and counts them in the report."""
 
     def __init__(self, report: LoadReport, options: LoadOptions, progress: Progress) -> None:
         self._report = report
@@ -47,10 +47,10 @@ class RecordStream:
         self._total = 0
 
     def with_dates(self, files: list[SourceFile]) -> list[SourceFile]:
-        """Give each file the date of its snapshot: as asked, else the newest date in it.
+        """Return the files with snapshot dates: the date of the options, else the newest date in each file.
 
         Raises:
-            UsageError: The date asked for is none.
+            UsageError: The date of the options is not a date.
         """
         if self._options.as_of:
             try:
@@ -65,7 +65,7 @@ class RecordStream:
             self._total += rows
             files_with_dates.append(replace(file, as_of=self._options.as_of or file.as_of or newest))
             self._progress("scan", len(files_with_dates), len(files))
-        # A card on its own carries no date; the newest of its neighbours, else its file's, stands in.
+        # A single card has no date. It takes the newest date of the other files, else that of its file.
         fallback = max((file.as_of for file in files_with_dates), default="")
         files_with_dates = [
             file if file.as_of else replace(file, as_of=fallback or _file_date(file.path)) for file in files_with_dates
@@ -102,10 +102,10 @@ class RecordStream:
                 rejects.add(Reject(file.name, line, error.code, error.message))
 
     def require_records(self) -> None:
-        """See that something came in.
+        """Raise an error where no record was read.
 
         Raises:
-            InputError: Nothing readable did.
+            InputError: No record was readable.
         """
         if self._report.records:
             return

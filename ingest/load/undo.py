@@ -1,4 +1,4 @@
-"""The undo file of a load: what it overwrote, written before the transaction that overwrites it commits."""
+"""Undo file of a load: the overwritten state, written before the transaction that overwrites it commits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 
 class NodeBefore(NamedTuple):
-    """Properties of a node before the run; None where there was no node."""
+    """Properties of a node before a run; None where it did not exist."""
 
     label: str
     id: str
@@ -19,7 +19,7 @@ class NodeBefore(NamedTuple):
 
 
 class EdgeBefore(NamedTuple):
-    """Properties of a declared claim before the run; None where there was no edge."""
+    """Properties of a declared claim before a run; None where it did not exist."""
 
     rel: str
     source: str
@@ -30,20 +30,24 @@ class EdgeBefore(NamedTuple):
 
 
 class UndoFile:
-    """Undo file of one run, under the home folder. The first word on a node or edge is the one that counts."""
+    """Undo file of one run, under the home folder. The first entry of a node or edge is the one that is restored."""
 
     def __init__(self, folder: Path, store_id: str, run_id: str) -> None:
         self.path = folder / "undo" / store_id / f"{run_id}.jsonl"
         self._handle: IO[bytes] | None = None
 
     def begin(self, *, empty_store: bool) -> None:
-        """Make the file. `empty_store` says that undoing means to empty the store."""
+        """Create the file.
+
+        Args:
+            empty_store: True where undoing the run empties the store.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._handle = self.path.open("wb")
         self._write([{"empty_store": empty_store}])
 
     def append(self, entries: Sequence[NodeBefore | EdgeBefore]) -> None:
-        """Write entries and see them on the disk."""
+        """Append entries and flush them to the disk."""
         self._write([["node" if isinstance(entry, NodeBefore) else "edge", *entry] for entry in entries])
 
     def _write(self, rows: Sequence[object]) -> None:

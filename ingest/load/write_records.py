@@ -1,4 +1,4 @@
-"""Records to transactions: CREATE in bulk into an empty store, read-merge-write into one that holds something."""
+"""Writes records: created in bulk in an empty store, read, merged and written back in any other."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CLAIM_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class MergedRecord:
-    """One record with the date of its snapshot and, once merged, its node."""
+    """One record with the date of its snapshot and the properties of its node."""
 
     record: HubRecord
     as_of: str
@@ -48,7 +48,7 @@ class MergedRecord:
 
 
 def value_node(label: str, identifier: str) -> Properties:
-    """Return the properties of a node that a claim names."""
+    """Return the properties of the node of a claimed value."""
     if label == "License":
         return dict(license_ids.license_properties(identifier))
     if label == "Dataset":
@@ -57,7 +57,7 @@ def value_node(label: str, identifier: str) -> Properties:
 
 
 class RecordCreator:
-    """Writes entries into a store that held nothing of ours before this load."""
+    """Creates records in a store that was empty before this load."""
 
     def __init__(self, run_id: str, report: LoadReport) -> None:
         self._run_id = run_id
@@ -65,7 +65,7 @@ class RecordCreator:
         self._known: dict[str, set[str]] = defaultdict(set)
 
     def prepare(self, entries: Sequence[MergedRecord]) -> list[tuple[str, Any]]:
-        """Turn entries (one label, no id twice, none written before) into statement arguments, off the wire."""
+        """Return the statement arguments of records of one label; each id occurs once and is new to the store."""
         label = entries[0].label
         sent: list[tuple[str, Any]] = [("nodes", (label, [entry.node for entry in entries]))]
         values: dict[str, set[str]] = defaultdict(set)
@@ -113,7 +113,7 @@ class RecordCreator:
 
     @staticmethod
     def send(arguments: Iterable[tuple[str, Any]], tx: Transaction) -> None:
-        """Send what `prepare` made, in one transaction."""
+        """Write the arguments of `prepare` in one transaction."""
         for what, values in arguments:
             if what == "nodes":
                 tx.run_batch(create_nodes(values[0]), values[1])
@@ -127,7 +127,7 @@ class RecordCreator:
 
 
 class RecordMerger:
-    """Merges entries into what the store holds; writes only what differs."""
+    """Merges records with those of the store and writes only the differences."""
 
     def __init__(self, run_id: str, report: LoadReport, undo: UndoFile | None, *, dry_run: bool) -> None:
         self._run_id = run_id
@@ -136,9 +136,9 @@ class RecordMerger:
         self._dry_run = dry_run
 
     def write(self, tx: Transaction, items: Sequence[tuple[HubRecord, str]]) -> list[Properties]:
-        """Merge records of one label, no id twice, in one transaction. Returns the nodes afterwards.
+        """Merge records of one label, each id once, in one transaction. Returns the merged nodes.
 
-        It may be run again after a transient error, so that the counts are added by `count` once it is through.
+        A transient error restarts it, so `count` adds the counts after the commit.
         """
         label = LABELS[items[0][0].kind]
         ids = [record.id for record, _ in items]
@@ -189,7 +189,7 @@ class RecordMerger:
 
 
 class _Changes:
-    """What one batch of merges changes."""
+    """Changes of one batch of merged records."""
 
     def __init__(self, label: str) -> None:
         self.label = label
@@ -209,7 +209,7 @@ class _Changes:
         self.counted["nodes.created" if fresh else "nodes.changed"] += 1
         self.nodes.append(new)
         self.before.append(NodeBefore(self.label, new["id"], dict(old) if old is not None else None))
-        # Asked for again where the node stands but a kill came before its edge did.
+        # Merged again: an interrupted load can have written the node without its edge.
         if "author" in new:
             self.values["Author"].add(new["author"])
             self.authors.append({"a": new["id"], "b": new["author"], "set": {}})

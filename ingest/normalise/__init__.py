@@ -1,1 +1,1 @@
-"""Pure functions from what people wrote to what they meant."""
+"""Normalisation of names, licences, languages and dates. Pure functions."""

@@ -1,4 +1,4 @@
-"""Licence ids: lower-case Hub ids, SPDX identifiers, aliases, `other` with a name, lists."""
+"""Licence ids of cards: Hub ids, SPDX identifiers, aliases, `other` with a name, and lists."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def normalise_license_id(text: str) -> str:
 
 
 def canonical_license_id(identifier: str) -> str:
-    """Return the Hub's id that an id means; the id itself where it is one, or where nothing is known of it."""
+    """Return the Hub's id for an id or alias; an unknown id is returned unchanged."""
     return catalogue().canonical(identifier) or identifier
 
 
 def card_license_ids(value: Any, name: Any = None) -> list[tuple[str, float]]:  # noqa: ANN401
-    """Read what a card says of its licence.
+    """Return the licences that a card declares, with confidences.
 
     Args:
-        value: `license` of the card: a string, a list, or dirt.
+        value: `license` of the card: a string, a list, or an invalid value.
         name: `license_name` of the card.
 
     Returns:
-        Pairs (id, confidence) in the order written. `other` with a name gives both: the name is read as a
-        licence id with confidence .95 where it is a known alias, .9 where it stands for itself.
+        Pairs (id, confidence) in the order written. `other` with a name gives both: the name as a licence id, with
+        confidence .95 where it is a known alias, otherwise .9.
     """
     values = value if isinstance(value, list) else [value]
     found = {normalise_license_id(entry): 1.0 for entry in values if isinstance(entry, str) and entry.strip()}

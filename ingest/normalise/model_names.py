@@ -1,10 +1,9 @@
-"""Entity resolution of parents' names: which model did the author mean, and how sure is that.
+"""Entity linking of parents' names: the model that each mention refers to, with a confidence.
 
-A name is looked up among the models that the graph knows, first as written, then without the dirt around it, then
-without regard to case. What is left is either a short name without owner, which several repositories may answer to
-(once `gpt2`, now `openai-community/gpt2`), or the name of an owner who has since taken another name. For these,
-popularity, age, and the owner are the evidence. The result depends on the set of known models alone, never on the
-order in which they came.
+A name is looked up among the models of the graph: first as written, then cleaned, then case-insensitively. The rest are
+short names without owner, which several repositories can match (`gpt2` is now `openai-community/gpt2`), and names of
+owners who were renamed. For these, popularity, age and owner are the evidence. The result depends on the set of known
+models only, not on their order.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ MIN_OWNER_SHARE = 0.6
 
 
 class NameEvidence(NamedTuple):
-    """What resolution knows of a model.
+    """Evidence on a model for entity linking.
 
     Attributes:
         downloads: Downloads, 0 where unknown.
@@ -50,13 +49,13 @@ class NameEvidence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ResolvedName:
-    """What became of a name.
+    """Result of resolving a name.
 
     Attributes:
-        parent: Id of the model meant; the name as written where nobody answers to it.
+        parent: Id of the model; the name as written where no model matches.
         resolution: How it was found.
-        confidence: That this is the model meant, 0..1.
-        evidence: What that rests on.
+        confidence: Confidence that the name means this model, 0..1.
+        evidence: Evidence for the confidence.
     """
 
     parent: str
@@ -66,14 +65,14 @@ class ResolvedName:
 
 
 class MentionIndex:
-    """Looks names up among known models."""
+    """Index of known models for resolving mentions of them."""
 
     def __init__(self, models: Mapping[str, NameEvidence], names: Iterable[str]) -> None:
-        """Index the models that the given names could mean.
+        """Index the models that the given names can refer to.
 
         Args:
             models: All models with a record.
-            names: All names that will be asked for.
+            names: All names that will be resolved.
         """
         self._models = models
         self._clean = {name: repository_name(name) for name in names}
@@ -98,7 +97,7 @@ class MentionIndex:
         self._renamed_owners = self._find_renamed_owners(missing)
 
     def resolve(self, name: str, child: str, child_created: str | None) -> ResolvedName:
-        """Find the model that a child's author meant.
+        """Resolve the name of a parent that the author of a child wrote.
 
         Args:
             name: The name as written.
@@ -107,10 +106,10 @@ class MentionIndex:
         """
         clean = self._clean[name]
         if "/" not in clean and clean in self._models:
-            # Old snapshots hold ids without owner; all of them have moved under one since.
-            moved = self._resolve_short_name(name, clean.lower(), child, child_created)
-            if moved.resolution is Resolution.RENAMED and moved.confidence >= MIN_MOVED_CONFIDENCE:
-                return moved
+            # Old snapshots hold ids without owner. All of them were moved to an owner since.
+            renamed = self._resolve_short_name(name, clean.lower(), child, child_created)
+            if renamed.resolution is Resolution.RENAMED and renamed.confidence >= MIN_MOVED_CONFIDENCE:
+                return renamed
         if name in self._models:
             return self._discount_younger_parent(
                 ResolvedName(name, Resolution.EXACT, 1.0, MentionEvidence()), child_created
@@ -187,10 +186,10 @@ class MentionIndex:
         return found
 
     def _find_renamed_owners(self, missing: list[str]) -> dict[str, tuple[str, int]]:
-        """Learn which owners took another name: most of their missing repositories stand under one other owner.
+        """Return renamed owners: most of their missing repositories are found under one other owner.
 
         Returns:
-            Old owner to (new owner, number of repositories that say so), all lower case.
+            Old owner to (new owner, number of repositories as evidence), all lower case.
         """
         found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         matched: dict[str, set[str]] = defaultdict(set)
@@ -201,9 +200,9 @@ class MentionIndex:
             for model in self._ids_by_name.get(part, ()):
                 found[owner][model.lower().rpartition("/")[0]].add(part)
                 matched[owner].add(part)
-        learned = {}
+        renamed = {}
         for old, candidates in found.items():
             new, parts = max(candidates.items(), key=lambda item: (len(item[1]), item[0]))
             if len(parts) >= MIN_OWNER_EVIDENCE and len(parts) >= MIN_OWNER_SHARE * len(matched[old]):
-                learned[old] = (new, len(parts))
-        return learned
+                renamed[old] = (new, len(parts))
+        return renamed

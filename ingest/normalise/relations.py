@@ -1,7 +1,7 @@
-"""How a model was made from its parents: the author's own word, else the best guess with a confidence below 1.
+"""Relation of a model to its parents: as typed by its author, else a guess with a confidence below 1.
 
-The order is the Hub's own (an adapter of a merge is an adapter; a quantised merge is quantised). The confidences of
-the guesses are set by judgement; the declared relation tags of 2025 are the only measure, and too few to fit them.
+The precedence is that of the Hub: an adapter of a merge is an adapter, a quantized merge is quantized. The confidences
+of guesses are set by judgement, because the declared relations of 2025 are too few to fit them.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ def split_typed_parent(tag: str) -> tuple[str, Relation | None]:
 
 
 def guess_relation(name: str, tags: Collection[str], library: str | None, parents: int) -> tuple[Relation, float, str]:
-    """Guess how a model was made from the parents it names.
+    """Guess the relation of a model to the parents that it names.
 
     Args:
         name: Repository part of the model's id.
         tags: Its tags.
         library: Its library_name.
-        parents: How many parents it names.
+        parents: Number of parents that it names.
 
     Returns:
-        Relation, confidence below 1, and what it rests on.
+        Relation, confidence below 1, and its source.
     """
     lower = {tag.lower() for tag in tags}
     by_tag, by_name = bool(lower & _QUANTIZED_TAGS), _QUANTIZED_NAME.search(name) is not None

@@ -1,4 +1,4 @@
-"""Languages, datasets, arXiv ids and dates: from what people wrote to what they meant."""
+"""Normalisation of languages, repository names, arXiv ids and dates."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def tag_languages(tags: Sequence[str]) -> list[str]:
 
 
 def card_languages(value: Any) -> list[str]:  # noqa: ANN401
-    """Read `language` of a card: a code, a name, or a list. False is Norwegian: YAML 1.1 reads `no` so."""
+    """Return the codes in a card's `language`: a code, a name, or a list. False is Norwegian (`no` in YAML 1.1)."""
     found = []
     for entry in value if isinstance(value, list) else [value]:
         text = "no" if entry is False else str(entry).strip().lower() if isinstance(entry, str) else ""
@@ -72,13 +72,13 @@ def card_languages(value: Any) -> list[str]:  # noqa: ANN401
 
 
 def arxiv_id(text: str) -> str:
-    """Return an arXiv identifier without version, lower case; empty where the text is none."""
+    """Return an arXiv identifier in lower case without version; empty where the text is not one."""
     match = _ARXIV.fullmatch(text.strip())
     return match.group(1).lower() if match else ""
 
 
 def repository_name(text: str) -> str:
-    """Return a repository's name without address, quotes and slashes around it, otherwise as written."""
+    """Return a repository's name without surrounding address, quotes and slashes."""
     name = text.strip().strip("'\"").strip()
     for prefix in ("https://", "http://", "www."):
         name = name.removeprefix(prefix)
@@ -90,7 +90,7 @@ def repository_name(text: str) -> str:
 
 
 def strings_in(value: Any) -> list[str]:  # noqa: ANN401
-    """Return the strings of a field that may be a string, a list, a mapping with `name`, or dirt."""
+    """Return the strings in a field: a string, a list, or a mapping with `name`; other values give none."""
     found = []
     for entry in value if isinstance(value, list) else [value]:
         if isinstance(entry, dict):
