@@ -65,7 +65,7 @@ def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:
     stranger = next(row for row in range(len(graph)) if names[row] == "user1" and graph.created[row] < cutoff)
     parents = graph.parents.values.copy()
     parents[rows == children[0]] = stranger
-    other = replace(graph, parents=graph.parents._replace(values=parents), witnessed=rows == children[0])
+    other = replace(graph, parents=graph.parents._replace(values=parents), inferred=rows == children[0])
     query = CompletionQuery(children[:2], np.full(2, cutoff), np.zeros(2, bool))
     found = []
     for each in (graph, other):

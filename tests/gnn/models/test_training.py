@@ -32,7 +32,8 @@ def test_the_target_cannot_be_read(graph: Graph) -> None:
     mixed[hidden] = rng.permutation(mixed[hidden])
     assert (mixed != held.values).sum() > 30
     other = replace(
-        graph, columns={**graph.columns, "license": graph.columns["license"]._replace(held=held._replace(values=mixed))}
+        graph,
+        columns={**graph.columns, "license": graph.columns["license"]._replace(codes=held._replace(values=mixed))},
     )
     seen = []
     for each in (graph, other):
@@ -116,9 +117,9 @@ def test_a_relation_cannot_be_read_where_it_is_the_target(typed_graph: Graph) ->
     other = replace(
         typed_graph,
         columns={**typed_graph.columns, RELATION: typed_graph.columns[RELATION]._replace(
-            held=held._replace(values=np.where(later, 1 - held.values, held.values)))},
+            codes=held._replace(values=np.where(later, 1 - held.values, held.values)))},
         relations=np.where(typed_graph.created[typed_graph.parents.rows] >= cutoff, 4, typed_graph.relations),
-        sure=np.where(typed_graph.created[typed_graph.parents.rows] >= cutoff, 0.5, typed_graph.confidence).astype(np.float32),
+        confidence=np.where(typed_graph.created[typed_graph.parents.rows] >= cutoff, 0.5, typed_graph.confidence).astype(np.float32),
     )  # fmt: skip
     rows = np.flatnonzero((typed_graph.created >= cutoff) & (typed_graph.parents.counts > 0))
     query = CompletionQuery(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
