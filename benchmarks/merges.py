@@ -32,7 +32,7 @@ from ingest.weights.samples.clustering import around
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.edge import Edge
 from ingest.weights.tree.exact_relations import find_copies, find_merges
-from ingest.weights.tree.family_state import assemble
+from ingest.weights.tree.family_state import load_samples, run_pair_tests
 
 NEAR = 0.03
 """How far a weight may be off."""
@@ -139,12 +139,11 @@ def _merged(
     prints: Sequence[Fingerprint], child: str, read: Rereader, content: Mapping[str, str], *, time: bool
 ) -> set[str]:
     """Return what one model of a family is merged of, by content: of a chart, that part alone."""
-    family = assemble(prints, read, use_dates=time)
-    find_copies(family)
-    find_merges(family)
-    row = next((at for at, item in enumerate(family.fingerprints) if item.id == child), -1)
-    found = family.merges.get(row)
-    return set() if found is None else {content[family.fingerprints[parent].id] for parent in found.parents}
+    samples = load_samples(prints, read, use_dates=time)
+    relations = find_merges(samples, run_pair_tests(samples), find_copies(samples))
+    row = next((at for at, item in enumerate(samples.fingerprints) if item.id == child), -1)
+    found = relations.merges.get(row)
+    return set() if found is None else {content[samples.fingerprints[parent].id] for parent in found.parents}
 
 
 def _below(model: str, truth: Mapping[str, Any]) -> set[str]:

@@ -37,8 +37,8 @@ from ingest.weights.samples.clustering import groups, relatives
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree import adapter_edges
 from ingest.weights.tree.date_outliers import without_dates
-from ingest.weights.tree.exact_relations import find_copies, find_merges
-from ingest.weights.tree.family_state import FamilyState, assemble
+from ingest.weights.tree.exact_relations import build_family_state
+from ingest.weights.tree.family_state import FamilyState, load_samples, run_pair_tests
 from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
 from ingest.weights.tree.insertion import best_parent, insert_all
 from ingest.weights.tree.parent_features import ParentFeatures
@@ -116,25 +116,28 @@ def families(zoo: Zoo, read: Rereader | None) -> list[FamilyState]:
         for group in groups(zoo.prints)
         for part in relatives([zoo.prints[place] for place in group])
     ]
-    return [certain(assemble(part, read, use_dates=True)) for part in parts if len(part) > 2]
+    return [family_of(part, read) for part in parts if len(part) > 2]
 
 
-def certain(family: FamilyState) -> FamilyState:
-    """Find copies and merges of a component."""
-    find_copies(family)
-    find_merges(family)
-    return family
+def family_of(prints: Sequence[Fingerprint], read: Rereader | None) -> FamilyState:
+    """Return a component with its pairwise tests and exact relations."""
+    samples = load_samples(prints, read, use_dates=True)
+    return build_family_state(samples, run_pair_tests(samples))
 
 
 def traces(zoo: Zoo, known: Sequence[FamilyState]) -> tuple[Doubles, Doubles]:
     """Return features of (trace, model) and whether the model is a child of who left it; later descendants left out."""
     rows, labels = [], []
     for family in known:
-        ids = [item.id for item in family.fingerprints]
+        ids = [item.id for item in family.samples.fingerprints]
         place = {model: row for row, model in enumerate(ids)}
         for row, model in enumerate(ids):
             for parent in zoo.parents.get(model, ()):
-                if parent not in place or family.sq_distance[row, place[parent]] == 0 or family.quantization[row]:
+                if (
+                    parent not in place
+                    or family.samples.sq_distance[row, place[parent]] == 0
+                    or family.relations.quantization[row]
+                ):
                     continue
                 others = [
                     o for o, other in enumerate(ids)
@@ -143,8 +146,8 @@ def traces(zoo: Zoo, known: Sequence[FamilyState]) -> tuple[Doubles, Doubles]:
                     and other not in zoo.ancestors(model)
                 ]  # fmt: skip
                 if others:
-                    mark = trace(family.vectors, row, place[parent])
-                    rows.append(features(contained(family.vectors, mark, others)))
+                    mark = trace(family.samples.vectors, row, place[parent])
+                    rows.append(features(contained(family.samples.vectors, mark, others)))
                     labels.append([model in zoo.parents.get(ids[o], ()) for o in others])
     return np.concatenate(rows), np.concatenate(labels).astype(float)
 
@@ -153,12 +156,12 @@ def directed(zoo: Zoo, known: Sequence[FamilyState]) -> Doubles:
     """Return what tells a parent from its child, one row an edge of training, the parent first."""
     rows = []
     for family in known:
-        measured = asymmetry(family.vectors, family.sq_distance)
-        place = {item.id: row for row, item in enumerate(family.fingerprints)}
+        measured = asymmetry(family.samples.vectors, family.samples.sq_distance)
+        place = {item.id: row for row, item in enumerate(family.samples.fingerprints)}
         for child, row in place.items():
             for parent in zoo.parents.get(child, ()) if zoo.kind[child] in TRAINED else ():
                 other = place.get(parent, row)
-                if family.sq_distance[row, other] > 0:
+                if family.samples.sq_distance[row, other] > 0:
                     rows.append(measured[other, row] - measured[row, other])
     return np.array(rows).reshape(-1, 5)
 
@@ -195,12 +198,13 @@ def placements(zoo: Zoo, known: Sequence[FamilyState]) -> list[Placement]:
     """Return measurements of all possible parents of each model, and which of them is one."""
     found = []
     for family in known:
-        tree = Recorder(family.vectors, family.sq_distance, family.precedence_log_odds, family.scorer, family.merges)
+        samples, merges = family.samples, family.relations.merges
+        tree = Recorder(samples.vectors, samples.sq_distance, family.precedence_log_odds, family.scorer, merges)
         insert_all(family, tree)
         infer_root(family, tree)
         for row in list(tree.choices):
             best_parent(family, tree, row)
-        ids = [item.id for item in family.fingerprints]
+        ids = [item.id for item in family.samples.fingerprints]
         for (row, _), (able, measured, against) in tree.seen.items():
             right = np.array([zoo.is_parent(ids[row], ids[other]) for other in able])
             if right.any() and len(able) > 1:
@@ -303,9 +307,11 @@ def measured(path: Path, large: bool) -> Measured:
     """Measure a zoo, with samples read from its weights or with those of its fingerprints."""
     zoo, read = read_zoo(path, path / "truth.json"), Rereader() if large else None
     dated = families(zoo, read)
-    placed = placements(
-        zoo, [*dated, *(certain(without_dates(known, range(len(known.fingerprints)))) for known in dated)]
-    )
+    undated = [
+        build_family_state(without_dates(known.samples, range(len(known.samples.dates))), known.tests)
+        for known in dated
+    ]
+    placed = placements(zoo, [*dated, *undated])
     return Measured(traces(zoo, dated), directed(zoo, dated), placed, adapters(zoo))
 
 

@@ -33,8 +33,14 @@ from ingest.weights.tree.behavioural_edges import behavioural_edges
 from ingest.weights.tree.date_outliers import improves_likelihood, suspect_dates, without_dates
 from ingest.weights.tree.duplicate_origin import CanonicalDuplicates, find_canonical_duplicates, parents_of
 from ingest.weights.tree.edge import Edge
-from ingest.weights.tree.exact_relations import find_copies, find_merges
-from ingest.weights.tree.family_state import FamilyState, assemble, duplicate_sort_key, exact_duplicates, is_quantized
+from ingest.weights.tree.exact_relations import build_family_state
+from ingest.weights.tree.family_state import (
+    FamilyState,
+    duplicate_sort_key,
+    exact_duplicates,
+    load_samples,
+    run_pair_tests,
+)
 from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
 from ingest.weights.tree.insertion import best_parent, insert_all
 from ingest.weights.tree.rooting import infer_root
@@ -89,21 +95,22 @@ def chart(
 
 def chart_family(prints: Sequence[Fingerprint], read: Rereader | None = None, *, time: bool = True) -> list[Edge]:
     """Chart the models of one component."""
-    family = assemble(prints, read, use_dates=time)
-    tree = _grown(family)
+    samples = load_samples(prints, read, use_dates=time)
+    tests = run_pair_tests(samples)
+    family = build_family_state(samples, tests)
+    tree = build_tree(family)
     for row in suspect_dates(family):
-        other = without_dates(family, {row})
-        grown = _grown(other)
-        if improves_likelihood(grown, tree):
-            family, tree = other, grown
+        other = build_family_state(without_dates(family.samples, {row}), tests)
+        other_tree = build_tree(other)
+        if improves_likelihood(other_tree, tree):
+            family, tree = other, other_tree
     return _edges(family, tree)
 
 
-def _grown(family: FamilyState) -> IncrementalTree:
-    """Find what is certain of a family, and grow the tree of the rest."""
-    find_copies(family)
-    find_merges(family)
-    tree = IncrementalTree(family.vectors, family.sq_distance, family.precedence_log_odds, family.scorer, family.merges)
+def build_tree(family: FamilyState) -> IncrementalTree:
+    """Insert the models of a family into a tree, and choose its root."""
+    samples, merges = family.samples, family.relations.merges
+    tree = IncrementalTree(samples.vectors, samples.sq_distance, family.precedence_log_odds, family.scorer, merges)
     insert_all(family, tree)
     infer_root(family, tree)
     return tree
@@ -112,59 +119,59 @@ def _grown(family: FamilyState) -> IncrementalTree:
 def _edges(family: FamilyState, tree: IncrementalTree) -> list[Edge]:
     edges: list[Edge] = []
     swapped, known = swap_parent_child(family, tree), find_canonical_duplicates(family, tree)
-    for row, first in enumerate(family.duplicate_of):
-        if row != known.canonical[first] and not is_quantized(family, first):
+    for row, first in enumerate(family.relations.duplicate_of):
+        if row != known.canonical[first] and not family.relations.is_quantized(first):
             edges.append(_duplicate(family, tree, row, known))
             continue
         found: list[Edge] = []
-        if first in family.copies:
-            parent, copy = family.copies[first]
+        if first in family.relations.copies:
+            parent, copy = family.relations.copies[first]
             found.append(_copied(family, row, parent, copy, known))
-        elif first in family.merges:
-            found += _merge_edges(family, row, family.merges[first], known)
+        elif first in family.relations.merges:
+            found += _merge_edges(family, row, family.relations.merges[first], known)
         else:
             choice = tree.choices.get(first) or (best_parent(family, tree, first) if first not in tree.rows else None)
             if choice is not None:
                 found.append(_trained(family, row, choice, known, swapped))
         # Where it is an exact copy of what is taken for its copy, it comes of that.
-        sure = 1.0 if is_quantized(family, first) else known.confidence[first]
+        sure = 1.0 if family.relations.is_quantized(first) else known.confidence[first]
         edges += [replace(edge, confidence=edge.confidence * sure) for edge in found]
     return edges
 
 
 def _duplicate(family: FamilyState, tree: IncrementalTree, row: int, known: CanonicalDuplicates) -> Edge:
-    original = known.canonical[family.duplicate_of[row]]
+    original = known.canonical[family.relations.duplicate_of[row]]
     older = [
         other
-        for other in exact_duplicates(family, row)
-        if other == original or duplicate_sort_key(family, other) < duplicate_sort_key(family, row)
+        for other in exact_duplicates(family.relations.duplicate_of, row)
+        if other == original or duplicate_sort_key(family.samples, other) < duplicate_sort_key(family.samples, row)
     ]
     parent = min(
         older,
         key=lambda o: (
-            family.permutation_id[o] != family.permutation_id[row],
+            family.samples.permutation_id[o] != family.samples.permutation_id[row],
             o != original,
-            duplicate_sort_key(family, o),
+            duplicate_sort_key(family.samples, o),
         ),
     )
-    permuted = family.permutation_id[parent] != family.permutation_id[row]
-    dates = {family.dates[row], family.dates[parent]}
+    permuted = family.samples.permutation_id[parent] != family.samples.permutation_id[row]
+    dates = {family.samples.dates[row], family.samples.dates[parent]}
     ordered = len(dates) == 2 and "" not in dates
     sure = CONFIDENCE.dated_duplicate if ordered else CONFIDENCE.undated_duplicate
     if parent == original:
         sure = min(CONFIDENCE.dated_duplicate, probability(known.penalty[row] - known.penalty[original]))
-    above = parents_of(family, tree, family.duplicate_of[row])
-    if family.duplicate_of[row] in family.copies:
+    above = parents_of(family, tree, family.relations.duplicate_of[row])
+    if family.relations.duplicate_of[row] in family.relations.copies:
         # Whoever rounds the same weights the same way gets the same copy.
         sure = min(sure, CONFIDENCE.undated_duplicate)
     others = {_told(family, row, each, known): round(1 - sure, 3) for each in above}  # were it the original
     if permuted and len(older) > 1:
         # Whoever shuffles what was shuffled leaves nothing to tell of which; more is made of the original.
         share = sure / (len(older) + (parent == original))
-        others |= {family.fingerprints[other].id: round(share, 3) for other in older if other != parent}
+        others |= {family.model_id(other): round(share, 3) for other in older if other != parent}
         sure -= share * (len(older) - 1)
     evidence = PermutedEvidence(alternatives=others) if permuted else DuplicateEvidence(alternatives=others)
-    return Edge(family.fingerprints[row].id, family.fingerprints[parent].id, Relation.DUPLICATE, sure, evidence)
+    return Edge(family.model_id(row), family.model_id(parent), Relation.DUPLICATE, sure, evidence)
 
 
 def _copied(family: FamilyState, row: int, parent: int, copy: Copy, known: CanonicalDuplicates) -> Edge:
@@ -181,12 +188,14 @@ def _copied(family: FamilyState, row: int, parent: int, copy: Copy, known: Canon
             evidence = PrunedEvidence(explained=explained, zeros=zeros, grid=copy.grid, alternatives=alternatives)
         case _:
             evidence = RoundedCopyEvidence(explained=explained, alternatives=alternatives)
-    return Edge(family.fingerprints[row].id, _told(family, row, parent, known), relation, CONFIDENCE.copy, evidence)
+    return Edge(family.model_id(row), _told(family, row, parent, known), relation, CONFIDENCE.copy, evidence)
 
 
 def _likewise(family: FamilyState, row: int, known: CanonicalDuplicates, chance: float) -> dict[str, float]:
     """Return the models that explain a copy or a merge as well, each with its share of a probability."""
-    told = {_told(family, row, other, known) for other in family.alternatives.get(family.duplicate_of[row], [])}
+    relations = family.relations
+    others = relations.alternatives.get(relations.duplicate_of[row], [])
+    told = {_told(family, row, other, known) for other in others}
     return {name: round(chance / len(told), 3) for name in sorted(told)}
 
 
@@ -197,11 +206,12 @@ def _trained(
     known: CanonicalDuplicates,
     swapped: Mapping[int, tuple[int, float]],
 ) -> Edge:
-    relation = Relation.QUANTIZED if is_quantized(family, family.duplicate_of[row]) else Relation.FINETUNE
+    first = family.relations.duplicate_of[row]
+    relation = Relation.QUANTIZED if family.relations.is_quantized(first) else Relation.FINETUNE
     # What was put below it, or below its parent, may lie between the two.
-    below, turned = swapped.get(family.duplicate_of[row], (-1, 0.0))
+    below, turned = swapped.get(first, (-1, 0.0))
     child, also = swapped.get(choice.parent, (-1, 0.0))
-    if child != family.duplicate_of[row]:
+    if child != first:
         also = 0.0
     others = {_told(family, row, other, known): round(chance, 3) for other, chance in choice.alternatives}
     if turned >= CONFIDENCE.min_alternative:
@@ -212,40 +222,40 @@ def _trained(
         alternatives=others,
     )
     sure = choice.probability * (1 - turned) * (1 - also)
-    return Edge(family.fingerprints[row].id, _told(family, row, choice.parent, known), relation, sure, evidence)
+    return Edge(family.model_id(row), _told(family, row, choice.parent, known), relation, sure, evidence)
 
 
 def _told(family: FamilyState, row: int, parent: int, known: CanonicalDuplicates) -> str:
     """Return the id of the exact copy of a parent whose units are in the order of its child's; else of the original."""
-    original = known.canonical[family.duplicate_of[parent]]
+    original = known.canonical[family.relations.duplicate_of[parent]]
     same = [
         other
-        for other in exact_duplicates(family, parent)
-        if family.permutation_id[other] == family.permutation_id[row]
+        for other in exact_duplicates(family.relations.duplicate_of, parent)
+        if family.samples.permutation_id[other] == family.samples.permutation_id[row]
     ]
-    return family.fingerprints[
-        original if original in same or not same else min(same, key=lambda o: duplicate_sort_key(family, o))
-    ].id
+    return family.model_id(
+        original if original in same or not same else min(same, key=lambda o: duplicate_sort_key(family.samples, o))
+    )
 
 
 def _merge_edges(family: FamilyState, row: int, merge: Merge, known: CanonicalDuplicates) -> list[Edge]:
     out: list[Edge] = []
     loose = merge.residual >= CONFIDENCE.loose_merge_residual
     sure = CONFIDENCE.loose_merge if loose else CONFIDENCE.merge
-    if is_quantized(family, row):
+    if family.relations.is_quantized(row):
         sure = CONFIDENCE.quantized_merge
     for parent, weight in zip(merge.parents, merge.weights, strict=True):
         evidence = MergeEvidence(
             method=merge.method,
             weight=round(weight, 4),
             residual=round(merge.residual, 4),
-            base="" if merge.base is None else family.fingerprints[known.canonical[merge.base]].id,
+            base="" if merge.base is None else family.model_id(known.canonical[merge.base]),
             alternatives=_likewise(family, row, known, 1 - sure),
         )
         out.append(
             Edge(
-                family.fingerprints[row].id,
-                family.fingerprints[known.canonical[parent]].id,
+                family.model_id(row),
+                family.model_id(known.canonical[parent]),
                 Relation.MERGE,
                 sure,
                 evidence,

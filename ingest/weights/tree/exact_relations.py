@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from atlas_db.core.arrays import Doubles, Floats, Integers
+from atlas_db.core.arrays import Floats, Integers
 from ingest.weights.merges.merge import Merge, MergeProblem, build_merge_problem
 from ingest.weights.merges.merge_search import find_linear_merge, find_merge
 from ingest.weights.merges.quantized_merges import find_quantized_merge
@@ -21,255 +22,339 @@ from ingest.weights.pairwise.quantization_grid import (
     own_grids,
     step_noise,
 )
+from ingest.weights.parameters.tree_parameters import TREE
 from ingest.weights.samples.aligned_samples import Vectors, distances, thinned
 from ingest.weights.tree.family_state import (
     DTYPE_BITS,
-    LATER_PENALTY,
-    RANKED,
+    ExactRelations,
+    FamilySamples,
     FamilyState,
-    candidate_parents,
+    PairTests,
     duplicate_sort_key,
     exact_duplicates,
-    is_quantized,
+    precedence_log_odds,
 )
 
-SCREEN, GRID, LIKELY = 24, 144, 0.6
-"""Positions that a copy is screened and a grid is looked for at, and the share explained there that is looked into."""
+_LIMITS = TREE.copies
 
 
-NEAREST = 8
-"""Models that a possible copy is compared with."""
+def build_family_state(samples: FamilySamples, tests: PairTests) -> FamilyState:
+    """Find the exact relations of a family, and combine them with its samples and pairwise tests.
+
+    Args:
+        samples: The family.
+        tests: Its pairwise tests.
+    """
+    relations = find_merges(samples, tests, find_copies(samples))
+    log_odds = precedence_log_odds(samples, tests, relations.duplicate_of)
+    return FamilyState(samples, tests, relations, log_odds)
 
 
-CERTAIN, CLOSER = 0.99, 0.8
-"""Share explained from which a quantized copy is sure; of the rest, what its original explains if that is a merge."""
+def find_copies(samples: FamilySamples) -> ExactRelations:
+    """Find exact duplicates, then casts, quantized and pruned copies; merges are not searched.
 
-
-WHOLE = 0.97
-"""Weight of task vectors from which one of them, solved for, is again a merge of the others and of what they make."""
-
-
-def find_copies(family: FamilyState) -> None:
-    """Find exact copies, then what is a rounded, quantized or pruned copy of what."""
-    vectors, count = family.vectors, len(family.fingerprints)
-    few, some = thinned(vectors, SCREEN), thinned(vectors, GRID)
-    classes: dict[bytes, list[int]] = defaultdict(list)
-    for row in range(count):
-        classes[vectors.values[row].tobytes()].append(row)
-    family.duplicate_of = list(range(count))
-    family.quantization = own_grids(some)
-    if family.unpermuted is not None:
-        # Blocks of columns do not outlive that columns are moved.
-        stored = own_grids(thinned(family.unpermuted, GRID))
-        family.quantization = [grid or other for grid, other in zip(family.quantization, stored, strict=True)]
-    for rows in classes.values():
-        first = min(rows, key=lambda row: duplicate_sort_key(family, row))
-        for row in rows:
-            family.duplicate_of[row] = first
-        _date_by_copies(family, first, rows)
-    able = [row for row in range(count) if family.duplicate_of[row] == row]
-    originals = np.array([row for row in able if not family.quantization[row]], np.int64)
-    made, place = on_grids(few, originals), np.zeros(count, np.int64)
+    Args:
+        samples: The family.
+    """
+    vectors = samples.vectors
+    duplicate_of, quantization = _find_duplicates(samples), _detect_grids(samples)
+    screening = thinned(vectors, _LIMITS.screening_positions)
+    tested = [row for row, first in enumerate(duplicate_of) if first == row]
+    originals = np.array([row for row in tested if not quantization[row]], np.int64)
+    grids, place = on_grids(screening, originals), np.zeros(len(duplicate_of), np.int64)
     place[originals] = np.arange(len(originals))
-    for row in able:
-        near = _nearest_candidates(family, few, row, originals)
-        screened = explain(few, row, near, made.of(place[near]))
-        near = near[[copy.share >= LIKELY for copy in screened]]
-        found = [(other, explain(vectors, row, np.array([other]))[0]) for other in near.tolist()]
-        found = [item for item in found if item[1].share >= LEAST and _is_possible_copy(family, row, *item)]
-        if not found and family.quantization[row]:
-            found = _match_unpermuted(family, row, originals)
-        if found:
-            best = max(copy.share for _, copy in found)
-            alike = [item for item in found if item[1].share > best - 0.01]
-            family.copies[row] = min(alike, key=lambda item: _copy_sort_key(family, row, *item))
-            family.alternatives[row] = [other for other, _ in alike if other != family.copies[row][0]]
+    copies: dict[int, tuple[int, Copy]] = {}
+    alternatives: dict[int, list[int]] = {}
+    for row in tested:
+        nearest = _nearest_originals(samples, screening, row, originals, is_on_grid=bool(quantization[row]))
+        screened = explain(screening, row, nearest, grids.of(place[nearest]))
+        nearest = nearest[[copy.share >= _LIMITS.min_screened_share for copy in screened]]
+        matches = [(other, explain(vectors, row, np.array([other]))[0]) for other in nearest.tolist()]
+        matches = [item for item in matches if item[1].share >= LEAST and _is_possible_copy(samples, row, *item)]
+        if not matches and quantization[row]:
+            matches = _match_unpermuted(samples, duplicate_of, row, originals)
+        if matches:
+            best = max(copy.share for _, copy in matches)
+            close = [item for item in matches if item[1].share > best - _LIMITS.share_tolerance]
+            copies[row] = min(close, key=lambda item: _copy_sort_key(samples, row, *item))
+            alternatives[row] = [other for other, _ in close if other != copies[row][0]]
+    return ExactRelations(duplicate_of, quantization, copies, {}, alternatives)
 
 
-def _match_unpermuted(family: FamilyState, row: int, able: Integers) -> list[tuple[int, Copy]]:
-    """Return what explains a quantized model, all units where they are in the files.
+def _find_duplicates(samples: FamilySamples) -> list[int]:
+    """Return the representative of each row's exact duplicates: the first by `duplicate_sort_key`."""
+    values = samples.vectors.values
+    rows_by_values: dict[bytes, list[int]] = defaultdict(list)
+    for row in range(len(values)):
+        rows_by_values[values[row].tobytes()].append(row)
+    duplicate_of = list(range(len(values)))
+    for rows in rows_by_values.values():
+        first = min(rows, key=lambda row: duplicate_sort_key(samples, row))
+        for row in rows:
+            duplicate_of[row] = first
+    return duplicate_of
 
-    What is merged of two orders has no order of its own, and it and its copy may have been put into different ones.
+
+def _detect_grids(samples: FamilySamples) -> list[str]:
+    """Return the quantization grid of each model, empty where there is none.
+
+    A permutation of columns destroys block-wise grids. So they are detected on unpermuted samples as well.
     """
-    if family.unpermuted is None:
+    grids = own_grids(thinned(samples.vectors, _LIMITS.grid_positions))
+    if samples.unpermuted is None:
+        return grids
+    unpermuted = own_grids(thinned(samples.unpermuted, _LIMITS.grid_positions))
+    return [grid or other for grid, other in zip(grids, unpermuted, strict=True)]
+
+
+def _match_unpermuted(
+    samples: FamilySamples, duplicate_of: Sequence[int], row: int, originals: Integers
+) -> list[tuple[int, Copy]]:
+    """Return the originals that explain a quantized model with units in the order of the files.
+
+    A merge of models in two orders has no order of its own. It and its copy may have been permuted differently.
+    """
+    if samples.unpermuted is None:
         return []
-    able = np.array(_with_permuted_duplicates(family, able.tolist()), np.int64)
-    flat = family.unpermuted.flat
-    near = able[np.argsort(np.square(flat[able] - flat[row]).sum(1), kind="stable")[:NEAREST]]
-    copies = explain(family.unpermuted, row, near)
-    found = zip(near.tolist(), copies, strict=True)
-    possible = [item for item in found if item[1].share >= LEAST and _is_possible_copy(family, row, *item)]
-    return [(family.duplicate_of[other], copy) for other, copy in possible]
+    candidates = np.array(_with_permuted_duplicates(samples, duplicate_of, originals.tolist()), np.int64)
+    flat = samples.unpermuted.flat
+    sq_distance = np.square(flat[candidates] - flat[row]).sum(1)
+    nearest = candidates[np.argsort(sq_distance, kind="stable")[: _LIMITS.max_originals]]
+    matches = zip(nearest.tolist(), explain(samples.unpermuted, row, nearest), strict=True)
+    possible = [item for item in matches if item[1].share >= LEAST and _is_possible_copy(samples, row, *item)]
+    return [(duplicate_of[other], copy) for other, copy in possible]
 
 
-def _date_by_copies(family: FamilyState, first: int, rows: Sequence[int]) -> None:
-    """Where the first of exact copies has no date, hear those of the others: these weights were there by then."""
-    there = min((family.dates[row] for row in rows if family.dates[row]), default="")
-    if family.dates[first] or not there:
-        return
-    later = np.array([date > there for date in family.dates])
-    family.precedence_log_odds[first, later] += LATER_PENALTY
-    family.precedence_log_odds[later, first] -= LATER_PENALTY
+def _nearest_originals(
+    samples: FamilySamples, screening: Vectors, row: int, originals: Integers, *, is_on_grid: bool
+) -> Integers:
+    """Return the models nearest to another, itself left out.
 
-
-def _nearest_candidates(family: FamilyState, few: Vectors, row: int, able: Integers) -> Integers:
-    """Return the models that are nearest to another, itself left out; to a pruned one, where it holds no zeros.
-
-    Over all elements a pruned model is nearer to whatever is short than to what it was made of.
+    Over all elements a pruned model is nearer to any short vector than to its original. So for pruned models distances
+    are taken over nonzero elements.
     """
-    away, dense = family.sq_distance[row, able], few.values[row] != 0
-    if dense.mean() < 1 - LEAST_CUT and not family.quantization[row]:
-        away = np.square((few.values[able] - few.values[row]) * dense).sum((1, 2))
-    near = able[np.argsort(away, kind="stable")[: NEAREST + 1]]
-    return np.asarray(near[near != row][:NEAREST])
+    sq_distance, nonzero = samples.sq_distance[row, originals], screening.values[row] != 0
+    if nonzero.mean() < 1 - LEAST_CUT and not is_on_grid:
+        sq_distance = np.square((screening.values[originals] - screening.values[row]) * nonzero).sum((1, 2))
+    nearest = originals[np.argsort(sq_distance, kind="stable")[: _LIMITS.max_originals + 1]]
+    return np.asarray(nearest[nearest != row][: _LIMITS.max_originals])
 
 
 def _copy_sort_key(
-    family: FamilyState, row: int, other: int, copy: Copy
+    samples: FamilySamples, row: int, other: int, copy: Copy
 ) -> tuple[bool, bool, float, float, int, float]:
-    """Sorts models that explain a copy alike: made before it, all kept, dense, wide, near.
+    """Sort key of originals that explain a copy equally well.
 
-    What is stored in a narrow type is explained by a cast to it as well as by what was cast, which more is made of.
+    In order: not dated later, unpruned, fewest zeros, greatest share, widest type, nearest. A model in a narrow type is
+    explained by a cast to that type as well as by the cast's original, which has more descendants.
     """
-    away, width = float(family.sq_distance[row, other]), DTYPE_BITS.get(family.fingerprints[other].dtype, 0)
-    cut = copy.kind == "pruned"
-    return _is_later(family, other, row), cut, _zero_share(family, other), -round(copy.share, 3), -width, away
-
-
-def _zero_share(family: FamilyState, row: int) -> float:
-    """Share of zeros: of a dense model and a pruned one that both explain a copy, the dense one is its original."""
-    return round(float((family.vectors.values[row] == 0).mean()), 2)
-
-
-def _is_possible_copy(family: FamilyState, row: int, other: int, copy: Copy) -> bool:
-    """A cast is narrower than its original."""
-    if copy.kind not in ("cast", "same"):
-        return True
-    ours, theirs = family.fingerprints[row].dtype, family.fingerprints[other].dtype
-    return DTYPE_BITS.get(ours, 0) < DTYPE_BITS.get(theirs, 0)
-
-
-def find_merges(family: FamilyState) -> None:
-    """Find what is merged of what, the longest weights first: merges add."""
-    able_parents = candidate_parents(family)
-    sources = [row for row in able_parents if not (row in family.copies and family.copies[row][1].kind == "cast")]
-    lengths = np.square(family.vectors.flat).sum(1)
-    views = [build_merge_problem(family.vectors, family.sq_distance, family.quantization)]
-    if family.unpermuted is not None:
-        views.append(build_merge_problem(family.unpermuted, distances(family.unpermuted), family.quantization))
-    quantized = [
-        row for row in range(len(family.fingerprints)) if family.duplicate_of[row] == row and is_quantized(family, row)
-    ]
-    order = sorted([*able_parents, *quantized], key=lambda row: (-float(lengths[row]), row))
-    for row in order:
-        copy = family.copies.get(row, (row, None))[1]
-        if copy is not None and not (family.quantization[row] and copy.share < CERTAIN):
-            continue
-        able = [other for other in sources if not _is_merged_from(family, other, row)]
-        earlier = _not_later(family, row, able)
-        noises = [step_noise(view.vectors, row, family.quantization[row]) for view in views]
-        found = None if copy is not None else _exact_merge(family, row, able, views, noises)
-        if found is None and family.quantization[row]:
-            found = _quantized_merge(family, row, earlier, views, noises)
-            if found is not None and copy is not None and found.explained < copy.share + CLOSER * (1 - copy.share):
-                found = None
-        if found is not None and not differs_by_low_rank(family, row, found, earlier):
-            family.copies.pop(row, None)
-            family.merges[row] = found
-            family.alternatives[row] = _interchangeable_parents(family, row, found, able, views[0].gram)
-
-
-def _exact_merge(
-    family: FamilyState, row: int, able: Sequence[int], views: Sequence[MergeProblem], noises: Sequence[Floats]
-) -> Merge | None:
-    """Return a merge that leaves no more than rounding to the stored type does."""
-    earlier = _not_later(family, row, able)
-    found = find_merge(views[0], row, earlier, noises[0])
-    if len(earlier) < len(able) and (found is None or len(found.inputs) > 2):
-        # A date may be wrong; a combination that leaves nothing over is no accident, and of fewer models still less so,
-        # but the sum of two whole task vectors may be the equation of another merge turned round.
-        other = find_merge(views[0], row, able, noises[0])
-        if other is not None and (other.method != "task_arithmetic" or other.weights[0] < WHOLE):
-            found = other if found is None or len(other.inputs) < len(found.inputs) else found
+    bits = DTYPE_BITS.get(samples.fingerprints[other].dtype, 0)
+    is_pruned = copy.kind == "pruned"
+    distance = float(samples.sq_distance[row, other])
     return (
-        found if found is not None or len(views) == 1 else _merge_of_unpermuted(family, row, able, views[1], noises[1])
+        _is_later(samples, other, row),
+        is_pruned,
+        _zero_share(samples, other),
+        -round(copy.share, 3),
+        -bits,
+        distance,
     )
 
 
-def _merge_of_unpermuted(
-    family: FamilyState, row: int, able: Sequence[int], view: MergeProblem, noise: Floats
-) -> Merge | None:
-    """Return a merge of models whose units are in different orders."""
-    stored = _with_permuted_duplicates(family, able)
-    earlier = _not_later(family, row, stored)
-    found = find_merge(view, row, earlier, noise, permuted=True)
-    if found is None and len(earlier) < len(stored):
-        found = find_linear_merge(view, row, stored, noise)
-        if found is not None and found.weights[0] >= WHOLE:
+def _zero_share(samples: FamilySamples, row: int) -> float:
+    """Return the share of zeros; where a dense and a pruned model explain a copy, the dense one is its original."""
+    return round(float((samples.vectors.values[row] == 0).mean()), 2)
+
+
+def _is_possible_copy(samples: FamilySamples, row: int, other: int, copy: Copy) -> bool:
+    """Whether a match can be a copy: a cast has a narrower type than its original."""
+    if copy.kind not in ("cast", "same"):
+        return True
+    bits, original_bits = (DTYPE_BITS.get(samples.fingerprints[at].dtype, 0) for at in (row, other))
+    return bits < original_bits
+
+
+class _MergeInput(NamedTuple):
+    """What merge search of a family reads.
+
+    Attributes:
+        samples: The family.
+        tests: Its pairwise tests.
+        copies: Its duplicates and copies.
+        problems: The family with units aligned and, where any were permuted, as stored.
+    """
+
+    samples: FamilySamples
+    tests: PairTests
+    copies: ExactRelations
+    problems: Sequence[MergeProblem]
+
+
+def find_merges(samples: FamilySamples, tests: PairTests, relations: ExactRelations) -> ExactRelations:
+    """Return exact relations with merges added; a coarse copy that a merge explains better becomes a merge.
+
+    The equation of a merge may be solved for any of its inputs as well. So models are searched in descending order of
+    length, as sums of task vectors are longer than their inputs, and no input has a merge of it among its candidates.
+
+    Args:
+        samples: The family.
+        tests: Its pairwise tests.
+        relations: Its duplicates and copies.
+    """
+    vectors, quantization = samples.vectors, relations.quantization
+    parents = relations.candidate_parents()
+    inputs = [row for row in parents if not (row in relations.copies and relations.copies[row][1].kind == "cast")]
+    quantized = [
+        row for row, first in enumerate(relations.duplicate_of) if first == row and relations.is_quantized(row)
+    ]
+    sq_lengths = np.square(vectors.flat).sum(1)
+    problems = [build_merge_problem(vectors, samples.sq_distance, quantization)]
+    if samples.unpermuted is not None:
+        problems.append(build_merge_problem(samples.unpermuted, distances(samples.unpermuted), quantization))
+    given = _MergeInput(samples, tests, relations, problems)
+    copies, merges, alternatives = dict(relations.copies), dict[int, Merge](), dict(relations.alternatives)
+    for row in sorted([*parents, *quantized], key=lambda row: (-float(sq_lengths[row]), row)):
+        copy = relations.copies[row][1] if row in relations.copies else None
+        if copy is not None and not (quantization[row] and copy.share < _LIMITS.min_certain_share):
+            continue
+        candidates = [other for other in inputs if not _is_merged_from(merges, other, row)]
+        merge = _merge_of(given, row, candidates, copy)
+        if merge is not None and not differs_by_low_rank(
+            samples, tests, row, merge, _not_later(samples, row, candidates)
+        ):
+            copies.pop(row, None)
+            merges[row] = merge
+            alternatives[row] = _interchangeable_inputs(given, row, merge, candidates)
+    return ExactRelations(relations.duplicate_of, quantization, copies, merges, alternatives)
+
+
+def _merge_of(given: _MergeInput, row: int, candidates: Sequence[int], copy: Copy | None) -> Merge | None:
+    """Return the merge that a model is, or that it is a quantized copy of, or None.
+
+    Where a copy was found already, a merge has to explain most of what the copy leaves.
+    """
+    grid = given.copies.quantization[row]
+    noises = [step_noise(problem.vectors, row, grid) for problem in given.problems]
+    merge = _exact_merge(given, row, candidates, noises) if copy is None else None
+    if merge is not None or not grid:
+        return merge
+    merge = _quantized_merge(given, row, candidates, noises)
+    if merge is not None and copy is not None:
+        least = copy.share + _LIMITS.min_merge_gain * (1 - copy.share)
+        return None if merge.explained < least else merge
+    return merge
+
+
+def _exact_merge(given: _MergeInput, row: int, candidates: Sequence[int], noises: Sequence[Floats]) -> Merge | None:
+    """Return the merge that reproduces a model up to the rounding of its type, or None.
+
+    Models dated later are tried as well, as dates may be wrong: an exact combination is no accident, and one of fewer
+    models still less so. But the sum of two whole task vectors may be the equation of another merge, solved for one of
+    its inputs.
+    """
+    problem, noise = given.problems[0], noises[0]
+    earlier = _not_later(given.samples, row, candidates)
+    merge = find_merge(problem, row, earlier, noise)
+    if len(earlier) < len(candidates) and (merge is None or len(merge.inputs) > 2):
+        other = find_merge(problem, row, candidates, noise)
+        if other is not None and (
+            other.method != "task_arithmetic" or other.weights[0] < _LIMITS.max_task_vector_weight
+        ):
+            merge = other if merge is None or len(other.inputs) < len(merge.inputs) else merge
+    if merge is not None or len(given.problems) == 1:
+        return merge
+    return _merge_of_unpermuted(given, row, candidates, noises[1])
+
+
+def _merge_of_unpermuted(given: _MergeInput, row: int, candidates: Sequence[int], noise: Floats) -> Merge | None:
+    """Return the merge of models whose units are in different orders, or None."""
+    problem = given.problems[1]
+    stored = _with_permuted_duplicates(given.samples, given.copies.duplicate_of, candidates)
+    earlier = _not_later(given.samples, row, stored)
+    merge = find_merge(problem, row, earlier, noise, permuted=True)
+    if merge is None and len(earlier) < len(stored):
+        merge = find_linear_merge(problem, row, stored, noise)
+        if merge is not None and merge.weights[0] >= _LIMITS.max_task_vector_weight:
             return None
-    return None if found is None else _with_canonical_duplicates(family, found)
+    return None if merge is None else _with_representatives(given.copies.duplicate_of, merge)
 
 
-def _with_permuted_duplicates(family: FamilyState, rows: Sequence[int]) -> list[int]:
-    """Return some models, and of those with exact copies in another order one in each."""
+def _quantized_merge(given: _MergeInput, row: int, candidates: Sequence[int], noises: Sequence[Floats]) -> Merge | None:
+    """Return the merge that a quantized model is a copy of, or None."""
+    earlier = _not_later(given.samples, row, candidates)
+    merge = find_quantized_merge(given.problems[0], row, earlier, noises[0])
+    if merge is not None or len(given.problems) == 1:
+        return merge
+    stored = _with_permuted_duplicates(given.samples, given.copies.duplicate_of, earlier)
+    merge = find_quantized_merge(given.problems[1], row, stored, noises[1])
+    return None if merge is None else _with_representatives(given.copies.duplicate_of, merge)
+
+
+def _with_permuted_duplicates(samples: FamilySamples, duplicate_of: Sequence[int], rows: Sequence[int]) -> list[int]:
+    """Return rows with one duplicate of each in every other permutation that there is of it, ascending."""
     found: dict[tuple[int, str], int] = {}
     for row in rows:
-        for other in [row, *exact_duplicates(family, row)]:
-            found.setdefault((row, family.permutation_id[other]), other)
+        for other in [row, *exact_duplicates(duplicate_of, row)]:
+            found.setdefault((row, samples.permutation_id[other]), other)
     return sorted(found.values())
 
 
-def _with_canonical_duplicates(family: FamilyState, merge: Merge) -> Merge | None:
-    """Return a merge of originals in place of their copies, None where a model would be merged with itself."""
-    parents = tuple(family.duplicate_of[row] for row in merge.parents)
-    base = None if merge.base is None else family.duplicate_of[merge.base]
-    made = merge._replace(parents=parents, base=base)
-    return made if len(set(made.inputs)) == len(made.inputs) else None
+def _with_representatives(duplicate_of: Sequence[int], merge: Merge) -> Merge | None:
+    """Return a merge with duplicates replaced by their representatives, None where one would be an input twice."""
+    parents = tuple(duplicate_of[row] for row in merge.parents)
+    base = None if merge.base is None else duplicate_of[merge.base]
+    replaced = merge._replace(parents=parents, base=base)
+    return replaced if len(set(replaced.inputs)) == len(replaced.inputs) else None
 
 
-def _not_later(family: FamilyState, row: int, able: Sequence[int]) -> list[int]:
-    return [other for other in able if not _is_later(family, other, row)]
-
-
-def _quantized_merge(
-    family: FamilyState, row: int, earlier: Sequence[int], views: Sequence[MergeProblem], noises: Sequence[Floats]
-) -> Merge | None:
-    """Return a merge that a quantized model is a copy of."""
-    found = find_quantized_merge(views[0], row, earlier, noises[0])
-    if found is None and len(views) > 1:
-        found = find_quantized_merge(views[1], row, _with_permuted_duplicates(family, earlier), noises[1])
-        return None if found is None else _with_canonical_duplicates(family, found)
-    return found
-
-
-def _interchangeable_parents(
-    family: FamilyState, row: int, merge: Merge, able: Sequence[int], inner: Doubles
-) -> list[int]:
-    """Return the models that may have their part in a linear merge, as they are combinations of its parents."""
-    others = [other for other in able if other not in (row, *merge.inputs)]
+def _interchangeable_inputs(given: _MergeInput, row: int, merge: Merge, candidates: Sequence[int]) -> list[int]:
+    """Return the models that may be inputs of a linear merge instead, as they lie in the affine hull of its inputs."""
+    others = [other for other in candidates if other not in (row, *merge.inputs)]
     if merge.method not in ("linear", "task_arithmetic") or not others:
         return []
-    noise = [float(step_noise(family.vectors, other, family.quantization[other]).mean()) for other in others]
-    return in_affine_hull(inner, merge.inputs, others, np.array(noise))
+    quantization = given.copies.quantization
+    noise = [float(step_noise(given.samples.vectors, other, quantization[other]).mean()) for other in others]
+    return in_affine_hull(given.problems[0].gram, merge.inputs, others, np.array(noise))
 
 
-def differs_by_low_rank(family: FamilyState, row: int, found: Merge, earlier: Collection[int]) -> bool:
-    """Whether a model differs from a near one, or a parent, by a low rank: TIES and DARE go element by element."""
-    if found.method not in ("ties", "dare"):
+def differs_by_low_rank(
+    samples: FamilySamples, tests: PairTests, row: int, merge: Merge, earlier: Collection[int]
+) -> bool:
+    """Whether a TIES or DARE fit is chance, as the model differs from a near one or a parent by a low rank.
+
+    TIES and DARE change elements one by one, which makes differences of full rank.
+
+    Args:
+        samples: The family.
+        tests: Its pairwise tests.
+        row: The model.
+        merge: The fit.
+        earlier: Models that may have been there before it.
+    """
+    if merge.method not in ("ties", "dare"):
         return False
-    near = sorted({*earlier, *found.parents}, key=lambda other: float(family.sq_distance[row, other]))[:RANKED]
+    sq_distance = samples.sq_distance[row]
+    nearest = sorted({*earlier, *merge.parents}, key=lambda other: float(sq_distance[other]))
     return any(
-        family.sq_distance[row, other] > 0 and not np.isnan(family.difference_rank(row, other)) for other in near
+        sq_distance[other] > 0 and not np.isnan(tests.difference_ranks.rank(row, other))
+        for other in nearest[: TREE.max_rank_neighbours]
     )
 
 
-def _is_later(family: FamilyState, row: int, than: int) -> bool:
-    return bool(family.dates[row] and family.dates[than] and family.dates[row] > family.dates[than])
+def _not_later(samples: FamilySamples, row: int, candidates: Sequence[int]) -> list[int]:
+    """Return the candidates that are not dated after a model."""
+    return [other for other in candidates if not _is_later(samples, other, row)]
 
 
-def _is_merged_from(family: FamilyState, row: int, goal: int) -> bool:
-    """Whether a row is merged of the goal, directly or not."""
-    merge = family.merges.get(row)
+def _is_later(samples: FamilySamples, row: int, other: int) -> bool:
+    """Whether a model is dated after another; False where a date is not known."""
+    date, other_date = samples.dates[row], samples.dates[other]
+    return bool(date and other_date and date > other_date)
+
+
+def _is_merged_from(merges: Mapping[int, Merge], row: int, ancestor: int) -> bool:
+    """Whether a model is merged from another, directly or through other merges."""
+    merge = merges.get(row)
     if merge is None:
         return False
-    return goal in merge.inputs or any(_is_merged_from(family, part, goal) for part in merge.inputs)
+    return ancestor in merge.inputs or any(_is_merged_from(merges, part, ancestor) for part in merge.inputs)

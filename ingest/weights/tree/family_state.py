@@ -1,9 +1,10 @@
-"""The samples of one family, and what pairwise tests found of them."""
+"""A family before its tree is built: aligned samples, pairwise tests, exact relations. Each is an immutable result."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,159 +14,245 @@ from ingest.weights.merges.merge import Merge
 from ingest.weights.pairwise.direction import directions
 from ingest.weights.pairwise.frozen_tensors import untouched
 from ingest.weights.pairwise.low_rank_delta import difference_rank
-from ingest.weights.pairwise.quantization_grid import (
-    Copy,
-)
+from ingest.weights.pairwise.quantization_grid import Copy
 from ingest.weights.pairwise.untrained_embeddings import unmet
+from ingest.weights.parameters.tree_parameters import TREE
 from ingest.weights.samples.aligned_samples import Vectors, align, cosines, distances, distances_by_part
 from ingest.weights.samples.family_alignment import in_one_order
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.edge import known_date
 from ingest.weights.tree.scorer import ParentScorer, load_scorer
 
-RANKED = 16
-"""Models nearer than another at which the rank of a difference is still looked at."""
-
-
 DTYPE_BITS = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M2": 8}
+"""Width of the types that models are trained in; others count as none."""
 
 
-LATER_PENALTY = 3.5
-"""Log-odds against a parent dated after its child: 3 % of dates are wrong in generated families, 0.3 % on the Hub."""
-
-
-@dataclass(slots=True)
-class FamilyState:
-    """One component while it is charted. Rows are rows of `vectors`.
+@dataclass(frozen=True, slots=True)
+class FamilySamples:
+    """The n models of one family and their samples, with units in one order. Row i of every field is model i.
 
     Attributes:
-        prints: Fingerprint of each row.
-        vectors: Samples side by side.
-        squared: Squared distances.
-        alike: Cosines.
-        by_weights: Log-odds that each row came before each other, by weights alone.
-        older: The same, by weights and dates.
-        dates: Date of each row, or empty.
-        odds: Fitted weights.
-        original: Row that each row is an exact copy of; itself where it is none.
-        grid: Grid that a row's values lie on, or empty.
-        copies: What a row is a copy of, and how.
-        merges: What a row is merged of.
-        likewise: Other models that a row may as well be a copy of, or merged of.
-        as_stored: Samples with all units where they are in the files, where any were moved: merges are made of these.
-        frames: Name of the permutation that was undone in each row; empty where there was none.
-        close: Whether few models are nearer to one of two than the other is: the rank of their difference is looked at.
-        ranks: Ranks of differences that were looked at.
-        kept: Share of each row's tensors that every other row has just as they are, children first.
-        by_part: Logarithms of distances over each part of the network, shape (n, n, parts).
-        unmet: What models have of each other's rows of words, in bits.
+        fingerprints: Fingerprint of each model.
+        dates: Date of each model, empty where it is not known or not to be used.
+        vectors: Aligned samples.
+        sq_distance: Squared distances, shape (n, n).
+        cosine: Cosines, shape (n, n).
+        permutation_id: Name of the permutation that was undone in each model, empty where there was none.
+        unpermuted: Samples in the order of the files, where any were permuted; otherwise None. Merges are element-wise
+            in this order.
+        is_resampled: Whether the samples are the large ones, read from weights, and not those of the fingerprints.
     """
 
-    fingerprints: list[Fingerprint]
+    fingerprints: Sequence[Fingerprint]
+    dates: Sequence[str]
     vectors: Vectors
     sq_distance: Doubles
     cosine: Doubles
-    dates: list[str]
-    scorer: ParentScorer
-    precedence_by_weights: Doubles = field(default_factory=lambda: np.empty((0, 0)))
-    precedence_log_odds: Doubles = field(default_factory=lambda: np.empty((0, 0)))
-    duplicate_of: list[int] = field(default_factory=list)
-    quantization: list[str] = field(default_factory=list)
-    copies: dict[int, tuple[int, Copy]] = field(default_factory=dict)
-    merges: dict[int, Merge] = field(default_factory=dict)
-    alternatives: dict[int, list[int]] = field(default_factory=dict)
-    permutation_id: list[str] = field(default_factory=list)
-    unpermuted: Vectors | None = None
-    is_near: Flags = field(init=False)
-    rank_cache: dict[tuple[int, int], float] = field(default_factory=dict)
-    frozen_share: Doubles = field(default_factory=lambda: np.empty((0, 0)))
-    log_distance_by_part: Floats = field(default_factory=lambda: np.empty((0, 0, 0), np.float32))
-    untrained_rows: Bytes = field(default_factory=lambda: np.empty((0, 0, 0), np.uint8))
+    permutation_id: Sequence[str]
+    unpermuted: Vectors | None
+    is_resampled: bool
 
-    def __post_init__(self) -> None:
-        nearer = np.array([np.searchsorted(np.sort(away), away) for away in self.sq_distance])
-        self.is_near = (nearer <= RANKED) | (nearer <= RANKED).T
 
-    def difference_rank(self, row: int, other: int) -> float:
-        """Return the rank of the difference of two rows, NaN where it is not low, or the two are not close."""
-        if not self.is_near[row, other]:
+class DifferenceRanks:
+    """Ranks of the differences of near models, each computed once, on demand."""
+
+    def __init__(self, vectors: Vectors, is_near: Flags) -> None:
+        self._vectors, self._is_near = vectors, is_near
+        self._ranks: dict[tuple[int, int], float] = {}
+
+    def rank(self, row: int, other: int) -> float:
+        """Return the rank of the difference of two models, NaN where it is not low or the two are not near."""
+        if not self._is_near[row, other]:
             return np.nan
         pair = (min(row, other), max(row, other))
-        if pair not in self.rank_cache:
-            self.rank_cache[pair] = difference_rank(self.vectors, *pair)
-        return self.rank_cache[pair]
+        if pair not in self._ranks:
+            self._ranks[pair] = difference_rank(self._vectors, *pair)
+        return self._ranks[pair]
 
 
-def assemble(fingerprints: Sequence[Fingerprint], resampler: Rereader | None, *, use_dates: bool) -> FamilyState:
-    """Read the models of one component side by side, units in one order."""
-    samples: list[Sample | None] = (
-        [resampler.sample(item) for item in fingerprints] if resampler else [None] * len(fingerprints)
+@dataclass(frozen=True, slots=True)
+class PairTests:
+    """Measurements of all pairs of a family by weights alone.
+
+    Attributes:
+        precedence_by_weights: Log-odds that model i came before model j, shape (n, n).
+        frozen_share: Share of model i's tensors that model j has unchanged, shape (n, n).
+        untrained_rows: Which sampled embedding rows of model i equal those of model j up to a factor, as bits, shape
+            (n, n, bytes).
+        log_distance_by_part: Logarithm of the distance over each part of the network, shape (n, n, parts).
+        is_near: Whether few models are nearer to one of two than the other is, shape (n, n).
+        difference_ranks: Ranks of the differences of such pairs.
+    """
+
+    precedence_by_weights: Doubles
+    frozen_share: Doubles
+    untrained_rows: Bytes
+    log_distance_by_part: Floats
+    is_near: Flags
+    difference_ranks: DifferenceRanks
+
+
+@dataclass(frozen=True, slots=True)
+class ExactRelations:
+    """Relations that leave no residual beyond rounding.
+
+    Attributes:
+        duplicate_of: For each row, the row that represents its set of exact duplicates; itself where it has none.
+        quantization: Quantization grid that each row's values lie on, empty where there is none.
+        copies: For casts, quantized and pruned copies, the row of the original and how it explains the copy.
+        merges: For merges, their inputs and method.
+        alternatives: For copies and merges, other rows that may be the original or an input as well.
+    """
+
+    duplicate_of: Sequence[int]
+    quantization: Sequence[str]
+    copies: Mapping[int, tuple[int, Copy]] = field(default_factory=dict)
+    merges: Mapping[int, Merge] = field(default_factory=dict)
+    alternatives: Mapping[int, Sequence[int]] = field(default_factory=dict)
+
+    def is_quantized(self, row: int) -> bool:
+        """Whether a model is quantized; such models are leaves of the tree."""
+        copy = self.copies.get(row)
+        return bool(self.quantization[row]) or (copy is not None and copy[1].kind == "quantized")
+
+    def candidate_parents(self) -> list[int]:
+        """Return the rows that can be parents: one of each set of duplicates, quantized models left out."""
+        return [row for row, first in enumerate(self.duplicate_of) if first == row and not self.is_quantized(row)]
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyState:
+    """What tree search knows of a family.
+
+    Attributes:
+        samples: Models and their aligned samples.
+        tests: Measurements of all pairs.
+        relations: Duplicates, copies and merges.
+        precedence_log_odds: Log-odds that model i came before model j, by weights and dates, shape (n, n).
+    """
+
+    samples: FamilySamples
+    tests: PairTests
+    relations: ExactRelations
+    precedence_log_odds: Doubles
+
+    @property
+    def scorer(self) -> ParentScorer:
+        """The scorer that was fitted on samples of this size."""
+        return load_scorer(self.samples.is_resampled)
+
+    def model_id(self, row: int) -> str:
+        """Return the id of a model."""
+        return self.samples.fingerprints[row].id
+
+
+def load_samples(fingerprints: Sequence[Fingerprint], resampler: Rereader | None, *, use_dates: bool) -> FamilySamples:
+    """Align the samples of one family, with the units of permuted models in one order.
+
+    Args:
+        fingerprints: Models of one connected component. Those that share too few positions with the others are left
+            out of the result.
+        resampler: Reads larger samples from the weights. Without it, or where it lacks a model, the samples of the
+            fingerprints are used, and permutations are not undone.
+        use_dates: Whether dates count as evidence.
+    """
+    stored = [item.sample for item in fingerprints]
+    resampled = [resampler.sample(item) for item in fingerprints] if resampler else []
+    large: list[Sample] = [sample for sample in resampled if sample is not None]
+    is_resampled = resampler is not None and len(large) == len(fingerprints)
+    if is_resampled:
+        stored = large
+    aligned, permutations = stored, [""] * len(fingerprints)
+    if resampler is not None and is_resampled:
+        aligned, permutations = in_one_order(fingerprints, stored, resampler)
+    vectors = align(aligned, [item.dtype for item in fingerprints])
+    members = [fingerprints[place] for place in vectors.members]
+    permutation_id = [permutations[place] for place in vectors.members]
+    unpermuted = None
+    if any(permutation_id):
+        found = align([stored[place] for place in vectors.members], [item.dtype for item in members])
+        unpermuted = found if len(found.members) == len(members) else None
+    dates = [known_date(item.created_at) if use_dates else "" for item in members]
+    return FamilySamples(
+        fingerprints=members,
+        dates=dates,
+        vectors=vectors,
+        sq_distance=distances(vectors),
+        cosine=cosines(vectors),
+        permutation_id=permutation_id,
+        unpermuted=unpermuted,
+        is_resampled=is_resampled,
     )
-    close = all(sample is not None for sample in samples)
-    used = [sample if close and sample else item.sample for sample, item in zip(samples, fingerprints, strict=True)]
-    frames, as_stored = [""] * len(fingerprints), used
-    if resampler is not None and close:
-        used, frames = in_one_order(fingerprints, used, resampler)
-    vectors = align(used, [item.dtype for item in fingerprints])
-    kept = [fingerprints[place] for place in vectors.members]
-    dates = [known_date(item.created_at) if use_dates else "" for item in kept]
-    family = FamilyState(kept, vectors, distances(vectors), cosines(vectors), dates, load_scorer(close))
-    family.permutation_id = [frames[place] for place in vectors.members]
-    if any(family.permutation_id):
-        stored = align([as_stored[place] for place in vectors.members], [item.dtype for item in kept])
-        family.unpermuted = stored if len(stored.members) == len(kept) else None
-    family.frozen_share, family.untrained_rows, family.log_distance_by_part = (
-        untouched(vectors),
-        unmet(vectors),
-        distances_by_part(vectors),
+
+
+def run_pair_tests(samples: FamilySamples) -> PairTests:
+    """Measure all pairs of a family by weights alone."""
+    vectors, sq_distance = samples.vectors, samples.sq_distance
+    nearer = np.array([np.searchsorted(np.sort(to_others), to_others) for to_others in sq_distance])
+    is_near = (nearer <= TREE.max_rank_neighbours) | (nearer <= TREE.max_rank_neighbours).T
+    precedence_weights = load_scorer(samples.is_resampled).precedence
+    return PairTests(
+        precedence_by_weights=directions(vectors, sq_distance, precedence_weights),
+        frozen_share=untouched(vectors),
+        untrained_rows=unmet(vectors),
+        log_distance_by_part=distances_by_part(vectors),
+        is_near=is_near,
+        difference_ranks=DifferenceRanks(vectors, is_near),
     )
-    family.precedence_by_weights = directions(vectors, family.sq_distance, family.scorer.precedence)
-    return with_dates(family, dates)
 
 
-def duplicate_sort_key(family: FamilyState, row: int) -> tuple[str, int, str, int]:
-    """Sorts copies: those without a date first (the Hub's stand-in is for the oldest), then by date, type and order."""
-    return family.dates[row], -DTYPE_BITS.get(family.fingerprints[row].dtype, 0), family.permutation_id[row], row
+def precedence_log_odds(samples: FamilySamples, tests: PairTests, duplicate_of: Sequence[int]) -> Doubles:
+    """Return log-odds that model i came before model j, shape (n, n): those by weights, and ± a penalty by dates.
+
+    A representative of duplicates that has no date existed by the earliest date of the others: they are the same
+    weights.
+
+    Args:
+        samples: The family.
+        tests: Its pairwise tests.
+        duplicate_of: Representative of each row's duplicates.
+    """
+    dates = samples.dates
+    is_known = np.array([bool(date) for date in dates])
+    order = np.unique(np.array(dates), return_inverse=True)[1]
+    by_dates = np.sign(order[None] - order[:, None]) * TREE.date_penalty
+    log_odds = np.asarray(tests.precedence_by_weights + np.where(is_known[:, None] & is_known[None], by_dates, 0.0))
+    duplicates: dict[int, list[int]] = defaultdict(list)
+    for row, first in enumerate(duplicate_of):
+        duplicates[first].append(row)
+    for first, rows in duplicates.items():
+        earliest = min((dates[row] for row in rows if dates[row]), default="")
+        if not dates[first] and earliest:
+            is_later = np.array([date > earliest for date in dates])
+            log_odds[first, is_later] += TREE.date_penalty
+            log_odds[is_later, first] -= TREE.date_penalty
+    return log_odds
 
 
-def candidate_parents(family: FamilyState) -> list[int]:
-    """Rows that can be parents: originals that are not quantized."""
-    return [
-        row
-        for row in range(len(family.fingerprints))
-        if family.duplicate_of[row] == row and not is_quantized(family, row)
-    ]
+def exact_duplicates(duplicate_of: Sequence[int], row: int) -> list[int]:
+    """Return the rows with exactly the same weights, the row itself included."""
+    return [other for other, first in enumerate(duplicate_of) if first == duplicate_of[row]]
 
 
-def is_quantized(family: FamilyState, row: int) -> bool:
-    """Whether a model is quantized: nothing comes from it."""
-    copy = family.copies.get(row)
-    return bool(family.quantization[row]) or (copy is not None and copy[1].kind == "quantized")
+def duplicate_sort_key(samples: FamilySamples, row: int) -> tuple[str, int, str, int]:
+    """Sort key of duplicates: no date first, then by date, widest type, permutation and row.
+
+    The Hub's stand-in for unknown dates belongs to its oldest models.
+    """
+    bits = DTYPE_BITS.get(samples.fingerprints[row].dtype, 0)
+    return samples.dates[row], -bits, samples.permutation_id[row], row
 
 
 def permutations_of(family: FamilyState, row: int) -> set[str]:
-    """Orders of units that a model and its exact copies come in."""
-    return {family.permutation_id[other] for other in exact_duplicates(family, row)}
-
-
-def exact_duplicates(family: FamilyState, row: int) -> list[int]:
-    """Rows that hold the very same weights, the row itself among them."""
-    return [other for other, first in enumerate(family.duplicate_of) if first == family.duplicate_of[row]]
+    """Return the permutations of a model and its exact duplicates."""
+    return {family.samples.permutation_id[other] for other in exact_duplicates(family.relations.duplicate_of, row)}
 
 
 def known_parents(family: FamilyState, row: int) -> list[int]:
-    """Parents that a row is known to have, the nearest first."""
-    if row in family.copies:
-        return [family.copies[row][0]]
-    if row in family.merges:
-        return sorted(family.merges[row].parents, key=lambda parent: family.sq_distance[row, parent])
+    """Return the parents that exact relations give a row, the nearest first; none where there is no such relation."""
+    if row in family.relations.copies:
+        return [family.relations.copies[row][0]]
+    if row in family.relations.merges:
+        parents = family.relations.merges[row].parents
+        return sorted(parents, key=lambda parent: family.samples.sq_distance[row, parent])
     return []
-
-
-def with_dates(family: FamilyState, dates: list[str]) -> FamilyState:
-    """Return a family with other dates: which of two models came first is what the weights say, and what these say."""
-    known = np.array([bool(date) for date in dates])
-    order = np.unique(np.array(dates), return_inverse=True)[1]
-    by_date = np.sign(order[None] - order[:, None]) * LATER_PENALTY
-    older = np.asarray(family.precedence_by_weights + np.where(known[:, None] & known[None], by_date, 0.0))
-    return replace(family, dates=dates, precedence_log_odds=older)

@@ -38,12 +38,12 @@ def parent_features(family: FamilyState, row: int, candidates: Sequence[int]) ->
         candidates: Rows of the candidates, n of them.
     """
     at = np.array(candidates)
-    size = family.fingerprints[row].elements
-    resized = np.array([family.fingerprints[other].elements != size for other in candidates], float)
+    size = family.samples.fingerprints[row].elements
+    resized = np.array([family.samples.fingerprints[other].elements != size for other in candidates], float)
     ranks, frozen, untrained = (
         _ranks(family, row, candidates),
-        family.frozen_share[row, at],
-        family.untrained_rows[row, at],
+        family.tests.frozen_share[row, at],
+        family.tests.untrained_rows[row, at],
     )
     lead = ahead(untrained) if untrained.any() else np.zeros((len(at), len(at)))
     penalties = (
@@ -54,7 +54,7 @@ def parent_features(family: FamilyState, row: int, candidates: Sequence[int]) ->
         _cast_penalty(family, row, candidates),
     )
     capped = np.where(np.isnan(ranks), PARENT.full_rank, ranks)
-    log_distance = family.log_distance_by_part[row, at]
+    log_distance = family.tests.log_distance_by_part[row, at]
     values = (
         capped, capped - capped.min(), frozen, frozen.max() - frozen, lead.max(0), log_distance - log_distance.min(0)
     )  # fmt: skip
@@ -64,8 +64,8 @@ def parent_features(family: FamilyState, row: int, candidates: Sequence[int]) ->
 def _ranks(family: FamilyState, row: int, candidates: Sequence[int]) -> Doubles:
     """Return the rank of the difference to each candidate, NaN where it is not low, shape (n,)."""
     ranks = np.full(len(candidates), np.nan)
-    for place in np.flatnonzero(family.is_near[row, candidates]).tolist():
-        ranks[place] = family.difference_rank(row, candidates[place])
+    for place in np.flatnonzero(family.tests.is_near[row, candidates]).tolist():
+        ranks[place] = family.tests.difference_ranks.rank(row, candidates[place])
     return ranks
 
 
@@ -109,10 +109,10 @@ def _untrained_penalty(family: FamilyState, row: int, candidates: Sequence[int],
 def _cast_penalty(family: FamilyState, row: int, candidates: Sequence[int]) -> Doubles:
     """Return the penalty of casts whose rounding the child lacks, and of models whose cast's rounding it has."""
     penalty, place = np.zeros(len(candidates)), {other: at for at, other in enumerate(candidates)}
-    for other, (original, copy) in family.copies.items():
+    for other, (original, copy) in family.relations.copies.items():
         if copy.kind == "cast" and other in place and original in place:
             log_odds = min(
-                max(from_cast(family.vectors, row, original, other), -PARENT.cast_penalty), PARENT.cast_penalty
+                max(from_cast(family.samples.vectors, row, original, other), -PARENT.cast_penalty), PARENT.cast_penalty
             )
             penalty[place[other]] = max(penalty[place[other]], -log_odds)
             penalty[place[original]] = max(penalty[place[original]], log_odds)

@@ -1,10 +1,10 @@
-"""Which model is the root? The direction of the steps away from it says so, and how many models lie behind each.
+"""Rooting of a tree: by the direction of its steps, and by how many models lie behind each candidate.
 
-Of a tree that grew by one model at a time, each made of any before it, a model is likelier to be the root the more
-orders of growth start there: n! over the product of the sizes of all subtrees (Shah and Zaman 2011, "Rumors in a
-network: who's the culprit?"). To turn an edge round multiplies that by the models on the child's side over the others.
-So a leaf that seems a little older than a hub is not taken for the hub's parent. Nothing of this is fitted; on the Hub
-the root that is declared has the most orders in nearly all families (`benchmarks/roots.py`).
+Where a tree grew one model at a time, the likelihood of a root is proportional to the number of insertion orders that
+start there: n! / Π (size of each subtree) (rumor centrality: Shah and Zaman 2011, arXiv 0909.4370). Reversing an edge
+multiplies that number by the models on the child's side over those on the other. So a leaf that seems a little older
+than a hub is not taken for the hub's parent. Nothing of this is fitted. On the Hub the declared root has the most
+orders in nearly all families (`benchmarks/roots.py`).
 """
 
 from __future__ import annotations
@@ -15,18 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.weights.tree.family_state import FamilyState, is_quantized, known_parents
+from ingest.weights.parameters.tree_parameters import TREE
+from ingest.weights.tree.family_state import FamilyState, known_parents
 from ingest.weights.tree.incremental_tree import IncrementalTree, log_likelihood
-from ingest.weights.tree.insertion import SWEEPS, best_parent, reinsert
+from ingest.weights.tree.insertion import best_parent, reinsert
 
-TRIED, LEAST, MOST = 4, -3.0, 5
-"""Models that are tried as the root of one tree, and the log-odds from which on; roots made one after the other."""
-GAIN = 0.25
-"""What the log-likelihood of all other places and the log-odds of the root must gain (seeds 444 to 455, 602 to 605)."""
-
-
-CLEAR = 3.0
-"""Log-odds by weights alone from which the direction of a step stands, whatever dates and numbers say."""
+_LIMITS = TREE.rooting
 
 
 class RootCandidate(NamedTuple):
@@ -34,7 +28,7 @@ class RootCandidate(NamedTuple):
 
     Attributes:
         row: The model.
-        odds: Log-odds of it against the root there is.
+        log_odds: Log-odds of it against the current root.
     """
 
     row: int
@@ -42,50 +36,72 @@ class RootCandidate(NamedTuple):
 
 
 def infer_root(family: FamilyState, tree: IncrementalTree) -> None:
-    """Make another model the root of a tree where all is likelier so, all models placed anew."""
+    """Replace the root of each tree of a family where another one makes the whole likelier.
+
+    Args:
+        family: The family.
+        tree: Its tree, in which all models are reinserted below a new root.
+    """
     for root in [row for row in tree.rows if tree.residual_base[row] < 0]:
-        for _ in range(MOST):
-            tried = [each for each in root_candidates(family, tree, root)[:TRIED] if each.log_odds > LEAST]
-            found = next((each.row for each in tried if try_root(family, tree, root, each)), None)
-            if found is None:
+        for _ in range(_LIMITS.max_moves):
+            candidates = root_candidates(family, tree, root)[: _LIMITS.max_candidates]
+            likely = [each for each in candidates if each.log_odds > _LIMITS.min_log_odds]
+            better = next((each.row for each in likely if try_root(family, tree, root, each)), None)
+            if better is None:
                 break
-            root = found
+            root = better
 
 
 def root_candidates(family: FamilyState, tree: IncrementalTree, root: int) -> list[RootCandidate]:
-    """Return models below a root that may be it, the likeliest first: no copy, merge or clear step lies between."""
+    """Return the models that may be the root instead, the likeliest first.
+
+    No copy, no merge and no step of clear direction lies between the current root and a candidate.
+
+    Args:
+        family: The family.
+        tree: Its tree.
+        root: The current root.
+    """
     sizes, children = subtree_sizes(family, tree), defaultdict(list)
     for row in tree.rows:
         if not known_parents(family, row):
             children[int(tree.residual_base[row])].append(row)
     found, queue = [], [RootCandidate(root, 0.0)]
     while queue:
-        above, odds = queue.pop()
+        parent, log_odds = queue.pop()
         below = [
-            RootCandidate(row, odds + _reversal_log_odds(family, sizes, root, above, row))
-            for row in children[above]
-            if family.precedence_by_weights[above, row] < CLEAR or _has_nearer_merge(family, above, row)
+            RootCandidate(row, log_odds + _reversal_log_odds(family, sizes, root, parent, row))
+            for row in children[parent]
+            if family.tests.precedence_by_weights[parent, row] < _LIMITS.fixed_direction_log_odds
+            or _has_nearer_merge(family, parent, row)
         ]
         found += below
         queue += below
     return sorted(found, key=lambda each: -each.log_odds)
 
 
-def _has_nearer_merge(family: FamilyState, row: int, than: int) -> bool:
-    """Whether a merge is nearer to a model than another one is, and not made of it.
+def _has_nearer_merge(family: FamilyState, row: int, other: int) -> bool:
+    """Whether a merge that a model is no input of is nearer to it than another model.
 
-    Merging takes noise away: what comes from a merge seems to be older than what its parents come from.
+    Merging averages noise out. So a descendant of a merge seems to be older than the ancestors of the merge's inputs.
     """
-    near = family.sq_distance[row] < family.sq_distance[row, than]
-    return any(near[merge] and row not in found.inputs for merge, found in family.merges.items())
+    sq_distance = family.samples.sq_distance[row]
+    is_nearer = sq_distance < sq_distance[other]
+    return any(is_nearer[at] and row not in merge.inputs for at, merge in family.relations.merges.items())
 
 
 def subtree_sizes(family: FamilyState, tree: IncrementalTree) -> Counter[int]:
-    """Return how many models, copies and quantized ones among them, come from each of a tree, itself counted."""
+    """Return the number of models in each model's subtree, itself, its duplicates and quantized copies included.
+
+    Args:
+        family: The family.
+        tree: Its tree.
+    """
     sizes: Counter[int] = Counter()
-    for first in family.duplicate_of:
-        at = family.copies[first][0] if first in family.copies and is_quantized(family, first) else first
-        sizes.update(path_to_root(tree, at))
+    relations = family.relations
+    for first in relations.duplicate_of:
+        is_leaf = first in relations.copies and relations.is_quantized(first)
+        sizes.update(path_to_root(tree, relations.copies[first][0] if is_leaf else first))
     return sizes
 
 
@@ -97,32 +113,53 @@ def path_to_root(tree: IncrementalTree, row: int) -> list[int]:
     return path
 
 
-def _reversal_log_odds(family: FamilyState, sizes: Counter[int], root: int, above: int, row: int) -> float:
-    """Log-odds of the edge from a model to the one above it being the other way round."""
-    return float(family.precedence_log_odds[row, above] + np.log(sizes[row] / (sizes[root] - sizes[row])))
+def _reversal_log_odds(family: FamilyState, sizes: Counter[int], root: int, parent: int, row: int) -> float:
+    """Return the log-odds that an edge has the reverse direction: precedence + log(behind the child / the others)."""
+    precedence = family.precedence_log_odds[row, parent]
+    return float(precedence + np.log(sizes[row] / (sizes[root] - sizes[row])))
 
 
 def try_root(family: FamilyState, tree: IncrementalTree, root: int, candidate: RootCandidate) -> bool:
-    """Make a candidate the root, if all is likelier so; return whether it is."""
+    """Make a candidate the root and keep it where all is likelier so; return whether it was kept.
+
+    Args:
+        family: The family.
+        tree: Its tree, restored where the candidate is not kept.
+        root: The current root.
+        candidate: The candidate.
+    """
     path, before = path_to_root(tree, candidate.row), tree.snapshot()
-    tree.move_subtree(candidate.row, -1, None)
-    for below, row in pairwise(path):
-        tree.move_subtree(row, below, None)
-    for row in path[1:]:
-        choice = best_parent(family, tree, row)
-        if choice is not None:
-            tree.move_subtree(row, choice.parent, choice)
-    for _ in range(SWEEPS - 1):
+    _reverse_path(family, tree, path)
+    for _ in range(TREE.max_sweeps - 1):
         if not any([reinsert(family, tree, row) for row in list(tree.choices)]):
             break
     back = path_to_root(tree, root)
     if back[-1] == candidate.row and len(tree.choices) == len(before.choices):
         sizes, others = subtree_sizes(family, tree), tree.choices.keys() - set(path)
-        steps = [(row, above) for row, above in pairwise(back) if not known_parents(family, row)]
-        odds = sum(_reversal_log_odds(family, sizes, candidate.row, above, row) for row, above in steps)
-        then, now = (log_likelihood(choices[row] for row in others) for choices in (before.choices, tree.choices))
-        # Each tree counts what lies where by its own places; by their mean, what is gained one way is lost the other.
-        if now - then + (candidate.log_odds - odds) / 2 > GAIN:
+        edges = [(row, parent) for row, parent in pairwise(back) if not known_parents(family, row)]
+        log_odds = sum(_reversal_log_odds(family, sizes, candidate.row, parent, row) for row, parent in edges)
+        likelihood_before, likelihood = (
+            log_likelihood(choices[row] for row in others) for choices in (before.choices, tree.choices)
+        )
+        # Each tree counts subtrees by its own parents. The mean of both makes the gain antisymmetric.
+        if likelihood - likelihood_before + (candidate.log_odds - log_odds) / 2 > _LIMITS.min_gain:
             return True
     tree.restore(before)
     return False
+
+
+def _reverse_path(family: FamilyState, tree: IncrementalTree, path: list[int]) -> None:
+    """Reverse the edges from a model to the root, then reinsert the models on the way, the new root left out.
+
+    Args:
+        family: The family.
+        tree: Its tree.
+        path: The model, its parent, and so on up to the root.
+    """
+    tree.move_subtree(path[0], -1, None)
+    for child, row in pairwise(path):
+        tree.move_subtree(row, child, None)
+    for row in path[1:]:
+        choice = best_parent(family, tree, row)
+        if choice is not None:
+            tree.move_subtree(row, choice.parent, choice)

@@ -1,60 +1,63 @@
-"""Who is in between? Of three in a line the last two are swapped where that is likelier, else told how likely it is.
+"""Swaps of parent and child: each edge is tested in reverse.
 
-A model's place is chosen among all that do not come from it, so what was put below it is never asked whether it is the
-parent instead. Where neither weights nor dates clearly say which of the two came first, both are put below the
-grandparent, and there each is asked how much likelier the other is as a parent than the grandparent.
+Greedy insertion never evaluates descendants as parents. So for parent p, child c and grandparent g, both p and c are
+put below g, and each is scored as the parent of the other. With a = P(p is c's parent) / P(g is c's parent) and b the
+reverse, the orders g → p → c, g → c → p and two siblings below g have weights a : b : 1. Pairs whose order is clear by
+weights or dates are left as they are.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from ingest.weights.parameters.tree_parameters import TREE
 from ingest.weights.tree.family_state import FamilyState
 from ingest.weights.tree.incremental_tree import IncrementalTree
 from ingest.weights.tree.insertion import parent_probabilities, reinsert
 
-CLEAR = 3.0
-"""Log-odds, by weights and dates, from which the order of two models is not asked again."""
-
 
 def swap_parent_child(family: FamilyState, tree: IncrementalTree) -> dict[int, tuple[int, float]]:
-    """Swap what is likelier the other way round, and tell how likely the rest is.
+    """Swap parents and children where the reverse order is likelier.
+
+    Args:
+        family: The family.
+        tree: Its tree, which is changed.
 
     Returns:
-        For each model whose child may be its parent instead that child, the likeliest, and the probability.
+        For each model whose child may be its parent instead, the likeliest such child and the probability of that.
     """
-    found: dict[int, tuple[int, float]] = {}
+    reversals: dict[int, tuple[int, float]] = {}
     for child in list(tree.choices):
         parent = int(tree.residual_base[child])
-        if parent not in tree.choices or family.precedence_log_odds[parent, child] > CLEAR:
+        if parent not in tree.choices or family.precedence_log_odds[parent, child] > TREE.fixed_order_log_odds:
             continue
-        chance = _try_swap(family, tree, child)
-        for above, below in ((parent, child), (child, parent)):
-            if tree.residual_base[below] == above and chance > found.get(above, (below, 0.0))[1]:
-                found[above] = below, chance
-    return found
+        probability = _try_swap(family, tree, child)
+        for upper, lower in ((parent, child), (child, parent)):
+            if tree.residual_base[lower] == upper and probability > reversals.get(upper, (lower, 0.0))[1]:
+                reversals[upper] = lower, probability
+    return reversals
 
 
 def _try_swap(family: FamilyState, tree: IncrementalTree, child: int) -> float:
-    """Put a model above its parent where that is likelier; return the probability that it should be the other way."""
+    """Swap a model and its parent where that is likelier; return the probability of the order that was not taken."""
     parent, choice = int(tree.residual_base[child]), tree.choices[child]
-    top, above = int(tree.residual_base[parent]), tree.choices[parent]
-    tree.move_subtree(child, top, choice)
-    ahead, behind = (
-        _likelihood_ratio(family, tree, row, other, top) for row, other in ((child, parent), (parent, child))
-    )
-    if behind > 1 + ahead:
-        tree.move_subtree(parent, child, above)
+    grandparent, parent_choice = int(tree.residual_base[parent]), tree.choices[parent]
+    tree.move_subtree(child, grandparent, choice)
+    as_it_is = _likelihood_ratio(family, tree, child, parent, grandparent)
+    reverse = _likelihood_ratio(family, tree, parent, child, grandparent)
+    if reverse > 1 + as_it_is:
+        tree.move_subtree(parent, child, parent_choice)
         for row in (child, parent):
             reinsert(family, tree, row)
-        ahead, behind = behind, ahead
+        as_it_is, reverse = reverse, as_it_is
     else:
         tree.move_subtree(child, parent, choice)
-    return behind / (1 + ahead + behind)
+    return reverse / (1 + as_it_is + reverse)
 
 
-def _likelihood_ratio(family: FamilyState, tree: IncrementalTree, row: int, other: int, than: int) -> float:
-    """Return how many times likelier one model is as the parent of another than a third."""
-    able, chances = parent_probabilities(family, tree, row)
-    told = dict(zip(able, chances.tolist(), strict=True))
-    return float(np.clip(told.get(other, 0.0) / max(told.get(than, 0.0), 1e-9), 1e-9, 1e9))
+def _likelihood_ratio(family: FamilyState, tree: IncrementalTree, row: int, parent: int, alternative: int) -> float:
+    """Return the probability of one parent over that of another, clipped to 1e-9 … 1e9."""
+    candidates, probabilities = parent_probabilities(family, tree, row)
+    by_row = dict(zip(candidates, probabilities.tolist(), strict=True))
+    ratio = by_row.get(parent, 0.0) / max(by_row.get(alternative, 0.0), 1e-9)
+    return float(np.clip(ratio, 1e-9, 1e9))

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.weights.pairwise.untrained_embeddings import ahead, unmet
 from ingest.weights.samples.resample import Rereader
-from ingest.weights.tree.family_state import assemble
+from ingest.weights.tree.family_state import load_samples, run_pair_tests
 from tests.support.changes import read, vectors
 from tests.support.charts import one_a_day, pairs
 from tests.support.families import print_of, root, stored, trained, write
@@ -31,7 +31,8 @@ def test_rows_of_words_are_those_of_the_values_that_a_child_was_trained_from(tmp
     child, kin = read(parent, 3, 0.3, slice(100, 200)), read(parent, 4, 0.3, slice(0, 50))
     models = {"base": base, "parent": parent, "child": child, "kin": kin, "cast": stored(parent, "F16")}
     folders = [write(tmp_path / name, weights, {"cast": "F16"}.get(name, "F32")) for name, weights in models.items()]
-    bits = assemble([print_of(folder) for folder in folders], Rereader(), use_dates=False).untrained_rows[2]
+    samples = load_samples([print_of(folder) for folder in folders], Rereader(), use_dates=False)
+    bits = run_pair_tests(samples).untrained_rows[2]
     name, sizes = "model.embed_tokens.weight", []
     for model in models.values():
         whole = model[name].astype(float)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from atlas_db.core.terms import Relation
+from ingest.weights.parameters.tree_parameters import TREE
 from ingest.weights.samples.resample import Rereader
 from ingest.weights.tree.edge import found_by
-from ingest.weights.tree.exact_relations import find_copies
-from ingest.weights.tree.family_state import LATER_PENALTY, assemble
+from ingest.weights.tree.exact_relations import build_family_state
+from ingest.weights.tree.family_state import load_samples, run_pair_tests
 from tests.support.changes import matrices, permuted, quantized
 from tests.support.charts import charted, pairs
 from tests.support.families import Weights, print_of, root, trained, write
@@ -161,13 +162,13 @@ def test_where_the_first_of_copies_has_no_date_those_of_the_others_are_heard(tmp
 
     def before(*dates: str) -> float:
         copies = [print_of(folder, f"copy{place}", date) for place, date in enumerate(dates)]
-        family = assemble([*copies, child], Rereader(), use_dates=True)
-        find_copies(family)
-        first, last = family.duplicate_of[0], len(dates)
+        samples = load_samples([*copies, child], Rereader(), use_dates=True)
+        family = build_family_state(samples, run_pair_tests(samples))
+        first, last = family.relations.duplicate_of[0], len(dates)
         assert family.precedence_log_odds[first, last] == -family.precedence_log_odds[last, first]
         return float(family.precedence_log_odds[first, last])
 
     undated = before("", "")
-    assert before("", "2024-01-01") == pytest.approx(undated + LATER_PENALTY) == before("2024-01-01", "2024-01-02")
+    assert before("", "2024-01-01") == pytest.approx(undated + TREE.date_penalty) == before("2024-01-01", "2024-01-02")
     assert before("", "2024-03-01") == undated
-    assert before("2024-03-01", "2024-04-01") == pytest.approx(undated - LATER_PENALTY)
+    assert before("2024-03-01", "2024-04-01") == pytest.approx(undated - TREE.date_penalty)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ingest.weights.formats.tensor_names import PARTS
-from ingest.weights.tree.family_state import assemble
+from ingest.weights.tree.exact_relations import build_family_state
+from ingest.weights.tree.family_state import load_samples, run_pair_tests
 from ingest.weights.tree.parent_features import parent_features
 from tests.support.families import print_of, root, trained, write
 
@@ -20,9 +21,9 @@ def test_what_speaks_beside_traces_is_told_of_each_model(tmp_path: Path) -> None
     }
     grown |= {name: np.concatenate([base[name], larger[name][256:]]) for name in ("model.embed_tokens.weight",)}
     made = (base, near, grown, trained(near, 4, 0.02))
-    family = assemble(
-        [print_of(write(tmp_path / str(at), model)) for at, model in enumerate(made)], None, use_dates=False
-    )
+    prints = [print_of(write(tmp_path / str(at), model)) for at, model in enumerate(made)]
+    samples = load_samples(prints, None, use_dates=False)
+    family = build_family_state(samples, run_pair_tests(samples))
     told = parent_features(family, 3, [0, 1, 2])
     assert told.penalties.shape == (3, 5) and told.values.shape == (3, 5 + len(PARTS))
     assert (told.penalties[:, 0] > 0).tolist() == [False, False, True], "another number of elements"

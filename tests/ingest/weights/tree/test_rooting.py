@@ -28,7 +28,7 @@ def test_the_odds_of_a_root_are_the_orders_that_start_there(tmp_path: Path) -> N
     models = [base, near, trained(near, 3, 0.3), trained(near, 4, 0.3), trained(base, 5, 0.3), trained(base, 6, 0.3)]
     bases = {0: None, 1: 0, 2: 1, 3: 1, 4: 0, 5: 0}
     family, tree = grown(tmp_path, models, bases)
-    family.precedence_log_odds[:] = family.precedence_by_weights[:] = 0
+    family.precedence_log_odds[:] = family.tests.precedence_by_weights[:] = 0
     counted = orders({frozenset((row, above)) for row, above in bases.items() if above is not None}, len(models))
     told = {each.row: each.log_odds for each in root_candidates(family, tree, 0)}
     assert told == {row: pytest.approx(np.log(counted[row] / counted[0])) for row in range(1, 6)}
@@ -40,7 +40,7 @@ def test_copies_and_quantized_ones_lie_behind_a_model(tmp_path: Path) -> None:
     child = trained(base, 2, 0.3)
     models = [base, child, trained(base, 3, 0.3), child, matrices(child, lambda v: quantized(v, 8, 0))]
     family, tree = grown(tmp_path, models, {0: None, 1: 0, 2: 0})
-    assert family.duplicate_of[3] == 1 and family.copies[4][0] == 1
+    assert family.relations.duplicate_of[3] == 1 and family.relations.copies[4][0] == 1
     assert {row: subtree_sizes(family, tree)[row] for row in range(3)} == {0: 5, 1: 3, 2: 1}
 
 
@@ -56,7 +56,7 @@ def test_a_leaf_that_seems_a_little_older_than_a_hub_is_not_its_parent(
     base = root(1)
     models = [base, *(trained(base, seed, 0.3) for seed in range(2, 8))]
     family, tree = grown(tmp_path, models, {1: None, 0: 1} | dict.fromkeys(range(2, 7), 0))
-    for told, odds in ((family.precedence_by_weights, by_weights), (family.precedence_log_odds, older)):
+    for told, odds in ((family.tests.precedence_by_weights, by_weights), (family.precedence_log_odds, older)):
         told[1, 0], told[0, 1] = odds, -odds
     infer_root(family, tree)
     assert [row for row in tree.rows if tree.residual_base[row] < 0] == [expected]
@@ -74,9 +74,9 @@ def test_what_comes_of_a_merge_is_not_the_root_however_old_it_seems(tmp_path: Pa
         models[3] = trained(base, 10, 0.3)
     family, tree = grown(tmp_path, models, {4: None, 0: 4, 1: 0, 2: 0, 5: 0} | ({} if merge else {3: 0}))
     if merge:
-        assert family.merges[3].parents == (1, 2) or family.merges[3].parents == (2, 1)
+        assert family.relations.merges[3].parents == (1, 2) or family.relations.merges[3].parents == (2, 1)
         tree.add(3, 1)
-    family.precedence_by_weights[4, 0], family.precedence_by_weights[0, 4] = 4.5, -4.5
+    family.tests.precedence_by_weights[4, 0], family.tests.precedence_by_weights[0, 4] = 4.5, -4.5
     family.precedence_log_odds[4, 0], family.precedence_log_odds[0, 4] = 1.0, -1.0
     family.precedence_log_odds[3, 4], family.precedence_log_odds[4, 3] = 4.0, -4.0
     infer_root(family, tree)
