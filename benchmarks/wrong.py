@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from atlas_db.claims.resolve import fuse_claims
 from atlas_db.core.records import ChartedModel, LineageClaim
 from atlas_db.core.terms import Resolution, Source, Status
 from atlas_db.fusion.evidence import encode_evidence
 from benchmarks.zoo.score import prints_of, read_truth
-from ingest.load.resolve import fuse_claims
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.samples.resample import Rereader

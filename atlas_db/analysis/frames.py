@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from atlas_db.analysis.forest import Forest, build_forest
+from atlas_db.cards.card_store import FOLDER, newest_cards
 from atlas_db.columnar.graph import HUB_FIRST_DATE, MULTI_VALUED, Graph, days_since_epoch
 from atlas_db.columnar.read import positions_in, read_graph
 from atlas_db.core.arrays import Flags, Integers
 from atlas_db.core.terms import Progress, Source, Status
 from atlas_db.store.arrow import edge_columns
 from atlas_db.store.bolt import Store
-from ingest.hub.card_store import FOLDER, newest_cards
 
 CLAIM_EDGES = {
     "license": ("HAS_LICENSE", "License"),

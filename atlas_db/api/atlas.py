@@ -20,6 +20,8 @@ from atlas_db.api.results import (
 )
 from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
+from atlas_db.cards.card_store import FOLDER, newest_cards
+from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import load_settings
@@ -29,10 +31,8 @@ from atlas_db.lineage.traversal import lineage, properties_of
 from atlas_db.store.connect import credentials, local_place, open_store
 from atlas_db.store.statements import count_nodes
 from cypher import query_library
-from ingest.hub.card_store import FOLDER, newest_cards
 from ingest.load.load_records import load
 from ingest.load.load_report import LoadReport
-from ingest.load.runs import list_runs, rollback
 from ingest.load.stream import LoadOptions
 from ingest.weights.chart import chart as chart_fingerprints
 from ingest.weights.fingerprints.parquet import read_prints

@@ -37,7 +37,7 @@ def compare(
     """Compare two models."""
     require_extra("analysis")
     from atlas_db.analysis.compare import compare_models as compare_models
-    from ingest.hub.card_store import FOLDER, newest_cards
+    from atlas_db.cards.card_store import FOLDER, newest_cards
 
     settings = settings_for(store)
     with opened(settings) as graph:

@@ -35,9 +35,9 @@ def embed(
 ) -> None:
     """Embed cards with a sentence model."""
     require_extra("embed")
+    from atlas_db.claims.runs import exclusive_writer
     from atlas_db.columnar.read import read_graph
     from gnn.dataset.card_embeddings import embed_cards
-    from ingest.load.runs import exclusive_writer
 
     settings = settings_for(store)
     home = home_of(settings)

@@ -30,7 +30,7 @@ def runs(context: typer.Context, store: StoreOption = None, form: FormatOption =
 
 @guarded
 def _list(store: str | None, form: Format) -> None:
-    from ingest.load.runs import list_runs
+    from atlas_db.claims.runs import list_runs
 
     with opened(settings_for(store)) as graph:
         found = list_runs(graph)
@@ -57,13 +57,13 @@ def rollback(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Take a run back."""
-    from ingest.load.runs import rollback as take_back
+    from atlas_db.claims.runs import rollback as take_back
 
     settings = settings_for(store)
     with opened(settings) as graph:
-        report = take_back(graph, run_id, home_of(settings), settings.batch_rows)
+        counts = take_back(graph, run_id, home_of(settings), settings.batch_rows)
     if form is Format.JSON:
-        write_json({"rolled_back": run_id, "lineage": dict(report.lineage), "parents": dict(report.parents)})
+        write_json({"rolled_back": run_id, "lineage": dict(counts.changes), "parents": dict(counts.parents)})
     elif form is Format.QUIET:
         write_line(run_id)
     else:

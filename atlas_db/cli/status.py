@@ -20,9 +20,9 @@ Examples:
 @guarded
 def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
     """Show what the graph holds."""
+    from atlas_db.claims.runs import list_runs
     from atlas_db.core.schema import SCHEMA
     from atlas_db.store.statements import count_edges, count_nodes
-    from ingest.load.runs import list_runs
 
     settings = settings_for(store)
     with opened(settings) as graph:

@@ -19,6 +19,7 @@ import numpy as np
 
 from atlas_db.analysis.frames import AtlasFrames, read_frames
 from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse
+from atlas_db.claims.runs import list_runs, utc_now
 from atlas_db.core.arrays import Integers
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, Status
@@ -29,7 +30,6 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement, all_edges
 from gnn.evaluation.results import EVALUATIONS, load_report
-from ingest.load.runs import list_runs, utc_now
 
 VERSION = 4
 FOLDER = "dashboard"

@@ -9,7 +9,9 @@ from typing import Any
 
 from atlas_db.analysis.compare import compare_models
 from atlas_db.analysis.frames import CLAIM_EDGES
+from atlas_db.cards.card_store import FOLDER, newest_cards
 from atlas_db.catalogue.loader import catalogue
+from atlas_db.claims.runs import list_runs
 from atlas_db.core.errors import UsageError
 from atlas_db.core.settings import Settings
 from atlas_db.core.terms import Relation, Source
@@ -30,8 +32,6 @@ from atlas_db.lineage.traversal import (
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 from cypher.query_library import find_query
-from ingest.hub.card_store import FOLDER, newest_cards
-from ingest.load.runs import list_runs
 from ingest.normalise.license_ids import canonical_license_id
 
 Page = dict[str, Any]

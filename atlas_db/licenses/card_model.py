@@ -8,6 +8,9 @@ from typing import Any
 
 import msgspec
 
+from atlas_db.claims.declared_parents import ParentDeclaration
+from atlas_db.claims.lineage_sync import read_name_evidence
+from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.errors import InputError
 from atlas_db.core.records import HubRecord, ParentClaim
 from atlas_db.core.terms import RecordKind, Source, Status
@@ -15,8 +18,6 @@ from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_mode
 from atlas_db.licenses.rules import TRAINED_ON
 from atlas_db.store.bolt import Store
 from ingest.hub.decode import decode_record
-from ingest.load.lineage_sync import read_name_evidence
-from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
 
 CARD = "README.md"
 _NOW = "9999-12-31"

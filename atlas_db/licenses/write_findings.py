@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from atlas_db.claims import runs
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RunKind
 from atlas_db.licenses.audit import AuditOptions, Auditor, AuditReport, audit_all
@@ -21,7 +22,6 @@ from atlas_db.licenses.rules import NONE, RuleBook
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_nodes, clear_edges, create_edges, set_nodes
-from ingest.load import runs
 from ingest.load.load_report import timed
 from ingest.normalise.license_ids import canonical_license_id
 

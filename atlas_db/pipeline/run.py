@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from atlas_db.claims.runs import list_runs
 from atlas_db.core.data_frames import data_frame
 from atlas_db.core.errors import UsageError
 from atlas_db.core.files import write_whole
@@ -21,7 +22,6 @@ from atlas_db.pipeline.summary import summarise
 from atlas_db.store.connect import ensure_schema, open_store
 from gnn.dataset.tasks import tasks_for
 from ingest.hub.snapshot import SourceFile, find_inputs
-from ingest.load.runs import list_runs
 from ingest.weights.fingerprints.batch import Found, find_models
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from atlas_db.claims.runs import list_runs
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.extras import missing_package
 from atlas_db.core.files import replacing
@@ -21,7 +22,6 @@ from atlas_db.pipeline.checkpoint import digest
 from atlas_db.store.bolt import Store
 from ingest.hub.snapshot import SourceFile
 from ingest.load.load_records import load
-from ingest.load.runs import list_runs
 from ingest.load.stream import LoadOptions
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.batch import Found, fingerprint_all

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from atlas_db.cards.card_store import FOLDER, newest_cards
 from atlas_db.columnar.graph import Column, Graph
 from atlas_db.columnar.read import category_column, read_graph
 from atlas_db.store.bolt import Store
@@ -15,7 +16,6 @@ from gnn.dataset.card_embeddings import embedding_tokens
 from gnn.dataset.card_text import card_tokens
 from gnn.dataset.tasks import CARD_COLUMN, EMBEDDING_COLUMN, TASKS, Task
 from gnn.parameters.token_parameters import TOKEN
-from ingest.hub.card_store import FOLDER, newest_cards
 
 
 def assemble_graph(store: Store, home: Path, tasks: list[Task]) -> Graph:

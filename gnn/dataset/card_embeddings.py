@@ -21,6 +21,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from atlas_db.cards.card_store import FOLDER as CARDS
+from atlas_db.cards.card_store import newest_cards
+from atlas_db.cards.front_matter import split_card
 from atlas_db.columnar.graph import Graph
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import InputError
@@ -29,9 +32,6 @@ from atlas_db.core.terms import Progress
 from gnn.dataset.card_text import body_words
 from gnn.dataset.tasks import TASKS, leaking_tokens, uses_lineage
 from gnn.parameters.token_parameters import TOKEN
-from ingest.hub.card import split_card
-from ingest.hub.card_store import FOLDER as CARDS
-from ingest.hub.card_store import newest_cards
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

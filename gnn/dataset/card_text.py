@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from atlas_db.cards.front_matter import split_card
 from gnn.parameters.token_parameters import TOKEN
-from ingest.hub.card import split_card
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_+./-]*[a-z0-9]|[a-z]")
 _LINK_OR_MARKUP = re.compile(r"https?://\S+|<[^>]*>")

@@ -15,10 +15,14 @@ from typing import Any
 
 import msgspec
 
+from atlas_db.claims.components import strongly_connected
+from atlas_db.claims.lineage_sync import LineageDiff, read_charted_models, read_lineage_claims, read_lineage_edges
+from atlas_db.claims.relations import guess_relation
+from atlas_db.claims.resolve import fuse_claims
+from atlas_db.claims.runs import begin_run, exclusive_writer, finish_run
 from atlas_db.columnar.graph import Graph, rows_of
 from atlas_db.columnar.read import read_graph
 from atlas_db.core.arrays import Integers
-from atlas_db.core.components import strongly_connected
 from atlas_db.core.errors import InputError, UsageError
 from atlas_db.core.records import LineageClaim
 from atlas_db.core.terms import Progress, Resolution, RunKind, Source
@@ -27,10 +31,6 @@ from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_edges, delete_edges, merge_edges
 from gnn.dataset.tasks import TASKS, VERSION, Task, rows_missing, target_column, tasks_for
-from ingest.load.lineage_sync import LineageDiff, read_charted_models, read_lineage_claims, read_lineage_edges
-from ingest.load.resolve import fuse_claims
-from ingest.load.runs import begin_run, exclusive_writer, finish_run
-from ingest.normalise.relations import guess_relation
 
 BATCH_ROWS = 2000
 """Claims written in one transaction."""

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from atlas_db.claims.runs import exclusive_writer
 from atlas_db.columnar.graph import Graph, rows_of
 from atlas_db.core.arrays import Integers
 from atlas_db.core.errors import CompletionError
@@ -24,7 +25,6 @@ from atlas_db.store.statements import all_edges
 from gnn.dataset.assemble import assemble_graph
 from gnn.dataset.tasks import Task, rows_missing, tasks_for
 from gnn.inference.predictions import AttributePredictions, Completion, write_predictions
-from ingest.load.runs import exclusive_writer
 
 if TYPE_CHECKING:
     from gnn.inference.complete import CompletionSession

@@ -12,20 +12,14 @@ from typing import Any
 
 import msgspec
 
+from atlas_db.cards.front_matter import Card, parse_card, parse_yaml
+from atlas_db.claims.model_names import repository_name
+from atlas_db.claims.relations import TYPED_RELATIONS, guess_relation, split_typed_parent
 from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
 from atlas_db.core.terms import RecordKind, RecordPart, Relation
-from ingest.hub.card import Card, parse_card, parse_yaml
 from ingest.normalise.license_ids import card_license_ids, normalise_license_id
-from ingest.normalise.relations import TYPED_RELATIONS, guess_relation, split_typed_parent
-from ingest.normalise.values import (
-    arxiv_id,
-    card_languages,
-    hub_date,
-    repository_name,
-    strings_in,
-    tag_languages,
-)
+from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
 
 NORMALISER_VERSION = b"3"
 """Part of every digest: a change of the rules makes every record count as changed."""

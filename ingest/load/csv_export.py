@@ -7,18 +7,19 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+from atlas_db.claims import runs
+from atlas_db.claims.declared_parents import ParentDeclaration, parent_declarations
+from atlas_db.claims.lineage_sync import claim_properties, edge_properties, placeholders
+from atlas_db.claims.model_names import NameEvidence
+from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, RunKind
 from atlas_db.store.bulk_import import BulkImportFiles
 from ingest.hub.snapshot import find_inputs, repeated_ids
-from ingest.load import runs
-from ingest.load.lineage_sync import claim_properties, edge_properties, placeholders
 from ingest.load.load_report import LoadReport, RejectFile
-from ingest.load.record_merge import Properties, merge_claims, merge_node, parent_declarations
-from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
+from ingest.load.record_merge import Properties, merge_claims, merge_node
 from ingest.load.stream import LoadOptions, RecordStream
 from ingest.load.write_records import LABELS, TARGET_LABELS, value_node
-from ingest.normalise.model_names import NameEvidence
 
 Claims = dict[tuple[str, str], Properties]
 

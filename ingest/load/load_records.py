@@ -16,22 +16,22 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+from atlas_db.cards.card_store import FOLDER, CardWriter
+from atlas_db.claims import runs
+from atlas_db.claims.declared_parents import ParentDeclaration, parent_declarations
+from atlas_db.claims.lineage_sync import WriteContext, read_name_evidence, synchronise_lineage
+from atlas_db.claims.model_names import NameEvidence
+from atlas_db.claims.undo import UndoFile
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import Progress, RecordKind, RunKind
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_nodes, count_nodes, indexes
-from ingest.hub.card_store import FOLDER, CardWriter
 from ingest.hub.snapshot import SourceFile, find_inputs
-from ingest.load import runs
-from ingest.load.lineage_sync import WriteContext, read_name_evidence, synchronise_lineage
 from ingest.load.load_report import LoadReport, RejectFile, timed
-from ingest.load.record_merge import Properties, merge_node, parent_declarations
-from ingest.load.resolve import ParentDeclaration
+from ingest.load.record_merge import Properties, merge_node
 from ingest.load.stream import LoadOptions, RecordStream
-from ingest.load.undo import UndoFile
 from ingest.load.write_records import LABELS, MergedRecord, RecordCreator, RecordMerger
-from ingest.normalise.model_names import NameEvidence
 
 QUEUED_BATCHES = 2
 
@@ -196,11 +196,11 @@ class _LoadJob:
         models, declarations = ({}, {}) if fresh else read_name_evidence(self._store)
         models |= self._models
         declarations |= self._declarations
-        synchronise_lineage(
+        report = self._report
+        report.parents, report.edges, report.lineage = synchronise_lineage(
             self._store,
             models,
             [declaration for of_model in declarations.values() for declaration in of_model],
-            self._report,
             WriteContext(
                 self._report.run_id, self._options.batch_rows, fresh, self._options.dry_run, before_write=ready
             ),

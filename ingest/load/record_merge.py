@@ -6,16 +6,13 @@ keeps the dates at which each part of a record stated it. So the result is indep
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
-from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
-from atlas_db.core.terms import RecordKind, RecordPart, Relation, Source
+from atlas_db.claims.declared_parents import merge_declared_parents, snapshots_of
+from atlas_db.core.records import HubRecord, ValueClaim
+from atlas_db.core.terms import RecordKind, RecordPart, Source
 from atlas_db.fusion.fuse import Span, life, merge_spans
-from ingest.load.resolve import ParentDeclaration
 
 Properties = dict[str, Any]
 METHODS = {RecordPart.CARD: "hub-card@1", RecordPart.CONFIG: "hub-config@1", RecordPart.TAGS: "hub-tags@1"}
@@ -63,7 +60,7 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     _merge_tag_properties(node, known, record, as_of)
     _merge_details(node, known, record, as_of)
     if record.kind is RecordKind.MODEL:
-        _merge_parents(node, known, record, as_of)
+        merge_declared_parents(node, known, record.parents, as_of)
     return {key: value for key, value in node.items() if value is not None}
 
 
@@ -102,66 +99,6 @@ def _merge_details(node: Properties, known: Mapping[str, Any], record: HubRecord
     last = node["last_seen"]
     carried = sorted(f"{name}={date}" for name, date in dates.items() if date < last and node.get(name) is not None)
     node["carried_forward"] = carried or None
-
-
-def snapshots_of(node: Mapping[str, Any]) -> dict[RecordPart, list[str]]:
-    """Return the dates of the snapshots with a record of a node, by part of the record."""
-    dates: dict[RecordPart, list[str]] = defaultdict(list)
-    for entry in node.get("snapshots") or ():
-        part, _, date = entry.partition("@")
-        dates[RecordPart(part)].append(date)
-    return dates
-
-
-class _DeclaredParent(msgspec.Struct, omit_defaults=True):
-    """Declaration of a parent's name: first and last date by part, and the best evidence on the relation."""
-
-    spans: dict[str, list[str]]
-    relation: str
-    confidence: float
-    by: str
-    date: str
-
-
-_PARENTS_DECODER = msgspec.json.Decoder(dict[str, _DeclaredParent])
-
-
-def _merge_parents(node: Properties, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:
-    text = known.get("declared_parents")
-    if text is None and not record.parents:
-        return
-    stated = _PARENTS_DECODER.decode(text) if text else {}
-    for claim in record.parents:
-        stated[claim.name] = _join_parent(stated.get(claim.name), claim, as_of)
-    node["declared_parents"] = msgspec.json.encode(stated, order="sorted").decode()
-    node["base_model"] = [s.name for s in parent_declarations(node) if s.valid_to is None] or None
-
-
-def _join_parent(old: _DeclaredParent | None, claim: ParentClaim, as_of: str) -> _DeclaredParent:
-    spans: dict[RecordPart, Span] = {claim.part: (as_of, as_of)}
-    word = (claim.confidence == 1.0, as_of, claim.confidence, claim.relation.value, claim.by)
-    if old is not None:
-        spans = merge_spans(spans, {RecordPart(part): (span[0], span[1]) for part, span in old.spans.items()})
-        word = max(word, (old.confidence == 1.0, old.date, old.confidence, old.relation, old.by))
-    _, date, confidence, relation, by = word
-    return _DeclaredParent({part.value: list(span) for part, span in spans.items()}, relation, confidence, by, date)
-
-
-def parent_declarations(node: Mapping[str, Any]) -> list[ParentDeclaration]:
-    """Return all declarations of parents of a node, current and former, in the order of names."""
-    text = node.get("declared_parents")
-    if not text:
-        return []
-    snapshots = snapshots_of(node)
-    found = []
-    for name, stated in sorted(_PARENTS_DECODER.decode(text).items()):
-        first, last, valid_to = life({RecordPart(p): (s[0], s[1]) for p, s in stated.spans.items()}, snapshots)
-        found.append(
-            ParentDeclaration(
-                node["id"], name, Relation(stated.relation), stated.confidence, stated.by, first, last, valid_to
-            )
-        )
-    return found
 
 
 def merge_claims(

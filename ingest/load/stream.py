@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from atlas_db.cards.card_store import CardWriter
 from atlas_db.core.errors import InputError, RecordError, UsageError
 from atlas_db.core.records import HubRecord, Reject
 from atlas_db.core.terms import Progress, RecordKind
-from ingest.hub.card_store import CardWriter
 from ingest.hub.decode import decode_record
 from ingest.hub.snapshot import SourceFile, newest_date, read_records
 from ingest.load.load_report import MAX_REJECT_BYTES, LoadReport, RejectFile

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from atlas_db.claims.undo import EdgeBefore, NodeBefore, UndoFile
 from atlas_db.core.records import HubRecord
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import RecordKind, RecordPart, Source
@@ -22,7 +23,6 @@ from atlas_db.store.statements import (
 )
 from ingest.load.load_report import LoadReport
 from ingest.load.record_merge import Properties, claim_properties, merge_claims, merge_node
-from ingest.load.undo import EdgeBefore, NodeBefore, UndoFile
 from ingest.normalise import license_ids
 
 LABELS = {RecordKind.MODEL: "Model", RecordKind.DATASET: "Dataset"}

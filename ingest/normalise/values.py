@@ -77,18 +77,6 @@ def arxiv_id(text: str) -> str:
     return match.group(1).lower() if match else ""
 
 
-def repository_name(text: str) -> str:
-    """Return a repository's name without surrounding address, quotes and slashes."""
-    name = text.strip().strip("'\"").strip()
-    for prefix in ("https://", "http://", "www."):
-        name = name.removeprefix(prefix)
-    for host in ("huggingface.co/", "hf.co/"):
-        if name.lower().startswith(host):
-            name = name[len(host) :].removeprefix("datasets/").removeprefix("models/")
-            name = "/".join(name.split("?")[0].split("/")[:2])
-    return name.rstrip("/")
-
-
 def strings_in(value: Any) -> list[str]:  # noqa: ANN401
     """Return the strings in a field: a string, a list, or a mapping with `name`; other values give none."""
     found = []

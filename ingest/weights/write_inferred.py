@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from atlas_db.claims.lineage_sync import LineageDiff, read_charted_models, read_lineage_claims, read_lineage_edges
+from atlas_db.claims.resolve import fuse_claims
+from atlas_db.claims.runs import begin_run, exclusive_writer, finish_run
 from atlas_db.core.records import ChartedModel, LineageClaim
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, Resolution, RunKind, Source
 from atlas_db.fusion.evidence import encode_evidence
@@ -14,9 +17,6 @@ from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import ensure_nodes, merge_nodes
-from ingest.load.lineage_sync import LineageDiff, read_charted_models, read_lineage_claims, read_lineage_edges
-from ingest.load.resolve import fuse_claims
-from ingest.load.runs import begin_run, exclusive_writer, finish_run
 from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
 from ingest.weights.probes.cka_similarity import alike_groups
 from ingest.weights.probes.probe_table import Probe, keep_probes

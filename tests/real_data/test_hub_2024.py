@@ -16,15 +16,16 @@ import pytest
 import zstandard
 
 from atlas_db.catalogue.loader import catalogue
+from atlas_db.claims.declared_parents import ParentDeclaration, parent_declarations
+from atlas_db.claims.model_names import NameEvidence
+from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.terms import Resolution, Source
 from atlas_db.licenses.audit import AuditOptions, Auditor
 from atlas_db.licenses.audit_graph import GraphBuilder
 from atlas_db.licenses.rules import NONE, Check, rule_book
 from ingest.hub.decode import decode_record
 from ingest.hub.snapshot import SourceFile, newest_date, read_records
-from ingest.load.record_merge import merge_node, parent_declarations
-from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
-from ingest.normalise.model_names import NameEvidence
+from ingest.load.record_merge import merge_node
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.core.terms import Verdict
 from atlas_db.licenses.audit import AuditOptions
 from atlas_db.licenses.rules import ORDER
@@ -14,7 +15,6 @@ from atlas_db.lineage.traversal import ancestors
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 from cypher.query_library import find_query
-from ingest.load.runs import list_runs, rollback
 from tests.support.graphs import load_rows, model
 from tests.support.license_hub import EDGES, META, ROWS, VERDICTS
 

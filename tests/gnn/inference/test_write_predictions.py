@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.store.bolt import Store
 from gnn.dataset.tasks import RELATION
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
-from ingest.load.runs import list_runs, rollback
 from tests.support.graphs import load_rows, model, pairs, whole
 from tests.support.hubs import ARCHITECTURES, LICENCES, made_up, typed
 

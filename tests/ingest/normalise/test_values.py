@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.normalise.values import arxiv_id, card_languages, hub_date, repository_name, strings_in, tag_languages
+from atlas_db.claims.model_names import repository_name
+from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
 
 
 def test_languages_among_tags() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.columnar.read import read_graph
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from cypher.query_library import find_query
 from gnn.dataset.grouping_keys import groupings
-from ingest.load.runs import list_runs, rollback
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.probes.forward_probe import GRAM

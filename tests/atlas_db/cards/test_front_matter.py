@@ -1,4 +1,4 @@
-"""Tests of `ingest/hub/card.py`."""
+"""Tests of `atlas_db/cards/front_matter.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.hub.card import parse_card
+from atlas_db.cards.front_matter import parse_card
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""Tests of `ingest/normalise/relations.py`."""
+"""Tests of `atlas_db/claims/relations.py`."""
 
 from __future__ import annotations
 
 import pytest
 
+from atlas_db.claims.relations import guess_relation, split_typed_parent
 from atlas_db.core.terms import Relation
-from ingest.normalise.relations import guess_relation, split_typed_parent
 
 
 @pytest.mark.parametrize(

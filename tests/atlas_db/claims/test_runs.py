@@ -1,4 +1,4 @@
-"""Tests of `ingest/load/runs.py`."""
+"""Tests of `atlas_db/claims/runs.py`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from atlas_db.claims.runs import exclusive_writer, list_runs, rollback
 from atlas_db.core.errors import RollbackError, StoreLockedError
 from atlas_db.store.bolt import Store
 from ingest.load.load_records import load
-from ingest.load.runs import exclusive_writer, list_runs, rollback
 from ingest.load.stream import LoadOptions
 from tests.support.graphs import child, load_rows, model, whole, write_rows
 from tests.support.hubs import FAMILY

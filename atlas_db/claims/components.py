@@ -1,7 +1,7 @@
 """Strongly connected components of a directed graph: the one cycle finder of all packages.
 
 It needs no library beyond Python, because loading and writing packaged predictions run on a bare install. What is done
-with a cycle is decided by the caller: `ingest.load.resolve` marks the claims that close it, and
+with a cycle is decided by the caller: `atlas_db.claims.resolve` marks the claims that close it, and
 `gnn.inference.predictions` drops every prediction in it.
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.load.undo import EdgeBefore, NodeBefore, UndoFile
+from atlas_db.claims.undo import EdgeBefore, NodeBefore, UndoFile
 
 NODE = NodeBefore("Model", "a/b", {"downloads": 3})
 EDGE = EdgeBefore("HAS_LICENSE", "Model", "License", "a/b", "mit", {"source": "declared"})

@@ -1,4 +1,4 @@
-"""Tests of `ingest/hub/card_store.py`."""
+"""Tests of `atlas_db/cards/card_store.py`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_db.cards.card_store import CardWriter, newest_cards
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind
-from ingest.hub.card_store import CardWriter, newest_cards
 
 
 @given(

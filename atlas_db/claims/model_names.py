@@ -17,7 +17,6 @@ import msgspec
 
 from atlas_db.core.terms import MIN_ACTIVE_CONFIDENCE, Resolution
 from atlas_db.fusion.evidence import MentionEvidence
-from ingest.normalise.values import repository_name
 
 CLEANED_CONFIDENCE = 0.98
 CASE_CONFIDENCE = 0.95
@@ -45,6 +44,18 @@ class NameEvidence(NamedTuple):
 
     downloads: int
     created_at: str | None
+
+
+def repository_name(text: str) -> str:
+    """Return a repository's name without surrounding address, quotes and slashes."""
+    name = text.strip().strip("'\"").strip()
+    for prefix in ("https://", "http://", "www."):
+        name = name.removeprefix(prefix)
+    for host in ("huggingface.co/", "hf.co/"):
+        if name.lower().startswith(host):
+            name = name[len(host) :].removeprefix("datasets/").removeprefix("models/")
+            name = "/".join(name.split("?")[0].split("/")[:2])
+    return name.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)

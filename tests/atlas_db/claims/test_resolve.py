@@ -1,4 +1,4 @@
-"""Tests of `ingest/load/resolve.py`."""
+"""Tests of `atlas_db/claims/resolve.py`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_db.claims.declared_parents import ParentDeclaration
+from atlas_db.claims.model_names import NameEvidence
+from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.terms import Relation, Resolution
-from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
-from ingest.normalise.model_names import NameEvidence
 
 
 def statement(child: str, name: str) -> ParentDeclaration:

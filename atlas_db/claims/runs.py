@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from atlas_db.claims.lineage_sync import LineageCounts, WriteContext, read_name_evidence, synchronise_lineage
+from atlas_db.claims.undo import EdgeBefore, NodeBefore, UndoFile
 from atlas_db.core.errors import RollbackError
 from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.schema import RUN_PROPERTIES, SCHEMA
@@ -31,9 +33,6 @@ from atlas_db.store.statements import (
     replace_nodes,
     set_nodes,
 )
-from ingest.load.lineage_sync import WriteContext, read_name_evidence, synchronise_lineage
-from ingest.load.load_report import LoadReport
-from ingest.load.undo import EdgeBefore, NodeBefore, UndoFile
 
 _RUNS = Statement(
     "MATCH (r:Run) RETURN r.id AS id, r.kind AS kind, r.started AS started, r.finished AS finished, "
@@ -104,7 +103,7 @@ def has_unfinished_load(store: Store) -> bool:
     return False
 
 
-def rollback(store: Store, run_id: str, home: Path, rows: int) -> LoadReport:
+def rollback(store: Store, run_id: str, home: Path, rows: int) -> LineageCounts:
     """Undo a run: delete its claims, findings and orphaned nodes, then fuse lineage again.
 
     Args:
@@ -121,7 +120,7 @@ def rollback(store: Store, run_id: str, home: Path, rows: int) -> LoadReport:
         return _rollback(store, run_id, UndoFile(home, store_id, run_id), rows)
 
 
-def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadReport:
+def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LineageCounts:
     runs = list_runs(store)
     run = next((run for run in runs if run["id"] == run_id), None)
     if run is None:
@@ -138,13 +137,12 @@ def _rollback(store: Store, run_id: str, undo: UndoFile, rows: int) -> LoadRepor
         _remove_edges(store, run_id, rows)
         for run_property in RUN_PROPERTIES:
             _clear_run_properties(store, run_property, run_id, rows)
-    report = LoadReport(run_id=run_id)
     models, declarations = read_name_evidence(store)
     everything = [declaration for of_model in declarations.values() for declaration in of_model]
-    synchronise_lineage(store, models, everything, report, WriteContext(run_id, rows))
+    counts = synchronise_lineage(store, models, everything, WriteContext(run_id, rows))
     _delete_orphans(store, rows)
     Batches(store, rows).run([run_id], partial(_delete_nodes, "Run"))
-    return report
+    return counts
 
 
 def _undo_load(store: Store, undo: UndoFile, rows: int) -> None:

@@ -1,4 +1,4 @@
-"""Tests of `ingest/normalise/model_names.py`."""
+"""Tests of `atlas_db/claims/model_names.py`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_db.claims.model_names import MentionIndex, NameEvidence
 from atlas_db.core.terms import Resolution
 from atlas_db.fusion.evidence import MentionEvidence
-from ingest.normalise.model_names import MentionIndex, NameEvidence
 
 HUB = {
     "openai-community/gpt2": NameEvidence(6_902_676, None),

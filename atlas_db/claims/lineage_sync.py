@@ -6,8 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from atlas_db.claims.declared_parents import ParentDeclaration, parent_declarations
+from atlas_db.claims.model_names import NameEvidence
+from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
 from atlas_db.core.terms import Relation, Resolution, Source, Status
 from atlas_db.store.batches import Batches
@@ -22,10 +25,6 @@ from atlas_db.store.statements import (
     merge_edges,
     orphans,
 )
-from ingest.load.load_report import LoadReport
-from ingest.load.record_merge import parent_declarations
-from ingest.load.resolve import ParentDeclaration, fuse_claims, resolve_declarations
-from ingest.normalise.model_names import NameEvidence
 
 _ENDS = ("Model", "Model")
 _CLAIM = (
@@ -35,6 +34,20 @@ _CLAIM = (
 _EDGE = ("relation", "confidence", "status", "sources")
 _EDGE_WRITTEN = (*_EDGE, "active")
 Pair = tuple[str, str]
+
+
+class LineageCounts(NamedTuple):
+    """Counts of one synchronisation of lineage.
+
+    Attributes:
+        parents: Declared claims by resolution, over the whole graph.
+        edges: Lineage edges by relation, over the whole graph.
+        changes: Claims and edges created, changed, removed.
+    """
+
+    parents: Counter[str]
+    edges: Counter[str]
+    changes: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,36 +90,36 @@ def synchronise_lineage(
     store: Store,
     models: Mapping[str, NameEvidence],
     declarations: Iterable[ParentDeclaration],
-    report: LoadReport,
     context: WriteContext,
-) -> None:
+) -> LineageCounts:
     """Resolve all declarations, fuse all claims, and write the difference to the store.
 
     Args:
         store: The store.
         models: Evidence on all models with a record.
         declarations: All declarations of parents.
-        report: Report that takes the counts.
         context: How to write.
     """
     declared = resolve_declarations(models, declarations)
-    report.parents = Counter(item.resolution.value for item in declared)
     old = [] if context.fresh else read_lineage_claims(store)
     others = [item for item in old if item.source is not Source.DECLARED]
     edges = list(fuse_claims([*declared, *others], {} if context.fresh else read_charted_models(store)))
-    report.edges = Counter(edge.relation.value for edge in edges)
+    counts = LineageCounts(
+        Counter(item.resolution.value for item in declared), Counter(edge.relation.value for edge in edges), Counter()
+    )
     context.before_write()
     if context.fresh and not context.dry_run:
         _create(store, models, declared, edges, context)
-        report.lineage["created"] += len(declared) + len(edges)
-        return
+        counts.changes["created"] += len(declared) + len(edges)
+        return counts
     known = {(item.child, item.parent): item for item in old if item.source is Source.DECLARED}
     old_edges = {} if context.fresh else read_lineage_edges(store)
     difference = LineageDiff(Source.DECLARED, declared, known, edges, old_edges, context.run_id)
-    report.lineage.update(difference.counts)
+    counts.changes.update(difference.counts)
     if not context.dry_run:
         difference.write(store, models, context.rows)
         delete_orphans(store, context.rows)
+    return counts
 
 
 def delete_orphans(store: Store, rows: int) -> None:

@@ -7,43 +7,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 import msgspec
 
-from atlas_db.core.components import strongly_connected
+from atlas_db.claims.components import strongly_connected
+from atlas_db.claims.declared_parents import ParentDeclaration
+from atlas_db.claims.model_names import MentionIndex, NameEvidence, ResolvedName
 from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
-from atlas_db.core.terms import Relation, Resolution, Source
+from atlas_db.core.terms import Resolution, Source
 from atlas_db.fusion.evidence import encode_evidence
 from atlas_db.fusion.fuse import fuse_child, is_active
-from ingest.normalise.model_names import MentionIndex, NameEvidence, ResolvedName
 
 METHOD = "hub-metadata@1"
 _EARLIEST = "0000"
-
-
-class ParentDeclaration(NamedTuple):
-    """A declaration over time: the repository of a child names a parent.
-
-    Attributes:
-        child: Id of the child.
-        name: Name of the parent as written.
-        relation: Relation, typed by the author or guessed.
-        relation_confidence: 1 where typed.
-        by: Source of the relation.
-        first_seen: Date.
-        last_seen: Date.
-        valid_to: Date of the first snapshot that no longer states it, None while live.
-    """
-
-    child: str
-    name: str
-    relation: Relation
-    relation_confidence: float
-    by: str
-    first_seen: str
-    last_seen: str
-    valid_to: str | None
 
 
 def resolve_declarations(
