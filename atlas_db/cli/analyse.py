@@ -1,4 +1,4 @@
-"""`atlas-db analyse`: the anatomy of the ecosystem."""
+"""`atlas-db analyse`: tables about the ecosystem of models."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Examples:
 
 @guarded
 def analyse(
-    sections: Annotated[list[str] | None, typer.Argument(help="Sections; all where none is named.")] = None,
+    sections: Annotated[list[str] | None, typer.Argument(help="Sections; all by default.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of every draw.")] = 0,
     sample: Annotated[
         int, typer.Option("--sample", min=100, help="Pairs drawn of each kind, for similarity.")

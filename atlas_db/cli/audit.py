@@ -1,4 +1,4 @@
-"""`atlas-db audit`: who breaks whose terms, with the path and the clause."""
+"""`atlas-db audit`: violations of licence terms, each with path and clause."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 HELP = """Check licences against everything upstream.
 
-Each finding names the ancestor whose own licence sets the term, the clause, and the path to it with the least
-confidence on it. MODEL is a model id, or the path of a README.md or of a folder that has one: such a model need not be
-in the atlas. --all audits the whole atlas and writes verdicts (audit_verdict) and findings (CONFLICTS_WITH) into it.
+Each finding names the ancestor whose licence sets the term, the clause, and the path to the ancestor with its lowest
+confidence. MODEL is a model id, or the path of a README.md or of a folder with one: such a model need not be in the
+atlas. --all audits the whole atlas and writes verdicts (audit_verdict) and findings (CONFLICTS_WITH) into it.
 
 Examples:
 
@@ -39,7 +39,7 @@ _STYLES = {Verdict.VIOLATION: "bold red", Verdict.REVIEW: "yellow", Verdict.UNKN
 
 
 class AuditFormat(StrEnum):
-    """How an audit is written."""
+    """Output formats of an audit."""
 
     HUMAN = "human"
     JSON = "json"
@@ -49,7 +49,7 @@ class AuditFormat(StrEnum):
 
 
 class Threshold(StrEnum):
-    """Verdicts that may fail a run."""
+    """Verdicts from which a run fails."""
 
     UNKNOWN = "unknown"
     REVIEW = "needs_review"
@@ -60,16 +60,16 @@ class Threshold(StrEnum):
 def audit(
     models: Annotated[list[str] | None, typer.Argument(help="Model ids, README.md files or folders.")] = None,
     file: Annotated[Path | None, typer.Option("--file", help="A list of these, one a line; - for stdin.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Audit the whole atlas, and write what is found.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Audit the whole atlas, and write the findings.")] = False,
     profile: Annotated[str, typer.Option("--profile", help="strict, default or lenient.")] = "default",
     min_confidence: Annotated[
-        float, typer.Option("--min-confidence", min=0, max=1, help="Lineage edges below this are not followed.")
+        float, typer.Option("--min-confidence", min=0, max=1, help="Leave out lineage edges below this confidence.")
     ] = 0.0,
     fail_on: Annotated[
-        Threshold | None, typer.Option("--fail-on", help="Exit with 1 where a finding is that bad or worse.")
+        Threshold | None, typer.Option("--fail-on", help="Exit with 1 for findings of this verdict or worse.")
     ] = None,
     suppressions: Annotated[
-        Path | None, typer.Option("--suppressions", help="TOML file of findings set aside, with reason and expiry.")
+        Path | None, typer.Option("--suppressions", help="TOML file of suppressed findings, with reason and expiry.")
     ] = None,
     store: StoreOption = None,
     form: Annotated[
@@ -84,7 +84,7 @@ def audit(
     options = AuditOptions(profile, min_confidence, suppressions)
     ids, folders = _split_targets(models or [], file)
     if everything == bool(ids or folders):
-        raise UsageError("say what to audit", hint="Give model ids, --file, or --all (and not both)")
+        raise UsageError("nothing to audit is named", hint="Give model ids, --file, or --all (and not both)")
     with opened(settings) as graph, shown_progress() as progress:
         if everything:
             report = audit_and_write(graph, home_of(settings), options, settings.batch_rows, progress)
@@ -96,7 +96,7 @@ def audit(
 
 
 def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list[CardModel]]:
-    """Tell model ids from paths."""
+    """Return model ids, and models read from the paths among the words."""
     from atlas_db.licenses.card_model import read_card_model
 
     if file is not None:
@@ -190,7 +190,7 @@ def _finding(row: dict[str, Any]) -> None:
 
 
 def _folded(rows: list[dict[str, Any]]) -> None:
-    """One line for all ancestors of one licence under one rule."""
+    """Print one line for all ancestors with one licence under one rule."""
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         groups[row["verdict"], row["rule"], row["license"] or "no licence"].append(row)

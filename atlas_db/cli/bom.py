@@ -1,4 +1,4 @@
-"""`atlas-db bom`: a model with its whole lineage as a CycloneDX bill of materials."""
+"""`atlas-db bom`: the CycloneDX bill of materials of a model with its whole lineage."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from atlas_db.cli.output import errors, write_json
 
 HELP = """Write a model's bill of materials (CycloneDX).
 
-All ancestors and their training data as components, lineage as pedigree, licences declared and concluded, and (in 1.7)
-a citation of who said what. The document passes the standard's strict validator before it is written. It is no legal
-advice.
+All ancestors and their training data are components. Lineage is the pedigree, licences are declared and concluded,
+and version 1.7 cites the source of each claim. The document is validated against the schema of the standard before it
+is written. It is no legal advice.
 
 Examples:
 
@@ -40,7 +40,7 @@ def bom(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; standard output by default.")] = None,
     store: StoreOption = None,
 ) -> None:
-    """Write the bill of a model."""
+    """Write the bill of materials of a model."""
     from atlas_db.bom.collect import collect_contents
     from atlas_db.bom.cyclonedx import write_bom
 

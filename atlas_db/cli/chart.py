@@ -1,4 +1,4 @@
-"""`atlas-db chart`: what comes from what, by the weights."""
+"""`atlas-db chart`: lineage inferred from weights."""
 
 from __future__ import annotations
 

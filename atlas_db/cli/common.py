@@ -1,4 +1,4 @@
-"""Options that every verb shares, the store they open, and the error table."""
+"""Shared by all commands: options, the open store, progress bars, and errors as messages and exit codes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FormatOption = Annotated[Format, typer.Option("--format", help="human, json, qui
 
 
 class Exit:
-    """Exit codes, as the README documents them."""
+    """Exit codes, documented in `atlas-db --help`."""
 
     FINE = 0
     FINDINGS = 1
@@ -66,14 +66,14 @@ def _nothing() -> Iterator[None]:
 
 
 class Bars:
-    """Progress bars on standard error, told of stage, done and total; those of stages that are over make room."""
+    """Progress bars on standard error, one a stage; bars of finished stages are removed."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show how far a stage is; its parts, named after a colon, share one bar."""
+        """Show the progress of a stage. Its parts, named after a colon, share one bar."""
         name = stage.partition(":")[0]
         if name not in self._tasks:
             over = {task.id for task in self._bar.tasks if task.finished or task.total is None}
@@ -82,7 +82,7 @@ class Bars:
         self._bar.update(self._tasks[name], description=stage, completed=done, total=total or None)
 
     def begin(self, stage: str) -> None:
-        """Show a stage alone, whatever was shown before."""
+        """Show the bar of a stage, and remove all others."""
         self._drop(list(self._tasks))
         self(stage, 0, 0)
 
@@ -93,13 +93,13 @@ class Bars:
 
 @contextmanager
 def shown_progress() -> Iterator[Bars]:
-    """Yield what draws progress bars on standard error."""
+    """Yield progress bars on standard error."""
     with progress_bar() as bar:
         yield Bars(bar)
 
 
 def guarded(verb: Callable[P, None]) -> Callable[P, None]:
-    """Turn our errors into a message that ends with what to do next, and into an exit code."""
+    """Turn the errors of a command into a message with a remedy, and into an exit code."""
 
     @wraps(verb)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -119,16 +119,18 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
         except OSError as error:
             # A full disk or a lost mount, met while writing undo files, rejects or pages.
             errors().print(f"Error: {error}.", style="red", markup=False, soft_wrap=True)
-            errors().print("  Free space or mend the file, then run the same command again: it goes on.", markup=False)
+            errors().print(
+                "  Free space or repair the file, then run the same command again: it continues.", markup=False
+            )
             raise typer.Exit(Exit.STORE) from error
         except KeyboardInterrupt as error:
-            errors().print("Stopped. What was committed is kept: run the same command again to go on.", markup=False)
+            errors().print("Stopped. Committed changes are kept: run the same command again to continue.", markup=False)
             raise typer.Exit(130) from error
 
     return run
 
 
 def home_of(settings: Settings) -> Path:
-    """Return the home folder, made where it is missing."""
+    """Return the home folder; it is created where it is missing."""
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     return settings.home

@@ -1,4 +1,4 @@
-"""`atlas-db compare`: two models trait by trait, and character by character."""
+"""`atlas-db compare`: two models, by traits and by characters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 HELP = """Compare two models, trait by trait and character by character.
 
-What the second adds is green, what it drops is red, what it changes is yellow. Cards are compared where a load brought
-them. Needs the extra `analysis`.
+Additions of the second model are green, deletions red, replacements yellow. Cards are compared where they were loaded.
+Needs the extra `analysis`.
 
 Examples:
 

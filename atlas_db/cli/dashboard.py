@@ -18,10 +18,10 @@ from atlas_db.core.settings import Settings
 
 HELP = """Show the atlas in the browser: map, regions, models, ecosystem, audit, quality, runs.
 
-Served on loopback, read-only, without anything from elsewhere. Statistics are counted by load, or before the first
-start (a minute for 680,000 models), and kept; after other runs they are counted beside the pages. Every page has its
-JSON twin at the same address (?format=json); /openapi.json describes them. With --export the same pages go to a folder
-that opens from a disk. Needs the extra `dashboard`.
+It is served on loopback, read-only, without files from elsewhere. Statistics are computed by load, or before the first
+start (a minute for 680,000 models), and kept. After other runs they are computed in the background. Every page is also
+available as JSON at the same address (?format=json); /openapi.json describes them. With --export the same pages go to
+a folder that opens from a disk. Needs the extra `dashboard`.
 
 Examples:
 

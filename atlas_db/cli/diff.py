@@ -1,4 +1,4 @@
-"""`atlas-db diff`: what changed between two snapshots."""
+"""`atlas-db diff`: differences of two snapshots."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from atlas_db.core.records import HubRecord
     from ingest.hub.snapshot import SourceFile
 
-HELP = """Compare two snapshots: new and vanished models, licences that became tighter or looser, parents that moved.
+HELP = """Compare two snapshots: new and vanished models, changed licences, changed parents.
 
 A and B are files or folders of Hub records (as `load` takes them), or stores (local:DIR, neo4j-local:DIR, bolt://…).
-Licences are tighter the less freedom they leave: permissive, copyleft, use-restricted, vendor's, non-commercial;
-lateral changes stay in one of these groups. Parents are compared by their names as written. Needs the extra `analysis`.
+Groups of licences, from loose to tight: permissive, copyleft, use-restricted, vendor's, non-commercial. A lateral
+change stays in one group. Parents are compared by their names as written. Needs the extra `analysis`.
 
 Examples:
 
@@ -119,7 +119,7 @@ def _show_summary(found: SnapshotDifference) -> None:
     print_text(f"{len(found.licenses):>9,}  licences changed")
     for direction, number in counts["licenses"].items():
         print_text(f"{number:>13,}  {direction}")
-    print_text(f"{counts['moved']:>9,}  parents moved")
+    print_text(f"{counts['moved']:>9,}  parents changed")
     for title, rows in (("Licences", found.licenses), ("Parents", found.moved)):
         if rows:
             shown = rows[:EXAMPLES]

@@ -1,4 +1,4 @@
-"""`atlas-db doctor`: is everything in place."""
+"""`atlas-db doctor`: checks of the installation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from atlas_db.core.settings import Settings
 
 HELP = """Check the installation, the engines and the store.
 
-Says what to do about what is wrong. Exit code 1 where something is wrong.
+Each failed check prints its remedy. Exit code 1 if a check fails.
 
 Examples:
 
@@ -31,7 +31,7 @@ PACKAGES = ("atlas_db", "ingest", "gnn", "cypher")
 
 @guarded
 def doctor(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
-    """Check that everything is in place."""
+    """Check the installation."""
     settings = settings_for(store)
     checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("system", _system),
@@ -43,15 +43,16 @@ def doctor(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None
     found = []
     for name, check in checks:
         try:
-            found.append({"check": name, "ok": True, "says": check(settings)})
+            found.append({"check": name, "ok": True, "detail": check(settings)})
         except (AtlasError, OSError) as error:
-            found.append({"check": name, "ok": False, "says": str(error)})
+            found.append({"check": name, "ok": False, "detail": str(error)})
     if form is Format.JSON:
         write_json({"checks": found, "ok": all(entry["ok"] for entry in found)})
     elif form is not Format.QUIET:
         for entry in found:
             print_text(
-                f"{'ok ' if entry['ok'] else 'BAD'}  {entry['check']:<9} {entry['says']}", "" if entry["ok"] else "red"
+                f"{'ok ' if entry['ok'] else 'BAD'}  {entry['check']:<9} {entry['detail']}",
+                "" if entry["ok"] else "red",
             )
     else:
         write_line("ok" if all(entry["ok"] for entry in found) else "bad")
@@ -64,7 +65,7 @@ def _system(_: Settings) -> str:
 
 
 def _packages(_: Settings) -> str:
-    """All four top-level packages must come from one place: generic names can be shadowed in a shared environment."""
+    """Check that all packages come from one place: generic names can be shadowed in a shared environment."""
     roots = {}
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
@@ -103,4 +104,4 @@ def _store(settings: Settings) -> str:
     from atlas_db.store.connect import open_store
 
     with open_store(settings) as graph:
-        return f"{graph.engine} at {graph.address} answers"
+        return f"{graph.engine} at {graph.address} responds"

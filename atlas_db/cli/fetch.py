@@ -1,4 +1,4 @@
-"""`atlas-db fetch`: the live Hub's listing to disk."""
+"""`atlas-db fetch`: the listing of the Hub to disk."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from atlas_db.cli.output import Format, print_text, write_json, write_line
 
 HELP = """Fetch the Hub's listing into a folder, page by page.
 
-A fetch that was stopped goes on where it was.
-Endpoint and token are huggingface_hub's: HF_ENDPOINT, HF_TOKEN. Nothing is loaded yet: run atlas-db load on the
+An interrupted fetch continues where it stopped.
+Endpoint and token are those of huggingface_hub: HF_ENDPOINT, HF_TOKEN. Nothing is loaded: run atlas-db load on the
 folder afterwards.
 
 Examples:
@@ -29,7 +29,7 @@ Examples:
 
 
 class Listing(StrEnum):
-    """What to list."""
+    """Kinds of repositories."""
 
     MODELS = "models"
     DATASETS = "datasets"
@@ -37,15 +37,13 @@ class Listing(StrEnum):
 
 @guarded
 def fetch(
-    folder: Annotated[Path, typer.Argument(help="Where the pages go.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="Folder for the pages.", show_default=False)],
     kind: Annotated[Listing, typer.Option("--kind", help="models or datasets.")] = Listing.MODELS,
     since: Annotated[
-        str, typer.Option("--since", help="A date, or the folder of an earlier fetch: only what changed since.")
+        str, typer.Option("--since", help="A date, or the folder of an earlier fetch: only changes since then.")
     ] = "",
-    max_rows: Annotated[int, typer.Option("--max-rows", min=0, help="Stop after so many rows; 0 for all.")] = 0,
-    preview: Annotated[
-        bool, typer.Option("--preview", "--dry-run", help="Only say how many calls it will take.")
-    ] = False,
+    max_rows: Annotated[int, typer.Option("--max-rows", min=0, help="Stop after this number of rows; 0 for all.")] = 0,
+    preview: Annotated[bool, typer.Option("--preview", "--dry-run", help="Only print the number of calls.")] = False,
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Fetch the Hub's listing into a folder."""

@@ -1,4 +1,4 @@
-"""`atlas-db licenses`: what each licence grants, asks and forbids, and who says so."""
+"""`atlas-db licenses`: grants, obligations and restrictions of each licence, with sources."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from atlas_db.core.errors import LicenseNotFoundError
 if TYPE_CHECKING:
     from atlas_db.catalogue.loader import License
 
-HELP = """Explain a licence: what it grants, asks and forbids.
+HELP = """Explain a licence: grants, obligations and restrictions.
 
-Without an id it lists the catalogue. Hub ids, SPDX identifiers and the usual spellings are understood.
+Without an id, all licences are listed. Hub ids, SPDX identifiers and common spellings are accepted.
 
 Examples:
 
@@ -65,7 +65,7 @@ def _not_found(identifier: str, ids: list[str]) -> LicenseNotFoundError:
 
 
 def _rulings(parent: str) -> dict[str, dict[str, list[str]]]:
-    """Verdict on finetunes of a model under this licence: verdict to rule to the child licences it falls on."""
+    """Return the rulings on fine-tunes of a model under a licence: verdict to rule to licences of the child."""
     from atlas_db.catalogue.loader import catalogue
     from atlas_db.licenses.rules import NONE, rule_book
 

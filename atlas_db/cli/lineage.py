@@ -1,4 +1,4 @@
-"""`atlas-db lineage`: one step each way, counts first, big fans folded."""
+"""`atlas-db lineage`: ancestors and descendants of a model as trees, large groups of children folded."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from atlas_db.lineage.traversal import Lineage, LineageStep
 
-HELP = """Show what a model comes from, and what was made of it.
+HELP = """Show the ancestors and descendants of a model.
 
-One step each way unless --depth says more; big fans are folded, the most downloaded children are shown.
+One step each way by default. Of large groups of children, the most downloaded are shown.
 
 Examples:
 
@@ -35,9 +35,9 @@ Examples:
 def lineage(
     model: Annotated[str, typer.Argument(help="Model id, owner/name.", show_default=False)],
     store: StoreOption = None,
-    depth: Annotated[int, typer.Option("--depth", min=0, help="Steps each way; 0 follows to the end.")] = 1,
+    depth: Annotated[int, typer.Option("--depth", min=0, help="Steps each way; 0 for no limit.")] = 1,
     min_confidence: Annotated[
-        float, typer.Option("--min-confidence", min=0, max=1, help="Leave out edges below this.")
+        float, typer.Option("--min-confidence", min=0, max=1, help="Leave out edges below this confidence.")
     ] = 0.0,
     contradicted: Annotated[bool, typer.Option("--contradicted", help="Follow contradicted edges, too.")] = False,
     form: FormatOption = Format.HUMAN,
@@ -66,7 +66,7 @@ def _draw(found: Lineage) -> None:
     print_text(str(model["id"]), "bold")
     facts = [str(model[name]) for name in ("license", "pipeline_tag", "library_name") if model.get(name)]
     if model.get("placeholder"):
-        facts.append("named by others, never seen")
+        facts.append("named by other models, not loaded")
     print_text("  " + ", ".join([*facts, f"{model.get('downloads') or 0:,} downloads"]), "dim")
     reach = (
         "" if counts["depth"] == 1 else f" ({counts['ancestors']:,} ancestors, {counts['descendants']:,} descendants)"
@@ -119,5 +119,5 @@ def _label(step: LineageStep, *, up: bool) -> Text:
     text.append(f"  {step.relation}, {step.status} {step.confidence:.2f}", style="cyan")
     rest = [step.license or "", f"{step.downloads:,} downloads" if step.downloads else ""]
     if step.placeholder:
-        rest = ["never seen"]
+        rest = ["not loaded"]
     return text.append("  " + ", ".join(part for part in rest if part), style="dim")

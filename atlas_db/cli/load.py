@@ -1,4 +1,4 @@
-"""`atlas-db load`: files into the graph."""
+"""`atlas-db load`: files of the Hub into the graph."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from atlas_db.store.bolt import Store
     from ingest.load.load_report import LoadReport
 
-HELP = """Load Hub lists, answers and model cards into the graph.
+HELP = """Load Hub lists, API answers and model cards into the graph.
 
-List dumps of models and datasets, single-model answers, cards: JSON lines (plain, .gz, .zst), JSON arrays and objects,
-Parquet, README.md files, folders of these, and standard input (-). A bad record is set aside with file, line and
-reason, and never stops the run. Loading again changes only what differs; a load that was killed goes on when it is run
-again. Where the extra `dashboard` is installed, the dashboard's statistics are counted afterwards (a minute for 680,000
-models; --no-statistics leaves that to its first start).
+Accepted are lists of models and datasets, answers for single models, and cards: JSON lines (plain, .gz, .zst), JSON
+arrays and objects, Parquet, README.md files, folders of these, and standard input (-). A bad record is set aside with
+file, line and reason; the load continues. Loading again changes only what differs, and completes an interrupted load.
+With the extra `dashboard`, its statistics are computed afterwards (a minute for 680,000 models; --no-statistics leaves
+that to its first start).
 
 Examples:
 
@@ -46,14 +46,14 @@ def load(
         str, typer.Option("--as-of", help="Date of the snapshot; by default the newest in each file.")
     ] = "",
     kind: Annotated[
-        RecordKind | None, typer.Option("--kind", help="What the records are, where fields do not tell.")
+        RecordKind | None, typer.Option("--kind", help="Kind of the records, where their fields do not show it.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; print what would change.")] = False,
     export_csv: Annotated[
         Path | None, typer.Option("--export-csv", help="Write Neo4j's offline-import files into this folder instead.")
     ] = None,
     statistics: Annotated[
-        bool, typer.Option("--statistics/--no-statistics", help="Count the dashboard's statistics afterwards.")
+        bool, typer.Option("--statistics/--no-statistics", help="Compute the dashboard's statistics afterwards.")
     ] = True,
     form: FormatOption = Format.HUMAN,
 ) -> None:
@@ -76,7 +76,7 @@ def load(
 
 
 def _count(graph: Store, home: Path, progress: Progress) -> None:
-    """Count what the dashboard shows, where it is installed and the store holds models."""
+    """Compute the dashboard's statistics, where it is installed and the store has models."""
     if missing_package("dashboard"):
         return
     from atlas_db.dashboard.aggregates import fresh_bundle
@@ -99,7 +99,7 @@ def _export(paths: list[str], options: Any, folder: Path, form: Format) -> None:
 
 
 def show(report: LoadReport, form: Format) -> None:
-    """Write a load's report."""
+    """Print the report of a load."""
     if form is Format.JSON:
         write_json({**report.counts(), "run_id": report.run_id, "seconds": report.seconds})
         return

@@ -1,4 +1,4 @@
-"""`atlas-db`: the verbs. Heavy modules are imported inside the verbs, so that --help stays quick."""
+"""`atlas-db`: all commands. They import their modules when they run, so that --help stays fast."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _atlas_db(
     _: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Say which release this is.")
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take what stands before the verb."""
+    """Handle the options before the command."""
 
 
 app.command("demo", help=demo.HELP)(demo.demo)
@@ -93,7 +93,7 @@ app.command("doctor", help=doctor.HELP)(doctor.doctor)
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command line."""
     app()
 
 

@@ -1,4 +1,4 @@
-"""The one place that prints: human, JSON, quiet or CSV on standard output; everything else on standard error."""
+"""Output: human, JSON, quiet or CSV on standard output; progress and errors on standard error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @cache
 def console() -> Console:
-    """Return the console of standard output (rich is slow to import, --help must be quick)."""
+    """Return the console of standard output. rich is imported here, as it is slow and --help must be fast."""
     from rich.console import Console
 
     return Console(highlight=False)
@@ -32,7 +32,7 @@ def errors() -> Console:
 
 
 class Format(StrEnum):
-    """How results are written."""
+    """Output formats."""
 
     HUMAN = "human"
     JSON = "json"
@@ -41,25 +41,25 @@ class Format(StrEnum):
 
 
 def write_json(value: object) -> None:
-    """Write one JSON value and a newline."""
+    """Print a JSON value and a newline."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
     sys.stdout.write("\n")
 
 
 def write_line(text: str) -> None:
-    """Write one plain line."""
+    """Print one plain line."""
     sys.stdout.write(text + "\n")
 
 
 def print_text(text: str = "", style: str = "") -> None:
-    """Write a line for people, without reading markup in it."""
+    """Print a line for readers in a style; markup in it is not interpreted."""
     from rich.text import Text
 
     console().print(Text(text, style=style), soft_wrap=True)
 
 
 def write_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], form: Format, title: str = "") -> None:
-    """Write a table: an array of objects, CSV, the first column only, or a drawn table."""
+    """Print rows as JSON, as CSV, as the first column only (quiet), or as a table."""
     if form is Format.JSON:
         write_json([{column: row.get(column) for column in columns} for row in rows])
     elif form is Format.CSV:
@@ -74,7 +74,7 @@ def write_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], form: 
 
 
 def draw(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
-    """Draw a table for people."""
+    """Print a table for readers."""
     from rich.table import Table
     from rich.text import Text
 
@@ -109,7 +109,7 @@ def _shown(value: object) -> str:
 
 
 def progress_bar() -> Progress:
-    """Return a progress display on standard error; it stays silent where that is no terminal."""
+    """Return a progress display on standard error; it is disabled where that is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     return Progress(

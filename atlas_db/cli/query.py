@@ -1,4 +1,4 @@
-"""`atlas-db query`: shipped questions by name, or your own Cypher."""
+"""`atlas-db query`: shipped queries by name, or the user's own Cypher."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, sett
 from atlas_db.cli.output import Format, write_rows
 from atlas_db.core.errors import QueryParameterError, UsageError
 
-HELP = """Ask the graph a shipped question, or your own Cypher.
+HELP = """Run a shipped query, or your own Cypher.
 
-Your own comes from standard input (-) or a .cypher file.
-Without a name it lists the shipped questions. Your own Cypher is refused if it writes, unless you add --write.
+Your own Cypher is read from standard input (-) or a .cypher file.
+Without a name, the shipped queries are listed. Your own Cypher is refused if it writes, unless you add --write.
 
 Examples:
 
@@ -33,15 +33,15 @@ Examples:
 @guarded
 def query(
     name: Annotated[
-        str, typer.Argument(help="Name of a shipped question, a .cypher file, or -.", show_default=False)
+        str, typer.Argument(help="Name of a shipped query, a .cypher file, or -.", show_default=False)
     ] = "",
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE; repeatable.")] = None,
     store: StoreOption = None,
     write: Annotated[bool, typer.Option("--write", help="Allow your own Cypher to write.")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Print the Cypher of a shipped question instead.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the Cypher of a shipped query instead.")] = False,
     form: FormatOption = Format.HUMAN,
 ) -> None:
-    """Ask the graph."""
+    """Run a query."""
     from cypher import query_library
 
     given = dict(_pair(text) for text in param or [])
@@ -87,12 +87,12 @@ def _read_cypher(name: str) -> str:
         except OSError as error:
             raise UsageError(f"{name} cannot be read ({error.strerror})", hint="Check the path") from error
     if not text.strip():
-        raise UsageError("the query is empty", hint="Write Cypher to standard input, or name a shipped question")
+        raise UsageError("the query is empty", hint="Write Cypher to standard input, or name a shipped query")
     return text
 
 
 def _parse_value(text: str) -> object:
-    """Read a parameter of the user's own Cypher: a number where it is one, else a string."""
+    """Return a parameter of the user's own Cypher: a number or boolean where it is one, else a string."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -1,4 +1,4 @@
-"""`atlas-db run`: the whole flow, stage by stage."""
+"""`atlas-db run`: all stages of the pipeline."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(
         str | None, typer.Option("--as-of", help="Date of the snapshot; by default the newest in each file.")
     ] = None,
     attributes: Annotated[
-        str | None, typer.Option("--attributes", help="What to complete, with commas between; all by default.")
+        str | None, typer.Option("--attributes", help="Attributes to complete, separated by commas; all by default.")
     ] = None,
     precision: Annotated[
         float | None,
@@ -70,7 +70,7 @@ def run(
     ] = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
-    """Run the whole flow."""
+    """Run all stages."""
     from atlas_db.pipeline.config import options_of, read_config
     from atlas_db.pipeline.run import plan, run_pipeline
 
@@ -104,7 +104,7 @@ def _show_plan(stages: dict[str, str], form: Format) -> None:
 
 @contextmanager
 def with_progress() -> Iterator[tuple[Progress, Callable[[str, StageResult | None], None]]]:
-    """Yield what is told of progress, and of stages: a line on standard error each."""
+    """Yield listeners for progress and stages, which print to standard error."""
     with shown_progress() as bars:
 
         def on_stage(name: str, stage: StageResult | None) -> None:
@@ -130,7 +130,7 @@ def _memory(stage: StageResult) -> str:
 
 
 def show(report: PipelineReport, store: str, form: Format) -> None:
-    """Write the closing report."""
+    """Print the report of a run."""
     if form is Format.JSON:
         write_json(report.to_dict())
         return
@@ -165,7 +165,7 @@ def _draw_stages(stages: dict[str, StageResult]) -> None:
 
 
 def _places(out: Path, store: str) -> None:
-    print_text("Where it is", "bold")
+    print_text("Results", "bold")
     for file in sorted(each for each in out.iterdir() if each.suffix in (".parquet", ".jsonl", ".csv", ".json")):
         print_text(f"  {file}")
     if (out / "site" / "index.html").is_file():

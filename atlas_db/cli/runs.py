@@ -1,4 +1,4 @@
-"""`atlas-db runs`: what was done to the graph, and taking it back."""
+"""`atlas-db runs`: list and roll back changes to the graph."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def _list(store: str | None, form: Format) -> None:
 
 
 @app.command(
-    help="""Take a run back: its claims, testimony and findings, and nodes that nothing else touches.
+    help="""Roll a run back: remove its claims and findings, and nodes that nothing else refers to.
 
-Of loads, only the newest can be taken back.
+Of loads, only the newest can be rolled back.
 
 Examples:
 
@@ -56,15 +56,15 @@ def rollback(
     store: StoreOption = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
-    """Take a run back."""
-    from atlas_db.claims.runs import rollback as take_back
+    """Roll a run back."""
+    from atlas_db.claims.runs import rollback as roll_back
 
     settings = settings_for(store)
     with opened(settings) as graph:
-        counts = take_back(graph, run_id, home_of(settings), settings.batch_rows)
+        counts = roll_back(graph, run_id, home_of(settings), settings.batch_rows)
     if form is Format.JSON:
         write_json({"rolled_back": run_id, "lineage": dict(counts.changes), "parents": dict(counts.parents)})
     elif form is Format.QUIET:
         write_line(run_id)
     else:
-        print_text(f"Rolled back {run_id}. See what is left with: atlas-db status")
+        print_text(f"Rolled back {run_id}. Show the rest with: atlas-db status")

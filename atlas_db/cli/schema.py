@@ -1,4 +1,4 @@
-"""`atlas-db schema`: the graph's labels, relationships and properties."""
+"""`atlas-db schema`: labels, relationships and properties of the graph."""
 
 from __future__ import annotations
 

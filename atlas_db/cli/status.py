@@ -1,4 +1,4 @@
-"""`atlas-db status`: what the graph holds."""
+"""`atlas-db status`: contents of the graph."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 
-HELP = """Show what the graph holds: nodes, relationships, and the newest load.
+HELP = """Show the contents of the graph: nodes, relationships, and the newest run.
 
 Examples:
 
@@ -19,7 +19,7 @@ Examples:
 
 @guarded
 def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
-    """Show what the graph holds."""
+    """Show the contents of the graph."""
     from atlas_db.claims.runs import list_runs
     from atlas_db.core.schema import SCHEMA
     from atlas_db.store.statements import count_edges, count_nodes
@@ -61,6 +61,6 @@ def _draw(found: dict[str, Any]) -> None:
     if (run := found["newest_run"]) is None:
         print_text("  Nothing was loaded yet. Try: atlas-db demo, or atlas-db load models.jsonl.zst")
     elif not run["complete"]:
-        print_text(f"  The run {run['id']} did not come through. Run the same command again: it goes on.", "yellow")
+        print_text(f"  The run {run['id']} is incomplete. Run the same command again: it continues.", "yellow")
     else:
         print_text(f"  newest run {run['id']}, finished {run['finished']}", "dim")

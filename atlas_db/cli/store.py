@@ -1,4 +1,4 @@
-"""`atlas-db store`: start, stop and look at a local engine."""
+"""`atlas-db store`: start, stop and show a local engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from atlas_db.core.errors import UsageError
 if TYPE_CHECKING:
     from atlas_db.store.engines import Engine
 
-HELP = """Start, stop and look at a local engine. Any verb starts it when needed; it stops by itself when idle.
+HELP = """Start, stop and show a local engine. Any command starts it when needed; it stops by itself when idle.
 
 Examples:
 

@@ -1,1 +1,1 @@
-"""The whole run: load, fingerprint, chart, complete, audit, export; each stage kept where nothing has changed."""
+"""The pipeline: load, fingerprint, chart, complete, audit, export. A stage with unchanged inputs is kept."""

@@ -1,4 +1,4 @@
-"""What a run has done so far, in `run.json` of its folder: written whole after each stage, read again by the next."""
+"""Checkpoint of a run: the results of its stages, in `run.json` of its folder, written whole after each stage."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ State = Literal["done", "kept", "skipped"]
 
 
 class StageResult(msgspec.Struct, kw_only=True):
-    """One stage as it was last gone through.
+    """Result of one stage.
 
     Attributes:
-        state: done now, kept because nothing it rests on has changed, or skipped.
-        key: Digest of what it rests on.
-        reason: Why it was skipped.
-        run_id: Its run in the store, where it wrote one.
-        seconds: Wall-clock time it took when it was done.
-        memory: Most resident bytes of this program meanwhile.
-        engine: Most resident bytes of the local engine meanwhile.
-        counts: What it did.
+        state: done in this run, kept because its inputs are unchanged, or skipped.
+        key: Digest of its inputs.
+        reason: Reason for skipping it.
+        run_id: Id of its run in the store; empty where it wrote none.
+        seconds: Wall-clock time when it was done, in seconds.
+        memory: Peak of resident bytes of this process and its children.
+        engine: Peak of resident bytes of the local engine; None where it runs elsewhere.
+        counts: Counts that the stage reports.
     """
 
     state: State
@@ -44,11 +44,17 @@ class StageResult(msgspec.Struct, kw_only=True):
 
 
 class Checkpoint:
-    """The stages of one folder.
+    """Results of the stages of one folder. Results for another store are ignored.
 
     Args:
         folder: The run's folder.
-        store_id: The store that it writes to.
+        store_id: Id of the store that it writes to.
+
+    Attributes:
+        stages: Results by name of the stage.
+
+    Raises:
+        UsageError: The file of an earlier run cannot be read.
     """
 
     def __init__(self, folder: Path, store_id: str) -> None:
@@ -65,24 +71,24 @@ class Checkpoint:
             self.stages = msgspec.convert(found["stages"], dict[str, StageResult])
 
     def put(self, name: str, stage: StageResult) -> None:
-        """Note a stage; the file is whole at any moment."""
+        """Record the result of a stage. The file is replaced as a whole."""
         self.stages[name] = stage
         plain = {"store_id": self._store_id, "stages": msgspec.to_builtins(self.stages)}
         write_whole(self._file, json.dumps(plain, indent=1).encode())
 
 
 def digest(*parts: object) -> str:
-    """Return a short digest of plain values."""
+    """Return a digest of JSON values, 16 hexadecimal digits."""
     return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=8).hexdigest()
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Be the only run of a folder; a killed one's hold ends with it.
+    """Hold the lock of a run's folder. The lock of a killed process is released by the system.
 
     Raises:
         UsageError: The folder cannot be made.
-        StoreLockedError: Another run is at it.
+        StoreLockedError: Another run holds the lock.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A run's plan in a file: the same words as on the command line, paths as seen from the file."""
+"""Options of a run from a TOML file: named as on the command line, paths relative to the file."""
 
 from __future__ import annotations
 
@@ -17,16 +17,13 @@ _SEVERAL = ("hub", "weights", "attributes")
 
 
 def read_config(file: Path) -> dict[str, Any]:
-    """Read a plan.
+    """Return the values that a TOML file sets.
 
     Args:
-        file: TOML file; keys are `FlowOptions`' fields and `store`.
-
-    Returns:
-        The values that it sets.
+        file: TOML file. Its keys are the fields of `PipelineOptions`, and `store`.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: The file cannot be read.
     """
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -41,19 +38,19 @@ def read_config(file: Path) -> dict[str, Any]:
 
 
 def _relative_to(file: Path, path: Any) -> Any:  # noqa: ANN401
-    """Return a path as seen from the file; what is no path there stays, as it may name a repository."""
+    """Return a path relative to a file. What does not exist there stays, as it may name a repository."""
     here = file.parent / Path(str(path)).expanduser()
     return str(here) if here.exists() or str(path).startswith((".", "~")) else str(path)
 
 
 def options_of(values: dict[str, Any]) -> PipelineOptions:
-    """Return the options that values make.
+    """Return validated options.
 
     Args:
-        values: By the names of `FlowOptions`' fields; where several may stand, one may stand alone.
+        values: Values by the names of the fields of `PipelineOptions`. A single value may replace a list of one.
 
     Raises:
-        UsageError: One is missing, unknown, or of another kind.
+        UsageError: A value is missing, unknown, or of the wrong type.
     """
     known = [field.name for field in fields(PipelineOptions)]
     if unknown := sorted(set(values) - set(known)):

@@ -1,4 +1,4 @@
-"""How long a stage takes, and how much memory: of this program with its helpers, and of the engine."""
+"""Time and peak memory of a stage: of this process with its children, and of the local engine."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from atlas_db.store.connect import local_place
 from atlas_db.store.managed_engine import read_state
 
 SAMPLE_SECONDS = 0.1
-"""Seconds between two looks; a shorter peak may be missed."""
+"""Seconds between two samples; a shorter peak may be missed."""
 
 
 class ResourceMeter:
-    """Measures what runs inside its block.
+    """Measures the time and memory of its block.
 
     Args:
-        settings: Names the store; an engine elsewhere is not measured.
+        settings: Names the store; only a local engine is measured.
 
     Attributes:
-        seconds: Wall-clock time.
-        memory: Most resident bytes of this process and its children together.
-        engine: Most resident bytes of the local engine; None where it runs elsewhere.
+        seconds: Wall-clock time in seconds.
+        memory: Peak of resident bytes of this process and its children together.
+        engine: Peak of resident bytes of the local engine; None where it runs elsewhere.
     """
 
     def __init__(self, settings: Settings) -> None:

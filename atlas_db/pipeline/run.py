@@ -1,4 +1,4 @@
-"""Goes through the stages in order; what is done already, and rests on the same, is kept."""
+"""Runs the stages in order; a stage whose inputs are unchanged since it was done is kept."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 REPORT = "report.json"
 STAGE_COLUMNS = ("stage", "state", "seconds", "memory", "engine", "reason", "run_id")
 StageListener = Callable[[str, StageResult | None], None]
-"""Told of a stage's name when it begins (None), and when it is over."""
+"""Called with the name of a stage when it begins (with None), and when it ends (with its result)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineReport:
-    """What a run came to.
+    """Report of a run.
 
     Attributes:
-        stages: The stages in order, by name.
-        atlas: What the atlas holds now: declared, inferred, predicted, contradicted; verdicts and findings.
-        out: Its folder.
+        stages: Results of the stages in order, by name.
+        atlas: Summary of the atlas: claims by source, edges by status, verdicts and findings.
+        out: Folder of the results.
     """
 
     stages: dict[str, StageResult]
@@ -53,7 +53,7 @@ class PipelineReport:
         return data_frame(({name: row[name] for name in STAGE_COLUMNS} for row in rows), STAGE_COLUMNS)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+        """Return the report as JSON values."""
         return {"out": self.out, "stages": msgspec.to_builtins(self.stages), "atlas": self.atlas}
 
 
@@ -63,16 +63,16 @@ def run_pipeline(
     progress: Progress = lambda *_: None,
     on_stage: StageListener = lambda *_: None,
 ) -> PipelineReport:
-    """Load, fingerprint, chart, complete, audit and export. Killed at any moment and run again, it goes on.
+    """Load, fingerprint, chart, complete, audit and export. An interrupted run continues when it is started again.
 
     Args:
         settings: Names the store and the home folder.
-        options: What to run.
-        progress: Told how far the stage is.
+        options: Inputs and options.
+        progress: Called with stage, done and total.
         on_stage: Called when a stage begins, and when it is over.
 
     Returns:
-        The report, which `report.json` in the folder holds, too.
+        The report, which is also written to `report.json` in the folder.
 
     Raises:
         InputError: There is nothing to read.
@@ -94,9 +94,9 @@ def run_pipeline(
 
 
 def _resolve_inputs(settings: Settings, options: PipelineOptions) -> tuple[list[SourceFile], list[Found]]:
-    """Find what is wrong with the words before hours have passed; return the lists and the models that they name."""
+    """Check all options before the first stage; return the lists and the models that they name."""
     if "-" in options.hub:
-        raise UsageError("a run that can go on reads no standard input", hint="Save the list, and name its file")
+        raise UsageError("a run that can be continued reads no standard input", hint="Save the list, and name its file")
     sources = find_inputs(list(options.hub), settings.home / "spool")
     models = find_models(options.weights) if options.weights else []
     rule_book(options.profile)
@@ -105,7 +105,7 @@ def _resolve_inputs(settings: Settings, options: PipelineOptions) -> tuple[list[
 
 
 def plan(settings: Settings, options: PipelineOptions) -> dict[str, str]:
-    """Return what a run would do with each stage, without doing it: done, kept, or skipped.
+    """Return the state that each stage would have after a run: done, kept or skipped. Nothing is run.
 
     Raises:
         InputError, UsageError, StoreError: As `run` does.
@@ -116,7 +116,7 @@ def plan(settings: Settings, options: PipelineOptions) -> dict[str, str]:
         work = StageContext(store, settings, options, sources, models)
         checkpoint = Checkpoint(options.out, ensure_schema(store))
         for stage in STAGES:
-            # What rests on the graph is done again after a stage that changes it.
+            # Stages that read the graph are done again after a stage that changes it.
             moved = "done" in seen.values() and stage.name in ("complete", "audit", "export")
             kept = None if moved else _reusable(work, checkpoint, stage, stage.key(work))
             seen[stage.name] = "done" if kept is None else kept.state
@@ -138,7 +138,7 @@ def _run_stage(work: StageContext, checkpoint: Checkpoint, stage: Stage) -> None
 
 
 def _reusable(work: StageContext, checkpoint: Checkpoint, stage: Stage, key: str) -> StageResult | None:
-    """Return a stage as an earlier run left it, or None where it has to be done."""
+    """Return the result of an earlier run for a stage; None where the stage has to be done."""
     before = checkpoint.stages.get(stage.name)
     if before is None or before.key != key or not _outputs_exist(work, stage, before):
         return None
@@ -146,7 +146,7 @@ def _reusable(work: StageContext, checkpoint: Checkpoint, stage: Stage, key: str
 
 
 def _outputs_exist(work: StageContext, stage: Stage, before: StageResult) -> bool:
-    """Return whether what a stage left is there still: its file, and its run, which nobody took back."""
+    """Return whether the outputs of a stage still exist: its file, and its run, not rolled back."""
     if before.state == "skipped":
         return True
     if stage.output and not work.file(stage.output).is_file():

@@ -69,7 +69,7 @@ NEXT_STEPS = (
 
 
 def sample() -> Path:
-    """Return the folder of the sample: models.jsonl, datasets.jsonl, tiny.jsonl, weights/, predictions.jsonl."""
+    """Return the folder of the sample, with models.jsonl, datasets.jsonl, tiny.jsonl, weights/, predictions.jsonl."""
     return Path(str(files("atlas_db").joinpath("sample")))
 
 
@@ -79,7 +79,7 @@ def sample_files() -> list[str]:
 
 
 def demo_options(home: Path) -> PipelineOptions:
-    """Return what the demo runs: everything that is packaged, into a folder of the home folder."""
+    """Return the options of the demo: all packaged files, with results in a folder of the home folder."""
     return PipelineOptions(
         hub=tuple(sample_files()),
         out=home / FOLDER,

@@ -1,4 +1,4 @@
-"""The six stages: what each rests on, and what it does."""
+"""The six stages: inputs and outputs of each, and the function that runs it."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ PRINTS, EDGES, PREDICTIONS, FINDINGS, SITE = (
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """What to run.
+    """Inputs and options of a run.
 
     Attributes:
         hub: Hub lists: files and folders.
-        out: Folder for results and for what is known of the run.
-        weights: Folders of weights, or repositories; none skips both stages of weights.
-        as_of: Date of the snapshot; the newest in each file where empty.
-        attributes: What to complete; all where none is named.
-        precision: Precision that completion aims at.
+        out: Folder for the results and the checkpoint of the run.
+        weights: Folders of weights, or repositories; without any, fingerprint and chart are skipped.
+        as_of: Date of the snapshot; by default the newest date in each file.
+        attributes: Attributes to complete; all by default.
+        precision: Precision of completion.
         profile: Profile of the audit.
-        models: Models that get a page of their own in the exported dashboard.
-        predictions: What an earlier completion of the same models wrote; used where nothing can be learnt here.
+        pages: Models with a page of their own in the exported dashboard.
+        predictions: Predictions of an earlier completion of the same models, used where the extra `gnn` is missing.
     """
 
     hub: tuple[str, ...]
@@ -65,7 +65,16 @@ class PipelineOptions:
 
 @dataclass(slots=True)
 class StageContext:
-    """What stages work with: `sources` are the lists, `models` the folders of weights that were found."""
+    """Inputs of the stages.
+
+    Attributes:
+        store: The open store.
+        settings: Settings.
+        options: Options of the run.
+        sources: Files of the Hub lists.
+        models: Models with weights that were found.
+        progress: Called with stage, done and total.
+    """
 
     store: Store
     settings: Settings
@@ -84,13 +93,19 @@ class StageContext:
         return self.options.out / name
 
     def runs(self, *kinds: RunKind) -> list[str]:
-        """Return the runs of the store that came through, of some kinds, in order of their ids."""
+        """Return the ids of the complete runs of some kinds, sorted."""
         return sorted(run["id"] for run in list_runs(self.store) if run["complete"] and run["kind"] in kinds)
 
 
 @dataclass(frozen=True, slots=True)
 class StageOutcome:
-    """What a stage did; `skipped` says why it did nothing."""
+    """Outcome of running a stage.
+
+    Attributes:
+        counts: Counts that it reports.
+        run_id: Id of its run in the store; empty where it wrote none.
+        skipped: Reason for skipping it; empty where it was done.
+    """
 
     counts: dict[str, Any] = field(default_factory=dict)
     run_id: str = ""
@@ -98,7 +113,14 @@ class StageOutcome:
 
 
 class Stage(NamedTuple):
-    """A stage: its name, a digest of what it rests on, the file that it leaves (or none), and what it does."""
+    """A stage of the pipeline.
+
+    Attributes:
+        name: Name.
+        key: Returns the digest of its inputs.
+        output: File that it writes, relative to the folder of the run; empty for none.
+        run: Runs it.
+    """
 
     name: str
     key: Callable[[StageContext], str]

@@ -1,4 +1,4 @@
-"""What the atlas holds when a run is over: who says what of how many models, which edges, which verdicts."""
+"""Summary of the atlas after a run: models by source of each attribute, edges by status, verdicts, findings."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from gnn.dataset.tasks import TASKS
 
 
 def summarise(store: Store) -> dict[str, Any]:
-    """Return the closing figures, each of a shipped query.
+    """Return counts of the atlas, each from a shipped query.
 
     Returns:
-        `models`; `claims`, models with a live claim by attribute and source, and models of which
-        nobody says anything (`coverage`); `lineage`, edges by status
-        (`edge_counts`); `verdicts`, models by verdict (`verdicts`); `findings`, by rule (`findings_by_rule`).
+        A dictionary with these keys, and the query of each in brackets:
+
+        - `models`: number of models
+        - `claims`: models with a claim, by attribute and source, and `unknown` ones (`coverage`)
+        - `lineage`: edges by status (`edge_counts`)
+        - `verdicts`: models by verdict (`verdicts`)
+        - `findings`: findings by rule (`findings_by_rule`)
     """
     names = {**{task.relationship: task.attribute for task in TASKS.values()}, "CITES": "paper"}
     claims: dict[str, dict[str, int | None]] = defaultdict(lambda: dict.fromkeys(map(str, Source), 0))
@@ -29,7 +33,7 @@ def summarise(store: Store) -> dict[str, Any]:
     verdicts = {row["verdict"]: row["models"] for row in run_query(store, "verdicts")[1]}
     models = sum(verdicts.values())
     for name, counts in claims.items():
-        # That nobody names a parent may mean that there is none.
+        # A model without a named parent may have none: it is not unknown.
         claimed = (counts["declared"] or 0) + (counts["predicted"] or 0)
         counts["unknown"] = None if name == "base_model" else max(0, models - claimed)
     return {
