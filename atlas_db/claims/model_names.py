@@ -15,23 +15,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from atlas_db.claims.mention_parameters import MENTION
 from atlas_db.core.terms import MIN_ACTIVE_CONFIDENCE, Resolution
 from atlas_db.fusion.evidence import MentionEvidence
-
-CLEANED_CONFIDENCE = 0.98
-CASE_CONFIDENCE = 0.95
-MAX_RENAMED_CONFIDENCE = 0.98
-SAME_OWNER_WEIGHT = 1000.0
-UNDATED_WEIGHT = 10.0
-HALF_CONFIDENCE_DOWNLOADS = 300.0
-SAME_OWNER_CONFIDENCE = 0.9
-MIN_MOVED_CONFIDENCE = 0.9
-ABSENT_FULL_NAME_CONFIDENCE = 0.9
-ABSENT_SHORT_NAME_CONFIDENCE = 0.7
-ABSENT_PATH_CONFIDENCE = 0.3
-OLDER_CHILD_FACTOR = 0.8
-MIN_OWNER_EVIDENCE = 2
-MIN_OWNER_SHARE = 0.6
 
 
 class NameEvidence(NamedTuple):
@@ -119,39 +105,48 @@ class MentionIndex:
         if "/" not in clean and clean in self._models:
             # Old snapshots hold ids without owner. All of them were moved to an owner since.
             renamed = self._resolve_short_name(name, clean.lower(), child, child_created)
-            if renamed.resolution is Resolution.RENAMED and renamed.confidence >= MIN_MOVED_CONFIDENCE:
+            if renamed.resolution is Resolution.RENAMED and renamed.confidence >= MENTION.min_moved_confidence:
                 return renamed
-        if name in self._models:
-            return self._discount_younger_parent(
-                ResolvedName(name, Resolution.EXACT, 1.0, MentionEvidence()), child_created
-            )
-        if clean in self._models:
-            return self._discount_younger_parent(
-                ResolvedName(clean, Resolution.EXACT, CLEANED_CONFIDENCE, MentionEvidence(cleaned=True)), child_created
-            )
-        if same := self._ids_by_lower_id.get(clean.lower()):
-            return self._discount_younger_parent(self._resolve_case(same), child_created)
-        owner, slash, part = clean.lower().rpartition("/")
-        if not slash:
-            return self._resolve_short_name(name, part, child, child_created)
-        if (new := self._renamed_owners.get(owner)) is not None and "/" not in owner:
-            found = [model for model in self._ids_by_name.get(part, ()) if model.lower().rpartition("/")[0] == new[0]]
-            if found:
-                best = max(found, key=lambda model: (self._models[model].downloads, model))
-                evidence = MentionEvidence(owner_now=best.partition("/")[0], names_in_common=new[1])
-                return self._discount_younger_parent(
-                    ResolvedName(best, Resolution.RENAMED, min(0.95, 0.6 + 0.08 * new[1]), evidence), child_created
-                )
+        found = self._resolve_existing(name, clean) or self._resolve_renamed_owner(clean)
+        if found is not None:
+            return self._discount_younger_parent(found, child_created)
+        if "/" not in clean:
+            return self._resolve_short_name(name, clean.lower(), child, child_created)
         return self._resolve_absent(name, clean)
+
+    def _resolve_existing(self, name: str, clean: str) -> ResolvedName | None:
+        """Resolve a name that some model has: as written, cleaned, or in other case."""
+        if name in self._models:
+            return ResolvedName(name, Resolution.EXACT, 1.0, MentionEvidence())
+        if clean in self._models:
+            return ResolvedName(clean, Resolution.EXACT, MENTION.cleaned_confidence, MentionEvidence(cleaned=True))
+        same = self._ids_by_lower_id.get(clean.lower())
+        return self._resolve_case(same) if same else None
+
+    def _resolve_renamed_owner(self, clean: str) -> ResolvedName | None:
+        """Resolve a name whose owner was renamed: the repository of that name under the new owner."""
+        owner, _, part = clean.lower().rpartition("/")
+        renamed = self._renamed_owners.get(owner)
+        if renamed is None:
+            return None
+        new_owner, repositories = renamed
+        found = [model for model in self._ids_by_name.get(part, ()) if model.lower().rpartition("/")[0] == new_owner]
+        if not found:
+            return None
+        best = max(found, key=lambda model: (self._models[model].downloads, model))
+        evidence = MentionEvidence(owner_now=best.partition("/")[0], names_in_common=repositories)
+        confidence = MENTION.owner_base_confidence + MENTION.owner_step_confidence * repositories
+        return ResolvedName(best, Resolution.RENAMED, min(MENTION.max_owner_confidence, confidence), evidence)
 
     def _resolve_case(self, same: list[str]) -> ResolvedName:
         ranked = sorted(same, key=lambda model: (-self._models[model].downloads, model))
         total = sum(self._models[model].downloads + 1 for model in ranked)
         share = (self._models[ranked[0]].downloads + 1) / total
-        resolution = Resolution.CASE if CASE_CONFIDENCE * share >= MIN_ACTIVE_CONFIDENCE else Resolution.AMBIGUOUS
+        confidence = MENTION.case_confidence * share
+        resolution = Resolution.CASE if confidence >= MIN_ACTIVE_CONFIDENCE else Resolution.AMBIGUOUS
         several = len(ranked) > 1
         evidence = MentionEvidence(candidates=len(ranked), share=round(share, 4)) if several else MentionEvidence()
-        return ResolvedName(ranked[0], resolution, CASE_CONFIDENCE * share, evidence)
+        return ResolvedName(ranked[0], resolution, confidence, evidence)
 
     def _resolve_short_name(self, name: str, part: str, child: str, created: str | None) -> ResolvedName:
         owner = child.partition("/")[0]
@@ -160,8 +155,8 @@ class MentionIndex:
             facts = self._models[model]
             if model == child or "/" not in model or (created and facts.created_at and facts.created_at > created):
                 continue
-            weight = (facts.downloads + 1) * (UNDATED_WEIGHT if facts.created_at is None else 1.0)
-            weights.append((weight * (SAME_OWNER_WEIGHT if model.partition("/")[0] == owner else 1.0), model))
+            weight = (facts.downloads + 1) * (MENTION.undated_weight if facts.created_at is None else 1.0)
+            weights.append((weight * (MENTION.same_owner_weight if model.partition("/")[0] == owner else 1.0), model))
         if not weights:
             return self._resolve_absent(name, part)
         weights.sort(key=lambda pair: (-pair[0], pair[1]))
@@ -169,8 +164,9 @@ class MentionIndex:
         share = weights[0][0] / sum(weight for weight, _ in weights)
         downloads = self._models[best].downloads
         same_owner = best.partition("/")[0] == owner
-        known = SAME_OWNER_CONFIDENCE if same_owner else downloads / (downloads + HALF_CONFIDENCE_DOWNLOADS)
-        confidence = round(MAX_RENAMED_CONFIDENCE * share * known, 4)
+        popularity = downloads / (downloads + MENTION.half_confidence_downloads)
+        known = MENTION.same_owner_confidence if same_owner else popularity
+        confidence = round(MENTION.max_renamed_confidence * share * known, 4)
         resolution = Resolution.RENAMED if confidence >= MIN_ACTIVE_CONFIDENCE else Resolution.AMBIGUOUS
         evidence = MentionEvidence(
             candidates=len(weights), share=round(share, 4), downloads=downloads, same_owner=same_owner
@@ -179,21 +175,17 @@ class MentionIndex:
 
     def _resolve_absent(self, name: str, clean: str) -> ResolvedName:
         if clean.count("/") > 1 or clean.startswith((".", "/", "~")) or "\\" in clean or not clean or " " in clean:
-            return ResolvedName(name, Resolution.ABSENT, ABSENT_PATH_CONFIDENCE, MentionEvidence(looks_like="path"))
-        return ResolvedName(
-            name,
-            Resolution.ABSENT,
-            ABSENT_FULL_NAME_CONFIDENCE if "/" in clean else ABSENT_SHORT_NAME_CONFIDENCE,
-            MentionEvidence(),
-        )
+            evidence = MentionEvidence(looks_like="path")
+            return ResolvedName(name, Resolution.ABSENT, MENTION.absent_path_confidence, evidence)
+        confidence = MENTION.absent_full_name_confidence if "/" in clean else MENTION.absent_short_name_confidence
+        return ResolvedName(name, Resolution.ABSENT, confidence, MentionEvidence())
 
     def _discount_younger_parent(self, found: ResolvedName, child_created: str | None) -> ResolvedName:
         created = self._models[found.parent].created_at
         if child_created and created and created > child_created:
             evidence = msgspec.structs.replace(found.evidence, child_older=True)
-            return ResolvedName(
-                found.parent, found.resolution, round(found.confidence * OLDER_CHILD_FACTOR, 4), evidence
-            )
+            confidence = round(found.confidence * MENTION.younger_parent_factor, 4)
+            return ResolvedName(found.parent, found.resolution, confidence, evidence)
         return found
 
     def _find_renamed_owners(self, missing: list[str]) -> dict[str, tuple[str, int]]:
@@ -214,6 +206,8 @@ class MentionIndex:
         renamed = {}
         for old, candidates in found.items():
             new, parts = max(candidates.items(), key=lambda item: (len(item[1]), item[0]))
-            if len(parts) >= MIN_OWNER_EVIDENCE and len(parts) >= MIN_OWNER_SHARE * len(matched[old]):
+            if len(parts) >= MENTION.min_owner_repositories and len(parts) >= MENTION.min_owner_share * len(
+                matched[old]
+            ):
                 renamed[old] = (new, len(parts))
         return renamed
