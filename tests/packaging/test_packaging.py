@@ -38,6 +38,13 @@ def test_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_imported_packages_are_declared() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "deptry", "."], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_compose_is_pinned_healthy_and_takes_secrets_from_the_environment() -> None:
     text = (ROOT / "docker" / "compose.yaml").read_text()
     service = yaml.safe_load(text)["services"]["neo4j"]
