@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from atlas_db.claims.relation_parameters import RELATION
 from atlas_db.core.terms import Relation
 
 TYPED_RELATIONS = frozenset({Relation.FINETUNE, Relation.ADAPTER, Relation.QUANTIZED, Relation.MERGE})
@@ -50,20 +51,28 @@ def guess_relation(name: str, tags: Collection[str], library: str | None, parent
         Relation, confidence below 1, and its source.
     """
     lower = {tag.lower() for tag in tags}
-    by_tag, by_name = bool(lower & _QUANTIZED_TAGS), _QUANTIZED_NAME.search(name) is not None
-    if by_tag or by_name:
-        confidence = 0.97 if by_tag and by_name else 0.9 if by_tag else 0.85
-        return Relation.QUANTIZED, confidence, "tags+name" if by_tag and by_name else "tags" if by_tag else "name"
+    quantized = _guess_quantized(bool(lower & _QUANTIZED_TAGS), _QUANTIZED_NAME.search(name) is not None)
+    if quantized is not None:
+        return quantized
     if library in _ADAPTER_LIBRARIES or "peft" in lower:
-        return Relation.ADAPTER, 0.95, "library"
+        return Relation.ADAPTER, RELATION.adapter_by_library, "library"
     if lower & _ADAPTER_TAGS:
-        return Relation.ADAPTER, 0.9, "tags"
+        return Relation.ADAPTER, RELATION.adapter_by_tags, "tags"
     if _ADAPTER_NAME.search(name):
-        return Relation.ADAPTER, 0.75, "name"
+        return Relation.ADAPTER, RELATION.adapter_by_name, "name"
     if lower & _MERGE_TAGS:
-        return Relation.MERGE, 0.95 if parents > 1 else 0.7, "tags"
+        return Relation.MERGE, RELATION.merge_by_tags if parents > 1 else RELATION.merge_by_tags_of_one, "tags"
     if parents > 1:
-        return Relation.MERGE, 0.8 if _MERGE_NAME.search(name) else 0.6, "parents"
+        named = _MERGE_NAME.search(name) is not None
+        return Relation.MERGE, RELATION.merge_by_name if named else RELATION.merge_by_parents, "parents"
     if lower & _BIT_TAGS:
-        return Relation.QUANTIZED, 0.6, "tags"
-    return Relation.FINETUNE, 0.8, "default"
+        return Relation.QUANTIZED, RELATION.quantized_by_bits, "tags"
+    return Relation.FINETUNE, RELATION.finetune, "default"
+
+
+def _guess_quantized(by_tags: bool, by_name: bool) -> tuple[Relation, float, str] | None:
+    if by_tags and by_name:
+        return Relation.QUANTIZED, RELATION.quantized_by_both, "tags+name"
+    if by_tags:
+        return Relation.QUANTIZED, RELATION.quantized_by_tags, "tags"
+    return (Relation.QUANTIZED, RELATION.quantized_by_name, "name") if by_name else None
