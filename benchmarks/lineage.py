@@ -27,9 +27,9 @@ from ingest.weights.chart import chart
 from ingest.weights.fingerprints.executors import workers
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.samples.aligned_samples import Vectors, align, distances
-from ingest.weights.samples.clustering import groups
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.aligned_samples import Vectors, align, sq_distances
+from ingest.weights.samples.clustering import by_architecture
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge, above_threshold
 
 Pairs = set[tuple[str, str]]
@@ -108,7 +108,7 @@ def _one(path: Path, truth_file: Path | None) -> Zoo:
     zoo = Zoo([f"{path.name}: {len(prints)} models read, {sum(not e['optional'] for e in truth['edges'])} edges"])
     same, charts = {item.id: item.content for item in prints}, []
     for name, read, time in (
-        ("chart", Rereader(), True), ("chart, no dates", Rereader(), False), ("chart, fingerprints alone", None, True)
+        ("chart", Resampler(), True), ("chart, no dates", Resampler(), False), ("chart, fingerprints alone", None, True)
     ):  # fmt: skip
         charts.append(chart(list(prints), read, time=time))
         zoo.scores[name] = score(charts[-1], truth, same, prints)
@@ -166,10 +166,10 @@ def _by_step(prints: Sequence[Fingerprint], truth: Mapping[str, Any], edges: Seq
         edge["child"]: edge["parent"] for edge in truth["edges"]
         if edge["kind"] in TOGETHER["fine-tunes, continued and merged low-rank trainings"]
     }  # fmt: skip
-    for group in groups(prints):
+    for group in by_architecture(prints):
         part = [prints[place] for place in group]
         vectors = align([item.sample for item in part], [item.dtype for item in part])
-        away = np.sqrt(distances(vectors))
+        away = np.sqrt(sq_distances(vectors))
         rows = {part[place].id: row for row, place in enumerate(vectors.members)}
         for child, parent in trained.items():
             if rows.keys() >= {child, parent, trained.get(parent, "")}:
@@ -198,9 +198,9 @@ def _others(prints: Sequence[Fingerprint], truth: Mapping[str, Any], method: Met
     """Run a method on the models of each architecture."""
     nodes = {node["id"]: node for node in truth["nodes"]}
     found: Pairs = set()
-    for group in groups(prints):
+    for group in by_architecture(prints):
         part = [prints[place] for place in group]
-        read = Rereader()
+        read = Resampler()
         samples = [read.sample(item) or item.sample for item in part]
         vectors = align(samples, [item.dtype for item in part])
         kept = [part[place] for place in vectors.members]
@@ -232,7 +232,7 @@ def _greedy(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any
 
 
 def _nearest(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any]) -> list[tuple[int, ...]]:
-    squared = distances(vectors)
+    squared = sq_distances(vectors)
     found: list[tuple[int, ...]] = []
     for row, item in enumerate(prints):
         earlier = [o for o, other in enumerate(prints) if other.created_at < item.created_at]

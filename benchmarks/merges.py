@@ -28,8 +28,8 @@ from benchmarks.zoo.score import prints_of, read_truth, share_of
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint, fingerprint
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.samples.clustering import around
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.clustering import affected_families
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge
 from ingest.weights.tree.exact_relations import find_copies, find_merges
 from ingest.weights.tree.family_state import load_samples, run_pair_tests
@@ -58,7 +58,7 @@ class Told:
 
     def add(self, prints: Sequence[Fingerprint], truth: Mapping[str, Any], *, time: bool) -> None:
         """Chart a zoo, and look at its merges; then, for each quantized merge, what is left without the merge."""
-        content, read = {item.id: item.content for item in prints}, Rereader()
+        content, read = {item.id: item.content for item in prints}, Resampler()
         parents: dict[str, dict[str, float | None]] = defaultdict(dict)
         kinds: dict[str, str] = {}
         for edge in truth["edges"]:
@@ -81,7 +81,7 @@ class Told:
                 gone = {content[name] for name in _below(item.id, truth) & content.keys()}
                 copy = quantized(item, Path(folder) / item.content)
                 rest = [*(other for other in prints if other.content not in gone and not other.adapter), copy]
-                found = _merged(around(rest, {copy.id}), copy.id, read, content, time=time)
+                found = _merged(affected_families(rest, {copy.id}), copy.id, read, content, time=time)
                 if trained:
                     _count(self.taken, bool(found))
                 else:
@@ -136,7 +136,7 @@ def _named(edges: Sequence[Edge], child: str, content: Mapping[str, str]) -> dic
 
 
 def _merged(
-    prints: Sequence[Fingerprint], child: str, read: Rereader, content: Mapping[str, str], *, time: bool
+    prints: Sequence[Fingerprint], child: str, read: Resampler, content: Mapping[str, str], *, time: bool
 ) -> set[str]:
     """Return what one model of a family is merged of, by content: of a chart, that part alone."""
     samples = load_samples(prints, read, use_dates=time)

@@ -23,7 +23,7 @@ from ingest.weights.baselines import mother
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import kurtosis
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import above_threshold
 
 Values = Doubles
@@ -76,7 +76,7 @@ def _split(folder: Path, split: str) -> None:
         _row(f"{split}, {title}", [_accuracy(found, parents) for found in (*trees, graph)])
     prints = prints_of(folder)
     for title, time in (("chart, no dates", False), ("chart, dates", True)):
-        found = {edge.child: edge.parent for edge in above_threshold(chart(prints, Rereader(), time=time))}
+        found = {edge.child: edge.parent for edge in above_threshold(chart(prints, Resampler(), time=time))}
         rows = [{name: found.get(name, "") for name in names if _tree(name) == root} for root in ROOTS]
         _row(f"{split}, {title}", [_accuracy(row, parents) for row in (*rows, {n: found.get(n, "") for n in names})])
     _row(f"{split}, the paper", PAPER[split])

@@ -18,9 +18,9 @@ from atlas_db.fusion.evidence import SameOutputsEvidence
 from benchmarks.zoo.score import prints_of, read_truth, score
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.batch import find_models
-from ingest.weights.probes.cka_similarity import SAME, difference
-from ingest.weights.probes.probe_table import Probe, beside, probe_all, read_probes
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.probes.cka_similarity import SAME, output_difference
+from ingest.weights.probes.probe_table import Probe, probe_all, read_probes, sidecar_path
+from ingest.weights.samples.resample import Resampler
 
 SAME_FUNCTION = frozenset({"duplicate", "permuted", "cast"})
 """Kinds whose answers are their parent's, but for rounding."""
@@ -34,16 +34,16 @@ def main() -> None:
     alike: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for zoo in options.zoos:
         truth, prints = read_truth(zoo / "truth.json"), prints_of(zoo)
-        report = probe_all(find_models([zoo]), beside(zoo / "fp.parquet"), lambda *_: None)
-        probes = list(read_probes([beside(zoo / "fp.parquet")]))
+        report = probe_all(find_models([zoo]), sidecar_path(zoo / "fp.parquet"), lambda *_: None)
+        probes = list(read_probes([sidecar_path(zoo / "fp.parquet")]))
         print(f"{zoo.name}: {report.made + report.kept} models probed, {len(report.skipped)} not run")
         for left, right in combinations(sorted(probes, key=lambda item: item.id), 2):
-            apart = difference(left, right)
+            apart = output_difference(left, right)
             if apart is not None:
                 alike[_bond(truth, left, right)].append((float(left.gram @ right.gram), apart))
         same = {item.id: item.content for item in prints}
         for title, given in (("without", []), ("with", probes)):
-            found = chart(list(prints), Rereader(), probes=given)
+            found = chart(list(prints), Resampler(), probes=given)
             result = score(found, truth, same, prints)
             joined = sum(isinstance(edge.evidence, SameOutputsEvidence) for edge in found)
             print(f"  chart {title:8s} probes: typed F1 {result.f1:.3f}, {joined} edges by the same answers alone")

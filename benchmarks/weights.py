@@ -22,7 +22,7 @@ from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, fingerprint
 from ingest.weights.fingerprints.sampling import RUN, SKETCH
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.samples.clustering import around
+from ingest.weights.samples.clustering import affected_families
 
 BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
 """Date of the first of synthetic models; each of the others comes a minute after the one before."""
@@ -125,7 +125,7 @@ def inserting(count: int) -> None:
     prints = synthetic(count + 1)
     new = {prints[count // 2].id}
     began = time.perf_counter()
-    family = around(prints, new)
+    family = affected_families(prints, new)
     found = time.perf_counter() - began
     edges = chart(family, None)
     took = time.perf_counter() - began

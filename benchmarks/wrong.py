@@ -21,7 +21,7 @@ from atlas_db.fusion.evidence import encode_evidence
 from benchmarks.zoo.score import prints_of, read_truth
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge, above_threshold, family_of
 
 Pair = tuple[str, str]
@@ -37,7 +37,7 @@ def main() -> None:
     counts: Counter[str] = Counter()
     for path in options.zoos:
         truth, prints = read_truth(path / "truth.json"), prints_of(path)
-        edges = chart(prints, Rereader())
+        edges = chart(prints, Resampler())
         for seed in range(options.draws):
             counts += caught(truth, prints, edges, options.share, random.Random(seed))
     for kind in ("another family", "copied card", "within the family"):

@@ -35,8 +35,8 @@ from ingest.load.load_records import load
 from ingest.load.load_report import LoadReport
 from ingest.load.stream import LoadOptions
 from ingest.weights.chart import chart as chart_fingerprints
-from ingest.weights.fingerprints.parquet import read_prints
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.fingerprints.parquet import read_fingerprints
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.write_inferred import write_chart
 
 if TYPE_CHECKING:
@@ -388,8 +388,8 @@ class Atlas:
             >>> atlas.write_chart(folder / "fp.parquet", dry_run=True).edges_by_status["contradicted"]
             1
         """
-        known = list(read_prints([Path(fingerprints)]))
-        edges = chart_fingerprints(known, Rereader())
+        known = list(read_fingerprints([Path(fingerprints)]))
+        edges = chart_fingerprints(known, Resampler())
         return ChartWriteResult.of(write_chart(self._store, self._settings.home, known, edges, dry_run=dry_run))
 
     def runs(self) -> ResultTable:

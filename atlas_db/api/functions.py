@@ -25,10 +25,10 @@ from atlas_db.store.connect import DEMO
 from ingest.weights.chart import chart as chart_fingerprints
 from ingest.weights.fingerprints.batch import FingerprintReport, find_models, fingerprint_all
 from ingest.weights.fingerprints.executors import cluster
-from ingest.weights.fingerprints.parquet import read_prints
+from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.probes.cka_similarity import similar as rank_similar
-from ingest.weights.probes.probe_table import beside, probe_all, read_probes
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.probes.probe_table import probe_all, read_probes, sidecar_path
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import above_threshold
 
 __all__ = ["Atlas", "chart", "connect", "demo", "fingerprint", "run", "similar"]
@@ -149,7 +149,7 @@ def fingerprint(
     if probe:
         require_extra("probe")
         with cluster(scheduler) as executor:
-            probe_all(models, beside(Path(out)), lambda *_: None, executor=executor)
+            probe_all(models, sidecar_path(Path(out)), lambda *_: None, executor=executor)
     return report
 
 
@@ -176,8 +176,8 @@ def chart(
         >>> [edge.parent for edge in edges if edge.relation == "merge"]
         ['atlas-demo/tern-chat', 'atlas-demo/tern-code']
     """
-    known = list(read_prints([Path(fingerprints)]))
-    edges = chart_fingerprints(known, Rereader() if refine else None, time=time)
+    known = list(read_fingerprints([Path(fingerprints)]))
+    edges = chart_fingerprints(known, Resampler() if refine else None, time=time)
     return ChartResult(tuple(above_threshold(edges, min_confidence)))
 
 

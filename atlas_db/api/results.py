@@ -11,7 +11,7 @@ import msgspec
 
 from atlas_db.core.data_frames import data_frame
 from atlas_db.lineage.traversal import STEPS, Lineage, LineageStep, degree_summary
-from ingest.weights.probes.cka_similarity import Likeness
+from ingest.weights.probes.cka_similarity import Similarity
 from ingest.weights.tree.edge import Edge
 
 if TYPE_CHECKING:
@@ -328,8 +328,8 @@ class SimilarModels:
     """
 
     model: str
-    matches: tuple[Likeness, ...]
+    matches: tuple[Similarity, ...]
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a model (extra `analysis`)."""
-        return data_frame((each._asdict() for each in self.matches), Likeness._fields)
+        return data_frame((each._asdict() for each in self.matches), Similarity._fields)

@@ -77,7 +77,7 @@ def chart(
 ) -> None:
     """Chart lineage."""
     from ingest.weights.chart import chart as chart_prints
-    from ingest.weights.samples.resample import Rereader
+    from ingest.weights.samples.resample import Resampler
     from ingest.weights.tree.edge import above_threshold, family_assignments, write_lines
 
     if dry_run and store is None:
@@ -85,7 +85,7 @@ def chart(
             "--dry-run concerns a store", hint="Add --store, or leave it out: without one nothing is changed"
         )
     known, probes = _read_inputs(prints, existing or [])
-    read = Rereader() if refine else None
+    read = Resampler() if refine else None
     with shown_progress() as progress:
         edges = chart_prints(known, read, time=time, declared=trust_declared_base, probes=probes, progress=progress)
     kept = above_threshold(edges, min_confidence)
@@ -109,16 +109,16 @@ def chart(
 
 def _read_inputs(prints: list[Path], existing: list[Path]) -> tuple[list[Fingerprint], list[Probe]]:
     """Return the fingerprints to chart and their probes; with existing ones, only the families of new models."""
-    from ingest.weights.fingerprints.parquet import read_prints
-    from ingest.weights.probes.probe_table import beside, read_probes
-    from ingest.weights.samples.clustering import around
+    from ingest.weights.fingerprints.parquet import read_fingerprints
+    from ingest.weights.probes.probe_table import read_probes, sidecar_path
+    from ingest.weights.samples.clustering import affected_families
     from ingest.weights.tree.behavioural_edges import functional_partners
 
-    new = {item.id: item for item in read_prints(prints)}
-    known = list(({item.id: item for item in read_prints(existing)} | new).values())
-    probes = list(read_probes(file for path in (*existing, *prints) if (file := beside(path)).is_file()))
+    new = {item.id: item for item in read_fingerprints(prints)}
+    known = list(({item.id: item for item in read_fingerprints(existing)} | new).values())
+    probes = list(read_probes(file for path in (*existing, *prints) if (file := sidecar_path(path)).is_file()))
     if existing:
-        known = around(known, new.keys() | functional_partners(probes, new.keys()))
+        known = affected_families(known, new.keys() | functional_partners(probes, new.keys()))
     return known, probes
 
 

@@ -14,7 +14,7 @@ from atlas_db.core.errors import UsageError, WeightsError
 from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
-    from ingest.weights.fingerprints.batch import FingerprintReport, Found
+    from ingest.weights.fingerprints.batch import FingerprintReport, ModelFiles
     from ingest.weights.probes.probe_table import ProbeReport
 
 HELP = """Read model weights into fingerprints: a few KB a model, whatever its size.
@@ -67,12 +67,12 @@ def fingerprint(
         raise WeightsError(str(paths[0]), "holds no model that can be read")
 
 
-def _probe(models: Sequence[Found], out: Path, scheduler: str) -> ProbeReport:
+def _probe(models: Sequence[ModelFiles], out: Path, scheduler: str) -> ProbeReport:
     from ingest.weights.fingerprints.executors import cluster
-    from ingest.weights.probes.probe_table import beside, probe_all
+    from ingest.weights.probes.probe_table import probe_all, sidecar_path
 
     with shown_progress() as progress, cluster(scheduler) as executor:
-        return probe_all(models, beside(out), progress, executor=executor)
+        return probe_all(models, sidecar_path(out), progress, executor=executor)
 
 
 def _show(report: FingerprintReport, probed: ProbeReport | None, out: Path, form: Format) -> None:

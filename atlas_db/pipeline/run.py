@@ -22,7 +22,7 @@ from atlas_db.pipeline.summary import summarise
 from atlas_db.store.connect import ensure_schema, open_store
 from gnn.dataset.tasks import tasks_for
 from ingest.hub.snapshot import SourceFile, find_inputs
-from ingest.weights.fingerprints.batch import Found, find_models
+from ingest.weights.fingerprints.batch import ModelFiles, find_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ def run_pipeline(
     return report
 
 
-def _resolve_inputs(settings: Settings, options: PipelineOptions) -> tuple[list[SourceFile], list[Found]]:
+def _resolve_inputs(settings: Settings, options: PipelineOptions) -> tuple[list[SourceFile], list[ModelFiles]]:
     """Check all options before the first stage; return the lists and the models that they name."""
     if "-" in options.hub:
         raise UsageError("a run that can be continued reads no standard input", hint="Save the list, and name its file")

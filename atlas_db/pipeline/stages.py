@@ -24,10 +24,10 @@ from ingest.hub.snapshot import SourceFile
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.batch import Found, fingerprint_all
+from ingest.weights.fingerprints.batch import ModelFiles, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import VERSION as FINGERPRINT_VERSION
-from ingest.weights.fingerprints.parquet import read_prints
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.fingerprints.parquet import read_fingerprints
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import above_threshold, write_lines
 from ingest.weights.write_inferred import METHOD, write_chart
 
@@ -80,7 +80,7 @@ class StageContext:
     settings: Settings
     options: PipelineOptions
     sources: Sequence[SourceFile]
-    models: Sequence[Found]
+    models: Sequence[ModelFiles]
     progress: Progress = lambda *_: None
 
     @property
@@ -154,16 +154,16 @@ def _fingerprint(work: StageContext) -> StageOutcome:
 
 def _chart_key(work: StageContext) -> str:
     file = work.file(PRINTS)
-    prints = [(p.id, p.created_at, p.revision) for p in read_prints([file])] if file.is_file() else []
+    prints = [(p.id, p.created_at, p.revision) for p in read_fingerprints([file])] if file.is_file() else []
     return digest("chart", METHOD, FINGERPRINT_VERSION, prints)
 
 
 def _chart(work: StageContext) -> StageOutcome:
     file = work.file(PRINTS)
-    prints = list(read_prints([file])) if work.models and file.is_file() else []
+    prints = list(read_fingerprints([file])) if work.models and file.is_file() else []
     if not prints:
         return StageOutcome(skipped="there are no fingerprints")
-    edges = chart(prints, Rereader(), progress=work.progress)
+    edges = chart(prints, Resampler(), progress=work.progress)
     kept = above_threshold(edges)
     write_lines(kept, work.file(EDGES))
     counts = write_chart(work.store, work.home, prints, edges)

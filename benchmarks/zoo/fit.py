@@ -31,10 +31,10 @@ from benchmarks.zoo.score import prints_of, read_truth
 from ingest.weights.chart import chart_family
 from ingest.weights.fingerprints.executors import workers
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.pairwise.direction import asymmetry
-from ingest.weights.pairwise.residual_containment import contained, features, trace
-from ingest.weights.samples.clustering import groups, relatives
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.pairwise.direction import precedence_features
+from ingest.weights.pairwise.residual_containment import containment, containment_features, small_singular_residual
+from ingest.weights.samples.clustering import by_architecture, connected_families
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree import adapter_edges
 from ingest.weights.tree.date_outliers import without_dates
 from ingest.weights.tree.exact_relations import build_family_state
@@ -109,17 +109,17 @@ def read_zoo(path: Path, truth: Path) -> Zoo:
     )
 
 
-def families(zoo: Zoo, read: Rereader | None) -> list[FamilyState]:
+def families(zoo: Zoo, read: Resampler | None) -> list[FamilyState]:
     """Return the components of a zoo, copies and merges found."""
     parts = [
         [zoo.prints[group[place]] for place in part]
-        for group in groups(zoo.prints)
-        for part in relatives([zoo.prints[place] for place in group])
+        for group in by_architecture(zoo.prints)
+        for part in connected_families([zoo.prints[place] for place in group])
     ]
     return [family_of(part, read) for part in parts if len(part) > 2]
 
 
-def family_of(prints: Sequence[Fingerprint], read: Rereader | None) -> FamilyState:
+def family_of(prints: Sequence[Fingerprint], read: Resampler | None) -> FamilyState:
     """Return a component with its pairwise tests and exact relations."""
     samples = load_samples(prints, read, use_dates=True)
     return build_family_state(samples, run_pair_tests(samples))
@@ -146,8 +146,8 @@ def traces(zoo: Zoo, known: Sequence[FamilyState]) -> tuple[Doubles, Doubles]:
                     and other not in zoo.ancestors(model)
                 ]  # fmt: skip
                 if others:
-                    mark = trace(family.samples.vectors, row, place[parent])
-                    rows.append(features(contained(family.samples.vectors, mark, others)))
+                    mark = small_singular_residual(family.samples.vectors, row, place[parent])
+                    rows.append(containment_features(containment(family.samples.vectors, mark, others)))
                     labels.append([model in zoo.parents.get(ids[o], ()) for o in others])
     return np.concatenate(rows), np.concatenate(labels).astype(float)
 
@@ -156,7 +156,7 @@ def directed(zoo: Zoo, known: Sequence[FamilyState]) -> Doubles:
     """Return what tells a parent from its child, one row an edge of training, the parent first."""
     rows = []
     for family in known:
-        measured = asymmetry(family.samples.vectors, family.samples.sq_distance)
+        measured = precedence_features(family.samples.vectors, family.samples.sq_distance)
         place = {item.id: row for row, item in enumerate(family.samples.fingerprints)}
         for child, row in place.items():
             for parent in zoo.parents.get(child, ()) if zoo.kind[child] in TRAINED else ():
@@ -214,7 +214,7 @@ def placements(zoo: Zoo, known: Sequence[FamilyState]) -> list[Placement]:
 
 def adapters(zoo: Zoo) -> list[tuple[Doubles, int]]:
     """Return features of the members of each adapter's family, and which is its base."""
-    edges = [edge for group in groups(zoo.prints)
+    edges = [edge for group in by_architecture(zoo.prints)
              for edge in chart_family([zoo.prints[place] for place in group], None)]  # fmt: skip
     found = []
     for adapter, measured, table in adapter_edges.base_candidates(zoo.prints, edges, time=True):
@@ -260,18 +260,24 @@ def boosted(placed: Sequence[Placement], rounds: int) -> lightgbm.Booster:
 def read_tree(root: dict[str, Any]) -> tuple[list[int], list[float], list[int], list[int], list[float]]:
     """Return a tree as lists over its nodes, the root first: feature, threshold, left, right (0 at leaves), value."""
     nodes, at = [root], 0
-    features, thresholds, lefts, rights, values = list[int](), list[float](), list[int](), list[int](), list[float]()
+    containment_features, thresholds, lefts, rights, values = (
+        list[int](),
+        list[float](),
+        list[int](),
+        list[int](),
+        list[float](),
+    )
     while at < len(nodes):
         node = nodes[at]
         inner = "left_child" in node
-        features.append(node["split_feature"] if inner else 0)
+        containment_features.append(node["split_feature"] if inner else 0)
         thresholds.append(round(node["threshold"], 5) if inner else 0.0)
         lefts.append(len(nodes) if inner else 0)
         rights.append(len(nodes) + 1 if inner else 0)
         values.append(0.0 if inner else round(node["leaf_value"], 5))
         nodes += [node["left_child"], node["right_child"]] if inner else []
         at += 1
-    return features, thresholds, lefts, rights, values
+    return containment_features, thresholds, lefts, rights, values
 
 
 def fit_member(data: Sequence[tuple[Doubles, int]]) -> list[float]:
@@ -305,7 +311,7 @@ class Measured(NamedTuple):
 
 def measured(path: Path, large: bool) -> Measured:
     """Measure a zoo, with samples read from its weights or with those of its fingerprints."""
-    zoo, read = read_zoo(path, path / "truth.json"), Rereader() if large else None
+    zoo, read = read_zoo(path, path / "truth.json"), Resampler() if large else None
     dated = families(zoo, read)
     undated = [
         build_family_state(without_dates(known.samples, range(len(known.samples.dates))), known.tests)

@@ -15,7 +15,7 @@ import numpy as np
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.fingerprints.parquet import read_prints
+from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.tree.edge import Edge, above_threshold, family_of
 
 SURE = 0.7
@@ -119,7 +119,7 @@ def prints_of(zoo: Path) -> list[Fingerprint]:
     """Return the fingerprints of a zoo's models, computing those that are not there yet."""
     out = zoo / "fp.parquet"
     fingerprint_all(find_models([zoo]), out, lambda *_: None, executor=ThreadPoolExecutor(1))
-    return list(read_prints([out]))
+    return list(read_fingerprints([out]))
 
 
 def score(

@@ -23,11 +23,11 @@ from atlas_db.fusion.evidence import (
 from ingest.weights.fingerprints.executors import workers
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.merges.merge import Merge
-from ingest.weights.pairwise.quantization_grid import Copy
+from ingest.weights.pairwise.quantization_grid import CopyMatch
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.probes.probe_table import Probe
-from ingest.weights.samples.clustering import groups, relatives
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.clustering import by_architecture, connected_families
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.adapter_edges import adapter_edges
 from ingest.weights.tree.behavioural_edges import behavioural_edges
 from ingest.weights.tree.date_outliers import improves_likelihood, suspect_dates, without_dates
@@ -52,7 +52,7 @@ MANY = 500
 
 
 def chart(
-    prints: Sequence[Fingerprint], read: Rereader | None = None, *, time: bool = True, declared: bool = False,
+    prints: Sequence[Fingerprint], read: Resampler | None = None, *, time: bool = True, declared: bool = False,
     probes: Sequence[Probe] = (), progress: Progress = lambda stage, done, total: None,
 ) -> list[Edge]:  # fmt: skip
     """Chart models.
@@ -71,7 +71,9 @@ def chart(
     prints = sorted(prints, key=lambda item: item.id)
     edges: list[Edge] = []
     parts = [
-        [group[place] for place in part] for group in groups(prints) for part in relatives([prints[at] for at in group])
+        [group[place] for place in part]
+        for group in by_architecture(prints)
+        for part in connected_families([prints[at] for at in group])
     ]
     families = sorted((part for part in parts if len(part) > 1), key=len, reverse=True)
     done = len(prints) - sum(map(len, families))
@@ -93,7 +95,7 @@ def chart(
     return sorted(edges, key=lambda edge: (edge.child, edge.parent))
 
 
-def chart_family(prints: Sequence[Fingerprint], read: Rereader | None = None, *, time: bool = True) -> list[Edge]:
+def chart_family(prints: Sequence[Fingerprint], read: Resampler | None = None, *, time: bool = True) -> list[Edge]:
     """Chart the models of one component."""
     samples = load_samples(prints, read, use_dates=time)
     tests = run_pair_tests(samples)
@@ -174,9 +176,9 @@ def _duplicate(family: FamilyState, tree: IncrementalTree, row: int, known: Cano
     return Edge(family.model_id(row), family.model_id(parent), Relation.DUPLICATE, sure, evidence)
 
 
-def _copied(family: FamilyState, row: int, parent: int, copy: Copy, known: CanonicalDuplicates) -> Edge:
+def _copied(family: FamilyState, row: int, parent: int, copy: CopyMatch, known: CanonicalDuplicates) -> Edge:
     relation = {"pruned": Relation.FINETUNE, "same": Relation.DUPLICATE}.get(copy.kind, Relation.QUANTIZED)
-    explained, alternatives = round(copy.share, 4), _likewise(family, row, known, 1 - CONFIDENCE.copy)
+    explained, alternatives = round(copy.explained, 4), _likewise(family, row, known, 1 - CONFIDENCE.copy)
     evidence: Evidence
     match copy.kind:
         case "cast":

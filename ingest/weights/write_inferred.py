@@ -18,7 +18,7 @@ from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import ensure_nodes, merge_nodes
 from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
-from ingest.weights.probes.cka_similarity import alike_groups
+from ingest.weights.probes.cka_similarity import behaviour_clusters
 from ingest.weights.probes.probe_table import Probe, keep_probes
 from ingest.weights.tree.edge import Edge, above_threshold, family_of, known_date
 
@@ -52,7 +52,7 @@ def write_chart(
     with exclusive_writer(store, home):
         run_id = begin_run(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
         plan, counts = _plan(store, charted, edges, as_of, run_id)
-        clusters = alike_groups(probes)
+        clusters = behaviour_clusters(probes)
         rows = [
             {
                 "id": item.id,

@@ -15,11 +15,11 @@ from atlas_db.core.errors import WeightsError
 from benchmarks.zoo.score import read_truth, score
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
-from ingest.weights.fingerprints.parquet import read_prints
+from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.formats.byte_source import LocalFile
 from ingest.weights.formats.model_folder import read_folder
 from ingest.weights.formats.safetensors import read_header, read_values
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 
@@ -68,10 +68,10 @@ def test_its_lineage_is_charted(zoo: Path, data: Path, tmp_path: Path) -> None:
     prints_file = tmp_path / "fp.parquet"
     report = fingerprint_all(find_models([zoo]), prints_file, lambda *_: None)
     assert (report.made, len(report.failed), report.pickles) == (69, 3, 1)
-    prints = list(read_prints([prints_file]))
+    prints = list(read_fingerprints([prints_file]))
     truth = read_truth(data / "zoo" / "truth.json")
     same = {item.id: item.content for item in prints}
-    for read, time, least in ((Rereader(), True, 0.88), (Rereader(), False, 0.8), (None, True, 0.8)):
+    for read, time, least in ((Resampler(), True, 0.88), (Resampler(), False, 0.8), (None, True, 0.8)):
         edges = chart(prints, read, time=time)
         result = score(edges, truth, same, prints)
         assert result.f1 > least

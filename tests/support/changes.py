@@ -8,8 +8,8 @@ import numpy as np
 
 from ingest.weights.merges.merge import Merge, build_merge_problem
 from ingest.weights.merges.merge_search import find_merge
-from ingest.weights.pairwise.quantization_grid import own_grids, step_noise
-from ingest.weights.samples.aligned_samples import Vectors, align, distances
+from ingest.weights.pairwise.quantization_grid import detect_grids, storage_noise
+from ingest.weights.samples.aligned_samples import Vectors, align, sq_distances
 from tests.support.families import HEADS, HIDDEN, INNER, LAYERS, Weights, print_of, root, trained, write
 
 
@@ -86,10 +86,10 @@ def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
     made = {name: make(name, value, [model[name] for model in tuned]) for name, value in base.items()}  # type: ignore[operator]
     family = vectors(tmp_path, *((model, "F32") for model in (base, *tuned)), (made, dtype))
     return find_merge(
-        build_merge_problem(family, distances(family), own_grids(family)),
+        build_merge_problem(family, sq_distances(family), detect_grids(family)),
         6,
         range(6),
-        step_noise(family, 6, own_grids(family)[6]),
+        storage_noise(family, 6, detect_grids(family)[6]),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ingest.weights.chart import chart
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge
 from tests.support.families import Weights, print_of, write
 
@@ -15,7 +15,7 @@ def charted(folder: Path, models: dict[str, tuple[Weights, str, str]], *, time: 
     prints = [
         print_of(write(folder / name, weights, dtype), name, date) for name, (weights, dtype, date) in models.items()
     ]
-    return chart(prints, Rereader(), time=time)
+    return chart(prints, Resampler(), time=time)
 
 
 def pairs(edges: list[Edge]) -> set[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.exact_relations import build_family_state
 from ingest.weights.tree.family_state import FamilyState, load_samples, run_pair_tests
 from ingest.weights.tree.incremental_tree import IncrementalTree
@@ -19,7 +19,7 @@ from tests.support.families import Weights, print_of, write
 def grown(folder: Path, models: list[Weights], bases: Mapping[int, int | None]) -> tuple[FamilyState, IncrementalTree]:
     """Return a family and the tree that is asked for, the models placed where that tree has them."""
     prints = [print_of(write(folder / f"m{at}", weights), f"m{at}") for at, weights in enumerate(models)]
-    samples = load_samples(prints, Rereader(), use_dates=False)
+    samples = load_samples(prints, Resampler(), use_dates=False)
     family = build_family_state(samples, run_pair_tests(samples))
     merges = family.relations.merges
     tree = IncrementalTree(samples.vectors, samples.sq_distance, family.precedence_log_odds, family.scorer, merges)

@@ -21,7 +21,7 @@ from atlas_db.core.errors import AtlasError, InputError, WeightsError
 from atlas_db.core.terms import Progress
 from ingest.weights.fingerprints.executors import workers
 from ingest.weights.fingerprints.fingerprint import Fingerprint, fingerprint
-from ingest.weights.fingerprints.parquet import is_older, read_prints, write_prints
+from ingest.weights.fingerprints.parquet import is_older, read_fingerprints, write_fingerprints
 from ingest.weights.formats.http_range import REPOSITORY, SCHEME, describe, open_remote
 from ingest.weights.formats.model_folder import PICKLES
 from ingest.weights.formats.open_model import OpenModel, open_model
@@ -34,7 +34,7 @@ CHECKPOINT = 64
 _WEIGHTS = (".safetensors", ".gguf", *PICKLES)
 
 
-class Found(msgspec.Struct, frozen=True):
+class ModelFiles(msgspec.Struct, frozen=True):
     """A model to look at.
 
     Attributes:
@@ -96,20 +96,20 @@ class _Made:
     size: int
 
 
-def find_models(paths: Sequence[Path]) -> list[Found]:
+def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
     """Find the models under paths: one model's folder, a folder with a listing, a tree of folders, a repository.
 
     Raises:
         InputError: A path is not there, a listing is broken or names what is outside, or nothing holds weights.
         HubError: The Hub refuses a repository.
     """
-    found: dict[str, Found] = {}
+    found: dict[str, ModelFiles] = {}
     for path in paths:
         if not path.is_dir():
             if not REPOSITORY.fullmatch(str(path)):
                 raise InputError(f"{path} is no folder", hint="Name a model's folder, a folder of such, or owner/name")
             revision_, created = describe(str(path))
-            found[str(path)] = Found(str(path), f"{SCHEME}{path}@{revision_}", created, revision_)
+            found[str(path)] = ModelFiles(str(path), f"{SCHEME}{path}@{revision_}", created, revision_)
             continue
         for item in _listed(path) if (path / LISTING).is_file() else _walked(path):
             found.setdefault(item.id, item)
@@ -118,7 +118,7 @@ def find_models(paths: Sequence[Path]) -> list[Found]:
     return sorted(found.values(), key=lambda item: item.id)
 
 
-def _listed(path: Path) -> Iterator[Found]:
+def _listed(path: Path) -> Iterator[ModelFiles]:
     for number, line in enumerate((path / LISTING).read_bytes().splitlines(), 1):
         if not line.strip():
             continue
@@ -131,15 +131,15 @@ def _listed(path: Path) -> Iterator[Found]:
         folder = (path / item.folder).resolve()
         if not folder.is_relative_to(path.resolve()):
             raise InputError(f"{path / LISTING} line {number} names {item.folder!r}, outside of the folder")
-        yield Found(item.id, str(folder), item.created_at or "", revision(folder))
+        yield ModelFiles(item.id, str(folder), item.created_at or "", revision(folder))
 
 
-def _walked(path: Path) -> Iterator[Found]:
+def _walked(path: Path) -> Iterator[ModelFiles]:
     if _holds_weights(path):
-        yield Found(path.resolve().name, str(path.resolve()), "", revision(path))
+        yield ModelFiles(path.resolve().name, str(path.resolve()), "", revision(path))
         return
     for folder in sorted(part for part in path.rglob("*") if part.is_dir() and _holds_weights(part)):
-        yield Found(folder.relative_to(path).as_posix(), str(folder.resolve()), "", revision(folder))
+        yield ModelFiles(folder.relative_to(path).as_posix(), str(folder.resolve()), "", revision(folder))
 
 
 def _holds_weights(folder: Path) -> bool:
@@ -157,7 +157,7 @@ def revision(folder: Path) -> str:
 
 
 def fingerprint_all(
-    models: Sequence[Found], out: Path, progress: Progress, *, executor: Executor | None = None
+    models: Sequence[ModelFiles], out: Path, progress: Progress, *, executor: Executor | None = None
 ) -> FingerprintReport:
     """Fingerprint models into a Parquet file. A run that was killed goes on from its last checkpoint.
 
@@ -180,18 +180,18 @@ def fingerprint_all(
     with executor or workers(many=len(missing) >= FEW) as pool:
         made = _compute(missing, pool, parts, report, progress)
     whole = {**known, **{item.id: item for item in made}}
-    write_prints((whole[key] for key in sorted(whole) if key not in report.failed), out)
+    write_fingerprints((whole[key] for key in sorted(whole) if key not in report.failed), out)
     shutil.rmtree(parts)
     return report
 
 
 def _known(out: Path, parts: Path) -> dict[str, Fingerprint]:
     files = [out, *sorted(parts.glob("*.parquet"))] if out.exists() else sorted(parts.glob("*.parquet"))
-    return {item.id: item for item in read_prints(file for file in files if not is_older(file))}
+    return {item.id: item for item in read_fingerprints(file for file in files if not is_older(file))}
 
 
 def _compute(
-    missing: Sequence[Found], pool: Executor, parts: Path, report: FingerprintReport, progress: Progress
+    missing: Sequence[ModelFiles], pool: Executor, parts: Path, report: FingerprintReport, progress: Progress
 ) -> list[Fingerprint]:
     made: list[Fingerprint] = []
     waiting: list[Fingerprint] = []
@@ -210,7 +210,7 @@ def _compute(
             if result.print.problems:
                 report.notes[item.id] = result.print.problems
         if len(waiting) == CHECKPOINT:
-            write_prints(waiting, parts / f"{next(number):06d}.parquet")
+            write_fingerprints(waiting, parts / f"{next(number):06d}.parquet")
             made += waiting
             waiting = []
         progress("Fingerprints", done, len(missing))
@@ -225,7 +225,7 @@ def _open(place: str) -> OpenModel:
     return open_model(Path(place))
 
 
-def _one(item: Found) -> _Made:
+def _one(item: ModelFiles) -> _Made:
     """Fingerprint one model; what goes wrong is a value, so that it crosses processes."""
     try:
         with _open(item.folder) as model:

@@ -49,7 +49,7 @@ _REPEATED = ["names.list.element", "dtypes.list.element", "moment_names.list.ele
 BATCH = 256
 
 
-def write_prints(prints: Iterable[Fingerprint], path: Path) -> int:
+def write_fingerprints(prints: Iterable[Fingerprint], path: Path) -> int:
     """Write fingerprints, at most 256 in memory; the file appears whole or not at all.
 
     Returns:
@@ -81,7 +81,7 @@ def is_older(path: Path) -> bool:
     return told is not None and told != VERSION.encode()
 
 
-def read_prints(paths: Iterable[Path]) -> Iterator[Fingerprint]:
+def read_fingerprints(paths: Iterable[Path]) -> Iterator[Fingerprint]:
     """Yield the fingerprints in Parquet files.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Floats
 from ingest.weights.merges.merge import Merge, MergeProblem, noise_precision
 from ingest.weights.merges.subset_search import in_affine_hull
-from ingest.weights.pairwise.quantization_grid import step_noise
+from ingest.weights.pairwise.quantization_grid import storage_noise
 from ingest.weights.parameters.merge_parameters import MERGE
 from ingest.weights.samples.aligned_samples import Vectors
 
@@ -146,7 +146,7 @@ def is_noise(
     for row in nearest:
         if sq_residual < MERGE.max_residual_ratio * sq_distance(problem, child, row):
             return True
-        noise = float(step_noise(problem.vectors, row, problem.quantization[row]).mean())
+        noise = float(storage_noise(problem.vectors, row, problem.quantization[row]).mean())
         if row in rows or not in_affine_hull(problem.gram, rows, [row], np.array([noise])):
             return False
     return False

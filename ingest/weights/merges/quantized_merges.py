@@ -21,7 +21,7 @@ from ingest.weights.merges.slerp import fit_slerp_tensor
 from ingest.weights.merges.subset_search import nearest_candidates, search_subsets
 from ingest.weights.merges.ties_dare import find_ties_dare
 from ingest.weights.merges.ties_reconstruction import reconstruct_ties
-from ingest.weights.pairwise.quantization_grid import LEAST, explain, is_fine, lies_on, on_grids
+from ingest.weights.pairwise.quantization_grid import LEAST, is_eight_bit, match_quantization, on_grids, tensors_on_grid
 from ingest.weights.parameters.merge_parameters import MERGE
 from ingest.weights.samples.aligned_samples import Vectors
 
@@ -66,7 +66,7 @@ def _best_linear_or_slerp(problem: MergeProblem, child: int, candidates: Sequenc
     ]
     scored = _score_merges(problem, child, predictions)
     best = max((merge.explained for merge in scored), default=0.0)
-    if best < (LEAST if is_fine(grid) else _LIMITS.min_coarse_share):
+    if best < (LEAST if is_eight_bit(grid) else _LIMITS.min_coarse_share):
         return None
     close = [merge for merge in scored if merge.explained > best - _LIMITS.share_tolerance]
     return min(close, key=lambda merge: (len(merge.inputs), -merge.explained))
@@ -77,7 +77,7 @@ def _best_ties(problem: MergeProblem, child: int, candidates: Sequence[int]) -> 
     predictions = list(reconstruct_ties(problem.vectors, child, candidates, problem.sq_distance))
     scored = _score_merges(problem, child, predictions)
     best = max(scored, key=lambda merge: merge.explained, default=None)
-    is_coarse = not is_fine(problem.quantization[child])
+    is_coarse = not is_eight_bit(problem.quantization[child])
     least = _LIMITS.min_coarse_ties_share if is_coarse else _LIMITS.min_ties_share
     return best if best is not None and best.explained > least else None
 
@@ -96,8 +96,8 @@ def _score_merges(problem: MergeProblem, child: int, predictions: Sequence[tuple
         problem.vectors, child, problem.quantization[child], [values for _, values in predictions]
     )
     rows = np.arange(1, len(predictions) + 1)
-    copies = explain(stacked, 0, rows, on_grids(stacked, rows, like=0))
-    return [merge._replace(explained=copy.share) for (merge, _), copy in zip(predictions, copies, strict=True)]
+    copies = match_quantization(stacked, 0, rows, on_grids(stacked, rows, like=0))
+    return [merge._replace(explained=copy.explained) for (merge, _), copy in zip(predictions, copies, strict=True)]
 
 
 def _linear_merges(
@@ -195,7 +195,7 @@ def _stack_predictions(vectors: Vectors, child: int, grid: str, predictions: Seq
         grid: Its quantization grid.
         predictions: Predicted values of the originals, shape (p, 32) each.
     """
-    count, on_grid = len(predictions) + 1, lies_on(vectors, child, grid)
+    count, on_grid = len(predictions) + 1, tensors_on_grid(vectors, child, grid)
     dtypes = [
         dtype if quantized else COARSEST_DTYPE.get(dtype, dtype)
         for dtype, quantized in zip(vectors.dtypes[child], on_grid.tolist(), strict=True)

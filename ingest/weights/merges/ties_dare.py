@@ -18,9 +18,9 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Floats
 from ingest.weights.formats.open_model import RUN
 from ingest.weights.merges.merge import Merge, MergeProblem, max_rounding_error
-from ingest.weights.pairwise.quantization_grid import step_noise
+from ingest.weights.pairwise.quantization_grid import storage_noise
 from ingest.weights.parameters.merge_parameters import MERGE
-from ingest.weights.samples.aligned_samples import Vectors, counted
+from ingest.weights.samples.aligned_samples import Vectors, count_flags
 
 _LIMITS = MERGE.ties_dare
 
@@ -54,8 +54,8 @@ def _candidate_bases(problem: MergeProblem, child: int, candidates: Sequence[int
     if not candidates:
         return []
     thin = problem.search_vectors
-    tolerance = max_rounding_error(step_noise(thin, child, problem.quantization[child]))
-    equal = counted(np.abs(thin.values[child] - thin.values[candidates]) <= tolerance)
+    tolerance = max_rounding_error(storage_noise(thin, child, problem.quantization[child]))
+    equal = count_flags(np.abs(thin.values[child] - thin.values[candidates]) <= tolerance)
     shares, _ = thin.by_tensor(equal / RUN)
     in_range = (shares > _LIMITS.min_base_share) & (shares < _LIMITS.max_base_share)
     is_base = in_range.mean(1) > _LIMITS.min_base_tensors

@@ -42,7 +42,7 @@ class Factors(NamedTuple):
     sides: tuple[int, int]
 
 
-def factors(adapter: OpenModel) -> dict[str, Factors]:
+def adapter_factors(adapter: OpenModel) -> dict[str, Factors]:
     """Return what an adapter changes by the name of the matrix that it changes."""
     found: dict[str, Factors] = {}
     names = [
@@ -58,7 +58,7 @@ def factors(adapter: OpenModel) -> dict[str, Factors]:
     return found
 
 
-def likeness(parts: Mapping[str, Factors], base: OpenModel) -> Doubles | None:
+def energy_in_update(parts: Mapping[str, Factors], base: OpenModel) -> Doubles | None:
     """Measure a model as the base of an adapter.
 
     Returns:
@@ -95,7 +95,7 @@ def _reader(name: str, matrix: Matrix, base: OpenModel) -> Floats | None:
     return np.nan_to_num(found.read(np.arange(min(found.rows, ROWS))))
 
 
-def member_features(measured: Doubles, is_root: Doubles, children: Doubles, days: Doubles, later: Doubles) -> Doubles:
+def base_features(measured: Doubles, is_root: Doubles, children: Doubles, days: Doubles, later: Doubles) -> Doubles:
     """Return inputs of the choice among the members of a family, shape (n, 5).
 
     Args:

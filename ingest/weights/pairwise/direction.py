@@ -14,14 +14,14 @@ from __future__ import annotations
 import numpy as np
 
 from atlas_db.core.arrays import Doubles
-from ingest.weights.pairwise.residual_containment import cut_small
+from ingest.weights.pairwise.residual_containment import truncate_large_singular_values
 from ingest.weights.samples.aligned_samples import Vectors
 
 MOST = 4.5
 """Log-odds of one coming before another, at most: of those beyond, 1 % are wrong, however far (seeds 444 to 487)."""
 
 
-def directions(vectors: Vectors, squared: Doubles, weights: tuple[float, ...]) -> Doubles:
+def precedence_by_weights(vectors: Vectors, squared: Doubles, weights: tuple[float, ...]) -> Doubles:
     """Return log-odds that each model came before each other, shape (n, n); entry (i, j) is minus entry (j, i).
 
     Args:
@@ -29,13 +29,13 @@ def directions(vectors: Vectors, squared: Doubles, weights: tuple[float, ...]) -
         squared: Squared distances, shape (n, n).
         weights: Of the five measurements of `asymmetry`.
     """
-    measured = asymmetry(vectors, squared) @ np.array(weights)
+    measured = precedence_features(vectors, squared) @ np.array(weights)
     odds = measured - measured.T
     odds[squared <= 0] = 0.0
     return np.asarray(np.clip(odds, -MOST, MOST))
 
 
-def asymmetry(vectors: Vectors, squared: Doubles) -> Doubles:
+def precedence_features(vectors: Vectors, squared: Doubles) -> Doubles:
     """Measure every model as the parent of every other.
 
     By how much a child's share of its parent's tail differs from one, over their squared relative distance, is asked of
@@ -47,7 +47,7 @@ def asymmetry(vectors: Vectors, squared: Doubles) -> Doubles:
         shrank from parent to child, as a share.
     """
     count = len(vectors.values)
-    tails = np.stack([cut_small(vectors, values) for values in vectors.values])
+    tails = np.stack([truncate_large_singular_values(vectors, values) for values in vectors.values])
     moved = vectors.values - vectors.values.mean(0)
     scale = np.square(vectors.flat).sum(1, dtype=np.float64)[:, None] / np.maximum(squared, 1e-30)
     energy = np.zeros(count)

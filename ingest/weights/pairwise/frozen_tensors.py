@@ -13,7 +13,7 @@ from atlas_db.core.arrays import Doubles, Floats, Integers
 from ingest.weights.samples.aligned_samples import Vectors
 
 
-def untouched(vectors: Vectors) -> Doubles:
+def frozen_share(vectors: Vectors) -> Doubles:
     """Return the share of each model's tensors that every model has just as they are, shape (n, n), children first.
 
     Sampled positions are compared, after rounding to the type that the child is stored in.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Integers
-from ingest.weights.pairwise.residual_containment import ALIKE, ROUGH
+from ingest.weights.pairwise.residual_containment import PLAIN_ERROR, UNWEIGHTED_SHARE
 
 MOST = 48
 """Steps in one system: those carried most, each by itself."""
@@ -21,7 +21,7 @@ UNSURE = 0.2
 """Standard error at which a step counts half."""
 
 
-def carried_at_once(held: Doubles, bases: Integers, steps: Integers, row: int, root: int) -> tuple[Doubles, Doubles]:
+def joint_containment(held: Doubles, bases: Integers, steps: Integers, row: int, root: int) -> tuple[Doubles, Doubles]:
     """Solve for how much of each step a model carries.
 
     Args:
@@ -36,12 +36,12 @@ def carried_at_once(held: Doubles, bases: Integers, steps: Integers, row: int, r
         0..1, 0 where the step does not count. Both of shape (n,).
     """
     amounts, sure = np.zeros((2, len(held)))
-    share = held[..., ALIKE]
+    share = held[..., UNWEIGHTED_SHARE]
     alone = share[steps, row] - share[steps, root]
     if len(steps) > MOST:
         kept = np.argpartition(-np.abs(np.clip(alone, -2, 2)), MOST)[:MOST]
         steps, alone = steps[kept], alone[kept]
-    errors = np.exp(held[steps, row, ROUGH])
+    errors = np.exp(held[steps, row, PLAIN_ERROR])
     across = share[np.ix_(steps, steps)] - share[np.ix_(steps, bases[steps])]
     across[np.diag_indices(len(steps))] += RIDGE + np.square(np.minimum(errors, 3))
     amounts[steps] = np.clip(np.linalg.solve(across, alone), -2, 3)

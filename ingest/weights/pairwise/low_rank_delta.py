@@ -12,7 +12,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats
 from ingest.weights.formats.open_model import RUN
-from ingest.weights.samples.aligned_samples import Vectors, rounding
+from ingest.weights.samples.aligned_samples import Vectors, rounding_error
 
 ROWS = 16
 """Rows that a block needs for its rank to say something."""
@@ -48,4 +48,4 @@ def difference_rank(vectors: Vectors, row: int, other: int) -> float:
 
 
 def _rounding(vectors: Vectors, model: int) -> Floats:
-    return rounding(vectors, vectors.values[model], model)
+    return rounding_error(vectors, vectors.values[model], model)

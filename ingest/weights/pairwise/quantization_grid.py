@@ -15,7 +15,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from ingest.weights.formats.open_model import RUN
-from ingest.weights.samples.aligned_samples import FLOATS, Vectors, counted, rounding
+from ingest.weights.samples.aligned_samples import FLOATS, Vectors, count_flags, rounding_error
 
 LEAST = 0.9
 """Share of elements that a copy explains at least. Relatives stay below; what clipping moves stays above."""
@@ -26,7 +26,7 @@ TOGETHER = 16
 """Models whose own grids are looked for at once."""
 
 
-class Copy(NamedTuple):
+class CopyMatch(NamedTuple):
     """How well one model explains another as its copy.
 
     Attributes:
@@ -36,7 +36,7 @@ class Copy(NamedTuple):
         zeros: Share of elements that were set to zero.
     """
 
-    share: float
+    explained: float
     kind: str
     grid: str
     zeros: float
@@ -97,7 +97,7 @@ class Grids(NamedTuple):
     values: Floats
     slack: Floats
 
-    def of(self, chosen: Integers) -> Grids:
+    def take(self, chosen: Integers) -> Grids:
         """Return some of the models."""
         return Grids(self.names, self.values[chosen], self.slack[chosen])
 
@@ -111,7 +111,7 @@ def on_grids(vectors: Vectors, models: Integers, like: int | None = None) -> Gri
     return Grids(tuple(made), np.stack(list(made.values()), 1), slack)
 
 
-def explain(vectors: Vectors, child: int, parents: Integers, made: Grids | None = None) -> list[Copy]:
+def match_quantization(vectors: Vectors, child: int, parents: Integers, made: Grids | None = None) -> list[CopyMatch]:
     """Return how well a model is explained as a copy of each of some others.
 
     Args:
@@ -122,19 +122,19 @@ def explain(vectors: Vectors, child: int, parents: Integers, made: Grids | None 
     """
     made = made or on_grids(vectors, parents)
     theirs, ours = vectors.values[parents], vectors.values[child]
-    unchanged = np.abs(ours - theirs) <= rounding(vectors, theirs, child)
+    unchanged = np.abs(ours - theirs) <= rounding_error(vectors, theirs, child)
     cut = (ours == 0) & (theirs != 0) & ~unchanged
-    near = np.abs(ours - made.values) <= rounding(vectors, made.values, child) + made.slack
-    hits = np.concatenate((counted(np.stack((unchanged, unchanged | cut, cut), 1)), counted(near)), 1)
+    near = np.abs(ours - made.values) <= rounding_error(vectors, made.values, child) + made.slack
+    hits = np.concatenate((count_flags(np.stack((unchanged, unchanged | cut, cut), 1)), count_flags(near)), 1)
     table, sizes = vectors.by_tensor(hits / RUN)
     zeros, shares = table[:, 2], np.delete(table, 2, 1)
     shares[:, 1][zeros <= LEAST_CUT] = 0.0
     shares[:, 2:][np.broadcast_to(shares[:, :1] == 1, shares[:, 2:].shape)] = 0.0
     same = (ours == theirs).mean((1, 2)) > 0.999
-    return [_judged(*each, sizes, made.names) for each in zip(shares, zeros, same.tolist(), strict=True)]
+    return [_classify(*each, sizes, made.names) for each in zip(shares, zeros, same.tolist(), strict=True)]
 
 
-def _judged(shares: Doubles, zeros: Doubles, same: bool, sizes: Doubles, names: tuple[str, ...]) -> Copy:
+def _classify(shares: Doubles, zeros: Doubles, same: bool, sizes: Doubles, names: tuple[str, ...]) -> CopyMatch:
     """Say what a copy is by what explains most of each tensor: nothing, zeros, or one of the grids.
 
     Args:
@@ -155,7 +155,7 @@ def _judged(shares: Doubles, zeros: Doubles, same: bool, sizes: Doubles, names: 
     elif same:
         kind = "same"
     explained = float((shares[best, np.arange(len(sizes))] * sizes).sum() / total)
-    return Copy(explained, kind, on, float((zeros * sizes)[best == 1].sum() / total))
+    return CopyMatch(explained, kind, on, float((zeros * sizes)[best == 1].sum() / total))
 
 
 def _slack(grid: str, made: Floats) -> Floats:
@@ -164,7 +164,7 @@ def _slack(grid: str, made: Floats) -> Floats:
     return np.asarray(size * np.float32(_SCALE_ROUNDING))
 
 
-def own_grids(vectors: Vectors) -> list[str]:
+def detect_grids(vectors: Vectors) -> list[str]:
     """Return the grid that each model's values lie on already, or nothing."""
     out = ["" if dtype in FLOATS else dtype for dtype in vectors.main_dtype]
     asked = [model for model, grid in enumerate(out) if not grid]
@@ -188,7 +188,7 @@ def _lain_on(vectors: Vectors, models: Sequence[int]) -> list[str]:
 def _tensors_on_grids(vectors: Vectors, models: Sequence[int]) -> Iterator[tuple[str, Flags]]:
     """Yield each grid, and which tensors of some models have their values on it, shape (models, t)."""
     values, sides = vectors.values[models], (vectors.row_max[models].reshape(-1), vectors.block_max[models].reshape(-1))
-    fine = rounding(vectors, values, models) + _slack("", values)
+    fine = rounding_error(vectors, values, models) + _slack("", values)
     largest = np.maximum.reduceat(np.abs(values).max(2), vectors.starts, axis=1)
     bound = 0.25 * np.repeat(largest, vectors.sizes.astype(np.int64), axis=1)
     for name, flat in grids(values.reshape(-1, RUN), *sides).items():
@@ -196,11 +196,11 @@ def _tensors_on_grids(vectors: Vectors, models: Sequence[int]) -> Iterator[tuple
         # Small codes only: the rounding of the stored type hides the grid of large ones.
         small = (np.abs(made) < bound[..., None]) & (made != 0)
         near = small & (np.abs(values - made) <= fine)
-        hit, of = (np.add.reduceat(counted(each), vectors.starts, axis=1) for each in (near, small))
+        hit, of = (np.add.reduceat(count_flags(each), vectors.starts, axis=1) for each in (near, small))
         yield name, hit > 0.9 * of
 
 
-def lies_on(vectors: Vectors, model: int, grid: str) -> Flags:
+def tensors_on_grid(vectors: Vectors, model: int, grid: str) -> Flags:
     """Return which tensors of a quantized model have their values on its grid, shape (names,)."""
     if grid == vectors.main_dtype[model]:
         return np.array([dtype not in FLOATS for dtype in vectors.dtypes[model]])
@@ -211,23 +211,23 @@ def lies_on(vectors: Vectors, model: int, grid: str) -> Flags:
     return out
 
 
-def is_fine(grid: str) -> bool:
+def is_eight_bit(grid: str) -> bool:
     """Whether a grid has eight bits a value."""
     return grid in ("I8", "Q8_0") or grid.startswith("int8")
 
 
-def step_noise(vectors: Vectors, model: int, grid: str) -> Floats:
+def storage_noise(vectors: Vectors, model: int, grid: str) -> Floats:
     """Return the variance that storing a model, on its grid where it has one, added to each element, shape (p, 32)."""
     values = vectors.values[model]
-    noise = np.asarray(np.square(rounding(vectors, values, model)) / 3, np.float32)
+    noise = np.asarray(np.square(rounding_error(vectors, values, model)) / 3, np.float32)
     if not grid:
         return noise
     run_max = np.abs(values).max(1)
-    levels = 127 if is_fine(grid) else 7
+    levels = 127 if is_eight_bit(grid) else 7
     most = vectors.row_max[model] if grid in ("I8",) or grid.endswith("row") else run_max
     if grid.endswith("128"):
         most = vectors.block_max[model]
     if grid in ("Q5_0", "Q5_1", "Q5_K"):
         levels = 15
-    on = lies_on(vectors, model, grid)[vectors.tensor]
+    on = tensors_on_grid(vectors, model, grid)[vectors.tensor]
     return np.asarray(noise + (on * (most / levels) ** 2 / 12)[:, None], np.float32)

@@ -25,17 +25,17 @@ LOW_RANK = -0.7
 LEAST = 1e-6
 """Squared distance at a position, over those of both ends of a trace, below which rounding hides it; and the part of a
 trace below which it left no mark in a tensor."""
-SHARE, PLAIN, RATIO, ERROR, APART, APART_EACH, ALIKE, ROUGH = range(8)
+SHARE, PLAIN, RATIO, ERROR, APART, APART_EACH, UNWEIGHTED_SHARE, PLAIN_ERROR = range(8)
 """What `contained` measures first; the share in each part of the network follows."""
-HELD = ROUGH + 1 + len(PARTS)
+MEASUREMENTS = PLAIN_ERROR + 1 + len(PARTS)
 """Measurements in all."""
 SHARES = -1.0, 3.0
 """Shares of a trace in one tensor beyond these count as these: where little is left of it, rounding makes any."""
-TOLD = 6
+PARENT_MEASUREMENTS = 6
 """Measurements that parents are chosen by; the rest is for `steps.carried_at_once`."""
 
 
-class Trace(NamedTuple):
+class ResidualVector(NamedTuple):
     """What a model left in the weights since another, without the drift.
 
     Attributes:
@@ -47,22 +47,22 @@ class Trace(NamedTuple):
         length: Squared length of that.
     """
 
-    near: int
-    base: int
-    vector: Floats
+    child: int
+    parent: int
+    small: Floats
     energy: float
     full: Floats
     length: float
 
 
-def trace(vectors: Vectors, near: int, base: int) -> Trace:
+def small_singular_residual(vectors: Vectors, near: int, base: int) -> ResidualVector:
     """Return the trace that one model left since another."""
     difference = vectors.values[near] - vectors.values[base]
-    flat, full = cut_small(vectors, difference).reshape(-1), difference.reshape(-1)
-    return Trace(near, base, flat, float(flat @ flat), full, float(full @ full))
+    flat, full = truncate_large_singular_values(vectors, difference).reshape(-1), difference.reshape(-1)
+    return ResidualVector(near, base, flat, float(flat @ flat), full, float(full @ full))
 
 
-def cut_small(vectors: Vectors, values: Floats) -> Floats:
+def truncate_large_singular_values(vectors: Vectors, values: Floats) -> Floats:
     """Return values of shape (p, 32) without the upper half of each tensor's singular values."""
     kept = np.zeros_like(values)
     by_rows: dict[int, list[int]] = defaultdict(list)
@@ -84,7 +84,7 @@ def _small(blocks: Floats) -> Floats:
     return np.swapaxes(cut, 1, 2) if wide else cut
 
 
-def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Doubles:
+def containment(vectors: Vectors, mark: ResidualVector, children: list[int] | slice) -> Doubles:
     """Return how much of a trace each child carries.
 
     A child's own training hides the trace, more in some places than in others: by generalised least squares (Aitken
@@ -97,8 +97,8 @@ def contained(vectors: Vectors, mark: Trace, children: list[int] | slice) -> Dou
         of the whole difference); the share with all positions counted alike; logarithm of its standard error; the mean
         share in the tensors of each part of the network (`names.PARTS`), 1 where the trace has none.
     """
-    moved = vectors.values[children] - vectors.values[mark.base]
-    marks = np.stack((mark.vector, mark.full)).reshape(2, -1, RUN)
+    moved = vectors.values[children] - vectors.values[mark.parent]
+    marks = np.stack((mark.small, mark.full)).reshape(2, -1, RUN)
     along = np.ascontiguousarray((moved.transpose(1, 0, 2) @ marks.transpose(1, 2, 0)).transpose(2, 1, 0))
     energies = np.square(marks).sum(2)
     length = energies[1]
@@ -145,12 +145,12 @@ def _by_part(vectors: Vectors, carried: Floats, counts: Floats, marked: Flags) -
     return np.asarray(1 + (shares * marked) @ belongs / np.maximum(marked @ belongs, 1), np.float64)
 
 
-def features(held: Doubles) -> Doubles:
+def containment_features(held: Doubles) -> Doubles:
     """Return the first six that `contained` measured as inputs of a logistic model, shape (children, 21).
 
     A trace of low rank has nothing in its small singular values; there the share of the whole stands for it.
     """
-    share, plain, ratio, error, apart, each = held[:, :TOLD].T
+    share, plain, ratio, error, apart, each = held[:, :PARENT_MEASUREMENTS].T
     low = (error > LOW_RANK).astype(float)
     share = np.where(low > 0, plain, share)
     share, plain, ratio = np.clip(share, -1.5, 4), np.clip(plain, -1.5, 4), np.clip(ratio, -5, 4)

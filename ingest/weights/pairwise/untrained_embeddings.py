@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from atlas_db.core.arrays import Bytes, Doubles, Floats
-from ingest.weights.samples.aligned_samples import Vectors, of_words
+from ingest.weights.samples.aligned_samples import Vectors, in_vocabulary
 
 FLOOR = 2.0**-16
 """Relative deviation that the arithmetic of training makes, as each step of weight decay is rounded."""
@@ -20,7 +20,7 @@ LEAST, MOST = 0.5, 2.0
 """Factors that weight decay may scale a row by, seen from either end."""
 
 
-def unmet(vectors: Vectors) -> Bytes:
+def untrained_rows(vectors: Vectors) -> Bytes:
     """Tell which rows of words models have of each other, but for a factor.
 
     A child was trained from the very values that its parent is stored in: only its own type hides whether a row was
@@ -30,17 +30,17 @@ def unmet(vectors: Vectors) -> Bytes:
         Whether each sampled row is another model's but for a factor, as far as its own type tells, in bits, shape
         (n, n, ⌈p/8⌉), the models whose rows they are first; p is 0 where no words were sampled.
     """
-    words = np.flatnonzero(of_words(vectors.tensor, vectors.names))
+    words = np.flatnonzero(in_vocabulary(vectors.tensor, vectors.names))
     values, count = np.ascontiguousarray(vectors.values[:, words]), len(vectors.values)
     lengths = np.maximum(np.square(values).sum(2), 1e-30)
     bits = np.zeros((count, count, -(-len(words) // 8)), np.uint8)
     for row in range(count if len(words) else 0):
-        noise = float(np.square(vectors.relative[row, words], dtype=np.float64).mean()) / 3
+        noise = float(np.square(vectors.relative_error[row, words], dtype=np.float64).mean()) / 3
         bits[row] = np.packbits(_unlike(values, lengths, row) <= SLACK * (noise + FLOOR**2), axis=1)
     return bits
 
 
-def ahead(bits: Bytes) -> Doubles:
+def lead_in_deviations(bits: Bytes) -> Doubles:
     """Return how surely a model has more rows of each of some others than of each, shape (others, others).
 
     In standard deviations (McNemar 1947): rows that it has of the one alone, against those of the other alone.

@@ -19,7 +19,7 @@ ALIKE = 0.9
 """Likeness from which models count as behaving alike; independent ones of one architecture stay far below."""
 
 
-class Likeness(NamedTuple):
+class Similarity(NamedTuple):
     """How alike another model behaves.
 
     Attributes:
@@ -31,11 +31,11 @@ class Likeness(NamedTuple):
 
     model: str
     kind: str
-    likeness: float
+    similarity: float
     difference: float | None
 
 
-def similar(of: Sequence[Probe], among: Iterable[Probe], limit: int = 10) -> list[Likeness]:
+def similar(of: Sequence[Probe], among: Iterable[Probe], limit: int = 10) -> list[Similarity]:
     """Return the models that behave most like one.
 
     Args:
@@ -47,27 +47,27 @@ def similar(of: Sequence[Probe], among: Iterable[Probe], limit: int = 10) -> lis
         The most alike first. Sentences count before token ids, which mean other words to another tokenizer.
     """
     mine = {item.kind: item for item in of}
-    best: dict[str, tuple[bool, Likeness]] = {}
+    best: dict[str, tuple[bool, Similarity]] = {}
     for item in among:
         own = mine.get(item.kind)
         if own is None or item.id == own.id:
             continue
-        found = Likeness(item.id, item.kind, float(own.gram @ item.gram), difference(own, item))
+        found = Similarity(item.id, item.kind, float(own.gram @ item.gram), output_difference(own, item))
         if item.id not in best or item.kind == "text":
             best[item.id] = (item.kind == "text", found)
     ranked = (found for _, found in best.values())
-    return sorted(ranked, key=lambda each: (-round(each.likeness, 6), each.difference or 0.0, each.model))[:limit]
+    return sorted(ranked, key=lambda each: (-round(each.similarity, 6), each.difference or 0.0, each.model))[:limit]
 
 
-def difference(left: Probe, right: Probe) -> float | None:
+def output_difference(left: Probe, right: Probe) -> float | None:
     """Return how far two models' answers are apart, beside the longer; None where outputs have other sides."""
     if left.signature != right.signature or left.kind != right.kind:
         return None
-    longer = max(float(np.linalg.norm(left.answers)), float(np.linalg.norm(right.answers)), 1e-30)
-    return float(np.linalg.norm(left.answers - right.answers)) / longer
+    longer = max(float(np.linalg.norm(left.outputs)), float(np.linalg.norm(right.outputs)), 1e-30)
+    return float(np.linalg.norm(left.outputs - right.outputs)) / longer
 
 
-def same_function(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
+def functionally_equal(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
     """Return pairs of models whose answers are the same, and how far they are apart.
 
     Models are sorted by the length of their answers, so that only those of like length are compared. Answers that are
@@ -75,7 +75,7 @@ def same_function(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
     """
     groups: dict[tuple[str, str], list[tuple[float, Probe]]] = defaultdict(list)
     for item in probes:
-        length = float(np.linalg.norm(item.answers))
+        length = float(np.linalg.norm(item.outputs))
         if length > 1e-6:
             groups[item.kind, item.signature].append((length, item))
     pairs: dict[tuple[str, str], float] = {}
@@ -85,14 +85,14 @@ def same_function(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
             for further, other in members[at + 1 :]:
                 if further * (1 - SAME) > length:
                     break
-                apart = difference(item, other)
+                apart = output_difference(item, other)
                 if apart is not None and apart < SAME:
                     pair = (min(item.id, other.id), max(item.id, other.id))
                     pairs[pair] = max(apart, pairs.get(pair, 0.0))
     return [(*pair, apart) for pair, apart in sorted(pairs.items())]
 
 
-def alike_groups(probes: Sequence[Probe]) -> dict[str, str]:
+def behaviour_clusters(probes: Sequence[Probe]) -> dict[str, str]:
     """Return for each model the first of those that behave as it does, by leader clustering at `ALIKE`.
 
     Args:

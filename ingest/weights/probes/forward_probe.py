@@ -43,7 +43,7 @@ _SENTENCES = (
 )  # fmt: skip
 
 
-class Answer(NamedTuple):
+class ProbeOutput(NamedTuple):
     """What a model answered to inputs of one kind.
 
     Attributes:
@@ -55,11 +55,11 @@ class Answer(NamedTuple):
 
     kind: str
     signature: str
-    answers: Floats
+    outputs: Floats
     gram: Floats
 
 
-def probe(folder: Path) -> list[Answer]:
+def probe(folder: Path) -> list[ProbeOutput]:
     """Run a model over the fixed inputs.
 
     Args:
@@ -220,7 +220,7 @@ def _run(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Floats, Floats]: 
     return (state if output is None else output.flatten(0, -2)[-1]).float().numpy(), state.float().numpy()
 
 
-def _answer(kind: str, found: list[tuple[Floats, Floats]]) -> Answer:
+def _answer(kind: str, found: list[tuple[Floats, Floats]]) -> ProbeOutput:
     outputs = np.stack([output for output, _ in found])
     states = np.stack([state for _, state in found]).astype(np.float64)
     if not (np.isfinite(outputs).all() and np.isfinite(states).all()):
@@ -235,7 +235,7 @@ def _answer(kind: str, found: list[tuple[Floats, Floats]]) -> Answer:
     gram = centred @ centred.T
     upper = np.triu_indices(INPUTS)
     flat = gram[upper] * np.where(upper[0] == upper[1], 1, np.sqrt(2))
-    return Answer(
+    return ProbeOutput(
         kind,
         f"{head}:{side}",
         (kept - kept.mean(1, keepdims=True)).astype(np.float32).reshape(-1),

@@ -17,12 +17,12 @@ from atlas_db.core.arrays import Floats
 from atlas_db.core.errors import WeightsError
 from atlas_db.core.files import replacing
 from atlas_db.core.terms import Progress
-from ingest.weights.fingerprints.batch import Found
+from ingest.weights.fingerprints.batch import ModelFiles
 from ingest.weights.fingerprints.parquet import rows_of
 from ingest.weights.formats.http_range import SCHEME
 from ingest.weights.probes.forward_probe import probe
 
-VERSION = "probe@1"
+VERSION = "probe@2"
 
 
 FOLDER = "probes"
@@ -40,7 +40,7 @@ _SCHEMA = pa.schema(
         ("revision", pa.string()),
         ("kind", pa.string()),
         ("signature", pa.string()),
-        ("answers", pa.list_(pa.float32())),
+        ("outputs", pa.list_(pa.float32())),
         ("gram", pa.list_(pa.float32())),
     ],
     metadata={b"atlas_db.probe": VERSION.encode()},
@@ -66,7 +66,7 @@ class Probe:
     revision: str
     kind: str
     signature: str
-    answers: Floats
+    outputs: Floats
     gram: Floats
 
 
@@ -92,13 +92,13 @@ class ProbeReport:
         return plain
 
 
-def beside(prints: Path) -> Path:
+def sidecar_path(prints: Path) -> Path:
     """Return the file of probes that lies beside a file of fingerprints."""
     return prints.with_suffix(".probes.parquet")
 
 
 def probe_all(
-    models: Sequence[Found], out: Path, progress: Progress, *, executor: Executor | None = None
+    models: Sequence[ModelFiles], out: Path, progress: Progress, *, executor: Executor | None = None
 ) -> ProbeReport:
     """Probe models into a Parquet file. A run that was killed goes on from its last checkpoint.
 
@@ -134,7 +134,7 @@ def probe_all(
     return report
 
 
-def _one(item: Found) -> tuple[list[Probe], str]:
+def _one(item: ModelFiles) -> tuple[list[Probe], str]:
     """Probe one model; what goes wrong is a value, so that it crosses processes."""
     try:
         if item.folder.startswith(SCHEME):
@@ -161,7 +161,7 @@ def read_probes(paths: Iterable[Path]) -> Iterator[Probe]:
         InputError: A file is not there, is no such file, or of another version.
     """
     for row in rows_of(paths, "probe", VERSION, _HINT, _HINT):
-        yield Probe(**{**row, **{name: np.array(row[name], np.float32) for name in ("answers", "gram")}})
+        yield Probe(**{**row, **{name: np.array(row[name], np.float32) for name in ("outputs", "gram")}})
 
 
 _HINT = "Make it with atlas-db fingerprint --probe"

@@ -15,9 +15,9 @@ from ingest.weights.fingerprints.fingerprint import Sample
 from ingest.weights.formats.open_model import RUN
 from ingest.weights.formats.tensor_names import PARTS, is_vocabulary, part_of
 
-ROUNDING = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
+RELATIVE_ERROR = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
 """Largest relative error of storing a value in a type: half a unit in the last place, a whole one for bfloat16."""
-LEAST = {"F16": 2.0**-25}
+UNDERFLOW_ERROR = {"F16": 2.0**-25}
 """Largest error of storing a value next to zero, in a type that underflows early."""
 HALF = 0.5
 """Share of the usual positions that a model must have to stand beside others, and of its own that must hold numbers."""
@@ -61,16 +61,18 @@ class Vectors:
     starts: Integers = field(init=False)
     sizes: Doubles = field(init=False)
     parts: Flags = field(init=False)
-    relative: Floats = field(init=False)
-    least: Floats = field(init=False)
+    relative_error: Floats = field(init=False)
+    least_error: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         told = [tuple(each) for each in self.dtypes]
         kinds = {each: place for place, each in enumerate(dict.fromkeys(told))}
-        errors = [[(ROUNDING.get(name, 2.0**-22), LEAST.get(name, 1e-30)) for name in each] for each in kinds]
+        errors = [
+            [(RELATIVE_ERROR.get(name, 2.0**-22), UNDERFLOW_ERROR.get(name, 1e-30)) for name in each] for each in kinds
+        ]
         table = np.array(errors, np.float32).reshape(len(kinds), -1, 2)[:, self.tensor]
         rows = np.array([kinds[each] for each in told], np.int64)
-        self.relative, self.least = table[rows, :, 0], table[rows, :, 1]
+        self.relative_error, self.least_error = table[rows, :, 0], table[rows, :, 1]
         self.starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
         self.sizes = np.diff(np.append(self.starts, len(self.tensor))).astype(np.float64)
         stops = [*self.starts[1:], len(self.tensor)]
@@ -89,7 +91,7 @@ class Vectors:
         return np.asarray(np.add.reduceat(measured, self.starts, axis=-1) / self.sizes), self.sizes
 
 
-class Shared(NamedTuple):
+class SharedPositions(NamedTuple):
     """The p positions that n models share.
 
     Attributes:
@@ -120,7 +122,7 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str]) -> Vectors:
         samples: One a model.
         dtypes: The type that most elements of each are stored in.
     """
-    found = shared(samples)
+    found = shared_positions(samples)
     sides = [(sample.row_max[at], sample.block_max[at]) for sample, at in zip(found.samples, found.places, strict=True)]
     row_max, block_max = np.array(sides, np.float32).reshape(len(sides), 2, -1).swapaxes(0, 1)
     return Vectors(
@@ -135,7 +137,7 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str]) -> Vectors:
     )
 
 
-def shared(samples: Sequence[Sample]) -> Shared:
+def shared_positions(samples: Sequence[Sample]) -> SharedPositions:
     """Find the positions that models share.
 
     A model that shares fewer than HALF of the positions that most models have is left out; so are positions at which
@@ -155,7 +157,7 @@ def shared(samples: Sequence[Sample]) -> Shared:
     used = {kinds[place] for place in usable}
     common = usual.intersection(*(sets[kind] for kind in used)) if used else set()
     if not common:
-        return Shared([], [], np.empty(0, np.int64), [], [])
+        return SharedPositions([], [], np.empty(0, np.int64), [], [])
     first = samples[usable[0]]
     kept = np.array([place for place, key in enumerate(first.keys.tolist()) if key in common])
     wanted = first.keys[kept]
@@ -169,7 +171,7 @@ def shared(samples: Sequence[Sample]) -> Shared:
     if not finite.all():
         kept = kept[finite]
         places = {kind: np.arange(len(listed[kind]))[at][finite] for kind, at in places.items()}
-    return Shared(
+    return SharedPositions(
         [samples[place] for place in usable],
         [places[kinds[place]] for place in usable],
         first.tensor[kept].astype(np.int64),
@@ -178,7 +180,7 @@ def shared(samples: Sequence[Sample]) -> Shared:
     )
 
 
-def of_words(tensor: Integers, names: Sequence[str]) -> Flags:
+def in_vocabulary(tensor: Integers, names: Sequence[str]) -> Flags:
     """Tell which positions lie in a tensor that has a row a word, shape (p,), by the tensor of each and their names."""
     return np.isin(tensor, [place for place, name in enumerate(names) if is_vocabulary(name)])
 
@@ -202,7 +204,7 @@ def _dtypes(sample: Sample, names: Sequence[str]) -> list[str]:
     return [known.get(name, "F32") for name in names]
 
 
-def thinned(vectors: Vectors, positions: int) -> Vectors:
+def subsampled(vectors: Vectors, positions: int) -> Vectors:
     """Return the same models at fewer positions, spread evenly over the tensors."""
     if len(vectors.tensor) <= positions:
         return vectors
@@ -216,7 +218,7 @@ def thinned(vectors: Vectors, positions: int) -> Vectors:
     )
 
 
-def distances(vectors: Vectors) -> Doubles:
+def sq_distances(vectors: Vectors) -> Doubles:
     """Return squared distances between all models, shape (n, n): paper 002, equation 1, over all sampled layers."""
     return _squared(vectors.flat)
 
@@ -228,7 +230,7 @@ def _squared(flat: Floats) -> Doubles:
     return np.maximum(norms[:, None] + norms[None] - 2 * gram, 0.0)
 
 
-def distances_by_part(vectors: Vectors) -> Floats:
+def log_distances_by_part(vectors: Vectors) -> Floats:
     """Return logarithms of distances between all models over each part of the network, shape (n, n, parts)."""
     out = np.empty((len(vectors.values), len(vectors.values), len(PARTS)), np.float32)
     known: dict[bytes, Floats] = {}
@@ -241,7 +243,7 @@ def distances_by_part(vectors: Vectors) -> Floats:
     return out
 
 
-def unit(vectors: Vectors, names: Sequence[str] | None = None) -> Floats:
+def normalized(vectors: Vectors, names: Sequence[str] | None = None) -> Floats:
     """Return samples of some tensors, of all by default, as vectors of length one, shape (n, elements)."""
     if names is None:
         part = vectors.flat
@@ -254,20 +256,20 @@ def unit(vectors: Vectors, names: Sequence[str] | None = None) -> Floats:
 
 def cosines(vectors: Vectors, names: Sequence[str] | None = None) -> Doubles:
     """Return cosines between all models over some tensors, shape (n, n)."""
-    scaled = unit(vectors, names)
+    scaled = normalized(vectors, names)
     return np.asarray(scaled @ scaled.T, np.float64)
 
 
-def rounding(vectors: Vectors, values: Floats, model: int | Sequence[int]) -> Floats:
+def rounding_error(vectors: Vectors, values: Floats, model: int | Sequence[int]) -> Floats:
     """Return the largest error that storing values in a model's own types makes, shape of values (…, p, 32).
 
     Of several models, values have shape (models, p, 32).
     """
-    most = np.abs(values) * vectors.relative[model][..., None]
-    return np.asarray(np.maximum(most, vectors.least[model][..., None]), np.float32)
+    most = np.abs(values) * vectors.relative_error[model][..., None]
+    return np.asarray(np.maximum(most, vectors.least_error[model][..., None]), np.float32)
 
 
-def counted(flags: Flags) -> Integers:
+def count_flags(flags: Flags) -> Integers:
     """Return how many of the 32 elements of each position are set, shape of flags without its last axis.
 
     The bytes of four words are added side by side, then those of their sum: numpy's own sums over short axes take some

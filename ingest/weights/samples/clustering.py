@@ -15,7 +15,7 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.formats.open_model import RUN
-from ingest.weights.samples.aligned_samples import Shared, of_words, shared
+from ingest.weights.samples.aligned_samples import SharedPositions, in_vocabulary, shared_positions
 
 LINKED = 0.15
 """Cosine above which two models are relatives: ten standard errors of 4,608 elements."""
@@ -27,7 +27,7 @@ SAME_WORDS = 0.6
 """Cosine of the vocabulary's tensors alone above which two models are relatives."""
 
 
-def groups(prints: Sequence[Fingerprint]) -> list[list[int]]:
+def by_architecture(prints: Sequence[Fingerprint]) -> list[list[int]]:
     """Return indices of fingerprints by architecture, adapters apart, in the order of the first of each."""
     found: dict[str, list[int]] = defaultdict(list)
     for place, item in enumerate(prints):
@@ -36,7 +36,7 @@ def groups(prints: Sequence[Fingerprint]) -> list[list[int]]:
     return list(found.values())
 
 
-def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
+def connected_families(prints: Sequence[Fingerprint]) -> list[list[int]]:
     """Return connected components of models of one architecture, linked where their weights correlate.
 
     Not all pairs are compared: a model that no earlier one is NEAR stands for all that are (leader clustering, Hartigan
@@ -48,7 +48,7 @@ def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
     Returns:
         Indices of fingerprints, ascending, the largest component first.
     """
-    common = shared([item.sample for item in prints])
+    common = shared_positions([item.sample for item in prints])
     count = len(common.members)
     roots = np.arange(count)
     leaders: list[int] = []
@@ -56,7 +56,7 @@ def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
     for start in range(0, count, BLOCK):
         block = np.arange(start, min(start + BLOCK, count))
         ours = _views(common, common.values(start, start + BLOCK))
-        near, within = _alike(ours[:1], theirs[:1]), _alike(ours[:1], ours[:1])
+        near, within = _max_cosine(ours[:1], theirs[:1]), _max_cosine(ours[:1], ours[:1])
         fresh: list[int] = []
         for at in range(len(block)):
             if max(near[at].max(initial=0.0), within[at, fresh].max(initial=0.0)) < NEAR:
@@ -65,12 +65,12 @@ def relatives(prints: Sequence[Fingerprint]) -> list[list[int]]:
         theirs = [old.joined(new, fresh) for old, new in zip(theirs, ours, strict=True)]
     for start in range(0, count, BLOCK):
         ours = _views(common, common.values(start, start + BLOCK))
-        for at, other in np.argwhere(_alike(ours, theirs) > LINKED).tolist():
+        for at, other in np.argwhere(_max_cosine(ours, theirs) > LINKED).tolist():
             _join(roots, start + at, leaders[other])
     return _components(prints, common.members, [_root(roots, row) for row in range(count)])
 
 
-def around(prints: Sequence[Fingerprint], new: Collection[str]) -> list[Fingerprint]:
+def affected_families(prints: Sequence[Fingerprint], new: Collection[str]) -> list[Fingerprint]:
     """Return models that come to others, and all of the families that they come into: what has to be charted then.
 
     A family is followed from link to link, so that nothing else is compared. An adapter may belong anywhere: where one
@@ -83,7 +83,7 @@ def around(prints: Sequence[Fingerprint], new: Collection[str]) -> list[Fingerpr
     if any(item.adapter for item in prints if item.id in new):
         return list(prints)
     found: list[Fingerprint] = []
-    for group in groups(prints):
+    for group in by_architecture(prints):
         items = [prints[place] for place in group]
         rows = [row for row, item in enumerate(items) if item.id in new]
         if rows:
@@ -93,7 +93,7 @@ def around(prints: Sequence[Fingerprint], new: Collection[str]) -> list[Fingerpr
 
 def _followed(prints: Sequence[Fingerprint], start: Sequence[int]) -> list[int]:
     """Return the rows that links lead to from some, themselves included."""
-    common = shared([item.sample for item in prints])
+    common = shared_positions([item.sample for item in prints])
     place = {member: row for row, member in enumerate(common.members)}
     reached = np.zeros(len(common.members), bool)
     frontier = [place[row] for row in start if row in place]
@@ -104,7 +104,7 @@ def _followed(prints: Sequence[Fingerprint], start: Sequence[int]) -> list[int]:
         # A block after the other: a copy of all samples at once would cost more than the comparison.
         for at in range(0, len(near), BLOCK):
             theirs = _views(common, common.values(at, at + BLOCK))
-            near[at : at + BLOCK] = (_alike(ours, theirs) > LINKED).any(0)
+            near[at : at + BLOCK] = (_max_cosine(ours, theirs) > LINKED).any(0)
         frontier = np.flatnonzero(near & ~reached).tolist()
     return sorted({*start, *(common.members[row] for row in np.flatnonzero(reached))})
 
@@ -130,9 +130,9 @@ class _View(NamedTuple):
         return _View(values, np.concatenate((self.scale, other.scale[rows])), self.least)
 
 
-def _views(common: Shared, values: Floats) -> list[_View]:
+def _views(common: SharedPositions, values: Floats) -> list[_View]:
     """Return what is compared of values of shape (n, p, 32): all tensors, and the vocabulary's with its own bound."""
-    words = of_words(common.tensor, common.names)
+    words = in_vocabulary(common.tensor, common.names)
     parts = [(_flat(values), 0.0)]
     if words.any():
         parts.append((_flat(values[:, words]), SAME_WORDS))
@@ -146,7 +146,7 @@ def _flat(values: Floats) -> Floats:
     return values.reshape(len(values), values.shape[1] * RUN)
 
 
-def _alike(ours: Sequence[_View], theirs: Sequence[_View]) -> Floats:
+def _max_cosine(ours: Sequence[_View], theirs: Sequence[_View]) -> Floats:
     """Return how alike models are to others, shape (ours, theirs); a view below its own bound says nothing."""
     cosines = []
     for our, their in zip(ours, theirs, strict=True):

@@ -28,12 +28,12 @@ MAX_BYTES = 2 * 2**30
 LEAST_MATCH, LEAST_ALIKE = 0.5, 0.5
 """Cosine that units have to the ones they are matched to, and share of units that are where another order has them."""
 _COLUMNS, _CHUNK = 256, 1024
-Order = Mapping[tuple[str, int], Integers]
+Permutation = Mapping[tuple[str, int], Integers]
 """Where the units of a model are taken from, by layer and place in GROUPS: the unit that comes first, second and so on.
 Groups that are not named stay as they are."""
 
 
-def matched(model: OpenModel, reference: OpenModel) -> Order | None:
+def match_units(model: OpenModel, reference: OpenModel) -> Permutation | None:
     """Return the order that puts a model's units where a reference has them.
 
     Returns:
@@ -55,30 +55,30 @@ def matched(model: OpenModel, reference: OpenModel) -> Order | None:
     return found
 
 
-def after(first: Order, then: Order) -> Order:
+def compose(first: Permutation, then: Permutation) -> Permutation:
     """Return one order that does what two do, one after the other."""
     both = {key: first[key][then[key]] for key in first.keys() & then.keys()}
     return {**first, **then, **both}
 
 
-def alike(first: Order, second: Order) -> bool:
+def same_permutation(first: Permutation, second: Permutation) -> bool:
     """Whether two orders are one: units that drifted far may be matched wrongly, but in each group half are not."""
     return first.keys() == second.keys() and all(
         (units == second[key]).mean() >= LEAST_ALIKE for key, units in first.items()
     )
 
 
-def agreement(first: Order, second: Order) -> float:
+def agreement(first: Permutation, second: Permutation) -> float:
     """Return the share of units that are at the same place in two orders of the same groups, 0..1."""
     return float(np.concatenate([units == second[key] for key, units in first.items()]).mean())
 
 
-def is_moved(order: Order) -> bool:
+def is_permuted(order: Permutation) -> bool:
     """Whether an order differs from the one that units have."""
-    return not alike(order, {key: np.arange(len(units)) for key, units in order.items()})
+    return not same_permutation(order, {key: np.arange(len(units)) for key, units in order.items()})
 
 
-def name_of(order: Order) -> str:
+def permutation_id(order: Permutation) -> str:
     """Return a name for a permutation."""
     digest = blake2b(digest_size=8)
     for key in sorted(order):
@@ -86,7 +86,7 @@ def name_of(order: Order) -> str:
     return digest.hexdigest()
 
 
-def reordered(model: OpenModel, order: Order) -> OpenModel:
+def permute_units(model: OpenModel, order: Permutation) -> OpenModel:
     """Return a model with its units in another order."""
     changed = dict(model.matrices)
     for (layer, place), units in order.items():

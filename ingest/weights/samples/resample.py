@@ -9,11 +9,11 @@ from atlas_db.core.errors import WeightsError
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, take_sample
 from ingest.weights.fingerprints.sampling import DETAIL
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.samples.permutation_matching import Order, matched, reordered
+from ingest.weights.samples.permutation_matching import Permutation, match_units, permute_units
 
 
 @dataclass(frozen=True, slots=True)
-class Rereader:
+class Resampler:
     """Reads weights by the location that a fingerprint carries.
 
     Attributes:
@@ -22,7 +22,7 @@ class Rereader:
 
     positions: int = DETAIL
 
-    def sample(self, item: Fingerprint, order: Order | None = None) -> Sample | None:
+    def sample(self, item: Fingerprint, order: Permutation | None = None) -> Sample | None:
         """Return a larger sample of a model, its units in another order where one is given.
 
         Returns:
@@ -30,11 +30,11 @@ class Rereader:
         """
         try:
             with open_model(Path(item.location)) as model:
-                return take_sample(reordered(model, order) if order else model, self.positions)
+                return take_sample(permute_units(model, order) if order else model, self.positions)
         except (WeightsError, OSError):
             return None
 
-    def matched(self, item: Fingerprint, reference: Fingerprint) -> Order | None:
+    def match_units(self, item: Fingerprint, reference: Fingerprint) -> Permutation | None:
         """Return the order that puts a model's units where a reference has them.
 
         Returns:
@@ -42,6 +42,6 @@ class Rereader:
         """
         try:
             with open_model(Path(item.location)) as model, open_model(Path(reference.location)) as other:
-                return matched(model, other)
+                return match_units(model, other)
         except (WeightsError, OSError):
             return None

@@ -15,7 +15,7 @@ from atlas_db.core.terms import Relation
 from atlas_db.fusion.evidence import AdapterEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.pairwise.adapter_base import FAMILY, Factors, factors, likeness, member_features
+from ingest.weights.pairwise.adapter_base import FAMILY, Factors, adapter_factors, base_features, energy_in_update
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.tree.edge import Edge, known_date, root_of
 from ingest.weights.tree.scorer import load_scorer, runner_ups, softmax
@@ -81,7 +81,7 @@ def _family(
     """Return the measured members of the family that an adapter fits best; none below the threshold of a family."""
     try:
         with open_model(Path(adapter.location)) as model:
-            parts = factors(model)
+            parts = adapter_factors(model)
     except (WeightsError, OSError):
         return []
     best, most = None, FAMILY
@@ -102,7 +102,7 @@ def _chosen(members: Sequence[Fingerprint], children: Counter[str], parent: Mapp
 def _measure(parts: dict[str, Factors], base: Fingerprint) -> Doubles | None:
     try:
         with open_model(Path(base.location)) as model:
-            return likeness(parts, model)
+            return energy_in_update(parts, model)
     except (WeightsError, OSError):
         return None
 
@@ -117,7 +117,7 @@ def _table(
         theirs = _day(item.created_at)
         if own is not None and theirs is not None:
             days[place], later[place] = own - theirs, float(theirs > own)
-    return member_features(
+    return base_features(
         np.array([values for _, values in measured]),
         np.array([float(item.id not in parent) for item, _ in measured]),
         np.array([children[item.id] for item, _ in measured], float),

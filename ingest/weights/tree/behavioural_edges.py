@@ -14,7 +14,7 @@ from atlas_db.core.terms import Relation
 from atlas_db.fusion.evidence import SameOutputsEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
-from ingest.weights.probes.cka_similarity import same_function
+from ingest.weights.probes.cka_similarity import functionally_equal
 from ingest.weights.probes.probe_table import Probe
 from ingest.weights.tree.edge import Edge, known_date, root_of
 
@@ -33,7 +33,7 @@ def behavioural_edges(
         time: Whether dates count as evidence.
     """
     dates = {item.id: known_date(item.created_at) if time else "" for item in prints}
-    pairs = same_function([item for item in probes if item.id in dates])
+    pairs = functionally_equal([item for item in probes if item.id in dates])
     differences = {frozenset((left, right)): difference for left, right, difference in pairs}
     parent: dict[str, str] = {}
     for edge in sorted(edges, key=lambda edge: -edge.confidence):
@@ -58,7 +58,7 @@ def behavioural_edges(
 
 def functional_partners(probes: Sequence[Probe], new: Collection[str]) -> set[str]:
     """Return the known models that are functionally equal to new ones: their families are to be charted together."""
-    pairs = same_function(probes)
+    pairs = functionally_equal(probes)
     return {name for left, right, _ in pairs for name in (left, right) if left in new or right in new} - set(new)
 
 

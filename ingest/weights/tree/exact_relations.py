@@ -16,14 +16,14 @@ from ingest.weights.merges.subset_search import in_affine_hull
 from ingest.weights.pairwise.quantization_grid import (
     LEAST,
     LEAST_CUT,
-    Copy,
-    explain,
+    CopyMatch,
+    detect_grids,
+    match_quantization,
     on_grids,
-    own_grids,
-    step_noise,
+    storage_noise,
 )
 from ingest.weights.parameters.tree_parameters import TREE
-from ingest.weights.samples.aligned_samples import Vectors, distances, thinned
+from ingest.weights.samples.aligned_samples import Vectors, sq_distances, subsampled
 from ingest.weights.tree.family_state import (
     DTYPE_BITS,
     ExactRelations,
@@ -58,24 +58,24 @@ def find_copies(samples: FamilySamples) -> ExactRelations:
     """
     vectors = samples.vectors
     duplicate_of, quantization = _find_duplicates(samples), _detect_grids(samples)
-    screening = thinned(vectors, _LIMITS.screening_positions)
+    screening = subsampled(vectors, _LIMITS.screening_positions)
     tested = [row for row, first in enumerate(duplicate_of) if first == row]
     originals = np.array([row for row in tested if not quantization[row]], np.int64)
     grids, place = on_grids(screening, originals), np.zeros(len(duplicate_of), np.int64)
     place[originals] = np.arange(len(originals))
-    copies: dict[int, tuple[int, Copy]] = {}
+    copies: dict[int, tuple[int, CopyMatch]] = {}
     alternatives: dict[int, list[int]] = {}
     for row in tested:
         nearest = _nearest_originals(samples, screening, row, originals, is_on_grid=bool(quantization[row]))
-        screened = explain(screening, row, nearest, grids.of(place[nearest]))
-        nearest = nearest[[copy.share >= _LIMITS.min_screened_share for copy in screened]]
-        matches = [(other, explain(vectors, row, np.array([other]))[0]) for other in nearest.tolist()]
-        matches = [item for item in matches if item[1].share >= LEAST and _is_possible_copy(samples, row, *item)]
+        screened = match_quantization(screening, row, nearest, grids.take(place[nearest]))
+        nearest = nearest[[copy.explained >= _LIMITS.min_screened_share for copy in screened]]
+        matches = [(other, match_quantization(vectors, row, np.array([other]))[0]) for other in nearest.tolist()]
+        matches = [item for item in matches if item[1].explained >= LEAST and _is_possible_copy(samples, row, *item)]
         if not matches and quantization[row]:
             matches = _match_unpermuted(samples, duplicate_of, row, originals)
         if matches:
-            best = max(copy.share for _, copy in matches)
-            close = [item for item in matches if item[1].share > best - _LIMITS.share_tolerance]
+            best = max(copy.explained for _, copy in matches)
+            close = [item for item in matches if item[1].explained > best - _LIMITS.share_tolerance]
             copies[row] = min(close, key=lambda item: _copy_sort_key(samples, row, *item))
             alternatives[row] = [other for other, _ in close if other != copies[row][0]]
     return ExactRelations(duplicate_of, quantization, copies, {}, alternatives)
@@ -100,16 +100,16 @@ def _detect_grids(samples: FamilySamples) -> list[str]:
 
     A permutation of columns destroys block-wise grids. So they are detected on unpermuted samples as well.
     """
-    grids = own_grids(thinned(samples.vectors, _LIMITS.grid_positions))
+    grids = detect_grids(subsampled(samples.vectors, _LIMITS.grid_positions))
     if samples.unpermuted is None:
         return grids
-    unpermuted = own_grids(thinned(samples.unpermuted, _LIMITS.grid_positions))
+    unpermuted = detect_grids(subsampled(samples.unpermuted, _LIMITS.grid_positions))
     return [grid or other for grid, other in zip(grids, unpermuted, strict=True)]
 
 
 def _match_unpermuted(
     samples: FamilySamples, duplicate_of: Sequence[int], row: int, originals: Integers
-) -> list[tuple[int, Copy]]:
+) -> list[tuple[int, CopyMatch]]:
     """Return the originals that explain a quantized model with units in the order of the files.
 
     A merge of models in two orders has no order of its own. It and its copy may have been permuted differently.
@@ -120,8 +120,8 @@ def _match_unpermuted(
     flat = samples.unpermuted.flat
     sq_distance = np.square(flat[candidates] - flat[row]).sum(1)
     nearest = candidates[np.argsort(sq_distance, kind="stable")[: _LIMITS.max_originals]]
-    matches = zip(nearest.tolist(), explain(samples.unpermuted, row, nearest), strict=True)
-    possible = [item for item in matches if item[1].share >= LEAST and _is_possible_copy(samples, row, *item)]
+    matches = zip(nearest.tolist(), match_quantization(samples.unpermuted, row, nearest), strict=True)
+    possible = [item for item in matches if item[1].explained >= LEAST and _is_possible_copy(samples, row, *item)]
     return [(duplicate_of[other], copy) for other, copy in possible]
 
 
@@ -141,7 +141,7 @@ def _nearest_originals(
 
 
 def _copy_sort_key(
-    samples: FamilySamples, row: int, other: int, copy: Copy
+    samples: FamilySamples, row: int, other: int, copy: CopyMatch
 ) -> tuple[bool, bool, float, float, int, float]:
     """Sort key of originals that explain a copy equally well.
 
@@ -155,7 +155,7 @@ def _copy_sort_key(
         _is_later(samples, other, row),
         is_pruned,
         _zero_share(samples, other),
-        -round(copy.share, 3),
+        -round(copy.explained, 3),
         -bits,
         distance,
     )
@@ -166,7 +166,7 @@ def _zero_share(samples: FamilySamples, row: int) -> float:
     return round(float((samples.vectors.values[row] == 0).mean()), 2)
 
 
-def _is_possible_copy(samples: FamilySamples, row: int, other: int, copy: Copy) -> bool:
+def _is_possible_copy(samples: FamilySamples, row: int, other: int, copy: CopyMatch) -> bool:
     """Whether a match can be a copy: a cast has a narrower type than its original."""
     if copy.kind not in ("cast", "same"):
         return True
@@ -210,12 +210,12 @@ def find_merges(samples: FamilySamples, tests: PairTests, relations: ExactRelati
     sq_lengths = np.square(vectors.flat).sum(1)
     problems = [build_merge_problem(vectors, samples.sq_distance, quantization)]
     if samples.unpermuted is not None:
-        problems.append(build_merge_problem(samples.unpermuted, distances(samples.unpermuted), quantization))
+        problems.append(build_merge_problem(samples.unpermuted, sq_distances(samples.unpermuted), quantization))
     given = _MergeInput(samples, tests, relations, problems)
     copies, merges, alternatives = dict(relations.copies), dict[int, Merge](), dict(relations.alternatives)
     for row in sorted([*parents, *quantized], key=lambda row: (-float(sq_lengths[row]), row)):
         copy = relations.copies[row][1] if row in relations.copies else None
-        if copy is not None and not (quantization[row] and copy.share < _LIMITS.min_certain_share):
+        if copy is not None and not (quantization[row] and copy.explained < _LIMITS.min_certain_share):
             continue
         candidates = [other for other in inputs if not _is_merged_from(merges, other, row)]
         merge = _merge_of(given, row, candidates, copy)
@@ -228,19 +228,19 @@ def find_merges(samples: FamilySamples, tests: PairTests, relations: ExactRelati
     return ExactRelations(relations.duplicate_of, quantization, copies, merges, alternatives)
 
 
-def _merge_of(given: _MergeInput, row: int, candidates: Sequence[int], copy: Copy | None) -> Merge | None:
+def _merge_of(given: _MergeInput, row: int, candidates: Sequence[int], copy: CopyMatch | None) -> Merge | None:
     """Return the merge that a model is, or that it is a quantized copy of, or None.
 
     Where a copy was found already, a merge has to explain most of what the copy leaves.
     """
     grid = given.copies.quantization[row]
-    noises = [step_noise(problem.vectors, row, grid) for problem in given.problems]
+    noises = [storage_noise(problem.vectors, row, grid) for problem in given.problems]
     merge = _exact_merge(given, row, candidates, noises) if copy is None else None
     if merge is not None or not grid:
         return merge
     merge = _quantized_merge(given, row, candidates, noises)
     if merge is not None and copy is not None:
-        least = copy.share + _LIMITS.min_merge_gain * (1 - copy.share)
+        least = copy.explained + _LIMITS.min_merge_gain * (1 - copy.explained)
         return None if merge.explained < least else merge
     return merge
 
@@ -313,7 +313,7 @@ def _interchangeable_inputs(given: _MergeInput, row: int, merge: Merge, candidat
     if merge.method not in ("linear", "task_arithmetic") or not others:
         return []
     quantization = given.copies.quantization
-    noise = [float(step_noise(given.samples.vectors, other, quantization[other]).mean()) for other in others]
+    noise = [float(storage_noise(given.samples.vectors, other, quantization[other]).mean()) for other in others]
     return in_affine_hull(given.problems[0].gram, merge.inputs, others, np.array(noise))
 
 

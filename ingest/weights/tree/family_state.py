@@ -11,15 +11,15 @@ import numpy as np
 from atlas_db.core.arrays import Bytes, Doubles, Flags, Floats
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample
 from ingest.weights.merges.merge import Merge
-from ingest.weights.pairwise.direction import directions
-from ingest.weights.pairwise.frozen_tensors import untouched
+from ingest.weights.pairwise.direction import precedence_by_weights
+from ingest.weights.pairwise.frozen_tensors import frozen_share
 from ingest.weights.pairwise.low_rank_delta import difference_rank
-from ingest.weights.pairwise.quantization_grid import Copy
-from ingest.weights.pairwise.untrained_embeddings import unmet
+from ingest.weights.pairwise.quantization_grid import CopyMatch
+from ingest.weights.pairwise.untrained_embeddings import untrained_rows
 from ingest.weights.parameters.tree_parameters import TREE
-from ingest.weights.samples.aligned_samples import Vectors, align, cosines, distances, distances_by_part
-from ingest.weights.samples.family_alignment import in_one_order
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.aligned_samples import Vectors, align, cosines, log_distances_by_part, sq_distances
+from ingest.weights.samples.family_alignment import align_family
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import known_date
 from ingest.weights.tree.scorer import ParentScorer, load_scorer
 
@@ -106,7 +106,7 @@ class ExactRelations:
 
     duplicate_of: Sequence[int]
     quantization: Sequence[str]
-    copies: Mapping[int, tuple[int, Copy]] = field(default_factory=dict)
+    copies: Mapping[int, tuple[int, CopyMatch]] = field(default_factory=dict)
     merges: Mapping[int, Merge] = field(default_factory=dict)
     alternatives: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
@@ -146,7 +146,7 @@ class FamilyState:
         return self.samples.fingerprints[row].id
 
 
-def load_samples(fingerprints: Sequence[Fingerprint], resampler: Rereader | None, *, use_dates: bool) -> FamilySamples:
+def load_samples(fingerprints: Sequence[Fingerprint], resampler: Resampler | None, *, use_dates: bool) -> FamilySamples:
     """Align the samples of one family, with the units of permuted models in one order.
 
     Args:
@@ -164,7 +164,7 @@ def load_samples(fingerprints: Sequence[Fingerprint], resampler: Rereader | None
         stored = large
     aligned, permutations = stored, [""] * len(fingerprints)
     if resampler is not None and is_resampled:
-        aligned, permutations = in_one_order(fingerprints, stored, resampler)
+        aligned, permutations = align_family(fingerprints, stored, resampler)
     vectors = align(aligned, [item.dtype for item in fingerprints])
     members = [fingerprints[place] for place in vectors.members]
     permutation_id = [permutations[place] for place in vectors.members]
@@ -177,7 +177,7 @@ def load_samples(fingerprints: Sequence[Fingerprint], resampler: Rereader | None
         fingerprints=members,
         dates=dates,
         vectors=vectors,
-        sq_distance=distances(vectors),
+        sq_distance=sq_distances(vectors),
         cosine=cosines(vectors),
         permutation_id=permutation_id,
         unpermuted=unpermuted,
@@ -192,10 +192,10 @@ def run_pair_tests(samples: FamilySamples) -> PairTests:
     is_near = (nearer <= TREE.max_rank_neighbours) | (nearer <= TREE.max_rank_neighbours).T
     precedence_weights = load_scorer(samples.is_resampled).precedence
     return PairTests(
-        precedence_by_weights=directions(vectors, sq_distance, precedence_weights),
-        frozen_share=untouched(vectors),
-        untrained_rows=unmet(vectors),
-        log_distance_by_part=distances_by_part(vectors),
+        precedence_by_weights=precedence_by_weights(vectors, sq_distance, precedence_weights),
+        frozen_share=frozen_share(vectors),
+        untrained_rows=untrained_rows(vectors),
+        log_distance_by_part=log_distances_by_part(vectors),
         is_near=is_near,
         difference_ranks=DifferenceRanks(vectors, is_near),
     )

@@ -15,8 +15,15 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Integers
 from ingest.weights.merges.merge import Merge
-from ingest.weights.pairwise.joint_regression import carried_at_once
-from ingest.weights.pairwise.residual_containment import HELD, ROUGH, TOLD, contained, features, trace
+from ingest.weights.pairwise.joint_regression import joint_containment
+from ingest.weights.pairwise.residual_containment import (
+    MEASUREMENTS,
+    PARENT_MEASUREMENTS,
+    PLAIN_ERROR,
+    containment,
+    containment_features,
+    small_singular_residual,
+)
 from ingest.weights.samples.aligned_samples import Vectors
 from ingest.weights.tree.parent_features import ParentFeatures
 from ingest.weights.tree.scorer import ParentScorer, runner_ups, softmax
@@ -92,7 +99,7 @@ class IncrementalTree:
     def __post_init__(self) -> None:
         count = len(self.vectors.values)
         self.residual_base, self.has_residual = np.full(count, -1), np.zeros(count, bool)
-        self.containment_log_odds, self.containment = np.zeros((count, count)), np.zeros((count, count, HELD))
+        self.containment_log_odds, self.containment = np.zeros((count, count)), np.zeros((count, count, MEASUREMENTS))
         self.merged_into = {row: set() for row in range(count)}
         for row, merge in self.merges.items():
             for part in merge.inputs:
@@ -104,11 +111,13 @@ class IncrementalTree:
         if parent is None:
             return
         self.residual_base[row] = parent
-        residual = trace(self.vectors, row, parent)
+        residual = small_singular_residual(self.vectors, row, parent)
         self.has_residual[row] = residual.length > 0 and row not in self.merges
         if residual.length > 0:
-            self.containment[row] = contained(self.vectors, residual, slice(None))
-            self.containment_log_odds[row] = self.scorer.containment_log_odds(features(self.containment[row]))
+            self.containment[row] = containment(self.vectors, residual, slice(None))
+            self.containment_log_odds[row] = self.scorer.containment_log_odds(
+                containment_features(self.containment[row])
+            )
 
     def descendants(self, row: int) -> set[int]:
         """Return the descendants of a model, merges of them included."""
@@ -186,7 +195,7 @@ class IncrementalTree:
             np.searchsorted(ranked, log_distance),
             np.where(weight[at] > 0, joint[at], 1.0),
             child_joint[at],
-            np.where(self.has_residual[at, None], self.containment[at, row, ROUGH + 1 :], 1.0),
+            np.where(self.has_residual[at, None], self.containment[at, row, PLAIN_ERROR + 1 :], 1.0),
             np.log1p(children),
             *more,
         )
@@ -202,13 +211,13 @@ class IncrementalTree:
         Returns:
             Shape (n, 8): the first six measurements, their log-odds, and 1; zeros where there is no residual.
         """
-        columns, there = np.zeros((len(residuals), TOLD + 2)), residuals >= 0
+        columns, there = np.zeros((len(residuals), PARENT_MEASUREMENTS + 2)), residuals >= 0
         rows = residuals[there]
-        columns[there, :TOLD], columns[there, TOLD] = (
-            self.containment[rows, row, :TOLD],
+        columns[there, :PARENT_MEASUREMENTS], columns[there, PARENT_MEASUREMENTS] = (
+            self.containment[rows, row, :PARENT_MEASUREMENTS],
             self.containment_log_odds[rows, row],
         )
-        columns[there, TOLD + 1] = 1.0
+        columns[there, PARENT_MEASUREMENTS + 1] = 1.0
         return columns
 
     def _child_contained_most(self, row: int) -> Integers:
@@ -231,7 +240,7 @@ class IncrementalTree:
         steps = np.flatnonzero(self.has_residual & ~barred & ~barred[self.residual_base])
         roots = [other for other in self.rows if self.residual_base[other] < 0 and other != row]
         root = min(roots, key=lambda other: float(self.sq_distance[row, other]), default=row)
-        return carried_at_once(self.containment, self.residual_base, steps, row, root)
+        return joint_containment(self.containment, self.residual_base, steps, row, root)
 
     def probabilities(self, row: int, candidates: Sequence[int], more: ParentFeatures) -> tuple[Doubles, Doubles]:
         """Return the probability that each candidate is the parent, and the features behind it.
@@ -250,7 +259,7 @@ class IncrementalTree:
         return ParentChoice(
             parent,
             float(probabilities[likeliest]),
-            float(found[likeliest, TOLD]),
+            float(found[likeliest, PARENT_MEASUREMENTS]),
             float(np.sqrt(self.sq_distance[row, parent] / max(length, 1e-30))),
             tuple((candidates[at], share) for at, share in runner_ups(probabilities, likeliest)),
         )

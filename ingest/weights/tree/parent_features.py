@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Doubles
-from ingest.weights.pairwise.precision_cast import from_cast
-from ingest.weights.pairwise.untrained_embeddings import ahead
+from ingest.weights.pairwise.precision_cast import cast_log_odds
+from ingest.weights.pairwise.untrained_embeddings import lead_in_deviations
 from ingest.weights.parameters.parent_parameters import PARENT
 from ingest.weights.tree.family_state import FamilyState
 from ingest.weights.tree.scorer import probability, sigmoid
@@ -45,7 +45,7 @@ def parent_features(family: FamilyState, row: int, candidates: Sequence[int]) ->
         family.tests.frozen_share[row, at],
         family.tests.untrained_rows[row, at],
     )
-    lead = ahead(untrained) if untrained.any() else np.zeros((len(at), len(at)))
+    lead = lead_in_deviations(untrained) if untrained.any() else np.zeros((len(at), len(at)))
     penalties = (
         resized * PARENT.resized_penalty,
         _rank_penalty(family, row, candidates, ranks),
@@ -111,9 +111,8 @@ def _cast_penalty(family: FamilyState, row: int, candidates: Sequence[int]) -> D
     penalty, place = np.zeros(len(candidates)), {other: at for at, other in enumerate(candidates)}
     for other, (original, copy) in family.relations.copies.items():
         if copy.kind == "cast" and other in place and original in place:
-            log_odds = min(
-                max(from_cast(family.samples.vectors, row, original, other), -PARENT.cast_penalty), PARENT.cast_penalty
-            )
+            log_odds = cast_log_odds(family.samples.vectors, row, original, other)
+            log_odds = min(max(log_odds, -PARENT.cast_penalty), PARENT.cast_penalty)
             penalty[place[other]] = max(penalty[place[other]], -log_odds)
             penalty[place[original]] = max(penalty[place[original]], log_odds)
     return penalty

@@ -10,8 +10,8 @@ import pytest
 from atlas_db.core.terms import Relation
 from benchmarks.weights import synthetic
 from ingest.weights.chart import chart
-from ingest.weights.samples.clustering import around
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.clustering import affected_families
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge
 from tests.support.changes import matrices, permuted, quantized
 from tests.support.families import print_of, root, stored, trained, write
@@ -46,9 +46,9 @@ def test_a_whole_family_is_charted_in_any_order(tmp_path: Path) -> None:
     days = {name: f"2024-01-{day:02d}" for day, name in enumerate(
         ["base", "tuned", "other", "grand", "copy", "cast", "int8", "merge", "permuted", "stranger"], 1)}  # fmt: skip
     prints = [print_of(tmp_path / name, name, days[name]) for name in names]
-    edges = chart(prints, Rereader())
+    edges = chart(prints, Resampler())
     assert edge_set(edges) == truth
-    assert edge_set(chart(prints[::-1], Rereader())) == truth
+    assert edge_set(chart(prints[::-1], Resampler())) == truth
     assert min(edge.confidence for edge in edges) > 0.5
     weights = {edge.parent: edge.evidence.weight for edge in edges if edge.relation is Relation.MERGE}
     assert weights == pytest.approx({"tuned": 0.5, "other": 0.5}, abs=0.03)
@@ -80,7 +80,7 @@ def test_models_that_come_one_by_one_end_in_the_chart_of_all_at_once() -> None:
             edges[edge.child, edge.parent] = edge
         for item in order[100:]:
             here.append(item)
-            touched = around(here, {item.id})
+            touched = affected_families(here, {item.id})
             ids = {each.id for each in touched}
             assert item.id in ids and len(touched) < len(here)
             kept = {pair: edge for pair, edge in edges.items() if pair[0] not in ids}

@@ -19,7 +19,7 @@ from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.probes.forward_probe import GRAM
 from ingest.weights.probes.probe_table import Probe, kept_probes
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.write_inferred import write_chart
 from tests.support.families import print_of, root, trained, write
 from tests.support.graphs import child, load_rows, model, pairs, whole
@@ -51,7 +51,7 @@ ROWS: list[dict[str, Any]] = [
 
 
 def charted(store: Store, prints: list[Fingerprint], home: Path) -> dict[str, Any]:
-    return write_chart(store, home, prints, chart(prints, Rereader()))
+    return write_chart(store, home, prints, chart(prints, Resampler()))
 
 
 def test_statuses(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> None:
@@ -75,7 +75,7 @@ def test_statuses(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> No
 
 def test_what_is_abstained_from_keeps_its_family(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> None:
     load_rows(store, tmp_path, ROWS)
-    edges = chart(prints, Rereader())
+    edges = chart(prints, Resampler())
     write_chart(store, tmp_path, prints, [replace(edge, confidence=0.4) for edge in edges])
     assert not {status for *_, status in pairs(store, "DERIVED_FROM", "status")} - {"declared", "contradicted"}
     _, rows = store.run_user_query("MATCH (m:Model {weights_family: $root}) RETURN m.id AS id", {"root": BASE})
@@ -118,7 +118,7 @@ def test_a_chart_can_be_taken_back(store: Store, tmp_path: Path, prints: list[Fi
 def test_a_dry_run_writes_nothing(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> None:
     load_rows(store, tmp_path, ROWS)
     before = whole(store)
-    counts = write_chart(store, tmp_path, prints, chart(prints, Rereader()), dry_run=True)
+    counts = write_chart(store, tmp_path, prints, chart(prints, Resampler()), dry_run=True)
     assert counts["contradicted"] == 1
     assert whole(store) == before
     assert len(list_runs(store)) == 1
@@ -134,7 +134,7 @@ def test_what_models_answer_reaches_the_graph_and_completion(
     one, other = (gram / np.linalg.norm(gram) for gram in rng.normal(size=(2, GRAM)).astype(np.float32))
     grams = {BASE: one, "me/quiet": one, STRANGE: other}
     probes = [Probe(name, "", "", "tokens", "logits:9", one, gram) for name, gram in grams.items()]
-    edges = chart(prints, Rereader())
+    edges = chart(prints, Resampler())
     run = write_chart(store, tmp_path, prints, edges, probes=probes)["run_id"]
     rows = store.run_user_query(
         "MATCH (m:Model) WHERE m.behaviour_cluster IS NOT NULL RETURN m.id AS id, m.behaviour_cluster AS b", {}

@@ -11,7 +11,7 @@ import pytest
 
 from atlas_db.core.errors import InputError
 from ingest.weights.fingerprints.fingerprint import fingerprint
-from ingest.weights.fingerprints.parquet import read_prints, write_prints
+from ingest.weights.fingerprints.parquet import read_fingerprints, write_fingerprints
 from ingest.weights.formats.open_model import open_model
 from tests.support.families import print_of, root, write
 
@@ -19,9 +19,9 @@ from tests.support.families import print_of, root, write
 def test_a_file_of_one_is_at_most_32_kb_and_comes_back_whole(tmp_path: Path) -> None:
     item = print_of(write(tmp_path / "m", root(1)), "a/b", "2024-01-01")
     path = tmp_path / "fp.parquet"
-    assert write_prints([item], path) == 1
+    assert write_fingerprints([item], path) == 1
     assert path.stat().st_size <= 32 * 1024
-    (back,) = read_prints([path])
+    (back,) = read_fingerprints([path])
     for name in ("id", "created_at", "content", "family_key", "dtype", "elements", "problems", "moment_names", "rank"):
         assert getattr(back, name) == getattr(item, name), name
     for name in ("keys", "tensor", "values", "row_max", "block_max"):
@@ -34,4 +34,4 @@ def test_a_file_of_one_is_at_most_32_kb_and_comes_back_whole(tmp_path: Path) -> 
 def test_another_version_is_refused_by_name(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "x.parquet")
     with pytest.raises(InputError, match="fp@3"):
-        list(read_prints([tmp_path / "x.parquet"]))
+        list(read_fingerprints([tmp_path / "x.parquet"]))

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from atlas_db.core.errors import WeightsError
 from ingest.weights.chart import chart
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from tests.support.families import print_of, root, trained, write
 from tests.support.packing import RNG, packed, values
 
@@ -94,7 +94,7 @@ def test_a_model_packed_across_rows_finds_its_original(tmp_path: Path, kind: str
     (tmp_path / "packed").mkdir()
     save_file(parts, tmp_path / "packed" / "model.safetensors")
     prints = [print_of(path) for path in sorted(tmp_path.iterdir())]
-    edges = {(edge.child, edge.parent): edge.relation.value for edge in chart(prints, Rereader(), time=False)}
+    edges = {(edge.child, edge.parent): edge.relation.value for edge in chart(prints, Resampler(), time=False)}
     assert edges["packed", "tuned"] == "quantized"
     assert {frozenset(pair) for pair in edges} == {
         frozenset(pair) for pair in (("packed", "tuned"), ("tuned", "base"), ("other", "base"))

@@ -17,7 +17,7 @@ from atlas_db.core.errors import HubError, WeightsError
 from ingest.hub import api_listing
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import fingerprint
-from ingest.weights.fingerprints.parquet import read_prints
+from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.formats.http_range import open_remote
 from tests.support.families import print_of, root, write
 
@@ -101,7 +101,7 @@ def test_the_fingerprint_is_that_of_the_files(hub: Server, tmp_path: Path) -> No
     assert (found.id, found.revision, found.created_at) == ("own/m", "c0ffee", "2024-05-01T00:00:00.000Z")
     report = fingerprint_all([found], out, lambda *_: None)
     assert not report.failed
-    (item,) = read_prints([out])
+    (item,) = read_fingerprints([out])
     assert item.location == "hub:own/m@c0ffee"
     local = print_of(hub.folder / "own" / "m")
     assert item.content == local.content

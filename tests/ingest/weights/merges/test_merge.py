@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ingest.weights.merges.merge import Merge, build_merge_problem, max_rounding_error, noise_precision
-from ingest.weights.pairwise.quantization_grid import own_grids
-from ingest.weights.samples.aligned_samples import distances
+from ingest.weights.pairwise.quantization_grid import detect_grids
+from ingest.weights.samples.aligned_samples import sq_distances
 from tests.support.changes import dare, vectors
 from tests.support.families import root, trained
 
@@ -25,7 +25,7 @@ def test_a_sparse_merge_shares_values_with_its_base_alone(tmp_path: Path) -> Non
     tuned = [trained(base, seed) for seed in (2, 3)]
     made = {name: dare(value, [each[name] for each in tuned], 0.7, name) for name, value in base.items()}
     family = vectors(tmp_path, *((model, "F32") for model in (base, *tuned, made)))
-    problem = build_merge_problem(family, distances(family), own_grids(family))
+    problem = build_merge_problem(family, sq_distances(family), detect_grids(family))
     assert problem.is_possible_base[3].tolist() == [True, False, False, True]
     assert not problem.is_possible_base[1, [0, 2]].any()
 
@@ -33,7 +33,7 @@ def test_a_sparse_merge_shares_values_with_its_base_alone(tmp_path: Path) -> Non
 def test_inner_products_are_about_the_mean(tmp_path: Path) -> None:
     base = root(1)
     family = vectors(tmp_path, *((model, "F32") for model in (base, trained(base, 2), trained(base, 3))))
-    problem = build_merge_problem(family, distances(family), own_grids(family))
+    problem = build_merge_problem(family, sq_distances(family), detect_grids(family))
     flat = problem.search_vectors.flat.astype(np.float64)
     centred = flat - flat.mean(0)
     assert problem.gram == pytest.approx(centred @ centred.T / centred.shape[1])

@@ -8,8 +8,8 @@ import pytest
 
 from ingest.weights.merges.merge import build_merge_problem
 from ingest.weights.merges.merge_search import find_merge
-from ingest.weights.pairwise.quantization_grid import own_grids, step_noise
-from ingest.weights.samples.aligned_samples import distances
+from ingest.weights.pairwise.quantization_grid import detect_grids, storage_noise
+from ingest.weights.samples.aligned_samples import sq_distances
 from tests.support.changes import merged, quantized, slerp, vectors
 from tests.support.families import root, trained
 
@@ -42,8 +42,8 @@ def test_a_merge_is_told_beside_another_of_the_same_parents_that_is_as_near_as_r
     mean = {name: 0.5 * value + 0.5 * second[name] for name, value in first.items()}
     turned = {name: slerp(value, second[name], 0.55) for name, value in first.items()}
     family = vectors(tmp_path, *((model, "F32") for model in (base, first, second, mean)), (turned, "BF16"))
-    squared, grids = distances(family), own_grids(family)
-    noise = step_noise(family, 4, "")
+    squared, grids = sq_distances(family), detect_grids(family)
+    noise = storage_noise(family, 4, "")
     assert squared[4, 3] < 20 * noise.sum(), "hardly further from the other merge than rounding may take it"
     found = find_merge(build_merge_problem(family, squared, grids), 4, range(4), noise)
     assert found is not None and set(found.parents) == {1, 2}
@@ -70,9 +70,9 @@ def test_a_step_as_small_as_rounding_is_no_merge_of_siblings_whatever_the_first_
     base = root(1)
     near = [trained(base, seed, 0.002) for seed in (2, 3, 4)]
     family = vectors(tmp_path, *((model, "BF16") for model in (trained(base, 8, 1.5), base, *near)))
-    grids = own_grids(family)
-    view = build_merge_problem(family, distances(family), grids)
-    assert find_merge(view, 4, [0, 1, 2, 3], step_noise(family, 4, grids[4]), permuted=True) is None
+    grids = detect_grids(family)
+    view = build_merge_problem(family, sq_distances(family), grids)
+    assert find_merge(view, 4, [0, 1, 2, 3], storage_noise(family, 4, grids[4]), permuted=True) is None
 
 
 def test_the_parent_of_a_merge_is_not_taken_for_a_merge(tmp_path: Path) -> None:
@@ -81,6 +81,6 @@ def test_the_parent_of_a_merge_is_not_taken_for_a_merge(tmp_path: Path) -> None:
     first, second = trained(base, 2), trained(base, 3)
     middle = {name: (value + second[name]) / 2 for name, value in first.items()}
     family = vectors(tmp_path, (base, "F32"), (middle, "F32"), (second, "F32"), (first, "F32"))
-    view = build_merge_problem(family, distances(family), own_grids(family))
-    assert find_merge(view, 3, [0, 1, 2], step_noise(family, 3, "")) is None
-    assert find_merge(view, 1, [0, 2, 3], step_noise(family, 1, "")) is not None
+    view = build_merge_problem(family, sq_distances(family), detect_grids(family))
+    assert find_merge(view, 3, [0, 1, 2], storage_noise(family, 3, "")) is None
+    assert find_merge(view, 1, [0, 2, 3], storage_noise(family, 1, "")) is not None

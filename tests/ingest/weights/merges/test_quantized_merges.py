@@ -9,7 +9,7 @@ import pytest
 
 from atlas_db.core.terms import Relation
 from ingest.weights.chart import chart
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge, found_by
 from tests.support.changes import dare, matrices, permuted, quantized, slerp, ties
 from tests.support.families import Weights, print_of, root, trained, write
@@ -26,7 +26,7 @@ def edges_of_last(folder: Path, models: list[Weights]) -> list[Edge]:
     prints = [
         print_of(write(folder / f"m{at}", weights), f"m{at}", f"2024-01-0{at + 1}") for at, weights in enumerate(models)
     ]
-    return [edge for edge in chart(prints, Rereader()) if edge.child == prints[-1].id]
+    return [edge for edge in chart(prints, Resampler()) if edge.child == prints[-1].id]
 
 
 def mixed(models: list[Weights], weights: list[float]) -> Weights:

@@ -9,8 +9,8 @@ import pytest
 
 from ingest.weights.merges.merge import build_merge_problem
 from ingest.weights.merges.merge_search import find_merge
-from ingest.weights.pairwise.quantization_grid import own_grids, step_noise
-from ingest.weights.samples.aligned_samples import distances
+from ingest.weights.pairwise.quantization_grid import detect_grids, storage_noise
+from ingest.weights.samples.aligned_samples import sq_distances
 from tests.support.changes import dare, merged, ties, vectors
 from tests.support.families import root, trained
 
@@ -39,7 +39,10 @@ def test_parents_that_are_made_of_each_other_hide_the_scale(tmp_path: Path) -> N
     made = {name: dare(value, [whole[name], half[name]], 0.65, name) for name, value in base.items()}
     family = vectors(tmp_path, *((model, "F32") for model in (base, whole, half, trained(base, 3, 0.1), made)))
     found = find_merge(
-        build_merge_problem(family, distances(family), own_grids(family)), 4, range(4), step_noise(family, 4, "")
+        build_merge_problem(family, sq_distances(family), detect_grids(family)),
+        4,
+        range(4),
+        storage_noise(family, 4, ""),
     )
     assert found is not None
     assert (found.method, set(found.parents), found.base) == ("dare", {1, 2}, 0)
@@ -53,6 +56,9 @@ def test_a_pruned_model_is_no_base(tmp_path: Path) -> None:
     pruned = {n: np.where(np.abs(v) > 0.02, v, 0) if v.ndim > 1 else v for n, v in tuned[0].items()}
     family = vectors(tmp_path, *((model, "BF16") for model in (base, *tuned, pruned)))
     found = find_merge(
-        build_merge_problem(family, distances(family), own_grids(family)), 0, range(1, 5), step_noise(family, 0, "")
+        build_merge_problem(family, sq_distances(family), detect_grids(family)),
+        0,
+        range(1, 5),
+        storage_noise(family, 0, ""),
     )
     assert found is None

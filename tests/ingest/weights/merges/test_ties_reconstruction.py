@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ingest.weights.merges.ties_reconstruction import elect_and_merge, reconstruct_ties, trim, try_subsets
-from ingest.weights.samples.aligned_samples import distances
+from ingest.weights.samples.aligned_samples import sq_distances
 from tests.support.changes import ties, vectors
 from tests.support.families import root, trained
 
@@ -52,7 +52,7 @@ def test_base_parents_and_scale_are_found_again(tmp_path: Path) -> None:
         for name, value in base.items()
     }
     family = vectors(tmp_path, *((model, "F32") for model in (*models, made)))
-    found, values = min(reconstruct_ties(family, 4, range(4), distances(family)), key=lambda each: each[0].residual)
+    found, values = min(reconstruct_ties(family, 4, range(4), sq_distances(family)), key=lambda each: each[0].residual)
     assert (found.method, found.base, set(found.parents)) == ("ties", 0, {1, 3})
     assert found.weights == pytest.approx((0.9, 0.9), abs=0.02)
     assert found.residual < 0.2

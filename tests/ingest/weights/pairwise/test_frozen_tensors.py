@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.pairwise.frozen_tensors import untouched
+from ingest.weights.pairwise.frozen_tensors import frozen_share
 from tests.support.changes import frozen, vectors
 from tests.support.charts import one_a_day, pairs
 from tests.support.families import TYPES, root, stored, trained
@@ -20,7 +20,7 @@ def test_tensors_left_alone_are_counted_as_their_child_is_stored(tmp_path: Path,
     family = vectors(tmp_path, (base, "F32"), (child, dtype), (trained(base, 3), "F32"))
     same = [np.array_equal(base[name].astype(TYPES[dtype]).astype(np.float32), child[name])
             for name in base if base[name].ndim > 1]  # fmt: skip
-    shares = untouched(family)
+    shares = frozen_share(family)
     assert shares[1].tolist() == pytest.approx([sum(same) / len(same), 0, 0]) and sum(same) == 2
     assert shares[0, 1] == (shares[1, 0] if dtype == "F32" else 0), "rounded once more is not as it is"
 

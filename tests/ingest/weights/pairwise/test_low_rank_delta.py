@@ -9,7 +9,7 @@ import numpy as np
 from ingest.weights.chart import chart
 from ingest.weights.pairwise.low_rank_delta import difference_rank
 from ingest.weights.samples.aligned_samples import align
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from tests.support.changes import low_rank
 from tests.support.families import Weights, print_of, root, trained, write
 
@@ -23,7 +23,7 @@ def test_the_rank_of_a_difference_counts_steps(tmp_path: Path) -> None:
     }  # fmt: skip
     types = {"stored": "BF16"}
     prints = [print_of(write(tmp_path / name, weights, types.get(name, "F32"))) for name, weights in models.items()]
-    samples = [sample for item in prints if (sample := Rereader().sample(item))]
+    samples = [sample for item in prints if (sample := Resampler().sample(item))]
     family = align(samples, [item.dtype for item in prints])
     rows = {name: row for row, name in enumerate(models)}
 
@@ -46,6 +46,6 @@ def test_merged_adapters_of_merged_adapters_are_charted_without_dates(tmp_path: 
         for second in "xyz":
             made[first + second] = low_rank(made[first], ord(first) * ord(second), 2)
     prints = [print_of(write(tmp_path / name, weights), name) for name, weights in made.items()]
-    edges = {(edge.child, edge.parent) for edge in chart(prints, Rereader(), time=False)}
+    edges = {(edge.child, edge.parent) for edge in chart(prints, Resampler(), time=False)}
     joined = {frozenset(pair) for pair in edges}
     assert joined == {frozenset((name, name[:-1] or "base")) for name in made if name != "base"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.pairwise.precision_cast import from_cast
+from ingest.weights.pairwise.precision_cast import cast_log_odds
 from tests.support.changes import vectors
 from tests.support.charts import charted, pairs
 from tests.support.families import root, stored, trained
@@ -34,4 +34,4 @@ def test_rounding_to_the_casts_own_values_says_nothing(tmp_path: Path) -> None:
     made = [(stored(trained(start, seed, 0.0005), "BF16"), "BF16") for start, seed in ((base, 2), (cast, 3))]
     family = vectors(tmp_path, (base, "F32"), (cast, "BF16"), *made)
     assert np.mean(family.values[2] == family.values[1]) > 0.5
-    assert [abs(from_cast(family, child, 0, 1)) < 1 for child in (2, 3)] == [True, True]
+    assert [abs(cast_log_odds(family, child, 0, 1)) < 1 for child in (2, 3)] == [True, True]

@@ -8,7 +8,7 @@ import gguf
 import numpy as np
 import pytest
 
-from ingest.weights.pairwise.quantization_grid import explain, grids, own_grids
+from ingest.weights.pairwise.quantization_grid import detect_grids, grids, match_quantization
 from tests.support.changes import matrices, quantized, vectors
 from tests.support.families import root, trained
 
@@ -41,14 +41,14 @@ def test_a_copy_is_explained_by_its_original_alone(tmp_path: Path, change: objec
     base = root(1)
     sibling = trained(base, 2, 0.01)
     family = vectors(tmp_path, (base, "F32"), (sibling, "F32"), (matrices(base, change), dtype))
-    right, wrong = explain(family, 2, np.array([0, 1]))
-    assert right.share > 0.98
+    right, wrong = match_quantization(family, 2, np.array([0, 1]))
+    assert right.explained > 0.98
     assert right.kind == kind
-    assert wrong.share < 0.9
-    assert bool(own_grids(family)[2]) == (kind == "quantized")
-    assert not own_grids(family)[0]
+    assert wrong.explained < 0.9
+    assert bool(detect_grids(family)[2]) == (kind == "quantized")
+    assert not detect_grids(family)[0]
 
 
 def test_a_fine_tune_is_no_copy(tmp_path: Path) -> None:
     family = vectors(tmp_path, (root(1), "F32"), (trained(root(1), 2, 0.003), "F32"))
-    assert explain(family, 1, np.array([0]))[0].share < 0.5
+    assert match_quantization(family, 1, np.array([0]))[0].explained < 0.5

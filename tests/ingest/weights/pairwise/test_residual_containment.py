@@ -7,8 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.pairwise.residual_containment import ALIKE, APART_EACH, ERROR, HELD, ROUGH, SHARE, contained, trace
-from ingest.weights.samples.aligned_samples import distances_by_part
+from ingest.weights.pairwise.residual_containment import (
+    APART_EACH,
+    ERROR,
+    MEASUREMENTS,
+    PLAIN_ERROR,
+    SHARE,
+    UNWEIGHTED_SHARE,
+    containment,
+    small_singular_residual,
+)
+from ingest.weights.samples.aligned_samples import log_distances_by_part
 from tests.support.changes import vectors
 from tests.support.families import Weights, root, trained
 from tests.support.parts import HEAD, INTO_HEADS, INTO_MLP, OUT_OF_HEADS, OUT_OF_MLP, WORDS
@@ -27,10 +36,10 @@ def test_positions_that_training_drowned_count_less(tmp_path: Path) -> None:
         }
 
     family = vectors(tmp_path, *((model, "F32") for model in (base, near, drowned(near, 3), drowned(base, 4))))
-    held = contained(family, trace(family, 1, 0), [2, 3])
+    held = containment(family, small_singular_residual(family, 1, 0), [2, 3])
     assert held[:, SHARE] == pytest.approx([1, 0], abs=0.1)
-    assert np.abs(held[:, ALIKE] - [1, 0]).max() > 3 * np.abs(held[:, SHARE] - [1, 0]).max()
-    assert (held[:, ERROR] < held[:, ROUGH]).all(), "surer, too"
+    assert np.abs(held[:, UNWEIGHTED_SHARE] - [1, 0]).max() > 3 * np.abs(held[:, SHARE] - [1, 0]).max()
+    assert (held[:, ERROR] < held[:, PLAIN_ERROR]).all(), "surer, too"
 
 
 def test_who_decayed_alike_where_nothing_was_trained_does_not_carry_a_trace_in_every_tensor(tmp_path: Path) -> None:
@@ -44,7 +53,7 @@ def test_who_decayed_alike_where_nothing_was_trained_does_not_carry_a_trace_in_e
     near = decayed(base, 2, 0.999)
     child, sibling = decayed(near, 3, 1.0), decayed(base, 4, 0.999)
     family = vectors(tmp_path, *((model, "F32") for model in (base, near, child, sibling)))
-    held = contained(family, trace(family, 1, 0), [2, 3])
+    held = containment(family, small_singular_residual(family, 1, 0), [2, 3])
     assert held[:, SHARE] == pytest.approx([1, 1], abs=0.05)
     assert held[0, APART_EACH] < 0.2 and held[1, APART_EACH] > 0.6
 
@@ -55,9 +64,9 @@ def test_a_trace_is_carried_part_by_part(tmp_path: Path) -> None:
     near = trained(base, 2)
     half = {name: (near if ".mlp." in name else base)[name] for name in base}
     family = vectors(tmp_path, *((model, "F32") for model in (base, near, trained(half, 3, 0.05))))
-    held = contained(family, trace(family, 1, 0), [2])
-    assert held.shape == (1, HELD)
-    shares = held[0, ROUGH + 1 :]
+    held = containment(family, small_singular_residual(family, 1, 0), [2])
+    assert held.shape == (1, MEASUREMENTS)
+    shares = held[0, PLAIN_ERROR + 1 :]
     assert shares[[INTO_MLP, OUT_OF_MLP]] == pytest.approx(1, abs=0.1)
     assert shares[[WORDS, INTO_HEADS, OUT_OF_HEADS, HEAD]] == pytest.approx(0, abs=0.1)
 
@@ -68,8 +77,8 @@ def test_for_parts_that_a_network_lacks_all_of_it_speaks(tmp_path: Path) -> None
     half = {name: (near if ".mlp." in name else base)[name] for name in base}
     family = vectors(tmp_path, *((model, "F32") for model in (base, near, trained(half, 3, 0.05))))
     apart = np.linalg.norm((family.flat[0] - family.flat[2]).astype(np.float64))
-    assert distances_by_part(family)[0, 2, [WORDS, HEAD]] == pytest.approx(np.log(apart), abs=1e-4)
-    shares = contained(family, trace(family, 1, 0), [2])[0, ROUGH + 1 :]
+    assert log_distances_by_part(family)[0, 2, [WORDS, HEAD]] == pytest.approx(np.log(apart), abs=1e-4)
+    shares = containment(family, small_singular_residual(family, 1, 0), [2])[0, PLAIN_ERROR + 1 :]
     assert shares[[INTO_MLP, OUT_OF_MLP]] == pytest.approx(1, abs=0.1)
     assert shares[[INTO_HEADS, OUT_OF_HEADS]] == pytest.approx(0, abs=0.1)
     assert 0.2 < shares[WORDS] == shares[HEAD] < 0.8
@@ -80,7 +89,7 @@ def test_a_descendant_carries_the_trace_and_a_sibling_does_not(tmp_path: Path) -
     near = trained(base, 2)
     child, sibling = trained(near, 3), trained(base, 4, 0.05)
     family = vectors(tmp_path, *((model, "F32") for model in (base, near, child, sibling)))
-    share = contained(family, trace(family, 1, 0), [2, 3])[:, 0]
+    share = containment(family, small_singular_residual(family, 1, 0), [2, 3])[:, 0]
     assert share[0] == pytest.approx(1, abs=0.15)
     assert share[1] == pytest.approx(0, abs=0.15)
 
@@ -96,6 +105,6 @@ def test_drift_that_siblings_share_is_no_trace(tmp_path: Path) -> None:
     drifted = {name: value + drift.get(name, 0) for name, value in base.items()}
     first, second = trained(drifted, 6, 0.03), trained(drifted, 7, 0.03)
     family = vectors(tmp_path, *((model, "F32") for model in (base, first, second)))
-    share, plain = contained(family, trace(family, 1, 0), [2])[0, :2]
+    share, plain = containment(family, small_singular_residual(family, 1, 0), [2])[0, :2]
     assert plain > 0.9
     assert abs(share) < 0.35

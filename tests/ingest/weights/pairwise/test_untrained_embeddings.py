@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.pairwise.untrained_embeddings import ahead, unmet
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.pairwise.untrained_embeddings import lead_in_deviations, untrained_rows
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.family_state import load_samples, run_pair_tests
 from tests.support.changes import read, vectors
 from tests.support.charts import one_a_day, pairs
@@ -31,7 +31,7 @@ def test_rows_of_words_are_those_of_the_values_that_a_child_was_trained_from(tmp
     child, kin = read(parent, 3, 0.3, slice(100, 200)), read(parent, 4, 0.3, slice(0, 50))
     models = {"base": base, "parent": parent, "child": child, "kin": kin, "cast": stored(parent, "F16")}
     folders = [write(tmp_path / name, weights, {"cast": "F16"}.get(name, "F32")) for name, weights in models.items()]
-    samples = load_samples([print_of(folder) for folder in folders], Rereader(), use_dates=False)
+    samples = load_samples([print_of(folder) for folder in folders], Resampler(), use_dates=False)
     bits = run_pair_tests(samples).untrained_rows[2]
     name, sizes = "model.embed_tokens.weight", []
     for model in models.values():
@@ -41,12 +41,12 @@ def test_rows_of_words_are_those_of_the_values_that_a_child_was_trained_from(tmp
     assert sizes == ([56, 156, 256, 106, 0] if dtype == "F32" else [0, 156, 256, 106, 156]), "rows of the whole table"
     counts = np.unpackbits(bits, axis=1).sum(1)
     assert counts[[0, 1, 3, 4]] / counts[1] == pytest.approx(np.array(sizes)[[0, 1, 3, 4]] / 156, abs=0.08)
-    told = ahead(bits)
+    told = lead_in_deviations(bits)
     assert told == pytest.approx(-told.T)
     assert told[1, 3] == pytest.approx(np.sqrt(counts[1] - counts[3])) and min(told[1, 0], told[1, 3]) > 3
 
 
 def test_where_no_words_were_sampled_nothing_is_compared(tmp_path: Path) -> None:
     body = {name: value for name, value in root(1).items() if "layers" in name}
-    bits = unmet(vectors(tmp_path, (body, "F32"), (trained(body, 2), "F32")))
-    assert bits.shape == (2, 2, 0) and not ahead(bits[0]).any()
+    bits = untrained_rows(vectors(tmp_path, (body, "F32"), (trained(body, 2), "F32")))
+    assert bits.shape == (2, 2, 0) and not lead_in_deviations(bits[0]).any()

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from ingest.weights.fingerprints.batch import find_models
-from ingest.weights.probes.cka_similarity import alike_groups, same_function, similar
+from ingest.weights.probes.cka_similarity import behaviour_clusters, functionally_equal, similar
 from ingest.weights.probes.probe_table import keep_probes, kept_probes, probe_all, read_probes
 from tests.support.networks import llama
 
@@ -17,10 +17,15 @@ def test_likeness_ranks_copies_before_children_before_strangers(models: Path, tm
     probes = list(read_probes([tmp_path / "p.parquet"]))
     ranked = similar([p for p in probes if p.id == "a/base"], probes)
     assert [each.model for each in ranked] == ["a/copy", "a/tuned", "a/other"]
-    assert ranked[0].likeness > 0.9999
-    assert ranked[0].likeness > ranked[1].likeness > 0.8 > ranked[2].likeness
+    assert ranked[0].similarity > 0.9999
+    assert ranked[0].similarity > ranked[1].similarity > 0.8 > ranked[2].similarity
     assert all(each.difference is not None for each in ranked)
-    assert alike_groups(probes) == {"a/base": "a/base", "a/copy": "a/base", "a/tuned": "a/base", "a/other": "a/other"}
+    assert behaviour_clusters(probes) == {
+        "a/base": "a/base",
+        "a/copy": "a/base",
+        "a/tuned": "a/base",
+        "a/other": "a/other",
+    }
     keep_probes(probes[:2], tmp_path, "one")
     keep_probes(probes[1:], tmp_path, "one")
     assert {p.id for p in kept_probes(tmp_path, "one")} == {p.id for p in probes}
@@ -33,4 +38,4 @@ def test_answers_of_nothing_tell_nothing(tmp_path: Path) -> None:
         nn.init.zeros_(model.lm_head.weight)
         model.save_pretrained(tmp_path / name)
     probe_all(find_models([tmp_path]), tmp_path / "p.parquet", lambda *_: None)
-    assert same_function(list(read_probes([tmp_path / "p.parquet"]))) == []
+    assert functionally_equal(list(read_probes([tmp_path / "p.parquet"]))) == []

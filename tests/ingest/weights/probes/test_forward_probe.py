@@ -37,7 +37,7 @@ def test_each_modality_answers(tmp_path: Path, name: str, kind: Any, config: Any
     kind(config).save_pretrained(tmp_path / name)
     first, second = probe(tmp_path / name), probe(tmp_path / name)
     assert [(each.kind, each.signature) for each in first] == [(inputs, signature)]
-    assert np.array_equal(first[0].answers, second[0].answers)
+    assert np.array_equal(first[0].outputs, second[0].outputs)
     assert np.linalg.norm(first[0].gram) == pytest.approx(1, abs=1e-5)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ingest.weights.formats.tensor_names import PARTS, part_of
-from ingest.weights.samples.aligned_samples import counted, distances_by_part
+from ingest.weights.samples.aligned_samples import count_flags, log_distances_by_part
 from tests.support.changes import vectors
 from tests.support.families import print_of, root, trained, write
 
@@ -17,13 +17,13 @@ from tests.support.families import print_of, root, trained, write
 def test_flags_are_counted_as_numpy_counts_them(shape: tuple[int, ...]) -> None:
     for share in (0.0, 0.5, 1.0):
         flags = np.random.default_rng(1).random(shape) < share
-        assert np.array_equal(counted(flags), flags.sum(-1))
+        assert np.array_equal(count_flags(flags), flags.sum(-1))
 
 
 def test_distances_in_a_part_are_those_of_its_tensors(tmp_path: Path) -> None:
     base = root(1)
     family = vectors(tmp_path, *((model, "F32") for model in (base, trained(base, 2), trained(base, 3, 0.3))))
-    found = distances_by_part(family)
+    found = log_distances_by_part(family)
     for part in range(len(PARTS)):
         at = [start + place for start, stop, name in family.bounds if part_of(name) == part
               for place in range(stop - start)]  # fmt: skip

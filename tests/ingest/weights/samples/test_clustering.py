@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.weights import synthetic
 from ingest.weights.samples.aligned_samples import align, cosines
-from ingest.weights.samples.clustering import LINKED, around, relatives
+from ingest.weights.samples.clustering import LINKED, affected_families, connected_families
 from tests.support.changes import permuted
 from tests.support.families import print_of, root, write
 
@@ -25,7 +25,7 @@ def test_a_merge_of_two_families_is_of_both(tmp_path: Path, order: tuple[int, ..
     merged = {name: (0.7 * one[name] + 0.3 * moved[name]).astype(np.float32) for name in one}
     models = [one, other, moved, merged]
     prints = [print_of(write(tmp_path / str(at), models[at]), str(at)) for at in order]
-    assert [len(part) for part in relatives(prints)] == [4]
+    assert [len(part) for part in connected_families(prints)] == [4]
 
 
 def test_relatives_are_the_components_of_all_pairs() -> None:
@@ -36,11 +36,11 @@ def test_relatives_are_the_components_of_all_pairs() -> None:
     whole.add_nodes_from(range(len(prints)))
     whole.add_edges_from(np.argwhere(cosines(vectors) > LINKED).tolist())
     expected = sorted(sorted(part) for part in nx.connected_components(whole))
-    assert sorted(relatives(prints)) == expected
+    assert sorted(connected_families(prints)) == expected
     assert sorted(map(len, expected)) == [30, 100, 100, 100]
 
 
 def test_an_adapter_may_belong_anywhere(tmp_path: Path) -> None:
     prints = synthetic(20, seed=7)
     prints[3].adapter = True
-    assert around(prints, {prints[3].id}) == prints
+    assert affected_families(prints, {prints[3].id}) == prints

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.samples.family_alignment import in_one_order
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.family_alignment import align_family
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import found_by
 from tests.support.changes import permuted, slerp
 from tests.support.charts import charted, pairs
@@ -77,7 +77,7 @@ def test_a_mixture_of_two_orders_and_its_shuffled_copy_are_put_in_one(tmp_path: 
     copy = permuted(mixed, 6)
     made = [base, near, *(trained(base, seed, 0.02) for seed in range(7, 15)), other, mixed, copy]
     prints = [print_of(write(tmp_path / str(place), weights)) for place, weights in enumerate(made)]
-    samples, frames = in_one_order(prints, [item.sample for item in prints], Rereader(144))
+    samples, frames = align_family(prints, [item.sample for item in prints], Resampler(144))
     assert frames[-1] not in ("", frames[-2])
     np.testing.assert_array_equal(samples[-1].values, samples[-2].values)
     assert not any(frames[:-3])

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from atlas_db.core.terms import Relation
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.pairwise.adapter_base import factors, likeness
+from ingest.weights.pairwise.adapter_base import adapter_factors, energy_in_update
 from ingest.weights.tree.adapter_edges import adapter_edges
 from ingest.weights.tree.edge import Edge
 from tests.support.families import LAYERS, Weights, print_of, root, trained, write
@@ -39,12 +39,12 @@ def test_an_adapter_is_of_the_member_whose_gradients_it_is_made_of(tmp_path: Pat
     made = {name: write(tmp_path / name, weights) for name, weights in family.items()}
     for name, weights in family.items():
         with open_model(adapter(tmp_path / f"of-{name}", weights)) as model:
-            parts = factors(model)
+            parts = adapter_factors(model)
         assert len(parts) == LAYERS
         read = {}
         for other, folder in made.items():
             with open_model(folder) as model:
-                measured = likeness(parts, model)
+                measured = energy_in_update(parts, model)
             assert measured is not None
             read[other] = measured[1]
         assert max(read, key=lambda other: read[other]) == name, read

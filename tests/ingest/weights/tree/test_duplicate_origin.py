@@ -9,7 +9,7 @@ import pytest
 
 from atlas_db.core.terms import Relation
 from ingest.weights.parameters.tree_parameters import TREE
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import found_by
 from ingest.weights.tree.exact_relations import build_family_state
 from ingest.weights.tree.family_state import load_samples, run_pair_tests
@@ -162,7 +162,7 @@ def test_where_the_first_of_copies_has_no_date_those_of_the_others_are_heard(tmp
 
     def before(*dates: str) -> float:
         copies = [print_of(folder, f"copy{place}", date) for place, date in enumerate(dates)]
-        samples = load_samples([*copies, child], Rereader(), use_dates=True)
+        samples = load_samples([*copies, child], Resampler(), use_dates=True)
         family = build_family_state(samples, run_pair_tests(samples))
         first, last = family.relations.duplicate_of[0], len(dates)
         assert family.precedence_log_odds[first, last] == -family.precedence_log_odds[last, first]

@@ -9,7 +9,7 @@ import pytest
 
 from atlas_db.core.terms import Relation
 from ingest.weights.merges.merge import Merge
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import found_by
 from ingest.weights.tree.exact_relations import differs_by_low_rank
 from ingest.weights.tree.family_state import load_samples, run_pair_tests
@@ -99,7 +99,7 @@ def test_what_differs_by_a_low_rank_is_put_together_of_nothing(tmp_path: Path) -
     base = root(1)
     models = (base, low_rank(base, 2, 2), trained(base, 3))
     prints = [print_of(write(tmp_path / str(place), weights), str(place)) for place, weights in enumerate(models)]
-    samples = load_samples(prints, Rereader(), use_dates=False)
+    samples = load_samples(prints, Resampler(), use_dates=False)
     family = samples, run_pair_tests(samples)
     ties, mean = (Merge((0, 2), (0.5, 0.5), None, method, 0.1, 0.9) for method in ("ties", "linear"))
     assert differs_by_low_rank(*family, 1, ties, [0, 2]) and not differs_by_low_rank(*family, 1, mean, [0, 2])

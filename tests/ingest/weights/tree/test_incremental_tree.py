@@ -9,7 +9,7 @@ import pytest
 
 from ingest.weights.merges.merge import Merge
 from ingest.weights.pairwise.residual_containment import SHARE
-from ingest.weights.samples.aligned_samples import distances
+from ingest.weights.samples.aligned_samples import sq_distances
 from ingest.weights.tree.incremental_tree import IncrementalTree
 from ingest.weights.tree.parent_features import ParentFeatures
 from ingest.weights.tree.scorer import load_scorer
@@ -24,7 +24,7 @@ def test_what_is_merged_of_a_model_comes_from_it(tmp_path: Path) -> None:
     merge = {name: 0.7 * first[name] + 0.3 * second[name] for name in base}
     family = vectors(tmp_path, *((model, "F32") for model in (base, first, second, merge, trained(merge, 4))))
     made = Merge((1, 2), (0.7, 0.3), 0, "task_arithmetic", 0.0, 1.0)
-    tree = IncrementalTree(family, distances(family), np.zeros((5, 5)), load_scorer(True), {3: made})
+    tree = IncrementalTree(family, sq_distances(family), np.zeros((5, 5)), load_scorer(True), {3: made})
     for row, above in enumerate((None, None, None, 1, 3)):
         tree.add(row, above)
     assert [tree.descendants(row) for row in range(5)] == [{3, 4}, {3, 4}, {3, 4}, {4}, set()]
@@ -41,7 +41,7 @@ def test_a_sibling_with_like_drift_is_told_from_a_child(tmp_path: Path) -> None:
     first, second = moved(base, 6, 1.0), moved(base, 7, 1.0)
     models = (base, first, second, moved(base, 8, 1.0), moved(first, 9, 0.5))
     family = vectors(tmp_path, *((model, "F32") for model in models))
-    tree = IncrementalTree(family, distances(family), np.zeros((5, 5)), load_scorer(True), {})
+    tree = IncrementalTree(family, sq_distances(family), np.zeros((5, 5)), load_scorer(True), {})
     for row, parent in ((0, None), (1, 0), (2, 0)):
         tree.add(row, parent)
     alone = tree.containment[1, [3, 4], SHARE]
