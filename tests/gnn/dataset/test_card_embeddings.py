@@ -71,7 +71,7 @@ def test_a_stopped_run_goes_on_and_another_model_takes_its_place(
     cards: Store, tmp_path: Path, reader: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = read_graph(cards)
-    monkeypatch.setattr(card_embeddings, "PART", 1)
+    monkeypatch.setattr(card_embeddings, "CARDS_PER_FILE", 1)
     embed_cards(graph, tmp_path, reader)
     whole = heard(cards, tmp_path)
     (place,) = [each for each in (tmp_path / FOLDER).iterdir() if each.is_dir()]
