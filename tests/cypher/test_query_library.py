@@ -12,16 +12,13 @@ import pytest
 from atlas_db.core.errors import (
     QueryNotFoundError,
     QueryParameterError,
-    StoreError,
-    StoreRefusedError,
-    WriteRefusedError,
 )
 from atlas_db.core.settings import Settings
 from atlas_db.lineage.traversal import ancestors, descendants, lineage
 from atlas_db.pipeline.sample import sample_files
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import open_store
-from atlas_db.store.statements import Statement, all_edges, create_edges, create_nodes
+from atlas_db.store.statements import all_edges, create_edges, create_nodes
 from cypher import query_library
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
@@ -178,31 +175,6 @@ def test_no_query_enumerates_paths(store: Store) -> None:
         if query.name == "path":
             assert len(rows) == 3 + 9 * (LADDER - 3) + 3
     assert len(ancestors(store, "l/0-0")) == 3 * (LADDER - 1)
-
-
-def test_own_cypher_may_read_but_not_write(store: Store) -> None:
-    assert store.run_user_query("RETURN $x + 1 AS y", {"x": 1}) == (["y"], [{"y": 2}])
-    for text in ("CREATE (n:Model {id: 'x'}) RETURN n", "MERGE (n:Model {id: 'x'})", "MATCH (a:Atlas) SET a.x = 1"):
-        with pytest.raises((WriteRefusedError, StoreRefusedError), match="--write"):
-            store.run_user_query(text, {})
-    assert store.read(Statement("MATCH (m:Model) RETURN count(m) AS n")) == [{"n": 0}]
-    store.run_user_query("CREATE (n:Model {id: 'x'})", {}, write=True)
-    assert store.read(Statement("MATCH (m:Model) RETURN count(m) AS n")) == [{"n": 1}]
-    with pytest.raises(StoreError):
-        store.run_user_query("MATCH (n RETURN n", {})
-
-
-def test_values_come_back_plain(store: Store) -> None:
-    store.run_user_query(
-        "CREATE (:Model {id: 'x', tags: ['a']})-[:DERIVED_FROM {confidence: 0.5}]->(:Model {id: 'y'})", {}, write=True
-    )
-    _, rows = store.run_user_query(
-        "MATCH p = (a:Model)-[r]->(b) RETURN a, r, datetime('2024-07-01T00:00:00Z').year AS y, p", {}
-    )
-    assert rows[0]["a"] == {"labels": ["Model"], "id": "x", "tags": ["a"]}
-    assert rows[0]["r"] == {"type": "DERIVED_FROM", "confidence": 0.5}
-    assert rows[0]["y"] == 2024
-    assert [node["id"] for node in rows[0]["p"]["nodes"]] == ["x", "y"]
 
 
 def test_errors_of_the_library_say_what_to_do() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from ingest.weights.merges.merge import Merge, build_merge_problem
 from ingest.weights.merges.merge_search import find_merge
@@ -105,3 +107,19 @@ def read(weights: Weights, seed: int, size: float, words: slice, decay: float = 
     rows = (weights[name] * np.float32(decay)).astype(np.float32)
     rows[words] = moved[name][words]
     return {**moved, name: rows}
+
+
+def adapter(folder: Path, base: Weights, rank: int = 4) -> Path:
+    """Make an adapter of the value matrices; its gradients came through the output matrices of a base."""
+    rng, made = np.random.default_rng(7), {}
+    for name, value in base.items():
+        if "o_proj" in name:
+            own = name.replace("o_proj", "v_proj")
+            module = "base_model.model." + own.removesuffix(".weight")
+            through = value.T @ rng.normal(size=(len(value), rank)) + base[own] @ rng.normal(size=(len(value), rank))
+            made[f"{module}.lora_A.weight"] = rng.normal(size=(rank, len(value))).astype(np.float32)
+            made[f"{module}.lora_B.weight"] = through.astype(np.float32)
+    folder.mkdir()
+    save_file(made, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": rank, "lora_alpha": rank}))
+    return folder

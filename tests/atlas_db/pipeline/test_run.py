@@ -15,9 +15,7 @@ from typing import Any
 
 import pytest
 
-from atlas_db.core.errors import UsageError
 from atlas_db.core.settings import Settings
-from atlas_db.pipeline.config import options_of
 from atlas_db.pipeline.sample import AS_OF, sample, sample_files
 from atlas_db.store.connect import open_store
 from atlas_db.store.managed_engine import stop_engine
@@ -125,15 +123,6 @@ def test_without_weights_and_with_damaged_ones_the_run_goes_on(place: Path) -> N
     assert stages["load"]["state"] == "kept"
     assert list(stages["fingerprint"]["counts"]["failed"]) == ["broken"]
     assert stages["chart"]["state"] == "skipped"
-
-
-def test_options_of_a_plan() -> None:
-    found = options_of({"hub": "a.jsonl", "out": "there", "weights": "w", "attributes": "license"})
-    assert (found.hub, found.out, found.weights) == (("a.jsonl",), Path("there"), (Path("w"),))
-    assert found.attributes == ("license",)
-    for wrong in ({"hubs": "a"}, {"hub": 3}, {"pages": "many"}, {"out": ""}):
-        with pytest.raises(UsageError):
-            options_of({"hub": ["a.jsonl"], "out": "there", **wrong})
 
 
 def test_a_plan_in_a_file_and_words_before_it(place: Path) -> None:

@@ -13,8 +13,6 @@ from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import TASKS
 from gnn.models.bag_of_words import BagOfWordsClassifier
-from gnn.models.correct_and_smooth import LabelSmoothing
-from gnn.parameters.candidate_parameters import CANDIDATE
 from tests.support.hubs import LICENCES
 
 
@@ -32,19 +30,3 @@ def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
     linear.save(tmp_path / "bag_of_words.safetensors")
     again = BagOfWordsClassifier.load(tmp_path / "bag_of_words.safetensors", linear.values)
     assert again.predict_log_proba(around, query) == pytest.approx(scores)
-    echo = LabelSmoothing(around, linear)
-    places = np.arange(0, len(graph), 7)
-    values = np.arange(len(places)) % len(around.column.categories)
-    found = echo.mean_neighbour_probability(query, places, values)
-    everyone = np.exp(
-        linear.predict_log_proba(around, CompletionQuery(query.rows, query.cutoffs, np.ones(len(graph), bool)))
-    )
-    for column, name in enumerate(CANDIDATE.smoothed_groups):
-        members, asked = around.groupings[name].member_key, around.group_of(name, query)
-        for at, (row, value) in enumerate(zip(places, values, strict=True)):
-            kin = np.flatnonzero((members == asked[row]) & (graph.created < graph.created[row]))
-            kin = kin[np.argsort(graph.created[kin], kind="stable")][-CANDIDATE.recent_events :]
-            if asked[row] < 0 or not len(kin):
-                assert np.isnan(found[at, column])
-            else:
-                assert found[at, column] == pytest.approx(everyone[kin, value].mean(), abs=2e-3)

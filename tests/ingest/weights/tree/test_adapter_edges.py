@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from atlas_db.core.terms import Relation
 from ingest.weights.formats.open_model import open_model
 from ingest.weights.pairwise.adapter_base import adapter_factors, energy_in_update
 from ingest.weights.tree.adapter_edges import adapter_edges
 from ingest.weights.tree.edge import Edge
-from tests.support.families import LAYERS, Weights, print_of, root, trained, write
-
-
-def adapter(folder: Path, base: Weights, rank: int = 4) -> Path:
-    """Make an adapter of the value matrices; its gradients came through the output matrices of a base."""
-    rng, made = np.random.default_rng(7), {}
-    for name, value in base.items():
-        if "o_proj" in name:
-            own = name.replace("o_proj", "v_proj")
-            module = "base_model.model." + own.removesuffix(".weight")
-            through = value.T @ rng.normal(size=(len(value), rank)) + base[own] @ rng.normal(size=(len(value), rank))
-            made[f"{module}.lora_A.weight"] = rng.normal(size=(rank, len(value))).astype(np.float32)
-            made[f"{module}.lora_B.weight"] = through.astype(np.float32)
-    folder.mkdir()
-    save_file(made, folder / "adapter_model.safetensors")
-    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": rank, "lora_alpha": rank}))
-    return folder
+from tests.support.changes import adapter
+from tests.support.families import LAYERS, print_of, root, trained, write
 
 
 def test_an_adapter_is_of_the_member_whose_gradients_it_is_made_of(tmp_path: Path) -> None:
