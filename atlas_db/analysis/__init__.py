@@ -1,1 +1,1 @@
-"""The anatomy of the ecosystem: families, likeness, mutation, drift, tables, growth; every table a data frame."""
+"""Analysis of the ecosystem: families, similarity, mutation, drift, regions, growth, top tables."""

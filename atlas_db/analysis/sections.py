@@ -34,7 +34,7 @@ class AnalysisOptions:
     top: int = 10
 
 
-def analyse(
+def analyse_sections(
     atlas: AtlasFrames,
     sections: Sequence[str] = SECTIONS,
     options: AnalysisOptions = AnalysisOptions(),

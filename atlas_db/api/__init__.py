@@ -1,1 +1,1 @@
-"""The Python interface."""
+"""The Python interface: functions, the open atlas, and typed results."""

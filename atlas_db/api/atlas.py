@@ -290,10 +290,10 @@ class Atlas:
         """
         require_extra("analysis")
         from atlas_db.analysis.frames import read_frames
-        from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse
+        from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse_sections
 
         frames = read_frames(self._store, self._settings.home)
-        by_section = analyse(frames, sections or SECTIONS, AnalysisOptions(seed=seed))
+        by_section = analyse_sections(frames, sections or SECTIONS, AnalysisOptions(seed=seed))
         return {table.name: table for tables in by_section.values() for table in tables}
 
     def predictions(self, attribute: str = "license") -> ResultTable:

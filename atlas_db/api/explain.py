@@ -69,7 +69,7 @@ class LabelledNeighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class Missingness:
+class MissingnessProbabilities:
     """Reasons for a missing parent, by the propensity model.
 
     Attributes:
@@ -125,7 +125,7 @@ class Explanation:
     neighbours: tuple[LabelledNeighbour, ...]
     root_probability: float | None = None
     derived_probability: float | None = None
-    missingness: Missingness | None = None
+    missingness: MissingnessProbabilities | None = None
     inherited: tuple[InheritedTerm, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The command line: one module a verb, one output sink, one error table."""
+"""The command line: one module a command, one for output, one for errors."""

@@ -47,7 +47,7 @@ def analyse(
     require_extra("analysis")
     from atlas_db.analysis.frames import read_frames
     from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, check_sections
-    from atlas_db.analysis.sections import analyse as analyse_atlas
+    from atlas_db.analysis.sections import analyse_sections as analyse_atlas
 
     wanted = sections or list(SECTIONS)
     check_sections(wanted)

@@ -60,7 +60,7 @@ def _show(found: ModelComparison) -> None:
     for name, spans in (("metadata", found.metadata), ("card", found.card)):
         if spans:
             print_text(
-                f"{name}: likeness {found.similarity[name]:.3f} (1 - Levenshtein distance / longer length)", "bold"
+                f"{name}: similarity {found.similarity[name]:.3f} (1 - Levenshtein distance / longer length)", "bold"
             )
             _draw(spans)
 

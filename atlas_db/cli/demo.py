@@ -9,7 +9,7 @@ import typer
 from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for
 from atlas_db.cli.invocation import command
 from atlas_db.cli.output import Format, draw, print_text, write_json, write_line
-from atlas_db.cli.run import show, with_progress
+from atlas_db.cli.run import print_report, with_progress
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import missing_package
 
@@ -52,7 +52,7 @@ def demo(
     if form is Format.QUIET:
         write_line(str(report.atlas["models"]))
         return
-    show(report, store, form)
+    print_report(report, store, form)
     for answer in answers:
         typed = [word for name, value in answer["parameters"].items() for word in ("--param", f"{name}={value}")]
         print_text()

@@ -80,8 +80,8 @@ def _rulings(parent: str) -> dict[str, dict[str, list[str]]]:
 def _describe(entry: License) -> None:
     print_text(f"{entry.id}  {entry.name}", "bold")
     print_text(f"  {entry.ref}, family {entry.family}, text of {entry.date}", "dim")
-    print_text(f"  grants   {', '.join(entry.grants) or 'nothing that is known'}")
-    _lines("asks", [f"{each.type} on {each.scope}: {each.clause}" for each in entry.obligations])
+    print_text(f"  grants   {', '.join(entry.grants) or 'nothing known'}")
+    _lines("requires", [f"{each.type} on {each.scope}: {each.clause}" for each in entry.obligations])
     _lines("forbids", [f"{each.type}: {each.clause}" for each in entry.restrictions])
     listed = f" ({', '.join(entry.compatible)})" if entry.compatible else ""
     print_text(f"  a derivative may go under other terms: {entry.relicense}{listed}")
@@ -97,5 +97,5 @@ def _describe(entry: License) -> None:
 
 
 def _lines(title: str, lines: list[Any]) -> None:
-    for place, line in enumerate(lines or ["nothing that is known"]):
+    for place, line in enumerate(lines or ["nothing known"]):
         print_text(f"  {title if place == 0 else '':8} {line}")

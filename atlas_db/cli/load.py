@@ -70,7 +70,7 @@ def load(
         return
     with opened(settings) as graph, shown_progress() as progress:
         report = load_files(graph, paths, options, progress)
-        show(report, form)
+        print_load_report(report, form)
         if statistics and not dry_run:
             _count(graph, settings.home, progress)
 
@@ -93,12 +93,12 @@ def _export(paths: list[str], options: Any, folder: Path, form: Format) -> None:
     if form is Format.JSON:
         write_json({**report.counts(), "folder": str(folder), "command": command})
         return
-    show(report, form)
+    print_load_report(report, form)
     print_text("Import into a stopped, empty Neo4j with:")
     write_line(command)
 
 
-def show(report: LoadReport, form: Format) -> None:
+def print_load_report(report: LoadReport, form: Format) -> None:
     """Print the report of a load."""
     if form is Format.JSON:
         write_json({**report.counts(), "run_id": report.run_id, "seconds": report.seconds})

@@ -91,7 +91,7 @@ def run(
         return
     with with_progress() as (progress, on_stage):
         report = run_pipeline(settings, options, progress, on_stage)
-    show(report, settings.store, form)
+    print_report(report, settings.store, form)
 
 
 def _show_plan(stages: dict[str, str], form: Format) -> None:
@@ -129,7 +129,7 @@ def _memory(stage: StageResult) -> str:
     return f"{stage.memory / 2**30:.2f} GiB{engine}"
 
 
-def show(report: PipelineReport, store: str, form: Format) -> None:
+def print_report(report: PipelineReport, store: str, form: Format) -> None:
     """Print the report of a run."""
     if form is Format.JSON:
         write_json(report.to_dict())

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from atlas_db.analysis.frames import AtlasFrames, read_frames
-from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse
+from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse_sections
 from atlas_db.claims.runs import list_runs, utc_now
 from atlas_db.core.arrays import Integers
 from atlas_db.core.schema import SCHEMA
@@ -148,7 +148,7 @@ def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None)
     """
     key = bundle_key(store)
     atlas = read_frames(store, home, progress)
-    made = analyse(atlas, SECTIONS, AnalysisOptions(top=TOP), progress)
+    made = analyse_sections(atlas, SECTIONS, AnalysisOptions(top=TOP), progress)
     progress("drawing the map", 0, 0)
     model_map = build_map(atlas)
     progress("listing findings", 0, 0)

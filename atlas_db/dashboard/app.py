@@ -129,15 +129,15 @@ def _bundle_pages(state: AppState) -> APIRouter:
 
     @router.get("/", summary="Map of all models")
     def atlas_map(request: Request, form: Form = "html") -> Response:
-        return _respond(request, form, "map", views.atlas_map(state.bundle), "Map", "map")
+        return _respond(request, form, "map", views.map_page(state.bundle), "Map", "map")
 
     @router.get("/search", summary="Models whose id contains a text")
     def search(request: Request, q: Text = "", form: Form = "html") -> Response:
-        return _respond(request, form, "search", views.search(state.bundle, q), "Search")
+        return _respond(request, form, "search", views.search_page(state.bundle, q), "Search")
 
     @router.get("/ecosystem", summary="The analysis as tables and figures")
     def ecosystem(request: Request, form: Form = "html") -> Response:
-        return _respond(request, form, "ecosystem", views.ecosystem(state.bundle), "Ecosystem", "ecosystem")
+        return _respond(request, form, "ecosystem", views.ecosystem_page(state.bundle), "Ecosystem", "ecosystem")
 
     @router.get("/audit", summary="Verdicts and findings of the newest audit")
     def audit(
@@ -146,11 +146,11 @@ def _bundle_pages(state: AppState) -> APIRouter:
         page: Annotated[int, Query(ge=1, le=100_000)] = 1,
         form: Form = "html",
     ) -> Response:
-        return _respond(request, form, "audit", views.audit(state.bundle, wanted, page), "Audit", "audit")
+        return _respond(request, form, "audit", views.audit_page(state.bundle, wanted, page), "Audit", "audit")
 
     @router.get("/quality", summary="Quality of completion, and contradicted edges")
     def quality(request: Request, form: Form = "html") -> Response:
-        return _respond(request, form, "quality", views.quality(state.bundle), "Quality", "quality")
+        return _respond(request, form, "quality", views.quality_page(state.bundle), "Quality", "quality")
 
     return router
 
@@ -168,7 +168,7 @@ def _store_pages(state: AppState) -> APIRouter:
     ) -> Response:
         opened = [name for name in open.split(",") if name][:MAX_OPENED]
         with state.store() as store:
-            return _respond(request, form, "model", views.model(store, model, opened, wide), model)
+            return _respond(request, form, "model", views.model_page(store, model, opened, wide), model)
 
     @router.get("/region", summary="One or two families as node-link pictures")
     def region(
@@ -180,7 +180,9 @@ def _store_pages(state: AppState) -> APIRouter:
     ) -> Response:
         bundle = state.bundle
         with state.store() as store:
-            return _respond(request, form, "region", views.region(store, bundle, [a, b], share), "Regions", "region")
+            return _respond(
+                request, form, "region", views.region_page(store, bundle, [a, b], share), "Regions", "region"
+            )
 
     @router.get("/compare", summary="Two models, trait by trait and character by character")
     def compare(request: Request, left: Text = "", right: Text = "", form: Form = "html") -> Response:
@@ -194,7 +196,7 @@ def _store_pages(state: AppState) -> APIRouter:
     @router.get("/runs", summary="What was loaded, charted, completed and audited")
     def runs(request: Request, form: Form = "html") -> Response:
         with state.store() as store:
-            return _respond(request, form, "runs", views.runs(store), "Runs", "runs")
+            return _respond(request, form, "runs", views.runs_page(store), "Runs", "runs")
 
     return router
 
@@ -211,7 +213,7 @@ def _downloads(state: AppState) -> APIRouter:
 
     @router.get("/audit.csv", summary="Findings of the newest audit")
     def audit_csv(wanted: FindingFilters) -> Response:
-        rows = views.filtered(state.bundle, wanted)
+        rows = views.matching_findings(state.bundle, wanted)
         out = io.StringIO()
         writer = csv.DictWriter(out, FINDING_COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -225,7 +227,7 @@ def _downloads(state: AppState) -> APIRouter:
         if run is None:
             raise HTTPException(404, "the atlas was not audited yet")
         report = AuditReport(run["parameters"]["profile"], run["parameters"]["rules_version"], run["counts"]["models"])
-        rows = views.filtered(bundle, wanted)
+        rows = views.matching_findings(bundle, wanted)
         report.findings = [{**row, "path": [], "repair": None} for row in rows]
         return _attachment(json.dumps(to_sarif(report), ensure_ascii=False), "audit.sarif", "application/sarif+json")
 

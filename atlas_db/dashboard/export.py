@@ -70,12 +70,12 @@ def export_site(
 
 def _pages(store: Store, bundle: Bundle, out: Path, links: Exported) -> None:
     held = {
-        "map": ("Map", views.atlas_map(bundle)),
-        "region": ("Regions", views.region(store, bundle, [])),
-        "ecosystem": ("Ecosystem", views.ecosystem(bundle)),
-        "audit": ("Audit", views.audit(bundle, {})),
-        "quality": ("Quality", views.quality(bundle)),
-        "runs": ("Runs", views.runs(store)),
+        "map": ("Map", views.map_page(bundle)),
+        "region": ("Regions", views.region_page(store, bundle, [])),
+        "ecosystem": ("Ecosystem", views.ecosystem_page(bundle)),
+        "audit": ("Audit", views.audit_page(bundle, {})),
+        "quality": ("Quality", views.quality_page(bundle)),
+        "runs": ("Runs", views.runs_page(store)),
     }
     for name, (title, page) in held.items():
         text = render(name, page, links, current=name, title=title)
@@ -85,6 +85,6 @@ def _pages(store: Store, bundle: Bundle, out: Path, links: Exported) -> None:
 def _models(store: Store, chosen: Sequence[str], out: Path, links: Exported, progress: Progress) -> None:
     for at, name in enumerate(chosen):
         progress("model pages", at, len(chosen))
-        text = render("model", views.model(store, name), links, current="", title=name)
+        text = render("model", views.model_page(store, name), links, current="", title=name)
         (out / "models" / links.models[name]).write_text(text, encoding="utf-8")
     progress("model pages", len(chosen), len(chosen))

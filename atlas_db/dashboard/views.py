@@ -53,14 +53,14 @@ _LINEAGE_CLAIMS = Statement(
 _ATTRIBUTE = {rel: attribute for attribute, (rel, _) in CLAIM_EDGES.items()}
 
 
-def atlas_map(bundle: Bundle) -> Page:
+def map_page(bundle: Bundle) -> Page:
     """Return the contents of the map page; the map itself is a file."""
     report = bundle.report
     families = [{"root": each["id"], "models": each["models"]} for each in report["map"]["labels"][:25]]
     return {**{name: report[name] for name in ("models", "names_alone", "map", "made")}, "families": families}
 
 
-def search(bundle: Bundle, text: str) -> Page:
+def search_page(bundle: Bundle, text: str) -> Page:
     """Return the models whose id contains a text."""
     return {"q": text, "models": bundle.search(text, MAX_FOUND)}
 
@@ -89,7 +89,7 @@ class _StoreRelatives:
         return with_children(self._store, models)
 
 
-def model(store: Store, identifier: str, opened: Sequence[str] = (), wide: str = "") -> Page:
+def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: str = "") -> Page:
     """Return all data of a model, with the picture of its lineage.
 
     Args:
@@ -149,7 +149,7 @@ def _sourced(finding: dict[str, Any]) -> dict[str, Any]:
     return {**finding, "license_text": None if license_entry is None else license_entry.source}
 
 
-def region(store: Store, bundle: Bundle, families: Sequence[str], share: float = DEFAULT_SHARE) -> Page:
+def region_page(store: Store, bundle: Bundle, families: Sequence[str], share: float = DEFAULT_SHARE) -> Page:
     """Return one or two families as pictures; the two largest where none is named.
 
     Raises:
@@ -182,7 +182,7 @@ def compare_page(store: Store, settings: Settings, left: str, right: str) -> Pag
 _ORDER = ("permissive", "copyleft", "use_restricted", "vendor", "non_commercial", "unclear", "none")
 
 
-def ecosystem(bundle: Bundle) -> Page:
+def ecosystem_page(bundle: Bundle) -> Page:
     """Return the tables of the analysis, and their figures."""
     rows = {name: table["rows"] for name, table in bundle.report["tables"].items()}
     overall = [row for row in rows["mutation_rates"] if row["relation"] == "all"]
@@ -239,7 +239,7 @@ _TOPS = (
 FILTERS = ("verdict", "finding", "license", "child_license", "model")
 
 
-def audit(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
+def audit_page(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
     """Return the newest audit with the findings that match the filters.
 
     Args:
@@ -248,7 +248,7 @@ def audit(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
         page: Page of findings, from 1.
     """
     report = bundle.report["audit"]
-    chosen = filtered(bundle, wanted)
+    chosen = matching_findings(bundle, wanted)
     start = (max(page, 1) - 1) * MAX_LISTED
     unknown = (report["run"] or {}).get("counts", {}).get("unknown", {})
     return {
@@ -276,7 +276,7 @@ def audit(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
     }  # fmt: skip
 
 
-def filtered(bundle: Bundle, wanted: dict[str, str]) -> list[dict[str, Any]]:
+def matching_findings(bundle: Bundle, wanted: dict[str, str]) -> list[dict[str, Any]]:
     """Return the findings of the newest audit that match all filters."""
     exact = [(name, value) for name, value in wanted.items() if value and name != "model"]
     part = wanted.get("model", "").lower()
@@ -288,7 +288,7 @@ def filtered(bundle: Bundle, wanted: dict[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def quality(bundle: Bundle) -> Page:
+def quality_page(bundle: Bundle) -> Page:
     """Return the evaluation of completion on unseen models, and inferred, contradicted and predicted edges."""
     scores: list[dict[str, Any]] = bundle.report["scores"]
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -312,6 +312,6 @@ def quality(bundle: Bundle) -> Page:
     }
 
 
-def runs(store: Store) -> Page:
+def runs_page(store: Store) -> Page:
     """Return loads, charts, completions and audits, the newest first."""
     return {"runs": list_runs(store)}

@@ -32,7 +32,7 @@ class Question(NamedTuple):
 QUESTIONS = (
     Question("Which models were built on most?", "top_parents", {"limit": "5"}),
     Question("What does this merge come from?", "ancestors", {"model": "mlabonne/NeuralBeagle14-7B"}),
-    Question("Which parents do weights show that nobody declared?", "undeclared", {}),
+    Question("Which parents do weights show that no author declared?", "undeclared", {}),
     Question("Which declared parent do weights contradict?", "contradicted", {}),
     Question("Whose licences are violated most?", "violated_licenses", {"limit": "5"}),
     Question("Which task fits models that declare none?", "predictions", {"attribute": "pipeline_tag", "limit": "5"}),

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from atlas_db.analysis.frames import AtlasFrames, read_frames
-from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse
+from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse_sections
 from atlas_db.analysis.tables import AnalysisTable
 from atlas_db.core.errors import CompletionError, UsageError
 from atlas_db.store.bolt import Store
@@ -40,7 +40,7 @@ def test_tables_agree_with_the_rows_and_with_the_other_engine(
     atlas: tuple[AtlasFrames, list[dict[str, Any]]], store: Store
 ) -> None:
     found, rows = atlas
-    made = analyse(found, SECTIONS, OPTIONS)
+    made = analyse_sections(found, SECTIONS, OPTIONS)
     frames = _frames(made)
     licences = Counter(tag[8:] for row in rows for tag in row["tags"] if tag.startswith("license:"))
     top = frames["top_licenses"]
@@ -89,7 +89,7 @@ def test_related_models_are_more_similar_than_unrelated_ones_where_made_so(
     atlas: tuple[AtlasFrames, list[dict[str, Any]]],
 ) -> None:
     found, _ = atlas
-    frames = _frames(analyse(found, ["similarity", "findings"], OPTIONS))
+    frames = _frames(analyse_sections(found, ["similarity", "findings"], OPTIONS))
     mean = frames["similarity"].set_index(["kind", "drawn", "measure"])["mean"]
     for measure in ("bag", "tfidf", "levenshtein"):
         assert mean["siblings", "pairs", measure] > mean["unrelated, both with relatives", "pairs", measure]
@@ -97,12 +97,12 @@ def test_related_models_are_more_similar_than_unrelated_ones_where_made_so(
     measures = frames["findings"].set_index("measure")
     related = next(name for name in measures.index if "metadata, parent and child minus unrelated" in name)
     assert measures.loc[related, "here"] == "agrees"
-    assert analyse(found, ["findings"], OPTIONS)["findings"][0].frame.equals(frames["findings"]), "seeded"
+    assert analyse_sections(found, ["findings"], OPTIONS)["findings"][0].frame.equals(frames["findings"]), "seeded"
 
 
 def test_families_and_regions(atlas: tuple[AtlasFrames, list[dict[str, Any]]]) -> None:
     found, rows = atlas
-    frames = _frames(analyse(found, ["families", "regions"], OPTIONS))
+    frames = _frames(analyse_sections(found, ["families", "regions"], OPTIONS))
     sizes = frames["family_sizes"]
     assert int(sizes["models"].sum()) == len(rows) + 1, "and one name without a record"
     assert frames["families"]["models"].is_monotonic_decreasing
@@ -122,7 +122,7 @@ def test_bad_input(store: Store, tmp_path: Path) -> None:
     load(store, [str(tmp_path / "one.jsonl")], LoadOptions(tmp_path))
     alone = read_frames(store)
     with pytest.raises(UsageError, match="nonsense"):
-        analyse(alone, ["nonsense"])
-    for tables in analyse(alone, SECTIONS, OPTIONS).values():
+        analyse_sections(alone, ["nonsense"])
+    for tables in analyse_sections(alone, SECTIONS, OPTIONS).values():
         for table in tables:
             assert table.to_dict()["title"]

@@ -44,7 +44,7 @@ def test_analyse_in_every_format(home: Path, tmp_path: Path) -> None:
 def test_compare(home: Path) -> None:
     text = run(home, "compare", "org0/base0-7b", "c/changed").stdout
     assert "tighter" in text
-    assert "likeness" in text
+    assert "similarity" in text
     found = json.loads(run(home, "compare", "org0/base0-7b", "c/changed", "--format", "json").stdout)
     assert {trait["name"]: trait["verdict"] for trait in found["traits"]}["license"] == "tighter"
     assert "".join(span["right"] for span in found["metadata"]).startswith("license: cc-by-nc-4.0")

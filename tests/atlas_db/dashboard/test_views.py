@@ -27,7 +27,7 @@ _TIMED = ("key", "made", "runs", "audit")
 
 
 def test_both_engines_show_the_same(counted: Bundle, store: Store, tmp_path: Path) -> None:
-    page = views.model(store, "org0/base0-7b")
+    page = views.model_page(store, "org0/base0-7b")
     for row in (*page["declared"], *page["lineage_claims"]):
         assert row["first_seen"]
     page["properties"] = {name: value for name, value in page["properties"].items() if "run_id" not in name}
@@ -52,19 +52,19 @@ def test_both_engines_show_the_same(counted: Bundle, store: Store, tmp_path: Pat
 
 
 def test_a_page_agrees_with_the_lineage_verb(counted: Bundle, store: Store) -> None:
-    page = views.model(store, "org0/base0-7b")
+    page = views.model_page(store, "org0/base0-7b")
     found = lineage(store, "org0/base0-7b", depth=0)
     assert page["counts"]["descendants"] == found.counts["descendants"]
     direct = lineage(store, "org0/base0-7b")
     assert page["counts"]["children_by_relation"] == direct.counts["children_by_relation"]
-    wide = views.model(store, "org0/base0-7b", wide="quantized")
+    wide = views.model_page(store, "org0/base0-7b", wide="quantized")
     assert [row["child"] for row in wide["children"]] == [f"f/fan-{n}" for n in reversed(range(60))]
-    region = views.region(store, counted, ["org0/base0-7b"], share=1.0)["regions"][0]
+    region = views.region_page(store, counted, ["org0/base0-7b"], share=1.0)["regions"][0]
     assert region["shown"] == found.counts["descendants"] + 1
     with pytest.raises(ModelNotFoundError):
-        views.model(store, "nobody/nothing")
+        views.model_page(store, "nobody/nothing")
     with pytest.raises(UsageError):
-        views.region(store, counted, [], share=0)
+        views.region_page(store, counted, [], share=0)
 
 
 def test_a_ladder_of_merges_is_shown_at_once(store: Store, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_ladder_of_merges_is_shown_at_once(store: Store, tmp_path: Path) -> No
     load(store, [str(tmp_path / "rows.jsonl")], LoadOptions(tmp_path))
     everyone = [row["id"] for row in rows]
     start = time.monotonic()
-    page = views.model(store, f"l/{LAYERS // 2}-0", opened=everyone)
+    page = views.model_page(store, f"l/{LAYERS // 2}-0", opened=everyone)
     assert time.monotonic() - start < 20
     assert page["counts"]["ancestors"] == 3 * (LAYERS // 2)
     assert page["counts"]["descendants"] == 3 * (LAYERS // 2 - 1)
