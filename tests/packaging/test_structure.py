@@ -9,12 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.paths import MODULES, ROOT
 
-PACKAGES = ("atlas_db", "ingest", "gnn", "cypher")
-MODULES = [
-    file.relative_to(ROOT) for name in PACKAGES for file in (ROOT / name).rglob("*.py") if file.name != "__init__.py"
-]
 ROOMS = sorted({file.parent for file in MODULES})
 MAX_MODULES = 14
 

@@ -1,4 +1,4 @@
-"""Where the repository and its golden files are."""
+"""Where the repository and its golden files are, and the modules of its packages."""
 
 from __future__ import annotations
 
@@ -6,3 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
+PACKAGES = ("atlas_db", "ingest", "gnn", "cypher")
+MODULES = sorted(
+    file.relative_to(ROOT) for name in PACKAGES for file in (ROOT / name).rglob("*.py") if file.name != "__init__.py"
+)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, dataclass, field
+from dataclasses import FrozenInstanceError, dataclass, field, is_dataclass
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from atlas_db.core.parameters import Parameter, parameter, parameters_of
-from gnn.parameters.candidate_parameters import CANDIDATE
-from gnn.parameters.model_parameters import MODEL
-from ingest.weights.parameters.merge_parameters import MERGE
-from ingest.weights.parameters.tree_parameters import TREE
+from tests.support.paths import MODULES
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,10 @@ def test_parameters_of_nested_classes_have_dotted_names() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("group", [CANDIDATE, MODEL, MERGE, TREE], ids=lambda each: type(each).__name__)
-def test_each_constant_has_a_unit_and_says_how_it_was_set(group: object) -> None:
+@pytest.mark.parametrize("module", [path for path in MODULES if path.stem.endswith("_parameters")], ids=str)
+def test_each_constant_has_a_unit_and_says_how_it_was_set(module: Path) -> None:
+    held = vars(import_module(".".join(module.with_suffix("").parts)))
+    (group,) = [value for name, value in held.items() if name.isupper() and is_dataclass(value)][-1:]
     found = list(parameters_of(group))
     assert found and all(each.unit and each.set_by for each in found)
     assert len({each.name for each in found}) == len(found)

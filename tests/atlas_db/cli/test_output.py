@@ -1,0 +1,53 @@
+"""Rows in every format: JSON, CSV, the first column alone, and a table for people."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from atlas_db.cli.output import Format, console, write_json, write_rows
+
+COLUMNS = ("id", "count", "tags")
+ROWS = [{"id": "a/b", "count": 12345, "tags": ["x", "y"]}, {"id": "[red]c/d[/red]", "count": None}]
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    console.cache_clear()
+
+
+def shown(capsys: pytest.CaptureFixture[str], form: Format) -> str:
+    write_rows(COLUMNS, ROWS, form, "Models")
+    return capsys.readouterr().out
+
+
+def test_json_has_every_column_in_every_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(shown(capsys, Format.JSON)) == [
+        {"id": "a/b", "count": 12345, "tags": ["x", "y"]}, {"id": "[red]c/d[/red]", "count": None, "tags": None},
+    ]  # fmt: skip
+
+
+def test_csv_is_read_back_and_lists_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = list(csv.DictReader(io.StringIO(shown(capsys, Format.CSV))))
+    assert rows[0] == {"id": "a/b", "count": "12345", "tags": '["x", "y"]'}
+    assert rows[1] == {"id": "[red]c/d[/red]", "count": "", "tags": ""}
+
+
+def test_quiet_is_the_first_column(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, Format.QUIET) == "a/b\n[red]c/d[/red]\n"
+
+
+def test_a_table_has_a_title_and_reads_no_markup_in_values(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, Format.HUMAN)
+    assert "Models" in text and "12,345" in text and "x, y" in text
+    assert "[red]c/d[/red]" in text, "a value is no style"
+    assert "2 rows" in text
+
+
+def test_json_keeps_letters_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    write_json({"name": "ünï"})
+    assert "ünï" in capsys.readouterr().out
