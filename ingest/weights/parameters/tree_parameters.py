@@ -13,7 +13,7 @@ _DATES = "tuned on generated families (seeds 444 to 446)"
 
 @dataclass(frozen=True, slots=True)
 class CopyParameters:
-    """Casts, quantized and pruned copies, and merges beside them.
+    """Casts, quantized and pruned copies, and merges that replace them.
 
     Attributes:
         screening_positions: Positions that possible copies are screened at.
