@@ -67,6 +67,7 @@ def test_objects_parquet_and_cards(tmp_path: Path) -> None:
         (gzip.compress(LINES)[:-9], "truncated_file"), (zstandard.compress(LINES)[:-4], "truncated_file"),
         (b"PAR1 and nothing more", "truncated_file"),
     ],
+    ids=("empty", "blank", "html", "array", "gzip", "zstandard", "parquet"),
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_named_by_code(tmp_path: Path, body: bytes, code: str) -> None:
     (tmp_path / "x.jsonl").write_bytes(body)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.samples.aligned_samples import align
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from tests.support.changes import permuted
 from tests.support.families import print_of, root, write
 
@@ -21,7 +21,7 @@ def two(folder: Path) -> tuple[Fingerprint, Fingerprint]:
 
 def test_a_larger_sample_holds_the_smaller_one(tmp_path: Path) -> None:
     item, _ = two(tmp_path)
-    larger = Rereader().sample(item)
+    larger = Resampler().sample(item)
     assert larger is not None and len(larger.values) > len(item.sample.values)
     together = align([item.sample, larger], [item.dtype] * 2)
     assert len(together.tensor) == len(item.sample.values)
@@ -30,9 +30,9 @@ def test_a_larger_sample_holds_the_smaller_one(tmp_path: Path) -> None:
 
 def test_units_are_put_in_the_order_of_a_reference(tmp_path: Path) -> None:
     item, moved = two(tmp_path)
-    order = Rereader().matched(moved, item)
+    order = Resampler().match_units(moved, item)
     assert order is not None
-    straight, found = Rereader().sample(item), Rereader().sample(moved, order)
+    straight, found = Resampler().sample(item), Resampler().sample(moved, order)
     assert straight is not None and found is not None
     np.testing.assert_array_equal(straight.values, found.values)
 
@@ -40,6 +40,6 @@ def test_units_are_put_in_the_order_of_a_reference(tmp_path: Path) -> None:
 def test_weights_that_are_gone_are_none(tmp_path: Path) -> None:
     item, moved = two(tmp_path)
     shutil.rmtree(tmp_path / "b")
-    assert Rereader().sample(moved) is None
-    assert Rereader().matched(moved, item) is None
-    assert Rereader().matched(item, moved) is None
+    assert Resampler().sample(moved) is None
+    assert Resampler().match_units(moved, item) is None
+    assert Resampler().match_units(item, moved) is None

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.tree_parameters import TREE
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.exact_relations import build_family_state
 from ingest.weights.tree.family_state import (
     FamilyState,
@@ -41,7 +41,7 @@ def prints(tmp_path_factory: pytest.TempPathFactory) -> list[Fingerprint]:
 
 @pytest.fixture(scope="module")
 def family(prints: list[Fingerprint]) -> FamilyState:
-    samples = load_samples(prints, Rereader(), use_dates=True)
+    samples = load_samples(prints, Resampler(), use_dates=True)
     return build_family_state(samples, run_pair_tests(samples))
 
 
@@ -74,7 +74,7 @@ def test_a_duplicate_without_a_date_existed_by_that_of_the_other(family: FamilyS
 
 
 def test_without_dates_the_weights_alone_count(prints: list[Fingerprint]) -> None:
-    samples = load_samples(prints, Rereader(), use_dates=False)
+    samples = load_samples(prints, Resampler(), use_dates=False)
     tests = run_pair_tests(samples)
     assert list(samples.dates) == [""] * 4 and samples.is_resampled
     found = precedence_log_odds(samples, tests, [0, 1, 2, 3])
@@ -98,7 +98,7 @@ def test_units_of_a_permuted_model_are_put_in_order(tmp_path: Path) -> None:
     base = root(1)
     models = [base, trained(base, 2), permuted(base, 5)]
     prints = [print_of(write(tmp_path / f"m{at}", weights), f"m{at}") for at, weights in enumerate(models)]
-    samples = load_samples(prints, Rereader(), use_dates=False)
+    samples = load_samples(prints, Resampler(), use_dates=False)
     assert samples.unpermuted is not None
     assert sum(bool(name) for name in samples.permutation_id) in (1, 2)
     np.testing.assert_array_equal(samples.vectors.values[0], samples.vectors.values[2])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.weights.samples.resample import Rereader
+from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.exact_relations import build_family_state
 from ingest.weights.tree.family_state import load_samples, run_pair_tests
 from ingest.weights.tree.incremental_tree import IncrementalTree
@@ -23,7 +23,7 @@ def test_a_family_grows_below_its_root(tmp_path: Path) -> None:
         print_of(write(tmp_path / f"m{at}", weights), f"m{at}", f"2024-01-0{at + 1}")
         for at, weights in enumerate(models)
     ]
-    samples = load_samples(prints, Rereader(), use_dates=True)
+    samples = load_samples(prints, Resampler(), use_dates=True)
     family = build_family_state(samples, run_pair_tests(samples))
     merges = family.relations.merges
     tree = IncrementalTree(samples.vectors, samples.sq_distance, family.precedence_log_odds, family.scorer, merges)
