@@ -18,6 +18,7 @@ from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import ensure_nodes, merge_nodes
 from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
+from ingest.weights.parameters.chart_parameters import chart_parameters
 from ingest.weights.probes.cka_similarity import behaviour_clusters
 from ingest.weights.probes.probe_table import Probe, keep_probes
 from ingest.weights.tree.edge import Edge, above_threshold, family_of, known_date
@@ -50,7 +51,7 @@ def write_chart(
     if dry_run:
         return _plan(store, charted, edges, as_of, "")[1]
     with exclusive_writer(store, home):
-        run_id = begin_run(store, RunKind.CHART, {"models": len(prints), "edges": len(edges), "fingerprints": VERSION})
+        run_id = begin_run(store, RunKind.CHART, _parameters(prints, edges))
         plan, counts = _plan(store, charted, edges, as_of, run_id)
         clusters = behaviour_clusters(probes)
         rows = [
@@ -71,6 +72,12 @@ def write_chart(
             keep_probes(probes, home, ensure_schema(store))
         finish_run(store, run_id, counts)
     return {**counts, "run_id": run_id}
+
+
+def _parameters(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str, Any]:
+    """Return what a chart depends on, for its run: counts, version of the fingerprints, every tuned constant."""
+    tuned = {each.name: each.value for each in chart_parameters()}
+    return {"models": len(prints), "edges": len(edges), "fingerprints": VERSION, "parameters": tuned}
 
 
 def _send(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:

@@ -1,0 +1,91 @@
+"""All tuned constants of the chart, with what changing them by a quarter does to a chart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import msgspec
+
+from atlas_db.core.parameters import Parameter, parameters_of
+from ingest.weights.parameters.confidence_parameters import CONFIDENCE, ConfidenceParameters
+from ingest.weights.parameters.merge_parameters import MERGE, MergeParameters
+from ingest.weights.parameters.parent_parameters import PARENT, ParentParameters
+from ingest.weights.parameters.tree_parameters import TREE, TreeParameters
+
+
+@dataclass(frozen=True, slots=True)
+class ChartParameters:
+    """Tuned constants by stage.
+
+    Attributes:
+        merge: Search and tests of merges.
+        tree: Copies, rooting, dates and duplicates.
+        parent: Penalties of candidate parents.
+        confidence: Confidence of edges by kind of evidence.
+    """
+
+    merge: MergeParameters = field(default=MERGE)
+    tree: TreeParameters = field(default=TREE)
+    parent: ParentParameters = field(default=PARENT)
+    confidence: ConfidenceParameters = field(default=CONFIDENCE)
+
+
+CHART = ChartParameters()
+
+
+class ShownParameter(NamedTuple):
+    """A tuned constant as `chart --show-parameters` prints it.
+
+    Attributes:
+        parameter: Dotted name.
+        value: Its value.
+        unit: Unit of the value.
+        set_by: How it was set.
+        sensitivity: Share of edges that change where it is a fifth smaller, and a quarter larger.
+    """
+
+    parameter: str
+    value: str
+    unit: str
+    set_by: str
+    sensitivity: str
+
+
+class Sensitivity(msgspec.Struct, forbid_unknown_fields=True):
+    """What `benchmarks/sensitivity.py` measured.
+
+    Attributes:
+        measured_on: The models that were charted.
+        changed: Share of edges that change, by parameter: at 4/5 and at 5/4 of its value.
+    """
+
+    measured_on: str
+    changed: dict[str, tuple[float, float]]
+
+
+@cache
+def sensitivity() -> Sensitivity:
+    """Return the measured sensitivities that the package ships."""
+    body = (files("ingest.weights.parameters") / "data" / "sensitivity.json").read_bytes()
+    return msgspec.json.decode(body, type=Sensitivity)
+
+
+def chart_parameters() -> list[Parameter]:
+    """Return every tuned constant of the chart."""
+    return list(parameters_of(CHART))
+
+
+def shown_parameters() -> list[ShownParameter]:
+    """Return every tuned constant with its unit, how it was set, and its sensitivity."""
+    changed = sensitivity().changed
+    return [
+        ShownParameter(each.name, f"{each.value}", each.unit, each.set_by, _shown(changed.get(each.name)))
+        for each in chart_parameters()
+    ]
+
+
+def _shown(changed: tuple[float, float] | None) -> str:
+    return "not measured" if changed is None else f"{changed[0]:.3f}, {changed[1]:.3f}"
