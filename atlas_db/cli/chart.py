@@ -43,12 +43,14 @@ Examples:
   atlas-db chart fp.parquet --store local
 
   atlas-db chart new.parquet --existing fp.parquet --store local
+
+  atlas-db chart --show-parameters
 """
 
 
 @guarded
 def chart(
-    prints: Annotated[list[Path], typer.Argument(help="Files of fingerprints.", show_default=False)],
+    prints: Annotated[list[Path] | None, typer.Argument(help="Files of fingerprints.", show_default=False)] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write edges as JSON lines.")] = None,
     time: Annotated[bool, typer.Option("--time/--no-time", help="Use dates as evidence.")] = True,
     refine: Annotated[
@@ -73,6 +75,9 @@ def chart(
         str | None, typer.Option("--store", help="Write into this store as inferred claims.", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change no store; print what would change.")] = False,
+    show_parameters: Annotated[
+        bool, typer.Option("--show-parameters", help="List every tuned constant with unit, origin and sensitivity.")
+    ] = False,
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Chart lineage."""
@@ -80,6 +85,13 @@ def chart(
     from ingest.weights.samples.resample import Resampler
     from ingest.weights.tree.edge import above_threshold, family_assignments, write_lines
 
+    if show_parameters:
+        _show_parameters(form)
+        return
+    if not prints:
+        raise UsageError(
+            "chart needs a file of fingerprints", hint="Make one: atlas-db fingerprint FOLDER --out fp.parquet"
+        )
     if dry_run and store is None:
         raise UsageError(
             "--dry-run concerns a store", hint="Add --store, or leave it out: without one nothing is changed"
@@ -105,6 +117,12 @@ def chart(
             )
     uncertain = len({edge.child for edge in edges} - {edge.child for edge in kept})
     _show(kept, len(known), (uncertain, min_confidence), counts, form)
+
+
+def _show_parameters(form: Format) -> None:
+    from ingest.weights.parameters.chart_parameters import ShownParameter, shown_parameters
+
+    write_rows(ShownParameter._fields, [each._asdict() for each in shown_parameters()], form)
 
 
 def _read_inputs(prints: list[Path], existing: list[Path]) -> tuple[list[Fingerprint], list[Probe]]:

@@ -1,4 +1,8 @@
-"""From fingerprints to a chart: for every model its parents, the relation, how sure, and on what evidence."""
+"""Fingerprints to a chart: parents of every model, with relation, confidence and evidence.
+
+Families are connected components of correlated weights. In each, exact relations are found first, then a tree of the
+rest is grown and rooted. Adapters and functionally equal models are attached at the end.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +51,8 @@ from ingest.weights.tree.rooting import infer_root
 from ingest.weights.tree.scorer import probability
 from ingest.weights.tree.subtree_moves import swap_parent_child
 
-MANY = 500
-"""Models from which families are charted side by side, in processes."""
+MIN_MODELS_FOR_PROCESSES = 500
+"""Models from which families are charted in several processes."""
 
 
 def chart(
@@ -59,11 +63,11 @@ def chart(
 
     Args:
         prints: Fingerprints; the chart does not depend on their order.
-        read: Looks at the weights again; without it the fingerprints alone speak.
+        read: Reads larger samples from the weights; without it only the fingerprints' samples are used.
         time: Whether dates count as evidence.
-        declared: Whether the base that an adapter names is believed.
-        probes: What some of the models answered, as further evidence.
-        progress: Told of stage, models done and total.
+        declared: Whether the base that an adapter's configuration names is trusted.
+        probes: Outputs of some models on probe inputs, as further evidence.
+        progress: Called with stage, models done and total.
 
     Returns:
         Edges by child and parent.
@@ -78,7 +82,7 @@ def chart(
     families = sorted((part for part in parts if len(part) > 1), key=len, reverse=True)
     done = len(prints) - sum(map(len, families))
     # Families are many small computations: threads of numerical libraries cost more there than they bring.
-    with threadpool_limits(1), workers(many=len(prints) >= MANY and len(families) > 1) as pool:
+    with threadpool_limits(1), workers(many=len(prints) >= MIN_MODELS_FOR_PROCESSES and len(families) > 1) as pool:
         work = {
             pool.submit(chart_family, [prints[place] for place in part], read, time=time): len(part)
             for part in families
@@ -96,7 +100,10 @@ def chart(
 
 
 def chart_family(prints: Sequence[Fingerprint], read: Resampler | None = None, *, time: bool = True) -> list[Edge]:
-    """Chart the models of one component."""
+    """Chart the models of one family.
+
+    Dates that look wrong are left out one at a time, where that improves the likelihood of the tree.
+    """
     samples = load_samples(prints, read, use_dates=time)
     tests = run_pair_tests(samples)
     family = build_family_state(samples, tests)
@@ -106,7 +113,7 @@ def chart_family(prints: Sequence[Fingerprint], read: Resampler | None = None, *
         other_tree = build_tree(other)
         if improves_likelihood(other_tree, tree):
             family, tree = other, other_tree
-    return _edges(family, tree)
+    return _family_edges(family, tree)
 
 
 def build_tree(family: FamilyState) -> IncrementalTree:
@@ -118,30 +125,30 @@ def build_tree(family: FamilyState) -> IncrementalTree:
     return tree
 
 
-def _edges(family: FamilyState, tree: IncrementalTree) -> list[Edge]:
+def _family_edges(family: FamilyState, tree: IncrementalTree) -> list[Edge]:
     edges: list[Edge] = []
     swapped, known = swap_parent_child(family, tree), find_canonical_duplicates(family, tree)
     for row, first in enumerate(family.relations.duplicate_of):
         if row != known.canonical[first] and not family.relations.is_quantized(first):
-            edges.append(_duplicate(family, tree, row, known))
+            edges.append(_duplicate_edge(family, tree, row, known))
             continue
         found: list[Edge] = []
         if first in family.relations.copies:
             parent, copy = family.relations.copies[first]
-            found.append(_copied(family, row, parent, copy, known))
+            found.append(_copy_edge(family, row, parent, copy, known))
         elif first in family.relations.merges:
             found += _merge_edges(family, row, family.relations.merges[first], known)
         else:
             choice = tree.choices.get(first) or (best_parent(family, tree, first) if first not in tree.rows else None)
             if choice is not None:
-                found.append(_trained(family, row, choice, known, swapped))
-        # Where it is an exact copy of what is taken for its copy, it comes of that.
-        sure = 1.0 if family.relations.is_quantized(first) else known.confidence[first]
-        edges += [replace(edge, confidence=edge.confidence * sure) for edge in found]
+                found.append(_residual_edge(family, row, choice, known, swapped))
+        # If another duplicate is the original, the edge is that one's, and this model is its duplicate.
+        confidence = 1.0 if family.relations.is_quantized(first) else known.confidence[first]
+        edges += [replace(edge, confidence=edge.confidence * confidence) for edge in found]
     return edges
 
 
-def _duplicate(family: FamilyState, tree: IncrementalTree, row: int, known: CanonicalDuplicates) -> Edge:
+def _duplicate_edge(family: FamilyState, tree: IncrementalTree, row: int, known: CanonicalDuplicates) -> Edge:
     original = known.canonical[family.relations.duplicate_of[row]]
     older = [
         other
@@ -159,26 +166,27 @@ def _duplicate(family: FamilyState, tree: IncrementalTree, row: int, known: Cano
     permuted = family.samples.permutation_id[parent] != family.samples.permutation_id[row]
     dates = {family.samples.dates[row], family.samples.dates[parent]}
     ordered = len(dates) == 2 and "" not in dates
-    sure = CONFIDENCE.dated_duplicate if ordered else CONFIDENCE.undated_duplicate
+    confidence = CONFIDENCE.dated_duplicate if ordered else CONFIDENCE.undated_duplicate
     if parent == original:
-        sure = min(CONFIDENCE.dated_duplicate, probability(known.penalty[row] - known.penalty[original]))
+        confidence = min(CONFIDENCE.dated_duplicate, probability(known.penalty[row] - known.penalty[original]))
     above = parents_of(family, tree, family.relations.duplicate_of[row])
     if family.relations.duplicate_of[row] in family.relations.copies:
-        # Whoever rounds the same weights the same way gets the same copy.
-        sure = min(sure, CONFIDENCE.undated_duplicate)
-    others = {_told(family, row, each, known): round(1 - sure, 3) for each in above}  # were it the original
+        # Two people who round the same weights the same way get equal copies: no order between them is known.
+        confidence = min(confidence, CONFIDENCE.undated_duplicate)
+    others = {_parent_id(family, row, each, known): round(1 - confidence, 3) for each in above}
     if permuted and len(older) > 1:
-        # Whoever shuffles what was shuffled leaves nothing to tell of which; more is made of the original.
-        share = sure / (len(older) + (parent == original))
+        # A permutation of a permutation is one permutation: which of the older ones it was made from is unknown.
+        # The original counts twice, as more copies are made of it.
+        share = confidence / (len(older) + (parent == original))
         others |= {family.model_id(other): round(share, 3) for other in older if other != parent}
-        sure -= share * (len(older) - 1)
+        confidence -= share * (len(older) - 1)
     evidence = PermutedEvidence(alternatives=others) if permuted else DuplicateEvidence(alternatives=others)
-    return Edge(family.model_id(row), family.model_id(parent), Relation.DUPLICATE, sure, evidence)
+    return Edge(family.model_id(row), family.model_id(parent), Relation.DUPLICATE, confidence, evidence)
 
 
-def _copied(family: FamilyState, row: int, parent: int, copy: CopyMatch, known: CanonicalDuplicates) -> Edge:
+def _copy_edge(family: FamilyState, row: int, parent: int, copy: CopyMatch, known: CanonicalDuplicates) -> Edge:
     relation = {"pruned": Relation.FINETUNE, "same": Relation.DUPLICATE}.get(copy.kind, Relation.QUANTIZED)
-    explained, alternatives = round(copy.explained, 4), _likewise(family, row, known, 1 - CONFIDENCE.copy)
+    explained, alternatives = round(copy.explained, 4), _alternatives(family, row, known, 1 - CONFIDENCE.copy)
     evidence: Evidence
     match copy.kind:
         case "cast":
@@ -190,18 +198,18 @@ def _copied(family: FamilyState, row: int, parent: int, copy: CopyMatch, known: 
             evidence = PrunedEvidence(explained=explained, zeros=zeros, grid=copy.grid, alternatives=alternatives)
         case _:
             evidence = RoundedCopyEvidence(explained=explained, alternatives=alternatives)
-    return Edge(family.model_id(row), _told(family, row, parent, known), relation, CONFIDENCE.copy, evidence)
+    return Edge(family.model_id(row), _parent_id(family, row, parent, known), relation, CONFIDENCE.copy, evidence)
 
 
-def _likewise(family: FamilyState, row: int, known: CanonicalDuplicates, chance: float) -> dict[str, float]:
-    """Return the models that explain a copy or a merge as well, each with its share of a probability."""
+def _alternatives(family: FamilyState, row: int, known: CanonicalDuplicates, mass: float) -> dict[str, float]:
+    """Return the other models that explain a copy or a merge as well; they share a probability mass equally."""
     relations = family.relations
     others = relations.alternatives.get(relations.duplicate_of[row], [])
-    told = {_told(family, row, other, known) for other in others}
-    return {name: round(chance / len(told), 3) for name in sorted(told)}
+    names = {_parent_id(family, row, other, known) for other in others}
+    return {name: round(mass / len(names), 3) for name in sorted(names)}
 
 
-def _trained(
+def _residual_edge(
     family: FamilyState,
     row: int,
     choice: ParentChoice,
@@ -210,25 +218,25 @@ def _trained(
 ) -> Edge:
     first = family.relations.duplicate_of[row]
     relation = Relation.QUANTIZED if family.relations.is_quantized(first) else Relation.FINETUNE
-    # What was put below it, or below its parent, may lie between the two.
-    below, turned = swapped.get(first, (-1, 0.0))
-    child, also = swapped.get(choice.parent, (-1, 0.0))
+    # A child of the model, or another child of its parent, may in truth lie between the two.
+    below, p_swapped = swapped.get(first, (-1, 0.0))
+    child, p_parent_swapped = swapped.get(choice.parent, (-1, 0.0))
     if child != first:
-        also = 0.0
-    others = {_told(family, row, other, known): round(chance, 3) for other, chance in choice.alternatives}
-    if turned >= CONFIDENCE.min_alternative:
-        others[_told(family, row, below, known)] = round(turned, 3)
+        p_parent_swapped = 0.0
+    others = {_parent_id(family, row, other, known): round(share, 3) for other, share in choice.alternatives}
+    if p_swapped >= CONFIDENCE.min_alternative:
+        others[_parent_id(family, row, below, known)] = round(p_swapped, 3)
     evidence = ResidualEvidence(
         containment_log_odds=round(choice.containment_log_odds, 2),
         distance=round(choice.distance, 4),
         alternatives=others,
     )
-    sure = choice.probability * (1 - turned) * (1 - also)
-    return Edge(family.model_id(row), _told(family, row, choice.parent, known), relation, sure, evidence)
+    confidence = choice.probability * (1 - p_swapped) * (1 - p_parent_swapped)
+    return Edge(family.model_id(row), _parent_id(family, row, choice.parent, known), relation, confidence, evidence)
 
 
-def _told(family: FamilyState, row: int, parent: int, known: CanonicalDuplicates) -> str:
-    """Return the id of the exact copy of a parent whose units are in the order of its child's; else of the original."""
+def _parent_id(family: FamilyState, row: int, parent: int, known: CanonicalDuplicates) -> str:
+    """Return the parent's id: of its exact duplicates the one permuted as the child is, else the canonical one."""
     original = known.canonical[family.relations.duplicate_of[parent]]
     same = [
         other
@@ -243,23 +251,23 @@ def _told(family: FamilyState, row: int, parent: int, known: CanonicalDuplicates
 def _merge_edges(family: FamilyState, row: int, merge: Merge, known: CanonicalDuplicates) -> list[Edge]:
     out: list[Edge] = []
     loose = merge.residual >= CONFIDENCE.loose_merge_residual
-    sure = CONFIDENCE.loose_merge if loose else CONFIDENCE.merge
+    confidence = CONFIDENCE.loose_merge if loose else CONFIDENCE.merge
     if family.relations.is_quantized(row):
-        sure = CONFIDENCE.quantized_merge
+        confidence = CONFIDENCE.quantized_merge
     for parent, weight in zip(merge.parents, merge.weights, strict=True):
         evidence = MergeEvidence(
             method=merge.method,
             weight=round(weight, 4),
             residual=round(merge.residual, 4),
             base="" if merge.base is None else family.model_id(known.canonical[merge.base]),
-            alternatives=_likewise(family, row, known, 1 - sure),
+            alternatives=_alternatives(family, row, known, 1 - confidence),
         )
         out.append(
             Edge(
                 family.model_id(row),
                 family.model_id(known.canonical[parent]),
                 Relation.MERGE,
-                sure,
+                confidence,
                 evidence,
             )
         )

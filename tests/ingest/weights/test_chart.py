@@ -66,7 +66,7 @@ def test_without_the_weights_at_hand_the_fingerprints_speak(tmp_path: Path) -> N
 def test_charts_in_processes_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     prints = synthetic(160, seed=4)
     alone = chart(prints, None)
-    monkeypatch.setattr("ingest.weights.chart.MANY", 100)
+    monkeypatch.setattr("ingest.weights.chart.MIN_MODELS_FOR_PROCESSES", 100)
     assert chart(prints[::-1], None) == alone
     assert len(alone) > 120
 
@@ -86,3 +86,12 @@ def test_models_that_come_one_by_one_end_in_the_chart_of_all_at_once() -> None:
             kept = {pair: edge for pair, edge in edges.items() if pair[0] not in ids}
             edges = kept | {(edge.child, edge.parent): edge for edge in chart(touched, None)}
         assert list(edges[pair] for pair in sorted(edges)) == chart(prints, None)
+
+
+def test_every_tuned_constant_is_listed_with_its_unit_and_origin() -> None:
+    from ingest.weights.parameters.chart_parameters import chart_parameters, shown_parameters
+
+    known = chart_parameters()
+    assert len({each.name for each in known}) == len(known)
+    assert all(each.unit and each.set_by for each in known)
+    assert [each.parameter for each in shown_parameters()] == [each.name for each in known]
