@@ -88,43 +88,43 @@ def collect_contents(store: Store, model: str, profile: str = "default") -> BomC
     if model not in models:
         raise not_found_error(store, model)
     datasets = _entries(store, graph.ids[graph.models :], dataset=True)
-    found = BomContents(model, models, datasets, defaultdict(list), defaultdict(list))
+    contents = BomContents(model, models, datasets, defaultdict(list), defaultdict(list))
     for child, edges in graph.parents.items():
         for edge in edges:
             above = graph.ids[edge.parent]
             if edge.strength == TRAINED:
-                found.trained_on[graph.ids[child]].append(above)
+                contents.trained_on[graph.ids[child]].append(above)
             else:
                 step = ParentStep(above, str(RELATIONS[edge.strength]), edge.status, edge.confidence)
-                found.parents[graph.ids[child]].append(step)
-    for names in found.trained_on.values():
+                contents.parents[graph.ids[child]].append(step)
+    for names in contents.trained_on.values():
         names.sort()
     _conclude(graph, models, profile)
-    return found
+    return contents
 
 
 def _entries(store: Store, ids: list[str], *, dataset: bool) -> dict[str, BomEntry]:
     label = "Dataset" if dataset else "Model"
-    parts = {row["id"]: BomEntry(row["id"], dataset, row["props"]) for row in store.read(read_nodes(label), ids=ids)}
+    entries = {row["id"]: BomEntry(row["id"], dataset, row["props"]) for row in store.read(read_nodes(label), ids=ids)}
     for row in store.read(read_edges("HAS_LICENSE", label, "License"), ids=ids):
         if row["props"].get("valid_to") is None:
-            parts[row["a"]].licenses.append({**row["props"], "id": row["b"]})
-    for part in parts.values():
+            entries[row["a"]].licenses.append({**row["props"], "id": row["b"]})
+    for part in entries.values():
         part.licenses.sort(key=lambda claim: (claim["source"], claim["id"]))
-    return parts
+    return entries
 
 
 def _conclude(graph: AuditGraph, models: dict[str, BomEntry], profile: str) -> None:
     """Set concluded licences: the declared ones of a compliant model, otherwise those whose terms it must keep."""
     auditor = Auditor(graph, AuditOptions(profile))
     for index in range(graph.models):
-        part = models[graph.ids[index]]
-        part.verdict, findings = auditor.audit_model(index, all_findings=False)
-        above = {
+        entry = models[graph.ids[index]]
+        entry.verdict, findings = auditor.audit_model(index, all_findings=False)
+        licenses = {
             each.license
             for each in findings
             if ORDER[each.verdict] >= FLAGGED and each.rule.check is Check.TERMS and each.license != NONE
         }
-        if part.verdict in (Verdict.COMPLIANT, Verdict.OBLIGATIONS):
-            above = {claim.id for claim in graph.claims[index] if not claim.predicted}
-        part.concluded_licenses = sorted(above)
+        if entry.verdict in (Verdict.COMPLIANT, Verdict.OBLIGATIONS):
+            licenses = {claim.id for claim in graph.claims[index] if not claim.predicted}
+        entry.concluded_licenses = sorted(licenses)

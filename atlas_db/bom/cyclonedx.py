@@ -36,47 +36,47 @@ _DECLARED = LicenseAcknowledgement.DECLARED
 _CONCLUDED = LicenseAcknowledgement.CONCLUDED
 
 
-def write_bom(material: BomContents, spec: str = "1.7") -> dict[str, Any]:
+def write_bom(contents: BomContents, spec: str = "1.7") -> dict[str, Any]:
     """Return the bill of a model as a CycloneDX document.
 
     Args:
-        material: The model and everything above it.
+        contents: The model, its ancestors and their training data.
         spec: 1.7 or 1.6; citations need 1.7.
 
     Raises:
         BomError: The document would be invalid.
     """
-    parts = [*material.models.values(), *material.datasets.values()]
-    components = {reference(part): _component(part, material) for part in parts}
-    bom = Bom(serial_number=uuid5(NAMESPACE_URL, json.dumps([_PREFIX, material.root, sorted(components)])))
-    root = components[reference(material.models[material.root])]
+    entries = [*contents.models.values(), *contents.datasets.values()]
+    components = {reference(part): _component(part, contents) for part in entries}
+    bom = Bom(serial_number=uuid5(NAMESPACE_URL, json.dumps([_PREFIX, contents.root, sorted(components)])))
+    root = components[reference(contents.models[contents.root])]
     bom.metadata.component = root
     tool = Component(name=SOFTWARE, type=ComponentType.APPLICATION, version=version("model-atlas-db"), bom_ref=TOOL)
     bom.metadata.tools.components.add(tool)
     for component in components.values():
         if component is not root:
             bom.components.add(component)
-    for part in material.models.values():
-        named = [components[_ref(step.id)] for step in material.parents.get(part.id, ())]
-        named += [components[_ref(name, dataset=True)] for name in material.trained_on.get(part.id, ())]
+    for part in contents.models.values():
+        named = [components[_ref(step.id)] for step in contents.parents.get(part.id, ())]
+        named += [components[_ref(name, dataset=True)] for name in contents.trained_on.get(part.id, ())]
         bom.register_dependency(components[reference(part)], named)
     text = make_outputter(bom, OutputFormat.JSON, SPECS[spec]).output_as_string()
     document: dict[str, Any] = json.loads(text)
-    _add_cards(document, material)
+    _add_cards(document, contents)
     if spec == "1.7":
-        document["citations"] = _citations(document, material)
+        document["citations"] = _citations(document, contents)
     # Importing the validator takes two seconds.
     from cyclonedx.validation.json import JsonStrictValidator
 
     problem = JsonStrictValidator(SPECS[spec]).validate_str(json.dumps(document))
     if problem is not None:
-        raise BomError(f"the bill of {material.root} would be invalid: {problem}", hint="Report this as a fault")
+        raise BomError(f"the bill of {contents.root} would be invalid: {problem}", hint="Report this as a fault")
     return document
 
 
-def reference(part: BomEntry) -> str:
+def reference(entry: BomEntry) -> str:
     """Return the bom-ref of a model or dataset."""
-    return _ref(part.id, dataset=part.dataset)
+    return _ref(entry.id, dataset=entry.dataset)
 
 
 def _ref(identifier: str, *, dataset: bool = False) -> str:
@@ -87,52 +87,52 @@ def _properties(values: dict[str, Any]) -> list[Property]:
     return [Property(name=_PREFIX + name, value=str(value)) for name, value in values.items() if value is not None]
 
 
-def _component(part: BomEntry, material: BomContents) -> Component:
-    owner = part.id.rpartition("/")[0]
-    props = part.props
-    facts = {"id": part.id, "last_seen": props.get("last_seen"), "audit_verdict": part.verdict}
+def _component(entry: BomEntry, contents: BomContents) -> Component:
+    owner = entry.id.rpartition("/")[0]
+    props = entry.props
+    properties = {"id": entry.id, "last_seen": props.get("last_seen"), "audit_verdict": entry.verdict}
     if props.get("placeholder"):
-        facts["placeholder"] = "true"
+        properties["placeholder"] = "true"
     component = Component(
-        **_identity(part),
+        **_identity(entry),
         version=props.get("sha"),
-        bom_ref=reference(part),
-        licenses=_licenses(part),
-        properties=_properties(facts),
+        bom_ref=reference(entry),
+        licenses=_licenses(entry),
+        properties=_properties(properties),
     )
     if owner:
-        component.manufacturer = OrganizationalEntity(name=owner, bom_ref=f"{reference(part)}#publisher")
-    if steps := material.parents.get(part.id):
-        component.pedigree = Pedigree(ancestors=[_ancestor(step, material) for step in steps])
+        component.manufacturer = OrganizationalEntity(name=owner, bom_ref=f"{reference(entry)}#publisher")
+    if steps := contents.parents.get(entry.id):
+        component.pedigree = Pedigree(ancestors=[_ancestor(step, contents) for step in steps])
     return component
 
 
-def _identity(part: BomEntry) -> dict[str, Any]:
+def _identity(entry: BomEntry) -> dict[str, Any]:
     """Return type, name and package URL. The package URL type `huggingface` covers models, not datasets."""
-    owner, _, name = part.id.rpartition("/")
-    addressed = owner and not part.dataset
+    owner, _, name = entry.id.rpartition("/")
+    has_package_url = owner and not entry.dataset
     return {
-        "type": ComponentType.DATA if part.dataset else ComponentType.MACHINE_LEARNING_MODEL,
-        "name": name or part.id,
+        "type": ComponentType.DATA if entry.dataset else ComponentType.MACHINE_LEARNING_MODEL,
+        "name": name or entry.id,
         "group": owner or None,
-        "purl": PackageURL("huggingface", owner, name, part.props.get("sha")) if addressed else None,
+        "purl": PackageURL("huggingface", owner, name, entry.props.get("sha")) if has_package_url else None,
     }
 
 
-def _ancestor(step: ParentStep, material: BomContents) -> Component:
+def _ancestor(step: ParentStep, contents: BomContents) -> Component:
     values = {"id": step.id, **{key: getattr(step, key) for key in _STEP}}
-    return Component(**_identity(material.models[step.id]), properties=_properties(values))
+    return Component(**_identity(contents.models[step.id]), properties=_properties(values))
 
 
-def _licenses(part: BomEntry) -> list[DisjunctiveLicense]:
+def _licenses(entry: BomEntry) -> list[DisjunctiveLicense]:
     found = []
-    for claim in part.licenses:
+    for claim in entry.licenses:
         if claim["source"] == Source.PREDICTED:
             continue  # a prediction is not a declaration
         properties = {"declared_as": claim["id"], **{key: claim.get(key) for key in _CLAIM}}
         found.append(_license(claim["id"], _DECLARED, properties))
     found += [
-        _license(identifier, _CONCLUDED, {"method": f"{SOFTWARE} audit"}) for identifier in part.concluded_licenses
+        _license(identifier, _CONCLUDED, {"method": f"{SOFTWARE} audit"}) for identifier in entry.concluded_licenses
     ]
     return found
 
@@ -152,16 +152,16 @@ def _license(
     )
 
 
-def _add_cards(document: dict[str, Any], material: BomContents) -> None:
+def _add_cards(document: dict[str, Any], contents: BomContents) -> None:
     for component in _all_components(document):
-        part = material.models.get(_id_of(component))
+        part = contents.models.get(_id_of(component))
         if part is None or component["type"] != "machine-learning-model":
             continue
         parameters: dict[str, Any] = {}
         for name, key in (("pipeline_tag", "task"), ("model_type", "architectureFamily")):
             if part.props.get(name):
                 parameters[key] = part.props[name]
-        if data := material.trained_on.get(part.id):
+        if data := contents.trained_on.get(part.id):
             parameters["datasets"] = [{"ref": _ref(name, dataset=True)} for name in data]
         if parameters:
             component["modelCard"] = {"modelParameters": parameters}
@@ -179,7 +179,7 @@ def _id_of(component: dict[str, Any]) -> str:
     return _value(component, "id")
 
 
-def _citations(document: dict[str, Any], material: BomContents) -> list[dict[str, Any]]:
+def _citations(document: dict[str, Any], contents: BomContents) -> list[dict[str, Any]]:
     """Return the source of each licence, ancestor and dataset: the publisher, or this tool."""
     pointers = {component["bom-ref"]: f"/components/{n}" for n, component in enumerate(document.get("components", []))}
     pointers[document["metadata"]["component"]["bom-ref"]] = "/metadata/component"
@@ -187,8 +187,8 @@ def _citations(document: dict[str, Any], material: BomContents) -> list[dict[str
     for component in _all_components(document):
         component_pointer = pointers[component["bom-ref"]]
         publisher = component.get("manufacturer", {}).get("bom-ref", TOOL)
-        parts = material.datasets if component["type"] == "data" else material.models
-        when = _timestamp(parts[_id_of(component)].props.get("last_seen") or document["metadata"]["timestamp"])
+        entries = contents.datasets if component["type"] == "data" else contents.models
+        when = _timestamp(entries[_id_of(component)].props.get("last_seen") or document["metadata"]["timestamp"])
         for index, entry in enumerate(component.get("licenses", ())):
             declared = entry["license"].get("acknowledgement") == "declared"
             note = _declaration(entry["license"]) if declared else "concluded from the licences of all ancestors"

@@ -170,28 +170,28 @@ def _undo_load(store: Store, undo: UndoFile, rows: int) -> None:
 def _restore_edges(tx: Transaction, entries: Sequence[EdgeBefore]) -> None:
     for rel in SCHEMA.claims:
         for source, target in rel.ends:
-            mine = [e for e in entries if (e.rel, e.source, e.target) == (rel.type, source, target)]
-            gone = [{"a": e.a, "b": e.b, "set": {"source": "declared"}} for e in mine if e.props is None]
-            back = [{"a": e.a, "b": e.b, "set": e.props} for e in mine if e.props is not None]
-            if gone:
-                tx.run_batch(delete_edges(rel.type, source, target), gone)
-            if back:
-                tx.run_batch(merge_edges(rel.type, source, target), back)
+            of_type = [e for e in entries if (e.rel, e.source, e.target) == (rel.type, source, target)]
+            created = [{"a": e.a, "b": e.b, "set": {"source": "declared"}} for e in of_type if e.props is None]
+            restored = [{"a": e.a, "b": e.b, "set": e.props} for e in of_type if e.props is not None]
+            if created:
+                tx.run_batch(delete_edges(rel.type, source, target), created)
+            if restored:
+                tx.run_batch(merge_edges(rel.type, source, target), restored)
 
 
 def _restore_nodes(tx: Transaction, entries: Sequence[NodeBefore]) -> None:
     for label in ("Model", "Dataset"):
-        mine = [entry for entry in entries if entry.label == label]
-        back = [entry.props for entry in mine if entry.props is not None]
+        of_label = [entry for entry in entries if entry.label == label]
+        restored = [entry.props for entry in of_label if entry.props is not None]
         # A node that claims still name becomes a placeholder, as it would be without this run.
-        gone = [entry.id for entry in mine if entry.props is None]
-        bare = [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in gone]
-        if back or bare:
-            tx.run_batch(replace_nodes(label), [*back, *bare])
+        created = [entry.id for entry in of_label if entry.props is None]
+        placeholders = [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in created]
+        if restored or placeholders:
+            tx.run_batch(replace_nodes(label), [*restored, *placeholders])
         # Placeholders have no author edge. Nodes without a record before this run lose theirs.
-        unseen = [entry.id for entry in mine if entry.props is None or not entry.props.get("snapshots")]
-        if unseen:
-            tx.run_batch(delete_edges("PUBLISHED_BY", label, "Author"), _authors(unseen))
+        without_record = [entry.id for entry in of_label if entry.props is None or not entry.props.get("snapshots")]
+        if without_record:
+            tx.run_batch(delete_edges("PUBLISHED_BY", label, "Author"), _authors(without_record))
 
 
 def _authors(ids: Sequence[str]) -> list[dict[str, Any]]:

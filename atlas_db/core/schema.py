@@ -115,8 +115,8 @@ def _unknown(kind: str, name: str, known: Sequence[str]) -> UsageError:
     return UsageError(f"the schema has no {kind} {name!r}", hint=hint)
 
 
-def _id(what: str) -> Property:
-    return Property("id", "string", what)
+def _id(description: str) -> Property:
+    return Property("id", "string", description)
 
 
 _SEEN = (

@@ -159,12 +159,16 @@ class Auditor:
         self, index: int, verdict: Verdict, findings: list[LicenseFinding], *, all_findings: bool
     ) -> tuple[Verdict, list[LicenseFinding]]:
         name = self.graph.ids[index]
-        mine = [each for each in self._suppressions if each.model == name]
-        if not mine:
+        suppressions = [each for each in self._suppressions if each.model == name]
+        if not suppressions:
             return verdict, findings
-        full = findings if all_findings else self.policy.evaluate(index, all_findings=True)[1]
-        kept = [f for f in full if not any(s.covers(name, self.graph.ids[f.ancestor], f.rule.id) for s in mine)]
-        self.report.suppressed += len(full) - len(kept)
+        all_of_model = findings if all_findings else self.policy.evaluate(index, all_findings=True)[1]
+        kept = [
+            f
+            for f in all_of_model
+            if not any(s.covers(name, self.graph.ids[f.ancestor], f.rule.id) for s in suppressions)
+        ]
+        self.report.suppressed += len(all_of_model) - len(kept)
         verdict = max([Verdict.COMPLIANT, *(each.verdict for each in kept)], key=ORDER.__getitem__)
         return verdict, [each for each in kept if all_findings or ORDER[each.verdict] >= FLAGGED]
 
@@ -224,22 +228,22 @@ def audit_models(
         ModelNotFoundError: The atlas has none of them.
         SuppressionError: The suppression file is malformed or has expired.
     """
-    wanted = list(dict.fromkeys(models))
-    here = known_models(store, wanted) if wanted else set()
-    if wanted and not here and not folders:
-        raise not_found_error(store, wanted[0])
+    requested = list(dict.fromkeys(models))
+    known = known_models(store, requested) if requested else set()
+    if requested and not known and not folders:
+        raise not_found_error(store, requested[0])
     build = GraphBuilder()
-    above, unclear = set(here), []
+    above, unresolved = set(known), []
     for folder in folders:
         named, untold = folder.add_to(build, store)
         above |= named
-        unclear += untold
+        unresolved += untold
     graph = read_ancestry(store, above, build)
     auditor = Auditor(graph, options)
-    place = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
-    for identifier in [*(folder.id for folder in folders), *(each for each in wanted if each in here)]:
-        auditor.audit_model(place[identifier], all_findings=True)
-    auditor.report.missing = [*(each for each in wanted if each not in here), *unclear]
+    index_of = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
+    for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:
+        auditor.audit_model(index_of[identifier], all_findings=True)
+    auditor.report.missing = [*(each for each in requested if each not in known), *unresolved]
     return auditor.report
 
 

@@ -54,24 +54,26 @@ class CardModel:
 
     def _parents(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
         claims = self.record.parents
-        here = known_models(store, [claim.name for claim in claims]) if claims else set()
+        known = known_models(store, [claim.name for claim in claims]) if claims else set()
         for claim in claims:
-            if claim.name in here:
+            if claim.name in known:
                 build.add_edge(self.id, claim.name, claim.relation, claim.confidence, Status.DECLARED)
-        others = [claim for claim in claims if claim.name not in here]
-        above, unclear = self._resolve(others, build, store) if others else (set(), [])
-        return here | above, unclear
+        others = [claim for claim in claims if claim.name not in known]
+        resolved, unresolved = self._resolve(others, build, store) if others else (set(), [])
+        return known | resolved, unresolved
 
     def _resolve(self, claims: list[ParentClaim], build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
         """Resolve names that are not ids, as a load does. This reads the names of all models in the atlas."""
-        facts, _ = read_name_evidence(store)
-        stated = [ParentDeclaration(self.id, c.name, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims]
-        lineage_claims = resolve_declarations(facts, stated)
+        models, _ = read_name_evidence(store)
+        declarations = [
+            ParentDeclaration(self.id, c.name, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims
+        ]
+        lineage_claims = resolve_declarations(models, declarations)
         edges = list(fuse_claims(lineage_claims))
         for edge in edges:
             build.add_edge(self.id, edge.parent, edge.relation, edge.confidence, edge.status)
-        above = {edge.parent for edge in edges}
-        return above, [item.mention for item in lineage_claims if item.parent not in above]
+        parents = {edge.parent for edge in edges}
+        return parents, [item.mention for item in lineage_claims if item.parent not in parents]
 
 
 def read_card_model(path: Path) -> CardModel:

@@ -55,24 +55,24 @@ def audit_and_write(
             progress("read", 0, 0)
             auditor = Auditor(read_audit_graph(store), options)
             report, book = auditor.report, auditor.book
-            table = _rulings(store, book)
+            rulings = _rulings(store, book)
             parameters = {
                 "profile": report.profile,
                 "rules_version": report.rules_version,
                 "min_confidence": options.min_confidence,
-                "rulings": hashlib.blake2b(msgspec.json.encode(table), digest_size=8).hexdigest(),
+                "rulings": hashlib.blake2b(msgspec.json.encode(rulings), digest_size=8).hexdigest(),
             }
-            standing = _rulings_digest_in_store(store)
+            digest_in_store = _rulings_digest_in_store(store)
             report.run_id = runs.begin_run(store, RunKind.AUDIT, parameters)
         batches = Batches(store, rows)
         with timed(seconds, "judge"):
             findings = _evaluate_and_write(batches, auditor, progress)
         with timed(seconds, "write"):
             progress("write", 0, 0)
-            if standing != parameters["rulings"]:
+            if digest_in_store != parameters["rulings"]:
                 delete_edges_of_type(store, "LICENSE_RULE")
                 common = {"profile": report.profile}
-                batches.run(table, partial(_create, "LICENSE_RULE", "License", "License", _RULING, common))
+                batches.run(rulings, partial(_create, "LICENSE_RULE", "License", "License", _RULING, common))
             delete_edges_of_type(store, "CONFLICTS_WITH")
             _write_findings(batches, auditor, findings, {"profile": report.profile, "run_id": report.run_id})
         report.seconds = seconds
@@ -84,11 +84,11 @@ def _evaluate_and_write(batches: Batches, auditor: Auditor, progress: Progress) 
     """Audit all models; verdicts are written while the next models are audited."""
     set_verdicts = partial(_set_verdicts, auditor.report.run_id)
     with ThreadPoolExecutor(1) as sender:
-        sent: list[Future[None]] = []
+        pending: list[Future[None]] = []
         findings = audit_all(
-            auditor, lambda rows: sent.append(sender.submit(batches.run, rows, set_verdicts)), progress
+            auditor, lambda rows: pending.append(sender.submit(batches.run, rows, set_verdicts)), progress
         )
-        for each in sent:
+        for each in pending:
             each.result()
     return findings
 
@@ -134,18 +134,18 @@ def _write_findings(
 def _rulings(store: Store, book: RuleBook) -> list[list[Any]]:
     """Return the rulings on all pairs of licences in the graph; a declared id counts as its canonical id."""
     declared = sorted(entry[0] for entry in store.fetch_all(all_nodes("License", ("id",))))
-    written: dict[str, list[str]] = defaultdict(list)
+    ids_by_canonical: dict[str, list[str]] = defaultdict(list)
     for each in declared:
-        written[canonical_license_id(each)].append(each)
+        ids_by_canonical[canonical_license_id(each)].append(each)
     rows: list[list[Any]] = []
-    for child, parent, relation, ruling in book.table(written):
+    for child, parent, relation, ruling in book.table(ids_by_canonical):
         rule = ruling.rule
         values = [ruling.verdict.value, rule.finding.value if rule.finding else None, rule.id]
         values.append(book.clause(rule, parent))
         rows += [
             [below, above, str(relation), child == NONE, *values]
-            for above in written[parent]
-            for below in ([above] if child == NONE else written[child])
+            for above in ids_by_canonical[parent]
+            for below in ([above] if child == NONE else ids_by_canonical[child])
         ]
     return rows
 

@@ -33,14 +33,14 @@ class Batches:
         self,
         items: Sequence[Item],
         work: Callable[[Transaction, Sequence[Item]], None],
-        committed: Callable[[], None] = lambda: None,
+        on_commit: Callable[[], None] = lambda: None,
     ) -> None:
         """Write all items, each in exactly one committed transaction.
 
         Args:
             items: Items to write.
             work: Writes one chunk; a retry calls it again for the same chunk.
-            committed: Called once after each commit.
+            on_commit: Called once after each commit.
 
         Raises:
             StoreError: The store refuses even a small batch, or does not answer.
@@ -56,14 +56,14 @@ class Batches:
                     raise
                 self.rows = max(MIN_ROWS, min(self.rows, len(chunk)) // 2)
                 continue
-            committed()
+            on_commit()
             start += len(chunk)
             self._adapt(time.monotonic() - began, len(chunk))
 
-    def _adapt(self, seconds: float, sent: int) -> None:
+    def _adapt(self, seconds: float, count: int) -> None:
         if seconds > SLOW_SECONDS:
             self.rows = max(MIN_ROWS, self.rows // 2)
-        elif seconds < QUICK_SECONDS and sent == self.rows:
+        elif seconds < QUICK_SECONDS and count == self.rows:
             self.rows = min(MAX_ROWS, self.rows * 3 // 2)
 
 

@@ -1,4 +1,4 @@
-// title: Permissive models near by
+// title: Permissive alternatives
 // description: Models for the same task and library under a permissive licence that the newest audit found nothing against, the most downloaded first.
 // param: model (string, required): Model id
 // param: limit (integer, default 5): Rows at most

@@ -1,5 +1,5 @@
 // title: Ruling between a model and an ancestor
-// description: What the rules alone (LICENSE_RULE) say, by the strongest relation on any path between the two; names, files and guesses are for an audit.
+// description: Verdict of the rules alone (LICENSE_RULE) by the strongest relation on any path between the two. Checks of names, files and inferred edges need an audit.
 // param: model (string, required): Model id
 // param: ancestor (string, required): Model id of the ancestor
 // columns: relation, licenses, child_licenses, verdict

@@ -1,5 +1,5 @@
 // title: Verdict on a model, ancestor by ancestor
-// description: What the newest audit found against each ancestor and dataset, and for the others what the rulings (LICENSE_RULE) say of the two licences; then whether the model itself states one that can be read. The worst row is the model's verdict.
+// description: Findings of the newest audit against each ancestor and dataset; for the others, the ruling on the two licences (LICENSE_RULE). A last row checks that the model itself declares a known licence. The worst row is the verdict of the model.
 // param: model (string, required): Model id
 // columns: ancestor, kind, licenses, child_licenses, verdict, rules
 CALL {

@@ -1,4 +1,4 @@
-// title: What is known of how many models
+// title: Coverage of attributes
 // description: Models with a record that have a live claim of each kind, by source.
 // columns: attribute, source, models
 MATCH (m:Model)-[r:HAS_LICENSE]->()

@@ -1,5 +1,5 @@
-// title: Parents that nobody has seen
-// description: Placeholders: names that models give as parent and no record answers to, most children first.
+// title: Parents without a record
+// description: Placeholders: parents that models name and that have no record, most children first.
 // param: limit (integer, default 50): Rows at most
 // columns: id, children
 MATCH (p:Model {placeholder: true})<-[t:CLAIMS_PARENT]-(c:Model)

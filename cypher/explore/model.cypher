@@ -1,4 +1,4 @@
-// title: Everything claimed of a model
+// title: Claims on a model
 // description: Each attribute claim with source, confidence and dates.
 // param: model (string, required): Model id
 // columns: attribute, value, source, confidence, method, first_seen, last_seen, valid_to

@@ -1,4 +1,4 @@
-// title: What is predicted
+// title: Predicted licences
 // description: Live predicted licences by value, most frequent first, with their mean confidence.
 // param: limit (integer, default 50): Rows at most
 // columns: license, models, confidence

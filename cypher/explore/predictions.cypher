@@ -1,4 +1,4 @@
-// title: What is predicted, model by model
+// title: Predictions by model
 // description: Live predicted values of one attribute that models lack, the most confident first.
 // param: attribute (string, default license): license, pipeline_tag, library_name, model_type, base_model_relation, language or datasets
 // param: limit (integer, default 100): Rows at most

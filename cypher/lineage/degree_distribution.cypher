@@ -1,5 +1,5 @@
-// title: How many models have how many children
-// description: Behind the laws of degree: models by the number of models made from them in one step.
+// title: Distribution of the number of children
+// description: Models by the number of models made from them in one step.
 // param: relation (string, default): Relation; all where empty
 // columns: children, models
 MATCH (p:Model)<-[r:DERIVED_FROM {active: true}]-(c:Model)

@@ -1,5 +1,5 @@
 // title: Fans
-// description: Models with many children of which nine in ten have none themselves (paper 000), the widest first.
+// description: Models with many children of which nine in ten have none themselves (Horwitz et al. 2025), the widest first.
 // param: children (integer, default 10): Least children
 // param: limit (integer, default 50): Rows at most
 // columns: id, children, leaves

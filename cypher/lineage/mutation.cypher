@@ -1,4 +1,4 @@
-// title: How often the licence changes
+// title: Licence changes by relation
 // description: Pairs of parent and child that both declare a licence, by relation, and how many of them differ.
 // columns: relation, pairs, changed
 MATCH (c:Model)-[r:DERIVED_FROM {active: true}]->(p:Model)

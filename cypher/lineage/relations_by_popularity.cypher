@@ -1,4 +1,4 @@
-// title: What people do to popular models
+// title: Relations of popular models
 // description: Children by relation, of parents downloaded often and of the others.
 // param: downloads (integer, default 1000): Downloads that make a parent popular
 // columns: popular, relation, children, parents

@@ -1,5 +1,5 @@
 // title: Links of snakes
-// description: Edges whose parent has this one child and whose child this one parent (paper 000); snakes are lines of them.
+// description: Edges whose parent has this one child and whose child this one parent (Horwitz et al. 2025); snakes are lines of them.
 // param: limit (integer, default 100): Rows at most
 // columns: parent, child
 MATCH (p:Model)<-[:DERIVED_FROM {active: true}]-(c:Model)

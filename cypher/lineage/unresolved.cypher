@@ -1,4 +1,4 @@
-// title: Names nobody could resolve
+// title: Unresolved names of parents
 // description: Ambiguous names, self-loops and claims that close a cycle: recorded, never active.
 // param: limit (integer, default 100): Rows at most
 // columns: child, mention, resolution, best_guess, confidence

@@ -112,7 +112,7 @@ class _LoadJob:
         """Create the node of the first record of each id; yield the others, to be merged."""
         creator = RecordCreator(self._report.run_id, self._report)
         written: dict[str, set[str]] = {label: set() for label in LABELS.values()}
-        left: list[tuple[HubRecord, str]] = []
+        rest: list[tuple[HubRecord, str]] = []
         with ThreadPoolExecutor(1) as sender, ExitStack() as over:
             # Where one batch fails, the queued ones would each wait for the store in vain.
             over.callback(sender.shutdown, cancel_futures=True)
@@ -125,7 +125,7 @@ class _LoadJob:
                 arguments = creator.prepare(batch)
                 batch.clear()
                 if not self._options.dry_run:
-                    queue.append(sender.submit(self._store.write, partial(RecordCreator.send, arguments)))
+                    queue.append(sender.submit(self._store.write, partial(RecordCreator.write_arguments, arguments)))
                 while len(queue) > QUEUED_BATCHES or (queue and queue[0].done()):
                     queue.popleft().result()
 
@@ -133,7 +133,7 @@ class _LoadJob:
                 label = LABELS[record.kind]
                 # Datasets can exist already as values of models' claims, so only models are created without a look-up.
                 if record.kind is RecordKind.DATASET or record.id in written[label]:
-                    left.append((record, as_of))
+                    rest.append((record, as_of))
                     continue
                 written[label].add(record.id)
                 node = merge_node(None, record, as_of)
@@ -144,7 +144,7 @@ class _LoadJob:
             flush()
             while queue:
                 queue.popleft().result()
-        yield from left
+        yield from rest
 
     def _upsert(self, records: Iterator[tuple[HubRecord, str]], undo: UndoFile | None, *, trusted: bool) -> None:
         upserter = RecordMerger(self._report.run_id, self._report, undo, dry_run=self._options.dry_run)

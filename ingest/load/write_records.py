@@ -67,7 +67,7 @@ class RecordCreator:
     def prepare(self, entries: Sequence[MergedRecord]) -> list[tuple[str, Any]]:
         """Return the statement arguments of records of one label; each id occurs once and is new to the store."""
         label = entries[0].label
-        sent: list[tuple[str, Any]] = [("nodes", (label, [entry.node for entry in entries]))]
+        arguments: list[tuple[str, Any]] = [("nodes", (label, [entry.node for entry in entries]))]
         values: dict[str, set[str]] = defaultdict(set)
         groups: dict[tuple[str, tuple[RecordPart, ...], str], list[list[Any]]] = defaultdict(list)
         for entry in entries:
@@ -78,16 +78,18 @@ class RecordCreator:
             new = sorted(ids - self._known[target])
             self._known[target].update(new)
             if new:
-                sent.append(("values", (target, [value_node(target, identifier) for identifier in new])))
-        sent.append(("edges", ("PUBLISHED_BY", label, "Author", authors, {})))
+                arguments.append(("values", (target, [value_node(target, identifier) for identifier in new])))
+        arguments.append(("edges", ("PUBLISHED_BY", label, "Author", authors, {})))
         for (rel, parts, as_of), rows in groups.items():
             common = claim_properties({part: (as_of, as_of) for part in parts}, {}, 1.0)
             del common["confidence"]
-            sent.append(("edges", (rel, label, TARGET_LABELS[rel, label], rows, {**common, "run_id": self._run_id})))
+            arguments.append(
+                ("edges", (rel, label, TARGET_LABELS[rel, label], rows, {**common, "run_id": self._run_id}))
+            )
             self._report.claims["created"] += len(rows)
             self._report.claims_by_type[rel] += len(rows)
         self._report.nodes["created"] += len(entries)
-        return sent
+        return arguments
 
     def _collect(
         self,
@@ -112,7 +114,7 @@ class RecordCreator:
             groups[rel, tuple(sorted(stated)), entry.as_of].append([entry.record.id, value, confidence[rel, value]])
 
     @staticmethod
-    def send(arguments: Iterable[tuple[str, Any]], tx: Transaction) -> None:
+    def write_arguments(arguments: Iterable[tuple[str, Any]], tx: Transaction) -> None:
         """Write the arguments of `prepare` in one transaction."""
         for what, values in arguments:
             if what == "nodes":
@@ -153,7 +155,7 @@ class RecordMerger:
             merged = merge_claims(claims[record.id], record.claims, node, as_of)
             changes.claims(record.id, claims[record.id], merged, self._run_id)
         if not self._dry_run:
-            self._send(tx, changes)
+            self._write_changes(tx, changes)
         self._pending = changes
         return after
 
@@ -174,7 +176,7 @@ class RecordMerger:
                     found[row["a"]][rel, row["b"]] = row["props"]
         return found
 
-    def _send(self, tx: Transaction, changes: _Changes) -> None:
+    def _write_changes(self, tx: Transaction, changes: _Changes) -> None:
         if self._undo is not None and changes.before:
             self._undo.append(changes.before)
         label = changes.label
