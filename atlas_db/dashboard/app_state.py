@@ -53,7 +53,11 @@ class AppState:
             StoreError: It cannot be reached or started.
             EmptyStoreError: It has no models.
         """
-        self._bundle = self._load() or self._build(self._progress)
+        try:
+            self._bundle = self._load() or self._build(self._progress)
+        except AtlasError:
+            self.release_store()
+            raise
         self._watcher.start()
         return self
 
@@ -120,6 +124,8 @@ class AppState:
             except AtlasError:
                 # Pages keep the old bundle; a page that reads the store reports the error itself.
                 continue
+        # A check that outlasts closing may have opened the store again.
+        self.release_store()
 
     def _build(self, progress: Progress) -> Bundle:
         context = multiprocessing.get_context("spawn")
