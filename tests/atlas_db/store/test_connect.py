@@ -13,14 +13,18 @@ from atlas_db.core.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import connect, ensure_schema
 from atlas_db.store.statements import merge_nodes
+from tests.support.stores import wipe
 
 
 @pytest.mark.parametrize("version", [SCHEMA.version - 1, SCHEMA.version + 1])
 def test_another_schema_version_is_refused(store: Store, version: int) -> None:
     store.write(lambda tx: tx.run_batch(merge_nodes("Atlas"), [{"id": "atlas", "set": {"schema_version": version}}]))
     message = rf"version {version}, this program writes version {SCHEMA.version}.*atlas-db load FILES --store local:NEW"
-    with pytest.raises(SchemaVersionError, match=message):
-        ensure_schema(store)
+    try:
+        with pytest.raises(SchemaVersionError, match=message):
+            ensure_schema(store)
+    finally:
+        wipe(store)  # the engine is shared, and other tests open it with its schema checked
 
 
 @pytest.mark.engine
