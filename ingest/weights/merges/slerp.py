@@ -1,7 +1,7 @@
 """SLERP merges: spherical interpolation of two models, tensor by tensor.
 
-SLERP(θ₁, θ₂; t) = sin((1 − t) ω) / sin ω · θ₁ + sin(t ω) / sin ω · θ₂, where ω is the angle of the two (Shoemake 1985).
-ω differs between tensors, so two factors are fitted in each.
+SLERP(θ₁, θ₂; t) = sin((1 − t) ω) / sin ω · θ₁ + sin(t ω) / sin ω · θ₂ (Shoemake 1985). ω is the angle of the two. It
+differs between tensors, so two factors are fitted in each.
 """
 
 from __future__ import annotations

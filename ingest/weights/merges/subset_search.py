@@ -1,7 +1,7 @@
 """Subset search: the few models whose affine combination comes nearest to another, by beam search.
 
-With the child as origin and G the Gram matrix of some models, the point of their affine hull nearest to the origin is
-1 / (1ᵀ G⁻¹ 1) away from it, squared. All residuals here follow from that formula.
+The child is the origin, and G the Gram matrix of some models. The nearest point of their affine hull then has the
+squared distance 1 / (1ᵀ G⁻¹ 1). All residuals here follow from that formula.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from atlas_db.core.parameters import parameter
 
 @dataclass(frozen=True, slots=True)
 class ParentParameters:
-    """Log-odds against candidate parents, beside the fitted trees.
+    """Log-odds against candidate parents, added to the scores of the fitted trees.
 
     Attributes:
         resized_penalty: Against a parent with another number of elements, heads apart: only a resized vocabulary

@@ -21,8 +21,8 @@ _LIMITS = TREE.date_outliers
 def suspect_dates(family: FamilyState) -> Sequence[int]:
     """Return the rows whose dates contradict the weights most, the worst first.
 
-    Such a model came before several that are dated before it, and none of its nearest models that are dated before it
-    is a plausible parent. Copies and merges are left out, as their weights make them look old.
+    Such a model came before several that are dated before it. None of its nearest models that are dated before it is a
+    plausible parent. Copies and merges are left out, as their weights make them look old.
     """
     precedence = family.tests.precedence_by_weights
     relations = family.relations

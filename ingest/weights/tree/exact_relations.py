@@ -193,8 +193,8 @@ class _MergeInput(NamedTuple):
 def find_merges(samples: FamilySamples, tests: PairTests, relations: ExactRelations) -> ExactRelations:
     """Return exact relations with merges added; a coarse copy that a merge explains better becomes a merge.
 
-    The equation of a merge may be solved for any of its inputs as well. So models are searched in descending order of
-    length, as sums of task vectors are longer than their inputs, and no input has a merge of it among its candidates.
+    The equation of a merge may be solved for any of its inputs as well. Sums of task vectors are longer than their
+    inputs. So models are searched in descending order of length, and a merge is no candidate of its inputs.
 
     Args:
         samples: The family.
