@@ -3,9 +3,9 @@
 TIES (arXiv 2306.01708, section 3) has four steps. It trims each task vector to the largest elements of each tensor. It
 elects a sign at each position. It takes the mean of the elements with that sign (disjoint merge). It scales the mean.
 
-Given base and parents, all of it follows from density and scale. Quantization to four bits hides which elements have the
-base's value (`ties_dare.py`), but not the sums. So all bases and pairs are tried at some positions, with the scale by
-least squares. The best combinations are computed in full.
+Given base and parents, all of it follows from density and scale. Quantization to four bits hides which elements have
+the base's value (`ties_dare.py`), but not the sums. So all bases and pairs are tried at some positions, with the scale
+by least squares. The best combinations are computed in full.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Swaps of parent and child: each edge is tested in reverse.
 
 Greedy insertion never evaluates descendants as parents. So parent p and child c are both put below the grandparent g,
-and each is scored as the parent of the other. Let a = P(p is c's parent) / P(g is c's parent), and b the same with p and
-c exchanged. Then the order g → p → c has weight a, g → c → p has b, and two siblings below g have 1. Pairs whose order
-is clear by weights or dates are left as they are.
+and each is scored as the parent of the other. Let a = P(p is c's parent) / P(g is c's parent), and b the same with p
+and c exchanged. Then the order g → p → c has weight a, g → c → p has b, and two siblings below g have 1. Pairs whose
+order is clear by weights or dates are left as they are.
 """
 
 from __future__ import annotations
