@@ -35,7 +35,7 @@ class Packed(NamedTuple):
         rows: Outputs.
         columns: Inputs.
         dtype: GPTQ4, GPTQ8 or AWQ4.
-        read: Integers by index → float32 of shape (len(rows), columns).
+        read: Rows by index → float32 of shape (len(rows), columns).
     """
 
     rows: int

@@ -35,7 +35,7 @@ class Matrix(NamedTuple):
         columns: Elements a row.
         dtype: As stored: F32, BF16, I8, U4, Q4_K …
         vector: True for a tensor with one side.
-        read: Integers by index → float32 of shape (len(rows), columns).
+        read: Rows by index → float32 of shape (len(rows), columns).
     """
 
     name: str

@@ -35,7 +35,7 @@ class Factors(NamedTuple):
 
     Attributes:
         columns: Orthonormal basis of B's columns in the rows looked at, shape (rows, r).
-        sides: Integers and columns of the whole module.
+        sides: Rows and columns of the whole module.
     """
 
     columns: Floats

@@ -1,0 +1,80 @@
+# Recipes of the project: `just` lists them. Run them in the environment that `just setup` makes.
+
+fast := "not engine and not neo4j and not browser and not train and not slow"
+
+_default:
+    @just --list --unsorted
+
+# Bring the environment up to date
+setup:
+    uv sync --frozen --all-extras --all-groups
+
+# Fast tests: no engine, no browser, no training
+test *ARGS:
+    pytest -m "{{ fast }}" {{ ARGS }}
+
+# All tests, on both engines
+test-all *ARGS:
+    pytest --durations=30 {{ ARGS }}
+
+# Style, types, layers, dependencies, spelling, docs
+check: style types layers dependencies spelling site
+
+style:
+    ruff check
+    ruff format --check
+
+types:
+    mypy
+
+layers:
+    lint-imports
+
+dependencies:
+    deptry .
+
+spelling:
+    codespell
+
+# Build the docs; a broken link is an error
+site:
+    mkdocs build --strict --quiet
+
+# List words of the old dialect in names and docstrings
+words *PATHS:
+    python -m tests.support.vocabulary {{ PATHS }}
+
+# Format and repair what can be repaired
+fix:
+    ruff check --fix
+    ruff format
+
+# Serve the docs, and rebuild them on each change
+docs:
+    mkdocs serve
+
+# Write the generated reference pages and SCHEMA.md
+reference:
+    python -m benchmarks.reference
+
+# Write true outputs into README and docs; FOLDER holds the `home` of a demo
+examples FOLDER *PAGES:
+    python -m tests.support.doc_examples {{ FOLDER }} {{ PAGES }}
+
+# Run the demo
+demo:
+    atlas-db demo
+
+# List the benchmarks
+bench:
+    @python -m benchmarks
+
+# Set the version in pyproject.toml and CITATION.cff
+version VERSION:
+    uv version {{ VERSION }}
+    sed -i 's/^version: .*/version: {{ VERSION }}/' CITATION.cff
+
+# Build the wheel and test it in bare environments
+wheel:
+    uv build --out-dir dist
+    pytest tests/packaging
