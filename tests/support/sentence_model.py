@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -37,6 +35,10 @@ WORDS = [
 
 def sentence_model(folder: Path, seed: int) -> Path:
     """Save one, and return where; words that it doesn't know share an embedding of their own."""
+    # Imported here: it takes seconds, and most tests are collected without being run.
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
     tokenizer = Tokenizer(WordLevel({word: place for place, word in enumerate(["[UNK]", *WORDS])}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     weights = np.random.default_rng(seed).normal(size=(len(WORDS) + 1, 64)).astype(np.float32)

@@ -81,6 +81,7 @@ def test_a_second_run_reads_only_what_changed(zoo: Path, tmp_path: Path) -> None
     assert pq.read_table(prints, columns=["id"])["id"].to_pylist() == ["a/base", "b/tuned", "c/copy"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_half_file(tmp_path: Path) -> None:
     for number in range(40):
         write(tmp_path / "models" / f"m{number}", root(number))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 
 from atlas_db.licenses.audit import AuditOptions, Auditor, AuditReport
@@ -38,6 +37,8 @@ def results(log: dict[str, Any]) -> list[dict[str, Any]]:
 def test_the_log_fits_the_schema(report: AuditReport) -> None:
     """The schema is the OASIS one, as Microsoft publishes it in the source of its package sarif-om 1.0.4 (MIT)."""
     schema = json.loads((GOLDEN / "sarif-2.1.0-rtm.4.json").read_text(encoding="utf-8"))
+    import jsonschema
+
     jsonschema.Draft4Validator(schema).validate(to_sarif(report))
 
 

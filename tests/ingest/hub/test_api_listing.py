@@ -139,6 +139,7 @@ def test_a_finished_page_is_never_asked_for_again(hub: Hub, tmp_path: Path) -> N
     assert hub.calls == []
 
 
+@pytest.mark.slow
 def test_kill_9_between_pages(hub: Hub, tmp_path: Path) -> None:
     environ = {**os.environ, "HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_test_token"}
     command = [sys.executable, "-m", "atlas_db.cli.main", "fetch", str(tmp_path / "out"), "--format", "json"]

@@ -131,6 +131,7 @@ def test_no_bytes_break_the_decoder(body: bytes) -> None:
         assert error.code
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_cards(data: Path) -> None:
     """Of 23,080 real cards none breaks the reader, and nearly all front matter is read."""

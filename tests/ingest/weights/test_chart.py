@@ -63,6 +63,7 @@ def test_without_the_weights_at_hand_the_fingerprints_speak(tmp_path: Path) -> N
     assert not any("stranger" in edge for edge in edges)
 
 
+@pytest.mark.slow
 def test_charts_in_processes_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     prints = synthetic(160, seed=4)
     alone = chart(prints, None)
@@ -71,6 +72,7 @@ def test_charts_in_processes_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -
     assert len(alone) > 120
 
 
+@pytest.mark.slow
 def test_models_that_come_one_by_one_end_in_the_chart_of_all_at_once() -> None:
     prints = synthetic(130, seed=6)
     for seed in range(2):

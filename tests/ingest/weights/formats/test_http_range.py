@@ -130,7 +130,7 @@ def test_what_the_hub_does_not_send_is_named(hub: Server, tmp_path: Path) -> Non
         open_remote("own/none", "c0ffee")
 
 
-@pytest.mark.parametrize("words", [0, 100_000])
+@pytest.mark.parametrize("words", [0, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_a_remote_gguf_file_is_read_by_ranges(hub: Server, words: int) -> None:
     """A long vocabulary makes a header of more than the first piece that is fetched."""
     assert hub.other is not None

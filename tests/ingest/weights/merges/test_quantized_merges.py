@@ -14,6 +14,8 @@ from ingest.weights.tree.edge import Edge, found_by
 from tests.support.changes import dare, matrices, permuted, quantized, slerp, ties
 from tests.support.families import Weights, print_of, root, trained, write
 
+pytestmark = pytest.mark.slow
+
 GRIDS = {"int8": (8, 0), "int4": (4, 32)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ingest.weights.chart import chart
 from ingest.weights.pairwise.low_rank_delta import difference_rank
@@ -37,6 +38,7 @@ def test_the_rank_of_a_difference_counts_steps(tmp_path: Path) -> None:
     assert np.isnan([rank("base", "full"), rank("base", "noisy"), rank("base", "base"), rank("full", "once")]).all()
 
 
+@pytest.mark.slow
 def test_merged_adapters_of_merged_adapters_are_charted_without_dates(tmp_path: Path) -> None:
     """One rank everywhere: each child is as far from its parent as that is from its own, and siblings twice as far."""
     base = root(11)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from torch import nn
 
 from ingest.weights.fingerprints.batch import find_models
 from ingest.weights.probes.cka_similarity import behaviour_clusters, functionally_equal, similar
 from ingest.weights.probes.probe_table import keep_probes, kept_probes, probe_all, read_probes
 from tests.support.networks import llama
+
+pytestmark = pytest.mark.slow
 
 
 def test_likeness_ranks_copies_before_children_before_strangers(models: Path, tmp_path: Path) -> None:

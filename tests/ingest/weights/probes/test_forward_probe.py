@@ -14,6 +14,8 @@ from atlas_db.core.errors import WeightsError
 from ingest.weights.probes.forward_probe import GRAM, probe
 from tests.support.networks import KINDS, llama
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_gram_is_the_centred_kernel_alignment(models: Path) -> None:
     """Against its definition (Kornblith et al. 2019, equation 4), on states taken here."""

@@ -15,6 +15,8 @@ from ingest.weights.probes.forward_probe import probe
 from ingest.weights.probes.probe_table import probe_all, read_probes
 from tests.support.networks import SMALL, llama
 
+pytestmark = pytest.mark.slow
+
 
 def _broken(folder: Path, how: str) -> None:
     model = llama(4)

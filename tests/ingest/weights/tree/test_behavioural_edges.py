@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 import transformers
 
@@ -18,6 +19,8 @@ from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.behavioural_edges import functional_partners
 from ingest.weights.tree.edge import found_by
 from tests.support.networks import SMALL
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_rewritten_copy_answers_the_same_and_is_charted(models: Path, tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ def test_what_explains_a_copy_or_a_merge_as_well_is_named(tmp_path: Path) -> Non
     assert possible["thin"] == {"first"}
 
 
+@pytest.mark.slow
 def test_where_the_first_of_copies_has_no_date_those_of_the_others_are_heard(tmp_path: Path) -> None:
     """The weights were there by the others' dates; that they were not there before, nothing says."""
     base = root(1)

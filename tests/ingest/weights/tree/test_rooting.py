@@ -13,6 +13,8 @@ from tests.support.changes import matrices, quantized
 from tests.support.families import root, trained
 from tests.support.trees import grown
 
+pytestmark = pytest.mark.slow
+
 
 def orders(edges: set[frozenset[int]], count: int) -> list[int]:
     """Count the orders in which a tree can have grown from each of its models, one by one."""

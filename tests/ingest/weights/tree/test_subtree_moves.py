@@ -10,6 +10,8 @@ from ingest.weights.tree.subtree_moves import swap_parent_child
 from tests.support.families import root, trained
 from tests.support.trees import grown
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("known", [0.0, 2.0, 5.0])
 def test_of_three_in_a_line_the_last_two_are_swapped_where_that_is_likelier(tmp_path: Path, known: float) -> None:
