@@ -24,7 +24,7 @@ from gnn.evaluation.plots import draw_curves
 from gnn.models.calibration import calibration_error, reliability_curve
 from ingest.weights.baselines import model_atlas, mother
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.executors import workers
+from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.formats.open_model import open_model
 from ingest.weights.samples.aligned_samples import Vectors, align, sq_distances
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="PNG for the reliability curve of the chart with dates")
     options = parser.parse_args()
     found: list[Zoo] = []
-    with workers(many=len(options.zoos) > 1) as pool:
+    with local_executor(many=len(options.zoos) > 1) as pool:
         for zoo in pool.map(_one, options.zoos, [options.truth] * len(options.zoos)):
             print("\n".join(zoo.told), flush=True)
             found.append(zoo)
@@ -106,7 +106,7 @@ def _one(path: Path, truth_file: Path | None) -> Zoo:
     truth = read_truth(truth_file or path / "truth.json")
     prints = prints_of(path)
     zoo = Zoo([f"{path.name}: {len(prints)} models read, {sum(not e['optional'] for e in truth['edges'])} edges"])
-    same, charts = {item.id: item.content for item in prints}, []
+    same, charts = {item.id: item.weights_hash for item in prints}, []
     for name, read, time in (
         ("chart", Resampler(), True), ("chart, no dates", Resampler(), False), ("chart, fingerprints alone", None, True)
     ):  # fmt: skip
@@ -159,7 +159,7 @@ def _print_kinds(found: Score) -> None:
 def _by_step(prints: Sequence[Fingerprint], truth: Mapping[str, Any], edges: Sequence[Edge]) -> Counts:
     """Count trained models whose parent was trained, too, found and all, by how far the parent had moved before."""
     counts = np.zeros((len(STEPS) + 1, 2), np.int64)
-    content, named = {item.id: item.content for item in prints}, defaultdict(set)
+    content, named = {item.id: item.weights_hash for item in prints}, defaultdict(set)
     for edge in edges:
         named[edge.child].add(content[edge.parent])
     trained = {
@@ -223,12 +223,12 @@ def _mother(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any
     layers = [{name: model[name] for name in sorted(common)} for model in models]
     stages = [nodes[item.id]["stage"] for item in prints]
     trees = len({nodes[item.id]["family"] for item in prints})
-    return [(parent,) if parent >= 0 else () for parent in mother.recover(layers, stages, trees)]
+    return [(parent,) if parent >= 0 else () for parent in mother.recover_forest(layers, stages, trees)]
 
 
 def _greedy(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any]) -> list[tuple[int, ...]]:
     quantized = [nodes[item.id]["kind"].startswith("quant") for item in prints]
-    return model_atlas.recover(vectors.flat.astype(np.float64), [item.created_at for item in prints], quantized)
+    return model_atlas.recover_graph(vectors.flat.astype(np.float64), [item.created_at for item in prints], quantized)
 
 
 def _nearest(prints: list[Fingerprint], vectors: Vectors, nodes: Mapping[str, Any]) -> list[tuple[int, ...]]:

@@ -26,7 +26,7 @@ from benchmarks.zoo.make import GGUF_KINDS
 from benchmarks.zoo.nets import shape_of
 from benchmarks.zoo.score import prints_of, read_truth, share_of
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.fingerprint import Fingerprint, fingerprint
+from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
 from ingest.weights.formats.open_model import open_model
 from ingest.weights.samples.clustering import affected_families
 from ingest.weights.samples.resample import Resampler
@@ -58,7 +58,7 @@ class Told:
 
     def add(self, prints: Sequence[Fingerprint], truth: Mapping[str, Any], *, time: bool) -> None:
         """Chart a zoo, and look at its merges; then, for each quantized merge, what is left without the merge."""
-        content, read = {item.id: item.content for item in prints}, Resampler()
+        content, read = {item.id: item.weights_hash for item in prints}, Resampler()
         parents: dict[str, dict[str, float | None]] = defaultdict(dict)
         kinds: dict[str, str] = {}
         for edge in truth["edges"]:
@@ -79,8 +79,8 @@ class Told:
                 if not trained and item.id not in parents:
                     continue
                 gone = {content[name] for name in _below(item.id, truth) & content.keys()}
-                copy = quantized(item, Path(folder) / item.content)
-                rest = [*(other for other in prints if other.content not in gone and not other.adapter), copy]
+                copy = quantized(item, Path(folder) / item.weights_hash)
+                rest = [*(other for other in prints if other.weights_hash not in gone and not other.adapter), copy]
                 found = _merged(affected_families(rest, {copy.id}), copy.id, read, content, time=time)
                 if trained:
                     _count(self.taken, bool(found))
@@ -123,7 +123,7 @@ def quantized(item: Fingerprint, folder: Path) -> Fingerprint:
     else:
         folders.write_gguf(folder, weights, shape_of(weights), kind)
     with open_model(folder) as model:
-        return fingerprint(model, f"{item.id}-{kind}", item.created_at)
+        return compute_fingerprint(model, f"{item.id}-{kind}", item.created_at)
 
 
 def _named(edges: Sequence[Edge], child: str, content: Mapping[str, str]) -> dict[str, float]:

@@ -90,8 +90,10 @@ def recovered(models: Mapping[str, Mapping[str, Floats]], *, lora: bool, trees: 
     """
     names = sorted(models)
     layers = [models[name] for name in names]
-    scaled = layers if lora else mother.normalised(layers)
-    parents = mother.recover(layers, ["specialise"] * len(names), trees, lora=lora, measured=None if lora else scaled)
+    scaled = layers if lora else mother.min_max_normalised(layers)
+    parents = mother.recover_forest(
+        layers, ["specialise"] * len(names), trees, lora=lora, distance_weights=None if lora else scaled
+    )
     return {name: names[parent] if parent >= 0 else "" for name, parent in zip(names, parents, strict=True)}
 
 

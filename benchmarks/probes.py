@@ -41,7 +41,7 @@ def main() -> None:
             apart = output_difference(left, right)
             if apart is not None:
                 alike[_bond(truth, left, right)].append((float(left.gram @ right.gram), apart))
-        same = {item.id: item.content for item in prints}
+        same = {item.id: item.weights_hash for item in prints}
         for title, given in (("without", []), ("with", probes)):
             found = chart(list(prints), Resampler(), probes=given)
             result = score(found, truth, same, prints)

@@ -19,8 +19,8 @@ import numpy as np
 
 from ingest.weights.baselines import mother
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, fingerprint
-from ingest.weights.fingerprints.sampling import RUN, SKETCH
+from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, compute_fingerprint
+from ingest.weights.fingerprints.sampling import RUN_LENGTH, SKETCH
 from ingest.weights.formats.open_model import open_model
 from ingest.weights.samples.clustering import affected_families
 
@@ -64,7 +64,7 @@ def reading(folder: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
     with open_model(folder) as model:
-        fingerprint(model, "large")
+        compute_fingerprint(model, "large")
         took, share = time.perf_counter() - began, model.read_bytes / model.size
     more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     size = file.stat().st_size / 1e9
@@ -92,7 +92,7 @@ def synthetic(count: int, seed: int = 0) -> list[Fingerprint]:
     for place in range(count):
         new = place % 100 == 0
         base = None if new else values[place // 100 * 100 + int(rng.integers(0, place % 100))]
-        noise = rng.normal(size=(SKETCH, RUN)).astype(np.float32)
+        noise = rng.normal(size=(SKETCH, RUN_LENGTH)).astype(np.float32)
         values.append(noise if base is None else base + np.float32(0.1) * noise)
         sample = Sample(
             keys, tensor, values[-1], np.abs(values[-1]).max(1) * 2, np.abs(values[-1]).max(1) * 1.5, names,
@@ -140,7 +140,7 @@ def pairs() -> None:
     mother.weight_distance(full, full)
     mother.directional_score(full)
     theirs = (time.perf_counter() - began) * 112
-    first, second = (rng.normal(size=(SKETCH, RUN)).astype(np.float32) for _ in range(2))
+    first, second = (rng.normal(size=(SKETCH, RUN_LENGTH)).astype(np.float32) for _ in range(2))
     began = time.perf_counter()
     for _ in range(2000):
         float(np.square(first - second).sum())

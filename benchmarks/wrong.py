@@ -84,7 +84,7 @@ def _fused(prints: Sequence[Fingerprint], edges: Sequence[Edge], declared: set[P
     stated = [_said(pair, Source.DECLARED, 1.0, edges[0]) for pair in sorted(declared)]
     stated += [_said(pair, Source.INFERRED, edge.confidence, edge) for pair, edge in inferred.items()]
     families = family_of(prints, edges)
-    charted = {item.id: ChartedModel(families[item.id], item.content) for item in prints if families[item.id]}
+    charted = {item.id: ChartedModel(families[item.id], item.weights_hash) for item in prints if families[item.id]}
     return {(edge.child, edge.parent): edge.status for edge in fuse_claims(stated, charted)}
 
 

@@ -24,9 +24,9 @@ from atlas_db.pipeline.sample import demo_options
 from atlas_db.store.connect import DEMO
 from ingest.weights.chart import chart as chart_fingerprints
 from ingest.weights.fingerprints.batch import FingerprintReport, find_models, fingerprint_all
-from ingest.weights.fingerprints.executors import cluster
+from ingest.weights.fingerprints.executors import dask_executor
 from ingest.weights.fingerprints.parquet import read_fingerprints
-from ingest.weights.probes.cka_similarity import similar as rank_similar
+from ingest.weights.probes.cka_similarity import rank_similar
 from ingest.weights.probes.probe_table import probe_all, read_probes, sidecar_path
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import above_threshold
@@ -144,11 +144,11 @@ def fingerprint(
     """
     listed = [paths] if isinstance(paths, str | Path) else paths
     models = find_models([Path(each) for each in listed])
-    with cluster(scheduler) as executor:
+    with dask_executor(scheduler) as executor:
         report = fingerprint_all(models, Path(out), lambda *_: None, executor=executor)
     if probe:
         require_extra("probe")
-        with cluster(scheduler) as executor:
+        with dask_executor(scheduler) as executor:
             probe_all(models, sidecar_path(Path(out)), lambda *_: None, executor=executor)
     return report
 

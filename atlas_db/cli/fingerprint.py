@@ -52,14 +52,14 @@ def fingerprint(
 ) -> None:
     """Fingerprint weights."""
     from ingest.weights.fingerprints.batch import find_models, fingerprint_all
-    from ingest.weights.fingerprints.executors import cluster
+    from ingest.weights.fingerprints.executors import dask_executor
 
     if form is Format.CSV:
         raise UsageError("fingerprint writes no CSV report", hint="Use --format json")
     if probe:
         require_extra("probe")
     models = find_models(paths)
-    with shown_progress() as progress, cluster(scheduler) as executor:
+    with shown_progress() as progress, dask_executor(scheduler) as executor:
         report = fingerprint_all(models, out, progress, executor=executor)
     probed = _probe(models, out, scheduler) if probe else None
     _show(report, probed, out, form)
@@ -68,10 +68,10 @@ def fingerprint(
 
 
 def _probe(models: Sequence[ModelFiles], out: Path, scheduler: str) -> ProbeReport:
-    from ingest.weights.fingerprints.executors import cluster
+    from ingest.weights.fingerprints.executors import dask_executor
     from ingest.weights.probes.probe_table import probe_all, sidecar_path
 
-    with shown_progress() as progress, cluster(scheduler) as executor:
+    with shown_progress() as progress, dask_executor(scheduler) as executor:
         return probe_all(models, sidecar_path(out), progress, executor=executor)
 
 

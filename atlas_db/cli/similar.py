@@ -38,25 +38,25 @@ def similar(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Find models that behave alike."""
-    from ingest.weights.probes.cka_similarity import similar as alike
+    from ingest.weights.probes.cka_similarity import rank_similar
     from ingest.weights.probes.probe_table import Probe, read_probes
 
     if probes:
         known = list(read_probes(probes))
     else:
         from atlas_db.store.connect import ensure_schema
-        from ingest.weights.probes.probe_table import kept_probes
+        from ingest.weights.probes.probe_table import load_store_probes
 
         settings = settings_for(store)
         with opened(settings) as graph:
-            known = kept_probes(home_of(settings), ensure_schema(graph))
-    of = [item for item in known if item.id == model]
-    if not of and Path(model).is_dir():
+            known = load_store_probes(home_of(settings), ensure_schema(graph))
+    own = [item for item in known if item.id == model]
+    if not own and Path(model).is_dir():
         require_extra("probe")
-        from ingest.weights.probes.forward_probe import probe
+        from ingest.weights.probes.forward_probe import probe_model
 
-        of = [Probe("", model, "", *answer) for answer in probe(Path(model))]
-    if not of:
+        own = [Probe("", model, "", *answer) for answer in probe_model(Path(model))]
+    if not own:
         raise ModelNotProbedError(model, hint="Probe it: atlas-db fingerprint FOLDER --probe --out fp.parquet")
-    columns = ("model", "kind", "likeness", "difference")
-    write_rows(columns, [each._asdict() for each in alike(of, known, limit)], form)
+    columns = ("model", "kind", "similarity", "difference")
+    write_rows(columns, [each._asdict() for each in rank_similar(own, known, limit)], form)

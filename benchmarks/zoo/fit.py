@@ -29,7 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from atlas_db.core.arrays import Doubles
 from benchmarks.zoo.score import prints_of, read_truth
 from ingest.weights.chart import chart_family
-from ingest.weights.fingerprints.executors import workers
+from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.pairwise.direction import precedence_features
 from ingest.weights.pairwise.residual_containment import containment, containment_features, small_singular_residual
@@ -105,7 +105,7 @@ def read_zoo(path: Path, truth: Path) -> Zoo:
     for edge in told["edges"]:
         parents[edge["child"]].append(edge["parent"])
     return Zoo(
-        path, prints, dict(parents), {n["id"]: n["kind"] for n in told["nodes"]}, {p.id: p.content for p in prints}
+        path, prints, dict(parents), {n["id"]: n["kind"] for n in told["nodes"]}, {p.id: p.weights_hash for p in prints}
     )
 
 
@@ -348,7 +348,7 @@ def main() -> None:
     parser.add_argument("zoos", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    with workers(many=True) as pool:
+    with local_executor(many=True) as pool:
         fits = {
             name: fit(list(pool.map(measured, options.zoos, repeat(large))), ROUNDS[name])
             for name, large in (("weights", True), ("fingerprint", False))

@@ -24,7 +24,7 @@ from atlas_db.fusion.evidence import (
     ResidualEvidence,
     RoundedCopyEvidence,
 )
-from ingest.weights.fingerprints.executors import workers
+from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.merges.merge import Merge
 from ingest.weights.pairwise.quantization_grid import CopyMatch
@@ -82,7 +82,7 @@ def chart(
     families = sorted((part for part in parts if len(part) > 1), key=len, reverse=True)
     done = len(prints) - sum(map(len, families))
     # Families are many small computations: threads of numerical libraries cost more there than they bring.
-    with threadpool_limits(1), workers(many=len(prints) >= MIN_MODELS_FOR_PROCESSES and len(families) > 1) as pool:
+    with threadpool_limits(1), local_executor(many=len(prints) >= MIN_MODELS_FOR_PROCESSES and len(families) > 1) as pool:
         work = {
             pool.submit(chart_family, [prints[place] for place in part], read, time=time): len(part)
             for part in families

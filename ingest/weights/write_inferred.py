@@ -20,7 +20,7 @@ from atlas_db.store.statements import ensure_nodes, merge_nodes
 from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
 from ingest.weights.parameters.chart_parameters import chart_parameters
 from ingest.weights.probes.cka_similarity import behaviour_clusters
-from ingest.weights.probes.probe_table import Probe, keep_probes
+from ingest.weights.probes.probe_table import Probe, save_store_probes
 from ingest.weights.tree.edge import Edge, above_threshold, family_of, known_date
 
 METHOD = "weights@1"
@@ -46,7 +46,7 @@ def write_chart(
         Counts: claims and edges created, changed, removed; edges by status; the run's id.
     """
     families, edges = family_of(prints, edges), above_threshold(edges, min_confidence)
-    charted = {item.id: ChartedModel(families[item.id], item.content) for item in prints}
+    charted = {item.id: ChartedModel(families[item.id], item.weights_hash) for item in prints}
     as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
     if dry_run:
         return _plan(store, charted, edges, as_of, "")[1]
@@ -59,7 +59,7 @@ def write_chart(
                 "id": item.id,
                 "set": {
                     "weights_family": families[item.id] or None,
-                    "weights_hash": item.content,
+                    "weights_hash": item.weights_hash,
                     "behaviour_cluster": clusters.get(item.id),
                     "weights_run_id": run_id,
                 },
@@ -69,7 +69,7 @@ def write_chart(
         Batches(store, ROWS).run(rows, _send)
         plan.write(store, set(charted), ROWS)
         if probes:
-            keep_probes(probes, home, ensure_schema(store))
+            save_store_probes(probes, home, ensure_schema(store))
         finish_run(store, run_id, counts)
     return {**counts, "run_id": run_id}
 

@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 from safetensors.numpy import save_file
 
-from ingest.weights.fingerprints.fingerprint import Fingerprint, fingerprint
+from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
 from ingest.weights.formats.open_model import open_model
 
 Weights = dict[str, np.ndarray]
@@ -63,7 +63,7 @@ def write(folder: Path, weights: Weights, dtype: str = "F32", shards: int = 1) -
 
 def print_of(folder: Path, model_id: str = "", date: str = "") -> Fingerprint:
     with open_model(folder) as model:
-        return fingerprint(model, model_id or folder.name, date)
+        return compute_fingerprint(model, model_id or folder.name, date)
 
 
 def stored(weights: Weights, dtype: str) -> Weights:

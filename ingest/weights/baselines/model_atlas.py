@@ -14,15 +14,15 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles
 
-NEAR = 1.3
+NEIGHBOURHOOD_RATIO = 1.3
 """Distance, over the nearest's, within which models count as one neighbourhood (our choice)."""
-SNAKE = 0.8
+MIN_SNAKE_CORRELATION = 0.8
 """Correlation of distance and time above which a neighbourhood is a snake (our choice)."""
-MERGED = 0.35
+MAX_MERGE_RESIDUAL = 0.35
 """Residual of a mix of two, over the distance to the nearest, below which a model is their merge (our choice)."""
 
 
-def recover(values: Doubles, dates: Sequence[str], quantized: Sequence[bool]) -> list[tuple[int, ...]]:
+def recover_graph(values: Doubles, dates: Sequence[str], quantized: Sequence[bool]) -> list[tuple[int, ...]]:
     """Recover the parents of the models of one component.
 
     Args:
@@ -46,7 +46,7 @@ def recover(values: Doubles, dates: Sequence[str], quantized: Sequence[bool]) ->
         if squared[row, nearest] == 0 or quantized[row]:
             parents[row] = (nearest,)
             continue
-        pair = _mix(values, row, earlier, squared)
+        pair = _merge_parents(values, row, earlier, squared)
         parents[row] = pair or (_fan_or_snake(row, nearest, earlier, squared, parents),)
     return parents
 
@@ -55,32 +55,32 @@ def _fan_or_snake(
     row: int, nearest: int, earlier: Sequence[int], squared: Doubles, parents: Sequence[tuple[int, ...]]
 ) -> int:
     """The nearest of a snake; the hub of a fan, which is the parent its members share."""
-    near = [other for other in earlier if squared[row, other] <= NEAR**2 * squared[row, nearest]]
-    if len(near) < 3:
+    neighbours = [other for other in earlier if squared[row, other] <= NEIGHBOURHOOD_RATIO**2 * squared[row, nearest]]
+    if len(neighbours) < 3:
         return nearest
-    times = np.arange(len(near), dtype=float)
-    lengths = np.sqrt(squared[row, near])
-    if lengths.std() > 0 and float(np.corrcoef(times, -lengths)[0, 1]) > SNAKE:
+    times = np.arange(len(neighbours), dtype=float)
+    lengths = np.sqrt(squared[row, neighbours])
+    if lengths.std() > 0 and float(np.corrcoef(times, -lengths)[0, 1]) > MIN_SNAKE_CORRELATION:
         return nearest
-    hubs = [parents[other][0] for other in near if parents[other]]
+    hubs = [parents[other][0] for other in neighbours if parents[other]]
     return max(set(hubs), key=lambda hub: (hubs.count(hub), -squared[row, hub])) if hubs else nearest
 
 
-def _mix(values: Doubles, row: int, earlier: Sequence[int], squared: Doubles) -> tuple[int, ...]:
-    near = sorted(earlier, key=lambda other: squared[row, other])[:6]
-    best = MERGED
+def _merge_parents(values: Doubles, row: int, earlier: Sequence[int], squared: Doubles) -> tuple[int, ...]:
+    neighbours = sorted(earlier, key=lambda other: squared[row, other])[:6]
+    best = MAX_MERGE_RESIDUAL
     found: tuple[int, ...] = ()
-    for place, first in enumerate(near):
-        for second in near[place + 1 :]:
+    for place, first in enumerate(neighbours):
+        for second in neighbours[place + 1 :]:
             axis = values[second] - values[first]
             length = float(axis @ axis)
             if length == 0:
                 continue
-            part = float((values[row] - values[first]) @ axis) / length
-            if not 0.1 < part < 0.9:
+            fraction = float((values[row] - values[first]) @ axis) / length
+            if not 0.1 < fraction < 0.9:
                 continue
-            rest = values[row] - values[first] - part * axis
-            left = float(np.sqrt((rest @ rest) / squared[row, near[0]]))
-            if left < best:
-                best, found = left, (first, second)
+            remainder = values[row] - values[first] - fraction * axis
+            residual = float(np.sqrt((remainder @ remainder) / squared[row, neighbours[0]]))
+            if residual < best:
+                best, found = residual, (first, second)
     return found

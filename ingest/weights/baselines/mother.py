@@ -16,7 +16,7 @@ from ingest.weights.fingerprints.fingerprint import kurtosis
 
 Layers = Mapping[str, Floats]
 Stage = Literal["generalise", "specialise"]
-PENALTY = 0.3
+DIRECTION_PENALTY = 0.3
 """c of λ = c · mean(D); the paper leaves it open, its published code uses this value."""
 
 
@@ -25,11 +25,11 @@ def weight_distance(first: Layers, second: Layers) -> float:
     return float(np.mean([np.linalg.norm(first[name] - second[name]) for name in first]))
 
 
-def normalised(models: Sequence[Layers]) -> list[dict[str, Floats]]:
+def min_max_normalised(models: Sequence[Layers]) -> list[dict[str, Floats]]:
     """Return weights scaled, layer by layer, to the least and greatest over all models (section 6, full training)."""
-    least = {name: min(float(model[name].min()) for model in models) for name in models[0]}
-    span = {name: max(float(model[name].max()) for model in models) - least[name] for name in models[0]}
-    return [{name: (model[name] - least[name]) / max(span[name], 1e-30) for name in model} for model in models]
+    lowest = {name: min(float(model[name].min()) for model in models) for name in models[0]}
+    span = {name: max(float(model[name].max()) for model in models) - lowest[name] for name in models[0]}
+    return [{name: (model[name] - lowest[name]) / max(span[name], 1e-30) for name in model} for model in models]
 
 
 def lora_distance(first: Layers, second: Layers, threshold: float = 1e-3) -> float:
@@ -60,11 +60,11 @@ def direction_matrix(scores: Sequence[float]) -> Flags:
 
 def stage_matrix(stages: Sequence[Stage]) -> Flags:
     """Return where the child was generalized, which turns the score round, shape (n, n) (equation 5)."""
-    turned = np.array([stage == "generalise" for stage in stages])
-    return np.asarray(np.broadcast_to(turned[None], (len(stages), len(stages))))
+    generalised = np.array([stage == "generalise" for stage in stages])
+    return np.asarray(np.broadcast_to(generalised[None], (len(stages), len(stages))))
 
 
-def cost_matrix(distance: Doubles, direction: Flags, stage: Flags, penalty: float = PENALTY) -> Doubles:
+def cost_matrix(distance: Doubles, direction: Flags, stage: Flags, penalty: float = DIRECTION_PENALTY) -> Doubles:
     """Return distances plus λ where the direction is against the stage, λ = c · mean(D), shape (n, n) (equation 6).
 
     Entry (i, j) is the cost of i being the parent of j: without penalty where i has the higher score and j
@@ -93,11 +93,11 @@ def minimum_arborescence(cost: Doubles) -> list[int]:
     """
     count = len(cost)
     high = float(np.abs(cost[~np.eye(count, dtype=bool)]).sum()) + 1.0 if count > 1 else 1.0
-    whole = np.full((count + 1, count + 1), np.inf)
-    whole[:count, :count] = cost
-    np.fill_diagonal(whole, np.inf)
-    whole[count, :count] = high
-    parents = _edmonds(whole, count)
+    with_root = np.full((count + 1, count + 1), np.inf)
+    with_root[:count, :count] = cost
+    np.fill_diagonal(with_root, np.inf)
+    with_root[count, :count] = high
+    parents = _edmonds(with_root, count)
     return [-1 if parent == count else parent for parent in parents[:count]]
 
 
@@ -105,22 +105,22 @@ def _edmonds(cost: Doubles, root: int) -> list[int]:
     """Cheapest arborescence from a root by contraction of cycles, O(n³)."""
     count = len(cost)
     best = [root if node == root else int(np.argmin(cost[:, node])) for node in range(count)]
-    cycle = _cycle(best, root)
+    cycle = _find_cycle(best, root)
     if not cycle:
         return best
-    inside = set(cycle)
-    outside = [node for node in range(count) if node not in inside]
+    in_cycle = set(cycle)
+    outside = [node for node in range(count) if node not in in_cycle]
     place = {node: index for index, node in enumerate(outside)}
     size = len(outside) + 1
     shrunk = np.full((size, size), np.inf)
     shrunk[:-1, :-1] = cost[np.ix_(outside, outside)]
     loop = cost[[best[node] for node in cycle], cycle]
-    into = cost[np.ix_(outside, cycle)] - loop[None]
-    entered = np.argmin(into, axis=1)
-    shrunk[:-1, -1] = into[np.arange(len(outside)), entered]
-    away = cost[np.ix_(cycle, outside)]
-    left = np.argmin(away, axis=0)
-    shrunk[-1, :-1] = away[left, np.arange(len(outside))]
+    incoming = cost[np.ix_(outside, cycle)] - loop[None]
+    entered = np.argmin(incoming, axis=1)
+    shrunk[:-1, -1] = incoming[np.arange(len(outside)), entered]
+    outgoing = cost[np.ix_(cycle, outside)]
+    left = np.argmin(outgoing, axis=0)
+    shrunk[-1, :-1] = outgoing[left, np.arange(len(outside))]
     solved = _edmonds(shrunk, place[root])
     parents = list(best)
     for index, node in enumerate(outside):
@@ -130,7 +130,7 @@ def _edmonds(cost: Doubles, root: int) -> list[int]:
     return parents
 
 
-def _cycle(parents: Sequence[int], root: int) -> list[int]:
+def _find_cycle(parents: Sequence[int], root: int) -> list[int]:
     seen = {root: root}
     for start in range(len(parents)):
         node, path = start, []
@@ -143,9 +143,9 @@ def _cycle(parents: Sequence[int], root: int) -> list[int]:
     return []
 
 
-def recover(
-    models: Sequence[Layers], stages: Sequence[Stage], trees: int, *, lora: bool = False, penalty: float = PENALTY,
-    measured: Sequence[Layers] | None = None,
+def recover_forest(
+    models: Sequence[Layers], stages: Sequence[Stage], trees: int, *, lora: bool = False,
+    penalty: float = DIRECTION_PENALTY, distance_weights: Sequence[Layers] | None = None,
 ) -> list[int]:  # fmt: skip
     """Recover the parents of models, -1 for roots: the paper's whole method.
 
@@ -155,9 +155,9 @@ def recover(
         trees: Number of trees, likewise.
         lora: Whether ranks measure distance (equation 2) instead of lengths (equation 1).
         penalty: c of λ = c · mean(D).
-        measured: What distances are taken of, where that is not the weights as they are (`normalised`).
+        distance_weights: What distances are taken of, where that is not the weights as they are (`normalised`).
     """
-    seen = models if measured is None else measured
+    seen = models if distance_weights is None else distance_weights
     measure = lora_distance if lora else weight_distance
     count = len(models)
     distance = np.zeros((count, count))

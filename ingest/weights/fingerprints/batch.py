@@ -19,19 +19,19 @@ import msgspec
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import AtlasError, InputError, WeightsError
 from atlas_db.core.terms import Progress
-from ingest.weights.fingerprints.executors import workers
-from ingest.weights.fingerprints.fingerprint import Fingerprint, fingerprint
-from ingest.weights.fingerprints.parquet import is_older, read_fingerprints, write_fingerprints
-from ingest.weights.formats.http_range import REPOSITORY, SCHEME, describe, open_remote
+from ingest.weights.fingerprints.executors import local_executor
+from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
+from ingest.weights.fingerprints.parquet import has_other_version, read_fingerprints, write_fingerprints
+from ingest.weights.formats.http_range import REPOSITORY, SCHEME, open_remote, revision_and_date
 from ingest.weights.formats.model_folder import PICKLES
 from ingest.weights.formats.open_model import OpenModel, open_model
 
-LISTING = "hub.jsonl"
-FEW = 16
+LISTING_FILE = "hub.jsonl"
+MIN_MODELS_FOR_PROCESSES = 16
 """Models below which processes are not worth their start."""
-CHECKPOINT = 64
+CHECKPOINT_MODELS = 64
 """Models after which what is done so far is on disk."""
-_WEIGHTS = (".safetensors", ".gguf", *PICKLES)
+_WEIGHT_SUFFIXES = (".safetensors", ".gguf", *PICKLES)
 
 
 class ModelFiles(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ class ModelFiles(msgspec.Struct, frozen=True):
 
 
 @prepared
-class _Listed(msgspec.Struct):
+class _ListingLine(msgspec.Struct):
     id: str
     folder: str
     created_at: str | None = None
@@ -88,8 +88,8 @@ class FingerprintReport:
 
 
 @dataclass(slots=True)
-class _Made:
-    print: Fingerprint | None
+class _Outcome:
+    fingerprint: Fingerprint | None
     failure: str
     pickles: int
     read_bytes: int
@@ -108,45 +108,45 @@ def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
         if not path.is_dir():
             if not REPOSITORY.fullmatch(str(path)):
                 raise InputError(f"{path} is no folder", hint="Name a model's folder, a folder of such, or owner/name")
-            revision_, created = describe(str(path))
-            found[str(path)] = ModelFiles(str(path), f"{SCHEME}{path}@{revision_}", created, revision_)
+            revision, created = revision_and_date(str(path))
+            found[str(path)] = ModelFiles(str(path), f"{SCHEME}{path}@{revision}", created, revision)
             continue
-        for item in _listed(path) if (path / LISTING).is_file() else _walked(path):
+        for item in _models_in_listing(path) if (path / LISTING_FILE).is_file() else _models_in_tree(path):
             found.setdefault(item.id, item)
     if not found:
         raise InputError("no folder here holds weights", hint="Name folders with .safetensors or .gguf files")
     return sorted(found.values(), key=lambda item: item.id)
 
 
-def _listed(path: Path) -> Iterator[ModelFiles]:
-    for number, line in enumerate((path / LISTING).read_bytes().splitlines(), 1):
+def _models_in_listing(path: Path) -> Iterator[ModelFiles]:
+    for number, line in enumerate((path / LISTING_FILE).read_bytes().splitlines(), 1):
         if not line.strip():
             continue
         try:
-            item = msgspec.json.decode(line, type=_Listed)
+            item = msgspec.json.decode(line, type=_ListingLine)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise InputError(
-                f"{path / LISTING} line {number}: {error}", hint="A line is {id, created_at, folder}"
+                f"{path / LISTING_FILE} line {number}: {error}", hint="A line is {id, created_at, folder}"
             ) from error
         folder = (path / item.folder).resolve()
         if not folder.is_relative_to(path.resolve()):
-            raise InputError(f"{path / LISTING} line {number} names {item.folder!r}, outside of the folder")
-        yield ModelFiles(item.id, str(folder), item.created_at or "", revision(folder))
+            raise InputError(f"{path / LISTING_FILE} line {number} names {item.folder!r}, outside of the folder")
+        yield ModelFiles(item.id, str(folder), item.created_at or "", files_digest(folder))
 
 
-def _walked(path: Path) -> Iterator[ModelFiles]:
+def _models_in_tree(path: Path) -> Iterator[ModelFiles]:
     if _holds_weights(path):
-        yield ModelFiles(path.resolve().name, str(path.resolve()), "", revision(path))
+        yield ModelFiles(path.resolve().name, str(path.resolve()), "", files_digest(path))
         return
     for folder in sorted(part for part in path.rglob("*") if part.is_dir() and _holds_weights(part)):
-        yield ModelFiles(folder.relative_to(path).as_posix(), str(folder.resolve()), "", revision(folder))
+        yield ModelFiles(folder.relative_to(path).as_posix(), str(folder.resolve()), "", files_digest(folder))
 
 
 def _holds_weights(folder: Path) -> bool:
-    return any(file.suffix.lower() in _WEIGHTS for file in folder.iterdir() if file.is_file())
+    return any(file.suffix.lower() in _WEIGHT_SUFFIXES for file in folder.iterdir() if file.is_file())
 
 
-def revision(folder: Path) -> str:
+def files_digest(folder: Path) -> str:
     """Return a digest of the names, sizes and times of a folder's files; empty where it cannot be read."""
     try:
         files = sorted((file.name, file.stat()) for file in folder.iterdir() if file.is_file())
@@ -172,69 +172,71 @@ def fingerprint_all(
     """
     report = FingerprintReport(models=len(models))
     parts = out.with_name(out.name + ".parts")
-    known = _known(out, parts)
-    keep = {item.id: known[item.id] for item in models if item.id in known and known[item.id].revision == item.revision}
-    report.kept = len(keep)
-    missing = [item for item in models if item.id not in keep]
+    known = _existing_fingerprints(out, parts)
+    unchanged = {
+        item.id: known[item.id] for item in models if item.id in known and known[item.id].revision == item.revision
+    }
+    report.kept = len(unchanged)
+    missing = [item for item in models if item.id not in unchanged]
     parts.mkdir(parents=True, exist_ok=True)
-    with executor or workers(many=len(missing) >= FEW) as pool:
-        made = _compute(missing, pool, parts, report, progress)
-    whole = {**known, **{item.id: item for item in made}}
-    write_fingerprints((whole[key] for key in sorted(whole) if key not in report.failed), out)
+    with executor or local_executor(many=len(missing) >= MIN_MODELS_FOR_PROCESSES) as pool:
+        made = _compute_missing(missing, pool, parts, report, progress)
+    merged = {**known, **{item.id: item for item in made}}
+    write_fingerprints((merged[key] for key in sorted(merged) if key not in report.failed), out)
     shutil.rmtree(parts)
     return report
 
 
-def _known(out: Path, parts: Path) -> dict[str, Fingerprint]:
+def _existing_fingerprints(out: Path, parts: Path) -> dict[str, Fingerprint]:
     files = [out, *sorted(parts.glob("*.parquet"))] if out.exists() else sorted(parts.glob("*.parquet"))
-    return {item.id: item for item in read_fingerprints(file for file in files if not is_older(file))}
+    return {item.id: item for item in read_fingerprints(file for file in files if not has_other_version(file))}
 
 
-def _compute(
+def _compute_missing(
     missing: Sequence[ModelFiles], pool: Executor, parts: Path, report: FingerprintReport, progress: Progress
 ) -> list[Fingerprint]:
     made: list[Fingerprint] = []
-    waiting: list[Fingerprint] = []
+    unwritten: list[Fingerprint] = []
     number = count(len(list(parts.glob("*.parquet"))))
-    futures = {pool.submit(_one, item): item for item in missing}
+    futures = {pool.submit(_fingerprint_model, item): item for item in missing}
     for done, future in enumerate(as_completed(futures), 1):
         item, result = futures[future], future.result()
         report.pickles += result.pickles
         report.read_bytes += result.read_bytes
         report.size += result.size
-        if result.print is None:
+        if result.fingerprint is None:
             report.failed[item.id] = result.failure
         else:
             report.made += 1
-            waiting.append(result.print)
-            if result.print.problems:
-                report.notes[item.id] = result.print.problems
-        if len(waiting) == CHECKPOINT:
-            write_fingerprints(waiting, parts / f"{next(number):06d}.parquet")
-            made += waiting
-            waiting = []
+            unwritten.append(result.fingerprint)
+            if result.fingerprint.problems:
+                report.notes[item.id] = result.fingerprint.problems
+        if len(unwritten) == CHECKPOINT_MODELS:
+            write_fingerprints(unwritten, parts / f"{next(number):06d}.parquet")
+            made += unwritten
+            unwritten = []
         progress("Fingerprints", done, len(missing))
     report.failed = dict(sorted(report.failed.items()))
     report.notes = dict(sorted(report.notes.items()))
-    return made + waiting
+    return made + unwritten
 
 
-def _open(place: str) -> OpenModel:
-    if place.startswith(SCHEME):
-        return open_remote(*place.removeprefix(SCHEME).split("@", 1))
-    return open_model(Path(place))
+def _open_location(location: str) -> OpenModel:
+    if location.startswith(SCHEME):
+        return open_remote(*location.removeprefix(SCHEME).split("@", 1))
+    return open_model(Path(location))
 
 
-def _one(item: ModelFiles) -> _Made:
+def _fingerprint_model(item: ModelFiles) -> _Outcome:
     """Fingerprint one model; what goes wrong is a value, so that it crosses processes."""
     try:
-        with _open(item.folder) as model:
-            made = fingerprint(model, item.id, item.created_at)
+        with _open_location(item.folder) as model:
+            made = compute_fingerprint(model, item.id, item.created_at)
             made.revision = item.revision
-            return _Made(made, "", len(model.pickles), model.read_bytes, model.size)
+            return _Outcome(made, "", len(model.pickles), model.read_bytes, model.size)
     except WeightsError as error:
         names = [file.name for file in Path(item.folder).iterdir()] if Path(item.folder).is_dir() else []
         pickles = sum(name.lower().endswith(PICKLES) for name in names)
-        return _Made(None, str(error), pickles, 0, 0)
+        return _Outcome(None, str(error), pickles, 0, 0)
     except (AtlasError, OSError) as error:
-        return _Made(None, f"{item.folder}: {error}", 0, 0, 0)
+        return _Outcome(None, f"{item.folder}: {error}", 0, 0, 0)

@@ -23,7 +23,7 @@ CONNECT_SECONDS = 10
 
 
 @contextmanager
-def workers(*, many: bool) -> Iterator[Executor]:
+def local_executor(*, many: bool) -> Iterator[Executor]:
     """Yield where to compute.
 
     Args:
@@ -57,7 +57,7 @@ def workers(*, many: bool) -> Iterator[Executor]:
 
 
 @contextmanager
-def cluster(scheduler: str) -> Iterator[Executor | None]:
+def dask_executor(scheduler: str) -> Iterator[Executor | None]:
     """Yield a Dask cluster to compute on. What goes there and comes back is pickled: it must be a cluster one trusts.
 
     Args:
@@ -84,7 +84,7 @@ def cluster(scheduler: str) -> Iterator[Executor | None]:
         ) from error
     try:
         with client:
-            _check(client, scheduler)
+            _check_workers(client, scheduler)
             # Files may change under the same name: no result is taken from an earlier call.
             with client.get_executor(pure=False) as pool:
                 yield pool
@@ -95,7 +95,7 @@ def cluster(scheduler: str) -> Iterator[Executor | None]:
         ) from error
 
 
-def _check(client: Client, scheduler: str) -> None:
+def _check_workers(client: Client, scheduler: str) -> None:
     """See that there are workers, and that each of them computes what we would."""
     try:
         found = set(client.run(_version).values())

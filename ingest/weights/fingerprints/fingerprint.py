@@ -10,11 +10,17 @@ import numpy.typing as npt
 
 from atlas_db.core.arrays import Doubles, Floats, Keys
 from atlas_db.core.hashing import name_hash
-from ingest.weights.fingerprints.sampling import SKETCH, places, row_order, sampled, shares
-from ingest.weights.formats.open_model import RUN, Matrix, OpenModel
+from ingest.weights.fingerprints.sampling import (
+    SKETCH,
+    allocate_positions,
+    hashed_row_order,
+    sample_positions,
+    sampled_matrices,
+)
+from ingest.weights.formats.open_model import RUN_LENGTH, Matrix, OpenModel
 from ingest.weights.formats.tensor_names import is_vocabulary, without_layer
 
-VERSION = "fp@3"
+VERSION = "fp@4"
 MOMENTS = ("mean", "std", "kurtosis", "absmax", "zeros")
 MAX_MOMENTS = 240
 """Tensors whose moments are kept; of models with more, those whose names hash lowest."""
@@ -78,18 +84,18 @@ class Fingerprint:
     elements: int
     size: int
     family_key: str
-    content: str
+    weights_hash: str
     sample: Sample
     moment_names: list[str]
     moments: Floats
-    declared: str = ""
+    declared_base: str = ""
     rank: int = 0
     problems: list[str] = field(default_factory=list)
     revision: str = ""
     version: str = VERSION
 
 
-def fingerprint(model: OpenModel, model_id: str, created_at: str = "") -> Fingerprint:
+def compute_fingerprint(model: OpenModel, model_id: str, created_at: str = "") -> Fingerprint:
     """Compute the fingerprint of an open model.
 
     Args:
@@ -112,56 +118,60 @@ def fingerprint(model: OpenModel, model_id: str, created_at: str = "") -> Finger
         location=str(model.path),
         adapter=model.adapter is not None,
         dtype=model.dtype,
-        elements=_elements(model),
+        elements=_count_elements(model),
         size=model.size,
         family_key=family_key(model),
-        content=_content(model, sample),
+        weights_hash=_weights_hash(model, sample),
         sample=sample,
         moment_names=names,
         moments=moments,
-        declared=(model.adapter.base_model_name_or_path or "") if model.adapter else "",
+        declared_base=(model.adapter.base_model_name_or_path or "") if model.adapter else "",
         rank=model.adapter.r if model.adapter else 0,
         problems=problems,
     )
 
 
-def _elements(model: OpenModel) -> int:
+def _count_elements(model: OpenModel) -> int:
     """Count what grows with the vocabulary alone: heads have as many rows as a task has labels."""
     return sum(
-        matrix.rows * matrix.columns for matrix in sampled(model.matrices) if not matrix.name.endswith("lm_head.weight")
+        matrix.rows * matrix.columns
+        for matrix in sampled_matrices(model.matrices)
+        if not matrix.name.endswith("lm_head.weight")
     )
 
 
 def take_sample(model: OpenModel, positions: int) -> Sample:
     """Read elements at the first positions of a model, tensor by tensor."""
-    matrices = sampled(model.matrices)
-    wanted = shares((matrix.name for matrix in matrices), positions)
+    matrices = sampled_matrices(model.matrices)
+    allocated = allocate_positions((matrix.name for matrix in matrices), positions)
     parts: list[tuple[Keys, Floats, Floats, Floats]] = []
     tensor: list[int] = []
-    matrices = [matrix for matrix in matrices if matrix.name in wanted]
+    matrices = [matrix for matrix in matrices if matrix.name in allocated]
     for matrix in matrices:
-        part = _positions(matrix, wanted[matrix.name])
+        part = _sample_matrix(matrix, allocated[matrix.name])
         parts.append(part)
         tensor += [len(parts) - 1] * len(part[0])
     if not parts:
         empty = np.empty(0, np.float32)
-        return Sample(np.empty(0, np.uint64), np.empty(0, np.uint16), empty.reshape(0, RUN), empty, empty, [], [])
+        return Sample(
+            np.empty(0, np.uint64), np.empty(0, np.uint16), empty.reshape(0, RUN_LENGTH), empty, empty, [], []
+        )
     keys, values, row_max, block_max = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Sample(keys, np.array(tensor, np.uint16), values, row_max, block_max,
                   [matrix.name for matrix in matrices], [matrix.dtype for matrix in matrices])  # fmt: skip
 
 
-def _positions(matrix: Matrix, wanted: int) -> tuple[Keys, Floats, Floats, Floats]:
-    at = places(matrix, wanted)
-    rows, inverse = np.unique(at.rows, return_inverse=True)
+def _sample_matrix(matrix: Matrix, positions: int) -> tuple[Keys, Floats, Floats, Floats]:
+    place = sample_positions(matrix, positions)
+    rows, inverse = np.unique(place.rows, return_inverse=True)
     read = matrix.read(rows)
-    sizes = np.where(np.isfinite(read), np.abs(read), 0)
-    values = read[inverse[:, None], at.columns[:, None] + np.arange(RUN)]
-    row_max = sizes.max(1)[inverse]
-    block = at.columns // 128 * 128
-    near = np.minimum(block[:, None] + np.arange(128), matrix.columns - 1)
-    block_max = sizes[inverse[:, None], near].max(1)
-    return at.keys, values, row_max.astype(np.float32), block_max.astype(np.float32)
+    magnitudes = np.where(np.isfinite(read), np.abs(read), 0)
+    values = read[inverse[:, None], place.columns[:, None] + np.arange(RUN_LENGTH)]
+    row_max = magnitudes.max(1)[inverse]
+    block = place.columns // 128 * 128
+    block_columns = np.minimum(block[:, None] + np.arange(128), matrix.columns - 1)
+    block_max = magnitudes[inverse[:, None], block_columns].max(1)
+    return place.keys, values, row_max.astype(np.float32), block_max.astype(np.float32)
 
 
 def take_moments(model: OpenModel) -> tuple[list[str], Floats, list[str]]:
@@ -178,19 +188,19 @@ def take_moments(model: OpenModel) -> tuple[list[str], Floats, list[str]]:
         rows = max(4, min(matrix.rows, MOMENT_ELEMENTS // matrix.columns))
         if model.size > LARGE:
             rows = min(rows, max(2, matrix.rows // 200))
-        values = matrix.read(np.sort(row_order(matrix.name, matrix.rows, rows))).astype(np.float64).reshape(-1)
-        numbers = values[np.isfinite(values)]
-        if len(numbers) < len(values):
+        values = matrix.read(np.sort(hashed_row_order(matrix.name, matrix.rows, rows))).astype(np.float64).reshape(-1)
+        finite = values[np.isfinite(values)]
+        if len(finite) < len(values):
             damaged.append(matrix.name)
-        out[place] = _moments(numbers)
+        out[place] = _moments(finite)
     return [matrix.name for matrix in chosen], out, damaged
 
 
 def _moments(values: Doubles) -> tuple[float, ...]:
     if not len(values):
         return (np.nan,) * len(MOMENTS)
-    most, zeros = float(np.abs(values).max()), float(np.mean(values == 0))
-    return float(values.mean()), float(values.std()), kurtosis(values), most, zeros
+    largest, zeros = float(np.abs(values).max()), float(np.mean(values == 0))
+    return float(values.mean()), float(values.std()), kurtosis(values), largest, zeros
 
 
 def kurtosis(values: Doubles) -> float:
@@ -204,13 +214,13 @@ def family_key(model: OpenModel) -> str:
     """Return a signature that models of any depth and vocabulary share when their blocks are alike."""
     parts = {
         f"{without_layer(matrix.name)}:{matrix.rows}x{matrix.columns}"
-        for matrix in sampled(model.matrices)
+        for matrix in sampled_matrices(model.matrices)
         if not is_vocabulary(matrix.name)
     }
     return blake2b("\n".join(sorted(parts)).encode(), digest_size=12).hexdigest()
 
 
-def _content(model: OpenModel, sample: Sample) -> str:
+def _weights_hash(model: OpenModel, sample: Sample) -> str:
     digest = blake2b(digest_size=16)
     for name, matrix in sorted(model.matrices.items()):
         digest.update(f"{name}:{matrix.rows}x{matrix.columns}\n".encode())

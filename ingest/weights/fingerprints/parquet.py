@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from atlas_db.core.errors import InputError
 from atlas_db.core.files import replacing
 from ingest.weights.fingerprints.fingerprint import MOMENTS, VERSION, Fingerprint, Sample
-from ingest.weights.formats.open_model import RUN
+from ingest.weights.formats.open_model import RUN_LENGTH
 
 _FLOATS = pa.list_(pa.float32())
 SCHEMA = pa.schema(
@@ -29,8 +29,8 @@ SCHEMA = pa.schema(
         ("elements", pa.int64()),
         ("size", pa.int64()),
         ("family_key", pa.string()),
-        ("content", pa.string()),
-        ("declared", pa.string()),
+        ("weights_hash", pa.string()),
+        ("declared_base", pa.string()),
         ("rank", pa.int32()),
         ("problems", pa.list_(pa.string())),
         ("keys", pa.list_(pa.uint64())),
@@ -45,40 +45,47 @@ SCHEMA = pa.schema(
     ],
     metadata={b"atlas_db.fingerprint": VERSION.encode()},
 )
-_REPEATED = ["names.list.element", "dtypes.list.element", "moment_names.list.element", "family_key", "version", "dtype"]
-BATCH = 256
+_DICTIONARY_COLUMNS = [
+    "names.list.element",
+    "dtypes.list.element",
+    "moment_names.list.element",
+    "family_key",
+    "version",
+    "dtype",
+]
+BATCH_ROWS = 256
 
 
-def write_fingerprints(prints: Iterable[Fingerprint], path: Path) -> int:
+def write_fingerprints(fingerprints: Iterable[Fingerprint], path: Path) -> int:
     """Write fingerprints, at most 256 in memory; the file appears whole or not at all.
 
     Returns:
         Number of rows.
     """
-    count, waiting = 0, []
+    count, rows = 0, []
     with (
         replacing(path) as partial,
         pq.ParquetWriter(
-            partial, SCHEMA, compression="zstd", write_statistics=False, use_dictionary=_REPEATED
+            partial, SCHEMA, compression="zstd", write_statistics=False, use_dictionary=_DICTIONARY_COLUMNS
         ) as writer,
     ):
-        for item in prints:
-            waiting.append(_row(item))
+        for item in fingerprints:
+            rows.append(_row(item))
             count += 1
-            if len(waiting) == BATCH:
-                writer.write_table(pa.Table.from_pylist(waiting, SCHEMA))
-                waiting = []
-        writer.write_table(pa.Table.from_pylist(waiting, SCHEMA))
+            if len(rows) == BATCH_ROWS:
+                writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+                rows = []
+        writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
     return count
 
 
-def is_older(path: Path) -> bool:
+def has_other_version(path: Path) -> bool:
     """Whether a file holds fingerprints of another version than this program makes."""
     try:
-        told = (pq.read_schema(path).metadata or {}).get(b"atlas_db.fingerprint")
+        version = (pq.read_schema(path).metadata or {}).get(b"atlas_db.fingerprint")
     except (OSError, pa.ArrowException):
         return False
-    return told is not None and told != VERSION.encode()
+    return version is not None and version != VERSION.encode()
 
 
 def read_fingerprints(paths: Iterable[Path]) -> Iterator[Fingerprint]:
@@ -87,20 +94,22 @@ def read_fingerprints(paths: Iterable[Path]) -> Iterator[Fingerprint]:
     Raises:
         InputError: A file is not there, is no such file, or of another version.
     """
-    anew, make = "Make them anew with atlas-db fingerprint", "Make it with atlas-db fingerprint"
-    for row in rows_of(paths, "fingerprint", VERSION, anew, make):
+    rebuild_hint, missing_hint = "Make them anew with atlas-db fingerprint", "Make it with atlas-db fingerprint"
+    for row in read_rows(paths, "fingerprint", VERSION, rebuild_hint, missing_hint):
         yield _fingerprint(row)
 
 
-def rows_of(paths: Iterable[Path], what: str, version: str, anew: str, make: str) -> Iterator[dict[str, Any]]:
+def read_rows(
+    paths: Iterable[Path], what: str, version: str, rebuild_hint: str, missing_hint: str
+) -> Iterator[dict[str, Any]]:
     """Yield the rows of Parquet files that this program made, as plain values.
 
     Args:
         paths: The files.
         what: What a row holds; files name their version of it in the metadata, under `atlas_db.WHAT`.
         version: The version that is understood.
-        anew: What to do about another version.
-        make: What to do about a file that cannot be read.
+        rebuild_hint: What to do about another version.
+        missing_hint: What to do about a file that cannot be read.
 
     Raises:
         InputError: A file is not there, is no such file, or of another version.
@@ -109,11 +118,11 @@ def rows_of(paths: Iterable[Path], what: str, version: str, anew: str, make: str
         try:
             file = pq.ParquetFile(path)
             if (file.schema_arrow.metadata or {}).get(f"atlas_db.{what}".encode()) != version.encode():
-                raise InputError(f"{path} holds no {what}s of version {version}", hint=anew)
-            for batch in file.iter_batches(BATCH):
+                raise InputError(f"{path} holds no {what}s of version {version}", hint=rebuild_hint)
+            for batch in file.iter_batches(BATCH_ROWS):
                 yield from batch.to_pylist()
         except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{path} cannot be read ({error})", hint=make) from error
+            raise InputError(f"{path} cannot be read ({error})", hint=missing_hint) from error
 
 
 def _row(item: Fingerprint) -> dict[str, Any]:
@@ -139,7 +148,7 @@ def _fingerprint(row: dict[str, Any]) -> Fingerprint:
     sample = Sample(
         np.array(row.pop("keys"), np.uint64),
         np.array(row.pop("tensor"), np.uint16),
-        floats("values").reshape(-1, RUN),
+        floats("values").reshape(-1, RUN_LENGTH),
         floats("row_max"),
         floats("block_max"),
         row.pop("names"),

@@ -14,8 +14,8 @@ import numpy as np
 
 from atlas_db.core.arrays import Integers, Keys
 from atlas_db.core.hashing import mix64, name_hash
-from ingest.weights.formats.open_model import RUN, Matrix
-from ingest.weights.formats.tensor_names import in_block, is_vocabulary
+from ingest.weights.formats.open_model import RUN_LENGTH, Matrix
+from ingest.weights.formats.tensor_names import is_in_block, is_vocabulary
 
 SKETCH = 144
 """Positions of a fingerprint: 4,608 elements."""
@@ -25,7 +25,7 @@ DETAIL = 4096
 """Positions read again of finalists: 131,072 elements at most."""
 
 
-class Places(NamedTuple):
+class Positions(NamedTuple):
     """Positions in one tensor.
 
     Attributes:
@@ -39,7 +39,7 @@ class Places(NamedTuple):
     keys: Keys
 
 
-def row_order(name: str, rows: int, wanted: int) -> Integers:
+def hashed_row_order(name: str, rows: int, wanted: int) -> Integers:
     """Return the first rows of a tensor in the order of their hashes, shape (min(rows, wanted),)."""
     with np.errstate(over="ignore"):
         seeded = np.arange(1, rows + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(name_hash(name))
@@ -50,7 +50,7 @@ def row_order(name: str, rows: int, wanted: int) -> Integers:
     return np.argsort(hashes)
 
 
-def shares(names: Iterable[str], positions: int) -> dict[str, int]:
+def allocate_positions(names: Iterable[str], positions: int) -> dict[str, int]:
     """Share positions out among tensors: evenly, the rest to those whose names hash lowest."""
     ordered = sorted(names, key=lambda name: (name_hash(name), name))
     if not ordered:
@@ -59,30 +59,30 @@ def shares(names: Iterable[str], positions: int) -> dict[str, int]:
     return {name: each + (place < rest) for place, name in enumerate(ordered) if each or place < rest}
 
 
-def places(matrix: Matrix, wanted: int) -> Places:
+def sample_positions(matrix: Matrix, wanted: int) -> Positions:
     """Return positions in a matrix: one a row first, then a second in each, until there are no more.
 
     All rows share their columns, so that the positions of a tensor are blocks of it and keep its structure (ranks,
     singular values).
     """
-    runs = matrix.columns // RUN
+    runs = matrix.columns // RUN_LENGTH
     wanted = min(wanted, runs * matrix.rows)
-    order = row_order(matrix.name, matrix.rows, wanted)
-    rounds, within = np.divmod(np.arange(wanted), len(order))
-    rows = order[within]
+    order = hashed_row_order(matrix.name, matrix.rows, wanted)
+    rounds, row_at = np.divmod(np.arange(wanted), len(order))
+    rows = order[row_at]
     seed = np.uint64(name_hash(matrix.name))
-    runs_taken = (seed % np.uint64(2**32) + rounds.astype(np.uint64)) % np.uint64(runs)
-    keys = mix64(mix64(rows.astype(np.uint64) ^ seed) + runs_taken)
-    return Places(rows, runs_taken.astype(np.int64) * RUN, keys)
+    run = (seed % np.uint64(2**32) + rounds.astype(np.uint64)) % np.uint64(runs)
+    keys = mix64(mix64(rows.astype(np.uint64) ^ seed) + run)
+    return Positions(rows, run.astype(np.int64) * RUN_LENGTH, keys)
 
 
-def sampled(matrices: Mapping[str, Matrix]) -> list[Matrix]:
+def sampled_matrices(matrices: Mapping[str, Matrix]) -> list[Matrix]:
     """Return the matrices that positions are taken from: those with a run of columns, in the order of names.
 
     Only blocks and the vocabulary count, where there are blocks: a head is made anew for each task, with as many rows
     as that has labels, and says nothing of where a model comes from.
     """
-    able = [matrix for _, matrix in sorted(matrices.items()) if not matrix.vector and matrix.columns >= RUN]
-    if not any(in_block(matrix.name) for matrix in able):
-        return able
-    return [matrix for matrix in able if in_block(matrix.name) or is_vocabulary(matrix.name)]
+    wide = [matrix for _, matrix in sorted(matrices.items()) if not matrix.vector and matrix.columns >= RUN_LENGTH]
+    if not any(is_in_block(matrix.name) for matrix in wide):
+        return wide
+    return [matrix for matrix in wide if is_in_block(matrix.name) or is_vocabulary(matrix.name)]

@@ -14,13 +14,13 @@ from atlas_db.core.arrays import Integers
 from atlas_db.core.errors import WeightsError
 
 
-def together(rows: Integers) -> Iterator[tuple[int, int]]:
+def contiguous_runs(rows: Integers) -> Iterator[tuple[int, int]]:
     """Yield where rows that follow each other in a file begin and end in a list of them: what is read in one go."""
     starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
     yield from zip(starts, [*starts[1:], len(rows)], strict=True)
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Random access to bytes.
 
     Attributes:

@@ -14,15 +14,15 @@ import numpy as np
 
 from atlas_db.core.arrays import Bytes, Floats, Integers
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import Source, together
+from ingest.weights.formats.byte_source import ByteSource, contiguous_runs
 
 MAGIC = b"GGUF"
-_REORDERED = ("llama",)
+_PERMUTED_ARCHITECTURES = ("llama",)
 """Architectures whose query and key rows the converter reorders (convert_hf_to_gguf, LlamaModel.permute)."""
 
 
-_PLAIN = {"F64": "<f8", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
-FIRST, MOST = 2**20, 2**28
+_NUMPY_DTYPES = {"F64": "<f8", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
+FIRST_HEADER_BYTES, MAX_HEADER_BYTES = 2**20, 2**28
 """Bytes of a header that are fetched at first, and at most: vocabularies lie in it."""
 
 
@@ -44,7 +44,7 @@ class GgufTensor(NamedTuple):
     dtype: str
     rows: int
     columns: int
-    source: Source
+    source: ByteSource
     start: int
     row_bytes: int
     heads: int
@@ -61,21 +61,21 @@ class GgufTensor(NamedTuple):
             half = self.rows // self.heads // 2
             head, within = np.divmod(rows, 2 * half)
             rows = head * 2 * half + (within % half) * 2 + within // half
-        raw = self._raw(rows)
-        if self.dtype in _PLAIN:
-            return raw.view(_PLAIN[self.dtype]).astype(np.float32)
+        raw = self._read_blocks(rows)
+        if self.dtype in _NUMPY_DTYPES:
+            return raw.view(_NUMPY_DTYPES[self.dtype]).astype(np.float32)
         return np.asarray(quants.dequantize(raw, GGMLQuantizationType[self.dtype]), np.float32)
 
-    def _raw(self, rows: Integers) -> Bytes:
+    def _read_blocks(self, rows: Integers) -> Bytes:
         """Read rows as they lie; those that follow each other in one go."""
         out = np.empty((len(rows), self.row_bytes), np.uint8)
-        for start, stop in together(rows):
+        for start, stop in contiguous_runs(rows):
             first, last = (self.start + int(row) * self.row_bytes for row in (rows[start], rows[stop - 1] + 1))
             out[start:stop] = np.frombuffer(self.source.read(first, last), np.uint8).reshape(-1, self.row_bytes)
         return out
 
 
-def read_gguf(source: Source) -> list[GgufTensor]:
+def read_gguf(source: ByteSource) -> list[GgufTensor]:
     """Return the tensors of a GGUF file; of their data nothing is read yet.
 
     llama.cpp's package wants a file: it gets one of the same length of which only the header was filled in, as much of
@@ -88,44 +88,44 @@ def read_gguf(source: Source) -> list[GgufTensor]:
         raise WeightsError(source.name, "is no GGUF file")
     with NamedTemporaryFile(suffix=".gguf") as file:
         file.truncate(source.size)
-        have, wanted = 0, FIRST
+        fetched, wanted = 0, FIRST_HEADER_BYTES
         while True:
             wanted = min(wanted, source.size)
-            file.write(source.read(have, wanted))
+            file.write(source.read(fetched, wanted))
             file.flush()
-            have = wanted
+            fetched = wanted
             try:
-                return _parsed(source, Path(file.name), have)
+                return _parse(source, Path(file.name), fetched)
             except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
                 # What was not fetched yet reads as zeros, and may look like anything.
-                if have in (source.size, MOST):
+                if fetched in (source.size, MAX_HEADER_BYTES):
                     raise WeightsError(source.name, f"has a header that is no GGUF header ({error})") from error
-                wanted = min(have * 8, MOST)
+                wanted = min(fetched * 8, MAX_HEADER_BYTES)
 
 
-def _parsed(source: Source, file: Path, have: int) -> list[GgufTensor]:
+def _parse(source: ByteSource, file: Path, fetched: int) -> list[GgufTensor]:
     from gguf import GGUFReader
 
     reader = GGUFReader(file)
-    if reader.data_offset > have:
-        raise ValueError(f"it goes on beyond byte {have:,}")
+    if reader.data_offset > fetched:
+        raise ValueError(f"it goes on beyond byte {fetched:,}")
     architecture = _text(reader, "general.architecture")
     heads = int(_number(reader, f"{architecture}.attention.head_count"))
     kv_heads = int(_number(reader, f"{architecture}.attention.head_count_kv")) or heads
     return [_tensor(source, item, heads, kv_heads, architecture) for item in reader.tensors]
 
 
-def _tensor(source: Source, item: Any, heads: int, kv_heads: int, architecture: str) -> GgufTensor:  # noqa: ANN401
+def _tensor(source: ByteSource, item: Any, heads: int, kv_heads: int, architecture: str) -> GgufTensor:  # noqa: ANN401
     columns = int(item.shape[0])
     rows = int(np.prod(item.shape[1:], dtype=np.int64)) if len(item.shape) > 1 else 1
     size = int(item.n_bytes)
     if rows and size % rows:
         raise ValueError(f"rows of {item.name} end within a block")
-    reorder = 0
-    if architecture in _REORDERED:
-        reorder = {"attn_q": heads, "attn_k": kv_heads}.get(item.name.split(".")[-2], 0)
+    permuted_heads = 0
+    if architecture in _PERMUTED_ARCHITECTURES:
+        permuted_heads = {"attn_q": heads, "attn_k": kv_heads}.get(item.name.split(".")[-2], 0)
     start, kind = int(item.data_offset), item.tensor_type.name
-    return GgufTensor(item.name, kind, rows, columns, source, start, size // max(rows, 1), reorder)
+    return GgufTensor(item.name, kind, rows, columns, source, start, size // max(rows, 1), permuted_heads)
 
 
 def _text(reader: Any, key: str) -> str:  # noqa: ANN401

@@ -15,20 +15,20 @@ import numpy.typing as npt
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import Source
+from ingest.weights.formats.byte_source import ByteSource
 from ingest.weights.formats.safetensors import Tensor, item_size, read_values
 
-Words = npt.NDArray[np.uint32]
-PARTS = (".qzeros", ".scales", ".g_idx", ".qweight")
+PackedWords = npt.NDArray[np.uint32]
+SUFFIXES = (".qzeros", ".scales", ".g_idx", ".qweight")
 AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)
 """Output that each 4-bit field of a word belongs to, the lowest field first."""
-WHOLE = 2**22
+MAX_WHOLE_READ_BYTES = 2**22
 """Bytes up to which a tensor is read in one go."""
-_WORD = 4
-Stored = tuple[Source, Tensor]
+_WORD_BYTES = 4
+StoredTensor = tuple[ByteSource, Tensor]
 
 
-class Packed(NamedTuple):
+class PackedMatrix(NamedTuple):
     """A packed matrix.
 
     Attributes:
@@ -44,7 +44,7 @@ class Packed(NamedTuple):
     read: Callable[[Integers], Floats]
 
 
-def unpack(base: str, tensors: Mapping[str, Stored]) -> Packed | None:
+def packed_matrix(base: str, tensors: Mapping[str, StoredTensor]) -> PackedMatrix | None:
     """Return the matrix that a set of packed tensors holds.
 
     Args:
@@ -54,7 +54,7 @@ def unpack(base: str, tensors: Mapping[str, Stored]) -> Packed | None:
     Returns:
         None where a part is missing, or the sides fit neither of the two formats.
     """
-    parts = {end: tensors[base + end] for end in PARTS if base + end in tensors}
+    parts = {end: tensors[base + end] for end in SUFFIXES if base + end in tensors}
     if not {".qweight", ".qzeros", ".scales"} <= parts.keys():
         return None
     codes, zeros, scales = (parts[end][1].shape for end in (".qweight", ".qzeros", ".scales"))
@@ -64,23 +64,23 @@ def unpack(base: str, tensors: Mapping[str, Stored]) -> Packed | None:
     bits = 32 * zeros[1] // outputs
     if zeros[0] != groups or bits not in (4, 8) or zeros[1] * 32 != outputs * bits:
         return None
-    field = 32 // bits
+    codes_per_word = 32 // bits
     if codes[1] == outputs:
-        inputs, kind = codes[0] * field, "GPTQ"
-    elif codes[1] * field == outputs and bits == 4:
+        inputs, kind = codes[0] * codes_per_word, "GPTQ"
+    elif codes[1] * codes_per_word == outputs and bits == 4:
         inputs, kind = codes[0], "AWQ"
     else:
         return None
     if ".g_idx" in parts and parts[".g_idx"][1].elements not in (0, inputs):
         return None
-    return Packed(outputs, inputs, f"{kind}{bits}", _reader(parts, kind, bits, inputs))
+    return PackedMatrix(outputs, inputs, f"{kind}{bits}", _row_reader(parts, kind, bits, inputs))
 
 
-def _reader(parts: Mapping[str, Stored], kind: str, bits: int, inputs: int) -> Callable[[Integers], Floats]:
-    field = 32 // bits
-    offset: list[float] = []
+def _row_reader(parts: Mapping[str, StoredTensor], kind: str, bits: int, inputs: int) -> Callable[[Integers], Floats]:
+    codes_per_word = 32 // bits
+    zero_offset: list[float] = []
 
-    def group_of() -> Integers:
+    def group_indices() -> Integers:
         if ".g_idx" in parts and parts[".g_idx"][1].elements:
             source, tensor = parts[".g_idx"]
             group = read_values(source, tensor, 0, inputs).astype(np.int64)
@@ -90,52 +90,54 @@ def _reader(parts: Mapping[str, Stored], kind: str, bits: int, inputs: int) -> C
         return np.arange(inputs) * parts[".scales"][1].shape[0] // inputs
 
     def read(wanted: Integers) -> Floats:
-        place = np.array(AWQ_ORDER).argsort()[wanted % field] if kind == "AWQ" else wanted % field
+        field = np.array(AWQ_ORDER).argsort()[wanted % codes_per_word] if kind == "AWQ" else wanted % codes_per_word
         if kind == "AWQ":
-            codes = _fields(_gather(parts[".qweight"], wanted // field), place, bits)
+            codes = _unpack_fields(_gather_columns(parts[".qweight"], wanted // codes_per_word), field, bits)
         else:
-            words = _gather(parts[".qweight"], wanted)
-            codes = np.stack([_fields(words, np.full(len(wanted), at), bits) for at in range(field)], -1)
+            words = _gather_columns(parts[".qweight"], wanted)
+            codes = np.stack(
+                [_unpack_fields(words, np.full(len(wanted), at), bits) for at in range(codes_per_word)], -1
+            )
             codes = codes.reshape(len(wanted), inputs)
-        zeros = _fields(_gather(parts[".qzeros"], wanted // field), place, bits)
-        group = group_of()
-        apart = codes - zeros[:, group]
+        zeros = _unpack_fields(_gather_columns(parts[".qzeros"], wanted // codes_per_word), field, bits)
+        group = group_indices()
+        centred = codes - zeros[:, group]
         if kind == "GPTQ":
-            if not offset:
+            if not zero_offset:
                 # Files of the first format store the zero less one; weights crowd around zero, so their middle tells.
-                offset.append(1.0 if abs(float(apart.mean()) - 1) < abs(float(apart.mean())) else 0.0)
-            apart -= offset[0]
-        return np.asarray(apart * _scales(parts[".scales"], wanted)[:, group], np.float32)
+                zero_offset.append(1.0 if abs(float(centred.mean()) - 1) < abs(float(centred.mean())) else 0.0)
+            centred -= zero_offset[0]
+        return np.asarray(centred * _gather_scales(parts[".scales"], wanted)[:, group], np.float32)
 
     return read
 
 
-def _fields(words: Words, place: Integers, bits: int) -> Floats:
+def _unpack_fields(words: PackedWords, field: Integers, bits: int) -> Floats:
     """Return one field of each word, shape of words; `place` has a field a row."""
-    return ((words >> (place * bits).astype(np.uint32)[:, None]) & np.uint32(2**bits - 1)).astype(np.float32)
+    return ((words >> (field * bits).astype(np.uint32)[:, None]) & np.uint32(2**bits - 1)).astype(np.float32)
 
 
-def _gather(stored: Stored, columns: Integers) -> Words:
+def _gather_columns(stored: StoredTensor, columns: Integers) -> PackedWords:
     """Return columns of a matrix of words, shape (len(columns), rows)."""
     source, tensor = stored
     rows, width = tensor.shape
-    if rows * width * _WORD <= WHOLE:
-        whole = np.frombuffer(source.read(tensor.start, tensor.start + rows * width * _WORD), "<u4")
+    if rows * width * _WORD_BYTES <= MAX_WHOLE_READ_BYTES:
+        whole = np.frombuffer(source.read(tensor.start, tensor.start + rows * width * _WORD_BYTES), "<u4")
         return np.ascontiguousarray(whole.reshape(rows, width)[:, columns].T)
-    kept, back = np.unique(columns, return_inverse=True)
-    out = np.empty((len(kept), rows), np.uint32)
-    for at, column in enumerate(kept.tolist()):
-        first = tensor.start + column * _WORD
-        places = range(first, first + rows * width * _WORD, width * _WORD)
-        out[at] = np.frombuffer(b"".join(source.read(place, place + _WORD) for place in places), "<u4")
-    return out[back]
+    unique, inverse = np.unique(columns, return_inverse=True)
+    out = np.empty((len(unique), rows), np.uint32)
+    for at, column in enumerate(unique.tolist()):
+        first = tensor.start + column * _WORD_BYTES
+        places = range(first, first + rows * width * _WORD_BYTES, width * _WORD_BYTES)
+        out[at] = np.frombuffer(b"".join(source.read(place, place + _WORD_BYTES) for place in places), "<u4")
+    return out[inverse]
 
 
-def _scales(stored: Stored, columns: Integers) -> Floats:
+def _gather_scales(stored: StoredTensor, columns: Integers) -> Floats:
     """Return columns of the scales, shape (len(columns), groups)."""
     source, tensor = stored
     groups, width = tensor.shape
-    if tensor.elements * item_size(tensor.dtype) <= WHOLE:
+    if tensor.elements * item_size(tensor.dtype) <= MAX_WHOLE_READ_BYTES:
         return read_values(source, tensor, 0, tensor.elements).reshape(groups, width)[:, columns].T
     out = np.empty((len(columns), groups), np.float32)
     for group in range(groups):

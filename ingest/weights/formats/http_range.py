@@ -12,14 +12,14 @@ import msgspec
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import HubError, WeightsError
 from ingest.hub.api_listing import HubClient, endpoint
-from ingest.weights.formats.byte_source import Source
-from ingest.weights.formats.model_folder import INDEX, PICKLES, AdapterConfig, Index, decode, shards
+from ingest.weights.formats.byte_source import ByteSource
+from ingest.weights.formats.model_folder import INDEX, PICKLES, AdapterConfig, Index, decode_json, shard_names
 from ingest.weights.formats.open_model import OpenModel, add_gguf, add_safetensors
 
 T = TypeVar("T")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SCHEME = "hub:"
-_WHOLE = ("model.safetensors", "adapter_model.safetensors")
+_UNSHARDED = ("model.safetensors", "adapter_model.safetensors")
 
 
 class _File(msgspec.Struct):
@@ -68,7 +68,7 @@ class RemoteFile:
         return data
 
 
-def describe(repository: str) -> tuple[str, str]:
+def revision_and_date(repository: str) -> tuple[str, str]:
     """Return the revision and the date of a repository.
 
     Raises:
@@ -93,27 +93,27 @@ def open_remote(repository: str, revision: str) -> OpenModel:
     files = {file.rfilename: file.size for file in _info(client, repository).siblings}
     model = OpenModel(f"{SCHEME}{repository}@{revision}")
     model.pickles = sorted(name for name in files if name.lower().endswith(PICKLES))
-    chosen = _chosen(client, repository, revision, files)
+    chosen = _safetensors_files(client, repository, revision, files)
     if not chosen:
-        able = [name for name in files if name.lower().endswith(".gguf")]
-        if not able:
+        gguf_files = [name for name in files if name.lower().endswith(".gguf")]
+        if not gguf_files:
             raise WeightsError(f"{SCHEME}{repository}", "holds neither safetensors nor GGUF")
         # As on disk, the largest says most.
-        packed = max(able, key=lambda name: (files[name], name))
-        add_gguf(model, RemoteFile(client, repository, revision, packed, files[packed]))
+        largest = max(gguf_files, key=lambda name: (files[name], name))
+        add_gguf(model, RemoteFile(client, repository, revision, largest, files[largest]))
         return model
-    sources: list[Source] = [RemoteFile(client, repository, revision, name, files[name]) for name in chosen]
+    sources: list[ByteSource] = [RemoteFile(client, repository, revision, name, files[name]) for name in chosen]
     if "adapter_config.json" in files:
-        model.adapter = _json(client, repository, revision, "adapter_config.json", AdapterConfig)
+        model.adapter = _fetch_json(client, repository, revision, "adapter_config.json", AdapterConfig)
     add_safetensors(model, sources)
     return model
 
 
-def _chosen(client: HubClient, repository: str, revision: str, files: dict[str, int]) -> list[str]:
+def _safetensors_files(client: HubClient, repository: str, revision: str, files: dict[str, int]) -> list[str]:
     if INDEX in files:
-        index = _json(client, repository, revision, INDEX, Index)
-        return shards(index, f"{SCHEME}{repository}/{INDEX}", files.__contains__)
-    return [name for name in _WHOLE if name in files] or sorted(
+        index = _fetch_json(client, repository, revision, INDEX, Index)
+        return shard_names(index, f"{SCHEME}{repository}/{INDEX}", files.__contains__)
+    return [name for name in _UNSHARDED if name in files] or sorted(
         name for name in files if name.endswith(".safetensors") and "/" not in name
     )
 
@@ -128,6 +128,6 @@ def _info(client: HubClient, repository: str) -> _Info:
         ) from error
 
 
-def _json(client: HubClient, repository: str, revision: str, file: str, kind: type[T]) -> T:
+def _fetch_json(client: HubClient, repository: str, revision: str, file: str, kind: type[T]) -> T:
     response = client.get(f"{endpoint()}/{repository}/resolve/{revision}/{file}")
-    return decode(response.content, kind, f"{SCHEME}{repository}/{file}")
+    return decode_json(response.content, kind, f"{SCHEME}{repository}/{file}")

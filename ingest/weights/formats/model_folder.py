@@ -87,33 +87,33 @@ def read_folder(path: Path) -> ModelFolder:
     Raises:
         WeightsError: An index names files outside of the folder or that are not there, or a configuration is broken.
     """
-    found = ModelFolder(path)
+    folder = ModelFolder(path)
     names = sorted(file.name for file in path.iterdir() if file.is_file())
-    found.pickles = [name for name in names if name.lower().endswith(PICKLES)]
-    found.gguf = [path / name for name in names if name.lower().endswith(".gguf")]
+    folder.pickles = [name for name in names if name.lower().endswith(PICKLES)]
+    folder.gguf = [path / name for name in names if name.lower().endswith(".gguf")]
     if INDEX in names:
-        found.files = _shards(path)
+        folder.files = _shards(path)
     else:
-        found.files = [path / name for name in names if name.lower().endswith(".safetensors")]
+        folder.files = [path / name for name in names if name.lower().endswith(".safetensors")]
     if ADAPTER_CONFIG in names:
-        found.adapter = _json(path / ADAPTER_CONFIG, AdapterConfig)
+        folder.adapter = _read_json(path / ADAPTER_CONFIG, AdapterConfig)
     if "config.json" in names:
-        found.config = _json(path / "config.json", dict[str, object])
-    return found
+        folder.config = _read_json(path / "config.json", dict[str, object])
+    return folder
 
 
 def _shards(path: Path) -> list[Path]:
-    names = shards(_json(path / INDEX, Index), str(path / INDEX), lambda name: (path / name).is_file())
+    names = shard_names(_read_json(path / INDEX, Index), str(path / INDEX), lambda name: (path / name).is_file())
     return [path / name for name in names]
 
 
-def shards(index: Index, place: str, there: Callable[[str], bool]) -> list[str]:
+def shard_names(index: Index, location: str, exists: Callable[[str], bool]) -> list[str]:
     """Return the shards that an index names, in order.
 
     Args:
         index: The index.
-        place: Where it lies, for messages.
-        there: Whether a file of the folder exists.
+        location: Where it lies, for messages.
+        exists: Whether a file of the folder exists.
 
     Raises:
         WeightsError: It names what is outside of its folder, or not there.
@@ -122,21 +122,21 @@ def shards(index: Index, place: str, there: Callable[[str], bool]) -> list[str]:
     for name in names:
         inside = PurePosixPath(name)
         if inside.is_absolute() or ".." in inside.parts or "\\" in name or not name.endswith(".safetensors"):
-            raise WeightsError(place, f"names the shard {name!r}, which is no file of this folder")
-        if not there(name):
-            raise WeightsError(place, f"names the shard {name!r}, which is not there")
+            raise WeightsError(location, f"names the shard {name!r}, which is no file of this folder")
+        if not exists(name):
+            raise WeightsError(location, f"names the shard {name!r}, which is not there")
     return names
 
 
-def _json(path: Path, kind: type[T]) -> T:
+def _read_json(path: Path, kind: type[T]) -> T:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise WeightsError(str(path), f"cannot be read ({error})") from error
-    return decode(data, kind, str(path))
+    return decode_json(data, kind, str(path))
 
 
-def decode(data: bytes, kind: type[T], place: str) -> T:
+def decode_json(data: bytes, kind: type[T], location: str) -> T:
     """Decode a configuration file.
 
     Raises:
@@ -145,4 +145,4 @@ def decode(data: bytes, kind: type[T], place: str) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise WeightsError(place, f"cannot be read ({error})") from error
+        raise WeightsError(location, f"cannot be read ({error})") from error

@@ -14,14 +14,14 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import LocalFile, Source, together
+from ingest.weights.formats.byte_source import ByteSource, LocalFile, contiguous_runs
 from ingest.weights.formats.gguf import read_gguf
-from ingest.weights.formats.gptq_awq import unpack
+from ingest.weights.formats.gptq_awq import packed_matrix
 from ingest.weights.formats.model_folder import AdapterConfig, ModelFolder, read_folder
 from ingest.weights.formats.safetensors import Tensor, item_size, read_header, read_values
-from ingest.weights.formats.tensor_names import canonical, from_gguf
+from ingest.weights.formats.tensor_names import canonical_name, name_from_gguf
 
-RUN = 32
+RUN_LENGTH = 32
 """Columns of one sampled position; shorter sides are joined with those before them."""
 _SCALES = ("_scale", "_scale_inv")
 
@@ -69,7 +69,7 @@ class OpenModel:
     problems: list[str] = field(default_factory=list)
     size: int = 0
     heads: int = 0
-    sources: list[Source] = field(default_factory=list)
+    sources: list[ByteSource] = field(default_factory=list)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -108,14 +108,14 @@ def open_model(path: Path) -> OpenModel:
     heads = folder.config.get("num_attention_heads")
     model.heads = heads if isinstance(heads, int) else 0
     with ExitStack() as opened:
-        _fill(model, folder, opened)
+        _add_weights(model, folder, opened)
         model._stack = opened.pop_all()
     return model
 
 
-def _fill(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> None:
+def _add_weights(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> None:
     if folder.files:
-        sources: list[Source] = [opened.enter_context(LocalFile(file)) for file in folder.files]
+        sources: list[ByteSource] = [opened.enter_context(LocalFile(file)) for file in folder.files]
         add_safetensors(model, sources)
     elif folder.gguf:
         # Several files in one repository are the same model at several sizes: the largest says most.
@@ -130,7 +130,7 @@ def _fill(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> None:
         raise WeightsError(str(folder.path), "holds no tensor that can be read")
 
 
-def add_gguf(model: OpenModel, source: Source) -> None:
+def add_gguf(model: OpenModel, source: ByteSource) -> None:
     """Add the tensors of a GGUF file to an open model, under the names of transformers.
 
     Raises:
@@ -141,13 +141,13 @@ def add_gguf(model: OpenModel, source: Source) -> None:
     tensors = read_gguf(source)
     model.heads = model.heads or max((tensor.heads for tensor in tensors), default=0)
     for tensor in tensors:
-        name = from_gguf(tensor.name)
+        name = name_from_gguf(tensor.name)
         model.matrices[name] = Matrix(name, tensor.rows, tensor.columns, tensor.dtype, tensor.rows == 1, tensor.read)
 
 
-def add_safetensors(model: OpenModel, sources: list[Source]) -> None:
+def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
     """Add the tensors of safetensors files to an open model: integers with their scales, the rest as they are."""
-    tensors: dict[str, tuple[Source, Tensor]] = {}
+    tensors: dict[str, tuple[ByteSource, Tensor]] = {}
     for source in sources:
         model.size += source.size
         model.sources.append(source)
@@ -161,84 +161,88 @@ def add_safetensors(model: OpenModel, sources: list[Source]) -> None:
             continue
         if (base := name.removesuffix(".scales")) != name and f"{base}.qweight" in tensors:
             continue
-        matrix = _packed(source, name, tensors) if name.endswith(".qweight") else _matrix(source, tensor, tensors)
+        matrix = (
+            _open_packed(source, name, tensors) if name.endswith(".qweight") else _open_matrix(source, tensor, tensors)
+        )
         if matrix is None:
             model.problems.append(f"{source.name} packs {name!r} as {tensor.dtype} in a way that is not known")
         else:
             model.matrices[matrix.name] = matrix
 
 
-def _packed(source: Source, name: str, tensors: Mapping[str, tuple[Source, Tensor]]) -> Matrix | None:
+def _open_packed(source: ByteSource, name: str, tensors: Mapping[str, tuple[ByteSource, Tensor]]) -> Matrix | None:
     base = name.removesuffix(".qweight")
-    found = unpack(base, tensors)
+    found = packed_matrix(base, tensors)
     # Behind HTTP, a row would take a request for each of its words.
     if found is None or not isinstance(source, LocalFile):
         return None
-    return Matrix(canonical(f"{base}.weight"), found.rows, found.columns, found.dtype, False, found.read)
+    return Matrix(canonical_name(f"{base}.weight"), found.rows, found.columns, found.dtype, False, found.read)
 
 
-def sides(shape: tuple[int, ...]) -> tuple[int, int]:
+def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return (rows, columns) of a shape: the last side, joined with those before it while it is short."""
     if len(shape) < 2:
         return 1, max(1, *shape, 1)
-    columns, left = shape[-1], len(shape) - 1
-    while columns < RUN and left > 1:
-        left -= 1
-        columns *= shape[left]
+    columns, leading = shape[-1], len(shape) - 1
+    while columns < RUN_LENGTH and leading > 1:
+        leading -= 1
+        columns *= shape[leading]
     rows = 1
-    for side in shape[:left]:
+    for side in shape[:leading]:
         rows *= side
     return rows, columns
 
 
-def _matrix(source: Source, tensor: Tensor, tensors: Mapping[str, tuple[Source, Tensor]]) -> Matrix | None:
-    rows, columns = sides(tensor.shape)
+def _open_matrix(source: ByteSource, tensor: Tensor, tensors: Mapping[str, tuple[ByteSource, Tensor]]) -> Matrix | None:
+    rows, columns = matrix_shape(tensor.shape)
     base = tensor.name.removesuffix("_packed")
     scale = next((tensors[base + end] for end in _SCALES if base + end in tensors), None)
 
-    def plain(wanted: Integers) -> Floats:
+    def read_unscaled(wanted: Integers) -> Floats:
         return _read_rows(source, tensor, columns, wanted)
 
     if scale is None:
         if tensor.dtype in ("U8", "I8", "I32", "U32", "I64") and len(tensor.shape) > 1:
             return None
-        return Matrix(canonical(base), rows, columns, tensor.dtype, len(tensor.shape) < 2, plain)
+        return Matrix(canonical_name(base), rows, columns, tensor.dtype, len(tensor.shape) < 2, read_unscaled)
     if tensor.dtype == "U8" and base != tensor.name:
-        columns, dtype, unpack = columns * 2, "U4", _nibbles
+        columns, dtype, unpack = columns * 2, "U4", _unpack_nibbles
     elif tensor.dtype == "I32" and base != tensor.name:
-        columns, dtype, unpack = columns * 8, "U4", _words
+        columns, dtype, unpack = columns * 8, "U4", _unpack_int32
     else:
         dtype, unpack = tensor.dtype, None
-    grid = _scale_rows(scale, rows)
+    read_scales = _scale_reader(scale, rows)
 
-    def scaled(wanted: Integers) -> Floats:
-        values = _raw_rows(source, tensor, wanted, unpack) if unpack else plain(wanted)
-        factor = grid(wanted)
+    def read_scaled(wanted: Integers) -> Floats:
+        values = _read_packed_rows(source, tensor, wanted, unpack) if unpack else read_unscaled(wanted)
+        factor = read_scales(wanted)
         return (values.reshape(len(wanted), factor.shape[1], -1) * factor[:, :, None]).reshape(len(wanted), -1)
 
-    scale_columns = sides(scale[1].shape)[1] if len(scale[1].shape) > 1 else 1
+    scale_columns = matrix_shape(scale[1].shape)[1] if len(scale[1].shape) > 1 else 1
     if columns % scale_columns:
         return None
-    return Matrix(canonical(base), rows, columns, dtype, False, scaled)
+    return Matrix(canonical_name(base), rows, columns, dtype, False, read_scaled)
 
 
-def _read_rows(source: Source, tensor: Tensor, columns: int, wanted: Integers) -> Floats:
+def _read_rows(source: ByteSource, tensor: Tensor, columns: int, wanted: Integers) -> Floats:
     """Read rows; those that follow each other in one go."""
     out = np.empty((len(wanted), columns), np.float32)
-    for start, stop in together(wanted):
+    for start, stop in contiguous_runs(wanted):
         first, last = int(wanted[start]), int(wanted[stop - 1]) + 1
         out[start:stop] = read_values(source, tensor, first * columns, last * columns).reshape(-1, columns)
     return out
 
 
-def _raw_rows(source: Source, tensor: Tensor, wanted: Integers, unpack: Callable[[bytes], Floats]) -> Floats:
+def _read_packed_rows(
+    source: ByteSource, tensor: Tensor, wanted: Integers, unpack: Callable[[bytes], Floats]
+) -> Floats:
     width = tensor.shape[-1] * item_size(tensor.dtype)
     return np.stack(
         [unpack(source.read(tensor.start + row * width, tensor.start + (row + 1) * width)) for row in map(int, wanted)]
     )
 
 
-def _nibbles(data: bytes) -> Floats:
+def _unpack_nibbles(data: bytes) -> Floats:
     """Two 4-bit codes a byte, the first in the low half: with 8 for zero, or in two's complement.
 
     Formats differ and files do not say which; weights crowd around zero, so the fuller middle tells.
@@ -250,16 +254,16 @@ def _nibbles(data: bytes) -> Floats:
     return np.where(codes > 7, codes - 16, codes)
 
 
-def _words(data: bytes) -> Floats:
+def _unpack_int32(data: bytes) -> Floats:
     """Eight 4-bit codes a word, the first lowest, 8 standing for zero (compressed-tensors, pack_to_int32)."""
     raw = np.frombuffer(data, "<u4")
     codes = (raw[:, None] >> np.arange(0, 32, 4, dtype=np.uint32)) & 15
     return codes.reshape(-1).astype(np.float32) - 8
 
 
-def _scale_rows(scale: tuple[Source, Tensor], rows: int) -> Callable[[Integers], Floats]:
+def _scale_reader(scale: tuple[ByteSource, Tensor], rows: int) -> Callable[[Integers], Floats]:
     source, tensor = scale
-    groups, columns = sides(tensor.shape) if len(tensor.shape) > 1 else (tensor.elements, 1)
+    groups, columns = matrix_shape(tensor.shape) if len(tensor.shape) > 1 else (tensor.elements, 1)
 
     def read(wanted: Integers) -> Floats:
         at = np.zeros_like(wanted) if groups == 1 else wanted * groups // rows

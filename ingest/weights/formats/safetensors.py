@@ -16,17 +16,22 @@ import numpy as np
 from atlas_db.core.arrays import Floats
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import Source
+from ingest.weights.formats.byte_source import ByteSource
 
 MAX_HEADER = 100_000_000
 """The format's own limit."""
-_POINTER = b"version https://git-lfs"
+_LFS_POINTER = b"version https://git-lfs"
 _METADATA = "__metadata__"
-_PLAIN = {
+_NUMPY_DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "u1",
 }  # fmt: skip
-_SIZES = {**{name: np.dtype(code).itemsize for name, code in _PLAIN.items()}, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
+_SIZES = {
+    **{name: np.dtype(code).itemsize for name, code in _NUMPY_DTYPES.items()},
+    "BF16": 2,
+    "F8_E4M3": 1,
+    "F8_E5M2": 1,
+}
 
 
 class Tensor(NamedTuple):
@@ -71,7 +76,7 @@ class _Entry(msgspec.Struct):
     data_offsets: tuple[int, int]
 
 
-def read_header(source: Source) -> Header:
+def read_header(source: ByteSource) -> Header:
     """Read and check the header of a safetensors file.
 
     Args:
@@ -83,7 +88,7 @@ def read_header(source: Source) -> Header:
     if source.size < 8:
         raise WeightsError(source.name, f"has {source.size} bytes, too few for a header")
     start = source.read(0, min(source.size, 64))
-    if start.startswith(_POINTER):
+    if start.startswith(_LFS_POINTER):
         raise WeightsError(source.name, "is a Git LFS pointer, not the weights: fetch them with git lfs pull")
     length = int.from_bytes(start[:8], "little")
     if length > MAX_HEADER:
@@ -108,7 +113,7 @@ def read_header(source: Source) -> Header:
     return Header(tuple(tensors), metadata)
 
 
-def _decode(source: Source, text: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
+def _decode(source: ByteSource, text: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
     try:
         raw: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
         metadata = msgspec.convert(raw.pop(_METADATA, {}), dict[str, str])
@@ -117,7 +122,7 @@ def _decode(source: Source, text: bytes) -> tuple[dict[str, _Entry], dict[str, s
         raise WeightsError(source.name, f"has a header that is no safetensors header ({error})") from error
 
 
-def _tensor(source: Source, name: str, entry: _Entry, base: int) -> Tensor:
+def _tensor(source: ByteSource, name: str, entry: _Entry, base: int) -> Tensor:
     size = _SIZES.get(entry.dtype)
     if size is None:
         raise WeightsError(source.name, f"tensor {name!r} has the unknown type {entry.dtype!r}")
@@ -131,7 +136,7 @@ def _tensor(source: Source, name: str, entry: _Entry, base: int) -> Tensor:
     return Tensor(name, entry.dtype, tuple(entry.shape), base + begin, base + end)
 
 
-def read_values(source: Source, tensor: Tensor, first: int = 0, last: int | None = None) -> Floats:
+def read_values(source: ByteSource, tensor: Tensor, first: int = 0, last: int | None = None) -> Floats:
     """Return elements of a tensor, in the order of the file.
 
     Args:
@@ -149,7 +154,7 @@ def read_values(source: Source, tensor: Tensor, first: int = 0, last: int | None
     size = _SIZES[tensor.dtype]
     stop = tensor.elements if last is None else min(last, tensor.elements)
     data = source.read(tensor.start + first * size, tensor.start + max(stop, first) * size)
-    return to_floats(data, tensor.dtype)
+    return decode_floats(data, tensor.dtype)
 
 
 def item_size(dtype: str) -> int:
@@ -157,17 +162,17 @@ def item_size(dtype: str) -> int:
     return _SIZES[dtype]
 
 
-def to_floats(data: bytes, dtype: str) -> Floats:
+def decode_floats(data: bytes, dtype: str) -> Floats:
     """Return raw bytes of a type as float32, shape (elements,)."""
     if dtype == "BF16":
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
     if dtype in _FLOAT8:
         return _FLOAT8[dtype][np.frombuffer(data, np.uint8)]
     with np.errstate(over="ignore"):
-        return np.frombuffer(data, _PLAIN[dtype]).astype(np.float32)
+        return np.frombuffer(data, _NUMPY_DTYPES[dtype]).astype(np.float32)
 
 
-def _float8(exponent_bits: int, mantissa_bits: int, *, infinite: bool) -> Floats:
+def _float8_values(exponent_bits: int, mantissa_bits: int, *, infinite: bool) -> Floats:
     """All 256 values of an 8-bit float (Micikevicius et al., arXiv 2209.05433, table 1)."""
     bias = 2 ** (exponent_bits - 1) - 1
     values = np.empty(256, np.float32)
@@ -185,4 +190,4 @@ def _float8(exponent_bits: int, mantissa_bits: int, *, infinite: bool) -> Floats
     return values
 
 
-_FLOAT8 = {"F8_E4M3": _float8(4, 3, infinite=False), "F8_E5M2": _float8(5, 2, infinite=True)}
+_FLOAT8 = {"F8_E4M3": _float8_values(4, 3, infinite=False), "F8_E5M2": _float8_values(5, 2, infinite=True)}

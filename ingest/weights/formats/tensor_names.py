@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-_BODIES = (
+_BASE_MODEL_PREFIXES = (
     "albert", "audio_spectrogram_transformer", "backbone", "beit", "bert", "camembert", "convbert", "convnext",
     "deberta", "deit", "dinov2", "distilbert", "electra", "flaubert", "funnel", "gpt_neox", "hubert",
     "language_model", "layoutlm", "longformer", "mobilebert", "mobilevit", "model", "mpnet", "regnet", "rembert",
@@ -13,9 +13,9 @@ _BODIES = (
     "wav2vec2", "wavlm", "xlm",
 )  # fmt: skip
 """What transformers calls a body that carries a head (`base_model_prefix`); saved alone, it goes without the name."""
-_WRAPPERS = re.compile(rf"^(?:base_model\.model\.|_orig_mod\.|module\.|(?:{'|'.join(_BODIES)})\.)+")
+_WRAPPERS = re.compile(rf"^(?:base_model\.model\.|_orig_mod\.|module\.|(?:{'|'.join(_BASE_MODEL_PREFIXES)})\.)+")
 _LAYER = re.compile(r"\.\d+(?=\.|$)")
-_GGUF = {
+_GGUF_NAMES = {
     "token_embd": "embed_tokens", "output_norm": "norm", "output": "lm_head",
     "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
     "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
@@ -23,10 +23,10 @@ _GGUF = {
     "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
 }  # fmt: skip
 """Names of llama.cpp (gguf-py, tensor_mapping) to those of transformers' Llama."""
-VOCABULARY = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "word_embeddings.weight", "shared.weight")
+VOCABULARY_SUFFIXES = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "word_embeddings.weight", "shared.weight")
 """Tensors with a row a token: their number of rows changes when a vocabulary grows."""
 
-PARTS = tuple(
+PART_PATTERNS = tuple(
     re.compile("|".join(words.split()))
     for words in (
         r"embed_tokens \bwte\b word_embeddings \bshared\.",
@@ -41,19 +41,19 @@ PARTS = tuple(
 the MLP and out of it, words at the end. The first that fits counts."""
 
 
-def canonical(name: str) -> str:
+def canonical_name(name: str) -> str:
     """Return a tensor's name without wrappers: `model.layers.0.mlp.up_proj.weight` → `layers.0.mlp.up_proj.weight`."""
     return _WRAPPERS.sub("", name)
 
 
-def from_gguf(name: str) -> str:
+def name_from_gguf(name: str) -> str:
     """Return the transformers name of a GGUF tensor; unknown ones keep theirs."""
     stem, _, kind = name.rpartition(".")
     prefix = ""
     if stem.startswith("blk."):
         _, layer, stem = stem.split(".", 2)
         prefix = f"layers.{layer}."
-    return f"{prefix}{_GGUF.get(stem, stem)}.{kind}"
+    return f"{prefix}{_GGUF_NAMES.get(stem, stem)}.{kind}"
 
 
 def without_layer(name: str) -> str:
@@ -61,17 +61,17 @@ def without_layer(name: str) -> str:
     return _LAYER.sub(".*", name)
 
 
-def in_block(name: str) -> bool:
+def is_in_block(name: str) -> bool:
     """Whether a tensor belongs to a numbered block; heads, poolers and patches do not."""
     return _LAYER.search(name) is not None
 
 
 @cache
-def part_of(name: str) -> int:
+def part_index(name: str) -> int:
     """Return the place in PARTS of the part that a tensor belongs to, -1 where it is of none."""
-    return next((place for place, words in enumerate(PARTS) if words.search(name)), -1)
+    return next((place for place, words in enumerate(PART_PATTERNS) if words.search(name)), -1)
 
 
 def is_vocabulary(name: str) -> bool:
     """Whether a tensor has a row a token."""
-    return name.endswith(VOCABULARY)
+    return name.endswith(VOCABULARY_SUFFIXES)

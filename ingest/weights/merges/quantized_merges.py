@@ -21,7 +21,13 @@ from ingest.weights.merges.slerp import fit_slerp_tensor
 from ingest.weights.merges.subset_search import nearest_candidates, search_subsets
 from ingest.weights.merges.ties_dare import find_ties_dare
 from ingest.weights.merges.ties_reconstruction import reconstruct_ties
-from ingest.weights.pairwise.quantization_grid import LEAST, is_eight_bit, match_quantization, on_grids, tensors_on_grid
+from ingest.weights.pairwise.quantization_grid import (
+    LEAST,
+    is_eight_bit,
+    match_quantization,
+    quantize_models,
+    tensors_on_grid,
+)
 from ingest.weights.parameters.merge_parameters import MERGE
 from ingest.weights.samples.aligned_samples import Vectors
 
@@ -96,7 +102,7 @@ def _score_merges(problem: MergeProblem, child: int, predictions: Sequence[tuple
         problem.vectors, child, problem.quantization[child], [values for _, values in predictions]
     )
     rows = np.arange(1, len(predictions) + 1)
-    copies = match_quantization(stacked, 0, rows, on_grids(stacked, rows, like=0))
+    copies = match_quantization(stacked, 0, rows, quantize_models(stacked, rows, like=0))
     return [merge._replace(explained=copy.explained) for (merge, _), copy in zip(predictions, copies, strict=True)]
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Floats
-from ingest.weights.formats.open_model import RUN
+from ingest.weights.formats.open_model import RUN_LENGTH
 from ingest.weights.merges.linear import is_noise, robust_chi2, sq_distance
 from ingest.weights.merges.merge import Merge, MergeProblem, noise_precision
 from ingest.weights.parameters.merge_parameters import MERGE
@@ -104,7 +104,7 @@ def _fit_pair(vectors: Vectors, child: int, pair: tuple[int, ...], precision: Do
         factors, fraction = fit_slerp_tensor(both, target)
         residuals.append(target - factors @ both)
         if not np.array_equal(target, both[0]) and not np.array_equal(target, both[1]):
-            informative.append(residuals[-1] * precision[start * RUN : stop * RUN])
+            informative.append(residuals[-1] * precision[start * RUN_LENGTH : stop * RUN_LENGTH])
             fractions.append(fraction)
     if not fractions:
         return None

@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Floats
-from ingest.weights.formats.open_model import RUN
+from ingest.weights.formats.open_model import RUN_LENGTH
 from ingest.weights.merges.merge import Merge, MergeProblem, max_rounding_error
 from ingest.weights.pairwise.quantization_grid import storage_noise
 from ingest.weights.parameters.merge_parameters import MERGE
@@ -57,7 +57,7 @@ def _candidate_bases(problem: MergeProblem, child: int, candidates: Sequence[int
     thin = problem.search_vectors
     tolerance = max_rounding_error(storage_noise(thin, child, problem.quantization[child]))
     equal = count_flags(np.abs(thin.values[child] - thin.values[candidates]) <= tolerance)
-    shares, _ = thin.by_tensor(equal / RUN)
+    shares, _ = thin.tensor_means(equal / RUN_LENGTH)
     in_range = (shares > _LIMITS.min_base_share) & (shares < _LIMITS.max_base_share)
     is_base = in_range.mean(1) > _LIMITS.min_base_tensors
     found = [(float(shares[at].mean()), candidates[int(at)]) for at in np.flatnonzero(is_base)]

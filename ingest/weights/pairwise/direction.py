@@ -21,21 +21,21 @@ MOST = 4.5
 """Log-odds of one coming before another, at most: of those beyond, 1 % are wrong, however far (seeds 444 to 487)."""
 
 
-def precedence_by_weights(vectors: Vectors, squared: Doubles, weights: tuple[float, ...]) -> Doubles:
+def precedence_by_weights(vectors: Vectors, sq_distance: Doubles, weights: tuple[float, ...]) -> Doubles:
     """Return log-odds that each model came before each other, shape (n, n); entry (i, j) is minus entry (j, i).
 
     Args:
         vectors: The family.
-        squared: Squared distances, shape (n, n).
+        sq_distance: Squared distances, shape (n, n).
         weights: Of the five measurements of `asymmetry`.
     """
-    measured = precedence_features(vectors, squared) @ np.array(weights)
-    odds = measured - measured.T
-    odds[squared <= 0] = 0.0
-    return np.asarray(np.clip(odds, -MOST, MOST))
+    measured = precedence_features(vectors, sq_distance) @ np.array(weights)
+    log_odds = measured - measured.T
+    log_odds[sq_distance <= 0] = 0.0
+    return np.asarray(np.clip(log_odds, -MOST, MOST))
 
 
-def precedence_features(vectors: Vectors, squared: Doubles) -> Doubles:
+def precedence_features(vectors: Vectors, sq_distance: Doubles) -> Doubles:
     """Measure every model as the parent of every other.
 
     By how much a child's share of its parent's tail differs from one, over their squared relative distance, is asked of
@@ -47,28 +47,28 @@ def precedence_features(vectors: Vectors, squared: Doubles) -> Doubles:
         shrank from parent to child, as a share.
     """
     count = len(vectors.values)
-    tails = np.stack([truncate_large_singular_values(vectors, values) for values in vectors.values])
-    moved = vectors.values - vectors.values.mean(0)
-    scale = np.square(vectors.flat).sum(1, dtype=np.float64)[:, None] / np.maximum(squared, 1e-30)
+    residuals = np.stack([truncate_large_singular_values(vectors, values) for values in vectors.values])
+    centred = vectors.values - vectors.values.mean(0)
+    scale = np.square(vectors.flat).sum(1, dtype=np.float64)[:, None] / np.maximum(sq_distance, 1e-30)
     energy = np.zeros(count)
-    off, sizes, signed, squares, grown, differ = np.zeros((6, count, count))
+    deviation, sizes, signed, squares, grown, differ = np.zeros((6, count, count))
     for start, stop, _ in vectors.bounds:
-        tail, places = tails[:, start:stop].reshape(count, -1), moved[:, start:stop].reshape(count, -1)
-        own = np.maximum(np.square(tail).sum(1, dtype=np.float64), 1e-30)
-        length = np.square(vectors.values[:, start:stop]).sum((1, 2), dtype=np.float64)
-        longer = np.sign(length[None] - length[:, None])
-        held = np.asarray(tail @ places.T, np.float64)
-        held -= np.diag(held)[:, None]
-        slope = np.clip(held / own[:, None] * scale, -3, 3) * (longer != 0)
-        off += held
-        energy += own
+        residual, places = residuals[:, start:stop].reshape(count, -1), centred[:, start:stop].reshape(count, -1)
+        tensor_energy = np.maximum(np.square(residual).sum(1, dtype=np.float64), 1e-30)
+        sq_norm = np.square(vectors.values[:, start:stop]).sum((1, 2), dtype=np.float64)
+        growth = np.sign(sq_norm[None] - sq_norm[:, None])
+        projection = np.asarray(residual @ places.T, np.float64)
+        projection -= np.diag(projection)[:, None]
+        slope = np.clip(projection / tensor_energy[:, None] * scale, -3, 3) * (growth != 0)
+        deviation += projection
+        energy += tensor_energy
         for total, part in zip(
             (sizes, signed, squares, grown, differ),
-            (np.abs(slope), slope, np.square(slope), longer, longer != 0),
+            (np.abs(slope), slope, np.square(slope), growth, growth != 0),
             strict=True,
         ):
             total += part
     differ = np.maximum(differ, 1.0)
     sizes, signed, squares, grown = sizes / differ, signed / differ, squares / differ, grown / differ
-    near = np.abs(off / energy[:, None] * scale) < 1 / 3
+    near = np.abs(deviation / energy[:, None] * scale) < 1 / 3
     return np.stack((near, sizes, signed, np.sqrt(np.maximum(squares - signed**2, 0)), grown), -1)

@@ -22,22 +22,22 @@ def frozen_share(vectors: Vectors) -> Doubles:
     shares = np.zeros((count, count))
     kinds = np.array([kind if kind in ("F16", "BF16") else "" for kind in vectors.main_dtype])
     for kind in np.unique(kinds).tolist():
-        codes = _codes(vectors, kind)
+        codes = _tensor_hashes(vectors, kind)
         for row in np.flatnonzero(kinds == kind):
             shares[row] = (codes == codes[row]).mean(1)
     np.fill_diagonal(shares, 0.0)
     return shares
 
 
-def _codes(vectors: Vectors, kind: str) -> Integers:
+def _tensor_hashes(vectors: Vectors, kind: str) -> Integers:
     """Return a hash of each tensor of each model, rounded to a type, shape (n, t)."""
     return np.array([
         [hash(part[start:stop].tobytes()) for start, stop, _ in vectors.bounds]
-        for part in (_rounded(values, kind) for values in vectors.values)
+        for part in (_round_to(values, kind) for values in vectors.values)
     ])  # fmt: skip
 
 
-def _rounded(values: Floats, kind: str) -> Floats:
+def _round_to(values: Floats, kind: str) -> Floats:
     """Return values as a type keeps them, ties to even; zero has one sign."""
     if kind == "F16":
         with np.errstate(over="ignore"):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Integers
-from ingest.weights.pairwise.residual_containment import PLAIN_ERROR, UNWEIGHTED_SHARE
+from ingest.weights.pairwise.residual_containment import UNWEIGHTED_LOG_ERROR, UNWEIGHTED_SHARE
 
 MOST = 48
 """Steps in one system: those carried most, each by itself."""
@@ -21,11 +21,13 @@ UNSURE = 0.2
 """Standard error at which a step counts half."""
 
 
-def joint_containment(held: Doubles, bases: Integers, steps: Integers, row: int, root: int) -> tuple[Doubles, Doubles]:
+def joint_containment(
+    containment: Doubles, bases: Integers, steps: Integers, row: int, root: int
+) -> tuple[Doubles, Doubles]:
     """Solve for how much of each step a model carries.
 
     Args:
-        held: What each model holds of each step by itself, shape (n, n, HELD), steps first: `between.contained`.
+        containment: How much each model contains of each step by itself, shape (n, n, MEASUREMENTS), steps first.
         bases: Model that each step starts from, shape (n,).
         steps: Models whose steps count, shape (k,).
         row: The model.
@@ -35,15 +37,15 @@ def joint_containment(held: Doubles, bases: Integers, steps: Integers, row: int,
         How much of the step of each model it carries, 0 for none and 1 for the whole; and how well that can be told,
         0..1, 0 where the step does not count. Both of shape (n,).
     """
-    amounts, sure = np.zeros((2, len(held)))
-    share = held[..., UNWEIGHTED_SHARE]
-    alone = share[steps, row] - share[steps, root]
+    amounts, reliability = np.zeros((2, len(containment)))
+    share = containment[..., UNWEIGHTED_SHARE]
+    right_side = share[steps, row] - share[steps, root]
     if len(steps) > MOST:
-        kept = np.argpartition(-np.abs(np.clip(alone, -2, 2)), MOST)[:MOST]
-        steps, alone = steps[kept], alone[kept]
-    errors = np.exp(held[steps, row, PLAIN_ERROR])
-    across = share[np.ix_(steps, steps)] - share[np.ix_(steps, bases[steps])]
-    across[np.diag_indices(len(steps))] += RIDGE + np.square(np.minimum(errors, 3))
-    amounts[steps] = np.clip(np.linalg.solve(across, alone), -2, 3)
-    sure[steps] = 1 / (1 + np.square(errors / UNSURE))
-    return amounts, sure
+        kept = np.argpartition(-np.abs(np.clip(right_side, -2, 2)), MOST)[:MOST]
+        steps, right_side = steps[kept], right_side[kept]
+    errors = np.exp(containment[steps, row, UNWEIGHTED_LOG_ERROR])
+    matrix = share[np.ix_(steps, steps)] - share[np.ix_(steps, bases[steps])]
+    matrix[np.diag_indices(len(steps))] += RIDGE + np.square(np.minimum(errors, 3))
+    amounts[steps] = np.clip(np.linalg.solve(matrix, right_side), -2, 3)
+    reliability[steps] = 1 / (1 + np.square(errors / UNSURE))
+    return amounts, reliability

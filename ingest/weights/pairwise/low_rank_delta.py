@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from atlas_db.core.arrays import Floats
-from ingest.weights.formats.open_model import RUN
+from ingest.weights.formats.open_model import RUN_LENGTH
 from ingest.weights.samples.aligned_samples import Vectors, rounding_error
 
 ROWS = 16
@@ -28,24 +28,24 @@ def difference_rank(vectors: Vectors, row: int, other: int) -> float:
     if vectors.sizes.max(initial=0) < ROWS:
         return np.nan
     difference = vectors.values[row] - vectors.values[other]
-    noise = np.square(_rounding(vectors, row)) + np.square(_rounding(vectors, other))
+    noise = np.square(_rounding_error(vectors, row)) + np.square(_rounding_error(vectors, other))
     moved = np.logical_or.reduceat((np.square(difference) > 4 * noise).any(1), vectors.starts)
     changed = [bound for bound, has in zip(vectors.bounds, moved, strict=True) if has and bound[1] - bound[0] >= ROWS]
-    found, most = [], []
+    ranks, full_ranks = [], []
     for at in np.unique(np.linspace(0, len(changed) - 1, min(TENSORS, len(changed))).astype(int)):
         start, stop, _ = changed[at]
         block = difference[start:stop].astype(np.float64)
         squares = np.linalg.eigvalsh(block.T @ block)
         # The largest singular value of noise alone (Marchenko & Pastur 1967).
-        edge = float(noise[start:stop].mean()) / 3 * (np.sqrt(stop - start) + np.sqrt(RUN)) ** 2 * _EDGE**2
-        found.append(int((squares > max(edge, 1e-9 * squares[-1])).sum()))
-        most.append(min(stop - start, RUN))
-    if not found:
+        edge = float(noise[start:stop].mean()) / 3 * (np.sqrt(stop - start) + np.sqrt(RUN_LENGTH)) ** 2 * _EDGE**2
+        ranks.append(int((squares > max(edge, 1e-9 * squares[-1])).sum()))
+        full_ranks.append(min(stop - start, RUN_LENGTH))
+    if not ranks:
         return np.nan
-    middle = float(np.median(found))
-    alike = np.abs(np.array(found) - middle) <= 1
-    return middle if 0 < middle < LOW * np.mean(most) and alike.mean() >= ALIKE else np.nan
+    median = float(np.median(ranks))
+    agreeing = np.abs(np.array(ranks) - median) <= 1
+    return median if 0 < median < LOW * np.mean(full_ranks) and agreeing.mean() >= ALIKE else np.nan
 
 
-def _rounding(vectors: Vectors, model: int) -> Floats:
+def _rounding_error(vectors: Vectors, model: int) -> Floats:
     return rounding_error(vectors, vectors.values[model], model)

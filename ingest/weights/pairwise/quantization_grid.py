@@ -14,15 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
-from ingest.weights.formats.open_model import RUN
-from ingest.weights.samples.aligned_samples import FLOATS, Vectors, count_flags, rounding_error
+from ingest.weights.formats.open_model import RUN_LENGTH
+from ingest.weights.samples.aligned_samples import FLOAT_DTYPES, Vectors, count_flags, rounding_error
 
 LEAST = 0.9
 """Share of elements that a copy explains at least. Relatives stay below; what clipping moves stays above."""
 LEAST_CUT, PART = 0.02, 0.2
 """Share of a tensor's elements set to zero that counts as pruning, and of elements on a grid as quantizing."""
 _SCALE_ROUNDING = 2.0**-10
-TOGETHER = 16
+BATCH_MODELS = 16
 """Models whose own grids are looked for at once."""
 
 
@@ -42,7 +42,7 @@ class CopyMatch(NamedTuple):
     zeros: float
 
 
-def grids(values: Floats, row_max: Floats, block_max: Floats, scaled: Floats | None = None) -> dict[str, Floats]:
+def quantize(values: Floats, row_max: Floats, block_max: Floats, scaled: Floats | None = None) -> dict[str, Floats]:
     """Return values on every known grid.
 
     Args:
@@ -84,7 +84,7 @@ def _offset(values: Floats, low: Floats, scale: Floats) -> Floats:
     return np.rint((values - low[:, None]) / step) * step + low[:, None]
 
 
-class Grids(NamedTuple):
+class QuantizedValues(NamedTuple):
     """Values of k models on every known grid.
 
     Attributes:
@@ -95,43 +95,49 @@ class Grids(NamedTuple):
 
     names: tuple[str, ...]
     values: Floats
-    slack: Floats
+    scale_error: Floats
 
-    def take(self, chosen: Integers) -> Grids:
+    def take(self, chosen: Integers) -> QuantizedValues:
         """Return some of the models."""
-        return Grids(self.names, self.values[chosen], self.slack[chosen])
+        return QuantizedValues(self.names, self.values[chosen], self.scale_error[chosen])
 
 
-def on_grids(vectors: Vectors, models: Integers, like: int | None = None) -> Grids:
+def quantize_models(vectors: Vectors, models: Integers, like: int | None = None) -> QuantizedValues:
     """Return models' values on every known grid, by the scales of their own or of one other model."""
     values, by = vectors.values[models], models if like is None else np.full(len(models), like)
-    sides = vectors.row_max[by].reshape(-1), vectors.block_max[by].reshape(-1), vectors.values[by].reshape(-1, RUN)
-    made = {name: each.reshape(values.shape) for name, each in grids(values.reshape(-1, RUN), *sides).items()}
-    slack = np.stack([np.broadcast_to(_slack(name, each), each.shape) for name, each in made.items()], 1)
-    return Grids(tuple(made), np.stack(list(made.values()), 1), slack)
+    sides = (
+        vectors.row_max[by].reshape(-1),
+        vectors.block_max[by].reshape(-1),
+        vectors.values[by].reshape(-1, RUN_LENGTH),
+    )
+    made = {name: each.reshape(values.shape) for name, each in quantize(values.reshape(-1, RUN_LENGTH), *sides).items()}
+    slack = np.stack([np.broadcast_to(_scale_error(name, each), each.shape) for name, each in made.items()], 1)
+    return QuantizedValues(tuple(made), np.stack(list(made.values()), 1), slack)
 
 
-def match_quantization(vectors: Vectors, child: int, parents: Integers, made: Grids | None = None) -> list[CopyMatch]:
+def match_quantization(
+    vectors: Vectors, child: int, parents: Integers, quantized: QuantizedValues | None = None
+) -> list[CopyMatch]:
     """Return how well a model is explained as a copy of each of some others.
 
     Args:
         vectors: The family.
         child: Row of the possible copy.
         parents: Rows of possible originals, shape (k,).
-        made: Their values on every grid, where they are at hand.
+        quantized: Their values on every grid, where they are at hand.
     """
-    made = made or on_grids(vectors, parents)
+    quantized = quantized or quantize_models(vectors, parents)
     theirs, ours = vectors.values[parents], vectors.values[child]
     unchanged = np.abs(ours - theirs) <= rounding_error(vectors, theirs, child)
-    cut = (ours == 0) & (theirs != 0) & ~unchanged
-    near = np.abs(ours - made.values) <= rounding_error(vectors, made.values, child) + made.slack
-    hits = np.concatenate((count_flags(np.stack((unchanged, unchanged | cut, cut), 1)), count_flags(near)), 1)
-    table, sizes = vectors.by_tensor(hits / RUN)
+    pruned = (ours == 0) & (theirs != 0) & ~unchanged
+    near = np.abs(ours - quantized.values) <= rounding_error(vectors, quantized.values, child) + quantized.scale_error
+    hits = np.concatenate((count_flags(np.stack((unchanged, unchanged | pruned, pruned), 1)), count_flags(near)), 1)
+    table, sizes = vectors.tensor_means(hits / RUN_LENGTH)
     zeros, shares = table[:, 2], np.delete(table, 2, 1)
     shares[:, 1][zeros <= LEAST_CUT] = 0.0
     shares[:, 2:][np.broadcast_to(shares[:, :1] == 1, shares[:, 2:].shape)] = 0.0
     same = (ours == theirs).mean((1, 2)) > 0.999
-    return [_classify(*each, sizes, made.names) for each in zip(shares, zeros, same.tolist(), strict=True)]
+    return [_classify(*each, sizes, quantized.names) for each in zip(shares, zeros, same.tolist(), strict=True)]
 
 
 def _classify(shares: Doubles, zeros: Doubles, same: bool, sizes: Doubles, names: tuple[str, ...]) -> CopyMatch:
@@ -147,36 +153,36 @@ def _classify(shares: Doubles, zeros: Doubles, same: bool, sizes: Doubles, names
     best, total = shares.argmax(0), sizes.sum()
     used = np.bincount(best, sizes, len(shares)) / total
     grid = int(used[2:].argmax())
-    kind, on = "cast", ""
+    kind, grid_name = "cast", ""
     if used[2 + grid] > PART:
-        kind, on = "quantized", names[grid]
+        kind, grid_name = "quantized", names[grid]
     elif used[1] > PART:
         kind = "pruned"
     elif same:
         kind = "same"
     explained = float((shares[best, np.arange(len(sizes))] * sizes).sum() / total)
-    return CopyMatch(explained, kind, on, float((zeros * sizes)[best == 1].sum() / total))
+    return CopyMatch(explained, kind, grid_name, float((zeros * sizes)[best == 1].sum() / total))
 
 
-def _slack(grid: str, made: Floats) -> Floats:
+def _scale_error(grid: str, quantized: Floats) -> Floats:
     """What rounding the scale to 16 bits moves: a part of the value, or of the block's offset where it has one."""
-    size = np.abs(made).max(-1, keepdims=True) if grid in ("Q4_1", "Q5_1") else np.abs(made)
+    size = np.abs(quantized).max(-1, keepdims=True) if grid in ("Q4_1", "Q5_1") else np.abs(quantized)
     return np.asarray(size * np.float32(_SCALE_ROUNDING))
 
 
 def detect_grids(vectors: Vectors) -> list[str]:
     """Return the grid that each model's values lie on already, or nothing."""
-    out = ["" if dtype in FLOATS else dtype for dtype in vectors.main_dtype]
-    asked = [model for model, grid in enumerate(out) if not grid]
+    out = ["" if dtype in FLOAT_DTYPES else dtype for dtype in vectors.main_dtype]
+    floats = [model for model, grid in enumerate(out) if not grid]
     # So many at once that numbers stay in the processor's cache, and that numpy's own time does not count.
-    for start in range(0, len(asked), TOGETHER):
-        models = asked[start : start + TOGETHER]
-        for model, grid in zip(models, _lain_on(vectors, models), strict=True):
+    for start in range(0, len(floats), BATCH_MODELS):
+        models = floats[start : start + BATCH_MODELS]
+        for model, grid in zip(models, _detect_batch(vectors, models), strict=True):
             out[model] = grid
     return out
 
 
-def _lain_on(vectors: Vectors, models: Sequence[int]) -> list[str]:
+def _detect_batch(vectors: Vectors, models: Sequence[int]) -> list[str]:
     """Return the first grid that each of some models' values lie on, or nothing."""
     out = [""] * len(models)
     for name, on in _tensors_on_grids(vectors, models):
@@ -188,10 +194,10 @@ def _lain_on(vectors: Vectors, models: Sequence[int]) -> list[str]:
 def _tensors_on_grids(vectors: Vectors, models: Sequence[int]) -> Iterator[tuple[str, Flags]]:
     """Yield each grid, and which tensors of some models have their values on it, shape (models, t)."""
     values, sides = vectors.values[models], (vectors.row_max[models].reshape(-1), vectors.block_max[models].reshape(-1))
-    fine = rounding_error(vectors, values, models) + _slack("", values)
+    fine = rounding_error(vectors, values, models) + _scale_error("", values)
     largest = np.maximum.reduceat(np.abs(values).max(2), vectors.starts, axis=1)
     bound = 0.25 * np.repeat(largest, vectors.sizes.astype(np.int64), axis=1)
-    for name, flat in grids(values.reshape(-1, RUN), *sides).items():
+    for name, flat in quantize(values.reshape(-1, RUN_LENGTH), *sides).items():
         made = flat.reshape(values.shape)
         # Small codes only: the rounding of the stored type hides the grid of large ones.
         small = (np.abs(made) < bound[..., None]) & (made != 0)
@@ -203,7 +209,7 @@ def _tensors_on_grids(vectors: Vectors, models: Sequence[int]) -> Iterator[tuple
 def tensors_on_grid(vectors: Vectors, model: int, grid: str) -> Flags:
     """Return which tensors of a quantized model have their values on its grid, shape (names,)."""
     if grid == vectors.main_dtype[model]:
-        return np.array([dtype not in FLOATS for dtype in vectors.dtypes[model]])
+        return np.array([dtype not in FLOAT_DTYPES for dtype in vectors.dtypes[model]])
     out = np.zeros(len(vectors.names), bool)
     out[vectors.tensor[vectors.starts]] = next(
         on[0] for name, on in _tensors_on_grids(vectors, [model]) if name == grid

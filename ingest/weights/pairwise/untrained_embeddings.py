@@ -30,13 +30,13 @@ def untrained_rows(vectors: Vectors) -> Bytes:
         Whether each sampled row is another model's but for a factor, as far as its own type tells, in bits, shape
         (n, n, ⌈p/8⌉), the models whose rows they are first; p is 0 where no words were sampled.
     """
-    words = np.flatnonzero(in_vocabulary(vectors.tensor, vectors.names))
-    values, count = np.ascontiguousarray(vectors.values[:, words]), len(vectors.values)
+    rows = np.flatnonzero(in_vocabulary(vectors.tensor, vectors.names))
+    values, count = np.ascontiguousarray(vectors.values[:, rows]), len(vectors.values)
     lengths = np.maximum(np.square(values).sum(2), 1e-30)
-    bits = np.zeros((count, count, -(-len(words) // 8)), np.uint8)
-    for row in range(count if len(words) else 0):
-        noise = float(np.square(vectors.relative_error[row, words], dtype=np.float64).mean()) / 3
-        bits[row] = np.packbits(_unlike(values, lengths, row) <= SLACK * (noise + FLOOR**2), axis=1)
+    bits = np.zeros((count, count, -(-len(rows) // 8)), np.uint8)
+    for row in range(count if len(rows) else 0):
+        noise = float(np.square(vectors.relative_error[row, rows], dtype=np.float64).mean()) / 3
+        bits[row] = np.packbits(_scaled_deviation(values, lengths, row) <= SLACK * (noise + FLOOR**2), axis=1)
     return bits
 
 
@@ -50,11 +50,11 @@ def lead_in_deviations(bits: Bytes) -> Doubles:
     """
     same = np.unpackbits(bits, axis=1).astype(np.float32)
     counts, both = same.sum(1), same @ same.T
-    apart = counts[:, None] + counts - 2 * both
-    return np.asarray((counts[:, None] - counts) / np.sqrt(np.maximum(apart, 1)), np.float64)
+    discordant = counts[:, None] + counts - 2 * both
+    return np.asarray((counts[:, None] - counts) / np.sqrt(np.maximum(discordant, 1)), np.float64)
 
 
-def _unlike(values: Floats, lengths: Floats, row: int) -> Floats:
+def _scaled_deviation(values: Floats, lengths: Floats, row: int) -> Floats:
     """Return how far each row of a model is from any multiple of each other's, over its length, squared."""
     factors = np.einsum("npe,pe->np", values, values[row]) / lengths
     left = np.square(values[row] - factors[..., None] * values).sum(2) / lengths[row]

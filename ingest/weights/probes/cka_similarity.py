@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.weights.probes.forward_probe import GRAM
+from ingest.weights.probes.forward_probe import GRAM_LENGTH
 from ingest.weights.probes.probe_table import Probe
 
 SAME = 0.01
@@ -35,21 +35,21 @@ class Similarity(NamedTuple):
     difference: float | None
 
 
-def similar(of: Sequence[Probe], among: Iterable[Probe], limit: int = 10) -> list[Similarity]:
+def rank_similar(probes: Sequence[Probe], candidates: Iterable[Probe], limit: int = 10) -> list[Similarity]:
     """Return the models that behave most like one.
 
     Args:
-        of: Its probes, one a kind of inputs.
-        among: Probes of others; those of the same id are left out.
+        probes: Its probes, one a kind of inputs.
+        candidates: Probes of others; those of the same id are left out.
         limit: Models at most.
 
     Returns:
         The most alike first. Sentences count before token ids, which mean other words to another tokenizer.
     """
-    mine = {item.kind: item for item in of}
+    own_probes = {item.kind: item for item in probes}
     best: dict[str, tuple[bool, Similarity]] = {}
-    for item in among:
-        own = mine.get(item.kind)
+    for item in candidates:
+        own = own_probes.get(item.kind)
         if own is None or item.id == own.id:
             continue
         found = Similarity(item.id, item.kind, float(own.gram @ item.gram), output_difference(own, item))
@@ -85,10 +85,10 @@ def functionally_equal(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
             for further, other in members[at + 1 :]:
                 if further * (1 - SAME) > length:
                     break
-                apart = output_difference(item, other)
-                if apart is not None and apart < SAME:
+                relative = output_difference(item, other)
+                if relative is not None and relative < SAME:
                     pair = (min(item.id, other.id), max(item.id, other.id))
-                    pairs[pair] = max(apart, pairs.get(pair, 0.0))
+                    pairs[pair] = max(relative, pairs.get(pair, 0.0))
     return [(*pair, apart) for pair, apart in sorted(pairs.items())]
 
 
@@ -104,14 +104,14 @@ def behaviour_clusters(probes: Sequence[Probe]) -> dict[str, str]:
     found: dict[str, str] = {}
     for kind in sorted({item.kind for item in chosen.values()}):
         members = [item for item in chosen.values() if item.kind == kind]
-        ahead = np.empty((len(members), GRAM), np.float32)
-        names: list[str] = []
+        leader_grams = np.empty((len(members), GRAM_LENGTH), np.float32)
+        leaders: list[str] = []
         for item in members:
-            likeness = ahead[: len(names)] @ item.gram
-            if len(names) and likeness.max() >= ALIKE:
-                found[item.id] = names[int(likeness.argmax())]
+            cka = leader_grams[: len(leaders)] @ item.gram
+            if len(leaders) and cka.max() >= ALIKE:
+                found[item.id] = leaders[int(cka.argmax())]
             else:
-                ahead[len(names)] = item.gram
-                names.append(item.id)
+                leader_grams[len(leaders)] = item.gram
+                leaders.append(item.id)
                 found[item.id] = item.id
     return found

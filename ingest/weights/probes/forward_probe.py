@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     import torch
 
 SEED = 0
-INPUTS, LENGTH = 32, 16
+INPUTS_PER_KIND, TOKENS_PER_INPUT = 32, 16
 """Inputs a kind, and tokens of each."""
-PLACES = 16
+OUTPUT_POSITIONS = 16
 """Places of an output that are kept."""
-TOKENS = 1000
+MAX_TOKEN_ID = 1000
 """Token ids, and places of an output over a vocabulary, are drawn below this: a vocabulary that grew keeps them."""
-GRAM = INPUTS * (INPUTS + 1) // 2
-RATE = 16_000
+GRAM_LENGTH = INPUTS_PER_KIND * (INPUTS_PER_KIND + 1) // 2
+SAMPLE_RATE = 16_000
 _SENTENCES = (
     "The river froze in the night.", "Who wrote the letter?", "def add(a, b): return a + b", "2 + 2 = 4",
     "Das Haus steht am See.", "Le train part à midi.", "El perro duerme.", "今日は雨です。", "我喜欢喝茶。",
@@ -59,7 +59,7 @@ class ProbeOutput(NamedTuple):
     gram: Floats
 
 
-def probe(folder: Path) -> list[ProbeOutput]:
+def probe_model(folder: Path) -> list[ProbeOutput]:
     """Run a model over the fixed inputs.
 
     Args:
@@ -73,20 +73,20 @@ def probe(folder: Path) -> list[ProbeOutput]:
     """
     import torch
 
-    model = _opened(folder)
+    model = _load_model(folder)
     out = []
     with torch.inference_mode():
         for kind, inputs in _inputs(folder, model):
             try:
-                out.append(_answer(kind, [_run(model, one) for one in inputs]))
+                out.append(_probe_output(kind, [_forward(model, one) for one in inputs]))
             # What a forward pass raises is as various as the architectures: that one asks for more than its main input,
             # that a tokenizer and a vocabulary do not match.
             except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, KeyError) as error:
-                raise WeightsError(str(folder), f"cannot be run on {kind} alone ({_short(error)})") from error
+                raise WeightsError(str(folder), f"cannot be run on {kind} alone ({_one_line(error)})") from error
     return out
 
 
-def _opened(folder: Path) -> Any:  # noqa: ANN401
+def _load_model(folder: Path) -> Any:  # noqa: ANN401
     import torch
     import transformers
     from safetensors import SafetensorError
@@ -101,14 +101,14 @@ def _opened(folder: Path) -> Any:  # noqa: ANN401
         raise WeightsError(str(folder), "is an adapter, which answers nothing without its base")
     if 3 * size > psutil.virtual_memory().available:
         raise WeightsError(str(folder), f"needs more memory than is free to be run ({size / 2**30:.1f} GiB of weights)")
-    here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    local_only: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, **here)
+        config = transformers.AutoConfig.from_pretrained(folder, **local_only)
         if getattr(config, "quantization_config", None):
             raise WeightsError(str(folder), "holds packed integers, which are not run")
-        kind = _class_of(config)
-        model, told = kind.from_pretrained(
-            folder, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **here
+        model_class = _model_class(config)
+        model, loading_info = model_class.from_pretrained(
+            folder, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **local_only
         )
     except (
         SafetensorError,
@@ -120,21 +120,21 @@ def _opened(folder: Path) -> Any:  # noqa: ANN401
         AttributeError,
         ImportError,
     ) as error:
-        raise WeightsError(str(folder), f"is no model that transformers can open ({_short(error)})") from error
-    if told["missing_keys"] or told.get("mismatched_keys"):
-        lacking = sorted(told["missing_keys"] or [key for key, *_ in told["mismatched_keys"]])
-        raise WeightsError(str(folder), f"lacks weights of its architecture ({', '.join(map(str, lacking[:3]))})")
+        raise WeightsError(str(folder), f"is no model that transformers can open ({_one_line(error)})") from error
+    if loading_info["missing_keys"] or loading_info.get("mismatched_keys"):
+        absent = sorted(loading_info["missing_keys"] or [key for key, *_ in loading_info["mismatched_keys"]])
+        raise WeightsError(str(folder), f"lacks weights of its architecture ({', '.join(map(str, absent[:3]))})")
     return model.eval()
 
 
-def _class_of(config: Any) -> Any:  # noqa: ANN401
+def _model_class(config: Any) -> Any:  # noqa: ANN401
     """The class that the configuration names, if it is one of transformers' own; else its bare model."""
     import transformers
 
     for name in config.architectures or ():
-        kind = getattr(transformers, name, None)
-        if isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel):
-            return kind
+        model_class = getattr(transformers, name, None)
+        if isinstance(model_class, type) and issubclass(model_class, transformers.PreTrainedModel):
+            return model_class
     return transformers.AutoModel
 
 
@@ -144,22 +144,28 @@ def _inputs(folder: Path, model: Any) -> Iterator[tuple[str, list[dict[str, torc
     name = model.main_input_name
     rng = np.random.default_rng(SEED)
     if name == "input_ids":
-        vocabulary = getattr(model.config.get_text_config(), "vocab_size", TOKENS)
-        ids = (rng.random((INPUTS, LENGTH)) * min(vocabulary, TOKENS)).astype(np.int64)
-        yield "tokens", [_with_start(model, name, torch.from_numpy(row[None])) for row in ids]
+        vocabulary = getattr(model.config.get_text_config(), "vocab_size", MAX_TOKEN_ID)
+        ids = (rng.random((INPUTS_PER_KIND, TOKENS_PER_INPUT)) * min(vocabulary, MAX_TOKEN_ID)).astype(np.int64)
+        yield "tokens", [_with_decoder_start(model, name, torch.from_numpy(row[None])) for row in ids]
         if (folder / "tokenizer.json").is_file():
-            told = [torch.tensor([row]) for row in _encoded(folder, vocabulary)]
-            yield "text", [_with_start(model, name, row) for row in told]
+            encoded = [torch.tensor([row]) for row in _encode_sentences(folder, vocabulary)]
+            yield "text", [_with_decoder_start(model, name, row) for row in encoded]
     elif name == "pixel_values":
-        pictures = _pictures(model.config, rng)
+        pictures = _random_images(model.config, rng)
         yield "image", [{name: torch.from_numpy(picture[None])} for picture in pictures]
     elif name in ("input_values", "input_features"):
-        yield "audio", [_with_start(model, name, torch.from_numpy(sound[None])) for sound in _sounds(name, model, rng)]
+        yield (
+            "audio",
+            [
+                _with_decoder_start(model, name, torch.from_numpy(sound[None]))
+                for sound in _random_audio(name, model, rng)
+            ],
+        )
     else:
         raise WeightsError(str(folder), f"takes {name}, which there are no inputs for")
 
 
-def _with_start(model: Any, name: str, value: torch.Tensor) -> dict[str, torch.Tensor]:  # noqa: ANN401
+def _with_decoder_start(model: Any, name: str, value: torch.Tensor) -> dict[str, torch.Tensor]:  # noqa: ANN401
     """Add the token that a decoder starts from, where there is one."""
     import torch
 
@@ -169,47 +175,47 @@ def _with_start(model: Any, name: str, value: torch.Tensor) -> dict[str, torch.T
     return {name: value, "decoder_input_ids": torch.full((1, 1), start)}
 
 
-def _encoded(folder: Path, vocabulary: int) -> list[list[int]]:
+def _encode_sentences(folder: Path, vocabulary: int) -> list[list[int]]:
     from tokenizers import Tokenizer
 
     try:
         # From bytes, as only then does the library say by its error that what it read is at fault.
         tokenizer = Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes())
     except (OSError, ValueError) as error:
-        raise WeightsError(str(folder), f"has a tokenizer.json that cannot be read ({_short(error)})") from error
+        raise WeightsError(str(folder), f"has a tokenizer.json that cannot be read ({_one_line(error)})") from error
     rows = [tokenizer.encode(text).ids for text in _SENTENCES]
     if not all(rows) or max(map(max, rows)) >= vocabulary:
         raise WeightsError(str(folder), "has a tokenizer of more tokens than its vocabulary, or of none")
     return rows
 
 
-def _pictures(config: Any, rng: np.random.Generator) -> Floats:  # noqa: ANN401
+def _random_images(config: Any, rng: np.random.Generator) -> Floats:  # noqa: ANN401
     """Smooth colour fields, the same at any size, shape (32, channels, height, width)."""
     size = getattr(config, "image_size", None) or getattr(getattr(config, "vision_config", None), "image_size", 224)
     height, width = size if isinstance(size, list | tuple) else (size, size)
     channels = getattr(config, "num_channels", 3)
-    coarse = rng.standard_normal((INPUTS, 3, 8, 8)).astype(np.float32)[:, :channels]
-    rows, columns = (_stretch(side) for side in (height, width))
+    coarse = rng.standard_normal((INPUTS_PER_KIND, 3, 8, 8)).astype(np.float32)[:, :channels]
+    rows, columns = (_interpolation(side) for side in (height, width))
     return np.asarray(np.einsum("hr,ncrs,ws->nchw", rows, coarse, columns), np.float32)
 
 
-def _stretch(side: int) -> Floats:
+def _interpolation(side: int) -> Floats:
     """Linear interpolation of 8 values to a side, shape (side, 8)."""
     at = np.linspace(0, 7, side)
     return np.asarray(np.maximum(1 - np.abs(at[:, None] - np.arange(8)), 0), np.float32)
 
 
-def _sounds(name: str, model: Any, rng: np.random.Generator) -> Floats:  # noqa: ANN401
+def _random_audio(name: str, model: Any, rng: np.random.Generator) -> Floats:  # noqa: ANN401
     """A second of three tones each, or as many frames of a spectrogram as the model asks for."""
     if name == "input_features":
         bins, frames = getattr(model.config, "num_mel_bins", 80), 2 * getattr(model.config, "max_source_positions", 500)
-        coarse = rng.standard_normal((INPUTS, 8, 8)).astype(np.float32)
-        return np.asarray(np.einsum("br,nrs,fs->nbf", _stretch(bins), coarse, _stretch(frames)), np.float32)
-    tones = rng.uniform(80, 4000, (INPUTS, 3, 1))
-    return np.asarray(np.sin(2 * np.pi * tones * np.arange(RATE) / RATE).sum(1), np.float32)
+        coarse = rng.standard_normal((INPUTS_PER_KIND, 8, 8)).astype(np.float32)
+        return np.asarray(np.einsum("br,nrs,fs->nbf", _interpolation(bins), coarse, _interpolation(frames)), np.float32)
+    tones = rng.uniform(80, 4000, (INPUTS_PER_KIND, 3, 1))
+    return np.asarray(np.sin(2 * np.pi * tones * np.arange(SAMPLE_RATE) / SAMPLE_RATE).sum(1), np.float32)
 
 
-def _run(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Floats, Floats]:  # noqa: ANN401
+def _forward(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Floats, Floats]:  # noqa: ANN401
     """Return one input's output, shape (o,), and the state of the last layer, shape (h,)."""
     found = model(**inputs, output_hidden_states=True)
     states = found.get("encoder_hidden_states") or found.get("hidden_states")
@@ -220,20 +226,20 @@ def _run(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Floats, Floats]: 
     return (state if output is None else output.flatten(0, -2)[-1]).float().numpy(), state.float().numpy()
 
 
-def _answer(kind: str, found: list[tuple[Floats, Floats]]) -> ProbeOutput:
+def _probe_output(kind: str, found: list[tuple[Floats, Floats]]) -> ProbeOutput:
     outputs = np.stack([output for output, _ in found])
     states = np.stack([state for _, state in found]).astype(np.float64)
     if not (np.isfinite(outputs).all() and np.isfinite(states).all()):
         raise ValueError("it answers with values that are no numbers")
-    width = min(outputs.shape[1], TOKENS)
-    places = np.sort(np.random.default_rng(SEED).permutation(width)[:PLACES])
+    width = min(outputs.shape[1], MAX_TOKEN_ID)
+    places = np.sort(np.random.default_rng(SEED).permutation(width)[:OUTPUT_POSITIONS])
     kept = outputs[:, places]
     head = "states" if outputs.shape[1] == states.shape[1] and np.allclose(outputs, states) else "logits"
     # Vocabularies that grew are compared at the ids that both have.
-    side = f"{outputs.shape[1]}" if outputs.shape[1] < TOKENS else f"{TOKENS}+"
+    side = f"{outputs.shape[1]}" if outputs.shape[1] < MAX_TOKEN_ID else f"{MAX_TOKEN_ID}+"
     centred = states - states.mean(0)
     gram = centred @ centred.T
-    upper = np.triu_indices(INPUTS)
+    upper = np.triu_indices(INPUTS_PER_KIND)
     flat = gram[upper] * np.where(upper[0] == upper[1], 1, np.sqrt(2))
     return ProbeOutput(
         kind,
@@ -243,5 +249,5 @@ def _answer(kind: str, found: list[tuple[Floats, Floats]]) -> ProbeOutput:
     )
 
 
-def _short(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__

@@ -18,18 +18,18 @@ from atlas_db.core.errors import WeightsError
 from atlas_db.core.files import replacing
 from atlas_db.core.terms import Progress
 from ingest.weights.fingerprints.batch import ModelFiles
-from ingest.weights.fingerprints.parquet import rows_of
+from ingest.weights.fingerprints.parquet import read_rows
 from ingest.weights.formats.http_range import SCHEME
-from ingest.weights.probes.forward_probe import probe
+from ingest.weights.probes.forward_probe import probe_model
 
 VERSION = "probe@2"
 
 
-FOLDER = "probes"
+PROBES_FOLDER = "probes"
 """Of the home folder: a file a store."""
 
 
-CHECKPOINT = 16
+CHECKPOINT_MODELS = 16
 """Models after which what is done so far is on disk."""
 
 
@@ -92,9 +92,9 @@ class ProbeReport:
         return plain
 
 
-def sidecar_path(prints: Path) -> Path:
+def sidecar_path(fingerprints: Path) -> Path:
     """Return the file of probes that lies beside a file of fingerprints."""
-    return prints.with_suffix(".probes.parquet")
+    return fingerprints.with_suffix(".probes.parquet")
 
 
 def probe_all(
@@ -118,7 +118,7 @@ def probe_all(
     missing = [m for m in models if not any(item.revision == m.revision for item in known.get(m.id, ()))]
     report.kept = len(models) - len(missing)
     with executor or ThreadPoolExecutor(1) as pool:
-        futures = {pool.submit(_one, item): item for item in missing}
+        futures = {pool.submit(_probe_model, item): item for item in missing}
         for done, future in enumerate(as_completed(futures), 1):
             item, (probes, reason) = futures[future], future.result()
             known[item.id] = probes
@@ -126,25 +126,25 @@ def probe_all(
                 report.skipped[item.id] = reason
             else:
                 report.made += 1
-            if done % CHECKPOINT == 0:
-                _write(known, out)
+            if done % CHECKPOINT_MODELS == 0:
+                _write_grouped(known, out)
             progress("Probes", done, len(missing))
     report.skipped = dict(sorted(report.skipped.items()))
-    _write(known, out)
+    _write_grouped(known, out)
     return report
 
 
-def _one(item: ModelFiles) -> tuple[list[Probe], str]:
+def _probe_model(item: ModelFiles) -> tuple[list[Probe], str]:
     """Probe one model; what goes wrong is a value, so that it crosses processes."""
     try:
         if item.folder.startswith(SCHEME):
             raise WeightsError(item.folder, "is not on this disk: only local files are run")
-        return [Probe(item.id, item.folder, item.revision, *answer) for answer in probe(Path(item.folder))], ""
+        return [Probe(item.id, item.folder, item.revision, *answer) for answer in probe_model(Path(item.folder))], ""
     except WeightsError as error:
         return [], f"{error.file} {error.reason}"
 
 
-def _write(known: Mapping[str, list[Probe]], out: Path) -> None:
+def _write_grouped(known: Mapping[str, list[Probe]], out: Path) -> None:
     write_probes((item for key in sorted(known) for item in known[key]), out)
 
 
@@ -160,36 +160,36 @@ def read_probes(paths: Iterable[Path]) -> Iterator[Probe]:
     Raises:
         InputError: A file is not there, is no such file, or of another version.
     """
-    for row in rows_of(paths, "probe", VERSION, _HINT, _HINT):
+    for row in read_rows(paths, "probe", VERSION, _HINT, _HINT):
         yield Probe(**{**row, **{name: np.array(row[name], np.float32) for name in ("outputs", "gram")}})
 
 
 _HINT = "Make it with atlas-db fingerprint --probe"
 
 
-def kept_probes(home: Path, store_id: str) -> list[Probe]:
+def load_store_probes(home: Path, store_id: str) -> list[Probe]:
     """Return the probes kept for a store, none where there are none.
 
     Raises:
         InputError: Their file cannot be read.
     """
-    file = home / FOLDER / f"{store_id}.parquet"
+    file = home / PROBES_FOLDER / f"{store_id}.parquet"
     return list(read_probes([file])) if file.is_file() else []
 
 
-def keep_probes(probes: Iterable[Probe], home: Path, store_id: str) -> None:
+def save_store_probes(probes: Iterable[Probe], home: Path, store_id: str) -> None:
     """Keep probes for a store, in the home folder; those of the same models are replaced.
 
     Raises:
         InputError: The file that is there cannot be read.
     """
-    new = by_model(probes)
-    known = {**by_model(kept_probes(home, store_id)), **new}
-    (home / FOLDER).mkdir(parents=True, exist_ok=True)
-    _write(known, home / FOLDER / f"{store_id}.parquet")
+    new = group_by_model(probes)
+    known = {**group_by_model(load_store_probes(home, store_id)), **new}
+    (home / PROBES_FOLDER).mkdir(parents=True, exist_ok=True)
+    _write_grouped(known, home / PROBES_FOLDER / f"{store_id}.parquet")
 
 
-def by_model(probes: Iterable[Probe]) -> dict[str, list[Probe]]:
+def group_by_model(probes: Iterable[Probe]) -> dict[str, list[Probe]]:
     """Return probes by model id."""
     found: dict[str, list[Probe]] = defaultdict(list)
     for item in probes:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from ingest.weights.fingerprints.fingerprint import Sample
-from ingest.weights.formats.open_model import RUN
-from ingest.weights.formats.tensor_names import PARTS, is_vocabulary, part_of
+from ingest.weights.formats.open_model import RUN_LENGTH
+from ingest.weights.formats.tensor_names import PART_PATTERNS, is_vocabulary, part_index
 
 RELATIVE_ERROR = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
 """Largest relative error of storing a value in a type: half a unit in the last place, a whole one for bfloat16."""
@@ -21,10 +21,10 @@ UNDERFLOW_ERROR = {"F16": 2.0**-25}
 """Largest error of storing a value next to zero, in a type that underflows early."""
 HALF = 0.5
 """Share of the usual positions that a model must have to stand beside others, and of its own that must hold numbers."""
-TINY = 1e-30
+MIN_SQ_DISTANCE = 1e-30
 """Squared distance that stands for none."""
 _EACH_BYTE = np.uint64(0x0101010101010101)
-FLOATS = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
+FLOAT_DTYPES = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
 
 
 @dataclass(slots=True)
@@ -76,8 +76,8 @@ class Vectors:
         self.starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
         self.sizes = np.diff(np.append(self.starts, len(self.tensor))).astype(np.float64)
         stops = [*self.starts[1:], len(self.tensor)]
-        part = np.array([part_of(self.names[self.tensor[start]]) for start in self.starts], np.int64)
-        self.parts = part[:, None] == np.arange(len(PARTS))
+        part = np.array([part_index(self.names[self.tensor[start]]) for start in self.starts], np.int64)
+        self.parts = part[:, None] == np.arange(len(PART_PATTERNS))
         self.parts |= ~self.parts.any(0)
         self.bounds = [(int(a), int(b), self.names[self.tensor[a]]) for a, b in zip(self.starts, stops, strict=True)]
 
@@ -86,7 +86,7 @@ class Vectors:
         """Values of shape (n, p · 32)."""
         return self.values.reshape(len(self.values), -1)
 
-    def by_tensor(self, measured: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
+    def tensor_means(self, measured: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
         """Return means over each tensor's positions of measurements of shape (…, p), and numbers of positions."""
         return np.asarray(np.add.reduceat(measured, self.starts, axis=-1) / self.sizes), self.sizes
 
@@ -103,16 +103,16 @@ class SharedPositions(NamedTuple):
     """
 
     samples: list[Sample]
-    places: list[Integers | slice]
+    indices: list[Integers | slice]
     tensor: Integers
     names: list[str]
     members: list[int]
 
     def values(self, start: int = 0, stop: int | None = None) -> Floats:
         """Return the values of some models one after the other, shape (n, p, 32)."""
-        some = zip(self.samples[start:stop], self.places[start:stop], strict=True)
+        some = zip(self.samples[start:stop], self.indices[start:stop], strict=True)
         found = [sample.values[at] for sample, at in some]
-        return np.stack(found) if found else np.empty((0, len(self.tensor), RUN), np.float32)
+        return np.stack(found) if found else np.empty((0, len(self.tensor), RUN_LENGTH), np.float32)
 
 
 def align(samples: Sequence[Sample], dtypes: Sequence[str]) -> Vectors:
@@ -123,7 +123,9 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str]) -> Vectors:
         dtypes: The type that most elements of each are stored in.
     """
     found = shared_positions(samples)
-    sides = [(sample.row_max[at], sample.block_max[at]) for sample, at in zip(found.samples, found.places, strict=True)]
+    sides = [
+        (sample.row_max[at], sample.block_max[at]) for sample, at in zip(found.samples, found.indices, strict=True)
+    ]
     row_max, block_max = np.array(sides, np.float32).reshape(len(sides), 2, -1).swapaxes(0, 1)
     return Vectors(
         found.values(),
@@ -131,7 +133,7 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str]) -> Vectors:
         block_max,
         found.tensor,
         found.names,
-        [_dtypes(sample, found.names) for sample in found.samples],
+        [_dtypes_of(sample, found.names) for sample in found.samples],
         [dtypes[place] for place in found.members],
         found.members,
     )
@@ -144,36 +146,36 @@ def shared_positions(samples: Sequence[Sample]) -> SharedPositions:
     any other model holds no number.
     """
     # Models of one architecture have the same positions: each list of them is looked at once.
-    kinds = [sample.keys.tobytes() for sample in samples]
-    listed = {kind: sample.keys for kind, sample in zip(kinds, samples, strict=True)}
-    sets = {kind: frozenset(keys.tolist()) for kind, keys in listed.items()}
+    layouts = [sample.keys.tobytes() for sample in samples]
+    keys_of = {kind: sample.keys for kind, sample in zip(layouts, samples, strict=True)}
+    key_sets = {kind: frozenset(keys.tolist()) for kind, keys in keys_of.items()}
     counts: Counter[int] = Counter()
-    for kind, number in Counter(kinds).items():
-        counts.update(dict.fromkeys(sets[kind], number))
+    for kind, number in Counter(layouts).items():
+        counts.update(dict.fromkeys(key_sets[kind], number))
     usual = {key for key, count in counts.items() if count * 2 > len(samples)} or set(counts)
-    alike = {kind for kind, keys in sets.items() if len(usual & keys) >= HALF * len(usual)}
-    numbers = [_numbers(sample.values) for sample in samples]
-    usable = [place for place, kind in enumerate(kinds) if kind in alike and numbers[place] > HALF]
-    used = {kinds[place] for place in usable}
-    common = usual.intersection(*(sets[kind] for kind in used)) if used else set()
+    accepted = {kind for kind, keys in key_sets.items() if len(usual & keys) >= HALF * len(usual)}
+    finite_shares = [_finite_share(sample.values) for sample in samples]
+    usable = [place for place, kind in enumerate(layouts) if kind in accepted and finite_shares[place] > HALF]
+    used = {layouts[place] for place in usable}
+    common = usual.intersection(*(key_sets[kind] for kind in used)) if used else set()
     if not common:
         return SharedPositions([], [], np.empty(0, np.int64), [], [])
     first = samples[usable[0]]
     kept = np.array([place for place, key in enumerate(first.keys.tolist()) if key in common])
     wanted = first.keys[kept]
-    orders = {kind: np.argsort(listed[kind]) for kind in used}
-    found = {kind: order[np.searchsorted(listed[kind][order], wanted)] for kind, order in orders.items()}
-    places = {kind: _whole(at, len(listed[kind])) for kind, at in found.items()}
+    orders = {kind: np.argsort(keys_of[kind]) for kind in used}
+    located = {kind: order[np.searchsorted(keys_of[kind][order], wanted)] for kind, order in orders.items()}
+    indices = {kind: _as_slice(at, len(keys_of[kind])) for kind, at in located.items()}
     finite = np.ones(len(kept), bool)
     for place in usable:
-        if numbers[place] < 1:
-            finite &= np.isfinite(samples[place].values[places[kinds[place]]]).all(1)
+        if finite_shares[place] < 1:
+            finite &= np.isfinite(samples[place].values[indices[layouts[place]]]).all(1)
     if not finite.all():
         kept = kept[finite]
-        places = {kind: np.arange(len(listed[kind]))[at][finite] for kind, at in places.items()}
+        indices = {kind: np.arange(len(keys_of[kind]))[at][finite] for kind, at in indices.items()}
     return SharedPositions(
         [samples[place] for place in usable],
-        [places[kinds[place]] for place in usable],
+        [indices[layouts[place]] for place in usable],
         first.tensor[kept].astype(np.int64),
         first.names,
         usable,
@@ -185,19 +187,19 @@ def in_vocabulary(tensor: Integers, names: Sequence[str]) -> Flags:
     return np.isin(tensor, [place for place, name in enumerate(names) if is_vocabulary(name)])
 
 
-def _numbers(values: Floats) -> float:
+def _finite_share(values: Floats) -> float:
     """Share of positions that hold numbers alone."""
     with np.errstate(over="ignore", invalid="ignore"):
-        sure = np.isfinite(np.vdot(values, values))
-    return 1.0 if sure else float(np.isfinite(values).all(1).mean())
+        all_finite = np.isfinite(np.vdot(values, values))
+    return 1.0 if all_finite else float(np.isfinite(values).all(1).mean())
 
 
-def _whole(at: Integers, count: int) -> Integers | slice:
+def _as_slice(at: Integers, count: int) -> Integers | slice:
     """Return places, or a slice where they are all of them in order: what is taken whole is not copied."""
     return slice(None) if len(at) == count and bool((at == np.arange(count)).all()) else at
 
 
-def _dtypes(sample: Sample, names: Sequence[str]) -> list[str]:
+def _dtypes_of(sample: Sample, names: Sequence[str]) -> list[str]:
     if sample.names == names:
         return list(sample.dtypes)
     known = dict(zip(sample.names, sample.dtypes, strict=True))
@@ -220,10 +222,10 @@ def subsampled(vectors: Vectors, positions: int) -> Vectors:
 
 def sq_distances(vectors: Vectors) -> Doubles:
     """Return squared distances between all models, shape (n, n): paper 002, equation 1, over all sampled layers."""
-    return _squared(vectors.flat)
+    return _squared_distances(vectors.flat)
 
 
-def _squared(flat: Floats) -> Doubles:
+def _squared_distances(flat: Floats) -> Doubles:
     centred = (flat - flat.mean(0)).astype(np.float32)
     gram = np.asarray(centred @ centred.T, np.float64)
     norms = np.diag(gram)
@@ -232,13 +234,13 @@ def _squared(flat: Floats) -> Doubles:
 
 def log_distances_by_part(vectors: Vectors) -> Floats:
     """Return logarithms of distances between all models over each part of the network, shape (n, n, parts)."""
-    out = np.empty((len(vectors.values), len(vectors.values), len(PARTS)), np.float32)
+    out = np.empty((len(vectors.values), len(vectors.values), len(PART_PATTERNS)), np.float32)
     known: dict[bytes, Floats] = {}
     for part, tensors in enumerate(vectors.parts.T):
         if (key := tensors.tobytes()) not in known:
             chosen = vectors.values[:, np.repeat(tensors, vectors.sizes.astype(np.int64))]
-            apart = np.maximum(_squared(chosen.reshape(len(out), -1)), TINY)
-            known[key] = (np.log(apart) / 2).astype(np.float32)
+            squared = np.maximum(_squared_distances(chosen.reshape(len(out), -1)), MIN_SQ_DISTANCE)
+            known[key] = (np.log(squared) / 2).astype(np.float32)
         out[..., part] = known[key]
     return out
 
@@ -265,8 +267,8 @@ def rounding_error(vectors: Vectors, values: Floats, model: int | Sequence[int])
 
     Of several models, values have shape (models, p, 32).
     """
-    most = np.abs(values) * vectors.relative_error[model][..., None]
-    return np.asarray(np.maximum(most, vectors.least_error[model][..., None]), np.float32)
+    relative = np.abs(values) * vectors.relative_error[model][..., None]
+    return np.asarray(np.maximum(relative, vectors.least_error[model][..., None]), np.float32)
 
 
 def count_flags(flags: Flags) -> Integers:

@@ -26,7 +26,7 @@ SHUFFLED = 0.9
 
 
 def align_family(
-    prints: Sequence[Fingerprint], samples: Sequence[Sample], read: Resampler
+    fingerprints: Sequence[Fingerprint], samples: Sequence[Sample], resampler: Resampler
 ) -> tuple[list[Sample], list[str]]:
     """Put units in the order of the model in the middle, then of the nearest: what drifted far finds its own there.
 
@@ -35,38 +35,41 @@ def align_family(
     of its own, and its copy, matched by itself, would get a different one.
 
     Args:
-        prints: Of the models.
+        fingerprints: Of the models.
         samples: Of the models.
-        read: Looks at the weights again.
+        resampler: Looks at the weights again.
 
     Returns:
         The samples; and the name of the permutation that was undone in each, empty where there was none.
     """
-    vectors = align(samples, [item.dtype for item in prints])
-    put, frames = list(samples), [""] * len(prints)
-    middle, shuffled = _permuted_models(vectors) if len(vectors.members) > 1 else (0, [])
-    if not shuffled:
-        return put, frames
+    vectors = align(samples, [item.dtype for item in fingerprints])
+    aligned, permutation_ids = list(samples), [""] * len(fingerprints)
+    medoid, permuted = _permuted_models(vectors) if len(vectors.members) > 1 else (0, [])
+    if not permuted:
+        return aligned, permutation_ids
     family = _Alignment(
-        [prints[place] for place in vectors.members], [samples[place] for place in vectors.members], read
+        [fingerprints[place] for place in vectors.members], [samples[place] for place in vectors.members], resampler
     )
-    leaders = _leaders(vectors, shuffled)
-    first = {row: leaders.get(row, middle) for row in shuffled}
-    led = [row for row in shuffled if first[row] in first]
-    for row in (row for row in shuffled if row not in led):
-        family.move(row, first[row])
-    for row, near in _nearest(family, led).items():
-        if near != first[row]:
-            family.move(row, near)
-    for order, rows in _same_permutations(family.orders):
-        for row in (row for row in rows if family.orders[row] is not order):
-            family.put(row, order)
-    for row in led:
-        family.move(row, first[row])
-    for order, rows in _same_permutations(family.orders):
+    equal_vocabulary = _equal_vocabularies(vectors, permuted)
+    references = {row: equal_vocabulary.get(row, medoid) for row in permuted}
+    deferred = [row for row in permuted if references[row] in references]
+    for row in (row for row in permuted if row not in deferred):
+        family.align_to(row, references[row])
+    for row, near in _nearest_unpermuted(family, deferred).items():
+        if near != references[row]:
+            family.align_to(row, near)
+    for order, rows in _same_permutations(family.permutations):
+        for row in (row for row in rows if family.permutations[row] is not order):
+            family.apply(row, order)
+    for row in deferred:
+        family.align_to(row, references[row])
+    for order, rows in _same_permutations(family.permutations):
         for row in rows:
-            put[vectors.members[row]], frames[vectors.members[row]] = family.samples[row], permutation_id(order)
-    return put, frames
+            aligned[vectors.members[row]], permutation_ids[vectors.members[row]] = (
+                family.samples[row],
+                permutation_id(order),
+            )
+    return aligned, permutation_ids
 
 
 @dataclass(slots=True)
@@ -80,72 +83,74 @@ class _Alignment:
         orders: What each that was moved was put in.
     """
 
-    prints: list[Fingerprint]
+    fingerprints: list[Fingerprint]
     samples: list[Sample]
-    read: Resampler
-    orders: dict[int, Permutation] = field(default_factory=dict)
+    resampler: Resampler
+    permutations: dict[int, Permutation] = field(default_factory=dict)
 
-    def move(self, row: int, like: int) -> None:
+    def align_to(self, row: int, reference: int) -> None:
         """Put a model's units where another has them, and with these where they were put; or leave them alone."""
-        order = self.read.match_units(self.prints[row], self.prints[like])
-        if order is not None and like in self.orders:
-            order = compose(order, self.orders[like])
-        if order is not None and is_permuted(order):
-            self.put(row, order)
+        permutation = self.resampler.match_units(self.fingerprints[row], self.fingerprints[reference])
+        if permutation is not None and reference in self.permutations:
+            permutation = compose(permutation, self.permutations[reference])
+        if permutation is not None and is_permuted(permutation):
+            self.apply(row, permutation)
 
-    def put(self, row: int, order: Permutation) -> None:
+    def apply(self, row: int, permutation: Permutation) -> None:
         """Put a model's units in an order."""
-        sample = self.read.sample(self.prints[row], order)
+        sample = self.resampler.sample(self.fingerprints[row], permutation)
         if sample is not None:
-            self.orders[row], self.samples[row] = order, sample
+            self.permutations[row], self.samples[row] = permutation, sample
 
 
 def _permuted_models(vectors: Vectors) -> tuple[int, list[int]]:
     """Return the model in the middle, and those that agree with it in the vocabulary alone."""
-    words = [name for name in vectors.names if is_vocabulary(name)]
+    vocabulary_names = [name for name in vectors.names if is_vocabulary(name)]
     body = cosines(vectors, [name for name in vectors.names if not is_vocabulary(name)])
-    vocabulary = cosines(vectors, words) if words else np.zeros_like(body)
-    middle = int(np.argmax(np.maximum(body, 0).sum(1)))
-    shuffled = (vocabulary[:, middle] > SAME_WORDS) & (body[:, middle] < SHUFFLED * vocabulary[:, middle])
-    return middle, np.flatnonzero(shuffled).tolist()
+    vocabulary = cosines(vectors, vocabulary_names) if vocabulary_names else np.zeros_like(body)
+    medoid = int(np.argmax(np.maximum(body, 0).sum(1)))
+    permuted = (vocabulary[:, medoid] > SAME_WORDS) & (body[:, medoid] < SHUFFLED * vocabulary[:, medoid])
+    return medoid, np.flatnonzero(permuted).tolist()
 
 
-def _leaders(vectors: Vectors, shuffled: Sequence[int]) -> dict[int, int]:
+def _equal_vocabularies(vectors: Vectors, permuted: Sequence[int]) -> dict[int, int]:
     """Return for each shuffled model the first other one whose vocabulary is the very same, where there is one."""
-    words = vectors.values[:, in_vocabulary(vectors.tensor, vectors.names)]
+    vocabulary = vectors.values[:, in_vocabulary(vectors.tensor, vectors.names)]
     first: dict[bytes, int] = {}
     found = {}
-    for row in sorted(range(len(words)), key=lambda row: (row in shuffled, row)):
-        leader = first.setdefault(words[row].tobytes(), row)
-        if leader != row and row in shuffled:
+    for row in sorted(range(len(vocabulary)), key=lambda row: (row in permuted, row)):
+        leader = first.setdefault(vocabulary[row].tobytes(), row)
+        if leader != row and row in permuted:
             found[row] = leader
     return found
 
 
-def _same_permutations(orders: Mapping[int, Permutation]) -> list[tuple[Permutation, list[int]]]:
+def _same_permutations(permutations: Mapping[int, Permutation]) -> list[tuple[Permutation, list[int]]]:
     """Return orders that are one together, each with its rows: the one that has most units where the others do."""
     groups: list[list[int]] = []
-    for row in sorted(orders):
-        group = next((group for group in groups if same_permutation(orders[group[0]], orders[row])), None)
+    for row in sorted(permutations):
+        group = next((group for group in groups if same_permutation(permutations[group[0]], permutations[row])), None)
         if group is None:
             groups.append([row])
         else:
             group.append(row)
     found = []
     for rows in groups:
-        shared = [sum(agreement(orders[row], orders[other]) for other in rows) for row in rows]
-        found.append((orders[rows[int(np.argmax(shared))]], rows))
+        shared = [sum(agreement(permutations[row], permutations[other]) for other in rows) for row in rows]
+        found.append((permutations[rows[int(np.argmax(shared))]], rows))
     return found
 
 
-def _nearest(family: _Alignment, left: Sequence[int]) -> dict[int, int]:
+def _nearest_unpermuted(family: _Alignment, deferred: Sequence[int]) -> dict[int, int]:
     """Return for each model that was moved the nearest that was not, those left out that are still to be moved."""
-    if not family.orders:
+    if not family.permutations:
         return {}
-    vectors = align(family.samples, [item.dtype for item in family.prints])
-    if len(vectors.members) < len(family.prints):
+    vectors = align(family.samples, [item.dtype for item in family.fingerprints])
+    if len(vectors.members) < len(family.fingerprints):
         return {}
-    away = sq_distances(vectors)
-    rest = np.array([row for row in range(len(away)) if row not in family.orders and row not in left])
-    found = {row: int(rest[np.argmin(away[row, rest])]) for row in family.orders}
-    return {row: near for row, near in found.items() if away[row, near] > 0}
+    squared = sq_distances(vectors)
+    unpermuted = np.array(
+        [row for row in range(len(squared)) if row not in family.permutations and row not in deferred]
+    )
+    found = {row: int(unpermuted[np.argmin(squared[row, unpermuted])]) for row in family.permutations}
+    return {row: near for row, near in found.items() if squared[row, near] > 0}

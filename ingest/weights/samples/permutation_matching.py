@@ -16,7 +16,7 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers
 from ingest.weights.formats.open_model import Matrix, OpenModel
 
-GROUPS = (
+UNIT_GROUPS = (
     (("mlp.gate_proj", "mlp.up_proj"), "mlp.down_proj", False),
     (("mlp.fc1",), "mlp.fc2", False),
     (("intermediate.dense",), "output.dense", False),
@@ -27,7 +27,7 @@ MAX_BYTES = 2 * 2**30
 """Models above this are not realigned: it would read every layer."""
 LEAST_MATCH, LEAST_ALIKE = 0.5, 0.5
 """Cosine that units have to the ones they are matched to, and share of units that are where another order has them."""
-_COLUMNS, _CHUNK = 256, 1024
+_MATCHED_COLUMNS, _CHUNK_UNITS = 256, 1024
 Permutation = Mapping[tuple[str, int], Integers]
 """Where the units of a model are taken from, by layer and place in GROUPS: the unit that comes first, second and so on.
 Groups that are not named stay as they are."""
@@ -44,14 +44,14 @@ def match_units(model: OpenModel, reference: OpenModel) -> Permutation | None:
     found: dict[tuple[str, int], Integers] = {}
     layers = sorted({name.split(".self_attn.")[0].split(".mlp.")[0] for name in model.matrices if ".mlp." in name})
     for layer in layers:
-        for place, (into, _, heads) in enumerate(GROUPS):
-            names = [f"{layer}.{name}.weight" for name in into]
+        for place, (inputs, _, heads) in enumerate(UNIT_GROUPS):
+            names = [f"{layer}.{name}.weight" for name in inputs]
             if any(name not in model.matrices or name not in reference.matrices for name in names):
                 continue
-            order = _match(model, reference, names, heads)
-            if order is None:
+            matched = _match_group(model, reference, names, heads)
+            if matched is None:
                 return None
-            found[layer, place] = order
+            found[layer, place] = matched
     return found
 
 
@@ -73,34 +73,34 @@ def agreement(first: Permutation, second: Permutation) -> float:
     return float(np.concatenate([units == second[key] for key, units in first.items()]).mean())
 
 
-def is_permuted(order: Permutation) -> bool:
+def is_permuted(permutation: Permutation) -> bool:
     """Whether an order differs from the one that units have."""
-    return not same_permutation(order, {key: np.arange(len(units)) for key, units in order.items()})
+    return not same_permutation(permutation, {key: np.arange(len(units)) for key, units in permutation.items()})
 
 
-def permutation_id(order: Permutation) -> str:
+def permutation_id(permutation: Permutation) -> str:
     """Return a name for a permutation."""
     digest = blake2b(digest_size=8)
-    for key in sorted(order):
-        digest.update(order[key].tobytes())
+    for key in sorted(permutation):
+        digest.update(permutation[key].tobytes())
     return digest.hexdigest()
 
 
-def permute_units(model: OpenModel, order: Permutation) -> OpenModel:
+def permute_units(model: OpenModel, permutation: Permutation) -> OpenModel:
     """Return a model with its units in another order."""
     changed = dict(model.matrices)
-    for (layer, place), units in order.items():
-        into, out, _ = GROUPS[place]
-        for name in into:
-            changed[f"{layer}.{name}.weight"] = _rows(model.matrices[f"{layer}.{name}.weight"], units)
+    for (layer, place), units in permutation.items():
+        inputs, out, _ = UNIT_GROUPS[place]
+        for name in inputs:
+            changed[f"{layer}.{name}.weight"] = _permute_rows(model.matrices[f"{layer}.{name}.weight"], units)
         last = f"{layer}.{out}.weight"
         if last in changed and changed[last].columns == len(units):
-            changed[last] = _columns(model.matrices[last], units)
+            changed[last] = _permute_columns(model.matrices[last], units)
     return replace(model, matrices=changed)
 
 
-def _match(model: OpenModel, reference: OpenModel, names: list[str], heads: bool) -> Integers | None:
-    ours, theirs = _units(model, names), _units(reference, names)
+def _match_group(model: OpenModel, reference: OpenModel, names: list[str], heads: bool) -> Integers | None:
+    ours, theirs = _unit_vectors(model, names), _unit_vectors(reference, names)
     if ours.shape != theirs.shape:
         return None
     if heads:
@@ -108,7 +108,7 @@ def _match(model: OpenModel, reference: OpenModel, names: list[str], heads: bool
         if not count or len(ours) % count:
             return np.arange(len(ours))
         ours, theirs = ours.reshape(count, -1), theirs.reshape(count, -1)
-    best = _nearest(theirs, ours)
+    best = _nearest_units(theirs, ours)
     if best is None:
         return None
     if heads:
@@ -117,38 +117,38 @@ def _match(model: OpenModel, reference: OpenModel, names: list[str], heads: bool
     return best
 
 
-def _units(model: OpenModel, names: list[str]) -> Floats:
+def _unit_vectors(model: OpenModel, names: list[str]) -> Floats:
     """Rows of several matrices side by side, scaled to length one, NaN as zero."""
     parts = []
     for name in names:
         matrix = model.matrices[name]
-        parts.append(np.nan_to_num(matrix.read(np.arange(matrix.rows))[:, :_COLUMNS]))
+        parts.append(np.nan_to_num(matrix.read(np.arange(matrix.rows))[:, :_MATCHED_COLUMNS]))
     if len({len(part) for part in parts}) > 1:
         return parts[0]
     return np.concatenate(parts, 1)
 
 
-def _nearest(wanted: Floats, given: Floats) -> Integers | None:
+def _nearest_units(wanted: Floats, given: Floats) -> Integers | None:
     """Return for each wanted unit the given one that is most alike, each once; None where they are not alike."""
     wanted = wanted / np.maximum(np.linalg.norm(wanted, axis=1, keepdims=True), 1e-12)
     given = given / np.maximum(np.linalg.norm(given, axis=1, keepdims=True), 1e-12)
-    best, alike = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.float32)
-    for start in range(0, len(wanted), _CHUNK):
-        cosines = wanted[start : start + _CHUNK] @ given.T
-        best[start : start + _CHUNK] = cosines.argmax(1)
-        alike[start : start + _CHUNK] = cosines.max(1)
-    if float(np.median(alike)) < LEAST_MATCH:
+    best, similarity = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.float32)
+    for start in range(0, len(wanted), _CHUNK_UNITS):
+        cosines = wanted[start : start + _CHUNK_UNITS] @ given.T
+        best[start : start + _CHUNK_UNITS] = cosines.argmax(1)
+        similarity[start : start + _CHUNK_UNITS] = cosines.max(1)
+    if float(np.median(similarity)) < LEAST_MATCH:
         return None
     order = np.full(len(wanted), -1)
     taken = np.zeros(len(given), bool)
-    for unit in np.argsort(-alike):
+    for unit in np.argsort(-similarity):
         if not taken[best[unit]]:
             order[unit], taken[best[unit]] = best[unit], True
     order[order < 0] = np.flatnonzero(~taken)
     return order
 
 
-def _rows(matrix: Matrix, order: Integers) -> Matrix:
+def _permute_rows(matrix: Matrix, order: Integers) -> Matrix:
     def read(wanted: Integers) -> Floats:
         rows = order[wanted]
         sort = np.argsort(rows)
@@ -159,5 +159,5 @@ def _rows(matrix: Matrix, order: Integers) -> Matrix:
     return matrix._replace(read=read)
 
 
-def _columns(matrix: Matrix, order: Integers) -> Matrix:
+def _permute_columns(matrix: Matrix, order: Integers) -> Matrix:
     return matrix._replace(read=lambda wanted: matrix.read(wanted)[:, order])

@@ -22,26 +22,26 @@ class Resampler:
 
     positions: int = DETAIL
 
-    def sample(self, item: Fingerprint, order: Permutation | None = None) -> Sample | None:
+    def sample(self, fingerprint: Fingerprint, permutation: Permutation | None = None) -> Sample | None:
         """Return a larger sample of a model, its units in another order where one is given.
 
         Returns:
             None where its weights are out of reach.
         """
         try:
-            with open_model(Path(item.location)) as model:
-                return take_sample(permute_units(model, order) if order else model, self.positions)
+            with open_model(Path(fingerprint.location)) as model:
+                return take_sample(permute_units(model, permutation) if permutation else model, self.positions)
         except (WeightsError, OSError):
             return None
 
-    def match_units(self, item: Fingerprint, reference: Fingerprint) -> Permutation | None:
+    def match_units(self, fingerprint: Fingerprint, reference: Fingerprint) -> Permutation | None:
         """Return the order that puts a model's units where a reference has them.
 
         Returns:
             None where its units do not match, or the weights are out of reach.
         """
         try:
-            with open_model(Path(item.location)) as model, open_model(Path(reference.location)) as other:
+            with open_model(Path(fingerprint.location)) as model, open_model(Path(reference.location)) as other:
                 return match_units(model, other)
         except (WeightsError, OSError):
             return None

@@ -15,7 +15,7 @@ from atlas_db.core.terms import Relation
 from atlas_db.fusion.evidence import AdapterEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.pairwise.adapter_base import FAMILY, Factors, adapter_factors, base_features, energy_in_update
+from ingest.weights.pairwise.adapter_base import FAMILY, LowRankUpdate, adapter_factors, base_features, energy_in_update
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.tree.edge import Edge, known_date, root_of
 from ingest.weights.tree.scorer import load_scorer, runner_ups, softmax
@@ -37,9 +37,9 @@ def adapter_edges(
         declared: Whether the base that an adapter's configuration names is trusted.
     """
     known = {item.id for item in prints if not item.adapter}
-    named = [item for item in prints if declared and item.adapter and item.declared in known]
+    named = [item for item in prints if declared and item.adapter and item.declared_base in known]
     found = [
-        Edge(item.id, item.declared, Relation.ADAPTER, CONFIDENCE.declared_base, AdapterEvidence(declared=True))
+        Edge(item.id, item.declared_base, Relation.ADAPTER, CONFIDENCE.declared_base, AdapterEvidence(declared=True))
         for item in named
     ]
     done = {item.id for item in named}
@@ -99,7 +99,7 @@ def _chosen(members: Sequence[Fingerprint], children: Counter[str], parent: Mapp
     return sorted(members, key=lambda item: (item.id in parent, -children[item.id], item.id))[:MAX_MEMBERS]
 
 
-def _measure(parts: dict[str, Factors], base: Fingerprint) -> Doubles | None:
+def _measure(parts: dict[str, LowRankUpdate], base: Fingerprint) -> Doubles | None:
     try:
         with open_model(Path(base.location)) as model:
             return energy_in_update(parts, model)

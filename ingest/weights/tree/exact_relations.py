@@ -19,7 +19,7 @@ from ingest.weights.pairwise.quantization_grid import (
     CopyMatch,
     detect_grids,
     match_quantization,
-    on_grids,
+    quantize_models,
     storage_noise,
 )
 from ingest.weights.parameters.tree_parameters import TREE
@@ -61,7 +61,7 @@ def find_copies(samples: FamilySamples) -> ExactRelations:
     screening = subsampled(vectors, _LIMITS.screening_positions)
     tested = [row for row, first in enumerate(duplicate_of) if first == row]
     originals = np.array([row for row in tested if not quantization[row]], np.int64)
-    grids, place = on_grids(screening, originals), np.zeros(len(duplicate_of), np.int64)
+    grids, place = quantize_models(screening, originals), np.zeros(len(duplicate_of), np.int64)
     place[originals] = np.arange(len(originals))
     copies: dict[int, tuple[int, CopyMatch]] = {}
     alternatives: dict[int, list[int]] = {}

@@ -19,7 +19,7 @@ from ingest.weights.pairwise.joint_regression import joint_containment
 from ingest.weights.pairwise.residual_containment import (
     MEASUREMENTS,
     PARENT_MEASUREMENTS,
-    PLAIN_ERROR,
+    UNWEIGHTED_LOG_ERROR,
     containment,
     containment_features,
     small_singular_residual,
@@ -195,7 +195,7 @@ class IncrementalTree:
             np.searchsorted(ranked, log_distance),
             np.where(weight[at] > 0, joint[at], 1.0),
             child_joint[at],
-            np.where(self.has_residual[at, None], self.containment[at, row, PLAIN_ERROR + 1 :], 1.0),
+            np.where(self.has_residual[at, None], self.containment[at, row, UNWEIGHTED_LOG_ERROR + 1 :], 1.0),
             np.log1p(children),
             *more,
         )

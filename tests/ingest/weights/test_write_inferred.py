@@ -17,8 +17,8 @@ from cypher.query_library import find_query
 from gnn.dataset.grouping_keys import groupings
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.probes.forward_probe import GRAM
-from ingest.weights.probes.probe_table import Probe, kept_probes
+from ingest.weights.probes.forward_probe import GRAM_LENGTH
+from ingest.weights.probes.probe_table import Probe, load_store_probes
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.write_inferred import write_chart
 from tests.support.families import print_of, root, trained, write
@@ -131,7 +131,7 @@ def test_what_models_answer_reaches_the_graph_and_completion(
     load_rows(store, tmp_path, ROWS)
     before = whole(store)
     rng = np.random.default_rng(0)
-    one, other = (gram / np.linalg.norm(gram) for gram in rng.normal(size=(2, GRAM)).astype(np.float32))
+    one, other = (gram / np.linalg.norm(gram) for gram in rng.normal(size=(2, GRAM_LENGTH)).astype(np.float32))
     grams = {BASE: one, "me/quiet": one, STRANGE: other}
     probes = [Probe(name, "", "", "tokens", "logits:9", one, gram) for name, gram in grams.items()]
     edges = chart(prints, Resampler())
@@ -149,7 +149,7 @@ def test_what_models_answer_reaches_the_graph_and_completion(
         each for each in groupings(graph, frozenset({"license"}), lambda _: False) if each.name == "behaviour cluster"
     )
     assert kind.cold_start
-    assert {item.id for item in kept_probes(tmp_path, ensure_schema(store))} == set(grams)
+    assert {item.id for item in load_store_probes(tmp_path, ensure_schema(store))} == set(grams)
     assert not {"created", "changed"} & write_chart(store, tmp_path, prints, edges, probes=probes).keys()
     for known in [row["id"] for row in list_runs(store) if row["kind"] == "chart"]:
         rollback(store, known, tmp_path, 500)

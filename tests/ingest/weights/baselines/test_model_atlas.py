@@ -14,7 +14,7 @@ def test_paper_000_puts_quantized_models_at_leaves_and_sees_merges() -> None:
     values = np.stack(
         (base, first, second, np.round(first * 20) / 20, (first + second) / 2, first + 0.05 * rng.normal(size=4000))
     )
-    found = model_atlas.recover(values, ["1", "2", "3", "4", "5", "6"], [False, False, False, True, False, False])
+    found = model_atlas.recover_graph(values, ["1", "2", "3", "4", "5", "6"], [False, False, False, True, False, False])
     assert found[:4] == [(), (0,), (0,), (1,)]
     assert set(found[4]) == {1, 2}
     assert found[5] == (1,)

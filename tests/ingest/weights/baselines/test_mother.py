@@ -55,4 +55,4 @@ def test_paper_002_recovers_two_trees_it_is_told_the_stage_of() -> None:
         for parent in (top, top, top + 1):
             models.append({"w": models[parent]["w"] + rng.uniform(-0.4, 0.4, (60, 60)).astype(np.float32)})
             truth.append(parent)
-    assert mother.recover(models, ["specialise"] * len(models), 2) == truth
+    assert mother.recover_forest(models, ["specialise"] * len(models), 2) == truth

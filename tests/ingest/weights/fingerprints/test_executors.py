@@ -17,7 +17,7 @@ from distributed import Client
 from atlas_db.core.errors import UsageError
 from atlas_db.pipeline.sample import sample
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
-from ingest.weights.fingerprints.executors import cluster, workers
+from ingest.weights.fingerprints.executors import dask_executor, local_executor
 from tests.support.command import run
 
 WEIGHTS = sample() / "weights"
@@ -57,7 +57,7 @@ def crew(scheduler: str) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 @pytest.mark.slow
 def test_a_cluster_without_workers_is_named(scheduler: str) -> None:
-    with pytest.raises(UsageError, match=r"has no workers.*dask worker"), cluster(scheduler):
+    with pytest.raises(UsageError, match=r"has no workers.*dask worker"), dask_executor(scheduler):
         pass
 
 
@@ -79,7 +79,7 @@ def test_a_damaged_model_is_a_value_there_too(
     shutil.copytree(WEIGHTS, tmp_path / "w")
     victim = next((tmp_path / "w").rglob("*.safetensors"))
     victim.write_bytes(victim.read_bytes()[:200])
-    with cluster(scheduler) as pool:
+    with dask_executor(scheduler) as pool:
         report = fingerprint_all(find_models([tmp_path / "w"]), tmp_path / "fp.parquet", lambda *_: None, executor=pool)
     assert len(report.failed) == 1
     assert report.made == report.models - 1
@@ -94,5 +94,5 @@ def test_nobody_at_the_address_is_said_in_words(tmp_path: Path) -> None:
 
 
 def test_a_process_that_dies_is_an_error_of_ours() -> None:
-    with pytest.raises(UsageError, match="__main__"), workers(many=True) as pool:
+    with pytest.raises(UsageError, match="__main__"), local_executor(many=True) as pool:
         pool.submit(os._exit, 3).result()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.weights.fingerprints.fingerprint import fingerprint
-from ingest.weights.fingerprints.sampling import row_order
+from ingest.weights.fingerprints.fingerprint import compute_fingerprint
+from ingest.weights.fingerprints.sampling import hashed_row_order
 from ingest.weights.formats.open_model import open_model
 from tests.support.families import print_of, root, write
 
@@ -19,7 +19,7 @@ def test_shards_and_types_leave_the_positions_as_they_are(tmp_path: Path) -> Non
     one = print_of(write(tmp_path / "one", weights))
     three = print_of(write(tmp_path / "three", weights, shards=3))
     half = print_of(write(tmp_path / "half", weights, "BF16"))
-    assert one.content == three.content != half.content
+    assert one.weights_hash == three.weights_hash != half.weights_hash
     np.testing.assert_array_equal(one.sample.keys, half.sample.keys)
     np.testing.assert_allclose(one.sample.values, half.sample.values, rtol=2**-8)
     assert (one.dtype, half.dtype) == ("F32", "BF16")
@@ -28,8 +28,8 @@ def test_shards_and_types_leave_the_positions_as_they_are(tmp_path: Path) -> Non
 
 def test_a_fingerprint_is_what_it_was(tmp_path: Path) -> None:
     """Of fixed weights on any machine: numpy's generator is stable by seed, the hash is over little-endian floats."""
-    assert print_of(write(tmp_path / "m", root(1))).content == "5df07bbb7316d71f0a03643a06106edd"
-    assert row_order("layers.0.mlp.up_proj.weight", 10, 4).tolist() == [5, 4, 7, 9]
+    assert print_of(write(tmp_path / "m", root(1))).weights_hash == "5df07bbb7316d71f0a03643a06106edd"
+    assert hashed_row_order("layers.0.mlp.up_proj.weight", 10, 4).tolist() == [5, 4, 7, 9]
 
 
 def test_moments_are_those_of_the_whole_tensor_where_it_is_small(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_little_of_a_large_file_is_read(tmp_path: Path) -> None:
     with open_model(large(tmp_path / "m")) as model:
         assert model.size > 10**9
         tracemalloc.start()
-        fingerprint(model, "m")
+        compute_fingerprint(model, "m")
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert model.read_bytes < 0.01 * model.size

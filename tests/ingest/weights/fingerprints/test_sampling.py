@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.weights.fingerprints.sampling import DETAIL, SKETCH, row_order, shares
+from ingest.weights.fingerprints.sampling import DETAIL, SKETCH, allocate_positions, hashed_row_order
 from ingest.weights.samples.aligned_samples import align
 from tests.support.families import print_of, root, write
 
@@ -39,8 +39,8 @@ def test_a_grown_vocabulary_keeps_nearly_all_positions(tmp_path: Path) -> None:
 
 
 def test_a_larger_sample_holds_the_smaller_one() -> None:
-    assert row_order("x", 1000, 50)[:20].tolist() == row_order("x", 1000, 20).tolist()
+    assert hashed_row_order("x", 1000, 50)[:20].tolist() == hashed_row_order("x", 1000, 20).tolist()
     names = [f"layers.{n}.w" for n in range(7)]
-    assert sum(shares(names, SKETCH).values()) == SKETCH
-    assert sum(shares(names, DETAIL).values()) == DETAIL
-    assert len(shares(names, 3)) == 3
+    assert sum(allocate_positions(names, SKETCH).values()) == SKETCH
+    assert sum(allocate_positions(names, DETAIL).values()) == DETAIL
+    assert len(allocate_positions(names, 3)) == 3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import LocalFile, together
+from ingest.weights.formats.byte_source import LocalFile, contiguous_runs
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from ingest.weights.formats.byte_source import LocalFile, together
     ],
 )
 def test_rows_that_follow_each_other_are_read_in_one_go(rows: list[int], expected: list[tuple[int, int]]) -> None:
-    assert list(together(np.array(rows, np.int64))) == expected if rows else not len(rows)
+    assert list(contiguous_runs(np.array(rows, np.int64))) == expected if rows else not len(rows)
 
 
 def test_bytes_are_read_by_position_and_counted(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.open_model import open_model, sides
+from ingest.weights.formats.open_model import matrix_shape, open_model
 from tests.support.families import HEADS, root, write
 from tests.support.packing import RNG, values
 
@@ -88,4 +88,4 @@ def test_a_folder_without_readable_weights_is_named(tmp_path: Path) -> None:
     [((5, 7), (5, 7)), ((9,), (1, 9)), ((8, 4, 3, 3), (8, 36)), ((6, 100, 64), (600, 64)), ((), (1, 1))],
 )
 def test_sides(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
-    assert sides(shape) == expected
+    assert matrix_shape(shape) == expected

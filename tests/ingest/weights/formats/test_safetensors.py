@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
 from ingest.weights.formats.byte_source import LocalFile
-from ingest.weights.formats.safetensors import Header, Tensor, read_header, read_values, to_floats
+from ingest.weights.formats.safetensors import Header, Tensor, decode_floats, read_header, read_values
 from tests.support.safetensors_files import header_of
 
 RNG = np.random.default_rng(7)
@@ -60,7 +60,7 @@ def test_what_the_reference_implementation_wrote_is_read(tmp_path: Path, kind: A
 def test_small_floats_agree_with_another_implementation_bit_for_bit(dtype: str, kind: Any) -> None:
     width = np.dtype(kind).itemsize
     codes = np.arange(256**width, dtype=f"u{width}")
-    np.testing.assert_array_equal(to_floats(codes.tobytes(), dtype), codes.view(kind).astype(np.float32))
+    np.testing.assert_array_equal(decode_floats(codes.tobytes(), dtype), codes.view(kind).astype(np.float32))
 
 
 def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:

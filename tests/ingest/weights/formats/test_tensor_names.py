@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from ingest.weights.formats.tensor_names import canonical, from_gguf, part_of, without_layer
+from ingest.weights.formats.tensor_names import canonical_name, name_from_gguf, part_index, without_layer
 from tests.support.parts import HEAD, INTO_HEADS, INTO_MLP, OUT_OF_HEADS, OUT_OF_MLP, WORDS
 
 
 def test_gguf_and_safetensors_of_one_model_have_the_same_names(tmp_path: Path) -> None:
-    assert from_gguf("blk.3.attn_output.weight") == canonical("model.layers.3.self_attn.o_proj.weight")
-    assert from_gguf("token_embd.weight") == canonical("model.embed_tokens.weight")
-    assert from_gguf("output.weight") == canonical("lm_head.weight")
+    assert name_from_gguf("blk.3.attn_output.weight") == canonical_name("model.layers.3.self_attn.o_proj.weight")
+    assert name_from_gguf("token_embd.weight") == canonical_name("model.embed_tokens.weight")
+    assert name_from_gguf("output.weight") == canonical_name("lm_head.weight")
     assert without_layer("layers.12.mlp.up_proj.weight") == "layers.*.mlp.up_proj.weight"
-    assert canonical("base_model.model.model.layers.0.x") == "layers.0.x"
+    assert canonical_name("base_model.model.model.layers.0.x") == "layers.0.x"
 
 
 @pytest.mark.parametrize(("part", "names"), [
@@ -32,4 +32,4 @@ def test_gguf_and_safetensors_of_one_model_have_the_same_names(tmp_path: Path) -
     (-1, "wpe.weight layers.0.input_layernorm.weight patch_embeddings.projection.weight"),
 ])  # fmt: skip
 def test_tensors_are_told_by_what_they_are_called(part: int, names: str) -> None:
-    assert {name: part_of(name) for name in names.split()} == dict.fromkeys(names.split(), part)
+    assert {name: part_index(name) for name in names.split()} == dict.fromkeys(names.split(), part)

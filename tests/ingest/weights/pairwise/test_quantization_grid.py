@@ -8,7 +8,7 @@ import gguf
 import numpy as np
 import pytest
 
-from ingest.weights.pairwise.quantization_grid import detect_grids, grids, match_quantization
+from ingest.weights.pairwise.quantization_grid import detect_grids, match_quantization, quantize
 from tests.support.changes import matrices, quantized, vectors
 from tests.support.families import root, trained
 
@@ -20,7 +20,7 @@ def test_grids_of_llama_cpp(kind: str) -> None:
     wanted = gguf.GGMLQuantizationType[kind]
     theirs = gguf.quants.dequantize(gguf.quants.quantize(value, wanted), wanted)
     name = {"Q8_0": "int8/block32"}.get(kind, kind)
-    ours = grids(value, np.abs(value).max(1), np.abs(value).max(1))[name]
+    ours = quantize(value, np.abs(value).max(1), np.abs(value).max(1))[name]
     near = np.abs(ours - theirs) <= np.abs(value).max(1, keepdims=True) * 2**-10
     assert near.mean() > 0.995
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ingest.weights.pairwise.residual_containment import (
-    APART_EACH,
-    ERROR,
+    LOG_STANDARD_ERROR,
     MEASUREMENTS,
-    PLAIN_ERROR,
+    PLAIN_SPREAD,
     SHARE,
+    UNWEIGHTED_LOG_ERROR,
     UNWEIGHTED_SHARE,
     containment,
     small_singular_residual,
@@ -39,7 +39,7 @@ def test_positions_that_training_drowned_count_less(tmp_path: Path) -> None:
     held = containment(family, small_singular_residual(family, 1, 0), [2, 3])
     assert held[:, SHARE] == pytest.approx([1, 0], abs=0.1)
     assert np.abs(held[:, UNWEIGHTED_SHARE] - [1, 0]).max() > 3 * np.abs(held[:, SHARE] - [1, 0]).max()
-    assert (held[:, ERROR] < held[:, PLAIN_ERROR]).all(), "surer, too"
+    assert (held[:, LOG_STANDARD_ERROR] < held[:, UNWEIGHTED_LOG_ERROR]).all(), "surer, too"
 
 
 def test_who_decayed_alike_where_nothing_was_trained_does_not_carry_a_trace_in_every_tensor(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_who_decayed_alike_where_nothing_was_trained_does_not_carry_a_trace_in_e
     family = vectors(tmp_path, *((model, "F32") for model in (base, near, child, sibling)))
     held = containment(family, small_singular_residual(family, 1, 0), [2, 3])
     assert held[:, SHARE] == pytest.approx([1, 1], abs=0.05)
-    assert held[0, APART_EACH] < 0.2 and held[1, APART_EACH] > 0.6
+    assert held[0, PLAIN_SPREAD] < 0.2 and held[1, PLAIN_SPREAD] > 0.6
 
 
 def test_a_trace_is_carried_part_by_part(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_trace_is_carried_part_by_part(tmp_path: Path) -> None:
     family = vectors(tmp_path, *((model, "F32") for model in (base, near, trained(half, 3, 0.05))))
     held = containment(family, small_singular_residual(family, 1, 0), [2])
     assert held.shape == (1, MEASUREMENTS)
-    shares = held[0, PLAIN_ERROR + 1 :]
+    shares = held[0, UNWEIGHTED_LOG_ERROR + 1 :]
     assert shares[[INTO_MLP, OUT_OF_MLP]] == pytest.approx(1, abs=0.1)
     assert shares[[WORDS, INTO_HEADS, OUT_OF_HEADS, HEAD]] == pytest.approx(0, abs=0.1)
 
@@ -78,7 +78,7 @@ def test_for_parts_that_a_network_lacks_all_of_it_speaks(tmp_path: Path) -> None
     family = vectors(tmp_path, *((model, "F32") for model in (base, near, trained(half, 3, 0.05))))
     apart = np.linalg.norm((family.flat[0] - family.flat[2]).astype(np.float64))
     assert log_distances_by_part(family)[0, 2, [WORDS, HEAD]] == pytest.approx(np.log(apart), abs=1e-4)
-    shares = containment(family, small_singular_residual(family, 1, 0), [2])[0, PLAIN_ERROR + 1 :]
+    shares = containment(family, small_singular_residual(family, 1, 0), [2])[0, UNWEIGHTED_LOG_ERROR + 1 :]
     assert shares[[INTO_MLP, OUT_OF_MLP]] == pytest.approx(1, abs=0.1)
     assert shares[[INTO_HEADS, OUT_OF_HEADS]] == pytest.approx(0, abs=0.1)
     assert 0.2 < shares[WORDS] == shares[HEAD] < 0.8

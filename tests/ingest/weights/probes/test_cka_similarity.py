@@ -8,8 +8,8 @@ import pytest
 from torch import nn
 
 from ingest.weights.fingerprints.batch import find_models
-from ingest.weights.probes.cka_similarity import behaviour_clusters, functionally_equal, similar
-from ingest.weights.probes.probe_table import keep_probes, kept_probes, probe_all, read_probes
+from ingest.weights.probes.cka_similarity import behaviour_clusters, functionally_equal, rank_similar
+from ingest.weights.probes.probe_table import load_store_probes, probe_all, read_probes, save_store_probes
 from tests.support.networks import llama
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def test_likeness_ranks_copies_before_children_before_strangers(models: Path, tmp_path: Path) -> None:
     probe_all(find_models([models]), tmp_path / "p.parquet", lambda *_: None)
     probes = list(read_probes([tmp_path / "p.parquet"]))
-    ranked = similar([p for p in probes if p.id == "a/base"], probes)
+    ranked = rank_similar([p for p in probes if p.id == "a/base"], probes)
     assert [each.model for each in ranked] == ["a/copy", "a/tuned", "a/other"]
     assert ranked[0].similarity > 0.9999
     assert ranked[0].similarity > ranked[1].similarity > 0.8 > ranked[2].similarity
@@ -29,10 +29,10 @@ def test_likeness_ranks_copies_before_children_before_strangers(models: Path, tm
         "a/tuned": "a/base",
         "a/other": "a/other",
     }
-    keep_probes(probes[:2], tmp_path, "one")
-    keep_probes(probes[1:], tmp_path, "one")
-    assert {p.id for p in kept_probes(tmp_path, "one")} == {p.id for p in probes}
-    assert kept_probes(tmp_path, "two") == []
+    save_store_probes(probes[:2], tmp_path, "one")
+    save_store_probes(probes[1:], tmp_path, "one")
+    assert {p.id for p in load_store_probes(tmp_path, "one")} == {p.id for p in probes}
+    assert load_store_probes(tmp_path, "two") == []
 
 
 def test_answers_of_nothing_tell_nothing(tmp_path: Path) -> None:

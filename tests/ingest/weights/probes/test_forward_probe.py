@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from atlas_db.core.errors import WeightsError
-from ingest.weights.probes.forward_probe import GRAM, probe
+from ingest.weights.probes.forward_probe import GRAM_LENGTH, probe_model
 from tests.support.networks import KINDS, llama
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 def test_the_gram_is_the_centred_kernel_alignment(models: Path) -> None:
     """Against its definition (Kornblith et al. 2019, equation 4), on states taken here."""
-    ids = probe(models / "base")[0], probe(models / "tuned")[0]
+    ids = probe_model(models / "base")[0], probe_model(models / "tuned")[0]
     rng = np.random.default_rng(0)
     tokens = torch.from_numpy((rng.random((32, 16)) * 300).astype(np.int64))
     states = []
@@ -29,7 +29,7 @@ def test_the_gram_is_the_centred_kernel_alignment(models: Path) -> None:
             states.append(model(tokens, output_hidden_states=True).hidden_states[-1].mean(1).double().numpy())
     x, y = (state - state.mean(0) for state in states)
     expected = np.linalg.norm(y.T @ x) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
-    assert ids[0].gram.shape == (GRAM,)
+    assert ids[0].gram.shape == (GRAM_LENGTH,)
     assert float(ids[0].gram @ ids[1].gram) == pytest.approx(expected, abs=1e-4)
 
 
@@ -37,7 +37,7 @@ def test_the_gram_is_the_centred_kernel_alignment(models: Path) -> None:
 def test_each_modality_answers(tmp_path: Path, name: str, kind: Any, config: Any, inputs: str, signature: str) -> None:
     torch.manual_seed(0)
     kind(config).save_pretrained(tmp_path / name)
-    first, second = probe(tmp_path / name), probe(tmp_path / name)
+    first, second = probe_model(tmp_path / name), probe_model(tmp_path / name)
     assert [(each.kind, each.signature) for each in first] == [(inputs, signature)]
     assert np.array_equal(first[0].outputs, second[0].outputs)
     assert np.linalg.norm(first[0].gram) == pytest.approx(1, abs=1e-5)
@@ -50,7 +50,7 @@ def test_sentences_are_asked_where_a_tokenizer_is_there(tmp_path: Path) -> None:
     letters = Tokenizer(models.WordLevel({"[UNK]": 0, **{chr(n): n for n in range(1, 256)}}, unk_token="[UNK]"))
     letters.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     letters.save(str(tmp_path / "tokenizer.json"))
-    assert [each.kind for each in probe(tmp_path)] == ["tokens", "text"]
+    assert [each.kind for each in probe_model(tmp_path)] == ["tokens", "text"]
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(WeightsError, match=r"tokenizer\.json that cannot be read"):
-        probe(tmp_path)
+        probe_model(tmp_path)

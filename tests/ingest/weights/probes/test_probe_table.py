@@ -11,7 +11,7 @@ import transformers
 
 from atlas_db.core.errors import InputError, WeightsError
 from ingest.weights.fingerprints.batch import find_models
-from ingest.weights.probes.forward_probe import probe
+from ingest.weights.probes.forward_probe import probe_model
 from ingest.weights.probes.probe_table import probe_all, read_probes
 from tests.support.networks import SMALL, llama
 
@@ -65,7 +65,7 @@ def _broken(folder: Path, how: str) -> None:
 def test_what_cannot_be_run_is_named_and_skipped(tmp_path: Path, how: str, says: str) -> None:
     _broken(tmp_path / "m", how)
     with pytest.raises(WeightsError, match=says):
-        probe(tmp_path / "m")
+        probe_model(tmp_path / "m")
     llama(6).save_pretrained(tmp_path / "fine")
     report = probe_all(find_models([tmp_path]), tmp_path / "p.parquet", lambda *_: None)
     assert report.made == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.formats.tensor_names import PARTS, part_of
+from ingest.weights.formats.tensor_names import PART_PATTERNS, part_index
 from ingest.weights.samples.aligned_samples import count_flags, log_distances_by_part
 from tests.support.changes import vectors
 from tests.support.families import print_of, root, trained, write
@@ -24,8 +24,8 @@ def test_distances_in_a_part_are_those_of_its_tensors(tmp_path: Path) -> None:
     base = root(1)
     family = vectors(tmp_path, *((model, "F32") for model in (base, trained(base, 2), trained(base, 3, 0.3))))
     found = log_distances_by_part(family)
-    for part in range(len(PARTS)):
-        at = [start + place for start, stop, name in family.bounds if part_of(name) == part
+    for part in range(len(PART_PATTERNS)):
+        at = [start + place for start, stop, name in family.bounds if part_index(name) == part
               for place in range(stop - start)]  # fmt: skip
         apart = np.linalg.norm((family.values[0, at] - family.values[2, at]).astype(np.float64))
         assert found[0, 2, part] == pytest.approx(np.log(apart), abs=1e-4)

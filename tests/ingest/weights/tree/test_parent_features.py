@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.weights.formats.tensor_names import PARTS
+from ingest.weights.formats.tensor_names import PART_PATTERNS
 from ingest.weights.tree.exact_relations import build_family_state
 from ingest.weights.tree.family_state import load_samples, run_pair_tests
 from ingest.weights.tree.parent_features import parent_features
@@ -25,7 +25,7 @@ def test_what_speaks_beside_traces_is_told_of_each_model(tmp_path: Path) -> None
     samples = load_samples(prints, None, use_dates=False)
     family = build_family_state(samples, run_pair_tests(samples))
     told = parent_features(family, 3, [0, 1, 2])
-    assert told.penalties.shape == (3, 5) and told.values.shape == (3, 5 + len(PARTS))
+    assert told.penalties.shape == (3, 5) and told.values.shape == (3, 5 + len(PART_PATTERNS))
     assert (told.penalties[:, 0] > 0).tolist() == [False, False, True], "another number of elements"
     assert (told.values[1, 5:] == 0).all(), "the nearest in every part"
     assert (told.values[0, 5:] > 0).all()
