@@ -18,8 +18,8 @@ def test_factors_are_orthonormal_and_named_by_the_matrix_they_change(tmp_path: P
     assert len(found) == LAYERS
     assert all(name.endswith("self_attn.v_proj.weight") for name in found)
     for part in found.values():
-        assert part.sides == (HIDDEN, HIDDEN)
-        np.testing.assert_allclose(part.columns.T @ part.columns, np.eye(4), atol=1e-5)
+        assert part.shape == (HIDDEN, HIDDEN)
+        np.testing.assert_allclose(part.basis.T @ part.basis, np.eye(4), atol=1e-5)
 
 
 def test_the_base_holds_more_than_chance_and_another_family_does_not(tmp_path: Path) -> None:

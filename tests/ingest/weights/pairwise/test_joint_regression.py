@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ingest.weights.pairwise.joint_regression import joint_containment
-from ingest.weights.pairwise.residual_containment import PLAIN_ERROR, UNWEIGHTED_SHARE
+from ingest.weights.pairwise.residual_containment import UNWEIGHTED_LOG_ERROR, UNWEIGHTED_SHARE
 
-COLUMNS = max(UNWEIGHTED_SHARE, PLAIN_ERROR) + 1
+COLUMNS = max(UNWEIGHTED_SHARE, UNWEIGHTED_LOG_ERROR) + 1
 
 
 def held(amounts: dict[int, float], models: int, leak: float, error: float = 1e-6) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +21,7 @@ def held(amounts: dict[int, float], models: int, leak: float, error: float = 1e-
     share[1:models, 1:models] = leak
     share[np.arange(1, models), np.arange(1, models)] = 1.0
     share[1:models, models] = sum(amount * share[1:models, step] for step, amount in amounts.items())
-    found[..., PLAIN_ERROR] = np.log(error)
+    found[..., UNWEIGHTED_LOG_ERROR] = np.log(error)
     return found, np.zeros(models + 1, np.int64)
 
 
