@@ -82,7 +82,10 @@ def chart(
     families = sorted((part for part in parts if len(part) > 1), key=len, reverse=True)
     done = len(prints) - sum(map(len, families))
     # Families are many small computations: threads of numerical libraries cost more there than they bring.
-    with threadpool_limits(1), local_executor(many=len(prints) >= MIN_MODELS_FOR_PROCESSES and len(families) > 1) as pool:
+    with (
+        threadpool_limits(1),
+        local_executor(many=len(prints) >= MIN_MODELS_FOR_PROCESSES and len(families) > 1) as pool,
+    ):
         work = {
             pool.submit(chart_family, [prints[place] for place in part], read, time=time): len(part)
             for part in families

@@ -22,7 +22,17 @@ def test_a_file_of_one_is_at_most_32_kb_and_comes_back_whole(tmp_path: Path) -> 
     assert write_fingerprints([item], path) == 1
     assert path.stat().st_size <= 32 * 1024
     (back,) = read_fingerprints([path])
-    for name in ("id", "created_at", "weights_hash", "family_key", "dtype", "elements", "problems", "moment_names", "rank"):
+    for name in (
+        "id",
+        "created_at",
+        "weights_hash",
+        "family_key",
+        "dtype",
+        "elements",
+        "problems",
+        "moment_names",
+        "rank",
+    ):
         assert getattr(back, name) == getattr(item, name), name
     for name in ("keys", "tensor", "values", "row_max", "block_max"):
         np.testing.assert_array_equal(getattr(back.sample, name), getattr(item.sample, name))
