@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import torch
-import transformers
-
 
 def llama(seed: int, vocabulary: int = 300) -> Any:
+    """Return a small Llama, drawn at random. Libraries are imported here: most tests are collected without being run."""
+    import torch
+    import transformers
+
     torch.manual_seed(seed)
     shape = transformers.LlamaConfig(
         hidden_size=64,
@@ -29,6 +30,8 @@ def llama(seed: int, vocabulary: int = 300) -> Any:
 
 def rewritten(model: Any) -> Any:
     """The same function: the basis of each MLP scaled and shuffled, that of each head's values turned."""
+    import torch
+
     out = copy.deepcopy(model)
     for number, layer in enumerate(out.model.layers):
         generator = torch.Generator().manual_seed(number)
@@ -57,13 +60,16 @@ def rewritten(model: Any) -> Any:
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 
-KINDS: list[tuple[str, Any, Any, str, str]] = [
-    ("bert", transformers.BertForSequenceClassification, transformers.BertConfig(**SMALL, vocab_size=200), "tokens", "logits:2"),
-    ("vit", transformers.ViTForImageClassification, transformers.ViTConfig(**SMALL, image_size=32, patch_size=8), "image", "logits:2"),
-    ("resnet", transformers.ResNetModel, transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1]), "image", "states:16"),
-    ("t5", transformers.T5ForConditionalGeneration,
-     transformers.T5Config(d_model=32, d_ff=64, num_layers=2, num_heads=2, d_kv=16, vocab_size=200, decoder_start_token_id=0), "tokens", "logits:200"),
-    ("w2v", transformers.Wav2Vec2ForCTC,
-     transformers.Wav2Vec2Config(**SMALL, vocab_size=20, conv_dim=(16, 16), conv_stride=(5, 5), conv_kernel=(10, 3),
-                                 num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2), "audio", "logits:20"),
+KINDS: list[tuple[str, str, str, dict[str, Any], str, str]] = [
+    ("bert", "BertForSequenceClassification", "BertConfig", {**SMALL, "vocab_size": 200}, "tokens", "logits:2"),
+    ("vit", "ViTForImageClassification", "ViTConfig", {**SMALL, "image_size": 32, "patch_size": 8}, "image", "logits:2"),
+    ("resnet", "ResNetModel", "ResNetConfig", {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}, "image",
+     "states:16"),
+    ("t5", "T5ForConditionalGeneration", "T5Config",
+     {"d_model": 32, "d_ff": 64, "num_layers": 2, "num_heads": 2, "d_kv": 16, "vocab_size": 200,
+      "decoder_start_token_id": 0}, "tokens", "logits:200"),
+    ("w2v", "Wav2Vec2ForCTC", "Wav2Vec2Config",
+     {**SMALL, "vocab_size": 20, "conv_dim": (16, 16), "conv_stride": (5, 5), "conv_kernel": (10, 3),
+      "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}, "audio", "logits:20"),
 ]  # fmt: skip
+"""Name, class, class of the configuration, its values, kind of inputs and signature of a network of each modality."""

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.spdx import is_supported_id
-from cyclonedx.validation.json import JsonStrictValidator
 
 from atlas_db.bom.cyclonedx import read_bom
 from atlas_db.catalogue.loader import catalogue
@@ -140,10 +137,13 @@ def test_licenses_explains_and_suggests(home: Path) -> None:
     assert "Did you mean apache-2.0" in run(home, "licenses", "apach-2.0", code=2).stderr
 
 
-@pytest.mark.parametrize(("spec", "version"), [("1.7", SchemaVersion.V1_7), ("1.6", SchemaVersion.V1_6)])
-def test_a_bill_of_materials_validates_and_reads_back(home: Path, spec: str, version: SchemaVersion) -> None:
+@pytest.mark.parametrize("spec", ["1.7", "1.6"])
+def test_a_bill_of_materials_validates_and_reads_back(home: Path, spec: str) -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
     text = run(home, "bom", "c/leaf", "--spec", spec).stdout
-    assert JsonStrictValidator(version).validate_str(text) is None
+    assert JsonStrictValidator(SchemaVersion.from_version(spec)).validate_str(text) is None
     document = json.loads(text)
     root, edges, licences = read_bom(document)
     steps = ask(home, "lineage", "c/leaf", "--depth", "0")["ancestors"]
@@ -174,6 +174,8 @@ def resolve(document: Any, pointer: str) -> Any:
 
 
 def test_no_bill_ever_has_an_invalid_licence_id(home: Path) -> None:
+    from cyclonedx.spdx import is_supported_id
+
     document = json.loads(run(home, "bom", "c/named").stdout)
     entries = [entry["license"] for entry in document["metadata"]["component"]["licenses"]]
     assert [entry.get("id") for entry in entries] == [None]

@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.support.networks import llama, rewritten
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+
     folder = tmp_path_factory.mktemp("models")
     base = llama(1)
     tuned = copy.deepcopy(base)

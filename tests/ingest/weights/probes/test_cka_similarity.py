@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from torch import nn
 
 from ingest.weights.fingerprints.batch import find_models
 from ingest.weights.probes.cka_similarity import behaviour_clusters, functionally_equal, rank_similar
@@ -36,9 +35,11 @@ def test_likeness_ranks_copies_before_children_before_strangers(models: Path, tm
 
 
 def test_answers_of_nothing_tell_nothing(tmp_path: Path) -> None:
+    import torch
+
     for seed, name in ((7, "a"), (8, "b")):
         model = llama(seed)
-        nn.init.zeros_(model.lm_head.weight)
+        torch.nn.init.zeros_(model.lm_head.weight)
         model.save_pretrained(tmp_path / name)
     probe_all(find_models([tmp_path]), tmp_path / "p.parquet", lambda *_: None)
     assert functionally_equal(list(read_probes([tmp_path / "p.parquet"]))) == []

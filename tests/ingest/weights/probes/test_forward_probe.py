@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-import transformers
 
 from atlas_db.core.errors import WeightsError
 from ingest.weights.probes.forward_probe import GRAM_LENGTH, probe_model
@@ -19,6 +17,9 @@ pytestmark = pytest.mark.slow
 
 def test_the_gram_is_the_centred_kernel_alignment(models: Path) -> None:
     """Against its definition (Kornblith et al. 2019, equation 4), on states taken here."""
+    import torch
+    import transformers
+
     ids = probe_model(models / "base")[0], probe_model(models / "tuned")[0]
     rng = np.random.default_rng(0)
     tokens = torch.from_numpy((rng.random((32, 16)) * 300).astype(np.int64))
@@ -33,10 +34,17 @@ def test_the_gram_is_the_centred_kernel_alignment(models: Path) -> None:
     assert float(ids[0].gram @ ids[1].gram) == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize(("name", "kind", "config", "inputs", "signature"), KINDS, ids=[each[0] for each in KINDS])
-def test_each_modality_answers(tmp_path: Path, name: str, kind: Any, config: Any, inputs: str, signature: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "config", "values", "inputs", "signature"), KINDS, ids=[each[0] for each in KINDS]
+)
+def test_each_modality_answers(
+    tmp_path: Path, name: str, kind: str, config: str, values: dict[str, Any], inputs: str, signature: str
+) -> None:
+    import torch
+    import transformers
+
     torch.manual_seed(0)
-    kind(config).save_pretrained(tmp_path / name)
+    getattr(transformers, kind)(getattr(transformers, config)(**values)).save_pretrained(tmp_path / name)
     first, second = probe_model(tmp_path / name), probe_model(tmp_path / name)
     assert [(each.kind, each.signature) for each in first] == [(inputs, signature)]
     assert np.array_equal(first[0].outputs, second[0].outputs)

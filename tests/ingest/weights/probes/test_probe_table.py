@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
-import transformers
 
 from atlas_db.core.errors import InputError, WeightsError
 from ingest.weights.fingerprints.batch import find_models
@@ -19,6 +17,9 @@ pytestmark = pytest.mark.slow
 
 
 def _broken(folder: Path, how: str) -> None:
+    import torch
+    import transformers
+
     model = llama(4)
     model.save_pretrained(folder)
     config = json.loads((folder / "config.json").read_text())

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
-import transformers
 
 from atlas_db.core.terms import Relation
 from ingest.weights.chart import chart
@@ -56,6 +54,9 @@ def test_a_rewritten_copy_answers_the_same_and_is_charted(models: Path, tmp_path
 
 def test_heads_keep_no_relatives_apart(tmp_path: Path) -> None:
     """A body saved alone, and the same one fine-tuned under heads for three and for seven labels."""
+    import torch
+    import transformers
+
     torch.manual_seed(0)
     shape = {**SMALL, "hidden_size": 64, "vocab_size": 200}
     body = transformers.BertModel(transformers.BertConfig(**shape))
