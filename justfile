@@ -1,6 +1,8 @@
 # Recipes of the project: `just` lists them. Run them in the environment that `just setup` makes.
 
 fast := "not engine and not neo4j and not browser and not train and not slow"
+# Two processes; tests that share a fixture stay together, and long ones come first
+parallel := "-n 2 --dist loadgroup --no-loadscope-reorder"
 
 _default:
     @just --list --unsorted
@@ -11,11 +13,11 @@ setup:
 
 # Fast tests: no engine, no browser, no training
 test *ARGS:
-    pytest -m "{{ fast }}" {{ ARGS }}
+    pytest {{ parallel }} -m "{{ fast }}" {{ ARGS }}
 
 # All tests, on both engines
 test-all *ARGS:
-    pytest --durations=30 {{ ARGS }}
+    pytest {{ parallel }} --durations=30 {{ ARGS }}
 
 # Style, types, layers, dependencies, spelling, docs
 check: style types layers dependencies spelling site
