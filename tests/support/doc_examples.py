@@ -146,9 +146,14 @@ class Reader:
             self.execute(Block(page, "python", "\n".join(block.text for block in code), skipped=False))
 
 
+def trimmed(text: str) -> str:
+    """Return text without spaces at the ends of lines."""
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
 def as_shown(shown: str, printed: str) -> bool:
     """Return whether a page shows what was printed; `...` stands for anything."""
-    return not shown or doctest.OutputChecker().check_output(shown, printed, doctest.ELLIPSIS)
+    return not shown or doctest.OutputChecker().check_output(trimmed(shown), trimmed(printed), doctest.ELLIPSIS)
 
 
 def record(page: Path, folder: Path) -> None:
@@ -156,7 +161,7 @@ def record(page: Path, folder: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for command, shown, printed in Reader(folder).read(page):
         if shown and "..." not in shown and not as_shown(shown, printed):
-            text = text.replace(f"$ {command}\n{shown}", f"$ {command}\n{printed}")
+            text = text.replace(f"$ {command}\n{shown}", f"$ {command}\n{trimmed(printed)}")
     page.write_text(text, encoding="utf-8")
 
 
