@@ -9,8 +9,9 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Floats
 from ingest.weights.formats.open_model import RUN_LENGTH
-from ingest.weights.pairwise.quantization_grid import LEAST_CUT, storage_noise
+from ingest.weights.pairwise.quantization_grid import storage_noise
 from ingest.weights.parameters.merge_parameters import MERGE
+from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 from ingest.weights.samples.aligned_samples import Vectors, count_flags, subsampled
 
 
@@ -73,7 +74,7 @@ def build_merge_problem(vectors: Vectors, sq_distance: Doubles, quantization: Se
     centred = thin.flat - thin.flat.mean(0, dtype=np.float64)
     gram = np.asarray(centred @ centred.T / centred.shape[1])
     # A pruned model has its nonzero values in common with all relatives of its original. So it counts as no base.
-    is_dense = count_flags(thin.values == 0).mean(1) < LEAST_CUT * RUN_LENGTH
+    is_dense = count_flags(thin.values == 0).mean(1) < PAIRWISE.min_pruned_share * RUN_LENGTH
     # Prefilter on every sixth position: a base shares some of its values with the merge exactly.
     stride = MERGE.base_prefilter_stride
     values = np.ascontiguousarray(thin.values[:, ::stride])

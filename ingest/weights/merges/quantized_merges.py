@@ -22,13 +22,13 @@ from ingest.weights.merges.subset_search import nearest_candidates, search_subse
 from ingest.weights.merges.ties_dare import find_ties_dare
 from ingest.weights.merges.ties_reconstruction import reconstruct_ties
 from ingest.weights.pairwise.quantization_grid import (
-    LEAST,
     is_eight_bit,
     match_quantization,
     quantize_models,
     tensors_on_grid,
 )
 from ingest.weights.parameters.merge_parameters import MERGE
+from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 from ingest.weights.samples.aligned_samples import Vectors
 
 _LIMITS = MERGE.quantized
@@ -72,7 +72,7 @@ def _best_linear_or_slerp(problem: MergeProblem, child: int, candidates: Sequenc
     ]
     scored = _score_merges(problem, child, predictions)
     best = max((merge.explained for merge in scored), default=0.0)
-    if best < (LEAST if is_eight_bit(grid) else _LIMITS.min_coarse_share):
+    if best < (PAIRWISE.min_copy_share if is_eight_bit(grid) else _LIMITS.min_coarse_share):
         return None
     close = [merge for merge in scored if merge.explained > best - _LIMITS.share_tolerance]
     return min(close, key=lambda merge: (len(merge.inputs), -merge.explained))

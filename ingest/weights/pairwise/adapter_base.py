@@ -1,9 +1,13 @@
-"""Adapters stored alone: which family they were trained in, and which member is the likeliest base.
+"""Energy of a base model's matrices in the column space of a LoRA update, and features of the choice of the base.
 
-A low-rank update is made of gradients, and gradients lie in the directions that the base's own matrices stretch most:
-the columns of B hold more of a base's energy than of a stranger's (one for a random direction). That names the family.
-Members differ by little, so the member is a guess: by the matrix that reads what a module puts out, through which its
-gradients came, by dates and by how many models are made of it, with a confidence to match.
+A low-rank update B·A (LoRA, Hu et al., arXiv 2106.09685) is made of gradients. Gradients lie in the directions that
+the base's own matrices stretch most. So the columns of B contain more energy of the base than of an unrelated model.
+With an orthonormal basis Q of B's columns, shape (rows, r), and a matrix W of the base, shape (rows, columns):
+
+    energy over chance = (‖Qᵀ W‖² / ‖W‖²) · (rows / r)
+
+It is 1 for a random subspace, and identifies the family. Members of a family differ by little, so the member is
+estimated: by the same energy of the matrix downstream of the module, by dates, and by the number of children.
 """
 
 from __future__ import annotations
@@ -16,26 +20,21 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Floats
 from atlas_db.core.hashing import name_hash
 from ingest.weights.formats.open_model import Matrix, OpenModel
+from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 
-MODULES = 12
-"""Modules looked at; of more, those whose names hash lowest."""
-ROWS = 512
-"""Rows of a module looked at: both sides of the update stay of low rank in any block."""
 DOWNSTREAM = {
     "self_attn.v_proj": "self_attn.o_proj", "mlp.up_proj": "mlp.down_proj", "mlp.gate_proj": "mlp.down_proj",
     "mlp.fc1": "mlp.fc2",
 }  # fmt: skip
-"""Which matrix reads what a module puts out, unit by unit."""
-FAMILY = 1.15
-"""Energy of a base in the update's columns, over chance, that names a family. Strangers stay below in the mean."""
+"""Module to the module whose input columns are its output units: gradients reach it through that matrix."""
 
 
 class LowRankUpdate(NamedTuple):
-    """One module of an adapter.
+    """The update of one module.
 
     Attributes:
-        columns: Orthonormal basis of B's columns in the rows looked at, shape (rows, r).
-        sides: Rows and columns of the whole module.
+        basis: Orthonormal basis of B's columns in the rows that were read, shape (rows, r).
+        shape: Rows and columns of the whole module.
     """
 
     basis: Floats
@@ -43,14 +42,21 @@ class LowRankUpdate(NamedTuple):
 
 
 def adapter_factors(adapter: OpenModel) -> dict[str, LowRankUpdate]:
-    """Return what an adapter changes by the name of the matrix that it changes."""
+    """Return the updates of an adapter, by name of the matrix that each changes.
+
+    Of more than `PAIRWISE.max_adapter_modules` modules, those whose names hash lowest are taken. The first rows of each
+    suffice: any block of rows of a low-rank update is of low rank.
+
+    Args:
+        adapter: Its weights: pairs of `lora_A`, shape (r, columns), and `lora_B`, shape (rows, r).
+    """
     found: dict[str, LowRankUpdate] = {}
     names = [
         name for name in adapter.matrices if ".lora_A" in name and name.replace("lora_A", "lora_B") in adapter.matrices
     ]
-    for name in sorted(names, key=name_hash)[:MODULES]:
+    for name in sorted(names, key=name_hash)[: PAIRWISE.max_adapter_modules]:
         first, second = adapter.matrices[name], adapter.matrices[name.replace("lora_A", "lora_B")]
-        up = second.read(np.arange(min(second.rows, ROWS)))
+        up = second.read(np.arange(min(second.rows, PAIRWISE.max_adapter_rows)))
         if not (np.isfinite(up).all() and up.any()):
             continue
         target = name.split(".lora_A")[0] + ".weight"
@@ -59,11 +65,15 @@ def adapter_factors(adapter: OpenModel) -> dict[str, LowRankUpdate]:
 
 
 def energy_in_update(updates: Mapping[str, LowRankUpdate], base: OpenModel) -> Doubles | None:
-    """Measure a model as the base of an adapter.
+    """Return the energy over chance of a model's matrices in the column space of an adapter's update.
+
+    Args:
+        updates: Updates of the adapter, by name of the matrix.
+        base: The model.
 
     Returns:
-        Shape (2,): energy in the columns of B of the matrices that were changed, and of those that read them, one for
-        chance and where none is known; means over modules. None where no module fits.
+        Shape (2,), means over modules: energy of the updated matrices, and of the matrices downstream of them (1 where
+        there is none). None where no module has the same name and shape.
     """
     own, downstream = list[float](), list[float]()
     for name, part in updates.items():
@@ -81,29 +91,37 @@ def energy_in_update(updates: Mapping[str, LowRankUpdate], base: OpenModel) -> D
 
 
 def _energy_over_chance(values: Floats, columns: Floats) -> float:
-    """Return the energy of values, shape (n, rows), in orthonormal columns, shape (rows, r), one for chance."""
+    """Return the share of the energy that lies in a subspace, over the share that a random subspace has.
+
+    Args:
+        values: Shape (n, rows).
+        columns: Orthonormal basis of the subspace, shape (rows, r).
+    """
     energy = max(float(np.vdot(values, values)), 1e-30)
     return float(np.square(values @ columns).sum() / energy * columns.shape[0] / columns.shape[1])
 
 
 def _downstream_rows(name: str, matrix: Matrix, base: OpenModel) -> Floats | None:
-    """Return rows of the matrix that reads what a module puts out, shape (n, rows of the module)."""
+    """Return rows of the matrix downstream of a module, shape (n, rows of the module); None where there is none."""
     ends = next((pair for pair in DOWNSTREAM.items() if name.endswith(f"{pair[0]}.weight")), None)
     found = base.matrices.get(name.replace(*ends)) if ends else None
     if found is None or found.columns != matrix.rows:
         return None
-    return np.nan_to_num(found.read(np.arange(min(found.rows, ROWS))))
+    return np.nan_to_num(found.read(np.arange(min(found.rows, PAIRWISE.max_adapter_rows))))
 
 
 def base_features(energies: Doubles, is_root: Doubles, children: Doubles, days: Doubles, later: Doubles) -> Doubles:
-    """Return inputs of the choice among the members of a family, shape (n, 5).
+    """Return features of the choice among the members of a family, shape (n, 5).
 
     Args:
-        energies: What `energy_in_update` returned, shape (n, 2).
-        is_root: One for a root.
-        children: How many models are made of each.
-        days: Days from each to the adapter, zero where unknown.
-        later: One where the model is dated after the adapter.
+        energies: Rows of `energy_in_update`, shape (n, 2).
+        is_root: 1 for a root, else 0, shape (n,).
+        children: Number of children of each member, shape (n,).
+        days: Days from each member to the adapter, 0 where unknown, shape (n,).
+        later: 1 where the member is dated after the adapter, else 0, shape (n,).
+
+    Returns:
+        Columns `scorer.ADAPTER_FEATURES`.
     """
     downstream = energies[:, 1]
     scaled = np.clip((downstream - downstream.max()) / max(float(downstream.std()), 1e-9), -5, 0)

@@ -1,12 +1,18 @@
-"""Which of two related models came first, by their weights alone and without knowing the stage of training.
+"""Log-odds that one of two related models precedes the other, by their weights alone.
 
-Training adds noise that is orthogonal to the weights it starts from, not to those it ends at. In the small singular
-values of a model's own matrices, where neither drift nor growth of the large ones disturbs, a parent is therefore
-contained in its child with a factor near one, while the child is contained in its parent with less. Weight decay
-shrinks all by one factor and is told apart by the sign. Each tensor is asked by itself, too: what is true of most of
-them counts more than what one large difference says. On families that this was not fitted on (`benchmarks/zoo`, seeds
-470 to 487) it is right for 98 % of the edges of Adam, AdamW and Lion, 92 % of SGD's, and 90 % under thirty times the
-usual decay, where kurtosis falls along 70 %.
+Training adds noise that is orthogonal to the weights that it starts from, but not to those that it ends at. So a parent
+is contained in its child with a factor near 1, and the child in its parent with a smaller one. The small singular
+values of a model's own matrices show this best: neither drift nor growth of the large ones disturbs there. With r_i
+the part of model i's weights w_i in their small singular values, the deviation of model j is
+
+    d_ij = (⟨r_i, w_j - w_i⟩ / ‖r_i‖²) · (‖w_i‖² / ‖w_j - w_i‖²)
+
+It is near 0 where i precedes j. It is measured over all tensors, and in each tensor that differs: what holds in most
+tensors is better evidence than one large deviation. Weight decay shrinks all weights by one factor; the sign shows it.
+
+MoTHer (arXiv 2405.18432) orders models by kurtosis, and has to know the stage of training. On families that this test
+was not fitted on (`benchmarks/zoo`, seeds 470 to 487) it is right for 98 % of the edges of Adam, AdamW and Lion, for
+92 % of SGD, and for 90 % under thirty times the usual weight decay. There, kurtosis falls along 70 % of the edges.
 """
 
 from __future__ import annotations
@@ -15,38 +21,40 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles
 from ingest.weights.pairwise.residual_containment import truncate_large_singular_values
+from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 from ingest.weights.samples.aligned_samples import Vectors
-
-MOST = 4.5
-"""Log-odds of one coming before another, at most: of those beyond, 1 % are wrong, however far (seeds 444 to 487)."""
 
 
 def precedence_by_weights(vectors: Vectors, sq_distance: Doubles, weights: tuple[float, ...]) -> Doubles:
-    """Return log-odds that each model came before each other, shape (n, n); entry (i, j) is minus entry (j, i).
+    """Return log-odds that each model precedes each other.
 
     Args:
-        vectors: The family.
+        vectors: The family of n models.
         sq_distance: Squared distances, shape (n, n).
-        weights: Of the five measurements of `asymmetry`.
+        weights: Fitted weights of `precedence_features`, shape (5,).
+
+    Returns:
+        Shape (n, n), antisymmetric: entry (i, j) is positive where i precedes j. 0 for equal models.
     """
     measured = precedence_features(vectors, sq_distance) @ np.array(weights)
     log_odds = measured - measured.T
     log_odds[sq_distance <= 0] = 0.0
-    return np.asarray(np.clip(log_odds, -MOST, MOST))
+    return np.asarray(np.clip(log_odds, -PAIRWISE.max_precedence_log_odds, PAIRWISE.max_precedence_log_odds))
 
 
 def precedence_features(vectors: Vectors, sq_distance: Doubles) -> Doubles:
-    """Measure every model as the parent of every other.
+    """Return features of the deviation d_ij of every pair of models.
 
-    By how much a child's share of its parent's tail differs from one, over their squared relative distance, is asked of
-    all tensors together and of each that differs.
+    Args:
+        vectors: The family of n models.
+        sq_distance: Squared distances, shape (n, n).
 
     Returns:
-        Shape (n, n, 5), parents first: that it is less than a third in all together; of the single tensors its mean
-        size, its mean with the sign, and its standard deviation; and in how many more tensors the weights grew than
-        shrank from parent to child, as a share.
+        Shape (n, n, 5), parents first, columns `scorer.PRECEDENCE_FEATURES`: whether |d| over all tensors is below
+        `PAIRWISE.max_total_slope`; over the single tensors the mean of |d|, the mean of d, and its standard deviation;
+        the share of tensors whose norm grows from parent to child less the share of those whose norm shrinks.
     """
-    count = len(vectors.values)
+    count, max_slope = len(vectors.values), PAIRWISE.max_tensor_slope
     residuals = np.stack([truncate_large_singular_values(vectors, values) for values in vectors.values])
     centred = vectors.values - vectors.values.mean(0)
     scale = np.square(vectors.flat).sum(1, dtype=np.float64)[:, None] / np.maximum(sq_distance, 1e-30)
@@ -59,7 +67,7 @@ def precedence_features(vectors: Vectors, sq_distance: Doubles) -> Doubles:
         growth = np.sign(sq_norm[None] - sq_norm[:, None])
         projection = np.asarray(residual @ places.T, np.float64)
         projection -= np.diag(projection)[:, None]
-        slope = np.clip(projection / tensor_energy[:, None] * scale, -3, 3) * (growth != 0)
+        slope = np.clip(projection / tensor_energy[:, None] * scale, -max_slope, max_slope) * (growth != 0)
         deviation += projection
         energy += tensor_energy
         for total, part in zip(
@@ -70,5 +78,5 @@ def precedence_features(vectors: Vectors, sq_distance: Doubles) -> Doubles:
             total += part
     differ = np.maximum(differ, 1.0)
     sizes, signed, squares, grown = sizes / differ, signed / differ, squares / differ, grown / differ
-    near = np.abs(deviation / energy[:, None] * scale) < 1 / 3
+    near = np.abs(deviation / energy[:, None] * scale) < PAIRWISE.max_total_slope
     return np.stack((near, sizes, signed, np.sqrt(np.maximum(squares - signed**2, 0)), grown), -1)

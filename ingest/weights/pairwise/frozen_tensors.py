@@ -1,8 +1,8 @@
-"""Tensors that training left alone: a model's parent has them just as they are, and so has none that is further off.
+"""Share of tensors that two models have in common: training leaves frozen tensors as they are.
 
-Frozen embeddings and layers, and all that a merged low-rank update does not reach, come out of training as they went
-in, but for the rounding of the type they are stored in. A parent has every such tensor that any model has which does
-not itself come from the child.
+Frozen embeddings and layers keep their values in training, but for rounding to the type that they are stored in. So
+does every tensor that a merged low-rank update does not change. A child shares more of these tensors with its parent
+than with the parent's ancestors and its own siblings. Only descendants of the child may share as many.
 """
 
 from __future__ import annotations
@@ -14,9 +14,15 @@ from ingest.weights.samples.aligned_samples import Vectors
 
 
 def frozen_share(vectors: Vectors) -> Doubles:
-    """Return the share of each model's tensors that every model has just as they are, shape (n, n), children first.
+    """Return the share of each child's tensors that are equal in each parent.
 
     Sampled positions are compared, after rounding to the type that the child is stored in.
+
+    Args:
+        vectors: The family of n models.
+
+    Returns:
+        Shape (n, n), children in rows, parents in columns; 0 on the diagonal.
     """
     count = len(vectors.values)
     shares = np.zeros((count, count))
@@ -38,7 +44,7 @@ def _tensor_hashes(vectors: Vectors, kind: str) -> Integers:
 
 
 def _round_to(values: Floats, kind: str) -> Floats:
-    """Return values as a type keeps them, ties to even; zero has one sign."""
+    """Return values rounded to a type, ties to even, shape of the values. Negative zero becomes zero."""
     if kind == "F16":
         with np.errstate(over="ignore"):
             return values.astype(np.float16).astype(np.float32) + 0.0

@@ -1,9 +1,12 @@
-"""Low-rank training: the rank of the difference of two models counts the steps between them.
+"""Rank of the difference of two models: merged low-rank updates add up along a chain of models.
 
-A merged LoRA update leaves a difference of one rank in all the matrices that it changed; two of them leave the sum. So
-of the models from which another differs by a low rank its parent is among those of the least: paper 002, equation 2,
-takes this rank as its distance. Here it is that of the sampled blocks, above what rounding alone would leave; where a
-tensor was sampled at several runs of columns each of them adds its own, so ranks are compared, not read.
+A merged LoRA update (Hu et al., arXiv 2106.09685) of rank r leaves a difference of rank r in all matrices that it
+changes. Two of them leave the sum of their ranks. So the parent is among the models with the least rank of the
+difference: MoTHer (arXiv 2405.18432, equation 2) takes this rank as its distance.
+
+Ranks are those of the sampled blocks. Singular values count above the edge of the rounding noise (Marchenko & Pastur
+1967). A tensor that is sampled at several runs of columns adds the rank of each run, so ranks are compared with each
+other and are not the ranks of the updates.
 """
 
 from __future__ import annotations
@@ -12,39 +15,46 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats
 from ingest.weights.formats.open_model import RUN_LENGTH
+from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 from ingest.weights.samples.aligned_samples import Vectors, rounding_error
-
-ROWS = 16
-"""Rows that a block needs for its rank to say something."""
-TENSORS = 12
-"""Tensors that are looked at."""
-LOW, ALIKE = 0.75, 0.8
-"""Share of a block's sides below which a rank is low, and of the blocks that must have it."""
-_EDGE = 1.2
 
 
 def difference_rank(vectors: Vectors, row: int, other: int) -> float:
-    """Return the rank of the difference of two models, NaN where it is not low or not the same all over."""
-    if vectors.sizes.max(initial=0) < ROWS:
+    """Return the rank of the difference of two models.
+
+    Args:
+        vectors: The family.
+        row: Row of one model.
+        other: Row of the other.
+
+    Returns:
+        The median over the changed tensors. NaN where it is not low, or differs between the tensors.
+    """
+    min_rows = PAIRWISE.min_rank_rows
+    if vectors.sizes.max(initial=0) < min_rows:
         return np.nan
     difference = vectors.values[row] - vectors.values[other]
     noise = np.square(_rounding_error(vectors, row)) + np.square(_rounding_error(vectors, other))
     moved = np.logical_or.reduceat((np.square(difference) > 4 * noise).any(1), vectors.starts)
-    changed = [bound for bound, has in zip(vectors.bounds, moved, strict=True) if has and bound[1] - bound[0] >= ROWS]
+    changed = [
+        bound for bound, has in zip(vectors.bounds, moved, strict=True) if has and bound[1] - bound[0] >= min_rows
+    ]
     ranks, full_ranks = [], []
-    for at in np.unique(np.linspace(0, len(changed) - 1, min(TENSORS, len(changed))).astype(int)):
+    for at in np.unique(np.linspace(0, len(changed) - 1, min(PAIRWISE.max_rank_tensors, len(changed))).astype(int)):
         start, stop, _ = changed[at]
         block = difference[start:stop].astype(np.float64)
         squares = np.linalg.eigvalsh(block.T @ block)
-        # The largest singular value of noise alone (Marchenko & Pastur 1967).
-        edge = float(noise[start:stop].mean()) / 3 * (np.sqrt(stop - start) + np.sqrt(RUN_LENGTH)) ** 2 * _EDGE**2
+        # Square of the largest singular value of noise alone (Marchenko & Pastur 1967).
+        edge = float(noise[start:stop].mean()) / 3 * (np.sqrt(stop - start) + np.sqrt(RUN_LENGTH)) ** 2
+        edge *= PAIRWISE.rank_noise_margin**2
         ranks.append(int((squares > max(edge, 1e-9 * squares[-1])).sum()))
         full_ranks.append(min(stop - start, RUN_LENGTH))
     if not ranks:
         return np.nan
     median = float(np.median(ranks))
     agreeing = np.abs(np.array(ranks) - median) <= 1
-    return median if 0 < median < LOW * np.mean(full_ranks) and agreeing.mean() >= ALIKE else np.nan
+    is_low = 0 < median < PAIRWISE.max_rank_share * np.mean(full_ranks)
+    return median if is_low and agreeing.mean() >= PAIRWISE.min_agreeing_ranks else np.nan
 
 
 def _rounding_error(vectors: Vectors, model: int) -> Floats:

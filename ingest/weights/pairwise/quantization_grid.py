@@ -1,9 +1,16 @@
-"""Copies: is a model another one rounded, quantized or pruned? The other's own grid answers, value by value.
+"""Match of a model with another one's cast, quantized or pruned copy, element by element.
 
-Each tensor is explained by the best of: unchanged up to the rounding of the stored type; the other's values on one of
-the usual grids; the other's values where they are not zero. What share of the elements is explained tells a copy (all
-of them) from a relative (those near the middle of their cell). Grids: symmetric absolute-maximum grids a row, a block
-of 128 or 32; Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 of llama.cpp (ggml-quants, quantize_row_*_ref).
+Each tensor is explained by the best of three: the original's values up to rounding to the stored type; its values on
+one of the usual quantization grids; its values where the copy is not zero. A copy explains all elements. A related
+model explains only the few that are near the middle of their cell.
+
+Grids, with scale s and zero point z:
+
+- symmetric, q = s · clip(round(w / s), -L - 1, L), s = max|w| / L over a row, 128 or 32 columns; L is 127 or 7;
+- Q4_0, Q5_0 of llama.cpp: s = w_max / -8 or -16, w_max the element of the largest magnitude, with its sign;
+- Q4_1, Q5_1 of llama.cpp: q = s · round((w - z) / s) + z, z = min w, s = (max w - min w) / 15 or 31.
+
+The last two follow `quantize_row_*_ref` of ggml-quants. Q8_0 is the symmetric grid of eight bits over 32 columns.
 """
 
 from __future__ import annotations
@@ -15,24 +22,22 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from ingest.weights.formats.open_model import RUN_LENGTH
+from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 from ingest.weights.samples.aligned_samples import FLOAT_DTYPES, Vectors, count_flags, rounding_error
 
-LEAST = 0.9
-"""Share of elements that a copy explains at least. Relatives stay below; what clipping moves stays above."""
-LEAST_CUT, PART = 0.02, 0.2
-"""Share of a tensor's elements set to zero that counts as pruning, and of elements on a grid as quantizing."""
 _SCALE_ROUNDING = 2.0**-10
+"""Relative error of a scale that is stored in 16 bits."""
 BATCH_MODELS = 16
-"""Models whose own grids are looked for at once."""
+"""Models whose grids are detected at once: so many keep the arrays in the processor's cache."""
 
 
 class CopyMatch(NamedTuple):
     """How well one model explains another as its copy.
 
     Attributes:
-        share: Share of elements explained, 0..1.
+        explained: Share of elements explained, 0..1.
         kind: same, cast, quantized or pruned.
-        grid: The grid that most tensors are on; empty where there is none.
+        grid: Grid of most tensors; empty where there is none.
         zeros: Share of elements that were set to zero.
     """
 
@@ -43,13 +48,13 @@ class CopyMatch(NamedTuple):
 
 
 def quantize(values: Floats, row_max: Floats, block_max: Floats, scaled: Floats | None = None) -> dict[str, Floats]:
-    """Return values on every known grid.
+    """Return values rounded to every known grid.
 
     Args:
         values: Shape (p, 32).
-        row_max: Shape (p,).
-        block_max: Shape (p,).
-        scaled: Values whose blocks of 32 give the scales, where they are not the same; shape (p, 32).
+        row_max: Largest magnitude of each position's row, shape (p,).
+        block_max: Largest magnitude of the 128 columns around it, shape (p,).
+        scaled: Values that give the scales of 32 columns, where they are others, shape (p, 32).
 
     Returns:
         Arrays of shape (p, 32), by name of the grid.
@@ -103,7 +108,13 @@ class QuantizedValues(NamedTuple):
 
 
 def quantize_models(vectors: Vectors, models: Integers, like: int | None = None) -> QuantizedValues:
-    """Return models' values on every known grid, by the scales of their own or of one other model."""
+    """Return models' values on every known grid.
+
+    Args:
+        vectors: The family.
+        models: Rows of the models, shape (k,).
+        like: Row of the model that gives the scales; each model's own where None.
+    """
     values, by = vectors.values[models], models if like is None else np.full(len(models), like)
     sides = (
         vectors.row_max[by].reshape(-1),
@@ -118,13 +129,16 @@ def quantize_models(vectors: Vectors, models: Integers, like: int | None = None)
 def match_quantization(
     vectors: Vectors, child: int, parents: Integers, quantized: QuantizedValues | None = None
 ) -> list[CopyMatch]:
-    """Return how well a model is explained as a copy of each of some others.
+    """Return how well each of some models explains another as its copy.
 
     Args:
         vectors: The family.
         child: Row of the possible copy.
         parents: Rows of possible originals, shape (k,).
-        quantized: Their values on every grid, where they are at hand.
+        quantized: Their values on every grid; computed where None.
+
+    Returns:
+        One match a possible original.
     """
     quantized = quantized or quantize_models(vectors, parents)
     theirs, ours = vectors.values[parents], vectors.values[child]
@@ -134,29 +148,30 @@ def match_quantization(
     hits = np.concatenate((count_flags(np.stack((unchanged, unchanged | pruned, pruned), 1)), count_flags(near)), 1)
     table, sizes = vectors.tensor_means(hits / RUN_LENGTH)
     zeros, shares = table[:, 2], np.delete(table, 2, 1)
-    shares[:, 1][zeros <= LEAST_CUT] = 0.0
+    shares[:, 1][zeros <= PAIRWISE.min_pruned_share] = 0.0
     shares[:, 2:][np.broadcast_to(shares[:, :1] == 1, shares[:, 2:].shape)] = 0.0
-    same = (ours == theirs).mean((1, 2)) > 0.999
+    same = (ours == theirs).mean((1, 2)) > PAIRWISE.min_equal_share
     return [_classify(*each, sizes, quantized.names) for each in zip(shares, zeros, same.tolist(), strict=True)]
 
 
 def _classify(shares: Doubles, zeros: Doubles, same: bool, sizes: Doubles, names: tuple[str, ...]) -> CopyMatch:
-    """Say what a copy is by what explains most of each tensor: nothing, zeros, or one of the grids.
+    """Return the kind of a copy, by the best explanation of each tensor.
 
     Args:
-        shares: Share of each tensor's elements that each of these explains, shape (2 + g, t).
+        shares: Share of each tensor's elements that is explained unchanged, pruned, and by each of g grids, shape
+            (2 + g, t).
         zeros: Share of each tensor's elements that were set to zero, shape (t,).
         same: Whether the values are equal.
         sizes: Positions of each tensor, shape (t,).
-        names: Of the grids.
+        names: Names of the grids, length g.
     """
     best, total = shares.argmax(0), sizes.sum()
     used = np.bincount(best, sizes, len(shares)) / total
     grid = int(used[2:].argmax())
     kind, grid_name = "cast", ""
-    if used[2 + grid] > PART:
+    if used[2 + grid] > PAIRWISE.min_grid_share:
         kind, grid_name = "quantized", names[grid]
-    elif used[1] > PART:
+    elif used[1] > PAIRWISE.min_grid_share:
         kind = "pruned"
     elif same:
         kind = "same"
@@ -165,16 +180,20 @@ def _classify(shares: Doubles, zeros: Doubles, same: bool, sizes: Doubles, names
 
 
 def _scale_error(grid: str, quantized: Floats) -> Floats:
-    """What rounding the scale to 16 bits moves: a part of the value, or of the block's offset where it has one."""
+    """Return the error that rounding the scale to 16 bits makes: relative to the value, or to the zero point.
+
+    Shapes:
+        - **quantized:** (…, 32).
+        - **output:** (…, 32), or (…, 1) for grids with a zero point.
+    """
     size = np.abs(quantized).max(-1, keepdims=True) if grid in ("Q4_1", "Q5_1") else np.abs(quantized)
     return np.asarray(size * np.float32(_SCALE_ROUNDING))
 
 
 def detect_grids(vectors: Vectors) -> list[str]:
-    """Return the grid that each model's values lie on already, or nothing."""
+    """Return the grid that each model's values lie on already, or an empty name."""
     out = ["" if dtype in FLOAT_DTYPES else dtype for dtype in vectors.main_dtype]
     floats = [model for model, grid in enumerate(out) if not grid]
-    # So many at once that numbers stay in the processor's cache, and that numpy's own time does not count.
     for start in range(0, len(floats), BATCH_MODELS):
         models = floats[start : start + BATCH_MODELS]
         for model, grid in zip(models, _detect_batch(vectors, models), strict=True):
@@ -183,31 +202,31 @@ def detect_grids(vectors: Vectors) -> list[str]:
 
 
 def _detect_batch(vectors: Vectors, models: Sequence[int]) -> list[str]:
-    """Return the first grid that each of some models' values lie on, or nothing."""
+    """Return the first grid that the values of each of some models lie on, or an empty name."""
     out = [""] * len(models)
     for name, on in _tensors_on_grids(vectors, models):
-        for place in np.flatnonzero(on.mean(1) > 0.5):
+        for place in np.flatnonzero(on.mean(1) > PAIRWISE.min_grid_tensors):
             out[place] = out[place] or name
     return out
 
 
 def _tensors_on_grids(vectors: Vectors, models: Sequence[int]) -> Iterator[tuple[str, Flags]]:
-    """Yield each grid, and which tensors of some models have their values on it, shape (models, t)."""
+    """Yield the name of each grid, and which tensors of some models lie on it, shape (models, t)."""
     values, sides = vectors.values[models], (vectors.row_max[models].reshape(-1), vectors.block_max[models].reshape(-1))
     fine = rounding_error(vectors, values, models) + _scale_error("", values)
     largest = np.maximum.reduceat(np.abs(values).max(2), vectors.starts, axis=1)
-    bound = 0.25 * np.repeat(largest, vectors.sizes.astype(np.int64), axis=1)
+    bound = PAIRWISE.small_code_share * np.repeat(largest, vectors.sizes.astype(np.int64), axis=1)
     for name, flat in quantize(values.reshape(-1, RUN_LENGTH), *sides).items():
         made = flat.reshape(values.shape)
-        # Small codes only: the rounding of the stored type hides the grid of large ones.
+        # Rounding to the stored type hides the grid of large codes.
         small = (np.abs(made) < bound[..., None]) & (made != 0)
         near = small & (np.abs(values - made) <= fine)
-        hit, of = (np.add.reduceat(count_flags(each), vectors.starts, axis=1) for each in (near, small))
-        yield name, hit > 0.9 * of
+        hits, total = (np.add.reduceat(count_flags(each), vectors.starts, axis=1) for each in (near, small))
+        yield name, hits > PAIRWISE.min_grid_hits * total
 
 
 def tensors_on_grid(vectors: Vectors, model: int, grid: str) -> Flags:
-    """Return which tensors of a quantized model have their values on its grid, shape (names,)."""
+    """Return which tensors of a quantized model lie on its grid, shape (names,)."""
     if grid == vectors.main_dtype[model]:
         return np.array([dtype not in FLOAT_DTYPES for dtype in vectors.dtypes[model]])
     out = np.zeros(len(vectors.names), bool)
@@ -218,12 +237,24 @@ def tensors_on_grid(vectors: Vectors, model: int, grid: str) -> Flags:
 
 
 def is_eight_bit(grid: str) -> bool:
-    """Whether a grid has eight bits a value."""
+    """Return whether a grid has eight bits a value."""
     return grid in ("I8", "Q8_0") or grid.startswith("int8")
 
 
 def storage_noise(vectors: Vectors, model: int, grid: str) -> Floats:
-    """Return the variance that storing a model, on its grid where it has one, added to each element, shape (p, 32)."""
+    """Return the variance of the error that storing a model made in each element.
+
+    An error uniform over a cell of width s has the variance s² / 12; rounding to a float type with the largest error e
+    has e² / 3.
+
+    Args:
+        vectors: The family.
+        model: Row of the model.
+        grid: Its quantization grid, or empty.
+
+    Returns:
+        Shape (p, 32).
+    """
     values = vectors.values[model]
     noise = np.asarray(np.square(rounding_error(vectors, values, model)) / 3, np.float32)
     if not grid:

@@ -12,6 +12,7 @@ import msgspec
 from atlas_db.core.parameters import Parameter, parameters_of
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE, ConfidenceParameters
 from ingest.weights.parameters.merge_parameters import MERGE, MergeParameters
+from ingest.weights.parameters.pairwise_parameters import PAIRWISE, PairwiseParameters
 from ingest.weights.parameters.parent_parameters import PARENT, ParentParameters
 from ingest.weights.parameters.tree_parameters import TREE, TreeParameters
 
@@ -21,12 +22,14 @@ class ChartParameters:
     """Tuned constants by stage.
 
     Attributes:
+        pairwise: Tests of two or three models.
         merge: Search and tests of merges.
         tree: Copies, rooting, dates and duplicates.
         parent: Penalties of candidate parents.
         confidence: Confidence of edges by kind of evidence.
     """
 
+    pairwise: PairwiseParameters = field(default=PAIRWISE)
     merge: MergeParameters = field(default=MERGE)
     tree: TreeParameters = field(default=TREE)
     parent: ParentParameters = field(default=PARENT)

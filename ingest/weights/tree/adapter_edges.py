@@ -15,8 +15,9 @@ from atlas_db.core.terms import Relation
 from atlas_db.fusion.evidence import AdapterEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.formats.open_model import open_model
-from ingest.weights.pairwise.adapter_base import FAMILY, LowRankUpdate, adapter_factors, base_features, energy_in_update
+from ingest.weights.pairwise.adapter_base import LowRankUpdate, adapter_factors, base_features, energy_in_update
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
+from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 from ingest.weights.tree.edge import Edge, known_date, root_of
 from ingest.weights.tree.scorer import load_scorer, runner_ups, softmax
 
@@ -84,7 +85,7 @@ def _family(
             parts = adapter_factors(model)
     except (WeightsError, OSError):
         return []
-    best, most = None, FAMILY
+    best, most = None, PAIRWISE.min_adapter_energy
     for root, members in families.items():
         measured = _measure(parts, _chosen(members, children, parent)[0])
         if measured is not None and measured[0] >= most:

@@ -14,14 +14,13 @@ from ingest.weights.merges.merge_search import find_linear_merge, find_merge
 from ingest.weights.merges.quantized_merges import find_quantized_merge
 from ingest.weights.merges.subset_search import in_affine_hull
 from ingest.weights.pairwise.quantization_grid import (
-    LEAST,
-    LEAST_CUT,
     CopyMatch,
     detect_grids,
     match_quantization,
     quantize_models,
     storage_noise,
 )
+from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 from ingest.weights.parameters.tree_parameters import TREE
 from ingest.weights.samples.aligned_samples import Vectors, sq_distances, subsampled
 from ingest.weights.tree.family_state import (
@@ -70,7 +69,11 @@ def find_copies(samples: FamilySamples) -> ExactRelations:
         screened = match_quantization(screening, row, nearest, grids.take(place[nearest]))
         nearest = nearest[[copy.explained >= _LIMITS.min_screened_share for copy in screened]]
         matches = [(other, match_quantization(vectors, row, np.array([other]))[0]) for other in nearest.tolist()]
-        matches = [item for item in matches if item[1].explained >= LEAST and _is_possible_copy(samples, row, *item)]
+        matches = [
+            item
+            for item in matches
+            if item[1].explained >= PAIRWISE.min_copy_share and _is_possible_copy(samples, row, *item)
+        ]
         if not matches and quantization[row]:
             matches = _match_unpermuted(samples, duplicate_of, row, originals)
         if matches:
@@ -121,7 +124,11 @@ def _match_unpermuted(
     sq_distance = np.square(flat[candidates] - flat[row]).sum(1)
     nearest = candidates[np.argsort(sq_distance, kind="stable")[: _LIMITS.max_originals]]
     matches = zip(nearest.tolist(), match_quantization(samples.unpermuted, row, nearest), strict=True)
-    possible = [item for item in matches if item[1].explained >= LEAST and _is_possible_copy(samples, row, *item)]
+    possible = [
+        item
+        for item in matches
+        if item[1].explained >= PAIRWISE.min_copy_share and _is_possible_copy(samples, row, *item)
+    ]
     return [(duplicate_of[other], copy) for other, copy in possible]
 
 
@@ -134,7 +141,7 @@ def _nearest_originals(
     are taken over nonzero elements.
     """
     sq_distance, nonzero = samples.sq_distance[row, originals], screening.values[row] != 0
-    if nonzero.mean() < 1 - LEAST_CUT and not is_on_grid:
+    if nonzero.mean() < 1 - PAIRWISE.min_pruned_share and not is_on_grid:
         sq_distance = np.square((screening.values[originals] - screening.values[row]) * nonzero).sum((1, 2))
     nearest = originals[np.argsort(sq_distance, kind="stable")[: _LIMITS.max_originals + 1]]
     return np.asarray(nearest[nearest != row][: _LIMITS.max_originals])
