@@ -25,9 +25,9 @@ def test_every_public_name_has_an_example() -> None:
         f"api.Atlas.{name}" for name, _ in inspect.getmembers(functions.Atlas, inspect.isfunction) if name[0] != "_"
     }
     assert own - {test.name for test in EXAMPLES} == set()
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    reference = (ROOT / "docs" / "reference" / "python-api.md").read_text(encoding="utf-8")
     for name in own:
-        assert f".{name.rpartition('.')[2]}`" in readme, name
+        assert f".{name.rpartition('.')[2]}`]" in reference, name
 
 
 @pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)
