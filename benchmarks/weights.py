@@ -20,8 +20,9 @@ import numpy as np
 from ingest.weights.baselines import mother
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, compute_fingerprint
-from ingest.weights.fingerprints.sampling import RUN_LENGTH, SKETCH
+from ingest.weights.fingerprints.sampling import RUN_LENGTH
 from ingest.weights.formats.open_model import open_model
+from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.clustering import affected_families
 
 BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -84,15 +85,15 @@ def synthetic(count: int, seed: int = 0) -> list[Fingerprint]:
     """Return fingerprints of trees of about a hundred models, moved by noise of a tenth of their size."""
     rng = np.random.default_rng(seed)
     tensors = 24
-    keys = rng.integers(1, 2**63, SKETCH, dtype=np.uint64)
-    tensor = np.sort(np.arange(SKETCH) % tensors).astype(np.uint16)
+    keys = rng.integers(1, 2**63, SAMPLE.fingerprint_positions, dtype=np.uint64)
+    tensor = np.sort(np.arange(SAMPLE.fingerprint_positions) % tensors).astype(np.uint16)
     names = [f"layers.{place}.w" for place in range(tensors)]
     values: list[np.ndarray] = []
     made = []
     for place in range(count):
         new = place % 100 == 0
         base = None if new else values[place // 100 * 100 + int(rng.integers(0, place % 100))]
-        noise = rng.normal(size=(SKETCH, RUN_LENGTH)).astype(np.float32)
+        noise = rng.normal(size=(SAMPLE.fingerprint_positions, RUN_LENGTH)).astype(np.float32)
         values.append(noise if base is None else base + np.float32(0.1) * noise)
         sample = Sample(
             keys, tensor, values[-1], np.abs(values[-1]).max(1) * 2, np.abs(values[-1]).max(1) * 1.5, names,
@@ -140,7 +141,7 @@ def pairs() -> None:
     mother.weight_distance(full, full)
     mother.directional_score(full)
     theirs = (time.perf_counter() - began) * 112
-    first, second = (rng.normal(size=(SKETCH, RUN_LENGTH)).astype(np.float32) for _ in range(2))
+    first, second = (rng.normal(size=(SAMPLE.fingerprint_positions, RUN_LENGTH)).astype(np.float32) for _ in range(2))
     began = time.perf_counter()
     for _ in range(2000):
         float(np.square(first - second).sum())

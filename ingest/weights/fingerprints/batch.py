@@ -1,7 +1,7 @@
-"""Fingerprints of many models: found on disk, computed side by side, kept as they come, and never computed twice.
+"""Fingerprints of many models, computed in parallel and written in checkpoints; unchanged models are not read again.
 
-Each worker handles a model of its own, through the executor interface of the standard library (threads, processes, a
-Dask cluster); a damaged model is named and the rest goes on.
+Each worker computes one model at a time, through the executor interface of the standard library: threads, processes or
+a Dask cluster. A damaged model is reported, and the others go on.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from ingest.weights.formats.open_model import OpenModel, open_model
 
 LISTING_FILE = "hub.jsonl"
 MIN_MODELS_FOR_PROCESSES = 16
-"""Models below which processes are not worth their start."""
+"""Models from which processes are worth their start."""
 CHECKPOINT_MODELS = 64
-"""Models after which what is done so far is on disk."""
+"""Models between two checkpoints on disk."""
 _WEIGHT_SUFFIXES = (".safetensors", ".gguf", *PICKLES)
 
 
 class ModelFiles(msgspec.Struct, frozen=True):
-    """A model to look at.
+    """Location of a model's files.
 
     Attributes:
         id: Its id.
-        folder: Where its files are: a folder, or `hub:owner/name@revision`.
+        folder: A folder, or `hub:owner/name@revision`.
         created_at: Its date, or empty.
         revision: Digest of its weight files' names, sizes and times.
     """
@@ -59,15 +59,15 @@ class _ListingLine(msgspec.Struct):
 
 @dataclass(slots=True)
 class FingerprintReport:
-    """What a batch did.
+    """Counts of a batch of fingerprints.
 
     Attributes:
         models: Models found.
         made: Fingerprints computed.
-        kept: Fingerprints that were there already, of the same files.
-        failed: Models set aside, id and reason.
-        notes: What was left out of models that were kept, id and text.
-        pickles: Files that were never opened.
+        kept: Fingerprints of unchanged files that were there already.
+        failed: Reasons by id of models that cannot be read.
+        notes: Problems by id of models that were read in part.
+        pickles: Pickle files, which are never opened.
         read_bytes: Bytes read.
         size: Bytes of the files.
     """
@@ -97,7 +97,7 @@ class _Outcome:
 
 
 def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
-    """Find the models under paths: one model's folder, a folder with a listing, a tree of folders, a repository.
+    """Return the models under paths: one model's folder, a folder with a listing, a tree of folders, a repository.
 
     Raises:
         InputError: A path is not there, a listing is broken or names what is outside, or nothing holds weights.
@@ -162,10 +162,10 @@ def fingerprint_all(
     """Fingerprint models into a Parquet file. A run that was killed goes on from its last checkpoint.
 
     Args:
-        models: What to look at.
-        out: The file; fingerprints of unchanged files that it holds already are kept, unless of an older version.
-        progress: Told of stage, done and total.
-        executor: Where to compute; by default a process a core.
+        models: The models.
+        out: The file. Its fingerprints of unchanged files are kept, unless of another version.
+        progress: Called with stage, done and total.
+        executor: Executor; by default a process a core.
 
     Raises:
         InputError: The file that is there cannot be read.
@@ -228,7 +228,7 @@ def _open_location(location: str) -> OpenModel:
 
 
 def _fingerprint_model(item: ModelFiles) -> _Outcome:
-    """Fingerprint one model; what goes wrong is a value, so that it crosses processes."""
+    """Fingerprint one model; an error is returned as a value, so that it crosses processes."""
     try:
         with _open_location(item.folder) as model:
             made = compute_fingerprint(model, item.id, item.created_at)

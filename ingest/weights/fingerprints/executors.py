@@ -1,4 +1,4 @@
-"""Who shares a batch of weights: a process a core, each of one thread; threads for a handful; or a Dask cluster."""
+"""Executors of a batch: one-thread processes, a process a core; threads for few models; or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ CONNECT_SECONDS = 10
 
 @contextmanager
 def local_executor(*, many: bool) -> Iterator[Executor]:
-    """Yield where to compute.
+    """Yield an executor on this machine.
 
     Args:
-        many: Whether the work is worth the start of processes.
+        many: Whether the work is worth the start of processes; threads where it is not.
 
     Raises:
         UsageError: A process could not start, or was ended.
@@ -38,7 +38,8 @@ def local_executor(*, many: bool) -> Iterator[Executor]:
             yield pool
         return
     before = {name: os.environ.get(name) for name in _THREADS}
-    # Read by numerical libraries when they are loaded: processes that share the cores by threads, too, slow each other.
+    # Numerical libraries read this when they are loaded. Processes with several threads each would slow each other
+    # down.
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
         with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
@@ -58,14 +59,14 @@ def local_executor(*, many: bool) -> Iterator[Executor]:
 
 @contextmanager
 def dask_executor(scheduler: str) -> Iterator[Executor | None]:
-    """Yield a Dask cluster to compute on. What goes there and comes back is pickled: it must be a cluster one trusts.
+    """Yield an executor on a Dask cluster. Arguments and results are pickled: the cluster must be trusted.
 
     Args:
-        scheduler: Its address: tcp://host:port, or tls://host:port. Where it is empty, so is what is yielded.
+        scheduler: Address, as tcp://host:port or tls://host:port; None is yielded where it is empty.
 
     Raises:
-        UsageError: The extra `cluster` is not installed, the cluster cannot be reached, has no workers, its workers are
-            no match for this program, or one that computed went away for good.
+        UsageError: The extra `cluster` is not installed, the cluster cannot be reached, has no workers, its workers
+            have other versions, or a worker was ended while it computed.
     """
     if not scheduler:
         yield None
@@ -85,7 +86,7 @@ def dask_executor(scheduler: str) -> Iterator[Executor | None]:
     try:
         with client:
             _check_workers(client, scheduler)
-            # Files may change under the same name: no result is taken from an earlier call.
+            # Files may change under the same name, so results of earlier calls are not reused.
             with client.get_executor(pure=False) as pool:
                 yield pool
     except (KilledWorker, CommClosedError) as error:
@@ -96,7 +97,7 @@ def dask_executor(scheduler: str) -> Iterator[Executor | None]:
 
 
 def _check_workers(client: Client, scheduler: str) -> None:
-    """See that there are workers, and that each of them computes what we would."""
+    """Check that there are workers, and that all have our versions of this program and numpy."""
     try:
         found = set(client.run(_version).values())
     except (ImportError, AttributeError) as error:

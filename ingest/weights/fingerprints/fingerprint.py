@@ -1,4 +1,4 @@
-"""A fingerprint: some thousand elements, moments, and signatures of a model, of a size that does not grow with it."""
+"""Fingerprint of a model: sampled elements, moments and signatures, at most 32 KB whatever the size of the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy.typing as npt
 from atlas_db.core.arrays import Doubles, Floats, Keys
 from atlas_db.core.hashing import name_hash
 from ingest.weights.fingerprints.sampling import (
-    SKETCH,
     allocate_positions,
     hashed_row_order,
     sample_positions,
@@ -19,28 +18,25 @@ from ingest.weights.fingerprints.sampling import (
 )
 from ingest.weights.formats.open_model import RUN_LENGTH, Matrix, OpenModel
 from ingest.weights.formats.tensor_names import is_vocabulary, without_layer
+from ingest.weights.parameters.sample_parameters import SAMPLE
 
 VERSION = "fp@4"
 MOMENTS = ("mean", "std", "kurtosis", "absmax", "zeros")
-MAX_MOMENTS = 240
-"""Tensors whose moments are kept; of models with more, those whose names hash lowest."""
-MOMENT_ELEMENTS = 16384
-LARGE = 256 * 2**20
-"""Bytes above which only a two-hundredth of a tensor's rows is read for its moments."""
+"""Columns of `Fingerprint.moments`."""
 
 
 @dataclass(slots=True)
 class Sample:
-    """Elements of a model at positions that any model shares.
+    """Elements of a model at n positions, which are the same in every model of its architecture.
 
     Attributes:
-        keys: Name of each position, shape (n,), uint64.
+        keys: Id of each position, shape (n,), uint64.
         tensor: Index into `names` of each position, shape (n,), uint16.
         values: Elements, shape (n, 32), float32; NaN as found.
         row_max: Largest magnitude of the position's row, shape (n,).
         block_max: Largest magnitude of the 128 columns around it, shape (n,).
-        names: Canonical names of tensors.
-        dtypes: Type each of them is stored in.
+        names: Canonical names of the tensors.
+        dtypes: Type that each tensor is stored in.
     """
 
     keys: Keys
@@ -54,26 +50,26 @@ class Sample:
 
 @dataclass(slots=True)
 class Fingerprint:
-    """What is kept of a model's weights, at most 32 KB.
+    """Summary of a model's weights, at most 32 KB.
 
     Attributes:
         id: Hub id.
         created_at: Date as stated, or empty.
         location: Where the weights lie, or empty.
         adapter: True for an adapter stored alone.
-        dtype: The type that most elements are stored in.
-        elements: Number of elements of its blocks and of the words that go in, whatever its head.
+        dtype: Type of most elements.
+        elements: Number of elements of its blocks and its input embedding, without heads.
         size: Bytes of the weight files.
-        family_key: Equal for models whose blocks have tensors of the same names and sides.
-        content: Hash of names, sides and sample; equal for copies, whatever their shards.
+        family_key: Hash of the names and shapes of the tensors in its blocks: equal within an architecture.
+        weights_hash: Hash of names, shapes and sample: equal for copies, however they are sharded.
         sample: The sample.
-        moment_names: Tensors of `moments`.
+        moment_names: Names of the tensors of `moments`.
         moments: Shape (tensors, 5): mean, standard deviation, kurtosis, largest magnitude, share of zeros.
-        declared: Base model as an adapter's configuration names it, or empty.
+        declared_base: Base model as an adapter's configuration names it, or empty.
         rank: Rank of an adapter, or 0.
-        problems: What was left out, in words.
-        revision: Digest of the files it was computed from, or empty.
-        version: Of this definition.
+        problems: Reasons why parts were left out.
+        revision: Digest of the files that it was computed from, or empty.
+        version: Version of this definition.
     """
 
     id: str
@@ -107,7 +103,7 @@ def compute_fingerprint(model: OpenModel, model_id: str, created_at: str = "") -
         WeightsError: A file ends before what its header promised.
     """
     names, moments, damaged = take_moments(model)
-    sample = take_sample(model, SKETCH)
+    sample = take_sample(model, SAMPLE.fingerprint_positions)
     problems = list(model.problems)
     if damaged or not np.isfinite(sample.values).all():
         where = f" in {', '.join(damaged[:3])}" if damaged else ""
@@ -132,7 +128,7 @@ def compute_fingerprint(model: OpenModel, model_id: str, created_at: str = "") -
 
 
 def _count_elements(model: OpenModel) -> int:
-    """Count what grows with the vocabulary alone: heads have as many rows as a task has labels."""
+    """Return the number of elements without the output matrix: heads have as many rows as a task has labels."""
     return sum(
         matrix.rows * matrix.columns
         for matrix in sampled_matrices(model.matrices)
@@ -141,7 +137,15 @@ def _count_elements(model: OpenModel) -> int:
 
 
 def take_sample(model: OpenModel, positions: int) -> Sample:
-    """Read elements at the first positions of a model, tensor by tensor."""
+    """Return the elements at the first positions of a model, tensor by tensor.
+
+    Args:
+        model: Its weights.
+        positions: Number of positions, at most.
+
+    Raises:
+        WeightsError: A file ends before what its header promised.
+    """
     matrices = sampled_matrices(model.matrices)
     allocated = allocate_positions((matrix.name for matrix in matrices), positions)
     parts: list[tuple[Keys, Floats, Floats, Floats]] = []
@@ -175,19 +179,28 @@ def _sample_matrix(matrix: Matrix, positions: int) -> tuple[Keys, Floats, Floats
 
 
 def take_moments(model: OpenModel) -> tuple[list[str], Floats, list[str]]:
-    """Return names and moments of at most 240 tensors, each from rows enough for 16,384 elements.
+    """Return the moments of a model's tensors, each from as many rows as hold `SAMPLE.moment_elements` elements.
+
+    Of more than `SAMPLE.max_moment_tensors` tensors, matrices come before vectors, then names by their hash.
+
+    Args:
+        model: Its weights.
 
     Returns:
-        Names; moments of the numbers among the elements, shape (tensors, 5); names of tensors with others.
+        Names of the tensors; moments of their finite elements, shape (tensors, 5); names of tensors with NaN or
+        infinity.
+
+    Raises:
+        WeightsError: A file ends before what its header promised.
     """
     damaged = []
-    chosen = sorted(model.matrices.values(), key=lambda matrix: (matrix.vector, name_hash(matrix.name)))[:MAX_MOMENTS]
-    chosen.sort(key=lambda matrix: matrix.name)
+    chosen = sorted(model.matrices.values(), key=lambda matrix: (matrix.vector, name_hash(matrix.name)))
+    chosen = sorted(chosen[: SAMPLE.max_moment_tensors], key=lambda matrix: matrix.name)
     out = np.empty((len(chosen), len(MOMENTS)), np.float32)
     for place, matrix in enumerate(chosen):
-        rows = max(4, min(matrix.rows, MOMENT_ELEMENTS // matrix.columns))
-        if model.size > LARGE:
-            rows = min(rows, max(2, matrix.rows // 200))
+        rows = max(4, min(matrix.rows, SAMPLE.moment_elements // matrix.columns))
+        if model.size > SAMPLE.large_model_bytes:
+            rows = min(rows, max(2, matrix.rows // SAMPLE.large_model_row_stride))
         values = matrix.read(np.sort(hashed_row_order(matrix.name, matrix.rows, rows))).astype(np.float64).reshape(-1)
         finite = values[np.isfinite(values)]
         if len(finite) < len(values):
@@ -204,14 +217,14 @@ def _moments(values: Doubles) -> tuple[float, ...]:
 
 
 def kurtosis(values: Doubles) -> float:
-    """Return the fourth standardized moment of all elements; 0 where they are all equal."""
+    """Return the kurtosis E[(x - μ)⁴] / σ⁴, 3 for a normal distribution; 0 where all values are equal."""
     centred = values - values.mean()
     variance = float(np.mean(centred**2))
     return float(np.mean(centred**4)) / variance**2 if variance > 0 else 0.0
 
 
 def family_key(model: OpenModel) -> str:
-    """Return a signature that models of any depth and vocabulary share when their blocks are alike."""
+    """Return the hash of an architecture: equal for models of any depth and vocabulary with the same blocks."""
     parts = {
         f"{without_layer(matrix.name)}:{matrix.rows}x{matrix.columns}"
         for matrix in sampled_matrices(model.matrices)

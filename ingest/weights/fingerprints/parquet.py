@@ -80,7 +80,7 @@ def write_fingerprints(fingerprints: Iterable[Fingerprint], path: Path) -> int:
 
 
 def has_other_version(path: Path) -> bool:
-    """Whether a file holds fingerprints of another version than this program makes."""
+    """Whether a file holds fingerprints of another version than this program writes."""
     try:
         version = (pq.read_schema(path).metadata or {}).get(b"atlas_db.fingerprint")
     except (OSError, pa.ArrowException):
@@ -102,14 +102,14 @@ def read_fingerprints(paths: Iterable[Path]) -> Iterator[Fingerprint]:
 def read_rows(
     paths: Iterable[Path], what: str, version: str, rebuild_hint: str, missing_hint: str
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of Parquet files that this program made, as plain values.
+    """Yield the rows of Parquet files that this program wrote, as plain values.
 
     Args:
         paths: The files.
-        what: What a row holds; files name their version of it in the metadata, under `atlas_db.WHAT`.
-        version: The version that is understood.
-        rebuild_hint: What to do about another version.
-        missing_hint: What to do about a file that cannot be read.
+        what: Kind of a row: files have its version in the metadata, under `atlas_db.WHAT`.
+        version: The version that can be read.
+        rebuild_hint: Hint for a file of another version.
+        missing_hint: Hint for a file that cannot be read.
 
     Raises:
         InputError: A file is not there, is no such file, or of another version.

@@ -1,8 +1,8 @@
-"""Which elements of a model are looked at: the same for every model that has a tensor of that name and width.
+"""Sampled positions of a model, the same in every model that has a tensor of that name and width.
 
-A position is a row and a run of 32 columns. Rows are taken in the order of a hash of tensor name and row number, so
-that a vocabulary that grew by a few rows, or a larger sample, keeps nearly all positions (bottom-k sampling, Cohen
-and Kaplan 2007). A run of 32 columns is a block of the usual quantized formats.
+A position is a row and a run of 32 columns, which is a block of the usual quantized formats. Rows are taken in the
+order of a hash of tensor name and row index (bottom-k sampling, Cohen & Kaplan 2007). So a vocabulary that grew by a
+few rows, or a larger sample, keeps nearly all positions.
 """
 
 from __future__ import annotations
@@ -17,21 +17,14 @@ from atlas_db.core.hashing import mix64, name_hash
 from ingest.weights.formats.open_model import RUN_LENGTH, Matrix
 from ingest.weights.formats.tensor_names import is_in_block, is_vocabulary
 
-SKETCH = 144
-"""Positions of a fingerprint: 4,608 elements."""
-
-
-DETAIL = 4096
-"""Positions read again of finalists: 131,072 elements at most."""
-
 
 class Positions(NamedTuple):
     """Positions in one tensor.
 
     Attributes:
-        rows: Row of each, shape (n,).
-        columns: First column of each, shape (n,).
-        keys: Name of each position, equal in every model that has it, shape (n,).
+        rows: Row of each position, shape (n,).
+        columns: First column of each position, shape (n,).
+        keys: Id of each position, equal in every model that has it, shape (n,).
     """
 
     rows: Integers
@@ -51,7 +44,7 @@ def hashed_row_order(name: str, rows: int, wanted: int) -> Integers:
 
 
 def allocate_positions(names: Iterable[str], positions: int) -> dict[str, int]:
-    """Share positions out among tensors: evenly, the rest to those whose names hash lowest."""
+    """Return the number of positions of each tensor: equal numbers, the remainder to those whose names hash lowest."""
     ordered = sorted(names, key=lambda name: (name_hash(name), name))
     if not ordered:
         return {}
@@ -60,10 +53,13 @@ def allocate_positions(names: Iterable[str], positions: int) -> dict[str, int]:
 
 
 def sample_positions(matrix: Matrix, wanted: int) -> Positions:
-    """Return positions in a matrix: one a row first, then a second in each, until there are no more.
+    """Return positions in a matrix: one in each row first, then a second one in each, until there are no more.
 
-    All rows share their columns, so that the positions of a tensor are blocks of it and keep its structure (ranks,
-    singular values).
+    All rows share their columns. So the positions of a tensor are blocks of it, and keep its ranks and singular values.
+
+    Args:
+        matrix: The matrix.
+        wanted: Number of positions, at most.
     """
     runs = matrix.columns // RUN_LENGTH
     wanted = min(wanted, runs * matrix.rows)
@@ -77,10 +73,10 @@ def sample_positions(matrix: Matrix, wanted: int) -> Positions:
 
 
 def sampled_matrices(matrices: Mapping[str, Matrix]) -> list[Matrix]:
-    """Return the matrices that positions are taken from: those with a run of columns, in the order of names.
+    """Return the matrices that are sampled: those with a run of columns, in the order of names.
 
-    Only blocks and the vocabulary count, where there are blocks: a head is made anew for each task, with as many rows
-    as that has labels, and says nothing of where a model comes from.
+    Where a model has numbered blocks, only blocks and vocabulary are sampled. A head is initialised for each task, with
+    a row a label, and is no evidence of origin.
     """
     wide = [matrix for _, matrix in sorted(matrices.items()) if not matrix.vector and matrix.columns >= RUN_LENGTH]
     if not any(is_in_block(matrix.name) for matrix in wide):

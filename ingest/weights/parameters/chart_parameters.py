@@ -14,6 +14,8 @@ from ingest.weights.parameters.confidence_parameters import CONFIDENCE, Confiden
 from ingest.weights.parameters.merge_parameters import MERGE, MergeParameters
 from ingest.weights.parameters.pairwise_parameters import PAIRWISE, PairwiseParameters
 from ingest.weights.parameters.parent_parameters import PARENT, ParentParameters
+from ingest.weights.parameters.probe_parameters import PROBE, ProbeParameters
+from ingest.weights.parameters.sample_parameters import SAMPLE, SampleParameters
 from ingest.weights.parameters.tree_parameters import TREE, TreeParameters
 
 
@@ -22,17 +24,21 @@ class ChartParameters:
     """Tuned constants by stage.
 
     Attributes:
+        sample: Samples of weights, their alignment, and families.
         pairwise: Tests of two or three models.
         merge: Search and tests of merges.
         tree: Copies, rooting, dates and duplicates.
         parent: Penalties of candidate parents.
+        probe: Comparison of probe outputs.
         confidence: Confidence of edges by kind of evidence.
     """
 
+    sample: SampleParameters = field(default=SAMPLE)
     pairwise: PairwiseParameters = field(default=PAIRWISE)
     merge: MergeParameters = field(default=MERGE)
     tree: TreeParameters = field(default=TREE)
     parent: ParentParameters = field(default=PARENT)
+    probe: ProbeParameters = field(default=PROBE)
     confidence: ConfidenceParameters = field(default=CONFIDENCE)
 
 

@@ -1,4 +1,4 @@
-"""Models of one architecture side by side: a row a model, a column an element that all of them have."""
+"""Samples of models of one architecture, aligned element by element: a row a model, a column a shared element."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from ingest.weights.fingerprints.fingerprint import Sample
 from ingest.weights.formats.open_model import RUN_LENGTH
 from ingest.weights.formats.tensor_names import PART_PATTERNS, is_vocabulary, part_index
+from ingest.weights.parameters.sample_parameters import SAMPLE
 
 RELATIVE_ERROR = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
 """Largest relative error of storing a value in a type: half a unit in the last place, a whole one for bfloat16."""
 UNDERFLOW_ERROR = {"F16": 2.0**-25}
-"""Largest error of storing a value next to zero, in a type that underflows early."""
-HALF = 0.5
-"""Share of the usual positions that a model must have to stand beside others, and of its own that must hold numbers."""
+"""Largest error of storing a value near zero, in a type that underflows early."""
 MIN_SQ_DISTANCE = 1e-30
-"""Squared distance that stands for none."""
+"""Squared distance of equal models, for logarithms."""
 _EACH_BYTE = np.uint64(0x0101010101010101)
 FLOAT_DTYPES = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
 
@@ -32,21 +31,21 @@ class Vectors:
     """Samples of n models at the p positions they share.
 
     Attributes:
-        values: Shape (n, p, 32), float32.
+        values: Elements, shape (n, p, 32), float32.
         row_max: Largest magnitude of each position's row, shape (n, p).
-        block_max: Largest magnitude of the 128 columns around, shape (n, p).
+        block_max: Largest magnitude of the 128 columns around it, shape (n, p).
         tensor: Tensor of each position, shape (p,), ascending.
-        names: Of the tensors.
-        dtypes: Type each tensor is stored in, a list a model.
-        main_dtype: The type that most elements of each model are stored in.
+        names: Names of the tensors.
+        dtypes: Type of each tensor, a list a model.
+        main_dtype: Type of most elements of each model.
         members: Index of each row in the caller's sequence.
-        bounds: First position, position after the last, and name of each tensor.
+        bounds: First position, position after the last, and name of each of t tensors.
         starts: First position of each tensor, shape (t,).
         sizes: Positions of each tensor, shape (t,).
-        parts: Which tensors speak for each part of the network (`names.PARTS`): all of them where it has no such part,
-            shape (t, parts).
-        relative: Largest relative error of storing a value in each model's own types, shape (n, p).
-        least: Largest error of storing a value next to zero, shape (n, p).
+        parts: Which tensors belong to each part of the network (`tensor_names.PART_PATTERNS`), shape (t, parts). All
+            tensors where no tensor belongs to the part.
+        relative_error: Largest relative error of storing a value in each model's own types, shape (n, p).
+        least_error: Largest error of storing a value near zero, shape (n, p).
     """
 
     values: Floats
@@ -65,13 +64,13 @@ class Vectors:
     least_error: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        told = [tuple(each) for each in self.dtypes]
-        kinds = {each: place for place, each in enumerate(dict.fromkeys(told))}
+        by_model = [tuple(each) for each in self.dtypes]
+        kinds = {each: place for place, each in enumerate(dict.fromkeys(by_model))}
         errors = [
             [(RELATIVE_ERROR.get(name, 2.0**-22), UNDERFLOW_ERROR.get(name, 1e-30)) for name in each] for each in kinds
         ]
         table = np.array(errors, np.float32).reshape(len(kinds), -1, 2)[:, self.tensor]
-        rows = np.array([kinds[each] for each in told], np.int64)
+        rows = np.array([kinds[each] for each in by_model], np.int64)
         self.relative_error, self.least_error = table[rows, :, 0], table[rows, :, 1]
         self.starts = np.flatnonzero(np.diff(self.tensor, prepend=-1))
         self.sizes = np.diff(np.append(self.starts, len(self.tensor))).astype(np.float64)
@@ -83,11 +82,16 @@ class Vectors:
 
     @property
     def flat(self) -> Floats:
-        """Values of shape (n, p · 32)."""
+        """Elements of each model as one vector, shape (n, p · 32)."""
         return self.values.reshape(len(self.values), -1)
 
     def tensor_means(self, measured: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
-        """Return means over each tensor's positions of measurements of shape (…, p), and numbers of positions."""
+        """Return means over each tensor's positions, and the positions of each tensor.
+
+        Shapes:
+            - **measured:** (…, p).
+            - **output:** (…, t) and (t,).
+        """
         return np.asarray(np.add.reduceat(measured, self.starts, axis=-1) / self.sizes), self.sizes
 
 
@@ -95,10 +99,10 @@ class SharedPositions(NamedTuple):
     """The p positions that n models share.
 
     Attributes:
-        samples: Of the models.
-        places: Where the positions are in each of them.
+        samples: Samples of the models.
+        indices: Indices of the positions in each sample, shape (p,), or a slice where all are in order.
         tensor: Tensor of each position, shape (p,), ascending.
-        names: Of the tensors.
+        names: Names of the tensors.
         members: Index of each model in the caller's sequence.
     """
 
@@ -109,18 +113,18 @@ class SharedPositions(NamedTuple):
     members: list[int]
 
     def values(self, start: int = 0, stop: int | None = None) -> Floats:
-        """Return the values of some models one after the other, shape (n, p, 32)."""
+        """Return the elements of the models from `start` to `stop`, shape (stop - start, p, 32)."""
         some = zip(self.samples[start:stop], self.indices[start:stop], strict=True)
         found = [sample.values[at] for sample, at in some]
         return np.stack(found) if found else np.empty((0, len(self.tensor), RUN_LENGTH), np.float32)
 
 
 def align(samples: Sequence[Sample], dtypes: Sequence[str]) -> Vectors:
-    """Put samples side by side at the positions that they share.
+    """Align samples at the positions that they share.
 
     Args:
         samples: One a model.
-        dtypes: The type that most elements of each are stored in.
+        dtypes: Type of most elements of each model.
     """
     found = shared_positions(samples)
     sides = [
@@ -140,12 +144,16 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str]) -> Vectors:
 
 
 def shared_positions(samples: Sequence[Sample]) -> SharedPositions:
-    """Find the positions that models share.
+    """Return the positions that models share.
 
-    A model that shares fewer than HALF of the positions that most models have is left out; so are positions at which
-    any other model holds no number.
+    Usual positions are those that more than half of the models have. Left out are models with too few of them
+    (`SAMPLE.min_shared_positions`) or too few finite ones (`SAMPLE.min_finite_positions`), and positions at which a
+    remaining model has NaN or infinity.
+
+    Args:
+        samples: One a model.
     """
-    # Models of one architecture have the same positions: each list of them is looked at once.
+    # Models of one architecture have the same positions: each distinct list is read once.
     layouts = [sample.keys.tobytes() for sample in samples]
     keys_of = {kind: sample.keys for kind, sample in zip(layouts, samples, strict=True)}
     key_sets = {kind: frozenset(keys.tolist()) for kind, keys in keys_of.items()}
@@ -153,9 +161,15 @@ def shared_positions(samples: Sequence[Sample]) -> SharedPositions:
     for kind, number in Counter(layouts).items():
         counts.update(dict.fromkeys(key_sets[kind], number))
     usual = {key for key, count in counts.items() if count * 2 > len(samples)} or set(counts)
-    accepted = {kind for kind, keys in key_sets.items() if len(usual & keys) >= HALF * len(usual)}
+    accepted = {
+        kind for kind, keys in key_sets.items() if len(usual & keys) >= SAMPLE.min_shared_positions * len(usual)
+    }
     finite_shares = [_finite_share(sample.values) for sample in samples]
-    usable = [place for place, kind in enumerate(layouts) if kind in accepted and finite_shares[place] > HALF]
+    usable = [
+        place
+        for place, kind in enumerate(layouts)
+        if kind in accepted and finite_shares[place] > SAMPLE.min_finite_positions
+    ]
     used = {layouts[place] for place in usable}
     common = usual.intersection(*(key_sets[kind] for kind in used)) if used else set()
     if not common:
@@ -183,19 +197,24 @@ def shared_positions(samples: Sequence[Sample]) -> SharedPositions:
 
 
 def in_vocabulary(tensor: Integers, names: Sequence[str]) -> Flags:
-    """Tell which positions lie in a tensor that has a row a word, shape (p,), by the tensor of each and their names."""
+    """Return which positions lie in a tensor with a row a token, shape (p,).
+
+    Args:
+        tensor: Tensor of each position, shape (p,).
+        names: Names of the tensors.
+    """
     return np.isin(tensor, [place for place, name in enumerate(names) if is_vocabulary(name)])
 
 
 def _finite_share(values: Floats) -> float:
-    """Share of positions that hold numbers alone."""
+    """Return the share of positions without NaN and infinity."""
     with np.errstate(over="ignore", invalid="ignore"):
         all_finite = np.isfinite(np.vdot(values, values))
     return 1.0 if all_finite else float(np.isfinite(values).all(1).mean())
 
 
 def _as_slice(at: Integers, count: int) -> Integers | slice:
-    """Return places, or a slice where they are all of them in order: what is taken whole is not copied."""
+    """Return indices, or a slice where they are all in order: a slice copies nothing."""
     return slice(None) if len(at) == count and bool((at == np.arange(count)).all()) else at
 
 
@@ -207,7 +226,7 @@ def _dtypes_of(sample: Sample, names: Sequence[str]) -> list[str]:
 
 
 def subsampled(vectors: Vectors, positions: int) -> Vectors:
-    """Return the same models at fewer positions, spread evenly over the tensors."""
+    """Return the same models at no more than some positions, spread evenly."""
     if len(vectors.tensor) <= positions:
         return vectors
     kept = np.unique(np.linspace(0, len(vectors.tensor) - 1, positions).astype(np.int64))
@@ -221,7 +240,10 @@ def subsampled(vectors: Vectors, positions: int) -> Vectors:
 
 
 def sq_distances(vectors: Vectors) -> Doubles:
-    """Return squared distances between all models, shape (n, n): paper 002, equation 1, over all sampled layers."""
+    """Return squared Euclidean distances between all models, shape (n, n).
+
+    MoTHer (arXiv 2405.18432, equation 1) takes the distance over all layers; here over all sampled elements.
+    """
     return _squared_distances(vectors.flat)
 
 
@@ -233,7 +255,7 @@ def _squared_distances(flat: Floats) -> Doubles:
 
 
 def log_distances_by_part(vectors: Vectors) -> Floats:
-    """Return logarithms of distances between all models over each part of the network, shape (n, n, parts)."""
+    """Return log distances between all models over each part of the network, shape (n, n, parts)."""
     out = np.empty((len(vectors.values), len(vectors.values), len(PART_PATTERNS)), np.float32)
     known: dict[bytes, Floats] = {}
     for part, tensors in enumerate(vectors.parts.T):
@@ -246,7 +268,7 @@ def log_distances_by_part(vectors: Vectors) -> Floats:
 
 
 def normalized(vectors: Vectors, names: Sequence[str] | None = None) -> Floats:
-    """Return samples of some tensors, of all by default, as vectors of length one, shape (n, elements)."""
+    """Return samples of some tensors, of all by default, scaled to length 1, shape (n, elements)."""
     if names is None:
         part = vectors.flat
     else:
@@ -257,25 +279,35 @@ def normalized(vectors: Vectors, names: Sequence[str] | None = None) -> Floats:
 
 
 def cosines(vectors: Vectors, names: Sequence[str] | None = None) -> Doubles:
-    """Return cosines between all models over some tensors, shape (n, n)."""
+    """Return cosines between all models over some tensors, of all by default, shape (n, n)."""
     scaled = normalized(vectors, names)
     return np.asarray(scaled @ scaled.T, np.float64)
 
 
 def rounding_error(vectors: Vectors, values: Floats, model: int | Sequence[int]) -> Floats:
-    """Return the largest error that storing values in a model's own types makes, shape of values (…, p, 32).
+    """Return the largest error of storing values in a model's own types.
 
-    Of several models, values have shape (models, p, 32).
+    Args:
+        vectors: The family.
+        values: Shape (…, p, 32); (k, p, 32) for k models.
+        model: Row of the model, or rows of k models.
+
+    Returns:
+        Shape of `values`.
     """
     relative = np.abs(values) * vectors.relative_error[model][..., None]
     return np.asarray(np.maximum(relative, vectors.least_error[model][..., None]), np.float32)
 
 
 def count_flags(flags: Flags) -> Integers:
-    """Return how many of the 32 elements of each position are set, shape of flags without its last axis.
+    """Return how many of the 32 flags of each position are set.
 
-    The bytes of four words are added side by side, then those of their sum: numpy's own sums over short axes take some
-    ten times as long.
+    Flags are added as bytes of four 64-bit integers, then the bytes of their sum. A sum over a short axis by numpy
+    takes ten times as long.
+
+    Shapes:
+        - **flags:** (…, 32).
+        - **output:** (…).
     """
     words = flags.view(np.uint64)
     total = words[..., 0] + words[..., 1] + words[..., 2] + words[..., 3]

@@ -1,7 +1,8 @@
-"""Which models can be related at all: groups of one architecture, linked where their weights correlate.
+"""Families of models: connected components of models of one architecture, linked where their weights correlate.
 
-Independent models of one architecture and one corpus have uncorrelated weights (the cosine of n elements spreads by
-1/√n around zero), relatives do not; so the number of families need not be known.
+Models of one architecture that were trained from different initial values have uncorrelated weights: the cosine of n
+elements has the standard deviation 1/√n around 0. Models with a common ancestor correlate. So the number of families
+need not be known.
 """
 
 from __future__ import annotations
@@ -15,20 +16,15 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.formats.open_model import RUN_LENGTH
+from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.aligned_samples import SharedPositions, in_vocabulary, shared_positions
 
-LINKED = 0.15
-"""Cosine above which two models are relatives: ten standard errors of 4,608 elements."""
-NEAR = 0.5
-"""Cosine above which one model stands for another while relatives are looked for."""
 BLOCK_MODELS = 256
-
-SAME_WORDS = 0.6
-"""Cosine of the vocabulary's tensors alone above which two models are relatives."""
+"""Models that are compared at once: bounds the memory."""
 
 
 def by_architecture(fingerprints: Sequence[Fingerprint]) -> list[list[int]]:
-    """Return indices of fingerprints by architecture, adapters apart, in the order of the first of each."""
+    """Return indices of fingerprints by architecture, without adapters, in the order of the first of each."""
     found: dict[str, list[int]] = defaultdict(list)
     for place, item in enumerate(fingerprints):
         if not item.adapter:
@@ -39,11 +35,16 @@ def by_architecture(fingerprints: Sequence[Fingerprint]) -> list[list[int]]:
 def connected_families(fingerprints: Sequence[Fingerprint]) -> list[list[int]]:
     """Return connected components of models of one architecture, linked where their weights correlate.
 
-    Not all pairs are compared: a model that no earlier one is NEAR stands for all that are (leader clustering, Hartigan
-    1975, chapter 3); then every model is compared with all that stand for others, and is of one component with each
-    that it is linked to. Two models are linked by their cosine over all tensors, or by a high one over the vocabulary:
-    permuted copies agree in the vocabulary alone, which has too few elements to trust a faint likeness. They stand for
-    themselves: what is merged of one of them is like no other.
+    Two models are linked by their cosine over all tensors, or by a high cosine over the vocabulary alone. Permuted
+    copies agree in the vocabulary only, which has too few elements for a low threshold.
+
+    Not all pairs are compared. A model becomes a leader where no earlier leader has a cosine of `SAMPLE.leader_cosine`
+    with it over all tensors (leader clustering, Hartigan 1975, chapter 3). Then every model is compared with all
+    leaders. Leaders are found by all tensors alone, so that permuted copies are leaders themselves: a merge of a
+    permuted copy correlates with that copy only.
+
+    Args:
+        fingerprints: Models of one architecture.
 
     Returns:
         Indices of fingerprints, ascending, the largest component first.
@@ -62,26 +63,26 @@ def connected_families(fingerprints: Sequence[Fingerprint]) -> list[list[int]]:
         )
         new_leaders: list[int] = []
         for at in range(len(block)):
-            if max(to_leaders[at].max(initial=0.0), to_block[at, new_leaders].max(initial=0.0)) < NEAR:
+            if max(to_leaders[at].max(initial=0.0), to_block[at, new_leaders].max(initial=0.0)) < SAMPLE.leader_cosine:
                 new_leaders.append(at)
         leaders += block[new_leaders].tolist()
         leader_views = [old.with_rows(new, new_leaders) for old, new in zip(leader_views, block_views, strict=True)]
     for start in range(0, count, BLOCK_MODELS):
         block_views = _cosine_views(common, common.values(start, start + BLOCK_MODELS))
-        for at, other in np.argwhere(_max_cosine(block_views, leader_views) > LINKED).tolist():
-            _join(roots, start + at, leaders[other])
-    return _components(fingerprints, common.members, [_root(roots, row) for row in range(count)])
+        for at, other in np.argwhere(_max_cosine(block_views, leader_views) > SAMPLE.min_related_cosine).tolist():
+            _union(roots, start + at, leaders[other])
+    return _components(len(fingerprints), common.members, [_find(roots, row) for row in range(count)])
 
 
 def affected_families(fingerprints: Sequence[Fingerprint], new: Collection[str]) -> list[Fingerprint]:
-    """Return models that come to others, and all of the families that they come into: what has to be charted then.
+    """Return new models and all members of the families that they join: the models that have to be charted again.
 
-    A family is followed from link to link, so that nothing else is compared. An adapter may belong anywhere: where one
-    is among the new, everything is returned.
+    A family is followed along its links, so that no other models are compared. An adapter may belong to any family:
+    where one is new, all models are returned.
 
     Args:
         fingerprints: All models, the new among them.
-        new: Ids of the new.
+        new: Ids of the new models.
     """
     if any(item.adapter for item in fingerprints if item.id in new):
         return list(fingerprints)
@@ -95,7 +96,7 @@ def affected_families(fingerprints: Sequence[Fingerprint], new: Collection[str])
 
 
 def _reachable(fingerprints: Sequence[Fingerprint], start: Sequence[int]) -> list[int]:
-    """Return the rows that links lead to from some, themselves included."""
+    """Return the rows that are connected to some rows by links, these included (breadth-first search)."""
     common = shared_positions([item.sample for item in fingerprints])
     place = {member: row for row, member in enumerate(common.members)}
     reached = np.zeros(len(common.members), bool)
@@ -104,21 +105,21 @@ def _reachable(fingerprints: Sequence[Fingerprint], start: Sequence[int]) -> lis
         reached[frontier] = True
         ours = _cosine_views(common, np.concatenate([common.values(row, row + 1) for row in frontier]))
         linked = np.zeros(len(reached), bool)
-        # A block after the other: a copy of all samples at once would cost more than the comparison.
+        # Block by block: a copy of all samples at once would cost more than the comparison.
         for at in range(0, len(linked), BLOCK_MODELS):
             theirs = _cosine_views(common, common.values(at, at + BLOCK_MODELS))
-            linked[at : at + BLOCK_MODELS] = (_max_cosine(ours, theirs) > LINKED).any(0)
+            linked[at : at + BLOCK_MODELS] = (_max_cosine(ours, theirs) > SAMPLE.min_related_cosine).any(0)
         frontier = np.flatnonzero(linked & ~reached).tolist()
     return sorted({*start, *(common.members[row] for row in np.flatnonzero(reached))})
 
 
 class _CosineView(NamedTuple):
-    """What is compared of models, as it lies there: a scaled copy would cost more than the comparison.
+    """Elements of models that are compared, unscaled: a scaled copy would cost more than the comparison.
 
     Attributes:
         values: Shape (n, elements).
-        scale: One over the length of each, shape (n,).
-        least: Cosine below which the view says nothing.
+        scale: 1 over the length of each row, shape (n,).
+        min_cosine: Cosine below which the view counts as uncorrelated.
     """
 
     values: Floats
@@ -126,7 +127,7 @@ class _CosineView(NamedTuple):
     min_cosine: float
 
     def with_rows(self, other: _CosineView, rows: list[int]) -> _CosineView:
-        """Return the view with some models of another added."""
+        """Return the view with some rows of another view appended."""
         if not rows:
             return self
         values = np.concatenate((self.values, other.values[rows]))
@@ -134,11 +135,16 @@ class _CosineView(NamedTuple):
 
 
 def _cosine_views(common: SharedPositions, values: Floats) -> list[_CosineView]:
-    """Return what is compared of values of shape (n, p, 32): all tensors, and the vocabulary's with its own bound."""
-    words = in_vocabulary(common.tensor, common.names)
+    """Return views of all tensors and, where there is one, of the vocabulary with its own least cosine.
+
+    Args:
+        common: The shared positions.
+        values: Elements of n models, shape (n, p, 32).
+    """
+    vocabulary = in_vocabulary(common.tensor, common.names)
     parts = [(_flatten(values), 0.0)]
-    if words.any():
-        parts.append((_flatten(values[:, words]), SAME_WORDS))
+    if vocabulary.any():
+        parts.append((_flatten(values[:, vocabulary]), SAMPLE.min_vocabulary_cosine))
     return [
         _CosineView(
             part, np.float32(1) / np.maximum(np.sqrt(np.einsum("ij,ij->i", part, part)), np.float32(1e-30)), least
@@ -152,7 +158,7 @@ def _flatten(values: Floats) -> Floats:
 
 
 def _max_cosine(ours: Sequence[_CosineView], theirs: Sequence[_CosineView]) -> Floats:
-    """Return how alike models are to others, shape (ours, theirs); a view below its own bound says nothing."""
+    """Return the greatest cosine over the views, each 0 below its least cosine, shape (ours, theirs)."""
     cosines = []
     for our, their in zip(ours, theirs, strict=True):
         cosine = (our.values * our.scale[:, None]) @ their.values.T * their.scale
@@ -160,23 +166,30 @@ def _max_cosine(ours: Sequence[_CosineView], theirs: Sequence[_CosineView]) -> F
     return np.asarray(np.maximum.reduce(cosines), np.float32)
 
 
-def _join(roots: Integers, row: int, other: int) -> None:
-    """Put two rows into one component."""
-    first, second = _root(roots, row), _root(roots, other)
+def _union(roots: Integers, row: int, other: int) -> None:
+    """Join the components of two rows (union-find, Tarjan 1975; scipy is no dependency of the core install)."""
+    first, second = _find(roots, row), _find(roots, other)
     roots[max(first, second)] = min(first, second)
 
 
-def _root(roots: Integers, row: int) -> int:
+def _find(roots: Integers, row: int) -> int:
+    """Return the root of a row's component, halving the path to it."""
     while roots[row] != row:
         roots[row] = roots[roots[row]]
         row = int(roots[row])
     return row
 
 
-def _components(fingerprints: Sequence[Fingerprint], members: Sequence[int], roots: Sequence[int]) -> list[list[int]]:
-    """Return components of fingerprints; those whose samples cannot be compared are alone."""
-    found: dict[int, list[int]] = defaultdict(list)
+def _components(count: int, members: Sequence[int], roots: Sequence[int]) -> list[list[int]]:
+    """Return components, the largest first; models whose samples cannot be compared are alone.
+
+    Args:
+        count: Number of models.
+        members: Index of each compared model.
+        roots: Root of each compared model's component.
+    """
+    components: dict[int, list[int]] = defaultdict(list)
     for member, root in zip(members, roots, strict=True):
-        found[root].append(member)
-    alone = [[place] for place in sorted(set(range(len(fingerprints))) - set(members))]
-    return sorted([*(sorted(part) for part in found.values()), *alone], key=lambda part: (-len(part), part))
+        components[root].append(member)
+    alone = [[place] for place in sorted(set(range(count)) - set(members))]
+    return sorted([*(sorted(part) for part in components.values()), *alone], key=lambda part: (-len(part), part))

@@ -1,4 +1,8 @@
-"""Units of all models of a family in one order: what agrees with the rest in the vocabulary alone is put back."""
+"""Permutation alignment of a family: all models with their units in one order.
+
+A permutation of hidden units leaves the embeddings as they are. So a model is permuted where its vocabulary correlates
+with the family and its other tensors do not.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ import numpy as np
 
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample
 from ingest.weights.formats.tensor_names import is_vocabulary
+from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.aligned_samples import Vectors, align, cosines, in_vocabulary, sq_distances
-from ingest.weights.samples.clustering import SAME_WORDS
 from ingest.weights.samples.permutation_matching import (
     Permutation,
     agreement,
@@ -21,26 +25,25 @@ from ingest.weights.samples.permutation_matching import (
 )
 from ingest.weights.samples.resample import Resampler
 
-SHUFFLED = 0.9
-"""Cosine of the rest over that of the vocabulary, below which units are in another order."""
-
 
 def align_family(
     fingerprints: Sequence[Fingerprint], samples: Sequence[Sample], resampler: Resampler
 ) -> tuple[list[Sample], list[str]]:
-    """Put units in the order of the model in the middle, then of the nearest: what drifted far finds its own there.
+    """Return the samples of a family with all units in one order.
 
-    Models that are found in one order, but for some units, are put back by one. What has the very same vocabulary as
-    another model in another order is matched to that one, and goes where it goes: what is merged of two orders has none
-    of its own, and its copy, matched by itself, would get a different one.
+    1. Each permuted model is matched to the medoid, the model with the greatest sum of cosines.
+    2. It is then matched to the nearest model that is not permuted: after long training, units match better there.
+    3. Models whose permutations agree in most units get one common permutation.
+    4. Last, a permuted model with exactly the vocabulary of another permuted model is matched to that model, and both
+       get the same permutation. A merge of two orders has no order of its own; alone, its copy would get another.
 
     Args:
-        fingerprints: Of the models.
-        samples: Of the models.
-        resampler: Looks at the weights again.
+        fingerprints: The models.
+        samples: Their samples.
+        resampler: Reads their weights again.
 
     Returns:
-        The samples; and the name of the permutation that was undone in each, empty where there was none.
+        The aligned samples; and the id of the permutation that was undone in each, empty where there was none.
     """
     vectors = align(samples, [item.dtype for item in fingerprints])
     aligned, permutation_ids = list(samples), [""] * len(fingerprints)
@@ -74,13 +77,13 @@ def align_family(
 
 @dataclass(slots=True)
 class _Alignment:
-    """Models while they are put in order.
+    """Models of a family while they are aligned.
 
     Attributes:
-        prints: Of the models.
-        samples: Of the models, as far as they were put in order.
-        read: Looks at the weights again.
-        orders: What each that was moved was put in.
+        fingerprints: The models.
+        samples: Their samples, aligned as far as `permutations` goes.
+        resampler: Reads their weights again.
+        permutations: Permutation that was applied, by row.
     """
 
     fingerprints: list[Fingerprint]
@@ -89,7 +92,10 @@ class _Alignment:
     permutations: dict[int, Permutation] = field(default_factory=dict)
 
     def align_to(self, row: int, reference: int) -> None:
-        """Put a model's units where another has them, and with these where they were put; or leave them alone."""
+        """Match a model's units to a reference, and apply the reference's own permutation, too.
+
+        The model stays as it is where its units do not match, or are in that order already.
+        """
         permutation = self.resampler.match_units(self.fingerprints[row], self.fingerprints[reference])
         if permutation is not None and reference in self.permutations:
             permutation = compose(permutation, self.permutations[reference])
@@ -97,24 +103,25 @@ class _Alignment:
             self.apply(row, permutation)
 
     def apply(self, row: int, permutation: Permutation) -> None:
-        """Put a model's units in an order."""
+        """Read a model's sample again with permuted units."""
         sample = self.resampler.sample(self.fingerprints[row], permutation)
         if sample is not None:
             self.permutations[row], self.samples[row] = permutation, sample
 
 
 def _permuted_models(vectors: Vectors) -> tuple[int, list[int]]:
-    """Return the model in the middle, and those that agree with it in the vocabulary alone."""
+    """Return the medoid, and the models that correlate with it in the vocabulary alone."""
     vocabulary_names = [name for name in vectors.names if is_vocabulary(name)]
     body = cosines(vectors, [name for name in vectors.names if not is_vocabulary(name)])
     vocabulary = cosines(vectors, vocabulary_names) if vocabulary_names else np.zeros_like(body)
     medoid = int(np.argmax(np.maximum(body, 0).sum(1)))
-    permuted = (vocabulary[:, medoid] > SAME_WORDS) & (body[:, medoid] < SHUFFLED * vocabulary[:, medoid])
+    related = vocabulary[:, medoid] > SAMPLE.min_vocabulary_cosine
+    permuted = related & (body[:, medoid] < SAMPLE.max_permuted_ratio * vocabulary[:, medoid])
     return medoid, np.flatnonzero(permuted).tolist()
 
 
 def _equal_vocabularies(vectors: Vectors, permuted: Sequence[int]) -> dict[int, int]:
-    """Return for each shuffled model the first other one whose vocabulary is the very same, where there is one."""
+    """Return the first other model with exactly the same vocabulary, by permuted model that has one."""
     vocabulary = vectors.values[:, in_vocabulary(vectors.tensor, vectors.names)]
     first: dict[bytes, int] = {}
     found = {}
@@ -126,7 +133,7 @@ def _equal_vocabularies(vectors: Vectors, permuted: Sequence[int]) -> dict[int, 
 
 
 def _same_permutations(permutations: Mapping[int, Permutation]) -> list[tuple[Permutation, list[int]]]:
-    """Return orders that are one together, each with its rows: the one that has most units where the others do."""
+    """Return groups of equal permutations: the one that agrees most with the others, and the rows of the group."""
     groups: list[list[int]] = []
     for row in sorted(permutations):
         group = next((group for group in groups if same_permutation(permutations[group[0]], permutations[row])), None)
@@ -142,7 +149,12 @@ def _same_permutations(permutations: Mapping[int, Permutation]) -> list[tuple[Pe
 
 
 def _nearest_unpermuted(family: _Alignment, deferred: Sequence[int]) -> dict[int, int]:
-    """Return for each model that was moved the nearest that was not, those left out that are still to be moved."""
+    """Return the nearest model that is not permuted, by model that was aligned.
+
+    Args:
+        family: The family.
+        deferred: Permuted models that are not aligned yet.
+    """
     if not family.permutations:
         return {}
     vectors = align(family.samples, [item.dtype for item in family.fingerprints])

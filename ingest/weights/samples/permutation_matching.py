@@ -1,8 +1,11 @@
-"""Neuron permutations: the same function in another order, undone by matching neurons and heads.
+"""Permutation alignment: neurons and attention heads matched between two models.
 
-Rows of the matrices into an MLP and columns of the one out of it carry one neuron each, blocks of rows of query, key
-and value and of columns of the output projection one head each; renumbering them changes no output. A neuron is
-matched to the one whose rows it resembles most (the matching of Ainsworth et al., arXiv 2209.04836, by nearest rows).
+Permuting the hidden units of a network does not change its function. A neuron is a row of the matrices into an MLP and
+a column of the matrix out of it. A head is a block of rows of query, key and value, and a block of columns of the
+output projection. Units are matched as in the weight matching of Git Re-Basin (Ainsworth et al., arXiv 2209.04836),
+greedily by the greatest cosine of their input weights:
+
+    π(i) = argmax_j cos(w_i, v_j), each j once, the greatest cosine first
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
 from ingest.weights.formats.open_model import Matrix, OpenModel
+from ingest.weights.parameters.sample_parameters import SAMPLE
 
 UNIT_GROUPS = (
     (("mlp.gate_proj", "mlp.up_proj"), "mlp.down_proj", False),
@@ -22,24 +26,27 @@ UNIT_GROUPS = (
     (("intermediate.dense",), "output.dense", False),
     (("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), "self_attn.o_proj", True),
 )
-"""Matrices into, and out of, a group of units; and whether the units are heads."""
-MAX_BYTES = 2 * 2**30
-"""Models above this are not realigned: it would read every layer."""
-LEAST_MATCH, LEAST_ALIKE = 0.5, 0.5
-"""Cosine that units have to the ones they are matched to, and share of units that are where another order has them."""
-_MATCHED_COLUMNS, _CHUNK_UNITS = 256, 1024
+"""Matrices into a group of units, the matrix out of it, and whether the units are heads."""
+_CHUNK_UNITS = 1024
+"""Units that are compared at once: bounds the memory."""
 Permutation = Mapping[tuple[str, int], Integers]
-"""Where the units of a model are taken from, by layer and place in GROUPS: the unit that comes first, second and so on.
-Groups that are not named stay as they are."""
+"""Order of units by layer and index in UNIT_GROUPS: the index of the unit that comes first, second and so on.
+
+Groups without an entry keep their order.
+"""
 
 
 def match_units(model: OpenModel, reference: OpenModel) -> Permutation | None:
-    """Return the order that puts a model's units where a reference has them.
+    """Return the permutation that puts a model's units in the order of a reference.
+
+    Args:
+        model: The model.
+        reference: The reference.
 
     Returns:
-        None where units do not match.
+        None where the units do not match, or a model is larger than `SAMPLE.max_alignment_bytes`.
     """
-    if model.size > MAX_BYTES or reference.size > MAX_BYTES:
+    if max(model.size, reference.size) > SAMPLE.max_alignment_bytes:
         return None
     found: dict[tuple[str, int], Integers] = {}
     layers = sorted({name.split(".self_attn.")[0].split(".mlp.")[0] for name in model.matrices if ".mlp." in name})
@@ -56,30 +63,30 @@ def match_units(model: OpenModel, reference: OpenModel) -> Permutation | None:
 
 
 def compose(first: Permutation, then: Permutation) -> Permutation:
-    """Return one order that does what two do, one after the other."""
+    """Return the permutation that applies two permutations, one after the other."""
     both = {key: first[key][then[key]] for key in first.keys() & then.keys()}
     return {**first, **then, **both}
 
 
 def same_permutation(first: Permutation, second: Permutation) -> bool:
-    """Whether two orders are one: units that drifted far may be matched wrongly, but in each group half are not."""
+    """Whether two permutations agree in half of each group's units: units that drifted far may be matched wrongly."""
     return first.keys() == second.keys() and all(
-        (units == second[key]).mean() >= LEAST_ALIKE for key, units in first.items()
+        (units == second[key]).mean() >= SAMPLE.min_agreeing_units for key, units in first.items()
     )
 
 
 def agreement(first: Permutation, second: Permutation) -> float:
-    """Return the share of units that are at the same place in two orders of the same groups, 0..1."""
+    """Return the share of units with the same index in two permutations of the same groups, 0..1."""
     return float(np.concatenate([units == second[key] for key, units in first.items()]).mean())
 
 
 def is_permuted(permutation: Permutation) -> bool:
-    """Whether an order differs from the one that units have."""
+    """Whether a permutation is not the identity."""
     return not same_permutation(permutation, {key: np.arange(len(units)) for key, units in permutation.items()})
 
 
 def permutation_id(permutation: Permutation) -> str:
-    """Return a name for a permutation."""
+    """Return the hash of a permutation."""
     digest = blake2b(digest_size=8)
     for key in sorted(permutation):
         digest.update(permutation[key].tobytes())
@@ -87,7 +94,7 @@ def permutation_id(permutation: Permutation) -> str:
 
 
 def permute_units(model: OpenModel, permutation: Permutation) -> OpenModel:
-    """Return a model with its units in another order."""
+    """Return a model with permuted units. Values are read on demand, as before."""
     changed = dict(model.matrices)
     for (layer, place), units in permutation.items():
         inputs, out, _ = UNIT_GROUPS[place]
@@ -118,18 +125,31 @@ def _match_group(model: OpenModel, reference: OpenModel, names: list[str], heads
 
 
 def _unit_vectors(model: OpenModel, names: list[str]) -> Floats:
-    """Rows of several matrices side by side, scaled to length one, NaN as zero."""
+    """Return the input weights of the units, NaN as 0, shape (units, columns).
+
+    Args:
+        model: The model.
+        names: Names of the matrices whose rows are joined. The first alone where they differ in rows.
+    """
     parts = []
     for name in names:
         matrix = model.matrices[name]
-        parts.append(np.nan_to_num(matrix.read(np.arange(matrix.rows))[:, :_MATCHED_COLUMNS]))
+        parts.append(np.nan_to_num(matrix.read(np.arange(matrix.rows))[:, : SAMPLE.match_columns]))
     if len({len(part) for part in parts}) > 1:
         return parts[0]
     return np.concatenate(parts, 1)
 
 
 def _nearest_units(wanted: Floats, given: Floats) -> Integers | None:
-    """Return for each wanted unit the given one that is most alike, each once; None where they are not alike."""
+    """Return for each wanted unit the given unit of the greatest cosine, each once.
+
+    Args:
+        wanted: Input weights of the reference's units, shape (units, columns).
+        given: Input weights of the model's units, shape (units, columns).
+
+    Returns:
+        Shape (units,). None where the median cosine is below `SAMPLE.min_match_cosine`.
+    """
     wanted = wanted / np.maximum(np.linalg.norm(wanted, axis=1, keepdims=True), 1e-12)
     given = given / np.maximum(np.linalg.norm(given, axis=1, keepdims=True), 1e-12)
     best, similarity = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.float32)
@@ -137,7 +157,7 @@ def _nearest_units(wanted: Floats, given: Floats) -> Integers | None:
         cosines = wanted[start : start + _CHUNK_UNITS] @ given.T
         best[start : start + _CHUNK_UNITS] = cosines.argmax(1)
         similarity[start : start + _CHUNK_UNITS] = cosines.max(1)
-    if float(np.median(similarity)) < LEAST_MATCH:
+    if float(np.median(similarity)) < SAMPLE.min_match_cosine:
         return None
     order = np.full(len(wanted), -1)
     taken = np.zeros(len(given), bool)

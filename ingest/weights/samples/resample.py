@@ -1,4 +1,4 @@
-"""Weights looked at again: larger samples of finalists, and units put in order, where the files are still there."""
+"""Larger samples of models whose weight files are still there, with their units permuted where needed."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ from pathlib import Path
 
 from atlas_db.core.errors import WeightsError
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, take_sample
-from ingest.weights.fingerprints.sampling import DETAIL
 from ingest.weights.formats.open_model import open_model
+from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.permutation_matching import Permutation, match_units, permute_units
 
 
 @dataclass(frozen=True, slots=True)
 class Resampler:
-    """Reads weights by the location that a fingerprint carries.
+    """Reads weights at the location that a fingerprint names.
 
     Attributes:
-        positions: Positions a sample.
+        positions: Positions of a sample.
     """
 
-    positions: int = DETAIL
+    positions: int = SAMPLE.detail_positions
 
     def sample(self, fingerprint: Fingerprint, permutation: Permutation | None = None) -> Sample | None:
-        """Return a larger sample of a model, its units in another order where one is given.
+        """Return a larger sample of a model.
+
+        Args:
+            fingerprint: The model.
+            permutation: Order of its units; as stored where None.
 
         Returns:
-            None where its weights are out of reach.
+            None where its weights cannot be read.
         """
         try:
             with open_model(Path(fingerprint.location)) as model:
@@ -35,10 +39,14 @@ class Resampler:
             return None
 
     def match_units(self, fingerprint: Fingerprint, reference: Fingerprint) -> Permutation | None:
-        """Return the order that puts a model's units where a reference has them.
+        """Return the permutation that puts a model's units in the order of a reference.
+
+        Args:
+            fingerprint: The model.
+            reference: The reference.
 
         Returns:
-            None where its units do not match, or the weights are out of reach.
+            None where the units do not match, or weights cannot be read.
         """
         try:
             with open_model(Path(fingerprint.location)) as model, open_model(Path(reference.location)) as other:

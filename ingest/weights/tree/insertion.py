@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from atlas_db.core.arrays import Doubles
+from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.parameters.tree_parameters import TREE
-from ingest.weights.samples.clustering import LINKED
 from ingest.weights.tree.family_state import FamilyState, known_parents, permutations_of
 from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
 from ingest.weights.tree.parent_features import parent_features
@@ -105,7 +105,7 @@ def _eligible_parents(family: FamilyState, tree: IncrementalTree, row: int) -> l
     candidates = [
         other
         for other in tree.rows
-        if other != row and other not in descendants and samples.cosine[row, other] > LINKED
+        if other != row and other not in descendants and samples.cosine[row, other] > SAMPLE.min_related_cosine
     ]
     permutation = samples.permutation_id[row]
     if permutation:

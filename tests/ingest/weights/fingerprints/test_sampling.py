@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.weights.fingerprints.sampling import DETAIL, SKETCH, allocate_positions, hashed_row_order
+from ingest.weights.fingerprints.sampling import allocate_positions, hashed_row_order
+from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.aligned_samples import align
 from tests.support.families import print_of, root, write
 
@@ -23,7 +24,7 @@ def test_every_sampled_element_is_the_models_own(tmp_path: Path) -> None:
             for row in whole
             for start in range(0, len(row), 32)
         )
-    assert len(set(item.sample.keys.tolist())) == SKETCH
+    assert len(set(item.sample.keys.tolist())) == SAMPLE.fingerprint_positions
 
 
 def test_a_grown_vocabulary_keeps_nearly_all_positions(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_a_grown_vocabulary_keeps_nearly_all_positions(tmp_path: Path) -> None:
         new[name][:256] = old[name]
     prints = [print_of(write(tmp_path / name, weights)) for name, weights in (("old", old), ("new", new))]
     vectors = align([item.sample for item in prints], [item.dtype for item in prints])
-    assert len(vectors.tensor) > 0.9 * SKETCH
+    assert len(vectors.tensor) > 0.9 * SAMPLE.fingerprint_positions
     np.testing.assert_array_equal(vectors.values[0], vectors.values[1])
     assert prints[0].family_key == prints[1].family_key
 
@@ -41,6 +42,6 @@ def test_a_grown_vocabulary_keeps_nearly_all_positions(tmp_path: Path) -> None:
 def test_a_larger_sample_holds_the_smaller_one() -> None:
     assert hashed_row_order("x", 1000, 50)[:20].tolist() == hashed_row_order("x", 1000, 20).tolist()
     names = [f"layers.{n}.w" for n in range(7)]
-    assert sum(allocate_positions(names, SKETCH).values()) == SKETCH
-    assert sum(allocate_positions(names, DETAIL).values()) == DETAIL
+    assert sum(allocate_positions(names, SAMPLE.fingerprint_positions).values()) == SAMPLE.fingerprint_positions
+    assert sum(allocate_positions(names, SAMPLE.detail_positions).values()) == SAMPLE.detail_positions
     assert len(allocate_positions(names, 3)) == 3

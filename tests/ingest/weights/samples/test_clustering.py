@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks.weights import synthetic
+from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.aligned_samples import align, cosines
-from ingest.weights.samples.clustering import LINKED, affected_families, connected_families
+from ingest.weights.samples.clustering import affected_families, connected_families
 from tests.support.changes import permuted
 from tests.support.families import print_of, root, write
 
@@ -34,7 +35,7 @@ def test_relatives_are_the_components_of_all_pairs() -> None:
     vectors = align([item.sample for item in prints], [item.dtype for item in prints])
     whole = nx.Graph()
     whole.add_nodes_from(range(len(prints)))
-    whole.add_edges_from(np.argwhere(cosines(vectors) > LINKED).tolist())
+    whole.add_edges_from(np.argwhere(cosines(vectors) > SAMPLE.min_related_cosine).tolist())
     expected = sorted(sorted(part) for part in nx.connected_components(whole))
     assert sorted(connected_families(prints)) == expected
     assert sorted(map(len, expected)) == [30, 100, 100, 100]
