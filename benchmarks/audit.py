@@ -1,4 +1,4 @@
-"""How fast the whole atlas is audited, beside a plain networkx walk over all ancestors of the same graph.
+"""How fast the whole atlas is audited, against a plain networkx walk over all ancestors of the same graph.
 
     uv run python benchmarks/audit.py [--store local:DIR]
 

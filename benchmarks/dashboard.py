@@ -1,4 +1,4 @@
-"""How soon pages of the dashboard answer, and how soon Chromium has drawn the map.
+"""How fast pages of the dashboard answer, and how fast Chromium has drawn the map.
 
 Run: python -m benchmarks.dashboard --store local:DIR (a store that was loaded; audited, for the audit page)
 """

@@ -1,4 +1,4 @@
-"""Charts zoos and scores them beside other methods: `python -m benchmarks.lineage ZOO... [--truth FILE]`.
+"""Charts zoos and scores them against other methods: `python -m benchmarks.lineage ZOO... [--truth FILE]`.
 
 In one run, on the same models: our chart with dates, without, and from fingerprints alone; paper 002's method, told
 stages and numbers of trees; paper 000's greedy recovery; the nearest earlier model; the most frequent parent.

@@ -1,4 +1,4 @@
-"""How well merges are told, on zoos of known lineage: `python -m benchmarks.merges ZOO...`.
+"""How well merges are found, on zoos of known lineage: `python -m benchmarks.merges ZOO...`.
 
 Of each merge: whether exactly its parents are named, and how far their weights are off. Then the same of each as
 integers or GGUF, the merge itself and all that was made of it left out. The base of a merge, which it need not be told

@@ -1,4 +1,4 @@
-"""Paper 002's tables on its splits in small, beside the paper's: `python -m benchmarks.mother OUT`.
+"""Paper 002's tables on its splits in small, next to the paper's: `python -m benchmarks.mother OUT`.
 
 OUT comes from `python -m benchmarks.zoo.vit OUT --seed N`. Accuracy is the paper's: the share of models with a parent
 whose parent is named. Its method is told the training stage, the number of trees and, tree by tree, which models belong

@@ -1,4 +1,4 @@
-"""What probing tells, on zoos of known lineage: `python -m benchmarks.probes ZOO...` (see benchmarks/zoo).
+"""What probing finds, on zoos of known lineage: `python -m benchmarks.probes ZOO...` (see benchmarks/zoo).
 
 For every pair of probed models of one zoo: how alike they behave, by what joins them in truth; how many pairs of the
 same function are found, and how many others pass for such; and what probes change in the chart.

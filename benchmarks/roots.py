@@ -1,4 +1,4 @@
-"""How often is the root that a family declares the one that most orders of growth start from (`weights.rooting`)?
+"""How often the declared root of a family is the one that most orders of growth start from (`tree.rooting`).
 
     uv run python -m benchmarks.roots [--store local]
 

@@ -1,4 +1,4 @@
-"""How quick fingerprints and charts are: `python -m benchmarks.weights [--gigabytes 2] [--models 100,300,1000]`.
+"""How fast fingerprints and charts are: `python -m benchmarks.weights [--gigabytes 2] [--models 100,300,1000]`.
 
 Reads a file of random weights in full and as a fingerprint, in one run; compares pair tests on stored fingerprints with
 paper 002's loop over full weights; charts synthetic trees of fingerprints of growing size. Ratios count, not seconds.
