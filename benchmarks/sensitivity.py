@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from atlas_db.core.terms import CHARTED_CONFIDENCE
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import Fingerprint
@@ -45,7 +45,7 @@ def charted(families: list[list[Fingerprint]]) -> set[tuple[str, str, str]]:
             found |= {
                 (f"{read is None}:{edge.child}", edge.parent, edge.relation.value)
                 for edge in chart(fingerprints, read)
-                if edge.confidence >= CHARTED_CONFIDENCE
+                if edge.confidence >= MIN_CHARTED_CONFIDENCE
             }
     return found
 
