@@ -37,7 +37,7 @@ def similar(
     store: StoreOption = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
-    """Find models that behave alike."""
+    """Rank models by the similarity of their outputs."""
     from ingest.weights.probes.cka_similarity import rank_similar
     from ingest.weights.probes.probe_table import Probe, read_probes
 

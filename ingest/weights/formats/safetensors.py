@@ -58,7 +58,7 @@ class Tensor(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a file says it holds.
+    """The tensors and metadata that a header lists.
 
     Attributes:
         tensors: In the order of the data.

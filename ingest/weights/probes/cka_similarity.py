@@ -8,25 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ingest.weights.parameters.probe_parameters import PROBE
 from ingest.weights.probes.forward_probe import GRAM_LENGTH
 from ingest.weights.probes.probe_table import Probe
 
-SAME = 0.01
-"""Relative difference of answers below which two models compute the same function, up to the rounding of 16 bits."""
-
-
-ALIKE = 0.9
-"""Likeness from which models count as behaving alike; independent ones of one architecture stay far below."""
-
 
 class Similarity(NamedTuple):
-    """How alike another model behaves.
+    """The similarity of another model's outputs.
 
     Attributes:
         model: Its id.
-        kind: Kind of inputs that both answered.
-        likeness: Linear centred kernel alignment of the last layers, 0..1.
-        difference: Length of the difference of answers beside the longer, None where outputs have other sides.
+        kind: Kind of inputs that both were run on.
+        similarity: Linear centred kernel alignment of the last layers, 0..1.
+        difference: Relative difference of the outputs, None where their shapes differ.
     """
 
     model: str
@@ -60,7 +54,7 @@ def rank_similar(probes: Sequence[Probe], candidates: Iterable[Probe], limit: in
 
 
 def output_difference(left: Probe, right: Probe) -> float | None:
-    """Return how far two models' answers are apart, beside the longer; None where outputs have other sides."""
+    """Return the difference of two outputs, relative to the longer one; None where their shapes differ."""
     if left.signature != right.signature or left.kind != right.kind:
         return None
     longer = max(float(np.linalg.norm(left.outputs)), float(np.linalg.norm(right.outputs)), 1e-30)
@@ -76,24 +70,24 @@ def functionally_equal(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
     groups: dict[tuple[str, str], list[tuple[float, Probe]]] = defaultdict(list)
     for item in probes:
         length = float(np.linalg.norm(item.outputs))
-        if length > 1e-6:
+        if length > PROBE.min_output_norm:
             groups[item.kind, item.signature].append((length, item))
     pairs: dict[tuple[str, str], float] = {}
     for members in groups.values():
         members.sort(key=lambda pair: (pair[0], pair[1].id))
         for at, (length, item) in enumerate(members):
             for further, other in members[at + 1 :]:
-                if further * (1 - SAME) > length:
+                if further * (1 - PROBE.max_equal_difference) > length:
                     break
                 relative = output_difference(item, other)
-                if relative is not None and relative < SAME:
+                if relative is not None and relative < PROBE.max_equal_difference:
                     pair = (min(item.id, other.id), max(item.id, other.id))
                     pairs[pair] = max(relative, pairs.get(pair, 0.0))
     return [(*pair, apart) for pair, apart in sorted(pairs.items())]
 
 
 def behaviour_clusters(probes: Sequence[Probe]) -> dict[str, str]:
-    """Return for each model the first of those that behave as it does, by leader clustering at `ALIKE`.
+    """Return the behaviour cluster of each model, named by its first member (leader clustering, Hartigan 1975).
 
     Args:
         probes: In any order; one kind of inputs a model is used, sentences before token ids.
@@ -108,7 +102,7 @@ def behaviour_clusters(probes: Sequence[Probe]) -> dict[str, str]:
         leaders: list[str] = []
         for item in members:
             cka = leader_grams[: len(leaders)] @ item.gram
-            if len(leaders) and cka.max() >= ALIKE:
+            if len(leaders) and cka.max() >= PROBE.min_cluster_cka:
                 found[item.id] = leaders[int(cka.argmax())]
             else:
                 leader_grams[len(leaders)] = item.gram

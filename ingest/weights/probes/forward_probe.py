@@ -206,7 +206,7 @@ def _interpolation(side: int) -> Floats:
 
 
 def _random_audio(name: str, model: Any, rng: np.random.Generator) -> Floats:  # noqa: ANN401
-    """A second of three tones each, or as many frames of a spectrogram as the model asks for."""
+    """A second of three tones each, or as many frames of a spectrogram as the model takes."""
     if name == "input_features":
         bins, frames = getattr(model.config, "num_mel_bins", 80), 2 * getattr(model.config, "max_source_positions", 500)
         coarse = rng.standard_normal((INPUTS_PER_KIND, 8, 8)).astype(np.float32)

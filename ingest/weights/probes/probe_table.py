@@ -1,4 +1,4 @@
-"""Probes of many models: made beside their fingerprints, kept in a Parquet file, and compared."""
+"""Probe outputs of many models: run, and kept in a Parquet file next to their fingerprints."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class ProbeReport:
 
 
 def sidecar_path(fingerprints: Path) -> Path:
-    """Return the file of probes that lies beside a file of fingerprints."""
+    """Return the file of probes that belongs to a file of fingerprints."""
     return fingerprints.with_suffix(".probes.parquet")
 
 

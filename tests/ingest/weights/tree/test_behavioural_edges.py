@@ -10,7 +10,8 @@ from atlas_db.core.terms import Relation
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.parquet import read_fingerprints
-from ingest.weights.probes.cka_similarity import SAME, functionally_equal
+from ingest.weights.parameters.probe_parameters import PROBE
+from ingest.weights.probes.cka_similarity import functionally_equal
 from ingest.weights.probes.probe_table import probe_all, read_probes, sidecar_path
 from ingest.weights.samples.clustering import affected_families
 from ingest.weights.samples.resample import Resampler
@@ -39,7 +40,7 @@ def test_a_rewritten_copy_answers_the_same_and_is_charted(models: Path, tmp_path
     edge = edges["a/copy", "a/base"]
     assert edge.relation is Relation.DUPLICATE
     assert found_by(edge.evidence) == "same outputs"
-    assert edge.evidence.output_difference < SAME
+    assert edge.evidence.output_difference < PROBE.max_equal_difference
     assert edge.confidence > 0.9
     undated = {(e.child, e.parent): e for e in chart(prints, Resampler(), probes=probes, time=False)}
     assert {frozenset(pair) for pair in undated} >= {frozenset(("a/copy", "a/base"))}
