@@ -44,7 +44,7 @@ def sample(engine_settings: Settings, tmp_path_factory: pytest.TempPathFactory) 
         yield store
 
 
-def ask(store: Store, name: str, **given: str) -> list[dict[str, Any]]:
+def rows_of(store: Store, name: str, **given: str) -> list[dict[str, Any]]:
     query = query_library.find_query(name)
     columns, rows = store.run_user_query(query.text, query.bind(given))
     assert not rows or tuple(columns) == query.columns  # one engine names no columns where there are no rows
@@ -63,7 +63,7 @@ def graph_of(store: Store) -> Any:
 def test_each_query_gives_its_columns_and_the_same_rows_on_both_engines(sample: Store, name: str) -> None:
     query = query_library.find_query(name)
     needed = {p.name: EXAMPLES[p.name] for p in query.parameters if p.default is None}
-    rows = ask(sample, name, **needed)
+    rows = rows_of(sample, name, **needed)
     rounded = [
         {k: round(v, 9) if isinstance(v, float) else v for k, v in row.items() if k not in CLOCK} for row in rows
     ]
@@ -82,10 +82,10 @@ def test_ancestors_and_descendants_agree_with_networkx(sample: Store) -> None:
         down = nx.single_source_shortest_path_length(graph.reverse(copy=False), model)
         assert ancestors(sample, model) == {node: hops for node, hops in up.items() if hops}
         assert descendants(sample, model) == {node: hops for node, hops in down.items() if hops}
-        assert {row["id"] for row in ask(sample, "ancestors", model=model)} == set(up) - {model}
-        assert ask(sample, "descendant_count", model=model) == [{"descendants": len(down) - 1}]
+        assert {row["id"] for row in rows_of(sample, "ancestors", model=model)} == set(up) - {model}
+        assert rows_of(sample, "descendant_count", model=model) == [{"descendants": len(down) - 1}]
         roots = {node for node in up if graph.out_degree(node) == 0} - {model}
-        assert {row["id"] for row in ask(sample, "roots", model=model)} == roots
+        assert {row["id"] for row in rows_of(sample, "roots", model=model)} == roots
 
 
 def test_path_is_every_edge_between(sample: Store) -> None:
@@ -94,17 +94,17 @@ def test_path_is_every_edge_between(sample: Store) -> None:
     ancestor = max(nx.descendants(graph, model), key=lambda node: (graph.in_degree(node), node))
     between = (nx.descendants(graph, model) | {model}) & (nx.ancestors(graph, ancestor) | {ancestor})
     expected = set(graph.subgraph(between).edges)
-    rows = ask(sample, "path", model=model, ancestor=ancestor)
+    rows = rows_of(sample, "path", model=model, ancestor=ancestor)
     assert {(row["child"], row["parent"]) for row in rows} == expected
     assert all(row["mention"] and row["method"] for row in rows)
-    common = {row["id"] for row in ask(sample, "common_ancestor", model=model, other=ancestor)}
+    common = {row["id"] for row in rows_of(sample, "common_ancestor", model=model, other=ancestor)}
     assert common == nx.descendants(graph, ancestor) | {ancestor}
 
 
 def test_counts_agree_with_counting_by_hand(sample: Store) -> None:
     graph = graph_of(sample)
     children = Counter(parent for _, parent in graph.edges)
-    rows = ask(sample, "top_parents", limit="5")
+    rows = rows_of(sample, "top_parents", limit="5")
     assert [row["children"] for row in rows] == sorted(children.values(), reverse=True)[:5]
     found = lineage(sample, rows[0]["id"])
     assert found.counts["children"] == children[rows[0]["id"]]
@@ -115,21 +115,21 @@ def test_shapes_agree_with_counting_by_hand(sample: Store) -> None:
     """What lies behind the cards of the dashboard: degrees, fans, snakes, merges; counted on networkx's graph."""
     graph = graph_of(sample)
     children = {node: graph.in_degree(node) for node in graph}
-    degrees = {row["children"]: row["models"] for row in ask(sample, "degree_distribution")}
+    degrees = {row["children"]: row["models"] for row in rows_of(sample, "degree_distribution")}
     assert degrees == Counter(number for number in children.values() if number)
     leaves = {node: sum(children[child] == 0 for child in graph.predecessors(node)) for node in graph}
     fans = {node for node, number in children.items() if number >= 3 and leaves[node] >= 0.9 * number}
-    assert {row["id"] for row in ask(sample, "fans", children="3", limit="1000")} == fans
+    assert {row["id"] for row in rows_of(sample, "fans", children="3", limit="1000")} == fans
     assert fans
     links = {(p, c) for c, p in graph.edges if children[p] == 1 and graph.out_degree(c) == 1}
-    assert {(row["parent"], row["child"]) for row in ask(sample, "snakes", limit="1000")} == links
+    assert {(row["parent"], row["child"]) for row in rows_of(sample, "snakes", limit="1000")} == links
     assert links
-    steps = ask(sample, "edge_traits", limit="10000")
+    steps = rows_of(sample, "edge_traits", limit="10000")
     assert {(row["child"], row["parent"]) for row in steps} == set(graph.edges)
-    assert sum(row["edges"] for row in ask(sample, "language_steps")) == len(steps)
-    assert sum(row["children"] for row in ask(sample, "relations_by_popularity")) == len(steps)
+    assert sum(row["edges"] for row in rows_of(sample, "language_steps")) == len(steps)
+    assert sum(row["children"] for row in rows_of(sample, "relations_by_popularity")) == len(steps)
     merged = Counter(row["child"] for row in steps if row["relation"] == "merge")
-    assert {row["parents"]: row["models"] for row in ask(sample, "merges")} == Counter(merged.values())
+    assert {row["parents"]: row["models"] for row in rows_of(sample, "merges")} == Counter(merged.values())
 
 
 def test_contradicted_edges_are_outside_traversals(store: Store) -> None:
@@ -139,8 +139,8 @@ def test_contradicted_edges_are_outside_traversals(store: Store) -> None:
              ["b", "c", "finetune", 0.05, "contradicted", ["declared"], False]]  # fmt: skip
     store.write(lambda tx: tx.run_batch(create_edges("DERIVED_FROM", "Model", "Model", names), edges))
     assert ancestors(store, "a") == {"b": 1}
-    assert [row["id"] for row in ask(store, "ancestors", model="a")] == ["b"]
-    assert [row["child"] for row in ask(store, "contradicted")] == ["b"]
+    assert [row["id"] for row in rows_of(store, "ancestors", model="a")] == ["b"]
+    assert [row["child"] for row in rows_of(store, "contradicted")] == ["b"]
     assert [step.parent for step in lineage(store, "a", depth=0, contradicted=True).ancestors] == ["b", "c"]
     assert lineage(store, "a", min_confidence=0.95).ancestors == []
 
@@ -166,9 +166,9 @@ def test_no_query_enumerates_paths(store: Store) -> None:
         needed = {p.name: given[p.name] for p in query.parameters if p.default is None}
         if query.name in ("descendants", "family", "descendant_count", "best_descendants", "children"):
             needed["model"] = f"l/{LADDER - 1}-0"
-        ask(store, query.name, **needed)  # the first run pays for planning
+        rows_of(store, query.name, **needed)  # the first run pays for planning
         began = time.monotonic()
-        rows = ask(store, query.name, **needed)
+        rows = rows_of(store, query.name, **needed)
         assert time.monotonic() - began < 1.0, query.name
         if query.name == "ancestors":
             assert len(rows) == 3 * (LADDER - 1)
@@ -177,7 +177,7 @@ def test_no_query_enumerates_paths(store: Store) -> None:
     assert len(ancestors(store, "l/0-0")) == 3 * (LADDER - 1)
 
 
-def test_errors_of_the_library_say_what_to_do() -> None:
+def test_errors_of_the_library_end_with_what_to_do() -> None:
     with pytest.raises(QueryNotFoundError, match="Did you mean ancestors"):
         query_library.find_query("ancestor_s")
     query = query_library.find_query("lineage/descendants")

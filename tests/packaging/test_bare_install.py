@@ -82,7 +82,7 @@ def test_the_doctor_is_content(bare: Bare, demo: dict) -> None:  # type: ignore[
     assert "doctor" in bare.run(str(bare.python), "-m", "atlas_db", "--help")
 
 
-def test_python_needs_no_pandas_until_a_frame_is_asked_for(bare: Bare, demo: dict) -> None:  # type: ignore[type-arg]
+def test_python_needs_no_pandas_until_a_frame_is_made(bare: Bare, demo: dict) -> None:  # type: ignore[type-arg]
     program = """
 import atlas_db
 from atlas_db.core.errors import UsageError

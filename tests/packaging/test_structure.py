@@ -15,7 +15,7 @@ ROOMS = sorted({file.parent for file in MODULES})
 MAX_MODULES = 14
 
 
-def test_no_room_holds_more_modules_than_one_reads_at_a_glance() -> None:
+def test_no_room_holds_too_many_modules() -> None:
     counts = Counter(file.parent for file in MODULES if file.parent != Path("atlas_db/cli"))
     assert {str(room): count for room, count in counts.items() if count > MAX_MODULES} == {}
 

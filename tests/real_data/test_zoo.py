@@ -64,7 +64,7 @@ def test_every_model_is_read_or_named(zoo: Path) -> None:
 
 
 def test_its_lineage_is_charted(zoo: Path, data: Path, tmp_path: Path) -> None:
-    """Lower than what README's numbers say, so that a change for the worse fails and noise does not."""
+    """Lower than the published numbers, so that a change for the worse fails and noise does not."""
     prints_file = tmp_path / "fp.parquet"
     report = fingerprint_all(find_models([zoo]), prints_file, lambda *_: None)
     assert (report.made, len(report.failed), report.pickles) == (69, 3, 1)
@@ -82,5 +82,5 @@ def test_its_lineage_is_charted(zoo: Path, data: Path, tmp_path: Path) -> None:
                      "duplicate", "prune", "permuted", "merge_linear", "merge_slerp", "merge_task", "merge_ties")  # fmt: skip
             assert {kind: result.kinds[kind] for kind in exact if result.kinds[kind][0] < result.kinds[kind][1]} == {}
             assert result.roots == [5, 5]
-            sure = [right for confidence, right in result.confidence if confidence >= 0.9]
-            assert sum(sure) / len(sure) >= 0.97
+            confident = [right for confidence, right in result.confidence if confidence >= 0.9]
+            assert sum(confident) / len(confident) >= 0.97

@@ -81,7 +81,7 @@ def vectors(tmp_path: Path, *models: tuple[Weights, str]) -> Vectors:
 
 
 def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
-    """Rows: 0 base, 1-4 fine-tunes, 5 a stranger of theirs below 1, 6 the merge."""
+    """Rows: 0 base, 1-4 fine-tunes, 5 a child of 1, 6 the merge."""
     base = root(1)
     tuned = [trained(base, seed, 0.1) for seed in (2, 3, 4, 5)]
     tuned.append(trained(tuned[0], 9, 0.05))

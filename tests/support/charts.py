@@ -23,6 +23,6 @@ def pairs(edges: list[Edge]) -> set[tuple[str, str]]:
 
 
 def one_a_day(folder: Path, models: dict[str, Weights], **dtypes: str) -> list[Edge]:
-    """Chart models that came day after day, as F32 unless a type is said."""
+    """Chart models that came day after day, as F32 unless a type is given."""
     days = enumerate(models.items(), 1)
     return charted(folder, {n: (weights, dtypes.get(n, "F32"), f"2024-01-{day:02d}") for day, (n, weights) in days})

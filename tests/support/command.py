@@ -72,6 +72,6 @@ def run(home: Path, *args: str, code: int = 0, stdin: str = "", **environ: str) 
     return _checked(subprocess.CompletedProcess([*ATLAS, *args], ended, *written), code)
 
 
-def ask(home: Path, *args: str, **options: Any) -> Any:
+def run_json(home: Path, *args: str, **options: Any) -> Any:
     """Run a command in this process, and return the JSON that it writes."""
     return json.loads(run(home, *args, "--format", "json", **options).stdout)

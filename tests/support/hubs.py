@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support.graphs import child, model
 
-LICENCES = ("apache-2.0", "mit", "llama2", "cc-by-nc-4.0")
+LICENSES = ("apache-2.0", "mit", "llama2", "cc-by-nc-4.0")
 TASKS = ("text-generation", "text-classification", "fill-mask", "image-classification")
 DATASETS = ("squad", "imdb", "glue", "c4")
 START = datetime(2023, 6, 1, tzinfo=UTC)
@@ -22,7 +22,7 @@ def made_up(children: int = 900, seed: int = 1) -> list[dict[str, Any]]:
         rows.append(
             model(
                 f"org{kind}/base{kind}-7b",
-                tags=[f"license:{LICENCES[kind % 4]}", "transformers"],
+                tags=[f"license:{LICENSES[kind % 4]}", "transformers"],
                 pipeline_tag=TASKS[kind % 4],
                 library_name="transformers",
                 createdAt="2023-05-01T00:00:00.000Z",
@@ -35,8 +35,8 @@ def made_up(children: int = 900, seed: int = 1) -> list[dict[str, Any]]:
         name = f"{author}/base{kind}-7b-{rng.choice(('chat', 'sql', 'poems'))}-v{place}"
         tags, fields = [], {}
         if rng.random() < 0.7:
-            licence = LICENCES[kind % 4] if rng.random() < 0.93 else rng.choice(LICENCES)
-            tags.append(f"license:{licence}")
+            license_id = LICENSES[kind % 4] if rng.random() < 0.93 else rng.choice(LICENSES)
+            tags.append(f"license:{license_id}")
         if rng.random() < 0.7:
             fields["pipeline_tag"] = TASKS[kind % 4]
         if rng.random() < 0.6:
@@ -60,7 +60,7 @@ ARCHITECTURES = ("llama", "bert", "t5", "gpt_neox")
 
 
 def typed() -> list[dict[str, Any]]:
-    """The made-up hub; some say what their parent is to them, and show their config.json."""
+    """The made-up hub; some declare their relation, and have a config.json."""
     rows = made_up()
     for place, row in enumerate(rows):
         kind = int(row["id"].split("base")[1][0])

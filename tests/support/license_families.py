@@ -22,7 +22,7 @@ class Family:
     def model(
         self,
         name: str,
-        *licences: str,
+        *license_ids: str,
         files: tuple[str, ...] | None = None,
         task: str | None = None,
         created: str | None = "2024-06-01T00:00:00Z",
@@ -30,9 +30,9 @@ class Family:
         placeholder: bool = False,
     ) -> Family:
         self.build.add_model([name, placeholder, task, created, files])
-        for licence in licences:
+        for license_id in license_ids:
             source = "declared" if predicted is None else "predicted"
-            self.build.add_license("Model", name, licence, source, predicted or 1.0, None)
+            self.build.add_license("Model", name, license_id, source, predicted or 1.0, None)
         return self
 
     def step(
@@ -41,13 +41,13 @@ class Family:
         self.build.add_edge(child, parent, relation, confidence, status)
         return self
 
-    def data(self, child: str, dataset: str, *licences: str) -> Family:
+    def data(self, child: str, dataset: str, *license_ids: str) -> Family:
         self.build.add_edge(child, dataset, "trained_on", 1.0, "declared")
-        for licence in licences:
-            self.build.add_license("Dataset", dataset, licence, "declared", 1.0, None)
+        for license_id in license_ids:
+            self.build.add_license("Dataset", dataset, license_id, "declared", 1.0, None)
         return self
 
-    def judge(self, name: str, profile: str = "default") -> tuple[Verdict, set[tuple[str, str, str]]]:
+    def verdict_of(self, name: str, profile: str = "default") -> tuple[Verdict, set[tuple[str, str, str]]]:
         """Return the verdict, and (rule, ancestor, verdict) of each finding."""
         graph = self.build.build()
         verdict, findings = PolicyCheck(graph, rule_book(profile)).evaluate(graph.ids.index(name), all_findings=True)

@@ -34,6 +34,6 @@ NAMES = st.lists(
 )  # fmt: skip
 
 
-def said(name: str) -> set[str]:
+def token_set(name: str) -> set[str]:
     parts = name_tokens(name)
     return {*parts, *(f"{a} {b}" for a, b in pairwise(parts))}

@@ -17,7 +17,7 @@ from tests.support.families import Weights, print_of, write
 
 
 def grown(folder: Path, models: list[Weights], bases: Mapping[int, int | None]) -> tuple[FamilyState, IncrementalTree]:
-    """Return a family and the tree that is asked for, the models placed where that tree has them."""
+    """Return a family and a given tree, the models placed where that tree has them."""
     prints = [print_of(write(folder / f"m{at}", weights), f"m{at}") for at, weights in enumerate(models)]
     samples = load_samples(prints, Resampler(), use_dates=False)
     family = build_family_state(samples, run_pair_tests(samples))

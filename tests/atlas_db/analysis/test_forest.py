@@ -22,7 +22,7 @@ def forests(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(forests())
-def test_a_forest_is_what_networkx_says(given_: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_forest_is_that_of_networkx(given_: tuple[np.ndarray, np.ndarray]) -> None:
     parent, rank = given_
     found = build_forest(parent, rank)
     graph = nx.DiGraph()

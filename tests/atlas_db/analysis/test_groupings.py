@@ -6,8 +6,8 @@ from atlas_db.analysis.groupings import MODALITY, TIGHTNESS, LicenseGroup, drift
 from atlas_db.catalogue.loader import catalogue
 
 
-def test_every_licence_has_a_group_and_drift_has_a_direction() -> None:
-    assert {license_group(licence.id) for licence in catalogue()} == set(LicenseGroup)
+def test_every_license_has_a_group_and_drift_has_a_direction() -> None:
+    assert {license_group(license_id.id) for license_id in catalogue()} == set(LicenseGroup)
     assert set(TIGHTNESS) == set(LicenseGroup) - {LicenseGroup.UNCLEAR}
     assert license_group(None) is None
     assert license_group("no-such-licence") is LicenseGroup.UNCLEAR

@@ -42,9 +42,9 @@ def test_tables_agree_with_the_rows_and_with_the_other_engine(
     found, rows = atlas
     made = analyse_sections(found, SECTIONS, OPTIONS)
     frames = _frames(made)
-    licences = Counter(tag[8:] for row in rows for tag in row["tags"] if tag.startswith("license:"))
+    license_ids = Counter(tag[8:] for row in rows for tag in row["tags"] if tag.startswith("license:"))
     top = frames["top_licenses"]
-    assert dict(zip(top["license"], top["models"], strict=True)) == dict(licences.most_common(10))
+    assert dict(zip(top["license"], top["models"], strict=True)) == dict(license_ids.most_common(10))
     assert int(frames["growth"]["models"].sum()) == len(rows)
     assert frames["growth"]["total"].iloc[-1] == len(rows)
     known = frames["coverage"].set_index("attribute")
@@ -73,12 +73,12 @@ def _parents(row: dict[str, Any]) -> list[str]:
 
 
 def _check_mutation(frame: pd.DataFrame, rows: list[dict[str, Any]], parents: dict[str, list[str]]) -> None:
-    said = {row["id"]: {tag[8:] for tag in row["tags"] if tag.startswith("license:")} for row in rows}
+    observed = {row["id"]: {tag[8:] for tag in row["tags"] if tag.startswith("license:")} for row in rows}
     both = [
-        said[name] != said[above]
+        observed[name] != observed[above]
         for name, all_above in parents.items()
         for above in all_above
-        if said[name] and said.get(above)
+        if observed[name] and observed.get(above)
     ]
     row = frame[(frame["trait"] == "license") & (frame["relation"] == "all")].iloc[0]
     assert (row["both_declare"], row["rate"]) == (len(both), pytest.approx(sum(both) / len(both)))

@@ -24,7 +24,7 @@ def _plain_cosine(left: Counter[str], right: Counter[str], weight: dict[str, flo
     return dot / (norm(left) * norm(right))
 
 
-def test_likeness_by_definition() -> None:
+def test_similarity_by_definition() -> None:
     documents = ["a a b", "a c", "b b c d", "d"]
     bags = [Counter(text.split()) for text in documents]
     words = sorted({word for bag in bags for word in bag})

@@ -14,13 +14,13 @@ def test_the_catalogue_refuses_a_broken_row_with_its_line() -> None:
         b'"restrictions":[],"relicense":"any","source":"https://x.org","date":"2024"}'
     )
     (good,) = read_rows(row, License, "c.jsonl")
-    for broken, said in (
+    for broken, observed in (
         (row.replace(b'"permissive"', b'"nice"'), "family"),
         (row[:-5], "line 2"),
         (row.replace(b'"2024"', b'"soon"'), "date"),
         (row.replace(b'"X"', b'""'), "name"),
     ):
-        with pytest.raises(CatalogueError, match=f"c.jsonl, line 2.*{said}|{said}"):
+        with pytest.raises(CatalogueError, match=f"c.jsonl, line 2.*{observed}|{observed}"):
             read_rows(b"# a comment\n" + broken, License, "c.jsonl")
     with pytest.raises(CatalogueError, match="twice"):
         Catalogue([good, good])

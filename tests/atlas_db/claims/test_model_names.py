@@ -24,7 +24,7 @@ HUB = {
 }
 
 
-ASKED = (
+NAMES = (
     "gpt2", "GPT2", "WizardLM/WizardMath-7B-V1.1", "WizardLM/WizardLM-13B-V1.2", "outputs", "case/model", "TWIN/A",
     "https://huggingface.co/Case/Model", "gone/forever", "./checkpoint-500", "Case/Model", "nothing", "/content/drive/x",
 )  # fmt: skip
@@ -49,13 +49,13 @@ ASKED = (
     ],
 )
 def test_names_resolve(name: str, child: str, parent: str, resolution: Resolution, least: float, most: float) -> None:
-    found = MentionIndex(HUB, ASKED).resolve(name, child, "2024-06-01T00:00:00Z")
+    found = MentionIndex(HUB, NAMES).resolve(name, child, "2024-06-01T00:00:00Z")
     assert (found.parent, found.resolution) == (parent, resolution)
     assert least <= found.confidence <= most
 
 
 def test_a_child_older_than_its_parent_lowers_the_confidence() -> None:
-    index = MentionIndex(HUB, ASKED)
+    index = MentionIndex(HUB, NAMES)
     young, old = (index.resolve("Case/Model", "z/z", f"{year}-01-02T00:00:00Z") for year in (2025, 2023))
     assert young.confidence == 1.0
     assert old.confidence == pytest.approx(0.8)
@@ -64,15 +64,15 @@ def test_a_child_older_than_its_parent_lowers_the_confidence() -> None:
 
 def test_an_id_without_owner_that_an_old_snapshot_holds_has_moved() -> None:
     old = {**HUB, "gpt2": NameEvidence(9_000_000, None), "outputs": NameEvidence(5, None)}
-    index = MentionIndex(old, ASKED)
+    index = MentionIndex(old, NAMES)
     assert index.resolve("gpt2", "z/z", None).parent == "openai-community/gpt2"
     assert index.resolve("outputs", "z/z", None).parent == "outputs"
 
 
-@given(st.permutations(list(HUB)), st.sampled_from(ASKED))
+@given(st.permutations(list(HUB)), st.sampled_from(NAMES))
 def test_resolution_does_not_depend_on_the_order_of_models(order: list[str], name: str) -> None:
-    shuffled = MentionIndex({model: HUB[model] for model in order}, ASKED).resolve(name, "z/z", None)
-    assert shuffled == MentionIndex(HUB, ASKED).resolve(name, "z/z", None)
+    shuffled = MentionIndex({model: HUB[model] for model in order}, NAMES).resolve(name, "z/z", None)
+    assert shuffled == MentionIndex(HUB, NAMES).resolve(name, "z/z", None)
 
 
 @given(st.text(max_size=40), st.text(max_size=20))

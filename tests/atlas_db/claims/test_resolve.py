@@ -22,13 +22,13 @@ def test_edges_never_close_a_cycle(pairs: list[tuple[str, str]], random: Any) ->
     import networkx as nx
 
     facts = {f"o/{x}": NameEvidence(1, f"2024-01-0{'abcdef'.index(x) // 2 + 1}T00:00:00Z") for x in "abcdef"}
-    said = [statement(f"o/{a}", f"o/{b}") for a, b in pairs]
-    testimony = resolve_declarations(facts, said)
-    graph = nx.DiGraph((edge.child, edge.parent) for edge in fuse_claims(testimony))
+    observed = [statement(f"o/{a}", f"o/{b}") for a, b in pairs]
+    stated_claims = resolve_declarations(facts, observed)
+    graph = nx.DiGraph((edge.child, edge.parent) for edge in fuse_claims(stated_claims))
     assert nx.is_directed_acyclic_graph(graph)
-    random.shuffle(said)
-    assert resolve_declarations(facts, said) == testimony
+    random.shuffle(observed)
+    assert resolve_declarations(facts, observed) == stated_claims
     # No claim is dropped without need: each one marked would close a cycle.
-    for item in testimony:
+    for item in stated_claims:
         if item.resolution is Resolution.CYCLE:
             assert nx.has_path(graph, item.parent, item.child)

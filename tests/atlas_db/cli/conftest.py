@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from atlas_db.store.managed_engine import stop_engine
-from tests.support.command import ask
+from tests.support.command import run_json
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def home(demo_made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 def demo(home: Path) -> Path:
-    answer = ask(home, "demo")
+    answer = run_json(home, "demo")
     assert len(answer["answers"]) == 6
     assert all(entry["rows"] for entry in answer["answers"])
     assert {stage["state"] for stage in answer["stages"].values()} == {"kept"}

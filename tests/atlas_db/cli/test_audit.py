@@ -12,7 +12,7 @@ import pytest
 
 from atlas_db.bom.cyclonedx import read_bom
 from atlas_db.catalogue.loader import catalogue
-from tests.support.command import ask, run
+from tests.support.command import run, run_json
 from tests.support.graphs import child, model, write_rows
 from tests.support.paths import GOLDEN
 
@@ -59,7 +59,7 @@ def test_human_output_names_clause_path_repair_and_disclaimer(home: Path) -> Non
 
 
 def test_json_has_the_documented_shape(home: Path) -> None:
-    found = ask(home, "audit", "c/leaf", "c/laundered", "not/there")
+    found = run_json(home, "audit", "c/leaf", "c/laundered", "not/there")
     assert {"profile", "rules_version", "counts", "findings"} <= set(found)
     assert found["missing"] == ["not/there"]
     keys = {"model", "ancestor", "finding", "verdict", "rule", "clause", "confidence", "path"}
@@ -112,28 +112,28 @@ def test_suppressions_and_their_errors(home: Path, tmp_path: Path) -> None:
 
 
 def test_the_whole_atlas_from_the_command_line(home: Path) -> None:
-    found = ask(home, "audit", "--all")
+    found = run_json(home, "audit", "--all")
     assert found["counts"]["models"] == len(ROWS)
-    rows = ask(home, "query", "findings", "--param", "model=c/leaf")
+    rows = run_json(home, "query", "findings", "--param", "model=c/leaf")
     assert {(row["ancestor"], row["verdict"]) for row in rows} == {
         (META, "violation"), (META, "needs_review"), ("p/nc", "violation"),
     }  # fmt: skip
-    verdicts = ask(home, "query", "verdict", "--param", "model=c/leaf")
+    verdicts = run_json(home, "query", "verdict", "--param", "model=c/leaf")
     assert {row["ancestor"]: row["verdict"] for row in verdicts} == {
         META: "violation", "p/nc": "violation", "c/laundered": "compliant_with_obligations", "d/d": "unknown",
         "c/leaf": "compliant",
     }  # fmt: skip
     assert "Audited 7 models" in run(home, "audit", "--all").stdout
-    runs = ask(home, "runs")["runs"]
+    runs = run_json(home, "runs")["runs"]
     assert [each["kind"] for each in runs] == ["audit", "audit", "load"]
-    assert ask(home, "query", "findings_by_rule")
+    assert run_json(home, "query", "findings_by_rule")
 
 
 def test_licenses_explains_and_suggests(home: Path) -> None:
-    found = ask(home, "licenses", "Llama 3.1")
+    found = run_json(home, "licenses", "Llama 3.1")
     assert (found["id"], found["under"]["compliant_with_obligations"]) == ("llama3.1", {"llama3x-kept": ["llama3.1"]})
     assert "name begins with 'Llama'" in run(home, "licenses", "llama3.1").stdout
-    assert len(ask(home, "licenses")) == len(catalogue())
+    assert len(run_json(home, "licenses")) == len(catalogue())
     assert "Did you mean apache-2.0" in run(home, "licenses", "apach-2.0", code=2).stderr
 
 
@@ -145,12 +145,12 @@ def test_a_bill_of_materials_validates_and_reads_back(home: Path, spec: str) -> 
     text = run(home, "bom", "c/leaf", "--spec", spec).stdout
     assert JsonStrictValidator(SchemaVersion.from_version(spec)).validate_str(text) is None
     document = json.loads(text)
-    root, edges, licences = read_bom(document)
-    steps = ask(home, "lineage", "c/leaf", "--depth", "0")["ancestors"]
+    root, edges, license_ids = read_bom(document)
+    steps = run_json(home, "lineage", "c/leaf", "--depth", "0")["ancestors"]
     assert root == "c/leaf"
     assert edges == {(s["child"], s["parent"], s["relation"], s["status"], s["confidence"]) for s in steps}
-    assert licences["model:c/leaf"] == ["mit"]
-    assert licences[f"model:{META}"] == ["llama3.1"]
+    assert license_ids["model:c/leaf"] == ["mit"]
+    assert license_ids[f"model:{META}"] == ["llama3.1"]
     refs = {entry["bom-ref"] for entry in document["components"]}
     assert refs == {"model:c/laundered", f"model:{META}", "model:p/nc", "dataset:d/d"}
     cited = [pointer for each in document.get("citations", ()) for pointer in each["pointers"]]
@@ -173,7 +173,7 @@ def resolve(document: Any, pointer: str) -> Any:
     return document
 
 
-def test_no_bill_ever_has_an_invalid_licence_id(home: Path) -> None:
+def test_no_bill_ever_has_an_invalid_license_id(home: Path) -> None:
     from cyclonedx.spdx import is_supported_id
 
     document = json.loads(run(home, "bom", "c/named").stdout)

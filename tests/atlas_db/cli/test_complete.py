@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import ask, run
+from tests.support.command import run, run_json
 from tests.support.graphs import write_rows
 from tests.support.hubs import made_up
 
@@ -21,33 +21,35 @@ def loaded(empty_home: Path) -> Path:
 @pytest.mark.train
 def test_complete_explain_and_take_back(loaded: Path, tmp_path: Path) -> None:
     out = tmp_path / "p.jsonl"
-    first = ask(loaded, "complete", "--attributes", "license", "--min-confidence", "0", "--out", str(out), "--dry-run")
+    first = run_json(
+        loaded, "complete", "--attributes", "license", "--min-confidence", "0", "--out", str(out), "--dry-run"
+    )
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert (first["run_id"], first["written"], first["trained"]) == ("", 0, ["license"])
     assert len(lines) == first["missing"]["license"] == first["predicted"]["license"]
     ids = tmp_path / "ids.txt"
     ids.write_text("".join(f"{line['model_id']}\n" for line in lines[:5]) + "\n# a comment\n")
-    again = ask(loaded, "complete", "--attributes", "license", "--models", str(ids), "--min-confidence", "0")
+    again = run_json(loaded, "complete", "--attributes", "license", "--models", str(ids), "--min-confidence", "0")
     assert again["trained"] == [] and again["written"] == 5
-    found = ask(loaded, "query", "-", stdin="MATCH (m)-[r:HAS_LICENSE {source: 'predicted'}]->(l) "
+    found = run_json(loaded, "query", "-", stdin="MATCH (m)-[r:HAS_LICENSE {source: 'predicted'}]->(l) "
                 "RETURN m.id AS id, l.id AS value, r.confidence AS sure, r.evidence AS evidence")  # fmt: skip
     assert {(row["id"], row["value"]) for row in found} == {(line["model_id"], line["value"]) for line in lines[:5]}
     assert all(json.loads(row["evidence"]) and 0 < row["sure"] <= 1 for row in found)
-    why = ask(loaded, "explain", lines[0]["model_id"], "license")
+    why = run_json(loaded, "explain", lines[0]["model_id"], "license")
     assert why["candidates"][0]["value"] == lines[0]["value"]
     assert why["candidates"][0]["confidence"] == pytest.approx(lines[0]["confidence"], abs=1e-3)
     assert why["declared"] == [] and why["reasons"] and why["neighbours"] and isinstance(why["inherited"], list)
     assert "log_odds" in run(loaded, "explain", lines[0]["model_id"], "license").stdout
-    (row,) = [row for row in ask(loaded, "complete", "--score") if row["attribute"] == "license"]
+    (row,) = [row for row in run_json(loaded, "complete", "--score") if row["attribute"] == "license"]
     assert (row["predicted"], row["declared"]) == (5, 0)
     run(loaded, "runs", "rollback", again["run_id"])
-    assert ask(loaded, "complete", "--score")[0]["predicted"] == 0
+    assert run_json(loaded, "complete", "--score")[0]["predicted"] == 0
 
 
 @pytest.mark.train
 def test_evaluate(loaded: Path, tmp_path: Path) -> None:
     args = ("--attributes", "license", "--cutoff", "2024-01-15", "--plots", str(tmp_path))
-    field, bare = ask(loaded, "evaluate", *args)
+    field, bare = run_json(loaded, "evaluate", *args)
     assert (field["view"], bare["view"], field["split"]) == ("with_metadata", "cold_start", "temporal")
     methods = [row["method"] for row in field["rows"]]
     assert methods[0] == "majority" and methods[-3:] == ["network alone", "trees", "ships"] and len(methods) == 13
@@ -56,7 +58,7 @@ def test_evaluate(loaded: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.train
-def test_errors_say_what_to_do_next(loaded: Path, tmp_path: Path) -> None:
+def test_errors_end_with_what_to_do_next(loaded: Path, tmp_path: Path) -> None:
     for args, code, words in (
         (("complete", "--attributes", "licence"), 2, "Attributes: license"),
         (("explain", "no/body", "license"), 3, "Load them first"),

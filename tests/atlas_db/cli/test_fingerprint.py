@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.command import ATLAS, ask, run
+from tests.support.command import ATLAS, run, run_json
 from tests.support.families import root, trained, write
 
 
@@ -44,14 +44,14 @@ def edges(path: Path) -> set[tuple[str, str, str]]:
 
 def test_folders_to_edges_without_a_store(zoo: Path, tmp_path: Path) -> None:
     home, prints, out = tmp_path / "home", tmp_path / "fp.parquet", tmp_path / "edges.jsonl"
-    report = ask(home, "fingerprint", str(zoo), "--out", str(prints))
+    report = run_json(home, "fingerprint", str(zoo), "--out", str(prints))
     assert (report["models"], report["made"], report["pickles"]) == (5, 3, 1)
     assert set(report["failed"]) == {"d/broken", "d/pickle"}
     assert "never opened" in report["failed"]["d/pickle"]
     run(home, "chart", str(prints), "--out", str(out))
     expected = {("b/tuned", "a/base", "finetune"), ("c/copy", "b/tuned", "duplicate")}
     assert edges(out) == expected
-    rows = ask(home, "chart", str(prints), "--no-refine")
+    rows = run_json(home, "chart", str(prints), "--no-refine")
     assert {(row["child"], row["parent"], row["relation"]) for row in rows} == expected
     assert not (home / "store").exists()
     assert "2 edges" in run(home, "chart", str(prints)).stdout
@@ -59,25 +59,25 @@ def test_folders_to_edges_without_a_store(zoo: Path, tmp_path: Path) -> None:
 
 def test_what_is_abstained_from_keeps_its_family(zoo: Path, tmp_path: Path) -> None:
     prints, out, families = tmp_path / "fp.parquet", tmp_path / "edges.jsonl", tmp_path / "families.jsonl"
-    ask(tmp_path, "fingerprint", str(zoo), "--out", str(prints))
-    said = run(
+    run_json(tmp_path, "fingerprint", str(zoo), "--out", str(prints))
+    observed = run(
         tmp_path, "chart", str(prints), "--min-confidence", "0.99", "--out", str(out), "--families", str(families)
     ).stdout
     assert edges(out) == set()
-    assert "0 edges; 1 models with no parent here\n2 models with one of confidence below 0.99" in said
-    told = {row.pop("model"): row for row in map(json.loads, families.read_text().splitlines())}
-    assert {row["family"] for row in told.values()} == {"a/base"}
-    candidates = {name: set(row["candidates"]) for name, row in told.items()}
+    assert "0 edges; 1 models with no parent here\n2 models with one of confidence below 0.99" in observed
+    listed = {row.pop("model"): row for row in map(json.loads, families.read_text().splitlines())}
+    assert {row["family"] for row in listed.values()} == {"a/base"}
+    candidates = {name: set(row["candidates"]) for name, row in listed.items()}
     assert candidates == {"a/base": set(), "b/tuned": {"a/base"}, "c/copy": {"a/base", "b/tuned"}}
 
 
 def test_a_second_run_reads_only_what_changed(zoo: Path, tmp_path: Path) -> None:
     prints = tmp_path / "fp.parquet"
-    ask(tmp_path, "fingerprint", str(zoo), "--out", str(prints))
-    again = ask(tmp_path, "fingerprint", str(zoo), "--out", str(prints))
+    run_json(tmp_path, "fingerprint", str(zoo), "--out", str(prints))
+    again = run_json(tmp_path, "fingerprint", str(zoo), "--out", str(prints))
     assert (again["made"], again["kept"]) == (0, 3)
     os.utime(zoo / "a" / "base" / "model.safetensors")
-    assert ask(tmp_path, "fingerprint", str(zoo), "--out", str(prints))["made"] == 1
+    assert run_json(tmp_path, "fingerprint", str(zoo), "--out", str(prints))["made"] == 1
     assert pq.read_table(prints, columns=["id"])["id"].to_pylist() == ["a/base", "b/tuned", "c/copy"]
 
 
@@ -94,13 +94,13 @@ def test_a_killed_run_leaves_no_half_file(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not prints.exists() or pq.read_table(prints).num_rows == 40
-    report = ask(tmp_path, "fingerprint", str(tmp_path / "models"), "--out", str(prints))
+    report = run_json(tmp_path, "fingerprint", str(tmp_path / "models"), "--out", str(prints))
     assert report["made"] + report["kept"] == 40
     assert pq.read_table(prints).num_rows == 40
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "says"),
+    ("args", "code", "message"),
     [
         (("fingerprint", "nowhere", "--out", "x.parquet"), 3, "no folder"),
         (("fingerprint", ".", "--out", "x.parquet"), 3, "holds weights"),
@@ -108,10 +108,10 @@ def test_a_killed_run_leaves_no_half_file(tmp_path: Path) -> None:
         (("chart", "x.parquet", "--dry-run"), 2, "--store"),
     ],
 )
-def test_errors_end_with_what_to_do(tmp_path: Path, args: Any, code: int, says: str, monkeypatch: Any) -> None:
+def test_errors_end_with_what_to_do(tmp_path: Path, args: Any, code: int, message: str, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     error = run(tmp_path / "home", *args, code=code).stderr
-    assert says in error
+    assert message in error
 
 
 def test_a_listing_cannot_point_outside(tmp_path: Path) -> None:

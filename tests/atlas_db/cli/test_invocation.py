@@ -13,7 +13,7 @@ from atlas_db.cli.invocation import command, program
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A script beside a running interpreter, on no search path."""
+    """A script in the folder of a running interpreter, on no search path."""
     file = tmp_path / "an env" / "bin" / "atlas-db"
     file.parent.mkdir(parents=True)
     file.write_text("#!/bin/sh\n")

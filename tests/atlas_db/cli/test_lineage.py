@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.command import ask, run
+from tests.support.command import run, run_json
 
 
 def test_lineage(demo: Path) -> None:
-    found = ask(demo, "lineage", "mistralai/Mistral-7B-v0.1")
+    found = run_json(demo, "lineage", "mistralai/Mistral-7B-v0.1")
     assert found["counts"]["children"] == sum(found["counts"]["children_by_relation"].values())
     text = run(demo, "lineage", "mistralai/Mistral-7B-v0.1").stdout
     assert "was made into" in text

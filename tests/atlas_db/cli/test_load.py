@@ -10,7 +10,7 @@ from pathlib import Path
 
 from atlas_db.core.settings import Settings
 from atlas_db.store.connect import connect
-from tests.support.command import ATLAS, ask, environment, run
+from tests.support.command import ATLAS, environment, run, run_json
 from tests.support.graphs import child, model, write_rows
 from tests.support.stores import wipe
 
@@ -33,11 +33,11 @@ def test_load_reads_every_format(fresh_home: Path, tmp_path: Path) -> None:
     card = inputs / "own" / "carded"
     card.mkdir(parents=True)
     (card / "README.md").write_text("---\nlicense: mit\nlanguage: no\n---\n# Card\n")
-    report = ask(place, "load", str(inputs), "-", stdin=line["stdin"].decode())
-    ids = {row["id"] for row in ask(place, "query", "-", stdin="MATCH (m:Model) RETURN m.id AS id")}
+    report = run_json(place, "load", str(inputs), "-", stdin=line["stdin"].decode())
+    ids = {row["id"] for row in run_json(place, "query", "-", stdin="MATCH (m:Model) RETURN m.id AS id")}
     assert ids == {f"fmt/{n}" for n in ("gz", "zst", "array", "pretty", "parquet", "stdin")} | {"own/carded"}
     assert report["files"] == 7
-    assert ask(place, "query", "languages")[0]["id"] == "no"
+    assert run_json(place, "query", "languages")[0]["id"] == "no"
     assert list((place / "cards").glob("*.parquet"))
 
 
@@ -61,7 +61,7 @@ def test_truncated_archives_keep_what_they_hold(demo: Path, tmp_path: Path) -> N
     path = tmp_path / "cut.jsonl.zst"
     packed = zstandard.compress(rows)
     path.write_bytes(packed[: len(packed) * 2 // 3])
-    report = ask(demo, "load", str(path), "--dry-run")
+    report = run_json(demo, "load", str(path), "--dry-run")
     assert report["rejects"] == {"truncated_file": 1}
     assert 1000 < report["records"]["model"] < 40_000
 
@@ -72,14 +72,14 @@ def test_a_100_mb_line_is_set_aside(demo: Path, tmp_path: Path) -> None:
         out.write(json.dumps(model("long/before")) + "\n")
         out.write('{"id": "' + "x" * 100_000_000 + '"}\n')
         out.write(json.dumps(model("long/after")) + "\n")
-    report = ask(demo, "load", str(path), "--dry-run")
+    report = run_json(demo, "load", str(path), "--dry-run")
     assert report["rejects"] == {"line_too_long": 1}
     assert report["records"] == {"model": 2}
 
 
 def test_export_csv_prints_the_command(home: Path, tmp_path: Path) -> None:
     path = write_rows(tmp_path / "rows.jsonl", [model("a/b", tags=["license:mit", "base_model:c/d"]), model("c/d")])
-    report = ask(home, "load", path, "--export-csv", str(tmp_path / "out"))
+    report = run_json(home, "load", path, "--export-csv", str(tmp_path / "out"))
     assert "database import full" in report["command"]
     text = (tmp_path / "out" / "DERIVED_FROM.Model.Model.csv").read_text()
     rows = list(csv.reader(io.StringIO(text)))
@@ -100,9 +100,9 @@ def test_a_full_disk_is_an_error_and_nothing_is_lost(fresh_home: Path, tmp_path:
     )  # fmt: skip
     assert done.returncode == 4, done.stderr[-2000:]
     assert "run the same command again" in " ".join(done.stderr.split())
-    report = ask(fresh_home, "load", second, "--as-of", "2024-02-01")
+    report = run_json(fresh_home, "load", second, "--as-of", "2024-02-01")
     assert report["nodes"] == {"changed": 2000}
-    assert ask(fresh_home, "query", "licenses")[0]["models"] == 2000
+    assert run_json(fresh_home, "query", "licenses")[0]["models"] == 2000
 
 
 def test_load_counts_what_the_dashboard_shows(fresh_home: Path, local_settings: Settings, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ import pytest
 from tests.support.command import run
 
 
-def test_the_release_is_told(tmp_path: Path) -> None:
+def test_the_release_is_printed(tmp_path: Path) -> None:
     assert run(tmp_path, "--version").stdout.strip() == version("model-atlas-db")
 
 
-def test_every_verb_says_examples_in_its_help(tmp_path: Path) -> None:
+def test_every_verb_has_examples_in_its_help(tmp_path: Path) -> None:
     listing = run(tmp_path, "--help").stdout
     for verb in ("demo", "run", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor"):
         assert verb in listing
@@ -28,7 +28,7 @@ def test_every_verb_says_examples_in_its_help(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "says"),
+    ("args", "code", "message"),
     [
         (("query", "ancestor"), 2, "Did you mean ancestors"),
         (("query", "ancestors"), 2, "--param model="),
@@ -44,8 +44,8 @@ def test_every_verb_says_examples_in_its_help(tmp_path: Path) -> None:
         (("fetch", "x", "--since", "whenever"), 2, "neither a date"),
     ],
 )
-def test_errors_say_what_to_do(demo: Path, args: tuple[str, ...], code: int, says: str) -> None:
-    assert says in " ".join(run(demo, *args, code=code).stderr.split())
+def test_errors_end_with_what_to_do_in_the_terminal(demo: Path, args: tuple[str, ...], code: int, message: str) -> None:
+    assert message in " ".join(run(demo, *args, code=code).stderr.split())
 
 
 def test_help_imports_nothing_heavy() -> None:

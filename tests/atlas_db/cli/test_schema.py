@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.command import ask, run
+from tests.support.command import run, run_json
 from tests.support.paths import ROOT
 
 
 def test_schema(tmp_path: Path) -> None:
     assert run(tmp_path, "schema", "--markdown").stdout == (ROOT / "SCHEMA.md").read_text()
-    assert ask(tmp_path, "schema")["version"] == 3
+    assert run_json(tmp_path, "schema")["version"] == 3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import ask, run
+from tests.support.command import run, run_json
 from tests.support.networks import llama, rewritten
 
 pytestmark = pytest.mark.slow
@@ -23,15 +23,15 @@ def probes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_rewritten_copy_is_the_most_similar(probes: Path) -> None:
-    found = ask(probes.parent, "similar", "base", "--probes", str(probes))
+    found = run_json(probes.parent, "similar", "base", "--probes", str(probes))
     assert [row["model"] for row in found] == ["copy", "other"]
     assert found[0]["difference"] < 0.01
-    assert ask(probes.parent, "similar", "base", "--probes", str(probes), "--limit", "1") == found[:1]
+    assert run_json(probes.parent, "similar", "base", "--probes", str(probes), "--limit", "1") == found[:1]
 
 
 def test_a_folder_is_run_now(probes: Path) -> None:
     folder = probes.parent / "models" / "copy"
-    found = ask(probes.parent, "similar", str(folder), "--probes", str(probes))
+    found = run_json(probes.parent, "similar", str(folder), "--probes", str(probes))
     assert {row["model"] for row in found[:2]} == {"base", "copy"}
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.command import ask
+from tests.support.command import run_json
 
 
 def test_doctor_and_store(home: Path) -> None:
-    found = ask(home, "doctor")
+    found = run_json(home, "doctor")
     assert found["ok"], found
-    assert ask(home, "store", "status")["running"]
-    assert ask(home, "store", "stop")["stopped"]
-    assert not ask(home, "store", "status")["running"]
-    assert not ask(home, "store", "stop")["stopped"]
+    assert run_json(home, "store", "status")["running"]
+    assert run_json(home, "store", "stop")["stopped"]
+    assert not run_json(home, "store", "status")["running"]
+    assert not run_json(home, "store", "stop")["stopped"]

@@ -14,7 +14,7 @@ from atlas_db.columnar.read import read_graph
 from atlas_db.core.arrays import csr_lists
 from atlas_db.store.bolt import Store
 from tests.support.graphs import load_rows
-from tests.support.hubs import LICENCES, made_up
+from tests.support.hubs import LICENSES, made_up
 
 
 def flat(graph: Graph) -> list[Any]:
@@ -46,7 +46,7 @@ def test_engines_give_the_same_tensors(store: Store, tmp_path: Path, request: py
     assert graph.ids == sorted(graph.ids) and len(graph) == 128
     assert len({json.dumps(value) for value in SEEN.values()}) == 1
     held = graph.columns["license"]
-    assert {held.categories[value] for value in held.codes.values} == set(LICENCES)
+    assert {held.categories[value] for value in held.codes.values} == set(LICENSES)
     assert graph.declared.all() and (np.diff(graph.parents.indptr) <= 1).all()
 
 

@@ -37,7 +37,7 @@ def test_words_and_patterns() -> None:
     ),
     st.integers(1, 3),
 )
-def test_names_in_columns_say_what_each_says_alone(ids: list[str], cores: int) -> None:
+def test_names_in_columns_are_split_as_each_alone(ids: list[str], cores: int) -> None:
     names = [identifier.rpartition("/")[2].lower() for identifier in ids]
     found = NameKeys.of(ids, cores)
     parts = [name_tokens(name) for name in names]

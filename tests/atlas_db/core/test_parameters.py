@@ -1,4 +1,4 @@
-"""Tuned constants: each has a unit and says how it was set, and none can be changed."""
+"""Tuned constants: each has a unit and its origin, and none can be changed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_parameters_of_nested_classes_have_dotted_names() -> None:
 
 
 @pytest.mark.parametrize("module", [path for path in MODULES if path.stem.endswith("_parameters")], ids=str)
-def test_each_constant_has_a_unit_and_says_how_it_was_set(module: Path) -> None:
+def test_each_constant_has_a_unit_and_how_it_was_set(module: Path) -> None:
     held = vars(import_module(".".join(module.with_suffix("").parts)))
     (group,) = [value for name, value in held.items() if name.isupper() and is_dataclass(value)][-1:]
     found = list(parameters_of(group))

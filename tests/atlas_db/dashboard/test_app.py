@@ -130,17 +130,17 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page that must not complain."""
     fresh = browser.new_page(viewport={"width": 1280, "height": 900})
-    said: list[str] = []
-    fresh.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    fresh.on("pageerror", lambda error: said.append(str(error)))
+    observed: list[str] = []
+    fresh.on("console", lambda message: observed.append(message.text) if message.type in ("error", "warning") else None)
+    fresh.on("pageerror", lambda error: observed.append(str(error)))
     # What is aborted is a download, or a page that was left.
-    fresh.on("requestfailed", lambda each: None if each.failure == "net::ERR_ABORTED" else said.append(each.url))
+    fresh.on("requestfailed", lambda each: None if each.failure == "net::ERR_ABORTED" else observed.append(each.url))
     yield fresh
     fresh.close()
-    assert said == []
+    assert observed == []
 
 
-def test_every_page_loads_says_what_it_is_and_has_a_twin(site: Site, page: Page) -> None:
+def test_every_page_loads_with_its_title_and_has_a_twin_in_json(site: Site, page: Page) -> None:
     for path, title in PAGES.items():
         answer = page.goto(site.url + path)
         assert answer is not None
@@ -196,14 +196,16 @@ def test_from_a_search_to_an_ancestor_to_a_finding(site: Site, page: Page) -> No
     assert page.locator("g.box.model").count() == 30 + 2, "the unfolded fan, and what else comes from it"
 
 
-def test_lineage_shows_kinds_of_witnesses_and_hides_the_unsure(site: Site, page: Page) -> None:
+def test_lineage_shows_sources_and_hides_what_is_uncertain(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/models/{META}")
     assert page.locator("path.edge.declared[data-child]").count() == 8, "five of thirty, the fold, and two others"
     fold = page.locator("g.box.fan")
     expect(fold).to_contain_text("+25 quantized")
     page.locator("#min-confidence").evaluate("each => { each.value = 1; each.dispatchEvent(new Event('input')); }")
-    sure = [float(edge.get_attribute("data-confidence") or 0) for edge in page.locator("path.edge[data-child]").all()]
-    assert page.locator("path.edge.faded").count() == sum(value < 1 for value in sure)
+    confident = [
+        float(edge.get_attribute("data-confidence") or 0) for edge in page.locator("path.edge[data-child]").all()
+    ]
+    assert page.locator("path.edge.faded").count() == sum(value < 1 for value in confident)
     page.goto(f"{site.url}/models/g/guessed")
     expect(page.get_by_text("Predicted: what its author would declare, not what is permitted")).to_be_visible()
     expect(page.locator("main")).to_contain_text("0.97")

@@ -22,7 +22,7 @@ from tests.support.graphs import child, model, write_rows
 
 
 @pytest.fixture
-def desk(local_store: Store, local_settings: Settings, tmp_path: Path) -> Iterator[AppState]:
+def state(local_store: Store, local_settings: Settings, tmp_path: Path) -> Iterator[AppState]:
     write_rows(tmp_path / "rows.jsonl", [model("a/b"), child("c/d", "finetune:a/b")])
     load(local_store, [str(tmp_path / "rows.jsonl")], LoadOptions(tmp_path))
     place = local_settings.home / "stores" / "local"
@@ -39,15 +39,15 @@ def _wait(client: TestClient, models: int) -> None:
     pytest.fail(f"never counted {models} models")
 
 
-def test_pages_follow_the_store_and_outlive_it(desk: AppState, local_store: Store, tmp_path: Path) -> None:
-    with TestClient(create_app(desk), base_url="http://127.0.0.1") as client:
+def test_pages_follow_the_store_and_outlive_it(state: AppState, local_store: Store, tmp_path: Path) -> None:
+    with TestClient(create_app(state), base_url="http://127.0.0.1") as client:
         assert client.get("/?format=json").json()["models"] == 2
         write_rows(tmp_path / "more.jsonl", [model("n/new")])
         load(local_store, [str(tmp_path / "more.jsonl")], LoadOptions(tmp_path))
         assert client.get("/ecosystem").status_code == 200, "what was counted before is shown meanwhile"
         _wait(client, 3)
-        desk.settings = replace(desk.settings, store="bolt://127.0.0.1:1")
-        desk.release_store()
+        state.settings = replace(state.settings, store="bolt://127.0.0.1:1")
+        state.release_store()
         gone = client.get("/models/a/b")
         assert gone.status_code == 503
         assert "does not answer" in gone.text
@@ -58,14 +58,14 @@ def test_pages_follow_the_store_and_outlive_it(desk: AppState, local_store: Stor
         assert client.post("/").status_code == 405
 
 
-def test_a_store_is_closed_by_its_last_reader(desk: AppState) -> None:
+def test_a_store_is_closed_by_its_last_reader(state: AppState) -> None:
     gone = StoreUnavailableError("it does not answer")
-    with desk.store() as old:
-        with pytest.raises(StoreUnavailableError), desk.store():
+    with state.store() as old:
+        with pytest.raises(StoreUnavailableError), state.store():
             raise gone
-        with desk.store() as new:
+        with state.store() as new:
             assert new is not old
-        with pytest.raises(StoreUnavailableError), desk.store() as late, desk.store():
+        with pytest.raises(StoreUnavailableError), state.store() as late, state.store():
             raise gone
         assert bundle_key(old)
     with pytest.raises(StoreError):

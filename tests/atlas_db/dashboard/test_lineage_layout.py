@@ -9,7 +9,7 @@ from atlas_db.lineage.traversal import ChildGroup, LineageStep
 from tests.support.drawing import step
 
 
-class _Kin:
+class _Relatives:
     def __init__(self, above: list[LineageStep], below: dict[str, list[ChildGroup]]) -> None:
         self.above, self.below = above, below
 
@@ -34,8 +34,8 @@ def test_fans_fold_and_open() -> None:
         ],
         "q1": [ChildGroup("merge", 1, [step("deep", "q1", relation="merge")])],
     }
-    kin = _Kin([step("me", "up"), step("up", "top")], below)
-    closed = draw_lineage({"id": "me"}, kin, [])
+    relatives = _Relatives([step("me", "up"), step("up", "top")], below)
+    closed = draw_lineage({"id": "me"}, relatives, [])
     boxes = {box.id: box for box in closed.boxes}
     assert len([box for box in closed.boxes if box.column == 1]) == CHILDREN_SHOWN + 1
     assert boxes["me +quantized"].label == f"+{1437 - CHILDREN_SHOWN:,} quantized"
@@ -43,12 +43,12 @@ def test_fans_fold_and_open() -> None:
     assert not boxes["q2"].more
     assert boxes["up"].more
     assert "top" not in boxes
-    opened = draw_lineage({"id": "me"}, kin, ["q1", "up", "nobody"])
+    opened = draw_lineage({"id": "me"}, relatives, ["q1", "up", "nobody"])
     ids = {box.id: box.column for box in opened.boxes}
     assert ids["deep"] == 2
     assert ids["top"] == -2
     assert (
-        len([box for box in draw_lineage({"id": "me"}, kin, [], "quantized").boxes if box.column == 1])
+        len([box for box in draw_lineage({"id": "me"}, relatives, [], "quantized").boxes if box.column == 1])
         == MAX_COLUMN_BOXES + 1
     )
     spots = [(box.x, box.y) for box in opened.boxes]
@@ -56,5 +56,7 @@ def test_fans_fold_and_open() -> None:
 
 
 def test_a_ring_of_relatives_ends() -> None:
-    kin = _Kin([step("me", "a"), step("a", "me")], {"me": [ChildGroup("merge", 1, [step("a", "me")])], "a": []})
-    assert {box.id for box in draw_lineage({"id": "me"}, kin, ["a", "me"]).boxes} == {"me", "a"}
+    relatives = _Relatives(
+        [step("me", "a"), step("a", "me")], {"me": [ChildGroup("merge", 1, [step("a", "me")])], "a": []}
+    )
+    assert {box.id for box in draw_lineage({"id": "me"}, relatives, ["a", "me"]).boxes} == {"me", "a"}

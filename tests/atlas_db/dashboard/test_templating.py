@@ -23,7 +23,7 @@ def test_nothing_of_an_id_can_leave_its_place() -> None:
 
 
 def test_values_as_people_read_them() -> None:
-    said = [
+    observed = [
         shown(None),
         shown(True),
         shown(1234567),
@@ -32,4 +32,4 @@ def test_values_as_people_read_them() -> None:
         shown(0.25, "confidence"),
         shown(["a", 2000]),
     ]
-    assert said == ["–", "yes", "1,234,567", "25.0%", "a/b 0.031, c/d 0.02", "0.25", "a, 2,000"]
+    assert observed == ["–", "yes", "1,234,567", "25.0%", "a/b 0.031, c/d 0.02", "0.25", "a, 2,000"]

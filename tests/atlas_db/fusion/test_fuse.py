@@ -14,13 +14,15 @@ from atlas_db.core.terms import RecordPart, Relation, Resolution, Source, Status
 from atlas_db.fusion.fuse import fuse_child, life, merge_spans
 
 
-def said(parent: str, source: Source, confidence: float, relation: Relation = Relation.FINETUNE, **over: Any) -> Word:
+def observed(
+    parent: str, source: Source, confidence: float, relation: Relation = Relation.FINETUNE, **over: Any
+) -> Word:
     base = Word("c", parent, source, relation, confidence, "m@1", parent, Resolution.EXACT, "", "2024", "2024", None)
     return base._replace(**over)
 
 
 def test_agreeing_sources_verify() -> None:
-    (edge,) = fuse_child([said("p", Source.DECLARED, 0.8), said("p", Source.INFERRED, 0.9, Relation.MERGE)])
+    (edge,) = fuse_child([observed("p", Source.DECLARED, 0.8), observed("p", Source.INFERRED, 0.9, Relation.MERGE)])
     assert (edge.status, edge.relation, edge.sources) == (
         Status.VERIFIED, Relation.MERGE, (Source.DECLARED, Source.INFERRED)
     )  # fmt: skip
@@ -28,66 +30,70 @@ def test_agreeing_sources_verify() -> None:
 
 
 def test_unsure_weights_do_not_rename_the_relation() -> None:
-    (edge,) = fuse_child([said("p", Source.DECLARED, 0.8), said("p", Source.INFERRED, 0.85, Relation.MERGE)])
+    (edge,) = fuse_child([observed("p", Source.DECLARED, 0.8), observed("p", Source.INFERRED, 0.85, Relation.MERGE)])
     assert edge.relation is Relation.FINETUNE
 
 
 def test_weights_that_name_another_parent_contradict() -> None:
-    edges = {e.parent: e for e in fuse_child([said("p", Source.DECLARED, 0.8), said("q", Source.INFERRED, 0.98)])}
+    edges = {
+        e.parent: e for e in fuse_child([observed("p", Source.DECLARED, 0.8), observed("q", Source.INFERRED, 0.98)])
+    }
     assert edges["p"].status is Status.CONTRADICTED
     assert edges["p"].confidence == pytest.approx(0.8 * 0.02)
     assert edges["q"].status is Status.UNDECLARED
-    unsure = fuse_child([said("p", Source.DECLARED, 0.8), said("q", Source.INFERRED, 0.97)])
+    unsure = fuse_child([observed("p", Source.DECLARED, 0.8), observed("q", Source.INFERRED, 0.97)])
     assert unsure[0].status is Status.DECLARED
 
 
 def test_the_model_that_a_merge_started_from_is_no_wrong_parent() -> None:
-    merged = said("q", Source.INFERRED, 0.98, Relation.MERGE)._replace(
+    merged = observed("q", Source.INFERRED, 0.98, Relation.MERGE)._replace(
         evidence='{"test": "merge", "base": "p", "method": "ties", "weight": 1.0, "residual": 0.0}'
     )
     edges = {
         e.parent: e
         for e in fuse_child(
-            [said("p", Source.DECLARED, 0.8), merged], {"c": ChartedModel("q", "1"), "p": ChartedModel("r", "2")}
+            [observed("p", Source.DECLARED, 0.8), merged], {"c": ChartedModel("q", "1"), "p": ChartedModel("r", "2")}
         )
     }
     assert (edges["p"].status, edges["p"].confidence) == (Status.VERIFIED, 0.8)
 
 
 def test_what_weights_think_possible_is_no_wrong_parent() -> None:
-    sure = said("q", Source.INFERRED, 0.98)
-    told = [
-        said("p", Source.DECLARED, 0.8),
-        sure._replace(
+    confident = observed("q", Source.INFERRED, 0.98)
+    listed = [
+        observed("p", Source.DECLARED, 0.8),
+        confident._replace(
             evidence='{"test": "residual", "alternatives": {"p": 0.03}, "containment_log_odds": 0.0, "distance": 0.1}'
         ),
     ]
-    assert fuse_child(told)[0].status is Status.DECLARED
+    assert fuse_child(listed)[0].status is Status.DECLARED
     known = {"c": ChartedModel("q", "1"), "q": ChartedModel("q", "2"), "p": ChartedModel("q", "3")}
-    assert fuse_child([told[0], sure], known)[0].status is Status.CONTRADICTED
+    assert fuse_child([listed[0], confident], known)[0].status is Status.CONTRADICTED
     copy = known | {"p": ChartedModel("q", "2")}
-    assert fuse_child([told[0], sure], copy)[0].status is Status.DECLARED, "an exact copy of the one that is named"
-    assert fuse_child(told, known | {"p": ChartedModel("r", "3")})[0].status is Status.CONTRADICTED, "another family"
+    assert fuse_child([listed[0], confident], copy)[0].status is Status.DECLARED, (
+        "an exact copy of the one that is named"
+    )
+    assert fuse_child(listed, known | {"p": ChartedModel("r", "3")})[0].status is Status.CONTRADICTED, "another family"
     itself = known | {"p": ChartedModel("q", "1")}
-    assert fuse_child([told[0], sure], itself)[0].status is Status.DECLARED, "an exact copy of the child"
+    assert fuse_child([listed[0], confident], itself)[0].status is Status.DECLARED, "an exact copy of the child"
 
 
 def test_one_parent_of_several_that_is_seen_does_not_contradict_the_others() -> None:
     """A trace names one parent, of a merge that weights do not recognise, too; and a share near zero leaves none."""
-    declared = [said(parent, Source.DECLARED, 0.8) for parent in "pq"]
+    declared = [observed(parent, Source.DECLARED, 0.8) for parent in "pq"]
 
     def status(*weights: Word, known: dict[str, ChartedModel] | None = None) -> list[Status]:
         return [edge.status for edge in fuse_child([*declared, *weights], known) if edge.parent in "pq"]
 
-    trained = said("p", Source.INFERRED, 0.98)
+    trained = observed("p", Source.INFERRED, 0.98)
     assert status(trained) == [Status.VERIFIED, Status.DECLARED]
     assert status(trained._replace(relation=Relation.QUANTIZED)) == [Status.VERIFIED, Status.CONTRADICTED]
-    merged = [said(parent, Source.INFERRED, 0.98, Relation.MERGE) for parent in "pr"]
+    merged = [observed(parent, Source.INFERRED, 0.98, Relation.MERGE) for parent in "pr"]
     assert status(*merged) == [Status.VERIFIED, Status.CONTRADICTED]
     assert status(merged[0]) == [Status.VERIFIED, Status.DECLARED]
     assert status(trained._replace(parent="r")) == 2 * [Status.CONTRADICTED]
-    strangers = {"c": ChartedModel("p", "1"), "q": ChartedModel("q", "2")}
-    assert status(trained, known=strangers) == [Status.VERIFIED, Status.CONTRADICTED], "another family"
+    unrelated = {"c": ChartedModel("p", "1"), "q": ChartedModel("q", "2")}
+    assert status(trained, known=unrelated) == [Status.VERIFIED, Status.CONTRADICTED], "another family"
 
 
 @pytest.mark.parametrize(
@@ -96,18 +102,20 @@ def test_one_parent_of_several_that_is_seen_does_not_contradict_the_others() -> 
      {"resolution": Resolution.ABSENT, "confidence": 0.3}],
 )  # fmt: skip
 def test_what_is_never_followed(over: dict[str, Any]) -> None:
-    assert fuse_child([said("p", Source.DECLARED, 0.9)._replace(**over)]) == []
+    assert fuse_child([observed("p", Source.DECLARED, 0.9)._replace(**over)]) == []
 
 
 def test_predictions_stand_for_themselves() -> None:
-    (edge,) = fuse_child([said("p", Source.PREDICTED, 0.7, Relation.ADAPTER)])
+    (edge,) = fuse_child([observed("p", Source.PREDICTED, 0.7, Relation.ADAPTER)])
     assert (edge.status, edge.relation, edge.confidence) == (Status.PREDICTED, Relation.ADAPTER, 0.7)
 
 
-TESTIMONY = st.builds(said, st.sampled_from("pqr"), st.sampled_from(Source), st.floats(0, 1), st.sampled_from(Relation))
+CLAIMS = st.builds(
+    observed, st.sampled_from("pqr"), st.sampled_from(Source), st.floats(0, 1), st.sampled_from(Relation)
+)
 
 
-@given(st.lists(TESTIMONY, max_size=6, unique_by=lambda t: (t.parent, t.source)), st.randoms())
+@given(st.lists(CLAIMS, max_size=6, unique_by=lambda t: (t.parent, t.source)), st.randoms())
 def test_fusion_does_not_depend_on_order(items: list[Word], random: Any) -> None:
     shuffled = items[:]
     random.shuffle(shuffled)

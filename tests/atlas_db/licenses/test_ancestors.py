@@ -1,4 +1,4 @@
-"""Licenses above a model, and the surest path to each ancestor, against an enumeration of all paths."""
+"""Licenses above a model, and the most confident path to each ancestor, against an enumeration of all paths."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_licenses_above_are_those_of_all_that_can_be_reached(
 
 
 @given(EDGES)
-def test_the_path_to_an_ancestor_is_the_surest_and_then_the_shortest(
+def test_the_path_to_an_ancestor_is_the_most_confident_and_then_the_shortest(
     edges: list[tuple[int, int, int, int, bool]],
 ) -> None:
     graph = graph_of(edges)

@@ -14,7 +14,7 @@ from tests.support.graphs import load_rows
 from tests.support.license_hub import META, ROWS, VERDICTS
 
 
-def test_single_models_say_what_the_atlas_says(store: Store, tmp_path: Path) -> None:
+def test_single_models_have_the_verdicts_of_the_whole_atlas(store: Store, tmp_path: Path) -> None:
     load_rows(store, tmp_path, ROWS)
     for name, verdict in VERDICTS.items():
         report = audit_models(store, [name], AuditOptions())

@@ -12,7 +12,7 @@ from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, rule_book
 from tests.support.license_families import COMPLIANT, OBLIGATIONS, REVIEW, UNKNOWN, VIOLATION, A, F, Family, M, Q
 
 
-def test_a_laundered_licence_is_found_at_the_root() -> None:
+def test_a_laundered_license_is_found_at_the_root() -> None:
     family = (
         Family()
         .model("meta/Llama-3", "llama3")
@@ -20,7 +20,7 @@ def test_a_laundered_licence_is_found_at_the_root() -> None:
         .model("b/Llama-3-leaf", "apache-2.0")
     )
     family.step("a/Llama-3-mid", "meta/Llama-3").step("b/Llama-3-leaf", "a/Llama-3-mid", Q, 0.7)
-    verdict, found = family.judge("b/Llama-3-leaf")
+    verdict, found = family.verdict_of("b/Llama-3-leaf")
     assert verdict is VIOLATION
     assert ("llama3-lost", "meta/Llama-3", "violation") in found
     assert not any(ancestor == "a/Llama-3-mid" and "llama" in rule for rule, ancestor, _ in found)
@@ -36,61 +36,61 @@ def test_a_merge_takes_the_worst_of_all_parents() -> None:
         Family().model("p/mit", "mit").model("p/nc", "cc-by-nc-4.0").model("p/l3", "llama3").model("p/l31", "llama3.1")
     )
     family.model("m/Llama-3-m", "apache-2.0").step("m/Llama-3-m", "p/mit", M).step("m/Llama-3-m", "p/nc", M)
-    assert family.judge("m/Llama-3-m")[0] is VIOLATION
+    assert family.verdict_of("m/Llama-3-m")[0] is VIOLATION
     family.model("m/Llama-3-mix", "llama3.1").step("m/Llama-3-mix", "p/l3", M).step("m/Llama-3-mix", "p/l31", M)
-    verdict, found = family.judge("m/Llama-3-mix")
+    verdict, found = family.verdict_of("m/Llama-3-mix")
     assert verdict is REVIEW
     assert ("llama3-mixed", "p/l3", "needs_review") in found
 
 
 def test_an_adapter_without_base_weights_is_for_review_and_strictly_a_violation() -> None:
     family = Family().model("p/nc", "cc-by-nc-4.0").model("c/lora", "mit").step("c/lora", "p/nc", A)
-    assert family.judge("c/lora")[0] is REVIEW
-    assert family.judge("c/lora", "strict")[0] is VIOLATION
+    assert family.verdict_of("c/lora")[0] is REVIEW
+    assert family.verdict_of("c/lora", "strict")[0] is VIOLATION
     family.model("c/merged", "mit").step("c/merged", "c/lora", M)
-    assert family.judge("c/merged")[0] is VIOLATION  # the weights are in it now
+    assert family.verdict_of("c/merged")[0] is VIOLATION  # the weights are in it now
 
 
 def test_guesses_are_capped_and_a_prediction_grants_nothing() -> None:
     family = Family().model("p/nc", "cc-by-nc-4.0").model("c/x", "mit").step("c/x", "p/nc", F, 0.95, "undeclared")
-    assert family.judge("c/x")[0] is REVIEW
+    assert family.verdict_of("c/x")[0] is REVIEW
     family = Family().model("p/p", "cc-by-nc-4.0", predicted=0.97).model("c/x", "mit").step("c/x", "p/p")
-    assert family.judge("c/x")[0] is REVIEW
+    assert family.verdict_of("c/x")[0] is REVIEW
     family = Family().model("p/p", "mit", predicted=0.97).model("c/x", "mit").step("c/x", "p/p")
-    assert family.judge("c/x")[0] is UNKNOWN
+    assert family.verdict_of("c/x")[0] is UNKNOWN
     # A declared way beside a guessed one stands on its own.
     family = Family().model("p/nc", "cc-by-nc-4.0").model("c/mid", "mit").model("c/x", "mit")
     family.step("c/x", "c/mid").step("c/mid", "p/nc", F, 0.8).step("c/x", "p/nc", F, 0.99, "predicted")
-    assert ("non-commercial-lost", "p/nc", "violation") in family.judge("c/x")[1]
+    assert ("non-commercial-lost", "p/nc", "violation") in family.verdict_of("c/x")[1]
 
 
 def test_unknown_is_unknown_and_travels() -> None:
     family = Family().model("p/p").model("c/c", "mit").model("d/d", "apache-2.0").step("c/c", "p/p").step("d/d", "c/c")
-    assert family.judge("p/p") == (UNKNOWN, {("no-grant", "p/p", "unknown")})
-    verdict, found = family.judge("d/d")
+    assert family.verdict_of("p/p") == (UNKNOWN, {("no-grant", "p/p", "unknown")})
+    verdict, found = family.verdict_of("d/d")
     assert verdict is UNKNOWN
     assert ("no-grant", "p/p", "unknown") in found
     lone = Family().model("l/l", "mit").model("q/q", "made-up-licence")
-    assert lone.judge("l/l") == (COMPLIANT, set())
-    assert lone.judge("q/q")[0] is UNKNOWN
+    assert lone.verdict_of("l/l") == (COMPLIANT, set())
+    assert lone.verdict_of("q/q")[0] is UNKNOWN
 
 
-def test_a_licence_file_softens_what_it_could_carry() -> None:
+def test_a_license_file_softens_what_it_could_carry() -> None:
     for files, expected in ((None, VIOLATION), ((), VIOLATION), (("LICENSE",), REVIEW)):
         family = Family().model("p/sd", "creativeml-openrail-m").model("c/x", "mit", files=files).step("c/x", "p/sd")
-        assert family.judge("c/x")[0] is expected
+        assert family.verdict_of("c/x")[0] is expected
 
 
-def test_several_licences() -> None:
+def test_several_licenses() -> None:
     family = Family().model("p/p", "cc-by-nc-4.0", "mit").model("c/c", "apache-2.0").step("c/c", "p/p")
-    assert family.judge("c/c")[0] is REVIEW  # a choice, or a sum?
+    assert family.verdict_of("c/c")[0] is REVIEW  # a choice, or a sum?
     family = Family().model("p/p", "llama2").model("c/c", "llama2", "apache-2.0").step("c/c", "p/p")
-    assert family.judge("c/c")[0] is OBLIGATIONS  # the child carries it
+    assert family.verdict_of("c/c")[0] is OBLIGATIONS  # the child carries it
     family = Family().model("p/p", "other", "llama3").model("c/Llama-3", "mit").step("c/Llama-3", "p/p")
-    assert family.judge("c/Llama-3")[0] is VIOLATION  # license_name says what `other` is
+    assert family.verdict_of("c/Llama-3")[0] is VIOLATION  # license_name says what `other` is
 
 
-def test_a_licence_that_changed_upstream_is_for_review() -> None:
+def test_a_license_that_changed_upstream_is_for_review() -> None:
     build = (
         Family()
         .model("c/old", "apache-2.0", created="2023-01-01T00:00:00Z")
@@ -102,30 +102,30 @@ def test_a_licence_that_changed_upstream_is_for_review() -> None:
     build.build.add_license("Model", "p/p", "apache-2.0", "declared", 1.0, "2024-01-01")
     build.build.add_license("Model", "p/p", "cc-by-nc-4.0", "declared", 1.0, None)
     graph = build.build.build()
-    judge = PolicyCheck(graph, rule_book())
-    old, new = (judge.evaluate(graph.ids.index(name)) for name in ("c/old", "c/new"))
+    policy = PolicyCheck(graph, rule_book())
+    old, new = (policy.evaluate(graph.ids.index(name)) for name in ("c/old", "c/new"))
     assert (old[0], [f.finding for f in old[1]]) == (REVIEW, [FindingKind.RELICENSED_UPSTREAM])
     assert new[0] is VIOLATION
     # What an ancestor once did not say is no concern of a child that came later.
     later = Family().model("p/p").model("c/c", "mit").step("c/c", "p/p")
     later.build.add_license("Model", "p/p", "other", "declared", 1.0, "2024-01-01")
     later.build.add_license("Model", "p/p", "mit", "declared", 1.0, None)
-    assert later.judge("c/c")[0] is OBLIGATIONS
+    assert later.verdict_of("c/c")[0] is OBLIGATIONS
 
 
 def test_training_data_is_for_review() -> None:
     family = Family().model("c/c", "mit").data("c/c", "d/nc", "cc-by-nc-4.0").model("g/g", "mit").step("g/g", "c/c")
-    assert ("non-commercial-lost", "d/nc", "needs_review") in family.judge("c/c")[1]
-    assert ("non-commercial-lost", "d/nc", "needs_review") in family.judge("g/g")[1]
-    assert family.judge("c/c", "strict")[0] is VIOLATION
-    assert family.judge("c/c", "lenient")[0] is OBLIGATIONS
+    assert ("non-commercial-lost", "d/nc", "needs_review") in family.verdict_of("c/c")[1]
+    assert ("non-commercial-lost", "d/nc", "needs_review") in family.verdict_of("g/g")[1]
+    assert family.verdict_of("c/c", "strict")[0] is VIOLATION
+    assert family.verdict_of("c/c", "lenient")[0] is OBLIGATIONS
 
 
 def test_cycles_end() -> None:
     family = Family().model("a/a", "mit").model("b/b", "mit").model("r/r", "cc-by-nc-4.0")
     family.step("a/a", "b/b").step("b/b", "a/a").step("b/b", "r/r")
     for name in ("a/a", "b/b"):
-        verdict, found = family.judge(name)
+        verdict, found = family.verdict_of(name)
         assert verdict is VIOLATION
         assert {(rule, ancestor) for rule, ancestor, _ in found if rule != "permissive"} == {
             ("non-commercial-lost", "r/r")
@@ -144,8 +144,8 @@ def test_the_ladder_of_forty_levels_of_merges_is_quick() -> None:
                 family.step(name, parent, M, 0.9 if parent.endswith("1") else 0.8)
         below = names
     graph = family.build.build()
-    judge = PolicyCheck(graph, rule_book())
-    verdict, findings = judge.evaluate(graph.ids.index("l39/0"), all_findings=True)
+    policy = PolicyCheck(graph, rule_book())
+    verdict, findings = policy.evaluate(graph.ids.index("l39/0"), all_findings=True)
     assert verdict is VIOLATION
     (found,) = [each for each in findings if each.finding is not None]
     assert len(findings) == 1 + 39 * 3
@@ -160,14 +160,14 @@ def test_the_ladder_of_forty_levels_of_merges_is_quick() -> None:
         st.sampled_from(["mit", "gemma", "cc-by-nc-4.0", "gpl-3.0", NONE, "cc-by-nd-4.0"]), min_size=8, max_size=8
     ),
 )
-def test_the_judge_agrees_with_a_walk_over_all_paths(
-    steps: list[tuple[int, int, str, int]], licences: list[str]
+def test_the_policy_check_agrees_with_a_walk_over_all_paths(
+    steps: list[tuple[int, int, str, int]], license_ids: list[str]
 ) -> None:
     """A second way: every path of a small acyclic graph, one by one."""
     edges = {(max(a, b), min(a, b)): (relation, c / 10) for a, b, relation, c in steps if a != b}
     family = Family()
-    for place, licence in enumerate(licences):
-        family.model(f"m/{place}", *([] if licence == NONE else [licence]))
+    for place, license_id in enumerate(license_ids):
+        family.model(f"m/{place}", *([] if license_id == NONE else [license_id]))
     for (a, b), (relation, confidence) in edges.items():
         family.step(f"m/{a}", f"m/{b}", relation, confidence)
     book = rule_book()
@@ -178,15 +178,15 @@ def test_the_judge_agrees_with_a_walk_over_all_paths(
             if a == node:
                 here = (RELATIONS.index(relation), confidence)
                 found.append((b, *here))
-                found += [(end, max(here[0], place), min(here[1], sure)) for end, place, sure in paths(b)]
+                found += [(end, max(here[0], place), min(here[1], confident)) for end, place, confident in paths(b)]
         return found
 
     for node in range(8):
-        expected = [UNKNOWN if licences[node] == NONE else COMPLIANT]
+        expected = [UNKNOWN if license_ids[node] == NONE else COMPLIANT]
         by_end: dict[int, list[tuple[int, float]]] = {}
-        for end, place, sure in paths(node):
-            by_end.setdefault(end, []).append((place, sure))
+        for end, place, confident in paths(node):
+            by_end.setdefault(end, []).append((place, confident))
         for end, ways in by_end.items():
             place = max(way[0] for way in ways)
-            expected.append(book.terms(licences[end], licences[node], RELATIONS[place]).verdict)
-        assert family.judge(f"m/{node}")[0] is max(expected, key=ORDER.__getitem__)
+            expected.append(book.terms(license_ids[end], license_ids[node], RELATIONS[place]).verdict)
+        assert family.verdict_of(f"m/{node}")[0] is max(expected, key=ORDER.__getitem__)

@@ -36,7 +36,7 @@ class Scene:
             family.step(self.name, "p/p", self.relation)
         if self.other is not None:
             family.model("o/o", self.other).step(self.name, "o/o", self.relation)
-        found = {rule for rule, ancestor, _ in family.judge(self.name)[1] if ancestor in ("p/p", "d/d")}
+        found = {rule for rule, ancestor, _ in family.verdict_of(self.name)[1] if ancestor in ("p/p", "d/d")}
         return found | {rule_book().terms(self.parent, self.child, self.relation).rule.id}
 
 

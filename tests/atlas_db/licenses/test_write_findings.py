@@ -63,8 +63,8 @@ def test_the_whole_atlas(store: Store, tmp_path: Path) -> None:
         for ancestor in ancestors(store, name):
             _, rows = store.run_user_query(find_query("ruling").text, {"model": name, "ancestor": ancestor})
             found = {v for m, a, rule, v in EDGES if (m, a) == (name, ancestor) and not rule.startswith("name-")}
-            said = {row["verdict"] for row in rows}
-            assert said == found if found else not said & {"needs_review", "violation"}, (name, ancestor)
+            observed = {row["verdict"] for row in rows}
+            assert observed == found if found else not observed & {"needs_review", "violation"}, (name, ancestor)
 
 
 def test_again_and_back(store: Store, tmp_path: Path) -> None:

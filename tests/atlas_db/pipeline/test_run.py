@@ -19,7 +19,7 @@ from atlas_db.core.settings import Settings
 from atlas_db.pipeline.sample import AS_OF, sample, sample_files
 from atlas_db.store.connect import open_store
 from atlas_db.store.managed_engine import stop_engine
-from tests.support.command import ATLAS, ask, run
+from tests.support.command import ATLAS, run, run_json
 from tests.support.graphs import whole
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.engine, pytest.mark.slow]
@@ -67,22 +67,22 @@ def killed_in(place: Path, words: list[str], stage: str) -> bool:
 
 
 def test_a_run_that_is_killed_in_every_stage_ends_in_the_same_graph(place: Path) -> None:
-    clean = ask(place / "home", *flow(place, "clean"))
+    clean = run_json(place / "home", *flow(place, "clean"))
     assert [(name, stage["state"]) for name, stage in clean["stages"].items()] == [(name, "done") for name in STAGES]
     words = flow(place, "hit")
     died = [stage for stage in STAGES if killed_in(place, words, stage)]
     assert len(died) >= 4, died
-    last = ask(place / "home", *words)
+    last = run_json(place / "home", *words)
     assert last["atlas"] == clean["atlas"]
     assert graph(place, "hit") == graph(place, "clean")
     for file in ("edges.jsonl", "predictions.jsonl", "findings.csv"):
         assert (place / "out-hit" / file).read_bytes() == (place / "out-clean" / file).read_bytes()
-    again = ask(place / "home", *words)
+    again = run_json(place / "home", *words)
     assert {stage["state"] for stage in again["stages"].values()} == {"kept"}
-    assert set(ask(place / "home", *words, "--dry-run").values()) == {"kept"}
+    assert set(run_json(place / "home", *words, "--dry-run").values()) == {"kept"}
     # What was taken back is done again, and what rests on it; the rest is kept.
     run(place / "home", "runs", "rollback", again["stages"]["chart"]["run_id"], "--store", words[-1])
-    wanted = ask(place / "home", *words, "--dry-run")
+    wanted = run_json(place / "home", *words, "--dry-run")
     assert [name for name, state in wanted.items() if state == "done"] == ["chart", "complete", "audit", "export"]
 
 
@@ -113,13 +113,13 @@ def test_what_a_run_leaves(place: Path) -> None:
 def test_without_weights_and_with_damaged_ones_the_run_goes_on(place: Path) -> None:
     store = f"local:{place / 'store'}"
     words = ["run", "--hub", sample_files()[2], "--out", str(place / "out"), "--store", store, "--pages", "0"]
-    stages = ask(place / "home", *words)["stages"]
+    stages = run_json(place / "home", *words)["stages"]
     assert (stages["fingerprint"]["state"], stages["chart"]["state"]) == ("skipped", "skipped")
     assert stages["fingerprint"]["reason"] == "no weights were given"
     broken = place / "weights" / "broken"
     broken.mkdir(parents=True)
     (broken / "model.safetensors").write_bytes(b"\xff" * 40)
-    stages = ask(place / "home", *words, "--weights", str(place / "weights"))["stages"]
+    stages = run_json(place / "home", *words, "--weights", str(place / "weights"))["stages"]
     assert stages["load"]["state"] == "kept"
     assert list(stages["fingerprint"]["counts"]["failed"]) == ["broken"]
     assert stages["chart"]["state"] == "skipped"
@@ -129,15 +129,15 @@ def test_a_plan_in_a_file_and_words_before_it(place: Path) -> None:
     (place / "tiny.jsonl").write_text(Path(sample_files()[2]).read_text())
     plan = place / "plan.toml"
     plan.write_text(f'hub = ["tiny.jsonl"]\nout = "./results"\nstore = "local:{place / "store"}"\nprofile = "strict"\n')
-    assert ask(place / "home", "run", str(plan), "--dry-run") == dict.fromkeys(STAGES, "done")
-    report = ask(place / "home", "run", str(plan), "--profile", "lenient", "--pages", "0")
+    assert run_json(place / "home", "run", str(plan), "--dry-run") == dict.fromkeys(STAGES, "done")
+    report = run_json(place / "home", "run", str(plan), "--profile", "lenient", "--pages", "0")
     assert report["out"] == str(place / "results")
-    runs = ask(place / "home", "runs", "--store", f"local:{place / 'store'}")["runs"]
+    runs = run_json(place / "home", "runs", "--store", f"local:{place / 'store'}")["runs"]
     assert next(each for each in runs if each["kind"] == "audit")["parameters"]["profile"] == "lenient"
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "says"),
+    ("words", "code", "message"),
     [
         (["run"], 2, "a run needs hub"),
         (["run", "--hub", "x.jsonl"], 2, "--out DIR"),
@@ -150,15 +150,15 @@ def test_a_plan_in_a_file_and_words_before_it(place: Path) -> None:
         (["run", "no-plan.toml"], 2, "cannot be read"),
     ],
 )
-def test_wrong_words_are_found_before_anything_is_done(place: Path, words: list[str], code: int, says: str) -> None:
+def test_wrong_words_are_found_before_anything_is_done(place: Path, words: list[str], code: int, message: str) -> None:
     done = run(place / "home", *[word if word != "o" else str(place / "out") for word in words], code=code)
-    assert says in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert not (place / "home" / "stores").exists()
 
 
-def test_the_packaged_predictions_are_what_completion_says(place: Path) -> None:
+def test_the_packaged_predictions_are_those_of_completion(place: Path) -> None:
     out = place / "out-clean"
-    ask(place / "home", *flow(place, "clean", "all"), "--pages", "0")
+    run_json(place / "home", *flow(place, "clean", "all"), "--pages", "0")
     made, packaged = predictions(out / "predictions.jsonl"), predictions(sample() / "predictions.jsonl")
     # Floating point differs between machines: almost all values, and their confidence closely.
     assert len(made.keys() & packaged.keys()) >= 0.95 * len(made.keys() | packaged.keys())

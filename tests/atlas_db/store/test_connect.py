@@ -29,7 +29,7 @@ def test_another_schema_version_is_refused(store: Store, version: int) -> None:
 
 @pytest.mark.engine
 @pytest.mark.slow
-def test_a_server_that_speaks_no_bolt_is_named() -> None:
+def test_a_server_without_bolt_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"bolt://127.0.0.1:{server.getsockname()[1]}"
         server.close()

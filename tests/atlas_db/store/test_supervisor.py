@@ -18,7 +18,7 @@ from tests.support.waiting import COUNT, wait_for
 
 @pytest.mark.engine
 @pytest.mark.slow
-def test_a_killed_keeper_leaves_no_orphan_behind(own_engine: Settings, tmp_path: Path) -> None:
+def test_a_killed_supervisor_leaves_no_orphan_behind(own_engine: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "store"
     with open_store(own_engine) as store:
         store.write(lambda tx: tx.run_batch(create_nodes("Model"), [{"id": "a/b"}]))

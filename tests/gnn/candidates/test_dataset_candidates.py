@@ -25,8 +25,8 @@ def test_datasets_of_the_list_that_nobody_declares_are_proposed(local_store: Sto
         dataset("someone/tweet_eval", "2023-01-01"), dataset("user1/notes", "2023-02-01"),
         dataset("user1/later", "2025-01-01"), dataset("another/Tweet_eval", "2025-01-01"),
     ]  # fmt: skip
-    asked = model("user1/bert-tweet-eval-v2", createdAt="2024-05-01T00:00:00.000Z")
-    load_rows(local_store, tmp_path, [*made_up(120), asked, *listed])
+    queried = model("user1/bert-tweet-eval-v2", createdAt="2024-05-01T00:00:00.000Z")
+    load_rows(local_store, tmp_path, [*made_up(120), queried, *listed])
     graph = read_graph(local_store, datasets=True)
     assert graph.listed_datasets.names == sorted(row["id"] for row in listed)
     assert not read_graph(local_store).listed_datasets.names
@@ -42,13 +42,16 @@ def test_datasets_of_the_list_that_nobody_declares_are_proposed(local_store: Sto
         np.array([around.column.categories.index(n) for n in graph.listed_datasets.names[1:3]]),
         np.full(2, graph.created[row]),
     )
-    told = [dict(zip(index.features, pair.tolist(), strict=True)) for pair in (first, second)]
+    pair_features = [dict(zip(index.features, pair.tolist(), strict=True)) for pair in (first, second)]
     assert graph.listed_datasets.names[1:3] == ["someone/tweet_eval", "user1/later"]
-    assert (told[0]["same author"], told[1]["same author"]) == (0, 1)
-    assert told[0]["share of the candidate's term weight"] == pytest.approx(1) and told[0]["not yet declared"] == 1
-    assert told[0]["shared terms"] == 3 and 0 < told[0]["share of the model's term weight"] < 1
-    assert told[0]["years since the dataset"] == pytest.approx(486 / 365.25, abs=1e-4)
-    assert told[0]["datasets of that name"] == pytest.approx(np.log1p(2))
+    assert (pair_features[0]["same author"], pair_features[1]["same author"]) == (0, 1)
+    assert (
+        pair_features[0]["share of the candidate's term weight"] == pytest.approx(1)
+        and pair_features[0]["not yet declared"] == 1
+    )
+    assert pair_features[0]["shared terms"] == 3 and 0 < pair_features[0]["share of the model's term weight"] < 1
+    assert pair_features[0]["years since the dataset"] == pytest.approx(486 / 365.25, abs=1e-4)
+    assert pair_features[0]["datasets of that name"] == pytest.approx(np.log1p(2))
 
 
 def dataset(name: str, date: str) -> dict[str, Any]:

@@ -9,36 +9,36 @@ from hypothesis import strategies as st
 
 from gnn.candidates.inverted_index import InvertedIndex, Vocabulary, tokenize_names, top_k_per_group
 from gnn.parameters.candidate_parameters import CANDIDATE
-from tests.support.strategies import NAMES, said
+from tests.support.strategies import NAMES, token_set
 
 
 @given(NAMES, NAMES, st.data())
 def test_names_that_share_words_are_found_without_comparing_all(
-    names: list[str], asked: list[str], data: st.DataObject
+    names: list[str], queried: list[str], data: st.DataObject
 ) -> None:
     vocabulary = Vocabulary()
-    spelled, questions = vocabulary.terms(names), vocabulary.terms(asked)
+    token_lists, questions = vocabulary.terms(names), vocabulary.terms(queried)
     order = np.array(data.draw(st.permutations(range(len(names)))), np.int64)
-    since = np.array(data.draw(st.lists(st.integers(0, len(names)), min_size=len(asked), max_size=len(asked))))
-    shelf = InvertedIndex(spelled, len(vocabulary), order)
+    since = np.array(data.draw(st.lists(st.integers(0, len(names)), min_size=len(queried), max_size=len(queried))))
+    index = InvertedIndex(token_lists, len(vocabulary), order)
 
     def weight(shared: set[str]) -> float:
-        uses = [sum(word in said(name) for name in names) for word in shared]
+        uses = [sum(word in token_set(name) for name in names) for word in shared]
         return sum(np.log((len(names) + 1) / (count + 1)) ** 2 for count in uses)
 
     expected = {
-        (place, row): weight(said(mine) & said(theirs))
-        for place, mine in enumerate(asked) for row, theirs in enumerate(names)
-        if said(mine) & said(theirs) and order[row] >= since[place]
+        (place, row): weight(token_set(mine) & token_set(theirs))
+        for place, mine in enumerate(queried) for row, theirs in enumerate(names)
+        if token_set(mine) & token_set(theirs) and order[row] >= since[place]
     }  # fmt: skip
-    places, rows, shared = shelf.search(questions, since)
+    places, rows, shared = index.search(questions, since)
     found = dict(zip(zip(places.tolist(), rows.tolist(), strict=True), shared.tolist(), strict=True))
     assert found == pytest.approx(expected, abs=1e-4)
-    assert shelf.weight(questions) == pytest.approx([weight(said(name)) for name in asked], abs=1e-4)
-    assert shelf.length == pytest.approx([weight(said(name)) for name in names], abs=1e-4)
-    every = np.repeat(np.arange(len(asked)), len(names)), np.tile(np.arange(len(names)), len(asked))
-    again, counts = shelf.shared_weight(questions, *every)
-    pairs = [said(mine) & said(theirs) for mine in asked for theirs in names]
+    assert index.weight(questions) == pytest.approx([weight(token_set(name)) for name in queried], abs=1e-4)
+    assert index.length == pytest.approx([weight(token_set(name)) for name in names], abs=1e-4)
+    every = np.repeat(np.arange(len(queried)), len(names)), np.tile(np.arange(len(names)), len(queried))
+    again, counts = index.shared_weight(questions, *every)
+    pairs = [token_set(mine) & token_set(theirs) for mine in queried for theirs in names]
     assert again == pytest.approx([weight(shared) for shared in pairs], abs=1e-4)
     assert counts.tolist() == [len(shared) for shared in pairs]
 
@@ -58,11 +58,11 @@ def test_owners_words_stand_before_names(names: list[str], data: st.DataObject) 
 
 def test_long_lists_are_read_at_their_head_alone() -> None:
     vocabulary = Vocabulary()
-    spelled = vocabulary.terms(["tern"] * (3 * CANDIDATE.champion_list))
-    shelf = InvertedIndex(spelled, len(vocabulary), np.arange(3 * CANDIDATE.champion_list)[::-1].copy())
-    _, rows, _ = shelf.search(vocabulary.terms(["tern"]))
+    token_lists = vocabulary.terms(["tern"] * (3 * CANDIDATE.champion_list))
+    index = InvertedIndex(token_lists, len(vocabulary), np.arange(3 * CANDIDATE.champion_list)[::-1].copy())
+    _, rows, _ = index.search(vocabulary.terms(["tern"]))
     assert sorted(rows) == list(range(2 * CANDIDATE.champion_list, 3 * CANDIDATE.champion_list))
-    _, rows, _ = shelf.search(vocabulary.terms(["tern"]), np.array([3 * CANDIDATE.champion_list - 5]))
+    _, rows, _ = index.search(vocabulary.terms(["tern"]), np.array([3 * CANDIDATE.champion_list - 5]))
     assert sorted(rows) == list(range(5))
 
 

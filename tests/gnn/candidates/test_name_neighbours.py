@@ -12,7 +12,7 @@ from gnn.candidates.inverted_index import Vocabulary, tokenize_names
 from gnn.candidates.name_neighbours import NameKNN
 from gnn.dataset.temporal_counts import declaration_events
 from gnn.parameters.candidate_parameters import CANDIDATE
-from tests.support.strategies import NAMES, declared, said
+from tests.support.strategies import NAMES, declared, token_set
 
 
 @given(declared(), st.data())
@@ -29,30 +29,30 @@ def test_votes_of_like_names_are_those_of_a_plain_loop(
     docs = [(known.rows[at], known.values[at]) for at in range(len(known.rows))]
 
     def weight(shared: set[str]) -> float:
-        uses = [sum(word in said(ids[row][2:]) for row, _ in docs) for word in shared]
+        uses = [sum(word in token_set(ids[row][2:]) for row, _ in docs) for word in shared]
         return sum(np.log((len(docs) + 1) / (count + 1)) ** 2 for count in uses)
 
     for row in range(n):
-        likeness = [
-            (weight(said(ids[row][2:]) & said(ids[other][2:]))
-             / np.sqrt(max(weight(said(ids[row][2:])) * weight(said(ids[other][2:])), 1e-6)), value)
+        similarity = [
+            (weight(token_set(ids[row][2:]) & token_set(ids[other][2:]))
+             / np.sqrt(max(weight(token_set(ids[row][2:])) * weight(token_set(ids[other][2:])), 1e-6)), value)
             for at, (other, value) in enumerate(docs)
-            if other != row and known.times[at] < moment and said(ids[row][2:]) & said(ids[other][2:])
+            if other != row and known.times[at] < moment and token_set(ids[row][2:]) & token_set(ids[other][2:])
         ]  # fmt: skip
         mine = votes.query_index == row
-        if len(likeness) <= CANDIDATE.nearest_names:
-            total = sum(like for like, _ in likeness)
+        if len(similarity) <= CANDIDATE.nearest_names:
+            total = sum(like for like, _ in similarity)
             expected = {
                 value: (
-                    max(like for like, other in likeness if other == value),
-                    sum(like for like, other in likeness if other == value) / max(total, 1e-9),
+                    max(like for like, other in similarity if other == value),
+                    sum(like for like, other in similarity if other == value) / max(total, 1e-9),
                 )
-                for value in {value for _, value in likeness}
+                for value in {value for _, value in similarity}
             }
             found = dict(zip(votes.values[mine].tolist(), map(tuple, votes.features[mine].tolist()), strict=True))
             assert found.keys() == expected.keys()
-            for value, told in expected.items():
-                assert found[value] == pytest.approx(told, abs=1e-3)
-        asked = np.arange(known.num_values)
-        about = votes.features_of(np.full(known.num_values, row), asked, known.num_values)
-        assert {int(value) for value in asked[about[:, 0] > 0]} <= set(votes.values[mine].tolist())
+            for value, listed in expected.items():
+                assert found[value] == pytest.approx(listed, abs=1e-3)
+        queried = np.arange(known.num_values)
+        about = votes.features_of(np.full(known.num_values, row), queried, known.num_values)
+        assert {int(value) for value in queried[about[:, 0] > 0]} <= set(votes.values[mine].tolist())

@@ -33,38 +33,38 @@ def test_parents_are_proposed_for_their_owner_and_for_likes_while_nobody_names_t
     plain = model("usami/bert-base-finetuned", likes=0, createdAt="2023-01-02T00:00:00.000Z")
     liked = model("lab/Rhea", likes=900, createdAt="2024-03-01T00:00:00.000Z")
     faded = model("lab/Hera", likes=950, createdAt="2023-06-01T00:00:00.000Z")
-    asked = model("zoo/usami_bert-base-finetuned-lora", createdAt="2024-04-20T00:00:00.000Z")
+    queried = model("zoo/usami_bert-base-finetuned-lora", createdAt="2024-04-20T00:00:00.000Z")
     later = model("lab/Later", likes=999, createdAt="2024-04-20T00:00:00.000Z")
-    load_rows(local_store, tmp_path, [*made_up(120), *famous, plain, liked, faded, asked, later])
+    load_rows(local_store, tmp_path, [*made_up(120), *famous, plain, liked, faded, queried, later])
     graph = read_graph(local_store)
     around = Neighbourhood(graph, TASKS["base_model"], TokenTable(graph, lineage=False), ~graph.placeholder)
     index = ParentIndex(graph, graph.ids, around.events, tokenize_names(graph.ids, Vocabulary()))
-    row = graph.ids.index(asked["id"])
+    row = graph.ids.index(queried["id"])
     _, found = index.propose(np.array([row]), graph.created[[row]])
     proposed = {graph.ids[parent] for parent in found}
-    assert {plain["id"], liked["id"]} <= proposed and not {faded["id"], later["id"], asked["id"]} & proposed
+    assert {plain["id"], liked["id"]} <= proposed and not {faded["id"], later["id"], queried["id"]} & proposed
     parents = np.array([graph.ids.index(name) for name in (plain["id"], "org98/bert-base-finetuned")])
     pairs = index.pair_features(np.full(2, row), parents, graph.created[[row, row]])
-    told = [dict(zip(index.features, pair.tolist(), strict=True)) for pair in pairs]
+    listed = [dict(zip(index.features, pair.tolist(), strict=True)) for pair in pairs]
     assert (
-        told[0]["share of the candidate's term weight"]
-        == told[1]["share of the candidate's term weight"]
+        listed[0]["share of the candidate's term weight"]
+        == listed[1]["share of the candidate's term weight"]
         == pytest.approx(1)
     )
-    assert told[0]["owner and name: share of the candidate's term weight"] == pytest.approx(1)
-    assert told[1]["owner and name: share of the candidate's term weight"] < 0.9
+    assert listed[0]["owner and name: share of the candidate's term weight"] == pytest.approx(1)
+    assert listed[1]["owner and name: share of the candidate's term weight"] < 0.9
 
 
 @pytest.mark.train
-def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:
+def test_parents_inferred_from_weights_are_proposed(graph: Graph) -> None:
     cutoff = float(np.quantile(graph.created, 0.8))
     names = [identifier.partition("/")[0] for identifier in graph.ids]
     children = np.flatnonzero((graph.created >= cutoff) & (graph.parents.counts > 0))
     rows = graph.parents.rows
     # As if the weights had named someone whom neither name nor history would.
-    stranger = next(row for row in range(len(graph)) if names[row] == "user1" and graph.created[row] < cutoff)
+    unrelated = next(row for row in range(len(graph)) if names[row] == "user1" and graph.created[row] < cutoff)
     parents = graph.parents.values.copy()
-    parents[rows == children[0]] = stranger
+    parents[rows == children[0]] = unrelated
     other = replace(graph, parents=graph.parents._replace(values=parents), inferred=rows == children[0])
     query = CompletionQuery(children[:2], np.full(2, cutoff), np.zeros(2, bool))
     found = []
@@ -72,7 +72,7 @@ def test_parents_that_the_weights_speak_for_are_proposed(graph: Graph) -> None:
         around = Neighbourhood(each, TASKS["base_model"], TokenTable(each, lineage=False), each.created < cutoff)
         table = fit_attribute_model(around).candidate_table(around, query)
         column = around.derived(CandidateTableBuilder).feature_names.index("inferred from weights")
-        found.append({(int(place), int(value)): float(said) for place, value, said in
+        found.append({(int(place), int(value)): float(observed) for place, value, observed in
                       zip(table.query_index, table.values, table.features[:, column], strict=True)})  # fmt: skip
     assert not any(found[0].values())
-    assert {pair for pair, said in found[1].items() if said} == {(0, stranger)}
+    assert {pair for pair, observed in found[1].items() if observed} == {(0, unrelated)}

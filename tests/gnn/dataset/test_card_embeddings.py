@@ -1,4 +1,4 @@
-"""Cards as a sentence model reads them: each once, without what states a target, heard by all but lineage."""
+"""Cards as a sentence model embeds them: each once, without what states a target, used by all tasks but lineage."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ TEXTS = {
 }
 
 
-def with_card(name: str, text: str, licence: str) -> dict[str, Any]:
-    row = model(name, tags=[f"license:{licence}"], pipeline_tag="fill-mask")
-    return {"id": name, "info": row, "card": f"---\nlicense: {licence}\n---\n{text}"}
+def with_card(name: str, text: str, license_id: str) -> dict[str, Any]:
+    row = model(name, tags=[f"license:{license_id}"], pipeline_tag="fill-mask")
+    return {"id": name, "info": row, "card": f"---\nlicense: {license_id}\n---\n{text}"}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def cards(local_store: Store, tmp_path: Path) -> Store:
     return local_store
 
 
-def heard(store: Store, home: Path, attribute: str = "license") -> dict[str, set[str]]:
+def embedding_tokens(store: Store, home: Path, attribute: str = "license") -> dict[str, set[str]]:
     graph = assemble_graph(store, home, [TASKS[attribute]])
     (name,) = [name for name in graph.columns if name.startswith(EMBEDDING_COLUMN)]
     held = graph.columns[name]
@@ -59,12 +59,12 @@ def test_each_card_is_read_once_and_what_states_a_target_is_not(cards: Store, tm
     graph = read_graph(cards)
     assert embed_cards(graph, tmp_path, reader) == (3, 3, 0)
     assert embed_cards(graph, tmp_path, reader) == (3, 0, 3)
-    told = heard(cards, tmp_path)
-    assert told["a/birds"] == told["b/birds"] != told["c/steel"] and told["d/text"] == set()
-    assert {len(told[name]) for name in TEXTS} == {TOKEN.top_components}
+    listed = embedding_tokens(cards, tmp_path)
+    assert listed["a/birds"] == listed["b/birds"] != listed["c/steel"] and listed["d/text"] == set()
+    assert {len(listed[name]) for name in TEXTS} == {TOKEN.top_components}
     load_rows(cards, tmp_path, [with_card("e/new", TEXTS["c/steel"] + "!", "mit")], as_of="2024-03-01")
     assert embed_cards(read_graph(cards), tmp_path, reader) == (4, 1, 3)
-    assert heard(cards, tmp_path)["e/new"] == told["c/steel"]
+    assert embedding_tokens(cards, tmp_path)["e/new"] == listed["c/steel"]
 
 
 def test_a_stopped_run_goes_on_and_another_model_takes_its_place(
@@ -73,30 +73,30 @@ def test_a_stopped_run_goes_on_and_another_model_takes_its_place(
     graph = read_graph(cards)
     monkeypatch.setattr(card_embeddings, "CARDS_PER_FILE", 1)
     embed_cards(graph, tmp_path, reader)
-    whole = heard(cards, tmp_path)
+    whole = embedding_tokens(cards, tmp_path)
     (place,) = [each for each in (tmp_path / FOLDER).iterdir() if each.is_dir()]
     (place / "000002.parquet").unlink()
     (tmp_path / FOLDER / "current").unlink()
     assert not [name for name in assemble_graph(cards, tmp_path, []).columns if name.startswith(EMBEDDING_COLUMN)]
     assert embed_cards(graph, tmp_path, reader) == (3, 1, 2)
-    assert heard(cards, tmp_path) == whole
+    assert embedding_tokens(cards, tmp_path) == whole
     embed_cards(graph, tmp_path, sentence_model(tmp_path / "other", seed=2))
-    assert not place.exists() and heard(cards, tmp_path) != whole
+    assert not place.exists() and embedding_tokens(cards, tmp_path) != whole
 
 
-def test_all_but_lineage_hears_it_and_learns_anew(cards: Store, tmp_path: Path, reader: Path) -> None:
+def test_all_tasks_but_lineage_use_embeddings_and_train_again(cards: Store, tmp_path: Path, reader: Path) -> None:
     before = assemble_graph(cards, tmp_path, [])
     embed_cards(read_graph(cards), tmp_path, reader)
     graph = assemble_graph(cards, tmp_path, [])
     (name,) = [name for name in graph.columns if name.startswith(EMBEDDING_COLUMN)]
     row = graph.ids.index("c/steel")
-    said = {
+    observed = {
         hash_bucket(f"{name}:{graph.columns[name].categories[word]}") for word in graph.columns[name].codes.row(row)
     }
-    for attribute, hears in {"license": True, "pipeline_tag": True, "base_model": False}.items():
+    for attribute, is_used in {"license": True, "pipeline_tag": True, "base_model": False}.items():
         around = Neighbourhood(graph, TASKS[attribute], TokenTable(graph), ~graph.placeholder)
-        told = set(around.metadata_tokens.row(row).tolist())
-        assert (told >= said) if hears else not told & said, attribute
+        listed = set(around.metadata_tokens.row(row).tolist())
+        assert (listed >= observed) if is_used else not listed & observed, attribute
         old = Neighbourhood(before, TASKS[attribute], TokenTable(before), ~before.placeholder)
         assert checkpoint_key(old, 0.9) != checkpoint_key(around, 0.9)
 

@@ -25,12 +25,12 @@ Reads <b>reviews</b>, see https://example.com/reviews.
 
 
 def test_words_of_a_card() -> None:
-    said = list(card_tokens(CARD))
-    assert said[:6] == [f"result {what}" for what in ("tern", "text-classification", "imdb", "accuracy", "0.9")] + [
+    observed = list(card_tokens(CARD))
+    assert observed[:6] == [f"result {what}" for what in ("tern", "text-classification", "imdb", "accuracy", "0.9")] + [
         "tern"
     ]
-    assert {"reads reviews", "see", "reviews see"} <= set(said)
-    assert not {"license", "mit", "a", "b", "https"} & set(said)
-    assert len(said) == len(set(said))
+    assert {"reads reviews", "see", "reviews see"} <= set(observed)
+    assert not {"license", "mit", "a", "b", "https"} & set(observed)
+    assert len(observed) == len(set(observed))
     assert not list(card_tokens("---\nlicense: mit\n---\n"))
     assert len(list(card_tokens(" ".join(f"w{number}" for number in range(900))))) == TOKEN.card_tokens

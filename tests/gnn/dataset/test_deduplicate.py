@@ -20,8 +20,8 @@ from tests.support.graphs import load_rows, model
 
 @pytest.mark.train
 def test_copied_cards_are_tested_once(local_store: Store, tmp_path: Path) -> None:
-    def of(name: str, month: int, licence: str = "mit", **fields: Any) -> dict[str, Any]:
-        return model(name, tags=[f"license:{licence}"], createdAt=f"2024-0{month}-01T00:00:00.000Z", **fields)
+    def of(name: str, month: int, license_id: str = "mit", **fields: Any) -> dict[str, Any]:
+        return model(name, tags=[f"license:{license_id}"], createdAt=f"2024-0{month}-01T00:00:00.000Z", **fields)
 
     rows = [
         of("a/tern-7b", 1), of("b/tern-7b-GGUF", 2), of("c/tern-7b-4bit", 3), of("d/tern-7b-AWQ", 3, "llama2"),

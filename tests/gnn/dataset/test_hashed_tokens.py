@@ -18,7 +18,7 @@ from tests.support.hubs import made_up
 
 
 @pytest.mark.train
-def test_words_of_cards_are_heard_but_for_the_target(local_store: Store, tmp_path: Path) -> None:
+def test_tokens_of_cards_are_used_but_for_the_target(local_store: Store, tmp_path: Path) -> None:
     def with_card(place: int, text: str) -> dict[str, Any]:
         row = model(f"writer/card{place}", tags=["license:mit", "en"], pipeline_tag="fill-mask")
         return {"id": row["id"], "info": row, "card": f"---\nlicense: mit\n---\n{text}"}
@@ -31,9 +31,9 @@ def test_words_of_cards_are_heard_but_for_the_target(local_store: Store, tmp_pat
     tasks = [TASKS["license"]]
     graph = assemble_graph(local_store, tmp_path, tasks)
     held = graph.columns["card"]
-    said = {graph.ids[row]: {held.categories[word] for word in held.codes.row(row)} for row in range(len(graph))}
-    assert {"birds", "birds of", "apache-2.0", "fill mask", "english", "org1/base1-7b"} <= said["writer/card3"]
-    assert not said["writer/card0"] and not said["org1/base1-7b"]
+    observed = {graph.ids[row]: {held.categories[word] for word in held.codes.row(row)} for row in range(len(graph))}
+    assert {"birds", "birds of", "apache-2.0", "fill mask", "english", "org1/base1-7b"} <= observed["writer/card3"]
+    assert not observed["writer/card0"] and not observed["org1/base1-7b"]
     assert "card" not in read_graph(local_store).columns
     expected = {
         "license": {"apache-2.0", "mit", "the mit", "mit license", "license", "of apache-2.0"},
@@ -50,6 +50,6 @@ def test_words_of_cards_are_heard_but_for_the_target(local_store: Store, tmp_pat
         others = {word for name, words in expected.items() if name != attribute for word in words if " " not in word}
         assert not others & found, attribute
         around = Neighbourhood(graph, TASKS[attribute], TokenTable(graph), ~graph.placeholder)
-        told = set(around.metadata_tokens.row(graph.ids.index("writer/card3")).tolist())
-        assert told >= {hash_bucket(f"card:{word}") for word in said["writer/card3"] - found}
-        assert len(told) < len(said["writer/card3"]) + 4
+        listed = set(around.metadata_tokens.row(graph.ids.index("writer/card3")).tolist())
+        assert listed >= {hash_bucket(f"card:{word}") for word in observed["writer/card3"] - found}
+        assert len(listed) < len(observed["writer/card3"]) + 4

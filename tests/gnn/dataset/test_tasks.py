@@ -10,8 +10,8 @@ from gnn.dataset.tasks import RELATION, leaking_tags, rows_missing
 
 @pytest.mark.train
 def test_masks_hide_what_states_the_target(graph: Graph) -> None:
-    says = leaking_tags(graph, "license")
-    assert says("mit") and not says("transformers") and not says("llama2")
+    message = leaking_tags(graph, "license")
+    assert message("mit") and not message("transformers") and not message("llama2")
     assert leaking_tags(graph, "pipeline_tag")("text-generation") and leaking_tags(graph, "pipeline_tag")(
         "endpoints_compatible"
     )

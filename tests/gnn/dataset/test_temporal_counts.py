@@ -19,14 +19,16 @@ def test_counts_are_those_of_a_plain_loop(given_: tuple[Column, np.ndarray, np.n
     visible = np.array(data.draw(st.lists(st.booleans(), min_size=len(created), max_size=len(created))))
     known = declaration_events(held.codes, created, visible, max(len(held.categories), 1))
     history = PointInTimeCounts(known, group)
-    asked, value = data.draw(st.integers(-1, 3)), data.draw(st.integers(0, max(len(held.categories) - 1, 0)))
+    queried, value = data.draw(st.integers(-1, 3)), data.draw(st.integers(0, max(len(held.categories) - 1, 0)))
     moment, date = data.draw(st.integers(0, 220)), 230.0
     seen = [
         (time, v, row) for time, v, row in zip(known.times, known.values, known.rows, strict=True)
-        if group[row] == asked and asked >= 0 and time < moment
+        if group[row] == queried and queried >= 0 and time < moment
     ]  # fmt: skip
     assert all(visible[row] for row in known.rows)
-    (found,) = history.count_features(np.array([asked]), np.array([value]), np.array([float(moment)]), np.array([date]))
+    (found,) = history.count_features(
+        np.array([queried]), np.array([value]), np.array([float(moment)]), np.array([date])
+    )
     if not seen:
         assert np.isnan(found).all()
     else:
@@ -39,9 +41,9 @@ def test_counts_are_those_of_a_plain_loop(given_: tuple[Column, np.ndarray, np.n
         ]  # fmt: skip
         assert found == pytest.approx(expected, nan_ok=True, rel=1e-5), COUNT_FEATURES
     mine = group[known.rows]
-    before = PrefixCounter(known, mine).count_before(np.array([asked]), np.array([float(moment)]))
+    before = PrefixCounter(known, mine).count_before(np.array([queried]), np.array([float(moment)]))
     assert before.tolist() == [len(seen)]
-    _, values = history.most_frequent(np.array([asked]), np.array([float(moment)]))
+    _, values = history.most_frequent(np.array([queried]), np.array([float(moment)]))
     assert set(values.tolist()) == {v for _, v, _ in seen}
-    latest = history.last_k(np.array([asked]), np.array([float(moment)]), 3)[0]
+    latest = history.last_k(np.array([queried]), np.array([float(moment)]), 3)[0]
     assert [known.rows[rank] for rank in latest if rank >= 0] == [row for _, _, row in seen[::-1][:3]]

@@ -33,8 +33,8 @@ def test_evaluation_knows_its_baselines(graph: Graph) -> None:
 
 @pytest.mark.train
 @pytest.mark.parametrize("dates", ["nobody kept them", "three weeks"])
-def test_stores_whose_dates_say_little(dates: str, local_store: Store, tmp_path: Path) -> None:
-    """Children declare what their parent does, in 95 of 100: where time tells nothing, that is still seen."""
+def test_stores_whose_dates_hold_little(dates: str, local_store: Store, tmp_path: Path) -> None:
+    """Children declare what their parent does, in 95 of 100: where dates hold nothing, that is still seen."""
     rows = made_up(600)
     for place, row in enumerate(rows):
         day = f"2024-05-{1 + 21 * place // len(rows):02d}T08:00:00.000Z"
@@ -65,6 +65,6 @@ def test_macro_f1_agrees_with_scikit_learn() -> None:
     from sklearn.metrics import f1_score
 
     rng = np.random.default_rng(2)
-    truth, said = rng.integers(0, 5, 300), rng.integers(0, 7, 300)
-    expected = f1_score(truth, said, average="macro", labels=np.unique(truth))
-    assert macro_f1(truth, said) == pytest.approx(expected)
+    truth, observed = rng.integers(0, 5, 300), rng.integers(0, 7, 300)
+    expected = f1_score(truth, observed, average="macro", labels=np.unique(truth))
+    assert macro_f1(truth, observed) == pytest.approx(expected)

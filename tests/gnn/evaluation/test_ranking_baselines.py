@@ -28,12 +28,12 @@ def test_what_lists_are_compared_with(typed_graph: Graph) -> None:
     rows = np.flatnonzero((typed_graph.created >= cutoff) & (typed_graph.parents.counts > 0))
     query = CompletionQuery(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
     seen = {row: value for row, value in zip(around.events.rows.tolist(), around.events.values.tolist(), strict=True)}
-    said = last_by_author(around, query)
+    observed = last_by_author(around, query)
     for place in range(0, len(rows), 25):
         author = typed_graph.author[rows[place]]
         theirs = [row for row in seen if typed_graph.author[row] == author]
         newest = sorted(theirs, key=lambda row: -typed_graph.created[row])[:10]
-        assert said.values[said.query_index == place].tolist() == [seen[row] for row in newest]
+        assert observed.values[observed.query_index == place].tolist() == [seen[row] for row in newest]
     ranked = list_baselines(around, query)
     assert {"recent popularity", "contained name", "token overlap"} < set(ranked)
     assert "siblings" not in ranked  # lineage may not be looked at

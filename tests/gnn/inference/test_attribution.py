@@ -42,7 +42,7 @@ def test_a_prediction_is_explained(graph: Graph, tmp_path: Path) -> None:
 
 
 @pytest.mark.train
-def test_of_a_parent_it_is_also_said_whether_there_is_one(graph: Graph, tmp_path: Path) -> None:
+def test_of_a_parent_the_probability_that_there_is_one_is_given(graph: Graph, tmp_path: Path) -> None:
     row = int(rows_missing(graph, "base_model")[-1])
     found = explain_prediction(CompletionSession(graph, tmp_path), TASKS["base_model"], row)
     assert 0 <= found["root_probability"] <= 1

@@ -14,7 +14,7 @@ from atlas_db.store.bolt import Store
 from gnn.dataset.tasks import RELATION
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
 from tests.support.graphs import load_rows, model, pairs, whole
-from tests.support.hubs import ARCHITECTURES, LICENCES, made_up, typed
+from tests.support.hubs import ARCHITECTURES, LICENSES, made_up, typed
 
 
 @pytest.mark.train
@@ -37,7 +37,7 @@ def test_completion_writes_replaces_and_is_taken_back(store: Store, tmp_path: Pa
     assert predicted == {(line["model_id"], line["value"]) for line in lines if line["attribute"] == "license"}
     assert not {a for a, _ in predicted} & {a for a, _ in declared}
     kind = {row["id"]: int(row["id"].split("base")[1][0]) for row in rows}
-    right = [LICENCES[kind[a] % 4] == b for a, b in predicted]
+    right = [LICENSES[kind[a] % 4] == b for a, b in predicted]
     assert sum(right) / len(right) > 0.9
     again = complete_and_write(store, tmp_path, options)
     assert pairs(store, "HAS_LICENSE", "source") == claims and again.run_id != report.run_id
@@ -53,10 +53,10 @@ def test_a_later_declaration_confirms_or_refutes(store: Store, tmp_path: Path) -
     report = complete_and_write(store, tmp_path, CompleteOptions(("license",), precision=0.8))
     predicted = {a: b for a, b, source in pairs(store, "HAS_LICENSE", "source") if source == "predicted"}
     names = sorted(predicted)[:10]
-    told = [
+    listed = [
         model(name, tags=[f"license:{predicted[name] if place else 'gpl-3.0'}"]) for place, name in enumerate(names)
     ]  # fmt: skip
-    load_rows(store, tmp_path, told, as_of="2024-08-01")
+    load_rows(store, tmp_path, listed, as_of="2024-08-01")
     (row,) = [row for row in track_record(store) if row["attribute"] == "license"]
     assert (row["predicted"], row["declared"], row["confirmed"], row["refuted"]) == (report.written, 10, 9, 1)
     assert row["precision"] == 0.9 and 0.5 < row["confidence"] <= 1

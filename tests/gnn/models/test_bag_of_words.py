@@ -13,15 +13,15 @@ from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import TASKS
 from gnn.models.bag_of_words import BagOfWordsClassifier
-from tests.support.hubs import LICENCES
+from tests.support.hubs import LICENSES
 
 
 @pytest.mark.train
-def test_words_of_models_and_of_their_kin(graph: Graph, tmp_path: Path) -> None:
-    """The kin's mean is that of a plain loop, and looks at nobody younger."""
+def test_probabilities_are_calibrated_and_read_back(graph: Graph, tmp_path: Path) -> None:
+    """Probabilities add up to one, name most licences, and are the same after a save."""
     around = Neighbourhood(graph, TASKS["license"], TokenTable(graph), np.ones(len(graph), bool))
     linear = BagOfWordsClassifier.fit(around, np.ones(len(around.events.rows), bool), 1)
-    assert linear.values == sorted(LICENCES)
+    assert linear.values == sorted(LICENSES)
     query = CompletionQuery(np.arange(len(graph)), graph.created, np.arange(len(graph)) % 2 == 0)
     scores = linear.predict_log_proba(around, query)
     assert np.exp(scores).sum(1) == pytest.approx(np.ones(len(graph)), abs=1e-4)

@@ -25,8 +25,8 @@ def test_calibration() -> None:
     assert calibration_error(curve(score), right) < 0.01
     assert calibration_error(np.array([0.9, 0.9]), np.array([1.0, 0.0])) == pytest.approx(0.4)
     limit = threshold_at_precision(curve(score), right, 0.9)
-    said = curve(score) >= limit
-    assert right[said].mean() >= 0.9 and 0 < said.mean() < 0.3
+    observed = curve(score) >= limit
+    assert right[observed].mean() >= 0.9 and 0 < observed.mean() < 0.3
     assert threshold_at_precision(score[:1000] * 0.1, np.zeros(1000), 0.9) > 1
     few = np.array([0.99] * 58 + [0.4, 0.2])
     for precision, least in ((0.95, 0.5), (0.3, 0.3)):

@@ -16,11 +16,13 @@ from gnn.parameters.model_parameters import MODEL
 def test_the_network_learns_where_its_weights_lie() -> None:
     """On a device without memory, any step that mixes two devices fails; numbers are not computed."""
     rng = np.random.default_rng(1)
-    said = csr_lists(40, np.repeat(np.arange(40), 3), rng.integers(1, 50, 120))
+    observed = csr_lists(40, np.repeat(np.arange(40), 3), rng.integers(1, 50, 120))
     near, labels, ages = rng.integers(-1, 40, (40, 4)), rng.integers(0, 5, (40, 4)), rng.random((40, 4), np.float32)
     examples = NeighbourSample(np.arange(40), np.ones(40, bool), near, labels, ages, np.array([0, 0, 1, 2]))
     net = GraphNetwork(5, 3).to("meta")
-    fit_network(net, Collator(said, said), examples, rng.integers(0, 5, 40), epochs=1, learning_rate=1e-3, seed=1)
+    fit_network(
+        net, Collator(observed, observed), examples, rng.integers(0, 5, 40), epochs=1, learning_rate=1e-3, seed=1
+    )
     assert net.device.type == "meta" and accelerator().type in ("cpu", "cuda")
 
 

@@ -8,7 +8,7 @@ from gnn.models.ranker import Ranker
 from gnn.parameters.model_parameters import MODEL
 
 
-def test_lists_are_judged_in_steps_as_by_all_trees_at_once() -> None:
+def test_lists_are_scored_in_steps_as_by_all_trees_at_once() -> None:
     rng = np.random.default_rng(0)
     models, each = 200, 40
     places = np.repeat(np.arange(models), each)
@@ -19,7 +19,7 @@ def test_lists_are_judged_in_steps_as_by_all_trees_at_once() -> None:
     ranker = Ranker.fit(features, truth, places, 1, listwise=True, with_stacked=False)
     found = np.log(ranker.score(features, places)).reshape(models, each)
     whole = np.log(ranker.tabular_score(features)).reshape(models, each)
-    judged = np.isclose(found, whole)
-    assert (judged.sum(1) == MODEL.ranker.cascade[-1][1]).all() and len(ranker.score(features[:0], places[:0])) == 0
+    scored = np.isclose(found, whole)
+    assert (scored.sum(1) == MODEL.ranker.cascade[-1][1]).all() and len(ranker.score(features[:0], places[:0])) == 0
     assert (found.argmax(1) == whole.argmax(1)).mean() > 0.98
-    assert (np.where(judged, found, np.inf).min(1) > np.where(judged, -np.inf, found).max(1)).all()
+    assert (np.where(scored, found, np.inf).min(1) > np.where(scored, -np.inf, found).max(1)).all()

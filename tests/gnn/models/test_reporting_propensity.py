@@ -47,9 +47,9 @@ def hub(models: int = 1600, seed: int = 3) -> list[dict[str, Any]]:
             continue
         base = rng.choice(BASES)
         name = f"{owner}/{base}-finetuned-{place}" if rng.random() < 0.5 else f"{owner}/my_model_{place}"
-        says = when >= BEGAN and rng.random() < 0.9
+        declares = when >= BEGAN and rng.random() < 0.9
         tags = ["generated_from_trainer", "transformers", f"kind-{base}"]
-        rows.append(child(name, f"lab/{base}", tags=tags, **date) if says else model(name, tags=tags, **date))
+        rows.append(child(name, f"lab/{base}", tags=tags, **date) if declares else model(name, tags=tags, **date))
     return rows
 
 
@@ -57,19 +57,19 @@ def around(graph: Graph) -> Neighbourhood:
     return Neighbourhood(graph, HAS_PARENT, TokenTable(graph, lineage=False, relation=True), ~graph.placeholder)
 
 
-def asked(graph: Graph, rows: Integers) -> CompletionQuery:
+def queried(graph: Graph, rows: Integers) -> CompletionQuery:
     return CompletionQuery(rows, graph.event_time[rows], np.ones(len(rows), bool))
 
 
-def test_silence_is_told_from_being_a_root(local_store: Store, tmp_path: Path) -> None:
+def test_unreported_parents_are_distinguished_from_roots(local_store: Store, tmp_path: Path) -> None:
     load_rows(local_store, tmp_path, hub())
     graph = read_graph(local_store)
     seen = around(graph)
     learnt = PropensityModel.fit(seen)
     assert learnt is not None
     everyone = np.arange(len(graph))
-    reckoned = learnt.predict_proba(seen, asked(graph, everyone))
-    roots = reckoned.p_root
+    probabilities = learnt.predict_proba(seen, queried(graph, everyone))
+    roots = probabilities.p_root
     named = np.bincount(graph.parents.rows, minlength=len(graph)) > 0
     trained = np.array(["finetuned" in name or "my_model" in name for name in graph.ids])
     alone, bases = (
@@ -83,8 +83,8 @@ def test_silence_is_told_from_being_a_root(local_store: Store, tmp_path: Path) -
     # Before the tool named parents silence says nothing, afterwards it says something; nobody's parent is a root.
     assert roots[early].mean() < 0.12 < 0.4 < roots[late].mean()
     assert roots[alone].mean() > 0.9 and np.array_equal(has_known_children(graph, everyone), bases)
-    assert reckoned.p_reported[early].mean() < 0.1 and reckoned.p_reported[trained & named].mean() > 0.7
-    assert np.allclose(reckoned.p_derived[trained].mean(), 1, atol=0.1)
+    assert probabilities.p_reported[early].mean() < 0.1 and probabilities.p_reported[trained & named].mean() > 0.7
+    assert np.allclose(probabilities.p_derived[trained].mean(), 1, atol=0.1)
 
 
 def test_parents_that_nobody_named_are_found(local_store: Store, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_the_propensity_model(
     learnt.save(folder)
     again = PropensityModel.load(folder)
     assert again is not None
-    query = asked(graph, np.arange(0, len(graph), 7))
+    query = queried(graph, np.arange(0, len(graph), 7))
     assert np.array_equal(learnt.predict_proba(seen, query).p_root, again.predict_proba(seen, query).p_root)
     monkeypatch.setattr("gnn.models.reporting_propensity.VERSION", "complete@0")
     assert PropensityModel.load(folder) is None

@@ -29,7 +29,7 @@ PAGE = 100
 
 
 class Hub(ThreadingHTTPServer):
-    """A small Hub. `plan` says what goes wrong: cursor to a list of mishaps, taken one a call."""
+    """A small Hub. `plan` maps cursors to lists of mishaps, taken one a call."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -124,7 +124,7 @@ def test_pages_through_every_mishap(hub: Hub, tmp_path: Path) -> None:
     assert (tmp_path / "snapshot.toml").read_text().startswith('as_of = "2024-12-01"')
 
 
-def test_a_finished_page_is_never_asked_for_again(hub: Hub, tmp_path: Path) -> None:
+def test_a_finished_page_is_never_fetched_again(hub: Hub, tmp_path: Path) -> None:
     hub.plan = {500: ["500"] * 8}
     with pytest.raises(HubError, match="run the same command again|Run the same command again"):
         api_listing.fetch(tmp_path, sleep=lambda _: None)

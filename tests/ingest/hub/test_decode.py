@@ -85,7 +85,7 @@ def test_expanded_base_models() -> None:
     assert [(p.name, p.relation) for p in read(tags=[], baseModels=wire).parents] == [("x/y", Relation.QUANTIZED)]
 
 
-def test_a_card_on_its_own_and_beside_its_answer() -> None:
+def test_a_card_on_its_own_and_with_its_answer() -> None:
     text = "---\nlicense: mit\nbase_model: x/y\n---\n# Model\n"
     alone = decode_record(json.dumps({"id": "a/m", "card": text}).encode())
     assert (alone.parts, alone.details["license"], alone.card) == ((RecordPart.CARD,), "mit", text)

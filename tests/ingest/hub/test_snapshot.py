@@ -1,4 +1,4 @@
-"""Files of Hub records: found in a stable order, their format told by content, and read as far as they go."""
+"""Files of Hub records: found in a stable order, their format detected by content, and read as far as they go."""
 
 from __future__ import annotations
 

@@ -122,10 +122,10 @@ NAMES = st.sampled_from(["a/x", "a/y", "b/x", "B/X", "x", "c/z"])
 
 RECORDS = st.lists(
     st.builds(
-        lambda identifier, parents, licence, downloads, old: child(
+        lambda identifier, parents, license_id, downloads, old: child(
             identifier,
             *parents,
-            tags=[f"license:{licence}"],
+            tags=[f"license:{license_id}"],
             downloads=downloads,
             createdAt="2022-03-02T23:29:04.000Z" if old else f"2024-01-0{1 + downloads % 9}T00:00:00.000Z",
         ),

@@ -12,9 +12,9 @@ from atlas_db.core.terms import RecordKind, RecordPart
 from ingest.load.record_merge import claim_properties, merge_claims, merge_node
 
 RECORD = st.builds(
-    lambda parts, stated, details, licences: HubRecord(
+    lambda parts, stated, details, license_ids: HubRecord(
         RecordKind.MODEL, "a/m", parts, stated if RecordPart.TAGS in parts else {}, details,
-        [ValueClaim("HAS_LICENSE", licence, 1.0, part) for licence in licences for part in parts], [], digest="d",
+        [ValueClaim("HAS_LICENSE", license_id, 1.0, part) for license_id in license_ids for part in parts], [], digest="d",
     ),
     st.sampled_from([(RecordPart.TAGS,), (RecordPart.CARD,), (RecordPart.TAGS, RecordPart.CARD)]),
     st.fixed_dictionaries({"downloads": st.integers(0, 9), "license": st.sampled_from([None, "mit", "isc"])}),

@@ -24,7 +24,7 @@ from ingest.normalise import license_ids
         ([None, 3, " "], None, []),
     ],
 )
-def test_licences(value: object, name: object, expected: list[tuple[str, float]]) -> None:
+def test_licenses(value: object, name: object, expected: list[tuple[str, float]]) -> None:
     assert license_ids.card_license_ids(value, name) == expected
 
 
@@ -33,11 +33,11 @@ def test_licences(value: object, name: object, expected: list[tuple[str, float]]
     [("apache 2.0", "apache-2.0"), ("gpl-3.0-or-later", "gpl-3.0"), ("mit", "mit"), ("llama_3", "llama3"),
      ("made up", "made up"), ("cc-by-4.0", "cc-by-4.0"), ("ODbL-1.0".lower(), "odbl")],
 )  # fmt: skip
-def test_licence_aliases(written: str, meant: str) -> None:
+def test_license_aliases(written: str, meant: str) -> None:
     assert license_ids.canonical_license_id(written) == meant
 
 
 @given(st.text(max_size=30))
-def test_canonical_licences_are_stable(text: str) -> None:
+def test_canonical_licenses_are_stable(text: str) -> None:
     once = license_ids.canonical_license_id(license_ids.normalise_license_id(text))
     assert license_ids.canonical_license_id(once) == once

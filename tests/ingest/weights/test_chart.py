@@ -54,7 +54,7 @@ def test_a_whole_family_is_charted_in_any_order(tmp_path: Path) -> None:
     assert weights == pytest.approx({"tuned": 0.5, "other": 0.5}, abs=0.03)
 
 
-def test_without_the_weights_at_hand_the_fingerprints_speak(tmp_path: Path) -> None:
+def test_without_the_weights_at_hand_the_fingerprints_count(tmp_path: Path) -> None:
     left_out = ("permuted", "copy")
     truth = {edge for edge in small_family(tmp_path) if edge[0] not in left_out}
     names = [path.name for path in tmp_path.iterdir() if path.name not in left_out]

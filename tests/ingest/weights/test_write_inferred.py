@@ -127,7 +127,7 @@ def test_a_dry_run_writes_nothing(store: Store, tmp_path: Path, prints: list[Fin
 def test_what_models_answer_reaches_the_graph_and_completion(
     store: Store, tmp_path: Path, prints: list[Fingerprint]
 ) -> None:
-    """Made-up answers: two that are alike, one apart."""
+    """Made-up answers: two that are similar, one that is not."""
     load_rows(store, tmp_path, ROWS)
     before = whole(store)
     rng = np.random.default_rng(0)

@@ -43,7 +43,7 @@ def test_paper_002s_parts() -> None:
     assert turned[0, 1] > turned[1, 0]
 
 
-def test_paper_002_recovers_two_trees_it_is_told_the_stage_of() -> None:
+def test_paper_002_recovers_two_trees_given_their_stages() -> None:
     """Specialization makes weights less tailed: uniform noise lowers the kurtosis of heavy-tailed roots."""
     rng = np.random.default_rng(8)
     models: list[dict[str, np.ndarray]] = []

@@ -86,7 +86,7 @@ def test_a_damaged_model_is_a_value_there_too(
 
 
 @pytest.mark.slow
-def test_nobody_at_the_address_is_said_in_words(tmp_path: Path) -> None:
+def test_an_address_where_nobody_listens_is_named(tmp_path: Path) -> None:
     words = ("fingerprint", str(WEIGHTS), "--out", "unused.parquet", "--scheduler", "tcp://127.0.0.1:1")
     done = run(tmp_path / "home", *words, code=2)
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in done.stderr

@@ -1,4 +1,4 @@
-"""Bytes of a file by position: what is asked for is read, counted, and missed by name."""
+"""Bytes of a file by position: what is wanted is read, counted, and named where it is missing."""
 
 from __future__ import annotations
 

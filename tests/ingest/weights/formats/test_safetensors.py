@@ -63,7 +63,7 @@ def test_small_floats_agree_with_another_implementation_bit_for_bit(dtype: str, 
     np.testing.assert_array_equal(decode_floats(codes.tobytes(), dtype), codes.view(kind).astype(np.float32))
 
 
-def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
+def test_only_what_is_wanted_is_read(tmp_path: Path) -> None:
     save_file({"big": np.zeros((1000, 1000), np.float32)}, tmp_path / "m.safetensors")
     with LocalFile(tmp_path / "m.safetensors") as source:
         (tensor,) = read_header(source).tensors
@@ -100,9 +100,9 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_every_lie_is_an_error_with_file_and_reason(tmp_path: Path, lie: str) -> None:
-    header, data, length, said = LIES[lie]
+    header, data, length, observed = LIES[lie]
     path = raw(tmp_path / "m.safetensors", header, data, length=length)
-    with pytest.raises(WeightsError, match=said) as caught:
+    with pytest.raises(WeightsError, match=observed) as caught:
         header_of(path)
     assert caught.value.file == str(path)
 

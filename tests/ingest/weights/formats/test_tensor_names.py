@@ -31,5 +31,5 @@ def test_gguf_and_safetensors_of_one_model_have_the_same_names(tmp_path: Path) -
     (HEAD, "lm_head.weight embed_out.weight"),
     (-1, "wpe.weight layers.0.input_layernorm.weight patch_embeddings.projection.weight"),
 ])  # fmt: skip
-def test_tensors_are_told_by_what_they_are_called(part: int, names: str) -> None:
+def test_the_part_of_a_tensor_follows_from_its_name(part: int, names: str) -> None:
     assert {name: part_index(name) for name in names.split()} == dict.fromkeys(names.split(), part)

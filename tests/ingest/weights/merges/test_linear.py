@@ -1,4 +1,4 @@
-"""Linear merges: weights of an affine fit are read back exactly, and told apart from those of no merge."""
+"""Linear merges: weights of an affine fit are read back exactly, and differ from those of no merge."""
 
 from __future__ import annotations
 

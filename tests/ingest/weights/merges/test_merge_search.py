@@ -36,7 +36,7 @@ def test_merges_and_their_weights(
     assert (found.base == 0) == (method == "task_arithmetic")
 
 
-def test_a_merge_is_told_beside_another_of_the_same_parents_that_is_as_near_as_rounding(tmp_path: Path) -> None:
+def test_a_merge_is_found_though_another_of_the_same_parents_is_as_near_as_rounding(tmp_path: Path) -> None:
     base = root(1)
     first, second = trained(base, 2, 0.1), trained(base, 3, 0.1)
     mean = {name: 0.5 * value + 0.5 * second[name] for name, value in first.items()}
@@ -65,8 +65,8 @@ def test_what_is_no_merge_is_not_called_one(tmp_path: Path, make: object) -> Non
     assert merged(tmp_path, make) is None
 
 
-def test_a_step_as_small_as_rounding_is_no_merge_of_siblings_whatever_the_first_of_its_kin(tmp_path: Path) -> None:
-    """What is left over counts beside the distance to the nearest model, not to whichever is named first."""
+def test_a_step_as_small_as_rounding_is_no_merge_of_siblings(tmp_path: Path) -> None:
+    """The residual is compared with the distance to the nearest model, not to whichever is named first."""
     base = root(1)
     near = [trained(base, seed, 0.002) for seed in (2, 3, 4)]
     family = vectors(tmp_path, *((model, "BF16") for model in (trained(base, 8, 1.5), base, *near)))

@@ -1,4 +1,4 @@
-"""Merges that were rounded afterwards are told by the grid, the merge itself not being there; nothing else is."""
+"""Merges that were rounded afterwards are found by their grid, without the merge itself; nothing else is."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def mixed(models: list[Weights], weights: list[float]) -> Weights:
         ("slerp", {"m2": 0.7, "m4": 0.3}),
     ],
 )
-def test_a_merge_that_was_rounded_is_told(tmp_path: Path, grid: str, method: str, expected: dict[str, float]) -> None:
+def test_a_merge_that_was_rounded_is_found(tmp_path: Path, grid: str, method: str, expected: dict[str, float]) -> None:
     base = root(1)
     models = [base, *(trained(base, seed, 0.1) for seed in (2, 3, 4, 5))]
     made = {
@@ -63,7 +63,7 @@ def test_a_merge_that_was_rounded_is_told(tmp_path: Path, grid: str, method: str
 
 
 @pytest.mark.parametrize("method", ["ties", "dare"])
-def test_a_sparse_merge_that_was_rounded_is_told(tmp_path: Path, method: str) -> None:
+def test_a_sparse_merge_that_was_rounded_is_found(tmp_path: Path, method: str) -> None:
     """Half a step of eight bits is far less than training moves most elements."""
     base = root(1)
     models = [base, *(trained(base, seed, 0.1) for seed in (2, 3, 4, 5))]
@@ -80,7 +80,7 @@ def test_a_sparse_merge_that_was_rounded_is_told(tmp_path: Path, method: str) ->
     assert {(edge.evidence.method, edge.evidence.base, edge.confidence) for edge in edges} == {(method, "m0", 0.9)}
 
 
-def test_ties_of_four_bits_is_told_by_what_election_makes_of_its_parents(tmp_path: Path) -> None:
+def test_ties_of_four_bits_is_found_by_reconstruction_from_its_parents(tmp_path: Path) -> None:
     """Half a step of a whole row's grid hides which elements were left alone."""
     base = root(1)
     models = [base, *(trained(base, seed, 0.02) for seed in (1, 2, 3, 4))]
@@ -130,12 +130,12 @@ def test_the_copy_of_a_mixture_of_two_orders_is_its_copy(tmp_path: Path, grid: s
     assert [(edge.parent, edge.relation) for edge in edges] == [("m4", Relation.QUANTIZED)]
 
 
-def test_a_copy_in_blocks_is_one_though_all_kin_have_another_order_of_units(tmp_path: Path) -> None:
+def test_a_copy_in_blocks_is_one_though_all_relatives_have_another_order_of_units(tmp_path: Path) -> None:
     """Columns that are moved are in no blocks any more: its grid, and its original, are looked for as stored, too."""
     base = root(1)
     moved = permuted(base, 5)
-    kin = [trained(moved, seed, 0.05) for seed in range(2, 6)]
-    (edge,) = edges_of_last(tmp_path, [moved, *kin, base, rounded(base, "int4")])
+    relatives = [trained(moved, seed, 0.05) for seed in range(2, 6)]
+    (edge,) = edges_of_last(tmp_path, [moved, *relatives, base, rounded(base, "int4")])
     assert (edge.relation, found_by(edge.evidence)) == (Relation.QUANTIZED, "quantized")
     assert edge.parent in ("m0", "m5")
 
@@ -144,7 +144,7 @@ def test_a_merge_of_two_orders_is_found_by_the_copy_that_has_the_order(tmp_path:
     """Of exact copies in two orders the first passes for the original; the other one was merged."""
     base = root(1)
     moved = permuted(base, 5)
-    kin = [trained(moved, seed, 0.1) for seed in range(2, 6)]
-    edges = edges_of_last(tmp_path, [moved, *kin, base, mixed([base, kin[0]], [0.6, 0.4])])
+    relatives = [trained(moved, seed, 0.1) for seed in range(2, 6)]
+    edges = edges_of_last(tmp_path, [moved, *relatives, base, mixed([base, relatives[0]], [0.6, 0.4])])
     assert {edge.evidence.method for edge in edges} == {"linear"}
     assert {edge.parent for edge in edges} in ({"m0", "m1"}, {"m5", "m1"})

@@ -21,7 +21,7 @@ def test_factors_and_the_place_on_the_arc(fraction: float) -> None:
     assert (first, second) == pytest.approx((1 - fraction, fraction), abs=1e-3)
 
 
-def test_of_two_that_point_the_same_way_the_factors_say_the_place() -> None:
+def test_of_two_in_one_direction_the_factors_give_the_place() -> None:
     first = np.random.default_rng(0).normal(size=4000)
     pair = np.stack((first, first * (1 + 1e-9)))
     factors, fractions = fit_slerp_tensor(pair, first)

@@ -50,7 +50,7 @@ def test_parents_that_are_made_of_each_other_hide_the_scale(tmp_path: Path) -> N
 
 
 def test_a_pruned_model_is_no_base(tmp_path: Path) -> None:
-    """Small steps leave many values of sixteen bits as they are; zeros seem to have moved alike in all kin."""
+    """Small steps leave many values of sixteen bits as they are; zeros seem to have moved equally in all relatives."""
     base = root(1)
     tuned = [trained(base, seed, 0.003) for seed in (2, 3, 5)]
     pruned = {n: np.where(np.abs(v) > 0.02, v, 0) if v.ndim > 1 else v for n, v in tuned[0].items()}

@@ -20,7 +20,7 @@ def test_the_largest_elements_of_each_tensor_are_kept() -> None:
     assert trim(deltas, np.array([0]), 1.0).tolist() == deltas.tolist()
 
 
-def test_the_sign_of_the_sum_is_elected_and_its_elements_averaged() -> None:
+def test_elements_with_the_sign_of_the_sum_are_averaged() -> None:
     trimmed = np.array([[2.0, -1, 0, 4, 1], [4.0, 3, 0, 0, -1], [0.0, -1, 0, -1, 0]], np.float32)
     assert elect_and_merge(trimmed).tolist() == [3.0, 3.0, 0.0, 4.0, 0.0]
 

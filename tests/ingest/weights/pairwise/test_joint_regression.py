@@ -1,4 +1,4 @@
-"""All steps of a tree at once: amounts that leak into each other are told apart by one system of equations."""
+"""All steps of a tree at once: amounts that leak into each other are separated by one system of equations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def held(amounts: dict[int, float], models: int, leak: float, error: float = 1e-
     return found, np.zeros(models + 1, np.int64)
 
 
-def test_a_step_that_leaks_into_others_is_told_apart() -> None:
+def test_a_step_that_leaks_into_others_is_separated() -> None:
     table, bases = held({1: 1.0, 3: 0.5}, 6, leak=0.4)
     assert table[2, 6, UNWEIGHTED_SHARE] > 0.5, "alone, it seems to be carried"
     amounts, confidence = joint_containment(table, bases, np.arange(1, 6), 6, 0)

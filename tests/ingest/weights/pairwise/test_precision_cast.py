@@ -27,7 +27,7 @@ def test_a_child_of_a_cast_has_made_its_step(tmp_path: Path, dtype: str, size: f
     assert pairs(charted(tmp_path, made)) == {("cast", "base"), ("of-cast", "cast"), ("of-base", "base")}
 
 
-def test_rounding_to_the_casts_own_values_says_nothing(tmp_path: Path) -> None:
+def test_rounding_to_the_casts_own_values_is_no_evidence(tmp_path: Path) -> None:
     """Stored as the cast is, a model that hardly moved lies on the cast, whichever it comes from."""
     base = root(1)
     cast = stored(base, "BF16")

@@ -42,8 +42,8 @@ def test_positions_that_training_drowned_count_less(tmp_path: Path) -> None:
     assert (held[:, LOG_STANDARD_ERROR] < held[:, UNWEIGHTED_LOG_ERROR]).all(), "surer, too"
 
 
-def test_who_decayed_alike_where_nothing_was_trained_does_not_carry_a_trace_in_every_tensor(tmp_path: Path) -> None:
-    """Rows that no training reached shrink alike in all: the share there is one for siblings, too."""
+def test_equal_decay_of_untrained_weights_is_no_containment(tmp_path: Path) -> None:
+    """Rows that no training reached shrink equally in all: the share there is one for siblings, too."""
     base = root(1)
     words = "model.embed_tokens.weight"
 
@@ -71,7 +71,7 @@ def test_a_trace_is_carried_part_by_part(tmp_path: Path) -> None:
     assert shares[[WORDS, INTO_HEADS, OUT_OF_HEADS, HEAD]] == pytest.approx(0, abs=0.1)
 
 
-def test_for_parts_that_a_network_lacks_all_of_it_speaks(tmp_path: Path) -> None:
+def test_for_parts_that_a_network_lacks_all_of_it_counts(tmp_path: Path) -> None:
     base = {name: value for name, value in root(1).items() if "embed" not in name and "lm_head" not in name}
     near = trained(base, 2)
     half = {name: (near if ".mlp." in name else base)[name] for name in base}

@@ -28,8 +28,8 @@ def test_rows_of_words_are_those_of_the_values_that_a_child_was_trained_from(tmp
     """The child has its parent's rows of words that it did not meet, the base's of those that neither met."""
     base = root(1)
     parent = stored(read(base, 2, 0.3, slice(0, 120)), dtype)
-    child, kin = read(parent, 3, 0.3, slice(100, 200)), read(parent, 4, 0.3, slice(0, 50))
-    models = {"base": base, "parent": parent, "child": child, "kin": kin, "cast": stored(parent, "F16")}
+    child, relatives = read(parent, 3, 0.3, slice(100, 200)), read(parent, 4, 0.3, slice(0, 50))
+    models = {"base": base, "parent": parent, "child": child, "kin": relatives, "cast": stored(parent, "F16")}
     folders = [write(tmp_path / name, weights, {"cast": "F16"}.get(name, "F32")) for name, weights in models.items()]
     samples = load_samples([print_of(folder) for folder in folders], Resampler(), use_dates=False)
     bits = run_pair_tests(samples).untrained_rows[2]
@@ -41,9 +41,9 @@ def test_rows_of_words_are_those_of_the_values_that_a_child_was_trained_from(tmp
     assert sizes == ([56, 156, 256, 106, 0] if dtype == "F32" else [0, 156, 256, 106, 156]), "rows of the whole table"
     counts = np.unpackbits(bits, axis=1).sum(1)
     assert counts[[0, 1, 3, 4]] / counts[1] == pytest.approx(np.array(sizes)[[0, 1, 3, 4]] / 156, abs=0.08)
-    told = lead_in_deviations(bits)
-    assert told == pytest.approx(-told.T)
-    assert told[1, 3] == pytest.approx(np.sqrt(counts[1] - counts[3])) and min(told[1, 0], told[1, 3]) > 3
+    listed = lead_in_deviations(bits)
+    assert listed == pytest.approx(-listed.T)
+    assert listed[1, 3] == pytest.approx(np.sqrt(counts[1] - counts[3])) and min(listed[1, 0], listed[1, 3]) > 3
 
 
 def test_where_no_words_were_sampled_nothing_is_compared(tmp_path: Path) -> None:

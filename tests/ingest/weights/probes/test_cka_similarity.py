@@ -14,7 +14,7 @@ from tests.support.networks import llama
 pytestmark = pytest.mark.slow
 
 
-def test_likeness_ranks_copies_before_children_before_strangers(models: Path, tmp_path: Path) -> None:
+def test_similarity_ranks_copies_before_children_before_unrelated_models(models: Path, tmp_path: Path) -> None:
     probe_all(find_models([models]), tmp_path / "p.parquet", lambda *_: None)
     probes = list(read_probes([tmp_path / "p.parquet"]))
     ranked = rank_similar([p for p in probes if p.id == "a/base"], probes)
@@ -34,7 +34,7 @@ def test_likeness_ranks_copies_before_children_before_strangers(models: Path, tm
     assert load_store_probes(tmp_path, "two") == []
 
 
-def test_answers_of_nothing_tell_nothing(tmp_path: Path) -> None:
+def test_constant_answers_have_no_similarity(tmp_path: Path) -> None:
     import torch
 
     for seed, name in ((7, "a"), (8, "b")):

@@ -51,7 +51,7 @@ def test_each_modality_answers(
     assert np.linalg.norm(first[0].gram) == pytest.approx(1, abs=1e-5)
 
 
-def test_sentences_are_asked_where_a_tokenizer_is_there(tmp_path: Path) -> None:
+def test_sentences_are_probed_where_a_tokenizer_is_there(tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     llama(3).save_pretrained(tmp_path)

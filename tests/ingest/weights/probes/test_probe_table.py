@@ -51,7 +51,7 @@ def _broken(folder: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "says"),
+    ("how", "message"),
     [
         ("code", "transformers can open"),
         ("adapter", "answers nothing without its base"),
@@ -63,9 +63,9 @@ def _broken(folder: Path, how: str) -> None:
         ("two inputs", "cannot be run on tokens alone"),
     ],
 )
-def test_what_cannot_be_run_is_named_and_skipped(tmp_path: Path, how: str, says: str) -> None:
+def test_what_cannot_be_run_is_named_and_skipped(tmp_path: Path, how: str, message: str) -> None:
     _broken(tmp_path / "m", how)
-    with pytest.raises(WeightsError, match=says):
+    with pytest.raises(WeightsError, match=message):
         probe_model(tmp_path / "m")
     llama(6).save_pretrained(tmp_path / "fine")
     report = probe_all(find_models([tmp_path]), tmp_path / "p.parquet", lambda *_: None)

@@ -35,6 +35,6 @@ def test_an_adapter_is_of_the_member_whose_gradients_it_is_made_of(tmp_path: Pat
     (edge,) = adapter_edges(
         prints, [Edge(f"child{seed}", "base", Relation.FINETUNE, 0.9, {}) for seed in (2, 3, 4)], time=True
     )
-    told = {edge.parent: edge.confidence} | edge.evidence.alternatives
-    assert told.keys() == made.keys() and max(told.values()) == edge.confidence
-    assert sum(told.values()) == pytest.approx(1, abs=0.01)
+    listed = {edge.parent: edge.confidence} | edge.evidence.alternatives
+    assert listed.keys() == made.keys() and max(listed.values()) == edge.confidence
+    assert sum(listed.values()) == pytest.approx(1, abs=0.01)

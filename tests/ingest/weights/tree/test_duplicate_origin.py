@@ -24,8 +24,8 @@ def test_a_copy_without_a_date_is_no_original_of_what_precedes_a_whole_family(tm
     made |= {f"child{day}": (trained(base, day), "F32", f"2024-02-0{day}") for day in range(2, 7)}
     edges = charted(tmp_path, made)
     assert pairs(edges) == {("copy", "base")} | {(f"child{day}", "base") for day in range(2, 7)}
-    sure = next(edge.confidence for edge in edges if edge.child == "copy")
-    assert sure == pytest.approx(3 / 4), "older than five: 6 to 1; the stand-in for old dates: 1 to 2"
+    confident = next(edge.confidence for edge in edges if edge.child == "copy")
+    assert confident == pytest.approx(3 / 4), "older than five: 6 to 1; the stand-in for old dates: 1 to 2"
 
 
 def test_a_copy_without_a_date_is_the_original_where_children_are_older_than_the_other(tmp_path: Path) -> None:
@@ -35,16 +35,16 @@ def test_a_copy_without_a_date_is_the_original_where_children_are_older_than_the
     assert ("copy", "base") in pairs(charted(tmp_path, made))
 
 
-@pytest.mark.parametrize(("children", "sure"), [(1, 0.731), (3, 0.5)])
+@pytest.mark.parametrize(("children", "confident"), [(1, 0.731), (3, 0.5)])
 def test_where_all_copies_are_later_than_the_children_the_older_is_hardly_likelier(
-    tmp_path: Path, children: int, sure: float
+    tmp_path: Path, children: int, confident: float
 ) -> None:
-    """Whichever is the original has a wrong date, which says nothing of its copy's; one child's may be wrong instead."""
+    """Whichever is the original has a wrong date, which is no evidence on its copy's; one child's may be wrong instead."""
     base = root(1)
     made = {"base": (base, "F32", "2024-06-01"), "copy": (base, "F32", "2024-05-01")}
     made |= {f"child{n}": (trained(base, n), "F32", f"2024-02-0{n}") for n in range(2, 2 + children)}
     (edge,) = (edge for edge in charted(tmp_path, made) if edge.relation == Relation.DUPLICATE)
-    assert edge.confidence == pytest.approx(sure, abs=0.001)
+    assert edge.confidence == pytest.approx(confident, abs=0.001)
 
 
 def test_a_duplicate_may_be_the_original_and_come_of_its_parents(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_quantized_copy_has_its_units_in_the_order_of_what_it_was_made_of(tmp_
 
 
 @pytest.mark.parametrize("between", [True, False])
-def test_whoever_shuffles_what_was_shuffled_leaves_nothing_to_tell(tmp_path: Path, between: bool) -> None:
+def test_a_second_permutation_leaves_no_evidence(tmp_path: Path, between: bool) -> None:
     base = root(1)
     once = permuted(base, 5)
     made = {"base": (base, "F32", "2024-01-01"), "child": (trained(base, 2), "F32", "2024-01-02")}
@@ -126,7 +126,7 @@ def test_whoever_casts_again_gets_the_same_cast(tmp_path: Path) -> None:
 
 
 def test_what_explains_a_copy_or_a_merge_as_well_is_named(tmp_path: Path) -> None:
-    """Pruned twice or once; of two parents, or of one and a merge of both: weights cannot tell."""
+    """Pruned twice or once; of two parents, or of one and a merge of both: weights cannot distinguish them."""
     base = root(1)
     first, second = trained(base, 2), trained(base, 3)
 
@@ -155,8 +155,8 @@ def test_what_explains_a_copy_or_a_merge_as_well_is_named(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_where_the_first_of_copies_has_no_date_those_of_the_others_are_heard(tmp_path: Path) -> None:
-    """The weights were there by the others' dates; that they were not there before, nothing says."""
+def test_where_the_first_of_copies_has_no_date_those_of_the_others_count(tmp_path: Path) -> None:
+    """The weights were there by the others' dates; that they were not there before, nothing shows."""
     base = root(1)
     child = print_of(write(tmp_path / "child", trained(base, 2), "F32"), "child", "2024-02-01")
     folder = write(tmp_path / "base", base, "F32")

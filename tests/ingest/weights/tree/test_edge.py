@@ -1,4 +1,4 @@
-"""Edges of a chart: families by the surest parents, candidates where the chart abstains, lines of JSON."""
+"""Edges of a chart: families by the most confident parents, candidates where the chart abstains, lines of JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_root_is_the_end_of_the_chain() -> None:
     assert root_of("c", {"c": "b", "b": "a", "a": "c"}) == "a", "a ring ends where it closes"
 
 
-def test_a_family_is_that_of_the_surest_parent(prints: list[Fingerprint]) -> None:
+def test_a_family_is_that_of_the_most_confident_parent(prints: list[Fingerprint]) -> None:
     edges = [edge("b", "a", 0.9), edge("c", "d", 0.3), edge("c", "b", 0.6)]
     assert family_of(prints, edges) == {"a": "a", "b": "a", "c": "a", "d": "d"}
 

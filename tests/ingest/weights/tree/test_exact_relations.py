@@ -36,7 +36,7 @@ def test_a_parent_is_no_merge_of_its_own_merge(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("date", ["2024-02-01", "2024-12-01"], ids=["true", "late"])
-def test_a_merge_of_two_is_not_taken_for_one_of_four_whatever_a_date_says(tmp_path: Path, date: str) -> None:
+def test_a_merge_of_two_is_not_taken_for_one_of_four_whatever_its_date(tmp_path: Path, date: str) -> None:
     base = root(1)
     first, second, third = (trained(base, seed, 0.2) for seed in (2, 3, 4))
     added = {name: value + 0.4 * (first[name] - value) + 0.4 * (second[name] - value) for name, value in base.items()}

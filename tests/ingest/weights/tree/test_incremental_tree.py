@@ -30,7 +30,7 @@ def test_what_is_merged_of_a_model_comes_from_it(tmp_path: Path) -> None:
     assert [tree.descendants(row) for row in range(5)] == [{3, 4}, {3, 4}, {3, 4}, {4}, set()]
 
 
-def test_a_sibling_with_like_drift_is_told_from_a_child(tmp_path: Path) -> None:
+def test_a_sibling_with_equal_drift_is_distinguished_from_a_child(tmp_path: Path) -> None:
     """A drift of full rank leaks into every trace: alone, a step seems carried by siblings; at once, by its child."""
     base = root(1)
     drift = {name: value - base[name] for name, value in trained(base, 5, 0.2).items()}

@@ -13,7 +13,7 @@ from ingest.weights.tree.parent_features import parent_features
 from tests.support.families import print_of, root, trained, write
 
 
-def test_what_speaks_beside_traces_is_told_of_each_model(tmp_path: Path) -> None:
+def test_features_other_than_containment_are_given_of_each_model(tmp_path: Path) -> None:
     base = root(1)
     near, larger = trained(base, 2, 0.02), root(1, vocabulary=320)
     grown = {
@@ -24,8 +24,8 @@ def test_what_speaks_beside_traces_is_told_of_each_model(tmp_path: Path) -> None
     prints = [print_of(write(tmp_path / str(at), model)) for at, model in enumerate(made)]
     samples = load_samples(prints, None, use_dates=False)
     family = build_family_state(samples, run_pair_tests(samples))
-    told = parent_features(family, 3, [0, 1, 2])
-    assert told.penalties.shape == (3, 5) and told.values.shape == (3, 5 + len(PART_PATTERNS))
-    assert (told.penalties[:, 0] > 0).tolist() == [False, False, True], "another number of elements"
-    assert (told.values[1, 5:] == 0).all(), "the nearest in every part"
-    assert (told.values[0, 5:] > 0).all()
+    listed = parent_features(family, 3, [0, 1, 2])
+    assert listed.penalties.shape == (3, 5) and listed.values.shape == (3, 5 + len(PART_PATTERNS))
+    assert (listed.penalties[:, 0] > 0).tolist() == [False, False, True], "another number of elements"
+    assert (listed.values[1, 5:] == 0).all(), "the nearest in every part"
+    assert (listed.values[0, 5:] > 0).all()

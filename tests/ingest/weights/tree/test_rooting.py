@@ -32,9 +32,9 @@ def test_the_odds_of_a_root_are_the_orders_that_start_there(tmp_path: Path) -> N
     family, tree = grown(tmp_path, models, bases)
     family.precedence_log_odds[:] = family.tests.precedence_by_weights[:] = 0
     counted = orders({frozenset((row, above)) for row, above in bases.items() if above is not None}, len(models))
-    told = {each.row: each.log_odds for each in root_candidates(family, tree, 0)}
-    assert told == {row: pytest.approx(np.log(counted[row] / counted[0])) for row in range(1, 6)}
-    assert max(told, key=lambda row: told[row]) == 1, "the likeliest first, though below the root"
+    listed = {each.row: each.log_odds for each in root_candidates(family, tree, 0)}
+    assert listed == {row: pytest.approx(np.log(counted[row] / counted[0])) for row in range(1, 6)}
+    assert max(listed, key=lambda row: listed[row]) == 1, "the likeliest first, though below the root"
 
 
 def test_copies_and_quantized_ones_lie_behind_a_model(tmp_path: Path) -> None:
@@ -54,12 +54,12 @@ def test_copies_and_quantized_ones_lie_behind_a_model(tmp_path: Path) -> None:
 def test_a_leaf_that_seems_a_little_older_than_a_hub_is_not_its_parent(
     tmp_path: Path, by_weights: float, older: float, expected: int
 ) -> None:
-    """A leaf at the root's place: one step's direction says little beside where all others lie, unless it is clear."""
+    """A leaf at the root's place: the direction of one step weighs little against where all others lie, unless it is clear."""
     base = root(1)
     models = [base, *(trained(base, seed, 0.3) for seed in range(2, 8))]
     family, tree = grown(tmp_path, models, {1: None, 0: 1} | dict.fromkeys(range(2, 7), 0))
-    for told, odds in ((family.tests.precedence_by_weights, by_weights), (family.precedence_log_odds, older)):
-        told[1, 0], told[0, 1] = odds, -odds
+    for listed, odds in ((family.tests.precedence_by_weights, by_weights), (family.precedence_log_odds, older)):
+        listed[1, 0], listed[0, 1] = odds, -odds
     infer_root(family, tree)
     assert [row for row in tree.rows if tree.residual_base[row] < 0] == [expected]
     assert [int(base) for base in tree.residual_base[2:]] == [0] * 5

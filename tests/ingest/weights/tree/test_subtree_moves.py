@@ -26,6 +26,8 @@ def test_of_three_in_a_line_the_last_two_are_swapped_where_that_is_likelier(tmp_
         assert tree.residual_base.tolist() == [-1, 0, 1, 0], "whichever way it was"
         if number == 0:
             assert (tree.containment == before.containment).all(), "all are where they were"
-    told = [each.get(1) for each in found]
-    assert told[0] is None if known == 5.0 else told[0] == told[1], "what is clear is not asked again"
-    assert told[1] is not None and told[1][0] == 2 and 0 < told[1][1] < 0.3, "the other way round is possible, no more"
+    listed = [each.get(1) for each in found]
+    assert listed[0] is None if known == 5.0 else listed[0] == listed[1], "what is clear is not asked again"
+    assert listed[1] is not None and listed[1][0] == 2 and 0 < listed[1][1] < 0.3, (
+        "the other way round is possible, no more"
+    )
