@@ -48,6 +48,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _longest_first(items)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """See that groups reach the scheduler: where they do not, engines are compared with nothing, unnoticed."""
+    if getattr(session.config.option, "loadgroup", False):
+        lost = [
+            each.nodeid for each in session.items if each.get_closest_marker("xdist_group") and "@" not in each.nodeid
+        ]
+        if lost:
+            raise pytest.UsageError(
+                f"pytest-xdist sees no group of {lost[0]}: see the note on pytest in pyproject.toml"
+            )
+
+
 def _engine(item: pytest.Function) -> str:
     if "neo4j_settings" in item.fixturenames:
         return "neo4j"
