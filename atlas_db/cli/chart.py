@@ -88,15 +88,11 @@ def chart(
     if show_parameters:
         _show_parameters(form)
         return
-    if not prints:
-        raise UsageError(
-            "chart needs a file of fingerprints", hint="Make one: atlas-db fingerprint FOLDER --out fp.parquet"
-        )
     if dry_run and store is None:
         raise UsageError(
             "--dry-run concerns a store", hint="Add --store, or leave it out: without one nothing is changed"
         )
-    known, probes = _read_inputs(prints, existing or [])
+    known, probes = _read_inputs(prints or [], existing or [])
     read = Resampler() if refine else None
     with shown_progress() as progress:
         edges = chart_prints(known, read, time=time, declared=trust_declared_base, probes=probes, progress=progress)
@@ -107,14 +103,7 @@ def chart(
         write_lines(family_assignments(known, edges, min_confidence), families)
     counts: dict[str, Any] = {}
     if store is not None:
-        from ingest.weights.write_inferred import write_chart
-
-        settings = settings_for(store)
-        with opened(settings) as graph:
-            home = home_of(settings)
-            counts = write_chart(
-                graph, home, known, edges, min_confidence=min_confidence, probes=probes, dry_run=dry_run
-            )
+        counts = _write(store, known, edges, probes, min_confidence, dry_run)
     uncertain = len({edge.child for edge in edges} - {edge.child for edge in kept})
     _show(kept, len(known), (uncertain, min_confidence), counts, form)
 
@@ -125,8 +114,23 @@ def _show_parameters(form: Format) -> None:
     write_rows(ShownParameter._fields, [each._asdict() for each in shown_parameters()], form)
 
 
+def _write(
+    store: str, known: list[Fingerprint], edges: list[Edge], probes: list[Probe], min_confidence: float, dry_run: bool
+) -> dict[str, Any]:
+    from ingest.weights.write_inferred import write_chart
+
+    settings = settings_for(store)
+    with opened(settings) as graph:
+        home = home_of(settings)
+        return write_chart(graph, home, known, edges, min_confidence=min_confidence, probes=probes, dry_run=dry_run)
+
+
 def _read_inputs(prints: list[Path], existing: list[Path]) -> tuple[list[Fingerprint], list[Probe]]:
     """Return the fingerprints to chart and their probes; with existing ones, only the families of new models."""
+    if not prints:
+        raise UsageError(
+            "chart needs a file of fingerprints", hint="Make one: atlas-db fingerprint FOLDER --out fp.parquet"
+        )
     from ingest.weights.fingerprints.parquet import read_fingerprints
     from ingest.weights.probes.probe_table import read_probes, sidecar_path
     from ingest.weights.samples.clustering import affected_families

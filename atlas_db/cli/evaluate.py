@@ -14,7 +14,7 @@ from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
-    from gnn.evaluation.results import EvaluationReport
+    from gnn.evaluation.evaluation_report import EvaluationReport
 
 HELP = """Measure completion against every baseline, on models that it has not seen.
 
@@ -59,7 +59,7 @@ def evaluate(
     from atlas_db.store.connect import ensure_schema
     from gnn.dataset.assemble import assemble_graph
     from gnn.evaluation.evaluate import evaluate as measure
-    from gnn.evaluation.results import EVALUATIONS, save_report
+    from gnn.evaluation.evaluation_report import EVALUATIONS, save_report
 
     reports: list[EvaluationReport] = []
     with shown_progress() as progress:

@@ -29,7 +29,7 @@ from atlas_db.lineage.traversal import lineage
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement, all_edges
-from gnn.evaluation.results import EVALUATIONS, load_report
+from gnn.evaluation.evaluation_report import EVALUATIONS, load_report
 
 VERSION = 4
 FOLDER = "dashboard"

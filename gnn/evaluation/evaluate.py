@@ -14,8 +14,8 @@ from gnn.dataset.hashed_tokens import TokenTable
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import RELATION, Task, target_column, uses_lineage
+from gnn.evaluation.evaluation_report import EvaluationReport
 from gnn.evaluation.ranking_baselines import list_baselines
-from gnn.evaluation.results import EvaluationReport
 from gnn.evaluation.single_value_baselines import BASELINES, Answer
 from gnn.features.candidate_table import CLASS_SCORE_FEATURES, CandidateTable
 from gnn.models.attribute_model import AttributeModel, RankedCandidates

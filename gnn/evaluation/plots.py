@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gnn.evaluation.results import EvaluationReport
+from gnn.evaluation.evaluation_report import EvaluationReport
 
 Points = Sequence[tuple[float, float, int]]
 """Mean confidence, accuracy and number of models of each bin."""

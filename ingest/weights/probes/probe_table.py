@@ -160,11 +160,12 @@ def read_probes(paths: Iterable[Path]) -> Iterator[Probe]:
     Raises:
         InputError: A file is not there, is no such file, or of another version.
     """
-    for row in read_rows(paths, "probe", VERSION, _HINT, _HINT):
+    for row in read_rows(paths, "probe", VERSION, _REBUILD_HINT, _MISSING_HINT):
         yield Probe(**{**row, **{name: np.array(row[name], np.float32) for name in ("outputs", "gram")}})
 
 
-_HINT = "Make it with atlas-db fingerprint --probe"
+_REBUILD_HINT = "Remove it, then make it anew with atlas-db fingerprint --probe"
+_MISSING_HINT = "Make it with atlas-db fingerprint --probe"
 
 
 def load_store_probes(home: Path, store_id: str) -> list[Probe]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from atlas_db.cli.evaluate import _show
-from gnn.evaluation.results import EvaluationReport
+from gnn.evaluation.evaluation_report import EvaluationReport
 
 
 @pytest.mark.train

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gnn.evaluation.evaluation_report import EvaluationReport
 from gnn.evaluation.plots import draw_curves, draw_reliability
-from gnn.evaluation.results import EvaluationReport
 
 PNG = b"\x89PNG"
 

@@ -1,10 +1,10 @@
-"""Tests of `gnn/evaluation/results.py`."""
+"""Tests of `gnn/evaluation/evaluation_report.py`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from gnn.evaluation.results import EvaluationReport, load_report, save_report
+from gnn.evaluation.evaluation_report import EvaluationReport, load_report, save_report
 
 
 def test_scores_are_kept_for_the_dashboard(tmp_path: Path) -> None:
