@@ -18,7 +18,8 @@ from atlas_db.fusion.evidence import SameOutputsEvidence
 from benchmarks.zoo.score import prints_of, read_truth, score
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.batch import find_models
-from ingest.weights.probes.cka_similarity import SAME, output_difference
+from ingest.weights.parameters.probe_parameters import PROBE
+from ingest.weights.probes.cka_similarity import output_difference
 from ingest.weights.probes.probe_table import Probe, probe_all, read_probes, sidecar_path
 from ingest.weights.samples.resample import Resampler
 
@@ -47,12 +48,14 @@ def main() -> None:
             result = score(found, truth, same, prints)
             joined = sum(isinstance(edge.evidence, SameOutputsEvidence) for edge in found)
             print(f"  chart {title:8s} probes: typed F1 {result.f1:.3f}, {joined} edges by the same answers alone")
-    print(f"\n{'pairs':32s} {'number':>7s} {'likeness, median [5 %, 95 %]':>30s}   same answers (below {SAME})")
+    print(
+        f"\n{'pairs':32s} {'number':>7s} {'likeness, median [5 %, 95 %]':>30s}   same answers (below {PROBE.max_equal_difference})"
+    )
     for bond, values in sorted(alike.items(), key=lambda item: -float(np.median([v for v, _ in item[1]]))):
         near, apart = np.array(values).T
         low, middle, high = np.quantile(near, (0.05, 0.5, 0.95))
         span = f"{middle:.3f} [{low:.3f}, {high:.3f}]"
-        print(f"{bond:32s} {len(values):7d} {span:>30s}   {int((apart < SAME).sum())}")
+        print(f"{bond:32s} {len(values):7d} {span:>30s}   {int((apart < PROBE.max_equal_difference).sum())}")
 
 
 def _bond(truth: dict[str, Any], left: Probe, right: Probe) -> str:
