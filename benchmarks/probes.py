@@ -55,7 +55,7 @@ def main() -> None:
         near, apart = np.array(values).T
         low, middle, high = np.quantile(near, (0.05, 0.5, 0.95))
         span = f"{middle:.3f} [{low:.3f}, {high:.3f}]"
-        print(f"{bond:32s} {len(values):7d} {span:>30s}   {int((apart < PROBE.max_equal_difference).sum())}")
+        print(f"{bond:32s} {len(values):7d} {span:>30s}   {int((apart < bound).sum())}")
 
 
 def _bond(truth: dict[str, Any], left: Probe, right: Probe) -> str:
