@@ -48,9 +48,8 @@ def main() -> None:
             result = score(found, truth, same, prints)
             joined = sum(isinstance(edge.evidence, SameOutputsEvidence) for edge in found)
             print(f"  chart {title:8s} probes: typed F1 {result.f1:.3f}, {joined} edges by the same answers alone")
-    print(
-        f"\n{'pairs':32s} {'number':>7s} {'likeness, median [5 %, 95 %]':>30s}   same answers (below {PROBE.max_equal_difference})"
-    )
+    bound = PROBE.max_equal_difference
+    print(f"\n{'pairs':32s} {'number':>7s} {'similarity, median [5 %, 95 %]':>30s}   same outputs (below {bound})")
     for bond, values in sorted(alike.items(), key=lambda item: -float(np.median([v for v, _ in item[1]]))):
         near, apart = np.array(values).T
         low, middle, high = np.quantile(near, (0.05, 0.5, 0.95))
