@@ -47,14 +47,14 @@ def main() -> None:
             found = chart(list(prints), Resampler(), probes=given)
             result = score(found, truth, same, prints)
             joined = sum(isinstance(edge.evidence, SameOutputsEvidence) for edge in found)
-            print(f"  chart {title:8s} probes: typed F1 {result.f1:.3f}, {joined} edges by the same answers alone")
-    bound = PROBE.max_equal_difference
-    print(f"\n{'pairs':32s} {'number':>7s} {'similarity, median [5 %, 95 %]':>30s}   same outputs (below {bound})")
+            print(f"  chart {title:8s} probes: typed F1 {result.f1:.3f}, {joined} edges by equal outputs alone")
+    limit = PROBE.max_equal_difference
+    print(f"\n{'pairs':32s} {'number':>7s} {'similarity, median [5 %, 95 %]':>30s}   same outputs (below {limit})")
     for bond, values in sorted(alike.items(), key=lambda item: -float(np.median([v for v, _ in item[1]]))):
         near, apart = np.array(values).T
         low, middle, high = np.quantile(near, (0.05, 0.5, 0.95))
         span = f"{middle:.3f} [{low:.3f}, {high:.3f}]"
-        print(f"{bond:32s} {len(values):7d} {span:>30s}   {int((apart < bound).sum())}")
+        print(f"{bond:32s} {len(values):7d} {span:>30s}   {int((apart < limit).sum())}")
 
 
 def _bond(truth: dict[str, Any], left: Probe, right: Probe) -> str:

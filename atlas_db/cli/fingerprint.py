@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 HELP = """Read model weights into fingerprints: a few KB a model, whatever its size.
 
-A path is one model's folder, a folder of such, or a folder with a hub.jsonl (lines of id, created_at, folder). What is
-no folder but owner/name is a repository of the Hub, of which only headers and samples are fetched. Reads safetensors
-(single and sharded), PEFT adapters, packed integers and GGUF; pickles are named and never opened. A damaged model is
-set aside with its reason. Models whose files have not changed since are not read again. The cores of this machine share
-the work, or with --scheduler the workers of a Dask cluster that see the same paths (extra `cluster`).
-With --probe, models of architectures that transformers knows are run over fixed inputs, too, and what they answer is
-kept beside the fingerprints: evidence of copies whose weights were rewritten, and what `atlas-db similar` compares
-(extra `probe`). No code that comes with a model is run; what cannot be run is named and skipped.
+A path is one model's folder, a folder of such, or a folder with a hub.jsonl (lines of id, created_at, folder). A path
+owner/name that is no folder is a repository of the Hub: only its headers and samples are fetched. Reads safetensors
+(single and sharded), PEFT adapters, packed integers and GGUF. Pickles are reported and never opened. A damaged model is
+set aside with its reason. Models with unchanged files are not read again. The cores of this machine share the work, or
+with --scheduler the workers of a Dask cluster that see the same paths (extra `cluster`).
+With --probe, models of architectures that transformers knows are also run on fixed inputs (extra `probe`). Their
+outputs are stored next to the fingerprints. They are evidence of copies whose weights were rewritten, and
+`atlas-db similar` compares them. No code that comes with a model is run. A model that cannot be run is reported and
+skipped.
 
 Examples:
 
@@ -43,7 +44,7 @@ def fingerprint(
     paths: Annotated[list[Path], typer.Argument(help="Folders of weights, or owner/name.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Parquet file to write, or to bring up to date.")],
     probe: Annotated[
-        bool, typer.Option("--probe", help="Run the models, too, and keep what they answer beside the fingerprints.")
+        bool, typer.Option("--probe", help="Run the models, too, and store their outputs next to the fingerprints.")
     ] = False,
     scheduler: Annotated[
         str, typer.Option("--scheduler", help="Compute on this Dask cluster, as tcp://host:port.", show_default=False)

@@ -1,4 +1,4 @@
-"""`atlas-db similar`: models that behave like one."""
+"""`atlas-db similar`: models with outputs similar to one model's."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from atlas_db.cli.output import Format, write_rows
 from atlas_db.core.errors import ModelNotProbedError
 from atlas_db.core.extras import require_extra
 
-HELP = """Find models that behave like one, by what they answer to fixed inputs.
+HELP = """Find models whose outputs on fixed inputs are similar to those of one model.
 
-MODEL is the id of a model that was probed, or a folder of weights, which is run now (extra `probe`). Models are
-compared by how alike the inputs look to their last layers (centred kernel alignment, 0 to 1): this needs no order of
-neurons, no width and no head in common. `difference` is how far their answers themselves are apart, where outputs have
-the same sides: below 0.01 it is the same function. Probes come from --probes, or are those that `chart --store` kept.
+MODEL is the id of a model that was probed, or a folder of weights, which is run now (extra `probe`). `similarity` is
+the linear centred kernel alignment of the last layers, 0 to 1. It needs no common order of neurons, width or head.
+`difference` is the relative difference of the outputs, where they have the same shape: below 0.01 the models compute
+the same function. Probes come from --probes, or are those that `chart --store` stored.
 
 Examples:
 
@@ -31,7 +31,7 @@ Examples:
 def similar(
     model: Annotated[str, typer.Argument(help="A model's id, or a folder of weights.", show_default=False)],
     probes: Annotated[
-        list[Path] | None, typer.Option("--probes", help="Files that fingerprint --probe made.", show_default=False)
+        list[Path] | None, typer.Option("--probes", help="Files that fingerprint --probe wrote.", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Models at most.")] = 10,
     store: StoreOption = None,

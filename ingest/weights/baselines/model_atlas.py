@@ -1,9 +1,15 @@
-"""Paper 000's charting (Horwitz et al., arXiv 2503.10633) as a method of its own: greedy, in the order of uploads.
+"""Charting of Model Atlas (Horwitz et al., arXiv 2503.10633), as a baseline: greedy, in the order of upload dates.
 
-Its priors: equal models collapse; quantized models are leaves; parents are uploaded before children; among near-equal
-neighbours a sequence of checkpoints (snake: distance grows with time) is told from a sweep of settings (fan: it does
-not); a model that a mix of two others meets much more nearly than one is a merge. The paper gives the priors and no
-code; what it leaves open is chosen here and named.
+Its priors:
+
+- equal models collapse;
+- quantized models are leaves;
+- parents are uploaded before children;
+- among near-equal neighbours, distance grows with time along checkpoints of one run (snake), and does not in a sweep of
+  settings (fan);
+- a model is a merge where a mix of two others is much nearer than any single model.
+
+The paper gives the priors and no code. Constants that it leaves open are chosen here.
 """
 
 from __future__ import annotations
@@ -54,7 +60,7 @@ def recover_graph(values: Doubles, dates: Sequence[str], quantized: Sequence[boo
 def _fan_or_snake(
     row: int, nearest: int, earlier: Sequence[int], squared: Doubles, parents: Sequence[tuple[int, ...]]
 ) -> int:
-    """The nearest of a snake; the hub of a fan, which is the parent its members share."""
+    """Return the parent: the nearest model in a snake, the common parent of the neighbours in a fan."""
     neighbours = [other for other in earlier if squared[row, other] <= NEIGHBOURHOOD_RATIO**2 * squared[row, nearest]]
     if len(neighbours) < 3:
         return nearest

@@ -1,7 +1,7 @@
-"""Paper 002 (MoTHer, arXiv 2405.18432) part by part, as a method of its own: what the chart is compared with.
+"""MoTHer (arXiv 2405.18432), equation by equation, as a baseline of the chart.
 
-It recovers trees of models of one architecture from full weights, the training stage of each model and the number of
-trees. Every function names the equation that it computes; its inputs are dictionaries of matrices by layer.
+It recovers trees of models of one architecture. It needs full weights, the training stage of each model, and the number
+of trees. Weights are dictionaries of matrices by layer.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ DIRECTION_PENALTY = 0.3
 
 
 def weight_distance(first: Layers, second: Layers) -> float:
-    """Mean over layers of the distance of two models' weights (equation 1)."""
+    """Return the mean over layers of the Euclidean distance of two models' weights (equation 1)."""
     return float(np.mean([np.linalg.norm(first[name] - second[name]) for name in first]))
 
 
 def min_max_normalised(models: Sequence[Layers]) -> list[dict[str, Floats]]:
-    """Return weights scaled, layer by layer, to the least and greatest over all models (section 6, full training)."""
+    """Return weights scaled to 0..1, layer by layer, by minimum and maximum over all models (section 6)."""
     lowest = {name: min(float(model[name].min()) for model in models) for name in models[0]}
     span = {name: max(float(model[name].max()) for model in models) - lowest[name] for name in models[0]}
     return [{name: (model[name] - lowest[name]) / max(span[name], 1e-30) for name in model} for model in models]
 
 
 def lora_distance(first: Layers, second: Layers, threshold: float = 1e-3) -> float:
-    """Mean over layers of the rank of the difference of two models' weights (equation 2).
+    """Return the mean over layers of the rank of the difference of two models' weights (equation 2).
 
     Args:
         first: Matrices of one model.
@@ -48,7 +48,7 @@ def lora_distance(first: Layers, second: Layers, threshold: float = 1e-3) -> flo
 
 
 def directional_score(layers: Layers) -> float:
-    """Sum over layers of the kurtosis of the weights (equation 3)."""
+    """Return the sum over layers of the kurtosis of the weights (equation 3)."""
     return sum(kurtosis(values.astype(np.float64)) for values in layers.values())
 
 
@@ -59,23 +59,29 @@ def direction_matrix(scores: Sequence[float]) -> Flags:
 
 
 def stage_matrix(stages: Sequence[Stage]) -> Flags:
-    """Return where the child was generalized, which turns the score round, shape (n, n) (equation 5)."""
+    """Return where the child is of the stage generalise, which reverses the order, shape (n, n) (equation 5)."""
     generalised = np.array([stage == "generalise" for stage in stages])
     return np.asarray(np.broadcast_to(generalised[None], (len(stages), len(stages))))
 
 
 def cost_matrix(distance: Doubles, direction: Flags, stage: Flags, penalty: float = DIRECTION_PENALTY) -> Doubles:
-    """Return distances plus λ where the direction is against the stage, λ = c · mean(D), shape (n, n) (equation 6).
+    """Return the cost matrix C = D + λ · ¬(K ⊕ T), λ = c · mean(D), shape (n, n) (equation 6).
 
-    Entry (i, j) is the cost of i being the parent of j: without penalty where i has the higher score and j
-    specialized, or the lower and j generalized.
+    Entry (i, j) is the cost of the edge from parent i to child j. There is no penalty where i has the higher score and
+    j is of the stage specialise, or i the lower score and j is of the stage generalise.
+
+    Args:
+        distance: D, shape (n, n).
+        direction: K, shape (n, n).
+        stage: T, shape (n, n).
+        penalty: c.
     """
     agrees = np.logical_xor(direction, stage)
     return np.asarray(distance + penalty * float(distance.mean()) * ~agrees)
 
 
 def clusters(distance: Doubles, count: int) -> Integers:
-    """Return a label a model: single linkage, cut where `count` trees are left (the paper's clustering step)."""
+    """Return labels of single-linkage clustering with `count` clusters, shape (n,) (the paper's clustering step)."""
     labels = np.arange(len(distance))
     first, second = np.triu_indices(len(distance), 1)
     for place in np.argsort(distance[first, second], kind="stable"):
@@ -102,7 +108,7 @@ def minimum_arborescence(cost: Doubles) -> list[int]:
 
 
 def _edmonds(cost: Doubles, root: int) -> list[int]:
-    """Cheapest arborescence from a root by contraction of cycles, O(n³)."""
+    """Return each node's parent in the minimum arborescence from a root, by contraction of cycles, O(n³)."""
     count = len(cost)
     best = [root if node == root else int(np.argmin(cost[:, node])) for node in range(count)]
     cycle = _find_cycle(best, root)
@@ -147,15 +153,15 @@ def recover_forest(
     models: Sequence[Layers], stages: Sequence[Stage], trees: int, *, lora: bool = False,
     penalty: float = DIRECTION_PENALTY, distance_weights: Sequence[Layers] | None = None,
 ) -> list[int]:  # fmt: skip
-    """Recover the parents of models, -1 for roots: the paper's whole method.
+    """Return the parents of models, -1 for roots, by the whole method.
 
     Args:
         models: Matrices of each, all of one architecture.
-        stages: Training stage of each, which the method needs to be told.
-        trees: Number of trees, likewise.
-        lora: Whether ranks measure distance (equation 2) instead of lengths (equation 1).
+        stages: Training stage of each: the method needs it as an input.
+        trees: Number of trees: the method needs it as an input.
+        lora: Whether the distance is the rank (equation 2) instead of the length (equation 1).
         penalty: c of λ = c · mean(D).
-        distance_weights: What distances are taken of, where that is not the weights as they are (`normalised`).
+        distance_weights: Weights that distances are computed from, where others (`min_max_normalised`).
     """
     seen = models if distance_weights is None else distance_weights
     measure = lora_distance if lora else weight_distance

@@ -1,4 +1,4 @@
-"""Where bytes come from: a file on disk, read by position. Nothing is mapped or loaded whole."""
+"""Random access to bytes: files on disk, read by position; nothing is mapped or loaded whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from atlas_db.core.errors import WeightsError
 
 
 def contiguous_runs(rows: Integers) -> Iterator[tuple[int, int]]:
-    """Yield where rows that follow each other in a file begin and end in a list of them: what is read in one go."""
+    """Yield the bounds of runs of consecutive rows, each of which is read at once.
+
+    Args:
+        rows: Row indices, shape (n,).
+
+    Yields:
+        Index of the first element of a run, and index after its last.
+    """
     starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
     yield from zip(starts, [*starts[1:], len(rows)], strict=True)
 
@@ -24,7 +31,7 @@ class ByteSource(Protocol):
     """Random access to bytes.
 
     Attributes:
-        name: How reports call it.
+        name: Name in messages.
         size: Length in bytes.
         bytes_read: Bytes asked for so far.
     """
@@ -37,7 +44,7 @@ class ByteSource(Protocol):
         """Return the bytes from `start` up to `stop`.
 
         Raises:
-            WeightsError: They are not there.
+            WeightsError: They cannot be read.
         """
         ...
 
@@ -66,7 +73,7 @@ class LocalFile:
         """Return the bytes from `start` up to `stop`.
 
         Raises:
-            WeightsError: The file ends before, or the disk fails.
+            WeightsError: The file ends before them, or the disk fails.
         """
         try:
             data = os.pread(self._descriptor, stop - start, start)

@@ -1,7 +1,7 @@
-"""GGUF files, on disk or behind HTTP, through llama.cpp's own package: rows of any of its types as float32.
+"""GGUF files, local or by HTTP range, read through llama.cpp's own package: rows of any type as float32.
 
-Rows of query and key are stored in another order there (pairs of a rotation side by side); they come back in the order
-of transformers.
+GGUF stores the rows of query and key in another order: the two rows of a rotation are neighbours. They are returned in
+the order of transformers.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from ingest.weights.formats.byte_source import ByteSource, contiguous_runs
 
 MAGIC = b"GGUF"
 _PERMUTED_ARCHITECTURES = ("llama",)
-"""Architectures whose query and key rows the converter reorders (convert_hf_to_gguf, LlamaModel.permute)."""
-
-
+"""Architectures whose query and key rows the converter permutes (convert_hf_to_gguf, LlamaModel.permute)."""
 _NUMPY_DTYPES = {"F64": "<f8", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
 FIRST_HEADER_BYTES, MAX_HEADER_BYTES = 2**20, 2**28
-"""Bytes of a header that are fetched at first, and at most: vocabularies lie in it."""
+"""Bytes of a header that are fetched at first, and at most: it contains the vocabulary."""
 
 
 class GgufTensor(NamedTuple):
@@ -35,9 +33,9 @@ class GgufTensor(NamedTuple):
         rows: Rows.
         columns: Elements a row.
         source: The file.
-        start: Its first byte there.
+        start: First byte in the file.
         row_bytes: Bytes a row.
-        heads: Heads to reorder rows by; 0 where they are in order.
+        heads: Heads whose rows are permuted; 0 where rows are in order.
     """
 
     name: str
@@ -53,7 +51,7 @@ class GgufTensor(NamedTuple):
         """Return rows as float32, shape (len(rows), columns).
 
         Raises:
-            WeightsError: They are not there.
+            WeightsError: They cannot be read.
         """
         from gguf import GGMLQuantizationType, quants
 
@@ -67,7 +65,7 @@ class GgufTensor(NamedTuple):
         return np.asarray(quants.dequantize(raw, GGMLQuantizationType[self.dtype]), np.float32)
 
     def _read_blocks(self, rows: Integers) -> Bytes:
-        """Read rows as they lie; those that follow each other in one go."""
+        """Return the stored bytes of rows, consecutive rows read at once, shape (len(rows), row_bytes)."""
         out = np.empty((len(rows), self.row_bytes), np.uint8)
         for start, stop in contiguous_runs(rows):
             first, last = (self.start + int(row) * self.row_bytes for row in (rows[start], rows[stop - 1] + 1))
@@ -76,10 +74,10 @@ class GgufTensor(NamedTuple):
 
 
 def read_gguf(source: ByteSource) -> list[GgufTensor]:
-    """Return the tensors of a GGUF file; of their data nothing is read yet.
+    """Return the tensors of a GGUF file; their data is not read yet.
 
-    llama.cpp's package wants a file: it gets one of the same length of which only the header was filled in, as much of
-    it as its parser turns out to need.
+    llama.cpp's package reads files only. It gets a sparse file of the same length with as much of the header as its
+    parser needs.
 
     Raises:
         WeightsError: It is no GGUF file, is cut short, or its header lies.
@@ -97,7 +95,7 @@ def read_gguf(source: ByteSource) -> list[GgufTensor]:
             try:
                 return _parse(source, Path(file.name), fetched)
             except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
-                # What was not fetched yet reads as zeros, and may look like anything.
+                # Bytes that were not fetched yet read as zeros, on which the parser may fail in any of these ways.
                 if fetched in (source.size, MAX_HEADER_BYTES):
                     raise WeightsError(source.name, f"has a header that is no GGUF header ({error})") from error
                 wanted = min(fetched * 8, MAX_HEADER_BYTES)

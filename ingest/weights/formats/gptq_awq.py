@@ -1,8 +1,10 @@
-"""Integers packed across rows, as GPTQ and AWQ store them: `qweight`, `qzeros`, `scales` and, for GPTQ, `g_idx`.
+"""GPTQ and AWQ matrices, integers packed into 32-bit words: `qweight`, `qzeros`, `scales` and, for GPTQ, `g_idx`.
 
-Both keep the transpose, [inputs, outputs]. GPTQ packs neighbouring inputs into a word (AutoGPTQ, qlinear_cuda), AWQ
-neighbouring outputs in an order of its own (AutoAWQ, WQLinear_GEMM). An element is (code - zero) · scale; a row of the
-model's matrix is a column here, which is gathered word by word.
+An element is w = (code - zero point) · scale. Both formats store the transpose, [inputs, outputs], so a row of the
+model's matrix is a column here, gathered word by word.
+
+- GPTQ (Frantar et al., arXiv 2210.17323) packs neighbouring inputs into a word (AutoGPTQ, qlinear_cuda).
+- AWQ (Lin et al., arXiv 2306.00978) packs neighbouring outputs, in an order of its own (AutoAWQ, WQLinear_GEMM).
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ from ingest.weights.formats.safetensors import Tensor, item_size, read_values
 PackedWords = npt.NDArray[np.uint32]
 SUFFIXES = (".qzeros", ".scales", ".g_idx", ".qweight")
 AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)
-"""Output that each 4-bit field of a word belongs to, the lowest field first."""
+"""Output of each 4-bit field of a word, the lowest field first."""
 MAX_WHOLE_READ_BYTES = 2**22
-"""Bytes up to which a tensor is read in one go."""
+"""Bytes up to which a tensor is read at once."""
 _WORD_BYTES = 4
 StoredTensor = tuple[ByteSource, Tensor]
 
@@ -35,7 +37,7 @@ class PackedMatrix(NamedTuple):
         rows: Outputs.
         columns: Inputs.
         dtype: GPTQ4, GPTQ8 or AWQ4.
-        read: Rows by index → float32 of shape (len(rows), columns).
+        read: Function of row indices to float32 of shape (len(rows), columns).
     """
 
     rows: int
@@ -45,14 +47,14 @@ class PackedMatrix(NamedTuple):
 
 
 def packed_matrix(base: str, tensors: Mapping[str, StoredTensor]) -> PackedMatrix | None:
-    """Return the matrix that a set of packed tensors holds.
+    """Return the matrix of a set of packed tensors.
 
     Args:
-        base: What their names begin with.
-        tensors: All tensors of the model.
+        base: Common prefix of their names.
+        tensors: All tensors of the model, by name.
 
     Returns:
-        None where a part is missing, or the sides fit neither of the two formats.
+        None where a tensor is missing, or the shapes fit neither format.
     """
     parts = {end: tensors[base + end] for end in SUFFIXES if base + end in tensors}
     if not {".qweight", ".qzeros", ".scales"} <= parts.keys():
@@ -104,7 +106,8 @@ def _row_reader(parts: Mapping[str, StoredTensor], kind: str, bits: int, inputs:
         centred = codes - zeros[:, group]
         if kind == "GPTQ":
             if not zero_offset:
-                # Files of the first format store the zero less one; weights crowd around zero, so their middle tells.
+                # GPTQ files of the first format store the zero point less 1. The mean of the weights is near 0, so the
+                # mean of the codes shows which format it is.
                 zero_offset.append(1.0 if abs(float(centred.mean()) - 1) < abs(float(centred.mean())) else 0.0)
             centred -= zero_offset[0]
         return np.asarray(centred * _gather_scales(parts[".scales"], wanted)[:, group], np.float32)
@@ -113,7 +116,13 @@ def _row_reader(parts: Mapping[str, StoredTensor], kind: str, bits: int, inputs:
 
 
 def _unpack_fields(words: PackedWords, field: Integers, bits: int) -> Floats:
-    """Return one field of each word, shape of words; `place` has a field a row."""
+    """Return one field of each word.
+
+    Shapes:
+        - **words:** (rows, words).
+        - **field:** (rows,), index of the field in each row.
+        - **output:** (rows, words).
+    """
     return ((words >> (field * bits).astype(np.uint32)[:, None]) & np.uint32(2**bits - 1)).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Weights in a repository of the Hub, read by HTTP range: the header and the sampled slices, never the whole file."""
+"""Weights in a Hub repository, read by HTTP range (RFC 9110, section 14): headers and sampled rows alone."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class RemoteFile:
     """One file of a repository, read by ranges.
 
     Attributes:
-        name: Address without host.
-        size: Length in bytes, as the Hub states it.
+        name: Address without the host.
+        size: Length in bytes, by the Hub's listing.
         bytes_read: Bytes asked for so far.
     """
 
@@ -98,7 +98,7 @@ def open_remote(repository: str, revision: str) -> OpenModel:
         gguf_files = [name for name in files if name.lower().endswith(".gguf")]
         if not gguf_files:
             raise WeightsError(f"{SCHEME}{repository}", "holds neither safetensors nor GGUF")
-        # As on disk, the largest says most.
+        # Several files are the same model at several sizes: the largest is the least quantized.
         largest = max(gguf_files, key=lambda name: (files[name], name))
         add_gguf(model, RemoteFile(client, repository, revision, largest, files[largest]))
         return model

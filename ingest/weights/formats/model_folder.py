@@ -1,4 +1,4 @@
-"""A model's folder in the Hub's layout: which files hold weights, which are never opened, what is an adapter."""
+"""A model's folder in the Hub's layout: weight files, pickles, which are never opened, and configuration."""
 
 from __future__ import annotations
 
@@ -16,29 +16,33 @@ T = TypeVar("T")
 INDEX = "model.safetensors.index.json"
 ADAPTER_CONFIG = "adapter_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-"""Reading these can run code of whoever wrote them: they are named, counted, and never opened."""
+"""Reading these can run code of their author: they are counted and reported, and never opened."""
 
 
 @prepared
 class Index(msgspec.Struct):
-    """Which shard each tensor is in."""
+    """Index of a sharded model.
+
+    Attributes:
+        weight_map: Name of the shard by name of the tensor.
+    """
 
     weight_map: dict[str, str]
 
 
 @prepared
 class AdapterConfig(msgspec.Struct):
-    """What matters of a PEFT adapter's configuration (`adapter_config.json` of the package peft).
+    """Configuration of a PEFT adapter (`adapter_config.json` of the package peft), in part.
 
     Attributes:
         peft_type: LORA …
         r: Rank.
         lora_alpha: Numerator of the scale.
-        use_rslora: True where the scale is alpha over the root of the rank.
-        use_dora: True where magnitudes are learned apart.
-        rank_pattern: Rank of modules whose name ends so.
-        alpha_pattern: Alpha of modules whose name ends so.
-        base_model_name_or_path: What the author says it belongs to; a declaration, not evidence.
+        use_rslora: Whether the scale is alpha over the square root of the rank (rsLoRA).
+        use_dora: Whether magnitudes are learned separately (DoRA).
+        rank_pattern: Rank by suffix of the module name.
+        alpha_pattern: Alpha by suffix of the module name.
+        base_model_name_or_path: Base model as the author declares it; no evidence from weights.
     """
 
     peft_type: str = ""
@@ -51,7 +55,7 @@ class AdapterConfig(msgspec.Struct):
     base_model_name_or_path: str | None = None
 
     def scale(self, module: str) -> float:
-        """Return the factor of a module: alpha / r, and with rsLoRA alpha / √r (package peft)."""
+        """Return the scale of a module's update: alpha / r, or alpha / √r with rsLoRA (package peft)."""
         rank = next((value for end, value in self.rank_pattern.items() if module.endswith(end)), self.r)
         alpha = next((value for end, value in self.alpha_pattern.items() if module.endswith(end)), self.lora_alpha)
         return alpha / (rank**0.5 if self.use_rslora else rank)
@@ -79,7 +83,7 @@ class ModelFolder:
 
 
 def read_folder(path: Path) -> ModelFolder:
-    """Find the weight files of a model's folder.
+    """Return the weight files of a model's folder.
 
     Args:
         path: The folder.
@@ -112,11 +116,11 @@ def shard_names(index: Index, location: str, exists: Callable[[str], bool]) -> l
 
     Args:
         index: The index.
-        location: Where it lies, for messages.
-        exists: Whether a file of the folder exists.
+        location: Its path, for messages.
+        exists: Returns whether a file of the folder exists.
 
     Raises:
-        WeightsError: It names what is outside of its folder, or not there.
+        WeightsError: It names a file that is outside of its folder, or does not exist.
     """
     names = sorted(set(index.weight_map.values()))
     for name in names:

@@ -1,4 +1,4 @@
-"""A model's weights as named matrices, whatever files and number formats they lie in; rows are read on demand."""
+"""A model's weights as named matrices, from files of any known format; rows are read on demand as float32."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from ingest.weights.formats.safetensors import Tensor, item_size, read_header, r
 from ingest.weights.formats.tensor_names import canonical_name, name_from_gguf
 
 RUN_LENGTH = 32
-"""Columns of one sampled position; shorter sides are joined with those before them."""
+"""Columns of one sampled position. Shorter last sides are joined with those before them."""
 _SCALES = ("_scale", "_scale_inv")
 
 
 class Matrix(NamedTuple):
-    """A tensor seen as rows.
+    """A tensor as a matrix.
 
     Attributes:
         name: Canonical name.
         rows: Rows.
         columns: Elements a row.
         dtype: As stored: F32, BF16, I8, U4, Q4_K …
-        vector: True for a tensor with one side.
-        read: Rows by index → float32 of shape (len(rows), columns).
+        vector: Whether the tensor has one dimension.
+        read: Function of row indices to float32 of shape (len(rows), columns).
     """
 
     name: str
@@ -52,14 +52,13 @@ class OpenModel:
 
     Attributes:
         path: Its folder, or address.
-        matrices: By canonical name.
-        dtype: The type that most elements are stored in.
-        adapter: Configuration, where it is an adapter.
-        pickles: Names of files that were not opened.
-        problems: What was left out, in words.
+        matrices: Matrices by canonical name.
+        adapter: Configuration of an adapter, else None.
+        pickles: Names of pickle files, which are not opened.
+        problems: Reasons why tensors were left out.
         size: Bytes of all weight files.
-        heads: Attention heads, where the configuration says.
-        read_bytes: Bytes read so far.
+        heads: Attention heads, or 0 where the configuration has none.
+        sources: Open files.
     """
 
     path: Path | str
@@ -82,7 +81,7 @@ class OpenModel:
 
     @property
     def dtype(self) -> str:
-        """The type that most elements of matrices are stored in."""
+        """Type of most elements of the matrices."""
         elements: Counter[str] = Counter()
         for matrix in self.matrices.values():
             elements[matrix.dtype] += matrix.rows * matrix.columns * (1 if matrix.vector else 1000)
@@ -118,7 +117,7 @@ def _add_weights(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> No
         sources: list[ByteSource] = [opened.enter_context(LocalFile(file)) for file in folder.files]
         add_safetensors(model, sources)
     elif folder.gguf:
-        # Several files in one repository are the same model at several sizes: the largest says most.
+        # Several files are the same model at several sizes: the largest is the least quantized.
         file = max(folder.gguf, key=lambda each: (each.stat().st_size, each.name))
         add_gguf(model, opened.enter_context(LocalFile(file)))
     elif folder.pickles:
@@ -146,7 +145,11 @@ def add_gguf(model: OpenModel, source: ByteSource) -> None:
 
 
 def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
-    """Add the tensors of safetensors files to an open model: integers with their scales, the rest as they are."""
+    """Add the tensors of safetensors files to an open model, packed integers with their scales.
+
+    Raises:
+        WeightsError: A file is no safetensors file, is cut short, or its header lies.
+    """
     tensors: dict[str, tuple[ByteSource, Tensor]] = {}
     for source in sources:
         model.size += source.size
@@ -173,14 +176,14 @@ def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
 def _open_packed(source: ByteSource, name: str, tensors: Mapping[str, tuple[ByteSource, Tensor]]) -> Matrix | None:
     base = name.removesuffix(".qweight")
     found = packed_matrix(base, tensors)
-    # Behind HTTP, a row would take a request for each of its words.
+    # By HTTP range, a row would take one request a word.
     if found is None or not isinstance(source, LocalFile):
         return None
     return Matrix(canonical_name(f"{base}.weight"), found.rows, found.columns, found.dtype, False, found.read)
 
 
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (rows, columns) of a shape: the last side, joined with those before it while it is short."""
+    """Return (rows, columns) of a shape: columns are the last side, joined with those before it while it is short."""
     if len(shape) < 2:
         return 1, max(1, *shape, 1)
     columns, leading = shape[-1], len(shape) - 1
@@ -225,7 +228,7 @@ def _open_matrix(source: ByteSource, tensor: Tensor, tensors: Mapping[str, tuple
 
 
 def _read_rows(source: ByteSource, tensor: Tensor, columns: int, wanted: Integers) -> Floats:
-    """Read rows; those that follow each other in one go."""
+    """Return rows of a tensor, consecutive rows read at once, shape (len(wanted), columns)."""
     out = np.empty((len(wanted), columns), np.float32)
     for start, stop in contiguous_runs(wanted):
         first, last = int(wanted[start]), int(wanted[stop - 1]) + 1
@@ -243,9 +246,10 @@ def _read_packed_rows(
 
 
 def _unpack_nibbles(data: bytes) -> Floats:
-    """Two 4-bit codes a byte, the first in the low half: with 8 for zero, or in two's complement.
+    """Return 4-bit codes, two a byte, the first in the low half, shape (2 · bytes,).
 
-    Formats differ and files do not say which; weights crowd around zero, so the fuller middle tells.
+    Formats store 8 for zero, or two's complement, and files do not name which. Weights are dense around zero, so the
+    format with more codes there is taken.
     """
     raw = np.frombuffer(data, np.uint8)
     codes = np.stack((raw & 15, raw >> 4), -1).reshape(-1).astype(np.float32)
@@ -255,7 +259,7 @@ def _unpack_nibbles(data: bytes) -> Floats:
 
 
 def _unpack_int32(data: bytes) -> Floats:
-    """Eight 4-bit codes a word, the first lowest, 8 standing for zero (compressed-tensors, pack_to_int32)."""
+    """Return 4-bit codes, eight a 32-bit word, the first lowest, 8 for zero (compressed-tensors, pack_to_int32)."""
     raw = np.frombuffer(data, "<u4")
     codes = (raw[:, None] >> np.arange(0, 32, 4, dtype=np.uint32)) & 15
     return codes.reshape(-1).astype(np.float32) - 8

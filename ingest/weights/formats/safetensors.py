@@ -1,7 +1,7 @@
-"""The safetensors format: a header that is believed only after it was checked, and slices of tensors as float32.
+"""The safetensors format: a checked header, and slices of tensors as float32.
 
-Format: https://github.com/huggingface/safetensors (8 bytes of header length, a JSON header, one block of data without
-holes). Every offset is checked against the file before anything is read by it.
+Format (https://github.com/huggingface/safetensors): 8 bytes of header length, a JSON header, and one block of data
+without holes. Every offset is checked against the file before it is used.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Tensor(NamedTuple):
 
     Attributes:
         name: Its name.
-        dtype: The format's word for its type (F32, BF16, F8_E4M3 …).
+        dtype: The format's name of its type (F32, BF16, F8_E4M3 …).
         shape: Its shape.
         start: First byte in the file.
         stop: Byte after the last.
@@ -58,11 +58,11 @@ class Tensor(NamedTuple):
 
 
 class Header(NamedTuple):
-    """The tensors and metadata that a header lists.
+    """Header of a file.
 
     Attributes:
         tensors: In the order of the data.
-        metadata: Free text pairs.
+        metadata: Free pairs of text.
     """
 
     tensors: tuple[Tensor, ...]
@@ -77,7 +77,7 @@ class _Entry(msgspec.Struct):
 
 
 def read_header(source: ByteSource) -> Header:
-    """Read and check the header of a safetensors file.
+    """Return the checked header of a safetensors file.
 
     Args:
         source: The file.
@@ -146,10 +146,10 @@ def read_values(source: ByteSource, tensor: Tensor, first: int = 0, last: int | 
         last: Index after the last; the end where None.
 
     Returns:
-        Shape (last - first,), float32. NaN and infinity come through as they are.
+        Shape (last - first,), float32, NaN and infinity included.
 
     Raises:
-        WeightsError: The file ends before.
+        WeightsError: The file ends before them.
     """
     size = _SIZES[tensor.dtype]
     stop = tensor.elements if last is None else min(last, tensor.elements)
@@ -173,7 +173,7 @@ def decode_floats(data: bytes, dtype: str) -> Floats:
 
 
 def _float8_values(exponent_bits: int, mantissa_bits: int, *, infinite: bool) -> Floats:
-    """All 256 values of an 8-bit float (Micikevicius et al., arXiv 2209.05433, table 1)."""
+    """Return all 256 values of an 8-bit float (Micikevicius et al., arXiv 2209.05433, table 1), shape (256,)."""
     bias = 2 ** (exponent_bits - 1) - 1
     values = np.empty(256, np.float32)
     for code in range(256):

@@ -1,4 +1,4 @@
-"""One name for one tensor, whatever wrapper or file format it comes from."""
+"""Canonical names of tensors, whatever wrapper or file format they come from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _BASE_MODEL_PREFIXES = (
     "resnet", "roberta", "segformer", "squeezebert", "swin", "timesformer", "transformer", "videomae", "vit",
     "wav2vec2", "wavlm", "xlm",
 )  # fmt: skip
-"""What transformers calls a body that carries a head (`base_model_prefix`); saved alone, it goes without the name."""
+"""Prefixes of a base model within a model with a head (transformers, `base_model_prefix`).
+
+A base model that is saved alone has tensor names without the prefix.
+"""
 _WRAPPERS = re.compile(rf"^(?:base_model\.model\.|_orig_mod\.|module\.|(?:{'|'.join(_BASE_MODEL_PREFIXES)})\.)+")
 _LAYER = re.compile(r"\.\d+(?=\.|$)")
 _GGUF_NAMES = {
@@ -22,13 +25,13 @@ _GGUF_NAMES = {
     "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj",
     "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
 }  # fmt: skip
-"""Names of llama.cpp (gguf-py, tensor_mapping) to those of transformers' Llama."""
+"""Names in llama.cpp (gguf-py, tensor_mapping) to names in transformers' Llama."""
 VOCABULARY_SUFFIXES = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "word_embeddings.weight", "shared.weight")
-"""Tensors with a row a token: their number of rows changes when a vocabulary grows."""
+"""Suffixes of tensors with a row a token, whose rows grow with the vocabulary."""
 
 PART_PATTERNS = tuple(
-    re.compile("|".join(words.split()))
-    for words in (
+    re.compile("|".join(patterns.split()))
+    for patterns in (
         r"embed_tokens \bwte\b word_embeddings \bshared\.",
         r"q_proj k_proj query key qkv c_attn q_lin k_lin \.q\b \.k\b",
         r"v_proj o_proj out_proj value att\w*\.(?:output\.|c_proj|dense) v_lin out_lin \.v\b \.o\b",
@@ -37,8 +40,10 @@ PART_PATTERNS = tuple(
         r"lm_head embed_out",
     )
 )
-"""Parts of a network, by what its tensors are called: embeddings, queries and keys, values and outputs, matrices into
-the MLP and out of it, words at the end. The first that fits counts."""
+"""Parts of a network, by names of tensors; the first pattern that fits counts.
+
+In order: embeddings, query and key, value and output, matrices into the MLP, matrices out of it, output embedding.
+"""
 
 
 def canonical_name(name: str) -> str:
@@ -47,7 +52,7 @@ def canonical_name(name: str) -> str:
 
 
 def name_from_gguf(name: str) -> str:
-    """Return the transformers name of a GGUF tensor; unknown ones keep theirs."""
+    """Return the name in transformers of a GGUF tensor; an unknown name is kept."""
     stem, _, kind = name.rpartition(".")
     prefix = ""
     if stem.startswith("blk."):
@@ -57,19 +62,19 @@ def name_from_gguf(name: str) -> str:
 
 
 def without_layer(name: str) -> str:
-    """Return a name with its numbers replaced by a star, for signatures that any depth shares."""
+    """Return a name with its numbers replaced by a star: equal in all layers."""
     return _LAYER.sub(".*", name)
 
 
 def is_in_block(name: str) -> bool:
-    """Whether a tensor belongs to a numbered block; heads, poolers and patches do not."""
+    """Whether a tensor belongs to a numbered block; heads, poolers and patch embeddings do not."""
     return _LAYER.search(name) is not None
 
 
 @cache
 def part_index(name: str) -> int:
-    """Return the place in PARTS of the part that a tensor belongs to, -1 where it is of none."""
-    return next((place for place, words in enumerate(PART_PATTERNS) if words.search(name)), -1)
+    """Return the index in `PART_PATTERNS` of a tensor's part, or -1."""
+    return next((place for place, pattern in enumerate(PART_PATTERNS) if pattern.search(name)), -1)
 
 
 def is_vocabulary(name: str) -> bool:

@@ -1,4 +1,12 @@
-"""Similarity of models by their outputs: linear centred kernel alignment (CKA, Kornblith et al. 2019)."""
+"""Similarity of models by their outputs on fixed inputs.
+
+Two measures:
+
+- linear centred kernel alignment (CKA) of the last layers (Kornblith et al., arXiv 1905.00414):
+  CKA(X, Y) = ⟨XXᵀ, YYᵀ⟩ / (‖XXᵀ‖ · ‖YYᵀ‖) with centred states X, Y. It needs no common width, head or unit order;
+- relative difference of the outputs: ‖x - y‖ / max(‖x‖, ‖y‖), where both have outputs of the same shape. Models below
+  `PROBE.max_equal_difference` are functionally equal.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +22,13 @@ from ingest.weights.probes.probe_table import Probe
 
 
 class Similarity(NamedTuple):
-    """The similarity of another model's outputs.
+    """Similarity of another model.
 
     Attributes:
         model: Its id.
-        kind: Kind of inputs that both were run on.
-        similarity: Linear centred kernel alignment of the last layers, 0..1.
-        difference: Relative difference of the outputs, None where their shapes differ.
+        kind: Kind of the inputs: tokens, text, image or audio.
+        similarity: Linear CKA of the last layers, 0..1.
+        difference: Relative difference of the outputs; None where their shapes differ.
     """
 
     model: str
@@ -30,15 +38,15 @@ class Similarity(NamedTuple):
 
 
 def rank_similar(probes: Sequence[Probe], candidates: Iterable[Probe], limit: int = 10) -> list[Similarity]:
-    """Return the models that behave most like one.
+    """Return the models with the most similar outputs.
 
     Args:
-        probes: Its probes, one a kind of inputs.
-        candidates: Probes of others; those of the same id are left out.
+        probes: Probes of one model, one a kind of inputs.
+        candidates: Probes of other models; those of the same id are left out.
         limit: Models at most.
 
     Returns:
-        The most alike first. Sentences count before token ids, which mean other words to another tokenizer.
+        The most similar first. Sentences are preferred to token ids, which are other text to another tokenizer.
     """
     own_probes = {item.kind: item for item in probes}
     best: dict[str, tuple[bool, Similarity]] = {}
@@ -54,7 +62,7 @@ def rank_similar(probes: Sequence[Probe], candidates: Iterable[Probe], limit: in
 
 
 def output_difference(left: Probe, right: Probe) -> float | None:
-    """Return the difference of two outputs, relative to the longer one; None where their shapes differ."""
+    """Return the relative difference of two models' outputs; None where their shapes differ."""
     if left.signature != right.signature or left.kind != right.kind:
         return None
     longer = max(float(np.linalg.norm(left.outputs)), float(np.linalg.norm(right.outputs)), 1e-30)
@@ -62,10 +70,16 @@ def output_difference(left: Probe, right: Probe) -> float | None:
 
 
 def functionally_equal(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
-    """Return pairs of models whose answers are the same, and how far they are apart.
+    """Return pairs of functionally equal models, and the greatest relative difference of their outputs.
 
-    Models are sorted by the length of their answers, so that only those of like length are compared. Answers that are
-    all zero tell nothing.
+    Models are sorted by the length of their outputs, so that only models of nearly the same length are compared.
+    Outputs that are all zero are no evidence.
+
+    Args:
+        probes: In any order.
+
+    Returns:
+        Pairs (first id, second id, difference), sorted; the first id is the lesser.
     """
     groups: dict[tuple[str, str], list[tuple[float, Probe]]] = defaultdict(list)
     for item in probes:
@@ -87,10 +101,16 @@ def functionally_equal(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
 
 
 def behaviour_clusters(probes: Sequence[Probe]) -> dict[str, str]:
-    """Return the behaviour cluster of each model, named by its first member (leader clustering, Hartigan 1975).
+    """Return the leader of each model's behaviour cluster.
+
+    Leader clustering (Hartigan 1975, chapter 3) in the order of ids: a model joins the leader of the greatest CKA,
+    where that is at least `PROBE.min_cluster_cka`, else it becomes a leader.
 
     Args:
-        probes: In any order; one kind of inputs a model is used, sentences before token ids.
+        probes: In any order. One kind of inputs a model is used; sentences are preferred to token ids.
+
+    Returns:
+        Id of the leader by model id.
     """
     chosen: dict[str, Probe] = {}
     for item in sorted(probes, key=lambda each: (each.id, each.kind != "text")):

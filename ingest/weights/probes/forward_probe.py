@@ -1,10 +1,13 @@
-"""Probing: what a model answers to fixed inputs, which no order or scale of its neurons changes (paper 000).
+"""Probe of a model: its outputs on fixed inputs, which no permutation or scaling of its neurons changes.
 
-Inputs are drawn once from a seed: token ids, sentences where the model brings a tokenizer of its own, pictures, sounds.
-Kept are its answers at some places of its output, and how alike the inputs look to its last layer: a Gram matrix, which
-does not change with the basis of that layer either, so that models of other widths and other heads can be compared
-(linear centred kernel alignment, Kornblith et al. 2019, arXiv 1905.00414). Only architectures that transformers itself
-knows are run, from files that are here; no code that comes with a model is.
+Horwitz et al. (arXiv 2503.10633) propose outputs as evidence of lineage. Inputs are drawn once from a seed: token ids,
+sentences where the model has a tokenizer, images, or audio. Two things are stored:
+
+- the outputs at 16 places, less their mean over the places of each input;
+- the centred Gram matrix of the last layer's states of the inputs. It does not depend on the basis of that layer, so
+  that models of other widths and heads can be compared by linear CKA (Kornblith et al., arXiv 1905.00414).
+
+Only architectures of transformers itself are run, from local files. No code that comes with a model is run.
 """
 
 from __future__ import annotations
@@ -24,11 +27,11 @@ if TYPE_CHECKING:
 
 SEED = 0
 INPUTS_PER_KIND, TOKENS_PER_INPUT = 32, 16
-"""Inputs a kind, and tokens of each."""
+"""Inputs of each kind, and tokens of each input."""
 OUTPUT_POSITIONS = 16
-"""Places of an output that are kept."""
+"""Places of an output that are stored."""
 MAX_TOKEN_ID = 1000
-"""Token ids, and places of an output over a vocabulary, are drawn below this: a vocabulary that grew keeps them."""
+"""Token ids, and places of an output over a vocabulary, are drawn below this: a larger vocabulary keeps them."""
 GRAM_LENGTH = INPUTS_PER_KIND * (INPUTS_PER_KIND + 1) // 2
 SAMPLE_RATE = 16_000
 _SENTENCES = (
@@ -44,13 +47,13 @@ _SENTENCES = (
 
 
 class ProbeOutput(NamedTuple):
-    """What a model answered to inputs of one kind.
+    """Outputs of a model on inputs of one kind.
 
     Attributes:
         kind: tokens, text, image or audio.
-        signature: Kind and sides of the output; answers of models that differ in it cannot be set side by side.
-        answers: Its output at some places, each input's mean taken out, shape (32 · places,).
-        gram: Centred Gram matrix of the last layer's states, of length one, upper triangle, shape (528,).
+        signature: Kind and shape of the output; outputs are comparable where it is equal.
+        outputs: Output at some places, less the mean of each input, shape (32 · places,).
+        gram: Upper triangle of the centred Gram matrix of the last layer's states, scaled to length 1, shape (528,).
     """
 
     kind: str
@@ -60,13 +63,13 @@ class ProbeOutput(NamedTuple):
 
 
 def probe_model(folder: Path) -> list[ProbeOutput]:
-    """Run a model over the fixed inputs.
+    """Return the outputs of a model on the fixed inputs.
 
     Args:
         folder: Its folder, in the layout of transformers.
 
     Returns:
-        One answer a kind of input: token ids and, where it brings a tokenizer, sentences; or pictures, or sounds.
+        One output a kind of inputs: token ids and, where there is a tokenizer, sentences; or images; or audio.
 
     Raises:
         WeightsError: It is no model that transformers knows and can run from these files.
@@ -79,8 +82,7 @@ def probe_model(folder: Path) -> list[ProbeOutput]:
         for kind, inputs in _inputs(folder, model):
             try:
                 out.append(_probe_output(kind, [_forward(model, one) for one in inputs]))
-            # What a forward pass raises is as various as the architectures: that one asks for more than its main input,
-            # that a tokenizer and a vocabulary do not match.
+            # Architectures raise these differently: a second input is missing, or tokenizer and vocabulary differ.
             except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, KeyError) as error:
                 raise WeightsError(str(folder), f"cannot be run on {kind} alone ({_one_line(error)})") from error
     return out
@@ -128,7 +130,7 @@ def _load_model(folder: Path) -> Any:  # noqa: ANN401
 
 
 def _model_class(config: Any) -> Any:  # noqa: ANN401
-    """The class that the configuration names, if it is one of transformers' own; else its bare model."""
+    """Return the class that the configuration names, if transformers has it; else the model without a head."""
     import transformers
 
     for name in config.architectures or ():
@@ -166,7 +168,7 @@ def _inputs(folder: Path, model: Any) -> Iterator[tuple[str, list[dict[str, torc
 
 
 def _with_decoder_start(model: Any, name: str, value: torch.Tensor) -> dict[str, torch.Tensor]:  # noqa: ANN401
-    """Add the token that a decoder starts from, where there is one."""
+    """Return inputs of a forward pass, with the start token of a decoder where there is one."""
     import torch
 
     if not model.config.is_encoder_decoder:
@@ -179,7 +181,7 @@ def _encode_sentences(folder: Path, vocabulary: int) -> list[list[int]]:
     from tokenizers import Tokenizer
 
     try:
-        # From bytes, as only then does the library say by its error that what it read is at fault.
+        # From bytes: then the library raises ValueError for a damaged file.
         tokenizer = Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes())
     except (OSError, ValueError) as error:
         raise WeightsError(str(folder), f"has a tokenizer.json that cannot be read ({_one_line(error)})") from error
@@ -190,7 +192,7 @@ def _encode_sentences(folder: Path, vocabulary: int) -> list[list[int]]:
 
 
 def _random_images(config: Any, rng: np.random.Generator) -> Floats:  # noqa: ANN401
-    """Smooth colour fields, the same at any size, shape (32, channels, height, width)."""
+    """Return smooth colour fields, the same at any size, shape (32, channels, height, width)."""
     size = getattr(config, "image_size", None) or getattr(getattr(config, "vision_config", None), "image_size", 224)
     height, width = size if isinstance(size, list | tuple) else (size, size)
     channels = getattr(config, "num_channels", 3)
@@ -200,13 +202,17 @@ def _random_images(config: Any, rng: np.random.Generator) -> Floats:  # noqa: AN
 
 
 def _interpolation(side: int) -> Floats:
-    """Linear interpolation of 8 values to a side, shape (side, 8)."""
+    """Return the matrix of a linear interpolation of 8 values to a side, shape (side, 8)."""
     at = np.linspace(0, 7, side)
     return np.asarray(np.maximum(1 - np.abs(at[:, None] - np.arange(8)), 0), np.float32)
 
 
 def _random_audio(name: str, model: Any, rng: np.random.Generator) -> Floats:  # noqa: ANN401
-    """A second of three tones each, or as many frames of a spectrogram as the model takes."""
+    """Return one second of three tones each, or a spectrogram of as many frames as the model takes.
+
+    Returns:
+        Shape (32, samples), or (32, bins, frames).
+    """
     if name == "input_features":
         bins, frames = getattr(model.config, "num_mel_bins", 80), 2 * getattr(model.config, "max_source_positions", 500)
         coarse = rng.standard_normal((INPUTS_PER_KIND, 8, 8)).astype(np.float32)
@@ -220,7 +226,7 @@ def _forward(model: Any, inputs: dict[str, torch.Tensor]) -> tuple[Floats, Float
     found = model(**inputs, output_hidden_states=True)
     states = found.get("encoder_hidden_states") or found.get("hidden_states")
     last = states[-1] if states else found["last_hidden_state"]
-    # Channels come first in pictures of convolutions, last everywhere else.
+    # Convolutions have channels first, all others last.
     state = last.flatten(2).mean(2)[0] if last.dim() == 4 else last.flatten(1, -2).mean(1)[0]
     output = found.get("logits")
     return (state if output is None else output.flatten(0, -2)[-1]).float().numpy(), state.float().numpy()
@@ -235,7 +241,7 @@ def _probe_output(kind: str, found: list[tuple[Floats, Floats]]) -> ProbeOutput:
     places = np.sort(np.random.default_rng(SEED).permutation(width)[:OUTPUT_POSITIONS])
     kept = outputs[:, places]
     head = "states" if outputs.shape[1] == states.shape[1] and np.allclose(outputs, states) else "logits"
-    # Vocabularies that grew are compared at the ids that both have.
+    # Vocabularies of other sizes are compared at the ids that both have.
     side = f"{outputs.shape[1]}" if outputs.shape[1] < MAX_TOKEN_ID else f"{MAX_TOKEN_ID}+"
     centred = states - states.mean(0)
     gram = centred @ centred.T

@@ -1,4 +1,4 @@
-"""Probe outputs of many models: run, and kept in a Parquet file next to their fingerprints."""
+"""Probes of many models, in a Parquet file next to their fingerprints, or in the home folder of a store."""
 
 from __future__ import annotations
 
@@ -26,13 +26,9 @@ VERSION = "probe@2"
 
 
 PROBES_FOLDER = "probes"
-"""Of the home folder: a file a store."""
-
-
+"""Folder in the home folder, with a file a store."""
 CHECKPOINT_MODELS = 16
-"""Models after which what is done so far is on disk."""
-
-
+"""Models between two checkpoints on disk."""
 _SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -49,16 +45,16 @@ _SCHEMA = pa.schema(
 
 @dataclass(slots=True)
 class Probe:
-    """What a model answers to inputs of one kind; see `probing.Answer`.
+    """`ProbeOutput` of a model, with its id and the version of its files.
 
     Attributes:
         id: Hub id.
-        location: Where its weights lie.
+        location: Where its weights are.
         revision: Digest of its weight files.
         kind: tokens, text, image or audio.
-        signature: Kind and sides of its output.
-        answers: Shape (32 · places,).
-        gram: Shape (528,), of length one.
+        signature: Kind and shape of the output.
+        outputs: Shape (32 · places,).
+        gram: Shape (528,), of length 1.
     """
 
     id: str
@@ -72,13 +68,13 @@ class Probe:
 
 @dataclass(slots=True)
 class ProbeReport:
-    """What a batch did.
+    """Counts of a batch of probes.
 
     Attributes:
         models: Models found.
-        made: Models run.
-        kept: Models whose answers were there already, of the same files.
-        skipped: Models that were not run, id and reason.
+        made: Models that were run.
+        kept: Models with probes of unchanged files that were there already.
+        skipped: Reasons by id of models that were not run.
     """
 
     models: int = 0
@@ -93,7 +89,7 @@ class ProbeReport:
 
 
 def sidecar_path(fingerprints: Path) -> Path:
-    """Return the file of probes that belongs to a file of fingerprints."""
+    """Return the path of the probes that belong to a file of fingerprints."""
     return fingerprints.with_suffix(".probes.parquet")
 
 
@@ -103,10 +99,10 @@ def probe_all(
     """Probe models into a Parquet file. A run that was killed goes on from its last checkpoint.
 
     Args:
-        models: What to run; repositories that are not on this disk are skipped.
-        out: The file; probes of unchanged files that it holds already are kept.
-        progress: Told of stage, done and total.
-        executor: Where to compute; a model after the other by default, each on all cores.
+        models: The models. Repositories that are not on this disk are skipped.
+        out: The file. Its probes of unchanged files are kept.
+        progress: Called with stage, done and total.
+        executor: Executor; by default one model at a time, each on all cores.
 
     Raises:
         InputError: The file that is there cannot be read.
@@ -135,7 +131,7 @@ def probe_all(
 
 
 def _probe_model(item: ModelFiles) -> tuple[list[Probe], str]:
-    """Probe one model; what goes wrong is a value, so that it crosses processes."""
+    """Probe one model; an error is returned as a value, so that it crosses processes."""
     try:
         if item.folder.startswith(SCHEME):
             raise WeightsError(item.folder, "is not on this disk: only local files are run")
@@ -169,7 +165,7 @@ _MISSING_HINT = "Make it with atlas-db fingerprint --probe"
 
 
 def load_store_probes(home: Path, store_id: str) -> list[Probe]:
-    """Return the probes kept for a store, none where there are none.
+    """Return the stored probes of a store; empty where there are none.
 
     Raises:
         InputError: Their file cannot be read.
@@ -179,7 +175,7 @@ def load_store_probes(home: Path, store_id: str) -> list[Probe]:
 
 
 def save_store_probes(probes: Iterable[Probe], home: Path, store_id: str) -> None:
-    """Keep probes for a store, in the home folder; those of the same models are replaced.
+    """Store the probes of a store in the home folder; those of the same models are replaced.
 
     Raises:
         InputError: The file that is there cannot be read.

@@ -77,7 +77,7 @@ class IncrementalTree:
         rows: Models in the tree, in the order they were inserted.
         residual_base: Model that each residual is taken against, the parent; -1 where there is none, shape (n,).
         containment_log_odds: Log-odds that model j contains the residual of model i, shape (n, n).
-        containment: Measurements of `residual_containment.contained` of j in i's residual, shape (n, n, HELD).
+        containment: Columns of `residual_containment.containment` of j in i's residual, shape (n, n, MEASUREMENTS).
         has_residual: True where a model has a step of its own; merges and exact copies have none, shape (n,).
         choices: Parent that was chosen for each inserted model.
         merged_into: Merges that each model is a part of.

@@ -25,7 +25,7 @@ from ingest.weights.tree.quickscorer import QuickScorer, TreeNodes, compile_tree
 
 VERSION = "parent_scorer@1"
 NETWORK_PARTS = ("embeddings", "query_key", "value_output", "mlp_in", "mlp_out", "lm_head")
-"""Parts of a network, in the order of `tensor_names.PARTS`."""
+"""Parts of a network, in the order of `tensor_names.PART_PATTERNS`."""
 _CONTAINMENT = ("share", "full_share", "log_distance_ratio", "log_standard_error", "spread_weighted", "spread_plain")
 CONTAINMENT_FEATURES = (
     "share", "full_share", "share^2", "full_share^2", "share*full_share", "|share-1|", "|full_share-1|",
@@ -34,7 +34,7 @@ CONTAINMENT_FEATURES = (
     "low_rank", "low_rank*min(|full_share-1|,1)", "low_rank*(|full_share-1|<.15)", "spread_weighted", "spread_plain",
     "spread_weighted*spread_plain",
 )  # fmt: skip
-"""Columns of `residual_containment.features`."""
+"""Columns of `residual_containment.containment_features`."""
 PARENT_FEATURES = (
     *(f"own_residual.{name}" for name in (*_CONTAINMENT, "log_odds", "exists")),
     *(f"child_residual.{name}" for name in (*_CONTAINMENT, "log_odds", "exists")),
@@ -48,9 +48,9 @@ PARENT_FEATURES = (
 )  # fmt: skip
 """Columns of `IncrementalTree.features`, in order."""
 PRECEDENCE_FEATURES = ("small_residual", "mean_size", "mean_signed", "standard_deviation", "grown_tensors")
-"""Columns of `direction.asymmetry`."""
+"""Columns of `direction.precedence_features`."""
 ADAPTER_FEATURES = ("scaled_energy", "is_root", "log_children", "dated_later", "negative_log_days")
-"""Columns of `adapter_base.member_features`."""
+"""Columns of `adapter_base.base_features`."""
 
 
 @dataclass(frozen=True, slots=True)
