@@ -6,7 +6,7 @@ the process, though its functions are meant to be safe in threads. So a type tha
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +15,5 @@ Kind = TypeVar("Kind", bound=type[msgspec.Struct])
 
 def prepared(kind: Kind) -> Kind:
     """Build what msgspec knows of a struct now, in the thread that imports it: a class decorator."""
-    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
-    del decoder
+    msgspec.json.Decoder(kind)
     return kind
