@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -95,45 +94,55 @@ class AncestorSearch:
         self._own = own
         self._above = above
         self._min = min_confidence
-        self._before: dict[State, tuple[State, AuditEdge]] = {}
+        self._before: dict[tuple[State, int], tuple[State, AuditEdge]] = {}
 
     def ancestors(self, start: int, wanted: int) -> list[ReachedAncestor]:
         """Return the ancestors with a wanted licence, once for each state in which a path reaches them.
 
-        A widest-path search (Dijkstra with max-min) over states, at most twelve per node; paths are not enumerated.
+        A widest path whose prefix is wider, but longer, than another may lose to it in steps once both meet a weak
+        edge. So states are relaxed level by level of the number of steps (Bellman 1958), and go on only where their
+        confidence rises: at most twelve states per node, once per level at most; paths are not enumerated.
         """
-        graph, own, above = self._graph, self._own, self._above
         self._before = {}
+        origin: State = (start, -1, False)
         best: dict[State, tuple[float, int]] = {}
-        done: set[State] = set()
-        heap: list[tuple[float, int, State]] = [(-1.0, 0, (start, -1, False))]
-        found: list[ReachedAncestor] = []
-        while heap:
-            negative, hops, state = heapq.heappop(heap)
-            if state in done:
-                continue
-            done.add(state)
+        level, hops = {origin: 1.0}, 0
+        while level:
+            hops += 1
+            level = self._next_level(start, level, hops, best, wanted)
+        reached = sorted((-confidence, hops, state) for state, (confidence, hops) in best.items())
+        return [
+            ReachedAncestor(node, strength, uncertain, -negative, hops)
+            for negative, hops, (node, strength, uncertain) in reached
+            if self._own[node] & wanted
+        ]
+
+    def _next_level(
+        self, start: int, level: dict[State, float], hops: int, best: dict[State, tuple[float, int]], wanted: int
+    ) -> dict[State, float]:
+        """Return the states that one more step reaches with a higher confidence than fewer steps did."""
+        own, above = self._own, self._above
+        risen: dict[State, float] = {}
+        for state, confidence in level.items():
             node, strength, uncertain = state
-            if node != start and own[node] & wanted:
-                found.append(ReachedAncestor(node, strength, uncertain, -negative, hops))
-            for edge in graph.parents.get(node, ()):
+            for edge in self._graph.parents.get(node, ()):
                 if edge.confidence < self._min or edge.parent == start:
                     continue
                 if not (own[edge.parent] | above[edge.parent]) & wanted:
                     continue
                 after = (edge.parent, max(strength, edge.strength), uncertain or edge.uncertain)
-                key = (max(negative, -edge.confidence), hops + 1)
-                if after not in done and (after not in best or key < best[after]):
-                    best[after] = key
-                    self._before[after] = (state, edge)
-                    heapq.heappush(heap, (*key, after))
-        return found
+                width = min(confidence, edge.confidence)
+                if after not in best or width > best[after][0]:
+                    best[after] = (width, hops)
+                    risen[after] = width
+                    self._before[after, hops] = (state, edge)
+        return risen
 
     def path(self, start: int, reached: ReachedAncestor) -> list[AuditEdge]:
         """Return the edges from the start of the last search to an ancestor, in that order."""
         state: State = (reached.node, reached.strength, reached.uncertain)
         steps: list[AuditEdge] = []
-        while state[0] != start:
-            state, edge = self._before[state]
+        for hops in range(reached.hops, 0, -1):
+            state, edge = self._before[state, hops]
             steps.append(edge)
         return steps[::-1]

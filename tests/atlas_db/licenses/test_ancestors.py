@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from atlas_db.licenses.ancestors import AncestorSearch, licenses_above
@@ -50,6 +50,7 @@ def test_licenses_above_are_those_of_all_that_can_be_reached(
 
 
 @given(EDGES)
+@example([(0, 1, 0, 5, False), (0, 3, 0, 9, False), (3, 1, 0, 9, False), (1, 2, 0, 1, False)])
 def test_the_path_to_an_ancestor_is_the_most_confident_and_then_the_shortest(
     edges: list[tuple[int, int, int, int, bool]],
 ) -> None:
