@@ -22,8 +22,8 @@ from atlas_db.licenses.write_findings import audit_and_write
 from atlas_db.store.connect import open_store
 
 
-def judged(graph: AuditGraph) -> tuple[float, Auditor]:
-    """Return seconds of judging all models, and the auditor."""
+def timed_audit(graph: AuditGraph) -> tuple[float, Auditor]:
+    """Return seconds of auditing all models, and the auditor."""
     began = time.perf_counter()
     auditor = Auditor(graph, AuditOptions())
     for index in range(graph.models):
@@ -34,13 +34,13 @@ def judged(graph: AuditGraph) -> tuple[float, Auditor]:
 def walked(graph: AuditGraph) -> tuple[float, int]:
     """Return seconds of a networkx walk, and how many (model, ancestor) pairs it looked at."""
     steps = nx.DiGraph((child, edge.parent) for child, edges in graph.parents.items() for edge in edges)
-    licences = {index: {claim.id for claim in claims} for index, claims in enumerate(graph.claims)}
+    license_ids = {index: {claim.id for claim in claims} for index, claims in enumerate(graph.claims)}
     pairs = differ = 0
     began = time.perf_counter()
     for model in graph.parents:
         for ancestor in nx.descendants(steps, model):
             pairs += 1
-            differ += licences[ancestor] != licences[model]
+            differ += license_ids[ancestor] != license_ids[model]
     return time.perf_counter() - began, pairs
 
 
@@ -55,7 +55,7 @@ def main() -> None:
         began = time.perf_counter()
         graph = read_audit_graph(store)
         out(f"read               {time.perf_counter() - began:6.1f} s   {len(graph.ids):,} models and datasets\n")
-        ours, auditor = judged(graph)
+        ours, auditor = timed_audit(graph)
         out(f"judge              {ours:6.1f} s   {len(auditor.report.findings):,} findings with path and clause\n")
         theirs, pairs = walked(graph)
         out(f"networkx walk      {theirs:6.1f} s   {pairs:,} pairs; judging is {ours / theirs:.2f} of it\n")

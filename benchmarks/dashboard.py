@@ -44,11 +44,11 @@ def draw(address: str) -> float | None:
 
 
 def main() -> None:
-    """Start a dashboard, ask it, print a table."""
+    """Start a dashboard, request its pages, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", required=True)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--model", action="append", default=[], help="Model pages to ask, too.")
+    parser.add_argument("--model", action="append", default=[], help="Model pages to request, too.")
     options = parser.parse_args()
     command = [sys.executable, "-m", "atlas_db.cli.main", "dashboard", "--port", "0", "--store", options.store]
     start = time.perf_counter()
@@ -61,8 +61,8 @@ def main() -> None:
             print(f"ready after {time.perf_counter() - start:.1f} s")
             for path in (*PATHS, *(f"/models/{name}" for name in options.model)):
                 cold, *warm = [first_byte(base + path) for _ in range(options.rounds + 1)]
-                said = f"cold {1000 * cold:7.1f} ms, p50 {1000 * median(warm):7.1f}, max {1000 * max(warm):7.1f}"
-                print(f"{path:<45} {said}")
+                latency = f"cold {1000 * cold:7.1f} ms, p50 {1000 * median(warm):7.1f}, max {1000 * max(warm):7.1f}"
+                print(f"{path:<45} {latency}")
             for _ in range(3):
                 print(f"map drawn after {draw(base) or float('nan'):.2f} s")
         finally:

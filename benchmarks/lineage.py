@@ -1,7 +1,7 @@
 """Charts zoos and scores them against other methods: `python -m benchmarks.lineage ZOO... [--truth FILE]`.
 
-In one run, on the same models: our chart with dates, without, and from fingerprints alone; paper 002's method, told
-stages and numbers of trees; paper 000's greedy recovery; the nearest earlier model; the most frequent parent.
+In one run, on the same models: our chart with dates, without, and from fingerprints alone; MoTHer, given
+stages and numbers of trees; the Model Atlas's greedy recovery; the nearest earlier model; the most frequent parent.
 Others name no relation, so child and parent alone are compared ("pairs"); ours have typed edges too.
 Intervals are 95 % bootstrap intervals, over models or what else was counted.
 """
@@ -19,7 +19,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Integers
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
-from benchmarks.zoo.score import SURE, Score, prints_of, read_truth, score, share_of, total
+from benchmarks.zoo.score import CONFIDENT, Score, prints_of, read_truth, score, share_of, total
 from gnn.evaluation.plots import draw_curves
 from gnn.models.calibration import calibration_error, reliability_curve
 from ingest.weights.baselines import model_atlas, mother
@@ -52,14 +52,14 @@ class Zoo:
     """What was found of one zoo.
 
     Attributes:
-        told: Lines to print.
+        lines: Lines to print.
         pairs: By method, the relation not looked at.
         scores: By way of charting, of edges that are likelier than not: others are abstained from.
         guesses: The same, of all edges.
         steps: Trained models found, and all, by how far their parents had moved: `STEPS`.
     """
 
-    told: list[str]
+    lines: list[str]
     pairs: dict[str, Score] = field(default_factory=dict)
     scores: dict[str, Score] = field(default_factory=dict)
     guesses: dict[str, Score] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def main() -> None:
     found: list[Zoo] = []
     with local_executor(many=len(options.zoos) > 1) as pool:
         for zoo in pool.map(_one, options.zoos, [options.truth] * len(options.zoos)):
-            print("\n".join(zoo.told), flush=True)
+            print("\n".join(zoo.lines), flush=True)
             found.append(zoo)
     print("\npairs: precision, recall, F1 with 95 % interval")
     for name in found[0].pairs:
@@ -91,14 +91,14 @@ def main() -> None:
         _print_kinds(score_of_all)
     steps = ", ".join(share_of(a, b) for a, b in np.sum([zoo.steps for zoo in found], 0).tolist())
     print(f"\ntrained models found, of parents that had moved up to {STEPS} as far, and further: {steps}")
-    sure, right = np.array(total([zoo.guesses["chart"] for zoo in found]).confidence, float).T
-    print(f"\nguesses included: ECE with dates {calibration_error(sure, right, 10):.3f} over {len(sure)} edges")
+    scores, right = np.array(total([zoo.guesses["chart"] for zoo in found]).confidence, float).T
+    print(f"\nguesses included: ECE with dates {calibration_error(scores, right, 10):.3f} over {len(scores)} edges")
     for low in (0, 0.5, 0.7, 0.9, 0.97):
-        part = right[sure >= low]
+        part = right[scores >= low]
         print(f"confidence >= {low:.2f}: {share_of(int(part.sum()), len(part))} right")
     if options.plot:
-        curve = reliability_curve(sure, right)
-        draw_curves({f"{len(sure):,} edges": curve}, "lineage from weights, with dates", options.plot)
+        curve = reliability_curve(scores, right)
+        draw_curves({f"{len(scores):,} edges": curve}, "lineage from weights, with dates", options.plot)
 
 
 def _one(path: Path, truth_file: Path | None) -> Zoo:
@@ -113,10 +113,10 @@ def _one(path: Path, truth_file: Path | None) -> Zoo:
         charts.append(chart(list(prints), read, time=time))
         zoo.scores[name] = score(charts[-1], truth, same, prints)
         zoo.guesses[name] = score(charts[-1], truth, same, prints, 0.0)
-        zoo.told.append(f"  {name:26s} {_line(zoo.scores[name])}")
+        zoo.lines.append(f"  {name:26s} {_line(zoo.scores[name])}")
         zoo.pairs[name] = _count({(edge.child, edge.parent) for edge in above_threshold(charts[-1])}, truth)
     zoo.steps = _by_step(prints, truth, above_threshold(charts[0]))
-    for name, method in (("paper 002", _mother), ("paper 000", _greedy), ("nearest earlier", _nearest)):
+    for name, method in (("MoTHer", _mother), ("Horwitz 2025", _greedy), ("nearest earlier", _nearest)):
         zoo.pairs[name] = _count(_others(prints, truth, method), truth)
     frequent = Counter(edge["parent"] for edge in truth["edges"]).most_common(1)[0][0]
     zoo.pairs["most frequent parent"] = _count({(p.id, frequent) for p in prints if p.id != frequent}, truth)
@@ -128,9 +128,10 @@ def _line(result: Score) -> str:
     low, high = result.interval
     return (
         f"typed F1 {result.f1:.3f} [{low:.3f}, {high:.3f}] (p {result.precision:.3f}, r {result.recall:.3f}), families "
-        f"ARI {result.families:.3f}, between families {result.strangers}, roots {result.roots[0]}/{result.roots[1]}, "
-        f"direction {right}/{right + other}, from {SURE} on {result.sure[0]}/{sum(result.sure)} of "
-        f"{sum(sure >= SURE for sure, _ in result.confidence)}"
+        f"ARI {result.families:.3f}, between families {result.between_families}, "
+        f"roots {result.roots[0]}/{result.roots[1]}, direction {right}/{right + other}, "
+        f"from {CONFIDENT} on {result.confident[0]}/{sum(result.confident)} of "
+        f"{sum(confidence >= CONFIDENT for confidence, _ in result.confidence)}"
     )
 
 
@@ -148,10 +149,11 @@ def _print_kinds(found: Score) -> None:
         f"    adapters, from {MIN_CHARTED_CONFIDENCE} on: {share_of(right, named)} right; "
         f"in the right family: {share_of(family, every)}"
     )
-    (right, turned), (sure, wrong) = found.directed, found.sure
-    print(f"    direction: {share_of(right, right + turned)}; from {SURE} on {share_of(sure, sure + wrong)}")
+    (right, turned), (kept, wrong) = found.directed, found.confident
+    print(f"    direction: {share_of(right, right + turned)}; from {CONFIDENT} on {share_of(kept, kept + wrong)}")
     print(
-        f"    roots kept: {share_of(*found.roots)}; joined of other families: {share_of(found.strangers, found.apart)}"
+        f"    roots kept: {share_of(*found.roots)}; "
+        f"joined of other families: {share_of(found.between_families, found.apart)}"
     )
     print("    wrong edges name:", ", ".join(f"{what} {n}" for what, n in found.instead.most_common()) or "none")
 

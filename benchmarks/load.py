@@ -2,8 +2,8 @@
 
     uv run python benchmarks/load.py models.jsonl.zst [--store local]
 
-The bare driver sends the very rows that a load sent, in the same transactions, indexes included, with everything
-parsed and packed away on disk beforehand: only its sessions are timed. Its time is the floor that an engine sets. The
+The bare driver sends the very rows that a load sent, in the same transactions, indexes included. Everything is parsed
+and packed away on disk beforehand: only its sessions are timed. Its time is the floor that an engine sets. The
 offline import is Neo4j's own tool on the files of `load --export-csv`; it needs the extra `neo4j-local`.
 """
 

@@ -1,7 +1,7 @@
 """How well merges are found, on zoos of known lineage: `python -m benchmarks.merges ZOO...`.
 
 Of each merge: whether exactly its parents are named, and how far their weights are off. Then the same of each as
-integers or GGUF, the merge itself and all that was made of it left out. The base of a merge, which it need not be told
+integers or GGUF, the merge itself and all that was made of it left out. The base of a merge, which it need not be given
 from, does not count; a parent's exact copy counts as it. And of one trained model in four, quantized likewise and
 itself left out, whether it passes for a merge.
 """
@@ -40,7 +40,7 @@ TRAINED, SHARE = ("finetune", "continued", "lora_merged"), 0.25
 """Kinds that are no merges, and the share of them that is looked at."""
 
 
-class Told:
+class MergeCounts:
     """What was found of the merges of some zoos.
 
     Attributes:
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("zoos", type=Path, nargs="+")
     options = parser.parse_args()
     for name, time in (("with dates", True), ("without dates", False)):
-        found = Told()
+        found = MergeCounts()
         for path in options.zoos:
             found.add(prints_of(path), read_truth(path / "truth.json"), time=time)
         found.show(name)
@@ -127,7 +127,7 @@ def quantized(item: Fingerprint, folder: Path) -> Fingerprint:
 
 
 def _named(edges: Sequence[Edge], child: str, content: Mapping[str, str]) -> dict[str, float]:
-    """Return what a model is said to be merged of, by content, each with its weight."""
+    """Return the parents of a model's merge in the chart, by content, each with its weight."""
     return {
         content[edge.parent]: edge.evidence.weight
         for edge in edges

@@ -1,8 +1,8 @@
-"""Paper 002's tables on its splits in small, next to the paper's: `python -m benchmarks.mother OUT`.
+"""MoTHer's tables on its splits in small, next to the paper's: `python -m benchmarks.mother OUT`.
 
 OUT comes from `python -m benchmarks.zoo.vit OUT --seed N`. Accuracy is the paper's: the share of models with a parent
-whose parent is named. Its method is told the training stage, the number of trees and, tree by tree, which models belong
-together; our chart is told nothing, and is scored without dates and with them. The paper's Llama 2 and Stable Diffusion
+whose parent is named. Its method is given the training stage, the number of trees and the models of each tree. Our
+chart is given nothing, and is scored without dates and with them. The paper's Llama 2 and Stable Diffusion
 weights cannot be had offline; its ViTs are 400 times larger and were trained on real pictures.
 """
 
@@ -67,7 +67,7 @@ def _split(folder: Path, split: str) -> None:
     names = sorted(parents)
     kinds = TYPES["value"] if split.startswith("lora") else TYPES["all dense"]
     models = {name: _layers(folder / name, kinds) for name in names}
-    measures = {"paper 002": split.startswith("lora")}
+    measures = {"MoTHer": split.startswith("lora")}
     if split.startswith("lora"):
         measures["with equation 1"] = False
     for title, lora in measures.items():
@@ -83,7 +83,7 @@ def _split(folder: Path, split: str) -> None:
 
 
 def recovered(models: Mapping[str, Mapping[str, Floats]], *, lora: bool, trees: int = 1) -> dict[str, str]:
-    """Return the parent that paper 002's method names for each model, "" for roots.
+    """Return the parent that MoTHer names for each model, "" for roots.
 
     Fully fine-tuned weights are scaled layer by layer to the least and greatest of all models first, as its section 6
     says.
@@ -114,7 +114,7 @@ def _sizes(folder: Path) -> None:
                 chosen = _grown(root, parents, size, rng)
                 rates.append(_accuracy(recovered({name: models[name] for name in chosen}, lora=False), parents))
     print("\nmodels a tree (ft)  " + " ".join(f"{size:>6d}" for size in found))
-    print("paper 002 here      " + " ".join(f"{np.mean(rates):6.2f}" for rates in found.values()))
+    print("MoTHer here      " + " ".join(f"{np.mean(rates):6.2f}" for rates in found.values()))
     print("the paper           " + " ".join(f"{rate:6.2f}" for rate in PAPER_SIZES.values()))
 
 

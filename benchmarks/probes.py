@@ -1,7 +1,7 @@
 """What probing finds, on zoos of known lineage: `python -m benchmarks.probes ZOO...` (see benchmarks/zoo).
 
-For every pair of probed models of one zoo: how alike they behave, by what joins them in truth; how many pairs of the
-same function are found, and how many others pass for such; and what probes change in the chart.
+For every pair of probed models of one zoo it prints how similar their outputs are, by their true relation. Then how
+many pairs of the same function are found, how many others pass for such, and what probes change in the chart.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SAME_FUNCTION = frozenset({"duplicate", "permuted", "cast"})
 
 
 def main() -> None:
-    """Print likeness by kind of pair, then the chart with probes and without."""
+    """Print similarity by kind of pair, then the chart with probes and without."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.probes", description=__doc__)
     parser.add_argument("zoos", type=Path, nargs="+")
     options = parser.parse_args()
-    alike: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    similarities: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for zoo in options.zoos:
         truth, prints = read_truth(zoo / "truth.json"), prints_of(zoo)
         report = probe_all(find_models([zoo]), sidecar_path(zoo / "fp.parquet"), lambda *_: None)
@@ -41,7 +41,7 @@ def main() -> None:
         for left, right in combinations(sorted(probes, key=lambda item: item.id), 2):
             apart = output_difference(left, right)
             if apart is not None:
-                alike[_bond(truth, left, right)].append((float(left.gram @ right.gram), apart))
+                similarities[_bond(truth, left, right)].append((float(left.gram @ right.gram), apart))
         same = {item.id: item.weights_hash for item in prints}
         for title, given in (("without", []), ("with", probes)):
             found = chart(list(prints), Resampler(), probes=given)
@@ -50,7 +50,7 @@ def main() -> None:
             print(f"  chart {title:8s} probes: typed F1 {result.f1:.3f}, {joined} edges by equal outputs alone")
     limit = PROBE.max_equal_difference
     print(f"\n{'pairs':32s} {'number':>7s} {'similarity, median [5 %, 95 %]':>30s}   same outputs (below {limit})")
-    for bond, values in sorted(alike.items(), key=lambda item: -float(np.median([v for v, _ in item[1]]))):
+    for bond, values in sorted(similarities.items(), key=lambda item: -float(np.median([v for v, _ in item[1]]))):
         near, apart = np.array(values).T
         low, middle, high = np.quantile(near, (0.05, 0.5, 0.95))
         span = f"{middle:.3f} [{low:.3f}, {high:.3f}]"

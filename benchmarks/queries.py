@@ -43,7 +43,7 @@ def timed(work: Callable[[str], object], models: Sequence[str]) -> tuple[float, 
     return statistics.median(ordered), ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
 
 
-def _asker(store: Store, name: str) -> Callable[[str], object]:
+def _runner(store: Store, name: str) -> Callable[[str], object]:
     text = query_library.find_query(name).text
     return lambda model: store.run_user_query(text, {"model": model})
 
@@ -67,7 +67,7 @@ def main() -> None:
         models = random.Random(7).sample(sorted(graph), min(SAMPLE, len(graph)))
         rows: list[tuple[str, Callable[[str], object]]] = [
             ("point lookup", lambda model: store.run_user_query(LOOKUP, {"model": model})),
-            ("ancestors", _asker(store, "ancestors")),
+            ("ancestors", _runner(store, "ancestors")),
             ("ancestors, networkx", lambda model: nx.descendants(graph, model)),
             ("ancestors, DuckDB", lambda model: table.execute(RECURSIVE, [model]).fetchall()),
             ("one-step lineage", lambda model: lineage(store, model)),
@@ -78,7 +78,7 @@ def main() -> None:
             p50, p99 = timed(work, models)
             out(f"{name:<22} p50 {p50:8.2f}   p99 {p99:8.2f}\n")
         hub = max(graph, key=lambda node: len(nx.ancestors(graph, node)) if graph.in_degree(node) > 500 else 0)
-        count = _asker(store, "descendant_count")
+        count = _runner(store, "descendant_count")
         count(hub)
         p50, _ = timed(count, [hub] * 10)
         reference, _ = timed(lambda model: len(nx.ancestors(graph, model)), [hub] * 10)

@@ -2,10 +2,10 @@
 
     uv run python -m benchmarks.roots [--store local]
 
-The store holds a loaded list. Of every declared tree, edges of models with one parent, the log-odds of each model
-against the root are what `rooting.candidates` adds to the direction of the steps: its side over the others, edge by
-edge. Prints, by number of models, in how many trees no model is likelier than the root, and the mean probability that
-the counts alone give to it.
+The store holds a loaded list. A tree consists of the declared edges of models with one parent. The log-odds of each
+model against the root are what `rooting.candidates` adds to the direction of the steps: its side over the others, edge
+by edge. Prints two numbers by number of models: in how many trees no model is likelier than the root, and the mean
+probability that the counts alone give to it.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def main() -> None:
     for child, edges in parents.items():
         if len(edges) == 1:
             children[edges[0].parent].append(child)
-    told: dict[int, list[tuple[bool, float]]] = defaultdict(list)
+    by_size: dict[int, list[tuple[bool, float]]] = defaultdict(list)
     for order in trees(children):
         against = odds(order, children)
         least = max((size for size in SIZES if size <= len(order)), default=0)
-        told[least].append((max(against) <= 0, 1 / float(np.exp(against).sum())))
+        by_size[least].append((max(against) <= 0, 1 / float(np.exp(against).sum())))
     for least, most in pairwise(SIZES):
-        likeliest, given = np.array(told[least], float).T
+        likeliest, given = np.array(by_size[least], float).T
         sys.stdout.write(
             f"{least:4} to {most - 1:7,} models: {len(given):5,} trees, root likeliest in {likeliest.mean():.3f}"
         )

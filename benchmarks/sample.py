@@ -1,7 +1,7 @@
 """Makes the packaged sample out of a real Hub list: `python benchmarks/sample.py models.jsonl.zst datasets.jsonl.zst`.
 
-Takes facts only: ids, tags, counts and dates of a few hundred models around well-known roots, with whatever they come
-from, and every kind of dirt once or twice.
+Takes facts only: ids, tags, counts and dates of a few hundred models around well-known roots, and of their ancestors.
+Every kind of dirt is in it once or twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How much a chart changes with each tuned constant: `python -m benchmarks.sensitivity FOLDER...`.
 
-Every constant of `ChartParameters` is set to 4/5 and to 5/4 of its value, one at a time, and the models of each folder
-are charted again. The share of edges that are gained, lost, or given another relation, is written to
+Every constant of `ChartParameters` is set to 4/5 and to 5/4 of its value, one at a time. The models of each folder are
+charted again. The share of edges that are gained, lost, or given another relation, is written to
 `ingest/weights/parameters/data/sensitivity.json`, which `atlas-db chart --show-parameters` prints.
 """
 

@@ -33,7 +33,7 @@ class Made(NamedTuple):
     created: str
     relation: str
     parents: tuple[str, ...]
-    licence: str
+    license: str
     declares: tuple[str, ...]
     words: tuple[str, ...]
 
@@ -100,13 +100,13 @@ def _stored(weights: Weights) -> Weights:
 
 
 def _record(model: Made, created: str) -> dict[str, Any]:
-    licence = [f"license:{model.licence}"] if model.licence else []
+    license = [f"license:{model.license}"] if model.license else []
     declared = [f"base_model:{OWNER}/{parent}" for parent in model.declares]
     library = "peft" if "lora" in model.words else "transformers"
     identifier = f"{OWNER}/{model.name}"
     return {
         "id": identifier, "modelId": identifier, "likes": 0, "downloads": 0,
-        "tags": [library, "safetensors", *model.words, "text-generation", *licence, *declared, "region:us"],
+        "tags": [library, "safetensors", *model.words, "text-generation", *license, *declared, "region:us"],
         "pipeline_tag": "text-generation", "library_name": library, "createdAt": created,
     }  # fmt: skip
 

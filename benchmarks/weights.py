@@ -1,7 +1,7 @@
 """How fast fingerprints and charts are: `python -m benchmarks.weights [--gigabytes 2] [--models 100,300,1000]`.
 
 Reads a file of random weights in full and as a fingerprint, in one run; compares pair tests on stored fingerprints with
-paper 002's loop over full weights; charts synthetic trees of fingerprints of growing size. Ratios count, not seconds.
+MoTHer's loop over full weights; charts synthetic trees of fingerprints of growing size. Ratios count, not seconds.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def inserting(count: int) -> None:
 
 
 def pairs() -> None:
-    """Compare a pair of stored fingerprints with a pair of full weights in paper 002's way."""
+    """Compare a pair of stored fingerprints with a pair of full weights in MoTHer's way."""
     rng = np.random.default_rng(0)
     full = {f"{layer}": rng.normal(size=(HIDDEN, HIDDEN)).astype(np.float32) for layer in range(2)}
     began = time.perf_counter()

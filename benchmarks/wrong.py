@@ -81,14 +81,14 @@ def caught(
 
 def _fused(prints: Sequence[Fingerprint], edges: Sequence[Edge], declared: set[Pair]) -> dict[Pair, Status]:
     inferred = {(edge.child, edge.parent): edge for edge in above_threshold(edges)}
-    stated = [_said(pair, Source.DECLARED, 1.0, edges[0]) for pair in sorted(declared)]
-    stated += [_said(pair, Source.INFERRED, edge.confidence, edge) for pair, edge in inferred.items()]
+    stated = [_lineage_claim(pair, Source.DECLARED, 1.0, edges[0]) for pair in sorted(declared)]
+    stated += [_lineage_claim(pair, Source.INFERRED, edge.confidence, edge) for pair, edge in inferred.items()]
     families = family_of(prints, edges)
     charted = {item.id: ChartedModel(families[item.id], item.weights_hash) for item in prints if families[item.id]}
     return {(edge.child, edge.parent): edge.status for edge in fuse_claims(stated, charted)}
 
 
-def _said(pair: Pair, source: Source, confidence: float, edge: Edge) -> LineageClaim:
+def _lineage_claim(pair: Pair, source: Source, confidence: float, edge: Edge) -> LineageClaim:
     return LineageClaim(
         *pair,
         source,

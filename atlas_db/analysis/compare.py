@@ -1,4 +1,4 @@
-"""Comparison of two models: trait by trait, and their texts character by character (paper 001, figure 4)."""
+"""Comparison of two models: trait by trait, and their texts character by character (Laufer 2025, figure 4)."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class ModelComparison:
         metadata: Edit script of their metadata as text.
         card: Edit script of their cards; empty where a card is missing.
         similarity: 1 - Levenshtein distance / length of the longer text, of `metadata` and, where there are two
-            cards, of `card` (paper 001, definition 6.3).
+            cards, of `card` (Laufer 2025, definition 6.3).
     """
 
     left: str

@@ -1,4 +1,4 @@
-"""Top values (paper 001, figure 2), growth by month (paper 000, figure 2), and coverage by source."""
+"""Top values (Laufer 2025, figure 2), growth by month (Horwitz 2025, figure 2), and coverage by source."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def top_tables(atlas: AtlasFrames, *, top: int = TOP) -> list[AnalysisTable]:
         frame = pd.DataFrame({attribute: [names[at] for at in best], "models": numbers[best]})
         frame["share"] = frame["models"] / recorded
         found.append(
-            AnalysisTable(f"top_{plural}", f"Top {plural}", "Paper 001, figure 2: declared, share of all", frame)
+            AnalysisTable(f"top_{plural}", f"Top {plural}", "Laufer 2025, figure 2: declared, share of all", frame)
         )
     edges = atlas.edges[atlas.edges["active"]]
     children = np.bincount(edges["parent"], minlength=len(atlas.graph))
@@ -50,7 +50,7 @@ def _top_models(
 ) -> AnalysisTable:
     best = np.argsort(-numbers, kind="stable")[:top]
     frame = pd.DataFrame({"model": [atlas.graph.ids[row] for row in best], column: numbers[best]})
-    return AnalysisTable(name, title, "Paper 001, figure 2", frame)
+    return AnalysisTable(name, title, "Laufer 2025, figure 2", frame)
 
 
 def growth(atlas: AtlasFrames) -> list[AnalysisTable]:
@@ -76,7 +76,7 @@ def growth(atlas: AtlasFrames) -> list[AnalysisTable]:
         AnalysisTable(
             "growth",
             "New models a month",
-            "Paper 000, figure 2: by date of creation; `earlier`: without a date (before March 2022)",
+            "Horwitz 2025, figure 2: by date of creation; `earlier`: without a date (before March 2022)",
             by_month.reset_index(),
         )
     ]

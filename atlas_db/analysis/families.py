@@ -1,4 +1,4 @@
-"""Families (paper 001, section 4 and figure 1): tree sizes, sub-trees, depth, width, degree laws, merges."""
+"""Families (Laufer 2025, section 4 and figure 1): tree sizes, sub-trees, depth, width, degree laws, merges."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def families(atlas: AtlasFrames, *, top: int = 50) -> list[AnalysisTable]:
         AnalysisTable(
             "families",
             "Largest families",
-            "Paper 001, figure 1: a root and all its descendants; each model under its most probable parent. "
+            "Laufer 2025, figure 1: a root and all its descendants; each model under its most probable parent. "
             "Depth: generations below the root. Width: models in the broadest generation",
             largest,
         ),
-        AnalysisTable("family_sizes", "Families by size", "Paper 001, section 4: models a tree", _sizes(atlas)),
+        AnalysisTable("family_sizes", "Families by size", "Laufer 2025, section 4: models a tree", _sizes(atlas)),
         AnalysisTable(
             "subtrees",
             "Sub-trees of 2, 3 and 4 models",
-            "Paper 001, figure 5 (B, C, D): counted in closed form from degrees, over all declared or inferred edges",
+            "Laufer 2025, figure 5 (B, C, D): counted in closed form from degrees, over all declared or inferred edges",
             subtrees(atlas),
         ),
         AnalysisTable(

@@ -1,4 +1,4 @@
-"""Findings of paper 001, each tested on this atlas: value, 95 % interval, sample size, verdict."""
+"""Findings of Laufer 2025, each tested on this atlas: value, 95 % interval, sample size, verdict."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PaperFinding(NamedTuple):
     """One finding, and its estimate on this atlas.
 
     Attributes:
-        paper_finding: The finding, in our words.
+        finding: The finding, in our words.
         measure: Quantity that is estimated.
         value: Estimate on this atlas.
         low: Lower bound of the 95 % interval.
@@ -36,7 +36,7 @@ class PaperFinding(NamedTuple):
         sample: Pairs or models behind the estimate.
     """
 
-    paper_finding: str
+    finding: str
     measure: str
     value: float
     low: float
@@ -74,7 +74,7 @@ def findings(atlas: AtlasFrames, similarity: Mapping[str, pd.DataFrame], *, seed
     frame.insert(1, "here", [each.verdict for each in found])
     return [
         AnalysisTable(
-            "findings", "Findings of paper 001, and this atlas", "Paper 001, abstract and sections 6, 7", frame
+            "findings", "Findings of Laufer 2025, and this atlas", "Laufer 2025, abstract and sections 6, 7", frame
         )
     ]
 

@@ -89,7 +89,7 @@ MULTILINGUAL = "multilingual"
 
 
 def traits_as_text(traits: Mapping[str, Any]) -> str:
-    """Return traits as text, one line a trait; those without a value are left out (paper 001, figure 4)."""
+    """Return traits as text, one line a trait; those without a value are left out (Laufer 2025, figure 4)."""
     lines = []
     for name, value in traits.items():
         if value not in (None, []):

@@ -1,4 +1,4 @@
-"""Mutation and drift (paper 001, section 7): rate and direction of changes from parent to child."""
+"""Mutation and drift (Laufer 2025, section 7): rate and direction of changes from parent to child."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def mutation(atlas: AtlasFrames, *, seed: int = 0) -> list[AnalysisTable]:
         AnalysisTable(
             "mutation_rates",
             "Mutation rate: share of parent-child pairs whose trait differs",
-            "Paper 001, definition 7.1: share of parent-child pairs, both declaring the trait, whose values differ; "
+            "Laufer 2025, definition 7.1: share of parent-child pairs, both declaring the trait, whose values differ; "
             f"95 % interval over parents, seed {seed}",
             mutation_rates(atlas, seed),
         ),
         AnalysisTable(
             "license_transitions",
             "Licences, parent to child",
-            "Paper 001, section 7: groups of licences, the least restrictive first; none: declares none",
+            "Laufer 2025, section 7: groups of licences, the least restrictive first; none: declares none",
             _transitions(license_changes),
         ),
         AnalysisTable(
             "license_drift",
             "Direction of licence changes",
-            "Paper 001, section 7: tighter and looser by group (permissive, copyleft, use_restricted, vendor, "
+            "Laufer 2025, section 7: tighter and looser by group (permissive, copyleft, use_restricted, vendor, "
             "non_commercial)",
             count_combinations(license_changes, ["drift"], "edges").assign(
                 share=lambda rows: rows["edges"] / len(license_changes)
@@ -53,13 +53,13 @@ def mutation(atlas: AtlasFrames, *, seed: int = 0) -> list[AnalysisTable]:
         AnalysisTable(
             "language_drift",
             "Languages, parent to child",
-            "Paper 001, section 7: languages declared by parent and child",
+            "Laufer 2025, section 7: languages declared by parent and child",
             _language_transitions(atlas),
         ),
         AnalysisTable(
             "traits_by_generation",
             "Traits by generation",
-            "Paper 001, section 7: linked models by steps to their root; shares are of the models that declare the "
+            "Laufer 2025, section 7: linked models by steps to their root; shares are of the models that declare the "
             "trait, card length in characters (empty where no cards were loaded)",
             traits_by_generation(atlas),
         ),

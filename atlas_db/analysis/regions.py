@@ -1,4 +1,4 @@
-"""Regions of the atlas (paper 000): tasks, base models, hubs, fans and snakes, depth, relations by popularity."""
+"""Regions of the atlas (Horwitz 2025): tasks, base models, hubs, fans and snakes, depth, relations by popularity."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ def regions(atlas: AtlasFrames, *, top: int = 20) -> list[AnalysisTable]:
         AnalysisTable(
             "task_regions",
             "Regions by task",
-            "Paper 000, section 3: models, downloads and share with relatives, by task",
+            "Horwitz 2025, section 3: models, downloads and share with relatives, by task",
             _by(atlas, atlas.first("pipeline_tag"), "task", top),
         ),
         AnalysisTable(
             "modalities",
             "Depth by modality",
-            "Paper 000, figure 3: generations of linked models, by modality of the task declared",
+            "Horwitz 2025, figure 3: generations of linked models, by modality of the task declared",
             _modalities(atlas),
         ),
         AnalysisTable(
             "base_regions",
             "Regions by base model",
-            "Paper 000, section 3: families by share of linked models",
+            "Horwitz 2025, section 3: families by share of linked models",
             _bases(atlas, top),
         ),
-        AnalysisTable("hubs", "Hubs", "Paper 000: models with the most children, by relation", _hubs(atlas, top)),
+        AnalysisTable("hubs", "Hubs", "Horwitz 2025: models with the most children, by relation", _hubs(atlas, top)),
         AnalysisTable(
             "shapes",
             "Hubs, fans and snakes",
-            f"Paper 000: a hub has {HUB_CHILDREN} children or more; a fan {FAN_CHILDREN} or more, nine in ten of them "
-            f"leaves; a snake is a line of {SNAKE_STEPS} steps or more, one child each",
+            f"Horwitz 2025: a hub has {HUB_CHILDREN} children or more; a fan {FAN_CHILDREN} or more, nine in ten "
+            f"of them leaves; a snake is a line of {SNAKE_STEPS} steps or more, one child each",
             _shapes(atlas),
         ),
         AnalysisTable(

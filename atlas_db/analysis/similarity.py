@@ -1,4 +1,4 @@
-"""Similarity of related and unrelated pairs, of metadata and cards (paper 001, section 6, figures 5 and 6)."""
+"""Similarity of related and unrelated pairs, of metadata and cards (Laufer 2025, section 6, figures 5 and 6)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def similarity(atlas: AtlasFrames, *, seed: int = 0, sample: int = SAMPLE) -> li
         AnalysisTable(
             "similarity",
             "Similarity of metadata, related and unrelated pairs",
-            "Paper 001, definitions 6.1 (bag), 6.2 (tfidf), 6.3 (levenshtein) and figures 5 and 6, without names "
+            "Laufer 2025, definitions 6.1 (bag), 6.2 (tfidf), 6.3 (levenshtein) and figures 5 and 6, without names "
             f"of parents; drawn uniformly over pairs, or over parents first; 95 % intervals over parents; seed {seed}, "
             f"{sample:,} pairs a kind; pairs with a model that declares nothing are left out",
             frame,

@@ -1,4 +1,4 @@
-"""Three similarities of two texts (paper 001, definitions 6.1 to 6.3), over metadata and model cards."""
+"""Three similarities of two texts (Laufer 2025, definitions 6.1 to 6.3), over metadata and model cards."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def levenshtein_similarity(left: Sequence[str], right: Sequence[str]) -> Doubles
 
 
 def metadata_text(atlas: AtlasFrames, row: int) -> str:
-    """Return the metadata of a model as text, one line a trait (paper 001, figure 4)."""
+    """Return the metadata of a model as text, one line a trait (Laufer 2025, figure 4)."""
     columns = {trait: atlas.graph.columns[trait] for trait in TRAITS}
     return traits_as_text(
         {trait: [names[value] for value in held.row(row)] for trait, (names, held) in columns.items()}

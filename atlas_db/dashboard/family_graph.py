@@ -1,4 +1,4 @@
-"""A family as a node-link diagram (paper 000, figure 3): size by downloads, colour by relation to the parent."""
+"""A family as a node-link diagram (Horwitz 2025, figure 3): size by downloads, colour by relation to the parent."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def reliability(scores: Rows) -> Figure:
     return _figure([diagonal, *curves], xaxis=axes[0], yaxis=axes[1], height=380)
 
 
-COMPARED = ("ships", "trees", "network alone", "back-off chain", "label propagation")
+COMPARED = ("atlas-db", "trees", "network alone", "back-off chain", "label propagation")
 """Methods whose curves are drawn: the whole model, its parts, and baselines."""
 
 

@@ -103,9 +103,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         name: Its name.
         description: Its purpose.
-        caps: Worst verdict allowed over a relation (adapter, quantized, trained_on …), over an undeclared edge
-            (`inferred`), from a predicted licence (`predicted`), or from several licences of one ancestor
-            (`ambiguous`).
+        caps: Worst verdict allowed, by what it rests on: a relation (adapter, quantized, trained_on …), an undeclared
+            edge (`inferred`), a predicted licence (`predicted`), several licences of one ancestor (`ambiguous`).
         verdicts: Verdicts by rule id that replace those of the rules.
     """
 

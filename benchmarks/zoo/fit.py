@@ -2,11 +2,15 @@
 
 The package reads `ingest/weights/tree/data/parent_scorer.json`.
 
-Needs scikit-learn, LightGBM, and zoos made by `python -m benchmarks.zoo`. In order, as each stands on the one before:
-whether a trace is carried (logistic), which of two came first (logistic, antisymmetric), the parent among all (boosted
-trees over what `Tree.measure` measures, collected while trees grow; conditional logistic, McFadden 1974), the member
-among an adapter's family (conditional logistic).
-What is measured while trees grow hears the weights that are in use: where measurements changed, fit twice. Prints
+Needs scikit-learn, LightGBM, and zoos made by `python -m benchmarks.zoo`. Four models are fitted in this order, as each
+uses the one before:
+
+1. whether a trace is carried (logistic regression)
+2. which of two came first (logistic regression, antisymmetric)
+3. the parent among all (boosted trees over the features of `Tree.measure`; conditional logistic, McFadden 1974)
+4. the member among an adapter's family (conditional logistic)
+
+The features of 3 are collected while trees grow with the current parameters: where features changed, fit twice. Prints
 accuracies on zoos left out of the fit.
 """
 
@@ -100,12 +104,16 @@ class Zoo:
 def read_zoo(path: Path, truth: Path) -> Zoo:
     """Read a zoo, fingerprinting it where that was not done yet."""
     prints = prints_of(path)
-    told = read_truth(truth)
+    truth_data = read_truth(truth)
     parents: dict[str, list[str]] = defaultdict(list)
-    for edge in told["edges"]:
+    for edge in truth_data["edges"]:
         parents[edge["child"]].append(edge["parent"])
     return Zoo(
-        path, prints, dict(parents), {n["id"]: n["kind"] for n in told["nodes"]}, {p.id: p.weights_hash for p in prints}
+        path,
+        prints,
+        dict(parents),
+        {n["id"]: n["kind"] for n in truth_data["nodes"]},
+        {p.id: p.weights_hash for p in prints},
     )
 
 
@@ -153,7 +161,7 @@ def traces(zoo: Zoo, known: Sequence[FamilyState]) -> tuple[Doubles, Doubles]:
 
 
 def directed(zoo: Zoo, known: Sequence[FamilyState]) -> Doubles:
-    """Return what tells a parent from its child, one row an edge of training, the parent first."""
+    """Return precedence features, one row an edge of training, the parent first."""
     rows = []
     for family in known:
         measured = precedence_features(family.samples.vectors, family.samples.sq_distance)
@@ -168,24 +176,24 @@ def directed(zoo: Zoo, known: Sequence[FamilyState]) -> Doubles:
 
 @dataclass(slots=True)
 class Recorder(IncrementalTree):
-    """A tree that remembers what it measured when it first and when it last placed each model."""
+    """A tree that keeps its features of when it first and when it last placed each model."""
 
     seen: dict[tuple[int, bool], tuple[list[int], Doubles, Doubles]] = field(default_factory=dict)
 
-    def place(self, row: int, able: Sequence[int], beside: ParentFeatures) -> ParentChoice:
-        """Place as ever, and remember."""
-        measured = (list(able), self.features(row, able, beside), beside.penalties.sum(1))
+    def choose_parent(self, row: int, candidates: Sequence[int], more: ParentFeatures) -> ParentChoice:
+        """Choose as the base class does, and keep the features."""
+        measured = (list(candidates), self.features(row, candidates, more), more.penalties.sum(1))
         self.seen.setdefault((row, True), measured)
         self.seen[row, False] = measured
-        return IncrementalTree.choose_parent(self, row, able, beside)
+        return IncrementalTree.choose_parent(self, row, candidates, more)
 
 
 class Placement(NamedTuple):
     """One model's place.
 
     Attributes:
-        measured: What `Tree.measure` said of each possible parent, shape (able, 46).
-        against: Log-odds against each that stand beside the trees, shape (able,).
+        measured: Features of each possible parent, shape (able, 46).
+        against: Fixed log-odds against each, outside the trees, shape (able,).
         right: Whether it is one, shape (able,).
     """
 
@@ -240,7 +248,7 @@ def fit_parents(data: Sequence[Sequence[Placement]], rounds: int) -> tuple[list[
 
 
 def boosted(placed: Sequence[Placement], rounds: int) -> lightgbm.Booster:
-    """Boost trees of which the softmax among a model's possible parents says which it is."""
+    """Boost trees whose softmax over a model's possible parents is the probability of each."""
     rows, against, right = (np.concatenate(side) for side in zip(*placed, strict=True))
     sizes = np.array([len(each.right) for each in placed])
     starts = np.cumsum(sizes) - sizes
@@ -260,7 +268,7 @@ def boosted(placed: Sequence[Placement], rounds: int) -> lightgbm.Booster:
 def read_tree(root: dict[str, Any]) -> tuple[list[int], list[float], list[int], list[int], list[float]]:
     """Return a tree as lists over its nodes, the root first: feature, threshold, left, right (0 at leaves), value."""
     nodes, at = [root], 0
-    containment_features, thresholds, lefts, rights, values = (
+    split_features, thresholds, lefts, rights, values = (
         list[int](),
         list[float](),
         list[int](),
@@ -270,14 +278,14 @@ def read_tree(root: dict[str, Any]) -> tuple[list[int], list[float], list[int], 
     while at < len(nodes):
         node = nodes[at]
         inner = "left_child" in node
-        containment_features.append(node["split_feature"] if inner else 0)
+        split_features.append(node["split_feature"] if inner else 0)
         thresholds.append(round(node["threshold"], 5) if inner else 0.0)
         lefts.append(len(nodes) if inner else 0)
         rights.append(len(nodes) + 1 if inner else 0)
         values.append(0.0 if inner else round(node["leaf_value"], 5))
         nodes += [node["left_child"], node["right_child"]] if inner else []
         at += 1
-    return containment_features, thresholds, lefts, rights, values
+    return split_features, thresholds, lefts, rights, values
 
 
 def fit_member(data: Sequence[tuple[Doubles, int]]) -> list[float]:
@@ -294,7 +302,7 @@ def fit_member(data: Sequence[tuple[Doubles, int]]) -> list[float]:
 
 
 class Measured(NamedTuple):
-    """What one zoo has to say.
+    """Measurements of one zoo.
 
     Attributes:
         traces: Features and labels of `traces`.

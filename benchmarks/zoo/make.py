@@ -1,4 +1,4 @@
-"""Carry a plan out: train and transform every model in order, write its folder, and the truth beside it."""
+"""Carry a plan out: train and transform every model in order, write its folder and the truth."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make(plan: Plan, out: Path, seed: int, progress: Callable[[str], None] = lam
         plan: What to make.
         out: Folder to make; gets a folder a model, `hub.jsonl` (what a crawler sees) and `truth.json`.
         seed: Of the corpora.
-        progress: Told of every model.
+        progress: Called for every model.
     """
     torch.set_num_threads(1)
     texts = corpora(seed, plan.corpora)

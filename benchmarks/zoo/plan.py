@@ -24,7 +24,7 @@ LEAVES = frozenset({
     "adapter", "quant_int8_deq", "quant_int4_deq", "quant_int8", "quant_int4", "quant_gguf",
     "duplicate", "nan", "pickle", "truncated", "header_lie",
 })  # fmt: skip
-"""Kinds nothing is made of: as 99.4 % of the Hub's quantized models (paper 000), and copies, which none can tell."""
+"""Kinds nothing is made of: as 99.4 % of the Hub's quantized models (Horwitz 2025), and copies, which none can tell."""
 DAMAGED = frozenset({"pickle", "truncated", "header_lie"})
 ACCEPT = {
     "adapter": ["adapter"],

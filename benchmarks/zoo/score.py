@@ -18,7 +18,7 @@ from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.tree.edge import Edge, above_threshold, family_of
 
-SURE = 0.7
+CONFIDENT = 0.7
 """Confidence from which a direction counts as given."""
 
 
@@ -38,13 +38,13 @@ class Score:
         kinds: (found, wanted) by how the child was made.
         confidence: Pairs (confidence, right) of all scored edges.
         directed: Pairs of models rightly joined: (as the truth has it, the other way round).
-        sure: The same of edges whose confidence is `SURE` or more.
+        confident: The same of edges whose confidence is `CONFIDENT` or more.
         adapters: Of adapters' edges: those likelier than not, and of these the right ones; all, and those of the right
             family.
         families: Adjusted Rand index of the families; what is merged of two is of both, and left out.
-        strangers: Edges, guesses included, between models of different families, merges across families left out.
+        between_families: Edges, guesses included, between models of different families, without merges of two families.
         apart: Pairs of such models.
-        roots: (kept, all) roots; below an exact copy, from which nothing tells it, a root counts as kept.
+        roots: (kept, all) roots; below an exact copy, which nothing separates from it, a root counts as kept.
         instead: What the parents of wrong edges truly are to the child, and how often.
         children: Of each model's edges: right, wrong, found, wanted.
     """
@@ -56,10 +56,10 @@ class Score:
     kinds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(_none))
     confidence: list[tuple[float, bool]] = field(default_factory=list)
     directed: list[int] = field(default_factory=lambda: [0, 0])
-    sure: list[int] = field(default_factory=lambda: [0, 0])
+    confident: list[int] = field(default_factory=lambda: [0, 0])
     adapters: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     families: float = 0.0
-    strangers: int = 0
+    between_families: int = 0
     apart: int = 0
     roots: list[int] = field(default_factory=lambda: [0, 0])
     instead: Counter[str] = field(default_factory=Counter)
@@ -90,7 +90,7 @@ class Score:
 
 
 def share_of(right: int, of: int) -> str:
-    """Say a share with its 95 % interval, by bootstrap over what was counted."""
+    """Return a share with its 95 % interval as text, by bootstrap over what was counted."""
     drawn = np.random.default_rng(0).binomial(of, right / max(of, 1), 10_000) / max(of, 1)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return f"{right} of {of} ({right / max(of, 1):.2f} [{low:.2f}, {high:.2f}])"
@@ -100,9 +100,19 @@ def total(scores: Sequence[Score]) -> Score:
     """Return what several charts got right together; `families` is that of the worst."""
     out = Score(families=min(each.families for each in scores))
     for each in scores:
-        for name in ("right", "wrong", "found", "wanted", "strangers", "apart", "confidence", "instead", "children"):
+        for name in (
+            "right",
+            "wrong",
+            "found",
+            "wanted",
+            "between_families",
+            "apart",
+            "confidence",
+            "instead",
+            "children",
+        ):
             setattr(out, name, getattr(out, name) + getattr(each, name))
-        for name in ("directed", "sure", "roots", "adapters"):
+        for name in ("directed", "confident", "roots", "adapters"):
             setattr(out, name, [a + b for a, b in zip(getattr(out, name), getattr(each, name), strict=True)])
         for kind, (found, wanted) in each.kinds.items():
             out.kinds[kind] = [out.kinds[kind][0] + found, out.kinds[kind][1] + wanted]
@@ -131,7 +141,7 @@ def score(
     Args:
         edges: The chart.
         truth: What `make` wrote.
-        same: Content hash of each model: a parent's exact copy counts as the parent, as none can tell them apart.
+        same: Content hash of each model: a parent's exact copy counts as the parent, as no method can separate them.
         models: Fingerprints of all models that were readable.
         min_confidence: Confidence below which edges are abstained from; families rest on all.
     """
@@ -142,42 +152,42 @@ def score(
     for edge in truth["edges"]:
         by_child[edge["child"]].append(edge)
     named: set[tuple[str, str]] = set()
-    told: dict[str, list[int]] = {name: [0, 0, 0, 0] for name in nodes}
+    by_model: dict[str, list[int]] = {name: [0, 0, 0, 0] for name in nodes}
     for edge in edges:
         twin = (e for e in by_child[edge.child] if same.get(e["parent"], e["parent"]) == same.get(edge.parent))
         match = wanted.get((edge.child, edge.parent)) or next(twin, None)
         if match is not None and match["optional"] and match["kind"].startswith("merge"):
             continue
         right = match is not None and edge.relation in match["relation_accept"]
-        kind, stranger = nodes[edge.child]["kind"], nodes[edge.child]["family"] != nodes[edge.parent]["family"]
-        out.strangers += stranger and not kind.startswith("merge")
+        kind, other_family = nodes[edge.child]["kind"], nodes[edge.child]["family"] != nodes[edge.parent]["family"]
+        out.between_families += other_family and not kind.startswith("merge")
         if kind.startswith("adapter"):
             named_it = edge.confidence >= MIN_CHARTED_CONFIDENCE
-            told_it = (named_it, named_it and right, True, not stranger)
-            out.adapters = [a + b for a, b in zip(out.adapters, told_it, strict=True)]
+            counted = (named_it, named_it and right, True, not other_family)
+            out.adapters = [a + b for a, b in zip(out.adapters, counted, strict=True)]
         if edge.confidence < min_confidence:
             continue
         out.right += right
         out.wrong += not right
-        told[edge.child][not right] += 1
+        by_model[edge.child][not right] += 1
         if not right:
-            out.instead[_kinship(edge.child, edge.parent, by_child)] += 1
+            out.instead[_true_relation(edge.child, edge.parent, by_child)] += 1
         out.confidence.append((edge.confidence, right))
         if right and match is not None:
             named.add((match["child"], match["parent"]))
         ways = (edge.child, edge.parent) in wanted, (edge.parent, edge.child) in wanted
         for way, joined in enumerate(ways):
             out.directed[way] += joined
-            out.sure[way] += joined and edge.confidence >= SURE
+            out.confident[way] += joined and edge.confidence >= CONFIDENT
     for pair, edge in wanted.items():
         if not edge["optional"]:
             out.wanted += 1
             out.found += pair in named
-            told[pair[0]][2] += pair in named
-            told[pair[0]][3] += 1
+            by_model[pair[0]][2] += pair in named
+            by_model[pair[0]][3] += 1
             out.kinds[edge["kind"]][0] += pair in named
             out.kinds[edge["kind"]][1] += 1
-    out.children = list(told.values())
+    out.children = list(by_model.values())
     family = family_of(models, edges)
     both = {
         edge["child"] for edge in truth["edges"] if nodes[edge["child"]]["family"] != nodes[edge["parent"]]["family"]
@@ -191,8 +201,8 @@ def score(
     return out
 
 
-def _kinship(child: str, other: str, by_child: Mapping[str, Sequence[Any]]) -> str:
-    """Say what one model truly is to another."""
+def _true_relation(child: str, other: str, by_child: Mapping[str, Sequence[Any]]) -> str:
+    """Return the true relation of one model to another."""
     above, below = (_above(name, by_child) for name in (child, other))
     mine, theirs = ({edge["parent"] for edge in by_child.get(name, ())} for name in (child, other))
     if other in mine:
@@ -203,7 +213,7 @@ def _kinship(child: str, other: str, by_child: Mapping[str, Sequence[Any]]) -> s
         return "ancestor above the parent"
     if mine & theirs:
         return "sibling"
-    return "further kin" if above & below else "stranger"
+    return "other relative" if above & below else "other family"
 
 
 def _above(model: str, by_child: Mapping[str, Sequence[Any]]) -> set[str]:

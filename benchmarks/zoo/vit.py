@@ -1,8 +1,8 @@
-"""Paper 002's three splits in small: `python -m benchmarks.zoo.vit OUT [--seed N]`.
+"""MoTHer's three splits in small: `python -m benchmarks.zoo.vit OUT [--seed N]`.
 
-Five ViTs trained on made-up pictures in five ways (10 classes, 100 classes, filling masked patches in, telling turns
-apart, taking noise off) are the roots; each gets four children, each of these four of its own: 21 models a tree, three
-levels, every model on another task than its parent. Splits: full fine-tuning (ft), LoRA of the value matrices with one
+The roots are five ViTs trained on made-up pictures in five ways: 10 classes, 100 classes, masked patches, rotation
+prediction, denoising. Each gets four children, each of these four of its own: 21 models a tree, three levels. Every
+model is trained on another task than its parent. Splits: full fine-tuning (ft), LoRA of the value matrices with one
 rank (lora-f) and with varying ranks (lora-v), merged into the weights. Steps and learning rates are drawn as well.
 `history/` holds weights along the fine-tuning of each root.
 """
@@ -215,7 +215,7 @@ def write_truth(folder: Path, seed: int) -> None:
          "created_at": day[name], "stage": "specialise"}
         for name in names
     ]  # fmt: skip
-    truth = {"scenario": f"paper 002, {folder.name}", "nodes": nodes, "edges": edges,
+    truth = {"scenario": f"MoTHer, {folder.name}", "nodes": nodes, "edges": edges,
              "roots": [name for name in names if not parents[name]], "seed": seed}  # fmt: skip
     (folder / "truth.json").write_text(json.dumps(truth, indent=1))
     lines = [json.dumps({"id": name, "created_at": day[name], "folder": name}) for name in names]

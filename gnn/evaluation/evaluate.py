@@ -157,22 +157,22 @@ def _score_single_values(
     if baselines:
         answers = {name: method(neighbourhood, query) for name, method in BASELINES.items()}
     answers["network alone"] = network_alone.top_values(len(query))
-    answers["trees"], answers["ships"] = trees.top_values(len(query)), shipped.top_values(len(query))
+    answers["trees"], answers["atlas-db"] = trees.top_values(len(query)), shipped.top_values(len(query))
     for name, answer in answers.items():
         report.rows.append({"method": name, **single_value_metrics(neighbourhood, query, answer)})
     threshold = attribute_model.calibration.threshold
-    for name in ("trees", "ships"):
+    for name in ("trees", "atlas-db"):
         values, confidence = answers[name]
         is_predicted = confidence >= threshold
         is_correct = is_correct_value(neighbourhood, query, values)
-        row = report.rows[-1 if name == "ships" else -2]
+        row = report.rows[-1 if name == "atlas-db" else -2]
         row["coverage"] = round(float(is_predicted.mean()), 4)
         row["precision"] = round(float(is_correct[is_predicted].mean()), 4) if is_predicted.any() else None
     report.rows[-1]["conformal coverage"] = round(
         _conformal_coverage(neighbourhood, query, shipped, attribute_model), 4
     )
-    report.gain = paired_differences(neighbourhood, query, answers["ships"], answers["trees"])
-    values, confidence = answers["ships"]
+    report.gain = paired_differences(neighbourhood, query, answers["atlas-db"], answers["trees"])
+    values, confidence = answers["atlas-db"]
     report.reliability = reliability_curve(confidence, is_correct_value(neighbourhood, query, values))
 
 
@@ -189,7 +189,7 @@ def _score_lists(
         neighbourhood, query, table, attribute_model.ranker.stacked_score(table.features)
     )
     answers = list_baselines(neighbourhood, query) if baselines else {}
-    answers |= {"network alone": network_alone, "trees and network": stacked, "ships": shipped}
+    answers |= {"network alone": network_alone, "trees and network": stacked, "atlas-db": shipped}
     for name, ranked in answers.items():
         report.rows.append({"method": name, **ranking_metrics(neighbourhood, query, ranked)})
     values, confidence = shipped.top_values(len(query))

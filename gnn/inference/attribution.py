@@ -34,7 +34,7 @@ def explain_prediction(session: CompletionSession, task: Task, row: int) -> dict
         - `candidates`: `value` and `confidence`, the highest score first
         - `threshold`: confidence from which a value is written
         - `reasons`: for each `group`, the `log_odds` that it adds to the first candidate (SHAP values summed over its
-          features), and in how many of its declarations, `positives` of `total`, the candidate is the value
+          features). The candidate is the value in `positives` of its `total` declarations
         - `neighbours`: labelled models that the network attends to, with `value` and shared `groups`
 
         For `base_model` also:

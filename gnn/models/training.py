@@ -46,7 +46,7 @@ def fit_attribute_model(
     """Return a model of an attribute, fitted to all visible declarations.
 
     Network and bag of words are fitted to the part before `_time_blocks`, the ranker to candidates of the part after
-    it, with features of a network that has not seen that part. Calibration uses the newest part and a ranker of the
+    it. The network behind its features has not seen that part. Calibration uses the newest part and a ranker of the
     candidates before it. At the end the ranker is fitted to both parts, the network and the bag of words to the newest.
 
     Args:

@@ -96,7 +96,7 @@ def test_the_dashboard_of_the_guide_answers(place: Path) -> None:
 @pytest.mark.engine
 @pytest.mark.slow
 def test_the_demo_command_runs_all_stages_on_a_bare_copy(tmp_path: Path) -> None:
-    """As a stranger does: a fresh checkout, nothing installed but Python."""
+    """As a newcomer does: a fresh checkout, nothing installed but Python."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The code speaks the field's language: no word of the private dialect in identifiers or first docstring lines."""
+"""The code uses the field's terms: no word of the private dialect in identifiers or first docstring lines."""
 
 from __future__ import annotations
 

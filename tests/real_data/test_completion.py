@@ -42,8 +42,10 @@ def test_real_models(graph: Graph) -> None:
     assert not visible[tested].any()
     field, bare = evaluate(graph, TASKS["license"], cutoff=CUTOFF, until=UNTIL)
     table = {row["method"]: row for row in field.rows}
-    assert table["ships"]["accuracy"] > max(table[name]["accuracy"] for name in ("majority", "sibling majority")) + 0.03
-    assert table["ships"]["ECE"] < 0.1
+    assert (
+        table["atlas-db"]["accuracy"] > max(table[name]["accuracy"] for name in ("majority", "sibling majority")) + 0.03
+    )
+    assert table["atlas-db"]["ECE"] < 0.1
     assert bare.rows[-1]["accuracy"] > 0.5
     for attribute in ("license", "pipeline_tag", "library_name"):
         message = leaking_tags(graph, attribute)

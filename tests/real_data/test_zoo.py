@@ -76,7 +76,7 @@ def test_its_lineage_is_charted(zoo: Path, data: Path, tmp_path: Path) -> None:
         result = score(edges, truth, same, prints)
         assert result.f1 > least
         assert result.families > 0.99
-        assert result.strangers == 0
+        assert result.between_families == 0
         if read is not None and time:
             exact = ("quant_int4", "quant_int8", "quant_int4_deq", "quant_int8_deq", "cast_bf16", "cast_fp16",
                      "duplicate", "prune", "permuted", "merge_linear", "merge_slerp", "merge_task", "merge_ties")  # fmt: skip

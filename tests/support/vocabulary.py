@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("atlas_db", "ingest", "gnn", "cypher")
+PACKAGES = ("atlas_db", "ingest", "gnn", "cypher", "benchmarks")
 SPEECH = frozenset(
     (
         "say says said saying tell tells told telling hear hears heard hearing ask asks asked asker askers asking "

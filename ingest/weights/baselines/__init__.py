@@ -1,1 +1,1 @@
-"""Published methods, for benchmarks: MoTHer (paper 002), Model Atlas (paper 000)."""
+"""Published methods, for benchmarks: MoTHer (MoTHer), Model Atlas (Horwitz 2025)."""

@@ -65,8 +65,8 @@ def dask_executor(scheduler: str) -> Iterator[Executor | None]:
         scheduler: Address, as tcp://host:port or tls://host:port; None is yielded where it is empty.
 
     Raises:
-        UsageError: The extra `cluster` is not installed, the cluster cannot be reached, has no workers, its workers
-            have other versions, or a worker was ended while it computed.
+        UsageError: The extra `cluster` is not installed, or the cluster cannot be reached. It has no workers, or its
+            workers have other versions. A worker was ended while it computed.
     """
     if not scheduler:
         yield None

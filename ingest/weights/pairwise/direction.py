@@ -10,9 +10,9 @@ the part of model i's weights w_i in their small singular values, the deviation 
 It is near 0 where i precedes j. It is measured over all tensors, and in each tensor that differs: what holds in most
 tensors is better evidence than one large deviation. Weight decay shrinks all weights by one factor; the sign shows it.
 
-MoTHer (arXiv 2405.18432) orders models by kurtosis, and has to know the stage of training. On families that this test
-was not fitted on (`benchmarks/zoo`, seeds 470 to 487) it is right for 98 % of the edges of Adam, AdamW and Lion, for
-92 % of SGD, and for 90 % under thirty times the usual weight decay. There, kurtosis falls along 70 % of the edges.
+MoTHer (arXiv 2405.18432) orders models by kurtosis, and has to know the stage of training. This test was measured on
+families that it was not fitted on (`benchmarks/zoo`, seeds 470 to 487). It is right for 98 % of the edges of Adam,
+AdamW and Lion, 92 % of SGD, 90 % under thirty times the usual weight decay. Kurtosis falls along 70 % of them.
 """
 
 from __future__ import annotations

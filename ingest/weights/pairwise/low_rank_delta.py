@@ -5,8 +5,8 @@ changes. Two of them leave the sum of their ranks. So the parent is among the mo
 difference: MoTHer (arXiv 2405.18432, equation 2) takes this rank as its distance.
 
 Ranks are those of the sampled blocks. Singular values count above the edge of the rounding noise (Marchenko & Pastur
-1967). A tensor that is sampled at several runs of columns adds the rank of each run, so ranks are compared with each
-other and are not the ranks of the updates.
+1967). A tensor that is sampled at several runs of columns adds the rank of each run. So ranks are compared with each
+other; they are not the ranks of the updates.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ Training leaves two things in weights. One is drift, which runs on similar data 
 values of the difference of two models. The other is noise of that run alone; it lies in the small singular values. A
 descendant contains all the noise of its ancestor. A sibling contains none of it, however near it is.
 
-For a step from p to s, the residual r is the task vector s - p (Ilharco et al., arXiv 2212.04089) without the upper
-half of each tensor's singular values. The share of it that a model c contains is, by generalised least squares (Aitken
-1936) over positions x,
+The residual r of a step from p to s is the task vector s - p (Ilharco et al., arXiv 2212.04089) without the upper half
+of each tensor's singular values. A model c contains this share of it, by generalised least squares (Aitken 1936) over
+positions x:
 
     share = Σ_x u_x ⟨r_x, c_x - p_x⟩ / Σ_x u_x ‖r_x‖²,   u_x = 1 / (‖c_x - s_x‖ · ‖c_x - p_x‖)
 

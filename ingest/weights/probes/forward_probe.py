@@ -4,8 +4,8 @@ Horwitz et al. (arXiv 2503.10633) propose outputs as evidence of lineage. Inputs
 sentences where the model has a tokenizer, images, or audio. Two things are stored:
 
 - the outputs at 16 places, less their mean over the places of each input;
-- the centred Gram matrix of the last layer's states of the inputs. It does not depend on the basis of that layer, so
-  that models of other widths and heads can be compared by linear CKA (Kornblith et al., arXiv 1905.00414).
+- the centred Gram matrix of the last layer's states of the inputs. It does not depend on the basis of that layer. So
+  models of other widths and heads are compared by linear CKA (Kornblith et al., arXiv 1905.00414).
 
 Only architectures of transformers itself are run, from local files. No code that comes with a model is run.
 """

@@ -146,9 +146,9 @@ def align(samples: Sequence[Sample], dtypes: Sequence[str]) -> Vectors:
 def shared_positions(samples: Sequence[Sample]) -> SharedPositions:
     """Return the positions that models share.
 
-    Usual positions are those that more than half of the models have. Left out are models with too few of them
-    (`SAMPLE.min_shared_positions`) or too few finite ones (`SAMPLE.min_finite_positions`), and positions at which a
-    remaining model has NaN or infinity.
+    Usual positions are those that more than half of the models have. Models with too few of them are left out
+    (`SAMPLE.min_shared_positions`), and models with too few finite ones (`SAMPLE.min_finite_positions`). Then positions
+    at which a remaining model has NaN or infinity are left out.
 
     Args:
         samples: One a model.

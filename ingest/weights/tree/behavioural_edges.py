@@ -1,7 +1,7 @@
 """Edges by behaviour: functionally equal models whose weights share nothing that pairwise tests could find.
 
-Rescaled neurons, a turned basis of a layer or a permutation that cannot be undone leave the function as it was and no
-residual in the weights.
+Rescaled neurons, a turned basis of a layer or a permutation that cannot be undone leave no residual in the weights. The
+function stays as it was.
 """
 
 from __future__ import annotations

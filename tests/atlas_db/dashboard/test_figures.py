@@ -46,8 +46,8 @@ def test_lines_and_figures_stand_out_from_the_page(theme: dict[str, str]) -> Non
 def test_coverage_curves_end_with_all_models() -> None:
     rows = [
         {"method": "majority", "accuracy": 0.1, "at 50 %": 0.2},
-        {"method": "ships", "accuracy": 0.7, "at 90 %": 0.75, "at 50 %": 0.9},
+        {"method": "atlas-db", "accuracy": 0.7, "at 90 %": 0.75, "at 50 %": 0.9},
         {"method": "trees", "hits@1": 0.5},
     ]
     (curve,) = figures.coverage_curves({"rows": rows})["data"]
-    assert (curve["name"], curve["x"], curve["y"]) == ("ships", [0.5, 0.9, 1.0], [0.9, 0.75, 0.7])
+    assert (curve["name"], curve["x"], curve["y"]) == ("atlas-db", [0.5, 0.9, 1.0], [0.9, 0.75, 0.7])

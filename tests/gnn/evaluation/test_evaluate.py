@@ -21,14 +21,14 @@ from tests.support.hubs import made_up
 def test_evaluation_knows_its_baselines(graph: Graph) -> None:
     field, bare = evaluate(graph, TASKS["license"], cutoff="2024-01-15T00:00:00Z", until="2024-06-01T00:00:00Z")
     table = {row["method"]: row for row in field.rows}
-    assert table["majority"]["accuracy"] < 0.5 < table["parent copy"]["accuracy"] < table["ships"]["accuracy"]
-    assert table["parent copy"]["with parent"] > 0.85 and table["ships"]["accuracy"] > 0.85
+    assert table["majority"]["accuracy"] < 0.5 < table["parent copy"]["accuracy"] < table["atlas-db"]["accuracy"]
+    assert table["parent copy"]["with parent"] > 0.85 and table["atlas-db"]["accuracy"] > 0.85
     assert all(0 <= row["ECE"] <= 1 and row["macro-F1"] <= 1 for row in table.values())
     assert field.gain["accuracy"][1] <= field.gain["accuracy"][0] <= field.gain["accuracy"][2]
     assert bare.models == field.models == sum(count for _, _, count in bare.reliability)
     for kind in ("random", "authors", "families", "missing"):
         scores = evaluate(graph, TASKS["pipeline_tag"], kind, baselines=False)
-        assert scores[0].rows[-1]["method"] == "ships" and scores[0].rows[-1]["accuracy"] > 0.7, kind
+        assert scores[0].rows[-1]["method"] == "atlas-db" and scores[0].rows[-1]["accuracy"] > 0.7, kind
 
 
 @pytest.mark.train
@@ -43,7 +43,7 @@ def test_stores_whose_dates_hold_little(dates: str, local_store: Store, tmp_path
     field, bare = evaluate(read_graph(local_store), TASKS["license"], "random")
     for view in (field, bare):
         right = {row["method"]: row["accuracy"] for row in view.rows}
-        assert right["ships"] > 0.8 > 0.6 > right["majority"], (view.view, right)
+        assert right["atlas-db"] > 0.8 > 0.6 > right["majority"], (view.view, right)
     report = complete_and_write(local_store, tmp_path, CompleteOptions(("license",), precision=0.8, dry_run=True))
     assert report.predicted["license"] > 50
 
@@ -53,8 +53,8 @@ def test_an_evaluation_of_lists_knows_its_baselines(typed_graph: Graph) -> None:
     field, bare = evaluate(typed_graph, TASKS["datasets"], cutoff="2024-01-15T00:00:00Z", until="2024-06-01T00:00:00Z")
     table = {row["method"]: row for row in field.rows}
     assert (
-        table["recent popularity"]["hits@1"] < table["siblings"]["hits@1"] <= table["ships"]["hits@1"]
-        and table["ships"]["recall@5"] == 1
+        table["recent popularity"]["hits@1"] < table["siblings"]["hits@1"] <= table["atlas-db"]["hits@1"]
+        and table["atlas-db"]["recall@5"] == 1
     )
     assert all(0 <= row[name] <= 1 for row in table.values() for name in ("micro-F1", "MRR", "ECE", "candidates"))
     assert field.gain["hits@1"][1] <= field.gain["hits@1"][0] <= field.gain["hits@1"][2]

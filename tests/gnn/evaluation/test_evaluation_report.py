@@ -9,7 +9,7 @@ from gnn.evaluation.evaluation_report import EvaluationReport, load_report, save
 
 def test_scores_are_kept_for_the_dashboard(tmp_path: Path) -> None:
     first = [
-        EvaluationReport("license", "temporal", view, 10, [{"method": "ships", "accuracy": 0.5}])
+        EvaluationReport("license", "temporal", view, 10, [{"method": "atlas-db", "accuracy": 0.5}])
         for view in ("with_metadata", "cold_start")
     ]
     other = EvaluationReport(

@@ -1,9 +1,9 @@
-"""Who names no parent, and who has none: `python -m benchmarks.silence --store STORE [--cards F --predictions F]`.
+"""Models without a declared parent: `python -m benchmarks.missing_parents --store STORE [--cards F --predictions F]`.
 
-The store holds a Hub list. First, two months at a time: how many of a tool's models declare a parent, and what share
-of all of them is held to have one, before and after the tool began to write it down. Then, where cards of the same
-models are at hand that name a parent in their text (`fine-tuned version of [...](...)`), which nothing here reads: what
-`complete --attributes base_model --out` predicted of those whose tags name none, beside it.
+The store holds a Hub list. The first part compares two months at a time, before and after a tool began to write down
+parents: how many of its models declare one, and the estimated share that has one. The second part needs cards of the
+same models whose text names a parent (`fine-tuned version of [...](...)`), which nothing here reads. It compares these
+with the predictions of `complete --attributes base_model --out` for models whose tags name none.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NAMED = re.compile(
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.silence", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.missing_parents", description=__doc__)
     parser.add_argument("--store", default=None)
     parser.add_argument("--plot", type=Path, help="Draw the first table into this PNG.")
     parser.add_argument("--cards", type=Path)
@@ -50,7 +50,7 @@ def main() -> None:
     if options.plot:
         draw(found, options.plot)
     if options.cards and options.predictions:
-        beside_cards(graph, options.cards, options.predictions)
+        compare_with_cards(graph, options.cards, options.predictions)
 
 
 Moment = tuple[np.datetime64, int, float, float]
@@ -60,11 +60,13 @@ Moment = tuple[np.datetime64, int, float, float]
 def over_time(graph: Graph) -> dict[str, list[Moment]]:
     """Print and return, by tool and time, the share that declares a parent and the share held to have one."""
     around = Neighbourhood(graph, HAS_PARENT, TokenTable(graph, lineage=False, relation=True), ~graph.placeholder)
-    silence = PropensityModel.fit(around)
-    if silence is None:
+    propensity = PropensityModel.fit(around)
+    if propensity is None:
         raise SystemExit("too few names show a parent")
     rows = np.flatnonzero(~graph.placeholder)
-    reckoned = silence.predict_proba(around, CompletionQuery(rows, graph.event_time[rows], np.ones(len(rows), bool)))
+    estimated = propensity.predict_proba(
+        around, CompletionQuery(rows, graph.event_time[rows], np.ones(len(rows), bool))
+    )
     declares = np.ones(len(graph), bool)
     declares[rows_missing(graph, "base_model")] = False
     when = (graph.created[rows] // TWO_MONTHS).astype(np.int64)
@@ -75,7 +77,7 @@ def over_time(graph: Graph) -> dict[str, list[Moment]]:
         for moment in np.unique(when[mine]).tolist():
             some = mine & (when == moment)
             day, many = np.datetime64(int(moment * TWO_MONTHS), "D"), int(some.sum())
-            named, held = float(declares[rows[some]].mean()), float(reckoned.p_derived[some].mean())
+            named, held = float(declares[rows[some]].mean()), float(estimated.p_derived[some].mean())
             found.setdefault(tool, []).append((day, many, named, held))
             print(f"  {day}  {many:7,}  {named:.2f}  {held:.2f}")
     return found
@@ -106,27 +108,30 @@ def _tagged(graph: Graph, word: str) -> Flags:
     return out
 
 
-def beside_cards(graph: Graph, cards: Path, predictions: Path) -> None:
-    """Print how many parents that cards name are predicted, how many rightly, and how sure each guess was."""
+def compare_with_cards(graph: Graph, cards: Path, predictions: Path) -> None:
+    """Print how many parents that cards name are predicted, how many rightly, and the confidence."""
     lacks = {graph.ids[row] for row in rows_missing(graph, "base_model").tolist()}
     truth = {}
     for row in rows_in(str(cards)):
         found = NAMED.search(row.get("card") or "")
         if found and row["id"] in lacks:
             truth[row["id"]] = _plain(found[1].strip("/"))
-    said: dict[str, tuple[bool, float, float]] = {}
+    predicted: dict[str, tuple[bool, float, float]] = {}
     for line in predictions.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         name = row["model_id"]
-        if name in truth and name not in said:
-            said[name] = _plain(row["value"]) == truth[name], row["confidence"], row["derived_probability"]
-    right, sure, derived = (np.array(column) for column in zip(*said.values(), strict=True))
-    print(f"{len(truth):,} cards name a parent that no tag names; {len(said):,} predicted, {right.mean():.3f} rightly")
-    print(f"confidence {sure.mean():.3f} on average; that there is a parent {derived.mean():.3f}")
+        if name in truth and name not in predicted:
+            predicted[name] = _plain(row["value"]) == truth[name], row["confidence"], row["derived_probability"]
+    right, confidence, derived = (np.array(column) for column in zip(*predicted.values(), strict=True))
+    print(
+        f"{len(truth):,} cards name a parent that no tag names; {len(predicted):,} predicted, "
+        f"{right.mean():.3f} rightly"
+    )
+    print(f"confidence {confidence.mean():.3f} on average; that there is a parent {derived.mean():.3f}")
     for low, high in ((0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 1.01)):
-        some = (sure >= low) & (sure < high)
+        some = (confidence >= low) & (confidence < high)
         if some.any():
-            share = f"said {sure[some].mean():.2f}  right {right[some].mean():.2f}"
+            share = f"predicted {confidence[some].mean():.2f}  right {right[some].mean():.2f}"
             print(f"  {low:.2f} to {min(high, 1):.2f}: {some.sum():5,}  {share}")
 
 
