@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from atlas_db.catalogue.expressions import Expression, Operator, parse_expression
 from atlas_db.catalogue.loader import LicenseFamily, catalogue
 
 
@@ -46,9 +47,18 @@ def license_group(license_id: str | None) -> LicenseGroup | None:
     """Return the group of a declared licence; None where none is declared."""
     if license_id is None:
         return None
-    book = catalogue()
-    found = book.get(book.canonical(license_id) or license_id)
-    return LicenseGroup.UNCLEAR if found is None else _GROUP_OF_FAMILY[found.family]
+    return _group_of(parse_expression(license_id) or Expression(license_id))
+
+
+def _group_of(expression: Expression) -> LicenseGroup:
+    """Return the group of an expression: the least restrictive choice, or the most restrictive part."""
+    if expression.operator is None:
+        found = catalogue().get(expression.license)
+        return LicenseGroup.UNCLEAR if found is None else _GROUP_OF_FAMILY[found.family]
+    groups = [_group_of(part) for part in expression.parts]
+    if expression.operator is Operator.AND:
+        return max(groups, key=list(LicenseGroup).index)
+    return min(groups, key=list(LicenseGroup).index)
 
 
 def drift_direction(before: str | None, after: str | None) -> str:

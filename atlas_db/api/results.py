@@ -208,7 +208,8 @@ class BillOfMaterials:
                 "type": each.get("type"),
                 "name": each.get("name"),
                 "licenses": [
-                    entry["license"].get("id") or entry["license"].get("name") for entry in each.get("licenses", ())
+                    entry.get("expression") or entry["license"].get("id") or entry["license"].get("name")
+                    for entry in each.get("licenses", ())
                 ],
             }
             for each in self.components

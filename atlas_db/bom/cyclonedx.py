@@ -1,27 +1,28 @@
 """Bills of materials in CycloneDX 1.6 and 1.7 (ECMA-424): lineage as components and pedigree, with citations.
 
-The library has no model for `modelCard` and `citations`, so both are added to its JSON. Its strict validator checks the
-result.
+The library has no model for `modelCard` and `citations`, and writes no list of licences with an expression in it. So
+these three are added to its JSON. Its strict validator checks the result.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import version
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from cyclonedx.model import Property, XsUri
+from cyclonedx.model import Property
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType, Pedigree
 from cyclonedx.model.contact import OrganizationalEntity
-from cyclonedx.model.license import DisjunctiveLicense, LicenseAcknowledgement
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.spdx import is_supported_id
 from packageurl import PackageURL
 
 from atlas_db.bom.collect import BomContents, BomEntry, ParentStep
+from atlas_db.catalogue.expressions import parse_expression
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.core.errors import BomError
 from atlas_db.core.terms import SOFTWARE, Source
@@ -32,8 +33,10 @@ TOOL = "tool:atlas-db"
 _PREFIX = f"{SOFTWARE}:"
 _STEP = ("relation", "status", "confidence")
 _CLAIM = ("source", "confidence", "method", "first_seen", "last_seen")
-_DECLARED = LicenseAcknowledgement.DECLARED
-_CONCLUDED = LicenseAcknowledgement.CONCLUDED
+_DECLARED = "declared"
+_CONCLUDED = "concluded"
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w-]*(?:\.[\w-]+)*/[\w-]+(?:\.[\w-]+)*")
+_HOST = re.compile(r"(?:^|\.)(?:co|com|org|net|io|ai|dev)$", re.IGNORECASE)
 
 
 def write_bom(contents: BomContents, spec: str = "1.7") -> dict[str, Any]:
@@ -63,6 +66,7 @@ def write_bom(contents: BomContents, spec: str = "1.7") -> dict[str, Any]:
     text = make_outputter(bom, OutputFormat.JSON, SPECS[spec]).output_as_string()
     document: dict[str, Any] = json.loads(text)
     _add_cards(document, contents)
+    _add_licenses(document, contents, spec)
     if spec == "1.7":
         document["citations"] = _citations(document, contents)
     # Importing the validator takes two seconds.
@@ -84,39 +88,47 @@ def _ref(identifier: str, *, dataset: bool = False) -> str:
 
 
 def _properties(values: dict[str, Any]) -> list[Property]:
-    return [Property(name=_PREFIX + name, value=str(value)) for name, value in values.items() if value is not None]
+    return [Property(**row) for row in _property_rows(values)]
 
 
 def _component(entry: BomEntry, contents: BomContents) -> Component:
-    owner = entry.id.rpartition("/")[0]
     props = entry.props
     properties = {"id": entry.id, "last_seen": props.get("last_seen"), "audit_verdict": entry.verdict}
     if props.get("placeholder"):
         properties["placeholder"] = "true"
     component = Component(
-        **_identity(entry),
-        version=props.get("sha"),
-        bom_ref=reference(entry),
-        licenses=_licenses(entry),
-        properties=_properties(properties),
+        **_identity(entry), version=props.get("sha"), bom_ref=reference(entry), properties=_properties(properties)
     )
-    if owner:
-        component.manufacturer = OrganizationalEntity(name=owner, bom_ref=f"{reference(entry)}#publisher")
+    if component.group:
+        component.manufacturer = OrganizationalEntity(name=component.group, bom_ref=f"{reference(entry)}#publisher")
     if steps := contents.parents.get(entry.id):
         component.pedigree = Pedigree(ancestors=[_ancestor(step, contents) for step in steps])
     return component
 
 
 def _identity(entry: BomEntry) -> dict[str, Any]:
-    """Return type, name and package URL. The package URL type `huggingface` covers models, not datasets."""
-    owner, _, name = entry.id.rpartition("/")
-    has_package_url = owner and not entry.dataset
+    """Return type, name, owner and package URL.
+
+    Only ids of repositories have an owner and a package URL. Its type `huggingface` covers models, not datasets
+    (purl-spec, types/huggingface-definition).
+    """
+    owner, _, name = entry.id.rpartition("/") if is_repository(entry.id) else ("", "", entry.id)
     return {
         "type": ComponentType.DATA if entry.dataset else ComponentType.MACHINE_LEARNING_MODEL,
-        "name": name or entry.id,
+        "name": name,
         "group": owner or None,
-        "purl": PackageURL("huggingface", owner, name, entry.props.get("sha")) if has_package_url else None,
+        "purl": None if entry.dataset or not owner else PackageURL("huggingface", owner, name, entry.props.get("sha")),
     }
+
+
+def is_repository(identifier: str) -> bool:
+    """Return whether an id is that of a repository, owner/name, and no path, address or model tag.
+
+    The characters are those that the Hub allows (huggingface_hub, `validate_repo_id`).
+    """
+    owner, _, name = identifier.partition("/")
+    whole = bool(_REPOSITORY.fullmatch(identifier)) and max(len(owner), len(name)) <= 96
+    return whole and "--" not in identifier and not _HOST.search(owner)
 
 
 def _ancestor(step: ParentStep, contents: BomContents) -> Component:
@@ -124,32 +136,55 @@ def _ancestor(step: ParentStep, contents: BomContents) -> Component:
     return Component(**_identity(contents.models[step.id]), properties=_properties(values))
 
 
-def _licenses(entry: BomEntry) -> list[DisjunctiveLicense]:
+def _add_licenses(document: dict[str, Any], contents: BomContents, spec: str) -> None:
+    """Add the licences of each component. CycloneDX 1.6 allows one expression and no other licence with it."""
+    for component in _all_components(document):
+        entries = contents.datasets if component["type"] == "data" else contents.models
+        choices = _licenses(entries[_id_of(component)])
+        whole = next((each for each in choices if "expression" in each), None)
+        if spec == "1.6" and whole is not None:
+            for each in choices:
+                if each is not whole:
+                    component["properties"] += _property_rows({f"{each['acknowledgement']}_license": _text_of(each)})
+            choices = [{name: value for name, value in whole.items() if name != "properties"}]
+        if choices:
+            component["licenses"] = [each if "expression" in each else {"license": each} for each in choices]
+
+
+def _licenses(entry: BomEntry) -> list[dict[str, Any]]:
+    """Return the declared and concluded licences of a component; a prediction is not a declaration."""
     found = []
     for claim in entry.licenses:
-        if claim["source"] == Source.PREDICTED:
-            continue  # a prediction is not a declaration
-        properties = {"declared_as": claim["id"], **{key: claim.get(key) for key in _CLAIM}}
-        found.append(_license(claim["id"], _DECLARED, properties))
+        if claim["source"] != Source.PREDICTED:
+            properties = {"declared_as": claim["id"], **{key: claim.get(key) for key in _CLAIM}}
+            found.append(_license(claim["id"], _DECLARED, properties))
     found += [
         _license(identifier, _CONCLUDED, {"method": f"{SOFTWARE} audit"}) for identifier in entry.concluded_licenses
     ]
     return found
 
 
-def _license(
-    identifier: str, acknowledgement: LicenseAcknowledgement, properties: dict[str, Any]
-) -> DisjunctiveLicense:
-    """Return a licence by its SPDX id where the SPDX list has one, otherwise by name."""
+def _license(identifier: str, acknowledgement: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Return a licence by its SPDX id, else as SPDX expression, else by name."""
+    expression = parse_expression(identifier)
     entry = catalogue().get(canonical_license_id(identifier))
-    spdx = entry.spdx if entry is not None and entry.spdx and is_supported_id(entry.spdx) else None
-    return DisjunctiveLicense(
-        id=spdx,
-        name=None if spdx else (entry.name if entry is not None else identifier),
-        url=XsUri(entry.source) if entry is not None else None,
-        acknowledgement=acknowledgement,
-        properties=_properties(properties),
-    )
+    spdx = expression.spdx if expression is not None else None
+    named: dict[str, Any] = {"name": entry.name if entry is not None else identifier}
+    if spdx is not None and is_supported_id(spdx):
+        named = {"id": spdx}
+    elif spdx is not None and (entry is None or spdx != entry.ref):
+        named = {"expression": spdx}
+    if entry is not None and "expression" not in named:
+        named["url"] = entry.source
+    return {**named, "acknowledgement": acknowledgement, "properties": _property_rows(properties)}
+
+
+def _property_rows(values: dict[str, Any]) -> list[dict[str, str]]:
+    return [{"name": _PREFIX + name, "value": str(value)} for name, value in values.items() if value is not None]
+
+
+def _text_of(choice: dict[str, Any]) -> str:
+    return str(choice.get("id") or choice.get("name") or choice["expression"])
 
 
 def _add_cards(document: dict[str, Any], contents: BomContents) -> None:
@@ -190,8 +225,9 @@ def _citations(document: dict[str, Any], contents: BomContents) -> list[dict[str
         entries = contents.datasets if component["type"] == "data" else contents.models
         when = _timestamp(entries[_id_of(component)].props.get("last_seen") or document["metadata"]["timestamp"])
         for index, entry in enumerate(component.get("licenses", ())):
-            declared = entry["license"].get("acknowledgement") == "declared"
-            note = _declaration(entry["license"]) if declared else "concluded from the licences of all ancestors"
+            choice = entry.get("license", entry)
+            declared = choice.get("acknowledgement") == _DECLARED
+            note = _declaration(choice) if declared else "concluded from the licences of all ancestors"
             found.append(
                 _citation(f"{component_pointer}/licenses/{index}", publisher if declared else TOOL, when, note)
             )
@@ -232,10 +268,11 @@ def read_bom(document: dict[str, Any]) -> tuple[str, set[tuple[str, str, str, st
         for entry in component.get("pedigree", {}).get("ancestors", ()):
             relation, status, confidence = (_value(entry, key) for key in _STEP)
             edges.add((_id_of(component), _id_of(entry), relation, status, float(confidence)))
+        choices = [entry.get("license", entry) for entry in component.get("licenses", ())]
         declared = [
-            _value(entry["license"], "declared_as")
-            for entry in component.get("licenses", ())
-            if entry["license"].get("acknowledgement") == "declared"
+            _value(choice, "declared_as") or _text_of(choice)
+            for choice in choices
+            if choice.get("acknowledgement") == _DECLARED
         ]
         licenses[component["bom-ref"]] = sorted(declared)
     return _id_of(document["metadata"]["component"]), edges, licenses

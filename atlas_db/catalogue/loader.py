@@ -1,12 +1,13 @@
 """The licence catalogue: a data file with one licence per line, and the loader that validates it.
 
 The file is `licenses.jsonl` in this package. Versions are separate entries (llama3 is not llama3.1). No entry is keyed
-on the name of a model. SPDX ids come from the SPDX License List 3.27. Where it has none, `ref` is a LicenseRef: that of
-ScanCode's LicenseDB where there is one, else `LicenseRef-hub-…`.
+on the name of a model. SPDX ids come from the SPDX License List 3.28. Where it has none, `ref` is a LicenseRef: that of
+ScanCode's LicenseDB where the index of license-expression has one, else `LicenseRef-hub-…`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from atlas_db.catalogue.addresses import is_address, license_on_page, normalise_address
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import CatalogueError
 
@@ -109,6 +111,13 @@ class Relicense(StrEnum):
     UNKNOWN = "unknown"
 
 
+class TextEvidence(StrEnum):
+    """What an entry rests on: the licence's text was read, or descriptions of it."""
+
+    READ = "read"
+    DESCRIBED = "described"
+
+
 class Obligation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One duty, with the clause that sets it."""
 
@@ -141,6 +150,13 @@ class License(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         compatible: Ids that a derivative may have, where `relicense` is `listed`.
         source: Address of the text.
         date: Date of the text: year, month or day.
+        text: Whether the text was read for this entry, or only descriptions of it.
+        read_on: Day of that reading; empty where it was not recorded.
+        read_at: Address of the copy or description that was read, where it is not `source`.
+        addresses: Further addresses of the text.
+        titles: Titles that mean this entry in repositories of `owners` only, because other texts bear them, too.
+        owners: Owners of repositories, lower case.
+        later: Ids of the later versions that "or any later version" includes.
         note: Remark for readers.
         hub: True where the Hub's list of licences has the id.
     """
@@ -156,7 +172,14 @@ class License(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     relicense: Relicense
     source: Annotated[str, msgspec.Meta(pattern="^https://")]
     date: Annotated[str, msgspec.Meta(pattern=r"^\d{4}(-\d\d){0,2}$")]
+    text: TextEvidence
+    read_on: Annotated[str, msgspec.Meta(pattern=r"^(\d{4}-\d\d-\d\d)?$")] = ""
+    read_at: Annotated[str, msgspec.Meta(pattern="^(https://.*)?$")] = ""
     compatible: list[str] = []
+    addresses: list[str] = []
+    titles: list[str] = []
+    owners: list[str] = []
+    later: list[str] = []
     note: str = ""
     hub: bool = True
 
@@ -195,22 +218,33 @@ def read_rows(text: bytes, kind: type[Row], name: str) -> list[Row]:
 
 
 class Catalogue:
-    """All licences, by id, alias or SPDX identifier."""
+    """All licences, by id, alias, SPDX identifier, address of the text, or title with an owner."""
 
     def __init__(self, rows: Iterable[License], file_name: str = FILE) -> None:
         self._rows: dict[str, License] = {}
         self._ids_by_alias: dict[str, str] = {}
+        self._ids_by_address: dict[str, str] = {}
+        self._ids_by_title: dict[tuple[str, str], str] = {}
         for row in rows:
             if row.id in self._rows:
                 raise CatalogueError(f"{file_name} has the id {row.id} twice", hint="Remove one of the lines")
             self._rows[row.id] = row
+        sources = Counter(row.source for row in self._rows.values())
         for row in self._rows.values():
-            for other in row.compatible:
+            for other in (*row.compatible, *row.later):
                 if other not in self._rows:
-                    raise CatalogueError(f"{file_name}: {row.id} names the unknown id {other}", hint="Fix `compatible`")
-            for alias in (*row.aliases, *_spdx_names(row)):
-                if self._ids_by_alias.setdefault(alias, row.id) != row.id or (alias in self._rows and alias != row.id):
+                    raise CatalogueError(f"{file_name}: {row.id} names the unknown id {other}", hint="Fix that list")
+            for alias in (*row.aliases, *_reference_names(row)):
+                if alias in self._rows and alias != row.id:
                     raise CatalogueError(f"{file_name}: {alias} means two licences", hint="Remove it from one of them")
+                _add(self._ids_by_alias, alias, row.id, file_name)
+            # A page that several entries name as their source is about licences in general.
+            own = [row.source] if sources[row.source] == 1 else []
+            for address in dict.fromkeys(map(normalise_address, [*own, *row.addresses])):
+                _add(self._ids_by_address, address, row.id, file_name)
+            for owner in row.owners:
+                for title in row.titles:
+                    _add(self._ids_by_title, (owner, title), row.id, file_name)
 
     def __iter__(self) -> Any:  # noqa: ANN401
         return iter(self._rows.values())
@@ -226,21 +260,45 @@ class Catalogue:
         return self._rows.get(identifier)
 
     def canonical(self, text: str) -> str | None:
-        """Return the id of a licence by id, alias or SPDX identifier; None where it is unknown."""
+        """Return the id of a licence by id, alias, SPDX identifier or address; None where it is unknown."""
         for form in dict.fromkeys((text, "-".join(text.replace("_", " ").split()), " ".join(text.split("_")))):
             if form in self._rows:
                 return form
             if (found := self._ids_by_alias.get(form)) is not None:
                 return found
-        return None
+        return self.at_address(text) if is_address(text) else None
+
+    def at_address(self, text: str) -> str | None:
+        """Return the id of the licence whose text has this address; None where that is unknown."""
+        address = normalise_address(text)
+        if (found := self._ids_by_address.get(address)) is not None:
+            return found
+        page = license_on_page(address)
+        return None if page is None else self.canonical(page)
+
+    def titled(self, title: str, owner: str) -> str | None:
+        """Return the id of the licence that a title means in the repositories of an owner.
+
+        Args:
+            title: `license_name` of a card, lower case. Titles of several texts mean nothing without the owner.
+            owner: Owner of the repository.
+        """
+        return self._ids_by_title.get((owner.lower(), title)) or self.canonical(title)
 
 
-def _spdx_names(row: License) -> list[str]:
-    if row.spdx is None:
-        return []
-    name = row.spdx.lower()
-    # The Hub's GNU ids do not distinguish `-only` from `-or-later`.
-    return [each for each in (name, name.replace("-only", "-or-later")) if each != row.id]
+Key = TypeVar("Key")
+
+
+def _add(ids: dict[Key, str], key: Key, identifier: str, file_name: str) -> None:
+    if ids.setdefault(key, identifier) != identifier:
+        raise CatalogueError(f"{file_name}: {key} means two licences", hint="Remove it from one of them")
+
+
+def _reference_names(row: License) -> list[str]:
+    name = row.ref.lower()
+    # "Or later" means the licence itself where the catalogue has no later version.
+    later = () if row.later else (name.replace("-only", "-or-later"),)
+    return [each for each in (name, *later) if each != row.id]
 
 
 @cache

@@ -25,7 +25,7 @@ Examples:
 
   atlas-db licenses --format csv
 """
-COLUMNS = ("id", "ref", "family", "relicense", "name")
+COLUMNS = ("id", "ref", "family", "relicense", "text", "name")
 
 
 @guarded
@@ -59,6 +59,11 @@ def licenses(
 def _not_found(identifier: str, ids: list[str]) -> LicenseNotFoundError:
     import difflib
 
+    from atlas_db.catalogue.expressions import parse_expression
+
+    if (expression := parse_expression(identifier)) is not None:
+        hint = f"It is an expression: look up {' and '.join(expression.licenses())}"
+        return LicenseNotFoundError(f"the catalogue has no licence {identifier!r}", hint=hint)
     near = difflib.get_close_matches(identifier.lower(), ids, n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else "List them with atlas-db licenses"
     return LicenseNotFoundError(f"the catalogue has no licence {identifier!r}", hint=hint)
@@ -80,6 +85,8 @@ def _rulings(parent: str) -> dict[str, dict[str, list[str]]]:
 def _describe(entry: License) -> None:
     print_text(f"{entry.id}  {entry.name}", "bold")
     print_text(f"  {entry.ref}, family {entry.family}, text of {entry.date}", "dim")
+    day = f" on {entry.read_on}" if entry.read_on else ""
+    print_text(f"  text {entry.text}{day}{f' at {entry.read_at}' if entry.read_at else ''}", "dim")
     print_text(f"  grants   {', '.join(entry.grants) or 'nothing known'}")
     _lines("requires", [f"{each.type} on {each.scope}: {each.clause}" for each in entry.obligations])
     _lines("forbids", [f"{each.type}: {each.clause}" for each in entry.restrictions])

@@ -207,8 +207,9 @@ _LICENSE = NodeType(
     "A licence id of the Hub",
     (
         _id("Hub id, lower case, as declared"),
-        Property("spdx_id", "string", "SPDX identifier, where the SPDX list has one"),
-        Property("canonical", "string", "The id this one is an alias of, where it is one"),
+        Property("spdx_id", "string", "SPDX identifier or expression, where the SPDX list has one"),
+        Property("canonical", "string", "The id this one is an alias of, or the canonical text of an expression"),
+        Property("parts", "string[]", "Ids of the licences in an expression; absent for a single licence"),
     ),
 )
 

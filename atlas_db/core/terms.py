@@ -101,6 +101,7 @@ class FindingKind(StrEnum):
     NAMING_RULE = "naming_rule"
     JURISDICTION = "jurisdiction"
     NO_LICENSE = "no_license"
+    UNREADABLE_LICENSE = "unreadable_license"
     RELICENSED_UPSTREAM = "relicensed_upstream"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from atlas_db.catalogue.loader import LicenseFamily
+from atlas_db.catalogue.expressions import has_terms
 from atlas_db.core.terms import FindingKind, Relation, Verdict
 from atlas_db.licenses.ancestors import AncestorSearch, ReachedAncestor, licenses_above
 from atlas_db.licenses.audit_graph import TRAINED, AuditEdge, AuditGraph, LicenseClaim
@@ -139,9 +139,8 @@ class PolicyCheck:
         )
 
     def is_unknown(self, identifier: str) -> bool:
-        """Return whether the terms of a licence are unknown."""
-        entry = self.book.catalogue.get(identifier)
-        return entry is None or entry.family is LicenseFamily.UNKNOWN
+        """Return whether the terms of a licence or expression are unknown."""
+        return not has_terms(identifier)
 
     def _flagging_bits(self, model: int, claims: tuple[LicenseClaim, ...]) -> tuple[int, Verdict]:
         """Return the bits of ancestors' licences, ever declared, that can flag a child, and the worst other verdict."""

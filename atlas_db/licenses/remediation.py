@@ -49,7 +49,7 @@ class Remediation:
 
     def _declare(self, above: frozenset[tuple[str, int]], child: str) -> str:
         """Return which licence to declare: the ancestor's licence that leaves the mildest findings."""
-        candidates = sorted({license_id for license_id, _ in above if license_id in self._book.catalogue})
+        candidates = sorted({each for license_id, _ in above for each in self._book.known_parts(license_id)})
         left = {each: self._worst(above, each) for each in candidates}
         best = min(candidates, key=lambda each: (ORDER[left[each]], each), default=None)
         if best is None or ORDER[left[best]] >= ORDER[self._worst(above, child)]:

@@ -16,7 +16,8 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from atlas_db.catalogue.loader import Catalogue, LicenseFamily, Text, catalogue, read_rows
+from atlas_db.catalogue.expressions import Expression, Operator, parse_expression
+from atlas_db.catalogue.loader import Catalogue, Duty, LicenseFamily, Text, catalogue, read_rows
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import CatalogueError, UsageError
 from atlas_db.core.terms import FindingKind, Relation, Verdict
@@ -31,6 +32,10 @@ RELATIONS = (Relation.DUPLICATE, Relation.QUANTIZED, Relation.ADAPTER, Relation.
 ORDER = {verdict: place for place, verdict in enumerate(Verdict)}
 """Verdicts from best to worst."""
 _RANKS = {"same": 4, "listed": 4, NONE: 4}
+
+
+_WHOLE_WORK = frozenset({Duty.SAME_LICENSE, Duty.NO_FURTHER_RESTRICTIONS})
+"""Duties that allow no other terms beside the licence."""
 
 
 class Check(StrEnum):
@@ -156,18 +161,60 @@ class RuleBook:
         return hashlib.blake2b(text, digest_size=6).hexdigest()
 
     def terms(self, parent: str, child: str, relation: str) -> Ruling:
-        """Return the ruling on a pair of licences.
+        """Return the ruling on a pair of licences or expressions.
+
+        `A OR B` of either is held to the mildest of its choices, `A AND B` of the ancestor to the strictest of its
+        parts. A child under `A AND B` keeps the ancestor's terms where one part does. Where the ancestor's licence
+        allows no other terms beside it, each part must. An exception (`WITH`) relaxes a licence: a violation becomes a
+        question for review.
 
         Args:
-            parent: Licence id of the ancestor, or `none`.
-            child: Licence id of the child, or `none`.
+            parent: Licence of the ancestor: an id or a canonical expression, or `none`.
+            child: Licence of the child: the same.
             relation: One of `RELATIONS`.
         """
         key = (parent, child, relation)
         found = self._rulings.get(key)
         if found is None:
-            found = self._rulings[key] = self._resolve(parent, child, relation)
+            above, below = self._expression(parent), self._expression(child)
+            if above.license == parent and below.license == child:
+                found = self._resolve(parent, child, relation)
+            else:
+                found = self._under(above, below, relation)
+            self._rulings[key] = found
         return found
+
+    def _expression(self, identifier: str) -> Expression:
+        """Return a licence as an expression; an id that cannot be read is one licence of unknown terms."""
+        known = identifier == NONE or identifier in self.catalogue
+        return (None if known else parse_expression(identifier)) or Expression(identifier)
+
+    def _under(self, above: Expression, below: Expression, relation: str) -> Ruling:
+        """Return the ruling on a child's expression below an ancestor's expression."""
+        if above.operator is not None:
+            rulings = [self._under(part, below, relation) for part in above.parts]
+            return (min if above.operator is Operator.OR else max)(rulings, key=_severity)
+        ruling = self._below(above.license, below, relation)
+        if above.exception and ORDER[ruling.verdict] > ORDER[Verdict.REVIEW]:
+            return ruling._replace(verdict=Verdict.REVIEW)
+        return ruling
+
+    def _below(self, parent: str, below: Expression, relation: str) -> Ruling:
+        """Return the ruling on a child's expression below one licence."""
+        if below.operator is None:
+            return self.terms(parent, below.license, relation)
+        rulings = [self._below(parent, part, relation) for part in below.parts]
+        strict = below.operator is Operator.AND and self._covers_whole_work(parent)
+        return (max if strict else min)(rulings, key=_severity)
+
+    def _covers_whole_work(self, license_id: str) -> bool:
+        """Return whether a licence allows no other terms for parts of a derivative; weak copyleft does."""
+        entry = self.catalogue.get(license_id)
+        return (
+            entry is not None
+            and entry.family is not LicenseFamily.WEAK_COPYLEFT
+            and any(duty.type in _WHOLE_WORK for duty in entry.obligations)
+        )
 
     def _resolve(self, parent: str, child: str, relation: str) -> Ruling:
         ranked = [
@@ -215,18 +262,28 @@ class RuleBook:
                 return 5 if selector == identifier else 0
 
     def checks(self, check: Check, parent: str, relation: str) -> Rule | None:
-        """Return the rule of a check for an ancestor's licence and a relation, or None."""
+        """Return the rule of a check for an ancestor's licence and a relation, or None.
+
+        For `A OR B` there is one only where each choice has one.
+        """
         key = (check, parent, relation)
         if key not in self._checks:
-            fitting = (
-                rule
-                for rule in self.rules.values()
-                if rule.check is check
-                and ("*" in rule.relation or relation in rule.relation)
-                and any(self._match(selector, parent, parent) > 1 for selector in rule.parent)
-            )
-            self._checks[key] = next(fitting, None)
+            self._checks[key] = self._find_check(check, self._expression(parent), relation)
         return self._checks[key]
+
+    def _find_check(self, check: Check, above: Expression, relation: str) -> Rule | None:
+        if above.operator is not None:
+            found = [self._find_check(check, part, relation) for part in above.parts]
+            chosen = [rule for rule in found if rule is not None]
+            return None if above.operator is Operator.OR and None in found else next(iter(chosen), None)
+        fitting = (
+            rule
+            for rule in self.rules.values()
+            if rule.check is check
+            and ("*" in rule.relation or relation in rule.relation)
+            and any(self._match(selector, above.license, above.license) > 1 for selector in rule.parent)
+        )
+        return next(fitting, None)
 
     def verdict(self, rule: Rule) -> Verdict:
         """Return the verdict of a rule under the profile, before its limits."""
@@ -238,12 +295,24 @@ class RuleBook:
         return min([verdict, *caps], key=ORDER.__getitem__)
 
     def clause(self, rule: Rule, parent: str) -> str:
-        """Return the citation of a rule: title and clauses of the ancestor's licence, and the clause of the rule."""
-        entry = self.catalogue.get(parent)
+        """Return the citation of a rule: title and clauses of the ancestor's licence, and the clause of the rule.
+
+        Of an expression, that part is cited which the rule is about.
+        """
+        entry = self.catalogue.get(self._cited(rule, parent))
         if entry is None:
             return rule.clause
         own = entry.clauses(*rule.duties)
         return f"{entry.name}{', ' + own if own else ''}: {rule.clause}"
+
+    def known_parts(self, license_id: str) -> list[str]:
+        """Return the licences of an id or expression that the catalogue has."""
+        return [each for each in self._expression(license_id).licenses() if each in self.catalogue]
+
+    def _cited(self, rule: Rule, parent: str) -> str:
+        parts = self._expression(parent).licenses()
+        ranks = {each: max(self._match(selector, each, each) for selector in rule.parent) for each in parts}
+        return max(parts, key=lambda each: ranks[each])
 
     def table(self, license_ids: Iterable[str]) -> list[tuple[str, str, str, Ruling]]:
         """Return the rulings on all triples (child, ancestor, relation) of these ids, with child `none`, too."""
@@ -254,6 +323,10 @@ class RuleBook:
             for parent in names
             for relation in RELATIONS
         ]
+
+
+def _severity(ruling: Ruling) -> int:
+    return ORDER[ruling.verdict]
 
 
 def _check_rule(rule: Rule, licenses: Catalogue, name: str) -> None:

@@ -21,7 +21,7 @@ from atlas_db.core.terms import RecordKind, RecordPart, Relation
 from ingest.normalise.license_ids import card_license_ids, normalise_license_id
 from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
 
-NORMALISER_VERSION = b"3"
+NORMALISER_VERSION = b"4"
 """Part of every digest: a change of the rules makes every record count as changed."""
 MAX_VALUE = 512
 _LICENSE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
@@ -255,7 +255,8 @@ def _read_parents(
 
 def _read_card(data: dict[str, Any], record: HubRecord) -> None:
     claims, part = record.claims, RecordPart.CARD
-    licenses = card_license_ids(data.get("license"), data.get("license_name"))
+    owner = record.id.rpartition("/")[0]
+    licenses = card_license_ids(data.get("license"), data.get("license_name"), data.get("license_link"), owner)
     claims += [ValueClaim("HAS_LICENSE", license_id, confidence, part) for license_id, confidence in licenses]
     claims += [ValueClaim("IN_LANGUAGE", code, 1.0, part) for code in card_languages(data.get("language"))]
     claims += [

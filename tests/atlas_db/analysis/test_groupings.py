@@ -23,3 +23,9 @@ def test_every_license_has_a_group_and_drift_has_a_direction() -> None:
     }
     assert {pair: drift_direction(*pair) for pair in steps} == steps
     assert MODALITY["text-generation"] == "text"
+
+
+def test_an_expression_is_as_restrictive_as_its_operator_makes_it() -> None:
+    assert license_group("mit or cc-by-nc-4.0") is LicenseGroup.PERMISSIVE
+    assert license_group("mit, cc-by-nc-4.0") is LicenseGroup.NON_COMMERCIAL
+    assert license_group("mit and my-own") is LicenseGroup.UNCLEAR

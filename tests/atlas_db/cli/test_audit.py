@@ -182,3 +182,51 @@ def test_no_bill_ever_has_an_invalid_license_id(home: Path) -> None:
     assert entries[0]["name"] == "made-up-1.0"
     assert all(is_supported_id(row.spdx) for row in catalogue() if row.spdx is not None)
     assert "there is no model" in run(home, "bom", "no/such", code=3).stderr
+
+
+@pytest.mark.parametrize("spec", ["1.7", "1.6"])
+def test_a_bill_writes_true_expressions_and_package_urls(empty_home: Path, spec: str) -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    rows = [
+        model("p/nc", tags=["license:cc-by-nc-4.0"]),
+        model("c/both", cardData={"license": "Apache-2.0 OR MIT", "base_model": "p/nc"}),
+        model("c/ok", cardData={"license": "llama3.1, mit", "base_model": "c/both"}),
+        model("c/tag", cardData={"license": "Apache-2.0 WITH LLVM-exception", "base_model": "hf.co/x/y:Q4_K_M"}),
+    ]
+    run(empty_home, "load", "--no-statistics", write_rows(empty_home / "expressions.jsonl", rows))
+    declared = {}
+    for name in ("c/both", "c/ok", "c/tag"):
+        text = run(empty_home, "bom", name, "--spec", spec).stdout
+        assert JsonStrictValidator(SchemaVersion.from_version(spec)).validate_str(text) is None
+        document = json.loads(text)
+        component = document["metadata"]["component"]
+        declared[name] = next(e.get("expression") for e in component["licenses"] if "expression" in e)
+        assert component["purl"] == f"pkg:huggingface/{name}"
+        cited = [pointer for each in document.get("citations", ()) for pointer in each["pointers"]]
+        assert all(resolve(document, pointer) for pointer in cited)
+        if spec == "1.7":
+            assert read_bom(document)[2][f"model:{name}"]
+    assert declared == {
+        "c/both": "Apache-2.0 OR MIT",
+        "c/ok": "LicenseRef-scancode-llama-3.1-license-2024 AND MIT",
+        "c/tag": "Apache-2.0 WITH LLVM-exception",
+    }
+    (parent,) = document["components"]
+    assert "purl" not in parent
+    assert parent["name"] == "hf.co/x/y:Q4_K_M"
+
+
+@pytest.mark.parametrize(
+    ("identifier", "repository"),
+    [
+        ("openai-community/gpt2", True), ("a_b/C.d-e", True), ("01-ai/Yi-34B", True), ("gpt2", False), ("hf.co/x", False),
+        ("hf.co/x/y:Q4", False), ("a/b/c", False), ("./out/x", False), ("a/b c", False), ("a/b:Q4", False),
+        ("huggingface.co/a", False), ("models--a--b/c", False), ("a/b--c", False), ("~/x", False), ("a/", False),
+    ],
+)  # fmt: skip
+def test_only_repositories_have_a_package_url(identifier: str, repository: bool) -> None:
+    from atlas_db.bom.cyclonedx import is_repository
+
+    assert is_repository(identifier) is repository

@@ -8,8 +8,9 @@ import pytest
 
 from atlas_db.catalogue.loader import catalogue, read_rows
 from atlas_db.core.errors import CatalogueError, UsageError
-from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Profile, Rule, RuleBook, profiles, rule_book
-from tests.support.license_families import OBLIGATIONS, REVIEW, D, F, Family, M, Q
+from atlas_db.core.terms import Verdict
+from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Check, Profile, Rule, RuleBook, profiles, rule_book
+from tests.support.license_families import OBLIGATIONS, REVIEW, VIOLATION, D, F, Family, M, Q
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Scene:
 
 CASES = {
     "no-grant": (Scene(NONE, "mit"), Scene("mit", "mit")),
+    "unreadable-license": (Scene("other", "mit"), Scene(NONE, "mit")),
     "unreadable-child": (Scene("llama3", "other"), Scene("llama3", "llama3")),
     "undeclared-child": (Scene("gemma", NONE), Scene("gemma", "gemma")),
     "public-domain": (Scene("cc0-1.0", "llama2"), Scene("mit", "llama2")),
@@ -124,6 +126,44 @@ def test_every_triple_has_exactly_one_ruling(profile: str) -> None:
     strict = rule_book("strict")
     if profile != "strict":
         assert all(ORDER[r.verdict] <= ORDER[strict.terms(p, c, rel).verdict] for c, p, rel, r in table)
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "verdict", "rule"),
+    [
+        ("cc-by-nc-4.0 OR mit", "apache-2.0", OBLIGATIONS, "permissive"),
+        ("apache-2.0 AND cc-by-nc-4.0", "apache-2.0", VIOLATION, "non-commercial-lost"),
+        ("apache-2.0 AND cc-by-nc-4.0", "apache-2.0 AND cc-by-nc-4.0", OBLIGATIONS, None),
+        ("cc-by-nc-4.0", "apache-2.0 OR mit", VIOLATION, "non-commercial-lost"),
+        ("cc-by-nc-4.0", "apache-2.0 AND cc-by-nc-4.0", OBLIGATIONS, "non-commercial-kept"),
+        ("llama3.1", "apache-2.0 AND llama3.1", OBLIGATIONS, "llama3x-kept"),
+        ("gpl-3.0", "cc-by-nc-4.0 AND gpl-3.0", VIOLATION, "copyleft-lost"),
+        ("gpl-3.0", "gpl-3.0 OR mit", OBLIGATIONS, "copyleft-kept"),
+        ("gpl-2.0", "gpl-3.0", REVIEW, "copyleft-version"),
+        ("gpl-2.0 OR gpl-3.0", "gpl-3.0", OBLIGATIONS, "copyleft-kept"),
+        ("gpl-2.0 WITH classpath-exception-2.0", "mit", REVIEW, "copyleft-lost"),
+        ("mpl-2.0", "mit AND mpl-2.0", OBLIGATIONS, "weak-copyleft-kept"),
+        ("mit AND my-own", "mit", Verdict.UNKNOWN, "unreadable-license"),
+        ("(mit OR my-own) AND cc-by-4.0", "mit", OBLIGATIONS, "permissive"),
+        ("llama3", "mit AND my-own", REVIEW, "unreadable-child"),
+        ("llama3", "my-own", REVIEW, "unreadable-child"),
+        ("apache-2.0", "my-own", OBLIGATIONS, "permissive"),
+    ],
+)  # fmt: skip
+def test_expressions_under_expressions(parent: str, child: str, verdict: Verdict, rule: str | None) -> None:
+    found = rule_book().terms(parent, child, F)
+    assert found.verdict is verdict
+    assert rule in (None, found.rule.id)
+
+
+def test_an_expression_cites_the_part_that_decides_and_checks_follow_its_operator() -> None:
+    book = rule_book()
+    found = book.terms("apache-2.0 AND cc-by-nc-4.0", "mit", F)
+    assert book.clause(found.rule, "apache-2.0 AND cc-by-nc-4.0").startswith(
+        "Creative Commons Attribution Non Commercial 4.0"
+    )
+    assert book.checks(Check.NAME, "llama3.1 AND mit", F) is book.rules["name-llama"]
+    assert book.checks(Check.NAME, "llama3.1 OR mit", F) is None
 
 
 def test_what_is_never_a_conflict() -> None:

@@ -37,6 +37,39 @@ def test_license_aliases(written: str, meant: str) -> None:
     assert license_ids.canonical_license_id(written) == meant
 
 
+@pytest.mark.parametrize(
+    ("name", "link", "owner", "expected"),
+    [
+        ("modified-mit", "LICENSE", "moonshotai", [("kimi-k2-modified-mit", 0.95)]),
+        ("modified-mit", None, "a", [("modified-mit", 0.95)]),
+        ("modified-mit", "https://github.com/MiniMax-AI/MiniMax-M2/blob/main/LICENSE", "a", [("minimax-m2-modified-mit", 0.95)]),
+        (None, "https://ai.google.dev/gemma/terms", "a", [("gemma", 0.95)]),
+        (None, "https://ai.google.dev/gemma/docs/gemma_4_license", "a", [("apache-2.0", 0.95)]),
+        ("made-up", "https://llama.meta.com/llama3/license/", "a", [("llama3", 0.95)]),
+        ("qwen-research", "https://huggingface.co/Qwen/Qwen2.5-3B/blob/main/LICENSE", "a", [("qwen-research", 0.95)]),
+        ("llama3.1", "https://llama.meta.com/llama3/license/", "a", [("llama3.1", 0.95), ("llama3", 0.95)]),
+        ("Apache-2.0 OR MIT", None, "a", [("apache-2.0 OR mit", 0.95)]),
+        ("made-up", "https://example.org/x", "a", [("made-up", 0.9)]),
+        (3, ["x"], "a", []),
+    ],
+)  # fmt: skip
+def test_other_with_a_name_a_link_and_an_owner(
+    name: object, link: object, owner: str, expected: list[tuple[str, float]]
+) -> None:
+    assert license_ids.card_license_ids("other", name, link, owner) == [("other", 1.0), *expected]
+
+
+def test_properties_of_an_expression() -> None:
+    assert license_ids.license_properties("mit or apache-2.0") == {
+        "id": "mit or apache-2.0", "spdx_id": "Apache-2.0 OR MIT", "canonical": "apache-2.0 OR mit", "parts": ["apache-2.0", "mit"],
+    }  # fmt: skip
+    assert license_ids.license_properties("llama3") == {"id": "llama3"}
+    assert license_ids.license_properties("gpl-3.0-or-later") == {
+        "id": "gpl-3.0-or-later", "spdx_id": "GPL-3.0-or-later", "canonical": "gpl-3.0",
+    }  # fmt: skip
+    assert license_ids.license_properties("made up") == {"id": "made up"}
+
+
 @given(st.text(max_size=30))
 def test_canonical_licenses_are_stable(text: str) -> None:
     once = license_ids.canonical_license_id(license_ids.normalise_license_id(text))
