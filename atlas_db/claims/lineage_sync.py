@@ -72,9 +72,9 @@ class WriteContext:
 def read_name_evidence(store: Store) -> tuple[dict[str, NameEvidence], dict[str, list[ParentDeclaration]]]:
     """Read the input of resolution from the store: evidence on all models, and all declarations of parents."""
     models = {
-        identifier: NameEvidence(downloads or 0, created)
-        for identifier, downloads, created, placeholder in store.fetch_all(
-            all_nodes("Model", ("id", "downloads", "created_at", "placeholder"))
+        identifier: NameEvidence(downloads or 0, created, seen or "")
+        for identifier, downloads, created, seen, placeholder in store.fetch_all(
+            all_nodes("Model", ("id", "downloads", "created_at", "last_seen", "placeholder"))
         )
         if not placeholder
     }
@@ -112,7 +112,7 @@ def synchronise_lineage(
         _create(store, models, declared, edges, context)
         counts.changes["created"] += len(declared) + len(edges)
         return counts
-    known = {(item.child, item.parent): item for item in old if item.source is Source.DECLARED}
+    known = [item for item in old if item.source is Source.DECLARED]
     old_edges = {} if context.fresh else read_lineage_edges(store)
     difference = LineageDiff(Source.DECLARED, declared, known, edges, old_edges, context.run_id)
     counts.changes.update(difference.counts)
@@ -238,22 +238,23 @@ class LineageDiff:
         self,
         source: Source,
         wanted_claims: Sequence[LineageClaim],
-        old_claims: Mapping[Pair, LineageClaim],
+        old_claims: Iterable[LineageClaim],
         edges: Sequence[LineageEdge],
         old_edges: Mapping[Pair, LineageEdge],
         run_id: str,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._work: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-        wanted = {(item.child, item.parent): item for item in wanted_claims}
-        for pair, item in wanted.items():
-            before = old_claims.get(pair)
+        wanted = {(item.child, item.parent, item.method): item for item in wanted_claims}
+        old = {(item.child, item.parent, item.method): item for item in old_claims}
+        for (child, parent, _), item in wanted.items():
+            before = old.get((child, parent, item.method))
             if before is None or before._replace(run_id="") != item:
                 self.counts["changed" if before else "created"] += 1
-                self._add("claims", pair, claim_properties(item, run_id))
-        for pair in old_claims.keys() - wanted.keys():
+                self._add("claims", (child, parent), claim_properties(item, run_id))
+        for child, parent, method in old.keys() - wanted.keys():
             self.counts["removed"] += 1
-            self._add("removed_claims", pair, {"source": source.value})
+            self._add("removed_claims", (child, parent), {"source": source.value, "method": method})
         fused = {(edge.child, edge.parent): edge for edge in edges}
         for pair, edge in fused.items():
             if old_edges.get(pair) != edge:

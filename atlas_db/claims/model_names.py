@@ -15,9 +15,18 @@ from typing import NamedTuple
 
 import msgspec
 
+from atlas_db.claims.hub_renames import Rename
 from atlas_db.claims.mention_parameters import MENTION
+from atlas_db.claims.repository_ids import is_repository_id, repository_name
 from atlas_db.core.terms import MIN_ACTIVE_CONFIDENCE, Resolution
 from atlas_db.fusion.evidence import MentionEvidence
+
+_FOLDER_NAMES = frozenset(
+    {"base", "checkpoint", "checkpoints", "ckpt", "default", "example", "experiment", "final", "finetuned", "latest",
+     "llm", "local", "lora", "main", "merged", "model", "models", "new", "original", "out", "output", "outputs", "path",
+     "pretrained", "result", "results", "run", "runs", "saved", "test", "tmp", "train", "trained", "transformers"}
+)  # fmt: skip
+"""Words that name folders of training runs. Alone they mean a repository of the child's own owner, or none."""
 
 
 class NameEvidence(NamedTuple):
@@ -26,22 +35,12 @@ class NameEvidence(NamedTuple):
     Attributes:
         downloads: Downloads, 0 where unknown.
         created_at: ISO date; None where it is older than the Hub's dates, or unknown.
+        last_seen: Date of its newest record, empty where unknown.
     """
 
     downloads: int
     created_at: str | None
-
-
-def repository_name(text: str) -> str:
-    """Return a repository's name without surrounding address, quotes and slashes."""
-    name = text.strip().strip("'\"").strip()
-    for prefix in ("https://", "http://", "www."):
-        name = name.removeprefix(prefix)
-    for host in ("huggingface.co/", "hf.co/"):
-        if name.lower().startswith(host):
-            name = name[len(host) :].removeprefix("datasets/").removeprefix("models/")
-            name = "/".join(name.split("?")[0].split("/")[:2])
-    return name.rstrip("/")
+    last_seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +63,18 @@ class ResolvedName:
 class MentionIndex:
     """Index of known models for resolving mentions of them."""
 
-    def __init__(self, models: Mapping[str, NameEvidence], names: Iterable[str]) -> None:
+    def __init__(
+        self, models: Mapping[str, NameEvidence], names: Iterable[str], renames: Mapping[str, Rename] | None = None
+    ) -> None:
         """Index the models that the given names can refer to.
 
         Args:
             models: All models with a record.
             names: All names that will be resolved.
+            renames: Renamings that the Hub shows, by the former id in lower case.
         """
         self._models = models
+        self._renames = renames or {}
         self._clean = {name: repository_name(name) for name in names}
         missing = [
             clean
@@ -102,17 +105,30 @@ class MentionIndex:
             child_created: Creation date of the child, None where unknown.
         """
         clean = self._clean[name]
+        if (observed := self._resolve_observed_rename(clean)) is not None:
+            return self._discount_younger_parent(observed, child_created)
         if "/" not in clean and clean in self._models:
             # Old snapshots hold ids without owner. All of them were moved to an owner since.
-            renamed = self._resolve_short_name(name, clean.lower(), child, child_created)
+            renamed = self._resolve_short_name(name, clean, child, child_created)
             if renamed.resolution is Resolution.RENAMED and renamed.confidence >= MENTION.min_moved_confidence:
                 return renamed
         found = self._resolve_existing(name, clean) or self._resolve_renamed_owner(clean)
         if found is not None:
             return self._discount_younger_parent(found, child_created)
         if "/" not in clean:
-            return self._resolve_short_name(name, clean.lower(), child, child_created)
+            return self._resolve_short_name(name, clean, child, child_created)
         return self._resolve_absent(name, clean)
+
+    def _resolve_observed_rename(self, clean: str) -> ResolvedName | None:
+        """Resolve a former id by a renaming that the Hub shows, unless the former id has a record as new."""
+        rename = self._renames.get(clean.lower())
+        if rename is None:
+            return None
+        old = self._models.get(clean)
+        if old is not None and old.last_seen >= rename.last_seen:
+            return None
+        evidence = MentionEvidence(renamed_on=rename.last_seen, renamed_in=rename.children)
+        return ResolvedName(rename.new, Resolution.RENAMED, MENTION.observed_rename_confidence, evidence)
 
     def _resolve_existing(self, name: str, clean: str) -> ResolvedName | None:
         """Resolve a name that some model has: as written, cleaned, or in other case."""
@@ -148,17 +164,22 @@ class MentionIndex:
         evidence = MentionEvidence(candidates=len(ranked), share=round(share, 4)) if several else MentionEvidence()
         return ResolvedName(ranked[0], resolution, confidence, evidence)
 
-    def _resolve_short_name(self, name: str, part: str, child: str, created: str | None) -> ResolvedName:
+    def _resolve_short_name(self, name: str, clean: str, child: str, created: str | None) -> ResolvedName:
+        part = clean.lower()
         owner = child.partition("/")[0]
+        generic = part in _FOLDER_NAMES
         weights: list[tuple[float, str]] = []
         for model in self._ids_by_name.get(part, ()):
             facts = self._models[model]
             if model == child or "/" not in model or (created and facts.created_at and facts.created_at > created):
                 continue
+            # That some owner has a popular `outputs` is no evidence: the word names a folder, not a model.
+            if generic and model.partition("/")[0] != owner:
+                continue
             weight = (facts.downloads + 1) * (MENTION.undated_weight if facts.created_at is None else 1.0)
             weights.append((weight * (MENTION.same_owner_weight if model.partition("/")[0] == owner else 1.0), model))
         if not weights:
-            return self._resolve_absent(name, part)
+            return self._resolve_absent(name, clean)
         weights.sort(key=lambda pair: (-pair[0], pair[1]))
         best = weights[0][1]
         share = weights[0][0] / sum(weight for weight, _ in weights)
@@ -174,14 +195,15 @@ class MentionIndex:
         return ResolvedName(best, resolution, confidence, evidence)
 
     def _resolve_absent(self, name: str, clean: str) -> ResolvedName:
-        if clean.count("/") > 1 or clean.startswith((".", "/", "~")) or "\\" in clean or not clean or " " in clean:
+        if not is_repository_id(clean) or clean.lower() in _FOLDER_NAMES:
             evidence = MentionEvidence(looks_like="path")
             return ResolvedName(name, Resolution.ABSENT, MENTION.absent_path_confidence, evidence)
         confidence = MENTION.absent_full_name_confidence if "/" in clean else MENTION.absent_short_name_confidence
-        return ResolvedName(name, Resolution.ABSENT, confidence, MentionEvidence())
+        return ResolvedName(clean, Resolution.ABSENT, confidence, MentionEvidence())
 
     def _discount_younger_parent(self, found: ResolvedName, child_created: str | None) -> ResolvedName:
-        created = self._models[found.parent].created_at
+        parent = self._models.get(found.parent)
+        created = parent.created_at if parent is not None else None
         if child_created and created and created > child_created:
             evidence = msgspec.structs.replace(found.evidence, child_older=True)
             confidence = round(found.confidence * MENTION.younger_parent_factor, 4)

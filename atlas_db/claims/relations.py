@@ -30,14 +30,6 @@ _ADAPTER_NAME = re.compile(r"(?:^|[-_. ])(?:q?lora|dora|adapter|peft)s?(?:$|[-_.
 _MERGE_NAME = re.compile(r"(?:^|[-_. ])(?:merged?|slerp|ties|dare|frankenmerge|passthrough)(?:$|[-_. ])", re.IGNORECASE)
 
 
-def split_typed_parent(tag: str) -> tuple[str, Relation | None]:
-    """Split what follows `base_model:` into the parent's name and the relation typed with it."""
-    word, colon, rest = tag.partition(":")
-    if colon and word in TYPED_RELATIONS and rest:
-        return rest, Relation(word)
-    return tag, None
-
-
 def guess_relation(name: str, tags: Collection[str], library: str | None, parents: int) -> tuple[Relation, float, str]:
     """Guess the relation of a model to the parents that it names.
 

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import msgspec
 
 from atlas_db.claims.components import strongly_connected
 from atlas_db.claims.declared_parents import ParentDeclaration
+from atlas_db.claims.hub_renames import find_renames
 from atlas_db.claims.model_names import MentionIndex, NameEvidence, ResolvedName
+from atlas_db.claims.repository_ids import is_repository_id
 from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
-from atlas_db.core.terms import Resolution, Source
+from atlas_db.core.terms import METHODS, Resolution, Source
 from atlas_db.fusion.evidence import encode_evidence
 from atlas_db.fusion.fuse import fuse_child, is_active
 
-METHOD = "hub-metadata@1"
 _EARLIEST = "0000"
+_MAYBE_GONE = frozenset({Resolution.EXACT, Resolution.CASE, Resolution.ABSENT})
 
 
 def resolve_declarations(
@@ -32,27 +35,45 @@ def resolve_declarations(
         declarations: All declarations ever made, including those no longer stated.
 
     Returns:
-        One claim per (child, parent), in the order of both ids.
+        One claim per (child, parent, method), in their order. Each part of a record is a method of its own.
     """
     all_declarations = list(declarations)
-    index = MentionIndex(models, {statement.name for statement in all_declarations})
-    best: dict[tuple[str, str], LineageClaim] = {}
+    index = MentionIndex(models, {each.name for each in all_declarations}, find_renames(all_declarations))
+    best: dict[tuple[str, str, str], LineageClaim] = {}
     unknown = NameEvidence(0, None)
-    for statement in all_declarations:
-        created = models.get(statement.child, unknown).created_at
-        claim = _to_claim(statement, index.resolve(statement.name, statement.child, created))
-        pair = (claim.child, claim.parent)
-        best[pair] = _join_claims(best[pair], claim) if pair in best else claim
-    return _without_cycles([best[pair] for pair in sorted(best)], models)
+    for declaration in all_declarations:
+        created = models.get(declaration.child, unknown).created_at
+        found = _mark_gone(declaration, index.resolve(declaration.name, declaration.child, created), models)
+        claim = _to_claim(declaration, found)
+        key = (claim.child, claim.parent, claim.method)
+        best[key] = _join_claims(best[key], claim) if key in best else claim
+    return _without_cycles([best[key] for key in sorted(best)], models)
+
+
+def _mark_gone(declaration: ParentDeclaration, found: ResolvedName, models: Mapping[str, NameEvidence]) -> ResolvedName:
+    """Mark a parent that a card names and the Hub's list of the same date lacks, unless a record is as new."""
+    if declaration.listed is not False or found.resolution not in _MAYBE_GONE or not is_repository_id(found.parent):
+        return found
+    known = models.get(found.parent)
+    if known is not None and known.last_seen >= declaration.last_seen:
+        return found
+    evidence = msgspec.structs.replace(found.evidence, dropped=True)
+    return replace(found, resolution=Resolution.GONE, evidence=evidence)
 
 
 def _to_claim(declaration: ParentDeclaration, found: ResolvedName) -> LineageClaim:
     self_loop = found.parent == declaration.child
+    merge = declaration.merge
     evidence = msgspec.structs.replace(
         found.evidence,
         name_confidence=round(found.confidence, 4),
         relation_confidence=declaration.relation_confidence,
         relation_source=declaration.by,
+        relation_word=declaration.relation_word,
+        merge_method=merge.method if merge else "",
+        weight=merge.weight if merge else None,
+        density=merge.density if merge else None,
+        merge_base=merge is not None and merge.base,
     )
     return LineageClaim(
         child=declaration.child,
@@ -60,7 +81,7 @@ def _to_claim(declaration: ParentDeclaration, found: ResolvedName) -> LineageCla
         source=Source.DECLARED,
         relation=declaration.relation,
         confidence=round(found.confidence * declaration.relation_confidence, 4),
-        method=METHOD,
+        method=METHODS[declaration.part],
         mention=declaration.name,
         resolution=Resolution.SELF_LOOP if self_loop else found.resolution,
         evidence=encode_evidence(evidence),

@@ -24,6 +24,22 @@ class ValueClaim(NamedTuple):
     part: RecordPart
 
 
+class MergeTerm(NamedTuple):
+    """Share of one parent in a merge, as a merge configuration states it.
+
+    Attributes:
+        method: Merge method by mergekit's name: linear, slerp, ties …
+        weight: Weight of the parent; None where it is not one number.
+        density: Share of its task vector that is kept, 0..1; None where it is not one number.
+        base: True of the base model, whose task vectors are merged.
+    """
+
+    method: str
+    weight: float | None = None
+    density: float | None = None
+    base: bool = False
+
+
 class ParentClaim(NamedTuple):
     """A claim of one record that a model comes from a parent.
 
@@ -33,6 +49,8 @@ class ParentClaim(NamedTuple):
         confidence: Confidence in the relation, 0..1; 1 where it is typed.
         by: Source of the relation.
         part: The part of the record that states it.
+        relation_word: The relation as written, where it is none of the Hub's; else empty.
+        merge: Share of the parent in a merge, where a merge configuration states it.
     """
 
     name: str
@@ -40,6 +58,8 @@ class ParentClaim(NamedTuple):
     confidence: float
     by: str
     part: RecordPart
+    relation_word: str = ""
+    merge: MergeTerm | None = None
 
 
 @dataclass(slots=True)

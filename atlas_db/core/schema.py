@@ -315,7 +315,7 @@ SCHEMA = Schema(
             (("Model", "Model"),),
             "One source's claim that the child comes from the parent",
             _LINEAGE_CLAIM,
-            ("source",),
+            ("source", "method"),
         ),
         RelationshipType(
             "DERIVED_FROM", (("Model", "Model"),), "The atlas: child to parent, fused from the claims that hold", _FUSED

@@ -53,6 +53,7 @@ class Resolution(StrEnum):
     ABSENT = "absent"
     SELF_LOOP = "self_loop"
     CYCLE = "cycle"
+    GONE = "gone"
 
 
 class RecordKind(StrEnum):
@@ -68,10 +69,30 @@ class RecordPart(StrEnum):
     TAGS = "tags"
     CARD = "card"
     CONFIG = "config"
+    BASE_MODELS = "base_models"
+    ADAPTER_CONFIG = "adapter_config"
+    MERGE_CONFIG = "merge_config"
+    GGUF = "gguf"
+    SAFETENSORS = "safetensors"
+    TRAINING_ARGS = "training_args"
     FACTS = "facts"  # counts and dates alone; they end no claim
 
     # The hash of an Enum runs in Python. That of the string is equal for equal members and ten times as fast.
     __hash__ = str.__hash__
+
+
+METHODS = {
+    RecordPart.TAGS: "hub-tags@1",
+    RecordPart.CARD: "hub-card@1",
+    RecordPart.CONFIG: "hub-config@1",
+    RecordPart.BASE_MODELS: "hub-base-models@1",
+    RecordPart.ADAPTER_CONFIG: "adapter-config@1",
+    RecordPart.MERGE_CONFIG: "merge-config@1",
+    RecordPart.GGUF: "gguf-metadata@1",
+    RecordPart.SAFETENSORS: "safetensors-metadata@1",
+    RecordPart.TRAINING_ARGS: "training-args@1",
+}
+"""Method, as name@version, of a claim that a part of a record states."""
 
 
 class RunKind(StrEnum):

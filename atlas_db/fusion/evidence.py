@@ -127,8 +127,16 @@ class MentionEvidence(Evidence, frozen=True, tag="mention"):
         share: Share of the likeliest among them, by weighted downloads, 0..1.
         downloads: Its downloads.
         same_owner: True where child and parent have one owner.
+        renamed_on: Date of the last snapshot in which a card has the former id and the Hub's list that of today.
+        renamed_in: Models whose card and list show that renaming.
+        dropped: True where the card names it and the Hub's list of the same date does not.
         looks_like: What the name is instead of an id.
         child_older: True where the child is older than the parent.
+        relation_word: The relation as written, where it is none of the Hub's.
+        merge_method: Merge method that a merge configuration states, by mergekit's name.
+        weight: Weight of the parent in that merge.
+        density: Share of its task vector that is kept, 0..1.
+        merge_base: True of the base model of that merge.
     """
 
     name_confidence: float = 1.0
@@ -141,8 +149,16 @@ class MentionEvidence(Evidence, frozen=True, tag="mention"):
     share: float | None = None
     downloads: int | None = None
     same_owner: bool | None = None
+    renamed_on: str = ""
+    renamed_in: int = 0
+    dropped: bool = False
     looks_like: str = ""
     child_older: bool = False
+    relation_word: str = ""
+    merge_method: str = ""
+    weight: float | None = None
+    density: float | None = None
+    merge_base: bool = False
 
 
 class GroupCount(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from math import prod
 
 from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
 from atlas_db.core.terms import (
+    METHODS,
     MIN_ACTIVE_CONFIDENCE,
     RecordPart,
     Relation,
@@ -45,7 +46,11 @@ def is_active(claim: LineageClaim) -> bool:
 def fuse_child(claims: Iterable[LineageClaim], charted: Mapping[str, ChartedModel] | None = None) -> list[LineageEdge]:
     """Fuse all claims on one child into one edge a parent.
 
-    Agreeing sources give 1 - prod(1 - c). A contradicted declaration gives c_declared * (1 - c_against).
+    Agreeing sources give 1 - prod(1 - c). A contradicted declaration gives c_declared * (1 - c_against). Several
+    declarations of one parent (tags, card, configuration) are one author's, so the most confident counts once.
+
+    A model is a merge where its card names several parents as merged, or a merge configuration does. The Hub types the
+    relation by the parents that it still knows, so `finetune` of the single one that is left yields.
 
     A declared parent is contradicted by weights in two cases. Either they name other parents with confidence .98 or
     more; or they put child and parent into different families. In the first case it is not contradicted where:
@@ -65,9 +70,11 @@ def fuse_child(claims: Iterable[LineageClaim], charted: Mapping[str, ChartedMode
         Edges in the order of parents' ids.
     """
     by_parent: dict[str, list[LineageClaim]] = defaultdict(list)
-    for item in claims:
+    all_claims = list(claims)
+    for item in all_claims:
         if is_active(item):
             by_parent[item.parent].append(item)
+    merged = _is_declared_merge(all_claims)
     inferred = {
         parent: max(item.confidence for item in items if item.source is Source.INFERRED)
         for parent, items in by_parent.items()
@@ -93,8 +100,17 @@ def fuse_child(claims: Iterable[LineageClaim], charted: Mapping[str, ChartedMode
         compatible = partly or parent in alternatives or (theirs is not None and theirs.content in contents)
         named = parent in inferred or parent in bases
         against = max(0.0 if compatible else trusted, unrelated)
-        edges.append(_fuse_pair(parent, items, named=named, against=0.0 if named else against))
+        edges.append(_fuse_pair(parent, items, named=named, against=0.0 if named else against, merged=merged))
     return edges
+
+
+def _is_declared_merge(claims: Iterable[LineageClaim]) -> bool:
+    """Return whether the card names several parents as merged, or a merge configuration names any."""
+    by_method: dict[str, set[str]] = defaultdict(set)
+    for item in claims:
+        if item.source is Source.DECLARED and item.relation is Relation.MERGE and item.valid_to is None:
+            by_method[item.method].add(item.parent)
+    return len(by_method[METHODS[RecordPart.CARD]]) > 1 or bool(by_method[METHODS[RecordPart.MERGE_CONFIG]])
 
 
 def _named_in_part(by_parent: Mapping[str, Sequence[LineageClaim]], inferred: Collection[str]) -> bool:
@@ -104,9 +120,12 @@ def _named_in_part(by_parent: Mapping[str, Sequence[LineageClaim]], inferred: Co
     return bool(relations) and relations <= {Relation.FINETUNE, Relation.MERGE} and set(inferred) < declared
 
 
-def _fuse_pair(parent: str, items: Sequence[LineageClaim], *, named: bool, against: float) -> LineageEdge:
+def _fuse_pair(parent: str, items: Sequence[LineageClaim], *, named: bool, against: float, merged: bool) -> LineageEdge:
     by_source = {item.source: item for item in sorted(items, key=lambda item: item.confidence)}
     declared, inferred = by_source.get(Source.DECLARED), by_source.get(Source.INFERRED)
+    if merged and declared and declared.relation is Relation.FINETUNE:
+        by_merge = any(item.source is Source.DECLARED and item.relation is Relation.MERGE for item in items)
+        by_source[Source.DECLARED] = declared._replace(relation=Relation.MERGE) if by_merge else declared
     # Predictions are learnt from declarations. So they are not independent evidence beside another source.
     independent = [item for source, item in by_source.items() if source is not Source.PREDICTED]
     confidence = 1.0 - prod(1.0 - item.confidence for item in independent or by_source.values())

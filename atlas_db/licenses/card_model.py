@@ -66,7 +66,7 @@ class CardModel:
         """Resolve names that are not ids, as a load does. This reads the names of all models in the atlas."""
         models, _ = read_name_evidence(store)
         declarations = [
-            ParentDeclaration(self.id, c.name, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims
+            ParentDeclaration(self.id, c.name, c.part, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims
         ]
         lineage_claims = resolve_declarations(models, declarations)
         edges = list(fuse_claims(lineage_claims))

@@ -268,7 +268,7 @@ def _write_parents(store: Store, graph: Graph, predicted: AttributePredictions, 
     new = [_lineage_claim(graph, row, today) for row in drop_cycles(graph, predicted.predictions)]
     others = [item for item in old if (item.child, item.parent) not in replaced or item.source is not Source.PREDICTED]
     fused = list(fuse_claims([*others, *new], read_charted_models(store)))
-    plan = LineageDiff(Source.PREDICTED, new, replaced, fused, read_lineage_edges(store), run_id)
+    plan = LineageDiff(Source.PREDICTED, new, replaced.values(), fused, read_lineage_edges(store), run_id)
     plan.write(store, set(graph.ids), BATCH_ROWS)
     return len(new)
 

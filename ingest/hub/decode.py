@@ -13,15 +13,15 @@ from typing import Any
 import msgspec
 
 from atlas_db.cards.front_matter import Card, parse_card, parse_yaml
-from atlas_db.claims.model_names import repository_name
-from atlas_db.claims.relations import TYPED_RELATIONS, guess_relation, split_typed_parent
+from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.errors import RecordError
-from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
-from atlas_db.core.terms import RecordKind, RecordPart, Relation
+from atlas_db.core.records import HubRecord, ValueClaim
+from atlas_db.core.terms import RecordKind, RecordPart
+from ingest.hub.parent_claims import add_parents, card_parents, read_base_models, split_relation
 from ingest.normalise.license_ids import card_license_ids, normalise_license_id
 from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
 
-NORMALISER_VERSION = b"4"
+NORMALISER_VERSION = b"5"
 """Part of every digest: a change of the rules makes every record count as changed."""
 MAX_VALUE = 512
 _LICENSE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
@@ -130,7 +130,9 @@ def _normalise(row: _Row, identifier: str, kind: RecordKind) -> HubRecord:
         _read_card(card or {}, record)
     if kind is RecordKind.MODEL:
         _read_files(row, record)
-        _read_base_models(row, record)
+        if row.baseModels is not None:
+            record.parts = (*record.parts, RecordPart.BASE_MODELS)
+            read_base_models(row.baseModels, record, row.tags or [], row.library_name)
     else:
         record.claims = [claim for claim in record.claims if claim.rel == "HAS_LICENSE"]
         record.parents = []
@@ -199,7 +201,7 @@ def _read_tags(row: _Row, record: HubRecord) -> None:
         "tags": plain_tags or None,
     }
     if parents:
-        _read_parents([split_typed_parent(name) for name in parents], tags, row.library_name, record, RecordPart.TAGS)
+        add_parents(map(split_relation, parents), record, RecordPart.TAGS, tags, row.library_name)
 
 
 def _read_tag(tag: str) -> ValueClaim | None:
@@ -233,26 +235,6 @@ def _read_fields(task: object, library: object, record: HubRecord, part: RecordP
             record.claims.append(_claim(rel, value.strip(), part))
 
 
-def _read_parents(
-    names: list[tuple[str, Relation | None]], tags: list[str], library: object, record: HubRecord, part: RecordPart
-) -> None:
-    typed = {name: relation for name, relation in names if relation is not None}
-    unique = [name for name in dict.fromkeys(name for name, _ in names) if name.strip()]
-    guess: tuple[Relation, float, str] | None = None
-    for name in unique:
-        if len(name) > MAX_VALUE:
-            record.notes.append(("oversized_value", f"base_model of {len(name)} characters"))
-        elif name in typed:
-            record.parents.append(ParentClaim(name, typed[name], 1.0, "typed", part))
-            record.claims.append(_claim("HAS_RELATION", typed[name].value, part))
-        else:
-            if guess is None:
-                guess = guess_relation(
-                    record.id.rpartition("/")[2], tags, library if isinstance(library, str) else None, len(unique)
-                )
-            record.parents.append(ParentClaim(name, *guess, part))
-
-
 def _read_card(data: dict[str, Any], record: HubRecord) -> None:
     claims, part = record.claims, RecordPart.CARD
     owner = record.id.rpartition("/")[0]
@@ -273,13 +255,10 @@ def _read_card(data: dict[str, Any], record: HubRecord) -> None:
         for name, first in declared.items():
             if isinstance(first, str) and 0 < len(first) <= MAX_VALUE:
                 record.details[name] = first
-    relation = data.get("base_model_relation")
-    typed = Relation(relation) if isinstance(relation, str) and relation in TYPED_RELATIONS else None
-    names = [(name, typed) for name in strings_in(data.get("base_model"))]
-    if names:
-        tags = [tag for tag in strings_in(data.get("tags")) if isinstance(tag, str)]
-        tags += record.stated.get("tags") or []
-        _read_parents(names, tags, data.get("library_name") or record.stated.get("library_name"), record, part)
+    if names := card_parents(data):
+        tags = strings_in(data.get("tags")) + (record.stated.get("tags") or [])
+        library = data.get("library_name") or record.stated.get("library_name")
+        add_parents(names, record, part, tags, library)
 
 
 def _read_files(row: _Row, record: HubRecord) -> None:
@@ -297,15 +276,6 @@ def _read_files(row: _Row, record: HubRecord) -> None:
             record.claims.append(_claim("HAS_ARCHITECTURE", kind.strip(), RecordPart.CONFIG))
     if isinstance(row.safetensors, dict) and isinstance(total := row.safetensors.get("total"), int):
         record.details["num_params"] = total
-
-
-def _read_base_models(row: _Row, record: HubRecord) -> None:
-    """Read the expanded `baseModels`, an object {relation, models: [{id}]}."""
-    if isinstance(row.baseModels, dict) and isinstance(models := row.baseModels.get("models"), list):
-        word = row.baseModels.get("relation")
-        typed = Relation(word) if isinstance(word, str) and word in TYPED_RELATIONS else None
-        names = [(name, typed) for name in strings_in(models)]
-        _read_parents(names, row.tags or [], row.library_name, record, RecordPart.TAGS)
 
 
 def _unique_claims(record: HubRecord) -> list[ValueClaim]:

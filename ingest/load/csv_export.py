@@ -84,7 +84,9 @@ class _CsvExport:
         self._out.node(label, node)
         self._report.nodes["created"] += 1
         if label == LABELS[RecordKind.MODEL]:
-            self._facts[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"))
+            self._facts[node["id"]] = NameEvidence(
+                node.get("downloads") or 0, node.get("created_at"), node["last_seen"]
+            )
             self._statements += parent_declarations(node)
         else:
             self._datasets.add(node["id"])

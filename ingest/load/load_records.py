@@ -185,7 +185,7 @@ class _LoadJob:
         return found
 
     def _collect_facts(self, node: Properties) -> None:
-        self._models[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"))
+        self._models[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"), node["last_seen"])
         if node.get("declared_parents"):
             self._declarations[node["id"]] = parent_declarations(node)
 

@@ -11,11 +11,10 @@ from typing import Any
 
 from atlas_db.claims.declared_parents import merge_declared_parents, snapshots_of
 from atlas_db.core.records import HubRecord, ValueClaim
-from atlas_db.core.terms import RecordKind, RecordPart, Source
+from atlas_db.core.terms import METHODS, RecordKind, RecordPart, Source
 from atlas_db.fusion.fuse import Span, life, merge_spans
 
 Properties = dict[str, Any]
-METHODS = {RecordPart.CARD: "hub-card@1", RecordPart.CONFIG: "hub-config@1", RecordPart.TAGS: "hub-tags@1"}
 _PARTS = {method: part for part, method in METHODS.items()}
 TAG_PROPERTIES = ("downloads", "likes", "pipeline_tag", "library_name", "license", "tags")
 _BOOKKEEPING = frozenset(

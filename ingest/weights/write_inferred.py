@@ -95,7 +95,7 @@ def _plan(
     rest = [item for item in old if not (item.source is Source.INFERRED and item.child in charted)]
     known = {model: each for model, each in {**read_charted_models(store), **charted}.items() if each.family}
     fused = list(fuse_claims([*rest, *stated], known))
-    plan = LineageDiff(Source.INFERRED, stated, ours, fused, read_lineage_edges(store), run_id)
+    plan = LineageDiff(Source.INFERRED, stated, ours.values(), fused, read_lineage_edges(store), run_id)
     counts: dict[str, Any] = dict(plan.counts)
     for edge in fused:
         if edge.child in charted:

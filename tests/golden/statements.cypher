@@ -321,9 +321,9 @@ UNWIND $ids AS id MATCH (a:Model {id: id})-[r:CITES]->(b:Paper) RETURN a.id AS a
 // count_edges CITES
 MATCH (:Model)-[r:CITES]->(:Paper) RETURN count(r) AS n;
 // merge_edges CLAIMS_PARENT
-UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Model {id: row.b}) MERGE (a)-[r:CLAIMS_PARENT {source: row.set.source}]->(b) SET r = row.set;
+UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Model {id: row.b}) MERGE (a)-[r:CLAIMS_PARENT {source: row.set.source, method: row.set.method}]->(b) SET r = row.set;
 // delete_edges CLAIMS_PARENT
-UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:CLAIMS_PARENT]->(b:Model {id: row.b}) WHERE r.source = row.set.source DELETE r;
+UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:CLAIMS_PARENT]->(b:Model {id: row.b}) WHERE r.source = row.set.source AND r.method = row.set.method DELETE r;
 // read_edges CLAIMS_PARENT
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:CLAIMS_PARENT]->(b:Model) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges CLAIMS_PARENT

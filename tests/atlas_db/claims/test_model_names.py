@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_db.claims.hub_renames import Rename
 from atlas_db.claims.model_names import MentionIndex, NameEvidence
+from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.terms import Resolution
 from atlas_db.fusion.evidence import MentionEvidence
 
@@ -41,7 +43,7 @@ NAMES = (
         ("GPT2", "z/z", "openai-community/gpt2", Resolution.RENAMED, 0.95, 0.99),
         ("WizardLM/WizardMath-7B-V1.1", "z/z", "WizardLMTeam/WizardMath-7B-V1.1", Resolution.RENAMED, 0.7, 0.95),
         ("outputs", "ann/tuned", "ann/outputs", Resolution.RENAMED, 0.5, 0.95),
-        ("outputs", "z/z", "bob/outputs", Resolution.AMBIGUOUS, 0.0, 0.499),
+        ("outputs", "z/z", "outputs", Resolution.ABSENT, 0.0, 0.499),
         ("gone/forever", "z/z", "gone/forever", Resolution.ABSENT, 0.8, 0.95),
         ("nothing", "z/z", "nothing", Resolution.ABSENT, 0.5, 0.8),
         ("./checkpoint-500", "z/z", "./checkpoint-500", Resolution.ABSENT, 0.0, 0.499),
@@ -79,4 +81,24 @@ def test_resolution_does_not_depend_on_the_order_of_models(order: list[str], nam
 def test_no_name_breaks_resolution(name: str, child: str) -> None:
     found = MentionIndex(HUB, [name]).resolve(name, child, None)
     assert 0.0 <= found.confidence <= 1.0
-    assert found.parent in HUB or found.parent == name
+    assert found.parent in HUB or found.parent in (name, repository_name(name))
+
+
+def test_a_renaming_that_the_hub_shows_wins_over_an_older_record() -> None:
+    hub = {**HUB, "old/name": NameEvidence(9, None, "2024-07-01")}
+    renames = {"old/name": Rename("new/name", 3, "2026-01-01", "2026-05-01")}
+    found = MentionIndex(hub, ["Old/Name", "old/name"], renames).resolve("Old/Name", "z/z", None)
+    assert (found.parent, found.resolution) == ("new/name", Resolution.RENAMED)
+    assert (found.evidence.renamed_on, found.evidence.renamed_in) == ("2026-05-01", 3)
+    # A record as new shows that the former id is in use.
+    hub["old/name"] = NameEvidence(9, None, "2026-05-01")
+    found = MentionIndex(hub, ["old/name"], renames).resolve("old/name", "z/z", None)
+    assert (found.parent, found.resolution) == ("old/name", Resolution.EXACT)
+
+
+@pytest.mark.parametrize("name", ["model", "results", "checkpoint"])
+def test_a_popular_candidate_is_no_evidence_for_the_name_of_a_folder(name: str) -> None:
+    hub = {f"famous/{name}": NameEvidence(9_000_000, None), f"ann/{name}": NameEvidence(1, None)}
+    index = MentionIndex(hub, [name])
+    assert index.resolve(name, "z/z", None).confidence < 0.5
+    assert index.resolve(name, "ann/tuned", None).parent == f"ann/{name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from atlas_db.claims.relations import guess_relation, split_typed_parent
+from atlas_db.claims.relations import guess_relation
 from atlas_db.core.terms import Relation
 
 
@@ -30,10 +30,3 @@ def test_relations_are_guessed_below_certainty(
     assert found is relation
     assert 0.5 < confidence < 1.0
     assert by
-
-
-def test_typed_parents() -> None:
-    assert split_typed_parent("quantized:a/b") == ("a/b", Relation.QUANTIZED)
-    assert split_typed_parent("a/b") == ("a/b", None)
-    assert split_typed_parent("odd:a/b") == ("odd:a/b", None)
-    assert split_typed_parent("finetune:") == ("finetune:", None)

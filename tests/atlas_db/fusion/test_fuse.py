@@ -140,3 +140,20 @@ SPANS = st.dictionaries(
 @given(SPANS, SPANS, SPANS)
 def test_spans_merge_in_any_order(a: Any, b: Any, c: Any) -> None:
     assert merge_spans(a, b, c) == merge_spans(c, merge_spans(b, a)) == merge_spans(merge_spans(a, b, c), a)
+
+
+def test_a_merge_stays_one_where_the_hub_knows_a_single_parent() -> None:
+    tags = observed("p", Source.DECLARED, 1.0, method="hub-tags@1")
+    card = [observed(p, Source.DECLARED, 0.6, Relation.MERGE, method="hub-card@1") for p in ("p", "gone")]
+    assert {edge.relation for edge in fuse_child([tags, *card])} == {Relation.MERGE}
+    # One parent in the card, or other relations of the Hub, are no merge.
+    assert fuse_child([tags, card[0]])[0].relation is Relation.FINETUNE
+    quantized = tags._replace(relation=Relation.QUANTIZED)
+    assert {e.parent: e.relation for e in fuse_child([quantized, *card])}["p"] is Relation.QUANTIZED
+
+
+def test_a_merge_configuration_makes_a_merge() -> None:
+    tags = observed("p", Source.DECLARED, 1.0, method="hub-tags@1")
+    config = observed("p", Source.DECLARED, 1.0, Relation.MERGE, method="merge-config@1")
+    (edge,) = fuse_child([tags, config])
+    assert (edge.relation, edge.status, edge.confidence) == (Relation.MERGE, Status.DECLARED, 1.0)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from atlas_db.claims.model_names import repository_name
 from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
 
 
@@ -59,15 +56,5 @@ def test_dates() -> None:
             hub_date(bad)
 
 
-def test_repository_names() -> None:
-    assert repository_name(" 'a/b' ") == "a/b"
-    assert repository_name("https://huggingface.co/a/b/tree/main?x=1") == "a/b"
-    assert repository_name("https://huggingface.co/datasets/a/b") == "a/b"
-    assert repository_name("a/b/") == "a/b"
+def test_strings_in_fields() -> None:
     assert strings_in(["a", {"name": "b"}, None, 3, "a", " "]) == ["a", "b"]
-
-
-@given(st.text(max_size=60))
-def test_repository_name_is_idempotent_on_plain_names(text: str) -> None:
-    once = repository_name(text.replace("'", "").replace('"', "").replace(":", "").replace("www.", ""))
-    assert repository_name(once) == once.strip() or "hf.co" in once.lower() or "huggingface.co" in once.lower()
