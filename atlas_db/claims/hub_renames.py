@@ -36,8 +36,34 @@ class Rename(NamedTuple):
     last_seen: str
 
 
-def find_renames(declarations: Iterable[ParentDeclaration]) -> dict[str, Rename]:
-    """Return the renamings that declarations show, by the former id in lower case.
+class OwnerRename(NamedTuple):
+    """An owner who got another name, with all repositories.
+
+    Attributes:
+        new: The name today.
+        repositories: Repositories of equal name that show it.
+        last_seen: Date of the last snapshot that shows it.
+    """
+
+    new: str
+    repositories: int
+    last_seen: str
+
+
+class HubRenames(NamedTuple):
+    """Renamings that the Hub shows.
+
+    Attributes:
+        repositories: By the former id in lower case.
+        owners: By the former name in lower case.
+    """
+
+    repositories: Mapping[str, Rename]
+    owners: Mapping[str, OwnerRename]
+
+
+def find_renames(declarations: Iterable[ParentDeclaration]) -> HubRenames:
+    """Return the renamings that declarations show.
 
     Args:
         declarations: All declarations of any models.
@@ -56,7 +82,31 @@ def find_renames(declarations: Iterable[ParentDeclaration]) -> dict[str, Rename]
     for old_id, candidates in observed.items():
         new, dates = max(candidates.items(), key=lambda item: (max(item[1]), len(item[1]), item[0]))
         found[old_id] = Rename(new, len(dates), min(dates), max(dates))
-    return {old: _follow(old, rename, found) for old, rename in found.items()}
+    return HubRenames(
+        {old: _follow(old, rename, found) for old, rename in found.items()}, _find_owners(found, all_declarations)
+    )
+
+
+def _find_owners(found: Mapping[str, Rename], declarations: Iterable[ParentDeclaration]) -> dict[str, OwnerRename]:
+    """Return the owners of whom several repositories moved under their names, and none is listed any more."""
+    moved: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for old, rename in found.items():
+        (owner, _, name), (new_owner, _, new_name) = old.partition("/"), rename.new.partition("/")
+        moved[owner][new_owner if name == new_name.lower() else ""].append(rename.last_seen)
+    listed: dict[str, str] = {}
+    for each in declarations if moved else ():
+        if each.part in HUB_LISTS:
+            owner = each.name.partition("/")[0].lower()
+            listed[owner] = max(each.last_seen, listed.get(owner, ""))
+    owners = {}
+    for owner, by_new in moved.items():
+        new, dates = max(by_new.items(), key=lambda item: (len(item[1]), item[0]))
+        several = len(dates) >= max(
+            MENTION.min_owner_repositories, MENTION.min_owner_share * sum(map(len, by_new.values()))
+        )
+        if owner and new and several and listed.get(owner, "") < max(dates):
+            owners[owner] = OwnerRename(new, len(dates), max(dates))
+    return owners
 
 
 def _follow(old: str, rename: Rename, found: Mapping[str, Rename]) -> Rename:

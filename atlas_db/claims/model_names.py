@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from atlas_db.claims.hub_renames import Rename
+from atlas_db.claims.hub_renames import HubRenames
 from atlas_db.claims.mention_parameters import MENTION
 from atlas_db.claims.repository_ids import is_repository_id, repository_name
 from atlas_db.core.terms import MIN_ACTIVE_CONFIDENCE, Resolution
@@ -27,6 +27,9 @@ _FOLDER_NAMES = frozenset(
      "pretrained", "result", "results", "run", "runs", "saved", "test", "tmp", "train", "trained", "transformers"}
 )  # fmt: skip
 """Words that name folders of training runs. Alone they mean a repository of the child's own owner, or none."""
+
+
+NO_RENAMES = HubRenames({}, {})
 
 
 class NameEvidence(NamedTuple):
@@ -64,17 +67,17 @@ class MentionIndex:
     """Index of known models for resolving mentions of them."""
 
     def __init__(
-        self, models: Mapping[str, NameEvidence], names: Iterable[str], renames: Mapping[str, Rename] | None = None
+        self, models: Mapping[str, NameEvidence], names: Iterable[str], renames: HubRenames = NO_RENAMES
     ) -> None:
         """Index the models that the given names can refer to.
 
         Args:
             models: All models with a record.
             names: All names that will be resolved.
-            renames: Renamings that the Hub shows, by the former id in lower case.
+            renames: Renamings that the Hub shows.
         """
         self._models = models
-        self._renames = renames or {}
+        self._renames = renames
         self._clean = {name: repository_name(name) for name in names}
         missing = [
             clean
@@ -121,7 +124,7 @@ class MentionIndex:
 
     def _resolve_observed_rename(self, clean: str) -> ResolvedName | None:
         """Resolve a former id by a renaming that the Hub shows, unless the former id has a record as new."""
-        rename = self._renames.get(clean.lower())
+        rename = self._renames.repositories.get(clean.lower())
         if rename is None:
             return None
         old = self._models.get(clean)
@@ -151,8 +154,12 @@ class MentionIndex:
             return None
         best = max(found, key=lambda model: (self._models[model].downloads, model))
         evidence = MentionEvidence(owner_now=best.partition("/")[0], names_in_common=repositories)
+        return ResolvedName(best, Resolution.RENAMED, self._owner_confidence(repositories), evidence)
+
+    @staticmethod
+    def _owner_confidence(repositories: int) -> float:
         confidence = MENTION.owner_base_confidence + MENTION.owner_step_confidence * repositories
-        return ResolvedName(best, Resolution.RENAMED, min(MENTION.max_owner_confidence, confidence), evidence)
+        return min(MENTION.max_owner_confidence, confidence)
 
     def _resolve_case(self, same: list[str]) -> ResolvedName:
         ranked = sorted(same, key=lambda model: (-self._models[model].downloads, model))
@@ -198,6 +205,14 @@ class MentionIndex:
         if not is_repository_id(clean) or clean.lower() in _FOLDER_NAMES:
             evidence = MentionEvidence(looks_like="path")
             return ResolvedName(name, Resolution.ABSENT, MENTION.absent_path_confidence, evidence)
+        owner, _, part = clean.partition("/")
+        if part and (moved := self._renames.owners.get(owner.lower())) is not None:
+            evidence = MentionEvidence(
+                owner_now=moved.new, names_in_common=moved.repositories, renamed_on=moved.last_seen
+            )
+            return ResolvedName(
+                f"{moved.new}/{part}", Resolution.RENAMED, self._owner_confidence(moved.repositories), evidence
+            )
         confidence = MENTION.absent_full_name_confidence if "/" in clean else MENTION.absent_short_name_confidence
         return ResolvedName(clean, Resolution.ABSENT, confidence, MentionEvidence())
 

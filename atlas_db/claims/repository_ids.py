@@ -10,7 +10,7 @@ import unicodedata
 from functools import lru_cache
 from urllib.parse import unquote
 
-_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_-])?"
+_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
 _ID = re.compile(rf"(?:{_NAME}/)?{_NAME}")
 _MARKDOWN_LINK = re.compile(r"!?\[([^\[\]]*)\]\s*\(\s*<?([^()\s<>]*)>?[^()]*\)")
 _SCHEME = re.compile(r"^(?:https?|hf|huggingface|ssh|git)://", re.IGNORECASE)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.claims.hub_renames import Rename
+from atlas_db.claims.hub_renames import HubRenames, OwnerRename, Rename
 from atlas_db.claims.model_names import MentionIndex, NameEvidence
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.terms import Resolution
@@ -86,7 +86,7 @@ def test_no_name_breaks_resolution(name: str, child: str) -> None:
 
 def test_a_renaming_that_the_hub_shows_wins_over_an_older_record() -> None:
     hub = {**HUB, "old/name": NameEvidence(9, None, "2024-07-01")}
-    renames = {"old/name": Rename("new/name", 3, "2026-01-01", "2026-05-01")}
+    renames = HubRenames({"old/name": Rename("new/name", 3, "2026-01-01", "2026-05-01")}, {})
     found = MentionIndex(hub, ["Old/Name", "old/name"], renames).resolve("Old/Name", "z/z", None)
     assert (found.parent, found.resolution) == ("new/name", Resolution.RENAMED)
     assert (found.evidence.renamed_on, found.evidence.renamed_in) == ("2026-05-01", 3)
@@ -102,3 +102,9 @@ def test_a_popular_candidate_is_no_evidence_for_the_name_of_a_folder(name: str) 
     index = MentionIndex(hub, [name])
     assert index.resolve(name, "z/z", None).confidence < 0.5
     assert index.resolve(name, "ann/tuned", None).parent == f"ann/{name}"
+
+
+def test_a_renamed_owner_serves_repositories_without_a_record() -> None:
+    index = MentionIndex(HUB, ["old/x"], HubRenames({}, {"old": OwnerRename("New", 5, "2026-05-01")}))
+    found = index.resolve("old/x", "z/z", None)
+    assert (found.parent, found.resolution, found.confidence) == ("New/x", Resolution.RENAMED, 0.95)
