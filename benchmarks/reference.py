@@ -150,6 +150,7 @@ _CODES = [
     (2, "usage"),
     (3, "input: nothing was readable, or there is no such model"),
     (4, "the store, or a bill of materials that would be invalid"),
+    (5, "the atlas lacks records that `audit --fail-on` needs (`--allow-incomplete` lets it pass)"),
 ]
 
 

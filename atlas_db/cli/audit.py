@@ -12,18 +12,23 @@ import typer
 
 from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
-from atlas_db.core.errors import UsageError
-from atlas_db.core.terms import Verdict
+from atlas_db.core.errors import ModelNotFoundError, UsageError
+from atlas_db.core.terms import LicenseState, RecordKind, Verdict
 
 if TYPE_CHECKING:
-    from atlas_db.licenses.audit import AuditReport
+    from atlas_db.licenses.audit import AuditOptions, AuditReport
     from atlas_db.licenses.card_model import CardModel
+    from atlas_db.store.bolt import Store
 
 HELP = """Check licences against everything upstream.
 
 Each finding names the ancestor whose licence sets the term, the clause, and the path to the ancestor with its lowest
 confidence. MODEL is a model id, or the path of a README.md or of a folder with one: such a model need not be in the
 atlas. --all audits the whole atlas and writes verdicts (audit_verdict) and findings (CONFLICTS_WITH) into it.
+
+An ancestor that is not in this atlas is not called unlicensed: its licence is not known here. --fail-on exits with 5
+where findings may be missing: the atlas is empty, has no record of an ancestor, or is older than a model. Training data
+without a record counts where the profile lets it lead to that verdict. --allow-incomplete turns this off.
 
 Examples:
 
@@ -66,8 +71,12 @@ def audit(
         float, typer.Option("--min-confidence", min=0, max=1, help="Leave out lineage edges below this confidence.")
     ] = 0.0,
     fail_on: Annotated[
-        Threshold | None, typer.Option("--fail-on", help="Exit with 1 for findings of this verdict or worse.")
+        Threshold | None,
+        typer.Option("--fail-on", help="Exit with 1 for findings of this verdict or worse, with 5 if some may miss."),
     ] = None,
+    allow_incomplete: Annotated[
+        bool, typer.Option("--allow-incomplete", help="Let --fail-on pass although the atlas lacks records.")
+    ] = False,
     suppressions: Annotated[
         Path | None, typer.Option("--suppressions", help="TOML file of suppressed findings, with reason and expiry.")
     ] = None,
@@ -77,7 +86,7 @@ def audit(
     ] = AuditFormat.HUMAN,
 ) -> None:
     """Audit models, or the whole atlas."""
-    from atlas_db.licenses.audit import AuditOptions, audit_models
+    from atlas_db.licenses.audit import AuditOptions
     from atlas_db.licenses.write_findings import audit_and_write
 
     settings = settings_for(store)
@@ -89,10 +98,37 @@ def audit(
         if everything:
             report = audit_and_write(graph, home_of(settings), options, settings.batch_rows, progress)
         else:
-            report = audit_models(graph, ids, options, folders)
+            checked = fail_on is not None and not allow_incomplete
+            report = _audit_targets(graph, ids, options, folders, require_records=checked)
     _write(report, form, {folder.id: str(folder.card) for folder in folders}, summary=everything)
-    if fail_on is not None and report.at_least(Verdict(fail_on)):
+    if fail_on is None:
+        return
+    if report.at_least(Verdict(fail_on)):
         raise typer.Exit(Exit.FINDINGS)
+    if not allow_incomplete:
+        report.require_complete(Verdict(fail_on))
+
+
+def _audit_targets(
+    graph: Store, ids: list[str], options: AuditOptions, folders: list[CardModel], *, require_records: bool
+) -> AuditReport:
+    """Audit models.
+
+    Raises:
+        IncompleteAuditError: Records are required, and the atlas has none.
+        ModelNotFoundError: The atlas has none of the models.
+    """
+    from atlas_db.licenses.audit import AuditReport, audit_models
+    from atlas_db.licenses.completeness import read_newest_records
+
+    try:
+        return audit_models(graph, ids, options, folders)
+    except ModelNotFoundError:
+        if require_records:
+            newest = read_newest_records(graph)
+            if not newest.models:
+                AuditReport(options.profile, "", newest=newest).require_complete(Verdict.UNKNOWN)
+        raise
 
 
 def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list[CardModel]]:
@@ -142,12 +178,8 @@ def _summary(report: AuditReport) -> None:
     for verdict in Verdict:
         number = report.verdicts.get(verdict, 0)
         print_text(f"  {number:>9,}  {verdict}  ({number / max(report.models, 1):.1%})", _STYLES.get(verdict, ""))
-    unknown = report.unknown
     if report.verdicts.get(Verdict.UNKNOWN):
-        print_text(f"  of the unknown: {unknown['own_license']:,} state no licence that can be read")
-        print_text(f"                  {unknown['upstream']:,} do, but a model above them does not")
-        print_text(f"                  {unknown['training_data']:,} do, but of their training data some does not")
-        print_text(f"                  {unknown['completable']:,} would be resolved by the predictions at hand")
+        _unknown(report)
     print_text("Findings")
     for name, number in sorted(report.kinds.items(), key=lambda pair: -pair[1]):
         print_text(f"  {number:>9,}  {name.replace('.', ', ')}")
@@ -155,6 +187,32 @@ def _summary(report: AuditReport) -> None:
     for (above, below, ruled), number in report.pairs.most_common(12):
         print_text(f"  {number:>9,}  {above} to {'no licence' if below == 'none' else below}, {ruled}")
     _foot(report)
+
+
+_CAUSES = {
+    "own_license": "of the model itself", "upstream": "of a model above", "training_data": "of training data",
+}  # fmt: skip
+_STATES = {
+    LicenseState.STATES_NONE: "seen, states none", LicenseState.UNREADABLE: "stated, cannot be read",
+    LicenseState.NOT_IN_ATLAS: "not in this atlas: fetch or load it",
+}  # fmt: skip
+
+
+def _unknown(report: AuditReport) -> None:
+    """Print why models are unknown: whose licence it is, and whether it is missing or was never seen."""
+    print_text("Unknown, by the licence that is missing")
+    for state, words in _STATES.items():
+        print_text(f"  {report.in_state(state):>9,}  {words}")
+        for cause, whose in _CAUSES.items():
+            if number := report.causes[f"{cause}.{state}"]:
+                print_text(f"  {number:>13,}  {whose}", "dim")
+    print_text(f"  {report.unknown['completable']:>9,}  would be resolved by the predictions at hand")
+    counts = report.counts()["not_in_atlas"]
+    if report.newest is not None and any(counts.values()):
+        print_text(
+            f"Not in this atlas: {counts['models']:,} models ({report.newest.words()}) and {counts['datasets']:,} "
+            f"datasets ({report.newest.words(RecordKind.DATASET)}) that models name"
+        )
 
 
 def _models(report: AuditReport, files: dict[str, str]) -> None:
@@ -175,12 +233,15 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
         if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in files:
             print_text(f"  Others for the same task: atlas-db query alternatives --param model={model}", "cyan")
     for name in report.missing:
-        print_text(f"{name} is not in the atlas", "yellow")
+        newest = f" ({report.newest.words()})" if report.newest is not None else ""
+        print_text(f"{name} is not in this atlas{newest}: fetch or load it", "yellow")
     _foot(report)
 
 
 def _finding(row: dict[str, Any]) -> None:
-    above = f" against {row['ancestor']} [{row['license'] or 'no licence'}]" if row["ancestor"] else ""
+    from atlas_db.licenses.audit import license_words
+
+    above = f" against {row['ancestor']} [{license_words(row)}]" if row["ancestor"] else ""
     head = f"  {row['verdict']}: {row['finding']} ({row['rule']}){above}, confidence {row['confidence']:.2f}"
     print_text(head, _STYLES.get(row["verdict"], ""))
     print_text(f"    {row['clause']}")
@@ -190,17 +251,19 @@ def _finding(row: dict[str, Any]) -> None:
 
 
 def _folded(rows: list[dict[str, Any]]) -> None:
-    """Print one line for all ancestors with one licence under one rule."""
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    """Print one line for all ancestors with one licence under one rule and clause."""
+    from atlas_db.licenses.audit import license_words
+
+    groups: dict[tuple[str, str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        groups[row["verdict"], row["rule"], row["license"] or "no licence"].append(row)
-    for (verdict, rule, license_id), same in groups.items():
+        groups[row["verdict"], row["rule"], license_words(row), row["clause"]].append(row)
+    for (verdict, rule, license_id, clause), same in groups.items():
         names = [row["ancestor"] or "the model itself" for row in same]
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
         print_text(
             f"  {verdict}: {rule} [{license_id}], from {', '.join(names[:2])}{more}", _STYLES.get(Verdict(verdict), "")
         )
-        print_text(f"    {same[0]['clause']}", "dim")
+        print_text(f"    {clause}", "dim")
 
 
 def _foot(report: AuditReport) -> None:

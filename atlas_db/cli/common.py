@@ -42,6 +42,7 @@ class Exit:
     USAGE = 2
     INPUT = 3
     STORE = 4
+    INCOMPLETE = 5
 
 
 def settings_for(store: str | None) -> Settings:

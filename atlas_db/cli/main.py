@@ -36,8 +36,8 @@ from atlas_db.cli import (
 )
 from atlas_db.cli.output import print_text
 
-EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store. A load that set bad items aside exits 0 and
-reports them; 3 only when nothing was readable."""
+EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store, 5 the atlas lacks records that the
+audit needs. A load that set bad items aside exits 0 and reports them; 3 only when nothing was readable."""
 
 app = typer.Typer(
     name="atlas-db",

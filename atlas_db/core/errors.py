@@ -17,6 +17,7 @@ AtlasError
 │   ├── WeightsError            one damaged weight file: counted, the batch goes on
 │   ├── HubError                the Hub refused, or every retry failed
 │   └── ScorerError             the file of fitted models is another version's
+├── IncompleteAuditError        the atlas lacks records that the audit needs      exit 5
 ├── BomError                    a bill of materials would be invalid              exit 4
 └── StoreError                  the store                                         exit 4
     ├── StoreUnavailableError   it cannot be reached or started
@@ -152,6 +153,12 @@ class HubError(InputError):
 
 class ScorerError(InputError):
     """The file of fitted models is damaged, or was fitted on other features or by another version."""
+
+
+class IncompleteAuditError(AtlasError):
+    """The atlas lacks records that an audit needs: it is empty, an ancestor has none, or a model is newer."""
+
+    exit_code = 5
 
 
 class BomError(AtlasError):

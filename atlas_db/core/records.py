@@ -7,6 +7,18 @@ from typing import Any, NamedTuple
 
 from atlas_db.core.terms import RecordKind, RecordPart, Relation, Resolution, Source, Status
 
+_DATASETS = "datasets/"
+
+
+def repository_path(identifier: str, kind: RecordKind) -> str:
+    """Return the path of a repository as the Hub spells it: that of a dataset begins with `datasets/`.
+
+    A model and a dataset may have the same id. Their paths differ.
+    """
+    if kind is RecordKind.MODEL or identifier.startswith(_DATASETS):
+        return identifier
+    return _DATASETS + identifier
+
 
 class ValueClaim(NamedTuple):
     """A claim of one record that a model or dataset has a value.

@@ -123,7 +123,17 @@ class FindingKind(StrEnum):
     JURISDICTION = "jurisdiction"
     NO_LICENSE = "no_license"
     UNREADABLE_LICENSE = "unreadable_license"
+    NOT_IN_ATLAS = "not_in_atlas"
     RELICENSED_UPSTREAM = "relicensed_upstream"
+
+
+class LicenseState(StrEnum):
+    """What an atlas knows about the licence of a model or dataset."""
+
+    STATED = "stated"
+    UNREADABLE = "unreadable"
+    STATES_NONE = "states_none"
+    NOT_IN_ATLAS = "not_in_atlas"
 
 
 MIN_ACTIVE_CONFIDENCE = 0.5

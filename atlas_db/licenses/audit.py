@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_db.core.data_frames import data_frame
-from atlas_db.core.terms import Progress, Verdict
+from atlas_db.core.errors import IncompleteAuditError
+from atlas_db.core.records import repository_path
+from atlas_db.core.terms import FindingKind, LicenseState, Progress, RecordKind, Verdict
 from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry
 from atlas_db.licenses.card_model import CardModel
+from atlas_db.licenses.completeness import NewestRecords, named, newer_models, read_newest_records
 from atlas_db.licenses.policy_check import FLAGGED, LicenseFinding, PolicyCheck
 from atlas_db.licenses.remediation import Remediation
-from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, RuleBook, rule_book
+from atlas_db.licenses.rules import ABSENT, ORDER, RELATIONS, TRAINED_ON, RuleBook, rule_book
 from atlas_db.licenses.suppressions import Suppression, read_suppressions
 from atlas_db.lineage.traversal import not_found_error
 from atlas_db.store.bolt import Store
@@ -24,12 +27,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DISCLAIMER = "This is no legal advice. It reads what publishers declared, by rules that are named with their sources."
+_DATASETS = repository_path("", RecordKind.DATASET)
 COLUMNS = (
-    "model", "ancestor", "finding", "verdict", "rule", "license", "child_license", "relation", "confidence", "hops",
-    "clause", "source", "repair",
+    "model", "ancestor", "finding", "verdict", "rule", "license", "license_state", "child_license",
+    "child_license_state", "relation", "confidence", "hops", "clause", "source", "repair",
 )  # fmt: skip
 """Columns of findings, where they are a table."""
 PROGRESS_ROWS = 20_000
+_BLAME = (LicenseState.STATES_NONE, LicenseState.UNREADABLE, LicenseState.NOT_IN_ATLAS)
+"""States that make a model unknown. The first one met is counted: what counts as not in the atlas is only that."""
+_CAUSES = ("own_license", "upstream", "training_data")
+NOT_HERE = "not in this atlas"
+_STATE_WORDS = {LicenseState.NOT_IN_ATLAS: NOT_HERE, LicenseState.STATES_NONE: "no licence"}
+
+
+def license_words(row: Mapping[str, Any], name: str = "license") -> str:
+    """Return a licence of a row of the report in words: its id, `no licence`, or `not in this atlas`.
+
+    Args:
+        row: A row of findings.
+        name: Its column: `license` or `child_license`.
+    """
+    return row[name] or _STATE_WORDS[LicenseState(row.get(f"{name}_state") or LicenseState.STATES_NONE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +73,19 @@ class AuditReport:
     Attributes:
         profile: Name of the profile.
         rules_version: Digest of catalogue, rules and profile.
-        models: Number of audited models, without placeholders.
+        models: Number of audited models: those with a record, or with charted weights.
         verdicts: Models by verdict.
         kinds: Findings by kind and verdict, as `kind.verdict`.
         pairs: Findings by (licence of the ancestor, licence of the child, verdict), for kinds about terms.
-        unknown: Unknown models by cause. `own_license`: it declares no known licence. Otherwise `upstream`: an ancestor
-            model declares none; `training_data`: only a dataset declares none. Also `no_parent`: no ancestor is known;
-            `completable`: predictions fill all missing licences.
+        unknown: Unknown models by cause. `own_license`: its own licence is not known. Otherwise `upstream`: that of an
+            ancestor model is not; `training_data`: only that of a dataset is not. Also `no_parent`: no ancestor is
+            known; `completable`: predictions fill all missing licences.
+        causes: The same models by cause and state of that licence, as `cause.state`. Where several licences are not
+            known, one that is seen and states none comes first, then one that is unreadable, then `not_in_atlas`.
+        newest: Dates of the newest records of the atlas; None where the graph is not from a store.
+        not_in_atlas: Ancestors without a record, and models of which only the weights are known. They are paths, those
+            of datasets with `datasets/`.
+        newer: Models that were created or changed after the newest record.
         findings: The findings as rows.
         obligations: Findings that are compliant as long as duties are met, as rows; only in audits of single models.
         suppressed: Number of suppressed findings.
@@ -76,6 +101,10 @@ class AuditReport:
     kinds: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
+    newest: NewestRecords | None = None
+    not_in_atlas: list[str] = field(default_factory=list)
+    newer: list[str] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
     obligations: list[dict[str, Any]] = field(default_factory=list)
     suppressed: int = 0
@@ -90,8 +119,22 @@ class AuditReport:
             "verdicts": {str(verdict): self.verdicts.get(verdict, 0) for verdict in Verdict},
             "findings": dict(sorted(self.kinds.items())),
             "unknown": dict(self.unknown),
+            "unknown_by_state": {state: self.in_state(state) for state in _BLAME},
+            "unknown_by_cause": dict(sorted(self.causes.items())),
+            "not_in_atlas": {
+                "models": len(self.not_in_atlas) - self._unseen_datasets(),
+                "datasets": self._unseen_datasets(),
+            },
+            "newer_than_atlas": len(self.newer),
             "suppressed": self.suppressed,
         }
+
+    def in_state(self, state: LicenseState) -> int:
+        """Return the number of models that are unknown because a licence is in that state."""
+        return sum(number for cause, number in self.causes.items() if cause.endswith(f".{state}"))
+
+    def _unseen_datasets(self) -> int:
+        return sum(path.startswith(_DATASETS) for path in self.not_in_atlas)
 
     def to_frame(self) -> pd.DataFrame:
         """Return findings and obligations as a data frame, one row each (extra `analysis`)."""
@@ -104,21 +147,66 @@ class AuditReport:
             "rules_version": self.rules_version,
             "run_id": self.run_id or None,
             "disclaimer": DISCLAIMER,
+            "newest_record": None if self.newest is None else self.newest._asdict(),
             "counts": self.counts(),
             "missing": self.missing,
+            "not_in_atlas": self.not_in_atlas,
+            "newer_than_atlas": self.newer,
             "findings": self.findings,
             "obligations": self.obligations,
         }
 
     def at_least(self, verdict: Verdict) -> int:
-        """Return the number of findings with that verdict or a worse one."""
-        return sum(ORDER[Verdict(row["verdict"])] >= ORDER[verdict] for row in self.findings)
+        """Return the number of findings with that verdict or a worse one.
+
+        What is not in the atlas is no finding about the model; see `gaps`.
+        """
+        return sum(
+            ORDER[Verdict(row["verdict"])] >= ORDER[verdict]
+            for row in self.findings
+            if row["finding"] != FindingKind.NOT_IN_ATLAS
+        )
+
+    def gaps(self, verdict: Verdict) -> list[str]:
+        """Return why findings with that verdict or a worse one may be missing, one sentence each without full stop.
+
+        Above an ancestor without a record, anything may be. A dataset has no ancestors: one without a record matters
+        only where the profile lets training data lead to that verdict.
+        """
+        newest = self.newest
+        if newest is None:
+            return []
+        if not newest.models:
+            return ["this atlas is empty: it has no record of any model"]
+        worst = rule_book(self.profile).limited_to(Verdict.VIOLATION, TRAINED_ON)
+        found = []
+        for kind in RecordKind:
+            paths = [each for each in self.not_in_atlas if each.startswith(_DATASETS) is (kind is RecordKind.DATASET)]
+            if paths and (kind is RecordKind.MODEL or ORDER[worst] >= ORDER[verdict]):
+                found.append(f"not in this atlas ({newest.words(kind)}): {named(paths)}")
+        if self.missing:
+            found.append(f"no model of this atlas ({newest.words()}) is surely {named(self.missing)}")
+        if self.newer:
+            found.append(f"newer than this atlas ({newest.words()}): {named(self.newer)}")
+        return found
+
+    def require_complete(self, verdict: Verdict) -> None:
+        """Check that no findings with that verdict or a worse one can be missing.
+
+        Raises:
+            IncompleteAuditError: The atlas lacks records that the audit needs.
+        """
+        if gaps := self.gaps(verdict):
+            raise IncompleteAuditError(
+                f"the audit is incomplete: {'; '.join(gaps)}",
+                hint="Fetch or load what is missing, or add --allow-incomplete",
+            )
 
 
 class Auditor:
     """Audits models of one graph and collects the report."""
 
-    def __init__(self, graph: AuditGraph, options: AuditOptions) -> None:
+    def __init__(self, graph: AuditGraph, options: AuditOptions, newest: NewestRecords | None = None) -> None:
         book = rule_book(options.profile)
         today = datetime.now(UTC).date()
         rules = frozenset(book.rules)
@@ -128,16 +216,20 @@ class Auditor:
         self.graph = graph
         self.book: RuleBook = book
         self.policy = PolicyCheck(graph, book, options.min_confidence)
-        self.report = AuditReport(options.profile, book.version)
+        self.report = AuditReport(options.profile, book.version, newest=newest)
+        self._waived: set[str] = set()
+        self._named_only = graph.placeholders - graph.charted
+        undeclared = graph.placeholders & (_parents(graph) | graph.charted)
+        self.report.not_in_atlas = [graph.path(index) for index in sorted(undeclared)]
         self._remediation = Remediation(book)
 
     def audit_model(self, index: int, *, all_findings: bool) -> tuple[Verdict, list[LicenseFinding]]:
         """Audit one model, add it to the report, and return its verdict and findings after suppressions."""
-        graph, report = self.graph, self.report
+        report = self.report
         verdict, findings = self.policy.evaluate(index, all_findings=all_findings)
         if self._suppressions:
             verdict, findings = self._suppress(index, verdict, findings, all_findings=all_findings)
-        if index in graph.placeholders:
+        if index in self._named_only:
             return verdict, findings
         report.models += 1
         report.verdicts[verdict] += 1
@@ -166,29 +258,59 @@ class Auditor:
         kept = [
             f
             for f in all_of_model
-            if not any(s.covers(name, self.graph.ids[f.ancestor], f.rule.id) for s in suppressions)
+            if not any(s.covers(name, self.graph.path(f.ancestor), f.rule.id) for s in suppressions)
         ]
         self.report.suppressed += len(all_of_model) - len(kept)
+        self._waived |= {
+            self.graph.path(f.ancestor) for f in all_of_model if f.finding is FindingKind.NOT_IN_ATLAS and f not in kept
+        }
         verdict = max([Verdict.COMPLIANT, *(each.verdict for each in kept)], key=ORDER.__getitem__)
         return verdict, [each for each in kept if all_findings or ORDER[each.verdict] >= FLAGGED]
 
+    def drop_waived(self) -> None:
+        """Drop from `not_in_atlas` what suppressions set aside for every audited model below it."""
+        kept = {row["ancestor"] or row["model"] for row in self.report.findings}
+        paths = self.report.not_in_atlas
+        self.report.not_in_atlas = [each for each in paths if each in kept or each not in self._waived]
+
     def _count_unknown(self, index: int) -> None:
-        claims = [each for each in self.graph.claims[index] if not each.predicted]
-        own = all(self.policy.is_unknown(each.id) for each in claims)
         counts = self.report.unknown
-        counts["own_license"] += own
-        upstream = self.policy.has_unlicensed_ancestor(index)
-        counts["upstream"] += not own and upstream
-        counts["training_data"] += not own and not upstream
+        cause = self._cause(index)
+        for whose in _CAUSES:
+            counts[whose] += cause is not None and cause[0] == whose
+        if cause is not None:
+            self.report.causes[".".join(cause)] += 1
         counts["no_parent"] += index not in self.graph.parents
         counts["completable"] += self.policy.is_completable(index)
 
+    def _cause(self, index: int) -> tuple[str, LicenseState] | None:
+        """Return whose licence makes a model unknown, and the state of that licence."""
+        policy = self.policy
+        own = {policy.state_of(each.id) for each in policy.own_claims(index)}
+        if LicenseState.STATED not in own:
+            return "own_license", next(state for state in _BLAME if state in own)
+        for cause, data in (("upstream", False), ("training_data", True)):
+            above = policy.states_above(index, data=data)
+            for state in _BLAME:
+                if state in above:
+                    return cause, state
+        return None
+
+    def _clause(self, finding: LicenseFinding) -> str:
+        """Return the citation of a finding; of what is not in the atlas, with the date of its newest record."""
+        clause = self.book.clause(finding.rule, finding.license)
+        newest = self.report.newest
+        if finding.finding is not FindingKind.NOT_IN_ATLAS or newest is None:
+            return clause
+        kind = RecordKind.MODEL if finding.ancestor < self.graph.models else RecordKind.DATASET
+        return clause.replace("this atlas", f"this atlas ({newest.words(kind)})", 1)
+
     def row(self, finding: LicenseFinding, repair: str = "") -> dict[str, Any]:
         """Return a finding as a row of the report."""
-        ids = self.graph.ids
+        path, state_of = self.graph.path, self.policy.state_of
         steps = [
             {
-                "model": ids[e.parent],
+                "model": path(e.parent),
                 "relation": str(RELATIONS[e.strength]),
                 "status": e.status,
                 "confidence": e.confidence,
@@ -196,21 +318,28 @@ class Auditor:
             for e in finding.path
         ]
         return {
-            "model": ids[finding.model],
-            "ancestor": ids[finding.ancestor] if finding.path else None,
+            "model": path(finding.model),
+            "ancestor": path(finding.ancestor) if finding.path else None,
             "finding": finding.finding and str(finding.finding),
             "verdict": str(finding.verdict),
             "rule": finding.rule.id,
-            "clause": self.book.clause(finding.rule, finding.license),
+            "clause": self._clause(finding),
             "source": finding.rule.source,
-            "license": None if finding.license == NONE else finding.license,
-            "child_license": None if finding.child_license == NONE else finding.child_license,
+            "license": None if finding.license in ABSENT else finding.license,
+            "license_state": str(state_of(finding.license)),
+            "child_license": None if finding.child_license in ABSENT else finding.child_license,
+            "child_license_state": str(state_of(finding.child_license)),
             "relation": str(RELATIONS[finding.strength]) if finding.path else None,
             "confidence": round(finding.confidence, 4),
             "hops": len(finding.path),
             "path": steps,
             "repair": repair or None,
         }
+
+
+def _parents(graph: AuditGraph) -> set[int]:
+    """Return all models and datasets that are above another."""
+    return {edge.parent for edges in graph.parents.values() for edge in edges}
 
 
 def audit_models(
@@ -239,10 +368,13 @@ def audit_models(
         above |= named
         unresolved += untold
     graph = read_ancestry(store, above, build)
-    auditor = Auditor(graph, options)
+    newest = read_newest_records(store)
+    auditor = Auditor(graph, options, newest)
+    auditor.report.newer = newer_models(store, newest, graph.ids[: graph.models])
     index_of = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
     for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:
         auditor.audit_model(index_of[identifier], all_findings=True)
+    auditor.drop_waived()
     auditor.report.missing = [*(each for each in requested if each not in known), *unresolved]
     return auditor.report
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from atlas_db.core.terms import Source, Status
+from atlas_db.core.records import repository_path
+from atlas_db.core.terms import RecordKind, Source, Status
 from atlas_db.licenses.rules import RELATIONS, TRAINED_ON
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement, all_edges, all_nodes, read_edges, storage_order
@@ -23,11 +24,13 @@ _UP = Statement(
 )
 _DATA = Statement(
     "UNWIND $ids AS id MATCH (c:Model {id: id})-[r:TRAINED_ON {source: 'declared'}]->(d:Dataset) "
-    "WHERE r.valid_to IS NULL RETURN c.id AS a, d.id AS b, r.confidence AS confidence"
+    "WHERE r.valid_to IS NULL RETURN c.id AS a, d.id AS b, r.confidence AS confidence, d.placeholder AS placeholder"
 )
+_RECORDED_DATASETS = Statement("UNWIND $ids AS id MATCH (d:Dataset {id: id, placeholder: false}) RETURN d.id AS id")
 _MODELS = Statement(
     "UNWIND $ids AS id MATCH (n:Model {id: id}) RETURN n.id AS id, n.placeholder AS placeholder, "
-    "n.pipeline_tag AS pipeline_tag, n.created_at AS created_at, n.license_files AS license_files"
+    "n.pipeline_tag AS pipeline_tag, n.created_at AS created_at, n.license_files AS license_files, "
+    "n.weights_hash AS weights_hash"
 )
 
 
@@ -83,7 +86,8 @@ class AuditGraph:
     Attributes:
         ids: Hub ids.
         models: Number of models.
-        placeholders: Indices of models without a record.
+        placeholders: Indices of models and datasets without a record.
+        charted: Indices of those placeholders whose weights were charted.
         claims: Current licence claims of each node; predicted ones where none is declared.
         former: Declared licence claims that are no longer stated, where there are any.
         parents: Edges from each node to its parents.
@@ -93,10 +97,15 @@ class AuditGraph:
     ids: list[str] = field(default_factory=list)
     models: int = 0
     placeholders: set[int] = field(default_factory=set)
+    charted: set[int] = field(default_factory=set)
     claims: list[tuple[LicenseClaim, ...]] = field(default_factory=list)
     former: dict[int, tuple[LicenseClaim, ...]] = field(default_factory=dict)
     parents: dict[int, list[AuditEdge]] = field(default_factory=dict)
     rule_inputs: dict[int, RuleInputs] = field(default_factory=dict)
+
+    def path(self, index: int) -> str:
+        """Return the path of a repository, that of a dataset with `datasets/` before its id."""
+        return repository_path(self.ids[index], RecordKind.MODEL if index < self.models else RecordKind.DATASET)
 
     def inputs_of(self, index: int) -> RuleInputs:
         """Return the further properties of a model that rules check."""
@@ -111,6 +120,8 @@ class GraphBuilder:
         self._datasets: dict[str, int] = {}
         self._rule_inputs: dict[str, RuleInputs] = {}
         self._placeholders: set[str] = set()
+        self._charted: set[str] = set()
+        self._unseen_datasets: set[str] = set()
         self._licenses: dict[tuple[str, str], dict[LicenseClaim, None]] = {}
         self._edges: list[tuple[str, str, int, float, str]] = []
         self._claims: dict[tuple[str, float, bool, str | None], LicenseClaim] = {}
@@ -122,6 +133,14 @@ class GraphBuilder:
         if placeholder:
             self._placeholders.add(identifier)
         self._rule_inputs[identifier] = RuleInputs(task, created, tuple(files) if files is not None else None)
+
+    def mark_charted(self, models: Iterable[str]) -> None:
+        """Mark models whose weights were charted."""
+        self._charted.update(models)
+
+    def mark_unseen(self, datasets: Iterable[str]) -> None:
+        """Mark datasets without a record."""
+        self._unseen_datasets.update(datasets)
 
     def add_license(
         self, label: str, identifier: str, declared: str, source: str, confidence: float, valid_to: str | None
@@ -143,6 +162,9 @@ class GraphBuilder:
         """Return the graph."""
         graph = AuditGraph([*self._models, *self._datasets], len(self._models))
         graph.placeholders = {self._models[identifier] for identifier in self._placeholders}
+        graph.charted = {self._models[identifier] for identifier in self._placeholders & self._charted}
+        unseen = self._unseen_datasets & self._datasets.keys()
+        graph.placeholders |= {self._datasets[identifier] + graph.models for identifier in unseen}
         for index, identifier in enumerate(graph.ids):
             claims = self._licenses.get(("Model" if index < graph.models else "Dataset", identifier), ())
             graph.claims.append(_current_claims(claims))
@@ -173,6 +195,9 @@ def read_audit_graph(store: Store) -> AuditGraph:
         store.fetch_all(all_nodes("Model", RULE_INPUTS, with_position=True)), key=lambda row: storage_order(row[-1])
     ):
         build.add_model(row)
+    build.mark_charted(row[0] for row in store.fetch_all(all_nodes("Model", ("id",), having="weights_hash")))
+    datasets = store.fetch_all(all_nodes("Dataset", ("id", "placeholder")))
+    build.mark_unseen(identifier for identifier, placeholder in datasets if placeholder)
     for label in ("Model", "Dataset"):
         for a, b, source, confidence, valid_to in store.fetch_all(all_edges("HAS_LICENSE", label, "License", _CLAIM)):
             build.add_license(label, a, b, source, confidence, valid_to)
@@ -205,6 +230,7 @@ def read_ancestry(store: Store, models: Iterable[str], build: GraphBuilder | Non
         for identifier in frontier:
             row = found.get(identifier, {"id": identifier, "placeholder": True})
             build.add_model([row.get(name) for name in RULE_INPUTS])
+        build.mark_charted(row["id"] for row in found.values() if row["weights_hash"])
         add_licenses(store, build, "Model", frontier)
         steps = store.read(_UP, ids=frontier)
         data = store.read(_DATA, ids=frontier)
@@ -212,14 +238,20 @@ def read_ancestry(store: Store, models: Iterable[str], build: GraphBuilder | Non
             build.add_edge(row["a"], row["b"], row["relation"], row["confidence"], row["status"])
         for row in data:
             build.add_edge(row["a"], row["b"], TRAINED_ON, row["confidence"], Status.DECLARED)
+        build.mark_unseen(row["b"] for row in data if row["placeholder"])
         add_licenses(store, build, "Dataset", sorted({row["b"] for row in data}))
         frontier = sorted({row["b"] for row in steps} - seen)
     return build.build()
 
 
 def known_models(store: Store, models: Sequence[str]) -> set[str]:
-    """Return the ids that the atlas has a record of."""
-    return {row["id"] for row in store.read(_MODELS, ids=list(models)) if not row["placeholder"]}
+    """Return the ids that the atlas has a record of, or whose weights were charted."""
+    return {row["id"] for row in store.read(_MODELS, ids=list(models)) if not row["placeholder"] or row["weights_hash"]}
+
+
+def recorded_datasets(store: Store, datasets: Sequence[str]) -> set[str]:
+    """Return the ids of datasets that the atlas has a record of."""
+    return {row["id"] for row in store.read(_RECORDED_DATASETS, ids=list(datasets))} if datasets else set()
 
 
 def add_licenses(store: Store, build: GraphBuilder, label: str, ids: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.errors import InputError
 from atlas_db.core.records import HubRecord, ParentClaim
 from atlas_db.core.terms import RecordKind, Source, Status
-from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_models
+from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_models, recorded_datasets
 from atlas_db.licenses.rules import TRAINED_ON
 from atlas_db.store.bolt import Store
 from ingest.hub.decode import decode_record
@@ -49,6 +49,7 @@ class CardModel:
             elif claim.rel == "TRAINED_ON":
                 build.add_edge(self.id, claim.value, TRAINED_ON, claim.confidence, Status.DECLARED)
                 data.append(claim.value)
+        build.mark_unseen(set(data) - recorded_datasets(store, data))
         add_licenses(store, build, "Dataset", data)
         return self._parents(build, store)
 

@@ -8,12 +8,13 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from atlas_db.catalogue.expressions import has_terms
-from atlas_db.core.terms import FindingKind, Relation, Verdict
+from atlas_db.core.terms import FindingKind, LicenseState, Relation, Verdict
 from atlas_db.licenses.ancestors import AncestorSearch, ReachedAncestor, licenses_above
 from atlas_db.licenses.audit_graph import TRAINED, AuditEdge, AuditGraph, LicenseClaim
-from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Check, Rule, RuleBook
+from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, UNSEEN, Check, Rule, RuleBook
 
 _NO_CLAIM = LicenseClaim(NONE, 1.0, predicted=False, valid_to=None)
+_UNSEEN_CLAIM = LicenseClaim(UNSEEN, 1.0, predicted=False, valid_to=None)
 _NEVER = "9999-12-31"
 _LICENSE_FILE = re.compile(r"licen[cs]e|copying|terms|use_policy", re.IGNORECASE)
 _NOTICE_FILE = re.compile(r"notice", re.IGNORECASE)
@@ -71,7 +72,7 @@ class PolicyCheck:
         self.graph = graph
         self.book = book
         self._bits: dict[tuple[str, bool], int] = {}
-        self._own_bits = [self._bits_of(claims or (_NO_CLAIM,)) for claims in graph.claims]
+        self._own_bits = [self._bits_of(claims or (self._absent(index),)) for index, claims in enumerate(graph.claims)]
         self._min_confidence = min_confidence
         self.bits_above = licenses_above(graph, self._own_bits, min_confidence)
         # The search includes former licences: a model can be older than a change of licence upstream.
@@ -89,6 +90,14 @@ class PolicyCheck:
             bits |= 1 << self._bits.setdefault((claim.id, claim.predicted), len(self._bits))
         return bits
 
+    def _absent(self, node: int) -> LicenseClaim:
+        """Return what stands for the missing licence of a model or dataset: none is stated, or no record was seen."""
+        return _UNSEEN_CLAIM if node in self.graph.placeholders else _NO_CLAIM
+
+    def own_claims(self, model: int) -> tuple[LicenseClaim, ...]:
+        """Return the declared licences of a model, or what stands for a missing one."""
+        return tuple(claim for claim in self.graph.claims[model] if not claim.predicted) or (self._absent(model),)
+
     def evaluate(self, model: int, *, all_findings: bool = False) -> tuple[Verdict, list[LicenseFinding]]:
         """Return the verdict on a model and its findings, worst first.
 
@@ -96,7 +105,7 @@ class PolicyCheck:
             model: Index of the model.
             all_findings: Include findings milder than review, and compliant pairs.
         """
-        claims = tuple(claim for claim in self.graph.claims[model] if not claim.predicted) or (_NO_CLAIM,)
+        claims = self.own_claims(model)
         verdict, findings = self._own_license(model, claims)
         if ever_bits := self._ever_bits_above[model]:
             flagging, unflagged = self._flagging_bits(model, claims)
@@ -122,14 +131,36 @@ class PolicyCheck:
         """Bit mask of unknown licences, declared or none."""
         return sum(1 << bit for (name, guess), bit in self._bits.items() if not guess and self.is_unknown(name))
 
+    def state_of(self, license_id: str, *, predicted: bool = False) -> LicenseState:
+        """Return the state of a licence by its id. A predicted licence is not stated."""
+        if predicted or license_id == NONE:
+            return LicenseState.STATES_NONE
+        if license_id == UNSEEN:
+            return LicenseState.NOT_IN_ATLAS
+        return LicenseState.UNREADABLE if self.is_unknown(license_id) else LicenseState.STATED
+
+    @cached_property
+    def _state_bits(self) -> dict[LicenseState, int]:
+        """Bit mask of the licences in each state."""
+        masks = dict.fromkeys(LicenseState, 0)
+        for (name, predicted), bit in self._bits.items():
+            masks[self.state_of(name, predicted=predicted)] |= 1 << bit
+        return masks
+
+    def states_above(self, model: int, *, data: bool = True) -> set[LicenseState]:
+        """Return the states of the licences above a model.
+
+        Args:
+            model: Index of the model.
+            data: Include the training data of the model and of its ancestors.
+        """
+        above = (self.bits_above if data else self._model_bits_above)[model]
+        return {state for state, bits in self._state_bits.items() if above & bits}
+
     @cached_property
     def _model_bits_above(self) -> list[int]:
         """Bit masks of the licences of each model's ancestors, without training data."""
         return licenses_above(self.graph, self._own_bits, self._min_confidence, data=False)
-
-    def has_unlicensed_ancestor(self, model: int) -> bool:
-        """Return whether an ancestor model declares no known licence; datasets do not count."""
-        return bool(self._model_bits_above[model] & self._unknown_bits)
 
     def is_completable(self, model: int) -> bool:
         """Return whether predicted licences fill all missing ones of a model and its ancestors."""
@@ -211,7 +242,7 @@ class PolicyCheck:
         return self.book.limited_to(pair.verdict, *reasons)
 
     def _check_terms(self, model: int, claims: tuple[LicenseClaim, ...], reached: ReachedAncestor) -> _PairRuling:
-        live = self.graph.claims[reached.node] or (_NO_CLAIM,)
+        live = self.graph.claims[reached.node] or (self._absent(reached.node),)
         current = self._rule_on_pair(model, claims, reached, live)
         created = self.graph.inputs_of(model).created_at or _NEVER
         former = self.graph.former.get(reached.node, ())
@@ -248,6 +279,8 @@ class PolicyCheck:
     def _further_checks(
         self, model: int, claims: tuple[LicenseClaim, ...], reached: ReachedAncestor
     ) -> list[_PairRuling]:
+        if model in self.graph.placeholders:
+            return []  # of names and files that were never seen, nothing is demanded
         relation = str(RELATIONS[reached.strength])
         found = []
         for claim in self.graph.claims[reached.node]:

@@ -25,15 +25,17 @@ from atlas_db.core.terms import FindingKind, Relation, Verdict
 RULES_FILE = "rules.jsonl"
 PROFILES_FILE = "profiles.jsonl"
 NONE = "none"
-"""Licence id of a model that declares none."""
+"""Licence id of a model or dataset that declares none."""
+UNSEEN = "UNSEEN"
+"""Licence id of a model or dataset without a record in the atlas. Declared ids are lower case."""
+ABSENT = (NONE, UNSEEN)
+"""Ids that stand for a missing licence."""
 TRAINED_ON = "trained_on"
 RELATIONS = (Relation.DUPLICATE, Relation.QUANTIZED, Relation.ADAPTER, Relation.FINETUNE, Relation.MERGE, TRAINED_ON)
 """Relations by how strongly they change the weights, weakest first; then training data."""
 ORDER = {verdict: place for place, verdict in enumerate(Verdict)}
 """Verdicts from best to worst."""
-_RANKS = {"same": 4, "listed": 4, NONE: 4}
-
-
+_RANKS = {"same": 4, "listed": 4, NONE: 4, UNSEEN: 4}
 _WHOLE_WORK = frozenset({Duty.SAME_LICENSE, Duty.NO_FURTHER_RESTRICTIONS})
 """Duties that allow no other terms beside the licence."""
 
@@ -67,7 +69,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         id: Id of the rule.
-        parent: Selectors of the ancestor's licence: an id, `family:…`, `none`, or `*` for any that is known.
+        parent: Selectors of the ancestor's licence: an id, `family:…`, `none`, `UNSEEN` for one without a record, or
+            `*` for any that is known.
         child: Selectors of the child's licence: the same, and `same` (the ancestor's own) and `listed` (one that the
             ancestor's licence names as compatible).
         relation: The Hub's relations, duplicate, trained_on, or `*`.
@@ -169,7 +172,7 @@ class RuleBook:
         question for review.
 
         Args:
-            parent: Licence of the ancestor: an id or a canonical expression, or `none`.
+            parent: Licence of the ancestor: an id or a canonical expression, or one of `ABSENT`.
             child: Licence of the child: the same.
             relation: One of `RELATIONS`.
         """
@@ -186,7 +189,7 @@ class RuleBook:
 
     def _expression(self, identifier: str) -> Expression:
         """Return a licence as an expression; an id that cannot be read is one licence of unknown terms."""
-        known = identifier == NONE or identifier in self.catalogue
+        known = identifier in ABSENT or identifier in self.catalogue
         return (None if known else parse_expression(identifier)) or Expression(identifier)
 
     def _under(self, above: Expression, below: Expression, relation: str) -> Ruling:
@@ -254,8 +257,8 @@ class RuleBook:
             case "listed":
                 above = self.catalogue.get(parent)
                 return _RANKS[selector] if above is not None and identifier in above.compatible else 0
-            case _ if identifier == NONE or selector == NONE:
-                return _RANKS[NONE] if selector == identifier else 0
+            case _ if identifier in ABSENT or selector in ABSENT:
+                return _RANKS[selector] if selector == identifier else 0
             case _ if selector.startswith("family:"):
                 return 3 if selector == f"family:{family}" else 0
             case _:
@@ -331,7 +334,7 @@ def _severity(ruling: Ruling) -> int:
 
 def _check_rule(rule: Rule, licenses: Catalogue, name: str) -> None:
     families = {f"family:{family}" for family in LicenseFamily}
-    words = {"*", "same", "listed", NONE}
+    words = {"*", "same", "listed", *ABSENT}
     for selector in (*rule.parent, *rule.child):
         if selector not in families | words and selector not in licenses:
             raise CatalogueError(f"{name}: rule {rule.id} names the unknown licence {selector}", hint="Fix it")

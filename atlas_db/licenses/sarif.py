@@ -9,10 +9,13 @@ from typing import Any
 from urllib.parse import quote
 
 from atlas_db.core.terms import SOFTWARE, Verdict
-from atlas_db.licenses.audit import DISCLAIMER, AuditReport
+from atlas_db.licenses.audit import DISCLAIMER, NOT_HERE, AuditReport, license_words
 from atlas_db.licenses.rules import rule_book
 
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
+_PROPERTIES = (
+    "verdict", "finding", "confidence", "license", "license_state", "child_license", "child_license_state",
+)  # fmt: skip
 _LEVELS = {Verdict.VIOLATION: "error", Verdict.REVIEW: "warning"}
 
 
@@ -44,10 +47,26 @@ def to_sarif(report: AuditReport, files: Mapping[str, str] | None = None) -> dic
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "properties": {"disclaimer": DISCLAIMER, "counts": report.counts()},
+        "invocations": [_invocation(report)],
+        "properties": {
+            "disclaimer": DISCLAIMER,
+            "counts": report.counts(),
+            "newest_record": None if report.newest is None else report.newest._asdict(),
+        },
         "results": [_result(row, rule_index, files or {}) for row in report.findings],
     }
     return {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]}
+
+
+def _invocation(report: AuditReport) -> dict[str, Any]:
+    """Return how the audit ran: each reason why findings may be missing is a notification."""
+    return {
+        "executionSuccessful": True,
+        "toolExecutionNotifications": [
+            {"level": "warning", "descriptor": {"id": "incomplete-atlas"}, "message": {"text": f"Not checked: {gap}."}}
+            for gap in report.gaps(Verdict.REVIEW)
+        ],
+    }
 
 
 def _result(row: Mapping[str, Any], rule_index: Mapping[str, int], files: Mapping[str, str]) -> dict[str, Any]:
@@ -59,7 +78,7 @@ def _result(row: Mapping[str, Any], rule_index: Mapping[str, int], files: Mappin
         "message": {"text": _message(row)},
         "locations": [_location(row["model"], files)],
         "partialFingerprints": {"modelAncestorRule/v1": hashlib.sha256(key.encode()).hexdigest()},
-        "properties": {name: row[name] for name in ("verdict", "finding", "confidence", "license", "child_license")},
+        "properties": {name: row.get(name) for name in _PROPERTIES},
     }
     if row["path"]:
         steps = [{"location": _location(row["model"], files)}]
@@ -73,15 +92,16 @@ def _result(row: Mapping[str, Any], rule_index: Mapping[str, int], files: Mappin
 
 
 def _message(row: Mapping[str, Any]) -> str:
-    child = row["child_license"] or "no licence"
-    if row["ancestor"] is None:
-        text = f"{row['model']} declares {child}. {row['clause']}."
-    else:
-        text = (
-            f"{row['model']} declares {child}; {row['ancestor']} above it is under {row['license'] or 'no licence'}. "
-            f"{row['clause']}."
-        )
+    child, above = license_words(row, "child_license"), license_words(row)
+    text = f"{row['model']} {_declares(child)}"
+    if row["ancestor"] is not None:
+        text += f"; {row['ancestor']} above it {'is' if above == NOT_HERE else 'is under'} {above}"
+    text += f". {row['clause']}."
     return f"{text} Fix: {row['repair']}." if row["repair"] else text
+
+
+def _declares(license_text: str) -> str:
+    return f"is {NOT_HERE}" if license_text == NOT_HERE else f"declares {license_text}"
 
 
 def _location(model: str, files: Mapping[str, str]) -> dict[str, Any]:

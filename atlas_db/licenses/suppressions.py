@@ -22,7 +22,7 @@ class Suppression(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         reason: Reason.
         expires: Last day of validity.
         rule: Rule id; any rule where empty.
-        ancestor: Id of the ancestor; any where empty.
+        ancestor: Path of the ancestor, that of a dataset with `datasets/`; any where empty.
     """
 
     model: Text

@@ -17,6 +17,7 @@ from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RunKind
 from atlas_db.licenses.audit import AuditOptions, Auditor, AuditReport, audit_all
 from atlas_db.licenses.audit_graph import read_audit_graph
+from atlas_db.licenses.completeness import newer_models, read_newest_records
 from atlas_db.licenses.policy_check import LicenseFinding
 from atlas_db.licenses.rules import NONE, RuleBook
 from atlas_db.store.batches import Batches
@@ -53,8 +54,10 @@ def audit_and_write(
         seconds: dict[str, float] = {}
         with timed(seconds, "read"):
             progress("read", 0, 0)
-            auditor = Auditor(read_audit_graph(store), options)
+            newest = read_newest_records(store)
+            auditor = Auditor(read_audit_graph(store), options, newest)
             report, book = auditor.report, auditor.book
+            report.newer = newer_models(store, newest)
             rulings = _rulings(store, book)
             parameters = {
                 "profile": report.profile,

@@ -29,7 +29,7 @@ WITH m, a, relation, above, collect(DISTINCT k.id) AS own
 WITH m, a, relation, CASE WHEN size(above) > 1 THEN [x IN above WHERE x <> 'other'] ELSE above END AS above,
      CASE WHEN size(own) > 1 THEN [x IN own WHERE x <> 'other'] ELSE own END AS own
 UNWIND CASE WHEN size(above) = 0 THEN ['none'] ELSE above END AS license
-UNWIND CASE WHEN size(own) = 0 THEN ['none'] ELSE own END AS child_license
+UNWIND CASE WHEN size(own) > 0 THEN own WHEN m.placeholder THEN ['not in atlas'] ELSE ['none'] END AS child_license
 OPTIONAL MATCH (:License {id: child_license})-[t:LICENSE_RULE {relation: relation, child_unlicensed: false}]->(:License {id: license})
 OPTIONAL MATCH (:License {id: license})-[u:LICENSE_RULE {relation: relation, child_unlicensed: true}]->(:License {id: license})
 WITH m, a, relation, above, own, license,

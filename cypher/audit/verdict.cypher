@@ -16,7 +16,7 @@ WITH m, a, above, collect(DISTINCT k.id) AS own
 WITH m, a, CASE WHEN size(above) > 1 THEN [x IN above WHERE x <> 'other'] ELSE above END AS above,
      CASE WHEN size(own) > 1 THEN [x IN own WHERE x <> 'other'] ELSE own END AS own
 UNWIND CASE WHEN size(above) = 0 THEN ['none'] ELSE above END AS license
-UNWIND CASE WHEN size(own) = 0 THEN ['none'] ELSE own END AS child_license
+UNWIND CASE WHEN size(own) > 0 THEN own WHEN m.placeholder THEN ['not in atlas'] ELSE ['none'] END AS child_license
 OPTIONAL MATCH (:License {id: child_license})-[t:LICENSE_RULE {child_unlicensed: false}]->(:License {id: license})
 OPTIONAL MATCH (:License {id: license})-[u:LICENSE_RULE {child_unlicensed: true}]->(:License {id: license})
 WITH m, a, above, own, license,
@@ -47,7 +47,7 @@ WITH m, a, above, collect(DISTINCT k.id) AS own
 WITH m, a, CASE WHEN size(above) > 1 THEN [x IN above WHERE x <> 'other'] ELSE above END AS above,
      CASE WHEN size(own) > 1 THEN [x IN own WHERE x <> 'other'] ELSE own END AS own
 UNWIND CASE WHEN size(above) = 0 THEN ['none'] ELSE above END AS license
-UNWIND CASE WHEN size(own) = 0 THEN ['none'] ELSE own END AS child_license
+UNWIND CASE WHEN size(own) > 0 THEN own WHEN m.placeholder THEN ['not in atlas'] ELSE ['none'] END AS child_license
 OPTIONAL MATCH (:License {id: child_license})-[t:LICENSE_RULE {relation: 'trained_on', child_unlicensed: false}]->(:License {id: license})
 OPTIONAL MATCH (:License {id: license})-[u:LICENSE_RULE {relation: 'trained_on', child_unlicensed: true}]->(:License {id: license})
 WITH m, a, above, own, license,
@@ -57,7 +57,7 @@ WITH m, a, above, own, max(best) AS terms
 OPTIONAL MATCH (m)-[f:CONFLICTS_WITH]->(a)
 WITH a, above, own, terms, collect(DISTINCT f.rule) AS rules,
      max(CASE f.verdict WHEN 'violation' THEN 4 WHEN 'needs_review' THEN 3 END) AS found
-RETURN a.id AS ancestor, 'dataset' AS kind, above AS licenses, own AS child_licenses,
+RETURN 'datasets/' + a.id AS ancestor, 'dataset' AS kind, above AS licenses, own AS child_licenses,
        ['compliant', 'compliant_with_obligations', 'unknown', 'needs_review', 'violation'][coalesce(found, terms)] AS verdict, rules
 ORDER BY ancestor
 UNION ALL

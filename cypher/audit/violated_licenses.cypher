@@ -3,6 +3,6 @@
 // param: limit (integer, default 50): Rows at most
 // columns: ancestor, license, violations
 MATCH (m:Model)-[f:CONFLICTS_WITH {verdict: 'violation'}]->(a)
-RETURN a.id AS ancestor, a.license AS license, count(f) AS violations
+RETURN CASE WHEN labels(a)[0] = 'Dataset' THEN 'datasets/' ELSE '' END + a.id AS ancestor, a.license AS license, count(f) AS violations
 ORDER BY violations DESC, ancestor
 LIMIT $limit

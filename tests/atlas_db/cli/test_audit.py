@@ -49,6 +49,53 @@ def test_exit_codes(home: Path) -> None:
     assert "Profiles:" in run(home, "audit", "c/leaf", "--profile", "harsh", code=2).stderr
 
 
+def test_fail_on_does_not_pass_in_silence(fresh_home: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    card = mine / "README.md"
+    card.write_text("---\nlicense: mit\nbase_model: p/unheard-of\n---\n")
+    fail = ("--fail-on", "violation")
+    # An empty atlas.
+    for target in ("c/c", str(mine), "--all"):
+        done = run(fresh_home, "audit", target, *fail, code=5)
+        assert "this atlas is empty" in done.stderr
+        assert "--allow-incomplete" in done.stderr
+    run(fresh_home, "audit", str(mine), *fail, "--allow-incomplete")
+    run(fresh_home, "audit", "--all", *fail, "--allow-incomplete")
+    assert "there is no model" in run(fresh_home, "audit", "c/c", *fail, "--allow-incomplete", code=3).stderr
+    # An atlas without the parent.
+    rows = [child("c/c", "finetune:p/gone", tags=["license:mit"]), model("c/fine", tags=["license:mit"])]
+    run(fresh_home, "load", "--no-statistics", write_rows(tmp_path / "rows.jsonl", rows))
+    for target, name in (("c/c", "p/gone"), (str(mine), "p/unheard-of"), ("--all", "p/gone")):
+        done = run(fresh_home, "audit", target, *fail, code=5)
+        assert f"not in this atlas (newest record 2024-01-01): {name}" in done.stderr
+        run(fresh_home, "audit", target, *fail, "--allow-incomplete")
+        run(fresh_home, "audit", target)
+    run(fresh_home, "audit", "c/fine", *fail)
+    run(fresh_home, "audit", "c/fine", "no/such", *fail, code=5)
+    # Findings of the verdict come first.
+    card.write_text("---\nlicense: made-up\nbase_model: p/unheard-of\n---\n")
+    run(fresh_home, "audit", str(mine), "--fail-on", "unknown", code=1)
+    log = json.loads(run(fresh_home, "audit", "c/c", "--format", "sarif", *fail, code=5).stdout)
+    (notice,) = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    assert "p/gone" in notice["message"]["text"]
+    assert run_json(fresh_home, "audit", "c/c", *fail, code=5)["not_in_atlas"] == ["p/gone"]
+
+
+def test_fail_on_reports_an_atlas_that_is_older_than_a_model(fresh_home: Path, tmp_path: Path) -> None:
+    rows = [
+        model("p/new", tags=["license:mit"], createdAt="2025-05-01T00:00:00.000Z"),
+        child("c/c", "finetune:p/new", tags=["license:mit"]), model("c/old", tags=["license:mit"]),
+    ]  # fmt: skip
+    path = write_rows(tmp_path / "rows.jsonl", rows)
+    run(fresh_home, "load", "--no-statistics", path, "--as-of", "2024-06-01")
+    for target in ("c/c", "p/new", "--all"):
+        done = run(fresh_home, "audit", target, "--fail-on", "violation", code=5)
+        assert "newer than this atlas (newest record 2024-06-01): p/new" in done.stderr
+        run(fresh_home, "audit", target, "--fail-on", "violation", "--allow-incomplete")
+    run(fresh_home, "audit", "c/old", "--fail-on", "violation")
+
+
 def test_human_output_names_clause_path_repair_and_disclaimer(home: Path) -> None:
     text = run(home, "audit", "c/leaf").stdout
     assert f"against {META} [llama3.1]" in text
@@ -120,7 +167,7 @@ def test_the_whole_atlas_from_the_command_line(home: Path) -> None:
     }  # fmt: skip
     verdicts = run_json(home, "query", "verdict", "--param", "model=c/leaf")
     assert {row["ancestor"]: row["verdict"] for row in verdicts} == {
-        META: "violation", "p/nc": "violation", "c/laundered": "compliant_with_obligations", "d/d": "unknown",
+        META: "violation", "p/nc": "violation", "c/laundered": "compliant_with_obligations", "datasets/d/d": "unknown",
         "c/leaf": "compliant",
     }  # fmt: skip
     assert "Audited 7 models" in run(home, "audit", "--all").stdout

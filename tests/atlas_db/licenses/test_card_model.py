@@ -21,7 +21,7 @@ def test_a_model_that_is_not_in_the_atlas(store: Store, tmp_path: Path) -> None:
     report = audit_models(store, [], AuditOptions(), [read_card_model(folder)])
     found = {(row["rule"], row["ancestor"], row["verdict"]) for row in report.findings}
     assert ("llama3-lost", META, "violation") in found
-    assert ("non-commercial-lost", "data/nc", "needs_review") in found
+    assert ("non-commercial-lost", "datasets/data/nc", "needs_review") in found
     assert ("name-llama3", META, "needs_review") in found
     # A folder shows its files: this one has no licence text.
     assert any(row["rule"] == "file-text" for row in report.findings)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.core.terms import FindingKind
+from atlas_db.core.terms import FindingKind, LicenseState
+from atlas_db.licenses.audit_graph import TRAINED
 from atlas_db.licenses.policy_check import PolicyCheck
 from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, rule_book
 from tests.support.license_families import COMPLIANT, OBLIGATIONS, REVIEW, UNKNOWN, VIOLATION, A, F, Family, M, Q
@@ -73,6 +74,35 @@ def test_unknown_is_unknown_and_travels() -> None:
     lone = Family().model("l/l", "mit").model("q/q", "made-up-licence")
     assert lone.verdict_of("l/l") == (COMPLIANT, set())
     assert lone.verdict_of("q/q")[0] is UNKNOWN
+
+
+def test_what_was_never_seen_is_not_called_unlicensed() -> None:
+    family = Family().model("p/gone", placeholder=True).model("p/silent").model("p/odd", "made-up-licence")
+    family.model("c/a", "mit").step("c/a", "p/gone").model("c/b", "mit").step("c/b", "p/silent")
+    family.model("c/c", "mit").data("c/c", "c/c").step("c/c", "p/gone").step("c/c", "p/odd")
+    family.build.mark_unseen(["c/c"])
+    assert family.verdict_of("c/a") == (UNKNOWN, {("not-in-atlas", "p/gone", "unknown")})
+    assert family.verdict_of("c/b") == (UNKNOWN, {("no-grant", "p/silent", "unknown")})
+    graph = family.build.build()
+    policy = PolicyCheck(graph, rule_book())
+    above = {name: policy.states_above(graph.ids.index(name)) for name in ("c/a", "c/b", "c/c")}
+    assert above["c/a"] == {LicenseState.NOT_IN_ATLAS}
+    assert above["c/b"] == {LicenseState.STATES_NONE}
+    assert above["c/c"] == {LicenseState.NOT_IN_ATLAS, LicenseState.UNREADABLE}
+    # A dataset with the name of the model is another repository: a model is not trained on itself.
+    (data,) = [f for f in policy.evaluate(graph.ids.index("c/c"), all_findings=True)[1] if f.strength == TRAINED]
+    assert (graph.path(data.model), graph.path(data.ancestor)) == ("c/c", "datasets/c/c")
+
+
+@pytest.mark.parametrize("profile", ["default", "strict", "lenient"])
+@pytest.mark.parametrize(
+    "above", ["llama3", "cc-by-nc-4.0", "cc-by-nd-4.0", "gpl-3.0", "gemma", "apache-2.0", "mpl-2.0"]
+)
+def test_nothing_is_demanded_of_a_child_that_was_never_seen(above: str, profile: str) -> None:
+    family = Family().model("p/p", above).model("c/c", placeholder=True, files=()).step("c/c", "p/p")
+    verdict, found = family.verdict_of("c/c", profile)
+    assert verdict is UNKNOWN
+    assert {rule for rule, _, _ in found} <= {"not-in-atlas", "not-in-atlas-child"}
 
 
 def test_a_license_file_softens_what_it_could_carry() -> None:

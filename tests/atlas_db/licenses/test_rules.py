@@ -9,7 +9,19 @@ import pytest
 from atlas_db.catalogue.loader import catalogue, read_rows
 from atlas_db.core.errors import CatalogueError, UsageError
 from atlas_db.core.terms import Verdict
-from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Check, Profile, Rule, RuleBook, profiles, rule_book
+from atlas_db.licenses.rules import (
+    ABSENT,
+    NONE,
+    ORDER,
+    RELATIONS,
+    UNSEEN,
+    Check,
+    Profile,
+    Rule,
+    RuleBook,
+    profiles,
+    rule_book,
+)
 from tests.support.license_families import OBLIGATIONS, REVIEW, VIOLATION, D, F, Family, M, Q
 
 
@@ -29,8 +41,11 @@ class Scene:
     def rules(self) -> set[str]:
         """Return the rules that decide or fire."""
         family = Family()
-        family.model("p/p", *([] if self.parent == NONE else [self.parent]), files=self.parent_files, task=self.task)
-        family.model(self.name, *([] if self.child == NONE else [self.child]), files=self.files)
+        for name, license_id, files, task in (
+            ("p/p", self.parent, self.parent_files, self.task), (self.name, self.child, self.files, None),
+        ):  # fmt: skip
+            stated = [] if license_id in ABSENT else [license_id]
+            family.model(name, *stated, files=files, task=task, placeholder=license_id == UNSEEN)
         if self.relation == "trained_on":
             family = Family().model(self.name, self.child).data(self.name, "d/d", self.parent)
         else:
@@ -43,6 +58,8 @@ class Scene:
 
 CASES = {
     "no-grant": (Scene(NONE, "mit"), Scene("mit", "mit")),
+    "not-in-atlas": (Scene(UNSEEN, "mit"), Scene(NONE, "mit")),
+    "not-in-atlas-child": (Scene("gemma", UNSEEN), Scene("gemma", NONE)),
     "unreadable-license": (Scene("other", "mit"), Scene(NONE, "mit")),
     "unreadable-child": (Scene("llama3", "other"), Scene("llama3", "llama3")),
     "undeclared-child": (Scene("gemma", NONE), Scene("gemma", "gemma")),
@@ -120,7 +137,7 @@ def test_a_rule_fires_where_it_should_and_only_there(rule: str) -> None:
 def test_every_triple_has_exactly_one_ruling(profile: str) -> None:
     """Resolving raises where two rules are equally specific or none matches."""
     book = rule_book(profile)
-    ids = [*(row.id for row in catalogue()), NONE, "never-heard-of"]
+    ids = [*(row.id for row in catalogue()), *ABSENT, "never-heard-of"]
     table = book.table(ids)
     assert len(table) == (len(ids) + 1) * len(ids) * len(RELATIONS)
     strict = rule_book("strict")
