@@ -1,5 +1,8 @@
 # Recipes of the project: `just` lists them. Run them in the environment that `just setup` makes.
 
+# Tests start many processes, so byte code is kept. Python takes an empty value of this variable as unset
+export PYTHONDONTWRITEBYTECODE := ""
+
 fast := "not engine and not neo4j and not browser and not train and not slow"
 # Two processes; tests that share a fixture stay together, and long ones come first
 parallel := "-n 2 --dist loadgroup --no-loadscope-reorder"

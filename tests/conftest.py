@@ -29,8 +29,9 @@ settings.load_profile("atlas")
 ENGINES = ("local", "neo4j")
 STARTS_ENGINE = {"local_settings", "neo4j_settings", "engine_settings", "demo_made"}
 """Fixtures that start an engine. A test that starts one by itself is marked by hand."""
-# Engines of tests live for minutes. Java's second compiler would cost them more than it saves: half of their time.
-os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+# Engines of tests live for minutes. Java's second compiler would cost them more than it saves: half of their start.
+# The launcher `java` alone reads JDK_JAVA_OPTIONS. JAVA_TOOL_OPTIONS would reach every virtual machine.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 # Workers share the cores. Threads of numerical libraries that wait must not spin on a core that another needs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
