@@ -18,6 +18,7 @@ from atlas_db.store import managed_engine
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import connect, local_place
 from atlas_db.store.managed_engine import stop_engine
+from atlas_db.store.neo4j_version import LTS, NEWEST
 from tests.support.command import ATLAS
 from tests.support.stores import wipe
 
@@ -26,14 +27,24 @@ settings.register_profile(
 )
 settings.load_profile("atlas")
 
-ENGINES = ("local", "neo4j")
-STARTS_ENGINE = {"local_settings", "neo4j_settings", "engine_settings", "demo_made"}
+ENGINES = {"local": "local_settings", "neo4j": "neo4j_settings", "neo4j-newest": "newest_neo4j_settings"}
+"""Fixture of each engine. Tests of the graph run on the first two, those marked `contract` on all."""
+STARTS_ENGINE = {*ENGINES.values(), "engine_settings", "demo_made"}
 """Fixtures that start an engine. A test that starts one by itself is marked by hand."""
 # Engines of tests live for minutes. Java's second compiler would cost them more than it saves: half of their start.
 # The launcher `java` alone reads JDK_JAVA_OPTIONS. JAVA_TOOL_OPTIONS would reach every virtual machine.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 # Workers share the cores. Threads of numerical libraries that wait must not spin on a core that another needs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of the graph on its engines."""
+    if "engine_settings" in metafunc.fixturenames:
+        contract = any(mark.name == "contract" for mark in metafunc.definition.iter_markers())
+        metafunc.parametrize(
+            "engine_settings", list(ENGINES)[: None if contract else 2], indirect=True, scope="session"
+        )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,7 +73,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _engine(item: pytest.Function) -> str:
-    if "neo4j_settings" in item.fixturenames:
+    if set(item.fixturenames) & {ENGINES["neo4j"], ENGINES["neo4j-newest"]}:
         return "neo4j"
     return str(item.callspec.params.get("engine_settings", "")) if hasattr(item, "callspec") else ""
 
@@ -71,7 +82,7 @@ def _needs(item: pytest.Function) -> set[str]:
     """Return the markers that follow from a test's fixtures."""
     fixtures = set(item.fixturenames)
     found = {"engine"} if fixtures & STARTS_ENGINE else set()
-    found |= {"neo4j"} if _engine(item) == "neo4j" else set()
+    found |= {"neo4j"} if _engine(item).startswith("neo4j") else set()
     return found | ({"browser"} if "browser" in fixtures else set())
 
 
@@ -166,7 +177,7 @@ def local_settings(session_home: Path) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def neo4j_settings(session_home: Path, engine_cache: Path) -> Iterator[Settings]:
-    """A server given by ATLAS_DB_TEST_NEO4J, else one in Docker, else the one that `neo4j-local` runs."""
+    """A server given by ATLAS_DB_TEST_NEO4J, else the version given by ATLAS_DB_TEST_NEO4J_VERSION."""
     if url := os.environ.get("ATLAS_DB_TEST_NEO4J"):
         yield Settings(
             home=session_home,
@@ -175,17 +186,26 @@ def neo4j_settings(session_home: Path, engine_cache: Path) -> Iterator[Settings]
             password=os.environ.get("ATLAS_DB_TEST_NEO4J_PASSWORD", ""),
         )
         return
+    yield from _neo4j(os.environ.get("ATLAS_DB_TEST_NEO4J_VERSION") or LTS, session_home / "neo4j", engine_cache)
+
+
+@pytest.fixture(scope="session")
+def newest_neo4j_settings(session_home: Path, engine_cache: Path) -> Iterator[Settings]:
+    yield from _neo4j(NEWEST, session_home / "newest-neo4j", engine_cache)
+
+
+def _neo4j(version: str, home: Path, engine_cache: Path) -> Iterator[Settings]:
+    """Run a version of Neo4j in Docker, or as `neo4j-local` where no Docker runs."""
+    home.mkdir()
     if _docker_runs():
         from testcontainers.neo4j import Neo4jContainer
 
-        with Neo4jContainer("neo4j:5.26.30-community", password="atlas-db-tests") as container:
-            yield Settings(home=session_home, store=container.get_connection_url(), password="atlas-db-tests")
+        with Neo4jContainer(f"neo4j:{version}-community", password="atlas-db-tests") as container:
+            yield Settings(home=home, store=container.get_connection_url(), password="atlas-db-tests")
         return
-    home = session_home / "neo4j-home"
-    home.mkdir()
     engine_cache.mkdir(parents=True, exist_ok=True)
     (home / "cache").symlink_to(engine_cache)
-    found = Settings(home=home, store="neo4j-local", heap="1g")
+    found = Settings(home=home, store="neo4j-local", heap="1g", neo4j_version=version)
     yield found
     place = local_place(found)
     assert place is not None
@@ -200,10 +220,9 @@ def _docker_runs() -> bool:
     return done.returncode == 0
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="session")
 def engine_settings(request: pytest.FixtureRequest) -> Settings:
-    name = {"local": "local_settings", "neo4j": "neo4j_settings"}[request.param]
-    found: Settings = request.getfixturevalue(name)
+    found: Settings = request.getfixturevalue(ENGINES[request.param])
     return found
 
 

@@ -97,7 +97,9 @@ def _engine(settings: Settings) -> str:
     place = local_place(settings)
     if place is None:
         return "a server by URL"
-    return f"{place[0].name}, Java runtime {place[0].java()}"
+    engine, directory = place
+    version = engine.version(settings.neo4j_version, directory)
+    return f"{' '.join(filter(None, (engine.name, version)))}, Java runtime {engine.java(version)}"
 
 
 def _store(settings: Settings) -> str:

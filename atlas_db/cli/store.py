@@ -78,4 +78,5 @@ def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None
         write_line("running" if found.running else "stopped")
     else:
         how = f"runs at bolt://127.0.0.1:{found.port} (process {found.pid})" if found.running else "does not run"
-        print_text(f"{found.engine} at {found.directory} {how}, {found.bytes_on_disk / 2**20:,.0f} MiB on disk")
+        name = f"{found.engine} {found.version}".strip()
+        print_text(f"{name} at {found.directory} {how}, {found.bytes_on_disk / 2**20:,.0f} MiB on disk")

@@ -29,6 +29,7 @@ class Settings:
         database: Database name on the server.
         idle_minutes: Minutes without a client after which a local engine stops.
         heap: Memory ceiling of a local engine, in Java's notation.
+        neo4j_version: Version of Neo4j that `neo4j-local` runs, such as `2026.08.1`; by default 5.26.30, the LTS.
         batch_rows: Initial rows of a write batch; the size adapts.
     """
 
@@ -39,6 +40,7 @@ class Settings:
     database: str = "neo4j"
     idle_minutes: float = 15.0
     heap: str = "2g"
+    neo4j_version: str = ""
     batch_rows: int = 5000
 
 

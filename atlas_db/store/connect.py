@@ -57,6 +57,7 @@ def connect(settings: Settings) -> Store:
             heap=settings.heap,
             idle_minutes=settings.idle_minutes,
             cache=settings.home / "cache",
+            version=settings.neo4j_version,
         )
     if "://" not in settings.store:
         raise UsageError(

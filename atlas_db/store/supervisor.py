@@ -1,6 +1,6 @@
 """The supervisor process of one local engine: it owns the data directory and runs the Java child while it is used.
 
-Run by `managed_engine.py` as `python -m atlas_db.store.supervisor DIR ENGINE HEAP IDLE_MINUTES CACHE`.
+Run by `managed_engine.py` as `python -m atlas_db.store.supervisor DIR ENGINE HEAP IDLE_MINUTES CACHE VERSION`.
 It holds the lock `owner.lock` as long as it lives. Each client holds a lock of its own in the folder `clients`. The
 operating system ends these locks when their holders die.
 """
@@ -24,6 +24,7 @@ from atlas_db.core.errors import AtlasError, StoreUnavailableError
 from atlas_db.core.files import write_private
 from atlas_db.core.locks import try_lock
 from atlas_db.store.engines import ENGINES, Engine, Launch
+from atlas_db.store.neo4j_version import VERSION_FILE
 
 OWNER_LOCK = "owner.lock"
 """Lock of the supervisor, in the data directory."""
@@ -92,7 +93,7 @@ def _spawn(engine: Engine, launch: Launch, arguments: list[str], name: str) -> s
     write_private(file, "\n".join(_quote(argument) for argument in arguments) + "\n")
     with (launch.directory / "engine.log").open("ab") as log:
         return subprocess.Popen(
-            [str(engine.java()), f"@{file}"],
+            [str(engine.java(launch.version)), f"@{file}"],
             cwd=launch.directory,
             env={**os.environ, **engine.environment(launch.directory)},
             stdin=subprocess.DEVNULL,
@@ -124,9 +125,11 @@ def _accepts_connections(port: int) -> bool:
     return True
 
 
-def _start(engine: Engine, directory: Path, heap: str, cache: Path) -> tuple[subprocess.Popen[bytes], Launch]:
+def _start(
+    engine: Engine, directory: Path, heap: str, cache: Path, version: str
+) -> tuple[subprocess.Popen[bytes], Launch]:
     bolt_port, spare_port = _free_ports(2)
-    launch = Launch(directory, read_or_make_secret(directory), heap, bolt_port, spare_port, cache)
+    launch = Launch(directory, read_or_make_secret(directory), heap, bolt_port, spare_port, cache, version)
     if (preparation := engine.prepare(launch)) is not None:
         done = _spawn(engine, launch, preparation, "prepare.args").wait(timeout=120)
         (directory / "prepare.args").unlink()
@@ -145,7 +148,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
             child.wait()
 
 
-def supervise(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache: Path) -> int:
+def supervise(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache: Path, version: str) -> int:
     """Run the engine of a data directory until it ends, a signal stops it, or no client has used it for a while.
 
     The calling process forks. It returns once its child owns the directory, or has found that another process does.
@@ -156,6 +159,7 @@ def supervise(directory: Path, engine: Engine, heap: str, idle_seconds: float, c
         heap: Memory ceiling, in Java's notation.
         idle_seconds: The engine stops after so many seconds without a client.
         cache: Folder of downloaded engines.
+        version: Version of Neo4j; empty for an engine that has only one.
 
     Returns:
         The exit code.
@@ -175,21 +179,29 @@ def supervise(directory: Path, engine: Engine, heap: str, idle_seconds: float, c
         return 0
     _end_orphan(directory)
     try:
-        return _run_engine(directory, engine, heap, idle_seconds, cache)
+        return _run_engine(directory, engine, heap, idle_seconds, cache, version)
     finally:
         owner.release()
 
 
-def _run_engine(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache: Path) -> int:
+def _run_engine(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache: Path, version: str) -> int:
     state_file = directory / "state.json"
     state_file.unlink(missing_ok=True)
     signals: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
-    child, launch = _start(engine, directory, heap, cache)
-    state = {"engine": engine.name, "port": launch.bolt_port, "pid": os.getpid(), "java_pid": child.pid}
+    child, launch = _start(engine, directory, heap, cache, version)
+    state = {
+        "engine": engine.name,
+        "version": version,
+        "port": launch.bolt_port,
+        "pid": os.getpid(),
+        "java_pid": child.pid,
+    }
     try:
         while child.poll() is None and not signals and not _accepts_connections(launch.bolt_port):
             time.sleep(0.1)
+        if version and child.poll() is None and not signals:
+            write_private(directory / VERSION_FILE, f"{version}\n")
         write_private(state_file, json.dumps(state))
         last_used = time.monotonic()
         while child.poll() is None and not signals and time.monotonic() - last_used < idle_seconds:
@@ -205,9 +217,9 @@ def _run_engine(directory: Path, engine: Engine, heap: str, idle_seconds: float,
 
 def main() -> int:
     """Run the supervisor with the arguments of its process."""
-    directory, name, heap, idle, cache = sys.argv[1:6]
+    directory, name, heap, idle, cache, version = sys.argv[1:7]
     try:
-        return supervise(Path(directory), ENGINES[name], heap, float(idle) * 60, Path(cache))
+        return supervise(Path(directory), ENGINES[name], heap, float(idle) * 60, Path(cache), version)
     except AtlasError as error:
         write_private(Path(directory) / "failure.json", json.dumps({"message": error.message, "hint": error.hint}))
         return error.exit_code

@@ -3,7 +3,7 @@
 // param: model (string, required): Model id
 // param: ancestor (string, required): Model id of the ancestor
 // columns: relation, licenses, child_licenses, verdict
-CALL {
+CALL () {
   MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id
   UNION ALL
   MATCH (a:Model {id: $ancestor})<-[:DERIVED_FROM*0.. {active: true}]-(x) RETURN DISTINCT x.id AS id

@@ -2,7 +2,7 @@
 // description: Findings of the newest audit against each ancestor and dataset; for the others, the ruling on the two licences (LICENSE_RULE). A last row checks that the model itself declares a known licence. The worst row is the verdict of the model.
 // param: model (string, required): Model id
 // columns: ancestor, kind, licenses, child_licenses, verdict, rules
-CALL {
+CALL () {
   MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {active: true}]->(x) RETURN DISTINCT x.id AS id
 }
 MATCH (m:Model {id: $model})
@@ -30,7 +30,7 @@ RETURN a.id AS ancestor, 'model' AS kind, above AS licenses, own AS child_licens
        ['compliant', 'compliant_with_obligations', 'unknown', 'needs_review', 'violation'][coalesce(found, terms)] AS verdict, rules
 ORDER BY ancestor
 UNION ALL
-CALL {
+CALL () {
   MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id
 }
 MATCH (x:Model {id: id})-[r:TRAINED_ON {source: 'declared'}]->(d:Dataset)

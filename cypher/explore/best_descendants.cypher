@@ -4,7 +4,7 @@
 // param: licenses (list, default apache-2.0,mit): Licence ids, separated by commas
 // param: limit (integer, default 20): Rows at most
 // columns: id, downloads, license, pipeline_tag
-CALL {
+CALL () {
   MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {active: true}]-(x) RETURN DISTINCT x.id AS id
 }
 MATCH (d:Model {id: id})

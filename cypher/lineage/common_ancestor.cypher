@@ -3,7 +3,7 @@
 // param: model (string, required): Model id
 // param: other (string, required): Model id
 // columns: id, license, downloads
-CALL {
+CALL () {
   MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id
   UNION ALL
   MATCH (o:Model {id: $other})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id

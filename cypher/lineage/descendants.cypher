@@ -3,7 +3,7 @@
 // param: model (string, required): Model id
 // param: limit (integer, default 100): Rows at most
 // columns: id, license, pipeline_tag, downloads
-CALL {
+CALL () {
   MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {active: true}]-(x) RETURN DISTINCT x.id AS id
 }
 MATCH (d:Model {id: id})

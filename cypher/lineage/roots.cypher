@@ -2,7 +2,7 @@
 // description: The ancestors that name no parent themselves.
 // param: model (string, required): Model id
 // columns: id, license, downloads, placeholder
-CALL {
+CALL () {
   MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {active: true}]->(x) RETURN DISTINCT x.id AS id
 }
 MATCH (a:Model {id: id})

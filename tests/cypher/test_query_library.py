@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import Any
 
+import neo4j
 import networkx as nx
 import pytest
 
@@ -17,12 +18,14 @@ from atlas_db.core.settings import Settings
 from atlas_db.lineage.traversal import ancestors, descendants, lineage
 from atlas_db.pipeline.sample import sample_files
 from atlas_db.store.bolt import Store
-from atlas_db.store.connect import open_store
+from atlas_db.store.connect import credentials, open_store
 from atlas_db.store.statements import all_edges, create_edges, create_nodes
 from cypher import query_library
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 from tests.support.stores import wipe
+
+pytestmark = pytest.mark.contract
 
 EXAMPLES = {
     "model": "mlabonne/NeuralBeagle14-7B",
@@ -175,6 +178,28 @@ def test_no_query_enumerates_paths(store: Store) -> None:
         if query.name == "path":
             assert len(rows) == 3 + 9 * (LADDER - 3) + 3
     assert len(ancestors(store, "l/0-0")) == 3 * (LADDER - 1)
+
+
+@pytest.mark.parametrize("language", ["CYPHER 5", "CYPHER 25"])
+def test_no_question_uses_what_neo4j_has_deprecated(newest_neo4j_settings: Settings, language: str) -> None:
+    def deprecated(text: str, parameters: dict[str, Any]) -> list[str]:
+        summary = driver.execute_query(f"{language} EXPLAIN {text}", parameters).summary
+        found = [status for status in summary.gql_status_objects if status.raw_classification == "DEPRECATION"]
+        return [status.status_description for status in found]
+
+    with (
+        open_store(newest_neo4j_settings) as store,
+        neo4j.GraphDatabase.driver(
+            store.address,
+            auth=credentials(newest_neo4j_settings),
+            warn_notification_severity="OFF",
+            notifications_disabled_classifications=["UNRECOGNIZED", "PERFORMANCE"],
+        ) as driver,
+    ):
+        for query in query_library.queries().values():
+            given = {p.name: EXAMPLES[p.name] if p.default is None else p.default for p in query.parameters}
+            assert deprecated(query.text, given) == [], query.name
+        assert deprecated("CALL { MATCH (m:Model) RETURN m } RETURN m", {}) != []
 
 
 def test_errors_of_the_library_end_with_what_to_do() -> None:

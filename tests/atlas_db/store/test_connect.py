@@ -15,6 +15,8 @@ from atlas_db.store.connect import connect, ensure_schema
 from atlas_db.store.statements import merge_nodes
 from tests.support.stores import wipe
 
+pytestmark = pytest.mark.contract
+
 
 @pytest.mark.parametrize("version", [SCHEMA.version - 1, SCHEMA.version + 1])
 def test_another_schema_version_is_refused(store: Store, version: int) -> None:

@@ -8,11 +8,21 @@ import pytest
 
 from atlas_db.core.errors import StoreUnavailableError
 from atlas_db.store import engines
-from atlas_db.store.engines import ARCADEDB, ENGINES, Launch, neo4j_jars
+from atlas_db.store.engines import ARCADEDB, ENGINES, NEO4J, Launch, neo4j_jars
+from atlas_db.store.neo4j_version import LTS, NEWEST
 
 
-def launch(folder: Path) -> Launch:
-    return Launch(folder, "made-up-secret", "512m", 4001, 4002, folder / "cache")
+def launch(folder: Path, version: str = "") -> Launch:
+    return Launch(folder, "made-up-secret", "512m", 4001, 4002, folder / "cache", version)
+
+
+def resolved(cache: Path, version: str) -> Path:
+    """Make a cache look as if the jars of a version were fetched."""
+    cache.mkdir(exist_ok=True)
+    jar = cache / f"neo4j-{version}.jar"
+    jar.write_bytes(b"")
+    (cache / f"neo4j-{version}.jars").write_text(f"{jar}\n")
+    return jar
 
 
 def test_engines_are_known_by_name() -> None:
@@ -26,20 +36,30 @@ def test_the_local_engine_listens_on_loopback_alone(tmp_path: Path) -> None:
     assert "-Xmx512m" in words and "-Darcadedb.bolt.port=4001" in words
     jars = words[words.index("-cp") + 1]
     assert "graphql" not in jars and "redisw" not in jars and "bolt" in jars
-    assert ARCADEDB.java().is_file()
+    assert ARCADEDB.java("").is_file()
 
 
 def test_jars_that_were_resolved_are_not_fetched_again(tmp_path: Path) -> None:
-    jar = tmp_path / "neo4j.jar"
-    jar.write_bytes(b"")
-    (tmp_path / f"neo4j-{engines.NEO4J_VERSION}.jars").write_text(f"{jar}\n")
-    assert neo4j_jars(tmp_path) == [jar]
+    jars = {version: resolved(tmp_path, version) for version in (LTS, NEWEST)}
+    assert {version: neo4j_jars(tmp_path, version) for version in jars} == {v: [jar] for v, jar in jars.items()}
+
+
+@pytest.mark.parametrize(("version", "main"), [(LTS, "CommunityEntryPoint"), ("2025.01.0", "Neo4jCommunity")])
+def test_each_line_of_neo4j_starts_by_its_own_main_class(tmp_path: Path, version: str, main: str) -> None:
+    jar = resolved(tmp_path / "cache", version)
+    words = NEO4J.arguments(launch(tmp_path, version))
+    assert f"org.neo4j.server.{main}" in words
+    assert words[words.index("-cp") + 1] == str(jar)
+    conf = dict(line.split("=", 1) for line in (tmp_path / "neo4j" / "conf" / "neo4j.conf").read_text().split())
+    assert {value.partition(":")[0] for key, value in conf.items() if "listen" in key} == {"127.0.0.1"}
+    assert conf["dbms.usage_report.enabled"] == "false"
+    assert conf.get("server.fleet_discovery.enabled") == (None if version == LTS else "false")
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(StoreUnavailableError, match="jgo is not installed") as raised:
-        neo4j_jars(tmp_path)
+        neo4j_jars(tmp_path, LTS)
     assert "[neo4j-local]" in raised.value.hint
     with pytest.raises(StoreUnavailableError, match="arcadedb_embedded is not installed"):
-        ARCADEDB.java()
+        ARCADEDB.java("")
