@@ -10,6 +10,7 @@ from atlas_db.core.settings import Settings
 from atlas_db.pipeline.sample import AS_OF, sample_files
 from atlas_db.store.connect import open_store
 from atlas_db.store.managed_engine import stop_engine
+from atlas_db.store.neo4j_version import LTS
 from benchmarks.offline import import_files
 from ingest.load.csv_export import export_csv
 from ingest.load.load_records import load
@@ -32,9 +33,11 @@ def test_offline_import_makes_the_same_graph(tmp_path: Path, engine_cache: Path,
     stop_engine(tmp_path / "local")
 
     folder = tmp_path / "imported"
-    import_files(command, folder, engine_cache)
+    version = neo4j_settings.neo4j_version or LTS
+    import_files(command, folder, engine_cache, version)
     (tmp_path / "cache").symlink_to(engine_cache)
     with open_store(Settings(home=tmp_path, store=f"neo4j-local:{folder}", heap="1g")) as store:
+        assert store.engine == f"Neo4j/{version}"
         nodes, edges = whole(store)
     stop_engine(folder)
     assert nodes == expected[0]
