@@ -22,6 +22,10 @@ test *ARGS:
 test-all *ARGS:
     pytest {{ parallel }} --durations=30 {{ ARGS }}
 
+# Tests of the graph on one version of Neo4j, such as 2026.08.1
+test-neo4j VERSION *ARGS:
+    ATLAS_DB_TEST_NEO4J_VERSION={{ VERSION }} pytest {{ parallel }} -m neo4j {{ ARGS }}
+
 # Style, types, layers, dependencies, spelling, docs
 check: style types layers dependencies spelling site
 

@@ -60,7 +60,7 @@ class Launch:
 class Engine:
     """A local engine: its name, its user, its database, and how it is prepared and started.
 
-    Its `version` chooses, by what the user asked for, the version that runs on a data directory. Its `java` takes that
+    Its `version` chooses, by what the user requested, the version that runs on a data directory. Its `java` takes that
     version.
     """
 

@@ -69,7 +69,7 @@ def open_local(
         heap: Memory ceiling, in Java's notation.
         idle_minutes: The engine stops after so many minutes without a client.
         cache: Folder of downloaded engines.
-        version: Version of Neo4j that the user asked for; empty for the default.
+        version: Version of Neo4j that the user requested; empty for the default.
 
     Raises:
         UsageError: The version is none that can run.
@@ -86,10 +86,10 @@ def open_local(
     return store
 
 
-def _choose_version(engine: Engine, directory: Path, asked: str) -> str:
-    chosen = engine.version(asked, directory)
+def _choose_version(engine: Engine, directory: Path, requested: str) -> str:
+    chosen = engine.version(requested, directory)
     running = str((read_state(directory) or {}).get("version", ""))
-    if asked and running and chosen != running:
+    if requested and running and chosen != running:
         raise StoreLockedError(
             f"Neo4j {running} runs on {directory}, not {chosen}",
             hint=f"Stop it with atlas-db store stop --store {engine.name}:{directory}, then run the same command again",

@@ -19,14 +19,14 @@ _FORM = re.compile(r"\d+\.\d+\.\d+")
 _SET = f"Set ATLAS_DB_NEO4J_VERSION to {LTS} or {NEWEST}"
 
 
-def choose_version(asked: str, directory: Path) -> str:
+def choose_version(requested: str, directory: Path) -> str:
     """Return the version to run on a data directory.
 
     Neo4j upgrades the files of an older version for good. On those of a newer one it does not start, and its message
     then advises to truncate the log. So such a start is refused here.
 
     Args:
-        asked: The setting `neo4j_version`; empty for the long-term version, or the directory's own if that is newer.
+        requested: The setting `neo4j_version`; empty for the long-term version, or the directory's own if that is newer.
         directory: Data directory.
 
     Raises:
@@ -34,16 +34,16 @@ def choose_version(asked: str, directory: Path) -> str:
         StoreLockedError: A newer version has run on the directory.
     """
     found = read_version(directory)
-    if not asked:
+    if not requested:
         return max(LTS, found, key=_numbers) if found else LTS
-    if not _FORM.fullmatch(asked) or _numbers(asked)[:2] < _OLDEST:
-        raise UsageError(f"{asked!r} is no version of Neo4j from 5.26 on", hint=_SET)
-    if found and _numbers(asked) < _numbers(found):
+    if not _FORM.fullmatch(requested) or _numbers(requested)[:2] < _OLDEST:
+        raise UsageError(f"{requested!r} is no version of Neo4j from 5.26 on", hint=_SET)
+    if found and _numbers(requested) < _numbers(found):
         raise StoreLockedError(
-            f"Neo4j {found} has run on {directory}, and {asked} cannot read its files",
+            f"Neo4j {found} has run on {directory}, and {requested} cannot read its files",
             hint=f"Set ATLAS_DB_NEO4J_VERSION to {found}, or load into a new directory with --store neo4j-local:DIR",
         )
-    return asked
+    return requested
 
 
 def read_version(directory: Path) -> str:
