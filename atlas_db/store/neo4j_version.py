@@ -26,7 +26,7 @@ def choose_version(requested: str, directory: Path) -> str:
     then advises to truncate the log. So such a start is refused here.
 
     Args:
-        requested: The setting `neo4j_version`; empty for the long-term version, or the directory's own if that is newer.
+        requested: The setting `neo4j_version`; empty for the LTS, or for the directory's own if that is newer.
         directory: Data directory.
 
     Raises:
