@@ -22,11 +22,11 @@ from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
 from benchmarks.zoo.score import CONFIDENT, Score, prints_of, read_truth, score, share_of, total
 from gnn.evaluation.plots import draw_curves
 from gnn.models.calibration import calibration_error, reliability_curve
+from ingest.formats.open_model import open_model
 from ingest.weights.baselines import model_atlas, mother
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.formats.open_model import open_model
 from ingest.weights.samples.aligned_samples import Vectors, align, sq_distances
 from ingest.weights.samples.clustering import by_architecture
 from ingest.weights.samples.resample import Resampler

@@ -25,9 +25,9 @@ from benchmarks.zoo import folders
 from benchmarks.zoo.make import GGUF_KINDS
 from benchmarks.zoo.nets import shape_of
 from benchmarks.zoo.score import prints_of, read_truth, share_of
+from ingest.formats.open_model import open_model
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
-from ingest.weights.formats.open_model import open_model
 from ingest.weights.samples.clustering import affected_families
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge

@@ -19,10 +19,10 @@ from scipy.stats import skew, spearmanr
 from atlas_db.core.arrays import Doubles, Floats
 from benchmarks.zoo.score import prints_of
 from benchmarks.zoo.vit import HISTORY, ROOTS, SPLITS
+from ingest.formats.open_model import open_model
 from ingest.weights.baselines import mother
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import kurtosis
-from ingest.weights.formats.open_model import open_model
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import above_threshold
 

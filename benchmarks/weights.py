@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.formats.open_model import open_model
 from ingest.weights.baselines import mother
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, compute_fingerprint
 from ingest.weights.fingerprints.sampling import RUN_LENGTH
-from ingest.weights.formats.open_model import open_model
 from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.clustering import affected_families
 

@@ -13,12 +13,12 @@ from safetensors.numpy import load_file
 
 from atlas_db.core.errors import WeightsError
 from benchmarks.zoo.score import read_truth, score
+from ingest.formats.byte_source import LocalFile
+from ingest.formats.model_folder import read_folder
+from ingest.formats.safetensors import read_header, read_values
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.parquet import read_fingerprints
-from ingest.weights.formats.byte_source import LocalFile
-from ingest.weights.formats.model_folder import read_folder
-from ingest.weights.formats.safetensors import read_header, read_values
 from ingest.weights.samples.resample import Resampler
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]

@@ -9,8 +9,8 @@ import ml_dtypes
 import numpy as np
 from safetensors.numpy import save_file
 
+from ingest.formats.open_model import open_model
 from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
-from ingest.weights.formats.open_model import open_model
 
 Weights = dict[str, np.ndarray]
 HIDDEN, INNER, VOCABULARY, LAYERS, HEADS = 64, 128, 256, 2, 4

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ingest.weights.formats.byte_source import LocalFile
-from ingest.weights.formats.safetensors import Header, read_header
+from ingest.formats.byte_source import LocalFile
+from ingest.formats.safetensors import Header, read_header
 
 
 def header_of(path: Path) -> Header:

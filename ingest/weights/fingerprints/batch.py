@@ -19,12 +19,12 @@ import msgspec
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import AtlasError, InputError, WeightsError
 from atlas_db.core.terms import Progress
+from ingest.formats.model_folder import PICKLES
+from ingest.formats.open_model import OpenModel, open_model
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
+from ingest.weights.fingerprints.http_range import REPOSITORY, SCHEME, open_remote, revision_and_date
 from ingest.weights.fingerprints.parquet import has_other_version, read_fingerprints, write_fingerprints
-from ingest.weights.formats.http_range import REPOSITORY, SCHEME, open_remote, revision_and_date
-from ingest.weights.formats.model_folder import PICKLES
-from ingest.weights.formats.open_model import OpenModel, open_model
 
 LISTING_FILE = "hub.jsonl"
 MIN_MODELS_FOR_PROCESSES = 16

@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from atlas_db.core.arrays import Doubles, Floats, Keys
 from atlas_db.core.hashing import name_hash
+from ingest.formats.open_model import RUN_LENGTH, Matrix, OpenModel
+from ingest.formats.tensor_names import is_vocabulary, without_layer
 from ingest.weights.fingerprints.sampling import (
     allocate_positions,
     hashed_row_order,
     sample_positions,
     sampled_matrices,
 )
-from ingest.weights.formats.open_model import RUN_LENGTH, Matrix, OpenModel
-from ingest.weights.formats.tensor_names import is_vocabulary, without_layer
 from ingest.weights.parameters.sample_parameters import SAMPLE
 
 VERSION = "fp@4"

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from atlas_db.core.errors import InputError
 from atlas_db.core.files import replacing
+from ingest.formats.open_model import RUN_LENGTH
 from ingest.weights.fingerprints.fingerprint import MOMENTS, VERSION, Fingerprint, Sample
-from ingest.weights.formats.open_model import RUN_LENGTH
 
 _FLOATS = pa.list_(pa.float32())
 SCHEMA = pa.schema(

@@ -14,8 +14,8 @@ import numpy as np
 
 from atlas_db.core.arrays import Integers, Keys
 from atlas_db.core.hashing import mix64, name_hash
-from ingest.weights.formats.open_model import RUN_LENGTH, Matrix
-from ingest.weights.formats.tensor_names import is_in_block, is_vocabulary
+from ingest.formats.open_model import RUN_LENGTH, Matrix
+from ingest.formats.tensor_names import is_in_block, is_vocabulary
 
 
 class Positions(NamedTuple):

@@ -19,7 +19,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Floats
 from atlas_db.core.hashing import name_hash
-from ingest.weights.formats.open_model import Matrix, OpenModel
+from ingest.formats.open_model import Matrix, OpenModel
 from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 
 DOWNSTREAM = {

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
+from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.tensor_names import PART_PATTERNS, is_vocabulary, part_index
 from ingest.weights.fingerprints.fingerprint import Sample
-from ingest.weights.formats.open_model import RUN_LENGTH
-from ingest.weights.formats.tensor_names import PART_PATTERNS, is_vocabulary, part_index
 from ingest.weights.parameters.sample_parameters import SAMPLE
 
 RELATIVE_ERROR = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}

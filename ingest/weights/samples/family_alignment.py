@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ingest.formats.tensor_names import is_vocabulary
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample
-from ingest.weights.formats.tensor_names import is_vocabulary
 from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.aligned_samples import Vectors, align, cosines, in_vocabulary, sq_distances
 from ingest.weights.samples.permutation_matching import (

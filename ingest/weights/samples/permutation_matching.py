@@ -17,7 +17,7 @@ from hashlib import blake2b
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
-from ingest.weights.formats.open_model import Matrix, OpenModel
+from ingest.formats.open_model import Matrix, OpenModel
 from ingest.weights.parameters.sample_parameters import SAMPLE
 
 UNIT_GROUPS = (

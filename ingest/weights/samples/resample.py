@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_db.core.errors import WeightsError
+from ingest.formats.open_model import open_model
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, take_sample
-from ingest.weights.formats.open_model import open_model
 from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.permutation_matching import Permutation, match_units, permute_units
 

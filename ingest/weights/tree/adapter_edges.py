@@ -13,8 +13,8 @@ from atlas_db.core.arrays import Doubles
 from atlas_db.core.errors import WeightsError
 from atlas_db.core.terms import Relation
 from atlas_db.fusion.evidence import AdapterEvidence
+from ingest.formats.open_model import open_model
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.formats.open_model import open_model
 from ingest.weights.pairwise.adapter_base import LowRankUpdate, adapter_factors, base_features, energy_in_update
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.parameters.pairwise_parameters import PAIRWISE

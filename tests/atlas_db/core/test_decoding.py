@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 AT_ONCE = """
 import sys, threading
 from pathlib import Path
-from ingest.weights.formats.byte_source import LocalFile
-from ingest.weights.formats.safetensors import read_header
+from ingest.formats.byte_source import LocalFile
+from ingest.formats.safetensors import read_header
 from ingest.weights.tree.scorer import read_scorer, load_scorer
 
 barrier, done = threading.Barrier(8), []

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.formats.open_model import open_model
 from ingest.weights.fingerprints.fingerprint import compute_fingerprint
 from ingest.weights.fingerprints.sampling import hashed_row_order
-from ingest.weights.formats.open_model import open_model
 from tests.support.families import print_of, root, write
 
 

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from atlas_db.core.errors import InputError
+from ingest.formats.open_model import open_model
 from ingest.weights.fingerprints.fingerprint import compute_fingerprint
 from ingest.weights.fingerprints.parquet import read_fingerprints, write_fingerprints
-from ingest.weights.formats.open_model import open_model
 from tests.support.families import print_of, root, write
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.weights.formats.open_model import open_model
+from ingest.formats.open_model import open_model
 from ingest.weights.pairwise.adapter_base import adapter_factors, base_features, energy_in_update
 from tests.support.changes import adapter
 from tests.support.families import HIDDEN, LAYERS, root, trained, write

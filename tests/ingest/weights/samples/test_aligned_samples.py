@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.formats.tensor_names import PART_PATTERNS, part_index
+from ingest.formats.tensor_names import PART_PATTERNS, part_index
 from ingest.weights.samples.aligned_samples import count_flags, log_distances_by_part
 from tests.support.changes import vectors
 from tests.support.families import print_of, root, trained, write

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.weights.formats.open_model import open_model
+from ingest.formats.open_model import open_model
 from ingest.weights.samples.permutation_matching import (
     compose,
     is_permuted,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from atlas_db.core.terms import Relation
-from ingest.weights.formats.open_model import open_model
+from ingest.formats.open_model import open_model
 from ingest.weights.pairwise.adapter_base import adapter_factors, energy_in_update
 from ingest.weights.tree.adapter_edges import adapter_edges
 from ingest.weights.tree.edge import Edge

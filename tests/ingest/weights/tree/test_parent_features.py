@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.weights.formats.tensor_names import PART_PATTERNS
+from ingest.formats.tensor_names import PART_PATTERNS
 from ingest.weights.tree.exact_relations import build_family_state
 from ingest.weights.tree.family_state import load_samples, run_pair_tests
 from ingest.weights.tree.parent_features import parent_features

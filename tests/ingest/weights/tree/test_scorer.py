@@ -20,7 +20,7 @@ def test_the_packaged_file_names_what_it_was_fitted_on() -> None:
 
 
 def test_every_feature_has_a_name_of_its_own_and_one_column_a_part() -> None:
-    from ingest.weights.formats.tensor_names import PART_PATTERNS
+    from ingest.formats.tensor_names import PART_PATTERNS
 
     assert len(set(PARENT_FEATURES)) == len(PARENT_FEATURES)
     assert len(NETWORK_PARTS) == len(PART_PATTERNS)

@@ -14,12 +14,12 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import ByteSource, LocalFile, contiguous_runs
-from ingest.weights.formats.gguf import read_gguf
-from ingest.weights.formats.gptq_awq import packed_matrix
-from ingest.weights.formats.model_folder import AdapterConfig, ModelFolder, read_folder
-from ingest.weights.formats.safetensors import Tensor, item_size, read_header, read_values
-from ingest.weights.formats.tensor_names import canonical_name, name_from_gguf
+from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs
+from ingest.formats.gguf import read_gguf
+from ingest.formats.gptq_awq import packed_matrix
+from ingest.formats.model_folder import AdapterConfig, ModelFolder, read_folder
+from ingest.formats.safetensors import Tensor, item_size, read_header, read_values
+from ingest.formats.tensor_names import canonical_name, name_from_gguf
 
 RUN_LENGTH = 32
 """Columns of one sampled position. Shorter last sides are joined with those before them."""

@@ -11,10 +11,10 @@ import msgspec
 
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import HubError, WeightsError
+from ingest.formats.byte_source import ByteSource
+from ingest.formats.model_folder import INDEX, PICKLES, AdapterConfig, Index, decode_json, shard_names
+from ingest.formats.open_model import OpenModel, add_gguf, add_safetensors
 from ingest.hub.api_listing import HubClient, endpoint
-from ingest.weights.formats.byte_source import ByteSource
-from ingest.weights.formats.model_folder import INDEX, PICKLES, AdapterConfig, Index, decode_json, shard_names
-from ingest.weights.formats.open_model import OpenModel, add_gguf, add_safetensors
 
 T = TypeVar("T")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")

@@ -1,4 +1,4 @@
-"""Tests of `ingest/weights/formats/safetensors.py`."""
+"""Tests of `ingest/formats/safetensors.py`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import LocalFile
-from ingest.weights.formats.safetensors import Header, Tensor, decode_floats, read_header, read_values
+from ingest.formats.byte_source import LocalFile
+from ingest.formats.safetensors import Header, Tensor, decode_floats, read_header, read_values
 from tests.support.safetensors_files import header_of
 
 RNG = np.random.default_rng(7)

@@ -1,4 +1,4 @@
-"""Tests of `ingest/weights/formats/open_model.py`."""
+"""Tests of `ingest/formats/open_model.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.open_model import matrix_shape, open_model
+from ingest.formats.open_model import matrix_shape, open_model
 from tests.support.families import HEADS, root, write
 from tests.support.packing import RNG, values
 

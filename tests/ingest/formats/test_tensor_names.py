@@ -1,4 +1,4 @@
-"""Tests of `ingest/weights/formats/tensor_names.py`."""
+"""Tests of `ingest/formats/tensor_names.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.weights.formats.tensor_names import canonical_name, name_from_gguf, part_index, without_layer
+from ingest.formats.tensor_names import canonical_name, name_from_gguf, part_index, without_layer
 from tests.support.parts import HEAD, INTO_HEADS, INTO_MLP, OUT_OF_HEADS, OUT_OF_MLP, WORDS
 
 

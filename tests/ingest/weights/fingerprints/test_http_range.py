@@ -17,8 +17,8 @@ from atlas_db.core.errors import HubError, WeightsError
 from ingest.hub import api_listing
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import compute_fingerprint
+from ingest.weights.fingerprints.http_range import open_remote
 from ingest.weights.fingerprints.parquet import read_fingerprints
-from ingest.weights.formats.http_range import open_remote
 from tests.support.families import print_of, root, write
 
 

@@ -1,4 +1,4 @@
-"""Tests of `ingest/weights/formats/model_folder.py`."""
+"""Tests of `ingest/formats/model_folder.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.model_folder import AdapterConfig, read_folder
+from ingest.formats.model_folder import AdapterConfig, read_folder
 
 
 def test_shards_stay_in_their_folder(tmp_path: Path) -> None:

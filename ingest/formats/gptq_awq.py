@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import ByteSource
-from ingest.weights.formats.safetensors import Tensor, item_size, read_values
+from ingest.formats.byte_source import ByteSource
+from ingest.formats.safetensors import Tensor, item_size, read_values
 
 PackedWords = npt.NDArray[np.uint32]
 SUFFIXES = (".qzeros", ".scales", ".g_idx", ".qweight")

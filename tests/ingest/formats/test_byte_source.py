@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import LocalFile, contiguous_runs
+from ingest.formats.byte_source import LocalFile, contiguous_runs
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tests of `ingest/weights/formats/gguf.py`."""
+"""Tests of `ingest/formats/gguf.py`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import LocalFile
-from ingest.weights.formats.gguf import GgufTensor, read_gguf
+from ingest.formats.byte_source import LocalFile
+from ingest.formats.gguf import GgufTensor, read_gguf
 from tests.support.families import HEADS, HIDDEN
 from tests.support.packing import RNG
 

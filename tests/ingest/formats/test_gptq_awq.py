@@ -1,4 +1,4 @@
-"""Tests of `ingest/weights/formats/gptq_awq.py`."""
+"""Tests of `ingest/formats/gptq_awq.py`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
+from ingest.formats.open_model import open_model
 from ingest.weights.chart import chart
-from ingest.weights.formats.open_model import open_model
 from ingest.weights.samples.resample import Resampler
 from tests.support.families import print_of, root, trained, write
 from tests.support.packing import RNG, packed, values
@@ -29,7 +29,7 @@ def test_int4_eight_a_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize("whole", [2**22, 0], ids=["read whole", "word by word"])
 @pytest.mark.parametrize("kind", ["gptq", "gptq_v2", "awq"])
 def test_integers_packed_across_rows(tmp_path: Path, kind: str, whole: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.weights.formats.gptq_awq.MAX_WHOLE_READ_BYTES", whole)
+    monkeypatch.setattr("ingest.formats.gptq_awq.MAX_WHOLE_READ_BYTES", whole)
     value = RNG.normal(size=(48, 128)).astype(np.float32)
     order = RNG.permutation(128) if kind == "gptq_v2" else None
     parts = packed(value, kind, 32, order)

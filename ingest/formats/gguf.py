@@ -14,7 +14,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Bytes, Floats, Integers
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import ByteSource, contiguous_runs
+from ingest.formats.byte_source import ByteSource, contiguous_runs
 
 MAGIC = b"GGUF"
 _PERMUTED_ARCHITECTURES = ("llama",)

@@ -16,7 +16,7 @@ import numpy as np
 from atlas_db.core.arrays import Floats
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import WeightsError
-from ingest.weights.formats.byte_source import ByteSource
+from ingest.formats.byte_source import ByteSource
 
 MAX_HEADER = 100_000_000
 """The format's own limit."""
