@@ -1,7 +1,7 @@
 """One record of the Hub's API, or one card, decoded and normalised into a `HubRecord`.
 
-Accepts list rows, single-model answers (`cardData`, `siblings`, `config`, `safetensors`), dataset rows, bare cards
-(`{id, card}`) and answers with their card beside them (`{id, info, card}`).
+`hub_row` reads the fields. Accepts list rows, single-model answers (`cardData`, `siblings`, `config`, `safetensors`,
+`gguf`), dataset rows, bare cards (`{id, card}`) and answers with their card beside them (`{id, info, card}`).
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import hashlib
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
-from atlas_db.cards.front_matter import Card, parse_card, parse_yaml
+from atlas_db.cards.front_matter import Card, parse_card
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord, ValueClaim
 from atlas_db.core.terms import RecordKind, RecordPart
+from ingest.hub.field_values import as_count, as_date
+from ingest.hub.hub_row import Notes, Row, read_field, read_row
 from ingest.hub.parent_claims import add_parents, card_parents, read_base_models, split_relation
 from ingest.normalise.license_ids import card_license_ids, normalise_license_id
 from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
@@ -29,36 +29,6 @@ _DATASET_PREFIXES = ("task_categories:", "size_categories:", "task_ids:", "sourc
 _NO_CARD = "Error: the path 'README.md' does not exist in the given tree"
 
 
-class _Row(msgspec.Struct):
-    id: str | None = None
-    modelId: str | None = None
-    createdAt: str | None = None
-    lastModified: str | None = None
-    downloads: int | None = None
-    likes: int | None = None
-    private: bool | None = None
-    disabled: bool | None = None
-    gated: bool | str | None = None
-    sha: str | None = None
-    tags: list[str] | None = None
-    pipeline_tag: str | None = None
-    library_name: str | None = None
-    cardData: Any = None
-    siblings: list[Any] | None = None
-    config: Any = None
-    safetensors: Any = None
-    baseModels: Any = None
-    citation: Any = None
-    paperswithcode_id: Any = None
-    sdk: Any = None
-    key: Any = None
-    info: msgspec.Raw = msgspec.Raw(b"")
-    card: str | None = None
-
-
-_DECODER = msgspec.json.Decoder(_Row)
-
-
 def decode_record(body: bytes, kind: RecordKind | None = None) -> HubRecord:
     """Decode and normalise one record.
 
@@ -67,29 +37,24 @@ def decode_record(body: bytes, kind: RecordKind | None = None) -> HubRecord:
         kind: Kind of the record; where None, it follows from the fields.
 
     Raises:
-        RecordError: It is not JSON, a field has the wrong type, or it has no usable id, kind or date.
+        RecordError: It is not JSON, no object, or it has no usable id or kind.
     """
-    try:
-        row = _DECODER.decode(body)
-        if bytes(row.info)[:1] == b"{":
-            inner = _DECODER.decode(row.info)
-            inner.id, inner.card = row.id or inner.id, row.card
-            row = inner
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        code = "wrong_type" if isinstance(error, msgspec.ValidationError) else "not_json"
-        raise RecordError(str(error), code=code) from error
+    row, notes = read_row(body)
     found = kind or _kind(row)
     identifier = row.id or row.modelId or ""
     if not identifier.strip():
-        raise RecordError("the record has no id", code="no_id")
+        unreadable = next((text for _, text in notes if text.startswith(("id:", "modelId:"))), "")
+        raise RecordError(unreadable or "the record has no id", code="wrong_type" if unreadable else "no_id")
     if len(identifier) > MAX_VALUE:
         raise RecordError(f"the id is longer than {MAX_VALUE} characters", code="id_too_long")
-    record = _normalise(row, identifier, found)
+    if "\ufffd" in identifier:
+        raise RecordError(f"the id {identifier!r} is no Unicode text", code="bad_id")
+    record = _normalise(row, identifier, found, notes)
     record.digest = hashlib.blake2b(body, digest_size=8, person=NORMALISER_VERSION).hexdigest()
     return record
 
 
-def _kind(row: _Row) -> RecordKind:
+def _kind(row: Row) -> RecordKind:
     if row.modelId:
         return RecordKind.MODEL
     if row.sdk is not None:
@@ -100,23 +65,20 @@ def _kind(row: _Row) -> RecordKind:
     return RecordKind.MODEL
 
 
-def _normalise(row: _Row, identifier: str, kind: RecordKind) -> HubRecord:
-    record = HubRecord(kind, identifier, (), {}, {}, [], [])
-    try:
-        record.details = {
-            name: value
-            for name, value in (
-                ("created_at", hub_date(row.createdAt)),
-                ("last_modified", hub_date(row.lastModified)),
-                ("private", row.private),
-                ("disabled", row.disabled),
-                ("gated", str(row.gated).lower() if row.gated is not None else None),
-                ("sha", row.sha),
-            )
-            if value is not None
-        }
-    except ValueError as error:
-        raise RecordError(str(error), code="bad_date") from error
+def _normalise(row: Row, identifier: str, kind: RecordKind, notes: Notes) -> HubRecord:
+    record = HubRecord(kind, identifier, (), {}, {}, [], [], notes=notes)
+    record.details = {
+        name: value
+        for name, value in (
+            ("created_at", _date(row.createdAt, "createdAt", notes)),
+            ("last_modified", _date(row.lastModified, "lastModified", notes)),
+            ("private", row.private),
+            ("disabled", row.disabled),
+            ("gated", str(row.gated).lower() if row.gated is not None else None),
+            ("sha", row.sha),
+        )
+        if value is not None
+    }
     card = _card(row, record)
     if row.tags is not None:
         record.parts = (RecordPart.TAGS,)
@@ -125,7 +87,9 @@ def _normalise(row: _Row, identifier: str, kind: RecordKind) -> HubRecord:
         for name in ("downloads", "likes", "pipeline_tag", "library_name"):
             if (value := getattr(row, name)) is not None:
                 record.details[name] = value
-    if card is not None or row.siblings is not None:
+    # Files without a card among them say that there is none; a list of files with one does not say what it states.
+    no_card = row.siblings is not None and not any(each.rfilename.lower() == "readme.md" for each in row.siblings)
+    if card is not None or no_card:
         record.parts = (*record.parts, RecordPart.CARD)
         _read_card(card or {}, record)
     if kind is RecordKind.MODEL:
@@ -144,7 +108,25 @@ def _normalise(row: _Row, identifier: str, kind: RecordKind) -> HubRecord:
 _MODEL_ONLY = frozenset({"pipeline_tag", "library_name"})
 
 
-def _card(row: _Row, record: HubRecord) -> dict[str, Any] | None:
+def _date(text: str | None, name: str, notes: Notes) -> str | None:
+    if text is None:
+        return None
+    try:
+        return hub_date(text)
+    except ValueError:
+        return read_field(as_date, {name: text}, (name,), notes)
+
+
+def _parameters(weights: dict[str, Any] | None, name: str, notes: Notes) -> int | None:
+    """Return the number of parameters of `safetensors` or `gguf`: their total, else the sum over the types."""
+    total = read_field(as_count, weights or {}, ("total",), notes, inside=name)
+    if total is None and isinstance(by_type := (weights or {}).get("parameters"), dict):
+        counts = [count for count in by_type.values() if isinstance(count, int)]
+        total = sum(counts) or None
+    return total
+
+
+def _card(row: Row, record: HubRecord) -> dict[str, Any] | None:
     """Return the data of the card from any of its fields; None where the record has no card."""
     data: dict[str, Any] | None = None
     if row.card is not None:
@@ -160,17 +142,13 @@ def _card(row: _Row, record: HubRecord) -> dict[str, Any] | None:
         if card.problem:
             record.notes.append(("bad_front_matter", card.problem))
         data = card.data
-    if isinstance(row.cardData, dict):
-        data = {**(data or {}), **row.cardData}
-    elif isinstance(row.cardData, str):
-        parsed, problem = parse_yaml(row.cardData)
-        if problem:
-            record.notes.append(("bad_front_matter", problem))
-        data = {**(data or {}), **parsed}
+    if row.cardData is not None:
+        stated = {name: value for name, value in row.cardData.items() if value is not None}
+        data = {**(data or {}), **stated}
     return data
 
 
-def _read_tags(row: _Row, record: HubRecord) -> None:
+def _read_tags(row: Row, record: HubRecord) -> None:
     tags = row.tags or []
     languages = tag_languages(tags)
     claims = record.claims
@@ -261,21 +239,23 @@ def _read_card(data: dict[str, Any], record: HubRecord) -> None:
         add_parents(names, record, part, tags, library)
 
 
-def _read_files(row: _Row, record: HubRecord) -> None:
-    if row.siblings is not None:
-        names = [entry.get("rfilename") for entry in row.siblings if isinstance(entry, dict)]
+def _read_files(row: Row, record: HubRecord) -> None:
+    if row.siblings:  # an empty list says nothing: each repository has a file
+        names = [each.rfilename for each in row.siblings]
         record.details["license_files"] = sorted(
-            name
-            for name in names
-            if isinstance(name, str) and name.rpartition("/")[2].lower().startswith(_LICENSE_FILES)
+            name for name in names if name.rpartition("/")[2].lower().startswith(_LICENSE_FILES)
         )
-    if isinstance(row.config, dict):
+    config, gguf = row.config or {}, row.gguf or {}
+    if row.config is not None or gguf.get("architecture"):
         record.parts = (*record.parts, RecordPart.CONFIG)
-        if isinstance(kind := row.config.get("model_type"), str) and kind.strip():
-            record.details["model_type"] = kind.strip()
-            record.claims.append(_claim("HAS_ARCHITECTURE", kind.strip(), RecordPart.CONFIG))
-    if isinstance(row.safetensors, dict) and isinstance(total := row.safetensors.get("total"), int):
-        record.details["num_params"] = total
+    # The header of a GGUF file is the configuration of a repository that has nothing else.
+    named = [each.strip() for each in (config.get("model_type"), gguf.get("architecture")) if isinstance(each, str)]
+    if kind := next((each for each in named if each), ""):
+        record.details["model_type"] = kind
+        record.claims.append(_claim("HAS_ARCHITECTURE", kind, RecordPart.CONFIG))
+    for name, weights in (("safetensors", row.safetensors), ("gguf", row.gguf)):
+        if "num_params" not in record.details and (total := _parameters(weights, name, record.notes)) is not None:
+            record.details["num_params"] = total
 
 
 def _unique_claims(record: HubRecord) -> list[ValueClaim]:

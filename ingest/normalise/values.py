@@ -99,7 +99,10 @@ def hub_date(text: str | None) -> str | None:
     match = _DATE.fullmatch(text)
     if match is None:
         parsed = datetime.fromisoformat(text)
-        parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        try:
+            parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError(f"{text!r} is no date") from error
         text = parsed.strftime("%Y-%m-%dT%H:%M:%SZ")
         return hub_date(text)
     year, month, day, hour, minute, second = match.groups()
