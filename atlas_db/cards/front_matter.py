@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,11 @@ TEMPLATES = {
 They were taken from the templates in the tools' own sources, not learnt; a card that none knows counts as written by
 hand, so shares of templates are lower bounds.
 """
-_FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)(?:\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+MAX_NODES = 2**17
+"""Bound on the nodes of front matter with its aliases written out."""
+# Both fences are lines of three dashes, as in huggingface_hub: blanks may follow the second one only.
+_FRONT_MATTER = re.compile(r"\A\s*---(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\n|\Z)", re.DOTALL)
+_ESCAPED_PAIR = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
 class _StringLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
@@ -107,12 +112,16 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
     """Parse front matter; return the mapping and the error (empty where there is none)."""
     if len(text) > MAX_FRONT_MATTER:
         return {}, "front matter is longer than 1 MiB"
-    text = text.replace("\t", "  ")
+    text = _ESCAPED_PAIR.sub(_joined_pair, text.replace("\t", "  "))
     try:
-        # Aliases can expand a small text exponentially (billion laughs attack), and cards do not need them.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_StringLoader)):
-            return {}, "front matter uses YAML aliases"
-        data = yaml.load(text, Loader=_StringLoader)
+        loader = _StringLoader(text)
+        try:
+            node = loader.get_single_node()
+            if "*" in text and node is not None and _expanded_nodes(node) > MAX_NODES:
+                return {}, f"front matter has more than {MAX_NODES} nodes with its aliases written out"
+            data = None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""
@@ -122,3 +131,24 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
     if not isinstance(data, dict):
         return {}, f"front matter is a {type(data).__name__}, not a mapping"
     return {str(key).strip(): value for key, value in data.items()}, ""
+
+
+def _joined_pair(pair: re.Match[str]) -> str:
+    """Return the character of a pair of escaped surrogates, which JSON writes so and YAML does not know."""
+    return bytes.fromhex(pair.group(1) + pair.group(2)).decode("utf-16-be")
+
+
+def _expanded_nodes(node: yaml.Node, sizes: dict[int, float] | None = None) -> float:
+    """Count the nodes of a document with its aliases written out: infinite where a node is inside itself.
+
+    A small text with aliases of aliases can stand for billions of nodes, and whatever walks over them all would never
+    end. Each node is visited once here.
+    """
+    sizes = {} if sizes is None else sizes
+    if (known := sizes.get(id(node))) is not None:
+        return known
+    sizes[id(node)] = math.inf  # until it is counted: only an alias inside itself sees this
+    inner = [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value
+    own = [] if isinstance(node, yaml.ScalarNode) else inner
+    sizes[id(node)] = 1 + sum(_expanded_nodes(each, sizes) for each in own)
+    return sizes[id(node)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.cards.front_matter import parse_card
+from atlas_db.cards import front_matter
+from atlas_db.cards.front_matter import parse_card, split_card
 
 
 @pytest.mark.parametrize(
@@ -20,7 +23,10 @@ from atlas_db.cards.front_matter import parse_card
         ("---\nx: 2024-01-01\n---\n", {"x": "2024-01-01"}, False),
         ("---\nlicense: [mit\n---\n", {}, True),
         ("---\n- a\n- b\n---\n", {}, True),
-        ("---\na: &x [1]\nb: *x\n---\n", {}, True),
+        ("---\na: &x [1]\nb: *x\n---\n", {"a": [1], "b": [1]}, False),
+        ("---\na: &x [*x]\n---\n", {}, True),
+        ("---\na: *nobody\n---\n", {}, True),
+        ('---\na: "\\ud83d\\ude00"\n---\n', {"a": "\U0001f600"}, False),
         ("---\n\tlicense: mit\n---\n", {"license": "mit"}, False),
         ("---\n---\nbody", {}, False),
         ("# no front matter", {}, False),
@@ -32,6 +38,62 @@ def test_front_matter(text: str, data: dict[str, Any], broken: bool) -> None:
     card = parse_card(text)
     assert card.data == data
     assert bool(card.problem) == broken
+
+
+FENCES = [
+    "---\nlicense: mit\n# ---- origin ----\nlanguage: fr\n---\ntext",
+    "---\nlicense: mit\nbase_model:\n- up/nc # the base ---\n- up/l3\n---\ntext",
+    "---\ntitle: a --- b ---\nlicense: mit\n---\n",
+    "---\nlicense: mit\n----\nlanguage: fr\n---\n",
+    "---\nlicense: mit\n ---\nlanguage: fr\n---\n",
+    "---\nlicense: mit\n--- \t\ntext\n---\nmore",
+    "---\nlicense: mit\n---text\nlanguage: fr\n---\n",
+    "---\r\nlicense: mit\r\n---\r\ntext\r\n---\r\n",
+    "---\rlicense: mit\r---\ntext",
+    "---\nlicense: mit\n---",
+    "---\nlicense: mit---\n",
+    "--- \nlicense: mit\n---\n",
+    "---\n---\nlicense: mit\n---\n",
+    "----\nlicense: mit\n---\n",
+    "\n\n  ---\nlicense: mit\n---\n",
+    "text\n---\nlicense: mit\n---\n",
+    "---\nlicense: mit\n...\n---\n",
+]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("text", FENCES)
+def test_front_matter_ends_where_the_hub_library_ends_it(tmp_path: Path, text: str, mark: str) -> None:
+    from huggingface_hub import RepoCard
+
+    (tmp_path / "README.md").write_bytes((mark + text).encode())
+    try:
+        theirs = RepoCard.load(tmp_path / "README.md")
+    except yaml.YAMLError:
+        assert (parse_card(mark + text).data, bool(parse_card(mark + text).problem)) == ({}, True)
+        return
+    assert parse_card(mark + text).data == theirs.data.to_dict()
+    assert split_card(mark + text)[1] == theirs.text
+
+
+@given(st.text(alphabet=st.sampled_from("---\n\r: a\t"), max_size=40))
+def test_fences_are_those_of_the_hub_library(text: str) -> None:
+    from huggingface_hub.repocard import REGEX_YAML_BLOCK
+
+    theirs = REGEX_YAML_BLOCK.search(text)
+    assert split_card(text) == ((theirs.group(2), text[theirs.end() :]) if theirs else ("", text))
+
+
+def test_aliases_are_read_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line doubles the nodes of the line above it: 4 lines stand for some 30 nodes."""
+    text = "---\na: &a [1, 1]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n---\n"
+    assert parse_card(text).data["d"] == [[[[1, 1]] * 2] * 2] * 2
+    monkeypatch.setattr(front_matter, "MAX_NODES", 20)
+    card = parse_card(text)
+    assert card.data == {}
+    assert "more than 20 nodes" in card.problem
+    plain = "---\n" + "".join(f"k{n}: 1\n" for n in range(50)) + "---\n"
+    assert len(parse_card(plain).data) == 50  # what stands there in full is bounded by its length
 
 
 @given(st.text(alphabet=st.sampled_from("---\n\r: &*[]{}'\"!#|>abc\t0"), max_size=80))
