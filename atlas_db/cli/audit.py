@@ -134,6 +134,7 @@ def _audit_targets(
 def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list[CardModel]]:
     """Return model ids, and models read from the paths among the words."""
     from atlas_db.licenses.card_model import read_card_model
+    from ingest.hub.local_repository import card_in
 
     if file is not None:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
@@ -143,7 +144,8 @@ def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list
         if not word or word.startswith("#"):
             continue
         path = Path(word)
-        if word.startswith((".", "/", "~")) or path.suffix == ".md" or (path / "README.md").is_file():
+        holds_card = path.suffix.lower() == ".md" or (path.is_dir() and card_in(path) is not None)
+        if word.startswith((".", "/", "~")) or holds_card:
             folders.append(read_card_model(path.expanduser()))
         else:
             ids.append(word)

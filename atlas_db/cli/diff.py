@@ -73,13 +73,16 @@ def _records(files: list[SourceFile], bad: Counter[str]) -> Iterator[HubRecord]:
     from ingest.hub.snapshot import read_records
 
     for file in files:
-        for raw in read_records(file):
-            try:
-                if raw.problem is not None:
-                    raise raw.problem
-                yield decode_record(raw.text, None)
-            except RecordError as error:
-                bad[error.code] += 1
+        try:
+            for raw in read_records(file):
+                try:
+                    if raw.problem is not None:
+                        raise raw.problem
+                    yield decode_record(raw.text, file.kind)
+                except RecordError as error:
+                    bad[error.code] += 1
+        except RecordError as error:
+            bad[error.code] += 1
 
 
 def _show(found: SnapshotDifference, form: Format) -> None:

@@ -18,6 +18,7 @@ from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_mode
 from atlas_db.licenses.rules import TRAINED_ON
 from atlas_db.store.bolt import Store
 from ingest.hub.decode import decode_record
+from ingest.hub.local_repository import cached_repository, card_in
 
 CARD = "README.md"
 _NOW = "9999-12-31"
@@ -83,12 +84,15 @@ def read_card_model(path: Path) -> CardModel:
     Raises:
         InputError: There is no card, or it cannot be read.
     """
-    card = path / CARD if path.is_dir() else path
+    cached = cached_repository(path)
+    inside = cached.folder if cached else path
+    card = (card_in(inside) or inside / CARD) if path.is_dir() else path
     try:
         text = card.read_bytes().decode("utf-8", errors="replace")
         folder = path.resolve() if path.is_dir() else path.resolve().parent
-        row: dict[str, Any] = {"id": folder.name or "model", "card": text}
-        if path.is_dir():
+        row: dict[str, Any] = {"id": cached.id if cached else folder.name or "model", "card": text}
+        # The Hub's cache may hold a part of the files only, so that what is not there is not known to be missing.
+        if path.is_dir() and cached is None:
             row["siblings"] = [{"rfilename": str(file.relative_to(path))} for file in sorted(path.rglob("*"))]
         record = decode_record(msgspec.json.encode(row), RecordKind.MODEL)
     except OSError as error:

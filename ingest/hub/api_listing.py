@@ -22,7 +22,7 @@ import zstandard
 from atlas_db.core.errors import HubError, UsageError
 from atlas_db.core.files import write_whole
 from atlas_db.core.terms import SOFTWARE, Progress
-from ingest.hub.snapshot import SNAPSHOT_FILE, fetched_date
+from ingest.hub.snapshot import SNAPSHOT_FILE, read_snapshot_file
 
 STATE_FILE = "fetch.state"
 PAGE_ROWS = 1000
@@ -113,7 +113,7 @@ def since_date(text: str) -> str:
     """
     if not text or re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         return text
-    if date := fetched_date(Path(text)):
+    if date := read_snapshot_file(Path(text)).as_of:
         return date
     raise UsageError(
         f"--since {text!r} is neither a date nor the folder of a finished fetch", hint="Write it as 2024-07-01"
@@ -170,7 +170,8 @@ def fetch(
             complete=bool(ended),
         )
         if state.complete:
-            write_whole(folder / SNAPSHOT_FILE, f'as_of = "{state.newest[:10]}"\nrows = {state.rows}\n'.encode())
+            stated = f'as_of = "{state.newest[:10]}"\nkind = "{kind.removesuffix("s")}"\nrows = {state.rows}\n'
+            write_whole(folder / SNAPSHOT_FILE, stated.encode())
         write_whole(folder / STATE_FILE, msgspec.json.encode(state))
         progress("rows", state.rows, max_rows)
         client.pace(response.headers, last=state.complete)

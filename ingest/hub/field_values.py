@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.normalise.values import hub_date
+from ingest.normalise.values import hub_date, iso_date
 
 MAX_COUNT = 2**63 - 1
 """Largest integer that a store keeps."""
@@ -137,31 +137,40 @@ def as_date(value: object) -> str | None:
     Returns:
         ISO date in UTC; None where it is missing or the Hub's stamp for unknown.
     """
-    if is_missing(value):
-        return None
+    return None if is_missing(value) else hub_date(_iso_date(value))
+
+
+def day_of(text: str) -> str:
+    """Return the day of a date that some exporter wrote as text (YYYY-MM-DD), empty where it is none."""
+    try:
+        return _iso_date(text)[:10]
+    except ValueError:
+        return ""
+
+
+def _iso_date(value: object) -> str:
     if isinstance(value, str):
-        if not _EPOCH.fullmatch(value.strip()):
-            return _text_date(value.strip())
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        text = value.strip()
+        if not _EPOCH.fullmatch(text):
+            return _text_date(text)
+        value = float(text)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > -_NOT_A_TIME:
         raise ValueError(f"{shown(value)} is no date")
     if value == _NOT_A_TIME:
-        return None
-    if abs(value) > MAX_COUNT:
-        raise ValueError(f"{shown(value)} is no date")
+        return ""
     unit = next(unit for limit, unit in _EPOCH_UNITS if abs(value) < limit)
     try:
-        return hub_date(datetime.fromtimestamp(value / unit, UTC).isoformat())
+        return iso_date(datetime.fromtimestamp(value / unit, UTC).isoformat())
     except (ValueError, OverflowError, OSError) as error:
         raise ValueError(f"{shown(value)} is no date") from error
 
 
-def _text_date(text: str) -> str | None:
+def _text_date(text: str) -> str:
     try:
-        return hub_date(text.removesuffix(" UTC").removesuffix(" GMT") if text[:1].isdigit() else text)
+        return iso_date(text.removesuffix(" UTC").removesuffix(" GMT") if text[:1].isdigit() else text)
     except ValueError:
         try:
-            return hub_date(parsedate_to_datetime(text).isoformat())
+            return iso_date(parsedate_to_datetime(text).isoformat())
         except (ValueError, OverflowError) as error:
             raise ValueError(f"{shown(text)} is no date") from error
 

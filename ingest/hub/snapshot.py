@@ -11,15 +11,28 @@ import gzip
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 import zstandard
 
 from atlas_db.core.errors import InputError, RecordError
+from atlas_db.core.terms import RecordKind
+from ingest.hub.field_values import day_of
+from ingest.hub.hub_row import read_row
+from ingest.hub.local_repository import (
+    CARD,
+    LocalRepository,
+    cached_repository,
+    card_in,
+    folder_id,
+    read_repository,
+    weights_repository,
+)
+from ingest.hub.parquet_rows import parquet_rows
 
 SNAPSHOT_FILE = "snapshot.toml"
 """Written by `fetch` beside its pages; says the date of the snapshot."""
@@ -37,13 +50,19 @@ class SourceFile:
         path: Its path.
         name: Its name in reports.
         card_of: Model id, where the file is that model's card.
+        repository: The repository on this disk that is read in its place, if it is a part of one.
+        kind: Kind of its records, where the folder states it.
         as_of: Date of the snapshot, where a fetched folder states it.
+        undated: Whether none of its records has a date, so that the file's stands for it.
     """
 
     path: Path
     name: str
     card_of: str = ""
+    repository: LocalRepository | None = None
+    kind: RecordKind | None = None
     as_of: str = ""
+    undated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +73,19 @@ class RawRecord:
         line: Line or row number, from 1.
         text: The JSON text.
         problem: Error that makes the text unusable, if any.
+        notes: What was left out of it before it became text, as (code, text).
     """
 
     line: int
     text: bytes
     problem: RecordError | None = None
+    notes: Sequence[tuple[str, str]] = ()
 
 
 def find_inputs(paths: list[str], spool: Path) -> list[SourceFile]:
     """List the input files under the given paths, in a stable order.
+
+    A repository of the Hub's cache, and a folder of weights, are one input each: the files in them are no records.
 
     Args:
         paths: Files, folders, or `-` for standard input.
@@ -76,8 +99,8 @@ def find_inputs(paths: list[str], spool: Path) -> list[SourceFile]:
         if path == "-":
             files.append(_spooled(spool))
         elif (place := Path(path)).is_dir():
-            found = [_as_source(file, place) for file in sorted(place.rglob("*")) if _is_input(file)]
-            found = [replace(file, as_of=fetched_date(place)) for file in found]
+            stated = read_snapshot_file(place)
+            found = [replace(file, as_of=stated.as_of, kind=file.kind or stated.kind) for file in _found(place, place)]
             if not found:
                 raise InputError(
                     f"{path} holds no JSON, Parquet or README.md files", hint="Name a file, or another folder"
@@ -90,28 +113,55 @@ def find_inputs(paths: list[str], spool: Path) -> list[SourceFile]:
     return files
 
 
-def fetched_date(folder: Path) -> str:
-    """Return the date of a finished fetch in a folder, empty where there is none."""
+class FetchedSnapshot(NamedTuple):
+    """What a finished fetch states in its folder: the date of the snapshot and the kind of its records, if any."""
+
+    as_of: str = ""
+    kind: RecordKind | None = None
+
+
+def read_snapshot_file(folder: Path) -> FetchedSnapshot:
+    """Read what a finished fetch states in its folder; nothing where there is none."""
     try:
-        return str(tomllib.loads((folder / SNAPSHOT_FILE).read_text(encoding="utf-8")).get("as_of", ""))
+        stated = tomllib.loads((folder / SNAPSHOT_FILE).read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError):
-        return ""
+        return FetchedSnapshot()
+    kind = stated.get("kind")
+    return FetchedSnapshot(str(stated.get("as_of", "")), RecordKind(kind) if kind in tuple(RecordKind) else None)
+
+
+def _found(folder: Path, root: Path) -> Iterator[SourceFile]:
+    """Yield the inputs in a folder and below it, sorted by path; hidden folders are passed over."""
+    if (cached := cached_repository(folder)) is not None:
+        yield SourceFile(card_in(cached.folder) or folder, str(folder), repository=cached, kind=cached.record_kind)
+        return
+    try:
+        weights, entries = weights_repository(folder), sorted(folder.iterdir())
+    except OSError:
+        yield SourceFile(folder, str(folder))  # the attempt to read it says why it cannot be read
+        return
+    if weights is not None:
+        yield SourceFile(card_in(folder) or folder, str(folder), repository=weights, kind=RecordKind.MODEL)
+    for entry in entries:
+        if entry.is_dir():
+            if weights is None and not entry.name.startswith(".") and not entry.is_symlink():
+                yield from _found(entry, root)
+        elif _is_input(entry) and not (weights is not None and entry.suffix.lower() in (".json", ".md")):
+            yield _as_source(entry, root)
 
 
 def _is_input(file: Path) -> bool:
     name = file.name.lower()
     for packed in COMPRESSED:
         name = name.removesuffix(packed)
-    return file.is_file() and (name.endswith(SUFFIXES) or name == "readme.md") and not name.startswith((".", "reject"))
+    return file.is_file() and (name.endswith(SUFFIXES) or name == CARD) and not name.startswith((".", "reject"))
 
 
 def _as_source(file: Path, root: Path) -> SourceFile:
     if file.suffix.lower() == ".md":
-        owner, name = file.resolve().parent.parent.name, file.resolve().parent.name
-        for part in file.resolve().parts:
-            if part.startswith("models--"):
-                _, owner, name = part.split("--", 2)
-        return SourceFile(file, str(file), card_of=f"{owner}/{name}")
+        if (cached := cached_repository(file)) is not None:
+            return SourceFile(file, str(file), repository=cached, kind=cached.record_kind)
+        return SourceFile(file, str(file), card_of=folder_id(file.parent))
     return SourceFile(file, str(file.relative_to(root) if file != root else file))
 
 
@@ -133,6 +183,9 @@ def read_records(source: SourceFile) -> Iterator[RawRecord]:
         RecordError: The whole file, or the rest of it, cannot be read.
     """
     try:
+        if source.repository is not None:
+            yield _repository_record(source.repository)
+            return
         with source.path.open("rb") as handle:
             head = handle.read(8)
             handle.seek(0)
@@ -154,6 +207,16 @@ def read_records(source: SourceFile) -> Iterator[RawRecord]:
         raise RecordError(f"the file is truncated or damaged ({error})", code="truncated_file") from error
     except OSError as error:
         raise RecordError(f"the file cannot be read ({error})", code="unreadable_file") from error
+
+
+def _repository_record(found: LocalRepository) -> RawRecord:
+    if found.record_kind is None:
+        raise RecordError(f"{found.id} is a {found.kind}, not a model or dataset", code="unknown_kind")
+    if found.missing:
+        code, reason = found.notes[0]
+        raise RecordError(reason, code=code)
+    row, notes = read_repository(found)
+    return RawRecord(1, msgspec.json.encode(row), notes=notes)
 
 
 class _ZstandardReader:
@@ -251,62 +314,75 @@ def _too_long(number: int, line: bytes) -> RawRecord:
 
 def _parquet_records(path: Path) -> Iterator[RawRecord]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    encoder = msgspec.json.Encoder(enc_hook=str)
     try:
-        number = 0
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=2000):
-            for row in batch.to_pylist():
-                number += 1
-                yield RawRecord(number, encoder.encode({key: value for key, value in row.items() if value is not None}))
+        for number, (text, notes) in enumerate(parquet_rows(path), 1):
+            yield RawRecord(number, text, notes=notes)
     except (pa.ArrowException, OSError) as error:
         raise RecordError(f"the Parquet file is damaged ({error})", code="truncated_file") from error
 
 
 class _Dates(msgspec.Struct):
-    createdAt: str = ""
-    lastModified: str = ""
+    createdAt: str | None = None
+    lastModified: str | None = None
     info: msgspec.Raw = msgspec.Raw(b"")
+    created_at: None = None
+    last_modified: None = None
 
 
 class _Ids(msgspec.Struct):
     id: str | None = None
     modelId: str | None = None
     info: msgspec.Raw = msgspec.Raw(b"")
+    model_id: None = None
+
+
+_DATES = msgspec.json.Decoder(_Dates)
+_IDS = msgspec.json.Decoder(_Ids)
 
 
 def repeated_ids(sources: Iterable[SourceFile]) -> set[str]:
     """Return the ids that more than one record of these files has. Records that do not decode are passed over."""
-    decoder = msgspec.json.Decoder(_Ids)
     seen: set[str] = set()
     again: set[str] = set()
     for source in sources:
         with contextlib.suppress(RecordError):
             for raw in read_records(source):
-                try:
-                    row = decoder.decode(raw.text)
-                    inner = decoder.decode(row.info) if bytes(row.info)[:1] == b"{" else row
-                except (msgspec.MsgspecError, UnicodeDecodeError):
-                    continue
-                identifier = row.id or inner.id or row.modelId or inner.modelId or ""
-                (again if identifier in seen else seen).add(identifier)
+                with contextlib.suppress(RecordError):
+                    identifier = _identifier(raw.text)
+                    (again if identifier in seen else seen).add(identifier)
     return again
 
 
+def _identifier(text: bytes) -> str:
+    try:
+        row = _IDS.decode(text)
+        inner = _IDS.decode(row.info) if bytes(row.info)[:1] == b"{" else row
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        other, _ = read_row(text)
+        return other.id or other.modelId or ""
+    return row.id or inner.id or row.modelId or inner.modelId or ""
+
+
 def newest_date(source: SourceFile) -> tuple[str, int]:
-    """Return the newest plausible date in a file (YYYY-MM-DD, empty where there is none) and its number of records."""
-    decoder = msgspec.json.Decoder(_Dates)
+    """Return the newest date in a file's records (YYYY-MM-DD, empty where there is none) and their number."""
     newest, rows = "", 0
     with contextlib.suppress(RecordError):
         for raw in read_records(source):
             rows += 1
-            try:
-                dates = decoder.decode(raw.text)
-            except msgspec.MsgspecError:
-                continue
-            inner = decoder.decode(dates.info) if bytes(dates.info)[:1] == b"{" else dates
-            for date in (dates.createdAt, dates.lastModified, inner.createdAt, inner.lastModified):
-                if date > newest and len(date) >= 20 and date[4] == "-" and date[10] == "T":
-                    newest = date
-    return newest[:10], rows
+            with contextlib.suppress(RecordError):
+                for text in _dates(raw.text):
+                    # Where zones differ, an equal day as written can be a later one in UTC.
+                    if text and (text[:10] > newest or (text[:10] == newest and text[-1] != "Z")):
+                        newest = max(newest, day_of(text))
+    return newest, rows
+
+
+def _dates(text: bytes) -> tuple[str | None, ...]:
+    try:
+        dates = _DATES.decode(text)
+        inner = _DATES.decode(dates.info) if bytes(dates.info)[:1] == b"{" else dates
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        row, _ = read_row(text)
+        return row.createdAt, row.lastModified
+    return dates.createdAt, dates.lastModified, inner.createdAt, inner.lastModified

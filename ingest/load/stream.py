@@ -65,10 +65,11 @@ class RecordStream:
             self._total += rows
             files_with_dates.append(replace(file, as_of=self._options.as_of or file.as_of or newest))
             self._progress("scan", len(files_with_dates), len(files))
-        # A single card has no date. It takes the newest date of the other files, else that of its file.
+        # Cards and some tables have no date. They take the newest date of the other files, else that of their file.
         fallback = max((file.as_of for file in files_with_dates), default="")
         files_with_dates = [
-            file if file.as_of else replace(file, as_of=fallback or _file_date(file.path)) for file in files_with_dates
+            file if file.as_of else replace(file, as_of=fallback or _file_date(file.path), undated=not fallback)
+            for file in files_with_dates
         ]
         self._report.files = len(files_with_dates)
         self._report.as_of = max(file.as_of for file in files_with_dates)
@@ -80,6 +81,9 @@ class RecordStream:
         """Yield every usable record with the date of its snapshot."""
         for file in files:
             line = 0
+            if file.undated:
+                reason = f"no record has a date; the file's, {file.as_of}, stands for it: --as-of DATE states another"
+                rejects.note(file.name, 0, "no_date", reason, "")
             try:
                 for raw in read_records(file):
                     line = raw.line
@@ -87,12 +91,12 @@ class RecordStream:
                     try:
                         if raw.problem is not None:
                             raise raw.problem
-                        record = decode_record(raw.text, self._options.kind)
+                        record = decode_record(raw.text, file.kind or self._options.kind)
                     except RecordError as error:
                         kept = raw.text[:MAX_REJECT_BYTES].decode("utf-8", errors="replace")
                         rejects.add(Reject(file.name, raw.line, error.code, error.message, kept))
                         continue
-                    for code, text in record.notes:
+                    for code, text in (*raw.notes, *record.notes):
                         rejects.note(file.name, raw.line, code, text, record.id)
                     self._report.records[record.kind] += 1
                     if record.card is not None and cards is not None:

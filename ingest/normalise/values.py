@@ -27,7 +27,7 @@ _AFTER_LANGUAGES = (
     "text-generation-inference", "text-embeddings-inference",
 )  # fmt: skip
 _ARXIV = re.compile(r"(\d{4}\.\d{4,5}|[a-z\-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
-_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:Z|\+00:00)")
+_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:Z|\+00:00)?")
 
 
 @lru_cache(maxsize=8192)
@@ -96,6 +96,16 @@ def hub_date(text: str | None) -> str | None:
     """
     if not text:
         return None
+    date = iso_date(text)
+    return date if date > UNKNOWN_DATE_FLOOR else None
+
+
+def iso_date(text: str) -> str:
+    """Return an ISO date in UTC with seconds. A date without a zone is in UTC, as all dates of the Hub are.
+
+    Raises:
+        ValueError: The text is no date between 2000 and 2100.
+    """
     match = _DATE.fullmatch(text)
     if match is None:
         parsed = datetime.fromisoformat(text)
@@ -103,10 +113,8 @@ def hub_date(text: str | None) -> str | None:
             parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
         except OverflowError as error:
             raise ValueError(f"{text!r} is no date") from error
-        text = parsed.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return hub_date(text)
+        return iso_date(parsed.strftime("%Y-%m-%dT%H:%M:%SZ"))
     year, month, day, hour, minute, second = match.groups()
     if not ("2000" <= year <= "2100" and "01" <= month <= "12" and "01" <= day <= "31" and hour < "24"):
         raise ValueError(f"{text!r} is no date")
-    date = f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"
-    return date if date > UNKNOWN_DATE_FLOOR else None
+    return f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"

@@ -18,9 +18,10 @@ import msgspec
 
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import AtlasError, InputError, WeightsError
-from atlas_db.core.terms import Progress
+from atlas_db.core.terms import Progress, RecordKind
 from ingest.formats.model_folder import PICKLES
 from ingest.formats.open_model import OpenModel, open_model
+from ingest.hub.local_repository import LocalRepository, broken_links, cached_repository
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
 from ingest.weights.fingerprints.http_range import REPOSITORY, SCHEME, open_remote, revision_and_date
@@ -42,12 +43,16 @@ class ModelFiles(msgspec.Struct, frozen=True):
         folder: A folder, or `hub:owner/name@revision`.
         created_at: Its date, or empty.
         revision: Digest of its weight files' names, sizes and times.
+        problem: Why it cannot be read, where that shows before its files are opened.
+        notes: What may be wrong about it, though it can be read.
     """
 
     id: str
     folder: str
     created_at: str = ""
     revision: str = ""
+    problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @prepared
@@ -135,15 +140,51 @@ def _models_in_listing(path: Path) -> Iterator[ModelFiles]:
 
 
 def _models_in_tree(path: Path) -> Iterator[ModelFiles]:
-    if _holds_weights(path):
+    if (cached := cached_repository(path)) is not None:
+        yield from _models_in_cache(cached)
+    elif _holds_weights(path):
         yield ModelFiles(path.resolve().name, str(path.resolve()), "", files_digest(path))
+    else:
+        yield from _models_below(path, path)
+
+
+def _models_below(folder: Path, root: Path) -> Iterator[ModelFiles]:
+    try:
+        parts = sorted(each for each in folder.iterdir() if each.is_dir())
+    except OSError as error:
+        yield ModelFiles(folder.relative_to(root).as_posix(), str(folder), problem=f"{folder}: {error.strerror}")
         return
-    for folder in sorted(part for part in path.rglob("*") if part.is_dir() and _holds_weights(part)):
-        yield ModelFiles(folder.relative_to(path).as_posix(), str(folder.resolve()), "", files_digest(folder))
+    for part in parts:
+        if (cached := cached_repository(part)) is not None:
+            yield from _models_in_cache(cached)
+            continue
+        if _holds_weights(part):
+            yield ModelFiles(part.relative_to(root).as_posix(), str(part.resolve()), "", files_digest(part))
+        if not part.is_symlink():
+            yield from _models_below(part, root)
+
+
+def _models_in_cache(found: LocalRepository) -> Iterator[ModelFiles]:
+    """Yield the models of a repository in the Hub's cache: of its snapshot, and of the folders in that."""
+    if found.kind != RecordKind.MODEL:
+        return
+    lost = [link.name for link in broken_links(found.folder) if link.suffix.lower() in _WEIGHT_SUFFIXES]
+    if found.missing or lost:
+        reason = f"{lost[0]} links to a file that is not there" if lost else found.notes[0][1]
+        yield ModelFiles(found.id, str(found.folder), problem=reason)
+        return
+    for folder in [found.folder, *sorted(each for each in found.folder.rglob("*") if each.is_dir())]:
+        if _holds_weights(folder):
+            inner = folder.relative_to(found.folder).as_posix()
+            name = found.id if inner == "." else f"{found.id}/{inner}"
+            yield ModelFiles(name, str(folder), "", files_digest(folder), notes=tuple(text for _, text in found.notes))
 
 
 def _holds_weights(folder: Path) -> bool:
-    return any(file.suffix.lower() in _WEIGHT_SUFFIXES for file in folder.iterdir() if file.is_file())
+    try:
+        return any(file.suffix.lower() in _WEIGHT_SUFFIXES for file in folder.iterdir() if file.is_file())
+    except OSError:
+        return False
 
 
 def files_digest(folder: Path) -> str:
@@ -209,8 +250,8 @@ def _compute_missing(
         else:
             report.made += 1
             unwritten.append(result.fingerprint)
-            if result.fingerprint.problems:
-                report.notes[item.id] = result.fingerprint.problems
+            if problems := [*item.notes, *result.fingerprint.problems]:
+                report.notes[item.id] = problems
         if len(unwritten) == CHECKPOINT_MODELS:
             write_fingerprints(unwritten, parts / f"{next(number):06d}.parquet")
             made += unwritten
@@ -229,6 +270,8 @@ def _open_location(location: str) -> OpenModel:
 
 def _fingerprint_model(item: ModelFiles) -> _Outcome:
     """Fingerprint one model; an error is returned as a value, so that it crosses processes."""
+    if item.problem:
+        return _Outcome(None, item.problem, 0, 0, 0)
     try:
         with _open_location(item.folder) as model:
             made = compute_fingerprint(model, item.id, item.created_at)

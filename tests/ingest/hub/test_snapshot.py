@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import zstandard
 
 from atlas_db.core.errors import InputError, RecordError
+from atlas_db.core.terms import RecordKind
 from ingest.hub import snapshot
 from ingest.hub.snapshot import SNAPSHOT_FILE, SourceFile, find_inputs, newest_date, read_records, repeated_ids
 
@@ -57,7 +59,7 @@ def test_objects_parquet_and_cards(tmp_path: Path) -> None:
     card.write_text("---\nlicense: mit\n---\n")
     (source,) = find_inputs([str(card)], tmp_path)
     (raw,) = read_records(source)
-    assert json.loads(raw.text) == {"id": "own/name", "card": "---\nlicense: mit\n---\n"}
+    assert json.loads(raw.text) == {"id": "own/name", "sha": "1", "card": "---\nlicense: mit\n---\n"}
 
 
 @pytest.mark.parametrize(
@@ -104,6 +106,48 @@ def test_standard_input_is_kept_to_be_read_twice(tmp_path: Path, monkeypatch: py
     for _ in range(2):
         assert ids(source.path) == ["a/one", "b/two"]
     assert source.name == "<stdin>"
+
+
+def test_the_kind_that_a_fetch_states_is_that_of_its_records(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(LINES)
+    (tmp_path / SNAPSHOT_FILE).write_text('as_of = "2024-05-06"\nkind = "dataset"\n')
+    assert [each.kind for each in find_inputs([str(tmp_path)], tmp_path)] == [RecordKind.DATASET]
+
+
+@pytest.mark.parametrize(
+    ("rows", "day"),
+    [
+        ([{"id": "a/b", "created_at": "2024-03-04 01:00:00+00:00"}, {"id": "c/d", "last_modified": None}], "2024-03-04"),
+        ([{"id": "a/b", "createdAt": 1709510400000}, {"id": "c/d", "createdAt": "2024-03-03"}], "2024-03-04"),
+        ([{"id": "a/b", "createdAt": None, "lastModified": "2024-03-04T00:00:00Z"}], "2024-03-04"),
+        ([{"id": "a/b", "createdAt": "2024-03-03T00:00:00Z"}, {"id": "c/d", "createdAt": "2024-03-03T23:00:00-04:00"}],
+         "2024-03-04"),
+        ([{"id": "a/b", "createdAt": "Mon, 04 Mar 2024 00:00:00 GMT", "likes": float("nan")}], "2024-03-04"),
+        ([{"id": "a/b", "info": {"created_at": "2024-03-04"}}], "2024-03-04"),
+        ([{"id": "a/b", "createdAt": "9999-01-01"}, {"id": "c/d", "createdAt": "soon"}], ""),
+        ([{"id": "a/b"}, {"id": 7}], ""),
+    ],
+)  # fmt: skip
+def test_the_newest_date_of_rows_in_every_shape(tmp_path: Path, rows: list[dict[str, object]], day: str) -> None:
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert newest_date(SourceFile(tmp_path / "rows.jsonl", "")) == (day, len(rows))
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
+def test_the_date_of_a_table_is_that_of_its_newest_row(tmp_path: Path, unit: str, zone: str | None) -> None:
+    dates = pa.array([1709510400, None, 1709420000], pa.int64())
+    seconds = dates.cast(pa.timestamp("s", zone)).cast(pa.timestamp(unit, zone))
+    table = pa.table({"id": ["a/b", "c/d", "e/f"], "createdAt": seconds})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    os.utime(tmp_path / "rows.parquet", (0, 0))
+    assert newest_date(SourceFile(tmp_path / "rows.parquet", "")) == ("2024-03-04", 3)
+
+
+def test_ids_are_counted_in_every_shape(tmp_path: Path) -> None:
+    text = '{"id": "a/b", "x": NaN}\n{"model_id": "a/b"}\n{"info": {"id": "c/d"}}\n{"id": "c/d"}\nno\n'
+    (tmp_path / "rows.jsonl").write_text(text)
+    assert repeated_ids([SourceFile(tmp_path / "rows.jsonl", "")]) == {"a/b", "c/d"}
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from tests.support.families import root, trained, write
+from tests.support.hub_cache import write_cached
 
 
 def test_a_batch_does_not_depend_on_who_computes(tmp_path: Path) -> None:
@@ -20,3 +21,31 @@ def test_a_batch_does_not_depend_on_who_computes(tmp_path: Path) -> None:
         fingerprint_all(models, out, lambda *_: None, executor=ThreadPoolExecutor(workers))
         outs.append(out.read_bytes())
     assert outs[0] == outs[1]
+
+
+def test_models_in_the_cache_of_the_hub(tmp_path: Path) -> None:
+    """They have their ids, of one snapshot each; a broken entry fails by name, and the others are computed."""
+    from huggingface_hub import scan_cache_dir
+
+    write(tmp_path / "plain", root(1))
+    weights = (tmp_path / "plain" / "model.safetensors").read_bytes()
+    hub = tmp_path / "hub"
+    for revision in ("aa", "bb"):
+        write_cached(hub, "models--acme--river", {"model.safetensors": weights}, revision=revision, main="aa")
+    write_cached(hub, "models--gpt2", {"model.safetensors": weights, "unet/model.safetensors": weights})
+    write_cached(hub, "datasets--acme--pond", {"model.safetensors": weights})
+    write_cached(hub, "models--acme--words", {"tokenizer.json": b"{}"})
+    assert {repo.repo_id for repo in scan_cache_dir(hub).repos} == {"acme/river", "gpt2", "acme/pond", "acme/words"}
+    torn = write_cached(hub, "models--acme--torn", {"model.safetensors": weights}) / "model.safetensors"
+    torn.resolve().unlink()
+    (hub / "models--acme--empty" / "refs").mkdir(parents=True)
+    models = find_models([tmp_path])
+    assert [item.id for item in models] == ["acme/empty", "acme/river", "acme/torn", "gpt2", "gpt2/unet", "plain"]
+    assert models[1].folder.endswith("/models--acme--river/snapshots/aa")
+    assert [item.id for item in find_models([hub / "models--gpt2"])] == ["gpt2", "gpt2/unet"]
+    report = fingerprint_all(models, tmp_path / "out.parquet", lambda *_: None, executor=ThreadPoolExecutor(1))
+    assert report.failed == {
+        "acme/empty": "models--acme--empty has no snapshot",
+        "acme/torn": "model.safetensors links to a file that is not there",
+    }
+    assert (report.made, report.notes) == (4, {})
