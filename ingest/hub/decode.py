@@ -47,7 +47,7 @@ def decode_record(body: bytes, kind: RecordKind | None = None) -> HubRecord:
         raise RecordError(unreadable or "the record has no id", code="wrong_type" if unreadable else "no_id")
     if len(identifier) > MAX_VALUE:
         raise RecordError(f"the id is longer than {MAX_VALUE} characters", code="id_too_long")
-    if "\ufffd" in identifier:
+    if notes and "\ufffd" in identifier:
         raise RecordError(f"the id {identifier!r} is no Unicode text", code="bad_id")
     record = _normalise(row, identifier, found, notes)
     record.digest = hashlib.blake2b(body, digest_size=8, person=NORMALISER_VERSION).hexdigest()
@@ -67,14 +67,20 @@ def _kind(row: Row) -> RecordKind:
 
 def _normalise(row: Row, identifier: str, kind: RecordKind, notes: Notes) -> HubRecord:
     record = HubRecord(kind, identifier, (), {}, {}, [], [], notes=notes)
+    try:
+        created, modified = hub_date(row.createdAt), hub_date(row.lastModified)
+    except ValueError:
+        created = read_field(as_date, {"createdAt": row.createdAt}, ("createdAt",), notes)
+        modified = read_field(as_date, {"lastModified": row.lastModified}, ("lastModified",), notes)
+    gated = None if row.gated is None else str(row.gated).lower()
     record.details = {
         name: value
         for name, value in (
-            ("created_at", _date(row.createdAt, "createdAt", notes)),
-            ("last_modified", _date(row.lastModified, "lastModified", notes)),
+            ("created_at", created),
+            ("last_modified", modified),
             ("private", row.private),
             ("disabled", row.disabled),
-            ("gated", str(row.gated).lower() if row.gated is not None else None),
+            ("gated", gated),
             ("sha", row.sha),
         )
         if value is not None
@@ -108,19 +114,10 @@ def _normalise(row: Row, identifier: str, kind: RecordKind, notes: Notes) -> Hub
 _MODEL_ONLY = frozenset({"pipeline_tag", "library_name"})
 
 
-def _date(text: str | None, name: str, notes: Notes) -> str | None:
-    if text is None:
-        return None
-    try:
-        return hub_date(text)
-    except ValueError:
-        return read_field(as_date, {name: text}, (name,), notes)
-
-
-def _parameters(weights: dict[str, Any] | None, name: str, notes: Notes) -> int | None:
+def _parameters(weights: dict[str, Any], name: str, notes: Notes) -> int | None:
     """Return the number of parameters of `safetensors` or `gguf`: their total, else the sum over the types."""
-    total = read_field(as_count, weights or {}, ("total",), notes, inside=name)
-    if total is None and isinstance(by_type := (weights or {}).get("parameters"), dict):
+    total = read_field(as_count, weights, ("total",), notes, inside=name)
+    if total is None and isinstance(by_type := weights.get("parameters"), dict):
         counts = [count for count in by_type.values() if isinstance(count, int)]
         total = sum(counts) or None
     return total
@@ -245,17 +242,23 @@ def _read_files(row: Row, record: HubRecord) -> None:
         record.details["license_files"] = sorted(
             name for name in names if name.rpartition("/")[2].lower().startswith(_LICENSE_FILES)
         )
-    config, gguf = row.config or {}, row.gguf or {}
-    if row.config is not None or gguf.get("architecture"):
-        record.parts = (*record.parts, RecordPart.CONFIG)
-    # The header of a GGUF file is the configuration of a repository that has nothing else.
+    if row.config is not None or row.gguf is not None:
+        _read_architecture(row.config or {}, row.gguf or {}, record)
+    total = None if row.safetensors is None else _parameters(row.safetensors, "safetensors", record.notes)
+    if total is None and row.gguf is not None:
+        total = _parameters(row.gguf, "gguf", record.notes)
+    if total is not None:
+        record.details["num_params"] = total
+
+
+def _read_architecture(config: dict[str, Any], gguf: dict[str, Any], record: HubRecord) -> None:
+    """Read the architecture. The header of a GGUF file is the configuration of a repository without another."""
     named = [each.strip() for each in (config.get("model_type"), gguf.get("architecture")) if isinstance(each, str)]
+    if config or gguf.get("architecture"):
+        record.parts = (*record.parts, RecordPart.CONFIG)
     if kind := next((each for each in named if each), ""):
         record.details["model_type"] = kind
         record.claims.append(_claim("HAS_ARCHITECTURE", kind, RecordPart.CONFIG))
-    for name, weights in (("safetensors", row.safetensors), ("gguf", row.gguf)):
-        if "num_params" not in record.details and (total := _parameters(weights, name, record.notes)) is not None:
-            record.details["num_params"] = total
 
 
 def _unique_claims(record: HubRecord) -> list[ValueClaim]:

@@ -51,7 +51,7 @@ class Sibling(msgspec.Struct):
     rfilename: str
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, gc=False):
     """The fields of a row that are read, under the names and with the types of the wire.
 
     The names of huggingface_hub's objects stand here so that a row with one of them is not taken for the wire's.
@@ -106,16 +106,16 @@ def read_row(body: bytes) -> tuple[Row, Notes]:
     """
     try:
         row = _DECODER.decode(body)
-        if bytes(row.info)[:1] == b"{":
+        if row.info and bytes(row.info)[:1] == b"{":
             inner = _DECODER.decode(row.info)
             inner.id, inner.card = row.id or inner.id, row.card
             row = inner
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _read_fields(body)
-    if row.pipeline_tag in MISSING_WORDS:
-        row.pipeline_tag = None
-    if row.library_name in MISSING_WORDS:
-        row.library_name = None
+    if row.pipeline_tag in MISSING_WORDS or row.library_name in MISSING_WORDS:
+        row.pipeline_tag, row.library_name = (
+            None if each in MISSING_WORDS else each for each in (row.pipeline_tag, row.library_name)
+        )
     return row, []
 
 

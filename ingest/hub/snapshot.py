@@ -370,19 +370,27 @@ def newest_date(source: SourceFile) -> tuple[str, int]:
     with contextlib.suppress(RecordError):
         for raw in read_records(source):
             rows += 1
-            with contextlib.suppress(RecordError):
-                for text in _dates(raw.text):
-                    # Where zones differ, an equal day as written can be a later one in UTC.
-                    if text and (text[:10] > newest or (text[:10] == newest and text[-1] != "Z")):
-                        newest = max(newest, day_of(text))
+            for text in _dates(raw.text):
+                # Where zones differ, an equal day as written can be a later one in UTC.
+                if text and (day := text[:10]) >= newest and (day > newest or text[-1] != "Z"):
+                    newest = max(newest, day_of(text))
     return newest, rows
 
 
 def _dates(text: bytes) -> tuple[str | None, ...]:
     try:
         dates = _DATES.decode(text)
-        inner = _DATES.decode(dates.info) if bytes(dates.info)[:1] == b"{" else dates
+        if not dates.info or bytes(dates.info)[:1] != b"{":
+            return (dates.createdAt, dates.lastModified) if dates.lastModified else (dates.createdAt,)
+        inner = _DATES.decode(dates.info)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        row, _ = read_row(text)
-        return row.createdAt, row.lastModified
+        return _dates_in_any_shape(text)
     return dates.createdAt, dates.lastModified, inner.createdAt, inner.lastModified
+
+
+def _dates_in_any_shape(text: bytes) -> tuple[str | None, ...]:
+    try:
+        row, _ = read_row(text)
+    except RecordError:
+        return ()
+    return row.createdAt, row.lastModified

@@ -96,8 +96,7 @@ def hub_date(text: str | None) -> str | None:
     """
     if not text:
         return None
-    date = iso_date(text)
-    return date if date > UNKNOWN_DATE_FLOOR else None
+    return date if (date := iso_date(text)) > UNKNOWN_DATE_FLOOR else None
 
 
 def iso_date(text: str) -> str:
