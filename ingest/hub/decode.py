@@ -21,7 +21,7 @@ from ingest.hub.parent_claims import add_parents, card_parents, read_base_models
 from ingest.normalise.license_ids import card_license_ids, normalise_license_id
 from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
 
-NORMALISER_VERSION = b"5"
+NORMALISER_VERSION = b"6"
 """Part of every digest: a change of the rules makes every record count as changed."""
 MAX_VALUE = 512
 _LICENSE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
