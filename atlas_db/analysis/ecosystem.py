@@ -7,7 +7,8 @@ import pandas as pd
 
 from atlas_db.analysis.frames import CLAIM_EDGES, UNKNOWN_DATE, AtlasFrames
 from atlas_db.analysis.tables import AnalysisTable
-from atlas_db.core.terms import Status
+from atlas_db.core.records import repository_path
+from atlas_db.core.terms import RecordKind, Status
 
 TOP = 10
 _PLURAL = {
@@ -28,7 +29,9 @@ def top_tables(atlas: AtlasFrames, *, top: int = TOP) -> list[AnalysisTable]:
         names, held = atlas.graph.columns[attribute]
         numbers = np.bincount(held.values[atlas.recorded[held.rows]], minlength=len(names))
         best = np.lexsort((np.arange(len(names)), -numbers))[:top]
-        frame = pd.DataFrame({attribute: [names[at] for at in best], "models": numbers[best]})
+        kind = RecordKind.DATASET if attribute == "datasets" else RecordKind.MODEL
+        values = [repository_path(names[at], kind) for at in best]
+        frame = pd.DataFrame({attribute: values, "models": numbers[best]})
         frame["share"] = frame["models"] / recorded
         found.append(
             AnalysisTable(f"top_{plural}", f"Top {plural}", "Laufer 2025, figure 2: declared, share of all", frame)
@@ -98,11 +101,13 @@ def coverage(atlas: AtlasFrames) -> list[AnalysisTable]:
     rows.append(("parent", declared, int(number[2]), int(number[3]), models - declared - int(number[2] + number[3])))
     frame = pd.DataFrame(rows, columns=["attribute", "declared", "inferred", "predicted", "unknown"])
     frame["declared_share"] = frame["declared"] / max(models, 1)
+    frame["not_in_atlas"] = len(atlas.graph) - models
     return [
         AnalysisTable(
             "coverage",
             "Coverage: models by source of each attribute",
-            "Models with a record, each counted under its most reliable source; a contradicted edge counts as unknown",
+            "Models with a record, each counted under its most reliable source; a contradicted edge counts as unknown. "
+            "not_in_atlas: models without a record that others name or a chart knows, whose value is not known here",
             frame,
         ),
         AnalysisTable(

@@ -67,6 +67,12 @@ class AtlasFrames:
         edges, recorded = self.declared, self.recorded
         return edges[recorded[edges["child"]] & recorded[edges["parent"]]]
 
+    @property
+    def partly_unseen(self) -> pd.DataFrame:
+        """Declared edges of which one end has no record, so that its traits are not known."""
+        edges, recorded = self.declared, self.recorded
+        return edges[~(recorded[edges["child"]] & recorded[edges["parent"]])]
+
     def first(self, attribute: str) -> npt.NDArray[np.object_]:
         """Return the first declared value of each model, None where it has none, shape (n,)."""
         names, held = self.graph.columns[attribute]
@@ -98,7 +104,7 @@ def read_frames(store: Store, home: Path | None = None, progress: Progress = lam
         EmptyStoreError: The store holds no models.
     """
     progress("reading models", 0, 3)
-    graph = read_graph(store, ("card_length", "card_template", "audit_verdict"))
+    graph = read_graph(store, ("card_length", "card_template", "audit_verdict", "weights_hash"))
     ids = pa.array(graph.ids, pa.string())
     progress("reading lineage", 1, 3)
     lineage = edge_columns(store, "DERIVED_FROM", "Model", "Model", ("relation", "confidence", "status", "active"))

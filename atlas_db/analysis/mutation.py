@@ -16,6 +16,7 @@ from atlas_db.analysis.groupings import (
 )
 from atlas_db.analysis.tables import AnalysisTable, count_combinations, ratio_interval
 from atlas_db.core.arrays import Doubles, Flags, Integers
+from atlas_db.core.terms import LicenseState
 
 SINGLE = ("license", "pipeline_tag", "library_name", "model_type")
 MANY = ("language", "datasets")
@@ -32,14 +33,15 @@ def mutation(atlas: AtlasFrames, *, seed: int = 0) -> list[AnalysisTable]:
             "mutation_rates",
             "Mutation rate: share of parent-child pairs whose trait differs",
             "Laufer 2025, definition 7.1: share of parent-child pairs, both declaring the trait, whose values differ; "
-            f"95 % interval over parents, seed {seed}",
+            f"95 % interval over parents, seed {seed}. not_in_atlas: further pairs of which one has no record",
             mutation_rates(atlas, seed),
         ),
         AnalysisTable(
             "license_transitions",
             "Licences, parent to child",
-            "Laufer 2025, section 7: groups of licences, the least restrictive first; none: declares none",
-            _transitions(license_changes),
+            "Laufer 2025, section 7: groups of licences, the least restrictive first; none: declares none; "
+            "not_in_atlas: has no record, so that its licence is not known",
+            _transitions(pd.concat([license_changes, license_steps(atlas, atlas.partly_unseen)])),
         ),
         AnalysisTable(
             "license_drift",
@@ -99,7 +101,7 @@ def card_lengths(atlas: AtlasFrames) -> Doubles:
 
 def mutation_rates(atlas: AtlasFrames, seed: int) -> pd.DataFrame:
     """Return the mutation rate of each trait with its interval, over all relations and by relation."""
-    edges = atlas.pairs
+    edges, unseen = atlas.pairs, atlas.partly_unseen["relation"]
     rows = []
     for trait in (*SINGLE, *MANY, "card_length"):
         child, parent = edges["child"].to_numpy(), edges["parent"].to_numpy()
@@ -122,22 +124,29 @@ def mutation_rates(atlas: AtlasFrames, seed: int) -> pd.DataFrame:
                     "high": high,
                     "gained": int((at & below & ~above).sum()),
                     "dropped": int((at & ~below & above).sum()),
+                    "not_in_atlas": int((unseen == relation).sum()) if relation != ALL_RELATIONS else len(unseen),
                 }
             )
     return pd.DataFrame(rows)
 
 
-def license_steps(atlas: AtlasFrames) -> pd.DataFrame:
-    """Return declared parent-child pairs: `parent`, `child`, licence groups `from` and `to`, direction `drift`."""
-    edges = atlas.pairs
+def license_steps(atlas: AtlasFrames, edges: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return declared parent-child pairs: `parent`, `child`, licence groups `from` and `to`, direction `drift`.
+
+    Args:
+        atlas: The atlas.
+        edges: Edges of lineage; by default those between two models with a record.
+    """
+    edges = atlas.pairs if edges is None else edges
     licenses = atlas.first("license")
+    without = np.where(atlas.recorded, "none", LicenseState.NOT_IN_ATLAS.value)
     above, below = licenses[edges["parent"]], licenses[edges["child"]]
     return pd.DataFrame(
         {
             "parent": edges["parent"].to_numpy(),
             "child": edges["child"].to_numpy(),
-            "from": [str(license_group(value) or "none") for value in above],
-            "to": [str(license_group(value) or "none") for value in below],
+            "from": [str(license_group(a) or b) for a, b in zip(above, without[edges["parent"]], strict=True)],
+            "to": [str(license_group(a) or b) for a, b in zip(below, without[edges["child"]], strict=True)],
             "drift": [drift_direction(old, new) for old, new in zip(above, below, strict=True)],
         }
     )

@@ -119,7 +119,7 @@ def _audit_targets(
         ModelNotFoundError: The atlas has none of the models.
     """
     from atlas_db.licenses.audit import AuditReport, audit_models
-    from atlas_db.licenses.completeness import read_newest_records
+    from atlas_db.lineage.newest_records import read_newest_records
 
     try:
         return audit_models(graph, ids, options, folders)
@@ -218,6 +218,8 @@ def _unknown(report: AuditReport) -> None:
 
 
 def _models(report: AuditReport, files: dict[str, str]) -> None:
+    from atlas_db.lineage.weights_record import weights_words
+
     by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in (*report.findings, *report.obligations):
         by_model[row["model"]].append(row)
@@ -226,6 +228,8 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
             print_text(f"{number:,} {verdict}", _STYLES.get(verdict, "green"))
     for model, rows in by_model.items():
         print_text(model, "bold")
+        if model in report.weights_only:
+            print_text(f"  known by its weights alone: {weights_words(report.weights_only[model])}", "dim")
         for row in rows:
             if _flagged(row):
                 _finding(row)

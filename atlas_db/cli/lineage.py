@@ -61,13 +61,17 @@ def lineage(
 
 def _draw(found: Lineage) -> None:
     from atlas_db.lineage.traversal import degree_summary
+    from atlas_db.lineage.weights_record import weights_words
 
     model, counts = found.model, found.counts
     print_text(str(model["id"]), "bold")
     facts = [str(model[name]) for name in ("license", "pipeline_tag", "library_name") if model.get(name)]
-    if model.get("placeholder"):
-        facts.append("named by other models, not loaded")
-    print_text("  " + ", ".join([*facts, f"{model.get('downloads') or 0:,} downloads"]), "dim")
+    if found.weights is not None:
+        print_text(f"  known by its weights alone: {weights_words(found.weights)}", "dim")
+    else:
+        if model.get("placeholder"):
+            facts.append("not in this atlas, named by other models")
+        print_text("  " + ", ".join([*facts, f"{model.get('downloads') or 0:,} downloads"]), "dim")
     reach = (
         "" if counts["depth"] == 1 else f" ({counts['ancestors']:,} ancestors, {counts['descendants']:,} descendants)"
     )
@@ -119,5 +123,5 @@ def _label(step: LineageStep, *, up: bool) -> Text:
     text.append(f"  {step.relation}, {step.status} {step.confidence:.2f}", style="cyan")
     rest = [step.license or "", f"{step.downloads:,} downloads" if step.downloads else ""]
     if step.placeholder:
-        rest = ["not loaded"]
+        rest = ["weights alone" if step.charted else "not in this atlas"]
     return text.append("  " + ", ".join(part for part in rest if part), style="dim")

@@ -104,13 +104,26 @@ class ModelNotFoundError(InputError, LookupError):
     Attributes:
         model: The id.
         near: Similar ids that it holds.
+
+    Args:
+        model: The id.
+        near: Similar ids that it holds.
+        newest: Date of its newest record, in words.
+        named: True where other models name it.
     """
 
-    def __init__(self, model: str, near: Sequence[str] = ()) -> None:
+    def __init__(self, model: str, near: Sequence[str] = (), *, newest: str = "", named: bool = False) -> None:
         self.model = model
         self.near = tuple(near)
+        atlas = f"this atlas ({newest})" if newest else "this atlas"
         search = "Look for it with atlas-db query search --param text=…"
-        super().__init__(f"there is no model {model!r}", hint=f"Did you mean {' or '.join(near)}?" if near else search)
+        hint = f"Did you mean {' or '.join(near)}?" if near else search
+        if named:
+            super().__init__(
+                f"there is no record of {model!r} in {atlas}: others only name it", hint="Fetch or load its record"
+            )
+        else:
+            super().__init__(f"there is no model {model!r} in {atlas}", hint=hint)
 
 
 class ModelNotProbedError(InputError, LookupError):

@@ -189,7 +189,14 @@ _MODEL = NodeType(
             "string",
             "Id of the first model of its behaviour cluster, with equal answers to fixed inputs",
         ),
-        Property("weights_run_id", "string", "The chart that wrote the three above"),
+        Property(
+            "weights_architecture", "string", "Hash of the names and shapes of its tensors; equal in one architecture"
+        ),
+        Property("weights_layers", "integer", "Layers that the names of its tensors number", "layers"),
+        Property("weights_elements", "integer", "Elements of its blocks and its input embedding", "elements"),
+        Property("weights_bytes", "integer", "Size of its weight files", "bytes"),
+        Property("weights_dtype", "string", "Type of most elements"),
+        Property("weights_run_id", "string", "The chart that wrote its behaviour cluster and what begins with weights"),
         Property("audit_verdict", "string", "Worst verdict of the newest audit"),
         Property("audit_findings", "integer", "Findings of the newest audit", "findings"),
         Property("audit_run_id", "string", "The audit that wrote the two above"),
@@ -339,8 +346,11 @@ SCHEMA = Schema(
 
 RUN_PROPERTIES = {
     "audit_run_id": ("audit_verdict", "audit_findings"),
-    "weights_run_id": ("weights_family", "weights_hash", "behaviour_cluster"),
-}
+    "weights_run_id": (
+        "weights_family", "weights_hash", "weights_architecture", "weights_layers", "weights_elements",
+        "weights_bytes", "weights_dtype", "behaviour_cluster",
+    ),
+}  # fmt: skip
 """Properties of models that an audit or a chart writes, by the property that names the run."""
 
 

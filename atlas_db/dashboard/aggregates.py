@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -21,17 +21,19 @@ from atlas_db.analysis.frames import AtlasFrames, read_frames
 from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse_sections
 from atlas_db.claims.runs import list_runs, utc_now
 from atlas_db.core.arrays import Integers
+from atlas_db.core.records import repository_path
 from atlas_db.core.schema import SCHEMA
-from atlas_db.core.terms import Progress, Status
+from atlas_db.core.terms import Progress, RecordKind, Status
 from atlas_db.dashboard.family_graph import draw_family_graph
 from atlas_db.dashboard.map import SHARD, ModelMap, build_map
 from atlas_db.lineage.traversal import lineage
+from atlas_db.lineage.weights_record import Knowledge, knowledge_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement, all_edges
 from gnn.evaluation.evaluation_report import EVALUATIONS, load_report
 
-VERSION = 4
+VERSION = 5
 FOLDER = "dashboard"
 TOP = 25
 LISTED_EDGES = 200
@@ -51,7 +53,7 @@ class Bundle:
     """Aggregates of a store at one time.
 
     Attributes:
-        folder: Folder with report.json, findings.json, names.txt, map.js, map-*.png, names/.
+        folder: Folder with report.json, findings.json, known.json, names.txt, map.js, map-*.png, names/.
         report: All aggregates but the findings, as JSON values.
     """
 
@@ -68,6 +70,16 @@ class Bundle:
         """Findings of the newest audit, the worst first."""
         rows: list[dict[str, Any]] = msgspec.json.decode((self.folder / "findings.json").read_bytes())
         return rows
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        """What is known of the models without a record, by id."""
+        found: dict[str, str] = msgspec.json.decode((self.folder / "known.json").read_bytes())
+        return found
+
+    def without_record(self, models: Sequence[str]) -> dict[str, str]:
+        """Return those of some models that have no record, with what is known of them: `weights` or `name`."""
+        return {name: self._known[name] for name in models if name in self._known}
 
     @cached_property
     def _index(self) -> tuple[str, Integers, bytes]:
@@ -154,13 +166,16 @@ def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None)
     progress("listing findings", 0, 0)
     findings = _findings(store, atlas)
     runs = list_runs(store)
+    known = _without_record(atlas)
+    weights_alone = sum(each == Knowledge.WEIGHTS for each in known.values())
     largest = [label["id"] for label in model_map.labels[:PREDRAWN_FAMILIES]]
     report = {
         "version": VERSION,
         "key": key,
         "made": utc_now(),
         "models": int(atlas.recorded.sum()),
-        "names_alone": int(atlas.graph.placeholder.sum()),
+        "names_alone": len(known) - weights_alone,
+        "weights_alone": weights_alone,
         "edges": len(atlas.edges),
         "sections": {section: [table.name for table in tables] for section, tables in made.items()},
         "tables": {table.name: table.to_dict() for tables in made.values() for table in tables},
@@ -173,17 +188,16 @@ def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None)
     }
     folder = home / FOLDER / ensure_schema(store)
     body = msgspec.json.encode(report)
-    _write(folder, body, report["map"], findings, model_map)
+    _write(folder, body, report["map"], {"findings": findings, "known": known}, model_map)
     return Bundle(folder, msgspec.json.decode(body))
 
 
-def _write(
-    folder: Path, report: bytes, about: dict[str, Any], findings: list[dict[str, Any]], model_map: ModelMap
-) -> None:
+def _write(folder: Path, report: bytes, about: dict[str, Any], further: Mapping[str, Any], model_map: ModelMap) -> None:
     fresh = folder.with_name(folder.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / "names").mkdir(parents=True)
-    (fresh / "findings.json").write_bytes(msgspec.json.encode(findings))
+    for name, values in further.items():
+        (fresh / f"{name}.json").write_bytes(msgspec.json.encode(values))
     (fresh / "names.txt").write_text("\n".join(model_map.names), encoding="utf-8")
     (fresh / "downloads.bin").write_bytes(model_map.downloads.tobytes())
     described = json.dumps(about, ensure_ascii=False)
@@ -211,9 +225,27 @@ def _findings(store: Store, atlas: AtlasFrames) -> list[dict[str, Any]]:
             for model, ancestor, *values in store.fetch_all(all_edges("CONFLICTS_WITH", "Model", target, _FINDING))
         ]
         above = models if target == "Model" else _dataset_licenses(store, sorted({row["ancestor"] for row in found}))
-        rows += [{**row, "license": above[row["ancestor"]], "child_license": models[row["model"]]} for row in found]
+        kind = RecordKind.MODEL if target == "Model" else RecordKind.DATASET
+        rows += [
+            {
+                **row,
+                "ancestor": repository_path(row["ancestor"], kind),
+                "license": above[row["ancestor"]],
+                "child_license": models[row["model"]],
+            }
+            for row in found
+        ]
     rows.sort(key=lambda row: (row["verdict"] != "violation", -row["confidence"], row["model"], row["ancestor"]))
     return rows
+
+
+def _without_record(atlas: AtlasFrames) -> dict[str, str]:
+    """Return what is known of each model without a record."""
+    hashes = atlas.graph.extra_properties["weights_hash"]
+    return {
+        atlas.graph.ids[row]: str(knowledge_of({"placeholder": True, "weights_hash": hashes[row]}))
+        for row in np.flatnonzero(atlas.graph.placeholder).tolist()
+    }
 
 
 def _dataset_licenses(store: Store, datasets: list[str]) -> dict[str, str | None]:
@@ -224,8 +256,13 @@ def _dataset_licenses(store: Store, datasets: list[str]) -> dict[str, str | None
 def _audit(atlas: AtlasFrames, findings: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     verdict_counts = Counter(
         verdict or "not audited"
-        for verdict, recorded in zip(atlas.graph.extra_properties["audit_verdict"], atlas.recorded, strict=True)
-        if recorded
+        for verdict, recorded, charted in zip(
+            atlas.graph.extra_properties["audit_verdict"],
+            atlas.recorded,
+            atlas.graph.extra_properties["weights_hash"],
+            strict=True,
+        )
+        if recorded or charted
     )
     place = {name: row for row, name in enumerate(atlas.graph.ids)}
     root = atlas.forest.root

@@ -170,6 +170,12 @@ def _store_pages(state: AppState) -> APIRouter:
         with state.store() as store:
             return _respond(request, form, "model", views.model_page(store, model, opened, wide), model)
 
+    @router.get("/datasets/{dataset:path}", summary="What is known about a dataset")
+    def dataset(request: Request, dataset: str, form: Form = "html") -> Response:
+        with state.store() as store:
+            page = views.dataset_page(store, dataset)
+        return _respond(request, form, "dataset", page, page["id"])
+
     @router.get("/region", summary="One or two families as node-link pictures")
     def region(
         request: Request,

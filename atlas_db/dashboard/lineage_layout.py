@@ -165,7 +165,8 @@ def _descendants(
 
 def _box(step: LineageStep, other: str, column: int, more: bool, opened: set[str]) -> Box:
     note_text = f"{_downloads(step.downloads)}, {step.license or 'no licence declared'}"
-    note = "no record of it" if step.placeholder else _cut(note_text)
+    unseen = "known by its weights alone" if step.charted else "not in this atlas"
+    note = unseen if step.placeholder else _cut(note_text)
     return Box(other, column, "model", other, note, more=more, open=more and other in opened)
 
 

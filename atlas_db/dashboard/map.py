@@ -37,7 +37,8 @@ PICTURE = 1600
 NONE = "none declared"
 # The eight colours of Okabe & Ito, which colour-blind readers can tell apart, and greys for missing values.
 INK = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#7a5195", "#8c6d31", "#63b7af")
-GROUND, MISSING, REST = "#0e1116", "#3a4250", "#8a93a3"
+NOT_HERE = "not in this atlas"
+GROUND, MISSING, REST, UNSEEN = "#0e1116", "#3a4250", "#8a93a3", "#262c36"
 RED, AMBER, GREEN, BLUE = "#d55e00", "#e69f00", "#009e73", "#56b4e9"
 
 
@@ -229,7 +230,12 @@ def _license_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]
     codes = np.array([place[license_group(name) or LicenseGroup.UNCLEAR] for name in names] + [0])
     colours = (GREEN, BLUE, AMBER, "#cc79a7", RED, REST)
     words = [(str(group).replace("_", " "), colour) for group, colour in zip(groups, colours, strict=True)]
-    return [(NONE, MISSING), *words], codes[held.first]
+    return [(NONE, MISSING), *words, (NOT_HERE, UNSEEN)], _unless_unseen(atlas, codes[held.first], len(words) + 1)
+
+
+def _unless_unseen(atlas: AtlasFrames, codes: Integers, unseen: int) -> Integers:
+    """Return codes with one of their own for models that are not in the atlas and whose value is thus not known."""
+    return np.where(atlas.graph.placeholder & (codes == 0), unseen, codes)
 
 
 def _verdict_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
@@ -249,7 +255,8 @@ def _task_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
     codes[best] = np.arange(len(best)) + 1
     codes[-1] = 0
     words = [(names[at], INK[rank % len(INK)]) for rank, at in enumerate(best)]
-    return [(NONE, MISSING), *words, ("others", REST)], codes[held.first]
+    legend = [(NONE, MISSING), *words, ("others", REST), (NOT_HERE, UNSEEN)]
+    return legend, _unless_unseen(atlas, codes[held.first], len(legend) - 1)
 
 
 def _relation_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
@@ -280,7 +287,8 @@ def _source_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
     codes = np.zeros(len(atlas.graph), np.int64)
     codes[atlas.predicted["license"]["model"].to_numpy(np.int64)] = 1
     codes[atlas.graph.columns["license"].codes.counts > 0] = 2
-    return [("unknown", MISSING), ("predicted", "#cc79a7"), ("declared", GREEN)], codes
+    legend = [("unknown", MISSING), ("predicted", "#cc79a7"), ("declared", GREEN), (NOT_HERE, UNSEEN)]
+    return legend, _unless_unseen(atlas, codes, len(legend) - 1)
 
 
 def _labels(atlas: AtlasFrames, x: Integers, y: Integers) -> list[dict[str, Any]]:

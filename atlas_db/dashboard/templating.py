@@ -16,6 +16,8 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from atlas_db.core.records import repository_path
+from atlas_db.core.terms import RecordKind
 from atlas_db.dashboard.view_queries import CARD_QUERIES
 
 PAGES = {
@@ -27,11 +29,13 @@ PAGES = {
     "runs": "Runs",
 }
 MODELS = frozenset({"model", "ancestor", "parent", "child", "root", "base"})
-"""Columns of tables with model ids."""
+"""Columns of tables with ids of models, or paths of datasets."""
+DATASETS = repository_path("", RecordKind.DATASET)
+"""Beginning of the path of a dataset, and of no model's id."""
 
 
 class Links(Protocol):
-    """Addresses of pages, models and files, relative to the page that is rendered."""
+    """Addresses of pages, models, datasets and files, relative to the page that is rendered."""
 
     @property
     def static(self) -> bool:
@@ -61,8 +65,9 @@ class Served:
         return ("/" if name == "map" else f"/{name}") + (f"?{urlencode(query)}" if query else "")
 
     def model(self, identifier: str, **query: str) -> str | None:
-        """Address of a model's page."""
-        return f"/models/{quote(identifier)}" + (f"?{urlencode(query)}" if query else "")
+        """Address of the page of a model, or of a dataset by its path."""
+        page = quote(identifier) if identifier.startswith(DATASETS) else f"models/{quote(identifier)}"
+        return f"/{page}" + (f"?{urlencode(query)}" if query else "")
 
     def asset(self, name: str) -> str:
         """Address of a script or style sheet."""
@@ -133,7 +138,9 @@ def environment() -> Environment:
     )
     env.filters["shown"] = shown
     env.filters["data"] = data_block
-    env.globals.update(pages=PAGES, card_queries=CARD_QUERIES, models=MODELS, plotly_styles=plotly_styles())
+    env.globals.update(
+        pages=PAGES, card_queries=CARD_QUERIES, models=MODELS, datasets=DATASETS, plotly_styles=plotly_styles()
+    )
     return env
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from atlas_db.analysis.compare import compare_models
@@ -12,14 +12,16 @@ from atlas_db.analysis.frames import CLAIM_EDGES
 from atlas_db.cards.card_store import FOLDER, newest_cards
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.claims.runs import list_runs
-from atlas_db.core.errors import UsageError
+from atlas_db.core.errors import InputError, UsageError
+from atlas_db.core.records import repository_path
 from atlas_db.core.settings import Settings
-from atlas_db.core.terms import Relation, Source
+from atlas_db.core.terms import LicenseState, RecordKind, Relation, Source
 from atlas_db.dashboard import figures
 from atlas_db.dashboard.aggregates import Bundle
 from atlas_db.dashboard.family_graph import DEFAULT_SHARE, draw_family_graph
 from atlas_db.dashboard.lineage_layout import MAX_COLUMN_BOXES, draw_lineage
-from atlas_db.licenses.audit import DISCLAIMER, AuditOptions, audit_models
+from atlas_db.licenses.audit import DISCLAIMER, AuditOptions, audit_models, license_words
+from atlas_db.lineage.newest_records import read_newest_records
 from atlas_db.lineage.traversal import (
     ChildGroup,
     LineageStep,
@@ -29,9 +31,10 @@ from atlas_db.lineage.traversal import (
     steps_up,
     with_children,
 )
+from atlas_db.lineage.weights_record import Knowledge, describe_weights, knowledge_of, weights_words
 from atlas_db.store.bolt import Store
-from atlas_db.store.statements import Statement
-from cypher.query_library import find_query
+from atlas_db.store.statements import Statement, read_edges, read_nodes
+from cypher.query_library import find_query, run_query
 from ingest.normalise.license_ids import canonical_license_id
 
 Page = dict[str, Any]
@@ -57,12 +60,16 @@ def map_page(bundle: Bundle) -> Page:
     """Return the contents of the map page; the map itself is a file."""
     report = bundle.report
     families = [{"root": each["id"], "models": each["models"]} for each in report["map"]["labels"][:25]]
-    return {**{name: report[name] for name in ("models", "names_alone", "map", "made")}, "families": families}
+    return {
+        **{name: report[name] for name in ("models", "names_alone", "weights_alone", "map", "made")},
+        "families": families,
+    }
 
 
 def search_page(bundle: Bundle, text: str) -> Page:
-    """Return the models whose id contains a text."""
-    return {"q": text, "models": bundle.search(text, MAX_FOUND)}
+    """Return the models whose id contains a text, and what is known of those without a record."""
+    found = bundle.search(text, MAX_FOUND)
+    return {"q": text, "models": found, "known": bundle.without_record(found)}
 
 
 class _StoreRelatives:
@@ -102,10 +109,14 @@ def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: 
         ModelNotFoundError: There is no such model.
     """
     props = properties_of(store, identifier)
-    report = audit_models(store, [identifier], AuditOptions()) if not props.get("placeholder") else None
+    known = knowledge_of(props)
+    report = audit_models(store, [identifier], AuditOptions()) if known is not Knowledge.NAME else None
+    weights = describe_weights(store, props) if known is Knowledge.WEIGHTS else None
     claims = store.read(_CLAIMS, id=identifier)
     for row in claims:
         row["attribute"] = _ATTRIBUTE[row.pop("rel")]
+        if row["attribute"] == "datasets":
+            row["value"] = repository_path(row["value"], RecordKind.DATASET)
         row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
     lineage_claims = store.read(_LINEAGE_CLAIMS, id=identifier)
     for row in lineage_claims:
@@ -114,6 +125,10 @@ def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: 
     below = relatives.children(identifier)
     return {
         "id": identifier,
+        "known": str(known),
+        "newest": read_newest_records(store).words(),
+        "weights": weights and {**weights, "words": weights_words(weights)},
+        "license_state": str(_license_state(props)),
         "properties": {name: props[name] for name in sorted(props) if name not in _HIDDEN},
         "counts": {
             "parents": len(relatives.parents(identifier)),
@@ -146,7 +161,43 @@ def _step(step: LineageStep) -> dict[str, Any]:
 def _sourced(finding: dict[str, Any]) -> dict[str, Any]:
     """Return a finding with the source of the licence text; its `source` is that of the rule."""
     license_entry = catalogue().get(canonical_license_id(finding["license"] or ""))
-    return {**finding, "license_text": None if license_entry is None else license_entry.source}
+    source = None if license_entry is None else license_entry.source
+    return {**finding, "license_text": source, "license_words": license_words(finding)}
+
+
+def _license_state(props: Mapping[str, Any]) -> LicenseState:
+    """Return whether a model or dataset states a licence, states none, or has no record. Claims say which are known."""
+    if props.get("placeholder"):
+        return LicenseState.NOT_IN_ATLAS
+    return LicenseState.STATED if props.get("license") else LicenseState.STATES_NONE
+
+
+_TRAINED = ("source", "confidence", "downloads", "license")
+
+
+def dataset_page(store: Store, identifier: str) -> Page:
+    """Return what is known about a dataset, and the most downloaded models trained on it.
+
+    Raises:
+        InputError: No model names such a dataset, and there is no record of it.
+    """
+    rows = store.read(read_nodes("Dataset"), ids=[identifier])
+    path = repository_path(identifier, RecordKind.DATASET)
+    newest = read_newest_records(store).words(RecordKind.DATASET)
+    if not rows:
+        raise InputError(f"there is no {path} in this atlas ({newest})", hint="Fetch or load its record")
+    props = rows[0]["props"]
+    trained = run_query(store, "trained_on", {"dataset": identifier, "limit": str(MAX_LISTED)})[1]
+    licenses = store.read(read_edges("HAS_LICENSE", "Dataset", "License"), ids=[identifier])
+    return {
+        "id": path,
+        "known": str(knowledge_of(props)),
+        "newest": newest,
+        "license_state": str(_license_state(props)),
+        "licenses": [row["b"] for row in licenses if row["props"].get("valid_to") is None],
+        "properties": {name: props[name] for name in sorted(props) if name not in _HIDDEN},
+        "models": [{"model": row["id"], **{name: row[name] for name in _TRAINED}} for row in trained],
+    }
 
 
 def region_page(store: Store, bundle: Bundle, families: Sequence[str], share: float = DEFAULT_SHARE) -> Page:
@@ -179,7 +230,7 @@ def compare_page(store: Store, settings: Settings, left: str, right: str) -> Pag
     return compare_models(store, left, right, dict(newest_cards(settings.home / FOLDER, [left, right]))).to_dict()
 
 
-_ORDER = ("permissive", "copyleft", "use_restricted", "vendor", "non_commercial", "unclear", "none")
+_ORDER = ("permissive", "copyleft", "use_restricted", "vendor", "non_commercial", "unclear", "none", "not_in_atlas")
 
 
 def ecosystem_page(bundle: Bundle) -> Page:
@@ -250,10 +301,10 @@ def audit_page(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
     report = bundle.report["audit"]
     chosen = matching_findings(bundle, wanted)
     start = (max(page, 1) - 1) * MAX_LISTED
-    unknown = (report["run"] or {}).get("counts", {}).get("unknown", {})
+    counts = (report["run"] or {}).get("counts", {})
     return {
         **report,
-        "unknown": unknown,
+        **{name: counts.get(name, {}) for name in ("unknown", "unknown_by_state", "unknown_by_cause", "not_in_atlas")},
         "filters": wanted,
         "choices": {
             name: sorted({str(row[name]) for row in bundle.findings if row[name]}) for name in FILTERS[:-1]

@@ -15,13 +15,16 @@ from atlas_db.core.records import repository_path
 from atlas_db.core.terms import FindingKind, LicenseState, Progress, RecordKind, Verdict
 from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry
 from atlas_db.licenses.card_model import CardModel
-from atlas_db.licenses.completeness import NewestRecords, named, newer_models, read_newest_records
+from atlas_db.licenses.completeness import named, newer_models
 from atlas_db.licenses.policy_check import FLAGGED, LicenseFinding, PolicyCheck
 from atlas_db.licenses.remediation import Remediation
 from atlas_db.licenses.rules import ABSENT, ORDER, RELATIONS, TRAINED_ON, RuleBook, rule_book
 from atlas_db.licenses.suppressions import Suppression, read_suppressions
+from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
 from atlas_db.lineage.traversal import not_found_error
+from atlas_db.lineage.weights_record import describe_weights
 from atlas_db.store.bolt import Store
+from atlas_db.store.statements import read_nodes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +89,7 @@ class AuditReport:
         not_in_atlas: Ancestors without a record, and models of which only the weights are known. They are paths, those
             of datasets with `datasets/`.
         newer: Models that were created or changed after the newest record.
+        weights_only: What is known of requested models that have no record, but charted weights, by id.
         findings: The findings as rows.
         obligations: Findings that are compliant as long as duties are met, as rows; only in audits of single models.
         suppressed: Number of suppressed findings.
@@ -105,6 +109,7 @@ class AuditReport:
     newest: NewestRecords | None = None
     not_in_atlas: list[str] = field(default_factory=list)
     newer: list[str] = field(default_factory=list)
+    weights_only: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
     obligations: list[dict[str, Any]] = field(default_factory=list)
     suppressed: int = 0
@@ -152,6 +157,7 @@ class AuditReport:
             "missing": self.missing,
             "not_in_atlas": self.not_in_atlas,
             "newer_than_atlas": self.newer,
+            "weights_only": self.weights_only,
             "findings": self.findings,
             "obligations": self.obligations,
         }
@@ -375,6 +381,9 @@ def audit_models(
     for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:
         auditor.audit_model(index_of[identifier], all_findings=True)
     auditor.drop_waived()
+    charted = [graph.ids[index] for index in sorted(graph.charted) if graph.ids[index] in known]
+    for row in store.read(read_nodes("Model"), ids=charted):
+        auditor.report.weights_only[row["id"]] = describe_weights(store, row["props"])
     auditor.report.missing = [*(each for each in requested if each not in known), *unresolved]
     return auditor.report
 

@@ -17,9 +17,10 @@ from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RunKind
 from atlas_db.licenses.audit import AuditOptions, Auditor, AuditReport, audit_all
 from atlas_db.licenses.audit_graph import read_audit_graph
-from atlas_db.licenses.completeness import newer_models, read_newest_records
+from atlas_db.licenses.completeness import newer_models
 from atlas_db.licenses.policy_check import LicenseFinding
 from atlas_db.licenses.rules import NONE, RuleBook
+from atlas_db.lineage.newest_records import read_newest_records
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_nodes, clear_edges, create_edges, set_nodes

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from atlas_db.core.errors import ModelNotFoundError
+from atlas_db.lineage.newest_records import read_newest_records
+from atlas_db.lineage.weights_record import Knowledge, describe_weights, knowledge_of
 from atlas_db.store.bolt import Row, Store
 from atlas_db.store.statements import Statement
 
@@ -26,13 +28,15 @@ _UP = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id})-[r:DERIVED_FROM]->(p:Model) "
     "WHERE r.confidence >= $min_confidence AND (r.active OR $contradicted) "
     "RETURN m.id AS child, p.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
-    "p.license AS license, p.downloads AS downloads, p.placeholder AS placeholder ORDER BY child, parent"
+    "p.license AS license, p.downloads AS downloads, p.placeholder AS placeholder, "
+    "p.weights_hash IS NOT NULL AS charted ORDER BY child, parent"
 )
 _DOWN = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id})<-[r:DERIVED_FROM]-(c:Model) "
     "WHERE r.confidence >= $min_confidence AND (r.active OR $contradicted) "
     "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
-    "c.license AS license, c.downloads AS downloads, c.placeholder AS placeholder ORDER BY parent, child"
+    "c.license AS license, c.downloads AS downloads, c.placeholder AS placeholder, "
+    "c.weights_hash IS NOT NULL AS charted ORDER BY parent, child"
 )
 _CHILD_COUNTS = Statement(
     "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM]-(c:Model) WHERE r.active OR $contradicted "
@@ -41,7 +45,8 @@ _CHILD_COUNTS = Statement(
 _TOP_CHILDREN = Statement(
     "MATCH (m:Model {id: $id})<-[r:DERIVED_FROM {relation: $relation}]-(c:Model) WHERE r.active OR $contradicted "
     "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
-    "c.license AS license, coalesce(c.downloads, 0) AS downloads, c.placeholder AS placeholder "
+    "c.license AS license, coalesce(c.downloads, 0) AS downloads, c.placeholder AS placeholder, "
+    "c.weights_hash IS NOT NULL AS charted "
     "ORDER BY downloads DESC, child LIMIT $limit"
 )
 _HAVE_CHILDREN = Statement(
@@ -70,6 +75,7 @@ class LineageStep:
         license: Declared licence of the far end.
         downloads: Downloads of the far end.
         placeholder: True where no record of the far end was loaded.
+        charted: True where its weights were charted.
     """
 
     child: str
@@ -81,6 +87,7 @@ class LineageStep:
     license: str | None
     downloads: int
     placeholder: bool
+    charted: bool = False
 
 
 @dataclass(slots=True)
@@ -92,12 +99,16 @@ class Lineage:
         ancestors: Edges upwards, nearest first.
         descendants: Edges downwards, nearest first, then by downloads.
         counts: Numbers of parents, children, ancestors and descendants within the depth; children by relation.
+        known: Whether there is a record of the model, its weights alone, or its name alone.
+        weights: What its weights show, where there is no record of it.
     """
 
     model: dict[str, Any]
     ancestors: list[LineageStep] = field(default_factory=list)
     descendants: list[LineageStep] = field(default_factory=list)
     counts: dict[str, Any] = field(default_factory=dict)
+    known: Knowledge = Knowledge.RECORD
+    weights: dict[str, Any] | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return all edges as rows of `STEPS`, ancestors first."""
@@ -142,6 +153,9 @@ def lineage(
         ModelNotFoundError: There is no such model; similar ids are suggested.
     """
     found = Lineage(properties_of(store, model))
+    found.known = knowledge_of(found.model)
+    if found.known is Knowledge.WEIGHTS:
+        found.weights = describe_weights(store, found.model)
     limits = {"min_confidence": min_confidence, "contradicted": contradicted}
     found.ancestors = _walk(store, _UP, model, "parent", depth, limits)
     found.descendants = _walk(store, _DOWN, model, "child", depth, limits)
@@ -233,7 +247,10 @@ def _walk(
 
 
 def not_found_error(store: Store, model: str) -> ModelNotFoundError:
-    """Return the error for an unknown model id, with up to three similar ids of the store."""
+    """Return the error for a model without a record: others only name it, or with up to three similar ids."""
+    newest = read_newest_records(store).words()
+    if store.read(_MODEL, id=model):
+        return ModelNotFoundError(model, newest=newest, named=True)
     name = model.rpartition("/")[2].lower()
     rows = store.read(_SAME_NAME, name=name) or store.read(
         _PREFIX_OF_ID, prefix=model.lower()[: max(3, len(model) - 4)]
@@ -243,4 +260,4 @@ def not_found_error(store: Store, model: str) -> ModelNotFoundError:
     popular = sorted(rows, key=lambda row: -(row["downloads"] or 0))[:2000]
     ids = [row["id"] for row in popular]
     near = difflib.get_close_matches(model, ids, n=3, cutoff=0.5) or ids[:3]
-    return ModelNotFoundError(model, near)
+    return ModelNotFoundError(model, near, newest=newest)

@@ -211,8 +211,10 @@ def all_edges(rel: str, source: str, target: str, names: tuple[str, ...], matchi
 
 @cache
 def orphans(label: str) -> Statement:
-    """Nodes of a label without edges, as `id`; of models and datasets, only placeholders."""
-    where = "n.placeholder = true AND " if "placeholder" in SCHEMA.node(label).names else ""
+    """Nodes of a label without edges, as `id`; of models and datasets, only placeholders without charted weights."""
+    names = SCHEMA.node(label).names
+    where = "n.placeholder = true AND " if "placeholder" in names else ""
+    where += "n.weights_hash IS NULL AND " if "weights_hash" in names else ""
     return Statement(f"MATCH (n:{label}) WHERE {where}NOT (n)--() RETURN n.id AS id")
 
 

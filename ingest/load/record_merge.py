@@ -11,6 +11,7 @@ from typing import Any
 
 from atlas_db.claims.declared_parents import merge_declared_parents, snapshots_of
 from atlas_db.core.records import HubRecord, ValueClaim
+from atlas_db.core.schema import RUN_PROPERTIES
 from atlas_db.core.terms import METHODS, RecordKind, RecordPart, Source
 from atlas_db.fusion.fuse import Span, life, merge_spans
 
@@ -31,6 +32,7 @@ _BOOKKEEPING = frozenset(
         "declared_parents",
     }
 )
+_FROM_WEIGHTS = ("weights_run_id", *RUN_PROPERTIES["weights_run_id"])
 
 
 def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> Properties:
@@ -56,6 +58,9 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     if slash:
         node["author"] = owner
     node |= {key: value for key, value in known.items() if key not in _BOOKKEEPING}
+    if old is not None and not known:
+        # What a chart computed of a model without a record outlives its first record.
+        node |= {name: old[name] for name in _FROM_WEIGHTS if name in old}
     _merge_tag_properties(node, known, record, as_of)
     _merge_details(node, known, record, as_of)
     if record.kind is RecordKind.MODEL:

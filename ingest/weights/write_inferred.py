@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from ingest.weights.probes.probe_table import Probe, save_store_probes
 from ingest.weights.tree.edge import Edge, above_threshold, family_of, known_date
 
 METHOD = "weights@1"
+_LAYER = re.compile(r"(?:^|\.)(\d+)\.")
 ROWS = 2000
 
 
@@ -57,9 +59,15 @@ def write_chart(
         rows = [
             {
                 "id": item.id,
+                "created_at": known_date(item.created_at) or None,
                 "set": {
                     "weights_family": families[item.id] or None,
                     "weights_hash": item.weights_hash,
+                    "weights_architecture": item.family_key,
+                    "weights_layers": _layers(item),
+                    "weights_elements": item.elements,
+                    "weights_bytes": item.size,
+                    "weights_dtype": item.dtype,
                     "behaviour_cluster": clusters.get(item.id),
                     "weights_run_id": run_id,
                 },
@@ -81,9 +89,18 @@ def _parameters(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[st
 
 
 def _send(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    names = [{"id": row["id"], "name": row["id"].rpartition("/")[2], "placeholder": True} for row in rows]
+    names = [
+        {"id": row["id"], "name": row["id"].rpartition("/")[2], "placeholder": True, "created_at": row["created_at"]}
+        for row in rows
+    ]
     tx.run_batch(ensure_nodes("Model"), names)
     tx.run_batch(merge_nodes("Model"), rows)
+
+
+def _layers(item: Fingerprint) -> int | None:
+    """Return the number of layers that the names of the tensors count, None where they count none."""
+    numbers = [int(found[1]) for name in item.moment_names if (found := _LAYER.search(name))]
+    return max(numbers) + 1 if numbers else None
 
 
 def _plan(

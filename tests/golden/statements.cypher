@@ -55,7 +55,7 @@ UNWIND $ids AS id MATCH (n:Model {id: id}) RETURN n.id AS id, properties(n) AS p
 // count_nodes Model
 MATCH (n:Model) RETURN count(n) AS n;
 // orphans Model
-MATCH (n:Model) WHERE n.placeholder = true AND NOT (n)--() RETURN n.id AS id;
+MATCH (n:Model) WHERE n.placeholder = true AND n.weights_hash IS NULL AND NOT (n)--() RETURN n.id AS id;
 // create_nodes Dataset
 UNWIND $rows AS row CREATE (n:Dataset) SET n = row;
 // merge_nodes Dataset

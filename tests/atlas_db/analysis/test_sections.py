@@ -62,6 +62,13 @@ def test_tables_agree_with_the_rows_and_with_the_other_engine(
     assert frames["edges"]["edges"].sum() == sum(map(len, parents.values()))
     assert frames["mutation_rates"]["pairs"].max() == sum(map(len, parents.values())) - 1, "one parent has no record"
     _check_mutation(frames["mutation_rates"], rows, parents)
+    # That parent is counted apart: what it states is not known, so it is not one that states none.
+    assert frames["mutation_rates"].query("relation == 'all'")["not_in_atlas"].unique().tolist() == [1]
+    assert known["not_in_atlas"].unique().tolist() == [1]
+    steps = frames["license_transitions"]
+    assert steps[steps["from"] == "not_in_atlas"]["edges"].tolist() == [1]
+    assert int(steps["edges"].sum()) == sum(map(len, parents.values()))
+    assert all(name.startswith("datasets/") for name in frames["top_datasets"]["datasets"])
     documents = {name: [table.to_dict() for table in tables] for name, tables in made.items()}
     if _SEEN:
         assert documents == _SEEN["tables"]

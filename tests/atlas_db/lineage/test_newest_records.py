@@ -1,0 +1,22 @@
+"""Tests of `atlas_db/lineage/newest_records.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from atlas_db.core.terms import RecordKind
+from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
+from atlas_db.store.bolt import Store
+from tests.support.graphs import load_rows, model
+
+
+def test_dates_are_those_of_records_not_of_names(store: Store, tmp_path: Path) -> None:
+    assert read_newest_records(store) == NewestRecords("", "")
+    load_rows(store, tmp_path, [model("c/new", tags=["dataset:d/d"])], as_of="2024-06-30")
+    newest = read_newest_records(store)
+    assert newest == NewestRecords("2024-06-30", "")
+    assert newest.words() == "newest record 2024-06-30"
+    assert newest.words(RecordKind.DATASET) == "no record of any dataset"
+    dataset = {"id": "d/d", "tags": [], "citation": "", "description": "", "author": "d"}
+    load_rows(store, tmp_path, [dataset], as_of="2024-07-01")
+    assert read_newest_records(store).datasets == "2024-07-01"
