@@ -166,7 +166,7 @@ def _sourced(finding: dict[str, Any]) -> dict[str, Any]:
 
 
 def _license_state(props: Mapping[str, Any]) -> LicenseState:
-    """Return whether a model or dataset states a licence, states none, or has no record. Claims say which are known."""
+    """Return whether a model or dataset states a licence, states none, or has no record."""
     if props.get("placeholder"):
         return LicenseState.NOT_IN_ATLAS
     return LicenseState.STATED if props.get("license") else LicenseState.STATES_NONE

@@ -43,8 +43,8 @@ def describe_weights(store: Store, props: Mapping[str, Any]) -> dict[str, Any]:
         declare), `layers`, `elements`, `bytes`, `dtype`, and `family` (id of its root). What is unknown is None.
     """
     found = {name: props.get(f"weights_{name}") for name in _MEASURES}
-    alike = store.read(_MODEL_TYPES, architecture=found["architecture"]) if found["architecture"] else []
-    return {**found, "model_types": [row["model_type"] for row in alike]}
+    same = store.read(_MODEL_TYPES, architecture=found["architecture"]) if found["architecture"] else []
+    return {**found, "model_types": [row["model_type"] for row in same]}
 
 
 def weights_words(found: Mapping[str, Any]) -> str:
