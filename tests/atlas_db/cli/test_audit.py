@@ -261,8 +261,7 @@ def test_a_bill_writes_true_expressions_and_package_urls(empty_home: Path, spec:
         "c/tag": "Apache-2.0 WITH LLVM-exception",
     }
     (parent,) = document["components"]
-    assert "purl" not in parent
-    assert parent["name"] == "hf.co/x/y:Q4_K_M"
+    assert (parent["name"], parent["purl"]) == ("y", "pkg:huggingface/x/y")
 
 
 @pytest.mark.parametrize(
