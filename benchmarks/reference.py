@@ -154,6 +154,34 @@ _CODES = [
 ]
 
 
+RESULTS_OF_PACKAGES = (
+    "atlas_db.pipeline.run.PipelineReport",
+    "atlas_db.pipeline.checkpoint.StageResult",
+    "ingest.load.load_report.LoadReport",
+    "ingest.weights.fingerprints.batch.FingerprintReport",
+    "ingest.weights.tree.edge.Edge",
+    "ingest.weights.probes.cka_similarity.Similarity",
+    "atlas_db.lineage.traversal.LineageStep",
+    "atlas_db.licenses.audit.AuditReport",
+    "atlas_db.analysis.compare.ModelComparison",
+    "atlas_db.analysis.compare.Trait",
+    "atlas_db.analysis.compare.EditSpan",
+    "atlas_db.analysis.tables.AnalysisTable",
+    "atlas_db.api.explain.Explanation",
+    "atlas_db.api.explain.Candidate",
+    "atlas_db.api.explain.Contribution",
+    "atlas_db.api.explain.LabelledNeighbour",
+    "atlas_db.api.explain.InheritedTerm",
+    "atlas_db.api.explain.MissingnessProbabilities",
+)
+"""Classes that the Python interface returns, or that its results hold, outside `atlas_db.api.results`."""
+_EXAMPLES_OF_FUNCTIONS = [
+    "The examples run after `import atlas_db`, in a folder with two things: `models` holds the weights of the demo's",
+    "tiny models, and `models.jsonl` their records.",
+]
+_EXAMPLES_OF_ATLAS = ['In the examples `atlas` is `atlas_db.connect("demo")`, after `atlas-db demo`.']
+
+
 def python_api() -> str:
     """Return the page of the Python interface: a table of names, then what mkdocstrings makes of their docstrings."""
     import atlas_db
@@ -169,12 +197,13 @@ def python_api() -> str:
         f"| [`atlas.{name}`][atlas_db.api.atlas.Atlas.{name}] | {_doc(getattr(functions.Atlas, name))} |"
         for name in methods
     ]
-    lines += ["", "## Functions", ""]
+    lines += ["", "## Functions", "", *_EXAMPLES_OF_FUNCTIONS, ""]
     lines += [f"::: atlas_db.api.functions.{name}\n" for name in named]
-    lines += ["## An open atlas", "", "::: atlas_db.api.atlas.Atlas", "", "## Results", ""]
-    lines.append("Results are immutable. Those with rows have `to_frame()` (extra `analysis`).\n")
+    lines += ["## An open atlas", "", *_EXAMPLES_OF_ATLAS, "", "::: atlas_db.api.atlas.Atlas", "", "## Results", ""]
+    lines.append("Results with rows have `to_frame()`, which needs the extra `analysis`.\n")
     classes = [node.name for node in ast.parse(inspect.getsource(results)).body if isinstance(node, ast.ClassDef)]
     lines += [f"::: atlas_db.api.results.{name}\n" for name in classes if not name.startswith("_")]
+    lines += [f"::: {name}\n" for name in RESULTS_OF_PACKAGES]
     return "\n".join(lines).rstrip()
 
 

@@ -73,7 +73,7 @@ class Atlas:
     def close(self) -> None:
         """Close the connection to the store. A local engine stops when its last connection is closed.
 
-        Example:
+        Examples:
             >>> atlas_db.connect("demo").close()
         """
         self._store.close()
@@ -91,7 +91,7 @@ class Atlas:
     def status(self) -> StoreSummary:
         """Return the contents of the store: address, models, placeholders, edges, newest run.
 
-        Example:
+        Examples:
             >>> summary = atlas.status()
             >>> summary.models, summary.edges > 400
             (371, True)
@@ -110,7 +110,7 @@ class Atlas:
     def queries(self) -> ResultTable:
         """Return the shipped queries: `name`, `topic`, `title`, `parameters`.
 
-        Example:
+        Examples:
             >>> {row["name"]: row["title"] for row in atlas.queries()}["ancestors"]
             'Ancestors of a model'
         """
@@ -133,7 +133,7 @@ class Atlas:
             WriteRefusedError: The Cypher writes.
             StoreRefusedError: The Cypher is malformed.
 
-        Example:
+        Examples:
             >>> atlas.query("top_parents", limit=2).column("id")
             ['mistralai/Mistral-7B-v0.1', 'meta-llama/Meta-Llama-3-8B']
             >>> cypher = "MATCH (m:Model {license: $license}) RETURN count(m) AS models"
@@ -149,7 +149,7 @@ class Atlas:
     def search(self, text: str = "", *, task: str = "", license: str = "", limit: int = 20) -> ResultTable:
         """Return models by a part of the id, by task and by licence, the most downloaded first.
 
-        Example:
+        Examples:
             >>> atlas.search("starcoder", limit=1).column("id")
             ['bigcode/starcoder2-3b']
         """
@@ -161,7 +161,7 @@ class Atlas:
         Raises:
             ModelNotFoundError: There is no such model; near ids are suggested.
 
-        Example:
+        Examples:
             >>> atlas.model("mistralai/Mistral-7B-v0.1").license
             'apache-2.0'
         """
@@ -170,7 +170,7 @@ class Atlas:
     def claims(self, model: str) -> ResultTable:
         """Return all claims about a model, with source, confidence and dates.
 
-        Example:
+        Examples:
             >>> sorted(set(atlas.claims("atlas-demo/tern").column("source")))
             ['declared']
         """
@@ -190,7 +190,7 @@ class Atlas:
         Raises:
             ModelNotFoundError: There is no such model; near ids are suggested.
 
-        Example:
+        Examples:
             >>> found = atlas.lineage("atlas-demo/tern-chat")
             >>> found.ancestors[0].parent, found.ancestors[0].status
             ('atlas-demo/tern', 'verified')
@@ -208,12 +208,12 @@ class Atlas:
             min_confidence: Lineage edges below this confidence are left out.
 
         Returns:
-            The report: verdicts, findings, and obligations that are in order as long as they are met.
+            Verdicts, findings, and obligations that are in order as long as they are met.
 
         Raises:
             ModelNotFoundError: The atlas has none of them.
 
-        Example:
+        Examples:
             >>> report = atlas.audit("atlas-demo/tern-chat")
             >>> report.to_frame()[["ancestor", "rule", "verdict"]].values.tolist()[0]
             ['atlas-demo/tern', 'non-commercial-lost', 'violation']
@@ -230,7 +230,7 @@ class Atlas:
         Raises:
             StoreLockedError: Another process is writing.
 
-        Example:
+        Examples:
             >>> atlas.audit_all().models
             371
         """
@@ -248,7 +248,7 @@ class Atlas:
             ModelNotFoundError: There is no such model.
             BomError: The document would be invalid.
 
-        Example:
+        Examples:
             >>> bill = atlas.bom("atlas-demo/tern-chat")
             >>> bill.document["bomFormat"], bill.components[0]["name"]
             ('CycloneDX', 'tern')
@@ -261,7 +261,7 @@ class Atlas:
         Raises:
             ModelNotFoundError: One is not in the atlas.
 
-        Example:
+        Examples:
             >>> found = atlas.compare("atlas-demo/tern", "atlas-demo/tern-chat")
             >>> verdicts = {trait.name: trait.verdict for trait in found.traits}
             >>> verdicts["license"], verdicts["library_name"]
@@ -283,7 +283,7 @@ class Atlas:
         Raises:
             UsageError: There is no such section.
 
-        Example:
+        Examples:
             >>> tables = atlas.analyse("families")
             >>> tables["families"].to_frame().root[0]
             'mistralai/Mistral-7B-v0.1'
@@ -302,7 +302,7 @@ class Atlas:
         Raises:
             UsageError: There is no such attribute.
 
-        Example:
+        Examples:
             >>> confidences = atlas.predictions("pipeline_tag").column("confidence")
             >>> len(confidences) > 0, min(confidences) >= 0.5
             (True, True)
@@ -325,7 +325,7 @@ class Atlas:
             CompletionError: There is too little to learn from.
             StoreLockedError: Another process is writing.
 
-        Example:
+        Examples:
             >>> result = atlas.complete("pipeline_tag", dry_run=True)
             >>> result.attributes[0].missing
             42
@@ -345,7 +345,7 @@ class Atlas:
             UsageError: There is no such attribute.
             CompletionError: There is no such model, or too little to learn from.
 
-        Example:
+        Examples:
             >>> atlas.explain("atlas-demo/plover-verse-lora", "pipeline_tag").declared
             ('text-generation',)
         """
@@ -366,8 +366,8 @@ class Atlas:
             InputError: No input could be read.
             StoreLockedError: Another process is writing.
 
-        Example:
-            >>> atlas.load(lists / "tiny.jsonl", as_of="2024-05-31", dry_run=True).changed
+        Examples:
+            >>> atlas.load("models.jsonl", as_of="2024-05-31", dry_run=True).changed
             0
         """
         options = LoadOptions(self._settings.home, as_of, dry_run=dry_run, batch_rows=self._settings.batch_rows)
@@ -384,8 +384,8 @@ class Atlas:
             InputError: The file cannot be read.
             StoreLockedError: Another process is writing.
 
-        Example:
-            >>> atlas.write_chart(folder / "fp.parquet", dry_run=True).edges_by_status["contradicted"]
+        Examples:
+            >>> atlas.write_chart("fp.parquet", dry_run=True).edges_by_status["contradicted"]
             1
         """
         known = list(read_fingerprints([Path(fingerprints)]))
@@ -395,7 +395,7 @@ class Atlas:
     def runs(self) -> ResultTable:
         """Return loads, charts, completions and audits, the newest first.
 
-        Example:
+        Examples:
             >>> sorted(set(atlas.runs().column("kind")))
             ['audit', 'chart', 'completion', 'load']
         """
@@ -410,7 +410,7 @@ class Atlas:
         Raises:
             RollbackError: There is no such run, or a newer load depends on it.
 
-        Example:
+        Examples:
             >>> audits = [run["id"] for run in atlas.runs() if run["kind"] == "audit"]
             >>> atlas.rollback(audits[0])
         """
@@ -424,7 +424,7 @@ class Atlas:
         Raises:
             UsageError: The store is no Neo4j.
 
-        Example:
+        Examples:
             >>> atlas.py2neo()
             Traceback (most recent call last):
             atlas_db.core.errors.UsageError: py2neo needs a true Neo4j. Open one: neo4j-local, or bolt://HOST:PORT

@@ -49,7 +49,7 @@ def connect(store: str | None = None, *, home: str | Path | None = None) -> Atla
         UsageError: The address is not one of a store.
         StoreError: The store cannot be reached or started.
 
-    Example:
+    Examples:
         >>> with atlas_db.connect("demo") as opened:
         ...     opened.search("whisper").column("id")[0]
         'openai/whisper-small'
@@ -60,7 +60,7 @@ def connect(store: str | None = None, *, home: str | Path | None = None) -> Atla
 def demo() -> Atlas:
     """Build the packaged atlas where it is missing, as `atlas-db demo` does, and open it.
 
-    Example:
+    Examples:
         >>> with atlas_db.demo() as packaged:
         ...     packaged.status().models
         371
@@ -100,8 +100,8 @@ def run(
         InputError: There is nothing to read.
         StoreError: The store failed; run the same again.
 
-    Example:
-        >>> report = atlas_db.run(lists / "tiny.jsonl", folder / "run", store=f"local:{folder / 'store'}")
+    Examples:
+        >>> report = atlas_db.run("models.jsonl", "results", store="local:store")
         >>> report.stages["load"].counts["rows"], report.stages["chart"].state
         (8, 'skipped')
     """
@@ -132,14 +132,14 @@ def fingerprint(
         scheduler: Address of a Dask cluster whose workers see the same paths; by default this machine's cores are used.
 
     Returns:
-        Counts: fingerprints made, kept and failed, each failure with its reason.
+        How many fingerprints were made, kept and failed; each failure with its reason.
 
     Raises:
         InputError: A path does not exist, or nothing holds weights.
         UsageError: The cluster cannot be reached, or runs other versions; or the extra is not installed.
 
-    Example:
-        >>> atlas_db.fingerprint(lists / "weights", folder / "fp.parquet").models
+    Examples:
+        >>> atlas_db.fingerprint("models", "fp.parquet").models
         8
     """
     listed = [paths] if isinstance(paths, str | Path) else paths
@@ -171,8 +171,8 @@ def chart(
     Raises:
         InputError: The file cannot be read.
 
-    Example:
-        >>> edges = atlas_db.chart(folder / "fp.parquet").edges
+    Examples:
+        >>> edges = atlas_db.chart("fp.parquet").edges
         >>> [edge.parent for edge in edges if edge.relation == "merge"]
         ['atlas-demo/tern-chat', 'atlas-demo/tern-code']
     """
@@ -193,9 +193,9 @@ def similar(model: str, probes: str | Path, *, limit: int = 10) -> SimilarModels
         InputError: The file cannot be read.
         ModelNotProbedError: The file holds no forward probe of the model.
 
-    Example:
-        >>> _ = atlas_db.fingerprint(lists / "weights", folder / "fp.parquet", probe=True)
-        >>> nearest = atlas_db.similar("atlas-demo/tern", folder / "fp.probes.parquet").matches[0]
+    Examples:
+        >>> _ = atlas_db.fingerprint("models", "fp.parquet", probe=True)
+        >>> nearest = atlas_db.similar("atlas-demo/tern", "fp.probes.parquet").matches[0]
         >>> nearest.model, nearest.difference < 0.01
         ('atlas-demo/heron', True)
     """

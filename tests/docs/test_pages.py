@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from typer.main import get_command
 
+from atlas_db.api import atlas, functions, results
 from atlas_db.cli.main import app
 from benchmarks.reference import PAGES as REFERENCE
 from benchmarks.reference import stale
@@ -41,6 +47,38 @@ def test_files_modules_and_verbs_that_a_page_names_are_there(page: Path) -> None
 
 def test_reference_pages_follow_from_the_code() -> None:
     assert stale() == [], "run: just reference"
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "reference" / "python-api" / "index.html").read_text(encoding="utf-8")
+    assert "Example:" not in page, "a section of a docstring is called Examples"
+
+
+def test_every_result_class_is_on_the_python_page() -> None:
+    """A class that a public function or method returns has a section of its own."""
+    page = (ROOT / "docs" / "reference" / "python-api.md").read_text(encoding="utf-8")
+    listed = {line.rpartition(".")[2] for line in page.splitlines() if line.startswith("::: ")}
+    returned = {
+        name
+        for module in (functions, atlas, results)
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.FunctionDef | ast.AnnAssign) and (note := annotation(node)) is not None
+        for name in re.findall(r"\b[A-Z]\w+", ast.unparse(note))
+    }
+    foreign = {"Any", "Self", "Iterator", "Mapping", "Sequence", "DataFrame", "None"}
+    assert returned - foreign - listed == set()
+
+
+def annotation(node: ast.FunctionDef | ast.AnnAssign) -> ast.expr | None:
+    """Return the annotation of what a function returns or an attribute holds, where it is public."""
+    if isinstance(node, ast.AnnAssign):
+        return node.annotation
+    return None if node.name.startswith("_") else node.returns
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from tests.support.command import run
 @pytest.fixture(scope="module")
 def names(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("functions")
+    shutil.copytree(sample() / "weights", folder / "models")
+    shutil.copy(sample() / "tiny.jsonl", folder / "models.jsonl")
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
         patch.setenv("ATLAS_DB_HOME", str(demo_home))
         patch.setenv("ATLAS_DB_HEAP", "1g")
-        atlas_db.fingerprint(sample() / "weights", folder / "fp.parquet")
+        atlas_db.fingerprint("models", "fp.parquet")
         with atlas_db.connect("demo") as atlas:
-            yield {"atlas_db": atlas_db, "atlas": atlas, "lists": sample(), "folder": folder}
+            yield {"atlas_db": atlas_db, "atlas": atlas}
         run(demo_home, "store", "stop", "--store", f"local:{folder / 'store'}")
