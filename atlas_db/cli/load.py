@@ -100,6 +100,8 @@ def _export(paths: list[str], options: Any, folder: Path, form: Format) -> None:
 
 def print_load_report(report: LoadReport, form: Format) -> None:
     """Print the report of a load."""
+    from ingest.load.stream import NO_DATE
+
     if form is Format.JSON:
         write_json({**report.counts(), "run_id": report.run_id, "seconds": report.seconds})
         return
@@ -123,8 +125,12 @@ def print_load_report(report: LoadReport, form: Format) -> None:
         print_text(f"  {sum(report.rejects.values()):,} items set aside in {report.reject_file}", "yellow")
         for reject in report.first_rejects[:5]:
             print_text(f"    {reject.file}:{reject.line}: {reject.reason}", "yellow")
-    if report.notes:
-        print_text("  left out of records that were kept: " + ", ".join(f"{n:,} {k}" for k, n in report.notes.items()))
+    left_out = {code: number for code, number in report.notes.items() if code != NO_DATE}
+    if undated := report.notes[NO_DATE]:
+        files = "1 input" if undated == 1 else f"{undated:,} inputs"
+        print_text(f"  {files} without any date: the date of the file stands for it; --as-of states another", "yellow")
+    if left_out:
+        print_text("  left out of records that were kept: " + ", ".join(f"{n:,} {k}" for k, n in left_out.items()))
     print_text("  " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items()), "dim")
     if report.run_id:
         print_text(f"  run {report.run_id}; take it back with: atlas-db runs rollback {report.run_id}", "dim")

@@ -11,6 +11,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import zstandard
 from atlas_db.core.errors import HubError, UsageError
 from atlas_db.core.files import write_whole
 from atlas_db.core.terms import SOFTWARE, Progress
+from ingest.hub.field_values import decode_json
 from ingest.hub.snapshot import SNAPSHOT_FILE, read_snapshot_file
 
 STATE_FILE = "fetch.state"
@@ -33,11 +35,21 @@ WINDOW_SECONDS = 300
 FREE_QUOTA = 500
 # 3,012,377 public models on 2026-08-22, about 3,200 new a day (the Hub's own blog); datasets passed one million.
 KNOWN_ROWS = {"models": 3_012_377, "datasets": 1_000_000}
-EXPAND = (
-    "author", "cardData", "createdAt", "disabled", "downloads", "gated", "lastModified", "library_name", "likes",
-    "pipeline_tag", "private", "safetensors", "sha", "tags",
-)  # fmt: skip
-_MODEL_ONLY = frozenset({"library_name", "pipeline_tag", "safetensors"})
+EXPAND = {
+    "models": (
+        "author", "cardData", "config", "createdAt", "disabled", "downloads", "gated", "gguf", "lastModified",
+        "library_name", "likes", "pipeline_tag", "private", "safetensors", "sha", "siblings", "tags",
+    ),
+    "datasets": (
+        "author", "cardData", "citation", "createdAt", "disabled", "downloads", "gated", "lastModified", "likes",
+        "private", "sha", "tags",
+    ),
+}  # fmt: skip
+"""What a listing is asked for: all that a load reads.
+
+The Hub refuses `baseModels` in a listing and answers it for single models only (huggingface_hub, pull request 3182).
+The tags of a listing state the same. The files of datasets are not read.
+"""
 _NEXT = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 _REMAINING = re.compile(r"r=(\d+)\s*;\s*t=(\d+)")
 _QUOTA = re.compile(r"q=(\d+)")
@@ -179,9 +191,9 @@ def fetch(
 
 
 def _first_url(kind: str, since: str) -> str:
-    expand = [name for name in EXPAND if kind == "models" or name not in _MODEL_ONLY]
     sort = "lastModified" if since else "createdAt"
-    query = [("limit", str(PAGE_ROWS)), ("sort", sort), ("direction", "-1"), *(("expand[]", name) for name in expand)]
+    query = [("limit", str(PAGE_ROWS)), ("sort", sort), ("direction", "-1")]
+    query += [("expand[]", name) for name in EXPAND[kind]]
     return f"{endpoint()}/api/{kind}?{urlencode(query)}"
 
 
@@ -221,10 +233,11 @@ class HubClient:
         """Return the response and the rows of a page; a truncated page is requested again."""
         for attempt in range(RETRIES):
             response = self.get(url)
-            try:
-                return response, msgspec.json.decode(response.content, type=list[dict[str, Any]])
-            except msgspec.DecodeError:
-                self._back_off(attempt)
+            with suppress(ValueError):
+                rows, _ = decode_json(response.content)
+                if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+                    return response, rows
+            self._back_off(attempt)
         raise HubError(
             "the Hub's pages are not JSON", hint="Check HF_ENDPOINT, then run the same command again: it goes on"
         )

@@ -16,6 +16,8 @@ from ingest.hub.snapshot import SourceFile, newest_date, read_records
 from ingest.load.load_report import MAX_REJECT_BYTES, LoadReport, RejectFile
 
 TICK_ROWS = 2000
+NO_DATE = "no_date"
+"""Code of the note that the date of a file stands for that of its records, none of which has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class RecordStream:
             line = 0
             if file.undated:
                 reason = f"no record has a date; the file's, {file.as_of}, stands for it: --as-of DATE states another"
-                rejects.note(file.name, 0, "no_date", reason, "")
+                rejects.note(file.name, 0, NO_DATE, reason, "")
             try:
                 for raw in read_records(file):
                     line = raw.line

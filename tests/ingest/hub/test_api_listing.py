@@ -18,6 +18,7 @@ import pytest
 import zstandard
 
 from atlas_db.core.errors import HubError, UsageError
+from atlas_db.core.terms import RecordKind
 from ingest.hub import api_listing
 
 ROWS = [
@@ -36,6 +37,7 @@ class Hub(ThreadingHTTPServer):
         self.plan: dict[int, list[str]] = {}
         self.calls: list[int] = []
         self.tokens: set[str] = set()
+        self.asked: set[tuple[str, ...]] = set()
 
     @property
     def url(self) -> str:
@@ -53,6 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         query = parse_qs(urlsplit(self.path).query)
         start = int(query.get("cursor", ["0"])[0])
         hub.calls.append(start)
+        hub.asked.add((urlsplit(self.path).path, *sorted(query.get("expand[]", ()))))
         hub.tokens.add(self.headers.get("authorization", ""))
         mishap = hub.plan.get(start, [])[:1]
         if mishap:
@@ -64,6 +67,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(int(mishap[0]), b"sorry")
             case ["html"]:
                 return self.answer(200, b"<html>login</html>")
+            case ["surrogate"]:
+                return self.answer(200, b'[{"id": "own/odd", "library_name": "\\ud800", "likes": 1}]')
             case ["401"]:
                 return self.answer(401, b"no")
             case ["stall"]:
@@ -192,3 +197,36 @@ def test_a_fetched_folder_loads_as_one_snapshot(hub: Hub, tmp_path: Path) -> Non
     files = find_inputs([str(tmp_path / "out")], tmp_path)
     assert len(files) == 3
     assert {file.as_of for file in files} == {"2024-12-01"}
+
+
+def test_a_listing_is_asked_for_all_that_a_load_reads(hub: Hub, tmp_path: Path) -> None:
+    """And for nothing that huggingface_hub does not document for listings: the Hub refuses some of its words there."""
+    import inspect
+    import re
+
+    from huggingface_hub import HfApi
+
+    from ingest.hub.hub_row import Row
+
+    for kind, theirs in (("models", HfApi.list_models), ("datasets", HfApi.list_datasets)):
+        api_listing.fetch(tmp_path / kind, kind, max_rows=1)
+        asked = next(set(words) for path, *words in hub.asked if path == f"/api/{kind}")
+        lists = re.findall(r"Possible values are (.*)", inspect.getdoc(theirs) or "")
+        (documented,) = [set(re.findall(r'"([\w-]+)"', text)) for text in lists if "cardData" in text]
+        assert asked <= documented, kind
+        if kind == "models":
+            assert documented & set(Row.__struct_fields__) <= asked
+
+
+def test_a_lone_surrogate_costs_no_page(hub: Hub, tmp_path: Path) -> None:
+    hub.plan = {0: ["surrogate"]}
+    state = api_listing.fetch(tmp_path, sleep=lambda _: pytest.fail("no page is asked for again"))
+    assert (state.rows, state.complete) == (1, True)
+    assert rows_in(tmp_path) == ["own/odd"]
+
+
+def test_a_fetched_listing_of_datasets_loads_as_datasets(hub: Hub, tmp_path: Path) -> None:
+    from ingest.hub.snapshot import find_inputs
+
+    api_listing.fetch(tmp_path / "out", "datasets", max_rows=10)
+    assert {file.kind for file in find_inputs([str(tmp_path / "out")], tmp_path)} == {RecordKind.DATASET}
