@@ -11,9 +11,10 @@ from rapidfuzz.distance import Levenshtein
 from atlas_db.analysis.groupings import drift_direction, traits_as_text
 from atlas_db.columnar.graph import MULTI_VALUED
 from atlas_db.core.data_frames import data_frame
+from atlas_db.core.terms import Source
 from atlas_db.lineage.traversal import properties_of
 from atlas_db.store.bolt import Store
-from atlas_db.store.statements import Statement
+from atlas_db.store.statements import Statement, live_claims
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,11 +23,7 @@ SINGLE = ("license", "pipeline_tag", "library_name", "model_type", "num_params",
 SETS = (*MULTI_VALUED, "tags", "parents")
 MAX_CARD_CHARACTERS = 20_000
 """Characters of a card that are compared; the rest is ignored."""
-_VALUES = Statement(
-    f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in MULTI_VALUED.values())} {{source: 'declared'}}]->(v) "
-    "WHERE r.valid_to IS NULL "
-    "RETURN type(r) AS rel, v.id AS value ORDER BY rel, value"
-)
+_VALUES = live_claims(tuple(rel for rel, _ in MULTI_VALUED.values()))
 _PARENTS = Statement(
     "MATCH (m:Model {id: $id})-[r:DERIVED_FROM {active: true}]->(p:Model) RETURN p.id AS id ORDER BY id"
 )
@@ -107,9 +104,9 @@ def traits_of(store: Store, model: str) -> dict[str, Any]:
     """
     props = properties_of(store, model)
     found: dict[str, Any] = {name: props.get(name) for name in SINGLE}
-    values = store.read(_VALUES, id=model)
+    values = [row for row in store.read(_VALUES, id=model) if row["source"] == Source.DECLARED]
     for name, (rel, _) in MULTI_VALUED.items():
-        found[name] = [row["value"] for row in values if row["rel"] == rel]
+        found[name] = sorted(row["value"] for row in values if row["rel"] == rel)
     found["tags"] = sorted(props.get("tags") or [])
     found["parents"] = [row["id"] for row in store.read(_PARENTS, id=model)]
     return found

@@ -33,7 +33,7 @@ from atlas_db.lineage.traversal import (
 )
 from atlas_db.lineage.weights_record import Knowledge, describe_weights, knowledge_of, weights_words
 from atlas_db.store.bolt import Store
-from atlas_db.store.statements import Statement, read_edges, read_nodes
+from atlas_db.store.statements import Statement, live_claims, read_edges, read_nodes
 from cypher.query_library import find_query, run_query
 from ingest.normalise.license_ids import canonical_license_id
 
@@ -42,11 +42,7 @@ MAX_LISTED = 500
 """Rows of a list on a page, at most."""
 MAX_FOUND = 20
 _DESCENDANTS = Statement(find_query("descendant_count").text)
-_CLAIMS = Statement(
-    f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rel for rel, _ in CLAIM_EDGES.values())}]->(v) WHERE r.valid_to IS NULL "
-    "RETURN type(r) AS rel, v.id AS value, r.source AS source, r.confidence AS confidence, r.method AS method, "
-    "r.evidence AS evidence, r.first_seen AS first_seen ORDER BY rel, source, confidence DESC, value"
-)
+_CLAIMS = live_claims(tuple(rel for rel, _ in CLAIM_EDGES.values()))
 _LINEAGE_CLAIMS = Statement(
     "MATCH (m:Model {id: $id})-[r:CLAIMS_PARENT]->(p:Model) RETURN p.id AS parent, r.source AS source, "
     "r.relation AS relation, r.confidence AS confidence, r.method AS method, r.mention AS mention, "

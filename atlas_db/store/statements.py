@@ -15,7 +15,7 @@ from atlas_db.core.schema import SCHEMA, RelationshipType, Schema
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The text of one Cypher statement. Only this module and the query library make them."""
+    """The text of one Cypher statement: a constant, a shipped query, or made in this module from the schema."""
 
     text: str
 
@@ -206,6 +206,18 @@ def all_edges(rel: str, source: str, target: str, names: tuple[str, ...], matchi
     return Statement(
         f"MATCH (a:{source})-[r:{rel}{only}]->(b:{target}) "
         f"WITH toInteger(rand() * 64) AS slice, [{values}] AS v RETURN slice, collect(v) AS page"
+    )
+
+
+@cache
+def live_claims(rels: tuple[str, ...]) -> Statement:
+    """`$id` of a model: its live claims of some types, as `rel`, `value` and properties."""
+    for rel in rels:
+        SCHEMA.relationship(rel)
+    return Statement(
+        f"MATCH (m:Model {{id: $id}})-[r:{'|'.join(rels)}]->(v) WHERE r.valid_to IS NULL "
+        "RETURN type(r) AS rel, v.id AS value, r.source AS source, r.confidence AS confidence, r.method AS method, "
+        "r.evidence AS evidence, r.first_seen AS first_seen ORDER BY rel, source, confidence DESC, value"
     )
 
 

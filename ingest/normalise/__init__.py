@@ -1,1 +1,1 @@
-"""Normalisation of names, licences, languages and dates. Pure functions."""
+"""Normalisation of licence ids, languages, dates and identifiers. Pure functions."""

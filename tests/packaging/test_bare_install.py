@@ -82,7 +82,9 @@ def test_the_doctor_is_content(bare: Bare, demo: dict) -> None:  # type: ignore[
     assert "doctor" in bare.run(str(bare.python), "-m", "atlas_db", "--help")
 
 
-def test_python_needs_no_pandas_until_a_frame_is_made(bare: Bare, demo: dict) -> None:  # type: ignore[type-arg]
+def test_python_needs_no_pandas_until_a_frame_is_made_and_names_the_command_that_adds_it(
+    bare: Bare, demo: dict
+) -> None:  # type: ignore[type-arg]
     program = """
 import atlas_db
 from atlas_db.core.errors import UsageError
@@ -96,11 +98,15 @@ with atlas_db.connect("demo") as atlas:
 """
     version, *rest = bare.run(str(bare.python), "-c", program).split(maxsplit=1)
     assert version[0].isdigit()
-    assert rest == ["2 371 1\npip install 'model-atlas-db[analysis]'\n"]
+    (wheel,) = (bare.folder / "dist").glob("*.whl")
+    assert rest == [f"2 371 1\nuv pip install --python {bare.python} '{wheel}[analysis]'\n"]
+    words = shlex.split(rest[0].splitlines()[1])
+    subprocess.run([UV, *words[1:]], check=True, capture_output=True)
+    assert "families" in bare.atlas("analyse", "families", "--store", "demo", "--format", "quiet")
 
 
 def test_an_extra_with_torch_states_what_it_downloads(bare: Bare) -> None:
     done = bare.atlas("complete", "--format", "json", code=2)
     hint = json.loads(done)["hint"]
-    assert hint.startswith("pip install 'model-atlas-db[gnn]' (on Linux 2.7 GB")
+    assert "[gnn]' (on Linux 2.7 GB" in hint
     assert "--torch-backend cpu" in hint

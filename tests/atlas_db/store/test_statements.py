@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from atlas_db.core.errors import UsageError
 from atlas_db.core.schema import SCHEMA
 from atlas_db.store import statements
-from tests.support.paths import GOLDEN
+from tests.support.paths import GOLDEN, ROOT
 
 STATEMENTS = GOLDEN / "statements.cypher"
 
@@ -30,6 +32,28 @@ def test_statements_come_from_the_schema_alone() -> None:
         statements.create_nodes("Model) DETACH DELETE (n")
     with pytest.raises(UsageError, match="no relationship type 'HAS_LICENCE'. Did you mean HAS_LICENSE"):
         SCHEMA.relationship("HAS_LICENCE")
+
+
+def test_no_other_module_builds_a_statement_from_strings() -> None:
+    """The text of a statement outside of `statements.py` is a constant, or that of a shipped query."""
+    built = []
+    for file in (file for name in ("atlas_db", "ingest", "gnn", "cypher") for file in (ROOT / name).rglob("*.py")):
+        if file.samefile(statements.__file__):
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Statement":
+                parts = [each for argument in node.args for each in ast.walk(argument)]
+                if any(isinstance(each, ast.JoinedStr | ast.BinOp) for each in parts) or any(
+                    isinstance(each, ast.Call) and "find_query" not in ast.unparse(each) for each in parts
+                ):
+                    built.append(f"{file.relative_to(ROOT)}:{node.lineno}")
+    assert built == []
+
+
+def test_live_claims_are_of_known_types() -> None:
+    assert "[r:HAS_TASK|CITES]" in statements.live_claims(("HAS_TASK", "CITES")).text
+    with pytest.raises(UsageError, match="no relationship type"):
+        statements.live_claims(("HAS_TASK]->() DETACH DELETE (m) //",))
 
 
 def generated() -> str:
