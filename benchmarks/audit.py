@@ -56,7 +56,7 @@ def main() -> None:
         graph = read_audit_graph(store)
         out(f"read               {time.perf_counter() - began:6.1f} s   {len(graph.ids):,} models and datasets\n")
         ours, auditor = timed_audit(graph)
-        out(f"judge              {ours:6.1f} s   {len(auditor.report.findings):,} findings with path and clause\n")
+        out(f"rules              {ours:6.1f} s   {len(auditor.report.findings):,} findings with path and clause\n")
         theirs, pairs = walked(graph)
         out(f"networkx walk      {theirs:6.1f} s   {pairs:,} pairs; judging is {ours / theirs:.2f} of it\n")
         del graph, auditor

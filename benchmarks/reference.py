@@ -38,8 +38,8 @@ def cli() -> str:
 
 
 _EVERY_VERB = [
-    "Every verb takes `--store` and `--format human|json|quiet`; `csv` where rows come out. With `--format json` a",
-    "`query` prints one array of row objects, every other verb one object. Logs and progress go to standard error.",
+    "Verbs that read the graph take `--store`. Verbs that print take `--format human|json|quiet`, and `csv` where rows",
+    "come out. JSON is an array of objects where rows come out, else one object. Progress goes to standard error.",
     "`atlas-db --install-completion` installs shell completion. Exit codes: [errors](errors.md#exit-codes).",
 ]
 

@@ -2,14 +2,17 @@
 
 // title: Ancestors of a model
 // description: …
-// param: model (string, required): Model id
+// param: model (model, required): Model id
 // param: limit (integer, default 100): Rows at most
 // columns: id, license
+
+Types of parameters are string, integer, float, boolean, and list (of strings, separated by commas). `model`, `dataset`,
+`license` and `task` are ids of such nodes, `list of license` several of them. Values separated by | are all that there
+are.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +21,20 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
-from atlas_db.core.errors import QueryNotFoundError, QueryParameterError
+from atlas_db.core.errors import QueryNotFoundError, QueryParameterError, did_you_mean
+from atlas_db.store.contents import require_models, require_node
 
 if TYPE_CHECKING:
     from atlas_db.store.bolt import Row, Store
 
 TOPICS = ("lineage", "explore", "audit")
 Value = str | int | float | bool | list[str]
-_PARAM = re.compile(r"(\w+) \((string|integer|float|boolean|list), (required|default ?(.*))\): (.+)")
+LABELS = {"model": "Model", "dataset": "Dataset", "license": "License", "task": "Task"}
+"""Types whose values are ids of nodes, and the labels of these nodes."""
+LIST = "list"
+_TYPE = rf"string|integer|float|boolean|(?:{LIST} of )?(?:{'|'.join(LABELS)})|{LIST}|\w+(?:\|\w+)+"
+_PARAM = re.compile(rf"(\w+) \(({_TYPE}), (required|default ?(.*))\): (.+)")
+_ARTICLES = {"integer": "a whole number", "float": "a number", "boolean": "true or false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,7 @@ class QueryParameter:
 
     Attributes:
         name: Its name.
-        type: string, integer, float, boolean or list (of strings).
+        type: Its type, as the header of the file has it.
         default: Its default, None where it is required.
         description: Its meaning.
     """
@@ -43,6 +52,16 @@ class QueryParameter:
     type: str
     default: Value | None
     description: str
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """All values that it may have; empty where there are others."""
+        return tuple(self.type.split("|")) if "|" in self.type else ()
+
+    @property
+    def label(self) -> str:
+        """Label of the nodes whose ids it takes; empty where it takes no id."""
+        return LABELS.get(self.type.removeprefix(f"{LIST} of "), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +97,7 @@ class Query:
             if name not in known:
                 raise QueryParameterError(
                     f"the query {self.name} has no parameter {name!r}",
-                    hint=f"It has: {', '.join(known) or 'none'}",
+                    hint=f"{did_you_mean(name, known)} It has: {', '.join(known) or 'none'}".strip(),
                 )
         bound: dict[str, Value] = {}
         for name, parameter in known.items():
@@ -108,14 +127,19 @@ def parse_value(parameter: QueryParameter, text: str) -> Value:
                 return float(text)
             case "boolean":
                 return {"true": True, "false": False}[text.lower()]
-            case "list":
+            case kind if kind.startswith(LIST):
                 return [part.strip() for part in text.split(",") if part.strip()]
-            case _:
-                return text
     except (ValueError, KeyError) as error:
         raise QueryParameterError(
-            f"the parameter {parameter.name} takes a {parameter.type}, not {text!r}", hint="Correct the value"
+            f"the parameter {parameter.name} takes {_ARTICLES[parameter.type]}, not {text!r}",
+            hint=f"Write it as --param {parameter.name}={parameter.default or 1}",
         ) from error
+    if parameter.choices and text and text not in parameter.choices:
+        raise QueryParameterError(
+            f"the parameter {parameter.name} takes no {text!r}",
+            hint=f"{did_you_mean(text, parameter.choices)} It takes: {', '.join(parameter.choices)}".strip(),
+        )
+    return text
 
 
 @cache
@@ -142,9 +166,8 @@ def find_query(name: str) -> Query:
     bare = name.rpartition("/")[2].removesuffix(".cypher")
     if (query := queries().get(bare)) is not None:
         return query
-    near = difflib.get_close_matches(bare, queries(), n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    raise QueryNotFoundError(f"there is no query {name!r}", hint=f"{hint}List them with atlas-db query")
+    hint = f"{did_you_mean(bare, queries())} List them with atlas-db query".strip()
+    raise QueryNotFoundError(f"there is no query {name!r}", hint=hint)
 
 
 def run_query(store: Store, name: str, given: Mapping[str, str] | None = None) -> tuple[Query, list[Row]]:
@@ -157,10 +180,27 @@ def run_query(store: Store, name: str, given: Mapping[str, str] | None = None) -
 
     Raises:
         QueryNotFoundError: There is none of that name.
-        QueryParameterError: A parameter is missing, unknown, or does not convert.
+        QueryParameterError: A parameter is missing, unknown, does not convert, or names what the store lacks.
+        ModelNotFoundError: A parameter names a model that the store lacks.
+        EmptyStoreError: The store holds no models.
     """
     query = find_query(name)
-    return query, store.run_user_query(query.text, query.bind(given or {}))[1]
+    bound = query.bind(given or {})
+    require_models(store)
+    for parameter in query.parameters:
+        # A mistyped id would give an empty table. A default may name what this store lacks.
+        if parameter.label and given and parameter.name in given:
+            value = bound[parameter.name]
+            for identifier in value if isinstance(value, list) else [value]:
+                if identifier:
+                    require_node(store, parameter.label, str(identifier))
+    return query, store.run_user_query(query.text, bound)[1]
+
+
+def default_rows(store: Store, name: str) -> list[Row]:
+    """Return the rows of a shipped query with the defaults of its parameters; the store may be empty."""
+    query = find_query(name)
+    return store.run_user_query(query.text, query.bind({}))[1]
 
 
 def _read(topic: str, file: Traversable) -> Query:

@@ -13,7 +13,7 @@ from atlas_db.analysis.mutation import mutation
 from atlas_db.analysis.regions import regions
 from atlas_db.analysis.similarity import SAMPLE, similarity
 from atlas_db.analysis.tables import AnalysisTable
-from atlas_db.core.errors import UsageError
+from atlas_db.core.errors import UsageError, did_you_mean
 from atlas_db.core.terms import Progress
 
 SECTIONS = ("tables", "growth", "coverage", "families", "mutation", "similarity", "regions", "findings")
@@ -80,4 +80,7 @@ def check_sections(names: Sequence[str]) -> None:
         UsageError: There is no section of a name.
     """
     if unknown := [name for name in names if name not in SECTIONS]:
-        raise UsageError(f"there is no section {unknown[0]!r}", hint=f"Sections: {', '.join(SECTIONS)}")
+        raise UsageError(
+            f"there is no section {unknown[0]!r}",
+            hint=f"{did_you_mean(unknown[0], SECTIONS)} Sections: {', '.join(SECTIONS)}".strip(),
+        )

@@ -96,14 +96,14 @@ class Atlas:
             >>> summary.models, summary.edges > 400
             (371, True)
         """
-        models = sum(row["models"] for row in self.query("verdicts"))
+        models = sum(row["models"] for row in query_library.default_rows(self._store, "verdicts"))
         runs = list_runs(self._store)
         return StoreSummary(
             store=self._settings.store,
             address=self._store.address,
             models=models,
             placeholders=self._store.read(count_nodes("Model"))[0]["n"] - models,
-            edges=sum(row["edges"] for row in self.query("edge_counts")),
+            edges=sum(row["edges"] for row in query_library.default_rows(self._store, "edge_counts")),
             newest_run=runs[0]["id"] if runs else None,
         )
 
@@ -131,7 +131,7 @@ class Atlas:
             QueryNotFoundError: There is no query of that name.
             QueryParameterError: A parameter is missing, unknown or of the wrong type.
             WriteRefusedError: The Cypher writes.
-            StoreRefusedError: The Cypher is malformed.
+            CypherError: The Cypher is malformed, or fails on what it reads.
 
         Examples:
             >>> atlas.query("top_parents", limit=2).column("id")
@@ -168,13 +168,13 @@ class Atlas:
         return ModelRecord.of(properties_of(self._store, model))
 
     def claims(self, model: str) -> ResultTable:
-        """Return all claims about a model, with source, confidence and dates.
+        """Return all claims about the attributes of a model, with source, confidence and dates.
 
         Examples:
             >>> sorted(set(atlas.claims("atlas-demo/tern").column("source")))
             ['declared']
         """
-        return self.query("model", model=model)
+        return self.query("attribute_claims", model=model)
 
     def lineage(
         self, model: str, *, depth: int = 1, min_confidence: float = 0.0, contradicted: bool = False

@@ -21,7 +21,7 @@ from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
 from atlas_db.pipeline.config import options_of
 from atlas_db.pipeline.run import PipelineReport, run_pipeline
 from atlas_db.pipeline.sample import demo_options
-from atlas_db.store.connect import DEMO
+from atlas_db.store.contents import DEMO
 from ingest.weights.chart import chart as chart_fingerprints
 from ingest.weights.fingerprints.batch import FingerprintReport, find_models, fingerprint_all
 from ingest.weights.fingerprints.executors import dask_executor

@@ -14,7 +14,7 @@ import msgspec
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.records import MergeTerm, ParentClaim
 from atlas_db.core.terms import RecordPart, Relation
-from atlas_db.fusion.fuse import Span, life
+from atlas_db.fusion.fuse import Span, valid_time
 
 HUB_LISTS = (RecordPart.TAGS, RecordPart.BASE_MODELS)
 """Parts in which the Hub lists parents that it still knows. Both come from one list, so each ends the other."""
@@ -132,7 +132,7 @@ def parent_declarations(node: Mapping[str, Any]) -> list[ParentDeclaration]:
             span, dates = (each.first, each.last), snapshots.get(part, ())
             if part in HUB_LISTS:
                 span, dates = _joined([by_part[p] for p in HUB_LISTS if p in by_part]), hub_dates
-            _, _, valid_to = life({part: span}, {part: dates})
+            _, _, valid_to = valid_time({part: span}, {part: dates})
             held = _is_held(listed, name, each.last) if part is RecordPart.CARD and each.last in hub_dates else None
             found.append(
                 ParentDeclaration(

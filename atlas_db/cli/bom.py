@@ -22,7 +22,7 @@ Examples:
 
   atlas-db bom mlabonne/Beagle14-7B > bom.json
 
-  atlas-db bom mlabonne/Beagle14-7B --spec 1.6 --output bom.json
+  atlas-db bom mlabonne/Beagle14-7B --spec 1.6 --out bom.json
 """
 
 
@@ -37,7 +37,7 @@ class Spec(StrEnum):
 def bom(
     model: Annotated[str, typer.Argument(help="Model id, owner/name.", show_default=False)],
     spec: Annotated[Spec, typer.Option("--spec", help="Version of CycloneDX.")] = Spec.V1_7,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; standard output by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File; standard output by default.")] = None,
     store: StoreOption = None,
 ) -> None:
     """Write the bill of materials of a model."""
@@ -46,8 +46,8 @@ def bom(
 
     with opened(settings_for(store)) as graph:
         document = write_bom(collect_contents(graph, model), spec.value)
-    if output is None:
+    if out is None:
         write_json(document)
     else:
-        output.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        errors().print(f"{output}: {len(document.get('components', [])) + 1} components", markup=False)
+        out.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        errors().print(f"{out}: {len(document.get('components', [])) + 1} components", markup=False)

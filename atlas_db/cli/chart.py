@@ -50,7 +50,9 @@ Examples:
 
 @guarded
 def chart(
-    prints: Annotated[list[Path] | None, typer.Argument(help="Files of fingerprints.", show_default=False)] = None,
+    fingerprints: Annotated[
+        list[Path] | None, typer.Argument(help="Files of fingerprints.", show_default=False)
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write edges as JSON lines.")] = None,
     time: Annotated[bool, typer.Option("--time/--no-time", help="Use dates as evidence.")] = True,
     refine: Annotated[
@@ -81,7 +83,7 @@ def chart(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Chart lineage."""
-    from ingest.weights.chart import chart as chart_prints
+    from ingest.weights.chart import chart as chart_all
     from ingest.weights.samples.resample import Resampler
     from ingest.weights.tree.edge import above_threshold, family_assignments, write_lines
 
@@ -92,10 +94,10 @@ def chart(
         raise UsageError(
             "--dry-run concerns a store", hint="Add --store, or leave it out: without one nothing is changed"
         )
-    known, probes = _read_inputs(prints or [], existing or [])
+    known, probes = _read_inputs(fingerprints or [], existing or [])
     read = Resampler() if refine else None
     with shown_progress() as progress:
-        edges = chart_prints(known, read, time=time, declared=trust_declared_base, probes=probes, progress=progress)
+        edges = chart_all(known, read, time=time, declared=trust_declared_base, probes=probes, progress=progress)
     kept = above_threshold(edges, min_confidence)
     if out is not None:
         write_lines(kept, out)
@@ -125,9 +127,9 @@ def _write(
         return write_chart(graph, home, known, edges, min_confidence=min_confidence, probes=probes, dry_run=dry_run)
 
 
-def _read_inputs(prints: list[Path], existing: list[Path]) -> tuple[list[Fingerprint], list[Probe]]:
+def _read_inputs(fingerprints: list[Path], existing: list[Path]) -> tuple[list[Fingerprint], list[Probe]]:
     """Return the fingerprints to chart and their probes; with existing ones, only the families of new models."""
-    if not prints:
+    if not fingerprints:
         raise UsageError(
             "chart needs a file of fingerprints", hint="Make one: atlas-db fingerprint FOLDER --out fp.parquet"
         )
@@ -136,9 +138,9 @@ def _read_inputs(prints: list[Path], existing: list[Path]) -> tuple[list[Fingerp
     from ingest.weights.samples.clustering import affected_families
     from ingest.weights.tree.behavioural_edges import functional_partners
 
-    new = {item.id: item for item in read_fingerprints(prints)}
+    new = {item.id: item for item in read_fingerprints(fingerprints)}
     known = list(({item.id: item for item in read_fingerprints(existing)} | new).values())
-    probes = list(read_probes(file for path in (*existing, *prints) if (file := sidecar_path(path)).is_file()))
+    probes = list(read_probes(file for path in (*existing, *fingerprints) if (file := sidecar_path(path)).is_file()))
     if existing:
         known = affected_families(known, new.keys() | functional_partners(probes, new.keys()))
     return known, probes

@@ -34,6 +34,19 @@ StoreOption = Annotated[
 FormatOption = Annotated[Format, typer.Option("--format", help="human, json, quiet or csv.")]
 
 
+def _without_csv(form: Format) -> Format:
+    if form is Format.CSV:
+        raise typer.BadParameter("'csv' is for verbs with rows: use human, json or quiet")
+    return form
+
+
+ReportFormatOption = Annotated[
+    Format,
+    typer.Option("--format", help="human, json or quiet.", metavar="[human|json|quiet]", callback=_without_csv),
+]
+"""Format of a verb that prints a report and no rows."""
+
+
 class Exit:
     """Exit codes, documented in `atlas-db --help`."""
 

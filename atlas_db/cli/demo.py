@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for
+from atlas_db.cli.common import ReportFormatOption, guarded, home_of, opened, settings_for
 from atlas_db.cli.invocation import command
 from atlas_db.cli.output import Format, draw, print_text, write_json, write_line
 from atlas_db.cli.run import print_report, with_progress
-from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import missing_package
 
 if TYPE_CHECKING:
@@ -32,14 +31,13 @@ Examples:
 
 @guarded
 def demo(
-    store: Annotated[str, typer.Option("--store", help="Another store.")] = "demo", form: FormatOption = Format.HUMAN
+    store: Annotated[str, typer.Option("--store", help="Another store.")] = "demo",
+    form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Build the packaged atlas and query it."""
     from atlas_db.pipeline.run import run_pipeline
     from atlas_db.pipeline.sample import demo_options
 
-    if form is Format.CSV:
-        raise UsageError("demo writes no CSV report", hint="Use --format json")
     settings = settings_for(store)
     home_of(settings)
     with with_progress() as (progress, on_stage):

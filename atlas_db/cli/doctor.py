@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from atlas_db.cli.common import Exit, FormatOption, StoreOption, guarded, home_of, settings_for
+from atlas_db.cli.common import Exit, ReportFormatOption, StoreOption, guarded, home_of, settings_for
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.errors import AtlasError
 from atlas_db.core.settings import Settings
@@ -30,7 +30,7 @@ PACKAGES = ("atlas_db", "ingest", "gnn", "cypher")
 
 
 @guarded
-def doctor(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
+def doctor(store: StoreOption = None, form: ReportFormatOption = Format.HUMAN) -> None:
     """Check the installation."""
     settings = settings_for(store)
     checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, guarded, shown_progress
+from atlas_db.cli.common import ReportFormatOption, guarded, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 
 HELP = """Fetch the Hub's listing into a folder, page by page.
@@ -44,7 +44,7 @@ def fetch(
     ] = "",
     max_rows: Annotated[int, typer.Option("--max-rows", min=0, help="Stop after this number of rows; 0 for all.")] = 0,
     preview: Annotated[bool, typer.Option("--preview", "--dry-run", help="Only print the number of calls.")] = False,
-    form: FormatOption = Format.HUMAN,
+    form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Fetch the Hub's listing into a folder."""
     import msgspec

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, guarded, shown_progress
+from atlas_db.cli.common import ReportFormatOption, guarded, shown_progress
 from atlas_db.cli.output import Format, errors, print_text, write_json, write_line
-from atlas_db.core.errors import UsageError, WeightsError
+from atlas_db.core.errors import WeightsError
 from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
@@ -49,14 +49,12 @@ def fingerprint(
     scheduler: Annotated[
         str, typer.Option("--scheduler", help="Compute on this Dask cluster, as tcp://host:port.", show_default=False)
     ] = "",
-    form: FormatOption = Format.HUMAN,
+    form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Fingerprint weights."""
     from ingest.weights.fingerprints.batch import find_models, fingerprint_all
     from ingest.weights.fingerprints.executors import dask_executor
 
-    if form is Format.CSV:
-        raise UsageError("fingerprint writes no CSV report", hint="Use --format json")
     if probe:
         require_extra("probe")
     models = find_models(paths)

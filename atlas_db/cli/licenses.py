@@ -8,7 +8,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, guarded
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
-from atlas_db.core.errors import LicenseNotFoundError
+from atlas_db.core.errors import LicenseNotFoundError, did_you_mean
 
 if TYPE_CHECKING:
     from atlas_db.catalogue.loader import License
@@ -57,15 +57,12 @@ def licenses(
 
 
 def _not_found(identifier: str, ids: list[str]) -> LicenseNotFoundError:
-    import difflib
-
     from atlas_db.catalogue.expressions import parse_expression
 
     if (expression := parse_expression(identifier)) is not None:
         hint = f"It is an expression: look up {' and '.join(expression.licenses())}"
         return LicenseNotFoundError(f"the catalogue has no licence {identifier!r}", hint=hint)
-    near = difflib.get_close_matches(identifier.lower(), ids, n=3)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "List them with atlas-db licenses"
+    hint = did_you_mean(identifier, ids) or "List them with atlas-db licenses"
     return LicenseNotFoundError(f"the catalogue has no licence {identifier!r}", hint=hint)
 
 

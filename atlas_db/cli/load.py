@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
+from atlas_db.cli.common import ReportFormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_line
-from atlas_db.core.errors import EmptyStoreError, UsageError
+from atlas_db.core.errors import EmptyStoreError
 from atlas_db.core.extras import missing_package
 from atlas_db.core.terms import Progress, RecordKind
 
@@ -55,14 +55,12 @@ def load(
     statistics: Annotated[
         bool, typer.Option("--statistics/--no-statistics", help="Compute the dashboard's statistics afterwards.")
     ] = True,
-    form: FormatOption = Format.HUMAN,
+    form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Load files into the graph."""
     from ingest.load.load_records import load as load_files
     from ingest.load.stream import LoadOptions
 
-    if form is Format.CSV:
-        raise UsageError("load writes no CSV report", hint="Use --format json")
     settings = settings_for(store)
     options = LoadOptions(home_of(settings), as_of, kind, dry_run, settings.batch_rows)
     if export_csv is not None:

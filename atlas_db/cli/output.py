@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
+UNLIMITED_WIDTH = 10_000
+"""Width of a table that goes to a file or a pipe, in characters."""
+
+
 @cache
 def console() -> Console:
     """Return the console of standard output. rich is imported here, as it is slow and --help must be fast."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    # A file or a pipe has no width: text that is cut into lines there can't be searched.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNLIMITED_WIDTH
+    return Console(highlight=False, width=width)
 
 
 @cache

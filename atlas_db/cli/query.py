@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -58,17 +57,19 @@ def query(
         write_rows(("name", "topic", "title", "parameters"), rows, form)
         return
     if name == "-" or name.endswith(".cypher"):
-        text, columns = _read_cypher(name), None
-        bound: Mapping[str, object] = {key: _parse_value(value) for key, value in given.items()}
+        text = _read_cypher(name)
+        bound = {key: _parse_value(value) for key, value in given.items()}
+        with opened(settings_for(store)) as graph:
+            columns, rows = graph.run_user_query(text, bound, write=write)
     else:
         found = query_library.find_query(name)
         if show:
             typer.echo(found.text)
             return
-        text, bound, columns = found.text, found.bind(given), found.columns
-    with opened(settings_for(store)) as graph:
-        keys, rows = graph.run_user_query(text, bound, write=write and columns is None)
-    write_rows(columns or keys, rows, form)
+        found.bind(given)
+        with opened(settings_for(store)) as graph:
+            columns, rows = list(found.columns), query_library.run_query(graph, name, given)[1]
+    write_rows(columns, rows, form)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -80,15 +81,11 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _read_cypher(name: str) -> str:
     if name == "-":
-        text = sys.stdin.read()
-    else:
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{name} cannot be read ({error.strerror})", hint="Check the path") from error
-    if not text.strip():
-        raise UsageError("the query is empty", hint="Write Cypher to standard input, or name a shipped query")
-    return text
+        return sys.stdin.read()
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read ({error.strerror})", hint="Check the path") from error
 
 
 def _parse_value(text: str) -> object:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_db.cli.common import FormatOption, guarded, home_of, settings_for, shown_progress
+from atlas_db.cli.common import ReportFormatOption, guarded, home_of, settings_for, shown_progress
 from atlas_db.cli.invocation import command
 from atlas_db.cli.output import Format, draw, errors, print_text, write_json, write_line
-from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import missing_package
 
 if TYPE_CHECKING:
@@ -68,14 +67,12 @@ def run(
         str | None,
         typer.Option("--store", help="As for every verb; overrides the one in the TOML file.", show_default="local"),
     ] = None,
-    form: FormatOption = Format.HUMAN,
+    form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Run all stages."""
     from atlas_db.pipeline.config import options_of, read_config
     from atlas_db.pipeline.run import plan, run_pipeline
 
-    if form is Format.CSV:
-        raise UsageError("run writes no CSV report", hint="Use --format json")
     values = {} if config is None else read_config(config)
     named = [name.strip() for name in (attributes or "").split(",") if name.strip() not in ("", "all")]
     given = {

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
+from atlas_db.cli.common import FormatOption, ReportFormatOption, StoreOption, guarded, home_of, opened, settings_for
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 
 HELP = """List loads, charts, completions and audits, newest first; roll one back.
@@ -54,7 +54,7 @@ Examples:
 def rollback(
     run_id: Annotated[str, typer.Argument(help="Run id, from atlas-db runs.", show_default=False)],
     store: StoreOption = None,
-    form: FormatOption = Format.HUMAN,
+    form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Roll a run back."""
     from atlas_db.claims.runs import rollback as roll_back

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, guarded
+from atlas_db.cli.common import ReportFormatOption, guarded
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.schema import markdown as page
@@ -25,7 +25,7 @@ Examples:
 @guarded
 def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page SCHEMA.md.")] = False,
-    form: FormatOption = Format.HUMAN,
+    form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Show the graph's schema."""
     if markdown:

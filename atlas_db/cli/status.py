@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
-from atlas_db.cli.output import Format, print_text, write_json, write_line
+from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 
 HELP = """Show the contents of the graph: nodes, relationships, and the newest run.
 
@@ -45,6 +45,10 @@ def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None
         }
     if form is Format.JSON:
         write_json(found)
+    elif form is Format.CSV:
+        kinds = (("node", nodes), ("relationship", edges))
+        rows = [{"kind": kind, "name": name, "count": n} for kind, counts in kinds for name, n in counts.items()]
+        write_rows(("kind", "name", "count"), rows, form)
     elif form is Format.QUIET:
         write_line(str(nodes["Model"]))
     else:
@@ -59,7 +63,7 @@ def _draw(found: dict[str, Any]) -> None:
             if number:
                 print_text(f"    {name:<15}{number:>12,}")
     if (run := found["newest_run"]) is None:
-        print_text("  Nothing was loaded yet. Try: atlas-db demo, or atlas-db load models.jsonl.zst")
+        print_text("  It is empty. Load a list: atlas-db load FILE; or run atlas-db demo")
     elif not run["complete"]:
         print_text(f"  The run {run['id']} is incomplete. Run the same command again: it continues.", "yellow")
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
+from atlas_db.cli.common import ReportFormatOption, StoreOption, guarded, opened, settings_for
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.errors import UsageError
 
@@ -38,7 +38,7 @@ def _place(store: str | None) -> tuple[Engine, Path]:
 
 @app.command(help="Start the engine.\n\nExamples:\n\n  atlas-db store start\n")
 @guarded
-def start(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
+def start(store: StoreOption = None, form: ReportFormatOption = Format.HUMAN) -> None:
     """Start the engine."""
     _place(store)
     with opened(settings_for(store)) as graph:
@@ -51,7 +51,7 @@ def start(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
 
 @app.command(help="Stop the engine.\n\nExamples:\n\n  atlas-db store stop --store local:/data/atlas\n")
 @guarded
-def stop(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
+def stop(store: StoreOption = None, form: ReportFormatOption = Format.HUMAN) -> None:
     """Stop the engine."""
     from atlas_db.store.managed_engine import stop_engine as stop_engine
 
@@ -67,7 +67,7 @@ def stop(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
 
 @app.command(help="Show whether the engine runs.\n\nExamples:\n\n  atlas-db store status --format json\n")
 @guarded
-def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None:
+def status(store: StoreOption = None, form: ReportFormatOption = Format.HUMAN) -> None:
     """Show whether the engine runs."""
     from atlas_db.store.managed_engine import engine_status as engine_status
 

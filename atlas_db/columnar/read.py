@@ -19,10 +19,11 @@ from atlas_db.columnar.graph import (
     ListedDatasets,
 )
 from atlas_db.core.arrays import CsrLists, Doubles, Flags, Floats, Integers, csr_lists, unique_sorted
-from atlas_db.core.errors import CompletionError, EmptyStoreError
+from atlas_db.core.errors import CompletionError
 from atlas_db.core.terms import Source, Status
 from atlas_db.store.arrow import edge_columns, node_columns
 from atlas_db.store.bolt import Store
+from atlas_db.store.contents import empty_store_error
 
 _MODEL_PROPERTIES = (
     "id",
@@ -62,7 +63,7 @@ def read_graph(store: Store, extra_properties: Sequence[str] = (), *, datasets: 
         listed = readers.submit(node_columns, store, "Dataset", _DATASET_PROPERTIES) if datasets else None
     models = reading.result().sort_by("id").combine_chunks()
     if not len(models):
-        raise EmptyStoreError("the store holds no models", hint="Load some first: atlas-db load models.jsonl.zst")
+        raise empty_store_error(store.name)
     properties = {name: models[name].combine_chunks() for name in names}
     ids = properties["id"]
     columns = {name: _single_valued(properties[name]) for name in SINGLE_VALUED}

@@ -4,6 +4,7 @@ AtlasError
 ├── UsageError                  arguments do not fit together                     exit 2
 │   ├── QueryNotFoundError
 │   ├── QueryParameterError
+│   ├── CypherError             the user's own Cypher is malformed, or fails
 │   ├── CatalogueError          a broken row of the licence data
 │   ├── LicenseNotFoundError
 │   ├── SuppressionError        malformed, or expired
@@ -30,7 +31,26 @@ AtlasError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
+
+SIMILAR, EQUALLY_SIMILAR = 0.6, 0.1
+"""Ratio of matching characters from which a name is suggested, and distance to the best one within which others are."""
+
+
+def did_you_mean(name: str, known: Iterable[str], *, similar: float = SIMILAR) -> str:
+    """Return a question with the names that are most similar to a mistyped one; empty where none is.
+
+    Args:
+        name: The mistyped name.
+        known: Names that are there.
+        similar: Least ratio of matching characters (Ratcliff and Obershelp), 0 to 1.
+    """
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=similar)
+    ratios = [difflib.SequenceMatcher(None, each, name.lower()).ratio() for each in near]
+    best = [by_lower[each] for each, ratio in zip(near, ratios, strict=True) if ratio >= ratios[0] - EQUALLY_SIMILAR]
+    return f"Did you mean {' or '.join(best)}?" if best else ""
 
 
 class AtlasError(Exception):
@@ -62,6 +82,10 @@ class QueryNotFoundError(UsageError, LookupError):
 
 class QueryParameterError(UsageError):
     """A parameter is missing, unknown or of the wrong type."""
+
+
+class CypherError(UsageError):
+    """The user's own Cypher is malformed, or fails on what it reads. The message is the engine's."""
 
 
 class CatalogueError(UsageError):

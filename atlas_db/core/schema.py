@@ -6,12 +6,11 @@ Constraints, indexes, UNWIND statements (`store/statements.py`), offline-import 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from atlas_db.core.errors import UsageError
+from atlas_db.core.errors import UsageError, did_you_mean
 
 PropertyType = Literal["string", "integer", "float", "boolean", "string[]"]
 
@@ -110,8 +109,7 @@ class Schema:
 
 
 def _unknown(kind: str, name: str, known: Sequence[str]) -> UsageError:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}"
+    hint = did_you_mean(name, known, similar=0.3) or f"Known: {', '.join(known)}"
     return UsageError(f"the schema has no {kind} {name!r}", hint=hint)
 
 

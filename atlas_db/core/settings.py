@@ -10,7 +10,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from atlas_db.core.errors import UsageError
+from atlas_db.core.errors import UsageError, did_you_mean
 from atlas_db.core.terms import SOFTWARE
 
 CONFIG_FILE = "atlas-db.toml"
@@ -87,7 +87,8 @@ def _from_file(file: Path, known: Mapping[str, object]) -> dict[str, object]:
         raise UsageError(f"{file} cannot be read: {error}", hint="Fix or remove the file") from error
     for name in values:
         if name not in known:
-            raise UsageError(f"{file} sets the unknown key {name!r}", hint=f"Known keys: {', '.join(known)}")
+            hint = f"{did_you_mean(name, known)} Known keys: {', '.join(known)}".strip()
+            raise UsageError(f"{file} sets the unknown key {name!r}", hint=hint)
     return values
 
 

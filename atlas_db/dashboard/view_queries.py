@@ -5,7 +5,7 @@ from __future__ import annotations
 CARD_QUERIES: dict[str, tuple[str, ...]] = {
     "map": ("edges", "verdicts", "predicted_licenses"),
     "region": ("descendants", "relations_by_popularity"),
-    "model": ("model", "parents", "children", "lineage_claims", "ruling", "violated_licenses"),
+    "model": ("attribute_claims", "parents", "children", "lineage_claims", "ruling", "violated_licenses"),
     "dataset": ("trained_on", "datasets"),
     "findings": ("mutation", "license_changes", "language_steps", "edge_traits", "degree_distribution"),
     "growth": ("growth",),

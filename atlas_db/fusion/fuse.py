@@ -167,10 +167,10 @@ def merge_spans(*spans: Mapping[RecordPart, Span]) -> dict[RecordPart, Span]:
     return joined
 
 
-def life(
+def valid_time(
     spans: Mapping[RecordPart, Span], snapshots: Mapping[RecordPart, Iterable[str]]
 ) -> tuple[str, str, str | None]:
-    """Return first_seen, last_seen and ended of a statement.
+    """Return first_seen, last_seen and valid_to of a statement (valid time, SQL:2011).
 
     It is live while any part's newest snapshot states it. Otherwise it ended with the first snapshot, of the part
     that held on longest, that no longer states it.

@@ -19,7 +19,7 @@ import msgspec
 from atlas_db.catalogue.expressions import Expression, Operator, parse_expression
 from atlas_db.catalogue.loader import Catalogue, Duty, LicenseFamily, Text, catalogue, read_rows
 from atlas_db.core.decoding import prepared
-from atlas_db.core.errors import CatalogueError, UsageError
+from atlas_db.core.errors import CatalogueError, UsageError, did_you_mean
 from atlas_db.core.terms import FindingKind, Relation, Verdict
 
 RULES_FILE = "rules.jsonl"
@@ -362,5 +362,6 @@ def rule_book(profile: str = "default") -> RuleBook:
     """
     found = profiles().get(profile)
     if found is None:
-        raise UsageError(f"there is no profile {profile!r}", hint=f"Profiles: {', '.join(profiles())}")
+        hint = f"{did_you_mean(profile, profiles())} Profiles: {', '.join(profiles())}".strip()
+        raise UsageError(f"there is no profile {profile!r}", hint=hint)
     return RuleBook(read_rows(_data(RULES_FILE), Rule, RULES_FILE), found, catalogue())

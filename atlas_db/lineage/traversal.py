@@ -6,16 +6,16 @@ Each step is one query over the whole frontier. A chain of depth 40 costs 40 que
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from atlas_db.core.errors import ModelNotFoundError
+from atlas_db.core.errors import InputError, ModelNotFoundError
 from atlas_db.lineage.newest_records import read_newest_records
 from atlas_db.lineage.weights_record import Knowledge, describe_weights, knowledge_of
 from atlas_db.store.bolt import Row, Store
+from atlas_db.store.contents import empty_store_error, is_empty, similar_models
 from atlas_db.store.statements import Statement
 
 STEPS = ("direction", "hops", "child", "parent", "relation", "status", "confidence", "license", "downloads")
@@ -51,13 +51,6 @@ _TOP_CHILDREN = Statement(
 )
 _HAVE_CHILDREN = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id})<-[:DERIVED_FROM]-(:Model) RETURN DISTINCT m.id AS id"
-)
-_PART_OF_NAME = Statement(
-    "MATCH (m:Model) WHERE toLower(m.name) CONTAINS $part RETURN m.id AS id, m.downloads AS downloads"
-)
-_SAME_NAME = Statement("MATCH (m:Model) WHERE toLower(m.name) = $name RETURN m.id AS id, m.downloads AS downloads")
-_PREFIX_OF_ID = Statement(
-    "MATCH (m:Model) WHERE toLower(m.id) STARTS WITH $prefix RETURN m.id AS id, m.downloads AS downloads LIMIT 5000"
 )
 
 
@@ -246,18 +239,11 @@ def _walk(
     return steps
 
 
-def not_found_error(store: Store, model: str) -> ModelNotFoundError:
-    """Return the error for a model without a record: others only name it, or with up to three similar ids."""
+def not_found_error(store: Store, model: str) -> InputError:
+    """Return the error for a model without a record: others only name it, similar ids, or that the store is empty."""
+    if is_empty(store):
+        return empty_store_error(store.name)
     newest = read_newest_records(store).words()
     if store.read(_MODEL, id=model):
         return ModelNotFoundError(model, newest=newest, named=True)
-    name = model.rpartition("/")[2].lower()
-    rows = store.read(_SAME_NAME, name=name) or store.read(
-        _PREFIX_OF_ID, prefix=model.lower()[: max(3, len(model) - 4)]
-    )
-    if not rows and len(name) >= 4:
-        rows = store.read(_PART_OF_NAME, part=name[: max(4, len(name) * 2 // 3)])
-    popular = sorted(rows, key=lambda row: -(row["downloads"] or 0))[:2000]
-    ids = [row["id"] for row in popular]
-    near = difflib.get_close_matches(model, ids, n=3, cutoff=0.5) or ids[:3]
-    return ModelNotFoundError(model, near, newest=newest)
+    return ModelNotFoundError(model, similar_models(store, model), newest=newest)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from atlas_db.core.errors import UsageError
+from atlas_db.core.errors import UsageError, did_you_mean
 from atlas_db.pipeline.stages import PipelineOptions
 
 _PATHS = ("hub", "weights", "out", "predictions")
@@ -54,10 +54,12 @@ def options_of(values: dict[str, Any]) -> PipelineOptions:
     """
     known = [field.name for field in fields(PipelineOptions)]
     if unknown := sorted(set(values) - set(known)):
-        raise UsageError(f"a run has no option {unknown[0]!r}", hint=f"Known: {', '.join([*known, 'store'])}")
+        options = [*known, "store"]
+        hint = f"{did_you_mean(unknown[0], options)} Options: {', '.join(options)}".strip()
+        raise UsageError(f"run has no option {unknown[0]!r}", hint=hint)
     for name, flag in (("hub", "--hub FILE"), ("out", "--out DIR")):
         if not values.get(name):
-            raise UsageError(f"a run needs {name}", hint=f"Add {flag}, or `{name}` to the TOML file")
+            raise UsageError(f"run needs the option {name}", hint=f"Add {flag}, or `{name}` to the TOML file")
     several = {name: [values[name]] for name in _SEVERAL if isinstance(values.get(name), str | Path)}
     try:
         return msgspec.convert(

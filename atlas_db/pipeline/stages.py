@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from atlas_db.claims.runs import list_runs
-from atlas_db.core.errors import CompletionError
+from atlas_db.core.errors import CompletionError, EmptyStoreError
 from atlas_db.core.extras import missing_package
 from atlas_db.core.files import replacing
 from atlas_db.core.schema import SCHEMA
@@ -203,7 +203,10 @@ def _audit_key(work: StageContext) -> str:
 
 def _audit(work: StageContext) -> StageOutcome:
     options = AuditOptions(work.options.profile)
-    report = audit_and_write(work.store, work.home, options, work.settings.batch_rows, work.progress)
+    try:
+        report = audit_and_write(work.store, work.home, options, work.settings.batch_rows, work.progress)
+    except EmptyStoreError as error:
+        return StageOutcome(skipped=error.message)
     with replacing(work.file(FINDINGS)) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
@@ -221,7 +224,10 @@ def _export(work: StageContext) -> StageOutcome:
     from atlas_db.dashboard.aggregates import fresh_bundle
     from atlas_db.dashboard.export import export_site
 
-    bundle = fresh_bundle(work.store, work.home, work.progress)
+    try:
+        bundle = fresh_bundle(work.store, work.home, work.progress)
+    except EmptyStoreError as error:
+        return StageOutcome(skipped=error.message)
     counts = export_site(work.store, bundle, work.file(SITE), work.options.pages, work.progress)
     return StageOutcome(dict(counts))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from atlas_db.core.terms import Source, Status
 from atlas_db.store.bolt import Store
-from cypher.query_library import run_query
+from cypher.query_library import default_rows
 from gnn.dataset.tasks import TASKS
 
 
@@ -25,12 +25,12 @@ def summarise(store: Store) -> dict[str, Any]:
     """
     names = {**{task.relationship: task.attribute for task in TASKS.values()}, "CITES": "paper"}
     claims: dict[str, dict[str, int | None]] = defaultdict(lambda: dict.fromkeys(map(str, Source), 0))
-    for row in run_query(store, "coverage")[1]:
+    for row in default_rows(store, "coverage"):
         claims[names[row["attribute"]]][row["source"]] = row["models"]
     lineage = dict.fromkeys(map(str, Status), 0)
-    for row in run_query(store, "edge_counts")[1]:
+    for row in default_rows(store, "edge_counts"):
         lineage[row["status"]] += row["edges"]
-    verdicts = {row["verdict"]: row["models"] for row in run_query(store, "verdicts")[1]}
+    verdicts = {row["verdict"]: row["models"] for row in default_rows(store, "verdicts")}
     models = sum(verdicts.values())
     for name, counts in claims.items():
         # A model without a named parent may have none: it is not unknown.
@@ -41,5 +41,5 @@ def summarise(store: Store) -> dict[str, Any]:
         "claims": dict(claims),
         "lineage": lineage,
         "verdicts": verdicts,
-        "findings": run_query(store, "findings_by_rule")[1],
+        "findings": default_rows(store, "findings_by_rule"),
     }

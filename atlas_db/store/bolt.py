@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -19,15 +20,20 @@ from neo4j import exceptions as bolt
 
 from atlas_db.core.errors import (
     AtlasError,
+    CypherError,
     StoreError,
     StoreRefusedError,
     StoreUnavailableError,
+    UsageError,
     WriteRefusedError,
 )
 from atlas_db.core.terms import SOFTWARE
 from atlas_db.store.statements import Statement
 
 T = TypeVar("T")
+_SEE_LOG = "Check the server log"
+"""What ArcadeDB answers in place of an error's text, in the mode for production."""
+_OS_ERROR = re.compile(r"reason \[Errno \d+\] ([^)]+)\)")
 Row = dict[str, Any]
 RETRY_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
@@ -64,9 +70,11 @@ class Store:
         password: Password.
         database: Name of the database on the server.
         diagnose: Called after a failure; returns a fault of the machine that the engine runs on, or an empty text.
+        logged_error: Called where the engine refers to its log; returns the newest error there, or an empty text.
         retry_seconds: Seconds for which a transaction is retried after transient errors.
 
     Attributes:
+        name: The store as it was named; the URL by default.
         address: The URL, without credentials.
         engine: Product name and version that the server reports.
     """
@@ -79,10 +87,11 @@ class Store:
         password: str,
         database: str,
         diagnose: Callable[[], str] = lambda: "",
+        logged_error: Callable[[], str] = lambda: "",
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        self.address = url
-        self._diagnose = diagnose
+        self.name = self.address = url
+        self._diagnose, self._logged_error = diagnose, logged_error
         self.engine = ""
         self._database = database
         self._on_close = contextlib.ExitStack()
@@ -157,9 +166,13 @@ class Store:
 
         Raises:
             WriteRefusedError: It would write, and `write` is false.
+            CypherError: It is malformed, or fails on what it reads.
+            UsageError: It is empty.
         """
+        if not text.strip():
+            raise UsageError("the query is empty", hint="Give Cypher, or name a shipped query: atlas-db query")
         access = neo4j.WRITE_ACCESS if write else neo4j.READ_ACCESS
-        with self._translated_errors(), self._session(access) as session:
+        with self._user_errors(), self._session(access) as session:
 
             def work(tx: neo4j.ManagedTransaction) -> tuple[list[str], list[Row]]:
                 result = tx.run(text, dict(parameters))
@@ -196,6 +209,20 @@ class Store:
                 f"{error.message}; {trouble}",
                 code=getattr(error, "code", ""),
                 hint="Free disk space, then run the same command again: it goes on where it was",
+            ) from error
+
+    @contextlib.contextmanager
+    def _user_errors(self) -> Iterator[None]:
+        """Translate the driver's exceptions as `_translated_errors`; those of the statement are the user's."""
+        try:
+            with self._translated_errors():
+                yield
+        except StoreRefusedError as error:
+            if not isinstance(error.__cause__, bolt.Neo4jError) or ".Statement." not in error.code:
+                raise
+            logged = self._logged_error() if _SEE_LOG in error.message else ""
+            raise CypherError(
+                logged or error.message, hint="Correct the query; atlas-db schema lists labels and properties"
             ) from error
 
     def _session(self, access: str) -> neo4j.Session:
@@ -274,8 +301,8 @@ def _driver_errors(address: str) -> Iterator[None]:
         ) from error
     except (bolt.ServiceUnavailable, bolt.SessionExpired, ConnectionError, TimeoutError) as error:
         raise StoreUnavailableError(
-            f"{address} does not answer ({_first_line(error)})",
-            hint="Check that the server runs, or use --store local; what was committed is kept: run the command again",
+            f"{address} does not answer ({_connection_failure(error)})",
+            hint="Check the address and that a server runs there; or use the local engine, with --store local",
         ) from error
     except bolt.Neo4jError as error:
         raise _refused(error) from error
@@ -285,15 +312,21 @@ def _driver_errors(address: str) -> Iterator[None]:
         ) from error
 
 
-def _refused(error: bolt.Neo4jError) -> StoreError:
+def _refused(error: bolt.Neo4jError) -> AtlasError:
     code = error.code or ""
     text = _first_line(error)
     if "AccessMode" in code or "read access mode" in text.lower():
-        return StoreRefusedError(text, code=code, hint="Add --write if writing is meant")
+        return WriteRefusedError("the query writes", hint="Add --write if that is meant")
     if "No space left" in str(error) or "disk" in text.lower():
         return StoreRefusedError(text, code=code, hint="Free disk space, then run the same command again: it continues")
     hint = "Check the query" if "Statement" in code else "See atlas-db doctor, then run the same command again"
     return StoreRefusedError(text, code=code, hint=hint)
+
+
+def _connection_failure(error: BaseException) -> str:
+    """Return the system's reason for a failed connection, where the driver states one."""
+    found = _OS_ERROR.search(str(error))
+    return found[1].lower() if found else _first_line(error)
 
 
 def _first_line(error: BaseException) -> str:

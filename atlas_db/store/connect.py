@@ -10,13 +10,14 @@ from atlas_db.core.errors import SchemaVersionError, UsageError
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.settings import Settings
 from atlas_db.store.bolt import Store
+from atlas_db.store.contents import DEMO
 from atlas_db.store.engines import ENGINES, Engine
 from atlas_db.store.managed_engine import open_local
 from atlas_db.store.statements import Statement, constraints
 from atlas_db.store.supervisor import read_or_make_secret
 
-DEMO = "demo"
-"""Address of the demo's store, on the local engine."""
+SCHEMES = frozenset({"bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc"})
+"""Schemes of a server's address that the driver knows."""
 _READ_ATLAS = Statement("MATCH (a:Atlas {id: 'atlas'}) RETURN a.schema_version AS version, a.store_id AS store_id")
 _WRITE_ATLAS = Statement(
     "MERGE (a:Atlas {id: 'atlas'}) SET a.schema_version = $version, a.store_id = coalesce(a.store_id, $store_id)"
@@ -51,7 +52,7 @@ def connect(settings: Settings) -> Store:
     place = local_place(settings)
     if place is not None:
         engine, directory = place
-        return open_local(
+        local = open_local(
             engine,
             directory,
             heap=settings.heap,
@@ -59,9 +60,12 @@ def connect(settings: Settings) -> Store:
             cache=settings.home / "cache",
             version=settings.neo4j_version,
         )
-    if "://" not in settings.store:
+        local.name = settings.store
+        return local
+    scheme, separator, _ = settings.store.partition("://")
+    if not separator or scheme not in SCHEMES:
         raise UsageError(
-            f"{settings.store!r} names no store",
+            f"{settings.store!r} is no address of a store",
             hint="Use local[:DIR], neo4j-local[:DIR], demo, bolt://… or neo4j+s://…",
         )
     store = Store(settings.store, user=settings.user, password=settings.password, database=settings.database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,10 @@ RETRY_SECONDS = 5.0
 """A local engine that stopped gets another port when it starts again, so long retries of a connection are futile."""
 LOW_DISK = 32 * 2**20
 POLL_SECONDS = 0.1
+LOG_FILE = "engine.log"
+LOG_TAIL = 65536
+"""Bytes at the end of the log in which an error is looked for."""
+_CONCEALED = re.compile(r"BOLT: (.+) \(concealed from the client|BOLT query error\n[\w.]*?\w+(?:Exception|Error): (.+)")
 STARTS = 3
 """Attempts to start an engine; one can fail because its port was taken in between."""
 
@@ -131,7 +136,7 @@ def _connect(engine: Engine, directory: Path, arguments: list[str]) -> Store:
         time.sleep(POLL_SECONDS)
     raise StoreUnavailableError(
         f"the {engine.name} engine did not come up: {_log_tail(directory)}",
-        hint=f"See {directory / 'engine.log'}; give another directory with --store {engine.name}:DIR",
+        hint=f"See {directory / LOG_FILE}; give another directory with --store {engine.name}:DIR",
     )
 
 
@@ -148,6 +153,7 @@ def _try_store(engine: Engine, directory: Path, port: int) -> Store | None:
         password=read_or_make_secret(directory),
         database=engine.database,
         diagnose=lambda: _diagnose_disk(directory),
+        logged_error=lambda: logged_error(directory),
         retry_seconds=RETRY_SECONDS,
     )
     try:
@@ -164,7 +170,7 @@ def _try_store(engine: Engine, directory: Path, port: int) -> Store | None:
 
 
 def _start_supervisor(engine: Engine, directory: Path, arguments: list[str]) -> None:
-    with (directory / "engine.log").open("wb") as log:
+    with (directory / LOG_FILE).open("wb") as log:
         subprocess.run(
             [sys.executable, "-m", "atlas_db.store.supervisor", str(directory), engine.name, *arguments],
             stdin=subprocess.DEVNULL,
@@ -173,6 +179,18 @@ def _start_supervisor(engine: Engine, directory: Path, arguments: list[str]) -> 
             start_new_session=True,
             check=False,
         )
+
+
+def logged_error(directory: Path) -> str:
+    """Return the newest error of a statement in the engine's log, which ArcadeDB conceals from clients; else empty."""
+    try:
+        with (directory / LOG_FILE).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
+            text = log.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    found = _CONCEALED.findall(text)
+    return next(part for part in found[-1] if part) if found else ""
 
 
 def _raise_failure(directory: Path) -> None:
@@ -186,7 +204,7 @@ def _raise_failure(directory: Path) -> None:
 
 def _log_tail(directory: Path) -> str:
     try:
-        lines = (directory / "engine.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (directory / LOG_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return "no log was written"
     errors = [line for line in lines if "Exception" in line or "rror" in line or "already in use" in line]

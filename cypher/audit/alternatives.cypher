@@ -1,6 +1,6 @@
 // title: Permissive alternatives
 // description: Models for the same task and library under a permissive licence that the newest audit found nothing against, the most downloaded first.
-// param: model (string, required): Model id
+// param: model (model, required): Model id
 // param: limit (integer, default 5): Rows at most
 // columns: id, license, downloads, audit_verdict
 MATCH (m:Model {id: $model})

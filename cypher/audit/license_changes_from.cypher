@@ -1,6 +1,6 @@
 // title: Children that changed a given licence
 // description: Models whose parent declares one licence while they declare another, the most downloaded first.
-// param: license (string, required): Licence id of the parent
+// param: license (license, required): Licence id of the parent
 // param: limit (integer, default 50): Rows at most
 // columns: child, child_license, parent, relation, confidence, downloads
 MATCH (p:Model {license: $license})<-[r:DERIVED_FROM {active: true}]-(c:Model)

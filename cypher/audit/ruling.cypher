@@ -1,7 +1,7 @@
 // title: Ruling between a model and an ancestor
 // description: Verdict of the rules alone (LICENSE_RULE) by the strongest relation on any path between the two. Checks of names, files and inferred edges need an audit.
-// param: model (string, required): Model id
-// param: ancestor (string, required): Model id of the ancestor
+// param: model (model, required): Model id
+// param: ancestor (model, required): Model id of the ancestor
 // columns: relation, licenses, child_licenses, verdict
 CALL () {
   MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id

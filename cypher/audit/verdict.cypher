@@ -1,6 +1,6 @@
 // title: Verdict on a model, ancestor by ancestor
 // description: Findings of the newest audit against each ancestor and dataset; for the others, the ruling on the two licences (LICENSE_RULE). A last row checks that the model itself declares a known licence. The worst row is the verdict of the model.
-// param: model (string, required): Model id
+// param: model (model, required): Model id
 // columns: ancestor, kind, licenses, child_licenses, verdict, rules
 CALL () {
   MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {active: true}]->(x) RETURN DISTINCT x.id AS id

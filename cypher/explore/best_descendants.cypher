@@ -1,7 +1,7 @@
 // title: Best descendants under given licences
 // description: The most downloaded models that come from a model and declare one of the licences.
-// param: model (string, required): Model id
-// param: licenses (list, default apache-2.0,mit): Licence ids, separated by commas
+// param: model (model, required): Model id
+// param: licenses (list of license, default apache-2.0,mit): Licence ids, separated by commas
 // param: limit (integer, default 20): Rows at most
 // columns: id, downloads, license, pipeline_tag
 CALL () {

@@ -1,6 +1,6 @@
 // title: Most downloaded models
-// description: Models in descending order of downloads, likes, num_params or another number.
-// param: by (string, default downloads): Property to order by
+// description: Models in descending order of downloads or another number.
+// param: by (downloads|likes|num_params|card_length|audit_findings, default downloads): Property to order by
 // param: limit (integer, default 20): Rows at most
 // columns: id, value, license, pipeline_tag
 MATCH (m:Model)

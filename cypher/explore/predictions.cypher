@@ -1,6 +1,6 @@
 // title: Predictions by model
 // description: Live predicted values of one attribute that models lack, the most confident first.
-// param: attribute (string, default license): license, pipeline_tag, library_name, model_type, base_model_relation, language or datasets
+// param: attribute (license|pipeline_tag|library_name|model_type|base_model_relation|language|datasets, default license): Attribute
 // param: limit (integer, default 100): Rows at most
 // columns: model, value, confidence, method
 MATCH (m:Model)-[r:HAS_LICENSE|HAS_TASK|USES_LIBRARY|HAS_ARCHITECTURE|HAS_RELATION|IN_LANGUAGE|TRAINED_ON {source: 'predicted'}]->(v)

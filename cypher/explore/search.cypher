@@ -1,8 +1,8 @@
 // title: Search models
 // description: By a part of the id, a task and a licence; each may be left out. `known` says whether there is a record, weights alone, or the name alone.
 // param: text (string, default): Part of the id, in any case
-// param: task (string, default): pipeline_tag
-// param: license (string, default): Licence id
+// param: task (task, default): Task, as pipeline_tag
+// param: license (license, default): Licence id
 // param: limit (integer, default 20): Rows at most
 // columns: id, downloads, pipeline_tag, license, known
 MATCH (m:Model)

@@ -1,6 +1,6 @@
 // title: Models with the most children
 // description: Children in one step; --param relation=quantized counts only these.
-// param: relation (string, default): Relation; all where empty
+// param: relation (finetune|adapter|quantized|merge|duplicate, default): Relation; all where empty
 // param: limit (integer, default 20): Rows at most
 // columns: id, children
 MATCH (p:Model)<-[r:DERIVED_FROM {active: true}]-(c:Model)

@@ -1,6 +1,6 @@
 // title: Models trained on a dataset
 // description: By any source, with its confidence, the most downloaded first.
-// param: dataset (string, required): Dataset id as declared
+// param: dataset (dataset, required): Dataset id as declared
 // param: limit (integer, default 50): Rows at most
 // columns: id, source, confidence, downloads, license
 MATCH (d:Dataset {id: $dataset})<-[r:TRAINED_ON]-(m:Model)

@@ -1,6 +1,6 @@
 // title: Children of a model
 // description: One step down, the most downloaded first.
-// param: model (string, required): Model id
+// param: model (model, required): Model id
 // param: limit (integer, default 100): Rows at most
 // columns: child, relation, status, confidence, downloads
 MATCH (m:Model {id: $model})<-[r:DERIVED_FROM {active: true}]-(c)

@@ -1,7 +1,7 @@
 // title: Common ancestors of two models
 // description: Models that both come from (or are), the least downloaded, that is the nearest as a rule, first.
-// param: model (string, required): Model id
-// param: other (string, required): Model id
+// param: model (model, required): Model id
+// param: other (model, required): Model id
 // columns: id, license, downloads
 CALL () {
   MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id

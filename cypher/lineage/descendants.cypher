@@ -1,6 +1,6 @@
 // title: Descendants of a model
 // description: All models that come from a model, over any number of steps, the most downloaded first.
-// param: model (string, required): Model id
+// param: model (model, required): Model id
 // param: limit (integer, default 100): Rows at most
 // columns: id, license, pipeline_tag, downloads
 CALL () {

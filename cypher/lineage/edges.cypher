@@ -1,7 +1,7 @@
 // title: Lineage edges by status and confidence
 // description: Edges of one status at or above a confidence.
-// param: status (string, default declared): verified, declared, undeclared, predicted or contradicted
-// param: min_confidence (float, default 0.9): Least confidence
+// param: status (verified|declared|undeclared|predicted|contradicted, default declared): Status of the edges
+// param: min_confidence (float, default 0.9): Lowest confidence
 // param: limit (integer, default 100): Rows at most
 // columns: child, parent, relation, confidence, sources
 MATCH (c:Model)-[r:DERIVED_FROM {status: $status}]->(p:Model)

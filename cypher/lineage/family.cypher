@@ -1,6 +1,6 @@
 // title: Family of a model in numbers
 // description: Its descendants by licence and task.
-// param: model (string, required): Model id
+// param: model (model, required): Model id
 // param: limit (integer, default 50): Rows at most
 // columns: license, pipeline_tag, models
 MATCH (m:Model {id: $model})<-[:DERIVED_FROM*1.. {active: true}]-(d)

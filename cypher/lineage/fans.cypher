@@ -1,6 +1,6 @@
 // title: Fans
 // description: Models with many children of which nine in ten have none themselves (Horwitz et al. 2025), the widest first.
-// param: children (integer, default 10): Least children
+// param: children (integer, default 10): Lowest number of children
 // param: limit (integer, default 50): Rows at most
 // columns: id, children, leaves
 MATCH (p:Model)<-[:DERIVED_FROM {active: true}]-(c:Model)

@@ -1,7 +1,7 @@
 // title: Paths between two models, with evidence
 // description: Every edge on any path from a model up to an ancestor, with the claims behind it.
-// param: model (string, required): Model id of the descendant
-// param: ancestor (string, required): Model id of the ancestor
+// param: model (model, required): Model id of the descendant
+// param: ancestor (model, required): Model id of the ancestor
 // columns: child, parent, relation, status, confidence, mention, resolution, source, method
 CALL () {
   MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id

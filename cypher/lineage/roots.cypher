@@ -1,6 +1,6 @@
 // title: Roots of a model
 // description: The ancestors that name no parent themselves.
-// param: model (string, required): Model id
+// param: model (model, required): Model id
 // columns: id, license, downloads, placeholder
 CALL () {
   MATCH (m:Model {id: $model})-[:DERIVED_FROM*1.. {active: true}]->(x) RETURN DISTINCT x.id AS id

@@ -1,6 +1,6 @@
 // title: Siblings of a model
 // description: Models made in one step from a parent of this one.
-// param: model (string, required): Model id
+// param: model (model, required): Model id
 // param: limit (integer, default 100): Rows at most
 // columns: id, parent, relation, downloads
 MATCH (m:Model {id: $model})-[:DERIVED_FROM {active: true}]->(p)<-[r:DERIVED_FROM {active: true}]-(s:Model)

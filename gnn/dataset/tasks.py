@@ -9,7 +9,7 @@ import numpy as np
 
 from atlas_db.columnar.graph import Column, Graph
 from atlas_db.core.arrays import Integers, csr_lists
-from atlas_db.core.errors import UsageError
+from atlas_db.core.errors import UsageError, did_you_mean
 
 VERSION = "complete@8"
 """Version of the models and their predictions; a checkpoint of another version is trained again."""
@@ -186,5 +186,8 @@ def tasks_for(attributes: Sequence[str]) -> list[Task]:
         UsageError: There is no such attribute.
     """
     if unknown := sorted(set(attributes) - set(TASKS)):
-        raise UsageError(f"cannot complete {', '.join(unknown)}", hint=f"Attributes: {', '.join(TASKS)}")
+        raise UsageError(
+            f"there is no attribute {unknown[0]!r} to complete",
+            hint=f"{did_you_mean(unknown[0], TASKS)} Attributes: {', '.join(TASKS)}".strip(),
+        )
     return [TASKS[name] for name in attributes] or list(TASKS.values())

@@ -109,7 +109,9 @@ def find_inputs(paths: list[str], spool: Path) -> list[SourceFile]:
         elif place.is_file():
             files.append(_as_source(place, place.parent))
         else:
-            raise InputError(f"{path} does not exist", hint="Check the path; - reads standard input")
+            raise InputError(
+                f"{path} does not exist", hint="Check the path, or fetch a list first: atlas-db fetch FOLDER"
+            )
     return files
 
 

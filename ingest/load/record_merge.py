@@ -13,7 +13,7 @@ from atlas_db.claims.declared_parents import merge_declared_parents, snapshots_o
 from atlas_db.core.records import HubRecord, ValueClaim
 from atlas_db.core.schema import RUN_PROPERTIES
 from atlas_db.core.terms import METHODS, RecordKind, RecordPart, Source
-from atlas_db.fusion.fuse import Span, life, merge_spans
+from atlas_db.fusion.fuse import Span, merge_spans, valid_time
 
 Properties = dict[str, Any]
 _PARTS = {method: part for part, method in METHODS.items()}
@@ -133,7 +133,7 @@ def claim_properties(
     spans: Mapping[RecordPart, Span], snapshots: Mapping[RecordPart, Iterable[str]], confidence: float
 ) -> Properties:
     """Return the properties of a declared claim, without run id."""
-    first, last, valid_to = life(spans, snapshots)
+    first, last, valid_to = valid_time(spans, snapshots)
     parts = sorted(spans)
     props: Properties = {
         "source": Source.DECLARED.value,

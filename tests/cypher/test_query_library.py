@@ -10,17 +10,17 @@ import neo4j
 import networkx as nx
 import pytest
 
-from atlas_db.core.errors import (
-    QueryNotFoundError,
-    QueryParameterError,
-)
+from atlas_db.core.errors import ModelNotFoundError, QueryNotFoundError, QueryParameterError
+from atlas_db.core.schema import SCHEMA
 from atlas_db.core.settings import Settings
+from atlas_db.core.terms import Relation, Status
 from atlas_db.lineage.traversal import ancestors, descendants, lineage
 from atlas_db.pipeline.sample import sample_files
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import credentials, open_store
 from atlas_db.store.statements import all_edges, create_edges, create_nodes
 from cypher import query_library
+from gnn.dataset.tasks import TASKS
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 from tests.support.stores import wipe
@@ -76,6 +76,19 @@ def test_each_query_gives_its_columns_and_the_same_rows_on_both_engines(sample: 
     seen[sample.engine] = rounded
     first = next(iter(seen.values()))
     assert rounded == first
+
+
+@pytest.mark.parametrize("name", sorted(query_library.queries()))
+def test_every_parameter_that_names_a_node_is_looked_up(sample: Store, name: str) -> None:
+    """A mistyped id is an error, not an empty table."""
+    query = query_library.find_query(name)
+    named = [parameter.name for parameter in query.parameters if parameter.label]
+    for wrong in named:
+        given = {each: EXAMPLES[each] for each in named if each in EXAMPLES} | {wrong: "no-such/name"}
+        if rows_of(sample, name, **given):
+            continue  # descendant_count has a row of zero
+        with pytest.raises((ModelNotFoundError, QueryParameterError), match="no-such/name"):
+            query_library.run_query(sample, name, given)
 
 
 def test_ancestors_and_descendants_agree_with_networkx(sample: Store) -> None:
@@ -210,10 +223,27 @@ def test_errors_of_the_library_end_with_what_to_do() -> None:
         query.bind({})
     with pytest.raises(QueryParameterError, match="has no parameter 'depth'"):
         query.bind({"model": "x", "depth": "3"})
-    with pytest.raises(QueryParameterError, match="takes a integer"):
+    with pytest.raises(QueryParameterError, match="takes a whole number, not 'many'. Write it as --param limit=100"):
         query.bind({"model": "x", "limit": "many"})
+    with pytest.raises(QueryParameterError, match="takes no 'undeclard'. Did you mean undeclared"):
+        query_library.find_query("edges").bind({"status": "undeclard"})
+    assert query_library.find_query("top_parents").bind({"relation": ""})["relation"] == ""
     assert query.bind({"model": "x"}) == {"model": "x", "limit": 100}
     assert query_library.find_query("best_descendants").bind({"model": "x", "licenses": "mit, isc"})["licenses"] == [
         "mit",
         "isc",
     ]
+
+
+def test_values_of_parameters_are_those_of_the_code() -> None:
+    """A header lists what the code defines: relations, statuses, attributes, and numbers of a model."""
+    choices: dict[str, set[str]] = {}
+    for query in query_library.queries().values():
+        for parameter in query.parameters:
+            if parameter.choices:
+                choices.setdefault(parameter.name, set()).update(parameter.choices)
+    assert choices["relation"] == set(Relation)
+    assert choices["status"] == set(Status)
+    assert choices["attribute"] == set(TASKS) - {"base_model"}
+    numbers = {prop.name for prop in SCHEMA.node("Model").properties if prop.type == "integer"}
+    assert choices["by"] <= numbers and len(choices) == 4

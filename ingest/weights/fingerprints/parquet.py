@@ -94,8 +94,8 @@ def read_fingerprints(paths: Iterable[Path]) -> Iterator[Fingerprint]:
     Raises:
         InputError: A file is not there, is no such file, or of another version.
     """
-    rebuild_hint, missing_hint = "Make them anew with atlas-db fingerprint", "Make it with atlas-db fingerprint"
-    for row in read_rows(paths, "fingerprint", VERSION, rebuild_hint, missing_hint):
+    command = "atlas-db fingerprint FOLDER --out FILE"
+    for row in read_rows(paths, "fingerprint", VERSION, f"Make them anew: {command}", f"Make it: {command}"):
         yield _fingerprint(row)
 
 
@@ -121,6 +121,8 @@ def read_rows(
                 raise InputError(f"{path} holds no {what}s of version {version}", hint=rebuild_hint)
             for batch in file.iter_batches(BATCH_ROWS):
                 yield from batch.to_pylist()
+        except FileNotFoundError as error:
+            raise InputError(f"{path} does not exist", hint=missing_hint) from error
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{path} cannot be read ({error})", hint=missing_hint) from error
 

@@ -32,7 +32,7 @@ class ParentParameters:
     untrained_penalty: float = parameter(
         6.0,
         "log-odds",
-        "generated families (seeds 500, 501, 506 to 508): 681 rivals so far behind, 2 ahead",
+        "generated families (seeds 500, 501, 506 to 508): 681 other candidates so far behind, 2 ahead",
     )
     untrained_deviations: float = parameter(3.0, "standard deviations", "as the bound itself (same families)")
 

@@ -160,8 +160,8 @@ def read_probes(paths: Iterable[Path]) -> Iterator[Probe]:
         yield Probe(**{**row, **{name: np.array(row[name], np.float32) for name in ("outputs", "gram")}})
 
 
-_REBUILD_HINT = "Remove it, then make it anew with atlas-db fingerprint --probe"
-_MISSING_HINT = "Make it with atlas-db fingerprint --probe"
+_REBUILD_HINT = "Remove it, then make it anew: atlas-db fingerprint FOLDER --probe --out FILE"
+_MISSING_HINT = "Make it: atlas-db fingerprint FOLDER --probe --out FILE"
 
 
 def load_store_probes(home: Path, store_id: str) -> list[Probe]:

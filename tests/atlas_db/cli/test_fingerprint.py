@@ -104,7 +104,7 @@ def test_a_killed_run_leaves_no_half_file(tmp_path: Path) -> None:
     [
         (("fingerprint", "nowhere", "--out", "x.parquet"), 3, "no folder"),
         (("fingerprint", ".", "--out", "x.parquet"), 3, "holds weights"),
-        (("chart", "nowhere.parquet"), 3, "cannot be read"),
+        (("chart", "nowhere.parquet"), 3, "does not exist"),
         (("chart", "x.parquet", "--dry-run"), 2, "--store"),
     ],
 )

@@ -51,3 +51,14 @@ def test_a_table_has_a_title_and_reads_no_markup_in_values(capsys: pytest.Captur
 def test_json_keeps_letters_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     write_json({"name": "ünï"})
     assert "ünï" in capsys.readouterr().out
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_its_rows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    console.cache_clear()
+    long = "owner/" + "n" * 300
+    write_rows(("id",), [{"id": long}], Format.HUMAN)
+    assert long in capsys.readouterr().out
+    console.cache_clear()

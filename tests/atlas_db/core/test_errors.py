@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from atlas_db.core import errors
-from atlas_db.core.errors import AtlasError
+from atlas_db.core.errors import AtlasError, did_you_mean
 
 
 def test_every_error_is_drawn_in_the_tree() -> None:
@@ -12,3 +12,12 @@ def test_every_error_is_drawn_in_the_tree() -> None:
         if isinstance(value, type) and issubclass(value, AtlasError):
             assert name in page, name
             assert value.__doc__
+
+
+def test_a_mistyped_name_is_answered_with_the_similar_ones_alone() -> None:
+    known = ("ancestors", "ancestor_licenses", "language_steps", "MIT")
+    assert did_you_mean("ancesters", known) == "Did you mean ancestors?"
+    assert did_you_mean("mit", known) == "Did you mean MIT?"
+    assert {"abc", "abd"} <= set(did_you_mean("ab", ("abc", "abd")).strip("?").split())
+    assert did_you_mean("zzz", known) == ""
+    assert did_you_mean("x", ()) == ""

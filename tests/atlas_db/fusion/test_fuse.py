@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from atlas_db.core.records import ChartedModel
 from atlas_db.core.records import LineageClaim as Word
 from atlas_db.core.terms import RecordPart, Relation, Resolution, Source, Status
-from atlas_db.fusion.fuse import fuse_child, life, merge_spans
+from atlas_db.fusion.fuse import fuse_child, merge_spans, valid_time
 
 
 def observed(
@@ -126,10 +126,10 @@ def test_fusion_does_not_depend_on_order(items: list[Word], random: Any) -> None
 
 def test_life_of_a_claim() -> None:
     dates = {RecordPart.TAGS: ["2024-01", "2024-03", "2024-05"], RecordPart.CARD: ["2024-02"]}
-    assert life({RecordPart.TAGS: ("2024-01", "2024-01")}, dates) == ("2024-01", "2024-01", "2024-03")
-    assert life({RecordPart.TAGS: ("2024-01", "2024-05")}, dates) == ("2024-01", "2024-05", None)
+    assert valid_time({RecordPart.TAGS: ("2024-01", "2024-01")}, dates) == ("2024-01", "2024-01", "2024-03")
+    assert valid_time({RecordPart.TAGS: ("2024-01", "2024-05")}, dates) == ("2024-01", "2024-05", None)
     both = {RecordPart.TAGS: ("2024-01", "2024-01"), RecordPart.CARD: ("2024-02", "2024-02")}
-    assert life(both, dates) == ("2024-01", "2024-02", None)
+    assert valid_time(both, dates) == ("2024-01", "2024-02", None)
 
 
 SPANS = st.dictionaries(

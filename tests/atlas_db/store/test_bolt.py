@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from atlas_db.core.errors import StoreError, StoreRefusedError, WriteRefusedError
+from atlas_db.core.errors import CypherError, UsageError, WriteRefusedError
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 
@@ -14,13 +14,33 @@ pytestmark = pytest.mark.contract
 def test_own_cypher_may_read_but_not_write(store: Store) -> None:
     assert store.run_user_query("RETURN $x + 1 AS y", {"x": 1}) == (["y"], [{"y": 2}])
     for text in ("CREATE (n:Model {id: 'x'}) RETURN n", "MERGE (n:Model {id: 'x'})", "MATCH (a:Atlas) SET a.x = 1"):
-        with pytest.raises((WriteRefusedError, StoreRefusedError), match="--write"):
+        with pytest.raises(WriteRefusedError, match="--write"):
             store.run_user_query(text, {})
     assert store.read(Statement("MATCH (m:Model) RETURN count(m) AS n")) == [{"n": 0}]
     store.run_user_query("CREATE (n:Model {id: 'x'})", {}, write=True)
     assert store.read(Statement("MATCH (m:Model) RETURN count(m) AS n")) == [{"n": 1}]
-    with pytest.raises(StoreError):
-        store.run_user_query("MATCH (n RETURN n", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("MATCH (n RETURN n", "RETURN"),
+        ("RETURN nosuch(1)", "nosuch"),
+        ("MATCH (a:Atlas) RETURN other", "other"),
+        ("RETURN 1 / 0 AS x", "by zero"),
+        ("RETURN $missing AS x", "missing"),
+    ],
+)
+def test_malformed_cypher_is_answered_with_the_reason_of_the_engine(store: Store, text: str, reason: str) -> None:
+    with pytest.raises(CypherError) as raised:
+        store.run_user_query(text, {})
+    assert reason in raised.value.message and "server log" not in raised.value.message
+    assert raised.value.exit_code == 2 and "atlas-db schema" in raised.value.hint
+
+
+def test_an_empty_query_is_refused(store: Store) -> None:
+    with pytest.raises(UsageError, match="is empty"):
+        store.run_user_query(" \n", {})
 
 
 def test_values_come_back_plain(store: Store) -> None:

@@ -1,6 +1,6 @@
 // title: Claims on a model
 // description: Each attribute claim with source, confidence and dates.
-// param: model (string, required): Model id
+// param: model (model, required): Model id
 // columns: attribute, value, source, confidence, method, first_seen, last_seen, valid_to
 MATCH (m:Model {id: $model})-[r]->(v)
 WHERE r.source IS NOT NULL AND type(r) <> 'CLAIMS_PARENT'

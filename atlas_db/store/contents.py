@@ -1,0 +1,82 @@
+"""Errors for what a store lacks: any model at all, a model, or another node. Each suggests what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError, QueryParameterError, did_you_mean
+from atlas_db.store.statements import Statement, all_nodes, read_nodes
+
+if TYPE_CHECKING:
+    from atlas_db.store.bolt import Store
+
+DEMO = "demo"
+"""Address of the demo's store, on the local engine."""
+_ANY_MODEL = Statement("MATCH (m:Model) RETURN m.id AS id LIMIT 1")
+_PART_OF_NAME = Statement(
+    "MATCH (m:Model) WHERE toLower(m.name) CONTAINS $part RETURN m.id AS id, m.downloads AS downloads"
+)
+_SAME_NAME = Statement("MATCH (m:Model) WHERE toLower(m.name) = $name RETURN m.id AS id, m.downloads AS downloads")
+_PREFIX_OF_ID = Statement(
+    "MATCH (m:Model) WHERE toLower(m.id) STARTS WITH $prefix RETURN m.id AS id, m.downloads AS downloads LIMIT 5000"
+)
+
+
+def empty_store_error(name: str) -> EmptyStoreError:
+    """Return the error for a store without models.
+
+    Args:
+        name: The store as it was named.
+    """
+    fill = "Load a list: atlas-db load FILE; atlas-db fetch FOLDER gets one, and atlas-db demo has a packaged one"
+    return EmptyStoreError(f"the store {name} is empty", hint="Run atlas-db demo" if name == DEMO else fill)
+
+
+def is_empty(store: Store) -> bool:
+    """Return whether a store holds no model."""
+    return not store.read(_ANY_MODEL)
+
+
+def require_models(store: Store) -> None:
+    """Check that a store holds models.
+
+    Raises:
+        EmptyStoreError: It holds none.
+    """
+    if is_empty(store):
+        raise empty_store_error(store.name)
+
+
+def similar_models(store: Store, model: str) -> list[str]:
+    """Return up to three ids of models that are similar to an unknown one."""
+    name = model.rpartition("/")[2].lower()
+    rows = store.read(_SAME_NAME, name=name) or store.read(
+        _PREFIX_OF_ID, prefix=model.lower()[: max(3, len(model) - 4)]
+    )
+    if not rows and len(name) >= 4:
+        rows = store.read(_PART_OF_NAME, part=name[: max(4, len(name) * 2 // 3)])
+    popular = sorted(rows, key=lambda row: -(row["downloads"] or 0))[:2000]
+    ids = [row["id"] for row in popular]
+    return difflib.get_close_matches(model, ids, n=3, cutoff=0.5) or ids[:3]
+
+
+def require_node(store: Store, label: str, identifier: str) -> None:
+    """Check that a store holds a node.
+
+    Args:
+        store: An open store.
+        label: Label of the node.
+        identifier: Its id.
+
+    Raises:
+        ModelNotFoundError: There is no such model; similar ids are suggested.
+        QueryParameterError: There is no other such node; similar ids are suggested.
+    """
+    if store.read(read_nodes(label), ids=[identifier]):
+        return
+    if label == "Model":
+        raise ModelNotFoundError(identifier, similar_models(store, identifier))
+    ids = [entry[0] for entry in store.fetch_all(all_nodes(label, ("id",)))]
+    hint = did_you_mean(identifier, ids) or f"List them: MATCH (n:{label}) RETURN n.id, with atlas-db query -"
+    raise QueryParameterError(f"the atlas has no {label.lower()} {identifier!r}", hint=hint)

@@ -1,0 +1,35 @@
+"""Errors for an empty store, an unknown model and an unknown node name what to do, or what is similar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError, QueryParameterError
+from atlas_db.store.bolt import Store
+from atlas_db.store.contents import empty_store_error, is_empty, require_models, require_node
+from tests.support.graphs import load_rows, model
+
+
+def test_an_empty_store_names_the_command_that_fills_it(store: Store) -> None:
+    with pytest.raises(EmptyStoreError, match="is empty. Load a list: atlas-db load"):
+        require_models(store)
+    assert empty_store_error("demo").hint == "Run atlas-db demo"
+
+
+def test_an_unknown_id_is_answered_with_similar_ones(store: Store, tmp_path: Path) -> None:
+    tags = ["license:apache-2.0", "dataset:squad_v2"]
+    load_rows(store, tmp_path, [model("meta/llama-tiny", tags=tags, pipeline_tag="text-generation")])
+    assert not is_empty(store)
+    require_models(store)
+    for label, known in (("Model", "meta/llama-tiny"), ("License", "apache-2.0"), ("Task", "text-generation")):
+        require_node(store, label, known)
+    with pytest.raises(ModelNotFoundError, match="Did you mean meta/llama-tiny"):
+        require_node(store, "Model", "meta/lama-tiny")
+    with pytest.raises(QueryParameterError, match="no license 'apache'. Did you mean apache-2.0"):
+        require_node(store, "License", "apache")
+    with pytest.raises(QueryParameterError, match="no dataset 'sqad'. Did you mean squad_v2"):
+        require_node(store, "Dataset", "sqad")
+    with pytest.raises(QueryParameterError, match="no task 'zzz'. List them"):
+        require_node(store, "Task", "zzz")
