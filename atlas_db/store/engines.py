@@ -25,7 +25,7 @@ _ADD_OPENS = (
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
 )
-# Calendar versions announce themselves on the local network and to a console of the vendor, unless told not to.
+# From 2026.05 on, Neo4j broadcasts its address to private networks by default, though it listens on loopback alone.
 # Releases before these settings exist refuse a file that has them, unless validation is off.
 _CALENDAR_SETTINGS = (
     "server.config.strict_validation.enabled=false",
