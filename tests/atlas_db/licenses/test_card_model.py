@@ -8,6 +8,7 @@ from atlas_db.licenses.audit import AuditOptions, audit_models
 from atlas_db.licenses.card_model import read_card_model
 from atlas_db.store.bolt import Store
 from tests.support.graphs import load_rows
+from tests.support.hub_cache import write_cached
 from tests.support.license_hub import META, ROWS
 
 
@@ -30,3 +31,20 @@ def test_a_model_that_is_not_in_the_atlas(store: Store, tmp_path: Path) -> None:
     assert {row["ancestor"] for row in report.findings if row["verdict"] == "violation"} == {META}
     (folder / "README.md").write_text("---\nlicense: mit\nbase_model: nc\n---\n")
     assert audit_models(store, [], AuditOptions(), [read_card_model(folder)]).missing == ["nc"]
+
+
+def test_a_card_in_any_case_and_in_the_cache_of_the_hub(tmp_path: Path) -> None:
+    body = b"---\nlicense: mit\nbase_model: a/b\n---\n"
+    (tmp_path / "mine").mkdir()
+    for name in ("readme.md", "ReadMe.md", "README.MD"):
+        (tmp_path / "mine" / name).write_bytes(body)
+        found = read_card_model(tmp_path / "mine")
+        assert (found.id, found.card.name) == ("mine", name)
+        assert [claim.name for claim in found.record.parents] == ["a/b"]
+        (tmp_path / "mine" / name).unlink()
+    snapshot = write_cached(tmp_path / "hub", "models--acme--river", {"README.md": body, "LICENSE": b"MIT"})
+    for place in (snapshot, snapshot.parent.parent, snapshot / "README.md"):
+        cached = read_card_model(place)
+        assert cached.id == "acme/river"
+        # A cache may hold a part of the files only, so that a missing file is unknown.
+        assert "license_files" not in cached.record.details

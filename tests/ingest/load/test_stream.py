@@ -15,9 +15,33 @@ from atlas_db.core.settings import Settings
 from atlas_db.store.connect import connect, open_store
 from atlas_db.store.managed_engine import is_owned, read_state, stop_engine
 from atlas_db.store.statements import Statement
+from ingest.hub.snapshot import SourceFile
+from ingest.load.load_report import LoadReport, RejectFile
+from ingest.load.stream import NO_DATE, LoadOptions, RecordStream
 from tests.support.graphs import load_rows, whole, write_rows
 from tests.support.hubs import BRED
 from tests.support.waiting import wait_for
+
+
+def test_a_file_without_any_date_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": "a/b", "createdAt": "soon"}\n{"id": "c/d"}\n')
+    os.utime(path, (1709510400, 1709510400))
+    dated = Path(write_rows(tmp_path / "dated.jsonl", [{"id": "e/f", "createdAt": "2024-01-01T00:00:00.000Z"}]))
+
+    def noted(as_of: str, *paths: Path) -> tuple[str, dict[str, int]]:
+        report = LoadReport()
+        stream = RecordStream(report, LoadOptions(tmp_path, as_of), lambda *_: None)
+        files = stream.with_dates([SourceFile(path, path.name) for path in paths])
+        rejects = RejectFile(tmp_path / "rejects.jsonl", report)
+        assert len(list(stream.records(files, rejects))) == report.rows
+        rejects.close()
+        return report.as_of, dict(report.notes)
+
+    assert noted("", path) == ("2024-03-04", {NO_DATE: 1, "unreadable_field": 1})
+    assert "--as-of" in (tmp_path / "rejects.jsonl").read_text()
+    assert noted("2024-02-02", path) == ("2024-02-02", {"unreadable_field": 1})
+    assert noted("", path, dated) == ("2024-01-01", {"unreadable_field": 1})
 
 
 @pytest.mark.engine
@@ -65,7 +89,6 @@ def test_a_store_that_vanishes_half_way_is_an_error_and_the_load_goes_on_later(
 ) -> None:
     from atlas_db.core.errors import StoreError
     from ingest.load.load_records import load
-    from ingest.load.stream import LoadOptions
 
     path = write_rows(tmp_path / "rows.jsonl", BRED)
     with open_store(own_engine) as store:
