@@ -6,9 +6,10 @@ the order of transformers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from atlas_db.core.arrays import Bytes, Floats, Integers
 from atlas_db.core.errors import WeightsError
 from ingest.formats.byte_source import ByteSource, contiguous_runs
 
+T = TypeVar("T")
 MAGIC = b"GGUF"
 _PERMUTED_ARCHITECTURES = ("llama",)
 """Architectures whose query and key rows the converter permutes (convert_hf_to_gguf, LlamaModel.permute)."""
@@ -76,11 +78,26 @@ class GgufTensor(NamedTuple):
 def read_gguf(source: ByteSource) -> list[GgufTensor]:
     """Return the tensors of a GGUF file; their data is not read yet.
 
-    llama.cpp's package reads files only. It gets a sparse file of the same length with as much of the header as its
-    parser needs.
+    Raises:
+        WeightsError: It is no GGUF file, is cut short, or its header lies.
+    """
+    return _read_header(source, _tensors)
+
+
+def read_gguf_metadata(source: ByteSource) -> dict[str, Any]:
+    """Return the pairs `general.*` of a GGUF file: name, licence, base models, source.
 
     Raises:
         WeightsError: It is no GGUF file, is cut short, or its header lies.
+    """
+    return _read_header(source, _general)
+
+
+def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T]) -> T:
+    """Read something from the header of a GGUF file.
+
+    llama.cpp's package reads files only. It gets a sparse file of the same length with as much of the header as its
+    parser needs.
     """
     if source.size < len(MAGIC) or source.read(0, len(MAGIC)) != MAGIC:
         raise WeightsError(source.name, "is no GGUF file")
@@ -93,7 +110,7 @@ def read_gguf(source: ByteSource) -> list[GgufTensor]:
             file.flush()
             fetched = wanted
             try:
-                return _parse(source, Path(file.name), fetched)
+                return _parse(source, Path(file.name), fetched, read)
             except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
                 # Bytes that were not fetched yet read as zeros, on which the parser may fail in any of these ways.
                 if fetched in (source.size, MAX_HEADER_BYTES):
@@ -101,12 +118,20 @@ def read_gguf(source: ByteSource) -> list[GgufTensor]:
                 wanted = min(fetched * 8, MAX_HEADER_BYTES)
 
 
-def _parse(source: ByteSource, file: Path, fetched: int) -> list[GgufTensor]:
+def _parse(source: ByteSource, file: Path, fetched: int, read: Callable[[ByteSource, Any], T]) -> T:
     from gguf import GGUFReader
 
     reader = GGUFReader(file)
     if reader.data_offset > fetched:
         raise ValueError(f"it goes on beyond byte {fetched:,}")
+    return read(source, reader)
+
+
+def _general(_: ByteSource, reader: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {name: field.contents() for name, field in reader.fields.items() if name.startswith("general.")}
+
+
+def _tensors(source: ByteSource, reader: Any) -> list[GgufTensor]:  # noqa: ANN401
     architecture = _text(reader, "general.architecture")
     heads = int(_number(reader, f"{architecture}.attention.head_count"))
     kv_heads = int(_number(reader, f"{architecture}.attention.head_count_kv")) or heads

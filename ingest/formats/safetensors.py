@@ -7,7 +7,7 @@ without holes. Every offset is checked against the file before it is used.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -85,6 +85,27 @@ def read_header(source: ByteSource) -> Header:
     Raises:
         WeightsError: It is no such file, is cut short, or its header lies.
     """
+    length, text = _header_text(source)
+    entries, metadata = _decode(source, text)
+    tensors = sorted(
+        (_tensor(source, name, entry, 8 + length) for name, entry in entries.items()),
+        key=lambda tensor: (tensor.start, tensor.stop),
+    )
+    _check_order(source, tensors, 8 + length)
+    return Header(tuple(tensors), metadata)
+
+
+def read_metadata(source: ByteSource) -> dict[str, str]:
+    """Return the free pairs of text of a safetensors file. Its tensors are not checked, so the rest may be missing.
+
+    Raises:
+        WeightsError: It is no such file, or its header cannot be read.
+    """
+    return dict(_decode(source, _header_text(source)[1])[1])
+
+
+def _header_text(source: ByteSource) -> tuple[int, bytes]:
+    """Return the length of the header and its JSON text."""
     if source.size < 8:
         raise WeightsError(source.name, f"has {source.size} bytes, too few for a header")
     start = source.read(0, min(source.size, 64))
@@ -95,12 +116,17 @@ def read_header(source: ByteSource) -> Header:
         raise WeightsError(source.name, f"claims a header of {length:,} bytes, more than the format allows")
     if length > source.size - 8:
         raise WeightsError(source.name, f"claims a header of {length:,} bytes and has {source.size - 8:,}")
-    entries, metadata = _decode(source, source.read(8, 8 + length))
-    tensors = sorted(
-        (_tensor(source, name, entry, 8 + length) for name, entry in entries.items()),
-        key=lambda tensor: (tensor.start, tensor.stop),
-    )
-    end = 8 + length
+    return length, source.read(8, 8 + length)
+
+
+def _check_order(source: ByteSource, tensors: Sequence[Tensor], end: int) -> None:
+    """Check that the tensors follow each other without holes up to the end of the file.
+
+    Args:
+        source: The file.
+        tensors: In the order of the data.
+        end: First byte of the data.
+    """
     for tensor in tensors:
         if tensor.start != end:
             what = "overlaps the tensor before it" if tensor.start < end else "leaves a hole before it"
@@ -110,7 +136,6 @@ def read_header(source: ByteSource) -> Header:
         raise WeightsError(source.name, f"is cut short: it has {source.size:,} bytes of {end:,}")
     if end < source.size:
         raise WeightsError(source.name, f"has {source.size - end:,} bytes that no tensor claims")
-    return Header(tuple(tensors), metadata)
 
 
 def _decode(source: ByteSource, text: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:

@@ -16,6 +16,7 @@ from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord, ValueClaim
 from atlas_db.core.terms import RecordKind, RecordPart
 from ingest.hub.field_values import as_count, as_date
+from ingest.hub.file_claims import add_config_parents, add_file_claims
 from ingest.hub.hub_row import Notes, Row, read_field, read_row
 from ingest.hub.parent_claims import add_parents, card_parents, read_base_models, split_relation
 from ingest.normalise.license_ids import card_license_ids, normalise_license_id
@@ -103,6 +104,10 @@ def _normalise(row: Row, identifier: str, kind: RecordKind, notes: Notes) -> Hub
         if row.baseModels is not None:
             record.parts = (*record.parts, RecordPart.BASE_MODELS)
             read_base_models(row.baseModels, record, row.tags or [], row.library_name)
+        if row.config is not None:
+            add_config_parents(row.config, record)
+        if row.file_metadata is not None:
+            add_file_claims(row.file_metadata, record)
     else:
         record.claims = [claim for claim in record.claims if claim.rel == "HAS_LICENSE"]
         record.parents = []

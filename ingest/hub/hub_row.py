@@ -82,6 +82,7 @@ class Row(msgspec.Struct, gc=False):
     key: Any = None
     info: msgspec.Raw = msgspec.Raw(b"")
     card: str | None = None
+    file_metadata: dict[str, Any] | None = None
     created_at: None = None
     last_modified: None = None
     card_data: None = None
@@ -194,6 +195,7 @@ def _row_of(fields: Mapping[str, Any], notes: Notes) -> Row:
         sdk=fields.get("sdk"),
         key=fields.get("key"),
         card=read(as_text, "card"),
+        file_metadata=read(as_mapping, "file_metadata"),
     )
     # `vars(DatasetInfo)` has all keys of a dataset, most of them without a value.
     if row.citation is None and _DATASET_KEYS & fields.keys() and not _MODEL_KEYS & fields.keys():

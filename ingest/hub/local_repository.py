@@ -10,13 +10,16 @@ from typing import Any
 from atlas_db.core.terms import RecordKind
 from ingest.hub.field_values import decode_json
 from ingest.hub.hub_row import UNREADABLE, Notes
+from ingest.hub.repository_files import MERGE_CONFIGS, read_statements
 
 CARD = "readme.md"
 CONFIG = "config.json"
 BROKEN = "broken_cache"
 """Code for an entry of the Hub's cache that cannot be read, or in part only."""
 _WEIGHT_SUFFIXES = (".safetensors", ".gguf")
-_MODEL_FILES = ("adapter_config.json", "model_index.json", "pytorch_model.bin", "adapter_model.bin")
+_MODEL_FILES = frozenset(
+    {"adapter_config.json", "model_index.json", "pytorch_model.bin", "adapter_model.bin", *MERGE_CONFIGS}
+)
 _MODEL_KEYS = frozenset({"model_type", "architectures"})
 _CACHE_FOLDERS = ("snapshots", "blobs", "refs")
 
@@ -145,9 +148,9 @@ def read_config(folder: Path) -> tuple[dict[str, Any] | None, Notes]:
 
 
 def read_repository(found: LocalRepository) -> tuple[dict[str, Any], Notes]:
-    """Return a repository as a row of the Hub's API: its card, its configuration and its commit.
+    """Return a repository as a row of the Hub's API: its card, its configuration, its commit, what its files state.
 
-    Its other files are no part of it, because a disk may hold a part of them only.
+    The list of its files is no part of it, because a disk may hold a part of them only.
     """
     row: dict[str, Any] = {"id": found.id}
     notes = list(found.notes)
@@ -164,4 +167,8 @@ def read_repository(found: LocalRepository) -> tuple[dict[str, Any], Notes]:
         notes += problems
         if config is not None:
             row["config"] = config
+        statements, problems = read_statements(found.folder)
+        notes += problems
+        if statements:
+            row["file_metadata"] = statements
     return row, notes

@@ -16,6 +16,8 @@ from ingest.hub.snapshot import find_inputs, read_records
 from tests.support.hub_cache import write_cached
 
 CARD = b"---\nlicense: mit\n---\n# A card\n"
+WEIGHTS = (2).to_bytes(8, "little") + b"{}"
+"""A safetensors file without tensors."""
 CONFIG = json.dumps({"model_type": "llama"}).encode()
 
 
@@ -39,7 +41,7 @@ def hub(tmp_path: Path) -> Path:
     write_cached(hub, "models--gpt2", {"README.md": CARD, "config.json": CONFIG, "tokenizer.json": b"{}"})
     write_cached(hub, "models--acme--river", {"readme.md": CARD, "onnx/config.json": CONFIG})
     write_cached(hub, "datasets--acme--pond", {"README.md": CARD, "rows.jsonl": b'{"id": "no/record"}\n'})
-    write_cached(hub, "models--acme--no-card", {"config.json": CONFIG, "model.safetensors": b""})
+    write_cached(hub, "models--acme--no-card", {"config.json": CONFIG, "model.safetensors": WEIGHTS})
     return hub
 
 
@@ -86,7 +88,7 @@ def test_of_several_snapshots_main_is_read(tmp_path: Path) -> None:
 
 
 def test_broken_entries_are_named_and_the_others_are_read(hub: Path) -> None:
-    snapshot = write_cached(hub, "models--acme--torn", {"README.md": CARD, "model.safetensors": b"x"})
+    snapshot = write_cached(hub, "models--acme--torn", {"README.md": CARD, "model.safetensors": WEIGHTS})
     (snapshot / "README.md").resolve().unlink()
     (hub / "models--acme--empty" / "blobs").mkdir(parents=True)
     (hub / "models--acme--blank" / "snapshots").mkdir(parents=True)
@@ -112,9 +114,9 @@ def test_broken_entries_are_named_and_the_others_are_read(hub: Path) -> None:
 def test_a_folder_of_weights_is_one_model(tmp_path: Path) -> None:
     own = tmp_path / "own"
     for name, files in {
-        "full": {"README.md": CARD, "config.json": CONFIG, "model.safetensors": b"", "tokenizer.json": b"{}"},
-        "diffusers": {"model_index.json": b"{}", "unet/config.json": b'{"x": 1}', "unet/weights.safetensors": b""},
-        "adapter": {"adapter_config.json": b'{"peft_type": "LORA"}', "adapter_model.safetensors": b""},
+        "full": {"README.md": CARD, "config.json": CONFIG, "model.safetensors": WEIGHTS, "tokenizer.json": b"{}"},
+        "diffusers": {"model_index.json": b"{}", "unet/config.json": b'{"x": 1}', "unet/weights.safetensors": WEIGHTS},
+        "adapter": {"adapter_config.json": b'{"peft_type": "LORA"}', "adapter_model.safetensors": WEIGHTS},
         "infinite": {"config.json": b'{"architectures": ["Mamba2"], "model_type": "mamba2", "limit": [0, Infinity]}'},
         "torn": {"config.json": b"{", "model.gguf": b""},
     }.items():
@@ -125,7 +127,7 @@ def test_a_folder_of_weights_is_one_model(tmp_path: Path) -> None:
     assert sorted(records) == ["own/adapter", "own/diffusers", "own/full", "own/infinite", "own/torn"]
     assert records["own/full"][0].details["license"] == "mit"
     assert records["own/infinite"][0].details["model_type"] == "mamba2"
-    assert {name: len(notes) for name, (_, notes) in records.items() if notes} == {"own/torn": 1}
+    assert {name: len(notes) for name, (_, notes) in records.items() if notes} == {"own/torn": 2}
     assert records["own/torn"][1][0].startswith("config.json: ")
     assert ids(own / "full") == [("model", "own/full")]
 

@@ -1,0 +1,192 @@
+"""What the files of a model state of themselves, as claims: configurations, merge recipes, headers of weights.
+
+It is declared testimony, each kind of file a source of its own. Nothing here was measured on weights.
+
+Sources of the keys: the GGUF specification (`general.*`), peft (`adapter_config.json`), mergekit
+(`mergekit_config.yml`), the model specification of Stability AI (`modelspec.*`), kohya's sd-scripts (`ss_*`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from atlas_db.claims.relations import guess_relation
+from atlas_db.claims.repository_ids import is_repository_id, repository_name
+from atlas_db.core.records import HubRecord, MergeTerm, ParentClaim, ValueClaim
+from atlas_db.core.terms import RecordPart, Relation
+from ingest.hub.merge_config import merge_terms
+from ingest.normalise.license_ids import card_license_ids
+from ingest.normalise.parent_names import names_no_model, parent_names
+
+MAX_NAME = 512
+MAX_GGUF_MODELS = 64
+"""Base models and datasets of a GGUF file that are read."""
+_CONVERTED = 0.95
+"""Confidence that a GGUF file is a quantization of the source that it names; set by judgement."""
+_BASE_OF_SOURCE = 0.6
+"""Confidence of the relation to a base model in a GGUF file; set by judgement.
+
+The converter copies the base models of the model that it converts, so a step can lie between.
+"""
+_TRAINED_FROM = 0.9
+"""Confidence of the relation to the checkpoint that kohya's trainer started from; set by judgement."""
+_MERGED_FROM = 0.95
+"""Confidence that a model is a merge of those that its header names; set by judgement."""
+_TRAINING_KEYS = (
+    "base_model", "base_model_name_or_path", "model_name_or_path", "pretrained_model_name_or_path", "model_id_or_path",
+    "pretrained_model", "base_model_id", "model_id", "model_name", "init_from", "model",
+)  # fmt: skip
+_HEADER_BASE_KEYS = ("base_model", "base_model_name_or_path", "base_model_id", "modelspec.base_model")
+_WEIGHT_FILE_KEYS = ("name", "filename", "model_name")
+
+
+def add_config_parents(config: Mapping[str, Any], record: HubRecord) -> None:
+    """Add the parents that `config.json` names: the model it was loaded from, and the base of an adapter."""
+    origin = config.get("_name_or_path")
+    if isinstance(origin, str) and repository_name(origin).lower() != record.id.lower():
+        _add(record, RecordPart.CONFIG, [origin], _guess(record))
+    peft = config.get("peft")
+    if isinstance(peft, dict):
+        _read_adapter(peft, record)
+
+
+def add_file_claims(files: Mapping[str, Any], record: HubRecord) -> None:
+    """Add the claims of the files of a repository.
+
+    Args:
+        files: Contents by kind: `adapter_config`, `merge_config` (text), `gguf`, `safetensors`, `training_args`.
+        record: The record; claims, parents, parts and notes are added to it.
+    """
+    readers: dict[str, tuple[RecordPart, Callable[[Any, HubRecord], None]]] = {
+        "adapter_config": (RecordPart.ADAPTER_CONFIG, _read_adapter),
+        "merge_config": (RecordPart.MERGE_CONFIG, _read_merge),
+        "gguf": (RecordPart.GGUF, _read_gguf),
+        "safetensors": (RecordPart.SAFETENSORS, _read_safetensors),
+        "training_args": (RecordPart.TRAINING_ARGS, _read_training),
+    }
+    for name, (part, read) in readers.items():
+        content = files.get(name)
+        if isinstance(content, str if name == "merge_config" else dict) and content:
+            record.parts = (*record.parts, *(() if part in record.parts else (part,)))
+            read(content, record)
+
+
+def _read_adapter(config: Mapping[str, Any], record: HubRecord) -> None:
+    # MLX writes `model` where peft writes `base_model_name_or_path`.
+    base = config.get("base_model_name_or_path") or config.get("model")
+    if isinstance(base, str):
+        _add(record, RecordPart.ADAPTER_CONFIG, [base], (Relation.ADAPTER, 1.0, "typed"))
+
+
+def _read_merge(text: str, record: HubRecord) -> None:
+    terms, problem = merge_terms(text)
+    if problem:
+        record.notes.append(("bad_merge_config", problem))
+    for name, term in terms:
+        _add(record, RecordPart.MERGE_CONFIG, [name], (Relation.MERGE, 1.0, "typed"), term)
+
+
+def _read_gguf(header: Mapping[str, Any], record: HubRecord) -> None:
+    part = RecordPart.GGUF
+    source = next(
+        (
+            header[key]
+            for key in ("general.source.repo_url", "general.source.huggingface.repository", "general.source.url")
+            if isinstance(header.get(key), str) and is_repository_id(repository_name(header[key]))
+        ),
+        "",
+    )
+    if source and repository_name(source).lower() != record.id.lower():
+        _add(record, part, [source], (Relation.QUANTIZED, _CONVERTED, "gguf"))
+    bases = [name for name in _gguf_models(header, "base_model") if repository_name(name) != repository_name(source)]
+    relation = Relation.MERGE if len(bases) > 1 else Relation.QUANTIZED
+    _add(record, part, bases, (relation, _BASE_OF_SOURCE, "gguf"))
+    for name in _gguf_models(header, "dataset"):
+        record.claims.append(ValueClaim("TRAINED_ON", repository_name(name), 1.0, part))
+    _add_licenses(
+        record, part, header.get("general.license"), header.get("general.license.name"),
+        header.get("general.license.link"),
+    )  # fmt: skip
+    if isinstance(kind := header.get("general.architecture"), str) and kind.strip():
+        record.details.setdefault("model_type", kind.strip())
+
+
+def _gguf_models(header: Mapping[str, Any], kind: str) -> list[str]:
+    """Return the base models or datasets of a GGUF header: by address, else by organisation and name."""
+    count = header.get(f"general.{kind}.count")
+    found = []
+    for number in range(min(count, MAX_GGUF_MODELS) if isinstance(count, int) else 0):
+        values = {
+            key: header[name].strip()
+            for key in ("repo_url", "url", "organization", "name")
+            if isinstance(header.get(name := f"general.{kind}.{number}.{key}"), str)
+        }
+        addresses = [
+            values[key] for key in ("repo_url", "url") if is_repository_id(repository_name(values.get(key, "")))
+        ]
+        # The converter makes name and organisation of an id by replacing hyphens with spaces.
+        spelt = "/".join(values[key].replace(" ", "-") for key in ("organization", "name") if values.get(key))
+        if addresses or is_repository_id(spelt):
+            found.append(addresses[0] if addresses else spelt)
+    return found
+
+
+def _read_safetensors(header: Mapping[str, Any], record: HubRecord) -> None:
+    part = RecordPart.SAFETENSORS
+    merged = parent_names(header.get("modelspec.merged_from")) if header.get("modelspec.merged_from") else []
+    names = [each.name for each in merged] + _merged_checkpoints(header.get("sd_merge_models"))
+    _add(record, part, names, (Relation.MERGE, _MERGED_FROM, "header"))
+    is_network = isinstance(header.get("ss_network_module"), str)
+    trained = (Relation.ADAPTER if is_network else Relation.FINETUNE, _TRAINED_FROM, "header")
+    _add(record, part, [header.get("ss_sd_model_name")], trained)
+    _add(record, part, [header.get(key) for key in _HEADER_BASE_KEYS], _guess(record))
+    _add_licenses(record, part, header.get("modelspec.license"), None, None)
+
+
+def _merged_checkpoints(value: object) -> list[str]:
+    """Return the names in `sd_merge_models` of the checkpoint merger: JSON text of hash to model."""
+    if not isinstance(value, str):
+        return []
+    try:
+        models = msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return []
+    entries = models.values() if isinstance(models, dict) else []
+    return [
+        next(entry[key] for key in _WEIGHT_FILE_KEYS if isinstance(entry.get(key), str))
+        for entry in entries
+        if isinstance(entry, dict) and any(isinstance(entry.get(key), str) for key in _WEIGHT_FILE_KEYS)
+    ]
+
+
+def _read_training(arguments: Mapping[str, Any], record: HubRecord) -> None:
+    """Read the arguments of a training: the first key that names a model, at the top or one level below it."""
+    levels = [arguments, *(value for value in arguments.values() if isinstance(value, dict))]
+    for level in levels:
+        for key in _TRAINING_KEYS:
+            if isinstance(level.get(key), str) and not names_no_model(level[key]):
+                _add(record, RecordPart.TRAINING_ARGS, [level[key]], _guess(record))
+                return
+
+
+def _guess(record: HubRecord) -> tuple[Relation, float, str]:
+    tags = record.stated.get("tags") or []
+    return guess_relation(record.id.rpartition("/")[2], tags, record.stated.get("library_name"), 1)
+
+
+def _add_licenses(record: HubRecord, part: RecordPart, license_id: object, name: object, link: object) -> None:
+    owner = record.id.rpartition("/")[0]
+    for found, confidence in card_license_ids(license_id, name, link, owner):
+        record.claims.append(ValueClaim("HAS_LICENSE", found, confidence, part))
+
+
+def _add(
+    record: HubRecord, part: RecordPart, names: Iterable[Any], relation: tuple[Relation, float, str],
+    term: MergeTerm | None = None,
+) -> None:  # fmt: skip
+    for name in names:
+        if isinstance(name, str) and len(name) <= MAX_NAME and not names_no_model(name):
+            record.parents.append(ParentClaim(name.strip(), *relation, part, "", term))
