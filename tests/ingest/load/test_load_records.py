@@ -184,15 +184,24 @@ def test_every_kind_of_bad_input_is_set_aside(store: Store, tmp_path: Path) -> N
     long_tag = model("long/tag", tags=["t" * 10_000, "license:" + "l" * 10_000])
     tagged = write_rows(tmp_path / "tagged.jsonl", [long_tag])
     report = load(store, [str(path), tagged], LoadOptions(tmp_path))
-    assert report.rejects == {
-        "no_id": 1, "not_json": 2, "bad_date": 1, "wrong_type": 1, "unknown_kind": 1, "id_too_long": 1
-    }  # fmt: skip
-    assert report.notes == {"oversized_value": 1}
+    assert report.rejects == {"no_id": 1, "not_json": 2, "unknown_kind": 1, "id_too_long": 1}
+    assert report.notes == {"oversized_value": 1, "unreadable_field": 2}
     entries = [json.loads(line) for line in Path(report.reject_file).read_text(encoding="utf-8").splitlines()]
     assert [entry["line"] for entry in entries] == [2, 3, 4, 5, 6, 7, 8, 1]
-    assert json.loads(entries[2]["record"])["id"] == "bad/date"
+    assert [(entry["id"], entry["kept"]) for entry in entries[2:4]] == [("bad/date", True), ("bad/type", True)]
+    assert json.loads(entries[5]["record"])["id"] == "x/space"
     ids = {row["id"] for row in store.read(Statement("MATCH (m:Model) RETURN m.id AS id"))}
-    assert ids == {"ok/0", "ok/1", "ok/2", "it's/a`name", 'q"uote/\nline', "ünï/cødé 🤗", "long/tag"}
+    assert ids == {
+        "ok/0",
+        "ok/1",
+        "ok/2",
+        "bad/date",
+        "bad/type",
+        "it's/a`name",
+        'q"uote/\nline',
+        "ünï/cødé 🤗",
+        "long/tag",
+    }
 
 
 def test_nothing_readable_is_an_error(store: Store, tmp_path: Path) -> None:
