@@ -36,13 +36,13 @@ class Trait(NamedTuple):
         name: The trait, as the Hub spells it.
         left: Value or values of the first model; None or empty where it declares none.
         right: Value or values of the second model.
-        verdict: same, differs, gained or dropped; for licences also tighter, looser, lateral or unclear.
+        change: same, differs, gained or dropped; for licences also tighter, looser, lateral or unclear.
     """
 
     name: str
     left: Any
     right: Any
-    verdict: str
+    change: str
 
 
 class EditSpan(NamedTuple):
@@ -81,7 +81,7 @@ class ModelComparison:
     similarity: dict[str, float]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a trait: `name`, `left`, `right`, `verdict`."""
+        """Return one row a trait: `name`, `left`, `right`, `change`."""
         return data_frame((trait._asdict() for trait in self.traits), Trait._fields)
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def compare_models(store: Store, left: str, right: str, cards: Mapping[str, str]
         ModelNotFoundError: One of them does not exist.
     """
     a, b = traits_of(store, left), traits_of(store, right)
-    traits = [Trait(name, a[name], b[name], _verdict(name, a[name], b[name])) for name in (*SINGLE, *SETS)]
+    traits = [Trait(name, a[name], b[name], _change(name, a[name], b[name])) for name in (*SINGLE, *SETS)]
     texts = [traits_as_text(each) for each in (a, b)]
     bodies = [cards.get(name, "")[:MAX_CARD_CHARACTERS] for name in (left, right)]
     similarity = {"metadata": Levenshtein.normalized_similarity(*texts)}
@@ -136,7 +136,7 @@ def compare_models(store: Store, left: str, right: str, cards: Mapping[str, str]
     )
 
 
-def _verdict(name: str, left: object, right: object) -> str:
+def _change(name: str, left: object, right: object) -> str:
     if left == right:
         return "same"
     if name == "license":

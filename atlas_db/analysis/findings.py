@@ -1,4 +1,4 @@
-"""Findings of Laufer 2025, each tested on this atlas: value, 95 % interval, sample size, verdict."""
+"""Findings of Laufer 2025, each tested on this atlas: value, 95 % interval, sample size, agreement."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PaperFinding(NamedTuple):
     sample: int
 
     @property
-    def verdict(self) -> str:
+    def agreement(self) -> str:
         """Agrees or disagrees where the whole interval is on one side of the threshold; else undecided, or unknown."""
         if not self.sample or np.isnan(self.value):
             return "unknown"
@@ -71,7 +71,7 @@ def findings(atlas: AtlasFrames, similarity: Mapping[str, pd.DataFrame], *, seed
         _template_finding(atlas, seed),
     ]
     frame = pd.DataFrame(found, columns=list(PaperFinding._fields))
-    frame.insert(1, "here", [each.verdict for each in found])
+    frame.insert(1, "here", [each.agreement for each in found])
     return [
         AnalysisTable(
             "findings", "Findings of Laufer 2025, and this atlas", "Laufer 2025, abstract and sections 6, 7", frame

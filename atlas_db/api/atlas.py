@@ -263,8 +263,8 @@ class Atlas:
 
         Examples:
             >>> found = atlas.compare("atlas-demo/tern", "atlas-demo/tern-chat")
-            >>> verdicts = {trait.name: trait.verdict for trait in found.traits}
-            >>> verdicts["license"], verdicts["library_name"]
+            >>> changes = {trait.name: trait.change for trait in found.traits}
+            >>> changes["license"], changes["library_name"]
             ('looser', 'same')
         """
         require_extra("analysis")

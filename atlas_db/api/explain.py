@@ -110,7 +110,7 @@ class Explanation:
         threshold: Confidence from which a value is written.
         reasons: Contributions to the first candidate, the largest first.
         neighbours: Labelled neighbours, those that share the most groups first.
-        root_probability: For `base_model`, the probability that the author declares no parent.
+        no_declaration_probability: For `base_model`, the probability that the author declares no parent.
         derived_probability: For `base_model`, the probability that there is a parent, declared or not.
         missingness: For `base_model`, why a parent may be missing; None where that could not be fitted.
         inherited: For `license`, the terms inherited from upstream.
@@ -123,7 +123,7 @@ class Explanation:
     threshold: float
     reasons: tuple[Contribution, ...]
     neighbours: tuple[LabelledNeighbour, ...]
-    root_probability: float | None = None
+    no_declaration_probability: float | None = None
     derived_probability: float | None = None
     missingness: MissingnessProbabilities | None = None
     inherited: tuple[InheritedTerm, ...] = ()
@@ -135,7 +135,7 @@ class Explanation:
             {name: value for name, value in each.items() if value is not None} for each in document["reasons"]
         ]
         if self.attribute != "base_model":
-            for name in ("root_probability", "derived_probability", "missingness"):
+            for name in ("no_declaration_probability", "derived_probability", "missingness"):
                 del document[name]
         if self.attribute != "license":
             del document["inherited"]

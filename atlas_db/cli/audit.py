@@ -234,8 +234,8 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
             if _flagged(row):
                 _finding(row)
         _folded([row for row in rows if not _flagged(row)])
-        for repair in dict.fromkeys(row["repair"] for row in rows if row["repair"]):
-            print_text(f"  Fix: {repair}", "cyan")
+        for remediation in dict.fromkeys(row["remediation"] for row in rows if row["remediation"]):
+            print_text(f"  Fix: {remediation}", "cyan")
         if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in files:
             print_text(f"  Others for the same task: atlas-db query alternatives --param model={model}", "cyan")
     for name in report.missing:

@@ -47,12 +47,12 @@ def compare(
     elif form is Format.HUMAN:
         _show(found)
     else:
-        write_rows(("name", "verdict", "left", "right"), [trait._asdict() for trait in found.traits], form)
+        write_rows(("name", "change", "left", "right"), [trait._asdict() for trait in found.traits], form)
 
 
 def _show(found: ModelComparison) -> None:
     rows = [
-        {"trait": trait.name, found.left: trait.left, found.right: trait.right, "": trait.verdict}
+        {"trait": trait.name, found.left: trait.left, found.right: trait.right, "": trait.change}
         for trait in found.traits
         if trait.left or trait.right
     ]

@@ -24,8 +24,9 @@ with source: predicted, with their probability, method, run and reasons. Declara
 below the confidence at which --precision was reached on the newest months; --min-confidence 0 writes every prediction.
 A new run replaces earlier predictions for the same models; runs rollback removes the claims of a run. A predicted
 licence is what the author would declare, not what is permitted: atlas-db audit shows what is inherited. Lines of
-base_model hold the confidence of a parent given that there is one, root_probability (the author would declare none) and
-derived_probability (there is one, declared or not). Confidence times the last has to reach the threshold.
+base_model hold the confidence of a parent given that there is one, no_declaration_probability (that the author would
+declare none) and derived_probability (that there is one, declared or not). Confidence times the last has to reach the
+threshold.
 
 Examples:
 

@@ -14,6 +14,7 @@ import typer
 from atlas_db.cli.common import Exit, ReportFormatOption, StoreOption, guarded, home_of, settings_for
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.errors import AtlasError
+from atlas_db.core.extras import EXTRAS, missing_package
 from atlas_db.core.settings import Settings
 
 HELP = """Check the installation, the engines and the store.
@@ -36,6 +37,7 @@ def doctor(store: StoreOption = None, form: ReportFormatOption = Format.HUMAN) -
     checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("system", _system),
         ("packages", _packages),
+        ("extras", _extras),
         ("home", _home),
         ("engine", _engine),
         ("store", _store),
@@ -79,6 +81,13 @@ def _packages(_: Settings) -> str:
                 hint="Install model-atlas-db in an environment of its own",
             )
     return f"all from {roots['atlas_db']}"
+
+
+def _extras(_: Settings) -> str:
+    """List the extras; none has to be there."""
+    present = [name for name in EXTRAS if not missing_package(name)]
+    absent = [name for name in EXTRAS if name not in present]
+    return f"{', '.join(present) or 'none'}; not installed: {', '.join(absent) or 'none'}"
 
 
 def _home(settings: Settings) -> str:

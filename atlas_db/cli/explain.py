@@ -58,8 +58,8 @@ def _show(explanation: Explanation) -> None:
         print_text(f"declared: {', '.join(explanation.declared)}")
     _table(("value", "confidence"), explanation.candidates)
     if explanation.attribute == "base_model":
-        p_root, p_derived = explanation.root_probability, explanation.derived_probability
-        print_text(f"author declares no parent: {p_root}; there is a parent, declared or not: {p_derived}")
+        p_none, p_derived = explanation.no_declaration_probability, explanation.derived_probability
+        print_text(f"the author would declare no parent: {p_none}; there is a parent, declared or not: {p_derived}")
     if (missing := explanation.missingness) is not None:
         print_text(
             f"derived from another model, by its tokens: {missing.p_derived}; "

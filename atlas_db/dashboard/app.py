@@ -234,7 +234,7 @@ def _downloads(state: AppState) -> APIRouter:
             raise HTTPException(404, "the atlas was not audited yet")
         report = AuditReport(run["parameters"]["profile"], run["parameters"]["rules_version"], run["counts"]["models"])
         rows = views.matching_findings(bundle, wanted)
-        report.findings = [{**row, "path": [], "repair": None} for row in rows]
+        report.findings = [{**row, "path": [], "remediation": None} for row in rows]
         return _attachment(json.dumps(to_sarif(report), ensure_ascii=False), "audit.sarif", "application/sarif+json")
 
     return router

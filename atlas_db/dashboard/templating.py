@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from atlas_db.core.records import repository_path
 from atlas_db.core.terms import RecordKind
-from atlas_db.dashboard.view_queries import CARD_QUERIES
+from atlas_db.dashboard.view_queries import PANEL_QUERIES
 
 PAGES = {
     "map": "Map",
@@ -139,7 +139,7 @@ def environment() -> Environment:
     env.filters["shown"] = shown
     env.filters["data"] = data_block
     env.globals.update(
-        pages=PAGES, card_queries=CARD_QUERIES, models=MODELS, datasets=DATASETS, plotly_styles=plotly_styles()
+        pages=PAGES, panel_queries=PANEL_QUERIES, models=MODELS, datasets=DATASETS, plotly_styles=plotly_styles()
     )
     return env
 

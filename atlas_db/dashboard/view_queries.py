@@ -1,8 +1,8 @@
-"""Shipped queries with the data of each card, for those who want to query the store themselves."""
+"""Shipped queries with the data of each panel, for those who want to query the store themselves."""
 
 from __future__ import annotations
 
-CARD_QUERIES: dict[str, tuple[str, ...]] = {
+PANEL_QUERIES: dict[str, tuple[str, ...]] = {
     "map": ("edges", "verdicts", "predicted_licenses"),
     "region": ("descendants", "relations_by_popularity"),
     "model": ("attribute_claims", "parents", "children", "lineage_claims", "ruling", "violated_licenses"),

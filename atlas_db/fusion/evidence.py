@@ -178,12 +178,12 @@ class RankingEvidence(Evidence, frozen=True, tag="ranking"):
 
     Attributes:
         groups: The groups that count most, by name.
-        root_probability: That the author would name no parent, 0..1; None for other attributes.
+        no_declaration_probability: That the author would name no parent, 0..1; None for other attributes.
         derived_probability: That there is a parent, 0..1; None for other attributes.
     """
 
     groups: dict[str, GroupCount] = {}
-    root_probability: float | None = None
+    no_declaration_probability: float | None = None
     derived_probability: float | None = None
 
 

@@ -34,7 +34,7 @@ DISCLAIMER = "This is no legal advice. It reads what publishers declared, by rul
 _DATASETS = repository_path("", RecordKind.DATASET)
 COLUMNS = (
     "model", "ancestor", "finding", "verdict", "rule", "license", "license_state", "child_license",
-    "child_license_state", "relation", "confidence", "hops", "clause", "source", "repair",
+    "child_license_state", "relation", "confidence", "hops", "clause", "source", "remediation",
 )  # fmt: skip
 """Columns of findings, where they are a table."""
 PROGRESS_ROWS = 20_000
@@ -242,7 +242,7 @@ class Auditor:
         report.verdicts[verdict] += 1
         if verdict is Verdict.UNKNOWN:
             self._count_unknown(index)
-        repair = self._remediation.fix_for([each for each in findings if each.rule.repair is not None])
+        remediation = self._remediation.fix_for([each for each in findings if each.rule.remediation is not None])
         for each in findings:
             if each.finding is None:
                 if each.verdict is not Verdict.COMPLIANT:
@@ -251,7 +251,7 @@ class Auditor:
             report.kinds[f"{each.finding}.{each.verdict}"] += 1
             if each.ancestor != each.model:
                 report.pairs[each.license, each.child_license, each.verdict] += 1
-            report.findings.append(self.row(each, repair))
+            report.findings.append(self.row(each, remediation))
         return verdict, findings
 
     def _suppress(
@@ -312,7 +312,7 @@ class Auditor:
         kind = RecordKind.MODEL if finding.ancestor < self.graph.models else RecordKind.DATASET
         return clause.replace("this atlas", f"this atlas ({newest.words(kind)})", 1)
 
-    def row(self, finding: LicenseFinding, repair: str = "") -> dict[str, Any]:
+    def row(self, finding: LicenseFinding, remediation: str = "") -> dict[str, Any]:
         """Return a finding as a row of the report."""
         path, state_of = self.graph.path, self.policy.state_of
         steps = [
@@ -340,7 +340,7 @@ class Auditor:
             "confidence": round(finding.confidence, 4),
             "hops": len(finding.path),
             "path": steps,
-            "repair": repair or None,
+            "remediation": remediation or None,
         }
 
 

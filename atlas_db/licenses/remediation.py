@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from atlas_db.core.terms import Verdict
 from atlas_db.licenses.policy_check import LicenseFinding
-from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Repair, RuleBook
+from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, RemediationKind, RuleBook
 
 _PHRASES = {
-    Repair.ADD_FILE: "add the licence text as LICENSE",
-    Repair.ADD_NOTICE: "add the NOTICE file",
-    Repair.REPLACE: "build on another base, or ask the owner of the one named",
-    Repair.WITHDRAW: "ask the owner of the ancestor, or withdraw it",
+    RemediationKind.ADD_FILE: "add the licence text as LICENSE",
+    RemediationKind.ADD_NOTICE: "add the NOTICE file",
+    RemediationKind.REPLACE: "build on another base, or ask the owner of the one named",
+    RemediationKind.WITHDRAW: "ask the owner of the ancestor, or withdraw it",
 }
 
 
@@ -37,14 +37,14 @@ class Remediation:
         return self._fixes[key]
 
     def _compose(self, above: frozenset[tuple[str, int]], findings: Sequence[LicenseFinding], child: str) -> str:
-        wanted = {each.rule.repair for each in findings if each.rule.repair is not None}
+        wanted = {each.rule.remediation for each in findings if each.rule.remediation is not None}
         parts: list[str] = []
-        if Repair.DECLARE in wanted:
+        if RemediationKind.DECLARE in wanted:
             parts.append(self._declare(above, child))
-        prefixes = sorted({each.rule.prefix for each in findings if each.rule.repair is Repair.RENAME})
+        prefixes = sorted({each.rule.prefix for each in findings if each.rule.remediation is RemediationKind.RENAME})
         if prefixes:
             parts.append(f"rename it so that the name begins with '{max(prefixes, key=len)}'")
-        parts += [words for repair, words in _PHRASES.items() if repair in wanted]
+        parts += [words for remediation, words in _PHRASES.items() if remediation in wanted]
         return " and ".join(dict.fromkeys(parts))
 
     def _declare(self, above: frozenset[tuple[str, int]], child: str) -> str:
@@ -53,7 +53,7 @@ class Remediation:
         left = {each: self._worst(above, each) for each in candidates}
         best = min(candidates, key=lambda each: (ORDER[left[each]], each), default=None)
         if best is None or ORDER[left[best]] >= ORDER[self._worst(above, child)]:
-            return _PHRASES[Repair.REPLACE]
+            return _PHRASES[RemediationKind.REPLACE]
         if left[best] is Verdict.REVIEW:
             return f"declare {best}, which leaves questions to review"
         return f"declare {best}"

@@ -52,7 +52,7 @@ class Check(StrEnum):
     FOREIGN_MERGE = "foreign_merge"
 
 
-class Repair(StrEnum):
+class RemediationKind(StrEnum):
     """Kind of fix for a finding."""
 
     DECLARE = "declare"
@@ -83,7 +83,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         unless_file: True where a licence file of the child can carry the terms; the verdict is then review.
         prefix: Required beginning of the name (check `name`).
         tasks: Tasks of the ancestor that the rule applies to (check `jurisdiction`).
-        repair: Kind of fix.
+        remediation: Kind of fix.
         note: Remark for readers.
     """
 
@@ -100,7 +100,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unless_file: bool = False
     prefix: str = ""
     tasks: list[str] = []
-    repair: Repair | None = None
+    remediation: RemediationKind | None = None
     note: str = ""
 
 

@@ -97,7 +97,7 @@ def _message(row: Mapping[str, Any]) -> str:
     if row["ancestor"] is not None:
         text += f"; {row['ancestor']} above it {'is' if above == NOT_HERE else 'is under'} {above}"
     text += f". {row['clause']}."
-    return f"{text} Fix: {row['repair']}." if row["repair"] else text
+    return f"{text} Fix: {row['remediation']}." if row["remediation"] else text
 
 
 def _declares(license_text: str) -> str:

@@ -39,7 +39,7 @@ def explain_prediction(session: CompletionSession, task: Task, row: int) -> dict
 
         For `base_model` also:
 
-        - `root_probability`: that the author would declare no parent
+        - `no_declaration_probability`: that the author would declare no parent
         - `derived_probability`: that there is a parent, declared or not
         - `missingness`: `p_derived` and `p_reported` by the propensity model; None where that could not be fitted
 
@@ -84,7 +84,7 @@ def _parent_probabilities(session: CompletionSession, query: CompletionQuery) ->
             "p_reported": round(float(missingness.p_reported[0]), 4),
         }
     return {
-        "root_probability": round(float(prior.p_unreported[0]), 4),
+        "no_declaration_probability": round(float(prior.p_unreported[0]), 4),
         "derived_probability": round(float(prior.p_derived[0]), 4),
         "missingness": probabilities,
     }

@@ -45,7 +45,7 @@ class Prediction:
         attribute: Name of the attribute.
         value: The value as the Hub spells it; a model id for `base_model`.
         confidence: Calibrated probability; for `base_model` given that there is a parent.
-        root_probability: Probability that the author would declare no parent; for `base_model` only.
+        no_declaration_probability: Probability that the author would declare no parent; for `base_model` only.
         derived_probability: Probability that there is a parent, declared or not; for `base_model` only.
         reasons: Groups in which the value is declared most: count of the value, and size of the group.
     """
@@ -54,7 +54,7 @@ class Prediction:
     attribute: str
     value: str
     confidence: float
-    root_probability: float | None
+    no_declaration_probability: float | None
     derived_probability: float | None
     reasons: dict[str, tuple[int, int]]
 
@@ -70,7 +70,10 @@ class Prediction:
 
     def parent_probabilities(self) -> dict[str, float]:
         """Return the probabilities of having a parent, rounded; empty for other attributes."""
-        probabilities = {"root_probability": self.root_probability, "derived_probability": self.derived_probability}
+        probabilities = {
+            "no_declaration_probability": self.no_declaration_probability,
+            "derived_probability": self.derived_probability,
+        }
         return {name: round(value, 6) for name, value in probabilities.items() if value is not None}
 
 
@@ -121,13 +124,19 @@ class _Line(msgspec.Struct):
     attribute: str
     value: str
     confidence: float
-    root_probability: float | None = None
+    no_declaration_probability: float | None = None
     derived_probability: float | None = None
 
     def prediction(self, row: int) -> Prediction:
         """Return the prediction for the model of a row; the file holds no reasons."""
         return Prediction(
-            row, self.attribute, self.value, self.confidence, self.root_probability, self.derived_probability, {}
+            row,
+            self.attribute,
+            self.value,
+            self.confidence,
+            self.no_declaration_probability,
+            self.derived_probability,
+            {},
         )
 
 
@@ -252,7 +261,7 @@ def _evidence(prediction: Prediction) -> str:
     return encode_evidence(
         RankingEvidence(
             groups=groups,
-            root_probability=_rounded(prediction.root_probability),
+            no_declaration_probability=_rounded(prediction.no_declaration_probability),
             derived_probability=_rounded(prediction.derived_probability),
         )
     )
@@ -305,7 +314,7 @@ def _lineage_claim(graph: Graph, prediction: Prediction, today: str) -> LineageC
         child.rpartition("/")[2], tag_names, libraries[0] if libraries else None, 1
     )
     p_derived = (
-        1 - (prediction.root_probability or 0.0)
+        1 - (prediction.no_declaration_probability or 0.0)
         if prediction.derived_probability is None
         else prediction.derived_probability
     )

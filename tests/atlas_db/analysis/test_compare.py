@@ -17,7 +17,7 @@ def test_two_models_side_by_side(store: Store, tmp_path: Path) -> None:
     filled(store, tmp_path)
     found = compare_models(store, "m/merge", "q/quant", {})
     traits = {trait.name: trait for trait in found.traits}
-    assert traits["license"].verdict == "lateral"
+    assert traits["license"].change == "lateral"
     assert traits["language"][1:] == (["en", "fr"], ["en"], "differs")
     assert traits["parents"].right == ["m/merge"]
     assert 0 < found.similarity["metadata"] < 1

@@ -96,7 +96,7 @@ def test_fail_on_reports_an_atlas_that_is_older_than_a_model(fresh_home: Path, t
     run(fresh_home, "audit", "c/old", "--fail-on", "violation")
 
 
-def test_human_output_names_clause_path_repair_and_disclaimer(home: Path) -> None:
+def test_human_output_names_clause_path_remediation_and_disclaimer(home: Path) -> None:
     text = run(home, "audit", "c/leaf").stdout
     assert f"against {META} [llama3.1]" in text
     assert "section 1.b.i" in text

@@ -27,7 +27,7 @@ WRITTEN = [
     PrunedEvidence(explained=0.99, zeros=0.5),
     ResidualEvidence(containment_log_odds=1.5, distance=0.1),
     MentionEvidence(name_confidence=0.9, same_owner=False),
-    RankingEvidence(groups={"author": GroupCount(3, 4)}, root_probability=0.2),
+    RankingEvidence(groups={"author": GroupCount(3, 4)}, no_declaration_probability=0.2),
 ]
 
 

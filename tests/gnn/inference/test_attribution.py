@@ -38,12 +38,12 @@ def test_a_prediction_is_explained(graph: Graph, tmp_path: Path) -> None:
         other = graph.ids.index(each["model_id"])
         assert each["value"] in [licenses.categories[code] for code in licenses.codes.row(other)]
         assert other != row and each["groups"]
-    assert "root_probability" not in found, "of a parent alone"
+    assert "no_declaration_probability" not in found, "of a parent alone"
 
 
 @pytest.mark.train
 def test_of_a_parent_the_probability_that_there_is_one_is_given(graph: Graph, tmp_path: Path) -> None:
     row = int(rows_missing(graph, "base_model")[-1])
     found = explain_prediction(CompletionSession(graph, tmp_path), TASKS["base_model"], row)
-    assert 0 <= found["root_probability"] <= 1
-    assert 1 - found["root_probability"] <= found["derived_probability"] + 1e-4
+    assert 0 <= found["no_declaration_probability"] <= 1
+    assert 1 - found["no_declaration_probability"] <= found["derived_probability"] + 1e-4

@@ -41,7 +41,7 @@ def test_predictions_of_a_file_are_written_where_nothing_can_be_learnt(local_sto
         "attribute": "base_model",
         "value": "a/one",
         "confidence": 0.8,
-        "root_probability": 0.1,
+        "no_declaration_probability": 0.1,
     }
     file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, parent]))
     report = import_predictions(local_store, tmp_path, file)

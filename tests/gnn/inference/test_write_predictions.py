@@ -71,8 +71,10 @@ def test_parents_are_proposed_and_fused(store: Store, tmp_path: Path) -> None:
     options = CompleteOptions(("base_model",), out=tmp_path / "p.jsonl", min_confidence=0.2)
     report = complete_and_write(store, tmp_path, options)
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
-    assert lines and all(0 <= line["root_probability"] <= 1 for line in lines)
-    assert all(1 - line["root_probability"] <= line["derived_probability"] + 1e-5 <= 1 + 1e-5 for line in lines)
+    assert lines and all(0 <= line["no_declaration_probability"] <= 1 for line in lines)
+    assert all(
+        1 - line["no_declaration_probability"] <= line["derived_probability"] + 1e-5 <= 1 + 1e-5 for line in lines
+    )
     best: dict[str, str] = {}
     for line in lines:
         best.setdefault(line["model_id"], line["value"])

@@ -103,7 +103,7 @@ def test_parents_that_nobody_named_are_found(local_store: Store, tmp_path: Path)
     (name, *_) = sorted(old & found.keys())
     explanation = explain_model(local_store, tmp_path, name, "base_model")
     # Its author names none, as everybody then; the two are kept apart.
-    assert explanation.root_probability > 0.5 and explanation.derived_probability > 0.8
+    assert explanation.no_declaration_probability > 0.5 and explanation.derived_probability > 0.8
     assert explanation.missingness.p_reported < 0.1 < 0.8 < explanation.missingness.p_derived
     assert all(line["confidence"] * line["derived_probability"] >= report.thresholds["base_model"] for line in lines)
 
