@@ -6,11 +6,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from atlas_db.core.terms import Verdict
+from atlas_db.core.records import repository_path
+from atlas_db.core.terms import METHODS, LicenseState, RecordKind, RecordPart, Source, Verdict
 from atlas_db.licenses.audit import AuditOptions, Auditor
-from atlas_db.licenses.audit_graph import TRAINED, AuditGraph, read_ancestry
+from atlas_db.licenses.audit_graph import TRAINED, AuditGraph, GraphBuilder, read_ancestry
+from atlas_db.licenses.card_model import CardModel
 from atlas_db.licenses.policy_check import FLAGGED
-from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, Check
+from atlas_db.licenses.rules import ABSENT, ORDER, RELATIONS, Check
+from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
 from atlas_db.lineage.traversal import not_found_error
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import read_edges, read_nodes
@@ -27,6 +30,8 @@ class BomEntry:
         licences: Live licence claims: properties of the edge, with `id` of the licence as declared.
         verdict: Verdict of the audit, None for a dataset.
         concluded: Licence ids that the audit concludes to apply.
+        license_state: What the atlas knows of its licence.
+        license_files: Licence files with digests, of a model read from a folder.
     """
 
     id: str
@@ -35,6 +40,13 @@ class BomEntry:
     licenses: list[dict[str, Any]] = field(default_factory=list)
     verdict: Verdict | None = None
     concluded_licenses: list[str] = field(default_factory=list)
+    license_state: LicenseState = LicenseState.STATES_NONE
+    license_files: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        """Path of the repository, that of a dataset with `datasets/`."""
+        return repository_path(self.id, RecordKind.DATASET if self.dataset else RecordKind.MODEL)
 
 
 class ParentStep(NamedTuple):
@@ -63,6 +75,7 @@ class BomContents:
         datasets: Their declared training data by id.
         parents: Model id to the steps up from it.
         trained_on: Model id to ids of datasets, in order.
+        newest: Dates of the newest records of the atlas.
     """
 
     root: str
@@ -70,25 +83,35 @@ class BomContents:
     datasets: dict[str, BomEntry]
     parents: dict[str, list[ParentStep]]
     trained_on: dict[str, list[str]]
+    newest: NewestRecords
 
 
-def collect_contents(store: Store, model: str, profile: str = "default") -> BomContents:
+def collect_contents(
+    store: Store, model: str, profile: str = "default", folder: CardModel | None = None
+) -> BomContents:
     """Read the contents of the bill of a model.
 
     Args:
         store: The store.
         model: Model id.
         profile: Rule profile of the audit that concludes licences.
+        folder: The model, where it is read from a folder and not from the store.
 
     Raises:
         ModelNotFoundError: There is no such model.
     """
-    graph = read_ancestry(store, [model])
+    build = GraphBuilder()
+    graph = read_ancestry(store, [model] if folder is None else folder.add_to(build, store)[0], build)
     models = _entries(store, graph.ids[: graph.models], dataset=False)
-    if model not in models:
+    if folder is not None:
+        models[model] = _entry_of(folder)
+    elif model not in models:
         raise not_found_error(store, model)
     datasets = _entries(store, graph.ids[graph.models :], dataset=True)
-    contents = BomContents(model, models, datasets, defaultdict(list), defaultdict(list))
+    for entries, ids in ((models, graph.ids[: graph.models]), (datasets, graph.ids[graph.models :])):
+        for name in ids:
+            entries.setdefault(name, BomEntry(name, entries is datasets, {"placeholder": True}))
+    contents = BomContents(model, models, datasets, defaultdict(list), defaultdict(list), read_newest_records(store))
     for child, edges in graph.parents.items():
         for edge in edges:
             above = graph.ids[edge.parent]
@@ -99,8 +122,19 @@ def collect_contents(store: Store, model: str, profile: str = "default") -> BomC
                 contents.parents[graph.ids[child]].append(step)
     for names in contents.trained_on.values():
         names.sort()
-    _conclude(graph, models, profile)
+    _conclude(graph, models, datasets, profile)
     return contents
+
+
+def _entry_of(folder: CardModel) -> BomEntry:
+    """Return the entry of a model that is read from a folder."""
+    entry = BomEntry(folder.id, False, dict(folder.record.details))
+    for value in dict.fromkeys([*folder.declared_licenses(), *folder.found_licenses()]):
+        in_card = value in folder.declared_licenses()
+        claim = {"id": value, "source": Source.DECLARED, "confidence": 1.0}
+        entry.licenses.append({**claim, "method": METHODS[RecordPart.CARD] if in_card else "license-file@1"})
+    entry.license_files = folder.evidence()
+    return entry
 
 
 def _entries(store: Store, ids: list[str], *, dataset: bool) -> dict[str, BomEntry]:
@@ -114,16 +148,20 @@ def _entries(store: Store, ids: list[str], *, dataset: bool) -> dict[str, BomEnt
     return entries
 
 
-def _conclude(graph: AuditGraph, models: dict[str, BomEntry], profile: str) -> None:
+def _conclude(graph: AuditGraph, models: dict[str, BomEntry], datasets: dict[str, BomEntry], profile: str) -> None:
     """Set concluded licences: the declared ones of a compliant model, otherwise those whose terms it must keep."""
     auditor = Auditor(graph, AuditOptions(profile))
+    for index, name in enumerate(graph.ids):
+        states = {auditor.policy.state_of(claim.id) for claim in auditor.policy.own_claims(index)}
+        part = models[name] if index < graph.models else datasets[name]
+        part.license_state = next(state for state in LicenseState if state in states)
     for index in range(graph.models):
         entry = models[graph.ids[index]]
         entry.verdict, findings = auditor.audit_model(index, all_findings=False)
         licenses = {
             each.license
             for each in findings
-            if ORDER[each.verdict] >= FLAGGED and each.rule.check is Check.TERMS and each.license != NONE
+            if ORDER[each.verdict] >= FLAGGED and each.rule.check is Check.TERMS and each.license not in ABSENT
         }
         if entry.verdict in (Verdict.COMPLIANT, Verdict.OBLIGATIONS):
             licenses = {claim.id for claim in graph.claims[index] if not claim.predicted}

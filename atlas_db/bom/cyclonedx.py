@@ -25,7 +25,8 @@ from atlas_db.bom.collect import BomContents, BomEntry, ParentStep
 from atlas_db.catalogue.expressions import parse_expression
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.core.errors import BomError
-from atlas_db.core.terms import SOFTWARE, Source
+from atlas_db.core.terms import SOFTWARE, RecordKind, Source
+from atlas_db.lineage.weights_record import knowledge_of
 from ingest.normalise.license_ids import canonical_license_id
 
 SPECS = {"1.7": SchemaVersion.V1_7, "1.6": SchemaVersion.V1_6}
@@ -93,14 +94,21 @@ def _properties(values: dict[str, Any]) -> list[Property]:
 
 def _component(entry: BomEntry, contents: BomContents) -> Component:
     props = entry.props
-    properties = {"id": entry.id, "last_seen": props.get("last_seen"), "audit_verdict": entry.verdict}
+    properties = {"id": entry.path, "last_seen": props.get("last_seen"), "audit_verdict": entry.verdict}
+    properties["license_state"] = entry.license_state
+    if props.get("license_files"):
+        properties["license_files"] = ", ".join(props["license_files"])
     if props.get("placeholder"):
+        kind = RecordKind.DATASET if entry.dataset else RecordKind.MODEL
         properties["placeholder"] = "true"
+        properties["known"] = knowledge_of(props)
+        properties["not_in_atlas"] = f"no record of it here ({contents.newest.words(kind)}): fetch or load it"
     component = Component(
         **_identity(entry), version=props.get("sha"), bom_ref=reference(entry), properties=_properties(properties)
     )
-    if component.group:
-        component.manufacturer = OrganizationalEntity(name=component.group, bom_ref=f"{reference(entry)}#publisher")
+    if is_repository(entry.id):
+        owner = entry.id.partition("/")[0]
+        component.manufacturer = OrganizationalEntity(name=owner, bom_ref=f"{reference(entry)}#publisher")
     if steps := contents.parents.get(entry.id):
         component.pedigree = Pedigree(ancestors=[_ancestor(step, contents) for step in steps])
     return component
@@ -110,14 +118,16 @@ def _identity(entry: BomEntry) -> dict[str, Any]:
     """Return type, name, owner and package URL.
 
     Only ids of repositories have an owner and a package URL. Its type `huggingface` covers models, not datasets
-    (purl-spec, types/huggingface-definition).
+    (purl-spec, types/huggingface-definition). A dataset is named by its whole path, as a model may have its id.
     """
+    if entry.dataset:
+        return {"type": ComponentType.DATA, "name": entry.path}
     owner, _, name = entry.id.rpartition("/") if is_repository(entry.id) else ("", "", entry.id)
     return {
-        "type": ComponentType.DATA if entry.dataset else ComponentType.MACHINE_LEARNING_MODEL,
+        "type": ComponentType.MACHINE_LEARNING_MODEL,
         "name": name,
         "group": owner or None,
-        "purl": None if entry.dataset or not owner else PackageURL("huggingface", owner, name, entry.props.get("sha")),
+        "purl": PackageURL("huggingface", owner, name, entry.props.get("sha")) if owner else None,
     }
 
 
@@ -138,9 +148,12 @@ def _ancestor(step: ParentStep, contents: BomContents) -> Component:
 
 def _add_licenses(document: dict[str, Any], contents: BomContents, spec: str) -> None:
     """Add the licences of each component. CycloneDX 1.6 allows one expression and no other licence with it."""
+    parts = _parts(contents)
     for component in _all_components(document):
-        entries = contents.datasets if component["type"] == "data" else contents.models
-        choices = _licenses(entries[_id_of(component)])
+        part = parts[component["bom-ref"]]
+        choices = _licenses(part)
+        if part.license_files:
+            component["evidence"] = {"licenses": _file_evidence(part)}
         whole = next((each for each in choices if "expression" in each), None)
         if spec == "1.6" and whole is not None:
             for each in choices:
@@ -149,6 +162,21 @@ def _add_licenses(document: dict[str, Any], contents: BomContents, spec: str) ->
             choices = [{name: value for name, value in whole.items() if name != "properties"}]
         if choices:
             component["licenses"] = [each if "expression" in each else {"license": each} for each in choices]
+
+
+def _parts(contents: BomContents) -> dict[str, BomEntry]:
+    """Return all models and datasets of a bill by reference."""
+    return {reference(part): part for part in (*contents.models.values(), *contents.datasets.values())}
+
+
+def _file_evidence(entry: BomEntry) -> list[dict[str, Any]]:
+    """Return the licence files of a component, each text with its id, or by name where none is recognised."""
+    found = []
+    for each in entry.license_files:
+        for license_id, text in zip(each["licenses"] or [each["file"]], each["text_ids"] or [None], strict=False):
+            properties = {name: each[name] for name in ("file", "sha256", "words_around", "agrees")} | {"text_id": text}
+            found.append({"license": _license(license_id, _DECLARED, properties)})
+    return found
 
 
 def _licenses(entry: BomEntry) -> list[dict[str, Any]]:
@@ -218,12 +246,11 @@ def _citations(document: dict[str, Any], contents: BomContents) -> list[dict[str
     """Return the source of each licence, ancestor and dataset: the publisher, or this tool."""
     pointers = {component["bom-ref"]: f"/components/{n}" for n, component in enumerate(document.get("components", []))}
     pointers[document["metadata"]["component"]["bom-ref"]] = "/metadata/component"
-    found = []
+    found, parts = [], _parts(contents)
     for component in _all_components(document):
         component_pointer = pointers[component["bom-ref"]]
         publisher = component.get("manufacturer", {}).get("bom-ref", TOOL)
-        entries = contents.datasets if component["type"] == "data" else contents.models
-        when = _timestamp(entries[_id_of(component)].props.get("last_seen") or document["metadata"]["timestamp"])
+        when = _timestamp(parts[component["bom-ref"]].props.get("last_seen") or document["metadata"]["timestamp"])
         for index, entry in enumerate(component.get("licenses", ())):
             choice = entry.get("license", entry)
             declared = choice.get("acknowledgement") == _DECLARED
@@ -238,7 +265,8 @@ def _citations(document: dict[str, Any], contents: BomContents) -> list[dict[str
             found.append(_citation(f"{component_pointer}/pedigree/ancestors/{index}", attributed_to, when, note))
         for index, entry in enumerate(component.get("modelCard", {}).get("modelParameters", {}).get("datasets", ())):
             pointer = f"{component_pointer}/modelCard/modelParameters/datasets/{index}"
-            found.append(_citation(pointer, publisher, when, f"declared training data {entry['ref']}"))
+            named = parts[entry["ref"]].path
+            found.append(_citation(pointer, publisher, when, f"declared training data {named}"))
     return found
 
 

@@ -133,8 +133,7 @@ def _audit_targets(
 
 def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list[CardModel]]:
     """Return model ids, and models read from the paths among the words."""
-    from atlas_db.licenses.card_model import read_card_model
-    from ingest.hub.local_repository import card_in
+    from atlas_db.licenses.card_model import is_path, read_card_model
 
     if file is not None:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
@@ -143,10 +142,8 @@ def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list
     for word in words:
         if not word or word.startswith("#"):
             continue
-        path = Path(word)
-        holds_card = path.suffix.lower() == ".md" or (path.is_dir() and card_in(path) is not None)
-        if word.startswith((".", "/", "~")) or holds_card:
-            folders.append(read_card_model(path.expanduser()))
+        if is_path(word):
+            folders.append(read_card_model(Path(word).expanduser()))
         else:
             ids.append(word)
     return ids, folders
@@ -230,6 +227,7 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
         print_text(model, "bold")
         if model in report.weights_only:
             print_text(f"  known by its weights alone: {weights_words(report.weights_only[model])}", "dim")
+        _license_files(report.license_files.get(model, []))
         for row in rows:
             if _flagged(row):
                 _finding(row)
@@ -242,6 +240,16 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
         newest = f" ({report.newest.words()})" if report.newest is not None else ""
         print_text(f"{name} is not in this atlas{newest}: fetch or load it", "yellow")
     _foot(report)
+
+
+def _license_files(files: list[dict[str, Any]]) -> None:
+    """Print the licence files of a model, each with its digest and the licences whose text it holds."""
+    for each in files:
+        texts = ", ".join(each["licenses"]) or "no text of the catalogue"
+        around = f" and {each['words_around']:,} words more" if each["words_around"] else ""
+        print_text(f"  {each['file']} holds {texts}{around}, SHA-256 {each['sha256']}", "dim")
+        if each["agrees"] is False:
+            print_text("    The card declares another licence than this file", "yellow")
 
 
 def _finding(row: dict[str, Any]) -> None:

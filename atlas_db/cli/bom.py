@@ -15,8 +15,9 @@ from atlas_db.cli.output import errors, write_json
 HELP = """Write a model's bill of materials (CycloneDX).
 
 All ancestors and their training data are components. Lineage is the pedigree, licences are declared and concluded,
-and version 1.7 cites the source of each claim. The document is validated against the schema of the standard before it
-is written. It is no legal advice.
+and version 1.7 cites the source of each claim. Licence files of a folder are evidence, with digest and text. A
+component without a record is said to be not in this atlas, not to have no licence. The document is validated against
+the schema of the standard before it is written. It is no legal advice.
 
 Examples:
 
@@ -35,7 +36,9 @@ class Spec(StrEnum):
 
 @guarded
 def bom(
-    model: Annotated[str, typer.Argument(help="Model id, owner/name.", show_default=False)],
+    model: Annotated[
+        str, typer.Argument(help="Model id, or the path of a README.md or a folder with one.", show_default=False)
+    ],
     spec: Annotated[Spec, typer.Option("--spec", help="Version of CycloneDX.")] = Spec.V1_7,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; standard output by default.")] = None,
     store: StoreOption = None,
@@ -43,9 +46,12 @@ def bom(
     """Write the bill of materials of a model."""
     from atlas_db.bom.collect import collect_contents
     from atlas_db.bom.cyclonedx import write_bom
+    from atlas_db.licenses.card_model import is_path, read_card_model
 
     with opened(settings_for(store)) as graph:
-        document = write_bom(collect_contents(graph, model), spec.value)
+        folder = read_card_model(Path(model).expanduser()) if is_path(model) else None
+        name = model if folder is None else folder.id
+        document = write_bom(collect_contents(graph, name, folder=folder), spec.value)
     if out is None:
         write_json(document)
     else:

@@ -90,6 +90,7 @@ class AuditReport:
         not_in_atlas: Ancestors without a record, and models of which only the weights are known. They are paths, those
             of datasets with `datasets/`.
         newer: Models that were created or changed after the newest record.
+        license_files: Licence files of models read from folders, by id: file, SHA-256, licences, ids of their texts.
         weights_only: What is known of requested models that have no record, but charted weights, by id.
         findings: The findings as rows.
         obligations: Findings that are compliant as long as duties are met, as rows; only in audits of single models.
@@ -110,6 +111,7 @@ class AuditReport:
     newest: NewestRecords | None = None
     not_in_atlas: list[str] = field(default_factory=list)
     newer: list[str] = field(default_factory=list)
+    license_files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     weights_only: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
     obligations: list[dict[str, Any]] = field(default_factory=list)
@@ -159,6 +161,7 @@ class AuditReport:
             "not_in_atlas": self.not_in_atlas,
             "newer_than_atlas": self.newer,
             "weights_only": self.weights_only,
+            "license_files": self.license_files,
             "findings": self.findings,
             "obligations": self.obligations,
         }
@@ -312,6 +315,11 @@ class Auditor:
         kind = RecordKind.MODEL if finding.ancestor < self.graph.models else RecordKind.DATASET
         return clause.replace("this atlas", f"this atlas ({newest.words(kind)})", 1)
 
+    def _evidence(self, finding: LicenseFinding) -> list[dict[str, Any]]:
+        """Return the licence files of the model that hold the text of its licence."""
+        files = self.report.license_files.get(self.graph.path(finding.model), ())
+        return [each for each in files if finding.child_license in each["licenses"]]
+
     def row(self, finding: LicenseFinding, remediation: str = "") -> dict[str, Any]:
         """Return a finding as a row of the report."""
         path, state_of = self.graph.path, self.policy.state_of
@@ -341,6 +349,7 @@ class Auditor:
             "hops": len(finding.path),
             "path": steps,
             "remediation": remediation or None,
+            "evidence": self._evidence(finding),
         }
 
 
@@ -379,6 +388,7 @@ def audit_models(
     graph = read_ancestry(store, above, build)
     newest = read_newest_records(store)
     auditor = Auditor(graph, options, newest)
+    auditor.report.license_files = {each.id: each.evidence() for each in folders if each.license_files}
     auditor.report.newer = newer_models(store, newest, graph.ids[: graph.models])
     index_of = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
     for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:

@@ -11,12 +11,12 @@ from atlas_db.catalogue.expressions import has_terms
 from atlas_db.core.terms import FindingKind, LicenseState, Relation, Verdict
 from atlas_db.licenses.ancestors import AncestorSearch, ReachedAncestor, licenses_above
 from atlas_db.licenses.audit_graph import TRAINED, AuditEdge, AuditGraph, LicenseClaim
+from atlas_db.licenses.license_files import LICENSE_FILE
 from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, UNSEEN, Check, Rule, RuleBook
 
 _NO_CLAIM = LicenseClaim(NONE, 1.0, predicted=False, valid_to=None)
 _UNSEEN_CLAIM = LicenseClaim(UNSEEN, 1.0, predicted=False, valid_to=None)
 _NEVER = "9999-12-31"
-_LICENSE_FILE = re.compile(r"licen[cs]e|copying|terms|use_policy", re.IGNORECASE)
 _NOTICE_FILE = re.compile(r"notice", re.IGNORECASE)
 _LETTERS = re.compile(r"[^a-z0-9.]")
 FLAGGED = ORDER[Verdict.REVIEW]
@@ -265,7 +265,7 @@ class PolicyCheck:
         rulings = []
         for claim in live:
             verdict, rule, child_index = self._best_ruling(claim.id, [each.id for each in claims], relation)
-            if rule.unless_file and _has(self.graph.inputs_of(model).license_files, _LICENSE_FILE):
+            if rule.unless_file and _has(self.graph.inputs_of(model).license_files, LICENSE_FILE):
                 verdict = min(verdict, Verdict.REVIEW, key=ORDER.__getitem__)
             if claim.predicted and ORDER[verdict] < ORDER[Verdict.UNKNOWN]:
                 verdict = Verdict.UNKNOWN
@@ -299,7 +299,7 @@ class PolicyCheck:
                 name = graph.ids[model].rpartition("/")[2]
                 return not normalised_name(name).startswith(normalised_name(rule.prefix))
             case Check.LICENSE_FILE:
-                return files is not None and not _has(files, _LICENSE_FILE)
+                return files is not None and not _has(files, LICENSE_FILE)
             case Check.NOTICE_FILE:
                 return files is not None and not _has(files, _NOTICE_FILE)
             case Check.UPSTREAM_NOTICE:

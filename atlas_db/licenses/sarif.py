@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from atlas_db.licenses.rules import rule_book
 
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 _PROPERTIES = (
-    "verdict", "finding", "confidence", "license", "license_state", "child_license", "child_license_state",
+    "verdict", "finding", "confidence", "license", "license_state", "child_license", "child_license_state", "evidence",
 )  # fmt: skip
 _LEVELS = {Verdict.VIOLATION: "error", Verdict.REVIEW: "warning"}
 
@@ -53,6 +54,7 @@ def to_sarif(report: AuditReport, files: Mapping[str, str] | None = None) -> dic
             "counts": report.counts(),
             "newest_record": None if report.newest is None else report.newest._asdict(),
         },
+        "artifacts": _artifacts(report, files or {}),
         "results": [_result(row, rule_index, files or {}) for row in report.findings],
     }
     return {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]}
@@ -67,6 +69,20 @@ def _invocation(report: AuditReport) -> dict[str, Any]:
             for gap in report.gaps(Verdict.REVIEW)
         ],
     }
+
+
+def _artifacts(report: AuditReport, files: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the licence files that were read, with their digests and the texts in them."""
+    folders = {model: PurePath(files.get(model) or f"{model}/README.md").parent for model in report.license_files}
+    return [
+        {
+            "location": {"uri": quote((folders[model] / each["file"]).as_posix())},
+            "hashes": {"sha-256": each["sha256"]},
+            "properties": {name: each[name] for name in ("licenses", "text_ids", "words_around", "agrees")},
+        }
+        for model, evidence in report.license_files.items()
+        for each in evidence
+    ]
 
 
 def _result(row: Mapping[str, Any], rule_index: Mapping[str, int], files: Mapping[str, str]) -> dict[str, Any]:

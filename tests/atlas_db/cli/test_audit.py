@@ -220,6 +220,34 @@ def resolve(document: Any, pointer: str) -> Any:
     return document
 
 
+def test_a_bill_names_datasets_and_what_is_not_in_this_atlas(fresh_home: Path, tmp_path: Path) -> None:
+    same = "c/twin"
+    rows = [
+        child(same, "finetune:p/gone", tags=["license:mit", f"dataset:{same}", "dataset:d/d"]), model("c/silent"),
+        {"id": "d/d", "tags": [], "citation": "", "description": "", "author": "d"},
+    ]  # fmt: skip
+    run(fresh_home, "load", "--no-statistics", write_rows(tmp_path / "rows.jsonl", rows))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "README.md").write_text(f"---\nbase_model: [{same}, p/unheard-of]\ndatasets: [d/unheard-of]\n---\n")
+    for target in (same, str(mine)):
+        document = json.loads(run(fresh_home, "bom", target).stdout)
+        components = [document["metadata"]["component"], *document["components"]]
+        values = {c["bom-ref"]: {p["name"]: p["value"] for p in c["properties"]} for c in components}
+        states = {ref: row["atlas-db:license_state"] for ref, row in values.items()}
+        assert states[f"dataset:{same}"] == states["model:p/gone"] == "not_in_atlas"
+        assert (states[f"model:{same}"], states["dataset:d/d"]) == ("stated", "states_none")
+        assert "newest record 2024-01-01" in values["model:p/gone"]["atlas-db:not_in_atlas"]
+        names = {c["bom-ref"]: c["name"] for c in components}
+        assert (names[f"dataset:{same}"], names[f"model:{same}"]) == (f"datasets/{same}", "twin")
+        assert values[f"dataset:{same}"]["atlas-db:id"] == f"datasets/{same}"
+        assert not any("purl" in c for c in components if c["type"] == "data")
+        cited = [pointer for each in document["citations"] for pointer in each["pointers"]]
+        assert all(resolve(document, pointer) for pointer in cited)
+    assert states["model:mine"] == "states_none"
+    assert states["model:p/unheard-of"] == states["dataset:d/unheard-of"] == "not_in_atlas"
+
+
 def test_no_bill_ever_has_an_invalid_license_id(home: Path) -> None:
     from cyclonedx.spdx import is_supported_id
 
