@@ -82,6 +82,8 @@ def merge_declared_parents(
 ) -> None:
     """Set `declared_parents` and `base_model` of a node after one more record.
 
+    What a chart read in files beside the weights is kept apart, because rolling back that chart takes it away.
+
     Args:
         node: Properties of the node, with the snapshots of the record.
         old: Properties before the record.
@@ -91,13 +93,24 @@ def merge_declared_parents(
     text = old.get("declared_parents")
     if text is None and not parents:
         return
+    node["declared_parents"] = add_declarations(text, parents, as_of)
+    live = [each.name for each in parent_declarations(node) if each.valid_to is None]
+    node["base_model"] = list(dict.fromkeys(live)) or None
+
+
+def add_declarations(text: str | None, parents: Iterable[ParentClaim], as_of: str) -> str:
+    """Return declarations as JSON after one more record.
+
+    Args:
+        text: Declarations before it, None where there are none.
+        parents: Parents that the record names.
+        as_of: Date of its snapshot.
+    """
     declared = _DECODER.decode(text) if text else {}
     for claim in parents:
         by_part = declared.setdefault(claim.name, {})
         by_part[claim.part.value] = _join(by_part.get(claim.part.value), claim, as_of)
-    node["declared_parents"] = msgspec.json.encode(declared, order="sorted").decode()
-    live = [each.name for each in parent_declarations(node) if each.valid_to is None]
-    node["base_model"] = list(dict.fromkeys(live)) or None
+    return msgspec.json.encode(declared, order="sorted").decode()
 
 
 def _join(old: _Declared | None, claim: ParentClaim, as_of: str) -> _Declared:
@@ -118,10 +131,13 @@ def _strength(each: _Declared) -> tuple[bool, str, float, str, str, str, tuple[A
 
 def parent_declarations(node: Mapping[str, Any]) -> list[ParentDeclaration]:
     """Return all declarations of parents of a node, current and former, in the order of names and parts."""
-    text = node.get("declared_parents")
-    if not text:
+    text, beside = node.get("declared_parents"), node.get("weights_declared_parents")
+    if not text and not beside:
         return []
-    declared = _DECODER.decode(text)
+    declared = _DECODER.decode(text) if text else {}
+    if beside:
+        for name, by_part in _DECODER.decode(beside).items():
+            declared[name] = by_part | declared.get(name, {})
     snapshots = snapshots_of(node)
     hub_dates = [date for part in HUB_LISTS for date in snapshots.get(part, ())]
     listed = _hub_names(declared)

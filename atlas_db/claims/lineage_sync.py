@@ -78,11 +78,11 @@ def read_name_evidence(store: Store) -> tuple[dict[str, NameEvidence], dict[str,
         )
         if not placeholder
     }
-    rows = store.fetch_all(all_nodes("Model", ("id", "declared_parents", "snapshots"), having="declared_parents"))
-    declarations = {
-        identifier: parent_declarations({"id": identifier, "declared_parents": parents, "snapshots": snapshots})
-        for identifier, parents, snapshots in rows
-    }
+    names = ("id", "snapshots", "declared_parents", "weights_declared_parents")
+    declarations: dict[str, list[ParentDeclaration]] = {}
+    for having in names[2:]:
+        for values in store.fetch_all(all_nodes("Model", names, having=having)):
+            declarations[values[0]] = parent_declarations(dict(zip(names, values, strict=True)))
     return models, declarations
 
 

@@ -29,7 +29,8 @@ on more of them (--refine); otherwise the fingerprints alone decide, with lower 
 The chart abstains where the best parent is more probably wrong than right. --min-confidence 0 keeps every edge.
 --families lists the family of every model, and the candidate parents of those without an edge.
 
-With --store, the edges go into the graph as inferred claims and are fused with the declared ones. With --existing, new
+With --store, the edges go into the graph as inferred claims and are fused with the declared ones. A base that an
+adapter's configuration names is a declared claim, which verifies nothing. With --existing, new
 models join models that were charted before: only the families that they belong to are charted again.
 
 Examples:

@@ -180,6 +180,9 @@ _MODEL = NodeType(
         Property("card_sha256", "string", "SHA-256 of the model card's text"),
         Property("card_length", "integer", "Length of the model card without front matter", "characters"),
         Property("card_template", "string", "Tool whose template the card's text shows; empty where none is known"),
+        Property(
+            "weights_declared_parents", "string", "Parents that the files beside its weights name, with dates (JSON)"
+        ),
         Property("weights_family", "string", "Id of the root of the family that the newest chart put its weights in"),
         Property("weights_hash", "string", "Hash of tensor names, sides and sampled values; equal for copies"),
         Property(
@@ -346,7 +349,7 @@ RUN_PROPERTIES = {
     "audit_run_id": ("audit_verdict", "audit_findings"),
     "weights_run_id": (
         "weights_family", "weights_hash", "weights_architecture", "weights_layers", "weights_elements",
-        "weights_bytes", "weights_dtype", "behaviour_cluster",
+        "weights_bytes", "weights_dtype", "weights_declared_parents", "behaviour_cluster",
     ),
 }  # fmt: skip
 """Properties of models that an audit or a chart writes, by the property that names the run."""

@@ -186,7 +186,7 @@ class _LoadJob:
 
     def _collect_facts(self, node: Properties) -> None:
         self._models[node["id"]] = NameEvidence(node.get("downloads") or 0, node.get("created_at"), node["last_seen"])
-        if node.get("declared_parents"):
+        if node.get("declared_parents") or node.get("weights_declared_parents"):
             self._declarations[node["id"]] = parent_declarations(node)
 
     def _sync_lineage(self, *, fresh: bool, forced: bool, ready: Callable[[], object]) -> None:

@@ -8,16 +8,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from atlas_db.claims.lineage_sync import LineageDiff, read_charted_models, read_lineage_claims, read_lineage_edges
+from atlas_db.claims.declared_parents import add_declarations, parent_declarations
+from atlas_db.claims.lineage_sync import (
+    LineageDiff,
+    WriteContext,
+    read_charted_models,
+    read_lineage_claims,
+    read_lineage_edges,
+    read_name_evidence,
+    synchronise_lineage,
+)
 from atlas_db.claims.resolve import fuse_claims
 from atlas_db.claims.runs import begin_run, exclusive_writer, finish_run
-from atlas_db.core.records import ChartedModel, LineageClaim
-from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, Resolution, RunKind, Source
-from atlas_db.fusion.evidence import encode_evidence
+from atlas_db.core.records import ChartedModel, LineageClaim, ParentClaim
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, RecordPart, Relation, Resolution, RunKind, Source
+from atlas_db.fusion.evidence import AdapterEvidence, encode_evidence
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.connect import ensure_schema
-from atlas_db.store.statements import ensure_nodes, merge_nodes
+from atlas_db.store.statements import all_nodes, ensure_nodes, merge_nodes
+from ingest.normalise.parent_names import names_no_model
 from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
 from ingest.weights.parameters.chart_parameters import chart_parameters
 from ingest.weights.probes.cka_similarity import behaviour_clusters
@@ -35,6 +45,9 @@ def write_chart(
 ) -> dict[str, Any]:  # fmt: skip
     """Write a chart as inferred claims; an earlier chart of the same models is replaced.
 
+    The base that an adapter's configuration names is a declared claim, whether the chart used it or not: only weights
+    are evidence from weights.
+
     Args:
         store: The store.
         home: Home folder, for the writer's lock.
@@ -47,6 +60,7 @@ def write_chart(
     Returns:
         Counts: claims and edges created, changed, removed; edges by status; the run's id.
     """
+    edges = [edge for edge in edges if not (isinstance(edge.evidence, AdapterEvidence) and edge.evidence.declared)]
     families, edges = family_of(prints, edges), above_threshold(edges, min_confidence)
     charted = {item.id: ChartedModel(families[item.id], item.weights_hash) for item in prints}
     as_of = max((known_date(item.created_at)[:10] for item in prints), default="") or f"{datetime.now(UTC):%Y-%m-%d}"
@@ -56,30 +70,57 @@ def write_chart(
         run_id = begin_run(store, RunKind.CHART, _parameters(prints, edges))
         plan, counts = _plan(store, charted, edges, as_of, run_id)
         clusters = behaviour_clusters(probes)
-        rows = [
-            {
-                "id": item.id,
-                "created_at": known_date(item.created_at) or None,
-                "set": {
-                    "weights_family": families[item.id] or None,
-                    "weights_hash": item.weights_hash,
-                    "weights_architecture": item.family_key,
-                    "weights_layers": _layers(item),
-                    "weights_elements": item.elements,
-                    "weights_bytes": item.size,
-                    "weights_dtype": item.dtype,
-                    "behaviour_cluster": clusters.get(item.id),
-                    "weights_run_id": run_id,
-                },
-            }
-            for item in prints
-        ]
+        named_before = dict(
+            store.fetch_all(all_nodes("Model", ("id", "weights_declared_parents"), having="weights_declared_parents"))
+        )
+        rows = [_node_row(item, families, clusters, named_before, as_of, run_id) for item in prints]
         Batches(store, ROWS).run(rows, _send)
         plan.write(store, set(charted), ROWS)
+        if named_before or any(row["set"]["weights_declared_parents"] for row in rows):
+            models, declarations = read_name_evidence(store)
+            all_declarations = [each for of_model in declarations.values() for each in of_model]
+            synchronise_lineage(store, models, all_declarations, WriteContext(run_id, ROWS))
         if probes:
             save_store_probes(probes, home, ensure_schema(store))
         finish_run(store, run_id, counts)
     return {**counts, "run_id": run_id}
+
+
+def _node_row(
+    item: Fingerprint, families: Mapping[str, str], clusters: Mapping[str, str], named_before: Mapping[str, str],
+    as_of: str, run_id: str,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "id": item.id,
+        "created_at": known_date(item.created_at) or None,
+        "set": {
+            "weights_family": families[item.id] or None,
+            "weights_hash": item.weights_hash,
+            "weights_architecture": item.family_key,
+            "weights_layers": _layers(item),
+            "weights_elements": item.elements,
+            "weights_bytes": item.size,
+            "weights_dtype": item.dtype,
+            "weights_declared_parents": _declared_parents(item, named_before.get(item.id), as_of),
+            "behaviour_cluster": clusters.get(item.id),
+            "weights_run_id": run_id,
+        },
+    }
+
+
+def _declared_parents(item: Fingerprint, before: str | None, as_of: str) -> str | None:
+    """Return the base that the configuration of an adapter names, as declarations; None where it names none.
+
+    Charting again changes no dates where the name is the same.
+    """
+    name = item.declared_base
+    if not item.adapter or not name or names_no_model(name):
+        return None
+    known = parent_declarations({"id": item.id, "weights_declared_parents": before})
+    if [each.name for each in known] == [name]:
+        return before
+    claim = ParentClaim(name, Relation.ADAPTER, 1.0, "typed", RecordPart.ADAPTER_CONFIG)
+    return add_declarations(None, [claim], as_of)
 
 
 def _parameters(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> dict[str, Any]:

@@ -121,3 +121,16 @@ def test_no_input_costs_the_load(reports: Path) -> None:
             refused += 1
     assert read > 10
     assert refused == 0
+
+
+def test_names_that_mean_nothing_and_spellings_of_parents(local_store: Store, reports: Path, tmp_path: Path) -> None:
+    files = [str(reports / name) for name in ("R04a-base-none.jsonl", "R04b-parent-spellings.jsonl")]
+    load(local_store, files, LoadOptions(home=tmp_path))
+    rows = local_store.run_user_query("MATCH (c:Model)-[:DERIVED_FROM]->(p:Model) RETURN c.id AS c, p.id AS p", {})[1]
+    found = {(row["c"], row["p"]) for row in rows}
+    river, brook = "acme-lab/river-7b", "acme-lab/brook-7b"
+    kids = ("a-cache", "d-gguf-tag", "e-mirror", "f-markdown", "g-comma", "j-scheme")
+    # A path on somebody's disk (k) and `None` name no parent.
+    assert found == {(f"kid/{kid}", river) for kid in kids} | {("kid/g-comma", brook)}
+    report = audit_models(local_store, ["kid/from-scratch", "alba/small-lm"], AuditOptions())
+    assert not [row for row in report.findings if row["verdict"] == "violation"]

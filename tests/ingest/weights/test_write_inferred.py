@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ingest.weights.probes.forward_probe import GRAM_LENGTH
 from ingest.weights.probes.probe_table import Probe, load_store_probes
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.write_inferred import write_chart
-from tests.support.families import print_of, root, trained, write
+from tests.support.families import HIDDEN, print_of, root, trained, write
 from tests.support.graphs import child, load_rows, model, pairs, whole
 
 BASE, STRANGE = "org/base", "other/stranger"
@@ -151,6 +152,43 @@ def test_what_models_answer_reaches_the_graph_and_completion(
     assert kind.cold_start
     assert {item.id for item in load_store_probes(tmp_path, ensure_schema(store))} == set(grams)
     assert not {"created", "changed"} & write_chart(store, tmp_path, prints, edges, probes=probes).keys()
+    for known in [row["id"] for row in list_runs(store) if row["kind"] == "chart"]:
+        rollback(store, known, tmp_path, 500)
+    assert run
+    assert whole(store) == before
+
+
+def test_the_base_that_a_configuration_names_is_declared_and_never_verified(
+    store: Store, tmp_path: Path, prints: list[Fingerprint]
+) -> None:
+    """Adapters of random numbers: the weights cannot know their base."""
+    folder = tmp_path / "weights"
+    adapters = []
+    for name in ("me/lora", "me/unlisted"):
+        rng = np.random.default_rng(len(name))
+        shapes = {"lora_A": (2, HIDDEN), "lora_B": (HIDDEN, 2)}
+        prefix = "base_model.model.model.layers.0.self_attn.q_proj"
+        factors = {f"{prefix}.{part}.weight": rng.normal(size=size) for part, size in shapes.items()}
+        write(folder / name, {key: value.astype(np.float32) for key, value in factors.items()})
+        config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2, "base_model_name_or_path": BASE}
+        (folder / name / "adapter_config.json").write_text(json.dumps(config))
+        adapters.append(print_of(folder / name, name, "2024-02-20"))
+    load_rows(store, tmp_path, [*ROWS, child("me/lora", f"adapter:{BASE}")])
+    before = whole(store)
+    everything = [*prints, *adapters]
+    edges = chart(everything, Resampler(), declared=True)
+    assert {edge.child for edge in edges if edge.parent == BASE} >= {"me/lora", "me/unlisted"}
+    run = write_chart(store, tmp_path, everything, edges)["run_id"]
+    statuses = pairs(store, "DERIVED_FROM", "status")
+    assert {("me/lora", BASE, "declared"), ("me/unlisted", BASE, "declared")} <= statuses
+    methods = {row for row in pairs(store, "CLAIMS_PARENT", "method") if row[0] in ("me/lora", "me/unlisted")}
+    assert methods == {
+        ("me/lora", BASE, "hub-tags@1"), ("me/lora", BASE, "adapter-config@1"), ("me/unlisted", BASE, "adapter-config@1"),
+    }  # fmt: skip
+    again = whole(store)
+    assert not {"created", "changed", "removed"} & write_chart(store, tmp_path, everything, edges).keys()
+    load_rows(store, tmp_path, [*ROWS, child("me/lora", f"adapter:{BASE}")])
+    assert whole(store)[1] == again[1]
     for known in [row["id"] for row in list_runs(store) if row["kind"] == "chart"]:
         rollback(store, known, tmp_path, 500)
     assert run
