@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,3 +135,20 @@ def test_names_that_mean_nothing_and_spellings_of_parents(local_store: Store, re
     assert found == {(f"kid/{kid}", river) for kid in kids} | {("kid/g-comma", brook)}
     report = audit_models(local_store, ["kid/from-scratch", "alba/small-lm"], AuditOptions())
     assert not [row for row in report.findings if row["verdict"] == "violation"]
+
+
+def test_licence_expressions(local_store: Store, reports: Path, tmp_path: Path) -> None:
+    made = tmp_path / "R08.jsonl"
+    subprocess.run([sys.executable, str(reports / "R08-licences.py"), str(made)], check=True)
+    load(local_store, [str(made)], LoadOptions(home=tmp_path))
+    children = [f"down/{name}" for name in ("or", "and", "comma", "url", "list", "nc", "flux", "of-mit-or")]
+    report = audit_models(local_store, children, AuditOptions())
+    worst = {
+        child: max((row["verdict"] for row in report.findings if row["model"] == child), default="")
+        for child in children
+    }
+    # OR leaves a choice, so nothing is found; AND, a comma and an address are the whole; a list of licences says neither.
+    assert worst == {
+        "down/or": "", "down/and": "violation", "down/comma": "violation", "down/url": "violation",
+        "down/list": "needs_review", "down/nc": "violation", "down/flux": "violation", "down/of-mit-or": "violation",
+    }  # fmt: skip
