@@ -2,8 +2,8 @@
 
     uv run python benchmarks/audit.py [--store local:DIR]
 
-The store holds a loaded list. The walk asks networkx for the ancestors of every model that has any and looks at each
-ancestor's licence with a dictionary: no relation, no confidence, no path, no clause. Nothing is timed but that loop.
+The store holds a loaded list. The walk asks networkx for the ancestors of every model that has any. It looks up each
+ancestor's licence in a dictionary, without relation, confidence, path or clause. Nothing is timed but that loop.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Models without a declared parent: `python -m benchmarks.missing_parents --store STORE [--cards F --predictions F]`.
 
 The store holds a Hub list. The first part compares two months at a time, before and after a tool began to write down
-parents: how many of its models declare one, and the estimated share that has one. The second part needs cards of the
-same models whose text names a parent (`fine-tuned version of [...](...)`), which nothing here reads. It compares these
-with the predictions of `complete --attributes base_model --out` for models whose tags name none.
+parents. It prints how many of its models declare one, and the estimated share that has one. The second part needs cards
+of the same models whose text names a parent (`fine-tuned version of [...](...)`), which nothing here reads. It compares
+these with the predictions of `complete --attributes base_model --out` for models whose tags name none.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     uv run python -m benchmarks.roots [--store local]
 
 The store holds a loaded list. A tree consists of the declared edges of models with one parent. The log-odds of each
-model against the root are what `rooting.candidates` adds to the direction of the steps: its side over the others, edge
-by edge. Prints two numbers by number of models: in how many trees no model is likelier than the root, and the mean
-probability that the counts alone give to it.
+model against the root are what `rooting.candidates` adds to the direction of the steps. They are its side over the
+others, edge by edge. Prints two numbers by number of models. The first is in how many trees no model is likelier than
+the root. The second is the mean probability that the counts alone give to it.
 """
 
 from __future__ import annotations

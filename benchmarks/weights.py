@@ -1,7 +1,7 @@
 """How fast fingerprints and charts are: `python -m benchmarks.weights [--gigabytes 2] [--models 100,300,1000]`.
 
-Reads a file of random weights in full and as a fingerprint, in one run; compares pair tests on stored fingerprints with
-MoTHer's loop over full weights; charts synthetic trees of fingerprints of growing size. Ratios count, not seconds.
+Reads a file of random weights in full and as a fingerprint, in one run. Compares pair tests on stored fingerprints with
+MoTHer's loop over full weights. Charts synthetic trees of fingerprints of growing size. Ratios count, not seconds.
 """
 
 from __future__ import annotations

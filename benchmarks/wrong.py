@@ -1,8 +1,8 @@
 """How well weights catch wrong declarations: `python -m benchmarks.wrong ZOO... [--share 0.1] [--draws 20]`.
 
-Of the true parents of a zoo a share is replaced, half of it by a model of another family, half as copied cards do: by
-what some other model declares. What is declared then meets the chart, and is fused as in the graph. A replaced parent
-is caught where its edge is contradicted. Swaps within a family are counted apart: the family is right there.
+Of the true parents of a zoo a share is replaced. Half of it is replaced by a model of another family, half by what some
+other model declares, as in a copied card. These declarations are fused with the chart as in the graph. A replaced
+parent is caught where its edge is contradicted. Swaps within a family are counted apart: the family is right there.
 """
 
 from __future__ import annotations

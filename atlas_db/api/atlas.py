@@ -29,6 +29,7 @@ from atlas_db.licenses.audit import AuditOptions, AuditReport, audit_models
 from atlas_db.licenses.write_findings import audit_and_write
 from atlas_db.lineage.traversal import lineage, properties_of
 from atlas_db.store.connect import credentials, local_place, open_store
+from atlas_db.store.contents import require_models
 from atlas_db.store.statements import count_nodes
 from cypher import query_library
 from ingest.load.load_records import load
@@ -228,12 +229,14 @@ class Atlas:
             min_confidence: Lineage edges below this confidence are left out.
 
         Raises:
+            EmptyStoreError: The store holds no models.
             StoreLockedError: Another process is writing.
 
         Examples:
             >>> atlas.audit_all().models
             371
         """
+        require_models(self._store)
         options = AuditOptions(profile, min_confidence)
         return audit_and_write(self._store, self._settings.home, options, self._settings.batch_rows)
 

@@ -1,7 +1,7 @@
 """Addresses of licence texts: one spelling for each, and the licence that a page of a licence site is about.
 
-Read are the sites of SPDX, the Open Source Initiative, Creative Commons, GNU, choosealicense.com and ScanCode's
-LicenseDB, and the raw, blob and resolve addresses of the Hub and of GitHub. No address is opened.
+Pages of SPDX, the Open Source Initiative, Creative Commons, GNU, choosealicense.com and ScanCode's LicenseDB are known.
+So are the raw, blob and resolve addresses of the Hub and of GitHub. No address is opened.
 """
 
 from __future__ import annotations

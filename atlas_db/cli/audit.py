@@ -12,7 +12,7 @@ import typer
 
 from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
-from atlas_db.core.errors import ModelNotFoundError, UsageError
+from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError, UsageError
 from atlas_db.core.terms import LicenseState, RecordKind, Verdict
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def audit(
     """Audit models, or the whole atlas."""
     from atlas_db.licenses.audit import AuditOptions
     from atlas_db.licenses.write_findings import audit_and_write
+    from atlas_db.store.contents import require_models
 
     settings = settings_for(store)
     options = AuditOptions(profile, min_confidence, suppressions)
@@ -95,6 +96,8 @@ def audit(
     if everything == bool(ids or folders):
         raise UsageError("nothing to audit is named", hint="Give model ids, --file, or --all (and not both)")
     with opened(settings) as graph, shown_progress() as progress:
+        if fail_on is None:
+            require_models(graph)  # --fail-on has an exit code of its own for an atlas that lacks records
         if everything:
             report = audit_and_write(graph, home_of(settings), options, settings.batch_rows, progress)
         else:
@@ -116,6 +119,7 @@ def _audit_targets(
 
     Raises:
         IncompleteAuditError: Records are required, and the atlas has none.
+        EmptyStoreError: The store holds no models.
         ModelNotFoundError: The atlas has none of the models.
     """
     from atlas_db.licenses.audit import AuditReport, audit_models
@@ -123,7 +127,7 @@ def _audit_targets(
 
     try:
         return audit_models(graph, ids, options, folders)
-    except ModelNotFoundError:
+    except (EmptyStoreError, ModelNotFoundError):
         if require_records:
             newest = read_newest_records(graph)
             if not newest.models:

@@ -101,7 +101,7 @@ class AncestorSearch:
 
         A widest path whose prefix is wider, but longer, than another may lose to it in steps once both meet a weak
         edge. So states are relaxed level by level of the number of steps (Bellman 1958), and go on only where their
-        confidence rises: at most twelve states per node, once per level at most; paths are not enumerated.
+        confidence rises. A node has at most twelve states, each at most once a level. Paths are not enumerated.
         """
         self._before = {}
         origin: State = (start, -1, False)

@@ -24,7 +24,6 @@ from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
 from atlas_db.lineage.traversal import not_found_error
 from atlas_db.lineage.weights_record import describe_weights
 from atlas_db.store.bolt import Store
-from atlas_db.store.contents import require_models
 from atlas_db.store.statements import read_nodes
 
 if TYPE_CHECKING:
@@ -370,11 +369,10 @@ def audit_models(
         folders: Models that are not in the atlas, read from their cards.
 
     Raises:
-        EmptyStoreError: The store holds no models.
+        EmptyStoreError: The store holds no models, and ids are named.
         ModelNotFoundError: The atlas has none of them.
         SuppressionError: The suppression file is malformed or has expired.
     """
-    require_models(store)
     requested = list(dict.fromkeys(models))
     known = known_models(store, requested) if requested else set()
     if requested and not known and not folders:

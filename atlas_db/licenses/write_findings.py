@@ -23,7 +23,6 @@ from atlas_db.licenses.rules import NONE, RuleBook
 from atlas_db.lineage.newest_records import read_newest_records
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
-from atlas_db.store.contents import require_models
 from atlas_db.store.statements import all_nodes, clear_edges, create_edges, set_nodes
 from ingest.load.load_report import timed
 from ingest.normalise.license_ids import canonical_license_id
@@ -49,11 +48,9 @@ def audit_and_write(
         progress: Called with the progress.
 
     Raises:
-        EmptyStoreError: The store holds no models.
         StoreLockedError: Another process is writing.
         SuppressionError: The suppression file is malformed or has expired.
     """
-    require_models(store)
     with runs.exclusive_writer(store, home):
         seconds: dict[str, float] = {}
         with timed(seconds, "read"):

@@ -203,10 +203,7 @@ def _audit_key(work: StageContext) -> str:
 
 def _audit(work: StageContext) -> StageOutcome:
     options = AuditOptions(work.options.profile)
-    try:
-        report = audit_and_write(work.store, work.home, options, work.settings.batch_rows, work.progress)
-    except EmptyStoreError as error:
-        return StageOutcome(skipped=error.message)
+    report = audit_and_write(work.store, work.home, options, work.settings.batch_rows, work.progress)
     with replacing(work.file(FINDINGS)) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

@@ -1,7 +1,11 @@
 """What people do to weights without training: merges, quantization, pruning, permutation.
 
-Merges follow their papers: SLERP (Shoemake 1985) a tensor, task arithmetic (Ilharco et al., arXiv 2212.04089), TIES
-(Yadav et al., arXiv 2306.01708: trim, elect sign, disjoint mean), DARE (Yu et al., arXiv 2311.03099: drop and rescale).
+Merges follow their papers:
+
+- SLERP, tensor by tensor (Shoemake 1985)
+- task arithmetic (Ilharco et al., arXiv 2212.04089)
+- TIES: trim, elect sign, disjoint mean (Yadav et al., arXiv 2306.01708)
+- DARE: drop and rescale (Yu et al., arXiv 2311.03099)
 """
 
 from __future__ import annotations

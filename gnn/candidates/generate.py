@@ -38,8 +38,12 @@ class Candidates(NamedTuple):
 class CandidateGenerator:
     """Proposes values for models.
 
-    The generators are: frequent values of groups, frequent values of late, likely values by the network, search by
-    name, nearest neighbours by name, and edges inferred from weights.
+    They come from:
+
+    - frequent values of groups, and frequent values of late
+    - likely values by the network
+    - search by name, and nearest neighbours by name
+    - edges inferred from weights
 
     Args:
         neighbourhood: Visible declarations.

@@ -228,8 +228,8 @@ def is_correct_value(neighbourhood: Neighbourhood, query: CompletionQuery, value
 def single_value_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, answer: Answer) -> dict[str, float]:
     """Return accuracy, macro-F1, calibration error and selective accuracy of predicted values.
 
-    Accuracy is the mean over models, over authors (each author's mean counts once), and over subgroups: models with a
-    parent, other models of authors with visible declarations, and the rest.
+    Accuracy is the mean over models, over authors (each author's mean counts once), and over subgroups. The subgroups
+    are models with a parent, other models of authors with visible declarations, and the rest.
 
     Args:
         neighbourhood: Visible declarations, and the truth.

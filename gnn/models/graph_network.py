@@ -1,7 +1,7 @@
 """The graph network: attention from a model to labelled neighbours, by relation, age, tokens and label.
 
-An example is one target model with at most some forty neighbours, which were declared before its cutoff: the newest of
-the same author, siblings, models of the same name. One attention layer runs over these typed edges
+An example is one target model with at most some forty neighbours, which were declared before its cutoff. They are the
+newest of the same author, siblings, and models of the same name. One attention layer runs over these typed edges
 (`TransformerConv` of PyTorch Geometric; Shi et al. 2021). There is no second layer, because two steps of declared
 lineage are relations of their own (siblings, family).
 """

@@ -7,8 +7,8 @@ models derive from is therefore not declared. A declared parent is modelled as a
 
 The second factor is the propensity of learning from positive and unlabelled data whose positives are selected at random
 given their attributes (SAR-EM: Bekker, Robberts, Davis 2019, ECML PKDD). It is fitted where the first factor is near
-one: to models whose names contain the whole name of an older model that others derive from. With a low
-propensity, a missing parent is weak evidence of being a root; with a high one it is strong.
+one. There the model's name contains the whole name of an older model that others derive from. With a low propensity, a
+missing parent is weak evidence of being a root; with a high one it is strong.
 """
 
 from __future__ import annotations

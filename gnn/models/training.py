@@ -245,7 +245,7 @@ def _time_blocks(neighbourhood: Neighbourhood) -> tuple[float, float]:
     """Return the dates at which the ranker's part and the calibration part start.
 
     They are the last months where enough was declared in them. In small or old lists they are the newest two fifths and
-    the newest tenth; in lists that span weeks, at most seven tenths and a quarter.
+    the newest tenth. In lists that span weeks they are at most seven tenths and a quarter.
     """
     times = neighbourhood.events.times
 

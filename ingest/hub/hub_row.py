@@ -1,8 +1,8 @@
 """One row of the Hub's API, on the wire or written again by a tool, under the names and types of the wire.
 
-A row whose fields have the wire's names and types is decoded in one step. Any other is read field by field: the names
-of huggingface_hub's Python objects (`card_data`, `created_at`), text in place of lists and objects, epochs in place of
-dates. A field that cannot be read is left out, with a note; the row stays.
+A row whose fields have the wire's names and types is decoded in one step. Any other is read field by field. It may have
+the names of huggingface_hub's Python objects (`card_data`, `created_at`), text in place of lists and objects, or epochs
+in place of dates. A field that cannot be read is left out, with a note; the row stays.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ def is_language_code(tag: str) -> bool:
 def tag_languages(tags: Sequence[str]) -> list[str]:
     """Pick the languages out of a repository's tags, where they stand bare among everything else.
 
-    Two-letter codes count anywhere. Three-letter codes (`trl`, `vit`, `ppo` and `art` are codes, too), `code` and
-    `multilingual` count only where the Hub writes languages: in the run just before the first namespaced tag.
+    Two-letter codes count anywhere. Three-letter codes, `code` and `multilingual` count only where the Hub writes
+    languages: in the run just before the first namespaced tag. `trl`, `vit`, `ppo` and `art` are such codes, too.
     """
     end = 0
     for tag in tags:

@@ -67,8 +67,8 @@ def stage_matrix(stages: Sequence[Stage]) -> Flags:
 def cost_matrix(distance: Doubles, direction: Flags, stage: Flags, penalty: float = DIRECTION_PENALTY) -> Doubles:
     """Return the cost matrix C = D + λ · ¬(K ⊕ T), λ = c · mean(D), shape (n, n) (equation 6).
 
-    Entry (i, j) is the cost of the edge from parent i to child j. There is no penalty in two cases: i has the
-    higher score and j is of the stage specialise; i has the lower score and j is of the stage generalise.
+    Entry (i, j) is the cost of the edge from parent i to child j. There is no penalty where i has the higher
+    score and j is of the stage specialise. Nor is there where i has the lower score and j is of the stage generalise.
 
     Args:
         distance: D, shape (n, n).

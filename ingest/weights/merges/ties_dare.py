@@ -5,8 +5,8 @@ vector at random and takes their rescaled sum (arXiv 2311.03099).
 
 Where one parent's task vector alone is left, the child's is a fixed multiple of it, the scale. So the ratios of the two
 peak at the scale, which identifies parents and scale. Then every changed element has to be the base plus a scaled
-combination of some of the parents' task vectors: their sum (DARE) or mean (TIES). It may be off by rounding, or by half
-a step of a grid.
+combination of some of the parents' task vectors. That is their sum (DARE) or mean (TIES). It may be off by rounding,
+or by half a step of a grid.
 """
 
 from __future__ import annotations

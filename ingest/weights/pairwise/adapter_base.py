@@ -6,8 +6,8 @@ With an orthonormal basis Q of B's columns, shape (rows, r), and a matrix W of t
 
     energy over chance = (‖Qᵀ W‖² / ‖W‖²) · (rows / r)
 
-It is 1 for a random subspace, and identifies the family. Members of a family differ by little, so the member is
-estimated: by the same energy of the matrix downstream of the module, by dates, and by the number of children.
+It is 1 for a random subspace, and identifies the family. Members of a family differ by little, so the member is only
+estimated. The estimate uses the same energy of the matrix downstream of the module, dates, and the number of children.
 """
 
 from __future__ import annotations

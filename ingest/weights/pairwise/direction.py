@@ -50,9 +50,11 @@ def precedence_features(vectors: Vectors, sq_distance: Doubles) -> Doubles:
         sq_distance: Squared distances, shape (n, n).
 
     Returns:
-        Shape (n, n, 5), parents first, columns `scorer.PRECEDENCE_FEATURES`: whether |d| over all tensors is below
-        `PAIRWISE.max_total_slope`; over the single tensors the mean of |d|, the mean of d, and its standard deviation;
-        the share of tensors whose norm grows from parent to child less the share of those whose norm shrinks.
+        Shape (n, n, 5), parents first. The columns are those of `scorer.PRECEDENCE_FEATURES`:
+
+        - whether |d| over all tensors is below `PAIRWISE.max_total_slope`
+        - mean of |d|, mean of d and standard deviation of d over the single tensors
+        - share of tensors whose norm grows from parent to child, less the share of those whose norm shrinks
     """
     count, max_slope = len(vectors.values), PAIRWISE.max_tensor_slope
     residuals = np.stack([truncate_large_singular_values(vectors, values) for values in vectors.values])

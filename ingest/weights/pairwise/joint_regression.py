@@ -6,8 +6,8 @@ to its child. With instruments z_i (the residuals of `residual_containment`), st
 
     Σ_j ⟨z_i, s_j⟩ / ‖z_i‖² · a_j = ⟨z_i, model - root⟩ / ‖z_i‖²
 
-This is the estimator of instrumental variables (Wright 1928). A ridge of c + e_i² is added to the diagonal; e_i is the
-standard error of the single share, so that residuals that are short compared with the model's distance count less. A
+This is the estimator of instrumental variables (Wright 1928). A ridge of c + e_i² is added to the diagonal, where e_i
+is the standard error of the single share. So residuals that are short compared with the model's distance count less. A
 model contains the whole step of its parent (amount 1), and at most a part of a sibling's step.
 """
 
@@ -35,8 +35,8 @@ def joint_containment(
         root: Model that it is seen from.
 
     Returns:
-        Amount of the step to each model, 0 for none and 1 for the whole, shape (n,); and its reliability
-        1 / (1 + (e / e½)²), 0..1, 0 for models without a step, shape (n,).
+        Amount of the step to each model, 0 for none and 1 for the whole, shape (n,). Reliability of each amount,
+        1 / (1 + (e / e½)²), 0..1, and 0 for models without a step, shape (n,).
     """
     amounts, reliability = np.zeros((2, len(containment)))
     share = containment[..., UNWEIGHTED_SHARE]

@@ -18,8 +18,8 @@ from ingest.weights.samples.aligned_samples import RELATIVE_ERROR, Vectors
 def cast_log_odds(vectors: Vectors, child: int, original: int, cast: int) -> float:
     """Return the log-odds that a model was trained from a cast, not from the model that was cast.
 
-    Positions that training moved by less than `PAIRWISE.min_cast_distance` steps of the child's own grid are left out:
-    rounding takes them to the cast's values in both cases.
+    Positions that training moved by less than `PAIRWISE.min_cast_distance` steps of the child's own grid are left out.
+    Rounding takes them to the cast's values in both cases.
 
     Args:
         vectors: The family.

@@ -1,8 +1,12 @@
 """Match of a model with another one's cast, quantized or pruned copy, element by element.
 
-Each tensor is explained by the best of three: the original's values up to rounding to the stored type; its values on
-one of the usual quantization grids; its values where the copy is not zero. A copy explains all elements. A related
-model explains only the few that are near the middle of their cell.
+Each tensor is explained by the best of three:
+
+- the original's values up to rounding to the stored type
+- its values on one of the usual quantization grids
+- its values where the copy is not zero
+
+A copy explains all elements. A related model explains only the few that are near the middle of their cell.
 
 Grids, with scale s and zero point z:
 
@@ -244,7 +248,7 @@ def is_eight_bit(grid: str) -> bool:
 def storage_noise(vectors: Vectors, model: int, grid: str) -> Floats:
     """Return the variance of the error that storing a model made in each element.
 
-    An error uniform over a cell of width s has the variance s² / 12; rounding to a float type with the largest error e
+    An error uniform over a cell of width s has the variance s² / 12. Rounding to a float type with the largest error e
     has e² / 3.
 
     Args:

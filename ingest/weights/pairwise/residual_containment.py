@@ -4,9 +4,9 @@ Training leaves two things in weights. One is drift, which runs on similar data 
 values of the difference of two models. The other is noise of that run alone; it lies in the small singular values. A
 descendant contains all the noise of its ancestor. A sibling contains none of it, however near it is.
 
-The residual r of a step from p to s is the task vector s - p (Ilharco et al., arXiv 2212.04089) without the upper half
-of each tensor's singular values. A model c contains this share of it, by generalised least squares (Aitken 1936) over
-positions x:
+The residual r of a step from p to s is the task vector s - p (Ilharco et al., arXiv 2212.04089). The upper half of each
+tensor's singular values is left out of it. A model c contains this share of it, by generalised least squares (Aitken
+1936) over positions x:
 
     share = Σ_x u_x ⟨r_x, c_x - p_x⟩ / Σ_x u_x ‖r_x‖²,   u_x = 1 / (‖c_x - s_x‖ · ‖c_x - p_x‖)
 
@@ -122,12 +122,17 @@ def containment(vectors: Vectors, residual: ResidualVector, children: list[int] 
         children: Rows of the models.
 
     Returns:
-        Shape (children, MEASUREMENTS). Columns: share of the residual; share of the full difference; log of the model's
-        distance from the step's child over the length of the step; log standard error of the share; spread
-        min(|share - 1|, 1) over the tensors, weighted by information; the same, unweighted; share without weights of
-        positions; its log standard error; mean share in the tensors of each part of the network
-        (`tensor_names.PART_PATTERNS`), 1 where the residual has none. A step of low rank has nothing in its small
-        singular values: there, spreads and part shares are those of the full difference.
+        Shape (children, MEASUREMENTS), with these columns:
+
+        - share of the residual; share of the full difference
+        - log of the model's distance from the step's child over the length of the step
+        - log standard error of the share
+        - spread min(|share - 1|, 1) over the tensors, weighted by information; the same, unweighted
+        - share without weights of positions; its log standard error
+        - mean share in the tensors of each part (`tensor_names.PART_PATTERNS`), 1 where the residual has none
+
+        A step of low rank has nothing in its small singular values. There, spreads and part shares are those of the
+        full difference.
     """
     moved = vectors.values[children] - vectors.values[residual.parent]
     references = np.stack((residual.small, residual.full)).reshape(2, -1, RUN_LENGTH)

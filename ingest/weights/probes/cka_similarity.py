@@ -103,8 +103,8 @@ def functionally_equal(probes: Sequence[Probe]) -> list[tuple[str, str, float]]:
 def behaviour_clusters(probes: Sequence[Probe]) -> dict[str, str]:
     """Return the leader of each model's behaviour cluster.
 
-    Leader clustering (Hartigan 1975, chapter 3) in the order of ids: a model joins the leader of the greatest CKA,
-    where that is at least `PROBE.min_cluster_cka`, else it becomes a leader.
+    Leader clustering (Hartigan 1975, chapter 3) in the order of ids. A model joins the leader of the greatest CKA,
+    where that is at least `PROBE.min_cluster_cka`. Otherwise it becomes a leader.
 
     Args:
         probes: In any order. One kind of inputs a model is used; sentences are preferred to token ids.

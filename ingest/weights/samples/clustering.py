@@ -1,8 +1,8 @@
 """Families of models: connected components of models of one architecture, linked where their weights correlate.
 
-Models of one architecture that were trained from different initial values have uncorrelated weights: the cosine of n
-elements has the standard deviation 1/√n around 0. Models with a common ancestor correlate. So the number of families
-need not be known.
+Models of one architecture that were trained from different initial values have uncorrelated weights. The cosine of n of
+their elements has the standard deviation 1/√n around 0. Models with a common ancestor correlate. So the number of
+families need not be known.
 """
 
 from __future__ import annotations

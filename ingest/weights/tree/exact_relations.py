@@ -255,7 +255,7 @@ def _merge_of(given: _MergeInput, row: int, candidates: Sequence[int], copy: Cop
 def _exact_merge(given: _MergeInput, row: int, candidates: Sequence[int], noises: Sequence[Floats]) -> Merge | None:
     """Return the merge that reproduces a model up to the rounding of its type, or None.
 
-    Models dated later are tried as well, as dates may be wrong: an exact combination is no accident, and one of fewer
+    Models dated later are tried as well, as dates may be wrong. An exact combination is no accident, and one of fewer
     models still less so. But the sum of two whole task vectors may be the equation of another merge, solved for one of
     its inputs.
     """

@@ -20,9 +20,9 @@ class ParentFeatures(NamedTuple):
 
     Attributes:
         penalties: Log-odds against each by size, rank, frozen tensors, untrained rows and casts, shape (n, 5).
-        values: Measurements behind them, shape (n, 11): rank; rank over the least; frozen share; frozen share below the
-            greatest; untrained rows behind another candidate, in standard deviations; log distance over the nearest's
-            in each part of the network.
+        values: Measurements behind them, shape (n, 11). Two are of the rank: itself, and over the least. Two are of the
+            frozen share: itself, and below the greatest. One is the untrained rows behind another candidate, in
+            standard deviations. The others are the log distance over the nearest's, in each part of the network.
     """
 
     penalties: Doubles

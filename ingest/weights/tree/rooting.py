@@ -1,10 +1,10 @@
 """Rooting of a tree: by the direction of its steps, and by how many models lie behind each candidate.
 
-Where a tree grew one model at a time, the likelihood of a root is proportional to the number of insertion orders that
-start there: n! / Π (size of each subtree) (rumor centrality: Shah and Zaman 2011, arXiv 0909.4370). Reversing an edge
-multiplies that number by the models on the child's side over those on the other. So a leaf that seems a little older
-than a hub is not taken for the hub's parent. Nothing of this is fitted. On the Hub the declared root has the most
-orders in nearly all families (`benchmarks/roots.py`).
+Where a tree grew one model at a time, the likelihood of a root is proportional to its rumor centrality. That is the
+number of insertion orders that start there, n! / Π (size of each subtree) (Shah and Zaman 2011, arXiv 0909.4370).
+Reversing an edge multiplies that number by the models on the child's side over those on the other. So a leaf that seems
+a little older than a model with many children is not taken for its parent. Nothing of this is fitted. On the Hub the
+declared root has the most orders in nearly all families (`benchmarks/roots.py`).
 """
 
 from __future__ import annotations

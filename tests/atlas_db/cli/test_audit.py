@@ -62,7 +62,8 @@ def test_fail_on_does_not_pass_in_silence(fresh_home: Path, tmp_path: Path) -> N
         assert "--allow-incomplete" in done.stderr
     run(fresh_home, "audit", str(mine), *fail, "--allow-incomplete")
     run(fresh_home, "audit", "--all", *fail, "--allow-incomplete")
-    assert "there is no model" in run(fresh_home, "audit", "c/c", *fail, "--allow-incomplete", code=3).stderr
+    assert "the store local is empty" in run(fresh_home, "audit", "c/c", *fail, "--allow-incomplete", code=3).stderr
+    assert "the store local is empty" in run(fresh_home, "audit", "--all", code=3).stderr
     # An atlas without the parent.
     rows = [child("c/c", "finetune:p/gone", tags=["license:mit"]), model("c/fine", tags=["license:mit"])]
     run(fresh_home, "load", "--no-statistics", write_rows(tmp_path / "rows.jsonl", rows))
