@@ -131,12 +131,12 @@ def _strength(each: _Declared) -> tuple[bool, str, float, str, str, str, tuple[A
 
 def parent_declarations(node: Mapping[str, Any]) -> list[ParentDeclaration]:
     """Return all declarations of parents of a node, current and former, in the order of names and parts."""
-    text, beside = node.get("declared_parents"), node.get("weights_declared_parents")
-    if not text and not beside:
+    text, charted = node.get("declared_parents"), node.get("weights_declared_parents")
+    if not text and not charted:
         return []
     declared = _DECODER.decode(text) if text else {}
-    if beside:
-        for name, by_part in _DECODER.decode(beside).items():
+    if charted:
+        for name, by_part in _DECODER.decode(charted).items():
             declared[name] = by_part | declared.get(name, {})
     snapshots = snapshots_of(node)
     hub_dates = [date for part in HUB_LISTS for date in snapshots.get(part, ())]
