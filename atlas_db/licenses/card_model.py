@@ -1,7 +1,9 @@
-"""A model that is not in the atlas, read from its model card: a README.md, or a folder that has one."""
+"""A model that is not in the atlas, read from its model card, or from all that the files of its folder state."""
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +13,24 @@ import msgspec
 from atlas_db.catalogue.expressions import has_terms
 from atlas_db.claims.declared_parents import ParentDeclaration
 from atlas_db.claims.lineage_sync import read_name_evidence
+from atlas_db.claims.model_names import NameEvidence
+from atlas_db.claims.repository_ids import repository_name
 from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.errors import InputError
-from atlas_db.core.records import HubRecord, ParentClaim
+from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, Source, Status
 from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_models, recorded_datasets
 from atlas_db.licenses.license_files import LicenseFile, read_license_files
 from atlas_db.licenses.rules import TRAINED_ON
 from atlas_db.store.bolt import Store
 from ingest.hub.decode import decode_record
-from ingest.hub.local_repository import cached_repository, card_in
+from ingest.hub.local_repository import (
+    LocalRepository,
+    cached_repository,
+    card_in,
+    read_repository,
+    weights_repository,
+)
 from ingest.normalise.license_ids import canonical_license_id
 
 CARD = "README.md"
@@ -78,55 +88,59 @@ class CardModel:
         return self._parents(build, store)
 
     def _parents(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
+        """Resolve the names of parents as a load does. Names that are no ids take the names of all models to read."""
         claims = self.record.parents
-        known = known_models(store, [claim.name for claim in claims]) if claims else set()
-        for claim in claims:
-            if claim.name in known:
-                build.add_edge(self.id, claim.name, claim.relation, claim.confidence, Status.DECLARED)
-        others = [claim for claim in claims if claim.name not in known]
-        resolved, unresolved = self._resolve(others, build, store) if others else (set(), [])
-        return known | resolved, unresolved
-
-    def _resolve(self, claims: list[ParentClaim], build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
-        """Resolve names that are not ids, as a load does. This reads the names of all models in the atlas."""
-        models, _ = read_name_evidence(store)
+        if not claims:
+            return set(), []
+        names = {repository_name(claim.name) for claim in claims}
+        known = known_models(store, sorted(names))
+        models = {name: NameEvidence(0, None) for name in known}
+        if names - known:
+            models |= read_name_evidence(store)[0]
         declarations = [
-            ParentDeclaration(self.id, c.name, c.part, c.relation, c.confidence, c.by, _NOW, _NOW, None) for c in claims
+            ParentDeclaration(
+                self.id, c.name, c.part, c.relation, c.confidence, c.by, _NOW, _NOW, None, c.relation_word, c.merge
+            )
+            for c in claims
         ]
         lineage_claims = resolve_declarations(models, declarations)
         edges = list(fuse_claims(lineage_claims))
         for edge in edges:
             build.add_edge(self.id, edge.parent, edge.relation, edge.confidence, edge.status)
         parents = {edge.parent for edge in edges}
-        return parents, [item.mention for item in lineage_claims if item.parent not in parents]
+        return parents, list(dict.fromkeys(item.mention for item in lineage_claims if item.parent not in parents))
 
 
 def is_path(word: str) -> bool:
-    """Return whether a word names a model card or a folder with one, and no model id."""
+    """Return whether a word names a model card or a folder of a model, and no model id."""
     path = Path(word)
-    holds_card = path.suffix.lower() == ".md" or (path.is_dir() and card_in(path) is not None)
-    return holds_card or word.startswith((".", "/", "~"))
+    holds_model = path.is_dir() and (card_in(path) is not None or weights_repository(path) is not None)
+    return holds_model or path.suffix.lower() == ".md" or word.startswith((".", "/", "~"))
 
 
 def read_card_model(path: Path) -> CardModel:
-    """Read a README.md, or a folder that has one.
+    """Read a README.md, or a folder of a model: its card, its configuration, and what its files state.
 
     Raises:
-        InputError: There is no card, or it cannot be read.
+        InputError: There is neither a card nor a file that states something, or it cannot be read.
     """
-    cached = cached_repository(path)
-    inside = cached.folder if cached else path
-    card = (card_in(inside) or inside / CARD) if path.is_dir() else path
+    folder = path.resolve() if path.is_dir() else path.resolve().parent
+    found = cached_repository(path) or LocalRepository(folder.name or "model", RecordKind.MODEL, folder)
+    card = (card_in(found.folder) or found.folder / CARD) if path.is_dir() else path
     try:
-        text = card.read_bytes().decode("utf-8", errors="replace")
-        folder = path.resolve() if path.is_dir() else path.resolve().parent
-        row: dict[str, Any] = {"id": cached.id if cached else folder.name or "model", "card": text}
+        if path.is_dir():
+            row, _ = read_repository(found)
+        else:
+            row = {"id": found.id, "card": card.read_bytes().decode("utf-8", errors="replace")}
+        if not row.keys() & {"card", "config", "file_metadata"}:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         # The Hub's cache may hold a part of the files only, so that what is not there is not known to be missing.
-        if path.is_dir() and cached is None:
-            row["siblings"] = [{"rfilename": str(file.relative_to(path))} for file in sorted(path.rglob("*"))]
+        if path.is_dir() and not found.cached:
+            row["siblings"] = [{"rfilename": str(file.relative_to(folder))} for file in sorted(folder.rglob("*"))]
         record = decode_record(msgspec.json.encode(row), RecordKind.MODEL)
     except OSError as error:
         raise InputError(
-            f"{card} cannot be read ({error.strerror})", hint="Give a model id, a README.md or a folder that has one"
+            f"{card} cannot be read ({error.strerror})",
+            hint="Give a model id, a README.md, or a folder with one, with weights or with a configuration",
         ) from error
-    return CardModel(record.id, card, record, read_license_files(inside) if path.is_dir() else ())
+    return CardModel(record.id, card, record, read_license_files(found.folder) if path.is_dir() else ())

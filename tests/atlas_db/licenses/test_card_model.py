@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from atlas_db.core.errors import InputError
+from atlas_db.core.terms import Relation
 from atlas_db.licenses.audit import AuditOptions, audit_models
-from atlas_db.licenses.card_model import read_card_model
+from atlas_db.licenses.card_model import is_path, read_card_model
 from atlas_db.store.bolt import Store
 from tests.support.graphs import load_rows
 from tests.support.hub_cache import write_cached
@@ -48,3 +52,28 @@ def test_a_card_in_any_case_and_in_the_cache_of_the_hub(tmp_path: Path) -> None:
         assert cached.id == "acme/river"
         # A cache may hold a part of the files only, so that a missing file is unknown.
         assert "license_files" not in cached.record.details
+
+
+def test_a_folder_without_a_card_is_read_by_what_its_files_state(store: Store, tmp_path: Path) -> None:
+    load_rows(store, tmp_path, ROWS)
+    folder = tmp_path / "lora"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "https://hf.co/a/Llama-3-mid", "r": 8}')
+    found = read_card_model(folder)
+    assert is_path(str(folder))
+    assert (found.id, [claim.relation for claim in found.record.parents]) == ("lora", [Relation.ADAPTER])
+    report = audit_models(store, [], AuditOptions(), [found])
+    assert META in {row["ancestor"] for row in report.findings}
+    (folder / "adapter_config.json").unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        read_card_model(folder)
+
+
+def test_two_files_that_name_one_parent_make_one_edge(store: Store, tmp_path: Path) -> None:
+    load_rows(store, tmp_path, ROWS)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "README.md").write_text("---\nlicense: mit\nbase_model: a/Llama-3-mid\n---\n")
+    (folder / "config.json").write_text('{"model_type": "llama", "_name_or_path": "a/Llama-3-mid"}')
+    findings = audit_models(store, [], AuditOptions(), [read_card_model(folder)]).findings
+    assert len({(row["rule"], row["ancestor"]) for row in findings}) == len(findings)
