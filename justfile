@@ -81,7 +81,7 @@ bench:
 # Set the version in pyproject.toml and CITATION.cff
 version VERSION:
     uv version {{ VERSION }}
-    sed -i 's/^version: .*/version: {{ VERSION }}/' CITATION.cff
+    python -c 'import re, sys; from pathlib import Path; p = Path("CITATION.cff"); p.write_text(re.sub(r"(?m)^version: .*", "version: {{ VERSION }}", p.read_text()))'
 
 # Build the wheel and test it in bare environments
 wheel:

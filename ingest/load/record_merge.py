@@ -32,6 +32,8 @@ _BOOKKEEPING = frozenset(
         "declared_parents",
     }
 )
+_OF_RUNS = frozenset(RUN_PROPERTIES) | {name for names in RUN_PROPERTIES.values() for name in names}
+"""What audits and charts write; no record states it, so it is never carried forward."""
 _FROM_WEIGHTS = ("weights_run_id", *RUN_PROPERTIES["weights_run_id"])
 
 
@@ -98,7 +100,7 @@ def _merge_details(node: Properties, known: Mapping[str, Any], record: HubRecord
         else:
             dates[name] = date
     for name in known:
-        if name not in _BOOKKEEPING and name not in TAG_PROPERTIES and not name.startswith("audit_"):
+        if name not in _BOOKKEEPING and name not in TAG_PROPERTIES and name not in _OF_RUNS:
             dates.setdefault(name, known["last_seen"])
     last = node["last_seen"]
     carried = sorted(f"{name}={date}" for name, date in dates.items() if date < last and node.get(name) is not None)

@@ -47,3 +47,11 @@ def test_claims_of_two_parts_remember_both() -> None:
     props = claim_properties(spans, {RecordPart.TAGS: ["2024-01", "2024-02"], RecordPart.CARD: ["2024-01"]}, 1.0)
     assert props["method"] == "hub-card@1+hub-tags@1"
     assert props["stated_in"] == "card:2024-01..2024-01;tags:2024-01..2024-02"
+
+
+def test_what_a_chart_wrote_is_not_carried_forward() -> None:
+    record = HubRecord(RecordKind.MODEL, "a/m", (RecordPart.TAGS,), {}, {}, [], [], digest="d")
+    old = merge_node(None, record, "2024-01") | {"weights_hash": "h", "behaviour_cluster": "a/m", "license_name": "x"}
+    node = merge_node(old, record, "2024-02")
+    assert (node["weights_hash"], node["behaviour_cluster"]) == ("h", "a/m")
+    assert node["carried_forward"] == ["license_name=2024-01"]
