@@ -81,7 +81,7 @@ bench:
 # Set the version in pyproject.toml and CITATION.cff
 version VERSION:
     uv version {{ VERSION }}
-    python -c 'import re, sys; from pathlib import Path; p = Path("CITATION.cff"); p.write_text(re.sub(r"(?m)^version: .*", "version: {{ VERSION }}", p.read_text()))'
+    python -c 'import re; from pathlib import Path; p = Path("CITATION.cff"); p.write_text(re.sub(r"(?m)^version: .*", "version: {{ VERSION }}", p.read_text()))'
 
 # Build the wheel and test it in bare environments
 wheel:
