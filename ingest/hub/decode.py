@@ -26,7 +26,13 @@ NORMALISER_VERSION = b"6"
 """Part of every digest: a change of the rules makes every record count as changed."""
 MAX_VALUE = 512
 _LICENSE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
-_DATASET_PREFIXES = ("task_categories:", "size_categories:", "task_ids:", "source_datasets:", "multilinguality:")
+_DATASET_CARD = frozenset({
+    "task_categories", "size_categories", "task_ids", "source_datasets", "multilinguality", "annotations_creators",
+    "language_creators", "dataset_info",
+})  # fmt: skip
+_MODEL_CARD = frozenset({"base_model", "pipeline_tag", "library_name", "model-index", "datasets", "metrics", "widget"})
+# The Hub writes these namespaces into tags of datasets only; counted on the lists of July 2024.
+_DATASET_PREFIXES = (*(f"{name}:" for name in sorted(_DATASET_CARD)), "modality:", "format:", "library:", "language:")
 _NO_CARD = "Error: the path 'README.md' does not exist in the given tree"
 
 
@@ -55,38 +61,43 @@ def decode_record(body: bytes, kind: RecordKind | None = None) -> HubRecord:
     return record
 
 
-def _kind(row: Row) -> RecordKind:
+def _kind(row: Row) -> RecordKind | None:
+    """Return the kind that the fields of a row show; None where it may be either."""
     if row.modelId:
         return RecordKind.MODEL
     if row.sdk is not None:
         raise RecordError("the record describes a Space, not a model or dataset", code="unknown_kind")
     dataset = row.citation is not None or row.paperswithcode_id is not None or row.key is not None
-    if dataset or any(tag.startswith(_DATASET_PREFIXES) for tag in row.tags or ()):
+    if row.pipeline_tag is None and row.library_name is None:
+        dataset = dataset or any(tag.startswith(_DATASET_PREFIXES) for tag in row.tags or ())
+    if dataset:
         return RecordKind.DATASET
-    return RecordKind.MODEL
+    return None
 
 
-def _normalise(row: Row, identifier: str, kind: RecordKind, notes: Notes) -> HubRecord:
-    record = HubRecord(kind, identifier, (), {}, {}, [], [], notes=notes)
+def _normalise(row: Row, identifier: str, shown: RecordKind | None, notes: Notes) -> HubRecord:
+    record = HubRecord(shown or RecordKind.MODEL, identifier, (), {}, {}, [], [], notes=notes)
     try:
         created, modified = hub_date(row.createdAt), hub_date(row.lastModified)
     except ValueError:
         created = read_field(as_date, {"createdAt": row.createdAt}, ("createdAt",), notes)
         modified = read_field(as_date, {"lastModified": row.lastModified}, ("lastModified",), notes)
-    gated = None if row.gated is None else str(row.gated).lower()
-    record.details = {
-        name: value
-        for name, value in (
-            ("created_at", created),
-            ("last_modified", modified),
-            ("private", row.private),
-            ("disabled", row.disabled),
-            ("gated", gated),
-            ("sha", row.sha),
-        )
-        if value is not None
-    }
+    details = record.details
+    if created is not None:
+        details["created_at"] = created
+    if modified is not None:
+        details["last_modified"] = modified
+    if row.private is not None:
+        details["private"] = row.private
+    if row.disabled is not None:
+        details["disabled"] = row.disabled
+    if row.gated is not None:
+        details["gated"] = str(row.gated).lower()
+    if row.sha is not None:
+        details["sha"] = row.sha
     card = _card(row, record)
+    if shown is None and card and _DATASET_CARD & card.keys() and not _MODEL_CARD & card.keys():
+        record.kind = RecordKind.DATASET
     if row.tags is not None:
         record.parts = (RecordPart.TAGS,)
         _read_tags(row, record)
@@ -99,7 +110,7 @@ def _normalise(row: Row, identifier: str, kind: RecordKind, notes: Notes) -> Hub
     if card is not None or no_card:
         record.parts = (*record.parts, RecordPart.CARD)
         _read_card(card or {}, record)
-    if kind is RecordKind.MODEL:
+    if record.kind is RecordKind.MODEL:
         _read_files(row, record)
         if row.baseModels is not None:
             record.parts = (*record.parts, RecordPart.BASE_MODELS)

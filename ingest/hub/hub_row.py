@@ -38,10 +38,12 @@ UNREADABLE = "unreadable_field"
 """Code of the note for a field that was left out."""
 REPLACED = "replaced_characters"
 """Code of the note for lone surrogates, and bytes that are not UTF-8."""
-_MODEL_KEYS = frozenset({"modelId", "model_id", "pipeline_tag", "library_name", "config", "base_models", "gguf"})
+_MODEL_KEYS = frozenset({
+    "modelId", "model_id", "pipeline_tag", "library_name", "config", "base_models", "gguf", "safetensors", "spaces",
+    "mask_token", "transformers_info",
+})  # fmt: skip
 _DATASET_KEYS = frozenset({"citation", "paperswithcode_id", "main_size", "mainSize"})
-
-
+_EVERY_INFO = frozenset({"author", "sha", "private", "created_at", "description"})
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 
 
@@ -197,8 +199,9 @@ def _row_of(fields: Mapping[str, Any], notes: Notes) -> Row:
         card=read(as_text, "card"),
         file_metadata=read(as_mapping, "file_metadata"),
     )
-    # `vars(DatasetInfo)` has all keys of a dataset, most of them without a value.
-    if row.citation is None and _DATASET_KEYS & fields.keys() and not _MODEL_KEYS & fields.keys():
+    # `vars(DatasetInfo)` has all keys of a dataset, most of them empty; `hf datasets list` leaves the empty ones out.
+    a_dataset = _DATASET_KEYS & fields.keys() or fields.keys() >= _EVERY_INFO
+    if row.citation is None and a_dataset and not _MODEL_KEYS & fields.keys():
         row.citation = ""
     return row
 

@@ -40,6 +40,11 @@ def is_language_code(tag: str) -> bool:
     return langcodes.tag_is_valid(tag)
 
 
+@lru_cache(maxsize=2**16)
+def _ends_languages(tag: str) -> bool:
+    return tag.startswith(_AFTER_LANGUAGES)
+
+
 def tag_languages(tags: Sequence[str]) -> list[str]:
     """Pick the languages out of a repository's tags, where they stand bare among everything else.
 
@@ -48,7 +53,7 @@ def tag_languages(tags: Sequence[str]) -> list[str]:
     """
     end = 0
     for tag in tags:
-        if tag.startswith(_AFTER_LANGUAGES):
+        if _ends_languages(tag):
             break
         end += 1
     start = end

@@ -106,6 +106,10 @@ def test_a_card_on_its_own_and_with_its_answer() -> None:
         ({"id": "a", "citation": "x", "tags": []}, RecordKind.DATASET),
         ({"id": "a", "tags": ["task_categories:qa"]}, RecordKind.DATASET),
         ({"id": "a", "pipeline_tag": "fill-mask"}, RecordKind.MODEL),
+        ({"id": "a", "tags": ["language:en", "format:csv"]}, RecordKind.DATASET),
+        ({"id": "a", "card": "---\nsize_categories: [n<1K]\n---\n"}, RecordKind.DATASET),
+        ({"id": "a", "card": "---\ntask_categories: [x]\nbase_model: y/z\n---\n"}, RecordKind.MODEL),
+        ({"id": "a", "modelId": "a", "tags": ["language:en"]}, RecordKind.MODEL),
     ],
 )
 def test_kinds(row: dict[str, Any], kind: RecordKind) -> None:

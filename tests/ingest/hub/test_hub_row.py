@@ -105,6 +105,7 @@ def test_a_card_that_asdict_emptied_is_unknown() -> None:
 
 
 def test_datasets_of_the_hub_library_are_datasets() -> None:
+    from huggingface_hub.cli._output import _dataclass_to_dict
     from huggingface_hub.hf_api import DatasetInfo
 
     info = DatasetInfo(**json.loads(json.dumps(DATASET)))
@@ -112,6 +113,9 @@ def test_datasets_of_the_hub_library_are_datasets() -> None:
     assert (record.kind, record.id) == (RecordKind.DATASET, "acme/pond")
     assert {(claim.rel, claim.value) for claim in record.claims} == {("HAS_LICENSE", "mit")}
     assert not record.notes
+    for fields in ({"description": "Ponds"}, {"tags": ["modality:text"]}, {"cardData": {"task_categories": ["other"]}}):
+        printed = _dataclass_to_dict(DatasetInfo(**{**DATASET, "siblings": None, **fields}))
+        assert read(json.loads(json.dumps(printed, default=str))).kind is RecordKind.DATASET, fields
 
 
 @pytest.mark.parametrize(
