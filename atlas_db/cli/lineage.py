@@ -124,4 +124,6 @@ def _label(step: LineageStep, *, up: bool) -> Text:
     rest = [step.license or "", f"{step.downloads:,} downloads" if step.downloads else ""]
     if step.placeholder:
         rest = ["weights alone" if step.charted else "not in this atlas"]
+    if step.gone:
+        rest.append(f"gone from the Hub, last record of {step.last_seen}" if step.last_seen else "gone from the Hub")
     return text.append("  " + ", ".join(part for part in rest if part), style="dim")

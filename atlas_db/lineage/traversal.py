@@ -27,9 +27,12 @@ _MODEL = Statement("MATCH (m:Model {id: $id}) RETURN properties(m) AS props")
 _UP = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id})-[r:DERIVED_FROM]->(p:Model) "
     "WHERE r.confidence >= $min_confidence AND (r.active OR $contradicted) "
+    "OPTIONAL MATCH (m)-[t:CLAIMS_PARENT {resolution: 'gone'}]->(p) WHERE t.valid_to IS NULL "
+    "WITH m, r, p, count(t) > 0 AS gone "
     "RETURN m.id AS child, p.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
     "p.license AS license, p.downloads AS downloads, p.placeholder AS placeholder, "
-    "p.weights_hash IS NOT NULL AS charted ORDER BY child, parent"
+    "p.weights_hash IS NOT NULL AS charted, gone, CASE WHEN gone THEN p.last_seen END AS last_seen "
+    "ORDER BY child, parent"
 )
 _DOWN = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id})<-[r:DERIVED_FROM]-(c:Model) "
@@ -69,6 +72,8 @@ class LineageStep:
         downloads: Downloads of the far end.
         placeholder: True where no record of the far end was loaded.
         charted: True where its weights were charted.
+        gone: Of a parent, True where the child's card names it and the Hub's list of parents no longer does.
+        last_seen: Date of the newest record of a parent that is gone, if any.
     """
 
     child: str
@@ -81,6 +86,8 @@ class LineageStep:
     downloads: int
     placeholder: bool
     charted: bool = False
+    gone: bool = False
+    last_seen: str | None = None
 
 
 @dataclass(slots=True)

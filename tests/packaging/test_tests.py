@@ -38,7 +38,6 @@ COVERED_BY = {
     "atlas_db/dashboard/export.py": "tests/atlas_db/dashboard/test_app.py",
     "atlas_db/dashboard/view_queries.py": "tests/atlas_db/dashboard/test_app.py",
     "atlas_db/licenses/audit_graph.py": "tests/atlas_db/licenses/test_policy_check.py",
-    "atlas_db/lineage/traversal.py": "tests/cypher/test_query_library.py",
     "atlas_db/pipeline/stages.py": "tests/atlas_db/pipeline/test_run.py",
     "atlas_db/pipeline/summary.py": "tests/atlas_db/pipeline/test_run.py",
     "atlas_db/store/arrow.py": "tests/atlas_db/columnar/test_read.py",
