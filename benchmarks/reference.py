@@ -57,7 +57,8 @@ def _help(command: TyperCommand | TyperGroup) -> Iterator[str]:
 
 def _option(option: TyperOption | TyperArgument, context: Context) -> str:
     names = option.opts + option.secondary_opts if option.param_type_name == "option" else [option.name.upper()]
-    given = getattr(option.default, "value", option.default)
+    stated = getattr(option, "show_default", None)
+    given = stated if isinstance(stated, str) else getattr(option.default, "value", option.default)
     plain = isinstance(given, str | int | float) and given is not False
     default = "required" if option.required else _code(given) if plain else ""
     shown = option.display_type(context).strip("<>").replace("|", ", ")

@@ -1,1 +1,1 @@
-"""Completion: what is missing in the graph, learnt from what is declared, with calibrated confidence."""
+"""Completion: what is missing in the graph, learned from what is declared, with calibrated confidence."""

@@ -225,7 +225,7 @@ class AttributeCompletion:
         attribute: The attribute, as the Hub spells it.
         missing: Models that do not declare it.
         predicted: Those of them that a value is predicted for.
-        threshold: Confidence from which a value is written; None where nothing was learnt.
+        threshold: Confidence from which a value is written; None where nothing was learned.
         trained: True where its model was fitted in this run; otherwise it came from a checkpoint.
         skipped: Reason for predicting nothing; empty where there is none.
     """

@@ -41,7 +41,7 @@ TEMPLATES = {
 }
 """Sentences, in lower case, of the templates that the Hub and the common tools fill in; the first found names the card.
 
-They were taken from the templates in the tools' own sources, not learnt; a card that none knows counts as written by
+They were taken from the templates in the tools' own sources, not learned; a card that none knows counts as written by
 hand, so shares of templates are lower bounds.
 """
 MAX_NODES = 2**17

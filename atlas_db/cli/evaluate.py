@@ -101,4 +101,4 @@ def _show(reports: list[EvaluationReport]) -> None:
                 (method, *shown), [row for row in report.rows if not row.keys().isdisjoint(shown)], title * (not start)
             )
         for name, (mean, low, high) in report.gain.items():
-            print_text(f"  the network adds {mean:+.4f} to {name} [{low:+.4f}, {high:+.4f}]")
+            print_text(f"  gain of the network over the trees in {name}: {mean:+.4f} [{low:+.4f}, {high:+.4f}]")

@@ -126,7 +126,7 @@ def _fuse_pair(parent: str, items: Sequence[LineageClaim], *, named: bool, again
     if merged and declared and declared.relation is Relation.FINETUNE:
         by_merge = any(item.source is Source.DECLARED and item.relation is Relation.MERGE for item in items)
         by_source[Source.DECLARED] = declared._replace(relation=Relation.MERGE) if by_merge else declared
-    # Predictions are learnt from declarations. So they are not independent evidence beside another source.
+    # Predictions are learned from declarations. So they are not independent evidence beside another source.
     independent = [item for source, item in by_source.items() if source is not Source.PREDICTED]
     confidence = 1.0 - prod(1.0 - item.confidence for item in independent or by_source.values())
     if declared and named:

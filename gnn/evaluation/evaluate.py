@@ -324,7 +324,7 @@ def paired_differences(
         selective.append(chosen)
     return {
         "accuracy": bootstrap_interval(neighbourhood, query, correct[0] - correct[1]),
-        "at 80 %": bootstrap_interval(neighbourhood, query, selective[0] - selective[1]),
+        "accuracy on the most confident 80 %": bootstrap_interval(neighbourhood, query, selective[0] - selective[1]),
     }
 
 

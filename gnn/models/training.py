@@ -146,8 +146,8 @@ def _sample_blocks(
         is_early = rows % 2 == 0
     if is_early.all() or not is_early.any():
         raise CompletionError(
-            f"{neighbourhood.task.attribute} cannot be learnt: {len(rows)} models declare it in the newest part of the "
-            "list, which is too few to measure confidence on",
+            f"{neighbourhood.task.attribute} cannot be learned: {len(rows)} models declare it in the newest part of "
+            "the list, which is too few to measure confidence on",
             hint="Load more models, or leave it out with --attributes",
         )
     share, budget = is_early.mean(), _TRAINING.max_candidates
@@ -232,7 +232,7 @@ def _select_classes(neighbourhood: Neighbourhood) -> tuple[list[str], Integers]:
     chosen = np.sort(chosen[counts[chosen] >= _TRAINING.min_class_declarations])
     if len(events.rows) < _TRAINING.min_declarations or len(chosen) < 2:
         raise CompletionError(
-            f"{neighbourhood.task.attribute} cannot be learnt: {len(events.rows)} declarations, "
+            f"{neighbourhood.task.attribute} cannot be learned: {len(events.rows)} declarations, "
             f"{len(chosen)} values that {_TRAINING.min_class_declarations} models share",
             hint="Load more models, or leave it out with --attributes",
         )

@@ -112,7 +112,7 @@ class PropensityParameters:
     Attributes:
         min_children: Models that derive from one from which its name counts as known.
         min_name_length: Shortest known name.
-        min_examples: Models with a known name in their own, in each fold, below which nothing is learnt.
+        min_examples: Models with a known name in their own, in each fold, below which nothing is learned.
         max_tool_tokens: Most frequent metadata tokens among the propensity features.
         trees: Trees of the propensity model.
         tree_leaves: Leaves of a tree.
@@ -160,7 +160,7 @@ class TrainingParameters:
         negative_rate_multiple: Share of wrong candidates kept for the ranker where a model may have several.
         max_classes: Values that the network has an output for at most.
         min_class_declarations: Declarations of such a value at least.
-        min_declarations: Declarations below which nothing is learnt.
+        min_declarations: Declarations below which nothing is learned.
         metadata_dropout: Share of the network's examples whose metadata is hidden.
         epochs: Passes of the network over the earlier part.
         learning_rate: Highest learning rate of these passes.

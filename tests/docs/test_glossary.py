@@ -48,7 +48,7 @@ def test_a_definition_is_one_short_sentence(term: Term) -> None:
 
 
 @pytest.mark.parametrize("term", terms(), ids=lambda term: term.name)
-def test_a_term_stands_in_the_code(term: Term, code: str) -> None:
+def test_a_term_is_in_the_code(term: Term, code: str) -> None:
     assert term.in_code
     for name in term.in_code:
         assert re.search(rf"\b{re.escape(name)}\b", code) or (ROOT / name).exists(), name

@@ -77,7 +77,7 @@ def test_what_is_tried_next_works_as_printed(bare: Bare, demo: dict) -> None:  #
     assert all(line in text for line in demo["next"])
 
 
-def test_the_doctor_is_content(bare: Bare, demo: dict) -> None:  # type: ignore[type-arg]
+def test_doctor_reports_no_fault(bare: Bare, demo: dict) -> None:  # type: ignore[type-arg]
     assert json.loads(bare.atlas("doctor", "--store", "demo", "--format", "json"))["ok"]
     assert "doctor" in bare.run(str(bare.python), "-m", "atlas_db", "--help")
 

@@ -55,7 +55,7 @@ def test_compose_is_pinned_healthy_and_takes_secrets_from_the_environment() -> N
     subprocess.run([sys.executable, "-m", "yamllint", "-d", "relaxed", "docker/compose.yaml"], cwd=ROOT, check=True)
 
 
-def test_the_dockerfile_is_pinned_and_runs_as_nobody_special() -> None:
+def test_the_dockerfile_is_pinned_and_runs_without_root() -> None:
     lines = (ROOT / "docker" / "Dockerfile").read_text().splitlines()
     instructions = [line.split()[0] for line in lines if line and line[0].isupper()]
     assert instructions[0] in ("FROM", "ARG")

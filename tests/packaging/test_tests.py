@@ -67,7 +67,7 @@ def test_the_table_names_modules_that_are_there() -> None:
     assert COVERED_BY.keys() <= {str(module) for module in MODULES}
 
 
-def test_every_test_stands_where_its_module_stands() -> None:
+def test_the_tree_of_tests_mirrors_the_packages() -> None:
     modules = {str(module) for module in MODULES}
     for test in TESTS:
         folder, _, name = str(test.relative_to(ROOT / "tests")).rpartition("/")

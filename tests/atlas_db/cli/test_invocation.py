@@ -29,7 +29,9 @@ def test_the_name_alone_where_the_shell_finds_this_script(script: Path, monkeypa
     assert program() == "atlas-db"
 
 
-def test_the_path_where_uv_alone_knows_the_script(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_path_where_the_script_is_only_on_the_search_path_of_uv(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(script.parent))
     monkeypatch.setenv("UV", "/usr/bin/uv")
     assert shlex.split(program()) == [str(script)]

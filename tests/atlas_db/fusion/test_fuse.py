@@ -124,7 +124,7 @@ def test_fusion_does_not_depend_on_order(items: list[Word], random: Any) -> None
     assert all(0.0 <= edge.confidence <= 1.0 for edge in edges)
 
 
-def test_life_of_a_claim() -> None:
+def test_valid_time_of_a_claim() -> None:
     dates = {RecordPart.TAGS: ["2024-01", "2024-03", "2024-05"], RecordPart.CARD: ["2024-02"]}
     assert valid_time({RecordPart.TAGS: ("2024-01", "2024-01")}, dates) == ("2024-01", "2024-01", "2024-03")
     assert valid_time({RecordPart.TAGS: ("2024-01", "2024-05")}, dates) == ("2024-01", "2024-05", None)

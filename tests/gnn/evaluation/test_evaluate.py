@@ -18,7 +18,7 @@ from tests.support.hubs import made_up
 
 
 @pytest.mark.train
-def test_evaluation_knows_its_baselines(graph: Graph) -> None:
+def test_evaluation_compares_with_each_baseline(graph: Graph) -> None:
     field, bare = evaluate(graph, TASKS["license"], cutoff="2024-01-15T00:00:00Z", until="2024-06-01T00:00:00Z")
     table = {row["method"]: row for row in field.rows}
     assert table["majority"]["accuracy"] < 0.5 < table["parent copy"]["accuracy"] < table["atlas-db"]["accuracy"]
@@ -49,7 +49,7 @@ def test_stores_whose_dates_hold_little(dates: str, local_store: Store, tmp_path
 
 
 @pytest.mark.train
-def test_an_evaluation_of_lists_knows_its_baselines(typed_graph: Graph) -> None:
+def test_an_evaluation_of_lists_compares_with_each_baseline(typed_graph: Graph) -> None:
     field, bare = evaluate(typed_graph, TASKS["datasets"], cutoff="2024-01-15T00:00:00Z", until="2024-06-01T00:00:00Z")
     table = {row["method"]: row for row in field.rows}
     assert (

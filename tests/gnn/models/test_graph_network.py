@@ -13,7 +13,7 @@ from gnn.models.graph_network import Collator, GraphNetwork, accelerator, fit_ne
 from gnn.parameters.model_parameters import MODEL
 
 
-def test_the_network_learns_where_its_weights_lie() -> None:
+def test_the_network_is_trained_on_the_device_of_its_weights() -> None:
     """On a device without memory, any step that mixes two devices fails; numbers are not computed."""
     rng = np.random.default_rng(1)
     observed = csr_lists(40, np.repeat(np.arange(40), 3), rng.integers(1, 50, 120))

@@ -65,10 +65,10 @@ def test_unreported_parents_are_distinguished_from_roots(local_store: Store, tmp
     load_rows(local_store, tmp_path, hub())
     graph = read_graph(local_store)
     seen = around(graph)
-    learnt = PropensityModel.fit(seen)
-    assert learnt is not None
+    learned = PropensityModel.fit(seen)
+    assert learned is not None
     everyone = np.arange(len(graph))
-    probabilities = learnt.predict_proba(seen, queried(graph, everyone))
+    probabilities = learned.predict_proba(seen, queried(graph, everyone))
     roots = probabilities.p_root
     named = np.bincount(graph.parents.rows, minlength=len(graph)) > 0
     trained = np.array(["finetuned" in name or "my_model" in name for name in graph.ids])
@@ -115,13 +115,13 @@ def test_a_checkpoint_of_the_propensity_model(
     graph = read_graph(local_store)
     seen, folder = around(graph), tmp_path / "silence"
     assert PropensityModel.load(folder) is None
-    learnt = PropensityModel.fit(seen)
-    assert learnt is not None
-    learnt.save(folder)
+    learned = PropensityModel.fit(seen)
+    assert learned is not None
+    learned.save(folder)
     again = PropensityModel.load(folder)
     assert again is not None
     query = queried(graph, np.arange(0, len(graph), 7))
-    assert np.array_equal(learnt.predict_proba(seen, query).p_root, again.predict_proba(seen, query).p_root)
+    assert np.array_equal(learned.predict_proba(seen, query).p_root, again.predict_proba(seen, query).p_root)
     monkeypatch.setattr("gnn.models.reporting_propensity.VERSION", "complete@0")
     assert PropensityModel.load(folder) is None
     monkeypatch.undo()

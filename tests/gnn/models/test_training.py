@@ -76,7 +76,7 @@ def test_one_model_in_the_newest_part_is_too_little_to_learn_from(local_store: S
     ]
     late = model("b/heron", tags=[f"dataset:d{n}" for n in range(60)], createdAt="2024-05-01T00:00:00.000Z")
     load_rows(local_store, tmp_path, [*early, late, model("c/auk")])
-    with pytest.raises(CompletionError, match="datasets cannot be learnt: 1 models declare it in the newest part"):
+    with pytest.raises(CompletionError, match="datasets cannot be learned: 1 models declare it in the newest part"):
         complete_and_write(local_store, tmp_path, CompleteOptions(("datasets",), dry_run=True, strict=True))
 
 
@@ -87,7 +87,7 @@ def test_too_little_to_learn_from(local_store: Store, tmp_path: Path) -> None:
     one = [model(f"a/m{place}", tags=["license:mit"] if place % 2 else []) for place in range(120)]
     load_rows(local_store, tmp_path, one)
     before = whole(local_store)
-    with pytest.raises(CompletionError, match="license cannot be learnt: 60 declarations, 1 values"):
+    with pytest.raises(CompletionError, match="license cannot be learned: 60 declarations, 1 values"):
         complete_and_write(local_store, tmp_path, CompleteOptions(("license",), strict=True))
     with pytest.raises(CompletionError, match="no attribute can be completed"):
         complete_and_write(local_store, tmp_path, CompleteOptions())

@@ -99,7 +99,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_every_lie_is_an_error_with_file_and_reason(tmp_path: Path, lie: str) -> None:
+def test_every_false_header_is_an_error_with_file_and_reason(tmp_path: Path, lie: str) -> None:
     header, data, length, observed = LIES[lie]
     path = raw(tmp_path / "m.safetensors", header, data, length=length)
     with pytest.raises(WeightsError, match=observed) as caught:

@@ -7,7 +7,7 @@ import numpy as np
 from ingest.weights.baselines import model_atlas
 
 
-def test_paper_000_puts_quantized_models_at_leaves_and_sees_merges() -> None:
+def test_the_model_atlas_baseline_puts_quantized_models_at_leaves_and_finds_merges() -> None:
     rng = np.random.default_rng(2)
     base = rng.normal(size=4000)
     first, second = base + 0.1 * rng.normal(size=4000), base + 0.1 * rng.normal(size=4000)

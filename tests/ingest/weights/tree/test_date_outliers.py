@@ -36,7 +36,7 @@ def test_one_wrong_date_does_not_make_a_child_the_root(tmp_path: Path, size: flo
 
 @pytest.mark.parametrize("date", ["2024-01-01", "2024-12-01"])
 def test_a_root_dated_after_all_that_came_of_it_keeps_its_place(tmp_path: Path, date: str) -> None:
-    """Dated so, it is no base of a merge that adds what others learnt; without its date it is."""
+    """Dated so, it is no base of a merge that adds what others learned; without its date it is."""
     base = root(1)
     first, second = trained(base, 2, 0.2), trained(base, 3, 0.2)
     added = {name: value + 0.7 * (first[name] - value) + 0.7 * (second[name] - value) for name, value in base.items()}

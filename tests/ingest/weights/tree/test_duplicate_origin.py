@@ -36,7 +36,7 @@ def test_a_copy_without_a_date_is_the_original_where_children_are_older_than_the
 
 
 @pytest.mark.parametrize(("children", "confident"), [(1, 0.731), (3, 0.5)])
-def test_where_all_copies_are_later_than_the_children_the_older_is_hardly_likelier(
+def test_where_all_copies_are_later_than_the_children_age_is_weak_evidence(
     tmp_path: Path, children: int, confident: float
 ) -> None:
     """Whichever is the original has a wrong date, which is no evidence on its copy's; one child's may be wrong instead."""

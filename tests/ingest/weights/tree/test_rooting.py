@@ -37,7 +37,7 @@ def test_the_odds_of_a_root_are_the_orders_that_start_there(tmp_path: Path) -> N
     assert max(listed, key=lambda row: listed[row]) == 1, "the likeliest first, though below the root"
 
 
-def test_copies_and_quantized_ones_lie_behind_a_model(tmp_path: Path) -> None:
+def test_copies_and_quantized_models_count_as_descendants(tmp_path: Path) -> None:
     base = root(1)
     child = trained(base, 2, 0.3)
     models = [base, child, trained(base, 3, 0.3), child, matrices(child, lambda v: quantized(v, 8, 0))]

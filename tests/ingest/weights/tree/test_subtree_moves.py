@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("known", [0.0, 2.0, 5.0])
-def test_of_three_in_a_line_the_last_two_are_swapped_where_that_is_likelier(tmp_path: Path, known: float) -> None:
+def test_of_three_in_a_line_the_last_two_are_swapped_where_that_is_more_likely(tmp_path: Path, known: float) -> None:
     base = root(1)
     first = trained(base, 2, 0.3)
     models, found = [base, first, trained(first, 3, 0.3), trained(base, 4, 0.3)], []
