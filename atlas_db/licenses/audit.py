@@ -380,9 +380,9 @@ def audit_models(
     build = GraphBuilder()
     above, unresolved = set(known), []
     for folder in folders:
-        named, untold = folder.add_to(build, store)
+        named, not_found = folder.add_to(build, store)
         above |= named
-        unresolved += untold
+        unresolved += not_found
     graph = read_ancestry(store, above, build)
     newest = read_newest_records(store)
     auditor = Auditor(graph, options, newest)

@@ -18,7 +18,7 @@ PACKAGES = ("atlas_db", "ingest", "gnn", "cypher", "benchmarks")
 SPEECH = frozenset(
     (
         "say says said saying tell tells told telling hear hears heard hearing ask asks asked asker askers asking "
-        "speak speaks spoken spoke speaking voice voices witness witnesses witnessed testimony beside besides kin alike "
+        "speak speaks spoken spoke speaking untold voice voices witness witnesses witnessed testimony beside besides kin alike "
         "likest likewise strangers stranger surer surest sure"
     ).split()
 )

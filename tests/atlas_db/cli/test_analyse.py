@@ -46,7 +46,7 @@ def test_compare(home: Path) -> None:
     assert "tighter" in text
     assert "similarity" in text
     found = json.loads(run(home, "compare", "org0/base0-7b", "c/changed", "--format", "json").stdout)
-    assert {trait["name"]: trait["verdict"] for trait in found["traits"]}["license"] == "tighter"
+    assert {trait["name"]: trait["change"] for trait in found["traits"]}["license"] == "tighter"
     assert "".join(span["right"] for span in found["metadata"]).startswith("license: cc-by-nc-4.0")
     assert "Did you mean" in run(home, "compare", "c/chnged", "c/changed", code=3).stderr
 
