@@ -81,7 +81,8 @@ def queries() -> str:
                 lines += ["| parameter | type | default | |", "|---|---|---|---|"]
                 for each in query.parameters:
                     default = "required" if each.default is None else _code(each.default)
-                    lines.append(f"| `{each.name}` | {each.type} | {default} | {_cell(each.description)} |")
+                    kind = ", ".join(map(_code, each.choices)) or each.type
+                    lines.append(f"| `{each.name}` | {kind} | {default} | {_cell(each.description)} |")
                 lines.append("")
             lines += [
                 f"Columns: {', '.join(map(_code, query.columns))}. File: `cypher/{topic}/{query.name}.cypher`.",

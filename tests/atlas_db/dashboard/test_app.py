@@ -327,7 +327,7 @@ def test_the_store_may_go_away_and_come_back(site: Site) -> None:
 
 def test_usage(home: Path, tmp_path: Path) -> None:
     empty = f"local:{tmp_path / 'empty'}"
-    assert "Load some first" in run(home, "dashboard", "--port", "0", "--store", empty, code=3).stderr
+    assert "is empty" in run(home, "dashboard", "--port", "0", "--store", empty, code=3).stderr
     run(home, "store", "stop", "--store", empty)
     assert "no log-in" in run(home, "dashboard", "--host", "0.0.0.0", code=2).stderr
     (tmp_path / "full").mkdir()
