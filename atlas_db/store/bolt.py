@@ -302,7 +302,7 @@ def _driver_errors(address: str) -> Iterator[None]:
     except (bolt.ServiceUnavailable, bolt.SessionExpired, ConnectionError, TimeoutError) as error:
         raise StoreUnavailableError(
             f"{address} does not answer ({_connection_failure(error)})",
-            hint="Check the address and that a server runs there; or use the local engine, with --store local",
+            hint="Check that the server runs, or use --store local; what was committed is kept: run the command again",
         ) from error
     except bolt.Neo4jError as error:
         raise _refused(error) from error

@@ -139,12 +139,16 @@ def test_a_plan_in_a_file_and_words_before_it(place: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["run"], 2, "a run needs hub"),
+        (["run"], 2, "run needs the option hub"),
         (["run", "--hub", "x.jsonl"], 2, "--out DIR"),
         (["run", "--hub", "/no/such.jsonl", "--out", "o"], 3, "does not exist"),
         (["run", "--hub", "-", "--out", "o"], 2, "standard input"),
         (["run", "--hub", HUBS[5], "--out", "/proc/o"], 2, "cannot be made"),
-        (["run", "--hub", HUBS[5], "--out", "o", "--attributes", "colour"], 2, "cannot complete colour"),
+        (
+            ["run", "--hub", HUBS[5], "--out", "o", "--attributes", "colour"],
+            2,
+            "there is no attribute 'colour' to complete",
+        ),
         (["run", "--hub", HUBS[5], "--out", "o", "--profile", "kind"], 2, "Profiles: "),
         (["run", "--hub", HUBS[5], "--out", "o", "--weights", "/no/where"], 3, "is no folder"),
         (["run", "no-plan.toml"], 2, "cannot be read"),
