@@ -7,6 +7,7 @@ in place of dates. A field that cannot be read is left out, with a note; the row
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -44,6 +45,7 @@ _MODEL_KEYS = frozenset({
 })  # fmt: skip
 _DATASET_KEYS = frozenset({"citation", "paperswithcode_id", "main_size", "mainSize"})
 _EVERY_INFO = frozenset({"author", "sha", "private", "created_at", "description"})
+_OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 
 
@@ -90,6 +92,7 @@ class Row(msgspec.Struct, gc=False):
     card_data: None = None
     base_models: None = None
     model_id: None = None
+    updatedAt: None = None
 
 
 _DECODER = msgspec.json.Decoder(Row)
@@ -132,6 +135,10 @@ def _read_fields(body: bytes) -> tuple[Row, Notes]:
         raise RecordError(f"the record is a {type(fields).__name__}, not an object", code="wrong_type")
     if replaced:
         notes.append((REPLACED, "characters that are no Unicode text were replaced by U+FFFD"))
+    name, own_id = fields.get("name"), fields.get("id")
+    if "updatedAt" in fields and isinstance(name, str) and _OBJECT_ID.fullmatch(str(own_id)):
+        # An entry of huggingface.js: its id is the database's, and its name the repository's.
+        fields = {**fields, "id": name, "lastModified": fields["updatedAt"], "pipeline_tag": fields.get("task")}
     if isinstance(inner := fields.get("info"), dict):
         fields = {**inner, "id": fields.get("id") or inner.get("id"), "card": fields.get("card")}
     return _row_of(fields, notes), notes

@@ -330,6 +330,7 @@ class _Dates(msgspec.Struct):
     info: msgspec.Raw = msgspec.Raw(b"")
     created_at: None = None
     last_modified: None = None
+    updatedAt: None = None
 
 
 class _Ids(msgspec.Struct):
@@ -337,6 +338,7 @@ class _Ids(msgspec.Struct):
     modelId: str | None = None
     info: msgspec.Raw = msgspec.Raw(b"")
     model_id: None = None
+    updatedAt: None = None
 
 
 _DATES = msgspec.json.Decoder(_Dates)

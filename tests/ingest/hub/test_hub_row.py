@@ -196,3 +196,12 @@ def test_an_inner_answer_is_read_in_every_shape() -> None:
 def test_no_value_of_any_field_costs_the_row(fields: dict[str, Any]) -> None:
     record = decode_record(json.dumps({**fields, "id": "a/b"}).encode(), RecordKind.MODEL)
     assert record.id == "a/b"
+
+
+def test_an_entry_of_the_javascript_library_has_its_name_as_id() -> None:
+    entry = {"id": WIRE["_id"], "name": "a/b", "private": False, "gated": False, "task": "fill-mask", "likes": 3,
+             "downloads": 9, "updatedAt": "2024-03-05T10:00:00.000Z"}  # fmt: skip
+    record = read(entry)
+    assert (record.id, record.details["last_modified"], record.details["likes"]) == ("a/b", "2024-03-05T10:00:00Z", 3)
+    assert {claim.value for claim in record.claims} | {record.details["pipeline_tag"]} == {"fill-mask"}
+    assert read({"id": "a/b", "updatedAt": "2024-03-05T10:00:00.000Z", "name": "b"}).id == "a/b"

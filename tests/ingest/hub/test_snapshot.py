@@ -123,6 +123,7 @@ def test_the_kind_that_a_fetch_states_is_that_of_its_records(tmp_path: Path) -> 
         ([{"id": "a/b", "createdAt": "2024-03-03T00:00:00Z"}, {"id": "c/d", "createdAt": "2024-03-03T23:00:00-04:00"}],
          "2024-03-04"),
         ([{"id": "a/b", "createdAt": "Mon, 04 Mar 2024 00:00:00 GMT", "likes": float("nan")}], "2024-03-04"),
+        ([{"id": "0" * 24, "name": "a/b", "updatedAt": "2024-03-04T00:00:00.000Z"}], "2024-03-04"),
         ([{"id": "a/b", "info": {"created_at": "2024-03-04"}}], "2024-03-04"),
         ([{"id": "a/b", "createdAt": "9999-01-01"}, {"id": "c/d", "createdAt": "soon"}], ""),
         ([{"id": "a/b"}, {"id": 7}], ""),
