@@ -170,10 +170,10 @@ class WeightsError(InputError, ValueError):
         reason: What is wrong with it.
     """
 
-    def __init__(self, file: str, reason: str) -> None:
+    def __init__(self, file: str, reason: str, hint: str = "Fetch the file again, or leave the model out") -> None:
         self.file = file
         self.reason = reason
-        super().__init__(f"{file} {reason}", hint="Fetch the file again, or leave the model out")
+        super().__init__(f"{file} {reason}", hint=hint)
 
 
 class CompletionError(InputError):

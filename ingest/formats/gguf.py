@@ -7,6 +7,7 @@ the order of transformers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple, TypeVar
@@ -22,6 +23,7 @@ MAGIC = b"GGUF"
 _PERMUTED_ARCHITECTURES = ("llama",)
 """Architectures whose query and key rows the converter permutes (convert_hf_to_gguf, LlamaModel.permute)."""
 _NUMPY_DTYPES = {"F64": "<f8", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
+_UPGRADE = "The package gguf does not read it: give the model in another type, or leave it out"
 FIRST_HEADER_BYTES, MAX_HEADER_BYTES = 2**20, 2**28
 """Bytes of a header that are fetched at first, and at most: it contains the vocabulary."""
 
@@ -64,7 +66,10 @@ class GgufTensor(NamedTuple):
         raw = self._read_blocks(rows)
         if self.dtype in _NUMPY_DTYPES:
             return raw.view(_NUMPY_DTYPES[self.dtype]).astype(np.float32)
-        return np.asarray(quants.dequantize(raw, GGMLQuantizationType[self.dtype]), np.float32)
+        try:
+            return np.asarray(quants.dequantize(raw, GGMLQuantizationType[self.dtype]), np.float32)
+        except NotImplementedError as error:
+            raise WeightsError(self.source.name, f"has tensors of the type {self.dtype}: {error}", _UPGRADE) from error
 
     def _read_blocks(self, rows: Integers) -> Bytes:
         """Return the stored bytes of rows, consecutive rows read at once, shape (len(rows), row_bytes)."""
@@ -75,13 +80,33 @@ class GgufTensor(NamedTuple):
         return out
 
 
-def read_gguf(source: ByteSource) -> list[GgufTensor]:
-    """Return the tensors of a GGUF file; their data is not read yet.
+class GgufHeads(NamedTuple):
+    """What a GGUF file states about its kind and about attention.
+
+    Attributes:
+        kind: `general.type`: model, adapter, mmproj, imatrix …; empty where it is not stated.
+        architecture: llama.cpp's name of the architecture, empty in later parts of a split file.
+        heads: Attention heads.
+        kv_heads: Heads of keys and values.
+    """
+
+    kind: str = ""
+    architecture: str = ""
+    heads: int = 0
+    kv_heads: int = 0
+
+
+def read_gguf(source: ByteSource, known: GgufHeads | None = None) -> tuple[list[GgufTensor], GgufHeads]:
+    """Return the tensors of a GGUF file, whose data is not read yet, and what it states about its kind and attention.
+
+    Args:
+        source: The file.
+        known: What the first part of a split file states; later parts state nothing themselves.
 
     Raises:
         WeightsError: It is no GGUF file, is cut short, or its header lies.
     """
-    return _read_header(source, _tensors)
+    return _read_header(source, partial(_tensors, known=known or GgufHeads()))
 
 
 def read_gguf_metadata(source: ByteSource) -> dict[str, Any]:
@@ -113,6 +138,8 @@ def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T]) -> T:
                 return _parse(source, Path(file.name), fetched, read)
             except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
                 # Bytes that were not fetched yet read as zeros, on which the parser may fail in any of these ways.
+                if "GGMLQuantizationType" in str(error):
+                    raise WeightsError(source.name, f"has tensors of a newer type: {error}", _UPGRADE) from error
                 if fetched in (source.size, MAX_HEADER_BYTES):
                     raise WeightsError(source.name, f"has a header that is no GGUF header ({error})") from error
                 wanted = min(fetched * 8, MAX_HEADER_BYTES)
@@ -131,11 +158,17 @@ def _general(_: ByteSource, reader: Any) -> dict[str, Any]:  # noqa: ANN401
     return {name: field.contents() for name, field in reader.fields.items() if name.startswith("general.")}
 
 
-def _tensors(source: ByteSource, reader: Any) -> list[GgufTensor]:  # noqa: ANN401
+def _tensors(
+    source: ByteSource,
+    reader: Any,  # noqa: ANN401
+    known: GgufHeads,
+) -> tuple[list[GgufTensor], GgufHeads]:
     architecture = _text(reader, "general.architecture")
-    heads = int(_number(reader, f"{architecture}.attention.head_count"))
-    kv_heads = int(_number(reader, f"{architecture}.attention.head_count_kv")) or heads
-    return [_tensor(source, item, heads, kv_heads, architecture) for item in reader.tensors]
+    if architecture:
+        heads = int(_number(reader, f"{architecture}.attention.head_count"))
+        kv_heads = int(_number(reader, f"{architecture}.attention.head_count_kv")) or heads
+        known = GgufHeads(_text(reader, "general.type"), architecture, heads, kv_heads)
+    return [_tensor(source, item, known.heads, known.kv_heads, known.architecture) for item in reader.tensors], known
 
 
 def _tensor(source: ByteSource, item: Any, heads: int, kv_heads: int, architecture: str) -> GgufTensor:  # noqa: ANN401

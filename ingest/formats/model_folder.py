@@ -1,22 +1,39 @@
-"""A model's folder in the Hub's layout: weight files, pickles, which are never opened, and configuration."""
+"""A model's folder in the Hub's layout: which of its files are the weights, pickles, and configuration.
+
+Several sets of weights can lie in one folder. The one that transformers, peft or diffusers would load is read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 
-from atlas_db.core.decoding import prepared
+from atlas_db.core.decoding import decode_json, prepared
 from atlas_db.core.errors import WeightsError
 
-T = TypeVar("T")
-INDEX = "model.safetensors.index.json"
+CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 """Reading these can run code of their author: they are counted and reported, and never opened."""
+_SUFFIX = ".safetensors"
+_INDEX = ".safetensors.index.json"
+_ADAPTERS = ("adapter_model.safetensors", "adapters.safetensors")
+"""Weights of adapters, as peft and mlx-lm name them."""
+_WHOLE = ("model.safetensors", "diffusion_pytorch_model.safetensors")
+"""Weights in one file, as transformers and diffusers look for them, before any index."""
+_SIDE_FILES = re.compile(
+    r"(?:optimizer|optim|scheduler|random_states|rng_state|scaler|ema|training_state|consolidated)\b", re.IGNORECASE
+)
+"""Names of files of a training, and of a second set of the same weights (`consolidated`, Mistral's own layout)."""
+_GGUF_SIDE_FILES = re.compile(r"mmproj|imatrix", re.IGNORECASE)
+"""Names of GGUF files that hold no language model: projectors of images, importance matrices."""
+_GGUF_PART = re.compile(r"^(.*)-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 
 
 @prepared
@@ -30,35 +47,17 @@ class Index(msgspec.Struct):
     weight_map: dict[str, str]
 
 
-@prepared
-class AdapterConfig(msgspec.Struct):
-    """Configuration of a PEFT adapter (`adapter_config.json` of the package peft), in part.
+@dataclass(frozen=True, slots=True)
+class AdapterConfig:
+    """What is read of the configuration of an adapter (`adapter_config.json` of peft or mlx-lm).
 
     Attributes:
-        peft_type: LORA …
-        r: Rank.
-        lora_alpha: Numerator of the scale.
-        use_rslora: Whether the scale is alpha over the square root of the rank (rsLoRA).
-        use_dora: Whether magnitudes are learned separately (DoRA).
-        rank_pattern: Rank by suffix of the module name.
-        alpha_pattern: Alpha by suffix of the module name.
         base_model_name_or_path: Base model as the author declares it; no evidence from weights.
+        r: Rank; 0 where the configuration has none.
     """
 
-    peft_type: str = ""
-    r: int = 8
-    lora_alpha: float = 8
-    use_rslora: bool = False
-    use_dora: bool = False
-    rank_pattern: dict[str, int] = {}
-    alpha_pattern: dict[str, float] = {}
-    base_model_name_or_path: str | None = None
-
-    def scale(self, module: str) -> float:
-        """Return the scale of a module's update: alpha / r, or alpha / √r with rsLoRA (package peft)."""
-        rank = next((value for end, value in self.rank_pattern.items() if module.endswith(end)), self.r)
-        alpha = next((value for end, value in self.alpha_pattern.items() if module.endswith(end)), self.lora_alpha)
-        return alpha / (rank**0.5 if self.use_rslora else rank)
+    base_model_name_or_path: str = ""
+    r: int = 0
 
 
 @dataclass(slots=True)
@@ -68,18 +67,20 @@ class ModelFolder:
     Attributes:
         path: The folder.
         files: Safetensors files, in order.
-        gguf: GGUF files, in order.
+        gguf: GGUF files that may be the model, the likeliest first; each is a list of its parts in order.
         pickles: Names of files that are never opened.
         adapter: Configuration, where it is an adapter.
-        config: `config.json`, where it can be read.
+        config: `config.json`, empty where it cannot be read.
+        notes: What is odd about its files.
     """
 
     path: Path
     files: list[Path] = field(default_factory=list)
-    gguf: list[Path] = field(default_factory=list)
+    gguf: list[list[Path]] = field(default_factory=list)
     pickles: list[str] = field(default_factory=list)
     adapter: AdapterConfig | None = None
-    config: dict[str, object] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_folder(path: Path) -> ModelFolder:
@@ -89,26 +90,54 @@ def read_folder(path: Path) -> ModelFolder:
         path: The folder.
 
     Raises:
-        WeightsError: An index names files outside of the folder or that are not there, or a configuration is broken.
+        WeightsError: An index names files outside of the folder or that are not there, or cannot be read.
     """
     folder = ModelFolder(path)
-    names = sorted(file.name for file in path.iterdir() if file.is_file())
-    folder.pickles = [name for name in names if name.lower().endswith(PICKLES)]
-    folder.gguf = [path / name for name in names if name.lower().endswith(".gguf")]
-    if INDEX in names:
-        folder.files = _shards(path)
-    else:
-        folder.files = [path / name for name in names if name.lower().endswith(".safetensors")]
-    if ADAPTER_CONFIG in names:
-        folder.adapter = _read_json(path / ADAPTER_CONFIG, AdapterConfig)
-    if "config.json" in names:
-        folder.config = _read_json(path / "config.json", dict[str, object])
+    sizes = {file.name: file.stat().st_size for file in path.iterdir() if file.is_file()}
+    folder.pickles = sorted(name for name in sizes if name.lower().endswith(PICKLES))
+    folder.gguf = [[path / name for name in parts] for parts in gguf_candidates(sizes, str(path))]
+    names = safetensors_files(sizes.keys(), str(path), lambda name: (path / name).read_bytes(), folder.notes)
+    folder.files = [path / name for name in names]
+    if ADAPTER_CONFIG in sizes:
+        folder.adapter = adapter_config(_read_object(path / ADAPTER_CONFIG, folder.notes))
+    if CONFIG in sizes:
+        folder.config = _read_object(path / CONFIG, folder.notes)
     return folder
 
 
-def _shards(path: Path) -> list[Path]:
-    names = shard_names(_read_json(path / INDEX, Index), str(path / INDEX), lambda name: (path / name).is_file())
-    return [path / name for name in names]
+def safetensors_files(
+    names: Collection[str], location: str, read: Callable[[str], bytes], notes: list[str]
+) -> list[str]:
+    """Return the safetensors files that are the model, in order; none where there are none.
+
+    transformers looks for the whole file first, so an index beside it is stale. Without either, all files but those of
+    a training are the model.
+
+    Args:
+        names: Files of the folder.
+        location: Its path, for messages.
+        read: Reads a file of the folder.
+        notes: Takes a note on files that are left out.
+
+    Raises:
+        WeightsError: An index cannot be read, or names a file that is outside of the folder or is not there.
+    """
+    found = sorted(name for name in names if name.lower().endswith(_SUFFIX) and "/" not in name)
+    indexes = sorted(name for name in names if name.endswith(_INDEX) and "/" not in name)
+    preferred = (*(_ADAPTERS if ADAPTER_CONFIG in names else ()), *_WHOLE)
+    chosen = next(([name] for name in preferred if name in names), [])
+    if not chosen and indexes:
+        place = f"{location}/{indexes[0]}"
+        try:
+            index = msgspec.json.decode(read(indexes[0]), type=Index)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise WeightsError(place, f"cannot be read ({error})") from error
+        chosen = shard_names(index, place, names.__contains__)
+    if not chosen:
+        chosen = [name for name in found if not _SIDE_FILES.match(name)] or found
+    if left_out := [name for name in found if name not in chosen]:
+        notes.append(f"{location} holds other weights beside the model, not read: {', '.join(left_out[:3])}")
+    return chosen
 
 
 def shard_names(index: Index, location: str, exists: Callable[[str], bool]) -> list[str]:
@@ -125,28 +154,67 @@ def shard_names(index: Index, location: str, exists: Callable[[str], bool]) -> l
     names = sorted(set(index.weight_map.values()))
     for name in names:
         inside = PurePosixPath(name)
-        if inside.is_absolute() or ".." in inside.parts or "\\" in name or not name.endswith(".safetensors"):
+        if inside.is_absolute() or ".." in inside.parts or "\\" in name or not name.endswith(_SUFFIX):
             raise WeightsError(location, f"names the shard {name!r}, which is no file of this folder")
         if not exists(name):
             raise WeightsError(location, f"names the shard {name!r}, which is not there")
     return names
 
 
-def _read_json(path: Path, kind: type[T]) -> T:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(str(path), f"cannot be read ({error})") from error
-    return decode_json(data, kind, str(path))
+def gguf_candidates(sizes: Mapping[str, int], location: str) -> list[list[str]]:
+    """Return the GGUF files that may be the model, each as its parts in order, the largest first.
 
+    Several are the same model at several sizes: the largest is the least quantized.
 
-def decode_json(data: bytes, kind: type[T], location: str) -> T:
-    """Decode a configuration file.
+    Args:
+        sizes: Bytes by name of all files of the folder.
+        location: Its path, for messages.
 
     Raises:
-        WeightsError: It is no JSON, or not of that kind.
+        WeightsError: A part of a split file is not there.
     """
+    groups: dict[str, dict[int, str]] = defaultdict(dict)
+    counts: dict[str, int] = {}
+    for name in sizes:
+        if not name.lower().endswith(".gguf") or _GGUF_SIDE_FILES.search(name):
+            continue
+        part = _GGUF_PART.match(name)
+        stem, number = (part[1], int(part[2])) if part else (name, 1)
+        groups[stem][number] = name
+        counts[stem] = int(part[3]) if part else 1
+    for stem, parts in groups.items():
+        if missing := [number for number in range(1, counts[stem] + 1) if number not in parts]:
+            raise WeightsError(location, f"lacks part {missing[0]} of {counts[stem]} of {stem}")
+    by_size = sorted(groups.values(), key=lambda parts: (-sum(sizes[name] for name in parts.values()), parts[1]))
+    return [[parts[number] for number in sorted(parts)] for parts in by_size]
+
+
+def adapter_config(values: Mapping[str, Any]) -> AdapterConfig:
+    """Return what is known of an adapter's configuration. Fields of another type than expected count as missing."""
+    base = values.get("base_model_name_or_path") or values.get("model")
+    parameters = values.get("lora_parameters")
+    rank = values.get("r") or (parameters.get("rank") if isinstance(parameters, dict) else None)
+    if not isinstance(rank, int | float) or isinstance(rank, bool) or not 0 < rank < 2**31:
+        rank = 0
+    return AdapterConfig(base if isinstance(base, str) else "", int(rank))
+
+
+def _read_object(path: Path, notes: list[str]) -> dict[str, Any]:
+    """Return a configuration file; what cannot be read costs the configuration, not the weights."""
     try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise WeightsError(location, f"cannot be read ({error})") from error
+        return decode_object(path.read_bytes())
+    except (OSError, ValueError) as error:
+        notes.append(f"{path} cannot be read ({error})")
+        return {}
+
+
+def decode_object(data: bytes) -> dict[str, Any]:
+    """Decode a configuration file, also with `NaN` and `Infinity`, as Python writes them.
+
+    Raises:
+        ValueError: It is no JSON object.
+    """
+    value, _ = decode_json(data)
+    if not isinstance(value, dict):
+        raise ValueError(f"it holds a {type(value).__name__}, not an object")
+    return value

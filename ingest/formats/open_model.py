@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
+from ingest.formats.bitsandbytes import SIDE_TENSORS as _BITSANDBYTES_PARTS
+from ingest.formats.bitsandbytes import bitsandbytes_matrix
 from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs
 from ingest.formats.gguf import read_gguf
-from ingest.formats.gptq_awq import packed_matrix
+from ingest.formats.gptq_awq import PackedMatrix, StoredTensor, packed_matrix
+from ingest.formats.mlx import SIDE_TENSORS as _MLX_PARTS
+from ingest.formats.mlx import mlx_matrix, with_group_size
 from ingest.formats.model_folder import AdapterConfig, ModelFolder, read_folder
-from ingest.formats.safetensors import Tensor, item_size, read_header, read_values
-from ingest.formats.tensor_names import canonical_name, name_from_gguf
+from ingest.formats.safetensors import Tensor, is_readable, item_size, read_header, read_values
+from ingest.formats.tensor_names import canonical_name, is_in_block, name_from_gguf
 
 RUN_LENGTH = 32
 """Columns of one sampled position. Shorter last sides are joined with those before them."""
+F = TypeVar("F")
 _SCALES = ("_scale", "_scale_inv")
+_NO_MODELS = ("clip", "imatrix")
+"""Architectures of GGUF files that hold no language model."""
+_UNREADABLE = "Give the model in another format, or leave it out"
 
 
 class Matrix(NamedTuple):
@@ -59,6 +67,7 @@ class OpenModel:
         size: Bytes of all weight files.
         heads: Attention heads, or 0 where the configuration has none.
         sources: Open files.
+        config: `config.json`, empty where there is none.
     """
 
     path: Path | str
@@ -69,6 +78,7 @@ class OpenModel:
     size: int = 0
     heads: int = 0
     sources: list[ByteSource] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -103,7 +113,8 @@ def open_model(path: Path) -> OpenModel:
         WeightsError: Nothing readable is there, or a file is damaged.
     """
     folder = read_folder(path)
-    model = OpenModel(path, adapter=folder.adapter, pickles=folder.pickles)
+    model = OpenModel(path, adapter=folder.adapter, pickles=folder.pickles, problems=list(folder.notes))
+    model.config = folder.config
     heads = folder.config.get("num_attention_heads")
     model.heads = heads if isinstance(heads, int) else 0
     with ExitStack() as opened:
@@ -117,9 +128,7 @@ def _add_weights(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> No
         sources: list[ByteSource] = [opened.enter_context(LocalFile(file)) for file in folder.files]
         add_safetensors(model, sources)
     elif folder.gguf:
-        # Several files are the same model at several sizes: the largest is the least quantized.
-        file = max(folder.gguf, key=lambda each: (each.stat().st_size, each.name))
-        add_gguf(model, opened.enter_context(LocalFile(file)))
+        add_gguf(model, folder.gguf, lambda file: opened.enter_context(LocalFile(file)))
     elif folder.pickles:
         names = ", ".join(folder.pickles[:3])
         raise WeightsError(str(folder.path), f"holds only pickles ({names}), which are never opened")
@@ -129,57 +138,119 @@ def _add_weights(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> No
         raise WeightsError(str(folder.path), "holds no tensor that can be read")
 
 
-def add_gguf(model: OpenModel, source: ByteSource) -> None:
-    """Add the tensors of a GGUF file to an open model, under the names of transformers.
+def add_gguf(model: OpenModel, candidates: Sequence[Sequence[F]], opened: Callable[[F], ByteSource]) -> None:
+    """Add the tensors of the first GGUF model among several, under the names of transformers.
+
+    Files of adapters, projectors and importance matrices are passed over.
+
+    Args:
+        model: The model to fill.
+        candidates: Files, each as its parts in order.
+        opened: Opens one.
 
     Raises:
-        WeightsError: It is no GGUF file, is cut short, or its header lies.
+        WeightsError: None is a model, or a file is damaged.
     """
-    model.size = source.size
-    model.sources.append(source)
-    tensors = read_gguf(source)
-    model.heads = model.heads or max((tensor.heads for tensor in tensors), default=0)
-    for tensor in tensors:
-        name = name_from_gguf(tensor.name)
-        model.matrices[name] = Matrix(name, tensor.rows, tensor.columns, tensor.dtype, tensor.rows == 1, tensor.read)
+    for parts in candidates:
+        sources = [opened(part) for part in parts]
+        tensors, head = read_gguf(sources[0])
+        if head.kind not in ("", "model") or head.architecture in _NO_MODELS:
+            continue
+        for source in sources[1:]:
+            tensors += read_gguf(source, head)[0]
+        model.size += sum(source.size for source in sources)
+        model.sources += sources
+        model.heads = model.heads or head.heads
+        for tensor in tensors:
+            name, vector = name_from_gguf(tensor.name), tensor.rows == 1
+            model.matrices[name] = Matrix(name, tensor.rows, tensor.columns, tensor.dtype, vector, tensor.read)
+        return
+    raise WeightsError(str(model.path), "holds GGUF files, none of which is a model")
 
 
 def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
     """Add the tensors of safetensors files to an open model, packed integers with their scales.
 
     Raises:
-        WeightsError: A file is no safetensors file, is cut short, or its header lies.
+        WeightsError: A file is no safetensors file, is cut short, its header lies, or most of it cannot be read.
     """
-    tensors: dict[str, tuple[ByteSource, Tensor]] = {}
+    tensors: dict[str, StoredTensor] = {}
+    unread: dict[str, list[str]] = defaultdict(list)
     for source in sources:
         model.size += source.size
         model.sources.append(source)
         for tensor in read_header(source).tensors:
             if tensor.elements == 0:
                 model.problems.append(f"{source.name} holds the empty tensor {tensor.name!r}")
+            elif not is_readable(tensor.dtype):
+                unread[f"the unknown type {tensor.dtype}"].append(tensor.name)
             else:
                 tensors[tensor.name] = (source, tensor)
-    for name, (source, tensor) in tensors.items():
-        if name.endswith((*_SCALES, ".weight_shape", ".g_idx", ".weight_zero_point", ".qzeros")):
+    config = with_group_size(model.config, tensors)
+    for name, (_, tensor) in tensors.items():
+        if _serves_another(name, tensors):
             continue
-        if (base := name.removesuffix(".scales")) != name and f"{base}.qweight" in tensors:
-            continue
-        matrix = (
-            _open_packed(source, name, tensors) if name.endswith(".qweight") else _open_matrix(source, tensor, tensors)
-        )
+        matrix = _open_tensor(name, tensors, config)
         if matrix is None:
-            model.problems.append(f"{source.name} packs {name!r} as {tensor.dtype} in a way that is not known")
+            unread[f"{tensor.dtype}, packed in a way that is not known"].append(name)
         else:
             model.matrices[matrix.name] = matrix
+    for kind, names in unread.items():
+        few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        model.problems.append(f"{model.path} holds tensors of {kind}: {few}")
+    _require_most(model, unread)
 
 
-def _open_packed(source: ByteSource, name: str, tensors: Mapping[str, tuple[ByteSource, Tensor]]) -> Matrix | None:
-    base = name.removesuffix(".qweight")
-    found = packed_matrix(base, tensors)
-    # By HTTP range, a row would take one request a word.
-    if found is None or not isinstance(source, LocalFile):
+def _require_most(model: OpenModel, unread: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a model of whose blocks most matrices cannot be read: what is left is equal in models that differ."""
+    lost = sum(is_in_block(name) for names in unread.values() for name in names)
+    read = sum(is_in_block(name) and not matrix.vector for name, matrix in model.matrices.items())
+    if lost > read:
+        kinds = "; ".join(unread)
+        raise WeightsError(str(model.path), f"cannot be compared: most of its matrices are {kinds}", _UNREADABLE)
+
+
+def _serves_another(name: str, tensors: Mapping[str, StoredTensor]) -> bool:
+    """Return whether a tensor holds scales, zero points or the like of another one."""
+    if name.endswith((*_SCALES, ".weight_shape", ".g_idx", ".weight_zero_point", ".qzeros")):
+        return True
+    for ends in (_MLX_PARTS, _BITSANDBYTES_PARTS):
+        for end in ends:
+            base = name.removesuffix(end)
+            if base != name and any(f"{base}{other}" in tensors for other in ("", ".weight", ".qweight")):
+                return True
+    return False
+
+
+def _open_tensor(name: str, tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> Matrix | None:
+    """Return a tensor as a matrix, by the first format that it fits; None where there is none."""
+    source, tensor = tensors[name]
+    if name.endswith(".qweight"):
+        base = name.removesuffix(".qweight")
+        # By HTTP range, a row would take one request a word.
+        found = packed_matrix(base, tensors) if isinstance(source, LocalFile) else None
+        return _as_matrix(f"{base}.weight", found)
+    if name.endswith((".lora_a", ".lora_b")) and len(tensor.shape) == 2:
+        return _transposed(name, source, tensor)
+    packed = bitsandbytes_matrix(name, tensors) or mlx_matrix(name, tensors, config)
+    return _as_matrix(name, packed) or _open_matrix(source, tensor, tensors)
+
+
+def _as_matrix(name: str, packed: PackedMatrix | None) -> Matrix | None:
+    if packed is None:
         return None
-    return Matrix(canonical_name(f"{base}.weight"), found.rows, found.columns, found.dtype, False, found.read)
+    return Matrix(canonical_name(name), packed.rows, packed.columns, packed.dtype, False, packed.read)
+
+
+def _transposed(name: str, source: ByteSource, tensor: Tensor) -> Matrix:
+    """Return a factor of an adapter of mlx-lm as peft names and stores it: the transpose."""
+    columns, rows = tensor.shape
+    stem, _, factor = name.rpartition(".lora_")
+
+    def read(wanted: Integers) -> Floats:
+        return read_values(source, tensor).reshape(columns, rows)[:, wanted].T
+
+    return Matrix(canonical_name(f"{stem}.lora_{factor.upper()}.weight"), rows, columns, tensor.dtype, False, read)
 
 
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:

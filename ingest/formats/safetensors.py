@@ -31,7 +31,9 @@ _SIZES = {
     "BF16": 2,
     "F8_E4M3": 1,
     "F8_E5M2": 1,
+    "F8_E8M0": 1,
 }
+"""Bytes of an element of each type that is read. Tensors of other types keep their place, and are not read."""
 
 
 class Tensor(NamedTuple):
@@ -149,12 +151,10 @@ def _decode(source: ByteSource, text: bytes) -> tuple[dict[str, _Entry], dict[st
 
 def _tensor(source: ByteSource, name: str, entry: _Entry, base: int) -> Tensor:
     size = _SIZES.get(entry.dtype)
-    if size is None:
-        raise WeightsError(source.name, f"tensor {name!r} has the unknown type {entry.dtype!r}")
     begin, end = entry.data_offsets
     if begin < 0 or end < begin or any(side < 0 for side in entry.shape):
         raise WeightsError(source.name, f"tensor {name!r} has impossible offsets or sides")
-    if math.prod(entry.shape) * size != end - begin:
+    if size is not None and math.prod(entry.shape) * size != end - begin:
         raise WeightsError(
             source.name, f"tensor {name!r} of {entry.dtype} {entry.shape} cannot take {end - begin:,} bytes"
         )
@@ -180,6 +180,11 @@ def read_values(source: ByteSource, tensor: Tensor, first: int = 0, last: int | 
     stop = tensor.elements if last is None else min(last, tensor.elements)
     data = source.read(tensor.start + first * size, tensor.start + max(stop, first) * size)
     return decode_floats(data, tensor.dtype)
+
+
+def is_readable(dtype: str) -> bool:
+    """Return whether elements of a type can be read."""
+    return dtype in _SIZES
 
 
 def item_size(dtype: str) -> int:
@@ -215,4 +220,9 @@ def _float8_values(exponent_bits: int, mantissa_bits: int, *, infinite: bool) ->
     return values
 
 
-_FLOAT8 = {"F8_E4M3": _float8_values(4, 3, infinite=False), "F8_E5M2": _float8_values(5, 2, infinite=True)}
+_FLOAT8 = {
+    "F8_E4M3": _float8_values(4, 3, infinite=False),
+    "F8_E5M2": _float8_values(5, 2, infinite=True),
+    # Exponents alone, for scales (OCP Microscaling Formats 1.0, section 5.4.1); 255 is NaN.
+    "F8_E8M0": np.array([*(2.0 ** (code - 127) for code in range(255)), math.nan], np.float32),
+}

@@ -20,10 +20,10 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 import zstandard
 
+from atlas_db.core.decoding import decode_json
 from atlas_db.core.errors import HubError, UsageError
 from atlas_db.core.files import write_whole
 from atlas_db.core.terms import SOFTWARE, Progress
-from ingest.hub.field_values import decode_json
 from ingest.hub.snapshot import SNAPSHOT_FILE, read_snapshot_file
 
 STATE_FILE = "fetch.state"

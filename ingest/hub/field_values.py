@@ -7,7 +7,6 @@ reader returns None for a missing value, and raises ValueError for one that it c
 from __future__ import annotations
 
 import ast
-import json
 import math
 import re
 import warnings
@@ -15,8 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import msgspec
-
+from atlas_db.core.decoding import decode_json
 from ingest.normalise.values import hub_date, iso_date
 
 MAX_COUNT = 2**63 - 1
@@ -32,8 +30,6 @@ _QUOTED_STRING = re.compile(_QUOTED, re.DOTALL)
 _FILE_NAME = re.compile(rf"""\brfilename['"]?\s*[=:]\s*({_QUOTED})""", re.DOTALL)
 _OBJECT_TEXT = re.compile(r"<.*>|[A-Z]\w*\(.*=.*\)", re.DOTALL)
 _TOTAL = re.compile(r"\btotal=(\d+)")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def is_missing(value: object) -> bool:
@@ -41,45 +37,6 @@ def is_missing(value: object) -> bool:
     if isinstance(value, str):
         return value.strip() in MISSING_WORDS
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def decode_json(body: bytes | str) -> tuple[Any, bool]:
-    """Decode JSON, also with `NaN`, `Infinity` and lone surrogates, which Python and others write.
-
-    Returns:
-        The value, and whether characters were replaced by U+FFFD.
-
-    Raises:
-        ValueError: It is not JSON even so.
-    """
-    try:
-        return msgspec.json.decode(body), False
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        pass
-    text, replaced = body if isinstance(body, str) else "", False
-    if isinstance(body, bytes):
-        try:
-            text = body.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text, replaced = body.decode("utf-8-sig", errors="replace"), True
-    try:
-        value = json.loads(text, strict=False)
-        if _SURROGATE_ESCAPE.search(text):
-            kept = _without_surrogates(value)
-            value, replaced = kept, replaced or kept != value
-    except RecursionError as error:
-        raise ValueError("JSON is nested too deeply") from error
-    return value, replaced
-
-
-def _without_surrogates(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_without_surrogates(each) for each in value]
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(each) for key, each in value.items()}
-    return value
 
 
 def as_text(value: object) -> str | None:

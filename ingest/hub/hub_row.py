@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from atlas_db.cards.front_matter import parse_yaml, split_card
+from atlas_db.core.decoding import decode_json
 from atlas_db.core.errors import RecordError
 from ingest.hub.field_values import (
     MAX_COUNT,
@@ -28,7 +29,6 @@ from ingest.hub.field_values import (
     as_parents,
     as_text,
     as_weights_total,
-    decode_json,
     is_missing,
     shown,
 )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from atlas_db.core.decoding import decode_json
 from atlas_db.core.terms import RecordKind
-from ingest.hub.field_values import decode_json
 from ingest.hub.hub_row import UNREADABLE, Notes
 from ingest.hub.repository_files import MERGE_CONFIGS, read_statements
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from atlas_db.cards.front_matter import parse_yaml
+from atlas_db.core.decoding import decode_json
 from atlas_db.core.errors import WeightsError
 from ingest.formats.byte_source import ByteSource, LocalFile
 from ingest.formats.gguf import read_gguf_metadata
 from ingest.formats.safetensors import read_metadata
-from ingest.hub.field_values import decode_json
 from ingest.hub.hub_row import UNREADABLE, Notes
 
 MAX_TEXT = 2**20

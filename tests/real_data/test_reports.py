@@ -5,19 +5,25 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from atlas_db.core.errors import RecordError
+from atlas_db.core.errors import RecordError, WeightsError
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind
 from atlas_db.licenses.audit import AuditOptions, audit_models
 from atlas_db.store.bolt import Store
+from ingest.formats.open_model import open_model
 from ingest.hub.decode import decode_record
 from ingest.hub.snapshot import find_inputs, newest_date, read_records
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
+from ingest.weights.chart import chart
+from ingest.weights.fingerprints.batch import find_models
+from ingest.weights.fingerprints.fingerprint import compute_fingerprint
+from ingest.weights.samples.resample import Resampler
 
 pytestmark = pytest.mark.real_data
 
@@ -152,3 +158,64 @@ def test_licence_expressions(local_store: Store, reports: Path, tmp_path: Path) 
         "down/or": "", "down/and": "violation", "down/comma": "violation", "down/url": "violation",
         "down/list": "needs_review", "down/nc": "violation", "down/flux": "violation", "down/of-mit-or": "violation",
     }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def weight_reports(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders of weights that the scripts of the reports make out of the packaged sample."""
+    made = tmp_path_factory.mktemp("reports")
+    sample = files("atlas_db") / "sample" / "weights"
+    for script, name in (("W-make_weights.py", "W"), ("W-make_pairs.py", "pairs")):
+        command = [sys.executable, str(data / "reports" / script), str(sample), str(made / name)]
+        subprocess.run(command, check=True, capture_output=True)
+    return made
+
+
+def charted(folder: Path) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """Charted parent and relation of each model of a folder, and what was set aside."""
+    prints, aside = [], []
+    for item in find_models([folder]):
+        try:
+            with open_model(Path(item.folder)) as model:
+                prints.append(compute_fingerprint(model, item.id))
+        except WeightsError as error:
+            aside.append(f"{item.id}: {error.reason}")
+    edges = chart(prints, Resampler(), declared=True)
+    return {edge.child: (edge.parent, edge.relation.value) for edge in edges}, aside
+
+
+QUANTIZED, ADAPTER = ("tern-chat", "quantized"), ("plover", "adapter")
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        (
+            "W/w2",
+            dict.fromkeys(("adalora", "float-r", "null-flags", "null-patterns", "oft-r0", "plain", "regex"), ADAPTER),
+        ),
+        ("W/w4", dict.fromkeys(("split-3", "split-empty-first", "subfolder/Q8_0", "whole", "with-mmproj"), QUANTIZED)),
+        ("W/w6", dict.fromkeys(("mlx-4bit", "mlx-8bit"), QUANTIZED) | {"peft-lora": ADAPTER}),
+        ("W/w7", dict.fromkeys(("granite", "llama", "minicpm", "qwen2", "smollm3"), QUANTIZED)),
+        ("W/w8", dict.fromkeys(("bnb-int8", "bnb-nf4"), QUANTIZED)),
+        ("pairs/bnb", {"other-nf4": ("other", "quantized"), "tern-nf4": ("tern", "quantized")}),
+        ("pairs/mlx", {"plover-mlx": ("plover", "quantized"), "tern-mlx": ("tern", "quantized")}),
+    ],
+)
+def test_weights(weight_reports: Path, folder: str, expected: dict[str, tuple[str, str]]) -> None:
+    found, aside = charted(weight_reports / folder)
+    assert aside == []
+    assert {child: found.get(child) for child in expected} == expected
+
+
+@pytest.mark.parametrize("folder", ["w1", "w3", "w5"])
+def test_weights_that_are_whole_are_read(weight_reports: Path, folder: str) -> None:
+    """Configurations with NaN, tensors of new types, several sets of weights: none costs the model."""
+    found, aside = charted(weight_reports / "W" / folder)
+    assert aside == []
+    copies = {"w1": {"infinity", "nan"}, "w3": {"one-f4", "e8m0", "fp8-f32-scale"},
+              "w5": {"stale-index", "variant", "with-consolidated", "null-in-index"}}[folder]  # fmt: skip
+    # Without dates, which of equal models is the copy is not known; that they are one is.
+    assert {child for child, (_, relation) in found.items() if relation in ("duplicate", "quantized")} >= copies - {
+        *(parent for parent, _ in found.values())
+    }

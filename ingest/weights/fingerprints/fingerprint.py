@@ -20,7 +20,7 @@ from ingest.weights.fingerprints.sampling import (
 )
 from ingest.weights.parameters.sample_parameters import SAMPLE
 
-VERSION = "fp@4"
+VERSION = "fp@5"
 MOMENTS = ("mean", "std", "kurtosis", "absmax", "zeros")
 """Columns of `Fingerprint.moments`."""
 

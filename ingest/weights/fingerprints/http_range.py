@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import HubError, WeightsError
-from ingest.formats.byte_source import ByteSource
-from ingest.formats.model_folder import INDEX, PICKLES, AdapterConfig, Index, decode_json, shard_names
+from ingest.formats.model_folder import (
+    ADAPTER_CONFIG,
+    CONFIG,
+    PICKLES,
+    adapter_config,
+    decode_object,
+    gguf_candidates,
+    safetensors_files,
+)
 from ingest.formats.open_model import OpenModel, add_gguf, add_safetensors
 from ingest.hub.api_listing import HubClient, endpoint
 
-T = TypeVar("T")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SCHEME = "hub:"
-_UNSHARDED = ("model.safetensors", "adapter_model.safetensors")
 
 
 class _File(msgspec.Struct):
@@ -91,31 +97,38 @@ def open_remote(repository: str, revision: str) -> OpenModel:
     """
     client = HubClient(time.sleep)
     files = {file.rfilename: file.size for file in _info(client, repository).siblings}
-    model = OpenModel(f"{SCHEME}{repository}@{revision}")
+    location = f"{SCHEME}{repository}"
+    model = OpenModel(f"{location}@{revision}")
     model.pickles = sorted(name for name in files if name.lower().endswith(PICKLES))
-    chosen = _safetensors_files(client, repository, revision, files)
+
+    def fetch(name: str) -> bytes:
+        return bytes(client.get(f"{endpoint()}/{repository}/resolve/{revision}/{name}").content)
+
+    def remote(name: str) -> RemoteFile:
+        return RemoteFile(client, repository, revision, name, files[name])
+
+    chosen = safetensors_files(files.keys(), location, fetch, model.problems)
     if not chosen:
-        gguf_files = [name for name in files if name.lower().endswith(".gguf")]
-        if not gguf_files:
-            raise WeightsError(f"{SCHEME}{repository}", "holds neither safetensors nor GGUF")
-        # Several files are the same model at several sizes: the largest is the least quantized.
-        largest = max(gguf_files, key=lambda name: (files[name], name))
-        add_gguf(model, RemoteFile(client, repository, revision, largest, files[largest]))
+        candidates = gguf_candidates({name: size for name, size in files.items() if "/" not in name}, location)
+        if not candidates:
+            raise WeightsError(location, "holds neither safetensors nor GGUF")
+        add_gguf(model, candidates, remote)
         return model
-    sources: list[ByteSource] = [RemoteFile(client, repository, revision, name, files[name]) for name in chosen]
-    if "adapter_config.json" in files:
-        model.adapter = _fetch_json(client, repository, revision, "adapter_config.json", AdapterConfig)
-    add_safetensors(model, sources)
+    if ADAPTER_CONFIG in files:
+        model.adapter = adapter_config(_fetch_object(fetch, ADAPTER_CONFIG, model.problems))
+    if CONFIG in files:
+        model.config = _fetch_object(fetch, CONFIG, model.problems)
+    add_safetensors(model, [remote(name) for name in chosen])
     return model
 
 
-def _safetensors_files(client: HubClient, repository: str, revision: str, files: dict[str, int]) -> list[str]:
-    if INDEX in files:
-        index = _fetch_json(client, repository, revision, INDEX, Index)
-        return shard_names(index, f"{SCHEME}{repository}/{INDEX}", files.__contains__)
-    return [name for name in _UNSHARDED if name in files] or sorted(
-        name for name in files if name.endswith(".safetensors") and "/" not in name
-    )
+def _fetch_object(fetch: Callable[[str], bytes], name: str, problems: list[str]) -> dict[str, Any]:
+    """Return a configuration; what cannot be read costs the configuration, not the weights."""
+    try:
+        return decode_object(fetch(name))
+    except ValueError as error:
+        problems.append(f"{name} cannot be read ({error})")
+        return {}
 
 
 def _info(client: HubClient, repository: str) -> _Info:
@@ -126,8 +139,3 @@ def _info(client: HubClient, repository: str) -> _Info:
         raise HubError(
             f"the Hub's answer on {repository} is not understood ({error})", hint="Check HF_ENDPOINT"
         ) from error
-
-
-def _fetch_json(client: HubClient, repository: str, revision: str, file: str, kind: type[T]) -> T:
-    response = client.get(f"{endpoint()}/{repository}/resolve/{revision}/{file}")
-    return decode_json(response.content, kind, f"{SCHEME}{repository}/{file}")

@@ -33,7 +33,7 @@ def write_gguf(path: Path, tensors: dict[str, np.ndarray], kind: str, architectu
 
 
 def _tensors(path: Path) -> list[GgufTensor]:
-    return read_gguf(LocalFile(path))
+    return read_gguf(LocalFile(path))[0]
 
 
 @pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"])

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
 from ingest.formats.byte_source import LocalFile
-from ingest.formats.safetensors import Header, Tensor, decode_floats, read_header, read_values
+from ingest.formats.safetensors import Header, Tensor, decode_floats, is_readable, read_header, read_values
 from tests.support.safetensors_files import header_of
 
 RNG = np.random.default_rng(7)
@@ -93,7 +93,6 @@ LIES = {
     "backwards": ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [8, 4]}}, b"x" * 8, None, "impossible"),
     "shape against size": ({"a": entry(0, 8, shape=(3,))}, b"x" * 8, None, "cannot take"),
     "huge shape": ({"a": entry(0, 8, shape=(2**40, 2**40))}, b"x" * 8, None, "cannot take"),
-    "unknown type": ({"a": entry(0, 8, "F99")}, b"x" * 8, None, "unknown type"),
     "no offsets": ({"a": {"dtype": "F32", "shape": [1]}}, b"", None, "no safetensors header"),
 }
 
@@ -131,3 +130,19 @@ def test_pointers_and_missing_files(tmp_path: Path) -> None:
 def test_tensors_know_their_size() -> None:
     assert Tensor("t", "F32", (3, 4), 0, 48).elements == 12
     assert Tensor("t", "F32", (), 0, 4).elements == 1
+
+
+def test_tensors_of_unknown_types_keep_their_place_and_cost_no_other(tmp_path: Path) -> None:
+    """F4 and F99 are no types that numpy knows; F8_E8M0 holds exponents alone."""
+    header = {
+        "a": {"dtype": "F4", "shape": [4, 4], "data_offsets": [0, 8]},
+        "b": {"dtype": "F99", "shape": [3], "data_offsets": [8, 9]},
+        "c": {"dtype": "F8_E8M0", "shape": [3], "data_offsets": [9, 12]},
+    }
+    text = json.dumps(header).encode()
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(9) + bytes([127, 128, 126]))
+    with LocalFile(path) as source:
+        tensors = {tensor.name: tensor for tensor in read_header(source).tensors}
+        assert [is_readable(tensors[name].dtype) for name in "abc"] == [False, False, True]
+        assert read_values(source, tensors["c"]).tolist() == [1.0, 2.0, 0.5]

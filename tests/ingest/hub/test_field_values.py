@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_db.core.decoding import decode_json
 from ingest.hub import field_values as fields
 
 DATE = "2024-03-05T10:00:00Z"
@@ -172,7 +173,7 @@ def test_totals_and_parents() -> None:
     ],
 )
 def test_json_beyond_the_standard(body: bytes, value: dict[str, Any], replaced: bool) -> None:
-    found, changed = fields.decode_json(body)
+    found, changed = decode_json(body)
     assert {key: None if each != each else each for key, each in found.items()} == value
     assert changed is replaced
 
@@ -180,6 +181,6 @@ def test_json_beyond_the_standard(body: bytes, value: dict[str, Any], replaced: 
 @given(st.binary(max_size=40))
 def test_no_bytes_break_the_reader_of_json(body: bytes) -> None:
     try:
-        fields.decode_json(body)
+        decode_json(body)
     except ValueError as error:
         assert str(error)

@@ -1,0 +1,133 @@
+"""Matrices as bitsandbytes stores them: 4-bit codes (NF4, FP4) with a scale a block, and 8-bit codes with one a row.
+
+- 4 bits (QLoRA, Dettmers et al., arXiv 2305.14314): w = map[code] · absmax[block]. Two codes a byte, the first in the
+  high half; blocks run over the flattened matrix. With double quantization the scales are codes themselves.
+- 8 bits (LLM.int8, arXiv 2208.07339): w = code · SCB[row] / 127.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from atlas_db.core.arrays import Floats, Integers
+from ingest.formats.gptq_awq import PackedMatrix, StoredTensor
+from ingest.formats.safetensors import read_values
+
+SIDE_TENSORS = (
+    ".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".quant_state.bitsandbytes__nf4",
+    ".quant_state.bitsandbytes__fp4", ".SCB", ".weight_format",
+)  # fmt: skip
+"""Suffixes of tensors that only serve another."""
+_STATES = {".quant_state.bitsandbytes__nf4": "NF4", ".quant_state.bitsandbytes__fp4": "FP4"}
+_MAX_STATE = 4096
+_CODES = 16
+
+
+def bitsandbytes_matrix(name: str, tensors: Mapping[str, StoredTensor]) -> PackedMatrix | None:
+    """Return the matrix of a tensor of codes.
+
+    Args:
+        name: Name of the tensor of codes.
+        tensors: All tensors of the model, by name.
+
+    Returns:
+        None where it is no tensor of bitsandbytes, or the shapes do not fit.
+    """
+    tensor = tensors[name][1]
+    scales = tensors.get(name.removesuffix("weight") + "SCB")
+    if tensor.dtype == "I8" and len(tensor.shape) == 2 and scales is not None:
+        rows, columns = tensor.shape
+        return (
+            PackedMatrix(rows, columns, "INT8", _row_scaled(tensors[name], scales))
+            if scales[1].elements == rows
+            else None
+        )
+    for suffix, kind in _STATES.items():
+        if tensor.dtype == "U8" and name + suffix in tensors:
+            return _four_bit(name, kind, _state(tensors[name + suffix]), tensors)
+    return None
+
+
+def _row_scaled(codes: StoredTensor, scales: StoredTensor) -> Callable[[Integers], Floats]:
+    (source, tensor), columns = codes, codes[1].shape[1]
+
+    def read(wanted: Integers) -> Floats:
+        rows = [read_values(source, tensor, row * columns, (row + 1) * columns) for row in wanted.tolist()]
+        factor = np.array([read_values(*scales, row, row + 1)[0] for row in wanted.tolist()], np.float32)
+        return np.asarray(np.stack(rows) * (factor / 127)[:, None], np.float32)
+
+    return read
+
+
+def _state(stored: StoredTensor) -> dict[str, Any]:
+    """Return the state of a quantized tensor: JSON, kept as bytes in a tensor of its own; empty where it is none."""
+    source, tensor = stored
+    if tensor.stop - tensor.start > _MAX_STATE:
+        return {}
+    try:
+        return msgspec.json.decode(source.read(tensor.start, tensor.stop), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def _four_bit(
+    name: str, kind: str, state: Mapping[str, Any], tensors: Mapping[str, StoredTensor]
+) -> PackedMatrix | None:
+    shape, block = state.get("shape"), state.get("blocksize")
+    scales, values = tensors.get(f"{name}.absmax"), tensors.get(f"{name}.quant_map")
+    if scales is None or values is None or values[1].elements != _CODES or not isinstance(block, int) or block < 1:
+        return None
+    if not (isinstance(shape, list) and len(shape) == 2 and all(isinstance(side, int) and side > 0 for side in shape)):
+        return None
+    rows, columns = shape
+    if (
+        rows * columns != 2 * tensors[name][1].elements
+        or columns % 2
+        or scales[1].elements != -(-rows * columns // block)
+    ):
+        return None
+    read_scales = _block_scales(name, state, tensors)
+    if read_scales is None:
+        return None
+    source, tensor = tensors[name]
+
+    def read(wanted: Integers) -> Floats:
+        table = read_values(*values)
+        out = np.empty((len(wanted), columns), np.float32)
+        for place, row in enumerate(wanted.tolist()):
+            first = row * columns
+            raw = np.frombuffer(source.read(tensor.start + first // 2, tensor.start + (first + columns) // 2), np.uint8)
+            codes = np.stack((raw >> 4, raw & 15), -1).reshape(-1)
+            blocks = np.arange(first, first + columns) // block
+            out[place] = table[codes] * read_scales(int(blocks[0]), int(blocks[-1]) + 1)[blocks - blocks[0]]
+        return out
+
+    return PackedMatrix(rows, columns, kind, read)
+
+
+def _block_scales(
+    name: str, state: Mapping[str, Any], tensors: Mapping[str, StoredTensor]
+) -> Callable[[int, int], Floats] | None:
+    """Return a function of the first block and that after the last to their scales; None where the parts do not fit."""
+    scales = tensors[f"{name}.absmax"]
+    if scales[1].dtype != "U8":
+        return lambda first, last: read_values(*scales, first, last)
+    outer, values = tensors.get(f"{name}.nested_absmax"), tensors.get(f"{name}.nested_quant_map")
+    block, offset = state.get("nested_blocksize"), state.get("nested_offset")
+    if outer is None or values is None or values[1].elements != 256 or not isinstance(block, int) or block < 1:
+        return None
+    if outer[1].elements != -(-scales[1].elements // block) or not isinstance(offset, int | float):
+        return None
+
+    def read(first: int, last: int) -> Floats:
+        codes = read_values(*scales, first, last).astype(np.int64)
+        factor = read_values(*outer, first // block, (last - 1) // block + 1)
+        return read_values(*values)[codes] * factor[np.arange(first, last) // block - first // block] + np.float32(
+            offset
+        )
+
+    return read
