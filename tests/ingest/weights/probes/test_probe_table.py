@@ -77,5 +77,5 @@ def test_what_cannot_be_run_is_named_and_skipped(tmp_path: Path, how: str, messa
 def test_other_files_are_no_probes(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"nothing")
     for name in ("x.parquet", "none.parquet"):
-        with pytest.raises(InputError, match="fingerprint --probe"):
+        with pytest.raises(InputError, match="--probe --out FILE"):
             list(read_probes([tmp_path / name]))
