@@ -78,7 +78,7 @@ def snapshots_of(node: Mapping[str, Any]) -> dict[RecordPart, list[str]]:
 
 
 def merge_declared_parents(
-    node: dict[str, Any], old: Mapping[str, Any], parents: Iterable[ParentClaim], as_of: str
+    node: dict[str, Any], old: Mapping[str, Any], parents: Sequence[ParentClaim], as_of: str
 ) -> None:
     """Set `declared_parents` and `base_model` of a node after one more record.
 
@@ -94,7 +94,12 @@ def merge_declared_parents(
     if text is None and not parents:
         return
     node["declared_parents"] = add_declarations(text, parents, as_of)
-    live = [each.name for each in parent_declarations(node) if each.valid_to is None]
+    # All that the first record names is live.
+    live = (
+        sorted(each.name for each in parents)
+        if text is None
+        else [each.name for each in parent_declarations(node) if each.valid_to is None]
+    )
     node["base_model"] = list(dict.fromkeys(live)) or None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -34,6 +35,7 @@ _BY_WORD = 0.9
 """Confidence of a relation read from a word that means one of the Hub's; set by judgement."""
 
 
+@lru_cache(maxsize=2**14)
 def split_relation(text: str) -> NamedParent:
     """Split what follows `base_model:` in a tag into the parent's name and the relation before it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from atlas_db.claims.repository_ids import is_repository_id, plain_text, repository_name
@@ -42,6 +43,8 @@ _YOUR = frozenset(
 )  # fmt: skip
 _ANY_OWNER = frozenset({"none", "null", "username", "user", "user name", "org", "organization", "owner", "hf user"})
 """Words for an owner in templates; with a word for a model behind them they name none (`None/None`)."""
+_DATASET = re.compile(r"(?:^|://|\.[a-z]+/)datasets/|(?:^|[/\\])datasets--", re.IGNORECASE)
+"""An address or a path of the Hub's cache that names a dataset."""
 _WORD_BREAKS = re.compile(r"[\W_]+")
 
 
@@ -57,12 +60,15 @@ class NamedParent(NamedTuple):
     relation: str = ""
 
 
+@lru_cache(maxsize=2**14)
 def names_no_model(text: str) -> bool:
-    """Return whether a text is no name of a model: `None`, `n/a`, `from scratch`, or an unfilled template.
+    """Return whether a text is no name of a model: `None`, `n/a`, `from scratch`, a template, or a dataset's address.
 
     An owner before the word makes it a name: `zed/none` is a repository.
     """
     name = plain_text(text)
+    if _DATASET.search(name):
+        return True
     if _TEMPLATE.fullmatch(name):
         return not _is_owned(name)
     words = _WORD_BREAKS.sub(" ", name.lower()).strip()

@@ -51,7 +51,8 @@ def test_relations_beside_names_are_kept() -> None:
     ["None", "none", "NONE", "null", "N/A", "n/a", "NA", "nan", "-", "", " ", "?", "...", "unknown", "Unknown",
      "scratch", "from scratch", "from-scratch", "Trained from scratch.", "TBD", "{{ base_model }}", "<base model>",
      "[More Information Needed]", "${BASE}", "base_model", "your-model-here", "your-username/river", "None/None",
-     "not applicable", "7", "3.5", "no base model", "'None'", "none\u200b", "xxx", "true"],
+     "https://huggingface.co/datasets/acme/pond", "hf://datasets/acme/pond", "datasets/acme/pond",
+     "/cache/hub/datasets--acme--pond/snapshots/1", "not applicable", "7", "3.5", "no base model", "'None'", "none\u200b", "xxx", "true"],
 )  # fmt: skip
 def test_words_that_name_no_model(text: str) -> None:
     assert names_no_model(text)
@@ -59,7 +60,7 @@ def test_words_that_name_no_model(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text", ["zed/none", "gpt2", "bert", "t5", "x/unknown", "acme/river", "<acme/river>", "[a/b](https://hf.co/a/b)",
-             "scratch-lm", "none-of-it", "nullmodel", "user/river"],
+             "scratch-lm", "none-of-it", "nullmodel", "user/river", "acme/datasets", "https://huggingface.co/datasets-lab/river"],
 )  # fmt: skip
 def test_names_that_only_look_like_it(text: str) -> None:
     assert not names_no_model(text)
