@@ -221,7 +221,7 @@ def _unknown(report: AuditReport) -> None:
 def _models(report: AuditReport, files: dict[str, str]) -> None:
     from atlas_db.lineage.weights_record import weights_words
 
-    by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    by_model: dict[str, list[dict[str, Any]]] = defaultdict(list, {model: [] for model in report.notes})
     for row in (*report.findings, *report.obligations):
         by_model[row["model"]].append(row)
     for verdict in reversed(Verdict):
@@ -232,6 +232,10 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
         if model in report.weights_only:
             print_text(f"  known by its weights alone: {weights_words(report.weights_only[model])}", "dim")
         _license_files(report.license_files.get(model, []))
+        for note in report.notes.get(model, []):
+            print_text(
+                f"  {'Not read' if note['unread'] else 'Note'}: {note['text']}", "yellow" if note["unread"] else "dim"
+            )
         for row in rows:
             if _flagged(row):
                 _finding(row)

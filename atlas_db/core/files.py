@@ -1,4 +1,4 @@
-"""Files that are replaced in one step, so that no reader sees half of one."""
+"""Files that are replaced in one step, so that no reader sees half of one, and names of files as text."""
 
 from __future__ import annotations
 
@@ -37,3 +37,8 @@ def write_whole(file: Path, body: bytes) -> None:
     """Replace a file in one step."""
     with replacing(file) as partial:
         partial.write_bytes(body)
+
+
+def printable(path: os.PathLike[str] | str) -> str:
+    """Return a path as Unicode text. Bytes of a name that are not UTF-8 become U+FFFD."""
+    return os.fsencode(path).decode("utf-8", errors="replace")

@@ -90,6 +90,7 @@ class AuditReport:
             of datasets with `datasets/`.
         newer: Models that were created or changed after the newest record.
         license_files: Licence files of models read from folders, by id: file, SHA-256, licences, ids of their texts.
+        notes: What could not be read of models from folders, by id: code, text, and whether what a file states is lost.
         weights_only: What is known of requested models that have no record, but charted weights, by id.
         findings: The findings as rows.
         obligations: Findings that are compliant as long as duties are met, as rows; only in audits of single models.
@@ -111,6 +112,7 @@ class AuditReport:
     not_in_atlas: list[str] = field(default_factory=list)
     newer: list[str] = field(default_factory=list)
     license_files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    notes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     weights_only: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
     obligations: list[dict[str, Any]] = field(default_factory=list)
@@ -161,6 +163,7 @@ class AuditReport:
             "newer_than_atlas": self.newer,
             "weights_only": self.weights_only,
             "license_files": self.license_files,
+            "notes": self.notes,
             "findings": self.findings,
             "obligations": self.obligations,
         }
@@ -197,6 +200,8 @@ class AuditReport:
             found.append(f"no model of this atlas ({newest.words()}) is surely {named(self.missing)}")
         if self.newer:
             found.append(f"newer than this atlas ({newest.words()}): {named(self.newer)}")
+        if unread := [note["text"] for notes in self.notes.values() for note in notes if note["unread"]]:
+            found.append(f"cannot be read, so that what it states is not known: {named(unread)}")
         return found
 
     def require_complete(self, verdict: Verdict) -> None:
@@ -387,6 +392,7 @@ def audit_models(
     newest = read_newest_records(store)
     auditor = Auditor(graph, options, newest)
     auditor.report.license_files = {each.id: each.evidence() for each in folders if each.license_files}
+    auditor.report.notes = {each.id: each.note_rows() for each in folders if each.notes}
     auditor.report.newer = newer_models(store, newest, graph.ids[: graph.models])
     index_of = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
     for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:

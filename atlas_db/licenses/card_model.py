@@ -17,6 +17,7 @@ from atlas_db.claims.model_names import NameEvidence
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.errors import InputError
+from atlas_db.core.files import printable
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, Source, Status
 from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_models, recorded_datasets
@@ -24,17 +25,22 @@ from atlas_db.licenses.license_files import LicenseFile, read_license_files
 from atlas_db.licenses.rules import TRAINED_ON
 from atlas_db.store.bolt import Store
 from ingest.hub.decode import decode_record
+from ingest.hub.hub_row import Notes
 from ingest.hub.local_repository import (
+    BROKEN,
     LocalRepository,
     cached_repository,
     card_in,
     read_repository,
     weights_repository,
 )
+from ingest.hub.repository_files import UNREAD_FILE
 from ingest.normalise.license_ids import canonical_license_id
 
 CARD = "README.md"
 _NOW = "9999-12-31"
+_UNREAD = frozenset({UNREAD_FILE, BROKEN, "bad_front_matter", "bad_merge_config"})
+"""Codes of notes on files that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,18 @@ class CardModel:
         card: Path of its card.
         record: The card as a normalised record.
         license_files: Licence files beside it.
+        notes: What of it could not be read, as (code, text).
     """
 
     id: str
     card: Path
     record: HubRecord
     license_files: tuple[LicenseFile, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+
+    def note_rows(self) -> list[dict[str, Any]]:
+        """Return the notes as rows: `code`, `text`, and `unread` where what a file states is lost."""
+        return [{"code": code, "text": text, "unread": code in _UNREAD} for code, text in self.notes]
 
     def declared_licenses(self) -> list[str]:
         """Return the licences that the card declares, as written."""
@@ -112,35 +124,55 @@ class CardModel:
 
 
 def is_path(word: str) -> bool:
-    """Return whether a word names a model card or a folder of a model, and no model id."""
+    """Return whether a word names a model card, a folder of a model or an entry of the Hub's cache, and no model id."""
     path = Path(word)
-    holds_model = path.is_dir() and (card_in(path) is not None or weights_repository(path) is not None)
-    return holds_model or path.suffix.lower() == ".md" or word.startswith((".", "/", "~"))
+    if path.suffix.lower() == ".md" or word.startswith((".", "/", "~")):
+        return True
+    if not path.is_dir():
+        return False
+    return any(found(path) is not None for found in (card_in, weights_repository, cached_repository))
 
 
 def read_card_model(path: Path) -> CardModel:
     """Read a README.md, or a folder of a model: its card, its configuration, and what its files state.
 
+    A folder of weights without any of these is a model that states nothing.
+
     Raises:
-        InputError: There is neither a card nor a file that states something, or it cannot be read.
+        InputError: There is neither a card nor a file of a model, it cannot be read, or it is no model's.
     """
     folder = path.resolve() if path.is_dir() else path.resolve().parent
-    found = cached_repository(path) or LocalRepository(folder.name or "model", RecordKind.MODEL, folder)
-    card = (card_in(found.folder) or found.folder / CARD) if path.is_dir() else path
+    found = cached_repository(path) or LocalRepository(printable(folder.name) or "model", RecordKind.MODEL, folder)
+    if found.kind != RecordKind.MODEL:
+        raise InputError(f"{printable(path)} is a {found.kind}, not a model", hint="Name a model's folder or id")
+    if found.missing:
+        raise InputError(found.notes[0][1], hint="Download the model again, or give another folder")
     try:
-        if path.is_dir():
-            row, _ = read_repository(found)
-        else:
-            row = {"id": found.id, "card": card.read_bytes().decode("utf-8", errors="replace")}
-        if not row.keys() & {"card", "config", "file_metadata"}:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        # The Hub's cache may hold a part of the files only, so that what is not there is not known to be missing.
-        if path.is_dir() and not found.cached:
-            row["siblings"] = [{"rfilename": str(file.relative_to(folder))} for file in sorted(folder.rglob("*"))]
-        record = decode_record(msgspec.json.encode(row), RecordKind.MODEL)
+        card = (card_in(found.folder) or found.folder / CARD) if path.is_dir() else path
+        row, notes = _read(path, found, card)
     except OSError as error:
         raise InputError(
-            f"{card} cannot be read ({error.strerror})",
+            f"{printable(path / CARD if path.is_dir() else path)} cannot be read ({error.strerror})",
             hint="Give a model id, a README.md, or a folder with one, with weights or with a configuration",
         ) from error
-    return CardModel(record.id, card, record, read_license_files(found.folder) if path.is_dir() else ())
+    record = decode_record(msgspec.json.encode(row), RecordKind.MODEL)
+    files = read_license_files(found.folder) if path.is_dir() else ()
+    return CardModel(record.id, card, record, files, (*notes, *record.notes))
+
+
+def _read(path: Path, found: LocalRepository, card: Path) -> tuple[dict[str, Any], Notes]:
+    """Return a card, or a folder, as a row of the Hub's API, with notes on what could not be read.
+
+    Raises:
+        OSError: There is no file of a model.
+    """
+    if not path.is_dir():
+        return {"id": found.id, "card": card.read_bytes().decode("utf-8", errors="replace")}, []
+    row, notes = read_repository(found)
+    if not row.keys() & {"card", "config", "file_metadata"} and not notes and weights_repository(found.folder) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    # The Hub's cache may hold a part of the files only, so that what is not there is not known to be missing.
+    if not found.cached:
+        files = sorted(file for file in found.folder.rglob("*") if not file.is_dir())
+        row["siblings"] = [{"rfilename": printable(file.relative_to(found.folder))} for file in files]
+    return row, notes

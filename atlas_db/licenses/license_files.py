@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from atlas_db.catalogue.expressions import has_terms, parse_expression
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.catalogue.texts import text_index
+from atlas_db.core.files import printable
 
 LICENSE_FILE = re.compile(r"licen[cs]e|copying|terms|use_policy", re.IGNORECASE)
 """Names of files that may hold a licence."""
@@ -75,7 +76,7 @@ def read_license_files(folder: Path) -> tuple[LicenseFile, ...]:
         if LICENSE_FILE.search(file.name) and not any(part.startswith(".") for part in file.relative_to(folder).parts):
             try:
                 if file.is_file():
-                    found.append(_read(file, str(file.relative_to(folder))))
+                    found.append(_read(file, printable(file.relative_to(folder))))
             except OSError:
                 continue
     return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import PurePath
@@ -61,14 +62,21 @@ def to_sarif(report: AuditReport, files: Mapping[str, str] | None = None) -> dic
 
 
 def _invocation(report: AuditReport) -> dict[str, Any]:
-    """Return how the audit ran: each reason why findings may be missing is a notification."""
-    return {
-        "executionSuccessful": True,
-        "toolExecutionNotifications": [
-            {"level": "warning", "descriptor": {"id": "incomplete-atlas"}, "message": {"text": f"Not checked: {gap}."}}
-            for gap in report.gaps(Verdict.REVIEW)
-        ],
-    }
+    """Return how the audit ran: reasons why findings may be missing, and what could not be read, are notifications."""
+    incomplete = [
+        {"level": "warning", "descriptor": {"id": "incomplete-atlas"}, "message": {"text": f"Not checked: {gap}."}}
+        for gap in report.gaps(Verdict.REVIEW)
+    ]
+    unread = [
+        {
+            "level": "warning" if note["unread"] else "note",
+            "descriptor": {"id": note["code"].replace("_", "-")},
+            "message": {"text": f"{model}: {note['text']}."},
+        }
+        for model, notes in report.notes.items()
+        for note in notes
+    ]
+    return {"executionSuccessful": True, "toolExecutionNotifications": incomplete + unread}
 
 
 def _artifacts(report: AuditReport, files: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -76,7 +84,7 @@ def _artifacts(report: AuditReport, files: Mapping[str, str]) -> list[dict[str, 
     folders = {model: PurePath(files.get(model) or f"{model}/README.md").parent for model in report.license_files}
     return [
         {
-            "location": {"uri": quote((folders[model] / each["file"]).as_posix())},
+            "location": {"uri": quote(os.fsencode((folders[model] / each["file"]).as_posix()))},
             "hashes": {"sha-256": each["sha256"]},
             "properties": {name: each[name] for name in ("licenses", "text_ids", "words_around", "agrees")},
         }
@@ -123,6 +131,6 @@ def _declares(license_text: str) -> str:
 def _location(model: str, files: Mapping[str, str]) -> dict[str, Any]:
     uri = files.get(model) or f"{model}/README.md"
     return {
-        "physicalLocation": {"artifactLocation": {"uri": quote(uri)}, "region": {"startLine": 1}},
+        "physicalLocation": {"artifactLocation": {"uri": quote(os.fsencode(uri))}, "region": {"startLine": 1}},
         "logicalLocations": [{"fullyQualifiedName": model, "kind": "module"}],
     }

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from atlas_db.core.decoding import decode_json
+from atlas_db.core.files import printable
 from atlas_db.core.terms import RecordKind
-from ingest.hub.hub_row import UNREADABLE, Notes
-from ingest.hub.repository_files import MERGE_CONFIGS, read_statements
+from ingest.hub.hub_row import Notes
+from ingest.hub.repository_files import MERGE_CONFIGS, UNREAD_FILE, read_statements
 
 CARD = "readme.md"
 CONFIG = "config.json"
@@ -74,7 +75,7 @@ def cached_repository(place: Path) -> LocalRepository | None:
             revision, notes = (named, ()) if named else _revision(root)
             folder = root / "snapshots" / revision if revision else root
             return LocalRepository(
-                name.replace("--", "/", 1), _repository_kinds()[kind], folder, revision, notes, cached=True
+                printable(name.replace("--", "/", 1)), _repository_kinds()[kind], folder, revision, notes, cached=True
             )
     return None
 
@@ -92,7 +93,7 @@ def _revision(root: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
     except OSError:
         found = []
     if not found:
-        return "", ((BROKEN, f"{root.name} has no snapshot"),)
+        return "", ((BROKEN, f"{printable(root.name)} has no snapshot"),)
     try:
         main = (root / "refs" / "main").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -120,7 +121,7 @@ def weights_repository(folder: Path) -> LocalRepository | None:
 def folder_id(folder: Path) -> str:
     """Return the id that a folder's name and its parent's stand for: owner and name."""
     place = folder.resolve()
-    return f"{place.parent.name}/{place.name}"
+    return printable("/".join(part for part in (place.parent.name, place.name) if part))
 
 
 def card_in(folder: Path) -> Path | None:
@@ -141,9 +142,9 @@ def read_config(folder: Path) -> tuple[dict[str, Any] | None, Notes]:
     except FileNotFoundError:
         return None, []
     except (OSError, ValueError) as error:
-        return None, [(UNREADABLE, f"{CONFIG}: {error}")]
+        return None, [(UNREAD_FILE, f"{CONFIG}: {error}")]
     if not isinstance(value, dict):
-        return None, [(UNREADABLE, f"{CONFIG}: it holds no object")]
+        return None, [(UNREAD_FILE, f"{CONFIG}: it holds no object")]
     return value, []
 
 
@@ -157,7 +158,7 @@ def read_repository(found: LocalRepository) -> tuple[dict[str, Any], Notes]:
     if found.cached:
         row["sha"] = found.revision
         notes += [
-            (BROKEN, f"{link.relative_to(found.folder)} links to a file that is not there")
+            (BROKEN, f"{printable(link.relative_to(found.folder))} links to a file that is not there")
             for link in broken_links(found.folder)
         ]
     if (card := card_in(found.folder)) is not None:

@@ -13,11 +13,14 @@ from typing import Any
 from atlas_db.cards.front_matter import parse_yaml
 from atlas_db.core.decoding import decode_json
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.files import printable
 from ingest.formats.byte_source import ByteSource, LocalFile
 from ingest.formats.gguf import read_gguf_metadata
 from ingest.formats.safetensors import read_metadata
-from ingest.hub.hub_row import UNREADABLE, Notes
+from ingest.hub.hub_row import Notes
 
+UNREAD_FILE = "unreadable_file"
+"""Code of the note for a file that cannot be read."""
 MAX_TEXT = 2**20
 """Bytes of a text file at most."""
 MERGE_CONFIGS = ("mergekit_config.yml", "mergekit_config.yaml", "mergekit_moe_config.yml", "mergekit_moe_config.yaml")
@@ -46,7 +49,7 @@ def read_statements(folder: Path) -> tuple[dict[str, Any], Notes]:
             if content := read(folder / name):
                 found.setdefault(kind, content)
         except (OSError, ValueError, WeightsError) as error:
-            notes.append((UNREADABLE, f"{name}: {error}"))
+            notes.append((UNREAD_FILE, printable(f"{name}: {error}")))
 
     for name in names:
         if name == "adapter_config.json":

@@ -20,6 +20,7 @@ import msgspec
 import zstandard
 
 from atlas_db.core.errors import InputError, RecordError
+from atlas_db.core.files import printable
 from atlas_db.core.terms import RecordKind
 from ingest.hub.field_values import day_of
 from ingest.hub.hub_row import read_row
@@ -135,15 +136,17 @@ def read_snapshot_file(folder: Path) -> FetchedSnapshot:
 def _found(folder: Path, root: Path) -> Iterator[SourceFile]:
     """Yield the inputs in a folder and below it, sorted by path; hidden folders are passed over."""
     if (cached := cached_repository(folder)) is not None:
-        yield SourceFile(card_in(cached.folder) or folder, str(folder), repository=cached, kind=cached.record_kind)
+        yield SourceFile(
+            card_in(cached.folder) or folder, printable(folder), repository=cached, kind=cached.record_kind
+        )
         return
     try:
         weights, entries = weights_repository(folder), sorted(folder.iterdir())
     except OSError:
-        yield SourceFile(folder, str(folder))  # the attempt to read it says why it cannot be read
+        yield SourceFile(folder, printable(folder))  # the attempt to read it says why it cannot be read
         return
     if weights is not None:
-        yield SourceFile(card_in(folder) or folder, str(folder), repository=weights, kind=RecordKind.MODEL)
+        yield SourceFile(card_in(folder) or folder, printable(folder), repository=weights, kind=RecordKind.MODEL)
     for entry in entries:
         if entry.is_dir():
             if weights is None and not entry.name.startswith(".") and not entry.is_symlink():
@@ -162,9 +165,9 @@ def _is_input(file: Path) -> bool:
 def _as_source(file: Path, root: Path) -> SourceFile:
     if file.suffix.lower() == ".md":
         if (cached := cached_repository(file)) is not None:
-            return SourceFile(file, str(file), repository=cached, kind=cached.record_kind)
-        return SourceFile(file, str(file), card_of=folder_id(file.parent))
-    return SourceFile(file, str(file.relative_to(root) if file != root else file))
+            return SourceFile(file, printable(file), repository=cached, kind=cached.record_kind)
+        return SourceFile(file, printable(file), card_of=folder_id(file.parent))
+    return SourceFile(file, printable(file.relative_to(root) if file != root else file))
 
 
 def _spooled(spool: Path) -> SourceFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,7 +28,8 @@ _AFTER_LANGUAGES = (
     "text-generation-inference", "text-embeddings-inference",
 )  # fmt: skip
 _ARXIV = re.compile(r"(\d{4}\.\d{4,5}|[a-z\-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
-_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:Z|\+00:00)?")
+_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:Z|\+00:00)?", re.ASCII)
+_EVERY_MONTH_HAS = "28"
 
 
 @lru_cache(maxsize=8192)
@@ -119,6 +121,19 @@ def iso_date(text: str) -> str:
             raise ValueError(f"{text!r} is no date") from error
         return iso_date(parsed.strftime("%Y-%m-%dT%H:%M:%SZ"))
     year, month, day, hour, minute, second = match.groups()
-    if not ("2000" <= year <= "2100" and "01" <= month <= "12" and "01" <= day <= "31" and hour < "24"):
+    if not (
+        "2000" <= year <= "2100"
+        and "01" <= month <= "12"
+        and day >= "01"
+        and (day <= _EVERY_MONTH_HAS or day <= _last_day(year, month))
+        and hour < "24"
+        and minute < "60"
+        and second < "60"
+    ):
         raise ValueError(f"{text!r} is no date")
     return f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"
+
+
+@lru_cache(maxsize=2048)
+def _last_day(year: str, month: str) -> str:
+    return str(calendar.monthrange(int(year), int(month))[1])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from atlas_db.core.errors import InputError
-from atlas_db.core.terms import Relation
+from atlas_db.core.terms import LicenseState, Relation, Verdict
 from atlas_db.licenses.audit import AuditOptions, audit_models
 from atlas_db.licenses.card_model import is_path, read_card_model
+from atlas_db.licenses.sarif import to_sarif
 from atlas_db.store.bolt import Store
 from tests.support.graphs import load_rows
 from tests.support.hub_cache import write_cached
@@ -77,3 +80,80 @@ def test_two_files_that_name_one_parent_make_one_edge(store: Store, tmp_path: Pa
     (folder / "config.json").write_text('{"model_type": "llama", "_name_or_path": "a/Llama-3-mid"}')
     findings = audit_models(store, [], AuditOptions(), [read_card_model(folder)]).findings
     assert len({(row["rule"], row["ancestor"]) for row in findings}) == len(findings)
+
+
+@pytest.mark.parametrize(
+    ("file", "body"),
+    [("adapter_config.json", b"{"), ("mergekit_config.yml", b"models: ["), ("config.json", b"[1]"),
+     ("model.safetensors", b"\xff" * 64), ("river.gguf", b"GGUF"), ("training_args.json", b"[]")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_said_and_leaves_the_audit_incomplete(
+    store: Store, tmp_path: Path, file: str, body: bytes
+) -> None:
+    load_rows(store, tmp_path, ROWS)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    whole = audit_models(store, [], AuditOptions(), [read_card_model(folder)])
+    assert (whole.document()["notes"], whole.gaps(Verdict.VIOLATION)) == ({}, [])
+    (folder / file).write_bytes(body)
+    report = audit_models(store, [], AuditOptions(), [read_card_model(folder)])
+    (note,) = report.document()["notes"]["mine"]
+    assert note["unread"]
+    assert any(note["text"] in gap for gap in report.gaps(Verdict.VIOLATION))
+    shown = to_sarif(report)["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    assert any(note["text"] in each["message"]["text"] for each in shown if each["level"] == "warning")
+
+
+def test_names_of_files_that_are_not_unicode(store: Store, tmp_path: Path) -> None:
+    load_rows(store, tmp_path, ROWS)
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xe9lange"))
+    folder.mkdir()
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    for name in (b"weights-\xff.txt", b"LICENSE-\xe9", b"caf\xc3\xa9.gguf"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(b"x")
+    found = read_card_model(folder)
+    assert found.id == "m\ufffdlange"
+    assert found.record.details["license_files"] == ["LICENSE-\ufffd"]
+    report = audit_models(store, [], AuditOptions(), [found])
+    assert msgspec.json.encode(to_sarif(report, {found.id: str(found.card)}))
+    assert b"LICENSE-\xef\xbf\xbd" in msgspec.json.encode(report.document())
+
+
+@pytest.mark.parametrize(
+    ("file", "body"),
+    [("model.safetensors", (2).to_bytes(8, "little") + b"{}"), ("pytorch_model.bin", b"x"), ("river.gguf", b"GGUF"),
+     ("adapter_config.json", b"{"), ("config.json", b"{")],
+)  # fmt: skip
+def test_weights_without_a_card_are_a_model_that_states_nothing(
+    store: Store, tmp_path: Path, file: str, body: bytes
+) -> None:
+    load_rows(store, tmp_path, ROWS)
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    (folder / file).write_bytes(body)
+    report = audit_models(store, [], AuditOptions(), [read_card_model(folder)])
+    assert report.verdicts[Verdict.UNKNOWN] == 1
+    assert {row["license_state"] for row in report.findings} == {LicenseState.STATES_NONE}
+    assert report.missing == []
+
+
+def test_entries_of_the_cache_are_paths_and_only_models_are_audited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"README.md": b"---\nlicense: mit\n---\n"}
+    for name in ("models--acme--river", "datasets--acme--pond", "spaces--acme--app"):
+        write_cached(tmp_path, name, body)
+    (tmp_path / "models--acme--empty" / "blobs").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert is_path("models--acme--river")
+    assert not is_path("models--acme--brook")
+    assert not is_path("acme/river")
+    assert read_card_model(Path("models--acme--river")).id == "acme/river"
+    for prefix in ("", "./", f"{tmp_path}/"):
+        for name, kind in (("datasets--acme--pond", "dataset"), ("spaces--acme--app", "space")):
+            assert is_path(prefix + name)
+            with pytest.raises(InputError, match=f"is a {kind}, not a model"):
+                read_card_model(Path(prefix + name))
+    with pytest.raises(InputError, match="has no snapshot"):
+        read_card_model(Path("models--acme--empty"))

@@ -152,3 +152,12 @@ def test_real_cards(data: Path) -> None:
     assert total == 23_080
     assert 0 < broken < 200
     assert norwegian >= 10
+
+
+@pytest.mark.parametrize("date", ["2023-02-29T10:00:00.000Z", "2024-04-31T00:00:00Z", "2024-01-01T10:20:60Z"])
+def test_a_day_that_no_calendar_has_costs_the_date(date: str) -> None:
+    row = {"id": "a/b", "createdAt": date, "lastModified": "2024-05-01T00:00:00.000Z", "likes": 3}
+    found = decode_record(json.dumps(row).encode())
+    assert "created_at" not in found.details
+    assert (found.details["last_modified"], found.details["likes"]) == ("2024-05-01T00:00:00Z", 3)
+    assert [(code, text.partition(":")[0]) for code, text in found.notes] == [("unreadable_field", "createdAt")]

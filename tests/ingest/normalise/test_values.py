@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
-from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
+from ingest.normalise.values import arxiv_id, card_languages, hub_date, iso_date, strings_in, tag_languages
 
 
 def test_languages_among_tags() -> None:
@@ -54,6 +56,23 @@ def test_dates() -> None:
     for bad in ("20240-01-01T00:00:00.000Z", "yesterday", "2024-13-01T00:00:00.000Z", "1024-01-01T00:00:00.000Z"):
         with pytest.raises(ValueError, match="."):
             hub_date(bad)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2023-02-29T10:00:00.000Z", "2024-02-30T00:00:00Z", "2024-04-31T00:00:00Z", "2100-02-29 01:02:03",
+     "2024-11-31T00:00:00.000Z", "2024-01-00T00:00:00Z", "2024-06-30T23:59:60Z", "2024-06-30T23:60:00Z",
+     "2024-06-30T24:00:00Z", "2024-0\u0663-01T10:20:30Z"],
+)  # fmt: skip
+def test_days_and_times_that_no_calendar_has(text: str) -> None:
+    with pytest.raises(ValueError, match="."):
+        hub_date(text)
+
+
+@pytest.mark.parametrize("day", ["2024-02-29", "2023-02-28", "2024-04-30", "2024-12-31", "2000-02-29"])
+def test_last_days_of_months(day: str) -> None:
+    stamp = f"{day}T23:59:59"
+    assert iso_date(f"{stamp}.000Z") == f"{stamp}Z" == datetime.fromisoformat(stamp).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_strings_in_fields() -> None:
