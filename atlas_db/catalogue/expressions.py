@@ -1,7 +1,7 @@
 """Licence expressions of the SPDX grammar (SPDX specification 3.0.1, annex B), and those that people write instead.
 
-`OR` is a choice, `AND` holds all at once, `WITH` adds an exception, and `+` includes later versions. A list in one
-string (`apache-2.0, cc-by-nc-4.0`) counts as `AND`, a stroke as `OR`, as Cargo reads it. The library
+`OR` is a choice, `AND` holds all at once, `WITH` adds an exception, and `+` or "or later" includes later versions. A
+list in one string (`apache-2.0, cc-by-nc-4.0`) counts as `AND`, a stroke as `OR`, as Cargo reads it. The library
 `license-expression` parses the grammar and knows the SPDX ids. The catalogue adds ids of the Hub, aliases and addresses
 of texts.
 """
@@ -9,6 +9,7 @@ of texts.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +29,13 @@ _URL = re.compile(r"(?:https?://|www\.)[^\s,;()]+")
 _QUOTES = re.compile(r"""['"`]""")
 _LATER = re.compile(r"(?:\+|-or-later)$")
 _REFERENCE = "licenseref-"
+# A label that people copy with the id: that of a source file's first line (SPDX specification, annex E), or a field's.
+_LABEL = re.compile(r"^(?:#|//|/?\*+)?\s*(?:spdx-)?licen[sc]e(?:-identifier)?\s*[:=]\s*")
+_MARKDOWN_LINK = re.compile(r"\[([^\[\]]+)\]\([^()\s]*\)")
+_LATER_WORDS = r"(?:or|and) (?:\(?at your option\)?,? )?(?:any )?(?:later|newer)(?: versions?)?"
+_OR_LATER = re.compile(rf"(?: ?\({_LATER_WORDS}\)|,? {_LATER_WORDS})(?![\w-])")
+_BEFORE_VERSION = re.compile(r",\s+(?=v(?:ersion)?\.?\s*\d)")
+_OPERATORS = re.compile(r"([()]|\s(?:and|or|with)\s|\s*[,;]\s+|\s+[&|/+]+\s+)")
 
 
 class Operator(StrEnum):
@@ -79,8 +87,9 @@ def parse_expression(text: str) -> Expression | None:
     Returns:
         None where it is no expression, or no part of it is known to the catalogue or the SPDX list.
     """
-    words = " ".join(text.lower().split())
-    whole = catalogue().canonical(words)
+    words = _plain(text)
+    whole = catalogue().canonical(_LATER.sub("", words)) if words.endswith("+") else None
+    whole = catalogue().canonical(words) or whole
     if whole is not None:
         return _single(words, whole)
     try:
@@ -145,10 +154,27 @@ def _spdx_symbols() -> dict[str, LicenseSymbol]:
 
 @cache
 def _long_names() -> re.Pattern[str]:
-    """Return a pattern of the catalogue's aliases of several words, longest first."""
-    names = {alias for row in catalogue() for alias in row.aliases if not re.fullmatch(r"[\w.+-]+", alias)}
+    """Return a pattern of the catalogue's aliases and titles of several words, longest first."""
+    titles = {_QUOTES.sub("", name.lower()) for row in catalogue() for name in (*row.aliases, row.name)}
+    names = {title for title in titles if not re.fullmatch(r"[\w.+-]+", title)}
     longest = sorted(names, key=lambda name: (-len(name), name))
     return re.compile(rf"(?<![\w.+-])(?:{'|'.join(map(re.escape, longest))})(?![\w+-]|\.\w)")
+
+
+def _plain(text: str) -> str:
+    """Return a text in lower case, without labels, links, marks that cannot be seen, and a full stop at its end."""
+    visible = "".join(each for each in text if unicodedata.category(each) != "Cf")
+    words = " ".join(unicodedata.normalize("NFKC", visible).lower().split())
+    words = _LABEL.sub("", _MARKDOWN_LINK.sub(r"\1", words)).rstrip(" .,;:!")
+    return _OR_LATER.sub("+", words)
+
+
+def _named(part: str) -> str:
+    """Return the id of one licence that an operand names by its title, with its `+`; else the operand."""
+    words = part.strip()
+    later = "+" if words.endswith("+") else ""
+    found = catalogue().canonical(words.removesuffix("+")) if " " in words else None
+    return part if found is None else f"{found}{later}"
 
 
 def _prepared(words: str) -> str:
@@ -157,12 +183,15 @@ def _prepared(words: str) -> str:
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
     text = _URL.sub(lambda found: catalogue().at_address(found[0]) or found[0], text)
+    text = "".join(map(_named, _OPERATORS.split(_BEFORE_VERSION.sub(" ", text))))
     text = _long_names().sub(lambda found: catalogue().canonical(found[0]) or found[0], text)
     text = re.sub(r"\s*[,;]\s*(?=(?:and|or)\b)", " ", text)
     # "A, B or C" is a choice of three.
     joint = " or " if re.search(r"\bor\b", text) and not re.search(r"\band\b", text) else " and "
     text = re.sub(r"\s*[,;]\s*", joint, text.strip(" ,;"))
-    return re.sub(r"\s*\|+\s*|\s*/\s*", " or ", re.sub(r"\s*&+\s*", " and ", text))
+    text = re.sub(r"\s*&+\s*|\s+\+\s+|(?<=\w)\+(?=[a-z])", " and ", text)
+    text = re.sub(r"\s*\|+\s*|\s*/\s*", " or ", text)
+    return "".join(map(_named, _OPERATORS.split(text)))
 
 
 def _read(tree: object) -> Expression | None:
@@ -170,10 +199,7 @@ def _read(tree: object) -> Expression | None:
     if isinstance(tree, LicenseWithExceptionSymbol):
         symbol = _spdx_symbols().get(tree.exception_symbol.key.lower())
         base = _read(tree.license_symbol)
-        if symbol is None or not symbol.is_exception or base is None or base.operator is not None:
-            return None
-        spdx = base.spdx and f"{base.spdx} WITH {symbol.key}"
-        return Expression(base.license, symbol.key.lower(), spdx=spdx)
+        return None if symbol is None or not symbol.is_exception or base is None else _excepted(base, symbol.key)
     if isinstance(tree, LicenseSymbol):
         key = tree.key.lower()
         return _single(key, catalogue().canonical(key))
@@ -181,6 +207,13 @@ def _read(tree: object) -> Expression | None:
     parts = [_read(each) for each in getattr(tree, "args", ())]
     known = [part for part in parts if part is not None]
     return _joined(operator, known) if len(known) == len(parts) else None
+
+
+def _excepted(base: Expression, exception: str) -> Expression:
+    """Return a licence with an exception. Of a licence "or later", each version has it."""
+    spdx = base.spdx and f"{base.spdx} WITH {exception}"
+    parts = tuple(_excepted(part, exception) for part in base.parts)
+    return Expression(base.license, "" if parts else exception.lower(), base.operator, parts, spdx)
 
 
 def _single(name: str, identifier: str | None) -> Expression:
@@ -204,8 +237,9 @@ def _reference(name: str, ref: str | None) -> str | None:
         return str(symbol.key)
     if ref is None and name.startswith(_REFERENCE):
         return f"LicenseRef-{name.removeprefix(_REFERENCE)}"
-    if ref is not None and name.endswith("+") and not ref.startswith("LicenseRef-"):
-        return f"{ref}+"
+    if ref is not None and _LATER.search(name) and not ref.startswith("LicenseRef-"):
+        # GNU's ids say so in words; `+` behind `-only` is no SPDX id.
+        return f"{ref.removesuffix('-only')}-or-later" if ref.endswith("-only") else f"{ref}+"
     return ref
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from atlas_db.catalogue.addresses import is_address, license_on_page, normalise_address
+from atlas_db.catalogue.titles import title_key
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import CatalogueError
 
@@ -245,6 +246,7 @@ class Catalogue:
             for owner in row.owners:
                 for title in row.titles:
                     _add(self._ids_by_title, (owner, title), row.id, file_name)
+        self._ids_by_key = _unique_keys(self._rows.values())
 
     def __iter__(self) -> Any:  # noqa: ANN401
         return iter(self._rows.values())
@@ -260,13 +262,13 @@ class Catalogue:
         return self._rows.get(identifier)
 
     def canonical(self, text: str) -> str | None:
-        """Return the id of a licence by id, alias, SPDX identifier or address; None where it is unknown."""
+        """Return the id of a licence by id, alias, SPDX identifier, title or address; None where it is unknown."""
         for form in dict.fromkeys((text, "-".join(text.replace("_", " ").split()), " ".join(text.split("_")))):
             if form in self._rows:
                 return form
             if (found := self._ids_by_alias.get(form)) is not None:
                 return found
-        return self.at_address(text) if is_address(text) else None
+        return self.at_address(text) if is_address(text) else self._ids_by_key.get(title_key(text))
 
     def at_address(self, text: str) -> str | None:
         """Return the id of the licence whose text has this address; None where that is unknown."""
@@ -292,6 +294,19 @@ Key = TypeVar("Key")
 def _add(ids: dict[Key, str], key: Key, identifier: str, file_name: str) -> None:
     if ids.setdefault(key, identifier) != identifier:
         raise CatalogueError(f"{file_name}: {key} means two licences", hint="Remove it from one of them")
+
+
+def _unique_keys(rows: Iterable[License]) -> dict[str, str]:
+    """Return ids by their own spelling and by that of their titles. A spelling that fits two licences names none."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        names = [row.id, row.name, row.name.removesuffix(" family")]
+        # An alias without a version is a habit of cards, not a title: `cc-by` is taken for the version in use.
+        names += [each for each in row.aliases if any(character.isdigit() for character in each)]
+        names += [row.spdx] if row.spdx is not None else []
+        for name in names:
+            found.setdefault(title_key(name), set()).add(row.id)
+    return {key: next(iter(ids)) for key, ids in found.items() if len(ids) == 1}
 
 
 def _reference_names(row: License) -> list[str]:

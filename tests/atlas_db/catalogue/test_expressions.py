@@ -36,12 +36,82 @@ from atlas_db.catalogue.loader import catalogue
         ("openrail++ or mit", "mit OR openrail++", "MIT OR LicenseRef-scancode-bigscience-open-rail-m2"),
         ("mit and my-own", "mit AND my-own", None),
         ("BSD-1-Clause", "bsd-1-clause", "BSD-1-Clause"),
+        ("mit\u200b", "mit", "MIT"),
+        ("\ufeffmit.", "mit", "MIT"),
+        ("(MIT)", "mit", "MIT"),
+        ("[MIT](LICENSE)", "mit", "MIT"),
+        ("MIT + Apache-2.0", "apache-2.0 AND mit", "Apache-2.0 AND MIT"),
+        ("mit+isc", "isc AND mit", "ISC AND MIT"),
+        ("SPDX-License-Identifier: MIT", "mit", "MIT"),
+        ("# spdx-license-identifier: GPL-2.0-or-later", "gpl-2.0 OR gpl-3.0", "GPL-2.0-or-later"),
+        ("licence: mit", "mit", "MIT"),
+        ("MIT License or GNU General Public License, version 3", "gpl-3.0 OR mit", "GPL-3.0-only OR MIT"),
+        ('BSD 3-Clause "New" or "Revised" License and MIT', "bsd-3-clause AND mit", "BSD-3-Clause AND MIT"),
     ],
 )  # fmt: skip
 def test_expressions_as_people_write_them(written: str, canonical: str, spdx: str | None) -> None:
     found = parse_expression(written)
     assert found is not None
     assert (str(found), found.spdx) == (canonical, spdx)
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical", "spdx"),
+    [
+        ("gplv3+", "gpl-3.0", "GPL-3.0-or-later"),
+        ("agplv3+", "agpl-3.0", "AGPL-3.0-or-later"),
+        ("lgplv3+", "lgpl-3.0", "LGPL-3.0-or-later"),
+        ("gplv2+", "gpl-2.0 OR gpl-3.0", "GPL-2.0-or-later"),
+        ("GPL-3.0 or later", "gpl-3.0", "GPL-3.0-or-later"),
+        ("GPL-2.0 or later", "gpl-2.0 OR gpl-3.0", "GPL-2.0-or-later"),
+        ("GPLv2, or (at your option) any later version", "gpl-2.0 OR gpl-3.0", "GPL-2.0-or-later"),
+        ("LGPL-2.1 (or newer)", "lgpl-2.1 OR lgpl-3.0", "LGPL-2.1-or-later"),
+        ("GNU General Public License v2.0 or later", "gpl-2.0 OR gpl-3.0", "GPL-2.0-or-later"),
+        ("MIT OR GPL-3.0 or later", "gpl-3.0 OR mit", "GPL-3.0-or-later OR MIT"),
+        ("(MIT OR GPL-3.0 or later)", "gpl-3.0 OR mit", "GPL-3.0-or-later OR MIT"),
+        ("mpl-2.0 or later", "mpl-2.0", "MPL-2.0+"),
+    ],
+)
+def test_or_later_in_words_and_signs(written: str, canonical: str, spdx: str) -> None:
+    found = parse_expression(written)
+    assert found is not None
+    assert (str(found), found.spdx) == (canonical, spdx)
+
+
+_CLASSPATH = "gpl-2.0 WITH classpath-exception-2.0 OR gpl-3.0 WITH classpath-exception-2.0"
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical", "spdx"),
+    [
+        (
+            "GPL-2.0-or-later WITH Classpath-exception-2.0",
+            _CLASSPATH,
+            "GPL-2.0-or-later WITH Classpath-exception-2.0",
+        ),
+        (
+            "MIT OR (GPL-2.0+ WITH Classpath-exception-2.0)",
+            f"{_CLASSPATH} OR mit",
+            "GPL-2.0-or-later WITH Classpath-exception-2.0 OR MIT",
+        ),
+        (
+            "MIT AND GPL-2.0 or later WITH Classpath-exception-2.0",
+            f"({_CLASSPATH}) AND mit",
+            "GPL-2.0-or-later WITH Classpath-exception-2.0 AND MIT",
+        ),
+        (
+            "LGPL-2.1-or-later WITH GCC-exception-3.1",
+            "lgpl-2.1 WITH gcc-exception-3.1 OR lgpl-3.0 WITH gcc-exception-3.1",
+            "LGPL-2.1-or-later WITH GCC-exception-3.1",
+        ),
+        ("gpl-3.0+ with GCC-exception-3.1", "gpl-3.0 WITH gcc-exception-3.1", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+    ],
+)  # fmt: skip
+def test_an_exception_of_a_licence_or_later_is_that_of_each_version(written: str, canonical: str, spdx: str) -> None:
+    found = parse_expression(written)
+    assert found is not None
+    assert (str(found), found.spdx) == (canonical, spdx)
+    assert canonical_expression(canonical) == canonical
 
 
 @pytest.mark.parametrize(
