@@ -8,6 +8,7 @@ models only, not on their order.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import msgspec
 
 from atlas_db.claims.hub_renames import HubRenames
 from atlas_db.claims.mention_parameters import MENTION
+from atlas_db.claims.placeholder_names import is_bare_word, is_template_name
 from atlas_db.claims.repository_ids import is_repository_id, repository_name
 from atlas_db.core.terms import MIN_ACTIVE_CONFIDENCE, Resolution
 from atlas_db.fusion.evidence import MentionEvidence
@@ -29,7 +31,19 @@ _FOLDER_NAMES = frozenset(
 """Words that name folders of training runs. Alone they mean a repository of the child's own owner, or none."""
 
 
+_WEIGHT_FILE = re.compile(r"\.(?:safetensors|gguf|bin|pt|pth|ckpt|onnx)$", re.IGNORECASE)
 NO_RENAMES = HubRenames({}, {})
+
+
+def _looks_like(clean: str) -> str:
+    """Return what a name is instead of an id: a path, a file, a word or a template; empty where it may be an id."""
+    if not is_repository_id(clean):
+        return "path"
+    if clean.lower() in _FOLDER_NAMES or is_bare_word(clean):
+        return "word"
+    if is_template_name(clean):
+        return "template"
+    return "file" if "/" not in clean and _WEIGHT_FILE.search(clean) else ""
 
 
 class NameEvidence(NamedTuple):
@@ -174,13 +188,13 @@ class MentionIndex:
     def _resolve_short_name(self, name: str, clean: str, child: str, created: str | None) -> ResolvedName:
         part = clean.lower()
         owner = child.partition("/")[0]
-        generic = part in _FOLDER_NAMES
+        generic = part in _FOLDER_NAMES or is_bare_word(part)
         weights: list[tuple[float, str]] = []
         for model in self._ids_by_name.get(part, ()):
             facts = self._models[model]
             if model == child or "/" not in model or (created and facts.created_at and facts.created_at > created):
                 continue
-            # That some owner has a popular `outputs` is no evidence: the word names a folder, not a model.
+            # That some owner has a popular `outputs` or `keine` is no evidence: a word alone is no name of a model.
             if generic and model.partition("/")[0] != owner:
                 continue
             weight = (facts.downloads + 1) * (MENTION.undated_weight if facts.created_at is None else 1.0)
@@ -202,8 +216,8 @@ class MentionIndex:
         return ResolvedName(best, resolution, confidence, evidence)
 
     def _resolve_absent(self, name: str, clean: str) -> ResolvedName:
-        if not is_repository_id(clean) or clean.lower() in _FOLDER_NAMES:
-            evidence = MentionEvidence(looks_like="path")
+        if kind := _looks_like(clean):
+            evidence = MentionEvidence(looks_like=kind)
             return ResolvedName(name, Resolution.ABSENT, MENTION.absent_path_confidence, evidence)
         owner, _, part = clean.partition("/")
         if part and (moved := self._renames.owners.get(owner.lower())) is not None:
@@ -235,7 +249,7 @@ class MentionIndex:
         matched: dict[str, set[str]] = defaultdict(set)
         for clean in missing:
             owner, _, part = clean.lower().rpartition("/")
-            if not owner or owner in self._owners or "/" in owner:
+            if not owner or owner in self._owners or not is_repository_id(clean) or _looks_like(clean):
                 continue
             for model in self._ids_by_name.get(part, ()):
                 found[owner][model.lower().rpartition("/")[0]].add(part)

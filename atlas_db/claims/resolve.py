@@ -15,7 +15,6 @@ from atlas_db.claims.components import strongly_connected
 from atlas_db.claims.declared_parents import ParentDeclaration
 from atlas_db.claims.hub_renames import find_renames
 from atlas_db.claims.model_names import MentionIndex, NameEvidence, ResolvedName
-from atlas_db.claims.repository_ids import is_repository_id
 from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
 from atlas_db.core.terms import METHODS, Resolution, Source
 from atlas_db.fusion.evidence import encode_evidence
@@ -52,7 +51,7 @@ def resolve_declarations(
 
 def _mark_gone(declaration: ParentDeclaration, found: ResolvedName, models: Mapping[str, NameEvidence]) -> ResolvedName:
     """Mark a parent that a card names and the Hub's list of the same date lacks, unless a record is as new."""
-    if declaration.listed is not False or found.resolution not in _MAYBE_GONE or not is_repository_id(found.parent):
+    if declaration.listed is not False or found.resolution not in _MAYBE_GONE or found.evidence.looks_like:
         return found
     known = models.get(found.parent)
     if known is not None and known.last_seen >= declaration.last_seen:

@@ -18,7 +18,7 @@ from atlas_db.core.terms import RecordKind, RecordPart
 from ingest.hub.field_values import as_count, as_date
 from ingest.hub.file_claims import add_config_parents, add_file_claims
 from ingest.hub.hub_row import Notes, Row, read_field, read_row
-from ingest.hub.parent_claims import add_parents, card_parents, read_base_models, split_relation
+from ingest.hub.parent_claims import add_parents, card_parents, read_base_models, tag_parents
 from ingest.normalise.license_ids import card_license_ids, normalise_license_id
 from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
 
@@ -192,7 +192,7 @@ def _read_tags(row: Row, record: HubRecord) -> None:
         "tags": plain_tags or None,
     }
     if parents:
-        add_parents(map(split_relation, parents), record, RecordPart.TAGS, tags, row.library_name)
+        add_parents(tag_parents(parents), record, RecordPart.TAGS, tags, row.library_name)
 
 
 def _read_tag(tag: str) -> ValueClaim | None:

@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 
+from atlas_db.claims.placeholder_names import names_no_model
 from atlas_db.claims.relations import guess_relation
 from atlas_db.claims.repository_ids import is_repository_id, repository_name
 from atlas_db.core.records import HubRecord, MergeTerm, ParentClaim, ValueClaim
 from atlas_db.core.terms import RecordPart, Relation
 from ingest.hub.merge_config import merge_terms
 from ingest.normalise.license_ids import card_license_ids
-from ingest.normalise.parent_names import names_no_model, parent_names
+from ingest.normalise.parent_names import parent_names
 
 MAX_NAME = 512
 MAX_GGUF_MODELS = 64

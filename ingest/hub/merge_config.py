@@ -61,7 +61,8 @@ def _terms_of(document: dict[str, Any]) -> Iterator[tuple[str, MergeTerm]]:
     method = stated if isinstance(stated, str) else _MIXTURE if experts else ""
     bases = _model_names(document.get("base_model"))
     for name in bases:
-        yield name, MergeTerm(method, _slerp_weight(document, method, base=True), None, base=True)
+        position = _slerp_weight(method, document.get("parameters"))
+        yield name, MergeTerm(method, None if position is None else round(1.0 - position, 12), None, base=True)
     for entry in experts:
         if isinstance(entry, dict):
             yield from ((name, MergeTerm(method)) for name in _model_names(entry.get("source_model")))
@@ -69,7 +70,7 @@ def _terms_of(document: dict[str, Any]) -> Iterator[tuple[str, MergeTerm]]:
         weight = _number("weight", entry.get("parameters"), *parameters)
         density = _number("density", entry.get("parameters"), *parameters)
         for name in _model_names(entry.get("model")):
-            slerp = None if name in bases else _slerp_weight(document, method, base=False)
+            slerp = None if name in bases else _slerp_weight(method, *parameters)
             yield name, MergeTerm(method, slerp if weight is None else weight, density)
 
 
@@ -89,19 +90,15 @@ def _sources(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], tuple[A
                         yield entry, (piece.get("parameters"), level.get("parameters"), shared)
 
 
-def _slerp_weight(document: dict[str, Any], method: str, *, base: bool) -> float | None:
-    """Return the share that SLERP gives: `t` is that of the other model, 1 - t that of the base."""
-    if method not in _SLERP:
-        return None
-    position = _number("t", document.get("parameters"))
-    return None if position is None else round(1.0 - position, 12) if base else position
+def _slerp_weight(method: str, *places: Any) -> float | None:  # noqa: ANN401
+    """Return the share that SLERP gives the other model, `t`; the base has 1 - t."""
+    return _number("t", *places) if method in _SLERP else None
 
 
 def _model_names(value: Any) -> list[str]:  # noqa: ANN401
     """Return the names in a reference to a model: the model, and the adapter that is applied to it."""
     if isinstance(value, str):
-        model, _, adapter = value.partition("+")
-        return [name.strip() for name in (model, adapter) if name.strip()]
+        return [name.strip() for name in value.split("+") if name.strip()]
     if isinstance(value, dict):
         names = []
         for key in ("model", "path", "lora"):

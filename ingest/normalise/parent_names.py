@@ -1,51 +1,33 @@
-"""Names of parents in a field of a model card: any shape, several names in one text, and words that name no model."""
+"""Names of parents in a field of a model card: a field of any shape, and several names in one text."""
 
 from __future__ import annotations
 
+import ast
 import re
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from atlas_db.claims.repository_ids import is_repository_id, plain_text, repository_name
+import msgspec
+
+from atlas_db.claims.repository_ids import MAX_TEXT, is_owned_id, is_repository_id, plain_text, repository_name
 
 MAX_NAMES = 256
 """Names read from one field; the longest merge on the Hub states fewer."""
 _ID_KEYS = (
-    "repo_id", "id", "model_id", "_id", "base_model", "base_model_name_or_path", "model_name_or_path", "repo_url",
-    "url", "link", "href", "source", "model", "repo", "repository", "path", "name", "title",
+    "repo_id", "modelId", "model_id", "id", "base_model", "base_model_name_or_path", "pretrained_model_name_or_path",
+    "model_name_or_path", "repo_url", "url", "link", "href", "source", "model", "repo", "repository", "path",
+    "name", "title", "_id",
 )  # fmt: skip
+"""Keys of a mapping that may hold the id of a model, the surest first."""
+_OWNER_KEYS = ("owner", "organization", "org", "namespace", "user", "author", "organisation")
+_NAME_KEYS = ("name", "repo_name", "model_name", "repo", "model")
 _RELATION_KEYS = ("relation", "base_model_relation", "type", "relationship")
-_SEPARATOR = re.compile(r"\s*[,;|\n]\s*")
-_LOOSE_SEPARATOR = re.compile(r"\s*(?:[,;|&\n+]|\s(?:and|und|et|y|plus|with|x)\s)\s*")
+_BREAK = re.compile(r"<br ?/?>|[\n\t,;|、•]")
+_LOOSE_BREAK = re.compile(r" (?:and|or|und|oder|et|ou|y|e|plus|with|x|&|\+|->|→|=>|/) |[,;|&\n\t+、]|->|→")
+_LEAD = re.compile(r"^(?:(?:and|or|und|oder|et|ou|y) |[-*+•] |\d+[.)] )")
+_LINK = re.compile(r"!?\[[^\[\]]*\] ?\([^()]*\)|<a\s[^<>]*>[^<>]*</a>", re.IGNORECASE)
 _MIN_UNOWNED = 4
 """Fewest characters of a name without owner in a list; `7b` or `v2` behind a comma is none."""
-_LIST_TEXT = re.compile(r"\A[\[({](?!\[)(.*)[\])}]\Z", re.DOTALL)
-_TEMPLATE = re.compile(
-    r"\{\{.*|\{%.*|\{[\w .]*\}|<[^<>]*>|\$\{?\w+\}?|\[[^\[\]]*\]|%\w+%|_{2,}\w*_{2,}|x{3,}|[\W_]*|[0-9.]+", re.DOTALL
-)
-_NO_MODEL = frozenset(
-    {"none", "null", "nil", "nan", "na", "n a", "no", "not applicable", "not available", "non", "nope", "nothing",
-     "empty", "unknown", "unspecified", "undefined", "undisclosed", "not specified", "not stated", "not known",
-     "tbd", "tba", "todo", "fixme", "to be determined", "coming soon", "placeholder", "dummy", "scratch",
-     "from scratch", "trained from scratch", "train from scratch", "training from scratch",
-     "pretrained from scratch", "random", "random init", "randomly initialized", "random initialization",
-     "no base model", "without base model", "self", "this", "this model", "itself", "same", "same as above",
-     "see above", "see below", "various", "multiple", "several", "many", "mixed", "other", "others",
-     "custom model", "own model", "private", "proprietary", "internal", "base model", "basemodel",
-     "base model name", "base model id", "model name", "model id", "modelname", "your model", "your model name",
-     "your model here", "your model name here", "your base model", "my model", "parent model", "foundation model",
-     "local model", "path to model", "model path", "true", "false", "yes", "string", "str", "list", "dict",
-     "object", "more information needed", "information needed", "needs more information", "fill in",
-     "insert model name", "username modelname"}
-)  # fmt: skip
-_YOUR = frozenset(
-    {"your username", "yourusername", "your org", "your organization", "your name", "your hf username", "your user"}
-)  # fmt: skip
-_ANY_OWNER = frozenset({"none", "null", "username", "user", "user name", "org", "organization", "owner", "hf user"})
-"""Words for an owner in templates; with a word for a model behind them they name none (`None/None`)."""
-_DATASET = re.compile(r"(?:^|://|\.[a-z]+/)datasets/|(?:^|[/\\])datasets--", re.IGNORECASE)
-"""An address or a path of the Hub's cache that names a dataset."""
-_WORD_BREAKS = re.compile(r"[\W_]+")
 
 
 class NamedParent(NamedTuple):
@@ -60,24 +42,6 @@ class NamedParent(NamedTuple):
     relation: str = ""
 
 
-@lru_cache(maxsize=2**14)
-def names_no_model(text: str) -> bool:
-    """Return whether a text is no name of a model: `None`, `n/a`, `from scratch`, a template, or a dataset's address.
-
-    An owner before the word makes it a name: `zed/none` is a repository.
-    """
-    name = plain_text(text)
-    if _DATASET.search(name):
-        return True
-    if _TEMPLATE.fullmatch(name):
-        return not _is_owned(name)
-    words = _WORD_BREAKS.sub(" ", name.lower()).strip()
-    if words == "n a" or ("/" not in name and words in _NO_MODEL):
-        return True
-    owner, _, rest = (_WORD_BREAKS.sub(" ", part.lower()).strip() for part in name.partition("/"))
-    return "/" in name and (owner in _YOUR or (owner in _ANY_OWNER and rest in _NO_MODEL))
-
-
 def parent_names(value: Any) -> list[NamedParent]:  # noqa: ANN401
     """Return the parents that a field names, without repetition.
 
@@ -89,7 +53,11 @@ def parent_names(value: Any) -> list[NamedParent]:  # noqa: ANN401
     while stack and len(found) < MAX_NAMES:
         entry, relation = stack.pop()
         if isinstance(entry, str):
-            for name in _split(entry):
+            inner = _literal(entry)
+            if inner is not None:
+                stack.append((inner, relation))
+                continue
+            for name in split_names(entry):
                 found.setdefault(name, NamedParent(name, relation))
         elif isinstance(entry, list | tuple):
             stack += [(each, relation) for each in reversed(entry)]
@@ -98,39 +66,72 @@ def parent_names(value: Any) -> list[NamedParent]:  # noqa: ANN401
     return list(found.values())
 
 
+def _literal(text: str) -> list[Any] | dict[Any, Any] | None:
+    """Return the list or mapping that a text writes out as JSON or Python; None where it writes none."""
+    text = text.strip()
+    if not text or len(text) > MAX_TEXT or text[0] + text[-1] not in ("[]", "{}") or "](" in text:
+        return None
+    for read in (msgspec.json.decode, ast.literal_eval):
+        try:
+            value = read(text)
+        except (msgspec.DecodeError, ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+        return value if isinstance(value, list | dict) else None
+    inside = [piece.strip().strip("'\"") for piece in text[1:-1].split(",")]
+    named = [piece for piece in inside if piece]
+    return named if named and all(_is_owned(piece) for piece in named) else None
+
+
 def _of_mapping(entry: dict[Any, Any], relation: str) -> list[tuple[Any, str]]:
-    """Return what a mapping names: the value of the key that holds an id, else ids as keys, else all nested values."""
+    """Return what a mapping names, with relations: one model with its fields, ids with relations, or models by part."""
     texts = {key: entry[key] for key in _ID_KEYS if isinstance(entry.get(key), str) and entry[key].strip()}
     own = next((entry[key] for key in _RELATION_KEYS if isinstance(entry.get(key), str)), relation)
     for text in texts.values():
-        if "/" in (name := repository_name(text)) and is_repository_id(name):
+        if _is_owned(text):
             return [(text, own)]
+    owner, name = (
+        next((entry[k] for k in keys if isinstance(entry.get(k), str)), "") for keys in (_OWNER_KEYS, _NAME_KEYS)
+    )
+    if is_owned_id(joined := f"{owner.strip()}/{name.strip()}"):
+        return [(joined, own)]
     if texts:
-        return [(next(iter(reversed(texts.values()))), own)]
-    ids = [key for key in entry if isinstance(key, str) and "/" in key and is_repository_id(repository_name(key))]
-    if ids:
-        return [(key, entry[key] if isinstance(entry[key], str) else relation) for key in ids]
-    return [(each, own) for each in entry.values() if isinstance(each, list | tuple | dict)]
+        return [(next(iter(texts.values())), own)]
+    if ids := [key for key in entry if isinstance(key, str) and "/" in key and _is_owned(key)]:
+        return [(key, _relation_in(entry[key], relation)) for key in ids]
+    owned = [each for each in entry.values() if isinstance(each, str) and _is_owned(each)]
+    return [(each, own) for each in (*owned, *(e for e in entry.values() if isinstance(e, list | tuple | dict)))]
 
 
-def _split(text: str) -> list[str]:
-    """Return the names in a text: several where all of its pieces are ids with an owner, else the text."""
-    name = text.strip()
-    if not name:
-        return []
-    if is_repository_id(name):
-        return [name]
-    if (listed := _LIST_TEXT.match(name)) and "](" not in name:
-        inside = [piece.strip().strip("'\"") for piece in listed.group(1).split(",")]
-        if all("/" in piece or is_repository_id(piece) for piece in inside if piece):
-            return [piece for piece in inside if piece]
-    pieces = [piece for piece in _SEPARATOR.split(name) if piece.strip()]
+def _relation_in(value: Any, relation: str) -> str:  # noqa: ANN401
+    if isinstance(value, dict):
+        value = next((value[key] for key in _RELATION_KEYS if isinstance(value.get(key), str)), relation)
+    return value if isinstance(value, str) else relation
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names in a text: several where all of its pieces are ids, else the text as written."""
+    written = text.strip()
+    if not written or is_repository_id(written):
+        return [written] if written else []
+    if len(written) > MAX_TEXT:
+        return [written]
+    if len(links := _LINK.findall(written)) > 1:
+        return links
+    plain = plain_text(written)
+    pieces = _pieces(_BREAK.split(plain))
     if len(pieces) > 1 and all(_is_owned(p) or (len(p) >= _MIN_UNOWNED and is_repository_id(p)) for p in pieces):
         return pieces
-    pieces = [piece for piece in _LOOSE_SEPARATOR.split(name) if piece.strip()]
-    return pieces if len(pieces) > 1 and all(_is_owned(piece) for piece in pieces) else [name]
+    for parts in (_LOOSE_BREAK.split(plain), plain.split()):
+        pieces = _pieces(parts)
+        # `the-cat and-dog` is no list; names without an owner are likely where each has a digit.
+        if len(pieces) > 1 and all(_is_owned(p) or (is_repository_id(p) and re.search(r"\d", p)) for p in pieces):
+            return pieces
+    return [written]
 
 
-def _is_owned(piece: str) -> bool:
-    name = repository_name(piece)
-    return "/" in name and is_repository_id(name)
+def _pieces(parts: Iterable[str]) -> list[str]:
+    return [piece for part in parts if (piece := _LEAD.sub("", part.strip()).strip())]
+
+
+def _is_owned(text: str) -> bool:
+    return is_owned_id(repository_name(text))

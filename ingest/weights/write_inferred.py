@@ -18,6 +18,7 @@ from atlas_db.claims.lineage_sync import (
     read_name_evidence,
     synchronise_lineage,
 )
+from atlas_db.claims.placeholder_names import names_no_model
 from atlas_db.claims.resolve import fuse_claims
 from atlas_db.claims.runs import begin_run, exclusive_writer, finish_run
 from atlas_db.core.records import ChartedModel, LineageClaim, ParentClaim
@@ -27,7 +28,6 @@ from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import all_nodes, ensure_nodes, merge_nodes
-from ingest.normalise.parent_names import names_no_model
 from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
 from ingest.weights.parameters.chart_parameters import chart_parameters
 from ingest.weights.probes.cka_similarity import behaviour_clusters

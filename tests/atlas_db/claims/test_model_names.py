@@ -28,7 +28,7 @@ HUB = {
 
 NAMES = (
     "gpt2", "GPT2", "WizardLM/WizardMath-7B-V1.1", "WizardLM/WizardLM-13B-V1.2", "outputs", "case/model", "TWIN/A",
-    "https://huggingface.co/Case/Model", "gone/forever", "./checkpoint-500", "Case/Model", "nothing", "/content/drive/x",
+    "https://huggingface.co/Case/Model", "gone/forever", "./checkpoint-500", "Case/Model", "nothing", "bert-of-mine", "/content/drive/x",
 )  # fmt: skip
 
 
@@ -45,7 +45,8 @@ NAMES = (
         ("outputs", "ann/tuned", "ann/outputs", Resolution.RENAMED, 0.5, 0.95),
         ("outputs", "z/z", "outputs", Resolution.ABSENT, 0.0, 0.499),
         ("gone/forever", "z/z", "gone/forever", Resolution.ABSENT, 0.8, 0.95),
-        ("nothing", "z/z", "nothing", Resolution.ABSENT, 0.5, 0.8),
+        ("nothing", "z/z", "nothing", Resolution.ABSENT, 0.0, 0.499),
+        ("bert-of-mine", "z/z", "bert-of-mine", Resolution.ABSENT, 0.5, 0.8),
         ("./checkpoint-500", "z/z", "./checkpoint-500", Resolution.ABSENT, 0.0, 0.499),
         ("/content/drive/x", "z/z", "/content/drive/x", Resolution.ABSENT, 0.0, 0.499),
     ],

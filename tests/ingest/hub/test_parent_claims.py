@@ -35,7 +35,12 @@ def parents(found: HubRecord) -> list[tuple[str, Relation, float, str, str]]:
         ("mistral:latest", NamedParent("mistral:latest")),
         ("a/b:Q4_K_M", NamedParent("a/b:Q4_K_M")),
         ("https://hf.co/a/b", NamedParent("https://hf.co/a/b")),
-        ("finetune:", NamedParent("finetune:")),
+        ("finetune:", NamedParent("", "finetune")),
+        (":a/b", NamedParent("a/b")),
+        (" quantized :a/b", NamedParent("a/b", "quantized")),
+        ("2x:a/b", NamedParent("a/b", "2x")),
+        ("量化:a/b", NamedParent("a/b", "量化")),
+        ("quantized:quantized", NamedParent("", "quantized")),
     ],
 )
 def test_the_relation_in_a_tag(text: str, named: NamedParent) -> None:

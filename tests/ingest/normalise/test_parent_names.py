@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.normalise.parent_names import MAX_NAMES, NamedParent, names_no_model, parent_names
+from atlas_db.claims.placeholder_names import names_no_model
+from ingest.normalise.parent_names import MAX_NAMES, NamedParent, parent_names
 
 
 @pytest.mark.parametrize(
@@ -29,12 +30,33 @@ from ingest.normalise.parent_names import MAX_NAMES, NamedParent, names_no_model
         ({"name": "acme/river", "url": "https://example.org/paper"}, ["acme/river"]),
         ({"name": "River"}, ["River"]),
         ({"models": [{"id": "a/b"}, {"id": "c/d"}]}, ["a/b", "c/d"]),
+        ({"id": "gpt2", "_id": "64f1", "name": "Title"}, ["gpt2"]),
+        ({"owner": "a", "name": "b"}, ["a/b"]),
+        ({"text": "a/b", "vision": "c/d"}, ["a/b", "c/d"]),
+        ({"pretrained_model_name_or_path": "a/b"}, ["a/b"]),
+        ('{"repo_id": "a/b"}', ["a/b"]),
+        ("a/b c/d", ["a/b", "c/d"]),
+        ("a/b / c/d", ["a/b", "c/d"]),
+        ("a/b or c/d", ["a/b", "c/d"]),
+        ("a/b -> c/d", ["a/b", "c/d"]),
+        ("a/b, and c/d", ["a/b", "c/d"]),
+        ("a/b、c/d，e/f；g/h", ["a/b", "c/d", "e/f", "g/h"]),
+        ("a/b<br>c/d", ["a/b", "c/d"]),
+        ("- a/b\n- c/d", ["a/b", "c/d"]),
+        ("gpt2 and t5-small", ["gpt2", "t5-small"]),
+        ("gpt2 and gpt3", ["gpt2", "gpt3"]),
+        ("[a/b](https://hf.co/a/b) and [c/d](https://hf.co/c/d)", ["[a/b](https://hf.co/a/b)", "[c/d](https://hf.co/c/d)"]),
+        ("a/b" + " " * 30_000 + "c", ["a/b" + " " * 30_000 + "c"]),
         (None, []),
         (False, []),
     ],
 )  # fmt: skip
 def test_names_in_a_field(value: Any, names: list[str]) -> None:
     assert [each.name for each in parent_names(value)] == names
+
+
+def test_relations_in_nested_mappings() -> None:
+    assert parent_names({"a/b": {"relation": "merge"}}) == [NamedParent("a/b", "merge")]
 
 
 def test_relations_beside_names_are_kept() -> None:
@@ -50,7 +72,7 @@ def test_relations_beside_names_are_kept() -> None:
     "text",
     ["None", "none", "NONE", "null", "N/A", "n/a", "NA", "nan", "-", "", " ", "?", "...", "unknown", "Unknown",
      "scratch", "from scratch", "from-scratch", "Trained from scratch.", "TBD", "{{ base_model }}", "<base model>",
-     "[More Information Needed]", "${BASE}", "base_model", "your-model-here", "your-username/river", "None/None",
+     "[More Information Needed]", "${BASE}", "base_model", "your-model-here",
      "https://huggingface.co/datasets/acme/pond", "hf://datasets/acme/pond", "datasets/acme/pond",
      "/cache/hub/datasets--acme--pond/snapshots/1", "not applicable", "7", "3.5", "no base model", "'None'", "none\u200b", "xxx", "true"],
 )  # fmt: skip
