@@ -112,18 +112,26 @@ def read_gguf(source: ByteSource, known: GgufHeads | None = None) -> tuple[list[
 def read_gguf_metadata(source: ByteSource) -> dict[str, Any]:
     """Return the pairs `general.*` of a GGUF file: name, licence, base models, source.
 
+    A file without tensors, or one that is cut behind these pairs, still has them.
+
     Raises:
-        WeightsError: It is no GGUF file, is cut short, or its header lies.
+        WeightsError: It is no GGUF file, is cut within the pairs, or its header lies.
     """
-    return _read_header(source, _general)
+    return _read_header(source, _general, pairs_only=True)
 
 
-def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T]) -> T:
+def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T], *, pairs_only: bool = False) -> T:
     """Read something from the header of a GGUF file.
 
     llama.cpp's package reads files only. It gets a sparse file of the same length with as much of the header as its
     parser needs.
+
+    Args:
+        source: The file.
+        read: Reads what is wanted, given the file and the parser.
+        pairs_only: Whether the keys and values are enough, without the tensors behind them.
     """
+    opened = _pairs_reader if pairs_only else _whole_reader
     if source.size < len(MAGIC) or source.read(0, len(MAGIC)) != MAGIC:
         raise WeightsError(source.name, "is no GGUF file")
     with NamedTemporaryFile(suffix=".gguf") as file:
@@ -135,7 +143,7 @@ def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T]) -> T:
             file.flush()
             fetched = wanted
             try:
-                return _parse(source, Path(file.name), fetched, read)
+                return read(source, opened(Path(file.name), fetched))
             except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
                 # Bytes that were not fetched yet read as zeros, on which the parser may fail in any of these ways.
                 if "GGMLQuantizationType" in str(error):
@@ -145,13 +153,29 @@ def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T]) -> T:
                 wanted = min(fetched * 8, MAX_HEADER_BYTES)
 
 
-def _parse(source: ByteSource, file: Path, fetched: int, read: Callable[[ByteSource, Any], T]) -> T:
+def _whole_reader(file: Path, fetched: int) -> Any:  # noqa: ANN401
     from gguf import GGUFReader
 
     reader = GGUFReader(file)
     if reader.data_offset > fetched:
         raise ValueError(f"it goes on beyond byte {fetched:,}")
-    return read(source, reader)
+    return reader
+
+
+def _pairs_reader(file: Path, fetched: int) -> Any:  # noqa: ANN401
+    from gguf import GGUFReader
+    from gguf.gguf_reader import ReaderField
+
+    class PairsReader(GGUFReader):
+        """Reads keys and values alone, so that tensors that are missing or cut off do not matter."""
+
+        def _build_tensor_info(self, offs: int, count: int) -> tuple[int, list[ReaderField]]:
+            # Of a text that is cut off, llama.cpp's package returns the rest. Tensors behind it show that it is whole.
+            if offs > fetched or (count and offs == fetched):
+                raise ValueError(f"it goes on beyond byte {fetched:,}")
+            return offs, []
+
+    return PairsReader(file)
 
 
 def _general(_: ByteSource, reader: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -6,7 +6,8 @@ Text files are read up to 1 MiB. Of weights the header alone is read, and no pic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from atlas_db.core.errors import WeightsError
 from atlas_db.core.files import printable
 from ingest.formats.byte_source import ByteSource, LocalFile
 from ingest.formats.gguf import read_gguf_metadata
+from ingest.formats.model_folder import gguf_candidates, safetensors_files
 from ingest.formats.safetensors import read_metadata
 from ingest.hub.hub_row import Notes
 
 UNREAD_FILE = "unreadable_file"
 """Code of the note for a file that cannot be read."""
+MAX_HEADERS = 64
+"""Headers of weights that are read of one folder, at most."""
 MAX_TEXT = 2**20
 """Bytes of a text file at most."""
 MERGE_CONFIGS = ("mergekit_config.yml", "mergekit_config.yaml", "mergekit_moe_config.yml", "mergekit_moe_config.yaml")
@@ -30,9 +34,16 @@ _TRAINING_ARGS = re.compile(
     re.IGNORECASE,
 )
 
+_DOCUMENT_MARK = re.compile(r"^(?:---|\.\.\.)[ \t]*\r?$", re.MULTILINE)
+"""Lines between the documents of a YAML file. What the first one states counts."""
+_ORIGIN = re.compile(r"base_model|source|license|dataset\.|merge|sd_model_name|_name_or_path")
+"""Keys of headers that state where a model comes from, or under which terms."""
+
 
 def read_statements(folder: Path) -> tuple[dict[str, Any], Notes]:
     """Return what the files of a model's folder state, by kind of file, and notes on those that cannot be read.
+
+    Of weights, the files that a loader would take are read, until one states something of its origin.
 
     Args:
         folder: The folder; folders in it are not searched.
@@ -40,29 +51,61 @@ def read_statements(folder: Path) -> tuple[dict[str, Any], Notes]:
     Returns:
         Contents of `adapter_config`, `merge_config`, `training_args`, `gguf` and `safetensors`, as far as there are.
     """
-    names = sorted(each.name for each in folder.iterdir() if each.is_file())
+    sizes = {each.name: each.stat().st_size for each in sorted(folder.iterdir()) if each.is_file()}
     found: dict[str, Any] = {}
     notes: Notes = []
 
-    def keep(kind: str, name: str, read: Callable[[Path], Any]) -> None:
+    def read(name: str, reader: Callable[[Path], Any]) -> Any:  # noqa: ANN401
         try:
-            if content := read(folder / name):
-                found.setdefault(kind, content)
+            return reader(folder / name)
         except (OSError, ValueError, WeightsError) as error:
             notes.append((UNREAD_FILE, printable(f"{name}: {error}")))
+            return None
 
-    for name in names:
+    for name in sizes:
         if name == "adapter_config.json":
-            keep("adapter_config", name, _mapping)
+            kind, content = "adapter_config", read(name, _mapping)
         elif name in MERGE_CONFIGS:
-            keep("merge_config", name, _text)
+            kind, content = "merge_config", read(name, _text)
         elif _TRAINING_ARGS.fullmatch(name) and "training_args" not in found:
-            keep("training_args", name, _mapping)
-        elif name.lower().endswith(".gguf") and "gguf" not in found:
-            keep("gguf", name, lambda path: _header(path, read_gguf_metadata))
-        elif name.lower().endswith(".safetensors") and "safetensors" not in found:
-            keep("safetensors", name, lambda path: _header(path, read_metadata))
+            kind, content = "training_args", read(name, _mapping)
+        else:
+            continue
+        if content:
+            found.setdefault(kind, content)
+    for kind, names, header in (
+        ("gguf", _gguf_files(sizes, folder), read_gguf_metadata),
+        ("safetensors", _safetensors_files(sizes, folder), read_metadata),
+    ):
+        for name in names[:MAX_HEADERS]:
+            content = read(name, partial(_header, read=header))
+            if content and (_states_origin(content) or kind not in found):
+                found[kind] = content
+                if _states_origin(content):
+                    break
     return found, notes
+
+
+def _gguf_files(sizes: Mapping[str, int], folder: Path) -> list[str]:
+    """Return the GGUF files to read: the first part of each model; projectors only where there is nothing else."""
+    names = [name for name in sizes if name.lower().endswith(".gguf")]
+    try:
+        models = [parts[0] for parts in gguf_candidates(sizes, str(folder))]
+    except WeightsError:  # a part is missing, and each that is there may still say something
+        return names
+    return models or names
+
+
+def _safetensors_files(sizes: Mapping[str, int], folder: Path) -> list[str]:
+    try:
+        return safetensors_files(sizes.keys(), str(folder), lambda name: (folder / name).read_bytes(), [])
+    except WeightsError:  # a shard is missing, and each that is there may still say something
+        return [name for name in sizes if name.lower().endswith(".safetensors")]
+
+
+def _states_origin(header: Mapping[str, Any]) -> bool:
+    """Return whether a header states a base model, a source, data or a licence, and not only a format or a name."""
+    return any(_ORIGIN.search(key) for key in header)
 
 
 def _text(path: Path) -> str:
@@ -80,10 +123,13 @@ def _mapping(path: Path) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError(f"it holds a {type(value).__name__}, not an object")
         return value
-    value, problem = parse_yaml(text)
-    if problem:
-        raise ValueError(problem)
-    return value
+    merged: dict[str, Any] = {}
+    for document in _DOCUMENT_MARK.split(text):
+        value, problem = parse_yaml(document)
+        if problem:
+            raise ValueError(problem.replace("front matter", "it", 1))
+        merged = {**value, **merged}
+    return merged
 
 
 def _header(path: Path, read: Callable[[ByteSource], dict[str, Any]]) -> dict[str, Any]:

@@ -13,17 +13,22 @@ from safetensors.numpy import save_file
 from ingest.hub.repository_files import MAX_TEXT, read_statements
 
 
-def write_gguf(path: Path, base: str) -> None:
+def write_gguf(path: Path, base: str = "", *, tensors: bool = True, tokens: int = 5000) -> None:
     """Write a GGUF file with llama.cpp's own writer, a vocabulary after the general keys."""
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_license("llama3")
-    writer.add_base_model_count(1)
-    writer.add_base_model_repo_url(0, base)
-    writer.add_token_list([f"token{number}" for number in range(5000)])
-    writer.add_tensor("x.weight", np.zeros((2, 32), np.float32))
+    if base:
+        writer.add_license("llama3")
+        writer.add_base_model_count(1)
+        writer.add_base_model_repo_url(0, base)
+    writer.add_token_list([f"token{number}" for number in range(tokens)])
+    if tensors:
+        writer.add_tensor("x.weight", np.zeros((2, 32), np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
+    if tensors:
+        writer.write_tensors_to_file()
+    else:
+        writer.write_ti_data_to_file()
     writer.close()
 
 
@@ -68,3 +73,61 @@ def test_names_of_training_arguments(tmp_path: Path, name: str) -> None:
 def test_other_files_are_no_training_arguments(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(json.dumps({"model": "a/b"}))
     assert read_statements(tmp_path) == ({}, [])
+
+
+BASE = "https://huggingface.co/acme/river"
+
+
+@pytest.mark.parametrize("tokens", [1, 5000, 120_000])
+@pytest.mark.parametrize("tensors", [True, False])
+@pytest.mark.parametrize("cut", [0, 100])
+def test_a_gguf_file_without_tensors_or_cut_in_them_still_states_its_base(
+    tmp_path: Path, tokens: int, tensors: bool, cut: int
+) -> None:
+    write_gguf(tmp_path / "river.gguf", BASE, tensors=tensors, tokens=tokens)
+    if cut and tensors:
+        body = (tmp_path / "river.gguf").read_bytes()
+        (tmp_path / "river.gguf").write_bytes(body[:-cut])
+    found, notes = read_statements(tmp_path)
+    assert (found["gguf"]["general.base_model.0.repo_url"], notes) == (BASE, [])
+
+
+def test_a_gguf_file_cut_within_its_pairs_is_noted(tmp_path: Path) -> None:
+    write_gguf(tmp_path / "river.gguf", BASE)
+    body = (tmp_path / "river.gguf").read_bytes()
+    for end in (100, body.index(b"token7"), body.index(b"token4999") + 5):
+        (tmp_path / "river.gguf").write_bytes(body[:end])
+        found, notes = read_statements(tmp_path)
+        assert (found, len(notes)) == ({}, 1)
+
+
+@pytest.mark.parametrize("other", ["a-mmproj.gguf", "imatrix.gguf", "a-river-Q2.gguf"])
+def test_the_gguf_file_that_states_something_is_read(tmp_path: Path, other: str) -> None:
+    write_gguf(tmp_path / other)
+    write_gguf(tmp_path / "river-Q4.gguf", BASE)
+    assert read_statements(tmp_path)[0]["gguf"]["general.base_model.0.repo_url"] == BASE
+    write_gguf(tmp_path / other, "https://huggingface.co/clip/projector")
+    (tmp_path / "river-Q4.gguf").unlink()
+    stated = read_statements(tmp_path)[0]["gguf"]["general.base_model.0.repo_url"]
+    assert stated == "https://huggingface.co/clip/projector"
+
+
+@pytest.mark.parametrize("silent", ["a.safetensors", "optimizer.safetensors", "z.safetensors"])
+def test_the_safetensors_file_that_states_something_is_read(tmp_path: Path, silent: str) -> None:
+    save_file({"x": np.zeros(2, np.float32)}, tmp_path / silent, metadata={"format": "pt"})
+    save_file({"x": np.zeros(2, np.float32)}, tmp_path / "m.safetensors", metadata={"base_model": "acme/river"})
+    assert read_statements(tmp_path)[0]["safetensors"] == {"base_model": "acme/river"}
+    # A file that a loader would not take says nothing of the model.
+    save_file({"x": np.zeros(2, np.float32)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert read_statements(tmp_path)[0]["safetensors"] == {"format": "pt"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["base_model: a/b\n---\nx: 1\n", "---\nx: 1\n---\nbase_model: a/b\n...\n", "x: 1\r\n---\r\nbase_model: a/b\r\n",
+     "base_model: a/b\n---\nbase_model: c/d\n"],
+)  # fmt: skip
+def test_training_arguments_in_several_documents(tmp_path: Path, text: str) -> None:
+    (tmp_path / "train.yaml").write_bytes(text.encode())
+    found, notes = read_statements(tmp_path)
+    assert (found["training_args"]["base_model"], notes) == ("a/b", [])
