@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 from atlas_db.cards.front_matter import Card, parse_card
-from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord, ValueClaim
 from atlas_db.core.terms import RecordKind, RecordPart
@@ -19,6 +18,7 @@ from ingest.hub.field_values import as_count, as_date
 from ingest.hub.file_claims import add_config_parents, add_file_claims
 from ingest.hub.hub_row import Notes, Row, read_field, read_row
 from ingest.hub.parent_claims import add_parents, card_parents, read_base_models, tag_parents
+from ingest.normalise.dataset_names import dataset_name, dataset_names
 from ingest.normalise.license_ids import card_license_ids, normalise_license_id
 from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
 
@@ -200,7 +200,7 @@ def _read_tag(tag: str) -> ValueClaim | None:
     if head == "license":
         return ValueClaim("HAS_LICENSE", normalise_license_id(rest), 1.0, RecordPart.TAGS)
     if head == "dataset":
-        return ValueClaim("TRAINED_ON", repository_name(rest), 1.0, RecordPart.TAGS)
+        return ValueClaim("TRAINED_ON", dataset_name(rest), 1.0, RecordPart.TAGS)
     if head in ("arxiv", "arXiv") and (paper := arxiv_id(rest)):
         return ValueClaim("CITES", paper, 1.0, RecordPart.TAGS)
     return None
@@ -233,8 +233,7 @@ def _read_card(data: dict[str, Any], record: HubRecord) -> None:
     claims += [ValueClaim("HAS_LICENSE", license_id, confidence, part) for license_id, confidence in licenses]
     claims += [ValueClaim("IN_LANGUAGE", code, 1.0, part) for code in card_languages(data.get("language"))]
     claims += [
-        ValueClaim("TRAINED_ON", repository_name(name), 1.0, part)
-        for name in strings_in(data.get("datasets", data.get("dataset")))
+        ValueClaim("TRAINED_ON", name, 1.0, part) for name in dataset_names(data.get("datasets", data.get("dataset")))
     ]
     _read_fields(data.get("pipeline_tag"), data.get("library_name"), record, part)
     for name in ("license_name", "license_link"):

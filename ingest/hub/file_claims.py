@@ -8,6 +8,7 @@ Sources of the keys: the GGUF specification (`general.*`), peft (`adapter_config
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from atlas_db.claims.repository_ids import is_repository_id, repository_name
 from atlas_db.core.records import HubRecord, MergeTerm, ParentClaim, ValueClaim
 from atlas_db.core.terms import RecordPart, Relation
 from ingest.hub.merge_config import merge_terms
+from ingest.normalise.dataset_names import dataset_names
 from ingest.normalise.license_ids import card_license_ids
 from ingest.normalise.parent_names import parent_names
 
@@ -40,7 +42,29 @@ _TRAINING_KEYS = (
     "base_model", "base_model_name_or_path", "model_name_or_path", "pretrained_model_name_or_path", "model_id_or_path",
     "pretrained_model", "base_model_id", "model_id", "model_name", "init_from", "model",
 )  # fmt: skip
+_NAMES_OR_ARCHITECTURES = frozenset({"model", "model_name"})
+"""Keys that also name a run or an architecture: a name counts where it has an owner or is a path."""
+_KEYS_OF_A_MODEL = ("name_or_path", "id", "repo_id", "path", "name", "pretrained")
+"""Keys within an entry on the model, such as `model: {name: owner/name}`; the same holds for their names."""
+_OTHER_MODELS = frozenset({
+    "teacher", "judge", "reward", "rm", "prm", "ref", "reference", "draft", "critic", "value", "verifier", "grader",
+    "evaluator", "eval", "evaluation", "tokenizer", "processor", "embedding", "reranker", "scorer", "assistant",
+    "speculative", "dataset", "datasets", "data", "logging", "wandb", "output",
+})  # fmt: skip
+"""Words in the names of entries on other models of a training, or on no model."""
+_TRAINING_DEPTH = 2
+"""Levels below the top at which arguments are looked for."""
 _HEADER_BASE_KEYS = ("base_model", "base_model_name_or_path", "base_model_id", "modelspec.base_model")
+_WORD = re.compile(r"[a-z]+")
+_WEIGHT_FILE = re.compile(
+    r"(.+\.(?:safetensors|ckpt|pt|pth|bin|gguf|onnx|msgpack|h5))(?:\s*\[[0-9a-f]+\])?", re.IGNORECASE
+)
+"""Name of a file of weights, behind which the checkpoint merger writes its hash."""
+_WEIGHT_FOLDERS = frozenset({
+    "models", "model", "checkpoints", "checkpoint", "ckpt", "ckpts", "weights", "loras", "lora", "unet", "vae",
+    "stable-diffusion", "output", "outputs",
+})  # fmt: skip
+"""Folders in which tools keep files of weights."""
 _WEIGHT_FILE_KEYS = ("name", "filename", "model_name")
 
 
@@ -105,8 +129,8 @@ def _read_gguf(header: Mapping[str, Any], record: HubRecord) -> None:
     bases = [name for name in _gguf_models(header, "base_model") if repository_name(name) != repository_name(source)]
     relation = Relation.MERGE if len(bases) > 1 else Relation.QUANTIZED
     _add(record, part, bases, (relation, _BASE_OF_SOURCE, "gguf"))
-    for name in _gguf_models(header, "dataset"):
-        record.claims.append(ValueClaim("TRAINED_ON", repository_name(name), 1.0, part))
+    names = dataset_names(_gguf_models(header, "dataset"))
+    record.claims += [ValueClaim("TRAINED_ON", name, 1.0, part) for name in names]
     _add_licenses(
         record, part, header.get("general.license"), header.get("general.license.name"),
         header.get("general.license.link"),
@@ -164,13 +188,38 @@ def _merged_checkpoints(value: object) -> list[str]:
 
 
 def _read_training(arguments: Mapping[str, Any], record: HubRecord) -> None:
-    """Read the arguments of a training: the first key that names a model, at the top or one level below it."""
-    levels = [arguments, *(value for value in arguments.values() if isinstance(value, dict))]
-    for level in levels:
-        for key in _TRAINING_KEYS:
-            if isinstance(level.get(key), str) and not names_no_model(level[key]):
-                _add(record, RecordPart.TRAINING_ARGS, [level[key]], _guess(record))
-                return
+    """Read the arguments of a training: the first that names the model, at the top or at most two levels below it."""
+    for key, level in _training_levels(arguments):
+        about_model = key.lower() in _TRAINING_KEYS
+        for name in (*_TRAINING_KEYS, *(_KEYS_OF_A_MODEL if about_model else ())):
+            value = _only(level.get(name))
+            if not isinstance(value, str) or names_no_model(value):
+                continue
+            if (name in _NAMES_OR_ARCHITECTURES or name not in _TRAINING_KEYS) and not re.search(r"[/\\]", value):
+                continue
+            _add(record, RecordPart.TRAINING_ARGS, [value], _guess(record))
+            return
+
+
+def _training_levels(arguments: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the entries of the arguments that can be about the trained model, each with its key, the upper first."""
+    found: list[tuple[str, Mapping[str, Any]]] = [("", arguments)]
+    upper = found
+    for _ in range(_TRAINING_DEPTH):
+        lower: list[tuple[str, Mapping[str, Any]]] = [
+            (str(key), inner)
+            for _, level in upper
+            for key, value in level.items()
+            if isinstance(inner := _only(value), dict) and not _OTHER_MODELS & set(_WORD.findall(str(key).lower()))
+        ]
+        found = found + lower
+        upper = lower
+    return found
+
+
+def _only(value: object) -> object:
+    """Return the entry of a list of one, else the value itself."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _guess(record: HubRecord) -> tuple[Relation, float, str]:
@@ -190,4 +239,13 @@ def _add(
 ) -> None:  # fmt: skip
     for name in names:
         if isinstance(name, str) and len(name) <= MAX_NAME and not names_no_model(name):
-            record.parents.append(ParentClaim(name.strip(), *relation, part, "", term))
+            record.parents.append(ParentClaim(_as_path(name.strip()), *relation, part, "", term))
+
+
+def _as_path(name: str) -> str:
+    """Return the name of a file of weights as a path, which names no repository; other names as they are."""
+    file = _WEIGHT_FILE.fullmatch(name)
+    parts = name.replace("\\", "/").split("/")
+    if file is None or len(parts) > 2 or (len(parts) == 2 and parts[0].lower() not in _WEIGHT_FOLDERS):
+        return name
+    return f"./{file.group(1)}"

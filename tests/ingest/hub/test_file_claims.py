@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from atlas_db.claims.model_names import MentionIndex, NameEvidence
+from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.records import HubRecord, MergeTerm
-from atlas_db.core.terms import RecordPart, Relation
+from atlas_db.core.terms import MIN_ACTIVE_CONFIDENCE, RecordPart, Relation
 from ingest.hub.decode import decode_record
 
 
@@ -104,6 +106,14 @@ def test_headers_of_safetensors_files() -> None:
         {"model": {"pretrained_model_name_or_path": "acme/river"}},
         {"model": "acme/river", "model_id": "none"},
         {"base_model": "none", "model": "acme/river"},
+        {"model": "resnet50", "model_id_or_path": "acme/river"},
+        {"model_name": "my-run", "model_args": {"model_name_or_path": "acme/river"}},
+        {"trainer": {"model": {"name": "acme/river"}}},
+        {"base_model": {"name": "acme/river"}, "teacher": {"model": "big/teacher"}},
+        {"model_name_or_path": ["acme/river"]},
+        {"model": [{"path": "acme/river"}]},
+        {"teacher_model": {"model_name_or_path": "big/teacher"}, "student": {"model_name_or_path": "acme/river"}},
+        {"judge": {"base_model": "big/judge"}, "args": {"policy": {"base_model": "acme/river"}}},
     ],
 )
 def test_arguments_of_a_training(arguments: dict[str, Any]) -> None:
@@ -114,3 +124,38 @@ def test_arguments_of_a_training(arguments: dict[str, Any]) -> None:
 @pytest.mark.parametrize("content", [None, 5, [], {}, "", [{}], {"a": {"b": 1}}])
 def test_contents_of_other_shapes_cost_nothing(kind: str, content: Any) -> None:
     assert record(**{kind: content}).parents == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *({key: {"model_name_or_path": "big/other"}} for key in (
+            "teacher", "judge", "reward", "reward_model", "tokenizer", "ref_model", "draft", "critic", "value_model",
+            "reference-policy", "eval", "wandb", "teacher_config",
+        )),
+        {"train": {"reward_model": {"base_model": "big/other"}}},
+        {"model": "resnet50"}, {"model_name": "my-run"}, {"model": {"name": "vit_base"}}, {"train": {"model": "gpt"}},
+        {"a": {"b": {"c": {"base_model": "too/deep"}}}}, {"model_name_or_path": ["a/b", "c/d"]},
+    ],
+)  # fmt: skip
+def test_arguments_that_name_other_models_runs_or_architectures(arguments: dict[str, Any]) -> None:
+    assert parents(record(training_args=arguments)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("v1-5-pruned-emaonly.ckpt", "./v1-5-pruned-emaonly.ckpt"), ("model.safetensors", "./model.safetensors"),
+     ("anything-v3.safetensors [1f4b67]", "./anything-v3.safetensors"), ("models/xl.safetensors", "./models/xl.safetensors"),
+     ("Stable-diffusion\\xl.ckpt", "./Stable-diffusion\\xl.ckpt"),
+     ("C:\\sd\\models\\xl.ckpt", "C:\\sd\\models\\xl.ckpt"), ("acme/river.gguf", "acme/river.gguf"),
+     ("acme/river/model.safetensors", "acme/river/model.safetensors"), ("acme/river", "acme/river"), ("gpt2", "gpt2")],
+)  # fmt: skip
+def test_names_of_files_are_paths(name: str, kept: str) -> None:
+    assert [each.name for each in record(safetensors={"ss_sd_model_name": name}).parents] == [kept]
+    merged = {"sd_merge_models": json.dumps({"1f": {"name": name}})}
+    assert [each.name for each in record(safetensors=merged).parents] == [kept]
+    known = {"acme/river": NameEvidence(9, None), "x/model.safetensors": NameEvidence(10**7, None)}
+    found = MentionIndex(known, [kept]).resolve(kept, "kid/model", None)
+    assert (found.parent in known) is (repository_name(kept) == "acme/river")
+    if kept.startswith(("./", "C:")):
+        assert found.confidence < MIN_ACTIVE_CONFIDENCE
