@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from atlas_db.claims.placeholder_names import names_no_model
 from atlas_db.claims.repository_ids import is_repository_id, plain_text, repository_name
-from ingest.normalise.parent_names import names_no_model
 
 _PREFIX = re.compile(r"^datasets/", re.IGNORECASE)
 _SEPARATOR = re.compile(r"\s*[,;|\n]\s*")
