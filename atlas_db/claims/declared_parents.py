@@ -145,7 +145,8 @@ def parent_declarations(node: Mapping[str, Any]) -> list[ParentDeclaration]:
             declared[name] = by_part | declared.get(name, {})
     snapshots = snapshots_of(node)
     hub_dates = [date for part in HUB_LISTS for date in snapshots.get(part, ())]
-    listed = _hub_names(declared)
+    # Only names of a card are held against the Hub's lists.
+    listed = _hub_names(declared) if any(RecordPart.CARD in by_part for by_part in declared.values()) else {}
     found = []
     for name, by_part in sorted(declared.items()):
         for part_name, each in sorted(by_part.items()):

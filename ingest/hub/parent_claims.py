@@ -57,6 +57,7 @@ def split_relation(text: str) -> NamedParent:
     return NamedParent(text)
 
 
+@lru_cache(maxsize=2**12)
 def _known_relation(word: str) -> Relation | None:
     """Return the relation of the Hub that a word is or means."""
     lower = re.sub(r"[\s_-]+", " ", word.strip().lower())
