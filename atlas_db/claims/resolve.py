@@ -62,18 +62,18 @@ def _mark_gone(declaration: ParentDeclaration, found: ResolvedName, models: Mapp
 
 def _to_claim(declaration: ParentDeclaration, found: ResolvedName) -> LineageClaim:
     self_loop = found.parent == declaration.child
-    merge = declaration.merge
     evidence = msgspec.structs.replace(
         found.evidence,
         name_confidence=round(found.confidence, 4),
         relation_confidence=declaration.relation_confidence,
         relation_source=declaration.by,
-        relation_word=declaration.relation_word,
-        merge_method=merge.method if merge else "",
-        weight=merge.weight if merge else None,
-        density=merge.density if merge else None,
-        merge_base=merge is not None and merge.base,
     )
+    if declaration.relation_word:
+        evidence = msgspec.structs.replace(evidence, relation_word=declaration.relation_word)
+    if (merge := declaration.merge) is not None:
+        evidence = msgspec.structs.replace(
+            evidence, merge_method=merge.method, weight=merge.weight, density=merge.density, merge_base=merge.base
+        )
     return LineageClaim(
         child=declaration.child,
         parent=found.parent,
