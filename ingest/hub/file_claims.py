@@ -82,7 +82,8 @@ def add_file_claims(files: Mapping[str, Any], record: HubRecord) -> None:
     """Add the claims of the files of a repository.
 
     Args:
-        files: Contents by kind: `adapter_config`, `merge_config` (text), `gguf`, `safetensors`, `training_args`.
+        files: Contents by kind: `adapter_config`, `merge_config` (text), `gguf`, `safetensors`, `training_args`. A list
+            of contents stands for several files of a kind.
         record: The record; claims, parents, parts and notes are added to it.
     """
     readers: dict[str, tuple[RecordPart, Callable[[Any, HubRecord], None]]] = {
@@ -93,10 +94,12 @@ def add_file_claims(files: Mapping[str, Any], record: HubRecord) -> None:
         "training_args": (RecordPart.TRAINING_ARGS, _read_training),
     }
     for name, (part, read) in readers.items():
-        content = files.get(name)
-        if isinstance(content, str if name == "merge_config" else dict) and content:
-            record.parts = (*record.parts, *(() if part in record.parts else (part,)))
-            read(content, record)
+        contents = files.get(name)
+        for content in contents if isinstance(contents, list) else [contents]:
+            if isinstance(content, str if name == "merge_config" else dict) and content:
+                record.parts = (*record.parts, *(() if part in record.parts else (part,)))
+                read(content, record)
+    record.parents = list(dict.fromkeys(record.parents))
 
 
 def _read_adapter(config: Mapping[str, Any], record: HubRecord) -> None:

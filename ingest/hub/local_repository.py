@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from atlas_db.cards.front_matter import parse_card
 from atlas_db.core.decoding import decode_json
 from atlas_db.core.files import printable
 from atlas_db.core.terms import RecordKind
 from ingest.hub.hub_row import Notes
-from ingest.hub.repository_files import MERGE_CONFIGS, UNREAD_FILE, read_statements
+from ingest.hub.repository_files import MAX_TEXT, MERGE_CONFIGS, UNREAD_FILE, read_statements
 
 CARD = "readme.md"
 CONFIG = "config.json"
@@ -22,6 +25,23 @@ _MODEL_FILES = frozenset(
     {"adapter_config.json", "model_index.json", "pytorch_model.bin", "adapter_model.bin", *MERGE_CONFIGS}
 )
 _MODEL_KEYS = frozenset({"model_type", "architectures"})
+_CARD_KEYS = frozenset({
+    "license", "base_model", "base_model_relation", "library_name", "pipeline_tag", "tags", "quantized_by",
+    "model-index", "model_name", "model_creator", "inference", "license_name", "license_link", "datasets", "language",
+})  # fmt: skip
+"""Keys in the front matter of a model's card."""
+_REPOSITORY_NAME = re.compile(
+    r"(?:^|[-_.])(?:gguf|ggml|gptq|awq|exl[23]|mlx|onnx|q?lora|adapters?|quants?)(?:$|[-_.])", re.IGNORECASE
+)
+"""Words in the name of a repository whose weights are in folders of it."""
+_PART_NAME = re.compile(
+    r"i?q\d\w*|(?:bf?|fp?|int)\d+|w\d+a\d+|\d+[-_ ]?bits?|[\d.]+[-_ ]?bpw|gguf|gptq|awq|exl[23]|mlx|onnx|q?lora|"
+    r"adapters?|quants?|(?:checkpoint|step|epoch|ckpt)[-_]?\d+",
+    re.IGNORECASE,
+)
+"""Names of folders that are parts of a repository, and no models by themselves."""
+MAX_DEPTH = 3
+"""Levels below a repository at which its weights are looked for."""
 _CACHE_FOLDERS = ("snapshots", "blobs", "refs")
 
 
@@ -109,13 +129,71 @@ def _revision(root: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 def weights_repository(folder: Path) -> LocalRepository | None:
-    """Return the model whose weights or configuration lie in a folder; None where it holds neither."""
+    """Return the model that a folder holds; None where it holds none.
+
+    A model is where weights or a configuration are. A folder with a card of a repository is one, too, where weights are
+    in folders of it that have no card of their own: one quantization each, or an adapter.
+    """
+    if _holds_model(folder) or _is_repository(folder):
+        return LocalRepository(folder_id(folder), RecordKind.MODEL, folder)
+    return None
+
+
+def _holds_model(folder: Path) -> bool:
+    if _holds_weights(folder):
+        return True
+    config = read_config(folder)[0] if (folder / CONFIG).is_file() else None
+    return config is not None and bool(_MODEL_KEYS & config.keys())
+
+
+def _holds_weights(folder: Path) -> bool:
     names = [each.name for each in folder.iterdir() if not each.is_dir()]
-    if not any(name.lower().endswith(_WEIGHT_SUFFIXES) or name in _MODEL_FILES for name in names):
-        config, _ = read_config(folder) if CONFIG in names else (None, [])
-        if config is None or not _MODEL_KEYS & config.keys():
-            return None
-    return LocalRepository(folder_id(folder), RecordKind.MODEL, folder)
+    return any(name.lower().endswith(_WEIGHT_SUFFIXES) or name in _MODEL_FILES for name in names)
+
+
+def _is_repository(folder: Path) -> bool:
+    """Return whether a folder is the repository of the models in its folders.
+
+    Its card says so by its front matter. Without one, its name does, or those of its folders: `Q4_K_M`, `lora`.
+    """
+    if (card := card_in(folder)) is None:
+        return False
+    inner = list(_inner_models(folder))
+    with card.open("rb") as file:
+        data = parse_card(file.read(MAX_TEXT).decode("utf-8", errors="replace")).data
+    if data or not inner:
+        return bool(inner) and bool(_CARD_KEYS & data.keys())
+    named = _REPOSITORY_NAME.search(folder.resolve().name) is not None
+    return named or all(_PART_NAME.fullmatch(each.name) is not None for each in inner)
+
+
+def _inner_models(folder: Path, depth: int = MAX_DEPTH) -> Iterator[Path]:
+    """Yield the folders below a repository that hold models of it; those with a card are repositories themselves."""
+    for each in _folders(folder):
+        if card_in(each) is not None:
+            continue
+        if _holds_model(each):
+            yield each
+        elif depth > 1:
+            yield from _inner_models(each, depth - 1)
+
+
+def inner_repositories(folder: Path) -> Iterator[Path]:
+    """Yield the folders in a repository that have a card, and so are repositories themselves.
+
+    There are none where the repository holds weights in its own folder: trainers write a card into each checkpoint.
+    """
+    for each in [] if _holds_weights(folder) else _folders(folder):
+        if card_in(each) is not None:
+            yield each
+        else:
+            yield from inner_repositories(each)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder that can be read; hidden ones and links are passed over."""
+    found = (each for each in folder.iterdir() if each.is_dir() and not each.is_symlink())
+    return sorted(each for each in found if not each.name.startswith(".") and os.access(each, os.R_OK | os.X_OK))
 
 
 def folder_id(folder: Path) -> str:
@@ -164,12 +242,21 @@ def read_repository(found: LocalRepository) -> tuple[dict[str, Any], Notes]:
     if (card := card_in(found.folder)) is not None:
         row["card"] = card.read_bytes().decode("utf-8", errors="replace")
     if found.kind == RecordKind.MODEL:
-        config, problems = read_config(found.folder)
-        notes += problems
-        if config is not None:
-            row["config"] = config
-        statements, problems = read_statements(found.folder)
-        notes += problems
-        if statements:
-            row["file_metadata"] = statements
+        # With the weights in its own folder, those below are other things: parts of a pipeline, checkpoints, examples.
+        inner = [] if _holds_weights(found.folder) else list(_inner_models(found.folder))
+        for folder in (found.folder, *inner):
+            notes += _read_model(folder, row, "" if folder == found.folder else f"{folder.relative_to(found.folder)}/")
     return row, notes
+
+
+def _read_model(folder: Path, row: dict[str, Any], place: str) -> Notes:
+    """Add what the files of one folder state to the row of a repository; return notes on those that cannot be read."""
+    config, notes = read_config(folder)
+    if config is not None:
+        row.setdefault("config", config)
+    statements, problems = read_statements(folder)
+    for kind, content in statements.items():
+        contents = row.setdefault("file_metadata", {}).setdefault(kind, [])
+        if content not in contents:
+            contents.append(content)
+    return [(code, printable(f"{place}{text}")) for code, text in notes + problems]

@@ -30,6 +30,7 @@ from ingest.hub.local_repository import (
     cached_repository,
     card_in,
     folder_id,
+    inner_repositories,
     read_repository,
     weights_repository,
 )
@@ -147,6 +148,8 @@ def _found(folder: Path, root: Path) -> Iterator[SourceFile]:
         return
     if weights is not None:
         yield SourceFile(card_in(folder) or folder, printable(folder), repository=weights, kind=RecordKind.MODEL)
+        for inner in inner_repositories(folder):
+            yield from _found(inner, root)
     for entry in entries:
         if entry.is_dir():
             if weights is None and not entry.name.startswith(".") and not entry.is_symlink():

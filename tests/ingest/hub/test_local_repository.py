@@ -149,3 +149,63 @@ def test_cards_in_any_case(tmp_path: Path) -> None:
     assert card_in(tmp_path) == tmp_path / "README.md"
     (tmp_path / "README.md").unlink()
     assert card_in(tmp_path) == tmp_path / "ReadMe.MD"
+
+
+ADAPTER = json.dumps({"base_model_name_or_path": "acme/river", "peft_type": "LORA"}).encode()
+PLAIN = b"# Quantizations of River\n"
+BASE = b"---\nbase_model: acme/river\nbase_model_relation: quantized\n---\n"
+
+
+def write_tree(root: Path, files: dict[str, bytes]) -> Path:
+    for name, body in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(body)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("river-quants", {"README.md": BASE, "Q4_K_M/a.gguf": b"", "Q8_0/b.gguf": b""}),
+        ("river", {"README.md": CARD, "lora/adapter_config.json": ADAPTER}),
+        ("river-GGUF", {"readme.md": PLAIN, "small/a.gguf": b"", "large/b.gguf": b""}),
+        ("river", {"README.md": PLAIN, "IQ3_XS/a.gguf": b"", "bf16/b-00001-of-00002.gguf": b""}),
+        ("river", {"README.md": BASE, "gguf/Q4_0/a.gguf": b"", "docs/notes.txt": b"x"}),
+        ("river", {"README.md": BASE, "config.json": CONFIG, "Q4_0/a.gguf": b""}),
+    ],
+)
+def test_a_card_above_folders_of_weights_makes_them_one_repository(
+    tmp_path: Path, name: str, files: dict[str, bytes]
+) -> None:
+    folder = write_tree(tmp_path / "own" / name, files)
+    assert ids(tmp_path) == ids(folder) == [("model", f"own/{name}")]
+
+
+def test_a_folder_in_a_repository_that_has_a_card_is_a_repository(tmp_path: Path) -> None:
+    write_tree(
+        tmp_path / "own" / "river",
+        {"README.md": BASE, "Q4_0/a.gguf": b"", "chat/README.md": CARD, "chat/a.gguf": b"", "more/x/README.md": CARD},
+    )
+    assert ids(tmp_path) == [("model", "own/river"), ("model", "river/chat"), ("model", "more/x")]
+
+
+def test_a_folder_of_models_is_no_repository(tmp_path: Path) -> None:
+    write_tree(tmp_path / "zoo", {"README.md": b"# My models\n", "river/m.gguf": b"", "brook/m.gguf": b""})
+    assert {("model", "zoo/brook"), ("model", "zoo/river")} < set(ids(tmp_path))
+    (tmp_path / "zoo" / "README.md").unlink()
+    assert sorted(ids(tmp_path)) == [("model", "zoo/brook"), ("model", "zoo/river")]
+
+
+def test_what_files_in_folders_state_counts_for_the_repository(tmp_path: Path) -> None:
+    other = ADAPTER.replace(b"river", b"brook")
+    files = {"README.md": CARD, "a/adapter_config.json": ADAPTER, "b/adapter_config.json": other, "c/d.gguf": b"GGUF",
+             "e/adapter_config.json": ADAPTER}  # fmt: skip
+    cached = write_cached(tmp_path / "hub", "models--own--loras", files)
+    for place in (write_tree(tmp_path / "own" / "loras", files), cached):
+        ((record, notes),) = loaded(place)
+        assert record.id == "own/loras"
+        assert [claim.name for claim in record.parents] == ["acme/river", "acme/brook"]
+        assert [note.partition(":")[0] for note in notes] == ["c/d.gguf"]
+    # Beside weights of its own, folders are parts of a pipeline, checkpoints or examples.
+    (tmp_path / "own" / "loras" / "model.safetensors").write_bytes(WEIGHTS)
+    assert loaded(tmp_path / "own" / "loras")[0][0].parents == []
