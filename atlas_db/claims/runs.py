@@ -39,6 +39,7 @@ _RUNS = Statement(
     "r.complete AS complete, r.parameters AS parameters, r.counts AS counts ORDER BY r.started DESC, r.id DESC"
 )
 _NEVER_DELETED = ("Run", "Atlas")
+_WEIGHTS_RUN = "weights_run_id"
 
 
 def utc_now() -> str:
@@ -164,7 +165,12 @@ def _undo_load(store: Store, undo: UndoFile, rows: int) -> None:
     for entry in entries:
         (edges if isinstance(entry, EdgeBefore) else nodes).append(entry)  # type: ignore[arg-type]
     Batches(store, rows).run(edges, _restore_edges)
-    Batches(store, rows).run(nodes, _restore_nodes)
+    names = ("id", _WEIGHTS_RUN, *RUN_PROPERTIES[_WEIGHTS_RUN])
+    charted = {
+        values[0]: {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        for values in store.fetch_all(all_nodes("Model", names, having=_WEIGHTS_RUN))
+    }
+    Batches(store, rows).run(nodes, partial(_restore_nodes, charted))
 
 
 def _restore_edges(tx: Transaction, entries: Sequence[EdgeBefore]) -> None:
@@ -179,13 +185,17 @@ def _restore_edges(tx: Transaction, entries: Sequence[EdgeBefore]) -> None:
                 tx.run_batch(merge_edges(rel.type, source, target), restored)
 
 
-def _restore_nodes(tx: Transaction, entries: Sequence[NodeBefore]) -> None:
+def _restore_nodes(charted: Mapping[str, dict[str, Any]], tx: Transaction, entries: Sequence[NodeBefore]) -> None:
+    """Restore nodes as they were. What a chart found of a model since then stays: only its record goes."""
     for label in ("Model", "Dataset"):
         of_label = [entry for entry in entries if entry.label == label]
         restored = [entry.props for entry in of_label if entry.props is not None]
         # A node that claims still name becomes a placeholder, as it would be without this run.
         created = [entry.id for entry in of_label if entry.props is None]
-        placeholders = [{"id": name, "name": name.rpartition("/")[2], "placeholder": True} for name in created]
+        kept = charted if label == "Model" else {}
+        placeholders: list[dict[str, Any]] = [
+            {"id": name, "name": name.rpartition("/")[2], "placeholder": True, **kept.get(name, {})} for name in created
+        ]
         if restored or placeholders:
             tx.run_batch(replace_nodes(label), [*restored, *placeholders])
         # Placeholders have no author edge. Nodes without a record before this run lose theirs.

@@ -193,3 +193,17 @@ def test_the_base_that_a_configuration_names_is_declared_and_never_verified(
         rollback(store, known, tmp_path, 500)
     assert run
     assert whole(store) == before
+
+
+def test_rolling_back_a_load_keeps_what_a_chart_found(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> None:
+    load_rows(store, tmp_path, [model("x/first")])
+    charted(store, prints, tmp_path)
+    before = whole(store)
+    run = load_rows(store, tmp_path, ROWS).run_id
+    assert whole(store) != before
+    rollback(store, run, tmp_path, 500)
+    _, rows = store.run_user_query(
+        "MATCH (m:Model) WHERE m.weights_hash IS NOT NULL RETURN m.id AS id, m.placeholder AS p", {}
+    )
+    assert {(row["id"], row["p"]) for row in rows} == {(item.id, True) for item in prints}
+    assert pairs(store, "DERIVED_FROM", "status") >= {("me/quiet", BASE, "undeclared")}
