@@ -8,6 +8,7 @@
 # Installs two pinned packages into a temporary folder. Exits 0 while this is so, 1 once it changes.
 set -euo pipefail
 folder=$(mktemp -d)
+cd "$folder"  # the engine writes its log into the working folder
 server=""
 trap '[ -z "$server" ] || { kill "$server" 2> /dev/null || true; wait "$server" 2> /dev/null || true; }; rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
