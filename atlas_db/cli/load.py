@@ -98,7 +98,7 @@ def _export(paths: list[str], options: Any, folder: Path, form: Format) -> None:
 
 def print_load_report(report: LoadReport, form: Format) -> None:
     """Print the report of a load."""
-    from ingest.load.stream import NO_DATE
+    from ingest.load.stream import NO_DATE, SKIPPED_FILE
 
     if form is Format.JSON:
         write_json({**report.counts(), "run_id": report.run_id, "seconds": report.seconds})
@@ -123,7 +123,10 @@ def print_load_report(report: LoadReport, form: Format) -> None:
         print_text(f"  {sum(report.rejects.values()):,} items set aside in {report.reject_file}", "yellow")
         for reject in report.first_rejects[:5]:
             print_text(f"    {reject.file}:{reject.line}: {reject.reason}", "yellow")
-    left_out = {code: number for code, number in report.notes.items() if code != NO_DATE}
+    left_out = {code: number for code, number in report.notes.items() if code not in (NO_DATE, SKIPPED_FILE)}
+    if report.skipped:
+        more = f" and {len(report.skipped) - 3:,} more" if len(report.skipped) > 3 else ""
+        print_text(f"  not read, of another format: {', '.join(report.skipped[:3])}{more}", "yellow")
     if undated := report.notes[NO_DATE]:
         files = "1 input" if undated == 1 else f"{undated:,} inputs"
         print_text(f"  {files} without any date: the date of the file stands for it; --as-of states another", "yellow")

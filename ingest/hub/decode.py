@@ -18,6 +18,7 @@ from ingest.hub.field_values import as_count, as_date
 from ingest.hub.file_claims import add_config_parents, add_file_claims
 from ingest.hub.hub_row import Notes, Row, read_field, read_row
 from ingest.hub.parent_claims import add_parents, card_parents, read_base_models, tag_parents
+from ingest.hub.record_ids import ODD_ID, record_id
 from ingest.normalise.dataset_names import dataset_name, dataset_names
 from ingest.normalise.license_ids import card_license_ids, normalise_license_id
 from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
@@ -52,10 +53,11 @@ def decode_record(body: bytes, kind: RecordKind | None = None) -> HubRecord:
     if not identifier.strip():
         unreadable = next((text for _, text in notes if text.startswith(("id:", "modelId:"))), "")
         raise RecordError(unreadable or "the record has no id", code="wrong_type" if unreadable else "no_id")
-    if len(identifier) > MAX_VALUE:
-        raise RecordError(f"the id is longer than {MAX_VALUE} characters", code="id_too_long")
     if notes and "\ufffd" in identifier:
         raise RecordError(f"the id {identifier!r} is no Unicode text", code="bad_id")
+    identifier, found, odd = record_id(identifier, found)
+    if odd:
+        notes.append((ODD_ID, odd))
     record = _normalise(row, identifier, found, notes)
     record.digest = hashlib.blake2b(body, digest_size=8, person=NORMALISER_VERSION).hexdigest()
     return record

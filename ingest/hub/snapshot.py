@@ -35,6 +35,7 @@ from ingest.hub.local_repository import (
     weights_repository,
 )
 from ingest.hub.parquet_rows import parquet_rows
+from ingest.hub.record_ids import record_id
 
 SNAPSHOT_FILE = "snapshot.toml"
 """Written by `fetch` beside its pages; says the date of the snapshot."""
@@ -42,6 +43,12 @@ MAX_LINE = 32 * 2**20
 CHUNK = 2**20
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 COMPRESSED = (".gz", ".zst")
+_OTHER_SUFFIXES = frozenset({
+    ".csv", ".tsv", ".feather", ".arrow", ".ipc", ".orc", ".avro", ".xlsx", ".xls", ".bz2", ".xz", ".lz4", ".br",
+    ".zip", ".7z", ".tar", ".tgz", ".gz", ".zst", ".db", ".sqlite", ".duckdb", ".pkl", ".pickle",
+})  # fmt: skip
+"""Endings of files that may hold records in a format that is not read."""
+_OTHER_FORMAT = "has a format that is not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class SourceFile:
         repository: The repository on this disk that is read in its place, if it is a part of one.
         kind: Kind of its records, where the folder states it.
         as_of: Date of the snapshot, where a fetched folder states it.
+        skipped: Why it is not read, where a folder holds it and its format is none of those read; else empty.
         undated: Whether none of its records has a date, so that the file's stands for it.
     """
 
@@ -65,6 +73,7 @@ class SourceFile:
     kind: RecordKind | None = None
     as_of: str = ""
     undated: bool = False
+    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +112,10 @@ def find_inputs(paths: list[str], spool: Path) -> list[SourceFile]:
         elif (place := Path(path)).is_dir():
             stated = read_snapshot_file(place)
             found = [replace(file, as_of=stated.as_of, kind=file.kind or stated.kind) for file in _found(place, place)]
-            if not found:
+            if all(file.skipped for file in found):
+                others = f" ({', '.join(file.name for file in found[:3])} {_OTHER_FORMAT})" if found else ""
                 raise InputError(
-                    f"{path} holds no JSON, Parquet or README.md files", hint="Name a file, or another folder"
+                    f"{path} holds no JSON, Parquet or README.md files{others}", hint="Name a file, or another folder"
                 )
             files += found
         elif place.is_file():
@@ -156,6 +166,8 @@ def _found(folder: Path, root: Path) -> Iterator[SourceFile]:
                 yield from _found(entry, root)
         elif _is_input(entry) and not (weights is not None and entry.suffix.lower() in (".json", ".md")):
             yield _as_source(entry, root)
+        elif weights is None and entry.suffix.lower() in _OTHER_SUFFIXES and not entry.name.startswith("."):
+            yield replace(_as_source(entry, root), skipped=f"it {_OTHER_FORMAT}: write it as JSON lines or Parquet")
 
 
 def _is_input(file: Path) -> bool:
@@ -359,7 +371,7 @@ def repeated_ids(sources: Iterable[SourceFile]) -> set[str]:
         with contextlib.suppress(RecordError):
             for raw in read_records(source):
                 with contextlib.suppress(RecordError):
-                    identifier = _identifier(raw.text)
+                    identifier, _, _ = record_id(_identifier(raw.text), source.kind)
                     (again if identifier in seen else seen).add(identifier)
     return again
 

@@ -44,6 +44,7 @@ class LoadReport:
         rejects: Rejected items, by code.
         notes: Values dropped from accepted records, by code.
         files: Input files.
+        skipped: Names of files in folders whose format is not read.
         reject_file: Path of the file of rejects; empty where there are none.
         first_rejects: The first rejects.
         dry_run: True where nothing was written.
@@ -63,6 +64,7 @@ class LoadReport:
     rejects: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     files: int = 0
+    skipped: list[str] = field(default_factory=list)
     reject_file: str = ""
     first_rejects: list[Reject] = field(default_factory=list)
     dry_run: bool = False

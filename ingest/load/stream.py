@@ -19,6 +19,9 @@ TICK_ROWS = 2000
 NO_DATE = "no_date"
 """Code of the note that the date of a file stands for that of its records, none of which has one."""
 
+SKIPPED_FILE = "skipped_file"
+"""Code of the note on a file of a folder whose format is not read."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
@@ -47,9 +50,10 @@ class RecordStream:
         self._options = options
         self._progress = progress
         self._total = 0
+        self._skipped: list[SourceFile] = []
 
     def with_dates(self, files: list[SourceFile]) -> list[SourceFile]:
-        """Return the files with snapshot dates: the date of the options, else the newest date in each file.
+        """Return the files to read, with snapshot dates: the date of the options, else the newest date in each file.
 
         Raises:
             UsageError: The date of the options is not a date.
@@ -61,6 +65,9 @@ class RecordStream:
                 raise UsageError(
                     f"--as-of {self._options.as_of!r} is no date", hint="Write it as 2024-07-01"
                 ) from error
+        self._skipped = [file for file in files if file.skipped]
+        self._report.skipped = [file.name for file in self._skipped]
+        files = [file for file in files if not file.skipped]
         files_with_dates = []
         for file in files:
             newest, rows = ("", 0) if self._options.as_of else newest_date(file)
@@ -80,7 +87,9 @@ class RecordStream:
     def records(
         self, files: list[SourceFile], rejects: RejectFile, cards: CardWriter | None = None
     ) -> Iterator[tuple[HubRecord, str]]:
-        """Yield every usable record with the date of its snapshot."""
+        """Yield every usable record with the date of its snapshot. Files that are not read are noted first."""
+        for file in self._skipped:
+            rejects.note(file.name, 0, SKIPPED_FILE, file.skipped, "")
         for file in files:
             line = 0
             if file.undated:

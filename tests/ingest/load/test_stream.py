@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from atlas_db.core.errors import InputError
 from atlas_db.core.settings import Settings
 from atlas_db.store.connect import connect, open_store
 from atlas_db.store.managed_engine import is_owned, read_state, stop_engine
 from atlas_db.store.statements import Statement
-from ingest.hub.snapshot import SourceFile
+from ingest.hub.snapshot import SourceFile, find_inputs
 from ingest.load.load_report import LoadReport, RejectFile
-from ingest.load.stream import NO_DATE, LoadOptions, RecordStream
+from ingest.load.stream import NO_DATE, SKIPPED_FILE, LoadOptions, RecordStream
 from tests.support.graphs import load_rows, whole, write_rows
 from tests.support.hubs import BRED
 from tests.support.waiting import wait_for
@@ -42,6 +43,26 @@ def test_a_file_without_any_date_is_named(tmp_path: Path) -> None:
     assert "--as-of" in (tmp_path / "rejects.jsonl").read_text()
     assert noted("2024-02-02", path) == ("2024-02-02", {"unreadable_field": 1})
     assert noted("", path, dated) == ("2024-01-01", {"unreadable_field": 1})
+
+
+def test_files_of_other_formats_in_a_folder_are_said(tmp_path: Path) -> None:
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    write_rows(folder / "rows.jsonl", [{"id": "a/b", "createdAt": "2024-01-01T00:00:00.000Z"}])
+    others = ["a.csv", "b.feather", "c.arrow", "d.jsonl.bz2", "e.jsonl.xz"]
+    for name in [*others, "notes.txt", ".hidden.csv"]:
+        (folder / name).write_bytes(b"x")
+    report = LoadReport()
+    stream = RecordStream(report, LoadOptions(tmp_path), lambda *_: None)
+    files = stream.with_dates(find_inputs([str(folder)], tmp_path))
+    rejects = RejectFile(tmp_path / "rejects.jsonl", report)
+    assert [record.id for record, _ in stream.records(files, rejects)] == ["a/b"]
+    rejects.close()
+    assert (report.skipped, report.notes, report.files) == (others, {SKIPPED_FILE: 5}, 1)
+    assert all(name in (tmp_path / "rejects.jsonl").read_text() for name in others)
+    (folder / "rows.jsonl").unlink()
+    with pytest.raises(InputError, match=r"a\.csv.*not read"):
+        find_inputs([str(folder)], tmp_path)
 
 
 @pytest.mark.engine
