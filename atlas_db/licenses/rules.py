@@ -111,8 +111,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         name: Its name.
         description: Its purpose.
-        caps: Worst verdict allowed, by what it rests on: a relation (adapter, quantized, trained_on …), an undeclared
-            edge (`inferred`), a predicted licence (`predicted`), several licences of one ancestor (`ambiguous`).
+        caps: Worst verdict allowed, by what it rests on. That is a relation (adapter, quantized, trained_on …), an
+            undeclared edge (`inferred`), a predicted licence (`predicted`), or several licences (`ambiguous`).
         verdicts: Verdicts by rule id that replace those of the rules.
     """
 
