@@ -17,6 +17,7 @@ from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
 from atlas_db.lineage.traversal import not_found_error
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import read_edges, read_nodes
+from ingest.normalise.license_ids import canonical_license_id, normalise_license_id
 
 
 @dataclass(slots=True)
@@ -47,6 +48,11 @@ class BomEntry:
     def path(self) -> str:
         """Path of the repository, that of a dataset with `datasets/`."""
         return repository_path(self.id, RecordKind.DATASET if self.dataset else RecordKind.MODEL)
+
+    def as_written(self, identifier: str) -> str:
+        """Return a declared licence with the capital letters that its author wrote, where these are known."""
+        known = [*self.props.get("licenses_as_written", ()), self.props.get("license_name") or ""]
+        return next((each for each in known if normalise_license_id(each) == identifier), identifier)
 
 
 class ParentStep(NamedTuple):
@@ -164,5 +170,8 @@ def _conclude(graph: AuditGraph, models: dict[str, BomEntry], datasets: dict[str
             if ORDER[each.verdict] >= FLAGGED and each.rule.check is Check.TERMS and each.license not in ABSENT
         }
         if entry.verdict in (Verdict.COMPLIANT, Verdict.OBLIGATIONS):
-            licenses = {claim.id for claim in graph.claims[index] if not claim.predicted}
+            # Their text tells "or later" and exceptions from what it means in ids of the catalogue.
+            live = {claim.id for claim in graph.claims[index] if not claim.predicted}
+            declared = [claim["id"] for claim in entry.licenses if claim["source"] != Source.PREDICTED]
+            licenses = {each for each in declared if canonical_license_id(each) in live} or live
         entry.concluded_licenses = sorted(licenses)

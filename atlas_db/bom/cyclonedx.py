@@ -22,12 +22,13 @@ from cyclonedx.spdx import is_supported_id
 from packageurl import PackageURL
 
 from atlas_db.bom.collect import BomContents, BomEntry, ParentStep
-from atlas_db.catalogue.expressions import parse_expression
+from atlas_db.catalogue.addresses import is_address
+from atlas_db.catalogue.expressions import has_terms, parse_expression
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.core.errors import BomError
 from atlas_db.core.terms import SOFTWARE, RecordKind, Source
 from atlas_db.lineage.weights_record import knowledge_of
-from ingest.normalise.license_ids import canonical_license_id
+from ingest.normalise.license_ids import canonical_license_id, normalise_license_id
 
 SPECS = {"1.7": SchemaVersion.V1_7, "1.6": SchemaVersion.V1_6}
 TOOL = "tool:atlas-db"
@@ -37,6 +38,8 @@ _CLAIM = ("source", "confidence", "method", "first_seen", "last_seen")
 _DECLARED = "declared"
 _CONCLUDED = "concluded"
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w-]*(?:\.[\w-]+)*/[\w-]+(?:\.[\w-]+)*")
+_NOT_IN_ADDRESS = re.compile(r"[\s<>\"{}|\\^`]")
+"""Characters that no address may have (RFC 3987)."""
 _HOST = re.compile(r"(?:^|\.)(?:co|com|org|net|io|ai|dev)$", re.IGNORECASE)
 
 
@@ -96,6 +99,7 @@ def _component(entry: BomEntry, contents: BomContents) -> Component:
     props = entry.props
     properties = {"id": entry.path, "last_seen": props.get("last_seen"), "audit_verdict": entry.verdict}
     properties["license_state"] = entry.license_state
+    properties |= {name: props.get(name) for name in ("license_name", "license_link")}
     if props.get("license_files"):
         properties["license_files"] = ", ".join(props["license_files"])
     if props.get("placeholder"):
@@ -184,20 +188,31 @@ def _licenses(entry: BomEntry) -> list[dict[str, Any]]:
     found = []
     for claim in entry.licenses:
         if claim["source"] != Source.PREDICTED:
-            properties = {"declared_as": claim["id"], **{key: claim.get(key) for key in _CLAIM}}
-            found.append(_license(claim["id"], _DECLARED, properties))
-    found += [
-        _license(identifier, _CONCLUDED, {"method": f"{SOFTWARE} audit"}) for identifier in entry.concluded_licenses
-    ]
+            written = entry.as_written(claim["id"])
+            properties = {"declared_as": written, **{key: claim.get(key) for key in _CLAIM}}
+            found.append(_with_link(_license(written, _DECLARED, properties), entry, written))
+    for identifier in entry.concluded_licenses:
+        written = entry.as_written(identifier)
+        concluded = _license(written, _CONCLUDED, {"method": f"{SOFTWARE} audit"})
+        found.append(_with_link(concluded, entry, written))
     return found
 
 
-def _license(identifier: str, acknowledgement: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Return a licence by its SPDX id, else as SPDX expression, else by name."""
-    expression = parse_expression(identifier)
+def _with_link(choice: dict[str, Any], entry: BomEntry, written: str) -> dict[str, Any]:
+    """Add the address that the card gives, where a licence is only named and the catalogue has no terms of it."""
+    address = written if is_address(written) else str(entry.props.get("license_link") or "")
+    if "name" not in choice or has_terms(written) or not is_address(address) or _NOT_IN_ADDRESS.search(address):
+        return choice
+    return {**choice, "url": address if "://" in address else f"https://{address.removeprefix('//')}"}
+
+
+def _license(written: str, acknowledgement: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Return a licence by its SPDX id, else as SPDX expression, else by name as written."""
+    identifier = normalise_license_id(written)
+    expression = parse_expression(written)
     entry = catalogue().get(canonical_license_id(identifier))
     spdx = expression.spdx if expression is not None else None
-    named: dict[str, Any] = {"name": entry.name if entry is not None else identifier}
+    named: dict[str, Any] = {"name": entry.name if entry is not None else written}
     if spdx is not None and is_supported_id(spdx):
         named = {"id": spdx}
     elif spdx is not None and (entry is None or spdx != entry.ref):

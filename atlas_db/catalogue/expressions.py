@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 from license_expression import (
     ExpressionError,
@@ -29,6 +29,7 @@ _URL = re.compile(r"(?:https?://|www\.)[^\s,;()]+")
 _QUOTES = re.compile(r"""['"`]""")
 _LATER = re.compile(r"(?:\+|-or-later)$")
 _REFERENCE = "licenseref-"
+_REFERENCES = re.compile(rf"{_REFERENCE}[a-z0-9.-]+", re.IGNORECASE)
 # A label that people copy with the id: that of a source file's first line (SPDX specification, annex E), or a field's.
 _LABEL = re.compile(r"^(?:#|//|/?\*+)?\s*(?:spdx-)?licen[sc]e(?:-identifier)?\s*[:=]\s*")
 _MARKDOWN_LINK = re.compile(r"\[([^\[\]]+)\]\([^()\s]*\)")
@@ -77,17 +78,31 @@ class Expression:
         return tuple(dict.fromkeys(found))
 
 
-@lru_cache(maxsize=2**14)
 def parse_expression(text: str) -> Expression | None:
     """Return a declared licence as an expression.
 
     Args:
-        text: Licence as declared; capital letters do not matter.
+        text: Licence as declared. Capital letters do not matter, but a LicenseRef of `spdx` has those written.
 
     Returns:
         None where it is no expression, or no part of it is known to the catalogue or the SPDX list.
     """
-    words = _plain(text)
+    found = _parsed(_plain(text))
+    if found is None or found.spdx is None or _REFERENCE not in text.lower():
+        return found
+    return replace(found, spdx=_REFERENCES.sub(partial(_as_written, text), found.spdx))
+
+
+def _as_written(text: str, reference: re.Match[str]) -> str:
+    """Return a LicenseRef with the capital letters of a text; one of the catalogue has its own."""
+    if catalogue().canonical(reference[0].lower()) is not None:
+        return reference[0]
+    written = (each for each in _REFERENCES.findall(text) if each.lower() == reference[0].lower())
+    return f"LicenseRef-{next(written, reference[0])[len(_REFERENCE) :]}"
+
+
+@lru_cache(maxsize=2**14)
+def _parsed(words: str) -> Expression | None:
     whole = catalogue().canonical(_LATER.sub("", words)) if words.endswith("+") else None
     whole = catalogue().canonical(words) or whole
     if whole is not None:

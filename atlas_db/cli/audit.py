@@ -27,8 +27,9 @@ confidence. MODEL is a model id, or the path of a README.md or of a folder with 
 atlas. --all audits the whole atlas and writes verdicts (audit_verdict) and findings (CONFLICTS_WITH) into it.
 
 An ancestor that is not in this atlas is not called unlicensed: its licence is not known here. --fail-on exits with 5
-where findings may be missing: the atlas is empty, has no record of an ancestor, or is older than a model. Training data
-without a record counts where the profile lets it lead to that verdict. --allow-incomplete turns this off.
+where findings may be missing: the atlas is empty, has no record of an ancestor, or is older than a model, or a parent's
+name is ambiguous or a path. Training data without a record counts where the profile lets it lead to that verdict.
+--allow-incomplete turns this off.
 
 Examples:
 
@@ -244,9 +245,11 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
             print_text(f"  Fix: {remediation}", "cyan")
         if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in files:
             print_text(f"  Others for the same task: atlas-db query alternatives --param model={model}", "cyan")
-    for name in report.missing:
-        newest = f" ({report.newest.words()})" if report.newest is not None else ""
+    newest = f" ({report.newest.words()})" if report.newest is not None else ""
+    for name in report.missing_models():
         print_text(f"{name} is not in this atlas{newest}: fetch or load it", "yellow")
+    for each in report.unresolved:
+        print_text(f"The parent that {each.model} names is not known{newest}: {each}", "yellow")
     _foot(report)
 
 

@@ -156,6 +156,9 @@ _REPOSITORY = (
     Property(
         "license", "string", "Declared licence (the first in tag order), for reading; claims are edges", indexed=True
     ),
+    Property(
+        "licenses_as_written", "string[]", "Licences as their author wrote them, where their ids lost capital letters"
+    ),
     Property("tags", "string[]", "Plain tags: those that no claim or other property repeats"),
     Property("placeholder", "boolean", "True where models name it but no record of it was loaded", indexed=True),
 )

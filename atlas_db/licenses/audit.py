@@ -15,7 +15,7 @@ from atlas_db.core.records import repository_path
 from atlas_db.core.terms import FindingKind, LicenseState, Progress, RecordKind, Verdict
 from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry
 from atlas_db.licenses.card_model import CardModel
-from atlas_db.licenses.completeness import named, newer_models
+from atlas_db.licenses.completeness import UnresolvedParent, named, newer_models, unresolved_parents
 from atlas_db.licenses.policy_check import FLAGGED, LicenseFinding, PolicyCheck
 from atlas_db.licenses.remediation import Remediation
 from atlas_db.licenses.rules import ABSENT, ORDER, RELATIONS, TRAINED_ON, RuleBook, rule_book
@@ -95,7 +95,8 @@ class AuditReport:
         findings: The findings as rows.
         obligations: Findings that are compliant as long as duties are met, as rows; only in audits of single models.
         suppressed: Number of suppressed findings.
-        missing: Requested ids without a record in the atlas, and names of parents in cards that are not resolved.
+        missing: Requested ids without a record in the atlas, and names of parents that are not resolved.
+        unresolved: The same names with their models, and why no edge leads to a parent.
         run_id: Run id of an audit that was written.
         seconds: Time a stage.
     """
@@ -118,6 +119,7 @@ class AuditReport:
     obligations: list[dict[str, Any]] = field(default_factory=list)
     suppressed: int = 0
     missing: list[str] = field(default_factory=list)
+    unresolved: list[UnresolvedParent] = field(default_factory=list)
     run_id: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -159,6 +161,7 @@ class AuditReport:
             "newest_record": None if self.newest is None else self.newest._asdict(),
             "counts": self.counts(),
             "missing": self.missing,
+            "unresolved": [each.row() for each in self.unresolved],
             "not_in_atlas": self.not_in_atlas,
             "newer_than_atlas": self.newer,
             "weights_only": self.weights_only,
@@ -167,6 +170,11 @@ class AuditReport:
             "findings": self.findings,
             "obligations": self.obligations,
         }
+
+    def missing_models(self) -> list[str]:
+        """Return the requested ids without a record in the atlas."""
+        mentions = {each.mention for each in self.unresolved}
+        return [each for each in self.missing if each not in mentions]
 
     def at_least(self, verdict: Verdict) -> int:
         """Return the number of findings with that verdict or a worse one.
@@ -196,8 +204,11 @@ class AuditReport:
             paths = [each for each in self.not_in_atlas if each.startswith(_DATASETS) is (kind is RecordKind.DATASET)]
             if paths and (kind is RecordKind.MODEL or ORDER[worst] >= ORDER[verdict]):
                 found.append(f"not in this atlas ({newest.words(kind)}): {named(paths)}")
-        if self.missing:
-            found.append(f"no model of this atlas ({newest.words()}) is surely {named(self.missing)}")
+        if requested := self.missing_models():
+            found.append(f"not in this atlas ({newest.words()}): {named(requested)}")
+        if self.unresolved:
+            names = named([f"{each} (named by {each.model})" for each in self.unresolved])
+            found.append(f"no model of this atlas ({newest.words()}) is surely the parent: {names}")
         if self.newer:
             found.append(f"newer than this atlas ({newest.words()}): {named(self.newer)}")
         if unread := [note["text"] for notes in self.notes.values() for note in notes if note["unread"]]:
@@ -383,7 +394,8 @@ def audit_models(
     if requested and not known and not folders:
         raise not_found_error(store, requested[0])
     build = GraphBuilder()
-    above, unresolved = set(known), []
+    above = set(known)
+    unresolved: list[UnresolvedParent] = []
     for folder in folders:
         named, not_found = folder.add_to(build, store)
         above |= named
@@ -401,7 +413,11 @@ def audit_models(
     charted = [graph.ids[index] for index in sorted(graph.charted) if graph.ids[index] in known]
     for row in store.read(read_nodes("Model"), ids=charted):
         auditor.report.weights_only[row["id"]] = describe_weights(store, row["props"])
-    auditor.report.missing = [*(each for each in requested if each not in known), *unresolved]
+    own = {folder.id for folder in folders}
+    unresolved += unresolved_parents(store, [each for each in graph.ids[: graph.models] if each not in own])
+    auditor.report.unresolved = unresolved
+    mentions = dict.fromkeys(each.mention for each in unresolved)
+    auditor.report.missing = [*(each for each in requested if each not in known), *mentions]
     return auditor.report
 
 

@@ -21,6 +21,7 @@ from atlas_db.core.files import printable
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, Source, Status
 from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_models, recorded_datasets
+from atlas_db.licenses.completeness import UnresolvedParent, unresolved_of_claims
 from atlas_db.licenses.license_files import LicenseFile, read_license_files
 from atlas_db.licenses.rules import TRAINED_ON
 from atlas_db.store.bolt import Store
@@ -81,7 +82,7 @@ class CardModel:
         declared = [canonical_license_id(each) for each in self.declared_licenses()]
         return [file.evidence(declared) for file in self.license_files]
 
-    def add_to(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
+    def add_to(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[UnresolvedParent]]:
         """Add the model and its parents to a graph; return the ids of the parents and the unresolved names."""
         record = self.record
         files = record.details.get("license_files")
@@ -99,7 +100,7 @@ class CardModel:
         add_licenses(store, build, "Dataset", data)
         return self._parents(build, store)
 
-    def _parents(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[str]]:
+    def _parents(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[UnresolvedParent]]:
         """Resolve the names of parents as a load does. Names that are no ids take the names of all models to read."""
         claims = self.record.parents
         if not claims:
@@ -120,7 +121,7 @@ class CardModel:
         for edge in edges:
             build.add_edge(self.id, edge.parent, edge.relation, edge.confidence, edge.status)
         parents = {edge.parent for edge in edges}
-        return parents, list(dict.fromkeys(item.mention for item in lineage_claims if item.parent not in parents))
+        return parents, unresolved_of_claims(lineage_claims, parents)
 
 
 def is_path(word: str) -> bool:

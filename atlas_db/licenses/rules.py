@@ -8,7 +8,7 @@ look-up fails where two rules are equally specific for a triple; the tests look 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from functools import cache, cached_property
 from importlib import resources
@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from atlas_db.catalogue.expressions import Expression, Operator, parse_expression
+from atlas_db.catalogue.expressions import Expression, Operator, has_terms, parse_expression
 from atlas_db.catalogue.loader import Catalogue, Duty, LicenseFamily, Text, catalogue, read_rows
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import CatalogueError, UsageError, did_you_mean
@@ -167,9 +167,10 @@ class RuleBook:
         """Return the ruling on a pair of licences or expressions.
 
         `A OR B` of either is held to the mildest of its choices, `A AND B` of the ancestor to the strictest of its
-        parts. A child under `A AND B` keeps the ancestor's terms where one part does. Where the ancestor's licence
-        allows no other terms beside it, each part must. An exception (`WITH`) relaxes a licence: a violation becomes a
-        question for review.
+        parts. Of a choice, the parts that can be read decide; beside one that cannot, nothing is a violation. A child
+        under `A AND B` keeps the ancestor's terms where one part does. Where the ancestor's licence allows no other
+        terms beside it, each part must. An exception (`WITH`) relaxes a licence: a violation becomes a question for
+        review.
 
         Args:
             parent: Licence of the ancestor: an id or a canonical expression, or one of `ABSENT`.
@@ -195,8 +196,9 @@ class RuleBook:
     def _under(self, above: Expression, below: Expression, relation: str) -> Ruling:
         """Return the ruling on a child's expression below an ancestor's expression."""
         if above.operator is not None:
-            rulings = [self._under(part, below, relation) for part in above.parts]
-            return (min if above.operator is Operator.OR else max)(rulings, key=_severity)
+            if above.operator is Operator.OR:
+                return _of_choice(above.parts, lambda part: self._under(part, below, relation))
+            return max((self._under(part, below, relation) for part in above.parts), key=_severity)
         ruling = self._below(above.license, below, relation)
         if above.exception and ORDER[ruling.verdict] > ORDER[Verdict.REVIEW]:
             return ruling._replace(verdict=Verdict.REVIEW)
@@ -206,9 +208,10 @@ class RuleBook:
         """Return the ruling on a child's expression below one licence."""
         if below.operator is None:
             return self.terms(parent, below.license, relation)
+        if below.operator is Operator.OR:
+            return _of_choice(below.parts, lambda part: self._below(parent, part, relation))
         rulings = [self._below(parent, part, relation) for part in below.parts]
-        strict = below.operator is Operator.AND and self._covers_whole_work(parent)
-        return (max if strict else min)(rulings, key=_severity)
+        return (max if self._covers_whole_work(parent) else min)(rulings, key=_severity)
 
     def _covers_whole_work(self, license_id: str) -> bool:
         """Return whether a licence allows no other terms for parts of a derivative; weak copyleft does."""
@@ -326,6 +329,15 @@ class RuleBook:
             for parent in names
             for relation in RELATIONS
         ]
+
+
+def _of_choice(parts: tuple[Expression, ...], ruling_on: Callable[[Expression], Ruling]) -> Ruling:
+    """Return the mildest ruling on the parts of a choice whose terms are known; of all where none are."""
+    readable = [part for part in parts if has_terms(str(part))]
+    mildest = min(map(ruling_on, readable or parts), key=_severity)
+    if len(readable) < len(parts) and ORDER[mildest.verdict] > ORDER[Verdict.REVIEW]:
+        return mildest._replace(verdict=Verdict.REVIEW)
+    return mildest
 
 
 def _severity(ruling: Ruling) -> int:

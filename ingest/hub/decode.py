@@ -14,16 +14,16 @@ from atlas_db.cards.front_matter import Card, parse_card
 from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord, ValueClaim
 from atlas_db.core.terms import RecordKind, RecordPart
-from ingest.hub.field_values import as_count, as_date
-from ingest.hub.file_claims import add_config_parents, add_file_claims
-from ingest.hub.hub_row import Notes, Row, read_field, read_row
+from ingest.hub.field_values import as_count, as_date, is_missing, shown
+from ingest.hub.file_claims import add_config_parents, add_file_claims, add_licenses, add_written_license
+from ingest.hub.hub_row import ODD, UNREADABLE, Notes, Row, read_field, read_row
 from ingest.hub.parent_claims import add_parents, card_parents, read_base_models, tag_parents
 from ingest.hub.record_ids import ODD_ID, record_id
 from ingest.normalise.dataset_names import dataset_name, dataset_names
-from ingest.normalise.license_ids import card_license_ids, normalise_license_id
+from ingest.normalise.license_ids import normalise_license_id
 from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
 
-NORMALISER_VERSION = b"6"
+NORMALISER_VERSION = b"7"
 """Part of every digest: a change of the rules makes every record count as changed."""
 MAX_VALUE = 512
 _LICENSE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
@@ -181,6 +181,8 @@ def _read_tags(row: Row, record: HubRecord) -> None:
             claims.append(claim)
             if claim.rel == "HAS_LICENSE":
                 licenses.append(claim.value)
+                if tag[8:] != claim.value:
+                    add_written_license(record, claim.value, tag[8:].strip())
         elif not tag.startswith("region:"):
             plain_tags.append(tag)
     claims += [_claim("IN_LANGUAGE", language, RecordPart.TAGS) for language in languages]
@@ -228,28 +230,49 @@ def _read_fields(task: object, library: object, record: HubRecord, part: RecordP
             record.claims.append(_claim(rel, value.strip(), part))
 
 
+def _first_text(data: dict[str, Any], name: str, notes: Notes) -> str | None:
+    """Return the text of a field of the card; of a list or a mapping the first one, with a note."""
+    value = data.get(name)
+    if isinstance(value, str) or is_missing(value):
+        return value if isinstance(value, str) else None
+    keys = [key for key in value if isinstance(key, str)] if isinstance(value, dict) else []
+    if not (texts := strings_in(value) or keys):
+        if value:
+            notes.append((UNREADABLE, f"{name}: {shown(value)} is no text"))
+        return None
+    notes.append((ODD, f"{name} is a {type(value).__name__}: {texts[0]!r} is read"))
+    return texts[0]
+
+
+def _languages(value: object, notes: Notes) -> list[str]:
+    """Return the languages of a card; those of a mapping are its keys, or its name or code."""
+    if not isinstance(value, dict):
+        return card_languages(value)
+    notes.append((ODD, "language is a dict: its names and keys are read"))
+    inside = [each for each in value.values() if isinstance(each, str)]
+    return card_languages(list(value)) or card_languages(inside)
+
+
 def _read_card(data: dict[str, Any], record: HubRecord) -> None:
     claims, part = record.claims, RecordPart.CARD
-    owner = record.id.rpartition("/")[0]
-    licenses = card_license_ids(data.get("license"), data.get("license_name"), data.get("license_link"), owner)
-    claims += [ValueClaim("HAS_LICENSE", license_id, confidence, part) for license_id, confidence in licenses]
-    claims += [ValueClaim("IN_LANGUAGE", code, 1.0, part) for code in card_languages(data.get("language"))]
+    license_id = add_licenses(record, part, data.get("license"), data.get("license_name"), data.get("license_link"))
+    claims += [ValueClaim("IN_LANGUAGE", code, 1.0, part) for code in _languages(data.get("language"), record.notes)]
     claims += [
         ValueClaim("TRAINED_ON", name, 1.0, part) for name in dataset_names(data.get("datasets", data.get("dataset")))
     ]
-    _read_fields(data.get("pipeline_tag"), data.get("library_name"), record, part)
+    task, library_name = (_first_text(data, name, record.notes) for name in ("pipeline_tag", "library_name"))
+    _read_fields(task, library_name, record, part)
     for name in ("license_name", "license_link"):
         if isinstance(value := data.get(name), str) and 0 < len(value.strip()) <= MAX_VALUE:
             record.details[name] = value.strip()
     if RecordPart.TAGS not in record.parts:
-        declared = {"license": licenses[0][0] if licenses else None}
-        declared |= {name: data.get(name) for name in ("pipeline_tag", "library_name")}
+        declared = {"license": license_id, "pipeline_tag": task, "library_name": library_name}
         for name, first in declared.items():
             if isinstance(first, str) and 0 < len(first) <= MAX_VALUE:
                 record.details[name] = first
     if names := card_parents(data):
         tags = strings_in(data.get("tags")) + (record.stated.get("tags") or [])
-        library = data.get("library_name") or record.stated.get("library_name")
+        library = library_name or record.stated.get("library_name")
         add_parents(names, record, part, tags, library)
 
 
@@ -285,7 +308,10 @@ def _unique_claims(record: HubRecord) -> list[ValueClaim]:
             continue
         if len(claim.value) > MAX_VALUE:
             record.notes.append(("oversized_value", f"{claim.rel} value of {len(claim.value)} characters"))
-            continue
+            if claim.rel != "HAS_LICENSE":
+                continue
+            # A licence that is too long is stated all the same: its beginning stands for it.
+            claim = claim._replace(value=f"{claim.value[: MAX_VALUE - 1]}…")
         key = (claim.rel, claim.value, claim.part)
         if key not in found or found[key].confidence < claim.confidence:
             found[key] = claim

@@ -19,9 +19,10 @@ from atlas_db.claims.relations import guess_relation
 from atlas_db.claims.repository_ids import is_repository_id, repository_name
 from atlas_db.core.records import HubRecord, MergeTerm, ParentClaim, ValueClaim
 from atlas_db.core.terms import RecordPart, Relation
+from ingest.hub.hub_row import ODD, UNREADABLE
 from ingest.hub.merge_config import merge_terms
 from ingest.normalise.dataset_names import dataset_names
-from ingest.normalise.license_ids import card_license_ids
+from ingest.normalise.license_ids import card_licenses, normalise_license_id
 from ingest.normalise.parent_names import parent_names
 
 MAX_NAME = 512
@@ -132,9 +133,8 @@ def _read_gguf(header: Mapping[str, Any], record: HubRecord) -> None:
     bases = [name for name in _gguf_models(header, "base_model") if repository_name(name) != repository_name(source)]
     relation = Relation.MERGE if len(bases) > 1 else Relation.QUANTIZED
     _add(record, part, bases, (relation, _BASE_OF_SOURCE, "gguf"))
-    names = dataset_names(_gguf_models(header, "dataset"))
-    record.claims += [ValueClaim("TRAINED_ON", name, 1.0, part) for name in names]
-    _add_licenses(
+from ingest.normalise.dataset_names import dataset_names
+from ingest.normalise.license_ids import card_licenses, normalise_license_id
         record, part, header.get("general.license"), header.get("general.license.name"),
         header.get("general.license.link"),
     )  # fmt: skip
@@ -171,7 +171,7 @@ def _read_safetensors(header: Mapping[str, Any], record: HubRecord) -> None:
     trained = (Relation.ADAPTER if is_network else Relation.FINETUNE, _TRAINED_FROM, "header")
     _add(record, part, [header.get("ss_sd_model_name")], trained)
     _add(record, part, [header.get(key) for key in _HEADER_BASE_KEYS], _guess(record))
-    _add_licenses(record, part, header.get("modelspec.license"), None, None)
+    add_licenses(record, part, header.get("modelspec.license"), None, None)
 
 
 def _merged_checkpoints(value: object) -> list[str]:
@@ -230,10 +230,21 @@ def _guess(record: HubRecord) -> tuple[Relation, float, str]:
     return guess_relation(record.id.rpartition("/")[2], tags, record.stated.get("library_name"), 1)
 
 
-def _add_licenses(record: HubRecord, part: RecordPart, license_id: object, name: object, link: object) -> None:
-    owner = record.id.rpartition("/")[0]
-    for found, confidence in card_license_ids(license_id, name, link, owner):
-        record.claims.append(ValueClaim("HAS_LICENSE", found, confidence, part))
+def add_licenses(record: HubRecord, part: RecordPart, license_id: object, name: object, link: object) -> str | None:
+    """Add the licences that a part of a record states, and notes on what is unusual; return the first one's id."""
+    found, remarks = card_licenses(license_id, name, link, record.id.rpartition("/")[0])
+    record.notes += [(UNREADABLE if "cannot be read" in text else ODD, text) for text in remarks]
+    for each in found:
+        record.claims.append(ValueClaim("HAS_LICENSE", each.id, each.confidence, part))
+        add_written_license(record, each.id, each.written)
+    return found[0].id if found else None
+
+
+def add_written_license(record: HubRecord, identifier: str, written: str) -> None:
+    """Keep a licence as its author wrote it, where that says more than its id in lower case."""
+    if written != identifier and normalise_license_id(written) == identifier:
+        known = record.details.get("licenses_as_written", ())
+        record.details["licenses_as_written"] = sorted({*known, " ".join(written.split())})
 
 
 def _add(

@@ -37,6 +37,8 @@ Value = TypeVar("Value")
 Notes = list[tuple[str, str]]
 UNREADABLE = "unreadable_field"
 """Code of the note for a field that was left out."""
+ODD = "odd_field"
+"""Code of the note for a field of an unusual form that was read."""
 REPLACED = "replaced_characters"
 """Code of the note for lone surrogates, and bytes that are not UTF-8."""
 _MODEL_KEYS = frozenset({

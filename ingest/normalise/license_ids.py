@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from typing import Any
+import unicodedata
+from typing import Any, NamedTuple
 
 from atlas_db.catalogue.addresses import is_address
 from atlas_db.catalogue.expressions import canonical_expression, has_terms, parse_expression
@@ -12,10 +15,32 @@ from atlas_db.catalogue.loader import catalogue
 OTHER = "other"
 _KNOWN = 0.95
 _UNKNOWN = 0.9
+_SHOWN = 80
+_NAME_KEYS = (
+    "spdx_id", "spdx-id", "spdx", "id", "identifier", "license", "licence", "license_name", "name", "type", "title",
+    "key", "url", "link", "license_link", "href", "text",
+)  # fmt: skip
+"""Keys of a mapping that name a licence, the most exact first. No field's format has one; npm has `type` and `url`."""
+
+
+class StatedLicense(NamedTuple):
+    """One licence that a card states.
+
+    Attributes:
+        id: Id as declared: `normalise_license_id` of what was written.
+        confidence: 0..1; below 1 where it was derived, not stated.
+        written: The same as its author wrote it, with capital letters.
+    """
+
+    id: str
+    confidence: float
+    written: str
 
 
 def normalise_license_id(text: str) -> str:
-    """Return a licence id as declared: trimmed, lower case, one space between words."""
+    """Return a licence id as declared: trimmed, lower case, one space between words, no characters without a glyph."""
+    if not text.isascii():
+        text = "".join(each for each in text if unicodedata.category(each) != "Cf")
     return re.sub(r"\s+", " ", text.strip().lower())
 
 
@@ -27,34 +52,70 @@ def canonical_license_id(identifier: str) -> str:
     return catalogue().canonical(identifier) or canonical_expression(identifier) or identifier
 
 
-def card_license_ids(
+def card_licenses(
     value: Any,  # noqa: ANN401
     name: Any = None,  # noqa: ANN401
     link: Any = None,  # noqa: ANN401
     owner: str = "",
-) -> list[tuple[str, float]]:
-    """Return the licences that a card declares, with confidences.
+) -> tuple[list[StatedLicense], list[str]]:
+    """Return the licences that a card declares.
+
+    `other` with a name or a link gives both: `other`, and what the link or the name means as a licence id. A name or a
+    link without `license` counts as `other`. Lists in lists are read, and mappings by their id, name, title or address.
+    What cannot be read becomes an id that no catalogue has, so that it never counts as a licence that is not stated.
 
     Args:
-        value: `license` of the card: a string, a list, or an invalid value.
+        value: `license` of the card: a string, a list, a mapping, or an invalid value.
         name: `license_name` of the card.
         link: `license_link` of the card.
         owner: Owner of the repository. Some titles name the text of one owner only.
 
     Returns:
-        Pairs (id, confidence) in the order written. `other` with a name or a link gives both: `other`, and what the
-        link or the name means as a licence id, with confidence .95 where the catalogue has it, otherwise .9.
+        The licences in the order written, and what was unusual about their form, one sentence each. Confidence is .95
+        for what a name or link means where the catalogue has it, otherwise .9.
     """
-    values = value if isinstance(value, list) else [value]
-    found = {normalise_license_id(entry): 1.0 for entry in values if isinstance(entry, str) and entry.strip()}
+    remarks: list[str] = []
+    found: dict[str, StatedLicense] = {}
+    for written in _texts(value, remarks):
+        identifier = normalise_license_id(written)
+        found.setdefault(identifier, StatedLicense(identifier, 1.0, " ".join(written.split())))
+    titles, links = (_texts(each, []) for each in (name, link))
+    if not found and (titles or links):
+        remarks.append("license is missing: license_name and license_link are read")
+        found[OTHER] = StatedLicense(OTHER, _UNKNOWN, OTHER)
     if OTHER in found:
-        for meant in _named(_text(name), _text(link), owner):
-            found.setdefault(meant, _KNOWN if meant in catalogue() or has_terms(meant) else _UNKNOWN)
-    return list(found.items())
+        title, address = (" ".join(each[0].split()) if each else "" for each in (titles, links))
+        for meant in _named(normalise_license_id(title), normalise_license_id(address), owner):
+            known = meant in catalogue() or has_terms(meant)
+            written = title if meant == normalise_license_id(title) else meant
+            found.setdefault(meant, StatedLicense(meant, _KNOWN if known else _UNKNOWN, written))
+    return list(found.values()), remarks
 
 
-def _text(value: object) -> str:
-    return normalise_license_id(value) if isinstance(value, str) else ""
+def _texts(value: object, remarks: list[str]) -> list[str]:
+    """Return the texts in a field: strings, those in lists, and the name in each mapping."""
+    if isinstance(value, str):
+        return [value] if value.strip() else []
+    if value is None or value is False or (isinstance(value, float) and math.isnan(value)):
+        return []
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(each, (list, tuple)) for each in value):
+            remarks.append("license is a list of lists: all in it are read")
+        return [text for each in value for text in _texts(each, remarks)]
+    if isinstance(value, dict):
+        if not value:
+            return []
+        for key in _NAME_KEYS:
+            if found := _texts(value.get(key), []):
+                remarks.append(f"license is a mapping: its {key} is read")
+                return found
+        keys = [key for key in value if isinstance(key, str) and has_terms(canonical_license_id(key))]
+        if keys:
+            remarks.append("license is a mapping: its keys are read")
+            return keys
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    remarks.append(f"license cannot be read: {text[:_SHOWN]}")
+    return [text]
 
 
 def _named(name: str, link: str, owner: str) -> list[str]:

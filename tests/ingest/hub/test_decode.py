@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_db.catalogue.expressions import has_terms
 from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, RecordPart, Relation
@@ -161,3 +162,34 @@ def test_a_day_that_no_calendar_has_costs_the_date(date: str) -> None:
     assert "created_at" not in found.details
     assert (found.details["last_modified"], found.details["likes"]) == ("2024-05-01T00:00:00Z", 3)
     assert [(code, text.partition(":")[0]) for code, text in found.notes] == [("unreadable_field", "createdAt")]
+
+
+def test_fields_of_a_card_in_odd_shapes_are_read_with_a_note() -> None:
+    card = {"license": {"name": "cc-by-nc-4.0"}, "language": {"en": 1}, "pipeline_tag": ["text-generation", "b"]}
+    record = decode_record(json.dumps({"id": "a/b", "cardData": {**card, "library_name": [5]}}).encode())
+    assert {(claim.rel, claim.value) for claim in record.claims} == {
+        ("HAS_LICENSE", "cc-by-nc-4.0"),
+        ("IN_LANGUAGE", "en"),
+        ("HAS_TASK", "text-generation"),
+    }
+    assert [code for code, _ in record.notes] == ["odd_field"] * 3 + ["unreadable_field"]
+    assert record.details["pipeline_tag"] == "text-generation"
+
+
+@pytest.mark.parametrize(
+    "card",
+    [{"license": 5}, {"license": True}, {"license": {"foo": 1}}, {"license_name": "my-terms"}, {"license_link": "LICENSE"},
+     {"license": "Permission is granted " * 99}],
+)  # fmt: skip
+def test_a_license_that_cannot_be_read_is_not_one_that_is_missing(card: dict[str, object]) -> None:
+    record = decode_record(json.dumps({"id": "a/b", "cardData": card}).encode())
+    stated = [claim.value for claim in record.claims if claim.rel == "HAS_LICENSE"]
+    assert stated and not any(has_terms(each) for each in stated)
+    assert record.notes
+
+
+def test_licenses_are_kept_as_written_beside_their_ids() -> None:
+    row = {"id": "a/b", "tags": ["license:MIT"], "cardData": {"license": ["LicenseRef-Acme", "gemma"]}}
+    record = decode_record(json.dumps(row).encode())
+    assert record.details["licenses_as_written"] == ["LicenseRef-Acme", "MIT"]
+    assert "licenses_as_written" not in decode_record(b'{"id": "a/b", "tags": ["license:mit"]}').details

@@ -19,13 +19,45 @@ from ingest.normalise import license_ids
         ("other", "tongyi-qianwen", [("other", 1.0), ("tongyi-qianwen", 0.95)]),
         ("other", "other", [("other", 1.0)]),
         ("mit", "llama3", [("mit", 1.0)]),
-        (None, "x", []),
-        ({"name": "mit"}, None, []),
-        ([None, 3, " "], None, []),
+        (None, None, []),
+        ([None, " ", [], {}, False, float("nan")], None, []),
     ],
 )
 def test_licenses(value: object, name: object, expected: list[tuple[str, float]]) -> None:
-    assert license_ids.card_license_ids(value, name) == expected
+    assert [each[:2] for each in license_ids.card_licenses(value, name)[0]] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "link", "expected"),
+    [
+        ({"name": "cc-by-nc-4.0"}, None, None, ["cc-by-nc-4.0"]),
+        ({"id": "MIT", "name": "My title"}, None, None, ["mit"]),
+        ({"type": "Apache-2.0", "url": "https://example.com/x"}, None, None, ["apache-2.0"]),
+        ({"url": "https://opensource.org/licenses/MIT"}, None, None, ["https://opensource.org/licenses/mit"]),
+        ({"license": [{"spdx": "MIT"}, "isc"]}, None, None, ["mit", "isc"]),
+        ({"mit": None, "isc": True}, None, None, ["mit", "isc"]),
+        ([["mit"]], None, None, ["mit"]),
+        ([["mit", ["isc"]], {"name": "gemma"}], None, None, ["mit", "isc", "gemma"]),
+        (5, None, None, ["5"]),
+        (True, None, None, ["true"]),
+        ({"foo": {"bar": 1}}, None, None, ['{"foo": {"bar": 1}}']),
+        (None, "llama3", None, ["other", "llama3"]),
+        ("", None, "https://www.apache.org/licenses/LICENSE-2.0", ["other", "apache-2.0"]),
+        (None, None, "LICENSE.md", ["other"]),
+        (None, "acme-terms", "LICENSE.md", ["other", "acme-terms"]),
+        (None, ["llama3"], None, ["other", "llama3"]),
+    ],
+)
+def test_licenses_in_odd_shapes_are_stated(value: object, name: object, link: object, expected: list[str]) -> None:
+    found, remarks = license_ids.card_licenses(value, name, link)
+    assert [each.id for each in found] == expected
+    assert remarks
+
+
+def test_a_license_is_kept_as_written() -> None:
+    found, remarks = license_ids.card_licenses(["LicenseRef-Acme-Terms", "other"], "Acme  Terms")
+    assert [each.written for each in found] == ["LicenseRef-Acme-Terms", "other", "Acme Terms"]
+    assert remarks == []
 
 
 @pytest.mark.parametrize(
@@ -50,13 +82,14 @@ def test_license_aliases(written: str, meant: str) -> None:
         ("llama3.1", "https://llama.meta.com/llama3/license/", "a", [("llama3.1", 0.95), ("llama3", 0.95)]),
         ("Apache-2.0 OR MIT", None, "a", [("apache-2.0 OR mit", 0.95)]),
         ("made-up", "https://example.org/x", "a", [("made-up", 0.9)]),
-        (3, ["x"], "a", []),
+        (3, ["x"], "a", [("3", 0.9)]),
     ],
 )  # fmt: skip
 def test_other_with_a_name_a_link_and_an_owner(
     name: object, link: object, owner: str, expected: list[tuple[str, float]]
 ) -> None:
-    assert license_ids.card_license_ids("other", name, link, owner) == [("other", 1.0), *expected]
+    found, _ = license_ids.card_licenses("other", name, link, owner)
+    assert [each[:2] for each in found] == [("other", 1.0), *expected]
 
 
 def test_properties_of_an_expression() -> None:
