@@ -133,8 +133,9 @@ def _read_gguf(header: Mapping[str, Any], record: HubRecord) -> None:
     bases = [name for name in _gguf_models(header, "base_model") if repository_name(name) != repository_name(source)]
     relation = Relation.MERGE if len(bases) > 1 else Relation.QUANTIZED
     _add(record, part, bases, (relation, _BASE_OF_SOURCE, "gguf"))
-from ingest.normalise.dataset_names import dataset_names
-from ingest.normalise.license_ids import card_licenses, normalise_license_id
+    names = dataset_names(_gguf_models(header, "dataset"))
+    record.claims += [ValueClaim("TRAINED_ON", name, 1.0, part) for name in names]
+    add_licenses(
         record, part, header.get("general.license"), header.get("general.license.name"),
         header.get("general.license.link"),
     )  # fmt: skip
@@ -241,7 +242,7 @@ def add_licenses(record: HubRecord, part: RecordPart, license_id: object, name: 
 
 
 def add_written_license(record: HubRecord, identifier: str, written: str) -> None:
-    """Keep a licence as its author wrote it, where that says more than its id in lower case."""
+    """Keep a licence as its author wrote it, where its id lost capital letters."""
     if written != identifier and normalise_license_id(written) == identifier:
         known = record.details.get("licenses_as_written", ())
         record.details["licenses_as_written"] = sorted({*known, " ".join(written.split())})
