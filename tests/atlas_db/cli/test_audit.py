@@ -49,54 +49,6 @@ def test_exit_codes(home: Path) -> None:
     assert "Profiles:" in run(home, "audit", "c/leaf", "--profile", "harsh", code=2).stderr
 
 
-def test_fail_on_does_not_pass_in_silence(fresh_home: Path, tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    card = mine / "README.md"
-    card.write_text("---\nlicense: mit\nbase_model: p/unheard-of\n---\n")
-    fail = ("--fail-on", "violation")
-    # An empty atlas.
-    for target in ("c/c", str(mine), "--all"):
-        done = run(fresh_home, "audit", target, *fail, code=5)
-        assert "this atlas is empty" in done.stderr
-        assert "--allow-incomplete" in done.stderr
-    run(fresh_home, "audit", str(mine), *fail, "--allow-incomplete")
-    run(fresh_home, "audit", "--all", *fail, "--allow-incomplete")
-    assert "the store local is empty" in run(fresh_home, "audit", "c/c", *fail, "--allow-incomplete", code=3).stderr
-    assert "the store local is empty" in run(fresh_home, "audit", "--all", code=3).stderr
-    # An atlas without the parent.
-    rows = [child("c/c", "finetune:p/gone", tags=["license:mit"]), model("c/fine", tags=["license:mit"])]
-    run(fresh_home, "load", "--no-statistics", write_rows(tmp_path / "rows.jsonl", rows))
-    for target, name in (("c/c", "p/gone"), (str(mine), "p/unheard-of"), ("--all", "p/gone")):
-        done = run(fresh_home, "audit", target, *fail, code=5)
-        assert f"not in this atlas (newest record 2024-01-01): {name}" in done.stderr
-        run(fresh_home, "audit", target, *fail, "--allow-incomplete")
-        run(fresh_home, "audit", target)
-    run(fresh_home, "audit", "c/fine", *fail)
-    run(fresh_home, "audit", "c/fine", "no/such", *fail, code=5)
-    # Findings of the verdict come first.
-    card.write_text("---\nlicense: made-up\nbase_model: p/unheard-of\n---\n")
-    run(fresh_home, "audit", str(mine), "--fail-on", "unknown", code=1)
-    log = json.loads(run(fresh_home, "audit", "c/c", "--format", "sarif", *fail, code=5).stdout)
-    (notice,) = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
-    assert "p/gone" in notice["message"]["text"]
-    assert run_json(fresh_home, "audit", "c/c", *fail, code=5)["not_in_atlas"] == ["p/gone"]
-
-
-def test_fail_on_reports_an_atlas_that_is_older_than_a_model(fresh_home: Path, tmp_path: Path) -> None:
-    rows = [
-        model("p/new", tags=["license:mit"], createdAt="2025-05-01T00:00:00.000Z"),
-        child("c/c", "finetune:p/new", tags=["license:mit"]), model("c/old", tags=["license:mit"]),
-    ]  # fmt: skip
-    path = write_rows(tmp_path / "rows.jsonl", rows)
-    run(fresh_home, "load", "--no-statistics", path, "--as-of", "2024-06-01")
-    for target in ("c/c", "p/new", "--all"):
-        done = run(fresh_home, "audit", target, "--fail-on", "violation", code=5)
-        assert "newer than this atlas (newest record 2024-06-01): p/new" in done.stderr
-        run(fresh_home, "audit", target, "--fail-on", "violation", "--allow-incomplete")
-    run(fresh_home, "audit", "c/old", "--fail-on", "violation")
-
-
 def test_human_output_names_clause_path_remediation_and_disclaimer(home: Path) -> None:
     text = run(home, "audit", "c/leaf").stdout
     assert f"against {META} [llama3.1]" in text
@@ -221,34 +173,6 @@ def resolve(document: Any, pointer: str) -> Any:
     return document
 
 
-def test_a_bill_names_datasets_and_what_is_not_in_this_atlas(fresh_home: Path, tmp_path: Path) -> None:
-    same = "c/twin"
-    rows = [
-        child(same, "finetune:p/gone", tags=["license:mit", f"dataset:{same}", "dataset:d/d"]), model("c/silent"),
-        {"id": "d/d", "tags": [], "citation": "", "description": "", "author": "d"},
-    ]  # fmt: skip
-    run(fresh_home, "load", "--no-statistics", write_rows(tmp_path / "rows.jsonl", rows))
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "README.md").write_text(f"---\nbase_model: [{same}, p/unheard-of]\ndatasets: [d/unheard-of]\n---\n")
-    for target in (same, str(mine)):
-        document = json.loads(run(fresh_home, "bom", target).stdout)
-        components = [document["metadata"]["component"], *document["components"]]
-        values = {c["bom-ref"]: {p["name"]: p["value"] for p in c["properties"]} for c in components}
-        states = {ref: row["atlas-db:license_state"] for ref, row in values.items()}
-        assert states[f"dataset:{same}"] == states["model:p/gone"] == "not_in_atlas"
-        assert (states[f"model:{same}"], states["dataset:d/d"]) == ("stated", "states_none")
-        assert "newest record 2024-01-01" in values["model:p/gone"]["atlas-db:not_in_atlas"]
-        names = {c["bom-ref"]: c["name"] for c in components}
-        assert (names[f"dataset:{same}"], names[f"model:{same}"]) == (f"datasets/{same}", "twin")
-        assert values[f"dataset:{same}"]["atlas-db:id"] == f"datasets/{same}"
-        assert not any("purl" in c for c in components if c["type"] == "data")
-        cited = [pointer for each in document["citations"] for pointer in each["pointers"]]
-        assert all(resolve(document, pointer) for pointer in cited)
-    assert states["model:mine"] == "states_none"
-    assert states["model:p/unheard-of"] == states["dataset:d/unheard-of"] == "not_in_atlas"
-
-
 def test_no_bill_ever_has_an_invalid_license_id(home: Path) -> None:
     from cyclonedx.spdx import is_supported_id
 
@@ -305,3 +229,80 @@ def test_only_repositories_have_a_package_url(identifier: str, repository: bool)
     from atlas_db.bom.cyclonedx import is_repository
 
     assert is_repository(identifier) is repository
+
+
+# These start from an empty store, so they stand behind all that share a filled one.
+def test_fail_on_does_not_pass_in_silence(fresh_home: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    card = mine / "README.md"
+    card.write_text("---\nlicense: mit\nbase_model: p/unheard-of\n---\n")
+    fail = ("--fail-on", "violation")
+    # An empty atlas.
+    for target in ("c/c", str(mine), "--all"):
+        done = run(fresh_home, "audit", target, *fail, code=5)
+        assert "this atlas is empty" in done.stderr
+        assert "--allow-incomplete" in done.stderr
+    run(fresh_home, "audit", str(mine), *fail, "--allow-incomplete")
+    run(fresh_home, "audit", "--all", *fail, "--allow-incomplete")
+    assert "the store local is empty" in run(fresh_home, "audit", "c/c", *fail, "--allow-incomplete", code=3).stderr
+    assert "the store local is empty" in run(fresh_home, "audit", "--all", code=3).stderr
+    # An atlas without the parent.
+    rows = [child("c/c", "finetune:p/gone", tags=["license:mit"]), model("c/fine", tags=["license:mit"])]
+    run(fresh_home, "load", "--no-statistics", write_rows(tmp_path / "rows.jsonl", rows))
+    for target, name in (("c/c", "p/gone"), (str(mine), "p/unheard-of"), ("--all", "p/gone")):
+        done = run(fresh_home, "audit", target, *fail, code=5)
+        assert f"not in this atlas (newest record 2024-01-01): {name}" in done.stderr
+        run(fresh_home, "audit", target, *fail, "--allow-incomplete")
+        run(fresh_home, "audit", target)
+    run(fresh_home, "audit", "c/fine", *fail)
+    run(fresh_home, "audit", "c/fine", "no/such", *fail, code=5)
+    # Findings of the verdict come first.
+    card.write_text("---\nlicense: made-up\nbase_model: p/unheard-of\n---\n")
+    run(fresh_home, "audit", str(mine), "--fail-on", "unknown", code=1)
+    log = json.loads(run(fresh_home, "audit", "c/c", "--format", "sarif", *fail, code=5).stdout)
+    (notice,) = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    assert "p/gone" in notice["message"]["text"]
+    assert run_json(fresh_home, "audit", "c/c", *fail, code=5)["not_in_atlas"] == ["p/gone"]
+
+
+def test_fail_on_reports_an_atlas_that_is_older_than_a_model(fresh_home: Path, tmp_path: Path) -> None:
+    rows = [
+        model("p/new", tags=["license:mit"], createdAt="2025-05-01T00:00:00.000Z"),
+        child("c/c", "finetune:p/new", tags=["license:mit"]), model("c/old", tags=["license:mit"]),
+    ]  # fmt: skip
+    path = write_rows(tmp_path / "rows.jsonl", rows)
+    run(fresh_home, "load", "--no-statistics", path, "--as-of", "2024-06-01")
+    for target in ("c/c", "p/new", "--all"):
+        done = run(fresh_home, "audit", target, "--fail-on", "violation", code=5)
+        assert "newer than this atlas (newest record 2024-06-01): p/new" in done.stderr
+        run(fresh_home, "audit", target, "--fail-on", "violation", "--allow-incomplete")
+    run(fresh_home, "audit", "c/old", "--fail-on", "violation")
+
+
+def test_a_bill_names_datasets_and_what_is_not_in_this_atlas(fresh_home: Path, tmp_path: Path) -> None:
+    same = "c/twin"
+    rows = [
+        child(same, "finetune:p/gone", tags=["license:mit", f"dataset:{same}", "dataset:d/d"]), model("c/silent"),
+        {"id": "d/d", "tags": [], "citation": "", "description": "", "author": "d"},
+    ]  # fmt: skip
+    run(fresh_home, "load", "--no-statistics", write_rows(tmp_path / "rows.jsonl", rows))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "README.md").write_text(f"---\nbase_model: [{same}, p/unheard-of]\ndatasets: [d/unheard-of]\n---\n")
+    for target in (same, str(mine)):
+        document = json.loads(run(fresh_home, "bom", target).stdout)
+        components = [document["metadata"]["component"], *document["components"]]
+        values = {c["bom-ref"]: {p["name"]: p["value"] for p in c["properties"]} for c in components}
+        states = {ref: row["atlas-db:license_state"] for ref, row in values.items()}
+        assert states[f"dataset:{same}"] == states["model:p/gone"] == "not_in_atlas"
+        assert (states[f"model:{same}"], states["dataset:d/d"]) == ("stated", "states_none")
+        assert "newest record 2024-01-01" in values["model:p/gone"]["atlas-db:not_in_atlas"]
+        names = {c["bom-ref"]: c["name"] for c in components}
+        assert (names[f"dataset:{same}"], names[f"model:{same}"]) == (f"datasets/{same}", "twin")
+        assert values[f"dataset:{same}"]["atlas-db:id"] == f"datasets/{same}"
+        assert not any("purl" in c for c in components if c["type"] == "data")
+        cited = [pointer for each in document["citations"] for pointer in each["pointers"]]
+        assert all(resolve(document, pointer) for pointer in cited)
+    assert states["model:mine"] == "states_none"
+    assert states["model:p/unheard-of"] == states["dataset:d/unheard-of"] == "not_in_atlas"
