@@ -49,6 +49,7 @@ def test_reference_pages_follow_from_the_code() -> None:
     assert stale() == [], "run: just reference"
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run(
         [Path(sys.executable).parent / "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],

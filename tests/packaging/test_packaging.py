@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.support.paths import ROOT
@@ -31,6 +32,7 @@ def test_the_wheel_holds_four_packages_and_the_questions(tmp_path: Path) -> None
     assert sample | {"atlas_db/py.typed"} <= set(names)
 
 
+@pytest.mark.slow
 def test_import_contracts_hold() -> None:
     done = subprocess.run(
         [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -38,6 +40,7 @@ def test_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_imported_packages_are_declared() -> None:
     done = subprocess.run(
         [Path(sys.executable).parent / "deptry", "."], cwd=ROOT, capture_output=True, text=True, check=False

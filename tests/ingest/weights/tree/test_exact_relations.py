@@ -86,6 +86,7 @@ def test_a_pruned_model_is_the_originals_unless_it_has_the_casts_own_values(
     assert set(found.evidence.alternatives) == ({"cast"} if of == "base" else set())
 
 
+@pytest.mark.slow
 def test_a_pruned_model_is_found_where_many_that_decayed_are_nearer(tmp_path: Path) -> None:
     base = root(1)
     pruned = matrices(base, lambda v: np.where(np.abs(v) > np.quantile(np.abs(v), 0.6), v, 0).astype(np.float32))
