@@ -16,4 +16,4 @@ def test_tables_of_scores_fit_a_terminal(capsys: pytest.CaptureFixture[str], mon
     _show([EvaluationReport("license", "temporal", "with_metadata", 10, rows, {"accuracy": (0.1, 0.05, 0.15)})])
     shown = capsys.readouterr().out
     assert all(name in shown for name in [*figures, "precision"]) and max(map(len, shown.splitlines())) <= 80
-    assert shown.count("license, temporal split") == 1 and "+0.1000 to accuracy [+0.0500, +0.1500]" in shown
+    assert shown.count("license, temporal split") == 1 and "in accuracy: +0.1000 [+0.0500, +0.1500]" in shown

@@ -54,7 +54,7 @@ def test_predictions_of_a_file_are_written_where_nothing_can_be_learnt(local_sto
     assert import_predictions(local_store, tmp_path, file).written == 3
     assert whole(local_store) == before
     file.write_text('{"model_id": "a/one", "attribute": "colour", "value": "red", "confidence": 1.0}\n')
-    with pytest.raises(InputError, match="cannot complete colour"):
+    with pytest.raises(InputError, match="no attribute 'colour' to complete"):
         import_predictions(local_store, tmp_path, file)
     file.write_text(json.dumps({**rows[0], "model_id": "no/body"}))
     with pytest.raises(CompletionError, match="not in the store"):
