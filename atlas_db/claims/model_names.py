@@ -249,7 +249,7 @@ class MentionIndex:
         matched: dict[str, set[str]] = defaultdict(set)
         for clean in missing:
             owner, _, part = clean.lower().rpartition("/")
-            if not owner or owner in self._owners or not is_repository_id(clean) or _looks_like(clean):
+            if not owner or owner in self._owners or _looks_like(clean):
                 continue
             for model in self._ids_by_name.get(part, ()):
                 found[owner][model.lower().rpartition("/")[0]].add(part)

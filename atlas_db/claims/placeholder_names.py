@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from atlas_db.claims.repository_ids import is_repository_id, plain_text, repository_name
+from atlas_db.claims.repository_ids import is_owned_id, plain_text, repository_name
 
 _TEMPLATE = re.compile(
     r"\{\{.*|\{%.*|\{[\w .]*\}|<[^<>]*>|\$\{?\w+\}?|\[[^\[\]]*\]|%\w+%|_{2,}\w*_{2,}|x{3,}|[\W_]*|[0-9.]+", re.DOTALL
@@ -52,7 +52,8 @@ _DATASET = re.compile(r"(?:^|://|\.[a-z]+/)datasets/|(?:^|[/\\])datasets--", re.
 _WORD_BREAKS = re.compile(r"[\W_]+")
 
 
-def _words(text: str) -> str:
+def words_of(text: str) -> str:
+    """Return the words of a text in lower case, one space between them."""
     return _WORD_BREAKS.sub(" ", text.lower()).strip()
 
 
@@ -66,9 +67,9 @@ def names_no_model(text: str) -> bool:
     if _DATASET.search(plain):
         return True
     name = repository_name(plain)
-    if "/" in name and is_repository_id(name):
-        return _words(name) == "n a"
-    return any(_TEMPLATE.fullmatch(each) is not None or _words(each) in _NO_MODEL for each in (plain, name))
+    if is_owned_id(name):
+        return words_of(name) == "n a"
+    return any(_TEMPLATE.fullmatch(each) is not None or words_of(each) in _NO_MODEL for each in (plain, name))
 
 
 def is_template_name(name: str) -> bool:
@@ -77,7 +78,7 @@ def is_template_name(name: str) -> bool:
     Such a repository may exist, so only a record of it makes the name mean something.
     """
     owner, slash, rest = name.partition("/")
-    owner_words, rest_words = _words(owner), _words(rest)
+    owner_words, rest_words = words_of(owner), words_of(rest)
     generic = rest_words in _NO_MODEL or rest_words in _GENERIC
     return bool(slash) and (owner_words in _YOURS or (owner_words in _ANY_OWNER and generic))
 

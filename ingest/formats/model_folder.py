@@ -208,7 +208,7 @@ def _read_object(path: Path, notes: list[str]) -> dict[str, Any]:
         return {}
 
 
-def decode_object(data: bytes) -> dict[str, Any]:
+def decode_object(data: bytes | str) -> dict[str, Any]:
     """Decode a configuration file, also with `NaN` and `Infinity`, as Python writes them.
 
     Raises:

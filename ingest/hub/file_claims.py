@@ -98,7 +98,8 @@ def add_file_claims(files: Mapping[str, Any], record: HubRecord) -> None:
         contents = files.get(name)
         for content in contents if isinstance(contents, list) else [contents]:
             if isinstance(content, str if name == "merge_config" else dict) and content:
-                record.parts = (*record.parts, *(() if part in record.parts else (part,)))
+                if part not in record.parts:
+                    record.parts = (*record.parts, part)
                 read(content, record)
     record.parents = list(dict.fromkeys(record.parents))
 
@@ -165,7 +166,7 @@ def _gguf_models(header: Mapping[str, Any], kind: str) -> list[str]:
 
 def _read_safetensors(header: Mapping[str, Any], record: HubRecord) -> None:
     part = RecordPart.SAFETENSORS
-    merged = parent_names(header.get("modelspec.merged_from")) if header.get("modelspec.merged_from") else []
+    merged = parent_names(header.get("modelspec.merged_from"))
     names = [each.name for each in merged] + _merged_checkpoints(header.get("sd_merge_models"))
     _add(record, part, names, (Relation.MERGE, _MERGED_FROM, "header"))
     is_network = isinstance(header.get("ss_network_module"), str)
@@ -183,12 +184,9 @@ def _merged_checkpoints(value: object) -> list[str]:
         models = msgspec.json.decode(value)
     except (msgspec.DecodeError, RecursionError):
         return []
-    entries = models.values() if isinstance(models, dict) else []
-    return [
-        next(entry[key] for key in _WEIGHT_FILE_KEYS if isinstance(entry.get(key), str))
-        for entry in entries
-        if isinstance(entry, dict) and any(isinstance(entry.get(key), str) for key in _WEIGHT_FILE_KEYS)
-    ]
+    entries = [each for each in models.values() if isinstance(each, dict)] if isinstance(models, dict) else []
+    named = ([entry[key] for key in _WEIGHT_FILE_KEYS if isinstance(entry.get(key), str)] for entry in entries)
+    return [names[0] for names in named if names]
 
 
 def _read_training(arguments: Mapping[str, Any], record: HubRecord) -> None:

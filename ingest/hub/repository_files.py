@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from atlas_db.cards.front_matter import parse_yaml
-from atlas_db.core.decoding import decode_json
 from atlas_db.core.errors import WeightsError
 from atlas_db.core.files import printable
 from ingest.formats.byte_source import ByteSource, LocalFile
 from ingest.formats.gguf import read_gguf_metadata
-from ingest.formats.model_folder import gguf_candidates, safetensors_files
+from ingest.formats.model_folder import decode_object, gguf_candidates, safetensors_files
 from ingest.formats.safetensors import read_metadata
 from ingest.hub.hub_row import Notes
 
@@ -119,10 +118,7 @@ def _text(path: Path) -> str:
 def _mapping(path: Path) -> dict[str, Any]:
     text = _text(path)
     if path.suffix.lower() == ".json":
-        value, _ = decode_json(text)
-        if not isinstance(value, dict):
-            raise ValueError(f"it holds a {type(value).__name__}, not an object")
-        return value
+        return decode_object(text)
     merged: dict[str, Any] = {}
     for document in _DOCUMENT_MARK.split(text):
         value, problem = parse_yaml(document)

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from atlas_db.claims.placeholder_names import names_no_model
+from atlas_db.claims.placeholder_names import names_no_model, words_of
 from atlas_db.claims.repository_ids import is_repository_id, plain_text, repository_name
 
 _PREFIX = re.compile(r"^datasets/", re.IGNORECASE)
@@ -18,7 +18,6 @@ _NO_DATASET = frozenset(
      "your dataset", "your dataset name", "dataset name", "dataset id", "dataset", "datasets", "no dataset",
      "none dataset", "unknown dataset", "undisclosed data", "undisclosed dataset"}
 )  # fmt: skip
-_WORD_BREAKS = re.compile(r"[\W_]+")
 
 
 @lru_cache(maxsize=2**14)
@@ -28,8 +27,7 @@ def dataset_name(text: str) -> str:
     Words such as `None`, `n/a` and `custom` name none. An owner before the word makes it a name.
     """
     name = _PREFIX.sub("", repository_name(_PREFIX.sub("", plain_text(text))))
-    words = _WORD_BREAKS.sub(" ", name.lower()).strip()
-    return "" if names_no_model(name) or ("/" not in name and words in _NO_DATASET) else name
+    return "" if names_no_model(name) or ("/" not in name and words_of(name) in _NO_DATASET) else name
 
 
 def dataset_names(value: Any) -> list[str]:  # noqa: ANN401
