@@ -94,10 +94,10 @@ def merge_declared_parents(
     if text is None and not parents:
         return
     node["declared_parents"] = add_declarations(text, parents, as_of)
-    # All that the first record names is live.
+    # All that the first record names is live; a record before it may be newer and name none.
     live = (
         sorted(each.name for each in parents)
-        if text is None
+        if not old
         else [each.name for each in parent_declarations(node) if each.valid_to is None]
     )
     node["base_model"] = list(dict.fromkeys(live)) or None
