@@ -25,14 +25,15 @@ _SUFFIX = ".safetensors"
 _INDEX = ".safetensors.index.json"
 _ADAPTERS = ("adapter_model.safetensors", "adapters.safetensors")
 """Weights of adapters, as peft and mlx-lm name them."""
-_WHOLE = ("model.safetensors", "diffusion_pytorch_model.safetensors")
-"""Weights in one file, as transformers and diffusers look for them, before any index."""
+_WHOLE = ("model.safetensors", "diffusion_pytorch_model.safetensors", "pytorch_lora_weights.safetensors")
+"""Weights in one file, as transformers and diffusers look for them, before any index; the last is an adapter's."""
 _SIDE_FILES = re.compile(
     r"(?:optimizer|optim|scheduler|random_states|rng_state|scaler|ema|training_state|consolidated)\b", re.IGNORECASE
 )
 """Names of files of a training, and of a second set of the same weights (`consolidated`, Mistral's own layout)."""
 _GGUF_SIDE_FILES = re.compile(r"mmproj|imatrix", re.IGNORECASE)
 """Names of GGUF files that hold no language model: projectors of images, importance matrices."""
+_REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}(?<!\.safetensors)(?<!\.ckpt)")
 _GGUF_PART = re.compile(r"^(.*)-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 
 
@@ -54,10 +55,12 @@ class AdapterConfig:
     Attributes:
         base_model_name_or_path: Base model as the author declares it; no evidence from weights.
         r: Rank; 0 where the configuration has none.
+        fan_in_fan_out: Whether the changed matrices are stored with a row an input (Conv1D of GPT-2).
     """
 
     base_model_name_or_path: str = ""
     r: int = 0
+    fan_in_fan_out: bool = False
 
 
 @dataclass(slots=True)
@@ -196,7 +199,30 @@ def adapter_config(values: Mapping[str, Any]) -> AdapterConfig:
     rank = values.get("r") or (parameters.get("rank") if isinstance(parameters, dict) else None)
     if not isinstance(rank, int | float) or isinstance(rank, bool) or not 0 < rank < 2**31:
         rank = 0
-    return AdapterConfig(base if isinstance(base, str) else "", int(rank))
+    return AdapterConfig(base if isinstance(base, str) else "", int(rank), values.get("fan_in_fan_out") is True)
+
+
+def embedded_adapter_config(metadata: Mapping[str, str]) -> AdapterConfig:
+    """Return what the free text of a safetensors file states of an adapter that has no configuration file.
+
+    diffusers writes the configuration of peft there, with the name of a component before each key where there are
+    several. kohya's trainer writes the rank, and the base as it was given: a file of a disk is no model's name.
+
+    Args:
+        metadata: The free text.
+    """
+    try:
+        stated = decode_object(metadata.get("lora_adapter_metadata", "{}"))
+    except ValueError:
+        stated = {}
+    values = {key.rpartition(".")[2]: value for key, value in stated.items()}
+    if not values.get("base_model_name_or_path") and _REPOSITORY.fullmatch(
+        named := metadata.get("ss_sd_model_name", "")
+    ):
+        values["base_model_name_or_path"] = named
+    if "r" not in values and (rank := metadata.get("ss_network_dim", "")).isdecimal():
+        values["r"] = int(rank)
+    return adapter_config(values)
 
 
 def _read_object(path: Path, notes: list[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -14,6 +14,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
+from ingest.formats.adapter_layout import adapter_tensor, holds_adapter
 from ingest.formats.bitsandbytes import SIDE_TENSORS as _BITSANDBYTES_PARTS
 from ingest.formats.bitsandbytes import bitsandbytes_matrix
 from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs
@@ -21,7 +22,7 @@ from ingest.formats.gguf import read_gguf
 from ingest.formats.gptq_awq import PackedMatrix, StoredTensor, packed_matrix
 from ingest.formats.mlx import SIDE_TENSORS as _MLX_PARTS
 from ingest.formats.mlx import mlx_matrix, with_group_size
-from ingest.formats.model_folder import AdapterConfig, ModelFolder, read_folder
+from ingest.formats.model_folder import AdapterConfig, ModelFolder, embedded_adapter_config, read_folder
 from ingest.formats.safetensors import Tensor, is_readable, item_size, read_header, read_values
 from ingest.formats.tensor_names import canonical_name, is_in_block, name_from_gguf
 
@@ -29,6 +30,8 @@ RUN_LENGTH = 32
 """Columns of one sampled position. Shorter last sides are joined with those before them."""
 F = TypeVar("F")
 _SCALES = ("_scale", "_scale_inv")
+_INDEXES = ("I32", "I64")
+"""Types of positions of elements, which some adapters keep (SHiRA)."""
 _NO_MODELS = ("clip", "imatrix")
 """Architectures of GGUF files that hold no language model."""
 _UNREADABLE = "Give the model in another format, or leave it out"
@@ -171,24 +174,33 @@ def add_gguf(model: OpenModel, candidates: Sequence[Sequence[F]], opened: Callab
 def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
     """Add the tensors of safetensors files to an open model, packed integers with their scales.
 
+    A model without the configuration of an adapter is one where the names of its tensors show it.
+
     Raises:
         WeightsError: A file is no safetensors file, is cut short, its header lies, or most of it cannot be read.
     """
     tensors: dict[str, StoredTensor] = {}
     unread: dict[str, list[str]] = defaultdict(list)
+    metadata: dict[str, str] = {}
     for source in sources:
         model.size += source.size
         model.sources.append(source)
-        for tensor in read_header(source).tensors:
+        header = read_header(source)
+        metadata |= header.metadata
+        if header.tensors and all(tensor.name in tensors for tensor in header.tensors):
+            model.problems.append(f"{source.name} holds the same tensors as another file: it is read instead of that")
+        for tensor in header.tensors:
             if tensor.elements == 0:
                 model.problems.append(f"{source.name} holds the empty tensor {tensor.name!r}")
             elif not is_readable(tensor.dtype):
                 unread[f"the unknown type {tensor.dtype}"].append(tensor.name)
             else:
                 tensors[tensor.name] = (source, tensor)
+    if model.adapter is None and holds_adapter(tensors):
+        model.adapter = embedded_adapter_config(metadata)
     config = with_group_size(model.config, tensors)
     for name, (_, tensor) in tensors.items():
-        if _serves_another(name, tensors):
+        if _serves_another(name, tensors) or (model.adapter and tensor.dtype in _INDEXES and adapter_tensor(name).role):
             continue
         matrix = _open_tensor(name, tensors, config)
         if matrix is None:
@@ -198,7 +210,18 @@ def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
     for kind, names in unread.items():
         few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         model.problems.append(f"{model.path} holds tensors of {kind}: {few}")
-    _require_most(model, unread)
+    if model.adapter is None:
+        _require_most(model, unread)
+    elif not model.adapter.r:
+        model.adapter = replace(model.adapter, r=_common_rank(model))
+
+
+def _common_rank(model: OpenModel) -> int:
+    """Return the rank of most low-rank updates of an adapter, 0 where it has none."""
+    ranks = Counter(
+        matrix.rows for name, matrix in sorted(model.matrices.items()) if adapter_tensor(name).role == "lora_down"
+    )
+    return max(ranks, key=lambda rank: (ranks[rank], rank), default=0)
 
 
 def _require_most(model: OpenModel, unread: Mapping[str, Sequence[str]]) -> None:
