@@ -70,12 +70,13 @@ def write_gguf(folder: Path, weights: Weights, shape: Shape, kind: str) -> None:
     writer.add_embedding_length(shape.hidden)
     writer.add_feed_forward_length(shape.inner)
     writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads or shape.heads)
     wanted = gguf.GGMLQuantizationType[kind]
     for key, value in weights.items():
         values = value.numpy().astype(np.float32)
         if ".q_proj." in key or ".k_proj." in key:
-            values = values.reshape(shape.heads, 2, -1, shape.hidden).swapaxes(1, 2).reshape(values.shape)
+            heads = (".k_proj." in key and shape.kv_heads) or shape.heads
+            values = values.reshape(heads, 2, -1, shape.hidden).swapaxes(1, 2).reshape(values.shape)
         if values.ndim == 2:
             writer.add_tensor(gguf_name(key), gguf.quants.quantize(values, wanted), raw_dtype=wanted)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from benchmarks.zoo.training import batches, train, train_adapter
 
 ROOT_STEPS = 500
 ALL_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+BASED = ("merge_task", "merge_ties", "merge_dare")
+"""Kinds whose last parent is the base of task vectors: nobody needs to find it."""
 GGUF_KINDS = ("Q4_0", "Q4_1", "Q5_0", "Q8_0", "Q8_0")
 
 
@@ -42,33 +44,48 @@ def make(plan: Plan, out: Path, seed: int, progress: Callable[[str], None] = lam
         made.append(folders.as_stored(weights, node.dtype))
         details.append(detail)
         progress(f"{node.id} {node.kind}")
-    seen = sorted(plan.nodes, key=lambda node: (node.created_at or "", node.id))
+    write_truth(out, plan.nodes, details, {"scenario": "random-plan"}, ACCEPT)
+
+
+def write_truth(
+    out: Path, nodes: Sequence[Node], details: list[dict[str, Any]], what: Mapping[str, Any],
+    accept: Mapping[str, list[str]],
+) -> None:  # fmt: skip
+    """Write `hub.jsonl` and `truth.json` of a zoo."""
+    seen = sorted(nodes, key=lambda node: (node.created_at or "", node.id))
     lines = [json.dumps({"id": node.id, "created_at": node.created_at, "folder": node.id}) for node in seen]
     (out / "hub.jsonl").write_text("\n".join(lines) + "\n")
-    (out / "truth.json").write_text(json.dumps(truth(plan, details), indent=1))
+    (out / "truth.json").write_text(json.dumps({**what, **truth(nodes, details, accept)}, indent=1))
 
 
-def truth(plan: Plan, details: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what is true of a plan, in the format of the project's zoo."""
+def truth(
+    all_nodes: Sequence[Node], details: list[dict[str, Any]], accept: Mapping[str, list[str]] = ACCEPT
+) -> dict[str, Any]:
+    """Return what is true of a plan, in the format of the project's zoo.
+
+    Args:
+        all_nodes: The models, parents before children.
+        details: What was drawn while each was made. `bases` are the places of parents that need not be found.
+        accept: Relations that count as right, by kind.
+    """
     edges = []
-    for node, detail in zip(plan.nodes, details, strict=True):
+    for node, detail in zip(all_nodes, details, strict=True):
+        bases = detail.pop("bases", [len(node.parents) - 1] if node.kind in BASED else [])
         for place, parent in enumerate(node.parents):
-            base = node.kind in ("merge_task", "merge_ties", "merge_dare") and place == len(node.parents) - 1
             weights = detail.get("weights")
             edges.append({
-                "parent": plan.nodes[parent].id, "child": node.id, "relation": node.relation,
-                "relation_accept": ACCEPT.get(node.kind, [node.relation]), "kind": node.kind,
-                "optional": base or node.kind in DAMAGED,
+                "parent": all_nodes[parent].id, "child": node.id, "relation": node.relation,
+                "relation_accept": accept.get(node.kind, [node.relation]), "kind": node.kind,
+                "optional": place in bases or node.kind in DAMAGED,
                 "weight": weights[place] if weights and place < len(weights) else None,
             })  # fmt: skip
     nodes = [
         {"id": n.id, "kind": n.kind, "family": n.family, "depth": n.depth, "created_at": n.created_at,
          "made_at": n.made_at, "optimizer": n.optimizer, "corpus": n.corpus, "steps": n.steps, "dtype": n.dtype, **d,
          "stage": "generalise" if n.kind in ("root", "continued") else "specialise"}
-        for n, d in zip(plan.nodes, details, strict=True)
+        for n, d in zip(all_nodes, details, strict=True)
     ]  # fmt: skip
-    return {"scenario": "random-plan", "nodes": nodes, "edges": edges,
-            "roots": [node.id for node in plan.nodes if not node.parents]}  # fmt: skip
+    return {"nodes": nodes, "edges": edges, "roots": [node.id for node in all_nodes if not node.parents]}
 
 
 def _weights(

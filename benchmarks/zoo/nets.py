@@ -20,6 +20,7 @@ class Shape(NamedTuple):
         heads: Attention heads.
         inner: Width inside the MLP.
         vocabulary: Tokens.
+        kv_heads: Heads of keys and values; as many as `heads` where 0.
     """
 
     hidden: int
@@ -27,13 +28,15 @@ class Shape(NamedTuple):
     heads: int = 4
     inner: int = 0
     vocabulary: int = 256
+    kv_heads: int = 0
 
     def config(self, dtype: str) -> dict[str, object]:
         """Return the `config.json` of the Hub's layout."""
         names = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
         return {
             "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": self.hidden,
-            "num_hidden_layers": self.layers, "num_attention_heads": self.heads, "num_key_value_heads": self.heads,
+            "num_hidden_layers": self.layers, "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads or self.heads,
             "intermediate_size": self.inner, "vocab_size": self.vocabulary, "dtype": names[dtype],
             "rms_norm_eps": 1e-6, "tie_word_embeddings": False,
         }  # fmt: skip

@@ -6,6 +6,7 @@ Pure: it needs nothing but the standard library, and the same seed gives the sam
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -84,7 +85,9 @@ class Node:
             return "merge"
         if self.kind.startswith(("quant_", "cast_")):
             return "quantized"
-        return {"adapter": "adapter", "duplicate": "duplicate", "permuted": "duplicate"}.get(self.kind, "finetune")
+        if self.kind.startswith("adapter"):
+            return "adapter"
+        return "duplicate" if self.kind in ("duplicate", "permuted") else "finetune"
 
 
 @dataclass(slots=True)
@@ -123,7 +126,7 @@ def draw(seed: int, *, families: int = 0, size: int = 0) -> Plan:
         pair = rng.sample(tuned, 2) if len(tuned) > 1 else []
         if len({plan.nodes[index].family for index in pair}) == 2:
             _add(plan, rng, "merge_linear", plan.nodes[pair[0]].family, pair)
-    _dates(plan, rng)
+    stamp_dates(plan.nodes, rng)
     return plan
 
 
@@ -174,7 +177,7 @@ def _resized(plan: Plan, candidates: list[int]) -> bool:
 def _add(plan: Plan, rng: random.Random, kind: str, family: str, parents: list[int]) -> int:
     index = len(plan.nodes)
     plan.nodes.append(Node(
-        id=f"{rng.choice(AUTHORS)}/{rng.choice(FIRST)}-{rng.choice(SECOND)}-{rng.randrange(16**4):04x}",
+        id=draw_id(rng),
         kind=kind, family=family, seed=rng.randrange(2**31), parents=parents,
         depth=1 + max((plan.nodes[parent].depth for parent in parents), default=-1),
         corpus=0 if kind in ("root", "continued") else rng.randrange(1, plan.corpora),
@@ -189,10 +192,16 @@ def _add(plan: Plan, rng: random.Random, kind: str, family: str, parents: list[i
     return index
 
 
-def _dates(plan: Plan, rng: random.Random) -> None:
+def draw_id(rng: random.Random) -> str:
+    """Return an id as on the Hub, which says nothing of the model."""
+    return f"{rng.choice(AUTHORS)}/{rng.choice(FIRST)}-{rng.choice(SECOND)}-{rng.randrange(16**4):04x}"
+
+
+def stamp_dates(nodes: Sequence[Node], rng: random.Random) -> None:
+    """Give every model a date after those of its parents; some are stated wrongly, or not at all."""
     start = datetime(2023, 1, 1, tzinfo=UTC)
-    for node in plan.nodes:
-        after = max((plan.nodes[parent].made_at for parent in node.parents), default=rng.uniform(0, 30))
+    for node in nodes:
+        after = max((nodes[parent].made_at for parent in node.parents), default=rng.uniform(0, 30))
         node.made_at = after + rng.expovariate(1 / 12) + 0.01
         stated, roll = node.made_at, rng.random()
         if roll < PLACEHOLDER_SHARE:
