@@ -28,7 +28,7 @@ from ingest.weights.chart import chart
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.samples.aligned_samples import Vectors, align, sq_distances
-from ingest.weights.samples.clustering import by_architecture
+from ingest.weights.samples.model_families import by_shape
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge, above_threshold
 
@@ -168,7 +168,7 @@ def _by_step(prints: Sequence[Fingerprint], truth: Mapping[str, Any], edges: Seq
         edge["child"]: edge["parent"] for edge in truth["edges"]
         if edge["kind"] in TOGETHER["fine-tunes, continued and merged low-rank trainings"]
     }  # fmt: skip
-    for group in by_architecture(prints):
+    for group in by_shape(prints).values():
         part = [prints[place] for place in group]
         vectors = align([item.sample for item in part], [item.dtype for item in part])
         away = np.sqrt(sq_distances(vectors))
@@ -200,7 +200,7 @@ def _others(prints: Sequence[Fingerprint], truth: Mapping[str, Any], method: Met
     """Run a method on the models of each architecture."""
     nodes = {node["id"]: node for node in truth["nodes"]}
     found: Pairs = set()
-    for group in by_architecture(prints):
+    for group in by_shape(prints).values():
         part = [prints[place] for place in group]
         read = Resampler()
         samples = [read.sample(item) or item.sample for item in part]

@@ -28,7 +28,7 @@ from benchmarks.zoo.score import prints_of, read_truth, share_of
 from ingest.formats.open_model import open_model
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
-from ingest.weights.samples.clustering import affected_families
+from ingest.weights.samples.model_families import affected_families
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge
 from ingest.weights.tree.exact_relations import find_copies, find_merges

@@ -23,7 +23,7 @@ from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, compute_fingerprint
 from ingest.weights.fingerprints.sampling import RUN_LENGTH
 from ingest.weights.parameters.sample_parameters import SAMPLE
-from ingest.weights.samples.clustering import affected_families
+from ingest.weights.samples.model_families import affected_families
 
 BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
 """Date of the first of synthetic models; each of the others comes a minute after the one before."""

@@ -136,7 +136,7 @@ def _read_inputs(fingerprints: list[Path], existing: list[Path]) -> tuple[list[F
         )
     from ingest.weights.fingerprints.parquet import read_fingerprints
     from ingest.weights.probes.probe_table import read_probes, sidecar_path
-    from ingest.weights.samples.clustering import affected_families
+    from ingest.weights.samples.model_families import affected_families
     from ingest.weights.tree.behavioural_edges import functional_partners
 
     new = {item.id: item for item in read_fingerprints(fingerprints)}

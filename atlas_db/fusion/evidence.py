@@ -71,6 +71,16 @@ class PrunedEvidence(RoundedCopyEvidence, frozen=True, tag="pruned"):
     grid: str = ""
 
 
+class DepthPrunedEvidence(RoundedCopyEvidence, frozen=True, tag="depth_pruned"):
+    """The parent's weights without some of its tensors: layers were cut off, or one part was saved alone.
+
+    Attributes:
+        kept: Share of the sampled tensors in the parent's blocks that the child has, 0..1.
+    """
+
+    kept: float
+
+
 class ResidualEvidence(Evidence, frozen=True, tag="residual"):
     """The weights contain the parent's small-singular-value residual.
 
@@ -195,6 +205,7 @@ AnyEvidence = (
     | CastEvidence
     | QuantizedEvidence
     | PrunedEvidence
+    | DepthPrunedEvidence
     | ResidualEvidence
     | MergeEvidence
     | AdapterEvidence

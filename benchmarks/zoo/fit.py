@@ -32,12 +32,13 @@ from sklearn.linear_model import LogisticRegression
 
 from atlas_db.core.arrays import Doubles
 from benchmarks.zoo.score import prints_of, read_truth
-from ingest.weights.chart import chart_family
+from ingest.weights.family_chart import chart_family
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.pairwise.direction import precedence_features
 from ingest.weights.pairwise.residual_containment import containment, containment_features, small_singular_residual
-from ingest.weights.samples.clustering import by_architecture, connected_families
+from ingest.weights.samples.clustering import connected_families
+from ingest.weights.samples.model_families import by_shape
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree import adapter_edges
 from ingest.weights.tree.date_outliers import without_dates
@@ -121,7 +122,7 @@ def families(zoo: Zoo, read: Resampler | None) -> list[FamilyState]:
     """Return the components of a zoo, copies and merges found."""
     parts = [
         [zoo.prints[group[place]] for place in part]
-        for group in by_architecture(zoo.prints)
+        for group in by_shape(zoo.prints).values()
         for part in connected_families([zoo.prints[place] for place in group])
     ]
     return [family_of(part, read) for part in parts if len(part) > 2]
@@ -222,7 +223,7 @@ def placements(zoo: Zoo, known: Sequence[FamilyState]) -> list[Placement]:
 
 def adapters(zoo: Zoo) -> list[tuple[Doubles, int]]:
     """Return features of the members of each adapter's family, and which is its base."""
-    edges = [edge for group in by_architecture(zoo.prints)
+    edges = [edge for group in by_shape(zoo.prints).values()
              for edge in chart_family([zoo.prints[place] for place in group], None)]  # fmt: skip
     found = []
     for adapter, measured, table in adapter_edges.base_candidates(zoo.prints, edges, time=True):

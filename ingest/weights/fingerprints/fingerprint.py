@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -46,6 +47,19 @@ class Sample:
     block_max: Floats
     names: list[str]
     dtypes: list[str]
+
+    def restricted_to(self, names: Collection[str]) -> Sample:
+        """Return the part of a sample that lies in some tensors."""
+        kept = np.array([name in names for name in self.names], bool)
+        if kept.all():
+            return self
+        at = kept[self.tensor] if len(kept) else np.zeros(0, bool)
+        place = (np.cumsum(kept) - 1).astype(np.uint16)
+        return Sample(
+            self.keys[at], place[self.tensor[at]], self.values[at], self.row_max[at], self.block_max[at],
+            [name for name in self.names if name in names],
+            [dtype for name, dtype in zip(self.names, self.dtypes, strict=True) if name in names],
+        )  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
+from atlas_db.core.arrays import Doubles, Flags, Floats, Integers, Keys
 from ingest.formats.open_model import RUN_LENGTH
 from ingest.formats.tensor_names import PART_PATTERNS, is_vocabulary, part_index
 from ingest.weights.fingerprints.fingerprint import Sample
@@ -112,10 +112,28 @@ class SharedPositions(NamedTuple):
     names: list[str]
     members: list[int]
 
+    @property
+    def keys(self) -> Keys:
+        """Ids of the positions, shape (p,)."""
+        return self.samples[0].keys[self.indices[0]] if self.samples else np.empty(0, np.uint64)
+
+    def shared_with(self, other: SharedPositions) -> tuple[SharedPositions, SharedPositions]:
+        """Return the models of each side at the positions that both sides have."""
+        _, mine, theirs = np.intersect1d(self.keys, other.keys, assume_unique=True, return_indices=True)
+        order = np.argsort(mine)
+        return self._at(mine[order]), other._at(theirs[order])
+
+    def _at(self, places: Integers) -> SharedPositions:
+        kept = [np.arange(len(s.keys))[at][places] for s, at in zip(self.samples, self.indices, strict=True)]
+        return self._replace(indices=list[Integers | slice](kept), tensor=self.tensor[places])
+
     def values(self, start: int = 0, stop: int | None = None) -> Floats:
         """Return the elements of the models from `start` to `stop`, shape (stop - start, p, 32)."""
-        some = zip(self.samples[start:stop], self.indices[start:stop], strict=True)
-        found = [sample.values[at] for sample, at in some]
+        return self.values_of(range(*slice(start, stop).indices(len(self.samples))))
+
+    def values_of(self, rows: Sequence[int]) -> Floats:
+        """Return the elements of some models, shape (rows, p, 32)."""
+        found = [self.samples[row].values[self.indices[row]] for row in rows]
         return np.stack(found) if found else np.empty((0, len(self.tensor), RUN_LENGTH), np.float32)
 
 

@@ -1,6 +1,6 @@
-"""Families of models: connected components of models of one architecture, linked where their weights correlate.
+"""Components of models of one shape, linked where their weights correlate.
 
-Models of one architecture that were trained from different initial values have uncorrelated weights. The cosine of n of
+Models of one shape that were trained from different initial values have uncorrelated weights. The cosine of n of
 their elements has the standard deviation 1/√n around 0. Models with a common ancestor correlate. So the number of
 families need not be known.
 """
@@ -8,7 +8,7 @@ families need not be known.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,17 +23,42 @@ BLOCK_MODELS = 256
 """Models that are compared at once: bounds the memory."""
 
 
-def by_architecture(fingerprints: Sequence[Fingerprint]) -> list[list[int]]:
-    """Return indices of fingerprints by architecture, without adapters, in the order of the first of each."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for place, item in enumerate(fingerprints):
-        if not item.adapter:
-            found[item.family_key].append(place)
-    return list(found.values())
+class LeaderClusters(NamedTuple):
+    """Models of one shape, with their leaders and components.
+
+    Attributes:
+        common: The positions that they share, and their samples there.
+        leaders: Rows of the models that stand for others in comparisons.
+        roots: Root of each row's component, shape (n,).
+    """
+
+    common: SharedPositions
+    leaders: list[int]
+    roots: Integers
+
+    def components(self, count: int) -> list[list[int]]:
+        """Return components, the largest first; models whose samples cannot be compared are alone.
+
+        Args:
+            count: Number of models that were given.
+        """
+        return components_of(count, self.common.members, [find_root(self.roots, row) for row in range(len(self.roots))])
 
 
 def connected_families(fingerprints: Sequence[Fingerprint]) -> list[list[int]]:
-    """Return connected components of models of one architecture, linked where their weights correlate.
+    """Return connected components of models of one shape, linked where their weights correlate.
+
+    Args:
+        fingerprints: Models of one shape.
+
+    Returns:
+        Indices of fingerprints, ascending, the largest component first.
+    """
+    return leader_clusters(fingerprints).components(len(fingerprints))
+
+
+def leader_clusters(fingerprints: Sequence[Fingerprint]) -> LeaderClusters:
+    """Link models of one shape where their weights correlate.
 
     Two models are linked by their cosine over all tensors, or by a high cosine over the vocabulary alone. Permuted
     copies agree in the vocabulary only, which has too few elements for a low threshold.
@@ -44,22 +69,19 @@ def connected_families(fingerprints: Sequence[Fingerprint]) -> list[list[int]]:
     permuted copy correlates with that copy only.
 
     Args:
-        fingerprints: Models of one architecture.
-
-    Returns:
-        Indices of fingerprints, ascending, the largest component first.
+        fingerprints: Models of one shape.
     """
     common = shared_positions([item.sample for item in fingerprints])
     count = len(common.members)
     roots = np.arange(count)
     leaders: list[int] = []
-    leader_views = _cosine_views(common, common.values(0, 0))
+    leader_views = cosine_views(common, common.values(0, 0))
     for start in range(0, count, BLOCK_MODELS):
         block = np.arange(start, min(start + BLOCK_MODELS, count))
-        block_views = _cosine_views(common, common.values(start, start + BLOCK_MODELS))
+        block_views = cosine_views(common, common.values(start, start + BLOCK_MODELS))
         to_leaders, to_block = (
-            _max_cosine(block_views[:1], leader_views[:1]),
-            _max_cosine(block_views[:1], block_views[:1]),
+            max_cosine(block_views[:1], leader_views[:1]),
+            max_cosine(block_views[:1], block_views[:1]),
         )
         new_leaders: list[int] = []
         for at in range(len(block)):
@@ -68,52 +90,13 @@ def connected_families(fingerprints: Sequence[Fingerprint]) -> list[list[int]]:
         leaders += block[new_leaders].tolist()
         leader_views = [old.with_rows(new, new_leaders) for old, new in zip(leader_views, block_views, strict=True)]
     for start in range(0, count, BLOCK_MODELS):
-        block_views = _cosine_views(common, common.values(start, start + BLOCK_MODELS))
-        for at, other in np.argwhere(_max_cosine(block_views, leader_views) > SAMPLE.min_related_cosine).tolist():
-            _union(roots, start + at, leaders[other])
-    return _components(len(fingerprints), common.members, [_find(roots, row) for row in range(count)])
+        block_views = cosine_views(common, common.values(start, start + BLOCK_MODELS))
+        for at, other in np.argwhere(max_cosine(block_views, leader_views) > SAMPLE.min_related_cosine).tolist():
+            union_roots(roots, start + at, leaders[other])
+    return LeaderClusters(common, leaders, roots)
 
 
-def affected_families(fingerprints: Sequence[Fingerprint], new: Collection[str]) -> list[Fingerprint]:
-    """Return new models and all members of the families that they join: the models that have to be charted again.
-
-    A family is followed along its links, so that no other models are compared. An adapter may belong to any family:
-    where one is new, all models are returned.
-
-    Args:
-        fingerprints: All models, the new among them.
-        new: Ids of the new models.
-    """
-    if any(item.adapter for item in fingerprints if item.id in new):
-        return list(fingerprints)
-    found: list[Fingerprint] = []
-    for group in by_architecture(fingerprints):
-        items = [fingerprints[place] for place in group]
-        rows = [row for row, item in enumerate(items) if item.id in new]
-        if rows:
-            found += [items[row] for row in _reachable(items, rows)]
-    return found
-
-
-def _reachable(fingerprints: Sequence[Fingerprint], start: Sequence[int]) -> list[int]:
-    """Return the rows that are connected to some rows by links, these included (breadth-first search)."""
-    common = shared_positions([item.sample for item in fingerprints])
-    place = {member: row for row, member in enumerate(common.members)}
-    reached = np.zeros(len(common.members), bool)
-    frontier = [place[row] for row in start if row in place]
-    while frontier:
-        reached[frontier] = True
-        ours = _cosine_views(common, np.concatenate([common.values(row, row + 1) for row in frontier]))
-        linked = np.zeros(len(reached), bool)
-        # Block by block: a copy of all samples at once would cost more than the comparison.
-        for at in range(0, len(linked), BLOCK_MODELS):
-            theirs = _cosine_views(common, common.values(at, at + BLOCK_MODELS))
-            linked[at : at + BLOCK_MODELS] = (_max_cosine(ours, theirs) > SAMPLE.min_related_cosine).any(0)
-        frontier = np.flatnonzero(linked & ~reached).tolist()
-    return sorted({*start, *(common.members[row] for row in np.flatnonzero(reached))})
-
-
-class _CosineView(NamedTuple):
+class CosineView(NamedTuple):
     """Elements of models that are compared, unscaled: a scaled copy would cost more than the comparison.
 
     Attributes:
@@ -126,15 +109,15 @@ class _CosineView(NamedTuple):
     scale: Floats
     min_cosine: float
 
-    def with_rows(self, other: _CosineView, rows: list[int]) -> _CosineView:
+    def with_rows(self, other: CosineView, rows: list[int]) -> CosineView:
         """Return the view with some rows of another view appended."""
         if not rows:
             return self
         values = np.concatenate((self.values, other.values[rows]))
-        return _CosineView(values, np.concatenate((self.scale, other.scale[rows])), self.min_cosine)
+        return CosineView(values, np.concatenate((self.scale, other.scale[rows])), self.min_cosine)
 
 
-def _cosine_views(common: SharedPositions, values: Floats) -> list[_CosineView]:
+def cosine_views(common: SharedPositions, values: Floats) -> list[CosineView]:
     """Return views of all tensors and, where there is one, of the vocabulary with its own least cosine.
 
     Args:
@@ -146,7 +129,7 @@ def _cosine_views(common: SharedPositions, values: Floats) -> list[_CosineView]:
     if vocabulary.any():
         parts.append((_flatten(values[:, vocabulary]), SAMPLE.min_vocabulary_cosine))
     return [
-        _CosineView(
+        CosineView(
             part, np.float32(1) / np.maximum(np.sqrt(np.einsum("ij,ij->i", part, part)), np.float32(1e-30)), least
         )
         for part, least in parts
@@ -157,7 +140,7 @@ def _flatten(values: Floats) -> Floats:
     return values.reshape(len(values), values.shape[1] * RUN_LENGTH)
 
 
-def _max_cosine(ours: Sequence[_CosineView], theirs: Sequence[_CosineView]) -> Floats:
+def max_cosine(ours: Sequence[CosineView], theirs: Sequence[CosineView]) -> Floats:
     """Return the greatest cosine over the views, each 0 below its least cosine, shape (ours, theirs)."""
     cosines = []
     for our, their in zip(ours, theirs, strict=True):
@@ -166,13 +149,13 @@ def _max_cosine(ours: Sequence[_CosineView], theirs: Sequence[_CosineView]) -> F
     return np.asarray(np.maximum.reduce(cosines), np.float32)
 
 
-def _union(roots: Integers, row: int, other: int) -> None:
+def union_roots(roots: Integers, row: int, other: int) -> None:
     """Join the components of two rows (union-find, Tarjan 1975; scipy is no dependency of the core install)."""
-    first, second = _find(roots, row), _find(roots, other)
+    first, second = find_root(roots, row), find_root(roots, other)
     roots[max(first, second)] = min(first, second)
 
 
-def _find(roots: Integers, row: int) -> int:
+def find_root(roots: Integers, row: int) -> int:
     """Return the root of a row's component, halving the path to it."""
     while roots[row] != row:
         roots[row] = roots[roots[row]]
@@ -180,7 +163,7 @@ def _find(roots: Integers, row: int) -> int:
     return row
 
 
-def _components(count: int, members: Sequence[int], roots: Sequence[int]) -> list[list[int]]:
+def components_of(count: int, members: Sequence[int], roots: Sequence[int]) -> list[list[int]]:
     """Return components, the largest first; models whose samples cannot be compared are alone.
 
     Args:

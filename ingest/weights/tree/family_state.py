@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -146,7 +146,10 @@ class FamilyState:
         return self.samples.fingerprints[row].id
 
 
-def load_samples(fingerprints: Sequence[Fingerprint], resampler: Resampler | None, *, use_dates: bool) -> FamilySamples:
+def load_samples(
+    fingerprints: Sequence[Fingerprint], resampler: Resampler | None, *, use_dates: bool,
+    tensors: Collection[str] | None = None,
+) -> FamilySamples:  # fmt: skip
     """Align the samples of one family, with the units of permuted models in one order.
 
     Args:
@@ -155,6 +158,7 @@ def load_samples(fingerprints: Sequence[Fingerprint], resampler: Resampler | Non
         resampler: Reads larger samples from the weights. Without it, or where it lacks a model, the samples of the
             fingerprints are used, and permutations are not undone.
         use_dates: Whether dates count as evidence.
+        tensors: Names of the tensors that are compared, all by default.
     """
     stored = [item.sample for item in fingerprints]
     resampled = [resampler.sample(item) for item in fingerprints] if resampler else []
@@ -162,6 +166,8 @@ def load_samples(fingerprints: Sequence[Fingerprint], resampler: Resampler | Non
     is_resampled = resampler is not None and len(large) == len(fingerprints)
     if is_resampled:
         stored = large
+    if tensors is not None:
+        stored = [sample.restricted_to(tensors) for sample in stored]
     aligned, permutations = stored, [""] * len(fingerprints)
     if resampler is not None and is_resampled:
         aligned, permutations = align_family(fingerprints, stored, resampler)

@@ -9,6 +9,7 @@ import pytest
 from atlas_db.core.errors import EvidenceError, StoreError
 from atlas_db.fusion import evidence as module
 from atlas_db.fusion.evidence import (
+    DepthPrunedEvidence,
     DuplicateEvidence,
     Evidence,
     GroupCount,
@@ -25,6 +26,7 @@ WRITTEN = [
     DuplicateEvidence(alternatives={"a/b": 0.25}, output_difference=0.001),
     MergeEvidence(method="ties", weight=0.5, residual=0.01, base="a/base"),
     PrunedEvidence(explained=0.99, zeros=0.5),
+    DepthPrunedEvidence(explained=1.0, kept=0.75),
     ResidualEvidence(containment_log_odds=1.5, distance=0.1),
     MentionEvidence(name_confidence=0.9, same_owner=False),
     RankingEvidence(groups={"author": GroupCount(3, 4)}, no_declaration_probability=0.2),

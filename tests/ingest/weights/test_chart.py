@@ -10,7 +10,7 @@ import pytest
 from atlas_db.core.terms import Relation
 from benchmarks.weights import synthetic
 from ingest.weights.chart import chart
-from ingest.weights.samples.clustering import affected_families
+from ingest.weights.samples.model_families import affected_families
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge
 from tests.support.changes import matrices, permuted, quantized

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.weights import synthetic
 from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.aligned_samples import align, cosines
-from ingest.weights.samples.clustering import affected_families, connected_families
+from ingest.weights.samples.clustering import connected_families
 from tests.support.changes import permuted
 from tests.support.families import print_of, root, write
 
@@ -39,9 +39,3 @@ def test_relatives_are_the_components_of_all_pairs() -> None:
     expected = sorted(sorted(part) for part in nx.connected_components(whole))
     assert sorted(connected_families(prints)) == expected
     assert sorted(map(len, expected)) == [30, 100, 100, 100]
-
-
-def test_an_adapter_may_belong_anywhere(tmp_path: Path) -> None:
-    prints = synthetic(20, seed=7)
-    prints[3].adapter = True
-    assert affected_families(prints, {prints[3].id}) == prints

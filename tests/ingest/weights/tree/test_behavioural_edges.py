@@ -13,7 +13,7 @@ from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.parameters.probe_parameters import PROBE
 from ingest.weights.probes.cka_similarity import functionally_equal
 from ingest.weights.probes.probe_table import probe_all, read_probes, sidecar_path
-from ingest.weights.samples.clustering import affected_families
+from ingest.weights.samples.model_families import affected_families
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.behavioural_edges import functional_partners
 from ingest.weights.tree.edge import found_by
