@@ -262,7 +262,13 @@ def _compute_missing(
     return made + unwritten
 
 
-def _open_location(location: str) -> OpenModel:
+def open_location(location: str) -> OpenModel:
+    """Open the weights at a location as `ModelFiles.folder` states it.
+
+    Raises:
+        WeightsError: Nothing readable is there, or a file is damaged.
+        HubError: The Hub refuses.
+    """
     if location.startswith(SCHEME):
         return open_remote(*location.removeprefix(SCHEME).split("@", 1))
     return open_model(Path(location))
@@ -273,7 +279,7 @@ def _fingerprint_model(item: ModelFiles) -> _Outcome:
     if item.problem:
         return _Outcome(None, item.problem, 0, 0, 0)
     try:
-        with _open_location(item.folder) as model:
+        with open_location(item.folder) as model:
             made = compute_fingerprint(model, item.id, item.created_at)
             made.revision = item.revision
             return _Outcome(made, "", len(model.pickles), model.read_bytes, model.size)

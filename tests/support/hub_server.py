@@ -1,0 +1,121 @@
+"""A small Hub on loopback: it answers questions, redirects to a store of files, throttles, refuses, and cuts short."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.hub import api_listing
+
+COMMIT, CREATED = "c0ffee", "2024-05-01T00:00:00.000Z"
+_FILE = re.compile(r"/([^/]+/[^/]+)/resolve/[^/]+(/.+)")
+
+
+class HubServer(ThreadingHTTPServer):
+    """Either the Hub, or the store of files, which serves ranges.
+
+    Attributes:
+        folder: Repositories, as owner/name.
+        other: The store of files; None of the store itself.
+        commits: Commit of a repository, by id; `COMMIT` by default.
+        dates: Date of a repository, by id; `CREATED` by default.
+        renamed: New id of a repository, by its old one.
+        gated: Ids of repositories whose files are refused.
+        sent: Bytes sent in ranges.
+        tokens: What each request bore as its token.
+        mishaps: Status codes to answer with before anything else, the last one first.
+        short: Whether ranges lack a byte.
+    """
+
+    def __init__(self, folder: Path, other: HubServer | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.folder, self.other = folder, other
+        self.commits: dict[str, str] = {}
+        self.dates: dict[str, str] = {}
+        self.renamed: dict[str, str] = {}
+        self.gated: set[str] = set()
+        self.sent = 0
+        self.tokens: list[str] = []
+        self.mishaps: list[int] = []
+        self.short = False
+
+    @property
+    def url(self) -> str:
+        host = "localhost" if self.other is None else "127.0.0.1"
+        return f"http://{host}:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: HubServer
+
+    def log_message(self, *_: Any) -> None:
+        """Stay silent."""
+
+    def do_GET(self) -> None:
+        hub, path = self.server, self.path.split("?")[0]
+        hub.tokens.append(self.headers.get("authorization", ""))
+        if hub.mishaps:
+            return self.answer(hub.mishaps.pop(), b"later")
+        if path == "/api/models":
+            return self.answer(200, b"[]")
+        if path.startswith("/api/models/"):
+            return self.describe(path.removeprefix("/api/models/"))
+        if hub.other is not None:
+            return self.redirect(path, hub.other)
+        data = (hub.folder / path.lstrip("/")).read_bytes()
+        span = self.headers.get("range")
+        if span is None:
+            return self.answer(200, data)
+        start, stop = map(int, span.removeprefix("bytes=").split("-"))
+        hub.sent += stop + 1 - start
+        return self.answer(206, data[start : stop if hub.short else stop + 1])
+
+    def describe(self, id: str) -> None:
+        hub = self.server
+        if id in hub.renamed:
+            return self.answer(307, b"", {"Location": f"/api/models/{hub.renamed[id]}?blobs=true"})
+        folder = hub.folder / id
+        if not folder.is_dir():
+            return self.answer(404, b"no such repository")
+        files = [{"rfilename": f.name, "size": f.stat().st_size} for f in sorted(folder.iterdir())]
+        info = {"sha": hub.commits.get(id, COMMIT), "createdAt": hub.dates.get(id, CREATED), "siblings": files}
+        return self.answer(200, json.dumps(info).encode())
+
+    def redirect(self, path: str, store: HubServer) -> None:
+        match = _FILE.fullmatch(path)
+        assert match is not None, path
+        id = self.server.renamed.get(match[1], match[1])
+        if id in self.server.gated:
+            return self.answer(403, b"access is restricted")
+        return self.answer(302, b"", {"Location": f"{store.url}/{id}{match[2]}"})
+
+    def answer(self, code: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(code)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """Serve repositories, with a token, and make them the Hub of this process."""
+    store = HubServer(folder)
+    server = HubServer(folder, store)
+    for each in (store, server):
+        threading.Thread(target=each.serve_forever, daemon=True).start()
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(api_listing.HubClient, "_back_off", lambda self, attempt: None)
+    yield server
+    for each in (store, server):
+        each.shutdown()
+        each.server_close()
