@@ -47,6 +47,7 @@ class Score:
         roots: (kept, all) roots; below an exact copy, which nothing separates from it, a root counts as kept.
         instead: What the parents of wrong edges truly are to the child, and how often.
         children: Of each model's edges: right, wrong, found, wanted.
+        named: True edges that were found, as (child, parent).
     """
 
     right: int = 0
@@ -64,6 +65,7 @@ class Score:
     roots: list[int] = field(default_factory=lambda: [0, 0])
     instead: Counter[str] = field(default_factory=Counter)
     children: list[list[int]] = field(default_factory=list)
+    named: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def precision(self) -> float:
@@ -151,13 +153,13 @@ def score(
     by_child: dict[str, list[Any]] = defaultdict(list)
     for edge in truth["edges"]:
         by_child[edge["child"]].append(edge)
-    named: set[tuple[str, str]] = set()
+    named = out.named
     by_model: dict[str, list[int]] = {name: [0, 0, 0, 0] for name in nodes}
     for edge in edges:
         twin = (e for e in by_child[edge.child] if same.get(e["parent"], e["parent"]) == same.get(edge.parent))
         match = wanted.get((edge.child, edge.parent)) or next(twin, None)
-        if match is not None and match["optional"] and match["kind"].startswith("merge"):
-            continue
+        if match is not None and match["optional"] and match["kind"].startswith("merge") and "absent" not in match:
+            continue  # the base of a merge; what stands for an absent parent is right
         right = match is not None and edge.relation in match["relation_accept"]
         kind, other_family = nodes[edge.child]["kind"], nodes[edge.child]["family"] != nodes[edge.parent]["family"]
         out.between_families += other_family and not kind.startswith("merge")

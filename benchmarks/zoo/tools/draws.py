@@ -78,7 +78,7 @@ _REFUSED = {
     "gemma3": set(STACKED) | set(MIXED) | {"quant_gguf", "encoder_alone", "sentence"},
     "llama": {"encoder_alone", "sentence"},
     "llama-wide": {"encoder_alone", "sentence"},
-    "gpt2": _NO_CONV1D | set(MIXED) | {"quant_gguf", "encoder_alone", "sentence"},
+    "gpt2": _NO_CONV1D | set(MIXED) | set(EXTRACTED) | {"quant_gguf", "encoder_alone", "sentence"},
     "mixtral": set(MIXED) | {"pruned_width", "quant_gguf", "encoder_alone", "sentence"},
     "bert": {"quant_gguf", "encoder_alone"},
     "t5": {"quant_gguf", "sentence", "pruned_depth"},
@@ -172,8 +172,9 @@ def draw_family(architecture: str, seed: int, *, size: int = 0, kinds: Sequence[
     for _ in range(rng.randint(0, max(0, size // 8))):
         _add(plan, rng, "finetune", [rng.choice(_open_places(plan, keeping=True))])
     waiting = _order(rng, allowed(architecture), kinds)
-    size = max(size, len(plan.nodes) + len(kinds))
-    while len(plan.nodes) < size:
+    drawn = 0
+    while len(plan.nodes) < size or drawn < len(kinds):
+        drawn += 1
         waiting = waiting or _order(rng, allowed(architecture), ())
         _derive(plan, rng, waiting.pop(0))
         if rng.random() < DERIVED_TUNED:
