@@ -11,3 +11,4 @@ if __name__ == "__main__":
         print(f"{file.stem:<12} {' '.join(text.split(chr(10) * 2)[0].split())}")
     print(f"{'real':<12} Public test sets, by ids alone: `python -m benchmarks.real run --models DIR --hub --out OUT`.")
     print(f"{'zoo':<12} Families of small models with a known lineage: `python -m benchmarks.zoo OUT --seed 1`.")
+    print(f"{'zoo.tools':<12} Families by transformers and others: `python -m benchmarks.zoo.tools OUT --seed 1`.")
