@@ -16,7 +16,7 @@ from itertools import combinations
 from typing import Any
 
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.samples.clustering import by_architecture, connected_families
+from ingest.weights.samples.model_families import related_families
 from ingest.weights.tree.edge import Edge, above_threshold
 
 Truth = Mapping[str, Any]
@@ -146,11 +146,7 @@ def pair_counts(groups: Iterable[Collection[str]], parent: Mapping[str, str], ot
 def parentless_of_a_family(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> list[set[str]]:
     """Return groups as long as the chart names none: models of a family to which it gives no parent."""
     placed = {edge.child for edge in above_threshold(edges)}
-    return [
-        {prints[group[place]].id for place in part} - placed
-        for group in by_architecture(prints)
-        for part in connected_families([prints[at] for at in group])
-    ]
+    return [{prints[place].id for place in part} - placed for part in related_families(prints)]
 
 
 def beside_core(truth: Truth) -> dict[str, set[str]]:
