@@ -2,7 +2,7 @@
 
     python -m benchmarks.families ZOO... [--view alone] [--leave-out roots|hubs|inner=.3] [--seed N] [--json FILE]
 
-Each zoo is charted with dates and without. `--view alone` charts each model beside a small core family and its own
+Each zoo is charted with dates and without. `--view alone` charts each model among a small core family and its own
 ancestors only. `--leave-out` removes models, and counts what is right then (`benchmarks.zoo.views`). Printed by zoo:
 precision, recall and F1 of typed edges, the ECE of all guesses, what is right of the edges said at .9 and more, and
 models by what was said of them. Then the same by kind.
@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.zoo.score import Score, prints_of, read_truth, score, total
 from benchmarks.zoo.views import (
     Groups,
-    beside_core,
+    core_neighbours,
     draw_absent,
     only_child,
     open_truth,
@@ -38,7 +38,7 @@ from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge
 
-SURE = 0.9
+HIGH = 0.9
 VERDICTS = ("right", "part", "missed", "wrong", "not read")
 
 
@@ -47,20 +47,20 @@ class Found:
     """What a chart got right of one zoo, by one way of charting.
 
     Attributes:
-        said: Score of edges that are likelier than not.
+        charted: Score of edges that are likelier than not.
         guessed: Score of all.
         verdicts: Models by what was said of them.
         kinds: By kind: edges found and wanted, and wrong edges.
-        sure: Edges at `SURE` and more: right, right or an ancestor above an absent parent, all.
+        high: Edges at `HIGH` and more: right, right or an ancestor above an absent parent, all.
         kept: Of an open draw: true edges that the closed chart finds and that are still possible, and those found.
         pairs: Of an open draw: siblings of absent parents rightly grouped, grouped, all.
     """
 
-    said: Score
+    charted: Score
     guessed: Score
     verdicts: dict[str, int]
     kinds: dict[str, list[int]]
-    sure: list[int]
+    high: list[int]
     kept: list[int] = field(default_factory=lambda: [0, 0])
     pairs: list[int] = field(default_factory=lambda: [0, 0, 0])
 
@@ -74,8 +74,8 @@ class Found:
         """Return the figures by name."""
         right, grouped, wanted = self.pairs
         return {
-            "precision": self.said.precision, "recall": self.said.recall, "f1": self.said.f1, "ece": self.ece,
-            "sure_right": self.sure[0], "sure_right_or_ancestor": self.sure[1], "sure": self.sure[2],
+            "precision": self.charted.precision, "recall": self.charted.recall, "f1": self.charted.f1, "ece": self.ece,
+            "high_right": self.high[0], "high_right_or_ancestor": self.high[1], "high": self.high[2],
             "verdicts": self.verdicts, "kinds": self.kinds, "kept": self.kept[1], "kept_of": self.kept[0],
             "sibling_f1": 2 * right / max(grouped + wanted, 1), "sibling_pairs": wanted,
         }  # fmt: skip
@@ -136,19 +136,19 @@ def _found(
     same = {item.id: item.weights_hash for item in prints}
     here = {node["id"] for node in truth["nodes"]}
     prints = [item for item in prints if item.id in here]
-    said, guessed = (score(edges, truth, same, prints, least) for least in (0.5, 0.0))
+    charted, guessed = (score(edges, truth, same, prints, least) for least in (0.5, 0.0))
     verdicts, kinds = dict.fromkeys(VERDICTS, 0), defaultdict(lambda: [0, 0, 0])
     read = {item.id for item in prints}
-    for node, (_, wrong, found, wanted) in zip(truth["nodes"], said.children, strict=True):
+    for node, (_, wrong, found, wanted) in zip(truth["nodes"], charted.children, strict=True):
         if only is not None and node["id"] != only:
             continue
         verdict = "wrong" if wrong else "right" if found == wanted else "part" if found else "missed"
         verdicts[verdict if node["id"] in read else "not read"] += 1
         kinds[node["kind"]] = [a + b for a, b in zip(kinds[node["kind"]], (found, wanted, wrong), strict=True)]
-    sure = [right for confidence, right in said.confidence if confidence >= SURE]
-    kind_of = score(edges, lenient, same, prints).confidence if lenient else said.confidence
-    with_ancestors = sum(right for confidence, right in kind_of if confidence >= SURE)
-    return Found(said, guessed, verdicts, dict(kinds), [sum(sure), with_ancestors, len(sure)])
+    high = [right for confidence, right in charted.confidence if confidence >= HIGH]
+    kind_of = score(edges, lenient, same, prints).confidence if lenient else charted.confidence
+    with_ancestors = sum(right for confidence, right in kind_of if confidence >= HIGH)
+    return Found(charted, guessed, verdicts, dict(kinds), [sum(high), with_ancestors, len(high)])
 
 
 def score_open(
@@ -170,7 +170,7 @@ def score_open(
     edges = chart(list(here), Resampler(), time=time)
     found = _found(edges, open_truth(truth, absent), here, open_truth(truth, absent, ancestors=True))
     possible = {pair for pair in closed.named if not set(pair) & set(absent)}
-    found.kept = [len(possible), len(possible & found.said.named)]
+    found.kept = [len(possible), len(possible & found.charted.named)]
     parent = siblings(truth, absent)
     adapters = {item.id for item in here if item.adapter}
     found.pairs = pair_counts(groups(here, edges), parent, adapters)
@@ -178,12 +178,12 @@ def score_open(
 
 
 def _alone(prints: Sequence[Fingerprint], truth: Mapping[str, Any], *, time: bool) -> Found:
-    """Score each model beside the core family."""
+    """Score each model among the core family."""
     parts = []
-    for child, beside in beside_core(truth).items():
-        here = [item for item in prints if item.id in beside]
+    for child, among in core_neighbours(truth).items():
+        here = [item for item in prints if item.id in among]
         edges = [edge for edge in chart(here, Resampler(), time=time) if edge.child == child]
-        parts.append(_found(edges, only_child(truth, child, beside), here, only=child))
+        parts.append(_found(edges, only_child(truth, child, among), here, only=child))
     return _together(parts)
 
 
@@ -193,20 +193,20 @@ def _together(parts: Sequence[Found]) -> Found:
     for part in parts:
         for kind, counts in part.kinds.items():
             kinds[kind] = [a + b for a, b in zip(kinds[kind], counts, strict=True)]
-    sums = {name: np.sum([getattr(part, name) for part in parts], 0).tolist() for name in ("sure", "kept", "pairs")}
+    sums = {name: np.sum([getattr(part, name) for part in parts], 0).tolist() for name in ("high", "kept", "pairs")}
     return Found(
-        total([part.said for part in parts]), total([part.guessed for part in parts]),
+        total([part.charted for part in parts]), total([part.guessed for part in parts]),
         {name: sum(part.verdicts[name] for part in parts) for name in VERDICTS}, dict(kinds), **sums,
     )  # fmt: skip
 
 
 def _line(name: str, found: Mapping[str, Found]) -> str:
     dated, other = found["dates"], found["no dates"]
-    said, models = dated.said, sum(dated.verdicts.values())
+    charted, models = dated.charted, sum(dated.verdicts.values())
     counts = ", ".join(f"{dated.verdicts[verdict]}" for verdict in VERDICTS)
     return (
-        f"{name:16} {models:6}         {said.precision:.2f} {said.recall:.2f} {said.f1:.2f}         {other.said.f1:.2f}"
-        f"  {dated.ece:.2f} {dated.sure[0]:6} of {dated.sure[2]:4}   {counts}"
+        f"{name:16} {models:6}         {charted.precision:.2f} {charted.recall:.2f} {charted.f1:.2f}"
+        f"         {other.charted.f1:.2f}  {dated.ece:.2f} {dated.high[0]:6} of {dated.high[2]:4}   {counts}"
     )
 
 
@@ -218,10 +218,10 @@ def _print_kinds(found: Found) -> None:
 
 def _print_open(found: Mapping[str, Found]) -> None:
     for way, each in found.items():
-        right, lenient, every = each.sure
+        right, lenient, every = each.high
         grouped = each.as_row()["sibling_f1"]
         print(
-            f"\n{way}: of edges at {SURE} and more {right} of {every} right ({right / max(every, 1):.3f}); an ancestor "
+            f"\n{way}: of edges at {HIGH} and more {right} of {every} right ({right / max(every, 1):.3f}); an ancestor "
             f"above an absent parent taken as right {lenient} ({lenient / max(every, 1):.3f})\n"
             f"  ECE {each.ece:.3f}; of the true edges that the closed chart finds and that are possible, "
             f"{each.kept[1]} of {each.kept[0]} found\n"

@@ -193,7 +193,7 @@ def _add(plan: Plan, rng: random.Random, kind: str, family: str, parents: list[i
 
 
 def draw_id(rng: random.Random) -> str:
-    """Return an id as on the Hub, which says nothing of the model."""
+    """Return an id in the form of the Hub, without a hint at the model."""
     return f"{rng.choice(AUTHORS)}/{rng.choice(FIRST)}-{rng.choice(SECOND)}-{rng.randrange(16**4):04x}"
 
 

@@ -1,4 +1,4 @@
-"""A zoo with some models left out, and each model beside a small family alone: other truths for the same chart.
+"""A zoo with some models left out, and each model among a small family alone: other truths for the same chart.
 
 An open draw leaves out parents, as most folders lack them. What is then right:
 
@@ -149,8 +149,8 @@ def parentless_of_a_family(prints: Sequence[Fingerprint], edges: Sequence[Edge])
     return [{prints[place].id for place in part} - placed for part in related_families(prints)]
 
 
-def beside_core(truth: Truth) -> dict[str, set[str]]:
-    """Return for each model outside the core the models beside which it is charted: the core and its own ancestors.
+def core_neighbours(truth: Truth) -> dict[str, set[str]]:
+    """Return for each model outside the core the models among which it is charted: the core and its own ancestors.
 
     Raises:
         ValueError: The zoo names no core.
@@ -164,16 +164,16 @@ def beside_core(truth: Truth) -> dict[str, set[str]]:
     for node in truth["nodes"]:
         if node["id"] in core:
             continue
-        beside, rest = core | {node["id"]}, [node["id"]]
+        among, rest = core | {node["id"]}, [node["id"]]
         while rest:
-            new = above[rest.pop()] - beside
-            beside |= new
+            new = above[rest.pop()] - among
+            among |= new
             rest += new
-        found[node["id"]] = beside
+        found[node["id"]] = among
     return found
 
 
-def only_child(truth: Truth, child: str, beside: Collection[str]) -> dict[str, Any]:
+def only_child(truth: Truth, child: str, among: Collection[str]) -> dict[str, Any]:
     """Return what is true of one model among others."""
     edges = [edge for edge in truth["edges"] if edge["child"] == child]
-    return {**truth, "nodes": [n for n in truth["nodes"] if n["id"] in beside], "edges": edges, "roots": []}
+    return {**truth, "nodes": [n for n in truth["nodes"] if n["id"] in among], "edges": edges, "roots": []}

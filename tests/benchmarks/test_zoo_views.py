@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.zoo.views import beside_core, draw_absent, only_child, open_truth, pair_counts, siblings
+from benchmarks.zoo.views import core_neighbours, draw_absent, only_child, open_truth, pair_counts, siblings
 
 # R is cast to r16 and tuned to a and b; a is tuned to a1 and a2; S is tuned to t. `lora` adapts a, `m` merges a and b.
 FAMILY = {"R": "f", "r16": "f", "a": "f", "b": "f", "a1": "f", "a2": "f", "lora": "f", "m": "f", "S": "g", "t": "g"}
@@ -107,16 +107,16 @@ def test_pairs_of_siblings_are_counted_once_and_strangers_count_against() -> Non
 
 
 def test_each_model_is_charted_beside_the_core_and_its_ancestors(truth: dict[str, Any]) -> None:
-    beside = beside_core(truth)
-    assert beside["m"] == {"R", "S", "a", "t", "b", "m"}
-    assert beside["a1"] == {"R", "S", "a", "t", "a1"}
-    assert "a" not in beside
-    alone = only_child(truth, "m", beside["m"])
+    among = core_neighbours(truth)
+    assert among["m"] == {"R", "S", "a", "t", "b", "m"}
+    assert among["a1"] == {"R", "S", "a", "t", "a1"}
+    assert "a" not in among
+    alone = only_child(truth, "m", among["m"])
     assert pairs(alone, optional=False) == {("m", "a"), ("m", "b")}
-    assert {node["id"] for node in alone["nodes"]} == beside["m"]
+    assert {node["id"] for node in alone["nodes"]} == among["m"]
 
 
 def test_a_zoo_without_a_core_is_refused(truth: dict[str, Any]) -> None:
     del truth["core"]
     with pytest.raises(ValueError, match="no core family"):
-        beside_core(truth)
+        core_neighbours(truth)

@@ -32,10 +32,10 @@ def main() -> None:
         print(f"{architecture}: {len(plan.nodes)} models, width {plan.width}, {plan.layers} layers", flush=True)
         start = time.monotonic()
 
-        def say(text: str, since: float = start) -> None:
+        def show(text: str, since: float = start) -> None:
             print(f"{time.monotonic() - since:7.1f} s  {text}", flush=True)
 
-        make_family(plan, options.out / f"{architecture}-{options.seed}", say)
+        make_family(plan, options.out / f"{architecture}-{options.seed}", show)
 
 
 if __name__ == "__main__":

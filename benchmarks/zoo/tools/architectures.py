@@ -194,7 +194,7 @@ class Lessons:
             return lambda: _halves(model, draw())
         if self.architecture == "whisper":
             sounds = torch.randn(VOCABULARY, MELS, 2, generator=torch.Generator().manual_seed(self.seed))
-            return lambda: _heard(model, sounds, draw())
+            return lambda: _transcribed(model, sounds, draw())
         return lambda: _next_words(model, draw())
 
     def labelled(self, model: nn.Module, corpus: int, seed: int) -> Objective:
@@ -207,11 +207,11 @@ class Lessons:
         if self.architecture == "whisper":
             sounds = torch.randn(VOCABULARY, MELS, 2, generator=torch.Generator().manual_seed(self.seed))
 
-            def heard() -> Tensor:
+            def classified() -> Tensor:
                 tokens = draw()[:, : FRAMES // 2]
-                return _loss(model(input_features=_spoken(sounds, tokens), labels=tokens[:, 0] % classes))
+                return _loss(model(input_features=_spectra(sounds, tokens), labels=tokens[:, 0] % classes))
 
-            return heard
+            return classified
 
         def read() -> Tensor:
             tokens = draw().clamp(min=SPECIAL["eos_token_id"] + 1)
@@ -266,15 +266,15 @@ def _halves(model: nn.Module, tokens: Tensor) -> Tensor:
     return _loss(model(input_ids=first, labels=second))
 
 
-def _spoken(sounds: Tensor, tokens: Tensor) -> Tensor:
+def _spectra(sounds: Tensor, tokens: Tensor) -> Tensor:
     """Return spectra of words, two frames each, with noise, (batch, bands, frames)."""
     clean = sounds[tokens].permute(0, 2, 1, 3).flatten(2)
     return clean + 0.5 * torch.randn_like(clean)
 
 
-def _heard(model: nn.Module, sounds: Tensor, tokens: Tensor) -> Tensor:
+def _transcribed(model: nn.Module, sounds: Tensor, tokens: Tensor) -> Tensor:
     tokens = tokens[:, : FRAMES // 2]
-    return _loss(model(input_features=_spoken(sounds, tokens).to(model.dtype), labels=tokens))
+    return _loss(model(input_features=_spectra(sounds, tokens).to(model.dtype), labels=tokens))
 
 
 def _classified(model: nn.Module, pictures: Tensor, labels: Tensor) -> Tensor:

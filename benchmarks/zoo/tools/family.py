@@ -87,7 +87,7 @@ def _make(work: Workshop, node: Node) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One thread, no hub, no bars, and nothing said that does not stop the work."""
+    """One thread, no hub, no bars, and no warnings of the tools."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()

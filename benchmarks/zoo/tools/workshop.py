@@ -43,7 +43,7 @@ class Workshop:
         return [self.plan.nodes[place].id for place in node.parents]
 
     def paths(self, node: Node) -> list[str]:
-        """Return whole paths of a model's parents: mergekit asks the Hub for what looks like an id."""
+        """Return whole paths of a model's parents: mergekit looks ids up on the Hub."""
         return [str(Path(name).resolve()) for name in self.parents(node)]
 
     def load(self, name: str, dtype: torch.dtype = torch.float32) -> nn.Module:
