@@ -14,7 +14,8 @@ from atlas_db.core.arrays import Doubles
 from benchmarks.real.public_sets import ExpectedEdge, ExpectedPair, PublicSet
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.sample_parameters import SAMPLE
-from ingest.weights.samples.aligned_samples import in_vocabulary, shared_positions
+from ingest.weights.samples.aligned_samples import shared_positions
+from ingest.weights.samples.clustering import cosine_views, max_cosine
 from ingest.weights.tree.edge import Edge, above_threshold
 
 MAX_FALSE_ALARMS = 0.01
@@ -233,22 +234,12 @@ def similarity(first: Fingerprint, second: Fingerprint) -> float | None:
     """Return the larger cosine of two samples: of all tensors, or of the vocabulary, as families are found.
 
     Returns:
-        -1 to 1; None where the models share too few positions, as with other tensors, and for adapters.
+        0 to 1; None where the models share too few positions (`SAMPLE.min_shared_tensors`), and for adapters.
     """
     if first.adapter or second.adapter:
         return None
-    shared = shared_positions([first.sample, second.sample])
-    least = SAMPLE.min_shared_positions * min(len(first.sample.keys), len(second.sample.keys))
-    if len(shared.members) < 2 or len(shared.tensor) < max(least, 1):
+    one, other = (shared_positions([item.sample]) for item in (first, second))
+    ours, theirs = one.shared_with(other)
+    if len(ours.tensor) < max(SAMPLE.min_shared_tensors * min(len(one.tensor), len(other.tensor)), 1):
         return None
-    values = shared.values().astype(np.float64)
-    found = _cosine(values)
-    vocabulary = in_vocabulary(shared.tensor, shared.names)
-    if vocabulary.any() and (words := _cosine(values[:, vocabulary])) > SAMPLE.min_vocabulary_cosine:
-        found = max(found, words)
-    return found
-
-
-def _cosine(values: Doubles) -> float:
-    one, other = values.reshape(2, -1)
-    return float(one @ other) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-30)
+    return float(max_cosine(cosine_views(ours, ours.values()), cosine_views(theirs, theirs.values()))[0, 0])
