@@ -263,7 +263,7 @@ def _masked(model: nn.Module, tokens: Tensor) -> Tensor:
 
 def _halves(model: nn.Module, tokens: Tensor) -> Tensor:
     first, second = tokens.chunk(2, 1)
-    return _loss(model(input_ids=first, labels=second))
+    return _loss(model(input_ids=first.contiguous(), labels=second.contiguous()))
 
 
 def _spectra(sounds: Tensor, tokens: Tensor) -> Tensor:

@@ -160,7 +160,7 @@ def draw_family(architecture: str, seed: int, *, size: int = 0, kinds: Sequence[
     wide = architecture == "llama-wide"
     plan = FamilyPlan(
         architecture, seed, [], [],
-        width=768 if wide else rng.choice((64, 96, 128)), layers=2 if wide else rng.choice((3, 4, 4)),
+        width=768 if wide else rng.choice((64, 64, 96)), layers=2 if wide else rng.choice((3, 4, 4)),
         kv_heads=rng.choice((2, 4)),
     )  # fmt: skip
     places: dict[str, int] = {}

@@ -23,10 +23,10 @@ def swap_head(work: Workshop, node: Node, folder: Path) -> dict[str, Any]:
     auto: Any = {
         "vit": transformers.AutoModelForImageClassification, "whisper": transformers.AutoModelForAudioClassification,
     }.get(work.plan.architecture, transformers.AutoModelForSequenceClassification)  # fmt: skip
+    words = {} if work.plan.architecture == "vit" else {"pad_token_id": SPECIAL["pad_token_id"]}
     model = auto.from_pretrained(
-        parent, num_labels=rng.choice((2, 3, 5)), ignore_mismatched_sizes=True, torch_dtype=torch.float32,
-        pad_token_id=SPECIAL["pad_token_id"],
-    )  # fmt: skip
+        parent, num_labels=rng.choice((2, 3, 5)), ignore_mismatched_sizes=True, torch_dtype=torch.float32, **words
+    )
     work.train(model, node, objective=work.lessons.labelled(model, node.corpus, node.seed))
     work.save(model, folder, node)
     return {"labels": model.config.num_labels}
