@@ -23,12 +23,12 @@ import numpy as np
 from benchmarks.zoo.score import Score, prints_of, read_truth, score, total
 from benchmarks.zoo.views import (
     Groups,
+    common_origins,
     core_neighbours,
     draw_absent,
     only_child,
     open_truth,
     pair_counts,
-    parentless_of_a_family,
     siblings,
 )
 from gnn.models.calibration import calibration_error
@@ -81,7 +81,7 @@ class Found:
         }  # fmt: skip
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Score every zoo."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.families", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--leave-out", metavar="RULE", help="roots, hubs, or inner=SHARE")
     parser.add_argument("--seed", type=int, default=0, help="of what is left out")
     parser.add_argument("--json", type=Path, help="file for all figures")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.view == "alone" and options.leave_out:
         parser.error("--leave-out is for whole families")
     rows: list[dict[str, Any]] = []
@@ -153,7 +153,7 @@ def _found(
 
 def score_open(
     prints: Sequence[Fingerprint], truth: Mapping[str, Any], absent: Collection[str], *, time: bool,
-    groups: Groups = parentless_of_a_family,
+    groups: Groups = common_origins,
 ) -> Found:  # fmt: skip
     """Score a chart of a zoo without some models.
 

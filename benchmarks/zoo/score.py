@@ -155,7 +155,8 @@ def score(
         by_child[edge["child"]].append(edge)
     named = out.named
     by_model: dict[str, list[int]] = {name: [0, 0, 0, 0] for name in nodes}
-    for edge in edges:
+    to_models = [edge for edge in edges if edge.parent in nodes]  # the others name an origin that is not there
+    for edge in to_models:
         twin = (e for e in by_child[edge.child] if same.get(e["parent"], e["parent"]) == same.get(edge.parent))
         match = wanted.get((edge.child, edge.parent)) or next(twin, None)
         if match is not None and match["optional"] and match["kind"].startswith("merge") and "absent" not in match:
@@ -198,7 +199,8 @@ def score(
     sizes = Counter(nodes[model]["family"] for model in full)
     out.apart = (len(full) ** 2 - sum(size**2 for size in sizes.values())) // 2
     out.families = rand_index([nodes[model]["family"] for model in full], [family[model] for model in full])
-    children = {edge.child for edge in above_threshold(edges, min_confidence) if same[edge.child] != same[edge.parent]}
+    charted = above_threshold(to_models, min_confidence)
+    children = {edge.child for edge in charted if same[edge.child] != same[edge.parent]}
     out.roots = [sum(root not in children for root in truth["roots"]), len(truth["roots"])]
     return out
 

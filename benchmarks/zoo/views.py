@@ -143,10 +143,20 @@ def pair_counts(groups: Iterable[Collection[str]], parent: Mapping[str, str], ot
     return [len(grouped & wanted), len(grouped), len(wanted)]
 
 
-def parentless_of_a_family(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> list[set[str]]:
-    """Return groups as long as the chart names none: models of a family to which it gives no parent."""
-    placed = {edge.child for edge in above_threshold(edges)}
-    return [{prints[place].id for place in part} - placed for part in related_families(prints)]
+def common_origins(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> list[set[str]]:
+    """Return groups: models whose parent in the chart is an origin that is not there.
+
+    A chart that names no such origin leaves models without a parent. Those of one family are a group then.
+    """
+    here, placed = {item.id for item in prints}, above_threshold(edges)
+    groups: dict[str, set[str]] = defaultdict(set)
+    for edge in placed:
+        if edge.parent not in here:
+            groups[edge.parent].add(edge.child)
+    if groups:
+        return list(groups.values())
+    children = {edge.child for edge in placed}
+    return [{prints[place].id for place in part} - children for part in related_families(prints)]
 
 
 def core_neighbours(truth: Truth) -> dict[str, set[str]]:

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.zoo.views import core_neighbours, draw_absent, only_child, open_truth, pair_counts, siblings
+from benchmarks.zoo.views import (
+    core_neighbours,
+    draw_absent,
+    only_child,
+    open_truth,
+    pair_counts,
+    siblings,
+)
 
 # R is cast to r16 and tuned to a and b; a is tuned to a1 and a2; S is tuned to t. `lora` adapts a, `m` merges a and b.
 FAMILY = {"R": "f", "r16": "f", "a": "f", "b": "f", "a1": "f", "a2": "f", "lora": "f", "m": "f", "S": "g", "t": "g"}
