@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,7 +68,7 @@ def locate(models: Mapping[str, ListedModel], folders: Sequence[Path], *, hub: b
     _in_folders(found, models, find_models(folders) if folders else [])
     wanted = [model for model in models.values() if model.id not in found.files]
     if hub:
-        HubClient(time.sleep).get(f"{endpoint()}/api/models?limit=1")
+        HubClient(lambda _: None).get(f"{endpoint()}/api/models?limit=1")
     for done, model in enumerate(wanted):
         progress("Looking up", done, len(wanted))
         if hub and not model.is_local:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from ingest.weights.fingerprints.http_range import SCHEME
 from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import write_lines
+
+PART_MODELS = 16
+"""Models whose fingerprints are written at once: what an interruption costs at most."""
+REMOTE_THREADS = 8
 
 
 class ModelLine(msgspec.Struct, omit_defaults=True):
@@ -98,10 +103,7 @@ def run(options: Options) -> list[SetResult]:
     """
     models, found = _located(options)
     options.out.mkdir(parents=True, exist_ok=True)
-    file = options.out / "fingerprints.parquet"
-    report = fingerprint_all(list(found.files.values()), file, show_progress)
-    found.absent |= report.failed
-    prints = [item for item in read_fingerprints([file]) if item.id in found.files and item.id not in report.failed]
+    prints = _fingerprinted(found, options.out / "fingerprints.parquet")
     write_lines(_model_lines(options, models, found, prints), options.out / "models.jsonl")
     if not prints:
         raise InputError(
@@ -115,6 +117,23 @@ def run(options: Options) -> list[SetResult]:
     write_whole(options.out / "results.json", msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     show_results(results, found, len(models), as_json=options.json)
     return results
+
+
+def _fingerprinted(found: Located, file: Path) -> list[Fingerprint]:
+    """Return the fingerprints of located models, and note those that fail; each part is on disk before the next."""
+    items = list(found.files.values())
+    for start in range(0, len(items), PART_MODELS):
+        part = items[start : start + PART_MODELS]
+        # Requests wait for the network: threads more than cores.
+        remote = any(item.folder.startswith(SCHEME) for item in part)
+        executor = ThreadPoolExecutor(REMOTE_THREADS) if remote else None
+        report = fingerprint_all(
+            part, file, lambda stage, done, _, at=start: show_progress(stage, at + done, len(items)), executor=executor
+        )
+        found.absent |= report.failed
+    if not items:
+        return []
+    return [item for item in read_fingerprints([file]) if item.id in found.files and item.id not in found.absent]
 
 
 def _located(options: Options) -> tuple[dict[str, ListedModel], Located]:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from atlas_db.core.terms import Relation
+from benchmarks.real import run as run_module
 from benchmarks.real.__main__ import main
 from benchmarks.real.public_sets import ExpectedEdge, ExpectedPair, ListedModel, PublicSet, write_sets
+from ingest.weights.fingerprints.parquet import read_fingerprints
 from tests.support.changes import adapter
 from tests.support.families import Weights, root, stored, trained, write
 from tests.support.hub_cache import write_cached
@@ -111,6 +113,39 @@ def test_a_set_is_read_from_a_hub_by_ranges(
     hub.gated.clear()
     assert results(capsys, *where, "--set", "tree")["sets"][0]["here"] == 10
     assert store.sent > sent, "what can be had now is read"
+
+
+def test_a_run_that_was_stopped_goes_on(
+    hub: HubServer, sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--hub", "--sets", sets, "--out", tmp_path / "out")
+    monkeypatch.setattr(run_module, "PART_MODELS", 2)
+    shown = run_module.show_progress
+
+    def stopped(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("Fingerprints", 5):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "show_progress", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        main(["run", *map(str, where)])
+    assert len(list(read_fingerprints([tmp_path / "out" / "fingerprints.parquet"]))) == 4
+    store = hub.other
+    assert store is not None
+    before = store.sent
+    monkeypatch.setattr(run_module, "show_progress", shown)
+    results(capsys, *where)
+    rest = store.sent - before
+    results(capsys, "--hub", "--sets", sets, "--out", tmp_path / "whole")
+    assert 0 < rest < 0.7 * (store.sent - before - rest)
+
+
+def test_a_hub_that_does_not_answer_ends_the_run(
+    hub: HubServer, sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.mishaps = [503] * 8
+    assert main(["run", "--hub", "--sets", str(sets), "--out", str(tmp_path / "out")]) == 3
+    assert "the Hub keeps failing (HTTP 503)" in capsys.readouterr().err
 
 
 def test_a_stated_revision_is_read(hub: HubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
