@@ -76,6 +76,7 @@ class SetResult:
         edges: Counts by `ExpectedEdge.label`.
         given: Edges given to children of which a parent is here: all; right; from `CONFIDENT` on; of these right.
         without_parent: Edges given to children of which no stated parent is here.
+        absent_origin: Children that were given an origin which is not here: with a stated parent here, and without.
         related: Counts of related pairs by the set's word.
         independent: Counts of independent pairs: all, and those of one architecture.
         compared: Related and independent pairs that `auc` and `tpr` rest on.
@@ -91,6 +92,7 @@ class SetResult:
     edges: dict[str, EdgeCounts] = field(default_factory=lambda: defaultdict(EdgeCounts))
     given: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     without_parent: int = 0
+    absent_origin: list[int] = field(default_factory=lambda: [0, 0])
     related: dict[str, PairCounts] = field(default_factory=lambda: defaultdict(PairCounts))
     independent: dict[str, PairCounts] = field(default_factory=lambda: defaultdict(PairCounts))
     disputed: int = 0
@@ -115,8 +117,12 @@ class Charted:
         self.prints = {item.id: item for item in prints}
         self._same = same
         self.by_child: dict[str, list[Edge]] = defaultdict(list)
+        self.absent_origin: set[str] = set()
         for edge in above_threshold(edges, min_confidence):
-            self.by_child[edge.child].append(edge)
+            if edge.parent in self.prints:
+                self.by_child[edge.child].append(edge)
+            else:
+                self.absent_origin.add(edge.child)
         graph = nx.DiGraph((edge.parent, edge.child) for edge in edges)
         self._origins = {id: {id, *(nx.ancestors(graph, id) if id in graph else ())} for id in self.prints}
 
@@ -170,6 +176,7 @@ def _measure_edges(result: SetResult, edges: Iterable[ExpectedEdge], chart: Char
             _measure_edge(counts, edge, child, parents, chart)
     for child, stated in expected.items():
         parents = [parent for edge in stated for each in edge.parents if (parent := chart.find(each))]
+        result.absent_origin[not parents] += child in chart.absent_origin
         if not parents:
             result.without_parent += len(chart.by_child[child])
             continue

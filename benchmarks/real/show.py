@@ -82,7 +82,9 @@ def _show_set(result: SetResult) -> None:
         print(f"  direction right: {share_of(joined, joined + turned)}")
         print(f"  edges given to children with a parent here: {share_of(right, given)} right")
         print(f"  of these at {CONFIDENT} and more: {share_of(confident_right, confident)} right")
+        with_parent, without = result.absent_origin
         print(f"  edges given to children without one: {result.without_parent}")
+        print(f"  children given an origin that is not here: {without} without a parent here, {with_parent} with one")
     if any(counts.here for counts in (*result.related.values(), *result.independent.values())):
         print(f"  {'pairs':<58} stated   here  comparable  common origin")
     for label, kinds in (("related", result.related), ("independent", result.independent)):

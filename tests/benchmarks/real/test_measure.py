@@ -77,6 +77,16 @@ def test_edges_of_a_child_whose_parent_is_not_here_are_no_errors(tmp_path: Path)
     assert (found.given, found.without_parent) == ([0, 0, 0, 0], 1)
 
 
+def test_an_origin_that_is_not_here_is_an_answer(tmp_path: Path) -> None:
+    stated = a_set(edges=(
+        ExpectedEdge("tuned", ("gone",), FINETUNE, "finetune"), ExpectedEdge("next", ("base",), FINETUNE, "finetune"),
+    ))  # fmt: skip
+    found = result(tmp_path, stated, [edge("tuned", "origin"), edge("next", "origin")])
+    assert (found.absent_origin, found.without_parent, found.given) == ([1, 1], 0, [0, 0, 0, 0])
+    assert found.edges["finetune"] == EdgeCounts(stated=2, possible=1, abstained=1)
+    assert found.related["same family"].joined == 1, "tuned and next have an origin in common"
+
+
 def test_families_make_pairs(tmp_path: Path) -> None:
     found = result(
         tmp_path, a_set(), [edge("tuned", "base"), edge("next", "base", confidence=0.1), edge("far", "copy")]
