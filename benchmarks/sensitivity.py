@@ -31,7 +31,7 @@ OUT = Path(__file__).parent.parent / "ingest" / "weights" / "parameters" / "data
 FACTORS = (0.8, 1.25)
 OF_WEIGHTS = (
     "sample.detail", "sample.max_permuted", "sample.min_match", "sample.min_agreeing", "sample.max_alignment",
-    "sample.match_columns", "pairwise.max_adapter", "pairwise.min_adapter", "confidence.declared_base",
+    "sample.match_columns", "adapter.", "confidence.declared_base",
 )  # fmt: skip
 """Beginnings of constants that count only where weights are read again."""
 Edges = set[tuple[str, str, str]]
@@ -54,7 +54,7 @@ def fingerprints(folder: Path) -> list[Fingerprint]:
 
 
 def charted(folders: Sequence[Path], *, weights: bool) -> Edges:
-    """Return the edges of charts from fingerprints alone and, where asked for, of charts with weights read again."""
+    """Return the edges of charts from fingerprints alone and, where wanted, of charts with weights read again."""
     return {
         (f"{read is None}:{edge.child}", edge.parent, edge.relation.value)
         for folder in folders

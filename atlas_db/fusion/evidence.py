@@ -110,15 +110,21 @@ class MergeEvidence(Evidence, frozen=True, tag="merge"):
 
 
 class AdapterEvidence(Evidence, frozen=True, tag="adapter"):
-    """An adapter whose factors fit the weights of this base.
+    """An adapter whose update fits the weights of this base.
 
     Attributes:
-        energy: Share of the update's energy in the base's leading singular directions, 0..1; None where not measured.
+        kind: Kind of the adapter, such as LoRA or DoRA.
+        z: Fit of the base's weights against chance, in standard deviations; None where it was not measured.
+        equal_table: Whether the adapter's own copy of a table of its base equals this base's; None without one.
+        absent: Probability that the base is none of the models here, 0..1.
         rank: Rank of the adapter.
         declared: True where the adapter's own configuration names the base.
     """
 
-    energy: float | None = None
+    kind: str = ""
+    z: float | None = None
+    equal_table: bool | None = None
+    absent: float | None = None
     rank: int | None = None
     declared: bool = False
 

@@ -226,10 +226,10 @@ def adapters(zoo: Zoo) -> list[tuple[Doubles, int]]:
     edges = [edge for group in by_shape(zoo.prints).values()
              for edge in chart_family([zoo.prints[place] for place in group], None)]  # fmt: skip
     found = []
-    for adapter, measured, table in adapter_edges.base_candidates(zoo.prints, edges, time=True):
-        right = [place for place, (item, _) in enumerate(measured) if zoo.is_parent(adapter.id, item.id)]
+    for choice in adapter_edges.base_choices(zoo.prints, edges, time=True):
+        right = [place for place, item in enumerate(choice.members) if zoo.is_parent(choice.adapter.id, item.id)]
         if right:
-            found.append((table, right[0]))
+            found.append((choice.table, right[0]))
     return found
 
 

@@ -72,8 +72,10 @@ def adapter_tensor(name: str) -> AdapterTensor:
 
 
 def _module(path: str) -> str:
-    """Return a module's path without what only adapters add: the wrapper of token rows, attention processors."""
-    return path.removesuffix(".token_adapter").replace(".processor.", ".")
+    """Return a module's path without what only adapters add: wrappers of whole tensors, attention processors."""
+    for wrapper in (".token_adapter", ".ln_tuning_layers", ".modules_to_save"):
+        path = path.removesuffix(wrapper)
+    return path.replace(".processor.", ".")
 
 
 def holds_adapter(names: Iterable[str]) -> bool:
@@ -162,10 +164,10 @@ def _flat(path: str) -> str:
 
 
 def _ends(path: str) -> Iterator[str]:
-    """Yield a path, flat, without its first component, its first two …, as far as a number is left in it."""
+    """Yield a path, flat, without its first component, its first two …, up to the name of what is numbered first."""
     flat = _flat(path)
     while "_" in flat:
         flat = flat.split("_", 1)[1]
-        if not re.search(r"(?:^|_)\d+_", flat):
+        if not re.search(r"[^\d_]_\d+_", flat):
             return
         yield flat

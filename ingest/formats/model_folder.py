@@ -56,11 +56,13 @@ class AdapterConfig:
         base_model_name_or_path: Base model as the author declares it; no evidence from weights.
         r: Rank; 0 where the configuration has none.
         fan_in_fan_out: Whether the changed matrices are stored with a row an input (Conv1D of GPT-2).
+        token_indices: Tokens whose rows alone were trained; empty where the configuration has none.
     """
 
     base_model_name_or_path: str = ""
     r: int = 0
     fan_in_fan_out: bool = False
+    token_indices: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -199,7 +201,18 @@ def adapter_config(values: Mapping[str, Any]) -> AdapterConfig:
     rank = values.get("r") or (parameters.get("rank") if isinstance(parameters, dict) else None)
     if not isinstance(rank, int | float) or isinstance(rank, bool) or not 0 < rank < 2**31:
         rank = 0
-    return AdapterConfig(base if isinstance(base, str) else "", int(rank), values.get("fan_in_fan_out") is True)
+    transposed = values.get("fan_in_fan_out") is True
+    return AdapterConfig(base if isinstance(base, str) else "", int(rank), transposed, _token_indices(values))
+
+
+def _token_indices(values: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the trained tokens; none where several tables have different ones."""
+    stated = values.get("trainable_token_indices") or values.get("token_indices")
+    tables = list(stated.values()) if isinstance(stated, dict) else [stated]
+    tokens = tables[0] if tables and all(table == tables[0] for table in tables) else None
+    if not isinstance(tokens, list) or not all(type(each) is int and 0 <= each < 2**31 for each in tokens):
+        return ()
+    return tuple(tokens)
 
 
 def embedded_adapter_config(metadata: Mapping[str, str]) -> AdapterConfig:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from ingest.weights.merges.merge import Merge, build_merge_problem
 from ingest.weights.merges.merge_search import find_merge
@@ -123,3 +123,11 @@ def adapter(folder: Path, base: Weights, rank: int = 4) -> Path:
     save_file(made, folder / "adapter_model.safetensors")
     (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": rank, "lora_alpha": rank}))
     return folder
+
+
+def copied_table(adapter_folder: Path, base: Weights) -> Path:
+    """Add a copy of a base's embedding table to an adapter, as peft does where a LoRA changes that table."""
+    file = adapter_folder / "adapter_model.safetensors"
+    table = base["model.embed_tokens.weight"]
+    save_file({**load_file(file), "base_model.model.model.embed_tokens.base_layer.weight": table}, file)
+    return adapter_folder

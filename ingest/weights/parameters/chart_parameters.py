@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from atlas_db.core.parameters import Parameter, parameters_of
+from ingest.weights.parameters.adapter_parameters import ADAPTER, AdapterParameters
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE, ConfidenceParameters
 from ingest.weights.parameters.merge_parameters import MERGE, MergeParameters
 from ingest.weights.parameters.pairwise_parameters import PAIRWISE, PairwiseParameters
@@ -30,6 +31,7 @@ class ChartParameters:
         tree: Copies, rooting, dates and duplicates.
         parent: Penalties of candidate parents.
         probe: Comparison of probe outputs.
+        adapter: The base of an adapter.
         confidence: Confidence of edges by kind of evidence.
     """
 
@@ -39,6 +41,7 @@ class ChartParameters:
     tree: TreeParameters = field(default=TREE)
     parent: ParentParameters = field(default=PARENT)
     probe: ProbeParameters = field(default=PROBE)
+    adapter: AdapterParameters = field(default=ADAPTER)
     confidence: ConfidenceParameters = field(default=CONFIDENCE)
 
 

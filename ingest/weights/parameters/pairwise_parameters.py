@@ -16,10 +16,6 @@ class PairwiseParameters:
     """Tests of two or three models.
 
     Attributes:
-        max_adapter_modules: Modules of an adapter that are compared with a base.
-        max_adapter_rows: Rows of each such module that are read.
-        min_adapter_energy: Energy of a base in the column space of an adapter's update, over chance, that identifies
-            its family.
         max_precedence_log_odds: Bound on the log-odds of one model's coming before another.
         max_tensor_slope: Bound on the deviation of one tensor's containment, over the squared relative distance.
         max_total_slope: Deviation over all tensors, over the squared relative distance, below which it counts as none.
@@ -50,9 +46,6 @@ class PairwiseParameters:
         max_decay_factor: Greatest factor, where the two models are exchanged.
     """
 
-    max_adapter_modules: int = parameter(12, "modules", _WORK)
-    max_adapter_rows: int = parameter(512, "rows", _WORK)
-    min_adapter_energy: float = parameter(1.15, "1", "generated families: unrelated bases stay below in the mean")
     max_precedence_log_odds: float = parameter(
         4.5, "log-odds", "generated families (seeds 444 to 487): beyond it 1 % are wrong, at any size"
     )

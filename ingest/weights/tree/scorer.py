@@ -49,8 +49,8 @@ PARENT_FEATURES = (
 """Columns of `IncrementalTree.features`, in order."""
 PRECEDENCE_FEATURES = ("small_residual", "mean_size", "mean_signed", "standard_deviation", "grown_tensors")
 """Columns of `direction.precedence_features`."""
-ADAPTER_FEATURES = ("scaled_energy", "is_root", "log_children", "dated_later", "negative_log_days")
-"""Columns of `adapter_base.base_features`."""
+ADAPTER_FEATURES = ("partner", "own", "generation", "overlap", "inputs", "copies", "dated_later")
+"""Columns of `base_choice.features`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class ParentScorer:
         containment: Intercept and weights over `CONTAINMENT_FEATURES`, shape (22,).
         trees: Boosted trees over `PARENT_FEATURES`.
         precedence: Weights over `PRECEDENCE_FEATURES`, shape (5,).
-        adapter: Weights over `ADAPTER_FEATURES`, shape (5,).
+        adapter: Weights over `ADAPTER_FEATURES`, shape (7,).
     """
 
     containment: tuple[float, ...]

@@ -32,7 +32,7 @@ def test_every_feature_has_a_name_of_its_own_and_one_column_a_part() -> None:
         (lambda file: file.update(version="parent_scorer@0"), "parent_scorer@0"),
         (lambda file: file["samples"]["weights"]["parent"]["features"].reverse(), "weights.parent: their order"),
         (lambda file: file["samples"]["fingerprint"]["containment"]["features"].__setitem__(0, "other"), "other"),
-        (lambda file: file["samples"]["weights"]["adapter"]["features"].pop(), "negative_log_days"),
+        (lambda file: file["samples"]["weights"]["adapter"]["features"].pop(), "dated_later"),
         (lambda file: file.update(more=1), "cannot be read"),
         (lambda file: file.pop("metrics"), "cannot be read"),
     ],

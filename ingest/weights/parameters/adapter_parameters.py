@@ -1,0 +1,53 @@
+"""Tuned constants of the base of an adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from atlas_db.core.parameters import parameter
+
+_WORK = "chosen: bounds the work of one adapter"
+_FAMILIES = "families of small transformers with adapters by PEFT"
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterParameters:
+    """The base of an adapter.
+
+    Attributes:
+        max_modules: Modules of an adapter that are compared with a base.
+        max_copies: Copied tensors of an adapter that are compared with a base.
+        max_elements: Elements of each that are read.
+        max_members: Models of one tree that are compared at most.
+        min_z: Fit of a family against chance, from which an adapter is of that family.
+        min_z_share: Fit over that of the best tree, from which a tree is of the same family.
+        min_copied_correlation: Correlation with the copied values of a family, from which an adapter is of that family.
+        max_principal_distance: Distance of a factor to a model's singular vectors, over its length, below which it
+            counts as made of such.
+        likelihood_unit: Difference of log-likelihoods from which on differences count by their logarithm.
+        max_rows_z: Bound on the z of elements that equal one model's and not another's.
+        likelihood_unit: float = parameter(5.0, "nats", "chosen: neighbouring directions are not independent")
+    max_rows_z: float = parameter(4.0, "1", "chosen: e⁻⁸ is as good as never")
+    exact_absent: Probability that the base is not here, where a table of a model here is the adapter's copy.
+        unequal_absent: The same where no model here has the adapter's copy.
+        absent: The same for other evidence and many candidates.
+        absent_of_few: Added to that, over the number of candidates.
+    """
+
+    max_modules: int = parameter(32, "modules", _WORK)
+    max_copies: int = parameter(64, "tensors", _WORK)
+    max_elements: int = parameter(65536, "elements", _WORK)
+    max_members: int = parameter(24, "models", _WORK)
+    min_z: float = parameter(6.0, "1", f"{_FAMILIES}: unrelated models stay below 5")
+    min_z_share: float = parameter(0.4, "1", f"{_FAMILIES}: trees of one family differ by less")
+    min_copied_correlation: float = parameter(0.5, "1", f"{_FAMILIES}: unrelated models stay below 0.2")
+    max_principal_distance: float = parameter(0.5, "1", f"{_FAMILIES}: of other updates it is 1 and more")
+    likelihood_unit: float = parameter(5.0, "nats", "chosen: neighbouring directions are not independent")
+    max_rows_z: float = parameter(4.0, "1", "chosen: e⁻⁸ is as good as never")
+    exact_absent: float = parameter(0.02, "probability", "chosen: another model can have the same table")
+    unequal_absent: float = parameter(0.98, "probability", "by definition: the base has that table")
+    absent: float = parameter(0.2, "probability", "chosen: share of bases that are missing in an atlas")
+    absent_of_few: float = parameter(0.25, "probability", "chosen: one candidate alone is no choice")
+
+
+ADAPTER = AdapterParameters()
