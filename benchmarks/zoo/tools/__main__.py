@@ -6,6 +6,7 @@ Each architecture gets a folder of its own, `OUT/ARCHITECTURE-SEED`. What is the
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def main() -> None:
         "--kind", choices=(*KINDS, "every"), action="append", default=[], help="make one of it at least"
     )
     options = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"  # PEFT would look up bases whose ids are made up
     from benchmarks.zoo.tools.family import make_family  # after the arguments are read: it imports every tool
 
     for architecture in options.architecture or ARCHITECTURES:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import random
 import shutil
 import warnings
@@ -87,14 +86,15 @@ def _make(work: Workshop, node: Node) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One thread, no hub, no bars, and no warnings of the tools."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
+    """One thread, no bars, and no warnings of the tools."""
+    threads, before = torch.get_num_threads(), transformers.logging.get_verbosity()
     torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    diffusers.logging.set_verbosity_error()
-    diffusers.logging.disable_progress_bar()
+    for tool in (transformers.logging, diffusers.logging):
+        tool.set_verbosity_error()
+        tool.disable_progress_bar()
     logging.getLogger("mergekit").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+    torch.set_num_threads(threads)
+    transformers.logging.set_verbosity(before)

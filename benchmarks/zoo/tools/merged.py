@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import random
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from click.testing import CliRunner
 from mergekit.config import MergeConfiguration
@@ -148,7 +150,8 @@ def extract(work: Workshop, node: Node, folder: Path) -> dict[str, Any]:
     arguments = ["--model", tuned, "--base-model", base, "--out-path", str(folder), "--max-rank", str(rank), "--quiet"]
     for pattern in ("embed", "wte", "wpe", "lm_head", "norm", "ln_"):
         arguments += ["--exclude-regex", pattern]
-    done = CliRunner().invoke(extract_lora, arguments)
+    with patch.object(sys, "argv", ["mergekit-extract-lora", *arguments]):  # it writes them into the card
+        done = CliRunner().invoke(extract_lora, arguments)
     if done.exception:
         raise done.exception
     return {"rank": rank, "bases": [1]}
