@@ -40,6 +40,7 @@ class GgufTensor(NamedTuple):
         start: First byte in the file.
         row_bytes: Bytes a row.
         heads: Heads whose rows are permuted; 0 where rows are in order.
+        shape: Sides, where there are three or more, the last one contiguous; else empty.
     """
 
     name: str
@@ -50,6 +51,7 @@ class GgufTensor(NamedTuple):
     start: int
     row_bytes: int
     heads: int
+    shape: tuple[int, ...] = ()
 
     def read(self, rows: Integers) -> Floats:
         """Return rows as float32, shape (len(rows), columns).
@@ -205,7 +207,8 @@ def _tensor(source: ByteSource, item: Any, heads: int, kv_heads: int, architectu
     if architecture in _PERMUTED_ARCHITECTURES:
         permuted_heads = {"attn_q": heads, "attn_k": kv_heads}.get(item.name.split(".")[-2], 0)
     start, kind = int(item.data_offset), item.tensor_type.name
-    return GgufTensor(item.name, kind, rows, columns, source, start, size // max(rows, 1), permuted_heads)
+    sides = tuple(int(side) for side in reversed(item.shape)) if len(item.shape) > 2 else ()
+    return GgufTensor(item.name, kind, rows, columns, source, start, size // max(rows, 1), permuted_heads, sides)
 
 
 def _text(reader: Any, key: str) -> str:  # noqa: ANN401

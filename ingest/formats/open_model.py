@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -18,16 +18,16 @@ from ingest.formats.adapter_layout import adapter_tensor, holds_adapter
 from ingest.formats.bitsandbytes import SIDE_TENSORS as _BITSANDBYTES_PARTS
 from ingest.formats.bitsandbytes import bitsandbytes_matrix
 from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs
+from ingest.formats.fused_tensors import expert_matrices, named_matrices
 from ingest.formats.gguf import read_gguf
 from ingest.formats.gptq_awq import PackedMatrix, StoredTensor, packed_matrix
+from ingest.formats.matrix import Matrix, matrix_shape
 from ingest.formats.mlx import SIDE_TENSORS as _MLX_PARTS
 from ingest.formats.mlx import mlx_matrix, with_group_size
 from ingest.formats.model_folder import AdapterConfig, ModelFolder, embedded_adapter_config, read_folder
 from ingest.formats.safetensors import Tensor, is_readable, item_size, read_header, read_values
-from ingest.formats.tensor_names import canonical_name, is_in_block, name_from_gguf
+from ingest.formats.tensor_names import is_in_block, name_from_gguf
 
-RUN_LENGTH = 32
-"""Columns of one sampled position. Shorter last sides are joined with those before them."""
 F = TypeVar("F")
 _SCALES = ("_scale", "_scale_inv")
 _INDEXES = ("I32", "I64")
@@ -35,26 +35,6 @@ _INDEXES = ("I32", "I64")
 _NO_MODELS = ("clip", "imatrix")
 """Architectures of GGUF files that hold no language model."""
 _UNREADABLE = "Give the model in another format, or leave it out"
-
-
-class Matrix(NamedTuple):
-    """A tensor as a matrix.
-
-    Attributes:
-        name: Canonical name.
-        rows: Rows.
-        columns: Elements a row.
-        dtype: As stored: F32, BF16, I8, U4, Q4_K …
-        vector: Whether the tensor has one dimension.
-        read: Function of row indices to float32 of shape (len(rows), columns).
-    """
-
-    name: str
-    rows: int
-    columns: int
-    dtype: str
-    vector: bool
-    read: Callable[[Integers], Floats]
 
 
 @dataclass(slots=True)
@@ -166,9 +146,18 @@ def add_gguf(model: OpenModel, candidates: Sequence[Sequence[F]], opened: Callab
         model.heads = model.heads or head.heads
         for tensor in tensors:
             name, vector = name_from_gguf(tensor.name), tensor.rows == 1
-            model.matrices[name] = Matrix(name, tensor.rows, tensor.columns, tensor.dtype, vector, tensor.read)
+            matrix = Matrix(name, tensor.rows, tensor.columns, tensor.dtype, vector, tensor.read, shape=tensor.shape)
+            model.matrices |= {each.name: each for each in _experts_of_gguf(matrix)}
         return
     raise WeightsError(str(model.path), "holds GGUF files, none of which is a model")
+
+
+def _experts_of_gguf(matrix: Matrix) -> list[Matrix]:
+    """Return the experts of a matrix of all of them, of which GGUF has one for each projection; else the matrix."""
+    stem = matrix.name.removesuffix(".weight")
+    if ".experts." not in stem or len(matrix.shape) != 3:
+        return [matrix]
+    return list(expert_matrices(matrix, stem, [stem.rpartition(".")[2]]))
 
 
 def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
@@ -199,6 +188,7 @@ def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
     if model.adapter is None and holds_adapter(tensors):
         model.adapter = embedded_adapter_config(metadata)
     config = with_group_size(model.config, tensors)
+    matrices = []
     for name, (_, tensor) in tensors.items():
         if _serves_another(name, tensors) or (model.adapter and tensor.dtype in _INDEXES and adapter_tensor(name).role):
             continue
@@ -206,7 +196,8 @@ def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
         if matrix is None:
             unread[f"{tensor.dtype}, packed in a way that is not known"].append(name)
         else:
-            model.matrices[matrix.name] = matrix
+            matrices.append(matrix)
+    model.matrices |= named_matrices(matrices, model.config)
     for kind, names in unread.items():
         few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         model.problems.append(f"{model.path} holds tensors of {kind}: {few}")
@@ -262,7 +253,7 @@ def _open_tensor(name: str, tensors: Mapping[str, StoredTensor], config: Mapping
 def _as_matrix(name: str, packed: PackedMatrix | None) -> Matrix | None:
     if packed is None:
         return None
-    return Matrix(canonical_name(name), packed.rows, packed.columns, packed.dtype, False, packed.read)
+    return Matrix(name, packed.rows, packed.columns, packed.dtype, False, packed.read)
 
 
 def _transposed(name: str, source: ByteSource, tensor: Tensor) -> Matrix:
@@ -273,25 +264,12 @@ def _transposed(name: str, source: ByteSource, tensor: Tensor) -> Matrix:
     def read(wanted: Integers) -> Floats:
         return read_values(source, tensor).reshape(columns, rows)[:, wanted].T
 
-    return Matrix(canonical_name(f"{stem}.lora_{factor.upper()}.weight"), rows, columns, tensor.dtype, False, read)
-
-
-def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (rows, columns) of a shape: columns are the last side, joined with those before it while it is short."""
-    if len(shape) < 2:
-        return 1, max(1, *shape, 1)
-    columns, leading = shape[-1], len(shape) - 1
-    while columns < RUN_LENGTH and leading > 1:
-        leading -= 1
-        columns *= shape[leading]
-    rows = 1
-    for side in shape[:leading]:
-        rows *= side
-    return rows, columns
+    return Matrix(f"{stem}.lora_{factor.upper()}.weight", rows, columns, tensor.dtype, False, read)
 
 
 def _open_matrix(source: ByteSource, tensor: Tensor, tensors: Mapping[str, tuple[ByteSource, Tensor]]) -> Matrix | None:
     rows, columns = matrix_shape(tensor.shape)
+    sides = tensor.shape if len(tensor.shape) > 2 else ()
     base = tensor.name.removesuffix("_packed")
     scale = next((tensors[base + end] for end in _SCALES if base + end in tensors), None)
 
@@ -301,7 +279,7 @@ def _open_matrix(source: ByteSource, tensor: Tensor, tensors: Mapping[str, tuple
     if scale is None:
         if tensor.dtype in ("U8", "I8", "I32", "U32", "I64") and len(tensor.shape) > 1:
             return None
-        return Matrix(canonical_name(base), rows, columns, tensor.dtype, len(tensor.shape) < 2, read_unscaled)
+        return Matrix(base, rows, columns, tensor.dtype, len(tensor.shape) < 2, read_unscaled, shape=sides)
     if tensor.dtype == "U8" and base != tensor.name:
         columns, dtype, unpack = columns * 2, "U4", _unpack_nibbles
     elif tensor.dtype == "I32" and base != tensor.name:
@@ -318,7 +296,7 @@ def _open_matrix(source: ByteSource, tensor: Tensor, tensors: Mapping[str, tuple
     scale_columns = matrix_shape(scale[1].shape)[1] if len(scale[1].shape) > 1 else 1
     if columns % scale_columns:
         return None
-    return Matrix(canonical_name(base), rows, columns, dtype, False, read_scaled)
+    return Matrix(base, rows, columns, dtype, False, read_scaled, shape=sides)
 
 
 def _read_rows(source: ByteSource, tensor: Tensor, columns: int, wanted: Integers) -> Floats:

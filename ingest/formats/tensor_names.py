@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
+from typing import Any
 
-_BASE_MODEL_PREFIXES = (
-    "albert", "audio_spectrogram_transformer", "backbone", "beit", "bert", "camembert", "convbert", "convnext",
-    "deberta", "deit", "dinov2", "distilbert", "electra", "flaubert", "funnel", "gpt_neox", "hubert",
-    "language_model", "layoutlm", "longformer", "mobilebert", "mobilevit", "model", "mpnet", "regnet", "rembert",
-    "resnet", "roberta", "segformer", "squeezebert", "swin", "timesformer", "transformer", "videomae", "vit",
-    "wav2vec2", "wavlm", "xlm",
-)  # fmt: skip
-"""Prefixes of a base model within a model with a head (transformers, `base_model_prefix`).
+from ingest.formats.declared_names import declarations, model_names
 
-A base model that is saved alone has tensor names without the prefix.
+_COMMON_PREFIXES = ("backbone", "language_model", "model", "transformer")
+"""Prefixes that are taken away although some models without a head have parts of that name."""
+_PREFIXES = frozenset((*_COMMON_PREFIXES, "_orig_mod", "module", *declarations().prefixes))
+"""Prefixes of a model within a model with a head (transformers, `base_model_prefix`).
+
+A model that is saved without a head has names without the prefix.
 """
-_WRAPPERS = re.compile(rf"^(?:base_model\.model\.|_orig_mod\.|module\.|(?:{'|'.join(_BASE_MODEL_PREFIXES)})\.)+")
+_WRAPPERS = re.compile(r"^(?:base_model\.model\.|_orig_mod\.|module\.)+")
 _LAYER = re.compile(r"\.\d+(?=\.|$)")
 _GGUF_NAMES = {
     "token_embd": "embed_tokens", "output_norm": "norm", "output": "lm_head",
     "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
     "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
     "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+    "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj", "ffn_gate_inp": "mlp.gate",
+    "ffn_gate_exps": "mlp.experts.gate_proj", "ffn_up_exps": "mlp.experts.up_proj",
+    "ffn_down_exps": "mlp.experts.down_proj",
 }  # fmt: skip
 """Names in llama.cpp (gguf-py, tensor_mapping) to names in transformers' Llama."""
-VOCABULARY_SUFFIXES = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "word_embeddings.weight", "shared.weight")
-"""Suffixes of tensors with a row a token, whose rows grow with the vocabulary."""
+_VOCABULARY = frozenset((*declarations().vocabulary, "lm_head.weight"))
+"""Ends of names of tables with a row a token, whose rows grow with the vocabulary."""
 
 PART_PATTERNS = tuple(
     re.compile("|".join(patterns.split()))
@@ -48,7 +51,43 @@ In order: embeddings, query and key, value and output, matrices into the MLP, ma
 
 def canonical_name(name: str) -> str:
     """Return a tensor's name without wrappers: `model.layers.0.mlp.up_proj.weight` → `layers.0.mlp.up_proj.weight`."""
-    return _WRAPPERS.sub("", name)
+    return _split_prefixes(_WRAPPERS.sub("", name))[1]
+
+
+def canonical_names(names: Iterable[str], config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the canonical names of all tensors of a model, by name as stored.
+
+    They are the names in memory of the newest transformers, without prefixes. Where two tensors would get one name, the
+    one with fewer prefixes gets it, and the others keep their last prefix.
+
+    Args:
+        names: Names as stored.
+        config: `config.json`, empty where there is none.
+
+    Returns:
+        One name for each; several where the tensor consists of equal parts, in order.
+    """
+    declared = model_names(config)
+    made = {name: declared.in_memory(_WRAPPERS.sub("", name)) for name in names}
+    split = {each: _split_prefixes(each) for found in made.values() for each in found}
+    fewest: dict[str, int] = {}
+    for prefixes, rest in split.values():
+        fewest[rest] = min(fewest.get(rest, len(prefixes)), len(prefixes))
+    taken = Counter(rest for prefixes, rest in split.values() if len(prefixes) == fewest[rest])
+
+    def final(name: str) -> str:
+        prefixes, rest = split[name]
+        keeps = prefixes and (len(prefixes) > fewest[rest] or taken[rest] > 1)
+        return f"{prefixes[-1]}.{rest}" if keeps else rest
+
+    return {name: tuple(final(each) for each in found) for name, found in made.items()}
+
+
+def _split_prefixes(name: str) -> tuple[list[str], str]:
+    """Return the known prefixes that begin a name, in order, and the rest."""
+    parts = name.split(".")
+    count = next((place for place, part in enumerate(parts[:-1]) if part not in _PREFIXES), len(parts) - 1)
+    return parts[:count], ".".join(parts[count:])
 
 
 def name_from_gguf(name: str) -> str:
@@ -77,6 +116,8 @@ def part_index(name: str) -> int:
     return next((place for place, pattern in enumerate(PART_PATTERNS) if pattern.search(name)), -1)
 
 
+@lru_cache(2**16)
 def is_vocabulary(name: str) -> bool:
     """Whether a tensor has a row a token."""
-    return name.endswith(VOCABULARY_SUFFIXES)
+    parts = name.split(".")
+    return any(".".join(parts[-count:]) in _VOCABULARY for count in range(2, len(parts) + 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ingest.formats.open_model import Matrix
+from ingest.formats.matrix import Matrix
 
 RNG = np.random.default_rng(5)
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats
 from ingest.formats.adapter_layout import ModuleIndex
-from ingest.formats.open_model import Matrix, OpenModel
+from ingest.formats.matrix import Matrix
+from ingest.formats.open_model import OpenModel
 from ingest.weights.adapters.traces import MAX_BLOCK, Copy, CopyRole, Update
 
 _EXPERT = re.compile(r"(.*experts)\.(\d+)\.[^.]+\.weight")

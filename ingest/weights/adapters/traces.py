@@ -18,7 +18,8 @@ import numpy as np
 from atlas_db.core.arrays import Floats
 from atlas_db.core.hashing import name_hash
 from ingest.formats.adapter_layout import adapter_kind, adapter_tensor
-from ingest.formats.open_model import Matrix, OpenModel
+from ingest.formats.matrix import Matrix
+from ingest.formats.open_model import OpenModel
 from ingest.weights.fingerprints.sampling import hashed_row_order
 from ingest.weights.parameters.adapter_parameters import ADAPTER
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from atlas_db.core.arrays import Doubles, Floats, Keys
 from atlas_db.core.hashing import name_hash
-from ingest.formats.open_model import RUN_LENGTH, Matrix, OpenModel
+from ingest.formats.matrix import RUN_LENGTH, Matrix
+from ingest.formats.open_model import OpenModel
 from ingest.formats.tensor_names import is_vocabulary, without_layer
 from ingest.weights.fingerprints.sampling import (
     allocate_positions,
@@ -21,7 +22,7 @@ from ingest.weights.fingerprints.sampling import (
 )
 from ingest.weights.parameters.sample_parameters import SAMPLE
 
-VERSION = "fp@5"
+VERSION = "fp@6"
 MOMENTS = ("mean", "std", "kurtosis", "absmax", "zeros")
 """Columns of `Fingerprint.moments`."""
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from atlas_db.core.errors import InputError
 from atlas_db.core.files import replacing
-from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.fingerprints.fingerprint import MOMENTS, VERSION, Fingerprint, Sample
 
 _FLOATS = pa.list_(pa.float32())

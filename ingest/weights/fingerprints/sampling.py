@@ -14,7 +14,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Integers, Keys
 from atlas_db.core.hashing import mix64, name_hash
-from ingest.formats.open_model import RUN_LENGTH, Matrix
+from ingest.formats.matrix import RUN_LENGTH, Matrix
 from ingest.formats.tensor_names import is_in_block, is_vocabulary
 
 

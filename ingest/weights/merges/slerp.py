@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Floats
-from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.merges.linear import is_noise, robust_chi2, sq_distance
 from ingest.weights.merges.merge import Merge, MergeProblem, noise_precision
 from ingest.weights.parameters.merge_parameters import MERGE

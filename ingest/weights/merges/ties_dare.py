@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Floats
-from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.merges.merge import Merge, MergeProblem, max_rounding_error
 from ingest.weights.pairwise.quantization_grid import storage_noise
 from ingest.weights.parameters.merge_parameters import MERGE

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from atlas_db.core.arrays import Floats
-from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 from ingest.weights.samples.aligned_samples import Vectors, rounding_error
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers, Keys
-from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.matrix import RUN_LENGTH
 from ingest.formats.tensor_names import PART_PATTERNS, is_vocabulary, part_index
 from ingest.weights.fingerprints.fingerprint import Sample
 from ingest.weights.parameters.sample_parameters import SAMPLE

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
-from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.aligned_samples import SharedPositions, in_vocabulary, shared_positions

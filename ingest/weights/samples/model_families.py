@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.matrix import RUN_LENGTH
 from ingest.formats.tensor_names import is_in_block
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.sample_parameters import SAMPLE

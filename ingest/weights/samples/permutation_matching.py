@@ -17,7 +17,8 @@ from hashlib import blake2b
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
-from ingest.formats.open_model import Matrix, OpenModel
+from ingest.formats.matrix import Matrix
+from ingest.formats.open_model import OpenModel
 from ingest.weights.parameters.sample_parameters import SAMPLE
 
 UNIT_GROUPS = (

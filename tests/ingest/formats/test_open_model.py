@@ -12,7 +12,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
-from ingest.formats.open_model import matrix_shape, open_model
+from ingest.formats.matrix import matrix_shape
+from ingest.formats.open_model import open_model
 from tests.support.families import HEADS, root, write
 from tests.support.packing import RNG, values
 

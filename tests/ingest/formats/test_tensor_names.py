@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from ingest.formats.tensor_names import canonical_name, name_from_gguf, part_index, without_layer
+from ingest.formats.tensor_names import (
+    canonical_name,
+    canonical_names,
+    is_vocabulary,
+    name_from_gguf,
+    part_index,
+    without_layer,
+)
 from tests.support.parts import HEAD, INTO_HEADS, INTO_MLP, OUT_OF_HEADS, OUT_OF_MLP, WORDS
 
 
@@ -16,6 +23,44 @@ def test_gguf_and_safetensors_of_one_model_have_the_same_names(tmp_path: Path) -
     assert name_from_gguf("output.weight") == canonical_name("lm_head.weight")
     assert without_layer("layers.12.mlp.up_proj.weight") == "layers.*.mlp.up_proj.weight"
     assert canonical_name("base_model.model.model.layers.0.x") == "layers.0.x"
+    assert (
+        canonical_name("module._orig_mod.model.layers.0.x")
+        == canonical_name("model._orig_mod.layers.0.x")
+        == "layers.0.x"
+    )
+    assert name_from_gguf("blk.3.ffn_up_exps.weight") == "layers.3.mlp.experts.up_proj.weight"
+
+
+@pytest.mark.parametrize("prefix", ["esm", "siglip", "clip", "swinv2", "layoutlmv3", "hiera", "bert", "model"])
+def test_a_body_saved_alone_has_the_names_that_it_has_under_a_head(prefix: str) -> None:
+    assert canonical_name(f"{prefix}.encoder.layer.0.x.weight") == canonical_name("encoder.layer.0.x.weight")
+
+
+def test_the_tower_of_a_whole_has_the_names_of_the_tower_alone() -> None:
+    name = "encoder.layers.0.mlp.fc1.weight"
+    whole = canonical_names([f"text_model.{name}", f"vision_model.{name}"], {"architectures": ["CLIPModel"]})
+    alone = canonical_names([name], {"architectures": ["CLIPTextModel"]})
+    assert whole[f"text_model.{name}"] == alone[name] != whole[f"vision_model.{name}"]
+
+
+def test_tensors_that_would_get_one_name_keep_a_prefix() -> None:
+    body = ["layers.0.x.weight", "language_model.layers.0.x.weight"]
+    alone = canonical_names(body, {})
+    under = canonical_names([f"model.{name}" for name in body], {})
+    assert list(alone.values()) == list(under.values()) == [(name,) for name in body]
+
+
+@pytest.mark.parametrize("name", ["embed_in.weight", "embeddings.weight", "embed_tokens.weight", "lm_head.weight",
+                                  "encoder.embed_tokens.weight", "embeddings.word_embeddings.weight", "wte.weight",
+                                  "shared.weight", "cls.predictions.decoder.weight"])  # fmt: skip
+def test_tables_with_a_row_a_token(name: str) -> None:
+    assert is_vocabulary(name)
+
+
+@pytest.mark.parametrize("name", ["embeddings.position_embeddings.weight", "wpe.weight", "x_embed_tokens.weight",
+                                  "layers.0.mlp.shared.up_proj.weight", "encoder.layer.0.output.dense.weight"])  # fmt: skip
+def test_other_tables(name: str) -> None:
+    assert not is_vocabulary(name)
 
 
 @pytest.mark.parametrize(("part", "names"), [
