@@ -15,7 +15,7 @@ from benchmarks.real import run as run_module
 from benchmarks.real.__main__ import main
 from benchmarks.real.public_sets import ExpectedEdge, ExpectedPair, ListedModel, PublicSet, write_sets
 from ingest.weights.fingerprints.parquet import read_fingerprints
-from tests.support.changes import adapter
+from tests.support.changes import adapter, copied_table
 from tests.support.families import Weights, root, stored, trained, write
 from tests.support.hub_cache import write_cached
 from tests.support.hub_server import HubServer, serving
@@ -165,7 +165,7 @@ def test_folders_of_any_layout_are_read(sets: Path, tmp_path: Path, capsys: pyte
     files = {file.name: file.read_bytes() for file in plain.iterdir()}
     write_cached(cache, "models--" + FAR.replace("/", "--"), files, main="0a1b")
     (models / LORA).parent.mkdir()
-    adapter(models / LORA, made[CHAT][0])
+    copied_table(adapter(models / LORA, made[BASE][0], rank=8), made[BASE][0])
     write(models / LOCAL, *made[CHAT])
     found = results(capsys, "--models", models, "--models", cache, "--sets", sets, "--out", tmp_path / "out")
     tree = found["sets"][1]
