@@ -7,10 +7,10 @@ only the names of their tensors tell from whole models.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from ingest.formats.tensor_names import canonical_name, is_in_block
+from ingest.formats.tensor_names import canonical_name, canonical_names, is_in_block
 
 _LORA = re.compile(
     r"(?P<module>.*?)(?:^|[._])lora(?:_linear_layer)?[._]"
@@ -95,10 +95,12 @@ class AdapterKind(NamedTuple):
     Attributes:
         name: Its name in the field.
         roles: Beginnings of the roles of its tensors.
+        traced: Whether its tensors keep a trace of the base.
     """
 
     name: str
     roles: tuple[str, ...]
+    traced: bool = True
 
 
 KINDS = (
@@ -108,9 +110,9 @@ KINDS = (
     AdapterKind("LoHa", ("hada_",)),
     AdapterKind("LoKr", ("lokr_",)),
     AdapterKind("OFT", ("oft_",)),
-    AdapterKind("BOFT", ("boft_",)),
-    AdapterKind("VeRA", ("vera_", "pvera_")),
-    AdapterKind("IA3", ("ia3_",)),
+    AdapterKind("BOFT", ("boft_",), False),
+    AdapterKind("VeRA", ("vera_", "pvera_"), False),
+    AdapterKind("IA3", ("ia3_",), False),
     AdapterKind("LN tuning", ("ln_tuning_",)),
     AdapterKind("token rows", ("trainable_tokens_",)),
     AdapterKind("MiSS", ("miss_", "bone_")),
@@ -127,15 +129,30 @@ def adapter_kind(roles: Collection[str]) -> str:
     return next((prefix for prefix in _OTHERS for role in sorted(roles) if role.startswith(f"{prefix}_")), "")
 
 
+def untraced_kind(names: Iterable[str]) -> str:
+    """Return the kind of an adapter whose tensors keep no trace of its base; empty where they may keep one.
+
+    Args:
+        names: Names of all its tensors.
+    """
+    roles = {adapter_tensor(name).role for name in names} - {""}
+    if roles & {"base", "copy", "bias", "magnitude"}:
+        return ""
+    found = adapter_kind(roles)
+    return found if not any(kind.traced for kind in KINDS if kind.name == found) else ""
+
+
 class ModuleIndex:
     """Modules of a model by their path, whatever prefix, and whichever of `.` and `_`, an adapter writes it with."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], config: Mapping[str, Any]) -> None:
         """Index matrices.
 
         Args:
             names: Their canonical names.
+            config: Configuration of the model: adapters can have names of its files, which differ from those in memory.
         """
+        self._config = config
         self._full: dict[str, str] = {}
         self._ends: dict[str, str | None] = {}
         for name in names:
@@ -150,12 +167,14 @@ class ModuleIndex:
         Args:
             module: Path of the module, as an adapter has it.
         """
-        path = canonical_name(f"{module}.weight").removesuffix(".weight")
-        for end in (_flat(path), *_ends(path)):
-            for tried in (end, f"{end}_0"):
-                found = self._full.get(tried) or self._ends.get(tried)
-                if found is not None:
-                    return found
+        stored = f"{module}.weight"
+        for name in (canonical_name(stored), *canonical_names((stored,), self._config)[stored][:1]):
+            path = name.removesuffix(".weight")
+            for end in (_flat(path), *_ends(path)):
+                for tried in (end, f"{end}_0"):
+                    found = self._full.get(tried) or self._ends.get(tried)
+                    if found is not None:
+                        return found
         return None
 
 

@@ -55,13 +55,11 @@ class AdapterConfig:
     Attributes:
         base_model_name_or_path: Base model as the author declares it; no evidence from weights.
         r: Rank; 0 where the configuration has none.
-        fan_in_fan_out: Whether the changed matrices are stored with a row an input (Conv1D of GPT-2).
         token_indices: Tokens whose rows alone were trained; empty where the configuration has none.
     """
 
     base_model_name_or_path: str = ""
     r: int = 0
-    fan_in_fan_out: bool = False
     token_indices: tuple[int, ...] = ()
 
 
@@ -201,8 +199,7 @@ def adapter_config(values: Mapping[str, Any]) -> AdapterConfig:
     rank = values.get("r") or (parameters.get("rank") if isinstance(parameters, dict) else None)
     if not isinstance(rank, int | float) or isinstance(rank, bool) or not 0 < rank < 2**31:
         rank = 0
-    transposed = values.get("fan_in_fan_out") is True
-    return AdapterConfig(base if isinstance(base, str) else "", int(rank), transposed, _token_indices(values))
+    return AdapterConfig(base if isinstance(base, str) else "", int(rank), _token_indices(values))
 
 
 def _token_indices(values: Mapping[str, Any]) -> tuple[int, ...]:

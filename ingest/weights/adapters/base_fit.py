@@ -31,7 +31,8 @@ class Fit:
         inputs: The same for directions of inputs, shape (n,).
         own: Log-likelihood of the directions of outputs, given the spectra of each model's matrices, shape (n,).
         copied: z of the correlation with the values that the adapter copied, 0 where it is weak, shape (n,).
-        partner: The same as `own`, given the matrices through which gradients reach the outputs, shape (n,).
+        partner: The same as `own`, given the matrices through which gradients reach the outputs where these are known,
+            shape (n,).
         pairs: By name of the statistic, shape (n, n): by how much the model of the column fits better than the one of
             the row, as z.
         modules: Modules that were compared.
@@ -72,9 +73,10 @@ class Accumulator:
         rows, columns = len(left), len(right)
         if rows:
             self._add_energy("outputs", left @ left.T, [view.outputs for view in views])
-            self.single["own"] += [log_likelihood(left, *view.own) for view in views]
-            if all(view.partner is not None for view in views):
-                self.single["partner"] += [log_likelihood(left, *view.partner) for view in views if view.partner]
+            own = np.array([log_likelihood(left, *view.own) for view in views])
+            partners = [log_likelihood(left, *view.partner) for view in views if view.partner is not None]
+            self.single["own"] += own
+            self.single["partner"] += partners if len(partners) == len(views) else own
         if columns:
             self._add_energy("inputs", right @ right.T, [view.inputs for view in views])
         if rows and columns:

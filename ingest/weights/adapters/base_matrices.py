@@ -58,23 +58,21 @@ class ModuleView(NamedTuple):
 class BaseMatrices:
     """Matrices of a model, found by the paths that an adapter uses."""
 
-    def __init__(self, model: OpenModel, *, transposed: bool = False) -> None:
+    def __init__(self, model: OpenModel) -> None:
         """Index a model.
 
         Args:
             model: The open model.
-            transposed: Whether the adapter states that the changed matrices are stored in × out.
         """
         self._matrices = model.matrices
         self._heads = model.heads
-        self._index = ModuleIndex(model.matrices)
-        self._transposed = transposed
+        self._index = ModuleIndex(model.matrices, model.config)
         self._views: dict[tuple[str, tuple[int, int], int | None], ModuleView | None] = {}
         self._experts: dict[tuple[str, int], list[Matrix]] = defaultdict(list)
         for name, matrix in sorted(model.matrices.items()):
             if (found := _EXPERT.fullmatch(name)) is not None:
                 self._experts[found[1], int(found[2])].append(matrix)
-        self._stems = ModuleIndex({stem for stem, _ in self._experts})
+        self._stems = ModuleIndex({stem for stem, _ in self._experts}, {})
 
     def fits(self, update: Update) -> bool:
         """Return whether the model has a matrix of an update's module and shape."""
@@ -124,7 +122,7 @@ class BaseMatrices:
 
     def _oriented(self, matrix: Matrix, shape: tuple[int, int]) -> tuple[Matrix, bool] | None:
         """Return a matrix and whether it is stored in × out; None where it has another shape than wanted."""
-        for transposed in (self._transposed, not self._transposed):
+        for transposed in (matrix.transposed, not matrix.transposed):
             sides = (matrix.columns, matrix.rows) if transposed else (matrix.rows, matrix.columns)
             if not matrix.vector and all(
                 not wanted or wanted == side for wanted, side in zip(shape, sides, strict=True)
@@ -172,7 +170,7 @@ class BaseMatrices:
     def _from_query(self, matrix: Matrix, outputs: int) -> Floats | None:
         """Return the Gram matrix of keys for the outputs of queries, or the reverse, head by head."""
         side = max(matrix.rows, outputs) // self._heads if self._heads else 0
-        if self._transposed or not side or matrix.rows % side or outputs % side:
+        if matrix.transposed or not side or matrix.rows % side or outputs % side:
             return None
         heads, others = outputs // side, matrix.rows // side
         made = np.zeros((outputs, outputs), np.float32)

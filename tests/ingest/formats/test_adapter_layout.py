@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from ingest.formats.adapter_layout import ModuleIndex, adapter_kind, adapter_tensor, holds_adapter
+from ingest.formats.adapter_layout import ModuleIndex, adapter_kind, adapter_tensor, holds_adapter, untraced_kind
 from ingest.formats.model_folder import AdapterConfig
 from ingest.formats.open_model import open_model
 from tests.support.families import root, write
@@ -62,6 +62,19 @@ def test_kinds_by_their_tensors(roles: set[str], kind: str) -> None:
     assert adapter_kind(roles) == kind
 
 
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        ([f"{BLOCK}.ia3_l"], "IA3"), ([f"{BLOCK}.boft_R", f"{BLOCK}.boft_s"], "BOFT"),
+        ([f"{BLOCK}.vera_lambda_b", "base_model.vera_A"], "VeRA"), ([f"{BLOCK}.ia3_l", "score.weight"], ""),
+        ([f"{BLOCK}.lora_A.weight", f"{BLOCK}.lora_B.weight"], ""), ([f"{BLOCK}.oft_R.weight"], ""),
+        (["prompt_embeddings"], ""), ([], ""),
+    ],
+)  # fmt: skip
+def test_kinds_that_keep_no_trace_of_their_base(names: list[str], kind: str) -> None:
+    assert untraced_kind(names) == kind
+
+
 def test_a_file_of_updates_is_an_adapter_and_a_whole_model_with_updates_is_none() -> None:
     pair = [f"{BLOCK}.lora_A.weight", f"{BLOCK}.lora_B.weight"]
     assert holds_adapter([*pair, "lm_head.weight"]) and holds_adapter([f"{FLAT}.hada_w1_a", f"{FLAT}.alpha"])
@@ -77,7 +90,7 @@ def test_modules_are_found_whatever_the_prefix_and_the_separator() -> None:
         "encoder.layers.0.fc1.weight",
         "decoder.layers.0.fc1.weight",
     ]
-    index = ModuleIndex([*known, "diffusion_model.input_blocks.1.1.proj.weight", "norm.weight"])
+    index = ModuleIndex([*known, "diffusion_model.input_blocks.1.1.proj.weight", "norm.weight"], {})
     for module in (f"unet.{UNET}.to_k", f"{UNET}.to_k", FLAT):
         assert index.find(module) == f"{UNET}.to_k.weight"
     assert index.find(f"unet.{UNET}.to_out") == f"{UNET}.to_out.0.weight", "as old attention processors are named"
@@ -85,6 +98,14 @@ def test_modules_are_found_whatever_the_prefix_and_the_separator() -> None:
     assert index.find("layers.0.fc1") is None, "encoder or decoder"
     assert index.find("lora_unet_input_blocks_1_1_proj") == "diffusion_model.input_blocks.1.1.proj.weight"
     assert index.find("layers.7.fc1") is None and index.find("") is None
+
+
+def test_adapters_with_names_of_files_meet_names_in_memory() -> None:
+    """ViT: files have `encoder.layer.N.attention.attention.query`, memory has `layers.N.attention.q_proj`."""
+    config = {"model_type": "vit", "architectures": ["ViTForImageClassification"]}
+    index = ModuleIndex(["layers.0.attention.q_proj.weight"], config)
+    for module in ("base_model.model.vit.layers.0.attention.q_proj", "vit.encoder.layer.0.attention.attention.query"):
+        assert index.find(module) == "layers.0.attention.q_proj.weight"
 
 
 def factors(module: str, down: str, up: str, rank: int = 4) -> dict[str, np.ndarray]:
@@ -125,9 +146,9 @@ def test_checkpoints_of_one_adapter_are_one_adapter(tmp_path: Path) -> None:
 def test_positions_of_a_sparse_adapter_are_no_unknown_packing(tmp_path: Path) -> None:
     part = {f"{BLOCK}.shira_weight": np.ones(40, np.float32), f"{BLOCK}.shira_indices": np.zeros((2, 40), np.int32)}
     save_file(part, tmp_path / "adapter_model.safetensors")
-    (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "SHIRA", "r": 4, "fan_in_fan_out": True}))
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "SHIRA", "r": 4}))
     with open_model(tmp_path) as model:
-        assert model.adapter == AdapterConfig("", 4, True) and not model.problems and len(model.matrices) == 1
+        assert model.adapter == AdapterConfig("", 4) and not model.problems and len(model.matrices) == 1
 
 
 def test_a_whole_model_is_no_adapter(tmp_path: Path) -> None:
