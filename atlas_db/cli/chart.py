@@ -12,7 +12,7 @@ import typer
 from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_rows
 from atlas_db.core.errors import UsageError
-from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, is_origin
 
 if TYPE_CHECKING:
     from ingest.weights.fingerprints.fingerprint import Fingerprint
@@ -156,12 +156,17 @@ def _show(edges: list[Edge], models: int, abstained: tuple[int, float], counts: 
             return
         write_rows(columns, rows, form)
         return
+    from atlas_db.cli.chart_trees import print_trees
     from ingest.weights.tree.edge import found_by
 
-    children = {edge.child for edge in edges}
+    named = {edge.child for edge in edges if not is_origin(edge.parent) and not is_origin(edge.child)}
+    origins = {edge.parent for edge in edges if is_origin(edge.parent)}
+    siblings = {edge.child for edge in edges if edge.parent in origins} - named
     uncertain, least = abstained
-    none = models - len(children) - uncertain
+    none = models - len(named | siblings) - uncertain
     print_text(f"{models:,} models, {len(edges):,} edges; {none:,} models with no parent here")
+    if origins:
+        print_text(f"{len(siblings):,} models come from {len(origins):,} common origins that are not here")
     if uncertain:
         print_text(f"{uncertain:,} models with one of confidence below {least:g}: --families lists the candidates")
     kinds: dict[tuple[str, str], list[float]] = defaultdict(list)
@@ -180,5 +185,6 @@ def _show(edges: list[Edge], models: int, abstained: tuple[int, float], counts: 
         ],
         form,
     )
+    print_trees(edges)
     for name, value in counts.items():
         print_text(f"{name}: {value}")

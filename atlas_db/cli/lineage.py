@@ -10,6 +10,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
 from atlas_db.cli.output import Format, console, print_text, write_json, write_line, write_rows
+from atlas_db.core.terms import is_origin
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -70,7 +71,10 @@ def _draw(found: Lineage) -> None:
         print_text(f"  known by its weights alone: {weights_words(found.weights)}", "dim")
     else:
         if model.get("placeholder"):
-            facts.append("not in this atlas, named by other models")
+            words = (
+                "inferred from the weights of its siblings" if is_origin(str(model["id"])) else "named by other models"
+            )
+            facts.append(f"not in this atlas, {words}")
         print_text("  " + ", ".join([*facts, f"{model.get('downloads') or 0:,} downloads"]), "dim")
     reach = (
         "" if counts["depth"] == 1 else f" ({counts['ancestors']:,} ancestors, {counts['descendants']:,} descendants)"
@@ -119,11 +123,12 @@ def _fan() -> int:
 def _label(step: LineageStep, *, up: bool) -> Text:
     from rich.text import Text
 
-    text = Text(step.parent if up else step.child)
+    near = step.parent if up else step.child
+    text = Text("an origin that is not here" if is_origin(near) else near)
     text.append(f"  {step.relation}, {step.status} {step.confidence:.2f}", style="cyan")
     rest = [step.license or "", f"{step.downloads:,} downloads" if step.downloads else ""]
     if step.placeholder:
-        rest = ["weights alone" if step.charted else "not in this atlas"]
+        rest = ["weights alone" if step.charted else "" if is_origin(near) else "not in this atlas"]
     if step.gone:
         rest.append(f"gone from the Hub, last record of {step.last_seen}" if step.last_seen else "gone from the Hub")
     return text.append("  " + ", ".join(part for part in rest if part), style="dim")

@@ -141,3 +141,11 @@ MIN_ACTIVE_CONFIDENCE = 0.5
 
 MIN_CHARTED_CONFIDENCE = 0.5
 """Confidence from which a chart names an inferred parent, unless all guesses are requested."""
+
+ORIGIN_PREFIX = "origin:"
+"""Beginning of the ids of inferred common origins that are not in the atlas. No Hub id holds a colon."""
+
+
+def is_origin(model_id: str) -> bool:
+    """Whether an id is that of an inferred origin, a node without a name."""
+    return model_id.startswith(ORIGIN_PREFIX)

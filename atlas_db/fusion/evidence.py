@@ -81,16 +81,45 @@ class DepthPrunedEvidence(RoundedCopyEvidence, frozen=True, tag="depth_pruned"):
     kept: float
 
 
+class SharedPartEvidence(Evidence, frozen=True, tag="shared_part"):
+    """Tensors that models of different shapes have in common, such as the attention of a model with fewer neurons.
+
+    Attributes:
+        exact: Whether they are the same up to storage.
+        shared: Share of the tensors in blocks of both models that both have with the same sides, 0..1.
+    """
+
+    exact: bool
+    shared: float
+
+
 class ResidualEvidence(Evidence, frozen=True, tag="residual"):
     """The weights contain the parent's small-singular-value residual.
 
     Attributes:
         containment_log_odds: Log-odds that they contain it; 0 below a root.
         distance: Distance to the parent over the parent's length.
+        common_origin: Probability that it is no ancestor, but comes from the same origin, which is not here.
+        further_ancestor: Probability that it is an ancestor, and the parent between is not here; a part of the
+            confidence.
+        false_alarm_rate: Share of siblings and cousins that look as much like an ancestor (a p-value).
     """
 
     containment_log_odds: float
     distance: float
+    common_origin: float = 0.0
+    further_ancestor: float = 0.0
+    false_alarm_rate: float | None = None
+
+
+class CommonOriginEvidence(Evidence, frozen=True, tag="common_origin"):
+    """Siblings whose parent is not among the models: their distances add up at a point where no model is.
+
+    Attributes:
+        siblings: Ids of the other models that come from it.
+    """
+
+    siblings: list[str]
 
 
 class MergeEvidence(Evidence, frozen=True, tag="merge"):
@@ -212,7 +241,9 @@ AnyEvidence = (
     | QuantizedEvidence
     | PrunedEvidence
     | DepthPrunedEvidence
+    | SharedPartEvidence
     | ResidualEvidence
+    | CommonOriginEvidence
     | MergeEvidence
     | AdapterEvidence
     | MentionEvidence

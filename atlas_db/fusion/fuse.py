@@ -15,6 +15,7 @@ from atlas_db.core.terms import (
     Resolution,
     Source,
     Status,
+    is_origin,
 )
 from atlas_db.fusion.evidence import MergeEvidence, decode_evidence
 
@@ -56,6 +57,7 @@ def fuse_child(claims: Iterable[LineageClaim], charted: Mapping[str, ChartedMode
     more; or they put child and parent into different families. In the first case it is not contradicted where:
 
     - the weights list it as an alternative;
+    - its weights were not charted: it may lie between the named parent and the child;
     - it is an exact copy of a named parent, or of the child;
     - the weights name some of several declared parents. Of a merge that they do not recognise they see one parent, and
       none whose weight is near zero.
@@ -80,7 +82,8 @@ def fuse_child(claims: Iterable[LineageClaim], charted: Mapping[str, ChartedMode
         for parent, items in by_parent.items()
         if any(item.source is Source.INFERRED for item in items)
     }
-    trusted = max((c for c in inferred.values() if c >= CONTRADICTING), default=0.0)
+    # An origin without a name may be any parent that is not here.
+    trusted = max((c for p, c in inferred.items() if c >= CONTRADICTING and not is_origin(p)), default=0.0)
     evidence = [
         decode_evidence(item.evidence)
         for items in by_parent.values()
@@ -97,7 +100,7 @@ def fuse_child(claims: Iterable[LineageClaim], charted: Mapping[str, ChartedMode
     for parent, items in sorted(by_parent.items()):
         ours, theirs = known.get(items[0].child), known.get(parent)
         unrelated = OTHER_FAMILY if ours is not None and theirs is not None and ours.family != theirs.family else 0.0
-        compatible = partly or parent in alternatives or (theirs is not None and theirs.content in contents)
+        compatible = partly or parent in alternatives or theirs is None or theirs.content in contents
         named = parent in inferred or parent in bases
         against = max(0.0 if compatible else trusted, unrelated)
         edges.append(_fuse_pair(parent, items, named=named, against=0.0 if named else against, merged=merged))

@@ -155,7 +155,7 @@ def score(
         by_child[edge["child"]].append(edge)
     named = out.named
     by_model: dict[str, list[int]] = {name: [0, 0, 0, 0] for name in nodes}
-    to_models = [edge for edge in edges if edge.parent in nodes]  # the others name an origin that is not there
+    to_models = [edge for edge in edges if edge.parent in nodes and edge.child in nodes]
     for edge in to_models:
         twin = (e for e in by_child[edge.child] if same.get(e["parent"], e["parent"]) == same.get(edge.parent))
         match = wanted.get((edge.child, edge.parent)) or next(twin, None)

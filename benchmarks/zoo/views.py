@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from atlas_db.core.terms import is_origin
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.samples.model_families import related_families
 from ingest.weights.tree.edge import Edge, above_threshold
 
 Truth = Mapping[str, Any]
@@ -144,19 +144,13 @@ def pair_counts(groups: Iterable[Collection[str]], parent: Mapping[str, str], ot
 
 
 def common_origins(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> list[set[str]]:
-    """Return groups: models whose parent in the chart is an origin that is not there.
-
-    A chart that names no such origin leaves models without a parent. Those of one family are a group then.
-    """
-    here, placed = {item.id for item in prints}, above_threshold(edges)
+    """Return the models that the chart says share an origin that is not there; adapters and origins are no members."""
     groups: dict[str, set[str]] = defaultdict(set)
-    for edge in placed:
-        if edge.parent not in here:
+    models = {item.id for item in prints if not item.adapter}
+    for edge in above_threshold(edges):
+        if is_origin(edge.parent) and edge.child in models:
             groups[edge.parent].add(edge.child)
-    if groups:
-        return list(groups.values())
-    children = {edge.child for edge in placed}
-    return [{prints[place].id for place in part} - children for part in related_families(prints)]
+    return list(groups.values())
 
 
 def core_neighbours(truth: Truth) -> dict[str, set[str]]:

@@ -18,8 +18,9 @@ from ingest.weights.family_chart import chart_family
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.probes.probe_table import Probe
-from ingest.weights.samples.model_families import ChartUnit, chart_units, related_families, shape_of
+from ingest.weights.samples.model_families import ChartUnit, by_shape, chart_units, related_families, shape_of
 from ingest.weights.samples.resample import Resampler
+from ingest.weights.shape_links import shape_links
 from ingest.weights.tree.adapter_edges import adapter_edges
 from ingest.weights.tree.behavioural_edges import behavioural_edges
 from ingest.weights.tree.edge import Edge
@@ -65,6 +66,10 @@ def chart(
             edges += future.result()
             done += work[future]
             progress("Charting", done, len(prints))
+        edges.sort(key=lambda edge: (edge.child, edge.parent))
+        several = [family for family in families if len(by_shape(family)) > 1]
+        for future in as_completed([pool.submit(shape_links, family, edges, read, time=time) for family in several]):
+            edges += future.result()
     if read is not None:
         edges += adapter_edges(prints, edges, time=time, declared=declared)
     if probes:

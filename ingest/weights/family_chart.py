@@ -11,6 +11,7 @@ from dataclasses import replace
 from atlas_db.core.terms import Relation
 from atlas_db.fusion.evidence import (
     CastEvidence,
+    CommonOriginEvidence,
     DuplicateEvidence,
     Evidence,
     MergeEvidence,
@@ -22,6 +23,8 @@ from atlas_db.fusion.evidence import (
 )
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.merges.merge import Merge
+from ingest.weights.origins.common_origin import CommonOrigin, common_origins, origin_id
+from ingest.weights.origins.parent_presence import Presence, parent_presence, parent_presences
 from ingest.weights.pairwise.quantization_grid import CopyMatch
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.samples.resample import Resampler
@@ -81,6 +84,9 @@ def build_tree(family: FamilyState) -> IncrementalTree:
 def _family_edges(family: FamilyState, tree: IncrementalTree) -> list[Edge]:
     edges: list[Edge] = []
     swapped, known = swap_parent_child(family, tree), find_canonical_duplicates(family, tree)
+    presences = parent_presences(family, tree)
+    origins = common_origins(tree, presences)
+    tops = {origin.top: origin.confidence.get(origin.top, 0.0) for origin in origins}
     for row, first in enumerate(family.relations.duplicate_of):
         if row != known.canonical[first] and not family.relations.is_quantized(first):
             edges.append(_duplicate_edge(family, tree, row, known))
@@ -94,10 +100,36 @@ def _family_edges(family: FamilyState, tree: IncrementalTree) -> list[Edge]:
         else:
             choice = tree.choices.get(first) or (best_parent(family, tree, first) if first not in tree.rows else None)
             if choice is not None:
-                found.append(_residual_edge(family, row, choice, known, swapped))
+                presence = presences.get(first) or parent_presence(family, tree, first, choice)
+                edge = _residual_edge(family, row, choice, known, swapped, presence)
+                # Whose siblings come from an origin that is not here comes from it, too.
+                found.append(replace(edge, confidence=edge.confidence * (1 - tops.get(first, 0.0))))
         # If another duplicate is the original, the edge is that one's, and this model is its duplicate.
         confidence = 1.0 if family.relations.is_quantized(first) else known.confidence[first]
         edges += [replace(edge, confidence=edge.confidence * confidence) for edge in found]
+    return edges + [edge for origin in origins for edge in _origin_edges(family, tree, origin, presences, known)]
+
+
+def _origin_edges(
+    family: FamilyState, tree: IncrementalTree, origin: CommonOrigin, presences: Mapping[int, Presence],
+    known: CanonicalDuplicates,
+) -> list[Edge]:  # fmt: skip
+    """Return the edges of an origin that is not here: from its members to it, and from it to its nearest ancestor."""
+    ids = {row: family.model_id(known.canonical[row]) for row in origin.members}
+    name = origin_id(list(ids.values()))
+    edges = [
+        Edge(
+            ids[row], name, Relation.FINETUNE, origin.confidence[row],
+            CommonOriginEvidence(siblings=sorted(other for at, other in ids.items() if at != row)),
+        )
+        for row in origin.members
+    ]  # fmt: skip
+    above = presences.get(origin.top)
+    if above is not None and origin.top in origin.confidence:
+        choice = tree.choices[origin.top]
+        evidence = CommonOriginEvidence(siblings=[])
+        parent = _parent_id(family, origin.top, choice.parent, known)
+        edges.append(Edge(name, parent, Relation.FINETUNE, above.is_ancestor * choice.probability, evidence))
     return edges
 
 
@@ -168,6 +200,7 @@ def _residual_edge(
     choice: ParentChoice,
     known: CanonicalDuplicates,
     swapped: Mapping[int, tuple[int, float]],
+    presence: Presence,
 ) -> Edge:
     first = family.relations.duplicate_of[row]
     relation = Relation.QUANTIZED if family.relations.is_quantized(first) else Relation.FINETUNE
@@ -183,8 +216,11 @@ def _residual_edge(
         containment_log_odds=round(choice.containment_log_odds, 2),
         distance=round(choice.distance, 4),
         alternatives=others,
+        common_origin=round(1 - presence.is_ancestor, 3),
+        further_ancestor=round(presence.is_ancestor - presence.is_parent, 3),
+        false_alarm_rate=round(presence.false_alarm_rate, 4),
     )
-    confidence = choice.probability * (1 - p_swapped) * (1 - p_parent_swapped)
+    confidence = presence.is_ancestor * (1 - p_swapped) * (1 - p_parent_swapped)
     return Edge(family.model_id(row), _parent_id(family, row, choice.parent, known), relation, confidence, evidence)
 
 

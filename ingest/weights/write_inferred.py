@@ -12,6 +12,7 @@ from atlas_db.claims.declared_parents import add_declarations, parent_declaratio
 from atlas_db.claims.lineage_sync import (
     LineageDiff,
     WriteContext,
+    delete_orphans,
     read_charted_models,
     read_lineage_claims,
     read_lineage_edges,
@@ -22,7 +23,7 @@ from atlas_db.claims.placeholder_names import names_no_model
 from atlas_db.claims.resolve import fuse_claims
 from atlas_db.claims.runs import begin_run, exclusive_writer, finish_run
 from atlas_db.core.records import ChartedModel, LineageClaim, ParentClaim
-from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, RecordPart, Relation, Resolution, RunKind, Source
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, RecordPart, Relation, Resolution, RunKind, Source, is_origin
 from atlas_db.fusion.evidence import AdapterEvidence, encode_evidence
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
@@ -76,6 +77,8 @@ def write_chart(
         rows = [_node_row(item, families, clusters, named_before, as_of, run_id) for item in prints]
         Batches(store, ROWS).run(rows, _send)
         plan.write(store, set(charted), ROWS)
+        # Origins of an earlier chart that nothing comes from any more: the models behind them are here now.
+        delete_orphans(store, ROWS)
         if named_before or any(row["set"]["weights_declared_parents"] for row in rows):
             models, declarations = read_name_evidence(store)
             all_declarations = [each for of_model in declarations.values() for each in of_model]
@@ -148,9 +151,12 @@ def _plan(
     store: Store, charted: Mapping[str, ChartedModel], edges: Sequence[Edge], as_of: str, run_id: str
 ) -> tuple[LineageDiff, dict[str, Any]]:
     old = read_lineage_claims(store)
-    ours = {(item.child, item.parent): item for item in old if item.source is Source.INFERRED and item.child in charted}
+    inferred = [item for item in old if item.source is Source.INFERRED]
+    # Origins without a name belong to the models that come from them, and are charted anew with these.
+    children = charted.keys() | {item.parent for item in inferred if item.child in charted and is_origin(item.parent)}
+    ours = {(item.child, item.parent): item for item in inferred if item.child in children}
     stated = [_claim(edge, ours.get((edge.child, edge.parent)), as_of) for edge in edges]
-    rest = [item for item in old if not (item.source is Source.INFERRED and item.child in charted)]
+    rest = [item for item in old if not (item.source is Source.INFERRED and item.child in children)]
     known = {model: each for model, each in {**read_charted_models(store), **charted}.items() if each.family}
     fused = list(fuse_claims([*rest, *stated], known))
     plan = LineageDiff(Source.INFERRED, stated, ours.values(), fused, read_lineage_edges(store), run_id)

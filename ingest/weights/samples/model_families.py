@@ -121,11 +121,17 @@ def comparable_shapes(
             yield names[one], names[other]
 
 
-def _first_keys(fingerprint: Fingerprint) -> set[int]:
-    """Return the key of the first position of each tensor in a block."""
+def _first_keys(fingerprint: Fingerprint, *, blocks: bool = True) -> dict[int, str]:
+    """Return the names of tensors by the key of their first position.
+
+    Args:
+        fingerprint: The model.
+        blocks: Whether tensors in blocks alone are meant.
+    """
     sample = fingerprint.sample
     starts = np.flatnonzero(np.diff(sample.tensor.astype(np.int64), prepend=-1)).tolist()
-    return {int(sample.keys[at]) for at in starts if is_in_block(sample.names[sample.tensor[at]])}
+    found = {int(sample.keys[at]): sample.names[sample.tensor[at]] for at in starts}
+    return {key: name for key, name in found.items() if is_in_block(name)} if blocks else found
 
 
 def _linked_leaders(one: LeaderClusters, other: LeaderClusters) -> list[tuple[int, int]]:
@@ -186,15 +192,20 @@ def chart_units(fingerprints: Sequence[Fingerprint]) -> list[ChartUnit]:
         wider = [
             place
             for other, others in shapes.items()
-            if other != shape and other.tensors >= shape.tensors
-            and _covers(fingerprints[others[0]], fingerprints[places[0]])
+            if other != shape and covers(fingerprints[others[0]], fingerprints[places[0]])
             for place in others
         ]  # fmt: skip
         units.append(ChartUnit(places, sorted([*places, *wider])))
     return units
 
 
-def _covers(wider: Fingerprint, narrower: Fingerprint) -> bool:
-    """Whether a model has nearly all first positions of another's tensors: the same sides, not the same names alone."""
-    first = _first_keys(narrower)
-    return len(first & _first_keys(wider)) == len(first)
+def shared_tensors(one: Fingerprint, other: Fingerprint) -> frozenset[str]:
+    """Return the names of the tensors that two models sample at the same positions, which takes the same sides."""
+    first, then = _first_keys(one, blocks=False), _first_keys(other, blocks=False)
+    names = {name: key for key, name in first.items()}
+    return frozenset(name for name, key in names.items() if key in then)
+
+
+def covers(wider: Fingerprint, narrower: Fingerprint) -> bool:
+    """Whether a model has all tensors of another's blocks, of the same sides: its first positions are the same."""
+    return _first_keys(narrower).keys() <= _first_keys(wider).keys()

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from atlas_db.core.terms import Relation
+from atlas_db.core.terms import Relation, is_origin
 from atlas_db.fusion.evidence import SameOutputsEvidence
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
@@ -36,6 +36,7 @@ def behavioural_edges(
     pairs = functionally_equal([item for item in probes if item.id in dates])
     differences = {frozenset((left, right)): difference for left, right, difference in pairs}
     parent: dict[str, str] = {}
+    settled = {edge.child for edge in edges if not is_origin(edge.parent)}
     for edge in sorted(edges, key=lambda edge: -edge.confidence):
         parent.setdefault(edge.child, edge.parent)
         found = differences.get(frozenset((edge.child, edge.parent)))
@@ -47,8 +48,9 @@ def behavioural_edges(
             continue
         ordered = bool(dates[first] and dates[later] and dates[first] != dates[later])
         child, other = (later, first) if later not in parent or ordered else (first, later)
-        if child in parent:
+        if child in settled:
             continue
+        settled.add(child)
         parent[child] = other
         confidence = CONFIDENCE.same_outputs if ordered else CONFIDENCE.undated_same_outputs
         evidence = SameOutputsEvidence(output_difference=round(difference, 6))

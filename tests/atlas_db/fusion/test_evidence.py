@@ -9,6 +9,7 @@ import pytest
 from atlas_db.core.errors import EvidenceError, StoreError
 from atlas_db.fusion import evidence as module
 from atlas_db.fusion.evidence import (
+    CommonOriginEvidence,
     DepthPrunedEvidence,
     DuplicateEvidence,
     Evidence,
@@ -18,6 +19,7 @@ from atlas_db.fusion.evidence import (
     PrunedEvidence,
     RankingEvidence,
     ResidualEvidence,
+    SharedPartEvidence,
     decode_evidence,
     encode_evidence,
 )
@@ -27,6 +29,8 @@ WRITTEN = [
     MergeEvidence(method="ties", weight=0.5, residual=0.01, base="a/base"),
     PrunedEvidence(explained=0.99, zeros=0.5),
     DepthPrunedEvidence(explained=1.0, kept=0.75),
+    SharedPartEvidence(exact=True, shared=0.5),
+    CommonOriginEvidence(siblings=["a/x", "a/y"]),
     ResidualEvidence(containment_log_odds=1.5, distance=0.1),
     MentionEvidence(name_confidence=0.9, same_owner=False),
     RankingEvidence(groups={"author": GroupCount(3, 4)}, no_declaration_probability=0.2),

@@ -34,15 +34,32 @@ def test_unsure_weights_do_not_rename_the_relation() -> None:
     assert edge.relation is Relation.FINETUNE
 
 
+CHARTED = {name: ChartedModel("q", name) for name in "cpq"}
+"""Child, declared and inferred parent, all of one family."""
+
+
 def test_weights_that_name_another_parent_contradict() -> None:
-    edges = {
-        e.parent: e for e in fuse_child([observed("p", Source.DECLARED, 0.8), observed("q", Source.INFERRED, 0.98)])
-    }
+    said = [observed("p", Source.DECLARED, 0.8), observed("q", Source.INFERRED, 0.98)]
+    edges = {e.parent: e for e in fuse_child(said, CHARTED)}
     assert edges["p"].status is Status.CONTRADICTED
     assert edges["p"].confidence == pytest.approx(0.8 * 0.02)
     assert edges["q"].status is Status.UNDECLARED
-    unsure = fuse_child([observed("p", Source.DECLARED, 0.8), observed("q", Source.INFERRED, 0.97)])
+    unsure = fuse_child([observed("p", Source.DECLARED, 0.8), observed("q", Source.INFERRED, 0.97)], CHARTED)
     assert unsure[0].status is Status.DECLARED
+
+
+def test_a_declared_parent_that_is_not_here_may_lie_between() -> None:
+    """Weights see the nearest ancestor that is charted; a parent between it and the child is not wrong."""
+    said = [observed("p", Source.DECLARED, 0.8), observed("q", Source.INFERRED, 0.999)]
+    absent = {name: each for name, each in CHARTED.items() if name != "p"}
+    assert {e.parent: e.status for e in fuse_child(said, absent)} == {"p": Status.DECLARED, "q": Status.UNDECLARED}
+
+
+def test_an_origin_without_a_name_contradicts_nothing() -> None:
+    said = [observed("p", Source.DECLARED, 0.8), observed("origin:0123456789abcdef", Source.INFERRED, 0.999)]
+    for charted in (CHARTED, None):
+        statuses = {e.parent: e.status for e in fuse_child(said, charted)}
+        assert statuses == {"origin:0123456789abcdef": Status.UNDECLARED, "p": Status.DECLARED}
 
 
 def test_the_model_that_a_merge_started_from_is_no_wrong_parent() -> None:
@@ -83,7 +100,8 @@ def test_one_parent_of_several_that_is_seen_does_not_contradict_the_others() -> 
     declared = [observed(parent, Source.DECLARED, 0.8) for parent in "pq"]
 
     def status(*weights: Word, known: dict[str, ChartedModel] | None = None) -> list[Status]:
-        return [edge.status for edge in fuse_child([*declared, *weights], known) if edge.parent in "pq"]
+        charted = known or {name: ChartedModel("q", name) for name in "cpqr"}
+        return [edge.status for edge in fuse_child([*declared, *weights], charted) if edge.parent in "pq"]
 
     trained = observed("p", Source.INFERRED, 0.98)
     assert status(trained) == [Status.VERIFIED, Status.DECLARED]

@@ -12,8 +12,11 @@ import pytest
 
 from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.columnar.read import read_graph
+from atlas_db.core.terms import is_origin
+from atlas_db.lineage.traversal import lineage
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
+from atlas_db.store.statements import all_nodes
 from cypher.query_library import find_query
 from gnn.dataset.grouping_keys import groupings
 from ingest.weights.chart import chart
@@ -114,6 +117,22 @@ def test_a_chart_can_be_taken_back(store: Store, tmp_path: Path, prints: list[Fi
     assert whole(store) != before
     rollback(store, run, tmp_path, 500)
     assert whole(store) == before
+
+
+def test_an_origin_that_is_not_here_is_a_node_until_the_model_comes(store: Store, tmp_path: Path) -> None:
+    start = root(21)
+    models = {"a/start": start} | {f"a/child{n}": trained(start, n, 0.1) for n in range(1, 7)}
+    known = [print_of(write(tmp_path / name, weights), name, "2024-01-01") for name, weights in models.items()]
+    charted(store, known[1:], tmp_path)
+    (origin,) = {parent for _, parent, _ in pairs(store, "DERIVED_FROM") if is_origin(parent)}
+    siblings = {child for child, parent, _ in pairs(store, "DERIVED_FROM") if parent == origin}
+    assert len(siblings) > 1 and siblings <= models.keys() - {"a/start"}
+    walked = lineage(store, sorted(siblings)[0], depth=2)
+    assert {step.parent for step in walked.ancestors} == {origin}
+    assert {step.child for step in lineage(store, origin, depth=1).descendants} == siblings
+    charted(store, known, tmp_path)
+    assert pairs(store, "DERIVED_FROM") == {(name, "a/start", "finetune") for name in models.keys() - {"a/start"}}
+    assert {row[0] for row in store.fetch_all(all_nodes("Model", ("id",)))} == models.keys()
 
 
 def test_a_dry_run_writes_nothing(store: Store, tmp_path: Path, prints: list[Fingerprint]) -> None:

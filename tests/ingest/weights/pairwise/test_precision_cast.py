@@ -24,7 +24,9 @@ def test_a_child_of_a_cast_has_made_its_step(tmp_path: Path, dtype: str, size: f
         "of-cast": (trained(cast, 2, size), dtype, "2024-01-03"),
         "of-base": (trained(base, 3, size), dtype, "2024-01-04"),
     }
-    assert pairs(charted(tmp_path, made)) == {("cast", "base"), ("of-cast", "cast"), ("of-base", "base")}
+    kin = {f"kin{n}": (trained(base, 10 + n, size), dtype, f"2024-02-0{n}") for n in (1, 2, 3)}
+    expected = {("cast", "base"), ("of-cast", "cast"), ("of-base", "base"), *((name, "base") for name in kin)}
+    assert pairs(charted(tmp_path, {**made, **kin})) == expected
 
 
 def test_rounding_to_the_casts_own_values_is_no_evidence(tmp_path: Path) -> None:

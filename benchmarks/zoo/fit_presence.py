@@ -1,0 +1,228 @@
+"""Fit whether a chosen parent is one: `python -m benchmarks.zoo.fit_presence ZOO... --out presence_scorer.json`.
+
+The package reads `ingest/weights/origins/data/presence_scorer.json`. Each zoo is charted several times: whole, without
+its roots, without three tenths of its inner models, without both, and without half of all models, each with dates and
+without. A choice of a parent is right if it is a true parent, or has the same weights as one up to casts, quantization
+and permutation. It is an ancestor if it is right, or if only absent models lie between. Two ensembles of boosted trees
+are fitted: ancestor or not, and parent or further ancestor. Zoos are left out in turn for the metrics.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightgbm
+import numpy as np
+
+from atlas_db.core.arrays import Doubles, Flags
+from benchmarks.zoo.fit import read_tree
+from benchmarks.zoo.score import prints_of, read_truth
+from benchmarks.zoo.views import draw_absent, open_truth
+from gnn.models.calibration import calibration_error
+from ingest.weights.family_chart import build_tree
+from ingest.weights.fingerprints.executors import local_executor
+from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.origins.parent_presence import FEATURES, VERSION, presence_features
+from ingest.weights.samples.model_families import chart_units, related_families
+from ingest.weights.samples.resample import Resampler
+from ingest.weights.tree.exact_relations import build_family_state
+from ingest.weights.tree.family_state import exact_duplicates, load_samples, run_pair_tests
+from ingest.weights.tree.subtree_moves import swap_parent_child
+
+INNER_SHARE, DRAWS, ROUNDS, QUANTILES = 0.3, 2, 200, 400
+BOOSTING = {
+    "objective": "binary", "learning_rate": 0.03, "num_leaves": 5, "min_data_in_leaf": 60, "lambda_l2": 10.0,
+    "feature_fraction": 0.5, "bagging_fraction": 0.7, "bagging_freq": 1, "seed": 0, "deterministic": True,
+    "num_threads": 1, "verbose": -1,
+}  # fmt: skip
+FALLING = frozenset({
+    "equal_against", "equal_against_ratio", "least_path_cosine", "second_path_cosine", "greatest_tensor_path_cosine",
+})  # fmt: skip
+"""Features that never speak for an ancestor the more of them there is: constraints that hold outside the zoos."""
+RISING = frozenset({"precedence_log_odds", "dated_earlier", "choice_log_odds"})
+
+
+class Choices(NamedTuple):
+    """Chosen parents of one zoo's draws.
+
+    Attributes:
+        features: Shape (n, 24), columns `FEATURES`.
+        ancestor: Whether the choice is an ancestor, shape (n,).
+        direct: Whether it is the parent, shape (n,).
+    """
+
+    features: Doubles
+    ancestor: Flags
+    direct: Flags
+
+
+class Draw(NamedTuple):
+    """What is true of a zoo with some models left out.
+
+    Attributes:
+        absent: Models that are left out.
+        parents: Pairs of child and parent, or what stands for the parent.
+        ancestors: The same, and the nearest ancestors that are there.
+        content: Content of each model.
+    """
+
+    absent: set[str]
+    parents: set[tuple[str, str]]
+    ancestors: set[tuple[str, str]]
+    content: dict[str, str]
+
+    def holds(self, pairs: set[tuple[str, str]], child: str, other: str) -> bool:
+        """Whether a model, or an exact copy of it, is in such a pair with a child."""
+        mine = {parent for at, parent in pairs if at == child}
+        return other in mine or self.content[other] in {self.content.get(parent) for parent in mine}
+
+
+def draws_of(truth: Mapping[str, Any], prints: Sequence[Fingerprint], seed: int) -> Iterator[Draw]:
+    """Yield draws: whole, without roots, without inner models, without both, without half of all models."""
+    everything = {str(node["id"]) for node in truth["nodes"]}
+    roots = draw_absent(truth, "roots", seed)
+    absences = [set[str](), roots]
+    for at in range(DRAWS):
+        inner = draw_absent(truth, f"inner={INNER_SHARE}", seed + at)
+        half = set(random.Random(seed + at).sample(sorted(everything), len(everything) // 2))
+        absences += [inner, inner | roots, half]
+    content = {item.id: item.weights_hash for item in prints}
+    for absent in absences:
+        both = [
+            {(edge["child"], edge["parent"]) for edge in open_truth(truth, absent, ancestors=ancestors)["edges"]}
+            for ancestors in (False, True)
+        ]
+        yield Draw(absent, *both, content)
+
+
+class Memory(Resampler):
+    """Reads every sample once, as the same models come in every draw."""
+
+    def sample(self, fingerprint: Fingerprint, permutation: Any = None) -> Any:  # noqa: ANN401
+        """Return the sample, from memory where units stay as they are."""
+        if permutation is not None:
+            return super().sample(fingerprint, permutation)
+        if fingerprint.id not in _SAMPLES:
+            _SAMPLES[fingerprint.id] = super().sample(fingerprint)
+        return _SAMPLES[fingerprint.id]
+
+
+_SAMPLES: dict[str, Any] = {}
+
+
+def choices_of(path: Path, large: bool) -> Choices:
+    """Return the choices in all draws of a zoo."""
+    prints = prints_of(path)
+    truth = read_truth(path / "truth.json")
+    read = Memory() if large else None
+    rows: list[tuple[Doubles, bool, bool]] = []
+    for draw in draws_of(truth, prints, len(prints)):
+        kept = [item for item in prints if item.id not in draw.absent and not item.adapter]
+        for part in related_families(kept):
+            family = [kept[place] for place in part]
+            for unit in chart_units(family) if len(family) > 1 else ():
+                members = [family[place] for place in unit.members]
+                own = {family[place].id for place in unit.children}
+                tensors = {name for place in unit.children for name in family[place].sample.names}
+                for time in (True, False):
+                    rows += _choices(members, own, tensors, draw, read, time=time)
+    features, ancestor, direct = (list(column) for column in zip(*rows, strict=True))
+    return Choices(np.array(features), np.array(ancestor, bool), np.array(direct, bool))
+
+
+def _choices(
+    members: Sequence[Fingerprint], own: set[str], tensors: set[str], draw: Draw, read: Resampler | None, *,
+    time: bool,
+) -> Iterator[tuple[Doubles, bool, bool]]:  # fmt: skip
+    samples = load_samples(members, read, use_dates=time, tensors=tensors)
+    if len(samples.fingerprints) < len(("child", "parent")):
+        return
+    family = build_family_state(samples, run_pair_tests(samples))
+    tree = build_tree(family)
+    swap_parent_child(family, tree)
+    for row, choice in tree.choices.items():
+        child = family.model_id(row)
+        same = [family.model_id(other) for other in exact_duplicates(family.relations.duplicate_of, choice.parent)]
+        # Units of a permuted copy are matched but in part; its distances are no distances of training.
+        if child in own and family.samples.permutation_id[choice.parent] == family.samples.permutation_id[row]:
+            direct, ancestor = (
+                any(draw.holds(pairs, child, parent) for parent in same) for pairs in (draw.parents, draw.ancestors)
+            )
+            yield presence_features(family, tree, row, choice), ancestor, direct
+
+
+def boosted(features: Doubles, labels: Flags) -> lightgbm.Booster:
+    """Fit boosted trees to whether something holds."""
+    signs = [(name in RISING) - (name in FALLING) for name in FEATURES]
+    options = {**BOOSTING, "monotone_constraints": signs}
+    return lightgbm.train(options, lightgbm.Dataset(features, labels.astype(float)), ROUNDS)
+
+
+def fit(zoos: Sequence[Choices]) -> tuple[dict[str, Any], dict[str, float]]:
+    """Fit both ensembles; return them, and metrics on zoos left out."""
+    null, said, right, ancestors = [], [], [], []
+    for at, zoo in enumerate(zoos):
+        rest = [each for place, each in enumerate(zoos) if place != at]
+        above, direct = _fitted(rest or zoos)
+        scores = np.asarray(above.predict(zoo.features, raw_score=True))
+        null.append(scores[~zoo.ancestor])
+        ancestors.append((1 / (1 + np.exp(-scores)), zoo.ancestor))
+        said.append(np.asarray(above.predict(zoo.features)) * np.asarray(direct.predict(zoo.features)))
+        right.append(zoo.direct)
+    chance, is_right = np.concatenate(said), np.concatenate(right)
+    on_path, is_above = (np.concatenate(side) for side in zip(*ancestors, strict=True))
+    sure = chance >= 0.9
+    metrics = {
+        "left_out_ece": calibration_error(chance, is_right.astype(float), 10),
+        "left_out_ece_ancestor": calibration_error(on_path, is_above.astype(float), 10),
+        "left_out_right_from_0.9": float(is_right[sure].mean()) if sure.any() else 1.0,
+        "left_out_ancestor_from_0.9": float(is_above[on_path >= 0.9].mean()),
+        "left_out_share_from_0.9": float((sure & is_right).sum() / is_right.sum()),
+        "left_out_share_from_0.5": float(((chance >= 0.5) & is_right).sum() / is_right.sum()),
+        "choices": float(len(chance)), "null_pairs": float(sum(map(len, null))),
+    }  # fmt: skip
+    above, direct = _fitted(zoos)
+    quantiles = np.quantile(np.concatenate(null), np.linspace(0, 1, QUANTILES))
+    both = [[read_tree(tree["tree_structure"]) for tree in each.dump_model()["tree_info"]] for each in (above, direct)]
+    gains = sorted(zip(FEATURES, above.feature_importance("gain").tolist(), strict=True), key=lambda pair: -pair[1])
+    print({name: round(value, 4) for name, value in metrics.items()}, [(a, round(b)) for a, b in gains], flush=True)
+    fitted = {"ancestor": both[0], "direct": both[1], "null": [round(float(each), 4) for each in quantiles]}
+    return fitted, metrics
+
+
+def _fitted(zoos: Sequence[Choices]) -> tuple[lightgbm.Booster, lightgbm.Booster]:
+    features, ancestor, direct = (np.concatenate(side) for side in zip(*zoos, strict=True))
+    return boosted(features, ancestor), boosted(features[ancestor], direct[ancestor])
+
+
+def main() -> None:
+    """Fit and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.zoo.fit_presence", description=__doc__)
+    parser.add_argument("zoos", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    fits = {}
+    with local_executor(many=True) as pool:
+        for name, large in (("weights", True), ("fingerprint", False)):
+            fits[name] = fit(list(pool.map(choices_of, options.zoos, repeat(large))))
+    fitted = {
+        "version": VERSION,
+        "features": FEATURES,
+        "fitted_on": f"generated families: {', '.join(sorted(path.name for path in options.zoos))}",
+        "metrics": {
+            f"{size}.{name}": round(value, 4) for size, (_, found) in fits.items() for name, value in found.items()
+        },
+        "samples": {size: models for size, (models, _) in fits.items()},
+    }
+    options.out.parent.mkdir(exist_ok=True)
+    options.out.write_text(json.dumps(fitted, separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""Whether a model's likeliest parent is one, or a relative, because the parent is not among the models.
+
+A conditional logit over candidates cannot say that the parent is absent. So each choice is tested once more: whether
+the chosen model is an ancestor at all, and whether it is the parent itself. Three facts tell ancestors from siblings:
+
+- Squared distances of independent trainings add up along a tree. So a parent has a pendant edge of length nothing, and
+  a sibling has not. The Gromov product (c|x)_p = (d²(p, c) + d²(p, x) - d²(c, x)) / 2 is the length of the path that c
+  and another model x share, seen from p (Buneman 1974, the four-point condition). It is 0 for some x where p is the
+  parent, and at least the pendant edge of p for all x where it is not.
+- Elements that c and x have in common, bit for bit, were changed by neither. So p has them, too, if it is the parent.
+- Steps have a direction: norms grow, and low-rank steps have a rank.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from atlas_db.core.arrays import Doubles, Integers
+from atlas_db.core.decoding import prepared
+from atlas_db.core.errors import ScorerError
+from ingest.weights.samples.aligned_samples import Vectors
+from ingest.weights.tree.family_state import FamilyState
+from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
+from ingest.weights.tree.quickscorer import QuickScorer, TreeNodes, compile_trees
+from ingest.weights.tree.scorer import sigmoid
+
+VERSION = "presence_scorer@1"
+
+FEATURES = (
+    "least_path_cosine", "second_path_cosine", "sibling_path_cosine", "grandparent_path_cosine", "pendant_cosine",
+    "tensor_path_cosine", "greatest_tensor_path_cosine", "evenness_of_paths",
+    "equal_against", "equal_against_ratio", "equal_share", "precedence_log_odds", "dated_earlier", "choice_log_odds",
+    "containment_log_odds", "is_root", "frozen_share", "low_rank", "log_distance_over_step",
+    "log_distance_over_second", "log_relative_distance", "log_children", "log_siblings_over", "log_models",
+)  # fmt: skip
+"""Columns of `presence_features`."""
+MAX_WITNESSES = 16
+"""Nearest other models that elements are compared with."""
+MIN_COSINE = 0.02
+"""Cosine that independent steps do not reach: above the noise of some thousand elements."""
+MIN_WITNESSES = 2
+"""Other models from which the second least cosine is taken: the least may be a merge that was not found."""
+MAX_LENGTH_RATIO = 16.0
+"""Squared length of one path over another, up to which they are compared: noise hides a short one beside a long one."""
+UNKNOWN = 1.5
+"""Cosine where there is no third model: beyond all cosines."""
+
+
+class Presence(NamedTuple):
+    """What is held of a chosen parent.
+
+    Attributes:
+        is_ancestor: Probability that it is an ancestor, 0..1; the rest is a common origin that is not here.
+        is_parent: Probability that it is the parent itself, at most `is_ancestor`.
+        false_alarm_rate: Share of pairs of siblings and cousins that look as much like child and ancestor (a p-value).
+    """
+
+    is_ancestor: float
+    is_parent: float
+    false_alarm_rate: float
+
+
+class _Ensemble(msgspec.Struct, forbid_unknown_fields=True):
+    ancestor: list[TreeNodes]
+    direct: list[TreeNodes]
+    null: list[float]
+
+
+@prepared
+class PresenceFile(msgspec.Struct, forbid_unknown_fields=True):
+    """The file of fitted models, written by `benchmarks/zoo/fit_presence.py`.
+
+    Attributes:
+        version: `VERSION` of the code that fitted them.
+        features: `FEATURES` of that code.
+        fitted_on: Families that they were fitted on.
+        metrics: Metrics of the fit on families left out, by name.
+        samples: Fits by size of samples, `weights` and `fingerprint`. Each holds boosted trees for the log-odds of an
+            ancestor, and of a parent given an ancestor. `null` has quantiles of the former among relatives that are no
+            ancestors, ascending.
+    """
+
+    version: str
+    features: tuple[str, ...]
+    fitted_on: str
+    metrics: dict[str, float]
+    samples: dict[str, _Ensemble]
+
+
+class PresenceScorer(NamedTuple):
+    """Fitted models for one size of samples.
+
+    Attributes:
+        ancestor: Log-odds of an ancestor.
+        direct: Log-odds of the parent, given an ancestor.
+        null: Quantiles of the former among relatives that are no ancestors, ascending, shape (q,).
+    """
+
+    ancestor: QuickScorer
+    direct: QuickScorer
+    null: Doubles
+
+    def presence(self, features: Doubles) -> Presence:
+        """Return what is held of one choice. Its features have the shape (24,)."""
+        log_odds = self.ancestor.score(features[None])
+        is_ancestor = float(sigmoid(log_odds)[0])
+        is_direct = float(sigmoid(self.direct.score(features[None]))[0])
+        above = len(self.null) - int(np.searchsorted(self.null, log_odds[0], side="left"))
+        return Presence(is_ancestor, is_ancestor * is_direct, (1 + above) / (1 + len(self.null)))
+
+
+@cache
+def load_presence_scorer(large: bool) -> PresenceScorer:
+    """Return the scorer for large samples (read from weights) or small ones (fingerprints alone).
+
+    Raises:
+        ScorerError: The packaged models do not fit this code.
+    """
+    body = (files("ingest.weights.origins") / "data" / "presence_scorer.json").read_bytes()
+    found = msgspec.json.decode(body, type=PresenceFile)
+    if (found.version, found.features) != (VERSION, FEATURES):
+        raise ScorerError(
+            f"presence_scorer.json is {found.version}, or has other features than {VERSION}",
+            hint="Fit it anew: python -m benchmarks.zoo.fit_presence",
+        )
+    fit = found.samples["weights" if large else "fingerprint"]
+    return PresenceScorer(compile_trees(fit.ancestor), compile_trees(fit.direct), np.array(fit.null))
+
+
+def parent_presences(family: FamilyState, tree: IncrementalTree) -> dict[int, Presence]:
+    """Return what is held of every chosen parent of a tree, by row of the child."""
+    return {row: parent_presence(family, tree, row, choice) for row, choice in tree.choices.items()}
+
+
+def parent_presence(family: FamilyState, tree: IncrementalTree, row: int, choice: ParentChoice) -> Presence:
+    """Return what is held of one chosen parent. Arguments are those of `presence_features`."""
+    scorer = load_presence_scorer(family.samples.is_resampled)
+    return scorer.presence(presence_features(family, tree, row, choice))
+
+
+def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choice: ParentChoice) -> Doubles:
+    """Return what tells a chosen parent from a relative.
+
+    Args:
+        family: The family.
+        tree: Its tree.
+        row: The child.
+        choice: The choice that is tested.
+
+    Returns:
+        Shape (21,), columns `FEATURES`.
+    """
+    parent, sq_distance = choice.parent, tree.sq_distance
+    others = _witnesses(family, tree, row, parent)
+    length = max(float(sq_distance[row, parent]), 1e-30)
+    near = others[np.argsort(sq_distance[row, others], kind="stable")[:MAX_WITNESSES]]
+    base = int(tree.residual_base[parent])
+    step = float(sq_distance[parent, base]) if base >= 0 else length
+    second = float(sq_distance[row, others].min(initial=np.inf))
+    dates = family.samples.dates
+    known = bool(dates[row]) and bool(dates[parent])
+    share = min(max(choice.probability, 1e-6), 1 - 1e-6)
+    siblings = others[tree.residual_base[others] == parent]
+    typical = float(np.median(sq_distance[siblings, parent])) if len(siblings) else length
+    cosines = _path_cosines(sq_distance, parent, row, others, siblings, base)
+    return np.array([
+        *cosines,
+        *_tensor_path_cosines(tree.vectors, parent, row, _comparable(sq_distance, parent, row, near)),
+        _evenness(cosines[0], cosines[2]),
+        *_equal_elements(tree.vectors, row, parent, near),
+        np.clip(family.tests.precedence_by_weights[parent, row], -8, 8),
+        float(np.sign((dates[row] > dates[parent]) - (dates[row] < dates[parent]))) if known else 0.0,
+        np.log(share / (1 - share)),
+        np.clip(choice.containment_log_odds, -8, 8),
+        float(base < 0),
+        family.tests.frozen_share[row, parent],
+        float(not np.isnan(family.tests.difference_ranks.rank(row, parent))),
+        np.clip(np.log(length / max(step, 1e-30)) / 2, -4, 4),
+        np.clip(np.log(length / max(second, 1e-30)) / 2, -4, 4) if np.isfinite(second) else 0.0,
+        np.log(max(choice.distance, 1e-6)),
+        np.log1p(float((tree.residual_base == parent).sum())),
+        np.clip(np.log(typical / length) / 2, -4, 4),
+        np.log(len(others) + 2),
+    ])  # fmt: skip
+
+
+def _witnesses(family: FamilyState, tree: IncrementalTree, row: int, parent: int) -> Integers:
+    """Return other trained models that do not come from the child: one of each set of duplicates, no merges."""
+    barred = {row, parent, *tree.descendants(row), *family.relations.merges, *family.relations.copies}
+    rows = [other for other in family.relations.candidate_parents() if other not in barred]
+    rows = [other for other in rows if tree.sq_distance[other, row] > 0 and tree.sq_distance[other, parent] > 0]
+    return np.array(rows, np.int64)
+
+
+def _path_cosines(
+    sq_distance: Doubles, parent: int, row: int, others: Integers, siblings: Integers, base: int
+) -> tuple[float, float, float, float, float]:
+    """Return how much the paths from a parent to its child and to other models have in common, as cosines.
+
+    The cosine of c - p and x - p is the Gromov product over the lengths of both paths.
+
+    Returns:
+        The least and the second least over the others; the median over the parent's other children; that of the path
+        to the parent's own parent; the median over pairs of the parent's other children and its parent.
+    """
+    comparable = _comparable(sq_distance, parent, row, others)
+    cosines = np.sort(_cosines(sq_distance, parent, row, comparable))
+    least, second = np.append(cosines, [UNKNOWN, UNKNOWN])[:2].tolist()
+    among = float(np.median(_cosines(sq_distance, parent, row, siblings))) if len(siblings) else UNKNOWN
+    above = float(_cosines(sq_distance, parent, row, np.array([base]))[0]) if base >= 0 else UNKNOWN
+    around = np.append(siblings, base) if base >= 0 else siblings
+    pairs = [
+        float(each)
+        for place, other in enumerate(around[:MAX_WITNESSES].tolist())
+        for each in _cosines(sq_distance, parent, other, around[place + 1 : MAX_WITNESSES])
+    ]
+    return least, second, among, above, float(np.median(pairs)) if pairs else UNKNOWN
+
+
+def _evenness(least: float, median: float) -> float:
+    """Return the least cosine over the median: near 1 if all paths share one way, low where drift is shared by some."""
+    if UNKNOWN in (least, median) or median < MIN_COSINE:
+        return 0.0
+    return float(np.clip(least / median, -1, 2))
+
+
+def _comparable(sq_distance: Doubles, parent: int, row: int, others: Integers) -> Integers:
+    """Return the others whose path from a parent is neither much shorter nor much longer than that to the child."""
+    ratio = sq_distance[parent, others] / max(float(sq_distance[parent, row]), 1e-30)
+    return np.asarray(others[(ratio < MAX_LENGTH_RATIO) & (ratio > 1 / MAX_LENGTH_RATIO)])
+
+
+def _tensor_path_cosines(vectors: Vectors, parent: int, row: int, others: Integers) -> tuple[float, float]:
+    """Return the median and the greatest decile over tensors of the second least cosine of paths in that tensor.
+
+    A sibling that changed some tensors only, as merged low-rank updates do, gives itself away in these.
+    """
+    if len(others) < MIN_WITNESSES:
+        return UNKNOWN, UNKNOWN
+    to_child = vectors.values[row] - vectors.values[parent]
+    steps = vectors.values[others] - vectors.values[parent]
+    products = vectors.tensor_means((steps * to_child).sum(-1))[0]
+    lengths = vectors.tensor_means(np.square(steps).sum(-1))[0] * vectors.tensor_means(np.square(to_child).sum(-1))[0]
+    there = (lengths > 0).all(0)
+    if not there.any():
+        return UNKNOWN, UNKNOWN
+    cosines = products[:, there] / np.sqrt(lengths[:, there])
+    second = np.sort(cosines, axis=0)[1]
+    return float(np.median(second)), float(np.quantile(second, 0.9))
+
+
+def _cosines(sq_distance: Doubles, parent: int, row: int, others: Integers) -> Doubles:
+    """Return cosines of the paths from a parent to a model and to others, shape (others,)."""
+    products = (sq_distance[parent, row] + sq_distance[parent, others] - sq_distance[row, others]) / 2
+    lengths = np.sqrt(np.maximum(sq_distance[parent, row] * sq_distance[parent, others], 1e-60))
+    return np.asarray(np.clip(products / lengths, -1, 1))
+
+
+def _equal_elements(vectors: Vectors, row: int, parent: int, others: Integers) -> tuple[float, float, float]:
+    """Return how many elements contradict a parent: those that the child and another model share against it.
+
+    Returns:
+        The greatest share of such elements over the others; the logarithm of that share over the lesser of the shares
+        where the parent agrees with one of both, against the other; and the share that child and parent have in common.
+    """
+    child, above = vectors.flat[row], vectors.flat[parent]
+    with_parent = child == above
+    common = float(with_parent.mean())
+    if not len(others):
+        return 0.0, 0.0, common
+    theirs = vectors.flat[others]
+    with_child, both = theirs == child, theirs == above
+    against = (with_child & ~with_parent).mean(1)
+    usual = np.minimum((with_parent & ~with_child).mean(1), (both & ~with_parent).mean(1))
+    floor = 4 / len(child)
+    ratio = np.log((against + floor) / (usual + floor))
+    worst = int(np.argmax(against))
+    return float(against[worst]), float(np.clip(ratio.max(), -6, 6)), common

@@ -1,0 +1,115 @@
+"""Parents of other shapes: a model that comes from one with other sides, other layers or experts.
+
+A model of which no model of its own shape is the parent is compared with those of other shapes, on the tensors that
+both have with the same sides. So a model with fewer neurons keeps its attention, and experts keep that of the dense
+model that they were made of. Only the nearest models of the other shape are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.terms import Relation, is_origin
+from atlas_db.fusion.evidence import SharedPartEvidence
+from ingest.weights.family_chart import chart_family
+from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.parameters.sample_parameters import SAMPLE
+from ingest.weights.samples.aligned_samples import shared_positions
+from ingest.weights.samples.clustering import cosine_views, max_cosine
+from ingest.weights.samples.model_families import Shape, by_shape, comparable_shapes, covers, shared_tensors
+from ingest.weights.samples.resample import Resampler
+from ingest.weights.tree.edge import Edge
+
+
+def shape_links(
+    family: Sequence[Fingerprint], edges: Sequence[Edge], read: Resampler | None = None, *, time: bool = True
+) -> list[Edge]:
+    """Return edges from models without a parent of their shape to parents of other shapes, at most one a model.
+
+    The likeliest edges come first. One that would close a ring of parents is left out.
+
+    Args:
+        family: Models of one family.
+        edges: Edges within its shapes.
+        read: Reads larger samples from the weights.
+        time: Whether dates count as evidence.
+    """
+    shapes = by_shape(family)
+    placed = {edge.child for edge in edges if not is_origin(edge.parent)}
+    tops = {
+        shape: [family[place] for place in places if family[place].id not in placed] for shape, places in shapes.items()
+    }
+    found: list[Edge] = []
+    for pair in comparable_shapes(family, shapes):
+        for own, other in (pair, pair[::-1]):
+            if tops[own] and not covers(family[shapes[other][0]], tops[own][0]):
+                found += _edges_between(tops[own], own, [family[place] for place in shapes[other]], other, read, time)
+    parent = {edge.child: edge.parent for edge in edges if not is_origin(edge.parent)}
+    kept = []
+    for edge in sorted(found, key=lambda edge: (-edge.confidence, edge.child, edge.parent)):
+        if edge.child not in parent and edge.child not in _line(edge.parent, parent):
+            parent[edge.child] = edge.parent
+            kept.append(edge)
+    return kept
+
+
+def _line(model: str, parent: Mapping[str, str]) -> Iterator[str]:
+    """Yield a model and its ancestors by their first parents."""
+    seen: set[str] = set()
+    while model not in seen:
+        seen.add(model)
+        yield model
+        model = parent.get(model, model)
+
+
+def _edges_between(
+    children: Sequence[Fingerprint], own: Shape, others: Sequence[Fingerprint], other: Shape,
+    read: Resampler | None, time: bool,
+) -> list[Edge]:  # fmt: skip
+    """Return edges from models of one shape to parents of another, by what both shapes have."""
+    near, tensors = _nearest(children, others, shared_tensors(children[0], others[0]))
+    if not near:
+        return []
+    ids, names = {item.id for item in children}, {item.id for item in near}
+    share = round(len(tensors & own.tensors) / len(own.tensors | other.tensors), 3)
+    found = []
+    for edge in chart_family([*children, *near], read, time=time, tensors=tensors):
+        if edge.child in ids and edge.parent in names and edge.relation is not Relation.MERGE:
+            exact = edge.relation is not Relation.FINETUNE
+            evidence = SharedPartEvidence(exact=exact, shared=share, alternatives=edge.evidence.alternatives)
+            found.append(replace(edge, relation=Relation.FINETUNE, evidence=evidence))
+    return found
+
+
+def _nearest(
+    children: Sequence[Fingerprint], others: Sequence[Fingerprint], tensors: frozenset[str]
+) -> tuple[list[Fingerprint], frozenset[str]]:
+    """Return the models of another shape that are nearest to any of the children, and the tensors that they share.
+
+    Tensors that do not correlate in the nearest pair are left out: where neurons were removed, rows have other numbers.
+    """
+    ours, theirs = (
+        shared_positions([item.sample.restricted_to(tensors) for item in some]) for some in (children, others)
+    )
+    ours, theirs = ours.shared_with(theirs)
+    if not len(ours.tensor):
+        return [], frozenset()
+    mine, its = ours.values(), theirs.values()
+    cosines = max_cosine(cosine_views(ours, mine)[:1], cosine_views(theirs, its)[:1])
+    row, column = np.unravel_index(int(np.argmax(cosines)), cosines.shape)
+    alike = _correlated(mine[row], its[column], ours.tensor)
+    best = np.argsort(-cosines, axis=1, kind="stable")[:, : SAMPLE.max_other_shapes]
+    kept = {int(at) for row, some in enumerate(best) for at in some if cosines[row, at] > SAMPLE.min_related_cosine}
+    return [others[theirs.members[at]] for at in sorted(kept)], frozenset(ours.names[at] for at in alike)
+
+
+def _correlated(one: Floats, other: Floats, tensor: Integers) -> list[int]:
+    """Return the tensors whose samples, shape (p, 32), correlate; `tensor` has the tensor of each position."""
+    starts = np.flatnonzero(np.diff(tensor, prepend=-1))
+    products, ours, theirs = (np.add.reduceat(each.sum(1), starts) for each in (one * other, one**2, other**2))
+    cosines = products / np.maximum(np.sqrt(ours * theirs), 1e-30)
+    return [int(tensor[at]) for at, cosine in zip(starts, cosines, strict=True) if cosine > SAMPLE.leader_cosine]
