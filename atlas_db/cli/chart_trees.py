@@ -67,15 +67,15 @@ def _grow(tree: Tree, top: str, below: dict[str, list[Edge]], others: dict[str, 
     while queue:
         name, branch = queue.pop(0)
         edges = sorted(below.get(name, ()), key=lambda edge: edge.child)
-        for edge in edges[: max(most, 0)]:
+        for edge in edges[:most]:
             text = Text(_name(edge.child))
             text.append(f"  {edge.relation.value} {edge.confidence:.2f}", style="cyan")
             if others[edge.child]:
                 text.append(f"  also of {', '.join(map(_name, sorted(others[edge.child])))}", style="dim")
             queue.append((edge.child, branch.add(text)))
         if len(edges) > most:
-            branch.add(Text(f"+{len(edges) - max(most, 0):,}", style="dim"))
-        most -= len(edges)
+            branch.add(Text(f"+{len(edges) - most:,}", style="dim"))
+        most = max(most - len(edges), 0)
 
 
 def _name(model: str) -> str:

@@ -82,7 +82,6 @@ def fuse_child(claims: Iterable[LineageClaim], charted: Mapping[str, ChartedMode
         for parent, items in by_parent.items()
         if any(item.source is Source.INFERRED for item in items)
     }
-    # An origin without a name may be any parent that is not here.
     trusted = max((c for p, c in inferred.items() if c >= CONTRADICTING and not is_origin(p)), default=0.0)
     evidence = [
         decode_evidence(item.evidence)

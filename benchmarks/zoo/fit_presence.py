@@ -166,24 +166,24 @@ def boosted(features: Doubles, labels: Flags) -> lightgbm.Booster:
 
 def fit(zoos: Sequence[Choices]) -> tuple[dict[str, Any], dict[str, float]]:
     """Fit both ensembles; return them, and metrics on zoos left out."""
-    null, said, right, ancestors = [], [], [], []
+    null, stated, right, ancestors = [], [], [], []
     for at, zoo in enumerate(zoos):
         rest = [each for place, each in enumerate(zoos) if place != at]
         above, direct = _fitted(rest or zoos)
         scores = np.asarray(above.predict(zoo.features, raw_score=True))
         null.append(scores[~zoo.ancestor])
         ancestors.append((1 / (1 + np.exp(-scores)), zoo.ancestor))
-        said.append(np.asarray(above.predict(zoo.features)) * np.asarray(direct.predict(zoo.features)))
+        stated.append(np.asarray(above.predict(zoo.features)) * np.asarray(direct.predict(zoo.features)))
         right.append(zoo.direct)
-    chance, is_right = np.concatenate(said), np.concatenate(right)
+    chance, is_right = np.concatenate(stated), np.concatenate(right)
     on_path, is_above = (np.concatenate(side) for side in zip(*ancestors, strict=True))
-    sure = chance >= 0.9
+    high = chance >= 0.9
     metrics = {
         "left_out_ece": calibration_error(chance, is_right.astype(float), 10),
         "left_out_ece_ancestor": calibration_error(on_path, is_above.astype(float), 10),
-        "left_out_right_from_0.9": float(is_right[sure].mean()) if sure.any() else 1.0,
+        "left_out_right_from_0.9": float(is_right[high].mean()) if high.any() else 1.0,
         "left_out_ancestor_from_0.9": float(is_above[on_path >= 0.9].mean()),
-        "left_out_share_from_0.9": float((sure & is_right).sum() / is_right.sum()),
+        "left_out_share_from_0.9": float((high & is_right).sum() / is_right.sum()),
         "left_out_share_from_0.5": float(((chance >= 0.5) & is_right).sum() / is_right.sum()),
         "choices": float(len(chance)), "null_pairs": float(sum(map(len, null))),
     }  # fmt: skip

@@ -144,7 +144,7 @@ def pair_counts(groups: Iterable[Collection[str]], parent: Mapping[str, str], ot
 
 
 def common_origins(prints: Sequence[Fingerprint], edges: Sequence[Edge]) -> list[set[str]]:
-    """Return the models that the chart says share an origin that is not there; adapters and origins are no members."""
+    """Return groups of models that share an origin that is not there, by the chart; no adapters, no origins."""
     groups: dict[str, set[str]] = defaultdict(set)
     models = {item.id for item in prints if not item.adapter}
     for edge in above_threshold(edges):

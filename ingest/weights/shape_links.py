@@ -101,10 +101,10 @@ def _nearest(
     mine, its = ours.values(), theirs.values()
     cosines = max_cosine(cosine_views(ours, mine)[:1], cosine_views(theirs, its)[:1])
     row, column = np.unravel_index(int(np.argmax(cosines)), cosines.shape)
-    alike = _correlated(mine[row], its[column], ours.tensor)
+    correlated = _correlated(mine[row], its[column], ours.tensor)
     best = np.argsort(-cosines, axis=1, kind="stable")[:, : SAMPLE.max_other_shapes]
     kept = {int(at) for row, some in enumerate(best) for at in some if cosines[row, at] > SAMPLE.min_related_cosine}
-    return [others[theirs.members[at]] for at in sorted(kept)], frozenset(ours.names[at] for at in alike)
+    return [others[theirs.members[at]] for at in sorted(kept)], frozenset(ours.names[at] for at in correlated)
 
 
 def _correlated(one: Floats, other: Floats, tensor: Integers) -> list[int]:

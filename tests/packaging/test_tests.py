@@ -41,6 +41,7 @@ COVERED_BY = {
     "atlas_db/pipeline/summary.py": "tests/atlas_db/pipeline/test_run.py",
     "atlas_db/store/arrow.py": "tests/atlas_db/columnar/test_read.py",
     "gnn/dataset/assemble.py": "tests/gnn/dataset/test_hashed_tokens.py",
+    "ingest/formats/matrix.py": "tests/ingest/formats/test_open_model.py",
     "ingest/load/write_records.py": "tests/ingest/load/test_load_records.py",
 }
 """Modules without a test of their own name, and the test that goes through them."""

@@ -39,11 +39,11 @@ FEATURES = (
     "log_distance_over_second", "log_relative_distance", "log_children", "log_siblings_over", "log_models",
 )  # fmt: skip
 """Columns of `presence_features`."""
-MAX_WITNESSES = 16
+MAX_THIRD = 16
 """Nearest other models that elements are compared with."""
 MIN_COSINE = 0.02
 """Cosine that independent steps do not reach: above the noise of some thousand elements."""
-MIN_WITNESSES = 2
+MIN_THIRD = 2
 """Other models from which the second least cosine is taken: the least may be a merge that was not found."""
 MAX_LENGTH_RATIO = 16.0
 """Squared length of one path over another, up to which they are compared: noise hides a short one beside a long one."""
@@ -156,9 +156,9 @@ def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choi
         Shape (21,), columns `FEATURES`.
     """
     parent, sq_distance = choice.parent, tree.sq_distance
-    others = _witnesses(family, tree, row, parent)
+    others = _third_models(family, tree, row, parent)
     length = max(float(sq_distance[row, parent]), 1e-30)
-    near = others[np.argsort(sq_distance[row, others], kind="stable")[:MAX_WITNESSES]]
+    near = others[np.argsort(sq_distance[row, others], kind="stable")[:MAX_THIRD]]
     base = int(tree.residual_base[parent])
     step = float(sq_distance[parent, base]) if base >= 0 else length
     second = float(sq_distance[row, others].min(initial=np.inf))
@@ -189,7 +189,7 @@ def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choi
     ])  # fmt: skip
 
 
-def _witnesses(family: FamilyState, tree: IncrementalTree, row: int, parent: int) -> Integers:
+def _third_models(family: FamilyState, tree: IncrementalTree, row: int, parent: int) -> Integers:
     """Return other trained models that do not come from the child: one of each set of duplicates, no merges."""
     barred = {row, parent, *tree.descendants(row), *family.relations.merges, *family.relations.copies}
     rows = [other for other in family.relations.candidate_parents() if other not in barred]
@@ -216,8 +216,8 @@ def _path_cosines(
     around = np.append(siblings, base) if base >= 0 else siblings
     pairs = [
         float(each)
-        for place, other in enumerate(around[:MAX_WITNESSES].tolist())
-        for each in _cosines(sq_distance, parent, other, around[place + 1 : MAX_WITNESSES])
+        for place, other in enumerate(around[:MAX_THIRD].tolist())
+        for each in _cosines(sq_distance, parent, other, around[place + 1 : MAX_THIRD])
     ]
     return least, second, among, above, float(np.median(pairs)) if pairs else UNKNOWN
 
@@ -240,7 +240,7 @@ def _tensor_path_cosines(vectors: Vectors, parent: int, row: int, others: Intege
 
     A sibling that changed some tensors only, as merged low-rank updates do, gives itself away in these.
     """
-    if len(others) < MIN_WITNESSES:
+    if len(others) < MIN_THIRD:
         return UNKNOWN, UNKNOWN
     to_child = vectors.values[row] - vectors.values[parent]
     steps = vectors.values[others] - vectors.values[parent]
