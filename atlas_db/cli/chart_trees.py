@@ -40,9 +40,9 @@ def print_trees(edges: Sequence[Edge]) -> None:
     tops = [name for name in below if name not in first]
     sizes = {name: _size(name, below) for name in tops}
     shown = 0
-    for name in sorted(tops, key=lambda name: (-sizes[name], name)):
+    for place, name in enumerate(sorted(tops, key=lambda name: (-sizes[name], name))):
         if shown and shown + sizes[name] > MAX_SHOWN:
-            print_text(f"and {len(tops) - tops.index(name):,} more trees: --out writes all edges", "dim")
+            print_text(f"and {len(tops) - place:,} more trees: --out writes all edges", "dim")
             break
         shown += sizes[name]
         tree = Tree(Text(_name(name), style="bold"))

@@ -144,7 +144,7 @@ def parent_presence(family: FamilyState, tree: IncrementalTree, row: int, choice
 
 
 def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choice: ParentChoice) -> Doubles:
-    """Return what tells a chosen parent from a relative.
+    """Return what separates a chosen parent from a relative.
 
     Args:
         family: The family.
