@@ -20,7 +20,7 @@ from cypher.query_library import run_query
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.write_inferred import write_chart
-from tests.support.families import print_of, root, trained, write
+from tests.support.families import print_of, root, write
 from tests.support.graphs import load_rows, model
 
 BASE, TUNED, LONE = "org/base", "tuned-here", "lone"
@@ -32,8 +32,9 @@ def prints(tmp_path_factory: pytest.TempPathFactory) -> list[Fingerprint]:
     folder = tmp_path_factory.mktemp("weights")
     base = root(1)
     made = []
-    for name, weights in ((BASE, base), (TUNED, trained(base, 2)), (LONE, root(9))):
-        write(folder / name, weights)
+    # Of two models alone, a cast is told by its values; which of two trained ones came first is not.
+    for name, weights, dtype in ((BASE, base, "F32"), (TUNED, base, "BF16"), (LONE, root(9), "F32")):
+        write(folder / name, weights, dtype)
         made.append(print_of(folder / name, name, "2024-02-02"))
     return made
 
