@@ -219,20 +219,60 @@ def find_merges(samples: FamilySamples, tests: PairTests, relations: ExactRelati
     if samples.unpermuted is not None:
         problems.append(build_merge_problem(samples.unpermuted, sq_distances(samples.unpermuted), quantization))
     given = _MergeInput(samples, tests, relations, problems)
-    copies, merges, alternatives = dict(relations.copies), dict[int, Merge](), dict(relations.alternatives)
-    for row in sorted([*parents, *quantized], key=lambda row: (-float(sq_lengths[row]), row)):
-        copy = relations.copies[row][1] if row in relations.copies else None
-        if copy is not None and not (quantization[row] and copy.explained < _LIMITS.min_certain_share):
-            continue
-        candidates = [other for other in inputs if not _is_merged_from(merges, other, row)]
-        merge = _merge_of(given, row, candidates, copy)
-        if merge is not None and not differs_by_low_rank(
-            samples, tests, row, merge, _not_later(samples, row, candidates)
-        ):
-            copies.pop(row, None)
+    deferred: list[int] = []
+    merges: dict[int, Merge] = {}
+    order = sorted([*parents, *quantized], key=lambda row: (-float(sq_lengths[row]), row))
+    for row in order:
+        merge = _merge_unless_copy(given, row, [other for other in inputs if not _is_merged_from(merges, other, row)])
+        if merge is not None and merge.complexity > _LIMITS.max_simple_complexity:
+            deferred.append(row)
+        elif merge is not None:
             merges[row] = merge
-            alternatives[row] = _interchangeable_inputs(given, row, merge, candidates)
+    # Sums of merges may meet an input of theirs by chance, with weights of its own in each tensor.
+    for row in deferred:
+        merge = _merge_unless_copy(given, row, [other for other in inputs if not _is_merged_from(merges, other, row)])
+        if merge is not None:
+            merges[row] = merge
+    _prefer_unmerged_inputs(given, merges, inputs)
+    copies = {row: copy for row, copy in relations.copies.items() if row not in merges}
+    alternatives = dict(relations.alternatives)
+    for row, merge in merges.items():
+        candidates = [other for other in inputs if not _is_merged_from(merges, other, row)]
+        alternatives[row] = _interchangeable_inputs(given, row, merge, candidates)
     return ExactRelations(relations.duplicate_of, quantization, copies, merges, alternatives)
+
+
+def _merge_unless_copy(given: _MergeInput, row: int, candidates: Sequence[int]) -> Merge | None:
+    """Return the merge that a model is, None for a certain copy and where a low rank explains the model as well."""
+    relations = given.copies
+    copy = relations.copies[row][1] if row in relations.copies else None
+    if copy is not None and not (relations.quantization[row] and copy.explained < _LIMITS.min_certain_share):
+        return None
+    merge = _merge_of(given, row, candidates, copy)
+    earlier = _not_later(given.samples, row, candidates)
+    if merge is None or differs_by_low_rank(given.samples, given.tests, row, merge, earlier):
+        return None
+    return merge
+
+
+def _prefer_unmerged_inputs(given: _MergeInput, merges: dict[int, Merge], inputs: Sequence[int]) -> None:
+    """Replace merges of merges by merges of other models, where these explain a model about as simply.
+
+    Merges of the same models span what the models span, so that each is a combination of some others.
+
+    Args:
+        given: The family.
+        merges: Merges by row; changed in place.
+        inputs: Rows that may be inputs.
+    """
+    unmerged = [row for row in inputs if row not in merges]
+    for row, merge in list(merges.items()):
+        if given.copies.quantization[row] or all(part not in merges for part in merge.inputs):
+            continue
+        other = _merge_unless_copy(given, row, [each for each in unmerged if each != row])
+        most = merge.complexity + len(merge.inputs) + _LIMITS.max_added_inputs
+        if other is not None and other.complexity + len(other.inputs) <= most:
+            merges[row] = other
 
 
 def _merge_of(given: _MergeInput, row: int, candidates: Sequence[int], copy: CopyMatch | None) -> Merge | None:
