@@ -13,7 +13,7 @@ Array = np.ndarray
 def nuslerp(first: Array, second: Array, part: float, base: Array | float = 0.0) -> Array:
     """Spherical interpolation of task vectors, or of the tensors themselves."""
     one, two = (first - base).astype(np.float64), (second - base).astype(np.float64)
-    cosine = (one * two).sum() / (np.linalg.norm(one) * np.linalg.norm(two))
+    cosine = (one * two).sum() / max(np.linalg.norm(one) * np.linalg.norm(two), 1e-30)
     angle = np.arccos(np.clip(cosine, -1, 1))
     if angle < 1e-6:
         return np.asarray(base + (1 - part) * one + part * two, np.float32)
@@ -25,10 +25,10 @@ def multislerp(models: Sequence[Array], weights: Sequence[float], base: Array | 
     """Barycentric interpolation on a sphere: a mean in the tangent space, scaled to the mean length."""
     deltas = np.stack([(model - base).astype(np.float64) for model in models])
     shares = np.array(weights) / sum(weights)
-    lengths = np.sqrt(np.square(deltas).reshape(len(deltas), -1).sum(1))
+    lengths = np.maximum(np.sqrt(np.square(deltas).reshape(len(deltas), -1).sum(1)), 1e-30)
     units = deltas / lengths.reshape(-1, *[1] * deltas[0].ndim)
     mean = np.tensordot(shares, units, 1)
-    mean /= np.linalg.norm(mean)
+    mean /= max(float(np.linalg.norm(mean)), 1e-30)
     dots = (units * mean).reshape(len(units), -1).sum(1)
     tangent = np.tensordot(shares, units, 1) - (shares @ dots) * mean
     size = np.linalg.norm(tangent) + 1e-8
@@ -42,7 +42,9 @@ def model_stock(base: Array, models: Sequence[Array], *, filter_wise: bool = Fal
     def dot(one: Array, two: Array) -> Array:
         return np.asarray((one * two).sum(-1, keepdims=True) if filter_wise else (one * two).sum())
 
-    cosine = np.mean([dot(a, b) / np.sqrt(dot(a, a) * dot(b, b)) for a, b in combinations(deltas, 2)], 0)
+    cosine = np.mean(
+        [dot(a, b) / np.maximum(np.sqrt(dot(a, a) * dot(b, b)), 1e-30) for a, b in combinations(deltas, 2)], 0
+    )
     factor = len(models) * cosine / (1 + (len(models) - 1) * cosine)
     return np.asarray(base + factor * deltas.mean(0), np.float32)
 
@@ -91,7 +93,7 @@ def sce(base: Array, models: Sequence[Array], top: float) -> Array:
     deltas = deltas * (spread >= np.quantile(spread, 1 - top))
     energy = np.square(deltas).reshape(len(deltas), -1).mean(1)
     mask = np.sign(deltas) == np.where(deltas.sum(0) >= 0, 1, -1)
-    weights = (energy / energy.sum()).reshape(-1, *[1] * base.ndim) * mask
+    weights = (energy / max(float(energy.sum()), 1e-30)).reshape(-1, *[1] * base.ndim) * mask
     return np.asarray(base + (deltas * weights).sum(0) / np.maximum(weights.sum(0), 1e-6), np.float32)
 
 

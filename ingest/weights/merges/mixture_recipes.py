@@ -28,6 +28,9 @@ _METHODS = {
 }
 """Method by how elements were thinned out, and whether their signs were made to agree."""
 
+ELEMENT_METHODS = frozenset({*_METHODS.values(), "sce", "dare"})
+"""Methods that change elements one by one; dare stands for that of a quantized merge."""
+
 
 def merge_of(near: Neighbourhood, mixture: Mixture) -> Merge:
     """Return a mixture as a merge, with its method.

@@ -20,6 +20,8 @@ from ingest.weights.samples.aligned_samples import RELATIVE_ERROR, Vectors
 
 _HALF_ULP = {"BF16": 2.0**-9, "F16": 2.0**-11}
 """Largest relative error of rounding to nearest."""
+_INPUTS = 4
+"""Inputs of a merge that elements are taken from, at most: a base and three parents."""
 
 
 class Neighbourhood(NamedTuple):
@@ -132,9 +134,11 @@ def shares_elements(vectors: Vectors, child: int, candidates: Sequence[int], inp
 def is_shared(equal: Doubles, share: float) -> bool:
     """Whether a share of equal elements is more than what a model has in common with most others anyway.
 
+    A base and three parents may all share elements with it. So what the fifth shares is usual.
+
     Args:
         equal: Share of elements that a model has in common with each other, shape (m,).
         share: One of them.
     """
-    usual = float(np.median(equal))
+    usual = float(np.sort(equal)[::-1][min(_INPUTS, len(equal) - 1)])
     return share > 2 * usual + MERGE.elements.min_equal_share

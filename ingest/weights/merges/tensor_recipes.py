@@ -102,12 +102,14 @@ def _constant(fit: LocalFit, weights: Doubles) -> Recipe | None:
     merge = classify_weights(range(len(centre)), centre, 0.0)
     if merge is None:
         return None
-    left = sorted(set(range(len(centre))) - set(merge.inputs))
+    left, complexity = sorted(set(range(len(centre))) - set(merge.inputs)), 0.0
     if len(left) == 1 and merge.base is None:
+        # A base of so little weight may be noise, or what makes up for weights that add up to more than one.
+        complexity = 2.5
         merge = merge._replace(base=left[0], method="task_arithmetic")
     elif left:
         return None
-    return Recipe(merge.method, np.array(merge.weights), merge.parents, merge.base, 0)
+    return Recipe(merge.method, np.array(merge.weights), merge.parents, merge.base, complexity)
 
 
 def _spherical(fit: LocalFit, weights: Doubles, known: Flags) -> Recipe | None:

@@ -11,6 +11,7 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers
 from ingest.weights.merges.merge import Merge, MergeProblem, build_merge_problem
 from ingest.weights.merges.merge_search import find_linear_merge, find_merge
+from ingest.weights.merges.mixture_recipes import ELEMENT_METHODS
 from ingest.weights.merges.quantized_merges import find_quantized_merge
 from ingest.weights.merges.subset_search import in_affine_hull
 from ingest.weights.pairwise.quantization_grid import (
@@ -304,13 +305,21 @@ def _exact_merge(given: _MergeInput, row: int, candidates: Sequence[int], noises
     merge = find_merge(problem, row, earlier, noise)
     if len(earlier) < len(candidates) and (merge is None or len(merge.inputs) > 2):
         other = find_merge(problem, row, candidates, noise)
-        if other is not None and (
-            other.method != "task_arithmetic" or other.weights[0] < _LIMITS.max_task_vector_weight
-        ):
+        if other is not None and _is_certain_in_any_order(other):
             merge = other if merge is None or len(other.inputs) < len(merge.inputs) else merge
     if merge is not None or len(given.problems) == 1:
         return merge
     return _merge_of_unpermuted(given, row, candidates, noises[1])
+
+
+def _is_certain_in_any_order(merge: Merge) -> bool:
+    """Whether a merge is no equation of another merge, solved for one of its inputs.
+
+    Of two models and two stacks of their layers, any two are stacks of the others.
+    """
+    if merge.method == "passthrough" or merge.complexity > _LIMITS.max_simple_complexity:
+        return False
+    return merge.method != "task_arithmetic" or merge.weights[0] < _LIMITS.max_task_vector_weight
 
 
 def _merge_of_unpermuted(given: _MergeInput, row: int, candidates: Sequence[int], noise: Floats) -> Merge | None:
@@ -367,9 +376,9 @@ def _interchangeable_inputs(given: _MergeInput, row: int, merge: Merge, candidat
 def differs_by_low_rank(
     samples: FamilySamples, tests: PairTests, row: int, merge: Merge, earlier: Collection[int]
 ) -> bool:
-    """Whether a TIES or DARE fit is chance, as the model differs from a near one or a parent by a low rank.
+    """Whether a fit of elements is chance, as the model differs from a near one or a parent by a low rank.
 
-    TIES and DARE change elements one by one, which makes differences of full rank.
+    TIES, DARE and their like change elements one by one, which makes differences of full rank.
 
     Args:
         samples: The family.
@@ -378,7 +387,7 @@ def differs_by_low_rank(
         merge: The fit.
         earlier: Models that may have been there before it.
     """
-    if merge.method not in ("ties", "dare"):
+    if not ELEMENT_METHODS.intersection(merge.method.split("|")):
         return False
     sq_distance = samples.sq_distance[row]
     nearest = sorted({*earlier, *merge.parents}, key=lambda other: float(sq_distance[other]))
