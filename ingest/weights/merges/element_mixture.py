@@ -192,9 +192,14 @@ def _factor_of_tensors(
         return _refine(near, target, delta, start, error, usable, windows)
     ratio = target / np.where(usable, delta, 1)
     window = usable & (np.abs(ratio - scale) < _LIMITS.max_rescale * scale)
-    return _refine(
-        near, target, delta, _densest_of_tensors(near, ratio, window, scale), error, usable, _LIMITS.fine_windows
-    )
+    start = _densest_of_tensors(near, ratio, window, scale)
+    found = _refine(near, target, delta, start, error, usable, _LIMITS.fine_windows)
+    if found is None:
+        return None
+    # Without rescaling all tensors have one factor, which few elements of one tensor tell less well.
+    centre = np.median(found)
+    is_one = (np.abs(found - centre) < _LIMITS.same_factor_tolerance * abs(centre)).mean() > 0.5
+    return np.full_like(found, centre) if is_one else found
 
 
 def _refine(

@@ -52,14 +52,29 @@ def merge_of(near: Neighbourhood, mixture: Mixture) -> Merge:
 
 def method_of(near: Neighbourhood, mixture: Mixture) -> str:
     """Return the method that left the elements of a mixture as they are."""
-    agrees = _signs_agree(mixture)
     kinds = {_thinning(near, mixture, at) for at in range(len(mixture.parents))}
-    if mixture.is_mean and _is_weighted_by_energy(near, mixture):
-        return "sce"
     kind = kinds.pop() if len(kinds) == 1 else ""
-    if mixture.is_mean and kind in ("", "random"):
-        return "dare_ties|sce|ties"
+    if mixture.is_mean and np.abs(mixture.factors - 1).max() < _LIMITS.unit_factor_tolerance:
+        # DARE and DELLA rescale: their factors are not one.
+        return _mean_method(near, mixture, kind)
+    agrees = _signs_agree(mixture)
     return _METHODS.get((kind, agrees), "dare_ties|della|ties" if agrees else "breadcrumbs|dare_linear|della_linear")
+
+
+def _mean_method(near: Neighbourhood, mixture: Mixture, kind: str) -> str:
+    """Return SCE, TIES or both for means of task vectors that are not rescaled.
+
+    Weights of SCE follow from the energies of what is left of task vectors, those of TIES are the same in all tensors.
+
+    Args:
+        near: The model and the models near it.
+        mixture: Its explanation.
+        kind: How all task vectors were thinned out, empty where they differ.
+    """
+    scatter = max(float(np.ptp(share)) for share in mixture.shares.values())
+    if not _is_weighted_by_energy(near, mixture):
+        return "ties"
+    return "sce" if scatter > _LIMITS.energy_tolerance or kind == "rank" else "sce|ties"
 
 
 def _signs_agree(mixture: Mixture) -> bool:
@@ -107,12 +122,9 @@ def _is_weighted_by_energy(near: Neighbourhood, mixture: Mixture) -> bool:
     """Whether parents' weights in each tensor are those of SCE: the mean squares of what is left of task vectors."""
     kept: Flags = mixture.used != 0
     energy = near.tensor_sums(np.square(mixture.terms) * kept)
-    if np.abs(mixture.factors - 1).max() > _LIMITS.unit_factor_tolerance:
-        return False
     pairs = mixture.shares.items()
     off = [np.median(np.abs(share - energy[a] / np.maximum(energy[a] + energy[b], 1e-30))) for (a, b), share in pairs]
-    scatter = max(float(np.ptp(share)) for _, share in pairs)
-    return max(off) < _LIMITS.energy_tolerance and scatter > _LIMITS.energy_tolerance
+    return bool(max(off) < _LIMITS.energy_tolerance)
 
 
 def _is_fusion(mixture: Mixture) -> bool:

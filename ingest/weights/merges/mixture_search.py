@@ -39,19 +39,16 @@ def find_mixture(near: Neighbourhood) -> Merge | None:
     if swapped is not None:
         return swapped
     thin = near.thinned(_LIMITS.search_elements)
-    found: list[Mixture] = []
-    for base in bases[: _LIMITS.max_bases]:
-        found += _mixtures_from(thin, base, bases)
-        if max((each.score for each in found if len(each.parents) > 1), default=0.0) > _LIMITS.min_explained:
-            break
-    else:
-        found += _means_of_own(thin, bases)
     best: Mixture | None = None
-    for each in sorted(found, key=lambda item: -item.score)[: _LIMITS.max_finalists]:
-        final = fit_mixture(near, each.base, _scales_of(each), is_mean=each.is_mean, is_final=True)
-        if final is not None and _is_better(final, best):
-            best = final
-    if best is None or not _is_explained(near, best):
+    for base in [*bases[: _LIMITS.max_bases], None]:
+        found = _means_of_own(thin, bases) if base is None else _mixtures_from(thin, base, bases)
+        for each in sorted(found, key=lambda item: -item.score)[: _LIMITS.max_finalists]:
+            final = fit_mixture(near, each.base, _scales_of(each), is_mean=each.is_mean, is_final=True)
+            if final is not None and _is_explained(near, final) and _is_better(final, best):
+                best = final
+        if best is not None and best.score > _LIMITS.certain_score:
+            break
+    if best is None:
         return None
     if best.is_mean and (best.used == 0).mean() < _LIMITS.min_equal_share:
         best = best._replace(base=_base_by_signs(near, best))
@@ -147,14 +144,19 @@ def _mixtures_from(near: Neighbourhood, base: int, own: Sequence[int]) -> list[M
         for scale, _ in scales[place]
         for each in _fits(near, base, [(place, scale)])
     ]
+    singles = [each for each in singles if each.explained > _LIMITS.min_parent_share]
     singles.sort(key=lambda each: -each.score)
-    # The first of each parent is that of its best factor.
-    alone = {each.parents[0]: each for each in reversed(singles) if each.explained > _LIMITS.min_parent_share}
-    best = sorted(alone.values(), key=lambda each: -each.score)[: _LIMITS.max_parents]
+    best = list(dict.fromkeys(each.parents[0] for each in singles))[: _LIMITS.max_parents]
+    options = [scale for each in singles if each.parents[0] in best for scale in _scales_of(each)]
     made = list(singles[:1])
-    for size in range(2, len(best) + 1):
-        for chosen in combinations([scale for each in best for scale in _scales_of(each)], size):
-            made += _fits(near, base, chosen)
+    for pair in combinations(options, 2):
+        if pair[0][0] != pair[1][0]:
+            made += _fits(near, base, pair)
+    together = max(made, key=lambda each: each.score, default=None)
+    if together is not None and len(together.parents) == 2:
+        for option in options:
+            if option[0] not in together.parents:
+                made += _fits(near, base, [*_scales_of(together), option])
     return made
 
 

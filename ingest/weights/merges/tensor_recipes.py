@@ -171,7 +171,7 @@ def _from_base(fit: LocalFit, base: int) -> Recipe | None:
     method = min(scatters, key=lambda name: scatters[name])
     if scatters[method] > _LIMITS.weight_tolerance:
         return None
-    if len(scatters) == 2 and max(scatters.values()) < _LIMITS.weight_tolerance / 2:
+    if len(scatters) == 2 and max(scatters.values()) < _LIMITS.weight_tolerance:
         method = "multislerp|nuslerp"
     centre = np.median(fractions if "nuslerp" in method else shares, 0)
     if centre.min() < MERGE.min_weight:

@@ -194,12 +194,14 @@ class ElementParameters:
         coarse_windows: Relative differences within which elements agree with a factor, while searching.
         rounded_windows: The same, for the final factors in types of 16 bits.
         fine_windows: The same, when a tensor's factor is known.
+        same_factor_tolerance: Relative difference of the factors of most tensors within which all have the same.
         min_share: Weight of a parent in a mean of two, at least.
         rounding_factor: Rounding errors that an explained element may be off.
         swap_roundings: Rounding errors that a step of NearSwap may be off.
         relative_tolerance: Further part of its value that an explained element may be off, in float32.
         search_tolerance: The same while searching, as factors are not known well.
         max_chance: Width of all explanations over the element's size from which a match may be chance.
+        certain_score: Mean share explained from which no further base is tried.
         min_gain: Share of elements that a further parent explains in addition.
         min_explained: Share of informative elements that is explained in types of 16 bits.
         min_exact_explained: The same in float32.
@@ -236,12 +238,14 @@ class ElementParameters:
     coarse_windows: tuple[float, ...] = parameter((0.1, 0.03, 0.01), "1", _WORK)
     rounded_windows: tuple[float, ...] = parameter((0.1, 0.05, 0.03, 0.015, 0.005), "1", _WORK)
     fine_windows: tuple[float, ...] = parameter((0.01, 0.003, 0.001, 0.0), "1", _WORK)
+    same_factor_tolerance: float = parameter(1e-4, "1", _MERGEKIT)
     min_share: float = parameter(0.01, "1", "chosen: less is no parent")
     rounding_factor: float = parameter(1.5, "rounding errors", _FAMILIES)
     swap_roundings: float = parameter(4.0, "rounding errors", "by definition: two products and a sum")
     relative_tolerance: float = parameter(2e-5, "1", _MERGEKIT)
     search_tolerance: float = parameter(0.01, "1", _WORK)
     max_chance: float = parameter(0.3, "1", _FAMILIES)
+    certain_score: float = parameter(0.99, "1", _MERGEKIT)
     min_gain: float = parameter(0.01, "1", _MERGEKIT)
     min_explained: float = parameter(0.85, "1", _MERGEKIT)
     min_exact_explained: float = parameter(0.95, "1", _MERGEKIT)

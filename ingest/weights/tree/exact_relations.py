@@ -257,7 +257,7 @@ def _merge_unless_copy(given: _MergeInput, row: int, candidates: Sequence[int]) 
 
 
 def _prefer_unmerged_inputs(given: _MergeInput, merges: dict[int, Merge], inputs: Sequence[int]) -> None:
-    """Replace merges of merges by merges of other models, where these explain a model about as simply.
+    """Replace merges of merges by merges of other models, where these explain a model as simply.
 
     Merges of the same models span what the models span, so that each is a combination of some others.
 
@@ -271,7 +271,7 @@ def _prefer_unmerged_inputs(given: _MergeInput, merges: dict[int, Merge], inputs
         if given.copies.quantization[row] or all(part not in merges for part in merge.inputs):
             continue
         other = _merge_unless_copy(given, row, [each for each in unmerged if each != row])
-        most = merge.complexity + len(merge.inputs) + _LIMITS.max_added_inputs
+        most = merge.complexity + len(merge.inputs)
         if other is not None and other.complexity + len(other.inputs) <= most:
             merges[row] = other
 
