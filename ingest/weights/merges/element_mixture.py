@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Integers
-from ingest.weights.merges.neighbourhood import Neighbourhood
+from ingest.weights.merges.near_models import Neighbourhood
 from ingest.weights.parameters.merge_parameters import MERGE
 
 _LIMITS = MERGE.elements

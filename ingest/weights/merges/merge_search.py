@@ -11,7 +11,7 @@ from atlas_db.core.arrays import Floats
 from ingest.weights.merges.linear import fit_affine
 from ingest.weights.merges.merge import Merge, MergeProblem
 from ingest.weights.merges.mixture_search import find_mixture
-from ingest.weights.merges.neighbourhood import build_neighbourhood, shares_elements, stored_input_dtype
+from ingest.weights.merges.near_models import build_neighbourhood, shares_elements, stored_input_dtype
 from ingest.weights.merges.slerp import fit_slerp, slerp_pairs
 from ingest.weights.merges.subset_search import best_pair_ratio, nearest_candidates, search_subsets
 from ingest.weights.merges.tensor_recipes import simplest_merge

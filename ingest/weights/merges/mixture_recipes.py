@@ -12,7 +12,7 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Flags
 from ingest.weights.merges.element_mixture import Mixture
 from ingest.weights.merges.merge import Merge
-from ingest.weights.merges.neighbourhood import Neighbourhood
+from ingest.weights.merges.near_models import Neighbourhood
 from ingest.weights.parameters.merge_parameters import MERGE
 
 _LIMITS = MERGE.elements

@@ -16,7 +16,7 @@ from atlas_db.core.arrays import Doubles, Flags
 from ingest.weights.merges.element_mixture import Mixture, fit_mixture
 from ingest.weights.merges.merge import Merge
 from ingest.weights.merges.mixture_recipes import merge_of
-from ingest.weights.merges.neighbourhood import Neighbourhood, is_shared
+from ingest.weights.merges.near_models import Neighbourhood, is_shared
 from ingest.weights.parameters.merge_parameters import MERGE
 
 _LIMITS = MERGE.elements
@@ -56,7 +56,7 @@ def find_mixture(near: Neighbourhood) -> Merge | None:
 
 
 def _base_by_signs(near: Neighbourhood, mixture: Mixture) -> int:
-    """Return the model from which averaged task vectors agree in sign, as no element tells which is the base."""
+    """Return the model from which averaged task vectors agree in sign, where no element is its own."""
     averaged = (mixture.used > 0) & (mixture.used & (mixture.used - 1) != 0)
     first, second = (near.values[place][averaged] for place in mixture.parents[:2])
     others = [place for place in range(len(near.rows)) if place not in mixture.parents][: _LIMITS.max_swapped]

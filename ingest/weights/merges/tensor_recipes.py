@@ -14,7 +14,7 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Flags
 from ingest.weights.merges.linear import classify_weights
 from ingest.weights.merges.merge import Merge
-from ingest.weights.merges.neighbourhood import Neighbourhood
+from ingest.weights.merges.near_models import Neighbourhood
 from ingest.weights.merges.tensor_weights import LocalFit
 from ingest.weights.parameters.merge_parameters import MERGE
 

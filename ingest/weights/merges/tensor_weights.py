@@ -17,7 +17,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Integers
 from ingest.formats.open_model import RUN_LENGTH
-from ingest.weights.merges.neighbourhood import Neighbourhood
+from ingest.weights.merges.near_models import Neighbourhood
 from ingest.weights.parameters.merge_parameters import MERGE
 
 _LIMITS = MERGE.tensor_weights
