@@ -60,7 +60,7 @@ def simplest_merge(near: Neighbourhood, fits: list[LocalFit]) -> Merge | None:
 
 def recipe_of(fit: LocalFit) -> Recipe | None:
     """Return the recipe that makes the weights of a fit, None where they are those of no merge."""
-    known = np.isfinite(fit.weights).all(1)
+    known = np.asarray(np.isfinite(fit.weights).all(1))
     weights = fit.weights[known]
     if not len(weights):
         return None
@@ -148,7 +148,7 @@ def _from_base(fit: LocalFit, base: int) -> Recipe | None:
         base: Place of the base among the fitted models.
     """
     parents = tuple(at for at in range(len(fit.places)) if at != base)
-    known = np.isfinite(fit.weights).all(1)
+    known = np.asarray(np.isfinite(fit.weights).all(1))
     weights = fit.weights[known][:, list(parents)]
     scale = np.maximum(np.abs(weights).max(1), 0.1)
     tolerance = _LIMITS.row_weight_tolerance if fit.grouping == "row" else _LIMITS.weight_tolerance
