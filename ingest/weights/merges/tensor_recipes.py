@@ -154,7 +154,9 @@ def _from_base(fit: LocalFit, base: int) -> Recipe | None:
     tolerance = _LIMITS.row_weight_tolerance if fit.grouping == "row" else _LIMITS.weight_tolerance
     if np.median(np.ptp(weights, axis=1) / scale) < tolerance:
         if fit.grouping == "row":
-            return Recipe("model_stock", np.median(weights, 0), parents, base, 1)
+            # Factors that all rows share are those of another merge, solved for one of its inputs.
+            is_constant = _scatter(weights) < _LIMITS.row_weight_tolerance
+            return None if is_constant else Recipe("model_stock", np.median(weights, 0), parents, base, 1)
         mean_cosine = _mean_cosine(_geometry(fit.products[known], parents, base)[1])
         expected = mean_cosine / (1 + (len(parents) - 1) * mean_cosine)
         if np.median(np.abs(weights.mean(1) - expected)) < _LIMITS.model_stock_tolerance:
