@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
-from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.merges.merge import MergeProblem
 from ingest.weights.pairwise.frozen_tensors import round_to_dtype
 from ingest.weights.parameters.merge_parameters import MERGE

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Integers
-from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.merges.near_models import Neighbourhood
 from ingest.weights.parameters.merge_parameters import MERGE
 
