@@ -58,6 +58,8 @@ def method_of(near: Neighbourhood, mixture: Mixture) -> str:
         # DARE and DELLA rescale: their factors are not one.
         return _mean_method(near, mixture, kind)
     agrees = _signs_agree(mixture)
+    if agrees is None:
+        return "|".join(sorted({name for (how, _), name in _METHODS.items() if how == kind})) or "dare_ties|della|ties"
     return _METHODS.get((kind, agrees), "dare_ties|della|ties" if agrees else "breadcrumbs|dare_linear|della_linear")
 
 
@@ -77,16 +79,18 @@ def _mean_method(near: Neighbourhood, mixture: Mixture, kind: str) -> str:
     return "sce" if scatter > _LIMITS.energy_tolerance or kind == "rank" else "sce|ties"
 
 
-def _signs_agree(mixture: Mixture) -> bool:
-    """Whether elements where parents' terms have different signs are hardly ever combined."""
+def _signs_agree(mixture: Mixture) -> bool | None:
+    """Whether elements where parents' terms have different signs are hardly ever combined, None without such."""
     if len(mixture.parents) < 2:
-        return False
+        return None
     signs = np.sign(mixture.terms)
     opposed = (signs.min(0) < 0) & (signs.max(0) > 0) & mixture.informative
     several = (mixture.used > 0) & (mixture.used & (mixture.used - 1) != 0)
     both = [signs[at] * ((mixture.used >> at) & 1) for at in range(len(signs))]
     mixed = several & (np.min(both, 0) < 0) & (np.max(both, 0) > 0)
-    return float(mixed[opposed].mean() if opposed.any() else 0.0) < _LIMITS.max_opposed_share
+    if opposed.sum() < _LIMITS.min_elements:
+        return None
+    return float(mixed[opposed].mean()) < _LIMITS.max_opposed_share
 
 
 def _thinning(near: Neighbourhood, mixture: Mixture, parent: int) -> str:

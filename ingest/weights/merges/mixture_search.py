@@ -42,7 +42,7 @@ def find_mixture(near: Neighbourhood) -> Merge | None:
     best: Mixture | None = None
     for base in [*bases[: _LIMITS.max_bases], None]:
         found = _means_of_own(thin, bases) if base is None else _mixtures_from(thin, base, bases)
-        for each in sorted(found, key=lambda item: -item.score)[: _LIMITS.max_finalists]:
+        for each in sorted(found, key=_sort_key)[: _LIMITS.max_finalists]:
             final = fit_mixture(near, each.base, _scales_of(each), is_mean=each.is_mean, is_final=True)
             if final is not None and _is_explained(near, final) and _is_better(final, best):
                 best = final
@@ -53,6 +53,12 @@ def find_mixture(near: Neighbourhood) -> Merge | None:
     if best.is_mean and (best.used == 0).mean() < _LIMITS.min_equal_share:
         best = best._replace(base=_base_by_signs(near, best))
     return merge_of(near, best)
+
+
+def _sort_key(mixture: Mixture) -> tuple[float, bool, float]:
+    """Order of explanations: those of most elements, then sums before means, then equal factors."""
+    scales = [scale for _, scale in _scales_of(mixture)]
+    return -round(mixture.score, 2), mixture.is_mean, max(scales) - min(scales)
 
 
 def _base_by_signs(near: Neighbourhood, mixture: Mixture) -> int:

@@ -71,6 +71,9 @@ def recipe_of(fit: LocalFit) -> Recipe | None:
         return stack
     if len(fit.places) == 2:
         return _interpolation(fit, weights)
+    if _scatter(weights) < _LIMITS.constant_weight_tolerance / 4:
+        # The equation of a linear merge, solved for one of its inputs, has constant weights as well.
+        return _constant(fit, weights)
     recipes = [_constant(fit, weights), *(_from_base(fit, base) for base in range(len(fit.places)))]
     found = [recipe for recipe in recipes if recipe is not None]
     return min(found, key=lambda recipe: recipe.complexity) if found else _mixed_weights(weights)

@@ -46,7 +46,7 @@ def test_parents_that_are_made_of_each_other_hide_the_scale(tmp_path: Path) -> N
         storage_noise(family, 4, ""),
     )
     assert found is not None
-    assert (found.method, set(found.parents), found.base) == ("dare_linear", {1, 2}, 0)
+    assert (found.method, set(found.parents), found.base) == ("dare_linear|dare_ties", {1, 2}, 0)
     assert found.weights == pytest.approx((0.5 / 0.65,) * 2, abs=0.01)
 
 
