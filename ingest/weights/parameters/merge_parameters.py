@@ -221,7 +221,7 @@ class ElementParameters:
     max_bases: int = parameter(3, "models", _WORK)
     max_swapped: int = parameter(16, "models", _WORK)
     max_likely_parents: int = parameter(5, "models", _WORK)
-    max_scales: int = parameter(2, "factors", _WORK)
+    max_scales: int = parameter(3, "factors", _WORK)
     max_parents: int = parameter(3, "models", _WORK)
     max_finalists: int = parameter(4, "explanations", _WORK)
     min_equal_share: float = parameter(0.004, "1", "three task vectors of density .8 leave .008")
