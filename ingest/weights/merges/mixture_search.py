@@ -42,7 +42,8 @@ def find_mixture(near: Neighbourhood) -> Merge | None:
     best: Mixture | None = None
     for base in [*bases[: _LIMITS.max_bases], None]:
         found = _means_of_own(thin, bases) if base is None else _mixtures_from(thin, base, bases)
-        for each in sorted(found, key=_sort_key)[: _LIMITS.max_finalists]:
+        distinct = {_rounded(each): each for each in sorted(found, key=_sort_key, reverse=True)}
+        for each in sorted(distinct.values(), key=_sort_key)[: _LIMITS.max_finalists]:
             final = fit_mixture(near, each.base, _scales_of(each), is_mean=each.is_mean, is_final=True)
             if final is not None and _is_explained(near, final) and _is_better(final, best):
                 best = final
@@ -53,6 +54,11 @@ def find_mixture(near: Neighbourhood) -> Merge | None:
     if best.is_mean and (best.used == 0).mean() < _LIMITS.min_equal_share:
         best = best._replace(base=_base_by_signs(near, best))
     return merge_of(near, best)
+
+
+def _rounded(mixture: Mixture) -> tuple[bool, frozenset[tuple[int, float]]]:
+    """Return what sets explanations apart: parents with roughly their factors, and how they are combined."""
+    return mixture.is_mean, frozenset((place, round(scale, 1)) for place, scale in _scales_of(mixture))
 
 
 def _sort_key(mixture: Mixture) -> tuple[float, bool, float]:
@@ -239,12 +245,15 @@ def _scale_peaks(near: Neighbourhood, target: Doubles, place: int, base: int, ch
 
 
 def _is_better(mixture: Mixture, best: Mixture | None) -> bool:
-    """Whether an explanation is better than another: a further parent has to explain clearly more."""
+    """Whether an explanation is better than another: a further parent has to explain half of what is left."""
     if best is None:
         return True
-    gain = mixture.score - best.score
+    left, best_left = 1 - mixture.score, 1 - best.score
     further = len(mixture.parents) - len(best.parents)
-    return gain > _LIMITS.min_gain * further
+    limit = best_left * _LIMITS.max_left**further if further > 0 else best_left
+    if further < 0:
+        return left * _LIMITS.max_left**-further <= best_left + _LIMITS.min_gain
+    return left < limit - _LIMITS.min_gain * further
 
 
 def _is_explained(near: Neighbourhood, mixture: Mixture) -> bool:

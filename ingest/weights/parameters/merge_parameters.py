@@ -202,6 +202,7 @@ class ElementParameters:
         search_tolerance: The same while searching, as factors are not known well.
         max_chance: Width of all explanations over the element's size from which a match may be chance.
         certain_score: Mean share explained from which no further base is tried.
+        max_left: Part of the unexplained elements that a further parent leaves unexplained at most.
         min_gain: Share of elements that a further parent explains in addition.
         min_explained: Share of informative elements that is explained in types of 16 bits.
         min_exact_explained: The same in float32.
@@ -223,7 +224,7 @@ class ElementParameters:
     max_likely_parents: int = parameter(5, "models", _WORK)
     max_scales: int = parameter(3, "factors", _WORK)
     max_parents: int = parameter(3, "models", _WORK)
-    max_finalists: int = parameter(4, "explanations", _WORK)
+    max_finalists: int = parameter(6, "explanations", _WORK)
     min_equal_share: float = parameter(0.004, "1", "three task vectors of density .8 leave .008")
     min_rounded_share: float = parameter(0.3, "1", "chosen: one in 65,536 by chance")
     max_zero_share: float = parameter(0.05, "1", "chosen: trained weights are hardly ever zero")
@@ -246,7 +247,8 @@ class ElementParameters:
     search_tolerance: float = parameter(0.01, "1", _WORK)
     max_chance: float = parameter(0.3, "1", _FAMILIES)
     certain_score: float = parameter(0.99, "1", _MERGEKIT)
-    min_gain: float = parameter(0.01, "1", _MERGEKIT)
+    max_left: float = parameter(0.5, "1", "three parents of bfloat16 explain by chance a third of what two leave")
+    min_gain: float = parameter(0.005, "1", _MERGEKIT)
     min_explained: float = parameter(0.85, "1", _MERGEKIT)
     min_exact_explained: float = parameter(0.95, "1", _MERGEKIT)
     min_of_changed: float = parameter(0.95, "1", _MERGEKIT)
