@@ -7,8 +7,9 @@ the order of transformers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from struct import Struct
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,8 +25,12 @@ _PERMUTED_ARCHITECTURES = ("llama",)
 """Architectures whose query and key rows the converter permutes (convert_hf_to_gguf, LlamaModel.permute)."""
 _NUMPY_DTYPES = {"F64": "<f8", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
 _UPGRADE = "The package gguf does not read it: give the model in another type, or leave it out"
+_BIG_ENDIAN, _SWAP = 1, "Convert it first: gguf-convert-endian FILE little"
+"""llama.cpp's number of that byte order (GGUFEndian.BIG), and what its package offers."""
 FIRST_HEADER_BYTES, MAX_HEADER_BYTES = 2**20, 2**28
 """Bytes of a header that are fetched at first, and at most: it contains the vocabulary."""
+MAX_ARRAY_ITEMS = 1024
+"""Items of an array that is read. Longer ones are vocabularies: tokens, scores, types, merges."""
 
 
 class GgufTensor(NamedTuple):
@@ -146,6 +151,8 @@ def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T], *, pa
             fetched = wanted
             try:
                 return read(source, opened(Path(file.name), fetched))
+            except WeightsError:
+                raise
             except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
                 # Bytes that were not fetched yet read as zeros, on which the parser may fail in any of these ways.
                 if "GGMLQuantizationType" in str(error):
@@ -155,29 +162,65 @@ def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T], *, pa
                 wanted = min(fetched * 8, MAX_HEADER_BYTES)
 
 
-def _whole_reader(file: Path, fetched: int) -> Any:  # noqa: ANN401
-    from gguf import GGUFReader
+@cache
+def _reader_class() -> Any:  # noqa: ANN401
+    """Return llama.cpp's reader, but long arrays are passed over.
 
-    reader = GGUFReader(file)
+    It keeps a NumPy array for each token of the vocabulary: 17 s of 18 for a file of 256,000 tokens and their merges.
+    """
+    from gguf import GGUFEndian, GGUFReader, GGUFValueType
+
+    strings, arrays = GGUFValueType.STRING, GGUFValueType.ARRAY
+
+    class HeaderReader(GGUFReader):
+        def __init__(self, file: Path, fetched: int) -> None:
+            self.fetched = fetched
+            super().__init__(file)
+
+        def _get_field_parts(self, orig_offs: int, raw_type: int) -> tuple[int, list[Any], list[int], list[Any]]:
+            if raw_type == arrays:
+                item, count = int(self._get(orig_offs, np.uint32)[0]), int(self._get(orig_offs + 4, np.uint64)[0])
+                if count > MAX_ARRAY_ITEMS and item != arrays:
+                    start = orig_offs + 12
+                    stop = self._after_texts(start, count) if item == strings else start + count * self._bytes(item)
+                    return stop - orig_offs, [], [], [GGUFValueType.ARRAY, GGUFValueType(item)]
+            found: tuple[int, list[Any], list[int], list[Any]] = super()._get_field_parts(orig_offs, raw_type)
+            return found
+
+        def _bytes(self, item: int) -> int:
+            return int(np.dtype(self.gguf_scalar_to_np[GGUFValueType(item)]).itemsize)
+
+        def _after_texts(self, start: int, count: int) -> int:
+            """Return the first byte behind texts, each of which states its length."""
+            length = Struct("<Q" if self.endianess == GGUFEndian.LITTLE else ">Q")
+            data = self.data.data
+            for _ in range(count):
+                if start + length.size > self.fetched:
+                    raise ValueError(f"it goes on beyond byte {self.fetched:,}")
+                start += length.size + length.unpack_from(data, start)[0]
+            return start
+
+    return HeaderReader
+
+
+def _whole_reader(file: Path, fetched: int) -> Any:  # noqa: ANN401
+    reader = _reader_class()(file, fetched)
     if reader.data_offset > fetched:
         raise ValueError(f"it goes on beyond byte {fetched:,}")
     return reader
 
 
 def _pairs_reader(file: Path, fetched: int) -> Any:  # noqa: ANN401
-    from gguf import GGUFReader
-    from gguf.gguf_reader import ReaderField
-
-    class PairsReader(GGUFReader):
+    class PairsReader(_reader_class()):  # type: ignore[misc]
         """Reads keys and values alone, so that tensors that are missing or cut off do not matter."""
 
-        def _build_tensor_info(self, offs: int, count: int) -> tuple[int, list[ReaderField]]:
+        def _build_tensor_info(self, offs: int, count: int) -> tuple[int, list[Any]]:
             # Of a text that is cut off, llama.cpp's package returns the rest. Tensors behind it show that it is whole.
             if offs > fetched or (count and offs == fetched):
                 raise ValueError(f"it goes on beyond byte {fetched:,}")
             return offs, []
 
-    return PairsReader(file)
+    return PairsReader(file, fetched)
 
 
 def _general(_: ByteSource, reader: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -189,6 +232,8 @@ def _tensors(
     reader: Any,  # noqa: ANN401
     known: GgufHeads,
 ) -> tuple[list[GgufTensor], GgufHeads]:
+    if reader.endianess == _BIG_ENDIAN:
+        raise WeightsError(source.name, "has the byte order of big-endian machines", _SWAP)
     architecture = _text(reader, "general.architecture")
     if architecture:
         heads = int(_number(reader, f"{architecture}.attention.head_count"))

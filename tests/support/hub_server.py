@@ -55,6 +55,9 @@ class HubServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: HubServer
+    # Connections stay open, as the Hub's do: a fingerprint takes hundreds of requests.
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
         """Stay silent."""
@@ -70,13 +73,15 @@ class _Handler(BaseHTTPRequestHandler):
             return self.describe(path.removeprefix("/api/models/"))
         if hub.other is not None:
             return self.redirect(path, hub.other)
-        data = (hub.folder / path.lstrip("/")).read_bytes()
+        file = hub.folder / path.lstrip("/")
         span = self.headers.get("range")
         if span is None:
-            return self.answer(200, data)
+            return self.answer(200, file.read_bytes())
         start, stop = map(int, span.removeprefix("bytes=").split("-"))
         hub.sent += stop + 1 - start
-        return self.answer(206, data[start : stop if hub.short else stop + 1])
+        with file.open("rb") as opened:
+            opened.seek(start)
+            return self.answer(206, opened.read(stop - start + (not hub.short)))
 
     def describe(self, id: str) -> None:
         hub = self.server
@@ -111,7 +116,7 @@ def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer
     store = HubServer(folder)
     server = HubServer(folder, store)
     for each in (store, server):
-        threading.Thread(target=each.serve_forever, daemon=True).start()
+        threading.Thread(target=each.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setattr(api_listing.HubClient, "_back_off", lambda self, attempt: None)

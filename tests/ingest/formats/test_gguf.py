@@ -10,7 +10,7 @@ import pytest
 
 from atlas_db.core.errors import WeightsError
 from ingest.formats.byte_source import LocalFile
-from ingest.formats.gguf import GgufTensor, read_gguf
+from ingest.formats.gguf import GgufTensor, read_gguf, read_gguf_metadata
 from tests.support.families import HEADS, HIDDEN
 from tests.support.packing import RNG
 
@@ -80,3 +80,54 @@ def test_a_damaged_gguf_file_is_named(tmp_path: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(WeightsError, match="GGUF"):
         _tensors(path)
+
+
+def write_vocabulary(path: Path, order: gguf.GGUFEndian) -> int:
+    """Write a file with a vocabulary and one tensor; return where the tensor begins, by llama.cpp's own reader."""
+    writer = gguf.GGUFWriter(path, "llama", endianess=order)
+    writer.add_token_list([f"token{number}" * (number % 3) for number in range(3000)])
+    writer.add_token_scores([0.5] * 3000)
+    writer.add_token_types([1] * 3000)
+    writer.add_token_merges([f"a {number}" for number in range(2000)])
+    writer.add_head_count(HEADS)
+    writer.add_tensor("blk.0.attn_q.weight", np.arange(512, dtype=np.float32).reshape(16, 32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return int(gguf.GGUFReader(path).tensors[0].data_offset)
+
+
+def test_the_other_byte_order_is_named(tmp_path: Path) -> None:
+    write_vocabulary(tmp_path / "m.gguf", gguf.GGUFEndian.BIG)
+    with pytest.raises(WeightsError, match="byte order of big-endian") as caught:
+        read_gguf(LocalFile(tmp_path / "m.gguf"))
+    assert "gguf-convert-endian" in str(caught.value.hint)
+    assert read_gguf_metadata(LocalFile(tmp_path / "m.gguf")) == {"general.architecture": "llama"}
+
+
+def test_a_long_vocabulary_is_passed_over(tmp_path: Path) -> None:
+    start = write_vocabulary(tmp_path / "m.gguf", gguf.GGUFEndian.LITTLE)
+    (tensor,), heads = read_gguf(LocalFile(tmp_path / "m.gguf"))
+    assert (tensor.start, tensor.rows, tensor.columns) == (start, 16, 32)
+    assert (heads.architecture, heads.heads) == ("llama", HEADS)
+
+
+@pytest.mark.parametrize("cut", [b"token7", b"token2999", b"a 1999"])
+def test_a_vocabulary_that_is_cut_off_is_named(tmp_path: Path, cut: bytes) -> None:
+    write_vocabulary(tmp_path / "m.gguf", gguf.GGUFEndian.LITTLE)
+    data = (tmp_path / "m.gguf").read_bytes()
+    (tmp_path / "m.gguf").write_bytes(data[: data.index(cut) + 2])
+    with pytest.raises(WeightsError, match="is no GGUF header"):
+        read_gguf(LocalFile(tmp_path / "m.gguf"))
+
+
+@pytest.mark.parametrize("key", ["tokens", "scores"])
+def test_a_vocabulary_that_states_too_many_items_is_named(tmp_path: Path, key: str) -> None:
+    write_vocabulary(tmp_path / "m.gguf", gguf.GGUFEndian.LITTLE)
+    data = bytearray((tmp_path / "m.gguf").read_bytes())
+    at = data.index(f"tokenizer.ggml.{key}".encode()) + len(f"tokenizer.ggml.{key}") + 8
+    data[at : at + 8] = (2**62).to_bytes(8, "little")
+    (tmp_path / "m.gguf").write_bytes(data)
+    with pytest.raises(WeightsError, match="is no GGUF header"):
+        read_gguf(LocalFile(tmp_path / "m.gguf"))
