@@ -82,6 +82,7 @@ def results(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any
     return found
 
 
+@pytest.mark.slow
 def test_a_set_is_read_from_a_hub_by_ranges(
     hub: HubServer, sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_set_is_read_from_a_hub_by_ranges(
     assert store.sent > sent, "what can be had now is read"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on(
     hub: HubServer, sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_folder_that_fits_two_ids_is_named(tmp_path: Path, capsys: pytest.Capt
     assert results(capsys, *where)["absent"] == {"one/river": "lies in no folder"}
 
 
+@pytest.mark.slow
 def test_a_broken_cache_is_named_and_the_hub_asked_instead(
     hub: HubServer, sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -218,6 +221,7 @@ def test_a_dry_run_reads_headers(
     assert "10 of 14 models are here" in text and "3 models were left out" in text
 
 
+@pytest.mark.slow
 def test_people_read_a_table(hub: HubServer, sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--hub", "--sets", str(sets), "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out

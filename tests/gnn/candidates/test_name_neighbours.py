@@ -28,16 +28,18 @@ def test_votes_of_like_names_are_those_of_a_plain_loop(
     votes = NameKNN(known, tokenize_names(ids, Vocabulary())).votes(np.arange(n), np.full(n, moment))
     docs = [(known.rows[at], known.values[at]) for at in range(len(known.rows))]
 
+    tokens = [token_set(id[2:]) for id in ids]
+
     def weight(shared: set[str]) -> float:
-        uses = [sum(word in token_set(ids[row][2:]) for row, _ in docs) for word in shared]
+        uses = [sum(word in tokens[row] for row, _ in docs) for word in shared]
         return sum(np.log((len(docs) + 1) / (count + 1)) ** 2 for count in uses)
 
     for row in range(n):
         similarity = [
-            (weight(token_set(ids[row][2:]) & token_set(ids[other][2:]))
-             / np.sqrt(max(weight(token_set(ids[row][2:])) * weight(token_set(ids[other][2:])), 1e-6)), value)
+            (weight(tokens[row] & tokens[other])
+             / np.sqrt(max(weight(tokens[row]) * weight(tokens[other]), 1e-6)), value)
             for at, (other, value) in enumerate(docs)
-            if other != row and known.times[at] < moment and token_set(ids[row][2:]) & token_set(ids[other][2:])
+            if other != row and known.times[at] < moment and tokens[row] & tokens[other]
         ]  # fmt: skip
         mine = votes.query_index == row
         if len(similarity) <= CANDIDATE.nearest_names:
