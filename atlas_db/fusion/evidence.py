@@ -126,7 +126,8 @@ class MergeEvidence(Evidence, frozen=True, tag="merge"):
     """A combination of several parents.
 
     Attributes:
-        method: linear, task_arithmetic, slerp, ties or dare.
+        method: Its name in mergekit, as linear or model_stock; several with a bar between them where the weights do not
+            tell them apart. dare stands for DARE, linear or TIES, of a quantized merge.
         weight: Weight of this parent.
         residual: What the fit leaves over, over the distance to the nearest model.
         base: Model that the task vectors start from, empty where the method has none.

@@ -23,9 +23,10 @@ class Merge(NamedTuple):
         weights: Weight of each parent. For SLERP, its mean over tensors; for methods with a base, that of its task
             vector.
         base: Row of the model that task vectors are taken from, or None.
-        method: linear, slerp, task_arithmetic, ties or dare.
+        method: Name in mergekit; several with a bar between them where they cannot be told apart.
         residual: Length of the residual over the distance to the nearest model, 0..1.
         explained: Share of elements explained, for TIES, DARE and quantized merges; 1 for the others.
+        complexity: About how many numbers its recipe leaves free; many where it has weights of its own in each tensor.
     """
 
     parents: tuple[int, ...]
@@ -34,6 +35,7 @@ class Merge(NamedTuple):
     method: str
     residual: float
     explained: float
+    complexity: float = 0.0
 
     @property
     def inputs(self) -> tuple[int, ...]:

@@ -1,4 +1,7 @@
-"""Merge search: linear and task arithmetic first, then SLERP, then TIES and DARE."""
+"""Merge search: one set of weights for all tensors first, then weights a tensor, then element by element.
+
+Quantized models, and models whose units are in different orders, are searched for SLERP, TIES and DARE alone.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,12 @@ from collections.abc import Sequence
 from atlas_db.core.arrays import Floats
 from ingest.weights.merges.linear import fit_affine
 from ingest.weights.merges.merge import Merge, MergeProblem
+from ingest.weights.merges.mixture_search import find_mixture
+from ingest.weights.merges.near_models import build_neighbourhood, shares_elements, stored_input_dtype
 from ingest.weights.merges.slerp import fit_slerp, slerp_pairs
-from ingest.weights.merges.subset_search import nearest_candidates, search_subsets
+from ingest.weights.merges.subset_search import best_pair_ratio, nearest_candidates, search_subsets
+from ingest.weights.merges.tensor_recipes import simplest_merge
+from ingest.weights.merges.tensor_weights import fit_local_weights
 from ingest.weights.merges.ties_dare import find_ties_dare
 from ingest.weights.parameters.merge_parameters import MERGE
 
@@ -33,6 +40,8 @@ def find_merge(
     merge = fit_affine(problem, child, subsets, others, noise)
     if merge is not None:
         return merge
+    if not permuted and not problem.quantization[child]:
+        return _find_local_merge(problem, child, others)
     pairs: Sequence[tuple[int, ...]]
     if permuted:
         pairs = slerp_pairs(problem.search_vectors, child, others)
@@ -61,3 +70,24 @@ def _candidate_subsets(problem: MergeProblem, child: int, others: Sequence[int])
     max_residual = MERGE.max_subset_residual_ratio * nearest_sq / problem.vectors.flat.shape[1]
     found = search_subsets(problem.gram, child, others, MERGE.max_pair_residual_ratio, max_residual)
     return [rows for rows, residual in found if residual <= max_residual]
+
+
+def _find_local_merge(problem: MergeProblem, child: int, others: Sequence[int]) -> Merge | None:
+    """Return the merge that explains a model tensor by tensor, element by element or row by row, or None.
+
+    Args:
+        problem: The family.
+        child: Row of the model.
+        others: Rows of possible inputs.
+    """
+    is_combination = best_pair_ratio(problem.gram, child, others) < MERGE.max_local_pair_ratio
+    dtype = stored_input_dtype(problem.vectors, child)
+    if not is_combination and not shares_elements(problem.search_vectors, child, others, dtype):
+        return None
+    near = build_neighbourhood(problem, child, others, dtype)
+    merge = simplest_merge(near, fit_local_weights(near, "tensor")) if is_combination else None
+    if merge is None or merge.complexity >= MERGE.tensor_weights.loose_complexity:
+        merge = find_mixture(near) or merge
+    if merge is None and is_combination:
+        merge = simplest_merge(near, fit_local_weights(near, "row"))
+    return merge

@@ -54,7 +54,7 @@ def search_subsets(
         Rows and mean squared residual an element: small sets first, the best of a size first.
     """
     rows = np.array(candidates)
-    centred = gram[np.ix_(rows, rows)] - gram[rows, child][:, None] - gram[child, rows] + gram[child, child]
+    centred = _centred(gram, child, candidates)
     sq_lengths = np.diag(centred)
     if max_residual < np.inf and joint_residual(centred) > max_residual:
         return []
@@ -69,6 +69,24 @@ def search_subsets(
         if not len(subsets):
             break
     return found
+
+
+def best_pair_ratio(gram: Doubles, child: int, candidates: Sequence[int]) -> float:
+    """Return the residual of the best affine combination of two models, over the squared distance to the nearest.
+
+    Args:
+        gram: Inner products of all models, as in `MergeProblem`, shape (n, n).
+        child: Row of the model.
+        candidates: Rows of possible inputs, two at least.
+    """
+    centred = _centred(gram, child, candidates)
+    return float(best_pairs(centred)[1][0] / max(float(np.diag(centred).min()), 1e-30))
+
+
+def _centred(gram: Doubles, child: int, candidates: Sequence[int]) -> Doubles:
+    """Return inner products with a model as origin, shape (k, k)."""
+    rows = np.array(candidates)
+    return np.asarray(gram[np.ix_(rows, rows)] - gram[rows, child][:, None] - gram[child, rows] + gram[child, child])
 
 
 def joint_residual(gram: Doubles) -> float:

@@ -39,12 +39,19 @@ def _tensor_hashes(vectors: Vectors, kind: str) -> Integers:
     """Return a hash of each tensor of each model, rounded to a type, shape (n, t)."""
     return np.array([
         [hash(part[start:stop].tobytes()) for start, stop, _ in vectors.bounds]
-        for part in (_round_to(values, kind) for values in vectors.values)
+        for part in (round_to_dtype(values, kind) for values in vectors.values)
     ])  # fmt: skip
 
 
-def _round_to(values: Floats, kind: str) -> Floats:
-    """Return values rounded to a type, ties to even, shape of the values. Negative zero becomes zero."""
+def round_to_dtype(values: Floats, kind: str) -> Floats:
+    """Return values rounded to F16 or BF16, ties to even; those of any other type as they are.
+
+    Negative zero becomes zero.
+
+    Args:
+        values: Any shape.
+        kind: Type as safetensors names it.
+    """
     if kind == "F16":
         with np.errstate(over="ignore"):
             return values.astype(np.float16).astype(np.float32) + 0.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from atlas_db.core.parameters import parameter
 
 _FAMILIES = "chosen on generated families (seeds not recorded)"
+_MERGEKIT = "merges of two generated families by mergekit 0.1.5 (llama and gpt2, seed 1)"
 _WORK = "chosen: bounds the work of one search"
 
 
@@ -127,17 +128,155 @@ class QuantizedMergeParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class TensorWeightsParameters:
+    """Merges whose weights differ from tensor to tensor.
+
+    Attributes:
+        beam_width: Sets of one size that are extended.
+        max_models: Models of a set at most, the origin among them.
+        max_fits: Sets of each size that are fitted.
+        search_elements: Elements that weights a tensor are fitted on.
+        row_search_elements: Elements that weights a row are fitted on.
+        max_mean_square: Mean squared residual in units of the rounding noise up to which a fit is exact.
+        loose_residual_ratio: Squared residual, over that of the nearest model, up to which a fit is a merge.
+        min_distance: Mean squared distance of two inputs, in units of a fit's residual, from which they are told apart.
+        whole_weight_tolerance: Distance from 0 or 1 within which a tensor is taken from one input as it is.
+        min_whole_share: Share of tensors that are taken from one input as they are, in a stack of layers.
+        weight_tolerance: Scatter of a recipe's parameter over tensors within which it is one number.
+        most_tensors: Share of tensors that scatter is taken over, the least scattered.
+        constant_weight_tolerance: Scatter of the weights themselves over tensors within which they are the same in all.
+        row_weight_tolerance: Relative difference of two weights of a row within which they are equal.
+        loose_complexity: Added to the complexity of a recipe where the fit leaves more than rounding.
+        model_stock_tolerance: Median difference of a tensor's factor from Model Stock's formula.
+    """
+
+    beam_width: int = parameter(24, "sets", _WORK)
+    max_models: int = parameter(5, "models", _WORK)
+    max_fits: int = parameter(24, "sets", _WORK)
+    search_elements: int = parameter(65536, "elements", _WORK)
+    row_search_elements: int = parameter(32768, "elements", _WORK)
+    max_mean_square: float = parameter(12.0, "1", _MERGEKIT)
+    loose_residual_ratio: float = parameter(0.02, "1", _MERGEKIT)
+    min_distance: float = parameter(30.0, "1", "chosen: weights are then certain to a fifth")
+    whole_weight_tolerance: float = parameter(1e-3, "1", _MERGEKIT)
+    min_whole_share: float = parameter(0.98, "1", "by definition: all, and room for one tensor of many")
+    weight_tolerance: float = parameter(0.02, "1", _MERGEKIT)
+    most_tensors: float = parameter(0.75, "1", "chosen: bfloat16 moves the Karcher mean of few tensors far")
+    constant_weight_tolerance: float = parameter(0.004, "1", _MERGEKIT)
+    row_weight_tolerance: float = parameter(0.1, "1", "chosen: 32 elements determine a weight so well in bfloat16")
+    loose_complexity: float = parameter(10.0, "1", "by definition: above every recipe with few parameters")
+    model_stock_tolerance: float = parameter(0.08, "1", _MERGEKIT)
+
+
+@dataclass(frozen=True, slots=True)
+class ElementParameters:
+    """Merges whose elements are each explained by some of the parents.
+
+    Attributes:
+        search_elements: Elements that the search looks at; the result is checked on all.
+        max_bases: Bases that are tried.
+        max_swapped: First models of a NearSwap that are tried.
+        max_likely_parents: Models among which parents are searched.
+        max_scales: Factors of one parent that are tried.
+        max_parents: Parents of one merge.
+        max_finalists: Best explanations of the search that are fitted to all elements.
+        min_equal_share: Share of elements that equal the base's, beyond what most models share, at least.
+        min_rounded_share: Share of a float32 model's elements on bfloat16's grid from which its inputs were rounded.
+        max_zero_share: Share of zeros from which a model counts as pruned, and as no base.
+        min_elements: Elements that a fit needs.
+        min_tensor_elements: Elements that a tensor needs for a factor of its own.
+        min_delta: Task vectors are usable from so many rounding errors on.
+        max_log_ratio: Bound on the log ratio of the model's task vector to a parent's.
+        min_bin_width: Smallest width of a bin of log ratios.
+        min_peak_share: Share of the elements with a ratio by which a peak exceeds its surroundings, at least.
+        min_peak_elements: Elements by which a peak exceeds its surroundings, at least.
+        max_rescale: Relative difference of a tensor's factor from that of all, at most.
+        coarse_windows: Relative differences within which elements agree with a factor, while searching.
+        rounded_windows: The same, for the final factors in types of 16 bits.
+        fine_windows: The same, when a tensor's factor is known.
+        same_factor_tolerance: Relative difference of the factors of most tensors within which all have the same.
+        min_share: Weight of a parent in a mean of two, at least.
+        rounding_factor: Rounding errors that an explained element may be off.
+        swap_roundings: Rounding errors that a step of NearSwap may be off.
+        relative_tolerance: Further part of its value that an explained element may be off, in float32.
+        search_tolerance: The same while searching, as factors are not known well.
+        max_chance: Width of all explanations over the element's size from which a match may be chance.
+        certain_score: Mean share explained from which no further base is tried.
+        max_left: Part of the unexplained elements that a further parent leaves unexplained at most.
+        min_gain: Share of elements that a further parent explains in addition.
+        min_explained: Share of informative elements that is explained in types of 16 bits.
+        min_exact_explained: The same in float32.
+        min_of_changed: Share of all changed elements that is explained, over the least share of informative ones.
+        min_parent_share: Share of informative elements in which each parent takes part.
+        max_opposed_share: Share of elements with opposed signs up to which their combinations are chance.
+        rank_bins: Bins of the ranks of magnitude.
+        outlier_rank: Rank from which an element is one of the greatest, which Breadcrumbs leave out.
+        max_dropped_rate: Share of kept elements up to which a bin was dropped.
+        sharp_rise: Rise of the share of kept elements, from the smallest to the greatest, that is a threshold.
+        min_rise: The same that is a probability by rank.
+        unit_factor_tolerance: Distance of a factor from one within which elements are a parent's own.
+        energy_tolerance: Median difference of SCE's weights from the shares of energy.
+    """
+
+    search_elements: int = parameter(16384, "elements", _WORK)
+    max_bases: int = parameter(3, "models", _WORK)
+    max_swapped: int = parameter(16, "models", _WORK)
+    max_likely_parents: int = parameter(5, "models", _WORK)
+    max_scales: int = parameter(3, "factors", _WORK)
+    max_parents: int = parameter(3, "models", _WORK)
+    max_finalists: int = parameter(6, "explanations", _WORK)
+    min_equal_share: float = parameter(0.004, "1", "three task vectors of density .8 leave .008")
+    min_rounded_share: float = parameter(0.3, "1", "chosen: one in 65,536 by chance")
+    max_zero_share: float = parameter(0.05, "1", "chosen: trained weights are hardly ever zero")
+    min_elements: int = parameter(50, "elements", _FAMILIES)
+    min_tensor_elements: int = parameter(6, "elements", "chosen: their mean is certain to half a rounding")
+    min_delta: float = parameter(12.0, "rounding errors", _FAMILIES)
+    max_log_ratio: float = parameter(2.0, "1", _FAMILIES)
+    min_bin_width: float = parameter(0.004, "1", _FAMILIES)
+    min_peak_share: float = parameter(0.01, "1", _MERGEKIT)
+    min_peak_elements: int = parameter(12, "elements", _FAMILIES)
+    max_rescale: float = parameter(0.15, "1", "rescaled tensors of 2,000 elements and density .3 differ by .1")
+    coarse_windows: tuple[float, ...] = parameter((0.1, 0.03, 0.01), "1", _WORK)
+    rounded_windows: tuple[float, ...] = parameter((0.1, 0.05, 0.03, 0.015, 0.005), "1", _WORK)
+    fine_windows: tuple[float, ...] = parameter((0.01, 0.003, 0.001, 0.0), "1", _WORK)
+    same_factor_tolerance: float = parameter(1e-4, "1", _MERGEKIT)
+    min_share: float = parameter(0.01, "1", "chosen: less is no parent")
+    rounding_factor: float = parameter(1.5, "rounding errors", _FAMILIES)
+    swap_roundings: float = parameter(4.0, "rounding errors", "by definition: two products and a sum")
+    relative_tolerance: float = parameter(2e-5, "1", _MERGEKIT)
+    search_tolerance: float = parameter(0.01, "1", _WORK)
+    max_chance: float = parameter(0.3, "1", _FAMILIES)
+    certain_score: float = parameter(0.99, "1", _MERGEKIT)
+    max_left: float = parameter(0.5, "1", "three parents of bfloat16 explain by chance a third of what two leave")
+    min_gain: float = parameter(0.005, "1", _MERGEKIT)
+    min_explained: float = parameter(0.85, "1", _MERGEKIT)
+    min_exact_explained: float = parameter(0.95, "1", _MERGEKIT)
+    min_of_changed: float = parameter(0.95, "1", _MERGEKIT)
+    min_parent_share: float = parameter(0.01, "1", _MERGEKIT)
+    max_opposed_share: float = parameter(0.03, "1", _MERGEKIT)
+    rank_bins: int = parameter(20, "bins", "chosen")
+    outlier_rank: float = parameter(0.995, "1", "mergekit's default leaves out one in a hundred")
+    max_dropped_rate: float = parameter(0.1, "1", _MERGEKIT)
+    sharp_rise: float = parameter(0.8, "1", _MERGEKIT)
+    min_rise: float = parameter(0.1, "1", "DELLA's probabilities rise by twice epsilon, .3 by default")
+    unit_factor_tolerance: float = parameter(0.005, "1", _MERGEKIT)
+    energy_tolerance: float = parameter(0.05, "1", _MERGEKIT)
+
+
+@dataclass(frozen=True, slots=True)
 class MergeParameters:
     """Merge search.
 
     Attributes:
         search_positions: Positions that the search looks at.
         base_prefilter_stride: Every so many positions are used to discard models that cannot be the base.
+        max_near_models: Nearest models that weights a tensor and elements are explained by.
         max_candidates: Models that may be parents, the nearest.
         beam_width: Subsets of one size that are extended.
         ridge: Ridge of the joint fit over the least squared distance.
         max_pair_residual_ratio: Squared residual of the best pair, over that of the nearest model, above which larger
             subsets are not tried.
+        max_local_pair_ratio: The same above which no weights a tensor or row are tried.
         max_subset_residual_ratio: Squared residual that a subset may leave, over that of the nearest model.
         max_noise_chi2: Mean squared residual in units of the storage noise up to which a fit is exact.
         exact_residual_ratio: Squared residual, over that of the nearest model, up to which a fit is exact, whatever the
@@ -154,16 +293,20 @@ class MergeParameters:
         ties_dare: Detection of TIES and DARE.
         ties_reconstruction: Reconstruction of quantized TIES merges.
         quantized: Other quantized merges.
+        tensor_weights: Merges whose weights differ from tensor to tensor.
+        elements: Merges whose elements are each explained by some of the parents.
     """
 
     search_positions: int = parameter(256, "positions", _WORK)
     base_prefilter_stride: int = parameter(6, "positions", _WORK)
+    max_near_models: int = parameter(64, "models", _WORK)
     max_candidates: int = parameter(128, "models", _WORK)
     beam_width: int = parameter(40, "subsets", _WORK)
     ridge: float = parameter(1e-3, "1", "chosen: far below the residuals that are compared")
     max_pair_residual_ratio: float = parameter(
         0.92, "1", "generated families: merges of three leave 1/4, task vectors of three 2/3, fine-tunes nearly all"
     )
+    max_local_pair_ratio: float = parameter(0.97, "1", _MERGEKIT)
     max_subset_residual_ratio: float = parameter(0.2, "1", _FAMILIES)
     max_noise_chi2: float = parameter(2.5, "1", _FAMILIES)
     exact_residual_ratio: float = parameter(1e-6, "1", _FAMILIES)
@@ -178,6 +321,8 @@ class MergeParameters:
     ties_dare: TiesDareParameters = TiesDareParameters()
     ties_reconstruction: TiesReconstructionParameters = TiesReconstructionParameters()
     quantized: QuantizedMergeParameters = QuantizedMergeParameters()
+    tensor_weights: TensorWeightsParameters = TensorWeightsParameters()
+    elements: ElementParameters = ElementParameters()
 
 
 MERGE = MergeParameters()

@@ -11,6 +11,7 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers
 from ingest.weights.merges.merge import Merge, MergeProblem, build_merge_problem
 from ingest.weights.merges.merge_search import find_linear_merge, find_merge
+from ingest.weights.merges.mixture_recipes import ELEMENT_METHODS
 from ingest.weights.merges.quantized_merges import find_quantized_merge
 from ingest.weights.merges.subset_search import in_affine_hull
 from ingest.weights.pairwise.quantization_grid import (
@@ -219,20 +220,60 @@ def find_merges(samples: FamilySamples, tests: PairTests, relations: ExactRelati
     if samples.unpermuted is not None:
         problems.append(build_merge_problem(samples.unpermuted, sq_distances(samples.unpermuted), quantization))
     given = _MergeInput(samples, tests, relations, problems)
-    copies, merges, alternatives = dict(relations.copies), dict[int, Merge](), dict(relations.alternatives)
-    for row in sorted([*parents, *quantized], key=lambda row: (-float(sq_lengths[row]), row)):
-        copy = relations.copies[row][1] if row in relations.copies else None
-        if copy is not None and not (quantization[row] and copy.explained < _LIMITS.min_certain_share):
-            continue
-        candidates = [other for other in inputs if not _is_merged_from(merges, other, row)]
-        merge = _merge_of(given, row, candidates, copy)
-        if merge is not None and not differs_by_low_rank(
-            samples, tests, row, merge, _not_later(samples, row, candidates)
-        ):
-            copies.pop(row, None)
+    deferred: list[int] = []
+    merges: dict[int, Merge] = {}
+    order = sorted([*parents, *quantized], key=lambda row: (-float(sq_lengths[row]), row))
+    for row in order:
+        merge = _merge_unless_copy(given, row, [other for other in inputs if not _is_merged_from(merges, other, row)])
+        if merge is not None and merge.complexity > _LIMITS.max_simple_complexity:
+            deferred.append(row)
+        elif merge is not None:
             merges[row] = merge
-            alternatives[row] = _interchangeable_inputs(given, row, merge, candidates)
+    # Sums of merges may meet an input of theirs by chance, with weights of its own in each tensor.
+    for row in deferred:
+        merge = _merge_unless_copy(given, row, [other for other in inputs if not _is_merged_from(merges, other, row)])
+        if merge is not None:
+            merges[row] = merge
+    _prefer_unmerged_inputs(given, merges, inputs)
+    copies = {row: copy for row, copy in relations.copies.items() if row not in merges}
+    alternatives = dict(relations.alternatives)
+    for row, merge in merges.items():
+        candidates = [other for other in inputs if not _is_merged_from(merges, other, row)]
+        alternatives[row] = _interchangeable_inputs(given, row, merge, candidates)
     return ExactRelations(relations.duplicate_of, quantization, copies, merges, alternatives)
+
+
+def _merge_unless_copy(given: _MergeInput, row: int, candidates: Sequence[int]) -> Merge | None:
+    """Return the merge that a model is, None for a certain copy and where a low rank explains the model as well."""
+    relations = given.copies
+    copy = relations.copies[row][1] if row in relations.copies else None
+    if copy is not None and not (relations.quantization[row] and copy.explained < _LIMITS.min_certain_share):
+        return None
+    merge = _merge_of(given, row, candidates, copy)
+    earlier = _not_later(given.samples, row, candidates)
+    if merge is None or differs_by_low_rank(given.samples, given.tests, row, merge, earlier):
+        return None
+    return merge
+
+
+def _prefer_unmerged_inputs(given: _MergeInput, merges: dict[int, Merge], inputs: Sequence[int]) -> None:
+    """Replace merges of merges by merges of other models, where these explain a model as simply.
+
+    Merges of the same models span what the models span, so that each is a combination of some others.
+
+    Args:
+        given: The family.
+        merges: Merges by row; changed in place.
+        inputs: Rows that may be inputs.
+    """
+    unmerged = [row for row in inputs if row not in merges]
+    for row, merge in list(merges.items()):
+        if given.copies.quantization[row] or all(part not in merges for part in merge.inputs):
+            continue
+        other = _merge_unless_copy(given, row, [each for each in unmerged if each != row])
+        most = merge.complexity + len(merge.inputs)
+        if other is not None and other.complexity + len(other.inputs) <= most:
+            merges[row] = other
 
 
 def _merge_of(given: _MergeInput, row: int, candidates: Sequence[int], copy: CopyMatch | None) -> Merge | None:
@@ -264,13 +305,21 @@ def _exact_merge(given: _MergeInput, row: int, candidates: Sequence[int], noises
     merge = find_merge(problem, row, earlier, noise)
     if len(earlier) < len(candidates) and (merge is None or len(merge.inputs) > 2):
         other = find_merge(problem, row, candidates, noise)
-        if other is not None and (
-            other.method != "task_arithmetic" or other.weights[0] < _LIMITS.max_task_vector_weight
-        ):
+        if other is not None and _is_certain_in_any_order(other):
             merge = other if merge is None or len(other.inputs) < len(merge.inputs) else merge
     if merge is not None or len(given.problems) == 1:
         return merge
     return _merge_of_unpermuted(given, row, candidates, noises[1])
+
+
+def _is_certain_in_any_order(merge: Merge) -> bool:
+    """Whether a merge is no equation of another merge, solved for one of its inputs.
+
+    Of two models and two stacks of their layers, any two are stacks of the others.
+    """
+    if merge.method == "passthrough" or merge.complexity > _LIMITS.max_simple_complexity:
+        return False
+    return merge.method != "task_arithmetic" or merge.weights[0] < _LIMITS.max_task_vector_weight
 
 
 def _merge_of_unpermuted(given: _MergeInput, row: int, candidates: Sequence[int], noise: Floats) -> Merge | None:
@@ -327,9 +376,9 @@ def _interchangeable_inputs(given: _MergeInput, row: int, merge: Merge, candidat
 def differs_by_low_rank(
     samples: FamilySamples, tests: PairTests, row: int, merge: Merge, earlier: Collection[int]
 ) -> bool:
-    """Whether a TIES or DARE fit is chance, as the model differs from a near one or a parent by a low rank.
+    """Whether a fit of elements is chance, as the model differs from a near one or a parent by a low rank.
 
-    TIES and DARE change elements one by one, which makes differences of full rank.
+    TIES, DARE and their like change elements one by one, which makes differences of full rank.
 
     Args:
         samples: The family.
@@ -338,7 +387,7 @@ def differs_by_low_rank(
         merge: The fit.
         earlier: Models that may have been there before it.
     """
-    if merge.method not in ("ties", "dare"):
+    if not ELEMENT_METHODS.intersection(merge.method.split("|")):
         return False
     sq_distance = samples.sq_distance[row]
     nearest = sorted({*earlier, *merge.parents}, key=lambda other: float(sq_distance[other]))

@@ -1,0 +1,73 @@
+"""Merges of elements, by mergekit's formulas: parents, base and method are named, fine-tunes are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.changes import merged
+from tests.support.families import trained
+from tests.support.mergekit import arcee_fusion, nearswap, sce, task_vectors
+
+
+@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize(
+    ("thinned", "agree", "method"),
+    [
+        ("random", False, "dare_linear"),
+        ("random", True, "dare_ties"),
+        ("rank", False, "della_linear"),
+        ("rank", True, "della"),
+        ("magnitude", True, "ties"),
+        ("band", False, "breadcrumbs"),
+        ("band", True, "breadcrumbs_ties"),
+    ],
+)
+@pytest.mark.parametrize("weights", [(0.5, 0.5), (0.9, 0.4)])
+def test_thinned_task_vectors_name_base_parents_and_method(
+    tmp_path: Path, thinned: str, agree: bool, method: str, weights: tuple[float, float], dtype: str
+) -> None:
+    found = merged(
+        tmp_path, lambda n, b, m: task_vectors(b, [m[1], m[3]], weights, thinned, agree=agree, seed=len(n)), dtype
+    )
+    assert found is not None
+    assert (set(found.parents), found.base) == ({2, 4}, 0)
+    if dtype == "F32":
+        assert found.method == method or method in found.method.split("|")
+
+
+@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize(
+    ("make", "method", "parents"),
+    [
+        (lambda b, m: task_vectors(b, m[1:3], (0.7, 0.3), "magnitude", agree=True, normalize=True), "ties", {2, 3}),
+        (lambda b, m: task_vectors(b, m[1:3], (0.7, 0.3), "rank", agree=True, normalize=True), "della", {2, 3}),
+        (lambda b, m: sce(b, m[1:3], 0.6), "sce", {2, 3}),
+        (lambda b, m: sce(b, m[1:3], 1.0), "sce", {2, 3}),
+        (lambda b, m: arcee_fusion(m[0], m[3]), "arcee_fusion", {1, 4}),
+        (lambda b, m: arcee_fusion(b, m[3]), "arcee_fusion", {0, 4}),
+        (lambda b, m: nearswap(m[1], m[2], 0.002), "nearswap", {2, 3}),
+    ],
+)
+def test_means_and_elements_of_two_models_name_their_parents(
+    tmp_path: Path, make: object, method: str, parents: set[int], dtype: str
+) -> None:
+    found = merged(tmp_path, lambda n, b, m: make(b, m), dtype)  # type: ignore[operator]
+    assert found is not None
+    assert set(found.parents) == parents
+    if dtype == "F32":
+        assert method in found.method.split("|")
+
+
+@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize("size", [0.002, 0.02, 0.1])
+def test_small_and_sparse_trainings_are_no_mixtures(tmp_path: Path, size: float, dtype: str) -> None:
+    """Half of the elements stay as they are, and small steps leave most values of sixteen bits."""
+
+    def half_trained(name: str, value: np.ndarray) -> np.ndarray:
+        moved = trained({name: value}, 33, size)[name]
+        return np.where(np.random.default_rng(len(name)).random(value.shape) < 0.5, moved, value)
+
+    assert merged(tmp_path, lambda n, b, m: half_trained(n, m[2]), dtype) is None
