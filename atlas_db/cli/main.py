@@ -26,6 +26,7 @@ from atlas_db.cli import (
     licenses,
     lineage,
     load,
+    origin,
     query,
     run,
     runs,
@@ -33,6 +34,7 @@ from atlas_db.cli import (
     similar,
     status,
     store,
+    verify,
 )
 from atlas_db.cli.output import print_text
 
@@ -71,6 +73,8 @@ app.command("load", help=load.HELP)(load.load)
 app.command("fetch", help=fetch.HELP)(fetch.fetch)
 app.command("fingerprint", help=fingerprint.HELP)(fingerprint.fingerprint)
 app.command("chart", help=chart.HELP)(chart.chart)
+app.command("origin", help=origin.HELP)(origin.origin)
+app.command("verify", help=verify.HELP)(verify.verify)
 app.command("similar", help=similar.HELP)(similar.similar)
 app.command("embed", help=embed.HELP)(embed.embed)
 app.command("complete", help=complete.HELP)(complete.complete)

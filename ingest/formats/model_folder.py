@@ -87,15 +87,21 @@ class ModelFolder:
 
 
 def read_folder(path: Path) -> ModelFolder:
-    """Return the weight files of a model's folder.
+    """Return the weight files of a model's folder, or of a model that is one file.
 
     Args:
-        path: The folder.
+        path: The folder or file. What lies beside a file is not looked at.
 
     Raises:
         WeightsError: An index names files outside of the folder or that are not there, or cannot be read.
     """
     folder = ModelFolder(path)
+    if path.is_file():
+        if path.suffix.lower() == ".gguf":
+            folder.gguf = [[path]]
+        else:
+            folder.files = [path]
+        return folder
     sizes = {file.name: file.stat().st_size for file in path.iterdir() if file.is_file()}
     folder.pickles = sorted(name for name in sizes if name.lower().endswith(PICKLES))
     folder.gguf = [[path / name for name in parts] for parts in gguf_candidates(sizes, str(path))]

@@ -90,7 +90,7 @@ def open_model(path: Path) -> OpenModel:
     """Open the weights in a folder.
 
     Args:
-        path: A folder in the Hub's layout.
+        path: A folder in the Hub's layout, or a model that is one file.
 
     Raises:
         WeightsError: Nothing readable is there, or a file is damaged.

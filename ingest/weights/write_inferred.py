@@ -30,6 +30,7 @@ from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import all_nodes, ensure_nodes, merge_nodes
 from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
+from ingest.weights.fingerprints.parquet import save_store_fingerprints
 from ingest.weights.parameters.chart_parameters import chart_parameters
 from ingest.weights.probes.cka_similarity import behaviour_clusters
 from ingest.weights.probes.probe_table import Probe, save_store_probes
@@ -52,7 +53,7 @@ def write_chart(
     Args:
         store: The store.
         home: Home folder, for the writer's lock.
-        prints: The models that were charted.
+        prints: The models that were charted; they are kept in the home folder, for `origin`.
         edges: Their whole chart: edges below the threshold still determine families.
         min_confidence: Confidence below which the chart abstains.
         probes: Outputs of some of them: kept in the home folder; their clusters go into the graph.
@@ -83,6 +84,7 @@ def write_chart(
             models, declarations = read_name_evidence(store)
             all_declarations = [each for of_model in declarations.values() for each in of_model]
             synchronise_lineage(store, models, all_declarations, WriteContext(run_id, ROWS))
+        save_store_fingerprints(prints, home, ensure_schema(store))
         if probes:
             save_store_probes(probes, home, ensure_schema(store))
         finish_run(store, run_id, counts)

@@ -25,6 +25,7 @@ WRITTEN = {
     "getting-started.md": ("atlas/report.json", "atlas/fingerprints.parquet"),
     "lineage-from-weights.md": ("edges.jsonl", "families.jsonl"),
     "run-in-ci.md": ("findings.sarif",),
+    "where-from.md": ("report/origin.html",),
 }
 """Files that the examples of a page write."""
 NOT_RUN = {"demo", "embed", "evaluate", "fetch"}

@@ -7,7 +7,7 @@ a Dask cluster. A damaged model is reported, and the others go on.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -102,7 +102,7 @@ class _Outcome:
 
 
 def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
-    """Return the models under paths: one model's folder, a folder with a listing, a tree of folders, a repository.
+    """Return the models under paths: one model's folder or file, a folder with a listing or of such, a repository.
 
     Raises:
         InputError: A path is not there, a listing is broken or names what is outside, or nothing holds weights.
@@ -110,9 +110,14 @@ def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
     """
     found: dict[str, ModelFiles] = {}
     for path in paths:
+        if path.is_file():
+            found[path.stem] = _model_of_file(path)
+            continue
         if not path.is_dir():
             if not REPOSITORY.fullmatch(str(path)):
-                raise InputError(f"{path} is no folder", hint="Name a model's folder, a folder of such, or owner/name")
+                raise InputError(
+                    f"{path} is not there", hint="Name a model's folder or file, a folder of such, or owner/name"
+                )
             revision, created = revision_and_date(str(path))
             found[str(path)] = ModelFiles(str(path), f"{SCHEME}{path}@{revision}", created, revision)
             continue
@@ -121,6 +126,18 @@ def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
     if not found:
         raise InputError("no folder here holds weights", hint="Name folders with .safetensors or .gguf files")
     return sorted(found.values(), key=lambda item: item.id)
+
+
+def _model_of_file(path: Path) -> ModelFiles:
+    """Return a model that is one file: safetensors, or GGUF that is not in parts."""
+    if path.suffix.lower() not in (".safetensors", ".gguf"):
+        problem = "is no safetensors or GGUF file" + (", and pickles are never opened" if _is_pickle(path) else "")
+        return ModelFiles(path.stem, str(path.resolve()), problem=f"{path} {problem}")
+    return ModelFiles(path.stem, str(path.resolve()), "", digest_of([path]))
+
+
+def _is_pickle(path: Path) -> bool:
+    return path.name.lower().endswith(PICKLES)
 
 
 def _models_in_listing(path: Path) -> Iterator[ModelFiles]:
@@ -190,9 +207,18 @@ def _holds_weights(folder: Path) -> bool:
 def files_digest(folder: Path) -> str:
     """Return a digest of the names, sizes and times of a folder's files; empty where it cannot be read."""
     try:
-        files = sorted((file.name, file.stat()) for file in folder.iterdir() if file.is_file())
+        return digest_of(file for file in folder.iterdir() if file.is_file())
     except OSError:
         return ""
+
+
+def digest_of(paths: Iterable[Path]) -> str:
+    """Return a digest of files' names, sizes and times.
+
+    Raises:
+        OSError: A file is not there.
+    """
+    files = sorted((file.name, file.stat()) for file in paths)
     text = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in files)
     return blake2b(text.encode(), digest_size=12).hexdigest()
 

@@ -54,6 +54,8 @@ _DICTIONARY_COLUMNS = [
     "dtype",
 ]
 BATCH_ROWS = 256
+STORE_FOLDER = "fingerprints"
+"""Folder in the home folder with the fingerprints of each store, as `STORE.parquet`."""
 
 
 def write_fingerprints(fingerprints: Iterable[Fingerprint], path: Path) -> int:
@@ -97,6 +99,29 @@ def read_fingerprints(paths: Iterable[Path]) -> Iterator[Fingerprint]:
     command = "atlas-db fingerprint FOLDER --out FILE"
     for row in read_rows(paths, "fingerprint", VERSION, f"Make them anew: {command}", f"Make it: {command}"):
         yield _fingerprint(row)
+
+
+def load_store_fingerprints(home: Path, store_id: str) -> list[Fingerprint]:
+    """Return the fingerprints that were charted into a store from this machine.
+
+    Raises:
+        InputError: The file that is there cannot be read.
+    """
+    file = home / STORE_FOLDER / f"{store_id}.parquet"
+    return list(read_fingerprints([file])) if file.is_file() else []
+
+
+def save_store_fingerprints(fingerprints: Iterable[Fingerprint], home: Path, store_id: str) -> None:
+    """Keep the fingerprints of a store in the home folder; those of the same models, and of other versions, go.
+
+    Raises:
+        InputError: The file that is there cannot be read.
+    """
+    file = home / STORE_FOLDER / f"{store_id}.parquet"
+    kept = [] if has_other_version(file) else load_store_fingerprints(home, store_id)
+    known = {item.id: item for item in (*kept, *fingerprints)}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_fingerprints((known[key] for key in sorted(known)), file)
 
 
 def read_rows(

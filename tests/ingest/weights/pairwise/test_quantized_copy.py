@@ -1,0 +1,85 @@
+"""Quantized copies against their original, its fine-tunes, and strangers: files of llama.cpp's own package, by type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gguf import GGMLQuantizationType, GGUFWriter, quants
+
+from ingest.formats.open_model import open_model
+from ingest.weights.fingerprints.fingerprint import Sample, take_sample
+from ingest.weights.pairwise.quantized_copy import JOINT_LEVELS, NEAREST_LEVELS, judge_quantized, measure_levels
+from tests.support.families import Weights, trained, write
+
+TYPES = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "TQ1_0", "TQ2_0")
+"""Types that llama.cpp's package for Python writes."""
+
+
+@pytest.fixture(scope="module")
+def original() -> Weights:
+    rng = np.random.default_rng(5)
+    sides = {"self_attn.v_proj": (256, 256), "mlp.up_proj": (512, 256), "mlp.down_proj": (256, 512)}
+    return {
+        f"model.layers.{layer}.{name}.weight": (rng.normal(size=side) * 0.02).astype(np.float32)
+        for layer in range(2)
+        for name, side in sides.items()
+    }
+
+
+def sample(folder: Path) -> tuple[Sample, str]:
+    with open_model(folder) as model:
+        return take_sample(model, 4096), model.dtype
+
+
+def gguf(folder: Path, weights: Weights, kind: str) -> Path:
+    """Write a GGUF file as llama.cpp's package does."""
+    folder.mkdir(parents=True)
+    writer = GGUFWriter(folder / "model.gguf", "llama")
+    names = {"self_attn.v_proj": "attn_v", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+    for name, value in weights.items():
+        _, _, layer, *module, _ = name.split(".")
+        to = GGMLQuantizationType[kind]
+        writer.add_tensor(f"blk.{layer}.{names['.'.join(module)]}.weight", quants.quantize(value, to), raw_dtype=to)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return folder
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_copy_is_verified_against_its_original_alone(kind: str, original: Weights, tmp_path: Path) -> None:
+    copy, dtype = sample(gguf(tmp_path / "copy", original, kind))
+    assert dtype == kind
+
+    def judged(name: str, weights: Weights) -> str:
+        found = judge_quantized(measure_levels(copy, sample(write(tmp_path / name, weights, "BF16"))[0], dtype))
+        assert found.reasons
+        return found.verification.value
+
+    assert judged("same", original) == "verified"
+    assert judged("tuned", trained(original, 1, 0.2)) == "not_verified"
+    assert judged("stranger", trained(original, 2, 50.0)) == "not_verified"
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_least_change_that_would_be_noticed_is_noticed(kind: str, original: Weights, tmp_path: Path) -> None:
+    copy, dtype = sample(gguf(tmp_path / "copy", original, kind))
+    whole = judge_quantized(measure_levels(copy, sample(write(tmp_path / "same", original))[0], dtype))
+    moved = trained(original, 3, 3 * whole.least_change)
+    judged = judge_quantized(measure_levels(copy, sample(write(tmp_path / "moved", moved))[0], dtype))
+    assert judged.verification.value == "not_verified", (whole.least_change, judged.test.crossed_share)
+
+
+def test_what_is_not_quantized_or_not_shared_is_not_comparable(original: Weights, tmp_path: Path) -> None:
+    whole, dtype = sample(write(tmp_path / "whole", original, "F16"))
+    assert judge_quantized(measure_levels(whole, whole, dtype)).verification.value == "not_comparable"
+    copy, dtype = sample(gguf(tmp_path / "copy", original, "Q4_0"))
+    other = sample(write(tmp_path / "other", {"x.layers.0.y.weight": np.ones((64, 64), np.float32)}))[0]
+    assert judge_quantized(measure_levels(copy, other, dtype)).verification.value == "not_comparable"
+
+
+def test_no_type_is_of_both_kinds() -> None:
+    assert not JOINT_LEVELS & NEAREST_LEVELS
