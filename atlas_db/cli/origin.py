@@ -67,7 +67,7 @@ def origin(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compute nothing; print what would be read.")] = False,
     form: ReportFormatOption = Format.HUMAN,
 ) -> None:
-    """Say where models come from."""
+    """Answer where models come from."""
     from atlas_db.provenance.origin_answer import answer_origin, chart_with_known
     from ingest.weights.fingerprints.batch import find_models
     from ingest.weights.samples.resample import Resampler
@@ -79,15 +79,15 @@ def origin(
     if dry_run:
         _show_plan(models, known, places, form)
         return
-    asked, failed = _read(models)
+    queried, failed = _read(models)
     read = Resampler() if refine else None
     with shown_progress() as progress:
-        charts = chart_with_known(asked, known, read, time=time, progress=progress)
-    new = {item.id for item in asked}
-    every = [item for item in known if item.id not in new] + asked
-    answers = [answer_origin(item, every, charts) for item in asked]
+        charts = chart_with_known(queried, known, read, time=time, progress=progress)
+    new = {item.id for item in queried}
+    every = [item for item in known if item.id not in new] + queried
+    answers = [answer_origin(item, every, charts) for item in queried]
     if quantized_from is not None:
-        answers = _with_quantized(answers, asked, quantized_from, every)
+        answers = _with_quantized(answers, queried, quantized_from, every)
     answers = sorted([*answers, *_not_read(models, failed)], key=lambda answer: answer.model)
     written: list[Path] = []
     if report is not None:
@@ -125,7 +125,7 @@ def _read(models: Sequence[ModelFiles]) -> tuple[list[Fingerprint], dict[str, st
     from ingest.weights.fingerprints.parquet import read_fingerprints
 
     with tempfile.TemporaryDirectory() as folder, shown_progress() as progress:
-        out = Path(folder) / "asked.parquet"
+        out = Path(folder) / "queried.parquet"
         report = fingerprint_all(models, out, progress)
         return list(read_fingerprints([out])), report.failed
 
@@ -143,7 +143,7 @@ def _not_read(models: Sequence[ModelFiles], failed: dict[str, str]) -> list[Orig
 
 
 def _with_quantized(
-    answers: Sequence[OriginAnswer], asked: Sequence[Fingerprint], original: Path, every: Sequence[Fingerprint]
+    answers: Sequence[OriginAnswer], queried: Sequence[Fingerprint], original: Path, every: Sequence[Fingerprint]
 ) -> list[OriginAnswer]:
     """Return answers with that to `--quantized-from`; a known id is looked up before a path is read."""
     from atlas_db.provenance.origin_answer import answer_quantized_from
@@ -157,7 +157,7 @@ def _with_quantized(
             reason = next(iter(failed.values()), f"it holds {len(read)} models")
             raise UsageError(f"--quantized-from {original}: {reason}", hint="Name the folder or file of one model")
         found = read[0]
-    by_id = {item.id: item for item in asked}
+    by_id = {item.id: item for item in queried}
     return [
         replace(answer, quantized_from=answer_quantized_from(by_id[answer.model], found, Resampler()))
         for answer in answers
@@ -213,12 +213,12 @@ def _show_answer(answer: OriginAnswer) -> None:
     for parent in answer.parents:
         for sentence in parent.sentences:
             print_text(f"    {sentence}")
-    if (asked := answer.quantized_from) is not None:
-        print_text(f"  Quantized from the stated model: {asked.verification.value.replace('_', ' ')}.")
-        for reason in asked.reasons:
+    if (queried := answer.quantized_from) is not None:
+        print_text(f"  Quantized from the stated model: {queried.verification.value.replace('_', ' ')}.")
+        for reason in queried.reasons:
             print_text(f"    {reason}")
-        if asked.least_change:
-            print_text(f"    Training would have shown from a mean change of {asked.least_change:.2%} of a weight.")
+        if queried.least_change:
+            print_text(f"    Training would have shown from a mean change of {queried.least_change:.2%} of a weight.")
     if answer.nearest:
         print_text("  nearest: " + ", ".join(f"{near.id} {near.distance:.3g}" for near in answer.nearest), "dim")
     tensors = len(answer.read.tensors)

@@ -38,7 +38,6 @@ TERMS: Mapping[str, str] = {
     "containment": "How surely a model holds what its parent had learned before, as log-odds; above 0 means yes.",
     "declared": "Stated by an author in a card, a tag or a configuration file.",
     "distance": "Length of the difference of two models' weights over the length of one of them; 0 for equal weights.",
-    "energy": "Share of an adapter's change that lies in the leading directions of a base's own weights.",
     "false-alarm rate": "Probability that models without this relation would look at least as much alike.",
     "fingerprint": "A fixed sample of a model's weights at the same positions in every model, with statistics.",
     "inferred": "Computed from the weights alone, whatever the authors state.",
@@ -169,9 +168,19 @@ def _(evidence: MergeEvidence, child: str, parent: str) -> list[str]:
 @_sentences.register
 def _(evidence: AdapterEvidence, child: str, parent: str) -> list[str]:
     out = [f"The configuration of {child} names {parent} as its base: this is declared."] if evidence.declared else []
-    if evidence.energy is not None:
+    if evidence.z is not None:
+        kind = f" of the kind {evidence.kind}" if evidence.kind else ""
         rank = f" of rank {evidence.rank}" if evidence.rank else ""
-        out.append(f"The adapter{rank} fits {parent}: its energy there is {evidence.energy:.3g}.")
+        out.append(f"The adapter{kind}{rank} fits {parent} by {evidence.z:.3g} standard deviations more than chance.")
+    elif evidence.kind or evidence.rank:
+        out.append(
+            f"The adapter is of the kind {evidence.kind or 'unknown'}, with the rank {evidence.rank or 'unknown'}."
+        )
+    if evidence.equal_table is not None:
+        equal = "equals" if evidence.equal_table else "differs from"
+        out.append(f"The adapter's own copy of the embedding table {equal} that of {parent}.")
+    if evidence.absent is not None:
+        out.append(f"That its base is none of the models here has the probability {evidence.absent:.2g}.")
     return out or [f"{child} is an adapter, and {parent} its likeliest base."]
 
 

@@ -16,7 +16,7 @@ from atlas_db.fusion.evidence import Evidence
 from atlas_db.fusion.evidence_text import evidence_sentences, names_text, rate_text
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.pairwise.quantized_copy import QuantizedFrom, judge_quantized, measure_levels
+from ingest.weights.pairwise.quantized_copy import QuantizedFrom, decide_quantized, measure_levels
 from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.model_families import affected_families
 from ingest.weights.samples.resample import Resampler
@@ -66,7 +66,7 @@ class Neighbour:
 
     @property
     def related(self) -> bool:
-        """Whether unrelated models cannot be so alike, by the rule of families."""
+        """Whether unrelated models cannot be so similar, by the rule of families."""
         least = SAMPLE.min_cosine_deviations / math.sqrt(max(self.positions * 32, 1))
         return self.cosine > max(SAMPLE.min_related_cosine, least)
 
@@ -126,7 +126,7 @@ class OriginAnswer:
         children: Known models that come from it.
         nearest: The nearest known models.
         read: What was read.
-        quantized_from: Answer to `--quantized-from`, None where it was not asked.
+        quantized_from: Answer to `--quantized-from`, None without that option.
     """
 
     model: str
@@ -159,20 +159,20 @@ class OriginCharts:
 
 
 def chart_with_known(
-    asked: Sequence[Fingerprint], known: Sequence[Fingerprint], read: Resampler | None, *, time: bool = True,
+    queried: Sequence[Fingerprint], known: Sequence[Fingerprint], read: Resampler | None, *, time: bool = True,
     progress: Progress = lambda stage, done, total: None,
 ) -> OriginCharts:  # fmt: skip
     """Chart models together with the families of known ones that they belong to.
 
     Args:
-        asked: Fingerprints of the models in question.
+        queried: Fingerprints of the models in question.
         known: Fingerprints of known models; one of the same id as a model in question is left out.
         read: Reads larger samples; None where the weights are not to be read again.
         time: Whether dates count as evidence.
         progress: Called with stage, models done and total.
     """
-    new = {item.id: item for item in asked}
-    every = [item for item in known if item.id not in new] + list(asked)
+    new = {item.id: item for item in queried}
+    every = [item for item in known if item.id not in new] + list(queried)
     charted = affected_families(every, new.keys())
     return OriginCharts(charted, chart(charted, read, time=time, progress=progress))
 
@@ -220,7 +220,7 @@ def _without_parent(
         text += below if answer.children else []
         if weak:
             guesses = [f"{each.parent} ({each.confidence:.2g})" for each in weak if not each.parent.startswith(ORIGIN)]
-            text.append(f"Which of them it comes from cannot be said; the likeliest is {names_text(guesses)}.")
+            text.append(f"Which of them it comes from is not determined; the likeliest is {names_text(guesses)}.")
         else:
             text.append("No known model is its parent.")
         return replace(answer, verdict=OriginVerdict.RELATED, text=tuple(text))
@@ -303,8 +303,8 @@ def answer_quantized_from(copy: Fingerprint, original: Fingerprint, read: Resamp
 
     Args:
         copy: The quantized model.
-        original: The model that it is said to be made from.
+        original: The model that it is claimed to be made from.
         read: Reads larger samples; where it cannot, those of the fingerprints are compared.
     """
     ours, theirs = (read.sample(item) or item.sample for item in (copy, original))
-    return judge_quantized(measure_levels(ours, theirs, copy.dtype))
+    return decide_quantized(measure_levels(ours, theirs, copy.dtype))

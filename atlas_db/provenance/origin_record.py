@@ -189,7 +189,7 @@ def verify_record(record: OriginRecord, places: Mapping[str, str] | None = None)
     located = {item.id: (places or {}).get(item.id, item.location) for item in record.models}
     missing = [_absence(item, located[item.id]) for item in record.models]
     if lost := tuple(filter(None, missing)):
-        text = f"{len(lost)} of the {len(record.models)} models are not here: nothing can be said."
+        text = f"{len(lost)} of the {len(record.models)} models are not here: nothing can be verified."
         return VerificationReport(VerificationOutcome.MISSING, record.model, text, lost)
     changed = tuple(each for item in record.models for each in _changes(item, located[item.id]))
     if changed:
@@ -266,9 +266,9 @@ def _fingerprint_differences(record: OriginRecord, prints: Sequence[Fingerprint]
 
 
 def _result_differences(record: OriginRecord, prints: Sequence[Fingerprint]) -> list[str]:
-    asked = [item for item in prints if item.id == record.model]
-    charts = chart_with_known(asked, prints, Resampler() if record.reread else None, time=record.use_dates)
-    return list(differences(record.result, result_of(answer_origin(asked[0], prints, charts))))
+    queried = [item for item in prints if item.id == record.model]
+    charts = chart_with_known(queried, prints, Resampler() if record.reread else None, time=record.use_dates)
+    return list(differences(record.result, result_of(answer_origin(queried[0], prints, charts))))
 
 
 def differences(before: Any, now: Any, place: str = "") -> list[str]:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""The sheet of a report: one HTML file without scripts, to print and to file, and one record a model beside it."""
+"""The sheet of a report: one HTML file without scripts, to print and to file, and one record a model."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def render_sheet(answers: Sequence[OriginAnswer], records: Sequence[OriginRecord
         records: Their records.
         compared_with: Where the known models came from.
     """
-    said = [text for answer in answers for text in answer.text]
-    said += [text for answer in answers for parent in answer.parents for text in parent.sentences]
+    texts = [text for answer in answers for text in answer.text]
+    texts += [text for answer in answers for parent in answer.parents for text in parent.sentences]
     page: dict[str, Any] = {
         "answers": answers,
         "records": {record.model: record for record in records},
         "files": {record.model: f"{RECORDS}/{record_name(record.model)}" for record in records},
-        "terms": {term: TERMS[term] for term in sorted({*_ALWAYS, *terms_in(said)})},
+        "terms": {term: TERMS[term] for term in sorted({*_ALWAYS, *terms_in(texts)})},
         "compared_with": compared_with,
         "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "software": f"{SOFTWARE} {version(DISTRIBUTION)}",

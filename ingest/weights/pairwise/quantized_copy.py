@@ -132,7 +132,7 @@ def measure_levels(copy: Sample, original: Sample, dtype: str) -> LevelTest:
     return LevelTest(tested, crossed, steps / size if size else 0.0, cosine, dtype, read, int(packed.sum()))
 
 
-def judge_quantized(test: LevelTest) -> QuantizedFrom:
+def decide_quantized(test: LevelTest) -> QuantizedFrom:
     """Return whether a copy was quantized from an original, by what `measure_levels` found."""
     if test.dtype in WHOLE_FLOATS:
         return _not_comparable(test, f"The copy is stored as {test.dtype}, which is not quantized.")

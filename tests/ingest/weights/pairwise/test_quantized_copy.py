@@ -10,7 +10,7 @@ from gguf import GGMLQuantizationType, GGUFWriter, quants
 
 from ingest.formats.open_model import open_model
 from ingest.weights.fingerprints.fingerprint import Sample, take_sample
-from ingest.weights.pairwise.quantized_copy import JOINT_LEVELS, NEAREST_LEVELS, judge_quantized, measure_levels
+from ingest.weights.pairwise.quantized_copy import JOINT_LEVELS, NEAREST_LEVELS, decide_quantized, measure_levels
 from tests.support.families import Weights, trained, write
 
 TYPES = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "TQ1_0", "TQ2_0")
@@ -54,31 +54,31 @@ def test_a_copy_is_verified_against_its_original_alone(kind: str, original: Weig
     copy, dtype = sample(gguf(tmp_path / "copy", original, kind))
     assert dtype == kind
 
-    def judged(name: str, weights: Weights) -> str:
-        found = judge_quantized(measure_levels(copy, sample(write(tmp_path / name, weights, "BF16"))[0], dtype))
+    def decided(name: str, weights: Weights) -> str:
+        found = decide_quantized(measure_levels(copy, sample(write(tmp_path / name, weights, "BF16"))[0], dtype))
         assert found.reasons
         return found.verification.value
 
-    assert judged("same", original) == "verified"
-    assert judged("tuned", trained(original, 1, 0.2)) == "not_verified"
-    assert judged("stranger", trained(original, 2, 50.0)) == "not_verified"
+    assert decided("same", original) == "verified"
+    assert decided("tuned", trained(original, 1, 0.2)) == "not_verified"
+    assert decided("stranger", trained(original, 2, 50.0)) == "not_verified"
 
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_the_least_change_that_would_be_noticed_is_noticed(kind: str, original: Weights, tmp_path: Path) -> None:
     copy, dtype = sample(gguf(tmp_path / "copy", original, kind))
-    whole = judge_quantized(measure_levels(copy, sample(write(tmp_path / "same", original))[0], dtype))
+    whole = decide_quantized(measure_levels(copy, sample(write(tmp_path / "same", original))[0], dtype))
     moved = trained(original, 3, 3 * whole.least_change)
-    judged = judge_quantized(measure_levels(copy, sample(write(tmp_path / "moved", moved))[0], dtype))
-    assert judged.verification.value == "not_verified", (whole.least_change, judged.test.crossed_share)
+    decided = decide_quantized(measure_levels(copy, sample(write(tmp_path / "moved", moved))[0], dtype))
+    assert decided.verification.value == "not_verified", (whole.least_change, decided.test.crossed_share)
 
 
 def test_what_is_not_quantized_or_not_shared_is_not_comparable(original: Weights, tmp_path: Path) -> None:
     whole, dtype = sample(write(tmp_path / "whole", original, "F16"))
-    assert judge_quantized(measure_levels(whole, whole, dtype)).verification.value == "not_comparable"
+    assert decide_quantized(measure_levels(whole, whole, dtype)).verification.value == "not_comparable"
     copy, dtype = sample(gguf(tmp_path / "copy", original, "Q4_0"))
     other = sample(write(tmp_path / "other", {"x.layers.0.y.weight": np.ones((64, 64), np.float32)}))[0]
-    assert judge_quantized(measure_levels(copy, other, dtype)).verification.value == "not_comparable"
+    assert decide_quantized(measure_levels(copy, other, dtype)).verification.value == "not_comparable"
 
 
 def test_no_type_is_of_both_kinds() -> None:
