@@ -11,6 +11,7 @@ from functools import singledispatch
 from atlas_db.fusion.evidence import (
     AdapterEvidence,
     CastEvidence,
+    CommonOriginEvidence,
     DepthPrunedEvidence,
     DuplicateEvidence,
     Evidence,
@@ -23,6 +24,7 @@ from atlas_db.fusion.evidence import (
     ResidualEvidence,
     RoundedCopyEvidence,
     SameOutputsEvidence,
+    SharedPartEvidence,
 )
 
 MAX_WORDS = 25
@@ -152,7 +154,33 @@ def _(evidence: ResidualEvidence, child: str, parent: str) -> list[str]:
         out.append(
             f"What {parent} had learned before {found} in {child} (containment {evidence.containment_log_odds:+.1f})."
         )
+    if evidence.common_origin:
+        out.append(f"That both only share a common origin, not here, has the probability {evidence.common_origin:.2g}.")
+    if evidence.further_ancestor:
+        out.append(
+            f"That a model between them is not here has the probability {evidence.further_ancestor:.2g}, "
+            "a part of the confidence."
+        )
+    if evidence.false_alarm_rate is not None:
+        out.append(f"Of siblings and cousins, the false-alarm rate is {rate_text(evidence.false_alarm_rate)}.")
     return out
+
+
+@_sentences.register
+def _(evidence: CommonOriginEvidence, child: str, parent: str) -> list[str]:
+    return [
+        f"{child} shares a common origin with {names_text(evidence.siblings)}.",
+        "Their distances add up at a point where no known model is.",
+    ]
+
+
+@_sentences.register
+def _(evidence: SharedPartEvidence, child: str, parent: str) -> list[str]:
+    how = "are those" if evidence.exact else "are close to those"
+    return [
+        f"{share_text(evidence.shared)} of the tensors in the blocks of {child} and {parent} have the same sides.",
+        f"The weights in them {how} of {parent}.",
+    ]
 
 
 @_sentences.register

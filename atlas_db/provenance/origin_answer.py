@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, Progress, Relation
+from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, Progress, Relation, is_origin
 from atlas_db.fusion.evidence import Evidence
 from atlas_db.fusion.evidence_text import evidence_sentences, names_text, rate_text
 from ingest.weights.chart import chart
@@ -22,8 +22,6 @@ from ingest.weights.samples.model_families import affected_families
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge
 
-ORIGIN = "origin:"
-"""Beginning of the id of a common origin that is not here."""
 NEAREST = 5
 """Models that are listed as the nearest."""
 _VERBS = {
@@ -188,7 +186,7 @@ def answer_origin(model: Fingerprint, known: Sequence[Fingerprint], charts: Orig
     others = [item for item in known if item.id != model.id]
     own = sorted((each for each in charts.edges if each.child == model.id), key=lambda each: -each.confidence)
     kept = [each for each in own if each.confidence >= MIN_CHARTED_CONFIDENCE]
-    here = [each for each in kept if not each.parent.startswith(ORIGIN)]
+    here = [each for each in kept if not is_origin(each.parent)]
     absent = {each.parent for each in kept} - {each.parent for each in here}
     siblings = sorted({each.child for each in charts.edges if each.parent in absent} - {model.id})
     children = sorted({
@@ -219,7 +217,7 @@ def _without_parent(
         text = [f"{model.id} is related to {names_text(related or list(answer.children))}."]
         text += below if answer.children else []
         if weak:
-            guesses = [f"{each.parent} ({each.confidence:.2g})" for each in weak if not each.parent.startswith(ORIGIN)]
+            guesses = [f"{each.parent} ({each.confidence:.2g})" for each in weak if not is_origin(each.parent)]
             text.append(f"Which of them it comes from is not determined; the likeliest is {names_text(guesses)}.")
         else:
             text.append("No known model is its parent.")
@@ -250,7 +248,7 @@ def _shape_reason(model: Fingerprint) -> str:
 def _comes_from(model: str, parents: Sequence[Parent]) -> tuple[str, ...]:
     out = []
     for each in parents:
-        if each.id.startswith(ORIGIN):
+        if is_origin(each.id):
             continue
         rate = f", false-alarm rate {rate_text(each.false_alarm_rate)}" if each.false_alarm_rate is not None else ""
         verb = _VERBS[Relation(each.relation)]
@@ -259,7 +257,7 @@ def _comes_from(model: str, parents: Sequence[Parent]) -> tuple[str, ...]:
 
 
 def _parent(edge: Edge) -> Parent:
-    name = "a model that is not here" if edge.parent.startswith(ORIGIN) else edge.parent
+    name = "a model that is not here" if is_origin(edge.parent) else edge.parent
     rate: float | None = getattr(edge.evidence, "false_alarm_rate", None)
     sentences = tuple(evidence_sentences(edge.evidence, edge.child, name))
     return Parent(edge.parent, edge.relation.value, round(edge.confidence, 6), rate, edge.evidence, sentences)

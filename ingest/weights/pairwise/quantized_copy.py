@@ -21,7 +21,7 @@ from enum import StrEnum
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Floats
-from ingest.formats.open_model import RUN_LENGTH
+from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.fingerprints.fingerprint import Sample
 from ingest.weights.parameters.quantized_parameters import QUANTIZED
 from ingest.weights.samples.aligned_samples import shared_positions

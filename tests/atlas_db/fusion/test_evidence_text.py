@@ -59,7 +59,7 @@ def test_every_field_changes_what_is_said(kind: type[Evidence]) -> None:
     everything = evidence_sentences(full(kind), "a/child", "b/parent")
     for field in msgspec.structs.fields(kind):
         if field.required:
-            other = {float: 0.8125, str: "other-text", list[str]: ["x/three"]}[field.type]
+            other = {float: 0.8125, str: "other-text", list[str]: ["x/three"], bool: False}[field.type]
         else:
             other = field.default
             if other is msgspec.NODEFAULT:
