@@ -79,6 +79,9 @@ def origin(
     if dry_run:
         _show_plan(models, known, places, form)
         return
+    original = _original(quantized_from, known) if quantized_from is not None else None
+    if original is not None and original not in known:
+        known = [*known, original]
     queried, failed = _read(models)
     read = Resampler() if refine else None
     with shown_progress() as progress:
@@ -86,8 +89,8 @@ def origin(
     new = {item.id for item in queried}
     every = [item for item in known if item.id not in new] + queried
     answers = [answer_origin(item, every, charts) for item in queried]
-    if quantized_from is not None:
-        answers = _with_quantized(answers, queried, quantized_from, every)
+    if original is not None:
+        answers = _with_quantized(answers, queried, original)
     answers = sorted([*answers, *_not_read(models, failed)], key=lambda answer: answer.model)
     written: list[Path] = []
     if report is not None:
@@ -142,24 +145,30 @@ def _not_read(models: Sequence[ModelFiles], failed: dict[str, str]) -> list[Orig
     ]  # fmt: skip
 
 
-def _with_quantized(
-    answers: Sequence[OriginAnswer], queried: Sequence[Fingerprint], original: Path, every: Sequence[Fingerprint]
-) -> list[OriginAnswer]:
-    """Return answers with that to `--quantized-from`; a known id is looked up before a path is read."""
-    from atlas_db.provenance.origin_answer import answer_quantized_from
+def _original(named: Path, known: Sequence[Fingerprint]) -> Fingerprint:
+    """Return the model of `--quantized-from`; a known id is looked up before a path is read."""
     from ingest.weights.fingerprints.batch import find_models
+
+    found = next((item for item in known if item.id == str(named)), None)
+    if found is not None:
+        return found
+    read, failed = _read(find_models([named]))
+    if len(read) != 1:
+        reason = next(iter(failed.values()), f"it holds {len(read)} models")
+        raise UsageError(f"--quantized-from {named}: {reason}", hint="Name the folder or file of one model")
+    return read[0]
+
+
+def _with_quantized(
+    answers: Sequence[OriginAnswer], queried: Sequence[Fingerprint], original: Fingerprint
+) -> list[OriginAnswer]:
+    """Return answers with that to `--quantized-from`."""
+    from atlas_db.provenance.origin_answer import answer_quantized_from
     from ingest.weights.samples.resample import Resampler
 
-    found = next((item for item in every if item.id == str(original)), None)
-    if found is None:
-        read, failed = _read(find_models([original]))
-        if len(read) != 1:
-            reason = next(iter(failed.values()), f"it holds {len(read)} models")
-            raise UsageError(f"--quantized-from {original}: {reason}", hint="Name the folder or file of one model")
-        found = read[0]
     by_id = {item.id: item for item in queried}
     return [
-        replace(answer, quantized_from=answer_quantized_from(by_id[answer.model], found, Resampler()))
+        replace(answer, quantized_from=answer_quantized_from(by_id[answer.model], original, Resampler()))
         for answer in answers
     ]
 

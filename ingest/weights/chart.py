@@ -6,6 +6,7 @@ rest is grown and rooted. Adapters and functionally equal models are attached at
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence, Set
 from concurrent.futures import as_completed
 from dataclasses import replace
@@ -49,7 +50,6 @@ def chart(
         Edges by child and parent.
     """
     prints = sorted(prints, key=lambda item: item.id)
-    edges: list[Edge] = []
     families = [[prints[place] for place in part] for part in related_families(prints) if len(part) > 1]
     done = len(prints) - sum(map(len, families))
     # Families are many small computations: threads of numerical libraries cost more there than they bring.
@@ -58,23 +58,31 @@ def chart(
         local_executor(many=len(prints) >= MIN_MODELS_FOR_PROCESSES and len(families) > 1) as pool,
     ):
         work = {
-            pool.submit(chart_unit, family, unit, read, time=time): len(unit.children)
-            for family in families
+            pool.submit(chart_unit, family, unit, read, time=time): (place, len(unit.children))
+            for place, family in enumerate(families)
             for unit in chart_units(family)
         }
+        within: dict[int, list[Edge]] = defaultdict(list)
         for future in as_completed(work):
-            edges += future.result()
-            done += work[future]
+            place, children = work[future]
+            within[place] += future.result()
+            done += children
             progress("Charting", done, len(prints))
-        edges.sort(key=lambda edge: (edge.child, edge.parent))
-        several = [family for family in families if len(by_shape(family)) > 1]
-        for future in as_completed([pool.submit(shape_links, family, edges, read, time=time) for family in several]):
+        edges = _in_order([edge for found in within.values() for edge in found])
+        several = [place for place, family in enumerate(families) if len(by_shape(family)) > 1]
+        for future in as_completed(
+            [pool.submit(shape_links, families[place], _in_order(within[place]), read, time=time) for place in several]
+        ):
             edges += future.result()
     if read is not None:
-        edges += adapter_edges(prints, edges, time=time, declared=declared)
+        edges += adapter_edges(prints, _in_order(edges), time=time, declared=declared)
     if probes:
         edges += behavioural_edges(prints, edges, probes, time=time)
     progress("Charting", len(prints), len(prints))
+    return _in_order(edges)
+
+
+def _in_order(edges: Sequence[Edge]) -> list[Edge]:
     return sorted(edges, key=lambda edge: (edge.child, edge.parent))
 
 
@@ -90,30 +98,33 @@ def chart_unit(
     own = {family[place].id for place in unit.children}
     tensors = {name for place in unit.children for name in family[place].sample.names}
     found = chart_family(members, read, time=time, tensors=tensors)
-    return [_of_other_shapes(edge, found, members, own) for edge in found if edge.child in own]
+    return _of_other_shapes([edge for edge in found if edge.child in own], members, own)
 
 
-def _of_other_shapes(edge: Edge, found: Sequence[Edge], members: Sequence[Fingerprint], own: Set[str]) -> Edge:
-    """Return an edge as it is where parents may have further tensors.
+def _of_other_shapes(edges: Sequence[Edge], members: Sequence[Fingerprint], own: Set[str]) -> list[Edge]:
+    """Return edges as they are where parents may have further tensors.
 
     What equals a parent in all that is compared, and lacks other tensors, was cut from it. A model that comes from
     such a part comes from it rather than from the whole, as their tensors are the same.
 
     Args:
-        edge: An edge to a model of the unit's shape.
-        found: All edges of the unit.
-        members: Its models.
+        edges: Edges to the models of the unit's shape.
+        members: All models of the unit.
         own: Ids of the models of its shape.
     """
-    if edge.parent in own:
-        return edge
-    if edge.relation is Relation.DUPLICATE:
-        blocks = {item.id: shape_of(item).tensors for item in members if item.id in (edge.child, edge.parent)}
-        kept = round(len(blocks[edge.child]) / len(blocks[edge.parent]), 3)
-        evidence = DepthPrunedEvidence(explained=1.0, kept=kept, alternatives=edge.evidence.alternatives)
-        return replace(edge, relation=Relation.FINETUNE, evidence=evidence)
-    parts = [
-        each.child for each in found
-        if each.parent == edge.parent and each.relation is Relation.DUPLICATE and each.child in own - {edge.child}
-    ]  # fmt: skip
-    return replace(edge, parent=min(parts)) if parts else edge
+    tensors = {item.id: len(shape_of(item).tensors) for item in members}
+    parts: dict[str, list[str]] = defaultdict(list)
+    for edge in edges:
+        if edge.relation is Relation.DUPLICATE and edge.parent not in own:
+            parts[edge.parent].append(edge.child)
+    found = []
+    for edge in edges:
+        if edge.parent in own:
+            found.append(edge)
+        elif edge.relation is Relation.DUPLICATE:
+            kept = round(tensors[edge.child] / tensors[edge.parent], 3)
+            evidence = DepthPrunedEvidence(explained=1.0, kept=kept, alternatives=edge.evidence.alternatives)
+            found.append(replace(edge, relation=Relation.FINETUNE, evidence=evidence))
+        else:
+            found.append(replace(edge, parent=min(parts[edge.parent])) if parts[edge.parent] else edge)
+    return found

@@ -40,7 +40,6 @@ def common_origins(tree: IncrementalTree, presences: Mapping[int, Presence]) -> 
         tree: The tree of a family.
         presences: What is held of each chosen parent, by row of the child.
     """
-    top: dict[int, int] = {}
     absent = {row: each for row, each in presences.items() if each.is_ancestor < LIKELY}
 
     def top_of(row: int) -> int:
@@ -48,11 +47,9 @@ def common_origins(tree: IncrementalTree, presences: Mapping[int, Presence]) -> 
             row = tree.choices[row].parent
         return row
 
-    for row in absent:
-        top[row] = top_of(row)
     groups: dict[int, list[int]] = defaultdict(list)
-    for row, first in top.items():
-        groups[first].append(row)
+    for row in absent:
+        groups[top_of(row)].append(row)
     found = []
     for first, rows in groups.items():
         confidence = {row: 1 - presences[row].is_ancestor for row in rows}

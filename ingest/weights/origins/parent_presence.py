@@ -153,7 +153,7 @@ def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choi
         choice: The choice that is tested.
 
     Returns:
-        Shape (21,), columns `FEATURES`.
+        Shape (24,), columns `FEATURES`.
     """
     parent, sq_distance = choice.parent, tree.sq_distance
     others = _third_models(family, tree, row, parent)
@@ -191,10 +191,14 @@ def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choi
 
 def _third_models(family: FamilyState, tree: IncrementalTree, row: int, parent: int) -> Integers:
     """Return other trained models that do not come from the child: one of each set of duplicates, no merges."""
-    barred = {row, parent, *tree.descendants(row), *family.relations.merges, *family.relations.copies}
-    rows = [other for other in family.relations.candidate_parents() if other not in barred]
-    rows = [other for other in rows if tree.sq_distance[other, row] > 0 and tree.sq_distance[other, parent] > 0]
-    return np.array(rows, np.int64)
+    relations = family.relations
+    barred = {row, parent, *tree.descendants(row)}
+    rows = np.array(
+        [at for at in relations.candidate_parents() if at not in relations.merges and at not in relations.copies],
+        np.int64,
+    )
+    rows = rows[[at not in barred for at in rows.tolist()]] if len(rows) else rows
+    return np.asarray(rows[(tree.sq_distance[rows, row] > 0) & (tree.sq_distance[rows, parent] > 0)])
 
 
 def _path_cosines(

@@ -26,9 +26,7 @@ class AdapterParameters:
             counts as made of such.
         likelihood_unit: Difference of log-likelihoods from which on differences count by their logarithm.
         max_rows_z: Bound on the z of elements that equal one model's and not another's.
-        likelihood_unit: float = parameter(5.0, "nats", "chosen: neighbouring directions are not independent")
-    max_rows_z: float = parameter(4.0, "1", "chosen: e⁻⁸ is as good as never")
-    exact_absent: Probability that the base is not here, where a table of a model here is the adapter's copy.
+        exact_absent: Probability that the base is not here, where a table of a model here is the adapter's copy.
         unequal_absent: The same where no model here has the adapter's copy.
         absent: The same for other evidence and many candidates.
         absent_of_few: Added to that, over the number of candidates.

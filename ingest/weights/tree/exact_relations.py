@@ -239,7 +239,7 @@ def find_merges(samples: FamilySamples, tests: PairTests, relations: ExactRelati
     alternatives = dict(relations.alternatives)
     for row, merge in merges.items():
         candidates = [other for other in inputs if not _is_merged_from(merges, other, row)]
-        alternatives[row] = _interchangeable_inputs(given, row, merge, candidates)
+        alternatives[row] = _interchangeable_inputs(given, row, merge, _not_later(samples, row, candidates))
     return ExactRelations(relations.duplicate_of, quantization, copies, merges, alternatives)
 
 

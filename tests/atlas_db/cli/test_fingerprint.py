@@ -102,7 +102,7 @@ def test_a_killed_run_leaves_no_half_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (("fingerprint", "nowhere", "--out", "x.parquet"), 3, "no folder"),
+        (("fingerprint", "nowhere", "--out", "x.parquet"), 3, "nowhere is not there"),
         (("fingerprint", ".", "--out", "x.parquet"), 3, "holds weights"),
         (("chart", "nowhere.parquet"), 3, "does not exist"),
         (("chart", "x.parquet", "--dry-run"), 2, "--store"),

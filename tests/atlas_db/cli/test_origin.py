@@ -96,12 +96,13 @@ def test_a_dry_run_reads_no_weights(models: Path, tmp_path: Path) -> None:
 
 def test_quantized_from_tells_the_original_from_its_relatives(models: Path, tmp_path: Path) -> None:
     copy = models / "tern-chat-8bit"
-    verdicts = {
-        name: answer(tmp_path, copy, "--quantized-from", models / name)["quantized_from"]["verification"]
-        for name in ("tern-chat", "tern", "plover")
+    answers = {
+        name: answer(tmp_path, copy, "--quantized-from", models / name) for name in ("tern-chat", "tern", "plover")
     }
+    verdicts = {name: each["quantized_from"]["verification"] for name, each in answers.items()}
     assert verdicts["tern-chat"] == "verified"
     assert "verified" not in (verdicts["tern"], verdicts["plover"])
+    assert [each["id"] for each in answers["tern-chat"]["parents"]] == ["tern-chat"], "it is a known model as well"
 
 
 class Tags(HTMLParser):

@@ -233,7 +233,7 @@ def test_people_read_a_table(hub: HubServer, sets: Path, tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("words", "message", "code"),
     [
-        (["--models", "MISSING"], "is no folder", 3),
+        (["--models", "MISSING"], "is not there", 3),
         ([], "Add --models FOLDER, --hub, or both", 2),
         (["--models", "EMPTY", "--set", "pair"], "Did you mean pairs?", 2),
         (["--models", "EMPTY"], "no folder here holds weights", 3),
