@@ -15,7 +15,7 @@ from ingest.weights.merges.near_models import build_neighbourhood, shares_elemen
 from ingest.weights.merges.slerp import fit_slerp, slerp_pairs
 from ingest.weights.merges.subset_search import best_pair_ratio, nearest_candidates, search_subsets
 from ingest.weights.merges.tensor_recipes import simplest_merge
-from ingest.weights.merges.tensor_weights import fit_local_weights
+from ingest.weights.merges.tensor_weights import fit_local_weights, has_row_weights
 from ingest.weights.merges.ties_dare import find_ties_dare
 from ingest.weights.parameters.merge_parameters import MERGE
 
@@ -88,6 +88,6 @@ def _find_local_merge(problem: MergeProblem, child: int, others: Sequence[int]) 
     merge = simplest_merge(near, fit_local_weights(near, "tensor")) if is_combination else None
     if merge is None or merge.complexity >= MERGE.tensor_weights.loose_complexity:
         merge = find_mixture(near) or merge
-    if merge is None and is_combination:
+    if merge is None and is_combination and has_row_weights(near):
         merge = simplest_merge(near, fit_local_weights(near, "row"))
     return merge

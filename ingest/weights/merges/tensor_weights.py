@@ -21,6 +21,8 @@ from ingest.weights.merges.near_models import Neighbourhood
 from ingest.weights.parameters.merge_parameters import MERGE
 
 _LIMITS = MERGE.tensor_weights
+_HULL_RIDGE = 1e-5
+"""Relative ridge where many models, some of them merges of others, are inverted at once: above float32's rounding."""
 
 
 class LocalFit(NamedTuple):
@@ -64,9 +66,44 @@ def fit_local_weights(near: Neighbourhood, grouping: str) -> list[LocalFit]:
     near = near.thinned(_LIMITS.search_elements if grouping == "tensor" else _LIMITS.row_search_elements)
     grams = local_grams(near, grouping)
     nearest = max(float(np.einsum("gii->gi", grams)[:, :-1].sum(0).min()), 1e-30)
+    if not _may_be_affine(_hull_residual(near, grams), nearest, len(near.target)):
+        return []
     fits = [_fit_members(near, grams, members, nearest, grouping) for members in search_local_subsets(grams)]
     exact = [fit for fit in fits if fit.is_exact]
     return exact or [fit for fit in fits if fit.ratio < _LIMITS.loose_residual_ratio]
+
+
+def has_row_weights(near: Neighbourhood) -> bool:
+    """Whether weights of its own in each row may explain a model: then one weight a tensor leaves little already."""
+    near = near.thinned(_LIMITS.row_search_elements)
+    grams = local_grams(near, "tensor")
+    nearest = float(np.einsum("gii->gi", grams)[:, :-1].sum(0).min())
+    return _hull_residual(near, grams) < _LIMITS.max_row_hull_ratio * nearest
+
+
+def _hull_residual(near: Neighbourhood, grams: Doubles) -> float:
+    """Return the squared distance to the affine hulls of all models and the origin: no set of some comes nearer.
+
+    Many models explain some of anything. So it is divided by the share of dimensions that they leave.
+
+    Args:
+        near: The model and the models near it.
+        grams: Inner products of each group, shape (g, n, n).
+    """
+    at = np.arange(grams.shape[1])
+    inner = grams.astype(np.float64)
+    inner[:, at, at] = inner[:, at, at] * (1 + _HULL_RIDGE) + 1e-9
+    total = np.linalg.solve(inner, np.ones((grams.shape[1], 1))).sum((1, 2))
+    elements = len(near.target)
+    left: float = max(elements - len(grams) * (grams.shape[1] - 1), 1) / elements
+    residual = float((1 / np.maximum(total, 1e-30)).sum())
+    return residual / left
+
+
+def _may_be_affine(residual: float, nearest: float, elements: int) -> bool:
+    """Whether a fit may leave so little that it is one: see `LocalFit.is_exact`."""
+    is_noise = residual < _LIMITS.max_mean_square * elements
+    return residual < (MERGE.max_residual_ratio if is_noise else _LIMITS.loose_residual_ratio) * nearest
 
 
 def local_grams(near: Neighbourhood, grouping: str) -> Doubles:

@@ -150,7 +150,7 @@ def test_a_plan_in_a_file_and_words_before_it(place: Path) -> None:
             "there is no attribute 'colour' to complete",
         ),
         (["run", "--hub", HUBS[5], "--out", "o", "--profile", "kind"], 2, "Profiles: "),
-        (["run", "--hub", HUBS[5], "--out", "o", "--weights", "/no/where"], 3, "is no folder"),
+        (["run", "--hub", HUBS[5], "--out", "o", "--weights", "/no/where"], 3, "is not there"),
         (["run", "no-plan.toml"], 2, "cannot be read"),
     ],
 )
