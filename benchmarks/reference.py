@@ -40,6 +40,8 @@ def cli() -> str:
 _EVERY_VERB = [
     "Verbs that read the graph take `--store`. Verbs that print take `--format human|json|quiet`, and `csv` where rows",
     "come out. JSON is an array of objects where rows come out, else one object. Progress goes to standard error.",
+    "Control characters come out as escapes such as `\\x1b`. In CSV, text that a spreadsheet would take for a formula",
+    "has an apostrophe before it.",
     "`atlas-db --install-completion` installs shell completion. Exit codes: [errors](errors.md#exit-codes).",
 ]
 

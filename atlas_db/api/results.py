@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from atlas_db.core.data_frames import data_frame
+from atlas_db.core.extras import data_frame
 from atlas_db.lineage.traversal import STEPS, Lineage, LineageStep, degree_summary
 from ingest.weights.probes.cka_similarity import Similarity
 from ingest.weights.tree.edge import Edge

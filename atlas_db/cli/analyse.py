@@ -11,6 +11,7 @@ from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, ope
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
+from atlas_db.core.safe_text import spreadsheet_cell
 
 if TYPE_CHECKING:
     from atlas_db.analysis.tables import AnalysisTable
@@ -64,7 +65,7 @@ def _export(out: Path, made: dict[str, list[AnalysisTable]]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for tables in made.values():
         for table in tables:
-            table.frame.to_csv(out / f"{table.name}.csv", index=False)
+            table.frame.map(spreadsheet_cell).to_csv(out / f"{table.name}.csv", index=False)
 
 
 def _show(made: dict[str, list[AnalysisTable]], form: Format) -> None:

@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from atlas_db.core.safe_text import spreadsheet_cell, visible, visible_json
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -23,19 +25,18 @@ UNLIMITED_WIDTH = 10_000
 @cache
 def console() -> Console:
     """Return the console of standard output. rich is imported here, as it is slow and --help must be fast."""
-    from rich.console import Console
+    from atlas_db.cli.guarded_console import guarded_console
 
     # A file or a pipe has no width: text that is cut into lines there can't be searched.
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNLIMITED_WIDTH
-    return Console(highlight=False, width=width)
+    return guarded_console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNLIMITED_WIDTH)
 
 
 @cache
 def errors() -> Console:
     """Return the console of standard error."""
-    from rich.console import Console
+    from atlas_db.cli.guarded_console import guarded_console
 
-    return Console(stderr=True, highlight=False)
+    return guarded_console(stderr=True)
 
 
 class Format(StrEnum):
@@ -49,13 +50,12 @@ class Format(StrEnum):
 
 def write_json(value: object) -> None:
     """Print a JSON value and a newline."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write("\n")
+    sys.stdout.write(visible_json(json.dumps(value, ensure_ascii=False, indent=2, default=str)) + "\n")
 
 
 def write_line(text: str) -> None:
     """Print one plain line."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(visible(text) + "\n")
 
 
 def print_text(text: str = "", style: str = "") -> None:
@@ -72,7 +72,7 @@ def write_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], form: 
     elif form is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([[_cell(row.get(column)) for column in columns] for row in rows])
+        writer.writerows([[_csv_cell(row.get(column)) for column in columns] for row in rows])
     elif form is Format.QUIET:
         for row in rows:
             write_line(_cell(row.get(columns[0])) if columns else "")
@@ -99,6 +99,10 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _csv_cell(value: object) -> object:
+    return spreadsheet_cell(value) if isinstance(value, str) else _cell(value)
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,7 @@
-"""Optional extras: the packages that each installs, the check that they are there, and the command that adds one."""
+"""Optional extras: the packages that each installs, the check that they are there, and the command that adds one.
+
+Rows become a pandas data frame here: pandas is imported with the first frame only, as a bare install has none.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,17 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlparse
 
 from atlas_db.core.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DISTRIBUTION = "model-atlas-db"
 EXTRAS = {
@@ -114,3 +121,19 @@ def require_extra(extra: str) -> None:
     if why := missing_package(extra):
         reason, _, hint = why.partition(": ")
         raise UsageError(reason, hint=hint)
+
+
+def data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a data frame.
+
+    Args:
+        rows: One mapping a row, by column; what a row lacks is missing in the frame.
+        columns: Columns in order.
+
+    Raises:
+        UsageError: The extra `analysis` is not installed.
+    """
+    require_extra("analysis")
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=list(columns))

@@ -33,7 +33,7 @@ from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement, all_edges
 from gnn.evaluation.evaluation_report import EVALUATIONS, load_report
 
-VERSION = 5
+VERSION = 6
 FOLDER = "dashboard"
 TOP = 25
 LISTED_EDGES = 200
@@ -53,7 +53,7 @@ class Bundle:
     """Aggregates of a store at one time.
 
     Attributes:
-        folder: Folder with report.json, findings.json, known.json, names.txt, map.js, map-*.png, names/.
+        folder: Folder with report.json, findings.json, known.json, names.json, map.js, map-*.png, names/.
         report: All aggregates but the findings, as JSON values.
     """
 
@@ -63,7 +63,7 @@ class Bundle:
     @cached_property
     def names(self) -> list[str]:
         """Model ids in map order."""
-        return (self.folder / "names.txt").read_text(encoding="utf-8").split("\n")
+        return msgspec.json.decode((self.folder / "names.json").read_bytes(), type=list[str])
 
     @cached_property
     def findings(self) -> list[dict[str, Any]]:
@@ -188,7 +188,7 @@ def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None)
     }
     folder = home / FOLDER / ensure_schema(store)
     body = msgspec.json.encode(report)
-    _write(folder, body, report["map"], {"findings": findings, "known": known}, model_map)
+    _write(folder, body, report["map"], {"findings": findings, "known": known, "names": model_map.names}, model_map)
     return Bundle(folder, msgspec.json.decode(body))
 
 
@@ -198,7 +198,6 @@ def _write(folder: Path, report: bytes, about: dict[str, Any], further: Mapping[
     (fresh / "names").mkdir(parents=True)
     for name, values in further.items():
         (fresh / f"{name}.json").write_bytes(msgspec.json.encode(values))
-    (fresh / "names.txt").write_text("\n".join(model_map.names), encoding="utf-8")
     (fresh / "downloads.bin").write_bytes(model_map.downloads.tobytes())
     described = json.dumps(about, ensure_ascii=False)
     (fresh / "map.js").write_text(f'ATLAS.chart({described},"{model_map.payload()}");\n', encoding="utf-8")

@@ -22,6 +22,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.core.errors import AtlasError, InputError, StoreError, UsageError
+from atlas_db.core.safe_text import spreadsheet_row
 from atlas_db.dashboard import views
 from atlas_db.dashboard.app_state import AppState
 from atlas_db.dashboard.family_graph import DEFAULT_SHARE
@@ -83,6 +84,7 @@ def create_app(state: AppState) -> FastAPI:
     app.add_exception_handler(AtlasError, _on_error)
     app.add_exception_handler(StarletteError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_error)
+    app.add_exception_handler(Exception, _on_crash)
     for router in (_bundle_pages(state), _store_pages(state), _downloads(state), _files(state)):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -103,6 +105,13 @@ async def _on_error(request: Request, error: Exception) -> Response:
     if request.query_params.get("format") == "json":
         return JSONResponse({"error": title, "message": message, "hint": hint}, status)
     return HTMLResponse(render("message", page, Served(), current="", title=title), status)
+
+
+async def _on_crash(request: Request, _: Exception) -> Response:
+    """Return a page for an error that nothing foresaw. No middleware sees it, so the headers are set here."""
+    response = await _on_error(request, AtlasError("this page could not be made", hint="The log has the reason"))
+    response.headers.update(HEADERS)
+    return response
 
 
 def _describe_error(error: Exception) -> tuple[int, str, str, str]:
@@ -223,7 +232,7 @@ def _downloads(state: AppState) -> APIRouter:
         out = io.StringIO()
         writer = csv.DictWriter(out, FINDING_COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(map(spreadsheet_row, rows))
         return _attachment(out.getvalue(), "audit.csv", "text/csv; charset=utf-8")
 
     @router.get("/audit.sarif", summary="Findings of the newest audit, SARIF 2.1.0")

@@ -12,6 +12,7 @@ from atlas_db.claims.runs import list_runs
 from atlas_db.core.errors import CompletionError, EmptyStoreError
 from atlas_db.core.extras import missing_package
 from atlas_db.core.files import replacing
+from atlas_db.core.safe_text import spreadsheet_row
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.settings import Settings
 from atlas_db.core.terms import Progress, RunKind
@@ -207,7 +208,8 @@ def _audit(work: StageContext) -> StageOutcome:
     with replacing(work.file(FINDINGS)) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted(report.findings, key=lambda row: (row["model"], row["ancestor"] or "", row["rule"])))
+        rows = sorted(report.findings, key=lambda row: (row["model"], row["ancestor"] or "", row["rule"]))
+        writer.writerows(map(spreadsheet_row, rows))
     return StageOutcome(report.counts(), report.run_id)
 
 

@@ -18,12 +18,12 @@ from ingest.hub.field_values import as_count, as_date, is_missing, shown
 from ingest.hub.file_claims import add_config_parents, add_file_claims, add_licenses, add_written_license
 from ingest.hub.hub_row import ODD, UNREADABLE, Notes, Row, read_field, read_row
 from ingest.hub.parent_claims import add_parents, card_parents, read_base_models, tag_parents
-from ingest.hub.record_ids import ODD_ID, record_id
+from ingest.hub.record_ids import ODD_ID, has_control_characters, record_id
 from ingest.normalise.dataset_names import dataset_name, dataset_names
 from ingest.normalise.license_ids import normalise_license_id
 from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_in, tag_languages
 
-NORMALISER_VERSION = b"7"
+NORMALISER_VERSION = b"8"
 """Part of every digest: a change of the rules makes every record count as changed."""
 MAX_VALUE = 512
 _LICENSE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
@@ -125,8 +125,28 @@ def _normalise(row: Row, identifier: str, shown: RecordKind | None, notes: Notes
         record.claims = [claim for claim in record.claims if claim.rel == "HAS_LICENSE"]
         record.parents = []
         record.stated = {name: value for name, value in record.stated.items() if name not in _MODEL_ONLY}
+    _drop_unprintable(record)
     record.claims = _unique_claims(record)
     return record
+
+
+def _drop_unprintable(record: HubRecord) -> None:
+    """Leave out, with a note, each claim, parent and property with control characters: no name has any."""
+    named = [(claim.rel, claim.value) for claim in record.claims]
+    named += [("parent", parent.name) for parent in record.parents]
+    for properties in (record.stated, record.details):
+        named += [(name, value) for name, value in properties.items() if isinstance(value, str)]
+    places = dict.fromkeys(pair for pair in named if has_control_characters(pair[1]))
+    if not places:
+        return
+    record.notes += [(UNREADABLE, f"{what}: {shown(value)} has control characters") for what, value in places]
+    bad = {value for _, value in places}
+    record.claims = [claim for claim in record.claims if claim.value not in bad]
+    record.parents = [parent for parent in record.parents if parent.name not in bad]
+    for name in [name for name, value in record.stated.items() if isinstance(value, str) and value in bad]:
+        record.stated[name] = None
+    for name in [name for name, value in record.details.items() if isinstance(value, str) and value in bad]:
+        del record.details[name]
 
 
 _MODEL_ONLY = frozenset({"pipeline_tag", "library_name"})
@@ -137,7 +157,7 @@ def _parameters(weights: dict[str, Any], name: str, notes: Notes) -> int | None:
     total = read_field(as_count, weights, ("total",), notes, inside=name)
     if total is None and isinstance(by_type := weights.get("parameters"), dict):
         counts = [count for count in by_type.values() if isinstance(count, int)]
-        total = sum(counts) or None
+        total = read_field(as_count, {"parameters": sum(counts) or None}, ("parameters",), notes, inside=name)
     return total
 
 

@@ -35,7 +35,7 @@ def record_id(text: str, kind: RecordKind | None) -> tuple[str, RecordKind | Non
         raise RecordError("the record has no id", code="no_id")
     if len(text) > MAX_ID:
         raise RecordError(f"the id is longer than {MAX_ID} characters", code="id_too_long")
-    if any(unicodedata.category(each) in ("Cc", "Cs") for each in text):
+    if has_control_characters(text):
         raise RecordError(f"the id {text!r} has control characters", code="bad_id")
     if "://" not in text and "" in (part.strip() for part in text.split("/")):
         raise RecordError(f"the id {text!r} has an empty part", code="bad_id")
@@ -45,3 +45,8 @@ def record_id(text: str, kind: RecordKind | None) -> tuple[str, RecordKind | Non
         shown = kind or (RecordKind.DATASET if _DATASET.search(text.strip()) else None)
         return found, shown, f"the id {text!r} was read as {found}"
     return text, kind, f"the id {text!r} is none by the Hub's grammar"
+
+
+def has_control_characters(text: str) -> bool:
+    """Return whether text has line breaks, other control characters or halves of surrogate pairs."""
+    return not text.isprintable() and any(unicodedata.category(each) in ("Cc", "Cs") for each in text)

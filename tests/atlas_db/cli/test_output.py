@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from atlas_db.cli.output import Format, console, write_json, write_rows
+from atlas_db.cli.output import Format, console, print_text, write_json, write_line, write_rows
 
 COLUMNS = ("id", "count", "tags")
 ROWS = [{"id": "a/b", "count": 12345, "tags": ["x", "y"]}, {"id": "[red]c/d[/red]", "count": None}]
@@ -62,3 +62,26 @@ def test_a_table_in_a_pipe_is_as_wide_as_its_rows(
     write_rows(("id",), [{"id": long}], Format.HUMAN)
     assert long in capsys.readouterr().out
     console.cache_clear()
+
+
+ESCAPE = "owner/\x1b[2Jname\x9b"
+"""An id with sequences that a terminal would obey."""
+
+
+@pytest.mark.parametrize("form", Format)
+def test_no_format_hands_a_terminal_control_sequences(capsys: pytest.CaptureFixture[str], form: Format) -> None:
+    write_rows(("id",), [{"id": ESCAPE}], form, ESCAPE)
+    text = capsys.readouterr().out
+    assert "\x1b" not in text and "\x9b" not in text
+    assert "x1b[2Jname" in text or "u001b[2Jname" in text
+
+
+def test_lines_show_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    write_line(ESCAPE)
+    print_text(ESCAPE, "bold")
+    assert capsys.readouterr().out == "owner/\\x1b[2Jname\\x9b\n" * 2
+
+
+def test_csv_cells_are_no_formulas_and_numbers_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    write_rows(("id", "change"), [{"id": "=a/b", "change": -0.5}], Format.CSV)
+    assert capsys.readouterr().out == "id,change\n'=a/b,-0.5\n"

@@ -12,7 +12,7 @@ import pytest
 
 from atlas_db.core import extras
 from atlas_db.core.errors import UsageError
-from atlas_db.core.extras import EXTRAS, install_command, missing_package, require_extra
+from atlas_db.core.extras import EXTRAS, data_frame, install_command, missing_package, require_extra
 from tests.support.paths import ROOT
 
 
@@ -88,3 +88,17 @@ def test_an_environment_with_pip_uses_its_own(monkeypatch: pytest.MonkeyPatch, t
     )
     install(monkeypatch, None, tmp_path)
     assert install_command("analysis").endswith(" 'model-atlas-db[analysis]'")
+
+
+def test_columns_keep_their_order_and_missing_values_are_missing() -> None:
+    frame = data_frame([{"b": 1, "a": "x"}, {"a": "y"}], ["a", "b"])
+    assert frame.columns.to_list() == ["a", "b"]
+    assert frame["a"].to_list() == ["x", "y"]
+    assert frame["b"].isna().to_list() == [False, True]
+    assert data_frame([], ["a"]).columns.to_list() == ["a"]
+
+
+def test_a_frame_without_pandas_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="is not installed"):
+        data_frame([], ["a"])

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from atlas_db.core.errors import StoreError, StoreUnavailableError
 from atlas_db.core.settings import Settings
 from atlas_db.dashboard.aggregates import bundle_key
-from atlas_db.dashboard.app import create_app
+from atlas_db.dashboard.app import HEADERS, create_app
 from atlas_db.dashboard.app_state import AppState
 from atlas_db.store.bolt import Store
 from ingest.load.load_records import load
@@ -72,3 +72,13 @@ def test_a_store_is_closed_by_its_last_reader(state: AppState) -> None:
         bundle_key(old)
     with pytest.raises(StoreError):
         bundle_key(late)
+
+
+@pytest.mark.parametrize("address", ["/", "/audit?format=json"])
+def test_an_unforeseen_error_is_a_page_with_all_headers(address: str, tmp_path: Path) -> None:
+    state = AppState(Settings(home=tmp_path))  # not entered, so that it has no bundle
+    with TestClient(create_app(state), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        answer = client.get(address)
+    assert answer.status_code == 500
+    assert "this page could not be made" in answer.text and "Attribute" not in answer.text
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS

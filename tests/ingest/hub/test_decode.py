@@ -193,3 +193,32 @@ def test_licenses_are_kept_as_written_beside_their_ids() -> None:
     record = decode_record(json.dumps(row).encode())
     assert record.details["licenses_as_written"] == ["LicenseRef-Acme", "MIT"]
     assert "licenses_as_written" not in decode_record(b'{"id": "a/b", "tags": ["license:mit"]}').details
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\x00", "\x1b", "\x85"])
+def test_what_has_control_characters_is_left_out_with_a_note(character: str) -> None:
+    odd = f"a/b{character}c"
+    row = {
+        "id": "x/y", "pipeline_tag": odd, "library_name": "diffusers", "baseModels": {"models": [{"id": odd}]},
+        "tags": [f"base_model:{odd}", f"license:{odd}", f"dataset:{odd}", "license:mit"],
+        "cardData": {"base_model": [odd, "o/kept"], "license_name": odd},
+    }  # fmt: skip
+    record = decode_record(json.dumps(row).encode())
+    assert {parent.name for parent in record.parents} == {"o/kept"}
+    named = [*(claim.value for claim in record.claims), *record.stated.values(), *record.details.values()]
+    assert not [each for each in named if isinstance(each, str) and character in each]
+    assert record.stated["library_name"] == "diffusers"
+    texts = [text for code, text in record.notes if code == "unreadable_field"]
+    assert any(text.startswith("parent: ") and "has control characters" in text for text in texts)
+
+
+@pytest.mark.parametrize("size", [2**63 - 1, 2**63, 10**30, -1])
+@pytest.mark.parametrize("field", ["downloads", "likes", "safetensors.total", "gguf.total", "safetensors.parameters"])
+def test_an_integer_beyond_64_bits_costs_the_field(field: str, size: int) -> None:
+    name, _, inner = field.partition(".")
+    value = {"total": size} if inner == "total" else {"parameters": {"F32": size}} if inner else size
+    record = decode_record(json.dumps({"id": "x/y", "tags": [], name: value}).encode())
+    kept = record.details.get("num_params") if inner else record.stated[name]
+    fits = 0 <= size < 2**63
+    assert kept == (size if fits else None)
+    assert any(name in text for _, text in record.notes) is not fits

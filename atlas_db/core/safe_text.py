@@ -1,0 +1,42 @@
+"""Text that is safe where it is opened: a terminal gets no control sequences, a spreadsheet no formulas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line feed, and marks that turn the direction of the text after them."""
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+
+def visible(text: str) -> str:
+    """Return text with control characters as escapes, ESC as backslash, x, 1b; tabs and line feeds stay."""
+    return _UNSEEN.sub(lambda found: _escape(found[0], r"\x{:02x}"), text)
+
+
+def visible_json(text: str) -> str:
+    """Return JSON text with the control characters that JSON allows as escapes of JSON's own; its value is equal."""
+    return _UNSEEN.sub(lambda found: _escape(found[0], r"\u{:04x}"), text)
+
+
+def _escape(character: str, form: str) -> str:
+    return (form if ord(character) < 256 else r"\u{:04x}").format(ord(character))
+
+
+def spreadsheet_cell(value: Any) -> Any:  # noqa: ANN401
+    """Return a value for a CSV cell: text that a spreadsheet would take for a formula gets an apostrophe before it.
+
+    A formula begins with `=`, `+`, `-`, `@`, a tab or a carriage return (OWASP, "CSV Injection"). Numbers stay.
+    """
+    if not isinstance(value, str):
+        return value
+    shown = visible(value)
+    return f"'{shown}" if _FORMULA.match(value) and not _NUMBER.fullmatch(value) else shown
+
+
+def spreadsheet_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with each value as `spreadsheet_cell` gives it."""
+    return {column: spreadsheet_cell(value) for column, value in row.items()}
