@@ -155,6 +155,7 @@ _CODES = [
     (3, "input: nothing was readable, or there is no such model"),
     (4, "the store, or a bill of materials that would be invalid"),
     (5, "the atlas lacks records that `audit --fail-on` needs (`--allow-incomplete` lets it pass)"),
+    (70, "a fault of this program; a file with the details is named"),
 ]
 
 

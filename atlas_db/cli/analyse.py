@@ -11,6 +11,7 @@ from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, ope
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
+from atlas_db.core.files import write_whole
 from atlas_db.core.safe_text import spreadsheet_cell
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def _export(out: Path, made: dict[str, list[AnalysisTable]]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for tables in made.values():
         for table in tables:
-            table.frame.map(spreadsheet_cell).to_csv(out / f"{table.name}.csv", index=False)
+            text = table.frame.map(spreadsheet_cell).to_csv(index=False)
+            write_whole(out / f"{table.name}.csv", text.encode())
 
 
 def _show(made: dict[str, list[AnalysisTable]], form: Format) -> None:

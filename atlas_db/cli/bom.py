@@ -11,6 +11,7 @@ import typer
 
 from atlas_db.cli.common import StoreOption, guarded, opened, settings_for
 from atlas_db.cli.output import errors, write_json
+from atlas_db.core.files import write_whole
 
 HELP = """Write a model's bill of materials (CycloneDX).
 
@@ -55,5 +56,5 @@ def bom(
     if out is None:
         write_json(document)
     else:
-        out.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        write_whole(out, (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
         errors().print(f"{out}: {len(document.get('components', [])) + 1} components", markup=False)

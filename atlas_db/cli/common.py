@@ -56,6 +56,8 @@ class Exit:
     INPUT = 3
     STORE = 4
     INCOMPLETE = 5
+    CRASH = 70
+    """A fault of this program: EX_SOFTWARE of sysexits.h."""
 
 
 def settings_for(store: str | None) -> Settings:

@@ -36,10 +36,12 @@ from atlas_db.cli import (
     store,
     verify,
 )
+from atlas_db.cli.crash_report import CrashReport
 from atlas_db.cli.output import print_text
 
 EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store, 5 the atlas lacks records that the
-audit needs. A load that set bad items aside exits 0 and reports them; 3 only when nothing was readable."""
+audit needs, 70 a fault of this program. A load that set bad items aside exits 0 and reports them; 3 only
+when nothing was readable."""
 
 app = typer.Typer(
     name="atlas-db",
@@ -98,7 +100,8 @@ app.command("doctor", help=doctor.HELP)(doctor.doctor)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    with CrashReport():
+        app()
 
 
 if __name__ == "__main__":

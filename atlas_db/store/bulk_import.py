@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
+from atlas_db.core.files import replacing
 from atlas_db.core.schema import SCHEMA, Property
 
 ARRAY_DELIMITER = "\x1f"
@@ -19,11 +21,11 @@ def _column(prop: Property, label: str = "") -> str:
 
 
 class BulkImportFiles:
-    """Writes nodes and edges into a folder, streaming. Use as a context manager."""
+    """Writes nodes and edges into a folder, streaming. Use as a context manager: its end puts the files in place."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._handles: dict[str, IO[str]] = {}
+        self._files = ExitStack()
         self._writers: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -33,8 +35,7 @@ class BulkImportFiles:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for handle in self._handles.values():
-            handle.close()
+        self._files.__exit__(kind, value, trace)
 
     def node(self, label: str, props: Mapping[str, Any]) -> None:
         """Write one node."""
@@ -61,8 +62,8 @@ class BulkImportFiles:
 
     def _writer(self, name: str, header: list[str]) -> Any:  # noqa: ANN401
         if name not in self._writers:
-            handle = (self._folder / f"{name}.csv").open("w", newline="", encoding="utf-8")
-            self._handles[name] = handle
+            partial = self._files.enter_context(replacing(self._folder / f"{name}.csv"))
+            handle = self._files.enter_context(partial.open("w", newline="", encoding="utf-8"))
             self._writers[name] = csv.writer(handle, lineterminator="\n")
             self._writers[name].writerow(header)
         return self._writers[name]

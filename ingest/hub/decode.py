@@ -134,6 +134,7 @@ def _drop_unprintable(record: HubRecord) -> None:
     """Leave out, with a note, each claim, parent and property with control characters: no name has any."""
     named = [(claim.rel, claim.value) for claim in record.claims]
     named += [("parent", parent.name) for parent in record.parents]
+    named += [("tags", tag) for tag in record.stated.get("tags") or ()]
     for properties in (record.stated, record.details):
         named += [(name, value) for name, value in properties.items() if isinstance(value, str)]
     places = dict.fromkeys(pair for pair in named if has_control_characters(pair[1]))
@@ -145,6 +146,8 @@ def _drop_unprintable(record: HubRecord) -> None:
     record.parents = [parent for parent in record.parents if parent.name not in bad]
     for name in [name for name, value in record.stated.items() if isinstance(value, str) and value in bad]:
         record.stated[name] = None
+    if tags := record.stated.get("tags"):
+        record.stated["tags"] = [tag for tag in tags if tag not in bad] or None
     for name in [name for name, value in record.details.items() if isinstance(value, str) and value in bad]:
         del record.details[name]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from atlas_db.store.bulk_import import BulkImportFiles
 
 
@@ -22,3 +24,13 @@ def test_offline_files_carry_headers_of_the_schema(tmp_path: Path) -> None:
         .startswith(":START_ID(Model),source:string,confidence:double")
     )
     assert f"--nodes=Model={tmp_path / 'Model.csv'}" in command
+
+
+def test_an_export_that_fails_leaves_no_file_that_looks_whole(tmp_path: Path) -> None:
+    def fail(out: BulkImportFiles) -> None:
+        out.node("Model", {"id": "a/b"})
+        raise RuntimeError("broken off")
+
+    with pytest.raises(RuntimeError, match="broken off"), BulkImportFiles(tmp_path) as out:
+        fail(out)
+    assert [file.name for file in tmp_path.iterdir()] == ["Model.csv.part"]
