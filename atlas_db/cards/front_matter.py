@@ -46,26 +46,49 @@ hand, so shares of templates are lower bounds.
 """
 MAX_NODES = 2**17
 """Bound on the nodes of front matter with its aliases written out."""
+MAX_DEPTH = 200
+"""Bound on the lists and mappings inside each other. The C loader calls itself for each, on a stack without a bound."""
+MAX_DIRECTIVES = 8
+"""Bound on lines that begin with `%`: the time that the loader takes grows with the square of their number."""
+_DIRECTIVE = re.compile(r"^%", re.MULTILINE)
+_SHALLOW_BRACKETS, _SHALLOW_INDENT, _FEW_ENTRIES = 50, 75, 20_000
+# A bracket opens one level; a column of the margin holds a mapping and a list at most. So what stays below these
+# numbers is at most 50 + 2 * 75 levels deep, and needs no count of its events.
+_DEEP_INDENT = re.compile(rf"^[ ?:-]{{{_SHALLOW_INDENT}}}", re.MULTILINE)
 # Both fences are lines of three dashes, as in huggingface_hub: blanks may follow the second one only.
 _FRONT_MATTER = re.compile(r"\A\s*---(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\n|\Z)", re.DOTALL)
 _ESCAPED_PAIR = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
 class _StringLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """Reads dates and `no`, `yes`, `on`, `off` as strings.
+    """Reads dates, times, numbers of very many digits, and `no`, `yes`, `on`, `off` as strings.
 
-    `language: no` means Norwegian; YAML 1.1 reads it as False.
+    `language: no` means Norwegian; YAML 1.1 reads it as False, and `1:30` as the number 90.
     """
 
 
 _StringLoader.yaml_implicit_resolvers = {
     first: [
-        (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp", ":value", ":merge"))
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if not tag.endswith((":bool", ":int", ":float", ":timestamp", ":value", ":merge"))
     ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _StringLoader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"\A(?:true|True|false|False)\Z"), list("tTfF")
+)
+_StringLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:int",
+    re.compile(r"\A[-+]?(?:0b[01_]{1,64}|0x[0-9a-fA-F_]{1,40}|0[0-7_]{0,40}|[1-9][0-9_]{0,40})\Z"),
+    list("-+0123456789"),
+)
+_StringLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"\A(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+    ),
+    list("-+0123456789."),
 )
 
 
@@ -114,6 +137,8 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
         return {}, "front matter is longer than 1 MiB"
     text = _ESCAPED_PAIR.sub(_joined_pair, text.replace("\t", "  "))
     try:
+        if problem := _excess(text):
+            return {}, problem
         loader = _StringLoader(text)
         try:
             node = loader.get_single_node()
@@ -131,6 +156,33 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
     if not isinstance(data, dict):
         return {}, f"front matter is a {type(data).__name__}, not a mapping"
     return {str(key).strip(): value for key, value in data.items()}, ""
+
+
+def _excess(text: str) -> str:
+    """Return which bound a text exceeds, without building anything of it; empty where none.
+
+    Raises:
+        YAMLError: It is not YAML.
+    """
+    if len(_DIRECTIVE.findall(text)) > MAX_DIRECTIVES:
+        return f"front matter has more than {MAX_DIRECTIVES} directives"
+    flat = text.count("[") + text.count("{") <= _SHALLOW_BRACKETS and not _DEEP_INDENT.search(text)
+    if flat and text.count("\n") + text.count(",") <= _FEW_ENTRIES:
+        return ""
+    depth = nodes = 0
+    loader = _StringLoader(text)
+    try:
+        while loader.check_event():
+            event = loader.get_event()
+            nodes += isinstance(event, yaml.NodeEvent)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                return f"front matter is nested more than {MAX_DEPTH} levels deep"
+            if nodes > MAX_NODES:
+                return f"front matter has more than {MAX_NODES} nodes"
+    finally:
+        loader.dispose()
+    return ""
 
 
 def _joined_pair(pair: re.Match[str]) -> str:

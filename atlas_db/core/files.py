@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
+
+MAX_TEXT_FILE = 32 * 2**20
+"""Bytes of a card or configuration that is read whole, at most."""
+
+
+def read_bounded(handle: IO[bytes] | Any, limit: int = MAX_TEXT_FILE) -> bytes:  # noqa: ANN401
+    """Return the rest of a file, which may be a compressed one.
+
+    Raises:
+        OSError: It is longer than `limit` bytes; or it cannot be read.
+    """
+    body: bytes = handle.read(limit + 1)
+    if len(body) > limit:
+        raise OSError(errno.EFBIG, f"longer than {limit // 2**20} MiB")
+    return body
+
+
+def read_text_file(file: Path) -> str:
+    """Return the text of a card or configuration; bytes that are not UTF-8 become U+FFFD.
+
+    Raises:
+        OSError: It is longer than `MAX_TEXT_FILE`, or cannot be read.
+    """
+    with file.open("rb") as handle:
+        return read_bounded(handle).decode("utf-8", errors="replace")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from atlas_db.claims.model_names import NameEvidence
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.errors import InputError
-from atlas_db.core.files import printable
+from atlas_db.core.files import printable, read_text_file
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, Source, Status
 from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_models, recorded_datasets
@@ -168,7 +168,7 @@ def _read(path: Path, found: LocalRepository, card: Path) -> tuple[dict[str, Any
         OSError: There is no file of a model.
     """
     if not path.is_dir():
-        return {"id": found.id, "card": card.read_bytes().decode("utf-8", errors="replace")}, []
+        return {"id": found.id, "card": read_text_file(card)}, []
     row, notes = read_repository(found)
     if not row.keys() & {"card", "config", "file_metadata"} and not notes and weights_repository(found.folder) is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))

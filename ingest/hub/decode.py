@@ -26,6 +26,8 @@ from ingest.normalise.values import arxiv_id, card_languages, hub_date, strings_
 NORMALISER_VERSION = b"8"
 """Part of every digest: a change of the rules makes every record count as changed."""
 MAX_VALUE = 512
+MAX_TAGS = 10_000
+"""Tags of a record that are read."""
 _LICENSE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
 _DATASET_CARD = frozenset({
     "task_categories", "size_categories", "task_ids", "source_datasets", "multilinguality", "annotations_creators",
@@ -187,7 +189,9 @@ def _card(row: Row, record: HubRecord) -> dict[str, Any] | None:
 
 
 def _read_tags(row: Row, record: HubRecord) -> None:
-    tags = row.tags or []
+    tags = (row.tags or [])[:MAX_TAGS]
+    if row.tags and len(row.tags) > MAX_TAGS:
+        record.notes.append((ODD, f"tags: {len(row.tags):,}, of which {MAX_TAGS:,} are read"))
     languages = tag_languages(tags)
     claims = record.claims
     plain_tags: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any
 
 from atlas_db.cards.front_matter import parse_card
 from atlas_db.core.decoding import decode_json
-from atlas_db.core.files import printable
+from atlas_db.core.files import printable, read_bounded, read_text_file
 from atlas_db.core.terms import RecordKind
 from ingest.hub.hub_row import Notes
 from ingest.hub.repository_files import MAX_TEXT, MERGE_CONFIGS, UNREAD_FILE, read_statements
@@ -216,7 +216,8 @@ def broken_links(folder: Path) -> Iterator[Path]:
 def read_config(folder: Path) -> tuple[dict[str, Any] | None, Notes]:
     """Return the configuration of a folder, if any, and a note where it cannot be read."""
     try:
-        value, _ = decode_json((folder / CONFIG).read_bytes())
+        with (folder / CONFIG).open("rb") as file:
+            value, _ = decode_json(read_bounded(file))
     except FileNotFoundError:
         return None, []
     except (OSError, ValueError) as error:
@@ -240,7 +241,7 @@ def read_repository(found: LocalRepository) -> tuple[dict[str, Any], Notes]:
             for link in broken_links(found.folder)
         ]
     if (card := card_in(found.folder)) is not None:
-        row["card"] = card.read_bytes().decode("utf-8", errors="replace")
+        row["card"] = read_text_file(card)
     if found.kind == RecordKind.MODEL:
         # With the weights in its own folder, those below are other things: parts of a pipeline, checkpoints, examples.
         inner = [] if _holds_weights(found.folder) else list(_inner_models(found.folder))

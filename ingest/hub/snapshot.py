@@ -1,6 +1,7 @@
 """Files of Hub records: finds them, detects their format by content, and streams their raw records.
 
 Formats: JSON lines (plain, gzip, zstandard), JSON arrays and objects, Parquet, model cards, and folders of these.
+What is held in memory is bounded: a line, an item of an array, an object or a card.
 Standard input is copied to disk first, because a load reads its input twice.
 """
 
@@ -20,8 +21,9 @@ import msgspec
 import zstandard
 
 from atlas_db.core.errors import InputError, RecordError
-from atlas_db.core.files import printable
+from atlas_db.core.files import printable, read_bounded, read_text_file
 from atlas_db.core.terms import RecordKind
+from ingest.hub.array_items import array_items
 from ingest.hub.field_values import day_of
 from ingest.hub.hub_row import read_row
 from ingest.hub.local_repository import (
@@ -40,7 +42,10 @@ from ingest.hub.record_ids import record_id
 SNAPSHOT_FILE = "snapshot.toml"
 """Written by `fetch` beside its pages; says the date of the snapshot."""
 MAX_LINE = 32 * 2**20
+"""Bytes of a line, of an item of an array, of an object alone in its file, and of a card, at most."""
 CHUNK = 2**20
+PACKED_BYTES = 1024
+"""Bytes that are decompressed at once. One kB can stand for 32 MiB (zstandard has blocks of 4 bytes for 128 KiB)."""
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 COMPRESSED = (".gz", ".zst")
 _OTHER_SUFFIXES = frozenset({
@@ -214,7 +219,7 @@ def read_records(source: SourceFile) -> Iterator[RawRecord]:
             if head[:4] == b"PAR1":
                 yield from _parquet_records(source.path)
             elif source.card_of:
-                text = handle.read().decode("utf-8", errors="replace")
+                text = read_text_file(source.path)
                 yield RawRecord(1, msgspec.json.encode({"id": source.card_of, "card": text}))
             elif head[:4] == b"\x28\xb5\x2f\xfd":
                 yield from _text_records(_ZstandardReader(handle))
@@ -247,23 +252,23 @@ class _ZstandardReader:
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._rest = b""
 
-    def read(self, size: int = -1) -> bytes:
-        """Return some plain bytes (all that is left where size is negative), empty at the end."""
+    def read(self, size: int) -> bytes:
+        """Return about as many plain bytes, at most 32 MiB more; fewer at the end, where none are left."""
         parts: list[bytes] = []
-        while True:
-            packed = self._rest or self._handle.read(CHUNK // 4)
-            self._rest = b""
+        while size > 0:
+            packed = self._rest[:PACKED_BYTES] or self._handle.read(PACKED_BYTES)
+            self._rest = self._rest[PACKED_BYTES:]
             if not packed:
                 if not self._frame.eof:
                     raise zstandard.ZstdError("the last frame is cut off")
-                return b"".join(parts)
+                break
             if self._frame.eof:
                 self._frame = zstandard.ZstdDecompressor().decompressobj()
             parts.append(self._frame.decompress(packed))
+            size -= len(parts[-1])
             if self._frame.eof:
-                self._rest = self._frame.unused_data
-            if size >= 0 and parts[-1]:
-                return b"".join(parts)
+                self._rest = self._frame.unused_data + self._rest
+        return b"".join(parts)
 
 
 def _text_records(handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
@@ -275,11 +280,11 @@ def _text_records(handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN4
         first += block
     start = first.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1] == b"[":
-        yield from _array_records(first + handle.read())
+        yield from _array_records(start, handle)
     elif start[:1] == b"<":
         raise RecordError("the file is HTML or XML, not JSON", code="not_json")
     elif start[:1] == b"{" and _is_one_object(start):
-        yield RawRecord(1, start + handle.read())
+        yield RawRecord(1, start + read_bounded(handle, MAX_LINE))
     else:
         yield from _line_records(first, handle)
 
@@ -290,13 +295,9 @@ def _is_one_object(start: bytes) -> bool:
     return bool(newline) and line.strip() in (b"{", b"{\r")
 
 
-def _array_records(body: bytes) -> Iterator[RawRecord]:
-    try:
-        items = msgspec.json.decode(body.lstrip(b"\xef\xbb\xbf"), type=list[msgspec.Raw])
-    except msgspec.DecodeError as error:
-        raise RecordError(f"the JSON array is damaged ({error})", code="not_json") from error
-    for number, item in enumerate(items, 1):
-        yield RawRecord(number, bytes(item))
+def _array_records(start: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
+    for number, item in array_items(start, handle, MAX_LINE):
+        yield _too_long(number, item, "item") if len(item) > MAX_LINE else RawRecord(number, item)
 
 
 def _line_records(first: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
@@ -327,8 +328,8 @@ def _line_records(first: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]:
         yield RawRecord(number + 1, pending)
 
 
-def _too_long(number: int, line: bytes) -> RawRecord:
-    problem = RecordError(f"the line is longer than {MAX_LINE // 2**20} MiB", code="line_too_long")
+def _too_long(number: int, line: bytes, what: str = "line") -> RawRecord:
+    problem = RecordError(f"the {what} is longer than {MAX_LINE // 2**20} MiB", code="line_too_long")
     return RawRecord(number, line[:1000], problem)
 
 
@@ -380,7 +381,7 @@ def _identifier(text: bytes) -> str:
     try:
         row = _IDS.decode(text)
         inner = _IDS.decode(row.info) if bytes(row.info)[:1] == b"{" else row
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         other, _ = read_row(text)
         return other.id or other.modelId or ""
     return row.id or inner.id or row.modelId or inner.modelId or ""
@@ -405,7 +406,7 @@ def _dates(text: bytes) -> tuple[str | None, ...]:
         if not dates.info or bytes(dates.info)[:1] != b"{":
             return (dates.createdAt, dates.lastModified) if dates.lastModified else (dates.createdAt,)
         inner = _DATES.decode(dates.info)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _dates_in_any_shape(text)
     return dates.createdAt, dates.lastModified, inner.createdAt, inner.lastModified
 

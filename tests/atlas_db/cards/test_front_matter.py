@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlas_db.cards import front_matter
-from atlas_db.cards.front_matter import parse_card, split_card
+from atlas_db.cards.front_matter import MAX_DEPTH, parse_card, parse_yaml, split_card
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,53 @@ def test_no_card_breaks_the_reader(text: str) -> None:
     card = parse_card("---\n" + text)
     assert card.length >= 0
     assert len(card.sha256) == 64
+
+
+def nested(levels: int, form: str) -> str:
+    """Return YAML with so many lists or mappings inside each other, the outer mapping among them."""
+    inner = levels - 1
+    if form == "brackets":
+        return f"a: {'[' * inner}{']' * inner}"
+    if form == "braces":
+        return "a: " + "{b: " * inner + "1" + "}" * inner
+    if form == "dashes":
+        return "a:\n  " + "- " * inner + "b"
+    return "\n".join(f"{' ' * level}a:" for level in range(levels)) + " b"
+
+
+@pytest.mark.parametrize("form", ["brackets", "braces", "dashes", "margin"])
+def test_depth_is_bounded(form: str) -> None:
+    assert parse_yaml(nested(MAX_DEPTH, form))[1] == ""
+    data, problem = parse_yaml(nested(MAX_DEPTH + 1, form))
+    assert (data, problem) == ({}, "front matter is nested more than 200 levels deep")
+
+
+def test_a_list_in_a_column_of_its_mapping_counts_twice() -> None:
+    text = "".join(f"{' ' * level}a:\n{' ' * level}- b:\n" for level in range(0, 72, 2))
+    assert parse_yaml(text)[1] == "", "the number of columns alone would not tell"
+    wide = "".join(f"{' ' * level}a:\n{' ' * level}- b:\n" for level in range(0, 200, 2))
+    assert "nested more than" in parse_yaml(wide)[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: [" + "b, " * 2**17 + "b]", "a:\n" + "- b\n" * 2**17, "a:\n" + "- {b: c}\n" * 2**16],
+    ids=["flow", "block", "mappings"],
+)
+def test_the_number_of_nodes_is_bounded(text: str) -> None:
+    assert parse_yaml(text) == ({}, "front matter has more than 131072 nodes")
+
+
+def test_directives_are_bounded() -> None:
+    assert "directives" in parse_yaml("".join(f"%TAG !e{n}! x\n" for n in range(9)) + "---\na: b")[1]
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("7", 7), ("-1_000", -1000), ("0x1F", 31), ("0b11", 3), ("017", 15), ("0", 0), ("1.5", 1.5), (".5", 0.5), ("1.5e+3", 1500.0),
+        (".inf", float("inf")), ("1:30", "1:30"), ("9" * 60, "9" * 60), ("1.", 1.0), ("1.5.2", "1.5.2"), ("1e3", "1e3"), ("+", "+"),
+    ],
+)  # fmt: skip
+def test_numbers_are_those_of_yaml_but_times_and_very_long_ones(written: str, value: object) -> None:
+    assert parse_yaml(f"a: {written}") == ({"a": value}, "")

@@ -222,3 +222,10 @@ def test_an_integer_beyond_64_bits_costs_the_field(field: str, size: int) -> Non
     fits = 0 <= size < 2**63
     assert kept == (size if fits else None)
     assert any(name in text for _, text in record.notes) is not fits
+
+
+def test_the_number_of_tags_is_bounded() -> None:
+    tags = ["license:mit", *(f"dataset:o/d{n}" for n in range(10_005))]
+    record = decode_record(json.dumps({"id": "x/y", "tags": tags}).encode())
+    assert len(record.claims) == 10_000 and record.stated["license"] == "mit"
+    assert record.notes == [("odd_field", "tags: 10,006, of which 10,000 are read")]

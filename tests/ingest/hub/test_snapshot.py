@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import os
 import sys
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +19,7 @@ import zstandard
 
 from atlas_db.core.errors import InputError, RecordError
 from atlas_db.core.terms import RecordKind
-from ingest.hub import snapshot
+from ingest.hub import array_items, snapshot
 from ingest.hub.snapshot import SNAPSHOT_FILE, SourceFile, find_inputs, newest_date, read_records, repeated_ids
 
 ROWS = [
@@ -65,7 +68,7 @@ def test_objects_parquet_and_cards(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (b"", "empty_file"), (b" \n", "empty_file"), (b"<html>", "not_json"), (b"[{]", "not_json"),
+        (b"", "empty_file"), (b" \n", "empty_file"), (b"<html>", "not_json"), (b'[{"id": "a/b"}', "not_json"),
         (gzip.compress(LINES)[:-9], "truncated_file"), (zstandard.compress(LINES)[:-4], "truncated_file"),
         (b"PAR1 and nothing more", "truncated_file"),
     ],
@@ -87,6 +90,66 @@ def test_a_line_that_is_too_long_is_set_aside_and_the_next_is_read(
     found = list(read_records(SourceFile(tmp_path / "x.jsonl", "")))
     assert [each.problem and each.problem.code for each in found] == [None, "line_too_long", None]
     assert [each.line for each in found] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, zstandard.compress], ids=["plain", "gzip", "zstandard"])
+def test_an_item_of_an_array_that_is_too_long_is_set_aside_and_the_next_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(snapshot, "MAX_LINE", 1000)
+    monkeypatch.setattr(array_items, "CHUNK", 512)
+    long = {"id": "long/one", "siblings": [{"rfilename": str(n)} for n in range(500)]}
+    (tmp_path / "x.json").write_bytes(packed(json.dumps([ROWS[0], long, ROWS[1]]).encode()))
+    found = list(read_records(SourceFile(tmp_path / "x.json", "")))
+    assert [each.problem and each.problem.code for each in found] == [None, "line_too_long", None]
+    assert json.loads(found[2].text)["id"] == "b/two"
+
+
+def test_a_damaged_item_costs_itself_and_the_end_of_the_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_bytes(b'[{"id": "a/b"}, {"id": nothing}, 7, {"id": "c/d"}')
+    with pytest.raises(RecordError, match="damaged after item 4"):
+        list(read_records(SourceFile(tmp_path / "x.json", "")))
+    found = _until_error(tmp_path / "x.json")
+    assert found == [b'{"id": "a/b"}', b'{"id": nothing}', b"7", b'{"id": "c/d"}']
+
+
+def _until_error(file: Path) -> list[bytes]:
+    found = []
+    with contextlib.suppress(RecordError):
+        for raw in read_records(SourceFile(file, "")):
+            found.append(raw.text)
+    return found
+
+
+def test_what_is_read_whole_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "MAX_LINE", 1000)
+    monkeypatch.setattr(snapshot, "CHUNK", 512)
+    (tmp_path / "one.json").write_text(json.dumps({"id": "a/b", "tags": ["x"] * 500}, indent=2))
+    with pytest.raises(RecordError, match="longer than") as raised:
+        ids(tmp_path / "one.json")
+    assert raised.value.code == "unreadable_file"
+
+
+def test_a_little_packed_text_is_not_unpacked_at_once(tmp_path: Path) -> None:
+    """256 MiB in some kB: the line is set aside while a few times the bound of a line are held."""
+    (tmp_path / "x.jsonl").write_bytes(zstandard.compress(b'{"id": "a/b"}\n' + b" " * 2**28 + b'x\n{"id": "c/d"}\n'))
+    tracemalloc.start()
+    found = [raw.problem and raw.problem.code for raw in read_records(SourceFile(tmp_path / "x.jsonl", ""))]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == [None, "line_too_long", None]
+    assert peak < 6 * snapshot.MAX_LINE
+
+
+@pytest.mark.parametrize("field", ["createdAt", "lastModified", "other"])
+@pytest.mark.parametrize("value", [b'"\xff\xfe"', b"[" * 2000 + b"]" * 2000, b"9" * 400, b'{"a": 1}'])
+def test_no_field_stops_the_passes_over_a_file(tmp_path: Path, field: str, value: bytes) -> None:
+    row = b'{"id": "c/d", "' + field.encode() + b'": ' + value + b"}"
+    (tmp_path / "x.jsonl").write_bytes(b'{"id": "a/b", "createdAt": "2024-02-03"}\n' + row + b"\n")
+    source = SourceFile(tmp_path / "x.jsonl", "")
+    assert newest_date(source) == ("2024-02-03", 2)
+    assert repeated_ids([source]) == set()
+    assert len(list(read_records(source))) == 2
 
 
 def test_folders_are_read_in_a_stable_order_with_the_date_of_their_fetch(tmp_path: Path) -> None:
