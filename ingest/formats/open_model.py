@@ -15,21 +15,19 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
 from ingest.formats.adapter_layout import adapter_tensor, holds_adapter
-from ingest.formats.bitsandbytes import SIDE_TENSORS as _BITSANDBYTES_PARTS
-from ingest.formats.bitsandbytes import bitsandbytes_matrix
 from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs
 from ingest.formats.fused_tensors import expert_matrices, named_matrices
 from ingest.formats.gguf import read_gguf
-from ingest.formats.gptq_awq import PackedMatrix, StoredTensor, packed_matrix
 from ingest.formats.matrix import Matrix, matrix_shape
-from ingest.formats.mlx import SIDE_TENSORS as _MLX_PARTS
-from ingest.formats.mlx import mlx_matrix, with_group_size
 from ingest.formats.model_folder import AdapterConfig, ModelFolder, embedded_adapter_config, read_folder
-from ingest.formats.safetensors import Tensor, is_readable, item_size, read_header, read_values
+from ingest.formats.quantized.mlx import with_group_size
+from ingest.formats.quantized.quantized_formats import quantized_matrix, serves_another
+from ingest.formats.quantized.stored_tensors import StoredTensor, StoredTensors, UnreadableTensorError
+from ingest.formats.safetensors import Tensor, is_readable, read_header, read_values
 from ingest.formats.tensor_names import is_in_block, name_from_gguf
 
 F = TypeVar("F")
-_SCALES = ("_scale", "_scale_inv")
+_INTEGERS = ("U8", "I8", "I16", "U16", "I32", "U32", "I64", "U64")
 _INDEXES = ("I32", "I64")
 """Types of positions of elements, which some adapters keep (SHiRA)."""
 _NO_MODELS = ("clip", "imatrix")
@@ -187,16 +185,15 @@ def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
                 tensors[tensor.name] = (source, tensor)
     if model.adapter is None and holds_adapter(tensors):
         model.adapter = embedded_adapter_config(metadata)
-    config = with_group_size(model.config, tensors)
+    stored = with_group_size(StoredTensors(tensors, model.config, metadata))
     matrices = []
     for name, (_, tensor) in tensors.items():
-        if _serves_another(name, tensors) or (model.adapter and tensor.dtype in _INDEXES and adapter_tensor(name).role):
+        if serves_another(name, stored) or (model.adapter and tensor.dtype in _INDEXES and adapter_tensor(name).role):
             continue
-        matrix = _open_tensor(name, tensors, config)
-        if matrix is None:
-            unread[f"{tensor.dtype}, packed in a way that is not known"].append(name)
-        else:
-            matrices.append(matrix)
+        try:
+            matrices.append(_open_tensor(name, stored))
+        except UnreadableTensorError as error:
+            unread[str(error)].append(name)
     model.matrices |= named_matrices(matrices, model.config)
     for kind, names in unread.items():
         few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -224,36 +221,27 @@ def _require_most(model: OpenModel, unread: Mapping[str, Sequence[str]]) -> None
         raise WeightsError(str(model.path), f"cannot be compared: most of its matrices are {kinds}", _UNREADABLE)
 
 
-def _serves_another(name: str, tensors: Mapping[str, StoredTensor]) -> bool:
-    """Return whether a tensor holds scales, zero points or the like of another one."""
-    if name.endswith((*_SCALES, ".weight_shape", ".g_idx", ".weight_zero_point", ".qzeros")):
-        return True
-    for ends in (_MLX_PARTS, _BITSANDBYTES_PARTS):
-        for end in ends:
-            base = name.removesuffix(end)
-            if base != name and any(f"{base}{other}" in tensors for other in ("", ".weight", ".qweight")):
-                return True
-    return False
+def _open_tensor(name: str, stored: StoredTensors) -> Matrix:
+    """Return a tensor as a matrix, by the first format that it fits.
 
-
-def _open_tensor(name: str, tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> Matrix | None:
-    """Return a tensor as a matrix, by the first format that it fits; None where there is none."""
-    source, tensor = tensors[name]
-    if name.endswith(".qweight"):
-        base = name.removesuffix(".qweight")
-        # By HTTP range, a row would take one request a word.
-        found = packed_matrix(base, tensors) if isinstance(source, LocalFile) else None
-        return _as_matrix(f"{base}.weight", found)
+    Raises:
+        UnreadableTensorError: It cannot be read.
+    """
+    source, tensor = stored.tensors[name]
     if name.endswith((".lora_a", ".lora_b")) and len(tensor.shape) == 2:
         return _transposed(name, source, tensor)
-    packed = bitsandbytes_matrix(name, tensors) or mlx_matrix(name, tensors, config)
-    return _as_matrix(name, packed) or _open_matrix(source, tensor, tensors)
+    found = quantized_matrix(name, stored)
+    if found is not None:
+        return found
+    if tensor.dtype in _INTEGERS and len(tensor.shape) > 1:
+        raise UnreadableTensorError(f"{tensor.dtype}, packed in a way that is not known")
+    rows, columns = matrix_shape(tensor.shape)
+    sides = tensor.shape if len(tensor.shape) > 2 else ()
 
+    def read(wanted: Integers) -> Floats:
+        return _read_rows(source, tensor, columns, wanted)
 
-def _as_matrix(name: str, packed: PackedMatrix | None) -> Matrix | None:
-    if packed is None:
-        return None
-    return Matrix(name, packed.rows, packed.columns, packed.dtype, False, packed.read)
+    return Matrix(name, rows, columns, tensor.dtype, len(tensor.shape) < 2, read, shape=sides)
 
 
 def _transposed(name: str, source: ByteSource, tensor: Tensor) -> Matrix:
@@ -267,38 +255,6 @@ def _transposed(name: str, source: ByteSource, tensor: Tensor) -> Matrix:
     return Matrix(f"{stem}.lora_{factor.upper()}.weight", rows, columns, tensor.dtype, False, read)
 
 
-def _open_matrix(source: ByteSource, tensor: Tensor, tensors: Mapping[str, tuple[ByteSource, Tensor]]) -> Matrix | None:
-    rows, columns = matrix_shape(tensor.shape)
-    sides = tensor.shape if len(tensor.shape) > 2 else ()
-    base = tensor.name.removesuffix("_packed")
-    scale = next((tensors[base + end] for end in _SCALES if base + end in tensors), None)
-
-    def read_unscaled(wanted: Integers) -> Floats:
-        return _read_rows(source, tensor, columns, wanted)
-
-    if scale is None:
-        if tensor.dtype in ("U8", "I8", "I32", "U32", "I64") and len(tensor.shape) > 1:
-            return None
-        return Matrix(base, rows, columns, tensor.dtype, len(tensor.shape) < 2, read_unscaled, shape=sides)
-    if tensor.dtype == "U8" and base != tensor.name:
-        columns, dtype, unpack = columns * 2, "U4", _unpack_nibbles
-    elif tensor.dtype == "I32" and base != tensor.name:
-        columns, dtype, unpack = columns * 8, "U4", _unpack_int32
-    else:
-        dtype, unpack = tensor.dtype, None
-    read_scales = _scale_reader(scale, rows)
-
-    def read_scaled(wanted: Integers) -> Floats:
-        values = _read_packed_rows(source, tensor, wanted, unpack) if unpack else read_unscaled(wanted)
-        factor = read_scales(wanted)
-        return (values.reshape(len(wanted), factor.shape[1], -1) * factor[:, :, None]).reshape(len(wanted), -1)
-
-    scale_columns = matrix_shape(scale[1].shape)[1] if len(scale[1].shape) > 1 else 1
-    if columns % scale_columns:
-        return None
-    return Matrix(base, rows, columns, dtype, False, read_scaled, shape=sides)
-
-
 def _read_rows(source: ByteSource, tensor: Tensor, columns: int, wanted: Integers) -> Floats:
     """Return rows of a tensor, consecutive rows read at once, shape (len(wanted), columns)."""
     out = np.empty((len(wanted), columns), np.float32)
@@ -306,43 +262,3 @@ def _read_rows(source: ByteSource, tensor: Tensor, columns: int, wanted: Integer
         first, last = int(wanted[start]), int(wanted[stop - 1]) + 1
         out[start:stop] = read_values(source, tensor, first * columns, last * columns).reshape(-1, columns)
     return out
-
-
-def _read_packed_rows(
-    source: ByteSource, tensor: Tensor, wanted: Integers, unpack: Callable[[bytes], Floats]
-) -> Floats:
-    width = tensor.shape[-1] * item_size(tensor.dtype)
-    return np.stack(
-        [unpack(source.read(tensor.start + row * width, tensor.start + (row + 1) * width)) for row in map(int, wanted)]
-    )
-
-
-def _unpack_nibbles(data: bytes) -> Floats:
-    """Return 4-bit codes, two a byte, the first in the low half, shape (2 · bytes,).
-
-    Formats store 8 for zero, or two's complement, and files do not name which. Weights are dense around zero, so the
-    format with more codes there is taken.
-    """
-    raw = np.frombuffer(data, np.uint8)
-    codes = np.stack((raw & 15, raw >> 4), -1).reshape(-1).astype(np.float32)
-    if np.isin(codes, (7, 8, 9)).sum() >= np.isin(codes, (15, 0, 1)).sum():
-        return codes - 8
-    return np.where(codes > 7, codes - 16, codes)
-
-
-def _unpack_int32(data: bytes) -> Floats:
-    """Return 4-bit codes, eight a 32-bit word, the first lowest, 8 for zero (compressed-tensors, pack_to_int32)."""
-    raw = np.frombuffer(data, "<u4")
-    codes = (raw[:, None] >> np.arange(0, 32, 4, dtype=np.uint32)) & 15
-    return codes.reshape(-1).astype(np.float32) - 8
-
-
-def _scale_reader(scale: tuple[ByteSource, Tensor], rows: int) -> Callable[[Integers], Floats]:
-    source, tensor = scale
-    groups, columns = matrix_shape(tensor.shape) if len(tensor.shape) > 1 else (tensor.elements, 1)
-
-    def read(wanted: Integers) -> Floats:
-        at = np.zeros_like(wanted) if groups == 1 else wanted * groups // rows
-        return _read_rows(source, tensor, columns, at)
-
-    return read

@@ -46,6 +46,9 @@ COVERED_BY = {
     "atlas_db/store/arrow.py": "tests/atlas_db/columnar/test_read.py",
     "gnn/dataset/assemble.py": "tests/gnn/dataset/test_hashed_tokens.py",
     "ingest/formats/matrix.py": "tests/ingest/formats/test_open_model.py",
+    "ingest/formats/quantized/mxfp4_blocks.py": "tests/ingest/formats/quantized/test_quantized_formats.py",
+    "ingest/formats/quantized/small_floats.py": "tests/ingest/formats/quantized/test_quantized_formats.py",
+    "ingest/formats/quantized/stored_tensors.py": "tests/ingest/formats/quantized/test_quantized_formats.py",
     "ingest/load/write_records.py": "tests/ingest/load/test_load_records.py",
 }
 """Modules without a test of their own name, and the test that goes through them."""

@@ -1,4 +1,4 @@
-"""Tests of `ingest/formats/gptq_awq.py`."""
+"""Tests of `ingest/formats/quantized/gptq_awq.py`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,10 @@ from tests.support.families import print_of, root, trained, write
 from tests.support.packing import RNG, packed, values
 
 
-def test_int4_eight_a_word(tmp_path: Path) -> None:
-    codes = RNG.integers(-8, 8, (4, 64))
-    words = sum(((codes[:, place::8] + 8).astype(np.uint32) << (4 * place)) for place in range(8))
-    tmp_path.joinpath("m").mkdir()
-    parts = {"m.weight_packed": words.astype(np.int32), "m.weight_scale": np.full((4, 1), 0.5, np.float32)}
-    save_file(parts, tmp_path / "m" / "model.safetensors")
-    with open_model(tmp_path / "m") as model:
-        np.testing.assert_array_equal(values(model.matrices["m.weight"]), codes * 0.5)
-
-
 @pytest.mark.parametrize("whole", [2**22, 0], ids=["read whole", "word by word"])
 @pytest.mark.parametrize("kind", ["gptq", "gptq_v2", "awq"])
 def test_integers_packed_across_rows(tmp_path: Path, kind: str, whole: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.formats.gptq_awq.MAX_WHOLE_READ_BYTES", whole)
+    monkeypatch.setattr("ingest.formats.quantized.gptq_awq.MAX_WHOLE_READ_BYTES", whole)
     value = RNG.normal(size=(48, 128)).astype(np.float32)
     order = RNG.permutation(128) if kind == "gptq_v2" else None
     parts = packed(value, kind, 32, order)

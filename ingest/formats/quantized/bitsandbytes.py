@@ -14,41 +14,35 @@ import msgspec
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
-from ingest.formats.gptq_awq import PackedMatrix, StoredTensor
+from ingest.formats.matrix import Matrix
+from ingest.formats.quantized.stored_tensors import (
+    QuantizedFormat,
+    StoredTensor,
+    StoredTensors,
+    UnreadableTensorError,
+)
 from ingest.formats.safetensors import read_values
 
-SIDE_TENSORS = (
-    ".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".quant_state.bitsandbytes__nf4",
-    ".quant_state.bitsandbytes__fp4", ".SCB", ".weight_format",
-)  # fmt: skip
-"""Suffixes of tensors that only serve another."""
 _STATES = {".quant_state.bitsandbytes__nf4": "NF4", ".quant_state.bitsandbytes__fp4": "FP4"}
 _MAX_STATE = 4096
 _CODES = 16
 
 
-def bitsandbytes_matrix(name: str, tensors: Mapping[str, StoredTensor]) -> PackedMatrix | None:
-    """Return the matrix of a tensor of codes.
-
-    Args:
-        name: Name of the tensor of codes.
-        tensors: All tensors of the model, by name.
-
-    Returns:
-        None where it is no tensor of bitsandbytes, or the shapes do not fit.
-    """
+def _matrix(name: str, stored: StoredTensors) -> Matrix | None:
+    tensors = stored.tensors
     tensor = tensors[name][1]
     scales = tensors.get(name.removesuffix("weight") + "SCB")
     if tensor.dtype == "I8" and len(tensor.shape) == 2 and scales is not None:
         rows, columns = tensor.shape
-        return (
-            PackedMatrix(rows, columns, "INT8", _row_scaled(tensors[name], scales))
-            if scales[1].elements == rows
-            else None
-        )
+        if scales[1].elements != rows:
+            raise UnreadableTensorError(f"INT8 of bitsandbytes with {scales[1].elements} scales for {rows} rows")
+        return Matrix(name, rows, columns, "INT8", False, _row_scaled(tensors[name], scales))
     for suffix, kind in _STATES.items():
         if tensor.dtype == "U8" and name + suffix in tensors:
-            return _four_bit(name, kind, _state(tensors[name + suffix]), tensors)
+            found = _four_bit(name, kind, _state(tensors[name + suffix]), tensors)
+            if found is None:
+                raise UnreadableTensorError(f"{kind} of bitsandbytes with parts that do not fit")
+            return found
     return None
 
 
@@ -74,9 +68,7 @@ def _state(stored: StoredTensor) -> dict[str, Any]:
         return {}
 
 
-def _four_bit(
-    name: str, kind: str, state: Mapping[str, Any], tensors: Mapping[str, StoredTensor]
-) -> PackedMatrix | None:
+def _four_bit(name: str, kind: str, state: Mapping[str, Any], tensors: Mapping[str, StoredTensor]) -> Matrix | None:
     shape, block = state.get("shape"), state.get("blocksize")
     scales, values = tensors.get(f"{name}.absmax"), tensors.get(f"{name}.quant_map")
     if scales is None or values is None or values[1].elements != _CODES or not isinstance(block, int) or block < 1:
@@ -106,7 +98,7 @@ def _four_bit(
             out[place] = table[codes] * read_scales(int(blocks[0]), int(blocks[-1]) + 1)[blocks - blocks[0]]
         return out
 
-    return PackedMatrix(rows, columns, kind, read)
+    return Matrix(name, rows, columns, kind, False, read)
 
 
 def _block_scales(
@@ -131,3 +123,17 @@ def _block_scales(
         )
 
     return read
+
+
+_PARTS = (".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", *_STATES)
+
+FORMAT = QuantizedFormat(
+    name="bitsandbytes",
+    tool="bitsandbytes 0.50.2, transformers 5.23.0",
+    read="NF4 and FP4, also with double quantization; INT8",
+    unknown="outliers of INT8 lie in the rows themselves, so nothing is lost",
+    error=1e-6,
+    places="disk, Hub",
+    matrix=_matrix,
+    served={**{part: ("",) for part in _PARTS}, ".SCB": (".weight",), ".weight_format": (".weight",)},
+)

@@ -1,4 +1,4 @@
-"""Tests of `ingest/formats/mlx.py`."""
+"""Tests of `ingest/formats/quantized/mlx.py`."""
 
 from __future__ import annotations
 

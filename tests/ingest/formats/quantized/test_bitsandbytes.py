@@ -1,4 +1,4 @@
-"""Tests of `ingest/formats/bitsandbytes.py`."""
+"""Tests of `ingest/formats/quantized/bitsandbytes.py`."""
 
 from __future__ import annotations
 

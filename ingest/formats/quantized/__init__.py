@@ -1,0 +1,1 @@
+"""Formats of quantized matrices in safetensors files: one module a format."""

@@ -1,0 +1,54 @@
+"""Formats of quantized matrices that are not read: known by the names of their tensors, and refused by name."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ingest.formats.quantized.stored_tensors import StoredTensors
+
+
+class UnreadPacking(NamedTuple):
+    """A format that is not read.
+
+    Attributes:
+        name: Its name in the field.
+        ends: Ends of the names of its tensors, of which one has the codes.
+        methods: Names that `config.json` has for it.
+    """
+
+    name: str
+    ends: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
+UNREAD = (
+    UnreadPacking("EXL2", (".q_weight", ".q_scale", ".q_scale_max", ".q_groups", ".q_invperm", ".q_perm"), ("exl2",)),
+    UnreadPacking("EXL3", (".trellis", ".suh", ".svh", ".su", ".sv", ".mcg", ".mul1"), ("exl3",)),
+    UnreadPacking("AQLM", (".codes", ".codebooks"), ("aqlm",)),
+    UnreadPacking("VPTQ", (".indices", ".centroids.weight", ".res_centroids.weight"), ("vptq",)),
+    UnreadPacking("HQQ", (".W_q",), ("hqq",)),
+    UnreadPacking("QuIP#", (".Qidxs", ".SU", ".SV", ".codebook_id"), ("quip", "quip_sharp")),
+    UnreadPacking("SpQR", (".dense_weights", ".row_offsets", ".col_vals"), ("spqr",)),
+    UnreadPacking("Marlin", (".B", ".B_24", ".s", ".B_meta"), ("marlin",)),
+    UnreadPacking("sparse bitmask of compressed-tensors", (".compressed", ".bitmask"), ()),
+    UnreadPacking("BitNet", (), ("bitnet",)),
+    UnreadPacking("HIGGS", (), ("higgs",)),
+    UnreadPacking("quanto", ("._data", "._scale", "._shift"), ("quanto",)),
+)
+"""Formats, the first that fits counts."""
+
+
+def unread_packing(name: str, stored: StoredTensors) -> str:
+    """Return the name of the format that a tensor belongs to and that is not read; empty where there is none.
+
+    A tensor belongs to it where its module has the tensor with the codes, which comes first in `ends`.
+
+    Args:
+        name: Name of the tensor.
+        stored: All tensors of the model.
+    """
+    for packing in UNREAD:
+        end = next((each for each in packing.ends if name.endswith(each)), None)
+        if end is not None and name.removesuffix(end) + packing.ends[0] in stored.tensors:
+            return packing.name
+    return ""
