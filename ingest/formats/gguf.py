@@ -1,12 +1,14 @@
-"""GGUF files, local or by HTTP range, read through llama.cpp's own package: rows of any type as float32.
+"""GGUF files, local or by HTTP range: headers read through llama.cpp's own package, rows of any type as float32.
 
-GGUF stores the rows of query and key in another order: the two rows of a rotation are neighbours. They are returned in
-the order of transformers.
+llama.cpp's converter puts rows of some matrices in another order, and adds to some norms. They are returned as
+transformers has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from struct import Struct
@@ -18,12 +20,11 @@ import numpy as np
 from atlas_db.core.arrays import Bytes, Floats, Integers
 from atlas_db.core.errors import WeightsError
 from ingest.formats.byte_source import ByteSource, contiguous_runs
+from ingest.formats.gguf_names import FUSED_BY_HEAD, PERMUTED, SHIFTED_NORMS
+from ingest.formats.gguf_types import GgufType, gguf_type, gguf_values
 
 T = TypeVar("T")
 MAGIC = b"GGUF"
-_PERMUTED_ARCHITECTURES = ("llama",)
-"""Architectures whose query and key rows the converter permutes (convert_hf_to_gguf, LlamaModel.permute)."""
-_NUMPY_DTYPES = {"F64": "<f8", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
 _UPGRADE = "The package gguf does not read it: give the model in another type, or leave it out"
 _BIG_ENDIAN, _SWAP = 1, "Convert it first: gguf-convert-endian FILE little"
 """llama.cpp's number of that byte order (GGUFEndian.BIG), and what its package offers."""
@@ -33,30 +34,65 @@ MAX_ARRAY_ITEMS = 1024
 """Items of an array that is read. Longer ones are vocabularies: tokens, scores, types, merges."""
 
 
+class RowOrder(NamedTuple):
+    """How rows of a tensor are stored, of which llama.cpp's converter changes the order.
+
+    Attributes:
+        heads: Heads of the matrix; 0 where rows are in order.
+        parts: Parts of a head that lie apart: 2 halves of rotations take turns, or 3 matrices follow each other.
+    """
+
+    heads: int = 0
+    parts: int = 2
+
+    def stored(self, rows: Integers, count: int) -> Integers:
+        """Return where rows are stored.
+
+        Args:
+            rows: Rows as transformers has them.
+            count: Rows of the tensor.
+        """
+        if not self.heads or count % (self.heads * self.parts):
+            return rows
+        length = count // self.heads // self.parts
+        head, within = np.divmod(rows, self.parts * length)
+        part, place = np.divmod(within, length)
+        if self.parts == 2:
+            return np.asarray(head * 2 * length + place * 2 + part)
+        return np.asarray((part * self.heads + head) * length + place)
+
+
 class GgufTensor(NamedTuple):
     """One tensor of a GGUF file.
 
     Attributes:
         name: llama.cpp's name.
-        dtype: Q4_0, Q6_K, F16 …
+        kind: Its type.
         rows: Rows.
         columns: Elements a row.
         source: The file.
         start: First byte in the file.
         row_bytes: Bytes a row.
-        heads: Heads whose rows are permuted; 0 where rows are in order.
+        order: Order of the rows, or of the elements of a vector.
+        shift: What the converter added to each element.
         shape: Sides, where there are three or more, the last one contiguous; else empty.
     """
 
     name: str
-    dtype: str
+    kind: GgufType
     rows: int
     columns: int
     source: ByteSource
     start: int
     row_bytes: int
-    heads: int
+    order: RowOrder = RowOrder()
+    shift: float = 0.0
     shape: tuple[int, ...] = ()
+
+    @property
+    def dtype(self) -> str:
+        """llama.cpp's name of the type, such as Q6_K."""
+        return self.kind.name
 
     def read(self, rows: Integers) -> Floats:
         """Return rows as float32, shape (len(rows), columns).
@@ -64,19 +100,14 @@ class GgufTensor(NamedTuple):
         Raises:
             WeightsError: They cannot be read.
         """
-        from gguf import GGMLQuantizationType, quants
-
-        if self.heads:
-            half = self.rows // self.heads // 2
-            head, within = np.divmod(rows, 2 * half)
-            rows = head * 2 * half + (within % half) * 2 + within // half
-        raw = self._read_blocks(rows)
-        if self.dtype in _NUMPY_DTYPES:
-            return raw.view(_NUMPY_DTYPES[self.dtype]).astype(np.float32)
+        raw = self._read_blocks(rows if self.rows == 1 else self.order.stored(rows, self.rows))
         try:
-            return np.asarray(quants.dequantize(raw, GGMLQuantizationType[self.dtype]), np.float32)
+            values = gguf_values(raw, self.kind)
         except NotImplementedError as error:
             raise WeightsError(self.source.name, f"has tensors of the type {self.dtype}: {error}", _UPGRADE) from error
+        if self.rows == 1:
+            values = values[:, self.order.stored(np.arange(self.columns), self.columns)]
+        return values - np.float32(self.shift) if self.shift else values
 
     def _read_blocks(self, rows: Integers) -> Bytes:
         """Return the stored bytes of rows, consecutive rows read at once, shape (len(rows), row_bytes)."""
@@ -93,18 +124,32 @@ class GgufHeads(NamedTuple):
     Attributes:
         kind: `general.type`: model, adapter, mmproj, imatrix …; empty where it is not stated.
         architecture: llama.cpp's name of the architecture, empty in later parts of a split file.
-        heads: Attention heads.
-        kv_heads: Heads of keys and values.
+        heads: Attention heads: one number, or one a block.
+        kv_heads: Heads of keys and values, likewise.
     """
 
     kind: str = ""
     architecture: str = ""
-    heads: int = 0
-    kv_heads: int = 0
+    heads: tuple[int, ...] = ()
+    kv_heads: tuple[int, ...] = ()
 
 
-def read_gguf(source: ByteSource, known: GgufHeads | None = None) -> tuple[list[GgufTensor], GgufHeads]:
-    """Return the tensors of a GGUF file, whose data is not read yet, and what it states about its kind and attention.
+class GgufFile(NamedTuple):
+    """What a GGUF file holds.
+
+    Attributes:
+        tensors: Its tensors, whose data is not read yet.
+        heads: What it states about its kind and about attention.
+        unread: Names of tensors of types that are not known, by number of the type.
+    """
+
+    tensors: list[GgufTensor]
+    heads: GgufHeads
+    unread: Mapping[int, Sequence[str]]
+
+
+def read_gguf(source: ByteSource, known: GgufHeads | None = None) -> GgufFile:
+    """Return the tensors of a GGUF file, and what it states about its kind and attention.
 
     Args:
         source: The file.
@@ -155,8 +200,6 @@ def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T], *, pa
                 raise
             except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
                 # Bytes that were not fetched yet read as zeros, on which the parser may fail in any of these ways.
-                if "GGMLQuantizationType" in str(error):
-                    raise WeightsError(source.name, f"has tensors of a newer type: {error}", _UPGRADE) from error
                 if fetched in (source.size, MAX_HEADER_BYTES):
                     raise WeightsError(source.name, f"has a header that is no GGUF header ({error})") from error
                 wanted = min(fetched * 8, MAX_HEADER_BYTES)
@@ -186,6 +229,16 @@ def _reader_class() -> Any:  # noqa: ANN401
                     return stop - orig_offs, [], [], [GGUFValueType.ARRAY, GGUFValueType(item)]
             found: tuple[int, list[Any], list[int], list[Any]] = super()._get_field_parts(orig_offs, raw_type)
             return found
+
+        def _build_tensors(self, start_offs: int, fields: list[Any]) -> None:
+            # Data is not mapped, and types that the package does not know cost their tensor alone.
+            self.tensors: list[Any] = []
+            for field in fields:
+                _, name, _, sides, kind, offset = field.parts
+                item = _Item(bytes(name).decode(), tuple(map(int, sides)), int(kind[0]), start_offs + int(offset[0]))
+                self.tensors.append(item)
+            if len({item.name for item in self.tensors}) < len(self.tensors):
+                raise ValueError("two tensors have the same name")
 
         def _bytes(self, item: int) -> int:
             return int(np.dtype(self.gguf_scalar_to_np[GGUFValueType(item)]).itemsize)
@@ -227,33 +280,70 @@ def _general(_: ByteSource, reader: Any) -> dict[str, Any]:  # noqa: ANN401
     return {name: field.contents() for name, field in reader.fields.items() if name.startswith("general.")}
 
 
-def _tensors(
-    source: ByteSource,
-    reader: Any,  # noqa: ANN401
-    known: GgufHeads,
-) -> tuple[list[GgufTensor], GgufHeads]:
+class _Item(NamedTuple):
+    """What a header states of a tensor.
+
+    Attributes:
+        name: Its name.
+        sides: Its sides, the contiguous one first.
+        number: Number of its type.
+        start: First byte in the file.
+    """
+
+    name: str
+    sides: tuple[int, ...]
+    number: int
+    start: int
+
+
+def _tensors(source: ByteSource, reader: Any, known: GgufHeads) -> GgufFile:  # noqa: ANN401
     if reader.endianess == _BIG_ENDIAN:
         raise WeightsError(source.name, "has the byte order of big-endian machines", _SWAP)
     architecture = _text(reader, "general.architecture")
     if architecture:
-        heads = int(_number(reader, f"{architecture}.attention.head_count"))
-        kv_heads = int(_number(reader, f"{architecture}.attention.head_count_kv")) or heads
+        heads = _counts(reader, f"{architecture}.attention.head_count")
+        kv_heads = _counts(reader, f"{architecture}.attention.head_count_kv") or heads
         known = GgufHeads(_text(reader, "general.type"), architecture, heads, kv_heads)
-    return [_tensor(source, item, known.heads, known.kv_heads, known.architecture) for item in reader.tensors], known
+    items: list[_Item] = reader.tensors
+    starts = sorted({item.start for item in items})
+    ends = dict(zip(starts, [*starts[1:], source.size], strict=False))
+    found, unread = [], defaultdict(list)
+    for item in items:
+        kind = gguf_type(item.number, math.prod(item.sides), ends[item.start] - item.start)
+        if kind is None:
+            unread[item.number].append(item.name)
+        else:
+            found.append(_tensor(source, item, kind, known))
+    return GgufFile(found, known, unread)
 
 
-def _tensor(source: ByteSource, item: Any, heads: int, kv_heads: int, architecture: str) -> GgufTensor:  # noqa: ANN401
-    columns = int(item.shape[0])
-    rows = int(np.prod(item.shape[1:], dtype=np.int64)) if len(item.shape) > 1 else 1
-    size = int(item.n_bytes)
-    if rows and size % rows:
+def _tensor(source: ByteSource, item: _Item, kind: GgufType, known: GgufHeads) -> GgufTensor:
+    columns, *others = item.sides
+    rows = math.prod(others)
+    if columns % kind.block:
         raise ValueError(f"rows of {item.name} end within a block")
-    permuted_heads = 0
-    if architecture in _PERMUTED_ARCHITECTURES:
-        permuted_heads = {"attn_q": heads, "attn_k": kv_heads}.get(item.name.split(".")[-2], 0)
-    start, kind = int(item.data_offset), item.tensor_type.name
-    sides = tuple(int(side) for side in reversed(item.shape)) if len(item.shape) > 2 else ()
-    return GgufTensor(item.name, kind, rows, columns, source, start, size // max(rows, 1), permuted_heads, sides)
+    row_bytes = columns // kind.block * kind.block_bytes
+    if item.start + rows * row_bytes > source.size:
+        raise ValueError(f"{item.name} goes on beyond the end of the file")
+    shift = 1.0 if known.architecture in SHIFTED_NORMS and item.name.endswith("norm.weight") else 0.0
+    sides = tuple(reversed(item.sides)) if len(item.sides) > 2 else ()
+    order = _order(item.name, known)
+    return GgufTensor(item.name, kind, rows, columns, source, item.start, row_bytes, order, shift, sides)
+
+
+def _order(name: str, known: GgufHeads) -> RowOrder:
+    parts = name.split(".")
+    stem = parts[-2] if len(parts) > 1 else ""
+    layer = int(parts[1]) if len(parts) > 2 and parts[1].isdecimal() else 0
+    if known.architecture in PERMUTED and stem in ("attn_q", "attn_k"):
+        return RowOrder(_of_layer(known.heads if stem == "attn_q" else known.kv_heads, layer))
+    if known.architecture in FUSED_BY_HEAD and stem == "attn_qkv":
+        return RowOrder(_of_layer(known.heads, layer), 3)
+    return RowOrder()
+
+
+def _of_layer(counts: Sequence[int], layer: int) -> int:
+    return counts[layer] if len(counts) > 1 and layer < len(counts) else next(iter(counts), 0)
 
 
 def _text(reader: Any, key: str) -> str:  # noqa: ANN401
@@ -261,7 +351,8 @@ def _text(reader: Any, key: str) -> str:  # noqa: ANN401
     return str(field.contents()) if field is not None else ""
 
 
-def _number(reader: Any, key: str) -> float:  # noqa: ANN401
+def _counts(reader: Any, key: str) -> tuple[int, ...]:  # noqa: ANN401
+    """Return a number, or the numbers of a list, as a header states them."""
     field = reader.get_field(key)
-    value = field.contents() if field is not None else 0
-    return float(value) if isinstance(value, int | float) else 0.0
+    value = field.contents() if field is not None else []
+    return tuple(int(each) for each in (value if isinstance(value, list) else [value]) if isinstance(each, int | float))

@@ -17,14 +17,15 @@ from atlas_db.core.errors import WeightsError
 from ingest.formats.adapter_layout import adapter_tensor, holds_adapter
 from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs
 from ingest.formats.fused_tensors import expert_matrices, named_matrices
-from ingest.formats.gguf import read_gguf
+from ingest.formats.gguf import GgufFile, read_gguf
+from ingest.formats.gguf_names import names_from_gguf
 from ingest.formats.matrix import Matrix, matrix_shape
 from ingest.formats.model_folder import AdapterConfig, ModelFolder, embedded_adapter_config, read_folder
 from ingest.formats.quantized.mlx import with_group_size
 from ingest.formats.quantized.quantized_formats import quantized_matrix, serves_another
 from ingest.formats.quantized.stored_tensors import StoredTensor, StoredTensors, UnreadableTensorError
 from ingest.formats.safetensors import Tensor, is_readable, read_header, read_values
-from ingest.formats.tensor_names import is_in_block, name_from_gguf
+from ingest.formats.tensor_names import is_in_block
 
 F = TypeVar("F")
 _INTEGERS = ("U8", "I8", "I16", "U16", "I32", "U32", "I64", "U64")
@@ -134,20 +135,35 @@ def add_gguf(model: OpenModel, candidates: Sequence[Sequence[F]], opened: Callab
     """
     for parts in candidates:
         sources = [opened(part) for part in parts]
-        tensors, head = read_gguf(sources[0])
-        if head.kind not in ("", "model") or head.architecture in _NO_MODELS:
+        first = read_gguf(sources[0])
+        if first.heads.kind not in ("", "model") or first.heads.architecture in _NO_MODELS:
             continue
-        for source in sources[1:]:
-            tensors += read_gguf(source, head)[0]
+        files = [first, *(read_gguf(source, first.heads) for source in sources[1:])]
         model.size += sum(source.size for source in sources)
         model.sources += sources
-        model.heads = model.heads or head.heads
-        for tensor in tensors:
-            name, vector = name_from_gguf(tensor.name), tensor.rows == 1
-            matrix = Matrix(name, tensor.rows, tensor.columns, tensor.dtype, vector, tensor.read, shape=tensor.shape)
-            model.matrices |= {each.name: each for each in _experts_of_gguf(matrix)}
+        model.heads = model.heads or max(first.heads.heads, default=0)
+        _add_tensors(model, files)
         return
     raise WeightsError(str(model.path), "holds GGUF files, none of which is a model")
+
+
+def _add_tensors(model: OpenModel, files: Sequence[GgufFile]) -> None:
+    """Add the tensors of the parts of a GGUF model, under the names of transformers."""
+    tensors = [tensor for file in files for tensor in file.tensors]
+    unread = {
+        f"the type {number}, which the package gguf does not know": names
+        for file in files
+        for number, names in file.unread.items()
+    }
+    stored = [*(tensor.name for tensor in tensors), *(name for names in unread.values() for name in names)]
+    names = names_from_gguf(stored, files[0].heads.architecture)
+    for tensor in tensors:
+        vector = tensor.rows == 1
+        matrix = Matrix(
+            names[tensor.name], tensor.rows, tensor.columns, tensor.dtype, vector, tensor.read, shape=tensor.shape
+        )
+        model.matrices |= {each.name: each for each in _experts_of_gguf(matrix)}
+    _note_unread(model, {kind: [names[name] for name in found] for kind, found in unread.items()})
 
 
 def _experts_of_gguf(matrix: Matrix) -> list[Matrix]:
@@ -195,12 +211,8 @@ def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
         except UnreadableTensorError as error:
             unread[str(error)].append(name)
     model.matrices |= named_matrices(matrices, model.config)
-    for kind, names in unread.items():
-        few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        model.problems.append(f"{model.path} holds tensors of {kind}: {few}")
-    if model.adapter is None:
-        _require_most(model, unread)
-    elif not model.adapter.r:
+    _note_unread(model, unread)
+    if model.adapter is not None and not model.adapter.r:
         model.adapter = replace(model.adapter, r=_common_rank(model))
 
 
@@ -210,6 +222,19 @@ def _common_rank(model: OpenModel) -> int:
         matrix.rows for name, matrix in sorted(model.matrices.items()) if adapter_tensor(name).role == "lora_down"
     )
     return max(ranks, key=lambda rank: (ranks[rank], rank), default=0)
+
+
+def _note_unread(model: OpenModel, unread: Mapping[str, Sequence[str]]) -> None:
+    """Note tensors that cannot be read, by reason.
+
+    Raises:
+        WeightsError: They are most of a model.
+    """
+    for kind, names in unread.items():
+        few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        model.problems.append(f"{model.path} holds tensors of {kind}: {few}")
+    if model.adapter is None:
+        _require_most(model, unread)
 
 
 def _require_most(model: OpenModel, unread: Mapping[str, Sequence[str]]) -> None:

@@ -19,16 +19,6 @@ A model that is saved without a head has names without the prefix.
 """
 _WRAPPERS = re.compile(r"^(?:base_model\.model\.|_orig_mod\.|module\.)+")
 _LAYER = re.compile(r"\.\d+(?=\.|$)")
-_GGUF_NAMES = {
-    "token_embd": "embed_tokens", "output_norm": "norm", "output": "lm_head",
-    "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
-    "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj", "ffn_gate_inp": "mlp.gate",
-    "ffn_gate_exps": "mlp.experts.gate_proj", "ffn_up_exps": "mlp.experts.up_proj",
-    "ffn_down_exps": "mlp.experts.down_proj",
-}  # fmt: skip
-"""Names in llama.cpp (gguf-py, tensor_mapping) to names in transformers' Llama."""
 _VOCABULARY = frozenset((*declarations().vocabulary, "lm_head.weight"))
 """Ends of names of tables with a row a token, whose rows grow with the vocabulary."""
 
@@ -88,16 +78,6 @@ def _split_prefixes(name: str) -> tuple[list[str], str]:
     parts = name.split(".")
     count = next((place for place, part in enumerate(parts[:-1]) if part not in _PREFIXES), len(parts) - 1)
     return parts[:count], ".".join(parts[count:])
-
-
-def name_from_gguf(name: str) -> str:
-    """Return the name in transformers of a GGUF tensor; an unknown name is kept."""
-    stem, _, kind = name.rpartition(".")
-    prefix = ""
-    if stem.startswith("blk."):
-        _, layer, stem = stem.split(".", 2)
-        prefix = f"layers.{layer}."
-    return f"{prefix}{_GGUF_NAMES.get(stem, stem)}.{kind}"
 
 
 def without_layer(name: str) -> str:

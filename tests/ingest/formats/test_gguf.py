@@ -33,7 +33,7 @@ def write_gguf(path: Path, tensors: dict[str, np.ndarray], kind: str, architectu
 
 
 def _tensors(path: Path) -> list[GgufTensor]:
-    return read_gguf(LocalFile(path))[0]
+    return read_gguf(LocalFile(path)).tensors
 
 
 @pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"])
@@ -74,6 +74,66 @@ def test_query_and_key_rows_come_back_in_the_order_of_transformers(tmp_path: Pat
     np.testing.assert_array_equal(plain.read(np.arange(HIDDEN)), turned)
 
 
+@pytest.mark.parametrize("architecture", ["granite", "olmo", "mistral3", "qwen2"])
+def test_rows_and_biases_of_other_architectures(tmp_path: Path, architecture: str) -> None:
+    value = RNG.normal(size=(HIDDEN, HIDDEN)).astype(np.float32)
+    bias = RNG.normal(size=HIDDEN).astype(np.float32)
+    permuted = architecture != "qwen2"
+    turned = [
+        each.reshape(HEADS, 2, -1, *each.shape[1:]).swapaxes(1, 2).reshape(each.shape) if permuted else each
+        for each in (value, bias)
+    ]
+    stored = {"blk.0.attn_k.weight": turned[0], "blk.0.attn_k.bias": turned[1]}
+    key, offset = _tensors(write_gguf(tmp_path / "m.gguf", stored, "F32", architecture))
+    np.testing.assert_array_equal(key.read(np.array([3, 0, 17])), value[[3, 0, 17]])
+    np.testing.assert_array_equal(offset.read(np.array([0]))[0], bias)
+
+
+def test_fused_matrices_are_together_by_head(tmp_path: Path) -> None:
+    """GPT-NeoX and BLOOM keep query, key and value of a head together; the converter stores all queries first."""
+    value = RNG.normal(size=(3 * HIDDEN, HIDDEN)).astype(np.float32)
+    apart = value.reshape(HEADS, 3, -1, HIDDEN).swapaxes(0, 1).reshape(value.shape)
+    (fused,) = _tensors(write_gguf(tmp_path / "m.gguf", {"blk.0.attn_qkv.weight": apart}, "F32", "gptneox"))
+    np.testing.assert_array_equal(fused.read(np.arange(3 * HIDDEN)), value)
+
+
+def test_norms_of_gemma_are_stored_plus_one(tmp_path: Path) -> None:
+    norm = RNG.normal(size=HIDDEN).astype(np.float32)
+    stored = {"blk.0.attn_norm.weight": norm + 1, "output_norm.weight": norm + 1}
+    for tensor in _tensors(write_gguf(tmp_path / "m.gguf", stored, "F32", "gemma3")):
+        np.testing.assert_allclose(tensor.read(np.array([0]))[0], norm, atol=1e-6)
+
+
+def test_heads_can_differ_between_blocks(tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "deci")
+    writer.add_head_count([2, 4])
+    writer.add_head_count_kv([2, 4])
+    value = RNG.normal(size=(32, 32)).astype(np.float32)
+    for layer, heads in enumerate((2, 4)):
+        writer.add_tensor(f"blk.{layer}.attn_q.weight", value.reshape(heads, 2, -1, 32).swapaxes(1, 2).reshape(32, 32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    for tensor in _tensors(tmp_path / "m.gguf"):
+        np.testing.assert_array_equal(tensor.read(np.arange(32)), value)
+
+
+def test_a_type_that_is_not_known_costs_its_tensor(tmp_path: Path) -> None:
+    stored = {
+        "blk.0.ffn_up.weight": np.ones((8, 64), np.float32),
+        "blk.0.ffn_down.weight": np.ones((8, 64), np.float32),
+    }
+    path = write_gguf(tmp_path / "m.gguf", stored, "F32")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"blk.0.ffn_down.weight") + len("blk.0.ffn_down.weight") + 4 + 2 * 8
+    data[at : at + 4] = (99).to_bytes(4, "little")
+    path.write_bytes(data)
+    tensors, _, unread = read_gguf(LocalFile(path))
+    assert [tensor.name for tensor in tensors] == ["blk.0.ffn_up.weight"]
+    assert dict(unread) == {99: ["blk.0.ffn_down.weight"]}
+
+
 @pytest.mark.parametrize("cut", [0, 3, 20, 200, -100])
 def test_a_damaged_gguf_file_is_named(tmp_path: Path, cut: int) -> None:
     path = write_gguf(tmp_path / "m.gguf", {"blk.0.ffn_up.weight": RNG.normal(size=(64, 64)).astype(np.float32)}, "F32")
@@ -108,9 +168,10 @@ def test_the_other_byte_order_is_named(tmp_path: Path) -> None:
 
 def test_a_long_vocabulary_is_passed_over(tmp_path: Path) -> None:
     start = write_vocabulary(tmp_path / "m.gguf", gguf.GGUFEndian.LITTLE)
-    (tensor,), heads = read_gguf(LocalFile(tmp_path / "m.gguf"))
+    (tensor,), heads, unread = read_gguf(LocalFile(tmp_path / "m.gguf"))
+    assert not unread
     assert (tensor.start, tensor.rows, tensor.columns) == (start, 16, 32)
-    assert (heads.architecture, heads.heads) == ("llama", HEADS)
+    assert (heads.architecture, heads.heads) == ("llama", (HEADS,))
 
 
 @pytest.mark.parametrize("cut", [b"token7", b"token2999", b"a 1999"])
