@@ -104,6 +104,31 @@ def schema() -> str:
     return text.replace("# The graph\n", f"# Schema of the graph\n\n{NOTICE}\n", 1).rstrip()
 
 
+def weight_formats() -> str:
+    """Return the page of formats of weights, from the registry."""
+    from ingest.formats.format_registry import format_rows
+
+    lines = ["# Formats of weights", "", NOTICE, "", *_ABOUT_FORMATS, "", "## Read", ""]
+    lines += ["| format | tools | what is read | from | largest error | verdict | what a file may not tell |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    rows = format_rows()
+    for row in (row for row in rows if row.read):
+        error = "" if row.error is None else f"{row.error:.0e}" if row.error else "0"
+        cells = (row.name, row.tool, row.read, row.places, error, row.verdict, row.unknown)
+        lines.append(f"| {' | '.join(map(_cell, cells))} |")
+    lines += ["", "## Refused by name", "", "| format | |", "|---|---|"]
+    lines += [f"| {_cell(row.name)} | {row.unknown} |" for row in rows if not row.read]
+    return "\n".join(lines)
+
+
+_ABOUT_FORMATS = [
+    "`atlas-db formats` prints this page as a table. The largest error is the difference to what the tool's own code",
+    "dequantizes, as a share of the largest magnitude. Tests hold it against files that the tools wrote. The verdict",
+    "is that of a chart of one model, its fine-tune, two unrelated models and the copy. Rows are read on demand:",
+    "nothing reads a whole tensor to know some rows, except GPTQ and AWQ, which pack across them.",
+]
+
+
 def settings() -> str:
     """Return the page of settings, from the class that reads them."""
     from atlas_db.core.settings import CONFIG_FILE, PREFIX, Settings
@@ -214,6 +239,7 @@ def python_api() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "cli": cli, "errors": errors, "python-api": python_api, "queries": queries, "schema": schema, "settings": settings,
+    "formats": weight_formats,
 }  # fmt: skip
 
 

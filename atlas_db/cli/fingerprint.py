@@ -75,6 +75,8 @@ def _probe(models: Sequence[ModelFiles], out: Path, scheduler: str) -> ProbeRepo
 
 
 def _show(report: FingerprintReport, probed: ProbeReport | None, out: Path, form: Format) -> None:
+    from ingest.formats.other_files import PICKLE
+
     if form is Format.JSON:
         write_json({**report.counts(), "out": str(out), **({"probes": probed.counts()} if probed else {})})
         return
@@ -90,6 +92,9 @@ def _show(report: FingerprintReport, probed: ProbeReport | None, out: Path, form
         print_text(f"read {report.read_bytes / 2**20:,.1f} MiB of {report.size / 2**20:,.1f} MiB")
     if report.pickles:
         errors().print(f"{report.pickles} pickles were not opened", style="yellow")
+    for kind, count in sorted(report.skipped.items()):
+        if kind != PICKLE:
+            errors().print(f"{count} files of {kind} were not read", style="yellow")
     for model, reason in report.failed.items():
         errors().print(f"set aside {model}: {reason}", style="yellow", markup=False, soft_wrap=True)
     for model, notes in report.notes.items():

@@ -23,6 +23,7 @@ from atlas_db.cli import (
     explain,
     fetch,
     fingerprint,
+    formats,
     licenses,
     lineage,
     load,
@@ -74,6 +75,7 @@ app.command("run", help=run.HELP)(run.run)
 app.command("load", help=load.HELP)(load.load)
 app.command("fetch", help=fetch.HELP)(fetch.fetch)
 app.command("fingerprint", help=fingerprint.HELP)(fingerprint.fingerprint)
+app.command("formats", help=formats.HELP)(formats.formats)
 app.command("chart", help=chart.HELP)(chart.chart)
 app.command("origin", help=origin.HELP)(origin.origin)
 app.command("verify", help=verify.HELP)(verify.verify)

@@ -16,11 +16,10 @@ import msgspec
 
 from atlas_db.core.decoding import decode_json, prepared
 from atlas_db.core.errors import WeightsError
+from ingest.formats.other_files import FOLDERS, other_files
 
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-"""Reading these can run code of their author: they are counted and reported, and never opened."""
 _SUFFIX = ".safetensors"
 _INDEX = ".safetensors.index.json"
 _ADAPTERS = ("adapter_model.safetensors", "adapters.safetensors")
@@ -71,7 +70,7 @@ class ModelFolder:
         path: The folder.
         files: Safetensors files, in order.
         gguf: GGUF files that may be the model, the likeliest first; each is a list of its parts in order.
-        pickles: Names of files that are never opened.
+        others: Names of files that hold weights and are not read, by their kind.
         adapter: Configuration, where it is an adapter.
         config: `config.json`, empty where it cannot be read.
         notes: What is odd about its files.
@@ -80,7 +79,7 @@ class ModelFolder:
     path: Path
     files: list[Path] = field(default_factory=list)
     gguf: list[list[Path]] = field(default_factory=list)
-    pickles: list[str] = field(default_factory=list)
+    others: dict[str, list[str]] = field(default_factory=dict)
     adapter: AdapterConfig | None = None
     config: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -103,7 +102,7 @@ def read_folder(path: Path) -> ModelFolder:
             folder.files = [path]
         return folder
     sizes = {file.name: file.stat().st_size for file in path.iterdir() if file.is_file()}
-    folder.pickles = sorted(name for name in sizes if name.lower().endswith(PICKLES))
+    folder.others = other_files([*sizes, *_files_below(path)])
     folder.gguf = [[path / name for name in parts] for parts in gguf_candidates(sizes, str(path))]
     names = safetensors_files(sizes.keys(), str(path), lambda name: (path / name).read_bytes(), folder.notes)
     folder.files = [path / name for name in names]
@@ -112,6 +111,17 @@ def read_folder(path: Path) -> ModelFolder:
     if CONFIG in sizes:
         folder.config = _read_object(path / CONFIG, folder.notes)
     return folder
+
+
+def _files_below(path: Path) -> list[str]:
+    """Return the files of the folders that usually hold the same model in another format."""
+    return [
+        f"{name}/{file.name}"
+        for name in FOLDERS
+        if (path / name).is_dir()
+        for file in (path / name).iterdir()
+        if file.is_file()
+    ]
 
 
 def safetensors_files(

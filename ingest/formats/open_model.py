@@ -21,6 +21,7 @@ from ingest.formats.gguf import GgufFile, read_gguf
 from ingest.formats.gguf_names import names_from_gguf
 from ingest.formats.matrix import Matrix, matrix_shape
 from ingest.formats.model_folder import AdapterConfig, ModelFolder, embedded_adapter_config, read_folder
+from ingest.formats.other_files import only_these
 from ingest.formats.quantized.mlx import with_group_size
 from ingest.formats.quantized.quantized_formats import quantized_matrix, serves_another
 from ingest.formats.quantized.stored_tensors import StoredTensor, StoredTensors, UnreadableTensorError
@@ -44,7 +45,7 @@ class OpenModel:
         path: Its folder, or address.
         matrices: Matrices by canonical name.
         adapter: Configuration of an adapter, else None.
-        pickles: Names of pickle files, which are not opened.
+        others: Names of files that hold weights and are not read, by their kind.
         problems: Reasons why tensors were left out.
         size: Bytes of all weight files.
         heads: Attention heads, or 0 where the configuration has none.
@@ -55,7 +56,7 @@ class OpenModel:
     path: Path | str
     matrices: dict[str, Matrix] = field(default_factory=dict)
     adapter: AdapterConfig | None = None
-    pickles: list[str] = field(default_factory=list)
+    others: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     size: int = 0
     heads: int = 0
@@ -95,7 +96,7 @@ def open_model(path: Path) -> OpenModel:
         WeightsError: Nothing readable is there, or a file is damaged.
     """
     folder = read_folder(path)
-    model = OpenModel(path, adapter=folder.adapter, pickles=folder.pickles, problems=list(folder.notes))
+    model = OpenModel(path, adapter=folder.adapter, others=folder.others, problems=list(folder.notes))
     model.config = folder.config
     heads = folder.config.get("num_attention_heads")
     model.heads = heads if isinstance(heads, int) else 0
@@ -111,9 +112,8 @@ def _add_weights(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> No
         add_safetensors(model, sources)
     elif folder.gguf:
         add_gguf(model, folder.gguf, lambda file: opened.enter_context(LocalFile(file)))
-    elif folder.pickles:
-        names = ", ".join(folder.pickles[:3])
-        raise WeightsError(str(folder.path), f"holds only pickles ({names}), which are never opened")
+    elif folder.others:
+        raise WeightsError(str(folder.path), f"holds {only_these(folder.others)}", _UNREADABLE)
     else:
         raise WeightsError(str(folder.path), "holds no weights")
     if not model.matrices:

@@ -41,7 +41,7 @@ def test_every_model_is_read_or_named(zoo: Path) -> None:
     for model in models:
         try:
             folder = read_folder(zoo / model["folder"])
-            pickles += len(folder.pickles)
+            pickles += len(folder.others.get("pickle", []))
             for file in folder.files:
                 with LocalFile(file) as source:
                     header = read_header(source)

@@ -60,4 +60,5 @@ FORMAT = QuantizedFormat(
     places="disk, Hub",
     matrix=_matrix,
     served={_SCALES: (_BLOCKS,)},
+    verdict="not tried",
 )

@@ -58,6 +58,7 @@ class QuantizedFormat(NamedTuple):
         matrix: Function of the name of a tensor and all tensors to a matrix; None where the tensor is not of this
             format.
         served: Ends of names of tensors that only serve another, each with the ends of that other.
+        verdict: What a chart says of a copy next to its original: `parent found`, or `not tried`.
     """
 
     name: str
@@ -68,6 +69,7 @@ class QuantizedFormat(NamedTuple):
     places: str
     matrix: Callable[[str, StoredTensors], Matrix | None]
     served: Mapping[str, tuple[str, ...]]
+    verdict: str = "parent found"
 
     def is_side(self, name: str, stored: StoredTensors) -> bool:
         """Return whether a tensor only serves another one of this format."""

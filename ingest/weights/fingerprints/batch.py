@@ -7,7 +7,7 @@ a Dask cluster. A damaged model is reported, and the others go on.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -19,8 +19,8 @@ import msgspec
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import AtlasError, InputError, WeightsError
 from atlas_db.core.terms import Progress, RecordKind
-from ingest.formats.model_folder import PICKLES
 from ingest.formats.open_model import OpenModel, open_model
+from ingest.formats.other_files import FOLDERS, PICKLE, file_kind, only_these, other_files
 from ingest.hub.local_repository import LocalRepository, broken_links, cached_repository
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
@@ -32,7 +32,7 @@ MIN_MODELS_FOR_PROCESSES = 16
 """Models from which processes are worth their start."""
 CHECKPOINT_MODELS = 64
 """Models between two checkpoints on disk."""
-_WEIGHT_SUFFIXES = (".safetensors", ".gguf", *PICKLES)
+_READ_SUFFIXES = (".safetensors", ".gguf")
 
 
 class ModelFiles(msgspec.Struct, frozen=True):
@@ -73,6 +73,7 @@ class FingerprintReport:
         failed: Reasons by id of models that cannot be read.
         notes: Problems by id of models that were read in part.
         pickles: Pickle files, which are never opened.
+        skipped: Files that hold weights and are not read, by their kind, pickles among them.
         read_bytes: Bytes read.
         size: Bytes of the files.
     """
@@ -83,6 +84,7 @@ class FingerprintReport:
     failed: dict[str, str] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
     pickles: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
     read_bytes: int = 0
     size: int = 0
 
@@ -96,7 +98,7 @@ class FingerprintReport:
 class _Outcome:
     fingerprint: Fingerprint | None
     failure: str
-    pickles: int
+    skipped: dict[str, int]
     read_bytes: int
     size: int
 
@@ -124,20 +126,20 @@ def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
         for item in _models_in_listing(path) if (path / LISTING_FILE).is_file() else _models_in_tree(path):
             found.setdefault(item.id, item)
     if not found:
-        raise InputError("no folder here holds weights", hint="Name folders with .safetensors or .gguf files")
+        raise InputError(
+            "no folder here holds weights",
+            hint="Name folders with .safetensors or .gguf files: atlas-db formats lists what is read",
+        )
     return sorted(found.values(), key=lambda item: item.id)
 
 
 def _model_of_file(path: Path) -> ModelFiles:
     """Return a model that is one file: safetensors, or GGUF that is not in parts."""
-    if path.suffix.lower() not in (".safetensors", ".gguf"):
-        problem = "is no safetensors or GGUF file" + (", and pickles are never opened" if _is_pickle(path) else "")
-        return ModelFiles(path.stem, str(path.resolve()), problem=f"{path} {problem}")
+    if path.suffix.lower() not in _READ_SUFFIXES:
+        found = other_files([path.name])
+        problem = f", {only_these(found)}" if found else ""
+        return ModelFiles(path.stem, str(path.resolve()), problem=f"{path} is no safetensors or GGUF file{problem}")
     return ModelFiles(path.stem, str(path.resolve()), "", digest_of([path]))
-
-
-def _is_pickle(path: Path) -> bool:
-    return path.name.lower().endswith(PICKLES)
 
 
 def _models_in_listing(path: Path) -> Iterator[ModelFiles]:
@@ -175,7 +177,7 @@ def _models_below(folder: Path, root: Path) -> Iterator[ModelFiles]:
         if (cached := cached_repository(part)) is not None:
             yield from _models_in_cache(cached)
             continue
-        if _holds_weights(part):
+        if _is_model(part):
             yield ModelFiles(part.relative_to(root).as_posix(), str(part.resolve()), "", files_digest(part))
         if not part.is_symlink():
             yield from _models_below(part, root)
@@ -185,23 +187,42 @@ def _models_in_cache(found: LocalRepository) -> Iterator[ModelFiles]:
     """Yield the models of a repository in the Hub's cache: of its snapshot, and of the folders in that."""
     if found.kind != RecordKind.MODEL:
         return
-    lost = [link.name for link in broken_links(found.folder) if link.suffix.lower() in _WEIGHT_SUFFIXES]
+    links = [link.name for link in broken_links(found.folder)]
+    lost = [name for name in links if _is_read(name.lower()) or file_kind(name, ())]
     if found.missing or lost:
         reason = f"{lost[0]} links to a file that is not there" if lost else found.notes[0][1]
         yield ModelFiles(found.id, str(found.folder), problem=reason)
         return
     for folder in [found.folder, *sorted(each for each in found.folder.rglob("*") if each.is_dir())]:
-        if _holds_weights(folder):
+        if _is_model(folder):
             inner = folder.relative_to(found.folder).as_posix()
             name = found.id if inner == "." else f"{found.id}/{inner}"
             yield ModelFiles(name, str(folder), "", files_digest(folder), notes=tuple(text for _, text in found.notes))
 
 
-def _holds_weights(folder: Path) -> bool:
-    try:
-        return any(file.suffix.lower() in _WEIGHT_SUFFIXES for file in folder.iterdir() if file.is_file())
-    except OSError:
+def _is_model(folder: Path) -> bool:
+    """Return whether a folder below others is a model of its own, and not that around it in another format."""
+    if folder.name in FOLDERS and not any(map(_is_read, _files_of(folder))) and _holds_weights(folder.parent):
         return False
+    return _holds_weights(folder)
+
+
+def _holds_weights(folder: Path) -> bool:
+    """Return whether a folder holds weights, read or not."""
+    names = _files_of(folder)
+    return any(_is_read(name) or file_kind(name, names) for name in names)
+
+
+def _is_read(name: str) -> bool:
+    return name.endswith(_READ_SUFFIXES)
+
+
+def _files_of(folder: Path) -> set[str]:
+    """Return the names of a folder's files in small letters; none where it cannot be read."""
+    try:
+        return {file.name.lower() for file in folder.iterdir() if file.is_file()}
+    except OSError:
+        return set()
 
 
 def files_digest(folder: Path) -> str:
@@ -268,7 +289,9 @@ def _compute_missing(
     futures = {pool.submit(_fingerprint_model, item): item for item in missing}
     for done, future in enumerate(as_completed(futures), 1):
         item, result = futures[future], future.result()
-        report.pickles += result.pickles
+        for kind, count_of_kind in result.skipped.items():
+            report.skipped[kind] = report.skipped.get(kind, 0) + count_of_kind
+        report.pickles = report.skipped.get(PICKLE, 0)
         report.read_bytes += result.read_bytes
         report.size += result.size
         if result.fingerprint is None:
@@ -303,15 +326,26 @@ def open_location(location: str) -> OpenModel:
 def _fingerprint_model(item: ModelFiles) -> _Outcome:
     """Fingerprint one model; an error is returned as a value, so that it crosses processes."""
     if item.problem:
-        return _Outcome(None, item.problem, 0, 0, 0)
+        return _Outcome(None, item.problem, {}, 0, 0)
     try:
         with open_location(item.folder) as model:
             made = compute_fingerprint(model, item.id, item.created_at)
             made.revision = item.revision
-            return _Outcome(made, "", len(model.pickles), model.read_bytes, model.size)
+            return _Outcome(made, "", _counts(model.others), model.read_bytes, model.size)
     except WeightsError as error:
-        names = [file.name for file in Path(item.folder).iterdir()] if Path(item.folder).is_dir() else []
-        pickles = sum(name.lower().endswith(PICKLES) for name in names)
-        return _Outcome(None, str(error), pickles, 0, 0)
+        return _Outcome(None, str(error), _counts(_others(item.folder)), 0, 0)
     except (AtlasError, OSError) as error:
-        return _Outcome(None, f"{item.folder}: {error}", 0, 0, 0)
+        return _Outcome(None, f"{item.folder}: {error}", {}, 0, 0)
+
+
+def _others(location: str) -> dict[str, list[str]]:
+    """Return the files that hold weights and are not read, of a model that cannot be opened."""
+    path = Path(location)
+    try:
+        return other_files([file.name for file in path.iterdir()]) if path.is_dir() else {}
+    except OSError:
+        return {}
+
+
+def _counts(found: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    return {kind: len(names) for kind, names in found.items()}

@@ -15,13 +15,13 @@ from atlas_db.core.errors import HubError, WeightsError
 from ingest.formats.model_folder import (
     ADAPTER_CONFIG,
     CONFIG,
-    PICKLES,
     adapter_config,
     decode_object,
     gguf_candidates,
     safetensors_files,
 )
 from ingest.formats.open_model import OpenModel, add_gguf, add_safetensors
+from ingest.formats.other_files import only_these, other_files
 from ingest.hub.api_listing import HubClient, endpoint
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
@@ -99,7 +99,7 @@ def open_remote(repository: str, revision: str) -> OpenModel:
     files = {file.rfilename: file.size for file in _info(client, repository).siblings}
     location = f"{SCHEME}{repository}"
     model = OpenModel(f"{location}@{revision}")
-    model.pickles = sorted(name for name in files if name.lower().endswith(PICKLES))
+    model.others = other_files(files.keys())
 
     def fetch(name: str) -> bytes:
         return bytes(client.get(f"{endpoint()}/{repository}/resolve/{revision}/{name}").content)
@@ -111,7 +111,8 @@ def open_remote(repository: str, revision: str) -> OpenModel:
     if not chosen:
         candidates = gguf_candidates({name: size for name, size in files.items() if "/" not in name}, location)
         if not candidates:
-            raise WeightsError(location, "holds neither safetensors nor GGUF")
+            found = f", {only_these(model.others)}" if model.others else ""
+            raise WeightsError(location, f"holds neither safetensors nor GGUF{found}")
         add_gguf(model, candidates, remote)
         return model
     if ADAPTER_CONFIG in files:

@@ -33,7 +33,7 @@ def test_shards_stay_in_their_folder(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04.")
     found = read_folder(tmp_path)
     assert [file.name for file in found.files] == ["model-1.safetensors"]
-    assert found.pickles == ["pytorch_model.bin"]
+    assert found.others == {"pickle": ["pytorch_model.bin"]}
     index.write_text("{")
     with pytest.raises(WeightsError, match="cannot be read"):
         read_folder(tmp_path)

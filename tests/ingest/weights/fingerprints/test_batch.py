@@ -49,3 +49,27 @@ def test_models_in_the_cache_of_the_hub(tmp_path: Path) -> None:
         "acme/torn": "model.safetensors links to a file that is not there",
     }
     assert (report.made, report.notes) == (4, {})
+
+
+def test_files_that_are_not_read_are_counted_by_their_kind(tmp_path: Path) -> None:
+    """The same model in another format, in a folder below, is no model of its own; alone it is one that fails by name."""
+    write(tmp_path / "zoo" / "whole", root(1))
+    (tmp_path / "zoo" / "whole" / "onnx").mkdir()
+    (tmp_path / "zoo" / "whole" / "onnx" / "model.onnx").write_bytes(b"x")
+    (tmp_path / "zoo" / "whole" / "tf_model.h5").write_bytes(b"x")
+    for name, files in {
+        "ov": ("m.bin", "m.xml"),
+        "web/onnx": ("model.onnx", "model.onnx_data"),
+        "p": ("m.pt",),
+    }.items():
+        (tmp_path / "zoo" / name).mkdir(parents=True)
+        for file in files:
+            (tmp_path / "zoo" / name / file).write_bytes(b"x")
+    models = find_models([tmp_path / "zoo"])
+    assert [item.id for item in models] == ["ov", "p", "web/onnx", "whole"]
+    report = fingerprint_all(models, tmp_path / "out.parquet", lambda *_: None)
+    assert (report.made, report.pickles) == (1, 1)
+    assert report.skipped == {"ONNX": 3, "Keras": 1, "OpenVINO": 1, "pickle": 1}
+    assert {id: reason.split(" holds ")[1].split(" (")[0] for id, reason in report.failed.items()} == {
+        "ov": "only OpenVINO", "web/onnx": "only ONNX", "p": "only pickles",
+    }  # fmt: skip

@@ -1,0 +1,66 @@
+"""All formats of weights: which are read, from where, checked against which tool, and which are refused by name."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ingest.formats.other_files import KINDS
+from ingest.formats.quantized.quantized_formats import QUANTIZED
+from ingest.formats.quantized.unread_packings import UNREAD
+
+
+class FormatRow(NamedTuple):
+    """What is known of a format.
+
+    Attributes:
+        name: Its name in the field.
+        tool: Tool and version whose files were read; empty where it is not read.
+        read: What is read of it; empty where it is not read.
+        places: Where such files are read: `disk, Hub`, `disk` or `nowhere`.
+        error: Largest difference to the tool's own values, as a share of the largest magnitude; None where no tool
+            gives values to compare with.
+        verdict: What a chart says of a copy next to its original: `parent found`, `not tried`, `refused by name`.
+        unknown: What a file may not tell, and what is then done; of what is not read, why.
+    """
+
+    name: str
+    tool: str
+    read: str
+    places: str
+    error: float | None
+    verdict: str
+    unknown: str
+
+
+_FOUND, _REFUSED = "parent found", "refused by name"
+_FILES = (
+    FormatRow(
+        "safetensors",
+        "safetensors 0.8.0, transformers 5.23.0, peft 0.21.2",
+        "whole, in shards, as adapters of PEFT, mlx-lm, diffusers and kohya's scripts",
+        "disk, Hub",
+        0.0,
+        _FOUND,
+        "types that are not known cost their tensors",
+    ),
+    FormatRow(
+        "GGUF",
+        "llama.cpp 0.5.0, gguf 0.19.0",
+        "whole or in parts, all types of the package gguf, Q1_0 and Q2_0; rows, names and norms as in transformers",
+        "disk, Hub",
+        0.0,
+        _FOUND,
+        "types that are not known cost their tensors; other architectures have the names of Llama",
+    ),
+)
+
+
+def format_rows() -> list[FormatRow]:
+    """Return all formats: files, quantized matrices in safetensors files, then what is not read."""
+    quantized = [
+        FormatRow(each.name, each.tool, each.read, each.places, each.error, each.verdict, each.unknown)
+        for each in QUANTIZED
+    ]
+    refused = [FormatRow(each.name, "", "", "nowhere", None, _REFUSED, each.reason) for each in KINDS]
+    refused += [FormatRow(each.name, "", "", "nowhere", None, _REFUSED, "not read") for each in UNREAD]
+    return [*_FILES, *quantized, *refused]
