@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from atlas_db.core.errors import QueryNotFoundError, QueryParameterError, did_you_mean
 from atlas_db.store.contents import require_models, require_node
+from atlas_db.store.statements import Statement
 
 if TYPE_CHECKING:
     from atlas_db.store.bolt import Row, Store
@@ -194,13 +195,13 @@ def run_query(store: Store, name: str, given: Mapping[str, str] | None = None) -
             for identifier in value if isinstance(value, list) else [value]:
                 if identifier:
                     require_node(store, parameter.label, str(identifier))
-    return query, store.run_user_query(query.text, bound)[1]
+    return query, store.read(Statement(query.text), **bound)
 
 
 def default_rows(store: Store, name: str) -> list[Row]:
     """Return the rows of a shipped query with the defaults of its parameters; the store may be empty."""
     query = find_query(name)
-    return store.run_user_query(query.text, query.bind({}))[1]
+    return store.read(Statement(query.text), **query.bind({}))
 
 
 def _read(topic: str, file: Traversable) -> Query:

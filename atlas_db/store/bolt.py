@@ -34,6 +34,8 @@ T = TypeVar("T")
 _SEE_LOG = "Check the server log"
 """What ArcadeDB answers in place of an error's text, in the mode for production."""
 _OS_ERROR = re.compile(r"reason \[Errno \d+\] ([^)]+)\)")
+_EXPLAINS = re.compile(r"\s*(EXPLAIN|PROFILE)\s", re.IGNORECASE)
+"""What the local engine counts as writing, whatever stands behind it."""
 Row = dict[str, Any]
 RETRY_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
@@ -68,6 +70,7 @@ class Store:
         url: Bolt URL.
         user: User name.
         password: Password.
+        reader: Name and password of a user that may only read; by default the same user reads and writes.
         database: Name of the database on the server.
         diagnose: Called after a failure; returns a fault of the machine that the engine runs on, or an empty text.
         logged_error: Called where the engine refers to its log; returns the newest error there, or an empty text.
@@ -86,6 +89,7 @@ class Store:
         user: str,
         password: str,
         database: str,
+        reader: tuple[str, str] | None = None,
         diagnose: Callable[[], str] = lambda: "",
         logged_error: Callable[[], str] = lambda: "",
         retry_seconds: float = RETRY_SECONDS,
@@ -95,20 +99,9 @@ class Store:
         self.engine = ""
         self._database = database
         self._on_close = contextlib.ExitStack()
-        try:
-            self._driver = neo4j.GraphDatabase.driver(
-                url,
-                auth=(user, password),
-                max_transaction_retry_time=retry_seconds,
-                connection_timeout=CONNECT_SECONDS,
-                notifications_min_severity="OFF",
-                user_agent=SOFTWARE,
-            )
-        except (bolt.DriverError, ValueError) as error:
-            raise StoreUnavailableError(
-                f"{url} is no usable store address ({_first_line(error)})",
-                hint="Use local[:DIR], neo4j-local[:DIR], bolt://HOST:PORT or neo4j+s://HOST",
-            ) from error
+        self._writer = _driver(url, (user, password), retry_seconds)
+        # Two drivers, not two users of one: each has its own connections, and no one changes hands.
+        self._reader = self._writer if reader is None else _driver(url, reader, retry_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -126,8 +119,9 @@ class Store:
             StoreRefusedError: Wrong password, or no such database.
         """
         with self._translated_errors():
-            self.engine = self._driver.get_server_info().agent
-            self._driver.execute_query("RETURN 1 AS one", database_=self._database)
+            self.engine = self._writer.get_server_info().agent
+            for driver in dict.fromkeys((self._writer, self._reader)):
+                driver.execute_query("RETURN 1 AS one", database_=self._database)
 
     def read(self, statement: Statement, **parameters: object) -> list[Row]:
         """Run a reading statement in a managed transaction and return all rows."""
@@ -173,23 +167,33 @@ class Store:
             raise UsageError("the query is empty", hint="Give Cypher, or name a shipped query: atlas-db query")
         access = neo4j.WRITE_ACCESS if write else neo4j.READ_ACCESS
         with self._user_errors(), self._session(access) as session:
+            if write:
+                return session.execute_write(lambda tx: _run_user_text(tx, text, parameters)[:2])
+            return session.execute_read(self._read_user_text, text, parameters)
 
-            def work(tx: neo4j.ManagedTransaction) -> tuple[list[str], list[Row]]:
-                result = tx.run(text, dict(parameters))
-                keys = list(result.keys())
-                rows = [
-                    {key: to_python(value) for key, value in zip(record.keys(), record.values(), strict=True)}
-                    for record in result
-                ]
-                if result.consume().counters.contains_updates and not write:
-                    raise WriteRefusedError("the query writes", hint="Add --write if that is meant")
-                return keys, rows
+    def _read_user_text(
+        self, tx: neo4j.ManagedTransaction, text: str, parameters: Mapping[str, object]
+    ) -> tuple[list[str], list[Row]]:
+        """Run a text of the user that must only read.
 
-            return session.execute_write(work) if write else session.execute_read(work)
+        Neo4j has a mode for reading, and states in a plan what a statement does. The local engine does neither, but has
+        a user that may only read.
+        """
+        if self._reader is self._writer:
+            _check_plan(tx.run("EXPLAIN " + text, dict(parameters)).consume())
+        try:
+            keys, rows, summary = _run_user_text(tx, text, parameters)
+        except bolt.Forbidden as error:
+            raise _write_refused("the engine refuses this to a reader") from error
+        plain = not _EXPLAINS.match(text)
+        if summary.counters.contains_updates or (plain and summary.query_type != "r"):
+            raise _write_refused("the query writes")
+        return keys, rows
 
     def close(self) -> None:
         """Close the connection and run the callbacks of `on_close`."""
-        self._driver.close()
+        self._reader.close()
+        self._writer.close()
         self._on_close.close()
 
     def on_close(self, callback: Callable[[], None]) -> None:
@@ -226,7 +230,25 @@ class Store:
             ) from error
 
     def _session(self, access: str) -> neo4j.Session:
-        return self._driver.session(database=self._database, default_access_mode=access, fetch_size=2000)
+        driver = self._writer if access == neo4j.WRITE_ACCESS else self._reader
+        return driver.session(database=self._database, default_access_mode=access, fetch_size=2000)
+
+
+def _driver(url: str, auth: tuple[str, str], retry_seconds: float) -> neo4j.Driver:
+    try:
+        return neo4j.GraphDatabase.driver(
+            url,
+            auth=auth,
+            max_transaction_retry_time=retry_seconds,
+            connection_timeout=CONNECT_SECONDS,
+            notifications_min_severity="OFF",
+            user_agent=SOFTWARE,
+        )
+    except (bolt.DriverError, ValueError) as error:
+        raise StoreUnavailableError(
+            f"{url} is no usable store address ({_first_line(error)})",
+            hint="Use local[:DIR], neo4j-local[:DIR], bolt://HOST:PORT or neo4j+s://HOST",
+        ) from error
 
 
 class _PausedCollector:
@@ -256,6 +278,37 @@ def paused_gc() -> Iterator[None]:
 
 def _identity(page: list[list[Any]]) -> list[list[Any]]:
     return page
+
+
+def _run_user_text(
+    tx: neo4j.ManagedTransaction, text: str, parameters: Mapping[str, object]
+) -> tuple[list[str], list[Row], neo4j.ResultSummary]:
+    result = tx.run(text, dict(parameters))
+    keys = list(result.keys())
+    rows = [
+        {key: to_python(value) for key, value in zip(record.keys(), record.values(), strict=True)} for record in result
+    ]
+    return keys, rows, result.consume()
+
+
+def _check_plan(summary: neo4j.ResultSummary) -> None:
+    """Check the plan of a statement that did not run yet.
+
+    Raises:
+        WriteRefusedError: It would do more than read.
+    """
+    plans = [summary.plan] if summary.plan else []
+    while plans:
+        plan = plans.pop()
+        if plan["operatorType"].startswith("Terminate"):
+            raise _write_refused("the query ends transactions of others")
+        plans += plan.get("children", [])
+    if summary.query_type != "r":
+        raise _write_refused("the query writes")
+
+
+def _write_refused(reason: str) -> WriteRefusedError:
+    return WriteRefusedError(reason, hint="Add --write if that is meant")
 
 
 def _run_text(tx: neo4j.ManagedTransaction, text: str) -> None:
@@ -316,7 +369,7 @@ def _refused(error: bolt.Neo4jError) -> AtlasError:
     code = error.code or ""
     text = _first_line(error)
     if "AccessMode" in code or "read access mode" in text.lower():
-        return WriteRefusedError("the query writes", hint="Add --write if that is meant")
+        return _write_refused("the query writes")
     if "No space left" in str(error) or "disk" in text.lower():
         return StoreRefusedError(text, code=code, hint="Free disk space, then run the same command again: it continues")
     hint = "Check the query" if "Statement" in code else "See atlas-db doctor, then run the same command again"

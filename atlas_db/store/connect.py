@@ -11,10 +11,10 @@ from atlas_db.core.schema import SCHEMA
 from atlas_db.core.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.contents import DEMO
+from atlas_db.store.engine_users import read_or_make_secret
 from atlas_db.store.engines import ENGINES, Engine
 from atlas_db.store.managed_engine import open_local
 from atlas_db.store.statements import Statement, constraints
-from atlas_db.store.supervisor import read_or_make_secret
 
 SCHEMES = frozenset({"bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc"})
 """Schemes of a server's address that the driver knows."""
@@ -39,7 +39,7 @@ def credentials(settings: Settings) -> tuple[str, str]:
     place = local_place(settings)
     if place is None:
         return settings.user, settings.password
-    return place[0].user, read_or_make_secret(place[1])
+    return place[0].users(read_or_make_secret(place[1])).owner
 
 
 def connect(settings: Settings) -> Store:

@@ -1,7 +1,6 @@
 """How to start each local engine: what goes into its Java argument file.
 
-The argument file holds the secret and has mode 0600; the process list shows only its name. Everything listens on
-127.0.0.1 alone.
+The argument file has mode 0600, and the process list shows only its name. Everything listens on 127.0.0.1 alone.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from pathlib import Path
 from atlas_db.core.errors import StoreUnavailableError
 from atlas_db.core.extras import DISTRIBUTION, install_command
 from atlas_db.core.files import write_whole
+from atlas_db.store.engine_users import EngineUsers, arcadedb_users, neo4j_users, write_arcadedb_users
 from atlas_db.store.neo4j_version import check_java, choose_version, is_calendar
 
 # Never on the class path: wire protocols and endpoints that nothing here speaks.
@@ -25,6 +25,8 @@ _ADD_OPENS = (
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
 )
+# Without UsePerfData, the arguments of main classes, a password among them, are not copied into a file for monitors.
+_VIRTUAL_MACHINE = ("-XX:+UseParallelGC", "-XX:-UsePerfData")
 # From 2026.05 on, Neo4j broadcasts its address to private networks by default, though it listens on loopback alone.
 # Releases before these settings exist refuse a file that has them, unless validation is off.
 _CALENDAR_SETTINGS = (
@@ -40,7 +42,7 @@ class Launch:
 
     Attributes:
         directory: Data directory.
-        secret: Password of the one user.
+        secret: The secret of the data directory, from which the users follow.
         heap: Java's -Xmx.
         bolt_port: Port for Bolt.
         spare_port: A second free port, for what cannot be closed.
@@ -59,18 +61,19 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A local engine: its name, its user, its database, and how it is prepared and started.
+    """A local engine: its name, its users by the secret, its database, and how it is prepared and started.
 
     Its `version` chooses, by what the user requested, the version that runs on a data directory. Its `java` takes that
-    version.
+    version. Its `new_secret` says what to do where the file with the secret was changed.
     """
 
     name: str
-    user: str
+    users: Callable[[str], EngineUsers]
     database: str
     java: Callable[[str], Path]
     arguments: Callable[[Launch], list[str]]
     prepare: Callable[[Launch], list[str] | None]
+    new_secret: str
     environment: Callable[[Path], dict[str, str]] = lambda _: {}
     version: Callable[[str, Path], str] = lambda _, __: ""
 
@@ -104,23 +107,26 @@ def _arcade_arguments(launch: Launch) -> list[str]:
     wanted = [str(jar) for jar in jars if not any(word in jar.name for word in _ARCADE_UNWANTED)]
     root = launch.directory / "arcadedb"
     root.mkdir(exist_ok=True, mode=0o700)
+    write_arcadedb_users(root / "config", launch.secret)
     return [
         f"-Xmx{launch.heap}",
-        "-XX:+UseParallelGC",
+        *_VIRTUAL_MACHINE,
         "-cp",
         ":".join(wanted),
         "--enable-native-access=ALL-UNNAMED",
         *_ADD_OPENS[:1],
         f"-Darcadedb.server.rootPath={root}",
-        f"-Darcadedb.server.rootPassword={launch.secret}",
         "-Darcadedb.server.mode=production",
         "-Darcadedb.server.httpIncomingHost=127.0.0.1",
         f"-Darcadedb.server.httpIncomingPort={launch.spare_port}",
         "-Darcadedb.server.plugins=Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
         "-Darcadedb.bolt.host=127.0.0.1",
         f"-Darcadedb.bolt.port={launch.bolt_port}",
-        "-Darcadedb.server.defaultDatabases=atlas[root]",
+        "-Darcadedb.server.defaultDatabases=atlas[]",
         "-Darcadedb.txWalFlush=1",
+        "-Darcadedb.opencypher.loadCsv.allowRemoteUrls=false",
+        "-Darcadedb.opencypher.loadCsv.allowFileUrls=false",
+        "-Darcadedb.polyglotEngineEnabled=false",
         "com.arcadedb.server.ArcadeDBServer",
     ]
 
@@ -169,7 +175,7 @@ def neo4j_command(launch: Launch, main: str, *arguments: str) -> list[str]:
     """Java arguments that run one of Neo4j's main classes."""
     return [
         f"-Xmx{launch.heap}",
-        "-XX:+UseParallelGC",
+        *_VIRTUAL_MACHINE,
         *_ADD_OPENS,
         "-Dfile.encoding=UTF-8",
         "-cp",
@@ -192,6 +198,10 @@ def _neo4j_home(launch: Launch) -> Path:
                 "server.memory.pagecache.size=512m",
                 f"server.memory.heap.max_size={launch.heap}",
                 "dbms.usage_report.enabled=false",
+                # LOAD CSV reads neither files nor addresses, and wrong passwords of others lock nobody out.
+                "dbms.security.allow_csv_import_from_file_urls=false",
+                "internal.dbms.cypher_ip_blocklist=0.0.0.0/0,::/0",
+                "dbms.security.auth_max_failed_attempts=0",
                 "db.tx_log.rotation.retention_policy=keep_none",
                 *(_CALENDAR_SETTINGS if is_calendar(launch.version) else ()),
                 "",
@@ -220,14 +230,19 @@ def _neo4j_environment(directory: Path) -> dict[str, str]:
     return {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
 
 
-ARCADEDB = Engine("local", "root", "atlas", _arcade_java, _arcade_arguments, lambda _: None)
+_RESTART = (
+    "It was changed. The engine reads it when it starts: atlas-db store stop --store {store}, then run this again"
+)
+_RESTORE = "It was changed after the engine's first start: restore it, or load into a new directory"
+ARCADEDB = Engine("local", arcadedb_users, "atlas", _arcade_java, _arcade_arguments, lambda _: None, _RESTART)
 NEO4J = Engine(
     "neo4j-local",
-    "neo4j",
+    neo4j_users,
     "neo4j",
     _neo4j_java,
     _neo4j_arguments,
     _neo4j_prepare,
+    _RESTORE,
     _neo4j_environment,
     choose_version,
 )

@@ -17,12 +17,12 @@ from pathlib import Path
 from atlas_db.core.errors import StoreLockedError, StoreRefusedError, StoreUnavailableError
 from atlas_db.core.locks import is_locked
 from atlas_db.store.bolt import Store
+from atlas_db.store.engine_users import read_or_make_secret
 from atlas_db.store.engines import ENGINES, Engine
 from atlas_db.store.neo4j_version import read_version
 from atlas_db.store.supervisor import (
     OWNER_LOCK,
     STOP_SECONDS,
-    read_or_make_secret,
     register_client,
     release_client,
 )
@@ -147,10 +147,12 @@ def _diagnose_disk(directory: Path) -> str:
 
 
 def _try_store(engine: Engine, directory: Path, port: int) -> Store | None:
+    users = engine.users(read_or_make_secret(directory))
     store = Store(
         f"bolt://127.0.0.1:{port}",
-        user=engine.user,
-        password=read_or_make_secret(directory),
+        user=users.owner.name,
+        password=users.owner.password,
+        reader=users.reader,
         database=engine.database,
         diagnose=lambda: _diagnose_disk(directory),
         logged_error=lambda: logged_error(directory),
@@ -159,12 +161,12 @@ def _try_store(engine: Engine, directory: Path, port: int) -> Store | None:
     try:
         store.ping()
     except (StoreUnavailableError, StoreRefusedError) as error:
+        store.close()
         if isinstance(error, StoreRefusedError) and "Unauthorized" in error.code:
             raise StoreUnavailableError(
-                f"the engine of {directory} refuses its own password",
-                hint=f"The file {directory / 'secret'} was changed; restore it, or load into a new directory",
+                f"the engine of {directory} does not accept the password in {directory / 'secret'}",
+                hint=engine.new_secret.format(store=f"{engine.name}:{directory}"),
             ) from error
-        store.close()
         return None
     return store
 

@@ -23,6 +23,7 @@ from filelock import BaseFileLock
 from atlas_db.core.errors import AtlasError, StoreUnavailableError
 from atlas_db.core.files import write_private
 from atlas_db.core.locks import try_lock
+from atlas_db.store.engine_users import read_or_make_secret
 from atlas_db.store.engines import ENGINES, Engine, Launch
 from atlas_db.store.neo4j_version import VERSION_FILE
 
@@ -32,19 +33,6 @@ CLIENTS = "clients"
 """Folder of the clients' locks, in the data directory."""
 TICK_SECONDS = 0.5
 STOP_SECONDS = 30
-
-
-def read_or_make_secret(directory: Path) -> str:
-    """Return the password of a data directory. The first call draws it at random into a file of mode 0600."""
-    file = directory / "secret"
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-        # Letters and digits only: the engine's own tools read a leading hyphen as an option.
-        handle.write(secrets.token_hex(24))
-    return file.read_text(encoding="ascii").strip()
 
 
 def register_client(directory: Path) -> BaseFileLock:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from atlas_db.core.errors import CypherError, UsageError, WriteRefusedError
+from atlas_db.core.errors import AtlasError, CypherError, UsageError, WriteRefusedError
+from atlas_db.core.settings import Settings
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 
@@ -19,6 +20,77 @@ def test_own_cypher_may_read_but_not_write(store: Store) -> None:
     assert store.read(Statement("MATCH (m:Model) RETURN count(m) AS n")) == [{"n": 0}]
     store.run_user_query("CREATE (n:Model {id: 'x'})", {}, write=True)
     assert store.read(Statement("MATCH (m:Model) RETURN count(m) AS n")) == [{"n": 1}]
+
+
+WRITES = {
+    "node": "CREATE (n:Unheard {unheard: 1})",
+    "node, found or made": "MERGE (n:Unheard {id: 'x'})",
+    "edge": "MATCH (a:Model {id: 'a'}) MATCH (b:Model {id: 'b'}) CREATE (a)-[:UNHEARD {unheard: 1}]->(b)",
+    "property": "MATCH (m:Model {id: 'a'}) SET m.unheard = 1",
+    "properties": "MATCH (m:Model {id: 'a'}) SET m += {unheard: 1}",
+    "property of an edge": "MATCH (:Model)-[r:DERIVED_FROM]->() SET r.unheard = 1",
+    "label": "MATCH (m:Model {id: 'a'}) SET m:Unheard",
+    "removed property": "MATCH (m:Model {id: 'a'}) REMOVE m.id",
+    "deleted nodes": "MATCH (m:Model) DETACH DELETE m",
+    "deleted edges": "MATCH (:Model)-[r]->() DELETE r",
+    "loop": "FOREACH (i IN [1] | CREATE (:Unheard {unheard: i}))",
+    "subquery": "UNWIND [1] AS i CALL (i) { CREATE (x:Unheard) RETURN x } RETURN x",
+    "without effect": "MATCH (m:Model) WITH m WHERE false SET m.unheard = 1",
+    "without rows": "CREATE (n:Unheard) RETURN n LIMIT 0",
+    "after a comment": "/* only reads */ CREATE (n:Unheard)",
+    "index": "CREATE INDEX unheard IF NOT EXISTS FOR (m:Model) ON (m.unheard)",
+    "constraint": "CREATE CONSTRAINT unheard IF NOT EXISTS FOR (n:Unheard) REQUIRE n.id IS UNIQUE",
+    "dropped index": "DROP INDEX unheard IF EXISTS",
+    "user": "CREATE USER unheard SET PASSWORD 'unheard-of-12' CHANGE NOT REQUIRED",
+    "transactions": "UNWIND [1, 2] AS i CALL (i) { CREATE (:Unheard) } IN TRANSACTIONS OF 1 ROWS",
+}
+"""A harmless statement of each class that writes."""
+_TRACES = (
+    "CALL db.labels()", "CALL db.relationshipTypes()", "CALL db.propertyKeys()", "SHOW CONSTRAINTS YIELD name",
+    "SHOW INDEXES YIELD name", "SHOW USERS", "MATCH (n) RETURN count(n), sum(size(keys(n)))",
+    "MATCH ()-[r]->() RETURN count(r), sum(size(keys(r)))",
+)  # fmt: skip
+
+
+def _traces(store: Store, settings: Settings) -> list[list[str]]:
+    """Return whatever a write could leave: tokens, schema, users, and the sizes of all nodes and edges."""
+    seen = [sorted(map(str, store.run_user_query(text, {}, write=True)[1])) for text in _TRACES]
+    # The local engine does not list the names of properties; they stand in a file of their own.
+    return [*seen, [str(b"unheard" in file.read_bytes()) for file in settings.home.rglob("dictionary.*.dict")]]
+
+
+def test_a_write_is_refused_before_it_leaves_anything(store: Store, engine_settings: Settings) -> None:
+    store.run_user_query(CHAIN, {}, write=True)
+    before = _traces(store, engine_settings)
+    assert "nheard" not in str(before)
+    for kind, text in WRITES.items():
+        with pytest.raises(WriteRefusedError, match="--write"):
+            store.run_user_query(text, {})
+        assert _traces(store, engine_settings) == before, kind
+
+
+def test_an_engine_with_users_lets_the_reader_write_nothing(local_store: Store) -> None:
+    """What our own look at a statement lets through, the engine refuses."""
+    local_store.run_user_query(CHAIN, {}, write=True)
+    for kind in ("property", "properties", "removed property", "property of an edge"):
+        with pytest.raises(AtlasError) as raised:
+            local_store.read(Statement(WRITES[kind]))
+        assert "Forbidden" in getattr(raised.value, "code", ""), kind
+    assert local_store.read(Statement("MATCH (m:Model) RETURN count(m.unheard) AS n, count(m.id) AS ids")) == [
+        {"n": 0, "ids": 5}
+    ]
+
+
+@pytest.mark.parametrize("address", ["file:///etc/hostname", "http://127.0.0.1:9/x.csv"])
+@pytest.mark.parametrize("write", [False, True])
+def test_no_statement_reads_files_or_addresses(store: Store, address: str, write: bool) -> None:
+    with pytest.raises(AtlasError):
+        store.run_user_query(f"LOAD CSV FROM '{address}' AS row RETURN row", {}, write=write)
+
+
+def test_plans_may_be_asked_for(store: Store) -> None:
+    assert store.run_user_query("EXPLAIN MATCH (m:Model) RETURN m", {})[1] == []
+    assert store.run_user_query(" profile MATCH (m:Model) RETURN count(m) AS n", {})[1] == [{"n": 0}]
 
 
 @pytest.mark.parametrize(

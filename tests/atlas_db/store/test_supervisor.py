@@ -12,7 +12,6 @@ from atlas_db.core.settings import Settings
 from atlas_db.store.connect import open_store
 from atlas_db.store.managed_engine import is_owned, read_state
 from atlas_db.store.statements import create_nodes
-from atlas_db.store.supervisor import read_or_make_secret
 from tests.support.waiting import COUNT, wait_for
 
 
@@ -32,9 +31,3 @@ def test_a_killed_supervisor_leaves_no_orphan_behind(own_engine: Settings, tmp_p
         assert second is not None
         assert second["java_pid"] != first["java_pid"]
     wait_for(lambda: not Path(f"/proc/{first['java_pid']}").exists())
-
-
-def test_a_password_is_no_option_to_any_tool(tmp_path: Path) -> None:
-    made = read_or_make_secret(tmp_path)
-    assert made.isalnum() and len(made) == 48
-    assert read_or_make_secret(tmp_path) == made
