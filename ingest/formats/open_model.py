@@ -25,6 +25,7 @@ from ingest.formats.other_files import only_these
 from ingest.formats.quantized.mlx import with_group_size
 from ingest.formats.quantized.quantized_formats import quantized_matrix, serves_another
 from ingest.formats.quantized.stored_tensors import StoredTensor, StoredTensors, UnreadableTensorError
+from ingest.formats.quantized.unread_packings import stated_packing
 from ingest.formats.safetensors import Tensor, is_readable, read_header, read_values
 from ingest.formats.tensor_names import is_in_block
 
@@ -259,7 +260,8 @@ def _open_tensor(name: str, stored: StoredTensors) -> Matrix:
     if found is not None:
         return found
     if tensor.dtype in _INTEGERS and len(tensor.shape) > 1:
-        raise UnreadableTensorError(f"{tensor.dtype}, packed in a way that is not known")
+        stated, unknown = stated_packing(stored), f"{tensor.dtype}, packed in a way that is not known"
+        raise UnreadableTensorError(f"the format {stated}, which is not read" if stated else unknown)
     rows, columns = matrix_shape(tensor.shape)
     sides = tensor.shape if len(tensor.shape) > 2 else ()
 

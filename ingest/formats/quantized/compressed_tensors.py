@@ -66,7 +66,7 @@ def _scheme(base: str, stored: StoredTensors) -> tuple[str, Mapping[str, Any]]:
         plain: list[tuple[str, dict[str, Any]]] = [("pack-quantized", {"num_bits": bits}) for bits in (4, 8)]
         fitting = [each for each in plain if _fits(base, *each, stored)]
     # Schemes that read the same do not differ.
-    kinds = {(scheme, weights.get("num_bits"), weights.get("group_size")) for scheme, weights in fitting}
+    kinds = {(scheme, str(weights.get("num_bits")), group_of(weights.get("group_size"))) for scheme, weights in fitting}
     if len(kinds) != 1:
         raise UnreadableTensorError(
             "packed codes, which several schemes fit" if kinds else "packed codes, which no stated scheme fits"
@@ -163,7 +163,7 @@ def _zero_points(
     tensor = found[1]
     if tensor.dtype != "I32":
         plain = ScaleBlocks(found, rows, scales.groups)
-        return lambda wanted: plain.read(wanted) + middle
+        return lambda wanted: plain.spread(plain.read(wanted)) + middle
     words = tensor.shape[0] if len(tensor.shape) == 2 and tensor.shape[1] == scales.groups else 0
     if _words_fit(rows, bits, words) is None:
         raise UnreadableTensorError(f"zero points of the shape {list(tensor.shape)}, which do not fit")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+
+from atlas_db.core.arrays import Floats, Integers
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized import (
     bitsandbytes,
@@ -33,7 +38,18 @@ def quantized_matrix(name: str, stored: StoredTensors) -> Matrix | None:
     """
     if packing := unread_packing(name, stored):
         raise UnreadableTensorError(f"the format {packing}, which is not read")
-    return next((found for each in QUANTIZED if (found := each.matrix(name, stored)) is not None), None)
+    found = next((found for each in QUANTIZED if (found := each.matrix(name, stored)) is not None), None)
+    return found and found._replace(read=_without_warnings(found.read))
+
+
+def _without_warnings(read: Callable[[Integers], Floats]) -> Callable[[Integers], Floats]:
+    """Return a reader of rows to which scales that are no numbers are values as any others."""
+
+    def quiet(wanted: Integers) -> Floats:
+        with np.errstate(invalid="ignore", over="ignore"):
+            return read(wanted)
+
+    return quiet
 
 
 def serves_another(name: str, stored: StoredTensors) -> bool:

@@ -38,6 +38,11 @@ UNREAD = (
 """Formats, the first that fits counts."""
 
 
+def stated_packing(stored: StoredTensors) -> str:
+    """Return the name of the format that `config.json` states and that is not read; empty where it states none."""
+    return next((packing.name for packing in UNREAD if stored.method in packing.methods), "")
+
+
 def unread_packing(name: str, stored: StoredTensors) -> str:
     """Return the name of the format that a tensor belongs to and that is not read; empty where there is none.
 

@@ -8,11 +8,14 @@ gptqmodel 7.6.0 (`TorchLinear`).
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from atlas_db.core.errors import WeightsError
 from ingest.formats.byte_source import LocalFile
 from ingest.formats.open_model import open_model
 from ingest.formats.quantized import (
@@ -25,7 +28,7 @@ from ingest.formats.quantized import (
     torchao,
 )
 from ingest.formats.quantized.quantized_formats import QUANTIZED
-from ingest.formats.safetensors import read_header, read_values
+from ingest.formats.safetensors import item_size, read_header, read_values
 from tests.support.safetensors_files import raw_safetensors
 
 DATA = Path(__file__).parent / "data"
@@ -79,3 +82,43 @@ def test_values_are_those_of_the_tool(file: Path, tmp_path: Path) -> None:
 
 def test_every_format_has_files_of_its_tool() -> None:
     assert {module.FORMAT.name for module in FORMATS.values()} == {each.name for each in QUANTIZED}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_headers_that_lie_are_refused_or_read_as_what_they_say(tmp_path: Path, seed: int) -> None:
+    """Types, sides and settings of real files are changed at random: nothing but an error of its own comes out."""
+    random = np.random.default_rng(seed)
+    for number in range(12):
+        folder = tmp_path / str(number)
+        unpacked(FILES[random.integers(len(FILES))], folder)
+        lie(folder, random)
+        try:
+            model = open_model(folder)
+        except WeightsError:
+            continue
+        with model:
+            for matrix in model.matrices.values():
+                rows = np.arange(min(matrix.rows, 2))
+                try:
+                    assert matrix.read(rows).shape == (len(rows), matrix.columns)
+                except WeightsError as error:
+                    assert str(folder) in str(error)
+
+
+def lie(folder: Path, random: np.random.Generator) -> None:
+    """Change the type or the sides of some tensors of a model, and numbers in its configuration."""
+    file = folder / "model.safetensors"
+    stored = {}
+    with LocalFile(file) as source:
+        header = read_header(source)
+        for tensor in header.tensors:
+            dtype, sides, data = tensor.dtype, list(tensor.shape), source.read(tensor.start, tensor.stop)
+            if random.random() < 0.4 and sides and random.random() < 0.7:
+                sides[random.integers(len(sides))] = int(random.choice([1, 2, 3, 16, 33, 128]))
+            elif random.random() < 0.2:
+                dtype = str(random.choice(["U8", "I8", "F32", "BF16", "I32", "U32", "F8_E4M3", "I64"]))
+            length = math.prod(sides) * item_size(dtype)
+            stored[tensor.name] = (dtype, sides, (data * (length // max(len(data), 1) + 1))[:length])
+    raw_safetensors(file, stored, header.metadata)
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(re.sub(r"\b\d+\b", lambda _: str(random.integers(0, 200)), config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -30,3 +31,13 @@ def test_names_that_only_look_so_are_read(tmp_path: Path) -> None:
     save_file(parts, tmp_path / "model.safetensors")
     with open_model(tmp_path) as model:
         assert len(model.matrices) == 2
+
+
+@pytest.mark.parametrize("packing", [each for each in UNREAD if each.methods], ids=lambda each: each.name)
+def test_the_configuration_names_a_format_that_tensors_do_not(tmp_path: Path, packing: object) -> None:
+    (known,) = [each for each in UNREAD if each is packing]
+    save_file({f"{MODULE}.weight": np.ones((8, 64), np.uint8)}, tmp_path / "model.safetensors")
+    quantization = {"quant_method": known.methods[0]}
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": quantization}))
+    with pytest.raises(WeightsError, match=f"the format {known.name}, which is not read"):
+        open_model(tmp_path)
