@@ -12,7 +12,7 @@ from tests.support.families import trained
 from tests.support.mergekit import arcee_fusion, nearswap, sce, task_vectors
 
 
-@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize("dtype", ["F32", pytest.param("BF16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("thinned", "agree", "method"),
     [
@@ -25,7 +25,7 @@ from tests.support.mergekit import arcee_fusion, nearswap, sce, task_vectors
         ("band", True, "breadcrumbs_ties"),
     ],
 )
-@pytest.mark.parametrize("weights", [(0.5, 0.5), (0.9, 0.4)])
+@pytest.mark.parametrize("weights", [pytest.param((0.5, 0.5), marks=pytest.mark.slow), (0.9, 0.4)])
 def test_thinned_task_vectors_name_base_parents_and_method(
     tmp_path: Path, thinned: str, agree: bool, method: str, weights: tuple[float, float], dtype: str
 ) -> None:
@@ -38,7 +38,7 @@ def test_thinned_task_vectors_name_base_parents_and_method(
         assert found.method == method or method in found.method.split("|")
 
 
-@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize("dtype", ["F32", pytest.param("BF16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("make", "method", "parents"),
     [
@@ -61,7 +61,7 @@ def test_means_and_elements_of_two_models_name_their_parents(
         assert method in found.method.split("|")
 
 
-@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize("dtype", ["F32", pytest.param("BF16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("size", [0.002, 0.02, 0.1])
 def test_small_and_sparse_trainings_are_no_mixtures(tmp_path: Path, size: float, dtype: str) -> None:
     """Half of the elements stay as they are, and small steps leave most values of sixteen bits."""

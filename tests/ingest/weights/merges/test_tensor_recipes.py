@@ -18,7 +18,7 @@ def _gradient(name: str) -> float:
     return (0.0, 0.3, 0.5, 0.7, 1.0)[len(name) % 5]
 
 
-@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize("dtype", ["F32", pytest.param("BF16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("make", "method", "parents", "base"),
     [
@@ -55,7 +55,7 @@ def test_fractions_of_slerp_are_read_back(tmp_path: Path) -> None:
     assert arc_fractions(weights, np.cos(angle))[:, 1] == pytest.approx(part)
 
 
-@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize("dtype", ["F32", pytest.param("BF16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seed", [71, 72, 73])
 def test_a_fine_tune_of_a_merge_of_this_kind_is_none(tmp_path: Path, seed: int, dtype: str) -> None:
     """Training moves each element, and no weights of tensors make up for it."""

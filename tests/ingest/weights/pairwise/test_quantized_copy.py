@@ -64,6 +64,7 @@ def test_a_copy_is_verified_against_its_original_alone(kind: str, original: Weig
     assert decided("stranger", trained(original, 2, 50.0)) == "not_verified"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TYPES)
 def test_the_least_change_that_would_be_noticed_is_noticed(kind: str, original: Weights, tmp_path: Path) -> None:
     copy, dtype = sample(gguf(tmp_path / "copy", original, kind))

@@ -23,7 +23,7 @@ def test_a_copy_dated_before_its_originals_parent_has_a_wrong_date(tmp_path: Pat
     assert pairs(charted(tmp_path, made)) == {("near", "base"), ("copy", "near")} | children
 
 
-@pytest.mark.parametrize("size", [0.1, 0.3])
+@pytest.mark.parametrize("size", [0.1, pytest.param(0.3, marks=pytest.mark.slow)])
 def test_one_wrong_date_does_not_make_a_child_the_root(tmp_path: Path, size: float) -> None:
     base = root(1)
     children = {f"child{n}": trained(base, n, size) for n in range(1, 6)}
@@ -34,7 +34,7 @@ def test_one_wrong_date_does_not_make_a_child_the_root(tmp_path: Path, size: flo
     assert pairs(charted(tmp_path, made)) == {(name, "base") for name in children} | grand
 
 
-@pytest.mark.parametrize("date", ["2024-01-01", "2024-12-01"])
+@pytest.mark.parametrize("date", [pytest.param("2024-01-01", marks=pytest.mark.slow), "2024-12-01"])
 def test_a_root_dated_after_all_that_came_of_it_keeps_its_place(tmp_path: Path, date: str) -> None:
     """Dated so, it is no base of a merge that adds what others learned; without its date it is."""
     base = root(1)
