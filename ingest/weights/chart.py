@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence, Set
 from concurrent.futures import as_completed
 from dataclasses import replace
+from functools import partial
 
 from threadpoolctl import threadpool_limits
 
@@ -18,6 +19,7 @@ from atlas_db.fusion.evidence import DepthPrunedEvidence
 from ingest.weights.family_chart import chart_family
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.layer_stacks import stacked_edges
 from ingest.weights.probes.probe_table import Probe
 from ingest.weights.samples.model_families import ChartUnit, by_shape, chart_units, related_families, shape_of
 from ingest.weights.samples.resample import Resampler
@@ -57,19 +59,21 @@ def chart(
         threadpool_limits(1),
         local_executor(many=len(prints) >= MIN_MODELS_FOR_PROCESSES and len(families) > 1) as pool,
     ):
+        several = [place for place, family in enumerate(families) if len(by_shape(family)) > 1]
+        stacked = pool.map(partial(stacked_edges, read=read, time=time), [families[place] for place in several])
+        within: dict[int, list[Edge]] = defaultdict(list, zip(several, stacked, strict=True))
+        stacks = {edge.child for found in within.values() for edge in found}
         work = {
             pool.submit(chart_unit, family, unit, read, time=time): (place, len(unit.children))
             for place, family in enumerate(families)
-            for unit in chart_units(family)
+            for unit in chart_units(family, stacks)
         }
-        within: dict[int, list[Edge]] = defaultdict(list)
         for future in as_completed(work):
             place, children = work[future]
-            within[place] += future.result()
+            within[place] += [edge for edge in future.result() if edge.child not in stacks]
             done += children
             progress("Charting", done, len(prints))
         edges = _in_order([edge for found in within.values() for edge in found])
-        several = [place for place, family in enumerate(families) if len(by_shape(family)) > 1]
         for future in as_completed(
             [pool.submit(shape_links, families[place], _in_order(within[place]), read, time=time) for place in several]
         ):

@@ -7,7 +7,8 @@ model that they were made of. Only the nearest models of the other shape are com
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -48,22 +49,27 @@ def shape_links(
         for own, other in (pair, pair[::-1]):
             if tops[own] and not covers(family[shapes[other][0]], tops[own][0]):
                 found += _edges_between(tops[own], own, [family[place] for place in shapes[other]], other, read, time)
-    parent = {edge.child: edge.parent for edge in edges if not is_origin(edge.parent)}
+    parents: dict[str, list[str]] = defaultdict(list)
+    for edge in edges:
+        if not is_origin(edge.parent):
+            parents[edge.child].append(edge.parent)
     kept = []
     for edge in sorted(found, key=lambda edge: (-edge.confidence, edge.child, edge.parent)):
-        if edge.child not in parent and edge.child not in _line(edge.parent, parent):
-            parent[edge.child] = edge.parent
+        if edge.child not in parents and edge.child not in _ancestors(edge.parent, parents):
+            parents[edge.child].append(edge.parent)
             kept.append(edge)
     return kept
 
 
-def _line(model: str, parent: Mapping[str, str]) -> Iterator[str]:
-    """Yield a model and its ancestors by their first parents."""
+def _ancestors(model: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return a model and all its ancestors."""
     seen: set[str] = set()
-    while model not in seen:
-        seen.add(model)
-        yield model
-        model = parent.get(model, model)
+    left = [model]
+    while left:
+        if (each := left.pop()) not in seen:
+            seen.add(each)
+            left += parents.get(each, ())
+    return seen
 
 
 def _edges_between(

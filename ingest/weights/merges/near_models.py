@@ -14,9 +14,8 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.merges.merge import MergeProblem
-from ingest.weights.pairwise.frozen_tensors import round_to_dtype
 from ingest.weights.parameters.merge_parameters import MERGE
-from ingest.weights.samples.aligned_samples import RELATIVE_ERROR, Vectors
+from ingest.weights.samples.aligned_samples import RELATIVE_ERROR, Vectors, round_to_dtype
 
 _HALF_ULP = {"BF16": 2.0**-9, "F16": 2.0**-11}
 """Largest relative error of rounding to nearest."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from atlas_db.core.arrays import Doubles, Floats, Integers
-from ingest.weights.samples.aligned_samples import Vectors
+from atlas_db.core.arrays import Doubles, Integers
+from ingest.weights.samples.aligned_samples import Vectors, round_to_dtype
 
 
 def frozen_share(vectors: Vectors) -> Doubles:
@@ -41,22 +41,3 @@ def _tensor_hashes(vectors: Vectors, kind: str) -> Integers:
         [hash(part[start:stop].tobytes()) for start, stop, _ in vectors.bounds]
         for part in (round_to_dtype(values, kind) for values in vectors.values)
     ])  # fmt: skip
-
-
-def round_to_dtype(values: Floats, kind: str) -> Floats:
-    """Return values rounded to F16 or BF16, ties to even; those of any other type as they are.
-
-    Negative zero becomes zero.
-
-    Args:
-        values: Any shape.
-        kind: Type as safetensors names it.
-    """
-    if kind == "F16":
-        with np.errstate(over="ignore"):
-            return values.astype(np.float16).astype(np.float32) + 0.0
-    if kind == "BF16":
-        bits = np.ascontiguousarray(values).view(np.uint32)
-        bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
-        return bits.view(np.float32) + np.float32(0.0)
-    return values + np.float32(0.0)

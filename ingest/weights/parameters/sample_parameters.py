@@ -24,6 +24,8 @@ class SampleParameters:
         min_shared_positions: Share of the usual positions that a model needs to be aligned with others.
         min_shared_tensors: Share of the smaller shape's tensors in blocks that two shapes share to be compared.
         min_cosine_deviations: Standard errors of the cosine of independent elements, from which shapes are related.
+        layer_positions: Positions of each matrix that the digest of a layer is made from.
+        max_stacked_models: Models whose layers a stack is made of, at most.
         max_other_shapes: Models of another shape that a model is compared with, the nearest.
         min_finite_positions: Share of a model's positions that has to be finite, without NaN and infinity.
         min_related_cosine: Cosine of the samples above which two models are related.
@@ -45,6 +47,8 @@ class SampleParameters:
     min_shared_positions: float = parameter(0.5, "1", "chosen: more than half")
     min_shared_tensors: float = parameter(0.25, "1", "chosen: attention alone is half of a block's matrices")
     min_cosine_deviations: float = parameter(10.0, "standard errors", "chosen: one false link in 1e23 pairs")
+    layer_positions: int = parameter(4, "positions", "chosen: 128 weights of each matrix")
+    max_stacked_models: int = parameter(6, "models", "chosen: known stacks are made of five at most")
     max_other_shapes: int = parameter(12, "models", "chosen: a parent and its nearest relatives")
     min_finite_positions: float = parameter(0.5, "1", "chosen: more than half")
     min_related_cosine: float = parameter(0.15, "1", "ten standard errors of the cosine of 4,608 independent elements")

@@ -26,6 +26,25 @@ _EACH_BYTE = np.uint64(0x0101010101010101)
 FLOAT_DTYPES = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
 
 
+def round_to_dtype(values: Floats, kind: str) -> Floats:
+    """Return values rounded to F16 or BF16, ties to even; those of any other type as they are.
+
+    Negative zero becomes zero.
+
+    Args:
+        values: Any shape.
+        kind: Type as safetensors names it.
+    """
+    if kind == "F16":
+        with np.errstate(over="ignore"):
+            return values.astype(np.float16).astype(np.float32) + 0.0
+    if kind == "BF16":
+        bits = np.ascontiguousarray(values).view(np.uint32)
+        bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
+        return bits.view(np.float32) + np.float32(0.0)
+    return values + np.float32(0.0)
+
+
 @dataclass(slots=True)
 class Vectors:
     """Samples of n models at the p positions they share.

@@ -9,7 +9,7 @@ others: models are compared on what they share, not on what a whole family share
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from itertools import combinations
 from typing import NamedTuple
 
@@ -180,11 +180,12 @@ def affected_families(fingerprints: Sequence[Fingerprint], new: Collection[str])
     return [items[place] for place in sorted(place for part in found for place in part)]
 
 
-def chart_units(fingerprints: Sequence[Fingerprint]) -> list[ChartUnit]:
+def chart_units(fingerprints: Sequence[Fingerprint], stacks: Set[str] = frozenset()) -> list[ChartUnit]:
     """Return how a family is charted: every shape with all shapes that have at least its tensors.
 
     Args:
         fingerprints: The family.
+        stacks: Ids of models made of layers of others: what has tensors of theirs was not cut from them.
     """
     shapes = by_shape(fingerprints)
     units = []
@@ -193,7 +194,7 @@ def chart_units(fingerprints: Sequence[Fingerprint]) -> list[ChartUnit]:
             place
             for other, others in shapes.items()
             if other != shape and covers(fingerprints[others[0]], fingerprints[places[0]])
-            for place in others
+            for place in others if fingerprints[place].id not in stacks
         ]  # fmt: skip
         units.append(ChartUnit(places, sorted([*places, *wider])))
     return units

@@ -9,6 +9,7 @@ from atlas_db.core.errors import WeightsError
 from ingest.formats.open_model import open_model
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, take_sample
 from ingest.weights.parameters.sample_parameters import SAMPLE
+from ingest.weights.samples.layer_digests import Layer, LayerDigests, layer_digests
 from ingest.weights.samples.permutation_matching import Permutation, match_units, permute_units
 
 
@@ -37,6 +38,14 @@ class Resampler:
                 return take_sample(permute_units(model, permutation) if permutation else model, self.positions)
         except (WeightsError, OSError):
             return None
+
+    def layers(self, fingerprint: Fingerprint) -> dict[Layer, LayerDigests]:
+        """Return the digests of a model's layers; none where its weights cannot be read."""
+        try:
+            with open_model(Path(fingerprint.location)) as model:
+                return layer_digests(model)
+        except (WeightsError, OSError):
+            return {}
 
     def match_units(self, fingerprint: Fingerprint, reference: Fingerprint) -> Permutation | None:
         """Return the permutation that puts a model's units in the order of a reference.
