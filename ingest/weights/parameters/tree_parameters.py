@@ -24,6 +24,7 @@ class CopyParameters:
         min_certain_share: Share explained from which a quantized copy is certain, and no merge is searched instead.
         min_merge_gain: Part of what a copy leaves unexplained that a quantized merge has to explain in its place.
         max_simple_complexity: Complexity up to which a merge is found before those of many free numbers.
+        base_precedence_log_odds: Log-odds that the base of a merge came before its parents.
         max_task_vector_weight: Weight of a task vector from which one fit may be the equation of another merge, solved
             for one of its parents.
     """
@@ -36,6 +37,7 @@ class CopyParameters:
     min_certain_share: float = parameter(0.99, "1", _FAMILIES)
     min_merge_gain: float = parameter(0.8, "1", _FAMILIES)
     max_simple_complexity: float = parameter(3.0, "1", "by definition: recipes with one number a parent")
+    base_precedence_log_odds: float = parameter(6.0, "log-odds", "chosen: beyond what a wrong date costs")
     max_task_vector_weight: float = parameter(0.97, "1", _FAMILIES)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.arrays import Doubles, Floats, Integers
 from ingest.weights.merges.merge import Merge, MergeProblem, build_merge_problem
 from ingest.weights.merges.merge_search import find_linear_merge, find_merge
 from ingest.weights.merges.mixture_recipes import ELEMENT_METHODS
@@ -47,7 +47,23 @@ def build_family_state(samples: FamilySamples, tests: PairTests) -> FamilyState:
     """
     relations = find_merges(samples, tests, find_copies(samples))
     log_odds = precedence_log_odds(samples, tests, relations.duplicate_of)
-    return FamilyState(samples, tests, relations, log_odds)
+    return FamilyState(samples, tests, relations, log_odds + _precedence_of_bases(relations))
+
+
+def _precedence_of_bases(relations: ExactRelations) -> Doubles:
+    """Return log-odds that the base of a merge came before its parents, shape (n, n).
+
+    Task vectors are differences from the model that the parents were trained from (Ilharco et al. 2023,
+    arXiv 2212.04089).
+    """
+    count = len(relations.duplicate_of)
+    added = np.zeros((count, count))
+    for merge in relations.merges.values():
+        if merge.base is not None:
+            parents = [row for row in merge.parents if row != merge.base]
+            added[merge.base, parents] = _LIMITS.base_precedence_log_odds
+            added[parents, merge.base] = -_LIMITS.base_precedence_log_odds
+    return added
 
 
 def find_copies(samples: FamilySamples) -> ExactRelations:
