@@ -48,12 +48,13 @@ def utc_now() -> str:
 
 
 @contextlib.contextmanager
-def exclusive_writer(store: Store, home: Path) -> Iterator[str]:
+def exclusive_writer(store: Store, home: Path, wait_seconds: float = 0.0) -> Iterator[str]:
     """Hold the writer lock of a store in this home folder; it ends with the process.
 
     Args:
         store: The store; an empty one gets the schema.
         home: Home folder.
+        wait_seconds: Seconds for which the end of another writer is awaited.
 
     Yields:
         Id of the store.
@@ -64,7 +65,7 @@ def exclusive_writer(store: Store, home: Path) -> Iterator[str]:
     store_id = ensure_schema(store)
     file = home / "undo" / store_id / "writer.lock"
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with exclusive_lock(file, f"another process is writing to {store.address}"):
+    with exclusive_lock(file, f"another process is writing to {store.address}", wait_seconds):
         yield store_id
 
 

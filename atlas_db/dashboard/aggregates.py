@@ -21,6 +21,7 @@ from atlas_db.analysis.frames import AtlasFrames, read_frames
 from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse_sections
 from atlas_db.claims.runs import list_runs, utc_now
 from atlas_db.core.arrays import Integers
+from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.records import repository_path
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, Status
@@ -34,6 +35,8 @@ from atlas_db.store.statements import Statement, all_edges
 from gnn.evaluation.evaluation_report import EVALUATIONS, load_report
 
 VERSION = 6
+WAIT_SECONDS = 120.0
+"""Seconds for which the files of another process, about the same store, are awaited."""
 FOLDER = "dashboard"
 TOP = 25
 LISTED_EDGES = 200
@@ -188,7 +191,9 @@ def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None)
     }
     folder = home / FOLDER / ensure_schema(store)
     body = msgspec.json.encode(report)
-    _write(folder, body, report["map"], {"findings": findings, "known": known, "names": model_map.names}, model_map)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(folder.with_name(f"{folder.name}.lock"), f"another process writes {folder}", WAIT_SECONDS):
+        _write(folder, body, report["map"], {"findings": findings, "known": known, "names": model_map.names}, model_map)
     return Bundle(folder, msgspec.json.decode(body))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from atlas_db.core.errors import SchemaVersionError, UsageError
+from atlas_db.core.errors import SchemaVersionError, StoreRefusedError, UsageError
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.settings import Settings
 from atlas_db.store.bolt import Store
@@ -16,6 +17,8 @@ from atlas_db.store.engines import ENGINES, Engine
 from atlas_db.store.managed_engine import open_local
 from atlas_db.store.statements import Statement, constraints
 
+SCHEMA_TRIES, RETRY_SECONDS = 10, 0.5
+"""Attempts to write the schema into an empty store, and seconds between two, at least."""
 SCHEMES = frozenset({"bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc"})
 """Schemes of a server's address that the driver knows."""
 _READ_ATLAS = Statement("MATCH (a:Atlas {id: 'atlas'}) RETURN a.schema_version AS version, a.store_id AS store_id")
@@ -108,8 +111,23 @@ def ensure_schema(store: Store) -> str:
             hint="Rebuild it in a new store: atlas-db load FILES --store local:NEWDIR, then chart, complete and "
             "audit again; or use the release of atlas-db that wrote this one",
         )
-    if rows:
-        return str(rows[0]["store_id"])
-    store.apply_schema(constraints())
-    store.write(lambda tx: tx.run(_WRITE_ATLAS, version=SCHEMA.version, store_id=secrets.token_hex(6)))
+    return str(rows[0]["store_id"]) if rows else _write_schema(store)
+
+
+def _write_schema(store: Store) -> str:
+    """Write the schema into an empty store. Where another process does so too, engines refuse one of both for a while.
+
+    Returns:
+        The random id of the store.
+    """
+    for left in reversed(range(SCHEMA_TRIES)):
+        try:
+            store.apply_schema(constraints())
+            store.write(lambda tx: tx.run(_WRITE_ATLAS, version=SCHEMA.version, store_id=secrets.token_hex(6)))
+        except StoreRefusedError:
+            if not left:
+                raise
+            time.sleep(RETRY_SECONDS * (1 + secrets.randbelow(100) / 100))
+        else:
+            break
     return str(store.read(_READ_ATLAS)[0]["store_id"])

@@ -34,6 +34,8 @@ from ingest.load.stream import LoadOptions, RecordStream
 from ingest.load.write_records import LABELS, MergedRecord, RecordCreator, RecordMerger
 
 QUEUED_BATCHES = 2
+WAIT_SECONDS = 600.0
+"""Seconds for which a load waits for another writer of its store."""
 
 
 def load(store: Store, paths: list[str], options: LoadOptions, progress: Progress = lambda *_: None) -> LoadReport:
@@ -50,7 +52,7 @@ def load(store: Store, paths: list[str], options: LoadOptions, progress: Progres
 
     Raises:
         InputError: Nothing readable came in.
-        StoreLockedError: Another process is writing.
+        StoreLockedError: Another process has been writing for ten minutes.
         StoreError: The store failed. The same load, run again, gives the same graph.
     """
     return _LoadJob(store, options, progress).run(find_inputs(paths, options.home / "spool"))
@@ -68,7 +70,8 @@ class _LoadJob:
     def run(self, files: list[SourceFile]) -> LoadReport:
         if self._options.dry_run:
             return self._run(files, "")
-        with runs.exclusive_writer(self._store, self._options.home) as store_id:
+        self._progress("wait for other writers", 0, 0)
+        with runs.exclusive_writer(self._store, self._options.home, WAIT_SECONDS) as store_id:
             return self._run(files, store_id)
 
     def _run(self, files: list[SourceFile], store_id: str) -> LoadReport:

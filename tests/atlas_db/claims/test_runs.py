@@ -9,6 +9,7 @@ import pytest
 from atlas_db.claims.runs import exclusive_writer, list_runs, rollback
 from atlas_db.core.errors import RollbackError, StoreLockedError
 from atlas_db.store.bolt import Store
+from ingest.load import load_records
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 from tests.support.graphs import child, load_rows, model, whole, write_rows
@@ -37,7 +38,8 @@ def test_rolling_back_restores_the_graph(store: Store, tmp_path: Path) -> None:
     assert whole(store) == ([], [])
 
 
-def test_two_writers_at_once_are_refused(store: Store, tmp_path: Path) -> None:
+def test_a_writer_that_takes_too_long_is_named(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_records, "WAIT_SECONDS", 0.1)
     path = write_rows(tmp_path / "a.jsonl", [model("a/b")])
     with exclusive_writer(store, tmp_path), pytest.raises(StoreLockedError, match="another process is writing"):
         load(store, [path], LoadOptions(tmp_path))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,17 @@ def test_a_lock_has_one_holder(tmp_path: Path) -> None:
             pass
     assert not is_locked(file)
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_lock_is_awaited_for_as_long_as_one_asks(tmp_path: Path) -> None:
+    file = tmp_path / "x.lock"
+    with holder(file) as process:
+        began = time.monotonic()
+        assert try_lock(file, 0.3) is None
+        assert time.monotonic() - began >= 0.3
+        threading.Timer(0.3, process.kill).start()
+        with exclusive_lock(file, "somebody else is at it", 30):
+            assert process.wait() != 0
 
 
 def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
