@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,6 +21,7 @@ from ingest.formats.other_files import FOLDERS, other_files
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 _SUFFIX = ".safetensors"
+_GGUF_MAGIC = b"GGUF"
 _INDEX = ".safetensors.index.json"
 _ADAPTERS = ("adapter_model.safetensors", "adapters.safetensors")
 """Weights of adapters, as peft and mlx-lm name them."""
@@ -32,8 +33,9 @@ _SIDE_FILES = re.compile(
 """Names of files of a training, and of a second set of the same weights (`consolidated`, Mistral's own layout)."""
 _GGUF_SIDE_FILES = re.compile(r"mmproj|imatrix", re.IGNORECASE)
 """Names of GGUF files that hold no language model: projectors of images, importance matrices."""
+_SHARD = re.compile(r".+-\d{5}-of-\d{5}\.safetensors", re.IGNORECASE)
 _REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}(?<!\.safetensors)(?<!\.ckpt)")
-_GGUF_PART = re.compile(r"^(.*)-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
+GGUF_PART = re.compile(r"^(.*)-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 
 
 @prepared
@@ -89,15 +91,15 @@ def read_folder(path: Path) -> ModelFolder:
     """Return the weight files of a model's folder, or of a model that is one file.
 
     Args:
-        path: The folder or file. What lies beside a file is not looked at.
+        path: The folder or file. Of what lies beside a file, only its own parts are looked at.
 
     Raises:
         WeightsError: An index names files outside of the folder or that are not there, or cannot be read.
     """
     folder = ModelFolder(path)
     if path.is_file():
-        if path.suffix.lower() == ".gguf":
-            folder.gguf = [[path]]
+        if path.suffix.lower() == ".gguf" or _is_gguf(path):
+            folder.gguf = [_parts(path)]
         else:
             folder.files = [path]
         return folder
@@ -111,6 +113,30 @@ def read_folder(path: Path) -> ModelFolder:
     if CONFIG in sizes:
         folder.config = _read_object(path / CONFIG, folder.notes)
     return folder
+
+
+def _is_gguf(path: Path) -> bool:
+    """Return whether a file is GGUF by its first bytes; stores name files by their digest."""
+    if path.suffix.lower() == _SUFFIX:
+        return False
+    with path.open("rb") as handle:
+        return handle.read(len(_GGUF_MAGIC)) == _GGUF_MAGIC
+
+
+def _parts(path: Path) -> list[Path]:
+    """Return the parts of a GGUF file, in order.
+
+    Raises:
+        WeightsError: One is not there.
+    """
+    part = GGUF_PART.match(path.name)
+    if part is None:
+        return [path]
+    names = [
+        file.name for file in path.parent.iterdir() if (other := GGUF_PART.match(file.name)) and other[1] == part[1]
+    ]
+    (found,) = gguf_candidates(dict.fromkeys(names, 0), str(path.parent))
+    return [path.parent / name for name in found]
 
 
 def _files_below(path: Path) -> list[str]:
@@ -141,10 +167,8 @@ def safetensors_files(
     Raises:
         WeightsError: An index cannot be read, or names a file that is outside of the folder or is not there.
     """
-    found = sorted(name for name in names if name.lower().endswith(_SUFFIX) and "/" not in name)
-    indexes = sorted(name for name in names if name.endswith(_INDEX) and "/" not in name)
-    preferred = (*(_ADAPTERS if ADAPTER_CONFIG in names else ()), *_WHOLE)
-    chosen = next(([name] for name in preferred if name in names), [])
+    found, indexes = _files_and_indexes(names)
+    chosen = _whole_file(names)
     if not chosen and indexes:
         place = f"{location}/{indexes[0]}"
         try:
@@ -153,10 +177,40 @@ def safetensors_files(
             raise WeightsError(place, f"cannot be read ({error})") from error
         chosen = shard_names(index, place, names.__contains__)
     if not chosen:
-        chosen = [name for name in found if not _SIDE_FILES.match(name)] or found
+        chosen = _model_files(found)
     if left_out := [name for name in found if name not in chosen]:
         notes.append(f"{location} holds other weights beside the model, not read: {', '.join(left_out[:3])}")
     return chosen
+
+
+def _files_and_indexes(names: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the safetensors files of a folder, and the indexes of shards."""
+    own = [name for name in names if "/" not in name]
+    files = sorted(name for name in own if name.lower().endswith(_SUFFIX))
+    return files, sorted(name for name in own if name.endswith(_INDEX))
+
+
+def _whole_file(names: Collection[str]) -> list[str]:
+    """Return the file that libraries look for first, alone; none where it is not there."""
+    preferred = (*(_ADAPTERS if ADAPTER_CONFIG in names else ()), *_WHOLE)
+    return next(([name] for name in preferred if name in names), [])
+
+
+def _model_files(found: Sequence[str]) -> list[str]:
+    """Return the files that are the model where no name shows it: all but those of a training."""
+    return [name for name in found if not _SIDE_FILES.match(name)] or list(found)
+
+
+def unindexed_files(names: Collection[str]) -> list[str]:
+    """Return several safetensors files of which neither names nor an index show whether they are one model; else none.
+
+    Args:
+        names: Files of the folder.
+    """
+    found, indexes = _files_and_indexes(names)
+    chosen = _model_files(found)
+    known = _whole_file(names) or indexes or all(_SHARD.fullmatch(name) for name in chosen)
+    return [] if known or len(chosen) < 2 else chosen
 
 
 def shard_names(index: Index, location: str, exists: Callable[[str], bool]) -> list[str]:
@@ -197,7 +251,7 @@ def gguf_candidates(sizes: Mapping[str, int], location: str) -> list[list[str]]:
     for name in sizes:
         if not name.lower().endswith(".gguf") or _GGUF_SIDE_FILES.search(name):
             continue
-        part = _GGUF_PART.match(name)
+        part = GGUF_PART.match(name)
         stem, number = (part[1], int(part[2])) if part else (name, 1)
         groups[stem][number] = name
         counts[stem] = int(part[3]) if part else 1

@@ -6,6 +6,7 @@ a Dask cluster. A damaged model is reported, and the others go on.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -25,6 +27,7 @@ from ingest.hub.local_repository import LocalRepository, broken_links, cached_re
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
 from ingest.weights.fingerprints.http_range import REPOSITORY, SCHEME, open_remote, revision_and_date
+from ingest.weights.fingerprints.model_stores import LooseModel, is_ollama_store, loose_models, ollama_models
 from ingest.weights.fingerprints.parquet import has_other_version, read_fingerprints, write_fingerprints
 
 LISTING_FILE = "hub.jsonl"
@@ -116,7 +119,7 @@ def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
             found[path.stem] = _model_of_file(path)
             continue
         if not path.is_dir():
-            if not REPOSITORY.fullmatch(str(path)):
+            if os.path.lexists(path) or not REPOSITORY.fullmatch(str(path)):
                 raise InputError(
                     f"{path} is not there", hint="Name a model's folder or file, a folder of such, or owner/name"
                 )
@@ -161,8 +164,10 @@ def _models_in_listing(path: Path) -> Iterator[ModelFiles]:
 def _models_in_tree(path: Path) -> Iterator[ModelFiles]:
     if (cached := cached_repository(path)) is not None:
         yield from _models_in_cache(cached)
+    elif is_ollama_store(path):
+        yield from (_loose_model(each, each.name) for each in ollama_models(path))
     elif _holds_weights(path):
-        yield ModelFiles(path.resolve().name, str(path.resolve()), "", files_digest(path))
+        yield from _models_of_folder(path, path.resolve().name)
     else:
         yield from _models_below(path, path)
 
@@ -177,10 +182,28 @@ def _models_below(folder: Path, root: Path) -> Iterator[ModelFiles]:
         if (cached := cached_repository(part)) is not None:
             yield from _models_in_cache(cached)
             continue
+        if is_ollama_store(part):
+            yield from (_loose_model(each, each.name) for each in ollama_models(part))
+            continue
         if _is_model(part):
-            yield ModelFiles(part.relative_to(root).as_posix(), str(part.resolve()), "", files_digest(part))
+            yield from _models_of_folder(part, part.relative_to(root).as_posix())
         if not part.is_symlink():
             yield from _models_below(part, root)
+
+
+def _models_of_folder(folder: Path, name: str) -> Iterator[ModelFiles]:
+    """Yield the model of a folder, or the models that are files of it."""
+    loose = loose_models(folder)
+    if not loose:
+        yield ModelFiles(name, str(folder.resolve()), "", files_digest(folder))
+    for each in loose:
+        yield _loose_model(each, f"{name}/{each.name}" if each.name else name)
+
+
+def _loose_model(found: LooseModel, name: str) -> ModelFiles:
+    if found.problem:
+        return ModelFiles(name, str(found.file), problem=found.problem)
+    return ModelFiles(name, str(found.file.resolve()), "", digest_of([found.file]))
 
 
 def _models_in_cache(found: LocalRepository) -> Iterator[ModelFiles]:
@@ -204,7 +227,18 @@ def _is_model(folder: Path) -> bool:
     """Return whether a folder below others is a model of its own, and not that around it in another format."""
     if folder.name in FOLDERS and not any(map(_is_read, _files_of(folder))) and _holds_weights(folder.parent):
         return False
+    if folder.name in _sentence_modules(folder.parent) and _holds_weights(folder.parent):
+        return False
     return _holds_weights(folder)
+
+
+def _sentence_modules(folder: Path) -> list[str]:
+    """Return the folders of a sentence-transformers model that hold its further modules."""
+    try:
+        stated = msgspec.json.decode((folder / "modules.json").read_bytes(), type=list[dict[str, Any]])
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return []
+    return [path for each in stated if isinstance(path := each.get("path"), str)]
 
 
 def _holds_weights(folder: Path) -> bool:
