@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
 
-from atlas_db.core.arrays import Integers
+from atlas_db.core.arrays import Bytes, Integers
 from atlas_db.core.errors import WeightsError
+
+MAX_WHOLE_READ_BYTES = 2**22
+"""Bytes up to which a matrix is read at once where columns are wanted."""
 
 
 def contiguous_runs(rows: Integers) -> Iterator[tuple[int, int]]:
@@ -25,6 +28,53 @@ def contiguous_runs(rows: Integers) -> Iterator[tuple[int, int]]:
     """
     starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1).tolist()
     yield from zip(starts, [*starts[1:], len(rows)], strict=True)
+
+
+def read_rows(source: ByteSource, start: int, rows: Integers, width: int) -> Bytes:
+    """Return rows of bytes, consecutive rows read at once, shape (len(rows), width).
+
+    Args:
+        source: The file.
+        start: First byte of row 0.
+        rows: Row indices.
+        width: Bytes a row.
+
+    Raises:
+        WeightsError: The file ends before them.
+    """
+    out = np.empty((len(rows), width), np.uint8)
+    for first, last in contiguous_runs(rows):
+        data = source.read(start + int(rows[first]) * width, start + (int(rows[last - 1]) + 1) * width)
+        out[first:last] = np.frombuffer(data, np.uint8).reshape(-1, width)
+    return out
+
+
+def read_columns(source: ByteSource, start: int, shape: Sequence[int], item: int, columns: Integers) -> Bytes:
+    """Return columns of a matrix, each as the bytes of its elements, shape (len(columns), rows · item).
+
+    A small matrix is read whole; of a larger one each element is read by itself.
+
+    Args:
+        source: The file.
+        start: First byte of the matrix.
+        shape: Its rows and columns.
+        item: Bytes of an element.
+        columns: Column indices.
+
+    Raises:
+        WeightsError: The file ends before them.
+    """
+    rows, width = shape
+    if rows * width * item <= MAX_WHOLE_READ_BYTES:
+        whole = np.frombuffer(source.read(start, start + rows * width * item), np.uint8).reshape(rows, width, item)
+        return np.ascontiguousarray(whole[:, columns].swapaxes(0, 1)).reshape(len(columns), rows * item)
+    unique, inverse = np.unique(columns, return_inverse=True)
+    out = np.empty((len(unique), rows * item), np.uint8)
+    for at, column in enumerate(unique.tolist()):
+        first = start + column * item
+        places = range(first, first + rows * width * item, width * item)
+        out[at] = np.frombuffer(b"".join(source.read(place, place + item) for place in places), np.uint8)
+    return out[inverse]
 
 
 class ByteSource(Protocol):

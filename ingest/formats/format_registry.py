@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ingest.formats.other_files import KINDS
+from ingest.formats.other_files import KINDS, ONNX
 from ingest.formats.quantized.quantized_formats import QUANTIZED
 from ingest.formats.quantized.unread_packings import UNREAD
 
@@ -52,6 +52,15 @@ _FILES = (
         _FOUND,
         "types that are not known cost their tensors; other architectures have the names of Llama",
     ),
+    FormatRow(
+        ONNX,
+        "torch 2.13.0, onnx 1.23.2, onnxruntime 1.32.0",
+        "weights of MatMul, Gemm, Gather, MatMulNBits, DequantizeLinear and MatMulInteger, in the file or in others",
+        "disk",
+        1e-5,
+        "not tried",
+        "modules that no exporter named are left out; read where a folder has neither safetensors nor GGUF",
+    ),
 )
 
 
@@ -61,6 +70,8 @@ def format_rows() -> list[FormatRow]:
         FormatRow(each.name, each.tool, each.read, each.places, each.error, each.verdict, each.unknown)
         for each in QUANTIZED
     ]
-    refused = [FormatRow(each.name, "", "", "nowhere", None, _REFUSED, each.reason) for each in KINDS]
+    refused = [
+        FormatRow(each.name, "", "", "nowhere", None, _REFUSED, each.reason) for each in KINDS if each.name != ONNX
+    ]
     refused += [FormatRow(each.name, "", "", "nowhere", None, _REFUSED, "not read") for each in UNREAD]
     return [*_FILES, *quantized, *refused]

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from atlas_db.core.arrays import Bytes, Floats, Integers
+from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
-from ingest.formats.byte_source import ByteSource, contiguous_runs
+from ingest.formats.byte_source import ByteSource, read_rows
 from ingest.formats.gguf_names import FUSED_BY_HEAD, PERMUTED, SHIFTED_NORMS
 from ingest.formats.gguf_types import GgufType, gguf_type, gguf_values
 
@@ -100,7 +100,8 @@ class GgufTensor(NamedTuple):
         Raises:
             WeightsError: They cannot be read.
         """
-        raw = self._read_blocks(rows if self.rows == 1 else self.order.stored(rows, self.rows))
+        stored = rows if self.rows == 1 else self.order.stored(rows, self.rows)
+        raw = read_rows(self.source, self.start, stored, self.row_bytes)
         try:
             values = gguf_values(raw, self.kind)
         except NotImplementedError as error:
@@ -108,14 +109,6 @@ class GgufTensor(NamedTuple):
         if self.rows == 1:
             values = values[:, self.order.stored(np.arange(self.columns), self.columns)]
         return values - np.float32(self.shift) if self.shift else values
-
-    def _read_blocks(self, rows: Integers) -> Bytes:
-        """Return the stored bytes of rows, consecutive rows read at once, shape (len(rows), row_bytes)."""
-        out = np.empty((len(rows), self.row_bytes), np.uint8)
-        for start, stop in contiguous_runs(rows):
-            first, last = (self.start + int(row) * self.row_bytes for row in (rows[start], rows[stop - 1] + 1))
-            out[start:stop] = np.frombuffer(self.source.read(first, last), np.uint8).reshape(-1, self.row_bytes)
-        return out
 
 
 class GgufHeads(NamedTuple):

@@ -31,7 +31,7 @@ _SIDE_FILES = re.compile(
     r"(?:optimizer|optim|scheduler|random_states|rng_state|scaler|ema|training_state|consolidated)\b", re.IGNORECASE
 )
 """Names of files of a training, and of a second set of the same weights (`consolidated`, Mistral's own layout)."""
-_GGUF_SIDE_FILES = re.compile(r"mmproj|imatrix", re.IGNORECASE)
+GGUF_SIDE_FILES = re.compile(r"mmproj|imatrix", re.IGNORECASE)
 """Names of GGUF files that hold no language model: projectors of images, importance matrices."""
 _SHARD = re.compile(r".+-\d{5}-of-\d{5}\.safetensors", re.IGNORECASE)
 _REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}(?<!\.safetensors)(?<!\.ckpt)")
@@ -249,7 +249,7 @@ def gguf_candidates(sizes: Mapping[str, int], location: str) -> list[list[str]]:
     groups: dict[str, dict[int, str]] = defaultdict(dict)
     counts: dict[str, int] = {}
     for name in sizes:
-        if not name.lower().endswith(".gguf") or _GGUF_SIDE_FILES.search(name):
+        if not name.lower().endswith(".gguf") or GGUF_SIDE_FILES.search(name):
             continue
         part = GGUF_PART.match(name)
         stem, number = (part[1], int(part[2])) if part else (name, 1)

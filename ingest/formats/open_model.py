@@ -21,7 +21,9 @@ from ingest.formats.gguf import GgufFile, read_gguf
 from ingest.formats.gguf_names import names_from_gguf
 from ingest.formats.matrix import Matrix, matrix_shape
 from ingest.formats.model_folder import AdapterConfig, ModelFolder, embedded_adapter_config, read_folder
-from ingest.formats.other_files import only_these
+from ingest.formats.onnx_files.onnx_graph import read_graph
+from ingest.formats.onnx_files.onnx_matrices import onnx_matrices
+from ingest.formats.other_files import ONNX, chosen_onnx, only_these
 from ingest.formats.quantized.mlx import with_group_size
 from ingest.formats.quantized.quantized_formats import quantized_matrix, serves_another
 from ingest.formats.quantized.stored_tensors import StoredTensor, StoredTensors, UnreadableTensorError
@@ -113,12 +115,36 @@ def _add_weights(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> No
         add_safetensors(model, sources)
     elif folder.gguf:
         add_gguf(model, folder.gguf, lambda file: opened.enter_context(LocalFile(file)))
+    elif ONNX in folder.others:
+        _add_onnx(model, folder.path, folder.others.pop(ONNX), opened)
     elif folder.others:
         raise WeightsError(str(folder.path), f"holds {only_these(folder.others)}", _UNREADABLE)
     else:
         raise WeightsError(str(folder.path), "holds no weights")
     if not model.matrices:
         raise WeightsError(str(folder.path), "holds no tensor that can be read")
+
+
+def _add_onnx(model: OpenModel, path: Path, names: Sequence[str], opened: ExitStack) -> None:
+    """Add the weights of an ONNX file of a folder, and note which others are not read."""
+    chosen = chosen_onnx(names)
+    folder = (path / chosen).parent
+    files: dict[str, ByteSource] = {}
+
+    def open_file(name: str) -> ByteSource:
+        if name not in files:
+            files[name] = opened.enter_context(LocalFile(folder / name))
+        return files[name]
+
+    matrices, lost = onnx_matrices(read_graph(open_file(Path(chosen).name), open_file))
+    model.sources += files.values()
+    model.size += sum(source.size for source in files.values())
+    model.matrices |= named_matrices(matrices, model.config)
+    used = {(folder / name).resolve() for name in files}
+    if left_out := [name for name in names if (path / name).resolve() not in used]:
+        model.others = {**model.others, ONNX: left_out}
+    if lost:
+        _note_unread(model, {"ONNX whose module or scale is not known": lost})
 
 
 def add_gguf(model: OpenModel, candidates: Sequence[Sequence[F]], opened: Callable[[F], ByteSource]) -> None:

@@ -8,9 +8,15 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-PICKLE = "pickle"
+PICKLE, ONNX = "pickle", "ONNX"
 FOLDERS = ("coreml", "onnx", "openvino", "original", "tflite")
 """Folders within a model's that usually hold the same model in another format."""
+
+
+_ONNX_STEMS = (
+    "model", "decoder_model", "decoder_model_merged", "decoder_with_past_model", "encoder_model", "model_fp16",
+)  # fmt: skip
+"""Names of ONNX files, as optimum and transformers.js have them, the least quantized first."""
 
 
 class FileKind(NamedTuple):
@@ -35,7 +41,7 @@ KINDS = (
     FileKind("CTranslate2", re.compile(r"model\.bin"), r"(?:shared_|source_|target_)?vocabulary\.(?:json|txt)"),
     FileKind("GGML before GGUF", re.compile(r".*ggml.*\.bin|.+\.ggml")),
     FileKind(PICKLE, re.compile(r".+\.(?:bin|pt|pth|ckpt|pkl|pickle)"), reason="never opened"),
-    FileKind("ONNX", re.compile(r".+\.onnx(?:[._]data(?:_\d+)?)?")),
+    FileKind(ONNX, re.compile(r".+\.onnx(?:[._]data(?:_\d+)?)?")),
     FileKind("Keras", re.compile(r"(?:tf_model|model)\.(?:weights\.)?h5|.+\.keras")),
     FileKind("Flax", re.compile(r"flax_model(?:-\d{5}-of-\d{5})?\.msgpack")),
     FileKind("NumPy", re.compile(r"(?:weights|model|adapters)(?:\.\d+)?\.npz")),
@@ -75,6 +81,17 @@ def file_kind(name: str, names: Collection[str]) -> FileKind | None:
             if not kind.companion or any(wanted.fullmatch(PurePosixPath(other).name) for other in siblings):
                 return kind
     return None
+
+
+def chosen_onnx(names: Sequence[str]) -> str:
+    """Return the ONNX file that is read of several: the whole model before its parts, and before quantized ones.
+
+    Args:
+        names: Files of a folder; not empty.
+    """
+    graphs = [name for name in names if name.lower().endswith(".onnx")]
+    ranks = {stem: rank for rank, stem in enumerate(_ONNX_STEMS)}
+    return min(graphs or names, key=lambda name: (ranks.get(PurePosixPath(name).stem.lower(), len(ranks)), name))
 
 
 def only_these(found: Mapping[str, Sequence[str]]) -> str:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
-from ingest.formats.byte_source import LocalFile
+from ingest.formats.byte_source import LocalFile, read_columns
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized.stored_tensors import (
     QuantizedFormat,
@@ -26,15 +26,13 @@ from ingest.formats.quantized.stored_tensors import (
     UnreadableTensorError,
     bit_fields,
 )
-from ingest.formats.safetensors import item_size, read_values
+from ingest.formats.safetensors import decode_floats, item_size, read_values
 
 PackedWords = npt.NDArray[np.uint32]
 _CODES = ".qweight"
 _PARTS = (".qzeros", ".scales", ".g_idx", _CODES)
 AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)
 """Output of each 4-bit field of a word, the lowest field first."""
-MAX_WHOLE_READ_BYTES = 2**22
-"""Bytes up to which a tensor is read at once."""
 _WORD_BYTES, _WORD_BITS = 4, 32
 _GPTQ_BITS = (2, 3, 4, 8)
 
@@ -158,30 +156,14 @@ def _fields_at(words: npt.NDArray[np.unsignedinteger[Any]], shifts: Integers, bi
 def _gather_columns(stored: StoredTensor, columns: Integers) -> PackedWords:
     """Return columns of a matrix of words, shape (len(columns), rows)."""
     source, tensor = stored
-    rows, width = tensor.shape
-    if rows * width * _WORD_BYTES <= MAX_WHOLE_READ_BYTES:
-        whole = np.frombuffer(source.read(tensor.start, tensor.start + rows * width * _WORD_BYTES), "<u4")
-        return np.ascontiguousarray(whole.reshape(rows, width)[:, columns].T)
-    unique, inverse = np.unique(columns, return_inverse=True)
-    out = np.empty((len(unique), rows), np.uint32)
-    for at, column in enumerate(unique.tolist()):
-        first = tensor.start + column * _WORD_BYTES
-        places = range(first, first + rows * width * _WORD_BYTES, width * _WORD_BYTES)
-        out[at] = np.frombuffer(b"".join(source.read(place, place + _WORD_BYTES) for place in places), "<u4")
-    return out[inverse]
+    return read_columns(source, tensor.start, tensor.shape, _WORD_BYTES, columns).view("<u4")
 
 
 def _gather_scales(stored: StoredTensor, columns: Integers) -> Floats:
     """Return columns of the scales, shape (len(columns), groups)."""
     source, tensor = stored
-    groups, width = tensor.shape
-    if tensor.elements * item_size(tensor.dtype) <= MAX_WHOLE_READ_BYTES:
-        return read_values(source, tensor, 0, tensor.elements).reshape(groups, width)[:, columns].T
-    out = np.empty((len(columns), groups), np.float32)
-    for group in range(groups):
-        for at, column in enumerate(columns.tolist()):
-            out[at, group] = read_values(source, tensor, group * width + column, group * width + column + 1)[0]
-    return out
+    raw = read_columns(source, tensor.start, tensor.shape, item_size(tensor.dtype), columns)
+    return decode_floats(raw.tobytes(), tensor.dtype).reshape(len(columns), -1)
 
 
 FORMAT = QuantizedFormat(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Bytes, Integers
-from ingest.formats.byte_source import ByteSource, contiguous_runs
+from ingest.formats.byte_source import ByteSource, read_rows
 from ingest.formats.matrix import Matrix
 from ingest.formats.safetensors import Tensor
 
@@ -99,11 +99,7 @@ def read_row_bytes(stored: StoredTensor, rows: Integers, width: int) -> Bytes:
         width: Bytes a row.
     """
     source, tensor = stored
-    out = np.empty((len(rows), width), np.uint8)
-    for start, stop in contiguous_runs(rows):
-        first, last = (tensor.start + int(row) * width for row in (rows[start], rows[stop - 1] + 1))
-        out[start:stop] = np.frombuffer(source.read(first, last), np.uint8).reshape(-1, width)
-    return out
+    return read_rows(source, tensor.start, rows, width)
 
 
 def bit_fields(raw: Bytes, bits: int) -> Integers:

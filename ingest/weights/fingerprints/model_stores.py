@@ -16,7 +16,7 @@ from atlas_db.core.errors import WeightsError
 from atlas_db.core.files import read_bounded
 from ingest.formats.adapter_layout import holds_adapter
 from ingest.formats.byte_source import LocalFile
-from ingest.formats.model_folder import GGUF_PART, unindexed_files
+from ingest.formats.model_folder import GGUF_PART, GGUF_SIDE_FILES, unindexed_files
 from ingest.formats.safetensors import read_header
 
 _QUANTIZATION = re.compile(
@@ -71,7 +71,7 @@ def loose_models(folder: Path) -> list[LooseModel]:
         return []
     stems: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        if name.lower().endswith(".gguf"):
+        if name.lower().endswith(".gguf") and not GGUF_SIDE_FILES.search(name):
             part = GGUF_PART.match(name)
             stems[_QUANTIZATION.sub("", part[1] if part else name[: -len(".gguf")]).lower()].append(name)
     if len(stems) < 2:

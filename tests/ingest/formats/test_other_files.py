@@ -8,7 +8,7 @@ import pytest
 
 from atlas_db.core.errors import WeightsError
 from ingest.formats.open_model import open_model
-from ingest.formats.other_files import KINDS, only_these, other_files
+from ingest.formats.other_files import KINDS, chosen_onnx, only_these, other_files
 
 
 def test_each_kind_is_known_by_its_files() -> None:
@@ -47,7 +47,7 @@ def test_what_is_there_is_said() -> None:
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        (("onnx/model.onnx",), "holds only ONNX"), (("model.bin", "vocabulary.txt"), "holds only CTranslate2"),
+        (("onnx/model.onnx",), "ends within a number"), (("model.bin", "vocabulary.txt"), "holds only CTranslate2"),
         (("openvino_model.bin", "openvino_model.xml"), "holds only OpenVINO"), (("a.txt",), "holds no weights"),
     ],
 )  # fmt: skip
@@ -59,3 +59,9 @@ def test_a_folder_without_weights_that_are_read_is_refused_by_name(
         (tmp_path / file).write_bytes(b"x")
     with pytest.raises(WeightsError, match=said):
         open_model(tmp_path)
+
+
+def test_the_whole_model_is_read_before_its_parts_and_quantized_ones() -> None:
+    assert chosen_onnx(["onnx/model_q4.onnx", "onnx/model.onnx", "onnx/model.onnx_data"]) == "onnx/model.onnx"
+    assert chosen_onnx(["encoder_model.onnx", "decoder_model_merged.onnx"]) == "decoder_model_merged.onnx"
+    assert chosen_onnx(["b.onnx", "a.onnx"]) == "a.onnx"

@@ -19,7 +19,7 @@ from tests.support.packing import RNG, packed, values
 @pytest.mark.parametrize("whole", [2**22, 0], ids=["read whole", "word by word"])
 @pytest.mark.parametrize("kind", ["gptq", "gptq_v2", "awq"])
 def test_integers_packed_across_rows(tmp_path: Path, kind: str, whole: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.formats.quantized.gptq_awq.MAX_WHOLE_READ_BYTES", whole)
+    monkeypatch.setattr("ingest.formats.byte_source.MAX_WHOLE_READ_BYTES", whole)
     value = RNG.normal(size=(48, 128)).astype(np.float32)
     order = RNG.permutation(128) if kind == "gptq_v2" else None
     parts = packed(value, kind, 32, order)

@@ -59,17 +59,17 @@ def test_files_that_are_not_read_are_counted_by_their_kind(tmp_path: Path) -> No
     (tmp_path / "zoo" / "whole" / "tf_model.h5").write_bytes(b"x")
     for name, files in {
         "ov": ("m.bin", "m.xml"),
-        "web/onnx": ("model.onnx", "model.onnx_data"),
+        "web/tflite": ("model.tflite",),
         "p": ("m.pt",),
     }.items():
         (tmp_path / "zoo" / name).mkdir(parents=True)
         for file in files:
             (tmp_path / "zoo" / name / file).write_bytes(b"x")
     models = find_models([tmp_path / "zoo"])
-    assert [item.id for item in models] == ["ov", "p", "web/onnx", "whole"]
+    assert [item.id for item in models] == ["ov", "p", "web/tflite", "whole"]
     report = fingerprint_all(models, tmp_path / "out.parquet", lambda *_: None)
     assert (report.made, report.pickles) == (1, 1)
-    assert report.skipped == {"ONNX": 3, "Keras": 1, "OpenVINO": 1, "pickle": 1}
+    assert report.skipped == {"ONNX": 1, "Keras": 1, "OpenVINO": 1, "pickle": 1, "TensorFlow Lite": 1}
     assert {id: reason.split(" holds ")[1].split(" (")[0] for id, reason in report.failed.items()} == {
-        "ov": "only OpenVINO", "web/onnx": "only ONNX", "p": "only pickles",
+        "ov": "only OpenVINO", "web/tflite": "only TensorFlow Lite", "p": "only pickles",
     }  # fmt: skip

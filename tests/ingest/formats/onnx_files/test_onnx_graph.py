@@ -1,0 +1,76 @@
+"""Tests of `ingest/formats/onnx_files/onnx_graph.py`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atlas_db.core.errors import WeightsError
+from ingest.formats.byte_source import ByteSource, LocalFile
+from ingest.formats.onnx_files.onnx_graph import OnnxGraph, read_graph
+from ingest.formats.open_model import open_model
+
+DATA = Path(__file__).parent / "data"
+
+
+def graph_of(file: Path) -> OnnxGraph:
+    def opened(name: str) -> ByteSource:
+        return LocalFile(file.parent / name)
+
+    with LocalFile(file) as source:
+        return read_graph(source, opened)
+
+
+def test_weights_are_found_and_not_read() -> None:
+    graph = graph_of(DATA / "named-by-metadata.onnx")
+    (node,) = (node for node in graph.nodes if node.kind == "MatMul")
+    assert node.module == "layers.0.q_proj"
+    weight = graph.initializers[node.inputs[1]]
+    assert (weight.dtype, weight.shape) == ("F32", (64, 8))
+    assert weight.source.bytes_read < 2**16 + 64 * 8 * 4
+    packed = graph_of(DATA / "matmul-4-bits.onnx")
+    (node,) = (node for node in packed.nodes if node.kind == "MatMulNBits")
+    assert (node.attributes["N"], node.attributes["K"], node.attributes["bits"]) == (8, 64, 4)
+
+
+@pytest.mark.parametrize("location", [b"../x", b"/etc/passwd", b"a/../../b"])
+def test_weights_outside_of_the_folder_are_refused(tmp_path: Path, location: bytes) -> None:
+    data = (DATA / "in-another-file.onnx").read_bytes()
+    name = b"in-another-file.onnx_data"
+    assert data.count(name) == 1
+    padded = location + b"/" * (len(name) - len(location) - 1) + b"x"
+    (tmp_path / "model.onnx").write_bytes(data.replace(name, padded))
+    with pytest.raises(WeightsError, match="none of its folder"):
+        graph_of(tmp_path / "model.onnx")
+
+
+def test_a_file_of_weights_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    shutil.copy(DATA / "in-another-file.onnx", tmp_path / "model.onnx")
+    weights = (DATA / "in-another-file.onnx_data").read_bytes()
+    (tmp_path / "in-another-file.onnx_data").write_bytes(weights[:-1])
+    with pytest.raises(WeightsError, match="that are not there"):
+        open_model(tmp_path)
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("*.onnx")), ids=lambda file: file.stem)
+def test_damaged_files_are_refused_or_read_as_what_they_say(tmp_path: Path, file: Path) -> None:
+    data = file.read_bytes()
+    shutil.copy(DATA / "in-another-file.onnx_data", tmp_path)
+    random = np.random.default_rng(len(data))
+    for number in range(60):
+        changed = bytearray(data[: random.integers(len(data))] if number % 3 == 0 else data)
+        for at in random.integers(0, max(len(changed), 1), 3):
+            if len(changed):
+                changed[min(int(at), len(changed) - 1) if number % 2 else int(at) % min(400, len(changed))] = (
+                    random.integers(256)
+                )
+        (tmp_path / "model.onnx").write_bytes(bytes(changed))
+        try:
+            with open_model(tmp_path) as model:
+                for matrix in model.matrices.values():
+                    assert matrix.read(np.array([0])).shape == (1, matrix.columns)
+        except WeightsError as error:
+            assert "Error" not in str(error)
