@@ -58,7 +58,7 @@ _FILES = (
         "weights of MatMul, Gemm, Gather, MatMulNBits, DequantizeLinear and MatMulInteger, in the file or in others",
         "disk",
         1e-5,
-        "not tried",
+        _FOUND,
         "modules that no exporter named are left out; read where a folder has neither safetensors nor GGUF",
     ),
 )

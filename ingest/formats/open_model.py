@@ -26,6 +26,7 @@ from ingest.formats.onnx_files.onnx_matrices import onnx_matrices
 from ingest.formats.other_files import ONNX, chosen_onnx, only_these
 from ingest.formats.quantized.mlx import with_group_size
 from ingest.formats.quantized.quantized_formats import quantized_matrix, serves_another
+from ingest.formats.quantized.scaled_codes import FLOAT4
 from ingest.formats.quantized.stored_tensors import StoredTensor, StoredTensors, UnreadableTensorError
 from ingest.formats.quantized.unread_packings import stated_packing
 from ingest.formats.safetensors import Tensor, is_readable, read_header, read_values
@@ -222,7 +223,7 @@ def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
         for tensor in header.tensors:
             if tensor.elements == 0:
                 model.problems.append(f"{source.name} holds the empty tensor {tensor.name!r}")
-            elif not is_readable(tensor.dtype):
+            elif not is_readable(tensor.dtype) and tensor.dtype != FLOAT4:
                 unread[f"the unknown type {tensor.dtype}"].append(tensor.name)
             else:
                 tensors[tensor.name] = (source, tensor)
@@ -285,6 +286,8 @@ def _open_tensor(name: str, stored: StoredTensors) -> Matrix:
     found = quantized_matrix(name, stored)
     if found is not None:
         return found
+    if tensor.dtype == FLOAT4:
+        raise UnreadableTensorError("the type F4, without scales")
     if tensor.dtype in _INTEGERS and len(tensor.shape) > 1:
         stated, unknown = stated_packing(stored), f"{tensor.dtype}, packed in a way that is not known"
         raise UnreadableTensorError(f"the format {stated}, which is not read" if stated else unknown)

@@ -31,7 +31,8 @@ SCALES = ("_scale", "_scale_inv")
 """Ends that the name of a scale adds to that of its tensor."""
 _COMFY_SCALE = ".scale_weight"
 _FACTOR = ".weight_scale_2"
-_FLOATS = ("F8_E4M3", "F8_E5M2")
+FLOAT4 = "F4"
+"""Type of 4-bit floats in safetensors files."""
 _PACKED = "_packed"
 
 
@@ -64,17 +65,36 @@ def _scaled_rows(name: str, codes: StoredTensor, scale: StoredTensor, stored: St
     scales.require_whole(tensor.shape[-2])
     zeros = stored.tensors.get(f"{name}_zero_point") if tensor.dtype == "I8" else None
     shift = ScaleBlocks(zeros, rows, columns, _stated_block(stored.quantization)) if zeros else None
-    width = columns * item_size(tensor.dtype)
+    read_values_of = _four_bit_floats(codes) if tensor.dtype == FLOAT4 else _whole_bytes(codes)
 
     def read(wanted: Integers) -> Floats:
-        raw = read_row_bytes(codes, wanted, width)
-        values = decode_floats(raw.tobytes(), tensor.dtype).reshape(len(wanted), columns)
+        values = read_values_of(wanted)
         if shift:
             values = values - shift.spread(shift.read(wanted))
         return np.asarray(values * scales.spread(scales.read(wanted)), np.float32)
 
     sides = tensor.shape if len(tensor.shape) > 2 else ()
     return Matrix(name, rows, columns, tensor.dtype, False, read, shape=sides)
+
+
+def _whole_bytes(codes: StoredTensor) -> Callable[[Integers], Floats]:
+    """Return a function of rows to codes that take whole bytes each."""
+    tensor, columns = codes[1], codes[1].shape[-1]
+    width = columns * item_size(tensor.dtype)
+
+    def read(wanted: Integers) -> Floats:
+        raw = read_row_bytes(codes, wanted, width)
+        return decode_floats(raw.tobytes(), tensor.dtype).reshape(len(wanted), columns)
+
+    return read
+
+
+def _four_bit_floats(codes: StoredTensor) -> Callable[[Integers], Floats]:
+    """Return a function of rows to floats of the type F4, whose shape counts the floats, two of them a byte."""
+    tensor, columns = codes[1], codes[1].shape[-1]
+    if columns % 2 or (tensor.stop - tensor.start) * 2 != tensor.elements:
+        raise UnreadableTensorError(f"F4 of {tensor.elements} values in {tensor.stop - tensor.start} bytes")
+    return lambda wanted: E2M1[bit_fields(read_row_bytes(codes, wanted, columns // 2), 4)]
 
 
 def _stated_block(quantization: Mapping[str, Any]) -> tuple[int | None, int | None]:
@@ -145,7 +165,7 @@ _SERVED: dict[str, tuple[str, ...]] = {
 FORMAT = QuantizedFormat(
     name="8-bit codes with scales",
     tool="llm-compressor 0.14.0.1, compressed-tensors 0.19.0",
-    read="FP8 and INT8: a scale a matrix, row, group or rectangle, also as exponents; zero points; NVFP4 of ModelOpt",
+    read="FP8, F4 and INT8: a scale a matrix, row, group or rectangle, or exponents; zero points; NVFP4 of ModelOpt",
     unknown="sides of rectangles that are not stated and do not divide: 128 where it fits, else refused",
     error=0.0,
     places="disk, Hub",

@@ -46,7 +46,7 @@ def stated_packing(stored: StoredTensors) -> str:
 def unread_packing(name: str, stored: StoredTensors) -> str:
     """Return the name of the format that a tensor belongs to and that is not read; empty where there is none.
 
-    A tensor belongs to it where its module has the tensor with the codes, which comes first in `ends`.
+    A tensor belongs to it where its module has the tensor with the codes, which comes first in `ends`, and another one.
 
     Args:
         name: Name of the tensor.
@@ -54,6 +54,9 @@ def unread_packing(name: str, stored: StoredTensors) -> str:
     """
     for packing in UNREAD:
         end = next((each for each in packing.ends if name.endswith(each)), None)
-        if end is not None and name.removesuffix(end) + packing.ends[0] in stored.tensors:
-            return packing.name
+        if end is not None:
+            module = name.removesuffix(end)
+            there = [module + each in stored.tensors for each in packing.ends]
+            if there[0] and (any(there[1:]) or len(there) == 1):
+                return packing.name
     return ""

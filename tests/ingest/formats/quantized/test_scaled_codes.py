@@ -142,3 +142,26 @@ def test_nvfp4_of_modelopt(tmp_path: Path) -> None:
         expected = E2M1[codes] * scale.astype(np.float32).repeat(16, 1) * np.float32(0.25)
         np.testing.assert_allclose(values(matrix), expected, rtol=1e-6)
         assert matrix.dtype == "NVFP4"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_four_bit_floats_with_exponents(tmp_path: Path, whole: bool) -> None:
+    """The type F4 counts values in its shape, two of them a byte."""
+    codes, exponents = RNG.integers(0, 16, (4, 64)), RNG.integers(120, 130, (4, 2)).astype(np.uint8)
+    raw = (codes[:, 0::2] | (codes[:, 1::2] << 4)).astype(np.uint8)
+    raw_safetensors(
+        tmp_path / "model.safetensors",
+        {
+            "m.weight": ("F4", codes.shape if whole else (4, 32), raw.tobytes()),
+            "m.weight_scale": ("F8_E8M0", exponents.shape, exponents.tobytes()),
+            "n.weight": ("F32", (4, 64), np.ones((4, 64), np.float32).tobytes()),
+            "o.codes": ("F4", (2, 8), bytes(8)),
+        },
+    )
+    with open_model(tmp_path) as model:
+        assert "the type F4, without scales: o.codes" in model.problems[-1]
+        if whole:
+            expected = E2M1[codes] * np.repeat(2.0 ** (exponents.astype(np.float32) - 127), 32, 1)
+            np.testing.assert_array_equal(values(model.matrices["m.weight"]), expected)
+        else:
+            assert "F4 of 128 values in 128 bytes: m.weight" in model.problems[0]

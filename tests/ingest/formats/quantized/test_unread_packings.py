@@ -27,7 +27,7 @@ def test_a_model_of_which_most_is_packed_so_is_refused_by_that_name(tmp_path: Pa
 
 
 def test_names_that_only_look_so_are_read(tmp_path: Path) -> None:
-    parts = {f"{MODULE}.s": np.ones((8, 64), np.float32), f"{MODULE}.weight": np.ones((8, 64), np.float32)}
+    parts = {f"{MODULE}.s": np.ones((8, 64), np.float32), f"{MODULE}.codes": np.ones((8, 64), np.float32)}
     save_file(parts, tmp_path / "model.safetensors")
     with open_model(tmp_path) as model:
         assert len(model.matrices) == 2
