@@ -260,9 +260,13 @@ def _files_of(folder: Path) -> set[str]:
 
 
 def files_digest(folder: Path) -> str:
-    """Return a digest of the names, sizes and times of a folder's files; empty where it cannot be read."""
+    """Return a digest of the names, sizes and times of a folder's files; empty where it cannot be read.
+
+    Folders below that hold the same model in another format count, as that may be all there is.
+    """
+    below = [folder / name for name in FOLDERS if (folder / name).is_dir()]
     try:
-        return digest_of(file for file in folder.iterdir() if file.is_file())
+        return digest_of(file for place in (folder, *below) for file in place.iterdir() if file.is_file())
     except OSError:
         return ""
 

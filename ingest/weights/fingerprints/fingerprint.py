@@ -23,7 +23,7 @@ from ingest.weights.fingerprints.sampling import (
 )
 from ingest.weights.parameters.sample_parameters import SAMPLE
 
-VERSION = "fp@6"
+VERSION = "fp@7"
 MOMENTS = ("mean", "std", "kurtosis", "absmax", "zeros")
 """Columns of `Fingerprint.moments`."""
 

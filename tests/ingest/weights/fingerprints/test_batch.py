@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.batch import files_digest, find_models, fingerprint_all
 from tests.support.families import root, trained, write
 from tests.support.hub_cache import write_cached
 
@@ -73,3 +73,11 @@ def test_files_that_are_not_read_are_counted_by_their_kind(tmp_path: Path) -> No
     assert {id: reason.split(" holds ")[1].split(" (")[0] for id, reason in report.failed.items()} == {
         "ov": "only OpenVINO", "web/tflite": "only TensorFlow Lite", "p": "only pickles",
     }  # fmt: skip
+
+
+def test_a_changed_file_in_a_folder_below_is_a_changed_model(tmp_path: Path) -> None:
+    (tmp_path / "m" / "onnx").mkdir(parents=True)
+    (tmp_path / "m" / "onnx" / "model.onnx").write_bytes(b"x")
+    before = files_digest(tmp_path / "m")
+    (tmp_path / "m" / "onnx" / "model.onnx").write_bytes(b"xy")
+    assert files_digest(tmp_path / "m") != before
