@@ -14,6 +14,7 @@ from atlas_db.core.errors import StoreUnavailableError
 from atlas_db.core.extras import DISTRIBUTION, install_command
 from atlas_db.core.files import write_whole
 from atlas_db.store.engine_users import EngineUsers, arcadedb_users, neo4j_users, write_arcadedb_users
+from atlas_db.store.jar_checksums import check_jars
 from atlas_db.store.neo4j_version import check_java, choose_version, is_calendar
 
 # Never on the class path: wire protocols and endpoints that nothing here speaks.
@@ -219,6 +220,7 @@ def _neo4j_arguments(launch: Launch) -> list[str]:
 
 
 def _neo4j_prepare(launch: Launch) -> list[str] | None:
+    check_jars(neo4j_jars(launch.cache, launch.version), launch.version)
     home = _neo4j_home(launch)
     if (home / "data" / "dbms" / "auth.ini").exists() or (home / "data" / "databases" / "system").exists():
         return None

@@ -21,12 +21,13 @@ _EDGES = Statement(
 
 def whole(store: Store) -> tuple[list[str], list[str]]:
     """Return all nodes and edges, sorted, without run ids."""
-    nodes = [json.dumps([row["label"], row["props"]], sort_keys=True) for row in store.read(_NODES)]
-    edges = []
-    for row in store.read(_EDGES):
-        row["props"].pop("run_id", None)
-        edges.append(json.dumps(row, sort_keys=True))
+    nodes = [json.dumps({**row, "props": _without_runs(row["props"])}, sort_keys=True) for row in store.read(_NODES)]
+    edges = [json.dumps({**row, "props": _without_runs(row["props"])}, sort_keys=True) for row in store.read(_EDGES)]
     return sorted(nodes), sorted(edges)
+
+
+def _without_runs(props: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in props.items() if not name.endswith("run_id")}
 
 
 def pairs(store: Store, rel: str, prop: str = "relation") -> set[tuple[str, str, Any]]:

@@ -1,0 +1,59 @@
+"""Kills inside a stage: after its first write, and before its last."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from atlas_db.core.errors import StoreError
+from atlas_db.core.settings import Settings
+from atlas_db.store.bolt import Store
+from atlas_db.store.connect import open_store
+from atlas_db.store.managed_engine import is_owned, read_state
+from atlas_db.store.statements import Statement
+from tests.support.command import ATLAS, environment
+from tests.support.waiting import wait_for
+
+_RUNS = Statement("MATCH (r:Run) RETURN r.id AS id, r.complete AS complete")
+
+
+def _runs(store: Store, *, complete: bool) -> set[str]:
+    """Return the runs that ended, or did not: the record of a run is the first write of a stage, and its last."""
+    return {row["id"] for row in store.read(_RUNS) if row["complete"] is complete}
+
+
+def kill_inside(settings: Settings, folder: Path, words: list[str], victim: str, delay: float) -> bool:
+    """Start a command that writes, and kill it or its engine some time after its first write.
+
+    Args:
+        settings: The local store. It runs.
+        folder: Its data directory.
+        words: The command.
+        victim: `command` or `engine`.
+        delay: Seconds after the first write.
+
+    Returns:
+        True where the kill fell before the last write.
+    """
+    env = environment(
+        settings.home, ATLAS_DB_STORE=settings.store, ATLAS_DB_HEAP=settings.heap, ATLAS_DB_BATCH_ROWS="50"
+    )
+    with open_store(settings) as store, subprocess.Popen([*ATLAS, *words], env=env, stderr=subprocess.PIPE) as process:
+        before = _runs(store, complete=False)
+        while process.poll() is None and not (begun := _runs(store, complete=False) - before):
+            time.sleep(0.005)
+        time.sleep(delay)
+        ended = process.poll() is not None
+        state = read_state(folder)
+        assert state is not None
+        os.kill(process.pid if victim == "command" else int(str(state["java_pid"])), signal.SIGKILL)
+        _, said = process.communicate(timeout=120)
+    if victim == "engine":
+        assert ended or process.returncode in (0, StoreError.exit_code), said.decode()
+        assert b"Traceback" not in said and b"has a fault" not in said, said.decode()
+        wait_for(lambda: not is_owned(folder))
+    with open_store(settings) as store:
+        return not ended and begun <= _runs(store, complete=False)
