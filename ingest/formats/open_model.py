@@ -54,6 +54,7 @@ class OpenModel:
         size: Bytes of all weight files.
         heads: Attention heads, or 0 where the configuration has none.
         sources: Open files.
+        container: Format of the files: `safetensors`, `gguf` or `onnx`.
         config: `config.json`, empty where there is none.
     """
 
@@ -65,6 +66,7 @@ class OpenModel:
     size: int = 0
     heads: int = 0
     sources: list[ByteSource] = field(default_factory=list)
+    container: str = "safetensors"
     config: dict[str, Any] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -138,6 +140,7 @@ def _add_onnx(model: OpenModel, path: Path, names: Sequence[str], opened: ExitSt
         return files[name]
 
     matrices, lost = onnx_matrices(read_graph(open_file(Path(chosen).name), open_file))
+    model.container = "onnx"
     model.sources += files.values()
     model.size += sum(source.size for source in files.values())
     model.matrices |= named_matrices(matrices, model.config)
@@ -167,6 +170,7 @@ def add_gguf(model: OpenModel, candidates: Sequence[Sequence[F]], opened: Callab
         if first.heads.kind not in ("", "model") or first.heads.architecture in _NO_MODELS:
             continue
         files = [first, *(read_gguf(source, first.heads) for source in sources[1:])]
+        model.container = "gguf"
         model.size += sum(source.size for source in sources)
         model.sources += sources
         model.heads = model.heads or max(first.heads.heads, default=0)

@@ -85,6 +85,7 @@ class Fingerprint:
         rank: Rank of an adapter, or 0.
         problems: Reasons why parts were left out.
         revision: Digest of the files that it was computed from, or empty.
+        container: Format of these files: `safetensors`, `gguf` or `onnx`.
         version: Version of this definition.
     """
 
@@ -104,6 +105,7 @@ class Fingerprint:
     rank: int = 0
     problems: list[str] = field(default_factory=list)
     revision: str = ""
+    container: str = "safetensors"
     version: str = VERSION
 
 
@@ -142,6 +144,7 @@ def compute_fingerprint(model: OpenModel, model_id: str, created_at: str = "") -
         declared_base=(model.adapter.base_model_name_or_path or "") if model.adapter else "",
         rank=model.adapter.r if model.adapter else 0,
         problems=problems,
+        container=model.container,
     )
 
 

@@ -24,6 +24,7 @@ SCHEMA = pa.schema(
         ("location", pa.string()),
         ("revision", pa.string()),
         ("version", pa.string()),
+        ("container", pa.string()),
         ("adapter", pa.bool_()),
         ("dtype", pa.string()),
         ("elements", pa.int64()),
@@ -51,6 +52,7 @@ _DICTIONARY_COLUMNS = [
     "moment_names.list.element",
     "family_key",
     "version",
+    "container",
     "dtype",
 ]
 BATCH_ROWS = 256

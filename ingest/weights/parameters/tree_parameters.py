@@ -97,12 +97,14 @@ class DuplicateParameters:
         max_children: Children that count.
         late_child_penalty: Log-odds against later duplicates where all are dated after exactly one child, whose date
             may be the wrong one.
+        converted_penalty: Log-odds against a duplicate in a format that models are converted to, where another is not.
     """
 
     permutation_penalty: float = parameter(6.0, "log-odds", _FAMILIES)
     child_penalty: float = parameter(1.0, "log-odds per child", _FAMILIES)
     max_children: int = parameter(4, "children", _FAMILIES)
     late_child_penalty: float = parameter(1.0, "log-odds", _FAMILIES)
+    converted_penalty: float = parameter(3.0, "log-odds", "chosen: converters to GGUF and ONNX read safetensors")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ A duplicate without a date contradicts nothing. But under exchangeability P(a gi
 Children share the permutation of the duplicate that they were trained from, mostly the original. So a duplicate in
 another permutation than its parents is not the original. A child that precedes all duplicates in its own permutation
 shows that their dates are wrong.
+
+Models are published as safetensors and converted to GGUF and ONNX, hardly ever back. So of equal models, one that is
+not converted is the likelier original.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from ingest.weights.tree.incremental_tree import IncrementalTree
 from ingest.weights.tree.scorer import softmax
 
 _LIMITS = TREE.duplicates
+_CONVERTED = ("gguf", "onnx")
+"""Formats of files that models are converted to."""
 
 
 class CanonicalDuplicates(NamedTuple):
@@ -102,6 +107,7 @@ def _penalties(
     late = len(shared.intersection(children))
     date_penalty = TREE.date_penalty if not late else _LIMITS.late_child_penalty if late == 1 else 0.0
     penalty = _permutation_penalties(family, rows, parents, children)
+    converted = {row for row in rows if family.samples.fingerprints[row].container in _CONVERTED}
     preceded, trusted = 1, set()
     for row in dated:
         if contradictions[row] <= {*shared, *rows}:
@@ -109,6 +115,8 @@ def _penalties(
             if not penalty[row]:
                 preceded = max(preceded, len(later) - 1 - len(contradictions[row]))
         penalty[row] += TREE.date_penalty * bool(shared) + date_penalty * bool(contradictions[row] - shared)
+    if len(converted) < len(rows):
+        penalty = {row: cost + _LIMITS.converted_penalty * (row in converted) for row, cost in penalty.items()}
     undated_penalty = float(np.log((preceded + 1) / 2))
     return {row: cost if row in trusted else cost + undated_penalty for row, cost in penalty.items()}
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from atlas_db.core.terms import Relation
+from ingest.weights.chart import chart
 from ingest.weights.parameters.tree_parameters import TREE
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import found_by
@@ -173,3 +174,22 @@ def test_where_the_first_of_copies_has_no_date_those_of_the_others_count(tmp_pat
     assert before("", "2024-01-01") == pytest.approx(undated + TREE.date_penalty) == before("2024-01-01", "2024-01-02")
     assert before("", "2024-03-01") == undated
     assert before("2024-03-01", "2024-04-01") == pytest.approx(undated - TREE.date_penalty)
+
+
+@pytest.mark.parametrize(("dated", "original"), [(False, "plain"), (True, "converted")])
+def test_of_equal_models_the_one_in_a_format_of_conversions_is_the_copy(
+    tmp_path: Path, dated: bool, original: str
+) -> None:
+    """Without dates the format shows it; dates that say otherwise count for more."""
+    base = root(1)
+    prints = []
+    for name, container in (("converted", "gguf"), ("plain", "safetensors")):
+        write(tmp_path / name, base)
+        found = print_of(tmp_path / name, name)
+        found.container = container
+        found.created_at = {"converted": "2024-01-01", "plain": "2024-06-01"}[name] if dated else ""
+        prints.append(found)
+    (edge,) = chart(prints)
+    assert edge.parent == original
+    assert edge.relation == Relation.DUPLICATE
+    assert dated or edge.confidence == pytest.approx(0.95, abs=0.01)
