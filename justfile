@@ -78,6 +78,10 @@ demo:
 bench:
     @python -m benchmarks
 
+# Read mutated inputs, SECONDS for each reader of foreign text; what a reader does not name is kept in fuzz-found/
+fuzz SECONDS="50" *TARGETS:
+    python -m benchmarks.fuzz --seconds {{ SECONDS }} {{ TARGETS }}
+
 # Set the version in pyproject.toml and CITATION.cff
 version VERSION:
     uv version {{ VERSION }}

@@ -109,7 +109,8 @@ def _parsed(words: str) -> Expression | None:
         return _single(words, whole)
     try:
         tree = _licensing().parse(_prepared(words), simple=True)
-    except (ExpressionError, ValueError):
+    except (ExpressionError, ValueError, AssertionError, LookupError, TypeError, RecursionError):
+        # The parser is surprised by brackets that hold nothing, or have no operator between them.
         return None
     found = None if tree is None else _read(tree)
     return found if found is not None and any(map(_is_known, found.licenses())) else None

@@ -12,6 +12,7 @@ import gzip
 import shutil
 import sys
 import tomllib
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +45,7 @@ SNAPSHOT_FILE = "snapshot.toml"
 MAX_LINE = 32 * 2**20
 """Bytes of a line, of an item of an array, of an object alone in its file, and of a card, at most."""
 CHUNK = 2**20
+_DAMAGED = (EOFError, zstandard.ZstdError, zlib.error, gzip.BadGzipFile)
 PACKED_BYTES = 1024
 """Bytes that are decompressed at once. One kB can stand for 32 MiB (zstandard has blocks of 4 bytes for 128 KiB)."""
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
@@ -228,7 +230,7 @@ def read_records(source: SourceFile) -> Iterator[RawRecord]:
                     yield from _text_records(plain)
             else:
                 yield from _text_records(handle)
-    except (EOFError, zstandard.ZstdError, gzip.BadGzipFile) as error:
+    except _DAMAGED as error:
         raise RecordError(f"the file is truncated or damaged ({error})", code="truncated_file") from error
     except OSError as error:
         raise RecordError(f"the file cannot be read ({error})", code="unreadable_file") from error
@@ -315,7 +317,7 @@ def _line_records(first: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]:
             skipping, pending = True, b""
         try:
             block = handle.read(CHUNK)
-        except (EOFError, zstandard.ZstdError, gzip.BadGzipFile, OSError) as error:
+        except (*_DAMAGED, OSError) as error:
             raise RecordError(
                 f"the file is truncated or damaged after line {number} ({error})", code="truncated_file"
             ) from error

@@ -144,3 +144,11 @@ def test_the_canonical_text_means_the_same_again(text: str) -> None:
     if once is not None:
         assert canonical_expression(once) == once
         assert canonical_expression(once.upper()) == once
+
+
+@pytest.mark.parametrize(
+    "text", ["MIT OR (OR (MIT AND BSD-3-Clause", "(" * 300 + "MIT" + ")" * 300, "MIT (MIT)", "() OR MIT"]
+)
+def test_odd_brackets_are_no_expression_or_one(text: str) -> None:
+    found = parse_expression(text)
+    assert found is None or found.licenses()

@@ -70,9 +70,9 @@ def test_objects_parquet_and_cards(tmp_path: Path) -> None:
     [
         (b"", "empty_file"), (b" \n", "empty_file"), (b"<html>", "not_json"), (b'[{"id": "a/b"}', "not_json"),
         (gzip.compress(LINES)[:-9], "truncated_file"), (zstandard.compress(LINES)[:-4], "truncated_file"),
-        (b"PAR1 and nothing more", "truncated_file"),
+        (b"PAR1 and nothing more", "truncated_file"), (gzip.compress(LINES)[:30] + b"\xff" * 90, "truncated_file"),
     ],
-    ids=("empty", "blank", "html", "array", "gzip", "zstandard", "parquet"),
+    ids=("empty", "blank", "html", "array", "gzip", "zstandard", "parquet", "damaged gzip"),
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_named_by_code(tmp_path: Path, body: bytes, code: str) -> None:
     (tmp_path / "x.jsonl").write_bytes(body)

@@ -1,0 +1,180 @@
+"""Mutated inputs for every reader of foreign text: how many, and which exception was none that the reader names.
+
+`python -m benchmarks.fuzz --seconds 60` fuzzes each target for a minute. What is found goes into a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gzip
+import io
+import json
+import random
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import zstandard
+
+from atlas_db.cards.front_matter import parse_card
+from atlas_db.catalogue.expressions import parse_expression
+from atlas_db.core.errors import AtlasError, RecordError
+from atlas_db.licenses.suppressions import read_suppressions
+from ingest.hub.array_items import array_items
+from ingest.hub.decode import decode_record
+from ingest.hub.snapshot import SourceFile, newest_date, read_records, repeated_ids
+
+ROWS = [
+    {"id": "a/b", "modelId": "a/b", "tags": ["license:mit", "base_model:finetune:c/d", "arxiv:2401.00001"],
+     "createdAt": "2024-01-02T03:04:05.000Z", "downloads": 7, "gated": False, "pipeline_tag": "text-generation"},
+    {"id": "c/d", "cardData": {"base_model": ["e/f"], "datasets": "g/h", "language": ["en"], "license": "other"},
+     "safetensors": {"total": 12, "parameters": {"F32": 12}}, "siblings": [{"rfilename": "config.json"}]},
+    {"id": "e/f", "info": {"id": "e/f", "config": {"model_type": "llama"}}, "card": "---\nlicense: mit\n---\n# Hi"},
+]  # fmt: skip
+CARDS = [
+    "---\nlanguage: [en, no]\nlicense: apache-2.0\nbase_model:\n- a/b\nmodel-index:\n- name: x\n  results: []\n---\n",
+    "---\na: &x {b: [1, 2.5, null]}\nc: *x\nd: !!str 7\ne: 'f'\ng: |\n  h\n---\n",
+]
+LICENSES = ["MIT OR (Apache-2.0 AND BSD-3-Clause)", "GPL-2.0-or-later WITH Classpath-exception-2.0", "gpl v3+, mit"]
+SUPPRESSIONS = ['[[suppress]]\nmodel = "a/b"\nreason = "checked"\nexpires = 2099-01-01\nrule = "r"\n']
+PIECES = [
+    *(bytes([number]) for number in (0, 10, 13, 27, 34, 39, 44, 45, 58, 91, 92, 93, 123, 125, 127, 128, 255)),
+    b"null", b"NaN", b"-1", b"9" * 25, b"1e999", b'""', b"[]", b"{}", b"\\ud800", b"\xc3\xa9", b"- ", b"? ",
+    b"&a ", b"*a", b"OR", b"WITH", b"(", b"\xef\xbb\xbf", b"datasets/", b"/", b"2023-02-29", b"%", b"---\n",
+]  # fmt: skip
+
+
+def mutated(seed: bytes, rng: random.Random) -> bytes:
+    """Return an input with some bytes inserted, removed, replaced or doubled."""
+    body = bytearray(seed)
+    for _ in range(rng.randint(1, 6)):
+        at = rng.randint(0, len(body))
+        match rng.randrange(4):
+            case 0:
+                body[at:at] = rng.choice(PIECES)
+            case 1:
+                del body[at : at + rng.randint(1, 12)]
+            case 2:
+                body[at : at + rng.randint(1, 4)] = rng.choice(PIECES)
+            case _:
+                part = body[at : at + rng.randint(1, 24)]
+                body[at:at] = part * rng.randint(1, 3)
+    return bytes(body)
+
+
+def read_list(body: bytes, folder: Path) -> None:
+    """Go over a file of records as a load does."""
+    file = folder / "rows"
+    file.write_bytes(body)
+    source = SourceFile(file, "rows")
+    newest_date(source)
+    repeated_ids([source])
+    for raw in read_records(source):
+        if raw.problem is None:
+            with contextlib.suppress(RecordError):
+                decode_record(raw.text)
+
+
+def read_suppression_file(body: bytes, folder: Path) -> None:
+    """Read a file of suppressions."""
+    file = folder / "suppress.toml"
+    file.write_bytes(body)
+    read_suppressions(file, date(2024, 1, 1), frozenset({"r"}))
+
+
+Target = tuple[list[bytes], Callable[[bytes, Path], object]]
+LINES = "\n".join(map(json.dumps, ROWS)).encode()
+TARGETS: dict[str, Target] = {
+    "records": ([json.dumps(row).encode() for row in ROWS], lambda body, _: decode_record(body)),
+    "lists": ([LINES, json.dumps(ROWS).encode(), gzip.compress(LINES), zstandard.compress(LINES)], read_list),
+    "arrays": ([json.dumps(ROWS).encode()], lambda body, _: list(array_items(b"[" + body, io.BytesIO(), 10**6))),
+    "cards": ([text.encode() for text in CARDS], lambda body, _: parse_card(body.decode("utf-8", errors="replace"))),
+    "licences": (
+        [text.encode() for text in LICENSES],
+        lambda body, _: parse_expression(body.decode("utf-8", errors="replace")),
+    ),
+    "suppressions": ([text.encode() for text in SUPPRESSIONS], read_suppression_file),
+}
+
+
+@dataclass(slots=True)
+class FuzzReport:
+    """What fuzzing of a target found.
+
+    Attributes:
+        inputs: Inputs that were tried.
+        slowest: Seconds of the slowest one.
+        uncaught: One input of each exception that is none of the reader's, by the place that raised it.
+    """
+
+    inputs: int = 0
+    slowest: float = 0.0
+    uncaught: dict[str, bytes] = field(default_factory=dict)
+
+
+class _Uncaught(contextlib.AbstractContextManager[None]):
+    """Keeps an exception that is none of ours, and lets the fuzzing go on."""
+
+    def __init__(self, report: FuzzReport, body: bytes) -> None:
+        self._report, self._body = report, body
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, AtlasError):
+            return True
+        if not isinstance(error, Exception):
+            return False
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        self._report.uncaught.setdefault(f"{type(error).__name__} at {place.filename}:{place.lineno}", self._body)
+        return True
+
+
+def fuzz(name: str, *, seconds: float, seed: int) -> FuzzReport:
+    """Fuzz a target for some seconds. Mutants that are read without an error become seeds as well.
+
+    Args:
+        name: One of `TARGETS`.
+        seconds: How long.
+        seed: Seed of the mutations.
+    """
+    corpus, read = TARGETS[name]
+    corpus, rng, report = list(corpus), random.Random(f"{name} {seed}"), FuzzReport()
+    with tempfile.TemporaryDirectory() as folder:
+        end = time.monotonic() + seconds
+        while (began := time.monotonic()) < end:
+            body = mutated(rng.choice(corpus), rng)
+            with _Uncaught(report, body):
+                read(body, Path(folder))
+                if len(body) < 5000 and len(corpus) < 2000 and rng.random() < 0.01:
+                    corpus.append(body)
+            report.inputs += 1
+            report.slowest = max(report.slowest, time.monotonic() - began)
+    return report
+
+
+def main() -> int:
+    """Fuzz the targets, print a table, and return 1 where something was not caught."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("targets", nargs="*", help="all by default")
+    parser.add_argument("--seconds", type=float, default=30.0, help="for each target")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("fuzz-found"), help="folder of inputs that were not caught")
+    given = parser.parse_args()
+    failed = 0
+    for name in given.targets or TARGETS:
+        report = fuzz(name, seconds=given.seconds, seed=given.seed)
+        print(f"{name:<13}{report.inputs:>10,} inputs, slowest {report.slowest:.2f} s, {len(report.uncaught)} uncaught")
+        for number, (place, body) in enumerate(report.uncaught.items()):
+            given.out.mkdir(exist_ok=True)
+            (given.out / f"{name}-{given.seed}-{number}").write_bytes(body)
+            print(f"  {place}")
+        failed += len(report.uncaught)
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,34 @@
+"""Fuzzing in small: some seconds of mutated inputs, and no exception that a reader does not name."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fuzz import TARGETS, FuzzReport, _Uncaught, fuzz, mutated
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_reader_is_surprised(name: str) -> None:
+    report = fuzz(name, seconds=1.0, seed=2)
+    assert report.inputs > 20
+    assert report.uncaught == {}
+
+
+def test_what_is_not_caught_is_kept_with_its_place() -> None:
+    report = FuzzReport()
+    for body in (b"x", b"y"):
+        with _Uncaught(report, body):
+            Path(body.decode()).relative_to("/")
+    ((place, kept),) = report.uncaught.items()
+    assert place.startswith("ValueError at ") and kept == b"x"
+
+
+def test_mutants_of_a_seed_are_many_and_repeatable() -> None:
+    rng = random.Random(1)
+    many = [mutated(b"abcdef", rng) for _ in range(200)]
+    assert len(set(many)) > 150
+    again = random.Random(1)
+    assert [mutated(b"abcdef", again) for _ in range(200)] == many
