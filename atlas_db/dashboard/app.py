@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -39,6 +39,14 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_ERROR: dict[str, Any] = {"content": {"text/html": {}, "application/json": {}}}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "Invalid request", **_ERROR},
+    404: {"description": "Not found", **_ERROR},
+    503: {"description": "The store does not answer", **_ERROR},
+}
+"""Answers beside the wanted one, for the description of the interface."""
+PAGE: dict[int | str, dict[str, Any]] = {200: {"description": "The page, or its content as JSON", **_ERROR}, **ERRORS}
 MAX_OPENED = 20
 """Models that one picture unfolds, at most."""
 Form = Annotated[Literal["html", "json"], Query(description="html, or json for the same page as JSON", alias="format")]
@@ -87,8 +95,19 @@ def create_app(state: AppState) -> FastAPI:
     app.add_exception_handler(Exception, _on_crash)
     for router in (_bundle_pages(state), _store_pages(state), _downloads(state), _files(state)):
         app.include_router(router)
+    _describe_answers(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
+
+
+def _describe_answers(app: FastAPI) -> None:
+    """Take the answer 422 out of the description of the interface: what is invalid is answered with 400 here."""
+    described = app.openapi()
+    for path in described["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        described.get("components", {}).get("schemas", {}).pop(unused, None)
 
 
 def _respond(request: Request, form: str, template: str, page: views.Page, title: str, current: str = "") -> Response:
@@ -134,7 +153,7 @@ def _describe_error(error: Exception) -> tuple[int, str, str, str]:
 
 
 def _bundle_pages(state: AppState) -> APIRouter:
-    router = APIRouter(tags=["pages"])
+    router = APIRouter(tags=["pages"], responses=PAGE, default_response_class=HTMLResponse)
 
     @router.get("/", summary="Map of all models")
     def atlas_map(request: Request, form: Form = "html") -> Response:
@@ -165,7 +184,7 @@ def _bundle_pages(state: AppState) -> APIRouter:
 
 
 def _store_pages(state: AppState) -> APIRouter:
-    router = APIRouter(tags=["pages"])
+    router = APIRouter(tags=["pages"], responses=PAGE, default_response_class=HTMLResponse)
 
     @router.get("/models/{model:path}", summary="All data of a model")
     def model(
@@ -216,26 +235,38 @@ def _store_pages(state: AppState) -> APIRouter:
     return router
 
 
-def _downloads(state: AppState) -> APIRouter:
-    router = APIRouter(prefix="/download", tags=["downloads"])
+class CsvResponse(Response):
+    """A table as CSV."""
 
-    @router.get("/models/{model:path}/bom.json", summary="Bill of materials, CycloneDX 1.7")
+    media_type = "text/csv; charset=utf-8"
+
+
+class SarifResponse(Response):
+    """Findings as SARIF."""
+
+    media_type = "application/sarif+json"
+
+
+def _downloads(state: AppState) -> APIRouter:
+    router = APIRouter(prefix="/download", tags=["downloads"], responses=ERRORS)
+
+    @router.get("/models/{model:path}/bom.json", summary="Bill of materials, CycloneDX", response_class=JSONResponse)
     def bom(model: str) -> Response:
         with state.store() as store:
             document = write_bom(collect_contents(store, model), "1.7")
         name = re.sub("[^A-Za-z0-9._-]+", "-", model)
         return _attachment(json.dumps(document, ensure_ascii=False, indent=2), f"{name}.cdx.json", "application/json")
 
-    @router.get("/audit.csv", summary="Findings of the newest audit")
+    @router.get("/audit.csv", summary="Findings of the newest audit", response_class=CsvResponse)
     def audit_csv(wanted: FindingFilters) -> Response:
         rows = views.matching_findings(state.bundle, wanted)
         out = io.StringIO()
         writer = csv.DictWriter(out, FINDING_COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(map(spreadsheet_row, rows))
-        return _attachment(out.getvalue(), "audit.csv", "text/csv; charset=utf-8")
+        return _attachment(out.getvalue(), "audit.csv", CsvResponse.media_type)
 
-    @router.get("/audit.sarif", summary="Findings of the newest audit, SARIF 2.1.0")
+    @router.get("/audit.sarif", summary="Findings of the newest audit, SARIF 2.1.0", response_class=SarifResponse)
     def audit_sarif(wanted: FindingFilters) -> Response:
         bundle = state.bundle
         run = bundle.report["audit"]["run"]
@@ -244,7 +275,7 @@ def _downloads(state: AppState) -> APIRouter:
         report = AuditReport(run["parameters"]["profile"], run["parameters"]["rules_version"], run["counts"]["models"])
         rows = views.matching_findings(bundle, wanted)
         report.findings = [{**row, "path": [], "remediation": None} for row in rows]
-        return _attachment(json.dumps(to_sarif(report), ensure_ascii=False), "audit.sarif", "application/sarif+json")
+        return _attachment(json.dumps(to_sarif(report), ensure_ascii=False), "audit.sarif", SarifResponse.media_type)
 
     return router
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -82,3 +83,29 @@ def test_an_unforeseen_error_is_a_page_with_all_headers(address: str, tmp_path: 
     assert answer.status_code == 500
     assert "this page could not be made" in answer.text and "Attribute" not in answer.text
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+
+
+ADDRESSES = (
+    "/", "/?format=xml", "/search?q=a", f"/search?q={'a' * 600}", "/ecosystem?format=json", "/audit?page=0", "/audit?page=2",
+    "/quality", "/models/a/b", "/models/a/b?format=json", "/models/no/such", "/models/no/such?format=json", "/datasets/no/such",
+    "/region?share=7", "/region?a=a/b", "/compare?left=a/b&right=c/d", "/compare?left=a/b&right=no/such", "/runs",
+    "/download/models/a/b/bom.json", "/download/models/no/such/bom.json", "/download/audit.csv", "/download/audit.sarif",
+)  # fmt: skip
+
+
+def test_every_answer_is_one_that_the_description_names(state: AppState) -> None:
+    with TestClient(create_app(state), base_url="http://127.0.0.1") as client:
+        paths = client.get("/openapi.json").json()["paths"]
+        for address in ADDRESSES:
+            answer = client.get(address)
+            path = next(
+                each for each in sorted(paths, key=len, reverse=True) if _matches(each, address.partition("?")[0])
+            )
+            named = paths[path]["get"]["responses"]
+            assert str(answer.status_code) in named, (address, answer.status_code)
+            kinds = {kind.partition(";")[0] for kind in named[str(answer.status_code)]["content"]}
+            assert answer.headers["content-type"].partition(";")[0] in kinds, address
+
+
+def _matches(path: str, address: str) -> bool:
+    return re.fullmatch(re.sub(r"\\\{\w+\\\}", ".+", re.escape(path)), address) is not None
