@@ -43,7 +43,9 @@ def classify_weights(rows: Sequence[int], weights: Doubles, residual: float) -> 
     """Return the method that affine weights belong to, or None where they are those of no merge.
 
     Positive weights alone are a linear merge. Two or more equal ones with one other are task arithmetic, and the other
-    is the base; it may be negative. Any other negative weight means that the model is itself an input of a merge.
+    is the base. Task vectors that add up to more than one leave the base a negative weight. The equation of a merge,
+    solved for one of its inputs, has such a weight as well, but gives the merge a weight of one over the input's. So a
+    negative weight means a base where the others are equal, or below one.
 
     Args:
         rows: Models that were fitted.
@@ -58,10 +60,10 @@ def classify_weights(rows: Sequence[int], weights: Doubles, residual: float) -> 
         return None
     equal = [item for item in positive if abs(item[1] - positive[0][1]) < MERGE.equal_weight_tolerance]
     unequal = [item for item in positive if item not in equal]
-    if negative and len(equal) < 2:
+    if negative and len(equal) < 2 and positive[0][1] > MERGE.max_task_weight:
         return None
     if negative or (len(equal) >= 2 and len(unequal) == 1):
-        parents, shares = zip(*equal, strict=True)
+        parents, shares = zip(*(positive if negative else equal), strict=True)
         base = (negative or unequal)[0][0]
         return Merge(parents, shares, base, "task_arithmetic", residual, 1.0)
     parents, shares = zip(*positive, strict=True)

@@ -288,6 +288,7 @@ class MergeParameters:
         max_residual_ratio: Squared residual, over that of the nearest model, above which a fit is no merge, however
             coarse its type.
         min_weight: Weights below it count as none.
+        max_task_weight: Weight of a task vector up to which unequal ones may leave the base a negative weight.
         max_weight: Greatest weight of a parent.
         equal_weight_tolerance: Difference within which weights count as equal.
         max_slerp_pairs: Pairs that SLERP is fitted to.
@@ -316,6 +317,7 @@ class MergeParameters:
     min_noise_separation: float = parameter(3.0, "1", _FAMILIES)
     max_residual_ratio: float = parameter(0.1, "1", _FAMILIES)
     min_weight: float = parameter(0.04, "1", _FAMILIES)
+    max_task_weight: float = parameter(0.97, "1", "by definition: below one, with room for rounding")
     max_weight: float = parameter(1.01, "1", "by definition: 1, and room for rounding")
     equal_weight_tolerance: float = parameter(0.02, "1", _FAMILIES)
     max_slerp_pairs: int = parameter(12, "pairs", _WORK)

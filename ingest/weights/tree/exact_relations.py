@@ -331,9 +331,11 @@ def _exact_merge(given: _MergeInput, row: int, candidates: Sequence[int], noises
 def _is_certain_in_any_order(merge: Merge) -> bool:
     """Whether a merge is no equation of another merge, solved for one of its inputs.
 
-    Of two models and two stacks of their layers, any two are stacks of the others.
+    Of two models and two stacks of their layers, any two are stacks of the others. Arcs between task vectors have a
+    length of their own, so they meet a parent of a merge as well as the merge.
     """
-    if merge.method == "passthrough" or merge.complexity > _LIMITS.max_simple_complexity:
+    methods = set(merge.method.split("|"))
+    if merge.complexity > _LIMITS.max_simple_complexity or methods & {"passthrough", "nuslerp", "multislerp"}:
         return False
     return merge.method != "task_arithmetic" or merge.weights[0] < _LIMITS.max_task_vector_weight
 
