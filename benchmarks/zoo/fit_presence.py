@@ -37,7 +37,7 @@ from ingest.weights.tree.subtree_moves import swap_parent_child
 
 INNER_SHARE, DRAWS, ROUNDS, QUANTILES = 0.3, 2, 200, 400
 BOOSTING = {
-    "objective": "binary", "learning_rate": 0.03, "num_leaves": 5, "min_data_in_leaf": 60, "lambda_l2": 10.0,
+    "objective": "binary", "learning_rate": 0.03, "num_leaves": 5, "min_data_in_leaf": 30, "lambda_l2": 10.0,
     "feature_fraction": 0.5, "bagging_fraction": 0.7, "bagging_freq": 1, "seed": 0, "deterministic": True,
     "num_threads": 1, "verbose": -1,
 }  # fmt: skip
