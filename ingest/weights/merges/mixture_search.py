@@ -53,7 +53,9 @@ def find_mixture(near: Neighbourhood) -> Merge | None:
         return None
     if best.is_mean and (best.used == 0).mean() < _LIMITS.min_equal_share:
         best = best._replace(base=_base_by_signs(near, best))
-    return merge_of(near, best)
+    merge = merge_of(near, best)
+    # What coarse rounding leaves fits a third parent by chance.
+    return merge if merge.residual < _LIMITS.max_residual_of_three or len(merge.parents) < 3 else None
 
 
 def _rounded(mixture: Mixture) -> tuple[bool, frozenset[tuple[int, float]]]:

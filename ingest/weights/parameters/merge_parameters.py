@@ -185,6 +185,7 @@ class ElementParameters:
         max_finalists: Best explanations of the search that are fitted to all elements.
         min_equal_share: Share of elements that equal the base's, beyond what most models share, at least.
         min_rounded_share: Share of a float32 model's elements on bfloat16's grid from which its inputs were rounded.
+        max_residual_of_three: Residual over the distance to the nearest model up to which three parents are named.
         max_zero_share: Share of zeros from which a model counts as pruned, and as no base.
         min_elements: Elements that a fit needs.
         min_tensor_elements: Elements that a tensor needs for a factor of its own.
@@ -230,6 +231,7 @@ class ElementParameters:
     max_finalists: int = parameter(6, "explanations", _WORK)
     min_equal_share: float = parameter(0.004, "1", "three task vectors of density .8 leave .008")
     min_rounded_share: float = parameter(0.3, "1", "chosen: one in 65,536 by chance")
+    max_residual_of_three: float = parameter(0.1, "1", _MERGEKIT)
     max_zero_share: float = parameter(0.05, "1", "chosen: trained weights are hardly ever zero")
     min_elements: int = parameter(50, "elements", _FAMILIES)
     min_tensor_elements: int = parameter(6, "elements", "chosen: their mean is certain to half a rounding")
