@@ -2,9 +2,10 @@
 
 The package reads `ingest/weights/origins/data/presence_scorer.json`. Each zoo is charted several times: whole, without
 its roots, without three tenths of its inner models, without both, and without half of all models, each with dates and
-without. A choice of a parent is right if it is a true parent, or has the same weights as one up to casts, quantization
-and permutation. It is an ancestor if it is right, or if only absent models lie between. Two ensembles of boosted trees
-are fitted: ancestor or not, and parent or further ancestor. Zoos are left out in turn for the metrics.
+without. Merges are searched in the whole, and count wherever their inputs are. A choice of a parent is right if it is a
+true parent, or has the same weights as one up to casts, quantization and permutation. It is an ancestor if it is right,
+or if only absent models lie between. Two ensembles of boosted trees are fitted: ancestor or not, and parent or further
+ancestor. Zoos are left out in turn for the metrics.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,14 +30,21 @@ from gnn.models.calibration import calibration_error
 from ingest.weights.family_chart import build_tree
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.merges.merge import Merge
 from ingest.weights.origins.parent_presence import FEATURES, VERSION, presence_features
 from ingest.weights.samples.model_families import chart_units, related_families
 from ingest.weights.samples.resample import Resampler
-from ingest.weights.tree.exact_relations import build_family_state
-from ingest.weights.tree.family_state import exact_duplicates, load_samples, run_pair_tests
+from ingest.weights.tree.exact_relations import build_family_state, combined_state, find_copies
+from ingest.weights.tree.family_state import (
+    FamilySamples,
+    FamilyState,
+    exact_duplicates,
+    load_samples,
+    run_pair_tests,
+)
 from ingest.weights.tree.subtree_moves import swap_parent_child
 
-INNER_SHARE, DRAWS, ROUNDS, QUANTILES = 0.3, 2, 200, 400
+INNER_SHARE, DRAWS, ROUNDS, QUANTILES = 0.3, 1, 200, 400
 BOOSTING = {
     "objective": "binary", "learning_rate": 0.03, "num_leaves": 5, "min_data_in_leaf": 30, "lambda_l2": 10.0,
     "feature_fraction": 0.5, "bagging_fraction": 0.7, "bagging_freq": 1, "seed": 0, "deterministic": True,
@@ -45,6 +54,8 @@ FALLING = frozenset({
     "equal_against", "equal_against_ratio", "least_path_cosine", "second_path_cosine", "greatest_tensor_path_cosine",
 })  # fmt: skip
 """Features that never speak for an ancestor the more of them there is: constraints that hold outside the zoos."""
+NamedMerge = tuple[Merge, list[str]]
+"""A merge, and the ids of the rows that it names."""
 RISING = frozenset({"precedence_log_odds", "dated_earlier", "choice_log_odds"})
 
 
@@ -122,6 +133,7 @@ def choices_of(path: Path, large: bool) -> Choices:
     truth = read_truth(path / "truth.json")
     read = Memory() if large else None
     rows: list[tuple[Doubles, bool, bool]] = []
+    merges: dict[tuple[str, bool], NamedMerge] = {}
     for draw in draws_of(truth, prints, len(prints)):
         kept = [item for item in prints if item.id not in draw.absent and not item.adapter]
         for part in related_families(kept):
@@ -131,19 +143,47 @@ def choices_of(path: Path, large: bool) -> Choices:
                 own = {family[place].id for place in unit.children}
                 tensors = {name for place in unit.children for name in family[place].sample.names}
                 for time in (True, False):
-                    rows += _choices(members, own, tensors, draw, read, time=time)
+                    samples = load_samples(members, read, use_dates=time, tensors=tensors)
+                    if len(samples.fingerprints) > 1:
+                        state = _state_of(samples, merges, is_whole=not draw.absent, time=time)
+                        rows += _choices(state, own, draw)
     features, ancestor, direct = (list(column) for column in zip(*rows, strict=True))
     return Choices(np.array(features), np.array(ancestor, bool), np.array(direct, bool))
 
 
-def _choices(
-    members: Sequence[Fingerprint], own: set[str], tensors: set[str], draw: Draw, read: Resampler | None, *,
-    time: bool,
-) -> Iterator[tuple[Doubles, bool, bool]]:  # fmt: skip
-    samples = load_samples(members, read, use_dates=time, tensors=tensors)
-    if len(samples.fingerprints) < len(("child", "parent")):
-        return
-    family = build_family_state(samples, run_pair_tests(samples))
+def _state_of(
+    samples: FamilySamples, merges: dict[tuple[str, bool], NamedMerge], *, is_whole: bool, time: bool
+) -> FamilyState:
+    """Return the state of a family. Merges are searched in a whole one; in others they are those of the whole.
+
+    Args:
+        samples: The family.
+        merges: Merges of the whole family, by id and whether dates counted; filled where the family is whole.
+        is_whole: Whether no model is left out.
+        time: Whether dates count.
+    """
+    tests = run_pair_tests(samples)
+    ids = [item.id for item in samples.fingerprints]
+    if is_whole:
+        state = build_family_state(samples, tests)
+        merges |= {(ids[row], time): (merge, ids) for row, merge in state.relations.merges.items()}
+        return state
+    place = {id: row for row, id in enumerate(ids)}
+    found: dict[int, Merge] = {}
+    copies = find_copies(samples)
+    for id, row in place.items():
+        if (id, time) in merges and copies.duplicate_of[row] == row:
+            merge, known = merges[id, time]
+            if all(known[each] in place for each in merge.inputs):
+                parents = tuple(place[known[each]] for each in merge.parents)
+                found[row] = merge._replace(
+                    parents=parents, base=None if merge.base is None else place[known[merge.base]]
+                )
+    left = {row: copy for row, copy in copies.copies.items() if row not in found}
+    return combined_state(samples, tests, replace(copies, copies=left, merges=found))
+
+
+def _choices(family: FamilyState, own: set[str], draw: Draw) -> Iterator[tuple[Doubles, bool, bool]]:
     tree = build_tree(family)
     swap_parent_child(family, tree)
     for row, choice in tree.choices.items():

@@ -45,7 +45,17 @@ def build_family_state(samples: FamilySamples, tests: PairTests) -> FamilyState:
         samples: The family.
         tests: Its pairwise tests.
     """
-    relations = find_merges(samples, tests, find_copies(samples))
+    return combined_state(samples, tests, find_merges(samples, tests, find_copies(samples)))
+
+
+def combined_state(samples: FamilySamples, tests: PairTests, relations: ExactRelations) -> FamilyState:
+    """Combine a family's samples, pairwise tests and exact relations.
+
+    Args:
+        samples: The family.
+        tests: Its pairwise tests.
+        relations: Its exact relations.
+    """
     log_odds = precedence_log_odds(samples, tests, relations.duplicate_of)
     return FamilyState(samples, tests, relations, log_odds + _precedence_of_bases(relations))
 
