@@ -34,9 +34,18 @@ def fit_affine(
     for rows in subsets:
         weights, residual = _fit_within_noise(problem, child, rows, nearest, noise)
         merge = None if weights is None else classify_weights(rows, weights, residual)
-        if merge is not None:
+        if merge is not None and (merge.base is None or len(rows) < 3 or _are_independent(problem, rows)):
             return merge
     return None
+
+
+def _are_independent(problem: MergeProblem, rows: Sequence[int]) -> bool:
+    """Whether no model is an affine combination of the others: else merges of two models are one another's bases."""
+    for row in rows:
+        noise = float(storage_noise(problem.vectors, row, problem.quantization[row]).mean())
+        if in_affine_hull(problem.gram, [other for other in rows if other != row], [row], np.array([noise])):
+            return False
+    return True
 
 
 def classify_weights(rows: Sequence[int], weights: Doubles, residual: float) -> Merge | None:

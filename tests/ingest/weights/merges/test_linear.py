@@ -22,7 +22,8 @@ from tests.support.families import root, trained
         ((1 / 3, 1 / 3, 1 / 3), ("linear", (0, 1, 2), (1 / 3,) * 3, None)),
         ((1.0, 0.0), None),
         ((1.4, -0.4), None),
-        ((0.9, 0.6, -0.5), None),
+        ((0.9, 0.6, -0.5), ("task_arithmetic", (0, 1), (0.9, 0.6), 2)),
+        ((0.99, 0.6, -0.59), None),
     ],
 )
 def test_weights_name_the_method(weights: tuple[float, ...], expected: tuple[object, ...] | None) -> None:

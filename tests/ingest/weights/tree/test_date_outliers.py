@@ -20,7 +20,10 @@ def test_a_copy_dated_before_its_originals_parent_has_a_wrong_date(tmp_path: Pat
     }
     made |= {f"child{day}": (trained(near, day), "F32", f"2024-04-0{day}") for day in range(3, 6)}
     children = {(f"child{day}", "near") for day in range(3, 6)}
-    assert pairs(charted(tmp_path, made)) == {("near", "base"), ("copy", "near")} | children
+    found = pairs(charted(tmp_path, made))
+    assert found >= {("copy", "near")} | children
+    # Of two models alone, one with a wrong date, it is open whether one came from the other or both from a third.
+    assert not {("base", "near"), ("base", "copy"), ("near", "copy")} & found
 
 
 @pytest.mark.parametrize("size", [0.1, pytest.param(0.3, marks=pytest.mark.slow)])
