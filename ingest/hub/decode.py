@@ -134,6 +134,8 @@ def _normalise(row: Row, identifier: str, shown: RecordKind | None, notes: Notes
 
 def _drop_unprintable(record: HubRecord) -> None:
     """Leave out, with a note, each claim, parent and property with control characters: no name has any."""
+    if _is_printable(record):
+        return
     named = [(claim.rel, claim.value) for claim in record.claims]
     named += [("parent", parent.name) for parent in record.parents]
     named += [("tags", tag) for tag in record.stated.get("tags") or ()]
@@ -152,6 +154,16 @@ def _drop_unprintable(record: HubRecord) -> None:
         record.stated["tags"] = [tag for tag in tags if tag not in bad] or None
     for name in [name for name, value in record.details.items() if isinstance(value, str) and value in bad]:
         del record.details[name]
+
+
+def _is_printable(record: HubRecord) -> bool:
+    """Whether all names are of printable characters, as those of nearly all records are: one look at one text."""
+    names = [claim.value for claim in record.claims]
+    names += [parent.name for parent in record.parents]
+    names += record.stated.get("tags") or ()
+    names += [value for value in record.stated.values() if type(value) is str]
+    names += [value for value in record.details.values() if type(value) is str]
+    return "".join(names).isprintable()
 
 
 _MODEL_ONLY = frozenset({"pipeline_tag", "library_name"})
