@@ -80,8 +80,8 @@ def origin(
         _show_plan(models, known, places, form)
         return
     original = _original(quantized_from, known) if quantized_from is not None else None
-    if original is not None and original not in known:
-        known = [*known, original]
+    if original is not None:
+        known = [*(item for item in known if item.id != original.id), original]
     queried, failed = _read(models)
     read = Resampler() if refine else None
     with shown_progress() as progress:

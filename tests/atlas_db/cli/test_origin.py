@@ -105,6 +105,14 @@ def test_quantized_from_tells_the_original_from_its_relatives(models: Path, tmp_
     assert [each["id"] for each in answers["tern-chat"]["parents"]] == ["tern-chat"], "it is a known model as well"
 
 
+def test_the_stated_original_may_have_the_id_of_a_known_model(models: Path, tmp_path: Path) -> None:
+    out = tmp_path / "known.parquet"
+    run(tmp_path, "fingerprint", str(models / "tern-chat"), "--out", str(out))
+    found = answer(tmp_path, models / "tern-chat-8bit", "--fingerprints", out, "--quantized-from", models / "tern-chat")
+    assert found["quantized_from"]["verification"] == "verified"
+    assert [each["id"] for each in found["parents"]] == ["tern-chat"]
+
+
 class Tags(HTMLParser):
     """Names of the tags, and addresses, in a page."""
 
