@@ -8,7 +8,7 @@ of their weights, in time that grows with the number of layers alone.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from atlas_db.core.terms import Relation
@@ -33,6 +33,7 @@ class _Family(NamedTuple):
         layers: Digests of each model's layers, by place.
         shape: Number of each model's shape, by place.
         holders: Layers by digest.
+        repeating: Models that have one layer twice.
         use_dates: Whether dates count as evidence.
     """
 
@@ -40,6 +41,7 @@ class _Family(NamedTuple):
     layers: Mapping[int, Mapping[Layer, LayerDigests]]
     shape: Mapping[int, int]
     holders: Mapping[bytes, Sequence[Source]]
+    repeating: Set[int]
     use_dates: bool
 
 
@@ -75,11 +77,21 @@ def _edges_of_kind(
         for layer, digests in found.items():
             for digest in digests.rounded:
                 holders[digest].append((place, layer))
-    given = _Family(family, layers, shape, holders, time)
+    repeating = {
+        place for place, found in layers.items() if len({each.rounded[0] for each in found.values()}) < len(found)
+    }
+    given = _Family(family, layers, shape, holders, repeating, time)
+    stacks: dict[int, tuple[dict[Layer, set[int]], dict[int, set[Layer]]]] = {}
+    for place in layers:
+        sources = _sources(given, place)
+        chosen = _cover(given, sources)
+        if len(chosen) > 1 or (chosen and place in repeating):
+            stacks[place] = sources, chosen
     edges: list[Edge] = []
-    stacks = {place for place in layers if _is_stack(given, place)}
     for place in _first_copies(given):
-        edges += _stack_edges(given, place) if place in stacks else _cut_edges(given, place, stacks)
+        edges += (
+            _stack_edges(given, place, *stacks[place]) if place in stacks else _cut_edges(given, place, stacks.keys())
+        )
     return edges
 
 
@@ -99,16 +111,6 @@ def _age(given: _Family, place: int) -> tuple[str, float, str]:
     """Return a key by which models are sorted: by date, then wide types, then id."""
     item = given.prints[place]
     return (item.created_at if given.use_dates else "") or "~", -item.size / max(item.elements, 1), item.id
-
-
-def _is_stack(given: _Family, place: int) -> bool:
-    chosen = _cover(given, place, _sources(given, place))
-    return len(chosen) > 1 or (len(chosen) == 1 and _repeats(given, place))
-
-
-def _repeats(given: _Family, place: int) -> bool:
-    """Whether a model has one layer twice."""
-    return len({digests.rounded[0] for digests in given.layers[place].values()}) < len(given.layers[place])
 
 
 def _sources(given: _Family, place: int, *, cut: bool = False) -> dict[Layer, set[int]]:
@@ -132,14 +134,14 @@ def _sources(given: _Family, place: int, *, cut: bool = False) -> dict[Layer, se
             if (
                 given.shape[other] != given.shape[place]
                 and not (ordered and theirs > date)
-                and not _repeats(given, other)
+                and other not in given.repeating
                 and (len(given.layers[other]) > len(own) if cut else may_grow)
             ):
                 found[layer].add(other)
     return found
 
 
-def _cover(given: _Family, place: int, sources: Mapping[Layer, set[int]]) -> dict[int, set[Layer]]:
+def _cover(given: _Family, sources: Mapping[Layer, set[int]]) -> dict[int, set[Layer]]:
     """Return models that together have all layers of a model, and which; empty where a few do not.
 
     The model that explains most layers comes first. Of several, that with wide types and an early date does.
@@ -155,11 +157,12 @@ def _cover(given: _Family, place: int, sources: Mapping[Layer, set[int]]) -> dic
     return {} if left else chosen
 
 
-def _stack_edges(given: _Family, place: int) -> list[Edge]:
-    """Return the edges of a stack to the models whose layers it has."""
-    sources = _sources(given, place)
+def _stack_edges(
+    given: _Family, place: int, sources: Mapping[Layer, set[int]], chosen: Mapping[int, set[Layer]]
+) -> list[Edge]:
+    """Return the edges of a stack to the models that were chosen for its layers."""
     edges = []
-    for parent, layers in sorted(_cover(given, place, sources).items()):
+    for parent, layers in sorted(chosen.items()):
         others = _equal_models(given, parent, layers, sources)
         weight = round(len(layers) / len(sources), 4)
         evidence = MergeEvidence(method="passthrough", weight=weight, residual=0.0, alternatives=others)
@@ -168,13 +171,13 @@ def _stack_edges(given: _Family, place: int) -> list[Edge]:
     return edges
 
 
-def _cut_edges(given: _Family, place: int, stacks: set[int]) -> list[Edge]:
+def _cut_edges(given: _Family, place: int, stacks: Set[int]) -> list[Edge]:
     """Return the edge of a model that has some layers of a deeper one, at other places; none where there is none.
 
     What has the first layers of another, at the same places, is found in the chart of its shape.
     """
     sources = {layer: found - stacks for layer, found in _sources(given, place, cut=True).items()}
-    chosen = _cover(given, place, sources)
+    chosen = _cover(given, sources)
     if len(chosen) != 1:
         return []
     (parent,) = chosen

@@ -17,6 +17,7 @@ from ingest.weights.merges.element_mixture import Mixture, fit_mixture
 from ingest.weights.merges.merge import Merge
 from ingest.weights.merges.mixture_recipes import merge_of
 from ingest.weights.merges.near_models import Neighbourhood, is_shared
+from ingest.weights.merges.ties_dare import log_ratio_peaks
 from ingest.weights.parameters.merge_parameters import MERGE
 
 _LIMITS = MERGE.elements
@@ -231,19 +232,7 @@ def _scale_peaks(near: Neighbourhood, target: Doubles, place: int, base: int, ch
     if len(logs) < _LIMITS.min_elements:
         return []
     error = float(np.median((near.error[usable] / np.abs(delta[usable]))[kept]))
-    width = max(_LIMITS.min_bin_width, 2 * error)
-    counts, edges = np.histogram(logs, bins=max(8, int(2 * bound / width)), range=(-bound, bound))
-    pairs = counts[:-1] + counts[1:]
-    peaks = []
-    for _ in range(_LIMITS.max_scales):
-        top = int(np.argmax(pairs))
-        excess = float(pairs[top] - np.median(pairs[max(0, top - 12) : top + 13]))
-        if excess <= max(_LIMITS.min_peak_share * len(logs), _LIMITS.min_peak_elements):
-            break
-        inside = logs[(logs >= edges[top]) & (logs <= edges[top + 2])]
-        peaks.append((float(np.exp(np.median(inside))), excess / len(logs)))
-        pairs[max(0, top - 1) : top + 2] = 0
-    return peaks
+    return log_ratio_peaks(logs, error, _LIMITS, _LIMITS.max_scales)
 
 
 def _is_better(mixture: Mixture, best: Mixture | None) -> bool:

@@ -65,7 +65,7 @@ def fit_local_weights(near: Neighbourhood, grouping: str) -> list[LocalFit]:
     """
     near = near.thinned(_LIMITS.search_elements if grouping == "tensor" else _LIMITS.row_search_elements)
     grams = local_grams(near, grouping)
-    nearest = max(float(np.einsum("gii->gi", grams)[:, :-1].sum(0).min()), 1e-30)
+    nearest = _nearest_sq(grams)
     if not _may_be_affine(_hull_residual(near, grams), nearest, len(near.target)):
         return []
     fits = [_fit_members(near, grams, members, nearest, grouping) for members in search_local_subsets(grams)]
@@ -77,8 +77,12 @@ def has_row_weights(near: Neighbourhood) -> bool:
     """Whether weights of its own in each row may explain a model: then one weight a tensor leaves little already."""
     near = near.thinned(_LIMITS.row_search_elements)
     grams = local_grams(near, "tensor")
-    nearest = float(np.einsum("gii->gi", grams)[:, :-1].sum(0).min())
-    return _hull_residual(near, grams) < _LIMITS.max_row_hull_ratio * nearest
+    return _hull_residual(near, grams) < _LIMITS.max_row_hull_ratio * _nearest_sq(grams)
+
+
+def _nearest_sq(grams: Doubles) -> float:
+    """Return the squared distance to the nearest model in units of the noise; `grams` as in `local_grams`."""
+    return max(float(np.einsum("gii->gi", grams)[:, :-1].sum(0).min()), 1e-30)
 
 
 def _hull_residual(near: Neighbourhood, grams: Doubles) -> float:

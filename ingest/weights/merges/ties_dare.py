@@ -20,7 +20,7 @@ from atlas_db.core.arrays import Doubles, Floats
 from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.merges.merge import Merge, MergeProblem, max_rounding_error
 from ingest.weights.pairwise.quantization_grid import storage_noise
-from ingest.weights.parameters.merge_parameters import MERGE
+from ingest.weights.parameters.merge_parameters import MERGE, ElementParameters, TiesDareParameters
 from ingest.weights.samples.aligned_samples import Vectors, count_flags
 
 _LIMITS = MERGE.ties_dare
@@ -158,14 +158,31 @@ def _ratio_peaks(task_vector: Doubles, delta: Doubles, tolerance: Doubles) -> li
     logs = np.log(task_vector[usable] / delta[usable])
     logs = logs[np.abs(logs) < bound]
     error = float(np.median(tolerance[usable] / np.abs(delta[usable])))
-    width = max(_LIMITS.min_bin_width, 2 * error)
+    return log_ratio_peaks(logs, error, _LIMITS, _LIMITS.max_peaks)
+
+
+def log_ratio_peaks(
+    logs: Doubles, error: float, limits: TiesDareParameters | ElementParameters, most: int
+) -> list[tuple[float, float]]:
+    """Return the peaks of a histogram of log ratios.
+
+    Args:
+        logs: Log ratios within `limits.max_log_ratio`, shape (elements,).
+        error: Median rounding error of a log ratio.
+        limits: Bound, least width of a bin, and least excess of a peak.
+        most: Peaks at most.
+
+    Returns:
+        Ratio and share of elements by which its peak exceeds its surroundings, the highest peak first.
+    """
+    bound, width = limits.max_log_ratio, max(limits.min_bin_width, 2 * error)
     counts, edges = np.histogram(logs, bins=max(8, int(2 * bound / width)), range=(-bound, bound))
     pairs = counts[:-1] + counts[1:]
     peaks = []
-    for _ in range(_LIMITS.max_peaks):
+    for _ in range(most):
         top = int(np.argmax(pairs))
         excess = float(pairs[top] - np.median(pairs[max(0, top - 12) : top + 13]))
-        if excess <= max(_LIMITS.min_peak_share * len(logs), _LIMITS.min_peak_elements):
+        if excess <= max(limits.min_peak_share * len(logs), limits.min_peak_elements):
             break
         inside = logs[(logs >= edges[top]) & (logs <= edges[top + 2])]
         peaks.append((float(np.exp(np.median(inside))), excess / len(logs)))
