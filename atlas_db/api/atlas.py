@@ -28,7 +28,8 @@ from atlas_db.core.settings import load_settings
 from atlas_db.licenses.audit import AuditOptions, AuditReport, audit_models
 from atlas_db.licenses.write_findings import audit_and_write
 from atlas_db.lineage.traversal import lineage, properties_of
-from atlas_db.store.connect import credentials, local_place, open_store
+from atlas_db.snapshot.opening import open_atlas
+from atlas_db.store.connect import credentials, local_place
 from atlas_db.store.contents import require_models
 from atlas_db.store.statements import count_nodes
 from cypher import query_library
@@ -61,7 +62,7 @@ class Atlas:
     def __init__(self, store: str | None = None, home: str | Path | None = None) -> None:
         self._settings = load_settings(store=store, home=home)
         self._settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._store = open_store(self._settings)
+        self._store = open_atlas(self._settings)
 
     def __enter__(self) -> Self:
         return self

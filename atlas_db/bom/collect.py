@@ -126,8 +126,9 @@ def collect_contents(
             else:
                 step = ParentStep(above, str(RELATIONS[edge.strength]), edge.status, edge.confidence)
                 contents.parents[graph.ids[child]].append(step)
-    for names in contents.trained_on.values():
-        names.sort()
+    for sorted_lists in (contents.trained_on, contents.parents):
+        for each in sorted_lists.values():
+            each.sort()  # engines give edges in any order
     _conclude(graph, models, datasets, profile)
     return contents
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from enum import StrEnum
 from pathlib import Path
@@ -12,19 +11,22 @@ import typer
 
 from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
+from atlas_db.cli.targets import MODELS, ListOption, OnlineOption, Targets, opened_for, read_targets
 from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError, UsageError
 from atlas_db.core.terms import LicenseState, RecordKind, Verdict
 
 if TYPE_CHECKING:
     from atlas_db.licenses.audit import AuditOptions, AuditReport
-    from atlas_db.licenses.card_model import CardModel
     from atlas_db.store.bolt import Store
 
 HELP = """Check licences against everything upstream.
 
 Each finding names the ancestor whose licence sets the term, the clause, and the path to the ancestor with its lowest
-confidence. MODEL is a model id, or the path of a README.md or of a folder with one: such a model need not be in the
-atlas. --all audits the whole atlas and writes verdicts (audit_verdict) and findings (CONFLICTS_WITH) into it.
+confidence. MODEL is a model id, or a path: a folder of a model, a README.md, a .gguf or .safetensors file, a list by
+--file. Such a model need not be in the atlas: parents and licence are read from its files. A merge configuration of
+mergekit is audited before the merge: its parents, their duties, and the licences that the merge may have. --online asks
+the Hub for what the atlas lacks (HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE).
+--all audits the whole atlas and writes verdicts (audit_verdict) and findings (CONFLICTS_WITH) into it.
 
 An ancestor that is not in this atlas is not called unlicensed: its licence is not known here. --fail-on exits with 5
 where findings may be missing: the atlas is empty, has no record of an ancestor, or is older than a model, or a parent's
@@ -37,10 +39,14 @@ Examples:
 
   atlas-db audit ./my-model --fail-on violation --format sarif
 
+  atlas-db audit mergekit_config.yml --online
+
   atlas-db audit --file ids.txt --profile strict --format csv
 
   atlas-db audit --all
 """
+CHOICES_SHOWN = 12
+"""Licences that are listed for readers, at most."""
 _STYLES = {Verdict.VIOLATION: "bold red", Verdict.REVIEW: "yellow", Verdict.UNKNOWN: "dim"}
 
 
@@ -64,8 +70,8 @@ class Threshold(StrEnum):
 
 @guarded
 def audit(
-    models: Annotated[list[str] | None, typer.Argument(help="Model ids, README.md files or folders.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A list of these, one a line; - for stdin.")] = None,
+    models: Annotated[list[str] | None, typer.Argument(help=MODELS)] = None,
+    file: ListOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Audit the whole atlas, and write the findings.")] = False,
     profile: Annotated[str, typer.Option("--profile", help="strict, default or lenient.")] = "default",
     min_confidence: Annotated[
@@ -81,6 +87,7 @@ def audit(
     suppressions: Annotated[
         Path | None, typer.Option("--suppressions", help="TOML file of suppressed findings, with reason and expiry.")
     ] = None,
+    online: OnlineOption = False,
     store: StoreOption = None,
     form: Annotated[
         AuditFormat, typer.Option("--format", help="human, json, quiet, csv or sarif.")
@@ -93,18 +100,19 @@ def audit(
 
     settings = settings_for(store)
     options = AuditOptions(profile, min_confidence, suppressions)
-    ids, folders = _split_targets(models or [], file)
-    if everything == bool(ids or folders):
+    targets = read_targets(models or [], file)
+    if everything == bool(targets):
         raise UsageError("nothing to audit is named", hint="Give model ids, --file, or --all (and not both)")
-    with opened(settings) as graph, shown_progress() as progress:
-        if fail_on is None:
-            require_models(graph)  # --fail-on has an exit code of its own for an atlas that lacks records
-        if everything:
+    if everything:
+        with opened(settings) as graph, shown_progress() as progress:
+            if fail_on is None:
+                require_models(graph)  # --fail-on has an exit code of its own for an atlas that lacks records
             report = audit_and_write(graph, home_of(settings), options, settings.batch_rows, progress)
-        else:
-            checked = fail_on is not None and not allow_incomplete
-            report = _audit_targets(graph, ids, options, folders, require_records=checked)
-    _write(report, form, {folder.id: str(folder.card) for folder in folders}, summary=everything)
+    else:
+        checked = fail_on is not None and not allow_incomplete
+        with opened_for(targets, settings, online=online) as graph:
+            report = _audit_targets(graph, targets, options, require_records=checked)
+    _write(report, form, targets, summary=everything)
     if fail_on is None:
         return
     if report.at_least(Verdict(fail_on)):
@@ -113,9 +121,7 @@ def audit(
         report.require_complete(Verdict(fail_on))
 
 
-def _audit_targets(
-    graph: Store, ids: list[str], options: AuditOptions, folders: list[CardModel], *, require_records: bool
-) -> AuditReport:
+def _audit_targets(graph: Store, targets: Targets, options: AuditOptions, *, require_records: bool) -> AuditReport:
     """Audit models.
 
     Raises:
@@ -127,7 +133,7 @@ def _audit_targets(
     from atlas_db.lineage.newest_records import read_newest_records
 
     try:
-        return audit_models(graph, ids, options, folders)
+        return audit_models(graph, targets.ids, options, targets.folders)
     except (EmptyStoreError, ModelNotFoundError):
         if require_records:
             newest = read_newest_records(graph)
@@ -136,32 +142,14 @@ def _audit_targets(
         raise
 
 
-def _split_targets(words: list[str], file: Path | None) -> tuple[list[str], list[CardModel]]:
-    """Return model ids, and models read from the paths among the words."""
-    from atlas_db.licenses.card_model import is_path, read_card_model
-
-    if file is not None:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        words = [*words, *(line.strip() for line in text.splitlines())]
-    ids, folders = [], []
-    for word in words:
-        if not word or word.startswith("#"):
-            continue
-        if is_path(word):
-            folders.append(read_card_model(Path(word).expanduser()))
-        else:
-            ids.append(word)
-    return ids, folders
-
-
-def _write(report: AuditReport, form: AuditFormat, files: dict[str, str], *, summary: bool) -> None:
+def _write(report: AuditReport, form: AuditFormat, targets: Targets, *, summary: bool) -> None:
     from atlas_db.licenses.sarif import to_sarif
 
     match form:
         case AuditFormat.JSON:
             write_json(report.document())
         case AuditFormat.SARIF:
-            write_json(to_sarif(report, files))
+            write_json(to_sarif(report, targets.files))
         case AuditFormat.CSV:
             from atlas_db.licenses.audit import COLUMNS
 
@@ -170,7 +158,7 @@ def _write(report: AuditReport, form: AuditFormat, files: dict[str, str], *, sum
             for name in dict.fromkeys(row["model"] for row in report.findings if _flagged(row)):
                 write_line(name)
         case _:
-            _summary(report) if summary else _models(report, files)
+            _summary(report) if summary else _models(report, targets)
 
 
 def _flagged(row: dict[str, Any]) -> bool:
@@ -219,7 +207,7 @@ def _unknown(report: AuditReport) -> None:
         )
 
 
-def _models(report: AuditReport, files: dict[str, str]) -> None:
+def _models(report: AuditReport, targets: Targets) -> None:
     from atlas_db.lineage.weights_record import weights_words
 
     by_model: dict[str, list[dict[str, Any]]] = defaultdict(list, {model: [] for model in report.notes})
@@ -228,8 +216,10 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
     for verdict in reversed(Verdict):
         if number := report.verdicts.get(verdict, 0):
             print_text(f"{number:,} {verdict}", _STYLES.get(verdict, "green"))
+    choices = {each.id for each in targets.folders if each.planned or not each.declared_licenses()}
+    planned = {each.id for each in targets.folders if each.planned}
     for model, rows in by_model.items():
-        print_text(model, "bold")
+        print_text(f"{model} (a merge that is planned)" if model in planned else model, "bold")
         if model in report.weights_only:
             print_text(f"  known by its weights alone: {weights_words(report.weights_only[model])}", "dim")
         _license_files(report.license_files.get(model, []))
@@ -241,16 +231,39 @@ def _models(report: AuditReport, files: dict[str, str]) -> None:
             if _flagged(row):
                 _finding(row)
         _folded([row for row in rows if not _flagged(row)])
+        if model in choices:
+            _choices(report, model)
         for remediation in dict.fromkeys(row["remediation"] for row in rows if row["remediation"]):
             print_text(f"  Fix: {remediation}", "cyan")
-        if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in files:
+        if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in targets.files:
             print_text(f"  Others for the same task: atlas-db query alternatives --param model={model}", "cyan")
     newest = f" ({report.newest.words()})" if report.newest is not None else ""
+    if report.newest is not None and not report.newest.models:
+        print_text(
+            "This atlas is empty, so that nothing is known of what is upstream. Add --online, or load a list", "yellow"
+        )
     for name in report.missing_models():
         print_text(f"{name} is not in this atlas{newest}: fetch or load it", "yellow")
     for each in report.unresolved:
         print_text(f"The parent that {each.model} names is not known{newest}: {each}", "yellow")
     _foot(report)
+
+
+def _choices(report: AuditReport, model: str) -> None:
+    """Print the licences that a model may declare, and the duties of those upstream."""
+    allowed = report.allowed_licenses[model]
+    for verdict in dict.fromkeys(each["verdict"] for each in allowed):
+        names = [each["license"] for each in allowed if each["verdict"] == verdict]
+        shown = ", ".join(names[:CHOICES_SHOWN])
+        more = f" and {len(names) - CHOICES_SHOWN} more (--format json)" if len(names) > CHOICES_SHOWN else ""
+        words = "Not excluded by what is known" if verdict == Verdict.UNKNOWN else f"May declare ({verdict})"
+        print_text(f"  {words}: {shown}{more}", "cyan")
+    if not allowed:
+        print_text("  No licence of the catalogue agrees with the terms upstream", "yellow")
+    for duty in report.duties[model]:
+        holders = duty["holders"]
+        more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
+        print_text(f"  Duty: {duty['duty']} [{duty['license']}], {duty['clause']}, from {holders[0]}{more}", "dim")
 
 
 def _license_files(files: list[dict[str, Any]]) -> None:

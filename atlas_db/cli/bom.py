@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from atlas_db.cli.common import StoreOption, guarded, opened, settings_for
+from atlas_db.cli.common import StoreOption, guarded, settings_for
 from atlas_db.cli.output import errors, write_json
+from atlas_db.cli.targets import MODELS, OnlineOption, opened_for, read_targets
 from atlas_db.core.files import write_whole
 
 HELP = """Write a model's bill of materials (CycloneDX).
@@ -38,20 +39,21 @@ class Spec(StrEnum):
 @guarded
 def bom(
     model: Annotated[
-        str, typer.Argument(help="Model id, or the path of a README.md or a folder with one.", show_default=False)
+        str, typer.Argument(help=MODELS.replace("Model ids, or paths", "Model id, or path"), show_default=False)
     ],
     spec: Annotated[Spec, typer.Option("--spec", help="Version of CycloneDX.")] = Spec.V1_7,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; standard output by default.")] = None,
+    online: OnlineOption = False,
     store: StoreOption = None,
 ) -> None:
     """Write the bill of materials of a model."""
     from atlas_db.bom.collect import collect_contents
     from atlas_db.bom.cyclonedx import write_bom
-    from atlas_db.licenses.card_model import is_path, read_card_model
 
-    with opened(settings_for(store)) as graph:
-        folder = read_card_model(Path(model).expanduser()) if is_path(model) else None
-        name = model if folder is None else folder.id
+    targets = read_targets([model])
+    with opened_for(targets, settings_for(store), online=online) as graph:
+        folder = next(iter(targets.folders), None)
+        name = folder.id if folder is not None else targets.ids[0]
         document = write_bom(collect_contents(graph, name, folder=folder), spec.value)
     if out is None:
         write_json(document)

@@ -26,7 +26,7 @@ StoreOption = Annotated[
     str | None,
     typer.Option(
         "--store",
-        help="local[:DIR], neo4j-local[:DIR], bolt://HOST:PORT or neo4j+s://HOST.",
+        help="local[:DIR], neo4j-local[:DIR], bolt://HOST:PORT, neo4j+s://HOST, or a snapshot's FILE.parquet.",
         envvar="ATLAS_DB_STORE",
         show_default="local",
     ),
@@ -66,12 +66,17 @@ def settings_for(store: str | None) -> Settings:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Store]:
-    """Open the store that the settings name."""
-    from atlas_db.store.connect import open_store
+def opened(settings: Settings, *, to_read: bool = False) -> Iterator[Store]:
+    """Open the store, or the snapshot, that the settings name.
+
+    Args:
+        settings: The settings.
+        to_read: True where nothing will be written: no engine is started for a store that was never made.
+    """
+    from atlas_db.snapshot.opening import open_atlas
 
     with errors().status(f"Opening {settings.store}") if errors().is_terminal else _nothing():
-        store = open_store(settings)
+        store = open_atlas(settings, to_read=to_read)
     with store:
         yield store
 

@@ -47,7 +47,7 @@ def lineage(
     from atlas_db.lineage.traversal import STEPS
     from atlas_db.lineage.traversal import lineage as find
 
-    with opened(settings_for(store)) as graph:
+    with opened(settings_for(store), to_read=True) as graph:
         found = find(graph, model, depth=depth, min_confidence=min_confidence, contradicted=contradicted)
     if form is Format.JSON:
         write_json(asdict(found))

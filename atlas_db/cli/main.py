@@ -33,6 +33,7 @@ from atlas_db.cli import (
     runs,
     schema,
     similar,
+    snapshot,
     status,
     store,
     verify,
@@ -88,6 +89,7 @@ app.command("query", help=query.HELP)(query.query)
 app.command("lineage", help=lineage.HELP)(lineage.lineage)
 app.command("audit", help=audit.HELP)(audit.audit)
 app.command("bom", help=bom.HELP)(bom.bom)
+app.command("snapshot", help=snapshot.HELP)(snapshot.snapshot)
 app.command("analyse", help=analyse.HELP)(analyse.analyse)
 app.command("compare", help=compare.HELP)(compare.compare)
 app.command("diff", help=diff.HELP)(diff.diff)

@@ -185,7 +185,15 @@ class EmptyStoreError(CompletionError):
 
 
 class HubError(InputError):
-    """The Hub refused a call, or every retry failed."""
+    """The Hub refused a call, or every retry failed.
+
+    Attributes:
+        status: Status code of the refusal; 0 where there was no answer.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        self.status = status
+        super().__init__(message, hint=hint)
 
 
 class ScorerError(InputError):

@@ -23,7 +23,7 @@ class Settings:
 
     Attributes:
         home: Folder of local data: stores, caches, undo files, fetched pages.
-        store: `local[:DIR]`, `neo4j-local[:DIR]`, or a Bolt URL.
+        store: `local[:DIR]`, `neo4j-local[:DIR]`, a Bolt URL, or the `.parquet` file of a snapshot.
         user: Name for a server given by URL.
         password: Password for a server given by URL; only ever read from the environment or the file.
         database: Database name on the server.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atlas_db.catalogue.loader import catalogue
 from atlas_db.core.errors import IncompleteAuditError
 from atlas_db.core.extras import data_frame
 from atlas_db.core.records import repository_path
@@ -16,6 +17,7 @@ from atlas_db.core.terms import FindingKind, LicenseState, Progress, RecordKind,
 from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry
 from atlas_db.licenses.card_model import CardModel
 from atlas_db.licenses.completeness import UnresolvedParent, named, newer_models, unresolved_parents
+from atlas_db.licenses.duties import above, gather_duties, licenses_of
 from atlas_db.licenses.policy_check import FLAGGED, LicenseFinding, PolicyCheck
 from atlas_db.licenses.remediation import Remediation
 from atlas_db.licenses.rules import ABSENT, ORDER, RELATIONS, TRAINED_ON, RuleBook, rule_book
@@ -91,6 +93,9 @@ class AuditReport:
         newer: Models that were created or changed after the newest record.
         license_files: Licence files of models read from folders, by id: file, SHA-256, licences, ids of their texts.
         notes: What could not be read of models from folders, by id: code, text, and whether what a file states is lost.
+        allowed_licenses: Of models read from files, by id: the licences of the catalogue that they may declare, as
+            `license` and `verdict`, that of the terms upstream. One with verdict `unknown` is only not excluded.
+        duties: Of the same models, by id: duties of all licences upstream; see `LicenseDuty.row`.
         weights_only: What is known of requested models that have no record, but charted weights, by id.
         findings: The findings as rows.
         obligations: Findings that are compliant as long as duties are met, as rows; only in audits of single models.
@@ -114,6 +119,8 @@ class AuditReport:
     newer: list[str] = field(default_factory=list)
     license_files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     notes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    allowed_licenses: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    duties: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     weights_only: dict[str, dict[str, Any]] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
     obligations: list[dict[str, Any]] = field(default_factory=list)
@@ -166,6 +173,8 @@ class AuditReport:
             "newer_than_atlas": self.newer,
             "weights_only": self.weights_only,
             "license_files": self.license_files,
+            "allowed_licenses": self.allowed_licenses,
+            "duties": self.duties,
             "notes": self.notes,
             "findings": self.findings,
             "obligations": self.obligations,
@@ -292,6 +301,22 @@ class Auditor:
         verdict = max([Verdict.COMPLIANT, *(each.verdict for each in kept)], key=ORDER.__getitem__)
         return verdict, [each for each in kept if all_findings or ORDER[each.verdict] >= FLAGGED]
 
+    def describe_choices(self, models: Iterable[int]) -> None:
+        """Add to the report which licences models may declare, and the duties of all licences above them."""
+        for index in models:
+            name = self.graph.ids[index]
+            ancestors = [each for each in above(self.graph, [index]) if each != index]
+            upstream = {entry.id for node in ancestors for entry, _ in licenses_of(self.graph, node)}
+            verdicts = {entry.id: self.policy.terms_under(index, entry.id) for entry in catalogue()}
+            self.report.allowed_licenses[name] = [
+                {"license": each, "verdict": str(verdict)}
+                for each, verdict in sorted(
+                    verdicts.items(), key=lambda pair: (ORDER[pair[1]], pair[0] not in upstream, pair[0])
+                )
+                if ORDER[verdict] < FLAGGED
+            ]
+            self.report.duties[name] = [duty.row() for duty in gather_duties(self.graph, ancestors)]
+
     def drop_waived(self) -> None:
         """Drop from `not_in_atlas` what suppressions set aside for every audited model below it."""
         kept = {row["ancestor"] or row["model"] for row in self.report.findings}
@@ -409,6 +434,7 @@ def audit_models(
     index_of = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
     for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:
         auditor.audit_model(index_of[identifier], all_findings=True)
+    auditor.describe_choices([index_of[folder.id] for folder in folders])
     auditor.drop_waived()
     charted = [graph.ids[index] for index in sorted(graph.charted) if graph.ids[index] in known]
     for row in store.read(read_nodes("Model"), ids=charted):

@@ -18,16 +18,16 @@ TRAINED = STRENGTHS[TRAINED_ON]
 _UNCERTAIN = (Status.UNDECLARED, Status.PREDICTED)
 RULE_INPUTS = ("id", "placeholder", "pipeline_tag", "created_at", "license_files")
 _CLAIM = ("source", "confidence", "valid_to")
-_UP = Statement(
+PARENTS_OF = Statement(
     "UNWIND $ids AS id MATCH (c:Model {id: id})-[r:DERIVED_FROM {active: true}]->(p:Model) "
     "RETURN c.id AS a, p.id AS b, r.relation AS relation, r.confidence AS confidence, r.status AS status"
 )
-_DATA = Statement(
+DATASETS_OF = Statement(
     "UNWIND $ids AS id MATCH (c:Model {id: id})-[r:TRAINED_ON {source: 'declared'}]->(d:Dataset) "
     "WHERE r.valid_to IS NULL RETURN c.id AS a, d.id AS b, r.confidence AS confidence, d.placeholder AS placeholder"
 )
-_RECORDED_DATASETS = Statement("UNWIND $ids AS id MATCH (d:Dataset {id: id, placeholder: false}) RETURN d.id AS id")
-_MODELS = Statement(
+RECORDED_DATASETS = Statement("UNWIND $ids AS id MATCH (d:Dataset {id: id, placeholder: false}) RETURN d.id AS id")
+MODELS_BY_ID = Statement(
     "UNWIND $ids AS id MATCH (n:Model {id: id}) RETURN n.id AS id, n.placeholder AS placeholder, "
     "n.pipeline_tag AS pipeline_tag, n.created_at AS created_at, n.license_files AS license_files, "
     "n.weights_hash AS weights_hash"
@@ -226,14 +226,14 @@ def read_ancestry(store: Store, models: Iterable[str], build: GraphBuilder | Non
     frontier = sorted(set(models))
     while frontier:
         seen.update(frontier)
-        found = {row["id"]: row for row in store.read(_MODELS, ids=frontier)}
+        found = {row["id"]: row for row in store.read(MODELS_BY_ID, ids=frontier)}
         for identifier in frontier:
             row = found.get(identifier, {"id": identifier, "placeholder": True})
             build.add_model([row.get(name) for name in RULE_INPUTS])
         build.mark_charted(row["id"] for row in found.values() if row["weights_hash"])
         add_licenses(store, build, "Model", frontier)
-        steps = store.read(_UP, ids=frontier)
-        data = store.read(_DATA, ids=frontier)
+        steps = store.read(PARENTS_OF, ids=frontier)
+        data = store.read(DATASETS_OF, ids=frontier)
         for row in steps:
             build.add_edge(row["a"], row["b"], row["relation"], row["confidence"], row["status"])
         for row in data:
@@ -246,12 +246,14 @@ def read_ancestry(store: Store, models: Iterable[str], build: GraphBuilder | Non
 
 def known_models(store: Store, models: Sequence[str]) -> set[str]:
     """Return the ids that the atlas has a record of, or whose weights were charted."""
-    return {row["id"] for row in store.read(_MODELS, ids=list(models)) if not row["placeholder"] or row["weights_hash"]}
+    return {
+        row["id"] for row in store.read(MODELS_BY_ID, ids=list(models)) if not row["placeholder"] or row["weights_hash"]
+    }
 
 
 def recorded_datasets(store: Store, datasets: Sequence[str]) -> set[str]:
     """Return the ids of datasets that the atlas has a record of."""
-    return {row["id"] for row in store.read(_RECORDED_DATASETS, ids=list(datasets))} if datasets else set()
+    return {row["id"] for row in store.read(RECORDED_DATASETS, ids=list(datasets))} if datasets else set()
 
 
 def add_licenses(store: Store, build: GraphBuilder, label: str, ids: Sequence[str]) -> None:

@@ -1,10 +1,11 @@
-"""A model that is not in the atlas, read from its model card, or from all that the files of its folder state."""
+"""A model that is not in the atlas, read from its card, its folder, one file of weights, or the recipe of a merge."""
 
 from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from atlas_db.claims.lineage_sync import read_name_evidence
 from atlas_db.claims.model_names import NameEvidence
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.claims.resolve import fuse_claims, resolve_declarations
-from atlas_db.core.errors import InputError
+from atlas_db.core.errors import InputError, WeightsError
 from atlas_db.core.files import printable, read_text_file
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, Source, Status
@@ -35,13 +36,20 @@ from ingest.hub.local_repository import (
     read_repository,
     weights_repository,
 )
-from ingest.hub.repository_files import UNREAD_FILE
+from ingest.hub.repository_files import MERGE_CONFIGS, UNREAD_FILE, read_file_statements
 from ingest.normalise.license_ids import canonical_license_id
 
 CARD = "README.md"
 _NOW = "9999-12-31"
 _UNREAD = frozenset({UNREAD_FILE, BROKEN, "bad_front_matter", "bad_merge_config"})
 """Codes of notes on files that could not be read."""
+_RECIPES = (".yml", ".yaml")
+_WEIGHTS = (".gguf", ".safetensors")
+_PARTS_OF_A_FOLDER = frozenset({
+    "adapter_config.json", "adapter_model.safetensors", "adapters.safetensors", "config.json", "model.safetensors",
+    "diffusion_pytorch_model.safetensors", "model_index.json",
+})  # fmt: skip
+"""Names of files that stand for the folder in which they lie, as peft, transformers and diffusers write them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +57,12 @@ class CardModel:
     """A model as its model card describes it.
 
     Attributes:
-        id: Name of the folder of the card.
-        card: Path of its card.
+        id: Name of the folder of the card, or of the file without its ending.
+        card: Path of its card, or of the file that was read in its place.
         record: The card as a normalised record.
         license_files: Licence files beside it.
         notes: What of it could not be read, as (code, text).
+        planned: True for the recipe of a merge, which is no model yet.
     """
 
     id: str
@@ -61,6 +70,7 @@ class CardModel:
     record: HubRecord
     license_files: tuple[LicenseFile, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    planned: bool = False
 
     def note_rows(self) -> list[dict[str, Any]]:
         """Return the notes as rows: `code`, `text`, and `unread` where what a file states is lost."""
@@ -82,18 +92,32 @@ class CardModel:
         declared = [canonical_license_id(each) for each in self.declared_licenses()]
         return [file.evidence(declared) for file in self.license_files]
 
+    def with_names(self, renamed: Mapping[str, str]) -> CardModel:
+        """Return it with other names of its parents.
+
+        Args:
+            renamed: New name of a parent, by its id as the card means it.
+        """
+        parents = [
+            each._replace(name=renamed.get(repository_name(each.name), each.name)) for each in self.record.parents
+        ]
+        return replace(self, record=replace(self.record, parents=parents))
+
+    def data(self) -> list[str]:
+        """Return the ids of the datasets that the card declares."""
+        return [claim.value for claim in self.record.claims if claim.rel == "TRAINED_ON"]
+
     def add_to(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[UnresolvedParent]]:
         """Add the model and its parents to a graph; return the ids of the parents and the unresolved names."""
         record = self.record
         files = record.details.get("license_files")
         build.add_model([self.id, False, record.details.get("pipeline_tag"), None, files])
-        data = []
+        data = self.data()
         for claim in record.claims:
             if claim.rel == "HAS_LICENSE":
                 build.add_license("Model", self.id, claim.value, Source.DECLARED, claim.confidence, None)
             elif claim.rel == "TRAINED_ON":
                 build.add_edge(self.id, claim.value, TRAINED_ON, claim.confidence, Status.DECLARED)
-                data.append(claim.value)
         for license_id in self.found_licenses():
             build.add_license("Model", self.id, license_id, Source.DECLARED, 1.0, None)
         build.mark_unseen(set(data) - recorded_datasets(store, data))
@@ -125,23 +149,37 @@ class CardModel:
 
 
 def is_path(word: str) -> bool:
-    """Return whether a word names a model card, a folder of a model or an entry of the Hub's cache, and no model id."""
+    """Return whether a word names a file or folder of a model, and no model id.
+
+    That is a model card, a file of weights, the recipe of a merge, a folder of a model, or an entry of the Hub's cache.
+    """
     path = Path(word)
     if path.suffix.lower() == ".md" or word.startswith((".", "/", "~")):
         return True
     if not path.is_dir():
-        return False
+        return path.is_file() and (path.suffix.lower() in (*_WEIGHTS, *_RECIPES) or path.name in _PARTS_OF_A_FOLDER)
     return any(found(path) is not None for found in (card_in, weights_repository, cached_repository))
 
 
 def read_card_model(path: Path) -> CardModel:
-    """Read a README.md, or a folder of a model: its card, its configuration, and what its files state.
+    """Read a README.md, a folder of a model with all that its files state, a file of weights, or the recipe of a merge.
 
-    A folder of weights without any of these is a model that states nothing.
+    A folder of weights without more is a model that states nothing. A file in the Hub's cache, and one whose name tools
+    give to the weights of a folder, stand for that folder.
 
     Raises:
         InputError: There is neither a card nor a file of a model, it cannot be read, or it is no model's.
     """
+    if path.is_file() and path.suffix.lower() != ".md":
+        if path.name in _PARTS_OF_A_FOLDER or cached_repository(path) is not None:
+            path = path.parent
+        elif path.suffix.lower() in (*_WEIGHTS, *_RECIPES):
+            return _read_file(path)
+        else:
+            raise InputError(
+                f"{printable(path)} is no file that states where a model comes from",
+                hint="Give the model's folder, its README.md, a .gguf or .safetensors file, or a merge configuration",
+            )
     folder = path.resolve() if path.is_dir() else path.resolve().parent
     found = cached_repository(path) or LocalRepository(printable(folder.name) or "model", RecordKind.MODEL, folder)
     if found.kind != RecordKind.MODEL:
@@ -159,6 +197,35 @@ def read_card_model(path: Path) -> CardModel:
     record = decode_record(msgspec.json.encode(row), RecordKind.MODEL)
     files = read_license_files(found.folder) if path.is_dir() else ()
     return CardModel(record.id, card, record, files, (*notes, *record.notes))
+
+
+def _read_file(path: Path) -> CardModel:
+    """Read a file of weights, or the recipe of a merge, by what it states itself.
+
+    Raises:
+        InputError: It cannot be read, or a recipe names no model.
+    """
+    planned = path.suffix.lower() in _RECIPES
+    try:
+        statements = read_file_statements(path)
+    except (OSError, ValueError, WeightsError) as error:
+        raise InputError(
+            f"{printable(path)} cannot be read ({getattr(error, 'strerror', None) or error})",
+            hint="Fetch the file again, or give the folder, the card or the id of the model",
+        ) from error
+    stem = path.resolve().parent.name if path.name in MERGE_CONFIGS else path.stem
+    row = {"id": printable(stem) or "model", "file_metadata": {kind: [each] for kind, each in statements.items()}}
+    record = decode_record(msgspec.json.encode(row), RecordKind.MODEL)
+    if planned and not record.parents:
+        reason = next((text for code, text in record.notes if code in _UNREAD), "it names no model")
+        raise InputError(
+            f"{printable(path)} is no recipe of a merge: {reason}",
+            hint="Give a configuration of mergekit, with merge_method and models or slices",
+        )
+    notes = list(record.notes)
+    if not planned and card_in(path.resolve().parent) is not None:
+        notes.append(("card_beside", "the card beside this file was not read: give the folder if it is this model's"))
+    return CardModel(record.id, path, record, (), tuple(notes), planned)
 
 
 def _read(path: Path, found: LocalRepository, card: Path) -> tuple[dict[str, Any], Notes]:

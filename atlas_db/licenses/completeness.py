@@ -13,7 +13,7 @@ from atlas_db.lineage.newest_records import NewestRecords
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 
-_DATES = Statement(
+NEWER_MODELS = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id}) WHERE substring(coalesce(m.created_at, ''), 0, 10) > $date "
     "OR substring(coalesce(m.last_modified, ''), 0, 10) > $date RETURN m.id AS id ORDER BY id"
 )
@@ -21,7 +21,7 @@ _ALL_DATES = Statement(
     "MATCH (m:Model) WHERE substring(coalesce(m.created_at, ''), 0, 10) > $date "
     "OR substring(coalesce(m.last_modified, ''), 0, 10) > $date RETURN m.id AS id ORDER BY id"
 )
-_PARENTS = Statement(
+UNRESOLVED_PARENTS = Statement(
     "UNWIND $ids AS id MATCH (c:Model {id: id})-[t:CLAIMS_PARENT {source: 'declared'}]->(p:Model) "
     "WHERE t.valid_to IS NULL AND t.resolution IN ['ambiguous', 'absent'] "
     "OPTIONAL MATCH (c)-[d:DERIVED_FROM]->(p) WITH c, t, p, d WHERE d IS NULL "
@@ -49,7 +49,7 @@ def newer_models(store: Store, newest: NewestRecords, models: Sequence[str] | No
         return []
     if models is None:
         return [row["id"] for row in store.read(_ALL_DATES, date=newest.models)]
-    return [row["id"] for row in store.read(_DATES, ids=list(models), date=newest.models)]
+    return [row["id"] for row in store.read(NEWER_MODELS, ids=list(models), date=newest.models)]
 
 
 def named(paths: Sequence[str]) -> str:
@@ -125,7 +125,7 @@ def unresolved_parents(store: Store, models: Sequence[str]) -> list[UnresolvedPa
         store: The store.
         models: Model ids.
     """
-    rows = store.read(_PARENTS, ids=list(models)) if models else []
+    rows = store.read(UNRESOLVED_PARENTS, ids=list(models)) if models else []
     return _named_once(_unresolved(**row) for row in rows)
 
 

@@ -117,6 +117,21 @@ class PolicyCheck:
             findings = [each for each in findings if ORDER[each.verdict] >= FLAGGED]
         return verdict, sorted(findings, key=lambda each: (-ORDER[each.verdict], -each.confidence, each.ancestor))
 
+    def terms_under(self, model: int, license_id: str) -> Verdict:
+        """Return the verdict of everything upstream on a model, as if it declared a licence.
+
+        Terms alone are checked: name and files of the model may still be wrong.
+
+        Args:
+            model: Index of the model.
+            license_id: Canonical id of the licence.
+        """
+        claims = (LicenseClaim(license_id, 1.0, predicted=False, valid_to=None),)
+        flagging, verdict = self._flagging_bits(model, claims)
+        found = self._check_ancestors(model, claims, flagging) if flagging else []
+        verdicts = [each.verdict for each in found if each.rule.check is Check.TERMS]
+        return max([verdict, *verdicts], key=ORDER.__getitem__)
+
     def _own_license(self, model: int, claims: tuple[LicenseClaim, ...]) -> tuple[Verdict, list[LicenseFinding]]:
         unknown = [claim for claim in claims if self.is_unknown(claim.id)]
         if model not in self.graph.placeholders and len(unknown) < len(claims):

@@ -8,8 +8,8 @@ from atlas_db.core.terms import RecordKind
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 
-_NEWEST_MODEL = Statement("MATCH (n:Model {placeholder: false}) RETURN max(n.last_seen) AS date")
-_NEWEST_DATASET = Statement("MATCH (n:Dataset {placeholder: false}) RETURN max(n.last_seen) AS date")
+NEWEST_MODEL = Statement("MATCH (n:Model {placeholder: false}) RETURN max(n.last_seen) AS date")
+NEWEST_DATASET = Statement("MATCH (n:Dataset {placeholder: false}) RETURN max(n.last_seen) AS date")
 
 
 class NewestRecords(NamedTuple):
@@ -31,4 +31,4 @@ class NewestRecords(NamedTuple):
 
 def read_newest_records(store: Store) -> NewestRecords:
     """Return the dates of the newest records of a store. Snapshots give them, not the clock."""
-    return NewestRecords(*(store.read(each)[0]["date"] or "" for each in (_NEWEST_MODEL, _NEWEST_DATASET)))
+    return NewestRecords(*(store.read(each)[0]["date"] or "" for each in (NEWEST_MODEL, NEWEST_DATASET)))

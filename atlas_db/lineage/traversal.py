@@ -23,8 +23,8 @@ STEPS = ("direction", "hops", "child", "parent", "relation", "status", "confiden
 CHILDREN_SHOWN = 5
 """Children that are listed per relation before the rest is summarised."""
 MAX_DEPTH = 1000
-_MODEL = Statement("MATCH (m:Model {id: $id}) RETURN properties(m) AS props")
-_UP = Statement(
+MODEL_BY_ID = Statement("MATCH (m:Model {id: $id}) RETURN properties(m) AS props")
+STEPS_UP = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id})-[r:DERIVED_FROM]->(p:Model) "
     "WHERE r.confidence >= $min_confidence AND (r.active OR $contradicted) "
     "OPTIONAL MATCH (m)-[t:CLAIMS_PARENT {resolution: 'gone'}]->(p) WHERE t.valid_to IS NULL "
@@ -34,7 +34,7 @@ _UP = Statement(
     "p.weights_hash IS NOT NULL AS charted, gone, CASE WHEN gone THEN p.last_seen END AS last_seen "
     "ORDER BY child, parent"
 )
-_DOWN = Statement(
+STEPS_DOWN = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id})<-[r:DERIVED_FROM]-(c:Model) "
     "WHERE r.confidence >= $min_confidence AND (r.active OR $contradicted) "
     "RETURN c.id AS child, m.id AS parent, r.relation AS relation, r.status AS status, r.confidence AS confidence, "
@@ -157,8 +157,8 @@ def lineage(
     if found.known is Knowledge.WEIGHTS:
         found.weights = describe_weights(store, found.model)
     limits = {"min_confidence": min_confidence, "contradicted": contradicted}
-    found.ancestors = _walk(store, _UP, model, "parent", depth, limits)
-    found.descendants = _walk(store, _DOWN, model, "child", depth, limits)
+    found.ancestors = _walk(store, STEPS_UP, model, "parent", depth, limits)
+    found.descendants = _walk(store, STEPS_DOWN, model, "child", depth, limits)
     found.descendants.sort(key=lambda step: (step.hops, -step.downloads, step.child))
     direct = [step for step in found.descendants if step.hops == 1]
     found.counts = {
@@ -178,7 +178,7 @@ def properties_of(store: Store, model: str) -> dict[str, Any]:
     Raises:
         ModelNotFoundError: There is no such model; similar ids are suggested.
     """
-    rows = store.read(_MODEL, id=model)
+    rows = store.read(MODEL_BY_ID, id=model)
     if not rows:
         raise not_found_error(store, model)
     props: dict[str, Any] = rows[0]["props"]
@@ -187,7 +187,7 @@ def properties_of(store: Store, model: str) -> dict[str, Any]:
 
 def steps_up(store: Store, model: str, *, contradicted: bool = False) -> list[LineageStep]:
     """Return all edges above a model, nearest first."""
-    return _walk(store, _UP, model, "parent", 0, {"min_confidence": 0.0, "contradicted": contradicted})
+    return _walk(store, STEPS_UP, model, "parent", 0, {"min_confidence": 0.0, "contradicted": contradicted})
 
 
 def child_groups(store: Store, model: str, limit: int, *, contradicted: bool = False) -> list[ChildGroup]:
@@ -214,13 +214,13 @@ def with_children(store: Store, models: Sequence[str]) -> set[str]:
 def ancestors(store: Store, model: str, *, min_confidence: float = 0.0) -> dict[str, int]:
     """Return all ancestors of a model with their shortest distance in steps."""
     limits = {"min_confidence": min_confidence, "contradicted": False}
-    return _distances(_walk(store, _UP, model, "parent", 0, limits), "parent")
+    return _distances(_walk(store, STEPS_UP, model, "parent", 0, limits), "parent")
 
 
 def descendants(store: Store, model: str, *, min_confidence: float = 0.0) -> dict[str, int]:
     """Return all descendants of a model with their shortest distance in steps."""
     limits = {"min_confidence": min_confidence, "contradicted": False}
-    return _distances(_walk(store, _DOWN, model, "child", 0, limits), "child")
+    return _distances(_walk(store, STEPS_DOWN, model, "child", 0, limits), "child")
 
 
 def _distances(steps: Sequence[LineageStep], end: str) -> dict[str, int]:
@@ -251,6 +251,6 @@ def not_found_error(store: Store, model: str) -> InputError:
     if is_empty(store):
         return empty_store_error(store.name)
     newest = read_newest_records(store).words()
-    if store.read(_MODEL, id=model):
+    if store.read(MODEL_BY_ID, id=model):
         return ModelNotFoundError(model, newest=newest, named=True)
     return ModelNotFoundError(model, similar_models(store, model), newest=newest)

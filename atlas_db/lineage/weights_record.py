@@ -9,7 +9,7 @@ from typing import Any
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 
-_MODEL_TYPES = Statement(
+MODEL_TYPES = Statement(
     "MATCH (m:Model {weights_architecture: $architecture}) WHERE m.model_type IS NOT NULL "
     "RETURN DISTINCT m.model_type AS model_type ORDER BY model_type"
 )
@@ -43,7 +43,7 @@ def describe_weights(store: Store, props: Mapping[str, Any]) -> dict[str, Any]:
         declare), `layers`, `elements`, `bytes`, `dtype`, and `family` (id of its root). What is unknown is None.
     """
     found = {name: props.get(f"weights_{name}") for name in _MEASURES}
-    same = store.read(_MODEL_TYPES, architecture=found["architecture"]) if found["architecture"] else []
+    same = store.read(MODEL_TYPES, architecture=found["architecture"]) if found["architecture"] else []
     return {**found, "model_types": [row["model_type"] for row in same]}
 
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 DEMO = "demo"
 """Address of the demo's store, on the local engine."""
-_ANY_MODEL = Statement("MATCH (m:Model) RETURN m.id AS id LIMIT 1")
-_PART_OF_NAME = Statement(
+ANY_MODEL = Statement("MATCH (m:Model) RETURN m.id AS id LIMIT 1")
+PART_OF_NAME = Statement(
     "MATCH (m:Model) WHERE toLower(m.name) CONTAINS $part RETURN m.id AS id, m.downloads AS downloads"
 )
-_SAME_NAME = Statement("MATCH (m:Model) WHERE toLower(m.name) = $name RETURN m.id AS id, m.downloads AS downloads")
-_PREFIX_OF_ID = Statement(
+SAME_NAME = Statement("MATCH (m:Model) WHERE toLower(m.name) = $name RETURN m.id AS id, m.downloads AS downloads")
+PREFIX_OF_ID = Statement(
     "MATCH (m:Model) WHERE toLower(m.id) STARTS WITH $prefix RETURN m.id AS id, m.downloads AS downloads LIMIT 5000"
 )
 
@@ -35,7 +35,7 @@ def empty_store_error(name: str) -> EmptyStoreError:
 
 def is_empty(store: Store) -> bool:
     """Return whether a store holds no model."""
-    return not store.read(_ANY_MODEL)
+    return not store.read(ANY_MODEL)
 
 
 def require_models(store: Store) -> None:
@@ -51,11 +51,9 @@ def require_models(store: Store) -> None:
 def similar_models(store: Store, model: str) -> list[str]:
     """Return up to three ids of models that are similar to an unknown one."""
     name = model.rpartition("/")[2].lower()
-    rows = store.read(_SAME_NAME, name=name) or store.read(
-        _PREFIX_OF_ID, prefix=model.lower()[: max(3, len(model) - 4)]
-    )
+    rows = store.read(SAME_NAME, name=name) or store.read(PREFIX_OF_ID, prefix=model.lower()[: max(3, len(model) - 4)])
     if not rows and len(name) >= 4:
-        rows = store.read(_PART_OF_NAME, part=name[: max(4, len(name) * 2 // 3)])
+        rows = store.read(PART_OF_NAME, part=name[: max(4, len(name) * 2 // 3)])
     popular = sorted(rows, key=lambda row: -(row["downloads"] or 0))[:2000]
     ids = [row["id"] for row in popular]
     return difflib.get_close_matches(model, ids, n=3, cutoff=0.5) or ids[:3]

@@ -274,7 +274,9 @@ class HubClient:
                 self._back_off(attempt)
             else:
                 raise HubError(
-                    f"the Hub answers {reason}: {response.text[:300]}", hint="Check HF_ENDPOINT and HF_TOKEN"
+                    f"the Hub answers {reason}: {response.text[:300]}",
+                    hint="Check HF_ENDPOINT and HF_TOKEN",
+                    status=response.status_code,
                 )
         raise HubError(
             f"the Hub keeps failing ({reason})", hint="Run the same command again later: it goes on where it stopped"

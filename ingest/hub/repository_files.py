@@ -85,6 +85,26 @@ def read_statements(folder: Path) -> tuple[dict[str, Any], Notes]:
     return found, notes
 
 
+def read_file_statements(path: Path) -> dict[str, Any]:
+    """Return what one file states by itself, under its kind as in `read_statements`.
+
+    Args:
+        path: A GGUF or safetensors file, or a merge configuration of mergekit.
+
+    Raises:
+        OSError: It cannot be opened.
+        WeightsError: Its header is damaged.
+        ValueError: A text is too long.
+    """
+    match path.suffix.lower():
+        case ".gguf":
+            return {"gguf": _header(path, read_gguf_metadata)}
+        case ".safetensors":
+            return {"safetensors": _header(path, read_metadata)}
+        case _:
+            return {"merge_config": _text(path)}
+
+
 def _gguf_files(sizes: Mapping[str, int], folder: Path) -> list[str]:
     """Return the GGUF files to read: the first part of each model; projectors only where there is nothing else."""
     names = [name for name in sizes if name.lower().endswith(".gguf")]

@@ -28,6 +28,7 @@ class HubServer(ThreadingHTTPServer):
         commits: Commit of a repository, by id; `COMMIT` by default.
         dates: Date of a repository, by id; `CREATED` by default.
         renamed: New id of a repository, by its old one.
+        records: Records of repositories, by the path of their address behind `/api/`, such as `models/owner/name`.
         gated: Ids of repositories whose files are refused.
         sent: Bytes sent in ranges.
         tokens: What each request bore as its token.
@@ -41,6 +42,7 @@ class HubServer(ThreadingHTTPServer):
         self.commits: dict[str, str] = {}
         self.dates: dict[str, str] = {}
         self.renamed: dict[str, str] = {}
+        self.records: dict[str, dict[str, Any]] = {}
         self.gated: set[str] = set()
         self.sent = 0
         self.tokens: list[str] = []
@@ -69,6 +71,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(hub.mishaps.pop(), b"later")
         if path == "/api/models":
             return self.answer(200, b"[]")
+        if (record := hub.records.get(path.removeprefix("/api/"))) is not None:
+            return self.answer(200, json.dumps(record).encode())
+        if path.startswith("/api/datasets/"):
+            return self.answer(404, b"no such repository")
         if path.startswith("/api/models/"):
             return self.describe(path.removeprefix("/api/models/"))
         if hub.other is not None:

@@ -16,6 +16,7 @@ from atlas_db.licenses.sarif import to_sarif
 from atlas_db.store.bolt import Store
 from tests.support.graphs import load_rows
 from tests.support.hub_cache import write_cached
+from tests.support.kept import kept_store
 from tests.support.license_hub import META, ROWS
 
 
@@ -157,3 +158,66 @@ def test_entries_of_the_cache_are_paths_and_only_models_are_audited(
                 read_card_model(Path(prefix + name))
     with pytest.raises(InputError, match="has no snapshot"):
         read_card_model(Path("models--acme--empty"))
+
+
+def test_a_gguf_file_alone_states_its_licence_and_its_parents(tmp_path: Path) -> None:
+    import gguf
+
+    file = tmp_path / "Tern-Q4.gguf"
+    writer = gguf.GGUFWriter(file, "llama")
+    writer.add_license("apache-2.0")
+    writer.add_base_model_count(1)
+    writer.add_base_model_repo_url(0, f"https://huggingface.co/{META}")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    found = read_card_model(file)
+    assert is_path(str(file))
+    assert (found.id, found.declared_licenses(), found.planned) == ("Tern-Q4", ["apache-2.0"], False)
+    report = audit_models(kept_store(ROWS), [], AuditOptions(), [found])
+    assert {row["ancestor"] for row in report.findings if row["verdict"] == "violation"} == {META}
+    # A card beside a loose file may be another model's.
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n")
+    assert [code for code, _ in read_card_model(file).notes] == ["card_beside"]
+    file.write_bytes(b"GGUF")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_card_model(file)
+
+
+def test_a_file_that_tools_name_stands_for_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "a/Llama-3-mid"}')
+    (tmp_path / "adapter_model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n")
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        assert is_path(str(tmp_path / name))
+        found = read_card_model(tmp_path / name)
+        assert (found.declared_licenses(), found.record.parents[0].name) == (["mit"], "a/Llama-3-mid")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"x")
+    with pytest.raises(InputError, match="is no file that states"):
+        read_card_model(tmp_path / "pytorch_model.bin")
+
+
+def test_a_merge_is_audited_before_it_is_made(tmp_path: Path) -> None:
+    recipe = tmp_path / "river.yml"
+    recipe.write_text("merge_method: linear\nmodels:\n- model: p/nc\n- model: p/mit\n")
+    found = read_card_model(recipe)
+    assert (found.id, found.planned) == ("river", True)
+    report = audit_models(kept_store(ROWS), [], AuditOptions(), [found])
+    allowed = {row["license"]: row["verdict"] for row in report.allowed_licenses["river"]}
+    assert allowed["cc-by-nc-4.0"] == "compliant_with_obligations"
+    assert not {"mit", "apache-2.0", "gpl-3.0", "llama3"} & allowed.keys()
+    duties = {(row["duty"], row["license"], *row["holders"]) for row in report.duties["river"]}
+    assert {("include_license", "mit", "p/mit"), ("non_commercial", "cc-by-nc-4.0", "p/nc")} <= duties
+    # Each licence that is said to be allowed is, where a model declares it.
+    (tmp_path / "made").mkdir()
+    for license_id in ("cc-by-nc-4.0", "mit"):
+        (tmp_path / "made" / "README.md").write_text(
+            f"---\nlicense: {license_id}\nbase_model: [p/nc, p/mit]\nbase_model_relation: merge\n---\n"
+        )
+        made = audit_models(kept_store(ROWS), [], AuditOptions(), [read_card_model(tmp_path / "made" / "README.md")])
+        assert (made.verdicts[Verdict.VIOLATION] == 0) is (license_id in allowed)
+    for text, reason in (("models: [", "no recipe"), ("a: 1", "it names no model"), ("", "it names no model")):
+        recipe.write_text(text)
+        with pytest.raises(InputError, match=reason):
+            read_card_model(recipe)

@@ -1,0 +1,85 @@
+"""Opens an atlas to read from it: a store, a snapshot's file, and what the Hub adds to either."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from atlas_db.core.errors import InputError
+from atlas_db.core.settings import Settings
+from atlas_db.core.terms import Progress
+from atlas_db.licenses.card_model import CardModel
+from atlas_db.snapshot.online import OnlineAnswer, complete_lineage
+from atlas_db.snapshot.repositories import KeptRepositories, Repositories, StoredRepositories
+from atlas_db.snapshot.snapshot_file import SnapshotFile
+from atlas_db.snapshot.table_store import TableStore
+from atlas_db.store.bolt import Store
+from atlas_db.store.connect import local_place, open_store
+from ingest.hub.single_records import HubRecords
+
+SUFFIX = ".parquet"
+"""Ending of a snapshot's file, by which the address of a store is known to be one."""
+CACHE = "hub-records"
+"""Folder in the cache for answers of the Hub."""
+
+
+def open_atlas(settings: Settings, *, to_read: bool = False) -> Store:
+    """Open the store of the settings, or the snapshot that they name.
+
+    Args:
+        settings: The settings.
+        to_read: True where nothing will be written. A local store that was never made is then empty, and no engine is
+            started for it.
+
+    Raises:
+        InputError: The file is no snapshot, or is not there.
+        StoreError: The store cannot be opened.
+    """
+    if settings.store.lower().endswith(SUFFIX):
+        file = Path(settings.store).expanduser()
+        if not file.is_file():
+            raise InputError(f"there is no file {settings.store}", hint="Write it: atlas-db snapshot FILE")
+        return TableStore(settings.store, SnapshotFile(file))
+    place = local_place(settings)
+    if to_read and place is not None and not place[1].exists():
+        return TableStore(settings.store, KeptRepositories())
+    return open_store(settings)
+
+
+def repositories_of(store: Store) -> Repositories:
+    """Return the repositories of an opened atlas."""
+    return store.repositories if isinstance(store, TableStore) else StoredRepositories(store)
+
+
+def request_missing(
+    store: Store,
+    home: Path,
+    models: Sequence[str],
+    folders: Sequence[CardModel],
+    progress: Progress = lambda *_: None,
+) -> tuple[Store, list[CardModel], OnlineAnswer]:
+    """Request from the Hub for what an atlas lacks of the lineage of models.
+
+    Args:
+        store: The atlas.
+        home: Home folder; answers are kept in it.
+        models: Ids of models.
+        folders: Models read from files.
+        progress: Called with the progress.
+
+    Returns:
+        The atlas with what the Hub added, in memory; the models with the names that their parents bear today; and what
+        was requested.
+
+    Raises:
+        HubError: The Hub does not answer.
+    """
+    records = HubRecords(home / "cache" / CACHE)
+    names = [*models, *(claim.name for folder in folders for claim in folder.record.parents)]
+    data = [each for folder in folders for each in folder.data()]
+    today = datetime.now(UTC).date().isoformat()
+    answer = complete_lineage(repositories_of(store), names, data, records.record, today, progress)
+    answer.offline = records.offline
+    renamed = [folder.with_names(answer.renamed) for folder in folders]
+    return TableStore(store.name, answer.repositories), renamed, answer

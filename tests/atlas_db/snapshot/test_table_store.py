@@ -1,0 +1,116 @@
+"""A snapshot gives what the engine gives, statement by statement and report by report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atlas_db.bom.collect import collect_contents
+from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError, UsageError, WriteRefusedError
+from atlas_db.core.terms import RecordKind
+from atlas_db.licenses.audit import AuditOptions, audit_models
+from atlas_db.lineage.traversal import lineage
+from atlas_db.snapshot import table_store
+from atlas_db.snapshot.repositories import KeptRepositories, StoredRepositories
+from atlas_db.snapshot.snapshot_file import SnapshotFile, write_snapshot
+from atlas_db.snapshot.table_store import TableStore
+from atlas_db.store.bolt import Store
+from atlas_db.store.statements import Statement, count_nodes
+from tests.support.graphs import child, load_rows, model
+from tests.support.kept import kept_store
+from tests.support.license_hub import META, ROWS, VERDICTS
+
+MORE = [
+    child("x/vague", "finetune:tern", tags=["license:mit"]),
+    child("x/absent", "finetune:nobody/knows", tags=["license:mit"], sha="a" * 40),
+    model("a/tern"), model("b/tern", downloads=20),
+    model("y/new", createdAt="2024-07-01T00:00:00.000Z", siblings=[{"rfilename": "LICENSE"}]),
+]  # fmt: skip
+
+
+def _sorted(rows: list[dict[str, Any]]) -> list[str]:
+    return sorted(json.dumps(_plain(row), sort_keys=True) for row in rows)
+
+
+def _plain(value: Any) -> Any:
+    """Return a row without properties that a snapshot leaves out."""
+    if isinstance(value, dict):
+        dropped = {"snapshots", "record_digest", "declared_parents", "tags", "likes", "run_id", "private", "stated_in"}
+        dropped |= {"base_model", "valid_to"}
+        return {name: _plain(each) for name, each in value.items() if name not in dropped and each is not None}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value
+
+
+def test_each_statement_has_the_rows_of_the_engine(local_store: Store, tmp_path: Path) -> None:
+    load_rows(local_store, tmp_path, [*ROWS, *MORE])
+    write_snapshot(local_store, tmp_path / "atlas.parquet")
+    snapshot = TableStore("atlas.parquet", SnapshotFile(tmp_path / "atlas.parquet"))
+    ids = [*VERDICTS, "x/vague", "x/absent", "y/new", "nobody/knows", "data/nc", "not/there"]
+    parameters = {
+        "ids": ids, "id": META, "date": "2024-05-01", "min_confidence": 0.0, "contradicted": False,
+        "name": "meta-llama-3-8b", "prefix": "b/", "part": "llama", "architecture": "none",
+    }  # fmt: skip
+    compared = 0
+    for text in table_store._ANSWERS:
+        engine_rows = local_store.read(Statement(text), **parameters)
+        found = snapshot.read(Statement(text), **parameters)
+        if "LIMIT 1" in text:
+            assert len(engine_rows) == len(found) == 1
+        else:
+            assert _sorted(found) == _sorted(engine_rows), text
+        compared += len(found)
+    assert compared > 100
+    names = snapshot.fetch_all(table_store._NAMED_MODELS)
+    assert sorted(map(str, names)) == sorted(map(str, local_store.fetch_all(table_store._NAMED_MODELS)))
+
+
+def test_reports_are_those_of_the_engine(local_store: Store, tmp_path: Path) -> None:
+    load_rows(local_store, tmp_path, [*ROWS, *MORE])
+    write_snapshot(local_store, tmp_path / "atlas.parquet")
+    snapshot = TableStore("atlas.parquet", SnapshotFile(tmp_path / "atlas.parquet"))
+    ids = [*VERDICTS, "x/vague", "x/absent"]
+    documents = [audit_models(each, ids, AuditOptions()).document() for each in (local_store, snapshot)]
+    assert documents[0] == documents[1]
+    for name in (META, "b/Llama-3-leaf", "m/below", "x/absent"):
+        ways = [lineage(each, name, depth=0) for each in (local_store, snapshot)]
+        assert ways[0].rows() == ways[1].rows()
+        bills = [collect_contents(each, name) for each in (local_store, snapshot)]
+        left, right = ({key: _plain(asdict(entry)) for key, entry in each.models.items()} for each in bills)
+        assert left == right
+        assert bills[0].parents == bills[1].parents
+    stored = StoredRepositories(local_store)
+    assert sorted(stored.children([META])) == sorted(snapshot.repositories.children([META]))
+    assert stored.newest() == snapshot.repositories.newest()
+    assert {each.id for each in stored.models()} == {each.id for each in snapshot.repositories.models()}
+    assert stored.find(RecordKind.MODEL, ["m/merge"])["m/merge"].data == []
+    assert {each["id"] for each in stored.find(RecordKind.MODEL, ["m/merge"])["m/merge"].parents} == {"p/mit", "p/nc"}
+
+
+def test_verdicts_without_an_engine() -> None:
+    store = kept_store(ROWS)
+    report = audit_models(store, list(VERDICTS), AuditOptions())
+    worst = {row["model"]: row["verdict"] for row in reversed(report.findings)}
+    for name, verdict in VERDICTS.items():
+        if verdict in ("violation", "needs_review"):
+            assert worst[name] == verdict, name
+    assert report.models == len(VERDICTS)
+
+
+def test_what_it_does_not_answer_and_what_is_not_there() -> None:
+    store = kept_store([model("a/b", tags=["license:mit"])])
+    with pytest.raises(UsageError, match="does not answer this"):
+        store.read(count_nodes("Model"))
+    with pytest.raises(UsageError, match="does not answer this"):
+        store.run_user_query("MATCH (n) RETURN n", {})
+    with pytest.raises(WriteRefusedError, match="can only be read"):
+        store.write(lambda tx: None)
+    with pytest.raises(ModelNotFoundError, match=r"Did you mean a/b"):
+        audit_models(store, ["a/bb"], AuditOptions())
+    with pytest.raises(EmptyStoreError):
+        audit_models(TableStore("none", KeptRepositories()), ["a/b"], AuditOptions())
