@@ -158,6 +158,40 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
     return {str(key).strip(): value for key, value in data.items()}, ""
 
 
+def value_lines(text: str) -> dict[str, dict[str, int]]:
+    """Return the lines of a README.md on which its front matter states values.
+
+    Args:
+        text: The card.
+
+    Returns:
+        For each key of the front matter: the line of the key under an empty name, and the line of each text under it,
+        from 1. Nothing where there is no front matter that can be read.
+    """
+    front, below = split_card(text)
+    if not front or len(front) > MAX_FRONT_MATTER:
+        return {}
+    before = text[: len(text) - len(below)]
+    first = before.count("\n", 0, before.index(front)) + 1
+    try:
+        if _excess(front):
+            return {}
+        loader = _StringLoader(front.replace("\t", "  "))
+        try:
+            node = loader.get_single_node()
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    found: dict[str, dict[str, int]] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        lines = found.setdefault(str(key.value).strip(), {"": key.start_mark.line + first})
+        for each in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+            if isinstance(each, yaml.ScalarNode):
+                lines.setdefault(each.value.strip(), each.start_mark.line + first)
+    return found
+
+
 def _excess(text: str) -> str:
     """Return which bound a text exceeds, without building anything of it; empty where none.
 

@@ -149,7 +149,7 @@ def _write(report: AuditReport, form: AuditFormat, targets: Targets, *, summary:
         case AuditFormat.JSON:
             write_json(report.document())
         case AuditFormat.SARIF:
-            write_json(to_sarif(report, targets.files))
+            write_json(to_sarif(report, targets.files, {each.id: each.lines for each in targets.folders}))
         case AuditFormat.CSV:
             from atlas_db.licenses.audit import COLUMNS
 
@@ -309,6 +309,9 @@ def _foot(report: AuditReport) -> None:
 
     if report.suppressed:
         print_text(f"{report.suppressed:,} findings are suppressed", "dim")
+    for each in report.unused_suppressions:
+        which = ", ".join(each[name] for name in ("model", "rule", "ancestor") if each[name])
+        print_text(f"A suppression matches nothing: {which}: {each['why']}", "yellow")
     if report.seconds:
         print_text("  " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items()), "dim")
     if report.run_id:

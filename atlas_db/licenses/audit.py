@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atlas_db.catalogue.loader import catalogue
 from atlas_db.core.errors import IncompleteAuditError
 from atlas_db.core.extras import data_frame
 from atlas_db.core.records import repository_path
@@ -17,7 +16,7 @@ from atlas_db.core.terms import FindingKind, LicenseState, Progress, RecordKind,
 from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry
 from atlas_db.licenses.card_model import CardModel
 from atlas_db.licenses.completeness import UnresolvedParent, named, newer_models, unresolved_parents
-from atlas_db.licenses.duties import above, gather_duties, licenses_of
+from atlas_db.licenses.duties import allowed_licenses, ancestors_of, gather_duties
 from atlas_db.licenses.policy_check import FLAGGED, LicenseFinding, PolicyCheck
 from atlas_db.licenses.remediation import Remediation
 from atlas_db.licenses.rules import ABSENT, ORDER, RELATIONS, TRAINED_ON, RuleBook, rule_book
@@ -100,6 +99,9 @@ class AuditReport:
         findings: The findings as rows.
         obligations: Findings that are compliant as long as duties are met, as rows; only in audits of single models.
         suppressed: Number of suppressed findings.
+        waived: The suppressed findings as rows, each with its `suppression`; in audits of all models, those for review
+            and violations.
+        unused_suppressions: Suppressions that match no finding, as rows with `why`.
         missing: Requested ids without a record in the atlas, and names of parents that are not resolved.
         unresolved: The same names with their models, and why no edge leads to a parent.
         run_id: Run id of an audit that was written.
@@ -125,6 +127,8 @@ class AuditReport:
     findings: list[dict[str, Any]] = field(default_factory=list)
     obligations: list[dict[str, Any]] = field(default_factory=list)
     suppressed: int = 0
+    waived: list[dict[str, Any]] = field(default_factory=list)
+    unused_suppressions: list[dict[str, str]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     unresolved: list[UnresolvedParent] = field(default_factory=list)
     run_id: str = ""
@@ -178,6 +182,8 @@ class AuditReport:
             "notes": self.notes,
             "findings": self.findings,
             "obligations": self.obligations,
+            "suppressed": self.waived,
+            "unused_suppressions": self.unused_suppressions,
         }
 
     def missing_models(self) -> list[str]:
@@ -252,6 +258,8 @@ class Auditor:
         self.policy = PolicyCheck(graph, book, options.min_confidence)
         self.report = AuditReport(options.profile, book.version, newest=newest)
         self._waived: set[str] = set()
+        self._used: set[Suppression] = set()
+        self._with_suppressions: set[str] = set()
         self._named_only = graph.placeholders - graph.charted
         undeclared = graph.placeholders & (_parents(graph) | graph.charted)
         self.report.not_in_atlas = [graph.path(index) for index in sorted(undeclared)]
@@ -288,12 +296,17 @@ class Auditor:
         suppressions = [each for each in self._suppressions if each.model == name]
         if not suppressions:
             return verdict, findings
+        self._with_suppressions.add(name)
         all_of_model = findings if all_findings else self.policy.evaluate(index, all_findings=True)[1]
-        kept = [
-            f
-            for f in all_of_model
-            if not any(s.covers(name, self.graph.path(f.ancestor), f.rule.id) for s in suppressions)
-        ]
+        kept = []
+        for each in all_of_model:
+            path = self.graph.path(each.ancestor)
+            covering = [s for s in suppressions if s.covers(name, path, each.rule.id)]
+            self._used.update(covering)
+            if not covering:
+                kept.append(each)
+            elif each.finding is not None and (all_findings or ORDER[each.verdict] >= FLAGGED):
+                self.report.waived.append({**self.row(each), "suppression": covering[0].row()})
         self.report.suppressed += len(all_of_model) - len(kept)
         self._waived |= {
             self.graph.path(f.ancestor) for f in all_of_model if f.finding is FindingKind.NOT_IN_ATLAS and f not in kept
@@ -301,21 +314,16 @@ class Auditor:
         verdict = max([Verdict.COMPLIANT, *(each.verdict for each in kept)], key=ORDER.__getitem__)
         return verdict, [each for each in kept if all_findings or ORDER[each.verdict] >= FLAGGED]
 
-    def describe_choices(self, models: Iterable[int]) -> None:
-        """Add to the report which licences models may declare, and the duties of all licences above them."""
-        for index in models:
-            name = self.graph.ids[index]
-            ancestors = [each for each in above(self.graph, [index]) if each != index]
-            upstream = {entry.id for node in ancestors for entry, _ in licenses_of(self.graph, node)}
-            verdicts = {entry.id: self.policy.terms_under(index, entry.id) for entry in catalogue()}
-            self.report.allowed_licenses[name] = [
-                {"license": each, "verdict": str(verdict)}
-                for each, verdict in sorted(
-                    verdicts.items(), key=lambda pair: (ORDER[pair[1]], pair[0] not in upstream, pair[0])
-                )
-                if ORDER[verdict] < FLAGGED
-            ]
-            self.report.duties[name] = [duty.row() for duty in gather_duties(self.graph, ancestors)]
+    def note_unused_suppressions(self) -> None:
+        """Add to the report the suppressions that match no finding."""
+        self.report.unused_suppressions = [
+            {
+                **each.row(),
+                "why": "no finding of it matches" if each.model in self._with_suppressions else "it was not audited",
+            }
+            for each in self._suppressions
+            if each not in self._used
+        ]
 
     def drop_waived(self) -> None:
         """Drop from `not_in_atlas` what suppressions set aside for every audited model below it."""
@@ -434,8 +442,12 @@ def audit_models(
     index_of = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
     for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:
         auditor.audit_model(index_of[identifier], all_findings=True)
-    auditor.describe_choices([index_of[folder.id] for folder in folders])
+    for folder in folders:
+        index = index_of[folder.id]
+        auditor.report.allowed_licenses[folder.id] = allowed_licenses(auditor.policy, index)
+        auditor.report.duties[folder.id] = [each.row() for each in gather_duties(graph, ancestors_of(graph, index))]
     auditor.drop_waived()
+    auditor.note_unused_suppressions()
     charted = [graph.ids[index] for index in sorted(graph.charted) if graph.ids[index] in known]
     for row in store.read(read_nodes("Model"), ids=charted):
         auditor.report.weights_only[row["id"]] = describe_weights(store, row["props"])
@@ -471,4 +483,5 @@ def audit_all(
             write_rows(rows)
             rows = []
             progress("audit", index + 1, graph.models)
+    auditor.note_unused_suppressions()
     return flagged

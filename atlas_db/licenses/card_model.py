@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from atlas_db.cards.front_matter import value_lines
 from atlas_db.catalogue.expressions import has_terms
 from atlas_db.claims.declared_parents import ParentDeclaration
 from atlas_db.claims.lineage_sync import read_name_evidence
@@ -63,6 +64,7 @@ class CardModel:
         license_files: Licence files beside it.
         notes: What of it could not be read, as (code, text).
         planned: True for the recipe of a merge, which is no model yet.
+        lines: Lines of its card by key and value, as `value_lines` gives them.
     """
 
     id: str
@@ -71,6 +73,7 @@ class CardModel:
     license_files: tuple[LicenseFile, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     planned: bool = False
+    lines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def note_rows(self) -> list[dict[str, Any]]:
         """Return the notes as rows: `code`, `text`, and `unread` where what a file states is lost."""
@@ -196,7 +199,8 @@ def read_card_model(path: Path) -> CardModel:
         ) from error
     record = decode_record(msgspec.json.encode(row), RecordKind.MODEL)
     files = read_license_files(found.folder) if path.is_dir() else ()
-    return CardModel(record.id, card, record, files, (*notes, *record.notes))
+    lines = value_lines(row.get("card", ""))
+    return CardModel(record.id, card, record, files, (*notes, *record.notes), lines=lines)
 
 
 def _read_file(path: Path) -> CardModel:

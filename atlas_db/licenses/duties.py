@@ -1,4 +1,4 @@
-"""Duties that licences set on whoever distributes a model, gathered over the model and all its ancestors."""
+"""What licences upstream ask of whoever distributes a model, and which licences the model may declare under them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from atlas_db.catalogue.expressions import Operator, parse_expression
 from atlas_db.catalogue.loader import Duty, License, Obligation, Scope, catalogue
 from atlas_db.licenses.audit_graph import TRAINED, AuditGraph
+from atlas_db.licenses.policy_check import FLAGGED, PolicyCheck
+from atlas_db.licenses.rules import ORDER
 
 _ORDER = {duty: place for place, duty in enumerate(Duty)}
 
@@ -74,6 +76,32 @@ def licenses_of(graph: AuditGraph, node: int) -> Iterator[tuple[License, str]]:
         for part in parts:
             if (entry := catalogue().get(part)) is not None:
                 yield entry, choice
+
+
+def ancestors_of(graph: AuditGraph, model: int) -> list[int]:
+    """Return everything above a model, training data included, nearest first."""
+    return [each for each in above(graph, [model]) if each != model]
+
+
+def allowed_licenses(policy: PolicyCheck, model: int) -> list[dict[str, str]]:
+    """Return the licences of the catalogue that a model may declare, best first, those of its ancestors before others.
+
+    Args:
+        policy: The check.
+        model: Index of the model.
+
+    Returns:
+        Rows of `license` and `verdict` of the terms upstream. One with verdict `unknown` is only not excluded.
+    """
+    upstream = {entry.id for node in ancestors_of(policy.graph, model) for entry, _ in licenses_of(policy.graph, node)}
+    verdicts = {entry.id: policy.terms_under(model, entry.id) for entry in catalogue()}
+    return [
+        {"license": each, "verdict": str(verdict)}
+        for each, verdict in sorted(
+            verdicts.items(), key=lambda pair: (ORDER[pair[1]], pair[0] not in upstream, pair[0])
+        )
+        if ORDER[verdict] < FLAGGED
+    ]
 
 
 def gather_duties(

@@ -31,6 +31,13 @@ class Suppression(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: str = ""
     ancestor: str = ""
 
+    def row(self) -> dict[str, str]:
+        """Return it as a row of the report."""
+        return {
+            "model": self.model, "rule": self.rule, "ancestor": self.ancestor, "reason": self.reason,
+            "expires": self.expires.isoformat(),
+        }  # fmt: skip
+
     def covers(self, model: str, ancestor: str, rule: str) -> bool:
         """Return whether it applies to a finding."""
         return self.model == model and self.rule in ("", rule) and self.ancestor in ("", ancestor)

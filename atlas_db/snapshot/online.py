@@ -55,6 +55,8 @@ def complete_lineage(
     request: RecordRequest,
     today: str,
     progress: Progress = lambda *_: None,
+    *,
+    offline: bool = False,
 ) -> OnlineAnswer:
     """Request from the Hub for models, all their ancestors and training data, as far as an atlas has no record of them.
 
@@ -65,16 +67,20 @@ def complete_lineage(
         request: Requests a record from the Hub.
         today: Day of the question, the date of the records.
         progress: Called with the progress.
+        offline: Whether only answers on disk are used, so that what is not found may be there.
     """
-    return _Search(base, request, today, progress).run(list(models), list(datasets))
+    answer = OnlineAnswer(KeptRepositories(base, "" if offline else today), offline=offline)
+    return _Search(base, request, today, progress, answer).run(list(models), list(datasets))
 
 
 class _Search:
     """A search upwards, level by level. Parents of new records are resolved when all levels are there."""
 
-    def __init__(self, base: Repositories, request: RecordRequest, today: str, progress: Progress) -> None:
+    def __init__(
+        self, base: Repositories, request: RecordRequest, today: str, progress: Progress, answer: OnlineAnswer
+    ) -> None:
         self._base, self._request, self._today, self._progress = base, request, today, progress
-        self._answer = OnlineAnswer(KeptRepositories(base))
+        self._answer = answer
         self._records: dict[str, HubRecord] = {}
 
     def run(self, models: list[str], datasets: list[str]) -> OnlineAnswer:

@@ -79,7 +79,8 @@ def request_missing(
     names = [*models, *(claim.name for folder in folders for claim in folder.record.parents)]
     data = [each for folder in folders for each in folder.data()]
     today = datetime.now(UTC).date().isoformat()
-    answer = complete_lineage(repositories_of(store), names, data, records.record, today, progress)
-    answer.offline = records.offline
+    answer = complete_lineage(
+        repositories_of(store), names, data, records.record, today, progress, offline=records.offline
+    )
     renamed = [folder.with_names(answer.renamed) for folder in folders]
     return TableStore(store.name, answer.repositories), renamed, answer

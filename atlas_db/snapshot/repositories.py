@@ -137,10 +137,11 @@ class KeptRepositories:
 
     Args:
         base: The other place; None for none.
+        as_of: Date up to which everything that was looked for would have been found, empty where there is none.
     """
 
-    def __init__(self, base: Repositories | None = None) -> None:
-        self._base = base
+    def __init__(self, base: Repositories | None = None, as_of: str = "") -> None:
+        self._base, self._as_of = base, as_of
         self._kept: dict[RecordKind, dict[str, Repository]] = {kind: {} for kind in RecordKind}
 
     def keep(self, repository: Repository) -> None:
@@ -165,7 +166,8 @@ class KeptRepositories:
                  for kind, kept in self._kept.items()}  # fmt: skip
         below = self._base.newest() if self._base else NewestRecords("", "")
         return NewestRecords(
-            max([below.models, *dates[RecordKind.MODEL]]), max([below.datasets, *dates[RecordKind.DATASET]])
+            max([self._as_of, below.models, *dates[RecordKind.MODEL]]),
+            max([self._as_of, below.datasets, *dates[RecordKind.DATASET]]),
         )
 
     def models(self) -> Iterable[NamedModel]:

@@ -94,7 +94,7 @@ def test_sarif_validates(home: Path, tmp_path: Path) -> None:
     rules = log["runs"][0]["tool"]["driver"]["rules"]
     assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
     places = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in log["runs"][0]["results"]}
-    assert places == {"c/leaf/README.md", str(folder / "README.md")}
+    assert places == {"c/leaf/README.md", (folder / "README.md").as_uri()}
     prints = [each["partialFingerprints"]["modelAncestorRule/v1"] for each in log["runs"][0]["results"]]
     assert len(set(prints)) == len(prints)
 
