@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from packageurl import PackageURL
+
+from atlas_db.bom.file_hashes import HashedFile, hash_files
 from atlas_db.core.records import repository_path
-from atlas_db.core.terms import METHODS, LicenseState, RecordKind, RecordPart, Source, Verdict
+from atlas_db.core.terms import METHODS, LicenseState, Progress, RecordKind, RecordPart, Source, Verdict
 from atlas_db.licenses.audit import AuditOptions, Auditor
 from atlas_db.licenses.audit_graph import TRAINED, AuditGraph, GraphBuilder, read_ancestry
 from atlas_db.licenses.card_model import CardModel
@@ -17,7 +21,11 @@ from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
 from atlas_db.lineage.traversal import not_found_error
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import read_edges, read_nodes
+from ingest.hub.api_listing import endpoint
 from ingest.normalise.license_ids import canonical_license_id, normalise_license_id
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w-]*(?:\.[\w-]+)*/[\w-]+(?:\.[\w-]+)*")
+_HOST = re.compile(r"(?:^|\.)(?:co|com|org|net|io|ai|dev)$", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -33,6 +41,7 @@ class BomEntry:
         concluded: Licence ids that the audit concludes to apply.
         license_state: What the atlas knows of its licence.
         license_files: Licence files with digests, of a model read from a folder.
+        files: All its files with sizes and digests, where they were read.
     """
 
     id: str
@@ -43,6 +52,7 @@ class BomEntry:
     concluded_licenses: list[str] = field(default_factory=list)
     license_state: LicenseState = LicenseState.STATES_NONE
     license_files: list[dict[str, Any]] = field(default_factory=list)
+    files: list[HashedFile] = field(default_factory=list)
 
     @property
     def path(self) -> str:
@@ -93,7 +103,11 @@ class BomContents:
 
 
 def collect_contents(
-    store: Store, model: str, profile: str = "default", folder: CardModel | None = None
+    store: Store,
+    model: str,
+    profile: str = "default",
+    folder: CardModel | None = None,
+    progress: Progress = lambda *_: None,
 ) -> BomContents:
     """Read the contents of the bill of a model.
 
@@ -102,15 +116,19 @@ def collect_contents(
         model: Model id.
         profile: Rule profile of the audit that concludes licences.
         folder: The model, where it is read from a folder and not from the store.
+        progress: Called with the progress of hashing its files.
 
     Raises:
         ModelNotFoundError: There is no such model.
+        InputError: A file of the folder cannot be read.
     """
     build = GraphBuilder()
     graph = read_ancestry(store, [model] if folder is None else folder.add_to(build, store)[0], build)
     models = _entries(store, graph.ids[: graph.models], dataset=False)
     if folder is not None:
         models[model] = _entry_of(folder)
+        if folder.place is not None:
+            models[model].files = hash_files(folder.place, progress)
     elif model not in models:
         raise not_found_error(store, model)
     datasets = _entries(store, graph.ids[graph.models :], dataset=True)
@@ -131,6 +149,32 @@ def collect_contents(
             each.sort()  # engines give edges in any order
     _conclude(graph, models, datasets, profile)
     return contents
+
+
+def is_repository(identifier: str) -> bool:
+    """Return whether an id is that of a repository, owner/name, and no path, address or model tag.
+
+    The characters are those that the Hub allows (huggingface_hub, `validate_repo_id`).
+    """
+    owner, _, name = identifier.partition("/")
+    whole = bool(_REPOSITORY.fullmatch(identifier)) and max(len(owner), len(name)) <= 96
+    return whole and "--" not in identifier and not _HOST.search(owner)
+
+
+def hub_address(entry: BomEntry) -> str | None:
+    """Return the address of a repository on the Hub, at its revision where that is known; None for other ids."""
+    if not is_repository(entry.id):
+        return None
+    sha = entry.props.get("sha")
+    return f"{endpoint()}/{entry.path}" + (f"/tree/{sha}" if sha else "")
+
+
+def package_url(entry: BomEntry) -> str | None:
+    """Return the package URL of a model; its type `huggingface` covers no datasets (purl-spec)."""
+    if entry.dataset or not is_repository(entry.id):
+        return None
+    owner, _, name = entry.id.partition("/")
+    return PackageURL("huggingface", owner, name, entry.props.get("sha")).to_string()
 
 
 def _entry_of(folder: CardModel) -> BomEntry:

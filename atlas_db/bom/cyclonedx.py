@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from cyclonedx.model import Property
+from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType, Pedigree
 from cyclonedx.model.contact import OrganizationalEntity
@@ -21,7 +22,9 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.spdx import is_supported_id
 from packageurl import PackageURL
 
-from atlas_db.bom.collect import BomContents, BomEntry, ParentStep
+from atlas_db.bom.accuracy import accuracy
+from atlas_db.bom.collect import BomContents, BomEntry, ParentStep, hub_address, is_repository
+from atlas_db.bom.file_hashes import HashedFile
 from atlas_db.catalogue.addresses import is_address
 from atlas_db.catalogue.expressions import has_terms, parse_expression
 from atlas_db.catalogue.loader import catalogue
@@ -37,10 +40,8 @@ _STEP = ("relation", "status", "confidence")
 _CLAIM = ("source", "confidence", "method", "first_seen", "last_seen")
 _DECLARED = "declared"
 _CONCLUDED = "concluded"
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w-]*(?:\.[\w-]+)*/[\w-]+(?:\.[\w-]+)*")
 _NOT_IN_ADDRESS = re.compile(r"[\s<>\"{}|\\^`]")
 """Characters that no address may have (RFC 3987)."""
-_HOST = re.compile(r"(?:^|\.)(?:co|com|org|net|io|ai|dev)$", re.IGNORECASE)
 
 
 def write_bom(contents: BomContents, spec: str = "1.7") -> dict[str, Any]:
@@ -63,6 +64,11 @@ def write_bom(contents: BomContents, spec: str = "1.7") -> dict[str, Any]:
     for component in components.values():
         if component is not root:
             bom.components.add(component)
+    scores = accuracy(contents)
+    bom.metadata.properties.update(
+        _properties({"completeness": scores["completeness"], "fields": scores["fields"]})
+        + _properties({f"share_{name}": share for name, share in scores["shares"].items()})
+    )
     for part in contents.models.values():
         named = [components[_ref(step.id)] for step in contents.parents.get(part.id, ())]
         named += [components[_ref(name, dataset=True)] for name in contents.trained_on.get(part.id, ())]
@@ -113,9 +119,38 @@ def _component(entry: BomEntry, contents: BomContents) -> Component:
     if is_repository(entry.id):
         owner = entry.id.partition("/")[0]
         component.manufacturer = OrganizationalEntity(name=owner, bom_ref=f"{reference(entry)}#publisher")
+    for use, address in _addresses(entry):
+        component.external_references.add(ExternalReference(type=use, url=XsUri(address)))
+    for each in entry.files:
+        component.components.add(_file(each, reference(entry)))
     if steps := contents.parents.get(entry.id):
         component.pedigree = Pedigree(ancestors=[_ancestor(step, contents) for step in steps])
     return component
+
+
+def _addresses(entry: BomEntry) -> Iterator[tuple[ExternalReferenceType, str]]:
+    """Yield where a repository and its card are, and the licence that the card links to."""
+    if (address := hub_address(entry)) is not None:
+        yield ExternalReferenceType.DISTRIBUTION, address
+        if not entry.dataset:
+            yield (
+                ExternalReferenceType.MODEL_CARD,
+                address.replace("/tree/", "/blob/", 1)
+                + ("/README.md" if "/tree/" in address else "/blob/main/README.md"),
+            )
+    link = str(entry.props.get("license_link") or "")
+    if link.startswith("https://") and not _NOT_IN_ADDRESS.search(link):
+        yield ExternalReferenceType.LICENSE, link
+
+
+def _file(each: HashedFile, owner: str) -> Component:
+    return Component(
+        name=each.name,
+        type=ComponentType.FILE,
+        bom_ref=f"{owner}#file:{each.name}",
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=each.sha256)],
+        properties=_properties({"size": each.size}),
+    )
 
 
 def _identity(entry: BomEntry) -> dict[str, Any]:
@@ -133,16 +168,6 @@ def _identity(entry: BomEntry) -> dict[str, Any]:
         "group": owner or None,
         "purl": PackageURL("huggingface", owner, name, entry.props.get("sha")) if owner else None,
     }
-
-
-def is_repository(identifier: str) -> bool:
-    """Return whether an id is that of a repository, owner/name, and no path, address or model tag.
-
-    The characters are those that the Hub allows (huggingface_hub, `validate_repo_id`).
-    """
-    owner, _, name = identifier.partition("/")
-    whole = bool(_REPOSITORY.fullmatch(identifier)) and max(len(owner), len(name)) <= 96
-    return whole and "--" not in identifier and not _HOST.search(owner)
 
 
 def _ancestor(step: ParentStep, contents: BomContents) -> Component:

@@ -1,39 +1,55 @@
-"""`atlas-db bom`: the CycloneDX bill of materials of a model with its whole lineage."""
+"""`atlas-db bom`: the bill of materials of a model with its whole lineage."""
 
 from __future__ import annotations
 
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import StoreOption, guarded, settings_for
-from atlas_db.cli.output import errors, write_json
+from atlas_db.cli.common import StoreOption, guarded, settings_for, shown_progress
+from atlas_db.cli.output import errors
 from atlas_db.cli.targets import MODELS, OnlineOption, opened_for, read_targets
 from atlas_db.core.files import write_whole
+from atlas_db.core.safe_text import visible, visible_json
 
-HELP = """Write a model's bill of materials (CycloneDX).
+if TYPE_CHECKING:
+    from atlas_db.bom.collect import BomContents
+
+HELP = """Write a model's bill of materials (CycloneDX or SPDX).
 
 All ancestors and their training data are components. Lineage is the pedigree, licences are declared and concluded,
-and version 1.7 cites the source of each claim. Licence files of a folder are evidence, with digest and text. A
-component without a record is said to be not in this atlas, not to have no licence. The document is validated against
-the schema of the standard before it is written. It is no legal advice.
+and CycloneDX 1.7 cites the source of each claim. Of a folder or file, all files get size and SHA-256, and licence files
+are evidence, with digest and text. A component without a record is said to be not in this atlas, not to have no
+licence. Each field is verified, declared, inferred, predicted or unknown; the shares stand in the document. It is
+validated before it is written. It is no legal advice.
 
 Examples:
 
   atlas-db bom mlabonne/Beagle14-7B > bom.json
 
-  atlas-db bom mlabonne/Beagle14-7B --spec 1.6 --out bom.json
+  atlas-db bom ./my-model --spec spdx-3.0.1 --out bom.spdx.json
+
+  atlas-db bom mlabonne/Beagle14-7B --format html --out bom.html
 """
 
 
 class Spec(StrEnum):
-    """Versions of CycloneDX."""
+    """Standards."""
 
     V1_7 = "1.7"
     V1_6 = "1.6"
+    SPDX = "spdx-3.0.1"
+
+
+class BomFormat(StrEnum):
+    """Formats."""
+
+    JSON = "json"
+    HTML = "html"
 
 
 @guarded
@@ -41,22 +57,44 @@ def bom(
     model: Annotated[
         str, typer.Argument(help=MODELS.replace("Model ids, or paths", "Model id, or path"), show_default=False)
     ],
-    spec: Annotated[Spec, typer.Option("--spec", help="Version of CycloneDX.")] = Spec.V1_7,
+    spec: Annotated[Spec, typer.Option("--spec", help="CycloneDX 1.7 or 1.6, or SPDX.")] = Spec.V1_7,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; standard output by default.")] = None,
     online: OnlineOption = False,
     store: StoreOption = None,
+    form: Annotated[BomFormat, typer.Option("--format", help="json, or a page of html.")] = BomFormat.JSON,
 ) -> None:
     """Write the bill of materials of a model."""
+    from atlas_db.bom.accuracy import accuracy
     from atlas_db.bom.collect import collect_contents
-    from atlas_db.bom.cyclonedx import write_bom
 
     targets = read_targets([model])
-    with opened_for(targets, settings_for(store), online=online) as graph:
+    with opened_for(targets, settings_for(store), online=online) as graph, shown_progress() as progress:
         folder = next(iter(targets.folders), None)
         name = folder.id if folder is not None else targets.ids[0]
-        document = write_bom(collect_contents(graph, name, folder=folder), spec.value)
+        contents = collect_contents(graph, name, folder=folder, progress=progress)
+    text = _written(contents, spec, form)
     if out is None:
-        write_json(document)
+        sys.stdout.write(visible(text) if form is BomFormat.HTML else visible_json(text))
+        return
+    write_whole(out, text.encode())
+    scores = accuracy(contents)
+    shares = ", ".join(f"{state} {share:.0%}" for state, share in scores["shares"].items() if share)
+    components = len(contents.models) + len(contents.datasets)
+    errors().print(f"{out}: {components} components, {scores['fields']} fields: {shares}", markup=False, soft_wrap=True)
+
+
+def _written(contents: BomContents, spec: Spec, form: BomFormat) -> str:
+    """Return the bill as text."""
+    if form is BomFormat.HTML:
+        from atlas_db.bom.html_view import to_html
+
+        return to_html(contents)
+    if spec is Spec.SPDX:
+        from atlas_db.bom.spdx import write_spdx
+
+        document = write_spdx(contents)
     else:
-        write_whole(out, (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
-        errors().print(f"{out}: {len(document.get('components', [])) + 1} components", markup=False)
+        from atlas_db.bom.cyclonedx import write_bom
+
+        document = write_bom(contents, spec.value)
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

@@ -64,6 +64,7 @@ class CardModel:
         license_files: Licence files beside it.
         notes: What of it could not be read, as (code, text).
         planned: True for the recipe of a merge, which is no model yet.
+        place: The folder that was read whole, or the file of weights; None where a card alone was given.
         lines: Lines of its card by key and value, as `value_lines` gives them.
     """
 
@@ -73,6 +74,7 @@ class CardModel:
     license_files: tuple[LicenseFile, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     planned: bool = False
+    place: Path | None = None
     lines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def note_rows(self) -> list[dict[str, Any]]:
@@ -200,7 +202,15 @@ def read_card_model(path: Path) -> CardModel:
     record = decode_record(msgspec.json.encode(row), RecordKind.MODEL)
     files = read_license_files(found.folder) if path.is_dir() else ()
     lines = value_lines(row.get("card", ""))
-    return CardModel(record.id, card, record, files, (*notes, *record.notes), lines=lines)
+    return CardModel(
+        record.id,
+        card,
+        record,
+        files,
+        (*notes, *record.notes),
+        place=found.folder if path.is_dir() else None,
+        lines=lines,
+    )
 
 
 def _read_file(path: Path) -> CardModel:
@@ -229,7 +239,7 @@ def _read_file(path: Path) -> CardModel:
     notes = list(record.notes)
     if not planned and card_in(path.resolve().parent) is not None:
         notes.append(("card_beside", "the card beside this file was not read: give the folder if it is this model's"))
-    return CardModel(record.id, path, record, (), tuple(notes), planned)
+    return CardModel(record.id, path, record, (), tuple(notes), planned, place=None if planned else path)
 
 
 def _read(path: Path, found: LocalRepository, card: Path) -> tuple[dict[str, Any], Notes]:

@@ -1,4 +1,4 @@
-"""What licences upstream ask of whoever distributes a model, and which licences the model may declare under them."""
+"""What licences upstream set on whoever distributes a model, and which licences the model may declare under them."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ def test_a_bill_writes_true_expressions_and_package_urls(empty_home: Path, spec:
     ],
 )  # fmt: skip
 def test_only_repositories_have_a_package_url(identifier: str, repository: bool) -> None:
-    from atlas_db.bom.cyclonedx import is_repository
+    from atlas_db.bom.collect import is_repository
 
     assert is_repository(identifier) is repository
 
