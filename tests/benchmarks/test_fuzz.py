@@ -10,6 +10,7 @@ import pytest
 from benchmarks.fuzz import TARGETS, FuzzReport, _Uncaught, fuzz, mutated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_no_reader_is_surprised(name: str) -> None:
     report = fuzz(name, seconds=1.0, seed=2)

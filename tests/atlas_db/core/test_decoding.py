@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import save_file
 
 AT_ONCE = """
@@ -34,6 +35,7 @@ print(done)
 """
 
 
+@pytest.mark.slow
 def test_threads_may_be_the_first_to_decode(tmp_path: Path) -> None:
     save_file({"a": np.zeros((2, 2), np.float32), "b": np.ones(3, np.float32)}, tmp_path / "model.safetensors")
     for _ in range(5):

@@ -130,6 +130,7 @@ def test_what_is_read_whole_has_a_bound(tmp_path: Path, monkeypatch: pytest.Monk
     assert raised.value.code == "unreadable_file"
 
 
+@pytest.mark.slow
 def test_a_little_packed_text_is_not_unpacked_at_once(tmp_path: Path) -> None:
     """256 MiB in some kB: the line is set aside while a few times the bound of a line are held."""
     (tmp_path / "x.jsonl").write_bytes(zstandard.compress(b'{"id": "a/b"}\n' + b" " * 2**28 + b'x\n{"id": "c/d"}\n'))

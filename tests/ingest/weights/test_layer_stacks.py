@@ -46,8 +46,8 @@ def models() -> dict[str, tuple[Weights, str]]:
     return {"base": (deep, "F32"), "first": (first, "F32"), "second": (second, "F32")}
 
 
-@pytest.mark.parametrize("time", [True, False])
-@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+@pytest.mark.parametrize("time", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dtype", [pytest.param("F32", marks=pytest.mark.slow), "BF16"])
 def test_layers_of_two_models_are_a_merge_of_both(
     tmp_path: Path, models: dict[str, tuple[Weights, str]], dtype: str, time: bool
 ) -> None:
@@ -65,7 +65,7 @@ def test_layers_of_two_models_are_a_merge_of_both(
         assert [edge.parent for edge in found[name]] == [edge.parent for edge in before[name]], name
 
 
-@pytest.mark.parametrize("time", [True, False])
+@pytest.mark.parametrize("time", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_model_stacked_on_itself_comes_from_it(
     tmp_path: Path, models: dict[str, tuple[Weights, str]], time: bool
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_model_stacked_on_itself_comes_from_it(
     assert "stack" not in {edge.parent for name in models for edge in found[name]}
 
 
-@pytest.mark.parametrize("time", [True, False])
+@pytest.mark.parametrize("time", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_model_without_its_middle_layers_was_cut(
     tmp_path: Path, models: dict[str, tuple[Weights, str]], time: bool
 ) -> None:

@@ -24,6 +24,7 @@ def matrix(rng: np.random.Generator) -> np.ndarray:
     return np.asarray(made * rng.uniform(0.1, 3, size=(48, 1)), np.float32)
 
 
+@pytest.mark.slow
 def test_unrelated_models_have_z_of_a_normal_distribution() -> None:
     rng, found = np.random.default_rng(1), []
     for _ in range(200):

@@ -15,7 +15,7 @@ from tests.support.charts import charted, pairs
 from tests.support.families import print_of, root, trained, write
 
 
-@pytest.mark.parametrize("time", [True, False])
+@pytest.mark.parametrize("time", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_what_comes_of_a_mixture_of_two_orders_is_no_root(tmp_path: Path, time: bool) -> None:
     """Half of it is noise to either parent, and so it seems to be older than both; not than the mixture."""
     base = root(1)

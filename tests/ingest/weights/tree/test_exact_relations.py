@@ -35,7 +35,9 @@ def test_a_parent_is_no_merge_of_its_own_merge(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("date", ["2024-02-01", "2024-12-01"], ids=["true", "late"])
+@pytest.mark.parametrize(
+    "date", [pytest.param("2024-02-01", marks=pytest.mark.slow, id="true"), pytest.param("2024-12-01", id="late")]
+)
 def test_a_merge_of_two_is_not_taken_for_one_of_four_whatever_its_date(tmp_path: Path, date: str) -> None:
     base = root(1)
     first, second, third = (trained(base, seed, 0.2) for seed in (2, 3, 4))
@@ -48,7 +50,9 @@ def test_a_merge_of_two_is_not_taken_for_one_of_four_whatever_its_date(tmp_path:
     assert {pair for pair in found if pair[0] == "mean"} == {("mean", "added"), ("mean", "third")}
 
 
-@pytest.mark.parametrize("order", [0, 5], ids=["one order", "two orders"])
+@pytest.mark.parametrize(
+    "order", [pytest.param(0, marks=pytest.mark.slow, id="one order"), pytest.param(5, id="two orders")]
+)
 def test_a_sum_of_parts_of_task_vectors_is_found_though_a_parent_is_dated_late(tmp_path: Path, order: int) -> None:
     """Solved for a parent, its equation has a weight above one: it is no merge turned round."""
     base = root(1)
