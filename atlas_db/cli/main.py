@@ -39,6 +39,7 @@ from atlas_db.cli import (
     verify,
 )
 from atlas_db.cli.crash_report import CrashReport
+from atlas_db.cli.light_driver import hide_optional_libraries
 from atlas_db.cli.output import print_text
 
 EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store, 5 the atlas lacks records that the
@@ -104,6 +105,7 @@ app.command("doctor", help=doctor.HELP)(doctor.doctor)
 
 def main() -> None:
     """Run the command line."""
+    hide_optional_libraries()
     with CrashReport():
         app()
 

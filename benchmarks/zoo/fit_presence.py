@@ -54,6 +54,8 @@ FALLING = frozenset({
     "equal_against", "equal_against_ratio", "least_path_cosine", "second_path_cosine", "greatest_tensor_path_cosine",
 })  # fmt: skip
 """Features that never speak for an ancestor the more of them there is: constraints that hold outside the zoos."""
+Choice = tuple[Doubles, bool, bool]
+"""Features of a chosen parent, whether it is an ancestor, and whether it is the parent."""
 NamedMerge = tuple[Merge, list[str]]
 """A merge, and the ids of the rows that it names."""
 RISING = frozenset({"precedence_log_odds", "dated_earlier", "choice_log_odds"})
@@ -104,12 +106,16 @@ def draws_of(truth: Mapping[str, Any], prints: Sequence[Fingerprint], seed: int)
         half = set(random.Random(seed + at).sample(sorted(everything), len(everything) // 2))
         absences += [inner, inner | roots, half]
     content = {item.id: item.weights_hash for item in prints}
-    for absent in absences:
-        both = [
-            {(edge["child"], edge["parent"]) for edge in open_truth(truth, absent, ancestors=ancestors)["edges"]}
-            for ancestors in (False, True)
-        ]
-        yield Draw(absent, *both, content)
+    return (draw_without(truth, absent, content) for absent in absences)
+
+
+def draw_without(truth: Mapping[str, Any], absent: set[str], content: dict[str, str]) -> Draw:
+    """Return what is true of a zoo without some models; `content` is that of each model."""
+    parents, ancestors = (
+        {(edge["child"], edge["parent"]) for edge in open_truth(truth, absent, ancestors=each)["edges"]}
+        for each in (False, True)
+    )
+    return Draw(absent, parents, ancestors, content)
 
 
 class Memory(Resampler):
@@ -132,23 +138,37 @@ def choices_of(path: Path, large: bool) -> Choices:
     prints = prints_of(path)
     truth = read_truth(path / "truth.json")
     read = Memory() if large else None
-    rows: list[tuple[Doubles, bool, bool]] = []
     merges: dict[tuple[str, bool], NamedMerge] = {}
-    for draw in draws_of(truth, prints, len(prints)):
-        kept = [item for item in prints if item.id not in draw.absent and not item.adapter]
-        for part in related_families(kept):
-            family = [kept[place] for place in part]
-            for unit in chart_units(family) if len(family) > 1 else ():
-                members = [family[place] for place in unit.members]
-                own = {family[place].id for place in unit.children}
-                tensors = {name for place in unit.children for name in family[place].sample.names}
-                for time in (True, False):
-                    samples = load_samples(members, read, use_dates=time, tensors=tensors)
-                    if len(samples.fingerprints) > 1:
-                        state = _state_of(samples, merges, is_whole=not draw.absent, time=time)
-                        rows += _choices(state, own, draw)
+    rows = [row for draw in draws_of(truth, prints, len(prints)) for row in choices_in(prints, draw, read, merges)]
     features, ancestor, direct = (list(column) for column in zip(*rows, strict=True))
     return Choices(np.array(features), np.array(ancestor, bool), np.array(direct, bool))
+
+
+def choices_in(
+    prints: Sequence[Fingerprint], draw: Draw, read: Resampler | None, merges: dict[tuple[str, bool], NamedMerge]
+) -> list[Choice]:
+    """Return the choices in one draw, with dates and without.
+
+    Args:
+        prints: Fingerprints of all models.
+        draw: What is true of those that are kept.
+        read: Reads large samples; None where fingerprints alone are compared.
+        merges: Merges of the whole family, by id and whether dates count; filled where the family is whole.
+    """
+    rows: list[Choice] = []
+    kept = [item for item in prints if item.id not in draw.absent and not item.adapter]
+    for part in related_families(kept):
+        family = [kept[place] for place in part]
+        for unit in chart_units(family) if len(family) > 1 else ():
+            members = [family[place] for place in unit.members]
+            own = {family[place].id for place in unit.children}
+            tensors = {name for place in unit.children for name in family[place].sample.names}
+            for time in (True, False):
+                samples = load_samples(members, read, use_dates=time, tensors=tensors)
+                if len(samples.fingerprints) > 1:
+                    state = _state_of(samples, merges, is_whole=not draw.absent, time=time)
+                    rows += _choices(state, own, draw)
+    return rows
 
 
 def _state_of(
@@ -183,7 +203,7 @@ def _state_of(
     return combined_state(samples, tests, replace(copies, copies=left, merges=found))
 
 
-def _choices(family: FamilyState, own: set[str], draw: Draw) -> Iterator[tuple[Doubles, bool, bool]]:
+def _choices(family: FamilyState, own: set[str], draw: Draw) -> Iterator[Choice]:
     tree = build_tree(family)
     swap_parent_child(family, tree)
     for row, choice in tree.choices.items():
