@@ -97,54 +97,62 @@ def leader_clusters(fingerprints: Sequence[Fingerprint]) -> LeaderClusters:
 
 
 class CosineView(NamedTuple):
-    """Elements of models that are compared, unscaled: a scaled copy would cost more than the comparison.
+    """Elements of models, scaled so that the product of two rows is their cosine.
 
     Attributes:
         values: Shape (n, elements).
-        scale: 1 over the length of each row, shape (n,).
         min_cosine: Cosine below which the view counts as uncorrelated.
     """
 
     values: Floats
-    scale: Floats
     min_cosine: float
 
     def with_rows(self, other: CosineView, rows: list[int]) -> CosineView:
         """Return the view with some rows of another view appended."""
-        if not rows:
-            return self
-        values = np.concatenate((self.values, other.values[rows]))
-        return CosineView(values, np.concatenate((self.scale, other.scale[rows])), self.min_cosine)
+        return CosineView(np.concatenate((self.values, other.values[rows])), self.min_cosine) if rows else self
 
 
 def cosine_views(common: SharedPositions, values: Floats) -> list[CosineView]:
     """Return views of all tensors and, where there is one, of the vocabulary with its own least cosine.
+
+    The cosine is the mean of those of the tensors, each weighted by its number of elements. Over all elements at once
+    the tensor with the largest weights would decide. Trained output embeddings share few directions (anisotropy, Gao
+    et al. 2019, arXiv 1907.12009): of models from independent starts their cosine has three times the expected spread.
 
     Args:
         common: The shared positions.
         values: Elements of n models, shape (n, p, 32).
     """
     vocabulary = in_vocabulary(common.tensor, common.names)
-    parts = [(_flatten(values), 0.0)]
+    views = [CosineView(_scaled_by_tensor(values, common.tensor), 0.0)]
     if vocabulary.any():
-        parts.append((_flatten(values[:, vocabulary]), SAMPLE.min_vocabulary_cosine))
-    return [
-        CosineView(
-            part, np.float32(1) / np.maximum(np.sqrt(np.einsum("ij,ij->i", part, part)), np.float32(1e-30)), least
-        )
-        for part, least in parts
-    ]
+        part = _scaled_by_tensor(values[:, vocabulary], common.tensor[vocabulary])
+        views.append(CosineView(part, SAMPLE.min_vocabulary_cosine))
+    return views
 
 
-def _flatten(values: Floats) -> Floats:
-    return values.reshape(len(values), values.shape[1] * RUN_LENGTH)
+def _scaled_by_tensor(values: Floats, tensor: Integers) -> Floats:
+    """Return each model's elements with a squared norm of n_t / n in a tensor of n_t of the n elements.
+
+    Args:
+        values: Shape (n, p, 32).
+        tensor: Tensor of each position, shape (p,), those of one tensor in a row.
+
+    Returns:
+        Shape (n, 32 p).
+    """
+    starts = np.flatnonzero(np.diff(tensor, prepend=-1))
+    sizes = np.diff(starts, append=len(tensor))
+    sq_norms = np.add.reduceat(np.einsum("npk,npk->np", values, values), starts, axis=1) if len(starts) else values[:, :, 0]
+    scale = np.sqrt(sizes / len(tensor) / np.maximum(sq_norms, np.float32(1e-30))).astype(np.float32)
+    return (values * np.repeat(scale, sizes, axis=1)[:, :, None]).reshape(len(values), len(tensor) * RUN_LENGTH)
 
 
 def max_cosine(ours: Sequence[CosineView], theirs: Sequence[CosineView]) -> Floats:
     """Return the greatest cosine over the views, each 0 below its least cosine, shape (ours, theirs)."""
     cosines = []
     for our, their in zip(ours, theirs, strict=True):
-        cosine = (our.values * our.scale[:, None]) @ their.values.T * their.scale
+        cosine = our.values @ their.values.T
         cosines.append(np.where(cosine > our.min_cosine, cosine, 0.0))
     return np.asarray(np.maximum.reduce(cosines), np.float32)
 
