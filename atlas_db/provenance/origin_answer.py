@@ -18,6 +18,7 @@ from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.pairwise.quantized_copy import QuantizedFrom, decide_quantized, measure_levels
 from ingest.weights.parameters.sample_parameters import SAMPLE
+from ingest.weights.samples.independence import cosine_of
 from ingest.weights.samples.model_families import affected_families
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge
@@ -51,9 +52,9 @@ class Neighbour:
     Attributes:
         id: Its id.
         distance: Length of the difference over the length of the known model, 0 for equal weights.
-        cosine: Of the two models' compared weights, -1 to 1.
+        cosine: Of the two models' compared weights, the mean over tensors, -1 to 1.
         positions: Positions that were compared, 32 weights each.
-        false_alarm_rate: Probability that unrelated models have such a cosine.
+        false_alarm_rate: Probability that models from independent starts have such a cosine.
     """
 
     id: str
@@ -285,15 +286,17 @@ def _compare(model: Fingerprint, other: Fingerprint) -> Neighbour | None:
     _, mine, its = np.intersect1d(ours.keys, theirs.keys, return_indices=True)
     if len(mine) < max(1.0, SAMPLE.min_shared_tensors * min(len(ours.keys), len(theirs.keys))):
         return None
+    order = np.argsort(mine)
+    mine, its = mine[order], its[order]
     a, b = ours.values[mine].astype(np.float64), theirs.values[its].astype(np.float64)
     finite = np.isfinite(a).all(1) & np.isfinite(b).all(1)
     a, b = a[finite], b[finite]
-    length, width = float(np.linalg.norm(a)), float(np.linalg.norm(b))
-    if not length or not width:
+    found = cosine_of(a, b, ours.tensor[mine[finite]].astype(np.int64)) if len(a) else None
+    width = float(np.linalg.norm(b))
+    if found is None or not width:
         return None
-    cosine = float((a * b).sum()) / (length * width)
-    rate = 0.5 * math.erfc(cosine * math.sqrt(a.size / 2))
-    return Neighbour(other.id, round(float(np.linalg.norm(a - b)) / width, 6), round(cosine, 6), len(a), rate)
+    distance = round(float(np.linalg.norm(a - b)) / width, 6)
+    return Neighbour(other.id, distance, round(found.cosine, 6), len(a), found.false_alarm_rate)
 
 
 def answer_quantized_from(copy: Fingerprint, original: Fingerprint, read: Resampler) -> QuantizedFrom:

@@ -143,7 +143,9 @@ def _scaled_by_tensor(values: Floats, tensor: Integers) -> Floats:
     """
     starts = np.flatnonzero(np.diff(tensor, prepend=-1))
     sizes = np.diff(starts, append=len(tensor))
-    sq_norms = np.add.reduceat(np.einsum("npk,npk->np", values, values), starts, axis=1) if len(starts) else values[:, :, 0]
+    sq_norms = (
+        np.add.reduceat(np.einsum("npk,npk->np", values, values), starts, axis=1) if len(starts) else values[:, :, 0]
+    )
     scale = np.sqrt(sizes / len(tensor) / np.maximum(sq_norms, np.float32(1e-30))).astype(np.float32)
     return (values * np.repeat(scale, sizes, axis=1)[:, :, None]).reshape(len(values), len(tensor) * RUN_LENGTH)
 

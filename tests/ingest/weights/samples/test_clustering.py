@@ -15,7 +15,7 @@ from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.aligned_samples import align, cosines
 from ingest.weights.samples.clustering import connected_families
 from tests.support.changes import permuted
-from tests.support.families import print_of, root, write
+from tests.support.families import HIDDEN, print_of, root, write
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))
@@ -39,3 +39,17 @@ def test_relatives_are_the_components_of_all_pairs() -> None:
     expected = sorted(sorted(part) for part in nx.connected_components(whole))
     assert sorted(connected_families(prints)) == expected
     assert sorted(map(len, expected)) == [30, 100, 100, 100]
+
+
+def test_independent_models_whose_output_rows_share_a_direction_are_no_family(tmp_path: Path) -> None:
+    """Every row of a trained output embedding moves the same way, another way in each model."""
+    models = []
+    for at in range(40):
+        made, rng = root(at), np.random.default_rng(1000 + at)
+        common = np.outer(rng.uniform(0.5, 1.5, len(made["lm_head.weight"])), rng.normal(size=HIDDEN))
+        models.append({**made, "lm_head.weight": (made["lm_head.weight"] + common).astype(np.float32)})
+    prints = [print_of(write(tmp_path / str(at), each), str(at)) for at, each in enumerate(models)]
+    whole = np.array([item.sample.values.ravel() for item in prints], np.float64)
+    unit = whole / np.linalg.norm(whole, axis=1, keepdims=True)
+    assert np.triu(unit @ unit.T, 1).max() > SAMPLE.min_related_cosine, "over all elements some would be relatives"
+    assert [len(part) for part in connected_families(prints)] == [1] * 40
