@@ -1,4 +1,4 @@
-"""Whether false-alarm rates hold on pairs that are not related as said: `python -m benchmarks.null_pairs`.
+"""Whether false-alarm rates hold on pairs under the null: `python -m benchmarks.null_pairs`.
 
     python -m benchmarks.null_pairs roots OUT [--roots 150] [--seed 1]
     python -m benchmarks.null_pairs relatives ZOO... [--draws 20] [--seed 1]
