@@ -197,6 +197,9 @@ RESULTS_OF_PACKAGES = (
     "atlas_db.analysis.compare.Trait",
     "atlas_db.analysis.compare.EditSpan",
     "atlas_db.analysis.tables.AnalysisTable",
+    "atlas_db.export.write_export.ExportReport",
+    "atlas_db.export.write_export.Manifest",
+    "atlas_db.export.write_export.ExportedFile",
     "atlas_db.api.explain.Explanation",
     "atlas_db.api.explain.Candidate",
     "atlas_db.api.explain.Contribution",
@@ -229,7 +232,8 @@ def python_api() -> str:
     ]
     lines += ["", "## Functions", "", *_EXAMPLES_OF_FUNCTIONS, ""]
     lines += [f"::: atlas_db.api.functions.{name}\n" for name in named]
-    lines += ["## An open atlas", "", *_EXAMPLES_OF_ATLAS, "", "::: atlas_db.api.atlas.Atlas", "", "## Results", ""]
+    lines += ["## An open atlas", "", *_EXAMPLES_OF_ATLAS, "", "::: atlas_db.api.atlas.Atlas"]
+    lines += ["    options:", "      inherited_members: true", "", "## Results", ""]
     lines.append("Results with rows have `to_frame()`, which needs the extra `analysis`.\n")
     classes = [node.name for node in ast.parse(inspect.getsource(results)).body if isinstance(node, ast.ClassDef)]
     lines += [f"::: atlas_db.api.results.{name}\n" for name in classes if not name.startswith("_")]

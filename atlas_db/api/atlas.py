@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from atlas_db.api.graph_access import GraphAccess
 from atlas_db.api.results import (
     BillOfMaterials,
     ChartWriteResult,
@@ -28,8 +29,10 @@ from atlas_db.core.settings import load_settings
 from atlas_db.licenses.audit import AuditOptions, AuditReport, audit_models
 from atlas_db.licenses.write_findings import audit_and_write
 from atlas_db.lineage.traversal import lineage, properties_of
+from atlas_db.provenance.answer_models import answer_models
+from atlas_db.provenance.origin_answer import OriginAnswer
 from atlas_db.snapshot.opening import open_atlas
-from atlas_db.store.connect import credentials, local_place
+from atlas_db.store.connect import credentials, ensure_schema, local_place
 from atlas_db.store.contents import require_models
 from atlas_db.store.statements import count_nodes
 from cypher import query_library
@@ -37,7 +40,8 @@ from ingest.load.load_records import load
 from ingest.load.load_report import LoadReport
 from ingest.load.stream import LoadOptions
 from ingest.weights.chart import chart as chart_fingerprints
-from ingest.weights.fingerprints.parquet import read_fingerprints
+from ingest.weights.fingerprints.batch import find_models
+from ingest.weights.fingerprints.parquet import load_store_fingerprints, read_fingerprints
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.write_inferred import write_chart
 
@@ -51,7 +55,7 @@ ParameterValue = str | int | float | bool | Sequence[str]
 RUN_COLUMNS = ("id", "kind", "started", "finished", "complete", "parameters", "counts")
 
 
-class Atlas:
+class Atlas(GraphAccess):
     """An open atlas. Use it as a context manager, or close it.
 
     Args:
@@ -395,6 +399,26 @@ class Atlas:
         known = list(read_fingerprints([Path(fingerprints)]))
         edges = chart_fingerprints(known, Resampler())
         return ChartWriteResult.of(write_chart(self._store, self._settings.home, known, edges, dry_run=dry_run))
+
+    def origin(self, *paths: str | Path) -> list[OriginAnswer]:
+        """Say from the weights where models come from; parents are looked for among these and the charted ones.
+
+        Args:
+            *paths: Folders or files of weights.
+
+        Returns:
+            One answer a model; one that could not be read says why.
+
+        Raises:
+            InputError: Nothing there holds weights.
+
+        Examples:
+            >>> [answer.verdict.value for answer in atlas.origin("models/tern-chat")]
+            ['comes_from']
+        """
+        known = load_store_fingerprints(self._settings.home, ensure_schema(self._store))
+        found = answer_models(find_models([Path(path) for path in paths]), known)
+        return sorted([*found.answers, *found.not_read], key=lambda answer: answer.model)
 
     def runs(self) -> ResultTable:
         """Return loads, charts, completions and audits, the newest first.

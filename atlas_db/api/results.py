@@ -8,7 +8,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
+import pyarrow as pa
 
+from atlas_db.core.columns import table_frame
 from atlas_db.core.extras import data_frame
 from atlas_db.lineage.traversal import STEPS, Lineage, LineageStep, degree_summary
 from ingest.weights.probes.cka_similarity import Similarity
@@ -24,14 +26,15 @@ SHOWN_ROWS = 20
 EDGE_COLUMNS = ("child", "parent", "relation", "confidence", "evidence")
 
 
-def html_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the first rows as an HTML table, every value escaped."""
+def html_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], total: int | None = None) -> str:
+    """Return the first rows as an HTML table, every value escaped; `total` where there are more rows than these."""
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(str(row.get(name, '')))}</td>" for name in columns) + "</tr>"
         for row in rows[:SHOWN_ROWS]
     )
-    more = f"<p>{len(rows):,} rows</p>" if len(rows) > SHOWN_ROWS else ""
+    total = len(rows) if total is None else total
+    more = f"<p>{total:,} rows</p>" if total > SHOWN_ROWS else ""
     return f"<table><tr>{head}</tr>{body}</table>{more}"
 
 
@@ -72,6 +75,37 @@ class ResultTable:
     def to_frame(self) -> pd.DataFrame:
         """Return the rows as a data frame (extra `analysis`)."""
         return data_frame(self.rows, self.columns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphRows:
+    """All nodes of a label, or all edges of a type.
+
+    Attributes:
+        name: Label or relationship type.
+        table: The rows as an Arrow table, with dates and times; other data frames read it as it is.
+    """
+
+    name: str
+    table: pa.Table
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(self.table.column_names)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a data frame: whole numbers that may be missing, datetimes (extra `analysis`)."""
+        return table_frame(self.table)
+
+    def __repr__(self) -> str:
+        return f"<GraphRows of {self.name}: {len(self):,} rows, {len(self.columns)} columns>"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.columns, self.table.slice(0, SHOWN_ROWS).to_pylist(), len(self))
 
 
 @dataclass(frozen=True, slots=True)

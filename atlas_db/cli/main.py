@@ -21,12 +21,14 @@ from atlas_db.cli import (
     embed,
     evaluate,
     explain,
+    export,
     fetch,
     fingerprint,
     formats,
     licenses,
     lineage,
     load,
+    mcp,
     origin,
     query,
     run,
@@ -94,7 +96,9 @@ app.command("snapshot", help=snapshot.HELP)(snapshot.snapshot)
 app.command("analyse", help=analyse.HELP)(analyse.analyse)
 app.command("compare", help=compare.HELP)(compare.compare)
 app.command("diff", help=diff.HELP)(diff.diff)
+app.command("export", help=export.HELP)(export.export)
 app.command("dashboard", help=dashboard.HELP)(dashboard.dashboard)
+app.command("mcp", help=mcp.HELP)(mcp.mcp)
 app.command("licenses", help=licenses.HELP)(licenses.licenses)
 app.command("status", help=status.HELP)(status.status)
 app.add_typer(runs.app, name="runs")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -68,9 +67,8 @@ def origin(
     form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Answer where models come from."""
-    from atlas_db.provenance.origin_answer import answer_origin, chart_with_known
+    from atlas_db.provenance.answer_models import answer_models
     from ingest.weights.fingerprints.batch import find_models
-    from ingest.weights.samples.resample import Resampler
 
     if report is not None:
         require_extra("dashboard")
@@ -82,21 +80,15 @@ def origin(
     original = _original(quantized_from, known) if quantized_from is not None else None
     if original is not None:
         known = [*(item for item in known if item.id != original.id), original]
-    queried, failed = _read(models)
-    read = Resampler() if refine else None
     with shown_progress() as progress:
-        charts = chart_with_known(queried, known, read, time=time, progress=progress)
-    new = {item.id for item in queried}
-    every = [item for item in known if item.id not in new] + queried
-    answers = [answer_origin(item, every, charts) for item in queried]
-    if original is not None:
-        answers = _with_quantized(answers, queried, original)
-    answers = sorted([*answers, *_not_read(models, failed)], key=lambda answer: answer.model)
+        found = answer_models(models, known, time=time, refine=refine, progress=progress)
+    answers = found.answers if original is None else _with_quantized(found.answers, found.queried, original)
+    answers = sorted([*answers, *found.not_read], key=lambda answer: answer.model)
     written: list[Path] = []
     if report is not None:
         from atlas_db.provenance.origin_sheet import write_report
 
-        records = _records(answers, charts.charted, use_dates=time, reread=refine)
+        records = _records(answers, found.charts.charted, use_dates=time, reread=refine)
         written = write_report(report, answers, records, places)
     _show(answers, len(known), written, form)
 
@@ -122,37 +114,16 @@ def _known(fingerprints: Sequence[Path], store: str | None) -> tuple[list[Finger
     return list(known.values()), places
 
 
-def _read(models: Sequence[ModelFiles]) -> tuple[list[Fingerprint], dict[str, str]]:
-    """Return fingerprints of models, and reasons by id of those that cannot be read."""
-    from ingest.weights.fingerprints.batch import fingerprint_all
-    from ingest.weights.fingerprints.parquet import read_fingerprints
-
-    with tempfile.TemporaryDirectory() as folder, shown_progress() as progress:
-        out = Path(folder) / "queried.parquet"
-        report = fingerprint_all(models, out, progress)
-        return list(read_fingerprints([out])), report.failed
-
-
-def _not_read(models: Sequence[ModelFiles], failed: dict[str, str]) -> list[OriginAnswer]:
-    from atlas_db.provenance.origin_answer import OriginAnswer, OriginVerdict, Reading
-
-    return [
-        OriginAnswer(
-            item.id, OriginVerdict.NOT_READ, (f"{item.id} could not be read: {failed[item.id].rstrip('.')}.",),
-            read=Reading(item.folder, problems=(failed[item.id],)),
-        )
-        for item in models if item.id in failed
-    ]  # fmt: skip
-
-
 def _original(named: Path, known: Sequence[Fingerprint]) -> Fingerprint:
     """Return the model of `--quantized-from`; a known id is looked up before a path is read."""
+    from atlas_db.provenance.answer_models import read_models
     from ingest.weights.fingerprints.batch import find_models
 
     found = next((item for item in known if item.id == str(named)), None)
     if found is not None:
         return found
-    read, failed = _read(find_models([named]))
+    with shown_progress() as progress:
+        read, failed = read_models(find_models([named]), progress)
     if len(read) != 1:
         reason = next(iter(failed.values()), f"it holds {len(read)} models")
         raise UsageError(f"--quantized-from {named}: {reason}", hint="Name the folder or file of one model")

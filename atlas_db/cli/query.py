@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
-from atlas_db.cli.output import Format, write_rows
+from atlas_db.cli.output import Format, print_text, write_rows
 from atlas_db.core.errors import QueryParameterError, UsageError
+
+if TYPE_CHECKING:
+    from atlas_db.store.bolt import Row, Store
 
 HELP = """Run a shipped query, or your own Cypher.
 
-Your own Cypher is read from standard input (-) or a .cypher file.
-Without a name, the shipped queries are listed. Your own Cypher is refused if it writes, unless you add --write.
+Your own Cypher is an argument with spaces in it, a .cypher file, or standard input (-).
+Without an argument, the shipped queries are listed. Your own Cypher is refused if it writes, unless you add --write.
 
 Examples:
 
@@ -25,16 +28,19 @@ Examples:
 
   atlas-db query licenses --format csv
 
-  echo 'MATCH (m:Model) RETURN count(m) AS models' | atlas-db query -
+  atlas-db query 'MATCH (m:Model) RETURN count(m) AS models'
+
+  atlas-db query 'MATCH (m:Model) RETURN m.id, m.created_at' --format parquet > models.parquet
 """
+ParamOption = Annotated[list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE; repeatable.")]
 
 
 @guarded
 def query(
     name: Annotated[
-        str, typer.Argument(help="Name of a shipped query, a .cypher file, or -.", show_default=False)
+        str, typer.Argument(help="Name of a shipped query, Cypher, a .cypher file, or -.", show_default=False)
     ] = "",
-    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE; repeatable.")] = None,
+    param: ParamOption = None,
     store: StoreOption = None,
     write: Annotated[bool, typer.Option("--write", help="Allow your own Cypher to write.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the Cypher of a shipped query instead.")] = False,
@@ -43,7 +49,6 @@ def query(
     """Run a query."""
     from cypher import query_library
 
-    given = dict(_pair(text) for text in param or [])
     if not name:
         rows = [
             {
@@ -56,20 +61,46 @@ def query(
         ]
         write_rows(("name", "topic", "title", "parameters"), rows, form)
         return
-    if name == "-" or name.endswith(".cypher"):
-        text = _read_cypher(name)
-        bound = {key: _parse_value(value) for key, value in given.items()}
-        with opened(settings_for(store)) as graph:
-            columns, rows = graph.run_user_query(text, bound, write=write)
-    else:
-        found = query_library.find_query(name)
-        if show:
-            typer.echo(found.text)
-            return
-        found.bind(given)
-        with opened(settings_for(store)) as graph:
-            columns, rows = list(found.columns), query_library.run_query(graph, name, given)[1]
+    if show and not _is_cypher(name):
+        print_text(query_library.find_query(name).text)
+        return
+    if not _is_cypher(name):
+        query_library.find_query(name).bind(dict(map(_pair, param or [])))
+    with opened(settings_for(store)) as graph:
+        _, columns, rows = run_any(graph, name, param, write=write)
     write_rows(columns, rows, form)
+
+
+def _is_cypher(name: str) -> bool:
+    """Whether an argument is Cypher, or says where Cypher stands: no shipped query has a space in its name."""
+    return name == "-" or name.endswith(".cypher") or any(character.isspace() for character in name)
+
+
+def run_any(
+    graph: Store, name: str, param: list[str] | None, *, write: bool = False
+) -> tuple[dict[str, Any], list[str], list[Row]]:
+    """Run a shipped query by name, or the user's own Cypher.
+
+    Args:
+        graph: The store.
+        name: Name of a shipped query, Cypher, a .cypher file, or - for standard input.
+        param: Parameters, each NAME=VALUE.
+        write: True where the user's own Cypher may write.
+
+    Returns:
+        The parameters, the names of the columns, and the rows.
+
+    Raises:
+        UsageError: A parameter or the Cypher is wrong, or there is no such query or file.
+    """
+    from cypher import query_library
+
+    given = dict(map(_pair, param or []))
+    if not _is_cypher(name):
+        found, rows = query_library.run_query(graph, name, given)
+        return dict(given), list(found.columns), rows
+    bound = {key: _parse_value(value) for key, value in given.items()}
+    return bound, *graph.run_user_query(_read_cypher(name), bound, write=write)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -82,6 +113,8 @@ def _pair(text: str) -> tuple[str, str]:
 def _read_cypher(name: str) -> str:
     if name == "-":
         return sys.stdin.read()
+    if not name.endswith(".cypher"):
+        return name
     try:
         return Path(name).read_text(encoding="utf-8")
     except OSError as error:

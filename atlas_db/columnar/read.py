@@ -75,7 +75,7 @@ def read_graph(store: Store, extra_properties: Sequence[str] = (), *, datasets: 
     *claim_rows, child, parent = positions_in(ids, [*(edges["start"] for edges in declarations.values()), *ends])
     for (name, edges), rows in zip(declarations.items(), claim_rows, strict=True):
         columns[name] = category_column(len(ids), rows, edges["end"].combine_chunks())
-    authors, author = _encode(_owners(ids))
+    authors, author = encode_categories(_owners(ids))
     parents, relations, confidence, declared, inferred = _parents(len(ids), active, child, parent)
     return Graph(
         ids.to_pylist(),
@@ -105,14 +105,14 @@ def category_column(models: int, rows: Integers, values: pa.Array | Sequence[str
         rows: Model of each value, in any order, shape (values,).
         values: Values, shape (values,).
     """
-    names, codes = _encode(pa.array(values, pa.string()))
+    names, codes = encode_categories(pa.array(values, pa.string()))
     size = max(len(names), 1)
     keys = unique_sorted(np.asarray(rows, np.int64) * size + codes)
     return Column(names, csr_lists(models, keys // size, keys % size))
 
 
-def _encode(values: pa.Array) -> tuple[list[str], Integers]:
-    """Return the unique values in order, and the index of each value among them, -1 for null."""
+def encode_categories(values: pa.Array) -> tuple[list[str], Integers]:
+    """Return the unique values in ascending order, and the index of each value among them, -1 for null."""
     encoded = values.dictionary_encode()
     order = pc.sort_indices(encoded.dictionary)
     code_of = np.full(len(order) + 1, -1, np.int64)
@@ -181,12 +181,12 @@ def _parents(
     confidence = lineage["confidence"].to_numpy()
     order = np.lexsort((relation, parent, -confidence, child))
     sources = lineage["sources"].combine_chunks()
-    declared, inferred = (_contains(sources, source)[order] for source in (Source.DECLARED, Source.INFERRED))
+    declared, inferred = (lists_containing(sources, source)[order] for source in (Source.DECLARED, Source.INFERRED))
     edges = csr_lists(models, child[order], parent[order])
     return edges, relation[order], confidence[order].astype(np.float32), declared, inferred
 
 
-def _contains(lists: pa.Array, value: str) -> Flags:
+def lists_containing(lists: pa.Array, value: str) -> Flags:
     """Return which lists contain a value, shape (len(lists),)."""
     out = np.zeros(len(lists), bool)
     out[pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), value)).to_numpy()] = True

