@@ -78,7 +78,7 @@ def _show(made: dict[str, list[AnalysisTable]], form: Format) -> None:
         case Format.QUIET:
             for table in tables:
                 write_line(table.name)
-        case Format.CSV:
+        case _ if form.is_rows:
             if len(tables) != 1:
                 names = ", ".join(made)
                 raise UsageError(f"{names} has {len(tables)} tables", hint="Write them to a folder with --out DIR")

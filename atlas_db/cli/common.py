@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from atlas_db.cli.output import Format, errors, progress_bar, write_json
+from atlas_db.cli.output import Format, drop_output, errors, write_json
+from atlas_db.cli.progress import shown_progress as shown_progress
+from atlas_db.cli.values import model_ids
 from atlas_db.core.errors import AtlasError
 from atlas_db.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from atlas_db.store.bolt import Store
 
 P = ParamSpec("P")
+SNAPSHOT_SUFFIX = ".parquet"
+"""Ending of a snapshot's file: no engine starts for one."""
 
 StoreOption = Annotated[
     str | None,
@@ -31,18 +33,38 @@ StoreOption = Annotated[
         show_default="local",
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="human, json, quiet or csv.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Format of the output.")]
 
 
-def _without_csv(form: Format) -> Format:
-    if form is Format.CSV:
-        raise typer.BadParameter("'csv' is for verbs with rows: use human, json or quiet")
+def _without_rows(form: Format) -> Format:
+    if form.is_rows:
+        raise typer.BadParameter(f"'{form}' is for verbs with rows: use human, json or quiet")
     return form
+
+
+def _model_id(text: str) -> str:
+    """Return the id that an argument names: hf:// and addresses of the Hub's pages are read, too."""
+    from atlas_db.claims.repository_ids import repository_name
+
+    return repository_name(text) if "://" in text else text
+
+
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Model id: owner/name, or hf://owner/name.",
+        show_default=False,
+        parser=_model_id,
+        autocompletion=model_ids,
+    ),
+]
+"""The id of a model in the atlas."""
 
 
 ReportFormatOption = Annotated[
     Format,
-    typer.Option("--format", help="human, json or quiet.", metavar="[human|json|quiet]", callback=_without_csv),
+    typer.Option("--format", help="human, json or quiet.", metavar="[human|json|quiet]", callback=_without_rows),
 ]
 """Format of a verb that prints a report and no rows."""
 
@@ -75,48 +97,21 @@ def opened(settings: Settings, *, to_read: bool = False) -> Iterator[Store]:
     """
     from atlas_db.snapshot.opening import open_atlas
 
-    with errors().status(f"Opening {settings.store}") if errors().is_terminal else _nothing():
-        store = open_atlas(settings, to_read=to_read)
+    _announce_start(settings, to_read=to_read)
+    store = open_atlas(settings, to_read=to_read)
     with store:
         yield store
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _announce_start(settings: Settings, *, to_read: bool) -> None:
+    """Say that a local engine starts, where none runs: that takes seconds."""
+    from atlas_db.store.connect import local_place
+    from atlas_db.store.managed_engine import is_owned
 
-
-class Bars:
-    """Progress bars on standard error, one a stage; bars of finished stages are removed."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show the progress of a stage. Its parts, named after a colon, share one bar."""
-        name = stage.partition(":")[0]
-        if name not in self._tasks:
-            over = {task.id for task in self._bar.tasks if task.finished or task.total is None}
-            self._drop([each for each, task in self._tasks.items() if task in over])
-            self._tasks[name] = self._bar.add_task(stage, total=total or None)
-        self._bar.update(self._tasks[name], description=stage, completed=done, total=total or None)
-
-    def begin(self, stage: str) -> None:
-        """Show the bar of a stage, and remove all others."""
-        self._drop(list(self._tasks))
-        self(stage, 0, 0)
-
-    def _drop(self, stages: list[str]) -> None:
-        for stage in stages:
-            self._bar.remove_task(self._tasks.pop(stage))
-
-
-@contextmanager
-def shown_progress() -> Iterator[Bars]:
-    """Yield progress bars on standard error."""
-    with progress_bar() as bar:
-        yield Bars(bar)
+    place = None if settings.store.lower().endswith(SNAPSHOT_SUFFIX) else local_place(settings)
+    if place is not None and not is_owned(place[1]) and (place[1].exists() or not to_read):
+        sys.stderr.write(f"Starting the {'local' if place[0].name == 'local' else place[0].name} engine…\n")
+        sys.stderr.flush()
 
 
 def guarded(verb: Callable[P, None]) -> Callable[P, None]:
@@ -126,7 +121,10 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         form = kwargs.get("form", Format.HUMAN)
         try:
-            verb(*args, **kwargs)
+            try:
+                verb(*args, **kwargs)
+            finally:
+                sys.stdout.flush()
         except AtlasError as error:
             if form is Format.JSON:
                 write_json({"error": type(error).__name__, "message": error.message, "hint": error.hint})
@@ -135,8 +133,10 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
                 errors().print(f"  {error.hint}", markup=False, soft_wrap=True)
             raise typer.Exit(error.exit_code) from error
         except BrokenPipeError as error:
-            sys.stderr.close()
-            raise typer.Exit(Exit.FINE) from error
+            # Whoever reads has enough, as `head` has. A verdict that was on its way out stays the exit code.
+            drop_output()
+            ended = error.__context__
+            raise typer.Exit(ended.exit_code if isinstance(ended, typer.Exit) else Exit.FINE) from error
         except OSError as error:
             # A full disk or a lost mount, met while writing undo files, rejects or pages.
             errors().print(f"Error: {error}.", style="red", markup=False, soft_wrap=True)

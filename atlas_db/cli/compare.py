@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for
+from atlas_db.cli.common import FormatOption, ModelArgument, StoreOption, guarded, home_of, opened, settings_for
 from atlas_db.cli.output import Format, console, print_text, write_json, write_rows
 from atlas_db.core.extras import require_extra
 
@@ -15,7 +13,8 @@ if TYPE_CHECKING:
 
 HELP = """Compare two models, trait by trait and character by character.
 
-Additions of the second model are green, deletions red, replacements yellow. Cards are compared where they were loaded.
+Additions of the second model are green, deletions red, replacements yellow. Without colour they are [-deleted-] and
+{+added+}, as wdiff writes them. Cards are compared where they were loaded.
 Needs the extra `analysis`.
 
 Examples:
@@ -24,13 +23,13 @@ Examples:
 
   atlas-db compare openai/whisper-small me/whisper-small-de --format json
 """
-_STYLES = {"equal": "", "insert": "green", "delete": "red strike", "replace": "yellow"}
+_STYLES = {"insert": "green", "replace": "yellow"}
 
 
 @guarded
 def compare(
-    left: Annotated[str, typer.Argument(help="First model id.", show_default=False)],
-    right: Annotated[str, typer.Argument(help="Second model id.", show_default=False)],
+    left: ModelArgument,
+    right: ModelArgument,
     store: StoreOption = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
@@ -68,9 +67,12 @@ def _show(found: ModelComparison) -> None:
 def _draw(spans: list[EditSpan]) -> None:
     from rich.text import Text
 
-    text = Text()
+    text, plain = Text(), console().color_system is None
     for span in spans:
-        if span.tag == "replace":
-            text.append(span.left, "red strike")
-        text.append(span.left if span.tag in ("equal", "delete") else span.right, _STYLES[span.tag])
+        if span.tag in ("delete", "replace"):
+            text.append(f"[-{span.left}-]" if plain else span.left, "red strike")
+        if span.tag in ("insert", "replace"):
+            text.append(f"{{+{span.right}+}}" if plain else span.right, _STYLES[span.tag])
+        elif span.tag == "equal":
+            text.append(span.left)
     console().print(text, soft_wrap=True)

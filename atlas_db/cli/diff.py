@@ -97,7 +97,7 @@ def _show(found: SnapshotDifference, form: Format) -> None:
                     "moved": found.moved,
                 }
             )
-        case Format.CSV:
+        case _ if form.is_rows:
             write_rows(("model", "what", "before", "after"), list(_rows(found)), form)
         case Format.QUIET:
             for name in dict.fromkeys(row["model"] for row in _rows(found)):

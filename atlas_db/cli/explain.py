@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
+from atlas_db.cli.common import (
+    FormatOption,
+    ModelArgument,
+    StoreOption,
+    guarded,
+    home_of,
+    opened,
+    settings_for,
+    shown_progress,
+)
 from atlas_db.cli.output import Format, print_text, write_json, write_rows
 from atlas_db.core.extras import require_extra
 
@@ -33,7 +42,7 @@ Examples:
 
 @guarded
 def explain(
-    model: Annotated[str, typer.Argument(help="Model id.", show_default=False)],
+    model: ModelArgument,
     attribute: Annotated[str, typer.Argument(help="Attribute.", show_default=False)],
     store: StoreOption = None,
     form: FormatOption = Format.HUMAN,

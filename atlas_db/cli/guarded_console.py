@@ -23,6 +23,12 @@ class _Guarded:
             yield segment if segment.control else segment._replace(text=visible(segment.text))
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the exit code to the command line: the default ends the process with 1."""
+        raise BrokenPipeError
+
+
 def guarded_console(*, stderr: bool = False, width: int | None = None) -> Console:
     """Return a console whose texts cannot act on the terminal.
 
@@ -30,6 +36,6 @@ def guarded_console(*, stderr: bool = False, width: int | None = None) -> Consol
         stderr: True for standard error.
         width: Characters of a line; None for the terminal's.
     """
-    console = Console(stderr=stderr, highlight=False, width=width)
+    console = _Console(stderr=stderr, highlight=False, width=width)
     console.push_render_hook(_Guard())
     return console

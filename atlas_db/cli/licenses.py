@@ -8,6 +8,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, guarded
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
+from atlas_db.cli.values import license_ids
 from atlas_db.core.errors import LicenseNotFoundError, did_you_mean
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ COLUMNS = ("id", "ref", "family", "relicense", "text", "name")
 
 @guarded
 def licenses(
-    identifier: Annotated[str, typer.Argument(metavar="[ID]", help="Licence id.", show_default=False)] = "",
+    identifier: Annotated[
+        str, typer.Argument(metavar="[ID]", help="Licence id.", show_default=False, autocompletion=license_ids)
+    ] = "",
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Explain a licence, or list them."""
@@ -50,7 +53,7 @@ def licenses(
         write_json({**msgspec.to_builtins(entry), "under": _rulings(entry.id)})
     elif form is Format.QUIET:
         write_line(entry.id)
-    elif form is Format.CSV:
+    elif form.is_rows:
         write_rows(COLUMNS, [msgspec.to_builtins(entry)], form)
     else:
         _describe(entry)

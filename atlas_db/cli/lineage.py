@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
+from atlas_db.cli.common import FormatOption, ModelArgument, StoreOption, guarded, opened, settings_for
 from atlas_db.cli.output import Format, console, print_text, write_json, write_line, write_rows
 from atlas_db.core.terms import is_origin
 
@@ -34,7 +34,7 @@ Examples:
 
 @guarded
 def lineage(
-    model: Annotated[str, typer.Argument(help="Model id, owner/name.", show_default=False)],
+    model: ModelArgument,
     store: StoreOption = None,
     depth: Annotated[int, typer.Option("--depth", min=0, help="Steps each way; 0 for no limit.")] = 1,
     min_confidence: Annotated[
@@ -51,7 +51,7 @@ def lineage(
         found = find(graph, model, depth=depth, min_confidence=min_confidence, contradicted=contradicted)
     if form is Format.JSON:
         write_json(asdict(found))
-    elif form is Format.CSV:
+    elif form.is_rows:
         write_rows(STEPS, found.rows(), form)
     elif form is Format.QUIET:
         for step in found.ancestors:

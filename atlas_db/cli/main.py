@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated
 
@@ -40,9 +42,11 @@ from atlas_db.cli import (
     store,
     verify,
 )
+from atlas_db.cli.common import Exit
 from atlas_db.cli.crash_report import CrashReport
 from atlas_db.cli.light_driver import hide_optional_libraries
-from atlas_db.cli.output import print_text
+from atlas_db.cli.output import drop_output, print_text
+from atlas_db.cli.panels import PanelGroup
 
 EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store, 5 the atlas lacks records that the
 audit needs, 70 a fault of this program. A load that set bad items aside exits 0 and reports them; 3 only
@@ -50,6 +54,7 @@ when nothing was readable."""
 
 app = typer.Typer(
     name="atlas-db",
+    cls=PanelGroup,
     help="An atlas of the world's machine-learning models as a graph you can query.",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -68,7 +73,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _atlas_db(
     _: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+        bool, typer.Option("--version", "-V", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
 ) -> None:
     """Handle the options before the command."""
@@ -111,7 +116,17 @@ def main() -> None:
     """Run the command line."""
     hide_optional_libraries()
     with CrashReport():
-        app()
+        try:
+            app()
+        except SystemExit:
+            # typer wraps the output where it met a broken pipe itself, as in --help
+            if type(sys.stdout).__name__ != "PacifyFlushWrapper":
+                with suppress(BrokenPipeError):
+                    sys.stdout.flush()
+                    raise
+            # What is left could not be written: whoever read it has enough.
+            drop_output()
+            raise SystemExit(Exit.FINE) from None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Output: human, JSON, quiet or CSV on standard output; progress and errors on standard error."""
+"""Output: tables for readers, or one of the formats, on standard output; progress and errors on standard error."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from atlas_db.core.errors import UsageError
 from atlas_db.core.safe_text import spreadsheet_cell, visible, visible_json
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 UNLIMITED_WIDTH = 10_000
-"""Width of a table that goes to a file or a pipe, in characters."""
+"""Width of a line that goes to a file or a pipe, in characters."""
 
 
 @cache
@@ -27,8 +29,9 @@ def console() -> Console:
     """Return the console of standard output. rich is imported here, as it is slow and --help must be fast."""
     from atlas_db.cli.guarded_console import guarded_console
 
+    found = guarded_console()
     # A file or a pipe has no width: text that is cut into lines there can't be searched.
-    return guarded_console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNLIMITED_WIDTH)
+    return found if found.is_terminal else guarded_console(width=UNLIMITED_WIDTH)
 
 
 @cache
@@ -44,8 +47,16 @@ class Format(StrEnum):
 
     HUMAN = "human"
     JSON = "json"
-    QUIET = "quiet"
+    JSONL = "jsonl"
     CSV = "csv"
+    TSV = "tsv"
+    PARQUET = "parquet"
+    QUIET = "quiet"
+
+    @property
+    def is_rows(self) -> bool:
+        """True for a format that only holds rows."""
+        return self in (Format.JSONL, Format.CSV, Format.TSV, Format.PARQUET)
 
 
 def write_json(value: object) -> None:
@@ -66,22 +77,50 @@ def print_text(text: str = "", style: str = "") -> None:
 
 
 def write_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], form: Format, title: str = "") -> None:
-    """Print rows as JSON, as CSV, as the first column only (quiet), or as a table."""
-    if form is Format.JSON:
-        write_json([{column: row.get(column) for column in columns} for row in rows])
-    elif form is Format.CSV:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([[_csv_cell(row.get(column)) for column in columns] for row in rows])
-    elif form is Format.QUIET:
-        for row in rows:
-            write_line(_cell(row.get(columns[0])) if columns else "")
-    else:
-        draw(columns, rows, title)
+    """Print rows: as a JSON list or lines, CSV, TSV, Parquet, the first column only (quiet), or a table.
+
+    Raises:
+        UsageError: Parquet, which is bytes, would go to a terminal.
+    """
+    match form:
+        case Format.JSON:
+            write_json([{column: row.get(column) for column in columns} for row in rows])
+        case Format.JSONL:
+            for row in rows:
+                values = {column: row.get(column) for column in columns}
+                sys.stdout.write(visible_json(json.dumps(values, ensure_ascii=False, default=str)) + "\n")
+        case Format.CSV | Format.TSV:
+            writer = csv.writer(sys.stdout, delimiter="\t" if form is Format.TSV else ",", lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows([[_csv_cell(row.get(column)) for column in columns] for row in rows])
+        case Format.PARQUET:
+            _write_parquet(columns, rows)
+        case Format.QUIET:
+            for row in rows:
+                write_line(_cell(row.get(columns[0])) if columns else "")
+        case _:
+            draw(columns, rows, title)
+
+
+def _write_parquet(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    if sys.stdout.isatty():
+        raise UsageError("Parquet is no text for a terminal", hint="Send it to a file: add > rows.parquet")
+    from atlas_db.core.columns import rows_table
+    from atlas_db.export.table_files import write_parquet
+
+    table = rows_table(columns, rows)
+    sys.stdout.flush()
+    write_parquet(sys.stdout.buffer, table.schema, table.to_batches())
 
 
 def draw(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
-    """Print a table for readers."""
+    """Print a table for readers; to a file or a pipe plain rows, with tabs between values that are not rounded."""
+    if not console().is_terminal:
+        for line in ([title] if title else []) + ["\t".join(columns)]:
+            write_line(line)
+        for row in rows:
+            write_line("\t".join(" ".join(_cell(row.get(column)).split()) for column in columns))
+        return
     from rich.table import Table
     from rich.text import Text
 
@@ -91,8 +130,29 @@ def draw(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], title: str =
         table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_shown(row.get(column))) for column in columns))
-    console().print(table)
-    print_text(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", "dim")
+    with paged(len(rows) + 6):
+        console().print(table)
+        print_text(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}", "dim")
+
+
+@contextmanager
+def paged(lines: int) -> Iterator[None]:
+    """Show what is printed in the user's pager, where it has more lines than the terminal (PAGER; `cat` for none)."""
+    if not (sys.stdout.isatty() and sys.stdin.isatty() and lines > console().height):
+        yield
+        return
+    # As git has it: leave at once where all fits on one screen, show colours, keep the text on the screen.
+    os.environ.setdefault("LESS", "FRX")
+    with console().pager(styles=console().color_system is not None):
+        yield
+
+
+def drop_output() -> None:
+    """Drop what else would be written to standard output: whoever read it has gone."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _cell(value: object) -> str:
@@ -120,16 +180,26 @@ def _shown(value: object) -> str:
 
 
 def progress_bar() -> Progress:
-    """Return a progress display on standard error; it is disabled where that is no terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    """Return a progress display on standard error, which is a terminal."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
+        TaskProgressColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=errors(),
         transient=True,
-        disable=not errors().is_terminal,
     )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
-from atlas_db.cli.output import Format, print_text, write_rows
+from atlas_db.cli.output import Format, errors, print_text, write_rows
+from atlas_db.cli.values import query_names, query_parameters
 from atlas_db.core.errors import QueryParameterError, UsageError
 
 if TYPE_CHECKING:
@@ -32,13 +33,21 @@ Examples:
 
   atlas-db query 'MATCH (m:Model) RETURN m.id, m.created_at' --format parquet > models.parquet
 """
-ParamOption = Annotated[list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE; repeatable.")]
+ParamOption = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", help="NAME=VALUE; repeatable.", autocompletion=query_parameters),
+]
 
 
 @guarded
 def query(
     name: Annotated[
-        str, typer.Argument(help="Name of a shipped query, Cypher, a .cypher file, or -.", show_default=False)
+        str,
+        typer.Argument(
+            help="Name of a shipped query, Cypher, a .cypher file, or -.",
+            show_default=False,
+            autocompletion=query_names,
+        ),
     ] = "",
     param: ParamOption = None,
     store: StoreOption = None,
@@ -47,6 +56,7 @@ def query(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Run a query."""
+    from atlas_db.store.contents import empty_store_error, is_empty
     from cypher import query_library
 
     if not name:
@@ -68,6 +78,9 @@ def query(
         query_library.find_query(name).bind(dict(map(_pair, param or [])))
     with opened(settings_for(store)) as graph:
         _, columns, rows = run_any(graph, name, param, write=write)
+        if not rows and is_empty(graph):
+            empty = empty_store_error(graph.name)
+            errors().print(f"Note: {empty.message}. {empty.hint}", markup=False, soft_wrap=True)
     write_rows(columns, rows, form)
 
 

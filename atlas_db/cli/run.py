@@ -12,6 +12,7 @@ import typer
 from atlas_db.cli.common import ReportFormatOption, guarded, home_of, settings_for, shown_progress
 from atlas_db.cli.invocation import command
 from atlas_db.cli.output import Format, draw, errors, print_text, write_json, write_line
+from atlas_db.cli.values import profiles
 from atlas_db.core.extras import missing_package
 
 if TYPE_CHECKING:
@@ -56,7 +57,13 @@ def run(
         typer.Option("--precision", min=0, max=1, help="Precision of completion.", show_default="0.95"),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option("--profile", help="Of the audit: strict, default, lenient.", show_default="default")
+        str | None,
+        typer.Option(
+            "--profile",
+            help="Of the audit: strict, default, lenient.",
+            show_default="default",
+            autocompletion=profiles,
+        ),
     ] = None,
     pages: Annotated[
         int | None,
@@ -109,7 +116,7 @@ def with_progress() -> Iterator[tuple[Progress, Callable[[str, StageResult | Non
                 errors().print(_line(name, stage), markup=False, soft_wrap=True)
             else:
                 bars.begin(name)
-                if not errors().is_terminal:
+                if not errors().is_interactive:
                     errors().print(f"{name:<12} begins", markup=False)
 
         yield bars, on_stage

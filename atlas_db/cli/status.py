@@ -45,7 +45,7 @@ def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None
         }
     if form is Format.JSON:
         write_json(found)
-    elif form is Format.CSV:
+    elif form.is_rows:
         kinds = (("node", nodes), ("relationship", edges))
         rows = [{"kind": kind, "name": name, "count": n} for kind, counts in kinds for name, n in counts.items()]
         write_rows(("kind", "name", "count"), rows, form)

@@ -36,6 +36,9 @@ _SEE_LOG = "Check the server log"
 _OS_ERROR = re.compile(r"reason \[Errno \d+\] ([^)]+)\)")
 _EXPLAINS = re.compile(r"\s*(EXPLAIN|PROFILE)\s", re.IGNORECASE)
 """What the local engine counts as writing, whatever stands behind it."""
+_EXPLAIN = "EXPLAIN "
+_FIRST_LINE = re.compile(r"line 1, column (\d+) \(offset: (\d+)\)")
+"""A place in the first line of a statement, as Neo4j writes it."""
 Row = dict[str, Any]
 RETRY_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
@@ -166,7 +169,8 @@ class Store:
         if not text.strip():
             raise UsageError("the query is empty", hint="Give Cypher, or name a shipped query: atlas-db query")
         access = neo4j.WRITE_ACCESS if write else neo4j.READ_ACCESS
-        with self._user_errors(), self._session(access) as session:
+        explained = self._reader is self._writer and not write
+        with self._user_errors(explained=explained), self._session(access) as session:
             if write:
                 return session.execute_write(lambda tx: _run_user_text(tx, text, parameters)[:2])
             return session.execute_read(self._read_user_text, text, parameters)
@@ -180,7 +184,7 @@ class Store:
         a user that may only read.
         """
         if self._reader is self._writer:
-            _check_plan(tx.run("EXPLAIN " + text, dict(parameters)).consume())
+            _check_plan(tx.run(_EXPLAIN + text, dict(parameters)).consume())
         try:
             keys, rows, summary = _run_user_text(tx, text, parameters)
         except bolt.Forbidden as error:
@@ -216,8 +220,12 @@ class Store:
             ) from error
 
     @contextlib.contextmanager
-    def _user_errors(self) -> Iterator[None]:
-        """Translate the driver's exceptions as `_translated_errors`; those of the statement are the user's."""
+    def _user_errors(self, *, explained: bool) -> Iterator[None]:
+        """Translate the driver's exceptions as `_translated_errors`; those of the statement are the user's.
+
+        Args:
+            explained: True where `_EXPLAIN` stands before the user's text, so that its first line begins later.
+        """
         try:
             with self._translated_errors():
                 yield
@@ -225,8 +233,9 @@ class Store:
             if not isinstance(error.__cause__, bolt.Neo4jError) or ".Statement." not in error.code:
                 raise
             logged = self._logged_error() if _SEE_LOG in error.message else ""
+            stated = _FIRST_LINE.sub(_before_explain, error.message) if explained else error.message
             raise CypherError(
-                logged or error.message, hint="Correct the query; atlas-db schema lists labels and properties"
+                logged or stated, hint="Correct the query; atlas-db schema lists labels and properties"
             ) from error
 
     def _session(self, access: str) -> neo4j.Session:
@@ -374,6 +383,12 @@ def _refused(error: bolt.Neo4jError) -> AtlasError:
         return StoreRefusedError(text, code=code, hint="Free disk space, then run the same command again: it continues")
     hint = "Check the query" if "Statement" in code else "See atlas-db doctor, then run the same command again"
     return StoreRefusedError(text, code=code, hint=hint)
+
+
+def _before_explain(place: re.Match[str]) -> str:
+    """Return a place in the first line as the user counts, who typed no EXPLAIN."""
+    column, offset = (max(0, int(number) - len(_EXPLAIN)) for number in place.groups())
+    return f"line 1, column {column} (offset: {offset})"
 
 
 def _connection_failure(error: BaseException) -> str:

@@ -59,6 +59,12 @@ def similar_models(store: Store, model: str) -> list[str]:
     return difflib.get_close_matches(model, ids, n=3, cutoff=0.5) or ids[:3]
 
 
+def models_beginning(store: Store, prefix: str, limit: int) -> list[str]:
+    """Return ids of models that begin so, the most downloaded of them first."""
+    rows = store.read(PREFIX_OF_ID, prefix=prefix.lower())
+    return [row["id"] for row in sorted(rows, key=lambda row: -(row["downloads"] or 0))[:limit]]
+
+
 def require_node(store: Store, label: str, identifier: str) -> None:
     """Check that a store holds a node.
 

@@ -31,6 +31,7 @@ COVERED_BY = {
     "atlas_db/cli/fetch.py": "tests/ingest/hub/test_api_listing.py",
     "atlas_db/cli/licenses.py": "tests/atlas_db/cli/test_audit.py",
     "atlas_db/cli/mcp.py": "tests/atlas_db/api/test_agent_server.py",
+    "atlas_db/cli/panels.py": "tests/atlas_db/cli/test_main.py",
     "atlas_db/cli/run.py": "tests/atlas_db/pipeline/test_run.py",
     "atlas_db/cli/runs.py": "tests/atlas_db/cli/test_complete.py",
     "atlas_db/cli/status.py": "tests/atlas_db/cli/test_demo.py",

@@ -29,6 +29,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "docker" / "README.md")
 LANGUAGES = ("console", "python", "cypher")
 SKIP = re.compile(r"^<!-- not run: needs (the network|a server|minutes) -->$", re.M)
+TERMINAL = {"TTY_COMPATIBLE": "1", "TERM": "dumb", "LINES": "1000"}
+"""What makes rich lay out text as for a terminal, without its codes."""
 SERVES = "atlas-db dashboard"
 """The one command that does not end: the test of the dashboard stands for it."""
 SHELL = set("|<>&;$`*")
@@ -114,7 +116,7 @@ class Reader:
         if command.startswith("atlas-db ") and not SHELL & set(command):
             with contextlib.chdir(self.folder):
                 words = shlex.split(command, comments=True)[1:]
-                return run(self.folder / "home", *words, stdin=stdin, **self.environ)
+                return run(self.folder / "home", *words, stdin=stdin, **TERMINAL, **self.environ)
         done = subprocess.run(
             ["bash", "-c", command], cwd=self.folder, env=self.environment(), capture_output=True, text=True,
             check=False, timeout=300,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import run
+from atlas_db.cli.main import app
+from atlas_db.cli.panels import PANELS
+from tests.support.command import ATLAS, environment, run
 
 
 def test_the_release_is_printed(tmp_path: Path) -> None:
@@ -72,3 +75,38 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_verb_stands_in_a_panel(tmp_path: Path) -> None:
+    listing = run(tmp_path, "--help").stdout
+    verbs = [line.split()[0] for line in listing.splitlines() if re.match(r"  [a-z]+  ", line)]
+    assert set(verbs) == {each.name for each in app.registered_commands} | {each.name for each in app.registered_groups}
+    assert len(verbs) == len(set(verbs)) and all(f"{title}:" in listing for title in PANELS)
+    named = [name for names in PANELS.values() for name in names]
+    assert len(named) == len(set(named)) and "…" not in listing and "..." not in listing.partition("Start:")[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("licenses", "--format", "jsonl"), ("licenses",), ("--help",)])
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with subprocess.Popen(
+        [*ATLAS, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(tmp_path)
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+        assert (process.wait(timeout=60), said) == (0, b"")
+
+
+@pytest.mark.engine
+def test_the_start_of_an_engine_is_said_once(demo: Path) -> None:
+    run(demo, "store", "stop")
+    assert run(demo, "query", "verdicts").stderr == "Starting the local engine…\n"
+    assert run(demo, "query", "verdicts").stderr == ""
+
+
+@pytest.mark.engine
+def test_own_cypher_on_an_empty_atlas_says_what_to_do(tmp_path: Path) -> None:
+    done = run(tmp_path, "query", "MATCH (m:Model) RETURN m.id", "--store", f"local:{tmp_path / 'store'}")
+    assert "is empty. Load a list" in done.stderr
+    run(tmp_path, "store", "stop", "--store", f"local:{tmp_path / 'store'}")
