@@ -197,6 +197,7 @@ RESULTS_OF_PACKAGES = (
     "atlas_db.analysis.compare.Trait",
     "atlas_db.analysis.compare.EditSpan",
     "atlas_db.analysis.tables.AnalysisTable",
+    "atlas_db.provenance.origin_answer.OriginAnswer",
     "atlas_db.export.write_export.ExportReport",
     "atlas_db.export.write_export.Manifest",
     "atlas_db.export.write_export.ExportedFile",

@@ -10,7 +10,7 @@ from rapidfuzz.distance import Levenshtein
 
 from atlas_db.analysis.groupings import drift_direction, traits_as_text
 from atlas_db.columnar.graph import MULTI_VALUED
-from atlas_db.core.extras import data_frame
+from atlas_db.columnar.typed_columns import data_frame
 from atlas_db.core.terms import Source
 from atlas_db.lineage.traversal import properties_of
 from atlas_db.store.bolt import Store

@@ -75,7 +75,7 @@ class AgentServer:
     async def call_tool(self, _: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         """Answer one call. An error that the agent can repair is an answer with its message and the next step."""
         try:
-            answer = await anyio.to_thread.run_sync(self._ask, params.name, params.arguments or {})
+            answer = await anyio.to_thread.run_sync(self._answer, params.name, params.arguments or {})
         except AtlasError as error:
             text = f"{error.message}. {error.hint}".strip()
             return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
@@ -84,14 +84,14 @@ class AgentServer:
             content=[TextContent(type="text", text=text)], structured_content=msgspec.json.decode(text)
         )
 
-    def _ask(self, name: str, arguments: dict[str, Any]) -> Answer:
+    def _answer(self, name: str, arguments: dict[str, Any]) -> Answer:
         tool = self._tools.get(name)
         if tool is None:
             raise UsageError(f"there is no tool {name!r}", hint=did_you_mean(name, self._tools) or "List the tools")
         with self._lock:
             if self._atlas is None:
                 self._atlas = self._closing.enter_context(self._open())
-            return tool.ask(self._atlas, arguments)
+            return tool.answer(self._atlas, arguments)
 
 
 async def serve(store: str | None) -> None:

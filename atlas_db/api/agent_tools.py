@@ -30,21 +30,21 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AgentTool:
-    """A question that an agent can ask.
+    """A question that an agent can put.
 
     Attributes:
         name: Its name.
         title: A short title.
         description: What it answers.
         schema: JSON schema of its arguments, an object.
-        ask: Asks the atlas; takes the arguments as the agent gave them.
+        answer: Queries the atlas; takes the arguments as the agent gave them.
     """
 
     name: str
     title: str
     description: str
     schema: dict[str, Any]
-    ask: Callable[[Atlas, Arguments], Answer]
+    answer: Callable[[Atlas, Arguments], Answer]
 
 
 class LineageQuestion(msgspec.Struct, forbid_unknown_fields=True):
@@ -108,11 +108,11 @@ _SCHEMA = "Labels, relationship types and properties of the graph."
 
 
 def _tool(
-    name: str, title: str, description: str, question: type[msgspec.Struct], ask: Callable[[Atlas, Any], Answer]
+    name: str, title: str, description: str, question: type[msgspec.Struct], answer: Callable[[Atlas, Any], Answer]
 ) -> AgentTool:
     (_,), components = msgspec.json.schema_components([question])
     schema = {key: value for key, value in components[question.__name__].items() if key not in ("title", "description")}
-    return AgentTool(name, title, description, schema, lambda atlas, given: ask(atlas, _read(name, given, question)))
+    return AgentTool(name, title, description, schema, lambda atlas, given: answer(atlas, _read(name, given, question)))
 
 
 def _read(name: str, given: Arguments, question: type[msgspec.Struct]) -> msgspec.Struct:

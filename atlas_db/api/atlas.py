@@ -401,7 +401,7 @@ class Atlas(GraphAccess):
         return ChartWriteResult.of(write_chart(self._store, self._settings.home, known, edges, dry_run=dry_run))
 
     def origin(self, *paths: str | Path) -> list[OriginAnswer]:
-        """Say from the weights where models come from; parents are looked for among these and the charted ones.
+        """State from the weights where models come from; parents are looked for among these and the charted ones.
 
         Args:
             *paths: Folders or files of weights.

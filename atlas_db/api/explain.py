@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from atlas_db.columnar.graph import rows_of
-from atlas_db.core.extras import data_frame
+from atlas_db.columnar.typed_columns import data_frame
 from atlas_db.core.terms import Progress
 from atlas_db.licenses.audit import AuditOptions, audit_models
 from atlas_db.store.bolt import Store

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import networkx as nx
     from torch_geometric.data import HeteroData
 
-Tables = dict[GraphTable, pa.Table]
-
 
 class GraphAccess:
     """What an atlas offers of its graph as a whole."""
@@ -139,7 +137,7 @@ class GraphAccess:
         require_models(self._store)
         return GraphRows(found[0].name, pa.Table.from_batches(found[0].stream(self._store), found[0].schema))
 
-    def _graph(self, names: Sequence[str], models: Iterable[str] | None) -> tuple[Tables, Tables]:
+    def _graph(self, names: Sequence[str], models: Iterable[str] | None) -> list[dict[GraphTable, pa.Table]]:
         nodes, edges = joined_tables(tables_named(names or LINEAGE))
         require_models(self._store)
         ids = None if models is None else list(dict.fromkeys(models))
@@ -149,4 +147,4 @@ class GraphAccess:
             return pa.Table.from_batches(batches, table.schema)
 
         found = {table: read(table) for table in nodes}
-        return found, edges_among(found, {table: read(table) for table in edges})
+        return [found, edges_among(found, {table: read(table) for table in edges})]

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 import pyarrow as pa
 
-from atlas_db.core.columns import table_frame
-from atlas_db.core.extras import data_frame
+from atlas_db.columnar.typed_columns import data_frame, table_frame
 from atlas_db.lineage.traversal import STEPS, Lineage, LineageStep, degree_summary
 from ingest.weights.probes.cka_similarity import Similarity
 from ingest.weights.tree.edge import Edge

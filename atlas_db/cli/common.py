@@ -104,7 +104,7 @@ def opened(settings: Settings, *, to_read: bool = False) -> Iterator[Store]:
 
 
 def _announce_start(settings: Settings, *, to_read: bool) -> None:
-    """Say that a local engine starts, where none runs: that takes seconds."""
+    """Announce that a local engine starts, where none runs: that takes seconds."""
     from atlas_db.store.connect import local_place
     from atlas_db.store.managed_engine import is_owned
 

@@ -105,7 +105,7 @@ def write_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], form: 
 def _write_parquet(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     if sys.stdout.isatty():
         raise UsageError("Parquet is no text for a terminal", hint="Send it to a file: add > rows.parquet")
-    from atlas_db.core.columns import rows_table
+    from atlas_db.columnar.typed_columns import rows_table
     from atlas_db.export.table_files import write_parquet
 
     table = rows_table(columns, rows)

@@ -78,7 +78,7 @@ class LogLines:
         self(stage, 0, 0)
 
     def line(self) -> str:
-        """Return what there is to say now: stage, share, counts, time left or time passed."""
+        """Return the line for now: stage, share, counts, time left or time passed."""
         now = time.monotonic()
         parts = [self._stage or "working"]
         if self._total and self._done:

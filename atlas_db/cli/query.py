@@ -85,7 +85,7 @@ def query(
 
 
 def _is_cypher(name: str) -> bool:
-    """Whether an argument is Cypher, or says where Cypher stands: no shipped query has a space in its name."""
+    """Whether an argument is Cypher, or the place of Cypher: no shipped query has a space in its name."""
     return name == "-" or name.endswith(".cypher") or any(character.isspace() for character in name)
 
 

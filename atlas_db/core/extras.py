@@ -1,7 +1,4 @@
-"""Optional extras: the packages that each installs, the check that they are there, and the command that adds one.
-
-Rows become a pandas data frame here: pandas is imported with the first frame only, as a bare install has none.
-"""
+"""Optional extras: the packages that each installs, the check that they are there, and the command that adds one."""
 
 from __future__ import annotations
 
@@ -9,17 +6,13 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, urlparse
 
 from atlas_db.core.errors import UsageError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DISTRIBUTION = "model-atlas-db"
 EXTRAS = {
@@ -123,19 +116,3 @@ def require_extra(extra: str) -> None:
     if why := missing_package(extra):
         reason, _, hint = why.partition(": ")
         raise UsageError(reason, hint=hint)
-
-
-def data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Return rows as a data frame; whole numbers stay such where some are missing, and times are datetimes.
-
-    Args:
-        rows: One mapping a row, by column; what a row lacks is missing in the frame.
-        columns: Columns in order.
-
-    Raises:
-        UsageError: The extra `analysis` is not installed.
-    """
-    require_extra("analysis")
-    from atlas_db.core.columns import rows_frame
-
-    return rows_frame(rows, columns)

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from atlas_db.columnar.read import encode_categories, lists_containing
+from atlas_db.columnar.typed_columns import DAY, MOMENT
 from atlas_db.core.arrays import Doubles, Integers
-from atlas_db.core.columns import DAY, MOMENT
 from atlas_db.core.terms import Source
 from atlas_db.export.graph_files import EDGE_TYPE, NODE_TYPE, is_multigraph, node_key
 from atlas_db.export.graph_tables import ENDS, GraphTable

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from atlas_db.core.columns import DAY, MOMENT, TIME_UNITS, to_times
+from atlas_db.columnar.typed_columns import DAY, MOMENT, TIME_UNITS, to_times
 from atlas_db.core.errors import UsageError, did_you_mean
 from atlas_db.core.schema import SCHEMA, NodeType, Property, RelationshipType
 from atlas_db.core.terms import Progress

@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 
 from atlas_db.claims.runs import list_runs
-from atlas_db.core.columns import rows_table
+from atlas_db.columnar.typed_columns import rows_table
 from atlas_db.core.errors import InputError, StoreError, UsageError
 from atlas_db.core.extras import DISTRIBUTION, require_extra
 from atlas_db.core.files import replacing, write_whole
@@ -289,7 +289,7 @@ class _Export:
         self.file(TENSORS, write)
 
     def finished(self) -> ExportReport:
-        """Say that all files are there.
+        """Mark the manifest as complete.
 
         Raises:
             StoreError: Another run wrote to the graph meanwhile, so that its tables may not fit together.

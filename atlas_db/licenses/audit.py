@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atlas_db.columnar.typed_columns import data_frame
 from atlas_db.core.errors import IncompleteAuditError
-from atlas_db.core.extras import data_frame
 from atlas_db.core.records import repository_path
 from atlas_db.core.terms import FindingKind, LicenseState, Progress, RecordKind, Verdict
 from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from atlas_db.claims.runs import list_runs
+from atlas_db.columnar.typed_columns import data_frame
 from atlas_db.core.errors import UsageError
-from atlas_db.core.extras import data_frame
 from atlas_db.core.files import write_whole
 from atlas_db.core.settings import Settings
 from atlas_db.core.terms import Progress, RunKind

@@ -28,8 +28,8 @@ WRITTEN = {
     "where-from.md": ("report/origin.html",),
 }
 """Files that the examples of a page write."""
-NOT_RUN = {"demo", "embed", "evaluate", "fetch"}
-"""Verbs without an example that runs: they take minutes, a model of one's own, or the live Hub. Each has other tests."""
+NOT_RUN = {"demo", "embed", "evaluate", "fetch", "mcp"}
+"""Verbs without an example that runs: they take minutes, a model of one's own, the live Hub, or an agent. All have tests."""
 
 
 def name_of(page: Path) -> str:

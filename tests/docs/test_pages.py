@@ -71,7 +71,7 @@ def test_every_result_class_is_on_the_python_page() -> None:
         if isinstance(node, ast.FunctionDef | ast.AnnAssign) and (note := annotation(node)) is not None
         for name in re.findall(r"\b[A-Z]\w+", ast.unparse(note))
     }
-    foreign = {"Any", "Self", "Iterator", "Mapping", "Sequence", "DataFrame", "None"}
+    foreign = {"Any", "Self", "Iterator", "Mapping", "Sequence", "DataFrame", "Table", "None"}
     assert returned - foreign - listed == set()
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from atlas_db.columnar.typed_columns import data_frame
 from atlas_db.core import extras
 from atlas_db.core.errors import UsageError
-from atlas_db.core.extras import EXTRAS, data_frame, install_command, missing_package, require_extra
+from atlas_db.core.extras import EXTRAS, install_command, missing_package, require_extra
 from tests.support.paths import ROOT
 
 

@@ -1,4 +1,7 @@
-"""Rows of plain values as columns with true types: integers that may be missing, dates and times."""
+"""Rows of plain values as columns with true types: integers that may be missing, dates and times.
+
+pandas is imported with the first frame only, as a bare install has none.
+"""
 
 from __future__ import annotations
 
@@ -99,13 +102,17 @@ def table_frame(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper=kinds.get, date_as_object=False)
 
 
-def rows_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+def data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     """Return rows as a data frame: whole numbers stay such where some are missing, and times are datetimes.
 
     Args:
         rows: One mapping a row, by column; what a row lacks is missing in the frame.
-        columns: Columns in order.
+        columns: Columns in order; what a row lacks is missing in the frame.
+
+    Raises:
+        UsageError: The extra `analysis` is not installed.
     """
+    require_extra("analysis")
     import pandas as pd
 
     listed = list(rows)

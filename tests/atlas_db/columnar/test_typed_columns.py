@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 import pyarrow as pa
 
-from atlas_db.core.columns import DAY, MOMENT, rows_frame, rows_table, time_type, to_times
+from atlas_db.columnar.typed_columns import DAY, MOMENT, data_frame, rows_table, time_type, to_times
 
 COLUMNS = ("id", "created_at", "first_seen", "downloads", "active", "tags", "any")
 ROWS = [
@@ -18,12 +18,12 @@ ROWS = [
 
 
 def test_frames_keep_whole_numbers_and_times() -> None:
-    frame = rows_frame(ROWS, COLUMNS)
+    frame = data_frame(ROWS, COLUMNS)
     assert str(frame.downloads.dtype) == "Int64" and frame.downloads[0] == 2**60 and frame.downloads[1] is pd.NA
     assert str(frame.created_at.dtype) == "datetime64[us, UTC]" and frame.created_at[0].hour == 3
     assert frame.first_seen.dt.day.tolist()[0] == 2 and str(frame.active.dtype) == "boolean"
     assert frame.tags.tolist() == [["x"], []]
-    assert rows_frame([], ("a", "b")).columns.tolist() == ["a", "b"]
+    assert data_frame([], ("a", "b")).columns.tolist() == ["a", "b"]
 
 
 def test_tables_have_types_that_follow_from_the_values() -> None:
