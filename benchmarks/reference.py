@@ -141,7 +141,11 @@ def settings() -> str:
         "",
         f"A flag wins over an environment variable, that over `{CONFIG_FILE}` in the",
     ]
-    lines += ["working directory, and that over the default.", "", "| key in the file | variable | default | |"]
+    lines += [
+        "working directory, that over the one in the user's configuration folder, and that over the default.",
+        "",
+        "| key in the file | variable | default | |",
+    ]
     lines.append("|---|---|---|---|")
     for each in fields(Settings):
         default = _code("~/.local/share/atlas-db") if each.name == "home" else _code(each.default)
@@ -151,6 +155,25 @@ def settings() -> str:
 
 
 _FOR_TESTS = [
+    "## Folders",
+    "",
+    "| what | Linux | macOS |",
+    "|---|---|---|",
+    "| data: stores, undo files | `~/.local/share/atlas-db` | `~/Library/Application Support/atlas-db` |",
+    "| cache: engines, answers of the Hub | `~/.cache/atlas-db` | `~/Library/Caches/atlas-db` |",
+    "| state: crash reports | `~/.local/state/atlas-db` | `~/Library/Application Support/atlas-db` |",
+    "| configuration: `atlas-db.toml` | `~/.config/atlas-db` | `~/Library/Application Support/atlas-db` |",
+    "",
+    "On Linux `XDG_DATA_HOME` and its kin count. With `ATLAS_DB_HOME`, data, cache and state all lie in that folder.",
+    "",
+    "## Variables of others",
+    "",
+    "| variable | effect |",
+    "|---|---|",
+    "| `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE` | address of the Hub, token for it, no request to it |",
+    "| `HF_HOME`, `HF_HUB_CACHE` | the Hub's cache: `fingerprint owner/name` reads what is there, and fetches the rest |",
+    "| `NO_COLOR`, `FORCE_COLOR`, `PAGER`, `COLUMNS` | output on a terminal |",
+    "",
     "Variables that only the tests read are on the page about [testing](../contributing/testing.md).",
 ]
 

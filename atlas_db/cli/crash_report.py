@@ -16,10 +16,10 @@ from atlas_db.cli.common import Exit
 from atlas_db.cli.output import errors
 from atlas_db.core.errors import AtlasError
 from atlas_db.core.files import write_private
-from atlas_db.core.settings import load_settings
+from atlas_db.core.settings import load_settings, state_folder
 
 FOLDER = "crashes"
-"""Folder of the reports, in the home folder."""
+"""Folder of the reports, in the folder for state."""
 
 
 class CrashReport:
@@ -58,7 +58,7 @@ def _written(text: str) -> Path | None:
         f"{now.isoformat(timespec='seconds')}  {shlex.join(sys.argv)}",
     )
     try:
-        folder = load_settings().home / FOLDER
+        folder = state_folder(load_settings().home) / FOLDER
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = folder / f"{now.strftime('%Y%m%dT%H%M%SZ')}-{os.getpid()}.txt"
         write_private(file, "\n".join((*head, "", text)))

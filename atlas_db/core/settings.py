@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_config_path, user_data_path, user_state_path
 
 from atlas_db.core.errors import UsageError, did_you_mean
 from atlas_db.core.terms import SOFTWARE
@@ -52,12 +52,32 @@ def default_home() -> Path:
     return user_data_path(SOFTWARE, appauthor=False)
 
 
+def cache_folder(home: Path) -> Path:
+    """Return the folder for what can be fetched again, such as engines and answers of the Hub.
+
+    It is the user's cache folder of this program where the home folder is the default, else `cache` in the home folder.
+    On Linux the former is `$XDG_CACHE_HOME/atlas-db` or `~/.cache/atlas-db`.
+    """
+    return user_cache_path(SOFTWARE, appauthor=False) if home == default_home() else home / "cache"
+
+
+def state_folder(home: Path) -> Path:
+    """Return the folder for logs and crash reports, by the same rule; `$XDG_STATE_HOME/atlas-db` on Linux."""
+    return user_state_path(SOFTWARE, appauthor=False) if home == default_home() else home
+
+
+def user_config_file() -> Path:
+    """Return the user's settings file; `$XDG_CONFIG_HOME/atlas-db/atlas-db.toml` on Linux."""
+    return user_config_path(SOFTWARE, appauthor=False) / CONFIG_FILE
+
+
 def load_settings(*, environ: Mapping[str, str] | None = None, config: Path | None = None, **flags: object) -> Settings:
     """Return the settings, merged from flags, environment, file and defaults.
 
     Args:
         environ: Environment to read; the process's own by default.
-        config: Settings file; `atlas-db.toml` in the working directory by default.
+        config: Settings file; by default `atlas-db.toml` in the user's configuration folder, and the one in the
+            working directory, which wins.
         **flags: Values given on the command line; None means not given.
 
     Returns:
@@ -68,10 +88,10 @@ def load_settings(*, environ: Mapping[str, str] | None = None, config: Path | No
     """
     env = os.environ if environ is None else environ
     values: dict[str, object] = {}
-    file = config or Path(CONFIG_FILE)
     known = {field.name: field.type for field in fields(Settings)}
-    if file.is_file():
-        values.update(_from_file(file, known))
+    for file in [user_config_file(), Path(CONFIG_FILE)] if config is None else [config]:
+        if file.is_file():
+            values.update(_from_file(file, known))
     for name in known:
         if (raw := env.get(PREFIX + name.upper())) not in (None, ""):
             values[name] = raw

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from atlas_db.core.errors import InputError
-from atlas_db.core.settings import Settings
+from atlas_db.core.settings import Settings, cache_folder
 from atlas_db.core.terms import Progress
 from atlas_db.licenses.card_model import CardModel
 from atlas_db.snapshot.online import OnlineAnswer, complete_lineage
@@ -75,7 +75,7 @@ def request_missing(
     Raises:
         HubError: The Hub does not answer.
     """
-    records = HubRecords(home / "cache" / CACHE)
+    records = HubRecords(cache_folder(home) / CACHE)
     names = [*models, *(claim.name for folder in folders for claim in folder.record.parents)]
     data = [each for folder in folders for each in folder.data()]
     today = datetime.now(UTC).date().isoformat()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from atlas_db.core.errors import SchemaVersionError, StoreRefusedError, UsageError
 from atlas_db.core.schema import SCHEMA
-from atlas_db.core.settings import Settings
+from atlas_db.core.settings import Settings, cache_folder
 from atlas_db.store.bolt import Store
 from atlas_db.store.contents import DEMO
 from atlas_db.store.engine_users import read_or_make_secret
@@ -60,7 +60,7 @@ def connect(settings: Settings) -> Store:
             directory,
             heap=settings.heap,
             idle_minutes=settings.idle_minutes,
-            cache=settings.home / "cache",
+            cache=cache_folder(settings.home),
             version=settings.neo4j_version,
         )
         local.name = settings.store

@@ -100,6 +100,18 @@ def cached_repository(place: Path) -> LocalRepository | None:
     return None
 
 
+def in_hub_cache(repository: str) -> LocalRepository | None:
+    """Return a model repository as the Hub's cache of this machine holds it; None where it does not.
+
+    The cache is huggingface_hub's: `HF_HUB_CACHE`, else `hub` in `HF_HOME`.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
+    return cached_repository(folder) if folder.is_dir() else None
+
+
 def _repository_kinds() -> dict[str, str]:
     from huggingface_hub import constants
 

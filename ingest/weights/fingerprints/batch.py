@@ -7,6 +7,7 @@ a Dask cluster. A damaged model is reported, and the others go on.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
@@ -23,7 +24,7 @@ from atlas_db.core.errors import AtlasError, InputError, WeightsError
 from atlas_db.core.terms import Progress, RecordKind
 from ingest.formats.open_model import OpenModel, open_model
 from ingest.formats.other_files import FOLDERS, PICKLE, file_kind, only_these, other_files
-from ingest.hub.local_repository import LocalRepository, broken_links, cached_repository
+from ingest.hub.local_repository import LocalRepository, broken_links, cached_repository, in_hub_cache
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
 from ingest.weights.fingerprints.http_range import REPOSITORY, SCHEME, open_remote, revision_and_date
@@ -36,6 +37,8 @@ MIN_MODELS_FOR_PROCESSES = 16
 CHECKPOINT_MODELS = 64
 """Models between two checkpoints on disk."""
 _READ_SUFFIXES = (".safetensors", ".gguf")
+_HUB_ADDRESS = re.compile(r"^hf:/{1,2}(models/)?")
+"""Beginning of `hf://owner/name`; a path has one slash of the two."""
 
 
 class ModelFiles(msgspec.Struct, frozen=True):
@@ -109,6 +112,9 @@ class _Outcome:
 def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
     """Return the models under paths: one model's folder or file, a folder with a listing or of such, a repository.
 
+    A repository, owner/name or hf://owner/name, is read from the Hub's cache of this machine where it is there, else
+    from the Hub by ranges.
+
     Raises:
         InputError: A path is not there, a listing is broken or names what is outside, or nothing holds weights.
         HubError: The Hub refuses a repository.
@@ -119,12 +125,17 @@ def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
             found[path.stem] = _model_of_file(path)
             continue
         if not path.is_dir():
-            if os.path.lexists(path) or not REPOSITORY.fullmatch(str(path)):
+            repository = _HUB_ADDRESS.sub("", path.as_posix())
+            if os.path.lexists(path) or not REPOSITORY.fullmatch(repository):
                 raise InputError(
-                    f"{path} is not there", hint="Name a model's folder or file, a folder of such, or owner/name"
+                    f"{path} is not there", hint="Name a model's folder or file, a folder of such, or hf://owner/name"
                 )
-            revision, created = revision_and_date(str(path))
-            found[str(path)] = ModelFiles(str(path), f"{SCHEME}{path}@{revision}", created, revision)
+            kept = in_hub_cache(repository)
+            if cached := [] if kept is None or kept.missing else list(_models_in_cache(kept)):
+                found |= {item.id: item for item in cached}
+                continue
+            revision, created = revision_and_date(repository)
+            found[repository] = ModelFiles(repository, f"{SCHEME}{repository}@{revision}", created, revision)
             continue
         for item in _models_in_listing(path) if (path / LISTING_FILE).is_file() else _models_in_tree(path):
             found.setdefault(item.id, item)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
+from atlas_db.core.errors import InputError
 from ingest.weights.fingerprints.batch import files_digest, find_models, fingerprint_all
 from tests.support.families import root, trained, write
 from tests.support.hub_cache import write_cached
@@ -49,6 +52,22 @@ def test_models_in_the_cache_of_the_hub(tmp_path: Path) -> None:
         "acme/torn": "model.safetensors links to a file that is not there",
     }
     assert (report.made, report.notes) == (4, {})
+
+
+@pytest.mark.parametrize("name", ["acme/river", "hf://acme/river", "hf://models/acme/river"])
+def test_a_repository_is_read_from_the_cache_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Nothing is requested: no Hub is there."""
+    from huggingface_hub import constants
+
+    write(tmp_path / "plain", root(1))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    weights = (tmp_path / "plain" / "model.safetensors").read_bytes()
+    folder = write_cached(tmp_path / "hub", "models--acme--river", {"model.safetensors": weights}, main="0a1b")
+    assert [(item.id, item.folder) for item in find_models([Path(name)])] == [("acme/river", str(folder))]
+    with pytest.raises(InputError, match="hf://owner/name"):
+        find_models([Path("hf://acme/river/more")])
 
 
 def test_files_that_are_not_read_are_counted_by_their_kind(tmp_path: Path) -> None:
