@@ -171,7 +171,7 @@ _FOR_TESTS = [
     "| variable | effect |",
     "|---|---|",
     "| `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE` | address of the Hub, token for it, no request to it |",
-    "| `HF_HOME`, `HF_HUB_CACHE` | the Hub's cache: `fingerprint owner/name` reads what is there, and fetches the rest |",
+    "| `HF_HOME`, `HF_HUB_CACHE` | the Hub's cache: `fingerprint owner/name` reads what is there before the Hub |",
     "| `NO_COLOR`, `FORCE_COLOR`, `PAGER`, `COLUMNS` | output on a terminal |",
     "",
     "Variables that only the tests read are on the page about [testing](../contributing/testing.md).",
