@@ -18,9 +18,20 @@ from atlas_db.analysis.mutation import (
     license_steps,
     machine_written,
 )
+from atlas_db.analysis.report.papers import ANATOMY, ANATOMY_MODELS
 from atlas_db.analysis.similarity import UNRELATED_LINKED
 from atlas_db.analysis.tables import AnalysisTable, ratio_interval
 from atlas_db.core.arrays import Flags, Integers
+
+REPORTED = {
+    "Siblings are more similar than parent and child": "siblings are more similar than parent and child (figure 6)",
+    "Related models are more similar than unrelated ones": "all family ties predict similarity (figure 5)",
+    "Licences drift from restrictive to permissive or copyleft": "drift to permissive or copyleft licences (abstract)",
+    "Models drift from several languages to English alone": "drift from multilingual to English only (abstract)",
+    "Cards become shorter": "cards become shorter and leaner (abstract)",
+    "Cards turn to templates and text made by tools": "cards become standardised, from templates and tools (abstract)",
+}
+"""What the paper reports of each finding, and where."""
 
 
 class PaperFinding(NamedTuple):
@@ -72,9 +83,16 @@ def findings(atlas: AtlasFrames, similarity: Mapping[str, pd.DataFrame], *, seed
     ]
     frame = pd.DataFrame(found, columns=list(PaperFinding._fields))
     frame.insert(1, "here", [each.agreement for each in found])
+    frame.insert(len(frame.columns), "models_here", int((~atlas.graph.placeholder).sum()))
+    frame["reported"] = frame["finding"].map(REPORTED)
+    frame["models_reported"] = ANATOMY_MODELS
     return [
         AnalysisTable(
-            "findings", "Findings of Laufer 2025, and this atlas", "Laufer 2025, abstract and sections 6, 7", frame
+            "findings",
+            f"Findings of {ANATOMY.short}, and this atlas",
+            "Laufer 2025, abstract and sections 6, 7. reported: what the paper's abstract and figures state, over "
+            "models_reported models; it gives directions there, and no value that ours could be compared with",
+            frame,
         )
     ]
 

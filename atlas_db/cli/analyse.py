@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,6 @@ from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, ope
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
-from atlas_db.core.files import write_whole
-from atlas_db.core.safe_text import spreadsheet_cell
 
 if TYPE_CHECKING:
     from atlas_db.analysis.tables import AnalysisTable
@@ -21,7 +20,8 @@ HELP = """Measure the ecosystem: families, similarity, mutation and drift, regio
 
 SECTION is one or more of tables, growth, coverage, families, mutation, similarity, regions, findings; all by default.
 `similarity` compares related with unrelated pairs of models. `findings` compares the findings of a published study of
-the Hub with this atlas: value, 95 % interval and sample size of each. Needs the extra `analysis`.
+the Hub with this atlas: value, 95 % interval and sample size of each. --out writes the tables with seed, versions and
+dates of the graph (analysis.json), and how to cite (citation.bib). Needs the extra `analysis`.
 
 Examples:
 
@@ -29,8 +29,16 @@ Examples:
 
   atlas-db analyse mutation similarity --seed 7 --sample 50000 --format json
 
-  atlas-db analyse --out tables/
+  atlas-db analyse --out tables/ --figures svg
 """
+
+
+class FigureFormat(StrEnum):
+    """Formats of figures."""
+
+    SVG = "svg"
+    PNG = "png"
+    PDF = "pdf"
 
 
 @guarded
@@ -41,33 +49,40 @@ def analyse(
         int, typer.Option("--sample", min=100, help="Pairs drawn of each kind, for similarity.")
     ] = 20_000,
     top: Annotated[int, typer.Option("--top", min=1, help="Rows of top tables.")] = 10,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder: one CSV file a table.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder: one CSV file a table, and where they come from.")
+    ] = None,
+    figures: Annotated[
+        FigureFormat | None,
+        typer.Option("--figures", help="Draw figures into the folder of --out.", show_default=False),
+    ] = None,
     store: StoreOption = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Analyse the atlas."""
     require_extra("analysis")
     from atlas_db.analysis.frames import read_frames
+    from atlas_db.analysis.report.analysis_files import provenance, write_analysis
     from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, check_sections
     from atlas_db.analysis.sections import analyse_sections as analyse_atlas
+    from atlas_db.lineage.newest_records import read_graph_version
 
+    if figures is not None and out is None:
+        raise UsageError("--figures needs a folder", hint="Add --out DIR")
     wanted = sections or list(SECTIONS)
     check_sections(wanted)
     settings = settings_for(store)
     with opened(settings) as graph, shown_progress() as progress:
         atlas = read_frames(graph, home_of(settings), progress)
-        made = analyse_atlas(atlas, wanted, AnalysisOptions(seed, sample, top), progress)
+        options = AnalysisOptions(seed, sample, top)
+        made = analyse_atlas(atlas, wanted, options, progress)
+        version = read_graph_version(graph)
     if out is not None:
-        _export(out, made)
+        write_analysis(out, made, version, options, figures or "")
     _show(made, form)
-
-
-def _export(out: Path, made: dict[str, list[AnalysisTable]]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    for tables in made.values():
-        for table in tables:
-            text = table.frame.map(spreadsheet_cell).to_csv(index=False)
-            write_whole(out / f"{table.name}.csv", text.encode())
+    if form is Format.HUMAN:
+        stated = ", ".join(f"{name} {value}" for name, value in provenance(version, options).items() if value != "")
+        print_text(f"From {stated}. How to cite: --out DIR writes citation.bib.", "dim")
 
 
 def _show(made: dict[str, list[AnalysisTable]], form: Format) -> None:

@@ -52,6 +52,10 @@ EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store, 5 the atl
 audit needs, 70 a fault of this program. A load that set bad items aside exits 0 and reports them; 3 only
 when nothing was readable."""
 
+ON_WINDOWS = """Error: atlas-db does not run on Windows itself: its local engine needs POSIX processes.
+  Run it in WSL (wsl --install; then install atlas-db there), or in the container:
+  docker build -f docker/Dockerfile -t atlas-db . && docker run --rm -v atlas:/home/atlas/data atlas-db demo"""
+
 app = typer.Typer(
     name="atlas-db",
     cls=PanelGroup,
@@ -114,6 +118,9 @@ app.command("doctor", help=doctor.HELP)(doctor.doctor)
 
 def main() -> None:
     """Run the command line."""
+    if sys.platform == "win32":
+        sys.stderr.write(f"{ON_WINDOWS}\n")
+        raise SystemExit(Exit.USAGE)
     hide_optional_libraries()
     with CrashReport():
         try:

@@ -16,7 +16,7 @@ from atlas_db.core.errors import UsageError
 
 DISTRIBUTION = "model-atlas-db"
 EXTRAS = {
-    "analysis": ("pandas", "rapidfuzz", "scipy", "sklearn"),
+    "analysis": ("matplotlib", "pandas", "rapidfuzz", "scipy", "sklearn"),
     "cluster": ("distributed",),
     "dashboard": ("fastapi", "jinja2", "pandas", "PIL", "plotly", "rapidfuzz", "scipy", "sklearn", "uvicorn"),
     "embed": ("safetensors", "sentence_transformers", "torch"),

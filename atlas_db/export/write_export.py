@@ -10,27 +10,23 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
-from atlas_db.claims.runs import list_runs
 from atlas_db.columnar.typed_columns import rows_table
 from atlas_db.core.errors import InputError, StoreError, UsageError
-from atlas_db.core.extras import DISTRIBUTION, require_extra
+from atlas_db.core.extras import require_extra
 from atlas_db.core.files import replacing, write_whole
-from atlas_db.core.schema import SCHEMA
-from atlas_db.core.terms import SOFTWARE, Progress
+from atlas_db.core.terms import Progress
 from atlas_db.export.graph_files import GRAPH_FILES, GRAPH_WRITERS, write_graph
 from atlas_db.export.graph_objects import edges_among, sorted_nodes, to_tensors
 from atlas_db.export.graph_tables import LINEAGE, GraphTable, joined_tables, selected, tables_named
 from atlas_db.export.table_files import WRITERS
-from atlas_db.lineage.newest_records import read_newest_records
+from atlas_db.lineage.newest_records import read_graph_version
 from atlas_db.store.bolt import Store
-from atlas_db.store.connect import ensure_schema
 from atlas_db.store.contents import require_models
 
 MANIFEST = "manifest.json"
@@ -193,25 +189,13 @@ def export_graph(
 
 
 def _manifest(store: Store, form: str, names: list[str], chosen: QueryRows | None) -> Manifest:
-    newest = read_newest_records(store)
     return Manifest(
-        f"{SOFTWARE} {version(DISTRIBUTION)}",
-        SCHEMA.version,
-        ensure_schema(store),
-        newest_run(store),
-        newest.models,
-        newest.datasets,
+        *read_graph_version(store),
         form,
         [table.name for table in tables_named(names)] if chosen is None or form not in TABLE_FORMATS else [],
         chosen.query if chosen else "",
         dict(chosen.parameters) if chosen else {},
     )
-
-
-def newest_run(store: Store) -> str:
-    """Return the id of the newest run, with a mark where it is not complete; empty where there is none."""
-    runs = list_runs(store)
-    return "" if not runs else runs[0]["id"] if runs[0]["complete"] else f"{runs[0]['id']} (incomplete)"
 
 
 class _Export:
@@ -294,7 +278,7 @@ class _Export:
         Raises:
             StoreError: Another run wrote to the graph meanwhile, so that its tables may not fit together.
         """
-        if newest_run(self._store) != self._manifest.newest_run:
+        if read_graph_version(self._store).newest_run != self._manifest.newest_run:
             raise StoreError("the graph changed during the export", hint="Run the same command again")
         self._manifest.complete = True
         self._save()

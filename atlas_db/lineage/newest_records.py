@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import NamedTuple
 
-from atlas_db.core.terms import RecordKind
+from atlas_db.claims.runs import list_runs
+from atlas_db.core.extras import DISTRIBUTION
+from atlas_db.core.schema import SCHEMA
+from atlas_db.core.terms import SOFTWARE, RecordKind
 from atlas_db.store.bolt import Store
+from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement
 
 NEWEST_MODEL = Statement("MATCH (n:Model {placeholder: false}) RETURN max(n.last_seen) AS date")
@@ -32,3 +37,32 @@ class NewestRecords(NamedTuple):
 def read_newest_records(store: Store) -> NewestRecords:
     """Return the dates of the newest records of a store. Snapshots give them, not the clock."""
     return NewestRecords(*(store.read(each)[0]["date"] or "" for each in (NEWEST_MODEL, NEWEST_DATASET)))
+
+
+class GraphVersion(NamedTuple):
+    """What identifies the graph that numbers or files come from.
+
+    Attributes:
+        software: This program and its version.
+        schema_version: Version of the graph's schema.
+        store_id: Random id of the store.
+        newest_run: Id of the newest run, with a mark where it is not complete; empty where there is none.
+        newest_model_record: Date of the newest record of a model.
+        newest_dataset_record: Date of the newest record of a dataset.
+    """
+
+    software: str
+    schema_version: int
+    store_id: str
+    newest_run: str
+    newest_model_record: str
+    newest_dataset_record: str
+
+
+def read_graph_version(store: Store) -> GraphVersion:
+    """Return what identifies the graph of a store as it is now."""
+    runs = list_runs(store)
+    mark = "" if not runs or runs[0]["complete"] else " (incomplete)"
+    newest = f"{runs[0]['id']}{mark}" if runs else ""
+    software = f"{SOFTWARE} {version(DISTRIBUTION)}"
+    return GraphVersion(software, SCHEMA.version, ensure_schema(store), newest, *read_newest_records(store))

@@ -66,7 +66,15 @@ def test_the_dockerfile_is_pinned_and_runs_without_root() -> None:
     for line in lines:
         if line.startswith("FROM"):
             assert re.search(r":\d+\.\d+", line), line
-    assert "USER atlas" in lines
+    assert "USER 10001" in lines
+    subprocess.run([Path(sys.executable).parent / "hadolint", "docker/Dockerfile"], cwd=ROOT, check=True)
+
+
+def test_windows_is_told_what_to_run_instead() -> None:
+    code = "import sys; sys.platform = 'win32'; from atlas_db.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "WSL" in done.stderr and "docker run" in done.stderr
 
 
 def test_the_docs_give_a_reason_for_every_dependency() -> None:

@@ -11,10 +11,13 @@ from tests.support.paths import MODULES, PACKAGES, ROOT
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 COVERED_BY = {
     "atlas_db/__main__.py": "tests/atlas_db/cli/test_main.py",
+    "atlas_db/analysis/report/analysis_files.py": "tests/atlas_db/cli/test_analyse.py",
     "atlas_db/analysis/ecosystem.py": "tests/atlas_db/analysis/test_sections.py",
+    "atlas_db/analysis/report/figure_files.py": "tests/atlas_db/cli/test_analyse.py",
     "atlas_db/analysis/findings.py": "tests/atlas_db/analysis/test_sections.py",
     "atlas_db/analysis/frames.py": "tests/atlas_db/analysis/test_sections.py",
     "atlas_db/analysis/mutation.py": "tests/atlas_db/analysis/test_sections.py",
+    "atlas_db/analysis/report/papers.py": "tests/atlas_db/cli/test_analyse.py",
     "atlas_db/analysis/similarity.py": "tests/atlas_db/analysis/test_sections.py",
     "atlas_db/api/agent_tools.py": "tests/atlas_db/api/test_agent_server.py",
     "atlas_db/api/explain.py": "tests/gnn/models/test_reporting_propensity.py",

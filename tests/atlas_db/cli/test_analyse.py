@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.support.command import run
 from tests.support.graphs import child, model, write_rows
@@ -39,6 +43,36 @@ def test_analyse_in_every_format(home: Path, tmp_path: Path) -> None:
     run(home, "analyse", "--out", str(tmp_path / "tables"), "--format", "quiet")
     assert {"growth.csv", "findings.csv", "similarity.csv"} <= {file.name for file in (tmp_path / "tables").iterdir()}
     assert "Sections:" in run(home, "analyse", "nonsense", code=2).stderr
+
+
+def test_an_analysis_can_be_reproduced_and_cited(home: Path, tmp_path: Path) -> None:
+    words = ("analyse", "growth", "mutation", "findings", "--seed", "3", "--sample", "500", "--format", "quiet")
+    for name in ("one", "two"):
+        run(home, *words, "--out", str(tmp_path / name), "--figures", "svg")
+    one, two = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert one == two and {"findings.svg", "growth.svg", "mutation_rates.svg"} <= one.keys()
+    stated = json.loads(one["analysis.json"])
+    assert (stated["seed"], stated["sample"], stated["newest_model_record"]) == (3, 500, "2024-03-24")
+    assert stated["software"].startswith("atlas-db ") and stated["newest_run"].startswith("load-")
+    for name, table in stated["tables"].items():
+        assert table["sha256"] == hashlib.sha256(one[f"{name}.csv"]).hexdigest()
+        assert table["rows"] == len(pd.read_csv(io.BytesIO(one[f"{name}.csv"])))
+    findings = pd.read_csv(io.BytesIO(one["findings.csv"]))
+    assert findings.reported.notna().all() and set(findings.models_reported) == {1_860_000}
+    assert "Anatomy of a Machine Learning Ecosystem" in stated["tables"]["findings"]["title"]
+    assert one["citation.bib"].decode().count("title = {{") == 3
+    title = ElementTree.fromstring(one["growth.svg"]).find(".//{http://www.w3.org/2000/svg}text")
+    assert title is not None
+
+
+def test_figures_in_every_format(home: Path, tmp_path: Path) -> None:
+    for form in ("png", "pdf"):
+        run(home, "analyse", "growth", "--out", str(tmp_path), "--figures", form)
+    with Image.open(tmp_path / "growth.png") as picture:
+        assert picture.width == 1400
+    assert (tmp_path / "growth.pdf").read_bytes().startswith(b"%PDF-")
+    assert "--out DIR" in run(home, "analyse", "growth", "--figures", "svg", code=2).stderr
+    assert "From software atlas-db" in run(home, "analyse", "growth").stdout
 
 
 def test_compare(home: Path) -> None:

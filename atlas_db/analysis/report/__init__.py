@@ -1,0 +1,1 @@
+"""What an analysis leaves behind: tables, figures, provenance, and how to cite."""
