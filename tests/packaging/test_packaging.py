@@ -71,7 +71,7 @@ def test_the_dockerfile_is_pinned_and_runs_without_root() -> None:
 
 
 def test_windows_is_told_what_to_run_instead() -> None:
-    code = "import sys; sys.platform = 'win32'; from atlas_db.cli.main import main; main()"
+    code = "import sys; from atlas_db.cli.main import main; sys.platform = 'win32'; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "WSL" in done.stderr and "docker run" in done.stderr
