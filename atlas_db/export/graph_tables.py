@@ -27,7 +27,7 @@ LINEAGE = ("Model", "DERIVED_FROM")
 ENDS = ("start", "end")
 """Columns of an edge table: ids of both ends."""
 IDS_AT_ONCE = 5000
-NODES_AT_ONCE, STARTS_AT_ONCE = 100_000, 250_000
+NODES_AT_ONCE, STARTS_AT_ONCE = 100_000, 1_000_000
 """Nodes that one answer covers, of nodes and of edges that leave them.
 
 Each answer scans the nodes before it again, so larger ones are faster.

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import fcntl
 import io
 import json
+import os
+import pty
+import struct
+import subprocess
+import termios
+from pathlib import Path
 
 import pytest
 
 from atlas_db.cli.output import Format, console, print_text, write_json, write_line, write_rows
+from tests.support.command import ATLAS, environment
 from tests.support.doc_examples import TERMINAL
 
 COLUMNS = ("id", "count", "tags")
@@ -94,3 +103,29 @@ def test_lines_show_control_characters(capsys: pytest.CaptureFixture[str]) -> No
 def test_csv_cells_are_no_formulas_and_numbers_stay(capsys: pytest.CaptureFixture[str]) -> None:
     write_rows(("id", "change"), [{"id": "=a/b", "change": -0.5}], Format.CSV)
     assert capsys.readouterr().out == "id,change\n'=a/b,-0.5\n"
+
+
+def _on_a_terminal(home: Path, *words: str, **environ: str) -> str:
+    """Run a command on a terminal of 24 lines, and return what it shows."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    env = {name: value for name, value in environment(home, TERM="xterm", **environ).items() if name not in TERMINAL}
+    env |= {"TERM": "xterm"}
+    with subprocess.Popen([*ATLAS, *words], stdin=slave, stdout=slave, stderr=subprocess.DEVNULL, env=env) as process:
+        os.close(slave)
+        shown = bytearray()
+        with contextlib.suppress(OSError):  # Linux: the end of a terminal is an error
+            while part := os.read(master, 4096):
+                shown += part
+    os.close(master)
+    assert process.returncode == 0
+    return shown.decode()
+
+
+@pytest.mark.slow
+def test_a_terminal_gets_a_table_in_the_pager_and_colours_if_wanted(tmp_path: Path) -> None:
+    paged = _on_a_terminal(tmp_path, "licenses", PAGER="sed s/^/PAGED:/")
+    assert paged.count("PAGED:") > 40 and "┃" in paged
+    short = _on_a_terminal(tmp_path, "licenses", "mit", PAGER="sed s/^/PAGED:/")
+    assert "PAGED:" not in short and "\x1b[1m" in short
+    assert "\x1b[3" not in _on_a_terminal(tmp_path, "licenses", "mit", NO_COLOR="1")

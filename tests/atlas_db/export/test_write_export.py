@@ -17,6 +17,7 @@ from torch_geometric.data import HeteroData
 
 from atlas_db.core.errors import EmptyStoreError, InputError, UsageError
 from atlas_db.core.safe_text import visible
+from atlas_db.export import graph_tables as graph_tables_module
 from atlas_db.export.graph_tables import graph_tables
 from atlas_db.export.write_export import QueryRows, export_graph
 from atlas_db.store.bolt import Store
@@ -67,6 +68,18 @@ def test_parquet_holds_all_and_polars_reads_it(filled: Store, tmp_path: Path) ->
     assert report.manifest.complete
     rows = {name: sum(file.rows.values()) for name, file in report.manifest.files.items()}
     assert rows["CLAIMS_PARENT.parquet"] == claims.height
+
+
+def test_answers_in_parts_hold_each_row_once(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_tables_module, "NODES_AT_ONCE", 2)
+    monkeypatch.setattr(graph_tables_module, "STARTS_AT_ONCE", 2)
+    steps: list[tuple[str, int, int]] = []
+    for name in ("Model", "CLAIMS_PARENT"):
+        table = graph_tables()[name]
+        rows = [row for batch in table.stream(filled, lambda *step: steps.append(step)) for row in batch.to_pylist()]
+        assert len(rows) == counts(filled)[name]
+        assert len({(row.get("id"), row.get("start"), row.get("end"), row.get("method")) for row in rows}) == len(rows)
+    assert steps[0] == ("export Model", 2, 5) and steps[-1] == ("export CLAIMS_PARENT", 5, 5)
 
 
 def test_csv_and_json_lines_are_read_by_pandas_and_duckdb(filled: Store, tmp_path: Path) -> None:
