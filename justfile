@@ -27,6 +27,7 @@ test-neo4j VERSION *ARGS:
     ATLAS_DB_TEST_NEO4J_VERSION={{ VERSION }} pytest {{ parallel }} -m neo4j {{ ARGS }}
 
 # Style, types, layers, dependencies, spelling, docs
+[parallel]
 check: style types layers dependencies spelling site
 
 style:

@@ -44,9 +44,9 @@ from ingest.weights.tree.family_state import (
 )
 from ingest.weights.tree.subtree_moves import swap_parent_child
 
-INNER_SHARE, DRAWS, ROUNDS, QUANTILES = 0.3, 1, 200, 400
+INNER_SHARE, DRAWS, ROUNDS, QUANTILES = 0.3, 2, 100, 400
 BOOSTING = {
-    "objective": "binary", "learning_rate": 0.03, "num_leaves": 5, "min_data_in_leaf": 30, "lambda_l2": 10.0,
+    "objective": "binary", "learning_rate": 0.03, "num_leaves": 8, "min_data_in_leaf": 30, "lambda_l2": 10.0,
     "feature_fraction": 0.5, "bagging_fraction": 0.7, "bagging_freq": 1, "seed": 0, "deterministic": True,
     "num_threads": 1, "verbose": -1,
 }  # fmt: skip
@@ -56,6 +56,9 @@ FALLING = frozenset({
 """Features that never speak for an ancestor the more of them there is: constraints that hold outside the zoos."""
 Choice = tuple[Doubles, bool, bool]
 """Features of a chosen parent, whether it is an ancestor, and whether it is the parent."""
+CHOICES_A_ZOO = 200.0
+ISOTROPIC_SHARE = 0.6
+"""Weight of a zoo of isotropic steps: no training makes such, and their many families are easy."""
 NamedMerge = tuple[Merge, list[str]]
 """A merge, and the ids of the rows that it names."""
 RISING = frozenset({"precedence_log_odds", "dated_earlier", "choice_log_odds"})
@@ -68,11 +71,13 @@ class Choices(NamedTuple):
         features: Shape (n, 24), columns `FEATURES`.
         ancestor: Whether the choice is an ancestor, shape (n,).
         direct: Whether it is the parent, shape (n,).
+        share: Weight of the zoo in the fit.
     """
 
     features: Doubles
     ancestor: Flags
     direct: Flags
+    share: float
 
 
 class Draw(NamedTuple):
@@ -141,7 +146,8 @@ def choices_of(path: Path, large: bool) -> Choices:
     merges: dict[tuple[str, bool], NamedMerge] = {}
     rows = [row for draw in draws_of(truth, prints, len(prints)) for row in choices_in(prints, draw, read, merges)]
     features, ancestor, direct = (list(column) for column in zip(*rows, strict=True))
-    return Choices(np.array(features), np.array(ancestor, bool), np.array(direct, bool))
+    share = ISOTROPIC_SHARE if truth["scenario"] == "isotropic" else 1.0
+    return Choices(np.array(features), np.array(ancestor, bool), np.array(direct, bool), share)
 
 
 def choices_in(
@@ -217,38 +223,43 @@ def _choices(family: FamilyState, own: set[str], draw: Draw) -> Iterator[Choice]
             yield presence_features(family, tree, row, choice), ancestor, direct
 
 
-def boosted(features: Doubles, labels: Flags) -> lightgbm.Booster:
+def boosted(features: Doubles, labels: Flags, weights: Doubles) -> lightgbm.Booster:
     """Fit boosted trees to whether something holds."""
     signs = [(name in RISING) - (name in FALLING) for name in FEATURES]
     options = {**BOOSTING, "monotone_constraints": signs}
-    return lightgbm.train(options, lightgbm.Dataset(features, labels.astype(float)), ROUNDS)
+    return lightgbm.train(options, lightgbm.Dataset(features, labels.astype(float), weight=weights), ROUNDS)
 
 
 def fit(zoos: Sequence[Choices]) -> tuple[dict[str, Any], dict[str, float]]:
     """Fit both ensembles; return them, and metrics on zoos left out."""
-    null, stated, right, ancestors = [], [], [], []
+    null, stated, right, ancestors, shares = [], [], [], [], []
     for at, zoo in enumerate(zoos):
         rest = [each for place, each in enumerate(zoos) if place != at]
         above, direct = _fitted(rest or zoos)
         scores = np.asarray(above.predict(zoo.features, raw_score=True))
         null.append(scores[~zoo.ancestor])
+        shares.append(np.full(len(null[-1]), zoo.share / max(len(null[-1]), 1)))
         ancestors.append((1 / (1 + np.exp(-scores)), zoo.ancestor))
         stated.append(np.asarray(above.predict(zoo.features)) * np.asarray(direct.predict(zoo.features)))
         right.append(zoo.direct)
     chance, is_right = np.concatenate(stated), np.concatenate(right)
     on_path, is_above = (np.concatenate(side) for side in zip(*ancestors, strict=True))
     high = chance >= 0.9
+    by_zoo = [calibration_error(given, truly.astype(float), 10) for given, truly in ancestors]
     metrics = {
         "left_out_ece": calibration_error(chance, is_right.astype(float), 10),
         "left_out_ece_ancestor": calibration_error(on_path, is_above.astype(float), 10),
+        "left_out_ece_ancestor_by_zoo": float(np.average(by_zoo, weights=[zoo.share for zoo in zoos])),
         "left_out_right_from_0.9": float(is_right[high].mean()) if high.any() else 1.0,
-        "left_out_ancestor_from_0.9": float(is_above[on_path >= 0.9].mean()),
+        "left_out_ancestor_from_0.9": float(is_above[on_path >= 0.9].mean()) if (on_path >= 0.9).any() else 1.0,
         "left_out_share_from_0.9": float((high & is_right).sum() / is_right.sum()),
         "left_out_share_from_0.5": float(((chance >= 0.5) & is_right).sum() / is_right.sum()),
         "choices": float(len(chance)), "null_pairs": float(sum(map(len, null))),
     }  # fmt: skip
     above, direct = _fitted(zoos)
-    quantiles = np.quantile(np.concatenate(null), np.linspace(0, 1, QUANTILES))
+    quantiles = np.quantile(
+        np.concatenate(null), np.linspace(0, 1, QUANTILES), weights=np.concatenate(shares), method="inverted_cdf"
+    )
     both = [[read_tree(tree["tree_structure"]) for tree in each.dump_model()["tree_info"]] for each in (above, direct)]
     gains = sorted(zip(FEATURES, above.feature_importance("gain").tolist(), strict=True), key=lambda pair: -pair[1])
     print({name: round(value, 4) for name, value in metrics.items()}, [(a, round(b)) for a, b in gains], flush=True)
@@ -257,8 +268,12 @@ def fit(zoos: Sequence[Choices]) -> tuple[dict[str, Any], dict[str, float]]:
 
 
 def _fitted(zoos: Sequence[Choices]) -> tuple[lightgbm.Booster, lightgbm.Booster]:
-    features, ancestor, direct = (np.concatenate(side) for side in zip(*zoos, strict=True))
-    return boosted(features, ancestor), boosted(features[ancestor], direct[ancestor])
+    """Fit both ensembles. Zoos count alike, whatever their size, but for the isotropic ones."""
+    features, ancestor, direct = (np.concatenate([each[at] for each in zoos]) for at in range(3))
+    weights = np.concatenate(
+        [np.full(len(each.direct), CHOICES_A_ZOO * each.share / len(each.direct)) for each in zoos]
+    )
+    return boosted(features, ancestor, weights), boosted(features[ancestor], direct[ancestor], weights[ancestor])
 
 
 def main() -> None:
