@@ -198,11 +198,12 @@ def errors() -> str:
 
 _CODES = [
     (0, "fine; a load that set bad items aside is fine, and reports them"),
-    (1, "findings (`audit --fail-on`, or `doctor` found something wrong)"),
+    (1, "findings (`audit --fail-on`, `gate` denies, or `doctor` found something wrong)"),
     (2, "usage"),
     (3, "input: nothing was readable, or there is no such model"),
     (4, "the store, or a bill of materials that would be invalid"),
     (5, "the atlas lacks records that `audit --fail-on` needs (`--allow-incomplete` lets it pass)"),
+    (6, "`gate`: nothing is denied, and a person has to decide"),
     (70, "a fault of this program; a file with the details is named"),
 ]
 

@@ -78,6 +78,7 @@ class Exit:
     INPUT = 3
     STORE = 4
     INCOMPLETE = 5
+    DECIDE = 6
     CRASH = 70
     """A fault of this program: EX_SOFTWARE of sysexits.h."""
 

@@ -27,10 +27,14 @@ from atlas_db.cli import (
     fetch,
     fingerprint,
     formats,
+    gate,
+    gpai,
+    impact,
     licenses,
     lineage,
     load,
     mcp,
+    notice,
     origin,
     query,
     run,
@@ -49,8 +53,8 @@ from atlas_db.cli.output import drop_output, print_text
 from atlas_db.cli.panels import PanelGroup
 
 EPILOG = """Exit codes: 0 fine, 1 findings, 2 usage, 3 input, 4 store, 5 the atlas lacks records that the
-audit needs, 70 a fault of this program. A load that set bad items aside exits 0 and reports them; 3 only
-when nothing was readable."""
+audit needs, 6 the gate asks a person, 70 a fault of this program. A load that set bad items aside exits 0 and
+reports them; 3 only when nothing was readable."""
 
 ON_WINDOWS = """Error: atlas-db does not run on Windows itself: its local engine needs POSIX processes.
   Run it in WSL (wsl --install; then install atlas-db there), or in the container:
@@ -101,6 +105,10 @@ app.command("query", help=query.HELP)(query.query)
 app.command("lineage", help=lineage.HELP)(lineage.lineage)
 app.command("audit", help=audit.HELP)(audit.audit)
 app.command("bom", help=bom.HELP)(bom.bom)
+app.command("gate", help=gate.HELP)(gate.gate)
+app.command("notice", help=notice.HELP)(notice.notice)
+app.command("impact", help=impact.HELP)(impact.impact)
+app.command("gpai", help=gpai.HELP)(gpai.gpai)
 app.command("snapshot", help=snapshot.HELP)(snapshot.snapshot)
 app.command("analyse", help=analyse.HELP)(analyse.analyse)
 app.command("compare", help=compare.HELP)(compare.compare)

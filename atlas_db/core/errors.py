@@ -7,6 +7,7 @@ AtlasError
 │   ├── CypherError             the user's own Cypher is malformed, or fails
 │   ├── CatalogueError          a broken row of the licence data
 │   ├── LicenseNotFoundError
+│   ├── PolicyError             a policy of the gate is malformed
 │   ├── SuppressionError        malformed, or expired
 │   └── WriteRefusedError
 ├── InputError                  nothing readable came in                          exit 3
@@ -90,6 +91,10 @@ class CypherError(UsageError):
 
 class CatalogueError(UsageError):
     """A row of the licence catalogue, the rules or the profiles is broken. The message names it."""
+
+
+class PolicyError(UsageError):
+    """A policy of the gate is malformed, or names what there is not."""
 
 
 class SuppressionError(UsageError):

@@ -13,10 +13,11 @@ from atlas_db.columnar.typed_columns import data_frame
 from atlas_db.core.errors import IncompleteAuditError
 from atlas_db.core.records import repository_path
 from atlas_db.core.terms import FindingKind, LicenseState, Progress, RecordKind, Verdict
-from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry
+from atlas_db.licenses.audit_graph import AuditGraph, known_models
 from atlas_db.licenses.card_model import CardModel
-from atlas_db.licenses.completeness import UnresolvedParent, named, newer_models, unresolved_parents
+from atlas_db.licenses.completeness import UnresolvedParent, named, newer_models
 from atlas_db.licenses.duties import allowed_licenses, ancestors_of, gather_duties
+from atlas_db.licenses.model_lineage import read_lineage
 from atlas_db.licenses.policy_check import FLAGGED, LicenseFinding, PolicyCheck
 from atlas_db.licenses.remediation import Remediation
 from atlas_db.licenses.rules import ABSENT, ORDER, RELATIONS, TRAINED_ON, RuleBook, rule_book
@@ -426,20 +427,12 @@ def audit_models(
     known = known_models(store, requested) if requested else set()
     if requested and not known and not folders:
         raise not_found_error(store, requested[0])
-    build = GraphBuilder()
-    above = set(known)
-    unresolved: list[UnresolvedParent] = []
-    for folder in folders:
-        named, not_found = folder.add_to(build, store)
-        above |= named
-        unresolved += not_found
-    graph = read_ancestry(store, above, build)
+    graph, index_of, unresolved = read_lineage(store, sorted(known), folders)
     newest = read_newest_records(store)
     auditor = Auditor(graph, options, newest)
     auditor.report.license_files = {each.id: each.evidence() for each in folders if each.license_files}
     auditor.report.notes = {each.id: each.note_rows() for each in folders if each.notes}
     auditor.report.newer = newer_models(store, newest, graph.ids[: graph.models])
-    index_of = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
     for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:
         auditor.audit_model(index_of[identifier], all_findings=True)
     for folder in folders:
@@ -451,8 +444,6 @@ def audit_models(
     charted = [graph.ids[index] for index in sorted(graph.charted) if graph.ids[index] in known]
     for row in store.read(read_nodes("Model"), ids=charted):
         auditor.report.weights_only[row["id"]] = describe_weights(store, row["props"])
-    own = {folder.id for folder in folders}
-    unresolved += unresolved_parents(store, [each for each in graph.ids[: graph.models] if each not in own])
     auditor.report.unresolved = unresolved
     mentions = dict.fromkeys(each.mention for each in unresolved)
     auditor.report.missing = [*(each for each in requested if each not in known), *mentions]

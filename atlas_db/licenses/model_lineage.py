@@ -1,0 +1,45 @@
+"""Models with everything above them as one graph, whether they are in an atlas or read from files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, read_ancestry
+from atlas_db.licenses.card_model import CardModel
+from atlas_db.licenses.completeness import UnresolvedParent, unresolved_parents
+from atlas_db.store.bolt import Store
+
+
+class ModelLineage(NamedTuple):
+    """Models and everything above them.
+
+    Attributes:
+        graph: The graph. An id that is not in the atlas is a placeholder in it.
+        index_of: Index of each model by id.
+        unresolved: Parents that models name, and that no edge leads to.
+    """
+
+    graph: AuditGraph
+    index_of: dict[str, int]
+    unresolved: list[UnresolvedParent]
+
+
+def read_lineage(store: Store, models: Sequence[str], folders: Sequence[CardModel] = ()) -> ModelLineage:
+    """Read models with their ancestors and training data.
+
+    Args:
+        store: The store.
+        models: Model ids.
+        folders: Models that are read from files.
+    """
+    build, names, unresolved = GraphBuilder(), set(models), list[UnresolvedParent]()
+    for folder in folders:
+        parents, not_found = folder.add_to(build, store)
+        names |= parents
+        unresolved += not_found
+    graph = read_ancestry(store, names, build)
+    index_of = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
+    own = {folder.id for folder in folders}
+    unresolved += unresolved_parents(store, [each for each in index_of if each not in own])
+    return ModelLineage(graph, index_of, unresolved)
