@@ -12,6 +12,7 @@ import typer
 from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 from atlas_db.cli.targets import MODELS, ListOption, OnlineOption, Targets, opened_for, read_targets
+from atlas_db.cli.values import model_ids, profiles
 from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError, UsageError
 from atlas_db.core.terms import LicenseState, RecordKind, Verdict
 
@@ -70,10 +71,12 @@ class Threshold(StrEnum):
 
 @guarded
 def audit(
-    models: Annotated[list[str] | None, typer.Argument(help=MODELS)] = None,
+    models: Annotated[list[str] | None, typer.Argument(help=MODELS, autocompletion=model_ids)] = None,
     file: ListOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Audit the whole atlas, and write the findings.")] = False,
-    profile: Annotated[str, typer.Option("--profile", help="strict, default or lenient.")] = "default",
+    profile: Annotated[
+        str, typer.Option("--profile", help="strict, default or lenient.", autocompletion=profiles)
+    ] = "default",
     min_confidence: Annotated[
         float, typer.Option("--min-confidence", min=0, max=1, help="Leave out lineage edges below this confidence.")
     ] = 0.0,

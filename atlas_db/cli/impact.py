@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import ReportFormatOption, StoreOption, guarded, opened, settings_for
+from atlas_db.cli.common import ModelArgument, ReportFormatOption, StoreOption, guarded, opened, settings_for
 from atlas_db.cli.output import Format, print_text, write_json, write_line
+from atlas_db.cli.values import license_ids, profiles
 from atlas_db.core.terms import Verdict
 
 if TYPE_CHECKING:
@@ -29,9 +30,13 @@ Examples:
 
 @guarded
 def impact(
-    model: Annotated[str, typer.Argument(help="Model id, owner/name.", show_default=False)],
-    license_id: Annotated[str, typer.Option("--license", help="Licence that the model would get.")] = "",
-    profile: Annotated[str, typer.Option("--profile", help="strict, default or lenient.")] = "default",
+    model: ModelArgument,
+    license_id: Annotated[
+        str, typer.Option("--license", help="Licence that the model would get.", autocompletion=license_ids)
+    ] = "",
+    profile: Annotated[
+        str, typer.Option("--profile", help="strict, default or lenient.", autocompletion=profiles)
+    ] = "default",
     store: StoreOption = None,
     form: ReportFormatOption = Format.HUMAN,
 ) -> None:

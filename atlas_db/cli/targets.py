@@ -59,6 +59,7 @@ def read_targets(words: Sequence[str], file: Path | None = None) -> Targets:
     Raises:
         InputError: The list or a path cannot be read.
     """
+    from atlas_db.claims.repository_ids import repository_name
     from atlas_db.licenses.card_model import is_path, read_card_model
 
     words = [*words, *(_lines(file) if file is not None else ())]
@@ -67,7 +68,7 @@ def read_targets(words: Sequence[str], file: Path | None = None) -> Targets:
         if is_path(word):
             found.folders.append(read_card_model(Path(word).expanduser()))
         else:
-            found.ids.append(word)
+            found.ids.append(repository_name(word) if "://" in word else word)  # hf:// and addresses of the Hub
     return found
 
 

@@ -35,7 +35,7 @@ def file(tmp_path: Path) -> str:
 
 def test_the_gate_ends_with_the_strictest_decision(tmp_path: Path, file: str) -> None:
     home, words = tmp_path / "home", ["gate", "--policy", str(tmp_path / "policy.toml"), "--store", file]
-    run(home, *words, "p/mit")
+    run(home, *words, "hf://p/mit")
     assert "ask: meta-llama/Meta-Llama-3-8B [llama3], no rule fits" in run(home, *words, META, code=6).stdout
     assert run(home, *words, META, "p/nc", "--format", "quiet", code=1).stdout == f"ask {META}\ndeny p/nc\n"
     (answer,) = run_json(home, *words, "p/mit")
