@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, ModelArgument, StoreOption, guarded, opened, settings_for
-from atlas_db.cli.output import Format, console, print_text, write_json, write_line, write_rows
+from atlas_db.cli.output import Format, console, paged, print_text, write_json, write_line, write_rows
 from atlas_db.core.terms import is_origin
 
 if TYPE_CHECKING:
@@ -80,10 +80,11 @@ def _draw(found: Lineage) -> None:
         "" if counts["depth"] == 1 else f" ({counts['ancestors']:,} ancestors, {counts['descendants']:,} descendants)"
     )
     print_text(f"  {degree_summary(counts)}{reach}")
-    if found.ancestors:
-        console().print(_tree("comes from", found.ancestors, str(model["id"]), up=True))
-    if found.descendants:
-        console().print(_tree("was made into", found.descendants, str(model["id"]), up=False))
+    with paged(len(found.ancestors) + len(found.descendants)):
+        if found.ancestors:
+            console().print(_tree("comes from", found.ancestors, str(model["id"]), up=True))
+        if found.descendants:
+            console().print(_tree("was made into", found.descendants, str(model["id"]), up=False))
 
 
 def _tree(title: str, steps: list[LineageStep], start: str, *, up: bool) -> Tree:

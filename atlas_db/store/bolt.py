@@ -37,6 +37,10 @@ _OS_ERROR = re.compile(r"reason \[Errno \d+\] ([^)]+)\)")
 _EXPLAINS = re.compile(r"\s*(EXPLAIN|PROFILE)\s", re.IGNORECASE)
 """What the local engine counts as writing, whatever stands behind it."""
 _EXPLAIN = "EXPLAIN "
+_PLACE = re.compile(r"\(line \d+, column \d+ \(offset: \d+\)\)")
+"""A place in a statement, as Neo4j writes it."""
+MAX_MESSAGE = 300
+"""Characters of an engine's message that are shown."""
 _FIRST_LINE = re.compile(r"line 1, column (\d+) \(offset: (\d+)\)")
 """A place in the first line of a statement, as Neo4j writes it."""
 Row = dict[str, Any]
@@ -398,5 +402,11 @@ def _connection_failure(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
+    """Return the first line of a message, its middle left out where it is long: its end may be the place."""
     text = getattr(error, "message", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0].rstrip(". ")[:300]
+    line = str(text).splitlines()[0].rstrip(". ")
+    if len(line) <= MAX_MESSAGE:
+        return line
+    place = _PLACE.search(line)
+    end = f" {place[0]}" if place else ""
+    return f"{line[: MAX_MESSAGE - len(end) - 2]} …{end}"
