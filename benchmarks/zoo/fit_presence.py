@@ -268,7 +268,7 @@ def fit(zoos: Sequence[Choices]) -> tuple[dict[str, Any], dict[str, float]]:
 
 
 def _fitted(zoos: Sequence[Choices]) -> tuple[lightgbm.Booster, lightgbm.Booster]:
-    """Fit both ensembles. Zoos count alike, whatever their size, but for the isotropic ones."""
+    """Fit both ensembles. Zoos count equally, whatever their size, but for the isotropic ones."""
     features, ancestor, direct = (np.concatenate([each[at] for each in zoos]) for at in range(3))
     weights = np.concatenate(
         [np.full(len(each.direct), CHOICES_A_ZOO * each.share / len(each.direct)) for each in zoos]
