@@ -20,7 +20,7 @@ from tests.support.doc_examples import LANGUAGES, PAGES, ROOT, SERVES, SKIP, Rea
 EXAMPLES = [page for page in PAGES if any(block.language in LANGUAGES for block in blocks(page))]
 README = ROOT / "README.md"
 WRITTEN = {
-    "audit-licenses.md": ("bom.json",),
+    "bills-of-materials.md": ("bom.json", "bom.spdx.json", "bom.html"),
     "dashboard.md": ("site/index.html",),
     "getting-started.md": ("atlas/report.json", "atlas/fingerprints.parquet"),
     "lineage-from-weights.md": ("edges.jsonl", "families.jsonl"),
