@@ -43,6 +43,10 @@ MAX_MESSAGE = 300
 """Characters of an engine's message that are shown."""
 _FIRST_LINE = re.compile(r"line 1, column (\d+) \(offset: (\d+)\)")
 """A place in the first line of a statement, as Neo4j writes it."""
+_LOCAL_PLACE = re.compile(r"line (\d+)(?:, column |:)(\d+)")
+"""A place in a statement, as the local engine writes it: columns from 0, without what `_LEADING` finds."""
+_LEADING = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+"""Blank lines and comments before a statement, which the local engine drops before it counts."""
 Row = dict[str, Any]
 RETRY_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
@@ -174,7 +178,7 @@ class Store:
             raise UsageError("the query is empty", hint="Give Cypher, or name a shipped query: atlas-db query")
         access = neo4j.WRITE_ACCESS if write else neo4j.READ_ACCESS
         explained = self._reader is self._writer and not write
-        with self._user_errors(explained=explained), self._session(access) as session:
+        with self._user_errors(text, explained=explained), self._session(access) as session:
             if write:
                 return session.execute_write(lambda tx: _run_user_text(tx, text, parameters)[:2])
             return session.execute_read(self._read_user_text, text, parameters)
@@ -224,10 +228,11 @@ class Store:
             ) from error
 
     @contextlib.contextmanager
-    def _user_errors(self, *, explained: bool) -> Iterator[None]:
+    def _user_errors(self, text: str, *, explained: bool) -> Iterator[None]:
         """Translate the driver's exceptions as `_translated_errors`; those of the statement are the user's.
 
         Args:
+            text: What the user wrote.
             explained: True where `_EXPLAIN` stands before the user's text, so that its first line begins later.
         """
         try:
@@ -239,7 +244,7 @@ class Store:
             logged = self._logged_error() if _SEE_LOG in error.message else ""
             stated = _FIRST_LINE.sub(_before_explain, error.message) if explained else error.message
             raise CypherError(
-                logged or stated, hint="Correct the query; atlas-db schema lists labels and properties"
+                _placed(logged, text) or stated, hint="Correct the query; atlas-db schema lists labels and properties"
             ) from error
 
     def _session(self, access: str) -> neo4j.Session:
@@ -387,6 +392,19 @@ def _refused(error: bolt.Neo4jError) -> AtlasError:
         return StoreRefusedError(text, code=code, hint="Free disk space, then run the same command again: it continues")
     hint = "Check the query" if "Statement" in code else "See atlas-db doctor, then run the same command again"
     return StoreRefusedError(text, code=code, hint=hint)
+
+
+def _placed(message: str, text: str) -> str:
+    """Return a message of the local engine with its place in the text as the user counts, from line 1 and column 1."""
+    leading = _LEADING.match(text)
+    before = leading[0] if leading else ""
+
+    def counted(place: re.Match[str]) -> str:
+        line, column = (int(number) for number in place.groups())
+        column += len(before.rpartition("\n")[2]) if line == 1 else 0
+        return f"line {line + before.count(chr(10))}, column {column + 1}"
+
+    return _LOCAL_PLACE.sub(counted, message, count=1)
 
 
 def _before_explain(place: re.Match[str]) -> str:
