@@ -53,13 +53,13 @@ def place(text):
         return (re.search(r"line (\d+)", str(error)) or [None, "none"])[1], str(error).splitlines()[0][:150]
     return "none", "no error"
 
-WRONG = "MATCH (n) RETRUN n"
+WRONG = "MATCH (n) GIVE n"
 seen = {}
 for name, before in {"first": "", "blank lines": "\n\n", "comments": "// one\n// two\n", "both": "// one\n\n// two\n"}.items():
     seen[name], message = place(before + WRONG)
     print(f"{name:12} true line {before.count(chr(10)) + 1}, stated {seen[name]}: {message}")
 changed = set(seen.values()) != {"1"}
-inner, message = place("MATCH (n)\n\n// c\nRETRUN n")
+inner, message = place("MATCH (n)\n\n// c\nGIVE n")
 print(f"inside       true line 4, stated {inner}: {message}")
 driver.close()
 print("CHANGED" if changed else "as described")

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
-import jsonschema
 import pytest
-from mcp import Client, StdioServerParameters
 
 from atlas_db.pipeline.sample import sample
 from cypher.query_library import queries
 from tests.support.command import ATLAS, environment, run_json
 
+if TYPE_CHECKING:
+    from mcp import Client
+
 
 def session(home: Path, work: Callable[[Client], Awaitable[None]], **environ: str) -> None:
+    # The protocol's packages take seconds to import, which the fast tier would pay for nothing.
+    from mcp import Client, StdioServerParameters
+
     server = StdioServerParameters(
         command=ATLAS[0], args=[*ATLAS[1:], "mcp"], env=environment(home, **environ), cwd=home.parent
     )
@@ -30,6 +34,8 @@ def session(home: Path, work: Callable[[Client], Awaitable[None]], **environ: st
 
 
 def test_a_client_asks_every_kind_of_question(demo_home: Path) -> None:
+    import jsonschema
+
     asked: dict[str, Any] = {}
 
     async def work(client: Client) -> None:
