@@ -60,7 +60,7 @@ def test_cypher_is_an_argument_and_every_format_holds_the_same_rows(demo: Path) 
 
 def test_a_syntax_error_says_where(demo: Path) -> None:
     error = run(demo, "query", "MATCH (m:Model RETURN m", code=2).stderr
-    assert "line 1:15" in error and "RETURN" in error
+    assert "line 1, column 16" in error and "RETURN" in error
 
 
 def test_ids_may_be_addresses_of_the_hub(demo: Path) -> None:
