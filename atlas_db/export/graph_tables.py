@@ -19,6 +19,7 @@ from atlas_db.columnar.typed_columns import DAY, MOMENT, TIME_UNITS, to_times
 from atlas_db.core.errors import UsageError, did_you_mean
 from atlas_db.core.schema import SCHEMA, NodeType, Property, RelationshipType
 from atlas_db.core.terms import Progress
+from atlas_db.store.arrow import ARROW_TYPES
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import count_nodes, read_edges, read_nodes, some_edges, some_nodes
 
@@ -34,13 +35,6 @@ Each answer scans the nodes before it again, so larger ones are faster.
 """
 READERS = 2
 """Answers under way: the engine computes one while another is decoded here."""
-_TYPES = {
-    "string": pa.string(),
-    "integer": pa.int64(),
-    "float": pa.float64(),
-    "boolean": pa.bool_(),
-    "string[]": pa.list_(pa.string()),
-}
 _NOT_EXPORTED = "Atlas"
 """The node that identifies a store: the manifest of an export states what it holds."""
 
@@ -162,7 +156,7 @@ def _edge_table(rel: RelationshipType, start: str, end: str) -> GraphTable:
 
 def _field(prop: Property) -> pa.Field:
     words = {"description": prop.description, "unit": prop.unit}
-    kind = TIME_UNITS.get(prop.unit, _TYPES[prop.type]) if prop.type == "string" else _TYPES[prop.type]
+    kind = TIME_UNITS.get(prop.unit, ARROW_TYPES[prop.type]) if prop.type == "string" else ARROW_TYPES[prop.type]
     return pa.field(prop.name, kind, metadata={key: value for key, value in words.items() if value})
 
 

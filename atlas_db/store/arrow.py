@@ -11,13 +11,14 @@ from atlas_db.core.schema import SCHEMA, Property
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement, all_edges, all_nodes
 
-_TYPES = {
+ARROW_TYPES = {
     "string": pa.string(),
     "integer": pa.int64(),
     "float": pa.float64(),
     "boolean": pa.bool_(),
     "string[]": pa.list_(pa.string()),
 }
+"""Arrow's type of each type of property in the schema."""
 
 
 def node_columns(store: Store, label: str, names: tuple[str, ...]) -> pa.Table:
@@ -45,7 +46,7 @@ def edge_columns(
 
 
 def _schema(properties: Iterable[Property], names: tuple[str, ...]) -> pa.Schema:
-    types = {prop.name: _TYPES[prop.type] for prop in properties}
+    types = {prop.name: ARROW_TYPES[prop.type] for prop in properties}
     return pa.schema([pa.field(name, types[name]) for name in names])
 
 

@@ -49,3 +49,15 @@ EDGES = {
     ("d/trained", "data/nc", "non-commercial-lost", "needs_review"),
     ("d/below", "data/nc", "non-commercial-lost", "needs_review"),
 }  # fmt: skip
+
+POLICY = """
+[[rule]]
+decision = "allow"
+reason = "permissive"
+families = ["permissive"]
+[[rule]]
+decision = "deny"
+reason = "we sell"
+families = ["non_commercial"]
+"""
+"""A policy: permissive licences are allowed, and none of those that forbid to sell."""

@@ -11,18 +11,7 @@ import pytest
 from atlas_db.snapshot.snapshot_file import closure, write_repositories
 from tests.support.command import ATLAS, environment, run, run_json
 from tests.support.kept import answered
-from tests.support.license_hub import META, ROWS
-
-POLICY = """
-[[rule]]
-decision = "allow"
-reason = "permissive"
-families = ["permissive"]
-[[rule]]
-decision = "deny"
-reason = "we sell"
-families = ["non_commercial"]
-"""
+from tests.support.license_hub import META, POLICY, ROWS
 
 
 @pytest.fixture

@@ -10,18 +10,9 @@ from atlas_db.compliance.gate import Decision, GateAnswer, decide, read_policy
 from atlas_db.core.errors import PolicyError, UsageError
 from tests.support.graphs import child, model
 from tests.support.kept import kept_store
-from tests.support.license_hub import META, ROWS
+from tests.support.license_hub import META, POLICY, ROWS
 
-POLICY = """
-[[rule]]
-decision = "allow"
-reason = "permissive"
-families = ["permissive"]
-[[rule]]
-decision = "deny"
-reason = "we sell"
-families = ["non_commercial"]
-[[rule]]
+RULES = f"""{POLICY}[[rule]]
 decision = "deny"
 reason = "broken terms"
 verdicts = ["violation"]
@@ -32,7 +23,7 @@ repositories = ["ours/*"]
 """
 
 
-def _answer(tmp_path: Path, name: str, policy: str = POLICY, rows: list = ROWS) -> GateAnswer:
+def _answer(tmp_path: Path, name: str, policy: str = RULES, rows: list = ROWS) -> GateAnswer:
     (tmp_path / "policy.toml").write_text(policy)
     (found,) = decide(kept_store(rows), read_policy(tmp_path / "policy.toml"), [name])
     return found
@@ -50,7 +41,7 @@ def test_the_strictest_decision_upstream_counts(tmp_path: Path, name: str, decis
 
 
 def test_training_data_count_only_where_the_policy_says_so(tmp_path: Path) -> None:
-    assert _answer(tmp_path, "d/trained", "training_data = false\n" + POLICY).decision is Decision.ALLOW
+    assert _answer(tmp_path, "d/trained", "training_data = false\n" + RULES).decision is Decision.ALLOW
 
 
 def test_a_choice_of_licences_takes_the_mildest_and_a_sum_the_strictest(tmp_path: Path) -> None:
@@ -68,7 +59,7 @@ def test_a_parent_that_is_not_known_is_decided_on(tmp_path: Path) -> None:
     assert found.decision is Decision.REFER
     asked = {each.repository for each in found.reasons if each.decision is Decision.REFER}
     assert asked == {"tern", "gone/base"}
-    denied = POLICY + '[[rule]]\ndecision = "deny"\nreason = "unseen"\nstates = ["not_in_atlas"]\n'
+    denied = RULES + '[[rule]]\ndecision = "deny"\nreason = "unseen"\nstates = ["not_in_atlas"]\n'
     assert _answer(tmp_path, "ours/leaf", denied, rows).decision is Decision.DENY
 
 
