@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from atlas_db.store.bolt import Store
 
 P = ParamSpec("P")
-SNAPSHOT_SUFFIX = ".parquet"
-"""Ending of a snapshot's file: no engine starts for one."""
 
 StoreOption = Annotated[
     str | None,
@@ -106,10 +104,11 @@ def opened(settings: Settings, *, to_read: bool = False) -> Iterator[Store]:
 
 def _announce_start(settings: Settings, *, to_read: bool) -> None:
     """Announce that a local engine starts, where none runs: that takes seconds."""
+    from atlas_db.snapshot.opening import is_snapshot
     from atlas_db.store.connect import local_place
     from atlas_db.store.managed_engine import is_owned
 
-    place = None if settings.store.lower().endswith(SNAPSHOT_SUFFIX) else local_place(settings)
+    place = None if is_snapshot(settings) else local_place(settings)
     if place is not None and not is_owned(place[1]) and (place[1].exists() or not to_read):
         sys.stderr.write(f"Starting the {'local' if place[0].name == 'local' else place[0].name} engine…\n")
         sys.stderr.flush()

@@ -1,27 +1,36 @@
-"""Opens an atlas to read from it: a store, a snapshot's file, and what the Hub adds to either."""
+"""Opens an atlas to read from it: a store, a snapshot's file, and what the Hub adds to either.
+
+Every verb opens an atlas. So what only snapshots and the Hub need is imported where it is used. It would cost a verb on
+a store as much as the driver of its database does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atlas_db.core.errors import InputError
 from atlas_db.core.settings import Settings, cache_folder
 from atlas_db.core.terms import Progress
-from atlas_db.licenses.card_model import CardModel
-from atlas_db.snapshot.online import OnlineAnswer, complete_lineage
-from atlas_db.snapshot.repositories import KeptRepositories, Repositories, StoredRepositories
-from atlas_db.snapshot.snapshot_file import SnapshotFile
-from atlas_db.snapshot.table_store import TableStore
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import local_place, open_store
-from ingest.hub.single_records import HubRecords
+
+if TYPE_CHECKING:
+    from atlas_db.licenses.card_model import CardModel
+    from atlas_db.snapshot.online import OnlineAnswer
+    from atlas_db.snapshot.repositories import Repositories
 
 SUFFIX = ".parquet"
 """Ending of a snapshot's file, by which the address of a store is known to be one."""
 CACHE = "hub-records"
 """Folder in the cache for answers of the Hub."""
+
+
+def is_snapshot(settings: Settings) -> bool:
+    """Whether the settings name the file of a snapshot: no engine starts for one."""
+    return settings.store.lower().endswith(SUFFIX)
 
 
 def open_atlas(settings: Settings, *, to_read: bool = False) -> Store:
@@ -36,19 +45,28 @@ def open_atlas(settings: Settings, *, to_read: bool = False) -> Store:
         InputError: The file is no snapshot, or is not there.
         StoreError: The store cannot be opened.
     """
-    if settings.store.lower().endswith(SUFFIX):
+    if is_snapshot(settings):
+        from atlas_db.snapshot.snapshot_file import SnapshotFile
+        from atlas_db.snapshot.table_store import TableStore
+
         file = Path(settings.store).expanduser()
         if not file.is_file():
             raise InputError(f"there is no file {settings.store}", hint="Write it: atlas-db snapshot FILE")
         return TableStore(settings.store, SnapshotFile(file))
     place = local_place(settings)
     if to_read and place is not None and not place[1].exists():
+        from atlas_db.snapshot.repositories import KeptRepositories
+        from atlas_db.snapshot.table_store import TableStore
+
         return TableStore(settings.store, KeptRepositories())
     return open_store(settings)
 
 
 def repositories_of(store: Store) -> Repositories:
     """Return the repositories of an opened atlas."""
+    from atlas_db.snapshot.repositories import StoredRepositories
+    from atlas_db.snapshot.table_store import TableStore
+
     return store.repositories if isinstance(store, TableStore) else StoredRepositories(store)
 
 
@@ -75,6 +93,10 @@ def request_missing(
     Raises:
         HubError: The Hub does not answer.
     """
+    from atlas_db.snapshot.online import complete_lineage
+    from atlas_db.snapshot.table_store import TableStore
+    from ingest.hub.single_records import HubRecords
+
     records = HubRecords(cache_folder(home) / CACHE)
     names = [*models, *(claim.name for folder in folders for claim in folder.record.parents)]
     data = [each for folder in folders for each in folder.data()]
