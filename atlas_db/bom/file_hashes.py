@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from atlas_db.core.errors import InputError
-from atlas_db.core.files import printable
+from atlas_db.core.files import printable, sha256_of
 from atlas_db.core.terms import Progress
 
 THREADS = 4
@@ -59,9 +58,7 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
 def _hashed(file: Path, root: Path) -> HashedFile:
     try:
-        with file.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
-            return HashedFile(printable(file.relative_to(root)), handle.tell(), digest)
+        return HashedFile(printable(file.relative_to(root)), file.stat().st_size, sha256_of(file))
     except OSError as error:
         raise InputError(
             f"{printable(file)} cannot be read ({error.strerror})", hint="Repair its permissions, or take it away"

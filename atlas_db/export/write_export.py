@@ -6,7 +6,6 @@ An export that was interrupted goes on with the tables that it lacks, as long as
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,13 +18,13 @@ import pyarrow as pa
 from atlas_db.columnar.typed_columns import rows_table
 from atlas_db.core.errors import InputError, StoreError, UsageError
 from atlas_db.core.extras import require_extra
-from atlas_db.core.files import replacing, write_whole
+from atlas_db.core.files import replacing, sha256_of, write_whole
 from atlas_db.core.terms import Progress
 from atlas_db.export.graph_files import GRAPH_FILES, GRAPH_WRITERS, write_graph
 from atlas_db.export.graph_objects import edges_among, sorted_nodes, to_tensors
 from atlas_db.export.graph_tables import LINEAGE, GraphTable, joined_tables, selected, tables_named
 from atlas_db.export.table_files import WRITERS
-from atlas_db.lineage.newest_records import read_graph_version
+from atlas_db.lineage.newest_records import GraphVersion, read_graph_version
 from atlas_db.store.bolt import Store
 from atlas_db.store.contents import require_models
 
@@ -52,16 +51,10 @@ class ExportedFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Manifest(msgspec.Struct):
-    """What an export holds.
+class Manifest(GraphVersion, frozen=True):
+    """What an export holds, and of which graph.
 
     Attributes:
-        software: This program and its version.
-        schema_version: Version of the graph's schema.
-        store_id: Random id of the store.
-        newest_run: Id of the newest run; empty where there is none.
-        newest_model_record: Date of the newest record of a model.
-        newest_dataset_record: Date of the newest record of a dataset.
         format: Format of the files.
         tables: Names of the exported tables; empty for the rows of a query.
         query: Name or text of the query; empty without one.
@@ -70,12 +63,6 @@ class Manifest(msgspec.Struct):
         complete: True once all files are there.
     """
 
-    software: str
-    schema_version: int
-    store_id: str
-    newest_run: str
-    newest_model_record: str
-    newest_dataset_record: str
     format: str
     tables: list[str]
     query: str
@@ -190,11 +177,11 @@ def export_graph(
 
 def _manifest(store: Store, form: str, names: list[str], chosen: QueryRows | None) -> Manifest:
     return Manifest(
-        *read_graph_version(store),
-        form,
-        [table.name for table in tables_named(names)] if chosen is None or form not in TABLE_FORMATS else [],
-        chosen.query if chosen else "",
-        dict(chosen.parameters) if chosen else {},
+        **msgspec.structs.asdict(read_graph_version(store)),
+        format=form,
+        tables=[table.name for table in tables_named(names)] if chosen is None or form not in TABLE_FORMATS else [],
+        query=chosen.query if chosen else "",
+        parameters=dict(chosen.parameters) if chosen else {},
     )
 
 
@@ -280,7 +267,7 @@ class _Export:
         """
         if read_graph_version(self._store).newest_run != self._manifest.newest_run:
             raise StoreError("the graph changed during the export", hint="Run the same command again")
-        self._manifest.complete = True
+        self._manifest = msgspec.structs.replace(self._manifest, complete=True)
         self._save()
         return ExportReport(self._folder, self._manifest, tuple(self._kept))
 
@@ -296,8 +283,7 @@ def _whole(batches: Mapping[GraphTable, Batches]) -> dict[GraphTable, pa.Table]:
 def _describe(file: Path, rows: dict[str, int]) -> ExportedFile | None:
     """Return what the manifest states of a file, None where there is no such file."""
     try:
-        with file.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        digest = sha256_of(file)
     except FileNotFoundError:
         return None
     return ExportedFile(rows, file.stat().st_size, digest)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import NamedTuple
 
+import msgspec
+
 from atlas_db.claims.runs import list_runs
 from atlas_db.core.extras import DISTRIBUTION
 from atlas_db.core.schema import SCHEMA
@@ -39,7 +41,7 @@ def read_newest_records(store: Store) -> NewestRecords:
     return NewestRecords(*(store.read(each)[0]["date"] or "" for each in (NEWEST_MODEL, NEWEST_DATASET)))
 
 
-class GraphVersion(NamedTuple):
+class GraphVersion(msgspec.Struct, frozen=True):
     """What identifies the graph that numbers or files come from.
 
     Attributes:

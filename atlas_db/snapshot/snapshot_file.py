@@ -6,7 +6,6 @@ of `sha256sum`, against which an opened snapshot is checked. Rows are found by b
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from atlas_db.core.errors import InputError
-from atlas_db.core.files import replacing, write_whole
+from atlas_db.core.files import replacing, sha256_of, write_whole
 from atlas_db.core.terms import Progress, RecordKind
 from atlas_db.lineage.newest_records import NewestRecords
 from atlas_db.snapshot.repositories import PROPERTIES, UNRESOLVED, NamedModel, Repositories, Repository
@@ -112,18 +111,13 @@ def write_table(table: pa.Table, file: Path, newest: NewestRecords) -> pa.Table:
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as partial:
         pq.write_table(table.replace_schema_metadata({_META: head}), partial, compression="zstd", compression_level=9)
-    write_whole(digest_file(file), f"{_digest(file)}  {file.name}\n".encode())
+    write_whole(digest_file(file), f"{sha256_of(file)}  {file.name}\n".encode())
     return table
 
 
 def digest_file(file: Path) -> Path:
     """Return the file with the digest of a snapshot."""
     return file.with_name(file.name + ".sha256")
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _rows_of(store: Store, kind: RecordKind) -> pa.Table:
@@ -251,7 +245,7 @@ def _read(file: Path) -> tuple[pa.Table, SnapshotHead]:
     again = "Write it again with atlas-db snapshot, or fetch it again"
     stated = digest_file(file)
     try:
-        if stated.is_file() and (words := stated.read_text(encoding="utf-8").split()) and words[0] != _digest(file):
+        if stated.is_file() and (words := stated.read_text(encoding="utf-8").split()) and words[0] != sha256_of(file):
             raise InputError(f"{file} has another digest than {stated.name} states", hint=again)
         found = pq.read_schema(file).metadata or {}
         if _META not in found:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
 from atlas_db.core.errors import StoreUnavailableError
+from atlas_db.core.files import sha256_of
 
 
 def known_checksums(version: str) -> dict[str, str]:
@@ -27,8 +27,7 @@ def check_jars(jars: Iterable[Path], version: str) -> None:
     """
     known = known_checksums(version)
     for jar in jars if known else ():
-        with jar.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        digest = sha256_of(jar)
         if known.get(jar.name) != digest:
             raise StoreUnavailableError(
                 f"{jar} is not the file of Neo4j {version} that its name says (SHA-256 {digest})",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from atlas_db.analysis.report.figure_files import draw_figures
 from atlas_db.analysis.report.papers import citation
 from atlas_db.analysis.sections import AnalysisOptions
 from atlas_db.analysis.tables import AnalysisTable
-from atlas_db.core.files import write_whole
+from atlas_db.core.files import sha256_of, write_whole
 from atlas_db.core.safe_text import spreadsheet_cell
 from atlas_db.lineage.newest_records import GraphVersion
 
@@ -55,7 +54,7 @@ def write_analysis(
             "title": table.title,
             "definition": table.definition,
             "rows": len(table.frame),
-            "sha256": hashlib.sha256((folder / f"{name}.csv").read_bytes()).hexdigest(),
+            "sha256": sha256_of(folder / f"{name}.csv"),
         }
         for name, table in tables.items()
     }
@@ -67,4 +66,4 @@ def write_analysis(
 
 def provenance(graph: GraphVersion, options: AnalysisOptions) -> dict[str, Any]:
     """Return what an analysis can be reproduced from: program, graph and options."""
-    return {**graph._asdict(), **msgspec.to_builtins(options)}
+    return {**msgspec.to_builtins(graph), **msgspec.to_builtins(options)}
