@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -36,6 +37,8 @@ STARTS_ENGINE = {*ENGINES.values(), "engine_settings", "demo_made"}
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 # Workers share the cores. Threads of numerical libraries that wait must not spin on a core that another needs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# What collection makes lives to the end: thousands of tests, and libraries. It is not walked for garbage again and again
+gc.disable()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -62,6 +65,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """See that groups reach the scheduler: where they do not, engines are compared with nothing, unnoticed."""
+    gc.freeze()
+    gc.enable()
     if getattr(session.config.option, "loadgroup", False):
         lost = [
             each.nodeid for each in session.items if each.get_closest_marker("xdist_group") and "@" not in each.nodeid

@@ -65,6 +65,7 @@ def test_a_whole_family_is_scored_with_and_without_dates(zoo: Path, capsys: pyte
     assert "cast_bf16" in shown
 
 
+@pytest.mark.slow
 def test_alone_counts_only_the_model_outside_the_core(zoo: Path) -> None:
     figures = zoo.parent / "alone.json"
     families.main([str(zoo), "--view", "alone", "--json", str(figures)])
@@ -73,6 +74,7 @@ def test_alone_counts_only_the_model_outside_the_core(zoo: Path) -> None:
     assert one["dates"]["verdicts"]["right"] == 3
 
 
+@pytest.mark.slow
 def test_without_the_root_its_cast_stands_for_it(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures = zoo.parent / "open.json"
     families.main([str(zoo), "--leave-out", "roots", "--json", str(figures)])

@@ -15,6 +15,7 @@ import yaml
 from tests.support.paths import ROOT
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_four_packages_and_the_questions(tmp_path: Path) -> None:
     subprocess.run(
         [os.environ.get("UV", "uv"), "build", "--wheel", "-o", str(tmp_path)], cwd=ROOT, check=True, capture_output=True

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from atlas_db.analysis.families import power_law, subtrees
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_subtrees_are_counted_as_enumeration_does(seed: int) -> None:
     rng = np.random.default_rng(seed)

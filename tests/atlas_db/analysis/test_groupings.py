@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from atlas_db.analysis.groupings import MODALITY, TIGHTNESS, LicenseGroup, drift_direction, license_group
 from atlas_db.catalogue.loader import catalogue
 
@@ -25,6 +27,7 @@ def test_every_license_has_a_group_and_drift_has_a_direction() -> None:
     assert MODALITY["text-generation"] == "text"
 
 
+@pytest.mark.slow
 def test_an_expression_is_as_restrictive_as_its_operator_makes_it() -> None:
     assert license_group("mit or cc-by-nc-4.0") is LicenseGroup.PERMISSIVE
     assert license_group("mit, cc-by-nc-4.0") is LicenseGroup.NON_COMMERCIAL

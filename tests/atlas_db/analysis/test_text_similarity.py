@@ -51,6 +51,7 @@ def _distance(left: str, right: str) -> int:
     return row[-1]
 
 
+@pytest.mark.slow
 @given(st.text("abc", max_size=12), st.text("abc", max_size=12))
 def test_levenshtein_by_definition_and_edit_scripts(left: str, right: str) -> None:
     (found,) = levenshtein_similarity([left], [right])

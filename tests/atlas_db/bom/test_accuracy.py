@@ -16,6 +16,7 @@ from tests.support.kept import kept_store
 from tests.support.license_hub import ROWS
 
 
+@pytest.mark.slow
 def test_shares_are_those_of_the_fields_and_stand_in_the_document() -> None:
     contents = collect_contents(kept_store(ROWS), "d/below")
     found = {(each.component, each.field): each.state for each in field_states(contents)}

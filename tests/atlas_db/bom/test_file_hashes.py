@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.bom.file_hashes import hash_files
@@ -13,6 +15,7 @@ from tests.support.kept import kept_store
 from tests.support.license_hub import ROWS
 
 
+@pytest.mark.slow
 def test_digests_are_those_of_another_tool(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     (folder / "deep" / ".cache").mkdir(parents=True)

@@ -11,6 +11,7 @@ from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("123"), st.text("xy", max_size=2)), max_size=6),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import networkx as nx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def test_components_are_those_of_networkx(pairs: list[tuple[int, int]]) -> None:
     assert len(found) == len(expected) and {frozenset(nodes) for nodes in found} == expected
 
 
+@pytest.mark.slow
 def test_a_long_chain_needs_no_recursion() -> None:
     chain = {node: [node + 1] for node in range(20_000)}
     assert strongly_connected(chain) == []

@@ -42,6 +42,7 @@ def edges(path: Path) -> set[tuple[str, str, str]]:
     return {(edge["child"], edge["parent"], edge["relation"]) for edge in found}
 
 
+@pytest.mark.slow
 def test_folders_to_edges_without_a_store(zoo: Path, tmp_path: Path) -> None:
     home, prints, out = tmp_path / "home", tmp_path / "fp.parquet", tmp_path / "edges.jsonl"
     report = run_json(home, "fingerprint", str(zoo), "--out", str(prints))

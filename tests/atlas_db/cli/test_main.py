@@ -19,6 +19,7 @@ def test_the_release_is_printed(tmp_path: Path) -> None:
     assert run(tmp_path, "--version").stdout.strip() == version("model-atlas-db")
 
 
+@pytest.mark.slow
 def test_every_verb_has_examples_in_its_help(tmp_path: Path) -> None:
     listing = run(tmp_path, "--help").stdout
     for verb in ("demo", "run", "load", "fetch", "query", "lineage", "status", "runs", "store", "schema", "doctor"):

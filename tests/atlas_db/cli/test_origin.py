@@ -35,6 +35,7 @@ def answer(home: Path, *args: object) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_known_model_comes_from_it(models: Path, known: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     shutil.copytree(models / "tern-chat-8bit", mine)
@@ -94,6 +95,7 @@ def test_a_dry_run_reads_no_weights(models: Path, tmp_path: Path) -> None:
     assert plan["known"] == 0
 
 
+@pytest.mark.slow
 def test_quantized_from_tells_the_original_from_its_relatives(models: Path, tmp_path: Path) -> None:
     copy = models / "tern-chat-8bit"
     answers = {
@@ -146,6 +148,7 @@ def test_the_sheet_has_no_script_and_escapes_names(report: tuple[Path, Path]) ->
     assert all(term in text for term in ("confidence", "false-alarm rate", "SHA-256"))
 
 
+@pytest.mark.slow
 def test_a_record_is_verified_and_each_failure_has_its_word_and_code(report: tuple[Path, Path], tmp_path: Path) -> None:
     models, folder = report
     record = next(file for file in (folder / "records").iterdir() if "base" in file.name)

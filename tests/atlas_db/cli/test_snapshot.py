@@ -33,6 +33,7 @@ def card(tmp_path: Path) -> str:
     return str(folder)
 
 
+@pytest.mark.slow
 def test_verbs_read_a_snapshot_without_an_engine(tmp_path: Path, file: str, card: str) -> None:
     home = tmp_path / "home"
     assert META in run(home, "audit", "b/Llama-3-leaf", "--store", file).stdout

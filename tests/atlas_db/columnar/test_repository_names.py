@@ -31,6 +31,7 @@ def test_words_and_patterns() -> None:
     assert pattern("run-12-epoch3") == pattern("run-7-epoch10") == "run-#-epoch#"
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.text("abkmT1207.-_/é", max_size=14) | st.sampled_from(["x/Llama-2-7B-GGUF", "7bit", "1.5x", "v1.5b-q4_k"])

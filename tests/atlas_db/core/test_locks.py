@@ -51,6 +51,7 @@ def test_a_lock_has_one_holder(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_a_lock_is_awaited_for_as_long_as_one_asks(tmp_path: Path) -> None:
     file = tmp_path / "x.lock"
     with holder(file) as process:

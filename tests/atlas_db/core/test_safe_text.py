@@ -26,6 +26,7 @@ def test_nothing_that_acts_is_left(text: str) -> None:
     assert not set(ACTIVE) & set(visible(text))
 
 
+@pytest.mark.slow
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_json_means_the_same_and_has_nothing_that_acts(value: object) -> None:
     text = visible_json(json.dumps(value, ensure_ascii=False))

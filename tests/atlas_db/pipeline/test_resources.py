@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from atlas_db.core.settings import Settings
 from atlas_db.pipeline.resources import ResourceMeter
 
@@ -20,6 +22,7 @@ def test_time_and_memory_of_a_block_are_measured(tmp_path: Path) -> None:
     assert meter.engine is None, "no engine runs"
 
 
+@pytest.mark.slow
 def test_children_are_counted_too(tmp_path: Path) -> None:
     with ResourceMeter(Settings(home=tmp_path, store="bolt://127.0.0.1:9")) as alone:
         time.sleep(0.2)

@@ -86,6 +86,7 @@ def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
         SnapshotFile(tmp_path / "less.parquet")
 
 
+@pytest.mark.slow
 @given(st.sets(st.text(st.characters(codec="utf-8"), min_size=1, max_size=4), max_size=12), st.text(max_size=4))
 def test_any_id_is_found_by_search(tmp_path_factory: pytest.TempPathFactory, ids: set[str], other: str) -> None:
     place = KeptRepositories()

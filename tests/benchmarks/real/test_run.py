@@ -150,6 +150,7 @@ def test_a_hub_that_does_not_answer_ends_the_run(
     assert "the Hub keeps failing (HTTP 503)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_stated_revision_is_read(hub: HubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models = (ListedModel(BASE, revision="d" * 40), ListedModel(CHAT))
     write_sets([PublicSet("pinned", "own/pinned", "c0ffee", "MIT", False, models)], tmp_path / "sets")

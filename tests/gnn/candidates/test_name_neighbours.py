@@ -15,6 +15,7 @@ from gnn.parameters.candidate_parameters import CANDIDATE
 from tests.support.strategies import NAMES, declared, token_set
 
 
+@pytest.mark.slow
 @given(declared(), st.data())
 def test_votes_of_like_names_are_those_of_a_plain_loop(
     given_: tuple[Column, np.ndarray, np.ndarray], data: st.DataObject

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from gnn.evaluation.evaluation_report import EvaluationReport
 from gnn.evaluation.plots import draw_curves, draw_reliability
 
@@ -15,6 +17,7 @@ def report(attribute: str, view: str, *, curve: bool = True) -> EvaluationReport
     return EvaluationReport(attribute, "temporal", view, 40, [], {}, reliability=points)
 
 
+@pytest.mark.slow
 def test_one_picture_an_attribute_and_split(tmp_path: Path) -> None:
     views = [report("license", "field"), report("license", "bare"), report("pipeline_tag", "field")]
     files = draw_reliability([*views, report("language", "field", curve=False)], tmp_path / "plots")

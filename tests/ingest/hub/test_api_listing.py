@@ -118,6 +118,7 @@ def rows_in(folder: Path) -> list[str]:
     return [json.loads(line)["id"] for line in lines]
 
 
+@pytest.mark.slow
 def test_pages_through_every_mishap(hub: Hub, tmp_path: Path) -> None:
     hub.plan = {100: ["429"], 200: ["500", "504"], 300: ["break"], 400: ["stall"], 500: ["html"], 600: ["empty-window"]}
     waits: list[float] = []

@@ -94,6 +94,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(_JSON)
 def test_no_field_breaks_the_reader(value: Any) -> None:
     names = [each.name for each in parent_names(value)]

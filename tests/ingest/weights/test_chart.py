@@ -40,6 +40,7 @@ def small_family(tmp_path: Path) -> list[tuple[str, str, str]]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_whole_family_is_charted_in_any_order(tmp_path: Path) -> None:
     truth = set(small_family(tmp_path))
     names = sorted(path.name for path in tmp_path.iterdir())

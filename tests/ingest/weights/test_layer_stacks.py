@@ -91,6 +91,7 @@ def test_a_model_without_its_middle_layers_was_cut(
     assert "cut" not in {edge.parent for name in models for edge in found[name]}
 
 
+@pytest.mark.slow
 def test_a_trained_stack_is_no_stack_of_exact_layers(tmp_path: Path, models: dict[str, tuple[Weights, str]]) -> None:
     first = models["first"][0]
     deeper = trained(stack(*((first, at) for at in (*range(4), *range(2, 6)))), 9)

@@ -53,6 +53,7 @@ def prints(folder: Path, models: dict[str, Weights]) -> list[Fingerprint]:
     return [print_of(write(folder / name, weights), name, dates[name]) for name, weights in models.items()]
 
 
+@pytest.mark.slow
 def test_a_model_with_fewer_neurons_or_with_experts_comes_from_the_dense_one(
     tmp_path: Path, dense: dict[str, Weights]
 ) -> None:

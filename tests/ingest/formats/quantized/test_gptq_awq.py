@@ -67,6 +67,7 @@ def test_integers_packed_in_an_unknown_way_are_left_out_and_named(tmp_path: Path
         assert any("empty tensor" in text for text in model.problems)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gptq", "awq"])
 def test_a_model_packed_across_rows_finds_its_original(tmp_path: Path, kind: str) -> None:
     base = root(1)

@@ -62,6 +62,7 @@ def test_with_the_parent_there_is_no_origin_that_is_not_here(family: list[Finger
     }
 
 
+@pytest.mark.slow
 def test_the_absent_parent_added_later_gives_the_chart_of_all_at_once(family: list[Fingerprint]) -> None:
     absent = chart([item for item in family if item.id != "root"], Resampler())
     assert any(is_origin(edge.parent) for edge in absent)

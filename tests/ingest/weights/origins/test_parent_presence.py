@@ -47,6 +47,7 @@ def test_paths_from_a_parent_to_its_children_have_nothing_in_common(family: Fami
         assert found["grandparent_path_cosine"] == UNKNOWN
 
 
+@pytest.mark.slow
 def test_elements_that_two_children_share_against_a_model_speak_against_it(tmp_path: Path) -> None:
     """Training leaves half of the rows alone; a sibling that changed them cannot be the parent."""
     start = root(4)

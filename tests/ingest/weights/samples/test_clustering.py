@@ -41,6 +41,7 @@ def test_relatives_are_the_components_of_all_pairs() -> None:
     assert sorted(map(len, expected)) == [30, 100, 100, 100]
 
 
+@pytest.mark.slow
 def test_independent_models_whose_output_rows_share_a_direction_are_no_family(tmp_path: Path) -> None:
     """Every row of a trained output embedding moves the same way, another way in each model."""
     models = []

@@ -54,6 +54,7 @@ def test_a_spherical_merge_of_two_orders_is_found(tmp_path: Path) -> None:
     assert edges["turned", "first"].weight == pytest.approx(0.7, abs=0.03)
 
 
+@pytest.mark.slow
 def test_units_that_changed_beyond_recognition_are_matched_to_the_nearest_models(tmp_path: Path) -> None:
     """The model in the middle has none like them; the one that was permuted has."""
     base, fresh = root(1), root(7)

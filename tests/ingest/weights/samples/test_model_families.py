@@ -35,6 +35,7 @@ def prints(folder: Path, models: dict[str, Weights]) -> list[Fingerprint]:
     return [print_of(write(folder / name, weights), name, dates[name]) for name, weights in models.items()]
 
 
+@pytest.mark.slow
 def test_a_model_with_fewer_layers_is_of_the_family_and_changes_no_edge_of_the_others(
     tmp_path: Path, models: dict[str, Weights]
 ) -> None:

@@ -29,6 +29,7 @@ FAMILY |= {f"child{seed}": trained(FAMILY["base"], seed, 0.6) for seed in (2, 3,
 EDGES = [edge(f"child{seed}", "base") for seed in (2, 3, 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILY)
 def test_an_adapter_is_of_the_member_that_its_gradients_went_through(tmp_path: Path, name: str) -> None:
     prints = [
@@ -50,6 +51,7 @@ def test_a_lone_candidate_is_never_certain_and_an_unrelated_one_is_none(tmp_path
     assert adapter_edges([*written(tmp_path / "other", {"other": root(9)}), made], [], time=True) == []
 
 
+@pytest.mark.slow
 def test_a_sibling_of_other_sides_changes_no_answer(tmp_path: Path) -> None:
     prints = [*written(tmp_path, FAMILY), print_of(adapter(tmp_path / "of", FAMILY["child3"], rank=8), "adapter")]
     narrow = {name: value[:, :32] if "down" in name else value[:32] if "mlp" in name else value
@@ -62,6 +64,7 @@ def test_a_sibling_of_other_sides_changes_no_answer(tmp_path: Path) -> None:
     assert found.parent == "child3" and found.confidence == pytest.approx(before[0].confidence, abs=0.15)
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_base_s_table_names_the_base(tmp_path: Path) -> None:
     prints = written(tmp_path, FAMILY)
     made = copied_table(adapter(tmp_path / "of", FAMILY["child2"], rank=8), FAMILY["child4"])

@@ -126,6 +126,7 @@ def test_whoever_casts_again_gets_the_same_cast(tmp_path: Path) -> None:
     assert copy.confidence == 0.5
 
 
+@pytest.mark.slow
 def test_what_explains_a_copy_or_a_merge_as_well_is_named(tmp_path: Path) -> None:
     """Pruned twice or once; of two parents, or of one and a merge of both: weights cannot distinguish them."""
     base = root(1)
