@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from atlas_db.api.compliance_access import ComplianceAccess
 from atlas_db.api.graph_access import GraphAccess
 from atlas_db.api.results import (
-    BillOfMaterials,
     ChartWriteResult,
     CompletionResult,
     LineageResult,
@@ -19,21 +19,16 @@ from atlas_db.api.results import (
     ResultTable,
     StoreSummary,
 )
-from atlas_db.bom.collect import collect_contents
-from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.cards.card_store import FOLDER, newest_cards
 from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import load_settings
-from atlas_db.licenses.audit import AuditOptions, AuditReport, audit_models
-from atlas_db.licenses.write_findings import audit_and_write
 from atlas_db.lineage.traversal import lineage, properties_of
 from atlas_db.provenance.answer_models import answer_models
 from atlas_db.provenance.origin_answer import OriginAnswer
 from atlas_db.snapshot.opening import open_atlas
 from atlas_db.store.connect import credentials, ensure_schema, local_place
-from atlas_db.store.contents import require_models
 from atlas_db.store.statements import count_nodes
 from cypher import query_library
 from ingest.load.load_records import load
@@ -55,7 +50,7 @@ ParameterValue = str | int | float | bool | Sequence[str]
 RUN_COLUMNS = ("id", "kind", "started", "finished", "complete", "parameters", "counts")
 
 
-class Atlas(GraphAccess):
+class Atlas(ComplianceAccess, GraphAccess):
     """An open atlas. Use it as a context manager, or close it.
 
     Args:
@@ -204,64 +199,6 @@ class Atlas(GraphAccess):
         return LineageResult.of(
             lineage(self._store, model, depth=depth, min_confidence=min_confidence, contradicted=contradicted)
         )
-
-    def audit(self, *models: str, profile: str = "default", min_confidence: float = 0.0) -> AuditReport:
-        """Audit models against the licences of everything upstream. Nothing is written. This is no legal advice.
-
-        Args:
-            *models: Model ids.
-            profile: strict, default or lenient.
-            min_confidence: Lineage edges below this confidence are left out.
-
-        Returns:
-            Verdicts, findings, and obligations that are in order as long as they are met.
-
-        Raises:
-            ModelNotFoundError: The atlas has none of them.
-
-        Examples:
-            >>> report = atlas.audit("atlas-demo/tern-chat")
-            >>> report.to_frame()[["ancestor", "rule", "verdict"]].values.tolist()[0]
-            ['atlas-demo/tern', 'non-commercial-lost', 'violation']
-        """
-        return audit_models(self._store, models, AuditOptions(profile, min_confidence))
-
-    def audit_all(self, *, profile: str = "default", min_confidence: float = 0.0) -> AuditReport:
-        """Audit the whole atlas, and write verdicts and findings into it.
-
-        Args:
-            profile: strict, default or lenient.
-            min_confidence: Lineage edges below this confidence are left out.
-
-        Raises:
-            EmptyStoreError: The store holds no models.
-            StoreLockedError: Another process is writing.
-
-        Examples:
-            >>> atlas.audit_all().models
-            371
-        """
-        require_models(self._store)
-        options = AuditOptions(profile, min_confidence)
-        return audit_and_write(self._store, self._settings.home, options, self._settings.batch_rows)
-
-    def bom(self, model: str, *, spec: str = "1.7") -> BillOfMaterials:
-        """Return a model's bill of materials (CycloneDX), validated against the schema of the standard.
-
-        Args:
-            model: Model id.
-            spec: Version of CycloneDX: 1.6 or 1.7.
-
-        Raises:
-            ModelNotFoundError: There is no such model.
-            BomError: The document would be invalid.
-
-        Examples:
-            >>> bill = atlas.bom("atlas-demo/tern-chat")
-            >>> bill.document["bomFormat"], bill.components[0]["name"]
-            ('CycloneDX', 'tern')
-        """
-        return BillOfMaterials(model, spec, write_bom(collect_contents(self._store, model), spec))
 
     def compare(self, left: str, right: str) -> ModelComparison:
         """Return two models trait by trait, with edit scripts of metadata and cards (extra `analysis`).

@@ -11,13 +11,14 @@ import typer
 
 from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
-from atlas_db.cli.targets import MODELS, ListOption, OnlineOption, Targets, opened_for, read_targets
+from atlas_db.cli.targets import MODELS, ListOption, OnlineOption, opened_for, read_targets
 from atlas_db.cli.values import model_ids, profiles
 from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError, UsageError
 from atlas_db.core.terms import LicenseState, RecordKind, Verdict
 
 if TYPE_CHECKING:
     from atlas_db.licenses.audit import AuditOptions, AuditReport
+    from atlas_db.snapshot.targets import Targets
     from atlas_db.store.bolt import Store
 
 HELP = """Check licences against everything upstream.

@@ -12,7 +12,8 @@ import typer
 
 from atlas_db.cli.common import StoreOption, guarded, settings_for, shown_progress
 from atlas_db.cli.output import errors
-from atlas_db.cli.targets import MODELS, OnlineOption, opened_for, read_targets
+from atlas_db.cli.targets import MODEL, OnlineOption, opened_for, read_targets
+from atlas_db.cli.values import model_ids
 from atlas_db.core.files import write_whole
 from atlas_db.core.safe_text import visible, visible_json
 
@@ -54,9 +55,7 @@ class BomFormat(StrEnum):
 
 @guarded
 def bom(
-    model: Annotated[
-        str, typer.Argument(help=MODELS.replace("Model ids, or paths", "Model id, or path"), show_default=False)
-    ],
+    model: Annotated[str, typer.Argument(help=MODEL, show_default=False, autocompletion=model_ids)],
     spec: Annotated[Spec, typer.Option("--spec", help="CycloneDX 1.7 or 1.6, or SPDX.")] = Spec.V1_7,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; standard output by default.")] = None,
     online: OnlineOption = False,
@@ -69,8 +68,7 @@ def bom(
 
     targets = read_targets([model])
     with opened_for(targets, settings_for(store), online=online) as graph, shown_progress() as progress:
-        folder = next(iter(targets.folders), None)
-        name = folder.id if folder is not None else targets.ids[0]
+        name, folder = targets.first
         contents = collect_contents(graph, name, folder=folder, progress=progress)
     text = _written(contents, spec, form)
     if out is None:

@@ -10,6 +10,7 @@ import typer
 from atlas_db.cli.common import Exit, ReportFormatOption, StoreOption, guarded, settings_for
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.cli.targets import MODELS, ListOption, OnlineOption, opened_for, read_targets
+from atlas_db.cli.values import model_ids
 from atlas_db.core.errors import UsageError
 
 HELP = """Decide by a policy whether models may be pulled.
@@ -32,7 +33,7 @@ _STYLES = {"deny": "bold red", "ask": "yellow", "allow": "green"}
 @guarded
 def gate(
     policy: Annotated[Path, typer.Option("--policy", help="Policy, a TOML file.", show_default=False)],
-    models: Annotated[list[str] | None, typer.Argument(help=MODELS)] = None,
+    models: Annotated[list[str] | None, typer.Argument(help=MODELS, autocompletion=model_ids)] = None,
     file: ListOption = None,
     online: OnlineOption = False,
     store: StoreOption = None,

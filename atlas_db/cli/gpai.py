@@ -10,7 +10,8 @@ import typer
 
 from atlas_db.cli.common import ReportFormatOption, StoreOption, guarded, settings_for
 from atlas_db.cli.output import Format, print_text, write_json, write_line
-from atlas_db.cli.targets import MODELS, OnlineOption, opened_for, read_targets
+from atlas_db.cli.targets import MODEL, OnlineOption, opened_for, read_targets
+from atlas_db.cli.values import model_ids
 from atlas_db.core.files import write_whole
 from atlas_db.core.safe_text import visible
 
@@ -30,9 +31,7 @@ Examples:
 
 @guarded
 def gpai(
-    model: Annotated[
-        str, typer.Argument(help=MODELS.replace("Model ids, or paths", "Model id, or path"), show_default=False)
-    ],
+    model: Annotated[str, typer.Argument(help=MODEL, show_default=False, autocompletion=model_ids)],
     flop: Annotated[float | None, typer.Option("--flop", min=0, help="Compute of the modification, FLOP.")] = None,
     original_flop: Annotated[
         float | None, typer.Option("--original-flop", min=0, help="Compute of the original, FLOP.")
@@ -46,15 +45,14 @@ def gpai(
     form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Prepare the one-third test and the summary of training content."""
-    from atlas_db.compliance.gpai import describe_gpai, summary_text
+    from atlas_db.compliance.gpai import describe_gpai
 
     targets = read_targets([model])
     with opened_for(targets, settings_for(store), online=online) as graph:
-        folder = next(iter(targets.folders), None)
-        name = folder.id if folder is not None else targets.ids[0]
+        name, folder = targets.first
         report = describe_gpai(graph, name, folder, flop=flop, original_flop=original_flop, systemic=systemic)
     if out is not None:
-        write_whole(out, summary_text(report).encode())
+        write_whole(out, report.text().encode())
     if form is Format.JSON:
         write_json(report.document())
     elif form is Format.QUIET:
@@ -63,4 +61,4 @@ def gpai(
         answer = {None: "Not known", True: "Yes", False: "No"}[report.test.exceeds]
         print_text(f"More than a third of the original's compute? {answer}: {report.test.why}.", "bold")
         if out is None:
-            sys.stdout.write(visible(summary_text(report)))
+            sys.stdout.write(visible(report.text()))

@@ -11,6 +11,7 @@ import typer
 from atlas_db.cli.common import ReportFormatOption, StoreOption, guarded, settings_for
 from atlas_db.cli.output import Format, errors, write_json, write_line
 from atlas_db.cli.targets import MODELS, ListOption, OnlineOption, opened_for, read_targets
+from atlas_db.cli.values import model_ids
 from atlas_db.core.errors import UsageError
 from atlas_db.core.files import write_whole
 from atlas_db.core.safe_text import visible
@@ -31,7 +32,7 @@ Examples:
 
 @guarded
 def notice(
-    models: Annotated[list[str] | None, typer.Argument(help=MODELS)] = None,
+    models: Annotated[list[str] | None, typer.Argument(help=MODELS, autocompletion=model_ids)] = None,
     file: ListOption = None,
     data: Annotated[bool, typer.Option("--data/--no-data", help="Training data count, too.")] = True,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; standard output by default.")] = None,
@@ -40,7 +41,7 @@ def notice(
     form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Write the notice for models."""
-    from atlas_db.compliance.notice import collect_notice, notice_text
+    from atlas_db.compliance.notice import collect_notice
 
     targets = read_targets(models or [], file)
     if not targets:
@@ -53,8 +54,8 @@ def notice(
         for each in found.licenses:
             write_line(each.license.id)
     elif out is None:
-        sys.stdout.write(visible(notice_text(found)))
+        sys.stdout.write(visible(found.text()))
     if out is not None:
-        write_whole(out, notice_text(found).encode())
+        write_whole(out, found.text().encode())
     if unknown := len(found.unknown) + len(found.unresolved):
         errors().print(f"{unknown} licences are not known: see the end of the notice", style="yellow", markup=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,10 +17,11 @@ from atlas_db.core.files import printable
 
 if TYPE_CHECKING:
     from atlas_db.core.settings import Settings
-    from atlas_db.licenses.card_model import CardModel
+    from atlas_db.snapshot.targets import Targets
     from atlas_db.store.bolt import Store
 
 MODELS = "Model ids, or paths: a folder, a README.md, a .gguf or .safetensors file, a merge configuration."
+MODEL = MODELS.replace("Model ids, or paths", "Model id, or path")
 
 OnlineOption = Annotated[
     bool,
@@ -32,44 +32,15 @@ OnlineOption = Annotated[
 ListOption = Annotated[Path | None, typer.Option("--file", help="A list of these, one a line; - for stdin.")]
 
 
-@dataclass(slots=True)
-class Targets:
-    """What a command line names.
-
-    Attributes:
-        ids: Model ids.
-        folders: Models read from files.
-    """
-
-    ids: list[str] = field(default_factory=list)
-    folders: list[CardModel] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.ids or self.folders)
-
-    @property
-    def files(self) -> dict[str, str]:
-        """Paths of the cards, or of the files read in their place, by model id."""
-        return {folder.id: str(folder.card) for folder in self.folders}
-
-
 def read_targets(words: Sequence[str], file: Path | None = None) -> Targets:
     """Return the models that words and the lines of a list name.
 
     Raises:
         InputError: The list or a path cannot be read.
     """
-    from atlas_db.claims.repository_ids import repository_name
-    from atlas_db.licenses.card_model import is_path, read_card_model
+    from atlas_db.snapshot import targets
 
-    words = [*words, *(_lines(file) if file is not None else ())]
-    found = Targets()
-    for word in dict.fromkeys(words):
-        if is_path(word):
-            found.folders.append(read_card_model(Path(word).expanduser()))
-        else:
-            found.ids.append(repository_name(word) if "://" in word else word)  # hf:// and addresses of the Hub
-    return found
+    return targets.read_targets([*words, *(_lines(file) if file is not None else ())])
 
 
 def _lines(file: Path) -> list[str]:
@@ -89,7 +60,7 @@ def opened_for(targets: Targets, settings: Settings, *, online: bool = False) ->
     """Open the atlas to read models in it, with what the Hub adds.
 
     Args:
-        targets: The models. Where the Hub bears new names of parents, theirs are replaced.
+        targets: The models. Names that the Hub replaced are replaced in them.
         settings: The settings.
         online: Whether the Hub is requested.
     """
@@ -100,9 +71,6 @@ def opened_for(targets: Targets, settings: Settings, *, online: bool = False) ->
         from atlas_db.snapshot.opening import request_missing
 
         with shown_progress() as progress:
-            graph, targets.folders, answer = request_missing(
-                graph, home_of(settings), targets.ids, targets.folders, progress
-            )
-        targets.ids = [answer.renamed.get(each, each) for each in targets.ids]
+            graph, answer = request_missing(graph, home_of(settings), targets, progress)
         errors().print(answer.words(), style="dim", markup=False, soft_wrap=True)
         yield graph

@@ -1,6 +1,6 @@
 """Completion of values in the shell: names of queries, profiles, licences, and ids of models.
 
-A completion must be fast and silent. So ids come from a store whose engine runs already; none is started for them.
+A completion must be fast and silent. So ids come from a snapshot, or from a store whose engine runs already.
 """
 
 from __future__ import annotations
@@ -60,18 +60,19 @@ def license_ids(incomplete: str) -> list[str]:
 
 
 def model_ids(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return ids of models in a running store that begin so."""
+    """Return ids of models in a running store, or in a snapshot, that begin so."""
     from atlas_db.core.settings import load_settings
-    from atlas_db.store.connect import connect, local_place
+    from atlas_db.snapshot.opening import is_snapshot, open_atlas
+    from atlas_db.store.connect import local_place
     from atlas_db.store.contents import models_beginning
     from atlas_db.store.managed_engine import read_state
 
     try:
         settings = load_settings(store=ctx.params.get("store"))
         place = local_place(settings)
-        if place is None or read_state(place[1]) is None:
+        if not is_snapshot(settings) and (place is None or read_state(place[1]) is None):
             return []
-        with connect(settings) as store:
+        with open_atlas(settings, to_read=True) as store:
             return models_beginning(store, incomplete, MAX_IDS)
     except AtlasError:
         return []

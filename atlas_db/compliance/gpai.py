@@ -135,6 +135,21 @@ class GpaiReport:
         """Return it as a JSON object."""
         return {**asdict(self), "disclaimer": DISCLAIMER}
 
+    def text(self) -> str:
+        """Return a draft of the summary of training content in Markdown, with its gaps."""
+        lines = [f"# Training content of {self.model}: draft", "", "## General information", ""]
+        lines += [
+            "Provider, date of placing on the market, modalities, size of the data: to be stated by the provider.",
+            "",
+        ]
+        lines += ["## Data sources", ""]
+        for each in self.sources:
+            license_text = ", ".join(each.license) or each.state.replace("_", " ")
+            lines.append(f"- {each.dataset} (licence: {license_text}), declared by {', '.join(each.declared_by)}")
+        lines += ["", "## Not known here", "", *(f"- {each}" for each in self.gaps)]
+        lines += ["", "## Parts that the provider has to fill", "", *(f"- {each}" for each in self.parts)]
+        return "\n".join([*lines, "", DISCLAIMER]) + "\n"
+
 
 def describe_gpai(
     store: Store,
@@ -209,19 +224,3 @@ def _add_sources(report: GpaiReport, lineage: ModelLineage, start: int) -> None:
         if state is not LicenseState.STATED:
             report.gaps.append(f"{graph.path(node)}: its licence is not known ({state.replace('_', ' ')})")
     report.gaps += [f"{each.model} names a parent that is not known: {each}" for each in lineage.unresolved]
-
-
-def summary_text(report: GpaiReport) -> str:
-    """Return a draft of the summary of training content in Markdown, with its gaps."""
-    lines = [f"# Training content of {report.model}: draft", "", "## General information", ""]
-    lines += [
-        "Provider, date of placing on the market, modalities, size of the data: to be stated by the provider.",
-        "",
-    ]
-    lines += ["## Data sources", ""]
-    for each in report.sources:
-        license_text = ", ".join(each.license) or each.state.replace("_", " ")
-        lines.append(f"- {each.dataset} (licence: {license_text}), declared by {', '.join(each.declared_by)}")
-    lines += ["", "## Not known here", "", *(f"- {each}" for each in report.gaps)]
-    lines += ["", "## Parts that the provider has to fill", "", *(f"- {each}" for each in report.parts)]
-    return "\n".join([*lines, "", DISCLAIMER]) + "\n"

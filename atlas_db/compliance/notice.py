@@ -111,6 +111,32 @@ class Notice:
             "disclaimer": DISCLAIMER,
         }
 
+    def text(self) -> str:
+        """Return the notice as the text of a NOTICE file. What has to be checked by a person begins with TO DO."""
+        lines = [f"NOTICE for {', '.join(self.models)}", ""]
+        words = [each.words for each in self.licenses if each.words is not None]
+        lines += [each.notice for each in words if each.notice]
+        lines += [f"{each.built_with} ({each.clause})" for each in words if each.built_with]
+        lines += [
+            f"The name of a model made with these begins with {each.prefix!r} ({each.clause})."
+            for each in words
+            if each.prefix
+        ]
+        for each in self.licenses:
+            lines += ["", "-" * _WIDTH, f"{each.license.name} ({each.license.ref})", f"Text: {each.license.source}"]
+            if each.alternative:
+                lines.append(f"One of the choices of {each.alternative}")
+            lines += ["Applies to:", *(f"  {holder}" for holder in each.holders)]
+            if each.duties:
+                lines.append("Asks of whoever distributes:")
+                lines += [f"  {_duty(duty)}" for duty in each.duties]
+        if self.unknown or self.unresolved:
+            lines += ["", "-" * _WIDTH, "TO DO: what these ask is not known here"]
+            lines += [f"  {each}" for each in (*self.unknown, *self.unresolved)]
+        for name, text in self.texts:
+            lines += ["", "=" * _WIDTH, name, "", text.rstrip()]
+        return "\n".join([*lines, "", DISCLAIMER]) + "\n"
+
 
 def collect_notice(
     store: Store, models: Sequence[str], folders: Sequence[CardModel] = (), *, data: bool = True
@@ -146,33 +172,6 @@ def collect_notice(
         requested, [found[each] for each in sorted(found)], unknown_holders(graph, nodes),
         [str(each) for each in lineage.unresolved], texts,
     )  # fmt: skip
-
-
-def notice_text(notice: Notice) -> str:
-    """Return the notice as the text of a NOTICE file. What has to be checked by a person begins with TO DO."""
-    lines = [f"NOTICE for {', '.join(notice.models)}", ""]
-    words = [each.words for each in notice.licenses if each.words is not None]
-    lines += [each.notice for each in words if each.notice]
-    lines += [f"{each.built_with} ({each.clause})" for each in words if each.built_with]
-    lines += [
-        f"The name of a model made with these begins with {each.prefix!r} ({each.clause})."
-        for each in words
-        if each.prefix
-    ]
-    for each in notice.licenses:
-        lines += ["", "-" * _WIDTH, f"{each.license.name} ({each.license.ref})", f"Text: {each.license.source}"]
-        if each.alternative:
-            lines.append(f"One of the choices of {each.alternative}")
-        lines += ["Applies to:", *(f"  {holder}" for holder in each.holders)]
-        if each.duties:
-            lines.append("Asks of whoever distributes:")
-            lines += [f"  {_duty(duty)}" for duty in each.duties]
-    if notice.unknown or notice.unresolved:
-        lines += ["", "-" * _WIDTH, "TO DO: what these ask is not known here"]
-        lines += [f"  {each}" for each in (*notice.unknown, *notice.unresolved)]
-    for name, text in notice.texts:
-        lines += ["", "=" * _WIDTH, name, "", text.rstrip()]
-    return "\n".join([*lines, "", DISCLAIMER]) + "\n"
 
 
 _TO_DO = {

@@ -6,7 +6,6 @@ a store as much as the driver of its database does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +17,9 @@ from atlas_db.store.bolt import Store
 from atlas_db.store.connect import local_place, open_store
 
 if TYPE_CHECKING:
-    from atlas_db.licenses.card_model import CardModel
     from atlas_db.snapshot.online import OnlineAnswer
     from atlas_db.snapshot.repositories import Repositories
+    from atlas_db.snapshot.targets import Targets
 
 SUFFIX = ".parquet"
 """Ending of a snapshot's file, by which the address of a store is known to be one."""
@@ -71,24 +70,18 @@ def repositories_of(store: Store) -> Repositories:
 
 
 def request_missing(
-    store: Store,
-    home: Path,
-    models: Sequence[str],
-    folders: Sequence[CardModel],
-    progress: Progress = lambda *_: None,
-) -> tuple[Store, list[CardModel], OnlineAnswer]:
+    store: Store, home: Path, targets: Targets, progress: Progress = lambda *_: None
+) -> tuple[Store, OnlineAnswer]:
     """Request from the Hub for what an atlas lacks of the lineage of models.
 
     Args:
         store: The atlas.
         home: Home folder; answers are kept in it.
-        models: Ids of models.
-        folders: Models read from files.
+        targets: The models. Names that the Hub replaced are replaced in them.
         progress: Called with the progress.
 
     Returns:
-        The atlas with what the Hub added, in memory; the models with the names that their parents bear today; and what
-        was requested.
+        The atlas with what the Hub added, in memory, and what was requested.
 
     Raises:
         HubError: The Hub does not answer.
@@ -98,11 +91,12 @@ def request_missing(
     from ingest.hub.single_records import HubRecords
 
     records = HubRecords(cache_folder(home) / CACHE)
-    names = [*models, *(claim.name for folder in folders for claim in folder.record.parents)]
-    data = [each for folder in folders for each in folder.data()]
+    names = [*targets.ids, *(claim.name for folder in targets.folders for claim in folder.record.parents)]
+    data = [each for folder in targets.folders for each in folder.data()]
     today = datetime.now(UTC).date().isoformat()
     answer = complete_lineage(
         repositories_of(store), names, data, records.record, today, progress, offline=records.offline
     )
-    renamed = [folder.with_names(answer.renamed) for folder in folders]
-    return TableStore(store.name, answer.repositories), renamed, answer
+    targets.folders = [folder.with_names(answer.renamed) for folder in targets.folders]
+    targets.ids = [answer.renamed.get(each, each) for each in targets.ids]
+    return TableStore(store.name, answer.repositories), answer

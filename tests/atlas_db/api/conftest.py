@@ -11,6 +11,7 @@ import pytest
 import atlas_db
 from atlas_db.pipeline.sample import sample
 from tests.support.command import run
+from tests.support.license_hub import POLICY
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,7 @@ def names(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("functions")
     shutil.copytree(sample() / "weights", folder / "models")
     shutil.copy(sample() / "tiny.jsonl", folder / "models.jsonl")
+    (folder / "policy.toml").write_text(POLICY)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("ATLAS_DB_HOME", str(demo_home))

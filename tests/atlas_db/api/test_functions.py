@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
 import warnings
 from typing import Any
 
 import pytest
 
 import atlas_db
-from atlas_db.api import atlas, functions, graph_access
+from atlas_db.api import atlas, compliance_access, functions, graph_access
 from tests.support.paths import ROOT
 
 FINDER = doctest.DocTestFinder()
 
 
-EXAMPLES = [test for room in (functions, atlas, graph_access) for test in FINDER.find(room, "api") if test.examples]
+EXAMPLES = [
+    test
+    for room in (compliance_access, functions, atlas, graph_access)
+    for test in FINDER.find(room, "api")
+    if test.examples
+]
 
 
 def test_every_public_name_has_an_example() -> None:
@@ -24,7 +30,7 @@ def test_every_public_name_has_an_example() -> None:
     own |= {
         f"api.Atlas.{name}" for name, _ in inspect.getmembers(functions.Atlas, inspect.isfunction) if name[0] != "_"
     }
-    assert own - {test.name.replace("GraphAccess", "Atlas") for test in EXAMPLES} == set()
+    assert own - {re.sub("(Graph|Compliance)Access", "Atlas", test.name) for test in EXAMPLES} == set()
     reference = (ROOT / "docs" / "reference" / "python-api.md").read_text(encoding="utf-8")
     for name in own:
         assert f".{name.rpartition('.')[2]}`]" in reference, name

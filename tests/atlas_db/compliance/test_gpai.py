@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas_db.compliance.gpai import describe_gpai, published_compute, summary_text
+from atlas_db.compliance.gpai import describe_gpai, published_compute
 from atlas_db.licenses.card_model import read_card_model
 from tests.support.graphs import child, model
 from tests.support.kept import kept_store
@@ -56,7 +56,7 @@ def test_the_summary_has_all_datasets_above_and_names_each_gap(tmp_path: Path) -
         "gone/base is not in this atlas, so that its training data are not known",
         "datasets/d/unseen: its licence is not known (not in atlas)",
     ]
-    text = summary_text(report)
+    text = report.text()
     assert "datasets/d/seen (licence: cc-by-4.0), declared by c/leaf, p/base" in text
     assert all(f"- {gap}" in text for gap in report.gaps)
     (tmp_path / "mine").mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from atlas_db.catalogue.loader import Duty, catalogue
-from atlas_db.compliance.notice import collect_notice, notice_text, required_words
+from atlas_db.compliance.notice import collect_notice, required_words
 from atlas_db.licenses.card_model import read_card_model
 from tests.support.kept import kept_store
 from tests.support.license_hub import META, ROWS
@@ -18,7 +18,7 @@ def test_every_licence_above_the_set_is_there_once_with_its_holders() -> None:
         "apache-2.0": {"b/Llama-3-leaf", "a/Llama-3-mid", "m/merge"}, "llama3": {META}, "mit": {"m/below", "p/mit"},
         "cc-by-nc-4.0": {"p/nc"},
     }  # fmt: skip
-    text = notice_text(found)
+    text = found.text()
     assert text.count("Meta Llama 3 is licensed under the Meta Llama 3 Community License") == 1
     assert "Built with Meta Llama 3" in text
     for entry in (catalogue().get(name) for name in holders):
@@ -34,7 +34,7 @@ def test_what_is_not_known_and_what_a_person_must_do_is_said(tmp_path: Path) -> 
     (folder / "LICENSE").write_text("MIT License. Copyright (c) the authors of mine")
     found = collect_notice(kept_store(ROWS), ["not/there"], [read_card_model(folder)])
     assert set(found.unknown) == {"p/none", "gone/base", "not/there"}
-    text = notice_text(found)
+    text = found.text()
     assert "TO DO: what these ask is not known here" in text
     assert "mine/LICENSE\n\nMIT License. Copyright (c) the authors of mine" in text
 

@@ -1,0 +1,52 @@
+"""Models that an atlas is asked about: ids, and models read from what lies on a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from atlas_db.claims.repository_ids import repository_name
+from atlas_db.licenses.card_model import CardModel, is_path, read_card_model
+
+
+@dataclass(slots=True)
+class Targets:
+    """Models that are asked about.
+
+    Attributes:
+        ids: Model ids.
+        folders: Models read from files.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    folders: list[CardModel] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.ids or self.folders)
+
+    @property
+    def first(self) -> tuple[str, CardModel | None]:
+        """Id of the first model, and what was read of it from files."""
+        folder = next(iter(self.folders), None)
+        return (self.ids[0], None) if folder is None else (folder.id, folder)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Paths of the cards, or of the files read in their place, by model id."""
+        return {folder.id: str(folder.card) for folder in self.folders}
+
+
+def read_targets(words: Sequence[str]) -> Targets:
+    """Return the models that words name: ids, addresses of the Hub, paths.
+
+    Raises:
+        InputError: A path cannot be read.
+    """
+    found = Targets()
+    for word in dict.fromkeys(words):
+        if is_path(word):
+            found.folders.append(read_card_model(Path(word).expanduser()))
+        else:
+            found.ids.append(repository_name(word) if "://" in word else word)  # hf:// and addresses of the Hub
+    return found

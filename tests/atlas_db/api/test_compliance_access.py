@@ -1,0 +1,62 @@
+"""Tests of `atlas_db/api/compliance_access.py`: paths, and parents that the Hub adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import atlas_db
+from atlas_db.api.atlas import Atlas
+from atlas_db.core.errors import InputError, UsageError
+from atlas_db.snapshot.snapshot_file import closure, write_repositories
+from tests.support.graphs import model
+from tests.support.hub_server import serving
+from tests.support.kept import answered
+from tests.support.license_hub import META, POLICY, ROWS
+
+CARD = "---\nlicense: mit\nbase_model: {}\n---\n# A model\n"
+
+
+@pytest.fixture
+def atlas(tmp_path: Path) -> Iterator[Atlas]:
+    place = answered(ROWS).repositories
+    file = tmp_path / "atlas.parquet"
+    write_repositories(closure(place, [each.id for each in place.models()]), place.newest(), file)
+    with atlas_db.connect(str(file), home=tmp_path / "home") as opened:
+        yield opened
+
+
+def test_a_card_and_an_id_are_answered_together(atlas: Atlas, tmp_path: Path) -> None:
+    card = tmp_path / "mine" / "README.md"
+    card.parent.mkdir()
+    card.write_text(CARD.format(META))
+    assert atlas.audit(card, "p/mit").verdicts == atlas.audit("p/mit", str(card)).verdicts
+    assert [row["ancestor"] for row in atlas.audit(card).findings if row["verdict"] == "violation"] == [META]
+    assert [each["name"] for each in atlas.bom(card).components] == ["Meta-Llama-3-8B"]
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY)
+    assert [(each.model, str(each.decision)) for each in atlas.gate(policy, card, "p/nc")] == [
+        ("mine", "ask"), ("p/nc", "deny"),
+    ]  # fmt: skip
+    assert "Built with Meta Llama 3" in atlas.notice(card).text()
+    assert atlas.gpai(card, flop=1e21, original_flop=3e21).test.exceeds is False
+
+
+def test_the_hub_adds_what_the_atlas_lacks(atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = tmp_path / "README.md"
+    card.write_text(CARD.format("new/parent"))
+    (tmp_path / "repos").mkdir()
+    with serving(tmp_path / "repos", monkeypatch) as hub:
+        hub.records["models/new/parent"] = model("new/parent", tags=["license:cc-by-nc-4.0"])
+        assert atlas.audit(card, online=True).verdicts["violation"] == 1
+        assert hub.tokens
+    assert not atlas.audit(card).verdicts.get("violation")
+
+
+def test_nothing_named_and_nothing_there_are_errors(atlas: Atlas, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no model is named"):
+        atlas.notice()
+    with pytest.raises(InputError):
+        atlas.audit(tmp_path / "nowhere")
