@@ -26,7 +26,7 @@ from atlas_db.core.records import repository_path
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, Status
 from atlas_db.dashboard.family_graph import draw_family_graph
-from atlas_db.dashboard.map import SHARD, ModelMap, build_map
+from atlas_db.dashboard.map.model_map import ModelMap, build_map
 from atlas_db.lineage.traversal import lineage
 from atlas_db.lineage.weights_record import Knowledge, knowledge_of
 from atlas_db.store.bolt import Store
@@ -34,7 +34,7 @@ from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement, all_edges
 from gnn.evaluation.evaluation_report import EVALUATIONS, load_report
 
-VERSION = 6
+VERSION = 7
 WAIT_SECONDS = 120.0
 """Seconds for which the files of another process, about the same store, are awaited."""
 FOLDER = "dashboard"
@@ -56,7 +56,7 @@ class Bundle:
     """Aggregates of a store at one time.
 
     Attributes:
-        folder: Folder with report.json, findings.json, known.json, names.json, map.js, map-*.png, names/.
+        folder: Folder with report.json, findings.json, known.json, names.json, and the files of the map.
         report: All aggregates but the findings, as JSON values.
     """
 
@@ -91,8 +91,11 @@ class Bundle:
         starts = np.cumsum([0, *(len(name) + 1 for name in lowered[:-1])])
         return "\n".join(lowered), starts, (self.folder / "downloads.bin").read_bytes()
 
-    def search(self, text: str, limit: int) -> list[str]:
-        """Return the ids that contain a text, in any case: an exact name first, then the most downloaded."""
+    def search(self, text: str, limit: int) -> list[int]:
+        """Return the places in map order of the ids that contain a text, in any case.
+
+        An exact name comes first, then the most downloaded.
+        """
         needle = " ".join(text.lower().split())
         if not needle:
             return []
@@ -102,7 +105,7 @@ class Bundle:
         places.sort(
             key=lambda at: (self.names[at].lower() != needle, -downloads[at], len(self.names[at]), self.names[at])
         )
-        return [self.names[at] for at in places[:limit]]
+        return list(places[:limit])
 
     def most_downloaded(self, number: int) -> list[str]:
         """Return the ids of the most downloaded models and of the roots of the largest families."""
@@ -193,24 +196,17 @@ def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None)
     body = msgspec.json.encode(report)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with exclusive_lock(folder.with_name(f"{folder.name}.lock"), f"another process writes {folder}", WAIT_SECONDS):
-        _write(folder, body, report["map"], {"findings": findings, "known": known, "names": model_map.names}, model_map)
+        _write(folder, body, {"findings": findings, "known": known, "names": model_map.names}, model_map)
     return Bundle(folder, msgspec.json.decode(body))
 
 
-def _write(folder: Path, report: bytes, about: dict[str, Any], further: Mapping[str, Any], model_map: ModelMap) -> None:
+def _write(folder: Path, report: bytes, further: Mapping[str, Any], model_map: ModelMap) -> None:
     fresh = folder.with_name(folder.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
-    (fresh / "names").mkdir(parents=True)
+    fresh.mkdir(parents=True)
     for name, values in further.items():
         (fresh / f"{name}.json").write_bytes(msgspec.json.encode(values))
-    (fresh / "downloads.bin").write_bytes(model_map.downloads.tobytes())
-    described = json.dumps(about, ensure_ascii=False)
-    (fresh / "map.js").write_text(f'ATLAS.chart({described},"{model_map.payload()}");\n', encoding="utf-8")
-    for number, start in enumerate(range(0, len(model_map.names), SHARD)):
-        names = json.dumps(model_map.names[start : start + SHARD], ensure_ascii=False)
-        (fresh / "names" / f"{number}.js").write_text(f"ATLAS.names({number},{names});\n", encoding="utf-8")
-    for layer in model_map.layers:
-        model_map.picture(layer, fresh / f"map-{layer.name}.png")
+    model_map.write(fresh)
     (fresh / "report.json").write_bytes(report)
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)

@@ -159,10 +159,6 @@ def _bundle_pages(state: AppState) -> APIRouter:
     def atlas_map(request: Request, form: Form = "html") -> Response:
         return _respond(request, form, "map", views.map_page(state.bundle), "Map", "map")
 
-    @router.get("/search", summary="Models whose id contains a text")
-    def search(request: Request, q: Text = "", form: Form = "html") -> Response:
-        return _respond(request, form, "search", views.search_page(state.bundle, q), "Search")
-
     @router.get("/ecosystem", summary="The analysis as tables and figures")
     def ecosystem(request: Request, form: Form = "html") -> Response:
         return _respond(request, form, "ecosystem", views.ecosystem_page(state.bundle), "Ecosystem", "ecosystem")
@@ -197,6 +193,11 @@ def _store_pages(state: AppState) -> APIRouter:
         opened = [name for name in open.split(",") if name][:MAX_OPENED]
         with state.store() as store:
             return _respond(request, form, "model", views.model_page(store, model, opened, wide), model)
+
+    @router.get("/search", summary="Models whose id contains a text")
+    def search(request: Request, q: Text = "", form: Form = "html") -> Response:
+        with state.store() as store:
+            return _respond(request, form, "search", views.search_page(store, state.bundle, q), "Search")
 
     @router.get("/datasets/{dataset:path}", summary="What is known about a dataset")
     def dataset(request: Request, dataset: str, form: Form = "html") -> Response:
@@ -300,7 +301,7 @@ def _files(state: AppState) -> APIRouter:
     @router.get("/data/{name:path}")
     def data(name: str) -> Response:
         file = state.bundle.folder / name
-        if not re.fullmatch(r"map\.js|map-[a-z]+\.png|names/\d+\.js", name) or not file.is_file():
+        if not re.fullmatch(r"(map|sea|places)\.js|map-[a-z]+\.png|names/\d+\.js", name) or not file.is_file():
             raise HTTPException(404, "no such data file")
         return FileResponse(file, headers={"Cache-Control": "no-cache"})
 

@@ -15,6 +15,7 @@ from atlas_db.dashboard.app import STATIC
 from atlas_db.dashboard.templating import Exported, file_of, plotly_file, render
 from atlas_db.store.bolt import Store
 
+MAP_FILES = ("map.js", "sea.js", "places.js")
 MARKER_FILE = "atlas-db-export"
 """File that marks a folder as an export."""
 
@@ -55,7 +56,7 @@ def export_site(
     shutil.copytree(STATIC, fresh / "static")
     shutil.copy(plotly_file(), fresh / "static" / "plotly.min.js")
     shutil.copytree(bundle.folder / "names", fresh / "data" / "names")
-    for file in (bundle.folder / "map.js", *bundle.folder.glob("map-*.png")):
+    for file in (*(bundle.folder / name for name in MAP_FILES), *bundle.folder.glob("map-*.png")):
         shutil.copy(file, fresh / "data" / file.name)
     chosen = bundle.most_downloaded(models)
     named = {name: file_of(name) for name in chosen}

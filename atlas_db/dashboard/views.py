@@ -62,10 +62,31 @@ def map_page(bundle: Bundle) -> Page:
     }
 
 
-def search_page(bundle: Bundle, text: str) -> Page:
-    """Return the models whose id contains a text, and what is known of those without a record."""
-    found = bundle.search(text, MAX_FOUND)
-    return {"q": text, "models": found, "known": bundle.without_record(found)}
+def search_page(store: Store, bundle: Bundle, text: str) -> Page:
+    """Return the models whose id contains a text: licence, task and downloads, and the place on the map.
+
+    Those without a record have `known`, what is known of them, instead.
+    """
+    places = bundle.search(text, MAX_FOUND)
+    names = [bundle.names[at] for at in places]
+    known = bundle.without_record(names)
+    props = {row["id"]: row["props"] for row in store.read(read_nodes("Model"), ids=names)}
+    found = [
+        {
+            "id": name,
+            "at": at,
+            "known": _KNOWN_WORDS.get(known.get(name, "")),
+            **{key: props.get(name, {}).get(key) for key in ("license", "pipeline_tag", "downloads", "audit_verdict")},
+        }
+        for name, at in zip(names, places, strict=True)
+    ]
+    return {"q": text, "found": found}
+
+
+_KNOWN_WORDS = {
+    str(Knowledge.WEIGHTS): "known by its weights alone",
+    str(Knowledge.NAME): "not in this atlas, only named",
+}
 
 
 class _StoreRelatives:

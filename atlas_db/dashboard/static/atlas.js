@@ -22,22 +22,70 @@
     });
   }
 
-  const box = document.getElementById("q");
+  // Suggestions while one types. On the map a choice flies there; elsewhere it opens the model's page.
+  const box = document.getElementById("q"), hits = document.getElementById("hits");
   if (box) {
-    let waiting = 0;
+    const onMap = document.querySelector(".map") !== null;
+    let waiting = 0, found = [], at = -1, asked = 0;
+    const show = function () {
+      hits.replaceChildren(...found.map(function (hit, place) {
+        const item = document.createElement("li"), note = document.createElement("span");
+        item.id = "hit-" + place;
+        item.setAttribute("role", "option");
+        item.setAttribute("aria-selected", String(place === at));
+        item.textContent = hit.id;
+        const downloads = typeof hit.downloads === "number" ? hit.downloads.toLocaleString("en") : hit.downloads;
+        note.textContent = hit.known ? hit.known : [hit.license || "states no licence", hit.pipeline_tag || "no task", (downloads || "no") + " downloads"].join(" · ");
+        item.append(note);
+        item.addEventListener("pointerdown", function (event) { event.preventDefault(); take(hit); });
+        return item;
+      }));
+      hits.hidden = found.length === 0;
+      box.setAttribute("aria-expanded", String(!hits.hidden));
+      if (at >= 0) box.setAttribute("aria-activedescendant", "hit-" + at); else box.removeAttribute("aria-activedescendant");
+    };
+    const close = function () { found = []; at = -1; show(); };
+    const take = function (hit) {
+      box.value = hit.id;
+      close();
+      if (onMap) { ATLAS.goTo(hit.id, true, hit.at); document.getElementById("chart").focus(); } else location.href = "/models/" + hit.id.split("/").map(encodeURIComponent).join("/");
+    };
+    const ask = async function (text) {
+      const number = ++asked;
+      let answer = [];
+      if (onMap && ATLAS.exported) answer = await ATLAS.search(text);
+      else {
+        const reply = await fetch("/search?format=json&q=" + encodeURIComponent(text));
+        if (reply.ok) answer = (await reply.json()).found;
+      }
+      return number === asked ? answer : null;
+    };
     box.addEventListener("input", function () {
       clearTimeout(waiting);
-      if (box.value.length < 2) return;
+      if (box.value.trim().length < 2) { close(); return; }
       waiting = setTimeout(async function () {
-        const answer = await fetch("/search?format=json&q=" + encodeURIComponent(box.value));
-        if (!answer.ok) return;
-        const found = await answer.json();
-        document.getElementById("found").replaceChildren(...found.models.map(function (id) {
-          const option = document.createElement("option");
-          option.value = id;
-          return option;
-        }));
-      }, 150);
+        const answer = await ask(box.value.trim());
+        if (answer === null) return;
+        found = answer.slice(0, 12);
+        at = -1;
+        show();
+      }, 120);
+    });
+    box.addEventListener("keydown", function (event) {
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (step && found.length) { event.preventDefault(); at = (at + step + found.length) % found.length; show(); document.getElementById("hit-" + at).scrollIntoView({ block: "nearest" }); }
+      else if (event.key === "Escape") close();
+    });
+    box.addEventListener("blur", close);
+    box.form.addEventListener("submit", async function (event) {
+      clearTimeout(waiting);
+      if (at >= 0) { event.preventDefault(); take(found[at]); return; }
+      if (!onMap) return;
+      event.preventDefault();
+      const text = box.value.trim();
+      const answer = text ? await ask(text) : [];
+      if (answer && answer.length) take(answer[0]);
+      else if (text) document.getElementById("state").textContent = "No model has this name.";
     });
     document.addEventListener("keydown", function (event) {
       if (event.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) {

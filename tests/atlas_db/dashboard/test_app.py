@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 import re
-import shutil
-import signal
-import struct
-import subprocess
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from atlas_db.core.settings import Settings
-from atlas_db.store.connect import connect
-from atlas_db.store.statements import merge_edges
-from tests.support.command import ATLAS, run
-from tests.support.graphs import child, model, write_rows
-from tests.support.hubs import made_up
+from tests.support.command import run
+from tests.support.dashboard_hub import HOSTILE, META
+from tests.support.dashboard_site import Site
 
-META = "meta-llama/Llama-3.1-8B"
-HOSTILE = "evil/<img src=x onerror=alert(1)>"
-ROWS = [
-    *made_up(260),
-    model(META, tags=["en", "license:llama3.1"], pipeline_tag="text-generation", downloads=9000),
-    child("c/laundered", f"finetune:{META}", tags=["license:apache-2.0", "dataset:squad"], downloads=800),
-    child("c/leaf", "quantized:c/laundered", tags=["license:mit"], downloads=700),
-    *(child(f"q/quant-{n}", f"quantized:{META}", tags=["license:llama3.1"], downloads=n) for n in range(30)),
-    child("g/guessed", f"finetune:{META}"),
-    child("h/hostile", f"finetune:{HOSTILE}", tags=["license:mit"]),
-]
 PAGES = {
     "/": "Map",
     "/region": "Regions",
@@ -49,95 +26,6 @@ PAGES = {
     f"/compare?left={META}&right=c/laundered": "Compare",
     "/search?q=quant": "Search",
 }
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-@dataclass
-class Site:
-    """A dashboard that is running."""
-
-    home: Path
-    url: str
-
-    def get(self, path: str, host: str = "") -> tuple[int, Any, str]:
-        request = urllib.request.Request(self.url + path, headers={"Host": host} if host else {})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.headers, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.headers, error.read().decode()
-
-    def json(self, path: str) -> Any:
-        status, _, text = self.get(path + ("&" if "?" in path else "?") + "format=json")
-        assert status == 200, text
-        return json.loads(text)
-
-
-@pytest.fixture(scope="module")
-def home(empty_home: Path) -> Path:
-    folder = empty_home
-    run(folder, "load", write_rows(folder / "rows.jsonl", ROWS))
-    with connect(Settings(home=folder, heap="1g")) as store:
-        props = {
-            "source": "predicted", "confidence": 0.97, "method": "test@1", "run_id": "completion-test", "evidence": '{"test": "ranking", "groups": {"author": {"positives": 3, "total": 4}}}',
-            "first_seen": "2024-06-01", "last_seen": "2024-06-01",
-        }  # fmt: skip
-        row = {"a": "g/guessed", "b": "llama3.1", "set": props}
-        store.write(lambda tx: tx.run_batch(merge_edges("HAS_LICENSE", "Model", "License"), [row]))
-    run(folder, "audit", "--all")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def site(home: Path) -> Iterator[Site]:
-    env = {**os.environ, "ATLAS_DB_HOME": str(home), "ATLAS_DB_HEAP": "1g"}
-    command = [*ATLAS, "dashboard", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
-        try:
-            yield _ready(process, home)
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
-
-
-def _ready(process: subprocess.Popen[str], home: Path) -> Site:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    match = re.match(r"(http://127\.0\.0\.1:\d+)/", line)
-    assert match, line
-    found = Site(home, match[1])
-    assert found.get("/")[0] == 200, "what was announced is ready"
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("ATLAS_DB_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no Chromium; install Debian's package chromium, or set ATLAS_DB_TEST_CHROMIUM")
-        pytest.skip("there is no Chromium; install Debian's package chromium, or set ATLAS_DB_TEST_CHROMIUM")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page that must not complain."""
-    fresh = browser.new_page(viewport={"width": 1280, "height": 900})
-    observed: list[str] = []
-    fresh.on("console", lambda message: observed.append(message.text) if message.type in ("error", "warning") else None)
-    fresh.on("pageerror", lambda error: observed.append(str(error)))
-    # What is aborted is a download, or a page that was left.
-    fresh.on("requestfailed", lambda each: None if each.failure == "net::ERR_ABORTED" else observed.append(each.url))
-    yield fresh
-    fresh.close()
-    assert observed == []
 
 
 def test_every_page_loads_with_its_title_and_has_a_twin_in_json(site: Site, page: Page) -> None:
@@ -178,9 +66,10 @@ def test_from_a_search_to_an_ancestor_to_a_finding(site: Site, page: Page) -> No
     page.keyboard.press("/")
     expect(page.locator("#q")).to_be_focused()
     page.keyboard.type("leaf")
-    expect(page.locator("#found option")).to_have_count(1)
+    expect(page.locator("#hits li")).to_have_count(1)
+    expect(page.locator("#hits li")).to_contain_text("mit · no task · 700 downloads")
     page.keyboard.press("Enter")
-    page.get_by_role("link", name="c/leaf").click()
+    page.locator("#place").get_by_role("link", name="c/leaf").click()
     expect(page.locator("h1")).to_have_text("c/leaf")
     finding = page.locator("article.finding", has_text="violation").first
     expect(finding).to_contain_text(META)
@@ -214,56 +103,6 @@ def test_lineage_shows_sources_and_hides_what_is_uncertain(site: Site, page: Pag
         page.get_by_role("link", name="Bill of materials").click()
     document = json.loads(Path(download.value.path()).read_text())
     assert document["bomFormat"] == "CycloneDX"
-
-
-def _pixels(page: Page) -> str:
-    return str(page.evaluate("document.getElementById('chart').toDataURL()"))
-
-
-def test_the_map_is_the_atlas(site: Site, page: Page) -> None:
-    page.goto(site.url)
-    page.wait_for_selector(".map[data-drawn]")
-    about = site.json("/")["map"]
-    assert about["models"] == len(ROWS) + 1, "and one name without a record"
-    text = site.get("/data/map.js")[2]
-    payload = text[text.rindex(',"') + 2 : text.rindex('"')]
-    assert len(payload) <= 13.4 * about["models"] + 3, "at most sixteen bytes a model on the wire"
-    raw = base64.b64decode(payload)
-    cells = [struct.unpack_from("<HH", raw, at * about["stride"]) for at in range(about["models"])]
-    assert len(set(cells)) == len(cells)
-    legend = {entry["word"]: entry["models"] for entry in about["layers"][0]["legend"]}
-    assert legend["vendor"] == sum("license:llama" in str(row["tags"]) for row in ROWS)
-    known = {entry["word"]: entry["models"] for entry in about["layers"][5]["legend"]}
-    assert known["predicted"] == 1
-    for layer in about["layers"]:
-        codes = [
-            raw[at * about["stride"] + layer["byte"]] >> layer["shift"] & layer["mask"] for at in range(len(cells))
-        ]
-        assert [codes.count(code) for code in range(len(layer["legend"]))] == [row["models"] for row in layer["legend"]]
-    before = _pixels(page)
-    page.select_option("#layer", label="Verdict of the audit")
-    assert _pixels(page) != before
-    expect(page.locator("#legend")).to_contain_text("violation")
-    names = json.loads(re.match(r"ATLAS\.names\(0,(.*)\);", site.get("/data/names/0.js")[2], re.S)[1])
-    x, y = cells[names.index(META)]
-    box = page.locator("#chart").bounding_box()
-    assert box is not None
-    scale = min(box["width"] / about["width"], box["height"] / about["height"])
-    spot = (
-        box["x"] + (box["width"] - about["width"] * scale) / 2 + (x + 0.5) * scale,
-        box["y"] + (box["height"] - about["height"] * scale) / 2 + (y + 0.5) * scale,
-    )
-    page.mouse.move(*spot)
-    expect(page.locator("#tip")).to_contain_text(META)
-    expect(page.locator("#tip")).to_contain_text("root of a family")
-    page.mouse.click(*spot)
-    expect(page.locator("h1")).to_have_text(META)
-    page.goto(site.url)
-    page.wait_for_selector(".map[data-drawn]")
-    page.locator("#chart").focus()
-    for key in ("+", "+", "ArrowLeft", "Enter"):
-        page.keyboard.press(key)
-    page.wait_for_url("**/models/**")
 
 
 def test_without_scripts_there_is_a_picture(site: Site, browser: Browser) -> None:
@@ -342,10 +181,13 @@ def test_the_export_opens_from_a_disk(home: Path, page: Page, tmp_path: Path) ->
         run(home, "dashboard", "--export", str(out), "--models", "40")
     page.goto((out / "index.html").as_uri())
     page.wait_for_selector(".map[data-drawn]")
-    page.fill("#find", META.lower())
+    page.wait_for_selector(".map[data-whole]")
+    page.fill("#q", META.lower())
     page.keyboard.press("Enter")
-    expect(page.locator("#state")).to_have_text(META)
-    expect(page.locator("#tip")).to_contain_text(META)
+    expect(page.locator("#place h2")).to_have_text(META)
+    page.wait_for_url("**/index.html#*model=meta-llama*")
+    page.reload()
+    expect(page.locator("#place h2")).to_have_text(META)
     page.locator("#chart").press("Enter")
     expect(page.locator("h1")).to_have_text(META)
     page.get_by_role("link", name="c/laundered").first.click()

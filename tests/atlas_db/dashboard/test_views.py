@@ -108,8 +108,11 @@ def test_never_seen_and_states_none_are_two_things_on_every_page(store: Store, t
     html = _shown("audit", audit)
     assert "not in this atlas: fetch or load it" in html
     assert 'href="/datasets/d/d"' in html
-    assert views.search_page(bundle, "p/")["known"] == {"p/gone": "name"}
-    assert "not in this atlas, only named" in _shown("search", views.search_page(bundle, "p/"))
+    searched = views.search_page(store, bundle, "p/")
+    only_named = "not in this atlas, only named"
+    assert {hit["id"]: hit["known"] for hit in searched["found"]} == {"p/gone": only_named, "p/silent": None}
+    assert [bundle.names[hit["at"]] for hit in searched["found"]] == [hit["id"] for hit in searched["found"]]
+    assert only_named in _shown("search", searched)
     pages = {name: views.model_page(store, name) for name in ("p/gone", "p/silent", "c/gone", "c/silent", same)}
     states = {name: page["license_state"] for name, page in pages.items()}
     assert states == {
