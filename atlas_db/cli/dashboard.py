@@ -16,7 +16,7 @@ from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 from atlas_db.core.settings import Settings
 
-HELP = """Show the atlas in the browser: map, regions, models, ecosystem, audit, quality, runs.
+HELP = """Show the atlas in the browser: map, families, models, ecosystem, audit, quality, runs.
 
 It is served on loopback, read-only, without files from elsewhere. Statistics are computed by load, or before the first
 start (a minute for 680,000 models), and kept. After other runs they are computed in the background. Every page is also

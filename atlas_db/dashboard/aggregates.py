@@ -25,9 +25,7 @@ from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.records import repository_path
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, Status
-from atlas_db.dashboard.family_graph import draw_family_graph
 from atlas_db.dashboard.map.model_map import ModelMap, build_map
-from atlas_db.lineage.traversal import lineage
 from atlas_db.lineage.weights_record import Knowledge, knowledge_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
@@ -41,8 +39,6 @@ FOLDER = "dashboard"
 TOP = 25
 LISTED_EDGES = 200
 """Edges in a list of edges, at most."""
-PREDRAWN_FAMILIES = TOP
-"""Largest families whose pictures are drawn in advance: those that the page offers."""
 MAX_MATCHES = 50_000
 """Matches of a search that are ranked, at most."""
 _EDGE = ["child", "parent", "relation", "confidence"]
@@ -174,7 +170,6 @@ def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None)
     runs = list_runs(store)
     known = _without_record(atlas)
     weights_alone = sum(each == Knowledge.WEIGHTS for each in known.values())
-    largest = [label["id"] for label in model_map.labels[:PREDRAWN_FAMILIES]]
     report = {
         "version": VERSION,
         "key": key,
@@ -188,7 +183,6 @@ def build_bundle(store: Store, home: Path, progress: Progress = lambda *_: None)
         "map": model_map.describe(),
         "audit": _audit(atlas, findings, runs),
         "lineage": _lineage(atlas),
-        "regions": {name: draw_family_graph(lineage(store, name, depth=0)).to_dict() for name in largest},
         "scores": msgspec.to_builtins(load_report(home / EVALUATIONS / ensure_schema(store))),
         "runs": runs,
     }

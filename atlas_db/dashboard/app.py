@@ -14,21 +14,22 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
-from atlas_db.core.errors import AtlasError, InputError, StoreError, UsageError
+from atlas_db.compliance.notice import collect_notice
+from atlas_db.core.errors import AtlasError, InputError, ModelNotFoundError, StoreError, UsageError
 from atlas_db.core.safe_text import spreadsheet_row
 from atlas_db.dashboard import views
 from atlas_db.dashboard.app_state import AppState
-from atlas_db.dashboard.family_graph import DEFAULT_SHARE
 from atlas_db.dashboard.templating import Served, plotly_file, render
 from atlas_db.licenses.audit import AuditReport
 from atlas_db.licenses.sarif import to_sarif
+from atlas_db.lineage.traversal import properties_of
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 STATIC = Path(str(files("atlas_db.dashboard") / "static"))
@@ -120,7 +121,8 @@ def _respond(request: Request, form: str, template: str, page: views.Page, title
 async def _on_error(request: Request, error: Exception) -> Response:
     """Return a page with the error and its remedy; text of the request is escaped."""
     status, title, message, hint = _describe_error(error)
-    page = {"message": message.rstrip("."), "hint": hint}
+    near = list(error.near) if isinstance(error, ModelNotFoundError) else []
+    page = {"message": message.rstrip("."), "hint": hint, "near": near}
     if request.query_params.get("format") == "json":
         return JSONResponse({"error": title, "message": message, "hint": hint}, status)
     return HTMLResponse(render("message", page, Served(), current="", title=title), status)
@@ -205,19 +207,12 @@ def _store_pages(state: AppState) -> APIRouter:
             page = views.dataset_page(store, dataset)
         return _respond(request, form, "dataset", page, page["id"])
 
-    @router.get("/region", summary="One or two families as node-link pictures")
-    def region(
-        request: Request,
-        a: Text = "",
-        b: Text = "",
-        share: Annotated[float, Query(gt=0, le=1)] = DEFAULT_SHARE,
-        form: Form = "html",
-    ) -> Response:
+    @router.get("/family", summary="One or two families as trees on one scale")
+    def family(request: Request, a: Text = "", b: Text = "", form: Form = "html") -> Response:
         bundle = state.bundle
         with state.store() as store:
-            return _respond(
-                request, form, "region", views.region_page(store, bundle, [a, b], share), "Regions", "region"
-            )
+            page = views.family_page(store, bundle, [a, b])
+        return _respond(request, form, "family", page, "Families", "family")
 
     @router.get("/compare", summary="Two models, trait by trait and character by character")
     def compare(request: Request, left: Text = "", right: Text = "", form: Form = "html") -> Response:
@@ -257,6 +252,13 @@ def _downloads(state: AppState) -> APIRouter:
             document = write_bom(collect_contents(store, model), "1.7")
         name = re.sub("[^A-Za-z0-9._-]+", "-", model)
         return _attachment(json.dumps(document, ensure_ascii=False, indent=2), f"{name}.cdx.json", "application/json")
+
+    @router.get("/models/{model:path}/NOTICE.txt", summary="Notice for a model", response_class=PlainTextResponse)
+    def notice(model: str) -> Response:
+        with state.store() as store:
+            properties_of(store, model)
+            text = collect_notice(store, [model]).text()
+        return _attachment(text, "NOTICE.txt", "text/plain; charset=utf-8")
 
     @router.get("/audit.csv", summary="Findings of the newest audit", response_class=CsvResponse)
     def audit_csv(wanted: FindingFilters) -> Response:

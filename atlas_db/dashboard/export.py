@@ -72,7 +72,7 @@ def export_site(
 def _pages(store: Store, bundle: Bundle, out: Path, links: Exported) -> None:
     held = {
         "map": ("Map", views.map_page(bundle)),
-        "region": ("Regions", views.region_page(store, bundle, [])),
+        "family": ("Families", views.family_page(store, bundle, [])),
         "ecosystem": ("Ecosystem", views.ecosystem_page(bundle)),
         "audit": ("Audit", views.audit_page(bundle, {})),
         "quality": ("Quality", views.quality_page(bundle)),

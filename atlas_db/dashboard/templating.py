@@ -22,7 +22,7 @@ from atlas_db.dashboard.view_queries import PANEL_QUERIES
 
 PAGES = {
     "map": "Map",
-    "region": "Regions",
+    "family": "Families",
     "ecosystem": "Ecosystem",
     "audit": "Audit",
     "quality": "Quality",

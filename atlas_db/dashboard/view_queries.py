@@ -4,7 +4,7 @@ from __future__ import annotations
 
 PANEL_QUERIES: dict[str, tuple[str, ...]] = {
     "map": ("edges", "verdicts", "predicted_licenses"),
-    "region": ("descendants", "relations_by_popularity"),
+    "family": ("descendants", "descendant_count", "relations_by_popularity"),
     "model": ("attribute_claims", "parents", "children", "lineage_claims", "ruling", "violated_licenses"),
     "dataset": ("trained_on", "datasets"),
     "findings": ("mutation", "license_changes", "language_steps", "edge_traits", "degree_distribution"),

@@ -12,18 +12,21 @@ from atlas_db.analysis.frames import CLAIM_EDGES
 from atlas_db.cards.card_store import FOLDER, newest_cards
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.claims.runs import list_runs
-from atlas_db.core.errors import InputError, UsageError
+from atlas_db.columnar.graph import HUB_FIRST_DATE
+from atlas_db.core.errors import InputError
 from atlas_db.core.records import repository_path
 from atlas_db.core.settings import Settings
 from atlas_db.core.terms import LicenseState, RecordKind, Relation, Source
 from atlas_db.dashboard import figures
 from atlas_db.dashboard.aggregates import Bundle
-from atlas_db.dashboard.family_graph import DEFAULT_SHARE, draw_family_graph
+from atlas_db.dashboard.family_tree import GROUPS, draw_family_trees
 from atlas_db.dashboard.lineage_layout import MAX_COLUMN_BOXES, draw_lineage
+from atlas_db.dashboard.model_facts import claim_words, code_for, formats_of, hub_links, named_children, path_to_root
 from atlas_db.licenses.audit import DISCLAIMER, AuditOptions, audit_models, license_words
 from atlas_db.lineage.newest_records import read_newest_records
 from atlas_db.lineage.traversal import (
     ChildGroup,
+    Lineage,
     LineageStep,
     child_groups,
     lineage,
@@ -42,6 +45,12 @@ MAX_LISTED = 500
 """Rows of a list on a page, at most."""
 MAX_FOUND = 20
 _DESCENDANTS = Statement(find_query("descendant_count").text)
+_DATES = Statement(
+    "UNWIND $ids AS id MATCH (m:Model {id: id}) WHERE m.created_at > $unknown "
+    "RETURN m.id AS id, m.created_at AS created_at"
+)
+_PAGE = 5000
+"""Models of which one query reads the dates."""
 _CLAIMS = live_claims(tuple(rel for rel, _ in CLAIM_EDGES.values()))
 _LINEAGE_CLAIMS = Statement(
     "MATCH (m:Model {id: $id})-[r:CLAIMS_PARENT]->(p:Model) RETURN p.id AS parent, r.source AS source, "
@@ -138,6 +147,7 @@ def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: 
     lineage_claims = store.read(_LINEAGE_CLAIMS, id=identifier)
     for row in lineage_claims:
         row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
+        row["words"] = claim_words(row)
     relatives = _StoreRelatives(store, identifier, wide)
     below = relatives.children(identifier)
     return {
@@ -154,6 +164,11 @@ def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: 
             "descendants": store.read(_DESCENDANTS, model=identifier)[0]["descendants"],
             "children_by_relation": {fan.relation: fan.count for fan in below},
         },
+        "path": [_step(step) for step in path_to_root(identifier, relatives.parents)],
+        "came_of_it": named_children(below),
+        "formats": formats_of(props),
+        "hub": hub_links(identifier, props.get("author")) if known is Knowledge.RECORD else {},
+        "code": code_for(identifier),
         "opened": list(opened),
         "picture": draw_lineage({"id": identifier, **props}, relatives, opened, wide).to_dict(),
         "parents": [_step(step) for step in relatives.parents(identifier)],
@@ -217,25 +232,46 @@ def dataset_page(store: Store, identifier: str) -> Page:
     }
 
 
-def region_page(store: Store, bundle: Bundle, families: Sequence[str], share: float = DEFAULT_SHARE) -> Page:
-    """Return one or two families as pictures; the two largest where none is named.
+def family_page(store: Store, bundle: Bundle, families: Sequence[str]) -> Page:
+    """Return one or two families as trees on one scale; the largest where none is named.
 
     Raises:
         ModelNotFoundError: There is no such model.
-        UsageError: The share is not in (0, 1].
     """
-    if not 0 < share <= 1:
-        raise UsageError(f"{share} is no share", hint="Use one above 0 and up to 1")
     largest = [row["root"] for row in bundle.table("families")["rows"]]
-    chosen = [name for name in families if name][:2] or largest[:2]
-    ready = bundle.report["regions"]
-    drawn = [
-        ready[name]
-        if share == DEFAULT_SHARE and name in ready
-        else draw_family_graph(lineage(store, name, depth=0), share).to_dict()
-        for name in chosen
-    ]
-    return {"families": largest, "share": share, "relations": [*map(str, Relation), "unknown"], "regions": drawn}
+    chosen = list(dict.fromkeys(name for name in families if name))[:2] or largest[:1]
+    found = [lineage(store, name, depth=0) for name in chosen]
+    trees = draw_family_trees(found, _dates(store, found))
+    return {
+        "families": largest,
+        "groups": GROUPS,
+        "relations": [*map(str, Relation)],
+        "trees": [
+            {**tree.to_dict(), "above": above} for tree, above in zip(trees, map(_roots_above, found), strict=True)
+        ],
+        "figures": {
+            tree.root: figures.lines(
+                tree.months, "month", list(tree.relations), title="new models", across="month of creation"
+            )
+            for tree in trees
+            if tree.months
+        },
+    }
+
+
+def _roots_above(found: Lineage) -> list[str]:
+    """Return the ancestors of a model that have no parent themselves."""
+    children = {step.child for step in found.ancestors}
+    return sorted({step.parent for step in found.ancestors} - children)
+
+
+def _dates(store: Store, found: Sequence[Lineage]) -> dict[str, str]:
+    """Return the dates of creation of the descendants, where they are known."""
+    models = sorted({step.child for each in found for step in each.descendants})
+    pages = (
+        store.read(_DATES, ids=models[at : at + _PAGE], unknown=HUB_FIRST_DATE) for at in range(0, len(models), _PAGE)
+    )
+    return {row["id"]: row["created_at"] for page in pages for row in page}
 
 
 def compare_page(store: Store, settings: Settings, left: str, right: str) -> Page:

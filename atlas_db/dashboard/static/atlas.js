@@ -95,6 +95,13 @@
     });
   }
 
+  for (const button of document.querySelectorAll("button.copy")) {
+    button.addEventListener("click", async function () {
+      await navigator.clipboard.writeText(button.parentElement.nextElementSibling.textContent);
+      button.textContent = "Copied";
+    });
+  }
+
   const self = document.querySelector("g.box.self");
   if (self) {
     const frame = self.closest(".scroll");

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -17,7 +18,7 @@ from tests.support.dashboard_site import Site
 
 PAGES = {
     "/": "Map",
-    "/region": "Regions",
+    "/family": "Families",
     "/ecosystem": "Ecosystem",
     "/audit": "Audit",
     "/quality": "Quality",
@@ -42,7 +43,7 @@ def test_every_page_loads_with_its_title_and_has_a_twin_in_json(site: Site, page
         assert all(address.startswith((site.url, "data:")) for address in outside), path
         assert site.json(path)
     described = json.loads(site.get("/openapi.json")[2])["paths"]
-    assert {"/", "/region", "/ecosystem", "/audit", "/quality", "/runs", "/models/{model}", "/compare"} <= set(
+    assert {"/", "/family", "/ecosystem", "/audit", "/quality", "/runs", "/models/{model}", "/compare"} <= set(
         described
     )
     assert all("format" in str(each["get"]) for path, each in described.items() if not path.startswith("/download"))
@@ -115,6 +116,40 @@ def test_without_scripts_there_is_a_picture(site: Site, browser: Browser) -> Non
     context.close()
 
 
+def test_a_family_is_a_tree_with_its_numbers(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/family?a={META}&b=c/laundered")
+    one, two = (page.locator("section.family").nth(at) for at in range(2))
+    for tree, root in ((one, META), (two, "c/laundered")):
+        descendants = site.json(f"/models/{root}")["counts"]["descendants"]
+        expect(tree.locator("h2")).to_have_text(f"{root} {descendants + 1} models")
+    expect(two).to_contain_text(f"It comes from {META}")
+    expect(one.locator("svg.icicle")).to_contain_text("laundered")
+    heights = [tree.locator("svg.icicle rect").first.evaluate("each => each.getBBox().height") for tree in (one, two)]
+    assert heights[0] > heights[1]
+    one.locator("svg.icicle a", has_text="laundered").first.click()
+    expect(page.locator("h1")).to_have_text("c/laundered")
+    assert "<img src=x" not in site.get("/family?a=" + quote(HOSTILE))[2]
+
+
+def test_a_model_says_where_it_comes_from_and_how_to_ask(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/models/c/leaf")
+    expect(page.locator("ol.path li")).to_have_count(3)
+    expect(page.locator("ol.path li").nth(2)).to_contain_text(f"finetune of {META} llama3.1")
+    expect(page.locator("details.claim summary").first).to_contain_text(
+        "Its publisher states that it is a quantized of c/laundered"
+    )
+    expect(page.get_by_role("link", name="On the Hub")).to_have_attribute("href", "https://huggingface.co/c/leaf")
+    page.locator("details.code summary").click()
+    expect(page.locator("details.code pre").first).to_contain_text('"c/leaf"')
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Notice", exact=True).click()
+    assert "NOTICE for c/leaf" in Path(download.value.path()).read_text()
+    page.get_by_role("link", name="On the map").click()
+    expect(page.locator("#place h2")).to_have_text("c/leaf")
+    page.goto(f"{site.url}/models/{META}")
+    expect(page.locator("p.came").first).to_contain_text("30 quantized: q/quant-29 29, q/quant-28 28")
+
+
 def test_tables_sort_and_audit_filters(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/audit?verdict=violation")
     rows = site.json("/audit?verdict=violation")
@@ -142,10 +177,11 @@ def test_bad_input_gets_a_plain_page(site: Site, page: Page) -> None:
     assert page.locator("svg.lineage img, main img").count() == 0
     status, _, text = site.get("/models/meta-llama/Llama-3.1-8")
     assert status == 404
-    assert f"Did you mean {META}" in text
+    assert "Did you mean" in text
+    assert f'<a href="/models/{META}">' in text
     for path, code in {
-        "/nothing": 404, "/region?share=7": 400, "/audit?page=0": 400, "/models/" + "a" * 3000: 404,
-        f"/models/{META}?open=" + ",".join(map(str, range(90))): 200, "/region?a=no/body": 404, "/search?q=" + "a" * 600: 400,
+        "/nothing": 404, "/audit?page=0": 400, "/models/" + "a" * 3000: 404,
+        f"/models/{META}?open=" + ",".join(map(str, range(90))): 200, "/family?a=no/body": 404, "/search?q=" + "a" * 600: 400,
         "/data/report.json": 404, "/data/names/..%2freport.json": 404, "/data/names/99999.js": 404, "/audit?format=xml": 400,
     }.items():  # fmt: skip
         status, headers, text = site.get(path)
@@ -192,11 +228,15 @@ def test_the_export_opens_from_a_disk(home: Path, page: Page, tmp_path: Path) ->
     expect(page.locator("h1")).to_have_text(META)
     page.get_by_role("link", name="c/laundered").first.click()
     expect(page.locator("article.finding").first).to_contain_text(META)
-    for name in ("Regions", "Ecosystem", "Audit", "Quality", "Runs", "Map"):
+    for name in ("Families", "Ecosystem", "Audit", "Quality", "Runs", "Map"):
         page.get_by_role("link", name=name, exact=True).click()
         page.wait_for_load_state("load")
-        assert name.rstrip("s") in page.title()
+        assert name in page.title()
         if name == "Ecosystem":
             expect(page.locator("[data-figure] .main-svg").first).to_be_visible()
     text = "".join(file.read_text() for file in out.rglob("*.html"))
-    assert not re.search(r'(src|href)="(/|http)', text), "nothing leads out of the folder"
+    outside = set(re.findall(r'(?:src|href)="(?:/|(https?:))([^"]*)', text))
+    assert {scheme for scheme, _ in outside} == {"https:"}, "nothing leads to a server"
+    assert all(rest.startswith("//huggingface.co/") for _, rest in outside), (
+        "nothing leads out of the folder but to the Hub"
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from atlas_db.core.errors import InputError, ModelNotFoundError, UsageError
+from atlas_db.core.errors import InputError, ModelNotFoundError
 from atlas_db.dashboard import views
 from atlas_db.dashboard.aggregates import Bundle, build_bundle, bundle_key, load_bundle
 from atlas_db.dashboard.templating import Exported, Served, render
@@ -62,12 +62,12 @@ def test_a_page_agrees_with_the_lineage_verb(counted: Bundle, store: Store) -> N
     assert page["counts"]["children_by_relation"] == direct.counts["children_by_relation"]
     wide = views.model_page(store, "org0/base0-7b", wide="quantized")
     assert [row["child"] for row in wide["children"]] == [f"f/fan-{n}" for n in reversed(range(60))]
-    region = views.region_page(store, counted, ["org0/base0-7b"], share=1.0)["regions"][0]
-    assert region["shown"] == found.counts["descendants"] + 1
+    tree = views.family_page(store, counted, ["org0/base0-7b"])["trees"][0]
+    assert tree["models"] == found.counts["descendants"] + 1
+    assert sum(tree["relations"].values()) == found.counts["descendants"]
+    assert [each["models"] for each in page["came_of_it"]] == list(page["counts"]["children_by_relation"].values())
     with pytest.raises(ModelNotFoundError):
         views.model_page(store, "nobody/nothing")
-    with pytest.raises(UsageError):
-        views.region_page(store, counted, [], share=0)
 
 
 def test_a_ladder_of_merges_is_shown_at_once(store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""Tests of `atlas_db/dashboard/model_facts.py`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from atlas_db.dashboard.model_facts import (
+    claim_words,
+    code_for,
+    formats_of,
+    hub_links,
+    named_children,
+    path_to_root,
+)
+from atlas_db.lineage.traversal import ChildGroup
+from tests.support.drawing import step
+
+
+def test_the_path_follows_the_most_probable_parent_and_ends_in_a_circle() -> None:
+    edges = {
+        "leaf": [replace(step("leaf", "weak"), confidence=0.2), step("leaf", "strong"), replace(step("leaf", "wrong"), confidence=1.0, status="contradicted")],
+        "strong": [step("strong", "root")],
+        "root": [step("root", "leaf")],
+    }  # fmt: skip
+    found = path_to_root("leaf", lambda model: edges.get(model, []))
+    assert [each.parent for each in found] == ["strong", "root"]
+    assert path_to_root("alone", lambda _: []) == []
+
+
+def test_claims_are_sentences() -> None:
+    claim = {
+        "source": "declared", "relation": "finetune", "parent": "a/b", "mention": "A/b", "resolution": "case",
+        "method": "hub-tags@1", "confidence": 0.8, "first_seen": "2024-05-31", "valid_to": None,
+    }  # fmt: skip
+    assert claim_words(claim) == (
+        "Its publisher states that it is a finetune of a/b, written “A/b” (the same name in other case). "
+        "Read by hub-tags@1, confidence 0.80, first seen 2024-05-31."
+    )
+    ended = claim_words({**claim, "source": "inferred", "valid_to": "2024-07-01"})
+    assert ended.startswith("Its weights show that it is a finetune of a/b. Read by")
+    assert ended.endswith("no longer stated since 2024-07-01.")
+
+
+def test_children_formats_and_links() -> None:
+    groups = [ChildGroup("quantized", 9, [step(f"q{n}", "a", 1, 9 - n) for n in range(9)])]
+    assert named_children(groups) == [
+        {"relation": "quantized", "models": 9, "named": [{"model": f"q{n}", "downloads": 9 - n} for n in range(5)]}
+    ]
+    assert formats_of({"tags": ["gguf", "en", "safetensors"]}) == ["safetensors", "gguf"]
+    assert formats_of({}) == []
+    assert hub_links("a/b c", "a") == {"model": "https://huggingface.co/a/b%20c", "author": "https://huggingface.co/a"}
+    assert "author" not in hub_links("gpt2", None)
+
+
+def test_a_hostile_name_cannot_leave_its_quotes() -> None:
+    name = "x\"'`$(rm) <b>\\"
+    code = code_for(name)
+    assert '"x\\"' in code["Cypher"] and '"x\\"' in code["Python"]
+    compile(code["Python"], "snippet", "exec")
+    assert "'x\"'\\''`$(rm) <b>\\'" in code["Shell"]
