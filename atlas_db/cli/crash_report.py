@@ -8,10 +8,10 @@ import shlex
 import sys
 import traceback
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 
+import atlas_db
 from atlas_db.cli.common import Exit
 from atlas_db.cli.output import errors
 from atlas_db.core.errors import AtlasError
@@ -54,7 +54,7 @@ def print_crash(error: Exception, file: Path | None, text: str) -> None:
 def _written(text: str) -> Path | None:
     now = datetime.now(UTC)
     head = (
-        f"atlas-db {version('model-atlas-db')}, Python {platform.python_version()}, {platform.platform()}",
+        f"atlas-db {atlas_db.__version__}, Python {platform.python_version()}, {platform.platform()}",
         f"{now.isoformat(timespec='seconds')}  {shlex.join(sys.argv)}",
     )
     try:

@@ -1,7 +1,8 @@
-"""Imports the database driver without pandas, numpy and pyarrow, which a short command has no use for.
+"""Imports the database driver without pandas, numpy, pyarrow and its asynchronous half, of no use to a short command.
 
-The driver (neo4j 6) imports all three where they are installed, to accept their values as parameters. That costs a verb
-four times what the rest of the driver costs. The command line passes plain values alone.
+The driver (neo4j 6) imports all three libraries where they are installed, to accept their values as parameters. That
+costs a verb four times what the rest of the driver costs. The command line passes plain values alone. The asynchronous
+half repeats the other one, and is a sixth of the rest.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-_NAME = "neo4j._optional_deps"
+_OPTIONAL = "neo4j._optional_deps"
+_ASYNCHRONOUS = ("neo4j._async.driver", "neo4j._async.work", "neo4j._async.auth_management")
 
 
 class _Absent(ModuleType):
-    """A module that answers as the driver's own where nothing optional is installed: each library is None."""
+    """A module in which all names are None: so the driver's own answers where nothing optional is installed."""
 
     def __getattr__(self, name: str) -> None:
         if name.startswith("__"):
@@ -21,9 +23,13 @@ class _Absent(ModuleType):
 
 
 def hide_optional_libraries() -> None:
-    """Let the driver find none of its optional libraries; does nothing where the driver is imported already.
+    """Let the driver find no optional library and nothing asynchronous; nothing where it is imported already.
 
     For processes of our own alone: a program that shares the driver with us may pass their values.
     """
     if "neo4j" not in sys.modules:
-        sys.modules[_NAME] = _Absent(_NAME)
+        for name in (_OPTIONAL, *_ASYNCHRONOUS):
+            sys.modules[name] = _Absent(name)
+        package = _Absent("neo4j._async")
+        package.__path__ = []
+        sys.modules[package.__name__] = package

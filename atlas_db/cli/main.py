@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+import atlas_db
 from atlas_db.cli import (
     analyse,
     audit,
@@ -74,7 +74,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print_text(version("model-atlas-db"))
+        print_text(atlas_db.__version__)
         raise typer.Exit
 
 

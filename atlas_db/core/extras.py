@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +46,9 @@ class Origin(NamedTuple):
 
 def origin() -> Origin:
     """Return what this installation was made from, by the `direct_url.json` of its metadata (PEP 610)."""
+    # Takes longer than all else of a short command that needs no extra.
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
         text = distribution(DISTRIBUTION).read_text("direct_url.json")
     except PackageNotFoundError:

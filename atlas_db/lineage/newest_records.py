@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import NamedTuple
 
 import msgspec
 
+import atlas_db
 from atlas_db.claims.runs import list_runs
-from atlas_db.core.extras import DISTRIBUTION
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import SOFTWARE, RecordKind
 from atlas_db.store.bolt import Store
@@ -66,5 +65,5 @@ def read_graph_version(store: Store) -> GraphVersion:
     runs = list_runs(store)
     mark = "" if not runs or runs[0]["complete"] else " (incomplete)"
     newest = f"{runs[0]['id']}{mark}" if runs else ""
-    software = f"{SOFTWARE} {version(DISTRIBUTION)}"
+    software = f"{SOFTWARE} {atlas_db.__version__}"
     return GraphVersion(software, SCHEMA.version, ensure_schema(store), newest, *read_newest_records(store))

@@ -15,6 +15,7 @@ from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, Progress, Relation, is_o
 from atlas_db.fusion.evidence import Evidence
 from atlas_db.fusion.evidence_text import evidence_sentences, names_text, rate_text
 from ingest.weights.chart import chart
+from ingest.weights.family_regions import region_of
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.pairwise.quantized_copy import QuantizedFrom, decide_quantized, measure_levels
 from ingest.weights.parameters.sample_parameters import SAMPLE
@@ -172,8 +173,9 @@ def chart_with_known(
     """
     new = {item.id: item for item in queried}
     every = [item for item in known if item.id not in new] + list(queried)
-    charted = affected_families(every, new.keys())
-    return OriginCharts(charted, chart(charted, read, time=time, progress=progress))
+    region = region_of(affected_families(every, new.keys()), new.keys())
+    edges = chart(region.members, read, time=time, children=region.children, progress=progress)
+    return OriginCharts(region.members, edges)
 
 
 def answer_origin(model: Fingerprint, known: Sequence[Fingerprint], charts: OriginCharts) -> OriginAnswer:

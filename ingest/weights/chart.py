@@ -14,9 +14,10 @@ from functools import partial
 
 from threadpoolctl import threadpool_limits
 
-from atlas_db.core.terms import Progress, Relation
+from atlas_db.core.terms import Progress, Relation, is_origin
 from atlas_db.fusion.evidence import DepthPrunedEvidence
 from ingest.weights.family_chart import chart_family
+from ingest.weights.family_regions import chart_regions, without_cycles
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.layer_stacks import stacked_edges
@@ -36,7 +37,8 @@ MIN_MODELS_FOR_PROCESSES = 500
 
 def chart(
     prints: Sequence[Fingerprint], read: Resampler | None = None, *, time: bool = True, declared: bool = False,
-    probes: Sequence[Probe] = (), progress: Progress = lambda stage, done, total: None,
+    probes: Sequence[Probe] = (), children: Set[str] | None = None,
+    progress: Progress = lambda stage, done, total: None,
 ) -> list[Edge]:  # fmt: skip
     """Chart models.
 
@@ -46,6 +48,8 @@ def chart(
         time: Whether dates count as evidence.
         declared: Whether the base that an adapter's configuration names is trusted.
         probes: Outputs of some models on probe inputs, as further evidence.
+        children: Ids of the models whose parents are looked for, all by default; the others are charted as far as these
+            need it.
         progress: Called with stage, models done and total.
 
     Returns:
@@ -57,23 +61,24 @@ def chart(
     # Families are many small computations: threads of numerical libraries cost more there than they bring.
     with (
         threadpool_limits(1),
-        local_executor(many=len(prints) >= MIN_MODELS_FOR_PROCESSES and len(families) > 1) as pool,
+        local_executor(many=len(prints) >= MIN_MODELS_FOR_PROCESSES) as pool,
     ):
         several = [place for place, family in enumerate(families) if len(by_shape(family)) > 1]
         stacked = pool.map(partial(stacked_edges, read=read, time=time), [families[place] for place in several])
         within: dict[int, list[Edge]] = defaultdict(list, zip(several, stacked, strict=True))
         stacks = {edge.child for found in within.values() for edge in found}
         work = {
-            pool.submit(chart_unit, family, unit, read, time=time): (place, len(unit.children))
+            pool.submit(chart_unit, *_alone(family, unit), read, time=time): (place, len(unit.children))
             for place, family in enumerate(families)
-            for unit in chart_units(family, stacks)
+            for whole in chart_units(family, stacks)
+            for unit in chart_regions(family, _restricted(family, whole, children))
         }
         for future in as_completed(work):
-            place, children = work[future]
+            place, count = work[future]
             within[place] += [edge for edge in future.result() if edge.child not in stacks]
-            done += children
+            done += count
             progress("Charting", done, len(prints))
-        edges = _in_order([edge for found in within.values() for edge in found])
+        edges = without_cycles(_in_order([edge for found in within.values() for edge in found]))
         for future in as_completed(
             [pool.submit(shape_links, families[place], _in_order(within[place]), read, time=time) for place in several]
         ):
@@ -86,6 +91,19 @@ def chart(
     return _in_order(edges)
 
 
+def _restricted(family: Sequence[Fingerprint], unit: ChartUnit, children: Set[str] | None) -> ChartUnit:
+    """Return a unit in which only the parents of some models are looked for, all where None."""
+    kept = [place for place in unit.children if children is None or family[place].id in children]
+    return unit if len(kept) == len(unit.children) else unit._replace(children=kept, is_region=True)
+
+
+def _alone(family: Sequence[Fingerprint], unit: ChartUnit) -> tuple[list[Fingerprint], ChartUnit]:
+    """Return the members of a unit, and the unit in places among them: what a process needs of a family."""
+    at = {place: own for own, place in enumerate(unit.members)}
+    alone = unit._replace(children=[at[place] for place in unit.children], members=[*at.values()])
+    return [family[place] for place in unit.members], alone
+
+
 def _in_order(edges: Sequence[Edge]) -> list[Edge]:
     return sorted(edges, key=lambda edge: (edge.child, edge.parent))
 
@@ -94,15 +112,19 @@ def chart_unit(
     family: Sequence[Fingerprint], unit: ChartUnit, read: Resampler | None = None, *, time: bool = True
 ) -> list[Edge]:
     """Return the edges to the children of a unit of a family."""
-    if len(unit.members) < MIN_FAMILY:
+    if len(unit.members) < MIN_FAMILY or not unit.children:
         return []
     members = [family[place] for place in unit.members]
-    if len(unit.members) == len(unit.children):
-        return chart_family(members, read, time=time)
-    own = {family[place].id for place in unit.children}
+    own, shape = {family[place].id for place in unit.children}, shape_of(family[unit.children[0]])
+    of_shape = {item.id for item in members if shape_of(item) == shape}
+    children = own if unit.is_region else None
+    if len(of_shape) == len(members):
+        found = chart_family(members, read, time=time, children=children)
+        origins = {edge.parent for edge in found if edge.child in own and is_origin(edge.parent)}
+        return [edge for edge in found if edge.child in own or edge.child in origins]
     tensors = {name for place in unit.children for name in family[place].sample.names}
-    found = chart_family(members, read, time=time, tensors=tensors)
-    return _of_other_shapes([edge for edge in found if edge.child in own], members, own)
+    found = chart_family(members, read, time=time, tensors=tensors, children=children)
+    return _of_other_shapes([edge for edge in found if edge.child in own], members, of_shape)
 
 
 def _of_other_shapes(edges: Sequence[Edge], members: Sequence[Fingerprint], own: Set[str]) -> list[Edge]:

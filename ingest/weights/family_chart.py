@@ -24,7 +24,7 @@ from atlas_db.fusion.evidence import (
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.merges.merge import Merge
 from ingest.weights.origins.common_origin import CommonOrigin, common_origins, origin_id
-from ingest.weights.origins.parent_presence import Presence, parent_presence, parent_presences
+from ingest.weights.origins.parent_presence import Presence, parent_presence
 from ingest.weights.pairwise.quantization_grid import CopyMatch
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.samples.resample import Resampler
@@ -48,7 +48,7 @@ from ingest.weights.tree.subtree_moves import swap_parent_child
 
 def chart_family(
     prints: Sequence[Fingerprint], read: Resampler | None = None, *, time: bool = True,
-    tensors: Collection[str] | None = None,
+    tensors: Collection[str] | None = None, children: Collection[str] | None = None,
 ) -> list[Edge]:  # fmt: skip
     """Chart the models of one family.
 
@@ -59,8 +59,9 @@ def chart_family(
         read: Reads larger samples from the weights.
         time: Whether dates count as evidence.
         tensors: Names of the tensors that are compared, all by default.
+        children: Ids of the models whose parents are looked for, all by default.
     """
-    samples = load_samples(prints, read, use_dates=time, tensors=tensors)
+    samples = load_samples(prints, read, use_dates=time, tensors=tensors, children=children)
     tests = run_pair_tests(samples)
     family = build_family_state(samples, tests)
     tree = build_tree(family)
@@ -75,7 +76,9 @@ def chart_family(
 def build_tree(family: FamilyState) -> IncrementalTree:
     """Insert the models of a family into a tree, and choose its root."""
     samples, merges = family.samples, family.relations.merges
-    tree = IncrementalTree(samples.vectors, samples.sq_distance, family.precedence_log_odds, family.scorer, merges)
+    tree = IncrementalTree(
+        samples.vectors, samples.sq_distance, family.precedence_log_odds, family.scorer, merges, samples.measured.steps
+    )
     insert_all(family, tree)
     infer_root(family, tree)
     return tree
@@ -84,10 +87,16 @@ def build_tree(family: FamilyState) -> IncrementalTree:
 def _family_edges(family: FamilyState, tree: IncrementalTree) -> list[Edge]:
     edges: list[Edge] = []
     swapped, known = swap_parent_child(family, tree), find_canonical_duplicates(family, tree)
-    presences = parent_presences(family, tree)
+    presences = {
+        row: parent_presence(family, tree, row, choice)
+        for row, choice in tree.choices.items()
+        if family.samples.is_child[row]
+    }
     origins = common_origins(tree, presences)
     tops = {origin.top: origin.confidence.get(origin.top, 0.0) for origin in origins}
     for row, first in enumerate(family.relations.duplicate_of):
+        if not family.samples.is_child[row]:
+            continue
         if row != known.canonical[first] and not family.relations.is_quantized(first):
             edges.append(_duplicate_edge(family, tree, row, known))
             continue

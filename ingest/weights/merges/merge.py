@@ -54,6 +54,9 @@ class MergeProblem(NamedTuple):
         search_vectors: The samples at the positions of the search.
         quantization: Quantization grid of each model, empty where it has none.
         is_possible_base: Whether model i has enough values of model j for j to be its base, shape (n, n).
+        fits: Merges that were searched before, by the model, whether units may be in different orders, and the models
+            that were searched. Dates decide which models are searched, and nothing else of a fit.
+        equal_shares: Share of each model's elements that a model has, shape (n,), by models that were asked for.
     """
 
     vectors: Vectors
@@ -62,6 +65,8 @@ class MergeProblem(NamedTuple):
     search_vectors: Vectors
     quantization: Sequence[str]
     is_possible_base: Flags
+    fits: dict[tuple[int, bool, tuple[int, ...]], Merge | None]
+    equal_shares: dict[int, Doubles]
 
 
 def build_merge_problem(vectors: Vectors, sq_distance: Doubles, quantization: Sequence[str]) -> MergeProblem:
@@ -85,7 +90,7 @@ def build_merge_problem(vectors: Vectors, sq_distance: Doubles, quantization: Se
         tolerance = max_rounding_error(storage_noise(thin, row, quantization[row]))[::stride]
         equal = count_flags(np.abs(values - child) <= tolerance).mean(1)
         shares_values[row] = equal > MERGE.ties_dare.min_base_share * RUN_LENGTH
-    return MergeProblem(vectors, sq_distance, gram, thin, quantization, shares_values & is_dense)
+    return MergeProblem(vectors, sq_distance, gram, thin, quantization, shares_values & is_dense, {}, {})
 
 
 def max_rounding_error(noise: Floats) -> Floats:

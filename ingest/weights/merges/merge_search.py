@@ -36,6 +36,14 @@ def find_merge(
     others = nearest_candidates(child, candidates, problem.sq_distance)
     if len(others) < 2:
         return None
+    searched = child, permuted, tuple(others)
+    if searched not in problem.fits:
+        problem.fits[searched] = _search(problem, child, others, noise, permuted=permuted)
+    return problem.fits[searched]
+
+
+def _search(problem: MergeProblem, child: int, others: Sequence[int], noise: Floats, *, permuted: bool) -> Merge | None:
+    """Return the merge of some of the given models, or None; arguments are those of `find_merge`."""
     subsets = _candidate_subsets(problem, child, others)
     merge = fit_affine(problem, child, subsets, others, noise)
     if merge is not None:
@@ -82,7 +90,7 @@ def _find_local_merge(problem: MergeProblem, child: int, others: Sequence[int]) 
     """
     is_combination = best_pair_ratio(problem.gram, child, others) < MERGE.max_local_pair_ratio
     dtype = stored_input_dtype(problem.vectors, child)
-    if not is_combination and not shares_elements(problem.search_vectors, child, others, dtype):
+    if not is_combination and not shares_elements(problem, child, others, dtype):
         return None
     near = build_neighbourhood(problem, child, others, dtype)
     merge = simplest_merge(near, fit_local_weights(near, "tensor")) if is_combination else None

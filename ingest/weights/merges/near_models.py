@@ -15,7 +15,7 @@ from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.merges.merge import MergeProblem
 from ingest.weights.parameters.merge_parameters import MERGE
-from ingest.weights.samples.aligned_samples import RELATIVE_ERROR, Vectors, round_to_dtype
+from ingest.weights.samples.aligned_samples import RELATIVE_ERROR, Vectors, count_flags, round_to_dtype
 
 _HALF_ULP = {"BF16": 2.0**-9, "F16": 2.0**-11}
 """Largest relative error of rounding to nearest."""
@@ -113,20 +113,22 @@ def stored_input_dtype(vectors: Vectors, child: int) -> str:
     return dtype
 
 
-def shares_elements(vectors: Vectors, child: int, candidates: Sequence[int], input_dtype: str) -> bool:
+def shares_elements(problem: MergeProblem, child: int, candidates: Sequence[int], input_dtype: str) -> bool:
     """Whether a model has more elements of one other than of most, so that it may be a mixture of elements.
 
     Args:
-        vectors: Samples at the positions of the search.
+        problem: The family.
         child: Row of the model.
         candidates: Rows of possible inputs.
         input_dtype: Type that the inputs are rounded to.
     """
-    target = vectors.values[child]
-    error = _HALF_ULP.get(vectors.main_dtype[child], 2.0**-22) * np.abs(target) + 1e-12
-    equal = np.array([
-        float((np.abs(round_to_dtype(vectors.values[row], input_dtype) - target) <= error).mean()) for row in candidates
-    ])  # fmt: skip
+    if child not in problem.equal_shares:
+        vectors = problem.search_vectors
+        target = vectors.values[child]
+        error = _HALF_ULP.get(vectors.main_dtype[child], 2.0**-22) * np.abs(target) + 1e-12
+        near = np.abs(round_to_dtype(vectors.values, input_dtype) - target) <= error
+        problem.equal_shares[child] = np.asarray(count_flags(near).sum(1, dtype=np.int64) / target.size)
+    equal = problem.equal_shares[child][list(candidates)]
     return is_shared(equal, float(equal.max()))
 
 

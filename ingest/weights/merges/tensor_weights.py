@@ -125,9 +125,12 @@ def local_grams(near: Neighbourhood, grouping: str) -> Doubles:
     if grouping == "row":
         runs = (differences * near.spread(scale)).reshape(len(differences), -1, RUN_LENGTH).swapaxes(0, 1)
         return np.asarray(runs @ runs.swapaxes(1, 2))
-    parts = np.split(differences, near.starts[1:], axis=1)
-    scaled = [part.astype(np.float64) * factor for part, factor in zip(parts, scale, strict=True)]
-    return np.stack([part @ part.T for part in scaled])
+    out = np.empty((len(near.sizes), len(differences), len(differences)))
+    for size in np.unique(near.sizes):
+        at = np.flatnonzero(near.sizes == size)
+        runs = differences[:, near.starts[at, None] + np.arange(size)].swapaxes(0, 1) * scale[at, None, None]
+        out[at] = runs @ runs.swapaxes(1, 2)
+    return out
 
 
 def search_local_subsets(grams: Doubles) -> list[tuple[int, ...]]:

@@ -16,6 +16,7 @@ from ingest.weights.parameters.merge_parameters import MERGE, MergeParameters
 from ingest.weights.parameters.pairwise_parameters import PAIRWISE, PairwiseParameters
 from ingest.weights.parameters.parent_parameters import PARENT, ParentParameters
 from ingest.weights.parameters.probe_parameters import PROBE, ProbeParameters
+from ingest.weights.parameters.region_parameters import REGION, RegionParameters
 from ingest.weights.parameters.sample_parameters import SAMPLE, SampleParameters
 from ingest.weights.parameters.tree_parameters import TREE, TreeParameters
 
@@ -30,6 +31,7 @@ class ChartParameters:
         merge: Search and tests of merges.
         tree: Copies, rooting, dates and duplicates.
         parent: Penalties of candidate parents.
+        region: Regions of a large family.
         probe: Comparison of probe outputs.
         adapter: The base of an adapter.
         confidence: Confidence of edges by kind of evidence.
@@ -40,6 +42,7 @@ class ChartParameters:
     merge: MergeParameters = field(default=MERGE)
     tree: TreeParameters = field(default=TREE)
     parent: ParentParameters = field(default=PARENT)
+    region: RegionParameters = field(default=REGION)
     probe: ProbeParameters = field(default=PROBE)
     adapter: AdapterParameters = field(default=ADAPTER)
     confidence: ConfidenceParameters = field(default=CONFIDENCE)

@@ -48,10 +48,12 @@ class ChartUnit(NamedTuple):
     Attributes:
         children: Places of the models whose parents are looked for, ascending.
         members: Places of these and of all that may be their parents, ascending.
+        is_region: Whether the other members are charted elsewhere, and here only as far as the children need it.
     """
 
     children: list[int]
     members: list[int]
+    is_region: bool = False
 
 
 def shape_of(fingerprint: Fingerprint) -> Shape:

@@ -19,7 +19,7 @@ _LIMITS = TREE.date_outliers
 
 
 def suspect_dates(family: FamilyState) -> Sequence[int]:
-    """Return the rows whose dates contradict the weights most, the worst first.
+    """Return the rows whose dates contradict the weights most, the worst first, of models whose parents are looked for.
 
     Such a model came before several that are dated before it. None of its nearest models that are dated before it is a
     plausible parent. Copies and merges are left out, as their weights make them look old.
@@ -41,6 +41,7 @@ def suspect_dates(family: FamilyState) -> Sequence[int]:
         is_plausible = is_earlier[row, nearest] & (precedence[row, nearest] < _LIMITS.plausible_parent_log_odds)
         if not is_plausible.any():
             suspects.append(row)
+    suspects = [row for row in suspects if family.samples.is_child[row]]
     return sorted(suspects, key=lambda row: -float(sums[row]))[: _LIMITS.max_suspects]
 
 

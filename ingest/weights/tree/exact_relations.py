@@ -91,14 +91,17 @@ def find_copies(samples: FamilySamples) -> ExactRelations:
     place[originals] = np.arange(len(originals))
     copies: dict[int, tuple[int, CopyMatch]] = {}
     alternatives: dict[int, list[int]] = {}
-    for row in tested:
+    known = samples.measured.copies
+    for row in (row for row in tested if samples.is_child[row]):
         nearest = _nearest_originals(samples, screening, row, originals, is_on_grid=bool(quantization[row]))
-        screened = match_quantization(screening, row, nearest, grids.take(place[nearest]))
-        nearest = nearest[[copy.explained >= _LIMITS.min_screened_share for copy in screened]]
-        matches = [(other, match_quantization(vectors, row, np.array([other]))[0]) for other in nearest.tolist()]
+        if (row, *nearest.tolist()) not in known:
+            screened = match_quantization(screening, row, nearest, grids.take(place[nearest]))
+            likely = nearest[[copy.explained >= _LIMITS.min_screened_share for copy in screened]].tolist()
+            found = [(other, match_quantization(vectors, row, np.array([other]))[0]) for other in likely]
+            known[row, *nearest.tolist()] = found
         matches = [
             item
-            for item in matches
+            for item in known[row, *nearest.tolist()]
             if item[1].explained >= PAIRWISE.min_copy_share and _is_possible_copy(samples, row, *item)
         ]
         if not matches and quantization[row]:
@@ -130,11 +133,13 @@ def _detect_grids(samples: FamilySamples) -> list[str]:
 
     A permutation of columns destroys block-wise grids. So they are detected on unpermuted samples as well.
     """
-    grids = detect_grids(subsampled(samples.vectors, _LIMITS.grid_positions))
-    if samples.unpermuted is None:
-        return grids
-    unpermuted = detect_grids(subsampled(samples.unpermuted, _LIMITS.grid_positions))
-    return [grid or other for grid, other in zip(grids, unpermuted, strict=True)]
+    measured = samples.measured
+    if not measured.grids:
+        measured.grids = detect_grids(subsampled(samples.vectors, _LIMITS.grid_positions))
+        if samples.unpermuted is not None:
+            unpermuted = detect_grids(subsampled(samples.unpermuted, _LIMITS.grid_positions))
+            measured.grids = [grid or other for grid, other in zip(measured.grids, unpermuted, strict=True)]
+    return measured.grids
 
 
 def _match_unpermuted(
@@ -242,13 +247,11 @@ def find_merges(samples: FamilySamples, tests: PairTests, relations: ExactRelati
         row for row, first in enumerate(relations.duplicate_of) if first == row and relations.is_quantized(row)
     ]
     sq_lengths = np.square(vectors.flat).sum(1)
-    problems = [build_merge_problem(vectors, samples.sq_distance, quantization)]
-    if samples.unpermuted is not None:
-        problems.append(build_merge_problem(samples.unpermuted, sq_distances(samples.unpermuted), quantization))
-    given = _MergeInput(samples, tests, relations, problems)
+    given = _MergeInput(samples, tests, relations, _merge_problems(samples, quantization))
     deferred: list[int] = []
     merges: dict[int, Merge] = {}
-    order = sorted([*parents, *quantized], key=lambda row: (-float(sq_lengths[row]), row))
+    searched = [row for row in (*parents, *quantized) if samples.is_child[row]]
+    order = sorted(searched, key=lambda row: (-float(sq_lengths[row]), row))
     for row in order:
         merge = _merge_unless_copy(given, row, [other for other in inputs if not _is_merged_from(merges, other, row)])
         if merge is not None and merge.complexity > _LIMITS.max_simple_complexity:
@@ -267,6 +270,16 @@ def find_merges(samples: FamilySamples, tests: PairTests, relations: ExactRelati
         candidates = [other for other in inputs if not _is_merged_from(merges, other, row)]
         alternatives[row] = _interchangeable_inputs(given, row, merge, _not_later(samples, row, candidates))
     return ExactRelations(relations.duplicate_of, quantization, copies, merges, alternatives)
+
+
+def _merge_problems(samples: FamilySamples, quantization: Sequence[str]) -> Sequence[MergeProblem]:
+    """Return the family as input of merge search, with units aligned and, where any were permuted, as stored."""
+    problems = samples.measured.problems
+    if not problems:
+        problems.append(build_merge_problem(samples.vectors, samples.sq_distance, quantization))
+        if samples.unpermuted is not None:
+            problems.append(build_merge_problem(samples.unpermuted, sq_distances(samples.unpermuted), quantization))
+    return problems
 
 
 def _merge_unless_copy(given: _MergeInput, row: int, candidates: Sequence[int]) -> Merge | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Bytes, Doubles, Flags, Floats
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample
-from ingest.weights.merges.merge import Merge
+from ingest.weights.merges.merge import Merge, MergeProblem
 from ingest.weights.pairwise.direction import precedence_by_weights
 from ingest.weights.pairwise.frozen_tensors import frozen_share
 from ingest.weights.pairwise.low_rank_delta import difference_rank
@@ -27,6 +27,23 @@ DTYPE_BITS = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M
 """Width of the types that models are trained in; others count as none."""
 
 
+@dataclass(slots=True)
+class MeasuredOnce:
+    """What was measured of a family on demand, and depends on no date: the family is charted with other dates, too.
+
+    Attributes:
+        grids: Quantization grid of each model, empty where it has none.
+        copies: How well models explain a model as its copy, by the model and those that were tested.
+        problems: The family as input of merge search, with units aligned and, where any were permuted, as stored.
+        steps: How much models contain of steps, as in `IncrementalTree`.
+    """
+
+    grids: list[str] = field(default_factory=list)
+    copies: dict[tuple[int, ...], list[tuple[int, CopyMatch]]] = field(default_factory=dict)
+    problems: list[MergeProblem] = field(default_factory=list)
+    steps: dict[tuple[int, int], Doubles | None] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class FamilySamples:
     """The n models of one family and their samples, with units in one order. Row i of every field is model i.
@@ -41,6 +58,8 @@ class FamilySamples:
         unpermuted: Samples in the order of the files, where any were permuted; otherwise None. Merges are element-wise
             in this order.
         is_resampled: Whether the samples are the large ones, read from weights, and not those of the fingerprints.
+        is_child: Which models' parents are looked for, shape (n,); the others may be parents, and are charted roughly.
+        measured: What was measured of them so far.
     """
 
     fingerprints: Sequence[Fingerprint]
@@ -51,23 +70,29 @@ class FamilySamples:
     permutation_id: Sequence[str]
     unpermuted: Vectors | None
     is_resampled: bool
+    is_child: Flags
+    measured: MeasuredOnce = field(default_factory=MeasuredOnce)
 
 
 class DifferenceRanks:
     """Ranks of the differences of near models, each computed once, on demand."""
 
     def __init__(self, vectors: Vectors, is_near: Flags) -> None:
-        self._vectors, self._is_near = vectors, is_near
-        self._ranks: dict[tuple[int, int], float] = {}
+        self._vectors = vectors
+        # Infinite where it is not computed yet.
+        self._ranks = np.where(is_near, np.inf, np.nan)
 
     def rank(self, row: int, other: int) -> float:
         """Return the rank of the difference of two models, NaN where it is not low or the two are not near."""
-        if not self._is_near[row, other]:
-            return np.nan
-        pair = (min(row, other), max(row, other))
-        if pair not in self._ranks:
-            self._ranks[pair] = difference_rank(self._vectors, *pair)
-        return self._ranks[pair]
+        return float(self.ranks(row, [other])[0])
+
+    def ranks(self, row: int, others: Sequence[int]) -> Doubles:
+        """Return the rank of the difference to each of some models, as by `rank`, shape (others,)."""
+        found = self._ranks[row, others]
+        for place in np.flatnonzero(np.isinf(found)).tolist():
+            pair = min(row, others[place]), max(row, others[place])
+            found[place] = self._ranks[pair] = self._ranks[pair[::-1]] = difference_rank(self._vectors, *pair)
+        return np.asarray(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +173,7 @@ class FamilyState:
 
 def load_samples(
     fingerprints: Sequence[Fingerprint], resampler: Resampler | None, *, use_dates: bool,
-    tensors: Collection[str] | None = None,
+    tensors: Collection[str] | None = None, children: Collection[str] | None = None,
 ) -> FamilySamples:  # fmt: skip
     """Align the samples of one family, with the units of permuted models in one order.
 
@@ -159,6 +184,7 @@ def load_samples(
             fingerprints are used, and permutations are not undone.
         use_dates: Whether dates count as evidence.
         tensors: Names of the tensors that are compared, all by default.
+        children: Ids of the models whose parents are looked for, all by default.
     """
     stored = [item.sample for item in fingerprints]
     resampled = [resampler.sample(item) for item in fingerprints] if resampler else []
@@ -188,6 +214,7 @@ def load_samples(
         permutation_id=permutation_id,
         unpermuted=unpermuted,
         is_resampled=is_resampled,
+        is_child=np.array([children is None or item.id in children for item in members], bool),
     )
 
 

@@ -62,6 +62,8 @@ class TreeSnapshot(NamedTuple):
     containment: Doubles
     has_residual: Flags
     choices: dict[int, ParentChoice]
+    version: int
+    evaluated: dict[int, int]
 
 
 @dataclass(slots=True)
@@ -74,6 +76,8 @@ class IncrementalTree:
         precedence_log_odds: Log-odds that each model came before each other, by weights and dates, shape (n, n).
         scorer: Fitted scorers.
         merges: Merges that were found, by row of the merged model.
+        steps: How much each model contains of each step that was ever in a tree of these models, by child and parent,
+            shape (n, MEASUREMENTS); None for a step of no length.
         rows: Models in the tree, in the order they were inserted.
         residual_base: Model that each residual is taken against, the parent; -1 where there is none, shape (n,).
         containment_log_odds: Log-odds that model j contains the residual of model i, shape (n, n).
@@ -81,6 +85,8 @@ class IncrementalTree:
         has_residual: True where a model has a step of its own; merges and exact copies have none, shape (n,).
         choices: Parent that was chosen for each inserted model.
         merged_into: Merges that each model is a part of.
+        version: Number of the state of the tree, another one after each change.
+        evaluated: Version at which each model's parent was last chosen among all: the choice still holds there.
     """
 
     vectors: Vectors
@@ -88,6 +94,7 @@ class IncrementalTree:
     precedence_log_odds: Doubles
     scorer: ParentScorer
     merges: Mapping[int, Merge]
+    steps: dict[tuple[int, int], Doubles | None] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
     residual_base: Integers = field(init=False)
     containment_log_odds: Doubles = field(init=False)
@@ -95,6 +102,9 @@ class IncrementalTree:
     has_residual: Flags = field(init=False)
     choices: dict[int, ParentChoice] = field(default_factory=dict)
     merged_into: dict[int, set[int]] = field(init=False)
+    version: int = 0
+    evaluated: dict[int, int] = field(default_factory=dict)
+    _versions: int = 0
 
     def __post_init__(self) -> None:
         count = len(self.vectors.values)
@@ -108,16 +118,19 @@ class IncrementalTree:
     def add(self, row: int, parent: int | None) -> None:
         """Add a model below another, or as a root."""
         self.rows.append(row)
+        self._versions += 1
+        self.version = self._versions
         if parent is None:
             return
         self.residual_base[row] = parent
-        residual = small_singular_residual(self.vectors, row, parent)
-        self.has_residual[row] = residual.length > 0 and row not in self.merges
-        if residual.length > 0:
-            self.containment[row] = containment(self.vectors, residual, slice(None))
-            self.containment_log_odds[row] = self.scorer.containment_log_odds(
-                containment_features(self.containment[row])
-            )
+        if (row, parent) not in self.steps:
+            residual = small_singular_residual(self.vectors, row, parent)
+            self.steps[row, parent] = containment(self.vectors, residual, slice(None)) if residual.length > 0 else None
+        measured = self.steps[row, parent]
+        self.has_residual[row] = measured is not None and row not in self.merges
+        if measured is not None:
+            self.containment[row] = measured
+            self.containment_log_odds[row] = self.scorer.containment_log_odds(containment_features(measured))
 
     def descendants(self, row: int) -> set[int]:
         """Return the descendants of a model, merges of them included."""
@@ -156,12 +169,15 @@ class IncrementalTree:
             self.containment.copy(),
             self.has_residual.copy(),
             dict(self.choices),
+            self.version,
+            dict(self.evaluated),
         )
 
     def restore(self, state: TreeSnapshot) -> None:
         """Return to an earlier state; a snapshot can be restored once, since the tree then owns its arrays."""
         self.rows, self.residual_base, self.containment_log_odds = state.rows, state.residual_base, state[2]
         self.containment, self.has_residual, self.choices = state.containment, state.has_residual, state.choices
+        self.version, self.evaluated = state.version, state.evaluated
 
     def features(self, row: int, candidates: Sequence[int], more: ParentFeatures) -> Doubles:
         """Return the features of candidate parents.

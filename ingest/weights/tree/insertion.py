@@ -35,8 +35,18 @@ def insert_all(family: FamilyState, tree: IncrementalTree) -> None:
             tree.choices[row] = choice
         tree.add(row, known[0] if known else choice.parent if choice else None)
     for _ in range(TREE.max_sweeps):
-        if not any([reinsert(family, tree, row) for row in list(tree.choices)]):
+        if not reinsert_all(family, tree):
             break
+
+
+def reinsert_all(family: FamilyState, tree: IncrementalTree) -> bool:
+    """Move all models whose parents are looked for to their likeliest parents; return whether any parent changed.
+
+    Args:
+        family: The family.
+        tree: Its tree.
+    """
+    return any([reinsert(family, tree, row) for row in list(tree.choices) if family.samples.is_child[row]])
 
 
 def _insertion_order(family: FamilyState, rows: list[int]) -> list[int]:
@@ -62,11 +72,17 @@ def reinsert(family: FamilyState, tree: IncrementalTree, row: int) -> bool:
         tree: Its tree.
         row: A model in the tree.
     """
+    if tree.evaluated.get(row) == tree.version:
+        # Nothing changed since. The order of choices is that of their evaluation.
+        tree.choices[row] = tree.choices.pop(row)
+        return False
     choice = best_parent(family, tree, row)
     if choice is None:
         return False
     is_moved = choice.parent != int(tree.residual_base[row])
     tree.move_subtree(row, choice.parent, choice)
+    if not is_moved:
+        tree.evaluated[row] = tree.version
     return is_moved
 
 

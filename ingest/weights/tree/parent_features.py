@@ -41,7 +41,7 @@ def parent_features(family: FamilyState, row: int, candidates: Sequence[int]) ->
     size = family.samples.fingerprints[row].elements
     resized = np.array([family.samples.fingerprints[other].elements != size for other in candidates], float)
     ranks, frozen, untrained = (
-        _ranks(family, row, candidates),
+        family.tests.difference_ranks.ranks(row, candidates),
         family.tests.frozen_share[row, at],
         family.tests.untrained_rows[row, at],
     )
@@ -59,14 +59,6 @@ def parent_features(family: FamilyState, row: int, candidates: Sequence[int]) ->
         capped, capped - capped.min(), frozen, frozen.max() - frozen, lead.max(0), log_distance - log_distance.min(0)
     )  # fmt: skip
     return ParentFeatures(np.column_stack(penalties), np.column_stack(values))
-
-
-def _ranks(family: FamilyState, row: int, candidates: Sequence[int]) -> Doubles:
-    """Return the rank of the difference to each candidate, NaN where it is not low, shape (n,)."""
-    ranks = np.full(len(candidates), np.nan)
-    for place in np.flatnonzero(family.tests.is_near[row, candidates]).tolist():
-        ranks[place] = family.tests.difference_ranks.rank(row, candidates[place])
-    return ranks
 
 
 def _rank_penalty(family: FamilyState, row: int, candidates: Sequence[int], ranks: Doubles) -> Doubles:

@@ -18,7 +18,7 @@ import numpy as np
 from ingest.weights.parameters.tree_parameters import TREE
 from ingest.weights.tree.family_state import FamilyState, known_parents
 from ingest.weights.tree.incremental_tree import IncrementalTree, log_likelihood
-from ingest.weights.tree.insertion import best_parent, reinsert
+from ingest.weights.tree.insertion import best_parent, reinsert_all
 
 _LIMITS = TREE.rooting
 
@@ -131,7 +131,7 @@ def try_root(family: FamilyState, tree: IncrementalTree, root: int, candidate: R
     path, before = path_to_root(tree, candidate.row), tree.snapshot()
     _reverse_path(family, tree, path)
     for _ in range(TREE.max_sweeps - 1):
-        if not any([reinsert(family, tree, row) for row in list(tree.choices)]):
+        if not reinsert_all(family, tree):
             break
     back = path_to_root(tree, root)
     if back[-1] == candidate.row and len(tree.choices) == len(before.choices):

@@ -29,7 +29,9 @@ def swap_parent_child(family: FamilyState, tree: IncrementalTree) -> dict[int, t
     reversals: dict[int, tuple[int, float]] = {}
     for child in list(tree.choices):
         parent = int(tree.residual_base[child])
-        if parent not in tree.choices or family.precedence_log_odds[parent, child] > TREE.fixed_order_log_odds:
+        if not family.samples.is_child[child] or parent not in tree.choices:
+            continue
+        if family.precedence_log_odds[parent, child] > TREE.fixed_order_log_odds:
             continue
         probability = _try_swap(family, tree, child)
         for upper, lower in ((parent, child), (child, parent)):
