@@ -24,9 +24,9 @@ def cli() -> str:
     """Return the page of the command line: every verb with its help, arguments and options."""
     from typer.main import get_command
 
-    from atlas_db.cli.main import app
+    from atlas_db.cli.main import application
 
-    verbs: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+    verbs: dict[str, Any] = get_command(application()).commands  # type: ignore[attr-defined]
     lines = ["# Command line", "", NOTICE, "", "| verb | what it does |", "|---|---|"]
     lines += [f"| [`atlas-db {name}`](#{name}) | {_sentence(verb.help)} |" for name, verb in verbs.items()]
     lines += ["", *_EVERY_VERB]

@@ -1,51 +1,16 @@
-"""`atlas-db`: all commands. They import their modules when they run, so that --help stays fast."""
+"""`atlas-db`: all commands. A command imports what it needs when it runs, and no other command."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 import atlas_db
-from atlas_db.cli import (
-    analyse,
-    audit,
-    bom,
-    chart,
-    compare,
-    complete,
-    dashboard,
-    demo,
-    diff,
-    doctor,
-    embed,
-    evaluate,
-    explain,
-    export,
-    fetch,
-    fingerprint,
-    formats,
-    gate,
-    gpai,
-    impact,
-    licenses,
-    lineage,
-    load,
-    mcp,
-    notice,
-    origin,
-    query,
-    run,
-    runs,
-    schema,
-    similar,
-    snapshot,
-    status,
-    store,
-    verify,
-)
 from atlas_db.cli.common import Exit
 from atlas_db.cli.crash_report import CrashReport
 from atlas_db.cli.light_driver import hide_optional_libraries
@@ -60,16 +25,13 @@ ON_WINDOWS = """Error: atlas-db does not run on Windows itself: its local engine
   Run it in WSL (wsl --install; then install atlas-db there), or in the container:
   docker build -f docker/Dockerfile -t atlas-db . && docker run --rm -v atlas:/home/atlas/data atlas-db demo"""
 
-app = typer.Typer(
-    name="atlas-db",
-    cls=PanelGroup,
-    help="An atlas of the world's machine-learning models as a graph you can query.",
-    epilog=EPILOG,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+VERBS = (
+    "demo", "run", "load", "fetch", "fingerprint", "formats", "chart", "origin", "verify", "similar", "embed",
+    "complete", "explain", "evaluate", "query", "lineage", "audit", "bom", "gate", "notice", "impact", "gpai",
+    "snapshot", "analyse", "compare", "diff", "export", "dashboard", "mcp", "licenses", "status", "runs", "store",
+    "schema", "doctor",
+)  # fmt: skip
+"""Commands, each in the module of `atlas_db.cli` that has its name."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -78,8 +40,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def _atlas_db(
+def _options(
     _: Annotated[
         bool, typer.Option("--version", "-V", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
@@ -87,41 +48,31 @@ def _atlas_db(
     """Handle the options before the command."""
 
 
-app.command("demo", help=demo.HELP)(demo.demo)
-app.command("run", help=run.HELP)(run.run)
-app.command("load", help=load.HELP)(load.load)
-app.command("fetch", help=fetch.HELP)(fetch.fetch)
-app.command("fingerprint", help=fingerprint.HELP)(fingerprint.fingerprint)
-app.command("formats", help=formats.HELP)(formats.formats)
-app.command("chart", help=chart.HELP)(chart.chart)
-app.command("origin", help=origin.HELP)(origin.origin)
-app.command("verify", help=verify.HELP)(verify.verify)
-app.command("similar", help=similar.HELP)(similar.similar)
-app.command("embed", help=embed.HELP)(embed.embed)
-app.command("complete", help=complete.HELP)(complete.complete)
-app.command("explain", help=explain.HELP)(explain.explain)
-app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
-app.command("query", help=query.HELP)(query.query)
-app.command("lineage", help=lineage.HELP)(lineage.lineage)
-app.command("audit", help=audit.HELP)(audit.audit)
-app.command("bom", help=bom.HELP)(bom.bom)
-app.command("gate", help=gate.HELP)(gate.gate)
-app.command("notice", help=notice.HELP)(notice.notice)
-app.command("impact", help=impact.HELP)(impact.impact)
-app.command("gpai", help=gpai.HELP)(gpai.gpai)
-app.command("snapshot", help=snapshot.HELP)(snapshot.snapshot)
-app.command("analyse", help=analyse.HELP)(analyse.analyse)
-app.command("compare", help=compare.HELP)(compare.compare)
-app.command("diff", help=diff.HELP)(diff.diff)
-app.command("export", help=export.HELP)(export.export)
-app.command("dashboard", help=dashboard.HELP)(dashboard.dashboard)
-app.command("mcp", help=mcp.HELP)(mcp.mcp)
-app.command("licenses", help=licenses.HELP)(licenses.licenses)
-app.command("status", help=status.HELP)(status.status)
-app.add_typer(runs.app, name="runs")
-app.add_typer(store.app, name="store")
-app.command("schema", help=schema.HELP)(schema.schema)
-app.command("doctor", help=doctor.HELP)(doctor.doctor)
+def application(verbs: Sequence[str] = VERBS) -> typer.Typer:
+    """Return the command line with some commands, all by default."""
+    made = typer.Typer(
+        name="atlas-db",
+        cls=PanelGroup,
+        help="An atlas of the world's machine-learning models as a graph you can query.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_options)
+    for verb in verbs:
+        module = import_module(f"atlas_db.cli.{verb}")
+        if hasattr(module, "app"):
+            made.add_typer(module.app, name=verb)
+        else:
+            made.command(verb, help=module.HELP)(getattr(module, verb))
+    return made
+
+
+def _wanted() -> Sequence[str]:
+    """Return the command that was called, where the first argument is one; else all, for help and suggestions."""
+    return [sys.argv[1]] if len(sys.argv) > 1 and sys.argv[1] in VERBS else VERBS
 
 
 def main() -> None:
@@ -132,7 +83,7 @@ def main() -> None:
     hide_optional_libraries()
     with CrashReport():
         try:
-            app()
+            application(_wanted())()
         except SystemExit:
             # typer wraps the output where it met a broken pipe itself, as in --help
             if type(sys.stdout).__name__ != "PacifyFlushWrapper":

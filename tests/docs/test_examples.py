@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from atlas_db.cli.main import app
+from atlas_db.cli.main import application
 from tests.support.command import run
 from tests.support.doc_examples import LANGUAGES, PAGES, ROOT, SERVES, SKIP, Reader, as_shown, blocks, prepare
 
@@ -66,7 +66,7 @@ def test_every_verb_is_shown() -> None:
         for command, _ in block.commands()
         if command.startswith("atlas-db ")
     }
-    assert set(get_command(app).commands) - shown == NOT_RUN  # type: ignore[attr-defined]
+    assert set(get_command(application()).commands) - shown == NOT_RUN  # type: ignore[attr-defined]
 
 
 def test_every_block_runs_or_has_a_reason_not_to() -> None:

@@ -15,7 +15,7 @@ import yaml
 from typer.main import get_command
 
 from atlas_db.api import atlas, functions, results
-from atlas_db.cli.main import app
+from atlas_db.cli.main import application
 from benchmarks.reference import PAGES as REFERENCE
 from benchmarks.reference import stale
 from tests.support.doc_examples import PAGES, ROOT
@@ -40,7 +40,7 @@ def test_files_modules_and_verbs_that_a_page_names_are_there(page: Path) -> None
     for module in re.findall(r"python -m (benchmarks[\w.]*|tests[\w.]*)", text):
         path = ROOT / module.rstrip(".").replace(".", "/")
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
-    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    verbs = get_command(application()).commands  # type: ignore[attr-defined]
     for verb in re.findall(r"(?:`|\$ )atlas-db ([a-z]+)", text):
         assert verb in verbs, verb
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from atlas_db.cli.main import app
+from atlas_db.cli.main import application
 from atlas_db.cli.output import console, errors
 
+APP = application()
 ATLAS = [sys.executable, "-m", "atlas_db.cli.main"]
 Done = subprocess.CompletedProcess[str]
 
@@ -60,7 +61,7 @@ def run(home: Path, *args: str, code: int = 0, stdin: str = "", **environ: str) 
     _forget_consoles()
     with patch.dict(os.environ, environment(home, **environ), clear=True), patch.multiple(sys, **streams):
         try:
-            app(list(args), prog_name="atlas-db")
+            APP(list(args), prog_name="atlas-db")
             ended = 0
         except SystemExit as exit:
             ended = exit.code if isinstance(exit.code, int) else int(exit.code is not None)

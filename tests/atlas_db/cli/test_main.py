@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas_db.cli.main import app
+from atlas_db.cli.main import application
 from atlas_db.cli.panels import PANELS
 from tests.support.command import ATLAS, environment, run
 
@@ -69,8 +69,8 @@ def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
         "from typer.testing import CliRunner\n"
-        "from atlas_db.cli.main import app\n"
-        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "from atlas_db.cli.main import application\n"
+        "assert CliRunner().invoke(application(), ['--help']).exit_code == 0\n"
         "heavy = {'torch', 'neo4j', 'huggingface_hub', 'pyarrow', 'yaml', 'msgspec', 'zstandard', 'arcadedb_embedded'}\n"
         "sys.exit(', '.join(sorted(heavy & sys.modules.keys())) or 0)\n"
     )
@@ -78,9 +78,26 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_verb_imports_no_other_verb() -> None:
+    code = (
+        "import sys\n"
+        "from atlas_db.cli.main import main\n"
+        "sys.argv = ['atlas-db', 'licenses', '--help']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        "    loaded = {f'atlas_db.cli.{name}' for name in ('audit', 'load', 'store')} & sys.modules.keys()\n"
+        "    sys.exit(end.code or ', '.join(loaded) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: atlas-db licenses" in done.stdout
+
+
 def test_every_verb_stands_in_a_panel(tmp_path: Path) -> None:
     listing = run(tmp_path, "--help").stdout
     verbs = [line.split()[0] for line in listing.splitlines() if re.match(r"  [a-z]+  ", line)]
+    app = application()
     assert set(verbs) == {each.name for each in app.registered_commands} | {each.name for each in app.registered_groups}
     assert len(verbs) == len(set(verbs)) and all(f"{title}:" in listing for title in PANELS)
     named = [name for names in PANELS.values() for name in names]

@@ -34,7 +34,8 @@ def test_models_of_the_sample_are_json_with_ids() -> None:
 
 
 def test_next_steps_name_verbs() -> None:
-    from atlas_db.cli.main import app
+    from atlas_db.cli.main import application
 
+    app = application()
     verbs = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     assert {step.words[0] for step in NEXT_STEPS} <= verbs
