@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atlas_db.columnar.typed_columns import data_frame
 from atlas_db.core.errors import IncompleteAuditError
 from atlas_db.core.records import repository_path
 from atlas_db.core.terms import FindingKind, LicenseState, Progress, RecordKind, Verdict
 from atlas_db.licenses.audit_graph import AuditGraph, known_models
-from atlas_db.licenses.card_model import CardModel
 from atlas_db.licenses.completeness import UnresolvedParent, named, newer_models
 from atlas_db.licenses.duties import allowed_licenses, ancestors_of, gather_duties
 from atlas_db.licenses.model_lineage import read_lineage
@@ -30,6 +28,8 @@ from atlas_db.store.statements import read_nodes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from atlas_db.licenses.card_model import CardModel
 
 DISCLAIMER = "This is no legal advice. It reads what publishers declared, by rules that are named with their sources."
 _DATASETS = repository_path("", RecordKind.DATASET)
@@ -161,6 +161,9 @@ class AuditReport:
 
     def to_frame(self) -> pd.DataFrame:
         """Return findings and obligations as a data frame, one row each (extra `analysis`)."""
+        # Arrow takes longer to import than the audit of one model.
+        from atlas_db.columnar.typed_columns import data_frame
+
         return data_frame((*self.findings, *self.obligations), (*COLUMNS, "path"))
 
     def document(self) -> dict[str, Any]:

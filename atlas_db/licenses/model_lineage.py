@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, read_ancestry
-from atlas_db.licenses.card_model import CardModel
 from atlas_db.licenses.completeness import UnresolvedParent, unresolved_parents
 from atlas_db.store.bolt import Store
+
+if TYPE_CHECKING:
+    from atlas_db.licenses.card_model import CardModel
 
 
 class ModelLineage(NamedTuple):

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atlas_db.claims.repository_ids import repository_name
-from atlas_db.licenses.card_model import CardModel, is_path, read_card_model
+
+if TYPE_CHECKING:
+    from atlas_db.licenses.card_model import CardModel
 
 
 @dataclass(slots=True)
@@ -45,8 +48,18 @@ def read_targets(words: Sequence[str]) -> Targets:
     """
     found = Targets()
     for word in dict.fromkeys(words):
-        if is_path(word):
-            found.folders.append(read_card_model(Path(word).expanduser()))
+        folder = _read_path(word)
+        if folder is not None:
+            found.folders.append(folder)
         else:
             found.ids.append(repository_name(word) if "://" in word else word)  # hf:// and addresses of the Hub
     return found
+
+
+def _read_path(word: str) -> CardModel | None:
+    """Return the model that a path names, None where a word is no path of a model."""
+    if not (word.startswith((".", "/", "~")) or word.lower().endswith(".md") or Path(word).exists()):
+        return None  # the usual case imports no reader of weights
+    from atlas_db.licenses.card_model import is_path, read_card_model
+
+    return read_card_model(Path(word).expanduser()) if is_path(word) else None
