@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-import atlas_db
 from atlas_db.claims.runs import list_runs
+from atlas_db.core.extras import DISTRIBUTION
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import SOFTWARE, RecordKind
 from atlas_db.store.bolt import Store
@@ -62,8 +62,10 @@ class GraphVersion(msgspec.Struct, frozen=True):
 
 def read_graph_version(store: Store) -> GraphVersion:
     """Return what identifies the graph of a store as it is now."""
+    from importlib.metadata import version  # slow to import, and few verbs ask for it
+
     runs = list_runs(store)
     mark = "" if not runs or runs[0]["complete"] else " (incomplete)"
     newest = f"{runs[0]['id']}{mark}" if runs else ""
-    software = f"{SOFTWARE} {atlas_db.__version__}"
+    software = f"{SOFTWARE} {version(DISTRIBUTION)}"
     return GraphVersion(software, SCHEMA.version, ensure_schema(store), newest, *read_newest_records(store))

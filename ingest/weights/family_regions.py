@@ -129,7 +129,7 @@ def _nearest_to(
 
 
 def without_cycles(edges: Sequence[Edge]) -> list[Edge]:
-    """Return edges of which none closes a cycle: the least sure ones of each cycle are left out.
+    """Return edges of which none closes a cycle: those of the least confidence in each cycle are left out.
 
     Args:
         edges: Edges from children to parents, in any order, which is kept.
@@ -214,10 +214,10 @@ def _rooted(neighbours: Neighbours, edges: Sequence[tuple[int, int]]) -> tuple[l
     The root is the model that is nearest to most others.
     """
     count = len(neighbours.rows)
-    beside: dict[int, list[int]] = defaultdict(list)
+    adjacent: dict[int, list[int]] = defaultdict(list)
     for row, other in edges:
-        beside[row].append(other)
-        beside[other].append(row)
+        adjacent[row].append(other)
+        adjacent[other].append(row)
     nearest = neighbours.rows[:, 0]
     popular = np.argsort(-np.bincount(nearest[nearest >= 0], minlength=count), kind="stable").tolist()
     above, order, root = [-2] * count, list[int](), popular[0]
@@ -226,7 +226,7 @@ def _rooted(neighbours: Neighbours, edges: Sequence[tuple[int, int]]) -> tuple[l
             above[start] = -1 if start == root else root
             queue = [start]
             for at in queue:
-                new = [other for other in beside[at] if above[other] == -2]
+                new = [other for other in adjacent[at] if above[other] == -2]
                 for other in new:
                     above[other] = at
                 queue += new
@@ -261,7 +261,7 @@ def _parts(tree: _Tree, children: Set[int]) -> list[list[int]]:
 
 
 def _context(tree: _Tree, rows: Sequence[int]) -> list[int]:
-    """Return the rows beside a part that its models may come from.
+    """Return the rows outside a part that its models may come from.
 
     First those above it, then neighbours, those first that are nearest by comparison with the model above.
     """

@@ -72,8 +72,8 @@ def _hubs(to_pivots: Floats) -> Integers:
 def _cells(projected: Floats, pivots: Integers) -> list[Integers]:
     """Return the models of each pivot's cell: those whose direction is like its own more than like most others'."""
     unit = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), np.float32(1e-30))
-    alike = unit @ unit[pivots].T
-    nearest = np.argpartition(-alike, REGION.cells_of_a_model, axis=1)[:, : REGION.cells_of_a_model]
+    cosine = unit @ unit[pivots].T
+    nearest = np.argpartition(-cosine, REGION.cells_of_a_model, axis=1)[:, : REGION.cells_of_a_model]
     rows = np.repeat(np.arange(len(projected)), nearest.shape[1])
     order = np.argsort(nearest.reshape(-1), kind="stable")
     return np.split(rows[order], np.cumsum(np.bincount(nearest.reshape(-1), minlength=len(pivots)))[:-1])
