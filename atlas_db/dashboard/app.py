@@ -24,7 +24,7 @@ from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.compliance.notice import collect_notice
 from atlas_db.core.errors import AtlasError, InputError, ModelNotFoundError, StoreError, UsageError
 from atlas_db.core.safe_text import spreadsheet_row
-from atlas_db.dashboard import views
+from atlas_db.dashboard import questions, views
 from atlas_db.dashboard.app_state import AppState
 from atlas_db.dashboard.templating import Served, plotly_file, render
 from atlas_db.licenses.audit import AuditReport
@@ -118,6 +118,11 @@ def _respond(request: Request, form: str, template: str, page: views.Page, title
     return HTMLResponse(render(template, page, Served(), current=current, title=title, twin=twin))
 
 
+def _is_ours(request: Request) -> bool:
+    """Whether a query may run at once: another site that leads here may fill in a form, and not send it."""
+    return request.headers.get("Sec-Fetch-Site") not in ("cross-site", "same-site")
+
+
 async def _on_error(request: Request, error: Exception) -> Response:
     """Return a page with the error and its remedy; text of the request is escaped."""
     status, title, message, hint = _describe_error(error)
@@ -160,6 +165,10 @@ def _bundle_pages(state: AppState) -> APIRouter:
     @router.get("/", summary="Map of all models")
     def atlas_map(request: Request, form: Form = "html") -> Response:
         return _respond(request, form, "map", views.map_page(state.bundle), "Map", "map")
+
+    @router.get("/questions", summary="The shipped queries")
+    def all_questions(request: Request, form: Form = "html") -> Response:
+        return _respond(request, form, "questions", questions.questions_page(), "Questions", "questions")
 
     @router.get("/ecosystem", summary="The analysis as tables and figures")
     def ecosystem(request: Request, form: Form = "html") -> Response:
@@ -222,6 +231,20 @@ def _store_pages(state: AppState) -> APIRouter:
         with state.store() as store:
             page = views.compare_page(store, state.settings, left, right)
         return _respond(request, form, "compare", page, "Compare")
+
+    @router.get("/questions/{name}", summary="A shipped query as a form, and its answer")
+    def question(request: Request, name: str, form: Form = "html") -> Response:
+        given = {key: value[:500] for key, value in request.query_params.items() if key not in ("format", "ask")}
+        run = "ask" in request.query_params and _is_ours(request)
+        with state.store() as store:
+            page = questions.question_page(store, name, given, run=run)
+        return _respond(request, form, "question", page, page["title"], "questions")
+
+    @router.get("/cypher", summary="The answer to Cypher that only reads")
+    def cypher(request: Request, q: Annotated[str, Query(max_length=5000)] = "", form: Form = "html") -> Response:
+        with state.store() as store:
+            page = questions.cypher_page(store, q, run=_is_ours(request))
+        return _respond(request, form, "cypher", page, "Cypher", "questions")
 
     @router.get("/runs", summary="What was loaded, charted, completed and audited")
     def runs(request: Request, form: Form = "html") -> Response:

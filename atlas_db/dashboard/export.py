@@ -9,7 +9,7 @@ from pathlib import Path
 
 from atlas_db.core.errors import UsageError
 from atlas_db.core.terms import Progress
-from atlas_db.dashboard import views
+from atlas_db.dashboard import questions, views
 from atlas_db.dashboard.aggregates import Bundle
 from atlas_db.dashboard.app import STATIC
 from atlas_db.dashboard.templating import Exported, file_of, plotly_file, render
@@ -66,7 +66,7 @@ def export_site(
     if out.exists():
         shutil.rmtree(out)
     fresh.rename(out)
-    return {"pages": 6 + len(chosen), "files": sum(1 for file in out.rglob("*") if file.is_file())}
+    return {"pages": 7 + len(chosen), "files": sum(1 for file in out.rglob("*") if file.is_file())}
 
 
 def _pages(store: Store, bundle: Bundle, out: Path, links: Exported) -> None:
@@ -75,6 +75,7 @@ def _pages(store: Store, bundle: Bundle, out: Path, links: Exported) -> None:
         "family": ("Families", views.family_page(store, bundle, [])),
         "ecosystem": ("Ecosystem", views.ecosystem_page(bundle)),
         "audit": ("Audit", views.audit_page(bundle, {})),
+        "questions": ("Questions", questions.questions_page()),
         "quality": ("Quality", views.quality_page(bundle)),
         "runs": ("Runs", views.runs_page(store)),
     }

@@ -23,8 +23,9 @@ from atlas_db.dashboard.view_queries import PANEL_QUERIES
 PAGES = {
     "map": "Map",
     "family": "Families",
-    "ecosystem": "Ecosystem",
     "audit": "Audit",
+    "questions": "Questions",
+    "ecosystem": "Ecosystem",
     "quality": "Quality",
     "runs": "Runs",
 }

@@ -19,6 +19,7 @@ from atlas_db.core.settings import Settings
 from atlas_db.core.terms import LicenseState, RecordKind, Relation, Source
 from atlas_db.dashboard import figures
 from atlas_db.dashboard.aggregates import Bundle
+from atlas_db.dashboard.audit_view import facet_counts, headline, license_matrix, verdict_rows
 from atlas_db.dashboard.family_tree import GROUPS, draw_family_trees
 from atlas_db.dashboard.lineage_layout import MAX_COLUMN_BOXES, draw_lineage
 from atlas_db.dashboard.model_facts import claim_words, code_for, formats_of, hub_links, named_children, path_to_root
@@ -340,6 +341,7 @@ _TOPS = (
     ("task_regions", "task", "models"),
     ("base_regions", "base", "models"),
 )
+_UNKNOWN = ("unknown", "unknown_by_state", "unknown_by_cause", "not_in_atlas")
 FILTERS = ("verdict", "finding", "license", "child_license", "model")
 
 
@@ -355,29 +357,25 @@ def audit_page(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
     chosen = matching_findings(bundle, wanted)
     start = (max(page, 1) - 1) * MAX_LISTED
     counts = (report["run"] or {}).get("counts", {})
+    unknown = {
+        name: counts.get(name, {}) for name in ("unknown", "unknown_by_state", "unknown_by_cause", "not_in_atlas")
+    }
     return {
         **report,
-        **{name: counts.get(name, {}) for name in ("unknown", "unknown_by_state", "unknown_by_cause", "not_in_atlas")},
+        **unknown,
+        "headline": headline(report["verdicts"], unknown["unknown_by_state"].get(LicenseState.NOT_IN_ATLAS, 0)),
+        "meanings": verdict_rows(report["verdicts"]),
+        "matrix": license_matrix(bundle.findings),
         "filters": wanted,
         "choices": {
-            name: sorted({str(row[name]) for row in bundle.findings if row[name]}) for name in FILTERS[:-1]
+            name: facet_counts(matching_findings(bundle, {**wanted, name: ""}), [name])[name] for name in FILTERS[:-1]
         },
         "number": len(chosen),
         "page": max(page, 1),
         "pages": max(1, -(-len(chosen) // MAX_LISTED)),
         "findings": chosen[start : start + MAX_LISTED],
-        "figures": {
-            "verdicts": figures.bars(report["verdicts"], "verdict", "models", title="models"),
-            "pairs": figures.bars(
-                [
-                    {**row, "label": f"{row['license']} to {row['child_license']}, {row['verdict']}"}
-                    for row in report["pairs"][:15]
-                ],
-                "label", "findings", title="findings",
-            ),
-        },
         "disclaimer": DISCLAIMER,
-    }  # fmt: skip
+    }
 
 
 def matching_findings(bundle: Bundle, wanted: dict[str, str]) -> list[dict[str, Any]]:

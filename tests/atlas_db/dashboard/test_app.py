@@ -26,6 +26,9 @@ PAGES = {
     f"/models/{META}": "Llama-3.1-8B",
     f"/compare?left={META}&right=c/laundered": "Compare",
     "/search?q=quant": "Search",
+    "/questions": "Questions",
+    "/questions/children?model=c/laundered&ask=1": "Children",
+    "/cypher?q=MATCH (m:Model) RETURN m.license AS license, count(m) AS models": "Cypher",
 }
 
 
@@ -151,6 +154,13 @@ def test_a_model_says_where_it_comes_from_and_how_to_ask(site: Site, page: Page)
 
 
 def test_tables_sort_and_audit_filters(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/audit")
+    verdicts = {row["verdict"]: row["models"] for row in site.json("/audit")["verdicts"]}
+    expect(page.locator(".headline")).to_contain_text(f"{verdicts['violation']} of {sum(verdicts.values())} models")
+    cell = page.locator(".matrix tr", has_text="llama3.1").locator("td.violation a").first
+    number = cell.text_content()
+    cell.click()
+    expect(page.locator("#findings")).to_contain_text(f"{number} findings")
     page.goto(f"{site.url}/audit?verdict=violation")
     rows = site.json("/audit?verdict=violation")
     everything = site.json("/audit")
@@ -228,7 +238,7 @@ def test_the_export_opens_from_a_disk(home: Path, page: Page, tmp_path: Path) ->
     expect(page.locator("h1")).to_have_text(META)
     page.get_by_role("link", name="c/laundered").first.click()
     expect(page.locator("article.finding").first).to_contain_text(META)
-    for name in ("Families", "Ecosystem", "Audit", "Quality", "Runs", "Map"):
+    for name in ("Families", "Ecosystem", "Audit", "Questions", "Quality", "Runs", "Map"):
         page.get_by_role("link", name=name, exact=True).click()
         page.wait_for_load_state("load")
         assert name in page.title()

@@ -87,7 +87,7 @@ def test_an_unforeseen_error_is_a_page_with_all_headers(address: str, tmp_path: 
 
 ADDRESSES = (
     "/", "/?format=xml", "/search?q=a", f"/search?q={'a' * 600}", "/ecosystem?format=json", "/audit?page=0", "/audit?page=2",
-    "/quality", "/models/a/b", "/models/a/b?format=json", "/models/no/such", "/models/no/such?format=json", "/datasets/no/such",
+    "/quality", "/questions", "/questions/licenses?ask=1", "/questions/no_such", "/cypher?q=RETURN 1", "/cypher?q=x", "/models/a/b", "/models/a/b?format=json", "/models/no/such", "/models/no/such?format=json", "/datasets/no/such",
     "/family", "/family?a=a/b", "/family?a=no/such", "/compare?left=a/b&right=c/d", "/compare?left=a/b&right=no/such", "/runs",
     "/download/models/a/b/bom.json", "/download/models/a/b/NOTICE.txt", "/download/models/no/such/NOTICE.txt", "/download/models/no/such/bom.json", "/download/audit.csv", "/download/audit.sarif",
 )  # fmt: skip
