@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -36,7 +37,23 @@ class NewestRecords(NamedTuple):
 
 
 def read_newest_records(store: Store) -> NewestRecords:
-    """Return the dates of the newest records of a store. Snapshots give them, not the clock."""
+    """Return the dates of the newest records of a store. Snapshots give them, not the clock.
+
+    All records are read for it. An open store keeps them until there is another run: nothing else changes records.
+    """
+    runs = list_runs(store)
+    if not runs or not runs[0]["complete"]:
+        return _scan(store)
+    state = (len(runs), runs[0]["id"])
+    if (kept := _KEPT.get(store)) is None or kept[0] != state:
+        kept = _KEPT[store] = (state, _scan(store))
+    return kept[1]
+
+
+_KEPT: WeakKeyDictionary[Store, tuple[tuple[int, str], NewestRecords]] = WeakKeyDictionary()
+
+
+def _scan(store: Store) -> NewestRecords:
     return NewestRecords(*(store.read(each)[0]["date"] or "" for each in (NEWEST_MODEL, NEWEST_DATASET)))
 
 

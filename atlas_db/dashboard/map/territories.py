@@ -132,8 +132,8 @@ def _island(block: Integers, names: Keys, sizes: Integers) -> Flags:
         reach += height * np.sin(wave * angle + phase[:, None])
     # Ties, as in the blocks of few cells, go to the first along the curve.
     distance = np.hypot(x, y) / reach + 1e-9 * np.arange(block.shape[1])
-    last = np.sort(distance, axis=1)[np.arange(len(sizes)), sizes - 1]
-    return np.asarray(distance <= last[:, None])
+    last = [np.partition(row, size)[size] for row, size in zip(distance, (sizes - 1).tolist(), strict=True)]
+    return np.asarray(distance <= np.array(last)[:, None])
 
 
 def _phases(names: Keys, wave: int) -> Doubles:

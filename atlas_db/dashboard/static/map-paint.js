@@ -64,35 +64,33 @@
     const downloads = atlas.layer("downloads"), status = atlas.layer("status");
     const guessed = status.legend.findIndex(function (entry) { return entry.word === "predicted"; });
     const white = pixel([255, 255, 255], 255);
-    const block = function (cell, left, top, right, bottom, value) {
-      const start = Math.floor(cell / region.width) * size * across + (cell % region.width) * size;
+    const { width, cells } = region, water = region.shallows, { bytes, family, branch } = atlas, stride = atlas.about.stride;
+    const ink = atlas.shown, line = Math.max(1, Math.round(size / 6)), wet = region.name !== "sea", plain = !open && !atlas.filtered;
+    const block = function (start, left, top, right, bottom, value) {
       for (let row = top; row < bottom; row++) out.fill(value, start + row * across + left, start + row * across + right);
     };
-    const line = Math.max(1, Math.round(size / 6));
-    for (let cell = 0; cell < region.cells.length; cell++) {
-      const model = region.cells[cell];
-      if (model < 0) {
-        if (region.shallows[cell] && region.name !== "sea") block(cell, 0, 0, size, size, shore[region.shallows[cell]]);
-        continue;
-      }
-      const kept = !atlas.fails[model], shown = atlas.code(model, atlas.shown), step = atlas.code(model, downloads);
-      const plain = !open && !atlas.filtered;
-      block(cell, 0, 0, size, size, plain ? flat : kept ? colours[shown][step] : faint);
-      if (plain) continue;
-      if (size > 2 && kept && atlas.isOrigin(model)) block(cell, 1, 1, size - 1, size - 1, coasts);
-      if (size > 2 && kept && atlas.code(model, status) === guessed) block(cell, size >> 1, size >> 1, (size >> 1) + 1, (size >> 1) + 1, white);
-      if (region.name === "sea") continue;
-      const edge = function (other, inside) { return !inside || region.cells[other] < 0 || atlas.family[region.cells[other]] !== atlas.family[model]; };
-      const column = cell % region.width, border = kept ? borders[shown][step] : faintBorder;
-      const sides = [
-        [cell - 1, column > 0, 0, 0, line, size], [cell + 1, column < region.width - 1, size - line, 0, size, size],
-        [cell - region.width, cell >= region.width, 0, 0, size, line],
-        [cell + region.width, cell + region.width < region.cells.length, 0, size - line, size, size],
-      ];
-      for (const [other, inside, left, top, right, bottom] of sides) {
-        if (edge(other, inside)) { if (size > 1) block(cell, left, top, right, bottom, coasts); else block(cell, 0, 0, 1, 1, border); }
-        else if (size > 1 && atlas.branch[region.cells[other]] !== atlas.branch[model]) block(cell, left, top, right, bottom, border);
-      }
+    const whole = size === 1 ? function (start, value) { out[start] = value; } : function (start, value) { block(start, 0, 0, size, size, value); };
+    for (let cell = 0; cell < cells.length; cell++) {
+      const model = cells[cell];
+      if (model < 0 && !(wet && water[cell])) continue;
+      const row = Math.floor(cell / width), column = cell - row * width, start = row * size * across + column * size;
+      if (model < 0) { whole(start, shore[water[cell]]); continue; }
+      if (plain) { whole(start, flat); continue; }
+      const base = model * stride, kept = atlas.fails[model] === 0;
+      const shown = (bytes[base + ink.byte] >> ink.shift) & ink.mask, step = (bytes[base + downloads.byte] >> downloads.shift) & downloads.mask;
+      whole(start, kept ? colours[shown][step] : faint);
+      if (size > 2 && kept && bytes[base + 4] > 127) block(start, 1, 1, size - 1, size - 1, coasts);
+      if (size > 2 && kept && atlas.code(model, status) === guessed) block(start, size >> 1, size >> 1, (size >> 1) + 1, (size >> 1) + 1, white);
+      if (!wet) continue;
+      const border = kept ? borders[shown][step] : faintBorder;
+      const side = function (other, left, top, right, bottom) {
+        if (other < 0 || family[other] !== family[model]) { if (size > 1) block(start, left, top, right, bottom, coasts); else out[start] = border; }
+        else if (size > 1 && branch[other] !== branch[model]) block(start, left, top, right, bottom, border);
+      };
+      side(column > 0 ? cells[cell - 1] : -1, 0, 0, line, size);
+      side(column < width - 1 ? cells[cell + 1] : -1, size - line, 0, size, size);
+      side(row > 0 ? cells[cell - width] : -1, 0, 0, size, line);
+      side(row < region.height - 1 ? cells[cell + width] : -1, 0, size - line, size, size);
     }
     region.sheet.getContext("2d").putImageData(picture, 0, 0);
     region.open = open;

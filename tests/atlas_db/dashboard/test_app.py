@@ -28,7 +28,7 @@ PAGES = {
     "/search?q=quant": "Search",
     "/questions": "Questions",
     "/questions/children?model=c/laundered&ask=1": "Children",
-    "/cypher?q=MATCH (m:Model) RETURN m.license AS license, count(m) AS models": "Cypher",
+    "/cypher?q=MATCH+(m:Model)+RETURN+m.license+AS+license,+count(m)+AS+models": "Cypher",
 }
 
 

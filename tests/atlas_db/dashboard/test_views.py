@@ -106,7 +106,7 @@ def test_never_seen_and_states_none_are_two_things_on_every_page(store: Store, t
     assert audit["not_in_atlas"] == {"models": 1, "datasets": 1}
     assert {row["ancestor"] for row in audit["findings"]} == {"datasets/d/d"}
     html = _shown("audit", audit)
-    assert "not in this atlas: fetch or load it" in html
+    assert "is not in this atlas. Fetch or load it" in html
     assert 'href="/datasets/d/d"' in html
     searched = views.search_page(store, bundle, "p/")
     only_named = "not in this atlas, only named"

@@ -7,6 +7,7 @@ from pathlib import Path
 from atlas_db.core.terms import RecordKind
 from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
 from atlas_db.store.bolt import Store
+from atlas_db.store.statements import merge_nodes
 from tests.support.graphs import load_rows, model
 
 
@@ -20,3 +21,12 @@ def test_dates_are_those_of_records_not_of_names(store: Store, tmp_path: Path) -
     dataset = {"id": "d/d", "tags": [], "citation": "", "description": "", "author": "d"}
     load_rows(store, tmp_path, [dataset], as_of="2024-07-01")
     assert read_newest_records(store).datasets == "2024-07-01"
+
+
+def test_dates_are_read_again_after_each_run_and_kept_between(store: Store, tmp_path: Path) -> None:
+    load_rows(store, tmp_path, [model("a/b")], as_of="2024-06-30")
+    assert read_newest_records(store).models == "2024-06-30"
+    store.write(lambda tx: tx.run_batch(merge_nodes("Model"), [{"id": "a/b", "set": {"last_seen": "2024-12-24"}}]))
+    assert read_newest_records(store).models == "2024-06-30", "only runs change records"
+    load_rows(store, tmp_path, [model("a/c")], as_of="2024-07-31")
+    assert read_newest_records(store).models == "2024-12-24"
