@@ -32,9 +32,9 @@ def headline(verdicts: Rows, unseen: int) -> str:
     total = sum(counts.values()) - counts.get(NOT_AUDITED, 0)
     if not total:
         return "Nothing was audited yet."
-    broken, asked, unknown = (counts.get(each, 0) for each in (Verdict.VIOLATION, Verdict.REVIEW, Verdict.UNKNOWN))
+    broken, unclear, unknown = (counts.get(each, 0) for each in (Verdict.VIOLATION, Verdict.REVIEW, Verdict.UNKNOWN))
     verb = "breaks" if broken == 1 else "break"
-    words = f"{broken:,} of {total:,} models {verb} terms of something upstream, and {asked:,} need a person to look."
+    words = f"{broken:,} of {total:,} models {verb} terms of something upstream, and {unclear:,} need a person to look."
     if unknown:
         words += f" Of {unknown:,} nothing can be said"
         words += f": {unseen:,} of them stand on what is not in this atlas." if unseen else "."

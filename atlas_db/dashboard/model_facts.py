@@ -1,4 +1,4 @@
-"""What a model's page says in words: its path to the root, its claims, its formats, and how to ask for it in code."""
+"""Facts of a model for its page: path to the root, claims as sentences, formats, and code that reads it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def formats_of(props: Mapping[str, Any]) -> list[str]:
 
 
 def code_for(model: str) -> dict[str, str]:
-    """Return how to ask for a model in Cypher, Python and on the command line."""
+    """Return code that reads a model, in Cypher, Python and for the shell."""
     text = json.dumps(model, ensure_ascii=False)
     shell = "'" + model.replace("'", "'\\''") + "'"
     return {

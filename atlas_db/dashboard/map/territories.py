@@ -109,9 +109,9 @@ def place_members(names: Keys, sizes: Integers, field: Field) -> Integers:
     out = np.zeros((int(sizes.sum()), 2), np.int64)
     first = np.cumsum(sizes) - sizes
     for cells in np.unique(capacities).tolist():
-        alike = np.flatnonzero(capacities == cells)
+        same = np.flatnonzero(capacities == cells)
         step = max(1, CHUNK // cells)
-        for part in (alike[at : at + step] for at in range(0, len(alike), step)):
+        for part in (same[at : at + step] for at in range(0, len(same), step)):
             block = curve[start[part][:, None] + np.arange(cells)]
             taken = _island(block, names[part], sizes[part])
             group, place = np.nonzero(taken)
