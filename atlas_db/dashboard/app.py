@@ -94,8 +94,8 @@ def create_app(state: AppState) -> FastAPI:
     app.add_exception_handler(StarletteError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_error)
     app.add_exception_handler(Exception, _on_crash)
-    for router in (_bundle_pages(state), _store_pages(state), _downloads(state), _files(state)):
-        app.include_router(router)
+    for make in (_bundle_pages, _store_pages, _question_pages, _downloads, _files):
+        app.include_router(make(state))
     _describe_answers(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
@@ -232,6 +232,17 @@ def _store_pages(state: AppState) -> APIRouter:
             page = views.compare_page(store, state.settings, left, right)
         return _respond(request, form, "compare", page, "Compare")
 
+    @router.get("/runs", summary="What was loaded, charted, completed and audited")
+    def runs(request: Request, form: Form = "html") -> Response:
+        with state.store() as store:
+            return _respond(request, form, "runs", views.runs_page(store), "Runs", "runs")
+
+    return router
+
+
+def _question_pages(state: AppState) -> APIRouter:
+    router = APIRouter(tags=["pages"], responses=PAGE, default_response_class=HTMLResponse)
+
     @router.get("/questions/{name}", summary="A shipped query as a form, and its answer")
     def question(request: Request, name: str, form: Form = "html") -> Response:
         given = {key: value[:500] for key, value in request.query_params.items() if key not in ("format", "ask")}
@@ -245,11 +256,6 @@ def _store_pages(state: AppState) -> APIRouter:
         with state.store() as store:
             page = questions.cypher_page(store, q, run=_is_ours(request))
         return _respond(request, form, "cypher", page, "Cypher", "questions")
-
-    @router.get("/runs", summary="What was loaded, charted, completed and audited")
-    def runs(request: Request, form: Form = "html") -> Response:
-        with state.store() as store:
-            return _respond(request, form, "runs", views.runs_page(store), "Runs", "runs")
 
     return router
 
