@@ -14,7 +14,7 @@ import time
 import urllib.request
 from statistics import median
 
-PATHS = ("/", "/region", "/ecosystem", "/audit", "/quality", "/runs", "/search?q=llama")
+PATHS = ("/", "/family", "/questions", "/ecosystem", "/audit", "/quality", "/runs", "/search?q=llama")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
