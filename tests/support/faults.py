@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 from atlas_db.core.errors import StoreError
@@ -18,6 +20,18 @@ from tests.support.command import ATLAS, environment
 from tests.support.waiting import wait_for
 
 _RUNS = Statement("MATCH (r:Run) RETURN r.id AS id, r.complete AS complete")
+_WRITTEN = (
+    Statement("MATCH ()-[r:CLAIMS_PARENT]->() RETURN count(r) AS n"),
+    Statement("MATCH (m:Model) RETURN count(m.audit_verdict) AS n"),
+)
+"""What a rollback changes first: claims of a load, verdicts of an audit."""
+
+
+class Victim(StrEnum):
+    """The process that is killed."""
+
+    COMMAND = "command"
+    ENGINE = "engine"
 
 
 def _runs(store: Store, *, complete: bool) -> set[str]:
@@ -25,14 +39,19 @@ def _runs(store: Store, *, complete: bool) -> set[str]:
     return {row["id"] for row in store.read(_RUNS) if row["complete"] is complete}
 
 
-def kill_inside(settings: Settings, folder: Path, words: list[str], victim: str, delay: float) -> bool:
+def _progress(store: Store) -> object:
+    """Return a value that the first write of any stage changes."""
+    return _runs(store, complete=False), [store.read(each) for each in _WRITTEN]
+
+
+def kill_inside(settings: Settings, folder: Path, words: Sequence[str], victim: Victim, delay: float) -> bool:
     """Start a command that writes, and kill it or its engine some time after its first write.
 
     Args:
         settings: The local store. It runs.
         folder: Its data directory.
-        words: The command.
-        victim: `command` or `engine`.
+        words: The command. Of a rollback the last word is the run, whose record goes with the last write.
+        victim: What is killed.
         delay: Seconds after the first write.
 
     Returns:
@@ -42,18 +61,20 @@ def kill_inside(settings: Settings, folder: Path, words: list[str], victim: str,
         settings.home, ATLAS_DB_STORE=settings.store, ATLAS_DB_HEAP=settings.heap, ATLAS_DB_BATCH_ROWS="50"
     )
     with open_store(settings) as store, subprocess.Popen([*ATLAS, *words], env=env, stderr=subprocess.PIPE) as process:
-        before = _runs(store, complete=False)
-        while process.poll() is None and not (begun := _runs(store, complete=False) - before):
+        before, at_first = _runs(store, complete=False), _progress(store)
+        while process.poll() is None and _progress(store) == at_first:
             time.sleep(0.005)
         time.sleep(delay)
         ended = process.poll() is not None
         state = read_state(folder)
         assert state is not None
-        os.kill(process.pid if victim == "command" else int(str(state["java_pid"])), signal.SIGKILL)
+        os.kill(process.pid if victim is Victim.COMMAND else int(str(state["java_pid"])), signal.SIGKILL)
         _, said = process.communicate(timeout=120)
-    if victim == "engine":
+    if victim is Victim.ENGINE:
         assert ended or process.returncode in (0, StoreError.exit_code), said.decode()
         assert b"Traceback" not in said and b"has a fault" not in said, said.decode()
         wait_for(lambda: not is_owned(folder))
     with open_store(settings) as store:
-        return not ended and begun <= _runs(store, complete=False)
+        if "rollback" in words:
+            return not ended and words[-1] in _runs(store, complete=True)
+        return not ended and bool(_runs(store, complete=False) - before)
