@@ -22,11 +22,13 @@ import zstandard
 
 from atlas_db.core.decoding import decode_json
 from atlas_db.core.errors import HubError, UsageError
-from atlas_db.core.files import write_whole
+from atlas_db.core.files import printable, write_whole
+from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.terms import SOFTWARE, Progress
 from ingest.hub.snapshot import SNAPSHOT_FILE, read_snapshot_file
 
 STATE_FILE = "fetch.state"
+LOCK_FILE = "fetch.lock"
 PAGE_ROWS = 1000
 TIMEOUT_SECONDS = 60.0
 RETRIES = 8
@@ -157,8 +159,14 @@ def fetch(
     Raises:
         HubError: The Hub refuses, or keeps breaking off; run again to go on.
         UsageError: The folder holds a fetch of another kind.
+        StoreLockedError: Another process fetches into this folder.
     """
     (folder / "pages").mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(folder / LOCK_FILE, f"another process fetches into {printable(folder)}"):
+        return _fetch(folder, kind, since, max_rows, sleep, progress)
+
+
+def _fetch(folder: Path, kind: str, since: str, max_rows: int, sleep: Sleep, progress: Progress) -> FetchState:
     state = _read_state(folder) or FetchState(kind, since, _first_url(kind, since))
     if (state.kind, state.since) != (kind, since):
         raise UsageError(
@@ -215,7 +223,7 @@ def _read_state(folder: Path) -> FetchState | None:
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as error:
-        raise HubError(f"{folder / 'state.json'} is damaged", hint="Fetch into another folder") from error
+        raise HubError(f"{folder / STATE_FILE} is damaged", hint="Fetch into another folder") from error
 
 
 def _write_page(file: Path, rows: list[dict[str, Any]]) -> None:

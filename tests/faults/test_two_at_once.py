@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from atlas_db.core.errors import StoreLockedError
+from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.settings import Settings
+from atlas_db.pipeline.sample import sample
 from atlas_db.store.connect import open_store
+from ingest.hub import api_listing
+from ingest.weights.fingerprints.batch import LOCK_FILE, fingerprint_all
 from tests.support.command import ATLAS, environment
 from tests.support.graphs import child, model, write_rows
 from tests.support.waiting import COUNT
@@ -31,3 +36,39 @@ def test_two_first_loads_at_once_both_come_through(own_engine: Settings, tmp_pat
     assert [process.returncode for process in both] == [0, 0], said
     with open_store(own_engine) as store:
         assert store.read(COUNT) == [{"n": 602}]
+
+
+@pytest.mark.slow
+def test_two_processes_do_not_fingerprint_into_one_file(tmp_path: Path) -> None:
+    """One makes the file; the other is told at once, and finds all of it made afterwards."""
+    words = [*ATLAS, "fingerprint", str(sample() / "weights"), "--out", str(tmp_path / "fp.parquet")]
+    both = [
+        subprocess.Popen(words, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes in ([0, 0], [0, StoreLockedError.exit_code]), said
+    assert codes == [0, 0] or any("another process writes" in each for each in said), said
+    assert [each.name for each in tmp_path.glob("fp.*")] == ["fp.parquet"]
+
+
+def test_a_file_of_fingerprints_has_one_writer(tmp_path: Path) -> None:
+    parts = tmp_path / "fp.parquet.parts"
+    parts.mkdir()
+    with (
+        exclusive_lock(parts / LOCK_FILE, "busy"),
+        pytest.raises(StoreLockedError, match="another process writes"),
+    ):
+        fingerprint_all([], tmp_path / "fp.parquet", lambda *_: None)
+    assert not (tmp_path / "fp.parquet").exists()
+    fingerprint_all([], tmp_path / "fp.parquet", lambda *_: None)
+    assert not parts.exists()
+
+
+def test_a_folder_of_a_listing_has_one_writer(tmp_path: Path) -> None:
+    with (
+        exclusive_lock(tmp_path / api_listing.LOCK_FILE, "busy"),
+        pytest.raises(StoreLockedError, match="another process fetches"),
+    ):
+        api_listing.fetch(tmp_path)

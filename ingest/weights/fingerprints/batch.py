@@ -21,6 +21,8 @@ import msgspec
 
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import AtlasError, InputError, WeightsError
+from atlas_db.core.files import printable
+from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.terms import Progress, RecordKind
 from ingest.formats.open_model import OpenModel, open_model
 from ingest.formats.other_files import FOLDERS, PICKLE, file_kind, only_these, other_files
@@ -34,6 +36,7 @@ from ingest.weights.fingerprints.parquet import has_other_version, read_fingerpr
 LISTING_FILE = "hub.jsonl"
 MIN_MODELS_FOR_PROCESSES = 16
 """Models from which processes are worth their start."""
+LOCK_FILE = "writer.lock"
 CHECKPOINT_MODELS = 64
 """Models between two checkpoints on disk."""
 _READ_SUFFIXES = (".safetensors", ".gguf")
@@ -306,26 +309,43 @@ def fingerprint_all(
 
     Raises:
         InputError: The file that is there cannot be read.
+        StoreLockedError: Another process writes this file.
     """
-    report = FingerprintReport(models=len(models))
     parts = out.with_name(out.name + ".parts")
+    parts.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(parts / LOCK_FILE, f"another process writes {printable(out)}"):
+        try:
+            return _fingerprint_all(models, out, parts, progress, executor)
+        finally:
+            if not _checkpoints(parts):
+                shutil.rmtree(parts, ignore_errors=True)
+
+
+def _fingerprint_all(
+    models: Sequence[ModelFiles], out: Path, parts: Path, progress: Progress, executor: Executor | None
+) -> FingerprintReport:
+    report = FingerprintReport(models=len(models))
     known = _existing_fingerprints(out, parts)
     unchanged = {
         item.id: known[item.id] for item in models if item.id in known and known[item.id].revision == item.revision
     }
     report.kept = len(unchanged)
     missing = [item for item in models if item.id not in unchanged]
-    parts.mkdir(parents=True, exist_ok=True)
     with executor or local_executor(many=len(missing) >= MIN_MODELS_FOR_PROCESSES) as pool:
         made = _compute_missing(missing, pool, parts, report, progress)
     merged = {**known, **{item.id: item for item in made}}
     write_fingerprints((merged[key] for key in sorted(merged) if key not in report.failed), out)
-    shutil.rmtree(parts)
+    for part in _checkpoints(parts):
+        part.unlink()
     return report
 
 
+def _checkpoints(parts: Path) -> list[Path]:
+    return sorted(parts.glob("*.parquet"))
+
+
 def _existing_fingerprints(out: Path, parts: Path) -> dict[str, Fingerprint]:
-    files = [out, *sorted(parts.glob("*.parquet"))] if out.exists() else sorted(parts.glob("*.parquet"))
+    files = [out, *_checkpoints(parts)] if out.exists() else _checkpoints(parts)
     return {item.id: item for item in read_fingerprints(file for file in files if not has_other_version(file))}
 
 
@@ -334,7 +354,7 @@ def _compute_missing(
 ) -> list[Fingerprint]:
     made: list[Fingerprint] = []
     unwritten: list[Fingerprint] = []
-    number = count(len(list(parts.glob("*.parquet"))))
+    number = count(len(_checkpoints(parts)))
     futures = {pool.submit(_fingerprint_model, item): item for item in missing}
     for done, future in enumerate(as_completed(futures), 1):
         item, result = futures[future], future.result()
