@@ -88,7 +88,16 @@ version VERSION:
     uv version {{ VERSION }}
     python -c 'import re; from pathlib import Path; p = Path("CITATION.cff"); p.write_text(re.sub(r"(?m)^version: .*", "version: {{ VERSION }}", p.read_text()))'
 
+# Kill each stage that writes at ten random moments, and run it again
+faults:
+    ATLAS_DB_TEST_KILLS=10 pytest --timeout 3600 tests/faults
+
 # Build the wheel and test it in bare environments
 wheel:
     uv build --out-dir dist
     pytest tests/packaging
+
+# Bill of materials of the product, and known vulnerabilities of what it needs
+supply-chain:
+    python -m release.bill dist/model-atlas-db.cdx.json
+    python -m release.advisories

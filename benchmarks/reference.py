@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer import Context
+
+from release.locked_packages import ALWAYS, PRODUCT, locked_packages
 
 if TYPE_CHECKING:
     from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -276,9 +279,32 @@ def python_api() -> str:
     return "\n".join(lines).rstrip()
 
 
+def dependency_licenses() -> str:
+    """Return the licences of all packages that an installation with all extras gets."""
+    packages = [each for each in locked_packages().values() if each.name != PRODUCT]
+    counts = Counter(each.license for each in packages)
+    lines = [
+        f"# Licences of dependencies\n\n{NOTICE}\n",
+        "What `uv.lock` brings to a Linux computer with all extras, and the licence that the metadata of each package",
+        "states: as an SPDX expression, or else in its own words. `always` stands for an installation without extras.",
+        "`python -m release.bill OUT` writes the same as a bill of materials.\n",
+        "| licence | packages |\n|---|---|",
+        *(
+            f"| {_cell(name)} | {number} |"
+            for name, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        ),
+        "\n## By package\n",
+        "| package | version | extras | licence |\n|---|---|---|---|",
+    ]
+    for each in packages:
+        extras = "always" if ALWAYS in each.extras else ", ".join(sorted(each.extras))
+        lines.append(f"| `{each.name}` | {each.version} | {extras} | {_cell(each.license)} |")
+    return "\n".join(lines)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli": cli, "errors": errors, "python-api": python_api, "queries": queries, "schema": schema, "settings": settings,
-    "formats": weight_formats,
+    "formats": weight_formats, "dependency-licenses": dependency_licenses,
 }  # fmt: skip
 
 

@@ -67,7 +67,10 @@ class Prepared:
             listed = ["load", "--no-statistics", str(sample() / "tiny.jsonl")]
             return [listed, ["chart", str(prints), "--store", self.settings.store]]
         if stage == "completion":
-            return [self._load("made", made_up()), ["complete", "license", "pipeline_tag", "--precision", "0.9"]]
+            return [
+                self._load("made", made_up()),
+                ["complete", "--attributes", "license,pipeline_tag", "--precision", "0.9"],
+            ]
         return {
             "first load": [older], "newer load": [older, newer], "audit": [older, audit],
             "rollback of a load": [older, newer, undo], "rollback of an audit": [older, audit, undo],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from atlas_db.core.files import sha256_of
 from tests.support.paths import ROOT
 
 
@@ -31,6 +33,24 @@ def test_the_wheel_holds_four_packages_and_the_questions(tmp_path: Path) -> None
     assert shipped == {str(file.relative_to(ROOT)) for file in (ROOT / "cypher").rglob("*.cypher")}
     sample = {str(file.relative_to(ROOT)) for file in (ROOT / "atlas_db" / "sample").rglob("*") if file.is_file()}
     assert sample | {"atlas_db/py.typed"} <= set(names)
+
+
+@pytest.mark.slow
+def test_two_builds_of_one_commit_are_the_same_bytes(tmp_path: Path) -> None:
+    """Two copies of the checkout, whose files have other times and rights."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    digests = []
+    for copy, when in (("one", 1.6e9), ("two", 1.7e9)):
+        for name in filter(None, listed.split("\0")):
+            file = tmp_path / copy / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, file)
+            os.utime(file, (when, when))
+            file.chmod(0o600 if copy == "two" else 0o644)
+        words = [os.environ.get("UV", "uv"), "build", "-o", str(tmp_path / f"{copy}-dist")]
+        subprocess.run(words, cwd=tmp_path / copy, check=True, capture_output=True)
+        digests.append({each.name: sha256_of(each) for each in (tmp_path / f"{copy}-dist").glob("model_*")})
+    assert len(digests[0]) == 2 and digests[0] == digests[1]
 
 
 @pytest.mark.slow

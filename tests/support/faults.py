@@ -68,7 +68,10 @@ def kill_inside(settings: Settings, folder: Path, words: Sequence[str], victim: 
         ended = process.poll() is not None
         state = read_state(folder)
         assert state is not None
-        os.kill(process.pid if victim is Victim.COMMAND else int(str(state["java_pid"])), signal.SIGKILL)
+        if victim is Victim.COMMAND:
+            process.kill()
+        else:
+            os.kill(int(str(state["java_pid"])), signal.SIGKILL)
         _, said = process.communicate(timeout=120)
     if victim is Victim.ENGINE:
         assert ended or process.returncode in (0, StoreError.exit_code), said.decode()
