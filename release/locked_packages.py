@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -56,7 +56,9 @@ def locked_packages(lock: Path = ROOT / "uv.lock") -> dict[str, LockedPackage]:
     Args:
         lock: The lock file.
     """
-    entries = {entry["name"]: entry for entry in tomllib.loads(lock.read_text(encoding="utf-8"))["package"]}
+    listed = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
+    # Where versions differ by system or Python, the lock has an entry for each.
+    entries = {entry["name"]: entry for entry in listed if _holds(entry.get("resolution-markers", ()))}
     product = entries[PRODUCT]
     found: dict[str, LockedPackage] = {}
     for extra in (ALWAYS, *product["optional-dependencies"]):
@@ -72,6 +74,10 @@ def locked_packages(lock: Path = ROOT / "uv.lock") -> dict[str, LockedPackage]:
                     seen.add(needed)
                     queue.append(needed)
     return dict(sorted(found.items()))
+
+
+def _holds(markers: Sequence[str]) -> bool:
+    return not markers or any(Marker(each).evaluate() for each in markers)
 
 
 def _package(entry: Mapping[str, Any]) -> LockedPackage:
@@ -95,7 +101,7 @@ def _needs(entry: Mapping[str, Any], extras: tuple[str, ...]) -> Iterator[tuple[
     """Yield what a package needs on this system, each with its extras."""
     lists = [entry.get("dependencies", ()), *(entry.get("optional-dependencies", {}).get(each, ()) for each in extras)]
     for needed in (each for one in lists for each in one):
-        if "marker" not in needed or Marker(needed["marker"]).evaluate():
+        if _holds([needed["marker"]] if "marker" in needed else ()):
             yield needed["name"], tuple(needed.get("extra", ()))
 
 

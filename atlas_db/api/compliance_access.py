@@ -168,7 +168,7 @@ class ComplianceAccess:
         self, model: str | Path, *, flop: float | None = None, original_flop: float | None = None,
         systemic: bool = False, online: bool = False,
     ) -> GpaiReport:  # fmt: skip
-        """Return what EU rules on general-purpose models ask of whoever modifies one; `text()` is a draft.
+        """Return what EU rules on general-purpose models require of whoever modifies one; `text()` is a draft.
 
         Args:
             model: Model id, or path.

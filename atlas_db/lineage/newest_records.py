@@ -16,6 +16,7 @@ from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement
 
 NEWEST_MODEL = Statement("MATCH (n:Model {placeholder: false}) RETURN max(n.last_seen) AS date")
+RUNS_BY_AGE = Statement("MATCH (r:Run) RETURN r.id AS id, r.complete AS complete ORDER BY r.started DESC, r.id DESC")
 NEWEST_DATASET = Statement("MATCH (n:Dataset {placeholder: false}) RETURN max(n.last_seen) AS date")
 
 
@@ -41,10 +42,10 @@ def read_newest_records(store: Store) -> NewestRecords:
 
     All records are read for it. An open store keeps them until there is another run: nothing else changes records.
     """
-    runs = list_runs(store)
+    runs = store.read(RUNS_BY_AGE)
     if not runs or not runs[0]["complete"]:
         return _scan(store)
-    state = (len(runs), runs[0]["id"])
+    state = (len(runs), str(runs[0]["id"]))
     if (kept := _KEPT.get(store)) is None or kept[0] != state:
         kept = _KEPT[store] = (state, _scan(store))
     return kept[1]

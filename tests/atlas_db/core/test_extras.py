@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import sys
 import tomllib
@@ -41,7 +42,7 @@ class Metadata:
 
 def install(monkeypatch: pytest.MonkeyPatch, direct: dict | None, prefix: Path, *present: str) -> None:
     """Pretend that the package was installed from somewhere into `prefix`, with some modules."""
-    monkeypatch.setattr(extras, "distribution", lambda name: Metadata(direct))
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Metadata(direct))
     monkeypatch.setattr(extras, "find_spec", lambda name: name in present or None)
     monkeypatch.setattr(sys, "prefix", str(prefix))
     monkeypatch.setattr(sys, "executable", "/env/bin/python")
