@@ -31,7 +31,7 @@ class LockedPackage:
     Attributes:
         name: Its name, normalised.
         version: Its version.
-        sha256: Digests of its archives that this system can install, by file name.
+        sha256: Digest of the archive that an installation on this system takes, by file name.
         needs: Names of packages that it needs here.
         extras: Extras of the product that bring it; `ALWAYS` for every installation.
         license: Licence as its metadata states it, an SPDX expression where that can be read.
@@ -83,18 +83,22 @@ def _holds(markers: Sequence[str]) -> bool:
 def _package(entry: Mapping[str, Any]) -> LockedPackage:
     files = [*entry.get("wheels", ()), *([entry["sdist"]] if "sdist" in entry else [])]
     named = {file["url"].rpartition("/")[2]: file["hash"].removeprefix("sha256:") for file in files if "url" in file}
-    digests = {name: digest for name, digest in named.items() if _installs_here(name)}
+    best = min(named, key=_preference, default="")
+    digests = {best: named[best]} if best else {}
     return LockedPackage(entry["name"], entry["version"], digests, license=stated_license(entry["name"]))
 
 
-def _installs_here(file: str) -> bool:
-    """Return whether an archive is of the sources, or a wheel for this system (PEP 425)."""
-    return not file.endswith(".whl") or not _tags().isdisjoint(parse_wheel_filename(file)[3])
+def _preference(file: str) -> int:
+    """Return the rank of an archive for this system (PEP 425): fitting wheels, the sources, other wheels."""
+    if not file.endswith(".whl"):
+        return len(_tags())
+    places = [_tags()[tag] for tag in parse_wheel_filename(file)[3] if tag in _tags()]
+    return min(places, default=len(_tags()) + 1)
 
 
 @cache
-def _tags() -> frozenset[Tag]:
-    return frozenset(sys_tags())
+def _tags() -> dict[Tag, int]:
+    return {tag: place for place, tag in enumerate(sys_tags())}
 
 
 def _needs(entry: Mapping[str, Any], extras: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
