@@ -51,6 +51,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_whole_family_is_scored_with_and_without_dates(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures = zoo.parent / "whole.json"
     families.main([str(zoo), "--json", str(figures)])

@@ -45,6 +45,7 @@ def test_files_modules_and_verbs_that_a_page_names_are_there(page: Path) -> None
         assert verb in verbs, verb
 
 
+@pytest.mark.slow
 def test_reference_pages_follow_from_the_code() -> None:
     assert stale() == [], "run: just reference"
 

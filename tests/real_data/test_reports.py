@@ -187,6 +187,7 @@ def charted(folder: Path) -> tuple[dict[str, tuple[str, str]], list[str]]:
 QUANTIZED, ADAPTER = ("tern-chat", "quantized"), ("plover", "adapter")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "expected"),
     [

@@ -72,6 +72,7 @@ def test_what_is_abstained_from_keeps_its_family(zoo: Path, tmp_path: Path) -> N
     assert candidates == {"a/base": set(), "b/tuned": {"a/base"}, "c/copy": {"a/base", "b/tuned"}}
 
 
+@pytest.mark.slow
 def test_a_second_run_reads_only_what_changed(zoo: Path, tmp_path: Path) -> None:
     prints = tmp_path / "fp.parquet"
     run_json(tmp_path, "fingerprint", str(zoo), "--out", str(prints))

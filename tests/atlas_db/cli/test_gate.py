@@ -22,6 +22,7 @@ def file(tmp_path: Path) -> str:
     return str(tmp_path / "atlas.parquet")
 
 
+@pytest.mark.slow
 def test_the_gate_ends_with_the_strictest_decision(tmp_path: Path, file: str) -> None:
     home, words = tmp_path / "home", ["gate", "--policy", str(tmp_path / "policy.toml"), "--store", file]
     run(home, *words, "hf://p/mit")
@@ -55,6 +56,7 @@ def test_a_notice_goes_to_a_file_and_says_what_lacks(tmp_path: Path, file: str) 
     run(home, "notice", "--store", file, code=2)
 
 
+@pytest.mark.slow
 def test_impact_and_gpai_answer_for_readers_and_programs(tmp_path: Path, file: str) -> None:
     home = tmp_path / "home"
     shown = run(home, "impact", META, "--license", "mit", "--store", file).stdout

@@ -27,6 +27,7 @@ def test_a_program_that_has_the_driver_keeps_its_values() -> None:
     assert run(*lines) == "numpy"
 
 
+@pytest.mark.slow
 def test_the_driver_of_a_verb_has_no_asynchronous_half_and_a_program_has() -> None:
     there = "print('neo4j._async.io' in sys.modules, neo4j.AsyncGraphDatabase is None)"
     hide = ["from atlas_db.cli.light_driver import hide_optional_libraries", "hide_optional_libraries()"]
@@ -34,6 +35,7 @@ def test_the_driver_of_a_verb_has_no_asynchronous_half_and_a_program_has() -> No
     assert run("import sys, neo4j", *hide, there) == "True False"
 
 
+@pytest.mark.slow
 def test_a_verb_reads_no_metadata_of_distributions() -> None:
     lines = [
         "import sys",

@@ -49,6 +49,7 @@ def test_a_copy_of_a_known_model_comes_from_it(models: Path, known: Path, tmp_pa
     assert "8 known ones only" in printed
 
 
+@pytest.mark.slow
 def test_an_adapter_comes_from_its_base(models: Path, known: Path, tmp_path: Path) -> None:
     found = answer(tmp_path, models / "plover-verse-lora", "--fingerprints", known)
     assert [(each["id"], each["relation"]) for each in found["parents"]] == [("atlas-demo/plover", "adapter")]

@@ -46,6 +46,7 @@ def test_verbs_read_a_snapshot_without_an_engine(tmp_path: Path, file: str, card
     assert not (home / "stores").exists()
 
 
+@pytest.mark.slow
 def test_a_part_of_a_snapshot_answers_for_its_models(tmp_path: Path, file: str) -> None:
     home, part = tmp_path / "home", str(tmp_path / "part.parquet")
     counts = run_json(home, "snapshot", part, "b/Llama-3-leaf", "--store", file)
@@ -77,6 +78,7 @@ def test_files_are_audited_where_no_atlas_is(tmp_path: Path, card: str) -> None:
     assert not (home / "stores").exists()
 
 
+@pytest.mark.slow
 def test_the_hub_is_asked_for_what_is_missing(
     tmp_path: Path, card: str, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from atlas_db.core.settings import Settings
 from atlas_db.pipeline.resources import ResourceMeter
 
 
+@pytest.mark.slow
 def test_time_and_memory_of_a_block_are_measured(tmp_path: Path) -> None:
     with ResourceMeter(Settings(home=tmp_path)) as meter:
         held = bytearray(b"x" * 64 * 2**20)

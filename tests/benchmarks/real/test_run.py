@@ -159,6 +159,7 @@ def test_a_stated_revision_is_read(hub: HubServer, tmp_path: Path, capsys: pytes
     assert [line["revision"] for line in lines] == [f"{2:040x}", "d" * 40]
 
 
+@pytest.mark.slow
 def test_folders_of_any_layout_are_read(sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models, made = tmp_path / "models", stand_ins()
     for id, folder in ((BASE, BASE), (CHAT, CHAT.replace("/", "--")), (HERMES, HERMES.split("/")[1].lower())):

@@ -12,6 +12,7 @@ from gnn.parameters.candidate_parameters import CANDIDATE
 from tests.support.strategies import NAMES, token_set
 
 
+@pytest.mark.slow
 @given(NAMES, NAMES, st.data())
 def test_names_that_share_words_are_found_without_comparing_all(
     names: list[str], queried: list[str], data: st.DataObject
@@ -43,6 +44,7 @@ def test_names_that_share_words_are_found_without_comparing_all(
     assert counts.tolist() == [len(shared) for shared in pairs]
 
 
+@pytest.mark.slow
 @given(NAMES, st.data())
 def test_owners_words_stand_before_names(names: list[str], data: st.DataObject) -> None:
     owners = data.draw(NAMES)

@@ -13,6 +13,7 @@ from gnn.parameters.candidate_parameters import CANDIDATE
 from tests.support.strategies import declared
 
 
+@pytest.mark.slow
 @given(declared(), st.data())
 def test_counts_are_those_of_a_plain_loop(given_: tuple[Column, np.ndarray, np.ndarray], data: st.DataObject) -> None:
     held, created, group = given_

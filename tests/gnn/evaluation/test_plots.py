@@ -34,6 +34,7 @@ def test_without_curves_there_is_no_picture(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_curve_of_one_point_is_drawn(tmp_path: Path) -> None:
     draw_curves({"alone": [(0.5, 0.5, 1)]}, "one", tmp_path / "one.png")
     assert (tmp_path / "one.png").read_bytes().startswith(PNG)

@@ -40,6 +40,7 @@ def test_the_learning_rate_is_defined_at_every_number_of_steps(steps: int) -> No
     assert warmup_share(steps) == (0.2 if steps == 10 else 0.1)
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_in_ten_steps() -> None:
     """Ten steps are what two passes over 8,193 to 10,240 declarations take."""
     rng = np.random.default_rng(1)

@@ -28,6 +28,7 @@ class Dripping(io.BytesIO):
         return super().read(3)
 
 
+@pytest.mark.slow
 @given(st.lists(VALUES, max_size=6), st.integers(1, 20), st.sampled_from([None, 1]))
 def test_items_are_those_of_a_json_reader(values: list[object], cut: int, indent: int | None) -> None:
     body = json.dumps(values, indent=indent, ensure_ascii=False).encode()

@@ -183,6 +183,7 @@ def test_an_inner_answer_is_read_in_every_shape() -> None:
     assert {claim.value for claim in record.claims} == {"mit", "fr"}
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from([*WIRE, "created_at", "card_data", "base_models", "info", "model_id"]),

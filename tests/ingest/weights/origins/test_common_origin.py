@@ -53,6 +53,7 @@ def test_siblings_of_an_absent_parent_are_grouped_and_never_parent_and_child(fam
             assert {edge.child, *edge.evidence.siblings} == members
 
 
+@pytest.mark.slow
 def test_with_the_parent_there_is_no_origin_that_is_not_here(family: list[Fingerprint]) -> None:
     edges = said(family)
     assert not [edge for edge in edges if is_origin(edge.parent) or is_origin(edge.child)]

@@ -44,6 +44,7 @@ def test_an_adapter_is_of_the_member_that_its_gradients_went_through(tmp_path: P
     assert found.evidence.absent == pytest.approx(1 - sum(listed.values()), abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_lone_candidate_is_never_certain_and_an_unrelated_one_is_none(tmp_path: Path) -> None:
     made = print_of(adapter(tmp_path / "of", FAMILY["base"], rank=8), "adapter", "2024-02-01")
     (lone,) = adapter_edges([*written(tmp_path / "lone", {"child2": FAMILY["child2"]}), made], [], time=True)
@@ -89,6 +90,7 @@ def test_a_base_that_is_dated_later_is_less_likely(tmp_path: Path) -> None:
     assert dated.parent == "base" and undated.parent == "child2"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_has_no_edge(tmp_path: Path) -> None:
     prints = written(tmp_path, FAMILY)
     made = adapter(tmp_path / "of", FAMILY["child2"])

@@ -75,6 +75,7 @@ def test_the_original_has_its_units_in_the_order_of_its_parents(tmp_path: Path, 
     assert pairs(charted(tmp_path, made, time=time)) >= {("near", "base"), ("moved", "near")}
 
 
+@pytest.mark.slow
 def test_the_original_has_its_children_in_its_order_whatever_its_date_is(tmp_path: Path) -> None:
     """The copy is older than all others; but children in the original's order are older than the original's date."""
     base = root(1)
