@@ -1,8 +1,8 @@
-"""Strongly connected components of a directed graph: the one cycle finder of all packages.
+"""Strongly connected components of a directed graph, and reachability: the one cycle finder of all packages.
 
 It needs no library beyond Python, because loading and writing packaged predictions run on a bare install. What is done
-with a cycle is decided by the caller: `atlas_db.claims.resolve` marks the claims that close it, and
-`gnn.inference.predictions` drops every prediction in it.
+with a cycle is decided by the caller: `atlas_db.claims.resolve` marks the claims that close it,
+`gnn.inference.predictions` drops every prediction in it, and `ingest.weights.family_regions` the least sure edge.
 """
 
 from __future__ import annotations
@@ -47,3 +47,17 @@ def _postorder(edges: Mapping[Node, Iterable[Node]], root: Node, seen: set[Node]
         else:
             path.pop()
             yield node
+
+
+def is_reachable(edges: Mapping[Node, Iterable[Node]], start: Node, goal: Node) -> bool:
+    """Whether a node is the goal, or edges lead from it to the goal."""
+    seen, queue = {start}, [start]
+    while queue:
+        node = queue.pop()
+        if node == goal:
+            return True
+        for following in edges.get(node, ()):
+            if following not in seen:
+                seen.add(following)
+                queue.append(following)
+    return False

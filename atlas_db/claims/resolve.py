@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import msgspec
 
-from atlas_db.claims.components import strongly_connected
+from atlas_db.claims.components import is_reachable, strongly_connected
 from atlas_db.claims.declared_parents import ParentDeclaration
 from atlas_db.claims.hub_renames import find_renames
 from atlas_db.claims.model_names import MentionIndex, NameEvidence, ResolvedName
@@ -124,26 +124,13 @@ def _without_cycles(claims: list[LineageClaim], models: Mapping[str, NameEvidenc
     kept: dict[str, list[str]] = defaultdict(list)
     closing: set[tuple[str, str]] = set()
     for item in sorted(inside, key=age):
-        if _is_reachable(kept, item.parent, item.child):
+        if is_reachable(kept, item.parent, item.child):
             closing.add((item.child, item.parent))
         else:
             kept[item.child].append(item.parent)
     return [
         item._replace(resolution=Resolution.CYCLE) if (item.child, item.parent) in closing else item for item in claims
     ]
-
-
-def _is_reachable(edges: Mapping[str, list[str]], start: str, goal: str) -> bool:
-    seen, queue = {start}, [start]
-    while queue:
-        node = queue.pop()
-        if node == goal:
-            return True
-        for parent in edges.get(node, ()):
-            if parent not in seen:
-                seen.add(parent)
-                queue.append(parent)
-    return False
 
 
 def fuse_claims(

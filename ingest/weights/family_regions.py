@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from atlas_db.claims.components import is_reachable, strongly_connected
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.region_parameters import REGION
 from ingest.weights.samples.aligned_samples import shared_positions
@@ -114,7 +115,7 @@ def _nearest_to(
         others: Places of the models that may be near.
         count: How many are near to each.
     """
-    every = [*wanted, *(place for place in others if place not in set(wanted))]
+    every = list(dict.fromkeys([*wanted, *others]))
     common = shared_positions([fingerprints[place].sample.restricted_to(tensors) for place in every])
     flat = common.values().reshape(len(common.members), -1)
     rows = [row for row, member in enumerate(common.members) if member < len(wanted)]
@@ -134,40 +135,19 @@ def without_cycles(edges: Sequence[Edge]) -> list[Edge]:
     Args:
         edges: Edges from children to parents, in any order, which is kept.
     """
-    tangled = _on_cycles(edges)
+    above: dict[str, list[str]] = defaultdict(list)
+    for edge in edges:
+        above[edge.child].append(edge.parent)
+    cycle_of = {model: number for number, models in enumerate(strongly_connected(above)) for model in models}
+    tangled = [edge for edge in edges if cycle_of.get(edge.child, -1) == cycle_of.get(edge.parent, -2)]
     parents: dict[str, set[str]] = defaultdict(set)
     dropped = set()
     for edge in sorted(tangled, key=lambda each: (-each.confidence, each.child, each.parent)):
-        if _reaches(parents, edge.parent, edge.child):
+        if is_reachable(parents, edge.parent, edge.child):
             dropped.add((edge.child, edge.parent))
         else:
             parents[edge.child].add(edge.parent)
     return [edge for edge in edges if (edge.child, edge.parent) not in dropped]
-
-
-def _on_cycles(edges: Sequence[Edge]) -> list[Edge]:
-    """Return the edges that are left when models without parents, or without children, are taken away in turn."""
-    left = list(edges)
-    while True:
-        children, parents = {edge.child for edge in left}, {edge.parent for edge in left}
-        both = children & parents
-        kept = [edge for edge in left if edge.child in both and edge.parent in both]
-        if len(kept) == len(left):
-            return left
-        left = kept
-
-
-def _reaches(parents: dict[str, set[str]], start: str, wanted: str) -> bool:
-    """Whether a model is another one, or descends from it."""
-    seen, queue = {start}, [start]
-    while queue:
-        at = queue.pop()
-        if at == wanted:
-            return True
-        new = parents.get(at, set()) - seen
-        seen |= new
-        queue += new
-    return False
 
 
 def _spanning_tree(fingerprints: Sequence[Fingerprint], unit: ChartUnit) -> _Tree:
