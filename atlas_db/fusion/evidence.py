@@ -81,6 +81,16 @@ class DepthPrunedEvidence(RoundedCopyEvidence, frozen=True, tag="depth_pruned"):
     kept: float
 
 
+class OtherComponentsEvidence(Evidence, frozen=True, tag="other_components"):
+    """A pipeline with the denoiser of another, weight by weight, and other components.
+
+    Attributes:
+        components: Names of the components that both do not have in common, or that were not read.
+    """
+
+    components: list[str]
+
+
 class SharedPartEvidence(Evidence, frozen=True, tag="shared_part"):
     """Tensors that models of different shapes have in common, such as the attention of a model with fewer neurons.
 
@@ -242,6 +252,7 @@ AnyEvidence = (
     | QuantizedEvidence
     | PrunedEvidence
     | DepthPrunedEvidence
+    | OtherComponentsEvidence
     | SharedPartEvidence
     | ResidualEvidence
     | CommonOriginEvidence

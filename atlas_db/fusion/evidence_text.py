@@ -17,6 +17,7 @@ from atlas_db.fusion.evidence import (
     Evidence,
     MentionEvidence,
     MergeEvidence,
+    OtherComponentsEvidence,
     PermutedEvidence,
     PrunedEvidence,
     QuantizedEvidence,
@@ -143,6 +144,14 @@ def _(evidence: DepthPrunedEvidence, child: str, parent: str) -> list[str]:
     return [
         f"{child} holds {share_text(evidence.kept)} of the compared tensors of {parent}; the others were cut off.",
         f"{_explained(evidence, child)} are those of {parent}.",
+    ]
+
+
+@_sentences.register
+def _(evidence: OtherComponentsEvidence, child: str, parent: str) -> list[str]:
+    return [
+        f"All compared weights of the denoiser of {child} equal those of {parent}.",
+        f"Not equal, or not read in both: {names_text(evidence.components)}.",
     ]
 
 

@@ -16,6 +16,7 @@ from atlas_db.core.extras import DISTRIBUTION
 from atlas_db.core.terms import SOFTWARE
 from atlas_db.provenance.origin_answer import OriginAnswer, answer_origin, chart_with_known
 from ingest.formats.model_folder import read_folder
+from ingest.formats.pipelines.pipeline_index import component_folders
 from ingest.weights.fingerprints.batch import open_location
 from ingest.weights.fingerprints.fingerprint import VERSION as FINGERPRINT_VERSION
 from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
@@ -224,15 +225,15 @@ def hash_files(location: str) -> tuple[HashedFile, ...]:
     path = Path(location)
     if not location or location.startswith(SCHEME) or not path.exists():
         return ()
-    if path.is_file():
-        files = [path]
-    else:
-        folder = read_folder(path)
-        files = folder.files or [part for parts in folder.gguf[:1] for part in parts]
+    files = [path] if path.is_file() else []
+    for place in [] if files else (component_folders(path) or [path]):
+        folder = read_folder(place)
+        files += folder.files or [part for parts in folder.gguf[:1] for part in parts]
     found = []
     for file in files:
+        name = file.name if path.is_file() else file.relative_to(path).as_posix()
         with file.open("rb") as opened:
-            found.append(HashedFile(file.name, file.stat().st_size, file_digest(opened, "sha256").hexdigest()))
+            found.append(HashedFile(name, file.stat().st_size, file_digest(opened, "sha256").hexdigest()))
     return tuple(found)
 
 

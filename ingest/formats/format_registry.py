@@ -44,6 +44,15 @@ _FILES = (
         "types that are not known cost their tensors",
     ),
     FormatRow(
+        "pipelines",
+        "diffusers 0.42.1",
+        "denoisers as the model, further components as wholes, in folders or as parts of one safetensors file",
+        "disk, Hub",
+        0.0,
+        _FOUND,
+        "a component that cannot be read equals none; without a denoiser, refused; of variants, one is read",
+    ),
+    FormatRow(
         "GGUF",
         "llama.cpp 0.5.0, gguf 0.19.0",
         "whole or in parts, all types of the package gguf, Q1_0 and Q2_0; rows, names and norms as in transformers",

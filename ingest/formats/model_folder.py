@@ -34,6 +34,9 @@ _SIDE_FILES = re.compile(
 GGUF_SIDE_FILES = re.compile(r"mmproj|imatrix", re.IGNORECASE)
 """Names of GGUF files that hold no language model: projectors of images, importance matrices."""
 _SHARD = re.compile(r".+-\d{5}-of-\d{5}\.safetensors", re.IGNORECASE)
+_VARIANT = re.compile(r"(?:model|diffusion_pytorch_model)\.([\w-]+?)(?:-\d{5}-of-\d{5})?\.safetensors")
+"""Names of a variant's files, as transformers and diffusers write them: the same model in another type, or without
+averaging (`non_ema`)."""
 _REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}(?<!\.safetensors)(?<!\.ckpt)")
 GGUF_PART = re.compile(r"^(.*)-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 
@@ -197,8 +200,13 @@ def _whole_file(names: Collection[str]) -> list[str]:
 
 
 def _model_files(found: Sequence[str]) -> list[str]:
-    """Return the files that are the model where no name shows it: all but those of a training."""
-    return [name for name in found if not _SIDE_FILES.match(name)] or list(found)
+    """Return the files that are the model where no name shows it: all but those of a training; of variants, one."""
+    kept = [name for name in found if not _SIDE_FILES.match(name)] or list(found)
+    variants = {name: match[1] for name in kept if (match := _VARIANT.fullmatch(name))}
+    if len(variants) < len(kept):
+        return kept
+    first = min(variants.values(), key=lambda variant: (variant.startswith("non"), variant), default="")
+    return [name for name in kept if variants[name] == first]
 
 
 def unindexed_files(names: Collection[str]) -> list[str]:

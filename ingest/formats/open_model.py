@@ -23,7 +23,15 @@ from ingest.formats.matrix import Matrix, matrix_shape
 from ingest.formats.model_folder import AdapterConfig, ModelFolder, embedded_adapter_config, read_folder
 from ingest.formats.onnx_files.onnx_graph import read_graph
 from ingest.formats.onnx_files.onnx_matrices import onnx_matrices
-from ingest.formats.other_files import ONNX, chosen_onnx, only_these
+from ingest.formats.other_files import ONNX, READ_SUFFIXES, chosen_onnx, only_these, other_files
+from ingest.formats.pipelines.checkpoint_parts import split_checkpoint
+from ingest.formats.pipelines.pipeline_index import (
+    PipelineIndex,
+    component_folders,
+    holds_no_weights,
+    pipeline_index_of,
+    unread_outside,
+)
 from ingest.formats.quantized.mlx import with_group_size
 from ingest.formats.quantized.quantized_formats import quantized_matrix, serves_another
 from ingest.formats.quantized.scaled_codes import FLOAT4
@@ -47,7 +55,8 @@ class OpenModel:
 
     Attributes:
         path: Its folder, or address.
-        matrices: Matrices by canonical name.
+        matrices: Matrices by canonical name; of a pipeline, those of its denoisers.
+        components: Matrices of a pipeline's other components, by component and name; None of one that cannot be read.
         adapter: Configuration of an adapter, else None.
         others: Names of files that hold weights and are not read, by their kind.
         problems: Reasons why tensors were left out.
@@ -60,6 +69,7 @@ class OpenModel:
 
     path: Path | str
     matrices: dict[str, Matrix] = field(default_factory=dict)
+    components: dict[str, dict[str, Matrix] | None] = field(default_factory=dict)
     adapter: AdapterConfig | None = None
     others: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -96,20 +106,84 @@ def open_model(path: Path) -> OpenModel:
     """Open the weights in a folder.
 
     Args:
-        path: A folder in the Hub's layout, or a model that is one file.
+        path: A folder in the Hub's layout, a pipeline of diffusers, or a model that is one file.
 
     Raises:
         WeightsError: Nothing readable is there, or a file is damaged.
     """
+    with ExitStack() as opened:
+        model = _open_pipeline(path, opened) if component_folders(path) else _open_folder(path, opened)
+        model._stack = opened.pop_all()
+    return model
+
+
+def _open_folder(path: Path, opened: ExitStack) -> OpenModel:
     folder = read_folder(path)
     model = OpenModel(path, adapter=folder.adapter, others=folder.others, problems=list(folder.notes))
     model.config = folder.config
     heads = folder.config.get("num_attention_heads")
     model.heads = heads if isinstance(heads, int) else 0
-    with ExitStack() as opened:
-        _add_weights(model, folder, opened)
-        model._stack = opened.pop_all()
+    _add_weights(model, folder, opened)
     return model
+
+
+def _open_pipeline(path: Path, opened: ExitStack) -> OpenModel:
+    index = pipeline_index_of(path)
+
+    def component(name: str) -> OpenModel | None:
+        folder = path / name
+        names = [file.name for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
+        return None if holds_no_weights(index, name, names, str(folder)) else _open_folder(folder, opened)
+
+    names = [file.name for file in sorted(path.iterdir()) if file.is_file()]
+    model = OpenModel(path, others=other_files(names))
+    if left_out := [name for name in names if name.lower().endswith(READ_SUFFIXES)]:
+        model.problems.append(unread_outside(str(path), left_out))
+    add_components(model, index, component)
+    return model
+
+
+def add_components(model: OpenModel, index: PipelineIndex, opened: Callable[[str], OpenModel | None]) -> None:
+    """Add the components of a pipeline. One that cannot be read is noted.
+
+    Args:
+        model: The model to fill.
+        index: The pipeline.
+        opened: Opens the weights of a component; None where it has none.
+
+    Raises:
+        WeightsError: A denoiser cannot be read.
+    """
+    for name in index.classes:
+        try:
+            part = opened(name)
+        except WeightsError as error:
+            if name in index.denoisers:
+                raise
+            model.problems.append(f"the component {name} is not compared: {error}")
+            model.components[name] = None
+            continue
+        if part is None:
+            continue
+        model.size += part.size
+        model.sources += part.sources
+        model.problems += part.problems
+        model.others = {
+            kind: [*model.others.get(kind, []), *(f"{name}/{file}" for file in part.others.get(kind, []))]
+            for kind in (*model.others, *(kind for kind in part.others if kind not in model.others))
+        }
+        if name not in index.denoisers:
+            model.components[name] = part.matrices
+            continue
+        first = name == index.denoisers[0]
+        if first:
+            model.heads, model.container, model.config = part.heads, part.container, part.config
+        model.matrices |= {
+            matrix.name: matrix
+            for matrix in (
+                each if first else each._replace(name=f"{name}.{each.name}") for each in part.matrices.values()
+            )
+        }
 
 
 def _add_weights(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> None:
@@ -242,7 +316,12 @@ def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
             matrices.append(_open_tensor(name, stored))
         except UnreadableTensorError as error:
             unread[str(error)].append(name)
-    model.matrices |= named_matrices(matrices, model.config)
+    named = named_matrices(matrices, model.config)
+    parts: dict[str, dict[str, Matrix]] = {}
+    if model.adapter is None:
+        named, parts = split_checkpoint(named)
+    model.matrices |= named
+    model.components |= parts
     _note_unread(model, unread)
     if model.adapter is not None and not model.adapter.r:
         model.adapter = replace(model.adapter, r=_common_rank(model))

@@ -9,6 +9,8 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 PICKLE, ONNX = "pickle", "ONNX"
+READ_SUFFIXES = (".safetensors", ".gguf")
+"""Endings of the names of files that are read wherever they lie."""
 FOLDERS = ("coreml", "onnx", "openvino", "original", "tflite")
 """Folders within a model's that usually hold the same model in another format."""
 
@@ -81,6 +83,15 @@ def file_kind(name: str, names: Collection[str]) -> FileKind | None:
             if not kind.companion or any(wanted.fullmatch(PurePosixPath(other).name) for other in siblings):
                 return kind
     return None
+
+
+def holds_weights(names: Collection[str]) -> bool:
+    """Return whether files of a folder hold weights, read or not.
+
+    Args:
+        names: Their names in small letters.
+    """
+    return any(name.endswith(READ_SUFFIXES) or file_kind(name, names) for name in names)
 
 
 def chosen_onnx(names: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from ingest.weights.family_regions import chart_regions, without_cycles
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.layer_stacks import stacked_edges
+from ingest.weights.pipeline_copies import compare_components
 from ingest.weights.probes.probe_table import Probe
 from ingest.weights.samples.model_families import ChartUnit, by_shape, chart_units, related_families, shape_of
 from ingest.weights.samples.resample import Resampler
@@ -79,6 +80,7 @@ def chart(
             done += count
             progress("Charting", done, len(prints))
         edges = without_cycles(_in_order([edge for found in within.values() for edge in found]))
+        edges = compare_components(prints, edges)
         for future in as_completed(
             [pool.submit(shape_links, families[place], _in_order(within[place]), read, time=time) for place in several]
         ):

@@ -96,7 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         folder = hub.folder / id
         if not folder.is_dir():
             return self.answer(404, b"no such repository")
-        files = [{"rfilename": f.name, "size": f.stat().st_size} for f in sorted(folder.iterdir())]
+        found = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+        files = [{"rfilename": file.relative_to(folder).as_posix(), "size": file.stat().st_size} for file in found]
         info = {"sha": hub.commits.get(id, COMMIT), "createdAt": hub.dates.get(id, CREATED), "siblings": files}
         return self.answer(200, json.dumps(info).encode())
 

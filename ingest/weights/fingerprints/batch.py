@@ -25,7 +25,16 @@ from atlas_db.core.files import printable
 from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.terms import Progress, RecordKind
 from ingest.formats.open_model import OpenModel, open_model
-from ingest.formats.other_files import FOLDERS, PICKLE, file_kind, only_these, other_files
+from ingest.formats.other_files import (
+    FOLDERS,
+    PICKLE,
+    READ_SUFFIXES,
+    file_kind,
+    holds_weights,
+    only_these,
+    other_files,
+)
+from ingest.formats.pipelines.pipeline_index import component_folders
 from ingest.hub.local_repository import LocalRepository, broken_links, cached_repository, in_hub_cache
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint, compute_fingerprint
@@ -39,7 +48,6 @@ MIN_MODELS_FOR_PROCESSES = 16
 LOCK_FILE = "writer.lock"
 CHECKPOINT_MODELS = 64
 """Models between two checkpoints on disk."""
-_READ_SUFFIXES = (".safetensors", ".gguf")
 _HUB_ADDRESS = re.compile(r"^hf:/{1,2}(models/)?")
 """Beginning of `hf://owner/name`; a path has one slash of the two."""
 
@@ -152,7 +160,7 @@ def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
 
 def _model_of_file(path: Path) -> ModelFiles:
     """Return a model that is one file: safetensors, or GGUF that is not in parts."""
-    if path.suffix.lower() not in _READ_SUFFIXES:
+    if path.suffix.lower() not in READ_SUFFIXES:
         found = other_files([path.name])
         problem = f", {only_these(found)}" if found else ""
         return ModelFiles(path.stem, str(path.resolve()), problem=f"{path} is no safetensors or GGUF file{problem}")
@@ -207,7 +215,7 @@ def _models_below(folder: Path, root: Path) -> Iterator[ModelFiles]:
 
 def _models_of_folder(folder: Path, name: str) -> Iterator[ModelFiles]:
     """Yield the model of a folder, or the models that are files of it."""
-    loose = loose_models(folder)
+    loose = [] if component_folders(folder) else loose_models(folder)
     if not loose:
         yield ModelFiles(name, str(folder.resolve()), "", files_digest(folder))
     for each in loose:
@@ -243,7 +251,7 @@ def _is_model(folder: Path) -> bool:
         return False
     if folder.name in _sentence_modules(folder.parent) and _holds_weights(folder.parent):
         return False
-    return _holds_weights(folder)
+    return folder not in component_folders(folder.parent) and _holds_weights(folder)
 
 
 def _sentence_modules(folder: Path) -> list[str]:
@@ -256,13 +264,12 @@ def _sentence_modules(folder: Path) -> list[str]:
 
 
 def _holds_weights(folder: Path) -> bool:
-    """Return whether a folder holds weights, read or not."""
-    names = _files_of(folder)
-    return any(_is_read(name) or file_kind(name, names) for name in names)
+    """Return whether a folder holds weights, read or not, in a pipeline's case in its components."""
+    return holds_weights(_files_of(folder)) or bool(component_folders(folder))
 
 
 def _is_read(name: str) -> bool:
-    return name.endswith(_READ_SUFFIXES)
+    return name.endswith(READ_SUFFIXES)
 
 
 def _files_of(folder: Path) -> set[str]:
@@ -276,10 +283,10 @@ def _files_of(folder: Path) -> set[str]:
 def files_digest(folder: Path) -> str:
     """Return a digest of the names, sizes and times of a folder's files; empty where it cannot be read.
 
-    Folders below that hold the same model in another format count, as that may be all there is.
+    Folders below that hold the same model in another format count, as that may be all there is; so do components.
     """
-    below = [folder / name for name in FOLDERS if (folder / name).is_dir()]
     try:
+        below = [*(folder / name for name in FOLDERS if (folder / name).is_dir()), *component_folders(folder)]
         return digest_of(file for place in (folder, *below) for file in place.iterdir() if file.is_file())
     except OSError:
         return ""

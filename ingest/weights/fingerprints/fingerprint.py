@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -23,7 +23,7 @@ from ingest.weights.fingerprints.sampling import (
 )
 from ingest.weights.parameters.sample_parameters import SAMPLE
 
-VERSION = "fp@7"
+VERSION = "fp@8"
 MOMENTS = ("mean", "std", "kurtosis", "absmax", "zeros")
 """Columns of `Fingerprint.moments`."""
 
@@ -78,6 +78,7 @@ class Fingerprint:
         size: Bytes of the weight files.
         family_key: Hash of the names and shapes of the tensors in its blocks: equal within an architecture.
         weights_hash: Hash of names, shapes and sample: equal for copies, however they are sharded.
+        components: Such a hash of each further component of a pipeline; empty of one that was not read.
         sample: The sample.
         moment_names: Names of the tensors of `moments`.
         moments: Shape (tensors, 5): mean, standard deviation, kurtosis, largest magnitude, share of zeros.
@@ -101,6 +102,7 @@ class Fingerprint:
     sample: Sample
     moment_names: list[str]
     moments: Floats
+    components: dict[str, str] = field(default_factory=dict)
     declared_base: str = ""
     rank: int = 0
     problems: list[str] = field(default_factory=list)
@@ -122,6 +124,10 @@ def compute_fingerprint(model: OpenModel, model_id: str, created_at: str = "") -
     """
     names, moments, damaged = take_moments(model)
     sample = take_sample(model, SAMPLE.fingerprint_positions)
+    components = {
+        name: "" if matrices is None else _hash_matrices(matrices, _sample_of(matrices, SAMPLE.fingerprint_positions))
+        for name, matrices in sorted(model.components.items())
+    }
     problems = list(model.problems)
     if damaged or not np.isfinite(sample.values).all():
         where = f" in {', '.join(damaged[:3])}" if damaged else ""
@@ -137,7 +143,8 @@ def compute_fingerprint(model: OpenModel, model_id: str, created_at: str = "") -
         elements=_count_elements(model),
         size=model.size,
         family_key=family_key(model),
-        weights_hash=_weights_hash(model, sample),
+        weights_hash=_weights_hash(model, sample, components),
+        components=components,
         sample=sample,
         moment_names=names,
         moments=moments,
@@ -167,7 +174,11 @@ def take_sample(model: OpenModel, positions: int) -> Sample:
     Raises:
         WeightsError: A file ends before what its header promised.
     """
-    matrices = sampled_matrices(model.matrices)
+    return _sample_of(model.matrices, positions)
+
+
+def _sample_of(named: Mapping[str, Matrix], positions: int) -> Sample:
+    matrices = sampled_matrices(named)
     allocated = allocate_positions((matrix.name for matrix in matrices), positions)
     parts: list[tuple[Keys, Floats, Floats, Floats]] = []
     tensor: list[int] = []
@@ -255,9 +266,18 @@ def family_key(model: OpenModel) -> str:
     return blake2b("\n".join(sorted(parts)).encode(), digest_size=12).hexdigest()
 
 
-def _weights_hash(model: OpenModel, sample: Sample) -> str:
+def _weights_hash(model: OpenModel, sample: Sample, components: Mapping[str, str]) -> str:
+    """Return the hash of a model; that of a pipeline with a component that was not read has no equal elsewhere."""
+    own = _hash_matrices(model.matrices, sample)
+    if not components:
+        return own
+    parts = [f"{name}:{found or f'unread at {model.path}'}" for name, found in sorted(components.items())]
+    return blake2b("\n".join([own, *parts]).encode(), digest_size=16).hexdigest()
+
+
+def _hash_matrices(matrices: Mapping[str, Matrix], sample: Sample) -> str:
     digest = blake2b(digest_size=16)
-    for name, matrix in sorted(model.matrices.items()):
+    for name, matrix in sorted(matrices.items()):
         digest.update(f"{name}:{matrix.rows}x{matrix.columns}\n".encode())
     digest.update(np.nan_to_num(sample.values, nan=0.0).tobytes())
     return digest.hexdigest()

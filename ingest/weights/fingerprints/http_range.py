@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -20,8 +20,14 @@ from ingest.formats.model_folder import (
     gguf_candidates,
     safetensors_files,
 )
-from ingest.formats.open_model import OpenModel, add_gguf, add_safetensors
-from ingest.formats.other_files import only_these, other_files
+from ingest.formats.open_model import OpenModel, add_components, add_gguf, add_safetensors
+from ingest.formats.other_files import READ_SUFFIXES, holds_weights, only_these, other_files
+from ingest.formats.pipelines.pipeline_index import (
+    PIPELINE_INDEX,
+    holds_no_weights,
+    read_pipeline_index,
+    unread_outside,
+)
 from ingest.hub.api_listing import HubClient, endpoint
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
@@ -97,29 +103,79 @@ def open_remote(repository: str, revision: str) -> OpenModel:
     """
     client = HubClient(time.sleep)
     files = {file.rfilename: file.size for file in _info(client, repository).siblings}
-    location = f"{SCHEME}{repository}"
-    model = OpenModel(f"{location}@{revision}")
-    model.others = other_files(files.keys())
+    root = _RemoteFolder(client, repository, revision, files)
+    if PIPELINE_INDEX in files and any("/" in name and holds_weights({name.lower()}) for name in files):
+        return _open_pipeline(root)
+    return _open_folder(root)
 
-    def fetch(name: str) -> bytes:
-        return bytes(client.get(f"{endpoint()}/{repository}/resolve/{revision}/{name}").content)
 
-    def remote(name: str) -> RemoteFile:
-        return RemoteFile(client, repository, revision, name, files[name])
+class _RemoteFolder:
+    """A folder of a repository.
 
-    chosen = safetensors_files(files.keys(), location, fetch, model.problems)
+    Attributes:
+        location: Its address, for messages.
+        files: Bytes of its files, and of those below, by their path within it.
+    """
+
+    def __init__(
+        self, client: HubClient, repository: str, revision: str, files: Mapping[str, int], path: str = ""
+    ) -> None:
+        self.location = f"{SCHEME}{repository}{path and '/'}{path.rstrip('/')}"
+        self.files = {name.removeprefix(path): size for name, size in files.items() if name.startswith(path)}
+        self._client, self._repository, self._revision, self._path = client, repository, revision, path
+
+    @property
+    def address(self) -> str:
+        """Address of the repository with its revision."""
+        return f"{SCHEME}{self._repository}@{self._revision}"
+
+    def below(self, name: str) -> _RemoteFolder:
+        """Return a folder in it."""
+        files = {f"{self._path}{file}": size for file, size in self.files.items()}
+        return _RemoteFolder(self._client, self._repository, self._revision, files, f"{self._path}{name}/")
+
+    def fetch(self, name: str) -> bytes:
+        """Return a whole file."""
+        address = f"{endpoint()}/{self._repository}/resolve/{self._revision}/{quote(self._path + name)}"
+        return bytes(self._client.get(address).content)
+
+    def remote(self, name: str) -> RemoteFile:
+        """Return a file that is read by ranges."""
+        return RemoteFile(self._client, self._repository, self._revision, self._path + name, self.files[name])
+
+
+def _open_folder(folder: _RemoteFolder) -> OpenModel:
+    model = OpenModel(folder.address)
+    model.others = other_files(folder.files.keys())
+    chosen = safetensors_files(folder.files.keys(), folder.location, folder.fetch, model.problems)
     if not chosen:
-        candidates = gguf_candidates({name: size for name, size in files.items() if "/" not in name}, location)
+        own = {name: size for name, size in folder.files.items() if "/" not in name}
+        candidates = gguf_candidates(own, folder.location)
         if not candidates:
             found = f", {only_these(model.others)}" if model.others else ""
-            raise WeightsError(location, f"holds neither safetensors nor GGUF{found}")
-        add_gguf(model, candidates, remote)
+            raise WeightsError(folder.location, f"holds neither safetensors nor GGUF{found}")
+        add_gguf(model, candidates, folder.remote)
         return model
-    if ADAPTER_CONFIG in files:
-        model.adapter = adapter_config(_fetch_object(fetch, ADAPTER_CONFIG, model.problems))
-    if CONFIG in files:
-        model.config = _fetch_object(fetch, CONFIG, model.problems)
-    add_safetensors(model, [remote(name) for name in chosen])
+    if ADAPTER_CONFIG in folder.files:
+        model.adapter = adapter_config(_fetch_object(folder.fetch, ADAPTER_CONFIG, model.problems))
+    if CONFIG in folder.files:
+        model.config = _fetch_object(folder.fetch, CONFIG, model.problems)
+    add_safetensors(model, [folder.remote(name) for name in chosen])
+    return model
+
+
+def _open_pipeline(root: _RemoteFolder) -> OpenModel:
+    index = read_pipeline_index(root.fetch(PIPELINE_INDEX), f"{root.location}/{PIPELINE_INDEX}")
+    own = [name for name in root.files if "/" not in name]
+    model = OpenModel(root.address, others=other_files(own))
+    if left_out := [name for name in own if name.lower().endswith(READ_SUFFIXES)]:
+        model.problems.append(unread_outside(root.location, left_out))
+
+    def component(name: str) -> OpenModel | None:
+        folder = root.below(name)
+        return None if holds_no_weights(index, name, folder.files, folder.location) else _open_folder(folder)
+
+    add_components(model, index, component)
     return model
 
 

@@ -31,6 +31,7 @@ SCHEMA = pa.schema(
         ("size", pa.int64()),
         ("family_key", pa.string()),
         ("weights_hash", pa.string()),
+        ("components", pa.map_(pa.string(), pa.string())),
         ("declared_base", pa.string()),
         ("rank", pa.int32()),
         ("problems", pa.list_(pa.string())),
@@ -159,6 +160,7 @@ def _row(item: Fingerprint) -> dict[str, Any]:
     plain = (part.name for part in fields(Fingerprint) if part.name not in ("sample", "moments"))
     return {
         **{name: getattr(item, name) for name in plain},
+        "components": sorted(item.components.items()),
         "keys": sample.keys,
         "tensor": sample.tensor,
         "values": sample.values.reshape(-1),
@@ -183,4 +185,5 @@ def _fingerprint(row: dict[str, Any]) -> Fingerprint:
         row.pop("names"),
         row.pop("dtypes"),
     )
-    return Fingerprint(sample=sample, moments=floats("moments").reshape(-1, len(MOMENTS)), **row)
+    components = dict(row.pop("components"))
+    return Fingerprint(sample=sample, components=components, moments=floats("moments").reshape(-1, len(MOMENTS)), **row)

@@ -11,7 +11,7 @@ from ingest.formats.quantized.unread_packings import UNREAD
 def test_every_format_is_listed_once_with_what_it_is() -> None:
     rows = format_rows()
     names = [row.name for row in rows]
-    assert len(set(names)) == len(names) == 2 + len(QUANTIZED) + len(KINDS) + len(UNREAD)
+    assert len(set(names)) == len(names) == 3 + len(QUANTIZED) + len(KINDS) + len(UNREAD)
     for row in rows:
         assert bool(row.read) == bool(row.tool) == (row.places != "nowhere")
         assert row.unknown

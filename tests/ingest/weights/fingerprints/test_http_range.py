@@ -14,6 +14,7 @@ from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import compute_fingerprint
 from ingest.weights.fingerprints.http_range import open_remote
 from ingest.weights.fingerprints.parquet import read_fingerprints
+from tests.support.diffusion_pipelines import parts_of, write_pipeline
 from tests.support.families import print_of, root, write
 from tests.support.hub_server import HubServer, serving
 
@@ -91,3 +92,16 @@ def test_a_remote_gguf_file_is_read_by_ranges(hub: HubServer, words: int) -> Non
     (folder / "m.gguf").write_bytes((folder / "m.gguf").read_bytes()[:2000])
     with pytest.raises(WeightsError, match="GGUF header"):
         open_remote("own/gguf", "c0ffee")
+
+
+def test_a_pipeline_is_read_by_ranges_as_on_disk(hub: HubServer) -> None:
+    folder = write_pipeline(hub.folder / "own" / "pipe", parts_of(3))
+    (folder / "beside.safetensors").write_bytes(b"beside")
+    with open_remote("own/pipe", "c0ffee") as model:
+        there = compute_fingerprint(model, "own/pipe")
+    here = print_of(folder)
+    assert there.weights_hash == here.weights_hash and there.components == here.components
+    assert len(there.problems) == 1 and "beside.safetensors" in there.problems[0]
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    with open_remote("own/pipe", "c0ffee") as model:
+        assert model.components["vae"] is None and "own/pipe/vae holds no weights" in model.problems[-1]

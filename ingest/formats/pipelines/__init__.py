@@ -1,0 +1,1 @@
+"""Pipelines of diffusers: a model in several folders, one for each component."""
