@@ -59,7 +59,7 @@ _FILES = (
         "disk, Hub",
         0.0,
         _FOUND,
-        "types that are not known cost their tensors; other architectures have the names of Llama",
+        "types that are not known cost their tensors; matrices of GPT-2 are transposed, so they are read whole",
     ),
     FormatRow(
         ONNX,

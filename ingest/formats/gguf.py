@@ -20,7 +20,7 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
 from ingest.formats.byte_source import ByteSource, read_rows
-from ingest.formats.gguf_names import FUSED_BY_HEAD, PERMUTED, SHIFTED_NORMS
+from ingest.formats.gguf_names import FUSED_BY_HEAD, PERMUTED, SHIFTED_NORMS, TRANSPOSED
 from ingest.formats.gguf_types import GgufType, gguf_type, gguf_values
 
 T = TypeVar("T")
@@ -32,6 +32,8 @@ FIRST_HEADER_BYTES, MAX_HEADER_BYTES = 2**20, 2**28
 """Bytes of a header that are fetched at first, and at most: it contains the vocabulary."""
 MAX_ARRAY_ITEMS = 1024
 """Items of an array that is read. Longer ones are vocabularies: tokens, scores, types, merges."""
+_ROWS_AT_ONCE = 256
+"""Rows of a transposed matrix that are read at once: bounds the memory."""
 
 
 class RowOrder(NamedTuple):
@@ -109,6 +111,18 @@ class GgufTensor(NamedTuple):
         if self.rows == 1:
             values = values[:, self.order.stored(np.arange(self.columns), self.columns)]
         return values - np.float32(self.shift) if self.shift else values
+
+    def read_columns(self, columns: Integers) -> Floats:
+        """Return columns as float32, shape (len(columns), rows). Blocks lie along rows, so all of them are read.
+
+        Raises:
+            WeightsError: They cannot be read.
+        """
+        out = np.empty((len(columns), self.rows), np.float32)
+        for start in range(0, self.rows, _ROWS_AT_ONCE):
+            rows = np.arange(start, min(start + _ROWS_AT_ONCE, self.rows))
+            out[:, rows] = self.read(rows)[:, columns].T
+        return out
 
 
 class GgufHeads(NamedTuple):
@@ -333,6 +347,12 @@ def _order(name: str, known: GgufHeads) -> RowOrder:
     if known.architecture in FUSED_BY_HEAD and stem == "attn_qkv":
         return RowOrder(_of_layer(known.heads, layer), 3)
     return RowOrder()
+
+
+def is_transposed(name: str, architecture: str) -> bool:
+    """Return whether the converter transposes a tensor, by llama.cpp's names."""
+    parts = name.split(".")
+    return len(parts) == 4 and parts[3] == "weight" and parts[2] in TRANSPOSED.get(architecture, ())
 
 
 def _of_layer(counts: Sequence[int], layer: int) -> int:

@@ -157,6 +157,8 @@ PERMUTED = frozenset({
 """Architectures whose query and key rows the converter permutes (`LlamaModel.permute`)."""
 FUSED_BY_HEAD = frozenset({"gptneox", "bloom"})
 """Architectures of which query, key and value of each head are neighbours in transformers, and not in llama.cpp."""
+TRANSPOSED = {"gpt2": frozenset({"attn_qkv", "attn_output", "ffn_up", "ffn_down"})}
+"""Matrices in blocks that the converter transposes, by architecture: transformers has a row an input (`Conv1D`)."""
 SHIFTED_NORMS = frozenset({"gemma", "gemma2", "gemma3", "gemma-embedding"})
 """Architectures whose norms the converter stores plus 1."""
 

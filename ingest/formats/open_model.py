@@ -17,7 +17,7 @@ from atlas_db.core.errors import WeightsError
 from ingest.formats.adapter_layout import adapter_tensor, holds_adapter
 from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs
 from ingest.formats.fused_tensors import expert_matrices, named_matrices
-from ingest.formats.gguf import GgufFile, read_gguf
+from ingest.formats.gguf import GgufFile, is_transposed, read_gguf
 from ingest.formats.gguf_names import names_from_gguf
 from ingest.formats.matrix import Matrix, matrix_shape
 from ingest.formats.model_folder import AdapterConfig, ModelFolder, embedded_adapter_config, read_folder
@@ -265,9 +265,13 @@ def _add_tensors(model: OpenModel, files: Sequence[GgufFile]) -> None:
     names = names_from_gguf(stored, files[0].heads.architecture)
     for tensor in tensors:
         vector = tensor.rows == 1
-        matrix = Matrix(
-            names[tensor.name], tensor.rows, tensor.columns, tensor.dtype, vector, tensor.read, shape=tensor.shape
-        )
+        name = names[tensor.name]
+        if not vector and is_transposed(tensor.name, files[0].heads.architecture):
+            sides = tensor.columns, tensor.rows
+            matrix = Matrix(name, *sides, tensor.dtype, vector, tensor.read_columns, transposed=True)
+        else:
+            sides = tensor.rows, tensor.columns
+            matrix = Matrix(name, *sides, tensor.dtype, vector, tensor.read, shape=tensor.shape)
         model.matrices |= {each.name: each for each in _experts_of_gguf(matrix)}
     _note_unread(model, {kind: [names[name] for name in found] for kind, found in unread.items()})
 

@@ -12,24 +12,8 @@ from atlas_db.core.errors import WeightsError
 from ingest.formats.byte_source import LocalFile
 from ingest.formats.gguf import GgufTensor, read_gguf, read_gguf_metadata
 from tests.support.families import HEADS, HIDDEN
+from tests.support.gguf_files import write_gguf
 from tests.support.packing import RNG
-
-
-def write_gguf(path: Path, tensors: dict[str, np.ndarray], kind: str, architecture: str = "llama") -> Path:
-    writer = gguf.GGUFWriter(path, architecture)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS)
-    wanted = gguf.GGMLQuantizationType[kind]
-    for name, value in tensors.items():
-        if value.ndim == 2 and kind != "F32":
-            writer.add_tensor(name, gguf.quants.quantize(value, wanted), raw_dtype=wanted)
-        else:
-            writer.add_tensor(name, value)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
 
 
 def _tensors(path: Path) -> list[GgufTensor]:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
 from ingest.formats.matrix import matrix_shape
 from ingest.formats.open_model import open_model
 from tests.support.families import HEADS, root, write
+from tests.support.gguf_files import write_gguf
 from tests.support.packing import values
 
 
@@ -39,3 +41,28 @@ def test_a_folder_without_readable_weights_is_named(tmp_path: Path) -> None:
 )
 def test_sides(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
     assert matrix_shape(shape) == expected
+
+
+@pytest.mark.parametrize("kind", ["BF16", "Q8_0"])
+def test_matrices_that_the_converter_transposes_are_read_as_transformers_has_them(tmp_path: Path, kind: str) -> None:
+    """GPT-2 has a row an input; llama.cpp a row an output, and its blocks lie along the inputs."""
+    sides = {"attn.c_attn": (64, 192), "attn.c_proj": (64, 64), "mlp.c_fc": (64, 320), "mlp.c_proj": (320, 64)}
+    names = {"attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down"}
+    rng = np.random.default_rng(5)
+    own = {f"h.0.{name}": rng.normal(size=shape).astype(np.float32) for name, shape in sides.items()}
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "config.json").write_text('{"model_type": "gpt2"}')
+    save_file(
+        {f"transformer.{name}.weight": value for name, value in own.items()}, tmp_path / "hub" / "model.safetensors"
+    )
+    stored = {f"blk.0.{names[name[4:]]}.weight": np.ascontiguousarray(value.T) for name, value in own.items()}
+    write_gguf(tmp_path / "m.gguf", stored, kind, "gpt2")
+    with open_model(tmp_path / "hub") as one, open_model(tmp_path / "m.gguf") as other:
+        assert one.matrices.keys() == other.matrices.keys() == {f"{name}.weight" for name in own}
+        for name, matrix in one.matrices.items():
+            found = other.matrices[name]
+            assert (found.rows, found.columns, found.transposed) == (matrix.rows, matrix.columns, True)
+            rows = np.array([3, 1, matrix.rows - 1])
+            np.testing.assert_allclose(found.read(rows), matrix.read(rows), atol=0.03)
+    with open_model(tmp_path / "m.gguf") as other:
+        assert other.heads == HEADS
