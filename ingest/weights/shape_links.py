@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.sample_parameters import SAMPLE
 from ingest.weights.samples.aligned_samples import shared_positions
 from ingest.weights.samples.clustering import cosine_views, max_cosine
-from ingest.weights.samples.model_families import Shape, by_shape, comparable_shapes, covers, shared_tensors
+from ingest.weights.samples.model_families import Shape, by_shape, comparable_shapes, covers, shape_of, shared_tensors
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge
 
@@ -44,11 +45,16 @@ def shape_links(
     tops = {
         shape: [family[place] for place in places if family[place].id not in placed] for shape, places in shapes.items()
     }
-    found: list[Edge] = []
+    beside: dict[Shape, list[Shape]] = defaultdict(list)
     for pair in comparable_shapes(family, shapes):
         for own, other in (pair, pair[::-1]):
             if tops[own] and not covers(family[shapes[other][0]], tops[own][0]):
-                found += _edges_between(tops[own], own, [family[place] for place in shapes[other]], other, read, time)
+                beside[own].append(other)
+    found: list[Edge] = []
+    for own, others in beside.items():
+        views = [_nearest(tops[own], [family[place] for place in shapes[other]]) for other in others]
+        for view in _joined([view for view in views if view.models]):
+            found += _edges_between(tops[own], view, read, time)
     parents: dict[str, list[str]] = defaultdict(list)
     for edge in edges:
         if not is_origin(edge.parent):
@@ -72,45 +78,67 @@ def _ancestors(model: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
     return seen
 
 
+class _SharedView(NamedTuple):
+    """Models of other shapes that are near to some models, nearest first, and the tensors that can be compared."""
+
+    models: list[tuple[float, Fingerprint]]
+    tensors: frozenset[str]
+
+
+def _joined(views: Sequence[_SharedView]) -> list[_SharedView]:
+    """Return views of single shapes as views of many, where these have most of their tensors in common.
+
+    Candidates of one parent are weighed together: beside a near relative of another shape, a far one is no parent.
+    """
+    out: list[_SharedView] = []
+    widest = 0
+    for view in sorted(views, key=lambda view: (-len(view.tensors), min(item.id for _, item in view.models))):
+        if out and len(common := out[-1].tensors & view.tensors) >= SAMPLE.min_joined_share * widest:
+            near = sorted([*out[-1].models, *view.models], key=lambda item: (-item[0], item[1].id))
+            out[-1] = _SharedView(near[: SAMPLE.max_joined_models], common)
+        else:
+            out.append(view)
+            widest = len(view.tensors)
+    return out
+
+
 def _edges_between(
-    children: Sequence[Fingerprint], own: Shape, others: Sequence[Fingerprint], other: Shape,
-    read: Resampler | None, time: bool,
-) -> list[Edge]:  # fmt: skip
-    """Return edges from models of one shape to parents of another, by what both shapes have."""
-    near, tensors = _nearest(children, others, shared_tensors(children[0], others[0]))
-    if not near:
-        return []
-    ids, names = {item.id for item in children}, {item.id for item in near}
-    share = round(len(tensors & own.tensors) / len(own.tensors | other.tensors), 3)
+    children: Sequence[Fingerprint], view: _SharedView, read: Resampler | None, time: bool
+) -> list[Edge]:
+    """Return edges from models of one shape to parents of others, by what all of them have."""
+    near = [item for _, item in view.models]
+    own, tensors_of = shape_of(children[0]).tensors, {item.id: shape_of(item).tensors for item in near}
+    ids = {item.id for item in children}
     found = []
-    for edge in chart_family([*children, *near], read, time=time, tensors=tensors):
-        if edge.child in ids and edge.parent in names and edge.relation is not Relation.MERGE:
+    for edge in chart_family([*children, *near], read, time=time, tensors=view.tensors):
+        if edge.child in ids and edge.parent in tensors_of and edge.relation is not Relation.MERGE:
             exact = edge.relation is not Relation.FINETUNE
+            share = round(len(view.tensors & own) / len(own | tensors_of[edge.parent]), 3)
             evidence = SharedPartEvidence(exact=exact, shared=share, alternatives=edge.evidence.alternatives)
             found.append(replace(edge, relation=Relation.FINETUNE, evidence=evidence))
     return found
 
 
-def _nearest(
-    children: Sequence[Fingerprint], others: Sequence[Fingerprint], tensors: frozenset[str]
-) -> tuple[list[Fingerprint], frozenset[str]]:
+def _nearest(children: Sequence[Fingerprint], others: Sequence[Fingerprint]) -> _SharedView:
     """Return the models of another shape that are nearest to any of the children, and the tensors that they share.
 
     Tensors that do not correlate in the nearest pair are left out: where neurons were removed, rows have other numbers.
     """
+    tensors = shared_tensors(children[0], others[0])
     ours, theirs = (
         shared_positions([item.sample.restricted_to(tensors) for item in some]) for some in (children, others)
     )
     ours, theirs = ours.shared_with(theirs)
     if not len(ours.tensor):
-        return [], frozenset()
+        return _SharedView([], frozenset())
     mine, its = ours.values(), theirs.values()
     cosines = max_cosine(cosine_views(ours, mine)[:1], cosine_views(theirs, its)[:1])
     row, column = np.unravel_index(int(np.argmax(cosines)), cosines.shape)
     correlated = _correlated(mine[row], its[column], ours.tensor)
     best = np.argsort(-cosines, axis=1, kind="stable")[:, : SAMPLE.max_other_shapes]
     kept = {int(at) for row, some in enumerate(best) for at in some if cosines[row, at] > SAMPLE.min_related_cosine}
-    return [others[theirs.members[at]] for at in sorted(kept)], frozenset(ours.names[at] for at in correlated)
+    models = [(float(cosines[:, at].max()), others[theirs.members[at]]) for at in sorted(kept)]
+    return _SharedView(models, frozenset(ours.names[at] for at in correlated))
 
 
 def _correlated(one: Floats, other: Floats, tensor: Integers) -> list[int]:

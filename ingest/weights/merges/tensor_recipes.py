@@ -76,7 +76,10 @@ def recipe_of(fit: LocalFit) -> Recipe | None:
         return _constant(fit, weights)
     recipes = [_constant(fit, weights), *(_from_base(fit, base) for base in range(len(fit.places)))]
     found = [recipe for recipe in recipes if recipe is not None]
-    return min(found, key=lambda recipe: recipe.complexity) if found else _mixed_weights(weights)
+    if found:
+        return min(found, key=lambda recipe: recipe.complexity)
+    # Weights that follow no formula explain some of anything: then only what rounding leaves may be left.
+    return _mixed_weights(weights) if fit.is_exact and fit.grouping == "tensor" else None
 
 
 def _layer_stack(fit: LocalFit, weights: Doubles) -> Recipe | None:

@@ -15,16 +15,19 @@ than the nearest. Those are not comparable by this test.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 
-from atlas_db.core.arrays import Doubles, Flags, Floats
+from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.fingerprints.fingerprint import Sample
+from ingest.weights.pairwise.quantization_grid import CopyMatch
 from ingest.weights.parameters.quantized_parameters import QUANTIZED
-from ingest.weights.samples.aligned_samples import shared_positions
+from ingest.weights.samples.aligned_samples import Vectors, shared_positions
 
 GROUPS_OF_16 = frozenset({"Q2_K", "Q3_K", "Q6_K", "NVFP4"})
 """Types with a scale for 16 weights. The others have one for 32 or more."""
@@ -120,11 +123,7 @@ def measure_levels(copy: Sample, original: Sample, dtype: str) -> LevelTest:
     types = np.array([stored[name] for name in names])
     packed = ~np.isin(types, WHOLE_FLOATS)
     values = shared.values()
-    tested, crossed, steps, size = 0, 0, 0.0, 0.0
-    for kind in sorted(set(types[packed].tolist())):
-        at = types == kind
-        counted = _count(values[1][at], values[0][at], kind)
-        tested, crossed, steps, size = tested + counted[0], crossed + counted[1], steps + counted[2], size + counted[3]
+    tested, crossed, steps, size = _count_by_type(values[1], values[0], types, set(types[packed].tolist()))
     both = values[:, packed].reshape(2, -1).astype(np.float64)
     length = float(np.linalg.norm(both[0]) * np.linalg.norm(both[1]))
     cosine = float(both[0] @ both[1]) / length if length else 0.0
@@ -163,6 +162,47 @@ def decide_quantized(test: LevelTest) -> QuantizedFrom:
 
 def _not_comparable(test: LevelTest, *reasons: str) -> QuantizedFrom:
     return QuantizedFrom(Verification.NOT_COMPARABLE, reasons, 0.0, test)
+
+
+def match_levels(vectors: Vectors, copy: int, originals: Integers) -> list[CopyMatch]:
+    """Return how well each of some models explains a quantized one, by the levels of the quantized one itself.
+
+    Unlike `quantization_grid.match_quantization` it needs to know no grid, so it serves all types but those whose
+    levels are chosen jointly.
+
+    Args:
+        vectors: The family, with columns in the order of the files.
+        copy: Row of the quantized model.
+        originals: Rows of possible originals, shape (k,).
+
+    Returns:
+        One match a possible original; nothing is explained where too few weights can be tested.
+    """
+    types = np.array(vectors.dtypes[copy])[vectors.tensor]
+    testable = set(types.tolist()) - JOINT_LEVELS - set(WHOLE_FLOATS)
+    out = []
+    for other in originals.tolist():
+        tested, crossed, _, _ = _count_by_type(vectors.values[other], vectors.values[copy], types, testable)
+        explained = 1 - crossed / tested if tested >= QUANTIZED.min_tested else 0.0
+        out.append(CopyMatch(explained, "quantized", vectors.main_dtype[copy], 0.0))
+    return out
+
+
+def _count_by_type(
+    original: Floats, copy: Floats, types: npt.NDArray[np.str_], wanted: Set[str]
+) -> tuple[int, int, float, float]:
+    """Return the sums of `_count` over the positions of some types.
+
+    Shapes:
+        - **original, copy:** (p, 32).
+        - **types:** (p,).
+    """
+    tested, crossed, steps, size = 0, 0, 0.0, 0.0
+    for kind in sorted(wanted):
+        at = types == kind
+        counted = _count(original[at], copy[at], kind)
+        tested, crossed, steps, size = tested + counted[0], crossed + counted[1], steps + counted[2], size + counted[3]
+    return tested, crossed, steps, size
 
 
 def _count(original: Floats, copy: Floats, kind: str) -> tuple[int, int, float, float]:

@@ -27,6 +27,9 @@ class SampleParameters:
         layer_positions: Positions of each matrix that the digest of a layer is made from.
         max_stacked_models: Models whose layers a stack is made of, at most.
         max_other_shapes: Models of another shape that a model is compared with, the nearest.
+        max_joined_models: Models of all other shapes that are weighed together, the nearest.
+        min_joined_share: Share of the tensors that a model shares with one shape, which it has to share with another
+            for both to be weighed together.
         min_finite_positions: Share of a model's positions that has to be finite, without NaN and infinity.
         min_related_cosine: Cosine of the samples above which two models are related.
         min_vocabulary_cosine: Cosine of the vocabulary's tensors alone above which two models are related.
@@ -50,6 +53,8 @@ class SampleParameters:
     layer_positions: int = parameter(4, "positions", "chosen: 128 weights of each matrix")
     max_stacked_models: int = parameter(6, "models", "chosen: known stacks are made of five at most")
     max_other_shapes: int = parameter(12, "models", "chosen: a parent and its nearest relatives")
+    max_joined_models: int = parameter(48, "models", _WORK)
+    min_joined_share: float = parameter(0.5, "1", "chosen: most of what is compared stays")
     min_finite_positions: float = parameter(0.5, "1", "chosen: more than half")
     min_related_cosine: float = parameter(0.15, "1", "ten standard errors of the cosine of 4,608 independent elements")
     min_vocabulary_cosine: float = parameter(0.6, "1", _FAMILIES)

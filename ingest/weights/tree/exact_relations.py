@@ -21,9 +21,11 @@ from ingest.weights.pairwise.quantization_grid import (
     quantize_models,
     storage_noise,
 )
+from ingest.weights.pairwise.quantized_copy import match_levels
 from ingest.weights.parameters.pairwise_parameters import PAIRWISE
+from ingest.weights.parameters.quantized_parameters import QUANTIZED
 from ingest.weights.parameters.tree_parameters import TREE
-from ingest.weights.samples.aligned_samples import Vectors, sq_distances, subsampled
+from ingest.weights.samples.aligned_samples import FLOAT_DTYPES, Vectors, sq_distances, subsampled
 from ingest.weights.tree.family_state import (
     DTYPE_BITS,
     ExactRelations,
@@ -106,6 +108,8 @@ def find_copies(samples: FamilySamples) -> ExactRelations:
         ]
         if not matches and quantization[row]:
             matches = _match_unpermuted(samples, duplicate_of, row, originals)
+        if not matches and vectors.main_dtype[row] not in FLOAT_DTYPES:
+            matches = _match_by_levels(samples, row, nearest)
         if matches:
             best = max(copy.explained for _, copy in matches)
             close = [item for item in matches if item[1].explained > best - _LIMITS.share_tolerance]
@@ -162,6 +166,13 @@ def _match_unpermuted(
         if item[1].explained >= PAIRWISE.min_copy_share and _is_possible_copy(samples, row, *item)
     ]
     return [(duplicate_of[other], copy) for other, copy in possible]
+
+
+def _match_by_levels(samples: FamilySamples, row: int, nearest: Integers) -> list[tuple[int, CopyMatch]]:
+    """Return the originals whose weights lie nearest to the levels of a model that is stored quantized."""
+    as_stored = samples.vectors if samples.unpermuted is None else samples.unpermuted
+    matches = zip(nearest.tolist(), match_levels(as_stored, row, nearest), strict=True)
+    return [item for item in matches if 1 - item[1].explained <= QUANTIZED.max_crossed]
 
 
 def _nearest_originals(

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFWriter, quants
 
+from atlas_db.core.terms import Relation
+from atlas_db.fusion.evidence import QuantizedEvidence
 from ingest.formats.open_model import open_model
+from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Sample, take_sample
 from ingest.weights.pairwise.quantized_copy import JOINT_LEVELS, NEAREST_LEVELS, decide_quantized, measure_levels
-from tests.support.families import Weights, trained, write
+from ingest.weights.samples.resample import Resampler
+from tests.support.families import Weights, print_of, trained, write
 
 TYPES = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "TQ1_0", "TQ2_0")
 """Types that llama.cpp's package for Python writes."""
@@ -62,6 +66,28 @@ def test_a_copy_is_verified_against_its_original_alone(kind: str, original: Weig
     assert decided("same", original) == "verified"
     assert decided("tuned", trained(original, 1, 0.2)) == "not_verified"
     assert decided("stranger", trained(original, 2, 50.0)) == "not_verified"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_chart_names_the_original_of_a_copy_in_any_type(kind: str, original: Weights, tmp_path: Path) -> None:
+    """Beside a fine-tune and its own copy: no copy is the other's."""
+    tuned = trained(original, 1, 0.2)
+    known = [
+        print_of(write(tmp_path / name, weights), name, f"2024-01-0{day}")
+        for day, (name, weights) in enumerate((("original", original), ("tuned", tuned)), 1)
+    ]
+    known += [
+        print_of(gguf(tmp_path / f"{name}-copy", weights, kind), f"{name}-copy", "2024-01-05")
+        for name, weights in (("original", original), ("tuned", tuned))
+    ]
+    edges = {edge.child: edge for edge in chart(known, Resampler()) if edge.child.endswith("-copy")}
+    assert {child: edge.parent for child, edge in edges.items()} == {
+        "original-copy": "original", "tuned-copy": "tuned",
+    }  # fmt: skip
+    for edge in edges.values():
+        assert edge.relation is Relation.QUANTIZED and edge.confidence > 0.9
+        assert isinstance(edge.evidence, QuantizedEvidence) and edge.evidence.explained > 0.99
 
 
 @pytest.mark.slow
