@@ -280,7 +280,8 @@ def read_tree(root: dict[str, Any]) -> tuple[list[int], list[float], list[int], 
         node = nodes[at]
         inner = "left_child" in node
         split_features.append(node["split_feature"] if inner else 0)
-        thresholds.append(round(node["threshold"], 5) if inner else 0.0)
+        # Nine digits, not decimals: a threshold just below zero must stay below, where many features are exactly zero.
+        thresholds.append(float(f"{node['threshold']:.9g}") if inner else 0.0)
         lefts.append(len(nodes) if inner else 0)
         rights.append(len(nodes) + 1 if inner else 0)
         values.append(0.0 if inner else round(node["leaf_value"], 5))

@@ -1,5 +1,10 @@
 """Fit whether a chosen parent is one: `python -m benchmarks.zoo.fit_presence ZOO... --out presence_scorer.json`.
 
+    python -m benchmarks.zoo.fit_presence [ZOO...] --choices FILE.parquet --out presence_scorer.json
+
+What is measured of each choice is kept in FILE, so that the fit can be made again without the zoos: zoos that are given
+are added to it, or take the place of those of the same name.
+
 The package reads `ingest/weights/origins/data/presence_scorer.json`. Each zoo is charted several times: whole, without
 its roots, without three tenths of its inner models, without both, and without half of all models, each with dates and
 without. Merges are searched in the whole, and count wherever their inputs are. A choice of a parent is right if it is a
@@ -21,8 +26,12 @@ from typing import Any, NamedTuple
 
 import lightgbm
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from atlas_db.core.arrays import Doubles, Flags
+from atlas_db.core.files import replacing
 from benchmarks.zoo.fit import read_tree
 from benchmarks.zoo.score import prints_of, read_truth
 from benchmarks.zoo.views import draw_absent, open_truth
@@ -44,9 +53,9 @@ from ingest.weights.tree.family_state import (
 )
 from ingest.weights.tree.subtree_moves import swap_parent_child
 
-INNER_SHARE, DRAWS, ROUNDS, QUANTILES = 0.3, 2, 100, 400
+INNER_SHARE, DRAWS, ROUNDS, QUANTILES = 0.3, 2, 200, 400
 BOOSTING = {
-    "objective": "binary", "learning_rate": 0.03, "num_leaves": 8, "min_data_in_leaf": 30, "lambda_l2": 10.0,
+    "objective": "binary", "learning_rate": 0.03, "num_leaves": 8, "min_data_in_leaf": 60, "lambda_l2": 10.0,
     "feature_fraction": 0.5, "bagging_fraction": 0.7, "bagging_freq": 1, "seed": 0, "deterministic": True,
     "num_threads": 1, "verbose": -1,
 }  # fmt: skip
@@ -57,8 +66,10 @@ FALLING = frozenset({
 Choice = tuple[Doubles, bool, bool]
 """Features of a chosen parent, whether it is an ancestor, and whether it is the parent."""
 CHOICES_A_ZOO = 200.0
-ISOTROPIC_SHARE = 0.6
-"""Weight of a zoo of isotropic steps: no training makes such, and their many families are easy."""
+SIZES = ("weights", "fingerprint")
+"""Sizes of samples: read from the weights, or those of fingerprints."""
+ISOTROPIC_SHARE = 1.5
+"""Weight of a zoo of isotropic steps: two of them stand for all trainings whose steps have nothing in common."""
 NamedMerge = tuple[Merge, list[str]]
 """A merge, and the ids of the rows that it names."""
 RISING = frozenset({"precedence_log_odds", "dated_earlier", "choice_log_odds"})
@@ -68,7 +79,7 @@ class Choices(NamedTuple):
     """Chosen parents of one zoo's draws.
 
     Attributes:
-        features: Shape (n, 24), columns `FEATURES`.
+        features: Shape (n, 27), columns `FEATURES`.
         ancestor: Whether the choice is an ancestor, shape (n,).
         direct: Whether it is the parent, shape (n,).
         share: Weight of the zoo in the fit.
@@ -276,20 +287,58 @@ def _fitted(zoos: Sequence[Choices]) -> tuple[lightgbm.Booster, lightgbm.Booster
     return boosted(features, ancestor, weights), boosted(features[ancestor], direct[ancestor], weights[ancestor])
 
 
+def keep_choices(file: Path, measured: Mapping[tuple[str, str], Choices]) -> dict[tuple[str, str], Choices]:
+    """Write the choices of zoos to a file, with those that it holds already, and return them all.
+
+    Args:
+        file: Parquet file, a row a choice; made where it is not there.
+        measured: Choices by name of the zoo and size of samples.
+    """
+    all_choices = (read_choices(file) if file.exists() else {}) | dict(measured)
+    tables = [
+        pa.table({
+            "zoo": pa.array([zoo] * len(each.direct)), "samples": pa.array([size] * len(each.direct)),
+            "share": np.full(len(each.direct), each.share), "ancestor": each.ancestor, "direct": each.direct,
+            **dict(zip(FEATURES, each.features.astype(np.float32).T, strict=True)),
+        })
+        for (zoo, size), each in sorted(all_choices.items())
+    ]  # fmt: skip
+    with replacing(file) as partial:
+        pq.write_table(pa.concat_tables(tables), partial, compression="zstd", compression_level=19)
+    return read_choices(file)
+
+
+def read_choices(file: Path) -> dict[tuple[str, str], Choices]:
+    """Return the choices that `keep_choices` wrote, by name of the zoo and size of samples."""
+    table = pq.read_table(file)
+    found = {}
+    for zoo, size in sorted(set(zip(table["zoo"].to_pylist(), table["samples"].to_pylist(), strict=True))):
+        rows = table.filter((pc.field("zoo") == zoo) & (pc.field("samples") == size))
+        columns = [rows[name].to_numpy().astype(np.float64) for name in FEATURES]
+        ancestor, direct = (rows[name].to_numpy() for name in ("ancestor", "direct"))
+        found[zoo, size] = Choices(np.stack(columns, 1), ancestor, direct, rows["share"][0].as_py())
+    return found
+
+
 def main() -> None:
-    """Fit and write."""
+    """Measure, fit and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.zoo.fit_presence", description=__doc__)
-    parser.add_argument("zoos", type=Path, nargs="+")
+    parser.add_argument("zoos", type=Path, nargs="*")
+    parser.add_argument("--choices", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    fits = {}
+    measured = {}
     with local_executor(many=True) as pool:
-        for name, large in (("weights", True), ("fingerprint", False)):
-            fits[name] = fit(list(pool.map(choices_of, options.zoos, repeat(large))))
+        for size in SIZES:
+            found = pool.map(choices_of, options.zoos, repeat(size == "weights"))
+            measured |= {(path.name, size): each for path, each in zip(options.zoos, found, strict=True)}
+    kept = keep_choices(options.choices, measured)
+    zoos = sorted({zoo for zoo, _ in kept})
+    fits = {size: fit([kept[zoo, size] for zoo in zoos]) for size in SIZES}
     fitted = {
         "version": VERSION,
         "features": FEATURES,
-        "fitted_on": f"generated families: {', '.join(sorted(path.name for path in options.zoos))}",
+        "fitted_on": f"generated families: {', '.join(zoos)}",
         "metrics": {
             f"{size}.{name}": round(value, 4) for size, (_, found) in fits.items() for name, value in found.items()
         },

@@ -13,6 +13,7 @@ the chosen model is an ancestor at all, and whether it is the parent itself. Thr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -23,17 +24,19 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Integers
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import ScorerError
+from ingest.weights.pairwise.residual_containment import small_singular_residual
 from ingest.weights.samples.aligned_samples import Vectors
 from ingest.weights.tree.family_state import FamilyState
 from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
 from ingest.weights.tree.quickscorer import QuickScorer, TreeNodes, compile_trees
 from ingest.weights.tree.scorer import sigmoid
 
-VERSION = "presence_scorer@1"
+VERSION = "presence_scorer@2"
 
 FEATURES = (
     "least_path_cosine", "second_path_cosine", "sibling_path_cosine", "grandparent_path_cosine", "pendant_cosine",
     "tensor_path_cosine", "greatest_tensor_path_cosine", "evenness_of_paths",
+    "grandparent_residual_share", "outside_residual_share", "least_outside_residual_share",
     "equal_against", "equal_against_ratio", "equal_share", "precedence_log_odds", "dated_earlier", "choice_log_odds",
     "containment_log_odds", "is_root", "frozen_share", "low_rank", "log_distance_over_step",
     "log_distance_over_second", "log_relative_distance", "log_children", "log_siblings_over", "log_models",
@@ -106,7 +109,7 @@ class PresenceScorer(NamedTuple):
     null: Doubles
 
     def presence(self, features: Doubles) -> Presence:
-        """Return what is held of one choice. Its features have the shape (24,)."""
+        """Return what is held of one choice. Its features have the shape (27,)."""
         log_odds = self.ancestor.score(features[None])
         is_ancestor = float(sigmoid(log_odds)[0])
         is_direct = float(sigmoid(self.direct.score(features[None]))[0])
@@ -138,9 +141,18 @@ def parent_presences(family: FamilyState, tree: IncrementalTree) -> dict[int, Pr
 
 
 def parent_presence(family: FamilyState, tree: IncrementalTree, row: int, choice: ParentChoice) -> Presence:
-    """Return what is held of one chosen parent. Arguments are those of `presence_features`."""
+    """Return what is held of one chosen parent. Arguments are those of `presence_features`.
+
+    Of two models without a third, which came first is known by weights and dates alone. So the probability is at most
+    what these give.
+    """
     scorer = load_presence_scorer(family.samples.is_resampled)
-    return scorer.presence(presence_features(family, tree, row, choice))
+    features = presence_features(family, tree, row, choice)
+    found = scorer.presence(features)
+    if features[0] != UNKNOWN:
+        return found
+    first = float(sigmoid(family.precedence_log_odds[choice.parent, row]))
+    return found._replace(is_ancestor=found.is_ancestor * first, is_parent=found.is_parent * first)
 
 
 def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choice: ParentChoice) -> Doubles:
@@ -153,7 +165,7 @@ def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choi
         choice: The choice that is tested.
 
     Returns:
-        Shape (24,), columns `FEATURES`.
+        Shape (27,), columns `FEATURES`.
     """
     parent, sq_distance = choice.parent, tree.sq_distance
     others = _third_models(family, tree, row, parent)
@@ -162,8 +174,6 @@ def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choi
     base = int(tree.residual_base[parent])
     step = float(sq_distance[parent, base]) if base >= 0 else length
     second = float(sq_distance[row, others].min(initial=np.inf))
-    dates = family.samples.dates
-    known = bool(dates[row]) and bool(dates[parent])
     share = min(max(choice.probability, 1e-6), 1 - 1e-6)
     siblings = others[tree.residual_base[others] == parent]
     typical = float(np.median(sq_distance[siblings, parent])) if len(siblings) else length
@@ -172,9 +182,10 @@ def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choi
         *cosines,
         *_tensor_path_cosines(tree.vectors, parent, row, _comparable(sq_distance, parent, row, near)),
         _evenness(cosines[0], cosines[2]),
+        *_residual_shares(tree, parent, row, near),
         *_equal_elements(tree.vectors, row, parent, near),
         np.clip(family.tests.precedence_by_weights[parent, row], -8, 8),
-        float(np.sign((dates[row] > dates[parent]) - (dates[row] < dates[parent]))) if known else 0.0,
+        _dated_earlier(family.samples.dates, parent, row, siblings),
         np.log(share / (1 - share)),
         np.clip(choice.containment_log_odds, -8, 8),
         float(base < 0),
@@ -256,6 +267,41 @@ def _tensor_path_cosines(vectors: Vectors, parent: int, row: int, others: Intege
     cosines = products[:, there] / np.sqrt(lengths[:, there])
     second = np.sort(cosines, axis=0)[1]
     return float(np.median(second)), float(np.quantile(second, 0.9))
+
+
+def _dated_earlier(dates: Sequence[str], parent: int, row: int, siblings: Integers) -> float:
+    """Return 1 where dates say that a parent came first, -1 where they say that it did not, 0 where neither is known.
+
+    A date that most children contradict is the parent's fault: it says nothing of any of them.
+    """
+    if not dates[parent] or not dates[row]:
+        return 0.0
+    others = [dates[at] for at in siblings.tolist() if dates[at]]
+    if len(others) >= MIN_THIRD and sum(each < dates[parent] for each in others) > len(others) / 2:
+        return 0.0
+    return float((dates[row] > dates[parent]) - (dates[row] < dates[parent]))
+
+
+def _residual_shares(tree: IncrementalTree, parent: int, row: int, near: Integers) -> tuple[float, float, float]:
+    """Return how much of the residual of the step to a child models outside the parent's descendants contain.
+
+    They are seen from the parent. Drift that trainings share lies in the large singular values of a step, which are
+    left out of its residual (`residual_containment`). What another model still contains of it is a way from an origin
+    that both come from. A model that comes from the parent contains nothing of that way, whatever the child is.
+
+    Returns:
+        The share that the parent's own parent contains; the median and the least over all models outside.
+    """
+    base = int(tree.residual_base[parent])
+    others = np.union1d(near, [base]) if base >= 0 and base != row else near
+    others = _comparable(tree.sq_distance, parent, row, others[~np.isin(others, list(tree.descendants(parent)))])
+    if not len(others):
+        return UNKNOWN, UNKNOWN, UNKNOWN
+    residual = small_singular_residual(tree.vectors, row, parent)
+    products = (tree.vectors.flat[others] - tree.vectors.flat[parent]) @ residual.small
+    shares = np.clip(products.astype(np.float64) / max(residual.energy, 1e-30), -1, 1)
+    above = shares[others == base]
+    return float(above[0]) if len(above) else UNKNOWN, float(np.median(shares)), float(shares.min())
 
 
 def _cosines(sq_distance: Doubles, parent: int, row: int, others: Integers) -> Doubles:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+import lightgbm
 import numpy as np
 import pytest
 
 from benchmarks.zoo.fit import Placement, boosted, read_tree
-from ingest.weights.tree.quickscorer import MAX_LEAVES
+from ingest.weights.tree.quickscorer import MAX_LEAVES, compile_trees
 from ingest.weights.tree.scorer import PARENT_FEATURES, load_scorer
 from tests.support.scorers import PACKAGED
 
@@ -55,3 +56,16 @@ def test_trees_that_were_boosted_are_read_as_they_predict() -> None:
     assert model.predict(rows) == pytest.approx(expected, abs=0.02)  # thresholds and values are rounded
     hits = [each.right[np.argmax(model.predict(each.measured) - each.against)] for each in placed]
     assert np.mean(hits) > 0.85
+
+
+def test_a_feature_that_is_exactly_zero_goes_where_it_went_when_trees_were_fitted() -> None:
+    """LightGBM cuts just below zero, at -1e-35, and just above: rounded, both cuts would be zero itself."""
+    rng = np.random.default_rng(1)
+    rows = rng.choice([-1.0, 0.0, 1.0], (2000, 3))
+    told = (rows[:, 0] == 0) ^ (rows[:, 1] > 0)
+    model = lightgbm.train(
+        {"objective": "binary", "num_leaves": 8, "verbose": -1}, lightgbm.Dataset(rows, told.astype(float)), 30
+    )
+    trees = [read_tree(tree["tree_structure"]) for tree in model.dump_model()["tree_info"]]
+    assert any(0 < abs(threshold) < 1e-30 for tree in trees for threshold in tree[1])
+    assert compile_trees(trees).score(rows) == pytest.approx(model.predict(rows, raw_score=True), abs=1e-3)
