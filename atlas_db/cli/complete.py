@@ -57,6 +57,9 @@ def complete(
     precision: Annotated[float, typer.Option("--precision", min=0, max=1, help="Precision to reach.")] = 0.95,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Leave the store as it is; --out is written.")] = False,
     retrain: Annotated[bool, typer.Option("--retrain", help="Ignore checkpoints and train again.")] = False,
+    network: Annotated[
+        bool, typer.Option("--network", help="Train a graph network, too: slower, no more accurate on July 2024.")
+    ] = False,
     score: Annotated[
         bool, typer.Option("--score", help="Compare earlier predictions with later declarations.")
     ] = False,
@@ -86,6 +89,7 @@ def complete(
         precision=precision,
         dry_run=dry_run,
         retrain=retrain,
+        network=network,
         strict=bool(chosen),
     )
     with opened(settings) as graph, shown_progress() as progress:

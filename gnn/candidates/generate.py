@@ -41,7 +41,7 @@ class CandidateGenerator:
     They come from:
 
     - frequent values of groups, and frequent values of late
-    - likely values by the network
+    - likely values by the network or the bag of words
     - search by name, and nearest neighbours by name
     - edges inferred from weights
 
@@ -81,7 +81,7 @@ class CandidateGenerator:
 
         Args:
             query: The models.
-            likely_values: Likely values by the network, shape (q, k).
+            likely_values: Likely values by the network or the bag of words, shape (q, k).
             votes: Declarations of the nearest neighbours by name, of `name_votes`.
         """
         neighbourhood, num_values = self._neighbourhood, self._neighbourhood.events.num_values

@@ -108,7 +108,7 @@ def _drawn_like_missing(graph: Graph, labelled: Flags, rng: np.random.Generator)
 
 def evaluate(
     graph: Graph, task: Task, kind: str = "temporal", cutoff: str = CUTOFF, until: str = UNTIL, *,
-    baselines: bool = True, progress: Progress = lambda *_: None,
+    baselines: bool = True, network: bool = False, progress: Progress = lambda *_: None,
 ) -> list[EvaluationReport]:  # fmt: skip
     """Return the metrics of completion and of every baseline on one split, a report for each view.
 
@@ -119,6 +119,7 @@ def evaluate(
         cutoff: Date up to which a temporal split is fitted.
         until: Date up to which it is tested.
         baselines: Whether the baselines are run, too.
+        network: Whether a graph network takes part; then trees without it, and it alone, are measured, too.
         progress: Called with stage, done and total.
 
     Raises:
@@ -127,7 +128,7 @@ def evaluate(
     visible, rows = split(graph, task, kind, days_since_epoch(cutoff), days_since_epoch(until))
     token_table = TokenTable(graph, lineage=uses_lineage(task.attribute), relation=task.attribute != RELATION)
     neighbourhood = Neighbourhood(graph, task, token_table, visible)
-    attribute_model = fit_attribute_model(neighbourhood, compare=task.multi_valued, progress=progress)
+    attribute_model = fit_attribute_model(neighbourhood, network=network, progress=progress)
     query_cutoff = days_since_epoch(cutoff) if kind == "temporal" else float(graph.created.max()) + 1
     reports = []
     for view in VIEWS:
@@ -150,28 +151,30 @@ def _score_single_values(
 ) -> None:
     """Fill the report of an attribute with one value a model."""
     table, shipped, network_alone = _ranked_and_network_alone(neighbourhood, attribute_model, query)
-    trees = attribute_model.calibrated(
-        neighbourhood, query, table, attribute_model.ranker.tabular_score(table.features)
-    )
     answers: dict[str, Answer] = {}
     if baselines:
         answers = {name: method(neighbourhood, query) for name, method in BASELINES.items()}
-    answers["network alone"] = network_alone.top_values(len(query))
-    answers["trees"], answers["atlas-db"] = trees.top_values(len(query)), shipped.top_values(len(query))
+    if network_alone is not None:
+        tabular_scores = attribute_model.ranker.tabular_score(table.features)
+        trees = attribute_model.calibrated(neighbourhood, query, table, tabular_scores)
+        answers["network alone"], answers["trees"] = (each.top_values(len(query)) for each in (network_alone, trees))
+    answers["atlas-db"] = shipped.top_values(len(query))
     for name, answer in answers.items():
         report.rows.append({"method": name, **single_value_metrics(neighbourhood, query, answer)})
     threshold = attribute_model.calibration.threshold
-    for name in ("trees", "atlas-db"):
-        values, confidence = answers[name]
+    for row in report.rows:
+        if row["method"] not in ("trees", "atlas-db"):
+            continue
+        values, confidence = answers[row["method"]]
         is_predicted = confidence >= threshold
         is_correct = is_correct_value(neighbourhood, query, values)
-        row = report.rows[-1 if name == "atlas-db" else -2]
         row["coverage"] = round(float(is_predicted.mean()), 4)
         row["precision"] = round(float(is_correct[is_predicted].mean()), 4) if is_predicted.any() else None
     report.rows[-1]["conformal coverage"] = round(
         _conformal_coverage(neighbourhood, query, shipped, attribute_model), 4
     )
-    report.gain = paired_differences(neighbourhood, query, answers["atlas-db"], answers["trees"])
+    if network_alone is not None:
+        report.gain = paired_differences(neighbourhood, query, answers["atlas-db"], answers["trees"])
     values, confidence = answers["atlas-db"]
     report.reliability = reliability_curve(confidence, is_correct_value(neighbourhood, query, values))
 
@@ -185,28 +188,29 @@ def _score_lists(
 ) -> None:
     """Fill the report of an attribute with several values a model."""
     table, shipped, network_alone = _ranked_and_network_alone(neighbourhood, attribute_model, query)
-    stacked = attribute_model.calibrated(
-        neighbourhood, query, table, attribute_model.ranker.stacked_score(table.features)
-    )
     answers = list_baselines(neighbourhood, query) if baselines else {}
-    answers |= {"network alone": network_alone, "trees and network": stacked, "atlas-db": shipped}
+    if network_alone is not None:
+        stacked_scores = attribute_model.ranker.stacked_score(table.features)
+        stacked = attribute_model.calibrated(neighbourhood, query, table, stacked_scores)
+        answers |= {"network alone": network_alone, "trees and network": stacked}
+    answers["atlas-db"] = shipped
     for name, ranked in answers.items():
         report.rows.append({"method": name, **ranking_metrics(neighbourhood, query, ranked)})
     values, confidence = shipped.top_values(len(query))
     is_correct = is_correct_value(neighbourhood, query, values)
-    report.gain = {
-        "hits@1": bootstrap_interval(
-            neighbourhood, query, is_correct_value(neighbourhood, query, stacked.top_values(len(query))[0]) - is_correct
-        )
-    }
+    if network_alone is not None:
+        with_network = is_correct_value(neighbourhood, query, stacked.top_values(len(query))[0])
+        report.gain = {"hits@1": bootstrap_interval(neighbourhood, query, with_network - is_correct)}
     report.reliability = reliability_curve(confidence, is_correct)
 
 
 def _ranked_and_network_alone(
     neighbourhood: Neighbourhood, attribute_model: AttributeModel, query: CompletionQuery
-) -> tuple[CandidateTable, RankedCandidates, RankedCandidates]:
-    """Return the candidates, their ranking by the shipped model, and their ranking by the network alone."""
+) -> tuple[CandidateTable, RankedCandidates, RankedCandidates | None]:
+    """Return the candidates, their ranking by the shipped model, and their ranking by the network alone if any."""
     table, shipped = attribute_model.rank(neighbourhood, query)
+    if attribute_model.network is None:
+        return table, shipped, None
     probability = np.nan_to_num(np.exp(table.features[:, -len(CLASS_SCORE_FEATURES)].astype(np.float64)))
     return table, shipped, RankedCandidates(table.query_index, table.values, probability, probability)
 

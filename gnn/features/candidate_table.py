@@ -127,7 +127,7 @@ class CandidateTableBuilder:
         Args:
             query: The models.
             network: Scores of the graph network.
-            likely_values: Likely values by the network, shape (q, k).
+            likely_values: Likely values by the network or the bag of words, shape (q, k).
             bag_of_words: Scores of the bag-of-words classifier.
             smoothed: Function from query index and value of candidates, shape (c,) each, to their mean bag-of-words
                 probability among neighbours, shape (c, groups).

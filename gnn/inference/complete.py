@@ -39,6 +39,7 @@ class CompletionSession:
         folder: Folder of the checkpoints, one an attribute.
         precision: Precision that a threshold shall reach.
         retrain: Whether checkpoints are ignored.
+        network: Whether a graph network takes part.
         progress: Called with stage, done and total.
 
     Attributes:
@@ -47,7 +48,7 @@ class CompletionSession:
     """
 
     def __init__(
-        self, graph: Graph, folder: Path, *, precision: float = 0.95, retrain: bool = False,
+        self, graph: Graph, folder: Path, *, precision: float = 0.95, retrain: bool = False, network: bool = False,
         progress: Progress = lambda *_: None,
     ) -> None:  # fmt: skip
         self.graph = graph
@@ -56,6 +57,7 @@ class CompletionSession:
         self._folder = folder
         self._precision = precision
         self._retrain = retrain
+        self._network = network
         self._progress = progress
         self._token_tables: dict[tuple[bool, bool], TokenTable] = {}
 
@@ -85,10 +87,12 @@ class CompletionSession:
             CompletionError: There is too little to learn from, or the checkpoint is damaged.
         """
         attribute = neighbourhood.task.attribute
-        folder = self._folder / attribute / checkpoint_key(neighbourhood, self._precision)
+        folder = self._folder / attribute / checkpoint_key(neighbourhood, self._precision, network=self._network)
         model = None if self._retrain else AttributeModel.load(folder)
         if model is None:
-            model = fit_attribute_model(neighbourhood, precision=self._precision, progress=self._progress)
+            model = fit_attribute_model(
+                neighbourhood, precision=self._precision, network=self._network, progress=self._progress
+            )
             shutil.rmtree(folder.parent, ignore_errors=True)
             model.save(folder)
             self.trained.append(attribute)
@@ -113,11 +117,11 @@ class CompletionSession:
         return model
 
 
-def checkpoint_key(neighbourhood: Neighbourhood, precision: float) -> str:
-    """Return a digest of what a checkpoint depends on: versions, schema, precision, features."""
+def checkpoint_key(neighbourhood: Neighbourhood, precision: float, *, network: bool = False) -> str:
+    """Return a digest of what a checkpoint depends on: versions, schema, precision, features, a network or none."""
     embedding_columns = [name for name in neighbourhood.graph.columns if name.startswith(EMBEDDING_COLUMN)]
     feature_names = neighbourhood.derived(CandidateTableBuilder).feature_names
-    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), *embedding_columns, *feature_names])
+    text = "\n".join([VERSION, str(SCHEMA.version), str(precision), str(network), *embedding_columns, *feature_names])
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 

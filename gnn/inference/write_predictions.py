@@ -42,6 +42,7 @@ class CompleteOptions:
         precision: Precision to reach.
         dry_run: Whether the store is left as it is.
         retrain: Whether checkpoints are ignored.
+        network: Whether a graph network takes part.
         strict: Whether an attribute with too little to learn from is an error, instead of skipped.
     """
 
@@ -52,6 +53,7 @@ class CompleteOptions:
     precision: float = 0.95
     dry_run: bool = False
     retrain: bool = False
+    network: bool = False
     strict: bool = False
 
 
@@ -108,7 +110,12 @@ def _open_session(
 
         folder = home / CHECKPOINTS / ensure_schema(store)
         return CompletionSession(
-            graph.result(), folder, precision=options.precision, retrain=options.retrain, progress=progress
+            graph.result(),
+            folder,
+            precision=options.precision,
+            retrain=options.retrain,
+            network=options.network,
+            progress=progress,
         )
 
 

@@ -1,4 +1,4 @@
-"""The model of one attribute: network, bag of words, ranker and calibration, as one estimator and one checkpoint."""
+"""The model of one attribute: bag of words, ranker, calibration and, on demand, network, as one checkpoint."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ class RankedCandidates(NamedTuple):
 
 @dataclass(slots=True)
 class AttributeModel:
-    """Completes one attribute: the network and the bag of words feed a ranker, whose scores are calibrated.
+    """Completes one attribute: the bag of words and, where there is one, the network feed a calibrated ranker.
 
     `gnn.models.training.fit_attribute_model` fits it.
 
     Attributes:
         attribute: Name of the attribute.
         values: Names of the values that the network has outputs for.
-        network: The graph network.
+        network: The graph network; None where the model was fitted without.
         bag_of_words: Logistic regression on tokens.
         ranker: Gradient-boosted trees over candidates.
         calibration: Maps from scores to confidence, and the threshold.
@@ -92,7 +92,7 @@ class AttributeModel:
 
     attribute: str
     values: list[str]
-    network: GraphNetwork
+    network: GraphNetwork | None
     bag_of_words: BagOfWordsClassifier
     ranker: Ranker
     calibration: Calibration
@@ -184,7 +184,8 @@ class AttributeModel:
         """Write a checkpoint: tensors as safetensors, trees as text, the rest as JSON; no pickle."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "meta.json").unlink(missing_ok=True)
-        save_file(self.network.state_dict(), folder / "network.safetensors")
+        if self.network is not None:
+            save_file(self.network.state_dict(), folder / "network.safetensors")
         self.bag_of_words.save(folder / "bag_of_words.safetensors")
         self.ranker.save(folder)
         metadata = {
@@ -192,6 +193,7 @@ class AttributeModel:
             "attribute": self.attribute,
             "values": self.values,
             "bag_of_words_values": self.bag_of_words.values,
+            "network": self.network is not None,
             "calibration": self.calibration,
         }
         # Written last and atomically: a folder without it is no checkpoint.
@@ -210,20 +212,20 @@ class AttributeModel:
             return None
         if metadata.version != VERSION:
             return None
-        network = GraphNetwork(len(metadata.values), len(CANDIDATE.neighbours_per_group))
+        network = None
+        listwise = TASKS[metadata.attribute].multi_valued if metadata.attribute in TASKS else False
         try:
-            network.load_state_dict(load_file(folder / "network.safetensors"))
+            if metadata.network:
+                network = GraphNetwork(len(metadata.values), len(CANDIDATE.neighbours_per_group))
+                network.load_state_dict(load_file(folder / "network.safetensors"))
+                network = network.to(accelerator())
             bag_of_words = BagOfWordsClassifier.load(folder / "bag_of_words.safetensors", metadata.bag_of_words_values)
-            ranker = Ranker.load(
-                folder, listwise=TASKS[metadata.attribute].multi_valued if metadata.attribute in TASKS else False
-            )
+            ranker = Ranker.load(folder, listwise=listwise, with_stacked=metadata.network and not listwise)
         except (OSError, RuntimeError, SafetensorError, LightGBMError) as error:
             raise CompletionError(
                 f"the checkpoint in {folder} cannot be read ({error})", hint="Learn anew with --retrain"
             ) from error
-        return cls(
-            metadata.attribute, metadata.values, network.to(accelerator()), bag_of_words, ranker, metadata.calibration
-        )
+        return cls(metadata.attribute, metadata.values, network, bag_of_words, ranker, metadata.calibration)
 
 
 class _Metadata(msgspec.Struct):
@@ -231,31 +233,38 @@ class _Metadata(msgspec.Struct):
     attribute: str
     values: list[str]
     bag_of_words_values: list[str]
+    network: bool
     calibration: Calibration
 
 
 def build_candidate_table(
-    label_smoothing: LabelSmoothing, network: GraphNetwork, class_of_value: Integers, query: CompletionQuery
+    label_smoothing: LabelSmoothing, network: GraphNetwork | None, class_of_value: Integers, query: CompletionQuery
 ) -> CandidateTable:
     """Return the candidates of models, with the scores of network and bag of words among their features.
 
+    The likeliest values by the network are candidates; without one, those by the bag of words.
+
     Args:
         label_smoothing: Smoothed bag-of-words probabilities, over the neighbourhood that they were made for.
-        network: The graph network.
+        network: The graph network; without it, its features are NaN.
         class_of_value: The network's output of each value, -1 for none, shape (graph values,).
         query: The models, shape (q,).
     """
     neighbourhood = label_smoothing.neighbourhood
-    log_probabilities = predict_log_proba(
-        network,
-        Collator(neighbourhood.token_table, neighbourhood.metadata_tokens),
-        sample_neighbours(neighbourhood, query, class_of_value),
-    )
-    network_scores = ClassScores(log_probabilities, class_of_value)
+    log_probabilities = np.empty((len(query), 0), np.float32)
+    if network is not None:
+        log_probabilities = predict_log_proba(
+            network,
+            Collator(neighbourhood.token_table, neighbourhood.metadata_tokens),
+            sample_neighbours(neighbourhood, query, class_of_value),
+        )
+    network_scores, bag_of_words_scores = (
+        ClassScores(log_probabilities, class_of_value), label_smoothing.class_scores(query)
+    )  # fmt: skip
     return neighbourhood.derived(CandidateTableBuilder).build(
         query,
         network_scores,
-        top_values(network_scores, CANDIDATE.network_top_k),
-        label_smoothing.class_scores(query),
+        top_values(bag_of_words_scores if network is None else network_scores, CANDIDATE.classifier_top_k),
+        bag_of_words_scores,
         partial(label_smoothing.mean_neighbour_probability, query),
     )

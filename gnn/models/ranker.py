@@ -35,9 +35,9 @@ and .779, pointwise .557 and .789. For datasets and languages hits@1 was .016 an
 class Ranker:
     """Two ensembles of trees: `tabular` without the network's features, `stacked` with them.
 
-    A pointwise score is the mean of both. On the months before the test split it was .001 to .009 above either alone,
-    at equal coverage. A listwise score uses the tabular trees only, because the network added nothing there (hits@1
-    +.001 [-.013, +.012]). Stacked trees are then trained for the comparison in an evaluation alone.
+    Where there is a network, a pointwise score is the mean of both; else it is that of the tabular trees. A listwise
+    score uses the tabular trees only, because the network added nothing there (hits@1 +.001 [-.013, +.012]). Stacked
+    trees are then trained for the comparison in an evaluation alone.
 
     Args:
         tabular: Trees without the network's features.
@@ -94,7 +94,7 @@ class Ranker:
             group_index: Model of each candidate, ascending, shape (c,).
         """
         if not self._listwise:
-            return self.stacked_score(features)
+            return self.tabular_score(features) if self._stacked is None else self.stacked_score(features)
         cascade = _RANKER.cascade
         out = self._partial_score(features, 0, cascade[0][0]) - _RANKER.cascade_gap * len(cascade)
         chosen = np.arange(len(group_index))
@@ -141,34 +141,32 @@ class Ranker:
     def shap_values(self, features: Floats) -> Floats:
         """Return what each feature adds to a candidate's log-odds, shape (c, features).
 
-        They are SHAP values of the trees (Lundberg and Lee 2017); the network's are zero in a listwise ranker.
-
-        Raises:
-            ValueError: No stacked trees were trained.
+        They are SHAP values of the trees (Lundberg and Lee 2017); the network's are zero where the score uses none.
         """
-        if not self._listwise:
-            return np.asarray(self._required_stacked.predict(features, pred_contrib=True))[:, :-1]
+        if not self._listwise and self._stacked is not None:
+            return np.asarray(self._stacked.predict(features, pred_contrib=True))[:, :-1]
         contributions = np.asarray(self._tabular.predict(_without_network(features), pred_contrib=True))[:, :-1]
         return np.pad(contributions, ((0, 0), (0, len(CLASS_SCORE_FEATURES))))
 
     def save(self, folder: Path) -> None:
-        """Write the ensembles that `score` needs, as LightGBM's text format.
-
-        Raises:
-            ValueError: No stacked trees were trained.
-        """
+        """Write the ensembles that `score` needs, as LightGBM's text format."""
         self._tabular.save_model(folder / "tabular.txt")
-        if not self._listwise:
-            self._required_stacked.save_model(folder / "stacked.txt")
+        if not self._listwise and self._stacked is not None:
+            self._stacked.save_model(folder / "stacked.txt")
 
     @classmethod
-    def load(cls, folder: Path, *, listwise: bool) -> Ranker:
+    def load(cls, folder: Path, *, listwise: bool, with_stacked: bool) -> Ranker:
         """Return the ranker that `save` wrote.
+
+        Args:
+            folder: The folder.
+            listwise: Whether candidates are ranked within their model.
+            with_stacked: Whether stacked trees were saved.
 
         Raises:
             lightgbm.basic.LightGBMError: A file cannot be read.
         """
-        stacked = None if listwise else lightgbm.Booster(model_file=folder / "stacked.txt")
+        stacked = lightgbm.Booster(model_file=folder / "stacked.txt") if with_stacked else None
         return cls(lightgbm.Booster(model_file=folder / "tabular.txt"), stacked, listwise=listwise)
 
 

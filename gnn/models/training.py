@@ -35,25 +35,27 @@ from gnn.parameters.candidate_parameters import CANDIDATE
 from gnn.parameters.model_parameters import MODEL
 
 _TRAINING = MODEL.training
+STAGES = 6
+"""Stages of the training without a network."""
 CHUNK_SIZE = 2000
 """Models whose candidate tables are built at once."""
 
 
 def fit_attribute_model(
-    neighbourhood: Neighbourhood, *, precision: float = 0.95, seed: int = 1, compare: bool = False,
+    neighbourhood: Neighbourhood, *, precision: float = 0.95, seed: int = 1, network: bool = False,
     progress: Progress = lambda *_: None,
 ) -> AttributeModel:  # fmt: skip
     """Return a model of an attribute, fitted to all visible declarations.
 
-    Network and bag of words are fitted to the part before `_time_blocks`, the ranker to candidates of the part after
-    it. The network behind its features has not seen that part. Calibration uses the newest part and a ranker of the
-    candidates before it. At the end the ranker is fitted to both parts, the network and the bag of words to the newest.
+    Bag of words and network are fitted to the part before `_time_blocks`, the ranker to candidates of the part after
+    it. What is behind its features has not seen that part. Calibration uses the newest part and a ranker of the
+    candidates before it. At the end the ranker is fitted to both parts, the bag of words and the network to the newest.
 
     Args:
         neighbourhood: Visible declarations, tokens and groups of every model.
         precision: Precision that the threshold shall reach.
         seed: Seed of samples and weights.
-        compare: Whether stacked trees are trained also where candidates are ranked without them.
+        network: Whether a graph network is trained, too, and trees that use it.
         progress: Called with stage, done and total.
 
     Raises:
@@ -63,38 +65,43 @@ def fit_attribute_model(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     attribute = neighbourhood.task.attribute
-    stages = iter(range(7))
+    stages = iter(range(STAGES + network))
 
     def step(stage: str) -> None:
-        progress(f"Learn {attribute}: {stage}", next(stages), 6)
+        progress(f"Learn {attribute}: {stage}", next(stages), STAGES + network)
 
     class_names, class_of_value = _select_classes(neighbourhood)
     ranker_start, calibration_start = _time_blocks(neighbourhood)
     times = neighbourhood.events.times
-    step("network")
-    network = GraphNetwork(len(class_names), len(CANDIDATE.neighbours_per_group)).to(accelerator())
-    train_network = partial(_train_network, network, neighbourhood, class_of_value, rng=rng)
-    train_network(times < ranker_start, epochs=_TRAINING.epochs, learning_rate=_TRAINING.learning_rate, seed=seed)
+    net = GraphNetwork(len(class_names), len(CANDIDATE.neighbours_per_group)).to(accelerator()) if network else None
+    if net is not None:
+        step("network")
+        _train_network(
+            net, neighbourhood, class_of_value, times < ranker_start, epochs=_TRAINING.epochs,
+            learning_rate=_TRAINING.learning_rate, rng=rng, seed=seed,
+        )  # fmt: skip
     step("bag of words")
     bag_of_words = BagOfWordsClassifier.fit(neighbourhood, times < ranker_start, available_cores())
     step("candidates")
-    tabulate = partial(build_candidate_table, LabelSmoothing(neighbourhood, bag_of_words), network, class_of_value)
+    tabulate = partial(build_candidate_table, LabelSmoothing(neighbourhood, bag_of_words), net, class_of_value)
     early, late = _sample_blocks(neighbourhood, tabulate, ranker_start, calibration_start, rng)
     step("trees")
-    pointwise = not neighbourhood.task.multi_valued
-    early_ranker = _fit_ranker(neighbourhood, [early], with_stacked=pointwise)
+    stacked_early = network and not neighbourhood.task.multi_valued
+    early_ranker = _fit_ranker(neighbourhood, [early], with_stacked=stacked_early)
     step("calibration")
     late_scores = early_ranker.score(late.table.features, late.table.query_index)
     calibration = _fit_calibration(neighbourhood, late, late_scores, precision)
     step("trees on all")
     late = late.with_sampled_negatives(_negative_rate(neighbourhood), rng)
-    ranker = _fit_ranker(neighbourhood, [early, late], with_stacked=pointwise or compare)
-    step("network and bag of words on the newest")
-    train_network(
-        times >= ranker_start, epochs=_TRAINING.late_epochs, learning_rate=_TRAINING.late_learning_rate, seed=seed + 1
-    )
+    ranker = _fit_ranker(neighbourhood, [early, late], with_stacked=network)
+    step("bag of words on the newest")
+    if net is not None:
+        _train_network(
+            net, neighbourhood, class_of_value, times >= ranker_start, epochs=_TRAINING.late_epochs,
+            learning_rate=_TRAINING.late_learning_rate, rng=rng, seed=seed + 1,
+        )  # fmt: skip
     bag_of_words = BagOfWordsClassifier.fit(neighbourhood, np.ones(len(times), bool), available_cores())
-    return AttributeModel(attribute, class_names, network, bag_of_words, ranker, calibration)
+    return AttributeModel(attribute, class_names, net, bag_of_words, ranker, calibration)
 
 
 class LabelledCandidates(NamedTuple):

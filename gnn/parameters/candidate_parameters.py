@@ -18,7 +18,8 @@ class CandidateParameters:
         values_per_group: Most frequent values that one group proposes.
         single_top_k: Most frequent values of late that every model of a single-valued attribute gets proposed.
         multi_top_k: The same for attributes with several values.
-        network_top_k: Values with the highest probability by the graph network that are proposed.
+        classifier_top_k: Values with the highest probability by the graph network, or without one by the bag of words,
+            that are proposed.
         recent_events: Latest declarations of a group that count as recent.
         recent_days: Days before the cutoff that count as recent.
         tokens_per_name: Leading tokens of a name that are indexed.
@@ -46,7 +47,7 @@ class CandidateParameters:
     values_per_group: int = parameter(12, "values", _BY_HAND)
     single_top_k: int = parameter(6, "values", _BY_HAND)
     multi_top_k: int = parameter(20, "values", _BY_HAND)
-    network_top_k: int = parameter(5, "values", _BY_HAND)
+    classifier_top_k: int = parameter(5, "values", _BY_HAND)
     recent_events: int = parameter(8, "declarations", _BY_HAND)
     recent_days: float = parameter(60.0, "days", _BY_HAND)
     tokens_per_name: int = parameter(32, "tokens", _BY_HAND)

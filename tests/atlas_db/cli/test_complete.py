@@ -52,7 +52,11 @@ def test_evaluate(loaded: Path, tmp_path: Path) -> None:
     field, bare = run_json(loaded, "evaluate", *args)
     assert (field["view"], bare["view"], field["split"]) == ("with_metadata", "cold_start", "temporal")
     methods = [row["method"] for row in field["rows"]]
-    assert methods[0] == "majority" and methods[-3:] == ["network alone", "trees", "atlas-db"] and len(methods) == 13
+    assert methods[0] == "majority" and methods[-1] == "atlas-db" and len(methods) == 11
+    assert "trees" not in methods and not field["gain"]
+    with_network, _ = run_json(loaded, "evaluate", "--network", "--no-baselines", *args)
+    assert [row["method"] for row in with_network["rows"]] == ["network alone", "trees", "atlas-db"]
+    assert with_network["gain"].keys() == {"accuracy", "accuracy on the most confident 80 %"}
     picture = (tmp_path / "reliability-license-temporal.png").read_bytes()
     assert picture.startswith(b"\x89PNG") and len(picture) > 5000
 

@@ -18,18 +18,22 @@ from gnn.models.training import fit_attribute_model
 
 
 @pytest.mark.train
-def test_a_checkpoint_predicts_the_same(graph: Graph, tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", [True, False])
+def test_a_checkpoint_predicts_the_same(graph: Graph, tmp_path: Path, network: bool) -> None:
     around = Neighbourhood(graph, TASKS["license"], TokenTable(graph), ~graph.placeholder)
-    made = fit_attribute_model(around)
+    made = fit_attribute_model(around, network=network)
     made.save(tmp_path / "c")
     again = AttributeModel.load(tmp_path / "c")
-    assert again is not None and again.calibration == made.calibration
+    assert again is not None and again.calibration == made.calibration and (again.network is not None) == network
+    files = {"network.safetensors", "stacked.txt"}
+    assert {file.name for file in (tmp_path / "c").iterdir()} & files == (files if network else set())
     rows = rows_missing(graph, "license")
     query = CompletionQuery(rows, np.full(len(rows), graph.created.max() + 1), np.ones(len(rows), bool))
     first, second = made.predict_proba(around, query), again.predict_proba(around, query)
     assert np.array_equal(first.values, second.values) and np.allclose(first.probability, second.probability, atol=1e-5)
-    network_file = (tmp_path / "c" / "network.safetensors").read_bytes()
-    for name, content in (("network.safetensors", network_file[:1000]), ("stacked.txt", b"tree")):
+    names = ("network.safetensors", "stacked.txt") if network else ("bag_of_words.safetensors", "tabular.txt")
+    first_file = (tmp_path / "c" / names[0]).read_bytes()
+    for name, content in zip(names, (first_file[:1000], b"tree"), strict=True):
         kept = (tmp_path / "c" / name).read_bytes()
         (tmp_path / "c" / name).write_bytes(content)
         with pytest.raises(CompletionError, match="cannot be read"):

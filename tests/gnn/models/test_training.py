@@ -22,7 +22,8 @@ from tests.support.graphs import load_rows, model, whole
 
 
 @pytest.mark.train
-def test_the_target_cannot_be_read(graph: Graph) -> None:
+@pytest.mark.parametrize("network", [True, False])
+def test_the_target_cannot_be_read(graph: Graph, network: bool) -> None:
     """What the tested models declare is put in another order: no feature and no prediction changes."""
     rng = np.random.default_rng(1)
     cutoff = float(np.quantile(graph.created, 0.8))
@@ -38,7 +39,7 @@ def test_the_target_cannot_be_read(graph: Graph) -> None:
     seen = []
     for each in (graph, other):
         around = Neighbourhood(each, TASKS["license"], TokenTable(each), each.created < cutoff)
-        completer = fit_attribute_model(around)
+        completer = fit_attribute_model(around, network=network)
         rows = np.flatnonzero(each.created >= cutoff)
         query = CompletionQuery(rows, np.full(len(rows), cutoff), np.ones(len(rows), bool))
         seen.append((completer.candidate_table(around, query), completer.predict_proba(around, query)))
