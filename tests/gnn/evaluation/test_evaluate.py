@@ -16,10 +16,12 @@ from gnn.inference.write_predictions import CompleteOptions, complete_and_write
 from tests.support.graphs import load_rows
 from tests.support.hubs import made_up
 
+CUTOFF, UNTIL = "2024-01-15T00:00:00Z", "2024-06-01T00:00:00Z"
+
 
 @pytest.mark.train
 def test_evaluation_compares_with_each_baseline(graph: Graph) -> None:
-    field, bare = evaluate(graph, TASKS["license"], cutoff="2024-01-15T00:00:00Z", until="2024-06-01T00:00:00Z")
+    field, bare = evaluate(graph, TASKS["license"], "temporal", CUTOFF, UNTIL, network=True)
     table = {row["method"]: row for row in field.rows}
     assert table["majority"]["accuracy"] < 0.5 < table["parent copy"]["accuracy"] < table["atlas-db"]["accuracy"]
     assert table["parent copy"]["with parent"] > 0.85 and table["atlas-db"]["accuracy"] > 0.85
@@ -50,7 +52,7 @@ def test_stores_whose_dates_hold_little(dates: str, local_store: Store, tmp_path
 
 @pytest.mark.train
 def test_an_evaluation_of_lists_compares_with_each_baseline(typed_graph: Graph) -> None:
-    field, bare = evaluate(typed_graph, TASKS["datasets"], cutoff="2024-01-15T00:00:00Z", until="2024-06-01T00:00:00Z")
+    field, bare = evaluate(typed_graph, TASKS["datasets"], "temporal", CUTOFF, UNTIL, network=True)
     table = {row["method"]: row for row in field.rows}
     assert (
         table["recent popularity"]["hits@1"] < table["siblings"]["hits@1"] <= table["atlas-db"]["hits@1"]
