@@ -25,6 +25,7 @@ from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.errors import QueryNotFoundError, QueryParameterError, did_you_mean
 from atlas_db.store.contents import require_models, require_node
 from atlas_db.store.statements import Statement
+from atlas_db.store.time_limits import limited_reads
 
 if TYPE_CHECKING:
     from atlas_db.store.bolt import Row, Store
@@ -187,6 +188,7 @@ def run_query(store: Store, name: str, given: Mapping[str, str] | None = None) -
         QueryParameterError: A parameter is missing, unknown, does not convert, or names what the store lacks.
         ModelNotFoundError: A parameter names a model that the store lacks.
         EmptyStoreError: The store holds no models.
+        TimeLimitError: It took too long.
     """
     query = find_query(name)
     bound = query.bind(given or {})
@@ -198,7 +200,8 @@ def run_query(store: Store, name: str, given: Mapping[str, str] | None = None) -
             for identifier in value if isinstance(value, list) else [value]:
                 if identifier:
                     require_node(store, parameter.label, str(identifier))
-    return query, store.read(Statement(query.text), **bound)
+    with limited_reads():
+        return query, store.read(Statement(query.text), **bound)
 
 
 def default_rows(store: Store, name: str) -> list[Row]:

@@ -133,6 +133,7 @@ class Atlas(ComplianceAccess, GraphAccess):
             QueryParameterError: A parameter is missing, unknown or of the wrong type.
             WriteRefusedError: The Cypher writes.
             CypherError: The Cypher is malformed, or fails on what it reads.
+            TimeLimitError: It took longer than the setting `query_seconds`.
 
         Examples:
             >>> atlas.query("top_parents", limit=2).column("id")

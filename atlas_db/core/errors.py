@@ -24,6 +24,7 @@ AtlasError
 └── StoreError                  the store                                         exit 4
     ├── StoreUnavailableError   it cannot be reached or started
     ├── StoreRefusedError       it refused a request
+    ├── TimeLimitError          a query took longer than the time limit
     ├── StoreLockedError        another process holds it
     ├── SchemaVersionError      it was written by another schema
     ├── RollbackError           the run cannot be rolled back
@@ -237,6 +238,10 @@ class StoreRefusedError(StoreError):
     def __init__(self, message: str, *, code: str = "", hint: str = "") -> None:
         self.code = code
         super().__init__(message, hint=hint)
+
+
+class TimeLimitError(StoreError, TimeoutError):
+    """A query took longer than the time limit, and was ended."""
 
 
 class StoreLockedError(StoreError):

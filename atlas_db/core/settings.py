@@ -31,6 +31,7 @@ class Settings:
         heap: Memory ceiling of a local engine, in Java's notation.
         neo4j_version: Version of Neo4j that `neo4j-local` runs, such as `2026.08.1`; by default 5.26.30, the LTS.
         batch_rows: Initial rows of a write batch; the size adapts.
+        query_seconds: Time limit of a query, and of each statement of a page, which the engine enforces; 0 for none.
     """
 
     home: Path
@@ -42,6 +43,7 @@ class Settings:
     heap: str = "2g"
     neo4j_version: str = ""
     batch_rows: int = 5000
+    query_seconds: float = 60.0
 
 
 def default_home() -> Path:
@@ -117,7 +119,7 @@ def _convert(name: str, value: object) -> object:
         match name:
             case "home":
                 return Path(str(value)).expanduser().resolve()
-            case "idle_minutes":
+            case "idle_minutes" | "query_seconds":
                 return float(str(value))
             case "batch_rows":
                 return int(str(value))

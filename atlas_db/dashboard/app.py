@@ -22,7 +22,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.compliance.notice import collect_notice
-from atlas_db.core.errors import AtlasError, InputError, ModelNotFoundError, StoreError, UsageError
+from atlas_db.core.errors import AtlasError, InputError, ModelNotFoundError, StoreError, TimeLimitError, UsageError
 from atlas_db.core.safe_text import spreadsheet_row
 from atlas_db.dashboard import questions, views
 from atlas_db.dashboard.app_state import AppState
@@ -142,6 +142,8 @@ async def _on_crash(request: Request, _: Exception) -> Response:
 
 def _describe_error(error: Exception) -> tuple[int, str, str, str]:
     match error:
+        case TimeLimitError():
+            return 503, "This took too long", error.message, error.hint
         case StoreError():
             return 503, "The store does not answer", error.message, error.hint
         case UsageError():

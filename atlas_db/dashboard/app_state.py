@@ -17,6 +17,7 @@ from atlas_db.core.terms import Progress
 from atlas_db.dashboard.aggregates import Bundle, build_bundle, bundle_key, load_bundle
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import open_store
+from atlas_db.store.time_limits import limited_reads
 
 POLL_SECONDS = 20.0
 """Seconds between two checks for new runs."""
@@ -73,7 +74,9 @@ class AppState:
 
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """Yield the store. After a failure the next caller reopens it, and the last reader closes the old one.
+        """Yield the store, whose reads are limited. After a failure the next caller reopens it.
+
+        The last reader closes the old one.
 
         Raises:
             StoreError: It cannot be reached or started.
@@ -84,7 +87,8 @@ class AppState:
             store = self._store
             self._readers[store] += 1
         try:
-            yield store
+            with limited_reads():
+                yield store
         except StoreUnavailableError:
             self._release(store)
             raise

@@ -11,7 +11,9 @@ import gc
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -29,6 +31,7 @@ from atlas_db.core.errors import (
 )
 from atlas_db.core.terms import SOFTWARE
 from atlas_db.store.statements import Statement
+from atlas_db.store.time_limits import are_reads_limited, limited_reads, run_limited, time_limit_error
 
 T = TypeVar("T")
 _SEE_LOG = "Check the server log"
@@ -50,6 +53,10 @@ _LEADING = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 Row = dict[str, Any]
 RETRY_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
+_SHOWN = 1024
+"""Characters of a running statement that the local engine shows."""
+_CLOCK_SECONDS = 0.5
+"""Seconds by which a statement may seem to start before it was sent."""
 
 # The driver also logs what it raises. The command line shows each error once already.
 logging.getLogger("neo4j").setLevel(logging.CRITICAL)
@@ -91,6 +98,7 @@ class Store:
         name: The store as it was named; the URL by default.
         address: The URL, without credentials.
         engine: Product name and version that the server reports.
+        query_seconds: Time limit of a statement within `limited_reads`, and of one that the user wrote; 0 for none.
     """
 
     def __init__(
@@ -107,6 +115,7 @@ class Store:
     ) -> None:
         self.name = self.address = url
         self._diagnose, self._logged_error = diagnose, logged_error
+        self.query_seconds = 0.0
         self.engine = ""
         self._database = database
         self._on_close = contextlib.ExitStack()
@@ -135,9 +144,13 @@ class Store:
                 driver.execute_query("RETURN 1 AS one", database_=self._database)
 
     def read(self, statement: Statement, **parameters: object) -> list[Row]:
-        """Run a reading statement in a managed transaction and return all rows."""
-        with self._translated_errors(), self._session(neo4j.READ_ACCESS) as session:
-            return session.execute_read(lambda tx: Transaction(tx).run(statement, **parameters))
+        """Run a reading statement in a managed transaction and return all rows.
+
+        Raises:
+            TimeLimitError: It took too long, within `limited_reads`.
+        """
+        with self._translated_errors():
+            return self._execute_read(statement.text, lambda tx: Transaction(tx).run(statement, **parameters))
 
     def fetch_all(self, statement: Statement, **parameters: object) -> list[list[Any]]:
         """Run a statement that returns `page` columns and return their entries in one list. Safe from any thread."""
@@ -145,9 +158,9 @@ class Store:
 
     def map_pages(self, statement: Statement, convert: Callable[[list[list[Any]]], T], **parameters: object) -> list[T]:
         """Run a statement that returns `page` columns and return each page converted. A retry converts pages again."""
-        with self._translated_errors(), paused_gc(), self._session(neo4j.READ_ACCESS) as session:
-            return session.execute_read(
-                lambda tx: [convert(record["page"]) for record in tx.run(statement.text, parameters)]
+        with self._translated_errors(), paused_gc():
+            return self._execute_read(
+                statement.text, lambda tx: [convert(record["page"]) for record in tx.run(statement.text, parameters)]
             )
 
     def write(self, work: Callable[[Transaction], T]) -> T:
@@ -172,16 +185,55 @@ class Store:
         Raises:
             WriteRefusedError: It would write, and `write` is false.
             CypherError: It is malformed, or fails on what it reads.
+            TimeLimitError: It only reads, and took too long.
             UsageError: It is empty.
         """
         if not text.strip():
             raise UsageError("the query is empty", hint="Give Cypher, or name a shipped query: atlas-db query")
-        access = neo4j.WRITE_ACCESS if write else neo4j.READ_ACCESS
         explained = self._reader is self._writer and not write
-        with self._user_errors(text, explained=explained), self._session(access) as session:
+        with self._user_errors(text, explained=explained):
             if write:
-                return session.execute_write(lambda tx: _run_user_text(tx, text, parameters)[:2])
-            return session.execute_read(self._read_user_text, text, parameters)
+                with self._session(neo4j.WRITE_ACCESS) as session:
+                    return session.execute_write(lambda tx: _run_user_text(tx, text, parameters)[:2])
+            with limited_reads():
+                return self._execute_read(text, lambda tx: self._read_user_text(tx, text, parameters))
+
+    def _execute_read(self, text: str, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
+        """Run work on one statement in a managed transaction for reading, within the time limit where there is one.
+
+        Neo4j takes the limit with the transaction. The local engine does not, but ends a statement when it is asked to.
+        """
+        seconds = self.query_seconds if are_reads_limited() else 0.0
+        within = neo4j.unit_of_work(timeout=seconds or None)(work)
+
+        def run() -> T:
+            with self._session(neo4j.READ_ACCESS) as session:
+                return session.execute_read(within)
+
+        if not seconds:
+            return run()
+        began = time.time()
+        try:
+            return run_limited(run, seconds, lambda: self._end_statement(text, began))
+        except bolt.Neo4jError as error:
+            if ".Transaction.T" not in (error.code or "") or time.time() - began < seconds:
+                raise
+            raise time_limit_error(seconds) from error
+
+    def _end_statement(self, text: str, began: float) -> None:
+        """Have the local engine end a statement of a reader: the first of that text since the time it was sent."""
+        if self._reader is self._writer:
+            return
+        # The engine lists to a reader what readers run.
+        shown = self._reader.execute_query("SHOW TRANSACTIONS", database_=self._database).records
+        running = [
+            (start.timestamp(), row["transactionId"])
+            for row in shown
+            if row["currentQuery"][:_SHOWN] == text[:_SHOWN]
+            and (start := datetime.fromisoformat(row["startTime"])).timestamp() > began - _CLOCK_SECONDS
+        ]
+        for _, identifier in sorted(running)[:1]:
+            self._reader.execute_query("TERMINATE TRANSACTIONS $id", {"id": identifier}, database_=self._database)
 
     def _read_user_text(
         self, tx: neo4j.ManagedTransaction, text: str, parameters: Mapping[str, object]

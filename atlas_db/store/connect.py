@@ -63,7 +63,7 @@ def connect(settings: Settings) -> Store:
             cache=cache_folder(settings.home),
             version=settings.neo4j_version,
         )
-        local.name = settings.store
+        local.name, local.query_seconds = settings.store, settings.query_seconds
         return local
     scheme, separator, _ = settings.store.partition("://")
     if not separator or scheme not in SCHEMES:
@@ -72,6 +72,7 @@ def connect(settings: Settings) -> Store:
             hint="Use local[:DIR], neo4j-local[:DIR], demo, bolt://… or neo4j+s://…",
         )
     store = Store(settings.store, user=settings.user, password=settings.password, database=settings.database)
+    store.query_seconds = settings.query_seconds
     with ExitStack() as unless_open:
         unless_open.callback(store.close)
         store.ping()

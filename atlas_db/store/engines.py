@@ -26,6 +26,8 @@ _ADD_OPENS = (
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
 )
+# What a client that was killed left running ends after an hour. The limit of a query is far below (`time_limits.py`).
+_ARCADE_STATEMENT_SECONDS = 3600
 # Without UsePerfData, the arguments of main classes, a password among them, are not copied into a file for monitors.
 _VIRTUAL_MACHINE = ("-XX:+UseParallelGC", "-XX:-UsePerfData")
 # From 2026.05 on, Neo4j broadcasts its address to private networks by default, though it listens on loopback alone.
@@ -128,6 +130,7 @@ def _arcade_arguments(launch: Launch) -> list[str]:
         "-Darcadedb.opencypher.loadCsv.allowRemoteUrls=false",
         "-Darcadedb.opencypher.loadCsv.allowFileUrls=false",
         "-Darcadedb.polyglotEngineEnabled=false",
+        f"-Darcadedb.command.timeout={1000 * _ARCADE_STATEMENT_SECONDS}",
         "com.arcadedb.server.ArcadeDBServer",
     ]
 

@@ -2,10 +2,12 @@
 // description: Live claims of a paper by any source; the share is of all models with a record.
 // param: limit (integer, default 30): Rows at most
 // columns: id, source, models, share
+MATCH (n:Model {placeholder: false})
+WITH count(n) AS every
 MATCH (m:Model)-[r:CITES]->(v:Paper)
 WHERE r.valid_to IS NULL
-WITH v.id AS id, r.source AS source, count(m) AS models
+WITH every, v.id AS id, r.source AS source, count(m) AS models
 ORDER BY models DESC, id, source
 LIMIT $limit
-RETURN id, source, models, toFloat(models) / COUNT { MATCH (:Model {placeholder: false}) } AS share
+RETURN id, source, models, toFloat(models) / every AS share
 ORDER BY models DESC, id, source
