@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from ingest.hub import api_listing
 
 COMMIT, CREATED = "c0ffee", "2024-05-01T00:00:00.000Z"
+PAGE = 100
 _FILE = re.compile(r"/([^/]+/[^/]+)/resolve/[^/]+(/.+)")
 
 
@@ -34,6 +37,8 @@ class HubServer(ThreadingHTTPServer):
         tokens: What each request bore as its token.
         mishaps: Status codes to answer with before anything else, the last one first.
         short: Whether ranges lack a byte.
+        cuts: Bytes of an answer's body after which the line is cut, the last one first; below 0 before its headers.
+        listed: Rows of the listing of models, `PAGE` of them a page.
     """
 
     def __init__(self, folder: Path, other: HubServer | None = None) -> None:
@@ -48,6 +53,8 @@ class HubServer(ThreadingHTTPServer):
         self.tokens: list[str] = []
         self.mishaps: list[int] = []
         self.short = False
+        self.cuts: list[int] = []
+        self.listed: list[dict[str, Any]] = []
 
     @property
     def url(self) -> str:
@@ -70,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         if hub.mishaps:
             return self.answer(hub.mishaps.pop(), b"later")
         if path == "/api/models":
-            return self.answer(200, b"[]")
+            return self.list_page(int(parse_qs(urlsplit(self.path).query).get("cursor", ["0"])[0]))
         if (record := hub.records.get(path.removeprefix("/api/"))) is not None:
             return self.answer(200, json.dumps(record).encode())
         if path.startswith("/api/datasets/"):
@@ -88,6 +95,11 @@ class _Handler(BaseHTTPRequestHandler):
         with file.open("rb") as opened:
             opened.seek(start)
             return self.answer(206, opened.read(stop - start + (not hub.short)))
+
+    def list_page(self, start: int) -> None:
+        hub, stop = self.server, start + PAGE
+        link = {"Link": f'<{hub.url}/api/models?cursor={stop}>; rel="next"'} if stop < len(hub.listed) else {}
+        return self.answer(200, json.dumps(hub.listed[start:stop]).encode(), link)
 
     def describe(self, id: str) -> None:
         hub = self.server
@@ -113,8 +125,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        cut = self.server.cuts.pop() if self.server.cuts else len(body)
+        if cut >= 0:
+            self.end_headers()
+            self.wfile.write(body[:cut])
+        if cut < len(body):
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
