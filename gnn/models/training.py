@@ -76,10 +76,8 @@ def fit_attribute_model(
     net = GraphNetwork(len(class_names), len(CANDIDATE.neighbours_per_group)).to(accelerator()) if network else None
     if net is not None:
         step("network")
-        _train_network(
-            net, neighbourhood, class_of_value, times < ranker_start, epochs=_TRAINING.epochs,
-            learning_rate=_TRAINING.learning_rate, rng=rng, seed=seed,
-        )  # fmt: skip
+        train_network = partial(_train_network, net, neighbourhood, class_of_value, rng=rng)
+        train_network(times < ranker_start, epochs=_TRAINING.epochs, learning_rate=_TRAINING.learning_rate, seed=seed)
     step("bag of words")
     bag_of_words = BagOfWordsClassifier.fit(neighbourhood, times < ranker_start, available_cores())
     step("candidates")
@@ -96,9 +94,9 @@ def fit_attribute_model(
     ranker = _fit_ranker(neighbourhood, [early, late], with_stacked=network)
     step("bag of words on the newest")
     if net is not None:
-        _train_network(
-            net, neighbourhood, class_of_value, times >= ranker_start, epochs=_TRAINING.late_epochs,
-            learning_rate=_TRAINING.late_learning_rate, rng=rng, seed=seed + 1,
+        train_network(
+            times >= ranker_start, epochs=_TRAINING.late_epochs, learning_rate=_TRAINING.late_learning_rate,
+            seed=seed + 1,
         )  # fmt: skip
     bag_of_words = BagOfWordsClassifier.fit(neighbourhood, np.ones(len(times), bool), available_cores())
     return AttributeModel(attribute, class_names, net, bag_of_words, ranker, calibration)

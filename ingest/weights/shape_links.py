@@ -45,13 +45,13 @@ def shape_links(
     tops = {
         shape: [family[place] for place in places if family[place].id not in placed] for shape, places in shapes.items()
     }
-    beside: dict[Shape, list[Shape]] = defaultdict(list)
+    comparable: dict[Shape, list[Shape]] = defaultdict(list)
     for pair in comparable_shapes(family, shapes):
         for own, other in (pair, pair[::-1]):
             if tops[own] and not covers(family[shapes[other][0]], tops[own][0]):
-                beside[own].append(other)
+                comparable[own].append(other)
     found: list[Edge] = []
-    for own, others in beside.items():
+    for own, others in comparable.items():
         views = [_nearest(tops[own], [family[place] for place in shapes[other]]) for other in others]
         for view in _joined([view for view in views if view.models]):
             found += _edges_between(tops[own], view, read, time)

@@ -270,9 +270,9 @@ def _tensor_path_cosines(vectors: Vectors, parent: int, row: int, others: Intege
 
 
 def _dated_earlier(dates: Sequence[str], parent: int, row: int, siblings: Integers) -> float:
-    """Return 1 where dates say that a parent came first, -1 where they say that it did not, 0 where neither is known.
+    """Return 1 where a parent is dated before its child, -1 where it is dated after, 0 where either has no date.
 
-    A date that most children contradict is the parent's fault: it says nothing of any of them.
+    A date that most children contradict is the parent's fault: it tells nothing of any of them.
     """
     if not dates[parent] or not dates[row]:
         return 0.0
