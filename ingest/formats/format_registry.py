@@ -37,7 +37,7 @@ _FILES = (
     FormatRow(
         "safetensors",
         "safetensors 0.8.0, transformers 5.23.0, peft 0.21.2",
-        "whole, in shards, as adapters of PEFT, mlx-lm, diffusers and kohya's scripts",
+        "whole, in shards, as adapters of PEFT, mlx-lm, diffusers and kohya's scripts; FP8 of OCP and of AMD (FNUZ)",
         "disk, Hub",
         0.0,
         _FOUND,

@@ -31,6 +31,8 @@ _SIZES = {
     "BF16": 2,
     "F8_E4M3": 1,
     "F8_E5M2": 1,
+    "F8_E4M3FNUZ": 1,
+    "F8_E5M2FNUZ": 1,
     "F8_E8M0": 1,
 }
 """Bytes of an element of each type that is read. Tensors of other types keep their place, and are not read."""
@@ -220,9 +222,25 @@ def _float8_values(exponent_bits: int, mantissa_bits: int, *, infinite: bool) ->
     return values
 
 
+def _float8_of_amd(exponent_bits: int, mantissa_bits: int) -> Floats:
+    """Return all 256 values of an 8-bit float of AMD's first kind (Noune et al., arXiv 2206.02915), shape (256,).
+
+    Its bias is greater by one. All exponents are numbers, and the code of negative zero is the only NaN.
+    """
+    bias = 2 ** (exponent_bits - 1)
+    positive = [
+        (mantissa + (2**mantissa_bits if exponent else 0)) * 2.0 ** (max(exponent, 1) - bias - mantissa_bits)
+        for exponent in range(2**exponent_bits)
+        for mantissa in range(2**mantissa_bits)
+    ]
+    return np.array([*positive, math.nan, *(-value for value in positive[1:])], np.float32)
+
+
 _FLOAT8 = {
     "F8_E4M3": _float8_values(4, 3, infinite=False),
     "F8_E5M2": _float8_values(5, 2, infinite=True),
+    "F8_E4M3FNUZ": _float8_of_amd(4, 3),
+    "F8_E5M2FNUZ": _float8_of_amd(5, 2),
     # Exponents alone, for scales (OCP Microscaling Formats 1.0, section 5.4.1); 255 is NaN.
     "F8_E8M0": np.array([*(2.0 ** (code - 127) for code in range(255)), math.nan], np.float32),
 }

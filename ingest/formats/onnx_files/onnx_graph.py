@@ -21,7 +21,10 @@ _TENSOR_NAME, _TENSOR_RAW, _TENSOR_EXTERNAL = 8, 9, 13
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _SCOPES = "pkg.torch.onnx.name_scopes"
 """Metadata in which torch's exporter keeps the modules that a node comes from, the outermost first."""
-_DTYPES = {1: "F32", 2: "U8", 3: "I8", 10: "F16", 11: "F64", 16: "BF16", 17: "F8_E4M3", 19: "F8_E5M2"}
+_DTYPES = {
+    1: "F32", 2: "U8", 3: "I8", 10: "F16", 11: "F64", 16: "BF16", 17: "F8_E4M3", 18: "F8_E4M3FNUZ", 19: "F8_E5M2",
+    20: "F8_E5M2FNUZ",
+}  # fmt: skip
 """Types of onnx (TensorProto.DataType) whose elements take whole bytes, by the names that safetensors has."""
 MAX_NODES = 2**20
 MAX_NUMBERS = 2**20

@@ -27,11 +27,11 @@ from ingest.formats.matrix import RUN_LENGTH
 from ingest.weights.fingerprints.fingerprint import Sample
 from ingest.weights.pairwise.quantization_grid import CopyMatch
 from ingest.weights.parameters.quantized_parameters import QUANTIZED
-from ingest.weights.samples.aligned_samples import Vectors, shared_positions
+from ingest.weights.samples.aligned_samples import FLOAT8_DTYPES, Vectors, shared_positions
 
 GROUPS_OF_16 = frozenset({"Q2_K", "Q3_K", "Q6_K", "NVFP4"})
 """Types with a scale for 16 weights. The others have one for 32 or more."""
-UNEVEN_LEVELS = frozenset({"IQ4_NL", "IQ4_XS", "NF4", "FP4", "MXFP4", "NVFP4", "F8_E4M3", "F8_E5M2"})
+UNEVEN_LEVELS = frozenset({"IQ4_NL", "IQ4_XS", "NF4", "FP4", "MXFP4", "NVFP4", *FLOAT8_DTYPES})
 """Types whose levels are no multiples of one step."""
 JOINT_LEVELS = frozenset({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "MXFP4", "NVFP4"})
 """Types whose levels are chosen jointly for several weights, or whose scale is not the one that rounding used."""
@@ -39,7 +39,7 @@ JOINT_LEVELS = frozenset({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_X
 
 NEAREST_LEVELS = frozenset({
     "Q1_0", "Q2_K", "Q3_K", "Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q5_1", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "IQ4_XS",
-    "TQ1_0", "TQ2_0", "NF4", "FP4", "INT8", "F8_E4M3", "F8_E5M2",
+    "TQ1_0", "TQ2_0", "NF4", "FP4", "INT8", *FLOAT8_DTYPES,
 })  # fmt: skip
 """Types that are always rounded to the nearest level. Packed integers of other formats may have been calibrated."""
 

@@ -16,14 +16,18 @@ from ingest.formats.tensor_names import PART_PATTERNS, is_vocabulary, part_index
 from ingest.weights.fingerprints.fingerprint import Sample
 from ingest.weights.parameters.sample_parameters import SAMPLE
 
-RELATIVE_ERROR = {"BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E5M2": 2.0**-3}
+RELATIVE_ERROR = {
+    "BF16": 2.0**-8, "F16": 2.0**-11, "F8_E4M3": 2.0**-4, "F8_E4M3FNUZ": 2.0**-4, "F8_E5M2": 2.0**-3,
+    "F8_E5M2FNUZ": 2.0**-3,
+}  # fmt: skip
 """Largest relative error of storing a value in a type: half a unit in the last place, a whole one for bfloat16."""
 UNDERFLOW_ERROR = {"F16": 2.0**-25}
 """Largest error of storing a value near zero, in a type that underflows early."""
 MIN_SQ_DISTANCE = 1e-30
 """Squared distance of equal models, for logarithms."""
 _EACH_BYTE = np.uint64(0x0101010101010101)
-FLOAT_DTYPES = ("F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2")
+FLOAT8_DTYPES = ("F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ")
+FLOAT_DTYPES = ("F64", "F32", "BF16", "F16", *FLOAT8_DTYPES)
 
 
 def round_to_dtype(values: Floats, kind: str) -> Floats:

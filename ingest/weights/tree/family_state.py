@@ -17,13 +17,20 @@ from ingest.weights.pairwise.low_rank_delta import difference_rank
 from ingest.weights.pairwise.quantization_grid import CopyMatch
 from ingest.weights.pairwise.untrained_embeddings import untrained_rows
 from ingest.weights.parameters.tree_parameters import TREE
-from ingest.weights.samples.aligned_samples import Vectors, align, cosines, log_distances_by_part, sq_distances
+from ingest.weights.samples.aligned_samples import (
+    FLOAT8_DTYPES,
+    Vectors,
+    align,
+    cosines,
+    log_distances_by_part,
+    sq_distances,
+)
 from ingest.weights.samples.family_alignment import align_family
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import known_date
 from ingest.weights.tree.scorer import ParentScorer, load_scorer
 
-DTYPE_BITS = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16, "F8_E4M3": 8, "F8_E5M2": 8}
+DTYPE_BITS = {"F64": 64, "F32": 32, "BF16": 16, "F16": 16} | dict.fromkeys(FLOAT8_DTYPES, 8)
 """Width of the types that models are trained in; others count as none."""
 
 

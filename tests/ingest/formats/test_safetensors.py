@@ -55,12 +55,31 @@ def test_what_the_reference_implementation_wrote_is_read(tmp_path: Path, kind: A
 
 @pytest.mark.parametrize(
     ("dtype", "kind"),
-    [("BF16", ml_dtypes.bfloat16), ("F8_E4M3", ml_dtypes.float8_e4m3fn), ("F8_E5M2", ml_dtypes.float8_e5m2)],
+    [
+        ("BF16", ml_dtypes.bfloat16),
+        ("F8_E4M3", ml_dtypes.float8_e4m3fn),
+        ("F8_E5M2", ml_dtypes.float8_e5m2),
+        ("F8_E4M3FNUZ", ml_dtypes.float8_e4m3fnuz),
+        ("F8_E5M2FNUZ", ml_dtypes.float8_e5m2fnuz),
+    ],
 )
 def test_small_floats_agree_with_another_implementation_bit_for_bit(dtype: str, kind: Any) -> None:
     width = np.dtype(kind).itemsize
     codes = np.arange(256**width, dtype=f"u{width}")
     np.testing.assert_array_equal(decode_floats(codes.tobytes(), dtype), codes.view(kind).astype(np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"])
+def test_eight_bit_floats_that_torch_wrote_are_read(tmp_path: Path, kind: str) -> None:
+    import torch
+    from safetensors.torch import save_file as save_tensors
+
+    value = (torch.from_numpy(RNG.normal(size=(64, 32))) * 0.1).to(getattr(torch, kind))
+    save_tensors({"t": value}, tmp_path / "m.safetensors")
+    with LocalFile(tmp_path / "m.safetensors") as source:
+        (tensor,) = read_header(source).tensors
+        np.testing.assert_array_equal(read_values(source, tensor), value.float().numpy().reshape(-1))
 
 
 def test_only_what_is_wanted_is_read(tmp_path: Path) -> None:
