@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from atlas_db.core.errors import InputError
+from ingest.formats.open_model import open_model
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.model_stores import is_ollama_store, loose_models, ollama_models
 
@@ -35,6 +36,21 @@ def write_gguf(path: Path, rows: int = 8) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def test_models_of_lm_studio_have_their_names_on_the_hub(tmp_path: Path) -> None:
+    """A folder an owner, in it one a repository: of several types the largest is read, and no projector is a model."""
+    for folder, files in {
+        "community/Tiny-GGUF": {"Tiny-Q4_K_M.gguf": 4, "Tiny-Q8_0.gguf": 8},
+        "someone/Seeing-GGUF": {"Seeing-Q4_0.gguf": 8, "mmproj-Seeing-f16.gguf": 64},
+    }.items():
+        (tmp_path / folder).mkdir(parents=True)
+        for name, rows in files.items():
+            write_gguf(tmp_path / folder / name, rows)
+    assert found(tmp_path) == ["community/Tiny-GGUF", "someone/Seeing-GGUF"]
+    for folder in ("community/Tiny-GGUF", "someone/Seeing-GGUF"):
+        with open_model(tmp_path / folder) as model:
+            assert [matrix.rows for matrix in model.matrices.values()] == [8]
 
 
 def test_files_with_the_same_tensors_are_a_model_each(tmp_path: Path) -> None:
