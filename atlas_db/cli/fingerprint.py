@@ -22,9 +22,9 @@ HELP = """Read model weights into fingerprints: a few KB a model, whatever its s
 A path is one model's folder, a folder of such, or a folder with a hub.jsonl (lines of id, created_at, folder). A path
 owner/name that is no folder is a repository of the Hub: only its headers and samples are fetched. Loose files are a
 model each, and so is each model in the store of Ollama. In LM Studio's folder of models each has its name on the Hub.
-`atlas-db formats` lists what is read. Pickles are reported and never opened. A damaged model is set aside with its reason. Models with unchanged files are not read again. The cores of
-this machine share the work, or with --scheduler the workers of a Dask cluster that see the same paths (extra
-`cluster`).
+`atlas-db formats` lists what is read. Pickles are reported and never opened. A damaged model is set aside with its
+reason. Models with unchanged files are not read again. The cores of this machine share the work, or with --scheduler
+the workers of a Dask cluster that see the same paths (extra `cluster`).
 With --probe, models of architectures that transformers knows are also run on fixed inputs (extra `probe`). Their
 outputs are stored next to the fingerprints. They are evidence of copies whose weights were rewritten, and
 `atlas-db similar` compares them. No code that comes with a model is run. A model that cannot be run is reported and
