@@ -8,12 +8,13 @@ model that they were made of. Only the nearest models of the other shape are com
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from atlas_db.claims.components import is_reachable
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.terms import Relation, is_origin
 from atlas_db.fusion.evidence import SharedPartEvidence
@@ -61,21 +62,10 @@ def shape_links(
             parents[edge.child].append(edge.parent)
     kept = []
     for edge in sorted(found, key=lambda edge: (-edge.confidence, edge.child, edge.parent)):
-        if edge.child not in parents and edge.child not in _ancestors(edge.parent, parents):
+        if edge.child not in parents and not is_reachable(parents, edge.parent, edge.child):
             parents[edge.child].append(edge.parent)
             kept.append(edge)
     return kept
-
-
-def _ancestors(model: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
-    """Return a model and all its ancestors."""
-    seen: set[str] = set()
-    left = [model]
-    while left:
-        if (each := left.pop()) not in seen:
-            seen.add(each)
-            left += parents.get(each, ())
-    return seen
 
 
 class _SharedView(NamedTuple):

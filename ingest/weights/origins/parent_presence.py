@@ -24,7 +24,7 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Integers
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import ScorerError
-from ingest.weights.pairwise.residual_containment import small_singular_residual
+from ingest.weights.pairwise.residual_containment import UNWEIGHTED_SHARE
 from ingest.weights.samples.aligned_samples import Vectors
 from ingest.weights.tree.family_state import FamilyState
 from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
@@ -297,9 +297,8 @@ def _residual_shares(tree: IncrementalTree, parent: int, row: int, near: Integer
     others = _comparable(tree.sq_distance, parent, row, others[~np.isin(others, list(tree.descendants(parent)))])
     if not len(others):
         return UNKNOWN, UNKNOWN, UNKNOWN
-    residual = small_singular_residual(tree.vectors, row, parent)
-    products = (tree.vectors.flat[others] - tree.vectors.flat[parent]) @ residual.small
-    shares = np.clip(products.astype(np.float64) / max(residual.energy, 1e-30), -1, 1)
+    measured = tree.measured_step(row, parent)
+    shares = np.zeros(len(others)) if measured is None else np.clip(measured[others, UNWEIGHTED_SHARE], -1, 1)
     above = shares[others == base]
     return float(above[0]) if len(above) else UNKNOWN, float(np.median(shares)), float(shares.min())
 

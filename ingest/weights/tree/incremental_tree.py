@@ -123,14 +123,18 @@ class IncrementalTree:
         if parent is None:
             return
         self.residual_base[row] = parent
-        if (row, parent) not in self.steps:
-            residual = small_singular_residual(self.vectors, row, parent)
-            self.steps[row, parent] = containment(self.vectors, residual, slice(None)) if residual.length > 0 else None
-        measured = self.steps[row, parent]
+        measured = self.measured_step(row, parent)
         self.has_residual[row] = measured is not None and row not in self.merges
         if measured is not None:
             self.containment[row] = measured
             self.containment_log_odds[row] = self.scorer.containment_log_odds(containment_features(measured))
+
+    def measured_step(self, row: int, parent: int) -> Doubles | None:
+        """Return how much each model contains of the step to a model, None for a step of no length; see `steps`."""
+        if (row, parent) not in self.steps:
+            residual = small_singular_residual(self.vectors, row, parent)
+            self.steps[row, parent] = containment(self.vectors, residual, slice(None)) if residual.length > 0 else None
+        return self.steps[row, parent]
 
     def descendants(self, row: int) -> set[int]:
         """Return the descendants of a model, merges of them included."""
