@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -48,28 +46,25 @@ def run_limited(work: Callable[[], T], seconds: float, end: Callable[[], None]) 
     Raises:
         TimeLimitError: The engine did not end it within `GRACE_SECONDS` more.
     """
-    outcome: Future[T] = Future()
+    from multiprocessing.pool import ThreadPool  # here, as it takes long to import and few verbs need it
 
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised again, in the caller's thread
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
+    # Its thread is a daemon, which an executor's is not: one that cannot be ended must not keep the process alive.
+    pool = ThreadPool(1)
+    outcome = pool.apply_async(work)
+    pool.close()
     try:
-        wait([outcome], seconds)
+        outcome.wait(seconds)
     except KeyboardInterrupt:
         end()
         raise
     until = time.monotonic() + GRACE_SECONDS
-    while not outcome.done():
+    while not outcome.ready():
         if time.monotonic() > until:
             stop = "stop the engine: atlas-db store stop"
             raise time_limit_error(seconds, "and the engine cannot end it", stop)
         end()
-        wait([outcome], AGAIN_SECONDS)
-    return outcome.result()
+        outcome.wait(AGAIN_SECONDS)
+    return outcome.get()
 
 
 def time_limit_error(seconds: float, outcome: str = "so the engine ended it", other: str = "") -> TimeLimitError:
