@@ -225,13 +225,16 @@ def hash_files(location: str) -> tuple[HashedFile, ...]:
     path = Path(location)
     if not location or location.startswith(SCHEME) or not path.exists():
         return ()
-    files = [path] if path.is_file() else []
-    for place in [] if files else (component_folders(path) or [path]):
-        folder = read_folder(place)
-        files += folder.files or [part for parts in folder.gguf[:1] for part in parts]
+    top, files = path, list[Path]()
+    if path.is_file():
+        top, files = path.parent, [path]
+    else:
+        for place in component_folders(path) or [path]:
+            folder = read_folder(place)
+            files += folder.files or [part for parts in folder.gguf[:1] for part in parts]
     found = []
     for file in files:
-        name = file.name if path.is_file() else file.relative_to(path).as_posix()
+        name = file.relative_to(top).as_posix()
         with file.open("rb") as opened:
             found.append(HashedFile(name, file.stat().st_size, file_digest(opened, "sha256").hexdigest()))
     return tuple(found)

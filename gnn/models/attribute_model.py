@@ -258,9 +258,8 @@ def build_candidate_table(
             Collator(neighbourhood.token_table, neighbourhood.metadata_tokens),
             sample_neighbours(neighbourhood, query, class_of_value),
         )
-    network_scores, bag_of_words_scores = (
-        ClassScores(log_probabilities, class_of_value), label_smoothing.class_scores(query)
-    )  # fmt: skip
+    network_scores = ClassScores(log_probabilities, class_of_value)
+    bag_of_words_scores = label_smoothing.class_scores(query)
     return neighbourhood.derived(CandidateTableBuilder).build(
         query,
         network_scores,
