@@ -288,3 +288,12 @@ def own_engine(tmp_path: Path) -> Iterator[Settings]:
     found = Settings(home=tmp_path, store=f"local:{tmp_path / 'store'}", heap="512m")
     yield found
     stop_engine(tmp_path / "store")
+
+
+@pytest.fixture
+def own_neo4j(tmp_path: Path, engine_cache: Path) -> Iterator[Settings]:
+    """A Neo4j of a test's own, as `neo4j-local`."""
+    (tmp_path / "cache").symlink_to(engine_cache)
+    found = Settings(home=tmp_path, store=f"neo4j-local:{tmp_path / 'store'}", heap="1g")
+    yield found
+    stop_engine(tmp_path / "store")

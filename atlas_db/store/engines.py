@@ -5,14 +5,16 @@ The argument file has mode 0600, and the process list shows only its name. Every
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_db.core.errors import StoreUnavailableError
 from atlas_db.core.extras import DISTRIBUTION, install_command
-from atlas_db.core.files import write_whole
+from atlas_db.core.files import write_private, write_whole
 from atlas_db.store.engine_users import EngineUsers, arcadedb_users, neo4j_users, write_arcadedb_users
 from atlas_db.store.jar_checksums import check_jars
 from atlas_db.store.neo4j_version import check_java, choose_version, is_calendar
@@ -26,8 +28,6 @@ _ADD_OPENS = (
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
 )
-# What a client that was killed left running ends after an hour. The limit of a query is far below (`time_limits.py`).
-_ARCADE_STATEMENT_SECONDS = 3600
 # Without UsePerfData, the arguments of main classes, a password among them, are not copied into a file for monitors.
 _VIRTUAL_MACHINE = ("-XX:+UseParallelGC", "-XX:-UsePerfData")
 # From 2026.05 on, Neo4j broadcasts its address to private networks by default, though it listens on loopback alone.
@@ -67,7 +67,7 @@ class Engine:
     """A local engine: its name, its users by the secret, its database, and how it is prepared and started.
 
     Its `version` chooses, by what the user requested, the version that runs on a data directory. Its `java` takes that
-    version. Its `new_secret` says what to do where the file with the secret was changed.
+    version.
     """
 
     name: str
@@ -76,7 +76,6 @@ class Engine:
     java: Callable[[str], Path]
     arguments: Callable[[Launch], list[str]]
     prepare: Callable[[Launch], list[str] | None]
-    new_secret: str
     environment: Callable[[Path], dict[str, str]] = lambda _: {}
     version: Callable[[str, Path], str] = lambda _, __: ""
 
@@ -130,7 +129,6 @@ def _arcade_arguments(launch: Launch) -> list[str]:
         "-Darcadedb.opencypher.loadCsv.allowRemoteUrls=false",
         "-Darcadedb.opencypher.loadCsv.allowFileUrls=false",
         "-Darcadedb.polyglotEngineEnabled=false",
-        f"-Darcadedb.command.timeout={1000 * _ARCADE_STATEMENT_SECONDS}",
         "com.arcadedb.server.ArcadeDBServer",
     ]
 
@@ -224,9 +222,21 @@ def _neo4j_arguments(launch: Launch) -> list[str]:
 
 def _neo4j_prepare(launch: Launch) -> list[str] | None:
     check_jars(neo4j_jars(launch.cache, launch.version), launch.version)
-    home = _neo4j_home(launch)
-    if (home / "data" / "dbms" / "auth.ini").exists() or (home / "data" / "databases" / "system").exists():
-        return None
+    data, record = _neo4j_home(launch) / "data", launch.directory / "neo4j" / "secret.blake2b"
+    digest = hashlib.blake2b(launch.secret.encode(), digest_size=16).hexdigest()
+    places = [data / "dbms" / "auth.ini", data / "databases" / "system", data / "transactions" / "system"]
+    if any(place.exists() for place in places):
+        if not record.exists():
+            write_private(record, digest)
+        if record.read_text(encoding="ascii") == digest:
+            return None
+        # The secret was lost, and with it the password. Users are all that the system database holds of ours.
+        for place in places:
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+    write_private(record, digest)
     return neo4j_command(launch, "org.neo4j.cli.AdminTool", "dbms", "set-initial-password", launch.secret)
 
 
@@ -235,11 +245,7 @@ def _neo4j_environment(directory: Path) -> dict[str, str]:
     return {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
 
 
-_RESTART = (
-    "It was changed. The engine reads it when it starts: atlas-db store stop --store {store}, then run this again"
-)
-_RESTORE = "It was changed after the engine's first start: restore it, or load into a new directory"
-ARCADEDB = Engine("local", arcadedb_users, "atlas", _arcade_java, _arcade_arguments, lambda _: None, _RESTART)
+ARCADEDB = Engine("local", arcadedb_users, "atlas", _arcade_java, _arcade_arguments, lambda _: None)
 NEO4J = Engine(
     "neo4j-local",
     neo4j_users,
@@ -247,7 +253,6 @@ NEO4J = Engine(
     _neo4j_java,
     _neo4j_arguments,
     _neo4j_prepare,
-    _RESTORE,
     _neo4j_environment,
     choose_version,
 )

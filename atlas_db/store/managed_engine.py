@@ -165,7 +165,8 @@ def _try_store(engine: Engine, directory: Path, port: int) -> Store | None:
         if isinstance(error, StoreRefusedError) and "Unauthorized" in error.code:
             raise StoreUnavailableError(
                 f"the engine of {directory} does not accept the password in {directory / 'secret'}",
-                hint=engine.new_secret.format(store=f"{engine.name}:{directory}"),
+                hint="It was changed. The engine reads it when it starts: "
+                f"atlas-db store stop --store {engine.name}:{directory}, then run this again",
             ) from error
         return None
     return store

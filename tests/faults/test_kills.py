@@ -32,6 +32,7 @@ FEW = [
     ("audit", Victim.ENGINE), ("chart", Victim.COMMAND), ("rollback of a load", Victim.ENGINE),
 ]  # fmt: skip
 """What the tests run. A model is trained for completion, which only the long run waits for."""
+FEW_ON_NEO4J = [("newer load", Victim.COMMAND)]
 
 
 class Prepared:
@@ -92,8 +93,8 @@ class Prepared:
 
 
 @pytest.fixture
-def prepared(own_engine: Settings, tmp_path: Path) -> Prepared:
-    return Prepared(own_engine, tmp_path)
+def prepared(request: pytest.FixtureRequest, tmp_path: Path) -> Prepared:
+    return Prepared(request.getfixturevalue(request.param), tmp_path)
 
 
 @pytest.fixture
@@ -110,7 +111,14 @@ def calm(prepared: Prepared) -> Callable[[str], object]:
 
 @pytest.mark.engine
 @pytest.mark.slow
-@pytest.mark.parametrize(("stage", "victim"), PAIRS if KILLS > 2 else FEW)
+@pytest.mark.parametrize(
+    ("prepared", "stage", "victim"),
+    [
+        *(("own_engine", *each) for each in (PAIRS if KILLS > 2 else FEW)),
+        *(pytest.param("own_neo4j", *each, marks=pytest.mark.neo4j) for each in (PAIRS if KILLS > 2 else FEW_ON_NEO4J)),
+    ],
+    indirect=["prepared"],
+)
 def test_a_stage_killed_inside_ends_in_the_same_graph(
     prepared: Prepared, calm: Callable[[str], tuple[list[str], list[str]]], tmp_path: Path, stage: str, victim: Victim
 ) -> None:

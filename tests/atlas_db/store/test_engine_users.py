@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from atlas_db.core.errors import StoreRefusedError, StoreUnavailableError
 from atlas_db.core.settings import Settings
 from atlas_db.store.bolt import Store
-from atlas_db.store.connect import connect, credentials
+from atlas_db.store.connect import connect, credentials, open_store
 from atlas_db.store.engine_users import arcadedb_users, neo4j_users, read_or_make_secret, write_arcadedb_users
 from atlas_db.store.managed_engine import read_state, stop_engine
 
@@ -78,21 +79,29 @@ def test_wrong_passwords_of_others_lock_nobody_out(own_engine: Settings, tmp_pat
 
 @pytest.mark.engine
 @pytest.mark.slow
-def test_a_secret_that_was_lost_is_drawn_anew(own_engine: Settings, tmp_path: Path) -> None:
-    with connect(own_engine) as store:
-        store.run_user_query("CREATE (:Model {id: 'a/b'})", {}, write=True)
-        before = credentials(own_engine)
-    stop_engine(tmp_path / "store")
-    (tmp_path / "store" / "secret").write_text("")
-    with connect(own_engine) as store:
-        assert store.run_user_query("MATCH (m:Model) RETURN m.id AS id", {})[1] == [{"id": "a/b"}]
-    assert credentials(own_engine) != before
+@pytest.mark.parametrize("lost", ["", "0123"])
+def test_a_secret_that_was_lost_is_drawn_anew(own_engine: Settings, tmp_path: Path, lost: str) -> None:
+    check_a_lost_secret(own_engine, tmp_path / "store", lost)
 
 
 @pytest.mark.engine
+@pytest.mark.neo4j
 @pytest.mark.slow
-def test_a_secret_that_is_lost_while_the_engine_runs_is_named(own_engine: Settings, tmp_path: Path) -> None:
-    with connect(own_engine):
-        (tmp_path / "store" / "secret").write_text("")
-        with pytest.raises(Exception, match=r"does not accept the password in .*secret.*atlas-db store stop"):
-            connect(own_engine)
+def test_a_secret_of_neo4j_that_was_lost_is_drawn_anew(own_neo4j: Settings, tmp_path: Path) -> None:
+    check_a_lost_secret(own_neo4j, tmp_path / "store", "0123")
+
+
+def check_a_lost_secret(settings: Settings, folder: Path, lost: str) -> None:
+    with open_store(settings) as store:
+        store.run_user_query("CREATE (:Model {id: 'a/b'})", {}, write=True)
+        before = credentials(settings)
+    (folder / "secret").write_text(lost)
+    with pytest.raises(StoreUnavailableError, match=r"does not accept the password in .*secret.*atlas-db store stop"):
+        connect(settings)
+    stop_engine(folder)
+    (folder / "secret").write_text(lost)
+    with open_store(settings) as store:
+        assert store.run_user_query("MATCH (m:Model) RETURN m.id AS id", {})[1] == [{"id": "a/b"}]
+        with pytest.raises(StoreRefusedError):  # The constraints of the schema are still there.
+            store.run_user_query("CREATE (:Model {id: 'a/b'})", {}, write=True)
+    assert credentials(settings) != before
