@@ -12,8 +12,10 @@ from ingest.formats.quantized import (
     bitsandbytes,
     compressed_tensors,
     gptq_awq,
+    hqq,
     mlx,
     mxfp4_blocks,
+    quanto,
     scaled_codes,
     torchao,
 )
@@ -21,8 +23,8 @@ from ingest.formats.quantized.stored_tensors import QuantizedFormat, StoredTenso
 from ingest.formats.quantized.unread_packings import unread_packing
 
 QUANTIZED: tuple[QuantizedFormat, ...] = (
-    bitsandbytes.FORMAT, mlx.FORMAT, gptq_awq.FORMAT, compressed_tensors.FORMAT, torchao.FORMAT, mxfp4_blocks.FORMAT,
-    scaled_codes.FORMAT,
+    bitsandbytes.FORMAT, mlx.FORMAT, gptq_awq.FORMAT, compressed_tensors.FORMAT, torchao.FORMAT, quanto.FORMAT,
+    hqq.FORMAT, mxfp4_blocks.FORMAT, scaled_codes.FORMAT,
 )  # fmt: skip
 
 

@@ -26,14 +26,12 @@ UNREAD = (
     UnreadPacking("EXL3", (".trellis", ".suh", ".svh", ".su", ".sv", ".mcg", ".mul1"), ("exl3",)),
     UnreadPacking("AQLM", (".codes", ".codebooks"), ("aqlm",)),
     UnreadPacking("VPTQ", (".indices", ".centroids.weight", ".res_centroids.weight"), ("vptq",)),
-    UnreadPacking("HQQ", (".W_q",), ("hqq",)),
     UnreadPacking("QuIP#", (".Qidxs", ".SU", ".SV", ".codebook_id"), ("quip", "quip_sharp")),
     UnreadPacking("SpQR", (".dense_weights", ".row_offsets", ".col_vals"), ("spqr",)),
     UnreadPacking("Marlin", (".B", ".B_24", ".s", ".B_meta"), ("marlin",)),
     UnreadPacking("sparse bitmask of compressed-tensors", (".compressed", ".bitmask"), ()),
     UnreadPacking("BitNet", (), ("bitnet",)),
     UnreadPacking("HIGGS", (), ("higgs",)),
-    UnreadPacking("quanto", ("._data", "._scale", "._shift"), ("quanto",)),
 )
 """Formats, the first that fits counts."""
 

@@ -3,7 +3,7 @@
 Each file in `data/` has the tensors of one matrix as a tool stores them, the configuration that the tool writes, and,
 under `expected:NAME`, what the tool's own code dequantizes them to. Tools: mlx 0.32.4 (`mlx.core.quantize`),
 compressed-tensors 0.19.0, torchao 0.18.0, bitsandbytes 0.50.2, transformers 5.23.0 (`convert_moe_packed_tensors`),
-gptqmodel 7.6.0 (`TorchLinear`).
+gptqmodel 7.6.0 (`TorchLinear`), optimum-quanto 0.2.7, hqq 0.2.8.post1.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from ingest.formats.quantized import (
     bitsandbytes,
     compressed_tensors,
     gptq_awq,
+    hqq,
     mlx,
     mxfp4_blocks,
+    quanto,
     scaled_codes,
     torchao,
 )
@@ -36,7 +38,8 @@ FILES = sorted(DATA.glob("*.safetensors"))
 EXPECTED = "expected:"
 FORMATS = {
     "bitsandbytes": bitsandbytes, "ct": compressed_tensors, "ct-fp8": scaled_codes, "ct-int8": scaled_codes,
-    "ct-mxfp8": scaled_codes, "gpt": mxfp4_blocks, "gptq": gptq_awq, "mlx": mlx, "torchao": torchao,
+    "ct-mxfp8": scaled_codes, "gpt": mxfp4_blocks, "gptq": gptq_awq, "hqq": hqq, "mlx": mlx, "quanto": quanto,
+    "torchao": torchao,
 }  # fmt: skip
 """Module of the format of each file, by the beginning of its name."""
 ARITHMETIC = 2.0**-20
