@@ -128,7 +128,7 @@ _ABOUT_FORMATS = [
     "`atlas-db formats` prints this page as a table. The largest error is the difference to what the tool's own code",
     "dequantizes, as a share of the largest magnitude. Tests hold it against files that the tools wrote. The verdict",
     "is that of a chart of one model, its fine-tune, two unrelated models and the copy. Rows are read on demand:",
-    "nothing reads a whole tensor to know some rows, except GPTQ and AWQ, which pack across them.",
+    "nothing reads a whole tensor to know some rows, except GPTQ, AWQ and EXL2, which pack across them.",
 ]
 
 

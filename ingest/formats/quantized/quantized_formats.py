@@ -11,7 +11,6 @@ from ingest.formats.matrix import Matrix
 from ingest.formats.quantized import (
     bitsandbytes,
     compressed_tensors,
-    gptq_awq,
     hqq,
     mlx,
     mxfp4_blocks,
@@ -20,11 +19,12 @@ from ingest.formats.quantized import (
     torchao,
 )
 from ingest.formats.quantized.stored_tensors import QuantizedFormat, StoredTensors, UnreadableTensorError
+from ingest.formats.quantized.transposed import exl2, gptq_awq
 from ingest.formats.quantized.unread_packings import unread_packing
 
 QUANTIZED: tuple[QuantizedFormat, ...] = (
-    bitsandbytes.FORMAT, mlx.FORMAT, gptq_awq.FORMAT, compressed_tensors.FORMAT, torchao.FORMAT, quanto.FORMAT,
-    hqq.FORMAT, mxfp4_blocks.FORMAT, scaled_codes.FORMAT,
+    bitsandbytes.FORMAT, mlx.FORMAT, gptq_awq.FORMAT, exl2.FORMAT, compressed_tensors.FORMAT, torchao.FORMAT,
+    quanto.FORMAT, hqq.FORMAT, mxfp4_blocks.FORMAT, scaled_codes.FORMAT,
 )  # fmt: skip
 
 

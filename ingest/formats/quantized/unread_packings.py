@@ -22,7 +22,6 @@ class UnreadPacking(NamedTuple):
 
 
 UNREAD = (
-    UnreadPacking("EXL2", (".q_weight", ".q_scale", ".q_scale_max", ".q_groups", ".q_invperm", ".q_perm"), ("exl2",)),
     UnreadPacking("EXL3", (".trellis", ".suh", ".svh", ".su", ".sv", ".mcg", ".mul1"), ("exl3",)),
     UnreadPacking("AQLM", (".codes", ".codebooks"), ("aqlm",)),
     UnreadPacking("VPTQ", (".indices", ".centroids.weight", ".res_centroids.weight"), ("vptq",)),

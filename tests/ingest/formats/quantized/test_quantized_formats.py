@@ -3,7 +3,8 @@
 Each file in `data/` has the tensors of one matrix as a tool stores them, the configuration that the tool writes, and,
 under `expected:NAME`, what the tool's own code dequantizes them to. Tools: mlx 0.32.4 (`mlx.core.quantize`),
 compressed-tensors 0.19.0, torchao 0.18.0, bitsandbytes 0.50.2, transformers 5.23.0 (`convert_moe_packed_tensors`),
-gptqmodel 7.6.0 (`TorchLinear`), optimum-quanto 0.2.7, hqq 0.2.8.post1.
+gptqmodel 7.6.0 (`TorchLinear`), optimum-quanto 0.2.7, hqq 0.2.8.post1, and the kernels of exllamav2
+0.3.2, compiled for the CPU.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from ingest.formats.open_model import open_model
 from ingest.formats.quantized import (
     bitsandbytes,
     compressed_tensors,
-    gptq_awq,
     hqq,
     mlx,
     mxfp4_blocks,
@@ -30,6 +30,7 @@ from ingest.formats.quantized import (
     torchao,
 )
 from ingest.formats.quantized.quantized_formats import QUANTIZED
+from ingest.formats.quantized.transposed import exl2, gptq_awq
 from ingest.formats.safetensors import item_size, read_header, read_values
 from tests.support.safetensors_files import raw_safetensors
 
@@ -38,7 +39,7 @@ FILES = sorted(DATA.glob("*.safetensors"))
 EXPECTED = "expected:"
 FORMATS = {
     "bitsandbytes": bitsandbytes, "ct": compressed_tensors, "ct-fp8": scaled_codes, "ct-int8": scaled_codes,
-    "ct-mxfp8": scaled_codes, "gpt": mxfp4_blocks, "gptq": gptq_awq, "hqq": hqq, "mlx": mlx, "quanto": quanto,
+    "ct-mxfp8": scaled_codes, "exl2": exl2, "gpt": mxfp4_blocks, "gptq": gptq_awq, "hqq": hqq, "mlx": mlx, "quanto": quanto,
     "torchao": torchao,
 }  # fmt: skip
 """Module of the format of each file, by the beginning of its name."""

@@ -1,4 +1,4 @@
-"""Tests of `ingest/formats/quantized/gptq_awq.py`."""
+"""Tests of `ingest/formats/quantized/transposed/gptq_awq.py`."""
 
 from __future__ import annotations
 

@@ -13,11 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
-from ingest.formats.byte_source import LocalFile, read_columns
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized.stored_tensors import (
     QuantizedFormat,
@@ -26,14 +24,19 @@ from ingest.formats.quantized.stored_tensors import (
     UnreadableTensorError,
     bit_fields,
 )
-from ingest.formats.safetensors import decode_floats, item_size, read_values
+from ingest.formats.quantized.transposed.packed_words import (
+    WORD_BITS,
+    fields_at,
+    gather_floats,
+    gather_words,
+    require_local,
+)
+from ingest.formats.safetensors import read_values
 
-PackedWords = npt.NDArray[np.uint32]
 _CODES = ".qweight"
 _PARTS = (".qzeros", ".scales", ".g_idx", _CODES)
 AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)
 """Output of each 4-bit field of a word, the lowest field first."""
-_WORD_BYTES, _WORD_BITS = 4, 32
 _GPTQ_BITS = (2, 3, 4, 8)
 
 
@@ -42,8 +45,7 @@ def _matrix(name: str, stored: StoredTensors) -> Matrix | None:
         return None
     base = name.removesuffix(_CODES)
     parts = {end: stored.tensors[base + end] for end in _PARTS if base + end in stored.tensors}
-    if not isinstance(parts[_CODES][0], LocalFile):
-        raise UnreadableTensorError("codes packed across rows, of which a row takes a request a word")
+    require_local(parts[_CODES])
     bits, kind, inputs = _layout(parts)
     if ".g_idx" in parts and parts[".g_idx"][1].elements not in (0, inputs):
         raise UnreadableTensorError(f"{kind} with an order of {parts['.g_idx'][1].elements} columns for {inputs}")
@@ -63,11 +65,11 @@ def _layout(parts: Mapping[str, StoredTensor]) -> tuple[int, str, int]:
     codes, zeros, scales = (parts[end][1].shape for end in (_CODES, ".qzeros", ".scales"))
     if len(codes) == 2 and len(zeros) == 2 and len(scales) == 2 and scales[1] and zeros[0] == scales[0]:
         outputs = scales[1]
-        bits, rest = divmod(_WORD_BITS * zeros[1], outputs)
+        bits, rest = divmod(WORD_BITS * zeros[1], outputs)
         if not rest and bits in _GPTQ_BITS:
-            if codes[1] == outputs and codes[0] * _WORD_BITS % bits == 0:
-                return bits, "GPTQ", codes[0] * _WORD_BITS // bits
-            if codes[1] * _WORD_BITS == outputs * bits and bits == 4:
+            if codes[1] == outputs and codes[0] * WORD_BITS % bits == 0:
+                return bits, "GPTQ", codes[0] * WORD_BITS // bits
+            if codes[1] * WORD_BITS == outputs * bits and bits == 4:
                 return bits, "AWQ", codes[0]
     raise UnreadableTensorError("I32, packed in a way that is not known")
 
@@ -105,17 +107,17 @@ def _row_reader(
         if kind == "AWQ":
             shifts = np.array(AWQ_ORDER).argsort()[wanted % len(AWQ_ORDER)] * bits
             words = wanted // len(AWQ_ORDER)
-            codes = _fields_at(_gather_columns(parts[_CODES], words), shifts, bits)
-            zeros = _fields_at(_gather_columns(parts[".qzeros"], words), shifts, bits)
+            codes = fields_at(gather_words(parts[_CODES], words), shifts, bits)
+            zeros = fields_at(gather_words(parts[".qzeros"], words), shifts, bits)
         else:
-            codes = bit_fields(_gather_columns(parts[_CODES], wanted).view(np.uint8), bits)
+            codes = bit_fields(gather_words(parts[_CODES], wanted).view(np.uint8), bits)
             if not known:
                 # Where the configuration does not tell, the mean of the codes shows the format, as that of the weights
                 # is near 0.
                 mean = float((codes - _zero_points(parts[".qzeros"], wanted, bits, less_one=False)[:, group]).mean())
                 known.append(abs(mean - 1) < abs(mean))
             zeros = _zero_points(parts[".qzeros"], wanted, bits, less_one=known[0])
-        return np.asarray((codes - zeros[:, group]) * _gather_scales(parts[".scales"], wanted)[:, group], np.float32)
+        return np.asarray((codes - zeros[:, group]) * gather_floats(parts[".scales"], wanted)[:, group], np.float32)
 
     return read
 
@@ -129,41 +131,16 @@ def _zero_points(stored: StoredTensor, wanted: Integers, bits: int, *, less_one:
         bits: Bits of a zero point.
         less_one: Whether they are stored less 1, as in the first format.
     """
-    first, shifts = np.divmod(wanted * bits, _WORD_BITS)
-    words = _gather_columns(stored, first)
-    if (shifts + bits > _WORD_BITS).any():
-        after = _gather_columns(stored, np.minimum(first + 1, stored[1].shape[1] - 1))
-        fields = _fields_at(words | (after.astype(np.uint64) << np.uint64(_WORD_BITS)), shifts, bits)
+    first, shifts = np.divmod(wanted * bits, WORD_BITS)
+    words = gather_words(stored, first)
+    if (shifts + bits > WORD_BITS).any():
+        after = gather_words(stored, np.minimum(first + 1, stored[1].shape[1] - 1))
+        fields = fields_at(words | (after.astype(np.uint64) << np.uint64(WORD_BITS)), shifts, bits)
         return np.asarray((fields + less_one) % 2**bits, np.int64)
-    if less_one and _WORD_BITS % bits == 0:
+    if less_one and WORD_BITS % bits == 0:
         # Whole words are made less, so that a zero point of 0 takes from its neighbour (GPTQModel, gptq_v2 to v1).
-        return _fields_at(words + np.uint32((2**_WORD_BITS - 1) // (2**bits - 1)), shifts, bits)
-    return np.asarray((_fields_at(words, shifts, bits) + less_one) % 2**bits, np.int64)
-
-
-def _fields_at(words: npt.NDArray[np.unsignedinteger[Any]], shifts: Integers, bits: int) -> Integers:
-    """Return one code of each word, shape as the words.
-
-    Args:
-        words: Shape (rows, words).
-        shifts: Bit that the code of each row begins at, shape (rows,).
-        bits: Bits of a code.
-    """
-    found = (words.astype(np.uint64) >> shifts[:, None].astype(np.uint64)) & np.uint64(2**bits - 1)
-    return found.astype(np.int64)
-
-
-def _gather_columns(stored: StoredTensor, columns: Integers) -> PackedWords:
-    """Return columns of a matrix of words, shape (len(columns), rows)."""
-    source, tensor = stored
-    return read_columns(source, tensor.start, tensor.shape, _WORD_BYTES, columns).view("<u4")
-
-
-def _gather_scales(stored: StoredTensor, columns: Integers) -> Floats:
-    """Return columns of the scales, shape (len(columns), groups)."""
-    source, tensor = stored
-    raw = read_columns(source, tensor.start, tensor.shape, item_size(tensor.dtype), columns)
-    return decode_floats(raw.tobytes(), tensor.dtype).reshape(len(columns), -1)
+        return fields_at(words + np.uint32((2**WORD_BITS - 1) // (2**bits - 1)), shifts, bits)
+    return np.asarray((fields_at(words, shifts, bits) + less_one) % 2**bits, np.int64)
 
 
 FORMAT = QuantizedFormat(

@@ -1,0 +1,74 @@
+"""Tests of `ingest/formats/quantized/transposed/exl2.py`; values of real files are in `test_quantized_formats.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from atlas_db.core.errors import WeightsError
+from ingest.formats.open_model import open_model
+
+DATA, EXPECTED = Path(__file__).parent.parent / "data", "expected:"
+MODULE = "model.layers.0.self_attn.k_proj"
+FITS = "with parts that do not fit"
+
+
+def tensors_of(name: str) -> dict[str, np.ndarray]:
+    return {
+        key: value for key, value in load_file(DATA / f"{name}.safetensors").items() if not key.startswith(EXPECTED)
+    }
+
+
+@pytest.mark.parametrize("whole", [2**22, 0], ids=["read whole", "word by word"])
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("exl2-mixed", "EXL2_6"), ("exl2-low", "EXL2_8"), ("exl2-short", "EXL2_4")]
+)
+def test_rows_are_read_by_themselves(
+    tmp_path: Path, name: str, dtype: str, whole: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.formats.byte_source.MAX_WHOLE_READ_BYTES", whole)
+    expected = load_file(DATA / f"{name}.safetensors")[f"{EXPECTED}{MODULE}.weight"].astype(np.float32)
+    save_file(tensors_of(name), tmp_path / "model.safetensors")
+    with open_model(tmp_path) as model:
+        matrix = model.matrices["layers.0.self_attn.k_proj.weight"]
+        rows = np.array([0, 3, 15])
+        np.testing.assert_allclose(matrix.read(rows), expected[rows], rtol=6e-4)
+        assert (matrix.rows, matrix.columns, matrix.dtype) == (16, 96, dtype)
+        assert model.problems == []
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "reason"),
+    [
+        ("q_scale", None, "without all their parts"),
+        ("q_invperm", None, "without all their parts"),
+        ("q_scale", np.ones((3, 3), np.int32), FITS),
+        ("q_scale_max", np.ones(2, np.float16), FITS),
+        ("q_groups", np.array([6, 0, 5, 6], np.int16), FITS),
+        ("q_groups", np.array([7, 0, 5, 6, 4, 11], np.int16), "groups that do not fit"),
+        ("q_groups", np.array([6, 0, 5, 12, 4, 11], np.int16), "groups that do not fit"),
+        ("q_groups", np.array([8, 0, 8, 6, 8, 11], np.int16), "groups that do not hold 96 inputs"),
+        ("q_invperm", np.arange(128, dtype=np.int32), "groups that do not hold 128 inputs"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_by_name(
+    tmp_path: Path, part: str, value: np.ndarray | None, reason: str
+) -> None:
+    tensors = tensors_of("exl2-mixed")
+    del tensors[f"{MODULE}.{part}"]
+    if value is not None:
+        tensors[f"{MODULE}.{part}"] = value
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(WeightsError, match=reason):
+        open_model(tmp_path)
+
+
+def test_an_order_that_names_no_input_is_an_error_of_the_file(tmp_path: Path) -> None:
+    tensors = tensors_of("exl2-mixed")
+    tensors[f"{MODULE}.q_invperm"] = np.full(96, 96, np.int32)
+    save_file(tensors, tmp_path / "model.safetensors")
+    with open_model(tmp_path) as model, pytest.raises(WeightsError, match="names inputs"):
+        model.matrices["layers.0.self_attn.k_proj.weight"].read(np.arange(2))
