@@ -28,11 +28,10 @@ KILLS = int(os.environ.get("ATLAS_DB_TEST_KILLS", "2"))
 STAGES = ("first load", "newer load", "audit", "chart", "completion", "rollback of a load", "rollback of an audit")
 PAIRS = [(stage, victim) for stage in STAGES for victim in Victim]
 FEW = [
-    ("first load", Victim.COMMAND), ("first load", Victim.ENGINE), ("newer load", Victim.COMMAND),
-    ("audit", Victim.ENGINE), ("chart", Victim.COMMAND), ("rollback of a load", Victim.ENGINE),
+    ("newer load", Victim.COMMAND), ("audit", Victim.ENGINE), ("chart", Victim.COMMAND),
+    ("rollback of a load", Victim.ENGINE),
 ]  # fmt: skip
-"""What the tests run. A model is trained for completion, which only the long run waits for."""
-FEW_ON_NEO4J = [("newer load", Victim.COMMAND)]
+"""What the tests run, on the local engine. `tests/ingest/load/test_stream.py` kills first loads, of Neo4j, too."""
 
 
 class Prepared:
@@ -115,7 +114,7 @@ def calm(prepared: Prepared) -> Callable[[str], object]:
     ("prepared", "stage", "victim"),
     [
         *(("own_engine", *each) for each in (PAIRS if KILLS > 2 else FEW)),
-        *(pytest.param("own_neo4j", *each, marks=pytest.mark.neo4j) for each in (PAIRS if KILLS > 2 else FEW_ON_NEO4J)),
+        *(pytest.param("own_neo4j", *each, marks=pytest.mark.neo4j) for each in PAIRS if KILLS > 2),
     ],
     indirect=["prepared"],
 )

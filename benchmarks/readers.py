@@ -1,0 +1,201 @@
+"""How the dashboard answers many readers at once, during a load: latency of each page, errors, memory.
+
+Run: python -m benchmarks.readers --store local:DIR [--load FILE] (a store that was loaded; FILE is loaded meanwhile)
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import psutil
+
+from atlas_db.core.settings import load_settings
+from atlas_db.store.connect import open_store
+from atlas_db.store.statements import Statement
+
+ATLAS = [sys.executable, "-m", "atlas_db.cli.main"]
+PAGES = (
+    "/", "/family", "/questions", "/questions/top_parents?ask=1", "/cypher?q=MATCH+(m:Model)+RETURN+m.id+LIMIT+5",
+    "/ecosystem", "/audit", "/audit?page=2", "/quality", "/runs", "/search?q=llama", "/search?q=bert",
+    "/download/audit.csv", "/data/map.js", "/static/atlas.css",
+)  # fmt: skip
+OF_MODELS = (
+    "/models/{0}", "/models/{0}?format=json", "/family?a={0}", "/compare?left={0}&right={1}",
+    "/download/models/{0}/bom.json", "/download/models/{0}/NOTICE.txt",
+)  # fmt: skip
+_SOME = Statement("MATCH (m:Model {placeholder: false}) RETURN m.id AS id LIMIT 2000")
+_DATASETS = Statement("MATCH (d:Dataset) RETURN d.id AS id LIMIT 200")
+
+
+@dataclass
+class Answers:
+    """What readers got.
+
+    Attributes:
+        seconds: Latencies of each page, by its address without ids.
+        errors: Statuses and failures other than 200, with the address.
+        sizes: Resident bytes of the dashboard, about one a second.
+    """
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    errors: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def all_seconds(self) -> list[float]:
+        """Return the latencies of all pages."""
+        return [each for found in self.seconds.values() for each in found]
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return a quantile of some values, 0 where there are none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+def addresses(models: Sequence[str], datasets: Sequence[str], seed: int) -> Iterator[tuple[str, str]]:
+    """Yield pages in random order without end: the page, and its address with ids."""
+    rng = random.Random(seed)
+    while True:
+        page = rng.choice((*PAGES, *OF_MODELS, *(("/datasets/{0}",) if datasets else ())))
+        ids = rng.choices(datasets if page.startswith("/datasets") else models, k=2)
+        yield page, page.format(*map(quote, ids))
+
+
+def read_pages(port: int, pages: Iterator[tuple[str, str]], answers: Answers, stopped: threading.Event) -> None:
+    """Be one reader: ask for page after page over one connection, until it is stopped."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for page, address in pages:
+        if stopped.is_set():
+            break
+        start = time.perf_counter()
+        try:
+            connection.request("GET", address)
+            answer = connection.getresponse()
+            answer.read()
+            failure = "" if answer.status == 200 else f"{answer.status} {address}"
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            failure = f"{error!r} {address}"
+        with answers.lock:
+            answers.seconds[page].append(time.perf_counter() - start)
+            if failure:
+                answers.errors.append(failure)
+    connection.close()
+
+
+class Ended:
+    """When readers stop: after some seconds, after some requests, or with a process.
+
+    Args:
+        seconds: Seconds; 0 for no limit.
+        requests: Requests; 0 for no limit.
+        process: The process; None for none.
+    """
+
+    def __init__(self, seconds: float, requests: int = 0, process: subprocess.Popen[bytes] | None = None) -> None:
+        self._until = time.monotonic() + (seconds or 10**9)
+        self._requests, self._process = requests, process
+
+    def reached(self, answers: Answers) -> bool:
+        """Return whether it is time."""
+        return (
+            time.monotonic() > self._until
+            or (self._process is not None and self._process.poll() is not None)
+            or (self._requests > 0 and len(answers.all_seconds()) >= self._requests)
+        )
+
+
+def crowd(
+    process: psutil.Process, port: int, models: Sequence[str], datasets: Sequence[str], readers: int, ended: Ended
+) -> Answers:
+    """Let readers read until enough was read.
+
+    Args:
+        process: The dashboard.
+        port: Its port.
+        models: Ids of models.
+        datasets: Ids of datasets; there may be none.
+        readers: How many readers read at once.
+        ended: When they stop.
+    """
+    answers, stopped = Answers(), threading.Event()
+    threads = [
+        threading.Thread(target=read_pages, args=(port, addresses(models, datasets, seed), answers, stopped))
+        for seed in range(readers)
+    ]
+    for thread in threads:
+        thread.start()
+    while not ended.reached(answers):
+        answers.sizes.append(process.memory_info().rss)
+        time.sleep(1)
+    stopped.set()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+@contextmanager
+def dashboard(store: str) -> Iterator[tuple[psutil.Process, int]]:
+    """Run a dashboard; yield its process and its port."""
+    command = [*ATLAS, "dashboard", "--port", "0", "--store", store]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            match = re.match(r"http://\S+?:(\d+)/ ", process.stdout.readline() if process.stdout else "")
+            if match is None:
+                raise SystemExit("the dashboard did not start")
+            yield psutil.Process(process.pid), int(match[1])
+        finally:
+            process.terminate()
+
+
+def table(answers: Answers) -> str:
+    """Return latencies by page, errors and memory as text."""
+    rows = sorted(answers.seconds.items(), key=lambda row: -quantile(row[1], 0.99))
+    lines = [
+        f"{page:<48} {len(found):7,}  p50 {quantile(found, 0.5):6.3f}  p99 {quantile(found, 0.99):6.3f} s"
+        for page, found in [*rows, ("all", answers.all_seconds())]
+    ]
+    sizes = [size / 2**20 for size in answers.sizes]
+    tenth = max(1, len(sizes) // 10)
+    if sizes:
+        lines.append(f"memory {max(sizes[:tenth]):,.0f} MiB in the first tenth, {max(sizes[-tenth:]):,.0f} in the last")
+    return "\n".join([*lines, f"{len(answers.errors):,} errors", *answers.errors[:10]])
+
+
+def main() -> None:
+    """Start a dashboard and a load, let readers read, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--load", default="", help="List that is loaded meanwhile; the readers stop with it.")
+    parser.add_argument("--readers", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=0.0, help="Seconds after which the readers stop.")
+    parser.add_argument("--requests", type=int, default=0, help="Requests after which the readers stop.")
+    options = parser.parse_args()
+    with open_store(load_settings(store=options.store)) as store:
+        models, datasets = ([row["id"] for row in store.read(each)] for each in (_SOME, _DATASETS))
+    with dashboard(options.store) as (process, port):
+        load = [*ATLAS, "load", options.load, "--store", options.store]
+        loading = subprocess.Popen(load) if options.load else None
+        seconds = options.seconds or (0.0 if loading or options.requests else 60.0)
+        answers = crowd(process, port, models, datasets, options.readers, Ended(seconds, options.requests, loading))
+        if loading is not None:
+            loading.terminate()
+            loading.wait()
+    print(table(answers))
+
+
+if __name__ == "__main__":
+    main()
