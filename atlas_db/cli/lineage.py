@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +29,8 @@ Examples:
 
   atlas-db lineage TheBloke/Mistral-7B-v0.1-GGUF --depth 0 --min-confidence 0.5
 
+  atlas-db lineage TheBloke/Mistral-7B-v0.1-GGUF --evidence
+
   atlas-db lineage openai-community/gpt2 --format json
 """
 
@@ -41,26 +44,34 @@ def lineage(
         float, typer.Option("--min-confidence", min=0, max=1, help="Leave out edges below this confidence.")
     ] = 0.0,
     contradicted: Annotated[bool, typer.Option("--contradicted", help="Follow contradicted edges, too.")] = False,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Say what each edge rests on: who states it, and what was measured.")
+    ] = False,
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Show the lineage of a model."""
+    from atlas_db.lineage.claim_evidence import read_lineage_claims_of
     from atlas_db.lineage.traversal import STEPS
     from atlas_db.lineage.traversal import lineage as find
 
     with opened(settings_for(store), to_read=True) as graph:
         found = find(graph, model, depth=depth, min_confidence=min_confidence, contradicted=contradicted)
+        steps = [*found.ancestors, *found.descendants] if evidence else []
+        edges = {(step.child, step.parent) for step in steps}
+        claims = read_lineage_claims_of(graph, (step.child for step in steps)) if steps else []
+        claims = [claim for claim in claims if (claim["child"], claim["parent"]) in edges]
     if form is Format.JSON:
-        write_json(asdict(found))
+        write_json({**asdict(found), "claims": claims} if evidence else asdict(found))
     elif form.is_rows:
         write_rows(STEPS, found.rows(), form)
     elif form is Format.QUIET:
         for step in found.ancestors:
             write_line(step.parent)
     else:
-        _draw(found)
+        _draw(found, claims)
 
 
-def _draw(found: Lineage) -> None:
+def _draw(found: Lineage, claims: Sequence[Mapping[str, Any]]) -> None:
     from atlas_db.lineage.traversal import degree_summary
     from atlas_db.lineage.weights_record import weights_words
 
@@ -80,14 +91,19 @@ def _draw(found: Lineage) -> None:
         "" if counts["depth"] == 1 else f" ({counts['ancestors']:,} ancestors, {counts['descendants']:,} descendants)"
     )
     print_text(f"  {degree_summary(counts)}{reach}")
-    with paged(len(found.ancestors) + len(found.descendants)):
+    lines: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for claim in claims:
+        lines[claim["child"], claim["parent"]] += [claim["words"], *claim["sentences"]]
+    with paged(len(found.ancestors) + len(found.descendants) + sum(map(len, lines.values()))):
         if found.ancestors:
-            console().print(_tree("comes from", found.ancestors, str(model["id"]), up=True))
+            console().print(_tree("comes from", found.ancestors, str(model["id"]), lines, up=True))
         if found.descendants:
-            console().print(_tree("was made into", found.descendants, str(model["id"]), up=False))
+            console().print(_tree("was made into", found.descendants, str(model["id"]), lines, up=False))
 
 
-def _tree(title: str, steps: list[LineageStep], start: str, *, up: bool) -> Tree:
+def _tree(
+    title: str, steps: list[LineageStep], start: str, lines: Mapping[tuple[str, str], list[str]], *, up: bool
+) -> Tree:
     from rich.text import Text
     from rich.tree import Tree
 
@@ -109,7 +125,10 @@ def _tree(title: str, steps: list[LineageStep], start: str, *, up: bool) -> Tree
             if not up and seen[step.relation] > _fan():
                 folded[step.relation] += 1
                 continue
-            queue.append((step.parent if up else step.child, branch.add(_label(step, up=up))))
+            label = _label(step, up=up)
+            for line in lines.get((step.child, step.parent), ()):
+                label.append(f"\n{line}", style="dim")
+            queue.append((step.parent if up else step.child, branch.add(label)))
         for relation, number in folded.items():
             branch.add(Text(f"+{number:,} {relation}", style="dim"))
     return tree

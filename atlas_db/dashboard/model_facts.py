@@ -1,4 +1,4 @@
-"""Facts of a model for its page: path to the root, claims as sentences, formats, and code that reads it."""
+"""Facts of a model for its page: path to the root, formats, and code that reads it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from atlas_db.core.terms import Resolution, Source, Status
+from atlas_db.core.terms import Status
 from atlas_db.lineage.traversal import ChildGroup, LineageStep
 
 HUB = "https://huggingface.co/"
@@ -29,21 +29,6 @@ FORMATS = (
 """Tags of the Hub that name a format of files."""
 NAMED = 5
 """Children that are named per relation."""
-_RESOLUTIONS = {
-    Resolution.EXACT: "a model of exactly this name is here",
-    Resolution.CASE: "the same name in other case",
-    Resolution.RENAMED: "it has another name now",
-    Resolution.AMBIGUOUS: "several models could be meant",
-    Resolution.ABSENT: "no such model is in this atlas",
-    Resolution.SELF_LOOP: "it names itself, which is not followed",
-    Resolution.CYCLE: "it would close a circle, which is not followed",
-    Resolution.GONE: "the Hub no longer lists it",
-}
-_SOURCES = {
-    Source.DECLARED: "Its publisher states",
-    Source.INFERRED: "Its weights show",
-    Source.PREDICTED: "The completion guesses",
-}
 
 
 def path_to_root(model: str, parents: Callable[[str], Sequence[LineageStep]]) -> list[LineageStep]:
@@ -75,18 +60,6 @@ def named_children(groups: Sequence[ChildGroup]) -> list[dict[str, Any]]:
         }
         for group in groups
     ]
-
-
-def claim_words(claim: Mapping[str, Any]) -> str:
-    """Return a claim of lineage as a sentence."""
-    source = Source(claim["source"])
-    words = f"{_SOURCES[source]} that it is a {claim['relation']} of {claim['parent']}"
-    if source is Source.DECLARED:
-        words += f", written “{claim['mention']}” ({_RESOLUTIONS[Resolution(claim['resolution'])]})"
-    since = f"first seen {claim['first_seen']}" if claim["first_seen"] else "date unknown"
-    if claim["valid_to"]:
-        since += f", no longer stated since {claim['valid_to']}"
-    return f"{words}. Read by {claim['method']}, confidence {claim['confidence']:.2f}, {since}."
 
 
 def formats_of(props: Mapping[str, Any]) -> list[str]:

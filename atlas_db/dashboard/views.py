@@ -22,8 +22,9 @@ from atlas_db.dashboard.aggregates import Bundle
 from atlas_db.dashboard.audit_view import facet_counts, headline, license_matrix, verdict_rows
 from atlas_db.dashboard.family_tree import GROUPS, draw_family_trees
 from atlas_db.dashboard.lineage_layout import MAX_COLUMN_BOXES, draw_lineage
-from atlas_db.dashboard.model_facts import claim_words, code_for, formats_of, hub_links, named_children, path_to_root
+from atlas_db.dashboard.model_facts import code_for, formats_of, hub_links, named_children, path_to_root
 from atlas_db.licenses.audit import DISCLAIMER, AuditOptions, audit_models, license_words
+from atlas_db.lineage.claim_evidence import read_lineage_claims_of
 from atlas_db.lineage.newest_records import read_newest_records
 from atlas_db.lineage.traversal import (
     ChildGroup,
@@ -53,12 +54,6 @@ _DATES = Statement(
 _PAGE = 5000
 """Models of which one query reads the dates."""
 _CLAIMS = live_claims(tuple(rel for rel, _ in CLAIM_EDGES.values()))
-_LINEAGE_CLAIMS = Statement(
-    "MATCH (m:Model {id: $id})-[r:CLAIMS_PARENT]->(p:Model) RETURN p.id AS parent, r.source AS source, "
-    "r.relation AS relation, r.confidence AS confidence, r.method AS method, r.mention AS mention, "
-    "r.resolution AS resolution, r.evidence AS evidence, r.first_seen AS first_seen, r.valid_to AS valid_to "
-    "ORDER BY parent, source"
-)
 _ATTRIBUTE = {rel: attribute for attribute, (rel, _) in CLAIM_EDGES.items()}
 
 
@@ -145,10 +140,6 @@ def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: 
         if row["attribute"] == "datasets":
             row["value"] = repository_path(row["value"], RecordKind.DATASET)
         row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
-    lineage_claims = store.read(_LINEAGE_CLAIMS, id=identifier)
-    for row in lineage_claims:
-        row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
-        row["words"] = claim_words(row)
     relatives = _StoreRelatives(store, identifier, wide)
     below = relatives.children(identifier)
     return {
@@ -176,7 +167,7 @@ def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: 
         "children": [_step(step) for fan in below if wide in ("", fan.relation) for step in fan.steps],
         "declared": [row for row in claims if row["source"] != Source.PREDICTED],
         "predicted": [row for row in claims if row["source"] == Source.PREDICTED],
-        "lineage_claims": lineage_claims,
+        "lineage_claims": read_lineage_claims_of(store, [identifier]),
         "verdict": next(iter(report.verdicts), None) if report else None,
         "findings": [_sourced(row) for row in report.findings] if report else [],
         "obligations": [_sourced(row) for row in report.obligations] if report else [],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import singledispatch
 
+from atlas_db.core.terms import Relation
 from atlas_db.fusion.evidence import (
     AdapterEvidence,
     CastEvidence,
@@ -51,6 +52,15 @@ TERMS: Mapping[str, str] = {
     "tensor": "One named table of weights of a model.",
 }
 """Definitions of the terms that the sentences use."""
+
+RELATION_VERBS: Mapping[Relation, str] = {
+    Relation.FINETUNE: "was trained on from",
+    Relation.ADAPTER: "is an adapter of",
+    Relation.QUANTIZED: "is a quantized copy of",
+    Relation.MERGE: "is a merge with",
+    Relation.DUPLICATE: "is a copy of",
+}
+"""What each relation says of a child and its parent."""
 
 
 def names_text(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, Progress, Relation, is_origin
 from atlas_db.fusion.evidence import Evidence
-from atlas_db.fusion.evidence_text import evidence_sentences, names_text, rate_text
+from atlas_db.fusion.evidence_text import RELATION_VERBS, evidence_sentences, names_text, rate_text
 from ingest.weights.chart import chart
 from ingest.weights.family_regions import region_of
 from ingest.weights.fingerprints.fingerprint import Fingerprint
@@ -26,13 +26,6 @@ from ingest.weights.tree.edge import Edge
 
 NEAREST = 5
 """Models that are listed as the nearest."""
-_VERBS = {
-    Relation.FINETUNE: "was trained on from",
-    Relation.ADAPTER: "is an adapter of",
-    Relation.QUANTIZED: "is a quantized copy of",
-    Relation.MERGE: "is a merge with",
-    Relation.DUPLICATE: "is a copy of",
-}
 
 
 class OriginVerdict(StrEnum):
@@ -254,7 +247,7 @@ def _comes_from(model: str, parents: Sequence[Parent]) -> tuple[str, ...]:
         if is_origin(each.id):
             continue
         rate = f", false-alarm rate {rate_text(each.false_alarm_rate)}" if each.false_alarm_rate is not None else ""
-        verb = _VERBS[Relation(each.relation)]
+        verb = RELATION_VERBS[Relation(each.relation)]
         out.append(f"{model} {verb} {each.id} (relation {each.relation}, confidence {each.confidence:.3g}{rate}).")
     return tuple(out)
 

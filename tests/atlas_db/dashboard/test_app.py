@@ -139,7 +139,7 @@ def test_a_model_says_where_it_comes_from_and_how_to_ask(site: Site, page: Page)
     expect(page.locator("ol.path li")).to_have_count(3)
     expect(page.locator("ol.path li").nth(2)).to_contain_text(f"finetune of {META} llama3.1")
     expect(page.locator("details.claim summary").first).to_contain_text(
-        "Its publisher states that it is a quantized of c/laundered"
+        "Its publisher states that it is a quantized copy of c/laundered"
     )
     expect(page.get_by_role("link", name="On the Hub")).to_have_attribute("href", "https://huggingface.co/c/leaf")
     page.locator("details.code summary").click()

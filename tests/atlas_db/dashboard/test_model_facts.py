@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from atlas_db.dashboard.model_facts import (
-    claim_words,
     code_for,
     formats_of,
     hub_links,
@@ -25,20 +24,6 @@ def test_the_path_follows_the_most_probable_parent_and_ends_in_a_circle() -> Non
     found = path_to_root("leaf", lambda model: edges.get(model, []))
     assert [each.parent for each in found] == ["strong", "root"]
     assert path_to_root("alone", lambda _: []) == []
-
-
-def test_claims_are_sentences() -> None:
-    claim = {
-        "source": "declared", "relation": "finetune", "parent": "a/b", "mention": "A/b", "resolution": "case",
-        "method": "hub-tags@1", "confidence": 0.8, "first_seen": "2024-05-31", "valid_to": None,
-    }  # fmt: skip
-    assert claim_words(claim) == (
-        "Its publisher states that it is a finetune of a/b, written “A/b” (the same name in other case). "
-        "Read by hub-tags@1, confidence 0.80, first seen 2024-05-31."
-    )
-    ended = claim_words({**claim, "source": "inferred", "valid_to": "2024-07-01"})
-    assert ended.startswith("Its weights show that it is a finetune of a/b. Read by")
-    assert ended.endswith("no longer stated since 2024-07-01.")
 
 
 def test_children_formats_and_links() -> None:
