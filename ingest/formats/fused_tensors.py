@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
+from atlas_db.core.arrays import Floats, Integers
 from ingest.formats.declared_names import declarations, model_names
 from ingest.formats.matrix import Matrix, equal_parts
 from ingest.formats.tensor_names import canonical_names
 
 _EXPERTS = "experts"
-_DOWN = "down_proj"
+_FUSED, _DOWN = "gate_up_proj", "down_proj"
+_BIAS = "_bias"
 
 
 def named_matrices(matrices: Iterable[Matrix], config: Mapping[str, Any]) -> dict[str, Matrix]:
@@ -36,6 +40,8 @@ def named_matrices(matrices: Iterable[Matrix], config: Mapping[str, Any]) -> dic
             wanted, parts = (matrix.name,), [matrix]
         for name, part in zip(wanted, parts, strict=True):
             found[name] = part._replace(name=name, transposed=transposed)
+    for name in [name for name in found if name.endswith(f".{_EXPERTS}.{_FUSED}{_BIAS}")]:
+        _take_apart(found, name.rpartition(".")[0])
     stacked = {
         name: _projections(name, found, declared.splits_experts)
         for name, matrix in found.items()
@@ -60,6 +66,64 @@ def expert_matrices(matrix: Matrix, name: str, projections: Iterable[str]) -> It
     for expert, block in enumerate(equal_parts(matrix, matrix.shape[0])):
         for projection, part in zip(wanted, equal_parts(block, len(wanted)), strict=False):
             yield part._replace(name=f"{stem}.{expert}.{projection}.weight")
+
+
+def _take_apart(found: dict[str, Matrix], stem: str) -> None:
+    """Replace the experts of gpt-oss by one matrix for each expert and projection, out × in.
+
+    Their biases show them. Outputs of the two projections before the activation take turns. Floats are stored experts
+    × inputs × outputs; packed codes (MXFP4) experts × outputs × inputs, one projection after the other, and stay.
+
+    Args:
+        found: Matrices by canonical name.
+        stem: Name of the experts.
+    """
+    projections = declarations().experts[_FUSED]
+    bias, fused, down = (found.get(f"{stem}.{end}") for end in (_FUSED + _BIAS, _FUSED, _DOWN))
+    if bias is not None and bias.columns % 2 == 0:
+        del found[bias.name]
+        for place, projection in enumerate(projections):
+            found |= _named(_every_second(bias, place), f"{stem}.{projection}.bias")
+    if (bias_down := found.pop(f"{stem}.{_DOWN}{_BIAS}", None)) is not None:
+        found |= _named(bias_down, f"{stem}.{_DOWN}.bias")
+    if fused is None or down is None or fused.read_columns is None or down.read_columns is None:
+        return
+    experts, inputs, outputs = fused.shape
+    if down.shape != (experts, outputs // 2, inputs) or outputs % 2:
+        return
+    del found[fused.name], found[down.name]
+    for expert in range(experts):
+        for place, projection in enumerate(projections):
+            into = _turned(fused, fused.read_columns, expert, slice(place, None, 2))
+            found |= _named(into, f"{stem}.{expert}.{projection}.weight")
+        out = _turned(down, down.read_columns, expert, slice(None))
+        found |= _named(out, f"{stem}.{expert}.{_DOWN}.weight")
+
+
+def _named(matrix: Matrix, name: str) -> dict[str, Matrix]:
+    return {name: matrix._replace(name=name)}
+
+
+def _every_second(matrix: Matrix, first: int) -> Matrix:
+    """Return every second column of a matrix, from the first on."""
+    return matrix._replace(columns=matrix.columns // 2, read=lambda wanted: matrix.read(wanted)[:, first::2])
+
+
+def _turned(matrix: Matrix, by_column: Callable[[int, int, Integers], Floats], expert: int, outputs: slice) -> Matrix:
+    """Return the transpose of some columns of an expert.
+
+    Args:
+        matrix: A tensor of experts × inputs × outputs.
+        by_column: Its `read_columns`.
+        expert: The expert.
+        outputs: Its outputs.
+    """
+    _, inputs, columns = matrix.shape
+    chosen = np.arange(columns)[outputs]
+    return Matrix(
+        matrix.name, len(chosen), inputs, matrix.dtype, False,
+        lambda wanted: by_column(expert * inputs, inputs, chosen[wanted]),
+    )  # fmt: skip
 
 
 def _is_stacked(name: str, matrix: Matrix) -> bool:

@@ -192,7 +192,8 @@ def _name(name: str, table: _Names) -> str:
         projection = _LLAMA[expert[1]].rpartition(".")[2]
         return f"{prefix}mlp.experts.{expert[2]}.{projection}.{kind}"
     made = f"{prefix}{table.stems.get(stem) or _LLAMA.get(stem, stem)}"
-    return f"{made}.{kind}" if kind else made
+    # A vector that is a parameter of its own in transformers.
+    return f"{made}.{kind}" if kind and stem != "attn_sinks" else made
 
 
 def _t5_name(name: str, *, gated: bool) -> str:

@@ -23,6 +23,8 @@ class Matrix(NamedTuple):
         read: Function of row indices to float32 of shape (len(rows), columns).
         transposed: Whether the tensor is stored in × out, as GPT-2's are: a row an input, a column an output.
         shape: Sides as stored, where the tensor has three or more; else empty.
+        read_columns: Function of a first row, a number of rows, and column indices to these columns of these rows,
+            float32 of shape (len(columns), number of rows); None where a column takes as long as all of them.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Matrix(NamedTuple):
     read: Callable[[Integers], Floats]
     transposed: bool = False
     shape: tuple[int, ...] = ()
+    read_columns: Callable[[int, int, Integers], Floats] | None = None
 
     @property
     def outputs_and_inputs(self) -> tuple[int, int]:
@@ -64,8 +67,7 @@ def equal_parts(matrix: Matrix, count: int) -> list[Matrix]:
 
 
 def _part(matrix: Matrix, first: int, length: int) -> Matrix:
+    matrix = matrix._replace(shape=(), read_columns=None)
     if matrix.vector:
-        return matrix._replace(
-            columns=length, read=lambda wanted: matrix.read(wanted)[:, first : first + length], shape=()
-        )
-    return matrix._replace(rows=length, read=lambda wanted: matrix.read(wanted + first), shape=())
+        return matrix._replace(columns=length, read=lambda wanted: matrix.read(wanted)[:, first : first + length])
+    return matrix._replace(rows=length, read=lambda wanted: matrix.read(wanted + first))

@@ -15,7 +15,7 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
 from ingest.formats.adapter_layout import adapter_tensor, holds_adapter
-from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs
+from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs, read_columns
 from ingest.formats.fused_tensors import expert_matrices, named_matrices
 from ingest.formats.gguf import GgufFile, is_transposed, read_gguf
 from ingest.formats.gguf_names import names_from_gguf
@@ -37,7 +37,7 @@ from ingest.formats.quantized.quantized_formats import quantized_matrix, serves_
 from ingest.formats.quantized.scaled_codes import FLOAT4
 from ingest.formats.quantized.stored_tensors import StoredTensor, StoredTensors, UnreadableTensorError
 from ingest.formats.quantized.unread_packings import stated_packing
-from ingest.formats.safetensors import Tensor, is_readable, read_header, read_values
+from ingest.formats.safetensors import Tensor, decode_floats, is_readable, item_size, read_header, read_values
 from ingest.formats.tensor_names import is_in_block
 
 F = TypeVar("F")
@@ -384,7 +384,13 @@ def _open_tensor(name: str, stored: StoredTensors) -> Matrix:
     def read(wanted: Integers) -> Floats:
         return _read_rows(source, tensor, columns, wanted)
 
-    return Matrix(name, rows, columns, tensor.dtype, len(tensor.shape) < 2, read, shape=sides)
+    def read_part(first: int, count: int, wanted: Integers) -> Floats:
+        item = item_size(tensor.dtype)
+        raw = read_columns(source, tensor.start + first * columns * item, (count, columns), item, wanted)
+        return decode_floats(raw.tobytes(), tensor.dtype).reshape(len(wanted), count)
+
+    by_column = read_part if isinstance(source, LocalFile) and len(sides) == 3 and columns == sides[2] else None
+    return Matrix(name, rows, columns, tensor.dtype, len(tensor.shape) < 2, read, False, sides, by_column)
 
 
 def _transposed(name: str, source: ByteSource, tensor: Tensor) -> Matrix:

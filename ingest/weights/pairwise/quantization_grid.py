@@ -12,9 +12,11 @@ Grids, with scale s and zero point z:
 
 - symmetric, q = s · clip(round(w / s), -L - 1, L), s = max|w| / L over a row, 128 or 32 columns; L is 127 or 7;
 - Q4_0, Q5_0 of llama.cpp: s = w_max / -8 or -16, w_max the element of the largest magnitude, with its sign;
-- Q4_1, Q5_1 of llama.cpp: q = s · round((w - z) / s) + z, z = min w, s = (max w - min w) / 15 or 31.
+- Q4_1, Q5_1 of llama.cpp: q = s · round((w - z) / s) + z, z = min w, s = (max w - min w) / 15 or 31;
+- MXFP4: q = s · e2m1(w / s), s a power of 2: that of max|w| over 32 columns, less 2 (OCP Microscaling Formats 1.0,
+  section 6.3), or the least that clips nothing (`downcast_to_mxfp` of triton_kernels).
 
-The last two follow `quantize_row_*_ref` of ggml-quants. Q8_0 is the symmetric grid of eight bits over 32 columns.
+Those of llama.cpp follow `quantize_row_*_ref` of ggml-quants. Q8_0 is the symmetric grid of eight bits over 32 columns.
 """
 
 from __future__ import annotations
@@ -75,6 +77,9 @@ def quantize(values: Floats, row_max: Floats, block_max: Floats, scaled: Floats 
     low, high = by.min(1), by.max(1)
     made["Q4_1"] = _offset(values, low, (high - low) / 15)
     made["Q5_1"] = _offset(values, low, (high - low) / 31)
+    run_max = np.maximum(run_max, np.float32(2.0**-100))
+    made["MXFP4/floor"] = _e2m1(values, np.floor(np.log2(run_max)) - 2)
+    made["MXFP4/ceil"] = _e2m1(values, np.ceil(np.log2(run_max / 6)))
     return made
 
 
@@ -91,6 +96,14 @@ def _signed(values: Floats, scale: Floats, levels: int) -> Floats:
 def _offset(values: Floats, low: Floats, scale: Floats) -> Floats:
     step = np.maximum(scale, 1e-12)[:, None]
     return np.rint((values - low[:, None]) / step) * step + low[:, None]
+
+
+def _e2m1(values: Floats, exponents: Floats) -> Floats:
+    """Return values rounded to 4-bit floats, to even codes from the middle between two."""
+    scale = np.exp2(exponents)[:, None]
+    size = np.abs(values) / scale
+    step = np.where(size < 2, np.float32(0.5), np.where(size < 4, np.float32(1), np.float32(2)))
+    return np.asarray(np.copysign(np.minimum(np.rint(size / step) * step, 6), values) * scale, np.float32)
 
 
 class QuantizedValues(NamedTuple):

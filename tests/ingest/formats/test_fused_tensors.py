@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from ingest.formats.open_model import open_model
+from ingest.formats.byte_source import LocalFile
+from ingest.formats.open_model import OpenModel, add_safetensors, open_model
 from ingest.weights.fingerprints.fingerprint import compute_fingerprint
+from tests.support.gguf_files import write_gguf
 from tests.support.packing import RNG, values
 
 EXPERTS, INNER, HIDDEN = 4, 48, 64
@@ -117,3 +119,87 @@ def test_the_order_of_sides_of_conv1d_is_recorded(tmp_path: Path) -> None:
         attention = model.matrices["h.0.attn.c_attn.weight"]
         assert attention.transposed and attention.outputs_and_inputs == (3 * HIDDEN, HIDDEN)
         assert model.matrices["wte.weight"].outputs_and_inputs == (99, HIDDEN)
+
+
+GPT_OSS = "GptOssForCausalLM"
+AT = "layers.0.mlp.experts."
+
+
+def gpt_oss(into: np.ndarray, out: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the experts of gpt-oss as transformers has them; outputs of the two projections take turns."""
+    alternating = np.stack((into[:, :INNER], into[:, INNER:]), 2).reshape(into.shape)
+    biases = {"gate_up_proj_bias": drawn(EXPERTS, 2 * INNER), "down_proj_bias": drawn(EXPERTS, HIDDEN)}
+    stored = {"gate_up_proj": alternating.swapaxes(1, 2), "down_proj": out.swapaxes(1, 2), **biases}
+    return {f"model.{AT}{name}": value for name, value in stored.items()}
+
+
+def coded(sides: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return values, blocks and scales of MXFP4: two codes a byte, the first in the low half."""
+    codes = RNG.integers(0, 16, sides)
+    exponents = RNG.integers(120, 126, (*sides[:-1], sides[-1] // 32)).astype(np.uint8)
+    floats = codes.astype(np.uint8).view(ml_dtypes.uint4).view(ml_dtypes.float4_e2m1fn).astype(np.float32)
+    scaled = floats * np.repeat(2.0 ** (exponents.astype(np.float32) - 127), 32, -1)
+    blocks = (codes[..., 0::2] | codes[..., 1::2] << 4).astype(np.uint8).reshape(*exponents.shape, 16)
+    return scaled.astype(np.float32), blocks, exponents
+
+
+def test_experts_of_gpt_oss_are_one_matrix_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.formats.byte_source.MAX_WHOLE_READ_BYTES", 0)
+    into, out = (each.astype(ml_dtypes.bfloat16) for each in experts())
+    stored = gpt_oss(into, out)
+    with open_model(write(tmp_path / "m", stored, GPT_OSS)) as model:
+        assert len(model.matrices) == 3 * EXPERTS + 3
+        for name, expected in (
+            ("2.gate_proj.weight", into[2, :INNER]), ("2.up_proj.weight", into[2, INNER:]),
+            ("3.down_proj.weight", out[3]), ("up_proj.bias", stored[f"model.{AT}gate_up_proj_bias"][:, 1::2]),
+            ("down_proj.bias", stored[f"model.{AT}down_proj_bias"]),
+        ):  # fmt: skip
+            np.testing.assert_array_equal(values(model.matrices[AT + name]), expected.astype(np.float32))
+        before = model.read_bytes
+        model.matrices[f"{AT}1.up_proj.weight"].read(np.array([7]))
+        assert model.read_bytes - before == HIDDEN * 2
+
+
+def test_floats_mxfp4_and_gguf_of_gpt_oss_are_one_model(tmp_path: Path) -> None:
+    width = 96
+    codes = {"gate_up_proj": coded((EXPERTS, 2 * width, HIDDEN)), "down_proj": coded((EXPERTS, HIDDEN, width))}
+    (into, *_), (out, *_) = codes.values()
+    biases = {"gate_up_proj_bias": drawn(EXPERTS, 2 * width), "down_proj_bias": drawn(EXPERTS, HIDDEN)}
+    floats = {"gate_up_proj": into.swapaxes(1, 2), "down_proj": out.swapaxes(1, 2), **biases}
+    packed = biases | {f"{name}_blocks": blocks for name, (_, blocks, _) in codes.items()}
+    packed |= {f"{name}_scales": scales for name, (_, _, scales) in codes.items()}
+    apart = {
+        "ffn_gate_exps.weight": into[:, 0::2], "ffn_up_exps.weight": into[:, 1::2], "ffn_down_exps.weight": out,
+        "ffn_gate_exps.bias": biases["gate_up_proj_bias"][:, 0::2], "ffn_down_exps.bias": biases["down_proj_bias"],
+        "ffn_up_exps.bias": biases["gate_up_proj_bias"][:, 1::2],
+    }  # fmt: skip
+    folders = [
+        write(tmp_path / name, {f"model.{AT}{key}": value for key, value in stored.items()}, GPT_OSS)
+        for name, stored in (("floats", floats), ("packed", packed))
+    ]
+    gguf = {f"blk.0.{name}": np.ascontiguousarray(value) for name, value in apart.items()}
+    folders.append(write_gguf(tmp_path / "m.gguf", gguf, "F32", "gpt-oss"))
+    read = []
+    for folder in folders:
+        with open_model(folder) as model:
+            assert not model.problems
+            read.append({name: values(matrix) for name, matrix in model.matrices.items()})
+    assert read[0].keys() == read[1].keys() == read[2].keys()
+    for name, expected in read[0].items():
+        np.testing.assert_array_equal(read[1][name], expected)
+        np.testing.assert_array_equal(read[2][name], expected)
+
+
+class Ranges:
+    """A file that is read by ranges: a request a read."""
+
+    def __init__(self, file: LocalFile) -> None:
+        self.name, self.size, self.bytes_read, self.read = "hub:acme/m", file.size, 0, file.read
+
+
+def test_experts_of_gpt_oss_stay_fused_where_a_column_takes_a_request_a_row(tmp_path: Path) -> None:
+    file = write(tmp_path / "m", gpt_oss(*experts()), GPT_OSS) / "model.safetensors"
+    with LocalFile(file) as source:
+        model = OpenModel("hub:acme/m")
+        add_safetensors(model, [Ranges(source)])
+    assert {f"{AT}gate_up_proj", f"{AT}down_proj", f"{AT}gate_proj.bias"} < model.matrices.keys()

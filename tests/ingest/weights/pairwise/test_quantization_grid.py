@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import gguf
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -23,6 +24,18 @@ def test_grids_of_llama_cpp(kind: str) -> None:
     ours = quantize(value, np.abs(value).max(1), np.abs(value).max(1))[name]
     near = np.abs(ours - theirs) <= np.abs(value).max(1, keepdims=True) * 2**-10
     assert near.mean() > 0.995
+
+
+@pytest.mark.parametrize(("grid", "rounded"), [("MXFP4/floor", np.floor), ("MXFP4/ceil", np.ceil)])
+def test_grids_of_mxfp4(grid: str, rounded: np.ufunc) -> None:
+    """Our formulas against the type of ml_dtypes; 4 and 6 are the largest power of 2 and the largest value of a code."""
+    value = np.random.default_rng(1).normal(size=(200, 32)).astype(np.float32)
+    value[0] = 0
+    largest = np.maximum(np.abs(value).max(1, keepdims=True), 2.0**-100)
+    scale = np.exp2(rounded(np.log2(largest / (4 if grid.endswith("floor") else 6)))).astype(np.float32)
+    expected = (value / scale).astype(ml_dtypes.float4_e2m1fn).astype(np.float32) * scale
+    ours = quantize(value, np.abs(value).max(1), np.abs(value).max(1))[grid]
+    np.testing.assert_array_equal(ours, expected)
 
 
 @pytest.mark.parametrize(
