@@ -7,8 +7,8 @@
 // columns: id, license
 
 Types of parameters are string, integer, float, boolean, and list (of strings, separated by commas). `model`, `dataset`,
-`license` and `task` are ids of such nodes, `list of license` several of them. Values separated by | are all that there
-are.
+`license`, `task` and `author` are ids of such nodes, `list of license` several of them. Values separated by | are all
+that there are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 TOPICS = ("lineage", "explore", "audit")
 Value = str | int | float | bool | list[str]
-LABELS = {"model": "Model", "dataset": "Dataset", "license": "License", "task": "Task"}
+LABELS = {"model": "Model", "dataset": "Dataset", "license": "License", "task": "Task", "author": "Author"}
 """Types whose values are ids of nodes, and the labels of these nodes."""
 LIST = "list"
 _TYPE = rf"string|integer|float|boolean|(?:{LIST} of )?(?:{'|'.join(LABELS)})|{LIST}|\w+(?:\|\w+)+"

@@ -25,14 +25,14 @@ from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.records import repository_path
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, Status
-from atlas_db.dashboard.map.model_map import ModelMap, build_map
+from atlas_db.dashboard.map.model_map import DEPTH_BYTE, MODELS_FILE, ORIGIN_BIT, STRIDE, ModelMap, build_map
 from atlas_db.lineage.weights_record import Knowledge, knowledge_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement, all_edges
 from gnn.evaluation.evaluation_report import EVALUATIONS, load_report
 
-VERSION = 7
+VERSION = 8
 WAIT_SECONDS = 120.0
 """Seconds for which the files of another process, about the same store, are awaited."""
 FOLDER = "dashboard"
@@ -102,6 +102,38 @@ class Bundle:
             key=lambda at: (self.names[at].lower() != needle, -downloads[at], len(self.names[at]), self.names[at])
         )
         return list(places[:limit])
+
+    @cached_property
+    def _heads(self) -> Integers:
+        """Places in map order of the first model of each family, and of each single model, with the end."""
+        depth = np.fromfile(self.folder / MODELS_FILE, np.uint8).reshape(-1, STRIDE)[:, DEPTH_BYTE] & (ORIGIN_BIT - 1)
+        return np.append(np.flatnonzero(depth == 0), len(depth))
+
+    def families_of(self, author: str) -> tuple[list[dict[str, Any]], int]:
+        """Return the families that an author's models with a record are in, and how many are in none.
+
+        Args:
+            author: Owner part of the ids.
+
+        Returns:
+            The root, the author's models and all models of each family, most of the author's first; models without
+            relatives.
+        """
+        joined, starts, _ = self._index
+        hits = [match.start() for match in re.finditer(f"^{re.escape(author.lower())}/", joined, re.MULTILINE)]
+        places = np.searchsorted(starts, hits)
+        own = [at for at in places.tolist() if self.names[at].startswith(f"{author}/")]
+        known = self.without_record([self.names[at] for at in own])
+        heads = np.searchsorted(self._heads, [at for at in own if self.names[at] not in known], side="right") - 1
+        sizes = np.diff(self._heads)
+        counts = Counter(heads.tolist())
+        families: list[dict[str, Any]] = [
+            {"root": self.names[self._heads[head]], "models": number, "family": int(sizes[head])}
+            for head, number in counts.items()
+            if sizes[head] > 1
+        ]
+        families.sort(key=lambda row: (-row["models"], row["root"]))
+        return families, sum(number for head, number in counts.items() if sizes[head] == 1)
 
     def most_downloaded(self, number: int) -> list[str]:
         """Return the ids of the most downloaded models and of the roots of the largest families."""

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -25,8 +26,12 @@ from atlas_db.compliance.notice import collect_notice
 from atlas_db.core.errors import AtlasError, InputError, ModelNotFoundError, StoreError, TimeLimitError, UsageError
 from atlas_db.core.safe_text import spreadsheet_row
 from atlas_db.dashboard import questions, views
+from atlas_db.dashboard.aggregates import Bundle
 from atlas_db.dashboard.app_state import AppState
+from atlas_db.dashboard.author_view import author_page
+from atlas_db.dashboard.map.selection import MAX_SELECTED, POSITION_BYTES, decode_positions, selected_models
 from atlas_db.dashboard.templating import Served, plotly_file, render
+from atlas_db.export.table_files import write_parquet
 from atlas_db.licenses.audit import AuditReport
 from atlas_db.licenses.sarif import to_sarif
 from atlas_db.lineage.traversal import properties_of
@@ -218,6 +223,13 @@ def _store_pages(state: AppState) -> APIRouter:
             page = views.dataset_page(store, dataset)
         return _respond(request, form, "dataset", page, page["id"])
 
+    @router.get("/author/{author}", summary="What an author published")
+    def author(request: Request, author: str, form: Form = "html") -> Response:
+        bundle = state.bundle
+        with state.store() as store:
+            page = author_page(store, bundle, author)
+        return _respond(request, form, "author", page, page["author"])
+
     @router.get("/family", summary="One or two families as trees on one scale")
     def family(request: Request, a: Text = "", b: Text = "", form: Form = "html") -> Response:
         bundle = state.bundle
@@ -274,6 +286,12 @@ class SarifResponse(Response):
     media_type = "application/sarif+json"
 
 
+class ParquetResponse(Response):
+    """A table as Parquet."""
+
+    media_type = "application/vnd.apache.parquet"
+
+
 def _downloads(state: AppState) -> APIRouter:
     router = APIRouter(prefix="/download", tags=["downloads"], responses=ERRORS)
 
@@ -290,6 +308,11 @@ def _downloads(state: AppState) -> APIRouter:
             properties_of(store, model)
             text = collect_notice(store, [model]).text()
         return _attachment(text, "NOTICE.txt", "text/plain; charset=utf-8")
+
+    @router.post("/models.parquet", summary="Models by position on the map", response_class=ParquetResponse)
+    async def models(request: Request, counted: Text) -> Response:
+        body = await _bounded_body(request, MAX_SELECTED * POSITION_BYTES)
+        return await run_in_threadpool(_selection, state.bundle, counted, body)
 
     @router.get("/audit.csv", summary="Findings of the newest audit", response_class=CsvResponse)
     def audit_csv(wanted: FindingFilters) -> Response:
@@ -320,7 +343,31 @@ FINDING_COLUMNS = (
 )  # fmt: skip
 
 
-def _attachment(text: str, name: str, kind: str) -> Response:
+async def _bounded_body(request: Request, most: int) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        UsageError: It is longer than `most` bytes; no more of it is read.
+    """
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > most:
+            raise UsageError(f"the request is longer than {most:,} bytes", hint="Select a smaller area, or filter")
+    return body
+
+
+def _selection(bundle: Bundle, counted: str, body: bytes) -> Response:
+    if counted != bundle.report["key"]:
+        raise UsageError("the map was counted anew since this page was opened", hint="Reload the page")
+    positions = decode_positions(body, len(bundle.names))
+    table = selected_models(bundle.folder, bundle.report["map"]["layers"], bundle.names, positions)
+    out = io.BytesIO()
+    write_parquet(out, table.schema, table.to_batches())
+    return _attachment(out.getvalue(), "models.parquet", ParquetResponse.media_type)
+
+
+def _attachment(text: str | bytes, name: str, kind: str) -> Response:
     return Response(text, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 

@@ -9,9 +9,8 @@ from urllib.parse import quote
 
 from atlas_db.core.terms import Status
 from atlas_db.lineage.traversal import ChildGroup, LineageStep
+from ingest.hub.api_listing import endpoint
 
-HUB = "https://huggingface.co/"
-"""The Hub, to which the pages of models link."""
 FORMATS = (
     "safetensors",
     "gguf",
@@ -86,6 +85,10 @@ def code_for(model: str) -> dict[str, str]:
 
 
 def hub_links(model: str, author: str | None) -> dict[str, str]:
-    """Return the addresses of a model and of its author on the Hub."""
-    found = {"model": HUB + quote(model)}
-    return found | ({"author": HUB + quote(author)} if author else {})
+    """Return the addresses of a model and of its author on the Hub (HF_ENDPOINT)."""
+    return {"model": f"{endpoint()}/{quote(model)}"} | ({"author": hub_author(author)} if author else {})
+
+
+def hub_author(author: str) -> str:
+    """Return the address of an author on the Hub."""
+    return f"{endpoint()}/{quote(author)}"

@@ -48,6 +48,9 @@ class Links(Protocol):
     def model(self, identifier: str, **query: str) -> str | None:
         """Address of a model's page; None where it has no page."""
 
+    def author(self, name: str) -> str | None:
+        """Address of an author's page; None where authors have none."""
+
     def asset(self, name: str) -> str:
         """Address of a script or style sheet."""
 
@@ -69,6 +72,10 @@ class Served:
         """Address of the page of a model, or of a dataset by its path."""
         page = quote(identifier) if identifier.startswith(DATASETS) else f"models/{quote(identifier)}"
         return f"/{page}" + (f"?{urlencode(query)}" if query else "")
+
+    def author(self, name: str) -> str | None:
+        """Address of an author's page."""
+        return f"/author/{quote(name, safe='')}"
 
     def asset(self, name: str) -> str:
         """Address of a script or style sheet."""
@@ -100,6 +107,10 @@ class Exported:
         """Address of a model's page; None where it has no page."""
         file = self.models.get(identifier)
         return None if file is None else f"{self.above}models/{file}"
+
+    def author(self, name: str) -> str | None:
+        """None: an export has no pages of authors."""
+        return None
 
     def asset(self, name: str) -> str:
         """Address of a script or style sheet."""

@@ -6,6 +6,7 @@ PANEL_QUERIES: dict[str, tuple[str, ...]] = {
     "map": ("edges", "verdicts", "predicted_licenses"),
     "family": ("descendants", "descendant_count", "relations_by_popularity"),
     "model": ("attribute_claims", "parents", "children", "lineage_claims", "ruling", "violated_licenses"),
+    "author": ("models_of_author", "authors"),
     "dataset": ("trained_on", "datasets"),
     "findings": ("mutation", "license_changes", "language_steps", "edge_traits", "degree_distribution"),
     "growth": ("growth",),

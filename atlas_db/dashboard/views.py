@@ -46,6 +46,8 @@ Page = dict[str, Any]
 MAX_LISTED = 500
 """Rows of a list on a page, at most."""
 MAX_FOUND = 20
+MAX_AUTHORS = 3
+"""Authors that a search suggests beside models, at most."""
 _DESCENDANTS = Statement(find_query("descendant_count").text)
 _DATES = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id}) WHERE m.created_at > $unknown "
@@ -62,13 +64,13 @@ def map_page(bundle: Bundle) -> Page:
     report = bundle.report
     families = [{"root": each["id"], "models": each["models"]} for each in report["map"]["labels"][:25]]
     return {
-        **{name: report[name] for name in ("models", "names_alone", "weights_alone", "map", "made")},
+        **{name: report[name] for name in ("models", "names_alone", "weights_alone", "map", "made", "key")},
         "families": families,
     }
 
 
 def search_page(store: Store, bundle: Bundle, text: str) -> Page:
-    """Return the models whose id contains a text: licence, task and downloads, and the place on the map.
+    """Return the models whose id contains a text: licence, task and downloads, the place on the map, and authors.
 
     Those without a record have `known`, what is known of them, instead.
     """
@@ -85,7 +87,9 @@ def search_page(store: Store, bundle: Bundle, text: str) -> Page:
         }
         for name, at in zip(names, places, strict=True)
     ]
-    return {"q": text, "found": found}
+    authors = dict.fromkeys(name.partition("/")[0] for name in names if "/" in name and name not in known)
+    part = " ".join(text.lower().split()).rstrip("/")
+    return {"q": text, "found": found, "authors": [name for name in authors if part in name.lower()][:MAX_AUTHORS]}
 
 
 _KNOWN_WORDS = {

@@ -33,6 +33,7 @@ EXAMPLES = {
     "ancestor": "mlabonne/Marcoro14-7B-slerp",
     "dataset": "squad",
     "license": "apache-2.0",
+    "author": "mlabonne",
 }
 CLOCK = {"started", "finished", "counts"}
 """Columns that no two runs share."""

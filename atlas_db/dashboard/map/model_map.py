@@ -29,9 +29,13 @@ PICTURE = 1600
 """Width of the picture in pixels, at least."""
 STRIDE = 9
 """Bytes of one model."""
+DEPTH_BYTE = 4
+"""Byte of a model with its generation."""
 ORIGIN_BIT = 128
 """Bit beside the generation of an absent origin: a model that others come from, known by their weights alone."""
 NO_TASK = "no task declared"
+MODELS_FILE = "models.bin"
+"""File with the bytes of all models in map order."""
 LAND, ISLES, SEA = "land", "isles", "sea"
 
 
@@ -83,8 +87,8 @@ class ModelMap:
         families = [place for place in self.places if place.kind == "family"][:LABELS]
         return [{"id": place.text, "models": place.models, "first": place.first} for place in families]
 
-    def payload(self, first: int, last: int) -> str:
-        """Return nine bytes a model in base64: x and y as uint16, generation, then the layers by `SLOTS`."""
+    def records(self, first: int, last: int) -> bytes:
+        """Return nine bytes a model: x and y as uint16, generation, then the layers by `SLOTS`."""
         part = slice(first, last)
         table = np.zeros(last - first, np.dtype([("x", "<u2"), ("y", "<u2"), ("codes", "u1", STRIDE - 4)]))
         table["x"], table["y"] = self.x[part], self.y[part]
@@ -92,7 +96,7 @@ class ModelMap:
         for layer in self.layers:
             slot = SLOTS[layer.name]
             table["codes"][:, slot.byte - 4] |= layer.codes[part] << slot.shift
-        return base64.b64encode(table.tobytes()).decode()
+        return table.tobytes()
 
     def describe(self) -> dict[str, Any]:
         """Return the description that decoding the payload needs: sizes, legends, labels."""
@@ -125,13 +129,15 @@ class ModelMap:
         """Write the files of the map: script files, so that a page reads them from a disk, too.
 
         Args:
-            folder: Folder for map.js (the land), sea.js (the rest), places.js, names/, downloads.bin and map-*.png.
+            folder: Folder for map.js (the land), sea.js (the rest), models.bin (both), places.js, names/, downloads.bin
+                and map-*.png.
         """
         (folder / "names").mkdir(parents=True, exist_ok=True)
         (folder / "downloads.bin").write_bytes(self.downloads.tobytes())
-        land = self.regions[0].models
-        _write_call(folder / "map.js", "chart", self.describe(), self.payload(0, land))
-        _write_call(folder / "sea.js", "rest", self.payload(land, len(self.names)))
+        land, rest = self.records(0, self.regions[0].models), self.records(self.regions[0].models, len(self.names))
+        (folder / MODELS_FILE).write_bytes(land + rest)
+        _write_call(folder / "map.js", "chart", self.describe(), base64.b64encode(land).decode())
+        _write_call(folder / "sea.js", "rest", base64.b64encode(rest).decode())
         _write_call(folder / "places.js", "places", self.places)
         for number, start in enumerate(range(0, len(self.names), SHARD)):
             _write_call(folder / "names" / f"{number}.js", "names", number, self.names[start : start + SHARD])

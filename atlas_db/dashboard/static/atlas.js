@@ -35,7 +35,7 @@
         item.setAttribute("aria-selected", String(place === at));
         item.textContent = hit.id;
         const downloads = typeof hit.downloads === "number" ? hit.downloads.toLocaleString("en") : hit.downloads;
-        note.textContent = hit.known ? hit.known : [hit.license || "states no licence", hit.pipeline_tag || "no task", (downloads || "no") + " downloads"].join(" · ");
+        note.textContent = hit.author ? "author" : hit.known ? hit.known : [hit.license || "states no licence", hit.pipeline_tag || "no task", (downloads || "no") + " downloads"].join(" · ");
         item.append(note);
         item.addEventListener("pointerdown", function (event) { event.preventDefault(); take(hit); });
         return item;
@@ -48,7 +48,8 @@
     const take = function (hit) {
       box.value = hit.id;
       close();
-      if (onMap) { ATLAS.goTo(hit.id, true, hit.at); document.getElementById("chart").focus(); } else location.href = "/models/" + hit.id.split("/").map(encodeURIComponent).join("/");
+      if (hit.author) location.href = "/author/" + encodeURIComponent(hit.id);
+      else if (onMap) { ATLAS.goTo(hit.id, true, hit.at); document.getElementById("chart").focus(); } else location.href = "/models/" + hit.id.split("/").map(encodeURIComponent).join("/");
     };
     const ask = async function (text) {
       const number = ++asked;
@@ -56,7 +57,10 @@
       if (onMap && ATLAS.exported) answer = await ATLAS.search(text);
       else {
         const reply = await fetch("/search?format=json&q=" + encodeURIComponent(text));
-        if (reply.ok) answer = (await reply.json()).found;
+        if (reply.ok) {
+          const page = await reply.json();
+          answer = page.found.slice(0, 12).concat(page.authors.map(function (name) { return { id: name, author: true }; }));
+        }
       }
       return number === asked ? answer : null;
     };
@@ -66,7 +70,7 @@
       waiting = setTimeout(async function () {
         const answer = await ask(box.value.trim());
         if (answer === null) return;
-        found = answer.slice(0, 12);
+        found = answer.slice(0, 15);
         at = -1;
         show();
       }, 120);

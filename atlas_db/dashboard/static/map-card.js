@@ -51,7 +51,7 @@
     }
     if (author && !atlas.exported) {
       const more = document.createElement("a");
-      more.href = "/search?q=" + encodeURIComponent(author + "/");
+      more.href = "/author/" + encodeURIComponent(author);
       more.textContent = author;
       fact("author", more);
     } else if (author) fact("author", author);

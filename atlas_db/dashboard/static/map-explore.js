@@ -234,9 +234,19 @@
     // A spreadsheet takes a cell that begins with one of these as a formula.
     const field = function (value) { const safe = /^[=+\-@\t\r]/.test(value) ? "'" + value : value; return /[",\n]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe; };
     for (const model of models) lines.push((await row(model)).map(field).join(","));
+    save(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }), "models.csv");
+  }
+  // The server writes Parquet; an export has none.
+  async function parquet() {
+    const address = "/download/models.parquet?counted=" + encodeURIComponent(atlas.frame.dataset.key);
+    const reply = await fetch(address, { method: "POST", body: Uint32Array.from(matches(EXPORTED).models) });
+    if (reply.ok) save(await reply.blob(), "models.parquet");
+    else by("state").textContent = "The map was counted anew. Reload the page.";
+  }
+  function save(content, name) {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
-    link.download = "models.csv";
+    link.href = URL.createObjectURL(content);
+    link.download = name;
     link.click();
     setTimeout(function () { URL.revokeObjectURL(link.href); }, 10000);
   }
@@ -277,6 +287,7 @@
     by("brush").addEventListener("click", function () { brushing(!atlas.brushing); });
     by("list").addEventListener("click", list);
     by("csv").addEventListener("click", download);
+    if (!atlas.exported) by("parquet").addEventListener("click", parquet);
     by("copy").addEventListener("click", function () { navigator.clipboard.writeText(by("found-cypher").textContent); });
     addEventListener("hashchange", restore);
   }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pyarrow.parquet as pq
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -26,6 +30,7 @@ PAGES = {
     f"/models/{META}": "Llama-3.1-8B",
     f"/compare?left={META}&right=c/laundered": "Compare",
     "/search?q=quant": "Search",
+    "/author/c": "c",
     "/questions": "Questions",
     "/questions/children?model=c/laundered&ask=1": "Children",
     "/cypher?q=MATCH+(m:Model)+RETURN+m.license+AS+license,+count(m)+AS+models": "Cypher",
@@ -191,7 +196,7 @@ def test_bad_input_gets_a_plain_page(site: Site, page: Page) -> None:
     assert f'<a href="/models/{META}">' in text
     for path, code in {
         "/nothing": 404, "/audit?page=0": 400, "/models/" + "a" * 3000: 404,
-        f"/models/{META}?open=" + ",".join(map(str, range(90))): 200, "/family?a=no/body": 404, "/search?q=" + "a" * 600: 400,
+        f"/models/{META}?open=" + ",".join(map(str, range(90))): 200, "/family?a=no/body": 404, "/author/nobody": 404, "/author/%3Cb%3E": 404, "/search?q=" + "a" * 600: 400,
         "/data/report.json": 404, "/data/names/..%2freport.json": 404, "/data/names/99999.js": 404, "/audit?format=xml": 400,
     }.items():  # fmt: skip
         status, headers, text = site.get(path)
@@ -200,6 +205,25 @@ def test_bad_input_gets_a_plain_page(site: Site, page: Page) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
     assert json.loads(site.get("/models/no/body?format=json")[2])["error"] == "Not found"
     assert site.get("/", host="evil.example")[0] == 400, "no other name leads here"
+
+
+def test_a_selection_is_bounded_and_belongs_to_the_map_that_is_shown(site: Site) -> None:
+    key = site.json("/")["key"]
+    status, headers, table = _post(site, f"/download/models.parquet?counted={key}", (0).to_bytes(4, "little"))
+    assert (status, headers["Content-Type"]) == (200, "application/vnd.apache.parquet")
+    assert pq.read_table(io.BytesIO(table)).num_rows == 1
+    for address, body in ((f"counted={key}", b""), (f"counted={key}", bytes(500_000)), ("counted=older", bytes(4))):
+        assert _post(site, f"/download/models.parquet?{address}", body)[0] == 400
+    assert site.get("/download/models.parquet?counted=")[0] == 405, "nothing is selected"
+
+
+def _post(site: Site, path: str, body: bytes) -> tuple[int, Any, bytes]:
+    request = urllib.request.Request(site.url + path, data=body, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
 
 
 def test_the_store_may_go_away_and_come_back(site: Site) -> None:

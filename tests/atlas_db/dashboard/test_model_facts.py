@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from atlas_db.dashboard.model_facts import (
     code_for,
     formats_of,
@@ -35,6 +37,11 @@ def test_children_formats_and_links() -> None:
     assert formats_of({}) == []
     assert hub_links("a/b c", "a") == {"model": "https://huggingface.co/a/b%20c", "author": "https://huggingface.co/a"}
     assert "author" not in hub_links("gpt2", None)
+
+
+def test_links_lead_to_the_hub_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.example/")
+    assert hub_links("a/b", "a") == {"model": "https://hub.example/a/b", "author": "https://hub.example/a"}
 
 
 def test_a_hostile_name_cannot_leave_its_quotes() -> None:

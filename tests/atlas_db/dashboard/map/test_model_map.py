@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -110,6 +111,9 @@ def test_what_breaks_terms_is_one_press_of_the_legend(site: Site, page: Page) ->
         rows = list(csv.DictReader(file))
     listed = {row["model"] for row in site.json("/audit?verdict=violation")["findings"]}
     assert {row["model"] for row in rows} == listed
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as Parquet").click()
+    assert pq.read_table(download.value.path()).to_pylist() == rows, "the server's words are the page's"
     expect(page.locator("#found-cypher")).to_contain_text("MATCH (m:Model) WHERE m.id IN $ids")
 
 
@@ -146,7 +150,21 @@ def test_what_came_of_a_model_is_a_search(site: Site, page: Page) -> None:
     expect(card).to_contain_text("verdicts of these")
     assert "/models/" not in page.url
     page.wait_for_function("start => ATLAS.camera.zoom > 1.2 * start", arg=start)
-    expect(card.get_by_role("link", name="meta-llama", exact=True)).to_have_attribute("href", "/search?q=meta-llama%2F")
+
+
+def test_who_made_it_is_a_press_and_its_author(site: Site, page: Page) -> None:
+    """The question "who made it?", in two actions; numbers are those of Cypher."""
+    _map(page, site)
+    page.mouse.click(*_spot(page, "q/quant-7"))
+    page.locator("#place").get_by_role("link", name="q", exact=True).click()
+    expect(page.locator("h1")).to_have_text("q")
+    expect(page.locator(".facts")).to_contain_text("Models 30")
+    expect(page.locator("ol.worst li").first).to_contain_text("30 of the family's 34 models")
+    asked = site.json("/questions/models_of_author?author=q&ask=1")["answer"]
+    shown = site.json("/author/q")
+    assert shown["models"] == asked["number"] == 30
+    assert [row["model"] for row in shown["top"]] == [row["id"] for row in asked["rows"]][:25]
+    assert shown["downloads"] == sum(range(30))
 
 
 def test_every_view_has_an_address(site: Site, page: Page) -> None:
