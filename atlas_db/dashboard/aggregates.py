@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from atlas_db.analysis.frames import AtlasFrames, read_frames
+from atlas_db.analysis.frames import UNKNOWN_DATE, AtlasFrames, read_frames
 from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse_sections
 from atlas_db.claims.runs import list_runs, utc_now
 from atlas_db.core.arrays import Integers
@@ -25,6 +25,7 @@ from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.records import repository_path
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, Status
+from atlas_db.dashboard.audit_view import violation_trend
 from atlas_db.dashboard.map.model_map import DEPTH_BYTE, MODELS_FILE, ORIGIN_BIT, STRIDE, ModelMap, build_map
 from atlas_db.lineage.weights_record import Knowledge, knowledge_of
 from atlas_db.store.bolt import Store
@@ -308,11 +309,21 @@ def _audit(atlas: AtlasFrames, findings: Sequence[dict[str, Any]], runs: Sequenc
                 "models": int(atlas.forest.size[head]),
                 "in_violation": len(models),
                 "share": len(models) / int(atlas.forest.size[head]),
+                "trend": _trend(atlas, head, models),
             }
             for head, models in worst
         ],
         "run": audits[0] if audits else None,
     }
+
+
+def _trend(atlas: AtlasFrames, head: int, broken: Mapping[str, int]) -> list[dict[str, Any]]:
+    members = np.flatnonzero(atlas.forest.root == head)
+    days = atlas.graph.created[members]
+    known = np.isfinite(days) & (days > UNKNOWN_DATE)
+    months = np.where(known, days, 0).astype("datetime64[D]").astype("datetime64[M]").astype(str)
+    ids = [atlas.graph.ids[row] for row in members.tolist()]
+    return violation_trend(np.where(known, months, "").tolist(), [name in broken for name in ids])
 
 
 def _ranked(rows: Sequence[dict[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from atlas_db.core.terms import Verdict
 
 Rows = Sequence[Mapping[str, Any]]
@@ -17,6 +19,8 @@ MEANINGS = {
     Verdict.REVIEW: "A question for a person: what is undeclared, inferred or predicted decides it.",
     Verdict.VIOLATION: "It breaks a term of something upstream, by what publishers declare.",
 }
+RECENT = 3
+"""Months with new models that count as the newest of a family."""
 MATRIX = 10
 """Licences along each side of the matrix, those with the most findings."""
 
@@ -81,6 +85,47 @@ def _largest(pairs: Mapping[tuple[str, str], Counter[str]], side: int) -> list[s
     for key, counts in pairs.items():
         totals[key[side]] += sum(counts.values())
     return [name for name, _ in sorted(totals.items(), key=lambda pair: (-pair[1], pair[0]))[:MATRIX]]
+
+
+def violation_trend(dates: Sequence[str], broken: Sequence[bool]) -> list[dict[str, Any]]:
+    """Return a family's models by month of creation, and those of them in violation, the oldest month first.
+
+    Months without new models have no share.
+
+    Args:
+        dates: Month of creation of each model, empty where it is not known.
+        broken: Whether each is in violation.
+    """
+    models = Counter(month for month in dates if month)
+    violations = Counter(month for month, wrong in zip(dates, broken, strict=True) if month and wrong)
+    if not models:
+        return []
+    span = np.arange(np.datetime64(min(models)), np.datetime64(max(models)) + 1).astype(str).tolist()
+    return [
+        {
+            "month": month,
+            "models": models[month],
+            "in_violation": violations[month],
+            "share": violations[month] / models[month] if models[month] else None,
+        }
+        for month in span
+    ]
+
+
+def trend_words(trend: Rows) -> str:
+    """Return how the share in violation of the newest months compares with that before; empty where nothing is before.
+
+    Args:
+        trend: Models and violations by month, the oldest month first.
+    """
+    filled = [row for row in trend if row["models"]]
+    newest, earlier = filled[-RECENT:], filled[:-RECENT]
+    if not earlier:
+        return ""
+    shares = [
+        sum(row["in_violation"] for row in part) / sum(row["models"] for row in part) for part in (newest, earlier)
+    ]
+    return f"{shares[0]:.1%} of the models of its newest {RECENT} months, {shares[1]:.1%} of the earlier ones"
 
 
 def facet_counts(findings: Rows, names: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -67,6 +67,29 @@ def formats_of(props: Mapping[str, Any]) -> list[str]:
     return [name for name in FORMATS if name in tags]
 
 
+def files_of(props: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the atlas knows of a model's files, each with where that comes from; None where it is not known.
+
+    Args:
+        props: Properties of the model.
+    """
+    record, files, weights = "tags of its record", "list of files of its record", "fingerprint of its weights"
+    size = props.get("weights_bytes")
+    return [
+        {"what": "formats", "value": formats_of(props) or None, "source": record},
+        {"what": "licence and notice files", "value": _listed(props.get("license_files")), "source": files},
+        {"what": "parameters", "value": props.get("num_params"), "source": "header of safetensors, by the Hub"},
+        {"what": "size of the weights", "value": size and f"{size / 1e9:,.3f} GB", "source": weights},
+        {"what": "type of most weights", "value": props.get("weights_dtype"), "source": weights},
+        {"what": "layers", "value": props.get("weights_layers"), "source": weights},
+        {"what": "revision", "value": props.get("sha"), "source": "its record"},
+    ]
+
+
+def _listed(names: Sequence[str] | None) -> list[str] | str | None:
+    return names if names is None else list(names) or "none"
+
+
 def code_for(model: str) -> dict[str, str]:
     """Return code that reads a model, in Cypher, Python and for the shell."""
     text = json.dumps(model, ensure_ascii=False)
@@ -85,8 +108,9 @@ def code_for(model: str) -> dict[str, str]:
 
 
 def hub_links(model: str, author: str | None) -> dict[str, str]:
-    """Return the addresses of a model and of its author on the Hub (HF_ENDPOINT)."""
-    return {"model": f"{endpoint()}/{quote(model)}"} | ({"author": hub_author(author)} if author else {})
+    """Return the addresses of a model, its files and its author on the Hub (HF_ENDPOINT)."""
+    page = f"{endpoint()}/{quote(model)}"
+    return {"model": page, "files": f"{page}/tree/main"} | ({"author": hub_author(author)} if author else {})
 
 
 def hub_author(author: str) -> str:

@@ -19,10 +19,17 @@ from atlas_db.core.settings import Settings
 from atlas_db.core.terms import LicenseState, RecordKind, Relation, Source
 from atlas_db.dashboard import figures
 from atlas_db.dashboard.aggregates import Bundle
-from atlas_db.dashboard.audit_view import facet_counts, headline, license_matrix, verdict_rows
+from atlas_db.dashboard.audit_view import facet_counts, headline, license_matrix, trend_words, verdict_rows
 from atlas_db.dashboard.family_tree import GROUPS, draw_family_trees
 from atlas_db.dashboard.lineage_layout import MAX_COLUMN_BOXES, draw_lineage
-from atlas_db.dashboard.model_facts import code_for, formats_of, hub_links, named_children, path_to_root
+from atlas_db.dashboard.model_facts import (
+    code_for,
+    files_of,
+    formats_of,
+    hub_links,
+    named_children,
+    path_to_root,
+)
 from atlas_db.licenses.audit import DISCLAIMER, AuditOptions, audit_models, license_words
 from atlas_db.lineage.claim_evidence import read_lineage_claims_of
 from atlas_db.lineage.newest_records import read_newest_records
@@ -163,6 +170,7 @@ def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: 
         "path": [_step(step) for step in path_to_root(identifier, relatives.parents)],
         "came_of_it": named_children(below),
         "formats": formats_of(props),
+        "files": files_of(props),
         "hub": hub_links(identifier, props.get("author")) if known is Knowledge.RECORD else {},
         "code": code_for(identifier),
         "opened": list(opened),
@@ -357,6 +365,7 @@ def audit_page(bundle: Bundle, wanted: dict[str, str], page: int = 1) -> Page:
     }
     return {
         **report,
+        "families": [{**row, "trend_words": trend_words(row["trend"])} for row in report["families"]],
         **unknown,
         "headline": headline(report["verdicts"], unknown["unknown_by_state"].get(LicenseState.NOT_IN_ATLAS, 0)),
         "meanings": verdict_rows(report["verdicts"]),

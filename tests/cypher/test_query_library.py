@@ -178,7 +178,14 @@ def test_no_query_enumerates_paths(store: Store) -> None:
     names = ("relation", "confidence", "status", "sources", "active")
     store.write(lambda tx: tx.run_batch(create_nodes("Model"), nodes))
     store.write(lambda tx: tx.run_batch(create_edges("DERIVED_FROM", "Model", "Model", names), edges))
-    given = {"model": "l/0-0", "other": "l/0-1", "ancestor": f"l/{LADDER - 1}-0", "license": "mit", "dataset": "none"}
+    given = {
+        "model": "l/0-0",
+        "other": "l/0-1",
+        "ancestor": f"l/{LADDER - 1}-0",
+        "license": "mit",
+        "dataset": "none",
+        "author": "l",
+    }
     for query in query_library.queries().values():
         needed = {p.name: given[p.name] for p in query.parameters if p.default is None}
         if query.name in ("descendants", "family", "descendant_count", "best_descendants", "children"):

@@ -2,13 +2,14 @@
 // Draws each figure when it comes into sight, in the colours of the page.
 (function () {
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const draw = function (target) {
+  const PRINTED = 640;
+  const draw = function (target, width) {
     const figure = JSON.parse(target.parentElement.querySelector("script").textContent);
     const style = getComputedStyle(document.documentElement);
     const [ink, line] = ["--ink", "--line"].map(function (name) { return style.getPropertyValue(name).trim(); });
     const axis = { gridcolor: line, zerolinecolor: line, automargin: true };
-    const layout = Object.assign({ height: 320 }, figure.layout, {
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: 13, family: "inherit" },
+    const layout = Object.assign({ height: 320, width: width }, figure.layout, {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: 14, family: "inherit" },
       margin: { l: 60, r: 16, t: 12, b: 48 }, legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
     });
     layout.xaxis = Object.assign({}, axis, figure.layout.xaxis);
@@ -22,5 +23,7 @@
   }, { rootMargin: "400px" });
   const all = Array.from(document.querySelectorAll("[data-figure]"));
   for (const target of all) seen.observe(target);
+  addEventListener("beforeprint", function () { for (const target of all) draw(target, PRINTED); });
+  addEventListener("afterprint", function () { for (const target of all) draw(target); });
   dark.addEventListener("change", function () { for (const target of all) if (target.childElementCount) draw(target); });
 })();

@@ -16,6 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from atlas_db.dashboard.app import STATIC
 from tests.support.command import run
 from tests.support.dashboard_hub import HOSTILE, META
 from tests.support.dashboard_site import Site
@@ -35,6 +36,11 @@ PAGES = {
     "/questions/children?model=c/laundered&ask=1": "Children",
     "/cypher?q=MATCH+(m:Model)+RETURN+m.license+AS+license,+count(m)+AS+models": "Cypher",
 }
+
+
+_FONT_SIZES = """[...document.querySelectorAll('body *')]
+    .filter(each => !each.closest('.plot') && [...each.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+    .map(each => getComputedStyle(each).fontSize)"""
 
 
 def test_every_page_loads_with_its_title_and_has_a_twin_in_json(site: Site, page: Page) -> None:
@@ -57,6 +63,13 @@ def test_every_page_loads_with_its_title_and_has_a_twin_in_json(site: Site, page
     assert all("format" in str(each["get"]) for path, each in described.items() if not path.startswith("/download"))
 
 
+def test_texts_have_the_sizes_of_one_scale() -> None:
+    style = (STATIC / "atlas.css").read_text()
+    stated = re.findall(r"font(?:-size)?: *([^;}]+)", style)
+    assert len(stated) > 30
+    assert {size for size in stated if size != "inherit" and not re.match(r"var\(--text-[1-6]\)", size)} == set()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_accessible_and_fit_narrow_screens(site: Site, browser: Browser, scheme: Any) -> None:
     """WCAG 2.1 A and AA, contrast included, by axe-core; no page is wider than a telephone."""
@@ -67,6 +80,11 @@ def test_pages_are_accessible_and_fit_narrow_screens(site: Site, browser: Browse
         found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
         assert found.violations_count == 0, (path, found.generate_report())
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        sizes = page.evaluate(_FONT_SIZES)
+        assert set(sizes) <= {"12px", "14px", "16px", "18px", "20px", "26px"}, path
+        header = page.locator("header").bounding_box()
+        assert header is not None
+        assert header["height"] < 90, "name and search in a line, pages in another"
     page.close()
 
 
@@ -112,6 +130,22 @@ def test_lineage_shows_sources_and_hides_what_is_uncertain(site: Site, page: Pag
         page.get_by_role("link", name="Bill of materials").click()
     document = json.loads(Path(download.value.path()).read_text())
     assert document["bomFormat"] == "CycloneDX"
+
+
+def test_pages_print_without_controls_on_light_paper_and_nothing_is_cut(site: Site, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 688, "height": 900}, color_scheme="dark")
+    for path in ("/audit", "/author/c", f"/models/{META}", f"/family?a={META}"):
+        page.goto(site.url + path)
+        page.wait_for_load_state("networkidle")
+        page.emulate_media(media="print", color_scheme="dark")
+        for control in ("header", ".buttonbar", ".filters"):
+            assert not any(each.is_visible() for each in page.locator(control).all()), path
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(22, 32, 44)", path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert page.pdf(format="A4").startswith(b"%PDF-")
+        assert page.locator(".plot svg.main-svg").count() >= page.locator("[data-figure]").count(), path
+        page.emulate_media(media="screen")
+    page.close()
 
 
 def test_without_scripts_there_is_a_picture(site: Site, browser: Browser) -> None:

@@ -10,7 +10,9 @@ from atlas_db.dashboard.audit_view import (
     facet_counts,
     headline,
     license_matrix,
+    trend_words,
     verdict_rows,
+    violation_trend,
 )
 
 VERDICTS = [
@@ -57,3 +59,16 @@ def test_facets_are_counted_the_most_frequent_first() -> None:
     found = facet_counts([_finding("b", "x"), _finding("a", None), _finding("b", "y")], ["license", "child_license"])
     assert found == {"license": {"b": 2, "a": 1}, "child_license": {"x": 1, "y": 1}}
     assert list(found["license"]) == ["b", "a"]
+
+
+def test_the_trend_of_a_family_is_the_share_of_each_month() -> None:
+    dates = ["2024-03", "2024-01", "2024-01", "", "2024-03", "2024-03", "2024-04", "2024-05"]
+    broken = [True, False, True, True, True, False, True, False]
+    trend = violation_trend(dates, broken)
+    assert [row["month"] for row in trend] == ["2024-01", "2024-02", "2024-03", "2024-04", "2024-05"]
+    assert [(row["in_violation"], row["models"]) for row in trend] == [(1, 2), (0, 0), (2, 3), (1, 1), (0, 1)]
+    assert [row["share"] for row in trend] == [0.5, None, 2 / 3, 1, 0]
+    assert violation_trend(["", ""], [True, False]) == []
+    assert sum(row["models"] for row in trend) == len(dates) - 1, "one date is not known"
+    assert trend_words(trend) == "60.0% of the models of its newest 3 months, 50.0% of the earlier ones"
+    assert trend_words(trend[:-1]) == "", "there is nothing earlier"

@@ -8,6 +8,7 @@ import pytest
 
 from atlas_db.dashboard.model_facts import (
     code_for,
+    files_of,
     formats_of,
     hub_links,
     named_children,
@@ -35,13 +36,32 @@ def test_children_formats_and_links() -> None:
     ]
     assert formats_of({"tags": ["gguf", "en", "safetensors"]}) == ["safetensors", "gguf"]
     assert formats_of({}) == []
-    assert hub_links("a/b c", "a") == {"model": "https://huggingface.co/a/b%20c", "author": "https://huggingface.co/a"}
+    page = "https://huggingface.co/a/b%20c"
+    assert hub_links("a/b c", "a") == {
+        "model": page,
+        "files": f"{page}/tree/main",
+        "author": "https://huggingface.co/a",
+    }
     assert "author" not in hub_links("gpt2", None)
 
 
 def test_links_lead_to_the_hub_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.example/")
-    assert hub_links("a/b", "a") == {"model": "https://hub.example/a/b", "author": "https://hub.example/a"}
+    assert hub_links("a/b", "a") == {
+        "model": "https://hub.example/a/b", "files": "https://hub.example/a/b/tree/main",
+        "author": "https://hub.example/a",
+    }  # fmt: skip
+
+
+def test_files_are_known_or_unknown() -> None:
+    unknown = {row["what"]: row["value"] for row in files_of({})}
+    assert len(unknown) > 5
+    assert set(unknown.values()) == {None}
+    props = {"tags": ["gguf"], "license_files": [], "weights_bytes": 2_500_000_000, "weights_layers": 24}
+    known = {row["what"]: row["value"] for row in files_of(props) if row["value"] is not None}
+    assert known == {
+        "formats": ["gguf"], "licence and notice files": "none", "size of the weights": "2.500 GB", "layers": 24,
+    }  # fmt: skip
 
 
 def test_a_hostile_name_cannot_leave_its_quotes() -> None:
