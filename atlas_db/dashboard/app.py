@@ -381,7 +381,7 @@ def _files(state: AppState) -> APIRouter:
     @router.get("/data/{name:path}")
     def data(name: str) -> Response:
         file = state.bundle.folder / name
-        if not re.fullmatch(r"(map|sea|places)\.js|map-[a-z]+\.png|names/\d+\.js", name) or not file.is_file():
+        if not re.fullmatch(r"(map|sea|places|authors)\.js|map-[a-z]+\.png|names/\d+\.js", name) or not file.is_file():
             raise HTTPException(404, "no such data file")
         return FileResponse(file, headers={"Cache-Control": "no-cache"})
 

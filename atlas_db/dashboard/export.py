@@ -15,7 +15,7 @@ from atlas_db.dashboard.app import STATIC
 from atlas_db.dashboard.templating import Exported, file_of, plotly_file, render
 from atlas_db.store.bolt import Store
 
-MAP_FILES = ("map.js", "sea.js", "places.js")
+MAP_FILES = ("map.js", "sea.js", "places.js", "authors.js")
 MARKER_FILE = "atlas-db-export"
 """File that marks a folder as an export."""
 

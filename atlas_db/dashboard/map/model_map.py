@@ -15,6 +15,7 @@ from PIL import Image
 from atlas_db.analysis.frames import AtlasFrames
 from atlas_db.core.arrays import Bytes, Flags, Integers
 from atlas_db.core.terms import is_origin
+from atlas_db.dashboard.map.author_zones import zones_by_author
 from atlas_db.dashboard.map.map_layers import GROUND, SLOTS, Layer, build_layers
 from atlas_db.dashboard.map.place_names import PlaceName, place_names
 from atlas_db.dashboard.map.territories import Field, capacity, name_keys, place_members, smallest_field
@@ -129,8 +130,8 @@ class ModelMap:
         """Write the files of the map: script files, so that a page reads them from a disk, too.
 
         Args:
-            folder: Folder for map.js (the land), sea.js (the rest), models.bin (both), places.js, names/, downloads.bin
-                and map-*.png.
+            folder: Folder for map.js (the land), sea.js (the rest), models.bin (both), places.js, authors.js (the sea
+                by author), names/, downloads.bin and map-*.png.
         """
         (folder / "names").mkdir(parents=True, exist_ok=True)
         (folder / "downloads.bin").write_bytes(self.downloads.tobytes())
@@ -139,6 +140,8 @@ class ModelMap:
         _write_call(folder / "map.js", "chart", self.describe(), base64.b64encode(land).decode())
         _write_call(folder / "sea.js", "rest", base64.b64encode(rest).decode())
         _write_call(folder / "places.js", "places", self.places)
+        alone = zones_by_author(self.names[self.regions[-1].first :])
+        _write_call(folder / "authors.js", "authors", alone.describe(), alone.payload())
         for number, start in enumerate(range(0, len(self.names), SHARD)):
             _write_call(folder / "names" / f"{number}.js", "names", number, self.names[start : start + SHARD])
         for layer in self.layers:

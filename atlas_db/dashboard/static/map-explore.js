@@ -127,12 +127,15 @@
       if (upTo !== null) query.set("until", atlas.layer("month").legend[upTo].word);
       if (atlas.brush) query.set("area", (atlas.high ? [1, 0, 3, 2] : [0, 1, 2, 3]).map(function (at) { return Number(atlas.brush[at].toPrecision(6)); }).join(","));
       if (atlas.opened) query.set("open", "1");
+      if (atlas.grouping !== "task") query.set("sea", atlas.grouping);
       if (atlas.chosen >= 0) query.set("model", await atlas.name(atlas.chosen));
       history.replaceState(null, "", "#" + query);
     }, 200);
   }
-  function restore() {
+  async function restore() {
     const query = new URLSearchParams(location.hash.slice(1));
+    by("sea").value = query.get("sea") === "author" ? "author" : "task";
+    await atlas.group(by("sea").value);
     const numbers = function (name) { return (query.get(name) || "").split(",").map(Number); };
     const layer = atlas.about.layers.find(function (each) { return each.name === query.get("colour"); });
     if (layer) colour(layer.name);
@@ -276,6 +279,7 @@
   function listen() {
     by("layer").addEventListener("change", function (event) { colour(event.target.value); facets(); apply(); });
     by("open").addEventListener("change", function (event) { atlas.opened = event.target.checked; atlas.repaint(); address(); });
+    by("sea").addEventListener("change", async function (event) { await atlas.group(event.target.value); apply(); });
     by("clear").addEventListener("click", function () {
       for (const wanted of chosen.values()) wanted.clear();
       upTo = null;

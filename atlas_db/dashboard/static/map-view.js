@@ -52,8 +52,8 @@
   atlas.chose = function () {};
 
   // Flies to models that follow each other, such as those of a family, a branch or an author.
-  atlas.flyTo = function (first, models) {
-    const box = extent(first, models);
+  atlas.flyTo = function (name) {
+    const box = name.box || extent(name.first, name.models);
     const zoom = Math.min(width / (box[2] - box[0] + 2), height / (box[3] - box[1] + 2)) * 0.7;
     aim((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, Math.max(least, Math.min(zoom, 48)));
   };
@@ -69,7 +69,7 @@
   atlas.choose = function (model, fly) {
     atlas.chosen = model;
     const below = model >= 0 && fly ? atlas.descendants(model) : 0;
-    if (below > 20) atlas.flyTo(model, below + 1);
+    if (below > 20) atlas.flyTo({ first: model, models: below + 1 });
     else if (model >= 0 && fly) { const [x, y] = atlas.spot(model); aim(x, y, Math.max(camera.zoom, 18 / atlas.region(model).scale)); }
     atlas.describe(model);
     atlas.chose();
@@ -185,7 +185,9 @@
 
   // Names with their middle and width, computed once.
   atlas.place = function () {
-    atlas.named = atlas.names_.filter(function (each) { return each[1] + each[2] <= atlas.loaded; }).map(function (each) {
+    const byAuthor = atlas.grouping === "author", shore = atlas.about.regions[2].first;
+    const kept = function (each) { return each[1] + each[2] <= atlas.loaded && !(byAuthor && each[1] >= shore && each[0] !== "model"); };
+    atlas.named = atlas.names_.filter(kept).map(function (each) {
       const [kind, first, models, text] = each;
       const region = atlas.region(first);
       const step = Math.max(1, Math.floor(models / 400));
@@ -197,6 +199,9 @@
         side: Math.sqrt(models) * region.scale, name: cut < 0 ? text : text.slice(cut + 1), owner: cut < 0 ? "" : text.slice(0, cut), region: region,
       };
     });
+    if (!byAuthor) return;
+    const after = atlas.named.findIndex(function (name) { return name.kind !== "family"; });
+    atlas.named.splice(after < 0 ? atlas.named.length : after, 0, ...atlas.authorNames());
   };
 
   function textWidth(text, weight, size) {
@@ -324,7 +329,7 @@
     const found = [];
     if (model >= 0 && model < atlas.loaded && (atlas.chosen >= 0 || camera.zoom > least * 1.6)) {
       for (const name of atlas.named || []) {
-        if (name.kind !== "model" && name.first <= model && model < name.first + name.models) found.push(name);
+        if (name.kind !== "model" && atlas.holds(name, model)) found.push(name);
       }
       found.sort(function (one, other) { return other.models - one.models; });
     }
@@ -338,7 +343,7 @@
       return each;
     };
     list.replaceChildren(item("Atlas", function () { atlas.choose(-1); atlas.fit(); }), ...found.slice(0, 4).map(function (name) {
-      return item(name.kind === "zone" && name.region.name === "sea" ? "Single models, " + name.text : name.text, function () { atlas.flyTo(name.first, name.models); });
+      return item(name.kind === "zone" && name.region.name === "sea" ? "Single models, " + name.text : name.text, function () { atlas.flyTo(name); });
     }));
   };
 
@@ -457,8 +462,8 @@
     if (model < 0) { atlas.choose(-1); return; }
     const region = atlas.region(model);
     if (region.name !== "land" && !region.open) {
-      const zone = atlas.named.find(function (name) { return name.kind === "zone" && name.first <= model && model < name.first + name.models; });
-      if (zone) { atlas.flyTo(zone.first, zone.models); return; }
+      const zone = atlas.named.find(function (name) { return name.kind === "zone" && atlas.holds(name, model); });
+      if (zone) { atlas.flyTo(zone); return; }
     }
     atlas.choose(model);
   }

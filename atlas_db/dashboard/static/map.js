@@ -50,11 +50,11 @@ const ATLAS = (function () {
   }
 
   // The land at the left, isles and sea in a column at its right; below it in a high window.
-  function arrange() {
-    const [land, isles, sea] = atlas.regions;
+  atlas.arrange = function () {
+    const land = atlas.regions[0];
     const along = atlas.high ? "width" : "height", across = atlas.high ? "height" : "width";
     const gap = land[along] * 0.04;
-    const filled = [isles, sea].filter(function (region) { return region.models; });
+    const filled = atlas.regions.slice(1).filter(function (region) { return region.models; });
     const slope = filled.reduce(function (sum, region) { return sum + region[along] / region[across]; }, 0);
     const room = land[along] - gap * (filled.length - 1);
     let start = 0, widest = 0;
@@ -73,7 +73,7 @@ const ATLAS = (function () {
     atlas.width = size.width;
     atlas.height = size.height;
     atlas.regions = [land, ...filled];
-  }
+  };
 
   atlas.depth = function (model) { return atlas.bytes[model * atlas.about.stride + 4] & 127; };
   atlas.isOrigin = function (model) { return atlas.bytes[model * atlas.about.stride + 4] > 127; };
@@ -112,16 +112,16 @@ const ATLAS = (function () {
     return found;
   };
 
-  function script(address) {
+  atlas.script = function (address) {
     const tag = document.createElement("script");
     tag.src = address;
     document.head.append(tag);
-  }
+  };
 
   atlas.shard = function (number) {
     if (shards.has(number)) return Promise.resolve(shards.get(number));
     return new Promise(function (resolve) {
-      if (!waiting.has(number)) { waiting.set(number, []); script(frame.dataset.names + number + ".js"); }
+      if (!waiting.has(number)) { waiting.set(number, []); atlas.script(frame.dataset.names + number + ".js"); }
       waiting.get(number).push(resolve);
     });
   };
@@ -154,13 +154,13 @@ const ATLAS = (function () {
       const [width, height] = atlas.high ? [region.height, region.width] : [region.width, region.height];
       return Object.assign({}, region, { width: width, height: height, cells: new Int32Array(width * height).fill(-1) });
     });
-    arrange();
+    atlas.arrange();
     unpack(payload, 0);
     atlas.names_ = about.labels.map(function (label) { return ["family", label.first, label.models, label.id]; });
     call(atlas.ready);
     frame.dataset.drawn = String(Math.round(performance.now()));
-    script(frame.dataset.names.replace("names/", "sea.js"));
-    script(frame.dataset.names.replace("names/", "places.js"));
+    atlas.script(frame.dataset.names.replace("names/", "sea.js"));
+    atlas.script(frame.dataset.names.replace("names/", "places.js"));
   };
   atlas.rest = function (payload) { unpack(payload, atlas.about.regions[0].models); whole(); };
   atlas.places = function (found) { atlas.names_ = found; whole(); };

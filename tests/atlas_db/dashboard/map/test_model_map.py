@@ -221,6 +221,29 @@ def test_the_map_obeys_keys_and_a_narrow_window_turns_it(site: Site, page: Page,
     phone.close()
 
 
+def test_the_sea_is_grouped_by_author_on_demand(site: Site, page: Page) -> None:
+    _map(page, site)
+    sea = "ATLAS.regions.find(region => region.name === 'sea')"
+    before = page.evaluate(f"[{sea}.models, ATLAS.spot({sea}.first + 3), ATLAS.spot(0)]")
+    page.select_option("#sea", label="author, then task")
+    page.wait_for_url("**#*sea=author*")
+    text = site.get("/data/authors.js")[2]
+    about = json.loads(re.match(r'ATLAS\.authors\((\{.*?\}),"', text, re.S)[1])  # type: ignore[index]
+    named = page.evaluate("ATLAS.named.filter(name => name.zone !== undefined).map(name => [name.text, name.models])")
+    assert [name for name, _ in named] == about["titles"]
+    assert sum(models for _, models in named) == before[0], "each model is in one zone"
+    cells = page.evaluate(f"{sea}.cells")
+    assert len({model for model in cells if model >= 0}) == before[0], "a cell a model"
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.wait_for_function("ATLAS.grouping === 'author'")
+    assert page.locator("#sea").input_value() == "author"
+    page.select_option("#sea", label="task, then author")
+    after = page.evaluate(f"[{sea}.models, ATLAS.spot({sea}.first + 3), ATLAS.spot(0)]")
+    assert after == before, "every place is as before"
+
+
 def test_names_of_the_map_are_families_branches_and_authors(site: Site) -> None:
     text = site.get("/data/places.js")[2]
     found = json.loads(re.match(r"ATLAS\.places\((.*)\);", text, re.S)[1])  # type: ignore[index]
