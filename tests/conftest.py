@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
@@ -22,6 +23,9 @@ from atlas_db.store.managed_engine import stop_engine
 from atlas_db.store.neo4j_version import LTS, NEWEST
 from tests.support.command import ATLAS
 from tests.support.stores import wipe
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 settings.register_profile(
     "atlas", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -297,3 +301,16 @@ def own_neo4j(tmp_path: Path, engine_cache: Path) -> Iterator[Settings]:
     found = Settings(home=tmp_path, store=f"neo4j-local:{tmp_path / 'store'}", heap="1g")
     yield found
     stop_engine(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("ATLAS_DB_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no Chromium; install Debian's package chromium, or set ATLAS_DB_TEST_CHROMIUM")
+        pytest.skip("there is no Chromium; install Debian's package chromium, or set ATLAS_DB_TEST_CHROMIUM")
+    from tests.support.browsers import launched
+
+    with launched(path) as found:
+        yield found

@@ -116,7 +116,7 @@ def collect_contents(
         model: Model id.
         profile: Rule profile of the audit that concludes licences.
         folder: The model, where it is read from a folder and not from the store.
-        progress: Called with the progress of hashing its files.
+        progress: Called with the progress of hashing its files, and those of models in folders above it.
 
     Raises:
         ModelNotFoundError: There is no such model.
@@ -126,9 +126,10 @@ def collect_contents(
     graph = read_ancestry(store, [model] if folder is None else folder.add_to(build, store)[0], build)
     models = _entries(store, graph.ids[: graph.models], dataset=False)
     if folder is not None:
-        models[model] = _entry_of(folder)
-        if folder.place is not None:
-            models[model].files = hash_files(folder.place, progress)
+        for read in folder.with_local():
+            models[read.id] = _entry_of(read)
+            if read.place is not None:
+                models[read.id].files = hash_files(read.place, progress)
     elif model not in models:
         raise not_found_error(store, model)
     datasets = _entries(store, graph.ids[graph.models :], dataset=True)

@@ -15,11 +15,18 @@ from ingest.normalise.license_ids import canonical_license_id
 
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
-body { margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
+body { background: Canvas; color: CanvasText; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 2rem; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; }
-code { overflow-wrap: anywhere; }
+h1, td, code { overflow-wrap: anywhere; }
+@media (max-width: 40rem) {
+  body { margin: 1rem auto; }
+  h1 { font-size: 1.4rem; }
+  table { font-size: .8rem; }
+  th, td { padding-right: .4rem; }
+}
+@media print { body { margin: 0; max-width: none; } tr { break-inside: avoid; } caption { break-after: avoid; } }
 """
 
 
@@ -36,7 +43,7 @@ def to_html(contents: BomContents) -> str:
         ),
         _table("Lineage", ("model", "derives from", "relation", "status", "confidence"), _steps(contents)),
         _table("Training data", ("model", "dataset"), _data(contents)),
-        _table("Files", ("file", "bytes", "SHA-256"), _files(root)),
+        _table("Files", ("component", "file", "bytes", "SHA-256"), _files(contents)),
         _table("Fields", ("component", "field", "state"), ([*map(_text, each)] for each in field_states(contents))),
         f"<p>{escape(DISCLAIMER)}</p><p>{SOFTWARE} {version('model-atlas-db')}</p>",
     ]
@@ -98,6 +105,7 @@ def _data(contents: BomContents) -> Iterable[list[str]]:
         yield from ([_text(child), _linked(contents.datasets[name])] for name in names)
 
 
-def _files(entry: BomEntry) -> Iterable[list[str]]:
-    for each in entry.files:
-        yield [_text(each.name), f"{each.size:,}", f"<code>{each.sha256}</code>"]
+def _files(contents: BomContents) -> Iterable[list[str]]:
+    for entry in contents.models.values():
+        for each in entry.files:
+            yield [_text(entry.path), _text(each.name), f"{each.size:,}", f"<code>{each.sha256}</code>"]

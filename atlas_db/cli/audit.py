@@ -28,7 +28,8 @@ confidence. MODEL is a model id, or a path: a folder of a model, a README.md, a 
 --file. Such a model need not be in the atlas: parents and licence are read from its files. A merge configuration of
 mergekit is audited before the merge: its parents, their duties, and the licences that the merge may have. --online asks
 the Hub for what the atlas lacks (HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE).
---all audits the whole atlas and writes verdicts (audit_verdict) and findings (CONFLICTS_WITH) into it.
+--all audits the whole atlas and writes verdicts (audit_verdict) and findings (CONFLICTS_WITH) into it. A snapshot
+(--store FILE.parquet) is audited without writing: take the findings with --format.
 
 An ancestor that is not in this atlas is not called unlicensed: its licence is not known here. --fail-on exits with 5
 where findings may be missing: the atlas is empty, has no record of an ancestor, or is older than a model, or a parent's
@@ -74,7 +75,9 @@ class Threshold(StrEnum):
 def audit(
     models: Annotated[list[str] | None, typer.Argument(help=MODELS, autocompletion=model_ids)] = None,
     file: ListOption = None,
-    everything: Annotated[bool, typer.Option("--all", help="Audit the whole atlas, and write the findings.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Audit the whole atlas, and write the findings into a store.")
+    ] = False,
     profile: Annotated[
         str, typer.Option("--profile", help="strict, default or lenient.", autocompletion=profiles)
     ] = "default",
@@ -99,7 +102,8 @@ def audit(
 ) -> None:
     """Audit models, or the whole atlas."""
     from atlas_db.licenses.audit import AuditOptions
-    from atlas_db.licenses.write_findings import audit_and_write
+    from atlas_db.licenses.write_findings import audit_and_write, audit_without_writing
+    from atlas_db.snapshot.opening import is_snapshot
     from atlas_db.store.contents import require_models
 
     settings = settings_for(store)
@@ -111,7 +115,10 @@ def audit(
         with opened(settings) as graph, shown_progress() as progress:
             if fail_on is None:
                 require_models(graph)  # --fail-on has an exit code of its own for an atlas that lacks records
-            report = audit_and_write(graph, home_of(settings), options, settings.batch_rows, progress)
+            if is_snapshot(settings):
+                report = audit_without_writing(graph, options, progress)
+            else:
+                report = audit_and_write(graph, home_of(settings), options, settings.batch_rows, progress)
     else:
         checked = fail_on is not None and not allow_incomplete
         with opened_for(targets, settings, online=online) as graph:

@@ -38,6 +38,7 @@ def snapshot(
     """Write a snapshot of the atlas."""
     from atlas_db.lineage.traversal import not_found_error
     from atlas_db.snapshot.opening import SUFFIX, repositories_of
+    from atlas_db.snapshot.repositories import named_models
     from atlas_db.snapshot.snapshot_file import closure, digest_file, write_repositories, write_snapshot
     from atlas_db.snapshot.table_store import TableStore
 
@@ -46,7 +47,7 @@ def snapshot(
     with opened(settings_for(store), to_read=True) as graph, shown_progress() as progress:
         place = repositories_of(graph)
         if models or isinstance(graph, TableStore):
-            wanted = models or [each.id for each in place.models()]
+            wanted = models or [each.id for each in named_models(place)]
             found = closure(place, wanted)
             known = {each.id for each in found}
             if absent := next((each for each in wanted if each not in known), None):

@@ -434,7 +434,9 @@ def audit_models(
     newest = read_newest_records(store)
     auditor = Auditor(graph, options, newest)
     auditor.report.license_files = {each.id: each.evidence() for each in folders if each.license_files}
-    auditor.report.notes = {each.id: each.note_rows() for each in folders if each.notes}
+    auditor.report.notes = {
+        each.id: each.note_rows() for folder in folders for each in folder.with_local() if each.notes
+    }
     auditor.report.newer = newer_models(store, newest, graph.ids[: graph.models])
     for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:
         auditor.audit_model(index_of[identifier], all_findings=True)

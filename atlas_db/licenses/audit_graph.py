@@ -18,6 +18,12 @@ TRAINED = STRENGTHS[TRAINED_ON]
 _UNCERTAIN = (Status.UNDECLARED, Status.PREDICTED)
 RULE_INPUTS = ("id", "placeholder", "pipeline_tag", "created_at", "license_files")
 _CLAIM = ("source", "confidence", "valid_to")
+ALL_MODELS = all_nodes("Model", RULE_INPUTS, with_position=True)
+CHARTED_MODELS = all_nodes("Model", ("id",), having="weights_hash")
+ALL_DATASETS = all_nodes("Dataset", ("id", "placeholder"))
+ALL_LICENSES = {label: all_edges("HAS_LICENSE", label, "License", _CLAIM) for label in ("Model", "Dataset")}
+ALL_LINEAGE = all_edges("DERIVED_FROM", "Model", "Model", ("relation", "confidence", "status", "active"))
+ALL_TRAINING = all_edges("TRAINED_ON", "Model", "Dataset", _CLAIM)
 PARENTS_OF = Statement(
     "UNWIND $ids AS id MATCH (c:Model {id: id})-[r:DERIVED_FROM {active: true}]->(p:Model) "
     "RETURN c.id AS a, p.id AS b, r.relation AS relation, r.confidence AS confidence, r.status AS status"
@@ -126,6 +132,9 @@ class GraphBuilder:
         self._edges: list[tuple[str, str, int, float, str]] = []
         self._claims: dict[tuple[str, float, bool, str | None], LicenseClaim] = {}
 
+    def __contains__(self, model: str) -> bool:
+        return model in self._models
+
     def add_model(self, row: Sequence[Any]) -> None:
         """Add a model, its values in the order of `RULE_INPUTS`."""
         identifier, placeholder, task, created, files = row
@@ -191,23 +200,18 @@ def _current_claims(claims: Iterable[LicenseClaim]) -> tuple[LicenseClaim, ...]:
 def read_audit_graph(store: Store) -> AuditGraph:
     """Read the whole atlas, models in the order in which the engine stores them."""
     build = GraphBuilder()
-    for *row, _ in sorted(
-        store.fetch_all(all_nodes("Model", RULE_INPUTS, with_position=True)), key=lambda row: storage_order(row[-1])
-    ):
+    for *row, _ in sorted(store.fetch_all(ALL_MODELS), key=lambda row: storage_order(row[-1])):
         build.add_model(row)
-    build.mark_charted(row[0] for row in store.fetch_all(all_nodes("Model", ("id",), having="weights_hash")))
-    datasets = store.fetch_all(all_nodes("Dataset", ("id", "placeholder")))
+    build.mark_charted(row[0] for row in store.fetch_all(CHARTED_MODELS))
+    datasets = store.fetch_all(ALL_DATASETS)
     build.mark_unseen(identifier for identifier, placeholder in datasets if placeholder)
-    for label in ("Model", "Dataset"):
-        for a, b, source, confidence, valid_to in store.fetch_all(all_edges("HAS_LICENSE", label, "License", _CLAIM)):
+    for label, claims in ALL_LICENSES.items():
+        for a, b, source, confidence, valid_to in store.fetch_all(claims):
             build.add_license(label, a, b, source, confidence, valid_to)
-    lineage = ("relation", "confidence", "status", "active")
-    for a, b, relation, confidence, status, active in store.fetch_all(
-        all_edges("DERIVED_FROM", "Model", "Model", lineage)
-    ):
+    for a, b, relation, confidence, status, active in store.fetch_all(ALL_LINEAGE):
         if active:
             build.add_edge(a, b, relation, confidence, status)
-    for a, b, source, confidence, valid_to in store.fetch_all(all_edges("TRAINED_ON", "Model", "Dataset", _CLAIM)):
+    for a, b, source, confidence, valid_to in store.fetch_all(ALL_TRAINING):
         if source == Source.DECLARED and valid_to is None:
             build.add_edge(a, b, TRAINED_ON, confidence, Status.DECLARED)
     return build.build()

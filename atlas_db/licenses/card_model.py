@@ -66,6 +66,7 @@ class CardModel:
         planned: True for the recipe of a merge, which is no model yet.
         place: The folder that was read whole, or the file of weights; None where a card alone was given.
         lines: Lines of its card by key and value, as `value_lines` gives them.
+        local: Models in folders that are above it, each once; their ids are paths.
     """
 
     id: str
@@ -76,6 +77,11 @@ class CardModel:
     planned: bool = False
     place: Path | None = None
     lines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    local: tuple[CardModel, ...] = ()
+
+    def with_local(self) -> tuple[CardModel, ...]:
+        """Return the model, and those in folders above it."""
+        return (self, *self.local)
 
     def note_rows(self) -> list[dict[str, Any]]:
         """Return the notes as rows: `code`, `text`, and `unread` where what a file states is lost."""
@@ -106,14 +112,29 @@ class CardModel:
         parents = [
             each._replace(name=renamed.get(repository_name(each.name), each.name)) for each in self.record.parents
         ]
-        return replace(self, record=replace(self.record, parents=parents))
+        local = tuple(each.with_names(renamed) for each in self.local)
+        return replace(self, record=replace(self.record, parents=parents), local=local)
 
     def data(self) -> list[str]:
         """Return the ids of the datasets that the card declares."""
         return [claim.value for claim in self.record.claims if claim.rel == "TRAINED_ON"]
 
     def add_to(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[UnresolvedParent]]:
-        """Add the model and its parents to a graph; return the ids of the parents and the unresolved names."""
+        """Add the model, those in folders above it and their parents to a graph.
+
+        Returns:
+            Ids of the parents that are in no folder, and the names that are not resolved.
+        """
+        local = {each.id for each in self.local}
+        names, unresolved = set[str](), list[UnresolvedParent]()
+        for each in self.with_local():
+            if each.id not in build:
+                found, not_found = each._add_alone(build, store, local)
+                names |= found - local
+                unresolved += not_found
+        return names, unresolved
+
+    def _add_alone(self, build: GraphBuilder, store: Store, local: set[str]) -> tuple[set[str], list[UnresolvedParent]]:
         record = self.record
         files = record.details.get("license_files")
         build.add_model([self.id, False, record.details.get("pipeline_tag"), None, files])
@@ -127,15 +148,15 @@ class CardModel:
             build.add_license("Model", self.id, license_id, Source.DECLARED, 1.0, None)
         build.mark_unseen(set(data) - recorded_datasets(store, data))
         add_licenses(store, build, "Dataset", data)
-        return self._parents(build, store)
+        return self._parents(build, store, local)
 
-    def _parents(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[UnresolvedParent]]:
+    def _parents(self, build: GraphBuilder, store: Store, local: set[str]) -> tuple[set[str], list[UnresolvedParent]]:
         """Resolve the names of parents as a load does. Names that are no ids take the names of all models to read."""
         claims = self.record.parents
         if not claims:
             return set(), []
         names = {repository_name(claim.name) for claim in claims}
-        known = known_models(store, sorted(names))
+        known = known_models(store, sorted(names - local)) | (names & local)
         models = {name: NameEvidence(0, None) for name in known}
         if names - known:
             models |= read_name_evidence(store)[0]

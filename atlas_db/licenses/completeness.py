@@ -17,7 +17,7 @@ NEWER_MODELS = Statement(
     "UNWIND $ids AS id MATCH (m:Model {id: id}) WHERE substring(coalesce(m.created_at, ''), 0, 10) > $date "
     "OR substring(coalesce(m.last_modified, ''), 0, 10) > $date RETURN m.id AS id ORDER BY id"
 )
-_ALL_DATES = Statement(
+ALL_NEWER_MODELS = Statement(
     "MATCH (m:Model) WHERE substring(coalesce(m.created_at, ''), 0, 10) > $date "
     "OR substring(coalesce(m.last_modified, ''), 0, 10) > $date RETURN m.id AS id ORDER BY id"
 )
@@ -48,7 +48,7 @@ def newer_models(store: Store, newest: NewestRecords, models: Sequence[str] | No
     if not newest.models:
         return []
     if models is None:
-        return [row["id"] for row in store.read(_ALL_DATES, date=newest.models)]
+        return [row["id"] for row in store.read(ALL_NEWER_MODELS, date=newest.models)]
     return [row["id"] for row in store.read(NEWER_MODELS, ids=list(models), date=newest.models)]
 
 

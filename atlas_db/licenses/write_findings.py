@@ -1,4 +1,4 @@
-"""Writes the audit of the whole atlas: a run, verdicts of models, findings and rulings as edges."""
+"""Audits the whole atlas, and writes a run, verdicts of models, findings and rulings as edges into a store."""
 
 from __future__ import annotations
 
@@ -55,10 +55,8 @@ def audit_and_write(
         seconds: dict[str, float] = {}
         with timed(seconds, "read"):
             progress("read", 0, 0)
-            newest = read_newest_records(store)
-            auditor = Auditor(read_audit_graph(store), options, newest)
+            auditor = _read(store, options)
             report, book = auditor.report, auditor.book
-            report.newer = newer_models(store, newest)
             rulings = _rulings(store, book)
             parameters = {
                 "profile": report.profile,
@@ -82,6 +80,35 @@ def audit_and_write(
         report.seconds = seconds
         runs.finish_run(store, report.run_id, report.counts())
     return report
+
+
+def audit_without_writing(store: Store, options: AuditOptions, progress: Progress = lambda *_: None) -> AuditReport:
+    """Audit the whole atlas, and only report: for a snapshot, which cannot be written.
+
+    Args:
+        store: The store, or a snapshot.
+        options: Options of the audit.
+        progress: Called with the progress.
+
+    Raises:
+        SuppressionError: The suppression file is malformed or has expired.
+    """
+    seconds: dict[str, float] = {}
+    with timed(seconds, "read"):
+        progress("read", 0, 0)
+        auditor = _read(store, options)
+    with timed(seconds, "rules"):
+        audit_all(auditor, lambda _: None, progress)
+    auditor.report.seconds = seconds
+    return auditor.report
+
+
+def _read(store: Store, options: AuditOptions) -> Auditor:
+    """Return an auditor of the whole atlas."""
+    newest = read_newest_records(store)
+    auditor = Auditor(read_audit_graph(store), options, newest)
+    auditor.report.newer = newer_models(store, newest)
+    return auditor
 
 
 def _evaluate_and_write(batches: Batches, auditor: Auditor, progress: Progress) -> list[LicenseFinding]:

@@ -91,8 +91,9 @@ def request_missing(
     from ingest.hub.single_records import HubRecords
 
     records = HubRecords(cache_folder(home) / CACHE)
-    names = [*targets.ids, *(claim.name for folder in targets.folders for claim in folder.record.parents)]
-    data = [each for folder in targets.folders for each in folder.data()]
+    read = [each for folder in targets.folders for each in folder.with_local()]
+    names = [*targets.ids, *(claim.name for each in read for claim in each.record.parents)]
+    data = [dataset for each in read for dataset in each.data()]
     today = datetime.now(UTC).date().isoformat()
     answer = complete_lineage(
         repositories_of(store), names, data, records.record, today, progress, offline=records.offline

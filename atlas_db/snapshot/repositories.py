@@ -83,8 +83,8 @@ class Repositories(Protocol):
         """Return the dates of the newest records."""
         ...
 
-    def models(self) -> Iterable[NamedModel]:
-        """Yield every model."""
+    def rows(self, kind: RecordKind, names: Sequence[str]) -> Iterable[Sequence[Any]]:
+        """Yield values of every repository, each a property or an attribute of `Repository`. A store has no lists."""
         ...
 
 
@@ -126,10 +126,9 @@ class StoredRepositories:
         """Return the dates of the newest records."""
         return read_newest_records(self._store)
 
-    def models(self) -> Iterable[NamedModel]:
-        """Yield every model."""
-        for values in self._store.fetch_all(all_nodes("Model", NamedModel._fields)):
-            yield NamedModel(*values)
+    def rows(self, kind: RecordKind, names: Sequence[str]) -> Iterable[Sequence[Any]]:
+        """Yield values of every repository, each a property or an attribute of `Repository`. A store has no lists."""
+        return self._store.fetch_all(all_nodes(kind.title(), tuple(names)))
 
 
 class KeptRepositories:
@@ -170,14 +169,16 @@ class KeptRepositories:
             max([self._as_of, below.datasets, *dates[RecordKind.DATASET]]),
         )
 
-    def models(self) -> Iterable[NamedModel]:
-        """Yield every model."""
-        kept = self._kept[RecordKind.MODEL]
+    def rows(self, kind: RecordKind, names: Sequence[str]) -> Iterable[Sequence[Any]]:
+        """Yield values of every repository, each a property or an attribute of `Repository`."""
+        kept = self._kept[kind]
         for each in kept.values():
-            props = each.props
-            yield NamedModel(
-                each.id, props.get("downloads"), props.get("created_at"), props.get("last_seen"), each.placeholder
-            )
-        for row in self._base.models() if self._base else ():
-            if row.id not in kept:
-                yield row
+            yield [each.props[name] if name in each.props else getattr(each, name, None) for name in names]
+        for identifier, *values in self._base.rows(kind, ("id", *names)) if self._base else ():
+            if identifier not in kept:
+                yield values
+
+
+def named_models(place: Repositories) -> Iterable[NamedModel]:
+    """Yield every model with what its name is resolved by."""
+    return (NamedModel(*values) for values in place.rows(RecordKind.MODEL, NamedModel._fields))

@@ -21,11 +21,13 @@ from atlas_db.core.errors import InputError
 from atlas_db.core.files import replacing, sha256_of, write_whole
 from atlas_db.core.terms import Progress, RecordKind
 from atlas_db.lineage.newest_records import NewestRecords
-from atlas_db.snapshot.repositories import PROPERTIES, UNRESOLVED, NamedModel, Repositories, Repository
+from atlas_db.snapshot.repositories import PROPERTIES, UNRESOLVED, Repositories, Repository
 from atlas_db.store.arrow import edge_columns, node_columns
 from atlas_db.store.bolt import Store
 from atlas_db.store.contents import require_models
 
+BATCH_ROWS = 20_000
+"""Rows that become values of Python at once."""
 VERSION = 1
 """Version of the file; another one is refused."""
 _META = b"atlas-db"
@@ -233,12 +235,12 @@ class SnapshotFile:
         """Return the dates of the newest records."""
         return NewestRecords(self.head.models, self.head.datasets)
 
-    def models(self) -> Iterator[NamedModel]:
-        """Yield every model."""
-        rows = self._ranges[RecordKind.MODEL]
-        part = self._table.slice(rows.start, len(rows)).select(NamedModel._fields)
-        for values in zip(*(column.to_pylist() for column in part.columns), strict=True):
-            yield NamedModel(*values)
+    def rows(self, kind: RecordKind, names: Sequence[str]) -> Iterator[Sequence[Any]]:
+        """Yield values of every repository, each a property or an attribute of `Repository`."""
+        rows = self._ranges[kind]
+        part = self._table.slice(rows.start, len(rows)).select(list(names))
+        for batch in part.to_batches(max_chunksize=BATCH_ROWS):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _read(file: Path) -> tuple[pa.Table, SnapshotHead]:

@@ -9,13 +9,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Never, TypeVar
 
 from atlas_db.core.errors import UsageError, WriteRefusedError
-from atlas_db.core.terms import RecordKind, Resolution
-from atlas_db.licenses.audit_graph import DATASETS_OF, MODELS_BY_ID, PARENTS_OF, RECORDED_DATASETS
-from atlas_db.licenses.completeness import NEWER_MODELS, UNRESOLVED_PARENTS
+from atlas_db.core.terms import RecordKind, Resolution, Source
+from atlas_db.licenses.audit_graph import (
+    ALL_DATASETS,
+    ALL_LICENSES,
+    ALL_LINEAGE,
+    ALL_MODELS,
+    ALL_TRAINING,
+    CHARTED_MODELS,
+    DATASETS_OF,
+    MODELS_BY_ID,
+    PARENTS_OF,
+    RECORDED_DATASETS,
+    RULE_INPUTS,
+)
+from atlas_db.licenses.completeness import ALL_NEWER_MODELS, NEWER_MODELS, UNRESOLVED_PARENTS
 from atlas_db.lineage.newest_records import NEWEST_DATASET, NEWEST_MODEL, RUNS_BY_AGE
 from atlas_db.lineage.traversal import MODEL_BY_ID, STEPS_DOWN, STEPS_UP
 from atlas_db.lineage.weights_record import MODEL_TYPES
-from atlas_db.snapshot.repositories import NamedModel, Repositories, Repository
+from atlas_db.snapshot.repositories import NamedModel, Repositories, Repository, named_models
 from atlas_db.store.bolt import Row, Store, Transaction
 from atlas_db.store.contents import ANY_MODEL, PART_OF_NAME, PREFIX_OF_ID, SAME_NAME
 from atlas_db.store.statements import Statement, all_nodes, read_edges, read_nodes
@@ -24,9 +36,6 @@ T = TypeVar("T")
 _MODEL, _DATASET = RecordKind.MODEL, RecordKind.DATASET
 _DECLARATIONS = ("declared_parents", "weights_declared_parents")
 _NAMED_MODELS = all_nodes("Model", ("id", "downloads", "created_at", "last_seen", "placeholder"))
-_DECLARED = {
-    all_nodes("Model", ("id", "snapshots", *_DECLARATIONS), having=having).text for having in _DECLARATIONS
-}  # a snapshot keeps what these were resolved to, and not the declarations
 
 
 class TableStore(Store):
@@ -63,16 +72,15 @@ class TableStore(Store):
         return answer(self.repositories, parameters)
 
     def fetch_all(self, statement: Statement, **parameters: object) -> list[list[Any]]:
-        """Return what the names of models are resolved by, which is the one list of all models that is needed.
+        """Return a list of a whole atlas: what names are resolved by, and what an audit reads.
 
         Raises:
-            UsageError: Another list is wanted.
+            UsageError: It is none of those that a snapshot answers.
         """
-        if statement.text in _DECLARED:
-            return []
-        if statement != _NAMED_MODELS:
+        answer = _LISTS.get(statement.text)
+        if answer is None:
             raise self._cannot_answer()
-        return [list(each) for each in self.repositories.models()]
+        return [list(each) for each in answer(self.repositories)]
 
     def map_pages(self, statement: Statement, convert: Callable[[list[list[Any]]], T], **parameters: object) -> list[T]:
         """Return the one page of `fetch_all`, converted."""
@@ -172,6 +180,12 @@ def _newer_models(place: Repositories, parameters: Mapping[str, Any]) -> list[Ro
     ]
 
 
+def _all_newer_models(place: Repositories, parameters: Mapping[str, Any]) -> list[Row]:
+    rows = place.rows(_MODEL, ("id", "created_at", "last_modified"))
+    newer = (id_ for id_, *dates in rows if any((date or "")[:10] > parameters["date"] for date in dates))
+    return [{"id": each} for each in sorted(newer)]
+
+
 def _unresolved_parents(place: Repositories, parameters: Mapping[str, Any]) -> list[Row]:
     rows = []
     for each in _find(place, _MODEL, parameters):
@@ -240,7 +254,7 @@ def _model_by_id(place: Repositories, parameters: Mapping[str, Any]) -> list[Row
 
 
 def _any_model(place: Repositories, _: Mapping[str, Any]) -> list[Row]:
-    return [{"id": each.id} for each in _first(place.models())]
+    return [{"id": each.id} for each in _first(named_models(place))]
 
 
 def _first(models: Iterable[NamedModel]) -> Iterable[NamedModel]:
@@ -252,7 +266,9 @@ def _first(models: Iterable[NamedModel]) -> Iterable[NamedModel]:
 def _matching(fits: Callable[[str, Mapping[str, Any]], bool]) -> Callable[[Repositories, Mapping[str, Any]], list[Row]]:
     """Return an answer of the models whose ids, in lower case, fit the parameters."""
     return lambda place, parameters: [
-        {"id": each.id, "downloads": each.downloads} for each in place.models() if fits(each.id.lower(), parameters)
+        {"id": each.id, "downloads": each.downloads}
+        for each in named_models(place)
+        if fits(each.id.lower(), parameters)
     ]
 
 
@@ -266,6 +282,7 @@ _ANSWERS: dict[str, Callable[[Repositories, Mapping[str, Any]], list[Row]]] = {
     DATASETS_OF.text: _datasets_of,
     RECORDED_DATASETS.text: _recorded_datasets,
     NEWER_MODELS.text: _newer_models,
+    ALL_NEWER_MODELS.text: _all_newer_models,
     UNRESOLVED_PARENTS.text: _unresolved_parents,
     MODEL_BY_ID.text: _model_by_id,
     STEPS_UP.text: _steps_up,
@@ -280,3 +297,43 @@ _ANSWERS: dict[str, Callable[[Repositories, Mapping[str, Any]], list[Row]]] = {
     PART_OF_NAME.text: _matching(lambda name, wanted: wanted["part"] in name.rpartition("/")[2]),
 }
 """The rows of each statement, by its text."""
+
+
+def _edges_of(kind: RecordKind, attribute: str, names: Sequence[str]) -> Callable[[Repositories], Iterable[list[Any]]]:
+    """Return a list of all edges of a kind: both ends, and some values."""
+    return lambda place: (
+        [identifier, edge["id"], *(edge.get(name) for name in names)]
+        for identifier, edges in place.rows(kind, ("id", attribute))
+        for edge in edges or ()
+    )
+
+
+def _positioned_models(place: Repositories) -> Iterable[list[Any]]:
+    """Yield all models in the form of `ALL_MODELS`; a position is the place in the file."""
+    return ([*values, f"0:{at}"] for at, values in enumerate(place.rows(_MODEL, RULE_INPUTS)))
+
+
+def _training(place: Repositories) -> Iterable[list[Any]]:
+    """Yield the declared training data that is still stated, which is all that a snapshot keeps of it."""
+    declared = str(Source.DECLARED)
+    edges = _edges_of(_MODEL, "data", ("confidence",))(place)
+    return ([model, dataset, declared, confidence, None] for model, dataset, confidence in edges)
+
+
+_CLAIM_VALUES = ("source", "confidence", "valid_to")
+_LISTS: dict[str, Callable[[Repositories], Iterable[Sequence[Any]]]] = {
+    **{
+        # A snapshot keeps what these were resolved to, and not the declarations.
+        all_nodes("Model", ("id", "snapshots", *_DECLARATIONS), having=having).text: lambda _: ()
+        for having in _DECLARATIONS
+    },
+    _NAMED_MODELS.text: named_models,
+    ALL_MODELS.text: _positioned_models,
+    CHARTED_MODELS.text: lambda place: ([id_] for id_, found in place.rows(_MODEL, ("id", "weights_hash")) if found),
+    ALL_DATASETS.text: lambda place: place.rows(_DATASET, ("id", "placeholder")),
+    ALL_LICENSES["Model"].text: _edges_of(_MODEL, "licenses", _CLAIM_VALUES),
+    ALL_LICENSES["Dataset"].text: _edges_of(_DATASET, "licenses", _CLAIM_VALUES),
+    ALL_LINEAGE.text: _edges_of(_MODEL, "parents", ("relation", "confidence", "status", "active")),
+    ALL_TRAINING.text: _training,
+}
+"""The entries of each list of a whole atlas, by the text of its statement."""

@@ -61,5 +61,6 @@ def _read_path(word: str) -> CardModel | None:
     if not (word.startswith((".", "/", "~")) or word.lower().endswith(".md") or Path(word).exists()):
         return None  # the usual case imports no reader of weights
     from atlas_db.licenses.card_model import is_path, read_card_model
+    from atlas_db.snapshot.local_parents import with_local_parents
 
-    return read_card_model(Path(word).expanduser()) if is_path(word) else None
+    return with_local_parents(read_card_model(Path(word).expanduser())) if is_path(word) else None

@@ -1,4 +1,4 @@
-"""A dashboard that runs, and how a browser is started for it."""
+"""A dashboard that runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.waiting import wait_for
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 @dataclass

@@ -10,6 +10,7 @@ import pytest
 import atlas_db
 from atlas_db.api.atlas import Atlas
 from atlas_db.core.errors import InputError, UsageError
+from atlas_db.snapshot.repositories import named_models
 from atlas_db.snapshot.snapshot_file import closure, write_repositories
 from tests.support.graphs import model
 from tests.support.hub_server import serving
@@ -23,7 +24,7 @@ CARD = "---\nlicense: mit\nbase_model: {}\n---\n# A model\n"
 def atlas(tmp_path: Path) -> Iterator[Atlas]:
     place = answered(ROWS).repositories
     file = tmp_path / "atlas.parquet"
-    write_repositories(closure(place, [each.id for each in place.models()]), place.newest(), file)
+    write_repositories(closure(place, [each.id for each in named_models(place)]), place.newest(), file)
     with atlas_db.connect(str(file), home=tmp_path / "home") as opened:
         yield opened
 

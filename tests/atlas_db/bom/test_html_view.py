@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from pathlib import Path
+
+from playwright.sync_api import Browser
 
 from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.html_view import to_html
+from tests.support.browsers import assert_readable
 from tests.support.graphs import child
 from tests.support.kept import kept_store
 from tests.support.license_hub import META, ROWS
@@ -44,3 +48,9 @@ def test_the_page_shows_all_and_loads_nothing() -> None:
     assert "<script>" not in text
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
     assert any(str(each).startswith("https://www.llama.com/") for each in links), "the text of a licence is a link"
+
+
+def test_a_browser_shows_and_prints_it(browser: Browser, tmp_path: Path) -> None:
+    rows = [child("a/leaf", f"finetune:{META}", tags=["license:mit", "dataset:data/nc"], sha="a" * 40), *ROWS]
+    (tmp_path / "bom.html").write_text(to_html(collect_contents(kept_store(rows), "a/leaf")))
+    assert_readable(browser, tmp_path / "bom.html")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from atlas_db.pipeline.sample import sample
+from tests.support.browsers import assert_readable
 from tests.support.command import run, run_json
 from tests.support.families import root, trained, write
 
@@ -147,6 +149,10 @@ def test_the_sheet_has_no_script_and_escapes_names(report: tuple[Path, Path]) ->
     assert tags.addresses == []
     assert "&lt;b&gt;tuned" in text
     assert all(term in text for term in ("confidence", "false-alarm rate", "SHA-256"))
+
+
+def test_a_browser_shows_and_prints_the_sheet(report: tuple[Path, Path], browser: Browser) -> None:
+    assert_readable(browser, report[1] / "origin.html")
 
 
 @pytest.mark.slow

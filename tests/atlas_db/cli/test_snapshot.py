@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from atlas_db.core.settings import Settings
+from atlas_db.snapshot.repositories import named_models
 from atlas_db.snapshot.snapshot_file import closure, write_repositories
 from atlas_db.store.bolt import Store
 from tests.support.command import run, run_json
@@ -21,7 +22,7 @@ from tests.support.license_hub import META, ROWS
 def file(tmp_path: Path) -> str:
     place = answered(ROWS).repositories
     file = tmp_path / "atlas.parquet"
-    write_repositories(closure(place, [each.id for each in place.models()]), place.newest(), file)
+    write_repositories(closure(place, [each.id for each in named_models(place)]), place.newest(), file)
     return str(file)
 
 
@@ -41,7 +42,10 @@ def test_verbs_read_a_snapshot_without_an_engine(tmp_path: Path, file: str, card
     assert json.loads(run(home, "bom", card, "--store", file).stdout)["bomFormat"] == "CycloneDX"
     assert META in run(home, "lineage", "b/Llama-3-leaf", "--depth", "0", "--store", file).stdout
     assert "which does not answer this" in run(home, "query", "top_parents", "--store", file, code=2).stderr
-    assert "name a store" in run(home, "audit", "--all", "--store", file, code=2).stderr
+    found = run_json(home, "audit", "--all", "--store", file)
+    assert found["counts"]["models"] == len(ROWS) - 1, "a row is a dataset"
+    assert found["run_id"] is None, "nothing is written"
+    assert {row["verdict"] for row in found["findings"]} == {"violation", "needs_review"}
     assert "there is no file" in run(home, "audit", card, "--store", "none.parquet", code=3).stderr
     assert not (home / "stores").exists()
 

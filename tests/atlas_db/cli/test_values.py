@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from atlas_db.cli.values import license_ids, profiles, query_names
+from atlas_db.snapshot.repositories import named_models
 from atlas_db.snapshot.snapshot_file import closure, write_repositories
 from tests.support.command import environment, run
 from tests.support.kept import answered
@@ -33,7 +34,7 @@ def complete(home: Path, *words: str) -> list[str]:
 @pytest.mark.slow
 def test_ids_come_from_a_snapshot(tmp_path: Path) -> None:
     place, file = answered(ROWS).repositories, tmp_path / "atlas.parquet"
-    write_repositories(closure(place, [each.id for each in place.models()]), place.newest(), file)
+    write_repositories(closure(place, [each.id for each in named_models(place)]), place.newest(), file)
     for verb in (["gate"], ["notice"], ["bom"], ["gpai"], ["audit"], ["lineage"]):
         assert complete(tmp_path / "home", *verb, "--store", str(file), "p/m") == ["p/mit"]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from atlas_db.core.settings import Settings
 from atlas_db.dashboard.aggregates import Bundle, build_bundle
@@ -23,7 +22,7 @@ from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 from tests.support.command import ATLAS, run
 from tests.support.dashboard_hub import ROWS, SITE_ROWS
-from tests.support.dashboard_site import FLAGS, Site, await_site
+from tests.support.dashboard_site import Site, await_site
 from tests.support.graphs import write_rows
 
 
@@ -52,19 +51,6 @@ def site(home: Path) -> Iterator[Site]:
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("ATLAS_DB_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no Chromium; install Debian's package chromium, or set ATLAS_DB_TEST_CHROMIUM")
-        pytest.skip("there is no Chromium; install Debian's package chromium, or set ATLAS_DB_TEST_CHROMIUM")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from atlas_db.core.errors import InputError
 from atlas_db.core.terms import RecordKind
 from atlas_db.lineage.newest_records import NewestRecords
-from atlas_db.snapshot.repositories import KeptRepositories, Repository
+from atlas_db.snapshot.repositories import KeptRepositories, Repository, named_models
 from atlas_db.snapshot.snapshot_file import SnapshotFile, closure, digest_file, write_repositories
 from tests.support.kept import answered
 from tests.support.license_hub import META, ROWS
@@ -26,14 +26,14 @@ NEWEST = NewestRecords("2026-11-29", "")
 def _written(folder: Path) -> Path:
     place = answered(ROWS).repositories
     file = folder / "atlas.parquet"
-    write_repositories(closure(place, [each.id for each in place.models()]), NEWEST, file)
+    write_repositories(closure(place, [each.id for each in named_models(place)]), NEWEST, file)
     return file
 
 
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     place = answered(ROWS).repositories
     found = SnapshotFile(_written(tmp_path))
-    ids = [each.id for each in place.models()]
+    ids = [each.id for each in named_models(place)]
     assert found.find(RecordKind.MODEL, ids).keys() == set(ids)
     for name in ids:
         kept, read = (each.find(RecordKind.MODEL, [name])[name] for each in (place, found))
