@@ -75,7 +75,7 @@ def addresses(models: Sequence[str], datasets: Sequence[str], seed: int) -> Iter
 
 
 def read_pages(port: int, pages: Iterator[tuple[str, str]], answers: Answers, stopped: threading.Event) -> None:
-    """Be one reader: ask for page after page over one connection, until it is stopped."""
+    """Be one reader: request page after page over one connection, until it is stopped."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     for page, address in pages:
         if stopped.is_set():
