@@ -14,8 +14,8 @@ from atlas_db.compliance.notice import Notice, collect_notice
 from atlas_db.core.errors import UsageError
 from atlas_db.core.settings import Settings
 from atlas_db.licenses.audit import AuditOptions, AuditReport, audit_models
-from atlas_db.licenses.write_findings import audit_and_write
-from atlas_db.snapshot.opening import request_missing
+from atlas_db.licenses.write_findings import audit_and_write, audit_without_writing
+from atlas_db.snapshot.opening import is_snapshot, request_missing
 from atlas_db.snapshot.targets import Targets, read_targets
 from atlas_db.store.bolt import Store
 from atlas_db.store.contents import require_models
@@ -58,7 +58,7 @@ class ComplianceAccess:
         return audit_models(store, targets.ids, AuditOptions(profile, min_confidence), targets.folders)
 
     def audit_all(self, *, profile: str = "default", min_confidence: float = 0.0) -> AuditReport:
-        """Audit the whole atlas, and write verdicts and findings into it.
+        """Audit the whole atlas, and write verdicts and findings into it; a snapshot is audited without writing.
 
         Args:
             profile: strict, default or lenient.
@@ -74,6 +74,8 @@ class ComplianceAccess:
         """
         require_models(self._store)
         options = AuditOptions(profile, min_confidence)
+        if is_snapshot(self._settings):
+            return audit_without_writing(self._store, options)
         return audit_and_write(self._store, self._settings.home, options, self._settings.batch_rows)
 
     def bom(self, model: str | Path, *, spec: str = "1.7", online: bool = False) -> BillOfMaterials:

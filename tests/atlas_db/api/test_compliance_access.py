@@ -45,6 +45,12 @@ def test_a_card_and_an_id_are_answered_together(atlas: Atlas, tmp_path: Path) ->
     assert atlas.gpai(card, flop=1e21, original_flop=3e21).test.exceeds is False
 
 
+def test_a_whole_snapshot_is_audited_without_writing(atlas: Atlas) -> None:
+    report = atlas.audit_all()
+    assert report.models == sum(report.verdicts.values()) == len(ROWS) - 1, "a row is a dataset"
+    assert report.run_id == ""
+
+
 def test_the_hub_adds_what_the_atlas_lacks(atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     card = tmp_path / "README.md"
     card.write_text(CARD.format("new/parent"))
