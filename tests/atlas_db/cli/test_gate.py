@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas_db.snapshot.repositories import named_models
 from atlas_db.snapshot.snapshot_file import closure, write_repositories
 from tests.support.command import ATLAS, environment, run, run_json
 from tests.support.kept import answered
@@ -17,7 +18,9 @@ from tests.support.license_hub import META, POLICY, ROWS
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     place = answered(ROWS).repositories
-    write_repositories(closure(place, [each.id for each in place.models()]), place.newest(), tmp_path / "atlas.parquet")
+    write_repositories(
+        closure(place, [each.id for each in named_models(place)]), place.newest(), tmp_path / "atlas.parquet"
+    )
     (tmp_path / "policy.toml").write_text(POLICY)
     return str(tmp_path / "atlas.parquet")
 
