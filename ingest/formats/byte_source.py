@@ -52,7 +52,8 @@ def read_rows(source: ByteSource, start: int, rows: Integers, width: int) -> Byt
 def read_columns(source: ByteSource, start: int, shape: Sequence[int], item: int, columns: Integers) -> Bytes:
     """Return columns of a matrix, each as the bytes of its elements, shape (len(columns), rows · item).
 
-    A small matrix is read whole; of a larger one each element is read by itself.
+    A small matrix is read whole; of a larger one on disk each element is read by itself. By ranges, where that would
+    take a request an element, `reads_columns` tells which are small enough.
 
     Args:
         source: The file.
@@ -65,7 +66,7 @@ def read_columns(source: ByteSource, start: int, shape: Sequence[int], item: int
         WeightsError: The file ends before them.
     """
     rows, width = shape
-    if rows * width * item <= MAX_WHOLE_READ_BYTES:
+    if rows * width * item <= MAX_WHOLE_READ_BYTES or not isinstance(source, LocalFile):
         whole = np.frombuffer(source.read(start, start + rows * width * item), np.uint8).reshape(rows, width, item)
         return np.ascontiguousarray(whole[:, columns].swapaxes(0, 1)).reshape(len(columns), rows * item)
     unique, inverse = np.unique(columns, return_inverse=True)
@@ -75,6 +76,17 @@ def read_columns(source: ByteSource, start: int, shape: Sequence[int], item: int
         places = range(first, first + rows * width * item, width * item)
         out[at] = np.frombuffer(b"".join(source.read(place, place + item) for place in places), np.uint8)
     return out[inverse]
+
+
+def reads_columns(source: ByteSource, size: int, largest: int | None = None) -> bool:
+    """Return whether columns of a matrix can be read: from disk always, by ranges only of one that is read whole.
+
+    Args:
+        source: The file.
+        size: Bytes of the matrix.
+        largest: Bytes of a matrix that is read whole by ranges, at most; `MAX_WHOLE_READ_BYTES` where None.
+    """
+    return isinstance(source, LocalFile) or size <= (MAX_WHOLE_READ_BYTES if largest is None else largest)
 
 
 class ByteSource(Protocol):

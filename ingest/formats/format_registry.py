@@ -16,7 +16,7 @@ class FormatRow(NamedTuple):
         name: Its name in the field.
         tool: Tool and version whose files were read; empty where it is not read.
         read: What is read of it; empty where it is not read.
-        places: Where such files are read: `disk, Hub`, `disk` or `nowhere`.
+        places: Where such files are read: `disk, Hub`, with a limit of what is read by ranges, or `nowhere`.
         error: Largest difference to the tool's own values, as a share of the largest magnitude; None where no tool
             gives values to compare with.
         verdict: What a chart says of a copy next to its original: `parent found`, `not tried`, `refused by name`.
@@ -65,7 +65,7 @@ _FILES = (
         ONNX,
         "torch 2.13.0, onnx 1.23.2, onnxruntime 1.32.0",
         "weights of MatMul, Gemm, Gather, MatMulNBits, DequantizeLinear and MatMulInteger, in the file or in others",
-        "disk",
+        "disk, Hub up to 16 MiB a matrix in × out",
         1e-5,
         _FOUND,
         "modules that no exporter named are left out; read where a folder has neither safetensors nor GGUF",

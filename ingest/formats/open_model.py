@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -15,7 +15,7 @@ import numpy as np
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
 from ingest.formats.adapter_layout import adapter_tensor, holds_adapter
-from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs, read_columns
+from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs, read_columns, reads_columns
 from ingest.formats.fused_tensors import expert_matrices, named_matrices
 from ingest.formats.gguf import GgufFile, is_transposed, read_gguf
 from ingest.formats.gguf_names import names_from_gguf
@@ -193,7 +193,7 @@ def _add_weights(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> No
     elif folder.gguf:
         add_gguf(model, folder.gguf, lambda file: opened.enter_context(LocalFile(file)))
     elif ONNX in folder.others:
-        _add_onnx(model, folder.path, folder.others.pop(ONNX), opened)
+        add_onnx(model, folder.others.pop(ONNX), lambda name: opened.enter_context(LocalFile(folder.path / name)))
     elif folder.others:
         raise WeightsError(str(folder.path), f"holds {only_these(folder.others)}", _UNREADABLE)
     else:
@@ -202,27 +202,34 @@ def _add_weights(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> No
         raise WeightsError(str(folder.path), "holds no tensor that can be read")
 
 
-def _add_onnx(model: OpenModel, path: Path, names: Sequence[str], opened: ExitStack) -> None:
-    """Add the weights of an ONNX file of a folder, and note which others are not read."""
-    chosen = chosen_onnx(names)
-    folder = (path / chosen).parent
+def add_onnx(model: OpenModel, names: Sequence[str], opened: Callable[[str], ByteSource]) -> None:
+    """Add the weights of an ONNX file, and note which others are not read.
+
+    Args:
+        model: The model to fill.
+        names: Files of this kind, by their path within the model's folder.
+        opened: Opens one.
+
+    Raises:
+        WeightsError: The file is damaged, names files that are not there, or most of it cannot be read.
+    """
+    chosen = PurePosixPath(chosen_onnx(names))
     files: dict[str, ByteSource] = {}
 
     def open_file(name: str) -> ByteSource:
-        if name not in files:
-            files[name] = opened.enter_context(LocalFile(folder / name))
-        return files[name]
+        path = str(chosen.parent / name)
+        if path not in files:
+            files[path] = opened(path)
+        return files[path]
 
-    matrices, lost = onnx_matrices(read_graph(open_file(Path(chosen).name), open_file))
+    matrices, lost = onnx_matrices(read_graph(open_file(chosen.name), open_file))
     model.container = "onnx"
     model.sources += files.values()
     model.size += sum(source.size for source in files.values())
     model.matrices |= named_matrices(matrices, model.config)
-    used = {(folder / name).resolve() for name in files}
-    if left_out := [name for name in names if (path / name).resolve() not in used]:
+    if left_out := [name for name in names if str(PurePosixPath(name)) not in files]:
         model.others = {**model.others, ONNX: left_out}
-    if lost:
-        _note_unread(model, {"ONNX whose module or scale is not known": lost})
+    _note_unread(model, lost)
 
 
 def add_gguf(model: OpenModel, candidates: Sequence[Sequence[F]], opened: Callable[[F], ByteSource]) -> None:
@@ -389,7 +396,9 @@ def _open_tensor(name: str, stored: StoredTensors) -> Matrix:
         raw = read_columns(source, tensor.start + first * columns * item, (count, columns), item, wanted)
         return decode_floats(raw.tobytes(), tensor.dtype).reshape(len(wanted), count)
 
-    by_column = read_part if isinstance(source, LocalFile) and len(sides) == 3 and columns == sides[2] else None
+    size = tensor.stop - tensor.start
+    has_columns = len(sides) == 3 and columns == sides[2] and reads_columns(source, size // max(sides[0], 1))
+    by_column = read_part if has_columns else None
     return Matrix(name, rows, columns, tensor.dtype, len(tensor.shape) < 2, read, False, sides, by_column)
 
 

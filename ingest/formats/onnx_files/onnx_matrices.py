@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
-from ingest.formats.byte_source import read_columns, read_rows
+from ingest.formats.byte_source import read_columns, read_rows, reads_columns
 from ingest.formats.matrix import Matrix
 from ingest.formats.onnx_files.onnx_graph import Initializer, Node, OnnxGraph
 from ingest.formats.quantized.stored_tensors import bit_fields
@@ -24,17 +24,21 @@ _PLACES = {"MatMul": 1, "Gemm": 1, "Gather": 0, "MatMulInteger": 1}
 _ENDS = re.compile(r"(?:\.MatMul)?\.weight(?:_(?:quantized|quant|Q\d|DequantizeLinear\w*))*$")
 _QUANTIZED = ("_quantized", "_quant")
 _INTEGERS = ("U8", "I8")
+_UNKNOWN = "ONNX whose module or scale is not known"
+_TOO_LARGE = "ONNX, stored in × out and too large to be read by ranges: download the model first"
+MAX_WHOLE_REQUEST_BYTES = 2**24
+"""Bytes of a matrix in × out that is read whole by ranges, at most: those of encoders are smaller."""
 
 
-def onnx_matrices(graph: OnnxGraph) -> tuple[list[Matrix], list[str]]:
-    """Return the matrices and vectors of a graph under the names of modules, and the names of what is not read.
+def onnx_matrices(graph: OnnxGraph) -> tuple[list[Matrix], dict[str, list[str]]]:
+    """Return the matrices and vectors of a graph under the names of modules, and what is not read, by reason.
 
     Args:
         graph: The graph.
     """
     made = {output: node for node in graph.nodes if node.kind == "DequantizeLinear" for output in node.outputs}
     found: dict[str, Matrix] = {}
-    unread = []
+    unread: dict[str, list[str]] = {}
     for node in graph.nodes:
         if node.kind == "MatMulNBits":
             matrix, name = _packed(node, graph), node.inputs[1] if len(node.inputs) > 1 else node.name
@@ -43,11 +47,14 @@ def onnx_matrices(graph: OnnxGraph) -> tuple[list[Matrix], list[str]]:
             weight = _weight(name, node, graph, made)
             if weight is None or len(weight.shape) != 2:
                 continue
+            if _is_in_out(node) and not reads_columns(weight.source, _bytes_of(weight), MAX_WHOLE_REQUEST_BYTES):
+                unread.setdefault(_TOO_LARGE, []).append(name)
+                continue
             matrix = _plain(weight, node, graph, made)
         else:
             continue
         if matrix is None:
-            unread.append(name)
+            unread.setdefault(_UNKNOWN, []).append(name)
         else:
             found.setdefault(matrix.name, matrix)
     for vector in _vectors(graph):
@@ -73,7 +80,7 @@ def _module(weight: str, node: Node) -> str:
 
 def _plain(weight: Initializer, node: Node, graph: OnnxGraph, made: dict[str, Node]) -> Matrix | None:
     module = _module(weight.name, node)
-    in_out = node.kind in ("MatMul", "MatMulInteger") or (node.kind == "Gemm" and not node.attributes.get("transB"))
+    in_out = _is_in_out(node)
     rows, columns = weight.shape[::-1] if in_out else weight.shape
     scale = _scale(weight, node, graph, made, rows)
     if not module or not weight.dtype or weight.numbers or scale is None or 0 in weight.shape:
@@ -88,6 +95,15 @@ def _plain(weight: Initializer, node: Node, graph: OnnxGraph, made: dict[str, No
         return scale(decode_floats(raw.tobytes(), weight.dtype).reshape(len(wanted), columns), wanted)
 
     return Matrix(f"{module}.weight", int(rows), int(columns), weight.dtype, False, read)
+
+
+def _is_in_out(node: Node) -> bool:
+    """Return whether a node keeps its weights in × out."""
+    return node.kind in ("MatMul", "MatMulInteger") or (node.kind == "Gemm" and not node.attributes.get("transB"))
+
+
+def _bytes_of(weight: Initializer) -> int:
+    return int(np.prod(weight.shape, dtype=np.float64)) * (item_size(weight.dtype) if weight.dtype else 0)
 
 
 def _scale(

@@ -54,7 +54,7 @@ class QuantizedFormat(NamedTuple):
         unknown: What a file may not tell, and what is then done.
         error: Largest difference to the tool's own values, as a share of the largest magnitude; None where no tool
             gives values to compare with.
-        places: Where such files are read: `disk, Hub` or `disk`.
+        places: Where such files are read: `disk, Hub`, with a limit of what is read by ranges.
         matrix: Function of the name of a tensor and all tensors to a matrix; None where the tensor is not of this
             format.
         served: Ends of names of tensors that only serve another, each with the ends of that other.

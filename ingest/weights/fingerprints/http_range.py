@@ -20,8 +20,8 @@ from ingest.formats.model_folder import (
     gguf_candidates,
     safetensors_files,
 )
-from ingest.formats.open_model import OpenModel, add_components, add_gguf, add_safetensors
-from ingest.formats.other_files import READ_SUFFIXES, holds_weights, only_these, other_files
+from ingest.formats.open_model import OpenModel, add_components, add_gguf, add_onnx, add_safetensors
+from ingest.formats.other_files import ONNX, READ_SUFFIXES, holds_weights, only_these, other_files
 from ingest.formats.pipelines.pipeline_index import (
     PIPELINE_INDEX,
     holds_no_weights,
@@ -98,7 +98,7 @@ def open_remote(repository: str, revision: str) -> OpenModel:
         revision: Commit.
 
     Raises:
-        WeightsError: It holds neither safetensors nor GGUF, or a file is damaged.
+        WeightsError: It holds neither safetensors, GGUF nor ONNX, or a file is damaged.
         HubError: The Hub refuses.
     """
     client = HubClient(time.sleep)
@@ -140,7 +140,13 @@ class _RemoteFolder:
         return bytes(self._client.get(address).content)
 
     def remote(self, name: str) -> RemoteFile:
-        """Return a file that is read by ranges."""
+        """Return a file that is read by ranges.
+
+        Raises:
+            WeightsError: It is not there.
+        """
+        if name not in self.files:
+            raise WeightsError(f"{self.location}/{name}", "is not there")
         return RemoteFile(self._client, self._repository, self._revision, self._path + name, self.files[name])
 
 
@@ -151,17 +157,26 @@ def _open_folder(folder: _RemoteFolder) -> OpenModel:
     if not chosen:
         own = {name: size for name, size in folder.files.items() if "/" not in name}
         candidates = gguf_candidates(own, folder.location)
-        if not candidates:
+        if candidates:
+            add_gguf(model, candidates, folder.remote)
+        elif ONNX in model.others:
+            model.config = _config(folder, model)
+            add_onnx(model, model.others.pop(ONNX), folder.remote)
+            if not model.matrices:
+                raise WeightsError(folder.location, "holds no tensor that can be read")
+        else:
             found = f", {only_these(model.others)}" if model.others else ""
             raise WeightsError(folder.location, f"holds neither safetensors nor GGUF{found}")
-        add_gguf(model, candidates, folder.remote)
         return model
     if ADAPTER_CONFIG in folder.files:
         model.adapter = adapter_config(_fetch_object(folder.fetch, ADAPTER_CONFIG, model.problems))
-    if CONFIG in folder.files:
-        model.config = _fetch_object(folder.fetch, CONFIG, model.problems)
+    model.config = _config(folder, model)
     add_safetensors(model, [folder.remote(name) for name in chosen])
     return model
+
+
+def _config(folder: _RemoteFolder, model: OpenModel) -> dict[str, Any]:
+    return _fetch_object(folder.fetch, CONFIG, model.problems) if CONFIG in folder.files else {}
 
 
 def _open_pipeline(root: _RemoteFolder) -> OpenModel:

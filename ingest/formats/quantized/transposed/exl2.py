@@ -24,7 +24,7 @@ from ingest.formats.quantized.stored_tensors import (
     UnreadableTensorError,
     bit_fields,
 )
-from ingest.formats.quantized.transposed.packed_words import WORD_BITS, fields_at, gather_words, require_local
+from ingest.formats.quantized.transposed.packed_words import WORD_BITS, fields_at, gather_words, require_columns
 from ingest.formats.safetensors import read_values
 
 _CODES = ".q_weight"
@@ -59,7 +59,7 @@ def _matrix(name: str, stored: StoredTensors) -> Matrix | None:
     codes, (scale, factor, groups, order) = stored.tensors[name], parts
     if scale is None or factor is None or groups is None or order is None or len(codes[1].shape) != 2:
         raise UnreadableTensorError("codes of EXL2 without all their parts")
-    require_local(codes)
+    require_columns(codes)
     words, outputs = codes[1].shape
     inputs, count = order[1].elements, factor[1].elements
     fits = codes[1].dtype == scale[1].dtype == "I32" and scale[1].shape == (count, outputs // _SCALES_A_WORD)
@@ -134,7 +134,7 @@ FORMAT = QuantizedFormat(
     read="groups of 2, 3, 4, 5, 6 and 8 bits, in their order of inputs",
     unknown="outputs that were added to fill words of scales count as rows",
     error=5e-4,
-    places="disk",
+    places="disk, Hub up to 4 MiB a matrix",
     matrix=_matrix,
     served={end: (_CODES,) for end in (".q_scale", ".q_scale_max", ".q_groups", ".q_invperm", ".q_perm")},
 )

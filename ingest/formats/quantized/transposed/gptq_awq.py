@@ -29,7 +29,7 @@ from ingest.formats.quantized.transposed.packed_words import (
     fields_at,
     gather_floats,
     gather_words,
-    require_local,
+    require_columns,
 )
 from ingest.formats.safetensors import read_values
 
@@ -45,7 +45,7 @@ def _matrix(name: str, stored: StoredTensors) -> Matrix | None:
         return None
     base = name.removesuffix(_CODES)
     parts = {end: stored.tensors[base + end] for end in _PARTS if base + end in stored.tensors}
-    require_local(parts[_CODES])
+    require_columns(parts[_CODES])
     bits, kind, inputs = _layout(parts)
     if ".g_idx" in parts and parts[".g_idx"][1].elements not in (0, inputs):
         raise UnreadableTensorError(f"{kind} with an order of {parts['.g_idx'][1].elements} columns for {inputs}")
@@ -149,7 +149,7 @@ FORMAT = QuantizedFormat(
     read="GPTQ of 2, 3, 4 and 8 bits in both formats, AWQ of 4 bits, AutoRound in both layouts",
     unknown="the format of zero points, where no configuration states it: the mean of the codes tells",
     error=4e-4,
-    places="disk",
+    places="disk, Hub up to 4 MiB a matrix",
     matrix=_matrix,
     served={end: (_CODES,) for end in _PARTS[:-1]},
 )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atlas_db.core.arrays import Floats, Integers
-from ingest.formats.byte_source import LocalFile, read_columns
+from ingest.formats.byte_source import read_columns, reads_columns
 from ingest.formats.quantized.stored_tensors import StoredTensor, UnreadableTensorError
 from ingest.formats.safetensors import decode_floats, item_size
 
@@ -16,14 +16,17 @@ PackedWords = npt.NDArray[np.uint32]
 WORD_BYTES, WORD_BITS = 4, 32
 
 
-def require_local(codes: StoredTensor) -> None:
+def require_columns(codes: StoredTensor) -> None:
     """Check that columns can be read without a request for each word.
 
     Raises:
-        UnreadableTensorError: The file is read by ranges.
+        UnreadableTensorError: The file is read by ranges, and the matrix is too large to be read whole.
     """
-    if not isinstance(codes[0], LocalFile):
-        raise UnreadableTensorError("codes packed across rows, of which a row takes a request a word")
+    source, tensor = codes
+    if not reads_columns(source, tensor.stop - tensor.start):
+        raise UnreadableTensorError(
+            "codes packed across rows, too large to be read by ranges: download the model first"
+        )
 
 
 def gather_words(stored: StoredTensor, columns: Integers) -> PackedWords:

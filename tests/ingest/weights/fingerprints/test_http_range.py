@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from atlas_db.core.errors import HubError, WeightsError
+from ingest.formats.open_model import open_model
 from ingest.weights.fingerprints.batch import find_models, fingerprint_all
 from ingest.weights.fingerprints.fingerprint import compute_fingerprint
 from ingest.weights.fingerprints.http_range import open_remote
@@ -105,3 +107,58 @@ def test_a_pipeline_is_read_by_ranges_as_on_disk(hub: HubServer) -> None:
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     with open_remote("own/pipe", "c0ffee") as model:
         assert model.components["vae"] is None and "own/pipe/vae holds no weights" in model.problems[-1]
+
+
+QUANTIZED = Path("tests/ingest/formats/quantized/data")
+ONNX = Path("tests/ingest/formats/onnx_files/data")
+
+
+def put(hub: HubServer, *files: Path, folder: str = "") -> None:
+    """Lay files into the repository own/q."""
+    target = hub.folder / "own" / "q" / folder
+    target.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        name = file.name.replace(file.stem, "model") if file.suffix == ".safetensors" else file.name
+        shutil.copy(file, target / name)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *(QUANTIZED / f"{name}.safetensors" for name in (
+            "bitsandbytes-nf4-double", "bitsandbytes-int8", "gptq-3", "gptq-4", "exl2-mixed", "hqq-3-axis-1",
+            "quanto-qint2", "torchao-nvfp4", "torchao-int4-packed", "gpt-oss",
+        )),
+        *(ONNX / f"{name}.onnx" for name in ("named-by-path", "matmul-4-bits", "dynamic-int8", "in-another-file")),
+    ],
+    ids=lambda file: file.stem,
+)  # fmt: skip
+def test_values_are_those_on_disk(hub: HubServer, file: Path) -> None:
+    put(hub, file, *file.parent.glob(f"{file.name}_data"), folder="onnx" if file.suffix == ".onnx" else "")
+    with open_model(hub.folder / "own" / "q") as model, open_remote("own/q", "c0ffee") as remote:
+        assert (remote.problems, remote.container) == (model.problems, model.container)
+        assert remote.matrices.keys() == model.matrices.keys()
+        for name, matrix in model.matrices.items():
+            rows = np.arange(0, matrix.rows, 3)
+            np.testing.assert_array_equal(remote.matrices[name].read(rows), matrix.read(rows))
+
+
+@pytest.mark.parametrize("file", [QUANTIZED / "gptq-4.safetensors", QUANTIZED / "exl2-mixed.safetensors"], ids=str)
+def test_codes_of_which_a_row_takes_many_requests_are_refused(
+    hub: HubServer, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.formats.byte_source.MAX_WHOLE_READ_BYTES", 0)
+    put(hub, file)
+    with open_remote("own/q", "c0ffee") as model:
+        assert "layers.0.self_attn.k_proj.weight" not in model.matrices
+        assert any("download the model first" in problem for problem in model.problems)
+
+
+def test_onnx_that_is_too_large_or_not_whole_is_refused(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(hub, ONNX / "in-another-file.onnx")
+    with pytest.raises(WeightsError, match="in-another-file.onnx_data is not there"):
+        open_remote("own/q", "c0ffee")
+    put(hub, ONNX / "in-another-file.onnx_data")
+    monkeypatch.setattr("ingest.formats.onnx_files.onnx_matrices.MAX_WHOLE_REQUEST_BYTES", 0)
+    with pytest.raises(WeightsError, match=r"no tensor that can be read|download the model first"):
+        open_remote("own/q", "c0ffee")
