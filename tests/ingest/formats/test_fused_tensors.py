@@ -197,7 +197,10 @@ class Ranges:
         self.name, self.size, self.bytes_read, self.read = "hub:acme/m", file.size, 0, file.read
 
 
-def test_experts_of_gpt_oss_stay_fused_where_a_column_takes_a_request_a_row(tmp_path: Path) -> None:
+def test_experts_of_gpt_oss_stay_fused_where_a_column_takes_a_request_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.formats.byte_source.MAX_WHOLE_READ_BYTES", 0)
     file = write(tmp_path / "m", gpt_oss(*experts()), GPT_OSS) / "model.safetensors"
     with LocalFile(file) as source:
         model = OpenModel("hub:acme/m")
