@@ -440,10 +440,13 @@ def audit_models(
     auditor.report.newer = newer_models(store, newest, graph.ids[: graph.models])
     for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:
         auditor.audit_model(index_of[identifier], all_findings=True)
+    lacking = {each.model for each in unresolved}
     for folder in folders:
         index = index_of[folder.id]
-        auditor.report.allowed_licenses[folder.id] = allowed_licenses(auditor.policy, index)
-        auditor.report.duties[folder.id] = [each.row() for each in gather_duties(graph, ancestors_of(graph, index))]
+        above = ancestors_of(graph, index)
+        seen = not lacking & {folder.id, *(graph.ids[each] for each in above)} and folder.is_read
+        auditor.report.allowed_licenses[folder.id] = allowed_licenses(auditor.policy, index, complete=seen)
+        auditor.report.duties[folder.id] = [each.row() for each in gather_duties(graph, above)]
     auditor.drop_waived()
     auditor.note_unused_suppressions()
     charted = [graph.ids[index] for index in sorted(graph.charted) if graph.ids[index] in known]

@@ -83,6 +83,11 @@ class CardModel:
         """Return the model, and those in folders above it."""
         return (self, *self.local)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing that its files state, or those of the folders above it, is lost."""
+        return not any(code in _UNREAD for each in self.with_local() for code, _ in each.notes)
+
     def note_rows(self) -> list[dict[str, Any]]:
         """Return the notes as rows: `code`, `text`, and `unread` where what a file states is lost."""
         return [{"code": code, "text": text, "unread": code in _UNREAD} for code, text in self.notes]

@@ -8,6 +8,7 @@ from typing import Any
 
 from atlas_db.catalogue.expressions import Operator, parse_expression
 from atlas_db.catalogue.loader import Duty, License, Obligation, Scope, catalogue
+from atlas_db.core.terms import Verdict
 from atlas_db.licenses.audit_graph import TRAINED, AuditGraph
 from atlas_db.licenses.policy_check import FLAGGED, PolicyCheck
 from atlas_db.licenses.rules import ORDER
@@ -83,18 +84,22 @@ def ancestors_of(graph: AuditGraph, model: int) -> list[int]:
     return [each for each in above(graph, [model]) if each != model]
 
 
-def allowed_licenses(policy: PolicyCheck, model: int) -> list[dict[str, str]]:
+def allowed_licenses(policy: PolicyCheck, model: int, *, complete: bool = True) -> list[dict[str, str]]:
     """Return the licences of the catalogue that a model may declare, best first, those of its ancestors before others.
 
     Args:
         policy: The check.
         model: Index of the model.
+        complete: Whether all that is upstream is in the graph; otherwise no licence is better than unknown.
 
     Returns:
         Rows of `license` and `verdict` of the terms upstream. One with verdict `unknown` is only not excluded.
     """
+    least = Verdict.COMPLIANT if complete else Verdict.UNKNOWN
     upstream = {entry.id for node in ancestors_of(policy.graph, model) for entry, _ in licenses_of(policy.graph, node)}
-    verdicts = {entry.id: policy.terms_under(model, entry.id) for entry in catalogue()}
+    verdicts = {
+        entry.id: max(policy.terms_under(model, entry.id), least, key=ORDER.__getitem__) for entry in catalogue()
+    }
     return [
         {"license": each, "verdict": str(verdict)}
         for each, verdict in sorted(

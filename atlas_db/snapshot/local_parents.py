@@ -10,8 +10,8 @@ from pathlib import Path
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.core.errors import InputError
 from atlas_db.core.files import printable
-from atlas_db.licenses.card_model import CardModel, is_path, read_card_model
-from ingest.hub.local_repository import cached_repository
+from atlas_db.licenses.card_model import CardModel, read_card_model
+from ingest.hub.local_repository import cached_repository, card_in, weights_repository
 from ingest.hub.repository_files import UNREAD_FILE
 
 MAX_FOLDERS = 64
@@ -85,11 +85,17 @@ def _place_of(name: str, folder: Path) -> Path | None:
     for start in (folder, Path.cwd()):
         place = start / Path(name).expanduser()
         try:
-            if place.is_dir() and is_path(str(place)) and cached_repository(place) is None:
+            if place.is_dir() and _holds_a_model(place):
                 return place.resolve()
         except OSError:  # a name that is too long for a path
             return None
     return None
+
+
+def _holds_a_model(place: Path) -> bool:
+    """Return whether a folder is a model by its files. One in the Hub's cache is known by its id."""
+    here = card_in(place) is not None or weights_repository(place) is not None
+    return here and cached_repository(place) is None
 
 
 def _path_as_id(place: Path) -> str:

@@ -65,8 +65,13 @@ def test_circles_missing_folders_and_many_folders_end(recipe: Path, monkeypatch:
     )
     report = audit_models(STORE, [], AuditOptions(), read_targets([str(recipe)]).folders)
     assert report.missing == ["./gone"], "a folder that is not there is named"
+    assert {row["verdict"] for row in report.allowed_licenses["plan"]} == {"unknown"}, "it may forbid whatever is left"
     monkeypatch.setattr(local_parents, "MAX_FOLDERS", 1)
     found = read_targets([str(recipe)]).folders[0]
     assert [each.id for each in found.local] == ["./models/a"]
     assert "more than 1 folders" in found.note_rows()[0]["text"]
-    assert found.note_rows()[0]["unread"]
+    assert not found.is_read
+    empty = recipe.parent / "models/empty"
+    empty.mkdir()
+    other = _write(recipe.parent / "two.yml", "merge_method: linear\nmodels:\n- model: models/empty\n- model: org/c\n")
+    assert read_targets([str(other)]).folders[0].local == (), "an empty folder is no model"
