@@ -11,7 +11,7 @@ from atlas_db.columnar.graph import Column, Graph
 from atlas_db.core.arrays import Integers, csr_lists
 from atlas_db.core.errors import UsageError, did_you_mean
 
-VERSION = "complete@9"
+VERSION = "complete@10"
 """Version of the models and their predictions; a checkpoint of another version is trained again."""
 HUB_COMPUTED_TAGS = ("autotrain_compatible", "endpoints_compatible", "text-generation-inference", "conversational")
 """Tags that the Hub computes from task and library."""

@@ -17,7 +17,7 @@ from gnn.dataset.tasks import RELATION, Task, target_column, uses_lineage
 from gnn.evaluation.evaluation_report import EvaluationReport
 from gnn.evaluation.ranking_baselines import list_baselines
 from gnn.evaluation.single_value_baselines import BASELINES, Answer
-from gnn.features.candidate_table import CLASS_SCORE_FEATURES, CandidateTable
+from gnn.features.candidate_table import NETWORK_FEATURES, CandidateTable
 from gnn.models.attribute_model import AttributeModel, RankedCandidates
 from gnn.models.calibration import calibration_error, reliability_curve
 from gnn.models.training import fit_attribute_model, is_declared
@@ -211,7 +211,7 @@ def _ranked_and_network_alone(
     table, shipped = attribute_model.rank(neighbourhood, query)
     if attribute_model.network is None:
         return table, shipped, None
-    probability = np.nan_to_num(np.exp(table.features[:, -len(CLASS_SCORE_FEATURES)].astype(np.float64)))
+    probability = np.nan_to_num(np.exp(table.features[:, -len(NETWORK_FEATURES)].astype(np.float64)))
     return table, shipped, RankedCandidates(table.query_index, table.values, probability, probability)
 
 

@@ -23,6 +23,8 @@ from gnn.dataset.temporal_counts import COUNT_FEATURES
 from gnn.parameters.candidate_parameters import CANDIDATE
 
 CLASS_SCORE_FEATURES = ("log-probability", "highest log-probability", "gap to the highest")
+NETWORK_FEATURES = tuple(f"network: {name}" for name in CLASS_SCORE_FEATURES)
+"""Features that a table has last where there is a graph network."""
 CONTEXT_FEATURES = ("has metadata", "observation lag", "parents")
 ROWS_PER_BLOCK = 2048
 """Rows that are concatenated at once."""
@@ -34,7 +36,8 @@ class CandidateTable(NamedTuple):
     Attributes:
         query_index: Index of the model in the query, ascending, shape (c,).
         values: Proposed value, shape (c,).
-        features: Shape (c, features), named by `CandidateTableBuilder.feature_names`.
+        features: Shape (c, features), named by `CandidateTableBuilder.feature_names`, and `NETWORK_FEATURES` where
+            there is a network.
     """
 
     query_index: Integers
@@ -56,6 +59,16 @@ class ClassScores(NamedTuple):
 
     log_probabilities: Floats
     class_of_value: Integers
+
+    def top_values(self, k: int) -> Integers:
+        """Return the k values of the highest log-probability for each model, in no order, shape (q, at most k)."""
+        values = np.flatnonzero(self.class_of_value >= 0)
+        value_of_class = np.empty(len(values), np.int64)
+        value_of_class[self.class_of_value[values]] = values
+        k = min(k, self.log_probabilities.shape[1])
+        if not k:
+            return np.empty((len(self.log_probabilities), 0), np.int64)
+        return value_of_class[np.argpartition(self.log_probabilities, -k, 1)[:, -k:]]
 
     def features_of(self, query_index: Integers, values: Integers) -> Floats:
         """Return the features of candidates, shape (c, 3), named by `CLASS_SCORE_FEATURES`; NaN without a class.
@@ -94,14 +107,14 @@ class CandidateTableBuilder:
 
     @property
     def feature_names(self) -> list[str]:
-        """Names of the features, in order; those of the network come last."""
+        """Names of the features, in order, without those of a network."""
         index = REPOSITORY_INDEX.get(self._attribute)
         pair = () if index is None else (*index.features, *name_neighbours.FEATURES)
         if self._attribute == "base_model":
             pair = (*pair, *(f"metadata tokens: {name}" for name in OVERLAP_FEATURES), "inferred from weights")
         counts = (f"{group}: {count}" for group in self._neighbourhood.group_names for count in COUNT_FEATURES)
         smoothed = [f"smoothed bag of words: {name}" for name in CANDIDATE.smoothed_groups]
-        scores = (f"{model}: {name}" for model in ("bag of words", "network") for name in CLASS_SCORE_FEATURES)
+        scores = (f"bag of words: {name}" for name in CLASS_SCORE_FEATURES)
         return [*counts, *pair, *CONTEXT_FEATURES, *smoothed, *scores]
 
     def group_counts(self, features: Floats) -> Iterator[tuple[str, float, int, int]]:
@@ -119,14 +132,14 @@ class CandidateTableBuilder:
                 yield group, float(share), round(float(np.expm1(count))), round(float(np.expm1(size)))
 
     def build(
-        self, query: CompletionQuery, network: ClassScores, likely_values: Integers, bag_of_words: ClassScores,
-        smoothed: Callable[[Integers, Integers], Floats],
+        self, query: CompletionQuery, network: ClassScores | None, likely_values: Integers,
+        bag_of_words: ClassScores, smoothed: Callable[[Integers, Integers], Floats],
     ) -> CandidateTable:  # fmt: skip
         """Return the candidates of models with their features.
 
         Args:
             query: The models.
-            network: Scores of the graph network.
+            network: Scores of the graph network; without it the table has no features of one.
             likely_values: Likely values by the network or the bag of words, shape (q, k).
             bag_of_words: Scores of the bag-of-words classifier.
             smoothed: Function from query index and value of candidates, shape (c,) each, to their mean bag-of-words
@@ -141,8 +154,9 @@ class CandidateTableBuilder:
             self._context_features(query)[query_index],
             smoothed(query_index, values),
             bag_of_words.features_of(query_index, values),
-            network.features_of(query_index, values),
         ]
+        if network is not None:
+            parts.append(network.features_of(query_index, values))
         return CandidateTable(query_index, values, hstack_in_blocks(parts))
 
     def _count_features(self, query: CompletionQuery, candidates: Candidates) -> list[Floats]:

@@ -11,7 +11,7 @@ from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import Task, target_column
 from gnn.dataset.temporal_counts import COUNT_FEATURES
-from gnn.features.candidate_table import CandidateTableBuilder
+from gnn.features.candidate_table import NETWORK_FEATURES, CandidateTableBuilder
 from gnn.features.neighbours import neighbour_groupings, sample_neighbours
 from gnn.inference.complete import CompletionSession, latest_query, parent_prior
 
@@ -108,10 +108,12 @@ def _reasons(neighbourhood: Neighbourhood, log_odds: Floats, features: Floats) -
     for number, kind in enumerate(group_names):
         contribution = float(log_odds[number * width : (number + 1) * width].sum())
         reasons.append({"group": kind, "log_odds": round(contribution, 3), **counts_of.get(kind, {})})
+    # Without a network, the candidate has none of its features.
+    names = [*builder.feature_names, *NETWORK_FEATURES]
     rest = len(group_names) * width
     reasons += [
         {"group": name, "log_odds": round(float(value), 3)}
-        for name, value in zip(builder.feature_names[rest:], log_odds[rest:], strict=True)
+        for name, value in zip(names[rest:], log_odds[rest:].tolist(), strict=False)
     ]
     return sorted(reasons, key=lambda entry: -abs(entry["log_odds"]))[:MAX_SHOWN]
 

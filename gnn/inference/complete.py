@@ -21,6 +21,7 @@ from gnn.dataset.tasks import EMBEDDING_COLUMN, HAS_PARENT, RELATION, VERSION, T
 from gnn.features.candidate_table import CandidateTable, CandidateTableBuilder
 from gnn.inference.predictions import Prediction
 from gnn.models.attribute_model import AttributeModel, RankedCandidates
+from gnn.models.memory import release_memory
 from gnn.models.reporting_propensity import Missingness, PropensityModel, has_known_children
 from gnn.models.training import fit_attribute_model
 from gnn.parameters.model_parameters import MODEL
@@ -93,6 +94,7 @@ class CompletionSession:
             model = fit_attribute_model(
                 neighbourhood, precision=self._precision, network=self._network, progress=self._progress
             )
+            release_memory()
             shutil.rmtree(folder.parent, ignore_errors=True)
             model.save(folder)
             self.trained.append(attribute)

@@ -25,6 +25,7 @@ from atlas_db.store.statements import all_edges
 from gnn.dataset.assemble import assemble_graph
 from gnn.dataset.tasks import Task, rows_missing, tasks_for
 from gnn.inference.predictions import AttributePredictions, Completion, write_predictions
+from gnn.models.memory import release_memory
 
 if TYPE_CHECKING:
     from gnn.inference.complete import CompletionSession
@@ -135,6 +136,7 @@ def _predict(
         predicted_models.add(prediction.model)
         if lines is not None:
             lines.write(msgspec.json.encode(prediction.to_json_line(session.graph)) + b"\n")
+    release_memory()
     report.missing[task.attribute] = len(missing)
     report.predicted[task.attribute] = len(predicted_models)
     return predicted

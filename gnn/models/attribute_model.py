@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
 from lightgbm.basic import LightGBMError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from atlas_db.core.arrays import Doubles, Integers
 from atlas_db.core.errors import CompletionError
@@ -27,11 +26,14 @@ from gnn.features.neighbours import sample_neighbours
 from gnn.models.bag_of_words import BagOfWordsClassifier
 from gnn.models.calibration import Calibration, normalised_by_group
 from gnn.models.correct_and_smooth import LabelSmoothing
-from gnn.models.graph_network import Collator, GraphNetwork, accelerator, predict_log_proba, top_values
 from gnn.models.ranker import Ranker
 from gnn.parameters.candidate_parameters import CANDIDATE
 
-CHUNK_SIZE = 6_000
+# The modules of the network import torch, which takes half a GB: they are imported where there is a network.
+if TYPE_CHECKING:
+    from gnn.models.graph_network import GraphNetwork
+
+CHUNK_SIZE = 2_000
 """Models completed at once."""
 PREFETCHED_CHUNKS = 2
 """Chunks whose candidate tables are built while the ranker scores an earlier one."""
@@ -185,6 +187,8 @@ class AttributeModel:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "meta.json").unlink(missing_ok=True)
         if self.network is not None:
+            from safetensors.torch import save_file
+
             save_file(self.network.state_dict(), folder / "network.safetensors")
         self.bag_of_words.save(folder / "bag_of_words.safetensors")
         self.ranker.save(folder)
@@ -216,6 +220,10 @@ class AttributeModel:
         listwise = TASKS[metadata.attribute].multi_valued if metadata.attribute in TASKS else False
         try:
             if metadata.network:
+                from safetensors.torch import load_file
+
+                from gnn.models.graph_network import GraphNetwork, accelerator
+
                 network = GraphNetwork(len(metadata.values), len(CANDIDATE.neighbours_per_group))
                 network.load_state_dict(load_file(folder / "network.safetensors"))
                 network = network.to(accelerator())
@@ -246,24 +254,26 @@ def build_candidate_table(
 
     Args:
         label_smoothing: Smoothed bag-of-words probabilities, over the neighbourhood that they were made for.
-        network: The graph network; without it, its features are NaN.
+        network: The graph network; without it, the table has no features of one.
         class_of_value: The network's output of each value, -1 for none, shape (graph values,).
         query: The models, shape (q,).
     """
     neighbourhood = label_smoothing.neighbourhood
-    log_probabilities = np.empty((len(query), 0), np.float32)
+    network_scores = None
     if network is not None:
+        from gnn.models.graph_network import Collator, predict_log_proba
+
         log_probabilities = predict_log_proba(
             network,
             Collator(neighbourhood.token_table, neighbourhood.metadata_tokens),
             sample_neighbours(neighbourhood, query, class_of_value),
         )
-    network_scores = ClassScores(log_probabilities, class_of_value)
+        network_scores = ClassScores(log_probabilities, class_of_value)
     bag_of_words_scores = label_smoothing.class_scores(query)
     return neighbourhood.derived(CandidateTableBuilder).build(
         query,
         network_scores,
-        top_values(bag_of_words_scores if network is None else network_scores, CANDIDATE.classifier_top_k),
+        (network_scores or bag_of_words_scores).top_values(CANDIDATE.classifier_top_k),
         bag_of_words_scores,
         partial(label_smoothing.mean_neighbour_probability, query),
     )

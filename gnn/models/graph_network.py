@@ -16,7 +16,6 @@ from torch_geometric.nn import TransformerConv
 
 from atlas_db.core.arrays import CsrLists, Floats, Integers
 from gnn.dataset.hashed_tokens import BUCKETS, TokenTable
-from gnn.features.candidate_table import ClassScores
 from gnn.features.neighbours import NeighbourSample
 from gnn.parameters.model_parameters import MODEL
 
@@ -195,18 +194,3 @@ def predict_log_proba(network: GraphNetwork, collator: Collator, examples: Neigh
         inputs = (part.to(network.device) for part in collator.collate(examples, chosen))
         parts.append(network(*inputs).log_softmax(1).cpu().numpy())
     return np.concatenate(parts) if parts else np.empty((0, network.label_embedding.num_embeddings), np.float32)
-
-
-def top_values(scores: ClassScores, k: int) -> Integers:
-    """Return the k values of the highest log-probability for each model, in no order, shape (q, at most k).
-
-    Args:
-        scores: Log-probabilities of the network's classes.
-        k: Number of values.
-    """
-    values = np.flatnonzero(scores.class_of_value >= 0)
-    value_of_class = np.empty(len(values), np.int64)
-    value_of_class[scores.class_of_value[values]] = values
-    k = min(k, scores.log_probabilities.shape[1])
-    classes: Integers = torch.topk(torch.from_numpy(scores.log_probabilities), k, sorted=False).indices.numpy()
-    return value_of_class[classes]

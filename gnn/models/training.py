@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
 from atlas_db.core.arrays import Doubles, Flags, Integers, unique_sorted
 from atlas_db.core.cpu import available_cores
@@ -29,10 +28,13 @@ from gnn.models.calibration import (
     threshold_at_precision,
 )
 from gnn.models.correct_and_smooth import LabelSmoothing
-from gnn.models.graph_network import Collator, GraphNetwork, accelerator, fit_network
+from gnn.models.memory import release_memory
 from gnn.models.ranker import Ranker
 from gnn.parameters.candidate_parameters import CANDIDATE
 from gnn.parameters.model_parameters import MODEL
+
+if TYPE_CHECKING:
+    from gnn.models.graph_network import GraphNetwork
 
 _TRAINING = MODEL.training
 STAGES = 6
@@ -61,8 +63,6 @@ def fit_attribute_model(
     Raises:
         CompletionError: There is too little to learn from, or only one value.
     """
-    torch.set_num_threads(available_cores())
-    torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     attribute = neighbourhood.task.attribute
     stages = iter(range(STAGES + network))
@@ -73,7 +73,7 @@ def fit_attribute_model(
     class_names, class_of_value = _select_classes(neighbourhood)
     ranker_start, calibration_start = _time_blocks(neighbourhood)
     times = neighbourhood.events.times
-    net = GraphNetwork(len(class_names), len(CANDIDATE.neighbours_per_group)).to(accelerator()) if network else None
+    net = _new_network(len(class_names), seed) if network else None
     if net is not None:
         step("network")
         train_network = partial(_train_network, net, neighbourhood, class_of_value, rng=rng)
@@ -83,15 +83,16 @@ def fit_attribute_model(
     step("candidates")
     tabulate = partial(build_candidate_table, LabelSmoothing(neighbourhood, bag_of_words), net, class_of_value)
     early, late = _sample_blocks(neighbourhood, tabulate, ranker_start, calibration_start, rng)
+    release_memory()
     step("trees")
     stacked_early = network and not neighbourhood.task.multi_valued
-    early_ranker = _fit_ranker(neighbourhood, [early], with_stacked=stacked_early)
+    early_ranker = _fit_ranker(neighbourhood, [early], has_network=network, with_stacked=stacked_early)
     step("calibration")
     late_scores = early_ranker.score(late.table.features, late.table.query_index)
     calibration = _fit_calibration(neighbourhood, late, late_scores, precision)
     step("trees on all")
     late = late.with_sampled_negatives(_negative_rate(neighbourhood), rng)
-    ranker = _fit_ranker(neighbourhood, [early, late], with_stacked=network)
+    ranker = _fit_ranker(neighbourhood, [early, late], has_network=network, with_stacked=network)
     step("bag of words on the newest")
     if net is not None:
         train_network(
@@ -117,6 +118,8 @@ class LabelledCandidates(NamedTuple):
 
     def with_sampled_negatives(self, negative_rate: float, rng: np.random.Generator) -> LabelledCandidates:
         """Return all true candidates, and a random share of the wrong ones."""
+        if negative_rate >= 1:
+            return self
         kept = self.is_true | (rng.random(len(self.is_true)) < negative_rate)
         return LabelledCandidates(self.query, self.table.filter(kept), self.is_true[kept])
 
@@ -126,11 +129,18 @@ def _negative_rate(neighbourhood: Neighbourhood) -> float:
     return _TRAINING.negative_rate_multiple if multi_valued else _TRAINING.negative_rate_single
 
 
-def _fit_ranker(neighbourhood: Neighbourhood, parts: list[LabelledCandidates], *, with_stacked: bool) -> Ranker:
-    _, table, is_true = concat_examples(parts)
-    listwise = neighbourhood.task.multi_valued
+def _fit_ranker(
+    neighbourhood: Neighbourhood, parts: list[LabelledCandidates], *, has_network: bool, with_stacked: bool
+) -> Ranker:
+    starts = np.cumsum([0, *(len(part.query) for part in parts)])
     return Ranker.fit(
-        table.features, is_true, table.query_index, available_cores(), listwise=listwise, with_stacked=with_stacked
+        [part.table.features for part in parts],
+        np.concatenate([part.is_true for part in parts]),
+        np.concatenate([part.table.query_index + start for part, start in zip(parts, starts, strict=False)]),
+        available_cores(),
+        listwise=neighbourhood.task.multi_valued,
+        has_network=has_network,
+        with_stacked=with_stacked,
     )
 
 
@@ -173,7 +183,7 @@ def _sample_examples(
         table = tabulate(query)
         is_true = is_declared(neighbourhood, query.rows[table.query_index], table.values)
         examples = LabelledCandidates(query, table, is_true)
-        parts.append(examples.with_sampled_negatives(negative_rate, rng) if negative_rate < 1 else examples)
+        parts.append(examples.with_sampled_negatives(negative_rate, rng))
         candidate_budget -= len(parts[-1].is_true)
         if candidate_budget <= 0:
             break
@@ -181,17 +191,22 @@ def _sample_examples(
 
 
 def concat_examples(parts: list[LabelledCandidates]) -> LabelledCandidates:
-    """Return the examples of several chunks as one; query indices are shifted."""
+    """Return the examples of several chunks as one; query indices are shifted. The list is emptied meanwhile."""
     first_rows = np.cumsum([0, *(len(part.query) for part in parts)])
-    return LabelledCandidates(
-        CompletionQuery.concat([part.query for part in parts]),
-        CandidateTable(
-            np.concatenate([part.table.query_index + shift for part, shift in zip(parts, first_rows, strict=False)]),
-            np.concatenate([part.table.values for part in parts]),
-            np.concatenate([part.table.features for part in parts]),
-        ),
-        np.concatenate([part.is_true for part in parts]),
+    query = CompletionQuery.concat([part.query for part in parts])
+    query_index = np.concatenate(
+        [part.table.query_index + shift for part, shift in zip(parts, first_rows, strict=False)]
     )
+    values = np.concatenate([part.table.values for part in parts])
+    is_true = np.concatenate([part.is_true for part in parts])
+    # Each chunk goes once it is copied: the features take their place in memory once, not twice.
+    features = np.empty((len(values), parts[0].table.features.shape[1]), np.float32)
+    start = 0
+    while parts:
+        chunk = parts.pop(0).table.features
+        features[start : start + len(chunk)] = chunk
+        start += len(chunk)
+    return LabelledCandidates(query, CandidateTable(query_index, values, features), is_true)
 
 
 def masked_views(neighbourhood: Neighbourhood, rows: Integers, rng: np.random.Generator) -> CompletionQuery:
@@ -263,6 +278,17 @@ def _time_blocks(neighbourhood: Neighbourhood) -> tuple[float, float]:
     return ranker_start, max(calibration_start, ranker_start + 1e-6)
 
 
+def _new_network(values: int, seed: int) -> GraphNetwork:
+    """Return an untrained network with an output for each of some values."""
+    import torch
+
+    from gnn.models.graph_network import GraphNetwork, accelerator
+
+    torch.set_num_threads(available_cores())
+    torch.manual_seed(seed)
+    return GraphNetwork(values, len(CANDIDATE.neighbours_per_group)).to(accelerator())
+
+
 def _train_network(
     network: GraphNetwork, neighbourhood: Neighbourhood, class_of_value: Integers, is_visible: Flags, *, epochs: int,
     learning_rate: float, rng: np.random.Generator, seed: int,
@@ -279,6 +305,8 @@ def _train_network(
         rng: Generator of lags and views.
         seed: Seed of the order and of the dropout.
     """
+    from gnn.models.graph_network import Collator, fit_network
+
     declared_classes = class_of_value[neighbourhood.events.values]
     pool = np.flatnonzero(is_visible & (declared_classes >= 0))[-_TRAINING.max_network_declarations :]
     rows = neighbourhood.events.rows[pool]

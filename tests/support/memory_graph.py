@@ -12,7 +12,6 @@ from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import TASKS
 from gnn.features.candidate_table import CandidateTable, CandidateTableBuilder, ClassScores
-from gnn.models.graph_network import top_values
 from gnn.parameters.candidate_parameters import CANDIDATE
 
 AUTHORS = ("tern", "heron", "wren")
@@ -55,15 +54,15 @@ def latest_query(neighbourhood: Neighbourhood) -> CompletionQuery:
     return CompletionQuery(rows, neighbourhood.graph.event_time[rows], np.ones(len(rows), bool))
 
 
+def smoothed(query_index: Integers, _: Integers) -> Floats:
+    return np.zeros((len(query_index), len(CANDIDATE.smoothed_groups)), np.float32)
+
+
 def table_of(neighbourhood: Neighbourhood) -> tuple[CompletionQuery, ClassScores, CandidateTable]:
     query, num_values = latest_query(neighbourhood), neighbourhood.events.num_values
     class_of_value = np.full(num_values, -1, np.int64)
     class_of_value[:2] = (1, 0)
     logits = np.random.default_rng(1).normal(size=(len(query), 2)).astype(np.float32)
     scores = ClassScores(logits, class_of_value)
-
-    def smoothed(query_index: Integers, _: Integers) -> Floats:
-        return np.zeros((len(query_index), len(CANDIDATE.smoothed_groups)), np.float32)
-
     builder = neighbourhood.derived(CandidateTableBuilder)
-    return query, scores, builder.build(query, scores, top_values(scores, 1), scores, smoothed)
+    return query, scores, builder.build(query, scores, scores.top_values(1), scores, smoothed)

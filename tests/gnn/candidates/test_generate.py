@@ -6,14 +6,13 @@ import numpy as np
 
 from gnn.candidates.generate import CandidateGenerator
 from gnn.features.candidate_table import ClassScores
-from gnn.models.graph_network import top_values
 from tests.support.memory_graph import latest_query, neighbourhood_of
 
 
 def test_likely_values_are_those_of_the_highest_scores() -> None:
     scores = ClassScores(np.array([[0.1, 0.9, 0.5]], np.float32), np.array([2, -1, 0, 1]))
-    assert sorted(top_values(scores, 2)[0].tolist()) == [0, 3]
-    assert sorted(top_values(scores, 9)[0].tolist()) == [0, 2, 3]
+    assert sorted(scores.top_values(2)[0].tolist()) == [0, 3]
+    assert sorted(scores.top_values(9)[0].tolist()) == [0, 2, 3]
 
 
 def test_candidates_are_unique_and_values_of_groups_were_declared_before() -> None:

@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 
 from gnn.candidates.generate import CandidateGenerator
-from gnn.features.candidate_table import CLASS_SCORE_FEATURES, ROWS_PER_BLOCK, CandidateTableBuilder, hstack_in_blocks
-from tests.support.memory_graph import neighbourhood_of, table_of
+from gnn.features.candidate_table import NETWORK_FEATURES, ROWS_PER_BLOCK, CandidateTableBuilder, hstack_in_blocks
+from tests.support.memory_graph import neighbourhood_of, smoothed, table_of
 
 
 @pytest.mark.parametrize("attribute", ["license", "base_model"])
 def test_each_feature_of_a_table_has_a_name_and_scores_come_last(attribute: str) -> None:
     neighbourhood = neighbourhood_of(attribute)
     builder = neighbourhood.derived(CandidateTableBuilder)
-    _, scores, table = table_of(neighbourhood)
-    assert table.features.shape == (len(table.values), len(builder.feature_names))
-    assert len(set(builder.feature_names)) == len(builder.feature_names)
-    last = table.features[:, -len(CLASS_SCORE_FEATURES) :]
+    query, scores, table = table_of(neighbourhood)
+    names = [*builder.feature_names, *NETWORK_FEATURES]
+    assert table.features.shape == (len(table.values), len(names)) and len(set(names)) == len(names)
+    last = table.features[:, -len(NETWORK_FEATURES) :]
     assert np.array_equal(last, scores.features_of(table.query_index, table.values), equal_nan=True)
+    alone = builder.build(query, None, scores.top_values(1), scores, smoothed)
+    assert np.array_equal(alone.features, table.features[:, : -len(NETWORK_FEATURES)], equal_nan=True)
     kept = table.filter(table.query_index == 0)
     assert len(kept.values) == (table.query_index == 0).sum() == len(kept.features)
 

@@ -16,7 +16,9 @@ def test_lists_are_scored_in_steps_as_by_all_trees_at_once() -> None:
     truth = np.zeros(len(places), bool)
     truth[np.arange(models) * each + rng.integers(0, each, models)] = True
     features[truth, 0] += 1.5
-    ranker = Ranker.fit(features, truth, places, 1, listwise=True, with_stacked=False)
+    ranker = Ranker.fit(
+        [features[:3000], features[3000:]], truth, places, 1, listwise=True, has_network=False, with_stacked=False
+    )
     found = np.log(ranker.score(features, places)).reshape(models, each)
     whole = np.log(ranker.tabular_score(features)).reshape(models, each)
     scored = np.isclose(found, whole)
