@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import random
+import struct
 import tempfile
 import time
 import traceback
@@ -19,12 +20,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import zstandard
 
 from atlas_db.cards.front_matter import parse_card
 from atlas_db.catalogue.expressions import parse_expression
 from atlas_db.core.errors import AtlasError, RecordError
 from atlas_db.licenses.suppressions import read_suppressions
+from ingest.formats.open_model import open_model
 from ingest.hub.array_items import array_items
 from ingest.hub.decode import decode_record
 from ingest.hub.snapshot import SourceFile, newest_date, read_records, repeated_ids
@@ -87,6 +91,67 @@ def read_suppression_file(body: bytes, folder: Path) -> None:
     read_suppressions(file, date(2024, 1, 1), frozenset({"r"}))
 
 
+FIXTURES = Path(__file__).parent.parent / "tests" / "ingest" / "formats"
+MOST_DATA = 2**20
+"""Bytes of weights that a header gets, at most."""
+
+
+def safetensors_headers() -> list[bytes]:
+    """Return the headers of small files of real tools, one or more a format, without what tests expect of them."""
+    headers = []
+    for file in sorted((FIXTURES / "quantized" / "data").glob("*.safetensors")):
+        data = file.read_bytes()
+        stated = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        headers.append(json.dumps({name: each for name, each in stated.items() if "expected:" not in name}).encode())
+    return headers
+
+
+def read_weights(folder: Path) -> None:
+    """Open a model, and read rows of all of its matrices."""
+    with open_model(folder) as model:
+        for matrix in model.matrices.values():
+            matrix.read(np.arange(min(matrix.rows, 2)))
+
+
+def read_safetensors_header(header: bytes, folder: Path) -> None:
+    """Read a model of zeros that has this header, with the configuration that its free text holds."""
+    try:
+        stated = msgspec.json.decode(header, type=dict[str, dict[str, object]])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        stated = {}
+    stops = [each.get("data_offsets") for each in stated.values()]
+    size = max((stop[-1] for stop in stops if isinstance(stop, list) and stop and isinstance(stop[-1], int)), default=0)
+    data = bytes(min(max(size, 0), MOST_DATA))
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + data)
+    (folder / "config.json").write_text(str(stated.get("__metadata__", {}).get("config.json", "{}")))
+    read_weights(folder)
+
+
+def gguf_file() -> bytes:
+    """Return a small GGUF file: two pairs, a matrix in Q8_0, and one of all experts in MXFP4."""
+    text = lambda value: struct.pack("<Q", len(value)) + value  # noqa: E731
+    pairs = [
+        text(b"general.architecture") + struct.pack("<I", 8) + text(b"llama"),
+        text(b"llama.attention.head_count") + struct.pack("<II", 4, 2),
+    ]
+    tensors = [
+        text(b"blk.0.attn_q.weight") + struct.pack("<IQQIQ", 2, 64, 8, 8, 0),
+        text(b"blk.0.ffn_up_exps.weight") + struct.pack("<IQQQIQ", 3, 64, 4, 2, 39, 1088),
+    ]
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs)) + b"".join(pairs + tensors)
+    return head + bytes(-len(head) % 32) + bytes(2048)
+
+
+def read_file(name: str) -> Callable[[bytes, Path], object]:
+    """Return a reader of a model that is one file of this name."""
+
+    def read(body: bytes, folder: Path) -> None:
+        (folder / name).write_bytes(body)
+        read_weights(folder)
+
+    return read
+
+
 Target = tuple[list[bytes], Callable[[bytes, Path], object]]
 LINES = "\n".join(map(json.dumps, ROWS)).encode()
 TARGETS: dict[str, Target] = {
@@ -99,6 +164,12 @@ TARGETS: dict[str, Target] = {
         lambda body, _: parse_expression(body.decode("utf-8", errors="replace")),
     ),
     "suppressions": ([text.encode() for text in SUPPRESSIONS], read_suppression_file),
+    "safetensors": (safetensors_headers(), read_safetensors_header),
+    "gguf": ([gguf_file()], read_file("model.gguf")),
+    "onnx": (
+        [file.read_bytes() for file in sorted((FIXTURES / "onnx_files" / "data").glob("*.onnx"))],
+        read_file("model.onnx"),
+    ),
 }
 
 

@@ -13,6 +13,8 @@ from ingest.formats.matrix import Matrix, equal_parts
 from ingest.formats.tensor_names import canonical_names
 
 _EXPERTS = "experts"
+MAX_EXPERTS = 4096
+"""Experts of a tensor that are matrices of their own, at most: bounds the memory that sides of a header can take."""
 _FUSED, _DOWN = "gate_up_proj", "down_proj"
 _BIAS = "_bias"
 
@@ -89,7 +91,7 @@ def _take_apart(found: dict[str, Matrix], stem: str) -> None:
     if fused is None or down is None or fused.read_columns is None or down.read_columns is None:
         return
     experts, inputs, outputs = fused.shape
-    if down.shape != (experts, outputs // 2, inputs) or outputs % 2:
+    if experts > MAX_EXPERTS or down.shape != (experts, outputs // 2, inputs) or outputs % 2:
         return
     del found[fused.name], found[down.name]
     for expert in range(experts):
@@ -130,6 +132,7 @@ def _is_stacked(name: str, matrix: Matrix) -> bool:
     parts = name.split(".")
     return (
         len(matrix.shape) == 3
+        and matrix.shape[0] <= MAX_EXPERTS
         and len(parts) > 1
         and parts[-2] == _EXPERTS
         and parts[-1] in declarations().experts

@@ -105,7 +105,8 @@ class GgufTensor(NamedTuple):
         stored = rows if self.rows == 1 else self.order.stored(rows, self.rows)
         raw = read_rows(self.source, self.start, stored, self.row_bytes)
         try:
-            values = gguf_values(raw, self.kind)
+            with np.errstate(invalid="ignore", over="ignore"):
+                values = gguf_values(raw, self.kind)
         except NotImplementedError as error:
             raise WeightsError(self.source.name, f"has tensors of the type {self.dtype}: {error}", _UPGRADE) from error
         if self.rows == 1:
@@ -227,7 +228,13 @@ def _reader_class() -> Any:  # noqa: ANN401
             self.fetched = fetched
             super().__init__(file)
 
+        def _get_tensor_info_field(self, orig_offs: int) -> Any:  # noqa: ANN401
+            # Zeros behind what was fetched are names without letters, as many as a count that lies says.
+            self._require_fetched(orig_offs)
+            return super()._get_tensor_info_field(orig_offs)
+
         def _get_field_parts(self, orig_offs: int, raw_type: int) -> tuple[int, list[Any], list[int], list[Any]]:
+            self._require_fetched(orig_offs)
             if raw_type == arrays:
                 item, count = int(self._get(orig_offs, np.uint32)[0]), int(self._get(orig_offs + 4, np.uint64)[0])
                 if count > MAX_ARRAY_ITEMS and item != arrays:
@@ -247,6 +254,10 @@ def _reader_class() -> Any:  # noqa: ANN401
             if len({item.name for item in self.tensors}) < len(self.tensors):
                 raise ValueError("two tensors have the same name")
 
+        def _require_fetched(self, place: int) -> None:
+            if place > self.fetched:
+                raise ValueError(f"it goes on beyond byte {self.fetched:,}")
+
         def _bytes(self, item: int) -> int:
             return int(np.dtype(self.gguf_scalar_to_np[GGUFValueType(item)]).itemsize)
 
@@ -255,8 +266,7 @@ def _reader_class() -> Any:  # noqa: ANN401
             length = Struct("<Q" if self.endianess == GGUFEndian.LITTLE else ">Q")
             data = self.data.data
             for _ in range(count):
-                if start + length.size > self.fetched:
-                    raise ValueError(f"it goes on beyond byte {self.fetched:,}")
+                self._require_fetched(start + length.size)
                 start += length.size + length.unpack_from(data, start)[0]
             return start
 
@@ -327,6 +337,8 @@ def _tensors(source: ByteSource, reader: Any, known: GgufHeads) -> GgufFile:  # 
 def _tensor(source: ByteSource, item: _Item, kind: GgufType, known: GgufHeads) -> GgufTensor:
     columns, *others = item.sides
     rows = math.prod(others)
+    if not rows * columns:
+        raise ValueError(f"{item.name} has a side of 0")
     if columns % kind.block:
         raise ValueError(f"rows of {item.name} end within a block")
     row_bytes = columns // kind.block * kind.block_bytes

@@ -16,7 +16,7 @@ from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
 from ingest.formats.adapter_layout import adapter_tensor, holds_adapter
 from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs, read_columns, reads_columns
-from ingest.formats.fused_tensors import expert_matrices, named_matrices
+from ingest.formats.fused_tensors import MAX_EXPERTS, expert_matrices, named_matrices
 from ingest.formats.gguf import GgufFile, is_transposed, read_gguf
 from ingest.formats.gguf_names import names_from_gguf
 from ingest.formats.matrix import Matrix, matrix_shape
@@ -286,7 +286,7 @@ def _add_tensors(model: OpenModel, files: Sequence[GgufFile]) -> None:
 def _experts_of_gguf(matrix: Matrix) -> list[Matrix]:
     """Return the experts of a matrix of all of them, of which GGUF has one for each projection; else the matrix."""
     stem = matrix.name.removesuffix(".weight")
-    if ".experts." not in stem or len(matrix.shape) != 3:
+    if ".experts." not in stem or len(matrix.shape) != 3 or matrix.shape[0] > MAX_EXPERTS:
         return [matrix]
     return list(expert_matrices(matrix, stem, [stem.rpartition(".")[2]]))
 

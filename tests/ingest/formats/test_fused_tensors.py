@@ -87,6 +87,13 @@ def test_experts_stored_in_by_out_stay_fused(tmp_path: Path) -> None:
         assert set(model.matrices) == {"layers.0.mlp.experts.gate_up_proj", "layers.0.mlp.experts.down_proj"}
 
 
+def test_sides_of_a_header_make_no_matrix_each_without_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.formats.fused_tensors.MAX_EXPERTS", EXPERTS - 1)
+    for name, stored in (("m", fused(*experts())), ("oss", gpt_oss(*experts()))):
+        with open_model(write(tmp_path / name, stored, MIXTRAL)) as model:
+            assert {f"{AT}gate_up_proj", f"{AT}down_proj"} <= model.matrices.keys()
+
+
 def test_experts_without_a_partner_stay_fused(tmp_path: Path) -> None:
     into, _ = experts()
     with open_model(write(tmp_path / "m", {"model.layers.0.mlp.experts.gate_up_proj": into}, MIXTRAL)) as model:

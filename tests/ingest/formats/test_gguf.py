@@ -176,3 +176,25 @@ def test_a_vocabulary_that_states_too_many_items_is_named(tmp_path: Path, key: s
     (tmp_path / "m.gguf").write_bytes(data)
     with pytest.raises(WeightsError, match="is no GGUF header"):
         read_gguf(LocalFile(tmp_path / "m.gguf"))
+
+
+@pytest.mark.parametrize(("before", "after"), [((32, 16), (0, 2**50)), ((32, 16), (2**50, 0))])
+def test_sides_of_0_take_no_memory(tmp_path: Path, before: tuple[int, int], after: tuple[int, int]) -> None:
+    """Of no columns there are as many rows as one likes, which no length of the file bounds."""
+    write_vocabulary(tmp_path / "m.gguf", gguf.GGUFEndian.LITTLE)
+    data = (tmp_path / "m.gguf").read_bytes()
+    sides, lies = (b"".join(side.to_bytes(8, "little") for side in pair) for pair in (before, after))
+    assert data.count(sides) == 1
+    (tmp_path / "m.gguf").write_bytes(data.replace(sides, lies))
+    with pytest.raises(WeightsError, match="has a side of 0"):
+        read_gguf(LocalFile(tmp_path / "m.gguf"))
+
+
+@pytest.mark.parametrize("place", [8, 16], ids=["tensors", "pairs"])
+def test_a_count_that_lies_ends_where_the_file_was_read(tmp_path: Path, place: int) -> None:
+    write_vocabulary(tmp_path / "m.gguf", gguf.GGUFEndian.LITTLE)
+    data = bytearray((tmp_path / "m.gguf").read_bytes())
+    data[place : place + 8] = (2**60).to_bytes(8, "little")
+    (tmp_path / "m.gguf").write_bytes(data)
+    with pytest.raises(WeightsError, match="is no GGUF header"):
+        read_gguf(LocalFile(tmp_path / "m.gguf"))
