@@ -185,6 +185,9 @@ class GraphBuilder:
             above = self._datasets[parent] + graph.models if strength == TRAINED else self._models[parent]
             edge = AuditEdge(above, strength, confidence, status, status in _UNCERTAIN)
             graph.parents.setdefault(self._models[child], []).append(edge)
+        for edges in graph.parents.values():
+            # Of paths that are equally sure the first is shown, and engines give edges in any order.
+            edges.sort(key=lambda edge: (graph.ids[edge.parent], edge.strength, edge.confidence))
         return graph
 
 

@@ -94,10 +94,6 @@ def test_the_audit_of_all_is_that_of_the_engine_on_the_sample(local_store: Store
     written = audit_and_write(local_store, tmp_path, AuditOptions(), 5000).document()
     reported = audit_without_writing(snapshot, AuditOptions()).document()
     for each in (written, reported):
-        # Of ways up that are equally sure, the first in the order of the edges is shown.
-        ways = [row.pop("path") for row in each["findings"]]
-        assert [len(way) for way in ways] == [row["hops"] for row in each["findings"]]
-        assert all(way[-1]["model"] == row["ancestor"] for way, row in zip(ways, each["findings"], strict=True) if way)
         each["findings"].sort(key=lambda row: json.dumps(row, sort_keys=True))
         each["not_in_atlas"].sort()
     assert written.pop("run_id") and reported.pop("run_id") is None
