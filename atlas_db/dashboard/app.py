@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
@@ -53,6 +55,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 """Answers beside the wanted one, for the description of the interface."""
 PAGE: dict[int | str, dict[str, Any]] = {200: {"description": "The page, or its content as JSON", **_ERROR}, **ERRORS}
+THREADS = 200
+"""Answers that are made or waited for at once."""
 MAX_OPENED = 20
 """Models that one picture unfolds, at most."""
 Form = Annotated[Literal["html", "json"], Query(description="html, or json for the same page as JSON", alias="format")]
@@ -81,6 +85,7 @@ def create_app(state: AppState) -> FastAPI:
         state: The store and its bundle.
     """
     app = FastAPI(
+        lifespan=_many_threads,
         title="atlas-db",
         version=version("model-atlas-db"),
         description="Pages over the atlas; `?format=json` gives each page's content as JSON. Read-only.",
@@ -104,6 +109,13 @@ def create_app(state: AppState) -> FastAPI:
     _describe_answers(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
+
+
+@asynccontextmanager
+async def _many_threads(_: FastAPI) -> AsyncIterator[None]:
+    """Give each reader a thread. Pages that wait for their turn at the store keep no thread from files then."""
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
+    yield
 
 
 def _describe_answers(app: FastAPI) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from atlas_db.core import errors
+from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import AtlasError, StoreUnavailableError
 from atlas_db.core.settings import Settings
 from atlas_db.core.terms import Progress
@@ -44,6 +45,9 @@ class AppState:
         self._lock = threading.Lock()
         self._store: Store | None = None
         self._readers: Counter[Store] = Counter()
+        # ArcadeDB runs twice as many requests as there are cores, at least four, and the others wait in the order in
+        # which they came. One place is left, so that a load never waits for the statements of all readers.
+        self._turns = threading.BoundedSemaphore(max(4, 2 * available_cores()) - 1)
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -74,28 +78,29 @@ class AppState:
 
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """Yield the store, whose reads are limited. After a failure the next caller reopens it.
+        """Yield the store, whose reads are limited, when it is the caller's turn. Calls are not nested.
 
-        The last reader closes the old one.
+        After a failure the next caller reopens it. The last reader closes the old one.
 
         Raises:
             StoreError: It cannot be reached or started.
         """
-        with self._lock:
-            if self._store is None:
-                self._store = open_store(self.settings)
-            store = self._store
-            self._readers[store] += 1
-        try:
-            with limited_reads():
-                yield store
-        except StoreUnavailableError:
-            self._release(store)
-            raise
-        finally:
+        with self._turns:
             with self._lock:
-                self._readers[store] -= 1
-                self._close_unread(store)
+                if self._store is None:
+                    self._store = open_store(self.settings)
+                store = self._store
+                self._readers[store] += 1
+            try:
+                with limited_reads():
+                    yield store
+            except StoreUnavailableError:
+                self._release(store)
+                raise
+            finally:
+                with self._lock:
+                    self._readers[store] -= 1
+                    self._close_unread(store)
 
     def release_store(self) -> None:
         """Release the store: its last reader closes it, and the next caller reopens it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+from time import monotonic
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -41,17 +43,29 @@ def read_newest_records(store: Store) -> NewestRecords:
     """Return the dates of the newest records of a store. Snapshots give them, not the clock.
 
     All records are read for it. An open store keeps them until there is another run: nothing else changes records.
+    While a run goes on, it keeps them for `KEPT_SECONDS`: else a reader during a load would read all, page by page.
     """
     runs = store.read(RUNS_BY_AGE)
-    if not runs or not runs[0]["complete"]:
+    if not runs:
         return _scan(store)
-    state = (len(runs), str(runs[0]["id"]))
-    if (kept := _KEPT.get(store)) is None or kept[0] != state:
-        kept = _KEPT[store] = (state, _scan(store))
-    return kept[1]
+    state = (len(runs), str(runs[0]["id"]), bool(runs[0]["complete"]))
+    with _LOCK:
+        kept = _KEPT.get(store)
+        if kept is None or kept.state != state or (not runs[0]["complete"] and monotonic() > kept.until):
+            kept = _KEPT[store] = _Kept(state, _scan(store), monotonic() + KEPT_SECONDS)
+    return kept.records
 
 
-_KEPT: WeakKeyDictionary[Store, tuple[tuple[int, str], NewestRecords]] = WeakKeyDictionary()
+class _Kept(NamedTuple):
+    state: tuple[int, str, bool]
+    records: NewestRecords
+    until: float
+
+
+KEPT_SECONDS = 30.0
+_LOCK = Lock()
+"""Of many readers, one reads all records."""
+_KEPT: WeakKeyDictionary[Store, _Kept] = WeakKeyDictionary()
 
 
 def _scan(store: Store) -> NewestRecords:
