@@ -34,6 +34,9 @@ class AppState:
         settings: Names the store and the home folder.
         progress: Called with stage, done and total while the first bundle is built.
         poll_seconds: Seconds between two checks for new runs.
+
+    Attributes:
+        turns: Callers that have the store at once.
     """
 
     def __init__(
@@ -45,9 +48,10 @@ class AppState:
         self._lock = threading.Lock()
         self._store: Store | None = None
         self._readers: Counter[Store] = Counter()
-        # ArcadeDB runs twice as many requests as there are cores, at least four, and the others wait in the order in
-        # which they came. One place is left, so that a load never waits for the statements of all readers.
-        self._turns = threading.BoundedSemaphore(max(4, 2 * available_cores()) - 1)
+        # ArcadeDB runs twice as many requests as there are cores, at least four. Others wait in the order in which they
+        # came (findings/arcadedb-writes-queue-behind-reads.sh). One place is left, so a load waits for no reader.
+        self.turns = max(4, 2 * available_cores()) - 1
+        self._turns = threading.BoundedSemaphore(self.turns)
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +40,17 @@ def _wait(client: TestClient, models: int) -> None:
             return
         time.sleep(0.1)
     pytest.fail(f"never counted {models} models")
+
+
+def test_pages_wait_for_their_turn_at_the_store_and_files_do_not(state: AppState) -> None:
+    with TestClient(create_app(state), base_url="http://127.0.0.1") as client, ThreadPoolExecutor(60) as readers:
+        with ExitStack() as held:
+            for _ in range(state.turns):
+                held.enter_context(state.store())
+            waiting = [readers.submit(client.get, "/models/a/b") for _ in range(50)]
+            assert client.get("/static/atlas.css").status_code == client.get("/ecosystem").status_code == 200
+            assert not any(each.done() for each in waiting)
+        assert {each.result(60).status_code for each in waiting} == {200}
 
 
 def test_pages_follow_the_store_and_outlive_it(state: AppState, local_store: Store, tmp_path: Path) -> None:

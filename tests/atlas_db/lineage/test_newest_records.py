@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from atlas_db.core.terms import RecordKind
+from atlas_db.lineage import newest_records
 from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import merge_nodes
@@ -30,3 +33,19 @@ def test_dates_are_read_again_after_each_run_and_kept_between(store: Store, tmp_
     assert read_newest_records(store).models == "2024-06-30", "only runs change records"
     load_rows(store, tmp_path, [model("a/c")], as_of="2024-07-31")
     assert read_newest_records(store).models == "2024-12-24"
+
+
+def test_while_a_run_goes_on_they_are_kept_for_a_while(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_rows(store, tmp_path, [model("a/b")], as_of="2024-06-30")
+    unfinished = {"started": "2099-01-01T00:00:00.000000Z", "complete": False}
+    store.write(lambda tx: tx.run_batch(merge_nodes("Run"), [{"id": "load-2099", "set": unfinished}]))
+    assert read_newest_records(store).models == "2024-06-30"
+    store.write(lambda tx: tx.run_batch(merge_nodes("Model"), [{"id": "a/b", "set": {"last_seen": "2024-07-31"}}]))
+    assert read_newest_records(store).models == "2024-06-30"
+    monkeypatch.setattr(newest_records, "KEPT_SECONDS", 0.0)
+    newest_records._KEPT.clear()
+    assert [read_newest_records(store).models for _ in range(2)] == ["2024-07-31"] * 2
+    store.write(lambda tx: tx.run_batch(merge_nodes("Model"), [{"id": "a/b", "set": {"last_seen": "2024-08-31"}}]))
+    assert read_newest_records(store).models == "2024-08-31"
