@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from atlas_db.lineage.traversal import Lineage, LineageStep
+    from atlas_db.store.bolt import Store
 
 HELP = """Show the ancestors and descendants of a model.
 
@@ -50,16 +51,12 @@ def lineage(
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Show the lineage of a model."""
-    from atlas_db.lineage.claim_evidence import read_lineage_claims_of
     from atlas_db.lineage.traversal import STEPS
     from atlas_db.lineage.traversal import lineage as find
 
     with opened(settings_for(store), to_read=True) as graph:
         found = find(graph, model, depth=depth, min_confidence=min_confidence, contradicted=contradicted)
-        steps = [*found.ancestors, *found.descendants] if evidence else []
-        edges = {(step.child, step.parent) for step in steps}
-        claims = read_lineage_claims_of(graph, (step.child for step in steps)) if steps else []
-        claims = [claim for claim in claims if (claim["child"], claim["parent"]) in edges]
+        claims = _claims_on(graph, [*found.ancestors, *found.descendants]) if evidence else []
     if form is Format.JSON:
         write_json({**asdict(found), "claims": claims} if evidence else asdict(found))
     elif form.is_rows:
@@ -69,6 +66,15 @@ def lineage(
             write_line(step.parent)
     else:
         _draw(found, claims)
+
+
+def _claims_on(store: Store, steps: Sequence[LineageStep]) -> list[dict[str, Any]]:
+    """Return the claims behind the edges of a lineage."""
+    from atlas_db.lineage.claim_evidence import read_lineage_claims_of
+
+    edges = {(step.child, step.parent) for step in steps}
+    claims = read_lineage_claims_of(store, (step.child for step in steps))
+    return [claim for claim in claims if (claim["child"], claim["parent"]) in edges]
 
 
 def _draw(found: Lineage, claims: Sequence[Mapping[str, Any]]) -> None:

@@ -61,6 +61,18 @@ RELATION_VERBS: Mapping[Relation, str] = {
     Relation.DUPLICATE: "is a copy of",
 }
 """What each relation says of a child and its parent."""
+_RELATION_SOURCES: Mapping[str, str] = {
+    "typed": "The author states the relation, too.",
+    "word": "The relation was read from the author's own word for it.",
+    "gguf": "The relation was read from the header of a GGUF file.",
+    "tags": "The relation was read from the tags.",
+    "name": "The relation was read from the model's name.",
+    "tags+name": "The relation was read from the tags and the model's name.",
+    "library": "The relation was read from the library: it makes adapters.",
+    "parents": "Several parents are named: it was taken for a merge.",
+    "default": "No relation is stated: it was taken for a fine-tune, as most are.",
+}
+"""By the source of a declared relation (`atlas_db/claims/relations.py`)."""
 
 
 def names_text(names: Sequence[str]) -> str:
@@ -235,7 +247,9 @@ def _(evidence: AdapterEvidence, child: str, parent: str) -> list[str]:
 def _(evidence: MentionEvidence, child: str, parent: str) -> list[str]:
     out = [f"The author of {child} names {parent}: this is declared."]
     details: dict[str, Callable[[], str]] = {
-        "relation_source": lambda: f"The relation was read from {evidence.relation_source}.",
+        "relation_source": lambda: _RELATION_SOURCES.get(
+            evidence.relation_source, f"The relation was read from {evidence.relation_source}."
+        ),
         "cleaned": lambda: "The name matched after stray characters were removed.",
         "owner_now": lambda: f"The owner of that name is called {evidence.owner_now} today.",
         "names_in_common": lambda: f"Both owners have {evidence.names_in_common:,} names of repositories in common.",

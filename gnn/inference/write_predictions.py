@@ -132,7 +132,8 @@ def _predict(
     predicted = AttributePredictions(task, missing)
     predicted_models = set()
     for prediction in complete(session, task, models, options.min_confidence, progress):
-        predicted.predictions.append(prediction)
+        if not options.dry_run:
+            predicted.predictions.append(prediction)
         predicted_models.add(prediction.model)
         if lines is not None:
             lines.write(msgspec.json.encode(prediction.to_json_line(session.graph)) + b"\n")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import get_args
 
 import msgspec
 import pytest
 
+from atlas_db.claims import relations
 from atlas_db.fusion.evidence import AnyEvidence, Evidence, GroupCount, MentionEvidence, QuantizedEvidence
 from atlas_db.fusion.evidence_text import (
     MAX_WORDS,
@@ -95,3 +97,12 @@ def test_rates_and_lists() -> None:
     assert names_text(["a"]) == "a"
     assert names_text(["a", "b", "c"]) == "a, b and c"
     assert names_text(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_every_source_of_a_relation_has_words() -> None:
+    module = Path(relations.__file__).read_text(encoding="utf-8")
+    sources = set(re.findall(r'RELATION\.[^"\n]*, "([^"]+)"', module)) | {"typed", "word", "gguf"}
+    assert {"tags+name", "default", "library", "parents"} <= sources
+    for source in sorted(sources):
+        sentence = evidence_sentences(MentionEvidence(relation_source=source), "a/child", "b/parent")[1]
+        assert f"from {source}." not in sentence, sentence
