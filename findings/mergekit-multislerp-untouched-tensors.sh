@@ -5,16 +5,7 @@
 # Without a base, three are merged, too. nuslerp, karcher, ties and della have no such end.
 # Installs three pinned packages into a temporary folder. Exits 0 while this is so, 1 once it changes.
 set -euo pipefail
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-packages=(mergekit==0.1.5 transformers==5.23.0 torch==2.13.0)
-if command -v uv > /dev/null; then
-  uv venv --quiet "$folder/venv"
-  uv pip install --quiet --python "$folder/venv/bin/python" "${packages[@]}"
-else
-  python3 -m venv "$folder/venv"
-  "$folder/venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"
-fi
+source "$(dirname "$0")/support/packages.sh" mergekit==0.1.5 transformers==5.23.0 torch==2.13.0
 cat > "$folder/merge.py" <<'PYTHON'
 import sys
 from importlib.metadata import version

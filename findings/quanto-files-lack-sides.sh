@@ -5,16 +5,7 @@
 # In 8 bits the matrix keeps its sides.
 # Installs three pinned packages into a temporary folder. Exits 0 while this is so, 1 once it changes.
 set -euo pipefail
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-packages=(optimum-quanto==0.2.7 torch==2.13.0 safetensors==0.8.0)
-if command -v uv > /dev/null; then
-  uv venv --quiet "$folder/venv"
-  uv pip install --quiet --python "$folder/venv/bin/python" "${packages[@]}"
-else
-  python3 -m venv "$folder/venv"
-  "$folder/venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"
-fi
+source "$(dirname "$0")/support/packages.sh" optimum-quanto==0.2.7 torch==2.13.0 safetensors==0.8.0
 cat > "$folder/save.py" <<'PYTHON'
 import sys
 from importlib.metadata import version
