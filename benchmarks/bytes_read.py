@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ingest.formats.open_model import open_model
+from ingest.formats.safetensors import item_size
 from ingest.weights.fingerprints.fingerprint import compute_fingerprint
 
 Tensors = dict[str, tuple[str, tuple[int, ...]]]
-_SIZES = {"BF16": 2, "F16": 2, "F32": 4, "U8": 1, "I8": 1, "I32": 4, "U32": 4, "F8_E4M3": 1, "F8_E8M0": 1}
 _LAYERS, _HIDDEN, _INNER, _KEYS, _WORDS = 16, 2048, 8192, 512, 128256
 _LINEAR = {
     "self_attn.q_proj": (_HIDDEN, _HIDDEN), "self_attn.k_proj": (_KEYS, _HIDDEN), "self_attn.v_proj": (_KEYS, _HIDDEN),
@@ -108,7 +108,7 @@ def measure(tensors: Tensors, config: Mapping[str, object]) -> tuple[int, int, f
     header: dict[str, object] = {"__metadata__": {name.replace("._weight_qdata", ".weight"): stated for name in names}}
     stop = 0
     for name, (dtype, shape) in tensors.items():
-        start, stop = stop, stop + math.prod(shape) * _SIZES[dtype]
+        start, stop = stop, stop + math.prod(shape) * item_size(dtype)
         header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, stop]}
     text = json.dumps(header).encode()
     with tempfile.TemporaryDirectory() as name:

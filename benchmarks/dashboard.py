@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from statistics import median
 
 PATHS = ("/", "/family", "/questions", "/ecosystem", "/audit", "/quality", "/runs", "/search?q=llama")
@@ -43,6 +45,24 @@ def draw(address: str) -> float | None:
         return drawn
 
 
+@contextmanager
+def served_dashboard(store: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a dashboard; yield its process and its address.
+
+    Raises:
+        SystemExit: It did not start.
+    """
+    command = [sys.executable, "-m", "atlas_db.cli.main", "dashboard", "--port", "0", "--store", store]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            match = re.match(r"(http://\S+?)/ ", process.stdout.readline() if process.stdout else "")
+            if match is None:
+                raise SystemExit("the dashboard did not start")
+            yield process, match[1]
+        finally:
+            process.terminate()
+
+
 def main() -> None:
     """Start a dashboard, request its pages, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -50,23 +70,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--model", action="append", default=[], help="Model pages to request, too.")
     options = parser.parse_args()
-    command = [sys.executable, "-m", "atlas_db.cli.main", "dashboard", "--port", "0", "--store", options.store]
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            match = re.match(r"(http://\S+?)/ ", process.stdout.readline() if process.stdout else "")
-            if match is None:
-                raise SystemExit("the dashboard did not start")
-            base = match[1]
-            print(f"ready after {time.perf_counter() - start:.1f} s")
-            for path in (*PATHS, *(f"/models/{name}" for name in options.model)):
-                cold, *warm = [first_byte(base + path) for _ in range(options.rounds + 1)]
-                latency = f"cold {1000 * cold:7.1f} ms, p50 {1000 * median(warm):7.1f}, max {1000 * max(warm):7.1f}"
-                print(f"{path:<45} {latency}")
-            for _ in range(3):
-                print(f"map drawn after {draw(base) or float('nan'):.2f} s")
-        finally:
-            process.terminate()
+    with served_dashboard(options.store) as (_, base):
+        print(f"ready after {time.perf_counter() - start:.1f} s")
+        for path in (*PATHS, *(f"/models/{name}" for name in options.model)):
+            cold, *warm = [first_byte(base + path) for _ in range(options.rounds + 1)]
+            latency = f"cold {1000 * cold:7.1f} ms, p50 {1000 * median(warm):7.1f}, max {1000 * max(warm):7.1f}"
+            print(f"{path:<45} {latency}")
+        for _ in range(3):
+            print(f"map drawn after {draw(base) or float('nan'):.2f} s")
 
 
 if __name__ == "__main__":

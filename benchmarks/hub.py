@@ -10,7 +10,6 @@ since the size before over that of the number of models, and bytes on the disk a
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import shutil
@@ -30,6 +29,7 @@ import zstandard
 from atlas_db.core.settings import Settings, load_settings
 from atlas_db.store.connect import local_place
 from atlas_db.store.managed_engine import read_state, stop_engine
+from benchmarks.sample import rows
 
 ATLAS = (sys.executable, "-m", "atlas_db")
 DAYS = 30
@@ -42,7 +42,6 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "map": ("dashboard", "--export", "{folder}/site"),
     "complete": ("complete", "--attributes", "pipeline_tag", "--dry-run", "--out", "{folder}/predictions.jsonl"),
 }
-_WINDOW = 2**31
 _WAIT = 0.2
 
 
@@ -86,22 +85,15 @@ def later(date: str, copy: int) -> str:
     return moved.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a compressed list."""
-    with path.open("rb") as file, zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(file) as stream:
-        for line in io.BufferedReader(stream):
-            yield json.loads(line)
-
-
 def write_list(source: Path, models: int, out: Path) -> int:
     """Write a list of about so many models; return how many."""
-    size = sum(1 for _ in read_rows(source))
+    size = sum(1 for _ in rows(str(source)))
     written = 0
     with out.open("wb") as file, zstandard.ZstdCompressor(3).stream_writer(file) as stream:
         for copy in range(-(-models // size)):
             share = min(1.0, models / size - copy)
-            rows = (row for row in read_rows(source) if draw(row["id"].partition("/")[0]) < share)
-            for row in grow(rows, copy) if copy else rows:
+            kept = (row for row in rows(str(source)) if draw(row["id"].partition("/")[0]) < share)
+            for row in grow(kept, copy) if copy else kept:
                 stream.write(json.dumps(row).encode() + b"\n")
                 written += 1
     return written

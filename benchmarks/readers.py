@@ -8,14 +8,12 @@ from __future__ import annotations
 import argparse
 import http.client
 import random
-import re
 import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -24,6 +22,7 @@ import psutil
 from atlas_db.core.settings import load_settings
 from atlas_db.store.connect import open_store
 from atlas_db.store.statements import Statement
+from benchmarks.dashboard import served_dashboard
 
 ATLAS = [sys.executable, "-m", "atlas_db.cli.main"]
 PAGES = (
@@ -147,20 +146,6 @@ def crowd(
     return answers
 
 
-@contextmanager
-def dashboard(store: str) -> Iterator[tuple[psutil.Process, int]]:
-    """Run a dashboard; yield its process and its port."""
-    command = [*ATLAS, "dashboard", "--port", "0", "--store", store]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            match = re.match(r"http://\S+?:(\d+)/ ", process.stdout.readline() if process.stdout else "")
-            if match is None:
-                raise SystemExit("the dashboard did not start")
-            yield psutil.Process(process.pid), int(match[1])
-        finally:
-            process.terminate()
-
-
 def table(answers: Answers) -> str:
     """Return latencies by page, errors and memory as text."""
     rows = sorted(answers.seconds.items(), key=lambda row: -quantile(row[1], 0.99))
@@ -186,7 +171,8 @@ def main() -> None:
     options = parser.parse_args()
     with open_store(load_settings(store=options.store)) as store:
         models, datasets = ([row["id"] for row in store.read(each)] for each in (_SOME, _DATASETS))
-    with dashboard(options.store) as (process, port):
+    with served_dashboard(options.store) as (served, address):
+        process, port = psutil.Process(served.pid), int(address.rpartition(":")[2])
         load = [*ATLAS, "load", options.load, "--store", options.store]
         loading = subprocess.Popen(load) if options.load else None
         seconds = options.seconds or (0.0 if loading or options.requests else 60.0)

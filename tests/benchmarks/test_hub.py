@@ -8,7 +8,8 @@ from pathlib import Path
 
 import zstandard
 
-from benchmarks.hub import grow, read_rows, write_list
+from benchmarks.hub import grow, write_list
+from benchmarks.sample import rows as rows_in
 from tests.support.graphs import child, model
 
 ROWS = [
@@ -22,7 +23,7 @@ def make(folder: Path, models: int) -> list[dict[str, object]]:
     source = folder / "rows.jsonl.zst"
     source.write_bytes(zstandard.compress("".join(json.dumps(row) + "\n" for row in ROWS).encode()))
     written = write_list(source, models, folder / "grown.jsonl.zst")
-    rows = list(read_rows(folder / "grown.jsonl.zst"))
+    rows = list(rows_in(str(folder / "grown.jsonl.zst")))
     assert len(rows) == written == len({row["id"] for row in rows})
     return rows
 
