@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -132,11 +132,10 @@ def _negative_rate(neighbourhood: Neighbourhood) -> float:
 def _fit_ranker(
     neighbourhood: Neighbourhood, parts: list[LabelledCandidates], *, has_network: bool, with_stacked: bool
 ) -> Ranker:
-    starts = np.cumsum([0, *(len(part.query) for part in parts)])
     return Ranker.fit(
         [part.table.features for part in parts],
         np.concatenate([part.is_true for part in parts]),
-        np.concatenate([part.table.query_index + start for part, start in zip(parts, starts, strict=False)]),
+        joined_query_index(parts),
         available_cores(),
         listwise=neighbourhood.task.multi_valued,
         has_network=has_network,
@@ -192,11 +191,8 @@ def _sample_examples(
 
 def concat_examples(parts: list[LabelledCandidates]) -> LabelledCandidates:
     """Return the examples of several chunks as one; query indices are shifted. The list is emptied meanwhile."""
-    first_rows = np.cumsum([0, *(len(part.query) for part in parts)])
     query = CompletionQuery.concat([part.query for part in parts])
-    query_index = np.concatenate(
-        [part.table.query_index + shift for part, shift in zip(parts, first_rows, strict=False)]
-    )
+    query_index = joined_query_index(parts)
     values = np.concatenate([part.table.values for part in parts])
     is_true = np.concatenate([part.is_true for part in parts])
     # Each chunk goes once it is copied: the features take their place in memory once, not twice.
@@ -207,6 +203,12 @@ def concat_examples(parts: list[LabelledCandidates]) -> LabelledCandidates:
         features[start : start + len(chunk)] = chunk
         start += len(chunk)
     return LabelledCandidates(query, CandidateTable(query_index, values, features), is_true)
+
+
+def joined_query_index(parts: Sequence[LabelledCandidates]) -> Integers:
+    """Return the models of the candidates of several parts, counted on from part to part, shape (candidates,)."""
+    starts = np.cumsum([0, *(len(part.query) for part in parts)])
+    return np.concatenate([part.table.query_index + start for part, start in zip(parts, starts, strict=False)])
 
 
 def masked_views(neighbourhood: Neighbourhood, rows: Integers, rng: np.random.Generator) -> CompletionQuery:
