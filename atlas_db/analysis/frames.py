@@ -16,7 +16,7 @@ from atlas_db.analysis.forest import Forest, build_forest
 from atlas_db.cards.card_store import FOLDER, newest_cards
 from atlas_db.columnar.graph import HUB_FIRST_DATE, MULTI_VALUED, Graph, days_since_epoch
 from atlas_db.columnar.read import positions_in, read_graph
-from atlas_db.core.arrays import Flags, Integers
+from atlas_db.core.arrays import Doubles, Flags, Integers
 from atlas_db.core.terms import Progress, Source, Status
 from atlas_db.store.arrow import edge_columns
 from atlas_db.store.bolt import Store
@@ -116,6 +116,18 @@ def read_frames(store: Store, home: Path | None = None, progress: Progress = lam
     predicted = {attribute: _predicted(store, ids, rel, label) for attribute, (rel, label) in CLAIM_EDGES.items()}
     progress("reading predictions", 3, 3)
     return AtlasFrames(graph, edges, _forest(graph), predicted, None if home is None else home / FOLDER)
+
+
+def months_of(created: Doubles) -> npt.NDArray[np.datetime64]:
+    """Return months of creation, not-a-time where the Hub does not know the date, shape (n,).
+
+    Args:
+        created: Days since 1970, shape (n,).
+    """
+    known = np.isfinite(created) & (created > UNKNOWN_DATE)
+    months = np.where(known, created, 0).astype("datetime64[D]").astype("datetime64[M]")
+    months[~known] = np.datetime64("NaT")
+    return months
 
 
 def _predicted(store: Store, ids: pa.Array, rel: str, label: str) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from atlas_db.analysis.frames import UNKNOWN_DATE, AtlasFrames, read_frames
+from atlas_db.analysis.frames import AtlasFrames, months_of, read_frames
 from atlas_db.analysis.sections import SECTIONS, AnalysisOptions, analyse_sections
 from atlas_db.claims.runs import list_runs, utc_now
 from atlas_db.core.arrays import Integers
@@ -26,7 +26,7 @@ from atlas_db.core.records import repository_path
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, Status
 from atlas_db.dashboard.audit_view import violation_trend
-from atlas_db.dashboard.map.model_map import DEPTH_BYTE, MODELS_FILE, ORIGIN_BIT, STRIDE, ModelMap, build_map
+from atlas_db.dashboard.map.model_map import ModelMap, build_map, generations, read_records
 from atlas_db.lineage.weights_record import Knowledge, knowledge_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
@@ -107,7 +107,7 @@ class Bundle:
     @cached_property
     def _heads(self) -> Integers:
         """Places in map order of the first model of each family, and of each single model, with the end."""
-        depth = np.fromfile(self.folder / MODELS_FILE, np.uint8).reshape(-1, STRIDE)[:, DEPTH_BYTE] & (ORIGIN_BIT - 1)
+        depth = generations(read_records(self.folder))
         return np.append(np.flatnonzero(depth == 0), len(depth))
 
     def families_of(self, author: str) -> tuple[list[dict[str, Any]], int]:
@@ -319,11 +319,11 @@ def _audit(atlas: AtlasFrames, findings: Sequence[dict[str, Any]], runs: Sequenc
 
 def _trend(atlas: AtlasFrames, head: int, broken: Mapping[str, int]) -> list[dict[str, Any]]:
     members = np.flatnonzero(atlas.forest.root == head)
-    days = atlas.graph.created[members]
-    known = np.isfinite(days) & (days > UNKNOWN_DATE)
-    months = np.where(known, days, 0).astype("datetime64[D]").astype("datetime64[M]").astype(str)
+    months = months_of(atlas.graph.created[members])
     ids = [atlas.graph.ids[row] for row in members.tolist()]
-    return violation_trend(np.where(known, months, "").tolist(), [name in broken for name in ids])
+    return violation_trend(
+        np.where(np.isnat(months), "", months.astype(str)).tolist(), [name in broken for name in ids]
+    )
 
 
 def _ranked(rows: Sequence[dict[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:

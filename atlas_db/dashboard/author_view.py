@@ -40,7 +40,8 @@ def author_page(store: Store, bundle: Bundle, author: str) -> Page:
         raise InputError(error.message, hint=error.hint) from error
     families, alone = bundle.families_of(author)
     dates = sorted(row["created_at"][:10] for row in rows if row["created_at"])
-    months = sorted(Counter(date[:7] for date in dates).items())
+    counts = sorted(Counter(date[:7] for date in dates).items())
+    months = [{"month": month, "models": number} for month, number in counts]
     return {
         "author": author,
         "hub": hub_author(author),
@@ -55,11 +56,10 @@ def author_page(store: Store, bundle: Bundle, author: str) -> Page:
         "licenses": _counted(rows, "license", NO_LICENSE),
         "verdicts": _verdicts(rows),
         "tasks": _counted(rows, "pipeline_tag", NO_TASK),
-        "months": [{"month": month, "models": number} for month, number in months],
+        "months": months,
         "figures": {
             "months": figures.lines(
-                [{"month": month, "models": number} for month, number in months], "month", ["models"],
-                title="new models", across="month of creation",
+                months, "month", ["models"], title="new models", across="month of creation",
             )
         } if len(months) > 1 else {},
         "top": [{"model": row["id"], **{name: row[name] for name in _SHOWN}} for row in rows[:TOP]],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,7 +56,7 @@ class _Search:
                     notes.append((UNREAD_FILE, f"{printable(name)}: {problem}"))
                     continue
             renamed[repository_name(name)] = self._found[place].id
-        return replace(_named(model, renamed), notes=(*model.notes, *notes))
+        return replace(model.with_names(renamed), notes=(*model.notes, *notes))
 
     def _read(self, place: Path) -> str:
         """Read a folder; return why it cannot be read, else an empty text."""
@@ -68,10 +67,6 @@ class _Search:
         except InputError as error:
             return error.message
         return ""
-
-
-def _named(model: CardModel, renamed: Mapping[str, str]) -> CardModel:
-    return model.with_names(renamed) if renamed else model
 
 
 def _folder(model: CardModel) -> Path:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from atlas_db.analysis.frames import UNKNOWN_DATE, AtlasFrames
+from atlas_db.analysis.frames import AtlasFrames, months_of
 from atlas_db.analysis.groupings import LicenseGroup, license_group
 from atlas_db.core.arrays import Bytes, Integers
 from atlas_db.core.terms import Relation, Status, Verdict
@@ -166,9 +166,8 @@ def _download_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers
 
 
 def _month_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:
-    days = atlas.graph.created
-    known = np.isfinite(days) & (days > UNKNOWN_DATE)
-    months = np.where(known, days, 0).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    dates = months_of(atlas.graph.created)
+    known, months = ~np.isnat(dates), dates.astype(np.int64)
     first = int(months[known].min()) if known.any() else 0
     codes = np.where(known, months - first + 1, 0).clip(0, MONTHS)
     words = [str(np.datetime64(first + at, "M")) for at in range(int(codes.max(initial=0)))]

@@ -159,6 +159,20 @@ class ModelMap:
         image.save(file, optimize=True)
 
 
+def read_records(folder: Path) -> Bytes:
+    """Return the bytes of all models in map order, as `ModelMap.write` keeps them, shape (n, STRIDE)."""
+    return np.fromfile(folder / MODELS_FILE, np.uint8).reshape(-1, STRIDE)
+
+
+def generations(records: Bytes) -> Bytes:
+    """Return the generation of each model, 0 for a root, shape (n,).
+
+    Args:
+        records: Bytes of models, shape (n, STRIDE).
+    """
+    return records[:, DEPTH_BYTE] & np.uint8(ORIGIN_BIT - 1)
+
+
 def _write_call(file: Path, function: str, *values: object) -> None:
     text = ",".join(json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values)
     file.write_text(f"ATLAS.{function}({text});\n", encoding="utf-8")

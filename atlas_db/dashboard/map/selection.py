@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from atlas_db.core.arrays import Bytes, Integers
 from atlas_db.core.errors import UsageError
-from atlas_db.dashboard.map.model_map import DEPTH_BYTE, MODELS_FILE, ORIGIN_BIT
+from atlas_db.dashboard.map.model_map import generations, read_records
 
 MAX_SELECTED = 100_000
 """Models of one table, at most."""
@@ -51,8 +51,8 @@ def selected_models(
         names: Model ids in map order.
         positions: Positions in map order, shape (n,).
     """
-    records = np.fromfile(folder / MODELS_FILE, np.uint8).reshape(len(names), -1)
-    parents = nearest_above(records[:, DEPTH_BYTE] & np.uint8(ORIGIN_BIT - 1))[positions]
+    records = read_records(folder)
+    parents = nearest_above(generations(records))[positions]
     columns: dict[str, list[str]] = {
         "model": [names[at] for at in positions.tolist()],
         "parent": [names[at] if at >= 0 else "" for at in parents.tolist()],

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from atlas_db.core.errors import UsageError
+from atlas_db.dashboard.map.model_map import STRIDE
 from atlas_db.dashboard.map.selection import COLUMNS, MAX_SELECTED, decode_positions, nearest_above, selected_models
 
 
@@ -36,7 +37,7 @@ def test_rows_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
     ]
     # Five bytes a model and a code: the third is an absent origin, whose bit is not part of its generation.
     records = [(0, 0, 0, 0, 0, 4), (0, 0, 0, 0, 1, 8), (0, 0, 0, 0, 128, 15)]
-    (tmp_path / "models.bin").write_bytes(b"".join(map(bytes, records)))
+    (tmp_path / "models.bin").write_bytes(b"".join(bytes(each).ljust(STRIDE, b"\0") for each in records))
     table = selected_models(tmp_path, layers, ["a/root", "b/child", "c/origin"], np.array([2, 1]))
     assert table.column_names == ["model", "parent", *COLUMNS]
     assert table["model"].to_pylist() == ["c/origin", "b/child"]

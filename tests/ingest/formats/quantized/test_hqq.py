@@ -6,24 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from atlas_db.core.errors import WeightsError
 from ingest.formats.open_model import open_model
+from tests.support.stored_formats import check_refused, expected_of, tensors_of
 
-DATA, EXPECTED = Path(__file__).parent / "data", "expected:"
 MODULE = "model.layers.0.self_attn.k_proj"
-
-
-def tensors_of(name: str) -> dict[str, np.ndarray]:
-    return {
-        key: value for key, value in load_file(DATA / f"{name}.safetensors").items() if not key.startswith(EXPECTED)
-    }
 
 
 @pytest.mark.parametrize("name", ["hqq-4-axis-0", "hqq-3-axis-1", "hqq-2-axis-0"])
 def test_rows_are_read_by_themselves(tmp_path: Path, name: str) -> None:
-    expected = load_file(DATA / f"{name}.safetensors")[f"{EXPECTED}{MODULE}.weight"]
+    expected = expected_of(name, f"{MODULE}.weight")
     save_file(tensors_of(name), tmp_path / "model.safetensors")
     with open_model(tmp_path) as model:
         rows = np.array([1, 2, 7])
@@ -46,10 +39,4 @@ def test_rows_are_read_by_themselves(tmp_path: Path, name: str) -> None:
 def test_parts_that_do_not_fit_are_refused_by_name(
     tmp_path: Path, part: str, value: np.ndarray | None, reason: str
 ) -> None:
-    tensors = tensors_of("hqq-4-axis-1")
-    del tensors[f"{MODULE}.{part}"]
-    if value is not None:
-        tensors[f"{MODULE}.{part}"] = value
-    save_file(tensors, tmp_path / "model.safetensors")
-    with pytest.raises(WeightsError, match=reason):
-        open_model(tmp_path)
+    check_refused(tmp_path, "hqq-4-axis-1", f"{MODULE}.{part}", value, reason)

@@ -33,10 +33,9 @@ from ingest.formats.quantized.quantized_formats import QUANTIZED
 from ingest.formats.quantized.transposed import exl2, gptq_awq
 from ingest.formats.safetensors import item_size, read_header, read_values
 from tests.support.safetensors_files import raw_safetensors
+from tests.support.stored_formats import DATA, EXPECTED
 
-DATA = Path(__file__).parent / "data"
 FILES = sorted(DATA.glob("*.safetensors"))
-EXPECTED = "expected:"
 FORMATS = {
     "bitsandbytes": bitsandbytes, "ct": compressed_tensors, "ct-fp8": scaled_codes, "ct-int8": scaled_codes,
     "ct-mxfp8": scaled_codes, "exl2": exl2, "gpt": mxfp4_blocks, "gptq": gptq_awq, "hqq": hqq, "mlx": mlx, "quanto": quanto,

@@ -6,20 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
 from ingest.formats.open_model import open_model
+from tests.support.stored_formats import check_refused, expected_of, tensors_of
 
-DATA, EXPECTED = Path(__file__).parent.parent / "data", "expected:"
 MODULE = "model.layers.0.self_attn.k_proj"
 FITS = "with parts that do not fit"
-
-
-def tensors_of(name: str) -> dict[str, np.ndarray]:
-    return {
-        key: value for key, value in load_file(DATA / f"{name}.safetensors").items() if not key.startswith(EXPECTED)
-    }
 
 
 @pytest.mark.parametrize("whole", [2**22, 0], ids=["read whole", "word by word"])
@@ -30,7 +24,7 @@ def test_rows_are_read_by_themselves(
     tmp_path: Path, name: str, dtype: str, whole: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.formats.byte_source.MAX_WHOLE_READ_BYTES", whole)
-    expected = load_file(DATA / f"{name}.safetensors")[f"{EXPECTED}{MODULE}.weight"].astype(np.float32)
+    expected = expected_of(name, f"{MODULE}.weight").astype(np.float32)
     save_file(tensors_of(name), tmp_path / "model.safetensors")
     with open_model(tmp_path) as model:
         matrix = model.matrices["layers.0.self_attn.k_proj.weight"]
@@ -57,13 +51,7 @@ def test_rows_are_read_by_themselves(
 def test_parts_that_do_not_fit_are_refused_by_name(
     tmp_path: Path, part: str, value: np.ndarray | None, reason: str
 ) -> None:
-    tensors = tensors_of("exl2-mixed")
-    del tensors[f"{MODULE}.{part}"]
-    if value is not None:
-        tensors[f"{MODULE}.{part}"] = value
-    save_file(tensors, tmp_path / "model.safetensors")
-    with pytest.raises(WeightsError, match=reason):
-        open_model(tmp_path)
+    check_refused(tmp_path, "exl2-mixed", f"{MODULE}.{part}", value, reason)
 
 
 def test_an_order_that_names_no_input_is_an_error_of_the_file(tmp_path: Path) -> None:
