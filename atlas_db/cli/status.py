@@ -22,17 +22,11 @@ def status(store: StoreOption = None, form: FormatOption = Format.HUMAN) -> None
     """Show the contents of the graph."""
     from atlas_db.claims.runs import list_runs
     from atlas_db.core.schema import SCHEMA
-    from atlas_db.store.statements import count_edges, count_nodes
+    from atlas_db.store.contents import count_contents
 
     settings = settings_for(store)
     with opened(settings) as graph:
-        nodes = {
-            node.label: graph.read(count_nodes(node.label))[0]["n"] for node in SCHEMA.nodes if node.label != "Atlas"
-        }
-        edges = {
-            rel.type: sum(graph.read(count_edges(rel.type, source, target))[0]["n"] for source, target in rel.ends)
-            for rel in SCHEMA.relationships
-        }
+        nodes, edges = count_contents(graph)
         runs = list_runs(graph)
         found: dict[str, Any] = {
             "store": settings.store,

@@ -1,4 +1,4 @@
-"""Errors for what a store lacks: any model at all, a model, or another node. Each suggests what to do next."""
+"""What a store holds, in numbers; errors for what it lacks, each of which suggests what to do next."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import difflib
 from typing import TYPE_CHECKING
 
 from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError, QueryParameterError, did_you_mean
-from atlas_db.store.statements import Statement, all_nodes, read_nodes
+from atlas_db.core.schema import SCHEMA
+from atlas_db.store.statements import Statement, all_nodes, count_edges, count_nodes, read_nodes
 
 if TYPE_CHECKING:
     from atlas_db.store.bolt import Store
 
 DEMO = "demo"
 """Address of the demo's store, on the local engine."""
+_LOCAL = "ArcadeDB"
+"""Part of the name that the local engine gives."""
 ANY_MODEL = Statement("MATCH (m:Model) RETURN m.id AS id LIMIT 1")
 PART_OF_NAME = Statement(
     "MATCH (m:Model) WHERE toLower(m.name) CONTAINS $part RETURN m.id AS id, m.downloads AS downloads"
@@ -21,6 +24,23 @@ SAME_NAME = Statement("MATCH (m:Model) WHERE toLower(m.name) = $name RETURN m.id
 PREFIX_OF_ID = Statement(
     "MATCH (m:Model) WHERE toLower(m.id) STARTS WITH $prefix RETURN m.id AS id, m.downloads AS downloads LIMIT 5000"
 )
+_STATISTICS = Statement("CALL meta.stats() YIELD value RETURN value.labels AS nodes, value.relTypes AS edges")
+
+
+def count_contents(store: Store) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the number of nodes of each label, and of relationships of each type.
+
+    Neo4j looks up such a number. ArcadeDB reads every node for it, but keeps the numbers in statistics of its own.
+    """
+    labels = [node.label for node in SCHEMA.nodes if node.label != "Atlas"]
+    types = [kind.type for kind in SCHEMA.relationships]
+    if _LOCAL in store.engine:
+        counted = store.read(_STATISTICS)[0]
+        nodes, edges = counted["nodes"], counted["edges"]
+    else:
+        nodes = {label: store.read(count_nodes(label))[0]["n"] for label in labels}
+        edges = {name: store.read(count_edges(name))[0]["n"] for name in types}
+    return {label: nodes.get(label, 0) for label in labels}, {name: edges.get(name, 0) for name in types}
 
 
 def empty_store_error(name: str) -> EmptyStoreError:

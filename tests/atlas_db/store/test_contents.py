@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError, QueryParameterError
+from atlas_db.core.schema import SCHEMA
 from atlas_db.store.bolt import Store
-from atlas_db.store.contents import empty_store_error, is_empty, require_models, require_node
+from atlas_db.store.contents import count_contents, empty_store_error, is_empty, require_models, require_node
 from tests.support.graphs import load_rows, model
 
 
@@ -33,3 +34,17 @@ def test_an_unknown_id_is_answered_with_similar_ones(store: Store, tmp_path: Pat
         require_node(store, "Dataset", "sqad")
     with pytest.raises(QueryParameterError, match="no task 'zzz'. List them"):
         require_node(store, "Task", "zzz")
+
+
+def test_contents_are_counted_as_a_reading_of_all_counts_them(store: Store, tmp_path: Path) -> None:
+    tags = ["license:mit", "dataset:squad_v2", "base_model:a/base", "base_model:finetune:a/base"]
+    assert not any(count_contents(store)[0].values())
+    load_rows(store, tmp_path, [model("a/base"), model("a/child", tags=tags), model("b/child", tags=tags[:1])])
+    nodes, edges = count_contents(store)
+    assert set(nodes) == {kind.label for kind in SCHEMA.nodes} - {"Atlas"}
+    assert set(edges) == {kind.type for kind in SCHEMA.relationships}
+    for label, number in nodes.items():
+        assert len(store.run_user_query(f"MATCH (n:{label}) RETURN n.id", {})[1]) == number
+    for kind, number in edges.items():
+        assert len(store.run_user_query(f"MATCH (a)-[r:{kind}]->(b) RETURN a.id, b.id", {})[1]) == number
+    assert nodes["Model"] == 3 and edges["DERIVED_FROM"] == 1 and edges["HAS_LICENSE"] == 2
