@@ -2,9 +2,8 @@
 // description: Live claims of a library by any source; the share is of all models with a record.
 // param: limit (integer, default 30): Rows at most
 // columns: id, source, models, share
-MATCH (n:Model {placeholder: false})
-WITH count(n) AS every
-MATCH (m:Model)-[r:USES_LIBRARY]->(v:Library)
+WITH COUNT { MATCH (n:Model) } - COUNT { MATCH (n:Model {placeholder: true}) } AS every
+MATCH (v:Library)<-[r:USES_LIBRARY]-(m:Model)
 WHERE r.valid_to IS NULL
 WITH every, v.id AS id, r.source AS source, count(m) AS models
 ORDER BY models DESC, id, source

@@ -2,9 +2,8 @@
 // description: Live claims of a paper by any source; the share is of all models with a record.
 // param: limit (integer, default 30): Rows at most
 // columns: id, source, models, share
-MATCH (n:Model {placeholder: false})
-WITH count(n) AS every
-MATCH (m:Model)-[r:CITES]->(v:Paper)
+WITH COUNT { MATCH (n:Model) } - COUNT { MATCH (n:Model {placeholder: true}) } AS every
+MATCH (v:Paper)<-[r:CITES]-(m:Model)
 WHERE r.valid_to IS NULL
 WITH every, v.id AS id, r.source AS source, count(m) AS models
 ORDER BY models DESC, id, source

@@ -3,8 +3,11 @@
 // param: limit (integer, default 100): Rows at most
 // columns: parent, child
 MATCH (p:Model)<-[:DERIVED_FROM {active: true}]-(c:Model)
-WHERE COUNT { MATCH (p)<-[:DERIVED_FROM {active: true}]-(:Model) } = 1
-  AND COUNT { MATCH (c)-[:DERIVED_FROM {active: true}]->(:Model) } = 1
+WITH p, count(c) AS children, head(collect(c)) AS c
+WHERE children = 1
+MATCH (c)-[:DERIVED_FROM {active: true}]->(q:Model)
+WITH p, c, count(q) AS parents
+WHERE parents = 1
 RETURN p.id AS parent, c.id AS child
 ORDER BY parent, child
 LIMIT $limit
