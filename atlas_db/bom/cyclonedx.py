@@ -1,7 +1,7 @@
 """Bills of materials in CycloneDX 1.6 and 1.7 (ECMA-424): lineage as components and pedigree, with citations.
 
 The library has no model for `modelCard` and `citations`, and writes no list of licences with an expression in it. So
-these three are added to its JSON. Its strict validator checks the result.
+these three are added to its JSON, and the published schema checks the result.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from packageurl import PackageURL
 
 from atlas_db.bom.accuracy import accuracy
 from atlas_db.bom.collect import BomContents, BomEntry, ParentStep, hub_address, is_repository
+from atlas_db.bom.cyclonedx_schema import schema_problem
 from atlas_db.bom.file_hashes import HashedFile
 from atlas_db.catalogue.addresses import is_address
 from atlas_db.catalogue.expressions import has_terms, parse_expression
@@ -79,10 +80,7 @@ def write_bom(contents: BomContents, spec: str = "1.7") -> dict[str, Any]:
     _add_licenses(document, contents, spec)
     if spec == "1.7":
         document["citations"] = _citations(document, contents)
-    # Importing the validator takes two seconds.
-    from cyclonedx.validation.json import JsonStrictValidator
-
-    problem = JsonStrictValidator(SPECS[spec]).validate_str(json.dumps(document))
+    problem = schema_problem(document, spec)
     if problem is not None:
         raise BomError(f"the bill of {contents.root} would be invalid: {problem}", hint="Report this as a fault")
     return document

@@ -82,11 +82,12 @@ class Bundle:
         return {name: self._known[name] for name in models if name in self._known}
 
     @cached_property
-    def _index(self) -> tuple[str, Integers, bytes]:
+    def _index(self) -> tuple[str, Integers, Integers]:
         """All names in lower case joined, the start of each, and the logarithm of its downloads."""
         lowered = [name.lower() for name in self.names]
         starts = np.cumsum([0, *(len(name) + 1 for name in lowered[:-1])])
-        return "\n".join(lowered), starts, (self.folder / "downloads.bin").read_bytes()
+        downloads = np.frombuffer((self.folder / "downloads.bin").read_bytes(), np.uint8)
+        return "\n".join(lowered), starts, downloads.astype(np.int64)
 
     def search(self, text: str, limit: int) -> list[int]:
         """Return the places in map order of the ids that contain a text, in any case.
@@ -98,11 +99,18 @@ class Bundle:
             return []
         joined, starts, downloads = self._index
         hits = [match.start() for match in islice(re.finditer(re.escape(needle), joined), MAX_MATCHES)]
-        places = np.unique(np.searchsorted(starts, hits, side="right") - 1).tolist()
-        places.sort(
-            key=lambda at: (self.names[at].lower() != needle, -downloads[at], len(self.names[at]), self.names[at])
+        places = np.unique(np.searchsorted(starts, hits, side="right") - 1)
+        lengths = np.diff(starts, append=len(joined) + 1)[places] - 1
+        rank = downloads[places] * (lengths.max(initial=0) + 1) - lengths
+        if len(places) > limit:
+            # Only what ranks as high as the last one shown is put in order by name.
+            high = rank >= np.partition(rank, -limit)[-limit]
+            places, lengths, rank = (values[high | (lengths == len(needle))] for values in (places, lengths, rank))
+        ranked = sorted(
+            zip((-rank).tolist(), places.tolist(), strict=True),
+            key=lambda each: (self.names[each[1]].lower() != needle, each[0], self.names[each[1]]),
         )
-        return list(places[:limit])
+        return [at for _, at in ranked[:limit]]
 
     @cached_property
     def _heads(self) -> Integers:

@@ -29,9 +29,10 @@ from atlas_db.core.errors import AtlasError, InputError, ModelNotFoundError, Sto
 from atlas_db.core.safe_text import spreadsheet_row
 from atlas_db.dashboard import questions, views
 from atlas_db.dashboard.aggregates import Bundle
-from atlas_db.dashboard.app_state import AppState
 from atlas_db.dashboard.author_view import author_page
 from atlas_db.dashboard.map.selection import MAX_SELECTED, POSITION_BYTES, decode_positions, selected_models
+from atlas_db.dashboard.serving.app_state import AppState
+from atlas_db.dashboard.serving.kept_answers import KeptAnswers
 from atlas_db.dashboard.templating import Served, plotly_file, render
 from atlas_db.export.table_files import write_parquet
 from atlas_db.licenses.audit import AuditReport
@@ -92,6 +93,7 @@ def create_app(state: AppState) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(KeptAnswers, version=lambda: state.bundle.report["key"], seconds=state.poll_seconds)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)
 
     @app.middleware("http")

@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from atlas_db.core.errors import QueryNotFoundError
 from atlas_db.core.settings import Settings
 from atlas_db.dashboard.app import create_app
-from atlas_db.dashboard.app_state import AppState
 from atlas_db.dashboard.questions import MAX_ROWS, cypher_page, question_page, questions_page
+from atlas_db.dashboard.serving.app_state import AppState
 from atlas_db.store.bolt import Store
 from cypher.query_library import queries, run_query
 from tests.support.graphs import child, load_rows, model

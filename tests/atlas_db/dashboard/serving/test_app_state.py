@@ -1,4 +1,4 @@
-"""Tests of `atlas_db/dashboard/app_state.py`."""
+"""Tests of `atlas_db/dashboard/serving/app_state.py`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from atlas_db.core.errors import StoreError, StoreUnavailableError
 from atlas_db.core.settings import Settings
 from atlas_db.dashboard.aggregates import bundle_key
 from atlas_db.dashboard.app import HEADERS, create_app
-from atlas_db.dashboard.app_state import AppState
+from atlas_db.dashboard.serving.app_state import AppState
 from atlas_db.store.bolt import Store
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions

@@ -33,9 +33,10 @@ class AppState:
     Args:
         settings: Names the store and the home folder.
         progress: Called with stage, done and total while the first bundle is built.
-        poll_seconds: Seconds between two checks for new runs.
+        poll_seconds: See the attribute.
 
     Attributes:
+        poll_seconds: Seconds between two checks for new runs.
         turns: Callers that have the store at once.
     """
 
@@ -44,7 +45,7 @@ class AppState:
     ) -> None:
         self.settings = settings
         self._progress = progress
-        self._poll_seconds = poll_seconds
+        self.poll_seconds = poll_seconds
         self._lock = threading.Lock()
         self._store: Store | None = None
         self._readers: Counter[Store] = Counter()
@@ -128,7 +129,7 @@ class AppState:
             return load_bundle(store, self.settings.home)
 
     def _watch(self) -> None:
-        while not self._closed.wait(self._poll_seconds):
+        while not self._closed.wait(self.poll_seconds):
             try:
                 with self.store() as store:
                     stale = self._bundle.report["key"] != bundle_key(store)

@@ -1,0 +1,1 @@
+"""What the web app keeps between requests: the store, the statistics, and answers that took long."""
