@@ -39,7 +39,7 @@ class _Answer:
 
 
 class KeptAnswers:
-    """Middleware that gives a page to all readers who ask for it while it is made, and for a while after.
+    """Middleware that gives a page to all readers who want it while it is made, and for a while after.
 
     A kept answer has the header `Age` (RFC 9111, clause 5.1). Files and requests other than GET pass by.
 
