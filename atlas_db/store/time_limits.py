@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from atlas_db.core.errors import TimeLimitError
 
@@ -46,25 +48,77 @@ def run_limited(work: Callable[[], T], seconds: float, end: Callable[[], None]) 
     Raises:
         TimeLimitError: The engine did not end it within `GRACE_SECONDS` more.
     """
-    from multiprocessing.pool import ThreadPool  # here, as it takes long to import and few verbs need it
-
-    # Its thread is a daemon, which an executor's is not: one that cannot be ended must not keep the process alive.
-    pool = ThreadPool(1)
-    outcome = pool.apply_async(work)
-    pool.close()
+    outcome: _Outcome[T] = _Outcome(work)
     try:
-        outcome.wait(seconds)
+        runner = _idle.pop()
+    except IndexError:
+        runner = _Runner()
+    runner.outcomes.put(outcome)
+    try:
+        outcome.ended.wait(seconds)
     except KeyboardInterrupt:
         end()
         raise
     until = time.monotonic() + GRACE_SECONDS
-    while not outcome.ready():
+    while not outcome.ended.is_set():
         if time.monotonic() > until:
             stop = "stop the engine: atlas-db store stop"
             raise time_limit_error(seconds, "and the engine cannot end it", stop)
         end()
-        outcome.wait(AGAIN_SECONDS)
-    return outcome.get()
+        outcome.ended.wait(AGAIN_SECONDS)
+    return outcome.result()
+
+
+class _Outcome(Generic[T]):
+    """What work gave, or how it failed.
+
+    Args:
+        work: Runs a statement and returns what it answers.
+
+    Attributes:
+        ended: Set when it is known.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self.ended = threading.Event()
+        self._found: list[T] = []
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do the work, in a thread that may be left behind."""
+        try:
+            self._found.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - the caller raises it
+            self._error = error
+        self.ended.set()
+
+    def result(self) -> T:
+        """Return what the work gave, or raise its error."""
+        if self._error is not None:
+            raise self._error
+        return self._found[0]
+
+
+class _Runner(threading.Thread):
+    """A thread that runs one statement after the other, since starting one for each takes as long as a short statement.
+
+    It is a daemon, which an executor's thread is not: one that cannot be ended must not keep the process alive.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.outcomes: queue.SimpleQueue[_Outcome[Any]] = queue.SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            self.outcomes.get().run()
+            _idle.append(self)
+
+
+_idle: list[_Runner] = []
+"""Threads that wait for a statement. Taking from a list and adding to it is atomic."""
 
 
 def time_limit_error(seconds: float, outcome: str = "so the engine ended it", other: str = "") -> TimeLimitError:

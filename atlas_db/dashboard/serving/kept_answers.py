@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MIN_SECONDS = 0.1
 """Answers that were made faster are made anew each time."""
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 128 * 2**20
 """Bytes of all kept answers."""
 MAX_SHARE = 4
 """No kept answer takes more than this fraction of all bytes, as a denominator."""

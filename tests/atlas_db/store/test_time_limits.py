@@ -59,7 +59,7 @@ def test_it_ends_this_query_and_none_of_the_same_text_that_began_earlier(store: 
 
 @pytest.mark.contract
 def test_reads_have_a_limit_within_the_block_only(hurried: Store) -> None:
-    short = Statement("UNWIND range(1, 900) AS a UNWIND range(1, 900) AS b WITH a + b AS x WHERE x < 0 RETURN x")
+    short = Statement("UNWIND range(1, 1400) AS a UNWIND range(1, 1400) AS b WITH a + b AS x WHERE x < 0 RETURN x")
     hurried.query_seconds = 0.005
     assert hurried.read(short) == []
     with limited_reads(), pytest.raises(TimeLimitError):
@@ -95,6 +95,24 @@ def test_a_timeout_of_the_work_itself_stays_what_it_is() -> None:
 
 def test_what_is_ready_within_the_grace_is_returned() -> None:
     assert run_limited(lambda: time.sleep(0.1) or "rows", 0.02, lambda: None) == "rows"
+
+
+def test_threads_are_used_again_and_each_caller_has_its_own() -> None:
+    used = {run_limited(threading.get_ident, 5, lambda: None) for _ in range(50)}
+    assert len(used) <= 2 and threading.get_ident() not in used
+    together = threading.Barrier(20)
+
+    def meet() -> int:
+        together.wait(20)
+        return threading.get_ident()
+
+    found: list[int] = []
+    callers = [threading.Thread(target=lambda: found.append(run_limited(meet, 30, lambda: None))) for _ in range(20)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(set(found)) == 20
 
 
 def _running(store: Store, text: str) -> int:
