@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer import Context
+from typer.core import TyperArgument, TyperOption
 
 from release.locked_packages import ALWAYS, PRODUCT, locked_packages
 
 if TYPE_CHECKING:
-    from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+    from typer.core import TyperCommand, TyperGroup
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -57,17 +58,20 @@ def _help(command: TyperCommand | TyperGroup) -> Iterator[str]:
     if command.params and not hasattr(command, "commands"):
         yield from ["", "| argument or option | type | default | |", "|---|---|---|---|"]
         context = Context(command)
-        yield from (_option(each, context) for each in command.params if not each.hidden)
+        shown = (each for each in command.params if isinstance(each, (TyperOption, TyperArgument)) and not each.hidden)
+        yield from (_option(each, context) for each in shown)
 
 
 def _option(option: TyperOption | TyperArgument, context: Context) -> str:
-    names = option.opts + option.secondary_opts if option.param_type_name == "option" else [option.name.upper()]
+    names = option.opts + option.secondary_opts if option.param_type_name == "option" else [str(option.name).upper()]
     stated = getattr(option, "show_default", None)
     given = stated if isinstance(stated, str) else getattr(option.default, "value", option.default)
     plain = isinstance(given, str | int | float) and given is not False
     default = "required" if option.required else _code(given) if plain else ""
-    shown = option.display_type(context).strip("<>").replace("|", ", ")
-    shown = "flag" if shown == "bool" else shown
+    stated_type = option.metavar if option.param_type_name == "option" else None
+    shown = stated_type or option.type.get_metavar(option, context) or option.type.name
+    shown = "flag" if option.type.name == "boolean" else shown.strip("[]<>").replace("|", ", ").lower()
+    shown = f"list[{shown}]" if getattr(option, "multiple", False) or option.nargs == -1 else shown
     return f"| {', '.join(map(_code, names))} | {shown} | {default} | {_cell(option.help or '')} |"
 
 
