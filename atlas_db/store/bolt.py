@@ -201,7 +201,8 @@ class Store:
     def _execute_read(self, text: str, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
         """Run work on one statement in a managed transaction for reading, within the time limit where there is one.
 
-        Neo4j takes the limit with the transaction. The local engine does not, but ends a statement when it is asked to.
+        Neo4j takes the limit with the transaction. The local engine does not, but ends a statement when it is asked to
+        (findings/arcadedb-transaction-timeout.sh).
         """
         seconds = self.query_seconds if are_reads_limited() else 0.0
         within = neo4j.unit_of_work(timeout=seconds or None)(work)
