@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.claims.components import is_reachable, strongly_connected
+from atlas_db.core.arrays import Floats
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.region_parameters import REGION
 from ingest.weights.samples.aligned_samples import shared_positions
@@ -94,8 +95,9 @@ def region_of(fingerprints: Sequence[Fingerprint], new: Collection[str]) -> Regi
         arrived = [place for place in places if fingerprints[place].id in new]
         others = [place for place, item in enumerate(fingerprints) if not item.adapter]
         if arrived:
-            near = _nearest_to(fingerprints, shape.tensors, arrived, others, REGION.max_whole // 2)
-            around = _nearest_to(fingerprints, shape.tensors, near[: REGION.neighbours // 2], others, REGION.neighbours)
+            compared = _Compared.of(fingerprints, shape.tensors, others)
+            near = compared.nearest_to(arrived, REGION.max_whole // 2)
+            around = compared.nearest_to(near[: REGION.neighbours // 2], REGION.neighbours)
             members.update(arrived, near, around)
             children.update(arrived, near[: REGION.neighbours])
     adapters = [place for place, item in enumerate(fingerprints) if item.adapter and item.id in new]
@@ -103,30 +105,42 @@ def region_of(fingerprints: Sequence[Fingerprint], new: Collection[str]) -> Regi
     return Region(chosen, frozenset(fingerprints[place].id for place in children.union(adapters)))
 
 
-def _nearest_to(
-    fingerprints: Sequence[Fingerprint], tensors: Set[str], wanted: Sequence[int], others: Sequence[int], count: int
-) -> list[int]:
-    """Return the places of the models nearest to any of some, the nearest first.
+class _Compared(NamedTuple):
+    """The n models that are compared, with their p elements.
 
-    Args:
-        fingerprints: The models.
-        tensors: Names of the tensors that are compared.
-        wanted: Places of the models that others are near to.
-        others: Places of the models that may be near.
-        count: How many are near to each.
+    Attributes:
+        places: Place of each in the caller's sequence.
+        elements: Shape (n, p).
+        norms: Squared lengths, shape (n,).
     """
-    every = list(dict.fromkeys([*wanted, *others]))
-    common = shared_positions([fingerprints[place].sample.restricted_to(tensors) for place in every])
-    flat = common.values().reshape(len(common.members), -1)
-    rows = [row for row, member in enumerate(common.members) if member < len(wanted)]
-    norms = np.einsum("ne,ne->n", flat, flat)
-    squared = norms[rows, None] + norms - 2 * (flat[rows] @ flat.T)
-    squared[np.arange(len(rows)), rows] = np.inf
-    found: dict[int, float] = {}
-    for each in squared:
-        for row in np.argsort(each, kind="stable")[:count].tolist():
-            found[row] = min(found.get(row, np.inf), float(each[row]))
-    return [every[common.members[row]] for row in sorted(found, key=lambda row: (found[row], row))]
+
+    places: list[int]
+    elements: Floats
+    norms: Floats
+
+    @classmethod
+    def of(cls, fingerprints: Sequence[Fingerprint], tensors: Set[str], places: Sequence[int]) -> _Compared:
+        """Return those of some models that can be compared at tensors of some names."""
+        common = shared_positions([fingerprints[place].sample.restricted_to(tensors) for place in places])
+        elements = common.values().reshape(len(common.members), -1)
+        return cls([places[member] for member in common.members], elements, np.einsum("ne,ne->n", elements, elements))
+
+    def nearest_to(self, wanted: Sequence[int], count: int) -> list[int]:
+        """Return the places of the models nearest to any of some, the nearest first.
+
+        Args:
+            wanted: Places of the models that others are near to.
+            count: How many are near to each.
+        """
+        row_of = {place: row for row, place in enumerate(self.places)}
+        rows = [row_of[place] for place in wanted if place in row_of]
+        squared = self.norms[rows, None] + self.norms - 2 * (self.elements[rows] @ self.elements.T)
+        squared[np.arange(len(rows)), rows] = np.inf
+        found: dict[int, float] = {}
+        for each in squared:
+            for row in np.argsort(each, kind="stable")[:count].tolist():
+                found[row] = min(found.get(row, np.inf), float(each[row]))
+        return [self.places[row] for row in sorted(found, key=lambda row: (found[row], self.places[row]))]
 
 
 def without_cycles(edges: Sequence[Edge]) -> list[Edge]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -205,7 +206,8 @@ def shared_positions(samples: Sequence[Sample]) -> SharedPositions:
     accepted = {
         kind for kind, keys in key_sets.items() if len(usual & keys) >= SAMPLE.min_shared_positions * len(usual)
     }
-    finite_shares = [_finite_share(sample.values) for sample in samples]
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite_shares = [_finite_share(sample.values) for sample in samples]
     usable = [
         place
         for place, kind in enumerate(layouts)
@@ -249,8 +251,7 @@ def in_vocabulary(tensor: Integers, names: Sequence[str]) -> Flags:
 
 def _finite_share(values: Floats) -> float:
     """Return the share of positions without NaN and infinity."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        all_finite = np.isfinite(np.vdot(values, values))
+    all_finite = math.isfinite(np.vdot(values, values))
     return 1.0 if all_finite else float(np.isfinite(values).all(1).mean())
 
 

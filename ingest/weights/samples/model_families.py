@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -58,7 +59,12 @@ class ChartUnit(NamedTuple):
 
 def shape_of(fingerprint: Fingerprint) -> Shape:
     """Return the shape of a model."""
-    return Shape(fingerprint.family_key, frozenset(filter(is_in_block, fingerprint.sample.names)))
+    return _shape(fingerprint.family_key, tuple(fingerprint.sample.names))
+
+
+@lru_cache(1024)
+def _shape(family_key: str, names: tuple[str, ...]) -> Shape:
+    return Shape(family_key, frozenset(filter(is_in_block, names)))
 
 
 def by_shape(fingerprints: Sequence[Fingerprint]) -> dict[Shape, list[int]]:
