@@ -18,7 +18,7 @@ from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement
 
 NEWEST_MODEL = Statement("MATCH (n:Model {placeholder: false}) RETURN max(n.last_seen) AS date")
-RUNS_BY_AGE = Statement("MATCH (r:Run) RETURN r.id AS id, r.complete AS complete ORDER BY r.started DESC, r.id DESC")
+LOADS = Statement("MATCH (r:Run {kind: 'load'}) RETURN r.complete AS complete, r.counts AS counts")
 NEWEST_DATASET = Statement("MATCH (n:Dataset {placeholder: false}) RETURN max(n.last_seen) AS date")
 
 
@@ -42,22 +42,33 @@ class NewestRecords(NamedTuple):
 def read_newest_records(store: Store) -> NewestRecords:
     """Return the dates of the newest records of a store. Snapshots give them, not the clock.
 
-    All records are read for it. An open store keeps them until there is another run: nothing else changes records.
-    While a run goes on, it keeps them for `KEPT_SECONDS`: else a reader during a load would read all, page by page.
+    Each load states the newest date of its records, by kind, and nothing else brings records. While one goes on, all
+    are read for the dates, and these are kept for `KEPT_SECONDS`: else each reader would read all anew.
     """
-    runs = store.read(RUNS_BY_AGE)
-    if not runs:
-        return _scan(store)
-    state = (len(runs), str(runs[0]["id"]), bool(runs[0]["complete"]))
+    loads = store.read(LOADS)
+    stated = [_stated_dates(each["counts"]) for each in loads if each["complete"]]
+    dates = [each for each in stated if each is not None]
+    if loads and len(dates) == len(loads):
+        kinds = (RecordKind.MODEL, RecordKind.DATASET)
+        return NewestRecords(*(max((each.get(kind, "") for each in dates), default="") for kind in kinds))
     with _LOCK:
         kept = _KEPT.get(store)
-        if kept is None or kept.state != state or (not runs[0]["complete"] and monotonic() > kept.until):
-            kept = _KEPT[store] = _Kept(state, _scan(store), monotonic() + KEPT_SECONDS)
+        if not loads or kept is None or monotonic() > kept.until:
+            kept = _KEPT[store] = _Kept(_scan(store), monotonic() + KEPT_SECONDS)
     return kept.records
 
 
+class _LoadCounts(msgspec.Struct):
+    """What is read of the counts of a load; loads before November 2026 state no dates."""
+
+    newest: dict[str, str] | None = None
+
+
+def _stated_dates(counts: str) -> dict[str, str] | None:
+    return msgspec.json.decode(counts, type=_LoadCounts).newest
+
+
 class _Kept(NamedTuple):
-    state: tuple[int, str, bool]
     records: NewestRecords
     until: float
 

@@ -24,7 +24,7 @@ from atlas_db.licenses.audit_graph import (
     RULE_INPUTS,
 )
 from atlas_db.licenses.completeness import ALL_NEWER_MODELS, NEWER_MODELS, UNRESOLVED_PARENTS
-from atlas_db.lineage.newest_records import NEWEST_DATASET, NEWEST_MODEL, RUNS_BY_AGE
+from atlas_db.lineage.newest_records import LOADS, NEWEST_DATASET, NEWEST_MODEL
 from atlas_db.lineage.traversal import MODEL_BY_ID, STEPS_DOWN, STEPS_UP
 from atlas_db.lineage.weights_record import MODEL_TYPES
 from atlas_db.snapshot.repositories import NamedModel, Repositories, Repository, named_models
@@ -275,7 +275,7 @@ def _matching(fits: Callable[[str, Mapping[str, Any]], bool]) -> Callable[[Repos
 _ANSWERS: dict[str, Callable[[Repositories, Mapping[str, Any]], list[Row]]] = {
     ANY_MODEL.text: _any_model,
     NEWEST_MODEL.text: lambda place, _: [{"date": place.newest().models or None}],
-    RUNS_BY_AGE.text: lambda _place, _: [],  # a snapshot never changes
+    LOADS.text: lambda _place, _: [],  # a snapshot has no runs
     NEWEST_DATASET.text: lambda place, _: [{"date": place.newest().datasets or None}],
     MODELS_BY_ID.text: _models_by_id,
     PARENTS_OF.text: _parents_of,

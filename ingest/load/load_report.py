@@ -35,6 +35,7 @@ class LoadReport:
         as_of: Newest snapshot date.
         rows: Records read.
         records: Usable records by kind.
+        newest: Newest snapshot date of a usable record, by kind.
         nodes: Repository nodes created, changed, unchanged.
         claims: Attribute claims created and changed.
         claims_by_type: Claims, live or no longer stated, of this input, by relationship type.
@@ -55,6 +56,7 @@ class LoadReport:
     as_of: str = ""
     rows: int = 0
     records: Counter[str] = field(default_factory=Counter)
+    newest: dict[str, str] = field(default_factory=dict)
     nodes: Counter[str] = field(default_factory=Counter)
     claims: Counter[str] = field(default_factory=Counter)
     claims_by_type: Counter[str] = field(default_factory=Counter)
@@ -69,6 +71,11 @@ class LoadReport:
     first_rejects: list[Reject] = field(default_factory=list)
     dry_run: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
+
+    def add_record(self, kind: str, as_of: str) -> None:
+        """Count a usable record."""
+        self.records[kind] += 1
+        self.newest[kind] = max(self.newest.get(kind, ""), as_of)
 
     def counts(self) -> dict[str, Any]:
         """Return everything that counts, without clock times."""

@@ -109,7 +109,7 @@ class RecordStream:
                         continue
                     for code, text in (*raw.notes, *record.notes):
                         rejects.note(file.name, raw.line, code, text, record.id)
-                    self._report.records[record.kind] += 1
+                    self._report.add_record(record.kind, file.as_of)
                     if record.card is not None and cards is not None:
                         cards.add(record, file.as_of)
                     yield record, file.as_of

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from atlas_db.claims.runs import rollback
 from atlas_db.core.terms import RecordKind
 from atlas_db.lineage import newest_records
 from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
@@ -26,20 +27,29 @@ def test_dates_are_those_of_records_not_of_names(store: Store, tmp_path: Path) -
     assert read_newest_records(store).datasets == "2024-07-01"
 
 
-def test_dates_are_read_again_after_each_run_and_kept_between(store: Store, tmp_path: Path) -> None:
-    load_rows(store, tmp_path, [model("a/b")], as_of="2024-06-30")
-    assert read_newest_records(store).models == "2024-06-30"
-    store.write(lambda tx: tx.run_batch(merge_nodes("Model"), [{"id": "a/b", "set": {"last_seen": "2024-12-24"}}]))
-    assert read_newest_records(store).models == "2024-06-30", "only runs change records"
-    load_rows(store, tmp_path, [model("a/c")], as_of="2024-07-31")
-    assert read_newest_records(store).models == "2024-12-24"
+def test_dates_follow_each_load_and_its_rollback_as_a_reading_of_all_records_does(store: Store, tmp_path: Path) -> None:
+    dataset = {"id": "d/d", "tags": [], "citation": "", "description": "", "author": "d"}
+    loads = []
+    for rows, as_of in (
+        ([model("a/b"), dataset], "2024-06-30"),
+        ([model("a/c")], "2024-07-31"),
+        ([model("a/b"), model("a/c")], "2024-05-31"),
+        ([dataset], "2024-08-31"),
+        ([model("a/d"), {"no": "record"}], "2024-07-01"),
+    ):
+        loads.append(load_rows(store, tmp_path, rows, as_of=as_of).run_id)
+        assert read_newest_records(store) == newest_records._scan(store)
+    assert read_newest_records(store) == NewestRecords("2024-07-31", "2024-08-31")
+    for run in reversed(loads):
+        rollback(store, run, tmp_path, 1000)
+        assert read_newest_records(store) == newest_records._scan(store)
 
 
 def test_while_a_run_goes_on_they_are_kept_for_a_while(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_rows(store, tmp_path, [model("a/b")], as_of="2024-06-30")
-    unfinished = {"started": "2099-01-01T00:00:00.000000Z", "complete": False}
+    unfinished = {"kind": "load", "started": "2099-01-01T00:00:00.000000Z", "complete": False}
     store.write(lambda tx: tx.run_batch(merge_nodes("Run"), [{"id": "load-2099", "set": unfinished}]))
     assert read_newest_records(store).models == "2024-06-30"
     store.write(lambda tx: tx.run_batch(merge_nodes("Model"), [{"id": "a/b", "set": {"last_seen": "2024-07-31"}}]))
