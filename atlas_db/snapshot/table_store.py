@@ -29,7 +29,7 @@ from atlas_db.lineage.traversal import MODEL_BY_ID, STEPS_DOWN, STEPS_UP
 from atlas_db.lineage.weights_record import MODEL_TYPES
 from atlas_db.snapshot.repositories import NamedModel, Repositories, Repository, named_models
 from atlas_db.store.bolt import Row, Store, Transaction
-from atlas_db.store.contents import ANY_MODEL, PART_OF_NAME, PREFIX_OF_ID, SAME_NAME
+from atlas_db.store.contents import ANY_MODEL, BEGINNING_OF_ID, PART_OF_NAME, PREFIX_OF_ID, SAME_NAME
 from atlas_db.store.statements import Statement, all_nodes, read_edges, read_nodes
 
 T = TypeVar("T")
@@ -293,6 +293,11 @@ _ANSWERS: dict[str, Callable[[Repositories, Mapping[str, Any]], list[Row]]] = {
     read_edges("HAS_LICENSE", "Model", "License").text: _license_edges(_MODEL),
     read_edges("HAS_LICENSE", "Dataset", "License").text: _license_edges(_DATASET),
     SAME_NAME.text: _matching(lambda name, wanted: name.rpartition("/")[2] == wanted["name"]),
+    BEGINNING_OF_ID.text: lambda place, wanted: [
+        {"id": each.id, "downloads": each.downloads}
+        for each in named_models(place)
+        if each.id.startswith(wanted["beginning"])
+    ],
     PREFIX_OF_ID.text: _matching(lambda name, wanted: name.startswith(wanted["prefix"])),
     PART_OF_NAME.text: _matching(lambda name, wanted: wanted["part"] in name.rpartition("/")[2]),
 }

@@ -21,6 +21,9 @@ PART_OF_NAME = Statement(
     "MATCH (m:Model) WHERE toLower(m.name) CONTAINS $part RETURN m.id AS id, m.downloads AS downloads"
 )
 SAME_NAME = Statement("MATCH (m:Model) WHERE toLower(m.name) = $name RETURN m.id AS id, m.downloads AS downloads")
+BEGINNING_OF_ID = Statement(
+    "MATCH (m:Model) WHERE m.id STARTS WITH $beginning RETURN m.id AS id, m.downloads AS downloads LIMIT 5000"
+)
 PREFIX_OF_ID = Statement(
     "MATCH (m:Model) WHERE toLower(m.id) STARTS WITH $prefix RETURN m.id AS id, m.downloads AS downloads LIMIT 5000"
 )
@@ -80,8 +83,11 @@ def similar_models(store: Store, model: str) -> list[str]:
 
 
 def models_beginning(store: Store, prefix: str, limit: int) -> list[str]:
-    """Return ids of models that begin so, the most downloaded of them first."""
-    rows = store.read(PREFIX_OF_ID, prefix=prefix.lower())
+    """Return ids of models that begin so, the most downloaded of them first; in any case where none does as written.
+
+    The index of ids serves what is written as the ids are. Other cases take a reading of all.
+    """
+    rows = store.read(BEGINNING_OF_ID, beginning=prefix) or store.read(PREFIX_OF_ID, prefix=prefix.lower())
     return [row["id"] for row in sorted(rows, key=lambda row: -(row["downloads"] or 0))[:limit]]
 
 

@@ -60,7 +60,7 @@ def test_each_statement_has_the_rows_of_the_engine(local_store: Store, tmp_path:
     ids = [*VERDICTS, "x/vague", "x/absent", "y/new", "nobody/knows", "data/nc", "not/there"]
     parameters = {
         "ids": ids, "id": META, "date": "2024-05-01", "min_confidence": 0.0, "contradicted": False,
-        "name": "meta-llama-3-8b", "prefix": "b/", "part": "llama", "architecture": "none",
+        "name": "meta-llama-3-8b", "prefix": "b/", "beginning": "b/", "part": "llama", "architecture": "none",
     }  # fmt: skip
     compared = 0
     for text in table_store._ANSWERS:

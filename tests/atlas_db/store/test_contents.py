@@ -9,7 +9,14 @@ import pytest
 from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError, QueryParameterError
 from atlas_db.core.schema import SCHEMA
 from atlas_db.store.bolt import Store
-from atlas_db.store.contents import count_contents, empty_store_error, is_empty, require_models, require_node
+from atlas_db.store.contents import (
+    count_contents,
+    empty_store_error,
+    is_empty,
+    models_beginning,
+    require_models,
+    require_node,
+)
 from tests.support.graphs import load_rows, model
 
 
@@ -48,3 +55,15 @@ def test_contents_are_counted_as_a_reading_of_all_counts_them(store: Store, tmp_
     for kind, number in edges.items():
         assert len(store.run_user_query(f"MATCH (a)-[r:{kind}]->(b) RETURN a.id, b.id", {})[1]) == number
     assert nodes["Model"] == 3 and edges["DERIVED_FROM"] == 1 and edges["HAS_LICENSE"] == 2
+
+
+def test_beginnings_of_ids_as_written_come_before_those_in_another_case(store: Store, tmp_path: Path) -> None:
+    load_rows(
+        store,
+        tmp_path,
+        [model("Meta/Llama", downloads=1), model("Meta/Long", downloads=5), model("meta/lower", downloads=0)],
+    )
+    assert models_beginning(store, "Meta/L", 9) == ["Meta/Long", "Meta/Llama"]
+    assert models_beginning(store, "meta/l", 9) == ["meta/lower"]
+    assert models_beginning(store, "META/L", 1) == ["Meta/Long"]
+    assert models_beginning(store, "other/", 9) == []
