@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -22,6 +23,7 @@ from atlas_db.store.connect import connect, local_place
 from atlas_db.store.managed_engine import stop_engine
 from atlas_db.store.neo4j_version import LTS, NEWEST
 from tests.support.command import ATLAS
+from tests.support.java_archive import OPTIONS, use_archive
 from tests.support.stores import wipe
 
 if TYPE_CHECKING:
@@ -34,11 +36,10 @@ settings.load_profile("atlas")
 
 ENGINES = {"local": "local_settings", "neo4j": "neo4j_settings", "neo4j-newest": "newest_neo4j_settings"}
 """Fixture of each engine. Tests of the graph run on the first two, those marked `contract` on all."""
-STARTS_ENGINE = {*ENGINES.values(), "engine_settings", "demo_made"}
+STARTS_ENGINE = {*ENGINES.values(), "engine_settings", "demo_made", "own_engine", "own_neo4j", "shown_home"}
 """Fixtures that start an engine. A test that starts one by itself is marked by hand."""
 # Engines of tests live for minutes. Java's second compiler would cost them more than it saves: half of their start.
-# The launcher `java` alone reads JDK_JAVA_OPTIONS. JAVA_TOOL_OPTIONS would reach every virtual machine.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+os.environ.setdefault(OPTIONS, "-XX:TieredStopAtLevel=1")
 # Workers share the cores. Threads of numerical libraries that wait must not spin on a core that another needs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # What collection makes lives to the end: thousands of tests, and libraries. It is not walked for garbage again and again
@@ -114,7 +115,7 @@ def _longest_first(items: list[pytest.Item]) -> None:
 
     def weight(item: pytest.Item) -> int:
         marks = {mark.name for mark in item.iter_markers()}
-        return 3 * ("train" in marks) + 2 * ("slow" in marks) + ("engine" in marks)
+        return 4 * ("browser" in marks) + 3 * ("train" in marks) + 2 * ("slow" in marks) + ("engine" in marks)
 
     heaviest: dict[str, int] = {}
     for item in items:
@@ -123,10 +124,21 @@ def _longest_first(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -(heaviest[name_of(item)] if name_of(item) else weight(item)))
 
 
+@cache
+def _quicken_engines() -> None:
+    use_archive(_engine_cache())
+
+
+def _engine_cache() -> Path:
+    """Return the folder of what engines need, fetched or made once a machine, not once a test run."""
+    return Path(os.environ.get("ATLAS_DB_TEST_CACHE") or Path.home() / ".cache" / "atlas-db-tests")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Let no test start an engine that is not marked so: those of the fast tier would become slow unnoticed."""
     if item.get_closest_marker("engine") is not None:
+        _quicken_engines()
         return (yield)
 
     def refuse(*_: object) -> None:
@@ -171,8 +183,7 @@ def demo_home(demo_made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="session")
 def engine_cache() -> Path:
-    """Neo4j's jars are fetched once a machine, not once a test run."""
-    return Path(os.environ.get("ATLAS_DB_TEST_CACHE") or Path.home() / ".cache" / "atlas-db-tests")
+    return _engine_cache()
 
 
 @pytest.fixture(scope="session")

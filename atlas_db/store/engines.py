@@ -34,6 +34,7 @@ _VIRTUAL_MACHINE = ("-XX:+UseParallelGC", "-XX:-UsePerfData")
 # Releases before these settings exist refuse a file that has them, unless validation is off.
 _CALENDAR_SETTINGS = (
     "server.config.strict_validation.enabled=false",
+    "internal.dbms.bolt.netty_server_shutdown_quiet_period_duration=0s",
     "server.fleet_discovery.enabled=false",
     "dbms.fleet_manager.enabled=false",
 )
@@ -145,6 +146,7 @@ def neo4j_jars(cache: Path, version: str) -> list[Path]:
     Raises:
         StoreUnavailableError: The extra is missing, or the jars cannot be fetched.
     """
+    cache = cache.resolve()  # The list names files: it must outlive a link that leads to the folder.
     listing = cache / f"neo4j-{version}.jars"
     if listing.is_file():
         jars = [Path(line) for line in listing.read_text(encoding="utf-8").splitlines()]
@@ -205,6 +207,8 @@ def _neo4j_home(launch: Launch) -> Path:
                 "internal.dbms.cypher_ip_blocklist=0.0.0.0/0,::/0",
                 "dbms.security.auth_max_failed_attempts=0",
                 "db.tx_log.rotation.retention_policy=keep_none",
+                # At its end Neo4j waits twice for messages of clients: 5 seconds each, though all have gone.
+                "internal.dbms.bolt.netty_server_shutdown_quiet_period=0",
                 *(_CALENDAR_SETTINGS if is_calendar(launch.version) else ()),
                 "",
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -172,10 +173,20 @@ def supervise(directory: Path, engine: Engine, heap: str, idle_seconds: float, c
         owner.release()
 
 
+def _woken_by_signals() -> int:
+    """Return a pipe's end that can be read once a signal comes: of whoever stops the engine, or of its own end."""
+    woken, bell = os.pipe()
+    os.set_blocking(bell, False)
+    signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return woken
+
+
 def _run_engine(directory: Path, engine: Engine, heap: str, idle_seconds: float, cache: Path, version: str) -> int:
     state_file = directory / "state.json"
     state_file.unlink(missing_ok=True)
     signals: list[int] = []
+    woken = _woken_by_signals()
     signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
     child, launch = _start(engine, directory, heap, cache, version)
     state = {
@@ -195,7 +206,8 @@ def _run_engine(directory: Path, engine: Engine, heap: str, idle_seconds: float,
         while child.poll() is None and not signals and time.monotonic() - last_used < idle_seconds:
             if has_clients(directory):
                 last_used = time.monotonic()
-            time.sleep(TICK_SECONDS)
+            if select.select([woken], [], [], TICK_SECONDS)[0]:
+                os.read(woken, 1)
     finally:
         state_file.unlink(missing_ok=True)
         _stop(child)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import zstandard
 
 from atlas_db.columnar.graph import Graph, days_since_epoch
 from atlas_db.columnar.read import read_graph
-from atlas_db.store.bolt import Store
+from atlas_db.core.settings import Settings
+from atlas_db.store.connect import open_store
 from gnn.dataset.tasks import TASKS, leaking_tags, target_column
 from gnn.evaluation.evaluate import evaluate, split
 from ingest.load.load_records import load
@@ -23,7 +25,8 @@ CUTOFF, UNTIL = "2024-02-01T00:00:00Z", "2024-06-01T00:00:00Z"
 
 
 @pytest.fixture
-def graph(local_store: Store, data: Path, tmp_path: Path) -> Graph:
+def graph(own_engine: Settings, data: Path, tmp_path: Path) -> Graph:
+    """The graph of some authors, of an engine of its own: to empty a shared one of it would take a minute."""
     some = tmp_path / "some.jsonl"
     with (data / "hub-2024-07" / "models.jsonl.zst").open("rb") as raw, some.open("w", encoding="utf-8") as out:
         for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(raw), encoding="utf-8"):
@@ -31,8 +34,9 @@ def graph(local_store: Store, data: Path, tmp_path: Path) -> Graph:
             owner = line[start : line.index('"', start)].partition("/")[0]
             if zlib.crc32(owner.encode()) % 40 == 0:
                 out.write(line)
-    load(local_store, [str(some)], LoadOptions(tmp_path))
-    return read_graph(local_store)
+    with open_store(replace(own_engine, heap="1g")) as store:
+        load(store, [str(some)], LoadOptions(tmp_path))
+        return read_graph(store)
 
 
 def test_real_models(graph: Graph) -> None:

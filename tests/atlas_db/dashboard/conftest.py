@@ -26,9 +26,10 @@ from tests.support.dashboard_site import Site, await_site
 from tests.support.graphs import write_rows
 
 
-@pytest.fixture(scope="module")
-def home(empty_home: Path) -> Path:
-    folder = empty_home
+@pytest.fixture(scope="session")
+def shown_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home folder with an engine of its own: two modules see one site, and between them others empty the shared one."""
+    folder = tmp_path_factory.mktemp("dashboard")
     run(folder, "load", write_rows(folder / "rows.jsonl", SITE_ROWS))
     with connect(Settings(home=folder, heap="1g")) as store:
         props = {
@@ -38,16 +39,17 @@ def home(empty_home: Path) -> Path:
         row = {"a": "g/guessed", "b": "llama3.1", "set": props}
         store.write(lambda tx: tx.run_batch(merge_edges("HAS_LICENSE", "Model", "License"), [row]))
     run(folder, "audit", "--all")
-    return folder
+    yield folder
+    run(folder, "store", "stop")
 
 
-@pytest.fixture(scope="module")
-def site(home: Path) -> Iterator[Site]:
-    env = {**os.environ, "ATLAS_DB_HOME": str(home), "ATLAS_DB_HEAP": "1g"}
+@pytest.fixture(scope="session")
+def site(shown_home: Path) -> Iterator[Site]:
+    env = {**os.environ, "ATLAS_DB_HOME": str(shown_home), "ATLAS_DB_HEAP": "1g"}
     command = [*ATLAS, "dashboard", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
         try:
-            yield await_site(process, home)
+            yield await_site(process, shown_home)
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)

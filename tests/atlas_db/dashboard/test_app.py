@@ -21,6 +21,7 @@ from tests.support.command import run
 from tests.support.dashboard_hub import HOSTILE, META
 from tests.support.dashboard_site import Site
 
+pytestmark = pytest.mark.xdist_group("dashboard")
 PAGES = {
     "/": "Map",
     "/family": "Families",
@@ -268,21 +269,21 @@ def test_the_store_may_go_away_and_come_back(site: Site) -> None:
     assert set(answers) <= {200, 503}
 
 
-def test_usage(home: Path, tmp_path: Path) -> None:
+def test_usage(shown_home: Path, tmp_path: Path) -> None:
     empty = f"local:{tmp_path / 'empty'}"
-    assert "is empty" in run(home, "dashboard", "--port", "0", "--store", empty, code=3).stderr
-    run(home, "store", "stop", "--store", empty)
-    assert "no log-in" in run(home, "dashboard", "--host", "0.0.0.0", code=2).stderr
+    assert "is empty" in run(shown_home, "dashboard", "--port", "0", "--store", empty, code=3).stderr
+    run(shown_home, "store", "stop", "--store", empty)
+    assert "no log-in" in run(shown_home, "dashboard", "--host", "0.0.0.0", code=2).stderr
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
-    assert "holds something else" in run(home, "dashboard", "--export", str(tmp_path / "full"), code=2).stderr
+    assert "holds something else" in run(shown_home, "dashboard", "--export", str(tmp_path / "full"), code=2).stderr
     assert (tmp_path / "full" / "thesis.txt").read_text() == "mine"
 
 
-def test_the_export_opens_from_a_disk(home: Path, page: Page, tmp_path: Path) -> None:
+def test_the_export_opens_from_a_disk(shown_home: Path, page: Page, tmp_path: Path) -> None:
     out = tmp_path / "site"
     for _ in range(2):
-        run(home, "dashboard", "--export", str(out), "--models", "40")
+        run(shown_home, "dashboard", "--export", str(out), "--models", "40")
     page.goto((out / "index.html").as_uri())
     page.wait_for_selector(".map[data-drawn]")
     page.wait_for_selector(".map[data-whole]")

@@ -18,6 +18,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.dashboard_hub import META, SITE_ROWS
 from tests.support.dashboard_site import Site
 
+pytestmark = pytest.mark.xdist_group("dashboard")
+
 
 def _bytes(site: Site, about: dict[str, Any]) -> bytes:
     texts = (site.get(f"/data/{name}.js")[2] for name in ("map", "sea"))
