@@ -4,8 +4,8 @@
 
 Each zoo is charted with dates and without. `--view alone` charts each model among a small core family and its own
 ancestors only. `--leave-out` removes models, and counts what is right then (`benchmarks.zoo.views`). Printed by zoo:
-precision, recall and F1 of typed edges, the ECE of all guesses, what is right of the edges said at .9 and more, and
-models by what was said of them. Then the same by kind.
+precision, recall and F1 of typed edges, and the ECE of all guesses. Then come the edges at .9 and more that are right,
+and models by what was said of them. Then the same by kind.
 """
 
 from __future__ import annotations

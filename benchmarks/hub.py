@@ -3,8 +3,8 @@
 A real list is grown by its own statistics. A smaller one takes whole authors. A larger one repeats the list under new
 authors: of each copy's parents half are those of the original, so that families and fans grow, and half are copies, so
 that depth stays. Tags, gaps and names are those of the list; dates go on by a month a copy. Then every verb runs on a
-fresh store of each engine. Printed: seconds, processor seconds of the verb, MiB of the verb and of the engine, growth
-since the size before over that of the number of models, and bytes on the disk a model.
+fresh store of each engine. Printed: seconds, processor seconds of the verb, MiB of the verb and of the engine, and
+bytes on the disk a model. Growth is that since the size before, over the growth of the number of models.
 """
 
 from __future__ import annotations

@@ -152,10 +152,10 @@ def settings() -> str:
         "",
         NOTICE,
         "",
-        f"A flag wins over an environment variable, that over `{CONFIG_FILE}` in the",
+        f"A flag wins over an environment variable, and that over `{CONFIG_FILE}` in the",
     ]
     lines += [
-        "working directory, that over the one in the user's configuration folder, and that over the default.",
+        "working directory. That wins over the one in the user's configuration folder, and each over the default.",
         "",
         "| key in the file | variable | default | |",
     ]

@@ -1,8 +1,9 @@
 """How the chart of one large family grows: `python -m benchmarks.scaling [--models 1000,3000,10000,30000]`.
 
 Families are random trees of fingerprints: some models with very many children, some chains. A step is independent noise
-of a random length. Printed by size: seconds of processors and of the clock, memory, true parents found, compared pairs
-a model, and the growth since the size before over that of n log n. Then one new model comes to each family.
+of a random length. Printed by size: seconds of processors and of the clock, memory, true parents found, and compared
+pairs a model. Growth is that since the size before, over the growth of n log n. Then one new model comes to each
+family.
 """
 
 from __future__ import annotations

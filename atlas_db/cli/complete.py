@@ -17,16 +17,14 @@ if TYPE_CHECKING:
 
 HELP = """Complete missing licences, tasks, libraries, languages, datasets and parents.
 
-Attributes: license, pipeline_tag, library_name, model_type, language, datasets, base_model,
-base_model_relation.
-Trains on the graph's declarations (extra gnn) or loads the checkpoint of an earlier run on this store. Writes claims
-with source: predicted, with their probability, method, run and reasons. Declarations are never changed. It abstains
-below the confidence at which --precision was reached on the newest months; --min-confidence 0 writes every prediction.
-A new run replaces earlier predictions for the same models; runs rollback removes the claims of a run. A predicted
-licence is what the author would declare, not what is permitted: atlas-db audit shows what is inherited. Lines of
-base_model hold the confidence of a parent given that there is one, no_declaration_probability (that the author would
-declare none) and derived_probability (that there is one, declared or not). Confidence times the last has to reach the
-threshold.
+Attributes: license, pipeline_tag, library_name, model_type, language, datasets, base_model, base_model_relation. Trains
+on the graph's declarations (extra gnn) or loads the checkpoint of an earlier run on this store. Writes claims with
+source: predicted, with their probability, method, run and reasons. Declarations are never changed. It abstains below
+the confidence at which --precision was reached on the newest months; --min-confidence 0 writes every prediction. A new
+run replaces earlier predictions for the same models; runs rollback removes the claims of a run. A predicted licence is
+what the author would declare, not what is permitted: atlas-db audit shows what is inherited. Lines of base_model hold
+the confidence of a parent given that there is one. no_declaration_probability is that the author would declare none,
+and derived_probability that there is one, declared or not. Confidence times the last has to reach the threshold.
 
 Examples:
 

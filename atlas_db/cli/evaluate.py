@@ -21,11 +21,11 @@ HELP = """Measure completion against every baseline, on models that it has not s
 The default split is by time: it trains on declarations before --cutoff and tests on models made from then until
 --until. There are two views of a tested model. with_metadata masks the target and every tag that leaks it. cold_start
 shows id, date and lineage only: most models without an attribute look like this. Metrics are accuracy over models and
-over authors, macro-F1, expected calibration error (ECE), accuracy on the 50, 80 and 90 % of highest confidence, and
-accuracy by subgroup. For parents and datasets they are hits at 1 and 10, mean reciprocal rank and recall at 5. With
---network a graph network is trained, too; its gain over the trees has a 95 % interval over resampled authors. Of copied
-cards the oldest is tested. --splits all takes hours. The newest reports of each attribute and split are kept for the
-dashboard.
+over authors, macro-F1 and expected calibration error (ECE). Accuracy is shown on the 50, 80 and 90 % of highest
+confidence, too, and by subgroup. For parents and datasets they are hits at 1 and 10, mean reciprocal rank and recall at
+5. With --network a graph network is trained, too; its gain over the trees has a 95 % interval over resampled authors.
+Of copied cards the oldest is tested. --splits all takes hours. The newest reports of each attribute and split are kept
+for the dashboard.
 
 Examples:
 

@@ -18,9 +18,9 @@ from atlas_db.core.safe_text import visible
 
 HELP = """Write one NOTICE for a set of models, over all that they derive from.
 
-It has each licence with the address of its text, who stands under it, the sentences and names that its version
-requires (Built with …), and its duties with their clauses. Licence files of a folder are added as texts. What a person
-has to fill in begins with TO DO. What is not known is listed. It is no legal advice.
+It has each licence with the address of its text, and who stands under it. Then come the sentences and names that its
+version requires (Built with …), and its duties with their clauses. Licence files of a folder are added as texts. What a
+person has to fill in begins with TO DO. What is not known is listed. It is no legal advice.
 
 Examples:
 

@@ -182,7 +182,7 @@ class CardModel:
 def is_path(word: str) -> bool:
     """Return whether a word names a file or folder of a model, and no model id.
 
-    That is a model card, a file of weights, the recipe of a merge, a folder of a model, or an entry of the Hub's cache.
+    That is a model card, a file of weights, the recipe of a merge, a folder, or an entry of the Hub's cache.
     """
     path = Path(word)
     if path.suffix.lower() == ".md" or word.startswith((".", "/", "~")):

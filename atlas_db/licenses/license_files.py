@@ -50,7 +50,7 @@ class LicenseFile(NamedTuple):
         Returns:
             `file`, `sha256`, `licenses`, `text_ids` (SPDX ids or LicenseRefs of the texts), `words_around`, and
             `agrees`: whether the card declares one of these licences. It is None where the card declares none that can
-            be read, no text is recognised, or there are more words, which may change the terms.
+            be read, or no text is recognised. So it is where there are more words, which may change the terms.
         """
         stated = {part for each in declared if has_terms(each) for part in _parts(each)}
         known = self.is_unchanged and bool(stated)

@@ -23,7 +23,7 @@ def named_matrices(matrices: Iterable[Matrix], config: Mapping[str, Any]) -> dic
     """Return the matrices of a model by canonical name.
 
     A tensor that memory holds in equal parts becomes these parts. A tensor of all experts becomes one matrix for each
-    expert and projection, whether the file holds them one by one or fused, as transformers does in memory.
+    expert and projection. A file holds them one by one, or fused as transformers does in memory.
 
     Args:
         matrices: Matrices under their names as stored.

@@ -1,10 +1,10 @@
 """Regions of a large family: each is charted by itself, so that the work grows with the number of models.
 
 The exact search compares every model with every other. In a large family a model's parent, and what tells it from a
-sibling, are among the models nearest to it. So the family is cut along the tree of nearest models (the minimum spanning
-tree over nearest neighbours, Kruskal 1956) into connected parts of bounded size. Each part is charted together with its
-context: the models above it, and those near to its models. A family up to `REGION.max_whole` is one region, so its
-chart is that of the exact search.
+sibling, are among the models nearest to it. So the family is cut along the minimum spanning tree over nearest
+neighbours (Kruskal 1956) into connected parts of bounded size. Each part is charted together with its context: the
+models above it, and those near to its models. A family up to `REGION.max_whole` is one region, so its chart is that of
+the exact search.
 
 Regions decide by themselves which of two models came first. So the edges of all may close a cycle where none does by
 itself; then the least sure of them is left out.

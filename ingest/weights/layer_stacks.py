@@ -1,7 +1,7 @@
 """Stacks of layers: models whose layers are those of other models, in another order or number.
 
-Passthrough merges take ranges of layers from one model or several, so a layer stands at another place than in the
-model it came from (depth up-scaling of SOLAR, arXiv 2312.15166, before it is trained on). Layers are found by digests
+Passthrough merges take ranges of layers from one model or several. So a layer stands at another place than in the
+model it came from. SOLAR (arXiv 2312.15166) trains such a stack on: its depth up-scaling. Layers are found by digests
 of their weights, in time that grows with the number of layers alone.
 """
 

@@ -18,8 +18,8 @@ _Components = tuple[tuple[str, str], ...]
 def compare_components(fingerprints: Sequence[Fingerprint], edges: Sequence[Edge]) -> list[Edge]:
     """Return edges in which duplicates have all components in common.
 
-    Edges rest on denoisers alone. Of models with an equal denoiser and other components than the original, the first
-    is a fine-tune of it by relation, as something was exchanged, and the others are duplicates of that one.
+    Edges rest on denoisers alone. Some models have an equal denoiser and other components than the original. The first
+    of them is a fine-tune of it by relation, as something was exchanged. The others are duplicates of that one.
 
     Args:
         fingerprints: The models.

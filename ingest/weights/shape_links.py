@@ -1,7 +1,7 @@
 """Parents of other shapes: a model that comes from one with other sides, other layers or experts.
 
-A model of which no model of its own shape is the parent is compared with those of other shapes, on the tensors that
-both have with the same sides. So a model with fewer neurons keeps its attention, and experts keep that of the dense
+Some models have no parent of their own shape. They are compared with those of other shapes, on the tensors that both
+have with the same sides. So a model with fewer neurons keeps its attention, and experts keep that of the dense
 model that they were made of. Only the nearest models of the other shape are compared.
 """
 

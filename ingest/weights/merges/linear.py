@@ -53,7 +53,7 @@ def classify_weights(rows: Sequence[int], weights: Doubles, residual: float) -> 
 
     Positive weights alone are a linear merge. Two or more equal ones with one other are task arithmetic, and the other
     is the base. Task vectors that add up to more than one leave the base a negative weight. The equation of a merge,
-    solved for one of its inputs, has such a weight as well, but gives the merge a weight of one over the input's. So a
+    solved for one of its inputs, has such a weight as well. There the merge has a weight of one over the input's. So a
     negative weight means a base where the others are equal, or below one.
 
     Args:

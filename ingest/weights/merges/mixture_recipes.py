@@ -1,8 +1,9 @@
 """Which recipe left which elements: how task vectors were thinned out, and how those that are left were combined.
 
-Thinned out: TIES keeps the greatest elements of a tensor, Breadcrumbs all but the greatest and the smallest, DARE any,
-DELLA the greater ones more often, SCE those where parents differ most. Combined: added, or only those that agree in
-sign. The names are those of mergekit 0.1.5; where two of them leave the same elements, the method is their class.
+Thinned out: TIES keeps the greatest elements of a tensor, and Breadcrumbs all but the greatest and the smallest. DARE
+keeps any, and DELLA the greater ones more often. SCE keeps those where parents differ most. Combined: added, or only
+those that agree in sign. The names are those of mergekit 0.1.5; where two of them leave the same elements, the method
+is their class.
 """
 
 from __future__ import annotations

@@ -53,6 +53,7 @@ def test_each_line_of_neo4j_starts_by_its_own_main_class(tmp_path: Path, version
     conf = dict(line.split("=", 1) for line in (tmp_path / "neo4j" / "conf" / "neo4j.conf").read_text().split())
     assert {value.partition(":")[0] for key, value in conf.items() if "listen" in key} == {"127.0.0.1"}
     assert conf["dbms.usage_report.enabled"] == "false"
+    assert conf["internal.dbms.bolt.netty_server_shutdown_quiet_period"] == "0", "it stops in a second, not in eleven"
     assert conf.get("server.fleet_discovery.enabled") == (None if version == LTS else "false")
 
 

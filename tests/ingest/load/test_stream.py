@@ -23,6 +23,8 @@ from tests.support.graphs import load_rows, whole, write_rows
 from tests.support.hubs import BRED
 from tests.support.waiting import wait_for
 
+ROWS = BRED[:1200]
+
 
 def test_a_file_without_any_date_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
@@ -74,17 +76,17 @@ def test_a_load_killed_ten_times_ends_in_the_same_graph(engine_settings: Setting
     with connect(engine_settings) as store:
         store.write(lambda tx: tx.run(wipe))
     with open_store(engine_settings) as store:
-        load_rows(store, tmp_path, BRED, batch_rows=300)
+        load_rows(store, tmp_path, ROWS, batch_rows=120)
         expected = whole(store)
         store.write(lambda tx: tx.run(wipe))
-    path = write_rows(tmp_path / "again.jsonl", BRED)
+    path = write_rows(tmp_path / "again.jsonl", ROWS)
     environ = {
         **os.environ,
         "ATLAS_DB_HOME": str(engine_settings.home),
         "ATLAS_DB_STORE": engine_settings.store,
         "ATLAS_DB_USER": engine_settings.user,
         "ATLAS_DB_PASSWORD": engine_settings.password,
-        "ATLAS_DB_BATCH_ROWS": "100",
+        "ATLAS_DB_BATCH_ROWS": "40",
         "ATLAS_DB_HEAP": engine_settings.heap,
     }
     command = [sys.executable, "-m", "atlas_db.cli.main", "load", "--no-statistics", path]
