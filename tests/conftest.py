@@ -71,6 +71,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """See that groups reach the scheduler: where they do not, engines are compared with nothing, unnoticed."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # after 700 new objects each, a search takes a fifth of the time
     gc.enable()
     if getattr(session.config.option, "loadgroup", False):
         lost = [
