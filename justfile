@@ -4,8 +4,9 @@
 export PYTHONDONTWRITEBYTECODE := ""
 
 fast := "not engine and not neo4j and not browser and not train and not slow"
-# Two processes; tests that share a fixture stay together, and long ones come first
-parallel := "-n 2 --dist loadgroup --no-loadscope-reorder"
+# Tests that share a fixture stay together, and long ones come first. Engines and browsers make a process wait, so all
+# tests take one process more than the fast ones
+parallel := "--dist loadgroup --no-loadscope-reorder"
 
 _default:
     @just --list --unsorted
@@ -16,15 +17,15 @@ setup:
 
 # Fast tests: no engine, no browser, no training
 test *ARGS:
-    pytest {{ parallel }} -m "{{ fast }}" {{ ARGS }}
+    pytest -n 2 {{ parallel }} -m "{{ fast }}" {{ ARGS }}
 
 # All tests, on both engines
 test-all *ARGS:
-    pytest {{ parallel }} --durations=30 {{ ARGS }}
+    pytest -n 3 {{ parallel }} --durations=30 {{ ARGS }}
 
 # Tests of the graph on one version of Neo4j, such as 2026.08.1
 test-neo4j VERSION *ARGS:
-    ATLAS_DB_TEST_NEO4J_VERSION={{ VERSION }} pytest {{ parallel }} -m neo4j {{ ARGS }}
+    ATLAS_DB_TEST_NEO4J_VERSION={{ VERSION }} pytest -n 2 {{ parallel }} -m neo4j {{ ARGS }}
 
 # Style, types, layers, dependencies, spelling, docs
 [parallel]

@@ -24,8 +24,8 @@ HELP = """Say where models come from, in words.
 
 The models at PATH are fingerprinted and compared with one another and with known models. Known are the models in files
 of fingerprints (--fingerprints), and those that `chart --store` wrote into a store (--store). For each model the answer
-says what it comes from, or with which models it shares an origin that is not here, or that nothing known is related, or
-that it cannot be compared, and why. A parent is looked for only among the models that are compared.
+says what it comes from, or with which models it shares an origin that is not here. Else it says that nothing known is
+related, or why it cannot be compared. A parent is looked for only among the models that are compared.
 
 --quantized-from asks one more question: was each model quantized from this one? It names a folder, a file, or a known
 model. --report writes a sheet for people and a record for each model, which `atlas-db verify` computes again.

@@ -36,8 +36,13 @@ def use_archive(folder: Path) -> None:
     with FileLock(f"{file}.lock"):
         if not file.is_file():
             _make(file)
-    # Neo4j runs on an older Java, which does not know the option.
-    os.environ[OPTIONS] = f"{os.environ[OPTIONS]} -XX:+IgnoreUnrecognizedVMOptions -XX:AOTCache={file}"
+    if file.is_file():
+        os.environ[OPTIONS] = _options("AOTCache", file)
+
+
+def _options(name: str, file: Path) -> str:
+    """Return Java's options with one more. A Java before 25, as Neo4j has it, does not know it, and goes on."""
+    return f"{os.environ[OPTIONS]} -XX:+IgnoreUnrecognizedVMOptions -XX:{name}={file}"
 
 
 def _make(file: Path) -> None:
@@ -45,10 +50,11 @@ def _make(file: Path) -> None:
     written = file.with_suffix(".new")
     with (
         TemporaryDirectory() as folder,
-        patch.dict(os.environ, {OPTIONS: f"{os.environ[OPTIONS]} -XX:AOTCacheOutput={written}"}),
+        patch.dict(os.environ, {OPTIONS: _options("AOTCacheOutput", written)}),
     ):
         place = Path(folder)
         with open_store(Settings(home=place, store=f"local:{place / 'store'}", heap="1g")) as store:
             load_rows(store, place, FAMILY)
         stop_engine(place / "store")
-    written.rename(file)
+    if written.is_file():
+        written.rename(file)
