@@ -1,112 +1,182 @@
 """How much a chart changes with each tuned constant: `python -m benchmarks.sensitivity FOLDER...`.
 
-Every constant of `ChartParameters` is set to 4/5 and to 5/4 of its value, one at a time. The models of each folder are
-charted again from the same fingerprints. The share of edges that are gained, lost, or given another relation, is
-written to `ingest/weights/parameters/data/sensitivity.json`, which `atlas-db chart --show-parameters` prints. Constants
-that count only where weights are read again are measured on charts with and without that (`OF_WEIGHTS`). Constants that
-`--only` names are measured, all others keep what the file says; so the benchmark can go on where it was cut off.
+Every constant of `ChartParameters` is set to 4/5 and to 5/4 of its value. Those that change nothing together count as
+changing nothing; the others are set one at a time. The models of each folder are charted again from the same
+fingerprints. `--kinds` charts a few of them, which are enough for most constants. The share of edges that are gained,
+lost, or given another relation, is written to `ingest/weights/parameters/data/sensitivity.json`, which `atlas-db chart
+--show-parameters` prints.
+
+Constants that count only where weights are read again are measured on charts that do so (`OF_WEIGHTS`).
+Constants that `--only` names are measured, all others keep what the file says. With `--missing` the benchmark goes on
+where it was cut off. Constants that only bound the work are not measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from atlas_db.core.files import write_whole
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
-from benchmarks.zoo.score import prints_of
+from benchmarks.scaling import one_family
+from benchmarks.zoo.score import prints_of, read_truth
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.parameters.chart_parameters import CHART
+from ingest.weights.parameters.chart_parameters import (
+    CHART,
+    Change,
+    Sensitivity,
+    bounds_work,
+    chart_parameters,
+    sensitivity,
+)
 from ingest.weights.samples.resample import Resampler
 
 OUT = Path(__file__).parent.parent / "ingest" / "weights" / "parameters" / "data" / "sensitivity.json"
 FACTORS = (0.8, 1.25)
 OF_WEIGHTS = (
     "sample.detail", "sample.max_permuted", "sample.min_match", "sample.min_agreeing", "sample.max_alignment",
-    "sample.match_columns", "adapter.", "confidence.declared_base",
+    "sample.match_columns", "sample.layer_positions", "sample.max_stacked_models", "sample.min_joined_share",
+    "merge.elements.", "merge.tensor_weights.", "adapter.", "confidence.declared_base",
 )  # fmt: skip
 """Beginnings of constants that count only where weights are read again."""
 Edges = set[tuple[str, str, str]]
+Value = int | float | tuple[float, ...]
+"""Value of a constant."""
 
 
-def numbers(group: object, prefix: str = "") -> Iterator[tuple[str, object, str, int | float]]:
-    """Yield name, owner, attribute and value of every constant that is a number."""
+def numbers(group: object, prefix: str = "") -> Iterator[tuple[str, object, str, Value]]:
+    """Yield name, owner, attribute and value of every constant that is a number, or some numbers."""
     for each in fields(group):  # type: ignore[arg-type]
         value = getattr(group, each.name)
         if is_dataclass(value):
             yield from numbers(value, f"{prefix}{each.name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+        elif isinstance(value, int | float | tuple) and not isinstance(value, bool):
             yield prefix + each.name, group, each.name, value
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Models that are charted again with each constant.
+
+    Attributes:
+        folder: Their folder, with `truth.json` where kinds are chosen.
+        kinds: Of each kind that begins so, the first model by its id belongs, with all that it comes from; of an empty
+            tuple all models do.
+        models: Number of models of a made-up family, in place of a folder; 0 for none.
+    """
+
+    folder: Path = Path()
+    kinds: tuple[str, ...] = ()
+    models: int = 0
+
+
 @cache
-def fingerprints(folder: Path) -> list[Fingerprint]:
-    """Return the fingerprints of a folder, taken with all constants as they are."""
-    return prints_of(folder)
+def fingerprints(family: Family) -> list[Fingerprint]:
+    """Return the fingerprints of a family, taken with all constants as they are."""
+    if family.models:
+        return one_family(family.models)[0]
+    found = prints_of(family.folder)
+    if not family.kinds:
+        return found
+    edges = read_truth(family.folder / "truth.json")["edges"]
+    chosen: dict[str, str] = {}
+    for edge in sorted(edges, key=lambda each: each["child"]):
+        if edge["kind"].startswith(family.kinds):
+            chosen.setdefault(edge["kind"], edge["child"])
+    wanted, more = set[str](), set(chosen.values())
+    while more:
+        wanted |= more
+        more = {edge["parent"] for edge in edges if edge["child"] in more} - wanted
+    return [each for each in found if each.id in wanted]
 
 
-def charted(folders: Sequence[Path], *, weights: bool) -> Edges:
-    """Return the edges of charts from fingerprints alone and, where wanted, of charts with weights read again."""
+def charted(families: Sequence[Family], *, weights: bool) -> Edges:
+    """Return the edges of charts from fingerprints alone, or with weights read again."""
     return {
-        (f"{read is None}:{edge.child}", edge.parent, edge.relation.value)
-        for folder in folders
-        for read in ((Resampler(), None) if weights else (None,))
-        for edge in chart(fingerprints(folder), read)
+        (edge.child, edge.parent, edge.relation.value)
+        for family in families
+        for edge in chart(fingerprints(family), Resampler() if weights else None)
         if edge.confidence >= MIN_CHARTED_CONFIDENCE
     }
 
 
 @cache
-def usual(folders: tuple[Path, ...], weights: bool) -> Edges:
+def usual(families: tuple[Family, ...], weights: bool) -> Edges:
     """Return `charted` with all constants as they are."""
-    return charted(folders, weights=weights)
+    return charted(families, weights=weights)
 
 
-def changed_by(name: str, folders: tuple[Path, ...]) -> tuple[float, ...]:
-    """Return the share of edges that change with a constant, at each of `FACTORS`."""
-    owner, attribute, value = next(each[1:] for each in numbers(CHART) if each[0] == name)
-    weights = name.startswith(OF_WEIGHTS)
-    before = usual(folders, weights)
-    shares = []
-    for factor in FACTORS:
-        other: Any = value * factor
-        if isinstance(value, int):
-            other = max(1, min(value - 1, round(other)) if factor < 1 else max(value + 1, round(other)))
-        object.__setattr__(owner, attribute, other)
-        try:
-            shares.append(round(len(before ^ charted(folders, weights=weights)) / len(before), 4))
-        finally:
+def share_changed(names: Sequence[str], factor: float, families: tuple[Family, ...]) -> float:
+    """Return the share of edges that change where constants are multiplied by a factor, all at once."""
+    weights = any(name.startswith(OF_WEIGHTS) for name in names)
+    before = usual(families, weights)
+    changed = [each[1:] for each in numbers(CHART) if each[0] in set(names)]
+    for owner, attribute, value in changed:
+        object.__setattr__(owner, attribute, other_value(value, factor))
+    try:
+        return round(len(before ^ charted(families, weights=weights)) / len(before), 4)
+    finally:
+        for owner, attribute, value in changed:
             object.__setattr__(owner, attribute, value)
-    return tuple(shares)
+
+
+def shares_changed(names: Sequence[str], factor: float, families: tuple[Family, ...]) -> Iterator[tuple[str, float]]:
+    """Yield each constant with the share of edges that change with it alone.
+
+    Most constants change nothing. So they are changed together first, and each half by itself where that has an effect.
+    """
+    share = share_changed(names, factor, families)
+    if share == 0 or len(names) == 1:
+        yield from ((name, share) for name in names)
+        return
+    for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+        yield from shares_changed(half, factor, families)
+
+
+def other_value(value: Value, factor: float) -> Value:
+    """Return a value times a factor: whole numbers change by one at least and stay above 0, lists by each element."""
+    if isinstance(value, tuple):
+        return tuple(each * factor for each in value)
+    if isinstance(value, int):
+        return max(1, min(value - 1, round(value * factor)) if factor < 1 else max(value + 1, round(value * factor)))
+    return value * factor
 
 
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sensitivity", description=__doc__)
-    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("folders", type=Path, nargs="*")
+    parser.add_argument("--one-family", type=int, help="Chart a made-up family of so many models, in place of folders.")
     parser.add_argument("--on", required=True, help="What the folders hold, in words.")
     parser.add_argument("--only", nargs="*", help="Beginnings of the constants to measure; all by default.")
+    parser.add_argument("--kinds", nargs="*", default=[], help="Beginnings of kinds: the first model of each is taken.")
+    parser.add_argument("--missing", action="store_true", help="Measure what was not measured before.")
     options = parser.parse_args()
     names = [name for name, *_ in numbers(CHART)]
-    chosen = [name for name in names if options.only is None or name.startswith(tuple(options.only))]
-    known: dict[str, Any] = json.loads(OUT.read_text())["changed"] if options.only is not None else {}
-    for folder in options.folders:
-        prints_of(folder)
-    with local_executor(many=True) as pool:
-        work = {pool.submit(changed_by, name, tuple(options.folders)): name for name in chosen}
-        for future in as_completed(work):
-            known[work[future]] = future.result()
-            print(f"{work[future]}: {known[work[future]]}", flush=True)
-            changed = {name: known[name] for name in names if name in known}
-            write_whole(OUT, json.dumps({"measured_on": options.on, "changed": changed}, indent=1).encode() + b"\n")
+    known = dict(sensitivity().changed) if options.only is not None or options.missing else {}
+    chosen = [
+        name
+        for name in names
+        if (options.only is None or name.startswith(tuple(options.only))) and not (options.missing and name in known)
+    ]
+    bounds = {each.name for each in chart_parameters() if bounds_work(each)}
+    families = tuple(Family(folder, tuple(options.kinds)) for folder in options.folders)
+    families += (Family(models=options.one_family),) if options.one_family else ()
+    print(f"{sum(len(fingerprints(each)) for each in families)} models", flush=True)
+    found: dict[str, list[float]] = {}
+    for factor in FACTORS:
+        for name, share in shares_changed([name for name in chosen if name not in bounds], factor, families):
+            found.setdefault(name, []).append(share)
+            print(f"{name} at {factor} of its value: {share}", flush=True)
+    known |= {name: Change(smaller, larger, options.on) for name, (smaller, larger) in found.items()}
+    changed = {name: known[name] for name in names if name in known}
+    write_whole(OUT, msgspec.json.format(msgspec.json.encode(Sensitivity(changed)), indent=1) + b"\n")
 
 
 if __name__ == "__main__":

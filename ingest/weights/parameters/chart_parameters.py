@@ -59,7 +59,8 @@ class ShownParameter(NamedTuple):
         value: Its value.
         unit: Unit of the value.
         set_by: How it was set.
-        sensitivity: Share of edges that change where it is a fifth smaller, and a quarter larger.
+        sensitivity: Share of edges that change where it is a fifth smaller, and a quarter larger. Of a constant that
+            only bounds the work, it says so.
     """
 
     parameter: str
@@ -69,16 +70,28 @@ class ShownParameter(NamedTuple):
     sensitivity: str
 
 
-class Sensitivity(msgspec.Struct, forbid_unknown_fields=True):
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What changing one constant does to charts.
+
+    Attributes:
+        smaller: Share of edges that change at 4/5 of its value.
+        larger: The same at 5/4.
+        measured_on: The models that were charted.
+    """
+
+    smaller: float
+    larger: float
+    measured_on: str
+
+
+class Sensitivity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `benchmarks/sensitivity.py` measured.
 
     Attributes:
-        measured_on: The models that were charted.
-        changed: Share of edges that change, by parameter: at 4/5 and at 5/4 of its value.
+        changed: The change by each parameter.
     """
 
-    measured_on: str
-    changed: dict[str, tuple[float, float]]
+    changed: dict[str, Change]
 
 
 @cache
@@ -93,14 +106,20 @@ def chart_parameters() -> list[Parameter]:
     return list(parameters_of(CHART))
 
 
+def bounds_work(parameter: Parameter) -> bool:
+    """Return whether a constant was chosen to bound time or memory: it ends a search, and weighs nothing."""
+    return parameter.set_by.startswith("chosen: bounds the work")
+
+
 def shown_parameters() -> list[ShownParameter]:
     """Return every tuned constant with its unit, how it was set, and its sensitivity."""
-    changed = sensitivity().changed
     return [
-        ShownParameter(each.name, f"{each.value}", each.unit, each.set_by, _shown(changed.get(each.name)))
-        for each in chart_parameters()
+        ShownParameter(each.name, f"{each.value}", each.unit, each.set_by, _shown(each)) for each in chart_parameters()
     ]
 
 
-def _shown(changed: tuple[float, float] | None) -> str:
-    return "not measured" if changed is None else f"{changed[0]:.3f}, {changed[1]:.3f}"
+def _shown(parameter: Parameter) -> str:
+    changed = sensitivity().changed.get(parameter.name)
+    if changed is not None:
+        return f"{changed.smaller:.3f}, {changed.larger:.3f}"
+    return "bounds work" if bounds_work(parameter) else "not measured"
