@@ -238,8 +238,6 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Author {id: row.b}) MER
 UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:PUBLISHED_BY]->(b:Author {id: row.b}) DELETE r;
 // read_edges PUBLISHED_BY
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:PUBLISHED_BY]->(b:Author) RETURN a.id AS a, b.id AS b, properties(r) AS props;
-// count_edges PUBLISHED_BY
-MATCH (:Model)-[r:PUBLISHED_BY]->(:Author) RETURN count(r) AS n;
 // merge_edges PUBLISHED_BY
 UNWIND $rows AS row MATCH (a:Dataset {id: row.a}) MATCH (b:Author {id: row.b}) MERGE (a)-[r:PUBLISHED_BY]->(b) SET r = row.set;
 // delete_edges PUBLISHED_BY
@@ -247,15 +245,13 @@ UNWIND $rows AS row MATCH (a:Dataset {id: row.a})-[r:PUBLISHED_BY]->(b:Author {i
 // read_edges PUBLISHED_BY
 UNWIND $ids AS id MATCH (a:Dataset {id: id})-[r:PUBLISHED_BY]->(b:Author) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges PUBLISHED_BY
-MATCH (:Dataset)-[r:PUBLISHED_BY]->(:Author) RETURN count(r) AS n;
+MATCH ()-[r:PUBLISHED_BY]->() RETURN count(r) AS n;
 // merge_edges HAS_LICENSE
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:License {id: row.b}) MERGE (a)-[r:HAS_LICENSE {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges HAS_LICENSE
 UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:HAS_LICENSE]->(b:License {id: row.b}) WHERE r.source = row.set.source DELETE r;
 // read_edges HAS_LICENSE
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:HAS_LICENSE]->(b:License) RETURN a.id AS a, b.id AS b, properties(r) AS props;
-// count_edges HAS_LICENSE
-MATCH (:Model)-[r:HAS_LICENSE]->(:License) RETURN count(r) AS n;
 // merge_edges HAS_LICENSE
 UNWIND $rows AS row MATCH (a:Dataset {id: row.a}) MATCH (b:License {id: row.b}) MERGE (a)-[r:HAS_LICENSE {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges HAS_LICENSE
@@ -263,7 +259,7 @@ UNWIND $rows AS row MATCH (a:Dataset {id: row.a})-[r:HAS_LICENSE]->(b:License {i
 // read_edges HAS_LICENSE
 UNWIND $ids AS id MATCH (a:Dataset {id: id})-[r:HAS_LICENSE]->(b:License) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges HAS_LICENSE
-MATCH (:Dataset)-[r:HAS_LICENSE]->(:License) RETURN count(r) AS n;
+MATCH ()-[r:HAS_LICENSE]->() RETURN count(r) AS n;
 // merge_edges HAS_TASK
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Task {id: row.b}) MERGE (a)-[r:HAS_TASK {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges HAS_TASK
@@ -271,7 +267,7 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:HAS_TASK]->(b:Task {id: row.b
 // read_edges HAS_TASK
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:HAS_TASK]->(b:Task) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges HAS_TASK
-MATCH (:Model)-[r:HAS_TASK]->(:Task) RETURN count(r) AS n;
+MATCH ()-[r:HAS_TASK]->() RETURN count(r) AS n;
 // merge_edges USES_LIBRARY
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Library {id: row.b}) MERGE (a)-[r:USES_LIBRARY {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges USES_LIBRARY
@@ -279,7 +275,7 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:USES_LIBRARY]->(b:Library {id
 // read_edges USES_LIBRARY
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:USES_LIBRARY]->(b:Library) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges USES_LIBRARY
-MATCH (:Model)-[r:USES_LIBRARY]->(:Library) RETURN count(r) AS n;
+MATCH ()-[r:USES_LIBRARY]->() RETURN count(r) AS n;
 // merge_edges HAS_ARCHITECTURE
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Architecture {id: row.b}) MERGE (a)-[r:HAS_ARCHITECTURE {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges HAS_ARCHITECTURE
@@ -287,7 +283,7 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:HAS_ARCHITECTURE]->(b:Archite
 // read_edges HAS_ARCHITECTURE
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:HAS_ARCHITECTURE]->(b:Architecture) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges HAS_ARCHITECTURE
-MATCH (:Model)-[r:HAS_ARCHITECTURE]->(:Architecture) RETURN count(r) AS n;
+MATCH ()-[r:HAS_ARCHITECTURE]->() RETURN count(r) AS n;
 // merge_edges HAS_RELATION
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Relation {id: row.b}) MERGE (a)-[r:HAS_RELATION {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges HAS_RELATION
@@ -295,7 +291,7 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:HAS_RELATION]->(b:Relation {i
 // read_edges HAS_RELATION
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:HAS_RELATION]->(b:Relation) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges HAS_RELATION
-MATCH (:Model)-[r:HAS_RELATION]->(:Relation) RETURN count(r) AS n;
+MATCH ()-[r:HAS_RELATION]->() RETURN count(r) AS n;
 // merge_edges IN_LANGUAGE
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Language {id: row.b}) MERGE (a)-[r:IN_LANGUAGE {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges IN_LANGUAGE
@@ -303,7 +299,7 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:IN_LANGUAGE]->(b:Language {id
 // read_edges IN_LANGUAGE
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:IN_LANGUAGE]->(b:Language) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges IN_LANGUAGE
-MATCH (:Model)-[r:IN_LANGUAGE]->(:Language) RETURN count(r) AS n;
+MATCH ()-[r:IN_LANGUAGE]->() RETURN count(r) AS n;
 // merge_edges TRAINED_ON
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Dataset {id: row.b}) MERGE (a)-[r:TRAINED_ON {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges TRAINED_ON
@@ -311,7 +307,7 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:TRAINED_ON]->(b:Dataset {id: 
 // read_edges TRAINED_ON
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:TRAINED_ON]->(b:Dataset) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges TRAINED_ON
-MATCH (:Model)-[r:TRAINED_ON]->(:Dataset) RETURN count(r) AS n;
+MATCH ()-[r:TRAINED_ON]->() RETURN count(r) AS n;
 // merge_edges CITES
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Paper {id: row.b}) MERGE (a)-[r:CITES {source: row.set.source}]->(b) SET r = row.set;
 // delete_edges CITES
@@ -319,7 +315,7 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:CITES]->(b:Paper {id: row.b})
 // read_edges CITES
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:CITES]->(b:Paper) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges CITES
-MATCH (:Model)-[r:CITES]->(:Paper) RETURN count(r) AS n;
+MATCH ()-[r:CITES]->() RETURN count(r) AS n;
 // merge_edges CLAIMS_PARENT
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Model {id: row.b}) MERGE (a)-[r:CLAIMS_PARENT {source: row.set.source, method: row.set.method}]->(b) SET r = row.set;
 // delete_edges CLAIMS_PARENT
@@ -327,7 +323,7 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:CLAIMS_PARENT]->(b:Model {id:
 // read_edges CLAIMS_PARENT
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:CLAIMS_PARENT]->(b:Model) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges CLAIMS_PARENT
-MATCH (:Model)-[r:CLAIMS_PARENT]->(:Model) RETURN count(r) AS n;
+MATCH ()-[r:CLAIMS_PARENT]->() RETURN count(r) AS n;
 // merge_edges DERIVED_FROM
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Model {id: row.b}) MERGE (a)-[r:DERIVED_FROM]->(b) SET r = row.set;
 // delete_edges DERIVED_FROM
@@ -335,15 +331,13 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:DERIVED_FROM]->(b:Model {id: 
 // read_edges DERIVED_FROM
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:DERIVED_FROM]->(b:Model) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges DERIVED_FROM
-MATCH (:Model)-[r:DERIVED_FROM]->(:Model) RETURN count(r) AS n;
+MATCH ()-[r:DERIVED_FROM]->() RETURN count(r) AS n;
 // merge_edges CONFLICTS_WITH
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Model {id: row.b}) MERGE (a)-[r:CONFLICTS_WITH {rule: row.set.rule}]->(b) SET r = row.set;
 // delete_edges CONFLICTS_WITH
 UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:CONFLICTS_WITH]->(b:Model {id: row.b}) WHERE r.rule = row.set.rule DELETE r;
 // read_edges CONFLICTS_WITH
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:CONFLICTS_WITH]->(b:Model) RETURN a.id AS a, b.id AS b, properties(r) AS props;
-// count_edges CONFLICTS_WITH
-MATCH (:Model)-[r:CONFLICTS_WITH]->(:Model) RETURN count(r) AS n;
 // merge_edges CONFLICTS_WITH
 UNWIND $rows AS row MATCH (a:Model {id: row.a}) MATCH (b:Dataset {id: row.b}) MERGE (a)-[r:CONFLICTS_WITH {rule: row.set.rule}]->(b) SET r = row.set;
 // delete_edges CONFLICTS_WITH
@@ -351,7 +345,7 @@ UNWIND $rows AS row MATCH (a:Model {id: row.a})-[r:CONFLICTS_WITH]->(b:Dataset {
 // read_edges CONFLICTS_WITH
 UNWIND $ids AS id MATCH (a:Model {id: id})-[r:CONFLICTS_WITH]->(b:Dataset) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges CONFLICTS_WITH
-MATCH (:Model)-[r:CONFLICTS_WITH]->(:Dataset) RETURN count(r) AS n;
+MATCH ()-[r:CONFLICTS_WITH]->() RETURN count(r) AS n;
 // merge_edges LICENSE_RULE
 UNWIND $rows AS row MATCH (a:License {id: row.a}) MATCH (b:License {id: row.b}) MERGE (a)-[r:LICENSE_RULE {relation: row.set.relation, child_unlicensed: row.set.child_unlicensed}]->(b) SET r = row.set;
 // delete_edges LICENSE_RULE
@@ -359,4 +353,4 @@ UNWIND $rows AS row MATCH (a:License {id: row.a})-[r:LICENSE_RULE]->(b:License {
 // read_edges LICENSE_RULE
 UNWIND $ids AS id MATCH (a:License {id: id})-[r:LICENSE_RULE]->(b:License) RETURN a.id AS a, b.id AS b, properties(r) AS props;
 // count_edges LICENSE_RULE
-MATCH (:License)-[r:LICENSE_RULE]->(:License) RETURN count(r) AS n;
+MATCH ()-[r:LICENSE_RULE]->() RETURN count(r) AS n;

@@ -68,13 +68,9 @@ def generated() -> str:
             lines.append(f"// {make.__name__} {node.label}\n{make(node.label).text};")
     for rel in SCHEMA.relationships:
         for source, target in rel.ends:
-            for make in (
-                statements.merge_edges,
-                statements.delete_edges,
-                statements.read_edges,
-                statements.count_edges,
-            ):
+            for make in (statements.merge_edges, statements.delete_edges, statements.read_edges):
                 lines.append(f"// {make.__name__} {rel.type}\n{make(rel.type, source, target).text};")
+        lines.append(f"// count_edges {rel.type}\n{statements.count_edges(rel.type).text};")
     return "\n".join(lines) + "\n"
 
 
