@@ -21,7 +21,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
-from atlas_db.claims.repository_ids import repository_name
+from atlas_db.claims.repository_ids import requested_id
 from atlas_db.core.errors import QueryNotFoundError, QueryParameterError, did_you_mean
 from atlas_db.store.contents import require_models, require_node
 from atlas_db.store.statements import Statement
@@ -142,8 +142,8 @@ def parse_value(parameter: QueryParameter, text: str) -> Value:
             f"the parameter {parameter.name} takes no {text!r}",
             hint=f"{did_you_mean(text, parameter.choices)} It takes: {', '.join(parameter.choices)}".strip(),
         )
-    if parameter.label and "://" in text:
-        return repository_name(text)
+    if parameter.label:
+        return requested_id(text)
     return text
 
 

@@ -20,6 +20,7 @@ from atlas_db.api.results import (
     StoreSummary,
 )
 from atlas_db.cards.card_store import FOLDER, newest_cards
+from atlas_db.claims.repository_ids import requested_id
 from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
@@ -167,7 +168,7 @@ class Atlas(ComplianceAccess, GraphAccess):
             >>> atlas.model("mistralai/Mistral-7B-v0.1").license
             'apache-2.0'
         """
-        return ModelRecord.of(properties_of(self._store, model))
+        return ModelRecord.of(properties_of(self._store, requested_id(model)))
 
     def claims(self, model: str) -> ResultTable:
         """Return all claims about the attributes of a model, with source, confidence and dates.
@@ -198,7 +199,13 @@ class Atlas(ComplianceAccess, GraphAccess):
             ('atlas-demo/tern', 'verified')
         """
         return LineageResult.of(
-            lineage(self._store, model, depth=depth, min_confidence=min_confidence, contradicted=contradicted)
+            lineage(
+                self._store,
+                requested_id(model),
+                depth=depth,
+                min_confidence=min_confidence,
+                contradicted=contradicted,
+            )
         )
 
     def compare(self, left: str, right: str) -> ModelComparison:
@@ -216,6 +223,7 @@ class Atlas(ComplianceAccess, GraphAccess):
         require_extra("analysis")
         from atlas_db.analysis.compare import compare_models
 
+        left, right = requested_id(left), requested_id(right)
         cards = dict(newest_cards(self._settings.home / FOLDER, [left, right]))
         return compare_models(self._store, left, right, cards)
 
@@ -298,7 +306,7 @@ class Atlas(ComplianceAccess, GraphAccess):
         require_extra("gnn")
         from atlas_db.api.explain import explain_model
 
-        return explain_model(self._store, self._settings.home, model, attribute)
+        return explain_model(self._store, self._settings.home, requested_id(model), attribute)
 
     def load(self, *paths: str | Path, as_of: str = "", dry_run: bool = False) -> LoadReport:
         """Load lists of the Hub, single answers of its API, and model cards.

@@ -7,6 +7,7 @@ from pathlib import Path
 from atlas_db.api.results import BillOfMaterials
 from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
+from atlas_db.claims.repository_ids import requested_id
 from atlas_db.compliance.gate import GateAnswer, decide, read_policy
 from atlas_db.compliance.gpai import GpaiReport, describe_gpai
 from atlas_db.compliance.impact import Impact, measure_impact
@@ -14,9 +15,9 @@ from atlas_db.compliance.notice import Notice, collect_notice
 from atlas_db.core.errors import UsageError
 from atlas_db.core.settings import Settings
 from atlas_db.licenses.audit import AuditOptions, AuditReport, audit_models
-from atlas_db.licenses.write_findings import audit_and_write, audit_without_writing
-from atlas_db.snapshot.opening import is_snapshot, request_missing
+from atlas_db.snapshot.opening import request_missing
 from atlas_db.snapshot.targets import Targets, read_targets
+from atlas_db.snapshot.whole_audit import audit_atlas
 from atlas_db.store.bolt import Store
 from atlas_db.store.contents import require_models
 
@@ -73,10 +74,7 @@ class ComplianceAccess:
             371
         """
         require_models(self._store)
-        options = AuditOptions(profile, min_confidence)
-        if is_snapshot(self._settings):
-            return audit_without_writing(self._store, options)
-        return audit_and_write(self._store, self._settings.home, options, self._settings.batch_rows)
+        return audit_atlas(self._store, self._settings, AuditOptions(profile, min_confidence))
 
     def bom(self, model: str | Path, *, spec: str = "1.7", online: bool = False) -> BillOfMaterials:
         """Return a model's bill of materials (CycloneDX), validated against the schema of the standard.
@@ -164,7 +162,7 @@ class ComplianceAccess:
             >>> found.descendants, found.verdicts["violation->compliant_with_obligations"]
             (5, 2)
         """
-        return measure_impact(self._store, model, license, profile)
+        return measure_impact(self._store, requested_id(model), license, profile)
 
     def gpai(
         self, model: str | Path, *, flop: float | None = None, original_flop: float | None = None,

@@ -72,6 +72,11 @@ def is_owned_id(text: str) -> bool:
     return "/" in text and is_repository_id(text)
 
 
+def requested_id(text: str) -> str:
+    """Return the id that a reader names: `hf://` and addresses of the Hub's pages are read, ids stay as they are."""
+    return repository_name(text) if "://" in text else text
+
+
 @lru_cache(maxsize=2**14)
 def repository_name(text: str) -> str:
     """Return the id of the repository that a text names, or the text without quotes where it names none.

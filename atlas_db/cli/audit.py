@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_db.cli.common import Exit, StoreOption, guarded, home_of, opened, settings_for, shown_progress
+from atlas_db.cli.common import Exit, StoreOption, guarded, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 from atlas_db.cli.targets import MODELS, ListOption, OnlineOption, opened_for, read_targets
 from atlas_db.cli.values import model_ids, profiles
@@ -102,8 +102,7 @@ def audit(
 ) -> None:
     """Audit models, or the whole atlas."""
     from atlas_db.licenses.audit import AuditOptions
-    from atlas_db.licenses.write_findings import audit_and_write, audit_without_writing
-    from atlas_db.snapshot.opening import is_snapshot
+    from atlas_db.snapshot.whole_audit import audit_atlas
     from atlas_db.store.contents import require_models
 
     settings = settings_for(store)
@@ -115,10 +114,7 @@ def audit(
         with opened(settings) as graph, shown_progress() as progress:
             if fail_on is None:
                 require_models(graph)  # --fail-on has an exit code of its own for an atlas that lacks records
-            if is_snapshot(settings):
-                report = audit_without_writing(graph, options, progress)
-            else:
-                report = audit_and_write(graph, home_of(settings), options, settings.batch_rows, progress)
+            report = audit_atlas(graph, settings, options, progress)
     else:
         checked = fail_on is not None and not allow_incomplete
         with opened_for(targets, settings, online=online) as graph:

@@ -41,10 +41,10 @@ def _without_rows(form: Format) -> Format:
 
 
 def _model_id(text: str) -> str:
-    """Return the id that an argument names: hf:// and addresses of the Hub's pages are read, too."""
-    from atlas_db.claims.repository_ids import repository_name
+    """Return the id that an argument names. What reads it is imported on demand."""
+    from atlas_db.claims.repository_ids import requested_id
 
-    return repository_name(text) if "://" in text else text
+    return requested_id(text)
 
 
 ModelArgument = Annotated[

@@ -26,7 +26,7 @@ from atlas_db.core.records import repository_path
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, Status
 from atlas_db.dashboard.audit_view import violation_trend
-from atlas_db.dashboard.map.model_map import ModelMap, build_map, generations, read_records
+from atlas_db.dashboard.map.model_map import ModelMap, build_map, generations, read_cell, read_records
 from atlas_db.lineage.weights_record import Knowledge, knowledge_of
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import ensure_schema
@@ -40,6 +40,8 @@ FOLDER = "dashboard"
 TOP = 25
 LISTED_EDGES = 200
 """Edges in a list of edges, at most."""
+GAP = "[-_./ ]?"
+"""Pattern of what may stand between two words of a search, in an id."""
 MAX_MATCHES = 50_000
 """Matches of a search that are ranked, at most."""
 _EDGE = ["child", "parent", "relation", "confidence"]
@@ -77,6 +79,10 @@ class Bundle:
         found: dict[str, str] = msgspec.json.decode((self.folder / "known.json").read_bytes())
         return found
 
+    def prepare(self) -> None:
+        """Read what searches, places and the audit need, so that no reader waits for it."""
+        _ = self._index, self._by_hash, self._heads, self._known, self.findings
+
     def without_record(self, models: Sequence[str]) -> dict[str, str]:
         """Return those of some models that have no record, with what is known of them: `weights` or `name`."""
         return {name: self._known[name] for name in models if name in self._known}
@@ -92,13 +98,14 @@ class Bundle:
     def search(self, text: str, limit: int) -> list[int]:
         """Return the places in map order of the ids that contain a text, in any case.
 
-        An exact name comes first, then the most downloaded.
+        A space stands for any sign between words, or for none. An exact name comes first, then the most downloaded.
         """
-        needle = " ".join(text.lower().split())
-        if not needle:
+        words = text.lower().split()
+        if not words:
             return []
+        needle = " ".join(words)
         joined, starts, downloads = self._index
-        hits = [match.start() for match in islice(re.finditer(re.escape(needle), joined), MAX_MATCHES)]
+        hits = [match.start() for match in islice(re.finditer(GAP.join(map(re.escape, words)), joined), MAX_MATCHES)]
         places = np.unique(np.searchsorted(starts, hits, side="right") - 1)
         lengths = np.diff(starts, append=len(joined) + 1)[places] - 1
         rank = downloads[places] * (lengths.max(initial=0) + 1) - lengths
@@ -111,6 +118,37 @@ class Bundle:
             key=lambda each: (self.names[each[1]].lower() != needle, each[0], self.names[each[1]]),
         )
         return [at for _, at in ranked[:limit]]
+
+    @cached_property
+    def _by_hash(self) -> tuple[Integers, Integers]:
+        """Hashes of all names in ascending order, those of this process, and the places in map order."""
+        hashes = np.fromiter(map(hash, self.names), np.int64, len(self.names))
+        order = np.argsort(hashes, kind="stable")
+        return hashes[order], order
+
+    def place_of(self, model: str) -> dict[str, Any] | None:
+        """Return where a model lies on the map; None where it is not on it yet.
+
+        Returns:
+            Name and size of the region in cells, column and row of the model there, root and models of its family.
+        """
+        hashes, order = self._by_hash
+        span = np.searchsorted(hashes, hash(model), "left"), np.searchsorted(hashes, hash(model), "right")
+        at = next((at for at in order[slice(*span)].tolist() if self.names[at] == model), None)
+        if at is None:
+            return None
+        region = next(each for each in self.report["map"]["regions"] if at < each["first"] + each["models"])
+        column, row = read_cell(self.folder, at)
+        head = int(np.searchsorted(self._heads, at, side="right")) - 1
+        return {
+            "region": region["name"],
+            "width": region["width"],
+            "height": region["height"],
+            "column": column,
+            "row": row,
+            "root": self.names[self._heads[head]],
+            "models": int(self._heads[head + 1] - self._heads[head]),
+        }
 
     @cached_property
     def _heads(self) -> Integers:

@@ -56,6 +56,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 """Answers beside the wanted one, for the description of the interface."""
 PAGE: dict[int | str, dict[str, Any]] = {200: {"description": "The page, or its content as JSON", **_ERROR}, **ERRORS}
+MAX_PART = 40
+"""Characters of a name that a page offers to search for."""
 THREADS = 200
 """Answers that are made or waited for at once."""
 MAX_OPENED = 20
@@ -145,8 +147,13 @@ def _is_ours(request: Request) -> bool:
 async def _on_error(request: Request, error: Exception) -> Response:
     """Return a page with the error and its remedy; text of the request is escaped."""
     status, title, message, hint = _describe_error(error)
-    near = list(error.near) if isinstance(error, ModelNotFoundError) else []
-    page = {"message": message.rstrip("."), "hint": hint, "near": near}
+    missing = error if isinstance(error, ModelNotFoundError) else None
+    page = {
+        "message": message.rstrip("."),
+        "hint": hint,
+        "near": list(missing.near) if missing else [],
+        "part": missing.model.rpartition("/")[2][:MAX_PART] if missing else "",
+    }
     if request.query_params.get("format") == "json":
         return JSONResponse({"error": title, "message": message, "hint": hint}, status)
     return HTMLResponse(render("message", page, Served(), current="", title=title), status)
@@ -223,8 +230,10 @@ def _store_pages(state: AppState) -> APIRouter:
         form: Form = "html",
     ) -> Response:
         opened = [name for name in open.split(",") if name][:MAX_OPENED]
+        bundle = state.bundle
         with state.store() as store:
-            return _respond(request, form, "model", views.model_page(store, model, opened, wide), model)
+            page = views.model_page(store, model, opened, wide, bundle)
+        return _respond(request, form, "model", page, model)
 
     @router.get("/search", summary="Models whose id contains a text")
     def search(request: Request, q: Text = "", form: Form = "html") -> Response:

@@ -12,7 +12,8 @@ from atlas_db.core.terms import Progress
 from atlas_db.dashboard import questions, views
 from atlas_db.dashboard.aggregates import Bundle
 from atlas_db.dashboard.app import STATIC
-from atlas_db.dashboard.templating import Exported, file_of, plotly_file, render
+from atlas_db.dashboard.author_view import author_page
+from atlas_db.dashboard.templating import PAGES, Exported, file_of, plotly_file, render
 from atlas_db.store.bolt import Store
 
 MAP_FILES = ("map.js", "sea.js", "places.js", "authors.js")
@@ -33,7 +34,7 @@ def require_replaceable(out: Path) -> None:
 def export_site(
     store: Store, bundle: Bundle, out: Path, models: int, progress: Progress = lambda *_: None
 ) -> dict[str, int]:
-    """Write all pages, and the pages of the most downloaded models.
+    """Write all pages, and the pages of the most downloaded models and of their authors.
 
     Args:
         store: The store.
@@ -51,7 +52,8 @@ def export_site(
     require_replaceable(out)
     fresh = out.with_name(out.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
-    (fresh / "models").mkdir(parents=True)
+    for part in ("models", "authors"):
+        (fresh / part).mkdir(parents=True)
     (fresh / MARKER_FILE).write_text(bundle.report["made"], encoding="utf-8")
     shutil.copytree(STATIC, fresh / "static")
     shutil.copy(plotly_file(), fresh / "static" / "plotly.min.js")
@@ -60,13 +62,21 @@ def export_site(
         shutil.copy(file, fresh / "data" / file.name)
     chosen = bundle.most_downloaded(models)
     named = {name: file_of(name) for name in chosen}
-    (fresh / "data" / "pages.js").write_text(f"ATLAS.pages({json.dumps(named)});\n", encoding="utf-8")
-    _pages(store, bundle, fresh, Exported(named))
-    _models(store, chosen, fresh, Exported(named, above="../"), progress)
+    recorded = [name for name in chosen if "/" in name and not bundle.without_record([name])]
+    authors = {name: file_of(name) for name in dict.fromkeys(each.partition("/")[0] for each in recorded)}
+    text = f"ATLAS.pages({json.dumps(named)},{json.dumps(authors)});\n"
+    (fresh / "data" / "pages.js").write_text(text, encoding="utf-8")
+    _pages(store, bundle, fresh, Exported(named, authors))
+    inner = Exported(named, authors, above="../")
+    _models(store, bundle, chosen, fresh, inner, progress)
+    _authors(store, bundle, fresh, inner, progress)
     if out.exists():
         shutil.rmtree(out)
     fresh.rename(out)
-    return {"pages": 7 + len(chosen), "files": sum(1 for file in out.rglob("*") if file.is_file())}
+    return {
+        "pages": len(PAGES) + len(chosen) + len(authors),
+        "files": sum(1 for file in out.rglob("*") if file.is_file()),
+    }
 
 
 def _pages(store: Store, bundle: Bundle, out: Path, links: Exported) -> None:
@@ -84,9 +94,19 @@ def _pages(store: Store, bundle: Bundle, out: Path, links: Exported) -> None:
         (out / links.page(name)).write_text(text, encoding="utf-8")
 
 
-def _models(store: Store, chosen: Sequence[str], out: Path, links: Exported, progress: Progress) -> None:
+def _models(
+    store: Store, bundle: Bundle, chosen: Sequence[str], out: Path, links: Exported, progress: Progress
+) -> None:
     for at, name in enumerate(chosen):
         progress("model pages", at, len(chosen))
-        text = render("model", views.model_page(store, name), links, current="", title=name)
+        text = render("model", views.model_page(store, name, bundle=bundle), links, current="", title=name)
         (out / "models" / links.models[name]).write_text(text, encoding="utf-8")
     progress("model pages", len(chosen), len(chosen))
+
+
+def _authors(store: Store, bundle: Bundle, out: Path, links: Exported, progress: Progress) -> None:
+    for at, (name, file) in enumerate(links.authors.items()):
+        progress("author pages", at, len(links.authors))
+        text = render("author", author_page(store, bundle, name), links, current="", title=name)
+        (out / "authors" / file).write_text(text, encoding="utf-8")
+    progress("author pages", len(links.authors), len(links.authors))

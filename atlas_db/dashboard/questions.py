@@ -17,6 +17,13 @@ MAX_BARS = 30
 Page = dict[str, Any]
 
 
+_IDS_OF = {
+    "authors": "authors",
+    **dict.fromkeys(("datasets", "languages", "libraries", "licenses", "papers", "runs", "tasks")),
+}
+"""What the column `id` of an answer holds, where it is not models: authors, or what has no page."""
+
+
 def questions_page() -> Page:
     """Return the shipped queries by topic."""
     listed = [_described(query) for query in queries().values()]
@@ -38,6 +45,7 @@ def question_page(store: Store, name: str, given: Mapping[str, str], *, run: boo
     query = find_query(name)
     filled = {key: value for key, value in given.items() if value.strip()}
     page: Page = {**_described(query), "given": filled, "cypher": query.text, "answer": None, "problem": None}
+    page["ids"] = _IDS_OF.get(name, "models")
     complete = all(parameter.default is not None or parameter.name in filled for parameter in query.parameters)
     if run and complete:
         try:
@@ -55,7 +63,7 @@ def cypher_page(store: Store, text: str, *, run: bool = True) -> Page:
         text: Cypher; nothing is asked where it is empty.
         run: Whether it is answered.
     """
-    page: Page = {"cypher": text, "answer": None, "problem": None}
+    page: Page = {"cypher": text, "answer": None, "problem": None, "ids": None}
     if run and text.strip():
         try:
             page["answer"] = _answer(*store.run_user_query(text, {}))

@@ -31,6 +31,8 @@ PAGES = {
 }
 MODELS = frozenset({"model", "ancestor", "parent", "child", "root", "base"})
 """Columns of tables with ids of models, or paths of datasets."""
+WORDS = frozenset({"verdict", "audit_verdict", "finding"})
+"""Columns whose values are shown with spaces."""
 DATASETS = repository_path("", RecordKind.DATASET)
 """Beginning of the path of a dataset, and of no model's id."""
 
@@ -92,10 +94,12 @@ class Exported:
 
     Attributes:
         models: File of each model that has a page.
+        authors: File of each author that has one.
         above: `../` for a page in a folder, else empty.
     """
 
     models: Mapping[str, str] = field(default_factory=dict)
+    authors: Mapping[str, str] = field(default_factory=dict)
     above: str = ""
     static: bool = True
 
@@ -109,8 +113,9 @@ class Exported:
         return None if file is None else f"{self.above}models/{file}"
 
     def author(self, name: str) -> str | None:
-        """None: an export has no pages of authors."""
-        return None
+        """Address of an author's page; None where they have none."""
+        file = self.authors.get(name)
+        return None if file is None else f"{self.above}authors/{file}"
 
     def asset(self, name: str) -> str:
         """Address of a script or style sheet."""
@@ -133,7 +138,7 @@ def plotly_styles() -> tuple[str, ...]:
 
 
 def file_of(identifier: str) -> str:
-    """Return the file name of a model's page: letters of its id, and a digest that makes it unique."""
+    """Return the file name of a model's or author's page: letters of its id, and a digest that makes it unique."""
     digest = hashlib.blake2b(identifier.encode("utf-8", errors="replace"), digest_size=6).hexdigest()
     return f"{re.sub('[^A-Za-z0-9_-]+', '-', identifier)[:80].strip('-')}-{digest}.html"
 
@@ -183,6 +188,10 @@ def shown(value: object, name: str = "") -> str:
         case float():
             share = re.search("share|permissive|copyleft|english|languages|written|declare_|accuracy|precision", name)
             return f"{value:.1%}" if share else f"{value:.4g}"
+        case str() if name in WORDS:
+            return value.replace("_", " ")
+        case str() if name.endswith("_at"):
+            return value[:10]
         case list() | tuple():
             return ", ".join(shown(each) for each in value)
         case dict():

@@ -20,7 +20,7 @@ from atlas_db.core.terms import LicenseState, RecordKind, Relation, Source
 from atlas_db.dashboard import figures
 from atlas_db.dashboard.aggregates import Bundle
 from atlas_db.dashboard.audit_view import facet_counts, headline, license_matrix, trend_words, verdict_rows
-from atlas_db.dashboard.family_tree import GROUPS, draw_family_trees
+from atlas_db.dashboard.family_tree import COLUMN, GROUPS, draw_family_trees
 from atlas_db.dashboard.lineage_layout import MAX_COLUMN_BOXES, draw_lineage
 from atlas_db.dashboard.model_facts import (
     code_for,
@@ -129,7 +129,9 @@ class _StoreRelatives:
         return with_children(self._store, models)
 
 
-def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: str = "") -> Page:
+def model_page(
+    store: Store, identifier: str, opened: Sequence[str] = (), wide: str = "", bundle: Bundle | None = None
+) -> Page:
     """Return all data of a model, with the picture of its lineage.
 
     Args:
@@ -137,6 +139,7 @@ def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: 
         identifier: Model id.
         opened: Ids in the picture whose further relatives are shown, too.
         wide: Relation of which up to `MAX_LISTED` children are shown.
+        bundle: The bundle, which knows the place of each model on the map.
 
     Raises:
         ModelNotFoundError: There is no such model.
@@ -157,6 +160,7 @@ def model_page(store: Store, identifier: str, opened: Sequence[str] = (), wide: 
         "id": identifier,
         "known": str(known),
         "newest": read_newest_records(store).words(),
+        "place": bundle.place_of(identifier) if bundle else None,
         "weights": weights and {**weights, "words": weights_words(weights)},
         "license_state": str(_license_state(props)),
         "properties": {name: props[name] for name in sorted(props) if name not in _HIDDEN},
@@ -249,6 +253,7 @@ def family_page(store: Store, bundle: Bundle, families: Sequence[str]) -> Page:
     return {
         "families": largest,
         "groups": GROUPS,
+        "column": COLUMN,
         "relations": [*map(str, Relation)],
         "trees": [
             {**tree.to_dict(), "above": above} for tree, above in zip(trees, map(_roots_above, found), strict=True)

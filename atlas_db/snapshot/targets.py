@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atlas_db.claims.repository_ids import repository_name
+from atlas_db.claims.repository_ids import requested_id
 
 if TYPE_CHECKING:
     from atlas_db.licenses.card_model import CardModel
@@ -52,7 +52,7 @@ def read_targets(words: Sequence[str]) -> Targets:
         if folder is not None:
             found.folders.append(folder)
         else:
-            found.ids.append(repository_name(word) if "://" in word else word)  # hf:// and addresses of the Hub
+            found.ids.append(requested_id(word))
     return found
 
 

@@ -1,5 +1,5 @@
 // title: Models with the most children
-// description: Children in one step; --param relation=quantized counts only these.
+// description: Children in one step, of all relations or of one.
 // param: relation (finetune|adapter|quantized|merge|duplicate, default): Relation; all where empty
 // param: limit (integer, default 20): Rows at most
 // columns: id, children

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -162,6 +163,14 @@ class ModelMap:
 def read_records(folder: Path) -> Bytes:
     """Return the bytes of all models in map order, as `ModelMap.write` keeps them, shape (n, STRIDE)."""
     return np.fromfile(folder / MODELS_FILE, np.uint8).reshape(-1, STRIDE)
+
+
+def read_cell(folder: Path, at: int) -> tuple[int, int]:
+    """Return the column and the row of the model at a position in map order, in its region."""
+    with (folder / MODELS_FILE).open("rb") as file:
+        file.seek(at * STRIDE)
+        column, row = struct.unpack("<HH", file.read(4))
+    return column, row
 
 
 def generations(records: Bytes) -> Bytes:

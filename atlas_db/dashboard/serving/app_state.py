@@ -129,12 +129,15 @@ class AppState:
             return load_bundle(store, self.settings.home)
 
     def _watch(self) -> None:
+        self._bundle.prepare()
         while not self._closed.wait(self.poll_seconds):
             try:
                 with self.store() as store:
                     stale = self._bundle.report["key"] != bundle_key(store)
                 if stale:
-                    self._bundle = self._build(lambda *_: None)
+                    fresh = self._build(lambda *_: None)
+                    fresh.prepare()
+                    self._bundle = fresh
             except AtlasError:
                 # Pages keep the old bundle; a page that reads the store reports the error itself.
                 continue

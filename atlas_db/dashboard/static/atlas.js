@@ -1,6 +1,10 @@
 "use strict";
 // Tables that sort, the search box, the slider of minimum confidence.
 (function () {
+  // Paper is light, whatever the screen is.
+  addEventListener("beforeprint", function () { document.documentElement.classList.add("printing"); });
+  addEventListener("afterprint", function () { document.documentElement.classList.remove("printing"); });
+
   for (const table of document.querySelectorAll("table.sortable")) {
     table.querySelectorAll("thead th").forEach(function (head, column) {
       head.querySelector("button").addEventListener("click", function () {
@@ -111,7 +115,10 @@
     const frame = self.closest(".scroll");
     const place = self.getBoundingClientRect(), seen = frame.getBoundingClientRect();
     frame.scrollTop += place.top - seen.top - seen.height / 2;
-    frame.scrollLeft += place.left - seen.left - seen.width / 3;
+    // A narrow frame shows the end of the box, and what came of it; or what it came from.
+    const came = Array.from(document.querySelectorAll("g.box:not(.self)")).some(function (box) { return box.getBoundingClientRect().left > place.right; });
+    const narrow = seen.width < 3 * place.width;
+    frame.scrollLeft += narrow ? (came ? place.right - seen.left - seen.width * 0.15 : place.left - seen.left - seen.width * 0.85) : place.left - seen.left - seen.width / 3;
   }
 
   const slider = document.getElementById("min-confidence");

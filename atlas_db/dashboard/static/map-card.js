@@ -49,9 +49,10 @@
       fact("came of it", shares(model, below, "relation"));
       fact("verdicts of these", shares(model, below, "verdict"));
     }
-    if (author && !atlas.exported) {
+    const owner = author ? atlas.authorPage(author) : null;
+    if (owner) {
       const more = document.createElement("a");
-      more.href = "/author/" + encodeURIComponent(author);
+      more.href = owner;
       more.textContent = author;
       fact("author", more);
     } else if (author) fact("author", author);

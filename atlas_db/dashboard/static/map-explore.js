@@ -79,6 +79,11 @@
       button.addEventListener("click", function () { toggle("month", at + 1); });
       return button;
     }));
+    by("ends").replaceChildren(...[layer.legend[1], layer.legend[layer.legend.length - 1]].filter(Boolean).map(function (entry) {
+      const end = document.createElement("span");
+      end.textContent = entry.word;
+      return end;
+    }));
   }
 
   function showCounts() {
@@ -99,6 +104,7 @@
       button.title = entry.word + ": " + counts.month[at + 1].toLocaleString("en") + " models";
       button.setAttribute("aria-label", button.title);
     });
+    by("bars").classList.toggle("chosen", upTo !== null || chosen.get("month").size > 0);
     by("until").value = String(upTo === null ? legend.length - 1 : upTo);
     by("month").textContent = upTo !== null ? "up to " + legend[upTo].word : [...chosen.get("month")].sort(function (a, b) { return a - b; }).map(function (code) { return legend[code].word; }).join(", ") || "all months";
     by("state").textContent = atlas.filtered ? matching.toLocaleString("en") + " of " + atlas.loaded.toLocaleString("en") + " models" : atlas.about.models.toLocaleString("en") + " models, placeholders included";
@@ -181,11 +187,13 @@
   atlas.goTo = goTo;
   // Names that contain a text, for an export: the file of each name is read in turn.
   atlas.search = async function (text) {
-    const found = [], wanted = text.toLowerCase(), downloads = atlas.layer("downloads");
+    const wanted = text.toLowerCase(), found = [], downloads = atlas.layer("downloads");
+    // A space stands for any sign between words, or for none.
+    const pattern = new RegExp(wanted.split(/\s+/u).map(function (word) { return word.replace(/[^\p{L}\p{N}]/gu, "\\$&"); }).join("[-_./ ]?"));
     for (let shard = 0; shard * atlas.about.shard < atlas.about.models && found.length < 400; shard++) {
       (await atlas.shard(shard)).forEach(function (id, place) {
         const model = shard * atlas.about.shard + place;
-        if (model < atlas.loaded && id.toLowerCase().includes(wanted)) found.push({ id: id, at: model, exact: id.toLowerCase() === wanted, rank: atlas.code(model, downloads) });
+        if (model < atlas.loaded && pattern.test(id.toLowerCase())) found.push({ id: id, at: model, exact: id.toLowerCase() === wanted, rank: atlas.code(model, downloads) });
       });
     }
     found.sort(function (one, other) { return other.exact - one.exact || other.rank - one.rank || one.id.length - other.id.length; });

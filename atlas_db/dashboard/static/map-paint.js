@@ -2,6 +2,7 @@
 // Paints each region of the map onto a sheet of its own: cells, shallow water, coasts and borders of branches.
 (function (atlas) {
   const SHEET = 3200;
+  let painted = 0;
   const style = function (name) { return getComputedStyle(atlas.frame).getPropertyValue(name).trim(); };
   const rgb = function (colour) { return [1, 3, 5].map(function (at) { return parseInt(colour.slice(at, at + 2), 16); }); };
   const pixel = function (colour, alpha) { return ((alpha << 24) | (colour[2] << 16) | (colour[1] << 8) | colour[0]) >>> 0; };
@@ -59,7 +60,7 @@
     const fog = rgb(theme.fog), coast = rgb(theme.coast), dim = rgb(theme.dim);
     const colours = atlas.palette(atlas.shown, theme).map(function (steps) { return steps.map(function (each) { return pixel(each, 255); }); });
     const borders = atlas.palette(atlas.shown, theme).map(function (steps) { return steps.map(function (each) { return pixel(mix(each, coast, 0.55), 255); }); });
-    const coasts = pixel(coast, 255), flat = pixel(fog, 255), faint = pixel(dim, 255), faintBorder = pixel(mix(dim, coast, 0.35), 255);
+    const coasts = pixel(coast, 255), faintCoast = pixel(mix(dim, coast, 0.5), 255), flat = pixel(fog, 255), faint = pixel(dim, 255), faintBorder = pixel(mix(dim, coast, 0.35), 255);
     const shore = [0, pixel(rgb(theme.shallow), 120), pixel(rgb(theme.shallow), 255)];
     const downloads = atlas.layer("downloads"), status = atlas.layer("status");
     const guessed = status.legend.findIndex(function (entry) { return entry.word === "predicted"; });
@@ -84,7 +85,7 @@
       if (!wet) continue;
       const border = kept ? borders[shown][step] : faintBorder;
       const side = function (other, left, top, right, bottom) {
-        if (other < 0 || family[other] !== family[model]) { if (size > 1) block(start, left, top, right, bottom, coasts); else out[start] = border; }
+        if (other < 0 || family[other] !== family[model]) { if (size > 1) block(start, left, top, right, bottom, kept ? coasts : faintCoast); else out[start] = border; }
         else if (size > 1 && branch[other] !== branch[model]) block(start, left, top, right, bottom, border);
       };
       side(column > 0 ? cells[cell - 1] : -1, 0, 0, line, size);
@@ -94,6 +95,7 @@
     }
     region.sheet.getContext("2d").putImageData(picture, 0, 0);
     region.open = open;
+    region.painted = ++painted;
     region.stale = false;
   }
 

@@ -1,13 +1,16 @@
 "use strict";
-// The view: camera, labels by rank, what is under the pointer, minimap, breadcrumb and scale.
+// The view: camera, what is under the pointer, minimap, breadcrumb and scale.
 (function (atlas) {
-  const canvas = document.getElementById("chart"), pen = canvas.getContext("2d");
+  const canvas = document.getElementById("chart"), stock = document.createElement("canvas"), copied = {};
   const tip = document.getElementById("tip");
   const mini = document.getElementById("minimap"), miniPen = mini.getContext("2d");
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  const NEAR = 8, NAMED = 44;
-  const widths = new Map();
-  let theme = null, width = 1, height = 1, dense = 1, asked = 0, least = 0.1, flight = 0, thumb = null;
+  // Pixels of a cell that is drawn by itself; of the halo of land.
+  const NEAR = 8, HALO = 20;
+  const clamp = function (low, value, high) { return Math.max(low, Math.min(high, value)); };
+  // Share of the window that the picture kept for moving about holds beyond each side.
+  const MARGIN = 0.2;
+  let pen = canvas.getContext("2d"), before = 0, theme = null, width = 1, height = 1, dense = 1, asked = 0, least = 0.1, flight = 0, thumb = null;
   atlas.camera = { x: 0, y: 0, zoom: 1 };
   atlas.chosen = -1;
   atlas.opened = false;
@@ -81,29 +84,55 @@
   function render() {
     if (!theme) return;
     const started = performance.now();
-    pen.setTransform(dense, 0, 0, dense, 0, 0);
-    pen.fillStyle = theme.sea;
-    pen.fillRect(0, 0, width, height);
-    for (const region of atlas.regions) {
-      if (!atlas.paint(region)) continue;
-      const size = region.scale * camera.zoom;
-      if (size >= NEAR) { near(region, size); continue; }
-      pen.imageSmoothingEnabled = size * dense < region.size;
-      pen.drawImage(region.sheet, across(region.left), down(region.top), region.width * size, region.height * size);
-    }
+    const shown = atlas.regions.filter(atlas.paint);
+    if (camera.zoom === before) reuse(shown); else cells(shown);
+    before = camera.zoom;
     if (atlas.chosen >= 0 && atlas.chosen < atlas.loaded) lineage(atlas.chosen);
     if (atlas.brush) outline(atlas.brush);
-    labels();
+    atlas.labels({ pen: pen, width: width, height: height, theme: theme, across: across, down: down, near: NEAR });
     minimap();
     measureBar();
     atlas.frame.dataset.render = (performance.now() - started).toFixed(1);
   }
 
+  function cells(shown) {
+    pen.setTransform(dense, 0, 0, dense, 0, 0);
+    pen.fillStyle = theme.sea;
+    pen.fillRect(0, 0, width, height);
+    for (const region of shown) {
+      const size = region.scale * camera.zoom;
+      if (size >= NEAR) { near(region, size); continue; }
+      pen.imageSmoothingEnabled = size * dense < region.size;
+      pen.drawImage(region.sheet, across(region.left), down(region.top), region.width * size, region.height * size);
+    }
+  }
+
+  // While the zoom stays, cells are copied from a picture of more than the window.
+  function reuse(shown) {
+    const key = [width, height, dense, ...shown.map(function (region) { return region.painted; })].join();
+    const room = [Math.round(width * MARGIN), Math.round(height * MARGIN)];
+    const away = function () { return [(camera.x - copied.x) * camera.zoom, (camera.y - copied.y) * camera.zoom]; };
+    if (copied.key !== key || copied.zoom !== camera.zoom || away().some(function (far, side) { return Math.abs(far) > room[side]; })) {
+      Object.assign(copied, { key: key, x: camera.x, y: camera.y, zoom: camera.zoom });
+      stock.width = Math.round((width + 2 * room[0]) * dense);
+      stock.height = Math.round((height + 2 * room[1]) * dense);
+      const whole = [pen, width, height];
+      [pen, width, height] = [stock.getContext("2d"), width + 2 * room[0], height + 2 * room[1]];
+      cells(shown);
+      [pen, width, height] = whole;
+    }
+    const from = away().map(function (far, side) { return Math.round((room[side] + far) * dense); });
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.drawImage(stock, ...from, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+    pen.setTransform(dense, 0, 0, dense, 0, 0);
+  }
+
   // From near each cell is drawn by itself, with rounded corners and the name of its model.
   function near(region, size) {
     const [left, top, right, bottom] = atlas.window();
-    const first = [Math.max(0, Math.floor((left - region.left) / region.scale)), Math.max(0, Math.floor((top - region.top) / region.scale))];
-    const last = [Math.min(region.width - 1, Math.floor((right - region.left) / region.scale)), Math.min(region.height - 1, Math.floor((bottom - region.top) / region.scale))];
+    const beyond = Math.ceil(HALO / size);
+    const first = [Math.max(0, Math.floor((left - region.left) / region.scale) - beyond), Math.max(0, Math.floor((top - region.top) / region.scale) - beyond)];
+    const last = [Math.min(region.width - 1, Math.floor((right - region.left) / region.scale) + beyond), Math.min(region.height - 1, Math.floor((bottom - region.top) / region.scale) + beyond)];
     const palette = atlas.palette(atlas.shown, theme), downloads = atlas.layer("downloads"), status = atlas.layer("status");
     const paths = new Map();
     const path = function (name) { if (!paths.has(name)) paths.set(name, new Path2D()); return paths.get(name); };
@@ -112,17 +141,16 @@
       for (let column = first[0]; column <= last[0]; column++) {
         const model = region.cells[row * region.width + column];
         const x = across(region.left + column * region.scale), y = down(region.top + row * region.scale);
-        if (model < 0) {
-          const water = region.name === "sea" ? 0 : region.shallows[row * region.width + column];
-          if (water) path(water === 1 ? "shore1" : "shore2").rect(x, y, size + 0.5, size + 0.5);
-          continue;
-        }
+        if (model < 0) continue;
         const kept = !atlas.fails[model];
         const colour = kept ? atlas.css(palette[atlas.code(model, atlas.shown)][atlas.code(model, downloads)]) : theme.dim;
         path("base").rect(x - 0.5, y - 0.5, size + 1, size + 1);
         const cell = path(kept && atlas.isOrigin(model) ? "origin" : colour);
         cell.roundRect(x + gap, y + gap, size - 2 * gap, size - 2 * gap, round);
-        if (atlas.word(model, "status") === "predicted" && kept) path("predicted").arc(x + size / 2, y + size / 2, size * 0.14, 0, 7), path("predicted").closePath();
+        if (atlas.word(model, "status") === "predicted" && kept) {
+          path("predicted").moveTo(x + size * 0.64, y + size / 2);
+          path("predicted").arc(x + size / 2, y + size / 2, size * 0.14, 0, 7);
+        }
         if (region.name === "sea") continue;
         const sides = [
           [column > 0 ? region.cells[row * region.width + column - 1] : -1, x, y, x, y + size], [column < region.width - 1 ? region.cells[row * region.width + column + 1] : -1, x + size, y, x + size, y + size],
@@ -134,17 +162,25 @@
         }
       }
     }
-    const fills = { shore1: theme.shallow, shore2: theme.shallow, base: theme.coast, predicted: "#ffffff" };
+    pen.lineCap = "round";
+    if (paths.has("coast")) {
+      pen.strokeStyle = theme.shallow;
+      for (const [alpha, share] of [[0.5, 1], [1, 0.5]]) {
+        pen.globalAlpha = alpha;
+        pen.lineWidth = 2 * Math.min(2 * size, HALO) * share;
+        pen.stroke(paths.get("coast"));
+      }
+    }
+    const fills = { base: theme.coast, predicted: "#ffffff" };
     for (const [name, shape] of paths) {
       if (name === "coast" || name === "border") continue;
-      pen.globalAlpha = name === "shore1" ? 0.5 : name === "base" ? 0.28 : 1;
+      pen.globalAlpha = name === "base" ? 0.28 : 1;
       pen.fillStyle = fills[name] || name;
       if (name === "origin") { pen.fillStyle = theme.sea; pen.fill(shape); pen.strokeStyle = theme.label; pen.setLineDash([3, 3]); pen.lineWidth = 2; pen.stroke(shape); pen.setLineDash([]); } else if (name !== "predicted") pen.fill(shape);
       pen.globalAlpha = 1;
     }
     if (paths.has("predicted")) { pen.fillStyle = "#ffffff"; pen.fill(paths.get("predicted")); pen.strokeStyle = "#000000"; pen.lineWidth = 1; pen.stroke(paths.get("predicted")); }
     pen.strokeStyle = theme.coast;
-    pen.lineCap = "round";
     for (const [name, line] of [["border", 1.5], ["coast", 2.5]]) if (paths.has(name)) { pen.lineWidth = line; pen.stroke(paths.get(name)); }
   }
 
@@ -181,108 +217,6 @@
     pen.setLineDash([6, 4]);
     pen.strokeRect(across(box[0]), down(box[1]), (box[2] - box[0]) * camera.zoom, (box[3] - box[1]) * camera.zoom);
     pen.setLineDash([]);
-  }
-
-  // Names with their middle and width, computed once.
-  atlas.place = function () {
-    const byAuthor = atlas.grouping === "author", shore = atlas.about.regions[2].first;
-    const kept = function (each) { return each[1] + each[2] <= atlas.loaded && !(byAuthor && each[1] >= shore && each[0] !== "model"); };
-    atlas.named = atlas.names_.filter(kept).map(function (each) {
-      const [kind, first, models, text] = each;
-      const region = atlas.region(first);
-      const step = Math.max(1, Math.floor(models / 400));
-      let x = 0, y = 0, taken = 0;
-      for (let model = first; model < first + models; model += step) { x += atlas.x[model]; y += atlas.y[model]; taken++; }
-      const cut = kind === "zone" || kind === "author" ? -1 : text.indexOf("/");
-      return {
-        kind: kind, first: first, models: models, text: text, x: region.left + (x / taken + 0.5) * region.scale, y: region.top + (y / taken + 0.5) * region.scale,
-        side: Math.sqrt(models) * region.scale, name: cut < 0 ? text : text.slice(cut + 1), owner: cut < 0 ? "" : text.slice(0, cut), region: region,
-      };
-    });
-    if (!byAuthor) return;
-    const after = atlas.named.findIndex(function (name) { return name.kind !== "family"; });
-    atlas.named.splice(after < 0 ? atlas.named.length : after, 0, ...atlas.authorNames());
-  };
-
-  function textWidth(text, weight, size) {
-    const key = weight + text;
-    if (!widths.has(key)) { pen.font = weight + " 20px " + FONT; widths.set(key, pen.measureText(text).width / 20); }
-    return widths.get(key) * size;
-  }
-  const FONT = 'system-ui, "DejaVu Sans", sans-serif';
-  const clamp = function (low, value, high) { return Math.max(low, Math.min(high, value)); };
-
-  function labels() {
-    const taken = [], most = clamp(12, (width * height) / 9000, 110);
-    let rank = 0;
-    pen.textAlign = "center";
-    pen.lineJoin = "round";
-    for (const name of atlas.named || []) {
-      if (taken.length > most) break;
-      const x = across(name.x), y = down(name.y), side = name.side * camera.zoom, cell = name.region.scale * camera.zoom;
-      if (x < -40 || y < -20 || x > width + 40 || y > height + 20) { rank += name.kind === "family"; continue; }
-      const first = name.kind === "family" && rank++ < 14;
-      if (name.kind === "family" && !first && side < 34) continue;
-      if (name.kind === "branch" && side < 64) continue;
-      if ((name.kind === "zone" && side < 22) || (name.kind === "author" && side < 48)) continue;
-      if (name.kind === "author" && !name.region.open) continue;
-      if (name.kind === "model" && (cell < NEAR || cell >= NAMED || (name.region.open === false))) continue;
-      const size = name.kind === "family" ? clamp(12, side / 6, 24) : name.kind === "model" ? 11 : clamp(11, side / 8, 16);
-      write(taken, name.name, second(name, side), x, y, size, name.kind, Math.max(side * 1.5, first ? 260 : 180));
-    }
-    for (const region of atlas.regions) if (region.scale * camera.zoom >= NAMED && region.first + region.models <= atlas.loaded) cellNames(region, taken);
-  }
-  function second(name, side) {
-    const number = name.models.toLocaleString("en");
-    if (name.kind === "zone") return number + (name.region.name === "sea" ? " single models" : " models");
-    if (name.kind === "author") return number + " single models";
-    if (name.kind === "model") return name.owner;
-    return (name.owner ? name.owner + (side > 50 ? " · " : "") : "") + (side > 50 || !name.owner ? number + " models" : "");
-  }
-  function cellNames(region, taken) {
-    const size = region.scale * camera.zoom, [left, top, right, bottom] = atlas.window();
-    const bound = function (value, most) { return clamp(0, Math.floor(value), most - 1); };
-    for (let row = bound((top - region.top) / region.scale, region.height); row <= bound((bottom - region.top) / region.scale, region.height); row++) {
-      for (let column = bound((left - region.left) / region.scale, region.width); column <= bound((right - region.left) / region.scale, region.width); column++) {
-        const model = region.cells[row * region.width + column];
-        const id = model < 0 ? null : atlas.nameNow(model);
-        if (!id) continue;
-        const [x, y] = atlas.spot(model), cut = id.indexOf("/");
-        write(taken, id.slice(cut + 1), cut < 0 ? "" : id.slice(0, cut), across(x), down(y), 11, "model", size * 0.94);
-      }
-    }
-  }
-  // Writes a name and a second line, unless they would lie over another name.
-  function write(taken, text, note, x, y, size, kind, room) {
-    const weight = kind === "family" ? "700" : kind === "branch" ? "600" : kind === "model" ? "500" : "italic 600";
-    const cut = function (line, font, points) {
-      let kept = line;
-      while (kept.length > 3 && textWidth(kept, font, points) > room) kept = kept.slice(0, Math.floor(kept.length * 0.85));
-      return kept === line ? line : kept.slice(0, -1) + "…";
-    };
-    const shown = cut(text, weight, size), small = Math.max(10, size * 0.68), below = note ? cut(note, "400", small) : "";
-    const half = Math.max(textWidth(shown, weight, size), below ? textWidth(below, "400", small) : 0) / 2 + 3;
-    const tall = below ? size + small + 2 : size;
-    const box = [x - half, y - tall / 2 - 2, x + half, y + tall / 2 + 2];
-    if (kind === "family" || kind === "zone") {
-      const shift = Math.max(0, 2 - box[0]) - Math.max(0, box[2] - width + 2);
-      x += shift; box[0] += shift; box[2] += shift;
-    }
-    if (taken.some(function (other) { return other[0] < box[2] && box[0] < other[2] && other[1] < box[3] && box[1] < other[3]; })) return;
-    taken.push(box);
-    pen.strokeStyle = theme.halo;
-    pen.font = weight + " " + size + "px " + FONT;
-    pen.lineWidth = Math.max(3, size / 4.5);
-    const line = below ? y - tall / 2 + size * 0.82 : y + size * 0.35;
-    pen.strokeText(shown, x, line);
-    pen.fillStyle = theme.label;
-    pen.fillText(shown, x, line);
-    if (!below) return;
-    pen.font = "400 " + small + "px " + FONT;
-    pen.lineWidth = 3;
-    pen.strokeText(below, x, line + small + 1);
-    pen.fillStyle = theme.owner;
-    pen.fillText(below, x, line + small + 1);
   }
 
   function minimap() {
@@ -446,6 +380,7 @@
     document.getElementById("whole").addEventListener("click", function () { atlas.choose(-1); atlas.fit(); });
     new ResizeObserver(function () { measure(); atlas.draw(); }).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", function () { measure(); atlas.repaint(); });
+    for (const moment of ["beforeprint", "afterprint"]) addEventListener(moment, function () { measure(); atlas.repaint(); render(); });
   }
   // The model in the middle of the window, or the next one around it.
   function nearest() {

@@ -8,7 +8,7 @@ const ATLAS = (function () {
     high: window.innerHeight > window.innerWidth,
   };
   const shards = new Map(), waiting = new Map();
-  let pages = {};
+  let pages = {}, authors = {};
 
   function unpack(text, first) {
     const raw = atob(text), at = first * atlas.about.stride;
@@ -174,6 +174,10 @@ const ATLAS = (function () {
     shards.set(number, names);
     for (const resolve of waiting.get(number) || []) resolve(names);
   };
-  atlas.pages = function (found) { pages = found; };
+  atlas.pages = function (models, owners) { pages = models; authors = owners; };
+  atlas.authorPage = function (name) {
+    if (!atlas.exported) return "/author/" + encodeURIComponent(name);
+    return authors[name] ? "authors/" + authors[name] : null;
+  };
   return atlas;
 })();

@@ -14,6 +14,15 @@
     });
     layout.xaxis = Object.assign({}, axis, figure.layout.xaxis);
     layout.yaxis = Object.assign({}, axis, figure.layout.yaxis);
+    // Names beside bars leave the bars their room.
+    const bars = figure.data.find(function (part) { return part.orientation === "h"; }), room = Math.floor((width || target.clientWidth) / 14);
+    if (bars && bars.y.some(function (name) { return String(name).length > room; })) {
+      layout.yaxis.tickvals = bars.y;
+      layout.yaxis.ticktext = bars.y.map(function (name) {
+        const whole = String(name), letters = whole.length > room ? [...whole.slice(whole.indexOf("/") + 1)] : [...whole];
+        return letters.length > room ? letters.slice(0, room - 1).join("") + "…" : letters.join("");
+      });
+    }
     Plotly.react(target, figure.data, layout, { displayModeBar: false, responsive: true });
   };
   const seen = new IntersectionObserver(function (entries) {

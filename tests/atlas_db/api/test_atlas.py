@@ -28,6 +28,14 @@ def test_notebooks_show_tables_and_nothing_that_was_not_escaped(names: dict[str,
     assert repr(atlas.lineage("atlas-demo/tern-chat")) == "<Lineage of atlas-demo/tern-chat: 1 parent, 2 children>"
 
 
+def test_addresses_of_the_hub_name_models(names: dict[str, Any]) -> None:
+    atlas, name = names["atlas"], "atlas-demo/tern-chat"
+    for address in (f"hf://{name}", f"https://huggingface.co/{name}"):
+        assert atlas.model(address) == atlas.model(name)
+        assert atlas.lineage(address).ancestors == atlas.lineage(name).ancestors
+        assert atlas.compare(address, "hf://atlas-demo/tern").traits == atlas.compare(name, "atlas-demo/tern").traits
+
+
 def test_errors_are_ours(names: dict[str, Any]) -> None:
     atlas = names["atlas"]
     with pytest.raises(ModelNotFoundError, match="Did you mean"):

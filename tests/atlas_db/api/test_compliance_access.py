@@ -62,6 +62,33 @@ def test_the_hub_adds_what_the_atlas_lacks(atlas: Atlas, tmp_path: Path, monkeyp
     assert not atlas.audit(card).verdicts.get("violation")
 
 
+def test_a_gate_reads_folders_and_asks_the_hub_for_what_is_above_them(
+    atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, parent in (("tuned", "../base"), ("base", "new/parent")):
+        folder = tmp_path / "models" / name
+        folder.mkdir(parents=True)
+        (folder / "README.md").write_text(CARD.format(parent))
+    (tmp_path / "repos").mkdir()
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY)
+    tuned = tmp_path / "models" / "tuned"
+    (alone,) = atlas.gate(policy, tuned)
+    assert str(alone.decision) == "ask", "what is above is not known"
+    with serving(tmp_path / "repos", monkeypatch) as hub:
+        hub.records["models/new/parent"] = model("new/parent", tags=["license:cc-by-nc-4.0"])
+        (answer,) = atlas.gate(policy, tuned, online=True)
+    assert str(answer.decision) == "deny"
+    assert {each.repository for each in answer.reasons if str(each.decision) == "deny"} == {"new/parent"}
+
+
+def test_addresses_of_the_hub_name_models_where_ids_do(atlas: Atlas) -> None:
+    for name in (f"hf://{META}", f"https://huggingface.co/{META}"):
+        assert atlas.impact(name).descendants == atlas.impact(META).descendants > 0
+        assert atlas.audit(name).verdicts == atlas.audit(META).verdicts
+        assert atlas.notice(name).text() == atlas.notice(META).text()
+
+
 def test_nothing_named_and_nothing_there_are_errors(atlas: Atlas, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no model is named"):
         atlas.notice()

@@ -11,6 +11,8 @@ import pytest
 from atlas_db.snapshot.repositories import named_models
 from atlas_db.snapshot.snapshot_file import closure, write_repositories
 from tests.support.command import ATLAS, environment, run, run_json
+from tests.support.graphs import model
+from tests.support.hub_server import serving
 from tests.support.kept import answered
 from tests.support.license_hub import META, POLICY, ROWS
 
@@ -36,6 +38,22 @@ def test_the_gate_ends_with_the_strictest_decision(tmp_path: Path, file: str) ->
     run(home, *words, code=2)
     (tmp_path / "policy.toml").write_text("[")
     assert "is no policy" in run(home, *words, "p/mit", code=2).stderr
+
+
+@pytest.mark.slow
+def test_a_folder_is_decided_with_what_the_hub_knows_above_it(
+    tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, mine = tmp_path / "home", tmp_path / "mine"
+    (tmp_path / "repos").mkdir()
+    mine.mkdir()
+    (mine / "README.md").write_text("---\nlicense: mit\nbase_model: new/parent\n---\n")
+    words = ["gate", "--policy", str(tmp_path / "policy.toml"), "--store", file, str(mine)]
+    run(home, *words, code=6)
+    with serving(tmp_path / "repos", monkeypatch) as hub:
+        hub.records["models/new/parent"] = model("new/parent", tags=["license:cc-by-nc-4.0"])
+        done = run(home, *words, "--online", code=1)
+    assert "deny: new/parent [cc-by-nc-4.0], we sell" in done.stdout
 
 
 @pytest.mark.slow

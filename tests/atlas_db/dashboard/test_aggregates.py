@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 from atlas_db.dashboard.aggregates import Bundle, build_bundle, load_bundle
+from atlas_db.dashboard.map.model_map import read_records
 from atlas_db.store.bolt import Store
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
@@ -20,7 +22,27 @@ def test_search_finds_whatever_the_case(counted: Bundle) -> None:
     assert search("fan-", 3) == ["f/fan-59", "f/fan-58", "f/fan-57"] or len(search("fan-", 3)) == 3
     assert set(search("chat", 1000)) == {row["id"] for row in ROWS if "chat" in row["id"]}
     assert search("org0/base0-7b", 5)[0] == "org0/base0-7b"
+    assert search(" org0  base0 7B", 5)[0] == "org0/base0-7b", "a space stands for any sign"
+    assert search("fan 59", 5) == ["f/fan-59"]
     assert search(".*", 5) == search("", 5) == search("a\nb", 5) == []
+
+
+def test_the_place_of_a_model_is_its_cell_and_its_family(counted: Bundle) -> None:
+    records = read_records(counted.folder)
+    for name in ("org0/base0-7b", "f/fan-7", counted.names[-1]):
+        place = counted.place_of(name)
+        assert place is not None
+        at = counted.names.index(name)
+        assert (place["column"], place["row"]) == struct.unpack("<HH", records[at].tobytes()[:4])
+        assert place["column"] < place["width"]
+        assert place["row"] < place["height"]
+    fan, alone = counted.place_of("f/fan-7"), counted.place_of(counted.names[-1])
+    assert fan is not None
+    assert alone is not None
+    family = {row["id"]: row["models"] for row in counted.report["map"]["labels"]}
+    assert (fan["region"], fan["root"], fan["models"]) == ("land", "org0/base0-7b", family["org0/base0-7b"])
+    assert (alone["region"], alone["root"], alone["models"]) == ("sea", counted.names[-1], 1)
+    assert counted.place_of("f/fan-700") is None
 
 
 def test_a_bundle_that_was_not_finished_is_not_taken(local_store: Store, tmp_path: Path) -> None:

@@ -151,6 +151,16 @@ def test_pages_print_without_controls_on_light_paper_and_nothing_is_cut(site: Si
         assert page.pdf(format="A4").startswith(b"%PDF-")
         assert page.locator(".plot svg.main-svg").count() >= page.locator("[data-figure]").count(), path
         page.emulate_media(media="screen")
+    page.goto(site.url)
+    page.wait_for_selector(".map[data-whole]")
+    corner = "[...document.getElementById('chart').getContext('2d').getImageData(2, 2, 1, 1).data].slice(0, 3)"
+    assert max(page.evaluate(corner)) < 60, "dark on a dark screen"
+    for moment, bright in (("beforeprint", True), ("afterprint", False)):
+        page.evaluate("moment => dispatchEvent(new Event(moment))", moment)
+        assert (min(page.evaluate(corner)) > 200) is bright, moment
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.locator(".facet[open] li").first).to_be_visible()
+    assert not page.locator("#buttons").is_visible(), "the legend is printed, and no controls"
     page.close()
 
 
@@ -234,6 +244,10 @@ def test_bad_input_gets_a_plain_page(site: Site, page: Page) -> None:
     assert status == 404
     assert "Did you mean" in text
     assert f'<a href="/models/{META}">' in text
+    status, _, text = site.get("/models/nobody/%3Cb%3Equite-another")
+    assert status == 404
+    assert 'href="/search?q=%3Cb%3Equite-another"' in text
+    assert "atlas-db query" not in text, "no command line for a browser"
     for path, code in {
         "/nothing": 404, "/audit?page=0": 400, "/models/" + "a" * 3000: 404,
         f"/models/{META}?open=" + ",".join(map(str, range(90))): 200, "/family?a=no/body": 404, "/author/nobody": 404, "/author/%3Cb%3E": 404, "/search?q=" + "a" * 600: 400,
@@ -298,8 +312,14 @@ def test_the_export_opens_from_a_disk(shown_home: Path, page: Page, tmp_path: Pa
     page.wait_for_url("**/index.html#*model=meta-llama*")
     page.reload()
     expect(page.locator("#place h2")).to_have_text(META)
-    page.locator("#chart").press("Enter")
+    owner = META.partition("/")[0]
+    page.locator("#place").get_by_role("link", name=owner, exact=True).click()
+    expect(page.locator("h1")).to_have_text(owner)
+    page.get_by_role("link", name=META).first.click()
     expect(page.locator("h1")).to_have_text(META)
+    page.get_by_role("link", name=f"More by {owner}").click()
+    expect(page.locator("h1")).to_have_text(owner)
+    page.get_by_role("link", name=META).first.click()
     page.get_by_role("link", name="c/laundered").first.click()
     expect(page.locator("article.finding").first).to_contain_text(META)
     for name in ("Families", "Ecosystem", "Audit", "Questions", "Quality", "Runs", "Map"):

@@ -12,6 +12,7 @@ from atlas_db.core.settings import Settings
 from atlas_db.dashboard.app import create_app
 from atlas_db.dashboard.questions import MAX_ROWS, cypher_page, question_page, questions_page
 from atlas_db.dashboard.serving.app_state import AppState
+from atlas_db.dashboard.templating import Served, render
 from atlas_db.store.bolt import Store
 from cypher.query_library import queries, run_query
 from tests.support.graphs import child, load_rows, model
@@ -48,6 +49,19 @@ def test_a_question_is_answered_as_the_query_is(filled: Store) -> None:
     assert "a/b" in wrong["problem"]["hint"]
     with pytest.raises(QueryNotFoundError):
         question_page(filled, "no_such", {})
+
+
+def test_ids_in_an_answer_lead_to_pages(filled: Store) -> None:
+    answers = {name: question_page(filled, name, {}) for name in ("top_parents", "authors", "licenses")}
+    assert [(page["answer"]["rows"][0]["id"], page["ids"]) for page in answers.values()] == [
+        ("a/b", "models"),
+        ("c", "authors"),
+        ("apache-2.0", None),
+    ]
+    text = {name: render("question", page, Served(), current="", title="") for name, page in answers.items()}
+    assert '<a href="/models/a/b">a/b</a>' in text["top_parents"]
+    assert '<a href="/author/c">c</a>' in text["authors"]
+    assert ">apache-2.0</td>" in text["licenses"]
 
 
 def test_own_cypher_only_reads_and_is_cut(filled: Store) -> None:

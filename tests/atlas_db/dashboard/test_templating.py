@@ -31,5 +31,10 @@ def test_values_as_people_read_them() -> None:
         shown({"a/b": 0.031, "c/d": 0.02}),
         shown(0.25, "confidence"),
         shown(["a", 2000]),
+        shown("needs_review", "verdict"),
+        shown("a/b_c", "model"),
+        shown("2024-05-31T10:00:00Z", "created_at"),
     ]
-    assert observed == ["–", "yes", "1,234,567", "25.0%", "a/b 0.031, c/d 0.02", "0.25", "a, 2,000"]
+    assert observed == [
+        "–", "yes", "1,234,567", "25.0%", "a/b 0.031, c/d 0.02", "0.25", "a, 2,000", "needs review", "a/b_c", "2024-05-31",
+    ]  # fmt: skip

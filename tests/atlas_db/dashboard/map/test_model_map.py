@@ -223,6 +223,47 @@ def test_the_map_obeys_keys_and_a_narrow_window_turns_it(site: Site, page: Page,
     phone.close()
 
 
+_WRITTEN = """() => new Promise(done => {
+    const pen = CanvasRenderingContext2D.prototype, fill = pen.fillText, found = [];
+    pen.fillText = function (text, x, y) {
+        const size = this.measureText(text);
+        if (this.canvas.id === 'chart') {
+            found.push([text, x - size.width / 2, y - size.actualBoundingBoxAscent, x + size.width / 2, y]);
+        }
+        return fill.apply(this, arguments);
+    };
+    ATLAS.draw();
+    setTimeout(() => { pen.fillText = fill; done(found); }, 200);
+})"""
+
+
+def test_names_lie_neither_over_each_other_nor_under_the_buttons(site: Site, page: Page) -> None:
+    """At every zoom, in a wide and in a narrow window."""
+    written = 0
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        _map(page, site)
+        frame = page.locator("#chart").bounding_box()
+        assert frame is not None
+        for presses in (0, 3, 3, 4):
+            for _ in range(presses):
+                page.keyboard.press("+")
+            page.wait_for_timeout(250)
+            boxes = [tuple(box) for box in page.evaluate(_WRITTEN)]
+            written += len(boxes)
+            for name in ("#buttons", "#crumbs", "#ruler", "#minimap"):
+                box = page.locator(name).bounding_box() if page.locator(name).is_visible() else None
+                if box is not None:
+                    left, top = box["x"] - frame["x"], box["y"] - frame["y"]
+                    boxes.append((name, left, top, left + box["width"], top + box["height"]))
+            for at, one in enumerate(boxes):
+                for other in boxes[at + 1 :]:
+                    apart = one[3] <= other[1] + 1 or other[3] <= one[1] + 1
+                    assert apart or one[4] <= other[2] + 1 or other[4] <= one[2] + 1, (width, presses, one, other)
+            page.locator("#chart").focus()
+    assert written > 20
+
+
 def test_the_sea_is_grouped_by_author_on_demand(site: Site, page: Page) -> None:
     _map(page, site)
     sea = "ATLAS.regions.find(region => region.name === 'sea')"

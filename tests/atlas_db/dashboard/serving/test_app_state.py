@@ -22,6 +22,7 @@ from atlas_db.store.bolt import Store
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 from tests.support.graphs import child, model, write_rows
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -40,6 +41,12 @@ def _wait(client: TestClient, models: int) -> None:
             return
         time.sleep(0.1)
     pytest.fail(f"never counted {models} models")
+
+
+def test_searches_are_prepared_before_the_first_reader(state: AppState) -> None:
+    names = {"names", "findings", "_index", "_by_hash", "_heads"}
+    wait_for(lambda: names <= vars(state.bundle).keys(), 30)
+    assert state.bundle.search("a b", 5) == [state.bundle.names.index("a/b")]
 
 
 def test_pages_wait_for_their_turn_at_the_store_and_files_do_not(state: AppState) -> None:
@@ -94,7 +101,7 @@ def test_an_unforeseen_error_is_a_page_with_all_headers(address: str, tmp_path: 
     with TestClient(create_app(state), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         answer = client.get(address)
     assert answer.status_code == 500
-    assert "this page could not be made" in answer.text and "Attribute" not in answer.text
+    assert "this page could not be made" in answer.text.lower() and "Attribute" not in answer.text
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
 
 
