@@ -80,8 +80,8 @@ class Bundle:
         return found
 
     def prepare(self) -> None:
-        """Read what searches, places and the audit need, so that no reader waits for it."""
-        _ = self._index, self._by_hash, self._heads, self._known, self.findings
+        """Read what searches and places need, so that no reader waits for it."""
+        _ = self._index, self._by_hash, self._heads, self._known
 
     def without_record(self, models: Sequence[str]) -> dict[str, str]:
         """Return those of some models that have no record, with what is known of them: `weights` or `name`."""

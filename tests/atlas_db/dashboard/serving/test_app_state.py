@@ -44,7 +44,7 @@ def _wait(client: TestClient, models: int) -> None:
 
 
 def test_searches_are_prepared_before_the_first_reader(state: AppState) -> None:
-    names = {"names", "findings", "_index", "_by_hash", "_heads"}
+    names = {"names", "_index", "_by_hash", "_heads"}
     wait_for(lambda: names <= vars(state.bundle).keys(), 30)
     assert state.bundle.search("a b", 5) == [state.bundle.names.index("a/b")]
 
