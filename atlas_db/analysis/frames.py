@@ -14,10 +14,11 @@ from scipy import sparse
 
 from atlas_db.analysis.forest import Forest, build_forest
 from atlas_db.cards.card_store import FOLDER, newest_cards
+from atlas_db.claims.runs import list_runs
 from atlas_db.columnar.graph import HUB_FIRST_DATE, MULTI_VALUED, Graph, days_since_epoch
 from atlas_db.columnar.read import positions_in, read_graph
 from atlas_db.core.arrays import Doubles, Flags, Integers
-from atlas_db.core.terms import Progress, Source, Status
+from atlas_db.core.terms import Progress, RunKind, Source, Status
 from atlas_db.store.arrow import edge_columns
 from atlas_db.store.bolt import Store
 
@@ -113,7 +114,12 @@ def read_frames(store: Store, home: Path | None = None, progress: Progress = lam
     edges = edges.assign(child=child, parent=parent)[["child", "parent", *edges.columns]]
     edges = edges.sort_values([*edges.columns], ignore_index=True)
     progress("reading predictions", 2, 3)
-    predicted = {attribute: _predicted(store, ids, rel, label) for attribute, (rel, label) in CLAIM_EDGES.items()}
+    # To find that nothing is predicted, every model would be read once an attribute.
+    completed = any(run["kind"] == RunKind.COMPLETION for run in list_runs(store))
+    predicted = {
+        attribute: _predicted(store, ids, rel, label) if completed else _NO_PREDICTIONS.copy()
+        for attribute, (rel, label) in CLAIM_EDGES.items()
+    }
     progress("reading predictions", 3, 3)
     return AtlasFrames(graph, edges, _forest(graph), predicted, None if home is None else home / FOLDER)
 
@@ -128,6 +134,11 @@ def months_of(created: Doubles) -> npt.NDArray[np.datetime64]:
     months = np.where(known, created, 0).astype("datetime64[D]").astype("datetime64[M]")
     months[~known] = np.datetime64("NaT")
     return months
+
+
+_NO_PREDICTIONS = pd.DataFrame(
+    {"model": np.empty(0, np.int64), "value": np.empty(0, object), "confidence": np.empty(0, np.float64)}
+)
 
 
 def _predicted(store: Store, ids: pa.Array, rel: str, label: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from atlas_db.analysis.text_similarity import (
     card_terms,
     levenshtein_similarity,
     metadata_terms,
-    metadata_text,
+    metadata_texts,
     row_cosines,
     tfidf_weights,
 )
@@ -70,11 +70,13 @@ def _metadata_measure(atlas: AtlasFrames) -> Measure:
     weights = tfidf_weights(counted)
 
     def measure(left: Integers, right: Integers) -> dict[str, Doubles]:
-        texts = {row: metadata_text(atlas, row) for row in np.unique(np.concatenate((left, right))).tolist()}
+        rows, at = np.unique(np.concatenate((left, right)), return_inverse=True)
+        texts = metadata_texts(atlas, rows)
+        lefts, rights = ([texts[place] for place in half.tolist()] for half in np.split(at, [len(left)]))
         return {
             "bag": row_cosines(counted, left, right),
             "tfidf": row_cosines(weights, left, right),
-            "levenshtein": levenshtein_similarity([texts[row] for row in left], [texts[row] for row in right]),
+            "levenshtein": levenshtein_similarity(lefts, rights),
         }
 
     return measure

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -46,12 +47,20 @@ def levenshtein_similarity(left: Sequence[str], right: Sequence[str]) -> Doubles
     )
 
 
-def metadata_text(atlas: AtlasFrames, row: int) -> str:
-    """Return the metadata of a model as text, one line a trait (Laufer 2025, figure 4)."""
-    columns = {trait: atlas.graph.columns[trait] for trait in TRAITS}
-    return traits_as_text(
-        {trait: [names[value] for value in held.row(row)] for trait, (names, held) in columns.items()}
-    )
+def metadata_texts(atlas: AtlasFrames, rows: Integers) -> list[str]:
+    """Return the metadata of some models as texts, one line a trait (Laufer 2025, figure 4).
+
+    Args:
+        atlas: The atlas.
+        rows: Rows of the models, shape (n,).
+    """
+    values: dict[str, Iterator[list[str]]] = {}
+    for trait in TRAITS:
+        names, held = atlas.graph.columns[trait]
+        lists = held.take(rows)
+        named = [names[value] for value in lists.values.tolist()]
+        values[trait] = (named[start:end] for start, end in pairwise(lists.indptr.tolist()))
+    return [traits_as_text(dict(zip(TRAITS, each, strict=True))) for each in zip(*values.values(), strict=True)]
 
 
 def card_terms(texts: Sequence[str]) -> sparse.csr_array:

@@ -66,7 +66,7 @@ class Field(NamedTuple):
 
     def curve(self) -> Integers:
         """Return the cells along the curve, square by square, shape (cells, 2)."""
-        square = hilbert_curve(self.side, self.side)
+        square = hilbert_curve(self.side)
         corners = [(column, row) for row in range(self.rows) for column in range(self.columns)]
         return np.concatenate([square + self.side * np.array(corner) for corner in corners])
 
@@ -200,44 +200,16 @@ def _resolve_collisions(wanted: Integers, names: Keys, slots: int) -> Integers:
 
 
 @cache
-def hilbert_curve(width: int, height: int) -> Integers:
-    """Return the cells of a rectangle along a generalised Hilbert curve (Cerveny's gilbert), shape (cells, 2)."""
-    cells: list[tuple[int, int]] = []
-    todo = [(0, 0, width, 0, 0, height)] if width >= height else [(0, 0, 0, height, width, 0)]
-    while todo:
-        x, y, ax, ay, bx, by = todo.pop()
-        long, wide = abs(ax + ay), abs(bx + by)
-        along, across = (_sign(ax), _sign(ay)), (_sign(bx), _sign(by))
-        if wide == 1 or long == 1:
-            step = along if wide == 1 else across
-            cells += [(x + at * step[0], y + at * step[1]) for at in range(long if wide == 1 else wide)]
-            continue
-        half = _halved(ax, ay, long, along)
-        rest = _halved(bx, by, wide, across)
-        if 2 * long > 3 * wide:
-            half = _even(half, long, along)
-            parts = [(x, y, *half, bx, by), (x + half[0], y + half[1], ax - half[0], ay - half[1], bx, by)]
-        else:
-            rest = _even(rest, wide, across)
-            end = (x + ax - along[0] + rest[0] - across[0], y + ay - along[1] + rest[1] - across[1])
-            parts = [
-                (x, y, *rest, *half),
-                (x + rest[0], y + rest[1], ax, ay, bx - rest[0], by - rest[1]),
-                (*end, -rest[0], -rest[1], -(ax - half[0]), -(ay - half[1])),
-            ]
-        todo += reversed(parts)
-    return np.array(cells, np.int64).reshape(-1, 2)
+def hilbert_curve(side: int) -> Integers:
+    """Return the cells of a square along Hilbert's curve (Hilbert 1891), shape (side * side, 2).
 
-
-def _sign(number: int) -> int:
-    return (number > 0) - (number < 0)
-
-
-def _halved(x: int, y: int, length: int, step: tuple[int, int]) -> tuple[int, int]:
-    return (length // 2) * step[0], (length // 2) * step[1]
-
-
-def _even(half: tuple[int, int], length: int, step: tuple[int, int]) -> tuple[int, int]:
-    """Return a half of even length where there is one: the curve then has no diagonal steps."""
-    odd = abs(half[0] + half[1]) % 2 and length > 2
-    return (half[0] + step[0], half[1] + step[1]) if odd else half
+    Args:
+        side: A power of two.
+    """
+    if side == 1:
+        return np.zeros((1, 2), np.int64)
+    half = side // 2
+    quarter = hilbert_curve(half)
+    turned = quarter[:, ::-1]
+    parts = (turned, quarter + np.array([0, half]), quarter + half, np.array([side - 1, half - 1]) - turned)
+    return np.concatenate(parts)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from atlas_db.claims.runs import begin_run, finish_run
 from atlas_db.core.settings import Settings
+from atlas_db.core.terms import RunKind
 from atlas_db.dashboard.aggregates import Bundle, build_bundle
 from atlas_db.licenses.audit import AuditOptions
 from atlas_db.licenses.write_findings import audit_and_write
@@ -32,12 +34,14 @@ def shown_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("dashboard")
     run(folder, "load", write_rows(folder / "rows.jsonl", SITE_ROWS))
     with connect(Settings(home=folder, heap="1g")) as store:
+        completion = begin_run(store, RunKind.COMPLETION, {})
         props = {
-            "source": "predicted", "confidence": 0.97, "method": "test@1", "run_id": "completion-test", "evidence": '{"test": "ranking", "groups": {"author": {"positives": 3, "total": 4}}}',
+            "source": "predicted", "confidence": 0.97, "method": "test@1", "run_id": completion, "evidence": '{"test": "ranking", "groups": {"author": {"positives": 3, "total": 4}}}',
             "first_seen": "2024-06-01", "last_seen": "2024-06-01",
         }  # fmt: skip
         row = {"a": "g/guessed", "b": "llama3.1", "set": props}
         store.write(lambda tx: tx.run_batch(merge_edges("HAS_LICENSE", "Model", "License"), [row]))
+        finish_run(store, completion, {})
     run(folder, "audit", "--all")
     yield folder
     run(folder, "store", "stop")
