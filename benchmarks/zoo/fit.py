@@ -35,7 +35,7 @@ from benchmarks.zoo.score import prints_of, read_truth
 from ingest.weights.family_chart import chart_family
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.pairwise.direction import precedence_features
+from ingest.weights.pairwise.direction import precedence_features, small_singular_parts
 from ingest.weights.pairwise.residual_containment import containment, containment_features, small_singular_residual
 from ingest.weights.samples.clustering import connected_families
 from ingest.weights.samples.model_families import by_shape
@@ -165,7 +165,8 @@ def directed(zoo: Zoo, known: Sequence[FamilyState]) -> Doubles:
     """Return precedence features, one row an edge of training, the parent first."""
     rows = []
     for family in known:
-        measured = precedence_features(family.samples.vectors, family.samples.sq_distance)
+        vectors = family.samples.vectors
+        measured = precedence_features(vectors, family.samples.sq_distance, small_singular_parts(vectors))
         place = {item.id: row for row, item in enumerate(family.samples.fingerprints)}
         for child, row in place.items():
             for parent in zoo.parents.get(child, ()) if zoo.kind[child] in TRAINED else ():

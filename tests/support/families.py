@@ -44,6 +44,18 @@ def trained(weights: Weights, seed: int, size: float = 0.1) -> Weights:
     }
 
 
+def with_fewer_neurons(weights: Weights, kept: int, seed: int) -> Weights:
+    """Keep some neurons of every MLP, as width pruning does."""
+    out = dict(weights)
+    for layer in range(LAYERS):
+        at = f"model.layers.{layer}.mlp."
+        chosen = np.sort(np.random.default_rng(seed + layer).choice(INNER, kept, replace=False))
+        for name in ("gate", "up"):
+            out[f"{at}{name}_proj.weight"] = weights[f"{at}{name}_proj.weight"][chosen]
+        out[f"{at}down_proj.weight"] = weights[f"{at}down_proj.weight"][:, chosen]
+    return out
+
+
 def write(folder: Path, weights: Weights, dtype: str = "F32", shards: int = 1) -> Path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"model_type": "llama", "num_attention_heads": HEADS}))

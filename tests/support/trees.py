@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -16,9 +17,15 @@ from ingest.weights.tree.insertion import best_parent
 from tests.support.families import Weights, print_of, write
 
 
-def grown(folder: Path, models: list[Weights], bases: Mapping[int, int | None]) -> tuple[FamilyState, IncrementalTree]:
-    """Return a family and a given tree, the models placed where that tree has them."""
-    prints = [print_of(write(folder / f"m{at}", weights), f"m{at}") for at, weights in enumerate(models)]
+def grown(
+    folder: Path,
+    models: list[Weights],
+    bases: Mapping[int, int | None],
+    dtypes: Mapping[int, str] = MappingProxyType({}),
+) -> tuple[FamilyState, IncrementalTree]:
+    """Return a family and a given tree, the models placed where that tree has them, as F32 unless a type is given."""
+    folders = [write(folder / f"m{at}", weights, dtypes.get(at, "F32")) for at, weights in enumerate(models)]
+    prints = [print_of(each, each.name) for each in folders]
     samples = load_samples(prints, Resampler(), use_dates=False)
     family = build_family_state(samples, run_pair_tests(samples))
     merges = family.relations.merges

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from atlas_db.core.arrays import Doubles
+from atlas_db.core.arrays import Doubles, Floats
 from ingest.weights.adapters.base_fit import Accumulator, Fit
 from ingest.weights.adapters.base_matrices import BaseMatrices
 from ingest.weights.adapters.traces import MAX_BLOCK, AdapterTraces, CopyRole, Update
@@ -35,7 +35,7 @@ class Measured:
         """Return z of each model's fit against chance, shape (n,)."""
         fit = self.fit
         both = (fit.outputs + fit.inputs) / np.sqrt(2)
-        return np.asarray(np.maximum.reduce([fit.outputs, fit.inputs, both, fit.copied]))
+        return np.asarray(np.maximum.reduce([fit.outputs, fit.inputs, both, fit.reached, fit.copied]))
 
 
 def measure(traces: AdapterTraces, bases: Sequence[BaseMatrices]) -> Measured:
@@ -79,16 +79,24 @@ def fitting_modules(traces: AdapterTraces, base: BaseMatrices) -> int:
 def _add_principal(sums: Accumulator, update: Update, bases: Sequence[BaseMatrices]) -> None:
     """Compare factors that started as the base's own leading singular vectors (PiSSA, arXiv 2404.02948).
 
-    There B = W · A⁺, up to training. Of other updates this is far from every model.
+    There B = s · W · A⁺, up to training, with s the scaling of the update. Of other updates this is far from every
+    model.
     """
     if not len(update.left) or not len(update.right) or update.right.shape[1] >= MAX_BLOCK:
         return
-    inverse, size = np.linalg.pinv(update.right.T), float(np.linalg.norm(update.left))
+    inverse = np.linalg.pinv(update.right.T)
     read = (base.read(update) for base in bases)
-    made = [each @ inverse for each in read if each is not None and each.shape[1] == len(inverse)]
-    distances = [float(np.linalg.norm(update.left - each)) for each in made]
-    if len(made) == len(bases) and min(distances) < ADAPTER.max_principal_distance * size:
+    made = [
+        _scaled_to(update.left, each @ inverse) for each in read if each is not None and each.shape[1] == len(inverse)
+    ]
+    bound = ADAPTER.max_principal_distance * float(np.linalg.norm(update.left))
+    if len(made) == len(bases) and min(float(np.linalg.norm(update.left - each)) for each in made) < bound:
         sums.add_copy(update.left.reshape(-1), [each.reshape(-1) for each in made], structured=True)
+
+
+def _scaled_to(values: Floats, other: Floats) -> Floats:
+    """Return other values by the factor that brings them nearest, shape as both."""
+    return np.asarray(other * (np.vdot(other, values) / max(float(np.vdot(other, other)), 1e-30)), np.float32)
 
 
 def features(measured: Measured, parents: Sequence[int | None], later: Sequence[bool]) -> Doubles:

@@ -1,8 +1,9 @@
 """How well models fit an adapter as its base: each against chance, and each against each other.
 
-Gradients lie where the base's own matrices stretch most. With C = L · Lᵀ of an update's directions and M = W · Wᵀ of a
-model's matrix W, the energy of M in C is Σ C∘M. Its diagonal depends on the sizes of single units alone, which models
-that are not related share. The rest has the expectation 0 and a known variance under random signs of the units:
+Gradients lie where the base's own matrices stretch most, and even more where the matrices do through which they come.
+With C = L · Lᵀ of an update's directions and M = W · Wᵀ of a model's matrix W, the energy of M in C is Σ C∘M. Its
+diagonal depends on the sizes of single units alone, which models that are not related share. The rest has the
+expectation 0 and a known variance under random signs of the units:
 
     z = Σ_{i≠j} C_ij M_ij / √(2 Σ_{i≠j} C_ij² M_ij²)
 
@@ -29,6 +30,7 @@ class Fit:
     Attributes:
         outputs: z of the energy of each model's matrices in the update's directions of outputs, shape (n,).
         inputs: The same for directions of inputs, shape (n,).
+        reached: The same for directions of outputs in the matrices through which gradients reach them, shape (n,).
         own: Log-likelihood of the directions of outputs, given the spectra of each model's matrices, shape (n,).
         copied: z of the correlation with the values that the adapter copied, 0 where it is weak, shape (n,).
         partner: The same as `own`, given the matrices through which gradients reach the outputs where these are known,
@@ -40,6 +42,7 @@ class Fit:
 
     outputs: Doubles
     inputs: Doubles
+    reached: Doubles
     own: Doubles
     partner: Doubles
     copied: Doubles
@@ -56,8 +59,10 @@ class Accumulator:
 
     def __init__(self, models: int) -> None:
         self.models = models
-        self.single = {name: np.zeros(models) for name in ("outputs", "inputs", "own", "partner")}
-        self.pairs = {name: np.zeros((models, models)) for name in ("outputs", "inputs", "overlap", "copies")}
+        self.single = {name: np.zeros(models) for name in ("outputs", "inputs", "reached", "own", "partner")}
+        self.pairs = {
+            name: np.zeros((models, models)) for name in ("outputs", "inputs", "reached", "overlap", "copies")
+        }
         self.counts = dict.fromkeys(self.pairs, 0)
         self.dots, self.squares = np.zeros(models), np.zeros(models)
         self.square, self.elements = 0.0, 0
@@ -77,6 +82,9 @@ class Accumulator:
             partners = [log_likelihood(left, *view.partner) for view in views if view.partner is not None]
             self.single["own"] += own
             self.single["partner"] += partners if len(partners) == len(views) else own
+            reached = [view.reached for view in views if view.reached is not None]
+            if len(reached) == len(views):
+                self._add_energy("reached", left @ left.T, reached)
         if columns:
             self._add_energy("inputs", right @ right.T, [view.inputs for view in views])
         if rows and columns:
@@ -129,15 +137,9 @@ class Accumulator:
     def fit(self) -> Fit:
         """Return the statistics of all modules that were added."""
         scale = {name: np.sqrt(max(count, 1)) for name, count in self.counts.items()}
-        return Fit(
-            self.single["outputs"] / scale["outputs"],
-            self.single["inputs"] / scale["inputs"],
-            self.single["own"],
-            self.single["partner"],
-            self._copied(),
-            {name: value / scale[name] for name, value in self.pairs.items()},
-            max(self.counts.values()),
-        )
+        single = {name: value / scale.get(name, 1.0) for name, value in self.single.items()}
+        pairs = {name: value / scale[name] for name, value in self.pairs.items()}
+        return Fit(**single, copied=self._copied(), pairs=pairs, modules=max(self.counts.values()))
 
 
 def log_likelihood(directions: Floats, values: Floats, vectors: Floats) -> float:

@@ -45,13 +45,15 @@ class ModuleView(NamedTuple):
         outputs: Gram matrix of the outputs over all inputs that were read, trace 1.
         inputs: Gram matrix of the inputs over the first outputs, trace 1.
         own: Eigenvalues, of mean 1, and eigenvectors of `outputs`.
-        partner: The same of the Gram matrix of the partner's weights for these outputs; None where there is none.
+        reached: Gram matrix of the partner's weights for these outputs, trace 1; None where there is none.
+        partner: Its eigenvalues, of mean 1, and eigenvectors.
     """
 
     block: Floats
     outputs: Floats
     inputs: Floats
     own: tuple[Floats, Floats]
+    reached: Floats | None
     partner: tuple[Floats, Floats] | None
 
 
@@ -91,9 +93,8 @@ class BaseMatrices:
             return None
         block = values[:, :MAX_BLOCK]
         outputs, partner = _gram(values), self._partner(update)
-        return ModuleView(
-            block, outputs, _gram(block.T), _spectrum(outputs), None if partner is None else _spectrum(partner)
-        )
+        reached = None if partner is None else _spectrum(partner)
+        return ModuleView(block, outputs, _gram(block.T), _spectrum(outputs), partner, reached)
 
     def read(self, update: Update) -> Floats | None:
         """Return the first outputs of the matrix of a module; None where there is none of its shape.

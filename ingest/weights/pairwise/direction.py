@@ -8,7 +8,8 @@ the part of model i's weights w_i in their small singular values, the deviation 
     d_ij = (⟨r_i, w_j - w_i⟩ / ‖r_i‖²) · (‖w_i‖² / ‖w_j - w_i‖²)
 
 It is near 0 where i precedes j. It is measured over all tensors, and in each tensor that differs: what holds in most
-tensors is better evidence than one large deviation. Weight decay shrinks all weights by one factor; the sign shows it.
+tensors is better evidence than one large deviation. Where all weights shrink by one factor, that decides instead
+(`weight_decay`): there d is far from 0 in both orders.
 
 MoTHer (arXiv 2405.18432) orders models by kurtosis, and has to know the stage of training. This test was measured on
 families that it was not fitted on (`benchmarks/zoo`, seeds 470 to 487). It is right for 98 % of the edges of Adam,
@@ -19,8 +20,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from atlas_db.core.arrays import Doubles
+from atlas_db.core.arrays import Doubles, Floats
 from ingest.weights.pairwise.residual_containment import truncate_large_singular_values
+from ingest.weights.pairwise.weight_decay import decay_probabilities
 from ingest.weights.parameters.pairwise_parameters import PAIRWISE
 from ingest.weights.samples.aligned_samples import Vectors
 
@@ -36,18 +38,26 @@ def precedence_by_weights(vectors: Vectors, sq_distance: Doubles, weights: tuple
     Returns:
         Shape (n, n), antisymmetric: entry (i, j) is positive where i precedes j. 0 for equal models.
     """
-    measured = precedence_features(vectors, sq_distance) @ np.array(weights)
-    log_odds = measured - measured.T
+    residuals, bound = small_singular_parts(vectors), PAIRWISE.max_precedence_log_odds
+    measured = precedence_features(vectors, sq_distance, residuals) @ np.array(weights)
+    decayed = decay_probabilities(vectors, residuals)
+    log_odds = (measured - measured.T) * (1 - np.maximum(decayed, decayed.T)) + (decayed - decayed.T) * bound
     log_odds[sq_distance <= 0] = 0.0
-    return np.asarray(np.clip(log_odds, -PAIRWISE.max_precedence_log_odds, PAIRWISE.max_precedence_log_odds))
+    return np.asarray(np.clip(log_odds, -bound, bound))
 
 
-def precedence_features(vectors: Vectors, sq_distance: Doubles) -> Doubles:
+def small_singular_parts(vectors: Vectors) -> Floats:
+    """Return the weights of each model in their small singular values, shape (n, p, 32)."""
+    return np.stack([truncate_large_singular_values(vectors, values) for values in vectors.values])
+
+
+def precedence_features(vectors: Vectors, sq_distance: Doubles, residuals: Floats) -> Doubles:
     """Return features of the deviation d_ij of every pair of models.
 
     Args:
         vectors: The family of n models.
         sq_distance: Squared distances, shape (n, n).
+        residuals: What `small_singular_parts` returns, shape (n, p, 32).
 
     Returns:
         Shape (n, n, 5), parents first. The columns are those of `scorer.PRECEDENCE_FEATURES`:
@@ -57,7 +67,6 @@ def precedence_features(vectors: Vectors, sq_distance: Doubles) -> Doubles:
         - share of tensors whose norm grows from parent to child, less the share of those whose norm shrinks
     """
     count, max_slope = len(vectors.values), PAIRWISE.max_tensor_slope
-    residuals = np.stack([truncate_large_singular_values(vectors, values) for values in vectors.values])
     centred = vectors.values - vectors.values.mean(0)
     scale = np.square(vectors.flat).sum(1, dtype=np.float64)[:, None] / np.maximum(sq_distance, 1e-30)
     energy = np.zeros(count)

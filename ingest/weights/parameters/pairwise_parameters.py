@@ -8,6 +8,7 @@ from atlas_db.core.parameters import parameter
 
 _FAMILIES = "chosen on generated families (seeds not recorded)"
 _WORK = "chosen: bounds the work of one test"
+_DECAY = "families by real tools, seeds 12 and 13: no step without heavy decay passes, both with it do"
 _ROUNDING = "chosen: above what rounding alone leaves"
 
 
@@ -19,6 +20,13 @@ class PairwiseParameters:
         max_precedence_log_odds: Bound on the log-odds of one model's coming before another.
         max_tensor_slope: Bound on the deviation of one tensor's containment, over the squared relative distance.
         max_total_slope: Deviation over all tensors, over the squared relative distance, below which it counts as none.
+        least_sq_difference: Squared distance of a tensor over its squared norm, above which the tensor differs.
+        least_noise_shrinkage: Relative growth that noise alone makes, seen from a child, in units of the noise, at
+            least.
+        min_decay_over_noise: Shrinkage of a model in units of what noise alone makes, above which it counts as decay;
+            from one unit more on in full.
+        growth_variation: Standard deviation over the mean of growth in single tensors, where learning makes it.
+        min_common_factor_log_odds: Log-odds of one factor in all tensors from which decay is likelier than not.
         max_regression_steps: Steps in one system of joint regression.
         regression_ridge: Ridge of the joint regression, as a share of each residual's energy.
         half_reliability_error: Standard error at which a step has reliability 1/2.
@@ -51,6 +59,11 @@ class PairwiseParameters:
     )
     max_tensor_slope: float = parameter(3.0, "1", _FAMILIES)
     max_total_slope: float = parameter(1 / 3, "1", _FAMILIES)
+    least_sq_difference: float = parameter(1e-12, "1", _ROUNDING)
+    least_noise_shrinkage: float = parameter(0.05, "1", _DECAY)
+    min_decay_over_noise: float = parameter(2.5, "1", _DECAY)
+    growth_variation: float = parameter(0.7, "1", _DECAY)
+    min_common_factor_log_odds: float = parameter(3.0, "log-odds", _DECAY)
     max_regression_steps: int = parameter(48, "steps", _WORK)
     regression_ridge: float = parameter(0.02, "1", _FAMILIES)
     half_reliability_error: float = parameter(0.2, "1", _FAMILIES)

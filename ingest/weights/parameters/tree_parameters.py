@@ -113,6 +113,7 @@ class TreeParameters:
 
     Attributes:
         date_penalty: Log-odds against a parent dated after its child.
+        width_log_odds: Log-odds that of two models with the same tensors the one with more neurons came first.
         max_rank_neighbours: Models nearer to one of two than the other is, up to which the rank of their difference is
             measured.
         max_sweeps: Passes of local search over all parents.
@@ -124,6 +125,7 @@ class TreeParameters:
     """
 
     date_penalty: float = parameter(3.5, "log-odds", "3 % of dates are wrong in generated families, 0.3 % on the Hub")
+    width_log_odds: float = parameter(4.0, "log-odds", "chosen: a little more than a date counts")
     max_rank_neighbours: int = parameter(16, "models", _WORK)
     max_sweeps: int = parameter(3, "sweeps", _WORK)
     fixed_order_log_odds: float = parameter(3.0, "log-odds", _FAMILIES)

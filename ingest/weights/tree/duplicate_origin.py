@@ -12,7 +12,7 @@ another permutation than its parents is not the original. A child that precedes 
 shows that their dates are wrong.
 
 Models are published as safetensors and converted to GGUF and ONNX, hardly ever back. So of equal models, one that is
-not converted is the likelier original.
+not converted is the likelier original. Of models that are equal but for the number of neurons, it is the widest.
 """
 
 from __future__ import annotations
@@ -117,6 +117,8 @@ def _penalties(
         penalty[row] += TREE.date_penalty * bool(shared) + date_penalty * bool(contradictions[row] - shared)
     if len(converted) < len(rows):
         penalty = {row: cost + _LIMITS.converted_penalty * (row in converted) for row, cost in penalty.items()}
+    is_narrower = (family.samples.width_order[np.ix_(rows, rows)] < 0).any(1)
+    penalty = {row: penalty[row] + TREE.width_log_odds * bool(is_narrower[at]) for at, row in enumerate(rows)}
     undated_penalty = float(np.log((preceded + 1) / 2))
     return {row: cost if row in trusted else cost + undated_penalty for row, cost in penalty.items()}
 

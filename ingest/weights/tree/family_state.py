@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from atlas_db.core.arrays import Bytes, Doubles, Flags, Floats
+from atlas_db.core.arrays import Bytes, Doubles, Flags, Floats, Integers
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample
 from ingest.weights.merges.merge import Merge, MergeProblem
 from ingest.weights.pairwise.direction import precedence_by_weights
@@ -26,6 +26,7 @@ from ingest.weights.samples.aligned_samples import (
     sq_distances,
 )
 from ingest.weights.samples.family_alignment import align_family
+from ingest.weights.samples.model_families import shape_of
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import known_date
 from ingest.weights.tree.scorer import ParentScorer, load_scorer
@@ -66,6 +67,8 @@ class FamilySamples:
             in this order.
         is_resampled: Whether the samples are the large ones, read from weights, and not those of the fingerprints.
         is_child: Which models' parents are looked for, shape (n,); the others may be parents, and are charted roughly.
+        width_order: 1 where model i has the tensors of model j with more neurons, -1 where j has more, else 0, shape
+            (n, n).
         measured: What was measured of them so far.
     """
 
@@ -78,6 +81,7 @@ class FamilySamples:
     unpermuted: Vectors | None
     is_resampled: bool
     is_child: Flags
+    width_order: Integers
     measured: MeasuredOnce = field(default_factory=MeasuredOnce)
 
 
@@ -222,6 +226,7 @@ def load_samples(
         unpermuted=unpermuted,
         is_resampled=is_resampled,
         is_child=np.array([children is None or item.id in children for item in members], bool),
+        width_order=_width_order(members),
     )
 
 
@@ -242,10 +247,11 @@ def run_pair_tests(samples: FamilySamples) -> PairTests:
 
 
 def precedence_log_odds(samples: FamilySamples, tests: PairTests, duplicate_of: Sequence[int]) -> Doubles:
-    """Return log-odds that model i came before model j, shape (n, n): those by weights, and ± a penalty by dates.
+    """Return log-odds that model i came before model j, shape (n, n): those by weights, dates and widths.
 
-    A representative of duplicates that has no date existed by the earliest date of the others: they are the same
-    weights.
+    Dates add a penalty with its sign. So do widths: of two models with the same tensors, but for more neurons in one,
+    that one came first, since neurons are removed far more often than added. A representative of duplicates that has no
+    date existed by the earliest date of the others: they are the same weights.
 
     Args:
         samples: The family.
@@ -257,6 +263,7 @@ def precedence_log_odds(samples: FamilySamples, tests: PairTests, duplicate_of: 
     order = np.unique(np.array(dates), return_inverse=True)[1]
     by_dates = np.sign(order[None] - order[:, None]) * TREE.date_penalty
     log_odds = np.asarray(tests.precedence_by_weights + np.where(is_known[:, None] & is_known[None], by_dates, 0.0))
+    log_odds += TREE.width_log_odds * samples.width_order
     duplicates: dict[int, list[int]] = defaultdict(list)
     for row, first in enumerate(duplicate_of):
         duplicates[first].append(row)
@@ -269,18 +276,31 @@ def precedence_log_odds(samples: FamilySamples, tests: PairTests, duplicate_of: 
     return log_odds
 
 
+def _width_order(fingerprints: Sequence[Fingerprint]) -> Integers:
+    """Return `FamilySamples.width_order`."""
+    shapes = [shape_of(item) for item in fingerprints]
+    sides = np.unique([shape.family_key for shape in shapes], return_inverse=True)[1]
+    by_names: dict[frozenset[str], int] = {}
+    tensors = np.array([by_names.setdefault(shape.tensors, len(by_names)) for shape in shapes], np.int64)
+    elements = np.array([item.elements for item in fingerprints], np.int64)
+    differ = (sides[:, None] != sides) & (tensors[:, None] == tensors)
+    return np.asarray(np.sign(elements[:, None] - elements) * differ)
+
+
 def exact_duplicates(duplicate_of: Sequence[int], row: int) -> list[int]:
     """Return the rows with exactly the same weights, the row itself included."""
     return [other for other, first in enumerate(duplicate_of) if first == duplicate_of[row]]
 
 
-def duplicate_sort_key(samples: FamilySamples, row: int) -> tuple[str, int, str, int]:
-    """Sort key of duplicates: no date first, then by date, widest type, permutation and row.
+def duplicate_sort_key(samples: FamilySamples, row: int) -> tuple[bool, str, int, str, int]:
+    """Sort key of duplicates: not narrower, then no date, then by date, widest type, permutation and row.
+
+    Models of other widths are equal where neurons were removed from one of them.
 
     The Hub's stand-in for unknown dates belongs to its oldest models.
     """
     bits = DTYPE_BITS.get(samples.fingerprints[row].dtype, 0)
-    return samples.dates[row], -bits, samples.permutation_id[row], row
+    return bool((samples.width_order[row] < 0).any()), samples.dates[row], -bits, samples.permutation_id[row], row
 
 
 def permutations_of(family: FamilyState, row: int) -> set[str]:

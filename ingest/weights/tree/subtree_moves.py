@@ -3,7 +3,7 @@
 Greedy insertion never evaluates descendants as parents. So parent p and child c are both put below the grandparent g,
 and each is scored as the parent of the other. Let a = P(p is c's parent) / P(g is c's parent), and b the same with p
 and c exchanged. Then the order g → p → c has weight a, g → c → p has b, and two siblings below g have 1. Pairs whose
-order is clear by weights or dates are left as they are.
+order is clear by weights or dates are left as they are. A child of a cast is compared with the model that was cast.
 """
 
 from __future__ import annotations
@@ -28,24 +28,42 @@ def swap_parent_child(family: FamilyState, tree: IncrementalTree) -> dict[int, t
     """
     reversals: dict[int, tuple[int, float]] = {}
     for child in list(tree.choices):
-        parent = int(tree.residual_base[child])
+        parent = _original(family, int(tree.residual_base[child]))
         if not family.samples.is_child[child] or parent not in tree.choices:
             continue
         if family.precedence_log_odds[parent, child] > TREE.fixed_order_log_odds:
             continue
-        probability = _try_swap(family, tree, child)
+        probability = _try_swap(family, tree, child, parent)
         for upper, lower in ((parent, child), (child, parent)):
-            if tree.residual_base[lower] == upper and probability > reversals.get(upper, (lower, 0.0))[1]:
+            if (
+                _original(family, int(tree.residual_base[lower])) == upper
+                and probability > reversals.get(upper, (lower, 0.0))[1]
+            ):
                 reversals[upper] = lower, probability
     return reversals
 
 
-def _try_swap(family: FamilyState, tree: IncrementalTree, child: int) -> float:
-    """Swap a model and its parent where that is likelier; return the probability of the order that was not taken."""
-    parent, choice = int(tree.residual_base[child]), tree.choices[child]
+def _original(family: FamilyState, row: int) -> int:
+    """Return the model that a cast was made of, or that this one was made of, and so on; the model where it is none."""
+    copies = family.relations.copies
+    while row in copies and copies[row][1].kind == "cast":
+        row = copies[row][0]
+    return row
+
+
+def _try_swap(family: FamilyState, tree: IncrementalTree, child: int, parent: int) -> float:
+    """Swap a model and its parent where that is likelier; return the probability of the order that was not taken.
+
+    Args:
+        family: The family.
+        tree: Its tree.
+        child: The model.
+        parent: Its parent, or the model that its parent is a cast of.
+    """
+    above, choice = int(tree.residual_base[child]), tree.choices[child]
     grandparent, parent_choice = int(tree.residual_base[parent]), tree.choices[parent]
     tree.move_subtree(child, grandparent, choice)
-    as_it_is = _likelihood_ratio(family, tree, child, parent, grandparent)
+    as_it_is = _likelihood_ratio(family, tree, child, above, grandparent)
     reverse = _likelihood_ratio(family, tree, parent, child, grandparent)
     if reverse > 1 + as_it_is:
         tree.move_subtree(parent, child, parent_choice)
@@ -53,7 +71,7 @@ def _try_swap(family: FamilyState, tree: IncrementalTree, child: int) -> float:
             reinsert(family, tree, row)
         as_it_is, reverse = reverse, as_it_is
     else:
-        tree.move_subtree(child, parent, choice)
+        tree.move_subtree(child, above, choice)
     return reverse / (1 + as_it_is + reverse)
 
 

@@ -11,21 +11,9 @@ from atlas_db.fusion.evidence import SharedPartEvidence
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.samples.resample import Resampler
-from tests.support.families import INNER, LAYERS, Weights, print_of, root, trained, write
+from tests.support.families import LAYERS, Weights, print_of, root, trained, with_fewer_neurons, write
 
 EXPERTS = 2
-
-
-def with_fewer_neurons(weights: Weights, kept: int, seed: int) -> Weights:
-    """Keep some neurons of every MLP, as width pruning does."""
-    out = dict(weights)
-    for layer in range(LAYERS):
-        at = f"model.layers.{layer}.mlp."
-        chosen = np.sort(np.random.default_rng(seed + layer).choice(INNER, kept, replace=False))
-        for name in ("gate", "up"):
-            out[f"{at}{name}_proj.weight"] = weights[f"{at}{name}_proj.weight"][chosen]
-        out[f"{at}down_proj.weight"] = weights[f"{at}down_proj.weight"][:, chosen]
-    return out
 
 
 def as_experts(weights: Weights) -> Weights:
@@ -51,6 +39,14 @@ def dense() -> dict[str, Weights]:
 def prints(folder: Path, models: dict[str, Weights]) -> list[Fingerprint]:
     dates = {name: f"2024-01-{1 + place:02d}" for place, name in enumerate(models)}
     return [print_of(write(folder / name, weights), name, dates[name]) for name, weights in models.items()]
+
+
+@pytest.mark.slow
+def test_without_dates_the_model_with_fewer_neurons_is_the_child(tmp_path: Path, dense: dict[str, Weights]) -> None:
+    known = prints(tmp_path, {**dense, "narrow": with_fewer_neurons(dense["second"], 96, 7)})
+    edges = {(edge.child, edge.parent): edge.confidence for edge in chart(known, Resampler(), time=False)}
+    assert edges["narrow", "second"] > 0.9
+    assert not [pair for pair in edges if pair[1] == "narrow"]
 
 
 @pytest.mark.slow

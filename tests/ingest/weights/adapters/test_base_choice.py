@@ -21,7 +21,7 @@ AT = "layers.{}.self_attn.v_proj"
 def measured(count: int, equal: list[bool] | None = None) -> Measured:
     zeros, pairs = np.zeros(count), np.zeros((count, count))
     names = ("outputs", "inputs", "overlap", "copies")
-    return Measured(Fit(zeros, zeros, zeros, zeros, zeros, dict.fromkeys(names, pairs), 1), equal, pairs)
+    return Measured(Fit(zeros, zeros, zeros, zeros, zeros, zeros, dict.fromkeys(names, pairs), 1), equal, pairs)
 
 
 def test_probabilities_leave_room_for_a_base_that_is_not_here() -> None:
@@ -61,12 +61,13 @@ def family(folder: Path) -> tuple[dict[str, Weights], dict[str, BaseMatrices]]:
     return weights, {name: BaseMatrices(open_model(write(folder / name, value))) for name, value in weights.items()}
 
 
-def test_factors_of_singular_vectors_are_copies(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scaling", [1.0, 4.0])
+def test_factors_of_singular_vectors_are_copies(tmp_path: Path, scaling: float) -> None:
     weights, bases = family(tmp_path)
     tensors = {}
     for layer in range(2):
         left, sizes, right = np.linalg.svd(weights["child"][f"model.{AT.format(layer)}.weight"])
-        root_of = np.sqrt(sizes[:8])
+        root_of = np.sqrt(sizes[:8] / scaling)
         tensors[f"{AT.format(layer)}.lora_B.weight"] = left[:, :8] * root_of + 0.003 * numbers(HIDDEN, 8)
         tensors[f"{AT.format(layer)}.lora_A.weight"] = root_of[:, None] * right[:8]
     found = measure(traces_of(write_adapter(tmp_path / "pissa", tensors)), list(bases.values()))

@@ -15,7 +15,7 @@ def view(matrix: np.ndarray) -> ModuleView:
     other = matrix.T @ matrix
     values, vectors = np.linalg.eigh(gram)
     spectrum = (np.maximum(values, 0) * len(gram), vectors)
-    return ModuleView(matrix, gram, other / np.trace(other), spectrum, spectrum)
+    return ModuleView(matrix, gram, other / np.trace(other), spectrum, gram, spectrum)
 
 
 def matrix(rng: np.random.Generator) -> np.ndarray:
@@ -52,10 +52,23 @@ def test_the_model_whose_matrices_stretch_the_update_fits_best() -> None:
         sums.add_update(left, rng.normal(size=(48, 6)).astype(np.float32), [view(each) for each in models])
     fit = sums.fit()
     assert fit.outputs[0] > 6 and fit.outputs[1] > 6 and abs(fit.outputs[2]) < 4
+    np.testing.assert_allclose(fit.reached, fit.outputs, err_msg="here the partner has the same Gram matrix")
     assert fit.own.argmax() == fit.partner.argmax() == 1
     assert fit.modules == 6
     for pairs in fit.pairs.values():
         np.testing.assert_allclose(pairs, -pairs.T, atol=1e-6)
+
+
+def test_gradients_that_came_through_another_matrix_show_it() -> None:
+    rng = np.random.default_rng(5)
+    own, partners = matrix(rng), [matrix(rng), matrix(rng)]
+    views = [view(own)._replace(reached=view(each).outputs, partner=view(each).own) for each in partners]
+    sums = Accumulator(2)
+    for _ in range(6):
+        sums.add_update((partners[0] @ rng.normal(size=(48, 6))).astype(np.float32), np.zeros((0, 6)), views)
+    fit = sums.fit()
+    assert fit.reached[0] > 6 and abs(fit.reached[1]) < 4
+    assert (abs(fit.outputs) < 5).all(), "the module's own matrix says nothing of it"
 
 
 def test_overlap_names_the_model_that_moved_the_same_way() -> None:

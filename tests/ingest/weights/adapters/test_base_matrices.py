@@ -40,6 +40,7 @@ def test_partners_are_what_gradients_pass(tmp_path: Path) -> None:
             matrix = weights[f"model.layers.1.{other}.weight"]
             gram = matrix.T @ matrix
             values, vectors = view.partner
+            np.testing.assert_allclose(view.reached, gram / np.trace(gram), atol=1e-6)
             np.testing.assert_allclose((vectors * values) @ vectors.T * np.trace(gram) / len(gram), gram, atol=1e-4)
         view = base.view(Update.of_shape("layers.1.self_attn.q_proj", (HIDDEN, HIDDEN)))
         assert view is not None and view.partner is not None

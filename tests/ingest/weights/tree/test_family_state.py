@@ -22,7 +22,7 @@ from ingest.weights.tree.family_state import (
     run_pair_tests,
 )
 from tests.support.changes import matrices, permuted, quantized
-from tests.support.families import print_of, root, trained, write
+from tests.support.families import print_of, root, trained, with_fewer_neurons, write
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,22 @@ def test_a_later_date_weighs_against_a_parent(family: FamilyState) -> None:
     assert change[0, 1] == pytest.approx(TREE.date_penalty)
     assert change[1, 0] == pytest.approx(-TREE.date_penalty)
     assert not change[2].any() and not change[:, 2].any(), "no date says nothing"
+
+
+def test_of_models_with_the_same_tensors_the_one_with_more_neurons_came_first(tmp_path: Path) -> None:
+    wide = root(1)
+    narrow = with_fewer_neurons(wide, 96, 7)
+    padded = {**wide, "model.embed_tokens.weight": root(1, 300)["model.embed_tokens.weight"]}
+    models = {"narrow": narrow, "wide": wide, "moved": trained(wide, 2), "padded": padded}
+    prints = [print_of(write(tmp_path / name, weights), name) for name, weights in models.items()]
+    shared = [name for name in prints[0].sample.names if ".mlp." not in name and "layers" in name]
+    samples = load_samples(prints, Resampler(), use_dates=True, tensors=shared)
+    assert samples.width_order.tolist() == [[0, -1, -1, -1], [1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
+    tests = run_pair_tests(samples)
+    change = precedence_log_odds(samples, tests, range(4)) - tests.precedence_by_weights
+    np.testing.assert_allclose(change, TREE.width_log_odds * samples.width_order)
+    family = build_family_state(samples, tests)
+    assert family.relations.duplicate_of[0] == 1, "what has fewer neurons does not stand for others"
 
 
 def test_a_duplicate_without_a_date_existed_by_that_of_the_other(family: FamilyState) -> None:

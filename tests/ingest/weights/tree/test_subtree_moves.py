@@ -31,3 +31,16 @@ def test_of_three_in_a_line_the_last_two_are_swapped_where_that_is_more_likely(t
     assert listed[1] is not None and listed[1][0] == 2 and 0 < listed[1][1] < 0.3, (
         "the other way round is possible, no more"
     )
+
+
+def test_a_parent_below_the_cast_of_its_child_is_swapped_with_the_child(tmp_path: Path) -> None:
+    base = root(1)
+    first = trained(base, 2, 0.3)
+    second = trained(first, 3, 0.3)
+    models, cast = [base, first, second, second, trained(base, 4, 0.3)], 3
+    wrong = {0: None, 2: 0, cast: 2, 1: cast, 4: 0}
+    family, tree = grown(tmp_path, models, wrong, {cast: "F16"})
+    assert family.relations.copies[cast][1].kind == "cast"
+    del tree.choices[cast]
+    swap_parent_child(family, tree)
+    assert tree.residual_base.tolist() == [-1, 0, 1, 2, 0]
