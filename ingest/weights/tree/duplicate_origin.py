@@ -117,8 +117,9 @@ def _penalties(
         penalty[row] += TREE.date_penalty * bool(shared) + date_penalty * bool(contradictions[row] - shared)
     if len(converted) < len(rows):
         penalty = {row: cost + _LIMITS.converted_penalty * (row in converted) for row, cost in penalty.items()}
-    is_narrower = (family.samples.width_order[np.ix_(rows, rows)] < 0).any(1)
-    penalty = {row: penalty[row] + TREE.width_log_odds * bool(is_narrower[at]) for at, row in enumerate(rows)}
+    order = family.samples.width_order
+    narrower = {row for row in rows if any(order[row, other] < 0 for other in rows)}
+    penalty = {row: cost + TREE.width_log_odds * (row in narrower) for row, cost in penalty.items()}
     undated_penalty = float(np.log((preceded + 1) / 2))
     return {row: cost if row in trusted else cost + undated_penalty for row, cost in penalty.items()}
 
