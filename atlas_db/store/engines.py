@@ -207,7 +207,7 @@ def _neo4j_home(launch: Launch) -> Path:
                 "internal.dbms.cypher_ip_blocklist=0.0.0.0/0,::/0",
                 "dbms.security.auth_max_failed_attempts=0",
                 "db.tx_log.rotation.retention_policy=keep_none",
-                # At its end Neo4j waits twice for messages of clients: 5 seconds each, though all have gone.
+                # At its end Neo4j waits twice for 5 seconds, though no client is left (findings/neo4j-stop-waits.sh).
                 "internal.dbms.bolt.netty_server_shutdown_quiet_period=0",
                 *(_CALENDAR_SETTINGS if is_calendar(launch.version) else ()),
                 "",
