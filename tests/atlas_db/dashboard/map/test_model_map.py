@@ -220,6 +220,13 @@ def test_the_map_obeys_keys_and_a_narrow_window_turns_it(site: Site, page: Page,
     assert phone.evaluate("ATLAS.height > ATLAS.width")
     phone.touchscreen.tap(*_spot(phone, "c/laundered"))
     expect(phone.locator("#place h2")).to_have_text("c/laundered")
+    phone.locator("#place .close").tap()
+    before = phone.evaluate("ATLAS.camera.zoom")
+    session = phone.context.new_cdp_session(phone)
+    for kind, away in (("touchStart", 30), ("touchMove", 45), ("touchMove", 60), ("touchEnd", None)):
+        points = [] if away is None else [{"x": 195 + side * away, "y": 400, "id": side + 1} for side in (-1, 1)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert phone.evaluate("ATLAS.camera.zoom") > 1.5 * before, "two fingers zoom"
     phone.close()
 
 
