@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote
 
 import psutil
@@ -73,11 +74,21 @@ def addresses(models: Sequence[str], datasets: Sequence[str], seed: int) -> Iter
         yield page, page.format(*map(quote, ids))
 
 
-def read_pages(port: int, pages: Iterator[tuple[str, str]], answers: Answers, stopped: threading.Event) -> None:
-    """Be one reader: request page after page over one connection, until it is stopped."""
+def read_pages(
+    port: int, pages: Iterator[tuple[str, str]], answers: Answers, stopped: threading.Event, pause: float
+) -> None:
+    """Be one reader: request page after page over one connection, until it is stopped.
+
+    Args:
+        port: The dashboard's port.
+        pages: Pages with their addresses.
+        answers: What readers got.
+        stopped: Set when the reader is to stop.
+        pause: Seconds for which a page is looked at.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     for page, address in pages:
-        if stopped.is_set():
+        if stopped.wait(pause):
             break
         start = time.perf_counter()
         try:
@@ -117,8 +128,15 @@ class Ended:
         )
 
 
+class Readers(NamedTuple):
+    """How many readers read at once, and the seconds for which each looks at a page."""
+
+    number: int
+    pause: float
+
+
 def crowd(
-    process: psutil.Process, port: int, models: Sequence[str], datasets: Sequence[str], readers: int, ended: Ended
+    process: psutil.Process, port: int, models: Sequence[str], datasets: Sequence[str], readers: Readers, ended: Ended
 ) -> Answers:
     """Let readers read until enough was read.
 
@@ -127,13 +145,15 @@ def crowd(
         port: Its port.
         models: Ids of models.
         datasets: Ids of datasets; there may be none.
-        readers: How many readers read at once.
+        readers: The readers.
         ended: When they stop.
     """
     answers, stopped = Answers(), threading.Event()
     threads = [
-        threading.Thread(target=read_pages, args=(port, addresses(models, datasets, seed), answers, stopped))
-        for seed in range(readers)
+        threading.Thread(
+            target=read_pages, args=(port, addresses(models, datasets, seed), answers, stopped, readers.pause)
+        )
+        for seed in range(readers.number)
     ]
     for thread in threads:
         thread.start()
@@ -166,6 +186,7 @@ def main() -> None:
     parser.add_argument("--store", required=True)
     parser.add_argument("--load", default="", help="List that is loaded meanwhile; the readers stop with it.")
     parser.add_argument("--readers", type=int, default=50)
+    parser.add_argument("--pause", type=float, default=0.0, help="Seconds for which a reader looks at a page.")
     parser.add_argument("--seconds", type=float, default=0.0, help="Seconds after which the readers stop.")
     parser.add_argument("--requests", type=int, default=0, help="Requests after which the readers stop.")
     options = parser.parse_args()
@@ -176,7 +197,8 @@ def main() -> None:
         load = [*ATLAS, "load", options.load, "--store", options.store]
         loading = subprocess.Popen(load) if options.load else None
         seconds = options.seconds or (0.0 if loading or options.requests else 60.0)
-        answers = crowd(process, port, models, datasets, options.readers, Ended(seconds, options.requests, loading))
+        readers = Readers(options.readers, options.pause)
+        answers = crowd(process, port, models, datasets, readers, Ended(seconds, options.requests, loading))
         if loading is not None:
             loading.terminate()
             loading.wait()
