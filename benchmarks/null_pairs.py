@@ -6,9 +6,9 @@
 `roots` trains models of one shape from independent starts, each on the same text, and charts them together. Every
 pair is a null pair, and every edge a false alarm. The rate that `origin` states for a cosine is a p-value.
 `relatives` leaves half of a zoo out, many times. Where the chosen parent is a sibling or a cousin, its false-alarm
-rate is a p-value under the null. Printed is how often rates are at most some levels, with 95 % intervals: of a
-proportion for pairs of roots, by bootstrap over zoos for relatives. Use zoos that `presence_scorer.json` was not
-fitted on.
+rate is a p-value under the null. Printed is how often rates are at most some levels, with 95 % intervals. They are
+those of a proportion for pairs of roots, and by bootstrap over zoos for relatives. Use zoos that
+`presence_scorer.json` was not fitted on.
 """
 
 from __future__ import annotations

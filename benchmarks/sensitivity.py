@@ -66,7 +66,7 @@ class Family:
 
     Attributes:
         folder: Their folder, with `truth.json` where kinds are chosen.
-        kinds: Of each kind that begins so, the first model by its id belongs, with all that it comes from; of an empty
+        kinds: Of each kind that begins so, the first model by its id belongs, with all that it comes from. Of an empty
             tuple all models do.
         models: Number of models of a made-up family, in place of a folder; 0 for none.
     """

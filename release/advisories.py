@@ -1,7 +1,7 @@
 """Looks up known vulnerabilities of all locked packages: `python -m release.advisories`.
 
-By pip-audit, which asks the OSV service. Exit code 0: all packages were looked up, and none has any. 1: one has. 3: no
-service answers, so that nothing is known; try again where there is one.
+By pip-audit, which queries the OSV service. Exit code 0: all packages were looked up, and none has any. 1: one has. 3:
+no service answers, so that nothing is known. Try again where there is one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes the bill of materials of the product itself: `python -m release.bill OUT`.
 
-CycloneDX 1.6, by the library and the validator that models get theirs from: every package that an installation with all
-extras gets, with digests of its archives, its licence, and what needs it.
+CycloneDX 1.6, by the library and the validator that models get theirs from. It lists every package that an installation
+with all extras gets, with digests of its archives, its licence, and what needs it.
 """
 
 from __future__ import annotations

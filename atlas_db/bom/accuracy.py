@@ -45,8 +45,9 @@ _BEST_FIRST = tuple(FieldState)
 def field_states(contents: BomContents) -> list[BomField]:
     """Return the fields of all components, each with how it is known.
 
-    *Verified* is what the weights or files confirm: parents of whom weights and author agree, a licence whose text lies
-    in the folder, files whose digest was computed. *Declared* is an author's word, *inferred* is from weights alone.
+    *Verified* is what the weights or files confirm. Weights and author agree on a parent, the text of a licence lies in
+    the folder, or the digest of a file was computed. *Declared* is what an author states. *Inferred* is from weights
+    alone.
     """
     parts = (*contents.models.values(), *contents.datasets.values())
     return [

@@ -41,8 +41,8 @@ TEMPLATES = {
 }
 """Sentences, in lower case, of the templates that the Hub and the common tools fill in; the first found names the card.
 
-They were taken from the templates in the tools' own sources, not learned; a card that none knows counts as written by
-hand, so shares of templates are lower bounds.
+They were taken from the templates in the tools' own sources, not learned. A card without any of them counts as written
+by hand, so shares of templates are lower bounds.
 """
 MAX_NODES = 2**17
 """Bound on the nodes of front matter with its aliases written out."""
@@ -165,8 +165,8 @@ def value_lines(text: str) -> dict[str, dict[str, int]]:
         text: The card.
 
     Returns:
-        For each key of the front matter: the line of the key under an empty name, and the line of each text under it,
-        from 1. Nothing where there is no front matter that can be read.
+        For each key of the front matter its own line, under an empty name, and the line of each text below it. Lines
+        count from 1. Nothing where there is no front matter that can be read.
     """
     front, below = split_card(text)
     if not front or len(front) > MAX_FRONT_MATTER:

@@ -1,14 +1,15 @@
 """Strongly connected components of a directed graph, and reachability: the one cycle finder of all packages.
 
-It needs no library beyond Python, because loading and writing packaged predictions run on a bare install. What is done
-with a cycle is decided by the caller: `atlas_db.claims.resolve` marks the claims that close it,
-`gnn.inference.predictions` drops every prediction in it, and `ingest.weights.family_regions` the least sure edge.
+It needs no library beyond Python, because loading and writing packaged predictions run on a bare install. Cycles are
+broken by one policy, `closing_edges`: edges are added in an order that the caller gives, and one that closes a cycle
+goes. `atlas_db.claims.resolve` adds declared edges by date, and `ingest.weights.family_regions` inferred ones by
+confidence. `gnn.inference.predictions` has no order that is known to be right, and drops every prediction in a cycle.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 Node = TypeVar("Node", bound=Hashable)
@@ -47,6 +48,28 @@ def _postorder(edges: Mapping[Node, Iterable[Node]], root: Node, seen: set[Node]
         else:
             path.pop()
             yield node
+
+
+def closing_edges(edges: Collection[tuple[Node, Node]]) -> set[tuple[Node, Node]]:
+    """Return the edges that close a cycle, if edges are added in order and those that close one are left out.
+
+    Args:
+        edges: Pairs (from, to), the edges to keep first.
+    """
+    targets: dict[Node, list[Node]] = defaultdict(list)
+    for source, target in edges:
+        targets[source].append(target)
+    component = {node: number for number, nodes in enumerate(strongly_connected(targets)) for node in nodes}
+    kept: dict[Node, list[Node]] = defaultdict(list)
+    closing: set[tuple[Node, Node]] = set()
+    for source, target in edges:
+        if source not in component or component[source] != component.get(target):
+            continue
+        if is_reachable(kept, target, source):
+            closing.add((source, target))
+        else:
+            kept[source].append(target)
+    return closing
 
 
 def is_reachable(edges: Mapping[Node, Iterable[Node]], start: Node, goal: Node) -> bool:

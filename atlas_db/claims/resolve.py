@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import msgspec
 
-from atlas_db.claims.components import is_reachable, strongly_connected
+from atlas_db.claims.components import closing_edges
 from atlas_db.claims.declared_parents import ParentDeclaration
 from atlas_db.claims.hub_renames import find_renames
 from atlas_db.claims.model_names import MentionIndex, NameEvidence, ResolvedName
@@ -106,28 +106,13 @@ def _without_cycles(claims: list[LineageClaim], models: Mapping[str, NameEvidenc
     Within each strongly connected component, claims are added in order of the child's date (unknown dates first, then
     by ids). A claim whose parent already descends from its child is marked.
     """
-    edges: dict[str, list[str]] = defaultdict(list)
-    for item in claims:
-        if is_active(item):
-            edges[item.child].append(item.parent)
-    component = {node: number for number, nodes in enumerate(strongly_connected(edges)) for node in nodes}
     unknown = NameEvidence(0, None)
 
     def age(item: LineageClaim) -> tuple[str, str, str]:
         return (models.get(item.child, unknown).created_at or _EARLIEST, item.child, item.parent)
 
-    inside = [
-        item
-        for item in claims
-        if is_active(item) and item.child in component and component.get(item.parent) == component[item.child]
-    ]
-    kept: dict[str, list[str]] = defaultdict(list)
-    closing: set[tuple[str, str]] = set()
-    for item in sorted(inside, key=age):
-        if is_reachable(kept, item.parent, item.child):
-            closing.add((item.child, item.parent))
-        else:
-            kept[item.child].append(item.parent)
+    oldest_first = sorted(filter(is_active, claims), key=age)
+    closing = closing_edges([(item.child, item.parent) for item in oldest_first])
     return [
         item._replace(resolution=Resolution.CYCLE) if (item.child, item.parent) in closing else item for item in claims
     ]

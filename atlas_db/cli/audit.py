@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from enum import StrEnum
 from pathlib import Path
@@ -119,7 +120,7 @@ def audit(
         checked = fail_on is not None and not allow_incomplete
         with opened_for(targets, settings, online=online) as graph:
             report = _audit_targets(graph, targets, options, require_records=checked)
-    _write(report, form, targets, summary=everything)
+    _write(report, form, targets, store, summary=everything)
     if fail_on is None:
         return
     if report.at_least(Verdict(fail_on)):
@@ -149,7 +150,7 @@ def _audit_targets(graph: Store, targets: Targets, options: AuditOptions, *, req
         raise
 
 
-def _write(report: AuditReport, form: AuditFormat, targets: Targets, *, summary: bool) -> None:
+def _write(report: AuditReport, form: AuditFormat, targets: Targets, store: str | None, *, summary: bool) -> None:
     from atlas_db.licenses.sarif import to_sarif
 
     match form:
@@ -165,7 +166,7 @@ def _write(report: AuditReport, form: AuditFormat, targets: Targets, *, summary:
             for name in dict.fromkeys(row["model"] for row in report.findings if _flagged(row)):
                 write_line(name)
         case _:
-            _summary(report) if summary else _models(report, targets)
+            _summary(report) if summary else _models(report, targets, store)
 
 
 def _flagged(row: dict[str, Any]) -> bool:
@@ -214,7 +215,7 @@ def _unknown(report: AuditReport) -> None:
         )
 
 
-def _models(report: AuditReport, targets: Targets) -> None:
+def _models(report: AuditReport, targets: Targets, store: str | None) -> None:
     from atlas_db.lineage.weights_record import weights_words
 
     by_model: dict[str, list[dict[str, Any]]] = defaultdict(list, {model: [] for model in report.notes})
@@ -243,7 +244,8 @@ def _models(report: AuditReport, targets: Targets) -> None:
         for remediation in dict.fromkeys(row["remediation"] for row in rows if row["remediation"]):
             print_text(f"  Fix: {remediation}", "cyan")
         if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in targets.files:
-            print_text(f"  Others for the same task: atlas-db query alternatives --param model={model}", "cyan")
+            words = ("query", "alternatives", "--param", f"model={model}", *(("--store", store) if store else ()))
+            print_text(f"  Others for the same task: atlas-db {shlex.join(words)}", "cyan")
     newest = f" ({report.newest.words()})" if report.newest is not None else ""
     if report.newest is not None and not report.newest.models:
         print_text(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,6 +29,7 @@ from atlas_db.dashboard.model_facts import (
     named_children,
     path_to_root,
 )
+from atlas_db.fusion.evidence import evidence_fields
 from atlas_db.licenses.audit import DISCLAIMER, AuditOptions, audit_models, license_words
 from atlas_db.lineage.claim_evidence import read_lineage_claims_of
 from atlas_db.lineage.newest_records import read_newest_records
@@ -153,7 +153,7 @@ def model_page(
         row["attribute"] = _ATTRIBUTE[row.pop("rel")]
         if row["attribute"] == "datasets":
             row["value"] = repository_path(row["value"], RecordKind.DATASET)
-        row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
+        row["evidence"] = evidence_fields(row["evidence"])
     relatives = _StoreRelatives(store, identifier, wide)
     below = relatives.children(identifier)
     return {

@@ -6,6 +6,8 @@ predicted one. The graph stores the union as JSON; `encode_evidence` writes it a
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from atlas_db.core.errors import EvidenceError
@@ -136,8 +138,8 @@ class MergeEvidence(Evidence, frozen=True, tag="merge"):
     """A combination of several parents.
 
     Attributes:
-        method: Its name in mergekit, as linear or model_stock; several with a bar between them where the weights do not
-            tell them apart. dare stands for DARE, linear or TIES, of a quantized merge.
+        method: Its name in mergekit, as linear or model_stock. Several have a bar between them, where the weights do
+            not separate them. dare stands for DARE, linear or TIES, of a quantized merge.
         weight: Weight of this parent.
         residual: What the fit leaves over, over the distance to the nearest model.
         base: Model that the task vectors start from, empty where the method has none.
@@ -270,6 +272,20 @@ def encode_evidence(evidence: Evidence) -> str:
     return _ENCODER.encode(evidence).decode()
 
 
+def evidence_fields(text: str | None) -> dict[str, Any] | None:
+    """Return stored evidence as a mapping to show, that of older versions, too; None where a claim has none.
+
+    Raises:
+        EvidenceError: The text is no mapping in JSON.
+    """
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise _unreadable(text, error) from error
+
+
 def decode_evidence(text: str) -> AnyEvidence:
     """Return the evidence that a claim stores.
 
@@ -279,6 +295,8 @@ def decode_evidence(text: str) -> AnyEvidence:
     try:
         return _DECODER.decode(text)
     except msgspec.DecodeError as error:
-        raise EvidenceError(
-            f"the evidence {text[:200]!r} cannot be read: {error}", hint="Load and chart into a new store"
-        ) from error
+        raise _unreadable(text, error) from error
+
+
+def _unreadable(text: str, error: msgspec.DecodeError) -> EvidenceError:
+    return EvidenceError(f"the evidence {text[:200]!r} cannot be read: {error}", hint="Load and chart into a new store")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from atlas_db.core.errors import EvidenceError
 from atlas_db.core.terms import Relation, Resolution, Source, is_origin
-from atlas_db.fusion.evidence import decode_evidence
+from atlas_db.fusion.evidence import decode_evidence, evidence_fields
 from atlas_db.fusion.evidence_text import RELATION_VERBS, evidence_sentences
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
@@ -54,7 +53,7 @@ def read_lineage_claims_of(store: Store, children: Iterable[str]) -> list[dict[s
     rows = [row for part in parts for row in store.read(_CLAIMS, children=part)]
     for row in rows:
         text = row["evidence"]
-        row["evidence"] = json.loads(text) if text else None
+        row["evidence"] = evidence_fields(text)
         row["words"] = claim_words(row)
         row["sentences"] = _sentences(text, row["child"], row["parent"])
     return rows

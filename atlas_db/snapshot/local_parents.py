@@ -20,8 +20,8 @@ MAX_FOLDERS = 64
 def with_local_parents(model: CardModel) -> CardModel:
     """Return a model with the models in folders above it, each named by its path.
 
-    A name is a path where there is a folder of a model, beside the file that names it or in the current folder.
-    mergekit and transformers prefer a folder to a repository, too. What cannot be read becomes a note.
+    A name is a path where it leads to a folder of a model. It starts at the file that names it, or in the current
+    folder. mergekit and transformers prefer a folder to a repository, too. What cannot be read becomes a note.
 
     Args:
         model: A model read from files.

@@ -70,8 +70,8 @@ def _read(file: Path) -> str | None:
 def arcadedb_users(secret: str) -> EngineUsers:
     """Return the users of the local engine.
 
-    The names are random as well. The engine locks a name out after some wrong passwords, and any process of the machine
-    may send such: so no other process can know the name.
+    The names are random as well. The engine locks a name out after some wrong passwords. Any process of the machine may
+    send such, if it knows the name.
     """
     return EngineUsers(
         *(User(f"{role}-{_derived(secret, role, 'name')[:32]}", _derived(secret, role, "key")) for role in ROLES)

@@ -3,8 +3,8 @@
     python -m benchmarks.real sets CHECKOUTS     # reads ids and expected relations from the authors' repositories
     python -m benchmarks.real run --models DIR --out OUT
 
-A model's weights are read where they lie: in a folder of any layout, in the Hub's cache, or with --hub on the Hub by
-HTTP ranges. What is not there is left out, with the reason in OUT/models.jsonl. Run again to go on.
+A model's weights are read where they lie, in a folder of any layout or in the Hub's cache. With --hub they are read on
+the Hub, by HTTP ranges. What is not there is left out, with the reason in OUT/models.jsonl. Run again to go on.
 """
 
 from __future__ import annotations

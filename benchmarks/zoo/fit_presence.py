@@ -2,12 +2,12 @@
 
     python -m benchmarks.zoo.fit_presence [ZOO...] --choices FILE.parquet --out presence_scorer.json
 
-What is measured of each choice is kept in FILE, so that the fit can be made again without the zoos: zoos that are given
+What is measured of each choice is kept in FILE, so that the fit can be made again without the zoos. Zoos that are given
 are added to it, or take the place of those of the same name.
 
 The package reads `ingest/weights/origins/data/presence_scorer.json`. Each zoo is charted several times: whole, without
-its roots, without three tenths of its inner models, without both, and without half of all models, each with dates and
-without. Merges are searched in the whole, and count wherever their inputs are. A choice of a parent is right if it is a
+its roots, without three tenths of its inner models, without both, and without half of all models. Each is charted with
+dates and without. Merges are searched in the whole, and count wherever their inputs are. A choice is right if it is a
 true parent, or has the same weights as one up to casts, quantization and permutation. It is an ancestor if it is right,
 or if only absent models lie between. Two ensembles of boosted trees are fitted: ancestor or not, and parent or further
 ancestor. Zoos are left out in turn for the metrics.

@@ -31,6 +31,7 @@ from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_edges, delete_edges, merge_edges
 from gnn.dataset.tasks import TASKS, VERSION, Task, rows_missing, target_column, tasks_for
+from gnn.parameters.completion_parameters import completion_parameters
 
 BATCH_ROWS = 2000
 """Claims written in one transaction."""
@@ -204,7 +205,9 @@ def write_predictions(
         report: Counts, which get the run's id and the number of claims.
         progress: Called with stage, done and total.
     """
-    parameters = {"attributes": [each.task.attribute for each in by_attribute], "version": VERSION}
+    attributes = [each.task.attribute for each in by_attribute]
+    tuned = {each.name: each.value for each in completion_parameters()}
+    parameters = {"attributes": attributes, "version": VERSION, "parameters": tuned}
     run_id = report.run_id = begin_run(store, RunKind.COMPLETION, parameters)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for each in by_attribute:

@@ -1,6 +1,6 @@
 """Smoothing of bag-of-words probabilities over the older models of a group.
 
-It is the second half of Correct and Smooth (Huang et al. 2021, arXiv 2010.13993), bounded in time: a model sees
+It is the second half of Correct and Smooth (Huang et al. 2021, arXiv 2010.13993), bounded in time. A model sees
 predictions for neighbours that are older than itself, whether those declare a value or not. The first half, which
 spreads errors of labelled neighbours, is left to the count features.
 """

@@ -143,8 +143,8 @@ def _is_stacked(name: str, matrix: Matrix) -> bool:
 def _projections(name: str, found: Mapping[str, Matrix], declared: bool) -> list[str]:
     """Return the projections of a tensor of experts that is stored out × in; none where it is not.
 
-    Some models store in × out, and sides alone tell: the tensor before the activation has one or two rows for each
-    column of the one behind it. With one row, both orders fit, and the declaration decides.
+    Some models store in × out, and only the sides show it. The tensor before the activation has one or two rows for
+    each column of the one behind it. With one row, both orders fit, and the declaration decides.
     """
     stem, _, fused = name.rpartition(".")
     first = next((each for each in declarations().experts if each != _DOWN and f"{stem}.{each}" in found), None)

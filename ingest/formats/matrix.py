@@ -23,8 +23,8 @@ class Matrix(NamedTuple):
         read: Function of row indices to float32 of shape (len(rows), columns).
         transposed: Whether the tensor is stored in × out, as GPT-2's are: a row an input, a column an output.
         shape: Sides as stored, where the tensor has three or more; else empty.
-        read_columns: Function of a first row, a number of rows, and column indices to these columns of these rows,
-            float32 of shape (len(columns), number of rows); None where a column takes as long as all of them.
+        read_columns: Function of a first row, a number of rows, and column indices. It returns float32 of shape
+            (len(columns), number of rows). None where a column takes as long as all of them.
     """
 
     name: str

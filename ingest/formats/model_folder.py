@@ -293,8 +293,8 @@ def _token_indices(values: Mapping[str, Any]) -> tuple[int, ...]:
 def embedded_adapter_config(metadata: Mapping[str, str]) -> AdapterConfig:
     """Return what the free text of a safetensors file states of an adapter that has no configuration file.
 
-    diffusers writes the configuration of peft there, with the name of a component before each key where there are
-    several. kohya's trainer writes the rank, and the base as it was given: a file of a disk is no model's name.
+    diffusers writes the configuration of peft there. Where there are several components, each key starts with the name
+    of its own. kohya's trainer writes the rank, and the base as it was given. A file of a disk is no model's name.
 
     Args:
         metadata: The free text.

@@ -143,8 +143,8 @@ def _revision(root: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
 def weights_repository(folder: Path) -> LocalRepository | None:
     """Return the model that a folder holds; None where it holds none.
 
-    A model is where weights or a configuration are. A folder with a card of a repository is one, too, where weights are
-    in folders of it that have no card of their own: one quantization each, or an adapter.
+    A model is where weights or a configuration are. A folder with a card of a repository is one, too, where its
+    subfolders hold weights and no cards: one quantization each, or an adapter.
     """
     if _holds_model(folder) or _is_repository(folder):
         return LocalRepository(folder_id(folder), RecordKind.MODEL, folder)

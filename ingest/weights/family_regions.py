@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from atlas_db.claims.components import is_reachable, strongly_connected
+from atlas_db.claims.components import closing_edges
 from atlas_db.core.arrays import Floats
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.region_parameters import REGION
@@ -149,19 +149,9 @@ def without_cycles(edges: Sequence[Edge]) -> list[Edge]:
     Args:
         edges: Edges from children to parents, in any order, which is kept.
     """
-    above: dict[str, list[str]] = defaultdict(list)
-    for edge in edges:
-        above[edge.child].append(edge.parent)
-    cycle_of = {model: number for number, models in enumerate(strongly_connected(above)) for model in models}
-    tangled = [edge for edge in edges if cycle_of.get(edge.child, -1) == cycle_of.get(edge.parent, -2)]
-    parents: dict[str, set[str]] = defaultdict(set)
-    dropped = set()
-    for edge in sorted(tangled, key=lambda each: (-each.confidence, each.child, each.parent)):
-        if is_reachable(parents, edge.parent, edge.child):
-            dropped.add((edge.child, edge.parent))
-        else:
-            parents[edge.child].add(edge.parent)
-    return [edge for edge in edges if (edge.child, edge.parent) not in dropped]
+    likeliest_first = sorted(edges, key=lambda each: (-each.confidence, each.child, each.parent))
+    closing = closing_edges([(edge.child, edge.parent) for edge in likeliest_first])
+    return [edge for edge in edges if (edge.child, edge.parent) not in closing]
 
 
 def _spanning_tree(fingerprints: Sequence[Fingerprint], unit: ChartUnit) -> _Tree:

@@ -1,8 +1,8 @@
 """Territories on the map: an island for each group of models, at a place that stays when the atlas grows.
 
-A place depends on names only. Groups are placed by open addressing: the hash of a group's name names blocks of a
-Hilbert curve until one is free, the largest group first. A block has a power of two of cells, so that a group can grow
-in it; an aligned block of a Hilbert curve is a square, or two. In its block a group takes the cells of an island: those
+A place depends on names only. Groups are placed by open addressing, the largest first. The hash of a group's name
+selects blocks of a Hilbert curve until one is free. A block has a power of two of cells, so that a group can grow in
+it. An aligned block of a Hilbert curve is a square, or two. In its block a group takes the cells of an island: those
 nearest to the middle, under a coastline that its name draws. Its members follow the curve over these cells, so that
 whatever is contiguous in their order is contiguous on the island.
 """

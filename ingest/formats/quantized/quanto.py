@@ -98,8 +98,8 @@ def _of_groups(part: StoredTensor, rows: Integers, along: int) -> Floats:
 def _sides(base: str, elements: int, length: int, stored: StoredTensors) -> tuple[int, int]:
     """Return rows and columns of a packed matrix.
 
-    A bias has an element a row. Without one, a side is as long as the norms, and the size of the groups, which quanto
-    chooses by the columns, tells which side; where both fit, the name of the layer does.
+    A bias has an element a row. Without one, a side is as long as the norms. quanto chooses the size of the groups by
+    the columns, so that size decides which side it is. Where both fit, the name of the layer decides.
 
     Args:
         base: Name of the matrix.

@@ -103,8 +103,8 @@ def features(measured: Measured, parents: Sequence[int | None], later: Sequence[
     """Return features of the choice among models, shape (n, 7).
 
     A model that was trained further leans to every update of its family, and most to those by the same data. So each
-    step from a parent to a child is measured, too: by how much the child fits better, and how much it overlaps with the
-    update itself.
+    step from a parent to a child is measured, too. It has two measures: by how much the child fits better, and how much
+    the step overlaps with the update itself.
 
     Args:
         measured: How the models fit.

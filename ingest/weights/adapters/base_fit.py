@@ -1,7 +1,7 @@
 """How well models fit an adapter as its base: each against chance, and each against each other.
 
 Gradients lie where the base's own matrices stretch most, and even more where the matrices do through which they come.
-With C = L · Lᵀ of an update's directions and M = W · Wᵀ of a model's matrix W, the energy of M in C is Σ C∘M. Its
+Let C = L · Lᵀ of an update's directions, and M = W · Wᵀ of a model's matrix W. The energy of M in C is Σ C∘M. Its
 diagonal depends on the sizes of single units alone, which models that are not related share. The rest has the
 expectation 0 and a known variance under random signs of the units:
 

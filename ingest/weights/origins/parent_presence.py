@@ -220,8 +220,8 @@ def _path_cosines(
     The cosine of c - p and x - p is the Gromov product over the lengths of both paths.
 
     Returns:
-        The least and the second least over the others; the median over the parent's other children; that of the path
-        to the parent's own parent; the median over pairs of the parent's other children and its parent.
+        The least and the second least over the others. The median over the parent's other children. That of the path
+        to the parent's own parent. The median over pairs of the parent's other children and its parent.
     """
     comparable = _comparable(sq_distance, parent, row, others)
     cosines = np.sort(_cosines(sq_distance, parent, row, comparable))
@@ -314,8 +314,9 @@ def _equal_elements(vectors: Vectors, row: int, parent: int, others: Integers) -
     """Return how many elements contradict a parent: those that the child and another model share against it.
 
     Returns:
-        The greatest share of such elements over the others; the logarithm of that share over the lesser of the shares
-        where the parent agrees with one of both, against the other; and the share that child and parent have in common.
+        The greatest share of such elements over the others. The logarithm of its ratio to the lesser of two shares:
+        those where the parent agrees with one of both, against the other. The share that child and parent have in
+        common.
     """
     child, above = vectors.flat[row], vectors.flat[parent]
     with_parent = child == above

@@ -1,8 +1,8 @@
 """Weight decay as a direction: whether one model is another, scaled down by one factor.
 
 Decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101) multiplies all matrices by the same factor below
-one, and no training multiplies them by the same factor above one. So of two models the one that is scaled down came
-later. Let r_i be the part of model i's weights w_i in their small singular values (`residual_containment`), where drift
+one. No training multiplies them by the same factor above one. So of two models the one that is scaled down came later.
+Let r_i be the part of model i's weights w_i in their small singular values (`residual_containment`), where drift
 disturbs least. In each tensor the relative growth from i to j, and its standard error under independent noise, are
 
     x = ⟨r_i, w_j - w_i⟩ / ‖r_i‖²,   e = ‖n‖ / (√m ‖r_i‖)
@@ -52,8 +52,8 @@ def _relative_growth(vectors: Vectors, residuals: Floats) -> tuple[Doubles, Doub
     Arguments are those of `decay_probabilities`.
 
     Returns:
-        Each of shape (n, n): the mean growth in units of the noise d_ij; the variance of the growth over tensors in
-        squared standard errors, 1 for one factor in all; the squared mean growth in the same unit; and the tensors.
+        Each of shape (n, n). The mean growth, in units of the noise d_ij. The variance of the growth over tensors, in
+        squared standard errors; it is 1 for one factor in all. The squared mean growth in the same unit. The tensors.
     """
     count = len(residuals)
     weight, mean, square, noise_share, tensors = np.zeros((5, count, count))

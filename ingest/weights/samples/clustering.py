@@ -117,7 +117,7 @@ def cosine_views(common: SharedPositions, values: Floats) -> list[CosineView]:
 
     The cosine is the mean of those of the tensors, each weighted by its number of elements. Over all elements at once
     the tensor with the largest weights would decide. Trained output embeddings share few directions (anisotropy, Gao
-    et al. 2019, arXiv 1907.12009): of models from independent starts their cosine has three times the expected spread.
+    et al. 2019, arXiv 1907.12009). In models from independent starts their cosine has three times the expected spread.
 
     Args:
         common: The shared positions.

@@ -5,7 +5,7 @@ a trained tensor are not independent: rows of an output embedding share directio
 1907.12009). So 1/√n is too small an error.
 
 Nothing singles out a basis of the inputs in a random start. So turning the columns of one model by a random rotation Q
-gives a pair under the null. For samples X and Y of one tensor, of p rows and d columns, ⟨X, YQ⟩ has the mean 0 and the
+gives a pair under the null. Let X and Y be samples of one tensor, of shape (p, d). Then ⟨X, YQ⟩ has the mean 0 and the
 variance ‖XᵀY‖² / d (Frobenius norm), by the second moments of the orthogonal group (Weingarten 1978).
 """
 

@@ -1,9 +1,9 @@
 """Families of models of any shapes: which models are related, and which are compared with which.
 
 Two models have one shape if their blocks hold the same tensors, of the same sides. A family joins shapes that share a
-part of their positions: a model and its copy with fewer layers, a dense model and experts made of it, an encoder alone.
-Each shape is charted with all that have at least its tensors. So a model with fewer layers hides nothing from the
-others: models are compared on what they share, not on what a whole family shares.
+part of their positions. Examples are a copy with fewer layers, experts made of a dense model, an encoder alone. Each
+shape is charted with all that have at least its tensors. So a model with fewer layers hides nothing from the others:
+models are compared on what they share, not on what a whole family shares.
 """
 
 from __future__ import annotations

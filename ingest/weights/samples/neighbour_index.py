@@ -4,7 +4,7 @@ An inverted file (Sivic and Zisserman 2003) over random projections (Johnson and
 pivots. Each model belongs to the cells of the pivots whose directions from the centre are most like its own. It is
 compared with the other models of its cells, as a child shares its parent's direction. A parent of very many lies at the
 centre of its children and in no direction. It is nearest to the pivots among them (a hub, Radovanović et al. 2010, JMLR
-11), so what is nearest to a pivot is compared with all. Distances of the candidates are then computed over all
+11). So what is nearest to a pivot is compared with all. Distances of the candidates are then computed over all
 elements. Small families are compared in full.
 """
 

@@ -249,8 +249,8 @@ def run_pair_tests(samples: FamilySamples) -> PairTests:
 def precedence_log_odds(samples: FamilySamples, tests: PairTests, duplicate_of: Sequence[int]) -> Doubles:
     """Return log-odds that model i came before model j, shape (n, n): those by weights, dates and widths.
 
-    Dates add a penalty with its sign. So do widths: of two models with the same tensors, but for more neurons in one,
-    that one came first, since neurons are removed far more often than added. A representative of duplicates that has no
+    Dates add a penalty with its sign. So do widths of two models with the same tensors: the one with more neurons came
+    first. Neurons are removed far more often than added. A representative of duplicates that has no
     date existed by the earliest date of the others: they are the same weights.
 
     Args:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.claims.components import strongly_connected
+from atlas_db.claims.components import closing_edges, strongly_connected
 
 EDGES = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40)
 
@@ -20,6 +20,20 @@ def test_components_are_those_of_networkx(pairs: list[tuple[int, int]]) -> None:
     expected = {frozenset(nodes) for nodes in nx.strongly_connected_components(nx.DiGraph(pairs)) if len(nodes) > 1}
     found = strongly_connected(edges)
     assert len(found) == len(expected) and {frozenset(nodes) for nodes in found} == expected
+
+
+@given(EDGES)
+def test_edges_that_close_a_cycle_are_those_that_one_by_one_insertion_finds(pairs: list[tuple[int, int]]) -> None:
+    graph = nx.DiGraph()
+    expected = set()
+    for start, end in pairs:
+        if start == end:
+            continue
+        graph.add_edge(start, end)
+        if not nx.is_directed_acyclic_graph(graph):
+            graph.remove_edge(start, end)
+            expected.add((start, end))
+    assert closing_edges([(start, end) for start, end in pairs if start != end]) == expected
 
 
 @pytest.mark.slow

@@ -56,6 +56,12 @@ def test_human_output_names_clause_path_remediation_and_disclaimer(home: Path) -
     assert f"c/leaf → c/laundered (quantized, declared) → {META} (finetune, declared)" in text
     assert "Fix:" in text
     assert "no legal advice" in text
+    assert text.count("atlas-db query alternatives --param model=c/leaf\n") == 1
+
+
+def test_the_query_for_alternatives_reads_the_store_that_was_audited(home: Path) -> None:
+    text = run(home, "audit", "c/leaf", "--store", "local").stdout
+    assert text.count("atlas-db query alternatives --param model=c/leaf --store local\n") == 1
 
 
 def test_json_has_the_documented_shape(home: Path) -> None:

@@ -23,6 +23,7 @@ from atlas_db.fusion.evidence import (
     SharedPartEvidence,
     decode_evidence,
     encode_evidence,
+    evidence_fields,
 )
 
 WRITTEN = [
@@ -56,6 +57,13 @@ def test_every_kind_has_a_tag_of_its_own_and_is_in_the_union() -> None:
 def test_keys_are_sorted_and_defaults_are_left_out() -> None:
     text = encode_evidence(MergeEvidence(method="linear", weight=0.5, residual=0.0))
     assert list(json.loads(text)) == sorted(json.loads(text)) == ["method", "residual", "test", "weight"]
+
+
+def test_fields_to_show_are_read_from_older_versions_too() -> None:
+    assert evidence_fields('{"test": "trace", "residual": 0.5}') == {"test": "trace", "residual": 0.5}
+    assert evidence_fields(None) is None and evidence_fields("") is None
+    with pytest.raises(EvidenceError, match="cannot be read"):
+        evidence_fields("[1]")
 
 
 @pytest.mark.parametrize("text", ['{"base": "p"}', '{"test": "trace"}', '{"test": "merge", "weight": "much"}', "{", ""])

@@ -13,8 +13,11 @@ from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.store.bolt import Store
 from gnn.dataset.tasks import RELATION
 from gnn.inference.write_predictions import CompleteOptions, complete_and_write, track_record
+from gnn.parameters.completion_parameters import completion_parameters
 from tests.support.graphs import load_rows, model, pairs, whole
 from tests.support.hubs import ARCHITECTURES, LICENSES, made_up, typed
+
+TUNED = completion_parameters()
 
 
 @pytest.mark.train
@@ -39,6 +42,8 @@ def test_completion_writes_replaces_and_is_taken_back(store: Store, tmp_path: Pa
     kind = {row["id"]: int(row["id"].split("base")[1][0]) for row in rows}
     right = [LICENSES[kind[a] % 4] == b for a, b in predicted]
     assert sum(right) / len(right) > 0.9
+    (run, _) = list_runs(store)
+    assert run["parameters"]["parameters"] == json.loads(json.dumps({each.name: each.value for each in TUNED}))
     again = complete_and_write(store, tmp_path, options)
     assert pairs(store, "HAS_LICENSE", "source") == claims and again.run_id != report.run_id
     rollback(store, again.run_id, tmp_path, 500)
