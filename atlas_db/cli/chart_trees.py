@@ -22,7 +22,7 @@ def print_trees(edges: Sequence[Edge]) -> None:
     """Print the likeliest parent of each model as trees, the largest first.
 
     Args:
-        edges: The edges of a chart that are said.
+        edges: The edges of a chart that are written.
     """
     from rich.text import Text
     from rich.tree import Tree

@@ -60,7 +60,7 @@ RELATION_VERBS: Mapping[Relation, str] = {
     Relation.MERGE: "is a merge with",
     Relation.DUPLICATE: "is a copy of",
 }
-"""What each relation says of a child and its parent."""
+"""Verb of each relation, from a child to its parent."""
 _RELATION_SOURCES: Mapping[str, str] = {
     "typed": "The author states the relation, too.",
     "word": "The relation was read from the author's own word for it.",

@@ -23,7 +23,7 @@ class Merge(NamedTuple):
         weights: Weight of each parent. For SLERP, its mean over tensors; for methods with a base, that of its task
             vector.
         base: Row of the model that task vectors are taken from, or None.
-        method: Name in mergekit; several with a bar between them where they cannot be told apart.
+        method: Name in mergekit; several with a bar between them where they cannot be distinguished.
         residual: Length of the residual over the distance to the nearest model, 0..1.
         explained: Share of elements explained, for TIES, DARE and quantized merges; 1 for the others.
         complexity: About how many numbers its recipe leaves free; many where it has weights of its own in each tensor.

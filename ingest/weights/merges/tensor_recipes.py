@@ -25,7 +25,7 @@ class Recipe(NamedTuple):
     """A method, with the weights that it was given.
 
     Attributes:
-        method: Name in mergekit; several with a bar between them where they cannot be told apart.
+        method: Name in mergekit; several with a bar between them where they cannot be distinguished.
         weights: Weight of each parent, shape (parents,).
         parents: Places of the parents among the fitted models.
         base: Place of the base, or None.

@@ -31,7 +31,7 @@ class LocalFit(NamedTuple):
     Attributes:
         places: Places of the models in the neighbourhood, ascending.
         with_origin: Whether weights need not add up to one.
-        weights: Weights of the models in each group, shape (g, models); NaN where a group does not tell them apart.
+        weights: Weights of the models in each group, shape (g, models); NaN where a group does not determine them.
         mean_square: Mean squared residual in units of the storage noise.
         ratio: Squared residual over the squared distance to the nearest model.
         grouping: tensor or row.

@@ -1,7 +1,7 @@
 """Whether a model's likeliest parent is one, or a relative, because the parent is not among the models.
 
 A conditional logit over candidates cannot say that the parent is absent. So each choice is tested once more: whether
-the chosen model is an ancestor at all, and whether it is the parent itself. Three facts tell ancestors from siblings:
+the chosen model is an ancestor at all, and whether it is the parent itself. Three facts part ancestors and siblings:
 
 - Squared distances of independent trainings add up along a tree. So a parent has a pendant edge of length nothing, and
   a sibling has not. The Gromov product (c|x)_p = (d²(p, c) + d²(p, x) - d²(c, x)) / 2 is the length of the path that c
@@ -272,7 +272,7 @@ def _tensor_path_cosines(vectors: Vectors, parent: int, row: int, others: Intege
 def _dated_earlier(dates: Sequence[str], parent: int, row: int, siblings: Integers) -> float:
     """Return 1 where a parent is dated before its child, -1 where it is dated after, 0 where either has no date.
 
-    A date that most children contradict is the parent's fault: it tells nothing of any of them.
+    A date that most children contradict is the parent's fault. It is evidence against none of them.
     """
     if not dates[parent] or not dates[row]:
         return 0.0

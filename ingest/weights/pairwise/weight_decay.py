@@ -7,8 +7,8 @@ disturbs least. In each tensor the relative growth from i to j, and its standard
 
     x = ⟨r_i, w_j - w_i⟩ / ‖r_i‖²,   e = ‖n‖ / (√m ‖r_i‖)
 
-with m elements and n the part of w_j - w_i that is orthogonal to w_i. Three things tell decay from what else trainings
-do to these x:
+with m elements and n the part of w_j - w_i that is orthogonal to w_i. Three things distinguish decay from what else
+trainings do to these x:
 
 - It is negative, and more than noise makes it in either order. Seen from a parent, noise gives d = mean x / (‖n‖ /
   ‖w_i‖)² near 0. Seen from a child it gives d near -k, whatever the decay: d_ij + d_ji = -k.

@@ -141,7 +141,7 @@ class TensorWeightsParameters:
         loose_residual_ratio: Squared residual, over that of the nearest model, up to which a fit is a merge.
         max_row_hull_ratio: Squared distance to the hull of all near models, over that of the nearest one. Both have
             weights a tensor. Above it no weights a row are tried.
-        min_distance: Mean squared distance of two inputs, in units of a fit's residual, from which they are told apart.
+        min_distance: Mean squared distance of two inputs, in units of a fit's residual, from which they are distinct.
         whole_weight_tolerance: Distance from 0 or 1 within which a tensor is taken from one input as it is.
         min_whole_share: Share of tensors that are taken from one input as they are, in a stack of layers.
         weight_tolerance: Scatter of a recipe's parameter over tensors within which it is one number.

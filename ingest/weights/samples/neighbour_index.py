@@ -51,7 +51,7 @@ def nearest_neighbours(flat: Floats, count: int) -> Neighbours:
         return found.result()
     directions = np.random.default_rng(0).standard_normal((flat.shape[1], REGION.projections), np.float32)
     projected = flat @ (directions / np.float32(np.sqrt(REGION.projections)))
-    # Models are sorted by id, which says nothing of their weights: evenly spaced ones are a sample.
+    # Models are sorted by id, which is unrelated to their weights: evenly spaced ones are a sample.
     pivots = np.unique(np.linspace(0, models - 1, int(np.sqrt(models))).astype(np.int64))
     found = _Nearest(projected, min(REGION.candidates_of_a_neighbour * count, models - 1))
     found.compare(every, _hubs(found.distances(every, pivots)))
