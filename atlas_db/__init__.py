@@ -23,3 +23,8 @@ def __getattr__(name: str) -> object:
     from atlas_db.api import functions
 
     return getattr(functions, name)
+
+
+def __dir__() -> list[str]:
+    """List the names that come with the first use, so that notebooks and shells complete them."""
+    return sorted({*globals(), *__all__, "__version__"})

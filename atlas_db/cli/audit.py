@@ -317,7 +317,7 @@ def _foot(report: AuditReport) -> None:
     from atlas_db.licenses.audit import DISCLAIMER
 
     if report.suppressed:
-        print_text(f"{report.suppressed:,} findings are suppressed", "dim")
+        print_text(f"suppressed findings: {report.suppressed:,}", "dim")
     for each in report.unused_suppressions:
         which = ", ".join(each[name] for name in ("model", "rule", "ancestor") if each[name])
         print_text(f"A suppression matches nothing: {which}: {each['why']}", "yellow")

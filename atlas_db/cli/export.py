@@ -91,7 +91,7 @@ def _print(report: ExportReport, form: Format) -> None:
             write_line(str(report.folder / name))
         return
     rows = [
-        {"file": str(report.folder / name), "rows": sum(file.rows.values()), "MiB": file.bytes / 2**20}
+        {"file": str(report.folder / name), "rows": sum(file.rows.values()), "MiB": round(file.bytes / 2**20, 3)}
         for name, file in files.items()
     ]
     draw(("file", "rows", "MiB"), rows)

@@ -36,6 +36,11 @@ def test_every_public_name_has_an_example() -> None:
         assert f".{name.rpartition('.')[2]}`]" in reference, name
 
 
+def test_the_names_complete_in_a_notebook() -> None:
+    """They are imported with the first use, so `dir` has to name them before."""
+    assert {*atlas_db.__all__, "__version__"} <= set(dir(atlas_db))
+
+
 @pytest.mark.parametrize("test", EXAMPLES, ids=lambda test: test.name)
 def test_examples(names: dict[str, Any], test: doctest.DocTest) -> None:
     runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL * ("py2neo" in test.name))
