@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import defaultdict
 from enum import StrEnum
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_db.cli.common import Exit, StoreOption, guarded, opened, settings_for, shown_progress
+from atlas_db.cli.common import STORE_VARIABLE, Exit, StoreOption, guarded, opened, settings_for, shown_progress
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 from atlas_db.cli.targets import MODELS, ListOption, OnlineOption, opened_for, read_targets
 from atlas_db.cli.values import model_ids, profiles
@@ -244,7 +245,9 @@ def _models(report: AuditReport, targets: Targets, store: str | None) -> None:
         for remediation in dict.fromkeys(row["remediation"] for row in rows if row["remediation"]):
             print_text(f"  Fix: {remediation}", "cyan")
         if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in targets.files:
-            words = ("query", "alternatives", "--param", f"model={model}", *(("--store", store) if store else ()))
+            # The variable holds for the printed command, too.
+            named = ("--store", store) if store and store != os.environ.get(STORE_VARIABLE) else ()
+            words = ("query", "alternatives", "--param", f"model={model}", *named)
             print_text(f"  Others for the same task: atlas-db {shlex.join(words)}", "cyan")
     newest = f" ({report.newest.words()})" if report.newest is not None else ""
     if report.newest is not None and not report.newest.models:

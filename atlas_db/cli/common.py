@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+STORE_VARIABLE = "ATLAS_DB_STORE"
 StoreOption = Annotated[
     str | None,
     typer.Option(
         "--store",
         help="local[:DIR], neo4j-local[:DIR], bolt://HOST:PORT, neo4j+s://HOST, or a snapshot's FILE.parquet.",
-        envvar="ATLAS_DB_STORE",
+        envvar=STORE_VARIABLE,
         show_default="local",
     ),
 ]
