@@ -6,9 +6,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from atlas_db.core.errors import TimeLimitError
 
@@ -48,56 +49,25 @@ def run_limited(work: Callable[[], T], seconds: float, end: Callable[[], None]) 
     Raises:
         TimeLimitError: The engine did not end it within `GRACE_SECONDS` more.
     """
-    outcome: _Outcome[T] = _Outcome(work)
+    outcome: Future[T] = Future()
     try:
         runner = _idle.pop()
     except IndexError:
         runner = _Runner()
-    runner.outcomes.put(outcome)
+    runner.jobs.put((work, outcome))
     try:
-        outcome.ended.wait(seconds)
+        wait([outcome], seconds)
     except KeyboardInterrupt:
         end()
         raise
     until = time.monotonic() + GRACE_SECONDS
-    while not outcome.ended.is_set():
+    while not outcome.done():
         if time.monotonic() > until:
             stop = "stop the engine: atlas-db store stop"
             raise time_limit_error(seconds, "and the engine cannot end it", stop)
         end()
-        outcome.ended.wait(AGAIN_SECONDS)
+        wait([outcome], AGAIN_SECONDS)
     return outcome.result()
-
-
-class _Outcome(Generic[T]):
-    """What work gave, or how it failed.
-
-    Args:
-        work: Runs a statement and returns what it answers.
-
-    Attributes:
-        ended: Set when it is known.
-    """
-
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
-        self.ended = threading.Event()
-        self._found: list[T] = []
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        """Do the work, in a thread that may be left behind."""
-        try:
-            self._found.append(self._work())
-        except BaseException as error:  # noqa: BLE001 - the caller raises it
-            self._error = error
-        self.ended.set()
-
-    def result(self) -> T:
-        """Return what the work gave, or raise its error."""
-        if self._error is not None:
-            raise self._error
-        return self._found[0]
 
 
 class _Runner(threading.Thread):
@@ -108,13 +78,21 @@ class _Runner(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.outcomes: queue.SimpleQueue[_Outcome[Any]] = queue.SimpleQueue()
+        self.jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
         self.start()
 
     def run(self) -> None:
         while True:
-            self.outcomes.get().run()
+            _run_job(*self.jobs.get())
             _idle.append(self)
+
+
+def _run_job(work: Callable[[], T], outcome: Future[T]) -> None:
+    """Do some work for a caller who may have left. What it raises is the caller's to see, whatever it is."""
+    try:
+        outcome.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - nothing is swallowed: `result` raises it
+        outcome.set_exception(error)
 
 
 _idle: list[_Runner] = []
