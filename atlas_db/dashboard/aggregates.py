@@ -89,9 +89,9 @@ class Bundle:
 
     @cached_property
     def _index(self) -> tuple[str, Integers, Integers]:
-        """All names in lower case joined, the start of each, and the logarithm of its downloads."""
+        """All names in lower case joined, the start of each and of one more, and the logarithm of its downloads."""
         lowered = [name.lower() for name in self.names]
-        starts = np.cumsum([0, *(len(name) + 1 for name in lowered[:-1])])
+        starts = np.cumsum([0, *(len(name) + 1 for name in lowered)])
         downloads = np.frombuffer((self.folder / "downloads.bin").read_bytes(), np.uint8)
         return "\n".join(lowered), starts, downloads.astype(np.int64)
 
@@ -107,7 +107,7 @@ class Bundle:
         joined, starts, downloads = self._index
         hits = [match.start() for match in islice(re.finditer(GAP.join(map(re.escape, words)), joined), MAX_MATCHES)]
         places = np.unique(np.searchsorted(starts, hits, side="right") - 1)
-        lengths = np.diff(starts, append=len(joined) + 1)[places] - 1
+        lengths = starts[places + 1] - starts[places] - 1
         rank = downloads[places] * (lengths.max(initial=0) + 1) - lengths
         if len(places) > limit:
             # Only what ranks as high as the last one shown is put in order by name.

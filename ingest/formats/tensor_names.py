@@ -85,7 +85,6 @@ def without_layer(name: str) -> str:
     return _LAYER.sub(".*", name)
 
 
-@lru_cache(2**16)
 def is_in_block(name: str) -> bool:
     """Whether a tensor belongs to a numbered block; heads, poolers and patch embeddings do not."""
     return _LAYER.search(name) is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -53,7 +52,7 @@ class KeptAnswers:
         self._app = app
         self._version = version
         self._seconds = seconds
-        self._kept: OrderedDict[_Key, _Answer] = OrderedDict()
+        self._kept: dict[_Key, _Answer] = {}
         self._size = 0
         self._running: dict[_Key, asyncio.Task[_Answer]] = {}
 
@@ -107,8 +106,6 @@ class KeptAnswers:
         """Keep an answer; the oldest make room for it."""
         if len(answer.body) * MAX_SHARE > MAX_BYTES:
             return
-        if key in self._kept:
-            self._drop(key)
         self._kept[key] = answer
         self._size += len(answer.body)
         while self._size > MAX_BYTES:
