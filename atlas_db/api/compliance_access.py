@@ -7,6 +7,7 @@ from pathlib import Path
 from atlas_db.api.results import BillOfMaterials
 from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
+from atlas_db.cards.card_store import FOLDER
 from atlas_db.claims.repository_ids import requested_id
 from atlas_db.compliance.gate import GateAnswer, decide, read_policy
 from atlas_db.compliance.gpai import GpaiReport, describe_gpai
@@ -76,12 +77,15 @@ class ComplianceAccess:
         require_models(self._store)
         return audit_atlas(self._store, self._settings, AuditOptions(profile, min_confidence))
 
-    def bom(self, model: str | Path, *, spec: str = "1.7", online: bool = False) -> BillOfMaterials:
+    def bom(
+        self, model: str | Path, *, spec: str = "1.7", author: str | None = None, online: bool = False
+    ) -> BillOfMaterials:
         """Return a model's bill of materials (CycloneDX), validated against the schema of the standard.
 
         Args:
             model: Model id, or path. Files of a folder are hashed.
             spec: Version of CycloneDX: 1.6 or 1.7.
+            author: Who answers for the bill.
             online: Whether the Hub is asked for parents that the atlas lacks.
 
         Raises:
@@ -97,7 +101,8 @@ class ComplianceAccess:
         """
         store, targets = self._targets([model], online=online)
         name, folder = targets.first
-        return BillOfMaterials(name, spec, write_bom(collect_contents(store, name, folder=folder), spec))
+        contents = collect_contents(store, name, folder=folder, cards=self._settings.home / FOLDER)
+        return BillOfMaterials(name, spec, write_bom(contents, spec, author))
 
     def gate(self, policy: str | Path, *models: str | Path, online: bool = False) -> list[GateAnswer]:
         """Decide by a policy whether models may be pulled, with all that they derive from.

@@ -66,6 +66,8 @@ def _of_model(entry: BomEntry, contents: BomContents) -> Iterator[tuple[str, Fie
     yield "version", FieldState.VERIFIED if entry.files else _declared(entry, "sha")
     yield "files", FieldState.VERIFIED if entry.files else FieldState.UNKNOWN
     yield "license", _license(entry)
+    yield "producer", FieldState.UNKNOWN if entry.producer is None else FieldState.DECLARED
+    yield "description", FieldState.UNKNOWN if entry.description is None else FieldState.DECLARED
     for name, key in (("task", "pipeline_tag"), ("architecture", "model_type"), ("created", "created_at")):
         yield name, _declared(entry, key)
     steps = [_BY_STATUS[Status(step.status)] for step in contents.parents.get(entry.id, ())]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from packageurl import PackageURL
 
 from atlas_db.bom.file_hashes import HashedFile, hash_files
+from atlas_db.cards.card_description import description_of
+from atlas_db.cards.card_store import newest_cards
 from atlas_db.core.records import repository_path
 from atlas_db.core.terms import METHODS, LicenseState, Progress, RecordKind, RecordPart, Source, Verdict
 from atlas_db.licenses.audit import AuditOptions, Auditor
@@ -28,6 +32,21 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w-]*(?:\.[\w-]+)*/[\w-]+(?:\.[\w-]+)*")
 _HOST = re.compile(r"(?:^|\.)(?:co|com|org|net|io|ai|dev)$", re.IGNORECASE)
 
 
+class BomContext(StrEnum):
+    """What a bill is made from; the G7 calls it the generation context."""
+
+    PLAN = "plan"
+    FILES = "files"
+    RECORDS = "records"
+
+
+CONTEXT_WORDS = {
+    BomContext.PLAN: "before the build: from the configuration of a merge that is not made yet",
+    BomContext.FILES: "after the build: the model's files were read; what is above it is as records and files state",
+    BomContext.RECORDS: "from records and cards of publishers; no file of weights was read",
+}
+
+
 @dataclass(slots=True)
 class BomEntry:
     """One model or dataset.
@@ -42,6 +61,7 @@ class BomEntry:
         license_state: What the atlas knows of its licence.
         license_files: Licence files with digests, of a model read from a folder.
         files: All its files with sizes and digests, where they were read.
+        description: What its card says of it, where a card is known.
     """
 
     id: str
@@ -53,11 +73,17 @@ class BomEntry:
     license_state: LicenseState = LicenseState.STATES_NONE
     license_files: list[dict[str, Any]] = field(default_factory=list)
     files: list[HashedFile] = field(default_factory=list)
+    description: str | None = None
 
     @property
     def path(self) -> str:
         """Path of the repository, that of a dataset with `datasets/`."""
         return repository_path(self.id, RecordKind.DATASET if self.dataset else RecordKind.MODEL)
+
+    @property
+    def producer(self) -> str | None:
+        """Owner of the repository, None where the id is none of a repository."""
+        return self.id.partition("/")[0] if is_repository(self.id) else None
 
     def as_written(self, identifier: str) -> str:
         """Return a declared licence with the capital letters that its author wrote, where these are known."""
@@ -92,6 +118,7 @@ class BomContents:
         parents: Model id to the steps up from it.
         trained_on: Model id to ids of datasets, in order.
         newest: Dates of the newest records of the atlas.
+        context: What it is made from.
     """
 
     root: str
@@ -100,6 +127,7 @@ class BomContents:
     parents: dict[str, list[ParentStep]]
     trained_on: dict[str, list[str]]
     newest: NewestRecords
+    context: BomContext = BomContext.RECORDS
 
 
 def collect_contents(
@@ -108,6 +136,7 @@ def collect_contents(
     profile: str = "default",
     folder: CardModel | None = None,
     progress: Progress = lambda *_: None,
+    cards: Path | None = None,
 ) -> BomContents:
     """Read the contents of the bill of a model.
 
@@ -117,6 +146,7 @@ def collect_contents(
         profile: Rule profile of the audit that concludes licences.
         folder: The model, where it is read from a folder and not from the store.
         progress: Called with the progress of hashing its files, and those of models in folders above it.
+        cards: Folder of the cards that were loaded, whose first paragraphs describe the models.
 
     Raises:
         ModelNotFoundError: There is no such model.
@@ -136,7 +166,12 @@ def collect_contents(
     for entries, ids in ((models, graph.ids[: graph.models]), (datasets, graph.ids[graph.models :])):
         for name in ids:
             entries.setdefault(name, BomEntry(name, entries is datasets, {"placeholder": True}))
+    if cards is not None:
+        for name, card in newest_cards(cards, [each.id for each in models.values() if each.description is None]):
+            models[name].description = description_of(card)
     contents = BomContents(model, models, datasets, defaultdict(list), defaultdict(list), read_newest_records(store))
+    if folder is not None and (folder.planned or folder.place is not None):
+        contents.context = BomContext.PLAN if folder.planned else BomContext.FILES
     for child, edges in graph.parents.items():
         for edge in edges:
             above = graph.ids[edge.parent]
@@ -181,6 +216,7 @@ def package_url(entry: BomEntry) -> str | None:
 def _entry_of(folder: CardModel) -> BomEntry:
     """Return the entry of a model that is read from a folder."""
     entry = BomEntry(folder.id, False, dict(folder.record.details))
+    entry.description = None if folder.record.card is None else description_of(folder.record.card)
     for value in dict.fromkeys([*folder.declared_licenses(), *folder.found_licenses()]):
         in_card = value in folder.declared_licenses()
         claim = {"id": value, "source": Source.DECLARED, "confidence": 1.0}

@@ -16,14 +16,23 @@ from uuid import NAMESPACE_URL, uuid5
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType, Pedigree
-from cyclonedx.model.contact import OrganizationalEntity
+from cyclonedx.model.contact import OrganizationalContact, OrganizationalEntity
+from cyclonedx.model.lifecycle import LifecyclePhase, NamedLifecycle, PredefinedLifecycle
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.spdx import is_supported_id
 from packageurl import PackageURL
 
 from atlas_db.bom.accuracy import accuracy
-from atlas_db.bom.collect import BomContents, BomEntry, ParentStep, hub_address, is_repository
+from atlas_db.bom.collect import (
+    CONTEXT_WORDS,
+    BomContents,
+    BomContext,
+    BomEntry,
+    ParentStep,
+    hub_address,
+    is_repository,
+)
 from atlas_db.bom.cyclonedx_schema import schema_problem
 from atlas_db.bom.file_hashes import HashedFile
 from atlas_db.catalogue.addresses import is_address
@@ -41,16 +50,22 @@ _STEP = ("relation", "status", "confidence")
 _CLAIM = ("source", "confidence", "method", "first_seen", "last_seen")
 _DECLARED = "declared"
 _CONCLUDED = "concluded"
+_LIFECYCLES = {
+    BomContext.PLAN: PredefinedLifecycle(LifecyclePhase.PRE_BUILD),
+    BomContext.FILES: PredefinedLifecycle(LifecyclePhase.POST_BUILD),
+    BomContext.RECORDS: NamedLifecycle("records", description=CONTEXT_WORDS[BomContext.RECORDS]),
+}
 _NOT_IN_ADDRESS = re.compile(r"[\s<>\"{}|\\^`]")
 """Characters that no address may have (RFC 3987)."""
 
 
-def write_bom(contents: BomContents, spec: str = "1.7") -> dict[str, Any]:
+def write_bom(contents: BomContents, spec: str = "1.7", author: str | None = None) -> dict[str, Any]:
     """Return the bill of a model as a CycloneDX document.
 
     Args:
         contents: The model, its ancestors and their training data.
         spec: 1.7 or 1.6; citations need 1.7.
+        author: Who answers for the bill.
 
     Raises:
         BomError: The document would be invalid.
@@ -62,6 +77,9 @@ def write_bom(contents: BomContents, spec: str = "1.7") -> dict[str, Any]:
     bom.metadata.component = root
     tool = Component(name=SOFTWARE, type=ComponentType.APPLICATION, version=version("model-atlas-db"), bom_ref=TOOL)
     bom.metadata.tools.components.add(tool)
+    bom.metadata.lifecycles.add(_LIFECYCLES[contents.context])
+    if author is not None:
+        bom.metadata.authors.add(OrganizationalContact(name=author))
     for component in components.values():
         if component is not root:
             bom.components.add(component)
@@ -114,9 +132,9 @@ def _component(entry: BomEntry, contents: BomContents) -> Component:
     component = Component(
         **_identity(entry), version=props.get("sha"), bom_ref=reference(entry), properties=_properties(properties)
     )
-    if is_repository(entry.id):
-        owner = entry.id.partition("/")[0]
-        component.manufacturer = OrganizationalEntity(name=owner, bom_ref=f"{reference(entry)}#publisher")
+    component.description = entry.description
+    if entry.producer is not None:
+        component.manufacturer = OrganizationalEntity(name=entry.producer, bom_ref=f"{reference(entry)}#publisher")
     for use, address in _addresses(entry):
         component.external_references.add(ExternalReference(type=use, url=XsUri(address)))
     for each in entry.files:

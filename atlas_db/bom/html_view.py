@@ -7,7 +7,7 @@ from html import escape
 from importlib.metadata import version
 
 from atlas_db.bom.accuracy import accuracy, field_states
-from atlas_db.bom.collect import BomContents, BomEntry, hub_address
+from atlas_db.bom.collect import CONTEXT_WORDS, BomContents, BomEntry, hub_address
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.core.terms import SOFTWARE, Source
 from atlas_db.licenses.audit import DISCLAIMER
@@ -30,14 +30,22 @@ h1, td, code { overflow-wrap: anywhere; }
 """
 
 
-def to_html(contents: BomContents) -> str:
-    """Return the bill of a model as a page that loads nothing from elsewhere."""
+def to_html(contents: BomContents, author: str | None = None) -> str:
+    """Return the bill of a model as a page that loads nothing from elsewhere.
+
+    Args:
+        contents: The model, its ancestors and their training data.
+        author: Who answers for the bill.
+    """
     root = contents.models[contents.root]
     scores = accuracy(contents)
     shares = ", ".join(f"{name} {share:.0%}" for name, share in scores["shares"].items())
     parts = [
         f"<h1>Bill of materials of {escape(root.path)}</h1>",
+        "" if root.description is None else f"<p>{escape(root.description)}</p>",
         f"<p>{scores['fields']} fields, {scores['completeness']:.0%} of them filled: {shares}.</p>",
+        f"<p>Made {escape(CONTEXT_WORDS[contents.context])}.</p>",
+        "" if author is None else f"<p>Author of this bill: {escape(author)}</p>",
         _table(
             "Components", ("component", "version", "declared", "concluded", "verdict"), map(_component, _all(contents))
         ),

@@ -18,7 +18,7 @@ from uuid import NAMESPACE_URL, uuid5
 from spdx_python_model import v3_0_1 as spdx
 
 from atlas_db.bom.accuracy import accuracy
-from atlas_db.bom.collect import BomContents, BomEntry, hub_address, is_repository, package_url
+from atlas_db.bom.collect import CONTEXT_WORDS, BomContents, BomContext, BomEntry, hub_address, package_url
 from atlas_db.catalogue.expressions import parse_expression
 from atlas_db.catalogue.loader import catalogue
 from atlas_db.core.errors import BomError
@@ -31,7 +31,7 @@ _NEEDED = ("suppliedBy", "software_downloadLocation", "software_packageVersion",
 """Properties that the AI profile requires of each package, beside the purpose."""
 
 
-def write_spdx(contents: BomContents) -> dict[str, Any]:
+def write_spdx(contents: BomContents, author: str | None = None) -> dict[str, Any]:
     """Return the bill of a model as an SPDX 3.0.1 document in JSON-LD.
 
     Conformance with the profile `ai` is stated only where each model has what the profile requires. What is not known
@@ -39,12 +39,13 @@ def write_spdx(contents: BomContents) -> dict[str, Any]:
 
     Args:
         contents: The model, its ancestors and their training data.
+        author: Who answers for the bill; the tool itself where nobody does.
 
     Raises:
         BomError: The document would be invalid.
     """
     try:
-        return _Writer(contents).document()
+        return _Writer(contents).document(author)
     except (ValueError, TypeError) as error:
         raise BomError(
             f"the bill of {contents.root} would be invalid: {error}", hint="Report this as a fault"
@@ -74,21 +75,25 @@ class _Writer:
         self._elements.append(element)
         return element
 
-    def document(self) -> dict[str, Any]:
+    def document(self, author: str | None) -> dict[str, Any]:
         """Return the whole document."""
         contents = self._contents
         self._objects.add(self._info)
-        tool_agent = self._new(spdx.SoftwareAgent, "agent/atlas-db", name=SOFTWARE)
+        if author is None:
+            creator = self._new(spdx.SoftwareAgent, "agent/atlas-db", name=SOFTWARE)
+        else:
+            creator = self._new(spdx.Agent, "author", name=author)
         tool = self._new(spdx.Tool, "tool/atlas-db", name=f"{SOFTWARE} {version('model-atlas-db')}")
-        self._info.createdBy, self._info.createdUsing = [tool_agent], [tool]
+        self._info.createdBy, self._info.createdUsing = [creator], [tool]
         for entry in (*contents.models.values(), *contents.datasets.values()):
             self._packages[entry.id, entry.dataset] = self._package(entry)
         for entry in (*contents.models.values(), *contents.datasets.values()):
             self._describe(entry)
-        root = self._packages[contents.root, False]
+        root, kinds = self._packages[contents.root, False], spdx.software_SbomType
         sbom = self._new(
             spdx.software_Sbom, "sbom", name=f"Bill of materials of {contents.root}", rootElement=[root],
-            software_sbomType=[spdx.software_SbomType.analyzed], profileConformance=self._profiles(),
+            software_sbomType=[kinds.design if contents.context is BomContext.PLAN else kinds.analyzed],
+            comment=CONTEXT_WORDS[contents.context], profileConformance=self._profiles(),
         )  # fmt: skip
         sbom.element = [each for each in self._elements if each is not sbom]
         document = self._new(
@@ -121,7 +126,8 @@ class _Writer:
             "software_downloadLocation": hub_address(entry),
             "software_packageUrl": package_url(entry),
             "releaseTime": _moment(props.get("created_at")),
-            "suppliedBy": self._agent(entry.id.partition("/")[0]) if is_repository(entry.id) else None,
+            "suppliedBy": None if entry.producer is None else self._agent(entry.producer),
+            "description": entry.description,
         }
         name = f"{'dataset' if entry.dataset else 'model'}/{entry.id}"
         if entry.dataset:

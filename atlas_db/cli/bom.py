@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import StoreOption, guarded, settings_for, shown_progress
+from atlas_db.cli.common import StoreOption, guarded, home_of, settings_for, shown_progress
 from atlas_db.cli.output import errors
 from atlas_db.cli.targets import MODEL, OnlineOption, opened_for, read_targets
 from atlas_db.cli.values import model_ids
@@ -58,6 +58,7 @@ def bom(
     model: Annotated[str, typer.Argument(help=MODEL, show_default=False, autocompletion=model_ids)],
     spec: Annotated[Spec, typer.Option("--spec", help="CycloneDX 1.7 or 1.6, or SPDX.")] = Spec.V1_7,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; standard output by default.")] = None,
+    author: Annotated[str | None, typer.Option("--author", help="Who answers for the bill, as it names them.")] = None,
     online: OnlineOption = False,
     store: StoreOption = None,
     form: Annotated[BomFormat, typer.Option("--format", help="json, or a page of html.")] = BomFormat.JSON,
@@ -65,12 +66,14 @@ def bom(
     """Write the bill of materials of a model."""
     from atlas_db.bom.accuracy import accuracy
     from atlas_db.bom.collect import collect_contents
+    from atlas_db.cards.card_store import FOLDER
 
-    targets = read_targets([model])
-    with opened_for(targets, settings_for(store), online=online) as graph, shown_progress() as progress:
+    targets, settings = read_targets([model]), settings_for(store)
+    with opened_for(targets, settings, online=online) as graph, shown_progress() as progress:
         name, folder = targets.first
-        contents = collect_contents(graph, name, folder=folder, progress=progress)
-    text = _written(contents, spec, form)
+        cards = home_of(settings) / FOLDER
+        contents = collect_contents(graph, name, folder=folder, progress=progress, cards=cards)
+    text = _written(contents, spec, form, author)
     if out is None:
         sys.stdout.write(visible(text) if form is BomFormat.HTML else visible_json(text))
         return
@@ -81,18 +84,18 @@ def bom(
     errors().print(f"{out}: {components} components, {scores['fields']} fields: {shares}", markup=False, soft_wrap=True)
 
 
-def _written(contents: BomContents, spec: Spec, form: BomFormat) -> str:
+def _written(contents: BomContents, spec: Spec, form: BomFormat, author: str | None) -> str:
     """Return the bill as text."""
     if form is BomFormat.HTML:
         from atlas_db.bom.html_view import to_html
 
-        return to_html(contents)
+        return to_html(contents, author)
     if spec is Spec.SPDX:
         from atlas_db.bom.spdx import write_spdx
 
-        document = write_spdx(contents)
+        document = write_spdx(contents, author)
     else:
         from atlas_db.bom.cyclonedx import write_bom
 
-        document = write_bom(contents, spec.value)
+        document = write_bom(contents, spec.value, author)
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

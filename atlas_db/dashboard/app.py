@@ -24,6 +24,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
+from atlas_db.cards.card_store import FOLDER
 from atlas_db.compliance.notice import collect_notice
 from atlas_db.core.errors import AtlasError, InputError, ModelNotFoundError, StoreError, TimeLimitError, UsageError
 from atlas_db.core.safe_text import spreadsheet_row
@@ -321,7 +322,7 @@ def _downloads(state: AppState) -> APIRouter:
     @router.get("/models/{model:path}/bom.json", summary="Bill of materials, CycloneDX", response_class=JSONResponse)
     def bom(model: str) -> Response:
         with state.store() as store:
-            document = write_bom(collect_contents(store, model), "1.7")
+            document = write_bom(collect_contents(store, model, cards=state.settings.home / FOLDER), "1.7")
         name = re.sub("[^A-Za-z0-9._-]+", "-", model)
         return _attachment(json.dumps(document, ensure_ascii=False, indent=2), f"{name}.cdx.json", "application/json")
 

@@ -22,7 +22,6 @@ COVERED_BY = {
     "atlas_db/api/agent_tools.py": "tests/atlas_db/api/test_agent_server.py",
     "atlas_db/api/explain.py": "tests/gnn/models/test_reporting_propensity.py",
     "atlas_db/api/results.py": "tests/atlas_db/api/test_atlas.py",
-    "atlas_db/bom/collect.py": "tests/atlas_db/cli/test_audit.py",
     "atlas_db/cli/bom.py": "tests/atlas_db/cli/test_audit.py",
     "atlas_db/cli/chart.py": "tests/atlas_db/cli/test_fingerprint.py",
     "atlas_db/cli/common.py": "tests/atlas_db/cli/test_main.py",

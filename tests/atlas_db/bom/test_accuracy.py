@@ -25,7 +25,7 @@ def test_shares_are_those_of_the_fields_and_stand_in_the_document() -> None:
     assert found["d/trained", "training_data"] is FieldState.DECLARED
     assert found["d/trained", "parents"] is FieldState.UNKNOWN
     scores = accuracy(contents)
-    assert scores["fields"] == len(found) == 2 * 8 + 2
+    assert scores["fields"] == len(found) == 2 * 10 + 2
     counts = Counter(found.values())
     assert scores["completeness"] == pytest.approx(1 - counts[FieldState.UNKNOWN] / len(found), abs=1e-4)
     assert sum(scores["shares"].values()) == pytest.approx(1, abs=1e-3)

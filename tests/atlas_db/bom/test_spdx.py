@@ -59,7 +59,7 @@ def test_the_shapes_of_the_standard_accept_every_bill_and_refuse_a_damaged_one(t
     for name in ("m/below", "d/below", "o/one"):
         assert _problems(write_spdx(collect_contents(store, name))) == ""
     card = read_card_model(folder)
-    document = write_spdx(collect_contents(store, card.id, folder=card))
+    document = write_spdx(collect_contents(store, card.id, folder=card), author="Acme AG")
     assert _problems(document) == ""
     (package,) = [each for each in _elements(document, "ai_AIPackage") if each["name"] == "mine"]
     package["software_packageVersion"] = ["one", "two"]
