@@ -139,6 +139,7 @@ class ComplianceAccess:
 
         Raises:
             UsageError: No model is named.
+            ModelNotFoundError: The atlas has none of them.
             InputError: A path cannot be read.
             HubError: The Hub does not answer.
 
@@ -186,6 +187,7 @@ class ComplianceAccess:
             The one-third test, and the datasets that the model and its ancestors declare, with gaps.
 
         Raises:
+            ModelNotFoundError: There is no such model.
             InputError: The path cannot be read.
             HubError: The Hub does not answer.
 

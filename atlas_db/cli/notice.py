@@ -58,4 +58,5 @@ def notice(
     if out is not None:
         write_whole(out, found.text().encode())
     if unknown := len(found.unknown) + len(found.unresolved):
-        errors().print(f"{unknown} licences are not known: see the end of the notice", style="yellow", markup=False)
+        noun = "licence is" if unknown == 1 else "licences are"
+        errors().print(f"{unknown} {noun} not known: see the end of the notice", style="yellow", markup=False)

@@ -49,8 +49,11 @@ def _lines(file: Path) -> list[str]:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{printable(file)} cannot be read as a list ({error})", hint="Write one model id or path a line, in UTF-8"
+            f"{printable(file)} cannot be read as a list ({getattr(error, 'strerror', None) or error})",
+            hint="Write one model id or path a line, in UTF-8",
         ) from error
+    if "\0" in text:
+        raise InputError(f"{printable(file)} is no list: it is no text", hint="Name a model's file without --file")
     lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 

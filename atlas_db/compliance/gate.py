@@ -133,7 +133,7 @@ def read_policy(path: Path) -> GatePolicy:
         policy = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), GatePolicy)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise PolicyError(
-            f"{path} is no policy: {error}",
+            f"{path} is no policy: {getattr(error, 'strerror', None) or error}",
             hint="Set default, training_data and profile; each [[rule]] takes decision, reason, and what it fits",
         ) from error
     rule_book(policy.profile)

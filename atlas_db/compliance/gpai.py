@@ -22,7 +22,7 @@ from atlas_db.licenses.audit import DISCLAIMER
 from atlas_db.licenses.audit_graph import TRAINED
 from atlas_db.licenses.card_model import CardModel
 from atlas_db.licenses.duties import above
-from atlas_db.licenses.model_lineage import ModelLineage, read_lineage
+from atlas_db.licenses.model_lineage import ModelLineage, read_lineage, require_some_known
 from atlas_db.licenses.policy_check import PolicyCheck
 from atlas_db.licenses.rules import rule_book
 from atlas_db.store.bolt import Store
@@ -169,7 +169,13 @@ def describe_gpai(
         flop: Compute of the modification.
         original_flop: Compute of the original, where the caller knows it.
         systemic: Whether the original is a model with systemic risk, where its compute is not known.
+
+    Raises:
+        EmptyStoreError: The store holds no models.
+        ModelNotFoundError: There is no such model.
     """
+    if folder is None:
+        require_some_known(store, [model])
     lineage = read_lineage(store, [] if folder is not None else [model], [folder] if folder is not None else [])
     graph, start = lineage.graph, lineage.index_of[model]
     models = [graph.ids[each] for each in above(graph, [start], data=False)]

@@ -15,7 +15,7 @@ from atlas_db.core.decoding import prepared
 from atlas_db.licenses.audit import DISCLAIMER
 from atlas_db.licenses.card_model import CardModel
 from atlas_db.licenses.duties import LicenseDuty, above, gather_duties, licenses_of, unknown_holders
-from atlas_db.licenses.model_lineage import read_lineage
+from atlas_db.licenses.model_lineage import read_lineage, require_some_known
 from atlas_db.store.bolt import Store
 
 FILE = "notices.jsonl"
@@ -148,7 +148,12 @@ def collect_notice(
         models: Model ids; those that are not in the atlas are among the unknown.
         folders: Models read from files; the texts of their licence files are part of the notice.
         data: Whether training data count.
+
+    Raises:
+        EmptyStoreError: The store holds no models, and ids are named.
+        ModelNotFoundError: The atlas has none of the models.
     """
+    require_some_known(store, models, folders)
     lineage = read_lineage(store, models, folders)
     graph = lineage.graph
     requested = [*dict.fromkeys([*(folder.id for folder in folders), *models])]

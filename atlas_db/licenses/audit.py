@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 from atlas_db.core.errors import IncompleteAuditError
 from atlas_db.core.records import repository_path
 from atlas_db.core.terms import FindingKind, LicenseState, Progress, RecordKind, Verdict
-from atlas_db.licenses.audit_graph import AuditGraph, known_models
+from atlas_db.licenses.audit_graph import AuditGraph
 from atlas_db.licenses.completeness import UnresolvedParent, named, newer_models
 from atlas_db.licenses.duties import allowed_licenses, ancestors_of, gather_duties
-from atlas_db.licenses.model_lineage import read_lineage
+from atlas_db.licenses.model_lineage import read_lineage, require_some_known
 from atlas_db.licenses.policy_check import FLAGGED, LicenseFinding, PolicyCheck
 from atlas_db.licenses.remediation import Remediation
 from atlas_db.licenses.rules import ABSENT, ORDER, RELATIONS, TRAINED_ON, RuleBook, rule_book
 from atlas_db.licenses.suppressions import Suppression, read_suppressions
 from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
-from atlas_db.lineage.traversal import not_found_error
 from atlas_db.lineage.weights_record import describe_weights
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import read_nodes
@@ -427,9 +426,7 @@ def audit_models(
         SuppressionError: The suppression file is malformed or has expired.
     """
     requested = list(dict.fromkeys(models))
-    known = known_models(store, requested) if requested else set()
-    if requested and not known and not folders:
-        raise not_found_error(store, requested[0])
+    known = require_some_known(store, requested, folders)
     graph, index_of, unresolved = read_lineage(store, sorted(known), folders)
     newest = read_newest_records(store)
     auditor = Auditor(graph, options, newest)

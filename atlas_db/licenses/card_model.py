@@ -58,7 +58,7 @@ class CardModel:
     """A model as its model card describes it.
 
     Attributes:
-        id: Name of the folder of the card, or of the file without its ending.
+        id: Name of the folder of the card, or of the file without its ending. Its path, where that name means another.
         card: Path of its card, or of the file that was read in its place.
         record: The card as a normalised record.
         license_files: Licence files beside it.
@@ -120,6 +120,10 @@ class CardModel:
         local = tuple(each.with_names(renamed) for each in self.local)
         return replace(self, record=replace(self.record, parents=parents), local=local)
 
+    def parent_names(self) -> set[str]:
+        """Return the names of all its parents, and of those of the models in folders above it."""
+        return {repository_name(claim.name) for each in self.with_local() for claim in each.record.parents}
+
     def data(self) -> list[str]:
         """Return the ids of the datasets that the card declares."""
         return [claim.value for claim in self.record.claims if claim.rel == "TRAINED_ON"]
@@ -179,19 +183,6 @@ class CardModel:
         return parents, unresolved_of_claims(lineage_claims, parents)
 
 
-def is_path(word: str) -> bool:
-    """Return whether a word names a file or folder of a model, and no model id.
-
-    That is a model card, a file of weights, the recipe of a merge, a folder, or an entry of the Hub's cache.
-    """
-    path = Path(word)
-    if path.suffix.lower() == ".md" or word.startswith((".", "/", "~")):
-        return True
-    if not path.is_dir():
-        return path.is_file() and (path.suffix.lower() in (*_WEIGHTS, *_RECIPES) or path.name in _PARTS_OF_A_FOLDER)
-    return any(found(path) is not None for found in (card_in, weights_repository, cached_repository))
-
-
 def read_card_model(path: Path) -> CardModel:
     """Read a README.md, a folder of a model with all that its files state, a file of weights, or the recipe of a merge.
 
@@ -209,7 +200,8 @@ def read_card_model(path: Path) -> CardModel:
         else:
             raise InputError(
                 f"{printable(path)} is no file that states where a model comes from",
-                hint="Give the model's folder, its README.md, a .gguf or .safetensors file, or a merge configuration",
+                hint="Give the model's folder, its README.md, a .gguf or .safetensors file, or a merge configuration; "
+                "a list of models goes to --file, and an id of the Hub that is a file here is hf://…",
             )
     folder = path.resolve() if path.is_dir() else path.resolve().parent
     found = cached_repository(path) or LocalRepository(printable(folder.name) or "model", RecordKind.MODEL, folder)

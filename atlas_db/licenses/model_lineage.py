@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, read_ancestry
+from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry
 from atlas_db.licenses.completeness import UnresolvedParent, unresolved_parents
+from atlas_db.lineage.traversal import not_found_error
 from atlas_db.store.bolt import Store
 
 if TYPE_CHECKING:
@@ -25,6 +26,24 @@ class ModelLineage(NamedTuple):
     graph: AuditGraph
     index_of: dict[str, int]
     unresolved: list[UnresolvedParent]
+
+
+def require_some_known(store: Store, models: Sequence[str], folders: Sequence[CardModel] = ()) -> set[str]:
+    """Return which models the atlas has.
+
+    Args:
+        store: The store.
+        models: Model ids.
+        folders: Models that are read from files; where there are some, no id has to be known.
+
+    Raises:
+        EmptyStoreError: The store holds no models, and ids are named.
+        ModelNotFoundError: It has none of those named.
+    """
+    known = known_models(store, models) if models else set()
+    if models and not known and not folders:
+        raise not_found_error(store, models[0])
+    return known
 
 
 def read_lineage(store: Store, models: Sequence[str], folders: Sequence[CardModel] = ()) -> ModelLineage:

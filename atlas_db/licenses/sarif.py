@@ -16,7 +16,7 @@ from atlas_db.core.terms import SOFTWARE, Verdict
 from atlas_db.licenses.audit import DISCLAIMER, NOT_HERE, AuditReport, license_words
 from atlas_db.licenses.rules import rule_book
 
-SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
+SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 ROOT = "SRCROOT"
 """Name of the folder that addresses of files are relative to: the work tree of git, else the working directory."""
 _PACKAGE = "model-atlas-db"

@@ -63,7 +63,7 @@ def read_suppressions(path: Path, today: date, rules: frozenset[str]) -> list[Su
         found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File).suppress
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SuppressionError(
-            f"{path} is no suppression file: {error}",
+            f"{path} is no suppression file: {getattr(error, 'strerror', None) or error}",
             hint="Each [[suppress]] table takes model, reason, expires (a date), and rule and ancestor if you like",
         ) from error
     for each in found:

@@ -63,7 +63,7 @@ class _Search:
         if len(self._found) >= MAX_FOLDERS:
             return f"not read, as more than {MAX_FOLDERS} folders are above this model"
         try:
-            self._found[place] = replace(read_card_model(place), id=_path_as_id(place))
+            self._found[place] = replace(read_card_model(place), id=path_as_id(place))
         except InputError as error:
             return error.message
         return ""
@@ -93,7 +93,7 @@ def _holds_a_model(place: Path) -> bool:
     return here and cached_repository(place) is None
 
 
-def _path_as_id(place: Path) -> str:
+def path_as_id(place: Path) -> str:
     """Return a path as an id that no repository has: it begins with a dot or a slash."""
     inside = place.is_relative_to(Path.cwd())
     return printable(f"./{place.relative_to(Path.cwd()).as_posix()}" if inside else os.fspath(place))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,12 @@ class Targets:
     @property
     def first(self) -> tuple[str, CardModel | None]:
         """Id of the first model, and what was read of it from files."""
-        folder = next(iter(self.folders), None)
-        return (self.ids[0], None) if folder is None else (folder.id, folder)
+        return next(self.each())
+
+    def each(self) -> Iterator[tuple[str, CardModel | None]]:
+        """Yield each model's id, and what was read of it from files: those on a disk first."""
+        yield from ((folder.id, folder) for folder in self.folders)
+        yield from ((name, None) for name in self.ids)
 
     @property
     def files(self) -> dict[str, str]:
@@ -53,14 +58,34 @@ def read_targets(words: Sequence[str]) -> Targets:
             found.folders.append(folder)
         else:
             found.ids.append(requested_id(word))
+    found.folders = _with_own_ids(found.folders, found.ids)
     return found
 
 
+def _with_own_ids(folders: Sequence[CardModel], ids: Sequence[str]) -> list[CardModel]:
+    """Return models on a disk, each once, with their paths as ids where their names also mean other models."""
+    if not folders:
+        return []
+    from atlas_db.snapshot.local_parents import path_as_id
+
+    named = Counter([*ids, *(folder.id for folder in folders)])
+    apart: dict[str, CardModel] = {}
+    for folder in folders:
+        shared = named[folder.id] > 1 or folder.id in folder.parent_names()
+        name = path_as_id((folder.place or folder.card).resolve()) if shared else folder.id
+        apart[name] = replace(folder, id=name)
+    return list(apart.values())
+
+
 def _read_path(word: str) -> CardModel | None:
-    """Return the model that a path names, None where a word is no path of a model."""
+    """Return the model that a path names, None where a word is no path. A file or folder that is there is never an id.
+
+    Raises:
+        InputError: No model is in it.
+    """
     if not (word.startswith((".", "/", "~")) or word.lower().endswith(".md") or Path(word).exists()):
         return None  # the usual case imports no reader of weights
-    from atlas_db.licenses.card_model import is_path, read_card_model
+    from atlas_db.licenses.card_model import read_card_model
     from atlas_db.snapshot.local_parents import with_local_parents
 
-    return with_local_parents(read_card_model(Path(word).expanduser())) if is_path(word) else None
+    return with_local_parents(read_card_model(Path(word).expanduser()))

@@ -16,8 +16,8 @@ from tests.support.command import run, run_json
 from tests.support.graphs import child, model, write_rows
 from tests.support.paths import GOLDEN
 
-SCHEMA = GOLDEN / "sarif-2.1.0-rtm.4.json"
-"""The OASIS schema as Microsoft publishes it in the source of its package sarif-om 1.0.4 (MIT)."""
+SCHEMA = GOLDEN / "sarif-2.1.0-errata01.json"
+"""The schema of the standard with errata 01 (oasis-tcs/sarif-spec)."""
 META = "meta-llama/Llama-3.1-8B"
 ROWS = [
     model(META, tags=["license:llama3.1"], pipeline_tag="text-generation", sha="a" * 40),

@@ -70,7 +70,7 @@ def test_a_script_pulls_only_what_is_allowed(tmp_path: Path, file: str) -> None:
 def test_a_notice_goes_to_a_file_and_says_what_lacks(tmp_path: Path, file: str) -> None:
     home, out = tmp_path / "home", tmp_path / "NOTICE"
     done = run(home, "notice", "b/Llama-3-leaf", "u/unclear", "--store", file, "--out", str(out))
-    assert "1 licences are not known" in done.stderr
+    assert "1 licence is not known" in done.stderr
     assert "Built with Meta Llama 3" in out.read_text()
     assert run(home, "notice", "p/mit", "--store", file, "--format", "quiet").stdout == "mit\n"
     assert run_json(home, "notice", "p/mit", "--store", file)["licenses"][0]["holders"] == ["p/mit"]

@@ -50,6 +50,22 @@ def test_verbs_read_a_snapshot_without_an_engine(tmp_path: Path, file: str, card
     assert not (home / "stores").exists()
 
 
+def test_a_list_gets_a_bill_a_model_and_one_unknown_id_costs_no_other(tmp_path: Path, file: str, card: str) -> None:
+    home, names, bills = tmp_path / "home", tmp_path / "names.txt", tmp_path / "bills"
+    names.write_text(f"# ours\nb/Llama-3-leaf\n{card}\nno/such\n")
+    done = run(home, "bom", "--file", str(names), "--author", "Acme", "--out", str(bills), "--store", file, code=3)
+    assert "No bill: there is no model 'no/such'" in done.stderr
+    documents = {each.name: json.loads(each.read_text())["metadata"] for each in bills.iterdir()}
+    assert {name: each["component"]["bom-ref"] for name, each in documents.items()} == {
+        "b--Llama-3-leaf.cdx.json": "model:b/Llama-3-leaf", "mine.cdx.json": "model:mine",
+    }  # fmt: skip
+    assert all(each["authors"] == [{"name": "Acme"}] for each in documents.values())
+    assert "need a folder" in run(home, "bom", "a/b", "c/d", "--store", file, code=2).stderr
+    assert "no model is named" in run(home, "bom", "--store", file, code=2).stderr
+    (tmp_path / "a.gguf").write_bytes(b"GGUF\0")
+    assert "is no list" in run(home, "bom", "--file", str(tmp_path / "a.gguf"), "--out", "x", code=3).stderr
+
+
 @pytest.mark.slow
 def test_a_part_of_a_snapshot_answers_for_its_models(tmp_path: Path, file: str) -> None:
     home, part = tmp_path / "home", str(tmp_path / "part.parquet")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from atlas_db.compliance.gpai import describe_gpai, published_compute
+from atlas_db.core.errors import ModelNotFoundError
 from atlas_db.licenses.card_model import read_card_model
 from tests.support.graphs import child, model
 from tests.support.kept import kept_store
@@ -64,3 +65,8 @@ def test_the_summary_has_all_datasets_above_and_names_each_gap(tmp_path: Path) -
     card = read_card_model(tmp_path / "mine")
     own = describe_gpai(kept_store(DATA), card.id, card)
     assert own.sources[0].dataset == "datasets/d/own"
+
+
+def test_a_model_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(ModelNotFoundError, match="no/such"):
+        describe_gpai(kept_store(DATA), "no/such")

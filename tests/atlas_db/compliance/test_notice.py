@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from atlas_db.catalogue.loader import Duty, catalogue
 from atlas_db.compliance.notice import collect_notice, required_words
+from atlas_db.core.errors import EmptyStoreError, ModelNotFoundError
 from atlas_db.licenses.card_model import read_card_model
 from tests.support.kept import kept_store
 from tests.support.license_hub import META, ROWS
@@ -37,6 +40,13 @@ def test_what_is_not_known_and_what_a_person_must_do_is_said(tmp_path: Path) -> 
     text = found.text()
     assert "TO DO: what these ask is not known here" in text
     assert "mine/LICENSE\n\nMIT License. Copyright (c) the authors of mine" in text
+
+
+def test_a_notice_for_nothing_that_is_known_is_refused() -> None:
+    with pytest.raises(ModelNotFoundError, match="not/there"):
+        collect_notice(kept_store(ROWS), ["not/there"])
+    with pytest.raises(EmptyStoreError):
+        collect_notice(kept_store([]), ["not/there"])
 
 
 def test_training_data_can_be_left_out() -> None:

@@ -60,7 +60,7 @@ def test_a_licence_found_in_a_file_is_evidence_everywhere(store: Store, tmp_path
     log = to_sarif(report, {"silent": str(card.card)})
     import jsonschema
 
-    jsonschema.Draft4Validator(json.loads((GOLDEN / "sarif-2.1.0-rtm.4.json").read_text())).validate(log)
+    jsonschema.Draft4Validator(json.loads((GOLDEN / "sarif-2.1.0-errata01.json").read_text())).validate(log)
     artifact = log["runs"][0]["artifacts"][0]
     assert artifact["location"]["uri"] == (silent / "LICENSE").as_uri()
     assert artifact["hashes"] == {"sha-256": DIGEST}

@@ -39,12 +39,17 @@ def results(log: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_log_fits_the_schema(report: AuditReport) -> None:
-    """The schema is the OASIS one, as Microsoft publishes it in the source of its package sarif-om 1.0.4 (MIT)."""
-    schema = json.loads((GOLDEN / "sarif-2.1.0-rtm.4.json").read_text(encoding="utf-8"))
+def _validate(log: dict[str, Any]) -> None:
+    schema = json.loads((GOLDEN / "sarif-2.1.0-errata01.json").read_text(encoding="utf-8"))
     import jsonschema
 
-    jsonschema.Draft4Validator(schema).validate(to_sarif(report))
+    assert log["$schema"] == schema["id"]
+    jsonschema.Draft4Validator(schema).validate(log)
+
+
+def test_the_log_fits_the_schema(report: AuditReport) -> None:
+    """The schema is that of the standard with errata 01 (oasis-tcs/sarif-spec)."""
+    _validate(to_sarif(report))
 
 
 def test_each_finding_is_a_result_with_its_rule_and_a_print_of_its_own(report: AuditReport) -> None:
@@ -125,6 +130,7 @@ def test_suppressed_findings_stay_results_and_other_tools_read_the_log(tmp_path:
     why = {(row["model"], row["why"]) for row in report.unused_suppressions}
     assert why == {("c/leaf", "no finding of it matches"), ("c/loaf", "it was not audited")}
     log = to_sarif(report)
+    _validate(log)
     (waived,) = [each for each in results(log) if "suppressions" in each]
     assert waived["suppressions"][0]["justification"] == "asked them"
     shown = [each["message"]["text"] for each in log["runs"][0]["invocations"][0]["toolExecutionNotifications"]]
