@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -93,3 +94,18 @@ def csr_lists(num_rows: int, rows: Integers, values: Integers) -> CsrLists:
     if len(rows) and not (rows.min() >= 0 and rows.max() < num_rows):
         raise CompletionError("a row lies outside of the models", hint="This is a bug: please report it")
     return CsrLists(values, np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=num_rows)))))
+
+
+def join_lists(parts: Sequence[CsrLists]) -> CsrLists:
+    """Return one list a row: the row's list of the first part, then that of the second, and so on.
+
+    Args:
+        parts: Lists of the same number of rows.
+    """
+    indptr = np.sum([part.indptr for part in parts], axis=0)
+    values = np.empty(indptr[-1], np.int64)
+    starts = indptr[:-1].copy()
+    for part in parts:
+        values[ranges(starts, part.counts)] = part.values
+        starts += part.counts
+    return CsrLists(values, indptr)

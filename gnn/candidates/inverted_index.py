@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from atlas_db.columnar.repository_names import TOKEN, factorize_strings
-from atlas_db.core.arrays import CsrLists, Doubles, Floats, Integers, csr_lists, ranges, unique_sorted
+from atlas_db.core.arrays import CsrLists, Doubles, Floats, Integers, csr_lists, join_lists, ranges, unique_sorted
 from gnn.parameters.candidate_parameters import CANDIDATE
 
 OVERLAP_FEATURES = (
@@ -87,12 +87,7 @@ class TokenizedNames(NamedTuple):
             owners: Names of owners.
             owner_of: Owner of each name, -1 for none, shape (names,).
         """
-        owner_tokens = self.vocabulary.tokens(owners).take(owner_of)
-        indptr = owner_tokens.indptr + self.tokens.indptr
-        values = np.empty(indptr[-1], np.int64)
-        values[ranges(indptr[:-1], owner_tokens.counts)] = owner_tokens.values
-        values[ranges(indptr[:-1] + owner_tokens.counts, self.tokens.counts)] = self.tokens.values
-        tokens = CsrLists(values, indptr)
+        tokens = join_lists([self.vocabulary.tokens(owners).take(owner_of), self.tokens])
         return TokenizedNames(self.names, tokens, self.vocabulary.with_bigrams(tokens), self.vocabulary)
 
 

@@ -6,9 +6,9 @@ Feature hashing maps each token to one of `BUCKETS` numbers without a vocabulary
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from threading import Lock
 from typing import NamedTuple
 from zlib import crc32
@@ -17,35 +17,35 @@ import numpy as np
 
 from atlas_db.columnar.graph import Graph
 from atlas_db.columnar.repository_names import name_tokens, pattern
-from atlas_db.core.arrays import CsrLists, Integers, csr_lists, ranges, unique_sorted
+from atlas_db.core.arrays import CsrLists, Integers, csr_lists, join_lists, ranges, unique_sorted
 from gnn.dataset.grouping_keys import nth_parent, parent_of, roots
 
 BUCKETS = 1 << 17
 """Number of hash buckets; bucket 0 stands for no token."""
+_GRAM_BYTES = 48
+"""Leading bytes of a name that have 4-grams."""
 
 
 @lru_cache(maxsize=1 << 18)
 def hash_bucket(token: str) -> int:
     """Return the bucket of a token, 1 … BUCKETS - 1, the same on every machine."""
-    return 1 + crc32(token.encode()) % (BUCKETS - 1)
+    return _bucket_of_bytes(token.encode())
 
 
-class TokenTable:
-    """Tokens of names, owners and lineage of every model, computed at the first access and then kept.
+def _bucket_of_bytes(token: bytes) -> int:
+    return 1 + crc32(token) % (BUCKETS - 1)
+
+
+class NameTokens:
+    """Tokens of the names and owners of models, computed at the first access and then kept.
 
     Args:
         graph: The graph.
-        lineage: Whether tokens of the ancestors are included.
-        relation: Whether the relation to the parent is included.
     """
 
-    def __init__(self, graph: Graph, *, lineage: bool = True, relation: bool = True) -> None:
+    def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._owners = [hash_bucket(f"by {name}") for name in graph.authors]
-        # The tokens of a parent are needed once for each child.
-        self._own_tokens = lru_cache(maxsize=1 << 14)(self._name_and_owner_tokens)
-        self._ancestors = _Ancestors.of(graph) if lineage else None
-        self._relation = relation
+        self._owners = np.array([hash_bucket(f"by {name}") for name in graph.authors], np.int64)
         self._starts = np.full(len(graph), -1, np.int64)
         self._counts = np.zeros(len(graph), np.int64)
         self._values = np.zeros(0, np.int32)
@@ -64,67 +64,115 @@ class TokenTable:
 
     def _add(self, rows: Integers) -> None:
         """Compute and keep the tokens of rows that have none yet."""
-        tokens = [self._tokens(row) for row in rows.tolist()]
-        counts = np.array([len(each) for each in tokens], np.int64)
-        end = self._used + int(counts.sum())
+        if not len(rows):
+            return
+        owner = self._graph.author[rows]
+        owner_buckets = np.where(owner >= 0, self._owners[owner], -1) if len(self._owners) else owner
+        tokens = join_lists(
+            [_name_tokens([self._graph.ids[row] for row in rows.tolist()]), _one_or_none(owner_buckets)]
+        )
+        end = self._used + len(tokens.values)
         if end > len(self._values):
             self._values = np.resize(self._values, max(end, 2 * self._used))
-        self._values[self._used : end] = [token for each in tokens for token in each]
-        self._starts[rows], self._counts[rows] = self._used + np.cumsum(counts) - counts, counts
+        self._values[self._used : end] = tokens.values
+        self._starts[rows], self._counts[rows] = self._used + tokens.indptr[:-1], tokens.counts
         self._used = end
 
-    def _name_and_owner_tokens(self, row: int) -> list[int]:
-        owner = self._graph.author[row]
-        return _name_tokens(self._graph.ids[row]) + ([self._owners[owner]] if owner >= 0 else [])
 
-    def _tokens(self, row: int) -> list[int]:
-        own = self._own_tokens(row)
+class TokenTable:
+    """Tokens of names, owners and lineage of every model.
+
+    Args:
+        graph: The graph.
+        lineage: Whether tokens of the ancestors are included.
+        relation: Whether the relation to the parent is included.
+        names: Tokens of names and owners, where other tables use them, too; None to compute them anew.
+    """
+
+    def __init__(
+        self, graph: Graph, *, lineage: bool = True, relation: bool = True, names: NameTokens | None = None
+    ) -> None:
+        self._names = NameTokens(graph) if names is None else names
+        self._ancestors = _Ancestors.of(graph, relation=relation) if lineage else None
+
+    def take(self, rows: Integers) -> CsrLists:
+        """Return the tokens of the given rows, in that order; row -1 gets an empty list."""
+        own = self._names.take(rows)
         if self._ancestors is None:
             return own
-        parent = int(self._ancestors.lines[0][row])
-        if parent < 0:
-            return [*own, hash_bucket("no parent")]
-        ancestors = [line[row] for line in self._ancestors.lines]
-        ancestor_ids = [hash_bucket(f"above {self._graph.ids[other]}") for other in ancestors if other >= 0]
+        parent_tokens = self._names.take(np.where(rows >= 0, self._ancestors.parent[rows], -1))
         # Shifted by one bucket, tokens of the parent differ from equal tokens of the child.
-        parent_tokens = [1 + bucket % (BUCKETS - 1) for bucket in self._own_tokens(parent)]
-        relation = [hash_bucket(f"as {self._ancestors.relation[row]}")] if self._relation else []
-        return [*own, *ancestor_ids, *relation, *parent_tokens]
+        shifted = parent_tokens._replace(values=1 + parent_tokens.values % (BUCKETS - 1))
+        lines = [_one_or_none(np.where(rows >= 0, line[rows], -1)) for line in self._ancestors.buckets]
+        return join_lists([own, *lines, shifted])
 
 
 class _Ancestors(NamedTuple):
     """Ancestors of every model.
 
     Attributes:
-        lines: Parent, second parent, grandparent, and root where it is not the parent; -1 for none, shape (n,) each.
-        relation: Relation to the parent, index into `RELATIONS`, -1 for none, shape (n,).
+        parent: First parent, -1 for none, shape (n,).
+        buckets: Bucket of the parent or of having none, of the second parent, of the grandparent, of the root where it
+            is not the parent, and of the relation to the parent; -1 for none, shape (n,) each.
     """
 
-    lines: tuple[Integers, ...]
-    relation: Integers
+    parent: Integers
+    buckets: tuple[Integers, ...]
 
     @classmethod
-    def of(cls, graph: Graph) -> _Ancestors:
+    def of(cls, graph: Graph, *, relation: bool) -> _Ancestors:
+        """Return the ancestors of the models of a graph, with the relation to the parent or without."""
         parent = nth_parent(graph, 0)
         root = roots(parent)
-        relation = np.full(len(graph), -1, np.int64)
-        has = graph.parents.counts > 0
-        relation[has] = graph.relations[graph.parents.indptr[:-1][has]]
-        lines = parent, nth_parent(graph, 1), parent_of(parent, parent), np.where(root != parent, root, -1)
-        return cls(lines, relation)
+        others = nth_parent(graph, 1), parent_of(parent, parent), np.where(root != parent, root, -1)
+        has_parent = parent >= 0
+        bucket_of = np.full(len(graph) + 1, -1, np.int64)  # The last stands for row -1.
+        for row in np.unique(np.concatenate([parent, *(other[has_parent] for other in others)])).tolist():
+            if row >= 0:
+                bucket_of[row] = hash_bucket(f"above {graph.ids[row]}")
+        buckets = [np.where(has_parent, bucket_of[parent], hash_bucket("no parent"))]
+        buckets += [np.where(has_parent, bucket_of[other], -1) for other in others]
+        if relation:
+            relations = np.full(len(graph), -1, np.int64)
+            has = graph.parents.counts > 0
+            relations[has] = graph.relations[graph.parents.indptr[:-1][has]]
+            kinds, kind_of = np.unique(relations, return_inverse=True)
+            kind_buckets = np.array([hash_bucket(f"as {kind}") for kind in kinds.tolist()], np.int64)
+            buckets.append(np.where(has_parent, kind_buckets[kind_of], -1))
+        return cls(parent, tuple(buckets))
 
 
-def _name_tokens(identifier: str) -> list[int]:
-    """Return the buckets of a name's tokens, bigrams, character 4-grams and digit pattern."""
-    name = identifier.rpartition("/")[2]
-    tokens = name_tokens(name)
-    bigrams = [f"{a} {b}" for a, b in pairwise(tokens)]
-    lower = f"<{name.lower()[:48]}>"
-    grams = {lower[at : at + 4] for at in range(len(lower) - 3)}
-    return [
-        hash_bucket(token)
-        for token in (*tokens, *bigrams, *(f"^{gram}" for gram in sorted(grams)), f"~{pattern(name)}")
-    ]
+def _one_or_none(buckets: Integers) -> CsrLists:
+    """Return a list of one bucket a row, empty where it is -1."""
+    is_there = buckets >= 0
+    return CsrLists(buckets[is_there], np.concatenate(([0], np.cumsum(is_there))))
+
+
+def _name_tokens(ids: Sequence[str]) -> CsrLists:
+    """Return the buckets of each name's tokens, bigrams, digit pattern, and 4-grams of bytes."""
+    names = [identifier.rpartition("/")[2] for identifier in ids]
+    lists = []
+    for name in names:
+        tokens = name_tokens(name)
+        strings = (*tokens, *(f"{a} {b}" for a, b in pairwise(tokens)), f"~{pattern(name)}")
+        lists.append([hash_bucket(token) for token in strings])
+    counts = np.array([len(each) for each in lists], np.int64)
+    values = np.fromiter(chain.from_iterable(lists), np.int64, int(counts.sum()))
+    return join_lists([CsrLists(values, np.concatenate(([0], np.cumsum(counts)))), _four_grams(names)])
+
+
+def _four_grams(names: Sequence[str]) -> CsrLists:
+    """Return the buckets of the different 4-grams of bytes of each lower-case name, with its start and end marked."""
+    texts = [b"<%b>" % name.lower().encode()[:_GRAM_BYTES] for name in names]
+    lengths = np.array([len(text) for text in texts], np.int64)
+    data = np.frombuffer(b"".join(texts), np.uint8).astype(np.int64)
+    counts = np.maximum(lengths - 3, 0)
+    start = ranges(np.cumsum(lengths) - lengths, counts)
+    gram = data[start] << 24 | data[start + 1] << 16 | data[start + 2] << 8 | data[start + 3]
+    keys = unique_sorted(np.repeat(np.arange(len(names)), counts) << 32 | gram)
+    grams, gram_of = np.unique(keys & 0xFFFFFFFF, return_inverse=True)
+    buckets = np.array([_bucket_of_bytes(b"^" + number.to_bytes(4, "big")) for number in grams.tolist()], np.int64)
+    return csr_lists(len(names), keys >> 32, buckets[gram_of] if len(grams) else keys)
 
 
 def metadata_tokens(graph: Graph, masked: frozenset[str], leakage: Mapping[str, Callable[[str], bool]]) -> CsrLists:

@@ -90,6 +90,8 @@ class PointInTimeCounts:
         # Sorted keys put the ranks of one (group, value) pair next to each other, the earliest first.
         first = np.flatnonzero(np.diff(self._pairs // self._span, prepend=-1))
         unique_pairs, earliest = np.divmod(self._pairs[first], self._span)
+        # A last pair above all others: a search for a pair always ends at one.
+        self._pair_numbers, self._first = np.append(unique_pairs, np.iinfo(np.int64).max), first
         counts = np.diff(first, append=len(self._pairs))
         order = np.lexsort((unique_pairs, -counts, unique_pairs // events.num_values))
         self._unique_pairs, self._earliest = unique_pairs[order], earliest[order]
@@ -140,49 +142,59 @@ class PointInTimeCounts:
             return np.full(position.shape, -1, np.int64)
         return np.where(exists, self._groups[np.where(exists, position, 0)] - base[:, None], -1)
 
-    def count_features(self, groups: Integers, values: Integers, cutoffs: Doubles, dates: Doubles) -> Floats:
-        """Return the counts of a value in a group before a cutoff.
+    def count_features(
+        self, groups: Integers, cutoffs: Doubles, dates: Doubles, query_index: Integers, values: Integers
+    ) -> Floats:
+        """Return the counts of values in the groups of models before a cutoff.
 
         Args:
-            groups: Groups, -1 for none, shape (q,).
-            values: Values, shape (q,).
+            groups: Group of each model, -1 for none, shape (q,).
             cutoffs: Only declarations before this time count, shape (q,).
-            dates: Date of the model to complete, shape (q,).
+            dates: Date of each model to complete, shape (q,).
+            query_index: Model of each value, shape (c,).
+            values: Values, shape (c,).
 
         Returns:
-            Shape (q, 6), named by `COUNT_FEATURES`; NaN where the group has no declaration. With c declarations of the
+            Shape (c, 6), named by `COUNT_FEATURES`; NaN where the group has no declaration. With n declarations of the
             value among the s of the group, the columns are:
 
-            - share: c / (s + 1)
-            - count: log(1 + c)
+            - share: n / (s + 1)
+            - count: log(1 + n)
             - group size: log(1 + s)
             - recent share: share of the value among the last `CANDIDATE.recent_events` declarations of the group
             - recent count: log(1 + declarations of the value in the last `CANDIDATE.recent_days` days)
-            - age: years from the last declaration of the value to the model's date; NaN where c = 0
+            - age: years from the last declaration of the value to the model's date; NaN where n = 0
         """
-        out = np.full((len(groups), len(COUNT_FEATURES)), np.nan, np.float32)
+        out = np.full((len(values), len(COUNT_FEATURES)), np.nan, np.float32)
         ranks = self.events_before(cutoffs)
         base = groups * self._span
         start = np.searchsorted(self._groups, base)
         stop = np.searchsorted(self._groups, base + ranks)
-        filled = np.flatnonzero((groups >= 0) & (stop > start))
-        if not len(filled):
+        is_filled = (groups >= 0) & (stop > start)
+        if not is_filled.any():
             return out
-        groups, values, ranks = groups[filled], values[filled], ranks[filled]
-        start, stop = start[filled], stop[filled]
-        size = stop - start
-        pair = (groups * self._events.num_values + values) * self._span
-        below = np.searchsorted(self._pairs, pair)
-        above = np.searchsorted(self._pairs, pair + ranks)
-        count = above - below
-        oldest_recent = self._groups[np.maximum(stop - CANDIDATE.recent_events, start)] - groups * self._span
-        recent = above - np.searchsorted(self._pairs, pair + oldest_recent)
-        window_start = self.events_before(cutoffs[filled] - CANDIDATE.recent_days)
-        in_window = above - np.searchsorted(self._pairs, pair + window_start)
-        last = self._pairs[np.maximum(above - 1, 0)] - pair
-        age = dates[filled] - self._events.times[np.clip(last, 0, self._span - 2)]
-        out[filled] = np.column_stack((
-            count / (size + 1.0), np.log1p(count), np.log1p(size), recent / np.minimum(size, CANDIDATE.recent_events),
-            np.log1p(in_window), np.where(count > 0, age / 365.25, np.nan),
-        ))  # fmt: skip
+        size = np.where(is_filled, stop - start, 1)
+        out[:, 0], out[:, 1], out[:, 2] = 0, 0, np.log1p(size)[query_index]
+        out[:, 3], out[:, 4] = 0, 0
+        out[~is_filled[query_index]] = np.nan
+        # Most candidates were never declared in most groups: one search tells which were.
+        pairs = groups[query_index] * self._events.num_values + values
+        position = np.searchsorted(self._pair_numbers, pairs)
+        declared = np.flatnonzero((self._pair_numbers[position] == pairs) & is_filled[query_index])
+        model, first = query_index[declared], self._first[position[declared]]
+        pair = pairs[declared] * self._span
+        end = np.searchsorted(self._pairs, pair + ranks[model])
+        oldest = np.where(is_filled, np.maximum(stop - CANDIDATE.recent_events, start), 0)
+        recent_rank = self._groups[oldest] - base
+        recent = end - np.searchsorted(self._pairs, pair + recent_rank[model])
+        window_start = self.events_before(cutoffs - CANDIDATE.recent_days)
+        in_window = end - np.searchsorted(self._pairs, pair + window_start[model])
+        last = self._pairs[np.maximum(end - 1, 0)] - pair
+        age = dates[model] - self._events.times[np.clip(last, 0, self._span - 2)]
+        count = end - first
+        out[declared, 0] = count / (size[model] + 1.0)
+        out[declared, 1] = np.log1p(count)
+        out[declared, 3] = recent / np.minimum(size[model], CANDIDATE.recent_events)
+        out[declared, 4] = np.log1p(in_window)
+        out[declared, 5] = np.where(count > 0, age / 365.25, np.nan)
         return out

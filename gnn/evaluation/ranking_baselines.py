@@ -66,12 +66,8 @@ def group_share(neighbourhood: Neighbourhood, query: CompletionQuery, group: str
         return _no_candidates()
     group_of, history = neighbourhood.group_of(group, query), neighbourhood.counts_by(group)
     query_index, values = history.most_frequent(group_of, query.cutoffs)
-    counts = history.count_features(
-        group_of[query_index],
-        values,
-        query.cutoffs[query_index],
-        neighbourhood.graph.event_time[query.rows[query_index]],
-    )
+    dates = neighbourhood.graph.event_time[query.rows]
+    counts = history.count_features(group_of, query.cutoffs, dates, query_index, values)
     return BaselineCandidates(query_index, values, counts[:, 0].astype(np.float64))
 
 

@@ -52,12 +52,8 @@ def group_majority(neighbourhood: Neighbourhood, query: CompletionQuery, group: 
     query_index, proposed = history.most_frequent(group_of, query.cutoffs)
     first = np.flatnonzero(np.diff(query_index, prepend=-1) != 0)
     query_index, proposed = query_index[first], proposed[first]
-    counts = history.count_features(
-        group_of[query_index],
-        proposed,
-        query.cutoffs[query_index],
-        neighbourhood.graph.event_time[query.rows[query_index]],
-    )
+    dates = neighbourhood.graph.event_time[query.rows]
+    counts = history.count_features(group_of, query.cutoffs, dates, query_index, proposed)
     values, confidence = values.copy(), confidence.copy()
     values[query_index], confidence[query_index] = proposed, counts[:, 0]
     return values, confidence

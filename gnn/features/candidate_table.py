@@ -162,13 +162,13 @@ class CandidateTableBuilder:
     def _count_features(self, query: CompletionQuery, candidates: Candidates) -> list[Floats]:
         """Return the counts by each group, shape (c, 6) each."""
         neighbourhood = self._neighbourhood
-        query_index, values = candidates
-        cutoffs, dates = query.cutoffs[query_index], neighbourhood.graph.event_time[query.rows][query_index]
-        overall = neighbourhood.overall_counts.count_features(np.zeros(len(values), np.int64), values, cutoffs, dates)
+        dates = neighbourhood.graph.event_time[query.rows]
+        one_group = np.zeros(len(query), np.int64)
+        overall = neighbourhood.overall_counts.count_features(one_group, query.cutoffs, dates, *candidates)
 
         def counted(name: str) -> Floats:
-            groups = neighbourhood.group_of(name, query)[query_index]
-            return neighbourhood.counts_by(name).count_features(groups, values, cutoffs, dates)
+            groups = neighbourhood.group_of(name, query)
+            return neighbourhood.counts_by(name).count_features(groups, query.cutoffs, dates, *candidates)
 
         # Sorting and searching release the interpreter lock, so each core takes one grouping.
         with ThreadPoolExecutor(available_cores()) as executor:

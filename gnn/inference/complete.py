@@ -14,7 +14,7 @@ from atlas_db.columnar.graph import Graph
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress
-from gnn.dataset.hashed_tokens import TokenTable
+from gnn.dataset.hashed_tokens import NameTokens, TokenTable
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import EMBEDDING_COLUMN, HAS_PARENT, RELATION, VERSION, Task, rows_missing, uses_lineage
@@ -60,6 +60,7 @@ class CompletionSession:
         self._retrain = retrain
         self._network = network
         self._progress = progress
+        self._name_tokens = NameTokens(graph)
         self._token_tables: dict[tuple[bool, bool], TokenTable] = {}
 
     def neighbourhood(self, task: Task, rows: Integers | None = None) -> Neighbourhood:
@@ -75,7 +76,10 @@ class CompletionSession:
         """
         token_kinds = uses_lineage(task.attribute), task.attribute != RELATION
         if token_kinds not in self._token_tables:
-            self._token_tables[token_kinds] = TokenTable(self.graph, lineage=token_kinds[0], relation=token_kinds[1])
+            lineage, relation = token_kinds
+            self._token_tables[token_kinds] = TokenTable(
+                self.graph, lineage=lineage, relation=relation, names=self._name_tokens
+            )
         visible = ~self.graph.placeholder
         if rows is not None and 2 * len(rows) < len(rows_missing(self.graph, "base_model")):
             visible[rows] = False

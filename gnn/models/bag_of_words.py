@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array
 from sklearn.linear_model import SGDClassifier
 
-from atlas_db.core.arrays import Flags, Floats, Integers
+from atlas_db.core.arrays import Flags, Floats, Integers, join_lists
 from gnn.dataset.hashed_tokens import BUCKETS
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
@@ -34,13 +35,14 @@ def token_matrix(neighbourhood: Neighbourhood, query: CompletionQuery) -> csr_ar
     """
     name_tokens = neighbourhood.token_table.take(query.rows)
     metadata_tokens = neighbourhood.metadata_tokens.take(np.where(query.metadata_visible, query.rows, -1))
-    rows = np.concatenate((name_tokens.rows, metadata_tokens.rows))
-    columns = np.concatenate((name_tokens.values, metadata_tokens.values))
+    tokens = join_lists([name_tokens, metadata_tokens])
+    lengths = np.sqrt(np.maximum(tokens.counts, 1))
     # scikit-learn takes 32-bit indices only.
-    indices = (rows.astype(np.int32), columns.astype(np.int32))
-    matrix = csr_array((np.ones(len(rows), np.float32), indices), shape=(len(query), BUCKETS))
-    lengths = np.sqrt(np.maximum(name_tokens.counts + metadata_tokens.counts, 1))
-    return diags_array((1 / lengths).astype(np.float32)) @ matrix
+    parts = np.ones(len(tokens.values), np.float32), tokens.values.astype(np.int32), tokens.indptr.astype(np.int32)
+    matrix = csr_array(parts, shape=(len(query), BUCKETS))
+    matrix.sum_duplicates()
+    matrix.data *= np.repeat((1 / lengths).astype(np.float32), np.diff(matrix.indptr))
+    return matrix
 
 
 def fit_one_vs_rest(
@@ -63,7 +65,7 @@ def fit_one_vs_rest(
     return classifier.fit(token_matrix(neighbourhood, query), values)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class BagOfWordsClassifier:
     """Logistic regression on tokens in two views, with metadata and in a cold start.
 
@@ -109,6 +111,11 @@ class BagOfWordsClassifier:
             weights[f"{view} bias"][classifier.classes_] = bias.astype(np.float16)
         return cls([neighbourhood.column.categories[value] for value in frequent], weights)
 
+    @cached_property
+    def _weights_by_token(self) -> dict[str, Floats]:
+        """Weights by view, shape (BUCKETS, values): a sparse product would copy a transposed table each time."""
+        return {view: np.ascontiguousarray(self.weights[view].T) for view, _ in VIEWS}
+
     def class_of_value(self, neighbourhood: Neighbourhood) -> Integers:
         """Return the class of each value of the graph, -1 for values without weights, shape (graph values,)."""
         return neighbourhood.value_positions(self.values)
@@ -126,7 +133,9 @@ class BagOfWordsClassifier:
         limit = _BAG_OF_WORDS.max_log_odds
         for view, with_metadata in VIEWS if self.values else ():
             rows = np.flatnonzero(query.metadata_visible == with_metadata)
-            log_odds = token_matrix(neighbourhood, query.subset(rows)) @ self.weights[view].T
+            if not len(rows):
+                continue
+            log_odds = token_matrix(neighbourhood, query.subset(rows)) @ self._weights_by_token[view]
             log_odds = log_odds + self.weights[f"{view} bias"]
             probability = 1 / (1 + np.exp(-np.clip(log_odds, -limit, limit)))
             probability /= np.maximum(probability.sum(1, keepdims=True), 1e-9)

@@ -246,7 +246,7 @@ def _propensity_features(neighbourhood: Neighbourhood, query: CompletionQuery, t
     """Return date, earlier declarations of the owner, and presence of each tool token, shape (q, features)."""
     yes = np.full(len(query), neighbourhood.column.categories.index("yes"))
     author_counts = neighbourhood.counts_by("author").count_features(
-        neighbourhood.group_of("author", query), yes, query.cutoffs, query.cutoffs
+        neighbourhood.group_of("author", query), query.cutoffs, query.cutoffs, np.arange(len(query)), yes
     )
     metadata_tokens = neighbourhood.metadata_tokens.take(query.rows)
     first_tool_column = 1 + author_counts.shape[1]

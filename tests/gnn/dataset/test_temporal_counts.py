@@ -27,8 +27,10 @@ def test_counts_are_those_of_a_plain_loop(given_: tuple[Column, np.ndarray, np.n
         if group[row] == queried and queried >= 0 and time < moment
     ]  # fmt: skip
     assert all(visible[row] for row in known.rows)
-    (found,) = history.count_features(
-        np.array([queried]), np.array([value]), np.array([float(moment)]), np.array([date])
+    # The model in question is the second of two, and the value its first of two.
+    groups, cutoffs = np.array([-1, queried]), np.array([0.0, float(moment)])
+    _, found, _ = history.count_features(
+        groups, cutoffs, np.array([0.0, date]), np.array([0, 1, 1]), np.array([value, value, 0])
     )
     if not seen:
         assert np.isnan(found).all()
