@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import NamedTuple
@@ -85,6 +85,20 @@ class ClassScores(NamedTuple):
         return np.column_stack((own, highest, own - highest)).astype(np.float32)
 
 
+class GroupCounts(NamedTuple):
+    """Declarations of candidate values in their models' groups; all 0 where a group has none.
+
+    Attributes:
+        share: Smoothed share of the value, shape (c, groups).
+        positives: Declarations of the value, shape (c, groups).
+        total: Declarations of the whole group, shape (c, groups).
+    """
+
+    share: Floats
+    positives: Integers
+    total: Integers
+
+
 class CandidateTableBuilder:
     """Generates the candidates of models and computes their features.
 
@@ -117,19 +131,16 @@ class CandidateTableBuilder:
         scores = (f"bag of words: {name}" for name in CLASS_SCORE_FEATURES)
         return [*counts, *pair, *CONTEXT_FEATURES, *smoothed, *scores]
 
-    def group_counts(self, features: Floats) -> Iterator[tuple[str, float, int, int]]:
-        """Yield the counts that one candidate's features stand for.
+    def group_counts(self, features: Floats) -> GroupCounts:
+        """Return the counts that candidates' features stand for.
 
         Args:
-            features: Features of one candidate, shape (features,).
-
-        Yields:
-            Grouping, smoothed share of the value, its number of declarations, and those of the whole group.
+            features: Features of the candidates, shape (c, features).
         """
-        for position, group in enumerate(self._neighbourhood.group_names):
-            share, count, size = features[position * len(COUNT_FEATURES) : position * len(COUNT_FEATURES) + 3]
-            if np.isfinite(size):
-                yield group, float(share), round(float(np.expm1(count))), round(float(np.expm1(size)))
+        groups = len(self._neighbourhood.group_names)
+        counts = features[:, : groups * len(COUNT_FEATURES)].reshape(len(features), groups, len(COUNT_FEATURES))
+        positives, total = np.nan_to_num(np.expm1(counts[:, :, 1:3].astype(np.float64))).round().astype(np.int64).T
+        return GroupCounts(np.nan_to_num(counts[:, :, 0]), positives.T, total.T)
 
     def build(
         self, query: CompletionQuery, network: ClassScores | None, likely_values: Integers,

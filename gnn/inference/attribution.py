@@ -102,12 +102,13 @@ def _reasons(neighbourhood: Neighbourhood, log_odds: Floats, features: Floats) -
     group_names = neighbourhood.group_names
     width = len(COUNT_FEATURES)
     reasons: list[dict[str, Any]] = []
-    counts_of = {
-        kind: {"positives": positives, "total": total} for kind, _, positives, total in builder.group_counts(features)
-    }
+    counts = builder.group_counts(features[None])
     for number, kind in enumerate(group_names):
         contribution = float(log_odds[number * width : (number + 1) * width].sum())
-        reasons.append({"group": kind, "log_odds": round(contribution, 3), **counts_of.get(kind, {})})
+        reason: dict[str, Any] = {"group": kind, "log_odds": round(contribution, 3)}
+        if total := int(counts.total[0, number]):
+            reason |= {"positives": int(counts.positives[0, number]), "total": total}
+        reasons.append(reason)
     # Without a network, the candidate has none of its features.
     names = [*builder.feature_names, *NETWORK_FEATURES]
     rest = len(group_names) * width

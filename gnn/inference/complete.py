@@ -253,25 +253,28 @@ def _predictions(
     order, rank = ranked.order_and_rank()
     kept = order[rank < MAX_VALUES.get(attribute, 1)]
     p_unconditional = ranked.probability if prior is None else ranked.probability * prior.p_derived[ranked.query_index]
-    for at in kept[p_unconditional[kept] >= threshold]:
+    chosen = kept[p_unconditional[kept] >= threshold]
+    for at, reasons in zip(chosen, supporting_groups(neighbourhood, table.features[chosen]), strict=True):
         yield Prediction(
             int(query.rows[ranked.query_index[at]]), attribute, names[ranked.values[at]], float(ranked.probability[at]),
             None if prior is None else float(prior.p_unreported[ranked.query_index[at]]),
             None if prior is None else float(prior.p_derived[ranked.query_index[at]]),
-            supporting_groups(neighbourhood, table.features[at]),
+            reasons,
         )  # fmt: skip
 
 
-def supporting_groups(neighbourhood: Neighbourhood, features: Floats) -> dict[str, tuple[int, int]]:
-    """Return the groups in which a candidate value is declared most, with its count and the group's size.
+def supporting_groups(neighbourhood: Neighbourhood, features: Floats) -> Iterator[dict[str, tuple[int, int]]]:
+    """Yield, of each candidate, the groups in which its value is declared most, with its count and the group's size.
 
     Args:
         neighbourhood: The groups.
-        features: Features of the candidate, shape (features,).
+        features: Features of the candidates, shape (c, features).
     """
-    ranked_groups = [
-        (-share, kind, (positives, total))
-        for kind, share, positives, total in neighbourhood.derived(CandidateTableBuilder).group_counts(features)
-        if kind != neighbourhood.group_names[0] and positives > 0
-    ]
-    return {kind: counts for _, kind, counts in sorted(ranked_groups)[: MODEL.output.max_reasons]}
+    group_names = np.array(neighbourhood.group_names)
+    # Without the first, which holds all models; by name, so that the stable sort puts equal shares in that order.
+    named = 1 + np.argsort(group_names[1:])
+    counts = neighbourhood.derived(CandidateTableBuilder).group_counts(features)
+    first = named[np.argsort(-counts.share[:, named], axis=1, kind="stable")[:, : MODEL.output.max_reasons]]
+    positives, total = np.take_along_axis(counts.positives, first, 1), np.take_along_axis(counts.total, first, 1)
+    for names, of_value, of_all in zip(group_names[first].tolist(), positives.tolist(), total.tolist(), strict=True):
+        yield {name: (few, many) for name, few, many in zip(names, of_value, of_all, strict=True) if few > 0}

@@ -17,7 +17,7 @@ from gnn.parameters.model_parameters import MODEL
 _RANKER = MODEL.ranker
 _SETTINGS: dict[str, Any] = {
     "feature_fraction": _RANKER.feature_share, "bagging_fraction": _RANKER.row_share, "bagging_freq": 1,
-    "lambda_l2": _RANKER.l2_penalty, "verbose": -1, "deterministic": True, "force_row_wise": True, "seed": 1,
+    "lambda_l2": _RANKER.l2_penalty, "verbose": -1, "deterministic": True, "force_col_wise": True, "seed": 1,
 }  # fmt: skip
 _POINTWISE: dict[str, Any] = {
     "objective": "binary", "num_leaves": _RANKER.pointwise_leaves, "learning_rate": _RANKER.pointwise_learning_rate,

@@ -50,7 +50,7 @@ EXTRA_FEATURES = (
 """Derivation features after the token counts; the last two as log(1 + count)."""
 _TREE_SETTINGS: dict[str, Any] = {
     "objective": "binary", "learning_rate": _PROPENSITY.tree_learning_rate, "num_leaves": _PROPENSITY.tree_leaves,
-    "min_data_in_leaf": _PROPENSITY.min_leaf_rows, "verbose": -1, "deterministic": True, "force_row_wise": True,
+    "min_data_in_leaf": _PROPENSITY.min_leaf_rows, "verbose": -1, "deterministic": True, "force_col_wise": True,
     "seed": 1,
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.core.arrays import csr_lists, ranges, unique_sorted
+from atlas_db.core.arrays import csr_lists, join_lists, ranges, unique_sorted
 from atlas_db.core.errors import CompletionError
 from tests.support.strategies import csr_of
 
@@ -35,3 +35,10 @@ def test_rows_outside_of_the_lists_are_an_error() -> None:
 def test_ranges_are_concatenated(pairs: list[tuple[int, int]]) -> None:
     starts, counts = (np.array([pair[at] for pair in pairs], np.int64) for at in (0, 1))
     assert ranges(starts, counts).tolist() == [n for start, count in pairs for n in range(start, start + count)]
+
+
+@given(st.lists(st.tuples(*[st.lists(st.integers(0, 9), max_size=4)] * 3), max_size=6))
+def test_lists_are_joined_row_by_row(rows: list[tuple[list[int], list[int], list[int]]]) -> None:
+    parts = [csr_of([row[part] for row in rows]) for part in range(3)]
+    joined = join_lists(parts)
+    assert [joined.row(row).tolist() for row in range(len(rows))] == [a + b + c for a, b, c in rows]

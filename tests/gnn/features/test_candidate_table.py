@@ -40,17 +40,13 @@ def test_counts_by_group_are_read_back_from_features() -> None:
     neighbourhood = neighbourhood_of("license")
     query, _, table = table_of(neighbourhood)
     events, author = neighbourhood.events, neighbourhood.graph.author
+    counts = neighbourhood.derived(CandidateTableBuilder).group_counts(table.features)
+    by_author = neighbourhood.group_names.index("author")
     for at in range(len(table.values)):
         row, cutoff = query.rows[table.query_index[at]], query.cutoffs[table.query_index[at]]
         seen = (events.times < cutoff) & (author[events.rows] == author[row])
-        counts = {
-            name: (positives, total)
-            for name, _, positives, total in neighbourhood.derived(CandidateTableBuilder).group_counts(
-                table.features[at]
-            )
-        }
         expected = (int((seen & (events.values == table.values[at])).sum()), int(seen.sum()))
-        assert counts.get("author", (0, 0)) == expected
+        assert (counts.positives[at, by_author], counts.total[at, by_author]) == expected
 
 
 def test_blocks_of_rows_are_joined_as_a_whole() -> None:
