@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections import defaultdict
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atlas_db.cli.common import STORE_VARIABLE, Exit, StoreOption, guarded, opened, settings_for, shown_progress
+from atlas_db.cli.common import Exit, StoreOption, guarded, opened, settings_for, shown_progress
+from atlas_db.cli.invocation import command, on_store
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 from atlas_db.cli.targets import MODELS, ListOption, OnlineOption, opened_for, read_targets
 from atlas_db.cli.values import model_ids, profiles
@@ -34,9 +33,9 @@ the Hub for what the atlas lacks (HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE).
 (--store FILE.parquet) is audited without writing: take the findings with --format.
 
 An ancestor that is not in this atlas is not called unlicensed: its licence is not known here. --fail-on exits with 5
-where findings may be missing: the atlas is empty, has no record of an ancestor, or is older than a model, or a parent's
-name is ambiguous or a path. Training data without a record counts where the profile lets it lead to that verdict.
---allow-incomplete turns this off.
+where findings may be missing. That is so where the atlas is empty, has no record of an ancestor, or is older than a
+model. It is also so where a parent's name is ambiguous or a path. Training data without a record counts where the
+profile lets it lead to that verdict. --allow-incomplete turns this off.
 
 Examples:
 
@@ -245,10 +244,8 @@ def _models(report: AuditReport, targets: Targets, store: str | None) -> None:
         for remediation in dict.fromkeys(row["remediation"] for row in rows if row["remediation"]):
             print_text(f"  Fix: {remediation}", "cyan")
         if any(row["verdict"] == Verdict.VIOLATION for row in rows) and model not in targets.files:
-            # The variable holds for the printed command, too.
-            named = ("--store", store) if store and store != os.environ.get(STORE_VARIABLE) else ()
-            words = ("query", "alternatives", "--param", f"model={model}", *named)
-            print_text(f"  Others for the same task: atlas-db {shlex.join(words)}", "cyan")
+            others = command("query", "alternatives", "--param", f"model={model}", *on_store(store))
+            print_text(f"  Others for the same task: {others}", "cyan")
     newest = f" ({report.newest.words()})" if report.newest is not None else ""
     if report.newest is not None and not report.newest.models:
         print_text(

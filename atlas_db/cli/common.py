@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
+from atlas_db.cli.invocation import STORE_VARIABLE, as_typed
 from atlas_db.cli.output import Format, drop_output, errors, write_json
 from atlas_db.cli.progress import shown_progress as shown_progress
 from atlas_db.cli.values import model_ids
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-STORE_VARIABLE = "ATLAS_DB_STORE"
 StoreOption = Annotated[
     str | None,
     typer.Option(
@@ -128,10 +128,10 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
                 sys.stdout.flush()
         except AtlasError as error:
             if form is Format.JSON:
-                write_json({"error": type(error).__name__, "message": error.message, "hint": error.hint})
+                write_json({"error": type(error).__name__, "message": error.message, "hint": as_typed(error.hint)})
             errors().print(f"Error: {error.message}.", style="red", markup=False, soft_wrap=True)
             if error.hint:
-                errors().print(f"  {error.hint}", markup=False, soft_wrap=True)
+                errors().print(f"  {as_typed(error.hint)}", markup=False, soft_wrap=True)
             raise typer.Exit(error.exit_code) from error
         except BrokenPipeError as error:
             # Whoever reads has enough, as `head` has. A verdict that was on its way out stays the exit code.

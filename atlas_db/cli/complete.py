@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
+from atlas_db.cli.invocation import command, on_store
 from atlas_db.cli.output import Format, errors, print_text, write_json, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
@@ -92,7 +93,7 @@ def complete(
     )
     with opened(settings) as graph, shown_progress() as progress:
         report = complete_and_write(graph, home_of(settings), options, progress)
-    _show(report, out, form)
+    _show(report, out, form, store)
 
 
 def _ids(file: Path) -> list[str]:
@@ -110,7 +111,7 @@ def shown_threshold(threshold: float | None) -> float | str | None:
     return round(threshold, 3) if threshold <= 1 else "precision not reached"
 
 
-def _show(report: Completion, out: Path | None, form: Format) -> None:
+def _show(report: Completion, out: Path | None, form: Format, store: str | None) -> None:
     if form is Format.JSON:
         write_json(report.counts())
         return
@@ -132,6 +133,5 @@ def _show(report: Completion, out: Path | None, form: Format) -> None:
     if out is not None:
         print_text(f"predictions in {out}")
     if report.run_id:
-        print_text(
-            f"{report.written:,} claims written; take them back with: atlas-db runs rollback {report.run_id}", "dim"
-        )
+        undo = command("runs", "rollback", report.run_id, *on_store(store))
+        print_text(f"{report.written:,} claims written; take them back with: {undo}", "dim")

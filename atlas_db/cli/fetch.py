@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from atlas_db.cli.common import ReportFormatOption, guarded, shown_progress
+from atlas_db.cli.invocation import command
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 
 HELP = """Fetch the Hub's listing into a folder, page by page.
@@ -70,4 +71,6 @@ def fetch(
     elif form is Format.QUIET:
         write_line(str(folder))
     else:
-        print_text(f"Fetched {state.rows:,} rows in {state.pages:,} pages. Load them with: atlas-db load {folder}")
+        print_text(
+            f"Fetched {state.rows:,} rows in {state.pages:,} pages. Load them with: {command('load', str(folder))}"
+        )

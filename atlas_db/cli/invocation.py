@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 SCRIPT = "atlas-db"
+STORE_VARIABLE = "ATLAS_DB_STORE"
+VERBS = (
+    "demo", "run", "load", "fetch", "fingerprint", "formats", "chart", "origin", "verify", "similar", "embed",
+    "complete", "explain", "evaluate", "query", "lineage", "audit", "bom", "gate", "notice", "impact", "gpai",
+    "snapshot", "analyse", "compare", "diff", "export", "dashboard", "mcp", "licenses", "status", "runs", "store",
+    "schema", "doctor",
+)  # fmt: skip
+"""Commands, each in the module of `atlas_db.cli` that has its name."""
 
 
 def program() -> str:
@@ -25,6 +35,21 @@ def program() -> str:
         return f"{shlex.quote(sys.executable)} -m atlas_db"
     here = Path.cwd()
     return shlex.quote(str(script.relative_to(here) if script.is_relative_to(here) else script))
+
+
+def as_typed(text: str) -> str:
+    """Return a text, such as the hint of an error, whose commands of this program can be typed in the user's shell."""
+    return _commands().sub(lambda _: f"{program()} ", text)
+
+
+@cache
+def _commands() -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w/.-]){SCRIPT} (?=(?:{'|'.join(VERBS)})\b)")
+
+
+def on_store(store: str | None) -> tuple[str, ...]:
+    """Return the words that name a store; none where the shell's variable names it for printed commands, too."""
+    return ("--store", store) if store and store != os.environ.get(STORE_VARIABLE) else ()
 
 
 def command(*words: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import ReportFormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
+from atlas_db.cli.invocation import command, on_store
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.errors import EmptyStoreError
 from atlas_db.core.extras import missing_package
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 HELP = """Load Hub lists, API answers and model cards into the graph.
 
-Accepted are lists of models and datasets, answers for single models, and cards: JSON lines (plain, .gz, .zst), JSON
-arrays and objects, Parquet, README.md files, folders of these, and standard input (-). A bad record is set aside with
-file, line and reason; the load continues. Loading again changes only what differs, and completes an interrupted load.
-With the extra `dashboard`, its statistics are computed afterwards (a minute for 680,000 models; --no-statistics leaves
-that to its first start).
+Accepted are lists of models and datasets, answers for single models, and cards. They come as JSON lines (plain, .gz,
+.zst), JSON arrays and objects, Parquet, README.md files, folders of these, and standard input (-). A bad record is set
+aside with file, line and reason; the load continues. Loading again changes only what differs, and completes an
+interrupted load. With the extra `dashboard`, its statistics are computed afterwards (a minute for 680,000 models;
+--no-statistics leaves that to its first start).
 
 Examples:
 
@@ -68,7 +69,7 @@ def load(
         return
     with opened(settings) as graph, shown_progress() as progress:
         report = load_files(graph, paths, options, progress)
-        print_load_report(report, form)
+        print_load_report(report, form, store)
         if statistics and not dry_run:
             _count(graph, settings.home, progress)
 
@@ -87,17 +88,17 @@ def _export(paths: list[str], options: Any, folder: Path, form: Format) -> None:
     from ingest.load.csv_export import export_csv
 
     with shown_progress() as progress:
-        report, command = export_csv(paths, options, folder, progress)
+        report, importing = export_csv(paths, options, folder, progress)
     if form is Format.JSON:
-        write_json({**report.counts(), "folder": str(folder), "command": command})
+        write_json({**report.counts(), "folder": str(folder), "command": importing})
         return
     print_load_report(report, form)
     print_text("Import into a stopped, empty Neo4j with:")
-    write_line(command)
+    write_line(importing)
 
 
-def print_load_report(report: LoadReport, form: Format) -> None:
-    """Print the report of a load."""
+def print_load_report(report: LoadReport, form: Format, store: str | None = None) -> None:
+    """Print the report of a load into a store."""
     from ingest.load.stream import NO_DATE, SKIPPED_FILE
 
     if form is Format.JSON:
@@ -134,4 +135,5 @@ def print_load_report(report: LoadReport, form: Format) -> None:
         print_text("  left out of records that were kept: " + ", ".join(f"{n:,} {k}" for k, n in left_out.items()))
     print_text("  " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items()), "dim")
     if report.run_id:
-        print_text(f"  run {report.run_id}; take it back with: atlas-db runs rollback {report.run_id}", "dim")
+        undo = command("runs", "rollback", report.run_id, *on_store(store))
+        print_text(f"  run {report.run_id}; take it back with: {undo}", "dim")

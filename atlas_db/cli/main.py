@@ -13,6 +13,7 @@ import typer
 import atlas_db
 from atlas_db.cli.common import Exit
 from atlas_db.cli.crash_report import CrashReport
+from atlas_db.cli.invocation import VERBS
 from atlas_db.cli.light_driver import hide_optional_libraries
 from atlas_db.cli.output import drop_output, print_text
 from atlas_db.cli.panels import PanelGroup
@@ -24,14 +25,6 @@ reports them; 3 only when nothing was readable."""
 ON_WINDOWS = """Error: atlas-db does not run on Windows itself: its local engine needs POSIX processes.
   Run it in WSL (wsl --install; then install atlas-db there), or in the container:
   docker build -f docker/Dockerfile -t atlas-db . && docker run --rm -v atlas:/home/atlas/data atlas-db demo"""
-
-VERBS = (
-    "demo", "run", "load", "fetch", "fingerprint", "formats", "chart", "origin", "verify", "similar", "embed",
-    "complete", "explain", "evaluate", "query", "lineage", "audit", "bom", "gate", "notice", "impact", "gpai",
-    "snapshot", "analyse", "compare", "diff", "export", "dashboard", "mcp", "licenses", "status", "runs", "store",
-    "schema", "doctor",
-)  # fmt: skip
-"""Commands, each in the module of `atlas_db.cli` that has its name."""
 
 
 def _print_version(wanted: bool) -> None:

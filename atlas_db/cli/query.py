@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
+from atlas_db.cli.invocation import as_typed
 from atlas_db.cli.output import Format, errors, print_text, write_rows
 from atlas_db.cli.values import query_names, query_parameters
 from atlas_db.core.errors import QueryParameterError, UsageError
@@ -80,7 +81,7 @@ def query(
         _, columns, rows = run_any(graph, name, param, write=write)
         if not rows and is_empty(graph):
             empty = empty_store_error(graph.name)
-            errors().print(f"Note: {empty.message}. {empty.hint}", markup=False, soft_wrap=True)
+            errors().print(f"Note: {empty.message}. {as_typed(empty.hint)}", markup=False, soft_wrap=True)
     write_rows(columns, rows, form)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import ReportFormatOption, guarded, home_of, settings_for, shown_progress
-from atlas_db.cli.invocation import command
+from atlas_db.cli.invocation import as_typed, command
 from atlas_db.cli.output import Format, draw, errors, print_text, write_json, write_line
 from atlas_db.cli.values import profiles
 from atlas_db.core.extras import missing_package
@@ -124,7 +124,7 @@ def with_progress() -> Iterator[tuple[Progress, Callable[[str, StageResult | Non
 
 def _line(name: str, stage: StageResult) -> str:
     if stage.state == "skipped":
-        return f"{name:<12} skipped: {stage.reason}"
+        return f"{name:<12} skipped: {as_typed(stage.reason)}"
     return f"{name:<12} {stage.state:<8} {stage.seconds:>8.1f} s  {_memory(stage)}"
 
 

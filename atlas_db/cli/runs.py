@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from atlas_db.cli.common import FormatOption, ReportFormatOption, StoreOption, guarded, home_of, opened, settings_for
+from atlas_db.cli.invocation import command, on_store
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 
 HELP = """List loads, charts, completions and audits, newest first; roll one back.
@@ -67,4 +68,4 @@ def rollback(
     elif form is Format.QUIET:
         write_line(run_id)
     else:
-        print_text(f"Rolled back {run_id}. Show the rest with: atlas-db status")
+        print_text(f"Rolled back {run_id}. Show the rest with: {command('status', *on_store(store))}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, opened, settings_for
+from atlas_db.cli.invocation import command
 from atlas_db.cli.output import Format, print_text, write_json, write_line, write_rows
 
 HELP = """Show the contents of the graph: nodes, relationships, and the newest run.
@@ -57,7 +58,7 @@ def _draw(found: dict[str, Any]) -> None:
             if number:
                 print_text(f"    {name:<15}{number:>12,}")
     if (run := found["newest_run"]) is None:
-        print_text("  It is empty. Load a list: atlas-db load FILE; or run atlas-db demo")
+        print_text(f"  It is empty. Load a list: {command('load', 'FILE')}; or run {command('demo')}")
     elif not run["complete"]:
         print_text(f"  The run {run['id']} is incomplete. Run the same command again: it continues.", "yellow")
     else:

@@ -25,7 +25,10 @@ Done = subprocess.CompletedProcess[str]
 
 def environment(home: Path, **environ: str) -> dict[str, str]:
     """Return the environment of a command: a home folder, a small heap, and the demo's store where there is one."""
-    env = {**os.environ, "ATLAS_DB_HOME": str(home), "ATLAS_DB_HEAP": "1g", "COLUMNS": "160"}
+    # As in a shell whose environment is active: printed commands begin with the name of the script.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    here = {name: value for name, value in os.environ.items() if name != "UV"}
+    env = {**here, "PATH": path, "ATLAS_DB_HOME": str(home), "ATLAS_DB_HEAP": "1g", "COLUMNS": "160"}
     if (home / "stores" / "demo").exists():
         env["ATLAS_DB_STORE"] = "demo"
     return env | environ

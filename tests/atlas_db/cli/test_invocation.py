@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from atlas_db.cli.invocation import command, program
+from atlas_db.cli.invocation import VERBS, as_typed, command, on_store, program
+from tests.support.command import run
 
 
 @pytest.fixture
@@ -50,3 +51,29 @@ def test_the_path_where_the_shell_finds_another(script: Path, tmp_path: Path, mo
 def test_the_module_where_there_is_no_script(script: Path) -> None:
     script.unlink()
     assert shlex.split(command("query", "a b")) == [sys.executable, "-m", "atlas_db", "query", "a b"]
+
+
+def test_commands_in_a_text_are_written_as_typed(script: Path) -> None:
+    text = "Make it: atlas-db load FILE, or run atlas-db demo; model-atlas-db and the release of atlas-db that wrote it"
+    typed = shlex.quote(str(script))
+    assert as_typed(text) == text.replace("atlas-db load", f"{typed} load").replace("atlas-db demo", f"{typed} demo")
+    assert all(as_typed(f"atlas-db {verb}") == f"{typed} {verb}" for verb in VERBS)
+
+
+def test_a_text_stays_where_the_shell_finds_the_script(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert as_typed("See atlas-db doctor") == "See atlas-db doctor"
+
+
+def test_a_store_is_named_where_the_variable_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_DB_STORE", "demo")
+    assert on_store("demo") == on_store(None) == ()
+    assert on_store("local:/a b") == ("--store", "local:/a b")
+    assert command("status", *on_store("local:/a b")).endswith("status --store 'local:/a b'")
+
+
+def test_the_hint_of_an_error_can_be_typed_where_the_script_is_on_no_search_path(tmp_path: Path) -> None:
+    shown = run(tmp_path, "chart", str(tmp_path / "none.parquet"), code=3, PATH="/nowhere").stderr
+    words = shlex.split(shown.partition("Make it:")[2])
+    assert Path(words[0]).samefile(Path(sys.executable).with_name("atlas-db"))
+    assert words[1] == "fingerprint"
