@@ -2,17 +2,36 @@
 
 It needs no library beyond Python, because loading and writing packaged predictions run on a bare install. Cycles are
 broken by one policy, `closing_edges`: edges are added in an order that the caller gives, and one that closes a cycle
-goes. `atlas_db.claims.resolve` adds declared edges by date, and `ingest.weights.family_regions` inferred ones by
-confidence. `gnn.inference.predictions` has no order that is known to be right, and drops every prediction in a cycle.
+goes. Declared edges are added by date (`atlas_db.claims.resolve`), inferred and predicted ones by confidence
+(`without_cycles`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 Node = TypeVar("Node", bound=Hashable)
+
+
+class UncertainEdge(Protocol):
+    """An edge from a child to a parent, with the probability that it is right."""
+
+    @property
+    def child(self) -> str:
+        """Id of the child."""
+
+    @property
+    def parent(self) -> str:
+        """Id of the parent."""
+
+    @property
+    def confidence(self) -> float:
+        """Probability, 0..1."""
+
+
+AnyEdge = TypeVar("AnyEdge", bound=UncertainEdge)
 
 
 def strongly_connected(edges: Mapping[Node, Iterable[Node]]) -> list[list[Node]]:
@@ -54,7 +73,7 @@ def closing_edges(edges: Collection[tuple[Node, Node]]) -> set[tuple[Node, Node]
     """Return the edges that close a cycle, if edges are added in order and those that close one are left out.
 
     Args:
-        edges: Pairs (from, to), the edges to keep first.
+        edges: Pairs (from, to), the edges to keep first. An edge from a node to itself is a cycle.
     """
     targets: dict[Node, list[Node]] = defaultdict(list)
     for source, target in edges:
@@ -63,6 +82,9 @@ def closing_edges(edges: Collection[tuple[Node, Node]]) -> set[tuple[Node, Node]
     kept: dict[Node, list[Node]] = defaultdict(list)
     closing: set[tuple[Node, Node]] = set()
     for source, target in edges:
+        if source == target:
+            closing.add((source, target))
+            continue
         if source not in component or component[source] != component.get(target):
             continue
         if is_reachable(kept, target, source):
@@ -70,6 +92,18 @@ def closing_edges(edges: Collection[tuple[Node, Node]]) -> set[tuple[Node, Node]
         else:
             kept[source].append(target)
     return closing
+
+
+def without_cycles(edges: Sequence[AnyEdge], known: Iterable[tuple[str, str]] = ()) -> list[AnyEdge]:
+    """Return edges of which none closes a cycle: those of the least confidence in each cycle are left out.
+
+    Args:
+        edges: Edges in any order, which is kept. Of equal confidence the first by ids stay.
+        known: Pairs (child, parent) that stay in any case.
+    """
+    likeliest_first = sorted(edges, key=lambda each: (-each.confidence, each.child, each.parent))
+    closing = closing_edges([*known, *((each.child, each.parent) for each in likeliest_first)])
+    return [each for each in edges if (each.child, each.parent) not in closing]
 
 
 def is_reachable(edges: Mapping[Node, Iterable[Node]], start: Node, goal: Node) -> bool:

@@ -5,7 +5,6 @@ It imports no learning library: a bare install can write a file of predictions.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from atlas_db.claims.components import strongly_connected
+from atlas_db.claims.components import without_cycles
 from atlas_db.claims.lineage_sync import LineageDiff, read_charted_models, read_lineage_claims, read_lineage_edges
 from atlas_db.claims.relations import guess_relation
 from atlas_db.claims.resolve import fuse_claims
@@ -271,36 +271,23 @@ def _evidence(prediction: Prediction) -> str:
 
 
 def _write_parents(store: Store, graph: Graph, predicted: AttributePredictions, run_id: str, today: str) -> int:
-    """Write predicted parents as claims and fuse them with all others; return how many were written."""
+    """Write predicted parents as claims and fuse them with all others; return how many were written.
+
+    Those that close a cycle are left out: known lineage stays, and of predictions the likeliest.
+    """
     missing = {graph.ids[row] for row in predicted.missing}
     old = read_lineage_claims(store)
     replaced = {
         (item.child, item.parent): item for item in old if item.source is Source.PREDICTED and item.child in missing
     }
-    new = [_lineage_claim(graph, row, today) for row in drop_cycles(graph, predicted.predictions)]
+    ids = np.array(graph.ids, object)
+    known = zip(ids[graph.parents.rows], ids[graph.parents.values], strict=True)
+    new = without_cycles([_lineage_claim(graph, row, today) for row in predicted.predictions], known)
     others = [item for item in old if (item.child, item.parent) not in replaced or item.source is not Source.PREDICTED]
     fused = list(fuse_claims([*others, *new], read_charted_models(store)))
     plan = LineageDiff(Source.PREDICTED, new, replaced.values(), fused, read_lineage_edges(store), run_id)
     plan.write(store, set(graph.ids), BATCH_ROWS)
     return len(new)
-
-
-def drop_cycles(graph: Graph, predictions: Sequence[Prediction]) -> list[Prediction]:
-    """Return the predicted parents that close no cycle, neither with known lineage nor with each other.
-
-    Of a cycle every predicted edge is dropped: it is not known which of them is wrong. Known edges stay.
-    """
-    row_of = {identifier: row for row, identifier in enumerate(graph.ids)}
-    predicted = [(each.model, row_of[each.value]) for each in predictions]
-    edges: dict[int, list[int]] = defaultdict(list)
-    for child, parent in (*zip(graph.parents.rows.tolist(), graph.parents.values.tolist(), strict=True), *predicted):
-        edges[child].append(parent)
-    first_of = {row: rows[0] for rows in strongly_connected(edges) for row in rows}
-    return [
-        each
-        for each, (child, parent) in zip(predictions, predicted, strict=True)
-        if first_of.get(child, child) != first_of.get(parent, parent)
-    ]
 
 
 def _lineage_claim(graph: Graph, prediction: Prediction, today: str) -> LineageClaim:

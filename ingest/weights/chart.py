@@ -14,10 +14,11 @@ from functools import partial
 
 from threadpoolctl import threadpool_limits
 
+from atlas_db.claims.components import without_cycles
 from atlas_db.core.terms import Progress, Relation, is_origin
 from atlas_db.fusion.evidence import DepthPrunedEvidence
 from ingest.weights.family_chart import chart_family
-from ingest.weights.family_regions import chart_regions, without_cycles
+from ingest.weights.family_regions import chart_regions
 from ingest.weights.fingerprints.executors import local_executor
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.layer_stacks import stacked_edges

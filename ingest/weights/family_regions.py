@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from atlas_db.claims.components import closing_edges
 from atlas_db.core.arrays import Floats
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.parameters.region_parameters import REGION
@@ -27,7 +26,7 @@ from ingest.weights.samples.aligned_samples import shared_positions
 from ingest.weights.samples.clustering import find_root, union_roots
 from ingest.weights.samples.model_families import ChartUnit, by_shape
 from ingest.weights.samples.neighbour_index import Neighbours, nearest_neighbours
-from ingest.weights.tree.edge import Edge, known_date
+from ingest.weights.tree.edge import known_date
 
 
 class _Tree(NamedTuple):
@@ -141,17 +140,6 @@ class _Compared(NamedTuple):
             for row in np.argsort(each, kind="stable")[:count].tolist():
                 found[row] = min(found.get(row, np.inf), float(each[row]))
         return [self.places[row] for row in sorted(found, key=lambda row: (found[row], self.places[row]))]
-
-
-def without_cycles(edges: Sequence[Edge]) -> list[Edge]:
-    """Return edges of which none closes a cycle: those of the least confidence in each cycle are left out.
-
-    Args:
-        edges: Edges from children to parents, in any order, which is kept.
-    """
-    likeliest_first = sorted(edges, key=lambda each: (-each.confidence, each.child, each.parent))
-    closing = closing_edges([(edge.child, edge.parent) for edge in likeliest_first])
-    return [edge for edge in edges if (edge.child, edge.parent) not in closing]
 
 
 def _spanning_tree(fingerprints: Sequence[Fingerprint], unit: ChartUnit) -> _Tree:

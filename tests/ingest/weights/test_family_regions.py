@@ -6,15 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from atlas_db.core.terms import Relation
-from atlas_db.fusion.evidence import DuplicateEvidence
 from benchmarks.scaling import one_family
 from ingest.weights.chart import chart
 from ingest.weights.family_chart import chart_family
-from ingest.weights.family_regions import chart_regions, region_of, without_cycles
+from ingest.weights.family_regions import chart_regions, region_of
 from ingest.weights.parameters.region_parameters import REGION
 from ingest.weights.samples.model_families import ChartUnit
-from ingest.weights.tree.edge import Edge
 
 COUNT = 400
 
@@ -66,18 +63,6 @@ def test_what_comes_to_a_large_family_is_charted_among_what_is_near() -> None:
 def test_what_comes_to_a_small_family_is_charted_with_the_whole() -> None:
     prints, _ = one_family(12)
     assert region_of(prints, {prints[3].id}).children == {item.id for item in prints}
-
-
-def edge(child: str, parent: str, confidence: float) -> Edge:
-    return Edge(child, parent, Relation.FINETUNE, confidence, DuplicateEvidence(alternatives={}))
-
-
-def test_the_least_sure_edge_of_a_cycle_is_left_out() -> None:
-    edges = [
-        edge("a", "b", 0.9), edge("b", "c", 0.6), edge("c", "a", 0.8), edge("d", "a", 0.5), edge("c", "root", 0.4)
-    ]  # fmt: skip
-    assert without_cycles(edges) == [each for each in edges if each.child != "b"]
-    assert without_cycles(edges[3:]) == edges[3:]
 
 
 @pytest.mark.slow
