@@ -134,10 +134,10 @@ _ABOUT_FORMATS = [
     "is that of a chart of one model, its fine-tune, two unrelated models and the copy. Rows are read on demand:",
     "nothing reads a whole tensor to know some rows, except GPTQ, AWQ and EXL2, which pack across them.",
     "",
-    "What a fingerprint reads of a Llama of 1B parameters, in files of 1 to 2.3 GiB: 4.1 MiB of BF16, 2.1 of INT8 and",
-    "FP8, 1.3 of MLX in 4 bits, 2.2 of quanto's qint4. Scales of torchao's MXFP4 lie in tiles: 8.3 MiB. Of GPTQ it",
-    "reads 203 MiB. Of the blocks of gpt-oss-20b it reads 2.2 MiB of 10.7 GiB in MXFP4, and",
-    "7.3 MiB of 36.8 GiB in BF16.",
+    "What a fingerprint reads of a Llama of 1B parameters, in files of 1 to 2.3 GiB, is little. It is 4.1 MiB of",
+    "BF16, 2.1 of INT8 and FP8, 1.3 of MLX in 4 bits, and 2.2 of quanto's qint4. Scales of torchao's MXFP4 lie in",
+    "tiles: 8.3 MiB. Of GPTQ it reads 203 MiB. Of the blocks of gpt-oss-20b it reads 2.2 MiB of 10.7 GiB in MXFP4,",
+    "and 7.3 MiB of 36.8 GiB in BF16.",
     "`python -m benchmarks.bytes_read` measures it.",
 ]
 

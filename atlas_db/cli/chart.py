@@ -23,7 +23,7 @@ HELP = """Infer parent, relation and confidence of each model from fingerprints 
 
 The weights are a source independent of the authors: no declared value is used, except the base that an adapter names
 where --trust-declared-base is given. Where the weights themselves can still be read, the best candidates are compared
-on more of them (--refine); otherwise the fingerprints alone decide, with lower confidence. Probe answers (fingerprint
+on more of them (--refine). Otherwise the fingerprints alone decide, with lower confidence. Probe answers (fingerprint
 --probe) are read from the file next to the fingerprints.
 
 The chart abstains where the best parent is more probably wrong than right. --min-confidence 0 keeps every edge.

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 HELP = """Write the graph, or a part of it, as files of other tools.
 
 parquet, csv and jsonl hold tables: one file a node label, one a relationship type. graphml, gexf and networkx hold a
-graph in one file, pyg holds tables and tensors: models and lineage, unless --tables names others. Claims keep their
-columns: source, confidence, method, dates.
+graph in one file, pyg holds tables and tensors. All hold models and lineage, unless --tables names others. Claims keep
+their columns: source, confidence, method, dates.
 
 With --query, formats of tables hold the rows of that query. Graphs hold the models of its column `id`, and the edges
 among them. The folder gets a manifest with rows and SHA-256 of each file. No file is ever half written. The same

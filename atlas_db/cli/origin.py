@@ -30,9 +30,9 @@ related, or why it cannot be compared. A parent is looked for only among the mod
 --quantized-from asks one more question: was each model quantized from this one? It names a folder, a file, or a known
 model. --report writes a sheet for people and a record for each model, which `atlas-db verify` computes again.
 
-Keys of --format json: `answers`, each with `model`, `verdict` (comes_from, common_origin, related, unrelated,
-not_comparable, not_read), `text`, `parents`, `siblings`, `children`, `nearest`, `read` and `quantized_from`; `known`,
-the number of known models; `report`, the files written.
+Keys of --format json are `answers`, `known` (the number of known models) and `report` (the files written). An answer
+has `model`, `verdict`, `text`, `parents`, `siblings`, `children`, `nearest`, `read` and `quantized_from`. Verdicts are
+comes_from, common_origin, related, unrelated, not_comparable and not_read.
 
 Examples:
 
