@@ -30,7 +30,7 @@ TOLERANCE = 1e-6
 """Difference of two numbers up to which a result is the same: sums depend on the processor's order."""
 
 
-class HashedFile(msgspec.Struct, frozen=True):
+class RecordedFile(msgspec.Struct, frozen=True):
     """One weight file.
 
     Attributes:
@@ -61,7 +61,7 @@ class ReadModel(msgspec.Struct, frozen=True):
     id: str
     created_at: str
     location: str
-    files: tuple[HashedFile, ...]
+    files: tuple[RecordedFile, ...]
     weights_hash: str
     positions: int
     positions_hash: str
@@ -216,7 +216,7 @@ def _read_model(item: Fingerprint) -> ReadModel:
     )  # fmt: skip
 
 
-def hash_files(location: str) -> tuple[HashedFile, ...]:
+def hash_files(location: str) -> tuple[RecordedFile, ...]:
     """Return the weight files at a location with their digests; none on the Hub, or where nothing is there.
 
     Raises:
@@ -236,7 +236,7 @@ def hash_files(location: str) -> tuple[HashedFile, ...]:
     for file in files:
         name = file.relative_to(top).as_posix()
         with file.open("rb") as opened:
-            found.append(HashedFile(name, file.stat().st_size, file_digest(opened, "sha256").hexdigest()))
+            found.append(RecordedFile(name, file.stat().st_size, file_digest(opened, "sha256").hexdigest()))
     return tuple(found)
 
 

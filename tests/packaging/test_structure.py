@@ -53,3 +53,14 @@ def test_modules_and_functions_stay_small() -> None:
                     assert (node.end_lineno or 0) - node.lineno < 60, f"{file}: {node.name}"
     for file in (ROOT / "atlas_db" / "dashboard" / "static").iterdir():
         assert file.read_text(encoding="utf-8").count("\n") <= 500, file
+
+
+def test_no_public_class_name_occurs_twice() -> None:
+    """One name means one thing; what is private to a module (`_Name`) may be called as there."""
+    counts = Counter(
+        node.name
+        for file in MODULES
+        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, count in counts.items() if count > 1] == []

@@ -12,7 +12,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Integers
 from atlas_db.dashboard.map.place_names import MIN_AUTHOR
-from atlas_db.dashboard.map.territories import Field, capacity, name_keys, place_members, smallest_field
+from atlas_db.dashboard.map.territories import FieldSize, capacity, name_keys, place_members, smallest_field
 
 FEW = f"authors of less than {MIN_AUTHOR}"
 """Title of the zone that authors of few single models share."""
@@ -30,7 +30,7 @@ class AuthorZones:
         y: Row of each model, shape (n,).
     """
 
-    field: Field
+    field: FieldSize
     titles: list[str]
     zone: Integers
     x: Integers

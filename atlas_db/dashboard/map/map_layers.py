@@ -54,7 +54,7 @@ SLOTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class MapLayer:
     """One colouring of the map.
 
     Attributes:
@@ -70,7 +70,7 @@ class Layer:
     codes: Bytes
 
 
-def build_layers(atlas: AtlasFrames) -> list[Layer]:
+def build_layers(atlas: AtlasFrames) -> list[MapLayer]:
     """Return all colourings, with codes by row of the atlas."""
     made: list[tuple[str, str, Callable[[AtlasFrames], tuple[list[tuple[str, str]], Integers]]]] = [
         ("license", "Licence declared", _license_codes),
@@ -85,8 +85,8 @@ def build_layers(atlas: AtlasFrames) -> list[Layer]:
     return [_layer(name, title, *codes(atlas)) for name, title, codes in made]
 
 
-def _layer(name: str, title: str, legend: list[tuple[str, str]], codes: Integers) -> Layer:
-    return Layer(name, title, legend, codes.astype(np.uint8))
+def _layer(name: str, title: str, legend: list[tuple[str, str]], codes: Integers) -> MapLayer:
+    return MapLayer(name, title, legend, codes.astype(np.uint8))
 
 
 def _license_codes(atlas: AtlasFrames) -> tuple[list[tuple[str, str]], Integers]:

@@ -17,9 +17,9 @@ from atlas_db.analysis.frames import AtlasFrames
 from atlas_db.core.arrays import Bytes, Flags, Integers
 from atlas_db.core.terms import is_origin
 from atlas_db.dashboard.map.author_zones import zones_by_author
-from atlas_db.dashboard.map.map_layers import GROUND, SLOTS, Layer, build_layers
+from atlas_db.dashboard.map.map_layers import GROUND, SLOTS, MapLayer, build_layers
 from atlas_db.dashboard.map.place_names import PlaceName, place_names
-from atlas_db.dashboard.map.territories import Field, capacity, name_keys, place_members, smallest_field
+from atlas_db.dashboard.map.territories import FieldSize, capacity, name_keys, place_members, smallest_field
 
 LABELS = 60
 """Families that are named before the other names are there."""
@@ -41,7 +41,7 @@ MODELS_FILE = "models.bin"
 LAND, ISLES, SEA = "land", "isles", "sea"
 
 
-class Region(NamedTuple):
+class MapRegion(NamedTuple):
     """A field of the map, and its models.
 
     Attributes:
@@ -52,7 +52,7 @@ class Region(NamedTuple):
     """
 
     name: str
-    field: Field
+    field: FieldSize
     first: int
     models: int
 
@@ -73,14 +73,14 @@ class ModelMap:
         places: Names on the map.
     """
 
-    regions: list[Region]
+    regions: list[MapRegion]
     x: Integers
     y: Integers
     names: list[str]
     depth: Bytes
     origin: Flags
     downloads: Bytes
-    layers: list[Layer]
+    layers: list[MapLayer]
     places: list[PlaceName]
 
     @property
@@ -148,7 +148,7 @@ class ModelMap:
         for layer in self.layers:
             self.picture(layer, folder / f"map-{layer.name}.png")
 
-    def picture(self, layer: Layer, file: Path) -> None:
+    def picture(self, layer: MapLayer, file: Path) -> None:
         """Write one layer of the land as a PNG file."""
         region = self.regions[0]
         ink = np.array([_rgb(colour) for _, colour in layer.legend], np.uint8)
@@ -204,7 +204,7 @@ def build_map(atlas: AtlasFrames) -> ModelMap:
     alone, zones = _zones(atlas)
     members = {LAND: families[size >= least], ISLES: families[size < least], SEA: alone}
     order = np.concatenate(list(members.values()))
-    regions: list[Region] = []
+    regions: list[MapRegion] = []
     cells = []
     for name, rows in members.items():
         heads = rows[forest.parent[rows] < 0]
@@ -212,7 +212,7 @@ def build_map(atlas: AtlasFrames) -> ModelMap:
         sizes = np.array([number for _, number in zones], np.int64) if name == SEA else forest.size[heads]
         field = smallest_field(capacity(sizes), high=name == SEA)
         cells.append(place_members(keys, sizes, field))
-        regions.append(Region(name, field, sum(region.models for region in regions), len(rows)))
+        regions.append(MapRegion(name, field, sum(region.models for region in regions), len(rows)))
     x, y = np.concatenate(cells).T
     return ModelMap(
         regions,
@@ -222,7 +222,7 @@ def build_map(atlas: AtlasFrames) -> ModelMap:
         np.minimum(forest.depth[order], ORIGIN_BIT - 1).astype(np.uint8),
         np.array([is_origin(graph.ids[row]) for row in order], np.bool_),
         np.round(np.log2(1 + graph.downloads[order])).astype(np.uint8),
-        [Layer(layer.name, layer.title, layer.legend, layer.codes[order]) for layer in layers],
+        [MapLayer(layer.name, layer.title, layer.legend, layer.codes[order]) for layer in layers],
         place_names(atlas, order, len(members[LAND]), zones),
     )
 

@@ -36,7 +36,7 @@ CHUNK = 1 << 22
 _STEP = 0x9E3779B97F4A7C15
 
 
-class Field(NamedTuple):
+class FieldSize(NamedTuple):
     """Size of a field: equal squares, each a power of two of cells wide.
 
     Attributes:
@@ -71,7 +71,7 @@ class Field(NamedTuple):
         return np.concatenate([square + self.side * np.array(corner) for corner in corners])
 
 
-def smallest_field(capacities: Integers, *, high: bool = False) -> Field:
+def smallest_field(capacities: Integers, *, high: bool = False) -> FieldSize:
     """Return the smallest field that holds blocks of some capacities.
 
     Areas grow by a third to two, so that a growing atlas keeps its field for long.
@@ -82,7 +82,7 @@ def smallest_field(capacities: Integers, *, high: bool = False) -> Field:
     """
     total, largest = int(capacities.sum()), int(capacities.max(initial=1))
     side = 1 << math.ceil(math.log2(largest) / 2)
-    found = [Field(side << more, *shape[::-1] if high else shape) for more in range(16) for shape in SHAPES]
+    found = [FieldSize(side << more, *shape[::-1] if high else shape) for more in range(16) for shape in SHAPES]
     return min((field for field in found if total <= MAX_LOAD * field.cells), key=lambda field: field.cells)
 
 
@@ -96,7 +96,7 @@ def capacity(sizes: Integers) -> Integers:
     return np.int64(1) << np.ceil(np.log2(np.maximum(sizes / MAX_ISLAND_SHARE, 1))).astype(np.int64)
 
 
-def place_members(names: Keys, sizes: Integers, field: Field) -> Integers:
+def place_members(names: Keys, sizes: Integers, field: FieldSize) -> Integers:
     """Return the column and row of the members of each group, group by group, shape (sizes.sum(), 2).
 
     Args:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ingest.weights.merges.element_mixture import fit_mixture
-from tests.support.neighbourhoods import neighbourhood, related
+from tests.support.near_models import near_models, related
 
 
 def test_factors_of_each_tensor_are_read_back() -> None:
@@ -14,7 +14,7 @@ def test_factors_of_each_tensor_are_read_back() -> None:
     rng = np.random.default_rng(5)
     factors = np.repeat([0.98, 1.0, 1.03, 1.01], 2048)
     first, second = rng.random((2, 8192)) < 0.5
-    near = neighbourhood(base + factors * first * (one - base) + 0.7 * second * (two - base), [base, one, two, other])
+    near = near_models(base + factors * first * (one - base) + 0.7 * second * (two - base), [base, one, two, other])
     found = fit_mixture(near, 0, [(1, 1.01), (2, 0.7)], is_mean=False, is_final=True)
     assert found is not None
     assert found.explained > 0.99

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from ingest.weights.merges.near_models import is_shared
-from tests.support.neighbourhoods import neighbourhood, related
+from tests.support.near_models import near_models, related
 
 
 def test_fewer_elements_are_whole_positions_of_every_tensor() -> None:
     base, one = related(1)
-    near = neighbourhood(one, [base])
+    near = near_models(one, [base])
     thin = near.thinned(1024)
     assert thin.sizes.tolist() == [256] * 4
     assert thin.starts.tolist() == [0, 256, 512, 768]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ingest.weights.merges.near_models import Neighbourhood
+from ingest.weights.merges.near_models import NearModels
 
 
-def neighbourhood(target: np.ndarray, models: list[np.ndarray], tensors: int = 4) -> Neighbourhood:
+def near_models(target: np.ndarray, models: list[np.ndarray], tensors: int = 4) -> NearModels:
     """Rows are the places of the models; all tensors have the same size."""
     size = len(target) // tensors
     error = np.full(len(target), 1e-8)
     starts, sizes = np.arange(tensors, dtype=np.int64) * size, np.full(tensors, size, np.int64)
     values = np.array(models, np.float32)
-    return Neighbourhood(
+    return NearModels(
         list(range(len(models))), values, target.astype(np.float32), error, np.full(tensors, 1e-16), starts, sizes, ""
     )
 
