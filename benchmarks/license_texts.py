@@ -15,6 +15,7 @@ import yaml
 
 from atlas_db.catalogue import texts
 from atlas_db.catalogue.loader import catalogue
+from atlas_db.catalogue.text_parameters import TEXT
 
 OUT = Path(texts.__file__).with_name(texts.FILE)
 OTHER_KEYS = {"gemma-tou-2024-04-01": "gemma", "gemma-tou-2025-03-24": "gemma"}
@@ -48,7 +49,7 @@ def made(folder: Path) -> Iterator[texts.LicenseText]:
             continue
         name, whole = license_id(about["key"], spdx), tuple(texts.words_of(text))
         for words in dict.fromkeys((whole, terms_of(whole))):
-            if name is not None and len(words) >= texts.MIN_WORDS:
+            if name is not None and len(words) >= TEXT.min_words:
                 anchor, digest = texts.anchor_of(words), texts.digest_of(words)
                 yield texts.LicenseText(name, about["key"], len(words), anchor, digest)
 

@@ -19,13 +19,12 @@ from typing import Annotated
 import msgspec
 
 from atlas_db.catalogue.loader import read_rows
+from atlas_db.catalogue.text_parameters import TEXT
 from atlas_db.core.decoding import prepared
 
 FILE = "texts.jsonl"
 ANCHOR_WORDS = 8
 """Words at the start of a text whose digest finds the places to compare."""
-MIN_WORDS = 30
-"""Words of a text, at least: shorter ones are titles and references."""
 _COPYRIGHT = re.compile(
     r"^\W*(?:copyright\s*(?:\(c\)|©|[\[<{]|\d{4}|by\b)|\(c\)\s|©|all rights reserved\W*$).*$",
     re.IGNORECASE | re.MULTILINE,
@@ -52,7 +51,7 @@ class LicenseText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     license: str
     key: str
-    words: Annotated[int, msgspec.Meta(ge=MIN_WORDS)]
+    words: Annotated[int, msgspec.Meta(ge=TEXT.min_words)]
     anchor: _Digest
     digest: _Digest
 
@@ -90,7 +89,7 @@ class TextIndex:
         words = words_of(text)
         found = [
             (start, each)
-            for start in range(len(words) - MIN_WORDS + 1)
+            for start in range(len(words) - TEXT.min_words + 1)
             for each in self._texts.get(anchor_of(words[start:]), ())
             if digest_of(words[start : start + each.words]) == each.digest
         ]

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from atlas_db.claims.declared_parents import HUB_LISTS, ParentDeclaration
-from atlas_db.claims.mention_parameters import MENTION
+from atlas_db.claims.parameters.mention_parameters import MENTION
 from atlas_db.claims.repository_ids import is_repository_id, repository_name
 from atlas_db.core.terms import RecordPart
 

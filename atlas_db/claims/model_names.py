@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from atlas_db.claims.hub_renames import HubRenames
-from atlas_db.claims.mention_parameters import MENTION
+from atlas_db.claims.parameters.mention_parameters import MENTION
 from atlas_db.claims.placeholder_names import is_bare_word, is_template_name
 from atlas_db.claims.repository_ids import is_repository_id, repository_name
 from atlas_db.core.terms import MIN_ACTIVE_CONFIDENCE, Resolution

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from atlas_db.claims.relation_parameters import RELATION
+from atlas_db.claims.parameters.relation_parameters import RELATION
 from atlas_db.core.terms import Relation
 
 TYPED_RELATIONS = frozenset({Relation.FINETUNE, Relation.ADAPTER, Relation.QUANTIZED, Relation.MERGE})

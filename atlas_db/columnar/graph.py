@@ -11,6 +11,7 @@ from zlib import crc32
 
 import numpy as np
 
+from atlas_db.columnar.date_parameters import DATE
 from atlas_db.columnar.repository_names import NameKeys
 from atlas_db.core.arrays import CsrLists, Doubles, Flags, Floats, Integers
 from atlas_db.core.cpu import available_cores
@@ -19,9 +20,6 @@ from atlas_db.core.terms import Relation
 
 HUB_FIRST_DATE = "2022-03-02T23:29:04Z"
 """First date that the Hub recorded. It stands for every earlier, unrecorded date."""
-
-UNDATED_SPREAD_DAYS = 730.0
-"""Days before `HUB_FIRST_DATE` over which `Graph.event_time` spreads the models without a recorded date."""
 
 SINGLE_VALUED = ("license", "pipeline_tag", "library_name", "model_type")
 """Attributes with one value a model, read from the property of that name."""
@@ -113,7 +111,7 @@ class Graph:
         """
         out = self.created.copy()
         undated = np.flatnonzero(out == days_since_epoch(HUB_FIRST_DATE))
-        out[undated] -= [UNDATED_SPREAD_DAYS * crc32(self.ids[row].encode()) / 2**32 for row in undated.tolist()]
+        out[undated] -= [DATE.undated_spread * crc32(self.ids[row].encode()) / 2**32 for row in undated.tolist()]
         return out
 
     @cached_property

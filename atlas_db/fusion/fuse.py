@@ -18,17 +18,8 @@ from atlas_db.core.terms import (
     is_origin,
 )
 from atlas_db.fusion.evidence import MergeEvidence, decode_evidence
+from atlas_db.fusion.fusion_parameters import FUSION
 
-TRUSTED_INFERENCE = 0.9
-"""Confidence from which an inferred relation replaces the declared one."""
-CONTRADICTING = 0.98
-"""Confidence from which an inferred parent contradicts another that is declared: that of a copy.
-
-Most declarations are right. Where one in ten is wrong, inferences that err once in thirty would contradict one right
-declaration for every three wrong ones.
-"""
-OTHER_FAMILY = 0.99
-"""Confidence that two charted families are unrelated: no independent models of generated families were linked."""
 NEVER_ACTIVE = frozenset({Resolution.AMBIGUOUS, Resolution.SELF_LOOP, Resolution.CYCLE})
 
 Span = tuple[str, str]
@@ -82,7 +73,7 @@ def fuse_child(claims: Iterable[LineageClaim], charted: Mapping[str, ChartedMode
         for parent, items in by_parent.items()
         if any(item.source is Source.INFERRED for item in items)
     }
-    trusted = max((c for p, c in inferred.items() if c >= CONTRADICTING and not is_origin(p)), default=0.0)
+    trusted = max((c for p, c in inferred.items() if c >= FUSION.min_contradicting and not is_origin(p)), default=0.0)
     evidence = [
         decode_evidence(item.evidence)
         for items in by_parent.values()
@@ -98,10 +89,10 @@ def fuse_child(claims: Iterable[LineageClaim], charted: Mapping[str, ChartedMode
     edges = []
     for parent, items in sorted(by_parent.items()):
         ours, theirs = known.get(items[0].child), known.get(parent)
-        unrelated = OTHER_FAMILY if ours is not None and theirs is not None and ours.family != theirs.family else 0.0
+        apart = ours is not None and theirs is not None and ours.family != theirs.family
         compatible = partly or parent in alternatives or theirs is None or theirs.content in contents
         named = parent in inferred or parent in bases
-        against = max(0.0 if compatible else trusted, unrelated)
+        against = max(0.0 if compatible else trusted, FUSION.other_family if apart else 0.0)
         edges.append(_fuse_pair(parent, items, named=named, against=0.0 if named else against, merged=merged))
     return edges
 
@@ -151,7 +142,7 @@ def _relation(by_source: Mapping[Source, LineageClaim]) -> Relation:
         ValueError: There are no claims.
     """
     inferred = by_source.get(Source.INFERRED)
-    if inferred and inferred.confidence >= TRUSTED_INFERENCE:
+    if inferred and inferred.confidence >= FUSION.min_trusted:
         return inferred.relation
     for source in (Source.DECLARED, Source.PREDICTED, Source.INFERRED):
         if source in by_source:

@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 
 from atlas_db.catalogue.expressions import has_terms, parse_expression
 from atlas_db.catalogue.loader import catalogue
+from atlas_db.catalogue.text_parameters import TEXT
 from atlas_db.catalogue.texts import text_index
 from atlas_db.core.files import printable
 
 LICENSE_FILE = re.compile(r"licen[cs]e|copying|terms|use_policy", re.IGNORECASE)
 """Names of files that may hold a licence."""
-MAX_WORDS_AROUND = 15
-"""Words around a text that are taken for its title, at most."""
 MAX_BYTES = 2**20
 """Bytes of a file that are read for its text; the digest is that of the whole file."""
 
@@ -39,7 +38,7 @@ class LicenseFile(NamedTuple):
     @property
     def is_unchanged(self) -> bool:
         """Whether it holds known texts and little else: more words may change their terms."""
-        return self.around is not None and self.around <= MAX_WORDS_AROUND
+        return self.around is not None and self.around <= TEXT.max_words_around
 
     def evidence(self, declared: Iterable[str]) -> dict[str, Any]:
         """Return the file as evidence.

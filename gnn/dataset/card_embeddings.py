@@ -1,6 +1,6 @@
 """Tokens from sentence embeddings of model cards, computed by a local model.
 
-An embedding is projected by a fixed random matrix, and the indices of its largest components become tokens
+An embedding is projected by a fixed random matrix. The indices of its largest components become tokens
 (winner-take-all hashing: Yagnik et al. 2011, "The Power of Comparative Reasoning"). So the learners use them like all
 other tokens, also for models that come later. Words that leak an attribute are removed from the text first. For
 lineage the embedding tokens are masked as a whole: the names of models are too many to be removed.

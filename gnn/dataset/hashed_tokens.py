@@ -19,8 +19,9 @@ from atlas_db.columnar.graph import Graph
 from atlas_db.columnar.repository_names import name_tokens, pattern
 from atlas_db.core.arrays import CsrLists, Integers, csr_lists, join_lists, ranges, unique_sorted
 from gnn.dataset.grouping_keys import nth_parent, parent_of, roots
+from gnn.parameters.token_parameters import TOKEN
 
-BUCKETS = 1 << 17
+BUCKETS = TOKEN.buckets
 """Number of hash buckets; bucket 0 stands for no token."""
 _GRAM_BYTES = 48
 """Leading bytes of a name that have 4-grams."""

@@ -21,23 +21,13 @@ from gnn.features.candidate_table import NETWORK_FEATURES, CandidateTable
 from gnn.models.attribute_model import AttributeModel, RankedCandidates
 from gnn.models.calibration import calibration_error, reliability_curve
 from gnn.models.training import fit_attribute_model, is_declared
+from gnn.parameters.evaluation_parameters import EVALUATION
 
 CUTOFF, UNTIL = "2024-04-01T00:00:00Z", "2024-06-01T00:00:00Z"
 """Temporal split of the July 2024 list, chosen before anything was tuned: training before, test between."""
 VIEWS = ("with_metadata", "cold_start")
 """Views of a tested model: with its metadata but for the target, and with id, date and lineage only."""
-MAX_TESTED = 30_000
-"""Models tested at most, drawn at random."""
-DRAWN_SHARE = 0.1
-"""Share of models, authors or roots that a split which is not temporal draws for the test."""
-MAX_DRAWN_SHARE = 0.5
-"""Share of a stratum that the missing split draws at most."""
-STRATUM_DAYS = 91
-"""Length of the periods in which the missing split matches the models that lack the attribute."""
-RESAMPLES = 300
-"""Bootstrap resamples of an interval."""
-COVERAGES = (0.5, 0.8, 0.9)
-"""Shares of the models, those of the highest confidence, on which accuracy is given."""
+_SPLIT = EVALUATION.split
 
 
 def split(graph: Graph, task: Task, kind: str, cutoff: float, until: float, seed: int = 1) -> tuple[Flags, Integers]:
@@ -76,17 +66,17 @@ def split(graph: Graph, task: Task, kind: str, cutoff: float, until: float, seed
             f"the {kind} split leaves nothing to learn from or to test {task.attribute} on",
             hint="Load more models, or choose another --cutoff",
         )
-    if len(rows) > MAX_TESTED:
-        rows = np.sort(rng.choice(rows, MAX_TESTED, replace=False))
+    if len(rows) > _SPLIT.max_tested:
+        rows = np.sort(rng.choice(rows, _SPLIT.max_tested, replace=False))
     return visible, rows
 
 
 def _drawn(graph: Graph, kind: str, labelled: Flags, rng: np.random.Generator) -> Flags:
     """Return whether each model is drawn for the test, shape (models,)."""
     if kind == "random":
-        return rng.random(len(graph)) < DRAWN_SHARE
+        return rng.random(len(graph)) < _SPLIT.drawn_share
     if kind == "authors":
-        return (rng.random(len(graph.authors) + 1) < DRAWN_SHARE)[graph.author]
+        return (rng.random(len(graph.authors) + 1) < _SPLIT.drawn_share)[graph.author]
     if kind == "families":
         root = roots(nth_parent(graph, 0))
         tops = np.unique(root[root >= 0])
@@ -96,14 +86,14 @@ def _drawn(graph: Graph, kind: str, labelled: Flags, rng: np.random.Generator) -
 
 def _drawn_like_missing(graph: Graph, labelled: Flags, rng: np.random.Generator) -> Flags:
     """Return a draw whose distribution over strata is that of the models without the attribute, shape (models,)."""
-    quarter = (graph.created // STRATUM_DAYS).astype(np.int64)
+    quarter = (graph.created // _SPLIT.stratum_days).astype(np.int64)
     stratum = quarter * 4 + 2 * (graph.columns["tags"].codes.counts > 0) + (graph.parents.counts > 0)
     stratum -= stratum.min()
     have, lack = np.bincount(stratum[labelled]), np.bincount(stratum[~labelled & ~graph.placeholder])
     size = max(len(have), len(lack))
     have, lack = np.pad(have, (0, size - len(have))), np.pad(lack, (0, size - len(lack)))
-    rate = lack / max(lack.sum(), 1) * labelled.sum() * DRAWN_SHARE / np.maximum(have, 1)
-    return np.asarray(rng.random(len(graph)) < np.minimum(rate, MAX_DRAWN_SHARE)[stratum])
+    rate = lack / max(lack.sum(), 1) * labelled.sum() * _SPLIT.drawn_share / np.maximum(have, 1)
+    return np.asarray(rng.random(len(graph)) < np.minimum(rate, _SPLIT.max_drawn_share)[stratum])
 
 
 def evaluate(
@@ -250,7 +240,10 @@ def single_value_metrics(neighbourhood: Neighbourhood, query: CompletionQuery, a
         "over authors": (np.bincount(group, correct) / counts).mean(),
         "macro-F1": macro_f1(neighbourhood.column.codes.first[query.rows], values),
         "ECE": calibration_error(np.clip(confidence, 0, 1), correct),
-        **{f"at {round(100 * part)} %": correct[order[: max(1, int(part * len(order)))]].mean() for part in COVERAGES},
+        **{
+            f"at {round(100 * part)} %": correct[order[: max(1, int(part * len(order)))]].mean()
+            for part in _SPLIT.coverages
+        },
     }
     parent = neighbourhood.graph.parents.counts[query.rows] > 0
     known = np.isin(author, neighbourhood.graph.author[neighbourhood.events.rows]) & (author >= 0)
@@ -346,8 +339,8 @@ def bootstrap_interval(
     _, group = np.unique(neighbourhood.graph.author[query.rows], return_inverse=True)
     sums, counts = np.bincount(group, difference), np.bincount(group)
     rng = np.random.default_rng(seed)
-    means = np.empty(RESAMPLES)
-    for number in range(RESAMPLES):
+    means = np.empty(_SPLIT.resamples)
+    for number in range(_SPLIT.resamples):
         drawn = np.bincount(rng.integers(0, len(sums), len(sums)), minlength=len(sums))
         means[number] = np.dot(drawn, sums) / np.maximum(np.dot(drawn, counts), 1)
     low, high = (float(np.quantile(means, part)) for part in (0.025, 0.975))

@@ -23,11 +23,9 @@ from gnn.dataset.query import CompletionQuery
 from gnn.models.attribute_model import RankedCandidates
 from gnn.models.bag_of_words import token_matrix
 from gnn.parameters.candidate_parameters import CANDIDATE
+from gnn.parameters.evaluation_parameters import EVALUATION
 
-MAX_CANDIDATES = 10
-"""Candidates of a baseline for a model at most."""
-MIN_NAME_LENGTH = 4
-"""Length from which a name counts as contained in another."""
+_BASELINE = EVALUATION.baseline
 CHUNK_SIZE = 500
 """Models whose scores are computed at once."""
 
@@ -52,7 +50,7 @@ def recent_popularity(neighbourhood: Neighbourhood, query: CompletionQuery) -> B
     counts = np.bincount(
         events.values[events.times >= events.times[-1] - CANDIDATE.recent_days], minlength=events.num_values
     )
-    best = np.argsort(-counts, kind="stable")[:MAX_CANDIDATES]
+    best = np.argsort(-counts, kind="stable")[: _BASELINE.max_candidates]
     best = best[counts[best] > 0]
     share = counts[best] / counts.sum()
     return BaselineCandidates(
@@ -74,7 +72,7 @@ def group_share(neighbourhood: Neighbourhood, query: CompletionQuery, group: str
 def last_by_author(neighbourhood: Neighbourhood, query: CompletionQuery) -> BaselineCandidates:
     """Return the values that the author declared last, newest first."""
     ranks = neighbourhood.counts_by("author").last_k(
-        neighbourhood.group_of("author", query), query.cutoffs, MAX_CANDIDATES
+        neighbourhood.group_of("author", query), query.cutoffs, _BASELINE.max_candidates
     )
     query_index, column = np.nonzero(ranks >= 0)
     return BaselineCandidates(query_index, neighbourhood.events.values[ranks[query_index, column]], 1 / (2.0 + column))
@@ -116,9 +114,9 @@ def name_contains(neighbourhood: Neighbourhood, query: CompletionQuery) -> Basel
     """Return the models whose whole name is a part of this one's between separators, the longest first."""
     models_by_name, candidates = _models_by_name(neighbourhood), []
     for index, name in enumerate(_query_names(neighbourhood, query)):
-        parts = segments(name, MIN_NAME_LENGTH)
+        parts = segments(name, _BASELINE.min_name_length)
         matches = [(index, model, len(part) / len(name)) for part in parts for model in models_by_name.get(part, ())]
-        candidates += matches[:MAX_CANDIDATES]
+        candidates += matches[: _BASELINE.max_candidates]
     return _as_candidates(candidates)
 
 
@@ -172,7 +170,7 @@ def _models_by_name(neighbourhood: Neighbourhood) -> dict[str, list[int]]:
     by_name: dict[str, list[int]] = defaultdict(list)
     for model in np.argsort(-counts, kind="stable").tolist():
         same = by_name[_bare_name(neighbourhood.column.categories[model])]
-        if len(same) < MAX_CANDIDATES:
+        if len(same) < _BASELINE.max_candidates:
             same.append(model)
     return dict(by_name)
 
@@ -191,7 +189,7 @@ def _top_of_rows(scores: csr_array, start: int) -> BaselineCandidates:
     rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
     order = np.lexsort((-scores.data, rows))
     rank = np.arange(len(order)) - scores.indptr[rows[order]]
-    kept = order[rank < MAX_CANDIDATES]
+    kept = order[rank < _BASELINE.max_candidates]
     # A cosine is at most one; a factor for children may lift it above.
     top = max(float(scores.data.max(initial=1.0)), 1.0)
     return BaselineCandidates(

@@ -18,6 +18,7 @@ from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import uses_lineage
 from gnn.models.bag_of_words import fit_one_vs_rest, token_matrix
+from gnn.parameters.evaluation_parameters import EVALUATION
 from gnn.parameters.model_parameters import MODEL
 
 Answer = tuple[Integers, Doubles]
@@ -26,11 +27,7 @@ BACK_OFF_GROUPS = (
     "author and parent", "author and name pattern", "author and tags", "siblings", "parent's label", "same name",
     "author and first token", "family", "author", "tags", "first two tokens", "first token",
 )  # fmt: skip
-PROPAGATION_WEIGHT = 0.9
-"""Weight of neighbours against the own label in propagation (alpha of Zhou et al. 2004)."""
-PROPAGATION_STEPS = 10
-DIMENSIONS = 128
-"""Size of FastRP embeddings."""
+_BASELINE = EVALUATION.baseline
 CHUNK_SIZE = 1000
 """Models whose nearest neighbours are searched at once."""
 
@@ -96,8 +93,9 @@ def _propagate(neighbourhood: Neighbourhood, start: Floats) -> Floats:
     to_groups = incidence / np.maximum(incidence.sum(1), 1)[:, None]
     to_models = (incidence / np.maximum(incidence.sum(0), 1)[None]).T.tocsr()
     scores = start
-    for _ in range(PROPAGATION_STEPS):
-        scores = PROPAGATION_WEIGHT * (to_groups @ (to_models @ scores)) + (1 - PROPAGATION_WEIGHT) * start
+    weight = _BASELINE.propagation_weight
+    for _ in range(_BASELINE.propagation_steps):
+        scores = weight * (to_groups @ (to_models @ scores)) + (1 - weight) * start
     return np.asarray(scores, np.float32)
 
 
@@ -161,7 +159,7 @@ def correct_and_smooth(neighbourhood: Neighbourhood, query: CompletionQuery) -> 
 
 @cache
 def fast_rp(neighbourhood: Neighbourhood) -> Floats:
-    """Return FastRP embeddings (Chen et al. 2019), shape (models, DIMENSIONS).
+    """Return FastRP embeddings (Chen et al. 2019), shape (models, dimensions).
 
     They are the sum of sparse random projections after one, two and three steps between models and their groups. Group
     vectors are scaled to unit length, because large groups would vanish next to small ones. Groups of one model are
@@ -173,7 +171,7 @@ def fast_rp(neighbourhood: Neighbourhood) -> Floats:
     to_groups = incidence / np.maximum(incidence.sum(1), 1)[:, None]
     to_models = incidence.T.tocsr()
     signs = np.array([-1, 0, 0, 0, 0, 1], np.float32)
-    projection = signs[rng.integers(0, len(signs), (len(neighbourhood.graph), DIMENSIONS))]
+    projection = signs[rng.integers(0, len(signs), (len(neighbourhood.graph), _BASELINE.dimensions))]
     total = np.zeros_like(projection)
     for _ in range(3):
         projection = _unit_rows(to_groups @ _unit_rows(to_models @ projection))

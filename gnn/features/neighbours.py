@@ -11,9 +11,6 @@ from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.parameters.candidate_parameters import CANDIDATE
 
-MAX_AGE_YEARS = 3
-"""Years at which the age of a neighbour is clipped."""
-
 
 @dataclass(frozen=True, slots=True)
 class NeighbourSample:
@@ -64,7 +61,7 @@ def sample_neighbours(
     event = np.concatenate(by_grouping, 1)
     event = np.where((event >= 0) & (class_of_value[events.values[event]] >= 0), event, -1)
     years = (graph.event_time[query.rows][:, None] - events.times[event]) / 365.25
-    ages = np.clip(years, 0, MAX_AGE_YEARS)
+    ages = np.clip(years, 0, CANDIDATE.max_age_years)
     return NeighbourSample(
         query.rows,
         query.metadata_visible,

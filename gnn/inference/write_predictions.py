@@ -157,8 +157,8 @@ def track_record(store: Store) -> list[dict[str, Any]]:
     """Return the track record of earlier predictions: how many were confirmed by later declarations.
 
     Returns:
-        One row an attribute: `predicted` models, those `declared` since, `confirmed` and `refuted` among them, the
-        share confirmed as `precision`, and the mean `confidence` of their predictions.
+        One row an attribute: `predicted` models, those `declared` since, and `confirmed` and `refuted` among them.
+        `precision` is the share confirmed, and `confidence` the mean of their predictions.
     """
     table = []
     for task in tasks_for(()):

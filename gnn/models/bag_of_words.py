@@ -20,8 +20,6 @@ from gnn.parameters.model_parameters import MODEL
 _BAG_OF_WORDS = MODEL.bag_of_words
 VIEWS = (("with_metadata", True), ("cold_start", False))
 """Names of the two sets of weights, and whether each sees the metadata tokens of a model."""
-_UNSEEN_BIAS = -20.0
-"""Log-odds of a value that a view was not fitted on."""
 
 
 def token_matrix(neighbourhood: Neighbourhood, query: CompletionQuery) -> csr_array:
@@ -105,7 +103,7 @@ class BagOfWordsClassifier:
             if len(classifier.classes_) == 2:
                 weight, bias = np.concatenate((-weight, weight)), np.concatenate((-bias, bias))
             weights[view] = np.zeros((len(frequent), BUCKETS), np.float32)
-            weights[f"{view} bias"] = np.full(len(frequent), _UNSEEN_BIAS, np.float32)
+            weights[f"{view} bias"] = np.full(len(frequent), _BAG_OF_WORDS.unseen_log_odds, np.float32)
             # Rounded to half precision, as in a checkpoint: it predicts the same when it is loaded again.
             weights[view][classifier.classes_] = weight.astype(np.float16)
             weights[f"{view} bias"][classifier.classes_] = bias.astype(np.float16)

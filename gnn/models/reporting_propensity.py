@@ -5,7 +5,7 @@ models derive from is therefore not declared. A declared parent is modelled as a
 
     P(declared) = P(derived | tokens) * P(reported | date, owner, tool)
 
-The second factor is the propensity of learning from positive and unlabelled data whose positives are selected at random
+The second factor is the propensity of learning from positive and unlabelled data. Positives are selected at random
 given their attributes (SAR-EM: Bekker, Robberts, Davis 2019, ECML PKDD). It is fitted where the first factor is near
 one. There the model's name contains the whole name of an older model that others derive from. With a low propensity, a
 missing parent is weak evidence of being a root; with a high one it is strong.

@@ -41,6 +41,7 @@ class CandidateParameters:
         dataset_use_weight: Weight of log(1 + earlier declarations) in the score of a dataset.
         proposing_groups: Groupings whose most frequent values are proposed.
         smoothed_groups: Groupings over which bag-of-words probabilities are averaged.
+        max_age_years: Years at which the age of a neighbour is clipped.
         neighbours_per_group: Labelled neighbours that the network attends to, by grouping.
     """
 
@@ -79,6 +80,7 @@ class CandidateParameters:
         "groupings",
         _BY_HAND,
     )
+    max_age_years: float = parameter(3.0, "years", _BY_HAND)
     neighbours_per_group: tuple[tuple[str, int], ...] = parameter(
         (
             ("author", 6), ("siblings", 6), ("parent's label", 2), ("second parent's label", 1), ("root's label", 1),

@@ -55,6 +55,7 @@ class BagOfWordsParameters:
         epochs: Passes over the declarations.
         min_probability: Probabilities below are raised to this before the logarithm.
         max_log_odds: Log-odds are cut to at most this, in both directions.
+        unseen_log_odds: Log-odds of a value that a view was not fitted on.
     """
 
     max_declarations: int = parameter(60_000, "declarations", _COST)
@@ -63,6 +64,7 @@ class BagOfWordsParameters:
     epochs: int = parameter(5, "passes", _CHOSEN)
     min_probability: float = parameter(1e-6, "probability", "by definition: keeps logarithms finite")
     max_log_odds: float = parameter(30.0, "log-odds", "by definition: keeps exponentials finite")
+    unseen_log_odds: float = parameter(-20.0, "log-odds", "chosen: as good as never")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ class TokenParameters:
     """How much of a card becomes tokens.
 
     Attributes:
+        buckets: Numbers that tokens are hashed to; 0 stands for none.
         card_characters: Leading characters of a card's text that are read; the topic stands at the top.
         card_tokens: Maximum number of tokens (words, bigrams and results) of a card.
         min_cards: Cards that must share a token; a rarer one carries nothing over to other models.
@@ -22,6 +23,7 @@ class TokenParameters:
         top_components: Largest components of the projection, each of which becomes a token.
     """
 
+    buckets: int = parameter(1 << 17, "1", "chosen: no search is recorded")
     card_characters: int = parameter(6000, "characters", _BY_HAND)
     card_tokens: int = parameter(256, "tokens", _BY_HAND)
     min_cards: int = parameter(5, "cards", _BY_HAND)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from atlas_db.claims.parameters.declaration_parameters import DECLARATION
 from atlas_db.claims.placeholder_names import names_no_model
 from atlas_db.claims.relations import guess_relation
 from atlas_db.claims.repository_ids import is_repository_id, repository_name
@@ -28,17 +29,6 @@ from ingest.normalise.parent_names import parent_names
 MAX_NAME = 512
 MAX_GGUF_MODELS = 64
 """Base models and datasets of a GGUF file that are read."""
-_CONVERTED = 0.95
-"""Confidence that a GGUF file is a quantization of the source that it names; set by judgement."""
-_BASE_OF_SOURCE = 0.6
-"""Confidence of the relation to a base model in a GGUF file; set by judgement.
-
-The converter copies the base models of the model that it converts, so a step can lie between.
-"""
-_TRAINED_FROM = 0.9
-"""Confidence of the relation to the checkpoint that kohya's trainer started from; set by judgement."""
-_MERGED_FROM = 0.95
-"""Confidence that a model is a merge of those that its header names; set by judgement."""
 _TRAINING_KEYS = (
     "base_model", "base_model_name_or_path", "model_name_or_path", "pretrained_model_name_or_path", "model_id_or_path",
     "pretrained_model", "base_model_id", "model_id", "model_name", "init_from", "model",
@@ -130,10 +120,10 @@ def _read_gguf(header: Mapping[str, Any], record: HubRecord) -> None:
         "",
     )
     if source and repository_name(source).lower() != record.id.lower():
-        _add(record, part, [source], (Relation.QUANTIZED, _CONVERTED, "gguf"))
+        _add(record, part, [source], (Relation.QUANTIZED, DECLARATION.converted, "gguf"))
     bases = [name for name in _gguf_models(header, "base_model") if repository_name(name) != repository_name(source)]
     relation = Relation.MERGE if len(bases) > 1 else Relation.QUANTIZED
-    _add(record, part, bases, (relation, _BASE_OF_SOURCE, "gguf"))
+    _add(record, part, bases, (relation, DECLARATION.base_of_source, "gguf"))
     names = dataset_names(_gguf_models(header, "dataset"))
     record.claims += [ValueClaim("TRAINED_ON", name, 1.0, part) for name in names]
     add_licenses(
@@ -168,9 +158,9 @@ def _read_safetensors(header: Mapping[str, Any], record: HubRecord) -> None:
     part = RecordPart.SAFETENSORS
     merged = parent_names(header.get("modelspec.merged_from"))
     names = [each.name for each in merged] + _merged_checkpoints(header.get("sd_merge_models"))
-    _add(record, part, names, (Relation.MERGE, _MERGED_FROM, "header"))
+    _add(record, part, names, (Relation.MERGE, DECLARATION.merged_from, "header"))
     is_network = isinstance(header.get("ss_network_module"), str)
-    trained = (Relation.ADAPTER if is_network else Relation.FINETUNE, _TRAINED_FROM, "header")
+    trained = (Relation.ADAPTER if is_network else Relation.FINETUNE, DECLARATION.trained_from, "header")
     _add(record, part, [header.get("ss_sd_model_name")], trained)
     _add(record, part, [header.get(key) for key in _HEADER_BASE_KEYS], _guess(record))
     add_licenses(record, part, header.get("modelspec.license"), None, None)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from atlas_db.claims.parameters.declaration_parameters import DECLARATION
 from atlas_db.claims.placeholder_names import names_no_model
 from atlas_db.claims.relations import TYPED_RELATIONS, guess_relation
 from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
@@ -36,8 +37,6 @@ _SYNONYMS = {
     **dict.fromkeys(("merged", "merges", "merging", "mergekit"), Relation.MERGE),
 }  # fmt: skip
 """Words for the Hub's relations, in lower case with spaces between their parts."""
-_BY_WORD = 0.9
-"""Confidence of a relation read from a word that means one of the Hub's; set by judgement."""
 
 
 @lru_cache(maxsize=2**14)
@@ -94,7 +93,9 @@ def add_parents(
             stated = RecordPart.TAGS if part is RecordPart.BASE_MODELS else part
             record.claims.append(ValueClaim("HAS_RELATION", relation.value, 1.0, stated))
         elif relation is not None:
-            record.parents.append(ParentClaim(each.name, relation, _BY_WORD, "word", part, word[:_MAX_WORD]))
+            record.parents.append(
+                ParentClaim(each.name, relation, DECLARATION.relation_by_word, "word", part, word[:_MAX_WORD])
+            )
         else:
             if guess is None:
                 text = library if isinstance(library, str) else None

@@ -21,6 +21,7 @@ from atlas_db.claims import runs
 from atlas_db.claims.declared_parents import ParentDeclaration, parent_declarations
 from atlas_db.claims.lineage_sync import WriteContext, read_name_evidence, synchronise_lineage
 from atlas_db.claims.model_names import NameEvidence
+from atlas_db.claims.parameters.claim_parameters import claim_parameters
 from atlas_db.claims.undo import UndoFile
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import Progress, RecordKind, RunKind
@@ -83,7 +84,8 @@ class _LoadJob:
         resumed = runs.has_unfinished_load(self._store)
         undo: UndoFile | None = None
         if not options.dry_run:
-            parameters = {"as_of": report.as_of, "files": [file.name for file in files]}
+            tuned = {each.name: each.value for each in claim_parameters()}
+            parameters = {"as_of": report.as_of, "files": [file.name for file in files], "parameters": tuned}
             report.run_id = runs.begin_run(self._store, RunKind.LOAD, parameters)
             undo = UndoFile(options.home, store_id, report.run_id)
             undo.begin(empty_store=empty)

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 from atlas_db.catalogue.addresses import is_address
 from atlas_db.catalogue.expressions import canonical_expression, has_terms, parse_expression
 from atlas_db.catalogue.loader import catalogue
+from atlas_db.claims.parameters.declaration_parameters import DECLARATION
 
 OTHER = "other"
-_KNOWN = 0.95
-_UNKNOWN = 0.9
 _SHOWN = 80
 _NAME_KEYS = (
     "spdx_id", "spdx-id", "spdx", "id", "identifier", "license", "licence", "license_name", "name", "type", "title",
@@ -82,13 +81,16 @@ def card_licenses(
     titles, links = (_texts(each, []) for each in (name, link))
     if not found and (titles or links):
         remarks.append("license is missing: license_name and license_link are read")
-        found[OTHER] = StatedLicense(OTHER, _UNKNOWN, OTHER)
+        found[OTHER] = StatedLicense(OTHER, DECLARATION.unknown_license, OTHER)
     if OTHER in found:
         title, address = (" ".join(each[0].split()) if each else "" for each in (titles, links))
         for meant in _named(normalise_license_id(title), normalise_license_id(address), owner):
             known = meant in catalogue() or has_terms(meant)
             written = title if meant == normalise_license_id(title) else meant
-            found.setdefault(meant, StatedLicense(meant, _KNOWN if known else _UNKNOWN, written))
+            found.setdefault(
+                meant,
+                StatedLicense(meant, DECLARATION.known_license if known else DECLARATION.unknown_license, written),
+            )
     return list(found.values()), remarks
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from atlas_db.claims.parameters.declaration_parameters import DECLARATION
 from atlas_db.claims.repository_ids import MAX_TEXT, is_owned_id, is_repository_id, plain_text, repository_name
 
 MAX_NAMES = 256
@@ -26,8 +27,6 @@ _BREAK = re.compile(r"<br ?/?>|[\n\t,;|、•]")
 _LOOSE_BREAK = re.compile(r" (?:and|or|und|oder|et|ou|y|e|plus|with|x|&|\+|->|→|=>|/) |[,;|&\n\t+、]|->|→")
 _LEAD = re.compile(r"^(?:(?:and|or|und|oder|et|ou|y) |[-*+•] |\d+[.)] )")
 _LINK = re.compile(r"!?\[[^\[\]]*\] ?\([^()]*\)|<a\s[^<>]*>[^<>]*</a>", re.IGNORECASE)
-_MIN_UNOWNED = 4
-"""Fewest characters of a name without owner in a list; `7b` or `v2` behind a comma is none."""
 
 
 class NamedParent(NamedTuple):
@@ -119,7 +118,9 @@ def split_names(text: str) -> list[str]:
         return links
     plain = plain_text(written)
     pieces = _pieces(_BREAK.split(plain))
-    if len(pieces) > 1 and all(_is_owned(p) or (len(p) >= _MIN_UNOWNED and is_repository_id(p)) for p in pieces):
+    if len(pieces) > 1 and all(
+        _is_owned(p) or (len(p) >= DECLARATION.min_unowned_name and is_repository_id(p)) for p in pieces
+    ):
         return pieces
     for parts in (_LOOSE_BREAK.split(plain), plain.split()):
         pieces = _pieces(parts)

@@ -10,7 +10,7 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Floats
 from ingest.weights.adapters.base_fit import Accumulator, Fit
 from ingest.weights.adapters.base_matrices import BaseMatrices
-from ingest.weights.adapters.traces import MAX_BLOCK, AdapterTraces, CopyRole, Update
+from ingest.weights.adapters.traces import AdapterTraces, CopyRole, Update
 from ingest.weights.parameters.adapter_parameters import ADAPTER
 
 _ROUNDING = {"BF16": 2.0**-8, "F16": 2.0**-11}
@@ -50,7 +50,7 @@ def measure(traces: AdapterTraces, bases: Sequence[BaseMatrices]) -> Measured:
         views = [view for base in bases if (view := base.view(update)) is not None]
         if len(views) < len(bases):
             continue
-        sums.add_update(update.left, update.right[:MAX_BLOCK], views)
+        sums.add_update(update.left, update.right[: ADAPTER.max_block], views)
         _add_principal(sums, update, bases)
     equal: list[bool] | None = None
     counts = np.zeros((len(bases), len(bases)))
@@ -82,7 +82,7 @@ def _add_principal(sums: Accumulator, update: Update, bases: Sequence[BaseMatric
     There B = s · W · A⁺, up to training, with s the scaling of the update. Of other updates this is far from every
     model.
     """
-    if not len(update.left) or not len(update.right) or update.right.shape[1] >= MAX_BLOCK:
+    if not len(update.left) or not len(update.right) or update.right.shape[1] >= ADAPTER.max_block:
         return
     inverse = np.linalg.pinv(update.right.T)
     read = (base.read(update) for base in bases)

@@ -35,8 +35,8 @@ class Fit:
         copied: z of the correlation with the values that the adapter copied, 0 where it is weak, shape (n,).
         partner: The same as `own`, given the matrices through which gradients reach the outputs where these are known,
             shape (n,).
-        pairs: By name of the statistic, shape (n, n): by how much the model of the column fits better than the one of
-            the row, as z.
+        pairs: By name of the statistic, shape (n, n). The z by which the model of the column fits better than that of
+            the row.
         modules: Modules that were compared.
     """
 
@@ -48,10 +48,6 @@ class Fit:
     copied: Doubles
     pairs: dict[str, Doubles]
     modules: int
-
-
-_SHARES = np.array([0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95])
-"""Shares of an update's variance that may follow a model's spectrum; the rest is the same in all directions."""
 
 
 class Accumulator:
@@ -155,7 +151,8 @@ def log_likelihood(directions: Floats, values: Floats, vectors: Floats) -> float
     """
     energies = np.square(vectors.T @ directions).mean(1).astype(float)
     energies = energies / max(float(energies.mean()), 1e-30)
-    variances = 1 - _SHARES[:, None] + _SHARES[:, None] * (values + 1e-2)
+    shares = np.array(ADAPTER.spectrum_shares)[:, None]
+    variances = 1 - shares + shares * (values + 1e-2)
     variances *= (energies / variances).mean(1, keepdims=True)
     found = -0.5 * directions.shape[1] * (np.log(variances) + energies / variances).sum(1)
     return float(found.max())

@@ -15,13 +15,10 @@ from atlas_db.core.arrays import Floats
 from ingest.formats.adapter_layout import ModuleIndex
 from ingest.formats.matrix import Matrix
 from ingest.formats.open_model import OpenModel
-from ingest.weights.adapters.traces import MAX_BLOCK, Copy, CopyRole, Update
+from ingest.weights.adapters.traces import Copy, CopyRole, Update
+from ingest.weights.parameters.adapter_parameters import ADAPTER
 
 _EXPERT = re.compile(r"(.*experts)\.(\d+)\.[^.]+\.weight")
-_MAX_INPUTS = 4096
-"""Inputs of a matrix that is stored in × out up to which all are read."""
-_MAX_ROWS = 512
-"""Rows of a partner that are read."""
 _VALUE, _UP, _QUERY = "value", "up", "query"
 _PARTNERS = (
     ("v_proj", "o_proj", _VALUE), ("v_proj", "out_proj", _VALUE), ("self.value", "output.dense", _VALUE),
@@ -91,7 +88,7 @@ class BaseMatrices:
         values = self.read(update)
         if values is None or not values.any():
             return None
-        block = values[:, :MAX_BLOCK]
+        block = values[:, : ADAPTER.max_block]
         outputs, partner = _gram(values), self._partner(update)
         reached = None if partner is None else _spectrum(partner)
         return ModuleView(block, outputs, _gram(block.T), _spectrum(outputs), partner, reached)
@@ -108,7 +105,9 @@ class BaseMatrices:
         parts = self._parts(update)
         if not parts:
             return None
-        return _finite(np.concatenate([_outputs(matrix, transposed) for matrix, transposed in parts])[:MAX_BLOCK])
+        return _finite(
+            np.concatenate([_outputs(matrix, transposed) for matrix, transposed in parts])[: ADAPTER.max_block]
+        )
 
     def _parts(self, update: Update) -> list[tuple[Matrix, bool]]:
         """Return the matrices whose outputs, one after the other, are those of a module, and which are transposed."""
@@ -166,7 +165,7 @@ class BaseMatrices:
                 return None
             times = columns // outputs
             rows = rows.reshape(len(rows), outputs // side, times, side).transpose(0, 2, 1, 3).reshape(-1, outputs)
-        return _gram(np.ascontiguousarray(rows[:, :MAX_BLOCK].T))
+        return _gram(np.ascontiguousarray(rows[:, : ADAPTER.max_block].T))
 
     def _from_query(self, matrix: Matrix, outputs: int) -> Floats | None:
         """Return the Gram matrix of keys for the outputs of queries, or the reverse, head by head."""
@@ -175,12 +174,12 @@ class BaseMatrices:
             return None
         heads, others = outputs // side, matrix.rows // side
         made = np.zeros((outputs, outputs), np.float32)
-        for head in range(-(-min(outputs, MAX_BLOCK) // side)):
+        for head in range(-(-min(outputs, ADAPTER.max_block) // side)):
             sharing = range(head * others // heads, max((head + 1) * others // heads, head * others // heads + 1))
             for other in sharing:
                 read = _finite(matrix.read(np.arange(other * side, (other + 1) * side)))
                 made[head * side : (head + 1) * side, head * side : (head + 1) * side] += read @ read.T
-        made = made[:MAX_BLOCK, :MAX_BLOCK]
+        made = made[: ADAPTER.max_block, : ADAPTER.max_block]
         return made / max(float(np.trace(made)), 1e-30)
 
     def has_copy(self, copy: Copy) -> bool:
@@ -212,15 +211,15 @@ class BaseMatrices:
 
 def _outputs(matrix: Matrix, transposed: bool) -> Floats:
     if transposed:
-        return matrix.read(np.arange(min(matrix.rows, _MAX_INPUTS)))[:, :MAX_BLOCK].T
-    return matrix.read(np.arange(min(matrix.rows, MAX_BLOCK)))
+        return matrix.read(np.arange(min(matrix.rows, ADAPTER.max_inputs)))[:, : ADAPTER.max_block].T
+    return matrix.read(np.arange(min(matrix.rows, ADAPTER.max_block)))
 
 
 def _inputs_of(matrix: Matrix, transposed: bool) -> Floats:
     """Return all inputs of the first outputs of a matrix, shape (n, inputs)."""
     if transposed:
-        return matrix.read(np.arange(min(matrix.rows, _MAX_INPUTS)))[:, :_MAX_ROWS].T
-    return matrix.read(np.arange(min(matrix.rows, _MAX_ROWS)))
+        return matrix.read(np.arange(min(matrix.rows, ADAPTER.max_inputs)))[:, : ADAPTER.max_partner_rows].T
+    return matrix.read(np.arange(min(matrix.rows, ADAPTER.max_partner_rows)))
 
 
 def _stacked(projections: list[Matrix], shape: tuple[int, int]) -> list[tuple[Matrix, bool]]:

@@ -23,13 +23,6 @@ from ingest.formats.open_model import OpenModel
 from ingest.weights.fingerprints.sampling import hashed_row_order
 from ingest.weights.parameters.adapter_parameters import ADAPTER
 
-MAX_BLOCK = 128
-"""Rows and columns of an update that are compared."""
-_MAX_RANK = 64
-"""Singular vectors of a dense update that are kept."""
-_MAX_EXPERTS = 4
-"""Experts of one module that are compared."""
-
 
 class Update(NamedTuple):
     """The update of one module: ΔW = left · rightᵀ, cut to the first outputs.
@@ -145,7 +138,9 @@ def _update(module: str, roles: Mapping[str, Matrix]) -> Update | None:
         made = _low_rank(module, roles)
     elif "embedding_down" in roles and "embedding_up" in roles:
         down, up = roles["embedding_down"], roles["embedding_up"]
-        made = Update(module, _read(down, down.rows)[:, :MAX_BLOCK].T, _read(up, up.rows), (down.columns, up.rows))
+        made = Update(
+            module, _read(down, down.rows)[:, : ADAPTER.max_block].T, _read(up, up.rows), (down.columns, up.rows)
+        )
     elif "hada_w1_a" in roles:
         made = _hadamard(module, roles)
     elif "lokr_w1" in roles or "lokr_w1_a" in roles:
@@ -156,13 +151,13 @@ def _update(module: str, roles: Mapping[str, Matrix]) -> Update | None:
         made = _block(module, roles.get("miss_block") or roles["bone_block"])
     elif "difference" in roles and not roles["difference"].vector:
         matrix = roles["difference"]
-        made = _dense(module, _read(matrix)[:, :MAX_BLOCK], (matrix.rows, matrix.columns))
+        made = _dense(module, _read(matrix)[:, : ADAPTER.max_block], (matrix.rows, matrix.columns))
     if made is None or not (np.isfinite(made.left).all() and np.isfinite(made.right).all()):
         return None
     return made if made.left.any() or (not made.left.size and made.right.any()) else None
 
 
-def _read(matrix: Matrix, rows: int = MAX_BLOCK) -> Floats:
+def _read(matrix: Matrix, rows: int = ADAPTER.max_block) -> Floats:
     """Return the first rows of a matrix, shape (min(rows, its rows), columns)."""
     return matrix.read(np.arange(min(matrix.rows, rows)))
 
@@ -193,16 +188,16 @@ def _experts(update: Update, rank: int) -> list[Update]:
     count = width // rank
     return [
         Update(path, update.left[:, at::count], update.right[:, at * rank : (at + 1) * rank], update.shape, at)
-        for at in range(min(count, _MAX_EXPERTS))
+        for at in range(min(count, ADAPTER.max_experts))
     ]
 
 
 def _dense(module: str, values: Floats, shape: tuple[int, int]) -> Update:
     """Return an update that is no product: its left and right singular vectors, scaled."""
-    values = np.nan_to_num(values[:, :MAX_BLOCK])
+    values = np.nan_to_num(values[:, : ADAPTER.max_block])
     left, sizes, right = np.linalg.svd(values, full_matrices=False)
-    root = np.sqrt(sizes[:_MAX_RANK])
-    return Update(module, left[:, :_MAX_RANK] * root, right[:_MAX_RANK].T * root, shape)
+    root = np.sqrt(sizes[: ADAPTER.max_rank])
+    return Update(module, left[:, : ADAPTER.max_rank] * root, right[: ADAPTER.max_rank].T * root, shape)
 
 
 def _product(roles: Mapping[str, Matrix], name: str, rows: int, columns: int) -> Floats | None:
@@ -217,8 +212,8 @@ def _product(roles: Mapping[str, Matrix], name: str, rows: int, columns: int) ->
 
 def _hadamard(module: str, roles: Mapping[str, Matrix]) -> Update | None:
     """Return the element-wise product of two low-rank matrices (LoHa, FedPara, arXiv 2108.06098)."""
-    first = _product(roles, "hada_w1", MAX_BLOCK, MAX_BLOCK)
-    second = _product(roles, "hada_w2", MAX_BLOCK, MAX_BLOCK)
+    first = _product(roles, "hada_w1", ADAPTER.max_block, ADAPTER.max_block)
+    second = _product(roles, "hada_w2", ADAPTER.max_block, ADAPTER.max_block)
     if first is None or second is None or first.shape != second.shape or "hada_t1" in roles:
         return None
     last = roles.get("hada_w1_b")
@@ -230,11 +225,11 @@ def _kronecker(module: str, roles: Mapping[str, Matrix]) -> Update | None:
     first, second = _sides(roles, "lokr_w1"), _sides(roles, "lokr_w2")
     if not all((*first, *second)) or "lokr_t2" in roles:
         return None
-    inner = _product(roles, "lokr_w2", MAX_BLOCK, MAX_BLOCK)
-    outer = _product(roles, "lokr_w1", -(-MAX_BLOCK // second[0]), -(-MAX_BLOCK // second[1]))
+    inner = _product(roles, "lokr_w2", ADAPTER.max_block, ADAPTER.max_block)
+    outer = _product(roles, "lokr_w1", -(-ADAPTER.max_block // second[0]), -(-ADAPTER.max_block // second[1]))
     if inner is None or outer is None:
         return None
-    return _dense(module, np.kron(outer, inner)[:MAX_BLOCK], (first[0] * second[0], first[1] * second[1]))
+    return _dense(module, np.kron(outer, inner)[: ADAPTER.max_block], (first[0] * second[0], first[1] * second[1]))
 
 
 def _sides(roles: Mapping[str, Matrix], name: str) -> tuple[int, int]:
@@ -250,9 +245,9 @@ def _rotation(module: str, matrix: Matrix) -> Update | None:
     A row holds the upper triangle of a skew-symmetric matrix.
     """
     side = int((1 + np.sqrt(1 + 8 * matrix.columns)) / 2)
-    if side * (side - 1) // 2 != matrix.columns or side > MAX_BLOCK:
+    if side * (side - 1) // 2 != matrix.columns or side > ADAPTER.max_block:
         return None
-    rows = _read(matrix, max(1, MAX_BLOCK // side))
+    rows = _read(matrix, max(1, ADAPTER.max_block // side))
     made = np.zeros((len(rows) * side, len(rows) * side), np.float32)
     upper = np.triu_indices(side, 1)
     for place, row in enumerate(rows):
@@ -264,7 +259,7 @@ def _rotation(module: str, matrix: Matrix) -> Update | None:
 
 def _block(module: str, matrix: Matrix) -> Update:
     """Return the update whose rows repeat those of one block (MiSS, arXiv 2409.15371)."""
-    left = _read(matrix, matrix.rows)[:, :MAX_BLOCK].T
+    left = _read(matrix, matrix.rows)[:, : ADAPTER.max_block].T
     return Update(module, np.ascontiguousarray(left), np.zeros((0, left.shape[1]), np.float32), (matrix.columns, 0))
 
 
@@ -289,9 +284,9 @@ def _copies(module: str, roles: Mapping[str, Matrix], tokens: Sequence[int]) -> 
             continue
         if role == CopyRole.MAGNITUDE:
             values = _read(matrix, matrix.rows).reshape(-1)
-            found.append(Copy(module, role, values[:MAX_BLOCK, None], (), len(values), matrix.dtype))
+            found.append(Copy(module, role, values[: ADAPTER.max_block, None], (), len(values), matrix.dtype))
             continue
-        rows = np.sort(hashed_row_order(module, matrix.rows, min(matrix.rows, MAX_BLOCK)))
+        rows = np.sort(hashed_row_order(module, matrix.rows, min(matrix.rows, ADAPTER.max_block)))
         values, chosen = matrix.read(rows)[:, : max(1, ADAPTER.max_elements // len(rows))], rows
         if role == CopyRole.ROWS:
             if len(tokens) != matrix.rows:

@@ -19,13 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from atlas_db.core.arrays import Doubles
-
-NEIGHBOURHOOD_RATIO = 1.3
-"""Distance, over the nearest's, within which models count as one neighbourhood (our choice)."""
-MIN_SNAKE_CORRELATION = 0.8
-"""Correlation of distance and time above which a neighbourhood is a snake (our choice)."""
-MAX_MERGE_RESIDUAL = 0.35
-"""Residual of a mix of two, over the distance to the nearest, below which a model is their merge (our choice)."""
+from ingest.weights.parameters.baseline_parameters import BASELINE
 
 
 def recover_graph(values: Doubles, dates: Sequence[str], quantized: Sequence[bool]) -> list[tuple[int, ...]]:
@@ -61,20 +55,21 @@ def _fan_or_snake(
     row: int, nearest: int, earlier: Sequence[int], squared: Doubles, parents: Sequence[tuple[int, ...]]
 ) -> int:
     """Return the parent: the nearest model in a snake, the common parent of the neighbours in a fan."""
-    neighbours = [other for other in earlier if squared[row, other] <= NEIGHBOURHOOD_RATIO**2 * squared[row, nearest]]
-    if len(neighbours) < 3:
+    limit = BASELINE.neighbourhood_ratio**2 * squared[row, nearest]
+    neighbours = [other for other in earlier if squared[row, other] <= limit]
+    if len(neighbours) < BASELINE.min_neighbours:
         return nearest
     times = np.arange(len(neighbours), dtype=float)
     lengths = np.sqrt(squared[row, neighbours])
-    if lengths.std() > 0 and float(np.corrcoef(times, -lengths)[0, 1]) > MIN_SNAKE_CORRELATION:
+    if lengths.std() > 0 and float(np.corrcoef(times, -lengths)[0, 1]) > BASELINE.min_snake_correlation:
         return nearest
     hubs = [parents[other][0] for other in neighbours if parents[other]]
     return max(set(hubs), key=lambda hub: (hubs.count(hub), -squared[row, hub])) if hubs else nearest
 
 
 def _merge_parents(values: Doubles, row: int, earlier: Sequence[int], squared: Doubles) -> tuple[int, ...]:
-    neighbours = sorted(earlier, key=lambda other: squared[row, other])[:6]
-    best = MAX_MERGE_RESIDUAL
+    neighbours = sorted(earlier, key=lambda other: squared[row, other])[: BASELINE.max_merge_parents]
+    best = BASELINE.max_merge_residual
     found: tuple[int, ...] = ()
     for place, first in enumerate(neighbours):
         for second in neighbours[place + 1 :]:
@@ -83,7 +78,7 @@ def _merge_parents(values: Doubles, row: int, earlier: Sequence[int], squared: D
             if length == 0:
                 continue
             fraction = float((values[row] - values[first]) @ axis) / length
-            if not 0.1 < fraction < 0.9:
+            if not BASELINE.min_merge_weight < fraction < 1 - BASELINE.min_merge_weight:
                 continue
             remainder = values[row] - values[first] - fraction * axis
             residual = float(np.sqrt((remainder @ remainder) / squared[row, neighbours[0]]))

@@ -13,11 +13,10 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from ingest.weights.fingerprints.fingerprint import kurtosis
+from ingest.weights.parameters.baseline_parameters import BASELINE
 
 Layers = Mapping[str, Floats]
 Stage = Literal["generalise", "specialise"]
-DIRECTION_PENALTY = 0.3
-"""c of λ = c · mean(D); the paper leaves it open, its published code uses this value."""
 
 
 def weight_distance(first: Layers, second: Layers) -> float:
@@ -32,7 +31,7 @@ def min_max_normalised(models: Sequence[Layers]) -> list[dict[str, Floats]]:
     return [{name: (model[name] - lowest[name]) / max(span[name], 1e-30) for name in model} for model in models]
 
 
-def lora_distance(first: Layers, second: Layers, threshold: float = 1e-3) -> float:
+def lora_distance(first: Layers, second: Layers, threshold: float = BASELINE.rank_threshold) -> float:
     """Return the mean over layers of the rank of the difference of two models' weights (equation 2).
 
     Args:
@@ -64,7 +63,9 @@ def stage_matrix(stages: Sequence[Stage]) -> Flags:
     return np.asarray(np.broadcast_to(generalised[None], (len(stages), len(stages))))
 
 
-def cost_matrix(distance: Doubles, direction: Flags, stage: Flags, penalty: float = DIRECTION_PENALTY) -> Doubles:
+def cost_matrix(
+    distance: Doubles, direction: Flags, stage: Flags, penalty: float = BASELINE.direction_penalty
+) -> Doubles:
     """Return the cost matrix C = D + λ · ¬(K ⊕ T), λ = c · mean(D), shape (n, n) (equation 6).
 
     Entry (i, j) is the cost of the edge from parent i to child j. There is no penalty where i has the higher
@@ -151,7 +152,7 @@ def _find_cycle(parents: Sequence[int], root: int) -> list[int]:
 
 def recover_forest(
     models: Sequence[Layers], stages: Sequence[Stage], trees: int, *, lora: bool = False,
-    penalty: float = DIRECTION_PENALTY, distance_weights: Sequence[Layers] | None = None,
+    penalty: float = BASELINE.direction_penalty, distance_weights: Sequence[Layers] | None = None,
 ) -> list[int]:  # fmt: skip
     """Return the parents of models, -1 for roots, by the whole method.
 

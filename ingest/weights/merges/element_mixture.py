@@ -17,12 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from atlas_db.core.arrays import Doubles, Flags, Integers
-from ingest.weights.merges.near_models import Neighbourhood
+from ingest.weights.merges.near_models import NearModels
 from ingest.weights.parameters.merge_parameters import MERGE
 
 _LIMITS = MERGE.elements
-RELATIVE_TOLERANCE = {"BF16": 0.01, "F16": 0.002}
-"""Part of a value by which rounding within the computation moves it: five roundings of half a unit each."""
 
 
 class Mixture(NamedTuple):
@@ -68,7 +66,7 @@ class Mixture(NamedTuple):
 
 
 def fit_mixture(
-    near: Neighbourhood, base: int, scales: Sequence[tuple[int, float]], *, is_mean: bool, is_final: bool
+    near: NearModels, base: int, scales: Sequence[tuple[int, float]], *, is_mean: bool, is_final: bool
 ) -> Mixture | None:
     """Explain a model's elements by a base and some parents, None where a parent explains nothing.
 
@@ -92,7 +90,8 @@ def fit_mixture(
         factors[at] = found
     terms = near.spread(factors) * deltas
     exact = _LIMITS.relative_tolerance if is_final else _LIMITS.search_tolerance
-    matcher = _Matcher(target, error, changed, RELATIVE_TOLERANCE.get(near.dtype, exact))
+    of_dtype = {"BF16": _LIMITS.bfloat16_tolerance, "F16": _LIMITS.float16_tolerance}
+    matcher = _Matcher(target, error, changed, of_dtype.get(near.dtype, exact))
     for at, term in enumerate(terms):
         matcher.offer(term, 1 << at)
     shares = dict[tuple[int, int], Doubles]()
@@ -137,7 +136,7 @@ class _Matcher:
         self.covered = self.covered + 2 * width
 
 
-def _offer_means(near: Neighbourhood, matcher: _Matcher, terms: Doubles) -> dict[tuple[int, int], Doubles] | None:
+def _offer_means(near: NearModels, matcher: _Matcher, terms: Doubles) -> dict[tuple[int, int], Doubles] | None:
     """Offer the weighted means of parents, with weights found from the elements that single parents leave.
 
     Args:
@@ -172,7 +171,7 @@ def _offer_means(near: Neighbourhood, matcher: _Matcher, terms: Doubles) -> dict
 
 
 def _factor_of_tensors(
-    near: Neighbourhood,
+    near: NearModels,
     target: Doubles,
     delta: Doubles,
     scale: float,
@@ -203,7 +202,7 @@ def _factor_of_tensors(
 
 
 def _refine(
-    near: Neighbourhood,
+    near: NearModels,
     target: Doubles,
     delta: Doubles,
     factor: Doubles,
@@ -237,7 +236,7 @@ def _refine(
     return factor
 
 
-def _densest_of_tensors(near: Neighbourhood, values: Doubles, usable: Flags, otherwise: float) -> Doubles:
+def _densest_of_tensors(near: NearModels, values: Doubles, usable: Flags, otherwise: float) -> Doubles:
     """Return where values pile up in each tensor, shape (t,).
 
     Args:

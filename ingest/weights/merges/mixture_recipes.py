@@ -13,7 +13,7 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Flags
 from ingest.weights.merges.element_mixture import Mixture
 from ingest.weights.merges.merge import Merge
-from ingest.weights.merges.near_models import Neighbourhood
+from ingest.weights.merges.near_models import NearModels
 from ingest.weights.parameters.merge_parameters import MERGE
 
 _LIMITS = MERGE.elements
@@ -33,7 +33,7 @@ ELEMENT_METHODS = frozenset({*_METHODS.values(), "sce", "dare"})
 """Methods that change elements one by one; dare stands for that of a quantized merge."""
 
 
-def merge_of(near: Neighbourhood, mixture: Mixture) -> Merge:
+def merge_of(near: NearModels, mixture: Mixture) -> Merge:
     """Return a mixture as a merge, with its method.
 
     A model that is a mixture of its base and one other is a merge of these two.
@@ -51,7 +51,7 @@ def merge_of(near: Neighbourhood, mixture: Mixture) -> Merge:
     return Merge(parents, factors, base, method_of(near, mixture), residual, mixture.explained, complexity)
 
 
-def method_of(near: Neighbourhood, mixture: Mixture) -> str:
+def method_of(near: NearModels, mixture: Mixture) -> str:
     """Return the method that left the elements of a mixture as they are."""
     kinds = {_thinning(near, mixture, at) for at in range(len(mixture.parents))}
     kind = kinds.pop() if len(kinds) == 1 else ""
@@ -64,7 +64,7 @@ def method_of(near: Neighbourhood, mixture: Mixture) -> str:
     return _METHODS.get((kind, agrees), "dare_ties|della|ties" if agrees else "breadcrumbs|dare_linear|della_linear")
 
 
-def _mean_method(near: Neighbourhood, mixture: Mixture, kind: str) -> str:
+def _mean_method(near: NearModels, mixture: Mixture, kind: str) -> str:
     """Return SCE, TIES or both for means of task vectors that are not rescaled.
 
     Weights of SCE follow from the energies of what is left of task vectors, those of TIES are the same in all tensors.
@@ -94,7 +94,7 @@ def _signs_agree(mixture: Mixture) -> bool | None:
     return float(mixed[opposed].mean()) < _LIMITS.max_opposed_share
 
 
-def _thinning(near: Neighbourhood, mixture: Mixture, parent: int) -> str:
+def _thinning(near: NearModels, mixture: Mixture, parent: int) -> str:
     """Return how a parent's task vector was thinned out, by the share of elements kept at each rank of magnitude.
 
     Only elements where all other parents agree in sign or are small are looked at, as others may have been outvoted.
@@ -117,13 +117,13 @@ def _thinning(near: Neighbourhood, mixture: Mixture, parent: int) -> str:
     return "rank" if rise > _LIMITS.min_rise else "random"
 
 
-def _ranks(near: Neighbourhood, size: Doubles) -> Doubles:
+def _ranks(near: NearModels, size: Doubles) -> Doubles:
     """Return the rank of each element within its tensor, from 0 for the smallest to 1, shape (e,)."""
     parts = np.split(size, near.starts[1:])
     return np.concatenate([part.argsort().argsort() / max(len(part) - 1, 1) for part in parts])
 
 
-def _is_weighted_by_energy(near: Neighbourhood, mixture: Mixture) -> bool:
+def _is_weighted_by_energy(near: NearModels, mixture: Mixture) -> bool:
     """Whether parents' weights in each tensor are those of SCE: the mean squares of what is left of task vectors."""
     kept: Flags = mixture.used != 0
     energy = near.tensor_sums(np.square(mixture.terms) * kept)

@@ -16,7 +16,7 @@ from atlas_db.core.arrays import Doubles, Flags
 from ingest.weights.merges.element_mixture import Mixture, fit_mixture
 from ingest.weights.merges.merge import Merge
 from ingest.weights.merges.mixture_recipes import merge_of
-from ingest.weights.merges.near_models import Neighbourhood, is_shared
+from ingest.weights.merges.near_models import NearModels, is_shared
 from ingest.weights.merges.ties_dare import log_ratio_peaks
 from ingest.weights.parameters.merge_parameters import MERGE
 
@@ -25,7 +25,7 @@ Scales = list[tuple[float, float]]
 """Possible factors of one parent, each with the share of elements that pile up there."""
 
 
-def find_mixture(near: Neighbourhood) -> Merge | None:
+def find_mixture(near: NearModels) -> Merge | None:
     """Return the merge that explains nearly all elements of a model, or None.
 
     Args:
@@ -70,7 +70,7 @@ def _sort_key(mixture: Mixture) -> tuple[float, bool, float]:
     return -round(mixture.score, 2), mixture.is_mean, max(scales) - min(scales)
 
 
-def _base_by_signs(near: Neighbourhood, mixture: Mixture) -> int:
+def _base_by_signs(near: NearModels, mixture: Mixture) -> int:
     """Return the model from which averaged task vectors agree in sign, where no element is its own."""
     averaged = (mixture.used > 0) & (mixture.used & (mixture.used - 1) != 0)
     first, second = (near.values[place][averaged] for place in mixture.parents[:2])
@@ -80,12 +80,12 @@ def _base_by_signs(near: Neighbourhood, mixture: Mixture) -> int:
     return others[int(np.argmin(opposed))]
 
 
-def equal_shares(near: Neighbourhood) -> Doubles:
+def equal_shares(near: NearModels) -> Doubles:
     """Return the share of elements in which a model equals each model near it, up to its rounding, shape (m,)."""
     return np.asarray((np.abs(near.values - near.target) <= near.error).mean(1), np.float64)
 
 
-def find_nearswap(near: Neighbourhood, swapped: Sequence[int]) -> Merge | None:
+def find_nearswap(near: NearModels, swapped: Sequence[int]) -> Merge | None:
     """Return the NearSwap merge that a model is, or None.
 
     NearSwap moves each element of one model towards another's, by a fixed step at most. So it equals the other where
@@ -100,7 +100,7 @@ def find_nearswap(near: Neighbourhood, swapped: Sequence[int]) -> Merge | None:
     return next((merge for merge in found if merge is not None), None)
 
 
-def _nearswap_to(near: Neighbourhood, thin: Neighbourhood, other: int) -> Merge | None:
+def _nearswap_to(near: NearModels, thin: NearModels, other: int) -> Merge | None:
     """Return the NearSwap of some model with another one, None where there is none.
 
     Args:
@@ -119,7 +119,7 @@ def _nearswap_to(near: Neighbourhood, thin: Neighbourhood, other: int) -> Merge 
     return None
 
 
-def _steps_explained(near: Neighbourhood, first: int, other: int) -> float:
+def _steps_explained(near: NearModels, first: int, other: int) -> float:
     """Return the share of elements that are one fixed step from a model towards another, of those that differ."""
     step = (near.target - near.values[first]).astype(np.float64)
     towards = (near.values[other] - near.values[first]).astype(np.float64)
@@ -133,12 +133,12 @@ def _steps_explained(near: Neighbourhood, first: int, other: int) -> float:
     return float(is_step[clear].mean())
 
 
-def _is_dense(near: Neighbourhood, place: int) -> bool:
+def _is_dense(near: NearModels, place: int) -> bool:
     """Whether a model is not pruned: a pruned one shares zeros with every copy."""
     return float((near.values[place] == 0).mean()) < _LIMITS.max_zero_share
 
 
-def _mixtures_from(near: Neighbourhood, base: int, own: Sequence[int]) -> list[Mixture]:
+def _mixtures_from(near: NearModels, base: int, own: Sequence[int]) -> list[Mixture]:
     """Return explanations from one base: of single parents, and of the best of them together.
 
     Args:
@@ -175,7 +175,7 @@ def _mixtures_from(near: Neighbourhood, base: int, own: Sequence[int]) -> list[M
     return made
 
 
-def _means_of_own(near: Neighbourhood, own: Sequence[int]) -> list[Mixture]:
+def _means_of_own(near: NearModels, own: Sequence[int]) -> list[Mixture]:
     """Return explanations by means of models that some elements are equal to, from a base that none is equal to.
 
     SCE and TIES without trimming leave no element at the base. A mean of parents does not depend on the base. So it is
@@ -204,14 +204,14 @@ def _scales_of(mixture: Mixture) -> list[tuple[int, float]]:
     return [(place, float(np.median(each))) for place, each in zip(mixture.parents, mixture.factors, strict=True)]
 
 
-def _fits(near: Neighbourhood, base: int, scales: Sequence[tuple[int, float]]) -> list[Mixture]:
+def _fits(near: NearModels, base: int, scales: Sequence[tuple[int, float]]) -> list[Mixture]:
     """Return the explanation by sums, and that by means where there are several parents."""
     kinds = (False, True) if len(scales) > 1 else (False,)
     fits = (fit_mixture(near, base, scales, is_mean=is_mean, is_final=False) for is_mean in kinds)
     return [fit for fit in fits if fit is not None]
 
 
-def _scale_peaks(near: Neighbourhood, target: Doubles, place: int, base: int, changed: Flags) -> Scales:
+def _scale_peaks(near: NearModels, target: Doubles, place: int, base: int, changed: Flags) -> Scales:
     """Return the peaks of a histogram of log ratios, which are possible factors, the highest first.
 
     The highest need not be the factor: where parents are related, most elements mix several of them.
@@ -247,7 +247,7 @@ def _is_better(mixture: Mixture, best: Mixture | None) -> bool:
     return left < limit - _LIMITS.min_gain * further
 
 
-def _is_explained(near: Neighbourhood, mixture: Mixture) -> bool:
+def _is_explained(near: NearModels, mixture: Mixture) -> bool:
     """Whether a mixture explains nearly all elements, and needs each of its parents."""
     is_exact = not near.dtype or len(mixture.parents) == 1
     limit = _LIMITS.min_exact_explained if is_exact else _LIMITS.min_explained

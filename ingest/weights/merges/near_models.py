@@ -19,11 +19,9 @@ from ingest.weights.samples.aligned_samples import RELATIVE_ERROR, Vectors, coun
 
 _HALF_ULP = {"BF16": 2.0**-9, "F16": 2.0**-11}
 """Largest relative error of rounding to nearest."""
-_INPUTS = 4
-"""Inputs of a merge that elements are taken from, at most: a base and three parents."""
 
 
-class Neighbourhood(NamedTuple):
+class NearModels(NamedTuple):
     """One model, and the m models near it that may be its inputs.
 
     Attributes:
@@ -54,7 +52,7 @@ class Neighbourhood(NamedTuple):
         """Return each tensor's number at each of its elements, shape (…, t) to (…, e)."""
         return np.repeat(of_tensors, self.sizes, axis=-1)
 
-    def thinned(self, elements: int) -> Neighbourhood:
+    def thinned(self, elements: int) -> NearModels:
         """Return the same models at no more than about so many elements, whole positions of every tensor."""
         step = -(-len(self.target) // elements)
         if step <= 1:
@@ -71,7 +69,7 @@ class Neighbourhood(NamedTuple):
 
 def build_neighbourhood(
     problem: MergeProblem, child: int, candidates: Sequence[int], input_dtype: str | None = None
-) -> Neighbourhood:
+) -> NearModels:
     """Return a model and the models nearest to it.
 
     Args:
@@ -93,7 +91,7 @@ def build_neighbourhood(
     magnitude = np.maximum(np.abs(target), np.abs(values[0])).astype(np.float64)
     error = np.maximum(relative * magnitude, 1e-12)
     noise = np.add.reduceat(np.square(error), starts) / 3 / sizes
-    return Neighbourhood(nearest, values, target, error, noise, starts, sizes, dtype)
+    return NearModels(nearest, values, target, error, noise, starts, sizes, dtype)
 
 
 def stored_input_dtype(vectors: Vectors, child: int) -> str:
@@ -141,5 +139,5 @@ def is_shared(equal: Doubles, share: float) -> bool:
         equal: Share of elements that a model has in common with each other, shape (m,).
         share: One of them.
     """
-    usual = float(np.sort(equal)[::-1][min(_INPUTS, len(equal) - 1)])
+    usual = float(np.sort(equal)[::-1][min(MERGE.elements.max_inputs, len(equal) - 1)])
     return share > 2 * usual + MERGE.elements.min_equal_share

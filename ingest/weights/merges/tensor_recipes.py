@@ -14,7 +14,7 @@ import numpy as np
 from atlas_db.core.arrays import Doubles, Flags
 from ingest.weights.merges.linear import classify_weights
 from ingest.weights.merges.merge import Merge
-from ingest.weights.merges.near_models import Neighbourhood
+from ingest.weights.merges.near_models import NearModels
 from ingest.weights.merges.tensor_weights import LocalFit
 from ingest.weights.parameters.merge_parameters import MERGE
 
@@ -39,7 +39,7 @@ class Recipe(NamedTuple):
     complexity: float
 
 
-def simplest_merge(near: Neighbourhood, fits: list[LocalFit]) -> Merge | None:
+def simplest_merge(near: NearModels, fits: list[LocalFit]) -> Merge | None:
     """Return the merge of the simplest recipe that makes the weights of any fit, or None.
 
     Args:

@@ -1,8 +1,8 @@
 """Merges whose weights differ from tensor to tensor: affine least squares in each tensor or row by itself.
 
-Many recipes of mergekit 0.1.5 are affine in their inputs within one tensor, with weights that depend on the tensor:
-SLERP with a gradient over layers, Model Stock (arXiv 2403.19522), NuSLERP and Multi-SLERP from a base, the Karcher
-mean, stacks of layers of several models. Some compute their weights for each row.
+Many recipes of mergekit 0.1.5 are affine in their inputs within one tensor, with weights that depend on the tensor.
+Among them are SLERP with a gradient over layers, Model Stock (arXiv 2403.19522), and NuSLERP and Multi-SLERP from a
+base. So are the Karcher mean, and stacks of layers of several models. Some compute their weights for each row.
 
 Spherical interpolation without a base has weights that add up to a little more than one. It is affine once the origin
 counts as a further model. The model itself is the origin of coordinates, and G the Gram matrix of others in one tensor.
@@ -17,12 +17,10 @@ import numpy as np
 
 from atlas_db.core.arrays import Doubles, Integers
 from ingest.formats.matrix import RUN_LENGTH
-from ingest.weights.merges.near_models import Neighbourhood
+from ingest.weights.merges.near_models import NearModels
 from ingest.weights.parameters.merge_parameters import MERGE
 
 _LIMITS = MERGE.tensor_weights
-_HULL_RIDGE = 1e-5
-"""Relative ridge where many models, some of them merges of others, are inverted at once: above float32's rounding."""
 
 
 class LocalFit(NamedTuple):
@@ -54,7 +52,7 @@ class LocalFit(NamedTuple):
         return is_noise or self.ratio < MERGE.exact_residual_ratio
 
 
-def fit_local_weights(near: Neighbourhood, grouping: str) -> list[LocalFit]:
+def fit_local_weights(near: NearModels, grouping: str) -> list[LocalFit]:
     """Return the sets of models that reproduce a model, small ones first.
 
     Where some do within noise, those that leave more are left out.
@@ -73,7 +71,7 @@ def fit_local_weights(near: Neighbourhood, grouping: str) -> list[LocalFit]:
     return exact or [fit for fit in fits if fit.ratio < _LIMITS.loose_residual_ratio]
 
 
-def has_row_weights(near: Neighbourhood) -> bool:
+def has_row_weights(near: NearModels) -> bool:
     """Whether weights of its own in each row may explain a model: then one weight a tensor leaves little already."""
     near = near.thinned(_LIMITS.row_search_elements)
     grams = local_grams(near, "tensor")
@@ -85,7 +83,7 @@ def _nearest_sq(grams: Doubles) -> float:
     return max(float(np.einsum("gii->gi", grams)[:, :-1].sum(0).min()), 1e-30)
 
 
-def _hull_residual(near: Neighbourhood, grams: Doubles) -> float:
+def _hull_residual(near: NearModels, grams: Doubles) -> float:
     """Return the squared distance to the affine hulls of all models and the origin: no set of some comes nearer.
 
     Many models explain some of anything. So it is divided by the share of dimensions that they leave.
@@ -96,7 +94,7 @@ def _hull_residual(near: Neighbourhood, grams: Doubles) -> float:
     """
     at = np.arange(grams.shape[1])
     inner = grams.astype(np.float64)
-    inner[:, at, at] = inner[:, at, at] * (1 + _HULL_RIDGE) + 1e-9
+    inner[:, at, at] = inner[:, at, at] * (1 + _LIMITS.hull_ridge) + 1e-9
     total = np.linalg.solve(inner, np.ones((grams.shape[1], 1))).sum((1, 2))
     elements = len(near.target)
     left: float = max(elements - len(grams) * (grams.shape[1] - 1), 1) / elements
@@ -110,7 +108,7 @@ def _may_be_affine(residual: float, nearest: float, elements: int) -> bool:
     return residual < (MERGE.max_residual_ratio if is_noise else _LIMITS.loose_residual_ratio) * nearest
 
 
-def local_grams(near: Neighbourhood, grouping: str) -> Doubles:
+def local_grams(near: NearModels, grouping: str) -> Doubles:
     """Return inner products within each group, in units of the noise, the model itself as origin.
 
     Args:
@@ -183,9 +181,7 @@ def _inner(grams: Doubles, subsets: Integers) -> Doubles:
     return inner
 
 
-def _fit_members(
-    near: Neighbourhood, grams: Doubles, members: tuple[int, ...], nearest: float, grouping: str
-) -> LocalFit:
+def _fit_members(near: NearModels, grams: Doubles, members: tuple[int, ...], nearest: float, grouping: str) -> LocalFit:
     """Return the fit by some models.
 
     Args:

@@ -13,10 +13,8 @@ from typing import NamedTuple
 
 from atlas_db.core.terms import ORIGIN_PREFIX
 from ingest.weights.origins.parent_presence import Presence
+from ingest.weights.parameters.origin_parameters import ORIGIN
 from ingest.weights.tree.incremental_tree import IncrementalTree
-
-LIKELY = 0.5
-"""Probability of an absent origin from which siblings are grouped."""
 
 
 class CommonOrigin(NamedTuple):
@@ -40,7 +38,7 @@ def common_origins(tree: IncrementalTree, presences: Mapping[int, Presence]) -> 
         tree: The tree of a family.
         presences: What is held of each chosen parent, by row of the child.
     """
-    absent = {row: each for row, each in presences.items() if each.is_ancestor < LIKELY}
+    absent = {row: each for row, each in presences.items() if each.is_ancestor < ORIGIN.min_ancestor}
 
     def top_of(row: int) -> int:
         while row in absent:

@@ -4,9 +4,9 @@ A conditional logit over candidates cannot say that the parent is absent. So eac
 the chosen model is an ancestor at all, and whether it is the parent itself. Three facts part ancestors and siblings:
 
 - Squared distances of independent trainings add up along a tree. So a parent has a pendant edge of length nothing, and
-  a sibling has not. The Gromov product (c|x)_p = (d²(p, c) + d²(p, x) - d²(c, x)) / 2 is the length of the path that c
-  and another model x share, seen from p (Buneman 1974, the four-point condition). It is 0 for some x where p is the
-  parent, and at least the pendant edge of p for all x where it is not.
+  a sibling has not. The Gromov product is `(c|x)_p = (d²(p, c) + d²(p, x) - d²(c, x)) / 2`. It is the length of
+  the path that c and another model x share, seen from p (Buneman 1974, the four-point condition). It is 0 for some x
+  where p is the parent. Where it is not, it is at least the pendant edge of p for all x.
 - Elements that c and x have in common, bit for bit, were changed by neither. So p has them, too, if it is the parent.
 - Steps have a direction: norms grow, and low-rank steps have a rank.
 """
@@ -25,6 +25,7 @@ from atlas_db.core.arrays import Doubles, Integers
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import ScorerError
 from ingest.weights.pairwise.residual_containment import UNWEIGHTED_SHARE
+from ingest.weights.parameters.origin_parameters import ORIGIN
 from ingest.weights.samples.aligned_samples import Vectors
 from ingest.weights.tree.family_state import FamilyState
 from ingest.weights.tree.incremental_tree import IncrementalTree, ParentChoice
@@ -42,16 +43,6 @@ FEATURES = (
     "log_distance_over_second", "log_relative_distance", "log_children", "log_siblings_over", "log_models",
 )  # fmt: skip
 """Columns of `presence_features`."""
-MAX_THIRD = 16
-"""Nearest other models that elements are compared with."""
-MIN_COSINE = 0.02
-"""Cosine that independent steps do not reach: above the noise of some thousand elements."""
-MIN_THIRD = 2
-"""Other models from which the second least cosine is taken: the least may be a merge that was not found."""
-MAX_LENGTH_RATIO = 16.0
-"""Squared length of one path over another, up to which they are compared: noise hides a short one beside a long one."""
-UNKNOWN = 1.5
-"""Cosine where there is no third model: beyond all cosines."""
 
 
 class Presence(NamedTuple):
@@ -149,7 +140,7 @@ def parent_presence(family: FamilyState, tree: IncrementalTree, row: int, choice
     scorer = load_presence_scorer(family.samples.is_resampled)
     features = presence_features(family, tree, row, choice)
     found = scorer.presence(features)
-    if features[0] != UNKNOWN:
+    if features[0] != ORIGIN.unknown_cosine:
         return found
     first = float(sigmoid(family.precedence_log_odds[choice.parent, row]))
     return found._replace(is_ancestor=found.is_ancestor * first, is_parent=found.is_parent * first)
@@ -170,7 +161,7 @@ def presence_features(family: FamilyState, tree: IncrementalTree, row: int, choi
     parent, sq_distance = choice.parent, tree.sq_distance
     others = _third_models(family, tree, row, parent)
     length = max(float(sq_distance[row, parent]), 1e-30)
-    near = others[np.argsort(sq_distance[row, others], kind="stable")[:MAX_THIRD]]
+    near = others[np.argsort(sq_distance[row, others], kind="stable")[: ORIGIN.max_third_models]]
     base = int(tree.residual_base[parent])
     step = float(sq_distance[parent, base]) if base >= 0 else length
     second = float(sq_distance[row, others].min(initial=np.inf))
@@ -225,21 +216,21 @@ def _path_cosines(
     """
     comparable = _comparable(sq_distance, parent, row, others)
     cosines = np.sort(_cosines(sq_distance, parent, row, comparable))
-    least, second = np.append(cosines, [UNKNOWN, UNKNOWN])[:2].tolist()
-    among = float(np.median(_cosines(sq_distance, parent, row, siblings))) if len(siblings) else UNKNOWN
-    above = float(_cosines(sq_distance, parent, row, np.array([base]))[0]) if base >= 0 else UNKNOWN
+    least, second = np.append(cosines, [ORIGIN.unknown_cosine, ORIGIN.unknown_cosine])[:2].tolist()
+    among = float(np.median(_cosines(sq_distance, parent, row, siblings))) if len(siblings) else ORIGIN.unknown_cosine
+    above = float(_cosines(sq_distance, parent, row, np.array([base]))[0]) if base >= 0 else ORIGIN.unknown_cosine
     around = np.append(siblings, base) if base >= 0 else siblings
     pairs = [
         float(each)
-        for place, other in enumerate(around[:MAX_THIRD].tolist())
-        for each in _cosines(sq_distance, parent, other, around[place + 1 : MAX_THIRD])
+        for place, other in enumerate(around[: ORIGIN.max_third_models].tolist())
+        for each in _cosines(sq_distance, parent, other, around[place + 1 : ORIGIN.max_third_models])
     ]
-    return least, second, among, above, float(np.median(pairs)) if pairs else UNKNOWN
+    return least, second, among, above, float(np.median(pairs)) if pairs else ORIGIN.unknown_cosine
 
 
 def _evenness(least: float, median: float) -> float:
     """Return the least cosine over the median: near 1 if all paths share one way, low where drift is shared by some."""
-    if UNKNOWN in (least, median) or median < MIN_COSINE:
+    if ORIGIN.unknown_cosine in (least, median) or median < ORIGIN.min_cosine:
         return 0.0
     return float(np.clip(least / median, -1, 2))
 
@@ -247,7 +238,7 @@ def _evenness(least: float, median: float) -> float:
 def _comparable(sq_distance: Doubles, parent: int, row: int, others: Integers) -> Integers:
     """Return the others whose path from a parent is neither much shorter nor much longer than that to the child."""
     ratio = sq_distance[parent, others] / max(float(sq_distance[parent, row]), 1e-30)
-    return np.asarray(others[(ratio < MAX_LENGTH_RATIO) & (ratio > 1 / MAX_LENGTH_RATIO)])
+    return np.asarray(others[(ratio < ORIGIN.max_length_ratio) & (ratio > 1 / ORIGIN.max_length_ratio)])
 
 
 def _tensor_path_cosines(vectors: Vectors, parent: int, row: int, others: Integers) -> tuple[float, float]:
@@ -255,17 +246,17 @@ def _tensor_path_cosines(vectors: Vectors, parent: int, row: int, others: Intege
 
     A sibling that changed some tensors only, as merged low-rank updates do, gives itself away in these.
     """
-    if len(others) < MIN_THIRD:
-        return UNKNOWN, UNKNOWN
+    if len(others) < ORIGIN.min_third_models:
+        return ORIGIN.unknown_cosine, ORIGIN.unknown_cosine
     to_child = vectors.values[row] - vectors.values[parent]
     steps = vectors.values[others] - vectors.values[parent]
     products = vectors.tensor_means((steps * to_child).sum(-1))[0]
     lengths = vectors.tensor_means(np.square(steps).sum(-1))[0] * vectors.tensor_means(np.square(to_child).sum(-1))[0]
     there = (lengths > 0).all(0)
     if not there.any():
-        return UNKNOWN, UNKNOWN
+        return ORIGIN.unknown_cosine, ORIGIN.unknown_cosine
     cosines = products[:, there] / np.sqrt(lengths[:, there])
-    second = np.sort(cosines, axis=0)[1]
+    second = np.sort(cosines, axis=0)[ORIGIN.min_third_models - 1]
     return float(np.median(second)), float(np.quantile(second, 0.9))
 
 
@@ -277,7 +268,7 @@ def _dated_earlier(dates: Sequence[str], parent: int, row: int, siblings: Intege
     if not dates[parent] or not dates[row]:
         return 0.0
     others = [dates[at] for at in siblings.tolist() if dates[at]]
-    if len(others) >= MIN_THIRD and sum(each < dates[parent] for each in others) > len(others) / 2:
+    if len(others) >= ORIGIN.min_third_models and sum(each < dates[parent] for each in others) > len(others) / 2:
         return 0.0
     return float((dates[row] > dates[parent]) - (dates[row] < dates[parent]))
 
@@ -296,11 +287,11 @@ def _residual_shares(tree: IncrementalTree, parent: int, row: int, near: Integer
     others = np.union1d(near, [base]) if base >= 0 and base != row else near
     others = _comparable(tree.sq_distance, parent, row, others[~np.isin(others, list(tree.descendants(parent)))])
     if not len(others):
-        return UNKNOWN, UNKNOWN, UNKNOWN
+        return ORIGIN.unknown_cosine, ORIGIN.unknown_cosine, ORIGIN.unknown_cosine
     measured = tree.measured_step(row, parent)
     shares = np.zeros(len(others)) if measured is None else np.clip(measured[others, UNWEIGHTED_SHARE], -1, 1)
     above = shares[others == base]
-    return float(above[0]) if len(above) else UNKNOWN, float(np.median(shares)), float(shares.min())
+    return float(above[0]) if len(above) else ORIGIN.unknown_cosine, float(np.median(shares)), float(shares.min())
 
 
 def _cosines(sq_distance: Doubles, parent: int, row: int, others: Integers) -> Doubles:

@@ -13,8 +13,8 @@ Grids, with scale s and zero point z:
 - symmetric, q = s · clip(round(w / s), -L - 1, L), s = max|w| / L over a row, 128 or 32 columns; L is 127 or 7;
 - Q4_0, Q5_0 of llama.cpp: s = w_max / -8 or -16, w_max the element of the largest magnitude, with its sign;
 - Q4_1, Q5_1 of llama.cpp: q = s · round((w - z) / s) + z, z = min w, s = (max w - min w) / 15 or 31;
-- MXFP4: q = s · e2m1(w / s), s a power of 2: that of max|w| over 32 columns, less 2 (OCP Microscaling Formats 1.0,
-  section 6.3), or the least that clips nothing (`downcast_to_mxfp` of triton_kernels).
+- MXFP4: `q = s · e2m1(w / s)`, s a power of 2. It is that of max|w| over 32 columns, less 2 (OCP Microscaling Formats
+  1.0, section 6.3), or the least that clips nothing (`downcast_to_mxfp` of triton_kernels).
 
 Those of llama.cpp follow `quantize_row_*_ref` of ggml-quants. Q8_0 is the symmetric grid of eight bits over 32 columns.
 """

@@ -2,8 +2,8 @@
 
 Round-to-nearest stores, for each weight, the nearest of the levels of its block. So in a true copy each weight of the
 original lies nearest to the level that the copy has there. A model that was trained on moves weights across the middle
-between two levels: with E|δ| the mean move and d the step, a share of about E|δ| / d of them. No parameter of the
-quantizer is needed: the levels of a block are read from the copy itself.
+between two levels. With `E|δ|` the mean move and d the step, it is a share of about `E|δ| / d` of them. No parameter of
+the quantizer is needed: the levels of a block are read from the copy itself.
 
 Levels are those that a group of weights with one scale shows. Where they are multiples of one step, the step gives the
 levels between them (`round(w / d)`, as in `quantize_row_q4_K_ref` and its siblings of ggml-quants). Beyond the

@@ -19,6 +19,13 @@ class AdapterParameters:
         max_copies: Copied tensors of an adapter that are compared with a base.
         max_elements: Elements of each that are read.
         max_members: Models of one tree that are compared at most.
+        max_block: Rows and columns of an update that are compared.
+        max_rank: Singular vectors of a dense update that are kept.
+        max_experts: Experts of one module that are compared.
+        max_inputs: Inputs of a matrix that is stored in × out, up to which all are read.
+        max_partner_rows: Rows of a partner that are read.
+        spectrum_shares: Shares of an update's variance that may follow a model's spectrum; the rest is the same in all
+            directions.
         min_z: Fit of a family against chance, from which an adapter is of that family.
         min_z_share: Fit over that of the best tree, from which a tree is of the same family.
         min_copied_correlation: Correlation with the copied values of a family, from which an adapter is of that family.
@@ -36,6 +43,16 @@ class AdapterParameters:
     max_copies: int = parameter(64, "tensors", _WORK)
     max_elements: int = parameter(65536, "elements", _WORK)
     max_members: int = parameter(24, "models", _WORK)
+    max_block: int = parameter(128, "rows", _WORK)
+    max_rank: int = parameter(64, "vectors", _WORK)
+    max_experts: int = parameter(4, "experts", _WORK)
+    max_inputs: int = parameter(4096, "inputs", _WORK)
+    max_partner_rows: int = parameter(512, "rows", _WORK)
+    spectrum_shares: tuple[float, ...] = parameter(
+        (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95),
+        "share",
+        "chosen: bounds the work of one fit by a grid over 0 to 1",
+    )
     min_z: float = parameter(6.0, "1", f"{_FAMILIES}: unrelated models stay below 5")
     min_z_share: float = parameter(0.4, "1", f"{_FAMILIES}: trees of one family differ by less")
     min_copied_correlation: float = parameter(0.5, "1", f"{_FAMILIES}: unrelated models stay below 0.2")

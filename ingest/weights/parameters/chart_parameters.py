@@ -10,9 +10,11 @@ from typing import NamedTuple
 import msgspec
 
 from atlas_db.core.parameters import Parameter, parameters_of
+from atlas_db.fusion.fusion_parameters import FUSION, FusionParameters
 from ingest.weights.parameters.adapter_parameters import ADAPTER, AdapterParameters
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE, ConfidenceParameters
 from ingest.weights.parameters.merge_parameters import MERGE, MergeParameters
+from ingest.weights.parameters.origin_parameters import ORIGIN, OriginParameters
 from ingest.weights.parameters.pairwise_parameters import PAIRWISE, PairwiseParameters
 from ingest.weights.parameters.parent_parameters import PARENT, ParentParameters
 from ingest.weights.parameters.probe_parameters import PROBE, ProbeParameters
@@ -31,10 +33,12 @@ class ChartParameters:
         merge: Search and tests of merges.
         tree: Copies, rooting, dates and duplicates.
         parent: Penalties of candidate parents.
+        origin: Origins that are not among the models.
         region: Regions of a large family.
         probe: Comparison of probe outputs.
         adapter: The base of an adapter.
         confidence: Confidence of edges by kind of evidence.
+        fusion: When inferred lineage changes what is declared, as a chart is written to a store.
     """
 
     sample: SampleParameters = field(default=SAMPLE)
@@ -42,10 +46,12 @@ class ChartParameters:
     merge: MergeParameters = field(default=MERGE)
     tree: TreeParameters = field(default=TREE)
     parent: ParentParameters = field(default=PARENT)
+    origin: OriginParameters = field(default=ORIGIN)
     region: RegionParameters = field(default=REGION)
     probe: ProbeParameters = field(default=PROBE)
     adapter: AdapterParameters = field(default=ADAPTER)
     confidence: ConfidenceParameters = field(default=CONFIDENCE)
+    fusion: FusionParameters = field(default=FUSION)
 
 
 CHART = ChartParameters()

@@ -8,6 +8,7 @@ from atlas_db.core.parameters import parameter
 
 _FAMILIES = "chosen on generated families (seeds not recorded)"
 _MERGEKIT = "merges of two generated families by mergekit 0.1.5 (llama and gpt2, seed 1)"
+_ROUNDINGS = "chosen: five roundings of half a unit each, within the computation"
 _WORK = "chosen: bounds the work of one search"
 
 
@@ -150,6 +151,7 @@ class TensorWeightsParameters:
         row_weight_tolerance: Relative difference of two weights of a row within which they are equal.
         loose_complexity: Added to the complexity of a recipe where the fit leaves more than rounding.
         model_stock_tolerance: Median difference of a tensor's factor from Model Stock's formula.
+        hull_ridge: Relative ridge where many models, some of them merges of others, are inverted at once.
     """
 
     beam_width: int = parameter(24, "sets", _WORK)
@@ -169,6 +171,7 @@ class TensorWeightsParameters:
     row_weight_tolerance: float = parameter(0.1, "1", "chosen: 32 elements determine a weight so well in bfloat16")
     loose_complexity: float = parameter(10.0, "1", "by definition: above every recipe with few parameters")
     model_stock_tolerance: float = parameter(0.08, "1", _MERGEKIT)
+    hull_ridge: float = parameter(1e-5, "1", "chosen: above the rounding of float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,7 @@ class ElementParameters:
         max_likely_parents: Models among which parents are searched.
         max_scales: Factors of one parent that are tried.
         max_parents: Parents of one merge.
+        max_inputs: Inputs of a merge that elements are taken from, at most.
         max_finalists: Best explanations of the search that are fitted to all elements.
         min_equal_share: Share of elements that equal the base's, beyond what most models share, at least.
         min_rounded_share: Share of a float32 model's elements on bfloat16's grid from which its inputs were rounded.
@@ -203,6 +207,8 @@ class ElementParameters:
         rounding_factor: Rounding errors that an explained element may be off.
         swap_roundings: Rounding errors that a step of NearSwap may be off.
         relative_tolerance: Further part of its value that an explained element may be off, in float32.
+        bfloat16_tolerance: The same in bfloat16.
+        float16_tolerance: The same in float16.
         search_tolerance: The same while searching, as factors are not known well.
         max_chance: Width of all explanations over the element's size from which a match may be chance.
         certain_score: Mean share explained from which no further base is tried.
@@ -228,6 +234,7 @@ class ElementParameters:
     max_likely_parents: int = parameter(5, "models", _WORK)
     max_scales: int = parameter(3, "factors", _WORK)
     max_parents: int = parameter(3, "models", _WORK)
+    max_inputs: int = parameter(4, "models", "by definition: a base and three parents")
     max_finalists: int = parameter(6, "explanations", _WORK)
     min_equal_share: float = parameter(0.004, "1", "three task vectors of density .8 leave .008")
     min_rounded_share: float = parameter(0.3, "1", "chosen: one in 65,536 by chance")
@@ -249,6 +256,8 @@ class ElementParameters:
     rounding_factor: float = parameter(1.5, "rounding errors", _FAMILIES)
     swap_roundings: float = parameter(4.0, "rounding errors", "by definition: two products and a sum")
     relative_tolerance: float = parameter(2e-5, "1", _MERGEKIT)
+    bfloat16_tolerance: float = parameter(0.01, "1", _ROUNDINGS)
+    float16_tolerance: float = parameter(0.002, "1", _ROUNDINGS)
     search_tolerance: float = parameter(0.01, "1", _WORK)
     max_chance: float = parameter(0.3, "1", _FAMILIES)
     certain_score: float = parameter(0.99, "1", _MERGEKIT)

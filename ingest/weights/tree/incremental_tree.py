@@ -76,7 +76,7 @@ class IncrementalTree:
         precedence_log_odds: Log-odds that each model came before each other, by weights and dates, shape (n, n).
         scorer: Fitted scorers.
         merges: Merges that were found, by row of the merged model.
-        steps: How much each model contains of each step that was ever in a tree of these models, by child and parent,
+        steps: How much each model contains of each step that was ever in a tree of these models. By child and parent,
             shape (n, MEASUREMENTS); None for a step of no length.
         rows: Models in the tree, in the order they were inserted.
         residual_base: Model that each residual is taken against, the parent; -1 where there is none, shape (n,).

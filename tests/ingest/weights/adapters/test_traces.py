@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights.adapters.traces import MAX_BLOCK, CopyRole, Update
+from ingest.weights.adapters.traces import CopyRole, Update
+from ingest.weights.parameters.adapter_parameters import ADAPTER
 from tests.support.adapters import numbers, traces_of, write_adapter
 
 AT = "layers.0.self_attn.q_proj"
@@ -88,7 +89,7 @@ def test_copies_of_the_base_s_values(tmp_path: Path) -> None:
         )
     )  # fmt: skip
     roles = {copy.module: copy for copy in found.copies}
-    assert roles["embed_tokens"].role == CopyRole.BASE and len(roles["embed_tokens"].rows) == MAX_BLOCK
+    assert roles["embed_tokens"].role == CopyRole.BASE and len(roles["embed_tokens"].rows) == ADAPTER.max_block
     np.testing.assert_array_equal(roles["embed_tokens"].values, table[list(roles["embed_tokens"].rows)])
     assert roles["norm"].role == roles["lm_head"].role == CopyRole.TRAINED
     assert roles["wte"].role == CopyRole.ROWS and roles["wte"].rows == (5, 17, 90)

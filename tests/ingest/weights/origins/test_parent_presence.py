@@ -11,11 +11,11 @@ from ingest.weights.family_chart import build_tree
 from ingest.weights.fingerprints.fingerprint import Fingerprint
 from ingest.weights.origins.parent_presence import (
     FEATURES,
-    UNKNOWN,
     load_presence_scorer,
     parent_presences,
     presence_features,
 )
+from ingest.weights.parameters.origin_parameters import ORIGIN
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.exact_relations import build_family_state
 from ingest.weights.tree.family_state import FamilyState, load_samples, run_pair_tests
@@ -44,7 +44,7 @@ def test_paths_from_a_parent_to_its_children_have_nothing_in_common(family: Fami
         expected = 0.0 if ids[choice.parent] == "root" else 0.5
         assert found["least_path_cosine"] == pytest.approx(expected, abs=0.05)
         assert found["sibling_path_cosine"] == pytest.approx(expected, abs=0.05)
-        assert found["grandparent_path_cosine"] == UNKNOWN
+        assert found["grandparent_path_cosine"] == ORIGIN.unknown_cosine
 
 
 @pytest.mark.slow

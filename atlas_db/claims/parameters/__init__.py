@@ -1,0 +1,1 @@
+"""Tuned constants of claims: of names, relations and what records declare."""
