@@ -13,7 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from struct import Struct
 from tempfile import NamedTemporaryFile
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -30,10 +30,21 @@ _BIG_ENDIAN, _SWAP = 1, "Convert it first: gguf-convert-endian FILE little"
 """llama.cpp's number of that byte order (GGUFEndian.BIG), and what its package offers."""
 FIRST_HEADER_BYTES, MAX_HEADER_BYTES = 2**20, 2**28
 """Bytes of a header that are fetched at first, and at most: it contains the vocabulary."""
+_COUNTS = range(4, 24)
+"""Bytes of version, number of tensors, and number of keys."""
 MAX_ARRAY_ITEMS = 1024
 """Items of an array that is read. Longer ones are vocabularies: tokens, scores, types, merges."""
+MAX_PAIRS, MAX_TENSORS, MAX_ITEMS, MAX_DEPTH = 2**12, 2**15, 2**16, 8
+"""Keys, tensors, items of all arrays that are read, and arrays inside each other, at most.
+
+llama.cpp's package keeps up to 4.5 kB for each. The largest models state some thousand tensors and a hundred keys.
+"""
 _ROWS_AT_ONCE = 256
 """Rows of a transposed matrix that are read at once: bounds the memory."""
+
+
+class _ExcessError(Exception):
+    """A header states more than is read of any."""
 
 
 class RowOrder(NamedTuple):
@@ -194,6 +205,7 @@ def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T], *, pa
     opened = _pairs_reader if pairs_only else _whole_reader
     if source.size < len(MAGIC) or source.read(0, len(MAGIC)) != MAGIC:
         raise WeightsError(source.name, "is no GGUF file")
+    _require_few(source)
     with NamedTemporaryFile(suffix=".gguf") as file:
         file.truncate(source.size)
         fetched, wanted = 0, FIRST_HEADER_BYTES
@@ -206,11 +218,44 @@ def _read_header(source: ByteSource, read: Callable[[ByteSource, Any], T], *, pa
                 return read(source, opened(Path(file.name), fetched))
             except WeightsError:
                 raise
+            except _ExcessError as error:
+                raise WeightsError(source.name, f"has a header with {error}") from None
             except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
                 # Bytes that were not fetched yet read as zeros, on which the parser may fail in any of these ways.
                 if fetched in (source.size, MAX_HEADER_BYTES):
                     raise WeightsError(source.name, f"has a header that is no GGUF header ({error})") from error
                 wanted = min(fetched * 8, MAX_HEADER_BYTES)
+
+
+def _require_few(source: ByteSource) -> None:
+    """Refuse a file that states too many tensors or keys.
+
+    Raises:
+        WeightsError: It does, or ends before it states them.
+    """
+    if source.size < _COUNTS.stop:
+        raise WeightsError(source.name, "has a header that is no GGUF header (it is cut short)")
+    head = source.read(_COUNTS.start, _COUNTS.stop)
+    # llama.cpp counts versions in the lower half of the number. In the other byte order it is the upper half.
+    order: Literal["little", "big"] = "little" if any(head[:2]) else "big"
+    for start, limit, what in ((4, MAX_TENSORS, "tensors"), (12, MAX_PAIRS, "keys")):
+        if int.from_bytes(head[start : start + 8], order) > limit:
+            raise WeightsError(source.name, f"has a header with more than {limit:,} {what}")
+
+
+def _require_at_most(count: int, limit: int, what: str) -> None:
+    if count > limit:
+        raise _ExcessError(f"more than {limit:,} {what}")
+
+
+def _after_texts(reader: Any, start: int, count: int) -> int:  # noqa: ANN401
+    """Return the first byte behind texts, each of which states its length."""
+    length = Struct(">Q" if reader.endianess == _BIG_ENDIAN else "<Q")
+    data = reader.data.data
+    for _ in range(count):
+        reader.require_fetched(start + length.size)
+        start += length.size + length.unpack_from(data, start)[0]
+    return start
 
 
 @cache
@@ -219,29 +264,35 @@ def _reader_class() -> Any:  # noqa: ANN401
 
     It keeps a NumPy array for each token of the vocabulary: 17 s of 18 for a file of 256,000 tokens and their merges.
     """
-    from gguf import GGUFEndian, GGUFReader, GGUFValueType
+    from gguf import GGUFReader, GGUFValueType
 
     strings, arrays = GGUFValueType.STRING, GGUFValueType.ARRAY
 
     class HeaderReader(GGUFReader):
         def __init__(self, file: Path, fetched: int) -> None:
             self.fetched = fetched
+            self.items = self.depth = 0
             super().__init__(file)
 
         def _get_tensor_info_field(self, orig_offs: int) -> Any:  # noqa: ANN401
             # Zeros behind what was fetched are names without letters, as many as a count that lies says.
-            self._require_fetched(orig_offs)
+            self.require_fetched(orig_offs)
             return super()._get_tensor_info_field(orig_offs)
 
         def _get_field_parts(self, orig_offs: int, raw_type: int) -> tuple[int, list[Any], list[int], list[Any]]:
-            self._require_fetched(orig_offs)
+            self.require_fetched(orig_offs)
             if raw_type == arrays:
                 item, count = int(self._get(orig_offs, np.uint32)[0]), int(self._get(orig_offs + 4, np.uint64)[0])
                 if count > MAX_ARRAY_ITEMS and item != arrays:
                     start = orig_offs + 12
-                    stop = self._after_texts(start, count) if item == strings else start + count * self._bytes(item)
+                    stop = _after_texts(self, start, count) if item == strings else start + count * self._bytes(item)
                     return stop - orig_offs, [], [], [GGUFValueType.ARRAY, GGUFValueType(item)]
+                self.items += count
+                _require_at_most(self.items, MAX_ITEMS, "items of arrays")
+            self.depth += 1
+            _require_at_most(self.depth, MAX_DEPTH, "arrays inside each other")
             found: tuple[int, list[Any], list[int], list[Any]] = super()._get_field_parts(orig_offs, raw_type)
+            self.depth -= 1
             return found
 
         def _build_tensors(self, start_offs: int, fields: list[Any]) -> None:
@@ -254,21 +305,12 @@ def _reader_class() -> Any:  # noqa: ANN401
             if len({item.name for item in self.tensors}) < len(self.tensors):
                 raise ValueError("two tensors have the same name")
 
-        def _require_fetched(self, place: int) -> None:
+        def require_fetched(self, place: int) -> None:
             if place > self.fetched:
                 raise ValueError(f"it goes on beyond byte {self.fetched:,}")
 
         def _bytes(self, item: int) -> int:
             return int(np.dtype(self.gguf_scalar_to_np[GGUFValueType(item)]).itemsize)
-
-        def _after_texts(self, start: int, count: int) -> int:
-            """Return the first byte behind texts, each of which states its length."""
-            length = Struct("<Q" if self.endianess == GGUFEndian.LITTLE else ">Q")
-            data = self.data.data
-            for _ in range(count):
-                self._require_fetched(start + length.size)
-                start += length.size + length.unpack_from(data, start)[0]
-            return start
 
     return HeaderReader
 

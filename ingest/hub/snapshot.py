@@ -37,7 +37,7 @@ from ingest.hub.local_repository import (
     read_repository,
     weights_repository,
 )
-from ingest.hub.parquet_rows import parquet_rows
+from ingest.hub.parquet_files.bounded_rows import bounded_rows
 from ingest.hub.record_ids import record_id
 
 SNAPSHOT_FILE = "snapshot.toml"
@@ -48,6 +48,8 @@ CHUNK = 2**20
 _DAMAGED = (EOFError, zstandard.ZstdError, zlib.error, gzip.BadGzipFile)
 PACKED_BYTES = 1024
 """Bytes that are decompressed at once. One kB can stand for 32 MiB (zstandard has blocks of 4 bytes for 128 KiB)."""
+MAX_WINDOW = 2**27
+"""Bytes of plain text that a frame may refer back to, all of which are held: what `zstd` writes without `--long`."""
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 COMPRESSED = (".gz", ".zst")
 _OTHER_SUFFIXES = frozenset({
@@ -246,12 +248,16 @@ def _repository_record(found: LocalRepository) -> RawRecord:
     return RawRecord(1, msgspec.json.encode(row), notes=notes)
 
 
+def _new_frame() -> zstandard.ZstdDecompressionObj:
+    return zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
+
+
 class _ZstandardReader:
     """Reads zstandard frames. Unlike the library's reader, it raises an error where the last frame is truncated."""
 
     def __init__(self, handle: IO[bytes]) -> None:
         self._handle = handle
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._frame = _new_frame()
         self._rest = b""
 
     def read(self, size: int) -> bytes:
@@ -265,7 +271,7 @@ class _ZstandardReader:
                     raise zstandard.ZstdError("the last frame is cut off")
                 break
             if self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._frame = _new_frame()
             parts.append(self._frame.decompress(packed))
             size -= len(parts[-1])
             if self._frame.eof:
@@ -336,13 +342,8 @@ def _too_long(number: int, line: bytes, what: str = "line") -> RawRecord:
 
 
 def _parquet_records(path: Path) -> Iterator[RawRecord]:
-    import pyarrow as pa
-
-    try:
-        for number, (text, notes) in enumerate(parquet_rows(path), 1):
-            yield RawRecord(number, text, notes=notes)
-    except (pa.ArrowException, OSError) as error:
-        raise RecordError(f"the Parquet file is damaged ({error})", code="truncated_file") from error
+    for number, (text, notes) in enumerate(bounded_rows(path), 1):
+        yield RawRecord(number, text, notes=notes) if text else _too_long(number, text, "row")
 
 
 class _Dates(msgspec.Struct):

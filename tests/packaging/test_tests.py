@@ -67,6 +67,7 @@ COVERED_BY = {
     "ingest/formats/quantized/mxfp4_blocks.py": "tests/ingest/formats/quantized/test_quantized_formats.py",
     "ingest/formats/quantized/small_floats.py": "tests/ingest/formats/quantized/test_quantized_formats.py",
     "ingest/formats/quantized/stored_tensors.py": "tests/ingest/formats/quantized/test_quantized_formats.py",
+    "ingest/hub/parquet_files/row_worker.py": "tests/ingest/hub/parquet_files/test_bounded_rows.py",
     "ingest/load/write_records.py": "tests/ingest/load/test_load_records.py",
 }
 """Modules without a test of their own name, and the test that goes through them."""

@@ -194,7 +194,31 @@ def test_sides_of_0_take_no_memory(tmp_path: Path, before: tuple[int, int], afte
 def test_a_count_that_lies_ends_where_the_file_was_read(tmp_path: Path, place: int) -> None:
     write_vocabulary(tmp_path / "m.gguf", gguf.GGUFEndian.LITTLE)
     data = bytearray((tmp_path / "m.gguf").read_bytes())
-    data[place : place + 8] = (2**60).to_bytes(8, "little")
+    data[place : place + 8] = (1000).to_bytes(8, "little")
     (tmp_path / "m.gguf").write_bytes(data)
     with pytest.raises(WeightsError, match="is no GGUF header"):
         read_gguf(LocalFile(tmp_path / "m.gguf"))
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "stated"),
+    [
+        ("MAX_PAIRS", 2, "more than 2 keys"), ("MAX_TENSORS", 0, "more than 0 tensors"),
+        ("MAX_ITEMS", 5, "more than 5 items of arrays"), ("MAX_DEPTH", 2, "more than 2 arrays inside each other"),
+    ],
+)  # fmt: skip
+def test_a_header_is_bounded_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: int, stated: str
+) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama")
+    writer.add_head_count(HEADS)
+    writer.add_array("llama.nested", [[1, 2], [3, 4]])
+    writer.add_tensor("blk.0.attn_q.weight", np.ones((16, 32), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    assert len(_tensors(tmp_path / "m.gguf")) == 1
+    monkeypatch.setattr(f"ingest.formats.gguf.{name}", limit)
+    with pytest.raises(WeightsError, match=f"has a header with {stated}"):
+        _tensors(tmp_path / "m.gguf")

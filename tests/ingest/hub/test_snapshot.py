@@ -220,3 +220,13 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         find_inputs([str(tmp_path / "nothing")], tmp_path)
     with pytest.raises(InputError, match="holds no JSON, Parquet or README.md"):
         find_inputs([str(tmp_path)], tmp_path)
+
+
+def test_a_frame_of_zstandard_that_refers_far_back_is_not_read(tmp_path: Path) -> None:
+    """What a frame may refer back to is held in memory, whatever it holds itself."""
+    for log, problem in ((27, None), (28, "too much memory")):
+        settings = zstandard.ZstdCompressionParameters.from_level(3, window_log=log)
+        packer = zstandard.ZstdCompressor(compression_params=settings).compressobj()
+        (tmp_path / "x.jsonl.zst").write_bytes(packer.compress(LINES) + packer.flush())
+        with contextlib.nullcontext() if problem is None else pytest.raises(RecordError, match=problem):
+            assert len(list(read_records(SourceFile(tmp_path / "x.jsonl.zst", "x")))) > 1

@@ -1,4 +1,4 @@
-"""Tests of `ingest/hub/parquet_rows.py`: columns of every type that holds the Hub's values."""
+"""Tests of `ingest/hub/parquet_files/parquet_rows.py`: columns of every type that holds the Hub's values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.hub.parquet_rows import parquet_rows
+from ingest.hub.parquet_files.parquet_rows import parquet_rows
 
 
 def rows(folder: Path, **columns: Any) -> list[tuple[dict[str, Any], list[tuple[str, str]]]]:

@@ -1,0 +1,1 @@
+"""Lists of records in Parquet files, decoded by a process of their own with bounded memory and time."""
