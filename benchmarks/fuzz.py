@@ -22,6 +22,8 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import zstandard
 
 from atlas_db.cards.front_matter import parse_card
@@ -69,6 +71,19 @@ def mutated(seed: bytes, rng: random.Random) -> bytes:
                 part = body[at : at + rng.randint(1, 24)]
                 body[at:at] = part * rng.randint(1, 3)
     return bytes(body)
+
+
+def parquet_file() -> bytes:
+    """Return a list as Parquet."""
+    out = io.BytesIO()
+    columns = {
+        "id": ["a/b", "c/d"],
+        "tags": [["license:mit"], None],
+        "createdAt": ["2024-01-02", None],
+        "likes": [1, 2],
+    }
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
 
 
 def read_list(body: bytes, folder: Path) -> None:
@@ -157,6 +172,7 @@ LINES = "\n".join(map(json.dumps, ROWS)).encode()
 TARGETS: dict[str, Target] = {
     "records": ([json.dumps(row).encode() for row in ROWS], lambda body, _: decode_record(body)),
     "lists": ([LINES, json.dumps(ROWS).encode(), gzip.compress(LINES), zstandard.compress(LINES)], read_list),
+    "parquet": ([parquet_file()], read_list),
     "arrays": ([json.dumps(ROWS).encode()], lambda body, _: list(array_items(b"[" + body, io.BytesIO(), 10**6))),
     "cards": ([text.encode() for text in CARDS], lambda body, _: parse_card(body.decode("utf-8", errors="replace"))),
     "licences": (

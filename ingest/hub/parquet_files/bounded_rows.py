@@ -28,6 +28,8 @@ MAX_ANSWER = 66 * 2**20
 """Bytes of one answer: a block that is nearly full, and one more row of 32 MiB with what JSON adds."""
 _BLOCK = msgspec.json.Decoder(list[tuple[msgspec.Raw, list[tuple[str, str]]]])
 _TOO_LONG = b"null"
+_PROGRAM = f"import sys; sys.path.append(sys.argv.pop(1)); from {row_worker.__name__} import main; main()"
+"""The package is found where this process found it. No file of the working directory takes its place."""
 
 _idle: list[_Worker] = []
 _lock = Lock()
@@ -39,12 +41,10 @@ class _Worker:
     def __init__(self) -> None:
         ours, theirs = Pipe()
         self._connection: Connection = ours
-        # The package is found as this process found it, and no file of the working directory takes its place.
         root = str(Path(ingest.__path__[0]).parent)
-        paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         # The allocator of the system takes no address space in advance.
-        environment = os.environ | {"PYTHONPATH": paths, "ARROW_DEFAULT_MEMORY_POOL": "system"}
-        words = [sys.executable, "-P", "-m", row_worker.__name__, str(theirs.fileno()), str(MAX_MEMORY)]
+        environment = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+        words = [sys.executable, "-P", "-c", _PROGRAM, root, str(theirs.fileno()), str(MAX_MEMORY)]
         with theirs:
             self._process = subprocess.Popen(
                 words, pass_fds=[theirs.fileno()], env=environment,

@@ -1,4 +1,4 @@
-"""The process that decodes Parquet files: `python -m ingest.hub.parquet_files.row_worker DESCRIPTOR MEMORY`.
+"""The process that decodes Parquet files. Its arguments are the descriptor of a connection, and bytes of memory.
 
 A page of a Parquet file states by itself how large it gets, so a file of some kB can ask for any memory. pyarrow has no
 bound on that. So it runs here, where the operating system bounds it, and a file that needs more costs itself alone.
@@ -86,7 +86,3 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     bound_memory(int(sys.argv[2]))
     serve(Connection(int(sys.argv[1])))
-
-
-if __name__ == "__main__":
-    main()
