@@ -122,6 +122,7 @@ def canonical_expression(text: str) -> str | None:
     return None if found is None else str(found)
 
 
+@lru_cache(maxsize=2**14)
 def has_terms(identifier: str) -> bool:
     """Return whether the catalogue has the terms of a licence or expression.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from atlas_db.core.records import repository_path
@@ -176,7 +177,7 @@ class GraphBuilder:
         graph.placeholders |= {self._datasets[identifier] + graph.models for identifier in unseen}
         for index, identifier in enumerate(graph.ids):
             claims = self._licenses.get(("Model" if index < graph.models else "Dataset", identifier), ())
-            graph.claims.append(_current_claims(claims))
+            graph.claims.append(_current_claims(tuple(claims)))
             if former := tuple(claim for claim in claims if claim.valid_to and not claim.predicted):
                 graph.former[index] = former
         for identifier, facts in self._rule_inputs.items():
@@ -191,7 +192,8 @@ class GraphBuilder:
         return graph
 
 
-def _current_claims(claims: Iterable[LicenseClaim]) -> tuple[LicenseClaim, ...]:
+@lru_cache(maxsize=2**14)  # models share few sets of claims
+def _current_claims(claims: tuple[LicenseClaim, ...]) -> tuple[LicenseClaim, ...]:
     """Return the declared claims, else the predicted ones. `other` is dropped where a named licence is claimed, too."""
     live = {claim for claim in claims if claim.valid_to is None}
     declared = {claim for claim in live if not claim.predicted}

@@ -107,7 +107,10 @@ class PolicyCheck:
         """
         claims = self.own_claims(model)
         verdict, findings = self._own_license(model, claims)
-        if ever_bits := self._ever_bits_above[model]:
+        ever_bits = self._ever_bits_above[model]
+        if not ever_bits and not all_findings and ORDER[verdict] < FLAGGED:
+            return verdict, []  # most models: nothing above, and nothing to flag
+        if ever_bits:
             flagging, unflagged = self._flagging_bits(model, claims)
             verdict = max(verdict, unflagged, key=ORDER.__getitem__)
             wanted = ever_bits if all_findings else flagging
