@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atlas_db.claims.repository_ids import requested_id
+from atlas_db.core.errors import InputError
 
 if TYPE_CHECKING:
     from atlas_db.licenses.card_model import CardModel
@@ -49,10 +50,12 @@ def read_targets(words: Sequence[str]) -> Targets:
     """Return the models that words name: ids, addresses of the Hub, paths.
 
     Raises:
-        InputError: A path cannot be read.
+        InputError: A path cannot be read, or a word is empty.
     """
     found = Targets()
     for word in dict.fromkeys(words):
+        if not word.strip():
+            raise InputError("the name of a model is empty", hint="Give a model id, or a path; . is this folder")
         folder = _read_path(word)
         if folder is not None:
             found.folders.append(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from importlib.metadata import distribution
 from pathlib import Path
@@ -89,3 +90,10 @@ def test_copyright_lines_markers_and_holders_do_not_count() -> None:
     other = "(c) B Ltd.\nAll rights reserved.\n* a) Keep the\nnotice. Neither the name of B Ltd nor the names of its contributors"
     assert words_of(one) == words_of(other.replace("* ", ""))
     assert words_of("copyright notice, this list") == ["copyright", "notice", "this", "list"]
+
+
+def test_the_time_for_a_file_grows_with_its_words_alone() -> None:
+    text = " ".join(f"word{number % 977}" for number in range(40_000))
+    began = time.process_time()
+    assert found_in(text) == []
+    assert time.process_time() - began < 1, "the square of the words would take four seconds and more"

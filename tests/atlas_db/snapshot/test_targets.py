@@ -42,4 +42,6 @@ def test_a_path_that_is_there_is_never_an_id(tmp_path: Path, monkeypatch: pytest
     assert "--file" in str(problem.value.hint)
     with pytest.raises(InputError, match="cannot be read"):
         read_targets(["acme/river"])
+    with pytest.raises(InputError, match="is empty"):
+        read_targets([""])
     assert read_targets(["hf://acme/river", "acme/brook"]).ids == ["acme/river", "acme/brook"]
