@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atlas_db.cli.common import ReportFormatOption, guarded, home_of, opened, settings_for, shown_progress
+from atlas_db.cli.common import (
+    Exit,
+    ReportFormatOption,
+    guarded,
+    home_of,
+    opened,
+    settings_for,
+    shown_progress,
+)
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
@@ -91,6 +99,8 @@ def origin(
         records = _records(answers, found.charts.charted, use_dates=time, reread=refine)
         written = write_report(report, answers, records, places)
     _show(answers, len(known), written, form)
+    if not found.answers:
+        raise typer.Exit(Exit.INPUT)
 
 
 def _known(fingerprints: Sequence[Path], store: str | None) -> tuple[list[Fingerprint], list[str]]:

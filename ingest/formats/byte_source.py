@@ -15,6 +15,10 @@ from atlas_db.core.errors import WeightsError
 
 MAX_WHOLE_READ_BYTES = 2**22
 """Bytes up to which a matrix is read at once where columns are wanted."""
+BYTES_AN_ELEMENT = 4096
+"""Bytes that are copied in the time of one read, and a page of a disk: what one element of a column costs."""
+BLOCK_BYTES = 2**20
+"""Bytes of the rows that are read at once where columns are taken from all of them."""
 
 
 def contiguous_runs(rows: Integers) -> Iterator[tuple[int, int]]:
@@ -52,8 +56,8 @@ def read_rows(source: ByteSource, start: int, rows: Integers, width: int) -> Byt
 def read_columns(source: ByteSource, start: int, shape: Sequence[int], item: int, columns: Integers) -> Bytes:
     """Return columns of a matrix, each as the bytes of its elements, shape (len(columns), rows · item).
 
-    A small matrix is read whole; of a larger one on disk each element is read by itself. By ranges, where that would
-    take a request an element, `reads_columns` tells which are small enough.
+    A small matrix is read whole. Of a larger one on disk rows are read in blocks, or each element by itself where that
+    touches less. By ranges, where that would take a request an element, `reads_columns` tells which are small enough.
 
     Args:
         source: The file.
@@ -70,12 +74,18 @@ def read_columns(source: ByteSource, start: int, shape: Sequence[int], item: int
         whole = np.frombuffer(source.read(start, start + rows * width * item), np.uint8).reshape(rows, width, item)
         return np.ascontiguousarray(whole[:, columns].swapaxes(0, 1)).reshape(len(columns), rows * item)
     unique, inverse = np.unique(columns, return_inverse=True)
-    out = np.empty((len(unique), rows * item), np.uint8)
-    for at, column in enumerate(unique.tolist()):
-        first = start + column * item
-        places = range(first, first + rows * width * item, width * item)
-        out[at] = np.frombuffer(b"".join(source.read(place, place + item) for place in places), np.uint8)
-    return out[inverse]
+    if len(unique) * BYTES_AN_ELEMENT > width * item:
+        out = np.empty((len(unique), rows, item), np.uint8)
+        step = max(1, BLOCK_BYTES // (width * item))
+        for first in range(0, rows, step):
+            last = min(first + step, rows)
+            raw = source.read(start + first * width * item, start + last * width * item)
+            block = np.frombuffer(raw, np.uint8).reshape(last - first, width, item)
+            out[:, first:last] = block[:, unique].swapaxes(0, 1)
+        return out.reshape(len(unique), rows * item)[inverse]
+    places = (start + (unique[:, None] + np.arange(rows) * width) * item).ravel()
+    raw = source.read_items(places.tolist(), item)
+    return np.frombuffer(raw, np.uint8).reshape(len(unique), rows * item)[inverse]
 
 
 def reads_columns(source: ByteSource, size: int, largest: int | None = None) -> bool:
@@ -143,5 +153,25 @@ class LocalFile:
             raise WeightsError(self.name, f"cannot be read ({error.strerror})") from error
         if len(data) != stop - start:
             raise WeightsError(self.name, f"ends at byte {start + len(data):,}, {stop:,} were promised")
+        self.bytes_read += len(data)
+        return data
+
+    def read_items(self, places: Sequence[int], size: int) -> bytes:
+        """Return items of one size, one after the other.
+
+        Args:
+            places: First byte of each.
+            size: Bytes of an item.
+
+        Raises:
+            WeightsError: The file ends before one of them, or the disk fails.
+        """
+        descriptor, pread = self._descriptor, os.pread  # looked up once: a matrix has thousands of items
+        try:
+            data = b"".join([pread(descriptor, size, place) for place in places])
+        except OSError as error:
+            raise WeightsError(self.name, f"cannot be read ({error.strerror})") from error
+        if len(data) != len(places) * size:
+            raise WeightsError(self.name, f"ends at byte {self.size:,}, {max(places) + size:,} were promised")
         self.bytes_read += len(data)
         return data

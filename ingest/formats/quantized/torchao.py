@@ -31,7 +31,7 @@ from ingest.formats.quantized.stored_tensors import (
     bit_fields,
     read_row_bytes,
 )
-from ingest.formats.quantized.transposed.packed_words import gather_floats
+from ingest.formats.quantized.transposed.packed_words import StoredColumns
 from ingest.formats.safetensors import decode_floats, read_values
 
 _CODES = "_qdata"
@@ -179,7 +179,7 @@ def _four_bits(name: str, codes: StoredTensor, parts: _Parts) -> Matrix:
     def read(wanted: Integers) -> Floats:
         fields = bit_fields(read_row_bytes(codes, wanted, columns // 2), 4)
         signed = np.where(fields > 7, fields - 16, fields).reshape(len(wanted), shape[0], -1)
-        factor, offset = (gather_floats(part, wanted)[:, :, None] for part in (scale, zero))
+        factor, offset = (StoredColumns(part).floats(wanted)[:, :, None] for part in (scale, zero))
         return np.asarray((signed * factor + offset).reshape(len(wanted), columns), np.float32)
 
     return Matrix(name, rows, columns, "INT4", False, read)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from atlas_db.core.errors import WeightsError
-from ingest.formats.byte_source import LocalFile, contiguous_runs
+from ingest.formats.byte_source import LocalFile, contiguous_runs, read_columns
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,24 @@ def test_bytes_are_read_by_position_and_counted(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be opened"):
         LocalFile(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("whole", "element", "read"),
+    [(2**22, 4096, 7000), (0, 4096, 7000), (0, 0, 2 * 70 * 2)],
+    ids=["whole", "blocks of rows", "element by element"],
+)
+def test_columns_are_the_same_however_they_are_read(
+    tmp_path: Path, whole: int, element: int, read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = np.random.default_rng(1).integers(0, 2**16, (70, 50)).astype("<u2")
+    (tmp_path / "f").write_bytes(b"head" + stored.tobytes())
+    for name, value in (("MAX_WHOLE_READ_BYTES", whole), ("BYTES_AN_ELEMENT", element), ("BLOCK_BYTES", 1000)):
+        monkeypatch.setattr(f"ingest.formats.byte_source.{name}", value)
+    wanted = np.array([49, 3, 3])
+    with LocalFile(tmp_path / "f") as source:
+        found = read_columns(source, 4, stored.shape, 2, wanted)
+        np.testing.assert_array_equal(found.view("<u2"), stored.T[wanted])
+        assert source.bytes_read == read
+        with pytest.raises(WeightsError, match="were promised"):
+            read_columns(source, 6, stored.shape, 2, wanted)

@@ -151,7 +151,8 @@ def coded(sides: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_experts_of_gpt_oss_are_one_matrix_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.formats.byte_source.MAX_WHOLE_READ_BYTES", 0)
+    for name in ("MAX_WHOLE_READ_BYTES", "BYTES_AN_ELEMENT"):
+        monkeypatch.setattr(f"ingest.formats.byte_source.{name}", 0)
     into, out = (each.astype(ml_dtypes.bfloat16) for each in experts())
     stored = gpt_oss(into, out)
     with open_model(write(tmp_path / "m", stored, GPT_OSS)) as model:

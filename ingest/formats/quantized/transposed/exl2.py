@@ -24,7 +24,7 @@ from ingest.formats.quantized.stored_tensors import (
     UnreadableTensorError,
     bit_fields,
 )
-from ingest.formats.quantized.transposed.packed_words import WORD_BITS, fields_at, gather_words, require_columns
+from ingest.formats.quantized.transposed.packed_words import WORD_BITS, StoredColumns, fields_at, require_columns
 from ingest.formats.safetensors import read_values
 
 _CODES = ".q_weight"
@@ -68,8 +68,10 @@ def _matrix(name: str, stored: StoredTensors) -> Matrix | None:
     plan = _groups(groups, words, inputs)
 
     def read(wanted: Integers) -> Floats:
-        packed = gather_words(codes, wanted)
-        scales = fields_at(gather_words(scale, wanted // _SCALES_A_WORD), wanted % _SCALES_A_WORD * _SCALE_BITS, 4)
+        packed = StoredColumns(codes).words(wanted)
+        scales = fields_at(
+            StoredColumns(scale).words(wanted // _SCALES_A_WORD), wanted % _SCALES_A_WORD * _SCALE_BITS, 4
+        )
         # As in the kernel, scales are halves, most of them below the normal ones.
         halves = (read_values(*factor) / 256).astype(np.float16).astype(np.float32)
         factors = (np.square(scales + 1) * halves).astype(np.float16)

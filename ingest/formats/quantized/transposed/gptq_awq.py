@@ -26,9 +26,8 @@ from ingest.formats.quantized.stored_tensors import (
 )
 from ingest.formats.quantized.transposed.packed_words import (
     WORD_BITS,
+    StoredColumns,
     fields_at,
-    gather_floats,
-    gather_words,
     require_columns,
 )
 from ingest.formats.safetensors import read_values
@@ -92,6 +91,9 @@ def _row_reader(
     parts: Mapping[str, StoredTensor], kind: str, bits: int, inputs: int, less_one: bool | None
 ) -> Callable[[Integers], Floats]:
     known = [] if less_one is None else [less_one]
+    codes_of, zeros_of, scales_of = (StoredColumns(parts[end]) for end in (_CODES, ".qzeros", ".scales"))
+
+    width = parts[".qzeros"][1].shape[1]
 
     def group_indices() -> Integers:
         if ".g_idx" in parts and parts[".g_idx"][1].elements:
@@ -107,34 +109,35 @@ def _row_reader(
         if kind == "AWQ":
             shifts = np.array(AWQ_ORDER).argsort()[wanted % len(AWQ_ORDER)] * bits
             words = wanted // len(AWQ_ORDER)
-            codes = fields_at(gather_words(parts[_CODES], words), shifts, bits)
-            zeros = fields_at(gather_words(parts[".qzeros"], words), shifts, bits)
+            codes = fields_at(codes_of.words(words), shifts, bits)
+            zeros = fields_at(zeros_of.words(words), shifts, bits)
         else:
-            codes = bit_fields(gather_words(parts[_CODES], wanted).view(np.uint8), bits)
+            codes = bit_fields(codes_of.words(wanted).view(np.uint8), bits)
             if not known:
                 # Where the configuration does not tell, the mean of the codes shows the format, as that of the weights
                 # is near 0.
-                mean = float((codes - _zero_points(parts[".qzeros"], wanted, bits, less_one=False)[:, group]).mean())
+                mean = float((codes - _zero_points(zeros_of, width, wanted, bits, less_one=False)[:, group]).mean())
                 known.append(abs(mean - 1) < abs(mean))
-            zeros = _zero_points(parts[".qzeros"], wanted, bits, less_one=known[0])
-        return np.asarray((codes - zeros[:, group]) * gather_floats(parts[".scales"], wanted)[:, group], np.float32)
+            zeros = _zero_points(zeros_of, width, wanted, bits, less_one=known[0])
+        return np.asarray((codes - zeros[:, group]) * scales_of.floats(wanted)[:, group], np.float32)
 
     return read
 
 
-def _zero_points(stored: StoredTensor, wanted: Integers, bits: int, *, less_one: bool) -> Integers:
+def _zero_points(stored: StoredColumns, width: int, wanted: Integers, bits: int, *, less_one: bool) -> Integers:
     """Return the zero points of outputs of a GPTQ matrix, shape (len(wanted), groups).
 
     Args:
         stored: Their words.
+        width: Words a group.
         wanted: Outputs.
         bits: Bits of a zero point.
         less_one: Whether they are stored less 1, as in the first format.
     """
     first, shifts = np.divmod(wanted * bits, WORD_BITS)
-    words = gather_words(stored, first)
+    words = stored.words(first)
     if (shifts + bits > WORD_BITS).any():
-        after = gather_words(stored, np.minimum(first + 1, stored[1].shape[1] - 1))
+        after = stored.words(np.minimum(first + 1, width - 1))
         fields = fields_at(words | (after.astype(np.uint64) << np.uint64(WORD_BITS)), shifts, bits)
         return np.asarray((fields + less_one) % 2**bits, np.int64)
     if less_one and WORD_BITS % bits == 0:

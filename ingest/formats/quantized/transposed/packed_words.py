@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.arrays import Bytes, Floats, Integers
 from ingest.formats.byte_source import read_columns, reads_columns
 from ingest.formats.quantized.stored_tensors import StoredTensor, UnreadableTensorError
 from ingest.formats.safetensors import decode_floats, item_size
 
 PackedWords = npt.NDArray[np.uint32]
 WORD_BYTES, WORD_BITS = 4, 32
+_MAX_KEPT_BYTES = 2**17
+"""Bytes of columns that are kept of a matrix, at most."""
 
 
 def require_columns(codes: StoredTensor) -> None:
@@ -29,33 +31,45 @@ def require_columns(codes: StoredTensor) -> None:
         )
 
 
-def gather_words(stored: StoredTensor, columns: Integers) -> PackedWords:
-    """Return columns of a matrix of words, shape (len(columns), rows).
+class StoredColumns:
+    """Columns of a stored matrix. The last ones are kept: moments and positions of a fingerprint take the same ones."""
 
-    Args:
-        stored: The matrix.
-        columns: Column indices.
+    def __init__(self, stored: StoredTensor) -> None:
+        self._source, self._tensor = stored
+        self._columns: Integers = np.empty(0, np.int64)
+        self._kept: Bytes = np.empty((0, 0), np.uint8)
 
-    Raises:
-        WeightsError: The file ends before them.
-    """
-    source, tensor = stored
-    return read_columns(source, tensor.start, tensor.shape, WORD_BYTES, columns).view("<u4")
+    def words(self, columns: Integers) -> PackedWords:
+        """Return columns of a matrix of words, shape (len(columns), rows).
 
+        Args:
+            columns: Column indices.
 
-def gather_floats(stored: StoredTensor, columns: Integers) -> Floats:
-    """Return columns of a matrix of floats, shape (len(columns), rows).
+        Raises:
+            WeightsError: The file ends before them.
+        """
+        return self._take(columns, WORD_BYTES).view("<u4")
 
-    Args:
-        stored: The matrix.
-        columns: Column indices.
+    def floats(self, columns: Integers) -> Floats:
+        """Return columns of a matrix of floats, shape (len(columns), rows).
 
-    Raises:
-        WeightsError: The file ends before them.
-    """
-    source, tensor = stored
-    raw = read_columns(source, tensor.start, tensor.shape, item_size(tensor.dtype), columns)
-    return decode_floats(raw.tobytes(), tensor.dtype).reshape(len(columns), -1)
+        Args:
+            columns: Column indices.
+
+        Raises:
+            WeightsError: The file ends before them.
+        """
+        raw = self._take(columns, item_size(self._tensor.dtype))
+        return decode_floats(raw.tobytes(), self._tensor.dtype).reshape(len(columns), -1)
+
+    def _take(self, columns: Integers, item: int) -> Bytes:
+        if not np.isin(columns, self._columns).all():
+            unique = np.unique(columns)
+            read = read_columns(self._source, self._tensor.start, self._tensor.shape, item, unique)
+            if read.nbytes > _MAX_KEPT_BYTES:
+                return read[np.searchsorted(unique, columns)]
+            self._columns, self._kept = unique, read
+        return self._kept[np.searchsorted(self._columns, columns)]
 
 
 def fields_at(words: npt.NDArray[np.unsignedinteger[Any]], shifts: Integers, bits: int) -> Integers:

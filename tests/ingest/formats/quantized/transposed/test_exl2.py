@@ -16,14 +16,16 @@ MODULE = "model.layers.0.self_attn.k_proj"
 FITS = "with parts that do not fit"
 
 
-@pytest.mark.parametrize("whole", [2**22, 0], ids=["read whole", "word by word"])
+@pytest.mark.parametrize(("whole", "element"), [(2**22, 4096), (0, 4096), (0, 0)], ids=["whole", "blocks", "words"])
 @pytest.mark.parametrize(
     ("name", "dtype"), [("exl2-mixed", "EXL2_6"), ("exl2-low", "EXL2_8"), ("exl2-short", "EXL2_4")]
 )
 def test_rows_are_read_by_themselves(
-    tmp_path: Path, name: str, dtype: str, whole: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, name: str, dtype: str, whole: int, element: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.formats.byte_source.MAX_WHOLE_READ_BYTES", whole)
+    monkeypatch.setattr("ingest.formats.byte_source.BYTES_AN_ELEMENT", element)
+    monkeypatch.setattr("ingest.formats.byte_source.BLOCK_BYTES", 600)
     expected = expected_of(name, f"{MODULE}.weight").astype(np.float32)
     save_file(tensors_of(name), tmp_path / "model.safetensors")
     with open_model(tmp_path) as model:

@@ -16,10 +16,14 @@ from tests.support.families import print_of, root, trained, write
 from tests.support.packing import RNG, packed, values
 
 
-@pytest.mark.parametrize("whole", [2**22, 0], ids=["read whole", "word by word"])
+@pytest.mark.parametrize(("whole", "element"), [(2**22, 4096), (0, 4096), (0, 0)], ids=["whole", "blocks", "words"])
 @pytest.mark.parametrize("kind", ["gptq", "gptq_v2", "awq"])
-def test_integers_packed_across_rows(tmp_path: Path, kind: str, whole: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_integers_packed_across_rows(
+    tmp_path: Path, kind: str, whole: int, element: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ingest.formats.byte_source.MAX_WHOLE_READ_BYTES", whole)
+    monkeypatch.setattr("ingest.formats.byte_source.BYTES_AN_ELEMENT", element)
+    monkeypatch.setattr("ingest.formats.byte_source.BLOCK_BYTES", 600)
     value = RNG.normal(size=(48, 128)).astype(np.float32)
     order = RNG.permutation(128) if kind == "gptq_v2" else None
     parts = packed(value, kind, 32, order)

@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from ingest.formats.byte_source import LocalFile
-from ingest.formats.quantized.transposed.packed_words import fields_at, gather_floats, gather_words
+from ingest.formats.quantized.transposed.packed_words import StoredColumns, fields_at
 from ingest.formats.safetensors import read_header
 
 
@@ -19,8 +19,23 @@ def test_columns_are_gathered_as_rows(tmp_path: Path) -> None:
     wanted = np.array([3, 23, 3])
     with LocalFile(tmp_path / "m.safetensors") as source:
         stored = {tensor.name: (source, tensor) for tensor in read_header(source).tensors}
-        np.testing.assert_array_equal(gather_words(stored["words"], wanted), words.T[wanted])
-        np.testing.assert_array_equal(gather_floats(stored["scales"], wanted), scales.T[wanted].astype(np.float32))
+        np.testing.assert_array_equal(StoredColumns(stored["words"]).words(wanted), words.T[wanted])
+        np.testing.assert_array_equal(
+            StoredColumns(stored["scales"]).floats(wanted), scales.T[wanted].astype(np.float32)
+        )
+
+
+def test_columns_that_were_read_last_are_not_read_again(tmp_path: Path) -> None:
+    words = np.random.default_rng(1).integers(0, 2**31, (5, 24)).astype(np.uint32)
+    save_file({"words": words}, tmp_path / "m.safetensors")
+    with LocalFile(tmp_path / "m.safetensors") as source:
+        columns = StoredColumns((source, read_header(source).tensors[0]))
+        columns.words(np.array([3, 8, 20]))
+        before = source.bytes_read
+        np.testing.assert_array_equal(columns.words(np.array([20, 3, 20])), words.T[[20, 3, 20]])
+        assert source.bytes_read == before
+        np.testing.assert_array_equal(columns.words(np.array([4])), words.T[[4]])
+        assert source.bytes_read > before
 
 
 def test_fields_begin_at_a_bit_of_each_row() -> None:
