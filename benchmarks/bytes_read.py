@@ -63,9 +63,17 @@ def _gptq(base: str, rows: int, columns: int) -> Tensors:
     }  # fmt: skip
 
 
+def _awq(base: str, rows: int, columns: int) -> Tensors:
+    groups = columns // 128
+    return {
+        f"{base}.qweight": ("I32", (columns, rows // 8)), f"{base}.qzeros": ("I32", (groups, rows // 8)),
+        f"{base}.scales": ("F16", (groups, rows)),
+    }  # fmt: skip
+
+
 LLAMA: dict[str, Callable[[str, int, int], Tensors]] = {
     "BF16": _bf16, "INT8": _int8, "FP8": _fp8, "MLX of 4 bits": _mlx, "qint4 of quanto": _quanto,
-    "MXFP4 of torchao": _torchao, "GPTQ of 4 bits": _gptq,
+    "MXFP4 of torchao": _torchao, "GPTQ of 4 bits": _gptq, "AWQ": _awq,
 }  # fmt: skip
 
 

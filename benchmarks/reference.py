@@ -136,8 +136,9 @@ _ABOUT_FORMATS = [
     "",
     "What a fingerprint reads of a Llama of 1B parameters, in files of 1 to 2.3 GiB, is little. It is 4.1 MiB of",
     "BF16, 2.1 of INT8 and FP8, 1.3 of MLX in 4 bits, and 2.2 of quanto's qint4. Scales of torchao's MXFP4 lie in",
-    "tiles: 8.3 MiB. Of GPTQ it reads 203 MiB. Of the blocks of gpt-oss-20b it reads 2.2 MiB of 10.7 GiB in MXFP4,",
-    "and 7.3 MiB of 36.8 GiB in BF16.",
+    "tiles: 8.3 MiB. Of GPTQ it reads 229 MiB, of AWQ 482. There each element of a row lies on a page of its own, so",
+    "words are read in blocks. Of the blocks of gpt-oss-20b it reads 2.2 MiB of 10.7 GiB in MXFP4, and 7.3 MiB of",
+    "36.8 GiB in BF16.",
     "`python -m benchmarks.bytes_read` measures it.",
 ]
 

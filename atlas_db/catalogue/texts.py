@@ -90,7 +90,7 @@ class TextIndex:
         found = [
             (start, each)
             for start in range(len(words) - TEXT.min_words + 1)
-            for each in self._texts.get(anchor_of(words[start : start + TEXT.anchor_words]), ())
+            for each in self._texts.get(anchor_of(words[start : start + ANCHOR_WORDS]), ())
             if digest_of(words[start : start + each.words]) == each.digest
         ]
         kept: list[tuple[int, LicenseText]] = []

@@ -90,6 +90,7 @@ def test_other_shapes_and_damaged_files_are_told_apart(known: Path, tmp_path: Pa
     answers = run_json(tmp_path, "origin", str(tmp_path / "asked"), "--fingerprints", str(known))["answers"]
     assert {each["model"]: each["verdict"] for each in answers} == {"cut": "not_read", "wide": "not_comparable"}
     assert "could not be read" in answers[0]["text"][0]
+    run(tmp_path, "origin", str(tmp_path / "asked" / "cut"), "--fingerprints", str(known), code=3)
 
 
 def test_a_dry_run_reads_no_weights(models: Path, tmp_path: Path) -> None:
