@@ -16,6 +16,7 @@ from atlas_db.cli.output import Format, drop_output, errors, write_json
 from atlas_db.cli.progress import shown_progress as shown_progress
 from atlas_db.cli.values import model_ids
 from atlas_db.core.errors import AtlasError
+from atlas_db.core.files import printable
 from atlas_db.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -138,6 +139,11 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
             drop_output()
             ended = error.__context__
             raise typer.Exit(ended.exit_code if isinstance(ended, typer.Exit) else Exit.FINE) from error
+        except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+            path = printable(str(error.filename or "a file").removesuffix(".part"))
+            errors().print(f"Error: {path}: {error.strerror or error}.", style="red", markup=False, soft_wrap=True)
+            errors().print("  Check the path, and who may read and write there", markup=False)
+            raise typer.Exit(Exit.INPUT) from error
         except OSError as error:
             # A full disk or a lost mount, met while writing undo files, rejects or pages.
             errors().print(f"Error: {error}.", style="red", markup=False, soft_wrap=True)

@@ -60,6 +60,9 @@ def test_a_list_gets_a_bill_a_model_and_one_unknown_id_costs_no_other(tmp_path: 
         "b--Llama-3-leaf.cdx.json": "model:b/Llama-3-leaf", "mine.cdx.json": "model:mine",
     }  # fmt: skip
     assert all(each["authors"] == [{"name": "Acme"}] for each in documents.values())
+    lost = run(home, "notice", "b/Llama-3-leaf", "--out", str(tmp_path / "gone" / "NOTICE"), "--store", file, code=3)
+    assert f"{tmp_path / 'gone' / 'NOTICE'}: No such file or directory" in lost.stderr
+    assert "Check the path" in lost.stderr
     assert "need a folder" in run(home, "bom", "a/b", "c/d", "--store", file, code=2).stderr
     assert "no model is named" in run(home, "bom", "--store", file, code=2).stderr
     (tmp_path / "a.gguf").write_bytes(b"GGUF\0")
