@@ -68,6 +68,6 @@ def test_errors_end_with_what_to_do_next(loaded: Path, tmp_path: Path) -> None:
         (("explain", "no/body", "license"), 3, "Load them first"),
         (("evaluate", "--splits", "spatial"), 2, "Splits: temporal"),
         (("evaluate", "--attributes", "license", "--cutoff", "2030-01-01"), 3, "another --cutoff"),
-        (("complete", "--models", str(tmp_path / "none.txt")), 4, "none.txt"),
+        (("complete", "--models", str(tmp_path / "none.txt")), 3, "none.txt"),
     ):
         assert words in run(loaded, *args, code=code).stderr, args
