@@ -83,11 +83,10 @@ def bom(
         raise UsageError("several bills need a folder", hint="Name a folder with --out")
     if several and out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    missing = False
+    missing, cards = False, home_of(settings) / FOLDER
     with opened_for(targets, settings, online=online) as graph, shown_progress() as progress:
         for name, folder in targets.each():
             try:
-                cards = home_of(settings) / FOLDER
                 contents = collect_contents(graph, name, folder=folder, progress=progress, cards=cards)
             except ModelNotFoundError as error:
                 if not several:

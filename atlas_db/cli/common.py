@@ -16,7 +16,7 @@ from atlas_db.cli.output import Format, drop_output, errors, write_json
 from atlas_db.cli.progress import shown_progress as shown_progress
 from atlas_db.cli.values import model_ids
 from atlas_db.core.errors import AtlasError
-from atlas_db.core.files import printable
+from atlas_db.core.files import printable, reason_of
 from atlas_db.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(ended.exit_code if isinstance(ended, typer.Exit) else Exit.FINE) from error
         except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
             path = printable(str(error.filename or "a file").removesuffix(".part"))
-            errors().print(f"Error: {path}: {error.strerror or error}.", style="red", markup=False, soft_wrap=True)
+            errors().print(f"Error: {path}: {reason_of(error)}.", style="red", markup=False, soft_wrap=True)
             errors().print("  Check the path, and who may read and write there", markup=False)
             raise typer.Exit(Exit.INPUT) from error
         except OSError as error:

@@ -13,7 +13,7 @@ import typer
 from atlas_db.cli.common import home_of, opened, shown_progress
 from atlas_db.cli.output import errors
 from atlas_db.core.errors import InputError
-from atlas_db.core.files import printable
+from atlas_db.core.files import printable, reason_of
 
 if TYPE_CHECKING:
     from atlas_db.core.settings import Settings
@@ -49,7 +49,7 @@ def _lines(file: Path) -> list[str]:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{printable(file)} cannot be read as a list ({getattr(error, 'strerror', None) or error})",
+            f"{printable(file)} cannot be read as a list ({reason_of(error)})",
             hint="Write one model id or path a line, in UTF-8",
         ) from error
     if "\0" in text:

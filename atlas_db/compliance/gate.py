@@ -16,6 +16,7 @@ from atlas_db.catalogue.expressions import Expression, Operator, parse_expressio
 from atlas_db.catalogue.loader import LicenseFamily, catalogue
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import PolicyError
+from atlas_db.core.files import reason_of
 from atlas_db.core.terms import LicenseState, RecordKind, Verdict
 from atlas_db.licenses.audit_graph import AuditGraph
 from atlas_db.licenses.card_model import CardModel
@@ -133,7 +134,7 @@ def read_policy(path: Path) -> GatePolicy:
         policy = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), GatePolicy)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise PolicyError(
-            f"{path} is no policy: {getattr(error, 'strerror', None) or error}",
+            f"{path} is no policy: {reason_of(error)}",
             hint="Set default, training_data and profile; each [[rule]] takes decision, reason, and what it fits",
         ) from error
     rule_book(policy.profile)

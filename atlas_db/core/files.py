@@ -67,6 +67,11 @@ def write_whole(file: Path, body: bytes) -> None:
         partial.write_bytes(body)
 
 
+def reason_of(error: Exception) -> str:
+    """Return why something could not be read or written: of an error of the system without its number and path."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def printable(path: os.PathLike[str] | str) -> str:
     """Return a path as Unicode text. Bytes of a name that are not UTF-8 become U+FFFD."""
     return os.fsencode(path).decode("utf-8", errors="replace")

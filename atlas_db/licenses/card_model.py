@@ -19,7 +19,7 @@ from atlas_db.claims.model_names import NameEvidence
 from atlas_db.claims.repository_ids import repository_name
 from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.errors import InputError, WeightsError
-from atlas_db.core.files import printable, read_text_file
+from atlas_db.core.files import printable, read_text_file, reason_of
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, Source, Status
 from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_models, recorded_datasets
@@ -242,7 +242,7 @@ def _read_file(path: Path) -> CardModel:
         statements = read_file_statements(path)
     except (OSError, ValueError, WeightsError) as error:
         raise InputError(
-            f"{printable(path)} cannot be read ({getattr(error, 'strerror', None) or error})",
+            f"{printable(path)} cannot be read ({reason_of(error)})",
             hint="Fetch the file again, or give the folder, the card or the id of the model",
         ) from error
     stem = path.resolve().parent.name if path.name in MERGE_CONFIGS else path.stem

@@ -107,10 +107,7 @@ class PolicyCheck:
         """
         claims = self.own_claims(model)
         verdict, findings = self._own_license(model, claims)
-        ever_bits = self._ever_bits_above[model]
-        if not ever_bits and not all_findings and ORDER[verdict] < FLAGGED:
-            return verdict, []  # most models: nothing above, and nothing to flag
-        if ever_bits:
+        if ever_bits := self._ever_bits_above[model]:
             flagging, unflagged = self._flagging_bits(model, claims)
             verdict = max(verdict, unflagged, key=ORDER.__getitem__)
             wanted = ever_bits if all_findings else flagging

@@ -12,6 +12,7 @@ import msgspec
 from atlas_db.catalogue.loader import Text
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import SuppressionError
+from atlas_db.core.files import reason_of
 
 
 class Suppression(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +64,7 @@ def read_suppressions(path: Path, today: date, rules: frozenset[str]) -> list[Su
         found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File).suppress
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SuppressionError(
-            f"{path} is no suppression file: {getattr(error, 'strerror', None) or error}",
+            f"{path} is no suppression file: {reason_of(error)}",
             hint="Each [[suppress]] table takes model, reason, expires (a date), and rule and ancestor if you like",
         ) from error
     for each in found:

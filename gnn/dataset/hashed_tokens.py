@@ -173,7 +173,7 @@ def _four_grams(names: Sequence[str]) -> CsrLists:
     keys = unique_sorted(np.repeat(np.arange(len(names)), counts) << 32 | gram)
     grams, gram_of = np.unique(keys & 0xFFFFFFFF, return_inverse=True)
     buckets = np.array([_bucket_of_bytes(b"^" + number.to_bytes(4, "big")) for number in grams.tolist()], np.int64)
-    return csr_lists(len(names), keys >> 32, buckets[gram_of] if len(grams) else keys)
+    return csr_lists(len(names), keys >> 32, buckets[gram_of])
 
 
 def metadata_tokens(graph: Graph, masked: frozenset[str], leakage: Mapping[str, Callable[[str], bool]]) -> CsrLists:
