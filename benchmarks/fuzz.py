@@ -10,6 +10,7 @@ import contextlib
 import gzip
 import io
 import json
+import math
 import random
 import struct
 import tempfile
@@ -220,19 +221,20 @@ class _Uncaught(contextlib.AbstractContextManager[None]):
         return True
 
 
-def fuzz(name: str, *, seconds: float, seed: int) -> FuzzReport:
-    """Fuzz a target for some seconds. Mutants that are read without an error become seeds as well.
+def fuzz(name: str, *, seed: int, seconds: float = math.inf, inputs: float = math.inf) -> FuzzReport:
+    """Fuzz a target until a limit is met. Mutants that are read without an error become seeds as well.
 
     Args:
         name: One of `TARGETS`.
-        seconds: How long.
         seed: Seed of the mutations.
+        seconds: How long, at most.
+        inputs: How many inputs, at most.
     """
     corpus, read = TARGETS[name]
     corpus, rng, report = list(corpus), random.Random(f"{name} {seed}"), FuzzReport()
     with tempfile.TemporaryDirectory() as folder:
         end = time.monotonic() + seconds
-        while (began := time.monotonic()) < end:
+        while report.inputs < inputs and (began := time.monotonic()) < end:
             body = mutated(rng.choice(corpus), rng)
             with _Uncaught(report, body):
                 read(body, Path(folder))
