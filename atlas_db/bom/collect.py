@@ -146,14 +146,14 @@ def collect_contents(
         profile: Rule profile of the audit that concludes licences.
         folder: The model, where it is read from a folder and not from the store.
         progress: Called with the progress of hashing its files, and those of models in folders above it.
-        cards: Folder of the cards that were loaded, whose first paragraphs describe the models.
+        cards: Folder of the cards that were loaded, whose first paragraphs describe models and datasets.
 
     Raises:
         ModelNotFoundError: There is no such model.
         InputError: A file of the folder cannot be read.
     """
     build = GraphBuilder()
-    graph = read_ancestry(store, [model] if folder is None else folder.add_to(build, store)[0], build)
+    graph = read_ancestry(store, [model] if folder is None else folder.add_to(build, store), build)
     models = _entries(store, graph.ids[: graph.models], dataset=False)
     if folder is not None:
         for read in folder.with_local():
@@ -167,8 +167,10 @@ def collect_contents(
         for name in ids:
             entries.setdefault(name, BomEntry(name, entries is datasets, {"placeholder": True}))
     if cards is not None:
-        for name, card in newest_cards(cards, [each.id for each in models.values() if each.description is None]):
-            models[name].description = description_of(card)
+        for entries, kind in ((models, RecordKind.MODEL), (datasets, RecordKind.DATASET)):
+            lacking = [each.id for each in entries.values() if each.description is None]
+            for name, card in newest_cards(cards, lacking, kind):
+                entries[name].description = description_of(card)
     contents = BomContents(model, models, datasets, defaultdict(list), defaultdict(list), read_newest_records(store))
     if folder is not None and (folder.planned or folder.place is not None):
         contents.context = BomContext.PLAN if folder.planned else BomContext.FILES

@@ -1,4 +1,4 @@
-"""Store of model cards: Parquet files under the home folder, one per load, keyed by (id, sha)."""
+"""Store of cards: Parquet files under the home folder, one per load, keyed by (kind, id, sha)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_db.core.records import HubRecord
+from atlas_db.core.terms import RecordKind
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -15,24 +16,28 @@ if TYPE_CHECKING:
 BATCH_ROWS = 2000
 FOLDER = "cards"
 """Folder of cards under the home folder."""
-COLUMNS = ("id", "sha", "as_of", "card")
+COLUMNS = ("kind", "id", "sha", "as_of", "card")
 
 
-def newest_cards(folder: Path, models: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield id and text of the newest card of each model; of cards with equal dates, the greatest text.
+def newest_cards(folder: Path, ids: Iterable[str], kind: RecordKind = RecordKind.MODEL) -> Iterator[tuple[str, str]]:
+    """Yield id and text of the newest card of each repository; of cards with equal dates, the greatest text.
 
     Args:
         folder: Folder of card files; it may be missing.
-        models: Model ids.
+        ids: Ids of the repositories.
+        kind: Their kind: a model and a dataset may share an id.
     """
     files = sorted(str(file) for file in folder.glob("*.parquet"))
     if not files:
         return
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.dataset as parquet
 
-    dataset = parquet.dataset(files)
-    wanted = pc.field("id").isin(sorted(set(models)))
+    dataset = parquet.dataset(files, schema=pa.schema([(name, pa.string()) for name in COLUMNS]))
+    # Files of earlier releases have no kind; nearly all their cards are of models.
+    of_kind = pc.if_else(pc.field("kind").is_null(), pc.scalar(str(RecordKind.MODEL)), pc.field("kind")) == str(kind)
+    wanted = of_kind & pc.field("id").isin(pa.array(sorted(set(ids)), pa.string()))
     dates = dataset.to_table(columns=["id", "as_of"], filter=wanted)
     pairs = Counter(zip(dates["id"].to_pylist(), dates["as_of"].to_pylist(), strict=True))
     newest: dict[str, str] = {}
@@ -57,7 +62,7 @@ class CardWriter:
     def __init__(self, folder: Path, run_id: str, *, enabled: bool) -> None:
         self._path = folder / f"{run_id}.parquet"
         self._enabled = enabled
-        self._rows: list[tuple[str, str, str, str]] = []
+        self._rows: list[tuple[str, str, str, str, str]] = []
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, record: HubRecord, as_of: str) -> None:
@@ -65,7 +70,7 @@ class CardWriter:
         if not self._enabled or record.card is None:
             return
         text = record.card.encode("utf-8", errors="replace").decode()
-        self._rows.append((record.id, str(record.details.get("sha", "")), as_of, text))
+        self._rows.append((str(record.kind), record.id, str(record.details.get("sha", "")), as_of, text))
         if len(self._rows) >= BATCH_ROWS:
             self._flush()
 

@@ -195,6 +195,7 @@ _CAUSES = {
 _STATES = {
     LicenseState.STATES_NONE: "seen, states none", LicenseState.UNREADABLE: "stated, cannot be read",
     LicenseState.NOT_IN_ATLAS: "not in this atlas: fetch or load it",
+    LicenseState.UNRESOLVED: "of a parent that is named, but not surely known",
 }  # fmt: skip
 
 
@@ -249,7 +250,9 @@ def _models(report: AuditReport, targets: Targets, store: str | None) -> None:
     newest = f" ({report.newest.words()})" if report.newest is not None else ""
     if report.newest is not None and not report.newest.models:
         print_text(
-            "This atlas is empty, so that nothing is known of what is upstream. Add --online, or load a list", "yellow"
+            "This atlas is empty, so that nothing is known of what is upstream. Load a list, or add --online"
+            " where the Hub can be reached",
+            "yellow",
         )
     for name in report.missing_models():
         print_text(f"{name} is not in this atlas{newest}: fetch or load it", "yellow")

@@ -17,7 +17,8 @@ HELP = """Decide by a policy whether models may be pulled.
 
 The policy is applied to the model and to each repository that it derives from; the strictest decision counts.
 Exit code 0: all are allowed. 1: one is denied. 6: none is denied, and a person has to decide on one. What is not in the
-atlas is not allowed by silence: rules on the state not_in_atlas decide, else the default. It is no legal advice.
+atlas is not allowed by silence: rules on the states not_in_atlas and unresolved decide, else the default. It is no
+legal advice.
 
 Examples:
 

@@ -159,7 +159,8 @@ def decide(
     Args:
         store: The store.
         policy: The policy.
-        models: Model ids. One that is not in the atlas has the state `not_in_atlas`.
+        models: Model ids. One that is not in the atlas has the state `not_in_atlas`, and a
+            name of a parent that no edge follows from `unresolved`.
         folders: Models read from files.
     """
     lineage = read_lineage(store, models, folders)
@@ -186,9 +187,7 @@ class _Gate:
             reasons.append(self._on_repository(node, verdict if node == model else None))
             name = self._graph.ids[node]
             mentions = named.get(name, ()) if node < self._graph.models else ()
-            reasons += [
-                self._fitting(each, RecordKind.MODEL, None, LicenseState.NOT_IN_ATLAS, None) for each in mentions
-            ]
+            reasons += [self._fitting(each, RecordKind.MODEL, None, LicenseState.UNRESOLVED, None) for each in mentions]
         reasons.sort(key=lambda each: -STRICTNESS[each.decision])
         return GateAnswer(self._graph.ids[model], reasons[0].decision, verdict, reasons)
 

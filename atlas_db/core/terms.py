@@ -124,6 +124,7 @@ class FindingKind(StrEnum):
     NO_LICENSE = "no_license"
     UNREADABLE_LICENSE = "unreadable_license"
     NOT_IN_ATLAS = "not_in_atlas"
+    UNRESOLVED_PARENT = "unresolved_parent"
     RELICENSED_UPSTREAM = "relicensed_upstream"
 
 
@@ -134,6 +135,7 @@ class LicenseState(StrEnum):
     UNREADABLE = "unreadable"
     STATES_NONE = "states_none"
     NOT_IN_ATLAS = "not_in_atlas"
+    UNRESOLVED = "unresolved"
 
 
 MIN_ACTIVE_CONFIDENCE = 0.5

@@ -38,11 +38,16 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of findings, where they are a table."""
 PROGRESS_ROWS = 20_000
-_BLAME = (LicenseState.STATES_NONE, LicenseState.UNREADABLE, LicenseState.NOT_IN_ATLAS)
+_BLAME = (LicenseState.STATES_NONE, LicenseState.UNREADABLE, LicenseState.NOT_IN_ATLAS, LicenseState.UNRESOLVED)
 """States that make a model unknown. The first one met is counted: what counts as not in the atlas is only that."""
 _CAUSES = ("own_license", "upstream", "training_data")
 NOT_HERE = "not in this atlas"
-_STATE_WORDS = {LicenseState.NOT_IN_ATLAS: NOT_HERE, LicenseState.STATES_NONE: "no licence"}
+_STATE_WORDS = {
+    LicenseState.NOT_IN_ATLAS: NOT_HERE, LicenseState.STATES_NONE: "no licence",
+    LicenseState.UNRESOLVED: "a parent that is not known",
+}  # fmt: skip
+_NOT_SEEN = (FindingKind.NOT_IN_ATLAS, FindingKind.UNRESOLVED_PARENT)
+"""Kinds of findings about what the atlas lacks, and not about the model."""
 
 
 def license_words(row: Mapping[str, Any], name: str = "license") -> str:
@@ -200,9 +205,7 @@ class AuditReport:
         What is not in the atlas is no finding about the model; see `gaps`.
         """
         return sum(
-            ORDER[Verdict(row["verdict"])] >= ORDER[verdict]
-            for row in self.findings
-            if row["finding"] != FindingKind.NOT_IN_ATLAS
+            ORDER[Verdict(row["verdict"])] >= ORDER[verdict] for row in self.findings if row["finding"] not in _NOT_SEEN
         )
 
     def gaps(self, verdict: Verdict) -> list[str]:
@@ -266,6 +269,7 @@ class Auditor:
         self._named_only = graph.placeholders - graph.charted
         undeclared = graph.placeholders & (_parents(graph) | graph.charted)
         self.report.not_in_atlas = [graph.path(index) for index in sorted(undeclared)]
+        self.report.unresolved = [each for parents in graph.unresolved.values() for each in parents]
         self._remediation = Remediation(book)
 
     def audit_model(self, index: int, *, all_findings: bool) -> tuple[Verdict, list[LicenseFinding]]:
@@ -311,9 +315,7 @@ class Auditor:
             elif each.finding is not None and (all_findings or ORDER[each.verdict] >= FLAGGED):
                 self.report.waived.append({**self.row(each), "suppression": covering[0].row()})
         self.report.suppressed += len(all_of_model) - len(kept)
-        self._waived |= {
-            self.graph.path(f.ancestor) for f in all_of_model if f.finding is FindingKind.NOT_IN_ATLAS and f not in kept
-        }
+        self._waived |= {self.graph.path(f.ancestor) for f in all_of_model if f.finding in _NOT_SEEN and f not in kept}
         verdict = max([Verdict.COMPLIANT, *(each.verdict for each in kept)], key=ORDER.__getitem__)
         return verdict, [each for each in kept if all_findings or ORDER[each.verdict] >= FLAGGED]
 
@@ -329,10 +331,12 @@ class Auditor:
         ]
 
     def drop_waived(self) -> None:
-        """Drop from `not_in_atlas` what suppressions set aside for every audited model below it."""
-        kept = {row["ancestor"] or row["model"] for row in self.report.findings}
-        paths = self.report.not_in_atlas
-        self.report.not_in_atlas = [each for each in paths if each in kept or each not in self._waived]
+        """Drop from what is not known that which suppressions set aside for every audited model below it."""
+        report = self.report
+        kept = {row["ancestor"] or row["model"] for row in report.findings if row["finding"] in _NOT_SEEN}
+        gone = self._waived - kept
+        report.not_in_atlas = [each for each in report.not_in_atlas if each not in gone]
+        report.unresolved = [each for each in report.unresolved if each.model not in gone]
 
     def _count_unknown(self, index: int) -> None:
         counts = self.report.unknown
@@ -360,6 +364,9 @@ class Auditor:
     def _clause(self, finding: LicenseFinding) -> str:
         """Return the citation of a finding; of what is not in the atlas, with the date of its newest record."""
         clause = self.book.clause(finding.rule, finding.license)
+        if finding.finding is FindingKind.UNRESOLVED_PARENT:
+            names = (str(each) for each in self.graph.unresolved[finding.ancestor])
+            return f"{clause}: {'; '.join(names)}"
         newest = self.report.newest
         if finding.finding is not FindingKind.NOT_IN_ATLAS or newest is None:
             return clause
@@ -427,7 +434,7 @@ def audit_models(
     """
     requested = list(dict.fromkeys(models))
     known = require_some_known(store, requested, folders)
-    graph, index_of, unresolved = read_lineage(store, sorted(known), folders)
+    graph, index_of = read_lineage(store, sorted(known), folders)
     newest = read_newest_records(store)
     auditor = Auditor(graph, options, newest)
     auditor.report.license_files = {each.id: each.evidence() for each in folders if each.license_files}
@@ -437,11 +444,10 @@ def audit_models(
     auditor.report.newer = newer_models(store, newest, graph.ids[: graph.models])
     for identifier in [*(folder.id for folder in folders), *(each for each in requested if each in known)]:
         auditor.audit_model(index_of[identifier], all_findings=True)
-    lacking = {each.model for each in unresolved}
     for folder in folders:
         index = index_of[folder.id]
         above = ancestors_of(graph, index)
-        seen = not lacking & {folder.id, *(graph.ids[each] for each in above)} and folder.is_read
+        seen = graph.unresolved.keys().isdisjoint({index, *above}) and folder.is_read
         auditor.report.allowed_licenses[folder.id] = allowed_licenses(auditor.policy, index, complete=seen)
         auditor.report.duties[folder.id] = [each.row() for each in gather_duties(graph, above)]
     auditor.drop_waived()
@@ -449,8 +455,7 @@ def audit_models(
     charted = [graph.ids[index] for index in sorted(graph.charted) if graph.ids[index] in known]
     for row in store.read(read_nodes("Model"), ids=charted):
         auditor.report.weights_only[row["id"]] = describe_weights(store, row["props"])
-    auditor.report.unresolved = unresolved
-    mentions = dict.fromkeys(each.mention for each in unresolved)
+    mentions = dict.fromkeys(each.mention for each in auditor.report.unresolved)
     auditor.report.missing = [*(each for each in requested if each not in known), *mentions]
     return auditor.report
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from atlas_db.core.records import repository_path
 from atlas_db.core.terms import RecordKind, Source, Status
+from atlas_db.licenses.completeness import UnresolvedParent, all_unresolved_parents, unresolved_parents
 from atlas_db.licenses.rules import RELATIONS, TRAINED_ON
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement, all_edges, all_nodes, read_edges, storage_order
@@ -99,6 +100,7 @@ class AuditGraph:
         former: Declared licence claims that are no longer stated, where there are any.
         parents: Edges from each node to its parents.
         rule_inputs: Further properties that rules check, where known.
+        unresolved: Parents that models name, and that no edge leads to, where there are any.
     """
 
     ids: list[str] = field(default_factory=list)
@@ -109,6 +111,7 @@ class AuditGraph:
     former: dict[int, tuple[LicenseClaim, ...]] = field(default_factory=dict)
     parents: dict[int, list[AuditEdge]] = field(default_factory=dict)
     rule_inputs: dict[int, RuleInputs] = field(default_factory=dict)
+    unresolved: dict[int, list[UnresolvedParent]] = field(default_factory=dict)
 
     def path(self, index: int) -> str:
         """Return the path of a repository, that of a dataset with `datasets/` before its id."""
@@ -132,9 +135,14 @@ class GraphBuilder:
         self._licenses: dict[tuple[str, str], dict[LicenseClaim, None]] = {}
         self._edges: list[tuple[str, str, int, float, str]] = []
         self._claims: dict[tuple[str, float, bool, str | None], LicenseClaim] = {}
+        self._unresolved: list[UnresolvedParent] = []
 
     def __contains__(self, model: str) -> bool:
         return model in self._models
+
+    def models(self) -> set[str]:
+        """Return the ids of all models so far."""
+        return set(self._models)
 
     def add_model(self, row: Sequence[Any]) -> None:
         """Add a model, its values in the order of `RULE_INPUTS`."""
@@ -151,6 +159,10 @@ class GraphBuilder:
     def mark_unseen(self, datasets: Iterable[str]) -> None:
         """Mark datasets without a record."""
         self._unseen_datasets.update(datasets)
+
+    def add_unresolved(self, parents: Iterable[UnresolvedParent]) -> None:
+        """Add parents that models name, and that no edge leads to."""
+        self._unresolved += parents
 
     def add_license(
         self, label: str, identifier: str, declared: str, source: str, confidence: float, valid_to: str | None
@@ -182,6 +194,8 @@ class GraphBuilder:
                 graph.former[index] = former
         for identifier, facts in self._rule_inputs.items():
             graph.rule_inputs[self._models[identifier]] = facts
+        for each in self._unresolved:
+            graph.unresolved.setdefault(self._models[each.model], []).append(each)
         for child, parent, strength, confidence, status in self._edges:
             above = self._datasets[parent] + graph.models if strength == TRAINED else self._models[parent]
             edge = AuditEdge(above, strength, confidence, status, status in _UNCERTAIN)
@@ -219,6 +233,7 @@ def read_audit_graph(store: Store) -> AuditGraph:
     for a, b, source, confidence, valid_to in store.fetch_all(ALL_TRAINING):
         if source == Source.DECLARED and valid_to is None:
             build.add_edge(a, b, TRAINED_ON, confidence, Status.DECLARED)
+    build.add_unresolved(all_unresolved_parents(store))
     return build.build()
 
 
@@ -231,6 +246,7 @@ def read_ancestry(store: Store, models: Iterable[str], build: GraphBuilder | Non
         build: Builder with models that are not in the store.
     """
     build = build or GraphBuilder()
+    given = build.models()
     seen: set[str] = set()
     frontier = sorted(set(models))
     while frontier:
@@ -250,6 +266,7 @@ def read_ancestry(store: Store, models: Iterable[str], build: GraphBuilder | Non
         build.mark_unseen(row["b"] for row in data if row["placeholder"])
         add_licenses(store, build, "Dataset", sorted({row["b"] for row in data}))
         frontier = sorted({row["b"] for row in steps} - seen)
+    build.add_unresolved(unresolved_parents(store, sorted(seen - given)))
     return build.build()
 
 

@@ -23,7 +23,7 @@ from atlas_db.core.files import printable, read_text_file, reason_of
 from atlas_db.core.records import HubRecord
 from atlas_db.core.terms import RecordKind, Source, Status
 from atlas_db.licenses.audit_graph import GraphBuilder, add_licenses, known_models, recorded_datasets
-from atlas_db.licenses.completeness import UnresolvedParent, unresolved_of_claims
+from atlas_db.licenses.completeness import unresolved_of_claims
 from atlas_db.licenses.license_files import LicenseFile, read_license_files
 from atlas_db.licenses.rules import TRAINED_ON
 from atlas_db.store.bolt import Store
@@ -128,22 +128,20 @@ class CardModel:
         """Return the ids of the datasets that the card declares."""
         return [claim.value for claim in self.record.claims if claim.rel == "TRAINED_ON"]
 
-    def add_to(self, build: GraphBuilder, store: Store) -> tuple[set[str], list[UnresolvedParent]]:
+    def add_to(self, build: GraphBuilder, store: Store) -> set[str]:
         """Add the model, those in folders above it and their parents to a graph.
 
         Returns:
-            Ids of the parents that are in no folder, and the names that are not resolved.
+            Ids of the parents that are in no folder.
         """
         local = {each.id for each in self.local}
-        names, unresolved = set[str](), list[UnresolvedParent]()
+        names = set[str]()
         for each in self.with_local():
             if each.id not in build:
-                found, not_found = each._add_alone(build, store, local)
-                names |= found - local
-                unresolved += not_found
-        return names, unresolved
+                names |= each._add_alone(build, store, local) - local
+        return names
 
-    def _add_alone(self, build: GraphBuilder, store: Store, local: set[str]) -> tuple[set[str], list[UnresolvedParent]]:
+    def _add_alone(self, build: GraphBuilder, store: Store, local: set[str]) -> set[str]:
         record = self.record
         files = record.details.get("license_files")
         build.add_model([self.id, False, record.details.get("pipeline_tag"), None, files])
@@ -159,11 +157,11 @@ class CardModel:
         add_licenses(store, build, "Dataset", data)
         return self._parents(build, store, local)
 
-    def _parents(self, build: GraphBuilder, store: Store, local: set[str]) -> tuple[set[str], list[UnresolvedParent]]:
+    def _parents(self, build: GraphBuilder, store: Store, local: set[str]) -> set[str]:
         """Resolve the names of parents as a load does. Names that are no ids take the names of all models to read."""
         claims = self.record.parents
         if not claims:
-            return set(), []
+            return set()
         names = {repository_name(claim.name) for claim in claims}
         known = known_models(store, sorted(names - local)) | (names & local)
         models = {name: NameEvidence(0, None) for name in known}
@@ -180,7 +178,8 @@ class CardModel:
         for edge in edges:
             build.add_edge(self.id, edge.parent, edge.relation, edge.confidence, edge.status)
         parents = {edge.parent for edge in edges}
-        return parents, unresolved_of_claims(lineage_claims, parents)
+        build.add_unresolved(unresolved_of_claims(lineage_claims, parents))
+        return parents
 
 
 def read_card_model(path: Path) -> CardModel:

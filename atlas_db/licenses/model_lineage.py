@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from atlas_db.licenses.audit_graph import AuditGraph, GraphBuilder, known_models, read_ancestry
-from atlas_db.licenses.completeness import UnresolvedParent, unresolved_parents
+from atlas_db.licenses.completeness import UnresolvedParent
 from atlas_db.lineage.traversal import not_found_error
 from atlas_db.store.bolt import Store
 
@@ -20,12 +20,15 @@ class ModelLineage(NamedTuple):
     Attributes:
         graph: The graph. An id that is not in the atlas is a placeholder in it.
         index_of: Index of each model by id.
-        unresolved: Parents that models name, and that no edge leads to.
     """
 
     graph: AuditGraph
     index_of: dict[str, int]
-    unresolved: list[UnresolvedParent]
+
+    @property
+    def unresolved(self) -> list[UnresolvedParent]:
+        """Parents that models name, and that no edge leads to."""
+        return [each for parents in self.graph.unresolved.values() for each in parents]
 
 
 def require_some_known(store: Store, models: Sequence[str], folders: Sequence[CardModel] = ()) -> set[str]:
@@ -54,13 +57,9 @@ def read_lineage(store: Store, models: Sequence[str], folders: Sequence[CardMode
         models: Model ids.
         folders: Models that are read from files.
     """
-    build, names, unresolved = GraphBuilder(), set(models), list[UnresolvedParent]()
+    build, names = GraphBuilder(), set(models)
     for folder in folders:
-        parents, not_found = folder.add_to(build, store)
-        names |= parents
-        unresolved += not_found
+        names |= folder.add_to(build, store)
     graph = read_ancestry(store, names, build)
     index_of = {identifier: index for index, identifier in enumerate(graph.ids[: graph.models])}
-    own = {folder.id for folder in folders}
-    unresolved += unresolved_parents(store, [each for each in index_of if each not in own])
-    return ModelLineage(graph, index_of, unresolved)
+    return ModelLineage(graph, index_of)

@@ -12,10 +12,11 @@ from atlas_db.core.terms import FindingKind, LicenseState, Relation, Verdict
 from atlas_db.licenses.ancestors import AncestorSearch, ReachedAncestor, licenses_above
 from atlas_db.licenses.audit_graph import TRAINED, AuditEdge, AuditGraph, LicenseClaim
 from atlas_db.licenses.license_files import LICENSE_FILE
-from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, UNSEEN, Check, Rule, RuleBook
+from atlas_db.licenses.rules import NONE, ORDER, RELATIONS, UNRESOLVED, UNSEEN, Check, Rule, RuleBook
 
 _NO_CLAIM = LicenseClaim(NONE, 1.0, predicted=False, valid_to=None)
 _UNSEEN_CLAIM = LicenseClaim(UNSEEN, 1.0, predicted=False, valid_to=None)
+_UNRESOLVED_CLAIM = LicenseClaim(UNRESOLVED, 1.0, predicted=False, valid_to=None)
 _NEVER = "9999-12-31"
 _NOTICE_FILE = re.compile(r"notice", re.IGNORECASE)
 _LETTERS = re.compile(r"[^a-z0-9.]")
@@ -73,14 +74,16 @@ class PolicyCheck:
         self.book = book
         self._bits: dict[tuple[str, bool], int] = {}
         self._own_bits = [self._bits_of(claims or (self._absent(index),)) for index, claims in enumerate(graph.claims)]
+        for index in graph.unresolved:
+            self._own_bits[index] |= self._bits_of((_UNRESOLVED_CLAIM,))
         self._min_confidence = min_confidence
-        self.bits_above = licenses_above(graph, self._own_bits, min_confidence)
+        self.bits_above = self._licenses_above(self._own_bits)
         # The search includes former licences: a model can be older than a change of licence upstream.
         ever_bits, self._ever_bits_above = list(self._own_bits), self.bits_above
         for index, former in graph.former.items():
             ever_bits[index] |= self._bits_of(former)
         if graph.former:
-            self._ever_bits_above = licenses_above(graph, ever_bits, min_confidence)
+            self._ever_bits_above = self._licenses_above(ever_bits)
         self._searcher = AncestorSearch(graph, ever_bits, self._ever_bits_above, min_confidence)
         self._masks_by_child: dict[tuple[tuple[str, ...], bool, bool], dict[Verdict, int]] = {}
 
@@ -89,6 +92,13 @@ class PolicyCheck:
         for claim in claims:
             bits |= 1 << self._bits.setdefault((claim.id, claim.predicted), len(self._bits))
         return bits
+
+    def _licenses_above(self, own: Sequence[int], *, data: bool = True) -> list[int]:
+        """Return the licences above each node. A parent that is only named stands above the node that names it."""
+        above = licenses_above(self.graph, own, self._min_confidence, data=data)
+        for index in self.graph.unresolved:
+            above[index] |= self._bits_of((_UNRESOLVED_CLAIM,))
+        return above
 
     def _absent(self, node: int) -> LicenseClaim:
         """Return what stands for the missing licence of a model or dataset: none is stated, or no record was seen."""
@@ -107,6 +117,8 @@ class PolicyCheck:
         """
         claims = self.own_claims(model)
         verdict, findings = self._own_license(model, claims)
+        if model in self.graph.unresolved:
+            findings.append(self._unresolved_parent(model, claims))
         if ever_bits := self._ever_bits_above[model]:
             flagging, unflagged = self._flagging_bits(model, claims)
             verdict = max(verdict, unflagged, key=ORDER.__getitem__)
@@ -141,6 +153,11 @@ class PolicyCheck:
         kind = rule.finding or FindingKind.NO_LICENSE
         return verdict, [LicenseFinding(model, model, kind, verdict, rule, claims[0].id, claims[0].id, 1.0, 0, ())]
 
+    def _unresolved_parent(self, model: int, claims: Sequence[LicenseClaim]) -> LicenseFinding:
+        ruling = self.book.terms(UNRESOLVED, claims[0].id, Relation.FINETUNE)
+        kind = ruling.rule.finding
+        return LicenseFinding(model, model, kind, ruling.verdict, ruling.rule, UNRESOLVED, claims[0].id, 1.0, 0, ())
+
     @cached_property
     def _unknown_bits(self) -> int:
         """Bit mask of unknown licences, declared or none."""
@@ -152,6 +169,8 @@ class PolicyCheck:
             return LicenseState.STATES_NONE
         if license_id == UNSEEN:
             return LicenseState.NOT_IN_ATLAS
+        if license_id == UNRESOLVED:
+            return LicenseState.UNRESOLVED
         return LicenseState.UNREADABLE if self.is_unknown(license_id) else LicenseState.STATED
 
     @cached_property
@@ -175,7 +194,7 @@ class PolicyCheck:
     @cached_property
     def _model_bits_above(self) -> list[int]:
         """Bit masks of the licences of each model's ancestors, without training data."""
-        return licenses_above(self.graph, self._own_bits, self._min_confidence, data=False)
+        return self._licenses_above(self._own_bits, data=False)
 
     def is_completable(self, model: int) -> bool:
         """Return whether predicted licences fill all missing ones of a model and its ancestors."""
@@ -237,6 +256,8 @@ class PolicyCheck:
         self, model: int, claims: tuple[LicenseClaim, ...], reached: ReachedAncestor
     ) -> list[LicenseFinding]:
         pairs = [self._check_terms(model, claims, reached), *self._further_checks(model, claims, reached)]
+        if reached.node in self.graph.unresolved:
+            pairs.append(self._rule_on_pair(model, claims, reached, (_UNRESOLVED_CLAIM,)))
         path = tuple(self._searcher.path(model, reached))
         findings = []
         for pair in pairs:

@@ -28,14 +28,16 @@ NONE = "none"
 """Licence id of a model or dataset that declares none."""
 UNSEEN = "UNSEEN"
 """Licence id of a model or dataset without a record in the atlas. Declared ids are lower case."""
-ABSENT = (NONE, UNSEEN)
+UNRESOLVED = "UNRESOLVED"
+"""Licence id of a parent that a model names, and that no edge leads to."""
+ABSENT = (NONE, UNSEEN, UNRESOLVED)
 """Ids that stand for a missing licence."""
 TRAINED_ON = "trained_on"
 RELATIONS = (Relation.DUPLICATE, Relation.QUANTIZED, Relation.ADAPTER, Relation.FINETUNE, Relation.MERGE, TRAINED_ON)
 """Relations by how strongly they change the weights, weakest first; then training data."""
 ORDER = {verdict: place for place, verdict in enumerate(Verdict)}
 """Verdicts from best to worst."""
-_RANKS = {"same": 4, "listed": 4, NONE: 4, UNSEEN: 4}
+_RANKS = {"same": 4, "listed": 4, **dict.fromkeys(ABSENT, 4)}
 _WHOLE_WORK = frozenset({Duty.SAME_LICENSE, Duty.NO_FURTHER_RESTRICTIONS})
 """Duties that allow no other terms beside the licence."""
 
@@ -69,8 +71,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         id: Id of the rule.
-        parent: Selectors of the ancestor's licence: an id, `family:…`, `none`, `UNSEEN` for one without a record, or
-            `*` for any that is known.
+        parent: Selectors of the ancestor's licence: an id, `family:…`, or `*` for any that is known. `none` is for one
+            that states none, `UNSEEN` for one without a record, and `UNRESOLVED` for a name that no edge follows from.
         child: Selectors of the child's licence: the same, and `same` (the ancestor's own) and `listed` (one that the
             ancestor's licence names as compatible).
         relation: The Hub's relations, duplicate, trained_on, or `*`.

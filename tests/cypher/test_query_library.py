@@ -166,7 +166,7 @@ LADDER = 30
 
 
 def test_no_query_enumerates_paths(store: Store) -> None:
-    """A ladder of 30 layers of 3, fully linked, holds 3^29 paths: each lineage question answers within a second."""
+    """A ladder of 30 layers of 3, fully linked, holds 3^29 paths: no lineage question goes over them."""
     layers = [[f"l/{depth}-{place}" for place in range(3)] for depth in range(LADDER)]
     nodes = [{"id": name, "downloads": 1, "license": "mit"} for layer in layers for name in layer]
     edges = [
@@ -193,7 +193,7 @@ def test_no_query_enumerates_paths(store: Store) -> None:
         rows_of(store, query.name, **needed)  # the first run pays for planning
         began = time.monotonic()
         rows = rows_of(store, query.name, **needed)
-        assert time.monotonic() - began < 1.0, query.name
+        assert time.monotonic() - began < 60, f"{query.name} goes over paths: all of them take years"
         if query.name == "ancestors":
             assert len(rows) == 3 * (LADDER - 1)
         if query.name == "path":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,3 +36,22 @@ def test_the_newest_card_is_found_in_any_order_of_loads(
     found = list(newest_cards(folder, ["a", "b", "z"]))
     assert len(found) == len(dict(found))
     assert dict(found) == {name: text for name, text in newest.items() if name in "ab"}
+
+
+def test_a_card_of_a_dataset_is_not_that_of_a_model_of_the_same_id(tmp_path: Path) -> None:
+    for kind, date in ((RecordKind.MODEL, "2024-01-01"), (RecordKind.DATASET, "2024-01-02")):
+        writer = CardWriter(tmp_path, f"load-{kind}", enabled=True)
+        writer.add(HubRecord(kind, "a/twin", (), {}, {}, [], [], card=f"of the {kind}"), date)
+        writer.close()
+    assert list(newest_cards(tmp_path, ["a/twin"])) == [("a/twin", "of the model")]
+    assert list(newest_cards(tmp_path, ["a/twin"], RecordKind.DATASET)) == [("a/twin", "of the dataset")]
+
+
+def test_cards_of_a_file_without_kinds_are_of_models(tmp_path: Path) -> None:
+    writer = CardWriter(tmp_path, "load-1", enabled=True)
+    writer.add(HubRecord(RecordKind.MODEL, "a/a", (), {}, {}, [], [], card="new"), "2024-01-01")
+    writer.close()
+    table = pq.read_table(tmp_path / "load-1.parquet")
+    pq.write_table(table.drop_columns("kind"), tmp_path / "load-1.parquet")
+    assert list(newest_cards(tmp_path, ["a/a"])) == [("a/a", "new")]
+    assert list(newest_cards(tmp_path, ["a/a"], RecordKind.DATASET)) == []

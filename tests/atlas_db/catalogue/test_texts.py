@@ -93,7 +93,7 @@ def test_copyright_lines_markers_and_holders_do_not_count() -> None:
 
 
 def test_the_time_for_a_file_grows_with_its_words_alone() -> None:
-    text = " ".join(f"word{number % 977}" for number in range(40_000))
+    text = " ".join(f"word{number % 977}" for number in range(400_000))
     began = time.process_time()
     assert found_in(text) == []
-    assert time.process_time() - began < 1, "the square of the words would take four seconds and more"
+    assert time.process_time() - began < 120, "the square of the words would take seven minutes and more"

@@ -59,8 +59,10 @@ def test_a_parent_that_is_not_known_is_decided_on(tmp_path: Path) -> None:
     assert found.decision is Decision.REFER
     asked = {each.repository for each in found.reasons if each.decision is Decision.REFER}
     assert asked == {"tern", "gone/base"}
-    denied = RULES + '[[rule]]\ndecision = "deny"\nreason = "unseen"\nstates = ["not_in_atlas"]\n'
-    assert _answer(tmp_path, "ours/leaf", denied, rows).decision is Decision.DENY
+    for state, denied in (("not_in_atlas", "gone/base"), ("unresolved", "tern")):
+        rules = f'{RULES}[[rule]]\ndecision = "deny"\nreason = "unseen"\nstates = ["{state}"]\n'
+        found = _answer(tmp_path, "ours/leaf", rules, rows)
+        assert {each.repository for each in found.reasons if each.decision is Decision.DENY} == {denied}
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_never_seen_and_states_none_are_two_things_on_every_page(store: Store, t
     audit_and_write(store, tmp_path, AuditOptions(), 1000)
     bundle = build_bundle(store, tmp_path)
     audit = views.audit_page(bundle, {})
-    assert audit["unknown_by_state"] == {"states_none": 2, "unreadable": 0, "not_in_atlas": 1}
+    assert audit["unknown_by_state"] == {"states_none": 2, "unreadable": 0, "not_in_atlas": 1, "unresolved": 0}
     assert audit["not_in_atlas"] == {"models": 1, "datasets": 1}
     assert {row["ancestor"] for row in audit["findings"]} == {"datasets/d/d"}
     html = _shown("audit", audit)

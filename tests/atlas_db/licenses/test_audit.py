@@ -38,6 +38,9 @@ def test_each_unknown_model_counts_under_one_state(store: Store, tmp_path: Path)
         child("c/silent", "finetune:p/silent", "finetune:p/gone", tags=["license:mit"]),
         model("c/data", tags=["license:mit", "dataset:d/gone", "dataset:d/silent"]),
         model("c/own", tags=["license:mit", "dataset:c/own"]),
+        model("x/river-7b", tags=["license:mit"]), model("y/river-7b", tags=["license:mit"]),
+        child("c/vague", "finetune:river-7b", tags=["license:mit"]),
+        child("c/below", "finetune:c/vague", tags=["license:mit"]),
         {"id": "d/silent", "tags": [], "citation": "", "description": "", "author": "d"},
     ]  # fmt: skip
     load_rows(store, tmp_path, rows)
@@ -48,12 +51,12 @@ def test_each_unknown_model_counts_under_one_state(store: Store, tmp_path: Path)
         assert counts["unknown_by_cause"] == {
             "own_license.states_none": 1, "own_license.unreadable": 1, "upstream.not_in_atlas": 1,
             "upstream.states_none": 1, "training_data.states_none": 1, "training_data.not_in_atlas": 1,
+            "upstream.unresolved": 2,
         }  # fmt: skip
-        assert counts["unknown_by_state"] == {"states_none": 3, "unreadable": 1, "not_in_atlas": 2}
-        assert (
-            counts["unknown"]["own_license"] == counts["unknown"]["upstream"] == counts["unknown"]["training_data"] == 2
-        )
-        assert sum(counts["unknown_by_state"].values()) == counts["verdicts"]["unknown"] == 6
+        assert counts["unknown_by_state"] == {"states_none": 3, "unreadable": 1, "not_in_atlas": 2, "unresolved": 2}
+        assert [counts["unknown"][cause] for cause in ("own_license", "upstream", "training_data")] == [2, 4, 2]
+        assert sum(counts["unknown_by_state"].values()) == counts["verdicts"]["unknown"] == 8
+        assert [(each.model, each.mention) for each in report.unresolved] == [("c/vague", "river-7b")]
         assert counts["not_in_atlas"] == {"models": 1, "datasets": 2}
         assert sorted(report.not_in_atlas) == ["datasets/c/own", "datasets/d/gone", "p/gone"]
     clauses = {row["ancestor"]: row["clause"] for row in single.findings if row["finding"] == "not_in_atlas"}

@@ -70,3 +70,56 @@ def test_a_folder_tells_ambiguous_from_absent_names(store: Store, tmp_path: Path
     }
     (gap,) = report.gaps(Verdict.VIOLATION)
     assert "lake is not in this atlas" in gap and "river-7b is ambiguous" in gap
+
+
+RIVERS = [model("a/river-7b", tags=["license:mit"]), model("b/river-7b", tags=["license:mit"])]
+
+
+def test_what_names_a_parent_that_is_not_surely_known_is_unknown_and_so_is_what_stands_on_it(
+    store: Store, tmp_path: Path
+) -> None:
+    rows = [*RIVERS, *(child(name, above, tags=["license:mit"]) for name, above in (
+        ("c/amb", "river-7b"), ("c/path", "/data/llama"), ("c/below", "c/amb"), ("c/sure", "a/river-7b"))
+    )]  # fmt: skip
+    load_rows(store, tmp_path, rows)
+    found = {}
+    for name in ("c/amb", "c/path", "c/below", "c/sure"):
+        report = audit_models(store, [name], AuditOptions())
+        findings = [row for row in report.findings if row["finding"] == "unresolved_parent"]
+        assert report.at_least(Verdict.UNKNOWN) == 0, "it is no finding about the model"
+        found[name] = (
+            dict(report.verdicts),
+            [(row["ancestor"], row["clause"].rpartition(": it fits")[0]) for row in findings],
+        )
+    clause = (
+        "names a parent that is no model of this atlas for sure, so that what stands above it is not known: "
+        "river-7b is ambiguous"
+    )
+    assert found["c/amb"] == ({Verdict.UNKNOWN: 1}, [(None, clause)])
+    assert found["c/below"] == ({Verdict.UNKNOWN: 1}, [("c/amb", clause)])
+    assert found["c/path"] == ({Verdict.UNKNOWN: 1}, [(None, "")])
+    assert found["c/sure"] == ({Verdict.OBLIGATIONS: 1}, [])
+    suppressions = tmp_path / "suppress.toml"
+    suppressions.write_text(
+        '[[suppress]]\nmodel = "c/below"\nancestor = "c/amb"\nrule = "unresolved-parent"\n'
+        'reason = "it is a/river-7b"\nexpires = 2099-01-01\n'
+    )
+    waived = audit_models(store, ["c/below"], AuditOptions(suppressions=suppressions))
+    assert (dict(waived.verdicts), waived.unresolved, waived.gaps(Verdict.UNKNOWN)) == (
+        {Verdict.OBLIGATIONS: 1},
+        [],
+        [],
+    )
+    both = audit_models(store, ["c/below", "c/amb"], AuditOptions(suppressions=suppressions))
+    assert both.verdicts[Verdict.UNKNOWN] == 1 and len(both.unresolved) == 1
+
+
+def test_a_folder_with_an_ambiguous_parent_is_unknown(store: Store, tmp_path: Path) -> None:
+    load_rows(store, tmp_path, RIVERS)
+    verdicts = {}
+    for above in ("river-7b", "a/river-7b"):
+        folder = tmp_path / "mine"
+        folder.mkdir(exist_ok=True)
+        (folder / "README.md").write_text(f"---\nlicense: mit\nbase_model: {above}\n---\n")
+        verdicts[above] = dict(audit_models(store, [], AuditOptions(), [read_card_model(folder)]).verdicts)
+    assert verdicts == {"river-7b": {Verdict.UNKNOWN: 1}, "a/river-7b": {Verdict.OBLIGATIONS: 1}}
