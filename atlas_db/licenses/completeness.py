@@ -99,15 +99,15 @@ def _unresolved(
 ) -> UnresolvedParent | None:
     """Return a parent without an edge from the values of its claim.
 
-    A path that a program wrote is where it read a parent. Beside a known parent it says nothing new: None.
+    What a program wrote is where it read a parent. Beside a known parent it says nothing new: None.
     """
     found = decode_evidence(evidence)
     known = found if isinstance(found, MentionEvidence) else MentionEvidence()
     state = Resolution(resolution)
     if state is not Resolution.AMBIGUOUS:
-        is_path = known.looks_like == "path"
-        repeated = is_path and parents and method not in _BY_AUTHOR
-        return None if repeated else UnresolvedParent(model, mention, state, is_path=is_path)
+        if parents and method not in _BY_AUTHOR:
+            return None
+        return UnresolvedParent(model, mention, state, is_path=known.looks_like == "path")
     return UnresolvedParent(model, mention, state, guess, max(known.candidates or 0, 1))
 
 

@@ -1,5 +1,5 @@
 // title: Verdict on a model, ancestor by ancestor
-// description: Findings of the newest audit against each ancestor and dataset; for the others, the ruling on the two licences (LICENSE_RULE). A last row checks that the model itself declares a known licence. The worst row is the verdict of the model.
+// description: Findings of the newest audit against each ancestor and dataset; for the others, the ruling on the two licences (LICENSE_RULE). A row follows for each model that names a parent which is not surely known. A last row checks that the model itself declares a known licence. The worst row is the verdict of the model.
 // param: model (model, required): Model id
 // columns: ancestor, kind, licenses, child_licenses, verdict, rules
 CALL () {
@@ -59,6 +59,21 @@ WITH a, above, own, terms, collect(DISTINCT f.rule) AS rules,
      max(CASE f.verdict WHEN 'violation' THEN 4 WHEN 'needs_review' THEN 3 END) AS found
 RETURN 'datasets/' + a.id AS ancestor, 'dataset' AS kind, above AS licenses, own AS child_licenses,
        ['compliant', 'compliant_with_obligations', 'unknown', 'needs_review', 'violation'][coalesce(found, terms)] AS verdict, rules
+ORDER BY ancestor
+UNION ALL
+CALL () {
+  MATCH (m:Model {id: $model})-[:DERIVED_FROM*0.. {active: true}]->(x) RETURN DISTINCT x.id AS id
+}
+MATCH (x:Model {id: id})-[t:CLAIMS_PARENT {source: 'declared'}]->(p:Model)
+WHERE t.valid_to IS NULL AND t.resolution IN ['ambiguous', 'absent']
+OPTIONAL MATCH (x)-[d:DERIVED_FROM]->(p)
+WITH x, t, d
+WHERE d IS NULL
+OPTIONAL MATCH (x)-[e:DERIVED_FROM {active: true}]->(:Model)
+WITH x, t, count(e) AS parents
+WHERE t.resolution = 'ambiguous' OR parents = 0
+   OR t.method IN ['hub-tags@1', 'hub-card@1', 'hub-base-models@1', 'merge-config@1']
+RETURN DISTINCT x.id AS ancestor, 'names' AS kind, [] AS licenses, [] AS child_licenses, 'unknown' AS verdict, ['unresolved-parent'] AS rules
 ORDER BY ancestor
 UNION ALL
 MATCH (m:Model {id: $model})

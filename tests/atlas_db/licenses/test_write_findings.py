@@ -8,14 +8,14 @@ import pytest
 
 from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.core.terms import Verdict
-from atlas_db.licenses.audit import AuditOptions
+from atlas_db.licenses.audit import AuditOptions, audit_models
 from atlas_db.licenses.rules import ORDER
 from atlas_db.licenses.write_findings import audit_and_write
 from atlas_db.lineage.traversal import ancestors
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import Statement
 from cypher.query_library import find_query
-from tests.support.graphs import load_rows, model
+from tests.support.graphs import child, load_rows, model
 from tests.support.license_hub import EDGES, META, ROWS, VERDICTS
 
 _EDGES = Statement(
@@ -65,6 +65,27 @@ def test_the_whole_atlas(store: Store, tmp_path: Path) -> None:
             found = {v for m, a, rule, v in EDGES if (m, a) == (name, ancestor) and not rule.startswith("name-")}
             observed = {row["verdict"] for row in rows}
             assert observed == found if found else not observed & {"needs_review", "violation"}, (name, ancestor)
+
+
+def test_audit_query_and_single_audits_agree_on_parents_that_are_not_surely_known(store: Store, tmp_path: Path) -> None:
+    mit = ["license:mit"]
+    path = {"_name_or_path": "/data/llama"}
+    rows = [
+        model("v/river-7b", tags=mit), model("w/river-7b", tags=mit),
+        child("x/vague", "finetune:river-7b", tags=mit), child("x/below", "finetune:x/vague", tags=mit),
+        child("x/both", "finetune:v/river-7b", "finetune:river-7b", tags=mit),
+        model("x/path", tags=mit, config=path), child("x/known", "finetune:w/river-7b", tags=mit, config=path),
+        child("x/written", "finetune:w/river-7b", "finetune:/data/llama", tags=mit),
+    ]  # fmt: skip
+    load_rows(store, tmp_path, rows)
+    audit_and_write(store, tmp_path, AuditOptions(), 5)
+    whole = {row["id"]: row["verdict"] for row in store.read(_MODELS)}
+    for name in (row["id"] for row in rows):
+        (alone,) = audit_models(store, [name], AuditOptions()).verdicts
+        assert (alone, by_cypher(store, name)) == (whole[name], whole[name]), name
+    assert {name for name, verdict in whole.items() if verdict == "unknown" and name.startswith("x/")} == {
+        "x/vague", "x/below", "x/path", "x/written",
+    }  # fmt: skip
 
 
 def test_again_and_back(store: Store, tmp_path: Path) -> None:
