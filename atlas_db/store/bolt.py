@@ -62,6 +62,10 @@ _CLOCK_SECONDS = 0.5
 logging.getLogger("neo4j").setLevel(logging.CRITICAL)
 
 
+_ROUTED = "neo4j"
+"""Beginning of addresses whose server may send a session to any member of a cluster."""
+
+
 class Transaction:
     """One managed transaction. It can be retried from the start, so its work must have no side effects elsewhere."""
 
@@ -119,6 +123,8 @@ class Store:
         self.engine = ""
         self._database = database
         self._on_close = contextlib.ExitStack()
+        # A cluster sends reads to members that may lag: there each session waits for what all before it wrote.
+        self._bookmarks = neo4j.GraphDatabase.bookmark_manager() if url.startswith(_ROUTED) else None
         self._writer = _driver(url, (user, password), retry_seconds)
         # Two drivers, not two users of one: each has its own connections, and no one changes hands.
         self._reader = self._writer if reader is None else _driver(url, reader, retry_seconds)
@@ -302,7 +308,12 @@ class Store:
 
     def _session(self, access: str) -> neo4j.Session:
         driver = self._writer if access == neo4j.WRITE_ACCESS else self._reader
-        return driver.session(database=self._database, default_access_mode=access, fetch_size=2000)
+        return driver.session(
+            database=self._database,
+            default_access_mode=access,
+            fetch_size=2000,
+            bookmark_manager=self._bookmarks,
+        )
 
 
 def _driver(url: str, auth: tuple[str, str], retry_seconds: float) -> neo4j.Driver:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import re
+
 import pytest
 
 from atlas_db.core.errors import AtlasError, CypherError, UsageError, WriteRefusedError
 from atlas_db.core.settings import Settings
 from atlas_db.store.bolt import Store
+from atlas_db.store.connect import connect, credentials
 from atlas_db.store.statements import Statement
 
 pytestmark = pytest.mark.contract
@@ -136,6 +140,26 @@ def test_values_come_back_plain(store: Store) -> None:
     assert rows[0]["r"] == {"type": "DERIVED_FROM", "confidence": 0.5}
     assert rows[0]["y"] == 2024
     assert [node["id"] for node in rows[0]["p"]["nodes"]] == ["x", "y"]
+
+
+@pytest.mark.engine
+@pytest.mark.neo4j
+def test_a_read_of_a_cluster_waits_for_the_writes_before_it(
+    neo4j_settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A member of a cluster may lag. The bookmark that a commit returns makes it wait; one server routes to itself."""
+    with connect(neo4j_settings) as direct:
+        address = direct.address.replace("bolt://", "neo4j://")
+    user, password = credentials(neo4j_settings)
+    with Store(address, user=user, password=password, database="neo4j") as store:
+        caplog.set_level(logging.DEBUG, "neo4j.io")
+        store.write(lambda tx: tx.run(Statement("MERGE (m:Model {id: 'late'})")))
+        store.read(Statement("MATCH (m:Model {id: 'late'}) RETURN m.id AS id"))
+    sent = [each.getMessage() for each in caplog.records]
+    commit = next(place for place, text in enumerate(sent) if "C: COMMIT" in text)
+    (bookmark,) = re.findall(r"'bookmark': '([^']+)'", next(text for text in sent[commit:] if "bookmark'" in text))
+    (reading,) = (text for text in sent if "C: BEGIN" in text and "'mode': 'r'" in text)
+    assert f"'bookmarks': ['{bookmark}']" in reading
 
 
 CHAIN = (
