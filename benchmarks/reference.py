@@ -116,12 +116,15 @@ def weight_formats() -> str:
     from ingest.formats.format_registry import format_rows
 
     lines = ["# Formats of weights", "", NOTICE, "", *_ABOUT_FORMATS, "", "## Read", ""]
-    lines += ["| format | tools | what is read | from | largest error | verdict | what a file may not tell |"]
-    lines.append("|---|---|---|---|---|---|---|")
+    titles = (
+        "format", "tools", "what is read", "from", "largest error", "a fingerprint reads", "verdict",
+        "what a file may not tell",
+    )  # fmt: skip
+    lines += [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     rows = format_rows()
     for row in (row for row in rows if row.read):
         error = "" if row.error is None else f"{row.error:.0e}" if row.error else "0"
-        cells = (row.name, row.tool, row.read, row.places, error, row.verdict, row.unknown)
+        cells = (row.name, row.tool, row.read, row.places, error, row.bytes_read, row.verdict, row.unknown)
         lines.append(f"| {' | '.join(map(_cell, cells))} |")
     lines += ["", "## Refused by name", "", "| format | |", "|---|---|"]
     lines += [f"| {_cell(row.name)} | {row.unknown} |" for row in rows if not row.read]
@@ -132,13 +135,11 @@ _ABOUT_FORMATS = [
     "`atlas-db formats` prints this page as a table. The largest error is the difference to what the tool's own code",
     "dequantizes, as a share of the largest magnitude. Tests hold it against files that the tools wrote. The verdict",
     "is that of a chart of one model, its fine-tune, two unrelated models and the copy. Rows are read on demand:",
-    "nothing reads a whole tensor to know some rows, except GPTQ, AWQ and EXL2, which pack across them.",
+    "nothing reads a whole tensor to know some rows, except where a row's elements lie apart.",
     "",
-    "What a fingerprint reads of a Llama of 1B parameters, in files of 1 to 2.3 GiB, is little. It is 4.1 MiB of",
-    "BF16, 2.1 of INT8 and FP8, 1.3 of MLX in 4 bits, and 2.2 of quanto's qint4. Scales of torchao's MXFP4 lie in",
-    "tiles: 8.3 MiB. Of GPTQ it reads 229 MiB, of AWQ 482. There each element of a row lies on a page of its own, so",
-    "words are read in blocks. Of the blocks of gpt-oss-20b it reads 2.2 MiB of 10.7 GiB in MXFP4, and 7.3 MiB of",
-    "36.8 GiB in BF16.",
+    "What a fingerprint reads is that of a Llama of 1B parameters. GPTQ, AWQ, EXL2 and ONNX keep inputs by outputs:",
+    "each element of a row lies on a page of the disk of its own. So they are read in blocks, once. The same holds",
+    "for the experts of gpt-oss-20b in BF16: 5.7 GiB of 36.8 GiB. Scales of torchao's MXFP4 lie in tiles.",
     "`python -m benchmarks.bytes_read` measures it.",
 ]
 

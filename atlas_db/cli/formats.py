@@ -7,8 +7,9 @@ from atlas_db.cli.output import Format, write_rows
 
 HELP = """List the formats of weights: what is read of each, from where, and how near to the tool's own values.
 
-`error` is the largest difference to what the tool itself dequantizes, as a share of the largest magnitude. `verdict` is
-what a chart says of copies next to their original. What is not read is refused by its name and counted, and so is a
+`error` is the largest difference to what the tool itself dequantizes, as a share of the largest magnitude. `bytes_read`
+is what a fingerprint reads of a model of 1B parameters. `verdict` is what a chart says of copies next to their
+original. What is not read is refused by its name and counted, and so is a
 model of whose blocks most cannot be read.
 
 Examples:
@@ -17,7 +18,7 @@ Examples:
 
   atlas-db formats --format json
 """
-COLUMNS = ("name", "read", "places", "tool", "error", "verdict", "unknown")
+COLUMNS = ("name", "read", "places", "tool", "error", "bytes_read", "verdict", "unknown")
 
 
 @guarded

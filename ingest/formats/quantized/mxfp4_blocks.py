@@ -57,6 +57,7 @@ FORMAT = QuantizedFormat(
     read="experts, outputs by inputs",
     unknown="copies in floats keep inputs by outputs: turned on disk, over ranges their experts meet only their like",
     error=0.0,
+    bytes_read="2.2 MiB of 10.7 GiB (gpt-oss-20b)",
     places="disk, Hub",
     matrix=_matrix,
     served={_SCALES: (_BLOCKS,)},

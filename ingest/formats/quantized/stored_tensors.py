@@ -54,6 +54,7 @@ class QuantizedFormat(NamedTuple):
         unknown: What a file may not tell, and what is then done.
         error: Largest difference to the tool's own values, as a share of the largest magnitude; None where no tool
             gives values to compare with.
+        bytes_read: What a fingerprint reads of a model of 1B parameters (`benchmarks/bytes_read.py`).
         places: Where such files are read: `disk, Hub`, with a limit of what is read by ranges.
         matrix: Function of the name of a tensor and all tensors to a matrix; None where the tensor is not of this
             format.
@@ -66,6 +67,7 @@ class QuantizedFormat(NamedTuple):
     read: str
     unknown: str
     error: float | None
+    bytes_read: str
     places: str
     matrix: Callable[[str, StoredTensors], Matrix | None]
     served: Mapping[str, tuple[str, ...]]

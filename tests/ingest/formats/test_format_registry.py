@@ -13,6 +13,6 @@ def test_every_format_is_listed_once_with_what_it_is() -> None:
     names = [row.name for row in rows]
     assert len(set(names)) == len(names) == 3 + len(QUANTIZED) + len(KINDS) + len(UNREAD)
     for row in rows:
-        assert bool(row.read) == bool(row.tool) == (row.places != "nowhere")
+        assert bool(row.read) == bool(row.tool) == bool(row.bytes_read) == (row.places != "nowhere")
         assert row.unknown
         assert (row.verdict == "refused by name") == (row.places == "nowhere")
