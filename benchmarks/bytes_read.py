@@ -218,7 +218,7 @@ def _varint(value: int) -> bytes:
 
 
 def write_onnx(folder: Path) -> None:
-    """Write the layers of a Llama of 1B parameters as matrix products, with float weights beside the file."""
+    """Write the layers of a Llama of 1B parameters as matrix products, with float weights in a file of their own."""
     graph, stop = b"", 0
     for layer in range(_LAYERS):
         for module, (rows, columns) in _LINEAR.items():

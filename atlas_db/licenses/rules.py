@@ -37,7 +37,7 @@ RELATIONS = (Relation.DUPLICATE, Relation.QUANTIZED, Relation.ADAPTER, Relation.
 """Relations by how strongly they change the weights, weakest first; then training data."""
 ORDER = {verdict: place for place, verdict in enumerate(Verdict)}
 """Verdicts from best to worst."""
-_RANKS = {"same": 4, "listed": 4, **dict.fromkeys(ABSENT, 4)}
+_RANKS = {"same": 4, "listed": 4, NONE: 4, UNSEEN: 4, UNRESOLVED: 4}
 _WHOLE_WORK = frozenset({Duty.SAME_LICENSE, Duty.NO_FURTHER_RESTRICTIONS})
 """Duties that allow no other terms beside the licence."""
 
