@@ -31,6 +31,8 @@ from atlas_db.cards.front_matter import parse_card
 from atlas_db.catalogue.expressions import parse_expression
 from atlas_db.core.errors import AtlasError, RecordError
 from atlas_db.licenses.suppressions import read_suppressions
+from atlas_db.store.bolt_values import require_sendable
+from cypher.query_library import parse_value, queries
 from ingest.formats.open_model import open_model
 from ingest.hub.array_items import array_items
 from ingest.hub.decode import decode_record
@@ -107,6 +109,15 @@ def read_suppression_file(body: bytes, folder: Path) -> None:
     read_suppressions(file, date(2024, 1, 1), frozenset({"r"}))
 
 
+def read_parameters(body: bytes, _: Path) -> None:
+    """Convert a text as every parameter of the shipped queries, and check what would be sent."""
+    text = body.decode("utf-8", errors="surrogateescape")
+    for query in queries().values():
+        for parameter in query.parameters:
+            with contextlib.suppress(AtlasError):
+                require_sendable({parameter.name: parse_value(parameter, text)})
+
+
 FIXTURES = Path(__file__).parent.parent / "tests" / "ingest" / "formats"
 MOST_DATA = 2**20
 """Bytes of weights that a header gets, at most."""
@@ -181,6 +192,7 @@ TARGETS: dict[str, Target] = {
         lambda body, _: parse_expression(body.decode("utf-8", errors="replace")),
     ),
     "suppressions": ([text.encode() for text in SUPPRESSIONS], read_suppression_file),
+    "parameters": ([b"7", b"-1", b".5", b"1e999", b"true", b"a/b", b"mit, apache-2.0", b"downloads"], read_parameters),
     "safetensors": (safetensors_headers(), read_safetensors_header),
     "gguf": ([gguf_file()], read_file("model.gguf")),
     "onnx": (

@@ -13,6 +13,7 @@ that there are.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from atlas_db.claims.repository_ids import requested_id
 from atlas_db.core.errors import QueryNotFoundError, QueryParameterError, did_you_mean
+from atlas_db.store.bolt_values import MAX_WHOLE
 from atlas_db.store.contents import require_models, require_node
 from atlas_db.store.statements import Statement
 from atlas_db.store.time_limits import limited_reads
@@ -37,7 +39,9 @@ LABELS = {"model": "Model", "dataset": "Dataset", "license": "License", "task": 
 LIST = "list"
 _TYPE = rf"string|integer|float|boolean|(?:{LIST} of )?(?:{'|'.join(LABELS)})|{LIST}|\w+(?:\|\w+)+"
 _PARAM = re.compile(rf"(\w+) \(({_TYPE}), (required|default ?(.*))\): (.+)")
-_ARTICLES = {"integer": "a whole number", "float": "a number", "boolean": "true or false"}
+_ARTICLES = {"integer": "a whole number from 0 on", "float": "a finite number", "boolean": "true or false"}
+_SHOWN = 40
+"""Characters of a wrong value that a message shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +128,18 @@ def parse_value(parameter: QueryParameter, text: str) -> Value:
     """
     try:
         match parameter.type:
-            case "integer":
-                return int(text)
-            case "float":
-                return float(text)
+            case "integer" if 0 <= (count := int(text)) <= MAX_WHOLE:
+                return count
+            case "float" if math.isfinite(number := float(text)):
+                return number
             case "boolean":
                 return {"true": True, "false": False}[text.lower()]
             case kind if kind.startswith(LIST):
                 return [part.strip() for part in text.split(",") if part.strip()]
     except (ValueError, KeyError) as error:
-        raise QueryParameterError(
-            f"the parameter {parameter.name} takes {_ARTICLES[parameter.type]}, not {text!r}",
-            hint=f"Write it as --param {parameter.name}={parameter.default or 1}",
-        ) from error
+        raise _wrong_value(parameter, text) from error
+    if parameter.type in _ARTICLES:
+        raise _wrong_value(parameter, text)
     if parameter.choices and text and text not in parameter.choices:
         raise QueryParameterError(
             f"the parameter {parameter.name} takes no {text!r}",
@@ -145,6 +148,14 @@ def parse_value(parameter: QueryParameter, text: str) -> Value:
     if parameter.label:
         return requested_id(text)
     return text
+
+
+def _wrong_value(parameter: QueryParameter, text: str) -> QueryParameterError:
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return QueryParameterError(
+        f"the parameter {parameter.name} takes {_ARTICLES[parameter.type]}, not {shown!r}",
+        hint=f"Write it as --param {parameter.name}={parameter.default or 1}",
+    )
 
 
 @cache

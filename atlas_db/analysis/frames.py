@@ -15,11 +15,11 @@ from scipy import sparse
 from atlas_db.analysis.forest import Forest, build_forest
 from atlas_db.cards.card_store import FOLDER, newest_cards
 from atlas_db.claims.runs import list_runs
+from atlas_db.columnar.arrow_columns import edge_columns
 from atlas_db.columnar.graph import HUB_FIRST_DATE, MULTI_VALUED, Graph, days_since_epoch
 from atlas_db.columnar.read import positions_in, read_graph
 from atlas_db.core.arrays import Doubles, Flags, Integers
 from atlas_db.core.terms import Progress, RunKind, Source, Status
-from atlas_db.store.arrow import edge_columns
 from atlas_db.store.bolt import Store
 
 CLAIM_EDGES = {

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from atlas_db.columnar.arrow_columns import edge_columns, node_columns
 from atlas_db.columnar.graph import (
     HUB_FIRST_DATE,
     MULTI_VALUED,
@@ -21,7 +22,6 @@ from atlas_db.columnar.graph import (
 from atlas_db.core.arrays import CsrLists, Doubles, Flags, Floats, Integers, csr_lists, unique_sorted
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.terms import Source, Status
-from atlas_db.store.arrow import edge_columns, node_columns
 from atlas_db.store.bolt import Store
 from atlas_db.store.contents import empty_store_error
 

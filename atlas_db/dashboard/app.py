@@ -26,7 +26,15 @@ from atlas_db.bom.collect import collect_contents
 from atlas_db.bom.cyclonedx import write_bom
 from atlas_db.cards.card_store import FOLDER
 from atlas_db.compliance.notice import collect_notice
-from atlas_db.core.errors import AtlasError, InputError, ModelNotFoundError, StoreError, TimeLimitError, UsageError
+from atlas_db.core.errors import (
+    AtlasError,
+    InputError,
+    ModelNotFoundError,
+    QueryNotFoundError,
+    StoreError,
+    TimeLimitError,
+    UsageError,
+)
 from atlas_db.core.safe_text import spreadsheet_row
 from atlas_db.dashboard import questions, views
 from atlas_db.dashboard.aggregates import Bundle
@@ -155,9 +163,10 @@ async def _on_error(request: Request, error: Exception) -> Response:
         "near": list(missing.near) if missing else [],
         "part": missing.model.rpartition("/")[2][:MAX_PART] if missing else "",
     }
+    headers = error.headers if isinstance(error, StarletteError) else None  # such as the methods that are allowed
     if request.query_params.get("format") == "json":
-        return JSONResponse({"error": title, "message": message, "hint": hint}, status)
-    return HTMLResponse(render("message", page, Served(), current="", title=title), status)
+        return JSONResponse({"error": title, "message": message, "hint": hint}, status, headers)
+    return HTMLResponse(render("message", page, Served(), current="", title=title), status, headers)
 
 
 async def _on_crash(request: Request, _: Exception) -> Response:
@@ -173,6 +182,8 @@ def _describe_error(error: Exception) -> tuple[int, str, str, str]:
             return 503, "This took too long", error.message, error.hint
         case StoreError():
             return 503, "The store does not answer", error.message, error.hint
+        case QueryNotFoundError():
+            return 404, "Not found", error.message, error.hint
         case UsageError():
             return 400, "Invalid request", error.message, error.hint
         case InputError():
@@ -183,6 +194,8 @@ def _describe_error(error: Exception) -> tuple[int, str, str, str]:
             details = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
             return 400, "Invalid request", details, "Correct the address"
         case StarletteError():
+            if allowed := (error.headers or {}).get("Allow"):
+                return error.status_code, "Not allowed", "This address takes no such request", f"Use {allowed}"
             return error.status_code, "Not found", f"There is no such page ({error.detail})", "Look at the navigation"
         case _:
             raise error
@@ -310,6 +323,12 @@ class SarifResponse(Response):
     media_type = "application/sarif+json"
 
 
+_OF_JSON: dict[int | str, dict[str, Any]] = {
+    200: {"content": {SarifResponse.media_type: {"schema": {"type": "object"}}}}
+}
+"""Description of an answer that is JSON, under a name of its own."""
+
+
 class ParquetResponse(Response):
     """A table as Parquet."""
 
@@ -347,7 +366,12 @@ def _downloads(state: AppState) -> APIRouter:
         writer.writerows(map(spreadsheet_row, rows))
         return _attachment(out.getvalue(), "audit.csv", CsvResponse.media_type)
 
-    @router.get("/audit.sarif", summary="Findings of the newest audit, SARIF 2.1.0", response_class=SarifResponse)
+    @router.get(
+        "/audit.sarif",
+        summary="Findings of the newest audit, SARIF 2.1.0",
+        response_class=SarifResponse,
+        responses=_OF_JSON,
+    )
     def audit_sarif(wanted: FindingFilters) -> Response:
         bundle = state.bundle
         run = bundle.report["audit"]["run"]

@@ -15,11 +15,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from atlas_db.columnar.arrow_columns import ARROW_TYPES
 from atlas_db.columnar.typed_columns import DAY, MOMENT, TIME_UNITS, to_times
 from atlas_db.core.errors import UsageError, did_you_mean
 from atlas_db.core.schema import SCHEMA, NodeType, Property, RelationshipType
 from atlas_db.core.terms import Progress
-from atlas_db.store.arrow import ARROW_TYPES
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import count_nodes, read_edges, read_nodes, some_edges, some_nodes
 

@@ -21,16 +21,18 @@ ALL_NEWER_MODELS = Statement(
     "MATCH (m:Model) WHERE substring(coalesce(m.created_at, ''), 0, 10) > $date "
     "OR substring(coalesce(m.last_modified, ''), 0, 10) > $date RETURN m.id AS id ORDER BY id"
 )
-_UNRESOLVED = (
+UNRESOLVED_PARENTS = Statement(
+    "UNWIND $ids AS id MATCH (c:Model {id: id})-[t:CLAIMS_PARENT {source: 'declared'}]->(p:Model) "
     "WHERE t.valid_to IS NULL AND t.resolution IN ['ambiguous', 'absent'] "
     "OPTIONAL MATCH (c)-[d:DERIVED_FROM]->(p) WITH c, t, p, d WHERE d IS NULL "
     "OPTIONAL MATCH (c)-[a:DERIVED_FROM {active: true}]->(:Model) "
     "RETURN c.id AS model, t.mention AS mention, t.resolution AS resolution, p.id AS guess, t.evidence AS evidence, "
     "t.method AS method, count(a) AS parents ORDER BY model, mention"
 )
-_DECLARES = "-[t:CLAIMS_PARENT {source: 'declared'}]->(p:Model) "
-UNRESOLVED_PARENTS = Statement(f"UNWIND $ids AS id MATCH (c:Model {{id: id}}){_DECLARES}{_UNRESOLVED}")
-ALL_UNRESOLVED_PARENTS = Statement(f"MATCH (c:Model){_DECLARES}{_UNRESOLVED}")
+DOUBTFUL_CHILDREN = Statement(
+    "MATCH (c:Model)-[t:CLAIMS_PARENT {source: 'declared'}]->(:Model) "
+    "WHERE t.valid_to IS NULL AND t.resolution IN ['ambiguous', 'absent'] RETURN DISTINCT c.id AS id ORDER BY id"
+)
 _BY_AUTHOR = frozenset(
     METHODS[part] for part in (RecordPart.TAGS, RecordPart.CARD, RecordPart.BASE_MODELS, RecordPart.MERGE_CONFIG)
 )
@@ -133,7 +135,7 @@ def unresolved_parents(store: Store, models: Sequence[str]) -> list[UnresolvedPa
 
 def all_unresolved_parents(store: Store) -> list[UnresolvedParent]:
     """Return the parents that any model of the atlas declares, and that no edge leads to."""
-    return _named_once(_unresolved(**row) for row in store.read(ALL_UNRESOLVED_PARENTS))
+    return unresolved_parents(store, [row["id"] for row in store.read(DOUBTFUL_CHILDREN)])
 
 
 def _named_once(found: Iterable[UnresolvedParent | None]) -> list[UnresolvedParent]:

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from atlas_db.columnar.arrow_columns import edge_columns, node_columns
 from atlas_db.core.errors import InputError
 from atlas_db.core.files import replacing, sha256_of, write_whole
 from atlas_db.core.terms import Progress, RecordKind
 from atlas_db.lineage.newest_records import NewestRecords
 from atlas_db.snapshot.repositories import PROPERTIES, UNRESOLVED, Repositories, Repository
-from atlas_db.store.arrow import edge_columns, node_columns
 from atlas_db.store.bolt import Store
 from atlas_db.store.contents import require_models
 

@@ -23,7 +23,7 @@ from atlas_db.licenses.audit_graph import (
     RECORDED_DATASETS,
     RULE_INPUTS,
 )
-from atlas_db.licenses.completeness import ALL_NEWER_MODELS, ALL_UNRESOLVED_PARENTS, NEWER_MODELS, UNRESOLVED_PARENTS
+from atlas_db.licenses.completeness import ALL_NEWER_MODELS, DOUBTFUL_CHILDREN, NEWER_MODELS, UNRESOLVED_PARENTS
 from atlas_db.lineage.newest_records import LOADS, NEWEST_DATASET, NEWEST_MODEL
 from atlas_db.lineage.traversal import MODEL_BY_ID, STEPS_DOWN, STEPS_UP
 from atlas_db.lineage.weights_record import MODEL_TYPES
@@ -186,20 +186,26 @@ def _all_newer_models(place: Repositories, parameters: Mapping[str, Any]) -> lis
     return [{"id": each} for each in sorted(newer)]
 
 
-def _unresolved_parents(models: Iterable[Sequence[Any]]) -> list[Row]:
-    """Return the claims of models that no edge follows from; each model as its id, `parents` and `mentions`."""
+def _unresolved_parents(place: Repositories, parameters: Mapping[str, Any]) -> list[Row]:
     rows = []
-    for identifier, parents, mentions in models:
-        edges = {edge["id"] for edge in parents or ()}
-        active = sum(edge["active"] for edge in parents or ())
+    for each in _find(place, _MODEL, parameters):
+        edges = {edge["id"] for edge in each.parents}
+        active = sum(edge["active"] for edge in each.parents)
         rows += [
-            {"model": identifier, "parents": active, **{name: claim[name] for name in _CLAIM}}
-            for claim in mentions or ()
-            if claim["guess"] not in edges and claim["resolution"] in (Resolution.AMBIGUOUS, Resolution.ABSENT)
+            {"model": each.id, "parents": active, **{name: claim[name] for name in _CLAIM}}
+            for claim in each.mentions
+            if claim["guess"] not in edges and claim["resolution"] in _DOUBTFUL
         ]
     return sorted(rows, key=lambda row: (row["model"], row["mention"]))
 
 
+def _doubtful_children(place: Repositories, _: Mapping[str, Any]) -> list[Row]:
+    rows = place.rows(_MODEL, ("id", "mentions"))
+    found = (id_ for id_, mentions in rows if any(claim["resolution"] in _DOUBTFUL for claim in mentions or ()))
+    return [{"id": each} for each in sorted(found)]
+
+
+_DOUBTFUL = (Resolution.AMBIGUOUS, Resolution.ABSENT)
 _CLAIM = ("mention", "resolution", "guess", "evidence", "method")
 
 
@@ -284,12 +290,8 @@ _ANSWERS: dict[str, Callable[[Repositories, Mapping[str, Any]], list[Row]]] = {
     RECORDED_DATASETS.text: _recorded_datasets,
     NEWER_MODELS.text: _newer_models,
     ALL_NEWER_MODELS.text: _all_newer_models,
-    UNRESOLVED_PARENTS.text: lambda place, wanted: _unresolved_parents(
-        (each.id, each.parents, each.mentions) for each in _find(place, _MODEL, wanted)
-    ),
-    ALL_UNRESOLVED_PARENTS.text: lambda place, _: _unresolved_parents(
-        place.rows(_MODEL, ("id", "parents", "mentions"))
-    ),
+    UNRESOLVED_PARENTS.text: _unresolved_parents,
+    DOUBTFUL_CHILDREN.text: _doubtful_children,
     MODEL_BY_ID.text: _model_by_id,
     STEPS_UP.text: _steps_up,
     STEPS_DOWN.text: _steps_down,

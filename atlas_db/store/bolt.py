@@ -30,6 +30,7 @@ from atlas_db.core.errors import (
     WriteRefusedError,
 )
 from atlas_db.core.terms import SOFTWARE
+from atlas_db.store.bolt_values import require_sendable
 from atlas_db.store.statements import Statement
 from atlas_db.store.time_limits import are_reads_limited, limited_reads, run_limited, time_limit_error
 
@@ -192,10 +193,12 @@ class Store:
             WriteRefusedError: It would write, and `write` is false.
             CypherError: It is malformed, or fails on what it reads.
             TimeLimitError: It only reads, and took too long.
+            QueryParameterError: A parameter is a number beyond 64 bits, or no Unicode.
             UsageError: It is empty.
         """
         if not text.strip():
             raise UsageError("the query is empty", hint="Give Cypher, or name a shipped query: atlas-db query")
+        require_sendable(parameters)
         explained = self._reader is self._writer and not write
         with self._user_errors(text, explained=explained):
             if write:

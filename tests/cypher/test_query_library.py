@@ -231,7 +231,9 @@ def test_errors_of_the_library_end_with_what_to_do() -> None:
         query.bind({})
     with pytest.raises(QueryParameterError, match="has no parameter 'depth'"):
         query.bind({"model": "x", "depth": "3"})
-    with pytest.raises(QueryParameterError, match="takes a whole number, not 'many'. Write it as --param limit=100"):
+    with pytest.raises(
+        QueryParameterError, match="takes a whole number from 0 on, not 'many'. Write it as --param limit=100"
+    ):
         query.bind({"model": "x", "limit": "many"})
     with pytest.raises(QueryParameterError, match="takes no 'undeclard'. Did you mean undeclared"):
         query_library.find_query("edges").bind({"status": "undeclard"})

@@ -61,7 +61,7 @@ COVERED_BY = {
     "atlas_db/provenance/origin_sheet.py": "tests/atlas_db/cli/test_origin.py",
     "atlas_db/snapshot/opening.py": "tests/atlas_db/cli/test_snapshot.py",
     "atlas_db/snapshot/repositories.py": "tests/atlas_db/snapshot/test_table_store.py",
-    "atlas_db/store/arrow.py": "tests/atlas_db/columnar/test_read.py",
+    "atlas_db/columnar/arrow_columns.py": "tests/atlas_db/columnar/test_read.py",
     "gnn/dataset/assemble.py": "tests/gnn/dataset/test_hashed_tokens.py",
     "ingest/formats/matrix.py": "tests/ingest/formats/test_open_model.py",
     "ingest/formats/quantized/mxfp4_blocks.py": "tests/ingest/formats/quantized/test_quantized_formats.py",

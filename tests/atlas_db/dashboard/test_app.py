@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from atlas_db.dashboard.app import STATIC
 from tests.support.command import run
-from tests.support.dashboard_hub import HOSTILE, META
+from tests.support.dashboard_hub import HOSTILE, META, SITE_ROWS
 from tests.support.dashboard_site import Site
 
 pytestmark = pytest.mark.xdist_group("dashboard")
@@ -334,3 +336,30 @@ def test_the_export_opens_from_a_disk(shown_home: Path, page: Page, tmp_path: Pa
     assert all(rest.startswith("//huggingface.co/") for _, rest in outside), (
         "nothing leads out of the folder but to the Hub"
     )
+
+
+DESCRIBED = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
+    "response_headers_conformance", "unsupported_method",
+)  # fmt: skip
+"""Of its checks, those of what is answered. Others ask that keys of an address that nobody knows are refused."""
+KNOWN_IDS = {
+    "path.model": str(SITE_ROWS[0]["id"]),
+    "path.author": str(SITE_ROWS[0]["id"]).partition("/")[0],
+    "path.name": "top_parents",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [{}, KNOWN_IDS], ids=["any ids", "known ids"])
+def test_answers_are_of_the_kinds_that_the_description_lists(site: Site, tmp_path: Path, known: dict[str, str]) -> None:
+    lines = [f'"{name}" = "{value}"' for name, value in known.items()]
+    (tmp_path / "schemathesis.toml").write_text("\n".join(["[parameters]", *lines]) if lines else "")
+    command = [Path(sys.executable).with_name("schemathesis"), "run", f"{site.url}/openapi.json", "--no-color"]
+    command += ["--seed", "1", "--max-examples", "3", "--checks", ",".join(DESCRIBED), "--phases", "coverage,fuzzing"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout[:5000]
+    generated, passed = map(int, re.findall(r"(\d+) generated, (\d+) passed", done.stdout)[0])
+    assert generated == passed > 200
+    selected, tested = re.findall(r"Selected: (\d+)/\d+\s+Tested: (\d+)", done.stdout)[0]
+    assert selected == tested and int(tested) > 15

@@ -91,4 +91,4 @@ def test_another_site_fills_in_a_form_and_sends_nothing(
         assert client.get("/questions/licenses?format=json").json()["answer"] is None, "it is asked by a press"
         hostile = client.get("/cypher?q=</textarea><script>alert(1)</script>")
         assert "<script>alert" not in hostile.text
-        assert client.get("/questions/no_such").status_code == 400
+        assert client.get("/questions/no_such").status_code == 404
