@@ -211,12 +211,12 @@ def verify_record(record: OriginRecord, places: Mapping[str, str] | None = None)
 def _read_model(item: Fingerprint) -> ReadModel:
     digest = blake2b(item.sample.keys.tobytes(), digest_size=16).hexdigest()
     return ReadModel(
-        item.id, item.created_at, item.location, hash_files(item.location), item.weights_hash,
+        item.id, item.created_at, item.location, hash_weight_files(item.location), item.weights_hash,
         len(item.sample.keys), digest, tuple(item.sample.names),
     )  # fmt: skip
 
 
-def hash_files(location: str) -> tuple[RecordedFile, ...]:
+def hash_weight_files(location: str) -> tuple[RecordedFile, ...]:
     """Return the weight files at a location with their digests; none on the Hub, or where nothing is there.
 
     Raises:
@@ -252,7 +252,7 @@ def _absence(item: ReadModel, location: str) -> str:
 
 def _changes(item: ReadModel, location: str) -> list[str]:
     """Return which files of a model are not those that the record names."""
-    now = {file.name: file for file in hash_files(location)}
+    now = {file.name: file for file in hash_weight_files(location)}
     before = {file.name: file for file in item.files}
     return [
         f"{item.id}: {name} {'is not here' if name not in now else 'has changed' if name in before else 'is new'}"
