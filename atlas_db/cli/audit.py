@@ -256,8 +256,6 @@ def _models(report: AuditReport, targets: Targets, store: str | None) -> None:
         )
     for name in report.missing_models():
         print_text(f"{name} is not in this atlas{newest}: fetch or load it", "yellow")
-    for each in report.unresolved:
-        print_text(f"The parent that {each.model} names is not known{newest}: {each}", "yellow")
     _foot(report)
 
 

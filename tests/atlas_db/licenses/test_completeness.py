@@ -91,10 +91,7 @@ def test_what_names_a_parent_that_is_not_surely_known_is_unknown_and_so_is_what_
             dict(report.verdicts),
             [(row["ancestor"], row["clause"].rpartition(": it fits")[0]) for row in findings],
         )
-    clause = (
-        "names a parent that is no model of this atlas for sure, so that what stands above it is not known: "
-        "river-7b is ambiguous"
-    )
+    clause = "the parent that it names is not known, nor is what stands above that: river-7b is ambiguous"
     assert found["c/amb"] == ({Verdict.UNKNOWN: 1}, [(None, clause)])
     assert found["c/below"] == ({Verdict.UNKNOWN: 1}, [("c/amb", clause)])
     assert found["c/path"] == ({Verdict.UNKNOWN: 1}, [(None, "")])
