@@ -130,7 +130,39 @@ def safetensors_headers() -> list[bytes]:
         data = file.read_bytes()
         stated = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         headers.append(json.dumps({name: each for name, each in stated.items() if "expected:" not in name}).encode())
-    return headers
+    return [*headers, json.dumps(LORA).encode()]
+
+
+LORA = {"__metadata__": {"ss_network_dim": "4", "ss_network_alpha": "4", "ss_sd_model_name": "o/base"}} | {
+    f"lora_unet_down_blocks_0_attentions_0_proj_in.lora_{end}.weight": {
+        "dtype": "F16", "shape": shape, "data_offsets": [start, start + 64]
+    }
+    for end, shape, start in (("down", [4, 8], 0), ("up", [8, 4], 64))
+}  # fmt: skip
+"""Header of an adapter as kohya's scripts write it."""
+CONFIGURATIONS = (
+    {"peft_type": "LORA", "base_model_name_or_path": "a/b", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"],
+     "trainable_token_indices": {"embed_tokens": [1, 2]}},
+    {"weight_map": {"lm_head.weight": "model.safetensors"}, "metadata": {"total_size": 16}},
+    {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"], "vae": [None, None]},
+    {"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2, "num_key_value_heads": 1,
+     "tie_word_embeddings": True, "quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 8},
+     "text_config": {"num_hidden_layers": 1}},
+)  # fmt: skip
+CONFIGURED = ("config.json", "adapter_config.json", "model.safetensors.index.json", "model_index.json")
+"""Files of a folder that say what its weights are."""
+
+
+def read_configuration(body: bytes, folder: Path) -> None:
+    """Open models of one small file each, one for every file that may hold a text as what it says of them."""
+    header = json.dumps({"lm_head.weight": {"dtype": "F16", "shape": [2, 4], "data_offsets": [0, 16]}}).encode()
+    for name in CONFIGURED:
+        place = folder / name.partition(".")[0]
+        place.mkdir(exist_ok=True)
+        (place / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+        (place / name).write_bytes(body)
+        with contextlib.suppress(AtlasError):
+            read_weights(place)
 
 
 def read_weights(folder: Path) -> None:
@@ -194,6 +226,7 @@ TARGETS: dict[str, Target] = {
     "suppressions": ([text.encode() for text in SUPPRESSIONS], read_suppression_file),
     "parameters": ([b"7", b"-1", b".5", b"1e999", b"true", b"a/b", b"mit, apache-2.0", b"downloads"], read_parameters),
     "safetensors": (safetensors_headers(), read_safetensors_header),
+    "configurations": ([json.dumps(each).encode() for each in CONFIGURATIONS], read_configuration),
     "gguf": ([gguf_file()], read_file("model.gguf")),
     "onnx": (
         [file.read_bytes() for file in sorted((FIXTURES / "onnx_files" / "data").glob("*.onnx"))],

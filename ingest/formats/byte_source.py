@@ -131,6 +131,8 @@ class LocalFile:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise WeightsError(self.name, f"cannot be opened ({error.strerror})") from error
+        except ValueError as error:  # a null byte, or half of a surrogate pair, in a name that a file gives
+            raise WeightsError(self.name, "cannot be opened (its name is none)") from error
         self.size = os.fstat(self._descriptor).st_size
 
     def __enter__(self) -> Self:

@@ -309,7 +309,7 @@ def embedded_adapter_config(metadata: Mapping[str, str]) -> AdapterConfig:
     ):
         values["base_model_name_or_path"] = named
     if "r" not in values and (rank := metadata.get("ss_network_dim", "")).isdecimal():
-        values["r"] = int(rank)
+        values["r"] = float(rank)  # of any number of digits
     return adapter_config(values)
 
 

@@ -304,4 +304,4 @@ def _wait_seconds(headers: Mapping[str, str]) -> float:
     if match := _REMAINING.search(headers.get("ratelimit", "")):
         return min(MAX_WAIT_SECONDS, float(match.group(2)) or 1.0)
     text = headers.get("retry-after", "")
-    return min(MAX_WAIT_SECONDS, float(text)) if text.isdigit() else WINDOW_SECONDS / 10
+    return min(MAX_WAIT_SECONDS, float(text)) if text.isdecimal() else WINDOW_SECONDS / 10

@@ -29,6 +29,8 @@ _DTYPES = {
 MAX_NODES = 2**20
 MAX_NUMBERS = 2**20
 """Bytes of whole numbers that are kept: zero points."""
+_MAX_DIGITS = 19
+"""Digits of the place of weights in another file, at most: those of 64 bits."""
 
 
 class Initializer(NamedTuple):
@@ -180,6 +182,7 @@ def _external(
     source = opened(str(path))
     start = stated.get("offset", "0")
     length = stated.get("length", str(source.size))
-    if not (start.isdecimal() and length.isdecimal()) or int(start) + int(length) > source.size:
+    counted = all(each.isdecimal() and len(each) <= _MAX_DIGITS for each in (start, length))
+    if not counted or int(start) + int(length) > source.size:
         raise WeightsError(location, f"names bytes of {str(path)!r} that are not there")
     return source, (int(start), int(start) + int(length))

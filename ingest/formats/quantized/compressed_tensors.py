@@ -98,7 +98,7 @@ def _fits(base: str, scheme: str, weights: Mapping[str, Any], stored: StoredTens
 def _shape(base: str, stored: StoredTensors) -> tuple[int, int] | None:
     """Return the shape that a file states for a matrix."""
     shape = stored.tensors.get(f"{base}.weight_shape")
-    if shape is None or shape[1].elements != 2:
+    if shape is None or shape[1].elements != 2 or not shape[1].dtype.startswith("I"):
         return None
     rows, columns = (int(side) for side in read_values(*shape))
     return (rows, columns) if rows > 0 and columns > 0 else None

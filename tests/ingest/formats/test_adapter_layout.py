@@ -125,6 +125,7 @@ def factors(module: str, down: str, up: str, rank: int = 4) -> dict[str, np.ndar
         (factors(FLAT, ".lora_down.weight", ".lora_up.weight"), {"ss_sd_model_name": "o/base"}, AdapterConfig("o/base", 4)),
         (factors(FLAT, ".lora_down.weight", ".lora_up.weight"),
          {"lora_adapter_metadata": "[", "ss_network_dim": "x", "ss_sd_model_name": "C:\\m\\base.ckpt"}, AdapterConfig("", 4)),
+        (factors(FLAT, ".lora_down.weight", ".lora_up.weight"), {"ss_network_dim": "9" * 5000}, AdapterConfig("", 4)),
     ],
 )  # fmt: skip
 def test_files_without_a_configuration(

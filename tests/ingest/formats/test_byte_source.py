@@ -41,6 +41,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         LocalFile(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_name_that_no_disk_has_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WeightsError, match="cannot be opened"):
+        LocalFile(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("whole", "element", "read"),
     [(2**22, 4096, 7000), (0, 4096, 7000), (0, 0, 2 * 70 * 2)],

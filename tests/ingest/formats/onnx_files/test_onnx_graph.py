@@ -10,6 +10,7 @@ import pytest
 
 from atlas_db.core.errors import WeightsError
 from ingest.formats.byte_source import ByteSource, LocalFile
+from ingest.formats.onnx_files import onnx_graph
 from ingest.formats.onnx_files.onnx_graph import OnnxGraph, read_graph
 from ingest.formats.open_model import open_model
 
@@ -45,6 +46,20 @@ def test_weights_outside_of_the_folder_are_refused(tmp_path: Path, location: byt
     (tmp_path / "model.onnx").write_bytes(data.replace(name, padded))
     with pytest.raises(WeightsError, match="none of its folder"):
         graph_of(tmp_path / "model.onnx")
+
+
+def test_a_name_that_no_disk_has_is_refused(tmp_path: Path) -> None:
+    data = (DATA / "in-another-file.onnx").read_bytes()
+    (tmp_path / "model.onnx").write_bytes(data.replace(b"in-another-file.onnx_data", b"in-another-file.onnx\0data"))
+    with pytest.raises(WeightsError, match="cannot be opened"):
+        open_model(tmp_path)
+
+
+@pytest.mark.parametrize("digits", [19, 20, 5000])
+def test_a_place_beyond_64_bits_is_not_there(tmp_path: Path, digits: int) -> None:
+    (tmp_path / "x").write_bytes(bytes(16))
+    with LocalFile(tmp_path / "x") as file, pytest.raises(WeightsError, match="that are not there"):
+        onnx_graph._external("model.onnx", {"location": "x", "offset": "9" * digits}, lambda _: file)
 
 
 def test_a_file_of_weights_that_is_cut_short_is_named(tmp_path: Path) -> None:
