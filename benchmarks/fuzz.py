@@ -154,7 +154,7 @@ CONFIGURED = ("config.json", "adapter_config.json", "model.safetensors.index.jso
 
 
 def read_configuration(body: bytes, folder: Path) -> None:
-    """Open models of one small file each, one for every file that may hold a text as what it says of them."""
+    """Open models of one small file each, one for each file that may state what its weights are."""
     header = json.dumps({"lm_head.weight": {"dtype": "F16", "shape": [2, 4], "data_offsets": [0, 16]}}).encode()
     for name in CONFIGURED:
         place = folder / name.partition(".")[0]

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks.fuzz import TARGETS, FuzzReport, _Uncaught, fuzz, mutated
 
-
 FEWER = {"parquet": 20, "configurations": 100}
 """Inputs of targets that take long: each bad Parquet file costs a process, and each configuration opens four models."""
 
