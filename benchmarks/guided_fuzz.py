@@ -47,7 +47,8 @@ def main() -> None:
     """Fuzz one reader. libFuzzer ends the process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=sorted(TARGETS))
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=60, help="at most")
+    parser.add_argument("--inputs", type=int, default=-1, help="at most; -1 for as many as fit the time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--corpus", type=Path, default=Path("fuzz-corpus"), help="folder of kept inputs")
     parser.add_argument("--out", type=Path, default=Path("fuzz-found"), help="folder of inputs that were not caught")
@@ -55,7 +56,13 @@ def main() -> None:
     corpus = given.corpus / given.target
     keep_seeds(given.target, corpus)
     given.out.mkdir(exist_ok=True)
-    options = {"max_total_time": given.seconds, "seed": given.seed, "max_len": MAX_BYTES, "print_final_stats": 1}
+    options = {
+        "max_total_time": given.seconds,
+        "runs": given.inputs,
+        "seed": given.seed,
+        "max_len": MAX_BYTES,
+        "print_final_stats": 1,
+    }
     options["artifact_prefix"] = f"{given.out}/{given.target}-"
     with tempfile.TemporaryDirectory() as folder:
         atheris.Setup(

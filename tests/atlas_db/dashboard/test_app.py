@@ -357,6 +357,7 @@ def test_answers_are_of_the_kinds_that_the_description_lists(site: Site, tmp_pat
     (tmp_path / "schemathesis.toml").write_text("\n".join(["[parameters]", *lines]) if lines else "")
     command = [Path(sys.executable).with_name("schemathesis"), "run", f"{site.url}/openapi.json", "--no-color"]
     command += ["--seed", "1", "--max-examples", "3", "--checks", ",".join(DESCRIBED), "--phases", "coverage,fuzzing"]
+    command += ["--request-timeout", "300"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout[:5000]
     generated, passed = map(int, re.findall(r"(\d+) generated, (\d+) passed", done.stdout)[0])
