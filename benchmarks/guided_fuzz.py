@@ -63,6 +63,7 @@ def main() -> None:
         "max_len": MAX_BYTES,
         "print_final_stats": 1,
     }
+    options["rss_limit_mb"] = 0  # libFuzzer counts the peak of the process that started it, too
     options["artifact_prefix"] = f"{given.out}/{given.target}-"
     with tempfile.TemporaryDirectory() as folder:
         atheris.Setup(
