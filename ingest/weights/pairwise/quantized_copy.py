@@ -37,6 +37,9 @@ JOINT_LEVELS = frozenset({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_X
 """Types whose levels are chosen jointly for several weights, or whose scale is not the one that rounding used."""
 
 
+ROUNDED_BIASES = frozenset({"MLX2", "MLX3", "MLX4", "MLX5", "MLX6", "MLX8"})
+"""Types of levels from a bias on, whose bias and step are rounded after the levels were chosen. That moves a weight
+however small it is, in 8 bits by up to half a level (affine groups of mlx)."""
 NEAREST_LEVELS = frozenset({
     "Q1_0", "Q2_K", "Q3_K", "Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q5_1", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "IQ4_XS",
     "TQ1_0", "TQ2_0", "NF4", "FP4", "INT8", *FLOAT8_DTYPES,
@@ -215,7 +218,9 @@ def _count(original: Floats, copy: Floats, kind: str) -> tuple[int, int, float, 
     theirs, ours = original.reshape(-1, width), copy.reshape(-1, width)
     below, above = _gaps(ours, even=kind not in UNEVEN_LEVELS)
     moved = (theirs - ours).astype(np.float64)
-    slack = np.abs(theirs).astype(np.float64) * QUANTIZED.rounding_slack
+    # A bias of at most the largest magnitude m and a range of at most 2 m, each within half a unit in the last place.
+    size = 1.5 * np.abs(ours).max(1, keepdims=True) if kind in ROUNDED_BIASES else np.abs(theirs)
+    slack = size.astype(np.float64) * QUANTIZED.rounding_slack
     up, down = np.isfinite(above), np.isfinite(below)
     beyond = (up & (moved - slack > above / 2)) | (down & (-moved - slack > below / 2))
     tested = up | down

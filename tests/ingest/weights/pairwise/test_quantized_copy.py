@@ -13,7 +13,9 @@ from atlas_db.fusion.evidence import QuantizedEvidence
 from ingest.formats.open_model import open_model
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Sample, take_sample
+from ingest.weights.pairwise import quantized_copy
 from ingest.weights.pairwise.quantized_copy import JOINT_LEVELS, NEAREST_LEVELS, decide_quantized, measure_levels
+from ingest.weights.parameters.quantized_parameters import QUANTIZED
 from ingest.weights.samples.resample import Resampler
 from tests.support.families import Weights, print_of, trained, write
 
@@ -110,3 +112,34 @@ def test_what_is_not_quantized_or_not_shared_is_not_comparable(original: Weights
 
 def test_no_type_is_of_both_kinds() -> None:
     assert not JOINT_LEVELS & NEAREST_LEVELS
+
+
+def bfloat16(values: np.ndarray) -> np.ndarray:
+    """Round to bfloat16, to even."""
+    raw = values.astype(np.float32).view(np.uint32)
+    return ((raw + 0x7FFF + (raw >> 16 & 1)) & 0xFFFF0000).view(np.float32)
+
+
+def affine_by_mlx(values: np.ndarray, bits: int) -> np.ndarray:
+    """Quantize groups as `mlx.core.quantize` does, and return what its codes, rounded scales and biases stand for."""
+    low, high = values.min(1, keepdims=True), values.max(1, keepdims=True)
+    from_low = np.abs(low) > np.abs(high)
+    scale = np.maximum((high - low) / (2**bits - 1), 1e-7) * np.where(from_low, 1, -1)
+    edge = np.where(from_low, low, high)
+    first = np.rint(edge / scale)
+    scale, bias = np.where(first != 0, edge / np.where(first == 0, 1, first), scale), np.where(first == 0, 0, edge)
+    codes = np.clip(np.rint((values - bias) / scale), 0, 2**bits - 1)
+    return (codes * bfloat16(scale) + bfloat16(bias)).astype(np.float32)
+
+
+@pytest.mark.parametrize("group", [32, 64, 128])
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 8])
+def test_rounded_scales_and_biases_of_mlx_cross_no_level(bits: int, group: int) -> None:
+    rng = np.random.default_rng(bits)
+    values = (rng.normal(size=(1024, group)) * 0.02).astype(np.float32)
+    related = (values + rng.normal(size=values.shape) * 0.004).astype(np.float32)
+    copy = affine_by_mlx(values, bits).reshape(-1, 32)
+    tested, crossed, *_ = quantized_copy._count(values.reshape(-1, 32), copy, f"MLX{bits}")
+    assert tested > 10_000 and crossed <= QUANTIZED.max_crossed * tested
+    tested, crossed, *_ = quantized_copy._count(related.reshape(-1, 32), copy, f"MLX{bits}")
+    assert crossed > 2 * QUANTIZED.max_crossed * tested
