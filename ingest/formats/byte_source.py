@@ -12,6 +12,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Bytes, Integers
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.files import reason_of
 
 MAX_WHOLE_READ_BYTES = 2**22
 """Bytes up to which a matrix is read at once where columns are wanted."""
@@ -129,10 +130,8 @@ class LocalFile:
         self.bytes_read = 0
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise WeightsError(self.name, f"cannot be opened ({error.strerror})") from error
-        except ValueError as error:  # a null byte, or half of a surrogate pair, in a name that a file gives
-            raise WeightsError(self.name, "cannot be opened (its name is none)") from error
+        except (OSError, ValueError) as error:  # values: a null byte, or half of a surrogate pair, in a stated name
+            raise WeightsError(self.name, f"cannot be opened ({reason_of(error)})") from error
         self.size = os.fstat(self._descriptor).st_size
 
     def __enter__(self) -> Self:
