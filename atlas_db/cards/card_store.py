@@ -27,7 +27,8 @@ def newest_cards(folder: Path, ids: Iterable[str], kind: RecordKind = RecordKind
         ids: Ids of the repositories.
         kind: Their kind: a model and a dataset may share an id.
     """
-    files = sorted(str(file) for file in folder.glob("*.parquet"))
+    wanted_ids = sorted(set(ids))
+    files = sorted(str(file) for file in folder.glob("*.parquet")) if wanted_ids else []
     if not files:
         return
     import pyarrow as pa
@@ -37,7 +38,7 @@ def newest_cards(folder: Path, ids: Iterable[str], kind: RecordKind = RecordKind
     dataset = parquet.dataset(files, schema=pa.schema([(name, pa.string()) for name in COLUMNS]))
     # Files of earlier releases have no kind; nearly all their cards are of models.
     of_kind = pc.if_else(pc.field("kind").is_null(), pc.scalar(str(RecordKind.MODEL)), pc.field("kind")) == str(kind)
-    wanted = of_kind & pc.field("id").isin(pa.array(sorted(set(ids)), pa.string()))
+    wanted = of_kind & pc.field("id").isin(wanted_ids)
     dates = dataset.to_table(columns=["id", "as_of"], filter=wanted)
     pairs = Counter(zip(dates["id"].to_pylist(), dates["as_of"].to_pylist(), strict=True))
     newest: dict[str, str] = {}
