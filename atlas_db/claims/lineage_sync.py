@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from atlas_db.core.records import ChartedModel, LineageClaim, LineageEdge
 from atlas_db.core.terms import Relation, Resolution, Source, Status
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.bulk.graph_batch import GraphBatch
 from atlas_db.store.statements import (
     all_edges,
     all_nodes,
@@ -31,6 +32,7 @@ _CLAIM = (
     "source", "relation", "confidence", "method", "mention", "resolution", "evidence", "first_seen", "last_seen",
     "valid_to", "run_id",
 )  # fmt: skip
+_CLAIM_WRITTEN = tuple(name for name in _CLAIM if name not in ("run_id", "source", "method"))
 _EDGE = ("relation", "confidence", "status", "sources")
 _EDGE_WRITTEN = (*_EDGE, "active")
 Pair = tuple[str, str]
@@ -60,6 +62,7 @@ class WriteContext:
         fresh: True where the store holds no lineage yet.
         dry_run: True where nothing is written.
         before_write: Called before the first write, to wait for work that runs in parallel with the resolution.
+        batch: Batch of a first load with all models that have a record; None where Cypher writes.
     """
 
     run_id: str
@@ -67,6 +70,7 @@ class WriteContext:
     fresh: bool = False
     dry_run: bool = False
     before_write: Callable[[], object] = lambda: None
+    batch: GraphBatch | None = None
 
 
 def read_name_evidence(store: Store) -> tuple[dict[str, NameEvidence], dict[str, list[ParentDeclaration]]]:
@@ -109,7 +113,10 @@ def synchronise_lineage(
     )
     context.before_write()
     if context.fresh and not context.dry_run:
-        _create(store, models, declared, edges, context)
+        if context.batch is not None:
+            _send(context.batch, models, declared, edges, context.run_id)
+        else:
+            _create(store, models, declared, edges, context)
         counts.changes["created"] += len(declared) + len(edges)
         return counts
     known = [item for item in old if item.source is Source.DECLARED]
@@ -204,27 +211,48 @@ def _create(
         by_child[item.child][0].append(item)
     for edge in edges:
         by_child[edge.child][1].append(edge)
-    names = tuple(name for name in _CLAIM if name not in ("run_id", "source", "method"))
 
     def work(tx: Transaction, children: Sequence[str]) -> None:
         claims = [item for child in children for item in by_child[child][0]]
         fused = [edge for child in children for edge in by_child[child][1]]
         tx.run_batch(ensure_nodes("Model"), placeholders((item.parent for item in claims), models))
-        groups: dict[str, list[list[Any]]] = defaultdict(list)
-        for item in claims:
-            values = [getattr(item, name) for name in names]
-            groups[item.method].append(
-                [item.child, item.parent, *(str(v) if hasattr(v, "value") else v for v in values)]
-            )
-        for method, values in groups.items():
-            common = {"source": Source.DECLARED.value, "run_id": context.run_id, "method": method}
-            tx.run_batch(create_edges("CLAIMS_PARENT", *_ENDS, names, tuple(common)), values, common=common)
-        tx.run_batch(
-            create_edges("DERIVED_FROM", *_ENDS, _EDGE_WRITTEN),
-            [[edge.child, edge.parent, *edge_properties(edge).values()] for edge in fused],
-        )
+        for common, values in _by_method(claims, context.run_id):
+            statement = create_edges("CLAIMS_PARENT", *_ENDS, _CLAIM_WRITTEN, tuple(common))
+            tx.run_batch(statement, values, common=common)
+        tx.run_batch(create_edges("DERIVED_FROM", *_ENDS, _EDGE_WRITTEN), _edge_rows(fused))
 
     Batches(store, context.rows).run(sorted(by_child), work)
+
+
+def _send(
+    batch: GraphBatch,
+    models: Container[str],
+    declared: Sequence[LineageClaim],
+    edges: Sequence[LineageEdge],
+    run_id: str,
+) -> None:
+    """Send both layers of a store without lineage."""
+    for props in placeholders((item.parent for item in declared), models):
+        batch.node("Model", props)
+    for common, values in _by_method(declared, run_id):
+        batch.edges("CLAIMS_PARENT", *_ENDS, values, _CLAIM_WRITTEN, common)
+    batch.edges("DERIVED_FROM", *_ENDS, _edge_rows(edges), _EDGE_WRITTEN)
+    batch.flush()
+
+
+def _by_method(claims: Iterable[LineageClaim], run_id: str) -> Iterator[tuple[dict[str, str], list[list[Any]]]]:
+    """Yield the properties that claims of a method share, and of each claim both ends and `_CLAIM_WRITTEN`."""
+    groups: dict[str, list[list[Any]]] = defaultdict(list)
+    for item in claims:
+        values = (getattr(item, name) for name in _CLAIM_WRITTEN)
+        groups[item.method].append([item.child, item.parent, *(str(v) if hasattr(v, "value") else v for v in values)])
+    for method, rows in groups.items():
+        yield {"source": Source.DECLARED.value, "run_id": run_id, "method": method}, rows
+
+
+def _edge_rows(edges: Iterable[LineageEdge]) -> list[list[Any]]:
+    """Return of each edge both ends and `_EDGE_WRITTEN`."""
+    return [[edge.child, edge.parent, *edge_properties(edge).values()] for edge in edges]
 
 
 class LineageDiff:

@@ -9,7 +9,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.invocation import command, on_store
-from atlas_db.cli.output import Format, errors, print_text, write_json, write_rows
+from atlas_db.cli.output import Format, errors, print_text, write_json, write_parameters, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 
@@ -62,10 +62,18 @@ def complete(
     score: Annotated[
         bool, typer.Option("--score", help="Compare earlier predictions with later declarations.")
     ] = False,
+    show_parameters: Annotated[
+        bool, typer.Option("--show-parameters", help="List every tuned constant with unit, origin and sensitivity.")
+    ] = False,
     store: StoreOption = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Predict missing attributes."""
+    if show_parameters:
+        from gnn.parameters.completion_parameters import shown_completion_parameters
+
+        write_parameters(shown_completion_parameters(), form)
+        return
     require_extra("gnn")
     from gnn.dataset.tasks import tasks_for
 
@@ -81,16 +89,9 @@ def complete(
         write_rows(tuple(rows[0]), rows, form)
         return
     options = CompleteOptions(
-        attributes=chosen,
-        models=ids,
-        out=out,
-        min_confidence=min_confidence,
-        precision=precision,
-        dry_run=dry_run,
-        retrain=retrain,
-        network=network,
-        strict=bool(chosen),
-    )
+        attributes=chosen, models=ids, out=out, min_confidence=min_confidence, precision=precision, dry_run=dry_run,
+        retrain=retrain, network=network, strict=bool(chosen),
+    )  # fmt: skip
     with opened(settings) as graph, shown_progress() as progress:
         report = complete_and_write(graph, home_of(settings), options, progress)
     _show(report, out, form, store)

@@ -1,7 +1,8 @@
 """The graph schema, declared once.
 
-Constraints, indexes, UNWIND statements (`store/statements.py`), offline-import headers (`store/bulk_import.py`) and
-`SCHEMA.md` are all derived from the value `SCHEMA` below. Print the page with `atlas-db schema --markdown`.
+Constraints, indexes, UNWIND statements (`store/statements.py`), headers of offline files
+(`store/bulk/import_files.py`) and `SCHEMA.md` are all derived from the value `SCHEMA` below. Print the page with
+`atlas-db schema --markdown`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import neo4j
 from neo4j import exceptions as bolt
@@ -33,6 +33,9 @@ from atlas_db.core.terms import SOFTWARE
 from atlas_db.store.bolt_values import require_sendable
 from atlas_db.store.statements import Statement
 from atlas_db.store.time_limits import are_reads_limited, limited_reads, run_limited, time_limit_error
+
+if TYPE_CHECKING:
+    from atlas_db.store.bulk.graph_batch import BatchEndpoint
 
 T = TypeVar("T")
 _SEE_LOG = "Check the server log"
@@ -52,8 +55,7 @@ _LOCAL_PLACE = re.compile(r"line (\d+)(?:, column |:)(\d+)")
 _LEADING = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 """Blank lines and comments before a statement, which the local engine drops before it counts."""
 Row = dict[str, Any]
-RETRY_SECONDS = 20.0
-CONNECT_SECONDS = 10.0
+RETRY_SECONDS, CONNECT_SECONDS = 20.0, 10.0
 _SHOWN = 1024
 """Characters of a running statement that the local engine shows."""
 _CLOCK_SECONDS = 0.5
@@ -104,6 +106,7 @@ class Store:
         address: The URL, without credentials.
         engine: Product name and version that the server reports.
         query_seconds: Time limit of a statement within `limited_reads`, and of one that the user wrote; 0 for none.
+        batches: Where the engine takes batches of a first load; None where it takes none.
     """
 
     def __init__(
@@ -120,8 +123,8 @@ class Store:
     ) -> None:
         self.name = self.address = url
         self._diagnose, self._logged_error = diagnose, logged_error
-        self.query_seconds = 0.0
-        self.engine = ""
+        self.query_seconds, self.engine = 0.0, ""
+        self.batches: BatchEndpoint | None = None
         self._database = database
         self._on_close = contextlib.ExitStack()
         # A cluster sends reads to members that may lag: there each session waits for what all before it wrote.
@@ -145,7 +148,7 @@ class Store:
             StoreUnavailableError: The store does not answer.
             StoreRefusedError: Wrong password, or no such database.
         """
-        with self._translated_errors():
+        with self.translated_errors():
             self.engine = self._writer.get_server_info().agent
             for driver in dict.fromkeys((self._writer, self._reader)):
                 driver.execute_query("RETURN 1 AS one", database_=self._database)
@@ -156,7 +159,7 @@ class Store:
         Raises:
             TimeLimitError: It took too long, within `limited_reads`.
         """
-        with self._translated_errors():
+        with self.translated_errors():
             return self._execute_read(statement.text, lambda tx: Transaction(tx).run(statement, **parameters))
 
     def fetch_all(self, statement: Statement, **parameters: object) -> list[list[Any]]:
@@ -165,19 +168,19 @@ class Store:
 
     def map_pages(self, statement: Statement, convert: Callable[[list[list[Any]]], T], **parameters: object) -> list[T]:
         """Run a statement that returns `page` columns and return each page converted. A retry converts pages again."""
-        with self._translated_errors(), paused_gc():
+        with self.translated_errors(), paused_gc():
             return self._execute_read(
                 statement.text, lambda tx: [convert(record["page"]) for record in tx.run(statement.text, parameters)]
             )
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run work in one managed transaction; a transient error restarts it."""
-        with self._translated_errors(), self._session(neo4j.WRITE_ACCESS) as session:
+        with self.translated_errors(), self._session(neo4j.WRITE_ACCESS) as session:
             return session.execute_write(lambda tx: work(Transaction(tx)))
 
     def apply_schema(self, statements: Sequence[Statement]) -> None:
         """Create constraints or indexes, one transaction each."""
-        with self._translated_errors(), self._session(neo4j.WRITE_ACCESS) as session:
+        with self.translated_errors(), self._session(neo4j.WRITE_ACCESS) as session:
             for statement in statements:
                 session.execute_write(_run_text, statement.text)
 
@@ -275,7 +278,7 @@ class Store:
         self._on_close.callback(callback)
 
     @contextlib.contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def translated_errors(self) -> Iterator[None]:
         """Translate the driver's exceptions, and add a fault of this machine that explains them."""
         try:
             with _driver_errors(self.address):
@@ -291,14 +294,14 @@ class Store:
 
     @contextlib.contextmanager
     def _user_errors(self, text: str, *, explained: bool) -> Iterator[None]:
-        """Translate the driver's exceptions as `_translated_errors`; those of the statement are the user's.
+        """Translate the driver's exceptions as `translated_errors`; those of the statement are the user's.
 
         Args:
             text: What the user wrote.
             explained: True where `_EXPLAIN` stands before the user's text, so that its first line begins later.
         """
         try:
-            with self._translated_errors():
+            with self.translated_errors():
                 yield
         except StoreRefusedError as error:
             if not isinstance(error.__cause__, bolt.Neo4jError) or ".Statement." not in error.code:

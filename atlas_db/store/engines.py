@@ -15,6 +15,7 @@ from pathlib import Path
 from atlas_db.core.errors import StoreUnavailableError
 from atlas_db.core.extras import DISTRIBUTION, install_command
 from atlas_db.core.files import write_private, write_whole
+from atlas_db.store.bulk.first_load import remove_cut_off
 from atlas_db.store.engine_users import EngineUsers, arcadedb_users, neo4j_users, write_arcadedb_users
 from atlas_db.store.jar_checksums import check_jars
 from atlas_db.store.neo4j_version import check_java, choose_version, is_calendar
@@ -68,7 +69,7 @@ class Engine:
     """A local engine: its name, its users by the secret, its database, and how it is prepared and started.
 
     Its `version` chooses, by what the user requested, the version that runs on a data directory. Its `java` takes that
-    version.
+    version. One that `takes_batches` does so at its spare port.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Engine:
     prepare: Callable[[Launch], list[str] | None]
     environment: Callable[[Path], dict[str, str]] = lambda _: {}
     version: Callable[[str, Path], str] = lambda _, __: ""
+    takes_batches: bool = False
 
 
 def _package(name: str, extra: str) -> Path:
@@ -103,6 +105,10 @@ def _java(path: Path) -> Path:
 
 def _arcade_java(_: str) -> Path:
     return _java(_package("arcadedb_embedded", "") / "jre" / "bin" / "java")
+
+
+def _arcade_prepare(launch: Launch) -> None:
+    remove_cut_off(launch.directory, launch.directory / "arcadedb" / "databases")
 
 
 def _arcade_arguments(launch: Launch) -> list[str]:
@@ -249,7 +255,9 @@ def _neo4j_environment(directory: Path) -> dict[str, str]:
     return {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
 
 
-ARCADEDB = Engine("local", arcadedb_users, "atlas", _arcade_java, _arcade_arguments, lambda _: None)
+ARCADEDB = Engine(
+    "local", arcadedb_users, "atlas", _arcade_java, _arcade_arguments, _arcade_prepare, takes_batches=True
+)
 NEO4J = Engine(
     "neo4j-local",
     neo4j_users,

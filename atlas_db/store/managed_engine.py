@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from pathlib import Path
 from atlas_db.core.errors import StoreLockedError, StoreRefusedError, StoreUnavailableError
 from atlas_db.core.locks import is_locked
 from atlas_db.store.bolt import Store
+from atlas_db.store.bulk.first_load import is_cut_off
+from atlas_db.store.bulk.graph_batch import BatchEndpoint
 from atlas_db.store.engine_users import read_or_make_secret
 from atlas_db.store.engines import ENGINES, Engine
 from atlas_db.store.neo4j_version import read_version
@@ -82,6 +85,8 @@ def open_local(
         StoreLockedError: The directory holds another engine's data, or those of a newer version, or runs with another.
     """
     _prepare_directory(engine, directory)
+    if is_cut_off(directory):
+        stop_engine(directory)  # Its next start removes what that load left.
     with ExitStack() as unless_open:
         # Registered before the engine starts: it must not stop as idle while this client waits for it.
         unless_open.callback(release_client, register_client(directory))
@@ -124,7 +129,7 @@ def _connect(engine: Engine, directory: Path, arguments: list[str]) -> Store:
     starts = 0
     while time.monotonic() < deadline:
         if (state := read_state(directory)) is not None:
-            store = _try_store(engine, directory, int(str(state["port"])))
+            store = _try_store(engine, directory, state)
             if store is not None:
                 return store
         elif not is_owned(directory):
@@ -146,10 +151,10 @@ def _diagnose_disk(directory: Path) -> str:
     return f"only {free // 2**20} MiB are free under {directory}" if free < LOW_DISK else ""
 
 
-def _try_store(engine: Engine, directory: Path, port: int) -> Store | None:
+def _try_store(engine: Engine, directory: Path, state: Mapping[str, object]) -> Store | None:
     users = engine.users(read_or_make_secret(directory))
     store = Store(
-        f"bolt://127.0.0.1:{port}",
+        f"bolt://127.0.0.1:{state['port']}",
         user=users.owner.name,
         password=users.owner.password,
         reader=users.reader,
@@ -158,6 +163,8 @@ def _try_store(engine: Engine, directory: Path, port: int) -> Store | None:
         logged_error=lambda: logged_error(directory),
         retry_seconds=RETRY_SECONDS,
     )
+    if engine.takes_batches and "spare_port" in state:
+        store.batches = BatchEndpoint(directory, int(str(state["spare_port"])), *users.owner, engine.database)
     try:
         store.ping()
     except (StoreUnavailableError, StoreRefusedError) as error:

@@ -193,6 +193,7 @@ def _run_engine(directory: Path, engine: Engine, heap: str, idle_seconds: float,
         "engine": engine.name,
         "version": version,
         "port": launch.bolt_port,
+        "spare_port": launch.spare_port,
         "pid": os.getpid(),
         "java_pid": child.pid,
     }

@@ -1,6 +1,6 @@
 """Tokens of a model as hash buckets: of its name, owner, lineage and metadata.
 
-Feature hashing maps each token to one of `BUCKETS` numbers without a vocabulary (Weinberger et al. 2009, arXiv
+Feature hashing maps each token to one of `TOKEN.buckets` numbers without a vocabulary (Weinberger et al. 2009, arXiv
 0902.2206).
 """
 
@@ -21,20 +21,18 @@ from atlas_db.core.arrays import CsrLists, Integers, csr_lists, join_lists, rang
 from gnn.dataset.grouping_keys import nth_parent, parent_of, roots
 from gnn.parameters.token_parameters import TOKEN
 
-BUCKETS = TOKEN.buckets
-"""Number of hash buckets; bucket 0 stands for no token."""
 _GRAM_BYTES = 48
 """Leading bytes of a name that have 4-grams."""
 
 
 @lru_cache(maxsize=1 << 18)
 def hash_bucket(token: str) -> int:
-    """Return the bucket of a token, 1 … BUCKETS - 1, the same on every machine."""
+    """Return the bucket of a token, 1 … TOKEN.buckets - 1, the same on every machine."""
     return _bucket_of_bytes(token.encode())
 
 
 def _bucket_of_bytes(token: bytes) -> int:
-    return 1 + crc32(token) % (BUCKETS - 1)
+    return 1 + crc32(token) % (TOKEN.buckets - 1)
 
 
 class NameTokens:
@@ -103,7 +101,7 @@ class TokenTable:
             return own
         parent_tokens = self._names.take(np.where(rows >= 0, self._ancestors.parent[rows], -1))
         # Shifted by one bucket, tokens of the parent differ from equal tokens of the child.
-        shifted = parent_tokens._replace(values=1 + parent_tokens.values % (BUCKETS - 1))
+        shifted = parent_tokens._replace(values=1 + parent_tokens.values % (TOKEN.buckets - 1))
         lines = [_one_or_none(np.where(rows >= 0, line[rows], -1)) for line in self._ancestors.buckets]
         return join_lists([own, *lines, shifted])
 

@@ -17,13 +17,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from atlas_db.columnar.repository_names import segments, stem
 from atlas_db.core.arrays import Doubles, Integers
-from gnn.dataset.hashed_tokens import BUCKETS
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.models.attribute_model import RankedCandidates
 from gnn.models.bag_of_words import token_matrix
 from gnn.parameters.candidate_parameters import CANDIDATE
 from gnn.parameters.evaluation_parameters import EVALUATION
+from gnn.parameters.token_parameters import TOKEN
 
 _BASELINE = EVALUATION.baseline
 CHUNK_SIZE = 500
@@ -86,13 +86,13 @@ def token_overlap(neighbourhood: Neighbourhood, query: CompletionQuery) -> Basel
 
 @cache
 def _class_centroids(neighbourhood: Neighbourhood, with_metadata: bool) -> csr_array:
-    """Return the mean token vector of each value's models, scaled to unit length, shape (values, BUCKETS)."""
+    """Return the mean token vector of each value's models, scaled to unit length, shape (values, TOKEN.buckets)."""
     events = neighbourhood.events
     rows, column = np.unique(events.rows, return_inverse=True)
     tokens = token_matrix(
         neighbourhood, CompletionQuery(rows, neighbourhood.graph.created[rows], np.full(len(rows), with_metadata))
     )
-    document_frequency = np.bincount(tokens.indices, minlength=BUCKETS)
+    document_frequency = np.bincount(tokens.indices, minlength=TOKEN.buckets)
     idf = np.log((len(rows) + 1) / (document_frequency + 1)) ** 2
     indices = (events.values.astype(np.int32), column.astype(np.int32))
     incidence = csr_array((np.ones(len(column), np.float32), indices), shape=(events.num_values, len(rows)))

@@ -15,12 +15,12 @@ from gnn.candidates import name_neighbours
 from gnn.candidates.generate import REPOSITORY_INDEX, CandidateGenerator, Candidates
 from gnn.candidates.inverted_index import OVERLAP_FEATURES, InvertedIndex
 from gnn.candidates.name_neighbours import KnnVotes
-from gnn.dataset.hashed_tokens import BUCKETS
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import uses_lineage
 from gnn.dataset.temporal_counts import COUNT_FEATURES
 from gnn.parameters.candidate_parameters import CANDIDATE
+from gnn.parameters.token_parameters import TOKEN
 
 CLASS_SCORE_FEATURES = ("log-probability", "highest log-probability", "gap to the highest")
 NETWORK_FEATURES = tuple(f"network: {name}" for name in CLASS_SCORE_FEATURES)
@@ -117,7 +117,7 @@ class CandidateTableBuilder:
         neighbourhood = self._neighbourhood
         if self._attribute != "base_model":
             return None
-        return InvertedIndex(neighbourhood.metadata_tokens, BUCKETS, np.arange(len(neighbourhood.graph)))
+        return InvertedIndex(neighbourhood.metadata_tokens, TOKEN.buckets, np.arange(len(neighbourhood.graph)))
 
     @property
     def feature_names(self) -> list[str]:

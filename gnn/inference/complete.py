@@ -26,8 +26,6 @@ from gnn.models.reporting_propensity import Missingness, PropensityModel, has_kn
 from gnn.models.training import fit_attribute_model
 from gnn.parameters.model_parameters import MODEL
 
-MAX_VALUES = {"datasets": MODEL.output.max_datasets, "base_model": MODEL.output.max_parents}
-"""Values predicted for a model at most, by attribute; one for every other attribute."""
 CHECKPOINTS = "completion"
 """Folder of checkpoints in the home folder."""
 
@@ -251,7 +249,7 @@ def _predictions(
     """Yield the candidates whose confidence, times the prior of a parent, reaches the threshold."""
     attribute, names = neighbourhood.task.attribute, neighbourhood.column.categories
     order, rank = ranked.order_and_rank()
-    kept = order[rank < MAX_VALUES.get(attribute, 1)]
+    kept = order[rank < max_values(attribute)]
     p_unconditional = ranked.probability if prior is None else ranked.probability * prior.p_derived[ranked.query_index]
     chosen = kept[p_unconditional[kept] >= threshold]
     for at, reasons in zip(chosen, supporting_groups(neighbourhood, table.features[chosen]), strict=True):
@@ -261,6 +259,11 @@ def _predictions(
             None if prior is None else float(prior.p_derived[ranked.query_index[at]]),
             reasons,
         )  # fmt: skip
+
+
+def max_values(attribute: str) -> int:
+    """Return the number of values of an attribute that are predicted for a model at most."""
+    return {"datasets": MODEL.output.max_datasets, "base_model": MODEL.output.max_parents}.get(attribute, 1)
 
 
 def supporting_groups(neighbourhood: Neighbourhood, features: Floats) -> Iterator[dict[str, tuple[int, int]]]:

@@ -12,10 +12,10 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import SGDClassifier
 
 from atlas_db.core.arrays import Flags, Floats, Integers, join_lists
-from gnn.dataset.hashed_tokens import BUCKETS
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.parameters.model_parameters import MODEL
+from gnn.parameters.token_parameters import TOKEN
 
 _BAG_OF_WORDS = MODEL.bag_of_words
 VIEWS = (("with_metadata", True), ("cold_start", False))
@@ -23,7 +23,7 @@ VIEWS = (("with_metadata", True), ("cold_start", False))
 
 
 def token_matrix(neighbourhood: Neighbourhood, query: CompletionQuery) -> csr_array:
-    """Return the token counts of models, each row scaled to unit length, shape (q, BUCKETS).
+    """Return the token counts of models, each row scaled to unit length, shape (q, TOKEN.buckets).
 
     A row has 1 / sqrt(n) for each of a model's n tokens; metadata tokens count where they are visible.
 
@@ -37,7 +37,7 @@ def token_matrix(neighbourhood: Neighbourhood, query: CompletionQuery) -> csr_ar
     lengths = np.sqrt(np.maximum(tokens.counts, 1))
     # scikit-learn takes 32-bit indices only.
     parts = np.ones(len(tokens.values), np.float32), tokens.values.astype(np.int32), tokens.indptr.astype(np.int32)
-    matrix = csr_array(parts, shape=(len(query), BUCKETS))
+    matrix = csr_array(parts, shape=(len(query), TOKEN.buckets))
     matrix.sum_duplicates()
     matrix.data *= np.repeat((1 / lengths).astype(np.float32), np.diff(matrix.indptr))
     return matrix
@@ -69,7 +69,7 @@ class BagOfWordsClassifier:
 
     Attributes:
         values: Names of the values that it has weights for.
-        weights: By view, `with_metadata` and `cold_start`, shape (values, BUCKETS); their biases under
+        weights: By view, `with_metadata` and `cold_start`, shape (values, TOKEN.buckets); their biases under
             `with_metadata bias` and `cold_start bias`, shape (values,). Empty where there are fewer than two values.
     """
 
@@ -102,7 +102,7 @@ class BagOfWordsClassifier:
             weight, bias = classifier.coef_, classifier.intercept_
             if len(classifier.classes_) == 2:
                 weight, bias = np.concatenate((-weight, weight)), np.concatenate((-bias, bias))
-            weights[view] = np.zeros((len(frequent), BUCKETS), np.float32)
+            weights[view] = np.zeros((len(frequent), TOKEN.buckets), np.float32)
             weights[f"{view} bias"] = np.full(len(frequent), _BAG_OF_WORDS.unseen_log_odds, np.float32)
             # Rounded to half precision, as in a checkpoint: it predicts the same when it is loaded again.
             weights[view][classifier.classes_] = weight.astype(np.float16)
@@ -111,7 +111,7 @@ class BagOfWordsClassifier:
 
     @cached_property
     def _weights_by_token(self) -> dict[str, Floats]:
-        """Weights by view, shape (BUCKETS, values): a sparse product would copy a transposed table each time."""
+        """Weights by view, shape (TOKEN.buckets, values): a sparse product would copy a transposed table each time."""
         return {view: np.ascontiguousarray(self.weights[view].T) for view, _ in VIEWS}
 
     def class_of_value(self, neighbourhood: Neighbourhood) -> Integers:

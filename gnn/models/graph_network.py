@@ -15,9 +15,10 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch_geometric.nn import TransformerConv
 
 from atlas_db.core.arrays import CsrLists, Floats, Integers
-from gnn.dataset.hashed_tokens import BUCKETS, TokenTable
+from gnn.dataset.hashed_tokens import TokenTable
 from gnn.features.neighbours import NeighbourSample
 from gnn.parameters.model_parameters import MODEL
+from gnn.parameters.token_parameters import TOKEN
 
 _NETWORK = MODEL.network
 
@@ -42,9 +43,9 @@ class GraphNetwork(nn.Module):
         super().__init__()
         size, heads = _NETWORK.embedding_size, _NETWORK.attention_heads
         has_linear = values <= _NETWORK.max_linear_values
-        self.token_embedding = nn.EmbeddingBag(BUCKETS, size, mode="mean", padding_idx=0)
+        self.token_embedding = nn.EmbeddingBag(TOKEN.buckets, size, mode="mean", padding_idx=0)
         # As in Wide & Deep (Cheng et al. 2016): a linear part beside the deep one.
-        self.token_weights = nn.EmbeddingBag(BUCKETS, values, mode="mean", padding_idx=0) if has_linear else None
+        self.token_weights = nn.EmbeddingBag(TOKEN.buckets, values, mode="mean", padding_idx=0) if has_linear else None
         self.label_embedding = nn.Embedding(values, size)
         self.relation_embedding = nn.Embedding(kinds, size)
         self.age_projection = nn.Linear(2, size)

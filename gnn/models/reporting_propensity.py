@@ -32,13 +32,13 @@ from atlas_db.core.arrays import Doubles, Flags, Floats, Integers
 from atlas_db.core.cpu import available_cores
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.files import replacing
-from gnn.dataset.hashed_tokens import BUCKETS
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.query import CompletionQuery
 from gnn.dataset.tasks import VERSION
 from gnn.dataset.temporal_counts import PrefixCounter
 from gnn.models.bag_of_words import token_matrix
 from gnn.parameters.model_parameters import MODEL
+from gnn.parameters.token_parameters import TOKEN
 
 _PROPENSITY = MODEL.propensity
 FOLDS = (0, 1)
@@ -82,7 +82,7 @@ class PropensityModel:
     Attributes:
         propensity_trees: Trees for P(reported), one ensemble a fold.
         tool_tokens: Most frequent metadata tokens, which identify training tools, shape (tokens,).
-        weights: Logistic weights for P(derived), shape (2, BUCKETS + len(EXTRA_FEATURES)).
+        weights: Logistic weights for P(derived), shape (2, TOKEN.buckets + len(EXTRA_FEATURES)).
         bias: Their biases, shape (2,).
     """
 
@@ -105,7 +105,7 @@ class PropensityModel:
         fold = _folds(neighbourhood.graph, rows)
         if any((has_known_parent & (fold == side)).sum() < _PROPENSITY.min_examples for side in FOLDS):
             return None
-        counts = np.bincount(neighbourhood.metadata_tokens.take(rows).values, minlength=BUCKETS)
+        counts = np.bincount(neighbourhood.metadata_tokens.take(rows).values, minlength=TOKEN.buckets)
         tool_tokens = np.sort(np.argsort(-counts, kind="stable")[: _PROPENSITY.max_tool_tokens])
         query = CompletionQuery(rows, neighbourhood.graph.event_time[rows], np.ones(len(rows), bool))
         propensity_features = _propensity_features(neighbourhood, query, tool_tokens)
@@ -215,7 +215,7 @@ def _child_counts(graph: Graph) -> Integers:
 
 
 def _derivation_features(neighbourhood: Neighbourhood, query: CompletionQuery, has_known_parent: Flags) -> csr_array:
-    """Return token counts and `EXTRA_FEATURES` of models, shape (q, BUCKETS + len(EXTRA_FEATURES)).
+    """Return token counts and `EXTRA_FEATURES` of models, shape (q, TOKEN.buckets + len(EXTRA_FEATURES)).
 
     Args:
         neighbourhood: Visible declarations, tokens and names of every model.
@@ -250,7 +250,7 @@ def _propensity_features(neighbourhood: Neighbourhood, query: CompletionQuery, t
     )
     metadata_tokens = neighbourhood.metadata_tokens.take(query.rows)
     first_tool_column = 1 + author_counts.shape[1]
-    column_of_token = np.full(BUCKETS, -1, np.int64)
+    column_of_token = np.full(TOKEN.buckets, -1, np.int64)
     column_of_token[tool_tokens] = np.arange(len(tool_tokens))
     out = np.zeros((len(query), first_tool_column + len(tool_tokens)), np.float32)
     out[:, 0], out[:, 1:first_tool_column] = query.cutoffs, author_counts

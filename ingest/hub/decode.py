@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from atlas_db.cards.front_matter import Card, parse_card
 from atlas_db.core.errors import RecordError
@@ -28,6 +28,8 @@ NORMALISER_VERSION = b"8"
 MAX_VALUE = 512
 MAX_TAGS = 10_000
 """Tags of a record that are read."""
+KEPT_TAGS, KEPT_CHARACTERS = 64, 2048
+"""Number of tags, and of their characters, up to which what they state is kept for the next record with them."""
 _LICENSE_FILES = ("license", "licence", "notice", "use_policy", "copying", "terms")
 _DATASET_CARD = frozenset({
     "task_categories", "size_categories", "task_ids", "source_datasets", "multilinguality", "annotations_creators",
@@ -200,20 +202,61 @@ def _card(row: Row, record: HubRecord) -> dict[str, Any] | None:
     return data
 
 
+class _Tags(NamedTuple):
+    """What the tags of a record state, in their order.
+
+    Attributes:
+        claims: Claims of licences, datasets, papers and, behind them, languages.
+        plain: The other tags.
+        parents: Parents, as `base_model:` states them.
+        licenses: Ids of licences.
+        written: Ids of licences whose tag is written otherwise, with what is written.
+    """
+
+    claims: tuple[ValueClaim, ...]
+    plain: tuple[str, ...]
+    parents: tuple[str, ...]
+    licenses: tuple[str, ...]
+    written: tuple[tuple[str, str], ...]
+
+
 def _read_tags(row: Row, record: HubRecord) -> None:
     tags = (row.tags or [])[:MAX_TAGS]
     if row.tags and len(row.tags) > MAX_TAGS:
         record.notes.append((ODD, f"tags: {len(row.tags):,}, of which {MAX_TAGS:,} are read"))
+    # Of five records four have the tags of another one. What a long list of tags states is not kept.
+    is_short = len(tags) <= KEPT_TAGS and sum(map(len, tags)) <= KEPT_CHARACTERS
+    read = _kept_tags if is_short else _tags_of
+    stated = read(tuple(tags), row.pipeline_tag, row.library_name)
+    record.claims += stated.claims
+    for identifier, written in stated.written:
+        add_written_license(record, identifier, written)
+    _read_fields(row.pipeline_tag, row.library_name, record, RecordPart.TAGS)
+    record.stated = {
+        "downloads": row.downloads,
+        "likes": row.likes,
+        "pipeline_tag": _indexable(row.pipeline_tag),
+        "library_name": _indexable(row.library_name),
+        "license": _indexable(stated.licenses[0] if stated.licenses else None),
+        "tags": list(stated.plain) or None,
+    }
+    if stated.parents:
+        add_parents(tag_parents(stated.parents), record, RecordPart.TAGS, tags, row.library_name)
+
+
+def _tags_of(tags: tuple[str, ...], task: object, library: object) -> _Tags:
+    """Return what tags state but the task and the library, which the record names as well."""
     languages = tag_languages(tags)
-    claims = record.claims
-    plain_tags: list[str] = []
+    claims: list[ValueClaim] = []
+    plain: list[str] = []
     parents: list[str] = []
     licenses: list[str] = []
-    claimed_tags = {*languages, row.pipeline_tag, row.library_name}
+    written: list[tuple[str, str]] = []
+    claimed_tags = {*languages, task, library}
     for tag in tags:
         if ":" not in tag:
             if tag not in claimed_tags:
-                plain_tags.append(tag)
+                plain.append(tag)
         elif tag.startswith("base_model:"):
             parents.append(tag[11:])
         elif (claim := _tag_claim(tag) if len(tag) <= MAX_VALUE else _read_tag(tag)) is not None:
@@ -221,21 +264,14 @@ def _read_tags(row: Row, record: HubRecord) -> None:
             if claim.rel == "HAS_LICENSE":
                 licenses.append(claim.value)
                 if tag[8:] != claim.value:
-                    add_written_license(record, claim.value, tag[8:].strip())
+                    written.append((claim.value, tag[8:].strip()))
         elif not tag.startswith("region:"):
-            plain_tags.append(tag)
+            plain.append(tag)
     claims += [_claim("IN_LANGUAGE", language, RecordPart.TAGS) for language in languages]
-    _read_fields(row.pipeline_tag, row.library_name, record, RecordPart.TAGS)
-    record.stated = {
-        "downloads": row.downloads,
-        "likes": row.likes,
-        "pipeline_tag": _indexable(row.pipeline_tag),
-        "library_name": _indexable(row.library_name),
-        "license": _indexable(licenses[0] if licenses else None),
-        "tags": plain_tags or None,
-    }
-    if parents:
-        add_parents(tag_parents(parents), record, RecordPart.TAGS, tags, row.library_name)
+    return _Tags(tuple(claims), tuple(plain), tuple(parents), tuple(licenses), tuple(written))
+
+
+_kept_tags = lru_cache(maxsize=1 << 13)(_tags_of)
 
 
 def _read_tag(tag: str) -> ValueClaim | None:

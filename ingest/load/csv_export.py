@@ -14,7 +14,7 @@ from atlas_db.claims.model_names import NameEvidence
 from atlas_db.claims.resolve import fuse_claims, resolve_declarations
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, RunKind
-from atlas_db.store.bulk_import import BulkImportFiles
+from atlas_db.store.bulk.import_files import BulkImportFiles
 from ingest.hub.snapshot import find_inputs, repeated_ids
 from ingest.load.load_report import LoadReport, RejectFile
 from ingest.load.record_merge import Properties, merge_claims, merge_node

@@ -10,9 +10,9 @@ from __future__ import annotations
 import gc
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -24,9 +24,11 @@ from atlas_db.claims.model_names import NameEvidence
 from atlas_db.claims.parameters.claim_parameters import claim_parameters
 from atlas_db.claims.undo import UndoFile
 from atlas_db.core.records import HubRecord
+from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import Progress, RecordKind, RunKind
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.bulk.graph_batch import GraphBatch
 from atlas_db.store.statements import all_nodes, count_nodes, indexes
 from ingest.hub.snapshot import SourceFile, find_inputs
 from ingest.load.load_report import LoadReport, RejectFile, timed
@@ -80,7 +82,8 @@ class _LoadJob:
         stream = RecordStream(report, options, self._progress)
         with timed(report.seconds, "scan"):
             files = stream.with_dates(files)
-        empty = all(self._store.read(count_nodes(label))[0]["n"] == 0 for label in LABELS.values())
+        counts = {node.label: self._store.read(count_nodes(node.label))[0]["n"] for node in SCHEMA.nodes}
+        empty = all(counts[label] == 0 for label in LABELS.values())
         resumed = runs.has_unfinished_load(self._store)
         undo: UndoFile | None = None
         if not options.dry_run:
@@ -91,29 +94,35 @@ class _LoadJob:
             undo.begin(empty_store=empty)
         rejects = RejectFile(options.home / "rejects" / f"{report.run_id or 'dry-run'}.jsonl", report)
         cards = CardWriter(options.home / FOLDER, report.run_id, enabled=not options.dry_run)
-        try:
-            with timed(report.seconds, "records"), gc_tuned():
-                records = stream.records(files, rejects, cards)
-                if empty:
-                    records = self._create(records)
-                self._upsert(records, undo, trusted=not empty and not resumed)
-        finally:
-            rejects.close()
-            cards.close()
-            if undo is not None:
-                undo.close()
-        with timed(report.seconds, "lineage"), ThreadPoolExecutor(1) as indexer:
-            # The engine builds its indexes while names are resolved here.
-            indexed = None if options.dry_run else indexer.submit(self._store.apply_schema, indexes())
-            self._sync_lineage(fresh=empty, forced=resumed or empty, ready=indexed.result if indexed else lambda: None)
-            if indexed is not None:
-                indexed.result()
+        with self._batch_of(sum(counts.values())) as batch:
+            try:
+                with timed(report.seconds, "records"), gc_tuned():
+                    records = stream.records(files, rejects, cards)
+                    if empty:
+                        records = self._create(records, batch)
+                    self._upsert(records, undo, trusted=not empty and not resumed)
+            finally:
+                rejects.close()
+                cards.close()
+                if undo is not None:
+                    undo.close()
+            with timed(report.seconds, "lineage"):
+                self._sync_lineage(batch, fresh=empty, forced=resumed or empty)
         stream.require_records()
         if not options.dry_run:
             runs.finish_run(self._store, report.run_id, report.counts())
         return report
 
-    def _create(self, records: Iterator[tuple[HubRecord, str]]) -> Iterator[tuple[HubRecord, str]]:
+    def _batch_of(self, nodes: int) -> AbstractContextManager[GraphBatch | None]:
+        """Return the batch of a store that holds no node but its description, where its engine takes batches."""
+        endpoint = self._store.batches
+        if endpoint is None or nodes > 1 or self._options.dry_run:
+            return nullcontext()
+        return GraphBatch(self._store, endpoint)
+
+    def _create(
+        self, records: Iterator[tuple[HubRecord, str]], batch_out: GraphBatch | None
+    ) -> Iterator[tuple[HubRecord, str]]:
         """Create the node of the first record of each id; yield the others, to be merged."""
         creator = RecordCreator(self._report.run_id, self._report)
         written: dict[str, set[str]] = {label: set() for label in LABELS.values()}
@@ -129,7 +138,9 @@ class _LoadJob:
                     return
                 arguments = creator.prepare(batch)
                 batch.clear()
-                if not self._options.dry_run:
+                if batch_out is not None:
+                    queue.append(sender.submit(RecordCreator.add_to_batch, arguments, batch_out))
+                elif not self._options.dry_run:
                     queue.append(sender.submit(self._store.write, partial(RecordCreator.write_arguments, arguments)))
                 while len(queue) > QUEUED_BATCHES or (queue and queue[0].done()):
                     queue.popleft().result()
@@ -149,6 +160,8 @@ class _LoadJob:
             flush()
             while queue:
                 queue.popleft().result()
+            if batch_out is not None:
+                batch_out.flush()
         yield from rest
 
     def _upsert(self, records: Iterator[tuple[HubRecord, str]], undo: UndoFile | None, *, trusted: bool) -> None:
@@ -194,22 +207,28 @@ class _LoadJob:
         if node.get("declared_parents") or node.get("weights_declared_parents"):
             self._declarations[node["id"]] = parent_declarations(node)
 
-    def _sync_lineage(self, *, fresh: bool, forced: bool, ready: Callable[[], object]) -> None:
-        if not forced and not self._report.changed:
-            return
-        self._progress("lineage", 0, 0)
-        models, declarations = ({}, {}) if fresh else read_name_evidence(self._store)
-        models |= self._models
-        declarations |= self._declarations
-        report = self._report
-        report.parents, report.edges, report.lineage = synchronise_lineage(
-            self._store,
-            models,
-            [declaration for of_model in declarations.values() for declaration in of_model],
-            WriteContext(
-                self._report.run_id, self._options.batch_rows, fresh, self._options.dry_run, before_write=ready
-            ),
-        )
+    def _sync_lineage(self, batch: GraphBatch | None, *, fresh: bool, forced: bool) -> None:
+        """Build the indexes, and write the lineage if anything changed."""
+        dry_run, report = self._options.dry_run, self._report
+        with ThreadPoolExecutor(1) as indexer:
+            # The engine builds its indexes while names are resolved here.
+            indexed = None if dry_run else indexer.submit(self._store.apply_schema, indexes())
+            if forced or report.changed:
+                self._progress("lineage", 0, 0)
+                models, declarations = ({}, {}) if fresh else read_name_evidence(self._store)
+                models |= self._models
+                declarations |= self._declarations
+                report.parents, report.edges, report.lineage = synchronise_lineage(
+                    self._store,
+                    models,
+                    [declaration for of_model in declarations.values() for declaration in of_model],
+                    WriteContext(
+                        report.run_id, self._options.batch_rows, fresh, dry_run,
+                        before_write=indexed.result if indexed else lambda: None, batch=batch,
+                    ),
+                )  # fmt: skip
+            if indexed is not None:
+                indexed.result()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ keeps the dates at which each part of a record stated it. So the result is indep
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from atlas_db.claims.declared_parents import merge_declared_parents, snapshots_of
@@ -47,7 +48,9 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     """
     known: Mapping[str, Any] = {} if old is None or not old.get("snapshots") else old
     owner, slash, name = record.id.rpartition("/")
-    seen = sorted({*known.get("snapshots", ()), *(f"{part}@{as_of}" for part in record.parts or (RecordPart.FACTS,))})
+    seen = list(_snapshots(record.parts or (RecordPart.FACTS,), as_of))
+    if known:
+        seen = sorted({*known.get("snapshots", ()), *seen})
     last_seen = max(as_of, known.get("last_seen", ""))
     node: Properties = {
         "id": record.id,
@@ -68,6 +71,12 @@ def merge_node(old: Mapping[str, Any] | None, record: HubRecord, as_of: str) -> 
     if record.kind is RecordKind.MODEL:
         merge_declared_parents(node, known, record.parents, as_of)
     return {key: value for key, value in node.items() if value is not None}
+
+
+@lru_cache(maxsize=256)
+def _snapshots(parts: tuple[RecordPart, ...], as_of: str) -> tuple[str, ...]:
+    """Return the parts of a record with the date of its snapshot, sorted."""
+    return tuple(sorted({f"{part}@{as_of}" for part in parts}))
 
 
 def _merge_tag_properties(node: Properties, known: Mapping[str, Any], record: HubRecord, as_of: str) -> None:

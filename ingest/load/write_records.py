@@ -12,6 +12,7 @@ from atlas_db.core.records import HubRecord
 from atlas_db.core.schema import SCHEMA
 from atlas_db.core.terms import RecordKind, RecordPart, Source
 from atlas_db.store.bolt import Transaction
+from atlas_db.store.bulk.graph_batch import GraphBatch
 from atlas_db.store.statements import (
     create_edges,
     create_nodes,
@@ -126,6 +127,17 @@ class RecordCreator:
                 names = ("confidence",) if common else ()
                 if rows:
                     tx.run_batch(create_edges(rel, source, target, names, tuple(common)), rows, common=common)
+
+    @staticmethod
+    def add_to_batch(arguments: Iterable[tuple[str, Any]], batch: GraphBatch) -> None:
+        """Add the arguments of `prepare` to a batch."""
+        for what, values in arguments:
+            if what == "edges":
+                rel, source, target, rows, common = values
+                batch.edges(rel, source, target, rows, ("confidence",) if common else (), common)
+            else:
+                for props in values[1]:
+                    batch.node(values[0], props)
 
 
 class RecordMerger:

@@ -28,10 +28,10 @@ KILLS = int(os.environ.get("ATLAS_DB_TEST_KILLS", "2"))
 STAGES = ("first load", "newer load", "audit", "chart", "completion", "rollback of a load", "rollback of an audit")
 PAIRS = [(stage, victim) for stage in STAGES for victim in Victim]
 FEW = [
-    ("newer load", Victim.COMMAND), ("audit", Victim.ENGINE), ("chart", Victim.COMMAND),
+    ("first load", Victim.ENGINE), ("newer load", Victim.COMMAND), ("audit", Victim.ENGINE), ("chart", Victim.COMMAND),
     ("rollback of a load", Victim.ENGINE),
 ]  # fmt: skip
-"""What the tests run, on the local engine. `tests/ingest/load/test_stream.py` kills first loads, of Neo4j, too."""
+"""What the tests run, on the local engine. `tests/ingest/load/test_stream.py` kills commands of first loads."""
 
 
 class Prepared:

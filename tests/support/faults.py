@@ -61,7 +61,7 @@ def kill_inside(settings: Settings, folder: Path, words: Sequence[str], victim: 
         settings.home, ATLAS_DB_STORE=settings.store, ATLAS_DB_HEAP=settings.heap, ATLAS_DB_BATCH_ROWS="50"
     )
     with open_store(settings) as store, subprocess.Popen([*ATLAS, *words], env=env, stderr=subprocess.PIPE) as process:
-        before, at_first = _runs(store, complete=False), _progress(store)
+        finished, at_first = _runs(store, complete=True), _progress(store)
         while process.poll() is None and _progress(store) == at_first:
             time.sleep(0.005)
         time.sleep(delay)
@@ -80,4 +80,4 @@ def kill_inside(settings: Settings, folder: Path, words: Sequence[str], victim: 
     with open_store(settings) as store:
         if "rollback" in words:
             return not ended and words[-1] in _runs(store, complete=True)
-        return not ended and bool(_runs(store, complete=False) - before)
+        return not ended and _runs(store, complete=True) <= finished

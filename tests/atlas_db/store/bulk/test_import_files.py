@@ -1,4 +1,4 @@
-"""Tests of `atlas_db/store/bulk_import.py`."""
+"""Tests of `atlas_db/store/bulk/import_files.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from atlas_db.store.bulk_import import BulkImportFiles
+from atlas_db.store.bulk.import_files import BulkImportFiles
 
 
 def test_offline_files_carry_headers_of_the_schema(tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""The first load of a local store is all or nothing: where it was cut off, the next start begins with an empty store.
+
+An engine that dies inside a batch can leave an edge that only one of its ends knows. Nothing but that load is in the
+store, so its data are removed, not repaired.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from atlas_db.core.files import write_private
+from atlas_db.core.locks import exclusive_lock, is_locked
+
+_MARKER, _LOCK = "first-load", "first-load.lock"
+
+
+@contextmanager
+def first_load(directory: Path) -> Iterator[None]:
+    """Mark a data directory as one whose first load goes on; an exception leaves the mark.
+
+    At its end all files are flushed to the disk: the engine does not do that after each batch.
+
+    Args:
+        directory: Data directory of a local engine.
+
+    Raises:
+        StoreLockedError: Another process loads into it.
+    """
+    with exclusive_lock(directory / _LOCK, f"another process loads into {directory}"):
+        write_private(directory / _MARKER, "")
+        yield
+        for file in directory.rglob("*"):
+            if file.is_file():
+                _flush(file)
+        (directory / _MARKER).unlink()
+
+
+def _flush(file: Path) -> None:
+    # The engine removes logs that it needs no longer.
+    with suppress(FileNotFoundError), file.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def is_cut_off(directory: Path) -> bool:
+    """Return whether the first load of a data directory ended before it was through."""
+    return (directory / _MARKER).exists() and not is_locked(directory / _LOCK)
+
+
+def remove_cut_off(directory: Path, data: Path) -> None:
+    """Remove what a first load left that was cut off. The engine must not run.
+
+    Args:
+        directory: Data directory of a local engine.
+        data: Folder of its databases.
+    """
+    if is_cut_off(directory):
+        shutil.rmtree(data, ignore_errors=True)
+        (directory / _MARKER).unlink(missing_ok=True)
