@@ -25,6 +25,7 @@ from atlas_db.licenses.audit_graph import GraphBuilder
 from atlas_db.licenses.rules import NONE, Check, rule_book
 from ingest.hub.decode import decode_record
 from ingest.hub.snapshot import SourceFile, newest_date, read_records
+from ingest.load.load_records import gc_tuned
 from ingest.load.record_merge import merge_node
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -45,17 +46,18 @@ def ours(path: Path) -> dict[str, Any]:
     claims: Counter[str] = Counter()
     values: dict[str, set[str]] = {}
     build = GraphBuilder()
-    for raw in read_records(source):
-        record = decode_record(raw.text)
-        node = merge_node(None, record, as_of)
-        facts[record.id] = NameEvidence(node.get("downloads") or 0, node.get("created_at"))
-        statements += parent_declarations(node)
-        build.add_model([record.id, False, node.get("pipeline_tag"), node.get("created_at"), None])
-        for claim in record.claims:
-            claims[claim.rel] += 1
-            if claim.rel == "HAS_LICENSE":
-                build.add_license("Model", record.id, claim.value, Source.DECLARED, claim.confidence, None)
-            values.setdefault(claim.rel, set()).add(claim.value)
+    with gc_tuned():
+        for raw in read_records(source):
+            record = decode_record(raw.text)
+            node = merge_node(None, record, as_of)
+            facts[record.id] = NameEvidence(node.get("downloads") or 0, node.get("created_at"))
+            statements += parent_declarations(node)
+            build.add_model([record.id, False, node.get("pipeline_tag"), node.get("created_at"), None])
+            for claim in record.claims:
+                claims[claim.rel] += 1
+                if claim.rel == "HAS_LICENSE":
+                    build.add_license("Model", record.id, claim.value, Source.DECLARED, claim.confidence, None)
+                values.setdefault(claim.rel, set()).add(claim.value)
     stated_claims = resolve_declarations(facts, statements)
     return {
         "rows": rows, "as_of": as_of, "facts": facts, "statements": statements, "claims": claims, "values": values,

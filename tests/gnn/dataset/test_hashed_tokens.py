@@ -12,9 +12,10 @@ from atlas_db.columnar.graph import Graph
 from atlas_db.columnar.read import read_graph
 from atlas_db.store.bolt import Store
 from gnn.dataset.assemble import assemble_graph
-from gnn.dataset.hashed_tokens import BUCKETS, NameTokens, TokenTable, hash_bucket
+from gnn.dataset.hashed_tokens import NameTokens, TokenTable, hash_bucket
 from gnn.dataset.neighbourhood import Neighbourhood
 from gnn.dataset.tasks import TASKS, leaking_tokens
+from gnn.parameters.token_parameters import TOKEN
 from tests.support.graphs import load_rows, model
 from tests.support.hubs import made_up
 from tests.support.memory_graph import made_graph
@@ -86,7 +87,7 @@ def tokens_of(graph: Graph, row: int, *, lineage: bool, relation: bool) -> list[
         root = int(graph.parents.row(root)[0])
     above += [root] if root != parent else []
     kind = [hash_bucket(f"as {graph.relations[graph.parents.indptr[row]]}")] if relation else []
-    shifted = [1 + bucket % (BUCKETS - 1) for bucket in own_tokens(graph, parent)]
+    shifted = [1 + bucket % (TOKEN.buckets - 1) for bucket in own_tokens(graph, parent)]
     return [*own, *(hash_bucket(f"above {graph.ids[other]}") for other in above), *kind, *shifted]
 
 

@@ -15,7 +15,7 @@ from atlas_db.store.bulk.first_load import is_cut_off
 from atlas_db.store.bulk.graph_batch import GraphBatch
 from atlas_db.store.connect import open_store
 from atlas_db.store.statements import Statement, create_edges, create_nodes
-from tests.support.graphs import whole
+from tests.support.graphs import load_rows, model, whole
 
 pytestmark = pytest.mark.engine
 
@@ -69,6 +69,17 @@ def test_a_batch_makes_the_graph_that_cypher_makes(
         in_cypher(store)
         assert sent == whole(store)
     assert not is_cut_off(tmp_path / "store")
+
+
+def test_whole_numbers_keep_64_bits_whatever_the_first_load_held(own_engine: Settings, tmp_path: Path) -> None:
+    """An index that is built over numbers of 32 bits would refuse larger ones ever after."""
+    with open_store(own_engine) as store:
+        load_rows(store, tmp_path, [model("a/small", downloads=7)])
+        load_rows(store, tmp_path, [model("a/large", downloads=2**40), model("a/small", downloads=2**31)])
+        found = store.read(
+            Statement("MATCH (m:Model) RETURN m.downloads AS n, m.downloads + m.downloads AS s ORDER BY n")
+        )
+    assert [(row["n"], row["s"]) for row in found] == [(2**31, 2**32), (2**40, 2**41)]
 
 
 def test_what_the_engine_refuses_is_an_error_and_leaves_an_empty_store(own_engine: Settings, tmp_path: Path) -> None:
