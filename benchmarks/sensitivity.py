@@ -26,7 +26,6 @@ import msgspec
 
 from atlas_db.claims.resolve import fuse_claims
 from atlas_db.core.files import write_whole
-from atlas_db.core.parameters import Change, Sensitivity
 from atlas_db.core.records import ChartedModel, LineageClaim
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, Relation, Resolution, Source
 from atlas_db.fusion.evidence import DuplicateEvidence, encode_evidence
@@ -34,7 +33,14 @@ from benchmarks.scaling import one_family
 from benchmarks.zoo.score import prints_of, read_truth
 from ingest.weights.chart import chart
 from ingest.weights.fingerprints.fingerprint import Fingerprint
-from ingest.weights.parameters.chart_parameters import CHART, bounds_work, chart_parameters, sensitivity
+from ingest.weights.parameters.chart_parameters import (
+    CHART,
+    Change,
+    Sensitivity,
+    bounds_work,
+    chart_parameters,
+    sensitivity,
+)
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge, above_threshold, family_of
 
@@ -211,7 +217,7 @@ def main() -> None:
     parser.add_argument("--missing", action="store_true", help="Measure what was not measured before.")
     options = parser.parse_args()
     every = [name for name, *_ in numbers(CHART)]
-    known = dict(sensitivity()) if options.only is not None or options.missing else {}
+    known = dict(sensitivity().changed) if options.only is not None or options.missing else {}
     chosen = [
         name
         for name in every

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atlas_db.cli.common import FormatOption, guarded, home_of, opened, settings_for, shown_progress
-from atlas_db.cli.output import Format, print_text, write_json, write_parameters, write_rows
+from atlas_db.cli.output import Format, print_text, write_json, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, is_origin
 
@@ -112,9 +112,9 @@ def chart(
 
 
 def _show_parameters(form: Format) -> None:
-    from ingest.weights.parameters.chart_parameters import shown_chart_parameters
+    from ingest.weights.parameters.chart_parameters import ShownParameter, shown_parameters
 
-    write_parameters(shown_chart_parameters(), form)
+    write_rows(ShownParameter._fields, [each._asdict() for each in shown_parameters()], form)
 
 
 def _write(

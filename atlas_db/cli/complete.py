@@ -9,7 +9,7 @@ import typer
 
 from atlas_db.cli.common import FormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.invocation import command, on_store
-from atlas_db.cli.output import Format, errors, print_text, write_json, write_parameters, write_rows
+from atlas_db.cli.output import Format, errors, print_text, write_json, write_rows
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
 
@@ -63,16 +63,17 @@ def complete(
         bool, typer.Option("--score", help="Compare earlier predictions with later declarations.")
     ] = False,
     show_parameters: Annotated[
-        bool, typer.Option("--show-parameters", help="List every tuned constant with unit, origin and sensitivity.")
+        bool, typer.Option("--show-parameters", help="List every tuned constant with unit and origin.")
     ] = False,
     store: StoreOption = None,
     form: FormatOption = Format.HUMAN,
 ) -> None:
     """Predict missing attributes."""
     if show_parameters:
-        from gnn.parameters.completion_parameters import shown_completion_parameters
+        from gnn.parameters.completion_parameters import completion_parameters
 
-        write_parameters(shown_completion_parameters(), form)
+        rows = [each._replace(value=f"{each.value}")._asdict() for each in completion_parameters()]
+        write_rows(tuple(rows[0]), rows, form)
         return
     require_extra("gnn")
     from gnn.dataset.tasks import tasks_for

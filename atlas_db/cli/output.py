@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from atlas_db.core.parameters import ShownParameter
-
 
 UNLIMITED_WIDTH = 10_000
 """Width of a line that goes to a file or a pipe, in characters."""
@@ -102,11 +100,6 @@ def write_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], form: 
                 write_line(_cell(row.get(columns[0])) if columns else "")
         case _:
             draw(columns, rows, title)
-
-
-def write_parameters(shown: Sequence[ShownParameter], form: Format) -> None:
-    """Write tuned constants, one a row."""
-    write_rows(("parameter", "value", "unit", "set_by", "sensitivity"), [each._asdict() for each in shown], form)
 
 
 def _write_parquet(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
 
-from atlas_db.core.parameters import (
-    Change,
-    Parameter,
-    ShownParameter,
-    parameters_of,
-    read_sensitivity,
-    shown_parameters,
-)
+import msgspec
+
+from atlas_db.core.parameters import Parameter, parameters_of
 from atlas_db.fusion.fusion_parameters import FUSION, FusionParameters
 from ingest.weights.parameters.adapter_parameters import ADAPTER, AdapterParameters
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE, ConfidenceParameters
@@ -60,6 +57,56 @@ class ChartParameters:
 CHART = ChartParameters()
 
 
+class ShownParameter(NamedTuple):
+    """A tuned constant as `chart --show-parameters` prints it.
+
+    Attributes:
+        parameter: Dotted name.
+        value: Its value.
+        unit: Unit of the value.
+        set_by: How it was set.
+        sensitivity: Share of edges that change where it is a fifth smaller, and a quarter larger. Of a constant that
+            only bounds the work, it says so.
+    """
+
+    parameter: str
+    value: str
+    unit: str
+    set_by: str
+    sensitivity: str
+
+
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What changing one constant does to charts.
+
+    Attributes:
+        smaller: Share of edges that change at 4/5 of its value.
+        larger: The same at 5/4.
+        measured_on: The models that were charted.
+    """
+
+    smaller: float
+    larger: float
+    measured_on: str
+
+
+class Sensitivity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `benchmarks/sensitivity.py` measured.
+
+    Attributes:
+        changed: The change by each parameter.
+    """
+
+    changed: dict[str, Change]
+
+
+@cache
+def sensitivity() -> Sensitivity:
+    """Return the measured sensitivities that the package ships."""
+    body = (files("ingest.weights.parameters") / "data" / "sensitivity.json").read_bytes()
+    return msgspec.json.decode(body, type=Sensitivity)
+
+
 def chart_parameters() -> list[Parameter]:
     """Return every tuned constant of the chart."""
     return list(parameters_of(CHART))
@@ -70,13 +117,15 @@ def bounds_work(parameter: Parameter) -> bool:
     return parameter.set_by.startswith("chosen: bounds the work")
 
 
-@cache
-def sensitivity() -> dict[str, Change]:
-    """Return the measured sensitivities by parameter: what `benchmarks/sensitivity.py` wrote."""
-    return read_sensitivity("ingest.weights.parameters")
-
-
-def shown_chart_parameters() -> list[ShownParameter]:
+def shown_parameters() -> list[ShownParameter]:
     """Return every tuned constant with its unit, how it was set, and its sensitivity."""
-    known = chart_parameters()
-    return shown_parameters(known, sensitivity(), {each.name: "bounds work" for each in known if bounds_work(each)})
+    return [
+        ShownParameter(each.name, f"{each.value}", each.unit, each.set_by, _shown(each)) for each in chart_parameters()
+    ]
+
+
+def _shown(parameter: Parameter) -> str:
+    changed = sensitivity().changed.get(parameter.name)
+    if changed is not None:
+        return f"{changed.smaller:.3f}, {changed.larger:.3f}"
+    return "bounds work" if bounds_work(parameter) else "not measured"

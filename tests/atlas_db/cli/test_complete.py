@@ -46,6 +46,13 @@ def test_complete_explain_and_take_back(loaded: Path, tmp_path: Path) -> None:
     assert run_json(loaded, "complete", "--score")[0]["predicted"] == 0
 
 
+def test_every_tuned_constant_is_listed_with_its_unit_and_origin(tmp_path: Path) -> None:
+    rows = {row["name"]: row for row in run_json(tmp_path, "complete", "--show-parameters")}
+    assert {name.partition(".")[0] for name in rows} == {"date", "token", "candidate", "model", "fusion"}
+    assert all(row["unit"] and row["set_by"] for row in rows.values())
+    assert rows["model.ranker.pointwise_trees"]["value"] == "100"
+
+
 @pytest.mark.train
 def test_evaluate(loaded: Path, tmp_path: Path) -> None:
     args = ("--attributes", "license", "--cutoff", "2024-01-15", "--plots", str(tmp_path))
