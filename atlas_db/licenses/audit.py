@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from atlas_db.core.errors import IncompleteAuditError
 from atlas_db.core.records import repository_path
 from atlas_db.core.terms import FindingKind, LicenseState, Progress, RecordKind, Verdict
-from atlas_db.licenses.audit_graph import AuditGraph
+from atlas_db.licenses.audit_graph import AuditGraph, LicenseClaim
 from atlas_db.licenses.completeness import UnresolvedParent, named, newer_models
 from atlas_db.licenses.duties import allowed_licenses, ancestors_of, gather_duties
 from atlas_db.licenses.model_lineage import read_lineage, require_some_known
@@ -263,12 +263,15 @@ class Auditor:
         self.book: RuleBook = book
         self.policy = PolicyCheck(graph, book, options.min_confidence)
         self.report = AuditReport(options.profile, book.version, newest=newest)
+        self._unknown_alone: dict[tuple[LicenseClaim, ...], tuple[tuple[str, LicenseState] | None, bool]] = {}
         self._waived: set[str] = set()
         self._used: set[Suppression] = set()
         self._with_suppressions: set[str] = set()
         self._named_only = graph.placeholders - graph.charted
         undeclared = graph.placeholders & (_parents(graph) | graph.charted)
-        self.report.not_in_atlas = [graph.path(index) for index in sorted(undeclared)]
+        # Engines give datasets in any order.
+        ordered = sorted(undeclared, key=lambda index: (index >= graph.models, graph.ids[index]))
+        self.report.not_in_atlas = [graph.path(index) for index in ordered]
         self.report.unresolved = [each for parents in graph.unresolved.values() for each in parents]
         self._remediation = Remediation(book)
 
@@ -340,13 +343,20 @@ class Auditor:
 
     def _count_unknown(self, index: int) -> None:
         counts = self.report.unknown
-        cause = self._cause(index)
+        claims = self.graph.claims[index]
+        if not self.policy.stands_alone(index):
+            cause, completable = self._cause(index), self.policy.is_completable(index)
+        else:
+            # Most models stand alone, and have one of few sets of claims.
+            if claims not in self._unknown_alone:
+                self._unknown_alone[claims] = self._cause(index), self.policy.is_completable(index)
+            cause, completable = self._unknown_alone[claims]
         for whose in _CAUSES:
             counts[whose] += cause is not None and cause[0] == whose
         if cause is not None:
             self.report.causes[".".join(cause)] += 1
         counts["no_parent"] += index not in self.graph.parents
-        counts["completable"] += self.policy.is_completable(index)
+        counts["completable"] += completable
 
     def _cause(self, index: int) -> tuple[str, LicenseState] | None:
         """Return whose licence makes a model unknown, and the state of that licence."""

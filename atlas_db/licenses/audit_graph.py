@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from atlas_db.core.records import repository_path
 from atlas_db.core.terms import RecordKind, Source, Status
 from atlas_db.licenses.completeness import UnresolvedParent, all_unresolved_parents, unresolved_parents
 from atlas_db.licenses.rules import RELATIONS, TRAINED_ON
-from atlas_db.store.bolt import Store
+from atlas_db.store.bolt import Store, paused_gc
 from atlas_db.store.statements import Statement, all_edges, all_nodes, read_edges, storage_order
 from ingest.normalise.license_ids import canonical_license_id
 
@@ -219,22 +220,26 @@ def _current_claims(claims: tuple[LicenseClaim, ...]) -> tuple[LicenseClaim, ...
 def read_audit_graph(store: Store) -> AuditGraph:
     """Read the whole atlas, models in the order in which the engine stores them."""
     build = GraphBuilder()
-    for *row, _ in sorted(store.fetch_all(ALL_MODELS), key=lambda row: storage_order(row[-1])):
-        build.add_model(row)
-    build.mark_charted(row[0] for row in store.fetch_all(CHARTED_MODELS))
-    datasets = store.fetch_all(ALL_DATASETS)
-    build.mark_unseen(identifier for identifier, placeholder in datasets if placeholder)
-    for label, claims in ALL_LICENSES.items():
-        for a, b, source, confidence, valid_to in store.fetch_all(claims):
-            build.add_license(label, a, b, source, confidence, valid_to)
-    for a, b, relation, confidence, status, active in store.fetch_all(ALL_LINEAGE):
-        if active:
-            build.add_edge(a, b, relation, confidence, status)
-    for a, b, source, confidence, valid_to in store.fetch_all(ALL_TRAINING):
-        if source == Source.DECLARED and valid_to is None:
-            build.add_edge(a, b, TRAINED_ON, confidence, Status.DECLARED)
-    build.add_unresolved(all_unresolved_parents(store))
-    return build.build()
+    statements = (ALL_MODELS, CHARTED_MODELS, ALL_DATASETS, *ALL_LICENSES.values(), ALL_LINEAGE, ALL_TRAINING)
+    # What was read first is taken in while the engine answers the next.
+    with paused_gc(), ThreadPoolExecutor(1) as reader:
+        answers = iter([reader.submit(store.fetch_all, each) for each in statements])
+        unresolved = reader.submit(all_unresolved_parents, store)
+        for *row, _ in sorted(next(answers).result(), key=lambda row: storage_order(row[-1])):
+            build.add_model(row)
+        build.mark_charted(row[0] for row in next(answers).result())
+        build.mark_unseen(identifier for identifier, placeholder in next(answers).result() if placeholder)
+        for label in ALL_LICENSES:
+            for a, b, source, confidence, valid_to in next(answers).result():
+                build.add_license(label, a, b, source, confidence, valid_to)
+        for a, b, relation, confidence, status, active in next(answers).result():
+            if active:
+                build.add_edge(a, b, relation, confidence, status)
+        for a, b, source, confidence, valid_to in next(answers).result():
+            if source == Source.DECLARED and valid_to is None:
+                build.add_edge(a, b, TRAINED_ON, confidence, Status.DECLARED)
+        build.add_unresolved(unresolved.result())
+        return build.build()
 
 
 def read_ancestry(store: Store, models: Iterable[str], build: GraphBuilder | None = None) -> AuditGraph:

@@ -85,6 +85,7 @@ class PolicyCheck:
         if graph.former:
             self._ever_bits_above = self._licenses_above(ever_bits)
         self._searcher = AncestorSearch(graph, ever_bits, self._ever_bits_above, min_confidence)
+        self._alone: dict[tuple[LicenseClaim, ...], Verdict | None] = {}
         self._masks_by_child: dict[tuple[tuple[str, ...], bool, bool], dict[Verdict, int]] = {}
 
     def _bits_of(self, claims: Sequence[LicenseClaim]) -> int:
@@ -115,6 +116,8 @@ class PolicyCheck:
             model: Index of the model.
             all_findings: Include findings milder than review, and compliant pairs.
         """
+        if not all_findings and self.stands_alone(model) and (alone := self._verdict_alone(model)) is not None:
+            return alone, []
         claims = self.own_claims(model)
         verdict, findings = self._own_license(model, claims)
         if model in self.graph.unresolved:
@@ -128,6 +131,20 @@ class PolicyCheck:
         if not all_findings:
             findings = [each for each in findings if ORDER[each.verdict] >= FLAGGED]
         return verdict, sorted(findings, key=lambda each: (-ORDER[each.verdict], -each.confidence, each.ancestor))
+
+    def stands_alone(self, model: int) -> bool:
+        """Return whether nothing above a model counts, so that all follows from its own claims."""
+        graph = self.graph
+        return not (self._ever_bits_above[model] or model in graph.unresolved or model in graph.placeholders)
+
+    def _verdict_alone(self, model: int) -> Verdict | None:
+        """Return the verdict on a model that stands alone; None where there is a finding to report."""
+        claims = self.graph.claims[model]
+        if claims not in self._alone:
+            verdict, findings = self._own_license(model, self.own_claims(model))
+            is_flagged = any(ORDER[each.verdict] >= FLAGGED for each in findings)
+            self._alone[claims] = None if is_flagged else verdict
+        return self._alone[claims]
 
     def terms_under(self, model: int, license_id: str) -> Verdict:
         """Return the verdict of everything upstream on a model, as if it declared a licence.

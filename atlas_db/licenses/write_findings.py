@@ -24,13 +24,16 @@ from atlas_db.lineage.newest_records import read_newest_records
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.statements import all_nodes, clear_edges, create_edges, set_nodes
+from ingest.load.load_records import gc_tuned
 from ingest.load.load_report import timed
 from ingest.normalise.license_ids import canonical_license_id
 
 _VERDICT = ("audit_verdict", "audit_findings", "audit_run_id")
 _FINDING = ("finding", "verdict", "rule", "clause", "hops", "confidence")
 _RULING = ("relation", "child_unlicensed", "verdict", "finding", "rule", "clause")
-_CLEAR_ROWS = 20_000
+_CLEAR_ROWS = 100_000
+WRITERS = 2
+"""Transactions that write verdicts at once: an engine uses one processor for each."""
 
 
 def audit_and_write(
@@ -67,15 +70,14 @@ def audit_and_write(
             digest_in_store = _rulings_digest_in_store(store)
             report.run_id = runs.begin_run(store, RunKind.AUDIT, parameters)
         batches = Batches(store, rows)
-        with timed(seconds, "rules"):
-            findings = _evaluate_and_write(batches, auditor, progress)
+        with timed(seconds, "rules"), gc_tuned():
+            findings = _evaluate_and_write(store, rows, auditor, progress)
         with timed(seconds, "write"):
             progress("write", 0, 0)
             if digest_in_store != parameters["rulings"]:
                 delete_edges_of_type(store, "LICENSE_RULE")
                 common = {"profile": report.profile}
                 batches.run(rulings, partial(_create, "LICENSE_RULE", "License", "License", _RULING, common))
-            delete_edges_of_type(store, "CONFLICTS_WITH")
             _write_findings(batches, auditor, findings, {"profile": report.profile, "run_id": report.run_id})
         report.seconds = seconds
         runs.finish_run(store, report.run_id, report.counts())
@@ -106,18 +108,22 @@ def audit_without_writing(store: Store, options: AuditOptions, progress: Progres
 def _read(store: Store, options: AuditOptions) -> Auditor:
     """Return an auditor of the whole atlas."""
     newest = read_newest_records(store)
-    auditor = Auditor(read_audit_graph(store), options, newest)
-    auditor.report.newer = newer_models(store, newest)
+    with ThreadPoolExecutor(1) as reader:
+        newer = reader.submit(newer_models, store, newest)
+        auditor = Auditor(read_audit_graph(store), options, newest)
+        auditor.report.newer = newer.result()
     return auditor
 
 
-def _evaluate_and_write(batches: Batches, auditor: Auditor, progress: Progress) -> list[LicenseFinding]:
+def _evaluate_and_write(store: Store, rows: int, auditor: Auditor, progress: Progress) -> list[LicenseFinding]:
     """Audit all models; verdicts are written while the next models are audited."""
     set_verdicts = partial(_set_verdicts, auditor.report.run_id)
-    with ThreadPoolExecutor(1) as sender:
-        pending: list[Future[None]] = []
+    with ThreadPoolExecutor(WRITERS) as senders:
+        pending: list[Future[None]] = [senders.submit(delete_edges_of_type, store, "CONFLICTS_WITH")]
         findings = audit_all(
-            auditor, lambda rows: pending.append(sender.submit(batches.run, rows, set_verdicts)), progress
+            auditor,
+            lambda verdicts: pending.append(senders.submit(Batches(store, rows).run, verdicts, set_verdicts)),
+            progress,
         )
         for each in pending:
             each.result()

@@ -100,8 +100,9 @@ def create_edges(
 def set_nodes(label: str, names: tuple[str, ...]) -> Statement:
     """`$rows` of `[id, value of names[0], …]`: existing nodes get these properties (null removes)."""
     _names(SCHEMA.node(label).names, names)
-    sets = ", ".join(f"n.{name} = row[{place}]" for place, name in enumerate(names, 1))
-    return Statement(f"UNWIND $rows AS row MATCH (n:{label} {{id: row[0]}}) SET {sets}")
+    # The local engine writes the node anew for each property that is set by itself.
+    props = ", ".join(f"{name}: row[{place}]" for place, name in enumerate(names, 1))
+    return Statement(f"UNWIND $rows AS row MATCH (n:{label} {{id: row[0]}}) SET n += {{{props}}}")
 
 
 @cache
