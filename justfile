@@ -7,6 +7,8 @@ fast := "not engine and not neo4j and not browser and not train and not slow"
 # Tests that share a fixture stay together, and long ones come first. Engines and browsers make a process wait, so all
 # tests take one process more than the fast ones
 parallel := "--dist loadgroup --no-loadscope-reorder"
+# Threads of numeric libraries that wait by spinning would take the time of the other processes
+calm := "OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1"
 
 _default:
     @just --list --unsorted
@@ -17,15 +19,15 @@ setup:
 
 # Fast tests: no engine, no browser, no training
 test *ARGS:
-    pytest -n 2 {{ parallel }} -m "{{ fast }}" {{ ARGS }}
+    {{ calm }} pytest -n 2 {{ parallel }} -m "{{ fast }}" {{ ARGS }}
 
 # All tests, on both engines
 test-all *ARGS:
-    pytest -n 3 {{ parallel }} --durations=30 {{ ARGS }}
+    {{ calm }} pytest -n 3 {{ parallel }} --durations=30 {{ ARGS }}
 
 # Tests of the graph on one version of Neo4j, such as 2026.08.1
 test-neo4j VERSION *ARGS:
-    ATLAS_DB_TEST_NEO4J_VERSION={{ VERSION }} pytest -n 2 {{ parallel }} -m neo4j {{ ARGS }}
+    {{ calm }} ATLAS_DB_TEST_NEO4J_VERSION={{ VERSION }} pytest -n 2 {{ parallel }} -m neo4j {{ ARGS }}
 
 # Style, types, layers, dependencies, spelling, docs
 [parallel]

@@ -30,7 +30,8 @@ def first_load(directory: Path) -> Iterator[None]:
     Raises:
         StoreLockedError: Another process loads into it.
     """
-    with exclusive_lock(directory / _LOCK, f"another process loads into {directory}"):
+    # Whoever opens the store tries the lock for a moment, to learn whether a load holds it.
+    with exclusive_lock(directory / _LOCK, f"another process loads into {directory}", wait_seconds=1.0):
         write_private(directory / _MARKER, "")
         yield
         for file in directory.rglob("*"):
