@@ -12,7 +12,8 @@ from atlas_db.core.records import repository_path
 from atlas_db.core.terms import RecordKind, Source, Status
 from atlas_db.licenses.completeness import UnresolvedParent, all_unresolved_parents, unresolved_parents
 from atlas_db.licenses.rules import RELATIONS, TRAINED_ON
-from atlas_db.store.bolt import Store, paused_gc
+from atlas_db.store.bolt import Store
+from atlas_db.store.garbage_collection import paused_gc
 from atlas_db.store.statements import Statement, all_edges, all_nodes, read_edges, storage_order
 from ingest.normalise.license_ids import canonical_license_id
 

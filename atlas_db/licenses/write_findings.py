@@ -23,8 +23,8 @@ from atlas_db.licenses.rules import NONE, RuleBook
 from atlas_db.lineage.newest_records import read_newest_records
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
+from atlas_db.store.garbage_collection import gc_tuned
 from atlas_db.store.statements import all_nodes, clear_edges, create_edges, set_nodes
-from ingest.load.load_records import gc_tuned
 from ingest.load.load_report import timed
 from ingest.normalise.license_ids import canonical_license_id
 

@@ -7,10 +7,8 @@ other). The driver's exceptions never leave this module.
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -31,6 +29,7 @@ from atlas_db.core.errors import (
 )
 from atlas_db.core.terms import SOFTWARE
 from atlas_db.store.bolt_values import require_sendable
+from atlas_db.store.garbage_collection import paused_gc
 from atlas_db.store.statements import Statement
 from atlas_db.store.time_limits import are_reads_limited, limited_reads, run_limited, time_limit_error
 
@@ -337,31 +336,6 @@ def _driver(url: str, auth: tuple[str, str], retry_seconds: float) -> neo4j.Driv
             f"{url} is no usable store address ({_first_line(error)})",
             hint="Use local[:DIR], neo4j-local[:DIR], bolt://HOST:PORT or neo4j+s://HOST",
         ) from error
-
-
-class _PausedCollector:
-    """Number of readers that pause the cyclic garbage collector, and whether it ran before the first."""
-
-    lock = threading.Lock()
-    readers = 0
-    resumes = False
-
-
-@contextlib.contextmanager
-def paused_gc() -> Iterator[None]:
-    """Pause the cyclic garbage collector: while results grow, it would rescan millions of live lists."""
-    with _PausedCollector.lock:
-        if not _PausedCollector.readers:
-            _PausedCollector.resumes = gc.isenabled()
-            gc.disable()
-        _PausedCollector.readers += 1
-    try:
-        yield
-    finally:
-        with _PausedCollector.lock:
-            _PausedCollector.readers -= 1
-            if not _PausedCollector.readers and _PausedCollector.resumes:
-                gc.enable()
 
 
 def _identity(page: list[list[Any]]) -> list[list[Any]]:

@@ -7,12 +7,10 @@ parents are resolved together and both lineage layers are synchronised.
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import Any
 
@@ -29,6 +27,7 @@ from atlas_db.core.terms import Progress, RecordKind, RunKind
 from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.bulk.graph_batch import GraphBatch
+from atlas_db.store.garbage_collection import gc_tuned
 from atlas_db.store.statements import all_nodes, count_nodes, indexes
 from ingest.hub.snapshot import SourceFile, find_inputs
 from ingest.load.load_report import LoadReport, RejectFile, timed
@@ -82,8 +81,8 @@ class _LoadJob:
         stream = RecordStream(report, options, self._progress)
         with timed(report.seconds, "scan"):
             files = stream.with_dates(files)
-        counts = {node.label: self._store.read(count_nodes(node.label))[0]["n"] for node in SCHEMA.nodes}
-        empty = all(counts[label] == 0 for label in LABELS.values())
+        empty = self._count(LABELS.values()) == 0
+        batch_of_first_load = self._batch_of_first_load() if empty else nullcontext()
         resumed = runs.has_unfinished_load(self._store)
         undo: UndoFile | None = None
         if not options.dry_run:
@@ -94,7 +93,7 @@ class _LoadJob:
             undo.begin(empty_store=empty)
         rejects = RejectFile(options.home / "rejects" / f"{report.run_id or 'dry-run'}.jsonl", report)
         cards = CardWriter(options.home / FOLDER, report.run_id, enabled=not options.dry_run)
-        with self._batch_of(sum(counts.values())) as batch:
+        with batch_of_first_load as batch:
             try:
                 with timed(report.seconds, "records"), gc_tuned():
                     records = stream.records(files, rejects, cards)
@@ -113,10 +112,14 @@ class _LoadJob:
             runs.finish_run(self._store, report.run_id, report.counts())
         return report
 
-    def _batch_of(self, nodes: int) -> AbstractContextManager[GraphBatch | None]:
+    def _count(self, labels: Iterable[str]) -> int:
+        """Return the number of nodes with any of the labels."""
+        return sum(int(self._store.read(count_nodes(label))[0]["n"]) for label in labels)
+
+    def _batch_of_first_load(self) -> AbstractContextManager[GraphBatch | None]:
         """Return the batch of a store that holds no node but its description, where its engine takes batches."""
         endpoint = self._store.batches
-        if endpoint is None or nodes > 1 or self._options.dry_run:
+        if endpoint is None or self._options.dry_run or self._count(node.label for node in SCHEMA.nodes) > 1:
             return nullcontext()
         return GraphBatch(self._store, endpoint)
 
@@ -229,21 +232,3 @@ class _LoadJob:
                 )  # fmt: skip
             if indexed is not None:
                 indexed.result()
-
-
-@contextmanager
-def gc_tuned() -> Iterator[None]:
-    """Tune the garbage collector and the thread switch interval for the long part of a load.
-
-    Evidence on millions of models holds no cycles, and scanning it repeatedly costs a quarter of the load. Young
-    objects are still collected, because the driver's results do hold cycles; old ones are not. The sending thread wakes
-    at each packet, so a short switch interval spares it waits of 5 ms for the parsing thread.
-    """
-    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
-    gc.set_threshold(50_000, 20, 1_000_000)
-    sys.setswitchinterval(0.0005)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        sys.setswitchinterval(interval)

@@ -23,9 +23,9 @@ from atlas_db.core.terms import Resolution, Source
 from atlas_db.licenses.audit import AuditOptions, Auditor
 from atlas_db.licenses.audit_graph import GraphBuilder
 from atlas_db.licenses.rules import NONE, Check, rule_book
+from atlas_db.store.garbage_collection import gc_tuned
 from ingest.hub.decode import decode_record
 from ingest.hub.snapshot import SourceFile, newest_date, read_records
-from ingest.load.load_records import gc_tuned
 from ingest.load.record_merge import merge_node
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.timeout(900)]
