@@ -177,25 +177,24 @@ class GraphBatch:
             yield f'{head},"@from":"{starts[start]}","@to":"{ends[end]}"{tail}'.encode()
 
     def _write(self, new: list[tuple[str, str]], nodes: list[bytes], edges: list[bytes]) -> None:
-        query = f"batch?wal=true&idMapping=true&expectedRecords={len(nodes) + len(edges)}"
-        answer = msgspec.json.decode(self._post(query, b"\n".join((*nodes, *edges))), type=_Answer)
+        query = f"?wal=true&idMapping=true&expectedRecords={len(nodes) + len(edges)}"
+        answer = msgspec.json.decode(self._post("batch", b"\n".join((*nodes, *edges)), query), type=_Answer)
         if (answer.vertices_created, answer.edges_created) != (len(nodes), len(edges)):
             raise StoreRefusedError("the engine did not write all of a batch", hint=_AGAIN)
         for place, record_id in answer.id_mapping.items():
             label, identifier = new[int(place)]
             self._record_ids[label][identifier] = record_id
 
-    def _post(self, path: str, body: bytes) -> bytes:
+    def _post(self, name: str, body: bytes, query: str = "") -> bytes:
         """Return the answer to a request."""
         endpoint = self._endpoint
-        name, _, query = path.partition("?")
         user = b64encode(f"{endpoint.user}:{endpoint.password}".encode()).decode()
         headers = {"Authorization": f"Basic {user}", "Content-Type": "application/x-ndjson"}
         # One connection a request: the engine closes those that wait while names of parents are resolved.
         connection = HTTPConnection("127.0.0.1", endpoint.port, timeout=ANSWER_SECONDS)
         with self._store.translated_errors():
             try:
-                connection.request("POST", f"/api/v1/{name}/{endpoint.database}?{query}", body, headers)
+                connection.request("POST", f"/api/v1/{name}/{endpoint.database}{query}", body, headers)
                 response = connection.getresponse()
                 answer = response.read()
             except (OSError, HTTPException) as error:
@@ -215,7 +214,7 @@ def declarations(schema: Schema = SCHEMA) -> Iterator[str]:
     The import refuses edges of a type that the database does not know. It would keep small whole numbers in 32 bits.
     """
     numbers = {"integer": "LONG", "float": "DOUBLE"}
-    kinds = [*((node.label, node.properties) for node in schema.nodes)]
+    kinds = [(node.label, node.properties) for node in schema.nodes]
     for relationship in schema.relationships:
         yield f"CREATE EDGE TYPE {relationship.type} IF NOT EXISTS"
         kinds.append((relationship.type, relationship.properties))
