@@ -70,7 +70,7 @@ def exclusive_writer(store: Store, home: Path, wait_seconds: float = 0.0) -> Ite
 
 
 def begin_run(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str:
-    """Record the start of a run and return its id."""
+    """Record the start of a run and return its id. A load states from its first moment that it wrote no record yet."""
     run_id = f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     props = {
         "kind": kind.value,
@@ -78,14 +78,29 @@ def begin_run(store: Store, kind: RunKind, parameters: Mapping[str, Any]) -> str
         "complete": False,
         "parameters": msgspec.json.encode(parameters, order="sorted").decode(),
     }
+    if kind is RunKind.LOAD:
+        props |= _counts({"newest": {}})
     store.write(lambda tx: tx.run_batch(merge_nodes("Run"), [{"id": run_id, "set": props}]))
     return run_id
 
 
 def finish_run(store: Store, run_id: str, counts: Mapping[str, Any]) -> None:
     """Record the end of a run."""
-    props = {"finished": utc_now(), "complete": True, "counts": msgspec.json.encode(counts, order="sorted").decode()}
+    props = {"finished": utc_now(), "complete": True, **_counts(counts)}
     store.write(lambda tx: tx.run_batch(merge_nodes("Run"), [{"id": run_id, "set": props}]))
+
+
+def state_newest_records(store: Store, run_id: str, dates: Mapping[str, str]) -> None:
+    """Record the newest date, by kind, of the records that a load has written so far.
+
+    Readers need it during the load; the counts of the finished load replace it.
+    """
+    props = _counts({"newest": dates})
+    store.write(lambda tx: tx.run_batch(merge_nodes("Run"), [{"id": run_id, "set": props}]))
+
+
+def _counts(counts: Mapping[str, Any]) -> dict[str, str]:
+    return {"counts": msgspec.json.encode(counts, order="sorted").decode()}
 
 
 def list_runs(store: Store) -> list[Row]:

@@ -18,7 +18,7 @@ from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import Statement
 
 NEWEST_MODEL = Statement("MATCH (n:Model {placeholder: false}) RETURN max(n.last_seen) AS date")
-LOADS = Statement("MATCH (r:Run {kind: 'load'}) RETURN r.complete AS complete, r.counts AS counts")
+LOADS = Statement("MATCH (r:Run {kind: 'load'}) RETURN r.counts AS counts")
 NEWEST_DATASET = Statement("MATCH (n:Dataset {placeholder: false}) RETURN max(n.last_seen) AS date")
 
 
@@ -42,11 +42,12 @@ class NewestRecords(NamedTuple):
 def read_newest_records(store: Store) -> NewestRecords:
     """Return the dates of the newest records of a store. Snapshots give them, not the clock.
 
-    Each load states the newest date of its records, by kind, and nothing else brings records. While one goes on, all
-    are read for the dates, and these are kept for `KEPT_SECONDS`: else each reader would read all anew.
+    Each load states the newest date of its records by kind, also while it goes on, and nothing else brings records.
+    Where a load of an older version does not, all records are read. Their dates are kept for `KEPT_SECONDS`, else each
+    reader would read all anew.
     """
     loads = store.read(LOADS)
-    stated = [_stated_dates(each["counts"]) for each in loads if each["complete"]]
+    stated = [_stated_dates(each["counts"]) for each in loads]
     dates = [each for each in stated if each is not None]
     if loads and len(dates) == len(loads):
         kinds = (RecordKind.MODEL, RecordKind.DATASET)
@@ -64,8 +65,8 @@ class _LoadCounts(msgspec.Struct):
     newest: dict[str, str] | None = None
 
 
-def _stated_dates(counts: str) -> dict[str, str] | None:
-    return msgspec.json.decode(counts, type=_LoadCounts).newest
+def _stated_dates(counts: str | None) -> dict[str, str] | None:
+    return msgspec.json.decode(counts, type=_LoadCounts).newest if counts else None
 
 
 class _Kept(NamedTuple):

@@ -68,6 +68,7 @@ class _LoadJob:
         self._report = LoadReport(dry_run=options.dry_run)
         self._models: dict[str, NameEvidence] = {}
         self._declarations: dict[str, list[ParentDeclaration]] = {}
+        self._stated: dict[str, str] = {}
 
     def run(self, files: list[SourceFile]) -> LoadReport:
         if self._options.dry_run:
@@ -144,7 +145,7 @@ class _LoadJob:
                 if batch_out is not None:
                     queue.append(sender.submit(RecordCreator.add_to_batch, arguments, batch_out))
                 elif not self._options.dry_run:
-                    queue.append(sender.submit(self._store.write, partial(RecordCreator.write_arguments, arguments)))
+                    queue.append(sender.submit(self._create_batch, arguments, dict(self._report.newest)))
                 while len(queue) > QUEUED_BATCHES or (queue and queue[0].done()):
                     queue.popleft().result()
 
@@ -167,6 +168,10 @@ class _LoadJob:
                 batch_out.flush()
         yield from rest
 
+    def _create_batch(self, arguments: list[tuple[str, Any]], dates: dict[str, str]) -> None:
+        self._store.write(partial(RecordCreator.write_arguments, arguments))
+        self._state_newest(dates)
+
     def _upsert(self, records: Iterator[tuple[HubRecord, str]], undo: UndoFile | None, *, trusted: bool) -> None:
         upserter = RecordMerger(self._report.run_id, self._report, undo, dry_run=self._options.dry_run)
         digests = self._digests() if trusted else {}
@@ -178,6 +183,7 @@ class _LoadJob:
             items = list(batches[label].values())
             batches[label].clear()
             batches_out.run(items, partial(self._merge, upserter), upserter.count)
+            self._state_newest(dict(self._report.newest))
 
         for record, as_of in records:
             label = LABELS[record.kind]
@@ -189,6 +195,12 @@ class _LoadJob:
             batches[label][record.id] = (record, as_of)
         for label in batches:
             flush(label)
+
+    def _state_newest(self, dates: dict[str, str]) -> None:
+        """State the dates of the records written so far where they changed, once or twice a file."""
+        if dates != self._stated and not self._options.dry_run:
+            runs.state_newest_records(self._store, self._report.run_id, dates)
+            self._stated = dates
 
     def _merge(self, upserter: RecordMerger, tx: Transaction, items: Any) -> None:  # noqa: ANN401
         nodes = upserter.write(tx, items)

@@ -174,7 +174,10 @@ def _build_in_process(settings: Settings, pipe: Connection) -> None:
     """Build a bundle in a process of its own, and send progress or the error through a pipe."""
 
     def send_progress(stage: str, done: int, total: int) -> None:
-        pipe.send_bytes(json.dumps({"progress": [stage, done, total]}).encode())
+        try:
+            pipe.send_bytes(json.dumps({"progress": [stage, done, total]}).encode())
+        except BrokenPipeError:
+            raise SystemExit(1) from None  # the dashboard ended, and nobody waits for this bundle
 
     try:
         with open_store(settings) as store:

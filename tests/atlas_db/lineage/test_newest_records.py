@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from atlas_db.claims.runs import rollback
+from atlas_db.claims.lineage_sync import synchronise_lineage
+from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.core.terms import RecordKind
 from atlas_db.lineage import newest_records
 from atlas_db.lineage.newest_records import NewestRecords, read_newest_records
 from atlas_db.store.bolt import Store
 from atlas_db.store.statements import merge_nodes
+from ingest.load import load_records
 from tests.support.graphs import load_rows, model
 
 
@@ -45,7 +48,7 @@ def test_dates_follow_each_load_and_its_rollback_as_a_reading_of_all_records_doe
         assert read_newest_records(store) == newest_records._scan(store)
 
 
-def test_while_a_run_goes_on_they_are_kept_for_a_while(
+def test_where_a_load_states_no_dates_they_are_kept_for_a_while(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_rows(store, tmp_path, [model("a/b")], as_of="2024-06-30")
@@ -59,3 +62,22 @@ def test_while_a_run_goes_on_they_are_kept_for_a_while(
     assert [read_newest_records(store).models for _ in range(2)] == ["2024-07-31"] * 2
     store.write(lambda tx: tx.run_batch(merge_nodes("Model"), [{"id": "a/b", "set": {"last_seen": "2024-08-31"}}]))
     assert read_newest_records(store).models == "2024-08-31"
+
+
+def test_a_load_that_goes_on_states_what_a_reading_of_all_records_finds(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[NewestRecords] = []
+
+    def look_first(*arguments: Any, **named: Any) -> Any:
+        assert not list_runs(store)[0]["complete"]
+        seen.append(read_newest_records(store))
+        assert not newest_records._KEPT, "all records were read"
+        assert seen[-1] == newest_records._scan(store)
+        return synchronise_lineage(*arguments, **named)
+
+    monkeypatch.setattr(load_records, "synchronise_lineage", look_first)
+    for as_of in ("2024-06-30", "2024-07-31", "2024-05-31"):
+        rows = [model(f"{as_of}/{number}") for number in range(40)]
+        load_rows(store, tmp_path, rows, as_of=as_of, batch_rows=20)
+    assert [each.models for each in seen] == ["2024-06-30", "2024-07-31", "2024-07-31"]
