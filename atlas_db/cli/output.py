@@ -91,7 +91,7 @@ def write_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], form: 
                 sys.stdout.write(visible_json(json.dumps(values, ensure_ascii=False, default=str)) + "\n")
         case Format.CSV | Format.TSV:
             writer = csv.writer(sys.stdout, delimiter="\t" if form is Format.TSV else ",", lineterminator="\n")
-            writer.writerow(columns)
+            writer.writerow(map(_csv_cell, columns))
             writer.writerows([[_csv_cell(row.get(column)) for column in columns] for row in rows])
         case Format.PARQUET:
             _write_parquet(columns, rows)

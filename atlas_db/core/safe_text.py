@@ -8,7 +8,8 @@ from typing import Any
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters but tab and line feed, and marks that turn the direction of the text after them."""
-_FORMULA = re.compile(r"[=+\-@\t\r]")
+_FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""OWASP's list ("CSV Injection"): four signs, the same in full width, tab, and ends of lines."""
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -29,7 +30,7 @@ def _escape(character: str, form: str) -> str:
 def spreadsheet_cell(value: Any) -> Any:  # noqa: ANN401
     """Return a value for a CSV cell: text that a spreadsheet would take for a formula gets an apostrophe before it.
 
-    A formula begins with `=`, `+`, `-`, `@`, a tab or a carriage return (OWASP, "CSV Injection"). Numbers stay.
+    A formula begins with `=`, `+`, `-` or `@`, also in full width, or with a tab or the end of a line. Numbers stay.
     """
     if not isinstance(value, str):
         return value

@@ -13,6 +13,8 @@ ROWS = [
 
 META = "meta-llama/Llama-3.1-8B"
 HOSTILE = "evil/<img src=x onerror=alert(1)>"
+FORMULA = "=g/sum"
+"""An id that a spreadsheet would take for a formula; the audit finds fault with it."""
 SITE_ROWS = [
     *made_up(260),
     model(META, tags=["en", "license:llama3.1"], pipeline_tag="text-generation", downloads=9000),
@@ -20,5 +22,7 @@ SITE_ROWS = [
     child("c/leaf", "quantized:c/laundered", tags=["license:mit"], downloads=700),
     *(child(f"q/quant-{n}", f"quantized:{META}", tags=["license:llama3.1"], downloads=n) for n in range(30)),
     child("g/guessed", f"finetune:{META}"),
+    model("g/share-alike", tags=["license:gpl-3.0"]),
+    child(FORMULA, "finetune:g/share-alike", tags=["license:mit"]),
     child("h/hostile", f"finetune:{HOSTILE}", tags=["license:mit"]),
 ]

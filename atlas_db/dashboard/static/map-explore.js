@@ -242,8 +242,8 @@
   }
   async function download() {
     const { models } = matches(EXPORTED), lines = [COLUMNS.join(",")];
-    // A spreadsheet takes a cell that begins with one of these as a formula.
-    const field = function (value) { const safe = /^[=+\-@\t\r]/.test(value) ? "'" + value : value; return /[",\n]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe; };
+    // A spreadsheet takes a cell that begins with one of these as a formula (OWASP, "CSV Injection").
+    const field = function (value) { const safe = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(value) ? "'" + value : value; return /[",\r\n]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe; };
     for (const model of models) lines.push((await row(model)).map(field).join(","));
     save(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }), "models.csv");
   }

@@ -105,6 +105,13 @@ def test_csv_cells_are_no_formulas_and_numbers_stay(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "id,change\n'=a/b,-0.5\n"
 
 
+@pytest.mark.parametrize("form", [Format.CSV, Format.TSV])
+def test_names_of_columns_are_guarded_as_cells_are(capsys: pytest.CaptureFixture[str], form: Format) -> None:
+    write_rows(("=m", "\x1b[2J"), [{"=m": "a/b", "\x1b[2J": 1}], form)
+    heads, values = csv.reader(io.StringIO(capsys.readouterr().out), delimiter="\t" if form is Format.TSV else ",")
+    assert (heads, values) == (["'=m", "\\x1b[2J"], ["a/b", "1"])
+
+
 def _on_a_terminal(home: Path, *words: str, **environ: str) -> str:
     """Run a command on a terminal of 24 lines, and return what it shows."""
     master, slave = pty.openpty()

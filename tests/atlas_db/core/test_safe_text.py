@@ -34,7 +34,10 @@ def test_json_means_the_same_and_has_nothing_that_acts(value: object) -> None:
     assert not set(ACTIVE) & set(text)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+a", "-a/b", "@a/b", "\ta/b", "\ra/b", "-", "+1 234"])
+BEGINS = ["=1+1", "+a", "-a/b", "@a/b", "\ta/b", "\ra/b", "\na/b", "-", "+1 234", "＝1+1", "＋a", "－7", "＠a/b"]
+
+
+@pytest.mark.parametrize("text", BEGINS)
 def test_text_that_begins_a_formula_gets_an_apostrophe(text: str) -> None:
     assert spreadsheet_cell(text) == f"'{visible(text)}"
 
