@@ -9,6 +9,8 @@ from pathlib import Path
 from atlas_db.core.errors import StoreUnavailableError
 from atlas_db.core.files import sha256_of
 
+_ANEW = "Remove the cache folder: the next start fetches all jars anew"
+
 
 def known_checksums(version: str) -> dict[str, str]:
     """Return the SHA-256 of each jar of a version, by file name; empty for a version that no test runs on."""
@@ -23,13 +25,18 @@ def check_jars(jars: Iterable[Path], version: str) -> None:
     """Check the jars of a version before they run.
 
     Raises:
-        StoreUnavailableError: A jar is none of the version's, or has other bytes.
+        StoreUnavailableError: A jar is missing, is none of the version's, or has other bytes.
     """
-    known = known_checksums(version)
-    for jar in jars if known else ():
+    known, present = known_checksums(version), list(jars)
+    if missing := sorted(known.keys() - {jar.name for jar in present}):
+        raise StoreUnavailableError(
+            f"of the files of Neo4j {version} {len(missing)} are missing, such as {missing[0]}",
+            hint=f"Find out who removed them. {_ANEW}",
+        )
+    for jar in present if known else ():
         digest = sha256_of(jar)
         if known.get(jar.name) != digest:
             raise StoreUnavailableError(
                 f"{jar} is not the file of Neo4j {version} that its name says (SHA-256 {digest})",
-                hint="Find out who changed it. Remove the cache folder: the next start fetches all jars anew",
+                hint=f"Find out who changed it. {_ANEW}",
             )

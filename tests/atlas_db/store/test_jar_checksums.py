@@ -42,6 +42,15 @@ def test_a_changed_or_a_foreign_jar_does_not_run(tmp_path: Path, monkeypatch: py
         check_jars([good], LTS)
 
 
+@pytest.mark.parametrize("version", [LTS, NEWEST])
+def test_a_jar_that_is_missing_keeps_all_from_running(tmp_path: Path, version: str) -> None:
+    kept = tmp_path / min(known_checksums(version))
+    kept.write_bytes(b"")
+    missing = len(known_checksums(version)) - 1
+    with pytest.raises(StoreUnavailableError, match=rf"{missing} are missing, such as .*\.jar.*Remove the cache"):
+        check_jars([kept], version)
+
+
 def test_a_version_that_no_test_runs_on_has_no_list(tmp_path: Path) -> None:
     assert known_checksums("5.26.1") == {}
     check_jars([tmp_path / "missing.jar"], "5.26.1")
