@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import IO, Any
 
 MAX_TEXT_FILE = 32 * 2**20
 """Bytes of a card or configuration that is read whole, at most."""
+_OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""What a mode allows to others than the owner."""
 
 
 def read_bounded(handle: IO[bytes] | Any, limit: int = MAX_TEXT_FILE) -> bytes:  # noqa: ANN401
@@ -50,6 +53,17 @@ def replacing(file: Path) -> Iterator[Path]:
     finally:
         os.close(descriptor)
     partial.replace(file)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that its owner alone may enter (mode 0700), or close one that was made before.
+
+    A folder of another user keeps its mode.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = folder.stat()
+    if found.st_uid == os.geteuid() and found.st_mode & _OF_OTHERS:
+        folder.chmod(stat.S_IMODE(found.st_mode) & ~_OF_OTHERS)
 
 
 def write_private(file: Path, text: str) -> None:

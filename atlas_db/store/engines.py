@@ -14,7 +14,7 @@ from pathlib import Path
 
 from atlas_db.core.errors import StoreUnavailableError
 from atlas_db.core.extras import DISTRIBUTION, install_command
-from atlas_db.core.files import write_private, write_whole
+from atlas_db.core.files import make_private_folder, write_private, write_whole
 from atlas_db.store.bulk.first_load import remove_cut_off
 from atlas_db.store.engine_users import EngineUsers, arcadedb_users, neo4j_users, write_arcadedb_users
 from atlas_db.store.jar_checksums import check_jars
@@ -107,15 +107,20 @@ def _arcade_java(_: str) -> Path:
     return _java(_package("arcadedb_embedded", "") / "jre" / "bin" / "java")
 
 
+def _arcade_root(launch: Launch) -> Path:
+    root = launch.directory / "arcadedb"
+    make_private_folder(root)
+    return root
+
+
 def _arcade_prepare(launch: Launch) -> None:
-    remove_cut_off(launch.directory, launch.directory / "arcadedb" / "databases")
+    remove_cut_off(launch.directory, _arcade_root(launch) / "databases")
 
 
 def _arcade_arguments(launch: Launch) -> list[str]:
     jars = sorted((_package("arcadedb_embedded", "") / "jars").glob("*.jar"))
     wanted = [str(jar) for jar in jars if not any(word in jar.name for word in _ARCADE_UNWANTED)]
-    root = launch.directory / "arcadedb"
-    root.mkdir(exist_ok=True, mode=0o700)
+    root = _arcade_root(launch)
     write_arcadedb_users(root / "config", launch.secret)
     return [
         f"-Xmx{launch.heap}",
@@ -197,7 +202,8 @@ def neo4j_command(launch: Launch, main: str, *arguments: str) -> list[str]:
 
 def _neo4j_home(launch: Launch) -> Path:
     home = launch.directory / "neo4j"
-    (home / "conf").mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (home, home / "conf"):
+        make_private_folder(folder)
     (home / "conf" / "neo4j.conf").write_text(
         "\n".join(
             (

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atlas_db.core.errors import StoreLockedError, StoreRefusedError, StoreUnavailableError
-from atlas_db.core.locks import is_locked
+from atlas_db.core.files import make_private_folder
+from atlas_db.core.locks import PRIVATE_MODE, is_locked
 from atlas_db.store.bolt import Store
 from atlas_db.store.bulk.first_load import is_cut_off
 from atlas_db.store.bulk.graph_batch import BatchEndpoint
@@ -109,7 +110,9 @@ def _choose_version(engine: Engine, directory: Path, requested: str) -> str:
 
 def _prepare_directory(engine: Engine, directory: Path) -> None:
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A folder that holds something already may be there for others, too: only what we make in it is closed.
+        if not (directory.is_dir() and any(directory.iterdir())):
+            make_private_folder(directory)
         read_or_make_secret(directory)
     except OSError as error:
         raise StoreUnavailableError(
@@ -181,6 +184,7 @@ def _try_store(engine: Engine, directory: Path, state: Mapping[str, object]) -> 
 
 def _start_supervisor(engine: Engine, directory: Path, arguments: list[str]) -> None:
     with (directory / LOG_FILE).open("wb") as log:
+        os.fchmod(log.fileno(), PRIVATE_MODE)
         subprocess.run(
             [sys.executable, "-m", "atlas_db.store.supervisor", str(directory), engine.name, *arguments],
             stdin=subprocess.DEVNULL,

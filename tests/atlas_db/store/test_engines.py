@@ -8,7 +8,7 @@ import pytest
 
 from atlas_db.core.errors import StoreUnavailableError
 from atlas_db.store import engines
-from atlas_db.store.engines import ARCADEDB, ENGINES, NEO4J, Launch, neo4j_jars
+from atlas_db.store.engines import ARCADEDB, ENGINES, NEO4J, Engine, Launch, neo4j_jars
 from atlas_db.store.neo4j_version import LTS, NEWEST
 
 
@@ -55,6 +55,34 @@ def test_each_line_of_neo4j_starts_by_its_own_main_class(tmp_path: Path, version
     assert conf["dbms.usage_report.enabled"] == "false"
     assert conf["internal.dbms.bolt.netty_server_shutdown_quiet_period"] == "0", "it stops in a second, not in eleven"
     assert conf.get("server.fleet_discovery.enabled") == (None if version == LTS else "false")
+
+
+def commands(engine: Engine, folder: Path) -> list[list[str]]:
+    """Return the Java arguments of an engine: of its preparation where it has one, and of its run."""
+    version = "2025.01.0" if engine is NEO4J else ""
+    resolved(folder / "cache", version)
+    prepared = engine.prepare(launch(folder, version))
+    return [*([prepared] if prepared else []), engine.arguments(launch(folder, version))]
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+def test_no_java_process_writes_its_arguments_into_a_file_for_monitors(tmp_path: Path, engine: Engine) -> None:
+    found = commands(engine, tmp_path)
+    assert len(found) == (2 if engine is NEO4J else 1)
+    assert all("-XX:-UsePerfData" in words for words in found)
+    assert ["org.neo4j.cli.AdminTool" in words for words in found] == ([True, False] if engine is NEO4J else [False])
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+def test_preparing_closes_the_folders_of_the_engine_and_no_other(tmp_path: Path, engine: Engine) -> None:
+    names = ["neo4j", "neo4j/conf"] if engine is NEO4J else ["arcadedb"]
+    for name in ("cache", *names):  # as an earlier version made them
+        (tmp_path / name).mkdir()
+    for folder in (tmp_path, *(tmp_path / name for name in ("cache", *names))):
+        folder.chmod(0o755)
+    commands(engine, tmp_path)
+    assert {name: (tmp_path / name).stat().st_mode & 0o777 for name in names} == dict.fromkeys(names, 0o700)
+    assert {folder.stat().st_mode & 0o777 for folder in (tmp_path, tmp_path / "cache")} == {0o755}
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ from atlas_db.core.settings import Settings
 from atlas_db.store import engines
 from atlas_db.store.bolt import Store
 from atlas_db.store.connect import connect, open_store
-from atlas_db.store.managed_engine import engine_status, is_owned, read_state
+from atlas_db.store.engines import Engine
+from atlas_db.store.managed_engine import _prepare_directory, engine_status, is_owned, read_state
 from atlas_db.store.statements import create_nodes
 from tests.support.waiting import COUNT, wait_for
 
@@ -27,7 +28,7 @@ def test_the_secret_shows_nowhere_and_nothing_listens_outside(own_engine: Settin
     with open_store(own_engine):
         secret = (folder / "secret").read_text()
         assert len(secret) >= 24
-        for name in ("secret", "java.args", "state.json"):
+        for name in ("secret", "java.args", "state.json", "engine.log", "arcadedb", "clients"):
             assert (folder / name).stat().st_mode & 0o077 == 0, name
         listing = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True).stdout
         assert f"@{folder / 'java.args'}" in listing
@@ -74,6 +75,21 @@ def test_what_was_committed_survives_kill_9_of_the_engine(own_engine: Settings, 
     wait_for(lambda: not is_owned(folder))
     with open_store(own_engine) as store:
         assert store.read(COUNT) == [{"n": acknowledged}]
+
+
+@pytest.mark.parametrize("engine", engines.ENGINES.values(), ids=engines.ENGINES)
+def test_an_empty_data_directory_is_closed_and_one_of_others_stays_as_it_is(tmp_path: Path, engine: Engine) -> None:
+    folders = {name: tmp_path / name / "store" for name in ("new", "empty", "shared")}
+    for name in ("empty", "shared"):
+        folders[name].mkdir(parents=True)
+        for folder in (folders[name], folders[name].parent):
+            folder.chmod(0o755)
+    (folders["shared"] / "of others").touch()
+    for folder in folders.values():
+        _prepare_directory(engine, folder)
+    modes = {name: folder.stat().st_mode & 0o777 for name, folder in folders.items()}
+    assert modes == {"new": 0o700, "empty": 0o700, "shared": 0o755}
+    assert folders["empty"].parent.stat().st_mode & 0o777 == 0o755, "what is above it is not ours"
 
 
 @pytest.mark.engine
