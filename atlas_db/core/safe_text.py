@@ -1,4 +1,4 @@
-"""Text that is safe where it is opened: a terminal gets no control sequences, a spreadsheet no formulas."""
+"""Text that is safe where it is opened: no control sequences for a terminal, no formulas, and messages stay short."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """OWASP's list ("CSV Injection"): four signs, the same in full width, tab, and ends of lines."""
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+MAX_SHOWN = 80
+"""Characters of a foreign value in a message, at most."""
 
 
 def visible(text: str) -> str:
@@ -25,6 +27,17 @@ def visible_json(text: str) -> str:
 
 def _escape(character: str, form: str) -> str:
     return (form if ord(character) < 256 else r"\u{:04x}").format(ord(character))
+
+
+def cut(text: str) -> str:
+    """Return a text as a message shows it, in at most 80 characters."""
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it, in at most 80 characters, a text in quotation marks."""
+    # Of a long text only the beginning is written with its marks, so that the rest costs no time.
+    return cut(repr(value[: MAX_SHOWN + 1] if isinstance(value, str) else value))
 
 
 def spreadsheet_cell(value: Any) -> Any:  # noqa: ANN401

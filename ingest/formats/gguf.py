@@ -7,7 +7,7 @@ transformers has them.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -19,9 +19,11 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.safe_text import shown
 from ingest.formats.byte_source import ByteSource, read_rows
 from ingest.formats.gguf_names import FUSED_BY_HEAD, PERMUTED, SHIFTED_NORMS, TRANSPOSED
 from ingest.formats.gguf_types import GgufType, gguf_type, gguf_values
+from ingest.formats.matrix import MAX_SIDES, is_shape
 
 T = TypeVar("T")
 MAGIC = b"GGUF"
@@ -276,7 +278,9 @@ def _reader_class() -> Any:  # noqa: ANN401
 
         def _get_tensor_info_field(self, orig_offs: int) -> Any:  # noqa: ANN401
             # Zeros behind what was fetched are names without letters, as many as a count that lies says.
-            self.require_fetched(orig_offs)
+            sides = _after_texts(self, orig_offs, 1)
+            self.require_fetched(sides + 4)
+            _require_at_most(int(self._get(sides, np.uint32)[0]), MAX_SIDES, "sides of a tensor")
             return super()._get_tensor_info_field(orig_offs)
 
         def _get_field_parts(self, orig_offs: int, raw_type: int) -> tuple[int, list[Any], list[int], list[Any]]:
@@ -302,8 +306,9 @@ def _reader_class() -> Any:  # noqa: ANN401
                 _, name, _, sides, kind, offset = field.parts
                 item = _Item(bytes(name).decode(), tuple(map(int, sides)), int(kind[0]), start_offs + int(offset[0]))
                 self.tensors.append(item)
-            if len({item.name for item in self.tensors}) < len(self.tensors):
-                raise ValueError("two tensors have the same name")
+            name, count = Counter(item.name for item in self.tensors).most_common(1)[0] if fields else ("", 0)
+            if count > 1:
+                raise ValueError(f"it states {shown(name)} twice")
 
         def require_fetched(self, place: int) -> None:
             if place > self.fetched:
@@ -368,6 +373,8 @@ def _tensors(source: ByteSource, reader: Any, known: GgufHeads) -> GgufFile:  # 
     ends = dict(zip(starts, [*starts[1:], source.size], strict=False))
     found, unread = [], defaultdict(list)
     for item in items:
+        if not is_shape(item.sides):
+            raise ValueError(f"{shown(item.name)} has impossible sides")
         kind = gguf_type(item.number, math.prod(item.sides), ends[item.start] - item.start)
         if kind is None:
             unread[item.number].append(item.name)
@@ -380,12 +387,12 @@ def _tensor(source: ByteSource, item: _Item, kind: GgufType, known: GgufHeads) -
     columns, *others = item.sides
     rows = math.prod(others)
     if not rows * columns:
-        raise ValueError(f"{item.name} has a side of 0")
+        raise ValueError(f"{shown(item.name)} has a side of 0")
     if columns % kind.block:
-        raise ValueError(f"rows of {item.name} end within a block")
+        raise ValueError(f"rows of {shown(item.name)} end within a block")
     row_bytes = columns // kind.block * kind.block_bytes
     if item.start + rows * row_bytes > source.size:
-        raise ValueError(f"{item.name} goes on beyond the end of the file")
+        raise ValueError(f"{shown(item.name)} goes on beyond the end of the file")
     shift = 1.0 if known.architecture in SHIFTED_NORMS and item.name.endswith("norm.weight") else 0.0
     sides = tuple(reversed(item.sides)) if len(item.sides) > 2 else ()
     order = _order(item.name, known)

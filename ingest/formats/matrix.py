@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from atlas_db.core.arrays import Floats, Integers
 
 RUN_LENGTH = 32
 """Columns of one sampled position. Shorter last sides are joined with those before them."""
+MAX_SIDES, MAX_SIDE = 64, 2**63 - 1
+"""Sides of a tensor, and elements along one, at most: those of NumPy and torch."""
 
 
 class Matrix(NamedTuple):
@@ -41,6 +43,11 @@ class Matrix(NamedTuple):
     def outputs_and_inputs(self) -> tuple[int, int]:
         """Number of outputs and of inputs of the layer, whatever the order in which the tensor is stored."""
         return (self.columns, self.rows) if self.transposed else (self.rows, self.columns)
+
+
+def is_shape(sides: Sequence[int]) -> bool:
+    """Return whether a tensor can have these sides. Without these bounds, their product takes time and memory."""
+    return len(sides) <= MAX_SIDES and min(sides, default=0) >= 0 and max(sides, default=0) <= MAX_SIDE
 
 
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import msgspec
 
 from atlas_db.core.decoding import decode_json, prepared
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.safe_text import shown
 from ingest.formats.other_files import FOLDERS, other_files
 
 CONFIG = "config.json"
@@ -236,9 +237,9 @@ def shard_names(index: Index, location: str, exists: Callable[[str], bool]) -> l
     for name in names:
         inside = PurePosixPath(name)
         if inside.is_absolute() or ".." in inside.parts or "\\" in name or not name.endswith(_SUFFIX):
-            raise WeightsError(location, f"names the shard {name!r}, which is no file of this folder")
+            raise WeightsError(location, f"names the shard {shown(name)}, which is no file of this folder")
         if not exists(name):
-            raise WeightsError(location, f"names the shard {name!r}, which is not there")
+            raise WeightsError(location, f"names the shard {shown(name)}, which is not there")
     return names
 
 

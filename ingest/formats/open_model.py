@@ -14,6 +14,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.safe_text import cut, shown
 from ingest.formats.adapter_layout import adapter_tensor, holds_adapter
 from ingest.formats.byte_source import ByteSource, LocalFile, contiguous_runs, read_columns, reads_columns
 from ingest.formats.fused_tensors import MAX_EXPERTS, expert_matrices, named_matrices
@@ -311,7 +312,7 @@ def add_safetensors(model: OpenModel, sources: list[ByteSource]) -> None:
             model.problems.append(f"{source.name} holds the same tensors as another file: it is read instead of that")
         for tensor in header.tensors:
             if tensor.elements == 0:
-                model.problems.append(f"{source.name} holds the empty tensor {tensor.name!r}")
+                model.problems.append(f"{source.name} holds the empty tensor {shown(tensor.name)}")
             elif not is_readable(tensor.dtype) and tensor.dtype != FLOAT4:
                 unread[f"the unknown type {tensor.dtype}"].append(tensor.name)
             else:
@@ -353,7 +354,7 @@ def _note_unread(model: OpenModel, unread: Mapping[str, Sequence[str]]) -> None:
         WeightsError: They are most of a model.
     """
     for kind, names in unread.items():
-        few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        few = ", ".join(map(cut, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         model.problems.append(f"{model.path} holds tensors of {kind}: {few}")
     if model.adapter is None:
         _require_most(model, unread)

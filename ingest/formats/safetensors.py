@@ -6,9 +6,11 @@ without holes. Every offset is checked against the file before it is used.
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,12 +18,16 @@ import numpy as np
 from atlas_db.core.arrays import Floats
 from atlas_db.core.decoding import prepared
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.safe_text import shown
 from ingest.formats.byte_source import ByteSource
+from ingest.formats.matrix import MAX_SIDE, MAX_SIDES, is_shape
 
 MAX_HEADER = 100_000_000
 """The format's own limit."""
 _LFS_POINTER = b"version https://git-lfs"
 _METADATA = "__metadata__"
+_MAX_DTYPE = 32
+"""Letters of a type, at most: no message grows with it."""
 _NUMPY_DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "u1",
@@ -75,7 +81,7 @@ class Header(NamedTuple):
 
 @prepared
 class _Entry(msgspec.Struct):
-    dtype: str
+    dtype: Annotated[str, msgspec.Meta(max_length=_MAX_DTYPE)]
     shape: list[int]
     data_offsets: tuple[int, int]
 
@@ -134,7 +140,7 @@ def _check_order(source: ByteSource, tensors: Sequence[Tensor], end: int) -> Non
     for tensor in tensors:
         if tensor.start != end:
             what = "overlaps the tensor before it" if tensor.start < end else "leaves a hole before it"
-            raise WeightsError(source.name, f"tensor {tensor.name!r} {what}")
+            raise WeightsError(source.name, f"tensor {shown(tensor.name)} {what}")
         end = tensor.stop
     if end > source.size:
         raise WeightsError(source.name, f"is cut short: it has {source.size:,} bytes of {end:,}")
@@ -145,20 +151,48 @@ def _check_order(source: ByteSource, tensors: Sequence[Tensor], end: int) -> Non
 def _decode(source: ByteSource, text: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
     try:
         raw: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+        repeated = _repeated_keys(text, raw)
         metadata = msgspec.convert(raw.pop(_METADATA, {}), dict[str, str])
-        return msgspec.convert(raw, dict[str, _Entry]), metadata
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        entries = msgspec.convert(raw, dict[str, _Entry])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WeightsError(source.name, f"has a header that is no safetensors header ({error})") from error
+    if repeated:
+        # Other readers take another one of the two, or refuse the file: none of them is what the file holds.
+        raise WeightsError(source.name, f"has a header that states {shown(repeated[0])} twice")
+    return entries, metadata
+
+
+def _repeated_keys(text: bytes, raw: Mapping[str, Any]) -> list[str]:
+    """Return keys that one object of a header states more than once.
+
+    Args:
+        text: The header.
+        raw: The same as decoded: of a repeated key the last one.
+    """
+    # A colon follows each key. So as many colons as keys mean that all differ, and are quick to count.
+    if text.count(b":") == len(raw) + sum(len(each) for each in raw.values() if isinstance(each, dict)):
+        return []
+    repeated: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            repeated.append(Counter(key for key, _ in pairs).most_common(1)[0][0])
+
+    json.loads(text, object_pairs_hook=note, strict=False)
+    return repeated
 
 
 def _tensor(source: ByteSource, name: str, entry: _Entry, base: int) -> Tensor:
     size = _SIZES.get(entry.dtype)
     begin, end = entry.data_offsets
-    if begin < 0 or end < begin or any(side < 0 for side in entry.shape):
-        raise WeightsError(source.name, f"tensor {name!r} has impossible offsets or sides")
+    if len(entry.shape) > MAX_SIDES:
+        raise WeightsError(source.name, f"tensor {shown(name)} has {len(entry.shape):,} sides, more than {MAX_SIDES}")
+    if not is_shape(entry.shape) or not 0 <= begin <= end <= MAX_SIDE:
+        raise WeightsError(source.name, f"tensor {shown(name)} has impossible offsets or sides")
     if size is not None and math.prod(entry.shape) * size != end - begin:
         raise WeightsError(
-            source.name, f"tensor {name!r} of {entry.dtype} {entry.shape} cannot take {end - begin:,} bytes"
+            source.name,
+            f"tensor {shown(name)} of {entry.dtype} {shown(entry.shape)} cannot take {end - begin:,} bytes",
         )
     return Tensor(name, entry.dtype, tuple(entry.shape), base + begin, base + end)
 

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from atlas_db.cards.front_matter import Card, parse_card
 from atlas_db.core.errors import RecordError
 from atlas_db.core.records import HubRecord, ValueClaim
+from atlas_db.core.safe_text import shown
 from atlas_db.core.terms import RecordKind, RecordPart
-from ingest.hub.field_values import as_count, as_date, is_missing, shown
+from ingest.hub.field_values import as_count, as_date, is_missing
 from ingest.hub.file_claims import add_config_parents, add_file_claims, add_licenses, add_written_license
 from ingest.hub.hub_row import ODD, UNREADABLE, Notes, Row, read_field, read_row
 from ingest.hub.parent_claims import add_parents, card_parents, read_base_models, tag_parents

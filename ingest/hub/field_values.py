@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from atlas_db.core.decoding import decode_json
+from atlas_db.core.safe_text import shown
 from ingest.normalise.values import hub_date, iso_date
 
 MAX_COUNT = 2**63 - 1
@@ -243,9 +244,3 @@ def _printed_files(text: str) -> list[str]:
     bare = _QUOTED_STRING.sub("", text)
     whole = len(names) == max(text.count("RepoSibling("), bare.count("{")) and "..." not in bare
     return names if whole else []
-
-
-def shown(value: object) -> str:
-    """Return a value as a message shows it, in at most 80 characters."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

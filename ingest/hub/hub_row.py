@@ -16,6 +16,7 @@ import msgspec
 from atlas_db.cards.front_matter import parse_yaml, split_card
 from atlas_db.core.decoding import decode_json
 from atlas_db.core.errors import RecordError
+from atlas_db.core.safe_text import shown
 from ingest.hub.field_values import (
     MAX_COUNT,
     MISSING_WORDS,
@@ -30,7 +31,6 @@ from ingest.hub.field_values import (
     as_text,
     as_weights_total,
     is_missing,
-    shown,
 )
 
 Value = TypeVar("Value")

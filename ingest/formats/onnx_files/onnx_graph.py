@@ -8,8 +8,10 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.safe_text import shown
 from ingest.formats.byte_source import ByteSource
-from ingest.formats.onnx_files.protobuf_fields import Field, ProtobufFile
+from ingest.formats.matrix import MAX_SIDES, is_shape
+from ingest.formats.onnx_files.protobuf_fields import MAX_VARINT, Field, ProtobufFile
 from ingest.formats.safetensors import item_size
 
 _MODEL_GRAPH = 7
@@ -29,6 +31,8 @@ _DTYPES = {
 MAX_NODES = 2**20
 MAX_NUMBERS = 2**20
 """Bytes of whole numbers that are kept: zero points."""
+_MAX_DIMS = MAX_SIDES * MAX_VARINT
+"""Bytes of the sides of a tensor, at most."""
 _MAX_DIGITS = 19
 """Digits of the place of weights in another file, at most: those of 64 bits."""
 
@@ -151,6 +155,8 @@ def _initializer(file: ProtobufFile, message: Field, opened: Callable[[str], Byt
         elif field.number == _TENSOR_TYPE:
             kind = field.value
         elif field.number == _TENSOR_DIMS:
+            if field.stop - field.start > _MAX_DIMS or len(shape) > MAX_SIDES:
+                raise WeightsError(file.source.name, f"has a tensor of more than {MAX_SIDES} sides")
             shape += file.numbers(field)
         elif field.number == _TENSOR_INTEGERS and field.stop - field.start <= MAX_NUMBERS:
             numbers += [number - 2**64 if number >= 2**63 else number for number in file.numbers(field)]
@@ -159,6 +165,8 @@ def _initializer(file: ProtobufFile, message: Field, opened: Callable[[str], Byt
         elif field.number == _TENSOR_EXTERNAL:
             key, value = _entry(file, field)
             external[key] = value
+    if not is_shape(shape):
+        raise WeightsError(file.source.name, f"tensor {shown(name)} has impossible sides")
     dtype = _DTYPES.get(kind, "")
     source: ByteSource = file.source
     if external:

@@ -13,7 +13,7 @@ from ingest.formats.byte_source import ByteSource
 
 _WINDOW = 2**16
 """Bytes that are read at once where fields are close together."""
-_MAX_VARINT = 10
+MAX_VARINT = 10
 """Bytes of the longest number."""
 _FIXED = {1: 8, 5: 4}
 _MAX_TEXT = 2**20
@@ -93,7 +93,7 @@ class ProtobufFile:
     def _varint(self, at: int, stop: int) -> tuple[int, int]:
         """Return a number of variable length, and the byte after it."""
         value = 0
-        for place, byte in enumerate(self._bytes(at, min(at + _MAX_VARINT, stop))):
+        for place, byte in enumerate(self._bytes(at, min(at + MAX_VARINT, stop))):
             value |= (byte & 0x7F) << (7 * place)
             if byte < 0x80:
                 return value, at + place + 1

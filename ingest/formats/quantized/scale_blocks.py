@@ -8,6 +8,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.safe_text import shown
 from ingest.formats.quantized.stored_tensors import StoredTensor, UnreadableTensorError
 from ingest.formats.safetensors import read_values
 
@@ -85,7 +86,7 @@ class ScaleBlocks:
         source, tensor = self._order
         block = read_values(source, tensor).astype(np.int64)
         if block.min() < 0 or block.max() >= self._groups:
-            raise WeightsError(source.name, f"names groups in {tensor.name!r} that have no scale")
+            raise WeightsError(source.name, f"names groups in {shown(tensor.name)} that have no scale")
         return np.asarray(values[:, block])
 
 

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.safe_text import cut
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized.scale_blocks import ScaleBlocks, block_of, group_of
 from ingest.formats.quantized.small_floats import E2M1, as_exponents, as_floats
@@ -56,7 +57,8 @@ def _matrix(name: str, stored: StoredTensors) -> Matrix | None:
     plain = last.removeprefix("_").removesuffix(_CODES)
     prefix, wanted = f"{module}._{plain}_" if module else f"_{plain}_", f"{module}.{plain}" if module else plain
     stated = _stated(wanted, stored.metadata)
-    kind, tensor = stated.get("_type"), stored.tensors[name][1]
+    tensor, kind = stored.tensors[name][1], stated.get("_type")
+    kind = cut(kind) if isinstance(kind, str) else "unknown"
     if f"{prefix}act_pre_scale" in stored.tensors:
         raise UnreadableTensorError(f"the class {kind} of torchao, with inputs that are scaled before")
     parts = {part: stored.tensors.get(f"{prefix}{part}") for part in _PARTS}
@@ -67,8 +69,8 @@ def _matrix(name: str, stored: StoredTensors) -> Matrix | None:
     if len(tensor.shape) == 2 and kind == "Int4Tensor" and tensor.dtype in ("I8", "U8"):
         return _four_bits(wanted, stored.tensors[name], parts)
     if len(tensor.shape) == 2 and kind in _CLASSES and tensor.dtype in _TYPES:
-        return _whole_bytes(wanted, str(kind), stored.tensors[name], parts, settings)
-    raise UnreadableTensorError(f"the class {kind if isinstance(kind, str) else 'unknown'} of torchao")
+        return _whole_bytes(wanted, kind, stored.tensors[name], parts, settings)
+    raise UnreadableTensorError(f"the class {kind} of torchao")
 
 
 _Parts = Mapping[str, StoredTensor | None]
@@ -104,7 +106,7 @@ def _microscaled(name: str, kind: str, codes: StoredTensor, parts: _Parts, setti
     stated, group = _dtype_name(settings.get("elem_dtype")), group_of(settings.get("block_size"))
     packed = kind == "NVFP4Tensor" or stated == _FLOAT4
     if group is None or not (packed or _FLOAT8.get(stated) == codes[1].dtype):
-        raise UnreadableTensorError(f"the class {kind} of torchao, of {stated or codes[1].dtype}")
+        raise UnreadableTensorError(f"the class {kind} of torchao, of {cut(stated) or codes[1].dtype}")
     rows, width = codes[1].shape
     columns = width * 2 if packed else width
     if columns % group or not columns:

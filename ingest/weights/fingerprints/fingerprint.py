@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from atlas_db.core.arrays import Doubles, Floats, Keys
 from atlas_db.core.hashing import name_hash
+from atlas_db.core.safe_text import cut
 from ingest.formats.adapter_layout import untraced_kind
 from ingest.formats.matrix import RUN_LENGTH, Matrix
 from ingest.formats.open_model import OpenModel
@@ -130,7 +131,7 @@ def compute_fingerprint(model: OpenModel, model_id: str, created_at: str = "") -
     }
     problems = list(model.problems)
     if damaged or not np.isfinite(sample.values).all():
-        where = f" in {', '.join(damaged[:3])}" if damaged else ""
+        where = f" in {', '.join(map(cut, damaged[:3]))}" if damaged else ""
         problems.append(f"holds values that are no numbers (NaN or infinity){where}")
     if model.adapter is not None and (kind := untraced_kind(model.matrices)):
         problems.append(f"is an adapter of the kind {kind}, which keeps no trace of its base: only a name tells it")

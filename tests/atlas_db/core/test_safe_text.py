@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_db.core.safe_text import spreadsheet_cell, spreadsheet_row, visible, visible_json
+from atlas_db.core.safe_text import cut, shown, spreadsheet_cell, spreadsheet_row, visible, visible_json
 
 ACTIVE = "".join(
     map(chr, [*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
@@ -49,3 +49,14 @@ def test_other_cells_stay(value: object) -> None:
 
 def test_every_cell_of_a_row_is_guarded() -> None:
     assert spreadsheet_row({"model": "=a/b", "hops": 2}) == {"model": "'=a/b", "hops": 2}
+
+
+@pytest.mark.parametrize("value", ["a", "a" * 78, "a" * 79, "\n" * 60, "a" * 10**6, ["a" * 90], 10**90])
+def test_a_value_in_a_message_is_short(value: object) -> None:
+    found = shown(value)
+    assert len(found) <= 80
+    assert found == repr(value) or (found.endswith("...") and repr(value).startswith(found[:-3]))
+
+
+def test_a_text_is_cut_where_it_is_too_long() -> None:
+    assert (cut("a" * 80), cut("a" * 81)) == ("a" * 80, "a" * 77 + "...")

@@ -205,6 +205,7 @@ def test_a_count_that_lies_ends_where_the_file_was_read(tmp_path: Path, place: i
     [
         ("MAX_PAIRS", 2, "more than 2 keys"), ("MAX_TENSORS", 0, "more than 0 tensors"),
         ("MAX_ITEMS", 5, "more than 5 items of arrays"), ("MAX_DEPTH", 2, "more than 2 arrays inside each other"),
+        ("MAX_SIDES", 1, "more than 1 sides of a tensor"),
     ],
 )  # fmt: skip
 def test_a_header_is_bounded_before_it_is_read(
@@ -222,3 +223,41 @@ def test_a_header_is_bounded_before_it_is_read(
     monkeypatch.setattr(f"ingest.formats.gguf.{name}", limit)
     with pytest.raises(WeightsError, match=f"has a header with {stated}"):
         _tensors(tmp_path / "m.gguf")
+
+
+@pytest.mark.parametrize("length", [0, 5000])
+def test_a_name_that_lies_about_its_length_is_not_read(tmp_path: Path, length: int) -> None:
+    path = write_gguf(tmp_path / "m.gguf", {"blk.0.ffn_up.weight": np.ones((16, 32), np.float32)}, "F32")
+    data, name = path.read_bytes(), b"blk.0.ffn_up.weight"
+    path.write_bytes(data.replace(len(name).to_bytes(8, "little") + name, length.to_bytes(8, "little") + name))
+    with pytest.raises(WeightsError, match="is no GGUF header|sides of a tensor"):
+        _tensors(path)
+
+
+@pytest.mark.parametrize("side", [2**63, 2**64 - 1])
+def test_a_side_of_more_than_63_bits_is_refused(tmp_path: Path, side: int) -> None:
+    write_vocabulary(tmp_path / "m.gguf", gguf.GGUFEndian.LITTLE)
+    data = (tmp_path / "m.gguf").read_bytes()
+    sides = b"".join(each.to_bytes(8, "little") for each in (32, 16))
+    (tmp_path / "m.gguf").write_bytes(data.replace(sides, sides[:8] + side.to_bytes(8, "little")))
+    with pytest.raises(WeightsError, match="'blk.0.attn_q.weight' has impossible sides"):
+        _tensors(tmp_path / "m.gguf")
+
+
+def test_a_name_that_occurs_twice_is_refused_by_name(tmp_path: Path) -> None:
+    tensors = {name: np.ones((16, 32), np.float32) for name in ("blk.0.attn_q.weight", "blk.0.attn_k.weight")}
+    path = write_gguf(tmp_path / "m.gguf", tensors, "F32")
+    path.write_bytes(path.read_bytes().replace(b"attn_k", b"attn_q"))
+    with pytest.raises(WeightsError, match="states 'blk.0.attn_q.weight' twice"):
+        _tensors(path)
+
+
+def test_a_key_that_occurs_twice_is_refused_by_name(tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "m.gguf", {"blk.0.attn_q.weight": np.ones((16, 32), np.float32)}, "F32")
+    path.write_bytes(path.read_bytes().replace(b"head_count_kv", b"head_count\0\0\0"))
+    _tensors(path)
+    other = b"llama.attention.head_count"
+    longer = (len(other)).to_bytes(8, "little") + other
+    path.write_bytes(path.read_bytes().replace((len(other) + 3).to_bytes(8, "little") + other + b"\0\0\0", longer))
+    with pytest.raises(WeightsError, match="Duplicate llama.attention.head_count"):
+        _tensors(path)

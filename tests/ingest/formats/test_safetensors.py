@@ -97,6 +97,7 @@ def test_nan_and_infinity_come_through(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_values(source, read_header(source).tensors[0]), values)
 
 
+A = json.dumps(entry(0, 8)).encode()
 LIES = {
     "no header": (b"", b"", None, "is no|too few|has 8 bytes|no safetensors header"),
     "header longer than the file": ({"a": entry(0, 8)}, b"x" * 8, 10**6, "claims a header"),
@@ -112,6 +113,27 @@ LIES = {
     "backwards": ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [8, 4]}}, b"x" * 8, None, "impossible"),
     "shape against size": ({"a": entry(0, 8, shape=(3,))}, b"x" * 8, None, "cannot take"),
     "huge shape": ({"a": entry(0, 8, shape=(2**40, 2**40))}, b"x" * 8, None, "cannot take"),
+    "a name twice": (b'{"a": %b, "a": %b}' % (A, A), b"x" * 8, None, "states 'a' twice"),
+    "a name twice, once as an escape": (b'{"a": %b, "\\u0061": %b}' % (A, A), b"x" * 8, None, "states 'a' twice"),
+    "metadata twice": (
+        b'{"__metadata__": {}, "a": %b, "__metadata__": {}}' % A,
+        b"x" * 8,
+        None,
+        "'__metadata__' twice",
+    ),
+    "a key of the metadata twice": (
+        b'{"__metadata__": {"k": ":", "k": ":"}, "a": %b}' % A,
+        b"x" * 8,
+        None,
+        "states 'k' twice",
+    ),
+    "a key of an entry twice": (b'{"a": {"dtype": "U8", %b}' % A[1:], b"x" * 8, None, "states 'dtype' twice"),
+    "a key twice in a list": (b'{"a": {"n": [{"b": 1, "b": 2}], %b}' % A[1:], b"x" * 8, None, "states 'b' twice"),
+    "too many sides": ({"a": entry(0, 4, shape=(1,) * 65)}, b"x" * 4, None, "'a' has 65 sides, more than 64"),
+    "a side of more than 63 bits": ({"a": entry(0, 8, shape=(2**63,))}, b"x" * 8, None, "impossible"),
+    "an offset of more than 63 bits": ({"a": entry(2**63, 2**63)}, b"", None, "impossible"),
+    "an offset of thousands of digits": (b'{"a": %b}' % A.replace(b"8]", b"9" * 4300 + b"]"), b"", None, "impossible"),
+    "a type of many letters": ({"a": entry(0, 8, "F" * 99)}, b"x" * 8, None, "length <= 32"),
     "no offsets": ({"a": {"dtype": "F32", "shape": [1]}}, b"", None, "no safetensors header"),
 }
 
@@ -123,6 +145,34 @@ def test_every_false_header_is_an_error_with_file_and_reason(tmp_path: Path, lie
     with pytest.raises(WeightsError, match=observed) as caught:
         header_of(path)
     assert caught.value.file == str(path)
+    assert len(caught.value.reason) < 300
+
+
+def test_what_a_message_names_is_cut(tmp_path: Path) -> None:
+    path = raw(tmp_path / "m.safetensors", {"n" * 9999: entry(0, 8, shape=(2**62,) * 60)}, b"x" * 8)
+    with pytest.raises(WeightsError, match=r"tensor 'n{76}\.\.\. of F32 \[.{73}.*\.\.\. cannot take"):
+        header_of(path)
+
+
+def test_colons_in_names_and_texts_are_no_keys(tmp_path: Path) -> None:
+    tensors = {"a:b": np.zeros(2, np.float32), 'c":': np.zeros(3, np.float32)}
+    metadata = {"format": "pt", "config": '{"a": 1, "a": 2}'}
+    save_file(tensors, tmp_path / "m.safetensors", metadata)
+    header = header_of(tmp_path / "m.safetensors")
+    assert ({each.name for each in header.tensors}, header.metadata) == ({"a:b", 'c":'}, metadata)
+
+
+@given(st.lists(st.text(max_size=2), max_size=6))
+def test_a_repeated_name_is_refused_and_no_other(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
+    pairs = [f"{json.dumps(name)}:{json.dumps(entry(4 * n, 4 * n + 4))}" for n, name in enumerate(names)]
+    path = raw(
+        tmp_path_factory.mktemp("names") / "m.safetensors", f"{{{','.join(pairs)}}}".encode(), b"1234" * len(names)
+    )
+    if len(set(names)) == len(names):
+        assert [each.name for each in header_of(path).tensors] == names
+    else:
+        with pytest.raises(WeightsError, match="twice"):
+            header_of(path)
 
 
 @given(st.binary(max_size=300))

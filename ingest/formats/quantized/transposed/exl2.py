@@ -16,6 +16,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.safe_text import shown
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized.stored_tensors import (
     QuantizedFormat,
@@ -126,7 +127,7 @@ def _places(order: StoredTensor, inputs: int) -> Integers:
     """
     places = read_values(*order).astype(np.int64)
     if places.min() < 0 or places.max() >= inputs:
-        raise WeightsError(order[0].name, f"names inputs in {order[1].name!r} that are not there")
+        raise WeightsError(order[0].name, f"names inputs in {shown(order[1].name)} that are not there")
     return places
 
 

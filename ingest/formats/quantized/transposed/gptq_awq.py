@@ -16,6 +16,7 @@ import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.safe_text import shown
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized.stored_tensors import (
     QuantizedFormat,
@@ -100,7 +101,7 @@ def _row_reader(
             source, tensor = parts[".g_idx"]
             group = read_values(source, tensor, 0, inputs).astype(np.int64)
             if group.min() < 0 or group.max() >= parts[".scales"][1].shape[0]:
-                raise WeightsError(source.name, f"names groups in {tensor.name!r} that have no scale")
+                raise WeightsError(source.name, f"names groups in {shown(tensor.name)} that have no scale")
             return group
         return np.arange(inputs) * parts[".scales"][1].shape[0] // inputs
 

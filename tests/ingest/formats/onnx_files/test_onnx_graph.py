@@ -70,6 +70,26 @@ def test_a_file_of_weights_that_is_cut_short_is_named(tmp_path: Path) -> None:
         open_model(tmp_path)
 
 
+def message(number: int, data: bytes) -> bytes:
+    """A field of a protocol buffer that holds bytes, at most 16,383."""
+    return bytes([number << 3 | 2, len(data) & 127 | 128, len(data) >> 7]) + data
+
+
+SIDES = {
+    "in a row": message(1, b"\x01" * 1000),
+    "one a field": b"\x08\x01" * 65,
+    "beyond 63 bits": b"\x08" + b"\xff" * 9 + b"\x01",
+}
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_sides_are_bounded_before_their_product_is_taken(tmp_path: Path, sides: str) -> None:
+    initializer = SIDES[sides] + message(8, b"w" * 200)
+    (tmp_path / "model.onnx").write_bytes(message(7, message(1, message(4, b"Add")) + message(5, initializer)))
+    with pytest.raises(WeightsError, match="of more than 64 sides|'w{76}... has impossible sides"):
+        graph_of(tmp_path / "model.onnx")
+
+
 @pytest.mark.parametrize("file", sorted(DATA.glob("*.onnx")), ids=lambda file: file.stem)
 def test_damaged_files_are_refused_or_read_as_what_they_say(tmp_path: Path, file: Path) -> None:
     data = file.read_bytes()
