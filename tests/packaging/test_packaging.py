@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def test_two_builds_of_one_commit_are_the_same_bytes(tmp_path: Path) -> None:
         subprocess.run(words, cwd=tmp_path / copy, check=True, capture_output=True)
         digests.append({each.name: sha256_of(each) for each in (tmp_path / f"{copy}-dist").glob("model_*")})
     assert len(digests[0]) == 2 and digests[0] == digests[1]
+
+
+def test_what_builds_the_archives_is_pinned() -> None:
+    """Its version stands in each wheel, and another may order the files otherwise."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert re.fullmatch(r"hatchling==[\d.]+", project["build-system"]["requires"][0])
 
 
 @pytest.mark.slow
