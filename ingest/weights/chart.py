@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from atlas_db.claims.components import without_cycles
 from atlas_db.core.terms import Progress, Relation, is_origin
 from atlas_db.fusion.evidence import DepthPrunedEvidence
+from ingest.weights.expert_mixtures import mixture_edges
 from ingest.weights.family_chart import chart_family
 from ingest.weights.family_regions import chart_regions
 from ingest.weights.fingerprints.executors import local_executor
@@ -66,7 +67,7 @@ def chart(
         local_executor(many=len(prints) >= MIN_MODELS_FOR_PROCESSES) as pool,
     ):
         several = [place for place, family in enumerate(families) if len(by_shape(family)) > 1]
-        stacked = pool.map(partial(stacked_edges, read=read, time=time), [families[place] for place in several])
+        stacked = pool.map(partial(_edges_of_parts, read=read, time=time), [families[place] for place in several])
         within: dict[int, list[Edge]] = defaultdict(list, zip(several, stacked, strict=True))
         stacks = {edge.child for found in within.values() for edge in found}
         work = {
@@ -92,6 +93,11 @@ def chart(
         edges += behavioural_edges(prints, edges, probes, time=time)
     progress("Charting", len(prints), len(prints))
     return _in_order(edges)
+
+
+def _edges_of_parts(family: Sequence[Fingerprint], read: Resampler | None, *, time: bool) -> list[Edge]:
+    """Return the edges of models that are put together of other models' parts."""
+    return stacked_edges(family, read, time=time) + mixture_edges(family, read, time=time)
 
 
 def _restricted(family: Sequence[Fingerprint], unit: ChartUnit, children: Set[str] | None) -> ChartUnit:

@@ -108,9 +108,12 @@ def _first_copies(given: _Family) -> list[int]:
 
 
 def _age(given: _Family, place: int) -> tuple[str, float, str]:
+    return age_key(given.prints[place], use_dates=given.use_dates)
+
+
+def age_key(item: Fingerprint, *, use_dates: bool) -> tuple[str, float, str]:
     """Return a key by which models are sorted: by date, then wide types, then id."""
-    item = given.prints[place]
-    return (item.created_at if given.use_dates else "") or "~", -item.size / max(item.elements, 1), item.id
+    return (item.created_at if use_dates else "") or "~", -item.size / max(item.elements, 1), item.id
 
 
 def _sources(given: _Family, place: int, *, cut: bool = False) -> dict[Layer, set[int]]:
@@ -167,7 +170,7 @@ def _stack_edges(
         weight = round(len(layers) / len(sources), 4)
         evidence = MergeEvidence(method="passthrough", weight=weight, residual=0.0, alternatives=others)
         names = given.prints[place].id, given.prints[parent].id
-        edges.append(Edge(*names, Relation.MERGE, _confidence(CONFIDENCE.merge, others), evidence))
+        edges.append(Edge(*names, Relation.MERGE, shared_confidence(CONFIDENCE.merge, others), evidence))
     return edges
 
 
@@ -190,7 +193,7 @@ def _cut_edges(given: _Family, place: int, stacks: Set[int]) -> list[Edge]:
     kept = round(len(sources) / len(given.layers[parent]), 3)
     evidence = DepthPrunedEvidence(explained=1.0, kept=kept, alternatives=others)
     names = given.prints[place].id, given.prints[parent].id
-    return [Edge(*names, Relation.FINETUNE, _confidence(CONFIDENCE.copy, others), evidence)]
+    return [Edge(*names, Relation.FINETUNE, shared_confidence(CONFIDENCE.copy, others), evidence)]
 
 
 def _equal_models(
@@ -202,6 +205,6 @@ def _equal_models(
     return {given.prints[other].id: share for other in sorted(equal)[: CONFIDENCE.max_alternatives]}
 
 
-def _confidence(certain: float, others: Mapping[str, float]) -> float:
+def shared_confidence(certain: float, others: Mapping[str, float]) -> float:
     """Return the confidence in the chosen one of several models that are equal in what was compared."""
     return certain / (1 + len(others))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -80,18 +81,23 @@ def vectors(tmp_path: Path, *models: tuple[Weights, str]) -> Vectors:
     return align([item.sample for item in prints], [item.dtype for item in prints])
 
 
-def merged(tmp_path: Path, make: object, dtype: str = "F32") -> Merge | None:
-    """Rows: 0 base, 1-4 fine-tunes, 5 a child of 1, 6 the merge."""
+def merged(
+    tmp_path: Path, make: object, dtype: str = "F32", relative: Callable[[list[Weights]], Weights] | None = None
+) -> Merge | None:
+    """Rows: 0 base, 1-4 fine-tunes, 5 a child of 1, 6 the merge, after a relative of the fine-tunes if there is one."""
     base = root(1)
     tuned = [trained(base, seed, 0.1) for seed in (2, 3, 4, 5)]
     tuned.append(trained(tuned[0], 9, 0.05))
+    if relative is not None:
+        tuned.append(relative(tuned))
     made = {name: make(name, value, [model[name] for model in tuned]) for name, value in base.items()}  # type: ignore[operator]
     family = vectors(tmp_path, *((model, "F32") for model in (base, *tuned)), (made, dtype))
+    child = len(tuned) + 1
     return find_merge(
         build_merge_problem(family, sq_distances(family), detect_grids(family)),
-        6,
-        range(6),
-        storage_noise(family, 6, detect_grids(family)[6]),
+        child,
+        range(child),
+        storage_noise(family, child, detect_grids(family)[child]),
     )
 
 

@@ -43,8 +43,7 @@ def find_mixture(near: NearModels) -> Merge | None:
     best: Mixture | None = None
     for base in [*bases[: _LIMITS.max_bases], None]:
         found = _means_of_own(thin, bases) if base is None else _mixtures_from(thin, base, bases)
-        distinct = {_rounded(each): each for each in sorted(found, key=_sort_key, reverse=True)}
-        for each in sorted(distinct.values(), key=_sort_key)[: _LIMITS.max_finalists]:
+        for each in _finalists(found):
             final = fit_mixture(near, each.base, _scales_of(each), is_mean=each.is_mean, is_final=True)
             if final is not None and _is_explained(near, final) and _is_better(final, best):
                 best = final
@@ -57,6 +56,15 @@ def find_mixture(near: NearModels) -> Merge | None:
     merge = merge_of(near, best)
     # What coarse rounding leaves fits a third parent by chance.
     return merge if merge.residual < _LIMITS.max_residual_of_three or len(merge.parents) < 3 else None
+
+
+def _finalists(found: Sequence[Mixture]) -> list[Mixture]:
+    """Return the best of some explanations, and the best of each number of parents: by chance three explain more."""
+    distinct = {_rounded(each): each for each in sorted(found, key=_sort_key, reverse=True)}
+    ordered = sorted(distinct.values(), key=_sort_key)
+    best_of_size = {len(each.parents): each for each in reversed(ordered)}
+    best = ordered[: _LIMITS.max_finalists]
+    return best + [each for each in best_of_size.values() if all(each is not other for other in best)]
 
 
 def _rounded(mixture: Mixture) -> tuple[bool, frozenset[tuple[int, float]]]:
@@ -163,15 +171,15 @@ def _mixtures_from(near: NearModels, base: int, own: Sequence[int]) -> list[Mixt
     singles.sort(key=lambda each: -each.score)
     best = list(dict.fromkeys(each.parents[0] for each in singles))[: _LIMITS.max_parents]
     options = [scale for each in singles if each.parents[0] in best for scale in _scales_of(each)]
-    made = list(singles[:1])
-    for pair in combinations(options, 2):
-        if pair[0][0] != pair[1][0]:
-            made += _fits(near, base, pair)
-    together = max(made, key=lambda each: each.score, default=None)
-    if together is not None and len(together.parents) == 2:
-        for option in options:
-            if option[0] not in together.parents:
-                made += _fits(near, base, [*_scales_of(together), option])
+    pairs = [fit for pair in combinations(options, 2) if pair[0][0] != pair[1][0] for fit in _fits(near, base, pair)]
+    pairs.sort(key=lambda each: -each.score)
+    made = [*singles[:1], *pairs]
+    # A relative of a parent shares elements with a merge, too: it may stand in the best pair, not in the best three.
+    if pairs and pairs[0].score > made[0].score:
+        for together in pairs[: _LIMITS.max_extended_pairs]:
+            for option in options:
+                if option[0] not in together.parents:
+                    made += _fits(near, base, [*_scales_of(together), option])
     return made
 
 

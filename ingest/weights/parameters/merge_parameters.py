@@ -184,7 +184,8 @@ class ElementParameters:
         max_swapped: First models of a NearSwap that are tried.
         max_likely_parents: Models among which parents are searched.
         max_scales: Factors of one parent that are tried.
-        max_parents: Parents of one merge.
+        max_parents: Parents that are combined, those that explain most alone.
+        max_extended_pairs: Best pairs of these that are extended by a third.
         max_inputs: Inputs of a merge that elements are taken from, at most.
         max_finalists: Best explanations of the search that are fitted to all elements.
         min_equal_share: Share of elements that equal the base's, beyond what most models share, at least.
@@ -233,7 +234,8 @@ class ElementParameters:
     max_swapped: int = parameter(16, "models", _WORK)
     max_likely_parents: int = parameter(5, "models", _WORK)
     max_scales: int = parameter(3, "factors", _WORK)
-    max_parents: int = parameter(3, "models", _WORK)
+    max_parents: int = parameter(5, "models", _WORK)
+    max_extended_pairs: int = parameter(3, "pairs", _WORK)
     max_inputs: int = parameter(4, "models", "by definition: a base and three parents")
     max_finalists: int = parameter(6, "explanations", _WORK)
     min_equal_share: float = parameter(0.004, "1", "three task vectors of density .8 leave .008")

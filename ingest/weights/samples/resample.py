@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from atlas_db.core.errors import WeightsError
 from ingest.formats.open_model import open_model
 from ingest.weights.fingerprints.fingerprint import Fingerprint, Sample, take_sample
 from ingest.weights.parameters.sample_parameters import SAMPLE
-from ingest.weights.samples.layer_digests import Layer, LayerDigests, layer_digests
+from ingest.weights.samples.layer_digests import Block, Layer, LayerDigests, block_digests, layer_digests
 from ingest.weights.samples.permutation_matching import Permutation, match_units, permute_units
 
 
@@ -44,6 +45,14 @@ class Resampler:
         try:
             with open_model(Path(fingerprint.location)) as model:
                 return layer_digests(model)
+        except (WeightsError, OSError):
+            return {}
+
+    def blocks(self, fingerprint: Fingerprint, stems: Collection[str]) -> dict[Block, LayerDigests]:
+        """Return the digests of a model's experts and feed-forward parts; none where its weights cannot be read."""
+        try:
+            with open_model(Path(fingerprint.location)) as model:
+                return block_digests(model, stems)
         except (WeightsError, OSError):
             return {}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.changes import merged
-from tests.support.families import trained
+from tests.support.families import Weights, trained
 from tests.support.mergekit import arcee_fusion, nearswap, sce, task_vectors
 
 
@@ -71,3 +71,23 @@ def test_small_and_sparse_trainings_are_no_mixtures(tmp_path: Path, size: float,
         return np.where(np.random.default_rng(len(name)).random(value.shape) < 0.5, moved, value)
 
     assert merged(tmp_path, lambda n, b, m: half_trained(n, m[2]), dtype) is None
+
+
+@pytest.mark.parametrize("share", [0.7, 0.9, 0.97])
+def test_a_relative_that_shares_elements_with_a_parent_takes_no_weaker_parents_place(
+    tmp_path: Path, share: float
+) -> None:
+    def relative(tuned: list[Weights]) -> Weights:
+        own, moved = tuned[0], trained(tuned[0], 21, 0.05)
+        kept = {name: np.random.default_rng(len(name)).random(value.shape) < share for name, value in own.items()}
+        return {name: np.where(kept[name], value, moved[name]) for name, value in own.items()}
+
+    found = merged(
+        tmp_path,
+        lambda n, b, m: task_vectors(
+            b, [m[0], m[1], m[3]], (0.9, 0.9, 0.4), "magnitude", 0.35, agree=True, normalize=True
+        ),
+        relative=relative,
+    )
+    assert found is not None
+    assert (set(found.parents), found.base, found.method) == ({1, 2, 4}, 0, "ties")
