@@ -1,17 +1,19 @@
 """How the dashboard answers many readers at once, during a load: latency of each page, errors, memory.
 
-Run: python -m benchmarks.readers --store local:DIR [--load FILE] (a store that was loaded; FILE is loaded meanwhile)
+Run: python -m benchmarks.readers --store local:DIR [--load FILE] (a store that was loaded and audited; FILE is loaded meanwhile)
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import random
 import subprocess
 import sys
 import threading
 import time
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,12 +31,16 @@ ATLAS = [sys.executable, "-m", "atlas_db.cli.main"]
 PAGES = (
     "/", "/family", "/questions", "/questions/top_parents?ask=1", "/cypher?q=MATCH+(m:Model)+RETURN+m.id+LIMIT+5",
     "/ecosystem", "/audit", "/audit?page=2", "/quality", "/runs", "/search?q=llama", "/search?q=bert",
-    "/download/audit.csv", "/data/map.js", "/static/atlas.css",
+    "/download/audit.csv", "/download/audit.sarif", "/download/models.parquet", "/data/map.js", "/static/atlas.css",
 )  # fmt: skip
 OF_MODELS = (
-    "/models/{0}", "/models/{0}?format=json", "/family?a={0}", "/compare?left={0}&right={1}",
+    "/models/{0}", "/models/{0}?format=json", "/family?a={0}", "/compare?left={0}&right={1}", "/author/{author}",
     "/download/models/{0}/bom.json", "/download/models/{0}/NOTICE.txt",
 )  # fmt: skip
+SELECTION = "/download/models.parquet"
+"""A page that takes the positions of models on the map, and which map that was."""
+SELECTED = 50
+"""Models of a selection, at most."""
 _SOME = Statement("MATCH (m:Model {placeholder: false}) RETURN m.id AS id LIMIT 2000")
 _DATASETS = Statement("MATCH (d:Dataset) RETURN d.id AS id LIMIT 200")
 
@@ -68,10 +74,36 @@ def quantile(values: Sequence[float], share: float) -> float:
 def addresses(models: Sequence[str], datasets: Sequence[str], seed: int) -> Iterator[tuple[str, str]]:
     """Yield pages in random order without end: the page, and its address with ids."""
     rng = random.Random(seed)
+    authors = [model.partition("/")[0] for model in models if "/" in model]
     while True:
         page = rng.choice((*PAGES, *OF_MODELS, *(("/datasets/{0}",) if datasets else ())))
         ids = rng.choices(datasets if page.startswith("/datasets") else models, k=2)
-        yield page, page.format(*map(quote, ids))
+        yield page, page.format(*map(quote, ids), author=quote(rng.choice(authors)))
+
+
+def timed(connection: http.client.HTTPConnection, address: str, body: bytes | None = None) -> tuple[int, bytes, float]:
+    """Request a page, with a body by POST; return status, answer and seconds."""
+    start = time.perf_counter()
+    connection.request("GET" if body is None else "POST", address, body)
+    answer = connection.getresponse()
+    return answer.status, answer.read(), time.perf_counter() - start
+
+
+def select(connection: http.client.HTTPConnection) -> tuple[int, float]:
+    """Download a selection of the map; return status and seconds of the download.
+
+    Where the map was counted anew meanwhile, the dashboard asks its reader to reload the page, which is done once.
+    """
+    for _ in range(2):
+        status, body, seconds = timed(connection, "/?format=json")
+        if status != http.client.OK:
+            break
+        page = json.loads(body)
+        positions = array("I", range(min(SELECTED, page["map"]["models"])))
+        status, _, seconds = timed(connection, f"{SELECTION}?counted={quote(page['key'])}", positions.tobytes())
+        if status != http.client.BAD_REQUEST:
+            break
+    return status, seconds
 
 
 def read_pages(
@@ -92,15 +124,13 @@ def read_pages(
             break
         start = time.perf_counter()
         try:
-            connection.request("GET", address)
-            answer = connection.getresponse()
-            answer.read()
-            failure = "" if answer.status == 200 else f"{answer.status} {address}"
+            status, *_, seconds = select(connection) if page == SELECTION else timed(connection, address)
+            failure = "" if status == 200 else f"{status} {address}"
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            failure = f"{error!r} {address}"
+            seconds, failure = time.perf_counter() - start, f"{error!r} {address}"
         with answers.lock:
-            answers.seconds[page].append(time.perf_counter() - start)
+            answers.seconds[page].append(seconds)
             if failure:
                 answers.errors.append(failure)
     connection.close()
