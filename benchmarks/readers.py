@@ -1,6 +1,8 @@
 """How the dashboard answers many readers at once, during a load: latency of each page, errors, memory.
 
-Run: python -m benchmarks.readers --store local:DIR [--load FILE] (a store that was loaded and audited; FILE is loaded meanwhile)
+Run: python -m benchmarks.readers --store local:DIR [--load FILE]
+
+The store was loaded and audited. FILE is loaded meanwhile.
 """
 
 from __future__ import annotations
