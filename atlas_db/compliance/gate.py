@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,7 +13,7 @@ import msgspec
 
 from atlas_db.catalogue.expressions import Expression, Operator, parse_expression
 from atlas_db.catalogue.loader import LicenseFamily, catalogue
-from atlas_db.core.decoding import prepared
+from atlas_db.core.decoding import MalformedError, prepared, read_toml
 from atlas_db.core.errors import PolicyError
 from atlas_db.core.files import reason_of
 from atlas_db.core.terms import LicenseState, RecordKind, Verdict
@@ -131,8 +130,8 @@ def read_policy(path: Path) -> GatePolicy:
         UsageError: There is no such profile.
     """
     try:
-        policy = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), GatePolicy)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        policy = read_toml(path, GatePolicy)
+    except (OSError, MalformedError) as error:
         raise PolicyError(
             f"{path} is no policy: {reason_of(error)}",
             hint="Set default, training_data and profile; each [[rule]] takes decision, reason, and what it fits",

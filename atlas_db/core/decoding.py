@@ -1,4 +1,4 @@
-"""JSON as others write it, and typed decoding that is safe in threads.
+"""JSON and TOML as others write them, with one error for all that is wrong with them, and decoding safe in threads.
 
 msgspec 0.22 builds what it knows of a struct when it is first decoded. Two threads that are the first at once may crash
 the process, though its functions are meant to be safe in threads. So a type that threads decode is prepared on import.
@@ -7,20 +7,81 @@ the process, though its functions are meant to be safe in threads. So a type tha
 from __future__ import annotations
 
 import json
+import math
 import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from atlas_db.core.files import MAX_TEXT_FILE, read_bounded
+
 Kind = TypeVar("Kind", bound=type[msgspec.Struct])
+T = TypeVar("T")
+MAX_TOML = 2**22
+"""Bytes of a TOML file, at most. Its parser is written in Python, and reads some MiB a second."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class MalformedError(ValueError):
+    """A text is not the JSON or TOML that it should be. Its reader adds the file, and what to do."""
 
 
 def prepared(kind: Kind) -> Kind:
     """Build what msgspec knows of a struct now, in the thread that imports it: a class decorator."""
     msgspec.json.Decoder(kind)
     return kind
+
+
+def json_as(body: bytes | str, kind: type[T]) -> T:
+    """Decode JSON into a type.
+
+    Raises:
+        MalformedError: It is no JSON, of another type, nested too deeply, or not UTF-8.
+    """
+    return _named(lambda: msgspec.json.decode(body, type=kind))
+
+
+def read_json(file: Path, kind: type[T], limit: int = MAX_TEXT_FILE) -> T:
+    """Return what a JSON file holds, as a type.
+
+    Args:
+        file: The file.
+        kind: The type.
+        limit: Bytes of the file, at most.
+
+    Raises:
+        OSError: The file is longer, or cannot be read.
+        MalformedError: It is no JSON, of another type, nested too deeply, or not UTF-8.
+    """
+    with file.open("rb") as handle:
+        return json_as(read_bounded(handle, limit), kind)
+
+
+def read_toml(file: Path, kind: type[T]) -> T:
+    """Return what a TOML file holds, as a type.
+
+    Raises:
+        OSError: The file is longer than `MAX_TOML`, or cannot be read.
+        MalformedError: It is no TOML, of another type, nested too deeply, or not UTF-8.
+    """
+    with file.open("rb") as handle:
+        body = read_bounded(handle, MAX_TOML)
+    return _named(lambda: msgspec.convert(tomllib.loads(body.decode("utf-8")), kind))
+
+
+def _named(decode: Callable[[], T]) -> T:
+    try:
+        return decode()
+    except UnicodeError as error:
+        raise MalformedError("it is not UTF-8") from error
+    except ValueError as error:  # among them integers of more digits than Python reads
+        raise MalformedError(str(error)) from error
+    except RecursionError as error:
+        raise MalformedError("it is nested too deeply") from error
 
 
 def decode_json(body: bytes | str) -> tuple[Any, bool]:
@@ -30,7 +91,7 @@ def decode_json(body: bytes | str) -> tuple[Any, bool]:
         The value, and whether characters were replaced by U+FFFD.
 
     Raises:
-        ValueError: It is not JSON even so.
+        MalformedError: It is not JSON even so, or nested too deeply.
     """
     try:
         return msgspec.json.decode(body), False
@@ -42,14 +103,23 @@ def decode_json(body: bytes | str) -> tuple[Any, bool]:
             text = body.decode("utf-8-sig")
         except UnicodeDecodeError:
             text, replaced = body.decode("utf-8-sig", errors="replace"), True
+
+    def decoded() -> tuple[Any, bool]:
+        value = json.loads(text, strict=False, parse_int=_integer)
+        if not _SURROGATE_ESCAPE.search(text):
+            return value, replaced
+        kept = _without_surrogates(value)
+        return kept, replaced or kept != value
+
+    return _named(decoded)
+
+
+def _integer(digits: str) -> int | float:
+    """Return an integer; infinity for one of more digits than Python reads, so that it costs its field alone."""
     try:
-        value = json.loads(text, strict=False)
-        if _SURROGATE_ESCAPE.search(text):
-            kept = _without_surrogates(value)
-            value, replaced = kept, replaced or kept != value
-    except RecursionError as error:
-        raise ValueError("JSON is nested too deeply") from error
-    return value, replaced
+        return int(digits)
+    except ValueError:
+        return -math.inf if digits.startswith("-") else math.inf
 
 
 def _without_surrogates(value: Any) -> Any:  # noqa: ANN401

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_config_path, user_data_path, user_state_path
 
+from atlas_db.core.decoding import MalformedError, read_toml
 from atlas_db.core.errors import UsageError, did_you_mean
+from atlas_db.core.files import reason_of
 from atlas_db.core.terms import SOFTWARE
 
 CONFIG_FILE = "atlas-db.toml"
@@ -104,9 +105,9 @@ def load_settings(*, environ: Mapping[str, str] | None = None, config: Path | No
 
 def _from_file(file: Path, known: Mapping[str, object]) -> dict[str, object]:
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}", hint="Fix or remove the file") from error
+        values = read_toml(file, dict[str, object])
+    except (OSError, MalformedError) as error:
+        raise UsageError(f"{file} cannot be read: {reason_of(error)}", hint="Fix or remove the file") from error
     for name in values:
         if name not in known:
             hint = f"{did_you_mean(name, known)} Known keys: {', '.join(known)}".strip()

@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 
 from atlas_db.columnar.typed_columns import rows_table
+from atlas_db.core.decoding import MalformedError, read_json
 from atlas_db.core.errors import InputError, StoreError, UsageError
 from atlas_db.core.extras import require_extra
 from atlas_db.core.files import replacing, sha256_of, write_whole
@@ -197,8 +198,8 @@ class _Export:
     def _interrupted(self) -> dict[str, ExportedFile]:
         """Return the files of an unfinished export of the same graph into this folder."""
         try:
-            old = msgspec.json.decode((self._folder / MANIFEST).read_bytes(), type=Manifest)
-        except (OSError, msgspec.DecodeError):
+            old = read_json(self._folder / MANIFEST, Manifest)
+        except (OSError, MalformedError):
             return {}
         same = {name: getattr(old, name) for name in Manifest.__struct_fields__ if name not in ("files", "complete")}
         if old.complete or any(getattr(self._manifest, name) != value for name, value in same.items()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from atlas_db.catalogue.loader import Text
-from atlas_db.core.decoding import prepared
+from atlas_db.core.decoding import MalformedError, prepared, read_toml
 from atlas_db.core.errors import SuppressionError
 from atlas_db.core.files import reason_of
 
@@ -61,8 +60,8 @@ def read_suppressions(path: Path, today: date, rules: frozenset[str]) -> list[Su
         SuppressionError: The file is malformed, names an unknown rule, or has expired.
     """
     try:
-        found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File).suppress
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        found = read_toml(path, _File).suppress
+    except (OSError, MalformedError) as error:
         raise SuppressionError(
             f"{path} is no suppression file: {reason_of(error)}",
             hint="Each [[suppress]] table takes model, reason, expires (a date), and rule and ancestor if you like",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from atlas_db.core.decoding import MalformedError, json_as, read_json
 from atlas_db.core.errors import UsageError
 from atlas_db.core.files import write_whole
 from atlas_db.core.locks import exclusive_lock
@@ -43,6 +44,11 @@ class StageResult(msgspec.Struct, kw_only=True):
     counts: dict[str, Any] = {}
 
 
+class _Kept(msgspec.Struct):
+    store_id: str
+    stages: msgspec.Raw
+
+
 class Checkpoint:
     """Results of the stages of one folder. Results for another store are ignored.
 
@@ -62,13 +68,15 @@ class Checkpoint:
         self._store_id = store_id
         self.stages: dict[str, StageResult] = {}
         try:
-            found = json.loads(self._file.read_bytes())
+            found = read_json(self._file, _Kept)
+            if found.store_id == store_id:
+                self.stages = json_as(bytes(found.stages), dict[str, StageResult])
         except FileNotFoundError:
             return
-        except ValueError as error:
-            raise UsageError(f"{self._file} cannot be read", hint="Remove it: the run then begins anew") from error
-        if found.get("store_id") == store_id:
-            self.stages = msgspec.convert(found["stages"], dict[str, StageResult])
+        except MalformedError as error:
+            raise UsageError(
+                f"{self._file} cannot be read ({error})", hint="Remove it: the run then begins anew"
+            ) from error
 
     def put(self, name: str, stage: StageResult) -> None:
         """Record the result of a stage. The file is replaced as a whole."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from atlas_db.core.decoding import MalformedError, read_toml
 from atlas_db.core.errors import UsageError, did_you_mean
+from atlas_db.core.files import reason_of
 from atlas_db.pipeline.stages import PipelineOptions
 
 _PATHS = ("hub", "weights", "out", "predictions")
@@ -26,9 +27,11 @@ def read_config(file: Path) -> dict[str, Any]:
         UsageError: The file cannot be read.
     """
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}", hint="Give a TOML file, or --hub and --out") from error
+        values = read_toml(file, dict[str, Any])
+    except (OSError, MalformedError) as error:
+        raise UsageError(
+            f"{file} cannot be read: {reason_of(error)}", hint="Give a TOML file, or --hub and --out"
+        ) from error
     for name, value in values.items():
         if name in _PATHS:
             values[name] = (

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from atlas_db.core.decoding import MalformedError, read_json
 from atlas_db.core.errors import InputError
 from atlas_db.core.extras import DISTRIBUTION
+from atlas_db.core.files import reason_of
 from atlas_db.core.terms import SOFTWARE
 from atlas_db.provenance.origin_answer import OriginAnswer, answer_origin, chart_with_known
 from ingest.formats.model_folder import read_folder
@@ -164,10 +166,11 @@ def read_record(path: Path) -> OriginRecord:
         InputError: It cannot be read, is no record, or of another version.
     """
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=OriginRecord)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        record = read_json(path, OriginRecord)
+    except (OSError, MalformedError) as error:
         raise InputError(
-            f"{path} cannot be read as a record ({error})", hint="Make one: atlas-db origin FOLDER --report DIR"
+            f"{path} cannot be read as a record ({reason_of(error)})",
+            hint="Make one: atlas-db origin FOLDER --report DIR",
         ) from error
     if record.record != RECORD_VERSION:
         raise InputError(

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from atlas_db.columnar.arrow_columns import edge_columns, node_columns
+from atlas_db.core.decoding import MalformedError, json_as
 from atlas_db.core.errors import InputError
 from atlas_db.core.files import replacing, sha256_of, write_whole
 from atlas_db.core.terms import Progress, RecordKind
@@ -254,13 +255,13 @@ def _read(file: Path) -> tuple[pa.Table, SnapshotHead]:
             raise InputError(
                 f"{file} is no snapshot of an atlas", hint="Name one that atlas-db snapshot wrote, or load it as a list"
             )
-        head = msgspec.json.decode(found[_META], type=SnapshotHead)
+        head = json_as(found[_META], SnapshotHead)
         if head.version != VERSION:
             raise InputError(
                 f"{file} is a snapshot of version {head.version}, this program reads {VERSION}", hint=again
             )
         table = pq.read_table(file)
-    except (OSError, UnicodeDecodeError, pa.ArrowException, msgspec.DecodeError) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException, MalformedError) as error:
         raise InputError(f"{file} cannot be read as a snapshot ({error})", hint=again) from error
     if not table.schema.equals(SCHEMA):
         raise InputError(f"{file} has other columns than a snapshot", hint=again)

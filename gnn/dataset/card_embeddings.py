@@ -8,14 +8,13 @@ lineage the embedding tokens are masked as a whole: the names of models are too 
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +25,7 @@ from atlas_db.cards.card_store import newest_cards
 from atlas_db.cards.front_matter import split_card
 from atlas_db.columnar.graph import Graph
 from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.decoding import MalformedError, read_json
 from atlas_db.core.errors import InputError
 from atlas_db.core.files import replacing, write_whole
 from atlas_db.core.terms import Progress
@@ -162,9 +162,9 @@ def _load_model(folder: Path) -> SentenceTransformer:
         InputError: It needs them, or it cannot be opened.
     """
     try:
-        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        modules = read_json(folder / "modules.json", list[dict[str, Any]])
         foreign = [kind for each in modules if not (kind := str(each["type"])).startswith("sentence_transformers.")]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, MalformedError, KeyError) as error:
         raise InputError(
             f"{folder} holds no sentence-transformers model", hint="Save one there: SentenceTransformer(…).save(FOLDER)"
         ) from error

@@ -23,6 +23,7 @@ from atlas_db.claims.runs import begin_run, exclusive_writer, finish_run
 from atlas_db.columnar.graph import Graph, rows_of
 from atlas_db.columnar.read import read_graph
 from atlas_db.core.arrays import Integers
+from atlas_db.core.decoding import MalformedError, json_as
 from atlas_db.core.errors import InputError, UsageError
 from atlas_db.core.records import LineageClaim
 from atlas_db.core.terms import Progress, Resolution, RunKind, Source
@@ -187,9 +188,9 @@ def import_predictions(store: Store, home: Path, file: Path, progress: Progress 
 
 def _read_lines(file: Path) -> tuple[list[_Line], list[Task]]:
     try:
-        lines = [msgspec.json.decode(line, type=_Line) for line in file.read_bytes().splitlines() if line.strip()]
+        lines = [json_as(line, _Line) for line in file.read_bytes().splitlines() if line.strip()]
         return lines, tasks_for(list(dict.fromkeys(line.attribute for line in lines)))
-    except (msgspec.MsgspecError, UsageError) as error:
+    except (MalformedError, UsageError) as error:
         raise InputError(f"{file}: {error}", hint="Give a file that atlas-db complete --out wrote") from error
 
 

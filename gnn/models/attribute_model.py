@@ -15,6 +15,7 @@ from lightgbm.basic import LightGBMError
 from safetensors import SafetensorError
 
 from atlas_db.core.arrays import Doubles, Integers
+from atlas_db.core.decoding import MalformedError, read_json
 from atlas_db.core.errors import CompletionError
 from atlas_db.core.files import write_whole
 from atlas_db.core.terms import Progress
@@ -211,8 +212,8 @@ class AttributeModel:
             CompletionError: The checkpoint is damaged.
         """
         try:
-            metadata = msgspec.json.decode((folder / "meta.json").read_bytes(), type=_Metadata)
-        except (FileNotFoundError, msgspec.DecodeError, msgspec.ValidationError):
+            metadata = read_json(folder / "meta.json", _Metadata)
+        except (FileNotFoundError, MalformedError):
             return None
         if metadata.version != VERSION:
             return None

@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
-from atlas_db.core.decoding import decode_json, prepared
+from atlas_db.core.decoding import MalformedError, decode_json, json_as, prepared
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.files import read_bounded, reason_of
 from atlas_db.core.safe_text import shown
 from ingest.formats.other_files import FOLDERS, other_files
 
@@ -110,7 +111,7 @@ def read_folder(path: Path) -> ModelFolder:
     sizes = {file.name: file.stat().st_size for file in path.iterdir() if file.is_file()}
     folder.others = other_files([*sizes, *_files_below(path)])
     folder.gguf = [[path / name for name in parts] for parts in gguf_candidates(sizes, str(path))]
-    names = safetensors_files(sizes.keys(), str(path), lambda name: (path / name).read_bytes(), folder.notes)
+    names = safetensors_files(sizes.keys(), str(path), lambda name: _content(path / name), folder.notes)
     folder.files = [path / name for name in names]
     if ADAPTER_CONFIG in sizes:
         folder.adapter = adapter_config(_read_object(path / ADAPTER_CONFIG, folder.notes))
@@ -176,9 +177,9 @@ def safetensors_files(
     if not chosen and indexes:
         place = f"{location}/{indexes[0]}"
         try:
-            index = msgspec.json.decode(read(indexes[0]), type=Index)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise WeightsError(place, f"cannot be read ({error})") from error
+            index = json_as(read(indexes[0]), Index)
+        except (OSError, MalformedError) as error:
+            raise WeightsError(place, f"cannot be read ({reason_of(error)})") from error
         chosen = shard_names(index, place, names.__contains__)
     if not chosen:
         chosen = _model_files(found)
@@ -317,10 +318,15 @@ def embedded_adapter_config(metadata: Mapping[str, str]) -> AdapterConfig:
 def _read_object(path: Path, notes: list[str]) -> dict[str, Any]:
     """Return a configuration file; what cannot be read costs the configuration, not the weights."""
     try:
-        return decode_object(path.read_bytes())
+        return decode_object(_content(path))
     except (OSError, ValueError) as error:
-        notes.append(f"{path} cannot be read ({error})")
+        notes.append(f"{path} cannot be read ({reason_of(error)})")
         return {}
+
+
+def _content(file: Path) -> bytes:
+    with file.open("rb") as handle:
+        return read_bounded(handle)
 
 
 def decode_object(data: bytes | str) -> dict[str, Any]:

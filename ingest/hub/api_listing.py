@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 import zstandard
 
-from atlas_db.core.decoding import decode_json
+from atlas_db.core.decoding import MalformedError, decode_json, read_json
 from atlas_db.core.errors import HubError, UsageError
 from atlas_db.core.files import printable, write_whole
 from atlas_db.core.locks import exclusive_lock
@@ -219,10 +219,10 @@ def _same_host(url: str) -> str:
 
 def _read_state(folder: Path) -> FetchState | None:
     try:
-        return msgspec.json.decode((folder / STATE_FILE).read_bytes(), type=FetchState)
+        return read_json(folder / STATE_FILE, FetchState)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except MalformedError as error:
         raise HubError(f"{folder / STATE_FILE} is damaged", hint="Fetch into another folder") from error
 
 

@@ -12,12 +12,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import msgspec
-
 from atlas_db.claims.parameters.declaration_parameters import DECLARATION
 from atlas_db.claims.placeholder_names import names_no_model
 from atlas_db.claims.relations import guess_relation
 from atlas_db.claims.repository_ids import is_repository_id, repository_name
+from atlas_db.core.decoding import MalformedError, json_as
 from atlas_db.core.records import HubRecord, MergeTerm, ParentClaim, ValueClaim
 from atlas_db.core.terms import RecordPart, Relation
 from ingest.hub.hub_row import ODD, UNREADABLE
@@ -171,10 +170,10 @@ def _merged_checkpoints(value: object) -> list[str]:
     if not isinstance(value, str):
         return []
     try:
-        models = msgspec.json.decode(value)
-    except (msgspec.DecodeError, RecursionError):
+        models = json_as(value, dict[str, Any])
+    except MalformedError:
         return []
-    entries = [each for each in models.values() if isinstance(each, dict)] if isinstance(models, dict) else []
+    entries = [each for each in models.values() if isinstance(each, dict)]
     named = ([entry[key] for key in _WEIGHT_FILE_KEYS if isinstance(entry.get(key), str)] for entry in entries)
     return [names[0] for names in named if names]
 

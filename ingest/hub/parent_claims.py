@@ -12,11 +12,10 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from atlas_db.claims.parameters.declaration_parameters import DECLARATION
 from atlas_db.claims.placeholder_names import names_no_model
 from atlas_db.claims.relations import TYPED_RELATIONS, guess_relation
+from atlas_db.core.decoding import MalformedError, json_as
 from atlas_db.core.records import HubRecord, ParentClaim, ValueClaim
 from atlas_db.core.terms import RecordPart, Relation
 from ingest.normalise.parent_names import NamedParent, parent_names, split_names
@@ -116,8 +115,8 @@ def read_base_models(value: Any, record: HubRecord, tags: Sequence[str], library
     """Read the expanded `baseModels`: `{relation, models: [{id}]}`, a list of ids or of such objects, or JSON text."""
     if isinstance(value, str):
         # A text that is not JSON is an id itself, as some exports keep it.
-        with suppress(msgspec.DecodeError, RecursionError):
-            value = msgspec.json.decode(value)
+        with suppress(MalformedError):
+            value = json_as(value, object)
     names: list[NamedParent] = []
     for entry in value if isinstance(value, list) else [value]:
         word = entry.get("relation") if isinstance(entry, dict) else None

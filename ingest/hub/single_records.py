@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from atlas_db.core.decoding import decode_json
+from atlas_db.core.decoding import MalformedError, decode_json, read_json
 from atlas_db.core.errors import HubError, RecordError
 from atlas_db.core.files import write_whole
 from atlas_db.core.records import HubRecord
@@ -106,6 +106,6 @@ class HubRecords:
 def _read(file: Path) -> _Kept | None:
     """Return a kept answer; None where there is none, or it is damaged."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=_Kept)
-    except (OSError, msgspec.DecodeError):
+        return read_json(file, _Kept)
+    except (OSError, MalformedError):
         return None

@@ -11,7 +11,6 @@ import contextlib
 import gzip
 import shutil
 import sys
-import tomllib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 import zstandard
 
+from atlas_db.core.decoding import MalformedError, read_toml
 from atlas_db.core.errors import InputError, RecordError
 from atlas_db.core.files import printable, read_bounded, read_text_file
 from atlas_db.core.terms import RecordKind
@@ -146,11 +146,13 @@ class FetchedSnapshot(NamedTuple):
 def read_snapshot_file(folder: Path) -> FetchedSnapshot:
     """Read what a finished fetch states in its folder; nothing where there is none."""
     try:
-        stated = tomllib.loads((folder / SNAPSHOT_FILE).read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError):
+        stated = read_toml(folder / SNAPSHOT_FILE, dict[str, Any])
+    except (OSError, MalformedError):
         return FetchedSnapshot()
     kind = stated.get("kind")
-    return FetchedSnapshot(str(stated.get("as_of", "")), RecordKind(kind) if kind in tuple(RecordKind) else None)
+    return FetchedSnapshot(
+        day_of(str(stated.get("as_of", ""))), RecordKind(kind) if kind in tuple(RecordKind) else None
+    )
 
 
 def _found(folder: Path, root: Path) -> Iterator[SourceFile]:

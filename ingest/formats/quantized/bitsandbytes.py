@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.decoding import MalformedError, json_as
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized.stored_tensors import (
     QuantizedFormat,
@@ -63,8 +63,8 @@ def _state(stored: StoredTensor) -> dict[str, Any]:
     if tensor.stop - tensor.start > _MAX_STATE:
         return {}
     try:
-        return msgspec.json.decode(source.read(tensor.start, tensor.stop), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return json_as(source.read(tensor.start, tensor.stop), dict[str, Any])
+    except MalformedError:
         return {}
 
 

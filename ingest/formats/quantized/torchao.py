@@ -16,10 +16,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from atlas_db.core.arrays import Floats, Integers
+from atlas_db.core.decoding import MalformedError, json_as
 from atlas_db.core.safe_text import cut
 from ingest.formats.matrix import Matrix
 from ingest.formats.quantized.scale_blocks import ScaleBlocks, block_of, group_of
@@ -204,8 +204,8 @@ def _dtype_name(stated: object) -> str:
 def _stated(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
     """Return what the free text states of a tensor; empty where it states nothing."""
     try:
-        return msgspec.json.decode(metadata.get(name, "{}"), type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
+        return json_as(metadata.get(name, "{}"), dict[str, Any])
+    except MalformedError:
         return {}
 
 

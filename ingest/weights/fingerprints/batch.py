@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from atlas_db.core.decoding import prepared
+from atlas_db.core.decoding import MalformedError, prepared, read_json
 from atlas_db.core.errors import AtlasError, InputError, WeightsError
 from atlas_db.core.files import printable
 from atlas_db.core.locks import exclusive_lock
@@ -257,8 +257,8 @@ def _is_model(folder: Path) -> bool:
 def _sentence_modules(folder: Path) -> list[str]:
     """Return the folders of a sentence-transformers model that hold its further modules."""
     try:
-        stated = msgspec.json.decode((folder / "modules.json").read_bytes(), type=list[dict[str, Any]])
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        stated = read_json(folder / "modules.json", list[dict[str, Any]])
+    except (OSError, MalformedError):
         return []
     return [path for each in stated if isinstance(path := each.get("path"), str)]
 

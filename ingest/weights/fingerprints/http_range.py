@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from atlas_db.core.decoding import prepared
+from atlas_db.core.decoding import MalformedError, json_as, prepared
 from atlas_db.core.errors import HubError, WeightsError
+from atlas_db.core.files import MAX_TEXT_FILE
 from ingest.formats.model_folder import (
     ADAPTER_CONFIG,
     CONFIG,
@@ -135,7 +136,13 @@ class _RemoteFolder:
         return _RemoteFolder(self._client, self._repository, self._revision, files, f"{self._path}{name}/")
 
     def fetch(self, name: str) -> bytes:
-        """Return a whole file."""
+        """Return a whole file.
+
+        Raises:
+            WeightsError: It is longer than a configuration may be.
+        """
+        if self.files.get(name, 0) > MAX_TEXT_FILE:
+            raise WeightsError(f"{self.location}/{name}", f"is longer than {MAX_TEXT_FILE // 2**20} MiB")
         address = f"{endpoint()}/{self._repository}/resolve/{self._revision}/{quote(self._path + name)}"
         return bytes(self._client.get(address).content)
 
@@ -206,8 +213,8 @@ def _fetch_object(fetch: Callable[[str], bytes], name: str, problems: list[str])
 def _info(client: HubClient, repository: str) -> _Info:
     response = client.get(f"{endpoint()}/api/models/{repository}?blobs=true")
     try:
-        return msgspec.json.decode(response.content, type=_Info)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        return json_as(response.content, _Info)
+    except MalformedError as error:
         raise HubError(
             f"the Hub's answer on {repository} is not understood ({error})", hint="Check HF_ENDPOINT"
         ) from error

@@ -18,8 +18,9 @@ import msgspec
 import numpy as np
 
 from atlas_db.core.arrays import Doubles
-from atlas_db.core.decoding import prepared
+from atlas_db.core.decoding import MalformedError, prepared, read_json
 from atlas_db.core.errors import ScorerError
+from atlas_db.core.files import reason_of
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.tree.quickscorer import QuickScorer, TreeNodes, compile_trees
 
@@ -134,9 +135,9 @@ def read_scorer(file: Path) -> ScorerFile:
         ScorerError: The file is damaged, of another version, or was fitted on other features.
     """
     try:
-        found = msgspec.json.decode(file.read_bytes(), type=ScorerFile)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ScorerError(f"{file} cannot be read: {error}", hint=_HINT) from error
+        found = read_json(file, ScorerFile)
+    except (OSError, MalformedError) as error:
+        raise ScorerError(f"{file} cannot be read: {reason_of(error)}", hint=_HINT) from error
     if found.version != VERSION:
         raise ScorerError(f"{file} is {found.version}, not {VERSION}", hint=_HINT)
     for size, fit in found.samples.items():

@@ -11,6 +11,7 @@ from atlas_db.core.errors import PolicyError, UsageError
 from tests.support.graphs import child, model
 from tests.support.kept import kept_store
 from tests.support.license_hub import META, POLICY, ROWS
+from tests.support.malformed import MALFORMED_TOML
 
 RULES = f"""{POLICY}[[rule]]
 decision = "deny"
@@ -76,3 +77,10 @@ def test_a_malformed_policy_is_named(tmp_path: Path, text: str, reason: str) -> 
         _answer(tmp_path, "p/mit", text)
     with pytest.raises(UsageError, match="no profile"):
         _answer(tmp_path, "p/mit", "profile = 'harsh'")
+
+
+@pytest.mark.parametrize("body", MALFORMED_TOML.values(), ids=MALFORMED_TOML)
+def test_a_file_that_is_no_policy_is_named(tmp_path: Path, body: bytes) -> None:
+    (tmp_path / "p.toml").write_bytes(body)
+    with pytest.raises(PolicyError, match="p.toml is no policy"):
+        read_policy(tmp_path / "p.toml")

@@ -8,6 +8,7 @@ import pytest
 
 from atlas_db.core.errors import UsageError
 from atlas_db.core.settings import cache_folder, default_home, load_settings, state_folder, user_config_file
+from tests.support.malformed import MALFORMED_TOML
 
 
 def test_settings_order(tmp_path: Path) -> None:
@@ -47,3 +48,11 @@ def test_the_file_of_the_working_directory_wins_over_the_one_of_the_user(
     (tmp_path / "atlas-db.toml").write_text('store = "bolt://here"\n')
     found = load_settings(environ={})
     assert (found.store, found.heap) == ("bolt://here", "3g")
+
+
+@pytest.mark.parametrize("body", MALFORMED_TOML.values(), ids=MALFORMED_TOML)
+def test_a_file_that_is_no_settings_file_is_named(tmp_path: Path, body: bytes) -> None:
+    (tmp_path / "atlas-db.toml").write_bytes(body)
+    with pytest.raises(UsageError, match="atlas-db.toml cannot be read") as caught:
+        load_settings(environ={}, config=tmp_path / "atlas-db.toml")
+    assert caught.value.hint == "Fix or remove the file"

@@ -11,6 +11,7 @@ from atlas_db.core.errors import SuppressionError
 from atlas_db.licenses.audit import AuditOptions, Auditor
 from atlas_db.licenses.suppressions import read_suppressions
 from tests.support.license_families import COMPLIANT, Family
+from tests.support.malformed import MALFORMED_TOML
 
 
 def test_suppressions_hold_until_they_expire(tmp_path: Path) -> None:
@@ -30,3 +31,11 @@ def test_suppressions_hold_until_they_expire(tmp_path: Path) -> None:
     file.write_text('[[suppress]]\nmodel = "c/c"\nexpires = 2999-01-01\n')
     with pytest.raises(SuppressionError, match="reason"):
         read_suppressions(file, date(2024, 1, 1), frozenset())
+
+
+@pytest.mark.parametrize("body", MALFORMED_TOML.values(), ids=MALFORMED_TOML)
+def test_a_file_that_is_no_suppression_file_is_named(tmp_path: Path, body: bytes) -> None:
+    (tmp_path / "s.toml").write_bytes(body)
+    with pytest.raises(SuppressionError, match="s.toml is no suppression file") as caught:
+        read_suppressions(tmp_path / "s.toml", date(2024, 1, 1), frozenset())
+    assert "takes model, reason" in caught.value.hint

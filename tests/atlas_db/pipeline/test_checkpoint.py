@@ -8,6 +8,7 @@ import pytest
 
 from atlas_db.core.errors import StoreLockedError, UsageError
 from atlas_db.pipeline.checkpoint import CHECKPOINT_FILE, Checkpoint, StageResult, digest, exclusive
+from tests.support.malformed import MALFORMED_JSON
 
 
 def test_stages_are_read_back_by_a_run_into_the_same_store(tmp_path: Path) -> None:
@@ -18,8 +19,9 @@ def test_stages_are_read_back_by_a_run_into_the_same_store(tmp_path: Path) -> No
     assert Checkpoint(tmp_path / "new", "one").stages == {}
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    (tmp_path / CHECKPOINT_FILE).write_text("{half")
+@pytest.mark.parametrize("body", [*MALFORMED_JSON.values(), b'{"store_id": "one", "stages": {"load": 7}}'])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, body: bytes) -> None:
+    (tmp_path / CHECKPOINT_FILE).write_bytes(body)
     with pytest.raises(UsageError, match="run.json cannot be read"):
         Checkpoint(tmp_path, "one")
 

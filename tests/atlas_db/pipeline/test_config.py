@@ -8,6 +8,7 @@ import pytest
 
 from atlas_db.core.errors import UsageError
 from atlas_db.pipeline.config import options_of, read_config
+from tests.support.malformed import MALFORMED_TOML
 
 
 def test_options_of_a_plan() -> None:
@@ -31,9 +32,9 @@ def test_paths_are_seen_from_the_file(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", [None, "hub = ["])
-def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path, text: str | None) -> None:
-    if text is not None:
-        (tmp_path / "plan.toml").write_text(text)
+@pytest.mark.parametrize("body", [None, *MALFORMED_TOML.values()], ids=["none", *MALFORMED_TOML])
+def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path, body: bytes | None) -> None:
+    if body is not None:
+        (tmp_path / "plan.toml").write_bytes(body)
     with pytest.raises(UsageError, match="plan.toml cannot be read"):
         read_config(tmp_path / "plan.toml")

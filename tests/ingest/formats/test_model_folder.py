@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from atlas_db.core.errors import WeightsError
+from atlas_db.core.files import read_bounded
 from ingest.formats.model_folder import (
     AdapterConfig,
     adapter_config,
@@ -18,6 +20,7 @@ from ingest.formats.model_folder import (
     read_folder,
     safetensors_files,
 )
+from tests.support.malformed import MALFORMED_JSON
 
 
 def test_shards_stay_in_their_folder(tmp_path: Path) -> None:
@@ -103,3 +106,23 @@ def test_a_configuration_that_cannot_be_read_costs_no_weights(tmp_path: Path, bo
     found = read_folder(tmp_path)
     assert [file.name for file in found.files] == ["model.safetensors"]
     assert len(found.notes) == (b"NaN" not in body)
+
+
+@pytest.mark.parametrize("body", MALFORMED_JSON.values(), ids=MALFORMED_JSON)
+def test_an_index_of_shards_that_cannot_be_read_is_named(tmp_path: Path, body: bytes) -> None:
+    save_file({"t": np.ones(3, np.float32)}, tmp_path / "model-00001-of-00001.safetensors")
+    (tmp_path / INDEX).write_bytes(body)
+    with pytest.raises(WeightsError, match=rf"{INDEX} cannot be read \("):
+        read_folder(tmp_path)
+
+
+def test_configurations_and_indexes_are_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_file({"t": np.ones(3, np.float32)}, tmp_path / "m.safetensors")
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    bounded = partial(read_bounded, limit=20)
+    monkeypatch.setattr("ingest.formats.model_folder.read_bounded", bounded)
+    found = read_folder(tmp_path)
+    assert (found.config, len(found.notes)) == ({}, 1) and "longer than" in found.notes[0]
+    (tmp_path / INDEX).write_text('{"weight_map": {"t": "m.safetensors"}}')
+    with pytest.raises(WeightsError, match="longer than"):
+        read_folder(tmp_path)

@@ -152,6 +152,15 @@ def test_numbers_that_json_has_not(word: str) -> None:
     )
 
 
+@pytest.mark.parametrize("digits", [20, 4301])
+def test_a_count_of_too_many_digits_costs_the_count(digits: int) -> None:
+    body = json.dumps(WIRE).replace('"downloads": 40', f'"downloads": {"9" * digits}').encode()
+    counted = decode_record(body)
+    assert counted.stated["downloads"] is None
+    assert [text.partition(":")[0] for _, text in counted.notes] == ["downloads"]
+    assert counted.claims == read(WIRE).claims
+
+
 def test_lone_surrogates_are_replaced() -> None:
     record = decode_record(json.dumps({**WIRE, "description": "\ud800", "library_name": "a\udc00"}).encode())
     assert record.stated["library_name"] == "a\ufffd"

@@ -20,7 +20,16 @@ import zstandard
 from atlas_db.core.errors import InputError, RecordError
 from atlas_db.core.terms import RecordKind
 from ingest.hub import array_items, snapshot
-from ingest.hub.snapshot import SNAPSHOT_FILE, SourceFile, find_inputs, newest_date, read_records, repeated_ids
+from ingest.hub.snapshot import (
+    SNAPSHOT_FILE,
+    SourceFile,
+    find_inputs,
+    newest_date,
+    read_records,
+    read_snapshot_file,
+    repeated_ids,
+)
+from tests.support.malformed import MALFORMED_TOML
 
 ROWS = [
     {"id": "a/one", "createdAt": "2024-01-02T00:00:00.000Z"},
@@ -230,3 +239,17 @@ def test_a_frame_of_zstandard_that_refers_far_back_is_not_read(tmp_path: Path) -
         (tmp_path / "x.jsonl.zst").write_bytes(packer.compress(LINES) + packer.flush())
         with contextlib.nullcontext() if problem is None else pytest.raises(RecordError, match=problem):
             assert len(list(read_records(SourceFile(tmp_path / "x.jsonl.zst", "x")))) > 1
+
+
+@pytest.mark.parametrize("body", [*MALFORMED_TOML.values(), b"kind = [1]\nas_of = {}", b"as_of = 'soon'"])
+def test_a_folder_whose_date_cannot_be_read_has_none(tmp_path: Path, body: bytes) -> None:
+    (tmp_path / SNAPSHOT_FILE).write_bytes(body)
+    (tmp_path / "rows.jsonl").write_bytes(b"{}")
+    (found,) = find_inputs([str(tmp_path)], tmp_path)
+    assert (found.as_of, found.kind) == ("", None)
+
+
+@pytest.mark.parametrize("date", ["2024-05-06", "'2024-05-06'", "2024-05-06T07:08:09Z"])
+def test_the_date_of_a_folder_in_every_form(tmp_path: Path, date: str) -> None:
+    (tmp_path / SNAPSHOT_FILE).write_text(f"as_of = {date}")
+    assert read_snapshot_file(tmp_path).as_of == "2024-05-06"

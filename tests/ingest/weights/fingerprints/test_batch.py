@@ -11,6 +11,7 @@ from atlas_db.core.errors import InputError
 from ingest.weights.fingerprints.batch import files_digest, find_models, fingerprint_all
 from tests.support.families import root, trained, write
 from tests.support.hub_cache import write_cached
+from tests.support.malformed import MALFORMED_JSON
 
 
 def test_a_batch_does_not_depend_on_who_computes(tmp_path: Path) -> None:
@@ -100,3 +101,11 @@ def test_a_changed_file_in_a_folder_below_is_a_changed_model(tmp_path: Path) -> 
     before = files_digest(tmp_path / "m")
     (tmp_path / "m" / "onnx" / "model.onnx").write_bytes(b"xy")
     assert files_digest(tmp_path / "m") != before
+
+
+@pytest.mark.parametrize("body", MALFORMED_JSON.values(), ids=MALFORMED_JSON)
+def test_a_list_of_modules_that_cannot_be_read_hides_no_model(tmp_path: Path, body: bytes) -> None:
+    write(tmp_path / "m", root(1))
+    write(tmp_path / "m" / "2_Dense", root(1))
+    (tmp_path / "m" / "modules.json").write_bytes(body)
+    assert [item.id for item in find_models([tmp_path])] == ["m", "m/2_Dense"]
