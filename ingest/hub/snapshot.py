@@ -282,13 +282,17 @@ class _ZstandardReader:
 
 
 def _text_records(handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
-    first = b""
+    first = handle.read(CHUNK).removeprefix(b"\xef\xbb\xbf")
+    blank = lines = 0
     while not first.strip():
-        block = handle.read(CHUNK)
-        if not block:
+        if not first:
             raise RecordError("the file is empty", code="empty_file")
-        first += block
-    start = first.lstrip(b"\xef\xbb\xbf \t\r\n")
+        blank += len(first)
+        lines += first.count(b"\n")
+        if blank > MAX_LINE:
+            raise RecordError(f"the file begins with {MAX_LINE // 2**20} MiB of white space", code="not_json")
+        first = handle.read(CHUNK)
+    start = first.lstrip()
     if start[:1] == b"[":
         yield from _array_records(start, handle)
     elif start[:1] == b"<":
@@ -296,7 +300,7 @@ def _text_records(handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN4
     elif start[:1] == b"{" and _is_one_object(start):
         yield RawRecord(1, start + read_bounded(handle, MAX_LINE))
     else:
-        yield from _line_records(first, handle)
+        yield from _line_records(first, handle, lines)
 
 
 def _is_one_object(start: bytes) -> bool:
@@ -310,8 +314,8 @@ def _array_records(start: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]
         yield _too_long(number, item, "item") if len(item) > MAX_LINE else RawRecord(number, item)
 
 
-def _line_records(first: bytes, handle: IO[bytes] | Any) -> Iterator[RawRecord]:  # noqa: ANN401
-    pending, number, skipping = first.removeprefix(b"\xef\xbb\xbf"), 0, False
+def _line_records(first: bytes, handle: IO[bytes] | Any, number: int) -> Iterator[RawRecord]:  # noqa: ANN401
+    pending, skipping = first, False
     while True:
         *lines, pending = pending.split(b"\n")
         for line in lines:

@@ -140,6 +140,29 @@ def test_what_is_read_whole_has_a_bound(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_white_space_before_the_first_value_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: bytes
+) -> None:
+    monkeypatch.setattr(snapshot, "CHUNK", 4)
+    monkeypatch.setattr(snapshot, "MAX_LINE", 40)
+    blank = mark + b" \n\t\r\n" * 7
+    for body, found in (
+        (b'{"id": "a/b"}\n{"id": "c/d"}', [(15, "a/b"), (16, "c/d")]),
+        (b'[{"id": "a/b"}, {"id": "c/d"}]', [(1, "a/b"), (2, "c/d")]),
+    ):
+        (tmp_path / "rows").write_bytes(blank + body)
+        raw = list(read_records(SourceFile(tmp_path / "rows", "rows")))
+        assert [(each.line, json.loads(each.text)["id"]) for each in raw] == found
+    (tmp_path / "rows").write_bytes(b" " * 48 + b"{}")
+    with pytest.raises(RecordError, match="begins with") as caught:
+        list(read_records(SourceFile(tmp_path / "rows", "rows")))
+    assert caught.value.code == "not_json"
+    (tmp_path / "rows").write_bytes(blank)
+    with pytest.raises(RecordError, match="is empty"):
+        list(read_records(SourceFile(tmp_path / "rows", "rows")))
+
+
 def test_a_little_packed_text_is_not_unpacked_at_once(tmp_path: Path) -> None:
     """256 MiB in some kB: the line is set aside while a few times the bound of a line are held."""
     (tmp_path / "x.jsonl").write_bytes(zstandard.compress(b'{"id": "a/b"}\n' + b" " * 2**28 + b'x\n{"id": "c/d"}\n'))
