@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from atlas_db.cards.front_matter import parse_card
+from atlas_db.cards.front_matter import split_card, value_lines
 from atlas_db.catalogue.expressions import parse_expression
 from atlas_db.core.errors import AtlasError, RecordError
 from atlas_db.licenses.suppressions import read_suppressions
@@ -36,6 +36,7 @@ from cypher.query_library import parse_value, queries
 from ingest.formats.open_model import open_model
 from ingest.hub.array_items import array_items
 from ingest.hub.decode import decode_record
+from ingest.hub.merge_config import merge_terms
 from ingest.hub.snapshot import SourceFile, newest_date, read_records, repeated_ids
 
 ROWS = [
@@ -48,13 +49,16 @@ ROWS = [
 CARDS = [
     "---\nlanguage: [en, no]\nlicense: apache-2.0\nbase_model:\n- a/b\nmodel-index:\n- name: x\n  results: []\n---\n",
     "---\na: &x {b: [1, 2.5, null]}\nc: *x\nd: !!str 7\ne: 'f'\ng: |\n  h\n---\n",
+    "---\nlicense: !!int 7\na: [!!float 1.5, !!bool true, !!timestamp 2024-05-06, !!binary aGk=]\nb: !!set {b}\n---\n",
+    "---\nlicense: {1: {!!binary aGk=: mit}}\na: !!omap [{b: 1}]\nc: !!pairs [{2: 2}]\n!!merge d: {e: !!int ''}\n---\n",
 ]
 LICENSES = ["MIT OR (Apache-2.0 AND BSD-3-Clause)", "GPL-2.0-or-later WITH Classpath-exception-2.0", "gpl v3+, mit"]
 SUPPRESSIONS = ['[[suppress]]\nmodel = "a/b"\nreason = "checked"\nexpires = 2099-01-01\nrule = "r"\n']
 PIECES = [
     *(bytes([number]) for number in (0, 10, 13, 27, 34, 39, 44, 45, 58, 91, 92, 93, 123, 125, 127, 128, 255)),
     b"null", b"NaN", b"-1", b"9" * 25, b"1e999", b'""', b"[]", b"{}", b"\\ud800", b"\xc3\xa9", b"- ", b"? ",
-    b"&a ", b"*a", b"OR", b"WITH", b"(", b"\xef\xbb\xbf", b"datasets/", b"/", b"2023-02-29", b"%", b"---\n",
+    b"&a ", b"*a", b"!!int ", b"!!set ",
+    b"OR", b"WITH", b"(", b"\xef\xbb\xbf", b"datasets/", b"/", b"2023-02-29", b"%", b"---\n",
 ]  # fmt: skip
 
 
@@ -100,6 +104,14 @@ def read_list(body: bytes, folder: Path) -> None:
         if raw.problem is None:
             with contextlib.suppress(RecordError):
                 decode_record(raw.text)
+
+
+def read_card(body: bytes, _: Path) -> None:
+    """Read a card as a record has it, with the lines of its values, and its front matter as that of a merge."""
+    text = body.decode("utf-8", errors="replace")
+    value_lines(text)
+    merge_terms(split_card(text)[0])
+    decode_record(json.dumps({"id": "a/b", "card": text}).encode())
 
 
 def read_suppression_file(body: bytes, folder: Path) -> None:
@@ -218,7 +230,7 @@ TARGETS: dict[str, Target] = {
     "lists": ([LINES, json.dumps(ROWS).encode(), gzip.compress(LINES), zstandard.compress(LINES)], read_list),
     "parquet": ([parquet_file()], read_list),
     "arrays": ([json.dumps(ROWS).encode()], lambda body, _: list(array_items(b"[" + body, io.BytesIO(), 10**6))),
-    "cards": ([text.encode() for text in CARDS], lambda body, _: parse_card(body.decode("utf-8", errors="replace"))),
+    "cards": ([text.encode() for text in CARDS], read_card),
     "licences": (
         [text.encode() for text in LICENSES],
         lambda body, _: parse_expression(body.decode("utf-8", errors="replace")),

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from atlas_db.core.decoding import key_text
+
 MAX_FRONT_MATTER = 2**20
 TEMPLATES = {
     "trainer": ("generated automatically according to the information the trainer had access to",),
@@ -44,6 +46,7 @@ TEMPLATES = {
 They were taken from the templates in the tools' own sources, not learned. A card without any of them counts as written
 by hand, so shares of templates are lower bounds.
 """
+_TAG = "tag:yaml.org,2002:"
 MAX_NODES = 2**17
 """Bound on the nodes of front matter with its aliases written out."""
 MAX_DEPTH = 200
@@ -60,11 +63,24 @@ _FRONT_MATTER = re.compile(r"\A\s*---(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(
 _ESCAPED_PAIR = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
-class _StringLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """Reads dates, times, numbers of very many digits, and `no`, `yes`, `on`, `off` as strings.
+_BOOL = re.compile(r"\A(?:true|True|false|False)\Z")
+_INT = re.compile(r"\A[-+]?(?:0b[01_]{1,64}|0x[0-9a-fA-F_]{1,40}|0[0-7_]{0,40}|[1-9][0-9_]{0,40})\Z")
+_FLOAT = re.compile(
+    r"\A(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+)
 
-    `language: no` means Norwegian; YAML 1.1 reads it as False, and `1:30` as the number 90.
+
+class _StringLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """Reads dates, times, numbers of very many digits, and `no`, `yes`, `on`, `off` as strings, and keys as text.
+
+    `language: no` means Norwegian; YAML 1.1 reads it as False, and `1:30` as the number 90. A tag such as `!!int` that
+    its text does not fit changes nothing: the text is read.
     """
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[str, Any]:
+        """Return a mapping with keys of text, as JSON has them."""
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return {key_text(key): value for key, value in found.items()}
 
 
 _StringLoader.yaml_implicit_resolvers = {
@@ -75,21 +91,36 @@ _StringLoader.yaml_implicit_resolvers = {
     ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_StringLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"\A(?:true|True|false|False)\Z"), list("tTfF")
-)
-_StringLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:int",
-    re.compile(r"\A[-+]?(?:0b[01_]{1,64}|0x[0-9a-fA-F_]{1,40}|0[0-7_]{0,40}|[1-9][0-9_]{0,40})\Z"),
-    list("-+0123456789"),
-)
-_StringLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"\A(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
-    ),
-    list("-+0123456789."),
-)
+_StringLoader.add_implicit_resolver(f"{_TAG}bool", _BOOL, list("tTfF"))
+_StringLoader.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
+_StringLoader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+0123456789."))
+
+
+def _where_it_fits(name: str, *patterns: re.Pattern[str]) -> None:
+    """Let a tag count only where the text is what it would have to be without the tag.
+
+    PyYAML's own constructors fail on other text in ways of their own, and take long for numbers in the base of 60.
+    """
+    build = yaml.SafeLoader.yaml_constructors[_TAG + name]
+
+    def construct(loader: _StringLoader, node: yaml.Node) -> Any:  # noqa: ANN401
+        text = loader.construct_scalar(node)
+        if not any(pattern.match(text) for pattern in patterns):
+            return text
+        try:
+            return build(loader, node)
+        except ValueError:  # underscores alone are digits by the pattern
+            return text
+
+    _StringLoader.add_constructor(_TAG + name, construct)
+
+
+_where_it_fits("bool", _BOOL)
+_where_it_fits("int", _INT)
+_where_it_fits("float", _FLOAT, _INT)
+for _name in ("timestamp", "binary"):  # the text as it was written: days and bytes are no values of JSON
+    _StringLoader.add_constructor(_TAG + _name, yaml.SafeLoader.construct_yaml_str)
+_StringLoader.add_constructor(f"{_TAG}set", lambda loader, node: list(loader.construct_mapping(node)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +186,7 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], str]:
         return {}, ""
     if not isinstance(data, dict):
         return {}, f"front matter is a {type(data).__name__}, not a mapping"
-    return {str(key).strip(): value for key, value in data.items()}, ""
+    return {key.strip(): value for key, value in data.items()}, ""
 
 
 def value_lines(text: str) -> dict[str, dict[str, int]]:

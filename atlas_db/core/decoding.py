@@ -1,4 +1,4 @@
-"""JSON and TOML as others write them, with one error for all that is wrong with them, and decoding safe in threads.
+"""JSON, TOML and Python literals as others write them, with one error for all of them, and decoding safe in threads.
 
 msgspec 0.22 builds what it knows of a struct when it is first decoded. Two threads that are the first at once may crash
 the process, though its functions are meant to be safe in threads. So a type that threads decode is prepared on import.
@@ -6,10 +6,13 @@ the process, though its functions are meant to be safe in threads. So a type tha
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
+import sys
 import tomllib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,12 +25,14 @@ Kind = TypeVar("Kind", bound=type[msgspec.Struct])
 T = TypeVar("T")
 MAX_TOML = 2**22
 """Bytes of a TOML file, at most. Its parser is written in Python, and reads some MiB a second."""
+MAX_LITERAL = 2**20
+"""Characters of a Python literal, at most. The parser needs up to 500 times as much memory, and some seconds."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class MalformedError(ValueError):
-    """A text is not the JSON or TOML that it should be. Its reader adds the file, and what to do."""
+    """A text is not the JSON, TOML or literal that it should be. Its reader adds the file, and what to do."""
 
 
 def prepared(kind: Kind) -> Kind:
@@ -120,6 +125,41 @@ def _integer(digits: str) -> int | float:
         return int(digits)
     except ValueError:
         return -math.inf if digits.startswith("-") else math.inf
+
+
+def decode_literal(text: str) -> Any:  # noqa: ANN401
+    """Decode what Python prints of a value, as JSON would have it: keys are text; tuples, sets and lists are one.
+
+    Raises:
+        MalformedError: It is no literal, longer than `MAX_LITERAL`, or nested too deeply.
+    """
+    if len(text) > MAX_LITERAL:
+        raise MalformedError(f"it is longer than {MAX_LITERAL // 2**20} MiB")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return _plain(ast.literal_eval(text.strip()))
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
+        raise MalformedError("it is no literal of Python") from error
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {key_text(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(each) for each in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return math.inf if value > 0 else -math.inf
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def key_text(key: object) -> str:
+    """Return a key of a mapping as JSON has it: text as it is, of bytes the text, of other values their JSON."""
+    if isinstance(key, str):
+        return key
+    return key.decode("utf-8", errors="replace") if isinstance(key, bytes) else json.dumps(key, default=str)
 
 
 def _without_surrogates(value: Any) -> Any:  # noqa: ANN401

@@ -6,15 +6,13 @@ reader returns None for a missing value, and raises ValueError for one that it c
 
 from __future__ import annotations
 
-import ast
 import math
 import re
-import warnings
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from atlas_db.core.decoding import decode_json
+from atlas_db.core.decoding import MalformedError, decode_json, decode_literal
 from atlas_db.core.safe_text import shown
 from ingest.normalise.values import hub_date, iso_date
 
@@ -149,7 +147,7 @@ def _printed_strings(text: str) -> list[str]:
     """Return the strings in what numpy prints of an array: quoted, and without commas between them."""
     if re.fullmatch(r"\[\s*\S.*\]", text.strip(), re.DOTALL) is None or "," in _QUOTED_STRING.sub("", text):
         return []
-    return [ast.literal_eval(each) for each in _quoted_only(text, r"[\s\[\]]*")]
+    return [decode_literal(each) for each in _quoted_only(text, r"[\s\[\]]*")]
 
 
 def _quoted_only(text: str, between: str) -> list[str]:
@@ -168,10 +166,8 @@ def from_text(text: str) -> Any:  # noqa: ANN401
     except ValueError:
         pass
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
+        return decode_literal(text)
+    except MalformedError as error:
         raise ValueError(f"{shown(text)} is neither JSON nor a Python literal") from error
 
 
@@ -240,7 +236,7 @@ def _file_name(entry: object) -> str:
 
 def _printed_files(text: str) -> list[str]:
     """Return the names in what Python prints of files; none where one of them has no name."""
-    names = [ast.literal_eval(each) for each in _FILE_NAME.findall(text)]
+    names = [decode_literal(each) for each in _FILE_NAME.findall(text)]
     bare = _QUOTED_STRING.sub("", text)
     whole = len(names) == max(text.count("RepoSibling("), bare.count("{")) and "..." not in bare
     return names if whole else []

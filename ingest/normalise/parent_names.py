@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
-
-import msgspec
 
 from atlas_db.claims.parameters.declaration_parameters import DECLARATION
 from atlas_db.claims.repository_ids import MAX_TEXT, is_owned_id, is_repository_id, plain_text, repository_name
+from atlas_db.core.decoding import MalformedError, decode_literal, json_as
 
 MAX_NAMES = 256
 """Names read from one field; the longest merge on the Hub states fewer."""
@@ -70,12 +70,10 @@ def _literal(text: str) -> list[Any] | dict[Any, Any] | None:
     text = text.strip()
     if not text or len(text) > MAX_TEXT or text[0] + text[-1] not in ("[]", "{}") or "](" in text:
         return None
-    for read in (msgspec.json.decode, ast.literal_eval):
-        try:
+    for read in (partial(json_as, kind=object), decode_literal):
+        with suppress(MalformedError):
             value = read(text)
-        except (msgspec.DecodeError, ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            continue
-        return value if isinstance(value, list | dict) else None
+            return value if isinstance(value, list | dict) else None
     inside = [piece.strip().strip("'\"") for piece in text[1:-1].split(",")]
     named = [piece for piece in inside if piece]
     return named if named and all(_is_owned(piece) for piece in named) else None

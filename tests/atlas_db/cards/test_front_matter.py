@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -150,4 +152,64 @@ def test_directives_are_bounded() -> None:
     ],
 )  # fmt: skip
 def test_numbers_are_those_of_yaml_but_times_and_very_long_ones(written: str, value: object) -> None:
+    assert parse_yaml(f"a: {written}") == ({"a": value}, "")
+
+
+TAGS = "bool int float timestamp binary null str seq map set omap pairs merge value".split()
+TEXTS = [
+    "",
+    "x",
+    "_",
+    "+",
+    "-",
+    "0b_",
+    "0x",
+    "09",
+    "1:2",
+    "0:",
+    ".",
+    "=",
+    "2023-02-29",
+    "ü",
+    "[a]",
+    "{a: b}",
+    "{a}",
+    "[{a: b}]",
+]
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_tag_that_does_not_fit_ends_nothing(tag: str) -> None:
+    """Its text is read, or the front matter is named as none; and what is read is as JSON has it."""
+    for text in TEXTS:
+        for form in (f"a: !!{tag} {text}\nb: 7", f"a: {{b: [!!{tag} {text}]}}", f"? !!{tag} {text}\n: 7"):
+            data, problem = parse_yaml(form)
+            assert bool(data) != bool(problem), form
+            json.dumps(data, default=_unexpected)
+            assert all(isinstance(key, str) for key in keys_in(data))
+
+
+def _unexpected(value: object) -> None:
+    raise AssertionError(value)
+
+
+def keys_in(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        yield from value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        yield from keys_in(each)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("!!int 7", 7), ("!!int seven", "seven"), ("!!int ''", ""), ("!!int 1:30", "1:30"), ("!!int 0b_", "0b_"),
+        ("!!int " + "9" * 60, "9" * 60), ("!!float 7", 7.0), ("!!float 1.5", 1.5), ("!!float much", "much"),
+        ("!!float ''", ""), ("!!float 0x1", "0x1"), ("!!bool true", True), ("!!bool maybe", "maybe"),
+        ("!!timestamp 2024-05-06", "2024-05-06"), ("!!timestamp soon", "soon"), ("!!binary aGk=", "aGk="),
+        ("!!binary é", "é"), ("!!set {b, c}", ["b", "c"]), ("!!null x", None),
+        ("{1: {true: {null: {1.5: {2024-05-06: d}}}}}", {"1": {"true": {"null": {"1.5": {"2024-05-06": "d"}}}}}),
+    ],
+)  # fmt: skip
+def test_tags_count_where_their_text_fits(written: str, value: object) -> None:
     assert parse_yaml(f"a: {written}") == ({"a": value}, "")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from atlas_db.core.decoding import MalformedError, decode_json, json_as, read_json, read_toml
+from atlas_db.core.decoding import MalformedError, decode_json, decode_literal, json_as, read_json, read_toml
 from tests.support.malformed import MALFORMED_JSON, MALFORMED_TOML
 
 
@@ -93,3 +93,31 @@ def test_an_integer_of_any_number_of_digits_costs_nothing_but_itself(digits: int
     found, replaced = decode_json(b'{"id": "a/b", "n": %b, "m": -%b, "o": 7}' % (b"9" * digits, b"9" * digits))
     assert (found["id"], found["o"], replaced) == ("a/b", 7, False)
     assert found["n"] > 2**63 and found["m"] < -(2**63)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{b'a': (1, None), ('x', b'y'): {2}, 2: 1j, None: ..., True: b'\\xff'}",
+         {"a": [1, None], """["x", "b'y'"]""": [2], "2": "1j", "null": "Ellipsis", "true": "\ufffd"}),
+        ("[0x" + "f" * 300 + ", -0x" + "f" * 300 + "]", [float("inf"), float("-inf")]),
+        (" 'a' ", "a"),
+    ],
+)  # fmt: skip
+def test_literals_are_read_as_json_has_them(text: str, value: object) -> None:
+    assert decode_literal(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["'\\x'", "'a\nb'", "a", "[" * 300, "", "f()", "{[]: 1}", "9" * 5000, "{0x" + "f" * 9000 + ": 1}", "\0"]
+)
+def test_what_is_no_literal_is_named(text: str) -> None:
+    with pytest.raises(MalformedError, match="no literal of Python"):
+        decode_literal(text)
+
+
+def test_literals_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atlas_db.core.decoding.MAX_LITERAL", 3)
+    assert decode_literal("[1]") == [1]
+    with pytest.raises(MalformedError, match="longer than"):
+        decode_literal("[12]")

@@ -229,3 +229,13 @@ def test_the_number_of_tags_is_bounded() -> None:
     record = decode_record(json.dumps({"id": "x/y", "tags": tags}).encode())
     assert len(record.claims) == 10_000 and record.stated["license"] == "mit"
     assert record.notes == [("odd_field", "tags: 10,006, of which 10,000 are read")]
+
+
+@pytest.mark.parametrize(
+    "license", ["{!!binary aGk=: x}", "{1: {null: mit}}", "{? !!timestamp 2024-05-06 : x}", "!!int mit"]
+)
+def test_a_licence_in_a_mapping_with_odd_keys_is_read_or_noted(license: str) -> None:
+    card = f"---\nlicense: {license}\nbase_model: {{!!bool true: {{1: c/d}}}}\n---\n"
+    record = decode_record(json.dumps({"id": "a/b", "card": card}).encode())
+    (stated,) = [each.value for each in record.claims if each.rel == "HAS_LICENSE"]
+    assert stated == "mit" or any("license cannot be read" in text for _, text in record.notes)

@@ -152,6 +152,15 @@ def test_files_that_cannot_be_read_are_unknown(value: object) -> None:
         fields.as_file_names(value)
 
 
+@pytest.mark.parametrize(
+    "text", ["['\\x' 'b']", "['a\nb' 'c']", "[RepoSibling(rfilename='\\x')]", "[RepoSibling(rfilename='a\nb')]"]
+)
+def test_quoted_text_that_is_no_literal_is_named(text: str) -> None:
+    for read in (fields.as_list, fields.as_file_names):
+        with pytest.raises(ValueError):
+            read(text)
+
+
 def test_totals_and_parents() -> None:
     from huggingface_hub.hf_api import SafeTensorsInfo
 
