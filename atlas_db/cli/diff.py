@@ -69,7 +69,7 @@ def _facts(place: str) -> dict[str, SnapshotEntry]:
 
 
 def _records(files: list[SourceFile], bad: Counter[str]) -> Iterator[HubRecord]:
-    from ingest.hub.decode import decode_record
+    from ingest.hub.decode import decode_one_of_many
     from ingest.hub.snapshot import read_records
 
     for file in files:
@@ -78,7 +78,7 @@ def _records(files: list[SourceFile], bad: Counter[str]) -> Iterator[HubRecord]:
                 try:
                     if raw.problem is not None:
                         raise raw.problem
-                    yield decode_record(raw.text, file.kind)
+                    yield decode_one_of_many(raw.text, file.kind)
                 except RecordError as error:
                     bad[error.code] += 1
         except RecordError as error:

@@ -11,7 +11,7 @@ import typer
 from atlas_db.cli.common import ReportFormatOption, StoreOption, guarded, home_of, opened, settings_for, shown_progress
 from atlas_db.cli.invocation import command, on_store
 from atlas_db.cli.output import Format, print_text, write_json, write_line
-from atlas_db.core.errors import EmptyStoreError
+from atlas_db.core.errors import FAULT, EmptyStoreError
 from atlas_db.core.extras import missing_package
 from atlas_db.core.terms import Progress, RecordKind
 
@@ -124,6 +124,9 @@ def print_load_report(report: LoadReport, form: Format, store: str | None = None
         print_text(f"  {sum(report.rejects.values()):,} items set aside in {report.reject_file}", "yellow")
         for reject in report.first_rejects[:5]:
             print_text(f"    {reject.file}:{reject.line}: {reject.reason}", "yellow")
+    if faults := report.rejects[FAULT]:
+        where = f"please report it with the lines of that file whose code is {FAULT}"
+        print_text(f"  {faults:,} of them met a fault of atlas-db: {where}", "red")
     left_out = {code: number for code, number in report.notes.items() if code not in (NO_DATE, SKIPPED_FILE)}
     if report.skipped:
         more = f" and {len(report.skipped) - 3:,} more" if len(report.skipped) > 3 else ""

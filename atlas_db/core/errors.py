@@ -35,6 +35,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from atlas_db.core.safe_text import cut
 
 SIMILAR, EQUALLY_SIMILAR = 0.6, 0.1
 """Ratio of matching characters from which a name is suggested, and distance to the best one within which others are."""
@@ -53,6 +56,22 @@ def did_you_mean(name: str, known: Iterable[str], *, similar: float = SIMILAR) -
     ratios = [difflib.SequenceMatcher(None, each, name.lower()).ratio() for each in near]
     best = [by_lower[each] for each, ratio in zip(near, ratios, strict=True) if ratio >= ratios[0] - EQUALLY_SIMILAR]
     return f"Did you mean {' or '.join(best)}?" if best else ""
+
+
+FAULT = "fault"
+"""Code of an item of a batch that met an exception which nobody foresaw."""
+_OURS = frozenset({"atlas_db", "ingest", "gnn", "cypher"})
+
+
+def fault_text(error: Exception) -> str:
+    """Return what a report of an unforeseen exception needs: its type, the last line of ours in its trace, its text."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in _OURS:
+            place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    reason = str(error).strip()
+    return f"a fault of atlas-db: {type(error).__name__}{place}" + (f" ({cut(reason)})" if reason else "")
 
 
 class AtlasError(Exception):

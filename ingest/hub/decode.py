@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from atlas_db.cards.front_matter import Card, parse_card
-from atlas_db.core.errors import RecordError
+from atlas_db.core.errors import FAULT, RecordError, fault_text
 from atlas_db.core.records import HubRecord, ValueClaim
 from atlas_db.core.safe_text import shown
 from atlas_db.core.terms import RecordKind, RecordPart
@@ -59,13 +59,31 @@ def decode_record(body: bytes, kind: RecordKind | None = None) -> HubRecord:
         unreadable = next((text for _, text in notes if text.startswith(("id:", "modelId:"))), "")
         raise RecordError(unreadable or "the record has no id", code="wrong_type" if unreadable else "no_id")
     if notes and "\ufffd" in identifier:
-        raise RecordError(f"the id {identifier!r} is no Unicode text", code="bad_id")
+        raise RecordError(f"the id {shown(identifier)} is no Unicode text", code="bad_id")
     identifier, found, odd = record_id(identifier, found)
     if odd:
         notes.append((ODD_ID, odd))
     record = _normalise(row, identifier, found, notes)
     record.digest = hashlib.blake2b(body, digest_size=8, person=NORMALISER_VERSION).hexdigest()
     return record
+
+
+def decode_one_of_many(body: bytes, kind: RecordKind | None = None) -> HubRecord:
+    """Decode and normalise one record among others. A fault of ours costs that record, and not the others.
+
+    Args:
+        body: JSON text.
+        kind: Kind of the record; where None, it follows from the fields.
+
+    Raises:
+        RecordError: The record cannot be used; where the reason is a fault of ours, with the code `fault`.
+    """
+    try:
+        return decode_record(body, kind)
+    except RecordError:
+        raise
+    except Exception as error:  # one odd row among millions must not end a load; the fault is reported with its place
+        raise RecordError(fault_text(error), code=FAULT) from error
 
 
 def _kind(row: Row) -> RecordKind | None:

@@ -21,7 +21,7 @@ import msgspec
 import zstandard
 
 from atlas_db.core.decoding import MalformedError, read_toml
-from atlas_db.core.errors import InputError, RecordError
+from atlas_db.core.errors import FAULT, AtlasError, InputError, RecordError, fault_text
 from atlas_db.core.files import printable, read_bounded, read_text_file
 from atlas_db.core.terms import RecordKind
 from ingest.hub.array_items import array_items
@@ -238,6 +238,10 @@ def read_records(source: SourceFile) -> Iterator[RawRecord]:
         raise RecordError(f"the file is truncated or damaged ({error})", code="truncated_file") from error
     except OSError as error:
         raise RecordError(f"the file cannot be read ({error})", code="unreadable_file") from error
+    except AtlasError:
+        raise
+    except Exception as error:  # the rest of one file must not end the others; the fault is reported with its place
+        raise RecordError(fault_text(error), code=FAULT) from error
 
 
 def _repository_record(found: LocalRepository) -> RawRecord:
@@ -380,7 +384,8 @@ def repeated_ids(sources: Iterable[SourceFile]) -> set[str]:
     for source in sources:
         with contextlib.suppress(RecordError):
             for raw in read_records(source):
-                with contextlib.suppress(RecordError):
+                # What this pass cannot read, the one that loads the records names, also where it is a fault of ours.
+                with contextlib.suppress(Exception):
                     identifier, _, _ = record_id(_identifier(raw.text), source.kind)
                     (again if identifier in seen else seen).add(identifier)
     return again
@@ -402,10 +407,13 @@ def newest_date(source: SourceFile) -> tuple[str, int]:
     with contextlib.suppress(RecordError):
         for raw in read_records(source):
             rows += 1
-            for text in _dates(raw.text):
-                # Where zones differ, an equal day as written can be a later one in UTC.
-                if text and (day := text[:10]) >= newest and (day > newest or text[-1] != "Z"):
-                    newest = max(newest, day_of(text))
+            try:
+                for text in _dates(raw.text):
+                    # Where zones differ, an equal day as written can be a later one in UTC.
+                    if text and (day := text[:10]) >= newest and (day > newest or text[-1] != "Z"):
+                        newest = max(newest, day_of(text))
+            except Exception:  # noqa: BLE001 - as in `repeated_ids`
+                continue
     return newest, rows
 
 

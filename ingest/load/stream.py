@@ -11,7 +11,7 @@ from atlas_db.cards.card_store import CardWriter
 from atlas_db.core.errors import InputError, RecordError, UsageError
 from atlas_db.core.records import HubRecord, Reject
 from atlas_db.core.terms import Progress, RecordKind
-from ingest.hub.decode import decode_record
+from ingest.hub.decode import decode_one_of_many
 from ingest.hub.snapshot import SourceFile, newest_date, read_records
 from ingest.load.load_report import MAX_REJECT_BYTES, LoadReport, RejectFile
 
@@ -102,7 +102,7 @@ class RecordStream:
                     try:
                         if raw.problem is not None:
                             raise raw.problem
-                        record = decode_record(raw.text, file.kind or self._options.kind)
+                        record = decode_one_of_many(raw.text, file.kind or self._options.kind)
                     except RecordError as error:
                         kept = raw.text[:MAX_REJECT_BYTES].decode("utf-8", errors="replace")
                         rejects.add(Reject(file.name, raw.line, error.code, error.message, kept))

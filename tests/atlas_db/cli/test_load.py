@@ -8,8 +8,14 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from atlas_db.cli.load import print_load_report
+from atlas_db.cli.output import Format
+from atlas_db.core.errors import FAULT
 from atlas_db.core.settings import Settings
 from atlas_db.store.connect import connect
+from ingest.load.load_report import LoadReport
 from tests.support.command import ATLAS, environment, run, run_json
 from tests.support.graphs import child, model, write_rows
 from tests.support.stores import wipe
@@ -118,3 +124,11 @@ def test_load_counts_what_the_dashboard_shows(fresh_home: Path, local_settings: 
     with connect(local_settings) as store:
         wipe(store)
     run(fresh_home, "load", str(empty), "--kind", "dataset")
+
+
+def test_a_fault_of_ours_is_to_be_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    report = LoadReport(rows=3, reject_file="/r.jsonl")
+    report.rejects.update({FAULT: 1, "no_id": 1})
+    print_load_report(report, Format.HUMAN)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "2 items set aside in /r.jsonl" in out and "1 of them met a fault of atlas-db: please report it" in out

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from atlas_db.core.errors import InputError
+from atlas_db.core.errors import FAULT, InputError
+from atlas_db.core.records import HubRecord
 from atlas_db.core.settings import Settings
 from atlas_db.store.connect import connect, open_store
 from atlas_db.store.managed_engine import is_owned, read_state, stop_engine
 from atlas_db.store.statements import Statement
-from ingest.hub.snapshot import SourceFile, find_inputs
+from ingest.hub.snapshot import SourceFile, find_inputs, newest_date, repeated_ids
 from ingest.load.load_report import LoadReport, RejectFile
 from ingest.load.stream import NO_DATE, SKIPPED_FILE, LoadOptions, RecordStream
 from tests.support.graphs import load_rows, whole, write_rows
@@ -136,3 +140,56 @@ def test_a_store_that_vanishes_half_way_is_an_error_and_the_load_goes_on_later(
         load(store, [path], LoadOptions(tmp_path))
         assert whole(store) == again
     stop_engine(tmp_path / "fresh")
+
+
+def _streamed(folder: Path, files: list[SourceFile]) -> tuple[list[str], LoadReport, list[dict[str, object]]]:
+    report = LoadReport()
+    stream = RecordStream(report, LoadOptions(folder), lambda *_: None)
+    rejects = RejectFile(folder / "rejects.jsonl", report)
+    ids = [record.id for record, _ in stream.records(stream.with_dates(files), rejects)]
+    rejects.close()
+    return ids, report, [json.loads(line) for line in (folder / "rejects.jsonl").read_text().splitlines()]
+
+
+def test_a_fault_of_ours_costs_one_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"id": f"a/{n}", "createdAt": "2024-01-01T00:00:00.000Z"} for n in range(3)]
+    path = Path(write_rows(tmp_path / "rows.jsonl", rows))
+
+    def odd(task: object, library: object, record: HubRecord, part: object) -> None:
+        if record.id == "a/1":
+            raise TypeError("keys must be str" * 99)
+
+    monkeypatch.setattr("ingest.hub.decode._read_fields", odd)
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({**row, "tags": []}) + "\n" for row in rows))
+    ids, report, (reject,) = _streamed(tmp_path, [SourceFile(path, path.name)])
+    assert (ids, report.rejects, report.rows) == (["a/0", "a/2"], {FAULT: 1}, 3)
+    assert (reject["line"], reject["code"], json.loads(str(reject["record"]))["id"]) == (2, FAULT, "a/1")
+    assert re.fullmatch(r"a fault of atlas-db: TypeError at decode\.py:\d+ \(keys must .{70}\)", str(reject["reason"]))
+
+
+def test_a_fault_of_a_pass_over_the_dates_or_ids_costs_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(write_rows(tmp_path / "rows.jsonl", [{"id": "a/b", "createdAt": "2024-01-01"}] * 2))
+    source = SourceFile(path, path.name)
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.hub.snapshot.day_of", lambda _: 1 / 0)
+        patch.setattr("ingest.hub.snapshot.record_id", lambda *_: 1 / 0)
+        assert (newest_date(source), repeated_ids([source])) == (("", 2), set())
+    assert (newest_date(source), repeated_ids([source])) == (("2024-01-01", 2), {"a/b"})
+
+
+def test_a_fault_of_a_reader_costs_the_rest_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stamp = "2024-01-01T00:00:00.000Z"
+    lines = Path(write_rows(tmp_path / "rows.jsonl", [{"id": "a/b", "createdAt": stamp}]))
+    (tmp_path / "array.json").write_text(json.dumps([{"id": "c/d", "createdAt": stamp}, {"id": "e/f"}]))
+
+    def items(*_: object) -> Iterator[tuple[int, bytes]]:
+        yield 1, json.dumps({"id": "c/d", "createdAt": stamp}).encode()
+        raise KeyError("e/f")
+
+    monkeypatch.setattr("ingest.hub.snapshot.array_items", items)
+    files = [SourceFile(tmp_path / "array.json", "array.json"), SourceFile(lines, lines.name)]
+    ids, report, (reject,) = _streamed(tmp_path, files)
+    assert (ids, report.rejects, reject["file"]) == (["c/d", "a/b"], {FAULT: 1}, "array.json")
+    assert "KeyError at snapshot.py:" in str(reject["reason"])
