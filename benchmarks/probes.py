@@ -17,7 +17,7 @@ import numpy as np
 from atlas_db.fusion.evidence import SameOutputsEvidence
 from benchmarks.zoo.score import prints_of, read_truth, score
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.batch import find_models
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.parameters.probe_parameters import PROBE
 from ingest.weights.probes.cka_similarity import output_difference
 from ingest.weights.probes.probe_table import Probe, probe_all, read_probes, sidecar_path

@@ -36,7 +36,7 @@ from ingest.load.load_records import load
 from ingest.load.load_report import LoadReport
 from ingest.load.stream import LoadOptions
 from ingest.weights.chart import chart as chart_fingerprints
-from ingest.weights.fingerprints.batch import find_models
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.fingerprints.parquet import load_store_fingerprints, read_fingerprints
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.write_inferred import write_chart

@@ -23,8 +23,9 @@ from atlas_db.pipeline.run import PipelineReport, run_pipeline
 from atlas_db.pipeline.sample import demo_options
 from atlas_db.store.contents import DEMO
 from ingest.weights.chart import chart as chart_fingerprints
-from ingest.weights.fingerprints.batch import FingerprintReport, find_models, fingerprint_all
+from ingest.weights.fingerprints.batch import FingerprintReport, fingerprint_all
 from ingest.weights.fingerprints.executors import dask_executor
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.probes.cka_similarity import rank_similar
 from ingest.weights.probes.probe_table import probe_all, read_probes, sidecar_path

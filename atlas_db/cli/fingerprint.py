@@ -14,7 +14,8 @@ from atlas_db.core.errors import WeightsError
 from atlas_db.core.extras import require_extra
 
 if TYPE_CHECKING:
-    from ingest.weights.fingerprints.batch import FingerprintReport, ModelFiles
+    from ingest.weights.fingerprints.batch import FingerprintReport
+    from ingest.weights.fingerprints.model_files import ModelFiles
     from ingest.weights.probes.probe_table import ProbeReport
 
 HELP = """Read model weights into fingerprints: a few KB a model, whatever its size.
@@ -53,8 +54,9 @@ def fingerprint(
     form: ReportFormatOption = Format.HUMAN,
 ) -> None:
     """Fingerprint weights."""
-    from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+    from ingest.weights.fingerprints.batch import fingerprint_all
     from ingest.weights.fingerprints.executors import dask_executor
+    from ingest.weights.fingerprints.model_files import find_models
 
     if probe:
         require_extra("probe")

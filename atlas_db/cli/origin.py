@@ -25,8 +25,8 @@ from atlas_db.core.extras import require_extra
 if TYPE_CHECKING:
     from atlas_db.provenance.origin_answer import OriginAnswer
     from atlas_db.provenance.origin_record import OriginRecord
-    from ingest.weights.fingerprints.batch import ModelFiles
     from ingest.weights.fingerprints.fingerprint import Fingerprint
+    from ingest.weights.fingerprints.model_files import ModelFiles
 
 HELP = """Say where models come from, in words.
 
@@ -76,7 +76,7 @@ def origin(
 ) -> None:
     """Answer where models come from."""
     from atlas_db.provenance.answer_models import answer_models
-    from ingest.weights.fingerprints.batch import find_models
+    from ingest.weights.fingerprints.model_files import find_models
 
     if report is not None:
         require_extra("dashboard")
@@ -127,7 +127,7 @@ def _known(fingerprints: Sequence[Path], store: str | None) -> tuple[list[Finger
 def _original(named: Path, known: Sequence[Fingerprint]) -> Fingerprint:
     """Return the model of `--quantized-from`; a known id is looked up before a path is read."""
     from atlas_db.provenance.answer_models import read_models
-    from ingest.weights.fingerprints.batch import find_models
+    from ingest.weights.fingerprints.model_files import find_models
 
     found = next((item for item in known if item.id == str(named)), None)
     if found is not None:

@@ -34,7 +34,7 @@ def verify(
 ) -> None:
     """Verify a record."""
     from atlas_db.provenance.origin_record import VerificationOutcome, read_record, verify_record
-    from ingest.weights.fingerprints.batch import find_models
+    from ingest.weights.fingerprints.model_files import find_models
 
     found = read_record(record)
     places = {item.id: item.folder for item in find_models(models)} if models else None

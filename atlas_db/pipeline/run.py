@@ -22,7 +22,7 @@ from atlas_db.pipeline.summary import summarise
 from atlas_db.store.connect import ensure_schema, open_store
 from gnn.dataset.tasks import tasks_for
 from ingest.hub.snapshot import SourceFile, find_inputs
-from ingest.weights.fingerprints.batch import ModelFiles, find_models
+from ingest.weights.fingerprints.model_files import ModelFiles, find_models
 
 if TYPE_CHECKING:
     import pandas as pd

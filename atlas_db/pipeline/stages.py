@@ -25,8 +25,9 @@ from ingest.hub.snapshot import SourceFile
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.batch import ModelFiles, fingerprint_all
+from ingest.weights.fingerprints.batch import fingerprint_all
 from ingest.weights.fingerprints.fingerprint import VERSION as FINGERPRINT_VERSION
+from ingest.weights.fingerprints.model_files import ModelFiles
 from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import above_threshold, write_lines

@@ -16,8 +16,9 @@ from atlas_db.provenance.origin_answer import (
     answer_origin,
     chart_with_known,
 )
-from ingest.weights.fingerprints.batch import ModelFiles, fingerprint_all
+from ingest.weights.fingerprints.batch import fingerprint_all
 from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.fingerprints.model_files import ModelFiles
 from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.samples.resample import Resampler
 

@@ -14,8 +14,9 @@ from atlas_db.core.errors import AtlasError, HubError
 from atlas_db.core.terms import Progress
 from benchmarks.real.public_sets import ListedModel
 from ingest.hub.api_listing import HubClient, endpoint
-from ingest.weights.fingerprints.batch import ModelFiles, find_models, open_location
+from ingest.weights.fingerprints.batch import open_location
 from ingest.weights.fingerprints.http_range import REPOSITORY, SCHEME
+from ingest.weights.fingerprints.model_files import ModelFiles, find_models
 
 SEPARATORS = ("/", "--", "__", "_")
 """What stands between owner and name in the name of a folder."""

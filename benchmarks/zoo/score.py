@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE
-from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.batch import fingerprint_all
 from ingest.weights.fingerprints.fingerprint import Fingerprint
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.tree.edge import Edge, above_threshold, family_of
 

@@ -13,7 +13,8 @@ import zstandard
 
 from atlas_db.core.errors import HubError
 from ingest.hub import api_listing
-from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.batch import fingerprint_all
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.fingerprints.parquet import read_fingerprints
 from tests.support.families import print_of, root, write
 from tests.support.hub_server import HubServer, serving

@@ -21,8 +21,8 @@ from ingest.hub.snapshot import find_inputs, newest_date, read_records
 from ingest.load.load_records import load
 from ingest.load.stream import LoadOptions
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.batch import find_models
 from ingest.weights.fingerprints.fingerprint import compute_fingerprint
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.samples.resample import Resampler
 
 pytestmark = pytest.mark.real_data

@@ -17,7 +17,8 @@ from ingest.formats.byte_source import LocalFile
 from ingest.formats.model_folder import read_folder
 from ingest.formats.safetensors import read_header, read_values
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.batch import fingerprint_all
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.samples.resample import Resampler
 

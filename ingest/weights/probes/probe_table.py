@@ -17,8 +17,8 @@ from atlas_db.core.arrays import Floats
 from atlas_db.core.errors import WeightsError
 from atlas_db.core.files import replacing
 from atlas_db.core.terms import Progress
-from ingest.weights.fingerprints.batch import ModelFiles
 from ingest.weights.fingerprints.http_range import SCHEME
+from ingest.weights.fingerprints.model_files import ModelFiles
 from ingest.weights.fingerprints.parquet import read_rows
 from ingest.weights.probes.forward_probe import probe_model
 

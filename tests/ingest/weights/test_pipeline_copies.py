@@ -10,7 +10,7 @@ import pytest
 from atlas_db.core.terms import Relation
 from atlas_db.fusion.evidence import OtherComponentsEvidence
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.batch import find_models
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.parameters.confidence_parameters import CONFIDENCE
 from ingest.weights.samples.resample import Resampler
 from ingest.weights.tree.edge import Edge

@@ -16,8 +16,9 @@ from distributed import Client
 
 from atlas_db.core.errors import UsageError
 from atlas_db.pipeline.sample import sample
-from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.batch import fingerprint_all
 from ingest.weights.fingerprints.executors import dask_executor, local_executor
+from ingest.weights.fingerprints.model_files import find_models
 from tests.support.command import run
 
 WEIGHTS = sample() / "weights"

@@ -12,9 +12,10 @@ import pytest
 
 from atlas_db.core.errors import HubError, WeightsError
 from ingest.formats.open_model import open_model
-from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.batch import fingerprint_all
 from ingest.weights.fingerprints.fingerprint import compute_fingerprint
 from ingest.weights.fingerprints.http_range import open_remote
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.fingerprints.parquet import read_fingerprints
 from tests.support.diffusion_pipelines import parts_of, write_pipeline
 from tests.support.families import print_of, root, write

@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 
 from atlas_db.core.errors import InputError
 from ingest.formats.open_model import open_model
-from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.batch import fingerprint_all
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.fingerprints.model_stores import is_ollama_store, loose_models, ollama_models
 
 BLOCK = {f"model.layers.{layer}.mlp.up_proj.weight": np.full((8, 64), layer, np.float32) for layer in range(2)}

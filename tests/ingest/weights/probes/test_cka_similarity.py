@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.weights.fingerprints.batch import find_models
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.probes.cka_similarity import behaviour_clusters, functionally_equal, rank_similar
 from ingest.weights.probes.probe_table import load_store_probes, probe_all, read_probes, save_store_probes
 from tests.support.networks import llama

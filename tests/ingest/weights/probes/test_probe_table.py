@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from atlas_db.core.errors import InputError, WeightsError
-from ingest.weights.fingerprints.batch import find_models
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.probes.forward_probe import probe_model
 from ingest.weights.probes.probe_table import probe_all, read_probes
 from tests.support.networks import SMALL, llama

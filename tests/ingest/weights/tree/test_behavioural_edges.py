@@ -8,7 +8,8 @@ import pytest
 
 from atlas_db.core.terms import Relation
 from ingest.weights.chart import chart
-from ingest.weights.fingerprints.batch import find_models, fingerprint_all
+from ingest.weights.fingerprints.batch import fingerprint_all
+from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.fingerprints.parquet import read_fingerprints
 from ingest.weights.parameters.probe_parameters import PROBE
 from ingest.weights.probes.cka_similarity import functionally_equal
