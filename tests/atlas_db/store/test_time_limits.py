@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 
@@ -91,6 +93,30 @@ def test_a_timeout_of_the_work_itself_stays_what_it_is() -> None:
 
     with pytest.raises(TimeoutError, match="of the network"):
         run_limited(work, 5, lambda: pytest.fail("nothing is to be ended"))
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), MemoryError()], ids=repr)
+def test_whatever_the_work_raises_reaches_the_caller_and_ends_no_thread(error: BaseException) -> None:
+    def work() -> None:
+        raise error
+
+    before = threading.active_count()
+    for _ in range(3):
+        with pytest.raises(type(error)) as raised:
+            run_limited(work, 5, lambda: pytest.fail("nothing is to be ended"))
+        assert raised.value is error
+    assert run_limited(lambda: "rows", 5, lambda: None) == "rows"
+    assert threading.active_count() <= before + 1
+
+
+def test_who_interrupts_the_wait_has_the_engine_end_the_statement() -> None:
+    released, ended = threading.Event(), []
+    interrupt = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_limited(lambda: released.wait(20), 15, lambda: ended.append(True))
+    released.set()
+    assert ended == [True]
 
 
 def test_what_is_ready_within_the_grace_is_returned() -> None:
