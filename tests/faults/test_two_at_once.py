@@ -14,8 +14,9 @@ from atlas_db.pipeline.sample import sample
 from atlas_db.store.connect import open_store
 from ingest.hub import api_listing
 from ingest.weights.fingerprints.batch import LOCK_FILE, fingerprint_all
-from tests.support.command import ATLAS, environment
-from tests.support.graphs import child, model, write_rows
+from tests.support.command import ATLAS, environment, run, run_json
+from tests.support.graphs import child, model, whole, write_rows
+from tests.support.stores import wipe
 from tests.support.waiting import COUNT
 
 
@@ -36,6 +37,35 @@ def test_two_first_loads_at_once_both_come_through(own_engine: Settings, tmp_pat
     assert [process.returncode for process in both] == [0, 0], said
     with open_store(own_engine) as store:
         assert store.read(COUNT) == [{"n": 602}]
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_a_reader_during_a_load_reads_what_was_written_so_far(own_engine: Settings, tmp_path: Path) -> None:
+    """Each answer is of before or of after, none goes back, and the graph is that of a load that nobody watched."""
+    environ = {"ATLAS_DB_STORE": own_engine.store, "ATLAS_DB_HEAP": own_engine.heap, "ATLAS_DB_BATCH_ROWS": "50"}
+    lists = [
+        write_rows(tmp_path / f"{base}.jsonl", [model(f"{base}/base"), *(child(f"a/m{n}", f"{base}/base", tags=[f"license:{license}"], createdAt=f"2024-0{month}-01T00:00:00.000Z") for n in range(800))])
+        for base, license, month in (("old", "mit", 1), ("new", "apache-2.0", 2))
+    ]  # fmt: skip
+    run(tmp_path, "load", lists[0], **environ)
+    with subprocess.Popen(
+        [*ATLAS, "load", lists[1]], env=environment(tmp_path, **environ), stdout=subprocess.DEVNULL
+    ) as loading:
+        seen = []
+        while loading.poll() is None:
+            read = run_json(tmp_path, "query", "MATCH (m:Model {id: 'a/m700'}) RETURN m.license AS license", **environ)
+            lineage = run(tmp_path, "lineage", "a/m700", **environ).stdout
+            seen.append((read[0]["license"], "new/base" in lineage))
+    assert loading.returncode == 0
+    assert len(seen) > 2 and seen == sorted(seen, key=lambda each: (each[0] == "apache-2.0", each[1])), seen
+    with open_store(own_engine) as store:
+        watched = whole(store)
+        wipe(store)
+    for each in lists:
+        run(tmp_path, "load", each, **environ)
+    with open_store(own_engine) as store:
+        assert whole(store) == watched
 
 
 @pytest.mark.slow
