@@ -7,29 +7,38 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import pytest
 
 from atlas_db.claims.runs import list_runs
 from atlas_db.core.settings import Settings
+from atlas_db.export.write_export import MANIFEST
 from atlas_db.pipeline.sample import sample
 from atlas_db.store.connect import open_store
 from atlas_db.store.statements import Statement
 from tests.support.command import run
-from tests.support.faults import Victim, kill_inside
+from tests.support.faults import Victim, is_complete, kill_inside, seconds_inside
 from tests.support.graphs import child, model, whole, write_rows
 from tests.support.hubs import BRED, made_up
+from tests.support.tables import rows_of
 
 WIPE = Statement("MATCH (n) DETACH DELETE n")
+EXPORT = ("export", "--to", "jsonl", "--out")
 KILLS = int(os.environ.get("ATLAS_DB_TEST_KILLS", "2"))
 """Kills of a test, each inside the stage."""
-STAGES = ("first load", "newer load", "audit", "chart", "completion", "rollback of a load", "rollback of an audit")
+STAGES = (
+    "first load", "newer load", "relink", "audit", "chart", "completion", "rollback of a load", "rollback of an audit",
+    "export",
+)  # fmt: skip
+"""A relink is the part of a load that writes lineage: its first write is an edge between models."""
+TRIES = 6
+"""Attempts for each kill: what went on after a kill is shorter than a whole stage, so that some kills come too late."""
 PAIRS = [(stage, victim) for stage in STAGES for victim in Victim]
 FEW = [
-    ("first load", Victim.ENGINE), ("newer load", Victim.COMMAND), ("audit", Victim.ENGINE), ("chart", Victim.COMMAND),
-    ("rollback of a load", Victim.ENGINE),
+    ("first load", Victim.ENGINE), ("relink", Victim.COMMAND), ("audit", Victim.ENGINE), ("chart", Victim.COMMAND),
+    ("rollback of a load", Victim.ENGINE), ("export", Victim.ENGINE),
 ]  # fmt: skip
 """What the tests run, on the local engine. `tests/ingest/load/test_stream.py` kills commands of first loads."""
 
@@ -38,7 +47,7 @@ class Prepared:
     """Inputs and commands of the stages, on one engine."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        self.settings, self._folder = settings, folder
+        self.settings, self._folder, self.exported = settings, folder, folder / "exported"
         self._older = [*BRED[:900], model("a/base", tags=["license:gpl-3.0"])]
         self._older += [child(f"a/m{n}", "a/base", tags=["license:mit"]) for n in range(500)]
 
@@ -72,14 +81,15 @@ class Prepared:
                 ["complete", "--attributes", "license,pipeline_tag", "--precision", "0.9"],
             ]
         return {
-            "first load": [older], "newer load": [older, newer], "audit": [older, audit],
-            "rollback of a load": [older, newer, undo], "rollback of an audit": [older, audit, undo],
+            "first load": [older], "newer load": [older, newer], "relink": [older, newer], "audit": [older, audit],
+            "export": [older, [*EXPORT, str(self.exported)]], "rollback of a load": [older, newer, undo], "rollback of an audit": [older, audit, undo],
         }[stage]  # fmt: skip
 
     def begin(self, stage: str) -> list[str]:
         """Make an empty store what it is before a stage; return the stage's command."""
         with open_store(self.settings) as store:
             store.write(lambda tx: tx.run(WIPE))
+        shutil.rmtree(self.exported, ignore_errors=True)
         with open_store(self.settings):
             pass
         *before, last = self.commands(stage)
@@ -90,22 +100,25 @@ class Prepared:
                 last.append(list_runs(store)[0]["id"])
         return last
 
+    def graph(self) -> tuple[list[str], list[str]]:
+        with open_store(self.settings) as store:
+            return whole(store)
+
+    def assert_exported(self) -> None:
+        """Compare the export with one that nobody disturbed."""
+        calm = self._folder / "calm"
+        shutil.rmtree(calm, ignore_errors=True)
+        self.command(*EXPORT, str(calm))
+        assert is_complete(self.exported / MANIFEST)
+        names = sorted(file.name for file in calm.iterdir())
+        assert sorted(file.name for file in self.exported.iterdir()) == names
+        for name in names:
+            assert name == MANIFEST or rows_of(self.exported / name) == rows_of(calm / name), name
+
 
 @pytest.fixture
 def prepared(request: pytest.FixtureRequest, tmp_path: Path) -> Prepared:
     return Prepared(request.getfixturevalue(request.param), tmp_path)
-
-
-@pytest.fixture
-def calm(prepared: Prepared) -> Callable[[str], object]:
-    """Return a function that gives the graph in which a calm run of a stage ends."""
-
-    def graph(stage: str) -> object:
-        prepared.command(*prepared.begin(stage))
-        with open_store(prepared.settings) as store:
-            return whole(store)
-
-    return graph
 
 
 @pytest.mark.engine
@@ -119,23 +132,28 @@ def calm(prepared: Prepared) -> Callable[[str], object]:
     indirect=["prepared"],
 )
 def test_a_stage_killed_inside_ends_in_the_same_graph(
-    prepared: Prepared, calm: Callable[[str], tuple[list[str], list[str]]], tmp_path: Path, stage: str, victim: Victim
+    prepared: Prepared, tmp_path: Path, stage: str, victim: Victim
 ) -> None:
-    expected = calm(stage)
-    moments = random.Random(f"{stage} {victim}")
+    longest = seconds_inside(prepared.settings, stage, prepared.begin(stage))
+    expected, moments = prepared.graph(), random.Random(f"{stage} {victim}")
+
+    def assert_same() -> None:
+        found = prepared.graph()
+        changed = [set(one) ^ set(other) for one, other in zip(found, expected, strict=True)]
+        assert found == expected, [sorted(each)[:6] for each in changed]
+        if stage == "export":
+            prepared.assert_exported()
+
     words, inside = prepared.begin(stage), 0
-    longest = 0.08 if stage == "completion" else 0.5  # it writes in one go
-    for _ in range(4 * KILLS):
-        inside += kill_inside(prepared.settings, tmp_path / "store", words, victim, moments.uniform(0, longest))
-        if inside == KILLS:
-            break
-        with open_store(prepared.settings) as store:
-            over = words[-2] == "rollback" and words[-1] not in {each["id"] for each in list_runs(store)}
-        if over:  # nothing is left to roll back
+    for _ in range(TRIES * KILLS):
+        delay = moments.uniform(0, longest)
+        if kill_inside(prepared.settings, tmp_path / "store", stage, words, victim, delay):
+            inside += 1
+            if inside == KILLS:
+                break
+        else:  # It came after the last write: what it left is judged, and the stage begins anew.
+            assert_same()
             words = prepared.begin(stage)
-    assert inside, "no kill fell between the first and the last write"
+    assert inside == KILLS, f"{inside} of {KILLS} kills fell between the first and the last write"
     prepared.command(*words)
-    with open_store(prepared.settings) as store:
-        found = whole(store)
-    changed = [set(one) ^ set(other) for one, other in zip(found, expected, strict=True)]
-    assert found == expected, [sorted(each)[:6] for each in changed]
+    assert_same()

@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from atlas_db.core.errors import StoreError
@@ -19,6 +18,7 @@ from atlas_db.pipeline.sample import sample
 from atlas_db.store.bolt import Store
 from tests.support.command import ATLAS, environment, run
 from tests.support.graphs import load_rows, model
+from tests.support.tables import rows_of
 
 ROOM = 2048
 """Bytes that a file may have."""
@@ -42,13 +42,6 @@ def cramped(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def ends_plainly(done: subprocess.CompletedProcess[str]) -> bool:
     """Whether a command said that it found no room, and what to do."""
     return done.returncode == StoreError.exit_code and "run the same command again" in done.stderr
-
-
-def rows_of(file: Path) -> list[str]:
-    """Return the rows of an exported table, in any order: the engine has none for edges."""
-    if file.suffix == ".parquet":
-        return sorted(map(str, pl.read_parquet(file).iter_rows()))
-    return sorted(file.read_text(encoding="utf-8").splitlines())
 
 
 @pytest.mark.slow
