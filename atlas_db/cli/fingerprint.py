@@ -100,5 +100,8 @@ def _show(report: FingerprintReport, probed: ProbeReport | None, out: Path, form
             errors().print(f"{count} files of {kind} were not read", style="yellow")
     for model, reason in report.failed.items():
         errors().print(f"set aside {model}: {reason}", style="yellow", markup=False, soft_wrap=True)
+    if report.faults:
+        message = f"{report.faults} of them met a fault of atlas-db: please report it with these lines"
+        errors().print(message, style="red", markup=False, soft_wrap=True)
     for model, notes in report.notes.items():
         errors().print(f"note on {model}: {'; '.join(notes)}", markup=False, soft_wrap=True)

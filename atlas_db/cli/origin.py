@@ -21,6 +21,7 @@ from atlas_db.cli.common import (
 from atlas_db.cli.output import Format, print_text, write_json, write_line
 from atlas_db.core.errors import UsageError
 from atlas_db.core.extras import require_extra
+from atlas_db.core.files import printable
 
 if TYPE_CHECKING:
     from atlas_db.provenance.origin_answer import OriginAnswer
@@ -170,12 +171,14 @@ def _records(
 def _show_plan(models: Sequence[ModelFiles], known: Sequence[Fingerprint], places: Sequence[str], form: Format) -> None:
     if form is Format.JSON:
         write_json({
-            "would_read": [{"model": item.id, "location": item.folder, "problem": item.problem} for item in models],
+            "would_read": [
+                {"model": item.id, "location": printable(item.folder), "problem": item.problem} for item in models
+            ],
             "known": len(known), "compared_with": list(places),
         })  # fmt: skip
         return
     for item in models:
-        write_line(item.id) if form is Format.QUIET else print_text(f"would read {item.id} at {item.folder}")
+        write_line(item.id) if form is Format.QUIET else print_text(f"would read {item.id} at {printable(item.folder)}")
     if form is Format.HUMAN:
         print_text(f"would compare with {len(known):,} known models{''.join(f', {place}' for place in places)}")
 

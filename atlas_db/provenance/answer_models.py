@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from atlas_db.core.files import printable
 from atlas_db.core.terms import Progress
 from atlas_db.provenance.origin_answer import (
     OriginAnswer,
@@ -76,7 +77,7 @@ def answer_models(
             item.id,
             OriginVerdict.NOT_READ,
             (f"{item.id} could not be read: {failed[item.id].rstrip('.')}.",),
-            read=Reading(item.folder, problems=(failed[item.id],)),
+            read=Reading(printable(item.folder), problems=(failed[item.id],)),
         )
         for item in models
         if item.id in failed

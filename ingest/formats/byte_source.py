@@ -19,7 +19,9 @@ MAX_WHOLE_READ_BYTES = 2**22
 BYTES_AN_ELEMENT = 4096
 """Bytes that are copied in the time of one read, and a page of a disk: what one element of a column costs."""
 BLOCK_BYTES = 2**20
-"""Bytes of the rows that are read at once where columns are taken from all of them."""
+"""Bytes of the rows, or of the elements, that are read at once where columns are taken from all rows."""
+MAX_READ_BYTES = 2**31 - 2**12
+"""Bytes that are read at once, at most: as many as Linux gives."""
 
 
 def contiguous_runs(rows: Integers) -> Iterator[tuple[int, int]]:
@@ -84,9 +86,28 @@ def read_columns(source: ByteSource, start: int, shape: Sequence[int], item: int
             block = np.frombuffer(raw, np.uint8).reshape(last - first, width, item)
             out[:, first:last] = block[:, unique].swapaxes(0, 1)
         return out.reshape(len(unique), rows * item)[inverse]
-    places = (start + (unique[:, None] + np.arange(rows) * width) * item).ravel()
-    raw = source.read_items(places.tolist(), item)
-    return np.frombuffer(raw, np.uint8).reshape(len(unique), rows * item)[inverse]
+    out = np.empty((len(unique), rows, item), np.uint8)
+    step = max(1, BLOCK_BYTES // (len(unique) * item))
+    for first in range(0, rows, step):
+        block_rows = np.arange(first, min(first + step, rows))
+        places = (start + (unique[:, None] + block_rows * width) * item).ravel()
+        raw = source.read_items(places.tolist(), item)
+        out[:, block_rows] = np.frombuffer(raw, np.uint8).reshape(len(unique), len(block_rows), item)
+    return out.reshape(len(unique), rows * item)[inverse]
+
+
+def require_few_bytes(name: str, count: int) -> None:
+    """Check the size of one reading before memory is taken for it.
+
+    Args:
+        name: Name of the file.
+        count: Bytes to read.
+
+    Raises:
+        WeightsError: They are more than are read at once.
+    """
+    if count > MAX_READ_BYTES:
+        raise WeightsError(name, f"would have {count:,} bytes read at once, more than {MAX_READ_BYTES:,}")
 
 
 def reads_columns(source: ByteSource, size: int, largest: int | None = None) -> bool:
@@ -146,8 +167,9 @@ class LocalFile:
         """Return the bytes from `start` up to `stop`.
 
         Raises:
-            WeightsError: The file ends before them, or the disk fails.
+            WeightsError: The file ends before them, they are too many, or the disk fails.
         """
+        require_few_bytes(self.name, stop - start)
         try:
             data = os.pread(self._descriptor, stop - start, start)
         except OSError as error:

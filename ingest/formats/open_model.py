@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -42,6 +43,10 @@ from ingest.formats.safetensors import Tensor, decode_floats, is_readable, item_
 from ingest.formats.tensor_names import is_in_block
 
 F = TypeVar("F")
+MAX_ROWS, MAX_COLUMNS = 2**28, 2**25
+"""Rows of a matrix, and elements of a row, at most. Vocabularies have some 2^18 rows, layers some 2^15 columns."""
+MAX_READ_ELEMENTS = 2**29
+"""Elements that are read at once, at most: 2 GiB as float32."""
 _INTEGERS = ("U8", "I8", "I16", "U16", "I32", "U32", "I64", "U64")
 _INDEXES = ("I32", "I64")
 """Types of positions of elements, which some adapters keep (SHiRA)."""
@@ -199,8 +204,22 @@ def _add_weights(model: OpenModel, folder: ModelFolder, opened: ExitStack) -> No
         raise WeightsError(str(folder.path), f"holds {only_these(folder.others)}", _UNREADABLE)
     else:
         raise WeightsError(str(folder.path), "holds no weights")
+    require_matrices(model, str(folder.path))
+
+
+def require_matrices(model: OpenModel, location: str) -> None:
+    """Check that something of a model can be read.
+
+    Args:
+        model: The model.
+        location: Its path, for messages.
+
+    Raises:
+        WeightsError: It has no matrix.
+    """
     if not model.matrices:
-        raise WeightsError(str(folder.path), "holds no tensor that can be read")
+        why = f" ({model.problems[-1]})" if model.problems else ""
+        raise WeightsError(location, f"holds no tensor that can be read{why}")
 
 
 def add_onnx(model: OpenModel, names: Sequence[str], opened: Callable[[str], ByteSource]) -> None:
@@ -348,16 +367,50 @@ def _common_rank(model: OpenModel) -> int:
 
 
 def _note_unread(model: OpenModel, unread: Mapping[str, Sequence[str]]) -> None:
-    """Note tensors that cannot be read, by reason.
+    """Note tensors that cannot be read, by reason, and leave out those that are too large.
 
     Raises:
         WeightsError: They are most of a model.
     """
+    unread = {**unread, **_too_large(model)}
     for kind, names in unread.items():
         few = ", ".join(map(cut, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         model.problems.append(f"{model.path} holds tensors of {kind}: {few}")
     if model.adapter is None:
         _require_most(model, unread)
+
+
+def _too_large(model: OpenModel) -> dict[str, list[str]]:
+    """Take out the matrices of which a few rows, or the number of rows alone, take more memory than there may be.
+
+    A file with a hole in it states any size for nothing.
+
+    Returns:
+        Their names, by their sides.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for matrices in (model.matrices, *filter(None, model.components.values())):
+        for name, matrix in list(matrices.items()):
+            if matrix.rows > MAX_ROWS or matrix.columns > MAX_COLUMNS:
+                del matrices[name]
+                limits = f"at most {MAX_ROWS:,} and {MAX_COLUMNS:,}"
+                found[f"{matrix.rows:,} rows of {matrix.columns:,} elements ({limits} are read)"].append(name)
+            else:
+                matrices[name] = matrix._replace(read=partial(_bounded_read, model.path, matrix))
+    return found
+
+
+def _bounded_read(path: Path | str, matrix: Matrix, wanted: Integers) -> Floats:
+    """Read rows of a matrix.
+
+    Raises:
+        WeightsError: They are more elements than are held at once, or cannot be read.
+    """
+    if len(wanted) * matrix.columns > MAX_READ_ELEMENTS:
+        what = f"{len(wanted):,} rows of {matrix.columns:,} elements"
+        reason = f"would have {what} of {cut(matrix.name)} read at once, more than {MAX_READ_ELEMENTS:,}"
+        raise WeightsError(str(path), reason, _UNREADABLE)
+    return matrix.read(wanted)
 
 
 def _require_most(model: OpenModel, unread: Mapping[str, Sequence[str]]) -> None:

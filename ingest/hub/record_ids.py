@@ -7,7 +7,7 @@ import unicodedata
 
 from atlas_db.claims.repository_ids import is_repository_id, repository_name
 from atlas_db.core.errors import RecordError
-from atlas_db.core.terms import RecordKind
+from atlas_db.core.terms import RecordKind, is_origin
 
 MAX_ID = 512
 """Characters of an id at most."""
@@ -27,10 +27,25 @@ def record_id(text: str, kind: RecordKind | None) -> tuple[str, RecordKind | Non
         kind: The kind of the record, where it is known.
 
     Raises:
-        RecordError: The id is too long, has control characters or empty parts.
+        RecordError: As `require_id` does.
     """
     if is_repository_id(text):
         return text, kind, ""
+    require_id(text)
+    found = repository_name(text)
+    # `a/b.` may be a repository of old; only what is around an id is taken away.
+    if is_repository_id(found) and not text.endswith(_ENDS_A_SENTENCE):
+        shown = kind or (RecordKind.DATASET if _DATASET.search(text.strip()) else None)
+        return found, shown, f"the id {text!r} was read as {found}"
+    return text, kind, f"the id {text!r} is none by the Hub's grammar"
+
+
+def require_id(text: str) -> None:
+    """Refuse an id under which no page and no query could name a model.
+
+    Raises:
+        RecordError: It is empty, too long, that of an origin without a name, has control characters or empty parts.
+    """
     if not text.strip():
         raise RecordError("the record has no id", code="no_id")
     if len(text) > MAX_ID:
@@ -39,12 +54,8 @@ def record_id(text: str, kind: RecordKind | None) -> tuple[str, RecordKind | Non
         raise RecordError(f"the id {text!r} has control characters", code="bad_id")
     if "://" not in text and "" in (part.strip() for part in text.split("/")):
         raise RecordError(f"the id {text!r} has an empty part", code="bad_id")
-    found = repository_name(text)
-    # `a/b.` may be a repository of old; only what is around an id is taken away.
-    if is_repository_id(found) and not text.endswith(_ENDS_A_SENTENCE):
-        shown = kind or (RecordKind.DATASET if _DATASET.search(text.strip()) else None)
-        return found, shown, f"the id {text!r} was read as {found}"
-    return text, kind, f"the id {text!r} is none by the Hub's grammar"
+    if is_origin(text):
+        raise RecordError(f"the id {text!r} begins as those of origins that are not here", code="bad_id")
 
 
 def has_control_characters(text: str) -> bool:

@@ -22,6 +22,7 @@ from atlas_db.claims.lineage_sync import (
 from atlas_db.claims.placeholder_names import names_no_model
 from atlas_db.claims.resolve import fuse_claims
 from atlas_db.claims.runs import begin_run, exclusive_writer, finish_run
+from atlas_db.core.errors import InputError, RecordError
 from atlas_db.core.records import ChartedModel, LineageClaim, ParentClaim
 from atlas_db.core.terms import MIN_CHARTED_CONFIDENCE, RecordPart, Relation, Resolution, RunKind, Source, is_origin
 from atlas_db.fusion.evidence import AdapterEvidence, encode_evidence
@@ -29,6 +30,7 @@ from atlas_db.store.batches import Batches
 from atlas_db.store.bolt import Store, Transaction
 from atlas_db.store.connect import ensure_schema
 from atlas_db.store.statements import all_nodes, ensure_nodes, merge_nodes
+from ingest.hub.record_ids import has_control_characters, require_id
 from ingest.weights.fingerprints.fingerprint import VERSION, Fingerprint
 from ingest.weights.fingerprints.parquet import save_store_fingerprints
 from ingest.weights.parameters.chart_parameters import chart_parameters
@@ -61,7 +63,11 @@ def write_chart(
 
     Returns:
         Counts: claims and edges created, changed, removed; edges by status; the run's id.
+
+    Raises:
+        InputError: A model has an id that no page and no query could name. Nothing was written.
     """
+    _require_ids(prints)
     edges = [edge for edge in edges if not (isinstance(edge.evidence, AdapterEvidence) and edge.evidence.declared)]
     families, edges = family_of(prints, edges), above_threshold(edges, min_confidence)
     charted = {item.id: ChartedModel(families[item.id], item.weights_hash) for item in prints}
@@ -89,6 +95,17 @@ def write_chart(
             save_store_probes(probes, home, ensure_schema(store))
         finish_run(store, run_id, counts)
     return {**counts, "run_id": run_id}
+
+
+def _require_ids(prints: Sequence[Fingerprint]) -> None:
+    for item in prints:
+        try:
+            require_id(item.id)
+        except RecordError as error:
+            raise InputError(
+                f"the chart has a model that cannot be written: {error.message}",
+                hint="Rename its folder, or list it in hub.jsonl under another id; then make its fingerprint anew",
+            ) from error
 
 
 def _node_row(
@@ -119,7 +136,7 @@ def _declared_parents(item: Fingerprint, before: str | None, as_of: str) -> str 
     Charting again changes no dates where the name is the same.
     """
     name = item.declared_base
-    if not item.adapter or not name or names_no_model(name):
+    if not item.adapter or not name or names_no_model(name) or has_control_characters(name):
         return None
     known = parent_declarations({"id": item.id, "weights_declared_parents": before})
     if [each.name for each in known] == [name]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from atlas_db.core.errors import AtlasError, WeightsError
+from atlas_db.core.errors import AtlasError, WeightsError, fault_text
 from atlas_db.core.files import printable
 from atlas_db.core.locks import exclusive_lock
 from atlas_db.core.terms import Progress
@@ -46,6 +46,7 @@ class FingerprintReport:
         made: Fingerprints computed.
         kept: Fingerprints of unchanged files that were there already.
         failed: Reasons by id of models that cannot be read.
+        faults: Models among them that met a fault of atlas-db itself.
         notes: Problems by id of models that were read in part.
         pickles: Pickle files, which are never opened.
         skipped: Files that hold weights and are not read, by their kind, pickles among them.
@@ -57,6 +58,7 @@ class FingerprintReport:
     made: int = 0
     kept: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    faults: int = 0
     notes: dict[str, list[str]] = field(default_factory=dict)
     pickles: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class _Outcome:
     skipped: dict[str, int]
     read_bytes: int
     size: int
+    is_fault: bool = False
 
 
 def fingerprint_all(
@@ -146,7 +149,8 @@ def _compute_missing(
         report.read_bytes += result.read_bytes
         report.size += result.size
         if result.fingerprint is None:
-            report.failed[item.id] = result.failure
+            report.failed[item.id] = printable(result.failure)
+            report.faults += result.is_fault
         else:
             report.made += 1
             unwritten.append(result.fingerprint)
@@ -182,11 +186,16 @@ def _fingerprint_model(item: ModelFiles) -> _Outcome:
         with open_location(item.folder) as model:
             made = compute_fingerprint(model, item.id, item.created_at)
             made.revision = item.revision
+            made.location, made.problems = printable(made.location), list(map(printable, made.problems))
             return _Outcome(made, "", _counts(model.others), model.read_bytes, model.size)
     except WeightsError as error:
         return _Outcome(None, str(error), _counts(_others(item.folder)), 0, 0)
     except (AtlasError, OSError) as error:
         return _Outcome(None, f"{item.folder}: {error}", {}, 0, 0)
+    except MemoryError:
+        return _Outcome(None, f"{item.folder} needs more memory than there is", {}, 0, 0)
+    except Exception as error:  # noqa: BLE001 - one odd model among many must not end the batch; it is reported
+        return _Outcome(None, f"{item.folder}: {fault_text(error)}", {}, 0, 0, is_fault=True)
 
 
 def _others(location: str) -> dict[str, list[str]]:

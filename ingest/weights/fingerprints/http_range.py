@@ -13,6 +13,7 @@ import msgspec
 from atlas_db.core.decoding import MalformedError, json_as, prepared
 from atlas_db.core.errors import HubError, WeightsError
 from atlas_db.core.files import MAX_TEXT_FILE
+from ingest.formats.byte_source import require_few_bytes
 from ingest.formats.model_folder import (
     ADAPTER_CONFIG,
     CONFIG,
@@ -21,7 +22,14 @@ from ingest.formats.model_folder import (
     gguf_candidates,
     safetensors_files,
 )
-from ingest.formats.open_model import OpenModel, add_components, add_gguf, add_onnx, add_safetensors
+from ingest.formats.open_model import (
+    OpenModel,
+    add_components,
+    add_gguf,
+    add_onnx,
+    add_safetensors,
+    require_matrices,
+)
 from ingest.formats.other_files import ONNX, READ_SUFFIXES, holds_weights, only_these, other_files
 from ingest.formats.pipelines.pipeline_index import (
     PIPELINE_INDEX,
@@ -67,10 +75,11 @@ class RemoteFile:
         """Return the bytes from `start` up to `stop`.
 
         Raises:
-            WeightsError: The Hub refuses, or sends another number of bytes.
+            WeightsError: The Hub refuses, sends another number of bytes, or they are too many.
         """
         if start == stop:
             return b""
+        require_few_bytes(self.name, stop - start)
         try:
             data = bytes(self._client.get(self._url, f"{start}-{stop - 1}").content)
         except HubError as error:
@@ -169,16 +178,15 @@ def _open_folder(folder: _RemoteFolder) -> OpenModel:
         elif ONNX in model.others:
             model.config = _config(folder, model)
             add_onnx(model, model.others.pop(ONNX), folder.remote)
-            if not model.matrices:
-                raise WeightsError(folder.location, "holds no tensor that can be read")
         else:
             found = f", {only_these(model.others)}" if model.others else ""
             raise WeightsError(folder.location, f"holds neither safetensors nor GGUF{found}")
-        return model
-    if ADAPTER_CONFIG in folder.files:
-        model.adapter = adapter_config(_fetch_object(folder.fetch, ADAPTER_CONFIG, model.problems))
-    model.config = _config(folder, model)
-    add_safetensors(model, [folder.remote(name) for name in chosen])
+    else:
+        if ADAPTER_CONFIG in folder.files:
+            model.adapter = adapter_config(_fetch_object(folder.fetch, ADAPTER_CONFIG, model.problems))
+        model.config = _config(folder, model)
+        add_safetensors(model, [folder.remote(name) for name in chosen])
+    require_matrices(model, folder.location)
     return model
 
 

@@ -11,16 +11,22 @@ from typing import Any
 
 import msgspec
 
-from atlas_db.core.decoding import MalformedError, prepared, read_json
-from atlas_db.core.errors import InputError
+from atlas_db.core.decoding import MalformedError, json_as, prepared, read_json
+from atlas_db.core.errors import AtlasError, InputError, RecordError, fault_text
+from atlas_db.core.files import printable, reason_of
+from atlas_db.core.safe_text import cut, shown, visible
 from atlas_db.core.terms import RecordKind
 from ingest.formats.other_files import FOLDERS, READ_SUFFIXES, file_kind, holds_weights, only_these, other_files
 from ingest.formats.pipelines.pipeline_index import component_folders
 from ingest.hub.local_repository import LocalRepository, broken_links, cached_repository, in_hub_cache
+from ingest.hub.record_ids import record_id, require_id
+from ingest.hub.snapshot import RawRecord, SourceFile, read_records
+from ingest.normalise.values import hub_date
 from ingest.weights.fingerprints.http_range import REPOSITORY, SCHEME, revision_and_date
 from ingest.weights.fingerprints.model_stores import LooseModel, is_ollama_store, loose_models, ollama_models
 
 LISTING_FILE = "hub.jsonl"
+_LINE, _BAD_FOLDER = "{id, created_at, folder}", "bad_folder"
 _HUB_ADDRESS = re.compile(r"^hf:/{1,2}(models/)?")
 """Beginning of `hf://owner/name`; a path has one slash of the two."""
 
@@ -59,13 +65,14 @@ def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
     from the Hub by ranges.
 
     Raises:
-        InputError: A path is not there, a listing is broken or names what is outside, or nothing holds weights.
+        InputError: A path is not there, or nothing holds weights.
         HubError: The Hub refuses a repository.
     """
     found: dict[str, ModelFiles] = {}
     for path in paths:
         if path.is_file():
-            found[path.stem] = _model_of_file(path)
+            item = _with_usable_id(_model_of_file(path))
+            found[item.id] = item
             continue
         if not path.is_dir():
             repository = _HUB_ADDRESS.sub("", path.as_posix())
@@ -75,13 +82,14 @@ def find_models(paths: Sequence[Path]) -> list[ModelFiles]:
                 )
             kept = in_hub_cache(repository)
             if cached := [] if kept is None or kept.missing else list(_models_in_cache(kept)):
-                found |= {item.id: item for item in cached}
+                found |= {item.id: item for item in map(_with_usable_id, cached)}
                 continue
             revision, created = revision_and_date(repository)
             found[repository] = ModelFiles(repository, f"{SCHEME}{repository}@{revision}", created, revision)
             continue
         for item in _models_in_listing(path) if (path / LISTING_FILE).is_file() else _models_in_tree(path):
-            found.setdefault(item.id, item)
+            usable = _with_usable_id(item)
+            found.setdefault(usable.id, usable)
     if not found:
         raise InputError(
             "no folder here holds weights",
@@ -99,20 +107,60 @@ def _model_of_file(path: Path) -> ModelFiles:
     return ModelFiles(path.stem, str(path.resolve()), "", digest_of([path]))
 
 
+def _with_usable_id(item: ModelFiles) -> ModelFiles:
+    """Return a model whose id pages and the graph can have; one that has none fails by name."""
+    name = printable(item.id)
+    try:
+        require_id(name)
+    except RecordError as error:
+        reason = f"{error.message}: rename it, or list it in {LISTING_FILE} under another id"
+        return ModelFiles(cut(visible(name).replace("\n", r"\n").replace("\t", r"\t")), item.folder, problem=reason)
+    return item if name == item.id else msgspec.structs.replace(item, id=name)
+
+
 def _models_in_listing(path: Path) -> Iterator[ModelFiles]:
-    for number, line in enumerate((path / LISTING_FILE).read_bytes().splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            item = msgspec.json.decode(line, type=_ListingLine)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise InputError(
-                f"{path / LISTING_FILE} line {number}: {error}", hint="A line is {id, created_at, folder}"
-            ) from error
-        folder = (path / item.folder).resolve()
-        if not folder.is_relative_to(path.resolve()):
-            raise InputError(f"{path / LISTING_FILE} line {number} names {item.folder!r}, outside of the folder")
-        yield ModelFiles(item.id, str(folder), item.created_at or "", files_digest(folder))
+    """Yield the models of a listing. A line that cannot be used is a model that fails by name."""
+    listing, root = path / LISTING_FILE, path.resolve()
+    try:
+        for raw in read_records(SourceFile(listing, LISTING_FILE)):
+            try:
+                item = _listed_model(raw, root)
+            except RecordError as error:
+                name = f"{LISTING_FILE} line {raw.line}"
+                item = ModelFiles(name, str(listing), problem=f"{listing} line {raw.line}: {error.message}")
+            yield item
+    except RecordError as error:
+        yield ModelFiles(LISTING_FILE, str(listing), problem=f"{listing}: {error.message}")
+
+
+def _listed_model(raw: RawRecord, root: Path) -> ModelFiles:
+    """Return the model of a line.
+
+    Raises:
+        RecordError: It is no such JSON, too long, has no usable id, or names no folder below that of the listing.
+    """
+    if raw.problem is not None:
+        raise raw.problem
+    try:
+        line = json_as(raw.text, _ListingLine)
+    except MalformedError as error:
+        raise RecordError(f"{error}; a line is {_LINE}", code="not_json") from error
+    identifier, _, odd = record_id(line.id, RecordKind.MODEL)
+    notes = [odd] if odd else []
+    created = line.created_at or ""
+    try:
+        hub_date(created)
+    except ValueError:
+        notes.append(f"created_at {shown(created)} is no date")
+        created = ""
+    try:
+        folder = (root / line.folder).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # values: a null byte; at run time: links in a ring
+        reason = f"names {shown(line.folder)}, which no disk has ({reason_of(error)})"
+        raise RecordError(reason, code=_BAD_FOLDER) from error
+    if not folder.is_relative_to(root):
+        raise RecordError(f"names {shown(line.folder)}, outside of the folder", code=_BAD_FOLDER)
+    return ModelFiles(identifier, str(folder), created, files_digest(folder), notes=tuple(notes))
 
 
 def _models_in_tree(path: Path) -> Iterator[ModelFiles]:
@@ -133,15 +181,16 @@ def _models_below(folder: Path, root: Path) -> Iterator[ModelFiles]:
         yield ModelFiles(folder.relative_to(root).as_posix(), str(folder), problem=f"{folder}: {error.strerror}")
         return
     for part in parts:
-        if (cached := cached_repository(part)) is not None:
-            yield from _models_in_cache(cached)
-            continue
-        if is_ollama_store(part):
-            yield from (_loose_model(each, each.name) for each in ollama_models(part))
-            continue
-        if _is_model(part):
-            yield from _models_of_folder(part, part.relative_to(root).as_posix())
-        if not part.is_symlink():
+        name = part.relative_to(root).as_posix()
+        try:
+            whole = cached_repository(part) is not None or is_ollama_store(part)
+            models = _models_in_tree(part) if whole else _models_of_folder(part, name)
+            found = list(models) if whole or _is_model(part) else []
+        except Exception as error:  # noqa: BLE001 - one odd folder among many fails by name, the others go on
+            reason = reason_of(error) if isinstance(error, OSError | AtlasError) else fault_text(error)
+            whole, found = True, [ModelFiles(name, str(part), problem=f"{part}: {reason}")]
+        yield from found
+        if not whole and not part.is_symlink():
             yield from _models_below(part, root)
 
 

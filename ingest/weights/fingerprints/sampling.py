@@ -17,6 +17,9 @@ from atlas_db.core.hashing import mix64, name_hash
 from ingest.formats.matrix import RUN_LENGTH, Matrix
 from ingest.formats.tensor_names import is_in_block, is_vocabulary
 
+ROWS_AT_ONCE = 2**20
+"""Rows whose hashes are computed at once."""
+
 
 class Positions(NamedTuple):
     """Positions in one tensor.
@@ -34,13 +37,21 @@ class Positions(NamedTuple):
 
 def hashed_row_order(name: str, rows: int, wanted: int) -> Integers:
     """Return the first rows of a tensor in the order of their hashes, shape (min(rows, wanted),)."""
+    first, hashes = np.empty(0, np.int64), np.empty(0, np.uint64)
+    # In blocks, so that the memory does not grow with a number of rows that a file may state for nothing.
+    for start in range(0, rows, ROWS_AT_ONCE):
+        block = np.arange(start, min(start + ROWS_AT_ONCE, rows))
+        first, hashes = np.append(first, block), np.append(hashes, _row_hashes(name, block))
+        if wanted < len(first):
+            least = np.argpartition(hashes, wanted - 1)[:wanted]
+            first, hashes = first[least], hashes[least]
+    return first[np.argsort(hashes)]
+
+
+def _row_hashes(name: str, rows: Integers) -> Keys:
     with np.errstate(over="ignore"):
-        seeded = np.arange(1, rows + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(name_hash(name))
-    hashes = mix64(seeded)
-    if wanted < rows:
-        first = np.argpartition(hashes, wanted - 1)[:wanted]
-        return first[np.argsort(hashes[first])]
-    return np.argsort(hashes)
+        seeded = (rows.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(name_hash(name))
+    return mix64(seeded)
 
 
 def allocate_positions(names: Iterable[str], positions: int) -> dict[str, int]:

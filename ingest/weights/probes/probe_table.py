@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from atlas_db.core.arrays import Floats
-from atlas_db.core.errors import WeightsError
-from atlas_db.core.files import replacing
+from atlas_db.core.errors import WeightsError, fault_text
+from atlas_db.core.files import printable, replacing
 from atlas_db.core.terms import Progress
 from ingest.weights.fingerprints.http_range import SCHEME
 from ingest.weights.fingerprints.model_files import ModelFiles
@@ -132,12 +132,17 @@ def probe_all(
 
 def _probe_model(item: ModelFiles) -> tuple[list[Probe], str]:
     """Probe one model; an error is returned as a value, so that it crosses processes."""
+    if item.problem:
+        return [], item.problem
     try:
         if item.folder.startswith(SCHEME):
             raise WeightsError(item.folder, "is not on this disk: only local files are run")
-        return [Probe(item.id, item.folder, item.revision, *answer) for answer in probe_model(Path(item.folder))], ""
+        location = printable(item.folder)
+        return [Probe(item.id, location, item.revision, *answer) for answer in probe_model(Path(item.folder))], ""
     except WeightsError as error:
         return [], f"{error.file} {error.reason}"
+    except Exception as error:  # noqa: BLE001 - one odd model among many must not end the batch
+        return [], f"{item.folder}: {fault_text(error)}"
 
 
 def _write_grouped(known: Mapping[str, list[Probe]], out: Path) -> None:

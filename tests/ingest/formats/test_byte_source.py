@@ -66,3 +66,12 @@ def test_columns_are_the_same_however_they_are_read(
         assert source.bytes_read == read
         with pytest.raises(WeightsError, match="were promised"):
             read_columns(source, 6, stored.shape, 2, wanted)
+
+
+def test_the_bytes_of_one_reading_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "f").write_bytes(bytes(100))
+    monkeypatch.setattr("ingest.formats.byte_source.MAX_READ_BYTES", 10)
+    with LocalFile(tmp_path / "f") as source:
+        assert source.read(5, 15) == bytes(10)
+        with pytest.raises(WeightsError, match="11 bytes read at once, more than 10"):
+            source.read(5, 16)

@@ -66,3 +66,41 @@ def test_matrices_that_the_converter_transposes_are_read_as_transformers_has_the
             np.testing.assert_allclose(found.read(rows), matrix.read(rows), atol=0.03)
     with open_model(tmp_path / "m.gguf") as other:
         assert other.heads == HEADS
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "gguf"])
+@pytest.mark.parametrize(("name", "limit"), [("MAX_ROWS", 3), ("MAX_COLUMNS", 63)])
+def test_a_matrix_of_any_stated_size_is_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str, limit: int
+) -> None:
+    tensors = {"output.weight": np.ones((4, 64), np.float32), "output_norm.weight": np.ones(32, np.float32)}
+    if kind == "gguf":
+        write_gguf(tmp_path / "m.gguf", tensors, "F32")
+    else:
+        save_file(tensors, tmp_path / "model.safetensors")
+    with open_model(tmp_path) as model:
+        assert len(model.matrices) == 2
+        (large,) = (matrix for matrix in model.matrices.values() if not matrix.vector)
+        assert large.read(np.arange(4)).shape == (4, 64)
+    monkeypatch.setattr(f"ingest.formats.open_model.{name}", limit)
+    with open_model(tmp_path) as model:
+        assert [matrix.vector for matrix in model.matrices.values()] == [True]
+        assert "4 rows of 64 elements (at most" in model.problems[-1]
+
+
+def test_a_model_of_nothing_but_too_large_matrices_is_named_with_the_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_file({"a": np.ones((2, 32), np.float32)}, tmp_path / "model.safetensors")
+    monkeypatch.setattr("ingest.formats.open_model.MAX_ROWS", 1)
+    with pytest.raises(WeightsError, match="holds no tensor that can be read .*2 rows of 32 elements"):
+        open_model(tmp_path)
+
+
+def test_what_is_read_at_once_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_file({"a": np.ones((4, 32), np.float32)}, tmp_path / "model.safetensors")
+    monkeypatch.setattr("ingest.formats.open_model.MAX_READ_ELEMENTS", 64)
+    with open_model(tmp_path) as model:
+        assert model.matrices["a"].read(np.arange(2)).shape == (2, 32)
+        with pytest.raises(WeightsError, match="3 rows of 32 elements of a read at once, more than 64"):
+            model.matrices["a"].read(np.arange(3))

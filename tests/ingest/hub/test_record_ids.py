@@ -37,7 +37,8 @@ def test_other_odd_ids_stay_with_a_note(written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["acme/ri\nver", "acme/river\x00", "a\tb/c", "/x", "x/", "a//b", "/", "a/ /b", "acme\x7f/x"]
+    "written",
+    ["acme/ri\nver", "acme/river\x00", "a\tb/c", "/x", "x/", "a//b", "/", "a/ /b", "acme\x7f/x", "origin:0a1b"],
 )
 def test_ids_that_name_nothing_are_refused(written: str) -> None:
     with pytest.raises(RecordError, match="the id") as caught:

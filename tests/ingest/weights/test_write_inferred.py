@@ -12,6 +12,7 @@ import pytest
 
 from atlas_db.claims.runs import list_runs, rollback
 from atlas_db.columnar.read import read_graph
+from atlas_db.core.errors import InputError
 from atlas_db.core.terms import is_origin
 from atlas_db.lineage.traversal import lineage
 from atlas_db.store.bolt import Store
@@ -226,3 +227,14 @@ def test_rolling_back_a_load_keeps_what_a_chart_found(store: Store, tmp_path: Pa
     )
     assert {(row["id"], row["p"]) for row in rows} == {(item.id, True) for item in prints}
     assert pairs(store, "DERIVED_FROM", "status") >= {("me/quiet", BASE, "undeclared")}
+
+
+@pytest.mark.parametrize("name", ["a/b\n", "\x1b[31m", " ", "origin:0a", "a//b"])
+def test_a_model_whose_id_nobody_could_name_is_not_written(
+    store: Store, tmp_path: Path, prints: list[Fingerprint], name: str
+) -> None:
+    before = whole(store)
+    with pytest.raises(InputError, match="cannot be written: the ") as caught:
+        write_chart(store, tmp_path, [*prints, replace(prints[0], id=name)], [])
+    assert "Rename" in caught.value.hint
+    assert whole(store) == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import pytest
 from atlas_db.core.errors import InputError
 from ingest.weights.fingerprints.batch import fingerprint_all
 from ingest.weights.fingerprints.model_files import files_digest, find_models
-from tests.support.families import root, write
+from ingest.weights.fingerprints.parquet import read_fingerprints
+from tests.support.families import root, trained, write
 from tests.support.hub_cache import write_cached
-from tests.support.malformed import MALFORMED_JSON
+from tests.support.malformed import DEEP, MALFORMED_JSON
 
 
 def test_models_in_the_cache_of_the_hub(tmp_path: Path) -> None:
@@ -73,3 +76,108 @@ def test_a_list_of_modules_that_cannot_be_read_hides_no_model(tmp_path: Path, bo
     write(tmp_path / "m" / "2_Dense", root(1))
     (tmp_path / "m" / "modules.json").write_bytes(body)
     assert [item.id for item in find_models([tmp_path])] == ["m", "m/2_Dense"]
+
+
+LINES = {
+    "no JSON": b"{",
+    "a list": b"[1]",
+    "no folder": b'{"id": "a/b"}',
+    "a number": b'{"id": 7, "folder": "m"}',
+    "not UTF-8": b'{"id": "\xff", "folder": "m"}',
+    "deep": b'{"id": "a/b", "folder": "m", "x": ' + b"[" * DEEP + b"]" * DEEP + b"}",
+    "too long": b'{"id": "a/b", "folder": "m", "x": "' + b"x" * 5000 + b'"}',
+    "outside": b'{"id": "a/b", "folder": "../m"}',
+    "absolute": b'{"id": "a/b", "folder": "/etc"}',
+    "a null byte": b'{"id": "a/b", "folder": "m\\u0000"}',
+    "a ring": b'{"id": "a/b", "folder": "ring"}',
+    "no id": b'{"id": " ", "folder": "m"}',
+    "an id with a line feed": b'{"id": "a/b\\n", "folder": "m"}',
+    "an id with an escape": b'{"id": "a/\\u001b[31mb", "folder": "m"}',
+    "an id without an owner": b'{"id": "/b", "folder": "m"}',
+    "an id of an origin": b'{"id": "origin:b", "folder": "m"}',
+    "an id without an end": b'{"id": "%b", "folder": "m"}' % (b"a" * 600),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_line_that_cannot_be_used_is_set_aside_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("ingest.hub.snapshot.MAX_LINE", 8000)
+    monkeypatch.setattr("ingest.hub.snapshot.CHUNK", 100)
+    if name == "too long":
+        monkeypatch.setattr("ingest.hub.snapshot.MAX_LINE", 4000)
+    write(tmp_path / "m", root(1))
+    (tmp_path / "ring").symlink_to("ring")
+    good = b'{"id": "%b", "folder": "m", "created_at": "2024-01-02T00:00:00.000Z"}'
+    (tmp_path / "hub.jsonl").write_bytes(b"\n".join([good % b"c/d", LINES[name], b"", good % b"e/f"]))
+    models = find_models([tmp_path])
+    assert [item.id for item in models if not item.problem] == ["c/d", "e/f"]
+    ((failed, reason),) = ((item.id, item.problem) for item in models if item.problem)
+    report = fingerprint_all(models, tmp_path / "out.parquet", lambda *_: None)
+    assert failed == "hub.jsonl line 2"
+    assert reason.startswith(f"{tmp_path / 'hub.jsonl'} line 2: ") and len(reason) < len(str(tmp_path)) + 700
+    assert (report.made, list(report.failed)) == (2, ["hub.jsonl line 2"])
+
+
+def test_a_folder_whose_name_is_too_long_for_the_disk_fails_by_name(tmp_path: Path) -> None:
+    line = {"id": "a/b", "folder": "m" * 3000}
+    (tmp_path / "hub.jsonl").write_text(json.dumps(line))
+    report = fingerprint_all(find_models([tmp_path]), tmp_path / "out.parquet", lambda *_: None)
+    assert "File name too long" in report.failed["a/b"]
+
+
+def test_odd_ids_and_dates_of_a_listing_are_noted(tmp_path: Path) -> None:
+    write(tmp_path / "m", root(1))
+    rows = [("https://huggingface.co/a/b", "soon"), ("two words", None), ("c/d", "2024-01-02")]
+    lines = [json.dumps({"id": name, "folder": "m", "created_at": created}) for name, created in rows]
+    (tmp_path / "hub.jsonl").write_text("\n".join(lines))
+    found = {item.id: (item.created_at, len(item.notes)) for item in find_models([tmp_path])}
+    assert found == {"a/b": ("", 2), "two words": ("", 1), "c/d": ("2024-01-02", 0)}
+
+
+def test_a_listing_that_ends_early_keeps_what_it_holds(tmp_path: Path) -> None:
+    write(tmp_path / "m", root(1))
+    (tmp_path / "hub.jsonl").write_text('[{"id": "a/b", "folder": "m"}, {"id')
+    found = find_models([tmp_path])
+    assert [(item.id, bool(item.problem)) for item in found] == [("a/b", False), ("hub.jsonl", True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [(b"li\nne", r"li\nne"), (b"ta\tb", r"ta\tb"), (b"e\x1b[31msc", r"e\x1b[31msc"), (b"origin:0a", "origin:0a"),
+     (b"a" * 200 + b"/" + b"b" * 200 + b"/" + b"c" * 200, "a" * 77 + "...")],
+)  # fmt: skip
+def test_a_folder_whose_name_can_be_no_id_fails_by_name(tmp_path: Path, name: bytes, shown: str) -> None:
+    write(tmp_path / "zoo" / "good", root(1))
+    write(tmp_path / "zoo" / os.fsdecode(name), root(1))
+    models = find_models([tmp_path / "zoo"])
+    assert sorted(item.id for item in models) == sorted(["good", shown])
+    (reason,) = (item.problem for item in models if item.problem)
+    assert reason.startswith("the id") and "rename it" in reason
+    for file in ("m\nn.safetensors", "origin:1.safetensors"):
+        (tmp_path / file).write_bytes((tmp_path / "zoo" / "good" / "model.safetensors").read_bytes())
+        assert find_models([tmp_path / file])[0].problem.startswith("the id")
+
+
+def test_a_name_that_is_not_utf8_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "zoo" / "good", root(1))
+    write(tmp_path / "zoo" / os.fsdecode(b"b\xffd"), trained(root(1), 2))
+    out = tmp_path / "out.parquet"
+    report = fingerprint_all(find_models([tmp_path / "zoo"]), out, lambda *_: None)
+    assert (report.made, report.failed) == (2, {})
+    assert [item.id for item in read_fingerprints([out])] == ["b\ufffdd", "good"]
+
+
+def test_a_fault_while_a_folder_is_looked_at_costs_that_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / name, root(1))
+
+    def odd(folder: Path) -> list[object]:
+        if folder.name == "a":
+            raise TypeError("odd")
+        return []
+
+    monkeypatch.setattr("ingest.weights.fingerprints.model_files.loose_models", odd)
+    problems = {item.id: item.problem for item in find_models([tmp_path])}
+    assert problems["b"] == "" and "a fault of atlas-db: TypeError at model_files.py:" in problems["a"]

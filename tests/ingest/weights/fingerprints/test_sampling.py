@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ingest.weights.fingerprints.sampling import allocate_positions, hashed_row_order
 from ingest.weights.parameters.sample_parameters import SAMPLE
@@ -45,3 +46,11 @@ def test_a_larger_sample_holds_the_smaller_one() -> None:
     assert sum(allocate_positions(names, SAMPLE.fingerprint_positions).values()) == SAMPLE.fingerprint_positions
     assert sum(allocate_positions(names, SAMPLE.detail_positions).values()) == SAMPLE.detail_positions
     assert len(allocate_positions(names, 3)) == 3
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 7, 99, 100, 101, 500])
+def test_the_order_of_rows_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch, wanted: int) -> None:
+    whole = hashed_row_order("x", 100, wanted)
+    assert (len(whole), len(set(whole.tolist()))) == (min(wanted, 100), min(wanted, 100))
+    monkeypatch.setattr("ingest.weights.fingerprints.sampling.ROWS_AT_ONCE", 8)
+    np.testing.assert_array_equal(hashed_row_order("x", 100, wanted), whole)

@@ -11,6 +11,7 @@ from atlas_db.core.errors import InputError, WeightsError
 from ingest.weights.fingerprints.model_files import find_models
 from ingest.weights.probes.forward_probe import probe_model
 from ingest.weights.probes.probe_table import probe_all, read_probes
+from tests.support.families import root, write
 from tests.support.networks import SMALL, llama
 
 pytestmark = pytest.mark.slow
@@ -79,3 +80,22 @@ def test_other_files_are_no_probes(tmp_path: Path) -> None:
     for name in ("x.parquet", "none.parquet"):
         with pytest.raises(InputError, match="--probe --out FILE"):
             list(read_probes([tmp_path / name]))
+
+
+def test_a_fault_or_a_folder_that_cannot_be_used_costs_one_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / "zoo" / name, root(1))
+    lines = ['{"id": "a/b", "folder": "a"}', '{"id": "c/d", "folder": "b"}', "{"]
+    (tmp_path / "zoo" / "hub.jsonl").write_text("\n".join(lines))
+
+    def odd(folder: Path) -> list[tuple[object, ...]]:
+        if folder.name == "a":
+            raise ZeroDivisionError
+        return []
+
+    monkeypatch.setattr("ingest.weights.probes.probe_table.probe_model", odd)
+    report = probe_all(find_models([tmp_path / "zoo"]), tmp_path / "out.parquet", lambda *_: None)
+    assert (report.made, list(report.skipped)) == (1, ["a/b", "hub.jsonl line 3"])
+    assert "a fault of atlas-db: ZeroDivisionError at probe_table.py:" in report.skipped["a/b"]
